@@ -1,0 +1,108 @@
+"""What the evaluation asks of a data set: manifests of clips, and the clips."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from hoibench.clip import Clip, Prediction
+from hoibench.store import sha256_json
+
+Progress = Callable[[str], None]
+"""Told, in a few words, what a slow step is about to do."""
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """One line of a manifest: which clip, and what statistics need to know of it before it is loaded.
+
+    Attributes:
+        id: the sequence key, ``[A-Za-z0-9_.-]+``, used as a folder name.
+        triplet: (tool, action, target), or None.
+        instances: ids of the (tool, target) objects, the bootstrap's clusters, or None.
+        serials: camera serials scored, in view order.
+        start: first source frame.
+        tags: why the clip is in its split.
+    """
+
+    id: str
+    triplet: tuple[str, str, str] | None = None
+    instances: tuple[str, str] | None = None
+    serials: tuple[str, ...] = ()
+    start: int = 0
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The clips of one split, in sorted order.
+
+    Attributes:
+        split: ``name@version/part``, e.g. ``synthetic@1/demo``.
+        split_id: first 12 hex digits of the manifest's hash.
+        entries: the clips.
+    """
+
+    split: str
+    split_id: str
+    entries: tuple[ClipEntry, ...]
+
+
+def clips_id(entries: tuple[ClipEntry, ...]) -> str:
+    """First 12 hex digits of the hash of what is scored: (sequence, serials, start frame) of each clip, in any order."""
+    return sha256_json(sorted([e.id, list(e.serials), e.start] for e in entries))[:12]
+
+
+class Dataset(ABC):
+    """A data set, opened on a root folder (or a cache, where it is generated).
+
+    Class attributes:
+        name: the word behind ``--dataset``.
+        kind: ``measured`` or ``synthetic``; the two never share a board.
+        default_split: used when no ``--split`` is given.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[str]
+    default_split: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def open(cls, root: Path | None, progress: Progress | None = None) -> Dataset:
+        """The data set at ``root``.
+
+        Raises:
+            FileNotFoundError: the root or a file in it is missing; names it and says what belongs there.
+            ValueError: what is there is not this data set.
+        """
+
+    @abstractmethod
+    def splits(self) -> tuple[str, ...]:
+        """Names that ``manifest`` takes."""
+
+    @abstractmethod
+    def manifest(self, split: str) -> Manifest:
+        """The clips of a split.
+
+        Raises:
+            UnknownName: there is no such split; gives the nearest names.
+        """
+
+    @abstractmethod
+    def load(self, entry: ClipEntry) -> Clip:
+        """The clip, its video and masks decoded only when first used.
+
+        Raises:
+            FileNotFoundError, ValueError: the clip's files are missing or broken; names the file, the value and the fix.
+        """
+
+    def published(self) -> Mapping[str, str]:
+        """Methods whose outputs are part of the data set (videos only): id -> full name."""
+        return {}
+
+    def published_prediction(self, method: str, entry: ClipEntry) -> Prediction:
+        """The data set's own output of one of its ``published`` methods on a clip."""
+        raise KeyError(f"{self.name} holds no outputs of {method} for {entry.id}")

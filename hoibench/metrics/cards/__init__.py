@@ -1,0 +1,1 @@
+"""Metric cards as TOML files; see hoibench.metrics.card."""

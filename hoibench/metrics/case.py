@@ -1,0 +1,59 @@
+"""One prediction against one clip: what every metric is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from hoibench.clip import Array, Clip, Prediction
+from hoibench.metrics.outcome import NotApplicable
+
+T = TypeVar("T")
+Pairing = Literal["query", "anchor", "oracle-projection"]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What a metric sees.
+
+    Attributes:
+        prediction: the method's answer, its video decoded to (V, N, H, W, 3) uint8.
+        clip: the clip with its truth.
+        pairing: how predicted points are paired with true ones.
+        device: torch device for networks.
+        weights: extra folder to look for weight files in.
+        batch: images a network takes at once.
+        seed: seed of a metric's own sampling (farthest-point start, RANSAC state), fixed per run.
+        shared: results that several metrics of this case share, by key; see ``memo``.
+    """
+
+    prediction: Prediction
+    clip: Clip
+    pairing: Pairing = "query"
+    device: str = "cpu"
+    weights: Path | None = None
+    batch: int = 8
+    seed: int = 0
+    shared: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def memo(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of ``make()``, computed once a case for each ``key`` (features, flows, aligned tracks)."""
+        if key not in self.shared:
+            self.shared[key] = make()
+        value: T = self.shared[key]
+        return value
+
+    @property
+    def video(self) -> Array:
+        """(V, N, H, W, 3) uint8 predicted frames.
+
+        Raises:
+            NotApplicable: the method gives no video.
+        """
+        if isinstance(self.prediction.video, tuple):
+            raise TypeError("Case.prediction.video holds paths; decode them first with hoibench.methods.predictions")
+        if self.prediction.video is None:
+            raise NotApplicable("the method gives no video")
+        return self.prediction.video

@@ -1,0 +1,90 @@
+"""What a metric says: a number with its grain, or the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["ok", "failed", "error", "unavailable", "not_applicable", "undefined"]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One value of one metric on one clip.
+
+    The headline of a clip has ``view``, ``pair``, ``frame`` and ``part`` all None; the others are its parts, for drill-down.
+
+    Attributes:
+        value: a finite number, or None where ``status`` is not ``ok``.
+        status: ``ok``; ``failed`` (the method's answer cannot be scored); ``error`` (the scorer broke); ``unavailable`` (weights absent);
+            ``not_applicable`` (the method or the data set has no such thing); ``undefined`` (the definition gives no value here).
+        reason: why, where the status is not ``ok``.
+        region: ``full`` frame or ``fg`` foreground.
+        view: the view's id.
+        pair: the two views' ids, joined by a bar.
+        n_scored, n_expected: sets (frames, pairs, ...) that entered the mean, and how many there could be.
+        pairing, alignment, scale: how predicted points were paired and scaled; None for video metrics.
+        coverage: share of truth-valid points that have a valid prediction.
+        weights: sha256 of each weight file used, by weight id.
+        details: whatever explains the number; JSON-serialisable.  ``ratio`` is what a ``ratio`` metric is ranked by.
+    """
+
+    value: float | None
+    status: Status = "ok"
+    reason: str | None = None
+    region: str = "full"
+    part: str | None = None
+    view: str | None = None
+    pair: str | None = None
+    frame: int | None = None
+    n_scored: int | None = None
+    n_expected: int | None = None
+    pairing: str | None = None
+    alignment: str | None = None
+    scale: float | None = None
+    coverage: float | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.status == "ok" and (self.value is None or not math.isfinite(self.value)):
+            raise ValueError(f"a measurement with status ok has value {self.value}, expected a finite number")
+        if self.status != "ok" and (self.value is not None or not self.reason):
+            raise ValueError(f"a measurement with status {self.status} needs a reason and no value")
+
+
+class NoValue(Exception):
+    """Raised by a metric that has no value for a case; the runner turns it into rows with ``status`` and ``reason``."""
+
+    status: Status = "error"
+
+    @property
+    def reason(self) -> str:
+        """Why there is no value."""
+        return str(self)
+
+
+class Failed(NoValue):
+    """The method's answer cannot be scored, e.g. an alignment with a negative scale: counts against the method."""
+
+    status: Status = "failed"
+
+
+class Unavailable(NoValue):
+    """Weights or a library are absent; the reason holds the command that fetches them."""
+
+    status: Status = "unavailable"
+
+
+class NotApplicable(NoValue):
+    """The method or the data set has no such thing (no tracks, no cameras, frames too small)."""
+
+    status: Status = "not_applicable"
+
+
+class Undefined(NoValue):
+    """The definition gives no value on this clip, e.g. a ratio whose divisor is too small."""
+
+    status: Status = "undefined"

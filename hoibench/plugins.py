@@ -1,0 +1,78 @@
+"""Plug-ins: an entry point names a package, and the TOML files in that package are torch-free specs.
+
+Listing specs imports nothing but the named packages' ``__init__``; the ``module:attribute`` that a spec names is imported only when it runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+class UnknownName(ValueError):
+    """A name that no spec has; the message gives the nearest ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+        super().__init__(f"unknown {kind} {name!r}: {hint}")
+
+
+def read_specs(group: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (where, table) for each TOML file in the packages registered under an entry-point group.
+
+    Built-in packages come first, so that a caller can refuse a plug-in that reuses a built-in name.
+
+    Raises:
+        ValueError: a file is not TOML; the message names it.
+    """
+    points = sorted(importlib.metadata.entry_points(group=group), key=lambda p: (not _built_in(p), p.name))
+    for point in points:
+        for item in sorted(files(point.value).iterdir(), key=lambda item: item.name):
+            if item.name.endswith(".toml"):
+                where = f"{point.value}/{item.name}"
+                try:
+                    yield where, tomllib.loads(item.read_text(encoding="utf-8"))
+                except tomllib.TOMLDecodeError as error:
+                    raise ValueError(f"{where} is not valid TOML: {error}") from error
+
+
+def _built_in(point: importlib.metadata.EntryPoint) -> bool:
+    return point.value.partition(".")[0] in {"hoibench", "reference_model", "baselines"}
+
+
+def load_object(target: str) -> Any:
+    """Import what ``module:attribute`` or ``path/to/file.py:attribute`` names.
+
+    Raises:
+        ValueError: the target is not of that form, or the attribute is missing.
+        FileNotFoundError: the file is missing.
+    """
+    module_name, _, attribute = target.rpartition(":")
+    if not module_name or not attribute:
+        raise ValueError(f"{target!r} names no object: write module:Name or path/to/file.py:Name")
+    module = _import_file(Path(module_name)) if module_name.endswith(".py") else importlib.import_module(module_name)
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise ValueError(f"{module_name} has no {attribute!r}") from None
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such adapter file")
+    spec = importlib.util.spec_from_file_location(f"hoibench_adapter_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} cannot be imported as Python")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,1 @@
+"""Results: rows, their files, and the statistics drawn from them."""
