@@ -1,0 +1,112 @@
+"""Score files: rows appended while a run is going, one line a metric, safe against a kill at any moment.
+
+A line counts once its newline is on disk.  What follows the last newline is what a kill left behind: readers drop it, the next append removes it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from hoibench.results.rows import Row
+from hoibench.store import write_bytes
+
+logger = logging.getLogger(__name__)
+
+
+def append_metric(path: Path, metric: str, rows: Iterable[Row]) -> None:
+    """Append one metric's rows as one line, on disk when this returns.
+
+    Raises:
+        ValueError: a row belongs to another metric, or its details hold NaN.
+        OSError: the file cannot be written, or the disk is full; the lines before this one stay readable.
+    """
+    line = _line(metric, rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = not path.exists()
+    with path.open("ab+") as stream:
+        _drop_torn_tail(path, stream)
+        stream.write(line)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if fresh:
+        _sync_folder(path.parent)
+
+
+def read_scores(path: Path) -> dict[str, list[Row]]:
+    """Rows by metric, in file order; a metric written twice has its last rows.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a whole line is not a metric's rows; names file and line.
+    """
+    *lines, tail = path.read_bytes().split(b"\n")
+    if tail:
+        logger.warning("%s: dropped a torn last line of %d bytes; its metric will be scored again", path, len(tail))
+    scores: dict[str, list[Row]] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            metric, rows = _parse(line)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{path}:{number} is not a line of scores ({error}); delete the file to score the clip again"
+            ) from error
+        scores[metric] = rows
+    return scores
+
+
+def write_scores(path: Path, scores: Mapping[str, Sequence[Row]]) -> None:
+    """Rewrite a whole score file atomically, one line a metric in the given order.
+
+    Raises:
+        ValueError: as ``append_metric``.
+    """
+    write_bytes(path, b"".join(_line(metric, rows) for metric, rows in scores.items()))
+
+
+def _line(metric: str, rows: Iterable[Row]) -> bytes:
+    tables = [row.to_json() for row in rows]
+    for table in tables:
+        if table["metric"] != metric:
+            raise ValueError(f"a row of {table['metric']!r} cannot be stored under metric {metric!r}")
+    return (json.dumps({"metric": metric, "rows": tables}, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def _parse(line: bytes) -> tuple[str, list[Row]]:
+    table: Any = json.loads(line, parse_constant=_refuse_constant)
+    if not isinstance(table, dict) or set(table) != {"metric", "rows"}:
+        raise ValueError('expected an object with "metric" and "rows"')
+    metric = str(table["metric"])
+    rows = [Row.from_json(row) for row in table["rows"]]
+    for row in rows:
+        if row.metric != metric:
+            raise ValueError(f"a row of {row.metric!r} stands under metric {metric!r}")
+    return metric, rows
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _drop_torn_tail(path: Path, stream: BinaryIO) -> None:
+    """Cut what follows the last newline, so that the next line does not grow onto it."""
+    stream.seek(0)
+    content = stream.read()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        logger.warning("%s: removed a torn last line of %d bytes", path, len(content) - whole)
+        stream.truncate(whole)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no way to sync a folder
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

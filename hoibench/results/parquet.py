@@ -1,0 +1,90 @@
+"""``results.parquet``: every row of a run in one typed, sorted file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hoibench.results.rows import COLUMNS, Row
+from hoibench.store import atomic_write
+
+_INTEGERS = {"seed", "frame", "n_scored", "n_expected"}
+_FLOATS = {"value", "scale", "coverage"}
+_REQUIRED = {
+    "method",
+    "clip",
+    "split",
+    "clips_id",
+    "seed",
+    "metric",
+    "region",
+    "status",
+    "unit",
+    "weights",
+    "precision",
+    "details",
+}
+_ORDER = ("method", "preset", "seed", "clip", "metric", "region", "part", "view", "pair", "frame")
+_MARK = {b"hoibench": b"results@1"}
+_PANDAS = {pa.string(): pd.StringDtype(), pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype()}
+
+
+def _type(column: str) -> pa.DataType:
+    if column in _INTEGERS:
+        return pa.int64()
+    return pa.float64() if column in _FLOATS else pa.string()
+
+
+SCHEMA = pa.schema([pa.field(c, _type(c), nullable=c not in _REQUIRED) for c in COLUMNS], metadata=_MARK)
+"""Columns of ``Row`` in order; ``weights`` and ``details`` are JSON text, and a missing value is null, never NaN."""
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows to Parquet atomically, sorted by method, preset, seed, clip, metric and grain: equal rows give an equal file.
+
+    Raises:
+        ValueError: details hold NaN.
+        OSError: the file cannot be written.
+    """
+    tables = sorted((row.flat() for row in rows), key=_sort_key)
+    columns = [pa.array([table[field.name] for table in tables], type=field.type) for field in SCHEMA]
+    with atomic_write(path) as temporary:
+        pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), temporary, compression="zstd")
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """All rows of a file, one column a field of ``Row``, in pandas' nullable types: absent is ``pd.NA``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not Parquet, or not rows of this benchmark; names the file and the odd column.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such results file; `hoibench merge RUN` writes it from a run's scores")
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path} is not a Parquet file: {error}") from error
+    _check_schema(path, schema)
+    table = pq.read_table(path, schema=SCHEMA)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS.get)
+    return frame
+
+
+def _check_schema(path: Path, schema: pa.Schema) -> None:
+    if set(schema.names) != set(COLUMNS):
+        odd = ", ".join(sorted(set(schema.names) ^ set(COLUMNS)))
+        raise ValueError(f"{path} does not hold result rows: columns that do not fit: {odd}")
+    for field in SCHEMA:
+        found = schema.field(field.name).type
+        if found != field.type:
+            raise ValueError(f"{path}: column {field.name!r} is {found}, expected {field.type}")
+
+
+def _sort_key(table: dict[str, Any]) -> tuple[tuple[bool, Any], ...]:
+    return tuple((table[name] is not None, table[name]) for name in _ORDER)

@@ -1,0 +1,178 @@
+"""Score lines and Parquet: what was written is what is read, and broken files are named."""
+
+import json
+import logging
+import math
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hoibench.results.jsonl import append_metric, read_scores, write_scores
+from hoibench.results.parquet import SCHEMA, read_rows, write_rows
+from hoibench.results.rows import COLUMNS, Row
+
+
+def a_row(**change):
+    table = dict.fromkeys(COLUMNS[:21])
+    table |= {"method": "frozen", "clip": "20230927_001", "split": "synthetic@1/demo", "clips_id": "0" * 12, "seed": 0}
+    table |= {
+        "metric": "rpe@1",
+        "region": "full",
+        "value": 1.5,
+        "status": "ok",
+        "unit": "%",
+        "scale": 1.0,
+        "n_scored": 3,
+    }
+    return Row(**(table | change))
+
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+values = st.one_of(
+    numbers.map(lambda value: {"value": value}),
+    st.sampled_from(["failed", "error", "unavailable", "undefined"]).map(
+        lambda s: {"value": None, "status": s, "reason": "why, “so”\n"}
+    ),
+)
+grains = st.fixed_dictionaries(
+    {
+        "metric": st.sampled_from(["rpe@1", "pi@1", "matching_pixels/sift-mnn@1"]),
+        "preset": st.none() | st.just("small"),
+        "seed": st.integers(0, 3),
+        "view": st.none() | st.text(max_size=5),
+        "frame": st.none() | st.integers(0, 49),
+        "coverage": st.none() | numbers,
+        "details": st.dictionaries(st.text(max_size=4), numbers | st.text(max_size=4), max_size=2),
+    }
+)
+rows = st.lists(st.builds(lambda value, grain: a_row(**value, **grain), values, grains), max_size=12)
+
+
+def by_metric(some):
+    return {
+        metric: [row for row in some if row.metric == metric] for metric in dict.fromkeys(row.metric for row in some)
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows)
+def test_scores_read_back_as_written_appended_or_rewritten(tmp_path_factory, some):
+    folder = tmp_path_factory.mktemp("scores")
+    scores = by_metric(some)
+    for metric, group in scores.items():
+        append_metric(folder / "a.jsonl", metric, group)
+    write_scores(folder / "b.jsonl", scores)
+    assert read_scores(folder / "b.jsonl") == scores
+    if scores:
+        assert (folder / "a.jsonl").read_bytes() == (folder / "b.jsonl").read_bytes()
+
+
+def test_a_metric_scored_twice_has_its_last_rows(tmp_path):
+    append_metric(tmp_path / "c.jsonl", "rpe@1", [a_row(value=1.0)])
+    append_metric(tmp_path / "c.jsonl", "rpe@1", [a_row(value=2.0)])
+    assert [row.value for row in read_scores(tmp_path / "c.jsonl")["rpe@1"]] == [2.0]
+
+
+def test_a_line_cut_anywhere_is_dropped_with_a_warning_and_the_next_append_mends_the_file(tmp_path, caplog):
+    path = tmp_path / "c.jsonl"
+    append_metric(path, "rpe@1", [a_row()])
+    whole = path.stat().st_size
+    append_metric(path, "pi@1", [a_row(metric="pi@1")])
+    content = path.read_bytes()
+    for cut in range(whole + 1, len(content)):
+        path.write_bytes(content[:cut])
+        with caplog.at_level(logging.WARNING):
+            assert list(read_scores(path)) == ["rpe@1"]
+        assert "torn last line" in caplog.text
+        caplog.clear()
+    append_metric(path, "chamfer@1", [a_row(metric="chamfer@1")])
+    assert list(read_scores(path)) == ["rpe@1", "chamfer@1"]
+
+
+BROKEN = [
+    "not json",
+    "[]",
+    '{"metric": "rpe@1"}',
+    '{"metric": "rpe@1", "rows": [{}]}',
+    '{"metric": "rpe@1", "rows": [NaN]}',
+    "",
+]
+
+
+@pytest.mark.parametrize("line", [*BROKEN, '{"metric": "rpe@1", "rows": 3}'])
+def test_a_broken_whole_line_is_refused_by_file_and_line(tmp_path, line):
+    path = tmp_path / "c.jsonl"
+    append_metric(path, "rpe@1", [a_row()])
+    path.write_text(path.read_text() + line + "\n" + path.read_text())
+    with pytest.raises(ValueError, match=r"c\.jsonl:2 "):
+        read_scores(path)
+
+
+def test_nan_in_details_and_foreign_metrics_leave_the_file_as_it_was(tmp_path):
+    path = tmp_path / "c.jsonl"
+    append_metric(path, "rpe@1", [a_row()])
+    before = path.read_bytes()
+    with pytest.raises(ValueError):
+        append_metric(path, "rpe@1", [a_row(details={"ratio": math.nan})])
+    with pytest.raises(ValueError, match="pi@1"):
+        append_metric(path, "pi@1", [a_row()])
+    assert path.read_bytes() == before
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows, st.randoms())
+def test_parquet_holds_every_value_whatever_the_order_of_writing(tmp_path_factory, some, random):
+    folder = tmp_path_factory.mktemp("parquet")
+    write_rows(folder / "a.parquet", some)
+    table = pq.read_table(folder / "a.parquet").to_pylist()
+    key = json.dumps
+    assert sorted(table, key=key) == sorted((row.flat() for row in some), key=key)
+    unlike = {
+        tuple(str(getattr(row, c)) for c in COLUMNS[:12]): row for row in some
+    }  # one row a grain, as a run writes
+    shuffled = list(unlike.values())
+    write_rows(folder / "b.parquet", shuffled)
+    random.shuffle(shuffled)
+    write_rows(folder / "c.parquet", shuffled)
+    assert (folder / "b.parquet").read_bytes() == (folder / "c.parquet").read_bytes()
+
+
+def test_missing_values_are_null_and_read_as_na(tmp_path):
+    write_rows(
+        tmp_path / "r.parquet",
+        [a_row(), a_row(metric="pi@1", value=None, status="undefined", reason="none visible", n_scored=None)],
+    )
+    assert pq.read_table(tmp_path / "r.parquet")["value"].null_count == 1
+    frame = read_rows(tmp_path / "r.parquet").set_index("metric")
+    assert {*frame.columns, "metric"} == set(COLUMNS)
+    assert (
+        frame.loc["pi@1", "value"] is pd.NA
+        and frame.loc["pi@1", "n_scored"] is pd.NA
+        and frame.loc["rpe@1", "preset"] is pd.NA
+    )
+    assert frame["value"].dtype == pd.Float64Dtype() and frame["n_scored"].dtype == pd.Int64Dtype()
+
+
+def test_an_empty_run_has_an_empty_typed_table(tmp_path):
+    write_rows(tmp_path / "r.parquet", [])
+    assert len(read_rows(tmp_path / "r.parquet")) == 0
+    assert pq.read_schema(tmp_path / "r.parquet").equals(SCHEMA)
+
+
+def test_missing_and_foreign_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.parquet.*merge"):
+        read_rows(tmp_path / "gone.parquet")
+    (tmp_path / "text.parquet").write_text("value\n1\n")
+    with pytest.raises(ValueError, match=r"text\.parquet is not a Parquet file"):
+        read_rows(tmp_path / "text.parquet")
+    pq.write_table(pa.table({"value": [1.0]}), tmp_path / "other.parquet")
+    with pytest.raises(ValueError, match=r"other\.parquet does not hold result rows.*clip"):
+        read_rows(tmp_path / "other.parquet")
+    wrong = pa.table({c: pa.array(["x"]) for c in COLUMNS})
+    pq.write_table(wrong, tmp_path / "wrong.parquet")
+    with pytest.raises(ValueError, match=r"wrong\.parquet: column 'seed' is string, expected int64"):
+        read_rows(tmp_path / "wrong.parquet")
