@@ -1,0 +1,106 @@
+"""Video files from frames: H.264 for reading everywhere, FFV1 where nothing may be lost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+
+from hoibench.clip import Array, check_shape
+from hoibench.store import atomic_write
+from hoibench.video.info import MAX_SIDE, VideoError
+
+Codec = Literal["h264", "ffv1"]
+
+_GOP = 8
+_SUFFIXES: dict[str, tuple[str, ...]] = {"h264": (".mp4", ".mkv"), "ffv1": (".mkv",)}
+
+
+def encode(path: Path, frames: Array, fps: float, codec: Codec = "h264", crf: int = 12, threads: int = 1) -> None:
+    """Write frames to a video file, whole or not at all; the same frames give the same bytes on one machine.
+
+    H.264 is High profile, 4:2:0, BT.709 limited range and tagged so, an intra frame every 8, no B-frames (hence no edit list: every reader
+    counts the same frames), its index at the front so that a browser starts at once.  FFV1 keeps RGB exactly.
+
+    Args:
+        path: ``.mp4`` (H.264) or ``.mkv`` (both).
+        frames: (N, H, W, 3) uint8 RGB; H and W even for H.264.
+        fps: frames per second.
+        codec: ``h264`` or ``ffv1``.
+        crf: H.264 quality, 0 to 51, lower is better; 12 is visually lossless.
+        threads: threads of the encoder.
+
+    Raises:
+        VideoError: the frames, the rate or the file's suffix do not fit the codec; the message says which and what to do.
+        OSError: the file cannot be written, e.g. the disk is full.
+    """
+    _check(path, frames, fps, codec, crf)
+    with atomic_write(path) as temporary:
+        options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+        with av.open(str(temporary), "w", options=options) as container:
+            stream = _add_stream(container, frames, fps, codec, crf, threads)
+            for frame in _convert(frames, stream.pix_fmt):
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+
+def _check(path: Path, frames: Array, fps: float, codec: str, crf: int) -> None:
+    if codec not in _SUFFIXES:
+        raise VideoError(f"{path}: codec {codec!r} is not written, expected one of {', '.join(_SUFFIXES)}")
+    if path.suffix not in _SUFFIXES[codec]:
+        raise VideoError(f"{path}: {codec} goes into {' or '.join(_SUFFIXES[codec])} files, not into {path.suffix!r}")
+    check_shape(f"{path}: frames", frames, ("N", "H", "W", 3))
+    if frames.dtype != np.uint8:
+        raise VideoError(f"{path}: frames have dtype {frames.dtype}, expected uint8 in 0..255")
+    n, height, width, _ = frames.shape
+    if n == 0 or not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
+        raise VideoError(f"{path}: {n} frames of {height}x{width} pixels, expected at least 1, of 1 to {MAX_SIDE} pixels a side")
+    if codec == "h264" and (height % 2 or width % 2):
+        raise VideoError(
+            f"{path}: H.264 needs even sizes, the frames have {height}x{width}; crop to {height - height % 2}x{width - width % 2} or use ffv1"
+        )
+    if not (math.isfinite(fps) and fps > 0):
+        raise VideoError(f"{path}: fps is {fps}, expected a positive number")
+    if not 0 <= crf <= 51:
+        raise VideoError(f"{path}: crf is {crf}, expected 0 to 51")
+
+
+def _add_stream(container: Any, frames: Array, fps: float, codec: Codec, crf: int, threads: int) -> Any:
+    rate = Fraction(fps).limit_denominator(1001)
+    if codec == "ffv1":
+        stream = container.add_stream("ffv1", rate=rate, options={"level": "3", "slicecrc": "1"})
+        stream.pix_fmt = "bgr0"
+    else:
+        options = {"crf": str(crf), "preset": "fast", "bf": "0", "g": str(_GOP)}
+        stream = container.add_stream("libx264", rate=rate, options=options)
+        stream.pix_fmt = "yuv420p"
+        stream.color_range = ColorRange.MPEG
+        stream.colorspace = Colorspace.ITU709
+        stream.color_primaries = ColorPrimaries.BT709
+        stream.color_trc = ColorTrc.BT709
+    stream.height, stream.width = frames.shape[1:3]
+    stream.codec_context.thread_count = threads
+    return stream
+
+
+def _convert(frames: Array, pix_fmt: str) -> Iterator[Any]:
+    for index, rgb in enumerate(frames):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        if pix_fmt == "yuv420p":
+            frame = frame.reformat(
+                format=pix_fmt,
+                interpolation=Interpolation.BICUBIC,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG,
+                dst_colorspace=Colorspace.ITU709,
+            )
+        else:
+            frame = frame.reformat(format=pix_fmt)
+        frame.pts = index
+        yield frame

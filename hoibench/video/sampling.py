@@ -1,0 +1,66 @@
+"""Frames on another grid: crop, resize, re-time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+
+from hoibench.clip import Array, check_shape
+
+
+def crop(frames: Array, box: tuple[int, int, int, int]) -> Array:
+    """Cut ``box`` = (top, left, height, width), pixels, out of (N, H, W, 3) frames, as a view of them.
+
+    Raises:
+        ValueError: the box is empty or leaves the frame.
+    """
+    check_shape("frames", frames, ("N", "H", "W", 3))
+    top, left, height, width = box
+    if min(top, left) < 0 or min(height, width) < 1 or top + height > frames.shape[1] or left + width > frames.shape[2]:
+        raise ValueError(
+            f"crop box {box} (top, left, height, width) does not lie inside frames of {frames.shape[1]}x{frames.shape[2]} pixels"
+        )
+    return frames[:, top : top + height, left : left + width]
+
+
+def resize(frames: Array, size: tuple[int, int]) -> Array:
+    """Resize (N, H, W, 3) uint8 frames to ``size`` = (H', W') with Pillow's bicubic filter (a = -0.5).
+
+    When shrinking, the filter's support grows with the factor, so nothing aliases.  Pixel areas are aligned, as in
+    ``geometry.resize_intrinsics``.
+
+    Raises:
+        ValueError: the size is empty or the frames are not uint8.
+    """
+    check_shape("frames", frames, ("N", "H", "W", 3))
+    height, width = size
+    if min(size) < 1 or frames.dtype != np.uint8:
+        raise ValueError(f"frames of {frames.dtype} cannot be resized to {height}x{width}: expected uint8 and at least 1x1")
+    if frames.shape[1:3] == (height, width):
+        return frames.copy()
+    resized = np.empty((len(frames), height, width, 3), dtype=np.uint8)
+    for source, target in zip(frames, resized, strict=True):
+        target[...] = Image.fromarray(source).resize((width, height), Image.Resampling.BICUBIC)
+    return resized
+
+
+def retime_indices(n_source: int, fps_source: float, fps_target: float, n: int) -> Array:
+    """The source frame shown at each of ``n`` target times: floor(i * fps_source / fps_target + 0.5).
+
+    Returns:
+        (n,) int64 indices into ``n_source`` frames.
+
+    Raises:
+        ValueError: a rate is not positive, or the source is too short.
+    """
+    for name, fps in (("source", fps_source), ("target", fps_target)):
+        if not (math.isfinite(fps) and fps > 0):
+            raise ValueError(f"{name} frame rate is {fps}, expected a positive number")
+    indices = np.floor(np.arange(n) * (fps_source / fps_target) + 0.5).astype(np.int64)
+    if n and indices[-1] >= n_source:
+        raise ValueError(
+            f"{n} frames at {fps_target:g} fps need {int(indices[-1]) + 1} source frames at {fps_source:g} fps, there are {n_source}"
+        )
+    return indices
