@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +18,7 @@ from hoibench.video.info import MAX_SIDE, VideoError
 Codec = Literal["h264", "ffv1"]
 
 _GOP = 8
+_MAX_FPS = 1000
 _SUFFIXES: dict[str, tuple[str, ...]] = {"h264": (".mp4", ".mkv"), "ffv1": (".mkv",)}
 
 
@@ -42,7 +42,9 @@ def encode(path: Path, frames: Array, fps: float, codec: Codec = "h264", crf: in
     """
     _check(path, frames, fps, codec, crf)
     with atomic_write(path) as temporary:
-        options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+        options = {"fflags": "+bitexact"}  # Matroska would else draw a random id
+        if path.suffix == ".mp4":
+            options["movflags"] = "+faststart"
         with av.open(str(temporary), "w", options=options) as container:
             stream = _add_stream(container, frames, fps, codec, crf, threads)
             for frame in _convert(frames, stream.pix_fmt):
@@ -60,13 +62,15 @@ def _check(path: Path, frames: Array, fps: float, codec: str, crf: int) -> None:
         raise VideoError(f"{path}: frames have dtype {frames.dtype}, expected uint8 in 0..255")
     n, height, width, _ = frames.shape
     if n == 0 or not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
-        raise VideoError(f"{path}: {n} frames of {height}x{width} pixels, expected at least 1, of 1 to {MAX_SIDE} pixels a side")
+        raise VideoError(
+            f"{path}: {n} frames of {height}x{width} pixels, expected at least 1, of 1 to {MAX_SIDE} pixels a side"
+        )
     if codec == "h264" and (height % 2 or width % 2):
         raise VideoError(
             f"{path}: H.264 needs even sizes, the frames have {height}x{width}; crop to {height - height % 2}x{width - width % 2} or use ffv1"
         )
-    if not (math.isfinite(fps) and fps > 0):
-        raise VideoError(f"{path}: fps is {fps}, expected a positive number")
+    if not 0 < fps <= _MAX_FPS:  # false for NaN, too
+        raise VideoError(f"{path}: fps is {fps}, expected a number above 0, at most {_MAX_FPS}")
     if not 0 <= crf <= 51:
         raise VideoError(f"{path}: crf is {crf}, expected 0 to 51")
 
@@ -95,7 +99,7 @@ def _convert(frames: Array, pix_fmt: str) -> Iterator[Any]:
         if pix_fmt == "yuv420p":
             frame = frame.reformat(
                 format=pix_fmt,
-                interpolation=Interpolation.BICUBIC,
+                interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND,
                 src_color_range=ColorRange.JPEG,
                 dst_color_range=ColorRange.MPEG,
                 dst_colorspace=Colorspace.ITU709,

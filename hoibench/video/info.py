@@ -46,7 +46,7 @@ def open_video(path: Path) -> Iterator[Any]:
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes): write or download it again")
     try:
-        with av.open(str(path), options={"err_detect": "explode"}) as container:
+        with av.open(str(path)) as container:
             yield container
     except av.error.FFmpegError as error:
         if isinstance(error, PermissionError):
@@ -107,13 +107,11 @@ def _count_packets(path: Path, container: Any, stream: Any) -> int:
 
 
 def _promised(container: Any, stream: Any) -> int:
-    """Frames that the header promises, by count (mp4) or by duration (mkv); 0 where it promises none."""
+    """Frames that the header promises: mp4 counts them, Matroska gives the time they last; 0 where it promises none."""
     if stream.frames:
         return int(stream.frames)
-    rate = stream.average_rate
-    if container.duration is None or not rate:
-        return 0
-    return round(container.duration / av.time_base * float(rate))
+    lasts = container.duration if "matroska" in container.format.name and len(container.streams) == 1 else None
+    return round(lasts / av.time_base * float(stream.average_rate)) if lasts and stream.average_rate else 0
 
 
 def truncated(path: Path, found: int, promised: int) -> VideoError:

@@ -37,12 +37,14 @@ def resize(frames: Array, size: tuple[int, int]) -> Array:
     check_shape("frames", frames, ("N", "H", "W", 3))
     height, width = size
     if min(size) < 1 or frames.dtype != np.uint8:
-        raise ValueError(f"frames of {frames.dtype} cannot be resized to {height}x{width}: expected uint8 and at least 1x1")
+        raise ValueError(
+            f"frames of {frames.dtype} cannot be resized to {height}x{width}: expected uint8 and at least 1x1"
+        )
     if frames.shape[1:3] == (height, width):
         return frames.copy()
     resized = np.empty((len(frames), height, width, 3), dtype=np.uint8)
     for source, target in zip(frames, resized, strict=True):
-        target[...] = Image.fromarray(source).resize((width, height), Image.Resampling.BICUBIC)
+        target[...] = np.asarray(Image.fromarray(source).resize((width, height), Image.Resampling.BICUBIC))
     return resized
 
 
@@ -58,7 +60,7 @@ def retime_indices(n_source: int, fps_source: float, fps_target: float, n: int) 
     for name, fps in (("source", fps_source), ("target", fps_target)):
         if not (math.isfinite(fps) and fps > 0):
             raise ValueError(f"{name} frame rate is {fps}, expected a positive number")
-    indices = np.floor(np.arange(n) * (fps_source / fps_target) + 0.5).astype(np.int64)
+    indices: Array = np.floor(np.arange(n) * (fps_source / fps_target) + 0.5).astype(np.int64)
     if n and indices[-1] >= n_source:
         raise ValueError(
             f"{n} frames at {fps_target:g} fps need {int(indices[-1]) + 1} source frames at {fps_source:g} fps, there are {n_source}"

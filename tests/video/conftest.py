@@ -1,0 +1,42 @@
+"""Small videos, and the real ones where they are at hand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hoibench.video import encode
+
+FIELD = Path(os.environ.get("HOIBENCH_FIELD_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+def smooth_frames(n=17, height=64, width=96):
+    """Frames without sharp edges, each unlike the others, so that a wrong index shows."""
+    y, x = np.mgrid[:height, :width]
+    frames = [
+        np.stack([(x * 2 + 9 * i) % 256, (y * 3 + 5 * i) % 256, np.full_like(x, 20 + 10 * i)], axis=-1)
+        for i in range(n)
+    ]
+    wave = np.stack(frames).astype(np.float64) * (np.pi / 256)
+    return (127.5 + 100 * np.sin(wave)).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def frames():
+    return smooth_frames()
+
+
+@pytest.fixture(scope="session")
+def mp4(tmp_path_factory, frames):
+    path = tmp_path_factory.mktemp("video") / "wave.mp4"
+    encode(path, frames, fps=8)
+    return path
+
+
+@pytest.fixture(scope="session")
+def published():
+    path = FIELD / "published" / "das" / "case1" / "view-1.mp4"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent: set HOIBENCH_FIELD_DATA")
+    return path

@@ -1,0 +1,153 @@
+"""Decoding: the frames that ffmpeg gives, by index, and every kind of broken file refused."""
+
+import shutil
+import subprocess
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hoibench.video import VideoError, VideoInfo, decode, decoding, encode, probe
+
+
+def ffmpeg_rgb(path, *options):
+    command = ["ffmpeg", "-v", "error", "-i", path, *options, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    return np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.uint8)
+
+
+def test_probe_reads_the_stream(mp4):
+    assert probe(mp4) == VideoInfo(frames=17, height=64, width=96, fps=8.0, codec="h264")
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_frames_equal_those_of_ffmpeg(mp4):
+    video = decode(mp4)
+    assert np.abs(video.astype(int) - ffmpeg_rgb(mp4).reshape(video.shape)).max() <= 1
+
+
+@pytest.mark.field
+def test_frames_of_a_published_video_equal_those_of_ffmpeg(published):
+    video = decode(published)  # untagged H.264 with B-frames
+    assert video.shape == (49, 256, 384, 3)
+    assert np.abs(video.astype(int) - ffmpeg_rgb(published).reshape(video.shape)).max() <= 1
+
+
+@given(indices=st.lists(st.integers(0, 16), max_size=12))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_frames_come_by_index_in_the_order_asked_for(mp4, indices):
+    whole = decode(mp4)
+    assert np.array_equal(decode(mp4, indices), whole[indices])
+
+
+def test_an_index_outside_of_the_video_is_refused(mp4):
+    for index in (-1, 17):
+        with pytest.raises(VideoError, match=rf"no frame {index}: it holds frames 0 to 16"):
+            decode(mp4, [0, index])
+    with pytest.raises(TypeError):
+        decode(mp4, [0.5])
+
+
+def test_a_missing_file_is_not_a_broken_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.mp4"):
+        decode(tmp_path / "gone.mp4")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "empty"), (b"no video at all " * 50, "cannot be read as a video"), (b"\0\0\0 ftypisom", "cannot be read")],
+)
+def test_files_that_are_no_videos_are_refused(tmp_path, content, said):
+    path = tmp_path / "bad.mp4"
+    path.write_bytes(content)
+    for read in (probe, decode):
+        with pytest.raises(VideoError, match=said) as caught:
+            read(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_folder_is_no_video(tmp_path):
+    with pytest.raises(VideoError, match="folder"):
+        probe(tmp_path)
+
+
+def test_a_file_without_a_video_stream_is_refused(tmp_path):
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+    with pytest.raises(VideoError, match="no video stream"):
+        probe(path)
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.9, 0.99])
+def test_a_file_cut_short_is_refused_even_for_its_first_frame(mp4, tmp_path, kept):
+    data = mp4.read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(data[: int(len(data) * kept)])
+    for read in (probe, decode, lambda p: decode(p, [0])):
+        with pytest.raises(VideoError, match=r"truncated|no whole"):
+            read(path)
+
+
+def test_the_last_byte_counts(mp4, tmp_path):
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(mp4.read_bytes()[:-1])
+    with pytest.raises(VideoError, match="16 whole frames of the 17"):
+        decode(path)
+
+
+def test_a_cut_lossless_file_is_refused(frames, tmp_path):
+    path = tmp_path / "wave.mkv"
+    encode(path, frames, fps=8, codec="ffv1")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(VideoError, match="truncated"):
+        decode(path)
+
+
+@pytest.mark.field
+@pytest.mark.parametrize("kept", [0.01, 0.5, 0.95, 0.999])
+def test_published_videos_cut_short_are_refused(published, tmp_path, kept):
+    data = published.read_bytes()  # its index lies behind the frames
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(VideoError, match="truncated"):
+        decode(path)
+
+
+@pytest.mark.field
+def test_published_videos_overwritten_in_the_middle_are_refused(published, tmp_path):
+    data = bytearray(published.read_bytes())
+    data[40_000:60_000] = bytes(20_000)
+    path = tmp_path / "garbled.mp4"
+    path.write_bytes(data)
+    assert probe(path).frames == 49  # the packets are all there
+    with pytest.raises(VideoError, match=str(path)):
+        decode(path)
+
+
+def test_a_request_above_the_limit_is_refused_before_memory_is_taken(mp4, monkeypatch):
+    monkeypatch.setattr(decoding, "MAX_BYTES", 3 * 64 * 96 * 3)
+    assert decode(mp4, [0, 1, 2]).shape == (3, 64, 96, 3)
+    with pytest.raises(VideoError, match="4 frames of 64x96 take 73728 bytes"):
+        decode(mp4, [0, 1, 2, 3])
+
+
+def test_a_video_that_changes_size_is_refused(tmp_path, frames):
+    parts = []
+    for name, part in (("a.h264", frames), ("b.h264", frames[:, :32, :48])):
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream("libx264", rate=8)
+            stream.height, stream.width = part.shape[1:3]
+            for rgb in part:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")))
+            container.mux(stream.encode(None))
+        parts.append((tmp_path / name).read_bytes())
+    path = tmp_path / "both.h264"
+    path.write_bytes(b"".join(parts))
+    with pytest.raises(VideoError, match="32x48 pixels, the header says 64x96"):
+        decode(path)

@@ -1,0 +1,77 @@
+"""Crop, resize and re-time."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoibench.video import crop, resize, retime_indices
+
+
+def test_crop_cuts_the_box(frames):
+    assert np.array_equal(crop(frames, (3, 5, 20, 30)), frames[:, 3:23, 5:35])
+
+
+@pytest.mark.parametrize("box", [(-1, 0, 4, 4), (0, 0, 65, 4), (0, 93, 4, 4), (0, 0, 0, 4)])
+def test_a_box_outside_of_the_frame_is_refused(frames, box):
+    with pytest.raises(ValueError, match="does not lie inside frames of 64x96"):
+        crop(frames, box)
+
+
+def test_resize_keeps_a_constant_and_the_size_asked_for():
+    frames = np.full((2, 31, 47, 3), (10, 128, 250), np.uint8)
+    assert np.array_equal(resize(frames, (16, 80)), np.full((2, 16, 80, 3), (10, 128, 250), np.uint8))
+
+
+def test_resize_to_the_same_size_copies(frames):
+    same = resize(frames, frames.shape[1:3])
+    assert np.array_equal(same, frames)
+    assert not np.shares_memory(same, frames)
+
+
+def test_shrinking_does_not_alias():
+    stripes = np.zeros((1, 64, 64, 3), np.uint8)
+    stripes[:, :, ::2] = 255
+    small = resize(stripes, (16, 16)).astype(int)
+    assert np.abs(small - 127).max() <= 12  # picking every fourth pixel would give 0 or 255
+
+
+def test_pixel_areas_stay_aligned():
+    ramp = np.broadcast_to(np.arange(64, dtype=np.uint8)[None, None, :, None] * 2, (1, 8, 64, 3)).copy()
+    double = resize(ramp, (16, 128))[0, 4, 8:-8, 0].astype(float)
+    u = (np.arange(8, 120) + 0.5) / 2 - 0.5  # geometry.resize_intrinsics, inverted
+    assert np.abs(double - 2 * u).max() <= 1
+
+
+def test_resize_refuses_floats():
+    with pytest.raises(ValueError, match="float64"):
+        resize(np.zeros((1, 8, 8, 3)), (4, 4))
+
+
+def test_thirty_to_eight_follows_the_protocol():
+    indices = retime_indices(181, 30, 8, 49)
+    assert indices[:5].tolist() == [0, 4, 8, 11, 15]  # floor(3.75 i + 0.5)
+    assert indices[-1] == 180
+
+
+def test_a_short_source_is_refused():
+    with pytest.raises(ValueError, match="49 frames at 8 fps need 181 source frames at 30 fps, there are 180"):
+        retime_indices(180, 30, 8, 49)
+
+
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
+def test_a_frame_rate_must_be_positive(fps):
+    with pytest.raises(ValueError, match="source frame rate"):
+        retime_indices(10, fps, 8, 2)
+
+
+@given(fps=st.floats(1, 240), n=st.integers(1, 60))
+def test_the_same_rate_keeps_every_frame(fps, n):
+    assert retime_indices(n, fps, fps, n).tolist() == list(range(n))
+
+
+@given(fps_source=st.floats(1, 240), fps_target=st.floats(1, 60), n=st.integers(1, 60))
+def test_a_target_frame_is_half_a_source_frame_away_at_most(fps_source, fps_target, n):
+    indices = retime_indices(10**6, fps_source, fps_target, n)
+    times = np.arange(n) * fps_source / fps_target
+    assert np.abs(indices - times).max() <= 0.5 + 1e-6
