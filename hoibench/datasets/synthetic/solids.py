@@ -1,0 +1,183 @@
+"""Solids built from numbers: a triangle mesh for the renderer, and the signed distance that grasps and clearances are solved with.
+
+Each primitive makes both from the same profile, so they agree up to the faceting of the mesh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Faces = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Solid:
+    """A watertight mesh, (P, 3) metres and (F, 3) faces with outward normals, and its signed distance (P, 3) -> (P,), negative inside."""
+
+    vertices: Array
+    faces: Faces
+    distance: Callable[[Array], Array]
+
+
+def lathe(profile: Array, segments: int = 32) -> Solid:
+    """Solid of revolution about z.
+
+    Args:
+        profile: (M, 2) radius and height, metres; starts and ends on the axis and runs counter-clockwise in the (r, z) plane.
+        segments: facets around the axis.
+    """
+    profile = np.asarray(profile, dtype=np.float64)
+    angle = 2.0 * np.pi * np.arange(segments) / segments
+    r, z = profile[1:-1, 0], profile[1:-1, 1]
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    side = np.concatenate([r[:, None, None] * ring, np.broadcast_to(z[:, None, None], (len(z), segments, 1))], axis=2)
+    vertices = np.concatenate([side.reshape(-1, 3), [[0.0, 0.0, profile[0, 1]], [0.0, 0.0, profile[-1, 1]]]])
+    grid = np.arange(len(r) * segments).reshape(len(r), segments)
+    start, end = len(vertices) - 2, len(vertices) - 1
+    faces = np.concatenate([_strip(grid), _fan(start, grid[0][::-1]), _fan(end, grid[-1])])
+
+    def distance(points: Array) -> Array:
+        flat = np.stack([np.hypot(points[:, 0], points[:, 1]), points[:, 2]], axis=1)
+        return polygon_distance(flat, profile, edges=len(profile) - 1)
+
+    return Solid(vertices, faces, distance)
+
+
+def prism(outline: Array, low: float, high: float) -> Solid:
+    """Upright prism; ``outline`` (M, 2) is counter-clockwise and star-shaped about its mean."""
+    outline = np.asarray(outline, dtype=np.float64)
+    count = len(outline)
+    levels = [np.column_stack([outline, np.full(count, z)]) for z in (low, high)]
+    mean = outline.mean(axis=0)
+    vertices = np.concatenate([*levels, [[*mean, low], [*mean, high]]])
+    grid = np.arange(2 * count).reshape(2, count)
+    faces = np.concatenate([_strip(grid), _fan(2 * count, grid[0][::-1]), _fan(2 * count + 1, grid[1])])
+
+    def distance(points: Array) -> Array:
+        flat = polygon_distance(points[:, :2], outline, edges=count)
+        level = np.abs(points[:, 2] - (low + high) / 2.0) - (high - low) / 2.0
+        outside = np.hypot(np.maximum(flat, 0.0), np.maximum(level, 0.0))
+        return np.asarray(outside + np.minimum(np.maximum(flat, level), 0.0))
+
+    return Solid(vertices, faces, distance)
+
+
+def tube(path: Array, radii: Array, up: tuple[float, float, float] = (0.0, 0.0, 1.0), segments: int = 12) -> Solid:
+    """Tube of elliptical sections along a polyline, with flat ends.
+
+    Args:
+        path: (K, 3) metres.
+        radii: (K, 2) half width and half height of the section; or (2,), the same everywhere.
+        up: the direction of the half height; not parallel to the path.
+        segments: facets around the path.
+    """
+    path = np.asarray(path, dtype=np.float64)
+    radii = np.broadcast_to(np.asarray(radii, dtype=np.float64), (len(path), 2))
+    tangent = np.gradient(path, axis=0)
+    side, high = _section_axes(tangent, np.asarray(up))
+    angle = 2.0 * np.pi * np.arange(segments) / segments
+    circle = (radii[:, :1] * np.cos(angle))[..., None] * side[:, None] + (radii[:, 1:] * np.sin(angle))[
+        ..., None
+    ] * high[:, None]
+    vertices = np.concatenate([(path[:, None] + circle).reshape(-1, 3), path[[0, -1]]])
+    grid = np.arange(len(path) * segments).reshape(len(path), segments)
+    start, end = len(vertices) - 2, len(vertices) - 1
+    faces = np.concatenate([_strip(grid), _fan(start, grid[0][::-1]), _fan(end, grid[-1])])
+    return Solid(vertices, faces, lambda points: _tube_distance(points, path, radii, np.asarray(up)))
+
+
+def moved(solid: Solid, rotation: Array, shift: tuple[float, float, float] | Array) -> Solid:
+    """The solid turned by a (3, 3) rotation, then shifted by (3,) metres."""
+    t = np.asarray(shift, dtype=np.float64)
+    return Solid(solid.vertices @ rotation.T + t, solid.faces, lambda points: solid.distance((points - t) @ rotation))
+
+
+def union(*solids: Solid) -> Solid:
+    """Solids taken together; where they overlap their surfaces pass through each other."""
+    first = np.cumsum([0, *(len(s.vertices) for s in solids)])
+    faces = np.concatenate([s.faces + np.int32(k) for s, k in zip(solids, first, strict=False)])
+    parts = tuple(s.distance for s in solids)
+    return Solid(
+        np.concatenate([s.vertices for s in solids]),
+        faces.astype(np.int32),
+        lambda points: np.min([part(points) for part in parts], axis=0),
+    )
+
+
+def polygon_distance(points: Array, polygon: Array, edges: int) -> Array:
+    """Signed distance in the plane, negative inside.
+
+    Args:
+        points: (P, 2).
+        polygon: (M, 2) closed outline.
+        edges: how many of its edges, from the first on, are surface: M, or M - 1 where the closing edge is an axis of revolution.
+    """
+    a, b = polygon, np.roll(polygon, -1, axis=0)
+    edge = b - a
+    offset = points[:, None] - a
+    along = np.clip((offset * edge).sum(axis=2) / (edge**2).sum(axis=1), 0.0, 1.0)
+    gap = offset - along[..., None] * edge
+    nearest = np.sqrt((gap[:, :edges] ** 2).sum(axis=2).min(axis=1))
+    straddles = (a[:, 1] <= points[:, None, 1]) != (b[:, 1] <= points[:, None, 1])
+    rise = np.where(edge[:, 1] == 0.0, 1.0, edge[:, 1])
+    crossing = a[:, 0] + offset[..., 1] / rise * edge[:, 0]
+    inside = (straddles & (points[:, None, 0] < crossing)).sum(axis=1) % 2 == 1
+    return np.where(inside, -nearest, nearest)
+
+
+def rounded_rectangle(length: float, width: float, radius: float, corner: int = 4) -> Array:
+    """(4 * corner, 2) outline, centred, counter-clockwise."""
+    turn = np.linspace(0.0, np.pi / 2.0, corner)
+    arc = radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    out = []
+    for k, (sx, sy) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1))):
+        c, s = np.cos(k * np.pi / 2.0), np.sin(k * np.pi / 2.0)
+        centre = np.array([sx * (length / 2.0 - radius), sy * (width / 2.0 - radius)])
+        out.append(centre + arc @ np.array([[c, s], [-s, c]]))
+    return np.concatenate(out)
+
+
+def _section_axes(tangent: Array, up: Array) -> tuple[Array, Array]:
+    """Unit side and height directions (K, 3) of the sections across ``tangent`` (K, 3)."""
+    along = tangent / np.linalg.norm(tangent, axis=1, keepdims=True)
+    side = np.cross(up, along)
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    return side, np.cross(along, side)
+
+
+def _tube_distance(points: Array, path: Array, radii: Array, up: Array) -> Array:
+    """Distance to the nearest of the tube's straight pieces; first-order exact near the surface of an ellipse."""
+    best = np.full(len(points), np.inf)
+    axis = np.diff(path, axis=0)
+    side, high = _section_axes(axis, up)
+    for k, vector in enumerate(axis):
+        length = float(np.linalg.norm(vector))
+        offset = points - path[k]
+        along = offset @ (vector / length)
+        t = np.clip(along / length, 0.0, 1.0)[:, None]
+        radius = np.maximum((1.0 - t) * radii[k] + t * radii[k + 1], 1e-6)
+        across = np.stack([offset @ side[k], offset @ high[k]], axis=1)
+        scaled = np.linalg.norm(across / radius, axis=1)
+        slope = np.maximum(np.linalg.norm(across / radius**2, axis=1), 1e-9)
+        round_part = np.where(scaled < 1e-3, -radius.min(axis=1), scaled * (scaled - 1.0) / slope)
+        beyond = np.maximum(-along, along - length)
+        outside = np.hypot(np.maximum(round_part, 0.0), np.maximum(beyond, 0.0))
+        best = np.minimum(best, np.where(beyond > 0.0, outside, round_part))
+    return best
+
+
+def _strip(grid: NDArray[np.int64]) -> Faces:
+    """Triangles between rings that follow each other upwards; ``grid`` (K, S) holds vertex numbers, rings counter-clockwise."""
+    a, d = grid[:-1], grid[1:]
+    b, c = np.roll(a, -1, axis=1), np.roll(d, -1, axis=1)
+    return np.concatenate([np.stack([a, b, c], axis=-1), np.stack([a, c, d], axis=-1)]).reshape(-1, 3).astype(np.int32)
+
+
+def _fan(centre: int, ring: NDArray[np.int64]) -> Faces:
+    """Triangles from a centre to a ring seen counter-clockwise."""
+    return np.stack([np.full(len(ring), centre), ring, np.roll(ring, -1)], axis=-1).astype(np.int32)
