@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hoibench.results.rows import COLUMNS, Row
@@ -64,14 +67,22 @@ def read_rows(path: Path) -> pd.DataFrame:
         FileNotFoundError: there is no such file.
         ValueError: the file is not Parquet, or not rows of this benchmark; names the file and the odd column.
     """
+    return _read(path, ())
+
+
+def read_headlines(path: Path) -> pd.DataFrame:
+    """The clips' own values only, not their views, pairs, frames and parts; otherwise as ``read_rows``."""
+    return _read(path, ("part", "view", "pair", "frame"))
+
+
+def _read(path: Path, columns_null: tuple[str, ...]) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such results file; `hoibench merge RUN` writes it from a run's scores")
     try:
-        schema = pq.read_schema(path)
+        _check_schema(path, pq.read_schema(path))
+        table = pq.read_table(path, schema=SCHEMA, filters=_null(columns_null))
     except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} is not a Parquet file: {error}") from error
-    _check_schema(path, schema)
-    table = pq.read_table(path, schema=SCHEMA)
+        raise ValueError(f"{path} is not a whole Parquet file: {error}") from error
     frame: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS.get)
     return frame
 
@@ -84,6 +95,10 @@ def _check_schema(path: Path, schema: pa.Schema) -> None:
         found = schema.field(field.name).type
         if found != field.type:
             raise ValueError(f"{path}: column {field.name!r} is {found}, expected {field.type}")
+
+
+def _null(columns: tuple[str, ...]) -> pc.Expression | None:
+    return reduce(and_, (pc.field(column).is_null() for column in columns)) if columns else None
 
 
 def _sort_key(table: dict[str, Any]) -> tuple[tuple[bool, Any], ...]:

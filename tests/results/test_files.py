@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoibench.results.jsonl import append_metric, read_scores, write_scores
-from hoibench.results.parquet import SCHEMA, read_rows, write_rows
+from hoibench.results.parquet import SCHEMA, read_headlines, read_rows, write_rows
 from hoibench.results.rows import COLUMNS, Row
 
 
@@ -157,6 +157,12 @@ def test_missing_values_are_null_and_read_as_na(tmp_path):
     assert frame["value"].dtype == pd.Float64Dtype() and frame["n_scored"].dtype == pd.Int64Dtype()
 
 
+def test_headlines_leave_the_parts_of_a_clip_out(tmp_path):
+    parts = [{"view": "left"}, {"pair": "left|right"}, {"frame": 3}, {"part": "tool"}]
+    write_rows(tmp_path / "r.parquet", [a_row(value=9.0), *(a_row(**part) for part in parts)])
+    assert read_headlines(tmp_path / "r.parquet")["value"].tolist() == [9.0]
+
+
 def test_an_empty_run_has_an_empty_typed_table(tmp_path):
     write_rows(tmp_path / "r.parquet", [])
     assert len(read_rows(tmp_path / "r.parquet")) == 0
@@ -167,8 +173,12 @@ def test_missing_and_foreign_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.parquet.*merge"):
         read_rows(tmp_path / "gone.parquet")
     (tmp_path / "text.parquet").write_text("value\n1\n")
-    with pytest.raises(ValueError, match=r"text\.parquet is not a Parquet file"):
+    with pytest.raises(ValueError, match=r"text\.parquet is not a whole Parquet file"):
         read_rows(tmp_path / "text.parquet")
+    write_rows(tmp_path / "cut.parquet", [a_row()])
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "cut.parquet").read_bytes()[:-9])
+    with pytest.raises(ValueError, match=r"cut\.parquet is not a whole Parquet file"):
+        read_rows(tmp_path / "cut.parquet")
     pq.write_table(pa.table({"value": [1.0]}), tmp_path / "other.parquet")
     with pytest.raises(ValueError, match=r"other\.parquet does not hold result rows.*clip"):
         read_rows(tmp_path / "other.parquet")
