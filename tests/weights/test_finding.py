@@ -1,0 +1,82 @@
+"""Finding weights: where they are looked for, and that only the right bytes pass."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hoibench.plugins import UnknownName
+from hoibench.weights import WeightsBroken, WeightsMissing, all_weights, find, finding
+
+CONTENT = bytes(range(256)) * 3000  # what the toy weight holds, see conftest.py
+
+
+@pytest.fixture
+def folders(toy, register, monkeypatch, tmp_path):
+    register(toy)
+    named = [tmp_path / "one", tmp_path / "two"]
+    monkeypatch.setenv("HOIBENCH_WEIGHTS", os.pathsep.join(str(folder) for folder in named))
+    places = {"extra": tmp_path / "extra", "one": named[0], "two": named[1], "cache": tmp_path / "cache" / "weights"}
+    for folder in places.values():
+        folder.mkdir(parents=True)
+    return places
+
+
+def test_folders_are_searched_in_order(folders):
+    for name in ("cache", "two", "one", "extra"):  # each new one comes before those already there
+        (folders[name] / "toy.pth").write_bytes(CONTENT)
+        assert find("toy", folders["extra"]) == folders[name] / "toy.pth"
+
+
+def test_a_missing_file_says_where_it_was_looked_for_and_how_to_get_it(folders):
+    with pytest.raises(WeightsMissing) as caught:
+        find("toy", folders["extra"])
+    message = str(caught.value)
+    assert all(str(folder) in message for folder in folders.values())
+    assert "toy.pth" in message
+    assert "python -m hoibench.weights fetch toy" in message
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT[:-1] + b"\0"], ids=["short", "changed"])
+def test_other_bytes_under_the_name_are_refused(folders, content):
+    path = folders["one"] / "toy.pth"
+    path.write_bytes(content)
+    with pytest.raises(WeightsBroken, match="delete it and fetch it again") as caught:
+        find("toy")
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_is_hashed_once_until_it_changes(folders, monkeypatch):
+    path = folders["one"] / "toy.pth"
+    path.write_bytes(CONTENT)
+    hashed = []
+    real = finding.sha256_file
+    monkeypatch.setattr(finding, "sha256_file", lambda path: hashed.append(path) or real(path))
+    assert find("toy") == find("toy") == path
+    assert hashed == [path]
+    path.write_bytes(CONTENT[:-1] + b"\0")
+    with pytest.raises(WeightsBroken):
+        find("toy")
+
+
+def test_an_unknown_id_gives_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean aliked-n16"):
+        find("aliked-n61")
+
+
+def test_every_registered_weight_is_complete():
+    assert "aliked-n16" in all_weights()
+    for id, weight in all_weights().items():
+        assert weight.id == id
+        assert len(weight.sha256) == 64
+        assert weight.bytes > 0
+        assert weight.url.startswith("https://")
+        assert weight.licence
+        assert Path(weight.file).name == weight.file
+
+
+def test_finding_needs_no_torch():
+    code = "import hoibench.weights, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

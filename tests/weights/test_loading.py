@@ -1,0 +1,62 @@
+"""Loading tensors: nothing in a file is run, and nothing may be missing unsaid."""
+
+import pytest
+import torch
+
+from hoibench.weights.loading import load_into, load_state
+
+
+class Trap:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('the file ran code')",))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "toy.pth"
+
+
+def test_a_state_dict_comes_back(path):
+    torch.save({"a": torch.arange(3)}, path)
+    assert load_state(path)["a"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("content", [Trap(), {"a": Trap()}], ids=["object", "inside"])
+def test_code_in_a_file_is_not_run(path, content):
+    torch.save(content, path)
+    with pytest.raises(ValueError, match="not a plain torch checkpoint"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("content", [[torch.zeros(2)], {"a": {"b": torch.zeros(2)}}, torch.zeros(2)])
+def test_only_tensors_by_name_pass(path, content):
+    torch.save(content, path)
+    with pytest.raises(ValueError, match="no state dict"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 broken"])
+def test_a_file_of_another_kind_is_refused(path, content):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=str(path)):
+        load_state(path)
+
+
+def test_exactly_the_named_tensors_may_be_missing(path):
+    layer = torch.nn.Linear(2, 3)
+    torch.save({"weight": torch.ones(3, 2)}, path)
+    load_into(layer, path, missing=["bias"])
+    assert layer.weight.eq(1).all()
+    with pytest.raises(ValueError, match=r"missing \['bias'\] \(expected \[\]\)"):
+        load_into(layer, path)
+    with pytest.raises(ValueError, match=r"expected \['bias', 'more'\]"):
+        load_into(layer, path, missing=["bias", "more"])
+
+
+@pytest.mark.parametrize(
+    "state", [{"weight": torch.ones(3, 2), "bias": torch.ones(3), "x": torch.ones(1)}, {"weight": torch.ones(2, 2)}]
+)
+def test_a_state_of_another_network_is_refused(path, state):
+    torch.save(state, path)
+    with pytest.raises(ValueError, match="does not fit Linear"):
+        load_into(torch.nn.Linear(2, 3), path)
