@@ -56,6 +56,16 @@ def clips_id(entries: tuple[ClipEntry, ...]) -> str:
     return sha256_json(sorted([e.id, list(e.serials), e.start] for e in entries))[:12]
 
 
+@dataclass(frozen=True)
+class Grid:
+    """The grid that a data set's clips lie on: V views, N frames, (H, W) pixels, K tracked points."""
+
+    views: int
+    frames: int
+    size: tuple[int, int]
+    points: int
+
+
 class Dataset(ABC):
     """A data set, opened on a root folder (or a cache, where it is generated).
 
@@ -63,11 +73,15 @@ class Dataset(ABC):
         name: the word behind ``--dataset``.
         kind: ``measured`` or ``synthetic``; the two never share a board.
         default_split: used when no ``--split`` is given.
+        has_truth: whether its clips have true video, tracks and cameras, from which reference rows are made.
+        grid: the grid of its clips, or None where they differ or are not known before they are read.
     """
 
     name: ClassVar[str]
     kind: ClassVar[str]
     default_split: ClassVar[str]
+    has_truth: ClassVar[bool] = True
+    grid: Grid | None = None
 
     @classmethod
     @abstractmethod

@@ -28,7 +28,7 @@ def resize_intrinsics(K: Array, old: tuple[int, int], new: tuple[int, int]) -> A
     Pixel centres lie at integer coordinates, so u' = s (u + 1/2) - 1/2.
     """
     scale = np.array([new[1] / old[1], new[0] / old[0], 1.0])
-    out = np.asarray(K, dtype=np.float64) * scale[:, None]
+    out: Array = np.asarray(K, dtype=np.float64) * scale[:, None]
     out[:2, 2] += (scale[:2] - 1.0) / 2.0
     return out
 

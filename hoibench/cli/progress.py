@@ -1,0 +1,85 @@
+"""Progress on the terminal: a bar where there is one, plain lines where there is none."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from hoibench.evaluation.plan import Plan
+from hoibench.evaluation.run import Listener
+from hoibench.evaluation.unit import UnitReport
+
+PLAIN_SECONDS = 10.0
+"""Least time between two plain lines."""
+
+
+def make_listener(console: Console) -> Listener:
+    """A bar on a terminal, plain lines elsewhere."""
+    return RichListener(console) if console.is_terminal else PlainListener(console)
+
+
+class RichListener:
+    """One bar over all units, failures printed above it as they come."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._failed = 0
+        self._task: TaskID | None = None
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[failed]}"), TimeElapsedColumn(), TimeRemainingColumn(),
+            console=console, transient=True,
+        )  # fmt: skip
+
+    def started(self, plan: Plan) -> None:
+        """Show the bar."""
+        self._task = self._bar.add_task("units", total=len(plan.units), failed="")
+        self._bar.start()
+
+    def reported(self, report: UnitReport) -> None:
+        """Advance."""
+        assert self._task is not None
+        if report.failure is not None:
+            self._failed += 1
+            self._console.print(f"failed  {report.unit.key}: {report.failure}", style="red", markup=False, highlight=False)
+        self._bar.update(self._task, advance=1, failed=f"[red]{self._failed} failed" if self._failed else "")
+
+    def stopped(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+@dataclass
+class PlainListener:
+    """A line now and then, and one for every failure."""
+
+    console: Console
+    _total: int = 0
+    _done: int = 0
+    _begun: float = field(default_factory=time.monotonic)
+    _said: float = 0.0
+
+    def started(self, plan: Plan) -> None:
+        """Say how much there is to do."""
+        self._total = len(plan.units)
+        clips = len({unit.clip for unit in plan.units})
+        self._say(f"{self._total} units: {clips} clips, {len(plan.specs)} rows each, {len(plan.cards)} metrics")
+
+    def reported(self, report: UnitReport) -> None:
+        """Say where we are, at most every ten seconds, and every failure."""
+        self._done += 1
+        if report.failure is not None:
+            self._say(f"failed  {report.unit.key}: {report.failure}")
+        now = time.monotonic()
+        if now - self._said >= PLAIN_SECONDS or self._done == self._total:
+            self._said = now
+            self._say(f"{self._done}/{self._total} units, {now - self._begun:.0f} s")
+
+    def stopped(self) -> None:
+        """Nothing to take away."""
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)

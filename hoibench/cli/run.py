@@ -1,0 +1,124 @@
+"""``hoibench run``: from flags to the page's path."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.console import Console
+
+from hoibench.evaluation.config import RunConfig, as_arguments, check_config
+
+PROGRAM = "python -m hoibench.run"
+
+
+def parse(arguments: Sequence[str]) -> RunConfig:
+    """The configuration of a command line, with its ``--config`` file read in front of the flags.
+
+    Raises:
+        SystemExit: help was asked for (0), or the flags are wrong (2).
+        FileNotFoundError, ValueError: the file is missing or wrong; names file, key and value.
+    """
+    path = _config_file(arguments)
+    preset = [] if path is None else _read_config(path)
+    return tyro.cli(RunConfig, args=[*preset, *arguments], prog=PROGRAM)
+
+
+def _config_file(arguments: Sequence[str]) -> Path | None:
+    for index, word in enumerate(arguments):
+        if word == "--config" and index + 1 < len(arguments):
+            return Path(arguments[index + 1])
+        if word.startswith("--config="):
+            return Path(word.removeprefix("--config="))
+    return None
+
+
+def _read_config(path: Path) -> list[str]:
+    if not path.is_file():
+        raise FileNotFoundError(f"--config {path}: no such file")
+    text = path.read_text(encoding="utf-8")
+    try:
+        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        raise ValueError(f"--config {path} is not valid {path.suffix.lstrip('.') or 'TOML'}: {error}") from error
+    table = table.get("config", table)
+    return as_arguments(f"--config {path}", {key: value for key, value in table.items() if key != "config"})
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run, build the page, print its path last; the exit code (0 done, 2 usage, 3 over the failure budget)."""
+    config = parse(arguments)
+    check_config(config)
+    console = Console(stderr=True)
+    from hoibench.datasets.registry import open_dataset
+    from hoibench.evaluation.plan import make_plan
+
+    def note(text: str) -> None:
+        console.print(text, style="dim", markup=False, highlight=False)
+
+    dataset = open_dataset(config.dataset, config.root, note)
+    plan = make_plan(config, dataset, _device(config.device))
+    if config.dry_run:
+        from hoibench.cli.dryrun import describe
+
+        print(describe(plan, dataset))
+        return 0
+    from hoibench.cli.progress import make_listener
+    from hoibench.evaluation.run import run
+
+    outcome = run(plan, make_listener(console))
+    if not outcome.whole:
+        console.print(f"this shard is done; when all are: hoibench merge {outcome.out}", markup=False, highlight=False)
+        print(outcome.out)
+        return outcome.exit_code
+    return report(outcome.out, outcome.units, outcome.failures, outcome.allowed, config.json, console)
+
+
+def report(
+    out: Path, units: int, failures: Sequence[dict[str, str]], allowed: int, as_json: bool, console: Console
+) -> int:
+    """Build the page of a finished run and print where it is; the exit code."""
+    from leaderboard.build import build
+
+    page = build([out], out / "leaderboard")
+    over = len(failures) > allowed
+    if failures:
+        console.print(
+            f"{len(failures)} of {units} units failed{', more than --max-failures ' + str(allowed) if over else ''}; "
+            f"their reasons are on the page and in {out / 'run.json'}",
+            style="red" if over else "yellow", markup=False, highlight=False,
+        )  # fmt: skip
+    if as_json:
+        summary: dict[str, Any] = {
+            "out": str(out), "results": str(out / "results.parquet"), "page": str(page), "units": units,
+            "failures": list(failures), "status": "over_budget" if over else "done",
+        }  # fmt: skip
+        print(json.dumps(summary))
+    else:
+        print(page)
+    return 3 if over else 0
+
+
+def _device(asked: str) -> str:
+    if asked == "cpu":
+        return asked
+    import torch
+
+    there = torch.cuda.is_available()
+    if asked == "cuda" and not there:
+        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    return "cuda" if there else "cpu"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run with every error in plain words; the exit code."""
+    from hoibench.cli.errors import guarded
+
+    logging.captureWarnings(True)
+    return guarded(run_command, sys.argv[1:] if arguments is None else arguments)

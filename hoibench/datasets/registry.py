@@ -1,0 +1,55 @@
+"""Which data sets there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from hoibench.datasets.base import Dataset, Progress
+from hoibench.plugins import UnknownName, load_object, read_specs
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """A data set's name, kind (``measured`` or ``synthetic``), title and ``module:Class``."""
+
+    name: str
+    kind: str
+    title: str
+    entry: str
+
+
+@lru_cache(maxsize=1)
+def all_datasets() -> dict[str, DatasetCard]:
+    """Every registered data set by name.
+
+    Raises:
+        ValueError: two share a name, or a spec lacks a key.
+    """
+    cards: dict[str, DatasetCard] = {}
+    for where, table in read_specs("hoibench.datasets"):
+        try:
+            card = DatasetCard(**table)
+        except TypeError as error:
+            raise ValueError(f"{where}: {error}") from error
+        if card.name in cards:
+            raise ValueError(f"{where}: a data set {card.name!r} is already registered; choose another name")
+        cards[card.name] = card
+    return cards
+
+
+def open_dataset(name: str, root: Path | None, progress: Progress | None = None) -> Dataset:
+    """Open a data set by name.
+
+    Raises:
+        UnknownName: there is no such data set; gives the nearest names.
+        FileNotFoundError, ValueError: ``root`` does not hold it.
+    """
+    cards = all_datasets()
+    if name not in cards:
+        raise UnknownName("data set", name, cards)
+    kind = load_object(cards[name].entry)
+    if not (isinstance(kind, type) and issubclass(kind, Dataset)):
+        raise ValueError(f"{cards[name].entry} is not a hoibench.datasets.base.Dataset")
+    return kind.open(root, progress)

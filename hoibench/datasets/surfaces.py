@@ -1,0 +1,72 @@
+"""Moving triangle surfaces of hands and objects, and what a camera sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hoibench.clip import Array, Camera, check_shape
+from hoibench.datasets.rays import Caster, caster, pixel_rays
+
+BACKGROUND = 255
+"""The part id of what is neither hand nor object; the others are indices into ``hoibench.clip.PARTS``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """One part's triangles over time.
+
+    Attributes:
+        part: index into ``PARTS``, or ``BACKGROUND``.
+        vertices: (N, P, 3) metres, world.
+        faces: (F, 3) vertex indices.
+    """
+
+    part: int
+    vertices: Array
+    faces: Array
+
+    def __post_init__(self) -> None:
+        check_shape(f"surface of part {self.part}: vertices", self.vertices, ("N", "P", 3))
+        check_shape(f"surface of part {self.part}: faces", self.faces, ("F", 3))
+
+
+@dataclass(frozen=True, eq=False)
+class FrameMesh:
+    """All surfaces in one frame: corners (F, 3, 3) metres, and the surface (F,) and part (F,) that each triangle is of."""
+
+    corners: Array
+    surface: Array
+    part: Array
+
+    @cached_property
+    def caster(self) -> Caster:
+        """Answers rays against these triangles."""
+        return caster(self.corners)
+
+    @cached_property
+    def normals(self) -> Array:
+        """(F, 3) unit normals; zero for a triangle without area."""
+        a, b, c = self.corners.swapaxes(0, 1)
+        normals = np.cross(b - a, c - a)
+        length = np.linalg.norm(normals, axis=-1, keepdims=True)
+        return normals / np.where(length > 0.0, length, 1.0)
+
+    def depth_and_part(self, camera: Camera) -> tuple[Array, Array]:
+        """The z-depth (H, W) float32 in metres, infinite on nothing, and the part (H, W) uint8 at each pixel's centre."""
+        hits = self.caster.cast(*pixel_rays(camera))
+        part = np.where(hits.hit, self.part[hits.face], BACKGROUND).astype(np.uint8)
+        return hits.depth.reshape(camera.size), part.reshape(camera.size)
+
+
+def frame_mesh(surfaces: Sequence[Surface], frame: int) -> FrameMesh:
+    """The triangles of all surfaces in one frame."""
+    counts = [len(s.faces) for s in surfaces]
+    return FrameMesh(
+        corners=np.concatenate([s.vertices[frame][s.faces] for s in surfaces]),
+        surface=np.repeat(np.arange(len(surfaces)), counts),
+        part=np.repeat(np.array([s.part for s in surfaces], dtype=np.uint8), counts),
+    )

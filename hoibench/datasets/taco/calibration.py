@@ -1,0 +1,77 @@
+"""calibration.json: the allocentric cameras of a sequence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hoibench.clip import Array, Camera
+from hoibench.geometry import is_rigid
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """One camera as recorded: K (3, 3) in pixels of an image of ``size`` (H, W); x_cam = R x_world + t, metres, OpenCV axes.
+
+    Distortion coefficients are in the file but never applied: TACO's own code ignores them, and they diverge off the image centre.
+    """
+
+    K: Array
+    R: Array
+    t: Array
+    size: tuple[int, int]
+
+    def camera(self, size: tuple[int, int]) -> Camera:
+        """The camera for a video of ``size`` (H, W): as the released copies are made, each axis of K scales by its own ratio of sizes."""
+        if size == self.size:
+            return Camera(self.K, self.R, self.t, size)
+        ratio = np.array([size[1] / self.size[1], size[0] / self.size[0], 1.0])
+        return Camera(self.K * ratio[:, None], self.R, self.t, size)
+
+
+def read_calibration(path: Path) -> dict[str, Calibration]:
+    """Serial -> camera; K and R may be flat or nested.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: the file is not JSON, or a camera's entry is incomplete, not finite or no rotation; names file, serial and value.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: download Allocentric_Camera_Parameters.zip")
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not JSON ({error}): unpack it again") from error
+    if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
+        raise ValueError(f"{path} is not a JSON object of cameras by serial")
+    return {serial: _read_camera(f"{path}: camera {serial}", entry) for serial, entry in sorted(table.items())}
+
+
+def _read_camera(where: str, entry: Mapping[str, Any]) -> Calibration:
+    missing = [name for name in ("K", "R", "T", "imgSize") if name not in entry]
+    if missing:
+        raise ValueError(f"{where} has no {', '.join(missing)}")
+    K = _array(where, "K", entry["K"], (3, 3))
+    R = _array(where, "R", entry["R"], (3, 3))
+    t = _array(where, "T", entry["T"], (3,))
+    width, height = (int(n) for n in _array(where, "imgSize", entry["imgSize"], (2,)))
+    if width <= 0 or height <= 0:
+        raise ValueError(f"{where}: imgSize is {entry['imgSize']}, expected [width, height] in pixels")
+    if not is_rigid(R):
+        raise ValueError(f"{where}: R is no rotation: {entry['R']}")
+    return Calibration(K, R, t, (height, width))
+
+
+def _array(where: str, name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    try:
+        array = np.asarray(value, dtype=np.float64).reshape(shape)
+    except (TypeError, ValueError):
+        raise ValueError(f"{where}: {name} is {value!r}, expected numbers that fill {shape}") from None
+    if not np.isfinite(array).all():
+        raise ValueError(f"{where}: {name} holds NaN or infinity")
+    return array

@@ -1,0 +1,1 @@
+"""Evaluation: plan, generate, score, resume."""

@@ -1,0 +1,83 @@
+"""From score files to rows: what a run has, and a reason for everything that it lacks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hoibench.evaluation.plan import Unit
+from hoibench.evaluation.score import RowKey, to_row
+from hoibench.evaluation.unit import FAILURE
+from hoibench.metrics.card import Card, select_cards
+from hoibench.metrics.outcome import Measurement
+from hoibench.results.jsonl import read_scores
+from hoibench.results.parquet import write_rows
+from hoibench.results.rows import Row
+
+RESULTS = "results.parquet"
+
+
+def recorded_units(record: Mapping[str, Any]) -> list[Unit]:
+    """The units of every shard of a run, from its record."""
+    return [
+        Unit(method["id"], method["preset"], seed, clip["id"])
+        for clip in record["clips"]
+        for method in record["methods"]
+        for seed in method["seeds"]
+    ]
+
+
+def collect_rows(out: Path, record: Mapping[str, Any]) -> Iterator[Row]:
+    """Every row of a run: those scored, and a ``failed`` one for each metric of a unit that failed or was not reached.
+
+    Raises:
+        UnknownName: the run has a metric that is not installed here.
+        ValueError: a score file is broken; names file and line.
+    """
+    cards = select_cards(record["metrics"])
+    for unit in recorded_units(record):
+        path = unit.scores(out)
+        scores = read_scores(path) if path.is_file() else {}
+        missing = failure_of(out, unit) or "the run stopped before this unit was done"
+        key = RowKey(
+            unit.method, unit.clip, record["split"], record["clips_id"], unit.seed, unit.preset,
+            record["config"]["precision"],
+        )  # fmt: skip
+        for card in cards:
+            yield from scores.get(card.id) or _absent(card, key, missing)
+
+
+def write_results(out: Path, record: Mapping[str, Any]) -> Path:
+    """Write results.parquet, sorted, so that equal rows give an equal table; its path."""
+    path = out / RESULTS
+    write_rows(path, collect_rows(out, record))
+    return path
+
+
+def failures_of(out: Path, units: Iterable[Unit]) -> list[dict[str, str]]:
+    """The recorded failures of the units: unit, stage, reason."""
+    found = []
+    for unit in units:
+        failure = failure_of(out, unit)
+        if failure is not None:
+            stage, _, reason = failure.partition(": ")
+            found.append({"unit": unit.key, "stage": stage, "reason": reason})
+    return found
+
+
+def failure_of(out: Path, unit: Unit) -> str | None:
+    """``stage: reason`` of a unit's recorded failure, or None."""
+    path = unit.prediction(out) / FAILURE
+    try:
+        failure: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return f"{failure['stage']}: {failure['reason']}"
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a failure record ({error}): delete it and resume the run") from error
+
+
+def _absent(card: Card, key: RowKey, reason: str) -> list[Row]:
+    return [to_row(Measurement(None, "failed", reason, region=region), card, key) for region in card.regions]

@@ -1,0 +1,199 @@
+"""The one configuration of a run: its flags, its help, its file and its hash."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from hoibench.store import sha256_json
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Generate predictions, score them, and build the page; the page's path is the last line printed."""
+
+    method: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """A method to run, or NAME=FOLDER for predictions that lie on disk. Repeatable. Without any, the videos data set scores all it holds."""
+
+    dataset: str = "synthetic"
+    """synthetic, videos, or a data set of an installed package (hoibench ls datasets)."""
+
+    root: Path | None = None
+    """Where the data set lies; for synthetic, where its clips are generated instead of the cache."""
+
+    split: str | None = None
+    """Which clips: demo, val, test, ... (hoibench ls splits). Default: the data set's own."""
+
+    metrics: str = "paper,offline"
+    """Metric ids and presets (paper, offline, all), separated by commas."""
+
+    seed: tyro.conf.UseAppendAction[tuple[int, ...]] = ()
+    """A seed of the methods; a ranked generative row needs three. Repeatable. Default: 0."""
+
+    limit: int | None = None
+    """Take only this many clips of the split, from a fixed shuffle."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where networks run."""
+
+    workers: int | None = None
+    """Clips worked on at once, each in a process of its own. Default: one on a GPU, else one a core."""
+
+    batch: int = 8
+    """Images a network takes at once."""
+
+    executor: Literal["local", "ray"] = "local"
+    """Where units run. ray is not built yet; for several machines use --shard."""
+
+    shard: str | None = None
+    """i/n: take the i-th of n parts of the clips (1 <= i <= n); hoibench merge joins them."""
+
+    max_failures: str = "0"
+    """Failures that are forgiven: a count, or a share of the units such as 0.1. More give exit code 3."""
+
+    weights: Path | None = None
+    """A folder to look for weight files in, before $HOIBENCH_WEIGHTS and the cache."""
+
+    adapter: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """path/to/file.py:Class of a method that is not installed. Repeatable."""
+
+    preset: str | None = None
+    """A preset that the methods declare."""
+
+    checkpoint: Path | None = None
+    """Weights of the method itself."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Precision of the methods' networks; metrics always use fp32."""
+
+    short: Literal["drop", "pad"] = "drop"
+    """What happens to sequences shorter than a clip; pad is a split of its own."""
+
+    unit_timeout: float | None = None
+    """Seconds after which one method on one clip is given up as failed."""
+
+    config: Path | None = None
+    """A TOML file of these settings, or a run.json; flags override it, repeatable flags add to it."""
+
+    dry_run: bool = False
+    """Show units, disk and missing weights, and stop."""
+
+    resume: bool = True
+    """Keep what an earlier, unfinished run of the same settings left; --no-resume sets that run aside and starts anew."""
+
+    out: Path | None = None
+    """The run's folder. Default: runs/DATASET-SPLIT-HASH, so that the same command resumes."""
+
+    json: bool = False
+    """Print the summary as one JSON object."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, without repeats, (0,) if none were given."""
+        return tuple(dict.fromkeys(self.seed)) or (0,)
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The parts of ``metrics``."""
+        return tuple(name for name in (part.strip() for part in self.metrics.split(",")) if name)
+
+
+def check_config(config: RunConfig) -> None:
+    """Raise on values that no run can have.
+
+    Raises:
+        ValueError: names the flag, its value and what it takes.
+    """
+    for flag, value, least in (
+        ("--limit", config.limit, 1),
+        ("--workers", config.workers, 1),
+        ("--batch", config.batch, 1),
+    ):
+        if value is not None and value < least:
+            raise ValueError(f"{flag} is {value}, expected at least {least}")
+    if any(seed < 0 for seed in config.seeds):
+        raise ValueError(f"--seed is {min(config.seeds)}, expected 0 or more")
+    if config.unit_timeout is not None and not config.unit_timeout > 0:
+        raise ValueError(f"--unit-timeout is {config.unit_timeout}, expected seconds above 0")
+    if not config.metric_names:
+        raise ValueError(f"--metrics is {config.metrics!r}, expected ids or presets, e.g. paper,offline")
+    if config.executor == "ray":
+        raise ValueError("--executor ray is not built yet: use --executor local, with --shard i/n on several machines")
+    if config.short == "pad" and config.dataset in ("synthetic", "videos"):
+        raise ValueError(f"--short pad is for data sets with short sequences; {config.dataset} has none")
+    for flag, path in (("--checkpoint", config.checkpoint), ("--weights", config.weights)):
+        if path is not None and not path.exists():
+            raise FileNotFoundError(f"{flag} {path}: no such file or folder")
+    parse_budget(config.max_failures, 1)
+    parse_shard(config.shard)
+
+
+def parse_budget(text: str, units: int) -> int:
+    """How many of ``units`` may fail: ``"3"`` is a count, ``"0.1"`` a share rounded down.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        allowed = int(text) if text.strip().isdigit() else float(text)
+    except ValueError:
+        allowed = -1
+    if (isinstance(allowed, float) and not 0 <= allowed < 1) or allowed < 0:
+        raise ValueError(f"--max-failures is {text!r}, expected a count such as 3 or a share such as 0.1")
+    return allowed if isinstance(allowed, int) else int(allowed * units)
+
+
+def parse_shard(text: str | None) -> tuple[int, int] | None:
+    """(i, n) of ``"i/n"``.
+
+    Raises:
+        ValueError: it is not of that form, or i is not in 1..n.
+    """
+    if text is None:
+        return None
+    i, _, n = text.partition("/")
+    if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)):
+        raise ValueError(f"--shard is {text!r}, expected i/n with 1 <= i <= n, e.g. 1/4")
+    return int(i), int(n)
+
+
+def identity_hash(identity: Mapping[str, Any]) -> str:
+    """The hash of what decides a run's values (see ``plan.identity``), 64 hex digits."""
+    return sha256_json(identity)
+
+
+def as_json(config: RunConfig) -> dict[str, Any]:
+    """The settings as plain JSON values, as run.json keeps them and ``--config`` reads them."""
+    plain = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    return {
+        name: str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+        for name, value in plain.items()
+    }
+
+
+def as_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
+    """The command-line arguments that say what a table of settings says, so that files and flags are checked alike.
+
+    Raises:
+        ValueError: a key is unknown or a value is itself a table; names file, key and value.
+    """
+    known = {f.name for f in dataclasses.fields(RunConfig)}
+    arguments: list[str] = []
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in known or name == "config":
+            raise ValueError(f"{where}: unknown setting {key!r}; there are {', '.join(sorted(known - {'config'}))}")
+        if isinstance(value, Mapping):
+            raise ValueError(f"{where}: {key} is a table, expected a value or a list")
+        flag = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            arguments.append(flag if value else "--no-" + flag.removeprefix("--"))
+        else:
+            items = value if isinstance(value, list) else [] if value is None else [value]
+            arguments += [word for item in items for word in (flag, str(item))]
+    return arguments

@@ -1,0 +1,208 @@
+"""What a run will do, decided before anything is done: clips, methods, metrics and the units of work."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id
+from hoibench.evaluation.config import RunConfig, check_config, identity_hash, parse_shard
+from hoibench.evaluation.references import is_seeded, own_frozen_spec, reference_specs
+from hoibench.methods.registry import select_specs
+from hoibench.methods.spec import Spec
+from hoibench.metrics.card import Card, select_cards
+from hoibench.plugins import UnknownName
+from hoibench.store import sha256_file
+
+SHUFFLE_SEED = 20260101
+"""Seed of the fixed shuffle that ``--limit`` takes its clips from."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of work and of resuming: one method (with its preset) on one clip with one seed."""
+
+    method: str
+    preset: str | None
+    seed: int
+    clip: str
+
+    @property
+    def key(self) -> str:
+        """``METHOD[+PRESET]/seed-S/CLIP``, the unit's path in a run."""
+        return f"{self.method}{f'+{self.preset}' if self.preset else ''}/seed-{self.seed}/{self.clip}"
+
+    def prediction(self, run: Path) -> Path:
+        """The folder of its prediction."""
+        return run / "predictions" / self.key
+
+    def scores(self, run: Path) -> Path:
+        """The file of its rows."""
+        return run / "scores" / f"{self.key}.jsonl"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, decided: the configuration with every name resolved.
+
+    ``entries`` are all clips of the run; ``units`` are those of this shard, clip by clip, a method's own before rows made from it.
+    """
+
+    config: RunConfig
+    kind: str
+    manifest: Manifest
+    entries: tuple[ClipEntry, ...]
+    specs: tuple[Spec, ...]
+    cards: tuple[Card, ...]
+    device: str
+
+    @property
+    def clips_id(self) -> str:
+        """Hash of the clips that are scored."""
+        return clips_id(self.entries)
+
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """The units of this shard."""
+        i, n = parse_shard(self.config.shard) or (1, 1)
+        return tuple(unit for entry in self.entries[i - 1 :: n] for unit in self.units_of(entry))
+
+    def units_of(self, entry: ClipEntry) -> tuple[Unit, ...]:
+        """The units of one clip."""
+        units = []
+        for spec in self.specs:
+            units += [Unit(spec.id, self.preset_of(spec), seed, entry.id) for seed in self.seeds_of(spec)]
+        return tuple(units)
+
+    def preset_of(self, spec: Spec) -> str | None:
+        """The run's preset, for a method that declares any."""
+        return self.config.preset if spec.presets else None
+
+    def seeds_of(self, spec: Spec) -> tuple[int, ...]:
+        """The seeds of a method; what never changes with the seed is made once, for the first."""
+        fixed = spec.kind == "published" or (spec.kind == "reference" and not is_seeded(spec.id))
+        return self.config.seeds[:1] if fixed else self.config.seeds
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the values of a run; a run resumes only under the same."""
+        config = self.config
+        return {
+            "dataset": config.dataset,
+            "split": self.manifest.split,
+            "split_id": self.manifest.split_id,
+            "clips_id": self.clips_id,
+            "methods": [_method_identity(spec) for spec in self.specs],
+            "metrics": [card.id for card in self.cards],
+            "seeds": list(config.seeds),
+            "preset": config.preset,
+            "checkpoint": None if config.checkpoint is None else str(config.checkpoint.resolve()),
+            "precision": config.precision,
+            "short": config.short,
+            "device": self.device,
+            "batch": config.batch,
+        }
+
+    @property
+    def hash(self) -> str:
+        """The hash of ``identity``."""
+        return identity_hash(self.identity)
+
+    @property
+    def out(self) -> Path:
+        """The run's folder."""
+        if self.config.out is not None:
+            return self.config.out
+        part = self.manifest.split.rpartition("/")[2]
+        return Path("runs") / f"{self.config.dataset}-{part}-{self.hash[:8]}"
+
+
+def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
+    """Resolve a configuration against what is installed and what the data set holds.
+
+    Raises:
+        UnknownName: a method, metric, split or preset does not exist; gives the nearest names.
+        ValueError, FileNotFoundError: a setting no run can have, or a file that is missing.
+    """
+    check_config(config)
+    manifest = dataset.manifest(config.split or dataset.default_split)
+    specs = _select_methods(config, dataset)
+    cards = tuple(select_cards(config.metric_names))
+    entries = _limit(manifest.entries, config.limit)
+    return Plan(config, dataset.kind, manifest, entries, specs, cards, device)
+
+
+def _select_methods(config: RunConfig, dataset: Dataset) -> tuple[Spec, ...]:
+    """Methods in the order asked for, each followed by its frozen self, then the reference rows where there is truth."""
+    published = {
+        f"published/{name}": Spec(f"published/{name}", name=title, kind="published")
+        for name, title in dataset.published().items()
+    }
+    references = reference_specs() if dataset.has_truth else {}
+    names = list(config.method) or ([] if config.adapter else list(published))
+    if not names and not config.adapter:
+        raise ValueError("no method: give --method NAME (hoibench ls methods), NAME=FOLDER, or --adapter FILE.py:CLASS")
+    own = [name for name in names if name.startswith("frozen_self/")]
+    plain = [name for name in names if name not in own]
+    chosen = select_specs(plain, config.adapter, [*published.values(), *references.values()], config.preset)
+    wanted = {spec.id: spec for spec in chosen}
+    for name in own:
+        if name.removeprefix("frozen_self/") not in wanted:
+            raise UnknownName("method", name, [f"frozen_self/{key}" for key in wanted])
+    specs: dict[str, Spec] = {}
+    for spec in chosen:
+        specs[spec.id] = spec
+        frozen = own_frozen_spec(spec)
+        if frozen.id in own or (dataset.has_truth and spec.kind == "method"):
+            specs[frozen.id] = frozen
+    return tuple((specs | {key: spec for key, spec in references.items() if key not in specs}).values())
+
+
+def _limit(entries: tuple[ClipEntry, ...], limit: int | None) -> tuple[ClipEntry, ...]:
+    if limit is None or limit >= len(entries):
+        return entries
+    order = list(range(len(entries)))
+    random.Random(SHUFFLE_SEED).shuffle(order)  # noqa: S311  (a fixed order, not a secret)
+    return tuple(entries[i] for i in sorted(order[:limit]))
+
+
+def _method_identity(spec: Spec) -> dict[str, Any]:
+    file = spec.entry.rpartition(":")[0]
+    return {
+        "id": spec.id,
+        "entry": spec.entry,
+        "folder": None if spec.folder is None else str(spec.folder),
+        "sha256": sha256_file(Path(file)) if file.endswith(".py") else None,
+    }
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two identities, a line each."""
+    lines = []
+    for key in [*old, *(key for key in new if key not in old)]:
+        a, b = old.get(key), new.get(key)
+        if a == b:
+            continue
+        if isinstance(a, list) and isinstance(b, list):
+            names = [[str(v["id"]) if isinstance(v, dict) else str(v) for v in side] for side in (a, b)]
+            gone, come = ([n for n in names[i] if n not in names[1 - i]] for i in (0, 1))
+            lines.append(
+                f"{key}: " + ("; ".join(filter(None, (_list("without", gone), _list("with", come)))) or "changed")
+            )
+        else:
+            lines.append(f"{key}: {a} -> {b}")
+    return lines
+
+
+def _list(word: str, names: list[str]) -> str:
+    return f"{word} {', '.join(names)}" if names else ""
+
+
+def clip_facts(entry: ClipEntry) -> dict[str, Any]:
+    """A manifest entry as run.json keeps it."""
+    facts = asdict(entry)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}

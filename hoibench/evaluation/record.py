@@ -1,0 +1,113 @@
+"""run.json: what a run is, kept beside its results and checked when it resumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hoibench.evaluation.config import as_json, parse_shard
+from hoibench.evaluation.plan import Plan, clip_facts, differences
+from hoibench.methods.spec import Spec
+from hoibench.store import write_json
+from hoibench.store.provenance import provenance
+
+SCHEMA = "hoibench/run@1"
+
+
+class RunRefused(ValueError):
+    """The folder holds a run that this command may not touch; the message says why and what to do."""
+
+
+def record_name(plan: Plan) -> str:
+    """``run.json``, or ``run.<i>of<n>.json`` for a shard."""
+    shard = parse_shard(plan.config.shard)
+    return "run.json" if shard is None else f"run.{shard[0]}of{shard[1]}.json"
+
+
+def make_record(plan: Plan) -> dict[str, Any]:
+    """What run.json says before the run has ended."""
+    return {
+        "schema": SCHEMA,
+        "name": plan.out.resolve().name,
+        "config": as_json(plan.config),
+        "config_hash": plan.hash,
+        "identity": plan.identity,
+        "dataset": plan.config.dataset,
+        "kind": plan.kind,
+        "split": plan.manifest.split,
+        "split_id": plan.manifest.split_id,
+        "clips_id": plan.clips_id,
+        "clips": [clip_facts(entry) for entry in plan.entries],
+        "methods": [_method_facts(spec, plan) for spec in plan.specs],
+        "metrics": [card.id for card in plan.cards],
+        "seeds": list(plan.config.seeds),
+        "shard": plan.config.shard,
+        "merged": False,
+        "provenance": provenance(),
+        "exit": {"status": "running", "failures": []},
+    }
+
+
+def _method_facts(spec: Spec, plan: Plan) -> dict[str, Any]:
+    return {
+        "id": spec.id,
+        "name": spec.title,
+        "kind": spec.kind,
+        "families": list(spec.families),
+        "view_type": spec.view_type,
+        "preset": plan.preset_of(spec),
+        "seeds": list(plan.seeds_of(spec)),
+        "pairing": spec.pairing if "tracks" in spec.outputs or "points" in spec.outputs else None,
+        "paper": spec.paper or None,
+        "privileges": list(spec.privileges),
+    }
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A run's record.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is not JSON of this schema.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise ValueError(f"{path}: expected an object with schema {SCHEMA!r}")
+    return record
+
+
+def finish_record(path: Path, record: dict[str, Any], status: str, failures: Sequence[dict[str, str]]) -> None:
+    """Write the record with how the run ended."""
+    write_json(path, record | {"exit": {"status": status, "failures": list(failures)}})
+
+
+def check_resumable(plan: Plan) -> None:
+    """Raise if the run's folder belongs to another configuration, or is sharded another way.
+
+    Raises:
+        RunRefused: with the difference and the ways out.
+    """
+    mine = record_name(plan)
+    for path in sorted(plan.out.glob("run*.json")):
+        old = read_record(path)
+        if changed := differences(old["identity"], plan.identity):
+            listed = "\n  ".join(changed)
+            raise RunRefused(
+                f"{plan.out} holds a run of other settings:\n  {listed}\n"
+                "Give another --out, or --no-resume to set that run aside."
+            )
+        if not old["merged"] and _parts(path.name) != _parts(mine):
+            raise RunRefused(
+                f"{plan.out} holds {path.name}, a run split another way: use its --shard, or another --out"
+            )
+
+
+def _parts(name: str) -> str:
+    """``of4`` of ``run.1of4.json``; empty for a run in one piece."""
+    shard = name.removeprefix("run").removesuffix("json").strip(".")
+    return shard.lstrip("0123456789")

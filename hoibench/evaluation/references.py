@@ -1,0 +1,131 @@
+"""Reference rows: predictions made from the truth, which prove that a metric measures what it says (PROTOCOL, "Reference rows")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from hoibench.clip import Array, Clip, Prediction, Tracks
+from hoibench.evaluation.request import anchors
+from hoibench.geometry import to_camera
+from hoibench.methods.spec import Spec
+
+OWN_FROZEN = "frozen_self/"
+"""Prefix of the rows that hold a method's own first frame."""
+
+NOISE_METRES = 0.01
+
+
+def reference_specs() -> dict[str, Spec]:
+    """The reference rows' specs by id, in the page's order."""
+    return {
+        name: Spec(id=name, name=title, outputs=("video", "tracks"), pairing="query", kind="reference")
+        for name, (title, _) in _BUILDERS.items()
+    }
+
+
+def own_frozen_spec(spec: Spec) -> Spec:
+    """The row that holds ``spec``'s own first frame."""
+    return replace(
+        spec,
+        id=OWN_FROZEN + spec.id,
+        entry="",
+        name=f"{spec.title}, its first frame held",
+        kind="reference",
+        folder=None,
+    )
+
+
+def is_seeded(name: str) -> bool:
+    """Whether a reference row changes with the seed; the others are made once, for the first seed."""
+    return name.startswith(OWN_FROZEN) or name in ("gt_shuffled", "gt_noise_1cm", "random")
+
+
+def build_reference(name: str, clip: Clip, seed: int) -> Prediction:
+    """The reference prediction ``name`` for a clip.
+
+    Its tracks are camera-space and metric; validity is the truth's own mask m, so that nothing is gained or lost by coverage.
+
+    Raises:
+        ValueError: the clip has neither true video nor true tracks.
+    """
+    tracks = clip.tracks
+    if clip.video is None or tracks is None or clip.cameras is None:
+        raise ValueError(f"clip {clip.id} has no truth to build the reference row {name} from")
+    rng = np.random.default_rng([seed, *clip.id.encode(), *name.encode()])
+    return _BUILDERS[name][1](clip, tracks, clip.video, rng)
+
+
+def hold_first_frame(prediction: Prediction) -> Prediction:
+    """The prediction with frame 0 of its (decoded) video and tracks held throughout."""
+    return replace(
+        prediction,
+        video=None if prediction.video is None else _hold(np.asarray(prediction.video)),
+        tracks=None if prediction.tracks is None else _hold(prediction.tracks),
+        valid=None if prediction.valid is None else _hold(prediction.valid),
+        points=None if prediction.points is None else _hold(prediction.points),
+        masks=None if prediction.masks is None else _hold(prediction.masks),
+        provenance={},
+    )
+
+
+def _hold(array: Array) -> Array:
+    return np.repeat(array[:, :1], array.shape[1], axis=1)
+
+
+def _camera_tracks(clip: Clip, world: Array) -> Array:
+    cameras = clip.cameras
+    assert cameras is not None
+    return np.stack([to_camera(world.astype(np.float64), c.R, c.t) for c in cameras])
+
+
+def _mask(tracks: Tracks) -> Array:
+    return tracks.visible & tracks.visible[:, :1]
+
+
+def _answer(clip: Clip, video: Array, camera_tracks: Array, valid: Array) -> Prediction:
+    return Prediction(video=video, tracks=camera_tracks.astype(np.float32), anchors=anchors(clip), valid=valid)
+
+
+def _ground_truth(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
+    return _answer(clip, video, _camera_tracks(clip, tracks.world), _mask(tracks))
+
+
+def _shuffled(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
+    order = rng.permutation(tracks.world.shape[1])
+    return _answer(clip, video, _camera_tracks(clip, tracks.world[:, order]), _mask(tracks)[..., order])
+
+
+def _frozen(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
+    return _answer(clip, _hold(video), _hold(_camera_tracks(clip, tracks.world)), _mask(tracks))
+
+
+def _noisy(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
+    points = _camera_tracks(clip, tracks.world)
+    return _answer(clip, video, points + rng.normal(0.0, NOISE_METRES, points.shape), _mask(tracks))
+
+
+def _scaled(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
+    return _answer(clip, video, 0.9 * _camera_tracks(clip, tracks.world), _mask(tracks))
+
+
+def _random(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
+    low, high = tracks.world.min(axis=(0, 1)), tracks.world.max(axis=(0, 1))
+    cameras = clip.cameras
+    assert cameras is not None
+    points = [to_camera(rng.uniform(low, high, tracks.world.shape), camera.R, camera.t) for camera in cameras]
+    noise = rng.integers(0, 256, video.shape, dtype=np.uint8)
+    return _answer(clip, noise, np.stack(points), _mask(tracks))
+
+
+_Builder = Callable[[Clip, Tracks, Array, np.random.Generator], Prediction]
+_BUILDERS: dict[str, tuple[str, _Builder]] = {
+    "ground_truth": ("Ground truth, through the same codec", _ground_truth),
+    "gt_shuffled": ("Ground truth, points shuffled", _shuffled),
+    "gt_noise_1cm": ("Ground truth, 1 cm noise on points", _noisy),
+    "gt_scaled_0.9": ("Ground truth, points scaled by 0.9", _scaled),
+    "frozen": ("Frozen first frame of the truth", _frozen),
+    "random": ("Random points, noise video", _random),
+}

@@ -1,0 +1,46 @@
+"""From a clip to the request that a method may see."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hoibench.clip import Array, Clip, Request, Source
+from hoibench.geometry import project, to_camera
+from hoibench.methods.spec import Spec
+
+
+def anchors(clip: Clip) -> Array:
+    """(V, K, 2) float32 pixels of the true points in frame 0 of each view, hidden ones too.
+
+    Raises:
+        ValueError: the clip has no true tracks or no cameras.
+    """
+    if clip.tracks is None or clip.cameras is None:
+        raise ValueError(f"clip {clip.id} has no tracks or no cameras, so no anchors to query")
+    first = clip.tracks.world[0].astype(np.float64)
+    pixels = []
+    for camera in clip.cameras:
+        R, t = (camera.R[0], camera.t[0]) if camera.moving else (camera.R, camera.t)
+        pixels.append(project(to_camera(first, R, t), camera.K))
+    return np.stack(pixels).astype(np.float32)
+
+
+def build_request(clip: Clip, spec: Spec, seed: int) -> Request:
+    """What the method may see of the clip: sources only where its families allow them, anchors only where it declares ``query``."""
+    sources: tuple[Source, ...] = ()
+    if "v2v" in spec.families and clip.source_views and clip.load_sources is not None:
+        sources = tuple(Source(view, video) for view, video in zip(clip.source_views, clip.load_sources(), strict=True))
+    if "vto4r" in spec.families and clip.video is not None:
+        sources += tuple(Source(view, video) for view, video in zip(clip.views, clip.video, strict=True))
+    wants_anchors = spec.pairing == "query" and "tracks" in spec.outputs and clip.tracks is not None
+    return Request(
+        clip=clip.id,
+        prompt=clip.prompt,
+        views=clip.views,
+        frames=clip.frames,
+        fps=clip.fps,
+        size=clip.size,
+        seed=seed,
+        sources=sources,
+        anchors=anchors(clip) if wants_anchors and clip.cameras is not None else None,
+    )

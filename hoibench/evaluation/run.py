@@ -1,0 +1,182 @@
+"""A run from plan to Parquet: lock, resume, work, record."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import filelock
+
+from hoibench.evaluation.collect import failures_of, recorded_units, write_results
+from hoibench.evaluation.config import parse_budget, parse_shard
+from hoibench.evaluation.lanes import Work, log_to, run_here, run_lanes
+from hoibench.evaluation.plan import Plan, Unit
+from hoibench.evaluation.record import RunRefused, check_resumable, finish_record, make_record, read_record, record_name
+from hoibench.evaluation.unit import Setup, UnitReport
+from hoibench.store import write_json
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who is told of a run's progress."""
+
+    def started(self, plan: Plan) -> None:
+        """Work begins on ``plan.units``."""
+
+    def reported(self, report: UnitReport) -> None:
+        """A unit is through."""
+
+    def stopped(self) -> None:
+        """No more reports come."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its folder, whether its results are whole (a shard's are not), its failures and its exit code."""
+
+    out: Path
+    units: int
+    failures: tuple[dict[str, str], ...]
+    allowed: int
+    whole: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 3 finished but over the failure budget."""
+        return 0 if len(self.failures) <= self.allowed else 3
+
+    @property
+    def status(self) -> str:
+        """The word that run.json keeps."""
+        return "done" if self.exit_code == 0 else "over_budget"
+
+
+def run(plan: Plan, listener: Listener) -> Outcome:
+    """Do everything of a plan that is not done yet, then write results.parquet (unless this is a shard) and the record.
+
+    Raises:
+        RunRefused: the folder holds another run, or another process works on this one.
+        OSError: the disk is full or unwritable; what was done is kept.
+        KeyboardInterrupt: the user stopped it; what was done is kept.
+    """
+    _set_aside(plan)
+    plan.out.mkdir(parents=True, exist_ok=True)
+    with locked(plan.out, record_name(plan).removesuffix(".json")):
+        check_resumable(plan)
+        path, record = plan.out / record_name(plan), make_record(plan)
+        write_json(path, record)
+        handler = log_to(plan.out / "log.txt")
+        log.info("run %s: %d units, config %s", plan.out, len(plan.units), plan.hash)
+        try:
+            _work(plan, listener)
+            failures = failures_of(plan.out, plan.units)
+            outcome = Outcome(
+                plan.out, len(plan.units), tuple(failures), parse_budget(plan.config.max_failures, len(plan.units)),
+                whole=plan.config.shard is None,
+            )  # fmt: skip
+            if outcome.whole:
+                write_results(plan.out, record)
+            finish_record(path, record, outcome.status, failures)
+        except KeyboardInterrupt:
+            finish_record(path, record, "interrupted", failures_of(plan.out, plan.units))
+            raise
+        except BaseException:
+            log.exception("the run stopped")
+            raise
+        finally:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+        return outcome
+
+
+def _work(plan: Plan, listener: Listener) -> None:
+    by_clip: dict[str, list[Unit]] = {}
+    for unit in plan.units:
+        by_clip.setdefault(unit.clip, []).append(unit)
+    work: list[Work] = [(entry, by_clip[entry.id]) for entry in plan.entries if entry.id in by_clip]
+    lanes = min(plan.config.workers or _default_lanes(plan.device), max(len(work), 1))
+    listener.started(plan)
+    try:
+        if lanes == 1 and plan.config.unit_timeout is None:
+            run_here(Setup.of(plan), work, listener.reported)
+        else:
+            run_lanes(Setup.of(plan), work, lanes, plan.config.unit_timeout, listener.reported)
+    finally:
+        listener.stopped()
+
+
+def _default_lanes(device: str) -> int:
+    return 1 if device == "cuda" else os.cpu_count() or 1
+
+
+@contextmanager
+def locked(out: Path, name: str) -> Iterator[None]:
+    """Hold a run (or one shard of it) against other processes; the system lets go if this process is killed.
+
+    Raises:
+        RunRefused: another process holds it.
+    """
+    lock = filelock.FileLock(out / f".{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise RunRefused(
+            f"another process is working on {out}: wait for it, or give another --out or --shard"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _set_aside(plan: Plan) -> None:
+    """With --no-resume, rename the folder of an earlier run, so that nothing of it is lost."""
+    if plan.config.resume or not any(plan.out.glob("run*.json")):
+        return
+    with locked(plan.out, record_name(plan).removesuffix(".json")):
+        number = 1
+        while (aside := plan.out.with_name(f"{plan.out.name}.old-{number}")).exists():
+            number += 1
+        plan.out.rename(aside)
+    log.info("set the earlier run aside as %s", aside)
+
+
+def merge(out: Path) -> Outcome:
+    """Join the shards of a run, or redo the table of a whole one: writes results.parquet and, for shards, run.json.
+
+    Raises:
+        FileNotFoundError: the folder holds no run.
+        RunRefused: shards are missing or differ in their settings, or a process works on the run.
+    """
+    paths = sorted(path for path in out.glob("run.*of*.json"))
+    records = [read_record(path) for path in paths] or [read_record(out / "run.json")]
+    if paths:
+        _check_shards(out, paths, records)
+    with locked(out, "run"):
+        record = records[0] | {"merged": bool(paths), "shard": None}
+        failures = failures_of(out, recorded_units(record))
+        units = len(recorded_units(record))
+        allowed = parse_budget(record["config"]["max_failures"], units)
+        outcome = Outcome(out, units, tuple(failures), allowed, whole=True)
+        write_results(out, record)
+        finish_record(out / "run.json", record, outcome.status, failures)
+    return outcome
+
+
+def _check_shards(out: Path, paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:
+    n = parse_shard(records[0]["shard"])
+    wanted = [f"run.{i}of{n[1]}.json" for i in range(1, n[1] + 1)] if n else []
+    missing = sorted(set(wanted) - {path.name for path in paths})
+    if missing:
+        raise RunRefused(f"{out} lacks {', '.join(missing)}: run the other shards first")
+    for path, record in zip(paths, records, strict=True):
+        if record["config_hash"] != records[0]["config_hash"]:
+            raise RunRefused(f"{path} has other settings than {paths[0].name}: they are not one run")
+        if record["exit"]["status"] not in ("done", "over_budget"):
+            raise RunRefused(f"{path} is {record['exit']['status']}: finish that shard first")

@@ -1,0 +1,240 @@
+"""One unit of work, in whatever process: make the prediction if it is not there, then score what is not scored."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import tempfile
+import time
+import traceback
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from hoibench.clip import Array, Clip, Prediction
+from hoibench.datasets.base import ClipEntry, Dataset
+from hoibench.datasets.registry import open_dataset
+from hoibench.evaluation.config import RunConfig
+from hoibench.evaluation.plan import Plan, Unit
+from hoibench.evaluation.references import OWN_FROZEN, build_reference, hold_first_frame
+from hoibench.evaluation.request import build_request
+from hoibench.evaluation.score import RowKey, measure, to_row
+from hoibench.methods.check import check_prediction
+from hoibench.methods.method import Method, MethodOptions
+from hoibench.methods.precomputed import find_precomputed
+from hoibench.methods.predictions import decoded, is_whole, read_prediction, read_record, write_prediction
+from hoibench.methods.registry import load_method
+from hoibench.methods.spec import Spec
+from hoibench.metrics.card import Card
+from hoibench.metrics.case import Case, Pairing
+from hoibench.metrics.outcome import Measurement
+from hoibench.results.jsonl import append_metric, read_scores
+from hoibench.store import write_json
+from hoibench.video import decode, encode
+
+log = logging.getLogger(__name__)
+
+FAILURE = "failure.json"
+RETRIED = ("unavailable", "error")
+"""Statuses that a resumed run scores again: weights may have come, the scorer may have been mended."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker process must know once."""
+
+    config: RunConfig
+    out: Path
+    device: str
+    split: str
+    clips_id: str
+    specs: dict[str, Spec]
+    cards: tuple[Card, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Setup:
+        """The setup of a plan."""
+        specs = {spec.id: spec for spec in plan.specs}
+        return cls(plan.config, plan.out, plan.device, plan.manifest.split, plan.clips_id, specs, plan.cards)
+
+
+@dataclass(frozen=True)
+class UnitReport:
+    """What came of a unit: seconds taken, whether anything was left to do, and why it failed if it did."""
+
+    unit: Unit
+    seconds: float
+    worked: bool
+    failure: str | None = None
+
+
+@dataclass
+class _ClipAtHand:
+    """The clip that a worker is on, with what all its units share."""
+
+    entry: ClipEntry
+    clip: Clip
+    scored: Clip
+    measured: dict[Hashable, list[Measurement]] = field(default_factory=dict)
+
+
+class Bench:
+    """A worker's bench: the open data set, loaded methods, and the clip at hand."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self._dataset: Dataset | None = None
+        self._methods: dict[str, Method] = {}
+        self._at_hand: _ClipAtHand | None = None
+
+    def close(self) -> None:
+        """Let every loaded method free what it holds."""
+        for method in self._methods.values():
+            method.close()
+        self._methods.clear()
+
+    def prepare(self, entry: ClipEntry) -> None:
+        """Load a clip, generating it first where the data set generates."""
+        if self._at_hand is not None and self._at_hand.entry == entry:
+            return
+        if self._dataset is None:
+            self._dataset = open_dataset(self.setup.config.dataset, self.setup.config.root)
+        clip = self._dataset.load(entry)
+        scored = clip if clip.load_video is None else replace(clip, load_video=lambda: through_codec(clip))
+        self._at_hand = _ClipAtHand(entry, clip, scored)
+
+    def run(self, unit: Unit, entry: ClipEntry) -> UnitReport:
+        """Do what is left of a unit.  A failure is recorded, never raised.
+
+        Raises:
+            OSError: a file of the run cannot be written (disk full, for one): the run as a whole must stop.
+        """
+        begun = time.monotonic()
+        folder = unit.prediction(self.setup.out)
+        stage, worked = "load", False
+        try:
+            self.prepare(entry)
+            if not is_whole(folder):
+                stage, worked = "generate", True
+                unit.scores(self.setup.out).unlink(missing_ok=True)
+                self._generate(unit, folder)
+            stage = "score"
+            worked |= self._score(unit, folder)
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            log.exception("%s failed at %s", unit.key, stage)
+            record_failure(self.setup.out, unit, stage, reason_of(error), traceback.format_exc())
+            return UnitReport(unit, time.monotonic() - begun, True, f"{stage}: {reason_of(error)}")
+        (folder / FAILURE).unlink(missing_ok=True)
+        return UnitReport(unit, time.monotonic() - begun, worked)
+
+    def _generate(self, unit: Unit, folder: Path) -> None:
+        assert self._at_hand is not None
+        clip, spec = self._at_hand.clip, self.setup.specs[unit.method]
+        begun = time.monotonic()
+        prediction = self._predict(unit, spec, self._at_hand)
+        seconds = round(time.monotonic() - begun, 3)
+        request = build_request(clip, spec, unit.seed)
+        if prediction.scale != spec.scale and spec.kind == "method" and spec.folder is None:
+            raise ValueError(f"the prediction declares scale {prediction.scale}, the method's spec {spec.scale}")
+        check_prediction(decoded(prediction), request)
+        write_prediction(folder, prediction, clip.fps, facts={"unit": unit.key, "seconds": seconds})
+
+    def _predict(self, unit: Unit, spec: Spec, at_hand: _ClipAtHand) -> Prediction:
+        if unit.method.startswith(OWN_FROZEN):
+            own = replace(unit, method=unit.method.removeprefix(OWN_FROZEN)).prediction(self.setup.out)
+            if not is_whole(own):
+                raise FileNotFoundError(f"{unit.method} holds the first frame of a prediction that failed")
+            return hold_first_frame(decoded(read_prediction(own)))
+        if spec.kind == "reference":
+            return build_reference(spec.id, at_hand.clip, unit.seed)
+        if spec.kind == "published":
+            assert self._dataset is not None
+            return self._dataset.published_prediction(spec.id.removeprefix("published/"), at_hand.entry)
+        if spec.folder is not None:
+            return read_prediction(find_precomputed(spec.folder, unit.clip, unit.seed))
+        return self._method(spec, unit).generate(build_request(at_hand.clip, spec, unit.seed))
+
+    def _method(self, spec: Spec, unit: Unit) -> Method:
+        if spec.id not in self._methods:
+            config = self.setup.config
+            options = MethodOptions(
+                self.setup.device, config.precision, unit.preset, config.checkpoint, config.batch, config.weights
+            )
+            self._methods[spec.id] = load_method(spec, options)
+        return self._methods[spec.id]
+
+    def _score(self, unit: Unit, folder: Path) -> bool:
+        """Score the metrics that have no rows yet; whether there were any."""
+        assert self._at_hand is not None
+        path, spec = unit.scores(self.setup.out), self.setup.specs[unit.method]
+        kept = read_scores(path) if path.is_file() else {}
+        done = {metric for metric, rows in kept.items() if not any(row.status in RETRIED for row in rows)}
+        cards = [card for card in self.setup.cards if card.id not in done]
+        if not cards:
+            return False
+        config, scored = self.setup.config, self._at_hand.scored
+        prediction = decoded(read_prediction(folder))
+        case = Case(prediction, scored, _pairing(spec), self.setup.device, config.weights, config.batch)
+        key = RowKey(
+            unit.method, unit.clip, self.setup.split, self.setup.clips_id, unit.seed, unit.preset,
+            config.precision, scored.truth,
+        )  # fmt: skip
+        frames = _frames_id(folder) if prediction.masks is None else None
+        for card in cards:
+            append_metric(path, card.id, [to_row(m, card, key) for m in self._measure(case, card, frames)])
+        return True
+
+    def _measure(self, case: Case, card: Card, frames: Hashable) -> list[Measurement]:
+        """Measure, or recall what a unit with the very same video files gave: reference rows share the truth's video."""
+        assert self._at_hand is not None
+        if frames is None or not card.group.startswith("video/"):
+            return list(measure(case, card))
+        known = self._at_hand.measured
+        if (card.id, frames) not in known:
+            known[card.id, frames] = list(measure(case, card))
+        return known[card.id, frames]
+
+
+def _pairing(spec: Spec) -> Pairing:
+    return cast(Pairing, spec.pairing)
+
+
+def _frames_id(folder: Path) -> Hashable:
+    files: dict[str, Any] = read_record(folder)["files"]
+    return tuple(facts["sha256"] for name, facts in sorted(files.items()) if name.startswith("view-"))
+
+
+def through_codec(clip: Clip) -> Array:
+    """The clip's true video after the codec that every prediction goes through: (V, N, H, W, 3) uint8."""
+    assert clip.video is not None
+    with tempfile.TemporaryDirectory(prefix="hoibench-") as name:
+        views = []
+        for index, frames in enumerate(clip.video):
+            path = Path(name) / f"view-{index}.mp4"
+            encode(path, frames, clip.fps)
+            views.append(decode(path))
+    return np.stack(views)
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Whether an error is the run's, not the unit's: a full or unwritable disk stops everything, and nothing is lost."""
+    fatal = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    return isinstance(error, OSError) and error.errno in fatal
+
+
+def reason_of(error: BaseException) -> str:
+    """The error in one line: its message, after its type where the message alone says little."""
+    text = " ".join(str(error).split())
+    plain = isinstance(error, (ValueError, FileNotFoundError)) and len(text) > 20
+    return text if plain else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def record_failure(out: Path, unit: Unit, stage: str, reason: str, trace: str = "") -> None:
+    """Write a unit's failure beside where its prediction would be; a resumed run tries the unit again."""
+    folder = unit.prediction(out)
+    write_json(folder / FAILURE, {"unit": unit.key, "stage": stage, "reason": reason, "traceback": trace})

@@ -1,0 +1,127 @@
+"""Which methods there are: entry points, adapter files and folders of predictions."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from hoibench.methods.method import Method, MethodOptions
+from hoibench.methods.spec import Spec, parse_spec
+from hoibench.plugins import UnknownName, load_object, read_specs
+
+
+@lru_cache(maxsize=1)
+def installed_specs() -> dict[str, Spec]:
+    """Every installed method by id, built-in ones first.
+
+    Raises:
+        ValueError: two specs share an id, or a file is wrong.
+    """
+    specs: dict[str, Spec] = {}
+    for where, table in read_specs("hoibench.methods"):
+        spec = parse_spec(where, table)
+        if spec.id in specs:
+            raise ValueError(f"{where}: a method {spec.id!r} is already registered; choose another id")
+        specs[spec.id] = spec
+    return specs
+
+
+def adapter_spec(target: str) -> Spec:
+    """The spec of ``path/to/file.py:Class``: its class attribute ``spec``, or ``spec.toml`` beside the file.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: the target is malformed, or the adapter has no spec.
+    """
+    path_text, _, name = target.rpartition(":")
+    path = Path(path_text).resolve()
+    if not name.isidentifier() or path.suffix != ".py":
+        raise ValueError(f"--adapter {target!r}: write path/to/file.py:Class")
+    if not path.is_file():
+        raise FileNotFoundError(f"--adapter {target}: {path} is no file")
+    if name not in {node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef)}:
+        raise ValueError(f"--adapter {target}: {path} defines no class {name!r}")
+    beside = path.parent / "spec.toml"
+    entry = f"{path}:{name}"
+    if beside.is_file():
+        return replace(_read_spec(beside), entry=entry)
+    spec = getattr(load_object(entry), "spec", None)
+    if not isinstance(spec, Spec):
+        raise ValueError(f"--adapter {target}: give {name} a class attribute `spec = Spec(...)`, or write {beside}")
+    return replace(spec, entry=entry)
+
+
+def folder_spec(name: str, folder: Path) -> Spec:
+    """The spec of predictions that lie in a folder: its ``spec.toml``, or a plain one under ``name``.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"--method {name}={folder}: {folder} is no folder of predictions")
+    described = folder / "spec.toml"
+    spec = _read_spec(described) if described.is_file() else Spec(id=name, outputs=("video", "tracks"))
+    return replace(spec, id=name, entry="", folder=folder.resolve())
+
+
+def _read_spec(path: Path) -> Spec:
+    try:
+        return parse_spec(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not valid TOML: {error}") from error
+
+
+def select_specs(
+    names: Iterable[str], adapters: Iterable[str], built_in: Iterable[Spec], preset: str | None = None
+) -> list[Spec]:
+    """The methods of a run, each once, in the order named; adapters that no name mentions come last.
+
+    Args:
+        names: method ids, or ``name=folder`` for predictions on disk.
+        adapters: ``path/to/file.py:Class`` targets.
+        built_in: specs that the evaluation brings itself (reference rows, published outputs).
+        preset: the preset asked for; a method that declares presets must know it.
+
+    Raises:
+        UnknownName: there is no such method or preset; gives the nearest names.
+        ValueError: an adapter or folder takes a name that is already used.
+    """
+    known = {spec.id: spec for spec in built_in} | installed_specs()
+    reserved = set(known)
+    added = [adapter_spec(target) for target in adapters]
+    for spec in added:
+        if spec.id in reserved:
+            raise ValueError(f"adapter {spec.entry}: a plug-in cannot replace the built-in method {spec.id!r}")
+        known[spec.id] = spec
+    chosen: dict[str, Spec] = {}
+    for text in names:
+        name, has_folder, folder = text.partition("=")
+        if has_folder:
+            if name in known:
+                raise ValueError(f"--method {text}: {name!r} is a registered method; choose another name")
+            chosen[name] = folder_spec(name, Path(folder))
+        elif name not in known:
+            raise UnknownName("method", name, known)
+        else:
+            chosen[name] = known[name]
+    chosen |= {spec.id: spec for spec in added if spec.id not in chosen}
+    for spec in chosen.values():
+        if preset is not None and spec.presets and preset not in spec.presets:
+            raise UnknownName(f"preset of {spec.id}", preset, spec.presets)
+    return list(chosen.values())
+
+
+def load_method(spec: Spec, options: MethodOptions) -> Method:
+    """Import a method's class and make it.
+
+    Raises:
+        ValueError: the entry names no class that is a ``Method``.
+    """
+    made = load_object(spec.entry)(spec, options)
+    if not isinstance(made, Method):
+        raise ValueError(f"{spec.entry} is a {type(made).__name__}, not a hoibench.methods.method.Method")
+    return made
