@@ -1,7 +1,8 @@
 """Ray casting on triangle meshes: what a pixel sees, whether a point is seen, and what a light reaches.
 
-Rays start at one point (a pencil, with directions whose length is the unit of depth) or run all along one direction (a light).  ``EmbreeCaster`` is the fast
-one; ``hoibench.datasets.zbuffer.NumpyCaster`` answers the same questions in plain numpy where embree is absent, and is what tests compare it with.
+Rays start at one point (a pencil, with directions whose length is the unit of depth) or run all along one direction (a light).  ``EmbreeCaster``
+is the fast one; ``hoibench.datasets.zbuffer.NumpyCaster`` answers the same questions in plain numpy where embree is absent, and is what tests compare
+it with.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Hits:
     @property
     def hit(self) -> Array:
         """(M,) bool, whether the ray meets the mesh."""
-        return self.face != _MISS
+        hit: Array = self.face != _MISS
+        return hit
 
 
 class Caster(Protocol):

@@ -14,8 +14,8 @@ _AHEAD = 1e-6
 class NumpyCaster:
     """Rays by rasterisation: each triangle is tried on the samples that lie in its box on the image plane.
 
-    Double precision.  A ray d meets triangle (a, b, c), seen from the ray's origin, where the volumes d.(b x c), d.(c x a) and d.(a x b) share a sign;
-    divided by their sum they are the barycentric weights.
+    Double precision.  A ray d meets triangle (a, b, c), seen from the ray's origin, where the volumes d.(b x c), d.(c x a) and d.(a x b) share a
+    sign; divided by their sum they are the barycentric weights.
     """
 
     def __init__(self, corners: Array) -> None:
@@ -99,7 +99,8 @@ class _Samples:
         self._start = np.searchsorted(key[self._order], np.arange(_BINS * _BINS + 1))
 
     def _bins(self, positions: Array) -> Array:
-        return np.clip((positions - self._low) / self._step, 0, _BINS - 1).astype(np.int64)
+        bins: Array = np.clip((positions - self._low) / self._step, 0, _BINS - 1).astype(np.int64)
+        return bins
 
     def in_box(self, low: Array, high: Array) -> Array:
         """Indices of the samples in the bins that a box (low (2,), high (2,)) touches."""
@@ -150,4 +151,5 @@ def _frame(forward: Array) -> Array:
 
 
 def _cross2(a: Array, b: Array) -> Array:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    area: Array = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return area

@@ -1,15 +1,15 @@
 """Pickles of dicts of torch tensors, read without running what they say and without importing torch.
 
-A tensor in a plain pickle is a call of ``torch._utils._rebuild_tensor_v2`` on a storage, and the storage a call of ``torch.storage._load_from_bytes`` on
-torch's legacy stream: five pickles, then each storage's length and raw numbers.  Both are rebuilt here as numpy arrays; any other name in a pickle is
-refused.  A storage that was on a GPU is read like one that was not.
+A tensor in a plain pickle is a call of ``torch._utils._rebuild_tensor_v2`` on a storage, and the storage a call of ``torch.storage._load_from_bytes``
+on torch's legacy stream: five pickles, then each storage's length and raw numbers.  Both are rebuilt here as numpy arrays; any other name in a pickle
+is refused.  A storage that was on a GPU is read like one that was not.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import pickle  # noqa: S403 - both unpicklers below allow a handful of names and nothing else
+import pickle
 import struct
 from collections import OrderedDict
 from pathlib import Path
@@ -33,7 +33,16 @@ _DTYPES = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
-_BROKEN = (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, struct.error, OverflowError)
+_BROKEN = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    struct.error,
+    OverflowError,
+)
 
 
 def read_torch_pickle(path: Path) -> Any:
@@ -57,7 +66,9 @@ def _rebuild_tensor(storage: Array, offset: int, size: tuple[int, ...], stride: 
     whole = all(isinstance(n, int) and n >= 0 for n in (offset, *size, *stride)) and len(size) == len(stride)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if whole else 0
     if not whole or (0 not in size and last >= len(storage)) or math.prod(size) > len(storage):
-        raise ValueError(f"a tensor of size {size}, stride {stride} from {offset} exceeds its storage of {len(storage)}")
+        raise ValueError(
+            f"a tensor of size {size}, stride {stride} from {offset} exceeds its storage of {len(storage)}"
+        )
     if 0 in size:
         return np.empty(size, dtype=storage.dtype)
     steps = tuple(step * storage.itemsize for step in stride)

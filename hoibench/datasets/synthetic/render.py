@@ -1,4 +1,8 @@
-"""Pictures of a scene: primary rays, solid texture, Lambert shading under one light, and its shadow."""
+"""Pictures of a scene: primary rays, solid texture, Lambert shading under one light, and its shadow.
+
+The room never moves and neither do the cameras, so what a camera sees of the room is shaded once; in each frame only the samples that a hand or an object
+covers or shades are done again.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.rays import Hits, pixel_rays
-from hoibench.datasets.surfaces import FrameMesh, Surface, frame_mesh
+from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, Surface, frame_mesh
 from hoibench.datasets.synthetic.texture import Material, albedo
 
 SAMPLES = 2
@@ -18,7 +22,7 @@ SAMPLES = 2
 _LIGHT = np.array([0.35, 0.45, 1.0]) / np.linalg.norm([0.35, 0.45, 1.0])
 _AMBIENT = 0.5
 _OFF_SURFACE = 5e-4  # metres; a shadow ray starts off the surface, or it would hit where it starts
-_NOTHING = np.array([0.5, 0.5, 0.5])
+_NOTHING = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,39 +34,117 @@ class Body:
     material: Material
 
 
-class Stage:
-    """Bodies under the light, ready to be seen by any camera in any frame."""
+class _Look:
+    """The colours of some bodies' surfaces."""
 
     def __init__(self, bodies: Sequence[Body]) -> None:
-        self._surfaces = [body.surface for body in bodies]
-        self._palettes = np.stack([body.material.palette for body in bodies])
-        self._cells = np.concatenate([body.material.cells(body.rest)[body.surface.faces] for body in bodies])
+        self._palettes = np.stack([body.material.palette for body in bodies]).astype(np.float32)
+        cells = [body.material.cells(body.rest)[body.surface.faces] for body in bodies]
+        self._cells = np.concatenate(cells).astype(np.float32)
+
+    def albedo(self, mesh: FrameMesh, hits: Hits) -> Array:
+        """(M, 3) colours where rays hit a mesh of these bodies."""
+        return albedo(_interpolate(self._cells[hits.face], hits.weights), self._palettes[mesh.surface[hits.face]])
+
+
+class Stage:
+    """The bodies of a scene under the light."""
+
+    def __init__(self, bodies: Sequence[Body]) -> None:
+        moving = [body for body in bodies if body.surface.part != BACKGROUND]
+        room = [body for body in bodies if body.surface.part == BACKGROUND]
+        self._surfaces = [body.surface for body in moving]
+        self.room = frame_mesh([body.surface for body in room], 0)
+        self.room_look = _Look(room)
+        self.look = _Look(moving)
 
     def mesh(self, frame: int) -> FrameMesh:
-        """The triangles of all bodies in one frame; build it once for all cameras."""
+        """Hands and objects in one frame; build it once for all cameras."""
         return frame_mesh(self._surfaces, frame)
 
-    def picture(self, mesh: FrameMesh, camera: Camera) -> Array:
-        """The image (H, W, 3) uint8 that a camera takes of a frame's ``mesh``."""
-        height, width = camera.size
-        origin, directions = pixel_rays(camera, SAMPLES)
-        hits = mesh.caster.cast(origin, directions)
-        colour = np.empty((len(directions), 3))
-        colour[:] = _NOTHING
-        seen = np.flatnonzero(hits.hit)
-        colour[seen] = self._shade(
-            mesh, Hits(hits.face[seen], hits.depth[seen], hits.weights[seen]), origin, directions[seen]
-        )
-        image = colour.reshape(height, SAMPLES, width, SAMPLES, 3).mean(axis=(1, 3))
-        return np.rint(255.0 * np.clip(image, 0.0, 1.0)).astype(np.uint8)
 
-    def _shade(self, mesh: FrameMesh, hits: Hits, origin: Array, directions: Array) -> Array:
-        cells = np.einsum("mi,mij->mj", hits.weights, self._cells[hits.face])
-        normals = mesh.normals[hits.face]
-        towards = -np.sign(np.einsum("mi,mi->m", normals, directions))
-        normals = normals * towards[:, None]
-        lit = np.maximum(normals @ _LIGHT, 0.0)
-        facing = np.flatnonzero(lit > 0.0)
-        points = origin + directions[facing] * hits.depth[facing, None] + _OFF_SURFACE * normals[facing]
-        lit[facing] *= ~mesh.caster.blocked(points, _LIGHT)
-        return albedo(cells, self._palettes[mesh.surface[hits.face]]) * (_AMBIENT + (1.0 - _AMBIENT) * lit)[:, None]
+class Shot:
+    """A static camera on a stage."""
+
+    def __init__(self, stage: Stage, camera: Camera) -> None:
+        self._look, self._camera = stage.look, camera
+        origin, directions = pixel_rays(camera, SAMPLES)
+        self._origin, self._directions = origin.astype(np.float32), directions.astype(np.float32)
+        hits = stage.room.caster.cast(origin, directions)
+        self._depth = hits.depth
+        # NaN where there is no room: never under an outline.
+        self._points = self._along(slice(None), np.where(hits.hit, hits.depth, np.float32(np.nan)))
+        self._on_light_plane = self._points @ _LIGHT_PLANE.T
+        self._lit = np.full((len(directions), 3), _NOTHING, dtype=np.float32)
+        self._shaded = self._lit.copy()
+        seen = np.flatnonzero(hits.hit)
+        colour = stage.room_look.albedo(stage.room, _take(hits, seen))
+        normals = _towards(stage.room.normals[hits.face[seen]], self._directions[seen])
+        self._points[seen] += _OFF_SURFACE * normals
+        self._lit[seen] = colour * _brightness(normals @ _LIGHT)
+        self._shaded[seen] = colour * _AMBIENT
+
+    def picture(self, mesh: FrameMesh) -> Array:
+        """The image (H, W, 3) uint8 of the stage's ``mesh`` in one frame."""
+        colour = self._lit.copy()
+        in_shadow = self._room_in_shadow(mesh)
+        colour[in_shadow] = self._shaded[in_shadow]
+        covered, hits = self._covered(mesh)
+        colour[covered] = self._shade(mesh, covered, hits)
+        height, width = self._camera.size
+        image = colour.reshape(height, SAMPLES, width, SAMPLES * 3)
+        rows = image.sum(axis=1).reshape(height, width, SAMPLES, 3)
+        return np.rint(rows.sum(axis=2) * (255.0 / SAMPLES**2)).clip(0.0, 255.0).astype(np.uint8)
+
+    def _room_in_shadow(self, mesh: FrameMesh) -> Array:
+        """Samples of the room that hands and objects keep from the light; only those under their outline's box are asked."""
+        outline = mesh.corners.reshape(-1, 3) @ _LIGHT_PLANE.T
+        low, high = outline.min(axis=0), outline.max(axis=0)
+        under = np.flatnonzero(((self._on_light_plane >= low) & (self._on_light_plane <= high)).all(axis=1))
+        return under[mesh.caster.blocked(self._points[under], _LIGHT)]
+
+    def _covered(self, mesh: FrameMesh) -> tuple[Array, Hits]:
+        """Samples that a hand or an object covers, and where it is hit."""
+        hits = mesh.caster.cast(self._origin, self._directions)
+        covered = np.flatnonzero(hits.depth < self._depth)
+        return covered, _take(hits, covered)
+
+    def _shade(self, mesh: FrameMesh, samples: Array, hits: Hits) -> Array:
+        normals = _towards(mesh.normals[hits.face], self._directions[samples])
+        facing = normals @ _LIGHT
+        asked = np.flatnonzero(facing > 0.0)
+        points = self._along(samples[asked], hits.depth[asked]) + _OFF_SURFACE * normals[asked]
+        facing[asked] *= ~mesh.caster.blocked(points, _LIGHT)
+        return self._look.albedo(mesh, hits) * _brightness(facing)
+
+    def _along(self, samples: Array | slice, depth: Array) -> Array:
+        points: Array = self._origin + self._directions[samples] * depth[:, None]
+        return points
+
+
+_LIGHT_PLANE = np.linalg.svd(_LIGHT[None])[2][1:]
+"""Two axes (2, 3) across the light: points that agree in them share a ray of it."""
+
+
+def _brightness(facing: Array) -> Array:
+    """Ambient and direct light (M, 1) on a surface whose unit normal has the cosine ``facing`` (M,) to the light."""
+    light: Array = (_AMBIENT + (1.0 - _AMBIENT) * np.maximum(facing, 0.0))[:, None]
+    return light
+
+
+def _towards(normals: Array, directions: Array) -> Array:
+    """Normals (M, 3) turned to the side that rays of ``directions`` (M, 3) come from."""
+    away = np.einsum("mi,mi->m", normals, directions) > 0.0
+    turned: Array = np.where(away[:, None], -normals, normals)
+    return turned
+
+
+def _interpolate(corners: Array, weights: Array) -> Array:
+    """Values (M, 3) inside triangles from those at their corners (M, 3, 3), by barycentric weights (M, 3)."""
+    first, second, third = weights.T[..., None]
+    values: Array = corners[:, 0] * first + corners[:, 1] * second + corners[:, 2] * third
+    return values
+
+
+def _take(hits: Hits, rays: Array) -> Hits:
+    return Hits(hits.face[rays], hits.depth[rays], hits.weights[rays])

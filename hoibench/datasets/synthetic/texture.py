@@ -23,7 +23,8 @@ def blobs() -> Array:
     """
     noise = np.random.default_rng(_NOISE_SEED).standard_normal((2, _CELLS, _CELLS, _CELLS))
     octaves = [_band(noise[0], 1.6), _band(noise[1], 0.8)]
-    return np.tanh(1.5 / np.sqrt(2.0) * sum(octaves)).astype(np.float32)
+    level: Array = np.tanh(1.5 / np.sqrt(2.0) * sum(octaves)).astype(np.float32)
+    return level
 
 
 def _band(noise: Array, sigma: float) -> Array:
@@ -38,8 +39,8 @@ class Material:
 
     Attributes:
         palette: (3, 3) RGB in 0..1: of dark blobs, of the ground between, of light blobs.
-        lattice: (3, 3) and ``shift`` (3,): object-frame metres to cells of ``blobs()``.  The axes are askew, so that no plane repeats with the period.
-        shift: see ``lattice``.
+        lattice: (3, 3) object-frame metres to cells of ``blobs()``; its axes are askew, so that no plane repeats with the period.
+        shift: (3,) cells.
     """
 
     palette: Array
@@ -61,5 +62,6 @@ def albedo(cells: Array, palettes: Array) -> Array:
     """Colours (M, 3) at noise cells (M, 3), each from its own palette (M, 3, 3)."""
     level = map_coordinates(blobs(), cells.T, order=1, mode="grid-wrap")[:, None]
     ground = palettes[:, 1]
-    colour: Array = ground + np.maximum(level, 0.0) * (palettes[:, 2] - ground)
-    return colour + np.maximum(-level, 0.0) * (palettes[:, 0] - ground)
+    lighter = ground + np.maximum(level, 0.0) * (palettes[:, 2] - ground)
+    colour: Array = lighter + np.maximum(-level, 0.0) * (palettes[:, 0] - ground)
+    return colour

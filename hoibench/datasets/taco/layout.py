@@ -122,7 +122,9 @@ class Tree:
         try:
             return self.sequences[key]
         except KeyError:
-            raise FileNotFoundError(f"{self.root / POSES} holds no sequence {key} ({len(self.sequences)} are there)") from None
+            raise FileNotFoundError(
+                f"{self.root / POSES} holds no sequence {key} ({len(self.sequences)} are there)"
+            ) from None
 
     @property
     def hand_model(self) -> str:

@@ -20,7 +20,7 @@ def read_mesh(path: Path) -> tuple[Array, Array]:
         ValueError: the file holds no triangle mesh.
     """
     try:
-        mesh = trimesh.load(path, force="mesh", process=False, maintain_order=True, skip_materials=True)
+        mesh = trimesh.load_mesh(path, process=False, maintain_order=True, skip_materials=True)
     except (ValueError, IndexError, OSError) as error:
         raise ValueError(f"{path} is no readable OBJ file ({error}): unpack Object_Models.zip again") from error
     vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int32)
@@ -50,4 +50,5 @@ def read_poses(path: Path) -> Array:
 
 def place(vertices: Array, poses: Array) -> Array:
     """Object-frame vertices (P, 3) in the world, (N, P, 3), under poses (N, 4, 4)."""
-    return vertices @ poses[:, :3, :3].mT + poses[:, None, :3, 3]
+    placed: Array = vertices @ poses[:, :3, :3].mT + poses[:, None, :3, 3]
+    return placed

@@ -1,0 +1,73 @@
+"""How a scene looks: its surfaces with their colours, a table under them and a wall behind."""
+
+from __future__ import annotations
+
+import colorsys
+
+import numpy as np
+
+from hoibench.clip import Array
+from hoibench.datasets.surfaces import BACKGROUND, Surface
+from hoibench.datasets.synthetic.render import Body
+from hoibench.datasets.synthetic.scene import Scene, SceneObject
+from hoibench.datasets.synthetic.texture import material
+from hoibench.datasets.taco import proxy_hand
+from hoibench.datasets.taco.hands import SIDES, Side
+from hoibench.datasets.taco.objects import place
+
+# Metres to a noise cell; a tele camera shows a metre on about 295 pixels, so blobs of 5 cells are 9 to 12 pixels wide.
+_OBJECT_CELL = 0.0065
+_ROOM_CELL = 0.008
+# Seen at 14 to 28 degrees the table is foreshortened along y, and so are blobs on it unless they are made longer.
+_TABLE_CELL = np.array([1.0, 1.5, 1.0]) * _ROOM_CELL
+
+_SKIN = np.array([[0.62, 0.38, 0.29], [0.84, 0.62, 0.50], [0.99, 0.86, 0.77]])
+_WALL_Y = -0.6
+
+
+def dress(scene: Scene, seed: int) -> tuple[Body, ...]:
+    """The bodies of a scene in its own frame: left hand, right hand, tool, target, table, wall.
+
+    An object's colours belong to its id and are the same in every clip; skin, table and wall are drawn by ``seed``.
+    """
+    rng = np.random.default_rng([seed, 0x100C5])
+    skin = np.clip(_SKIN * rng.uniform(0.75, 1.05), 0.0, 1.0)
+    hands = [_hand(scene, part, side, skin, rng) for part, side in enumerate(SIDES)]
+    return (*hands, _object(2, scene.tool), _object(3, scene.target), *_room(scene, rng))
+
+
+def _hand(scene: Scene, part: int, side: Side, skin: Array, rng: np.random.Generator) -> Body:
+    motion = scene.hands[side]
+    vertices = proxy_hand.vertices(side, motion.theta, motion.trans, motion.betas)
+    rest = proxy_hand.vertices(side, np.zeros((1, 48)), np.zeros((1, 3)), motion.betas)[0]
+    return Body(Surface(part, vertices, proxy_hand.FACES[side]), rest, material(skin, _OBJECT_CELL, rng))
+
+
+def _object(part: int, item: SceneObject) -> Body:
+    rng = np.random.default_rng([int(item.id), 0x0B1EC7])
+    surface = Surface(part, place(item.mesh.vertices, item.poses), item.mesh.faces)
+    return Body(surface, item.mesh.vertices, material(_palette(rng, 0.7), _OBJECT_CELL, rng))
+
+
+def _room(scene: Scene, rng: np.random.Generator) -> tuple[Body, Body]:
+    z = scene.table_height
+    table = np.array([[-1.1, 0.7, z], [-1.1, _WALL_Y, z], [1.2, _WALL_Y, z], [1.2, 0.7, z]])
+    wall = np.array(
+        [[-2.0, _WALL_Y, z - 0.3], [2.0, _WALL_Y, z - 0.3], [2.0, _WALL_Y, z + 1.5], [-2.0, _WALL_Y, z + 1.5]]
+    )
+    return (
+        _flat(table, scene.frames, _palette(rng, 0.4), _TABLE_CELL, rng),
+        _flat(wall, scene.frames, _palette(rng, 0.25), _ROOM_CELL, rng),
+    )
+
+
+def _flat(corners: Array, frames: int, palette: Array, cell: Array | float, rng: np.random.Generator) -> Body:
+    vertices = np.broadcast_to(corners, (frames, 4, 3))
+    return Body(Surface(BACKGROUND, vertices, np.array([[0, 1, 2], [0, 2, 3]])), corners, material(palette, cell, rng))
+
+
+def _palette(rng: np.random.Generator, saturation: float) -> Array:
+    """Dark blobs, ground and light blobs (3, 3) of one hue: far apart in brightness, which is what grey-level matchers see."""
+    hue = rng.uniform()
+    shades = ((saturation, 0.28), (0.8 * saturation, 0.64), (0.35 * saturation, 0.96))
+    return np.array([colorsys.hsv_to_rgb(hue, s, v) for s, v in shades])
