@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hoibench.datasets.synthetic.catalogue import Triplet, catalogue, make_prop
 from hoibench.datasets.synthetic.solids import lathe, tube, union
 from hoibench.datasets.taco.proxy_hand import Side
 
 Array = NDArray[np.float64]
-Triplet = tuple[str, str, str]
 
 TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
 """The point of the table top under the look-at point; motions are planned around it."""

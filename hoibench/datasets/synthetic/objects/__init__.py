@@ -1,0 +1,1 @@
+"""The things that synthetic hands hold: parametric tools and targets in the vocabulary of TACO."""

@@ -1,0 +1,85 @@
+"""What a scene must know of an object besides its shape: how it is held, how it is used, and where it is worked on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoibench.datasets.synthetic.solids import Solid
+
+Array = NDArray[np.float64]
+Vector = tuple[float, float, float]
+Family = Literal["stick", "block", "vessel"]
+
+
+@dataclass(frozen=True)
+class Grip:
+    """How a hand comes to an object, in the object's frame.
+
+    Attributes:
+        point: the place on the object that the palm makes for, metres.
+        normal: the way the palm faces.
+        thumb: the way the thumb side of the hand points, at a right angle to ``normal``.
+        oblique: turn of the hand about ``normal``, radians, that brings the fingers towards ``thumb``.
+        palm: how far from the wrist, and how far to the thumb side, ``point`` comes to lie, metres.
+        spread: the thumb stays at the side of the hand instead of facing the fingers.
+        curl: bend of the fingers before they close, 0 (flat) to 1 (fist).
+        floor: height under which the hand must not reach, or None.
+    """
+
+    point: Vector
+    normal: Vector
+    thumb: Vector
+    oblique: float = 0.0
+    palm: tuple[float, float] = (0.080, 0.0)
+    spread: bool = False
+    curl: float = 0.12
+    floor: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prop:
+    """An object as a tool (right hand) and as a target (left hand).
+
+    Frames: a stick or block has its working place at the origin, +z away from what it works on, a stick's handle towards +x.  Vessels and
+    targets stand on z = 0 about the origin; a spout points to -x.
+
+    Attributes:
+        category: the word in the triplet.
+        solid: shape in the object's frame.
+        family: which kind of motion plan moves it as a tool.
+        use: how the right hand holds it as a tool.
+        steady: how the left hand holds it as a target that stands on the table.
+        work_radius: radius of the area that tools work on, metres.
+        work_height: height of that area over the table, metres.
+        pitch: lean of a stick while it is used, radians, handle up.
+        facing: yaw at which it stands as a target, radians.
+    """
+
+    category: str
+    solid: Solid
+    family: Family
+    use: Grip | None = None
+    steady: Grip | None = None
+    work_radius: float = 0.0
+    work_height: float = 0.0
+    pitch: float = 0.0
+    facing: float = 0.0
+
+
+def side_grip_of_stick(at: float, height: float, oblique: float = 0.7) -> Grip:
+    """The right hand round a handle along x: palm at its right side and over it, thumb towards the working end."""
+    return Grip((at, 0.0, height), (0.0, -0.80, -0.60), (-1.0, 0.0, 0.0), oblique=oblique, palm=(0.078, 0.0))
+
+
+def wrap_from_right(x: float, height: float) -> Grip:
+    """The right hand round an upright body or bar, thumb up, from +x."""
+    return Grip((x, 0.0, height), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), palm=(0.085, 0.0))
+
+
+def wrap_from_left(x: float, height: float) -> Grip:
+    """The left hand against an upright body, thumb up, from -x, kept off the table."""
+    return Grip((x, 0.0, height), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), palm=(0.085, 0.0), floor=0.0)
