@@ -1,0 +1,177 @@
+"""The board: runs over the same clips, as one typed table that the page and the terminal both show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hoibench.results.cells import Cell, Context, fill_column, intervals
+from hoibench.results.entrants import Entrant, cluster_labels, enter, shared_clips, sharing_clips
+from hoibench.results.ranking import GROUPS, MetricFacts, stem
+from hoibench.results.runs import Run, RunClip, RunMethod
+from hoibench.results.scores import ClipScores, Direction, gather
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric in one region."""
+
+    metric: MetricFacts
+    region: str
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """Everything that may be compared with each other, and nothing else.
+
+    Attributes:
+        kind: ``measured`` or ``synthetic``.
+        dataset, split, split_id: what was run on.
+        clips_ids: those of the runs; where they differ, ``clips`` is what all of them scored.
+        clips: the clips of this board.
+        clusters: distinct object-instance pairs among them.
+        runs, entrants, columns: in page order.
+        cells: by (entrant, column) index; every pair is there.
+        notes: what a reader must know of how the board was put together.
+    """
+
+    kind: str
+    dataset: str
+    split: str
+    split_id: str
+    clips_ids: tuple[str, ...]
+    clips: tuple[RunClip, ...]
+    clusters: int
+    runs: tuple[Run, ...]
+    entrants: tuple[Entrant, ...]
+    columns: tuple[Column, ...]
+    cells: Mapping[tuple[int, int], Cell]
+    notes: tuple[str, ...]
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions that some column has, ``full`` first."""
+        return tuple(sorted({column.region for column in self.columns}, key=lambda region: (region != "full", region)))
+
+
+@dataclass(frozen=True)
+class UncardedMetric:
+    """Stands in for the card of a metric that no registered card describes: shown, never ranked."""
+
+    id: str
+    unit: str
+    group: str = "other"
+    direction: Direction = "none"
+    ranked: bool = False
+
+    @property
+    def title(self) -> str:
+        """The id, for want of a better name."""
+        return self.id
+
+
+def build_boards(runs: Sequence[Run], cards: Mapping[str, MetricFacts]) -> list[Board]:
+    """Boards of runs: one a kind, data set and split, measured before synthetic.
+
+    Runs of a split that scored different clips are cut to the clips that all of them have; where there are none, each set of clips is a board
+    of its own.
+
+    Args:
+        runs: from ``read_run``.
+        cards: metric facts by id, in column order; hoibench.metrics.card.all_cards() has them.
+
+    Raises:
+        FileNotFoundError, ValueError: a run's results are missing or do not fit its run.json.
+    """
+    groups: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.kind, run.dataset, run.split, run.split_id), []).append(run)
+    return [_board(members, cards) for key in sorted(groups) for members in sharing_clips(groups[key])]
+
+
+def _board(runs: list[Run], cards: Mapping[str, MetricFacts]) -> Board:
+    runs = sorted(runs, key=lambda run: (run.created, run.name))
+    clips, notes = shared_clips(runs)
+    rows, entrants = enter(runs, {clip.id: n for n, clip in enumerate(clips)})
+    columns = _columns(rows, cards)
+    clusters = cluster_labels(clips)
+    return Board(
+        kind=runs[0].kind,
+        dataset=runs[0].dataset,
+        split=runs[0].split,
+        split_id=runs[0].split_id,
+        clips_ids=tuple(dict.fromkeys(run.clips_id for run in runs)),
+        clips=clips,
+        clusters=len(set(clusters.tolist())),
+        runs=tuple(runs),
+        entrants=entrants,
+        columns=columns,
+        cells=_cells(rows, [entrant.method for entrant in entrants], columns, clusters),
+        notes=notes,
+    )
+
+
+def _columns(rows: pd.DataFrame, cards: Mapping[str, MetricFacts]) -> tuple[Column, ...]:
+    kinds = rows[["metric", "region", "unit"]].drop_duplicates(["metric", "region"])
+    places = {metric: n for n, metric in enumerate(cards)}
+    columns = [
+        Column(cards.get(metric) or UncardedMetric(metric, unit), region)
+        for metric, region, unit in kinds.itertuples(index=False, name=None)
+    ]
+
+    def order(column: Column) -> tuple[Any, ...]:
+        group = GROUPS.index(column.metric.group) if column.metric.group in GROUPS else len(GROUPS)
+        return (
+            group,
+            not column.metric.ranked,
+            places.get(column.metric.id, len(places)),
+            column.metric.id,
+            column.region != "full",
+        )
+
+    return tuple(sorted(columns, key=order))
+
+
+def _cells(
+    rows: pd.DataFrame, methods: list[RunMethod], columns: tuple[Column, ...], clusters: Array
+) -> dict[tuple[int, int], Cell]:
+    shape = (len(methods), len(clusters))
+    by_id = {method.id: m for m, method in enumerate(methods) if method.kind == "reference"}
+    stand_ins = tuple(by_id[name] for name in ("frozen", "random")) if {"frozen", "random"} <= set(by_id) else ()
+    exempt = np.array([method.kind == "reference" for method in methods])
+    slices = dict(iter(rows.groupby(["metric", "region"])))
+    parts = [slices[column.metric.id, column.region] for column in columns]
+    scores = [
+        gather(part, shape, column.metric.direction, stand_ins, exempt)
+        for part, column in zip(parts, columns, strict=True)
+    ]
+    bounds = intervals(scores, clusters)
+    cells: dict[tuple[int, int], Cell] = {}
+    for n, column in enumerate(columns):
+        context = Context(
+            methods=methods,
+            clusters=clusters,
+            references=by_id,
+            agreement=_companion(columns, scores, "mv_rpe_scene", column.region),
+            dynamic=_companion(columns, scores, "dynamic_degree", column.region),
+        )
+        filled = fill_column(column.metric, column.region, parts[n], scores[n], bounds[n], context)
+        cells |= {(m, n): cell for m, cell in enumerate(filled)}
+    return cells
+
+
+def _companion(columns: tuple[Column, ...], scores: list[ClipScores], wanted: str, region: str) -> ClipScores | None:
+    """Scores of the metric called ``wanted``: in this region rather than another, by VBench's flow rather than another."""
+    fitting = [
+        (c.region != region, "/vbench@" not in c.metric.id, n)
+        for n, c in enumerate(columns)
+        if stem(c.metric.id) == wanted
+    ]
+    return scores[min(fitting)[-1]] if fitting else None
