@@ -33,7 +33,9 @@ def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or "the run's folder"
-            say(f"no space left while writing {where}; what was done is kept: free some and give the same command again")
+            say(
+                f"no space left while writing {where}; what was done is kept: free some and give the same command again"
+            )
             return CRASH
         say(str(error))
         return USAGE if isinstance(error, (FileNotFoundError, NotADirectoryError, PermissionError)) else CRASH

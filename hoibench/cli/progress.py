@@ -6,7 +6,15 @@ import time
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.run import Listener
@@ -44,7 +52,9 @@ class RichListener:
         assert self._task is not None
         if report.failure is not None:
             self._failed += 1
-            self._console.print(f"failed  {report.unit.key}: {report.failure}", style="red", markup=False, highlight=False)
+            self._console.print(
+                f"failed  {report.unit.key}: {report.failure}", style="red", markup=False, highlight=False
+            )
         self._bar.update(self._task, advance=1, failed=f"[red]{self._failed} failed" if self._failed else "")
 
     def stopped(self) -> None:

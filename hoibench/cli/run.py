@@ -8,13 +8,17 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 from rich.console import Console
 
 from hoibench.evaluation.config import RunConfig, as_arguments, check_config
 
+if TYPE_CHECKING:
+    from hoibench.evaluation.run import Outcome
+
+RESULTS = "results.parquet"
 PROGRAM = "python -m hoibench.run"
 
 
@@ -77,32 +81,31 @@ def run_command(arguments: Sequence[str]) -> int:
         console.print(f"this shard is done; when all are: hoibench merge {outcome.out}", markup=False, highlight=False)
         print(outcome.out)
         return outcome.exit_code
-    return report(outcome.out, outcome.units, outcome.failures, outcome.allowed, config.json, console)
+    return report(outcome, config.json, console)
 
 
-def report(
-    out: Path, units: int, failures: Sequence[dict[str, str]], allowed: int, as_json: bool, console: Console
-) -> int:
+def report(outcome: Outcome, as_json: bool, console: Console) -> int:
     """Build the page of a finished run and print where it is; the exit code."""
     from leaderboard.build import build
 
-    page = build([out], out / "leaderboard")
-    over = len(failures) > allowed
-    if failures:
+    page = build([outcome.out], outcome.out / "leaderboard")
+    if outcome.failures:
+        over = outcome.exit_code != 0
         console.print(
-            f"{len(failures)} of {units} units failed{', more than --max-failures ' + str(allowed) if over else ''}; "
-            f"their reasons are on the page and in {out / 'run.json'}",
+            f"{len(outcome.failures)} of {outcome.units} units failed"
+            + (f", more than --max-failures forgives ({outcome.allowed})" if over else "")
+            + f"; their reasons are on the page and in {outcome.out / 'run.json'}",
             style="red" if over else "yellow", markup=False, highlight=False,
         )  # fmt: skip
     if as_json:
         summary: dict[str, Any] = {
-            "out": str(out), "results": str(out / "results.parquet"), "page": str(page), "units": units,
-            "failures": list(failures), "status": "over_budget" if over else "done",
+            "out": str(outcome.out), "results": str(outcome.out / RESULTS), "page": str(page), "units": outcome.units,
+            "failures": list(outcome.failures), "status": outcome.status,
         }  # fmt: skip
         print(json.dumps(summary))
     else:
         print(page)
-    return 3 if over else 0
+    return outcome.exit_code
 
 
 def _device(asked: str) -> str:

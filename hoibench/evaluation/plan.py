@@ -12,6 +12,7 @@ from typing import Any
 from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id
 from hoibench.evaluation.config import RunConfig, check_config, identity_hash, parse_shard
 from hoibench.evaluation.references import is_seeded, own_frozen_spec, reference_specs
+from hoibench.methods.references import OWN_FROZEN
 from hoibench.methods.registry import select_specs
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card, select_cards
@@ -146,13 +147,13 @@ def _select_methods(config: RunConfig, dataset: Dataset) -> tuple[Spec, ...]:
     names = list(config.method) or ([] if config.adapter else list(published))
     if not names and not config.adapter:
         raise ValueError("no method: give --method NAME (hoibench ls methods), NAME=FOLDER, or --adapter FILE.py:CLASS")
-    own = [name for name in names if name.startswith("frozen_self/")]
+    own = [name for name in names if name.startswith(OWN_FROZEN)]
     plain = [name for name in names if name not in own]
     chosen = select_specs(plain, config.adapter, [*published.values(), *references.values()], config.preset)
     wanted = {spec.id: spec for spec in chosen}
     for name in own:
-        if name.removeprefix("frozen_self/") not in wanted:
-            raise UnknownName("method", name, [f"frozen_self/{key}" for key in wanted])
+        if name.removeprefix(OWN_FROZEN) not in wanted:
+            raise UnknownName("method", name, [OWN_FROZEN + key for key in wanted])
     specs: dict[str, Spec] = {}
     for spec in chosen:
         specs[spec.id] = spec

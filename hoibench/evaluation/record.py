@@ -56,6 +56,7 @@ def _method_facts(spec: Spec, plan: Plan) -> dict[str, Any]:
         "name": spec.title,
         "kind": spec.kind,
         "families": list(spec.families),
+        "regions": list(spec.regions),
         "view_type": spec.view_type,
         "preset": plan.preset_of(spec),
         "seeds": list(plan.seeds_of(spec)),

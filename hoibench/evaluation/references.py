@@ -10,10 +10,8 @@ import numpy as np
 from hoibench.clip import Array, Clip, Prediction, Tracks
 from hoibench.evaluation.request import anchors
 from hoibench.geometry import to_camera
+from hoibench.methods.references import OWN_FROZEN, REFERENCES
 from hoibench.methods.spec import Spec
-
-OWN_FROZEN = "frozen_self/"
-"""Prefix of the rows that hold a method's own first frame."""
 
 NOISE_METRES = 0.01
 
@@ -22,7 +20,7 @@ def reference_specs() -> dict[str, Spec]:
     """The reference rows' specs by id, in the page's order."""
     return {
         name: Spec(id=name, name=title, outputs=("video", "tracks"), pairing="query", kind="reference")
-        for name, (title, _) in _BUILDERS.items()
+        for name, title in REFERENCES.items()
     }
 
 
@@ -55,7 +53,7 @@ def build_reference(name: str, clip: Clip, seed: int) -> Prediction:
     if clip.video is None or tracks is None or clip.cameras is None:
         raise ValueError(f"clip {clip.id} has no truth to build the reference row {name} from")
     rng = np.random.default_rng([seed, *clip.id.encode(), *name.encode()])
-    return _BUILDERS[name][1](clip, tracks, clip.video, rng)
+    return _BUILDERS[name](clip, tracks, clip.video, rng)
 
 
 def hold_first_frame(prediction: Prediction) -> Prediction:
@@ -121,11 +119,11 @@ def _random(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) 
 
 
 _Builder = Callable[[Clip, Tracks, Array, np.random.Generator], Prediction]
-_BUILDERS: dict[str, tuple[str, _Builder]] = {
-    "ground_truth": ("Ground truth, through the same codec", _ground_truth),
-    "gt_shuffled": ("Ground truth, points shuffled", _shuffled),
-    "gt_noise_1cm": ("Ground truth, 1 cm noise on points", _noisy),
-    "gt_scaled_0.9": ("Ground truth, points scaled by 0.9", _scaled),
-    "frozen": ("Frozen first frame of the truth", _frozen),
-    "random": ("Random points, noise video", _random),
+_BUILDERS: dict[str, _Builder] = {
+    "ground_truth": _ground_truth,
+    "gt_shuffled": _shuffled,
+    "gt_noise_1cm": _noisy,
+    "gt_scaled_0.9": _scaled,
+    "frozen": _frozen,
+    "random": _random,
 }

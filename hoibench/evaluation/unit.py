@@ -19,13 +19,14 @@ from hoibench.datasets.base import ClipEntry, Dataset
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.plan import Plan, Unit
-from hoibench.evaluation.references import OWN_FROZEN, build_reference, hold_first_frame
+from hoibench.evaluation.references import build_reference, hold_first_frame
 from hoibench.evaluation.request import build_request
 from hoibench.evaluation.score import RowKey, measure, to_row
 from hoibench.methods.check import check_prediction
 from hoibench.methods.method import Method, MethodOptions
 from hoibench.methods.precomputed import find_precomputed
 from hoibench.methods.predictions import decoded, is_whole, read_prediction, read_record, write_prediction
+from hoibench.methods.references import OWN_FROZEN
 from hoibench.methods.registry import load_method
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card

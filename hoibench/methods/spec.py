@@ -33,6 +33,7 @@ class Spec:
         scale: what its coordinates are up to; a prediction repeats it.
         presets: names that ``--preset`` takes.
         weights: ids in hoibench/weights that it loads.
+        regions: where it may be ranked: only ``fg`` for a method that draws no background.
         paper: citation or URL.
         kind: ``method``; ``reference`` rows are built by the evaluation, ``published`` ones belong to a data set.
         folder: where precomputed predictions lie; None for a method that runs.
@@ -48,6 +49,7 @@ class Spec:
     scale: Scale = "metric"
     presets: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ("full", "fg")
     paper: str = ""
     kind: Literal["method", "reference", "published"] = "method"
     folder: Path | None = None
@@ -58,6 +60,7 @@ class Spec:
         vocabularies = (
             ("families", self.families, FAMILIES),
             ("outputs", self.outputs, OUTPUTS),
+            ("regions", self.regions, ("full", "fg")),
             ("pairing", (self.pairing,), PAIRINGS),
             ("scale", (self.scale,), SCALES),
             ("view_type", (self.view_type,), ("sv", "mv")),

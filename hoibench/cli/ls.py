@@ -1,0 +1,122 @@
+"""``hoibench ls``: what there is, without importing any of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+Rows = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Ls:
+    """What there is."""
+
+    what: tyro.conf.Positional[Literal["methods", "metrics", "datasets", "splits", "runs"]] = "methods"
+    """Which list."""
+
+    runs: Path = Path("runs")
+    """For runs: the folder that holds them."""
+
+    json: bool = False
+    """Print JSON."""
+
+
+def ls_command(arguments: Sequence[str]) -> int:
+    """Print a list as a table or as JSON."""
+    options = tyro.cli(Ls, args=list(arguments), prog="hoibench ls")
+    makers = {"methods": _methods, "metrics": _metrics, "datasets": _datasets, "splits": _splits}
+    rows = _runs(options.runs) if options.what == "runs" else makers[options.what]()
+    if options.json:
+        print(json.dumps(rows, indent=1))
+    elif not rows:
+        print(f"no {options.what}" + (f" in {options.runs}" if options.what == "runs" else ""))
+    else:
+        _print_table(rows)
+    return 0
+
+
+def _print_table(rows: Rows) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row.values())
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table, markup=False, highlight=False)
+
+
+def _methods() -> Rows:
+    from hoibench.methods.registry import installed_specs
+
+    listed = [
+        {"method": s.id, "families": " ".join(s.families), "gives": " ".join(s.outputs), "presets": " ".join(s.presets), "name": s.title}
+        for s in installed_specs().values()
+    ]  # fmt: skip
+    return listed + [
+        {"method": name, "families": "reference", "gives": "video tracks", "presets": "", "name": title}
+        for name, title in reference_titles().items()
+    ]
+
+
+def reference_titles() -> dict[str, str]:
+    """The reference rows; they are always on a board with truth, and may be named as methods too."""
+    from hoibench.methods.references import REFERENCES
+
+    return REFERENCES
+
+
+def _metrics() -> Rows:
+    from hoibench.metrics.card import all_cards
+
+    arrows = {"lower": "lower", "higher": "higher", "ratio": "ratio to truth near 1", "none": ""}
+    return [
+        {"metric": c.id, "unit": c.unit, "better": arrows[c.direction], "group": c.group, "presets": " ".join(c.presets),
+         "weights": " ".join(c.weights), "title": c.title}
+        for c in all_cards().values()
+    ]  # fmt: skip
+
+
+def _datasets() -> Rows:
+    from hoibench.datasets.registry import all_datasets
+
+    return [{"dataset": c.name, "kind": c.kind, "title": c.title} for c in all_datasets().values()]
+
+
+def _splits() -> Rows:
+    from hoibench.datasets.manifests import shipped_splits
+
+    return [
+        {"split": s.name, "clips": str(s.clips), "id": s.split_id, "also": " ".join(s.aliases)}
+        for s in shipped_splits()
+    ]
+
+
+def _runs(folder: Path) -> Rows:
+    rows = []
+    for path in sorted(folder.glob("*/run*.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            rows.append(
+                {
+                    "run": str(path.parent)
+                    + ("" if path.name == "run.json" else f" ({path.stem.removeprefix('run.')})"),
+                    "split": str(record["split"]),
+                    "methods": " ".join(m["id"] for m in record["methods"] if m["kind"] != "reference"),
+                    "status": str(record["exit"]["status"]),
+                    "created": str(record["provenance"]["created"]),
+                }
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            rows.append({"run": str(path), "split": "", "methods": "", "status": f"unreadable: {error}", "created": ""})
+    return rows

@@ -1,0 +1,53 @@
+"""What must work without torch, pandas, scipy: run by `tox -e base` in an environment that has none of them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "pandas", "scipy", "cv2", "av", "pyarrow", "kornia", "trimesh")
+COMMANDS = [
+    ["hoibench", "--help"],
+    ["hoibench", "--version"],
+    ["hoibench", "ls"],
+    ["hoibench", "ls", "metrics"],
+    ["hoibench", "ls", "datasets"],
+    ["hoibench", "ls", "splits"],
+    ["hoibench", "ls", "runs"],
+    ["hoibench", "ls", "--help"],
+    ["hoibench", "cache", "ls"],
+    ["hoibench.run", "--help"],
+]
+
+
+def run(*words, code=0, **kwargs):
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, timeout=60, **kwargs)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_light_commands_import_nothing_heavy(words, tmp_path):
+    """Blocked imports fail loudly, so the test means the same in every environment."""
+    block = "import sys; sys.modules.update(dict.fromkeys(%r)); import runpy; sys.argv = %r; runpy.run_module(%r, run_name='__main__')"
+    script = block % (HEAVY, [words[0], *words[1:]], words[0])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_ls_speaks_json():
+    metrics = json.loads(run("hoibench", "ls", "metrics", "--json").stdout)
+    assert {"rpe@1", "chamfer@1", "matching_pixels/sift-mnn@1"} <= {row["metric"] for row in metrics}
+    splits = json.loads(run("hoibench", "ls", "splits", "--json").stdout)
+    assert "synthetic@1/demo" in {row["split"] for row in splits}
+
+
+def test_unknown_command_names_the_nearest():
+    done = run("hoibench", "shwo", code=2)
+    assert "did you mean show" in done.stderr
+
+
+def test_no_command_prints_usage():
+    assert "usage: hoibench" in run("hoibench", code=2).stdout

@@ -1,0 +1,26 @@
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where HOIBENCH_NO_SKIPS names a marker, a skipped test of that marker has failed."""
+    outcome = yield
+    report = outcome.get_result()
+    wanted = [name for name in os.environ.get("HOIBENCH_NO_SKIPS", "").split(",") if name]
+    if report.skipped and not hasattr(report, "wasxfail") and any(item.get_closest_marker(name) for name in wanted):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, which HOIBENCH_NO_SKIPS forbids here: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def field_data() -> Path:
+    """The real data; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("HOIBENCH_FIELD_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no field data at {folder} (HOIBENCH_FIELD_DATA)")
+    return folder

@@ -1,0 +1,106 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hoibench.cli.run import parse
+from hoibench.evaluation.config import (
+    RunConfig,
+    as_arguments,
+    as_json,
+    check_config,
+    identity_hash,
+    parse_budget,
+    parse_shard,
+)
+
+
+def test_flags_repeat():
+    config = parse(["--method", "a", "--method", "b", "--seed", "3", "--seed", "1", "--seed", "3"])
+    assert config.method == ("a", "b")
+    assert config.seeds == (3, 1)
+    assert RunConfig().seeds == (0,)
+
+
+def test_a_file_is_read_before_the_flags(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('method = ["a"]\nlimit = 3\nseed = [1, 2]\nresume = false\nunit-timeout = 2.5\n')
+    config = parse(["--config", str(path), "--limit", "4", "--method", "b"])
+    assert config.method == ("a", "b")
+    assert (config.limit, config.seeds, config.resume, config.unit_timeout) == (4, (1, 2), False, 2.5)
+
+
+def test_what_json_says_is_what_was_given(tmp_path):
+    config = RunConfig(method=("a", "b=x"), seed=(1,), root=Path("r"), limit=2, dry_run=True, max_failures="0.1")
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"schema": "hoibench/run@1", "config": as_json(config)}))
+    assert parse([f"--config={path}"]) == replace(config, config=path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("metod = 'a'", "unknown setting 'metod'"),
+        ("limit = {a = 1}", "limit is a table"),
+        ("x = [", "is not valid toml"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path, text, message):
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="c.toml") as caught:
+        parse(["--config", str(path)])
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none.toml: no such file"):
+        parse(["--config", str(tmp_path / "none.toml")])
+
+
+def test_arguments_leave_defaults_out():
+    assert as_arguments("f", {"split": None, "seed": [1, 2], "dry_run": True, "json": False}) == [
+        "--seed", "1", "--seed", "2", "--dry-run", "--no-json",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (RunConfig(limit=0), "--limit is 0"),
+        (RunConfig(workers=0), "--workers is 0"),
+        (RunConfig(seed=(-1,)), "--seed is -1"),
+        (RunConfig(unit_timeout=0.0), "--unit-timeout is 0.0"),
+        (RunConfig(unit_timeout=float("nan")), "--unit-timeout is nan"),
+        (RunConfig(metrics=" , "), "--metrics is"),
+        (RunConfig(executor="ray"), "not built yet"),
+        (RunConfig(short="pad"), "synthetic has none"),
+        (RunConfig(max_failures="many"), "--max-failures is 'many'"),
+        (RunConfig(max_failures="1.5"), "--max-failures is '1.5'"),
+        (RunConfig(max_failures="-1"), "--max-failures is '-1'"),
+        (RunConfig(shard="0/2"), "--shard is '0/2'"),
+        (RunConfig(shard="3/2"), "--shard is '3/2'"),
+        (RunConfig(shard="a"), "--shard is 'a'"),
+    ],
+)
+def test_wrong_values_name_flag_and_value(config, message):
+    with pytest.raises(ValueError) as caught:
+        check_config(config)
+    assert message in str(caught.value)
+
+
+def test_missing_paths_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="--checkpoint"):
+        check_config(RunConfig(checkpoint=tmp_path / "none"))
+
+
+def test_budgets():
+    assert [parse_budget(t, 25) for t in ("0", "3", "0.1", "0.0")] == [0, 3, 2, 0]
+    assert parse_shard("2/4") == (2, 4)
+    assert parse_shard(None) is None
+
+
+def test_the_hash_ignores_order_of_keys_only():
+    assert identity_hash({"a": 1, "b": [1, 2]}) == identity_hash({"b": [1, 2], "a": 1})
+    assert identity_hash({"b": [2, 1]}) != identity_hash({"b": [1, 2]})

@@ -1,0 +1,123 @@
+import dataclasses
+
+import pytest
+
+from hoibench.datasets.base import ClipEntry, Dataset, Manifest
+from hoibench.evaluation.config import RunConfig
+from hoibench.evaluation.plan import differences, make_plan
+from hoibench.plugins import UnknownName
+
+ENTRIES = tuple(
+    ClipEntry(f"2023092{i}_001", ("hammer", "hit", "toy"), ("1", str(i)), ("a", "b", "c")) for i in range(9)
+)
+
+
+class Toy(Dataset):
+    name, kind, default_split = "toy", "synthetic", "demo"
+    outputs: dict = {}
+
+    @classmethod
+    def open(cls, root, progress=None):
+        return cls()
+
+    def splits(self):
+        return ("demo",)
+
+    def manifest(self, split):
+        if split != "demo":
+            raise UnknownName("split", split, self.splits())
+        return Manifest("toy@1/demo", "0123456789ab", ENTRIES)
+
+    def load(self, entry):
+        raise NotADirectoryError
+
+    def published(self):
+        return self.outputs
+
+
+class Videos(Toy):
+    has_truth = False
+    outputs = {"das": "DaS", "sv4d2": "SV4D 2.0"}
+
+
+def plan(dataset=None, **settings):
+    settings = {"dataset": "toy", "method": ("frozen",), "metrics": "rpe"} | settings
+    return make_plan(RunConfig(**settings), dataset or Toy(), "cpu")
+
+
+def test_references_are_always_there_and_once():
+    ids = [spec.id for spec in plan().specs]
+    assert ids[0] == "frozen"
+    assert set(ids) == {"frozen", "ground_truth", "gt_shuffled", "gt_noise_1cm", "gt_scaled_0.9", "random"}
+    assert len(ids) == len(set(ids))
+
+
+def test_published_methods_are_the_default_of_videos():
+    assert [spec.id for spec in plan(Videos(), method=()).specs] == ["published/das", "published/sv4d2"]
+    held = plan(Videos(), method=("published/das", "frozen_self/published/das"))
+    assert [spec.id for spec in held.specs] == ["published/das", "frozen_self/published/das"]
+    with pytest.raises(UnknownName, match="did you mean frozen_self/published/das"):
+        plan(Videos(), method=("published/das", "frozen_self/published/sv4d2"))
+
+
+def test_methods_are_followed_by_their_frozen_selves(tmp_path):
+    ids = [spec.id for spec in plan(method=(f"mine={tmp_path}",)).specs]
+    assert ids[:2] == ["mine", "frozen_self/mine"]
+
+
+def test_no_method_is_an_error():
+    with pytest.raises(ValueError, match="--method NAME"):
+        plan(method=())
+
+
+def test_only_what_changes_with_the_seed_is_made_again():
+    units = plan(seed=(0, 1, 2), limit=1).units
+    count = {m: sum(u.method == m for u in units) for m in ("ground_truth", "frozen", "random", "gt_noise_1cm")}
+    assert count == {"ground_truth": 1, "frozen": 1, "random": 3, "gt_noise_1cm": 3}
+
+
+def test_limits_come_from_one_shuffle():
+    small, large = plan(limit=3).entries, plan(limit=6).entries
+    assert len(small) == 3
+    assert set(small) < set(large)
+    assert list(small) == sorted(small, key=lambda e: e.id)
+    assert small != ENTRIES[:3]
+
+
+def test_shards_part_the_clips():
+    parts = [plan(shard=f"{i}/4") for i in (1, 2, 3, 4)]
+    keys = [unit.key for part in parts for unit in part.units]
+    assert sorted(keys) == sorted(unit.key for unit in plan().units)
+    assert len({part.hash for part in parts}) == 1
+
+
+def test_the_hash_follows_what_decides_values():
+    base = plan()
+    assert plan(workers=7, max_failures="3", unit_timeout=9.0).hash == base.hash
+    for change in ({"limit": 2}, {"seed": (1,)}, {"metrics": "pi"}, {"method": ("random",)}, {"precision": "bf16"}):
+        assert plan(**change).hash != base.hash, change
+    assert base.out.name == f"toy-demo-{base.hash[:8]}"
+
+
+def test_differences_are_told_in_names():
+    told = differences(plan().identity, plan(metrics="rpe,pi", seed=(1,), limit=2).identity)
+    assert any(line == "metrics: with pi@1" for line in told)
+    assert "seeds: without 0; with 1" in told
+    assert any(line.startswith("clips_id: ") for line in told)
+    assert differences(plan().identity, plan().identity) == []
+
+
+def test_unknown_names_give_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean demo"):
+        plan(split="dmeo")
+    with pytest.raises(UnknownName, match="did you mean rpe@1"):
+        plan(metrics="rpe@2")
+    with pytest.raises(UnknownName, match="unknown method"):
+        plan(method=("frosen",))
+
+
+def test_units_say_where_they_lie(tmp_path):
+    unit = plan(limit=1).units[0]
+    assert unit.key == f"frozen/seed-0/{unit.clip}"
+    assert dataclasses.replace(unit, preset="nano").key.startswith("frozen+nano/seed-0/")
+    assert unit.scores(tmp_path) == tmp_path / "scores" / "frozen" / "seed-0" / f"{unit.clip}.jsonl"

@@ -1,0 +1,91 @@
+import pytest
+
+from hoibench.methods.method import Method, MethodOptions
+from hoibench.methods.registry import adapter_spec, folder_spec, load_method, select_specs
+from hoibench.methods.spec import Spec
+from hoibench.plugins import UnknownName
+
+ADAPTER = """
+import numpy as np
+from hoibench.clip import Prediction
+from hoibench.methods.method import Method
+from hoibench.methods.spec import Spec
+
+class Grey(Method):
+    spec = Spec("grey", name="Grey frames", families=("i2v",), outputs=("video",))
+
+    def generate(self, request):
+        shape = (len(request.views), request.frames, *request.size, 3)
+        return Prediction(video=np.full(shape, 127, np.uint8))
+
+class Bare(Method):
+    def generate(self, request):
+        return None
+
+class Stranger:
+    spec = Spec("stranger")
+    def __init__(self, spec, options): pass
+"""
+
+
+@pytest.fixture
+def adapter(tmp_path):
+    path = tmp_path / "grey.py"
+    path.write_text(ADAPTER)
+    return path
+
+
+def test_an_adapter_brings_its_spec(adapter):
+    spec = adapter_spec(f"{adapter}:Grey")
+    assert (spec.id, spec.entry) == ("grey", f"{adapter}:Grey")
+    method = load_method(spec, MethodOptions(device="cpu"))
+    assert isinstance(method, Method)
+
+
+def test_a_spec_beside_the_file_is_read_without_importing_it(adapter):
+    adapter.write_text("raise RuntimeError('imported')\nclass Grey: pass\n")
+    (adapter.parent / "spec.toml").write_text('id = "grey"\nfamilies = ["i2v"]\n')
+    assert adapter_spec(f"{adapter}:Grey").families == ("i2v",)
+
+
+def test_adapter_errors(adapter):
+    with pytest.raises(FileNotFoundError, match="is no file"):
+        adapter_spec(f"{adapter.parent / 'none.py'}:Grey")
+    with pytest.raises(ValueError, match="write path/to/file.py:Class"):
+        adapter_spec(str(adapter))
+    with pytest.raises(ValueError, match="defines no class 'Gray'"):
+        adapter_spec(f"{adapter}:Gray")
+    with pytest.raises(ValueError, match="class attribute"):
+        adapter_spec(f"{adapter}:Bare")
+    with pytest.raises(ValueError, match="not a hoibench"):
+        load_method(adapter_spec(f"{adapter}:Stranger"), MethodOptions())
+
+
+def test_a_plug_in_cannot_take_a_built_in_name(adapter):
+    built_in = [Spec("grey", kind="reference")]
+    with pytest.raises(ValueError, match="cannot replace the built-in method 'grey'"):
+        select_specs([], [f"{adapter}:Grey"], built_in)
+
+
+def test_selection_keeps_order_and_drops_repeats(adapter, tmp_path):
+    built_in = [Spec("frozen"), Spec("random")]
+    chosen = select_specs(["random", f"mine={tmp_path}", "random"], [f"{adapter}:Grey"], built_in)
+    assert [spec.id for spec in chosen] == ["random", "mine", "grey"]
+    assert chosen[1].folder == tmp_path
+
+
+def test_unknown_names_give_the_nearest():
+    with pytest.raises(UnknownName, match=r"unknown method 'frzen': did you mean frozen\?"):
+        select_specs(["frzen"], [], [Spec("frozen")])
+    with pytest.raises(UnknownName, match="unknown preset of a 'nan'"):
+        select_specs(["a"], [], [Spec("a", presets=("nano", "micro"))], preset="nan")
+
+
+def test_folders_must_exist_and_names_be_free(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folder of predictions"):
+        folder_spec("mine", tmp_path / "none")
+    with pytest.raises(ValueError, match="choose another name"):
+        select_specs([f"frozen={tmp_path}"], [], [Spec("frozen")])
+    (tmp_path / "spec.toml").write_text('id = "theirs"\nscale = "shared"\n')
+    assert folder_spec("mine", tmp_path).scale == "shared"
+    assert folder_spec("mine", tmp_path).id == "mine"

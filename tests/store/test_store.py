@@ -1,0 +1,118 @@
+import errno
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from hoibench.store import (
+    ArrayLimits,
+    atomic_write,
+    canonical_json,
+    read_npz,
+    sha256_file,
+    sha256_json,
+    write_json,
+    write_npz,
+)
+
+
+def test_atomic_write_replaces_whole_files(tmp_path):
+    path = tmp_path / "a" / "b.txt"
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+        assert not path.exists()
+        assert temporary.suffix == ".txt"
+    assert path.read_text() == "new"
+    assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "b.txt"
+    path.write_text("old")
+    with pytest.raises(OSError), atomic_write(path) as temporary:
+        temporary.write_text("ne")
+        raise OSError(errno.ENOSPC, "full")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
+
+
+def test_json_is_strict(tmp_path):
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_canonical_json_ignores_key_order(tmp_path):
+    assert canonical_json({"b": 1, "a": [1, "ü"]}) == '{"a":[1,"ü"],"b":1}'
+    assert sha256_json({"b": 1, "a": 2}) == sha256_json({"a": 2, "b": 1})
+    (tmp_path / "x").write_bytes(b"")
+    assert sha256_file(tmp_path / "x").startswith("e3b0c44298fc")
+
+
+def test_npz_round_trip(tmp_path):
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([True, False]), "c": np.zeros((0, 3), np.float16)}
+    write_npz(tmp_path / "x.npz", arrays)
+    back = read_npz(tmp_path / "x.npz")
+    assert list(back) == list(arrays)
+    assert all(np.array_equal(back[k], arrays[k]) and back[k].dtype == arrays[k].dtype for k in arrays)
+
+
+def test_objects_are_never_written_or_read(tmp_path):
+    path = tmp_path / "x.npz"
+    with pytest.raises(ValueError, match="object"):
+        write_npz(path, {"a": np.array([{}])})
+    np.savez(path, a=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="dtype object"):
+        read_npz(path)
+
+
+@pytest.mark.parametrize("damage", ["text", "half", "empty"])
+def test_broken_files_are_named(tmp_path, damage):
+    path = tmp_path / "x.npz"
+    write_npz(path, {"a": np.random.default_rng(0).normal(size=1000)})
+    data = path.read_bytes()
+    path.write_bytes({"text": b"hello", "half": data[: len(data) // 2], "empty": b""}[damage])
+    with pytest.raises(ValueError, match="x.npz"):
+        read_npz(path)
+
+
+def test_bombs_are_refused_before_they_unpack(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, a=np.zeros(50_000_000, np.uint8))
+    with pytest.raises(ValueError, match="zip bomb"):
+        read_npz(path, ArrayLimits(ratio=100))
+    with pytest.raises(ValueError, match="at most 1000 are read"):
+        read_npz(path, ArrayLimits(array_bytes=1000))
+
+
+def test_a_lying_header_is_refused(tmp_path):
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)})
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", buffer.getvalue() + b"\0" * 8)
+    with pytest.raises(ValueError, match="its header says shape"):
+        read_npz(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("name", ["../a.npy", "dir/a.npy", "a.txt"])
+def test_foreign_members_are_refused(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr(name, b"x")
+    with pytest.raises(ValueError, match="not an array"):
+        read_npz(tmp_path / "x.npz")
+
+
+def test_provenance_is_json_and_says_what_ran():
+    from hoibench.store.provenance import provenance
+
+    facts = json.loads(json.dumps(provenance(), allow_nan=False))
+    assert facts["versions"]["numpy"] == np.__version__
+    assert facts["command"].startswith("python")
+
+
+def test_git_state_is_none_outside_a_checkout(tmp_path):
+    from hoibench.store.provenance import git_state
+
+    assert git_state(tmp_path) is None

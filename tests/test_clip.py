@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from hoibench.clip import Camera, Clip, Prediction, Tracks, View
+
+V, N, K = 2, 4, 5
+
+
+def tracks(shape=(V, N, K, 3)):
+    return np.zeros(shape, np.float32) + 1
+
+
+def anchors():
+    return np.zeros((V, K, 2), np.float32)
+
+
+def test_a_prediction_needs_something():
+    with pytest.raises(ValueError, match="at least one"):
+        Prediction()
+
+
+def test_tracks_need_anchors():
+    with pytest.raises(ValueError, match="anchors"):
+        Prediction(tracks=tracks())
+
+
+@pytest.mark.parametrize("shape", [(V, N, K), (V, N, K, 2), (N, K, 3)])
+def test_wrong_track_shapes_name_both_shapes(shape):
+    with pytest.raises(ValueError, match=r"tracks has shape .* expected \(V, N, K', 3\)"):
+        Prediction(tracks=tracks(shape), anchors=anchors())
+
+
+def test_anchors_must_fit_the_tracks():
+    with pytest.raises(ValueError, match="anchors has shape"):
+        Prediction(tracks=tracks(), anchors=anchors()[:, 1:])
+
+
+def test_nan_says_where():
+    bad = tracks()
+    bad[1, 2, 3, 0] = np.nan
+    with pytest.raises(ValueError, match="view 1, frame 2, point 3"):
+        Prediction(tracks=bad, anchors=anchors())
+
+
+def test_nan_is_allowed_where_invalid():
+    bad, valid = tracks(), np.ones((V, N, K), bool)
+    bad[1, 2, 3, 0], valid[1, 2, 3] = np.nan, False
+    assert Prediction(tracks=bad, anchors=anchors(), valid=valid).valid is valid
+
+
+def test_float_video_is_refused():
+    with pytest.raises(ValueError, match="expected uint8"):
+        Prediction(video=np.zeros((V, N, 8, 8, 3)))
+
+
+def test_unknown_scale_is_refused():
+    with pytest.raises(ValueError, match="metric, shared, per_view"):
+        Prediction(video=np.zeros((V, N, 8, 8, 3), np.uint8), scale="affine")
+
+
+def test_camera_checks_shapes_and_numbers():
+    with pytest.raises(ValueError, match=r"Camera.R"):
+        Camera(np.eye(3), np.eye(4), np.zeros(3), (8, 8))
+    with pytest.raises(ValueError, match="NaN"):
+        Camera(np.full((3, 3), np.nan), np.eye(3), np.zeros(3), (8, 8))
+    moving = Camera(np.eye(3), np.stack([np.eye(3)] * N), np.zeros((N, 3)), (8, 8))
+    assert moving.moving
+
+
+def test_tracks_must_fit_the_views():
+    truth = Tracks(np.zeros((N, K, 3)), np.ones((3, N, K), bool), np.zeros(K, np.uint8))
+    with pytest.raises(ValueError, match="clip c: tracks.visible"):
+        Clip("c", None, None, (View("a"), View("b")), (), 8.0, N, (8, 8), tracks=truth)
+
+
+def test_video_is_loaded_once():
+    calls = []
+
+    def load():
+        calls.append(1)
+        return np.zeros((2, N, 8, 8, 3), np.uint8)
+
+    clip = Clip("c", None, None, (View("a"), View("b")), (), 8.0, N, (8, 8), load_video=load)
+    assert clip.video is clip.video
+    assert calls == [1]
