@@ -1,0 +1,101 @@
+"""The truth that motion is measured against: tracks in every camera, and what of them counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hoibench.clip import Array, Camera, Clip, check_shape
+from hoibench.geometry import project, to_camera, to_world
+from hoibench.metrics.outcome import NotApplicable, Undefined
+
+
+def in_cameras(world: Array, cameras: Sequence[Camera]) -> Array:
+    """World points (N, K, 3) in each camera, (V, N, K, 3) metres."""
+    return np.stack([to_camera(world, camera.R, camera.t) for camera in cameras])
+
+
+def in_world(points: Array, cameras: Sequence[Camera]) -> Array:
+    """W_v(p) = R_v^T (p - t_v): camera-space points (V, N, K, 3) of each view in the world, same shape."""
+    check_shape("camera-space points", points, (len(cameras), "N", "K", 3))
+    return np.stack([to_world(view, camera.R, camera.t) for view, camera in zip(points, cameras, strict=True)])
+
+
+def scene_size(world: Array) -> float:
+    """D, the RMS distance of all points of all frames, (N, K, 3) metres, to their one common centroid, metres.
+
+    Raises:
+        Undefined: all points coincide, so that D cannot divide.
+    """
+    points = world.reshape(-1, 3).astype(np.float64)
+    size = float(np.sqrt(np.square(points - points.mean(axis=0)).sum(axis=-1).mean()))
+    if size == 0.0:
+        raise Undefined("the scene has no extent: all true points coincide")
+    return size
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The true tracks of a clip, seen by its cameras.
+
+    Attributes:
+        views: ids of the V views.
+        cameras: the V cameras.
+        world: (N, K, 3) float64, metres.
+        visible: (V, N, K) bool.
+        part: (K,) index into ``hoibench.clip.PARTS``.
+    """
+
+    views: tuple[str, ...]
+    cameras: tuple[Camera, ...]
+    world: Array
+    visible: Array
+    part: Array
+
+    @cached_property
+    def points(self) -> Array:
+        """X, (V, N, K, 3) float64, camera space, metres."""
+        return in_cameras(self.world, self.cameras)
+
+    @property
+    def seen_first(self) -> Array:
+        """(V, 1, K) bool: visible in frame 0, so that a method could be asked for the point."""
+        return self.visible[:, :1]
+
+    @cached_property
+    def mask(self) -> Array:
+        """m, (V, N, K) bool, from truth alone: visible in the view in frame 0 and in the frame."""
+        return self.visible & self.seen_first
+
+    @cached_property
+    def pixels(self) -> Array:
+        """(V, N, K, 2) float64, where each view's camera sees the points; infinite behind it."""
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            pixels = np.stack([project(x, camera.K) for x, camera in zip(self.points, self.cameras, strict=True)])
+        return np.where(self.points[..., 2:] > 0, pixels, np.inf)
+
+
+def truth_of(clip: Clip) -> Truth:
+    """The truth of a clip.
+
+    Raises:
+        NotApplicable: the clip has no true tracks, or a view has no camera.
+        Undefined: no point is visible both in frame 0 and in any frame of the same view.
+    """
+    if clip.tracks is None:
+        raise NotApplicable("the clip has no true tracks")
+    if clip.cameras is None:
+        raise NotApplicable("the clip has views without a camera")
+    truth = Truth(
+        views=tuple(view.id for view in clip.views),
+        cameras=clip.cameras,
+        world=clip.tracks.world.astype(np.float64),
+        visible=clip.tracks.visible.astype(bool),
+        part=clip.tracks.part,
+    )
+    if not truth.mask.any():
+        raise Undefined("no true point is visible in frame 0 of any view")
+    return truth
