@@ -1,7 +1,7 @@
 """Pictures of a scene: primary rays, solid texture, Lambert shading under one light, and its shadow.
 
-The room never moves and neither do the cameras, so what a camera sees of the room is shaded once; in each frame only the samples that a hand or an object
-covers or shades are done again.
+The room never moves and neither do the cameras, so what a camera sees of the room is shaded once; in each frame only the samples that a hand or an
+object covers or shades are done again.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ class Shot:
         height, width = self._camera.size
         image = colour.reshape(height, SAMPLES, width, SAMPLES * 3)
         rows = image.sum(axis=1).reshape(height, width, SAMPLES, 3)
-        return np.rint(rows.sum(axis=2) * (255.0 / SAMPLES**2)).clip(0.0, 255.0).astype(np.uint8)
+        levels: Array = np.rint(rows.sum(axis=2) * (255.0 / SAMPLES**2)).clip(0.0, 255.0).astype(np.uint8)
+        return levels
 
     def _room_in_shadow(self, mesh: FrameMesh) -> Array:
         """Samples of the room that hands and objects keep from the light; only those under their outline's box are asked."""

@@ -41,11 +41,11 @@ def read_poses(path: Path) -> Array:
         raise ValueError(f"{path} is not a whole npy file ({error}): unpack Object_Poses.zip again") from error
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or len(poses) == 0 or poses.dtype.kind != "f":
         raise ValueError(f"{path} has shape {poses.shape} of {poses.dtype}, expected floating-point (N, 4, 4)")
-    poses = poses.astype(np.float64)
-    for frame, pose in enumerate(poses):
+    rigid: Array = poses.astype(np.float64)
+    for frame, pose in enumerate(rigid):
         if np.isfinite(pose).all() and not (is_rigid(pose) and np.allclose(pose[3], [0, 0, 0, 1])):
             raise ValueError(f"{path}: frame {frame} is no rigid pose: {pose.tolist()}")
-    return poses
+    return rigid
 
 
 def place(vertices: Array, poses: Array) -> Array:

@@ -1,0 +1,91 @@
+"""A scene, filmed and written in TACO's layout."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hoibench.clip import Array, Camera
+from hoibench.datasets.synthetic.cameras import build_camera
+from hoibench.datasets.synthetic.dates import world_frame
+from hoibench.datasets.synthetic.dressing import dress
+from hoibench.datasets.synthetic.hand_files import write_hand
+from hoibench.datasets.synthetic.render import Shot, Stage
+from hoibench.datasets.synthetic.scene import Mesh, Scene
+from hoibench.datasets.taco import layout
+from hoibench.datasets.taco.proxy_hand import HAND_MODEL
+from hoibench.store import write_bytes, write_json
+from hoibench.video import encode
+
+CRF = 12
+_CENTIMETRES = 100.0
+
+
+def write_clip(root: Path, key: str, scene: Scene, serials: Sequence[str], seed: int) -> None:
+    """Write one sequence: its videos, calibration, poses and models, in the world frame of the key's date.
+
+    Args:
+        root: the tree; other sequences in it stay.
+        key: YYYYMMDD_NNN.
+        scene: what happens, in the rig frame.
+        serials: the cameras that film it.
+        seed: of the room's and the skin's colours.
+
+    Raises:
+        OSError: the tree cannot be written.
+        ValueError: a serial or the date is unknown.
+    """
+    sequence = layout.Sequence(root, scene.triplet, key)
+    world = world_frame(key.partition("_")[0])
+    cameras = {serial: build_camera(serial) for serial in serials}
+    write_bytes(root / layout.HAND_MODEL_FILE, f"{HAND_MODEL}\n".encode())
+    write_json(sequence.calibration, {serial: _calibration(world.camera(c)) for serial, c in cameras.items()})
+    for side, hand in scene.hands.items():
+        theta = np.concatenate([world.axis_angles(hand.theta[:, :3]), hand.theta[:, 3:]], axis=1)
+        write_hand(sequence.folder(layout.HANDS), side, theta, world.points(hand.trans), hand.betas)
+    for role, item in (("tool", scene.tool), ("target", scene.target)):
+        poses = world.poses(item.poses).astype(np.float32)
+        write_bytes(sequence.folder(layout.POSES) / f"{role}_{item.id}.npy", _npy(poses))
+        write_bytes(root / layout.MODELS[0] / f"{item.id}_cm.obj", _obj(item.mesh))
+    for serial, video in film(scene, cameras, seed).items():
+        encode(sequence.folder(layout.RGB) / f"{serial}.mp4", video, scene.fps, crf=CRF)
+
+
+def film(scene: Scene, cameras: dict[str, Camera], seed: int) -> dict[str, Array]:
+    """Serial -> video (N, H, W, 3) uint8 of cameras in the rig frame."""
+    stage = Stage(dress(scene, seed))
+    shots = {serial: Shot(stage, camera) for serial, camera in cameras.items()}
+    videos: dict[str, list[Array]] = {serial: [] for serial in cameras}
+    for frame in range(scene.frames):
+        mesh = stage.mesh(frame)
+        for serial, shot in shots.items():
+            videos[serial].append(shot.picture(mesh))
+    return {serial: np.stack(frames) for serial, frames in videos.items()}
+
+
+def _calibration(camera: Camera) -> dict[str, Any]:
+    height, width = camera.size
+    return {
+        "K": camera.K.ravel().tolist(),
+        "R": camera.R.ravel().tolist(),
+        "T": camera.t.tolist(),
+        "imgSize": [width, height],
+        "distCoeff": [0.0] * 5,
+        "rectifyAlpha": 0.0,
+    }
+
+
+def _npy(array: Array) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def _obj(mesh: Mesh) -> bytes:
+    lines = [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in (mesh.vertices * _CENTIMETRES).tolist()]
+    lines += [f"f {a} {b} {c}" for a, b, c in (mesh.faces + 1).tolist()]
+    return ("\n".join(lines) + "\n").encode()
