@@ -1,0 +1,74 @@
+"""``hoibench show``: a run's board on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from hoibench.results.board import Board
+    from hoibench.results.cells import Cell
+
+
+@dataclass(frozen=True)
+class Show:
+    """Show the boards of one run or of several together."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders."""
+
+    region: str = "full"
+    """full or fg."""
+
+    secondary: bool = False
+    """Also show metrics that never rank."""
+
+
+def show_command(arguments: Sequence[str]) -> int:
+    """Print the boards: metrics as rows, methods as columns."""
+    options = tyro.cli(Show, args=list(arguments), prog="hoibench show")
+    if not options.runs:
+        raise ValueError("show what? give the folder of a run (hoibench ls runs)")
+    from hoibench.metrics.card import all_cards
+    from hoibench.results.board import build_boards
+    from hoibench.results.runs import read_run
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=240)
+    for board in build_boards([read_run(folder) for folder in options.runs], all_cards()):
+        console.print(_table(board, options.region, options.secondary), highlight=False)
+        for note in board.notes:
+            console.print(note, style="dim", markup=False, highlight=False)
+    return 0
+
+
+def _table(board: Board, region: str, secondary: bool) -> Table:
+    title = f"{board.split} ({board.kind}), {len(board.clips)} clips, region {region}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, caption="* leads or is not separable from the best")
+    table.add_column("metric")
+    for entrant in board.entrants:
+        table.add_column(entrant.label, justify="right", overflow="fold")
+    for j, column in enumerate(board.columns):
+        if column.region == region and (column.metric.ranked or secondary):
+            cells = [_text(board.cells[i, j]) for i in range(len(board.entrants))]
+            table.add_row(
+                f"{column.metric.id} ({column.metric.unit})" if column.metric.unit else column.metric.id, *cells
+            )
+    return table
+
+
+def _text(cell: Cell) -> str:
+    if cell.value is None:
+        return cell.status.replace("_", " ")
+    mark = "*" if cell.standing.leader or cell.standing.tied else ""
+    spread = f" [{cell.interval.low:.3g}, {cell.interval.high:.3g}]".replace("[", "\\[") if cell.interval else ""
+    count = f" {cell.n_scored}/{cell.n_expected}" if cell.n_scored != cell.n_expected else ""
+    return f"{cell.value:.4g}{mark}{spread}{count}"

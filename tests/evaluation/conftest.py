@@ -1,0 +1,160 @@
+"""A stranger's package with a small data set and a few methods, found through its entry points in this process and in others."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+DATASET = """
+import numpy as np
+from hoibench.clip import Camera, Clip, Tracks, View
+from hoibench.datasets.base import ClipEntry, Dataset, Manifest
+from hoibench.plugins import UnknownName
+
+V, N, H, W, K = 2, 6, 32, 48, 40
+ENTRIES = tuple(ClipEntry(f"clip_{i}", ("spoon", "stir", "bowl"), (str(i % 2), str(i)), ("a", "b")) for i in range(6))
+
+
+class Toy(Dataset):
+    name, kind, default_split = "toy", "synthetic", "demo"
+
+    @classmethod
+    def open(cls, root, progress=None):
+        if root is not None and not root.is_dir():
+            raise FileNotFoundError(f"{root}: no such folder")
+        return cls()
+
+    def splits(self):
+        return ("demo",)
+
+    def manifest(self, split):
+        if split != "demo":
+            raise UnknownName("split", split, self.splits())
+        return Manifest("toy@1/demo", "0123456789ab", ENTRIES)
+
+    def load(self, entry):
+        rng = np.random.default_rng(int(entry.id[-1]))
+        start = rng.uniform(-0.1, 0.1, (K, 3))
+        drift = np.linspace(0, 0.2, N)[:, None, None] * rng.normal(size=3)
+        world = (start + drift + rng.normal(0, 0.002, (N, K, 3))).astype(np.float32)
+        K_ = np.array([[60.0, 0, 23.5], [0, 60, 15.5], [0, 0, 1]])
+        turn = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+        cameras = [Camera(K_, R, np.array([0, 0, 1.0]), (H, W)) for R in (np.eye(3), turn)]
+        frames = rng.integers(0, 256, (V, N, H // 8, W // 8, 3), np.uint8).repeat(8, 2).repeat(8, 3)
+        visible = rng.random((V, N, K)) < 0.8
+        return Clip(
+            entry.id, entry.triplet, "stir", tuple(View(n, None, c, f[0]) for n, c, f in zip("ab", cameras, frames)),
+            (), 8.0, N, (H, W), entry.instances, truth="synthetic",
+            tracks=Tracks(world, visible, np.arange(K, dtype=np.uint8) % 4), load_video=lambda: frames,
+        )
+"""
+
+METHODS = '''
+import os, time
+from pathlib import Path
+import numpy as np
+from hoibench.clip import Prediction
+from hoibench.methods.method import Method
+
+class Still(Method):
+    """Holds the reference images, and points at one metre behind their anchors."""
+
+    def generate(self, request):
+        V, K = request.anchors.shape[:2]
+        tracks = np.zeros((V, request.frames, K, 3), np.float32)
+        for v, view in enumerate(request.views):
+            ray = np.concatenate([request.anchors[v], np.ones((K, 1))], 1) @ np.linalg.inv(view.camera.K).T
+            tracks[v] = ray
+        video = np.stack([view.image for view in request.views])[:, None].repeat(request.frames, 1)
+        return self.answer(request, Prediction(video=video, tracks=tracks, anchors=request.anchors))
+
+    def answer(self, request, prediction):
+        return prediction
+
+class Picky(Still):
+    def answer(self, request, prediction):
+        if request.clip == "clip_1":
+            raise RuntimeError("clip_1 is not to my taste")
+        if request.clip == "clip_2":
+            tracks = prediction.tracks.copy()
+            tracks[1, 2, 3] = np.nan
+            return Prediction(tracks=tracks, anchors=prediction.anchors)
+        if request.clip == "clip_3":
+            return Prediction(video=prediction.video[:, :-1])
+        return prediction
+
+class Slow(Still):
+    def answer(self, request, prediction):
+        time.sleep(60 if request.clip == "clip_1" else 0.2)
+        return prediction
+
+class Dying(Still):
+    def answer(self, request, prediction):
+        if request.clip == "clip_1":
+            os._exit(9)
+        return prediction
+'''
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory):
+    root = tmp_path_factory.mktemp("site")
+    files = {
+        "toyset/__init__.py": "",
+        "toyset/data.py": DATASET,
+        "toyset/methods.py": METHODS,
+        "toyset/datasets/__init__.py": "",
+        "toyset/datasets/toy.toml": 'name = "toy"\nkind = "synthetic"\ntitle = "Toy"\nentry = "toyset.data:Toy"\n',
+        "toyset/specs/__init__.py": "",
+        "toyset-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: toyset\nVersion: 1\n",
+        "toyset-1.dist-info/entry_points.txt": (
+            "[hoibench.datasets]\ntoyset = toyset.datasets\n[hoibench.methods]\ntoyset = toyset.specs\n"
+        ),
+    }
+    for name in ("still", "picky", "slow", "dying"):
+        files[f"toyset/specs/{name}.toml"] = (
+            f'id = "{name}"\nentry = "toyset.methods:{name.title()}"\nfamilies = ["i2vm"]\n'
+            'outputs = ["video", "tracks"]\npairing = "query"\n'
+        )
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.fixture
+def toy(package, monkeypatch):
+    """The toy package in this process."""
+    from hoibench.datasets.registry import all_datasets
+    from hoibench.methods.registry import installed_specs
+
+    monkeypatch.syspath_prepend(package)
+    for cached in (all_datasets, installed_specs):
+        cached.cache_clear()
+    yield
+    for cached in (all_datasets, installed_specs):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def launch(package, tmp_path):
+    """Start `python -m hoibench.run` on the toy data set as a real process."""
+
+    def start(*flags, env=None, **kwargs):
+        words = [
+            sys.executable,
+            "-m",
+            "hoibench.run",
+            "--dataset",
+            "toy",
+            "--metrics",
+            "rpe,chamfer,smoothness",
+            *flags,
+        ]
+        variables = {**os.environ, "PYTHONPATH": str(package), "OMP_NUM_THREADS": "1", **(env or {})}
+        return subprocess.Popen(
+            words, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
+        )
+
+    return start

@@ -1,0 +1,122 @@
+"""Real processes that are killed, stopped, starved of disk and started twice; what they leave must be whole."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+
+PLAIN = ("--method", "still", "--seed", "0", "--seed", "1", "--workers", "2")
+
+
+def finish(process, code):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code, err
+    return out, err
+
+
+def table(out):
+    return pd.read_parquet(out / "results.parquet")
+
+
+def files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def whole(launch, tmp_path):
+    """An uninterrupted run of the same settings."""
+    out, _ = finish(launch(*PLAIN, "--out", "whole"), 0)
+    assert out.splitlines()[-1].endswith("index.html")
+    return table(tmp_path / "whole")
+
+
+def test_kill_9_at_random_moments_loses_nothing(launch, tmp_path, whole):
+    rng = random.Random(7)
+    kills = 0
+    for _ in range(30):
+        process = launch(*PLAIN, "--out", "r", start_new_session=True)
+        try:
+            process.wait(timeout=rng.uniform(1.0, 9.0))
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)  # the parent alone: its workers must notice
+            process.communicate(timeout=60)
+            kills += 1
+            if kills == 5:
+                break
+        else:
+            finish(process, 0)
+            shutil.rmtree(tmp_path / "r")  # it was done before the kill: begin anew
+    assert kills == 5
+    time.sleep(1.0)
+    before = len(files(tmp_path / "r")) if (tmp_path / "r").exists() else 0
+    time.sleep(1.0)
+    assert (len(files(tmp_path / "r")) if (tmp_path / "r").exists() else 0) == before, "a worker outlived its parent"
+    finish(launch(*PLAIN, "--out", "r"), 0)
+    pd.testing.assert_frame_equal(table(tmp_path / "r"), whole)
+    assert not [path for path in files(tmp_path / "r") if path.name.startswith(".tmp-")]
+
+
+def test_ctrl_c_stops_at_once_and_resumes(launch, tmp_path, whole):
+    process = launch(*PLAIN, "--out", "r")
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "r" / "scores").rglob("*.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = finish(process, 130)
+    assert "what was done is kept" in err
+    assert json.loads((tmp_path / "r" / "run.json").read_text())["exit"]["status"] == "interrupted"
+    finish(launch(*PLAIN, "--out", "r"), 0)
+    pd.testing.assert_frame_equal(table(tmp_path / "r"), whole)
+
+
+def test_two_processes_on_one_run(launch, tmp_path, whole):
+    first = launch(*PLAIN, "--out", "r")
+    while not (tmp_path / "r" / "run.json").exists():
+        time.sleep(0.05)
+    _, err = finish(launch(*PLAIN, "--out", "r"), 2)
+    assert "another process is working on r" in err
+    finish(first, 0)
+    pd.testing.assert_frame_equal(table(tmp_path / "r"), whole)
+
+
+def test_a_full_disk_loses_nothing(launch, tmp_path, whole):
+    """A tmpfs too small for the run; grown, the same command goes on."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=420k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no right to mount a tmpfs here")
+    try:
+        _, err = finish(launch(*PLAIN, "--out", str(disk / "r")), 1)
+        assert "no space left" in err
+        assert "give the same command again" in err
+        kept = {p: p.read_bytes() for p in files(disk / "r" / "predictions") if p.name == "prediction.json"}
+        assert kept
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        finish(launch(*PLAIN, "--out", str(disk / "r")), 0)
+        assert all(path.read_bytes() == data for path, data in kept.items())
+        pd.testing.assert_frame_equal(table(disk / "r"), whole)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_method_over_its_time_or_killed_fails_alone(launch, tmp_path):
+    flags = ("--limit", "6", "--workers", "1", "--out")
+    _, err = finish(launch("--method", "slow", "--unit-timeout", "8", *flags, "slow"), 3)
+    assert "gave no result in 8 s" in err
+    _, err = finish(launch("--method", "dying", "--workers", "2", *flags[:2], "--out", "dying"), 3)
+    assert "its process ended with code 9" in err
+    for name in ("slow", "dying"):
+        rows = table(tmp_path / name)
+        rows = rows[(rows["method"] == name) & rows["view"].isna() & rows["part"].isna() & (rows["metric"] == "rpe@1")]
+        assert rows.set_index("clip")["status"].to_dict() == {
+            f"clip_{i}": "failed" if i == 1 else "ok" for i in range(6)
+        }
