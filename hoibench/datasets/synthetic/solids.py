@@ -15,9 +15,19 @@ Array = NDArray[np.float64]
 Faces = NDArray[np.int32]
 
 
+NEAR = 0.01
+"""Within this distance of a solid's bounding box, metres, its distance is worked out exactly."""
+
+
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A watertight mesh, (P, 3) metres and (F, 3) faces with outward normals, and its signed distance (P, 3) -> (P,), negative inside."""
+    """A watertight mesh and its signed distance.
+
+    Attributes:
+        vertices: (P, 3) metres.
+        faces: (F, 3) with outward normals.
+        distance: (P, 3) -> (P,) metres, negative inside; further than ``NEAR`` from the solid it may answer less than the true distance.
+    """
 
     vertices: Array
     faces: Faces
@@ -45,7 +55,7 @@ def lathe(profile: Array, segments: int = 32) -> Solid:
         flat = np.stack([np.hypot(points[:, 0], points[:, 1]), points[:, 2]], axis=1)
         return polygon_distance(flat, profile, edges=len(profile) - 1)
 
-    return Solid(vertices, faces, distance)
+    return _bounded(vertices, faces, distance)
 
 
 def prism(outline: Array, low: float, high: float) -> Solid:
@@ -64,7 +74,7 @@ def prism(outline: Array, low: float, high: float) -> Solid:
         outside = np.hypot(np.maximum(flat, 0.0), np.maximum(level, 0.0))
         return np.asarray(outside + np.minimum(np.maximum(flat, level), 0.0))
 
-    return Solid(vertices, faces, distance)
+    return _bounded(vertices, faces, distance)
 
 
 def tube(path: Array, radii: Array, up: tuple[float, float, float] = (0.0, 0.0, 1.0), segments: int = 12) -> Solid:
@@ -88,7 +98,7 @@ def tube(path: Array, radii: Array, up: tuple[float, float, float] = (0.0, 0.0, 
     grid = np.arange(len(path) * segments).reshape(len(path), segments)
     start, end = len(vertices) - 2, len(vertices) - 1
     faces = np.concatenate([_strip(grid), _fan(start, grid[0][::-1]), _fan(end, grid[-1])])
-    return Solid(vertices, faces, lambda points: _tube_distance(points, path, radii, np.asarray(up)))
+    return _bounded(vertices, faces, lambda points: _tube_distance(points, path, radii, np.asarray(up)))
 
 
 def moved(solid: Solid, rotation: Array, shift: tuple[float, float, float] | Array) -> Solid:
@@ -140,6 +150,19 @@ def rounded_rectangle(length: float, width: float, radius: float, corner: int = 
         centre = np.array([sx * (length / 2.0 - radius), sy * (width / 2.0 - radius)])
         out.append(centre + arc @ np.array([[c, s], [-s, c]]))
     return np.concatenate(out)
+
+
+def _bounded(vertices: Array, faces: Faces, distance: Callable[[Array], Array]) -> Solid:
+    """A solid whose distance, far away, is that to its bounding box: never more than the true one, and cheap."""
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+
+    def bounded(points: Array) -> Array:
+        gap = np.linalg.norm(np.maximum(np.maximum(low - points, points - high), 0.0), axis=1)
+        near = gap < NEAR
+        gap[near] = distance(points[near])
+        return np.asarray(gap)
+
+    return Solid(vertices, faces, bounded)
 
 
 def _section_axes(tangent: Array, up: Array) -> tuple[Array, Array]:
