@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
 from collections.abc import Callable, Sequence
-
-from rich.console import Console
 
 log = logging.getLogger(__name__)
 
@@ -16,17 +15,16 @@ CRASH, USAGE, INTERRUPTED = 1, 2, 130
 
 def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Run a command; errors of use give 2, a full disk or a fault of ours 1, Ctrl-C 130."""
-    console = Console(stderr=True)
 
     def say(text: str) -> None:
-        console.print(f"error: {text}", markup=False, highlight=False, soft_wrap=True)
+        print(f"error: {text}", file=sys.stderr)
 
     if os.environ.get("HOIBENCH_DEBUG"):
         return command(arguments)
     try:
         return command(arguments)
     except KeyboardInterrupt:
-        console.print("stopped; what was done is kept: the same command goes on from there", markup=False)
+        print("stopped; what was done is kept: the same command goes on from there", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         return CRASH

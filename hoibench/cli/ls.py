@@ -96,10 +96,20 @@ def _datasets() -> Rows:
 def _splits() -> Rows:
     from hoibench.datasets.manifests import shipped_splits
 
-    return [
-        {"split": s.name, "clips": str(s.clips), "id": s.split_id, "also": " ".join(s.aliases)}
-        for s in shipped_splits()
-    ]
+    rows = []
+    for splits in shipped_splits():
+        for part in splits.parts:
+            manifest = splits.manifest(part)
+            alias = "" if manifest.split.endswith(f"/{part}") else f"alias of {manifest.split}"
+            rows.append(
+                {
+                    "split": f"{splits.name}/{part}",
+                    "clips": str(len(manifest.entries)),
+                    "id": manifest.split_id,
+                    "": alias,
+                }
+            )
+    return rows
 
 
 def _runs(folder: Path) -> Rows:

@@ -55,7 +55,7 @@ def _table(board: Board, region: str, secondary: bool) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, caption="* leads or is not separable from the best")
     table.add_column("metric")
     for entrant in board.entrants:
-        table.add_column(entrant.label, justify="right", overflow="fold")
+        table.add_column(entrant.method.id, justify="right", overflow="fold")
     for j, column in enumerate(board.columns):
         if column.region == region and (column.metric.ranked or secondary):
             cells = [_text(board.cells[i, j]) for i in range(len(board.entrants))]
@@ -69,6 +69,6 @@ def _text(cell: Cell) -> str:
     if cell.value is None:
         return cell.status.replace("_", " ")
     mark = "*" if cell.standing.leader or cell.standing.tied else ""
-    spread = f" [{cell.interval.low:.3g}, {cell.interval.high:.3g}]".replace("[", "\\[") if cell.interval else ""
+    spread = f" [{cell.interval.low:.2g}, {cell.interval.high:.2g}]".replace("[", "\\[") if cell.interval else ""
     count = f" {cell.n_scored}/{cell.n_expected}" if cell.n_scored != cell.n_expected else ""
     return f"{cell.value:.4g}{mark}{spread}{count}"

@@ -128,6 +128,12 @@ class Splits:
         return str(name)
 
 
+def shipped_splits() -> list[Splits]:
+    """Every versioned split that is shipped, by name."""
+    folders = (item for item in files("splits").iterdir() if (item / "manifest.json").is_file())
+    return [Splits(item.name) for item in sorted(folders, key=lambda item: item.name)]
+
+
 def parse_lines(data: bytes, where: str) -> tuple[Line, ...]:
     """The lines of a JSONL file.
 

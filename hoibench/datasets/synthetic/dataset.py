@@ -46,7 +46,7 @@ class SyntheticDataset(Dataset):
 
     def manifest(self, split: str) -> Manifest:
         """See ``Dataset``."""
-        return self._splits.manifest(split)
+        return self._splits.manifest(split.removeprefix(f"{_SPLIT}/"))
 
     def load(self, entry: ClipEntry) -> Clip:
         """The clip, generated first if it is not there yet, which takes some seconds.
