@@ -1,0 +1,63 @@
+"""What a page says of a run: where it came from, the command that repeats it, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hoibench.results.runs import Failure, Run
+from leaderboard.text import plain
+
+_SHOWN_FAILURES = 40
+_SHOWN_FACTS = 60
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run's facts as (name, text) pairs, its command, and its first failures."""
+
+    name: str
+    kind: str
+    status: str
+    facts: tuple[tuple[str, str], ...]
+    command: str
+    failures: tuple[Failure, ...]
+    more_failures: int
+
+
+def run_view(run: Run) -> RunView:
+    """What the page prints of a run."""
+    provenance = {key: value for key, value in run.provenance.items() if key != "command"}
+    own = {
+        "split": run.split,
+        "split id": run.split_id,
+        "clips": f"{len(run.clips)}, clips id {run.clips_id}",
+        "seeds": ", ".join(map(str, run.seeds)),
+        "config hash": run.config_hash,
+    }
+    pairs = [*own.items(), *_flat(provenance)][:_SHOWN_FACTS]
+    return RunView(
+        name=plain(run.name, 100),
+        kind=run.kind,
+        status=plain(run.status, 40).replace("_", " "),
+        facts=tuple((plain(key, 60), plain(value, 200)) for key, value in pairs),
+        command=plain(run.provenance.get("command", ""), 2000),
+        failures=tuple(
+            Failure(plain(f.unit, 120), plain(f.stage, 30), plain(f.reason, 400))
+            for f in run.failures[:_SHOWN_FAILURES]
+        ),
+        more_failures=max(0, len(run.failures) - _SHOWN_FAILURES),
+    )
+
+
+def _flat(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Pairs of a nested mapping; the keys of one level below are joined to the first, deeper ones are left as text."""
+    pairs: list[tuple[str, Any]] = []
+    for key, value in table.items():
+        pairs += (
+            [(f"{key} {name}", inner) for name, inner in value.items()]
+            if isinstance(value, Mapping)
+            else [(str(key), value)]
+        )
+    return pairs
