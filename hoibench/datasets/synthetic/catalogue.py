@@ -88,7 +88,10 @@ def catalogue() -> Catalogue:
     """The catalogue, read once."""
     table = tomllib.loads((files("hoibench.datasets.synthetic") / "triplets.toml").read_text("utf-8"))
     triplets = [
-        (tool, action, target) for action, tools in table.items() for tool, targets in tools.items() for target in targets
+        (tool, action, target)
+        for action, tools in table.items()
+        for tool, targets in tools.items()
+        for target in targets
     ]
     return Catalogue(tuple(sorted(triplets)), tuple(sorted(MAKERS)), INSTANCES)
 

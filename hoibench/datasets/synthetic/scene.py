@@ -6,20 +6,30 @@ look-at point at (0.07, -0.01, 0.67).  Whoever writes a clip of another date mov
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hoibench.datasets.synthetic.actions import PROGRAMMES
 from hoibench.datasets.synthetic.catalogue import Triplet, catalogue, make_prop
-from hoibench.datasets.synthetic.solids import lathe, tube, union
+from hoibench.datasets.synthetic.clearance import Body, lower, samples
+from hoibench.datasets.synthetic.grasp import Grasp, axis_angle, grasp
+from hoibench.datasets.synthetic.objects.prop import Prop
+from hoibench.datasets.synthetic.staging import Stage, carried, plan
+from hoibench.datasets.taco import proxy_hand
 from hoibench.datasets.taco.proxy_hand import Side
 
 Array = NDArray[np.float64]
 
 TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
 """The point of the table top under the look-at point; motions are planned around it."""
+PERSONS = 4
+"""How many people there are, each with hands of their own shape."""
+SIDES: tuple[Side, ...] = ("left", "right")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,34 +76,93 @@ class Scene:
 def build_scene(
     triplet: Triplet, tool_instance: int, target_instance: int, seed: int, frames: int = 25, fps: float = 8.0
 ) -> Scene:
-    """The scene of a triplet; the same arguments give the same bytes."""
-    t = np.arange(frames) / fps
-    z0 = 0.003
-    bowl = lathe(np.array([(0, 0), (0.04, 0), (0.07, 0.05), (0.067, 0.05), (0.038, 0.004), (0, 0.004)]))
-    spoon = union(
-        tube(np.array([(0.02, 0, 0), (0.2, 0, 0.0)]), np.array([(0.004, 0.003), (0.007, 0.005)])),
-        lathe(np.array([(0, -0.006), (0.016, -0.003), (0.02, 0.002), (0.016, 0.003), (0, 0.003)])),
-    )
-    still = np.tile(np.eye(4), (frames, 1, 1))
-    still[:, :3, 3] = TABLE_ORIGIN + [-0.03, 0.03, 0.0]
-    pitch, yaw = -0.7, -0.8
-    c, s = np.cos(pitch), np.sin(pitch)
-    cy, sy = np.cos(yaw), np.sin(yaw)
-    turn = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]]) @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-    moving = still.copy()
-    moving[:, :3, :3] = turn
-    angle = 2 * np.pi * t / 1.5
-    moving[:, :3, 3] += np.stack([0.025 * np.cos(angle), 0.025 * np.sin(angle), np.full(frames, 0.012 + z0)], axis=1)
+    """The scene of a triplet (tool, action, target); the same arguments give the same bytes.
+
+    The right hand holds the tool, the left hand the target, which stands on the table.  The seed chooses the person, where things stand, which way the
+    tool comes, and at most a tenth of the motion; the rest follows from the triplet and what frame 0 shows.
+
+    Raises:
+        ValueError: the triplet or an instance is not in the ``catalogue``, or seed, frames or fps is out of range.
+    """
+    tool_id, target_id = _checked(triplet, tool_instance, target_instance, seed, frames, fps)
+    tool, target = make_prop(triplet[0], tool_instance), make_prop(triplet[2], target_instance)
+    rng = np.random.default_rng([seed, int(tool_id), int(target_id), sorted(PROGRAMMES).index(triplet[1])])
+    person = int(rng.integers(PERSONS))
+    stage = plan(tool, target, triplet[1], np.arange(frames) / fps, rng)
+
+    right = _held(triplet[0], tool_instance, "right", person)
+    left = _held(triplet[2], target_instance, "left", person)
+    up = _height(stage, tool, target, right, left, person)
+    poses = stage.tool.copy()
+    poses[:, 2, 3] += up
+    to_rig = np.eye(4)
+    to_rig[:3, 3] = TABLE_ORIGIN
+    moved = [to_rig @ p for p in (carried(stage) @ poses, stage.target)]
     hands: dict[Side, HandMotion] = {
-        "right": HandMotion("right", np.zeros((frames, 48)), moving[:, :3, 3] + turn @ [0.15, 0, 0.03], np.zeros(10)),
-        "left": HandMotion("left", np.zeros((frames, 48)), still[:, :3, 3] + [-0.2, -0.05, 0.04], np.zeros(10)),
+        "left": _hand_motion("left", left, moved[1], person),
+        "right": _hand_motion("right", right, moved[0], person),
     }
-    return Scene(
-        triplet,
-        SceneObject("041", triplet[0], Mesh(spoon.vertices, spoon.faces), moving),
-        SceneObject("001", triplet[2], Mesh(bowl.vertices, bowl.faces), still),
-        hands,
-        float(TABLE_ORIGIN[2]),
-        fps,
-        frames,
-    )
+    tool_object = SceneObject(tool_id, triplet[0], Mesh(tool.solid.vertices, tool.solid.faces), moved[0])
+    target_object = SceneObject(target_id, triplet[2], Mesh(target.solid.vertices, target.solid.faces), moved[1])
+    return Scene(triplet, tool_object, target_object, hands, float(TABLE_ORIGIN[2]), fps, frames)
+
+
+def _checked(
+    triplet: Triplet, tool_instance: int, target_instance: int, seed: int, frames: int, fps: float
+) -> tuple[str, str]:
+    """Ids of tool and target; raises ValueError for arguments out of range."""
+    known = catalogue()
+    if triplet not in known.triplets:
+        near = difflib.get_close_matches(" ".join(triplet), [" ".join(t) for t in known.triplets])
+        raise ValueError(
+            f"no scene for (tool, action, target) {triplet!r}; nearest: {', '.join(near) or known.triplets[0]}"
+        )
+    if seed < 0 or frames < 1 or not fps > 0:
+        raise ValueError(f"seed {seed}, frames {frames}, fps {fps}: need seed >= 0, frames >= 1, fps > 0")
+    return known.object_id(triplet[0], tool_instance), known.object_id(triplet[2], target_instance)
+
+
+@cache
+def _betas(person: int, side: Side) -> Array:
+    """(10,) hand shape of a person; left and right differ a little, as TACO's do."""
+    common = np.random.default_rng([0, person]).normal(0.0, 0.6, 10)
+    return np.clip(common + np.random.default_rng([1 + SIDES.index(side), person]).normal(0.0, 0.1, 10), -1.5, 1.5)
+
+
+@cache
+def _held(category: str, instance: int, side: Side, person: int) -> Grasp:
+    """A person's grasp of an object: the right hand's as a tool, the left hand's as a target."""
+    prop = make_prop(category, instance)
+    grip = prop.use if side == "right" else prop.steady
+    if grip is None:
+        raise ValueError(
+            f"the {side} hand has no grip for {category}: triplets.toml asks for a role that its Prop does not have"
+        )
+    return grasp(prop.solid, grip, side, _betas(person, side))
+
+
+def _height(stage: Stage, tool: Prop, target: Prop, right: Grasp, left: Grasp, person: int) -> float:
+    """How far the tool's path is raised or lowered to come into contact."""
+    still = stage.target[:1]
+    moving = [
+        Body(samples(tool.solid), tool.solid.distance, stage.tool[:, :3, :3], stage.tool[:, :3, 3]),
+        Body(_skin("right", right, person), None, stage.tool[:, :3, :3], stage.tool[:, :3, 3]),
+    ]
+    resting = [
+        Body(samples(target.solid), target.solid.distance, still[:, :3, :3], still[:, :3, 3]),
+        Body(_skin("left", left, person), None, still[:, :3, :3], still[:, :3, 3]),
+    ]
+    return lower(moving, resting) + stage.gap
+
+
+def _skin(side: Side, held: Grasp, person: int) -> Array:
+    """(778, 3) a grasping hand in the object's frame."""
+    theta = np.concatenate([axis_angle(held.rotation[None])[0], held.fingers])
+    return proxy_hand.vertices(side, theta[None], held.wrist[None], _betas(person, side))[0]
+
+
+def _hand_motion(side: Side, held: Grasp, poses: Array, person: int) -> HandMotion:
+    """A hand that moves with the object it holds."""
+    turn = axis_angle(poses[:, :3, :3] @ held.rotation)
+    theta = np.concatenate([turn, np.tile(held.fingers, (len(poses), 1))], axis=1)
+    return HandMotion(side, theta, poses[:, :3, 3] + poses[:, :3, :3] @ held.wrist, _betas(person, side))

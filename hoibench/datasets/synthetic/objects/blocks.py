@@ -11,7 +11,12 @@ from hoibench.datasets.synthetic.solids import lathe, moved, prism, rounded_rect
 
 def eraser(rng: np.random.Generator) -> Prop:
     """A blackboard eraser: felt under a body."""
-    long, wide, felt, body = rng.uniform(0.085, 0.12), rng.uniform(0.042, 0.052), rng.uniform(0.008, 0.014), rng.uniform(0.02, 0.028)
+    long, wide, felt, body = (
+        rng.uniform(0.085, 0.12),
+        rng.uniform(0.042, 0.052),
+        rng.uniform(0.008, 0.014),
+        rng.uniform(0.02, 0.028),
+    )
     outline = rounded_rectangle(long, wide, 0.006)
     solid = union(prism(0.97 * outline, 0.0, felt), prism(outline, felt, felt + body))
     return Prop("eraser", solid, "block", use=_from_above(felt + body))
@@ -44,11 +49,22 @@ def toy(rng: np.random.Generator) -> Prop:
     low, deck = 0.7 * r, 0.7 * r + rng.uniform(0.020, 0.028)
     roof = deck + rng.uniform(0.018, 0.026)
     chassis = prism(rounded_rectangle(wide, long, 0.010), low, deck)
-    cabin = moved(prism(rounded_rectangle(0.86 * wide, 0.52 * long, 0.008), deck, roof), np.eye(3), (0, -0.10 * long, 0))
+    cabin = moved(
+        prism(rounded_rectangle(0.86 * wide, 0.52 * long, 0.008), deck, roof), np.eye(3), (0, -0.10 * long, 0)
+    )
     disc = np.array([(0, -0.005), (r, -0.005), (r, 0.005), (0, 0.005)])
     across = Z_TO_Y[[1, 0, 2]] * [[1.0], [-1.0], [1.0]]
-    wheels = [moved(lathe(disc, 20), across, (sx * wide / 2.0, sy * 0.30 * long, r)) for sx in (-1, 1) for sy in (-1, 1)]
-    return Prop("toy", union(chassis, cabin, *wheels), "vessel", steady=wrap_from_left(-wide / 2.0 - 0.005, 0.048), work_radius=0.4 * wide, work_height=roof)
+    wheels = [
+        moved(lathe(disc, 20), across, (sx * wide / 2.0, sy * 0.30 * long, r)) for sx in (-1, 1) for sy in (-1, 1)
+    ]
+    return Prop(
+        "toy",
+        union(chassis, cabin, *wheels),
+        "vessel",
+        steady=wrap_from_left(-wide / 2.0 - 0.005, 0.048),
+        work_radius=0.4 * wide,
+        work_height=roof,
+    )
 
 
 def helmet(rng: np.random.Generator) -> Prop:
@@ -59,7 +75,9 @@ def helmet(rng: np.random.Generator) -> Prop:
     profile = np.concatenate([[(0, 0), (r + 0.009, 0), (r + 0.010, 0.004), (r + 0.001, 0.009)], dome[:-1], [(0, high)]])
     profile[4:] = profile[4:][np.argsort(profile[4:, 1], kind="stable")]
     steady = Grip((-0.9 * r, 0.0, 0.5 * high), (0.86, 0.0, -0.51), (0.0, -1.0, 0.0), palm=(0.085, 0.0), floor=0.0)
-    return Prop("helmet", lathe(profile, 36), "vessel", steady=steady, work_radius=0.5 * r, work_height=high, facing=0.5)
+    return Prop(
+        "helmet", lathe(profile, 36), "vessel", steady=steady, work_radius=0.5 * r, work_height=high, facing=0.5
+    )
 
 
 def _from_above(top: float) -> Grip:

@@ -18,8 +18,21 @@ def bowl(rng: np.random.Generator) -> Prop:
     r, high, foot = rng.uniform(0.056, 0.072), rng.uniform(0.042, 0.056), rng.uniform(0.026, 0.034)
     belly = rng.uniform(0.78, 0.9)
     wall = 0.0035
-    outer = [(0, 0), (foot, 0), (0.5 * (foot + belly * r), 0.10 * high), (belly * r, 0.42 * high), (0.97 * r, 0.8 * high), (r, high)]
-    inner = [(r - wall, high), (0.97 * r - wall, 0.8 * high), (belly * r - wall, 0.42 * high + 0.001), (0.5 * (foot + belly * r) - 0.002, 0.10 * high + 0.004), (0, 0.004)]
+    outer = [
+        (0, 0),
+        (foot, 0),
+        (0.5 * (foot + belly * r), 0.10 * high),
+        (belly * r, 0.42 * high),
+        (0.97 * r, 0.8 * high),
+        (r, high),
+    ]
+    inner = [
+        (r - wall, high),
+        (0.97 * r - wall, 0.8 * high),
+        (belly * r - wall, 0.42 * high + 0.001),
+        (0.5 * (foot + belly * r) - 0.002, 0.10 * high + 0.004),
+        (0, 0.004),
+    ]
     return Prop(
         "bowl",
         lathe(np.array(outer + inner), 36),
@@ -37,7 +50,13 @@ def plate(rng: np.random.Generator) -> Prop:
     flat = rng.uniform(0.60, 0.70) * r
     wall = 0.004
     outer = [(0, 0), (0.92 * flat, 0), (flat + 0.004, 0.004), (0.9 * r, 0.75 * high), (r, high)]
-    inner = [(r - 0.001, high + wall), (0.9 * r - 0.002, 0.75 * high + wall), (flat, 0.004 + 0.002), (0.9 * flat, wall), (0, wall)]
+    inner = [
+        (r - 0.001, high + wall),
+        (0.9 * r - 0.002, 0.75 * high + wall),
+        (flat, 0.004 + 0.002),
+        (0.9 * flat, wall),
+        (0, wall),
+    ]
     normal, thumb = RIM_FROM_LEFT
     return Prop(
         "plate",
@@ -79,14 +98,30 @@ def pan(rng: np.random.Generator) -> Prop:
     path = [(0.004 - r, 0, high - 0.006), (-r - 0.012, 0, high), (-r - 0.035, 0, z), (end, 0, z + 0.003)]
     handle = tube(np.array(path), np.array([(0.010, 0.004), (0.008, 0.005), (0.011, 0.008), (0.012, 0.008)]))
     grip = Grip((-r - 0.058, 0.0, z), (0.0, 0.60, -0.80), (1.0, 0.0, 0.0), oblique=0.35, palm=(0.080, 0.0), floor=0.0)
-    return Prop("pan", union(lathe(np.array(outer + inner), 40), handle), "vessel", steady=grip, work_radius=foot, work_height=wall, facing=0.75)
+    return Prop(
+        "pan",
+        union(lathe(np.array(outer + inner), 40), handle),
+        "vessel",
+        steady=grip,
+        work_radius=foot,
+        work_height=wall,
+        facing=0.75,
+    )
 
 
 def kettle(rng: np.random.Generator) -> Prop:
     """A tall kettle with a lid, a straight spout and a square handle."""
     r, high = rng.uniform(0.048, 0.056), rng.uniform(0.085, 0.10)
     top = rng.uniform(0.60, 0.72) * r
-    body = [(0, 0), (r - 0.004, 0), (r, 0.004), (r, 0.25 * high), (top, high), (0.8 * top, high + 0.006), (0.008, high + 0.010)]
+    body = [
+        (0, 0),
+        (r - 0.004, 0),
+        (r, 0.004),
+        (r, 0.25 * high),
+        (top, high),
+        (0.8 * top, high + 0.006),
+        (0.008, high + 0.010),
+    ]
     knob = [(0.006, high + 0.014), (0.009, high + 0.020), (0.006, high + 0.026), (0, high + 0.026)]
     spout = _spout(0.82 * r, 0.42 * high, r + 0.028, 0.9 * high)
     bar = r + 0.046
@@ -97,12 +132,22 @@ def kettle(rng: np.random.Generator) -> Prop:
 def teapot(rng: np.random.Generator) -> Prop:
     """A round pot with a lid, a curved spout and an ear."""
     r, high = rng.uniform(0.046, 0.055), rng.uniform(0.070, 0.082)
-    body = [(0, 0), (0.55 * r, 0), (0.82 * r, 0.14 * high), (r, 0.45 * high), (0.88 * r, 0.76 * high), (0.55 * r, 0.95 * high), (0.007, high + 0.003)]
+    body = [
+        (0, 0),
+        (0.55 * r, 0),
+        (0.82 * r, 0.14 * high),
+        (r, 0.45 * high),
+        (0.88 * r, 0.76 * high),
+        (0.55 * r, 0.95 * high),
+        (0.007, high + 0.003),
+    ]
     knob = [(0.005, high + 0.007), (0.009, high + 0.014), (0.005, high + 0.020), (0, high + 0.020)]
     spout = _spout(0.9 * r, 0.40 * high, r + 0.032, 0.92 * high)
     bar = r + 0.042
     handle = _handle(0.76 * r, 0.84 * high, bar, 0.20 * high, 0.86 * r)
-    return _pot("teapot", union(lathe(np.array(body + knob), 32), spout, handle), bar, 0.54 * high, 0.55 * r, high + 0.020)
+    return _pot(
+        "teapot", union(lathe(np.array(body + knob), 32), spout, handle), bar, 0.54 * high, 0.55 * r, high + 0.020
+    )
 
 
 def _pot(category: str, solid: Solid, bar: float, middle: float, top: float, high: float) -> Prop:
@@ -117,5 +162,14 @@ def _spout(x0: float, z0: float, x1: float, z1: float) -> Solid:
 
 
 def _handle(x_top: float, z_top: float, bar: float, z_low: float, x_low: float) -> Solid:
-    turn: Array = np.array([(x_top, 0, z_top), (bar - 0.012, 0, z_top + 0.004), (bar, 0, z_top - 0.010), (bar, 0, z_low + 0.012), (bar - 0.010, 0, z_low), (x_low, 0, z_low)])
+    turn: Array = np.array(
+        [
+            (x_top, 0, z_top),
+            (bar - 0.012, 0, z_top + 0.004),
+            (bar, 0, z_top - 0.010),
+            (bar, 0, z_low + 0.012),
+            (bar - 0.010, 0, z_low),
+            (x_low, 0, z_low),
+        ]
+    )
     return tube(turn, np.array((0.0075, 0.0055)), up=(0.0, 1.0, 0.0), segments=10)

@@ -1,0 +1,246 @@
+"""One motion programme per TACO action: what the tool does, as a function of time and of the sizes that frame 0 shows.
+
+A programme speaks in the frame of the work: its origin is over the middle of the target, at the height that is worked on, ``a`` runs to the tool's
+handle (for a vessel: from the target to the tool), ``b`` across it to the left of ``a``, ``z`` up.  Every programme is at phase 0 at the start, and
+its period depends on the action alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoibench.datasets.synthetic.objects.prop import Family
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a programme may know of the objects.
+
+    Attributes:
+        family: how the tool is held.
+        radius: of the area worked on, metres.
+        apart: distance of the middles when the tool stands beside the target, metres.
+        over: distance of the middles when the tool's lip is over the target's middle, metres.
+        rim: height of the target's highest point over the place worked on, metres.
+        floor: height of the table over the place worked on (negative), metres.
+    """
+
+    family: Family
+    radius: float
+    apart: float
+    over: float
+    rim: float
+    floor: float
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """What a programme asks for.
+
+    Attributes:
+        path: (N, 3) position of the tool's origin along (a, b, z), metres.
+        pitch: (N,) turn about the tool's y axis, radians; positive raises the end at -x.
+        roll: (N,) turn about the tool's x axis, radians.
+        gap: how far above its lowest possible height the whole path stays, metres; 0 where the tool works on the target.
+        shake: (N,) the left hand's push of the target along a, metres; the tool goes along.
+        turn: (N,) the left hand's turn of the target on the table, radians; the tool goes along.
+    """
+
+    path: Array
+    pitch: Array
+    roll: Array
+    gap: float
+    shake: Array
+    turn: Array
+
+
+Programme = Callable[[Array, Sizes], Motion]
+
+
+def _motion(
+    t: Array,
+    a: Array | float,
+    b: Array | float,
+    z: Array | float,
+    *,
+    pitch: Array | float = 0.0,
+    roll: Array | float = 0.0,
+    gap: float = 0.0,
+    shake: Array | float = 0.0,
+    turn: Array | float = 0.0,
+) -> Motion:
+    x = [np.broadcast_to(np.asarray(x, dtype=np.float64), t.shape) for x in (a, b, z, pitch, roll, shake, turn)]
+    return Motion(np.stack(x[:3], axis=1), x[3], x[4], gap, x[5], x[6])
+
+
+def _cycle(t: Array, period: float) -> Array:
+    return 2.0 * np.pi * t / period
+
+
+def _ease(t: Array, start: float, end: float) -> Array:
+    """0 before ``start``, 1 after ``end``, smooth between."""
+    x = np.clip((t - start) / (end - start), 0.0, 1.0)
+    return np.asarray(x * x * (3.0 - 2.0 * x))
+
+
+def brush(t: Array, s: Sizes) -> Motion:
+    """Strokes away from the handle and back."""
+    return _motion(t, 0.5 * (0.03 + 1.1 * s.radius) * np.cos(_cycle(t, 1.0)), 0.0, 0.0)
+
+
+def dust(t: Array, s: Sizes) -> Motion:
+    """Wide strokes across the handle's direction, lifted a little on their way."""
+    phase = _cycle(t, 1.5)
+    return _motion(
+        t,
+        0.0,
+        0.5 * (0.04 + 1.3 * s.radius) * np.cos(phase),
+        0.006 * np.sin(phase) ** 2,
+        turn=0.10 * np.sin(_cycle(t, 3.0)),
+    )
+
+
+def scrape_off(t: Array, s: Sizes) -> Motion:
+    """Pulls towards the handle along the target, then lifts and goes back."""
+    phase = _cycle(t, 1.5)
+    away = 0.5 - 0.5 * np.cos(phase)
+    lift = np.maximum(-np.sin(phase), 0.0) ** 2
+    reach = 0.03 + 1.1 * s.radius
+    return _motion(t, reach * (away - 0.5), 0.0, 0.025 * lift, pitch=0.12 * lift)
+
+
+def cut(t: Array, s: Sizes) -> Motion:
+    """Sawing chops that move on across the target."""
+    phase = _cycle(t, 0.75)
+    up = 0.5 - 0.5 * np.cos(phase)
+    across = 0.8 * s.radius * (0.5 - t / 3.0)
+    return _motion(t, -0.022 * np.sin(phase), across, 0.024 * up, pitch=0.12 * up)
+
+
+def stir(t: Array, s: Sizes) -> Motion:
+    """Circles round the target's middle."""
+    phase = _cycle(t, 1.0)
+    radius = 0.004 + 0.42 * s.radius
+    return _motion(t, radius * np.cos(phase), radius * np.sin(phase), 0.0)
+
+
+def stir_fry(t: Array, s: Sizes) -> Motion:
+    """Pushes away, scoops up and tosses back, in an upright ellipse."""
+    phase = _cycle(t, 0.75)
+    up = np.maximum(np.sin(phase), 0.0) ** 2
+    return _motion(
+        t, 0.5 * (0.02 + 0.8 * s.radius) * np.cos(phase), 0.0, 0.03 * up, pitch=0.25 * up, shake=-0.008 * np.sin(phase)
+    )
+
+
+def skim_off(t: Array, s: Sizes) -> Motion:
+    """Skims across the surface, then lifts what it took and swings back."""
+    phase = _cycle(t, 1.5)
+    up = np.maximum(-np.sin(phase), 0.0) ** 2
+    return _motion(t, 0.0, 0.5 * (0.03 + 1.0 * s.radius) * np.cos(phase), 0.035 * up, pitch=0.10 * up, roll=0.25 * up)
+
+
+def smear(t: Array, s: Sizes) -> Motion:
+    """Small circles that move on across the target."""
+    phase = _cycle(t, 1.0)
+    radius = 0.006 + 0.22 * s.radius
+    return _motion(
+        t,
+        radius * np.cos(phase),
+        radius * np.sin(phase) + 0.9 * s.radius * (0.5 - t / 3.0),
+        0.0,
+        turn=0.08 * np.sin(_cycle(t, 3.0)),
+    )
+
+
+def measure(t: Array, s: Sizes) -> Motion:
+    """Slides lengthwise over the target, stays to read, and slides back."""
+    there = _ease(t, 0.0, 1.25) - _ease(t, 1.75, 3.0)
+    return _motion(t, (0.04 + 1.0 * s.radius) * (0.5 - there), 0.0, 0.0)
+
+
+def hit(t: Array, s: Sizes) -> Motion:
+    """Rises and strikes."""
+    up = np.abs(np.sin(0.5 * _cycle(t, 0.75))) ** 1.5
+    return _motion(t, 0.012 * up, 0.0, (0.045 + 0.3 * s.radius) * up, pitch=0.35 * up)
+
+
+def screw(t: Array, s: Sizes) -> Motion:
+    """Comes down on the target and turns to and fro about its shaft."""
+    down = 1.0 - _ease(t, 0.0, 0.75)
+    return _motion(
+        t,
+        (0.02 + 0.4 * s.radius) * down,
+        0.0,
+        (0.035 + 0.5 * s.radius) * down,
+        roll=-0.45 * (1.0 - np.cos(_cycle(t, 0.75))),
+    )
+
+
+def put_in(t: Array, s: Sizes) -> Motion:
+    """Carries something over from beside the target, tips it in, and comes half-way back."""
+    there, back, tip = _ease(t, 0.0, 1.25), _ease(t, 2.125, 3.0), _ease(t, 1.0, 1.625) - _ease(t, 1.875, 2.375)
+    return _carry(t, s, there - 0.5 * back, tip)
+
+
+def put_out(t: Array, s: Sizes) -> Motion:
+    """Takes something out of the target, tips it out beside it, and comes half-way back."""
+    away, back, tip = _ease(t, 0.125, 1.375), _ease(t, 2.125, 3.0), _ease(t, 1.125, 1.75) - _ease(t, 1.875, 2.375)
+    return _carry(t, s, 1.0 - away + 0.5 * back, tip)
+
+
+def pour_in_some(t: Array, s: Sizes) -> Motion:
+    """Lifts the vessel from beside the target, tilts it over the middle for a moment, and sets it back upright."""
+    there, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.5) - _ease(t, 1.875, 2.5)
+    return _pour(t, s, there - 0.5 * _ease(t, 2.25, 3.0), 1.05 * tip)
+
+
+def empty(t: Array, s: Sizes) -> Motion:
+    """Lifts the vessel over the target, turns it well over, and shakes out the rest."""
+    there, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.75)
+    shake = 0.18 * np.sin(_cycle(t, 0.5)) ** 2 * _ease(t, 1.75, 1.875)
+    return _pour(t, s, there, 1.55 * tip - shake)
+
+
+def _carry(t: Array, s: Sizes, inside: Array, tip: Array) -> Motion:
+    """A tool between beside the target (``inside`` 0) and its middle (1), in an arc over the rim."""
+    if s.family == "vessel":
+        return _pour(t, s, inside, 0.9 * tip)
+    outside = 1.0 - inside
+    arc = 4.0 * inside * outside
+    return _motion(
+        t, 0.75 * s.apart * outside, 0.0, (s.rim + 0.015) * outside + (0.3 * s.rim + 0.015) * arc, roll=0.8 * tip
+    )
+
+
+def _pour(t: Array, s: Sizes, over: Array, tilt: Array) -> Motion:
+    """A vessel between beside the target (``over`` 0) and with its lip above the middle (1), up first, then across."""
+    up = (s.rim + 0.025) * np.clip(1.6 * over, 0.0, 1.0)
+    a = s.apart + (s.over - s.apart) * over
+    return _motion(t, a, 0.0, s.floor + up, pitch=-tilt, gap=0.004)
+
+
+PROGRAMMES: dict[str, Programme] = {
+    "brush": brush,
+    "cut": cut,
+    "dust": dust,
+    "empty": empty,
+    "hit": hit,
+    "measure": measure,
+    "pour in some": pour_in_some,
+    "put in": put_in,
+    "put out": put_out,
+    "scrape off": scrape_off,
+    "screw": screw,
+    "skim off": skim_off,
+    "smear": smear,
+    "stir": stir,
+    "stir-fry": stir_fry,
+}
+"""Action -> programme; t (N,) seconds from the start."""
