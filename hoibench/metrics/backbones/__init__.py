@@ -1,0 +1,1 @@
+"""Networks and detectors that metrics look through, each behind a small interface."""

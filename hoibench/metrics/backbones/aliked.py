@@ -1,0 +1,72 @@
+"""ALIKED-n16 (Zhao et al. 2023, arXiv:2304.03608), kornia's network with the authors' weights, and mutual nearest neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from kornia.feature import ALIKED
+
+from hoibench.clip import Array
+from hoibench.metrics.backbones.features import Features, mutual_pairs
+from hoibench.weights import all_weights, find
+from hoibench.weights.loading import load_into
+
+WEIGHTS = "aliked-n16"
+KEYPOINTS = 2048
+SHORT_SIDE = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Aliked:
+    """The 2048 strongest ALIKED-n16 points, mutual nearest neighbours, L2 < 0.9.
+
+    Images with a short side under 512 px are doubled bilinearly; points are given in the image's own pixels.
+    """
+
+    network: ALIKED
+    device: str
+    name: str = "aliked-mnn"
+    most: float = 0.9
+    weights: Mapping[str, str] = field(default_factory=lambda: {WEIGHTS: all_weights()[WEIGHTS].sha256})
+
+    @torch.inference_mode()
+    def describe(self, image: Array) -> Features:
+        """The features of an (H, W, 3) uint8 image.
+
+        One image at a time: on a CPU a batch is slower an image and takes memory in proportion.
+        """
+        pixels = torch.from_numpy(np.array(image)).to(self.device).permute(2, 0, 1)[None].float() / 255.0
+        scale = 2.0 if min(image.shape[:2]) < SHORT_SIDE else 1.0
+        if scale != 1.0:
+            pixels = torch.nn.functional.interpolate(pixels, scale_factor=scale, mode="bilinear", align_corners=False)
+        found = self.network(pixels.contiguous(memory_format=torch.channels_last))[0]
+        points = (found.keypoints + 0.5) / scale - 0.5  # the doubled grid shares the image's edges, not its centres
+        return Features(points.cpu().numpy(), found.descriptors.cpu().numpy())
+
+    def match(self, a: Features, b: Features) -> Array:
+        """Pairs of indices, (m, 2) int64."""
+        return mutual_pairs(a.descriptors, b.descriptors, most=self.most)
+
+
+def load_aliked(device: str = "cpu", folder: Path | None = None) -> Aliked:
+    """ALIKED-n16 on a device; its weights are looked for in ``folder`` first.
+
+    Raises:
+        WeightsMissing: the weights are in no folder.
+        WeightsBroken: the file has other bytes.
+    """
+    return _load(find(WEIGHTS, folder), device)
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, device: str) -> Aliked:
+    network = ALIKED(model_name=WEIGHTS, max_num_keypoints=KEYPOINTS, detection_threshold=-1.0)
+    load_into(network, path, missing=["dkd.hw_grid"])  # kornia's own constant
+    # Channels last: the network takes norms over channels, which lie together then (a third faster on a CPU).
+    network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
+    return Aliked(network, device)

@@ -1,0 +1,80 @@
+"""Optical flow between frames, and what the dynamic degree takes from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hoibench.clip import Array
+from hoibench.metrics.case import Case
+from hoibench.metrics.outcome import NotApplicable
+from hoibench.metrics.regions import Frame
+
+FLOW = "dis-medium"
+"""What computes the flow, as details name it: OpenCV's dense inverse search, preset MEDIUM."""
+
+MIN_SIDE = 128
+TOP_SHARE = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """The flow from one frame to another.
+
+    Attributes:
+        score: mean of the largest 5 % of magnitudes, pixels; None where the region is empty.
+        moving: (H, W) bool, true where the magnitude is above the frame's ``motion_threshold``.
+    """
+
+    score: float | None
+    moving: Array
+
+
+def check_flow_size(size: tuple[int, int]) -> None:
+    """Raise NotApplicable for frames with a side under 128 px, where flow has too little to go by."""
+    if min(size) < MIN_SIDE:
+        raise NotApplicable(
+            f"frames of {size[0]}x{size[1]} pixels have a side under {MIN_SIDE}, too small for optical flow"
+        )
+
+
+def sampling_step(fps: float) -> int:
+    """Flow is taken between every so-many-th frame, about 8 a second: max(1, round(fps / 8)), halves to even as in VBench."""
+    return max(1, round(fps / 8))
+
+
+def motion_threshold(size: tuple[int, int]) -> float:
+    """Pixels above which something moves: 6 min(H, W) / 256 (VBench:vbench/dynamic_degree.py)."""
+    return 6.0 * min(size) / 256.0
+
+
+def dis_flow(image: Array, other: Array) -> Array:
+    """Flow from one (H, W, 3) uint8 image to another, (H, W, 2) float32 pixels (x, y)."""
+    grey, other_grey = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (image, other))
+    # One a call, since it has buffers of its own; Any, since OpenCV's stubs forbid None, which stands for "no initial flow".
+    estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow: Array = estimator.calc(grey, other_grey, None)
+    return flow
+
+
+def motion(frame: Frame, other: Frame) -> Motion:
+    """The motion from a frame to another, inside the frame's mask."""
+    magnitude = np.linalg.norm(dis_flow(frame.image, other.image), axis=-1)
+    inside = magnitude.ravel() if frame.mask is None else magnitude[frame.mask]
+    return Motion(top_mean(inside), magnitude > motion_threshold(frame.size))
+
+
+def top_mean(magnitudes: Array) -> float | None:
+    """Mean of the largest int(5 %) of (n,) magnitudes, at least of one; None where there are none."""
+    if magnitudes.size == 0:
+        return None
+    count = max(1, int(TOP_SHARE * magnitudes.size))
+    return float(np.partition(magnitudes, -count)[-count:].mean(dtype=np.float64))
+
+
+def shared_motion(case: Case, frame: Frame, other: Frame) -> Motion:
+    """``motion``, computed once a case for each pair of frames."""
+    return case.memo((FLOW, frame.digest, other.digest), lambda: motion(frame, other))

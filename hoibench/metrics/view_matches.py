@@ -1,0 +1,121 @@
+"""Matches between the views of a video, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, MutableMapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from hoibench.clip import Array, check_shape
+from hoibench.metrics.backbones.features import Features, Matcher
+from hoibench.metrics.epipolar import epipolar_inliers, epipolar_threshold
+from hoibench.metrics.outcome import NotApplicable
+from hoibench.metrics.regions import Frame, region_frame
+
+STRIDE = 4
+
+Shared = MutableMapping[Hashable, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Matches of two frames.
+
+    Attributes:
+        a: (m, 2) float32 pixels in the first frame.
+        b: (m, 2) float32 pixels in the second.
+        inlier: (m,) bool, kept by the epipolar check.
+    """
+
+    a: Array
+    b: Array
+    inlier: Array
+
+
+@dataclass(frozen=True, eq=False)
+class PairMatches:
+    """Matches of two views over a clip: ``matches`` of the frames ``frames`` of the views numbered ``views``."""
+
+    views: tuple[int, int]
+    frames: tuple[int, ...]
+    matches: tuple[Matches, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Inliers of each frame."""
+        return tuple(int(match.inlier.sum()) for match in self.matches)
+
+    @property
+    def raw(self) -> tuple[int, ...]:
+        """Matches of each frame before the epipolar check."""
+        return tuple(len(match.inlier) for match in self.matches)
+
+
+def match_views(
+    video: Array, matcher: Matcher, masks: Array | None = None, stride: int = STRIDE, shared: Shared | None = None
+) -> tuple[PairMatches, ...]:
+    """Match every pair of views on every ``stride``-th frame.
+
+    Args:
+        video: (V, N, H, W, 3) uint8.
+        matcher: what finds and pairs points.
+        masks: (V, N, H, W) bool: both ends of a match must lie inside; the rest of the frame is painted grey.
+        stride: frames from one matched frame to the next.
+        shared: keeps features and matches of frames by content, for calls to come.
+
+    Raises:
+        NotApplicable: there is one view only.
+    """
+    check_shape("video", video, ("V", "N", "H", "W", 3))
+    if len(video) < 2:
+        raise NotApplicable("one view has no pair to match")
+    shared = {} if shared is None else shared
+    indices = tuple(range(0, video.shape[1], stride))
+    frames = [
+        [region_frame(video[v, n], None if masks is None else masks[v, n]) for n in indices] for v in range(len(video))
+    ]
+    return tuple(
+        PairMatches(
+            (i, j),
+            indices,
+            tuple(match_frames(matcher, a, b, shared) for a, b in zip(frames[i], frames[j], strict=True)),
+        )
+        for i, j in combinations(range(len(video)), 2)
+    )
+
+
+def match_frames(matcher: Matcher, a: Frame, b: Frame, shared: Shared) -> Matches:
+    """Match two frames; what ``shared`` holds of them is not computed again."""
+    key = ("matches", matcher.name, a.digest, b.digest)
+    if key not in shared:
+        shared[key] = _match(matcher, a, b, _features(matcher, a, shared), _features(matcher, b, shared))
+    matches: Matches = shared[key]
+    return matches
+
+
+def _match(matcher: Matcher, a: Frame, b: Frame, features_a: Features, features_b: Features) -> Matches:
+    pairs = matcher.match(features_a, features_b)
+    points_a, points_b = features_a.points[pairs[:, 0]], features_b.points[pairs[:, 1]]
+    inside = lies_on(a.mask, points_a) & lies_on(b.mask, points_b)
+    points_a, points_b = points_a[inside], points_b[inside]
+    return Matches(points_a, points_b, epipolar_inliers(points_a, points_b, epipolar_threshold(a.size)))
+
+
+def _features(matcher: Matcher, frame: Frame, shared: Shared) -> Features:
+    key = ("features", matcher.name, frame.digest)
+    if key not in shared:
+        shared[key] = matcher.describe(frame.image)
+    features: Features = shared[key]
+    return features
+
+
+def lies_on(mask: Array | None, points: Array) -> Array:
+    """Whether the pixel nearest to each of (m, 2) points is set in an (H, W) bool mask; all are where the mask is None."""
+    if mask is None:
+        return np.ones(len(points), dtype=bool)
+    x, y = np.floor(points + 0.5).astype(np.int64).T
+    on: Array = mask[y.clip(0, mask.shape[0] - 1), x.clip(0, mask.shape[1] - 1)]
+    return on
