@@ -9,11 +9,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 
 _TEMPORARY = ".tmp-"
 _STALE_SECONDS = 24 * 3600.0
+
+
+class Entry(NamedTuple):
+    """One folder of the cache, with all that lies in it."""
+
+    name: str
+    bytes: int
+    files: int
 
 
 def cache_dir() -> Path:
@@ -22,12 +31,12 @@ def cache_dir() -> Path:
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("hoibench", appauthor=False))
 
 
-def entries() -> list[tuple[str, int, int]]:
-    """(name, bytes, files) of each entry of the cache, sorted by name; what killed runs left behind counts to its entry."""
+def entries() -> list[Entry]:
+    """The entries of the cache, sorted by name; what killed runs left behind counts to its entry."""
     root = cache_dir()
     if not root.is_dir():
         return []
-    return [(path.name, *_size(path)) for path in sorted(root.iterdir()) if path.is_dir()]
+    return [Entry(path.name, *_size(path)) for path in sorted(root.iterdir()) if path.is_dir()]
 
 
 def clear(name: str | None = None) -> None:
@@ -37,11 +46,11 @@ def clear(name: str | None = None) -> None:
         FileNotFoundError: there is no such entry; lists those there are.
         OSError: a file cannot be deleted.
     """
-    names = [entry for entry, _, _ in entries()]
+    names = [entry.name for entry in entries()]
     if name is not None and name not in names:
         raise FileNotFoundError(f"{cache_dir()} has no entry {name!r}, only {', '.join(names) or 'none'}")
-    for entry in names if name is None else [name]:
-        shutil.rmtree(cache_dir() / entry)
+    for doomed in names if name is None else [name]:
+        shutil.rmtree(cache_dir() / doomed)
 
 
 def ensure_folder(folder: Path, make: Callable[[Path], None]) -> None:

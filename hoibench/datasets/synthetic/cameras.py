@@ -16,12 +16,11 @@ TRIO = ("22139909", "22139916", "22139946")
 SOURCE = "22139910"
 """The camera outside the trio that video-to-video methods may see."""
 
-# TACO's frames are cropped to the hands and objects before use; this is the like crop of the synthetic ones.
-_ZOOM = 1.1
+_COLUMNS = 4096  # that the rig's focal lengths are for
 
 
 def build_camera(serial: str, size: tuple[int, int] = SIZE) -> Camera:
-    """One camera in the rig frame (that of recording date 20230927), its image cropped to the workspace.
+    """One camera in the rig frame (that of recording date 20230927), with the horizontal field of view of TACO's.
 
     Raises:
         ValueError: the rig has no such camera.
@@ -29,7 +28,7 @@ def build_camera(serial: str, size: tuple[int, int] = SIZE) -> Camera:
     rig().cluster(serial)
     mount = rig().cameras[serial]
     height, width = size
-    focal = _ZOOM * mount.focal * width / 4096
+    focal = mount.focal * width / _COLUMNS
     K = np.array([[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]])
     outward = _outward(mount.azimuth, mount.elevation)
     R = _looking(-outward)

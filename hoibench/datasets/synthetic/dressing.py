@@ -15,14 +15,14 @@ from hoibench.datasets.taco import proxy_hand
 from hoibench.datasets.taco.hands import SIDES, Side
 from hoibench.datasets.taco.objects import place
 
-# Metres to a noise cell; a tele camera shows a metre on about 295 pixels, so blobs of 5 cells are 9 to 12 pixels wide.
+# Metres to a noise cell; a tele camera shows a metre on about 265 pixels, so blobs of 5 cells are 9 to 11 pixels wide.
 _OBJECT_CELL = 0.0065
 _ROOM_CELL = 0.008
 # Seen at 14 to 28 degrees the table is foreshortened along y, and so are blobs on it unless they are made longer.
 _TABLE_CELL = np.array([1.0, 1.5, 1.0]) * _ROOM_CELL
 
 _SKIN = np.array([[0.62, 0.38, 0.29], [0.84, 0.62, 0.50], [0.99, 0.86, 0.77]])
-_WALL_Y = -0.6
+_WALL_Y = -0.45  # behind the hands, and near enough to fill the upper third of a picture
 
 
 def dress(scene: Scene, seed: int) -> tuple[Body, ...]:

@@ -13,6 +13,8 @@ from hoibench.clip import Array
 
 _CELLS = 64
 _NOISE_SEED = 20230927
+_FINE = 1.3  # strength of the fine octave: what most keypoints fire on
+_GAIN = 1.5  # how hard the blobs' edges are
 
 
 @cache
@@ -22,8 +24,8 @@ def blobs() -> Array:
     A blob is what a difference-of-Gaussians keypoint fires on, so two octaves of differences of Gaussians give two scales of them.
     """
     noise = np.random.default_rng(_NOISE_SEED).standard_normal((2, _CELLS, _CELLS, _CELLS))
-    octaves = [_band(noise[0], 1.6), _band(noise[1], 0.8)]
-    level: Array = np.tanh(1.5 / np.sqrt(2.0) * sum(octaves)).astype(np.float32)
+    octaves = _band(noise[0], 1.6) + _FINE * _band(noise[1], 0.8)
+    level: Array = np.tanh(_GAIN * octaves / octaves.std()).astype(np.float32)
     return level
 
 
