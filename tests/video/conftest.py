@@ -1,14 +1,9 @@
 """Small videos, and the real ones where they are at hand."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from hoibench.video import encode
-
-FIELD = Path(os.environ.get("HOIBENCH_FIELD_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 def smooth_frames(n=17, height=64, width=96):
@@ -35,8 +30,5 @@ def mp4(tmp_path_factory, frames):
 
 
 @pytest.fixture(scope="session")
-def published():
-    path = FIELD / "published" / "das" / "case1" / "view-1.mp4"
-    if not path.is_file():
-        pytest.skip(f"{path} is absent: set HOIBENCH_FIELD_DATA")
-    return path
+def published(field_data):
+    return field_data / "published" / "das" / "case1" / "view-1.mp4"

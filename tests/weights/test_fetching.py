@@ -53,7 +53,9 @@ def test_what_is_not_the_file_is_not_kept(wanted, served, tmp_path, page, error,
 
 
 def test_without_a_connection_the_command_by_hand_is_given(toy, tmp_path):
-    with pytest.raises(FetchFailed, match=rf"curl -L -o toy\.pth {toy.url}` and .* {tmp_path}"):  # port 9: nobody listens
+    with pytest.raises(
+        FetchFailed, match=rf"curl -L -o toy\.pth {toy.url}` and .* {tmp_path}"
+    ):  # port 9: nobody listens
         fetch(toy, tmp_path)
 
 
