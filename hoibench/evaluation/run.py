@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 import filelock
 
-from hoibench.evaluation.collect import failures_of, recorded_units, write_results
+from hoibench.evaluation.collect import RESULTS, failures_of, recorded_units, write_results
 from hoibench.evaluation.config import parse_budget, parse_shard
 from hoibench.evaluation.lanes import Work, log_to, run_here, run_lanes
 from hoibench.evaluation.plan import Plan, Unit
 from hoibench.evaluation.record import RunRefused, check_resumable, finish_record, make_record, read_record, record_name
 from hoibench.evaluation.unit import Setup, UnitReport
-from hoibench.store import write_json
+from hoibench.store import sweep, write_json
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,9 @@ def run(plan: Plan, listener: Listener) -> Outcome:
     with locked(plan.out, record_name(plan).removesuffix(".json")):
         check_resumable(plan)
         path, record = plan.out / record_name(plan), make_record(plan)
+        sweep(plan.out, path.name)
+        if plan.config.shard is None:
+            sweep(plan.out, RESULTS)
         write_json(path, record)
         handler = log_to(plan.out / "log.txt")
         log.info("run %s: %d units, config %s", plan.out, len(plan.units), plan.hash)

@@ -33,7 +33,7 @@ from hoibench.metrics.card import Card
 from hoibench.metrics.case import Case, Pairing
 from hoibench.metrics.outcome import Measurement
 from hoibench.results.jsonl import append_metric, read_scores
-from hoibench.store import write_json
+from hoibench.store import sweep, write_json
 from hoibench.video import decode, encode
 
 log = logging.getLogger(__name__)
@@ -121,6 +121,7 @@ class Bench:
             if not is_whole(folder):
                 stage, worked = "generate", True
                 unit.scores(self.setup.out).unlink(missing_ok=True)
+                sweep(folder)
                 self._generate(unit, folder)
             stage = "score"
             worked |= self._score(unit, folder)

@@ -1,6 +1,6 @@
 """Files that are whole or absent, hashes, provenance, and readers that trust nothing."""
 
-from hoibench.store.atomic import atomic_write, write_bytes, write_json
+from hoibench.store.atomic import atomic_write, sweep, write_bytes, write_json
 from hoibench.store.hashes import canonical_json, sha256_file, sha256_json
 from hoibench.store.npz import ArrayLimits, read_npz, write_npz
 
@@ -11,6 +11,7 @@ __all__ = [
     "read_npz",
     "sha256_file",
     "sha256_json",
+    "sweep",
     "write_bytes",
     "write_json",
     "write_npz",

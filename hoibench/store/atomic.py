@@ -32,6 +32,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise
 
 
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove temporary files that killed writers of ``folder / name`` left; the caller must be alone in writing there."""
+    for left in folder.glob(f".tmp-????????-{name}"):
+        left.unlink(missing_ok=True)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` atomically."""
     with atomic_write(path) as temporary:

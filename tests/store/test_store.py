@@ -13,6 +13,7 @@ from hoibench.store import (
     read_npz,
     sha256_file,
     sha256_json,
+    sweep,
     write_json,
     write_npz,
 )
@@ -36,6 +37,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         raise OSError(errno.ENOSPC, "full")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
+
+
+def test_sweeping_removes_what_killed_writers_left(tmp_path):
+    for name in (".tmp-0123abcd-a.json", ".tmp-0123abcd-b.npz", "a.json", ".tmp-x"):
+        (tmp_path / name).write_text("")
+    sweep(tmp_path, "a.json")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".tmp-0123abcd-b.npz", ".tmp-x", "a.json"]
+    sweep(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".tmp-x", "a.json"]
 
 
 def test_json_is_strict(tmp_path):

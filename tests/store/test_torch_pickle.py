@@ -1,0 +1,113 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hoibench.store import torch_pickle
+from hoibench.store.torch_pickle import read_torch_pickle
+
+DTYPES = [torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool]
+
+
+def dump(path, value, protocol=4):
+    path.write_bytes(pickle.dumps(value, protocol=protocol))
+    return path
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_tensors_come_back_as_equal_arrays(tmp_path, dtype, protocol):
+    tensor = (torch.arange(12).reshape(3, 4) % 2 == 0) if dtype is torch.bool else torch.arange(12, dtype=dtype).reshape(3, 4)
+    back = read_torch_pickle(dump(tmp_path / "a.pkl", {"a": tensor, "n": [1, "x", None]}, protocol))
+    assert back["n"] == [1, "x", None]
+    assert back["a"].dtype == tensor.numpy().dtype
+    np.testing.assert_array_equal(back["a"], tensor.numpy())
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 5), st.data())
+def test_views_come_back_as_what_they_show(tmp_path_factory, rows, columns, data):
+    base = torch.arange(float(rows * columns)).reshape(rows, columns)
+    row = data.draw(st.integers(0, rows - 1))
+    column = data.draw(st.integers(0, columns - 1))
+    views = [base[row], base[:, column], base.T, base[row:, column:], base[row, column], base[:0]]
+    back = read_torch_pickle(dump(tmp_path_factory.mktemp("p") / "v.pkl", views))
+    for got, view in zip(back, views, strict=True):
+        np.testing.assert_array_equal(got, view.numpy())
+
+
+class Evil:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (self.marker,)
+
+
+def test_a_pickle_that_names_anything_else_is_refused_and_not_run(tmp_path):
+    path = dump(tmp_path / "evil.pkl", {"00001": Evil(str(tmp_path / "ran"))})
+    with pytest.raises(ValueError, match=r"evil\.pkl .*mkdir.*not allowed"):
+        read_torch_pickle(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_storage_that_names_anything_else_is_refused_and_not_run(tmp_path):
+    inner = pickle.dumps(Evil(str(tmp_path / "ran")))
+
+    class Outer:
+        def __reduce__(self):
+            return torch.storage._load_from_bytes, (inner,)
+
+    with pytest.raises(ValueError, match="not allowed"):
+        read_torch_pickle(dump(tmp_path / "evil.pkl", Outer()))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_tensor_that_claims_more_than_its_storage_is_refused(tmp_path):
+    class Beyond:
+        def __init__(self, size, stride, offset):
+            self.arguments = (torch.zeros(4).untyped_storage(), offset, size, stride, False, {})
+
+        def __reduce__(self):
+            return torch._utils._rebuild_tensor_v2, (_Float(), *self.arguments[1:])
+
+    class _Float:
+        def __reduce__(self):
+            return torch.storage._load_from_bytes, (_legacy(torch.zeros(4)),)
+
+    def _legacy(tensor):
+        import io
+
+        stream = io.BytesIO()
+        torch.save(tensor.storage(), stream, _use_new_zipfile_serialization=False)
+        return stream.getvalue()
+
+    assert read_torch_pickle(dump(tmp_path / "ok.pkl", Beyond((2, 2), (2, 1), 0))).shape == (2, 2)
+    for size, stride, offset in [((5,), (1,), 0), ((2, 2), (3, 1), 1), ((9,), (0,), 0), ((2,), (-1,), 1), ((2, 2), (1,), 0)]:
+        with pytest.raises(ValueError, match="torch tensors"):
+            read_torch_pickle(dump(tmp_path / "bad.pkl", Beyond(size, stride, offset)))
+
+
+def test_a_file_cut_anywhere_is_refused(tmp_path):
+    whole = dump(tmp_path / "whole.pkl", {"a": torch.ones(3), "b": torch.zeros(2)}).read_bytes()
+    cut = tmp_path / "cut.pkl"
+    for length in range(0, len(whole), 7):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"cut\.pkl"):
+            read_torch_pickle(cut)
+
+
+def test_a_file_over_the_limit_is_refused_unread(tmp_path, monkeypatch):
+    path = dump(tmp_path / "a.pkl", {"a": torch.ones(300)})
+    monkeypatch.setattr(torch_pickle, "_MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match="at most 1000"):
+        read_torch_pickle(path)
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_torch_pickle(tmp_path / "none.pkl")
