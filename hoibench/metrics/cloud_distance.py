@@ -14,6 +14,9 @@ from hoibench.clip import Array
 from hoibench.metrics.farthest_points import farthest_points
 
 CAMERA_CENTRE = np.zeros((1, 3))
+LEAST_SHARE = 0.5
+"""The truth keeps at least this share of its points, however few are predicted: thinned without bound, it would come down to a few
+points at its ends, and whoever predicts only these would be right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +26,8 @@ class CloudDistances:
     Attributes:
         linear: (n, 2) metres: mean_p min_x |p - x| (accuracy), and mean_x min_p |p - x| (completeness).
         squared: (n, 2) m^2: the same of |p - x|^2.
-        floor: (n, 2) metres and m^2: both halves' sum between the whole truth and its thinned self, 0 where it was not thinned.
+        floor: (n, 2) metres and m^2: both halves' sum between the whole truth and as many of its own points as were predicted, 0 where
+            there were enough.
         thinned: (n,) bool, whether the counts differed.
         empty: (n,) bool, whether there was no predicted point.
     """
@@ -52,8 +56,8 @@ def cloud_distances(pred: Sequence[Array], truth: Sequence[Array], seed: int = 0
     """Compare predicted with true clouds, pair by pair.
 
     Where the counts differ, the larger cloud is thinned to the smaller count by seeded farthest-point sampling, since density alone
-    moves the distance.  An empty prediction is compared as one point at the camera's centre, the place where rpe, too, puts what is
-    missing: no answer must never be nearer than an answer.
+    moves the distance; the truth at most to half of its points.  An empty prediction is compared as one point at the camera's centre,
+    the place where rpe, too, puts what is missing: no answer must never be nearer than an answer.
 
     Args:
         pred: (a_i, 3) each, camera space, metres; may be empty.
@@ -66,33 +70,32 @@ def cloud_distances(pred: Sequence[Array], truth: Sequence[Array], seed: int = 0
     for i, cloud in enumerate(truth):
         if not len(cloud):
             raise ValueError(f"true cloud {i} is empty: leave such frames out")
-    empty = np.array([not len(cloud) for cloud in pred], dtype=bool)
-    counts = [min(len(p), len(x)) for p, x in zip(pred, truth, strict=True)]
-    thinned = np.array([len(p) != len(x) for p, x in zip(pred, truth, strict=True)], dtype=bool) & ~empty
-    some_pred = _thin([CAMERA_CENTRE if e else p for e, p in zip(empty, pred, strict=True)], counts, seed)
-    some_truth = _thin(truth, counts, seed)
+    a, b = np.array([len(p) for p in pred], dtype=int), np.array([len(x) for x in truth], dtype=int)
+    empty = a == 0
+    keep = np.where(empty, b, np.clip(a, np.ceil(LEAST_SHARE * b).astype(int), b))
+    some_truth = _thin(truth, keep, seed)
+    some_pred = [CAMERA_CENTRE if not len(p) else p for p in _thin(pred, np.minimum(a, b), seed)]
     found = nearest_distances_of_all(list(zip(some_pred, some_truth, strict=True)))
     floors = np.zeros((len(truth), 2))
-    fewer = [i for i, (some, x) in enumerate(zip(some_truth, truth, strict=True)) if len(some) < len(x)]
-    for i, (_, completeness) in zip(
-        fewer, nearest_distances_of_all([(some_truth[i], truth[i]) for i in fewer]), strict=True
-    ):
-        # The other half is 0: a thinned cloud lies on the whole one.
+    fewer = [int(i) for i in np.flatnonzero((a < b) & ~empty)]
+    # What was taken first is the thinner cloud.  Its own way to the whole one, the other half, is 0.
+    perfect = nearest_distances_of_all([(some_truth[i][: a[i]], truth[i]) for i in fewer])
+    for i, (_, completeness) in zip(fewer, perfect, strict=True):
         floors[i] = completeness.mean(), np.square(completeness).mean()
     return CloudDistances(
         linear=np.array([[half.mean() for half in halves] for halves in found]).reshape(-1, 2),
         squared=np.array([[np.square(half).mean() for half in halves] for halves in found]).reshape(-1, 2),
         floor=floors,
-        thinned=thinned,
+        thinned=(a != b) & ~empty,
         empty=empty,
     )
 
 
-def _thin(clouds: Sequence[Array], counts: Sequence[int], seed: int) -> list[Array]:
-    """The clouds, those with more points than their (positive) count thinned to it."""
+def _thin(clouds: Sequence[Array], counts: Array, seed: int) -> list[Array]:
+    """The clouds, those with more points than their count thinned to it."""
     out = list(clouds)
-    large = [i for i, (cloud, count) in enumerate(zip(clouds, counts, strict=True)) if 0 < count < len(cloud)]
-    kept = farthest_points([out[i] for i in large], [counts[i] for i in large], seed)
+    large = [i for i, cloud in enumerate(clouds) if counts[i] < len(cloud)]
+    kept = farthest_points([out[i] for i in large], [int(counts[i]) for i in large], seed)
     for i, cloud in zip(large, kept, strict=True):
         out[i] = cloud
     return out

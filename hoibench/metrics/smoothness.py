@@ -11,9 +11,11 @@ from hoibench.clip import Array
 from hoibench.metrics.case import Case
 from hoibench.metrics.masked import Means, Points, as_points_and_truth, mean_of_means
 from hoibench.metrics.motion import Grain, Motion, motion_of, report
-from hoibench.metrics.outcome import Failed, Measurement, Undefined
+from hoibench.metrics.outcome import Failed, Measurement, NotApplicable, Undefined
 from hoibench.metrics.truth import in_world
 
+FRAME_RATE = 8.0
+"""Frames per second at which m/frame^2 is meant."""
 LEAST_ACCELERATION = 1e-6
 """m/frame^2: under it the truth's own second difference is what float32 tracks round away, and nothing can be divided by it."""
 
@@ -108,16 +110,25 @@ def _covered_triples(valid: Array, mask: Array) -> tuple[Array, Array]:
     return expected, covered
 
 
-def _at_rest_in_world(motion: Motion, points: Points) -> Array:
-    """Points in the world, where a moving camera adds no acceleration; a still one makes no difference."""
+def _at_protocol_rate(case: Case) -> Motion:
+    fps = case.clip.fps
+    if abs(fps - FRAME_RATE) > 1e-6 * FRAME_RATE:
+        raise NotApplicable(
+            f"the clip runs at {fps:g} fps, and the unit m/frame² holds at {FRAME_RATE:g}: resample the clip"
+        )
+    return motion_of(case)
+
+
+def _in_world(motion: Motion, points: Points) -> Array:
+    """Points where a moving camera adds no acceleration; for a camera at rest it makes no difference."""
     return in_world(points.xyz, motion.truth.cameras)
 
 
 def measure_smoothness(case: Case) -> Iterator[Measurement]:
     """smoothness@1; ``details.ratio`` is what ranks, ``details.truth`` the truth's own value on the same triples."""
-    motion = motion_of(case)
+    motion = _at_protocol_rate(case)
     mask, X = motion.truth.mask, np.broadcast_to(motion.truth.world, motion.truth.points.shape)
-    result = smoothness(_at_rest_in_world(motion, motion.answer), X, mask, motion.answer.valid)
+    result = smoothness(_in_world(motion, motion.answer), X, mask, motion.answer.valid)
     grain = Grain("view", motion.truth.views, triples(mask), triples(motion.answer.valid))
     for v, name in enumerate(grain.names):
         covered = bool(result.pred.scored[v])
@@ -136,7 +147,7 @@ def measure_smoothness(case: Case) -> Iterator[Measurement]:
         )
     details = {"ratio": ratio, "ratio_covered": result.ratio(), "truth": result.truth.value}
     if motion.floor is not None:
-        floor = smoothness(_at_rest_in_world(motion, motion.floor), X, mask, motion.floor.valid)
+        floor = smoothness(_in_world(motion, motion.floor), X, mask, motion.floor.valid)
         details["pairing_floor"] = floor.pred.value
     yield motion.row(
         result.pred.value,
@@ -149,11 +160,11 @@ def measure_smoothness(case: Case) -> Iterator[Measurement]:
 
 def measure_accel_error(case: Case) -> Iterator[Measurement]:
     """accel_error@1."""
-    motion = motion_of(case)
+    motion = _at_protocol_rate(case)
     mask = motion.truth.mask
     X = Points(np.broadcast_to(motion.truth.world, motion.truth.points.shape), mask)
     yield from report(
         motion,
         Grain("view", motion.truth.views, triples(mask), triples(motion.answer.valid)),
-        lambda answer: _acceleration_error(Points(_at_rest_in_world(motion, answer), answer.valid), X),
+        lambda answer: _acceleration_error(Points(_in_world(motion, answer), answer.valid), X),
     )

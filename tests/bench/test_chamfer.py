@@ -1,0 +1,54 @@
+"""Chamfer's nearest neighbours at the protocol's size, 3 views x 49 frames of 1600 points both ways, against torch.cdist without the matmul form."""
+
+import numpy as np
+import pytest
+import torch
+
+from hoibench.metrics.cloud_distance import nearest_distances_of_all
+from hoibench.metrics.farthest_points import farthest_points
+
+CLOUDS, POINTS = 3 * 49, 1600
+
+
+def surface(rng):
+    """Points of a wavy sheet 1.5 m from the camera, as hands and objects give them."""
+    xy = rng.uniform(-0.2, 0.2, (POINTS, 2))
+    return np.column_stack([xy, 1.5 + 0.05 * np.sin(20 * xy).sum(axis=1)])
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    rng = np.random.default_rng(0)
+    clouds = [surface(rng) for _ in range(CLOUDS)]
+    return [(cloud + rng.normal(0.0, 0.005, cloud.shape), cloud) for cloud in clouds]
+
+
+def by_torch(pairs):
+    halves = []
+    for pred, truth in pairs:
+        table = torch.cdist(
+            torch.from_numpy(pred), torch.from_numpy(truth), compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        halves.append((table.amin(dim=1).numpy(), table.amin(dim=0).numpy()))
+    return halves
+
+
+@pytest.mark.benchmark(group="chamfer: 147 x 1600^2, both ways")
+def test_trees(benchmark, pairs):
+    halves = benchmark(nearest_distances_of_all, pairs)
+    for fast, slow in zip(halves[:3], by_torch(pairs[:3]), strict=True):
+        assert fast[0] == pytest.approx(slow[0], rel=1e-9)
+        assert fast[1] == pytest.approx(slow[1], rel=1e-9)
+
+
+@pytest.mark.benchmark(group="chamfer: 147 x 1600^2, both ways")
+def test_torch_cdist(benchmark, pairs):
+    benchmark.pedantic(by_torch, (pairs,), rounds=3)
+
+
+@pytest.mark.benchmark(group="chamfer: thinning 147 clouds of 1600 points")
+@pytest.mark.parametrize("kept", [800, 1500])
+def test_farthest_points(benchmark, pairs, kept):
+    clouds = [truth for _, truth in pairs]
+    thinned = benchmark.pedantic(farthest_points, (clouds, [kept] * CLOUDS), rounds=3)
+    assert all(len(cloud) == kept for cloud in thinned)

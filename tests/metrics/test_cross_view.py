@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoibench.metrics.cross_view import in_both, ordered_pairs, xv_pi, xv_rpe
+from hoibench.metrics.multiview import mv_rpe_scene
+from hoibench.metrics.outcome import Undefined
+from hoibench.metrics.truth import in_cameras, scene_size
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(scope="module")
+def scene(make_clip):
+    clip = make_clip(frames=3, points=8)
+    tracks = clip.tracks
+    return tracks.world.astype(float), clip.cameras, tracks.visible & tracks.visible[:, :1]
+
+
+@given(seed=seeds)
+def test_equal_to_plain_loops(seed, scene, twins):
+    world, cameras, _ = scene
+    rng = np.random.default_rng(seed)
+    X = in_cameras(world, cameras)
+    P = X + rng.normal(0.0, 0.05, X.shape)
+    m, valid = rng.random(X.shape[:3]) < 0.7, rng.random(X.shape[:3]) < 0.8
+    m[:2, 0, 0] = True
+    errors = twins.agreement_errors(P, world, cameras, m, valid)
+    assert xv_rpe(P, world, cameras, m, valid) == pytest.approx(twins.percent(errors), rel=1e-9)
+    assert xv_pi(P, world, cameras, m, valid) == pytest.approx(twins.inliers(errors, 0.25), rel=1e-9)
+
+
+def test_every_ordered_pair_is_there():
+    assert list(zip(*ordered_pairs(3), strict=True)) == [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
+    mask = np.array([[[True, True]], [[True, False]], [[False, True]]])
+    assert in_both(mask).tolist() == [
+        [[True, False]],
+        [[False, True]],
+        [[True, False]],
+        [[False, False]],
+        [[False, True]],
+        [[False, False]],
+    ]
+
+
+def test_views_that_are_wrong_alike_agree_and_only_this_metric_sees_those_that_are_not(scene):
+    """Three views shifted alike or apart by 5 cm: mv equal, xv 0 against more."""
+    world, cameras, m = scene
+    shifts = 0.05 * np.eye(3)
+    alike = in_cameras(world + shifts[0], cameras)
+    apart = np.stack([in_cameras(world + shift, cameras)[v] for v, shift in enumerate(shifts)])
+    assert mv_rpe_scene(alike, world, cameras, m) == pytest.approx(mv_rpe_scene(apart, world, cameras, m), rel=1e-9)
+    assert xv_rpe(alike, world, cameras, m) == pytest.approx(0, abs=1e-9)
+    # two unit axes are sqrt(2) apart
+    assert xv_rpe(apart, world, cameras, m) == pytest.approx(100 * 0.05 * np.sqrt(2) / scene_size(world), rel=1e-9)
+
+
+def test_a_point_missing_in_either_view_is_a_full_error(scene):
+    world, cameras, m = scene
+    X = in_cameras(world, cameras)
+    valid = np.ones_like(m)
+    valid[0] = False
+    assert xv_rpe(X, world, cameras, np.ones_like(m), valid) == pytest.approx(100 * 4 / 6)
+    assert xv_pi(X, world, cameras, np.ones_like(m), valid) == pytest.approx(100 * 2 / 6)
+
+
+@given(seed=seeds)
+def test_views_have_no_order_of_their_own(seed, scene):
+    world, cameras, m = scene
+    rng = np.random.default_rng(seed)
+    P = in_cameras(world, cameras) + rng.normal(0.0, 0.05, (*m.shape, 3))
+    order = rng.permutation(3)
+    other = xv_rpe(P[order], world, [cameras[v] for v in order], m[order])
+    assert other == pytest.approx(xv_rpe(P, world, cameras, m), rel=1e-12)
+
+
+def test_one_view_or_no_shared_point_has_no_value(scene):
+    world, cameras, m = scene
+    X = in_cameras(world, cameras)
+    with pytest.raises(ValueError, match="at least two cameras"):
+        xv_rpe(X[:1], world, cameras[:1], m[:1])
+    alone = np.zeros_like(m)
+    alone[0] = True
+    with pytest.raises(Undefined):
+        xv_rpe(X, world, cameras, alone)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from hoibench.metrics.masked import as_points, as_points_and_truth, as_points_and_world, mean_of_means
+from hoibench.metrics.outcome import Undefined
+
+
+def test_each_set_counts_once_whatever_its_size():
+    error = np.array([[[1.0, 3.0, 5.0], [10.0, 0.0, 0.0]], [[7.0, 0.0, 0.0], [0.0, 0.0, 0.0]]])
+    mask = np.array([[[1, 1, 1], [1, 0, 0]], [[1, 0, 0], [0, 0, 0]]], dtype=bool)
+    means = mean_of_means(error, mask)
+    # view 0: ((1+3+5)/3 + 10)/2 = 6.5; view 1: its one frame, 7
+    assert means.groups.tolist() == [6.5, 7.0]
+    assert means.value == 6.75
+    assert (means.n_scored, means.n_expected) == (3, 4)
+    assert means.scored.tolist() == [2, 1]
+
+
+def test_an_empty_view_is_dropped_and_counted():
+    error, mask = np.ones((2, 3, 4)), np.zeros((2, 3, 4), dtype=bool)
+    mask[1, 2] = True
+    means = mean_of_means(error, mask)
+    assert means.value == 1.0
+    assert np.isnan(means.groups[0])
+    assert (means.n_scored, means.n_expected) == (1, 6)
+
+
+def test_masked_out_errors_are_never_read():
+    error = np.full((1, 1, 2), np.nan)
+    error[0, 0, 1] = 4.0
+    assert mean_of_means(error, np.array([[[False, True]]])).value == 4.0
+
+
+def test_no_point_at_all_is_undefined():
+    with pytest.raises(Undefined, match="no true point counts"):
+        mean_of_means(np.ones((1, 2, 3)), np.zeros((1, 2, 3), dtype=bool))
+
+
+def test_a_nan_that_counts_is_named_with_its_place():
+    points = np.ones((2, 3, 4, 3))
+    points[1, 2, 3, 0] = np.nan
+    with pytest.raises(ValueError, match=r"pred holds \[nan, 1.0, 1.0\] at view 1, frame 2, point 3"):
+        as_points("pred", points, None)
+    valid = np.ones((2, 3, 4), dtype=bool)
+    valid[1, 2, 3] = False
+    assert as_points("pred", points, valid).xyz[1, 2, 3].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pred": np.ones((2, 3, 4))}, "pred has shape"),
+        ({"truth": np.ones((2, 3, 5, 3))}, "the mask of truth has shape"),
+        ({"pred": np.ones((2, 3, 5, 3))}, "pred has shape"),
+        ({"mask": np.ones((2, 3), dtype=bool)}, "the mask of truth has shape"),
+        ({"valid": np.ones((2, 3, 5), dtype=bool)}, "the mask of pred has shape"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(change, message):
+    arrays = {
+        "pred": np.ones((2, 3, 4, 3)),
+        "truth": np.ones((2, 3, 4, 3)),
+        "mask": np.ones((2, 3, 4), dtype=bool),
+        "valid": None,
+    }
+    with pytest.raises(ValueError, match=message):
+        as_points_and_truth(**{**arrays, **change})
+
+
+def test_a_world_that_does_not_fit_is_named():
+    pred, world, mask = np.ones((2, 3, 4, 3)), np.ones((3, 4, 3)), np.ones((2, 3, 4), dtype=bool)
+    with pytest.raises(ValueError, match="pred has shape"):
+        as_points_and_world(pred, world[:, :3], mask, None)
+    with pytest.raises(ValueError, match="mask has shape"):
+        as_points_and_world(pred, world, mask[:1], None)
+    with pytest.raises(ValueError, match="world holds"):
+        as_points_and_world(pred, world * np.inf, mask, None)

@@ -1,0 +1,320 @@
+"""The rows that motion metrics yield: grain, pairing, alignment, coverage, and what happens where there is no value."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hoibench.clip import PARTS, Prediction
+from hoibench.geometry import unproject
+from hoibench.metrics.card import all_cards
+from hoibench.metrics.case import Case
+from hoibench.metrics.outcome import Failed, NotApplicable, Undefined
+from hoibench.metrics.rpe import rpe
+from hoibench.metrics.truth import truth_of
+
+CARDS = [card for card in all_cards().values() if card.group.startswith("motion/")]
+HIDDEN = ("rpe_all@1", "mv_rpe_scene_all@1")
+VIEWS = ("rpe@1", "pi@1", "pi_010@1", "pi_005@1", "mv_rpe_scene@1", "mv_pi_scene@1", "mv_rpe_world@1", "mv_pi_world@1")
+PAIRS = ("xv_rpe@1", "xv_pi@1")
+everything = pytest.mark.parametrize("metric", [card.id for card in CARDS if card.id not in HIDDEN])
+
+
+def rows_of(metric, prediction, clip, **case):
+    return list(all_cards()[metric].load()(Case(prediction, clip, **case)))
+
+
+def reordered(made, order):
+    """The same answer in another order, to be paired by its anchors."""
+    return replace(made, tracks=made.tracks[:, :, order], anchors=made.anchors[:, order], valid=made.valid[..., order])
+
+
+def test_every_id_of_the_protocol_has_a_card():
+    assert [card.id for card in CARDS] == [
+        *("rpe@1", "pi@1", "pi_010@1", "pi_005@1", "rpe_all@1", "chamfer@1", "chamfer_sq@1", "smoothness@1"),
+        *("accel_error@1", "scale@1", "mv_rpe_scene@1", "mv_pi_scene@1", "mv_rpe_scene_all@1", "mv_rpe_world@1"),
+        *("mv_pi_world@1", "xv_rpe@1", "xv_pi@1", "reproj_px@1"),
+    ]
+    assert all("offline" in card.presets for card in CARDS)
+    assert [card.id for card in CARDS if not card.ranked] == [
+        *("rpe_all@1", "chamfer_sq@1", "scale@1", "mv_rpe_scene_all@1", "mv_rpe_world@1", "mv_pi_world@1"),
+    ]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
+def test_a_card_says_all_that_a_reader_must_know(card):
+    assert callable(card.load())
+    for text in (card.title, card.unit, card.formula, card.source, card.implementation, card.deviations, card.failure):
+        assert text.strip()
+        assert "  " not in text  # a broken line continuation
+
+
+@everything
+def test_values_stay_in_their_cards_bounds_and_name_their_conditions(metric, toy, answer):
+    low, high = all_cards()[metric].bounds
+    for name in ("ground_truth", "gt_noise_1cm", "random"):
+        for row in rows_of(metric, answer(toy, name), toy):
+            assert row.status == "ok"
+            assert low <= row.value
+            assert high is None or row.value <= high
+            assert (row.pairing, row.alignment, row.scale) == ("query", "none", 1.0)
+
+
+@pytest.mark.parametrize("metric", VIEWS)
+def test_the_headline_is_the_mean_of_its_views(metric, toy, answer):
+    *views, headline = rows_of(metric, answer(toy, "random"), toy)
+    assert [row.view for row in views] == ["left", "center", "right"]
+    assert headline.value == pytest.approx(np.mean([row.value for row in views]))
+    assert (headline.n_scored, headline.n_expected, headline.coverage) == (27, 27, 1.0)
+    assert [(row.n_scored, row.n_expected) for row in views] == [(9, 9)] * 3
+
+
+@pytest.mark.parametrize("metric", PAIRS)
+def test_the_headline_is_the_mean_of_its_ordered_pairs(metric, toy, answer):
+    *pairs, headline = rows_of(metric, answer(toy, "random"), toy)
+    names = ["left|center", "left|right", "center|left", "center|right", "right|left", "right|center"]
+    assert [row.pair for row in pairs] == names
+    assert headline.value == pytest.approx(np.mean([row.value for row in pairs]))
+    assert (headline.n_scored, headline.n_expected) == (54, 54)
+
+
+def test_reprojection_has_a_median_for_each_pair_and_one_for_all(toy, answer):
+    *pairs, headline = rows_of("reproj_px@1", answer(toy, "random"), toy)
+    assert len(pairs) == 6
+    assert min(row.value for row in pairs) <= headline.value <= max(row.value for row in pairs)
+    assert (headline.n_scored, headline.n_expected) == (54, 54)
+
+
+def test_chamfer_has_views_and_parts(toy, answer):
+    rows = rows_of("chamfer@1", answer(toy, "gt_noise_1cm"), toy)
+    assert [(row.view, row.part) for row in rows] == [
+        *((view, None) for view in ("left", "center", "right")),
+        *((None, part) for part in PARTS),
+        (None, None),
+    ]
+    headline = rows[-1]
+    assert headline.details["accuracy"] + headline.details["completeness"] == pytest.approx(headline.value)
+    assert (headline.details["frames_thinned"], headline.details["frames_empty"]) == (0, 0)
+    assert headline.details["resampling_floor"] == 0
+
+
+def test_a_part_that_alone_is_wrong_is_alone_in_its_row(toy, answer):
+    made = answer(toy)
+    off = np.where(toy.tracks.part == 2, 0.1, 0.0)[:, None]
+    rows = rows_of("chamfer@1", replace(made, tracks=made.tracks + off), toy)
+    parts = {row.part: row.value for row in rows if row.part}
+    assert parts.pop("tool") > 0.05
+    assert max(parts.values()) < 1e-6
+
+
+def test_a_part_that_is_never_seen_is_undefined(toy, answer):
+    visible = toy.tracks.visible & (toy.tracks.part != 2)
+    clip = replace(toy, tracks=replace(toy.tracks, visible=visible))
+    rows = {row.part: row for row in rows_of("chamfer@1", answer(clip), clip) if row.part}
+    assert (rows["tool"].status, rows["tool"].n_scored) == ("undefined", 0)
+    assert rows["target"].status == "ok"
+
+
+@everything
+def test_an_anchor_paired_answer_in_another_order_scores_as_the_ordered_one(metric, toy, answer, headline):
+    made = answer(toy, "gt_noise_1cm")
+    order = np.random.default_rng(0).permutation(48)
+    ordered = headline(metric, made, toy)
+    found = headline(metric, reordered(made, order), toy, pairing="anchor")
+    assert found.value == pytest.approx(ordered.value, rel=1e-9)
+    assert (found.pairing, found.coverage) == ("anchor", ordered.coverage)
+
+
+def test_the_pairing_floor_is_printed_where_pairing_costs(toy, answer, headline):
+    made = answer(toy)
+    near = replace(made, anchors=made.anchors + 0.5)
+    for metric in (*VIEWS, *PAIRS, "reproj_px@1", "smoothness@1", "accel_error@1"):
+        assert "pairing_floor" not in headline(metric, made, toy).details
+        row = headline(metric, near, toy, pairing="anchor")
+        assert row.details["pairing_floor"] >= 0
+    # Half a pixel each way at 1.6 m and 300 px: about 4 mm, 0.24 % of the distance.
+    assert headline("rpe@1", near, toy, pairing="anchor").details["pairing_floor"] == pytest.approx(0.24, rel=0.15)
+
+
+def point_maps(clip, depth):
+    rows, columns = np.mgrid[:128, :192]
+    grid = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(float)
+    maps = [unproject(grid, np.full(len(grid), depth), c.K).reshape(128, 192, 3) for c in clip.cameras]
+    return Prediction(points=np.repeat(np.stack(maps)[:, None], clip.frames, axis=1).astype(np.float16))
+
+
+@everything
+def test_point_maps_are_scored_through_the_truths_pixels(metric, toy, headline):
+    row = headline(metric, point_maps(toy, 1.5), toy, pairing="oracle-projection")
+    assert row.status == "ok"
+    assert row.pairing == "oracle-projection"
+    if metric != "scale@1":
+        assert row.details["pairing_floor"] >= 0
+        assert row.coverage == 1.0
+
+
+def test_every_declared_scale_is_fitted_at_its_grain(toy, answer, headline):
+    made, factors = answer(toy), np.array([0.5, 0.8, 1.25], dtype=np.float32)
+    apart = made.tracks * factors[:, None, None, None]
+    for scale, tracks in (("metric", made.tracks), ("shared", 0.5 * made.tracks), ("per_view", apart)):
+        row = headline("mv_rpe_scene@1", replace(made, tracks=tracks, scale=scale), toy)
+        assert row.value == pytest.approx(0, abs=1e-4)
+    rows = rows_of("rpe@1", replace(made, tracks=apart, scale="per_view"), toy)
+    assert [row.scale for row in rows] == [*(pytest.approx(1 / f) for f in factors), None]
+    assert {row.alignment for row in rows} == {"per_view"}
+    assert rows[-1].details["scales"] == {row.view: row.scale for row in rows[:-1]}
+    shared = rows_of("rpe@1", replace(made, tracks=apart, scale="shared"), toy)
+    assert len({row.scale for row in shared}) == 1
+    assert shared[-1].value > 10
+    assert headline("xv_rpe@1", replace(made, tracks=apart, scale="shared"), toy).value > 10
+
+
+def test_the_scale_row_is_for_metric_methods(toy, answer):
+    made = answer(toy)
+    apart = made.tracks * np.array([0.5, 1.0, 2.0], dtype=np.float32)[:, None, None, None]
+    *views, headline = rows_of("scale@1", replace(made, tracks=apart), toy)
+    assert [row.value for row in views] == [pytest.approx(f, rel=1e-6) for f in (2.0, 1.0, 0.5)]
+    assert 0.5 < headline.value < 2.0
+    for scale in ("shared", "per_view"):
+        with pytest.raises(NotApplicable, match=f"declares its scale {scale}"):
+            rows_of("scale@1", replace(made, scale=scale), toy)
+    with pytest.raises(Undefined, match="not positive"):
+        rows_of("scale@1", replace(made, tracks=-made.tracks), toy)
+
+
+def test_coverage_is_the_share_of_true_points_that_are_answered(toy, answer, headline):
+    made = answer(toy)
+    keep = np.random.default_rng(0).random(made.valid.shape) < 0.6
+    m = truth_of(toy).mask
+    half = replace(made, valid=made.valid & keep)
+    rows = rows_of("rpe@1", half, toy)
+    assert rows[-1].coverage == (m & keep).sum() / m.sum()
+    assert [row.coverage for row in rows[:-1]] == [(m & keep)[v].sum() / m[v].sum() for v in range(3)]
+    assert rows[-1].value == pytest.approx(rpe(made.tracks, truth_of(toy).points, m, half.valid))
+    triples = (m & keep)[:, :-2] & (m & keep)[:, 1:-1] & (m & keep)[:, 2:]
+    expected = m[:, :-2] & m[:, 1:-1] & m[:, 2:]
+    for metric in ("smoothness@1", "accel_error@1"):
+        assert headline(metric, half, toy).coverage == triples.sum() / expected.sum()
+    both = m & keep
+    pairs = [(m[i] & m[j], both[i] & both[j]) for i in range(3) for j in range(3) if i != j]
+    share = sum(b.sum() for _, b in pairs) / sum(a.sum() for a, _ in pairs)
+    assert headline("xv_rpe@1", half, toy).coverage == pytest.approx(share)
+
+
+def test_values_outside_of_valid_are_never_read(toy, answer, headline):
+    made = answer(toy, "gt_noise_1cm")
+    dirty = replace(made, tracks=np.where(made.valid[..., None], made.tracks, np.nan))
+    for card in CARDS:
+        if card.id not in HIDDEN:
+            assert headline(card.id, dirty, toy).value == headline(card.id, made, toy).value
+
+
+@pytest.mark.parametrize("metric", HIDDEN)
+def test_hidden_points_are_judged_only_where_a_method_gives_them(metric, toy, answer, headline):
+    made = answer(toy, "gt_noise_1cm")
+    with pytest.raises(NotApplicable, match="no point where the truth is hidden"):
+        rows_of(metric, made, toy)
+    everywhere = replace(made, valid=None)
+    row = headline(metric, everywhere, toy)
+    assert row.coverage == 1.0
+    # Hidden points are as noisy as seen ones here; leaving some of them out costs.
+    assert row.value == pytest.approx(headline(metric.replace("_all", ""), everywhere, toy).value, rel=0.1)
+    some = np.random.default_rng(0).random(made.valid.shape) < 0.5
+    assert headline(metric, replace(made, valid=made.valid | some), toy).value > row.value
+
+
+@everything
+def test_an_answer_on_another_grid_fails(metric, toy, answer):
+    made = answer(toy)
+    with pytest.raises(Failed, match="the clip has 3 of 9"):
+        rows_of(metric, replace(made, tracks=made.tracks[:, :5], valid=None), toy)
+
+
+@everything
+def test_a_negative_scale_or_too_few_points_fail(metric, toy, answer):
+    made = answer(toy)
+    wanted = NotApplicable if metric == "scale@1" else Failed
+    for bad in (replace(made, tracks=-made.tracks), replace(made, valid=np.zeros_like(made.valid))):
+        for scale in ("shared", "per_view"):
+            with pytest.raises(wanted):
+                rows_of(metric, replace(bad, scale=scale), toy)
+
+
+@everything
+def test_a_truth_that_is_never_visible_is_undefined(metric, toy, answer):
+    visible = np.zeros_like(toy.tracks.visible)
+    with pytest.raises(Undefined):
+        rows_of(metric, replace(answer(toy), valid=None), replace(toy, tracks=replace(toy.tracks, visible=visible)))
+
+
+@everything
+def test_without_tracks_or_truth_nothing_applies(metric, toy, answer):
+    with pytest.raises(NotApplicable):
+        rows_of(metric, answer(toy), replace(toy, tracks=None))
+    with pytest.raises(NotApplicable):
+        rows_of(metric, Prediction(video=np.zeros((3, 9, 8, 8, 3), dtype=np.uint8)), toy)
+
+
+def test_a_view_that_sees_nothing_is_dropped_and_said(toy, answer):
+    visible = toy.tracks.visible.copy()
+    visible[1, 0] = False
+    clip = replace(toy, tracks=replace(toy.tracks, visible=visible))
+    for metric in (*VIEWS, "chamfer@1", "smoothness@1", "accel_error@1", "scale@1"):
+        rows = rows_of(metric, replace(answer(clip), valid=None), clip)
+        center = next(row for row in rows if row.view == "center")
+        assert center.status == "undefined"
+        assert center.reason
+        assert rows[-1].status == "ok"
+    for metric in (*PAIRS, "reproj_px@1"):
+        rows = rows_of(metric, replace(answer(clip), valid=None), clip)
+        assert [row.pair for row in rows if row.status == "ok"] == ["left|right", "right|left", None]
+        assert (rows[-1].n_scored, rows[-1].n_expected) == (18, 54)
+
+
+def test_one_view_has_no_pairs(toy, answer):
+    clip = replace(toy, views=toy.views[:1], tracks=replace(toy.tracks, visible=toy.tracks.visible[:1]))
+    made = answer(clip)
+    for metric in (*PAIRS, "reproj_px@1"):
+        with pytest.raises(NotApplicable, match="one view"):
+            rows_of(metric, made, clip)
+
+
+@pytest.mark.parametrize("metric", ["smoothness@1", "accel_error@1", "rpe@1", "mv_rpe_scene@1", "xv_rpe@1"])
+def test_a_moving_rig_adds_nothing(metric, make_clip, answer, headline):
+    clip = make_clip(moving=True)
+    row = headline(metric, answer(clip), clip)
+    if metric == "smoothness@1":
+        still = make_clip()
+        assert row.details["truth"] == pytest.approx(headline(metric, answer(still), still).details["truth"], rel=0.1)
+        assert row.details["ratio"] == pytest.approx(1, abs=1e-4)
+    else:
+        assert row.value < 1e-4
+
+
+def test_second_differences_have_a_unit_at_eight_frames_a_second_only(make_clip, answer):
+    clip = make_clip(fps=30.0)
+    for metric in ("smoothness@1", "accel_error@1"):
+        with pytest.raises(NotApplicable, match="30 fps"):
+            rows_of(metric, answer(clip), clip)
+
+
+def test_a_truth_at_rest_has_no_smoothness_ratio(toy, answer):
+    still = np.repeat(toy.tracks.world[:1], toy.frames, axis=0)
+    clip = replace(toy, tracks=replace(toy.tracks, world=still))
+    with pytest.raises(Undefined, match="a ratio to it says nothing"):
+        rows_of("smoothness@1", answer(clip, "gt_noise_1cm"), clip)
+
+
+def test_the_work_is_shared_by_the_metrics_of_a_case(toy, answer, monkeypatch):
+    case = Case(answer(toy), toy)
+    first = {card.id: list(card.load()(case))[-1].value for card in CARDS if card.id not in HIDDEN}
+    monkeypatch.setattr("hoibench.metrics.motion.pair", None)
+    monkeypatch.setattr("hoibench.metrics.chamfer.compare_clips", None)
+    assert {card.id: list(card.load()(case))[-1].value for card in CARDS if card.id not in HIDDEN} == first
+
+
+def test_world_rows_name_their_origin(toy, answer, headline):
+    details = headline("mv_rpe_world@1", answer(toy), toy).details
+    norms = np.linalg.norm(toy.tracks.world.astype(float), axis=-1)
+    assert details["median_norm"] == pytest.approx(np.median(norms))
+    assert len(details["origin"]) == 12

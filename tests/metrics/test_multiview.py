@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoibench.clip import Camera
+from hoibench.metrics.masked import Points
+from hoibench.metrics.multiview import (
+    mv_pi_scene,
+    mv_pi_world,
+    mv_rpe_scene,
+    mv_rpe_world,
+    origin_id,
+    scene_error,
+    world_error,
+)
+from hoibench.metrics.outcome import Undefined
+from hoibench.metrics.truth import in_cameras, scene_size
+
+seeds = st.integers(0, 2**32 - 1)
+AWAY = np.array([0.0, 0.0, 1.5])  # metres from the camera
+
+
+def rotation(rng):
+    Q = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    return Q * np.sign(np.linalg.det(Q))
+
+
+def scene(seed, moving=False, views=2, frames=3, points=5):
+    rng = np.random.default_rng(seed)
+    world = rng.normal(0.0, 0.2, (frames, points, 3))
+    cameras = []
+    for _ in range(views):
+        R = np.stack([rotation(rng) for _ in range(frames)])
+        t = rng.normal(0.0, 0.2, (frames, 3)) + AWAY
+        cameras.append(Camera(np.diag([300.0, 300.0, 1.0]), R if moving else R[0], t if moving else t[0], (128, 192)))
+    X = in_cameras(world, cameras)
+    P = X + rng.normal(0.0, 0.05, X.shape)
+    mask = rng.random(X.shape[:3]) < 0.7
+    mask[0, 0, 0] = True
+    return P, world, cameras, mask, rng.random(X.shape[:3]) < 0.8
+
+
+@given(seed=seeds, moving=st.booleans())
+def test_equal_to_plain_loops(seed, moving, twins):
+    P, world, cameras, m, valid = scene(seed, moving)
+    by_scene = twins.world_errors(P, world, cameras, m, valid, "scene")
+    by_norm = twins.world_errors(P, world, cameras, m, valid, "norm")
+    case = (P, world, cameras, m, valid)
+    assert mv_rpe_scene(*case) == pytest.approx(twins.percent(by_scene), rel=1e-9)
+    assert mv_pi_scene(*case) == pytest.approx(twins.inliers(by_scene, 0.25), rel=1e-9)
+    assert mv_rpe_world(*case) == pytest.approx(twins.percent(by_norm), rel=1e-9)
+    assert mv_pi_world(*case) == pytest.approx(twins.inliers(by_norm, 0.25), rel=1e-9)
+
+
+@given(seed=seeds, moving=st.booleans())
+def test_the_change_of_frame_is_rigid(seed, moving):
+    """The lemma of the cards: |W_v(P) - X_w| = |P - X|, so that mv_* is rpe with another divisor."""
+    P, world, cameras, _, _ = scene(seed, moving)
+    answer = Points(P, np.ones(P.shape[:3], dtype=bool))
+    in_camera = np.linalg.norm(P - in_cameras(world, cameras), axis=-1)
+    assert scene_error(answer, world, cameras) * scene_size(world) == pytest.approx(in_camera, abs=1e-12)
+    divisor = np.maximum(np.linalg.norm(world, axis=-1), 0.01)
+    assert world_error(answer, world, cameras) * divisor == pytest.approx(in_camera, abs=1e-12)
+
+
+def test_truth_is_perfect_and_nothing_scores_one_hundred_percent():
+    _, world, cameras, m, _ = scene(0)
+    X = in_cameras(world, cameras)
+    assert mv_rpe_scene(X, world, cameras, m) == pytest.approx(0, abs=1e-10)
+    assert mv_pi_scene(X, world, cameras, m) == 100
+    assert mv_rpe_world(X, world, cameras, m, np.zeros_like(m)) == 100
+    assert mv_pi_world(X, world, cameras, m, np.zeros_like(m)) == 0
+
+
+@given(seed=seeds)
+def test_moving_the_world_origin_changes_world_but_not_scene(seed):
+    P, world, cameras, m, valid = scene(seed)
+    rng = np.random.default_rng(seed)
+    G, shift = rotation(rng), np.array([3.0, -2.0, 1.0])
+    moved = world @ G.T + shift
+    there = [Camera(c.K, c.R @ G.T, c.t - c.R @ G.T @ shift, c.size) for c in cameras]
+    assert mv_rpe_scene(P, moved, there, m, valid) == pytest.approx(mv_rpe_scene(P, world, cameras, m, valid), rel=1e-9)
+    everywhere = np.ones_like(m)
+    assert mv_rpe_world(P, moved, there, m, everywhere) < mv_rpe_world(P, world, cameras, m, everywhere)
+    assert origin_id(there) != origin_id(cameras)
+
+
+def test_one_view_scaled_is_an_error_under_a_shared_scale():
+    _, world, cameras, m, _ = scene(1)
+    X = in_cameras(world, cameras)
+    X[1] *= 1.2
+    assert mv_rpe_scene(X, world, cameras, np.ones_like(m)) > 1
+
+
+def test_scene_size_by_hand(twins):
+    square = np.array([[[0, 0, 0], [2, 0, 0]], [[0, 2, 0], [2, 2, 0]]], dtype=float)
+    assert scene_size(square) == pytest.approx(np.sqrt(2))
+    assert scene_size(square + 7) == pytest.approx(np.sqrt(2))
+    assert scene_size(square) == pytest.approx(twins.scene_size(square))
+
+
+def test_a_scene_without_extent_is_undefined():
+    P, world, cameras, m, _ = scene(2)
+    with pytest.raises(Undefined, match="all true points coincide"):
+        mv_rpe_scene(P, np.ones_like(world), cameras, m)
+
+
+def test_cameras_must_be_one_a_view():
+    P, world, cameras, m, _ = scene(3)
+    with pytest.raises(ValueError, match="camera-space points has shape"):
+        mv_rpe_scene(P, world, cameras[:1], m)

@@ -1,0 +1,140 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoibench.clip import Prediction
+from hoibench.geometry import project, unproject
+from hoibench.metrics.outcome import Failed, NotApplicable
+from hoibench.metrics.pairing import anchor_radius, nearest_anchors, pair
+from hoibench.metrics.truth import truth_of
+
+
+@pytest.fixture(scope="module")
+def truth(toy):
+    return truth_of(toy)
+
+
+@given(seed=st.integers(0, 2**32 - 1), grid=st.booleans(), k=st.integers(0, 30))
+def test_nearest_anchor_equals_plain_loops(seed, grid, k, twins):
+    rng = np.random.default_rng(seed)
+    # Half-pixel positions are full of ties and duplicates, and of distances that equal the radius.
+    draw = (lambda n: rng.integers(0, 8, (n, 2)) / 2.0) if grid else (lambda n: rng.uniform(0, 6, (n, 2)))
+    pixels, anchors, radius = draw(20), draw(k), 1.0
+    assert nearest_anchors(pixels, anchors, radius).tolist() == twins.nearest_anchors(pixels, anchors, radius)
+
+
+def test_equally_near_anchors_go_to_the_lowest_index_and_may_be_shared():
+    anchors = np.array([[9.0, 9.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]])
+    assert nearest_anchors(np.array([[0.0, 0.0], [1.2, 0.0], [5.0, 5.0]]), anchors, 1.0).tolist() == [1, 1, -1]
+
+
+def test_a_pixel_that_is_nowhere_has_no_anchor():
+    assert nearest_anchors(np.array([[np.inf, 0.0]]), np.zeros((1, 2)), 1.0).tolist() == [-1]
+
+
+@pytest.mark.parametrize(("height", "radius"), [(128, 1.0), (240, 1.0), (480, 2.0), (3000, 12.5)])
+def test_the_radius_grows_with_the_image(height, radius):
+    assert anchor_radius(height) == radius
+
+
+def test_query_pairs_by_index(toy, truth, answer):
+    made = answer(toy)
+    paired = pair(made, truth, "query")
+    assert paired.answer.valid.tolist() == made.valid.tolist()
+    assert paired.answer.xyz[made.valid].tolist() == made.tracks[made.valid].astype(float).tolist()
+    assert paired.floor is None
+
+
+def test_query_with_another_number_of_tracks_fails(toy, truth, answer):
+    made = answer(toy)
+    fewer = replace(made, tracks=made.tracks[:, :, :-1], anchors=made.anchors[:, :-1], valid=made.valid[..., :-1])
+    with pytest.raises(Failed, match="gives 47 tracks for 48 anchors"):
+        pair(fewer, truth, "query")
+
+
+@pytest.mark.parametrize("pairing", ["query", "anchor"])
+def test_another_grid_fails_and_no_tracks_do_not_apply(toy, truth, answer, pairing):
+    made = answer(toy)
+    with pytest.raises(Failed, match="tracks hold 3 views of 8 frames, the clip has 3 of 9"):
+        pair(replace(made, tracks=made.tracks[:, 1:], valid=None), truth, pairing)
+    with pytest.raises(NotApplicable, match="no tracks"):
+        pair(Prediction(points=np.ones((3, 9, 4, 6, 3), dtype=np.float16)), truth, pairing)
+
+
+def test_an_unknown_pairing_is_named(toy, truth, answer):
+    with pytest.raises(ValueError, match="pairing is 'index'"):
+        pair(answer(toy), truth, "index")
+
+
+def test_anchors_find_tracks_in_any_order_and_among_any_others(toy, truth, answer):
+    made = answer(toy)
+    order = np.random.default_rng(0).permutation(48)
+    far = np.full((3, 5, 2), 1e4)
+    mixed = replace(
+        made,
+        tracks=np.concatenate([np.zeros((3, 9, 5, 3)), made.tracks[:, :, order]], axis=2),
+        anchors=np.concatenate([far, made.anchors[:, order]], axis=1),
+        valid=np.concatenate([np.ones((3, 9, 5), dtype=bool), made.valid[..., order]], axis=2),
+    )
+    paired, straight = pair(mixed, truth, "anchor"), pair(made, truth, "query")
+    m = truth.mask
+    assert paired.answer.valid[m].all()
+    assert paired.answer.xyz[m].tolist() == straight.answer.xyz[m].tolist()
+    assert paired.floor.xyz[m] == pytest.approx(truth.points[m], abs=1e-5)
+    seen = truth.seen_first[:, 0]
+    assert (order[paired.index[seen] - 5] == np.nonzero(seen)[1]).all()
+    assert (paired.index[~seen] == -1).all()
+
+
+def test_points_without_an_anchor_have_no_answer(toy, truth, answer):
+    made = answer(toy)
+    anchors = made.anchors.copy()
+    anchors[:, 3] += 500.0
+    paired = pair(replace(made, anchors=anchors), truth, "anchor")
+    lost = paired.index[:, 3] != 3
+    assert lost.all()
+    paired = pair(replace(made, anchors=made.anchors + 500.0), truth, "anchor")
+    assert not paired.answer.valid.any()
+    assert not paired.floor.valid.any()
+
+
+def test_the_anchor_floor_is_the_truth_moved_to_the_anchor(toy, truth, answer):
+    made = answer(toy)
+    shift = np.array([0.6, -0.3])
+    paired = pair(replace(made, anchors=made.anchors + shift), truth, "anchor")
+    v, k = next((v, k) for v, k in zip(*np.nonzero(truth.seen_first[:, 0]), strict=True) if paired.index[v, k] == k)
+    camera, first = toy.cameras[v], truth.points[v, 0, k]
+    assert project(paired.floor.xyz[v, 0, [k]], camera.K)[0] == pytest.approx(made.anchors[v, k] + shift, abs=1e-4)
+    assert paired.floor.xyz[v, 0, k, 2] == pytest.approx(first[2])
+    offset = paired.floor.xyz[v, :, k] - truth.points[v, :, k]
+    assert offset == pytest.approx(np.broadcast_to(offset[0], offset.shape))
+
+
+def test_point_maps_are_sampled_at_the_truths_pixel(toy, truth):
+    """A map of the plane z = 1.4: the sample lies on the truth's ray up to half a pixel, at that depth."""
+    rows, columns = np.mgrid[:128, :192]
+    grid = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(float)
+    maps = np.stack([unproject(grid, np.full(len(grid), 1.4), c.K).reshape(128, 192, 3) for c in toy.cameras])
+    made = Prediction(points=np.repeat(maps[:, None], 9, axis=1).astype(np.float32))
+    paired = pair(made, truth, "oracle-projection")
+    m = truth.mask
+    assert paired.answer.valid.tolist() == m.tolist()
+    for v, camera in enumerate(toy.cameras):
+        off = project(paired.answer.xyz[v][m[v]], camera.K) - truth.pixels[v][m[v]]
+        assert np.abs(off).max() <= 0.5 + 1e-3
+        assert paired.answer.xyz[v][m[v]][:, 2] == pytest.approx(1.4)
+        # The floor: the truth's own depth, on the ray of the pixel that was read.
+        floor = paired.floor.xyz[v][m[v]]
+        assert floor[:, 2] == pytest.approx(truth.points[v][m[v]][:, 2])
+        assert project(floor, camera.K) == pytest.approx(np.round(project(floor, camera.K)), abs=1e-6)
+        assert np.abs(project(floor, camera.K) - truth.pixels[v][m[v]]).max() <= 0.5 + 1e-9
+
+
+def test_without_point_maps_there_is_nothing_to_sample(toy, truth, answer):
+    with pytest.raises(NotApplicable, match="no point maps"):
+        pair(answer(toy), truth, "oracle-projection")
+    with pytest.raises(Failed, match="point maps hold 2 views"):
+        pair(Prediction(points=np.ones((2, 9, 4, 6, 3), dtype=np.float16)), truth, "oracle-projection")

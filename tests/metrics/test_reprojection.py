@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoibench.clip import Camera
+from hoibench.metrics.outcome import Undefined
+from hoibench.metrics.reprojection import reproj_px
+from hoibench.metrics.truth import in_cameras
+
+TENTH_OF_DIAGONAL = 0.1 * np.hypot(128, 192)
+
+
+@pytest.fixture(scope="module")
+def scene(make_clip):
+    clip = make_clip(frames=3, points=8)
+    tracks = clip.tracks
+    return tracks.world.astype(float), clip.cameras, tracks.visible & tracks.visible[:, :1]
+
+
+@given(seed=st.integers(0, 2**32 - 1), spread=st.sampled_from([0.02, 1.5]))
+def test_equal_to_plain_loops(seed, spread, scene, twins):
+    world, cameras, _ = scene
+    rng = np.random.default_rng(seed)
+    X = in_cameras(world, cameras)
+    P = X + rng.normal(0.0, spread, X.shape)
+    m, valid = rng.random(X.shape[:3]) < 0.7, rng.random(X.shape[:3]) < 0.8
+    m[:2, 0, 0] = True
+    assert reproj_px(P, world, cameras, m, valid) == pytest.approx(
+        twins.reprojection(P, world, cameras, m, valid), rel=1e-9
+    )
+
+
+def test_by_hand():
+    """Two cameras side by side, a point 1 cm off at 2 m under 200 px focal length: one pixel, in both directions."""
+    K = np.array([[200.0, 0.0, 95.5], [0.0, 200.0, 63.5], [0.0, 0.0, 1.0]])
+    cameras = [Camera(K, np.eye(3), np.array([dx, 0.0, 0.0]), (128, 192)) for dx in (0.0, -0.1)]
+    world = np.array([[[0.05, 0.0, 2.0]]])
+    P = in_cameras(world + np.array([0.0, 0.01, 0.0]), cameras)
+    assert reproj_px(P, world, cameras, np.ones((2, 1, 1), dtype=bool)) == pytest.approx(1.0)
+
+
+def test_truth_lands_on_itself(scene):
+    world, cameras, m = scene
+    assert reproj_px(in_cameras(world, cameras), world, cameras, m) == pytest.approx(0, abs=1e-9)
+
+
+def test_behind_the_camera_and_missing_cost_a_tenth_of_the_diagonal(scene):
+    world, cameras, m = scene
+    X = in_cameras(world, cameras)
+    assert reproj_px(-3 * X, world, cameras, m) == pytest.approx(TENTH_OF_DIAGONAL)
+    assert reproj_px(X, world, cameras, m, np.zeros_like(m)) == pytest.approx(TENTH_OF_DIAGONAL)
+
+
+def test_one_view_or_no_shared_point_has_no_value(scene):
+    world, cameras, m = scene
+    X = in_cameras(world, cameras)
+    with pytest.raises(ValueError, match="at least two cameras"):
+        reproj_px(X[:1], world, cameras[:1], m[:1])
+    with pytest.raises(Undefined, match="no true point is visible in two views"):
+        reproj_px(X, world, cameras, np.zeros_like(m))

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoibench.metrics.outcome import Undefined
+from hoibench.metrics.rpe import pi, rpe
+
+seeds = st.integers(0, 2**32 - 1)
+AWAY = np.array([0.0, 0.0, 1.2])  # metres from the camera
+
+
+def scene(seed, shape=(2, 3, 6), share=0.7):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(0.0, 0.3, (*shape, 3)) + AWAY
+    P = X + rng.normal(0.0, 0.25, X.shape)
+    mask = rng.random(shape) < share
+    mask[0, 0, 0] = True
+    return P, X, mask, rng.random(shape) < 0.8
+
+
+def one(pred, truth):
+    return np.array(pred, dtype=float).reshape(1, 1, -1, 3), np.array(truth, dtype=float).reshape(1, 1, -1, 3)
+
+
+@given(seed=seeds)
+def test_equal_to_plain_loops(seed, twins):
+    P, X, m, valid = scene(seed)
+    errors = twins.relative_errors(P, X, m, valid)
+    assert rpe(P, X, m, valid) == pytest.approx(twins.percent(errors), rel=1e-9)
+    for threshold in (0.25, 0.10, 0.05):
+        assert pi(P, X, m, valid, threshold) == pytest.approx(twins.inliers(errors, threshold), rel=1e-9)
+
+
+def test_by_hand():
+    P, X = one([[0, 0, 2.2], [0, 0.5, 1]], [[0, 0, 2], [0, 0, 1]])
+    m = np.ones((1, 1, 2), dtype=bool)
+    assert rpe(P, X, m) == pytest.approx(100 * (0.1 + 0.5) / 2)
+    assert pi(P, X, m) == 50
+
+
+def test_truth_against_itself_is_perfect():
+    _, X, m, _ = scene(0)
+    assert rpe(X, X, m) == 0
+    assert pi(X, X, m) == 100
+
+
+def test_an_error_of_exactly_the_threshold_is_no_inlier():
+    P, X = one([0, 0, 1.25], [0, 0, 1])
+    m = np.ones((1, 1, 1), dtype=bool)
+    assert pi(P, X, m) == 0
+    assert pi(np.nextafter(P, 0), X, m) == 100
+
+
+def test_near_the_camera_the_divisor_is_a_centimetre():
+    P, X = one([0, 0, 0.006], [0, 0, 0.001])
+    assert rpe(P, X, np.ones((1, 1, 1), dtype=bool)) == pytest.approx(50)
+
+
+def test_a_missing_point_counts_as_the_camera_centre():
+    P, X, m, valid = scene(1)
+    at_centre = np.where(valid[..., None], P, 0.0)
+    assert rpe(P, X, m, valid) == pytest.approx(rpe(at_centre, X, m), rel=1e-12)
+    assert rpe(P, X, m, np.zeros_like(m)) == 100
+    assert pi(P, X, m, np.zeros_like(m)) == 0
+
+
+@given(seed=seeds)
+def test_dropping_a_good_point_costs(seed):
+    _, X, m, _ = scene(seed)
+    P = X * 1.1
+    valid = np.ones_like(m)
+    valid[tuple(np.argwhere(m)[0])] = False
+    assert rpe(P, X, m, valid) > rpe(P, X, m)
+    assert pi(P, X, m, valid) < pi(P, X, m)
+
+
+@given(seed=seeds)
+def test_one_rotation_about_the_camera_changes_nothing(seed):
+    P, X, m, valid = scene(seed)
+    R = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0]
+    assert rpe(P @ R.T, X @ R.T, m, valid) == pytest.approx(rpe(P, X, m, valid), rel=1e-9)
+
+
+@given(seed=seeds)
+def test_views_and_points_have_no_order_of_their_own(seed):
+    P, X, m, valid = scene(seed)
+    order = np.random.default_rng(seed).permutation(m.shape[2])
+    same = [a[::-1][:, :, order] for a in (P, X, m, valid)]
+    assert rpe(*same) == pytest.approx(rpe(P, X, m, valid), rel=1e-12)
+
+
+def test_points_out_of_order_are_errors():
+    _, X, m, _ = scene(2)
+    assert rpe(np.roll(X, 1, axis=2), X, m) > 1
+
+
+def test_nothing_visible_is_undefined():
+    P, X, m, _ = scene(3)
+    with pytest.raises(Undefined):
+        rpe(P, X, np.zeros_like(m))
+    with pytest.raises(Undefined):
+        pi(P, X, np.zeros_like(m))
+
+
+def test_a_nan_that_counts_is_an_error():
+    P, X, m, _ = scene(4)
+    P[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="pred holds"):
+        rpe(P, X, m)

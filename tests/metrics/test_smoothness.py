@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoibench.metrics.outcome import Failed, Undefined
+from hoibench.metrics.smoothness import accel_error, smoothness
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def scene(seed, shape=(2, 7, 5)):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(0.0, 0.02, (*shape, 3)).cumsum(axis=1)
+    P = X + rng.normal(0.0, 0.02, X.shape)
+    mask, valid = rng.random(shape) < 0.85, rng.random(shape) < 0.85
+    mask[0, :3, 0] = valid[0, :3, 0] = True
+    return P, X, mask, valid
+
+
+def along(path):
+    """(1, N, 1, 3): one point on a path of x coordinates."""
+    return np.asarray(path, dtype=float)[None, :, None, None] * [1.0, 0.0, 0.0]
+
+
+def full(points):
+    return np.ones(points.shape[:3], dtype=bool)
+
+
+@given(seed=seeds)
+def test_equal_to_plain_loops(seed, twins):
+    P, X, m, valid = scene(seed)
+    result = smoothness(P, X, m, valid)
+    value, truth, coverage, ratio = twins.smoothness(P, X, m, valid)
+    assert result.pred.value == pytest.approx(value, rel=1e-9)
+    assert result.truth.value == pytest.approx(truth, rel=1e-9)
+    assert result.coverage == pytest.approx(coverage, rel=1e-12)
+    assert result.ranked_ratio == pytest.approx(ratio, rel=1e-9)
+    assert accel_error(P, X, m, valid) == pytest.approx(twins.accel_error(P, X, m, valid), rel=1e-9)
+
+
+def test_linear_motion_is_smooth():
+    P, X = along(0.3 * np.arange(6)), along(np.arange(6) ** 2)
+    assert smoothness(P, X, full(X)).pred.value == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize("a", [0.02, -0.5])
+def test_constant_acceleration_by_hand(a):
+    """x = n^2 a / 2 has the second difference a."""
+    X = along(0.5 * a * np.arange(6) ** 2)
+    result = smoothness(2 * X, X, full(X))
+    assert result.truth.value == pytest.approx(abs(a))
+    assert result.ratio() == pytest.approx(2)
+    assert accel_error(2 * X, X, full(X)) == pytest.approx(abs(a))
+
+
+@given(seed=seeds)
+def test_a_frame_of_reference_at_rest_changes_nothing(seed):
+    P, X, m, valid = scene(seed)
+    R = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0]
+    moved = (P @ R.T + 2.0, X @ R.T + 2.0, m, valid)
+    assert smoothness(*moved).pred.value == pytest.approx(smoothness(P, X, m, valid).pred.value, rel=1e-9)
+    assert accel_error(*moved) == pytest.approx(accel_error(P, X, m, valid), rel=1e-9)
+
+
+def test_accel_error_ignores_offset_and_constant_drift():
+    _, X, m, _ = scene(0)
+    drift = 0.1 + 0.03 * np.arange(X.shape[1])[None, :, None, None]
+    assert accel_error(X + drift, X, m) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_frozen_clip_scores_zero_and_its_ratio_says_so():
+    _, X, m, _ = scene(1)
+    frozen = np.repeat(X[:, :1], X.shape[1], axis=1)
+    result = smoothness(frozen, X, m)
+    assert result.pred.value == 0
+    assert result.ranked_ratio == 0
+    assert accel_error(frozen, X, m) == pytest.approx(result.truth.value)
+
+
+@given(seed=seeds, c=st.floats(0.1, 10.0))
+def test_dropping_points_evenly_moves_the_ratio_away_from_one(seed, c):
+    _, X, m, _ = scene(seed)
+    valid = np.ones_like(m)
+    valid[0, 1, 0] = False
+    m[0, 3:6, 1] = True
+    whole, part = smoothness(c * X, X, m), smoothness(c * X, X, m, valid)
+    assert part.ratio() == pytest.approx(c)
+    assert abs(np.log(part.ranked_ratio)) > abs(np.log(whole.ranked_ratio))
+
+
+def test_a_missing_triple_is_at_rest_or_as_wrong_as_the_others():
+    a = 0.1
+    X = np.concatenate([along(0.5 * a * np.arange(4) ** 2)] * 2, axis=2)
+    valid = full(X)
+    valid[0, 0, 1] = False  # one of the second point's two triples goes
+    for factor, missing in ((1.5, 1.0 * a), (4.0, 3.0 * a)):
+        error = abs(factor - 1) * a
+        assert accel_error(factor * X, X, full(X), valid) == pytest.approx((3 * error + missing) / 4)
+
+
+@given(seed=seeds)
+def test_dropping_what_is_as_good_as_the_rest_never_lowers_the_error(seed):
+    _, X, m, valid = scene(seed)
+    assert accel_error(1.3 * X, X, m, valid) >= accel_error(1.3 * X, X, m) - 1e-12
+
+
+def test_nothing_to_judge_is_undefined_and_no_answer_fails():
+    P, X, m, _ = scene(2)
+    alternating = np.zeros_like(m)
+    alternating[:, ::2] = True
+    for metric in (smoothness, accel_error):
+        with pytest.raises(Undefined, match="three frames on end"):
+            metric(P, X, alternating)
+        with pytest.raises(Undefined):
+            metric(P[:, :2], X[:, :2], m[:, :2])
+        with pytest.raises(Failed, match="no true point has valid predictions"):
+            metric(P, X, m, alternating)
+
+
+def test_a_truth_at_rest_has_no_ratio():
+    P, X, m, _ = scene(3)
+    result = smoothness(P, np.repeat(X[:, :1], X.shape[1], axis=1), m)
+    assert result.pred.value > 0
+    assert result.ratio() is None
+    assert result.ranked_ratio is None

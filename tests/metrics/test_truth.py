@@ -1,0 +1,55 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hoibench.clip import Camera
+from hoibench.geometry import to_camera
+from hoibench.metrics.outcome import NotApplicable, Undefined
+from hoibench.metrics.truth import in_cameras, in_world, truth_of
+
+
+def test_a_point_counts_where_it_is_seen_now_and_was_seen_first(toy):
+    truth = truth_of(toy)
+    visible = toy.tracks.visible
+    for v, n, k in np.ndindex(*visible.shape):
+        assert truth.mask[v, n, k] == (visible[v, 0, k] and visible[v, n, k])
+    assert truth.mask.any()
+    assert not truth.mask.all()
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_every_camera_sees_the_points_from_its_own_pose(make_clip, moving):
+    clip = make_clip(moving=moving)
+    truth = truth_of(clip)
+    assert truth.points.dtype == np.float64
+    for v, camera in enumerate(clip.cameras):
+        for n in range(clip.frames):
+            R, t = (camera.R[n], camera.t[n]) if moving else (camera.R, camera.t)
+            assert truth.points[v, n] == pytest.approx(to_camera(truth.world[n], R, t))
+    assert in_world(truth.points, clip.cameras) == pytest.approx(np.broadcast_to(truth.world, truth.points.shape))
+
+
+def test_behind_the_camera_there_is_no_pixel(toy):
+    truth = truth_of(toy)
+    assert np.isfinite(truth.pixels).all()
+    turned = tuple(Camera(c.K, -c.R, -c.t, c.size) for c in toy.cameras)
+    behind = replace(truth, cameras=turned)
+    assert np.isinf(behind.pixels).all()
+    assert in_cameras(truth.world, turned) == pytest.approx(-truth.points)
+
+
+def test_what_is_missing_is_said(toy):
+    with pytest.raises(NotApplicable, match="no true tracks"):
+        truth_of(replace(toy, tracks=None))
+    with pytest.raises(NotApplicable, match="without a camera"):
+        truth_of(replace(toy, views=(replace(toy.views[0], camera=None), *toy.views[1:])))
+    hidden = toy.tracks.visible.copy()
+    hidden[:, 0] = False
+    with pytest.raises(Undefined, match="visible in frame 0"):
+        truth_of(replace(toy, tracks=replace(toy.tracks, visible=hidden)))
+
+
+def test_cameras_must_be_one_a_view(toy):
+    with pytest.raises(ValueError, match="camera-space points has shape"):
+        in_world(np.zeros((2, 9, 4, 3)), toy.cameras)
