@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -13,17 +15,64 @@ from hoibench.results.rows import Row
 
 
 def card(id, title, group, unit, direction, **more):
-    return Card(**({"id": id, "entry": "no:where", "title": title, "group": group, "unit": unit, "direction": direction, "formula": "mean of e", "source": "made up"} | more))
+    return Card(
+        **(
+            {
+                "id": id,
+                "entry": "no:where",
+                "title": title,
+                "group": group,
+                "unit": unit,
+                "direction": direction,
+                "formula": "mean of e",
+                "source": "made up",
+            }
+            | more
+        )
+    )
 
 
 CARDS = {
     c.id: c
     for c in [
-        card("dynamic_degree/dis@1", "Dyn. Deg. (DIS)", "video/single-view", "0..1", "higher", bounds=(0.0, 1.0), regions=("full", "fg"), failure="A cut counts as motion."),
+        card(
+            "dynamic_degree/dis@1",
+            "Dyn. Deg. (DIS)",
+            "video/single-view",
+            "0..1",
+            "higher",
+            bounds=(0.0, 1.0),
+            regions=("full", "fg"),
+            failure="A cut counts as motion.",
+        ),
         card("psnr@1", "PSNR", "video/single-view", "dB", "higher", ranked=False, regions=("full", "fg")),
-        card("matching_pixels/sift-mnn@1", "Mat. Pix. (SIFT)", "video/multi-view", "count", "higher", bounds=(0.0, None), regions=("full", "fg"), failure="A frozen clip matches as well as its first frame."),
-        card("matching_pixels_dyn/sift-mnn@1", "Mat. Pix. moving", "video/multi-view", "count", "higher", regions=("full", "fg")),
-        card("rpe@1", "RPE", "motion/single-view", "%", "lower", formula="100 mean_v mean_n [ sum_k m e / sum_k m ],  e = |sP-X| / max(|X|, 0.01)", deviations="The supplement promises a formula and has none."),
+        card(
+            "matching_pixels/sift-mnn@1",
+            "Mat. Pix. (SIFT)",
+            "video/multi-view",
+            "count",
+            "higher",
+            bounds=(0.0, None),
+            regions=("full", "fg"),
+            failure="A frozen clip matches as well as its first frame.",
+        ),
+        card(
+            "matching_pixels_dyn/sift-mnn@1",
+            "Mat. Pix. moving",
+            "video/multi-view",
+            "count",
+            "higher",
+            regions=("full", "fg"),
+        ),
+        card(
+            "rpe@1",
+            "RPE",
+            "motion/single-view",
+            "%",
+            "lower",
+            formula="100 mean_v mean_n [ sum_k m e / sum_k m ],  e = |sP-X| / max(|X|, 0.01)",
+            deviations="The supplement promises a formula and has none.",
+        ),
         card("pi@1", "PI", "motion/single-view", "%", "higher", failure="Saturates on a table top."),
         card("chamfer@1", "Cham. Dis.", "motion/single-view", "m", "lower"),
         card("smoothness@1", "Smooth.", "motion/single-view", "m/frame²", "ratio", failure="A frozen clip scores 0."),
@@ -31,7 +80,7 @@ CARDS = {
         card("mv_rpe_world@1", "MV RPE (world)", "motion/multi-view", "%", "lower", ranked=False),
         card("xv_rpe@1", "XV RPE", "motion/multi-view", "%", "lower"),
     ]
-}  # fmt: skip
+}
 MOTION = tuple(i for i, c in CARDS.items() if c.group.startswith("motion"))
 VIDEO = tuple(i for i, c in CARDS.items() if c.group.startswith("video"))
 
@@ -51,10 +100,23 @@ class Actor:
 
 def levels(dd, mp, rpe=None, chamfer=None, smooth=None, mv=None, psnr=18.0):
     """One mean a metric, from the few numbers that tell methods apart."""
-    video = {"dynamic_degree/dis@1": dd, "psnr@1": psnr, "matching_pixels/sift-mnn@1": mp, "matching_pixels_dyn/sift-mnn@1": mp * dd / 3}
+    video = {
+        "dynamic_degree/dis@1": dd,
+        "psnr@1": psnr,
+        "matching_pixels/sift-mnn@1": mp,
+        "matching_pixels_dyn/sift-mnn@1": mp * dd / 3,
+    }
     if rpe is None:
         return video
-    return video | {"rpe@1": rpe, "pi@1": max(0.0, 100 - 1.5 * rpe), "chamfer@1": chamfer, "smoothness@1": smooth, "mv_rpe_scene@1": mv, "mv_rpe_world@1": 2 * mv, "xv_rpe@1": mv / 2}
+    return video | {
+        "rpe@1": rpe,
+        "pi@1": max(0.0, 100 - 1.5 * rpe),
+        "chamfer@1": chamfer,
+        "smoothness@1": smooth,
+        "mv_rpe_scene@1": mv,
+        "mv_rpe_world@1": 2 * mv,
+        "xv_rpe@1": mv / 2,
+    }
 
 
 TRUE_SMOOTHNESS = 0.012
@@ -65,17 +127,59 @@ REFERENCES = [
     Actor("frozen", "Frozen first frame", levels(0, 320, 9.1, 0.048, 0, 46, 19), "reference"),
     Actor("frozen_self/syncmv4d", "Frozen self: SyncMV4D", levels(0, 210, 9.4, 0.05, 0, 47, 19), "reference"),
     Actor("random", "Random", levels(1, 2, 41, 0.31, 0.4, 190, 8), "reference"),
-]  # fmt: skip
-BOTH = {"families": ["i2vm", "ito4g"], "view_type": "mv", "pairing": "query", "privileges": ["query anchors"]}
+]
 METHODS = [
-    Actor("syncmv4d", "SyncMV4D", levels(0.97, 214, 5.1, 0.021, 0.0131, 21), families=("i2vm", "ito4g"), more={"view_type": "mv", "pairing": "query", "paper": "https://arxiv.org/abs/2511.19319", "privileges": ["query anchors"]}),
-    Actor("svimo", "SViMo", levels(0.95, 206, 5.3, 0.022, 0.0152, 22), families=("i2vm", "ito4g"), more={"view_type": "sv", "pairing": "anchor"}),
-    Actor("wan2.2", "WAN2.2", levels(0.31, 180), families=("i2v",), more={"view_type": "sv", "paper": "https://arxiv.org/abs/2503.20314"}),
+    Actor(
+        "syncmv4d",
+        "SyncMV4D",
+        levels(0.97, 214, 5.1, 0.021, 0.0131, 21),
+        families=("i2vm", "ito4g"),
+        more={
+            "view_type": "mv",
+            "pairing": "query",
+            "paper": "https://arxiv.org/abs/2511.19319",
+            "privileges": ["query anchors"],
+        },
+    ),
+    Actor(
+        "svimo",
+        "SViMo",
+        levels(0.95, 206, 5.3, 0.022, 0.0152, 22),
+        families=("i2vm", "ito4g"),
+        more={"view_type": "sv", "pairing": "anchor"},
+    ),
+    Actor(
+        "wan2.2",
+        "WAN2.2",
+        levels(0.31, 180),
+        families=("i2v",),
+        more={"view_type": "sv", "paper": "https://arxiv.org/abs/2503.20314"},
+    ),
     Actor("das", "DaS", levels(0.99, 96), families=("v2v",), more={"view_type": "sv", "privileges": ["source view"]}),
-    Actor("sv4d2", "SV4D 2.0", levels(0.86, 60), families=("v2v",), more={"view_type": "mv", "privileges": ["source view"], "regions": ["fg"]}),
-    Actor("geo4d", "Geo4D", levels(1, 300, 7.7, 0.034, 0.022, 55), families=("vto4r",), more={"pairing": "oracle-projection", "privileges": ["target videos"]}, handling={"pairing": "oracle-projection", "alignment": "per_view"}),
-    Actor("geocrafter", "GeometryCrafter", levels(1, 300, 6.4, 0.029, 0.021, 41), families=("vto4r",), more={"pairing": "oracle-projection", "privileges": ["target videos"]}, handling={"pairing": "oracle-projection", "alignment": "per_view"}),
-]  # fmt: skip
+    Actor(
+        "sv4d2",
+        "SV4D 2.0",
+        levels(0.86, 60),
+        families=("v2v",),
+        more={"view_type": "mv", "privileges": ["source view"], "regions": ["fg"]},
+    ),
+    Actor(
+        "geo4d",
+        "Geo4D",
+        levels(1, 300, 7.7, 0.034, 0.022, 55),
+        families=("vto4r",),
+        more={"pairing": "oracle-projection", "privileges": ["target videos"]},
+        handling={"pairing": "oracle-projection", "alignment": "per_view"},
+    ),
+    Actor(
+        "geocrafter",
+        "GeometryCrafter",
+        levels(1, 300, 6.4, 0.029, 0.021, 41),
+        families=("vto4r",),
+        more={"pairing": "oracle-projection", "privileges": ["target videos"]},
+        handling={"pairing": "oracle-projection", "alignment": "per_view"},
+    ),
+]
 
 Edit = Callable[[dict], dict | None]
 
@@ -86,7 +190,7 @@ def write_run(
     clips: int = 24,
     instances: int | None = None,
     seeds: Sequence[int] = (0, 1, 2),
-    noise: float = 0.12,
+    metrics: Sequence[str] = tuple(CARDS),
     edit: Edit = dict,
     first_clip: int = 0,
     **facts: object,
@@ -95,32 +199,50 @@ def write_run(
 
     ``edit`` gets each row's dict and gives it back, changed, or None to drop it; ``facts`` replace keys of run.json.
     """
-    names = [f"2023{1001 + n:04d}_{n:03d}" for n in range(first_clip, first_clip + clips)]
+    places = range(first_clip, first_clip + clips)
     clips_id = f"{first_clip:04x}{clips:08x}"
-    rows = [row for actor in actors for seed in seeds for row in _rows(actor, names, seed, clips_id, noise)]
+    rows = [row for actor in actors for seed in seeds for row in _rows(actor, places, seed, clips_id, metrics)]
     edited = [table for row in rows if (table := edit(row)) is not None]
     write_rows(folder / "results.parquet", [Row(**table) for table in edited])
+    names = [_clip_name(n) for n in places]
     facts = _facts(folder.name, actors, names, instances or clips, clips_id, list(seeds)) | facts
     (folder / "run.json").write_text(json.dumps(facts))
     return folder
 
 
-def _rows(actor: Actor, names: Sequence[str], seed: int, clips_id: str, noise: float):
+def _clip_name(place: int) -> str:
+    return f"2023{1001 + place:04d}_{place:03d}"
+
+
+@lru_cache
+def _spread(seed: tuple[int, ...], sigma: float) -> np.ndarray:
+    """Factors around one, by clip; a clip's do not depend on how many clips a run has."""
+    return np.random.default_rng(seed).lognormal(0, sigma, 1000)
+
+
+def _rows(actor: Actor, places: Sequence[int], seed: int, clips_id: str, metrics: Sequence[str]):
+    hardness = _spread((1,), 0.25)
     for metric, level in actor.levels.items():
-        for n, name in enumerate(names):
-            hardness = np.random.default_rng([n, 1]).lognormal(0, 0.25)
-            own = np.random.default_rng([n, seed, *metric.encode(), *actor.id.encode()]).lognormal(0, noise)
-            value = float(level * hardness * own) if not metric.startswith(("dynamic", "pi@")) else float(min(level * own, 1 if level <= 1 else 100))
+        own = _spread((seed, *metric.encode(), *actor.id.encode()), 0.12)
+        share = metric.startswith(("dynamic", "pi@"))
+        for n in places if metric in metrics else ():
+            value = float(min(level * own[n], 1 if level <= 1 else 100) if share else level * hardness[n] * own[n])
             for region in CARDS[metric].regions:
-                yield _row(actor, name, seed, clips_id, metric, region, value * (0.7 if region == "fg" else 1), hardness)
+                scaled = value * (0.7 if region == "fg" else 1)
+                yield _row(actor, _clip_name(n), seed, clips_id, metric, region, scaled, hardness[n])
 
 
 def _row(actor: Actor, name: str, seed: int, clips_id: str, metric: str, region: str, value: float, hardness: float):
-    handling = {"pairing": "query", "alignment": "none"} | dict(actor.handling) if metric in MOTION else {"pairing": None, "alignment": None}
+    handling = (
+        {"pairing": "query", "alignment": "none"} | dict(actor.handling)
+        if metric in MOTION
+        else {"pairing": None, "alignment": None}
+    )
     return {
         "method": actor.id, "preset": actor.more.get("preset"), "clip": name, "split": "synthetic@1/test_seen", "clips_id": clips_id, "seed": seed,
         "metric": metric, "region": region, "part": None, "view": None, "pair": None, "frame": None, "value": value, "status": "ok", "reason": None,
-        "unit": CARDS[metric].unit, "n_scored": 3, "n_expected": 3, "scale": None, "coverage": 1.0 if metric in MOTION else None, "truth": "synthetic",
+        "unit": CARDS[metric].unit, "n_scored": 3, "n_expected": 3, "scale": None, "truth": "synthetic",
+        "coverage": 1.0 if metric in MOTION else None,
         "details": {"ratio": value / (TRUE_SMOOTHNESS * hardness)} if metric == "smoothness@1" else {}, **handling,
     }  # fmt: skip
 
@@ -128,20 +250,34 @@ def _row(actor: Actor, name: str, seed: int, clips_id: str, metric: str, region:
 def _facts(name: str, actors: Sequence[Actor], names: Sequence[str], instances: int, clips_id: str, seeds: list[int]):
     triplets = [["hammer", "hit", "toy"], ["brush", "dust", "bowl"], ["spatula", "stir", "pan"]]
     methods = [
-        {"id": a.id, "name": a.name, "kind": a.kind, "families": list(a.families), "view_type": None, "preset": None, "pairing": None, "paper": None, "privileges": []} | dict(a.more)
+        {
+            "id": a.id,
+            "name": a.name,
+            "kind": a.kind,
+            "families": list(a.families),
+            "view_type": None,
+            "preset": None,
+            "pairing": None,
+            "paper": None,
+            "privileges": [],
+        }
+        | dict(a.more)
         for a in actors
-    ]  # fmt: skip
+    ]
     return {
         "schema": "hoibench/run@1", "name": name, "config": {"seeds": seeds}, "config_hash": "c" * 64, "dataset": "synthetic", "kind": "synthetic",
         "split": "synthetic@1/test_seen", "split_id": "5b1e0c44d2aa", "clips_id": clips_id,
         "clips": [
-            {"id": clip, "triplet": triplets[n % 3], "instances": [f"{n % instances:03d}", f"{n % instances + 100:03d}"], "prompt": "hit the toy with the hammer", "tags": []}
+            {"id": clip, "triplet": triplets[n % 3], "instances": [f"{n % instances:03d}", "112"], "prompt": "hit the toy", "tags": []}
             for n, clip in enumerate(names)
         ],
         "methods": methods, "metrics": list(CARDS), "seeds": seeds,
         "provenance": {
             "created": "2026-11-22T17:00:00+00:00", "git": {"commit": "0" * 40, "dirty": False}, "versions": {"numpy": "2.4.6"}, "python": "3.11.15",
-            "platform": "Linux", "hardware": "2 cores", "command": "python -m hoibench.run --method syncmv4d --method svimo --seed 0 --seed 1 --seed 2",
+            "platform": "Linux", "hardware": "2 cores", "command": "python -m hoibench.run --method syncmv4d --method svimo",
         },
         "exit": {"status": "done", "failures": []},
     }  # fmt: skip
+
+
+MODULE = SimpleNamespace(**globals())

@@ -1,0 +1,249 @@
+"""The board's rules, one by one, on made-up runs."""
+
+import numpy as np
+import pytest
+
+from hoibench.results.board import build_boards
+from hoibench.results.runs import read_run
+
+
+@pytest.fixture(scope="session")
+def board_of(fake, tmp_path_factory):
+    """Write runs, read them, and give the boards; each argument set is written once a session."""
+
+    def make(*runs):
+        root = tmp_path_factory.mktemp("runs")
+        folders = [fake.write_run(root / run.pop("name", f"run-{n}"), **run) for n, run in enumerate(map(dict, runs))]
+        return build_boards([read_run(folder) for folder in folders], fake.CARDS)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def full(board_of):
+    (board,) = board_of({})
+    return board
+
+
+def cell(board, method, metric, region="full"):
+    (m,) = [n for n, e in enumerate(board.entrants) if method in (e.method.id, e.label)]
+    (c,) = [n for n, c in enumerate(board.columns) if (c.metric.id, c.region) == (metric, region)]
+    return board.cells[m, c]
+
+
+FEW = ("rpe@1",)
+AGREEMENT = ("mv_rpe_scene@1", "xv_rpe@1")
+
+
+def only(metric, change):
+    """An edit of the rows of one metric."""
+    return lambda row: change(row) if row["metric"] == metric else row
+
+
+def none_of(method, status, clips):
+    def change(row):
+        if row["method"] == method and row["clip"][-3:] in clips:
+            return row | {"value": None, "status": status, "reason": f"{status} on purpose", "details": {}}
+        return row
+
+    return change
+
+
+def test_every_pair_of_entrant_and_column_has_a_cell(full):
+    assert set(full.cells) == {(m, c) for m in range(len(full.entrants)) for c in range(len(full.columns))}
+    assert full.regions == ("full", "fg") and full.clusters == 24
+
+
+def test_reference_rows_frame_the_methods_and_never_rank(full):
+    roles = [entrant.role for entrant in full.entrants]
+    assert roles == sorted(roles, key=["ceiling", "ranked", "floor"].index) and set(roles) == {
+        "ceiling",
+        "ranked",
+        "floor",
+    }
+    for (m, _), found in full.cells.items():
+        if full.entrants[m].method.kind == "reference":
+            assert found.standing.tied is None and not found.standing.leader
+
+
+def test_a_cell_is_the_mean_over_clips_with_its_interval(full, fake):
+    rows = full.runs[0].headlines
+    mine = rows[(rows["method"] == "syncmv4d") & (rows["metric"] == "rpe@1")]
+    found = cell(full, "syncmv4d", "rpe@1")
+    assert found.value == pytest.approx(mine.groupby("clip")["value"].mean().mean(), rel=1e-12)
+    assert found.interval.low < found.value < found.interval.high and not found.interval.optimistic
+    assert (found.n_scored, found.n_expected, found.seeds) == (24, 24, 3)
+
+
+def test_families_are_ranked_apart_and_by_what_the_column_measures(full):
+    assert cell(full, "syncmv4d", "rpe@1").standing.leader  # the best of its family, Ito4G ...
+    assert cell(full, "geocrafter", "rpe@1").standing.leader  # ... and the best of Vto4R, whatever the other has
+    assert cell(full, "geo4d", "rpe@1").standing.tied is False
+    assert cell(full, "svimo", "mv_rpe_scene@1").standing.tied is True
+
+
+def test_what_stands_alone_in_its_class_leads_nobody(full):
+    standing = cell(full, "wan2.2", "dynamic_degree/dis@1").standing
+    assert standing.tied is None and not standing.leader and standing.unranked is None
+
+
+def test_a_method_without_background_is_ranked_in_the_foreground_only(full):
+    metric = "matching_pixels/sift-mnn@1"
+    assert "only in region fg" in cell(full, "sv4d2", metric).standing.unranked
+    assert cell(full, "das", metric, "fg").standing.leader and cell(full, "sv4d2", metric, "fg").standing.tied is False
+
+
+def test_secondary_metrics_never_rank(full):
+    assert all(cell(full, m, "psnr@1").standing.tied is None for m in ("syncmv4d", "svimo", "das"))
+
+
+def test_a_row_that_hardly_moves_is_greyed_in_consistency_columns_only(full):
+    assert "hardly moves" in cell(full, "wan2.2", "matching_pixels/sift-mnn@1").grey
+    assert "hardly moves" in cell(full, "frozen", "matching_pixels/sift-mnn@1").grey
+    assert cell(full, "wan2.2", "matching_pixels_dyn/sift-mnn@1").grey is None
+    assert cell(full, "syncmv4d", "matching_pixels/sift-mnn@1").grey is None
+
+
+def test_agreement_among_views_needs_mv_rpe_scene_no_worse_than_frozen(full, board_of, fake):
+    assert cell(full, "syncmv4d", "xv_rpe@1").standing.leader
+    assert "exceeds frozen's" in cell(full, "geo4d", "xv_rpe@1").standing.unranked
+    drop = only("mv_rpe_scene@1", lambda row: None if row["method"] == "svimo" else row)
+    (board,) = board_of({"metrics": AGREEMENT, "edit": drop})
+    found = cell(board, "svimo", "xv_rpe@1")
+    assert found.status == "withheld" and found.value is None and found.order is None
+    no_frozen = only("mv_rpe_scene@1", lambda row: None if row["method"] == "frozen" else row)
+    (board,) = board_of({"metrics": AGREEMENT, "edit": no_frozen})
+    assert "no frozen row" in cell(board, "syncmv4d", "xv_rpe@1").standing.unranked
+
+
+def test_alignment_classes_never_share_a_leading_group(board_of):
+    shared = only("rpe@1", lambda row: row | {"alignment": "shared"} if row["method"] == "svimo" else row)
+    (board,) = board_of({"metrics": FEW, "edit": shared})
+    assert (
+        cell(board, "svimo", "rpe@1").standing.tied is None and cell(board, "syncmv4d", "rpe@1").standing.tied is None
+    )
+    mixed = only(
+        "rpe@1", lambda row: row | {"alignment": "shared"} if row["method"] == "svimo" and row["seed"] else row
+    )
+    (board,) = board_of({"metrics": FEW, "edit": mixed})
+    assert "different ways" in cell(board, "svimo", "rpe@1").standing.unranked
+
+
+def test_a_failed_clip_counts_as_its_stand_in_and_the_second_number_leaves_it_out(full, board_of):
+    (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003", "007")))})
+    found, before = cell(board, "svimo", "rpe@1"), cell(full, "svimo", "rpe@1")
+    assert found.failures == 2 and (found.n_scored, found.n_expected) == (22, 24)
+    assert found.value > before.value > 0 and found.without_failures == pytest.approx(before.value, rel=0.2)
+    assert found.standing.unranked is None
+
+
+def test_failures_without_stand_ins_are_shown_but_not_ranked(board_of, fake):
+    actors = [a for a in (*fake.REFERENCES, *fake.METHODS) if a.id != "random"]
+    (board,) = board_of({"actors": actors, "metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003",)))})
+    found = cell(board, "svimo", "rpe@1")
+    assert (
+        "no frozen and random rows" in found.standing.unranked
+        and found.without_failures is None
+        and found.value is not None
+    )
+
+
+def test_when_every_clip_failed_the_ranked_number_is_the_stand_ins(board_of):
+    (board,) = board_of(
+        {"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", tuple(f"{n:03d}" for n in range(24))))}
+    )
+    found = cell(board, "svimo", "rpe@1")
+    assert (
+        found.value == pytest.approx(cell(board, "random", "rpe@1").value)
+        and found.n_scored == 0
+        and found.without_failures is None
+    )
+
+
+@pytest.mark.parametrize("status", ["unavailable", "undefined", "not_applicable", "error"])
+def test_a_cell_without_numbers_has_the_word_and_the_reason(board_of, status):
+    (board,) = board_of(
+        {"metrics": FEW, "edit": only("rpe@1", none_of("svimo", status, tuple(f"{n:03d}" for n in range(24))))}
+    )
+    found = cell(board, "svimo", "rpe@1")
+    assert (found.status, found.reason, found.value, found.order) == (status, f"{status} on purpose", None, None)
+
+
+def test_a_scorer_that_broke_keeps_the_row_out_of_the_ranking(board_of):
+    (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "error", ("001",)))})
+    assert cell(board, "svimo", "rpe@1").standing.unranked == "the scorer broke on 1 clip"
+
+
+def test_no_row_at_all_is_missing(full):
+    assert (cell(full, "das", "rpe@1").status, cell(full, "das", "rpe@1").value) == ("missing", None)
+
+
+@pytest.mark.parametrize(("seeds", "words"), [((0,), "one seed"), ((0, 1), "2 seeds")])
+def test_a_generative_row_needs_three_seeds_and_a_reconstruction_does_not(board_of, seeds, words):
+    (board,) = board_of({"metrics": FEW, "seeds": seeds})
+    assert cell(board, "syncmv4d", "rpe@1").standing.unranked.startswith(words)
+    assert cell(board, "geocrafter", "rpe@1").standing.leader
+
+
+def test_a_proxy_hand_is_never_ranked(board_of):
+    (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", lambda row: row | {"truth": "proxy-hand"})})
+    assert cell(board, "syncmv4d", "rpe@1").standing.unranked == "the truth has a proxy hand"
+
+
+def test_few_object_pairs_give_an_interval_labelled_optimistic(board_of):
+    (board,) = board_of({"metrics": FEW, "instances": 6})
+    assert board.clusters == 6 and cell(board, "syncmv4d", "rpe@1").interval.optimistic
+
+
+def test_one_clip_has_no_interval_and_no_rank(board_of):
+    (board,) = board_of({"metrics": FEW, "clips": 1})
+    found = cell(board, "syncmv4d", "rpe@1")
+    assert found.interval is None and found.standing.unranked == "fewer than 2 clips" and found.value is not None
+
+
+def test_a_ratio_metric_is_ordered_by_its_distance_from_the_truth(full):
+    ours, other = cell(full, "syncmv4d", "smoothness@1"), cell(full, "svimo", "smoothness@1")
+    assert (
+        1 < ours.off_ratio < other.off_ratio
+        and ours.order < other.order
+        and np.exp(ours.order) == pytest.approx(ours.off_ratio)
+    )
+
+
+def test_runs_over_different_clips_meet_on_those_that_both_scored(board_of, fake):
+    (board,) = board_of(
+        {"name": "a", "clips": 24},
+        {"name": "b", "clips": 10, "first_clip": 8, "actors": [*fake.REFERENCES, fake.METHODS[2]]},
+    )
+    assert [clip.id[-3:] for clip in board.clips] == [f"{n:03d}" for n in range(8, 18)] and len(board.clips_ids) == 2
+    assert cell(board, "syncmv4d", "rpe@1").n_expected == 10
+    assert board.notes == ("Only clips that every run scored are used. a: 10 of its 24 clips",)
+    assert [e.method.id for e in board.entrants].count("frozen") == 1 and "WAN2.2 (b)" in [
+        e.label for e in board.entrants
+    ]
+
+
+def test_runs_without_a_common_clip_kind_or_split_stand_on_boards_of_their_own(board_of, fake):
+    alone = {"actors": fake.REFERENCES[:1], "clips": 4, "seeds": (0,)}
+    boards = board_of(
+        {"name": "a", **alone},
+        {"name": "b", **alone, "first_clip": 50},
+        {"name": "c", **alone, "kind": "measured"},
+        {"name": "d", **alone, "split": "synthetic@1/val"},
+    )
+    assert [[run.name for run in board.runs] for board in boards] == [["c"], ["a"], ["b"], ["d"]]
+
+
+def test_a_metric_without_a_card_is_shown_and_never_ranked(full):
+    (board,) = build_boards([full.runs[0]], {})
+    found = cell(board, "syncmv4d", "rpe@1")
+    assert found.value is not None and "secondary" in found.standing.unranked and found.order == found.value
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [("clips_id", "rows of clips id other"), ("method", "rows of 'other', which run.json does not list")],
+)
+def test_results_that_do_not_belong_to_the_run_are_refused(board_of, fake, column, message):
+    with pytest.raises(ValueError, match=message):
+        board_of({"actors": fake.REFERENCES[:1], "edit": lambda row: row | {column: "other"}})
