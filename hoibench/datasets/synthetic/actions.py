@@ -24,7 +24,7 @@ class Sizes:
 
     Attributes:
         family: how the tool is held.
-        radius: of the area worked on, metres.
+        radius: how far the tool can go from the middle of the area worked on, metres.
         apart: distance of the middles when the tool stands beside the target, metres.
         over: distance of the middles when the tool's lip is over the target's middle, metres.
         rim: height of the target's highest point over the place worked on, metres.
@@ -162,7 +162,7 @@ def smear(t: Array, s: Sizes) -> Motion:
 def measure(t: Array, s: Sizes) -> Motion:
     """Slides lengthwise over the target, stays to read, and slides back."""
     there = _ease(t, 0.0, 1.25) - _ease(t, 1.75, 3.0)
-    return _motion(t, (0.04 + 1.0 * s.radius) * (0.5 - there), 0.0, 0.0)
+    return _motion(t, (0.06 + 1.2 * s.radius) * (0.5 - there), 0.0, 0.0)
 
 
 def hit(t: Array, s: Sizes) -> Motion:
@@ -198,14 +198,14 @@ def put_out(t: Array, s: Sizes) -> Motion:
 def pour_in_some(t: Array, s: Sizes) -> Motion:
     """Lifts the vessel from beside the target, tilts it over the middle for a moment, and sets it back upright."""
     there, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.5) - _ease(t, 1.875, 2.5)
-    return _pour(t, s, there - 0.5 * _ease(t, 2.25, 3.0), 1.05 * tip)
+    return _pour(t, s, there - 0.5 * _ease(t, 2.25, 3.0), 0.85 * tip)
 
 
 def empty(t: Array, s: Sizes) -> Motion:
     """Lifts the vessel over the target, turns it well over, and shakes out the rest."""
     there, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.75)
     shake = 0.18 * np.sin(_cycle(t, 0.5)) ** 2 * _ease(t, 1.75, 1.875)
-    return _pour(t, s, there, 1.55 * tip - shake)
+    return _pour(t, s, there, 1.25 * tip - shake)
 
 
 def _carry(t: Array, s: Sizes, inside: Array, tip: Array) -> Motion:
@@ -221,7 +221,7 @@ def _carry(t: Array, s: Sizes, inside: Array, tip: Array) -> Motion:
 
 def _pour(t: Array, s: Sizes, over: Array, tilt: Array) -> Motion:
     """A vessel between beside the target (``over`` 0) and with its lip above the middle (1), up first, then across."""
-    up = (s.rim + 0.025) * np.clip(1.6 * over, 0.0, 1.0)
+    up = (s.rim - s.floor + 0.02) * np.clip(1.6 * over, 0.0, 1.0)
     a = s.apart + (s.over - s.apart) * over
     return _motion(t, a, 0.0, s.floor + up, pitch=-tilt, gap=0.004)
 

@@ -11,33 +11,54 @@ from numpy.typing import NDArray
 from hoibench.datasets.synthetic.solids import Solid
 
 Array = NDArray[np.float64]
-Distance = Callable[[Array], Array]
 
 TOUCH = 0.0006
 """Distance, metres, at which lowering stops."""
+CLOSE = 2e-4  # lowering has arrived when it is free to go on by less than this, metres
+REACH = 0.02  # points further from contact than the nearest by this wait until they matter, metres
 SPACING = 0.006
 """Length, metres, that no edge of a solid may exceed without a sample on it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Body:
-    """A rigid thing at its poses: sample points (P, 3) and signed distance in its own frame, ``rotation`` (N, 3, 3), ``shift`` (N, 3)."""
+class Query:
+    """Points that must stay out of something while a motion is raised or lowered.
 
-    samples: Array
-    distance: Distance | None
-    rotation: Array
-    shift: Array
+    Attributes:
+        points: (M, 3) where they are under the plan, in the frame of what they must stay out of.
+        lift: (M, 3) how they move in that frame when the motion is raised by one metre.
+        distance: signed distance of points to what they must stay out of.
+    """
 
-    def at(self, up: float) -> Array:
-        """(N, P, 3) samples in the world, ``up`` metres higher."""
-        return np.asarray(self.samples @ self.rotation.swapaxes(1, 2) + self.shift[:, None] + [0.0, 0.0, up])
+    points: Array
+    lift: Array
+    distance: Callable[[Array], Array]
 
-    def gap(self, points: Array, up: float) -> float:
-        """Smallest distance of world points (N, P, 3) to the thing raised by ``up``."""
-        if self.distance is None:
-            return np.inf
-        local = (points - self.shift[:, None] - [0.0, 0.0, up]) @ self.rotation
-        return float(self.distance(local.reshape(-1, 3)).min())
+    def at(self, up: float, chosen: NDArray[np.bool_] | None = None) -> Array:
+        """Distances of the points, or of the ``chosen`` ones, with the motion raised by ``up`` metres."""
+        points, lift = (self.points, self.lift) if chosen is None else (self.points[chosen], self.lift[chosen])
+        return self.distance(points + up * lift)
+
+
+def moving_points(points: Array, poses: Array, still: Array, distance: Callable[[Array], Array]) -> Query:
+    """Points (P, 3) carried by ``poses`` (N, 4, 4) against a thing that stays at the pose ``still`` (4, 4)."""
+    R = still[:3, :3]
+    world = points @ poses[:, :3, :3].swapaxes(1, 2) + poses[:, None, :3, 3]
+    local = (world.reshape(-1, 3) - still[:3, 3]) @ R
+    return Query(local, np.broadcast_to(R[2], local.shape), distance)
+
+
+def still_points(points: Array, still: Array, poses: Array, distance: Callable[[Array], Array]) -> Query:
+    """Points (P, 3) that stay at the pose ``still`` against a thing carried by ``poses``."""
+    R = poses[:, :3, :3]
+    world = points @ still[:3, :3].T + still[:3, 3]
+    local = (world - poses[:, None, :3, 3]) @ R
+    return Query(local.reshape(-1, 3), np.repeat(-R[:, 2], len(points), axis=0), distance)
+
+
+def over_table(points: Array, poses: Array) -> Query:
+    """Points (P, 3) carried by ``poses`` against the table, z = 0."""
+    return moving_points(points, poses, np.eye(4), lambda p: p[:, 2])
 
 
 def samples(solid: Solid) -> Array:
@@ -52,35 +73,38 @@ def samples(solid: Solid) -> Array:
     return np.concatenate(points)
 
 
-def lower(moving: Sequence[Body], still: Sequence[Body], above: float = 0.05, deepest: float = 0.15) -> float:
-    """How far the ``moving`` bodies can be raised or lowered together, metres (up positive), until they first touch.
+def lower(queries: Sequence[Query], above: float = 0.04, deepest: float = 0.15) -> float:
+    """How far a motion is to be raised (negative: lowered) so that it just touches, metres.
 
-    They start ``above`` their plan, higher where that is not free, and sink by the distance that is surely free, again and again.
+    It starts ``above`` the plan, higher where that is not free, and sinks by the distance that is surely free, again and again.
 
     Args:
-        moving: bodies that keep their places relative to each other.
-        still: bodies that stay; the table, z = 0, is one of them without saying.
+        queries: what has to stay out of what.
         above: height to start from, metres.
         deepest: never go lower than this under the plan, metres.
     """
     up = above
-    while _free(moving, still, up) <= TOUCH and up < 1.0:
-        up += 0.05
-    for _ in range(60):
-        step = _free(moving, still, up) - TOUCH
-        if step < 2e-4 or up < -deepest:
+    gaps = [q.at(up) for q in queries]
+    while min(g.min() for g in gaps) <= TOUCH and up < 1.0:
+        up += 0.04
+        gaps = [q.at(up) for q in queries]
+    while up > -deepest:
+        nearest = min(g.min() for g in gaps)
+        if nearest - TOUCH < CLOSE:
             break
-        up -= step
+        chosen = [g < nearest + REACH for g in gaps]
+        waiting = min(float(np.min(g, where=~c, initial=np.inf)) for g, c in zip(gaps, chosen, strict=True))
+        lowest = max(up - (waiting - TOUCH), -deepest)
+        up = _sink(queries, chosen, up, lowest)
+        gaps = [q.at(up) for q in queries]
     return up
 
 
-def _free(moving: Sequence[Body], still: Sequence[Body], up: float) -> float:
-    """The smallest distance between the two groups, the first raised by ``up``."""
-    best = np.inf
-    resting = [body.at(0.0) for body in still]
-    for body in moving:
-        points = body.at(up)
-        best = min(best, float(points[..., 2].min()))
-        for other, other_points in zip(still, resting, strict=True):
-            best = min(best, other.gap(points, 0.0), body.gap(other_points, up))
-    return best
+def _sink(queries: Sequence[Query], chosen: list[NDArray[np.bool_]], up: float, lowest: float) -> float:
+    """Lower to contact of the ``chosen`` points, or to ``lowest``."""
+    while up > lowest:
+        step = min(float(q.at(up, c).min(initial=np.inf)) for q, c in zip(queries, chosen, strict=True)) - TOUCH
+        if step < CLOSE:
+            break
+        up = max(up - step, lowest)
+    return up

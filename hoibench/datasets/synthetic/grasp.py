@@ -52,23 +52,26 @@ def grasp(solid: Solid, grip: Grip, side: Side, betas: Array) -> Grasp:
     bend[FINGERS.index("thumb")] = 0.0
     mirror = np.array([-1.0, 1.0, 1.0]) if side == "left" else np.ones(3)
     palm = rotation @ (mirror * [-grip.palm[0], -PALM_DEPTH, grip.palm[1]])
-    wrist = np.asarray(grip.point) - palm - START * normal
+    approach = _unit(grip.approach or grip.normal)
+    wrist = np.asarray(grip.point) - palm - START * approach
     reach = _Reach(solid, grip, side, betas, rotation)
-    wrist = _slide(reach, bend, wrist, normal)
+    wrist = _slide(reach, bend, wrist, approach)
+    goal = np.full((5, 3), grip.goal)
+    goal[FINGERS.index("thumb")] = 0.0 if grip.goal < grip.curl else 1.0
     for first in range(3):
-        bend = _close(reach, bend, wrist, first)
-    return Grasp(rotation, wrist, joint_angles(bend[None], side, grip.spread)[0])
+        bend = _close(reach, bend, goal, wrist, first)
+    return Grasp(rotation, wrist, joint_angles(bend[None], side)[0])
 
 
-def joint_angles(bend: Array, side: Side, spread: bool = False) -> Array:
+def joint_angles(bend: Array, side: Side) -> Array:
     """(T, 45) joint angles of hands bent by (T, 5, 3), 0 straight to 1 closed, for index, middle, little, ring, thumb."""
     out = np.zeros((len(bend), 15, 3))
     out[:, :12, 2] = (bend[:, :4] * CLOSED).reshape(-1, 12)
     # The thumb first turns from the palm's side to face it, then swings across; its last two joints bend about their own axis.
     face = np.clip(bend[:, 4, 0] / FACING, 0.0, 1.0)
     across = np.clip((bend[:, 4, 0] - FACING) / (1.0 - FACING), 0.0, 1.0)
-    turn = 0.1 + (0.4 if spread else 1.05) * face
-    swing = (0.1 if spread else 0.95) * face - (0.4 if spread else 1.9) * across
+    turn = -0.25 + 1.4 * face
+    swing = 0.95 * face - 1.9 * across
     none = np.zeros_like(turn)
     about_x = rotations(np.stack([turn, none, none], axis=1))
     out[:, 12] = axis_angle(rotations(np.stack([none, none, swing], axis=1)) @ about_x)
@@ -106,7 +109,7 @@ class _Reach:
 
     def __call__(self, bend: Array, wrist: Array) -> tuple[Array, Array]:
         """(T, 778) signed distances to the solid and to the floor of the vertices of hands bent by (T, 5, 3)."""
-        theta = np.concatenate([np.zeros((len(bend), 3)), joint_angles(bend, self.side, self.grip.spread)], axis=1)
+        theta = np.concatenate([np.zeros((len(bend), 3)), joint_angles(bend, self.side)], axis=1)
         hand = proxy_hand.vertices(self.side, theta, np.zeros((len(bend), 3)), self.betas) @ self.rotation.T + wrist
         gap = self.solid.distance(hand.reshape(-1, 3)).reshape(len(bend), -1)
         floor = -np.inf if self.grip.floor is None else self.grip.floor
@@ -121,8 +124,8 @@ def _moved_by() -> Array:
     return np.where(fingers > 0.5, TOUCH, np.where(fingers > 0.03, TOUCH - GIVE, -np.inf))
 
 
-def _slide(reach: _Reach, bend: Array, wrist: Array, normal: Array) -> Array:
-    """Move along ``normal`` by the distance that is surely free, again and again, until the hand touches; over the floor, along it."""
+def _slide(reach: _Reach, bend: Array, wrist: Array, approach: Array) -> Array:
+    """Move along ``approach`` by the distance that is surely free, again and again, until the hand touches; over the floor, along it."""
     for _ in range(80):
         gap, over_floor = reach(bend[None], wrist)
         sunk = TOUCH - float(over_floor.min())
@@ -132,25 +135,25 @@ def _slide(reach: _Reach, bend: Array, wrist: Array, normal: Array) -> Array:
         free = float(gap.min()) - TOUCH
         if free < 1e-4:
             break
-        step = free * normal
+        step = free * approach
         step[2] = max(step[2], -float(over_floor.min()) + TOUCH)
         wrist = wrist + step
     return wrist
 
 
-def _close(reach: _Reach, bend: Array, wrist: Array, first: int) -> Array:
-    """Bend the joints from the ``first`` on, finger by finger, up to the last pose before the finger would enter something."""
+def _close(reach: _Reach, bend: Array, goal: Array, wrist: Array, first: int) -> Array:
+    """Bend the joints from the ``first`` on towards the ``goal``, finger by finger, up to the last pose before the finger would enter something."""
     moving = np.arange(3) >= first
     low, high = np.zeros(5), np.ones(5)
     for count in (COARSE, FINE):
         part = np.linspace(low, high, count)
-        trial = bend + part[:, :, None] * (1.0 - bend) * moving
+        trial = bend + part[:, :, None] * (goal - bend) * moving
         gap = np.minimum(*reach(trial, wrist))
         hit = np.stack([(gap < limit).any(axis=1) for limit in _moved_by()], axis=1)
         last = np.where(hit.any(axis=0), hit.argmax(axis=0) - 1, count - 1)
         high = part[np.minimum(last + 1, count - 1), np.arange(5)]
         low = part[np.maximum(last, 0), np.arange(5)]
-    return np.asarray(bend + low[:, None] * (1.0 - bend) * moving)
+    return np.asarray(bend + low[:, None] * (goal - bend) * moving)
 
 
 def _hand_axes(normal: Array, thumb: Array, oblique: float, side: Side) -> Array:

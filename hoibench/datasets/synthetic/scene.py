@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hoibench.datasets.synthetic.actions import PROGRAMMES
 from hoibench.datasets.synthetic.catalogue import Triplet, catalogue, make_prop
-from hoibench.datasets.synthetic.clearance import Body, lower, samples
+from hoibench.datasets.synthetic.clearance import lower, moving_points, over_table, samples, still_points
 from hoibench.datasets.synthetic.grasp import Grasp, axis_angle, grasp
 from hoibench.datasets.synthetic.objects.prop import Prop
 from hoibench.datasets.synthetic.staging import Stage, carried, plan
@@ -143,16 +143,15 @@ def _held(category: str, instance: int, side: Side, person: int) -> Grasp:
 
 def _height(stage: Stage, tool: Prop, target: Prop, right: Grasp, left: Grasp, person: int) -> float:
     """How far the tool's path is raised or lowered to come into contact."""
-    still = stage.target[:1]
-    moving = [
-        Body(samples(tool.solid), tool.solid.distance, stage.tool[:, :3, :3], stage.tool[:, :3, 3]),
-        Body(_skin("right", right, person), None, stage.tool[:, :3, :3], stage.tool[:, :3, 3]),
+    still, poses = stage.target[0], stage.tool
+    tool_points, target_points = samples(tool.solid), samples(target.solid)
+    right_skin, left_skin = _skin("right", right, person), _skin("left", left, person)
+    queries = [
+        over_table(np.concatenate([tool_points, right_skin]), poses),
+        moving_points(np.concatenate([tool_points, right_skin]), poses, still, target.solid.distance),
+        still_points(np.concatenate([target_points, left_skin]), still, poses, tool.solid.distance),
     ]
-    resting = [
-        Body(samples(target.solid), target.solid.distance, still[:, :3, :3], still[:, :3, 3]),
-        Body(_skin("left", left, person), None, still[:, :3, :3], still[:, :3, 3]),
-    ]
-    return lower(moving, resting) + stage.gap
+    return lower(queries) + stage.gap
 
 
 def _skin(side: Side, held: Grasp, person: int) -> Array:

@@ -80,9 +80,10 @@ def _sizes(tool: Prop, target: Prop, stand: Array, base: Array, heading: float) 
     target_reach = float((target.solid.vertices @ stand[:3, :3].T @ a).max())
     tool_reach = float((-(tool.solid.vertices @ base.T) @ a).max())
     rim = float(target.solid.vertices[:, 2].max()) - target.work_height
+    free = max(target.work_radius - 0.6 * tool.foot, 0.4 * target.work_radius)
     return Sizes(
         tool.family,
-        target.work_radius,
+        free,
         target_reach + tool_reach + 0.012,
         -float(_lip(tool)[0]),
         rim,

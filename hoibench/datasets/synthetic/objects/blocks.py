@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoibench.datasets.synthetic.objects.prop import Grip, Prop, wrap_from_left, wrap_from_right
+from hoibench.datasets.synthetic.objects.prop import Grip, Prop, press_from_left, wrap_from_right
 from hoibench.datasets.synthetic.objects.sticks import Z_TO_Y
 from hoibench.datasets.synthetic.solids import lathe, moved, prism, rounded_rectangle, union
 
@@ -19,14 +19,14 @@ def eraser(rng: np.random.Generator) -> Prop:
     )
     outline = rounded_rectangle(long, wide, 0.006)
     solid = union(prism(0.97 * outline, 0.0, felt), prism(outline, felt, felt + body))
-    return Prop("eraser", solid, "block", use=_from_above(felt + body))
+    return Prop("eraser", solid, "block", use=_from_above(felt + body), foot=0.45 * long)
 
 
 def soap(rng: np.random.Generator) -> Prop:
     """A bar of soap."""
     long, wide, high = rng.uniform(0.075, 0.09), rng.uniform(0.045, 0.055), rng.uniform(0.024, 0.032)
     solid = prism(rounded_rectangle(long, wide, 0.4 * wide, corner=6), 0.0, high)
-    return Prop("soap", solid, "block", use=_from_above(high))
+    return Prop("soap", solid, "block", use=_from_above(high), foot=0.45 * long)
 
 
 def box(rng: np.random.Generator) -> Prop:
@@ -37,7 +37,9 @@ def box(rng: np.random.Generator) -> Prop:
         prism(rounded_rectangle(long, wide, 0.003, corner=2), 0.0, high),
         "vessel",
         use=wrap_from_right(long / 2.0, 0.55 * high),
-        steady=wrap_from_left(-long / 2.0, 0.05),
+        steady=press_from_left(-long / 2.0, 0.028),
+        facing=0.35,
+        foot=0.5 * wide,
         work_radius=0.42 * min(long, wide),
         work_height=high,
     )
@@ -61,7 +63,7 @@ def toy(rng: np.random.Generator) -> Prop:
         "toy",
         union(chassis, cabin, *wheels),
         "vessel",
-        steady=wrap_from_left(-wide / 2.0 - 0.005, 0.048),
+        steady=press_from_left(-wide / 2.0 - 0.005, 0.026),
         work_radius=0.4 * wide,
         work_height=roof,
     )
@@ -74,11 +76,16 @@ def helmet(rng: np.random.Generator) -> Prop:
     dome = np.column_stack([r * np.cos(turn), 0.006 + (high - 0.006) * np.sin(turn)])
     profile = np.concatenate([[(0, 0), (r + 0.009, 0), (r + 0.010, 0.004), (r + 0.001, 0.009)], dome[:-1], [(0, high)]])
     profile[4:] = profile[4:][np.argsort(profile[4:, 1], kind="stable")]
-    steady = Grip((-0.9 * r, 0.0, 0.5 * high), (0.86, 0.0, -0.51), (0.0, -1.0, 0.0), palm=(0.085, 0.0), floor=0.0)
     return Prop(
-        "helmet", lathe(profile, 36), "vessel", steady=steady, work_radius=0.5 * r, work_height=high, facing=0.5
+        "helmet",
+        lathe(profile, 36),
+        "vessel",
+        steady=press_from_left(-r - 0.01, 0.02),
+        work_radius=0.5 * r,
+        work_height=high,
+        facing=0.7,
     )
 
 
 def _from_above(top: float) -> Grip:
-    return Grip((0.0, -0.008, top), (0.0, 0.0, -1.0), (-1.0, 0.0, 0.0), palm=(0.085, 0.0), curl=0.25, floor=0.004)
+    return Grip((0.0, -0.008, top), (0.0, 0.0, -1.0), (-1.0, 0.0, 0.0), palm=(0.085, 0.0), curl=0.25, floor=top - 0.014)

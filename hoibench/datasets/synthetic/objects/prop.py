@@ -25,8 +25,9 @@ class Grip:
         thumb: the way the thumb side of the hand points, at a right angle to ``normal``.
         oblique: turn of the hand about ``normal``, radians, that brings the fingers towards ``thumb``.
         palm: how far from the wrist, and how far to the thumb side, ``point`` comes to lie, metres.
-        spread: the thumb stays at the side of the hand instead of facing the fingers.
-        curl: bend of the fingers before they close, 0 (flat) to 1 (fist).
+        approach: the way the hand comes; None means along ``normal``.
+        curl: bend of the fingers as the hand comes, 0 (flat) to 1 (fist).
+        goal: bend that the fingers then strive for; where it is less than ``curl`` they stretch, and the thumb stays aside.
         floor: height under which the hand must not reach, or None.
     """
 
@@ -35,8 +36,9 @@ class Grip:
     thumb: Vector
     oblique: float = 0.0
     palm: tuple[float, float] = (0.080, 0.0)
-    spread: bool = False
+    approach: Vector | None = None
     curl: float = 0.12
+    goal: float = 1.0
     floor: float | None = None
 
 
@@ -53,6 +55,7 @@ class Prop:
         family: which kind of motion plan moves it as a tool.
         use: how the right hand holds it as a tool.
         steady: how the left hand holds it as a target that stands on the table.
+        foot: radius of the part of a tool that works, metres.
         work_radius: radius of the area that tools work on, metres.
         work_height: height of that area over the table, metres.
         pitch: lean of a stick while it is used, radians, handle up.
@@ -64,15 +67,16 @@ class Prop:
     family: Family
     use: Grip | None = None
     steady: Grip | None = None
+    foot: float = 0.0
     work_radius: float = 0.0
     work_height: float = 0.0
     pitch: float = 0.0
     facing: float = 0.0
 
 
-def side_grip_of_stick(at: float, height: float, oblique: float = 0.7) -> Grip:
+def side_grip_of_stick(at: float, height: float, oblique: float = 0.8) -> Grip:
     """The right hand round a handle along x: palm at its right side and over it, thumb towards the working end."""
-    return Grip((at, 0.0, height), (0.0, -0.80, -0.60), (-1.0, 0.0, 0.0), oblique=oblique, palm=(0.078, 0.0))
+    return Grip((at, 0.0, height), (0.0, -0.60, -0.80), (-1.0, 0.0, 0.0), oblique=oblique, palm=(0.078, 0.0))
 
 
 def wrap_from_right(x: float, height: float) -> Grip:
@@ -80,6 +84,15 @@ def wrap_from_right(x: float, height: float) -> Grip:
     return Grip((x, 0.0, height), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), palm=(0.085, 0.0))
 
 
-def wrap_from_left(x: float, height: float) -> Grip:
-    """The left hand against an upright body, thumb up, from -x, kept off the table."""
-    return Grip((x, 0.0, height), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), palm=(0.085, 0.0), floor=0.0)
+def press_from_left(x: float, height: float) -> Grip:
+    """The left hand's fingertips against something low, from -x, the palm down and the wrist a little raised."""
+    return Grip(
+        (x, 0.0, height),
+        normal=(-0.36, 0.0, -0.93),
+        thumb=(0.0, -1.0, 0.0),
+        palm=(0.165, 0.0),
+        approach=(1.0, 0.0, 0.0),
+        curl=0.30,
+        goal=0.02,
+        floor=0.0,
+    )

@@ -27,7 +27,12 @@ def spoon(rng: np.random.Generator) -> Prop:
     handle = tube(np.array(path), np.array([(0.005, 0.0025), (0.0045, 0.004), (0.007, 0.006), (0.009, 0.007)]))
     grip = side_grip_of_stick(r + 0.68 * length, depth + rise)
     return Prop(
-        "spoon", union(lathe(np.array(outer + inner), 24), handle), "stick", use=grip, pitch=rng.uniform(0.45, 0.6)
+        "spoon",
+        union(lathe(np.array(outer + inner), 24), handle),
+        "stick",
+        use=grip,
+        foot=r,
+        pitch=rng.uniform(0.45, 0.6),
     )
 
 
@@ -45,6 +50,7 @@ def spatula(rng: np.random.Generator) -> Prop:
         union(blade, handle),
         "stick",
         use=side_grip_of_stick(long + 0.66 * length, rise),
+        foot=0.5 * wide,
         pitch=rng.uniform(0.35, 0.5),
     )
 
@@ -65,7 +71,12 @@ def knife(rng: np.random.Generator) -> Prop:
     path = [(heel - 0.006, 0, mid), (heel + 0.02, 0, mid), (heel + 0.07, 0, mid), (heel + 0.115, 0, mid - 0.003)]
     handle = tube(np.array(path), np.array([(0.008, 0.010), (0.0085, 0.012), (0.0095, 0.013), (0.009, 0.014)]))
     return Prop(
-        "knife", union(blade, handle), "stick", use=side_grip_of_stick(heel + 0.062, mid), pitch=rng.uniform(0.2, 0.32)
+        "knife",
+        union(blade, handle),
+        "stick",
+        use=side_grip_of_stick(heel + 0.062, mid),
+        foot=0.01,
+        pitch=rng.uniform(0.2, 0.32),
     )
 
 
@@ -87,6 +98,7 @@ def brush(rng: np.random.Generator) -> Prop:
         union(bristles, back, handle),
         "stick",
         use=side_grip_of_stick(long / 2 + 0.085, z + 0.012),
+        foot=0.5 * long,
         pitch=rng.uniform(0.28, 0.42),
     )
 
@@ -118,7 +130,12 @@ def roller(rng: np.random.Generator) -> Prop:
     path = [(0.085, 0, z), (0.11, 0, z), (0.16, 0, z), (0.20, 0, z)]
     handle = tube(np.array(path), np.array([(0.007, 0.007), (0.011, 0.010), (0.012, 0.012), (0.010, 0.010)]))
     return Prop(
-        "roller", union(roll, wire, handle), "stick", use=side_grip_of_stick(0.145, z), pitch=rng.uniform(0.35, 0.5)
+        "roller",
+        union(roll, wire, handle),
+        "stick",
+        use=side_grip_of_stick(0.145, z),
+        foot=0.5 * long,
+        pitch=rng.uniform(0.35, 0.5),
     )
 
 
@@ -145,6 +162,7 @@ def hammer(rng: np.random.Generator) -> Prop:
         union(lathe(np.array(profile), 20), shaft),
         "stick",
         use=side_grip_of_stick(0.74 * length, z),
+        foot=r,
         pitch=rng.uniform(0.05, 0.15),
     )
 
@@ -164,6 +182,7 @@ def screwdriver(rng: np.random.Generator) -> Prop:
         union(blade, handle),
         "stick",
         use=side_grip_of_stick(shaft + 0.5 * length, 0.0),
+        foot=0.002,
         pitch=rng.uniform(1.0, 1.15),
     )
 
@@ -186,6 +205,7 @@ def glue_gun(rng: np.random.Generator) -> Prop:
         union(nozzle, body, stock),
         "stick",
         use=side_grip_of_stick(end + 0.055, 0.004),
+        foot=0.002,
         pitch=rng.uniform(0.7, 0.85),
     )
 
@@ -199,6 +219,7 @@ def ruler(rng: np.random.Generator) -> Prop:
         strip,
         "stick",
         use=side_grip_of_stick(0.74 * length, thick / 2.0, oblique=0.6),
+        foot=0.5 * wide,
         pitch=rng.uniform(0.14, 0.24),
     )
 

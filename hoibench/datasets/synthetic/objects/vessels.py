@@ -6,11 +6,8 @@ import math
 
 import numpy as np
 
-from hoibench.datasets.synthetic.objects.prop import Grip, Prop, wrap_from_left, wrap_from_right
+from hoibench.datasets.synthetic.objects.prop import Grip, Prop, press_from_left, wrap_from_right
 from hoibench.datasets.synthetic.solids import Array, Solid, lathe, tube, union
-
-RIM_FROM_LEFT = ((0.80, 0.0, -0.60), (0.0, -1.0, 0.0))
-"""Palm normal and thumb side of a left hand that lies on a rim from -x."""
 
 
 def bowl(rng: np.random.Generator) -> Prop:
@@ -38,7 +35,9 @@ def bowl(rng: np.random.Generator) -> Prop:
         lathe(np.array(outer + inner), 36),
         "vessel",
         use=wrap_from_right(0.95 * r, 0.62 * high),
-        steady=wrap_from_left(-0.97 * r, 0.048),
+        steady=press_from_left(-0.97 * r, 0.026),
+        facing=0.7,
+        foot=r,
         work_radius=0.5 * (foot + belly * r),
         work_height=0.006,
     )
@@ -57,16 +56,16 @@ def plate(rng: np.random.Generator) -> Prop:
         (0.9 * flat, wall),
         (0, wall),
     ]
-    normal, thumb = RIM_FROM_LEFT
     return Prop(
         "plate",
         lathe(np.array(outer + inner), 40),
         "vessel",
         use=Grip((r - 0.012, 0.0, 0.75 * high), (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), palm=(0.078, 0.0), curl=0.02),
-        steady=Grip((0.012 - r, 0.0, high), normal, thumb, palm=(0.125, 0.0), floor=0.0),
+        steady=press_from_left(-r, 0.018),
         work_radius=flat,
         work_height=wall,
-        facing=0.6,
+        facing=0.7,
+        foot=r,
     )
 
 
@@ -82,7 +81,9 @@ def cup(rng: np.random.Generator) -> Prop:
         lathe(np.array(outer + inner), 32),
         "vessel",
         use=wrap_from_right(middle, 0.52 * high),
-        steady=wrap_from_left(-middle, 0.05),
+        steady=press_from_left(-middle, 0.028),
+        facing=0.7,
+        foot=r,
         work_radius=0.8 * r,
         work_height=high,
     )
@@ -94,10 +95,10 @@ def pan(rng: np.random.Generator) -> Prop:
     foot = rng.uniform(0.80, 0.88) * r
     outer = [(0, 0), (foot, 0), (foot + 0.004, 0.004), (r, high)]
     inner = [(r - wall, high), (foot, 0.006), (0.96 * foot, wall), (0, wall)]
-    z, end = high + 0.008, -r - rng.uniform(0.085, 0.10)
+    z, end = high + 0.008, -r - rng.uniform(0.105, 0.12)
     path = [(0.004 - r, 0, high - 0.006), (-r - 0.012, 0, high), (-r - 0.035, 0, z), (end, 0, z + 0.003)]
     handle = tube(np.array(path), np.array([(0.010, 0.004), (0.008, 0.005), (0.011, 0.008), (0.012, 0.008)]))
-    grip = Grip((-r - 0.058, 0.0, z), (0.0, 0.60, -0.80), (1.0, 0.0, 0.0), oblique=0.35, palm=(0.080, 0.0), floor=0.0)
+    grip = Grip((-r - 0.075, 0.0, z), (0.0, 0.60, -0.80), (1.0, 0.0, 0.0), oblique=0.35, palm=(0.080, 0.0), floor=0.0)
     return Prop(
         "pan",
         union(lathe(np.array(outer + inner), 40), handle),
@@ -105,7 +106,7 @@ def pan(rng: np.random.Generator) -> Prop:
         steady=grip,
         work_radius=foot,
         work_height=wall,
-        facing=0.75,
+        facing=0.35,
     )
 
 
@@ -153,7 +154,9 @@ def teapot(rng: np.random.Generator) -> Prop:
 def _pot(category: str, solid: Solid, bar: float, middle: float, top: float, high: float) -> Prop:
     use = Grip((bar + 0.006, 0.0, middle), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), palm=(0.078, 0.0))
     steady = Grip((bar + 0.006, 0.0, middle), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), palm=(0.078, 0.0), floor=0.0)
-    return Prop(category, solid, "vessel", use=use, steady=steady, work_radius=top, work_height=high, facing=math.pi)
+    return Prop(
+        category, solid, "vessel", use=use, steady=steady, foot=top, work_radius=top, work_height=high, facing=math.pi
+    )
 
 
 def _spout(x0: float, z0: float, x1: float, z1: float) -> Solid:
