@@ -171,7 +171,7 @@ def _table(board: Board, region: str, cards: Mapping[str, int]) -> TableView:
             (key, list(run)) for key, run in groupby((c for _, c in columns), key=lambda column: column.metric.group)
         )
     )
-    return TableView(region, groups, heads, tuple(_sections(board.entrants, rows)), tuple(notes.texts))
+    return TableView(plain(region, 20), groups, heads, tuple(_sections(board.entrants, rows)), tuple(notes.texts))
 
 
 def _head(column: Column, cards: Mapping[str, int]) -> HeadView:

@@ -1,0 +1,117 @@
+import functools
+import http.server
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from hoibench.plugins import load_object
+from leaderboard.build import build
+
+SWITCHES = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def fake():
+    """The module of made-up runs, shared with the tests of results."""
+    return load_object(f"{Path(__file__).parents[1] / 'fake_runs.py'}:MODULE")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium, the one on PATH; tests that need it skip where there is none."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no chromium on PATH: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=SWITCHES.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Open a page at a URL, collecting what its console says; a test ends with an empty console unless it clears it."""
+    contexts, said = [], []
+
+    def open_page(url, **options):
+        contexts.append(chromium.new_context(**options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
+        page.goto(url)
+        page.said = said
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.fixture(scope="session")
+def site(fake, tmp_path_factory):
+    """A page of three realistic runs: a synthetic split with failures and gaps, a single-seed demo, and measured videos."""
+    root = tmp_path_factory.mktemp("site")
+    split = fake.write_run(root / "seen", edit=_trouble, exit={"status": "over_budget", "failures": FAILURES})
+    demo = fake.write_run(root / "demo", fake.REFERENCES, clips=6, seeds=(0,), split="synthetic@1/demo")
+    videos = fake.write_run(
+        root / "videos",
+        fake.METHODS[:4],
+        clips=4,
+        seeds=(0,),
+        metrics=fake.VIDEO,
+        kind="measured",
+        split="videos/all",
+        dataset="videos",
+    )
+    return build([split, demo, videos], root / "page", fake.CARDS)
+
+
+FAILURES = [
+    {"unit": f"svimo/seed-0/{n}", "stage": "score", "reason": "the fitted scale is negative"} for n in range(60)
+]
+
+
+def _trouble(row):
+    if row["method"] == "svimo" and row["metric"] == "rpe@1" and row["clip"].endswith(("_003", "_007")):
+        return row | {"value": None, "status": "failed", "reason": "the fitted scale is negative"}
+    if row["method"] == "das" and row["metric"] == "matching_pixels_dyn/sift-mnn@1":
+        return row | {"value": None, "status": "unavailable", "reason": "weights are absent: fetch them"}
+    return row
+
+
+@pytest.fixture(scope="session")
+def served(site):
+    """The same page over http on a loopback port."""
+    handler = functools.partial(QuietHandler, directory=site.parent)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/index.html"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def screenshot(request):
+    """Save a screenshot under HOIBENCH_SCREENSHOTS, where that names a folder."""
+
+    def save(page, name):
+        if folder := os.environ.get("HOIBENCH_SCREENSHOTS"):
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+    return save

@@ -1,0 +1,187 @@
+"""The page in a real browser, from a file and over http."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+SEEN = "section.board:has(h2:text('test_seen'))"
+TABLE = f"{SEEN} div.table[data-region='full']"
+
+
+@pytest.fixture(params=["file", "http"])
+def url(request, site):
+    return site.as_uri() if request.param == "file" else request.getfixturevalue("served")
+
+
+def sort_by(page, title):
+    page.locator(f"{TABLE} tr.metrics").get_by_role("button", name=title, exact=True).click()
+
+
+def column_of(page, title):
+    heads = page.locator(f"{TABLE} tr.metrics .title").all_inner_texts()
+    return heads.index(title) + 1
+
+
+def orders(page, title):
+    """The sort keys down a column, one list a sortable body, None where there is no number."""
+    place = column_of(page, title)
+    script = (
+        "(bodies, n) => bodies.map(b => [...b.querySelectorAll('tr.row')].map(r => r.cells[n].dataset.order ?? null))"
+    )
+    found = page.locator(f"{TABLE} tbody[data-sortable]").evaluate_all(script, place)
+    return [[None if key is None else float(key) for key in body] for body in found]
+
+
+def is_sorted_with_missing_last(keys, reverse):
+    numbers = [key for key in keys if key is not None]
+    return keys == sorted(numbers, reverse=reverse) + [None] * (len(keys) - len(numbers))
+
+
+def test_the_page_is_styled_and_scripted_and_its_console_is_empty(visit, url, screenshot):
+    page = visit(url)
+    assert page.locator("section.board").count() == 3 and page.locator("article.card").count() == 11
+    assert page.locator("button.theme").is_visible()  # the script ran
+    assert (
+        page.locator(f"{TABLE} td .v").first.evaluate("e => getComputedStyle(e).fontWeight") == "400"
+    )  # the style applies: a reference row
+    screenshot(page, "light")
+
+
+def test_sorting_puts_the_best_first_then_the_worst_and_missing_last_both_ways(visit, site, fake):
+    page = visit(site.as_uri())
+    title = fake.CARDS["matching_pixels_dyn/sift-mnn@1"].title
+    before = orders(page, title)
+    assert any(None in body and len(body) > 1 for body in before)
+    for reverse in (False, True):
+        sort_by(page, title)
+        assert all(is_sorted_with_missing_last(body, reverse) for body in orders(page, title))
+    sort_by(page, title)
+    assert orders(page, title) == before
+
+
+def test_sorting_keeps_reference_rows_in_place_and_tells_assistive_technology(visit, site):
+    page = visit(site.as_uri())
+    names = f"{TABLE} tbody.ceiling .label, {TABLE} tbody.floor .label"
+    before = page.locator(names).all_inner_texts()
+    sort_by(page, "Mat. Pix. (SIFT)")
+    head = page.locator(f"{TABLE} tr.metrics th", has_text="Mat. Pix. (SIFT)")
+    assert head.get_attribute("aria-sort") == "descending"  # more is better, and the best is first
+    sort_by(page, "RPE")
+    assert page.locator(f"{TABLE} th[aria-sort=ascending]").count() == 1 and head.get_attribute("aria-sort") == "none"
+    assert page.locator(names).all_inner_texts() == before
+
+
+def test_the_region_filter_shows_one_region_at_a_time(visit, site):
+    page = visit(site.as_uri())
+    assert page.locator(f"{SEEN} div.table:visible").count() == 1
+    full = page.locator(f"{SEEN} div.table:visible td .v").first.inner_text()
+    page.locator(SEEN).get_by_role("radio", name="foreground").check()
+    assert page.locator(f"{SEEN} div.table:visible").get_attribute("data-region") == "fg"
+    assert page.locator(f"{SEEN} div.table:visible td .v").first.inner_text() != full
+
+
+def test_the_column_filter_hides_groups_and_secondary_metrics(visit, site):
+    page = visit(site.as_uri())
+    shown = lambda: page.locator(f"{TABLE} tr.metrics th:visible .title").all_inner_texts()  # noqa: E731  (read twice below)
+    assert "PSNR" not in shown() and "RPE" in shown()
+    page.locator(SEEN).get_by_label("secondary metrics").check()
+    assert "PSNR" in shown()
+    page.locator(SEEN).get_by_label("Motion, single view").uncheck()
+    assert "RPE" not in shown() and "MV RPE (scene)" in shown()
+    widths = page.locator(f"{TABLE} tr.groups th:visible").evaluate_all("heads => heads.map(h => h.colSpan)")
+    assert sum(widths) == len(shown())
+
+
+def test_everything_can_be_reached_and_worked_with_the_keyboard(visit, site):
+    page = visit(site.as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the boards"
+    button = page.locator(f"{TABLE} tr.metrics").get_by_role("button", name="RPE", exact=True)
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if button.evaluate("e => e === document.activeElement"):
+            break
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    page.keyboard.press("Enter")
+    assert all(is_sorted_with_missing_last(body, False) for body in orders(page, "RPE"))
+    region = page.locator(SEEN).get_by_role("radio", name="full frame")
+    region.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator(f"{SEEN} div.table:visible").get_attribute("data-region") == "fg"
+
+
+def brightness(page):
+    red, green, blue = map(
+        int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]
+    )
+    return (red + green + blue) / 3
+
+
+def test_dark_mode_follows_the_system_until_the_button_says_otherwise(visit, site, screenshot):
+    page = visit(site.as_uri(), color_scheme="dark")
+    assert brightness(page) < 60
+    screenshot(page, "dark")
+    page.locator("button.theme").click()
+    assert brightness(page) > 200 and page.locator("button.theme").inner_text() == "Dark"
+    page.reload()
+    assert brightness(page) > 200
+    assert brightness(visit(site.as_uri(), color_scheme="light")) > 200
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(visit, site, scheme):
+    """WCAG AA: at least 4.5 to 1, for every piece of text that is not itself a mark or hidden."""
+    page = visit(site.as_uri(), color_scheme=scheme)
+    weak = page.evaluate(CONTRAST)
+    assert weak == []
+
+
+CONTRAST = """() => {
+  const channels = (c) => c.match(/[\\d.]+/g).map(Number);
+  const light = (c) => { const [r, g, b] = channels(c).slice(0, 3).map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+                         return .2126 * r + .7152 * g + .0722 * b; };
+  const ground = (e) => { const c = getComputedStyle(e).backgroundColor; return (channels(c)[3] ?? 1) > 0 ? c : ground(e.parentElement); };
+  const weak = new Set();
+  for (const e of document.querySelectorAll('body *')) {
+    if (e.closest('svg') || !e.checkVisibility() || ![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+    const a = light(getComputedStyle(e).color), b = light(ground(e));
+    if ((Math.max(a, b) + .05) / (Math.min(a, b) + .05) < 4.5) weak.add(`${e.tagName}.${e.className}: ${e.textContent.trim().slice(0, 20)}`);
+  }
+  return [...weak];
+}"""
+
+
+def test_without_scripts_the_table_is_whole(visit, site):
+    page = visit(site.as_uri(), java_script_enabled=False)
+    assert page.locator(f"{SEEN} div.table:visible").count() == 2  # both regions
+    assert page.locator(f"{TABLE} tr.metrics th:visible").count() == 12
+    assert page.locator("form.controls:visible, button.theme:visible").count() == 0
+    row = page.locator(f"{TABLE} tr.row", has_text="SyncMV4D").first.inner_text()
+    assert re.search(r"5\.\d+ ●", row) and "24/24" in row
+
+
+def test_a_narrow_screen_scrolls_the_table_and_not_the_page(visit, site, screenshot):
+    page = visit(site.as_uri(), viewport={"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    screenshot(page, "narrow")
+
+
+def test_the_policy_stops_inline_scripts_styles_and_other_origins(visit, site):
+    page = visit(site.as_uri())
+    page.evaluate("""() => {
+      const add = (tag, fill) => { const e = document.createElement(tag); fill(e); document.body.append(e); };
+      add('script', e => { e.textContent = 'window.ran = true'; });
+      add('img', e => { e.src = 'http://127.0.0.1:9/pixel'; });
+      add('div', e => { e.setAttribute('style', 'color: red'); });
+      add('div', e => { e.innerHTML = '<p onclick="window.ran = true" id="trap">x</p>'; });
+      document.getElementById('trap').click();
+    }""")
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.ran") is None
+    blocked = [
+        text for text in page.said if "Content Security Policy" in text or "content security policy" in text.lower()
+    ]
+    assert len(blocked) >= 4
+    page.said.clear()

@@ -1,0 +1,121 @@
+"""The page's text, its files and its refusals."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from leaderboard import build as module
+from leaderboard.build import build, main
+
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'"
+
+
+@pytest.fixture(scope="module")
+def text(site):
+    return site.read_text()
+
+
+def test_the_folder_holds_the_index_and_its_own_assets_only(site):
+    files = {str(path.relative_to(site.parent)) for path in site.parent.rglob("*") if path.is_file()}
+    assert files == {"index.html", "assets/board.css", "assets/board.js"}
+
+
+def test_the_policy_is_there_and_nothing_needs_more_than_it_gives(text):
+    assert f'content="{POLICY}"' in text
+    assert not re.search(r"\sstyle=|\son\w+=|<style|javascript:", text)
+    sources = re.findall(r'(?:src|href)="([^"#][^"]*)"', text)
+    assert all(source.startswith(("assets/", "https://arxiv.org/", "data:image/svg+xml,")) for source in sources)
+
+
+def test_the_banner_warns_of_the_papers_tables(text):
+    assert "must not be compared with the papers’ tables" in text
+
+
+def test_kinds_stand_apart(text):
+    sections = re.findall(r'<section class="(board \w+|reported)"', text)
+    assert sections == ["board measured", "board synthetic", "board synthetic", "reported"]
+
+
+def test_every_note_is_cited_and_every_citation_has_its_note(text):
+    cited, defined = (
+        set(re.findall(r'href="#(b[^"]*-note-\d+)"', text)),
+        set(re.findall(r'id="(b[^"]*-note-\d+)"', text)),
+    )
+    assert cited == defined != set()
+    assert "weights are absent: fetch them" in text
+
+
+def test_every_internal_link_has_its_target(text):
+    targets = re.findall(r'\bid="([^"]+)"', text)
+    assert len(targets) == len(set(targets))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(targets)
+
+
+def test_a_failed_clip_shows_both_numbers_and_the_count(text):
+    assert re.search(r'2 failed</span><span class="extra">\d+\.\d+ without</span><span class="n short">22/24', text)
+
+
+def test_failures_are_listed_and_cut(text):
+    assert "60 failed" in text and "… and 20 more in run.json." in text
+
+
+def test_the_single_seed_rows_say_so(text):
+    assert "one seed" in text and "Not ranked: one seed; a generative method is ranked with at least 3." in text
+
+
+def test_cards_are_printed_with_their_known_failure(text, fake):
+    assert all(f"<code>{metric}</code>" in text for metric in fake.CARDS)
+    assert "Saturates on a table top." in text and "e = |sP-X| / max(|X|, 0.01)" in text
+
+
+def test_the_drawing_of_an_interval_agrees_with_its_text(text):
+    bars = re.findall(
+        r'<rect class="range" x="([\d.]+)" y="1.5" width="([\d.]+)" height="4"/><circle class="dot" cx="([\d.]+)"', text
+    )
+    assert len(bars) > 50
+    assert all(
+        float(x) - 0.1 <= float(mean) <= float(x) + float(width) + 0.1 and 0 <= float(x) <= 76
+        for x, width, mean in bars
+    )
+
+
+def test_the_html_is_well_formed(text):
+    """As XML, after closing the void elements: an unclosed or misnested tag anywhere is an error."""
+    body = re.sub(r"<(meta|link|input)\b([^>]*)>", r"<\1\2/>", text.partition("<html")[2])
+    body = re.sub(r"\s(checked|hidden|defer|open|data-sortable|data-secondary)(?=[\s/>])", r' \1=""', "<html" + body)
+    ET.fromstring(body)
+
+
+def test_a_second_build_replaces_the_page(fake, tmp_path):
+    one = fake.write_run(tmp_path / "one", fake.REFERENCES[:1], clips=2, seeds=(0,))
+    two = fake.write_run(tmp_path / "two", fake.REFERENCES[:1], clips=2, seeds=(0,), split="synthetic@1/val")
+    first = build([one], tmp_path / "page", fake.CARDS).read_text()
+    index = build([two], tmp_path / "page", fake.CARDS)
+    assert "synthetic@1/val" in index.read_text() and "synthetic@1/val" not in first
+    assert build([one], tmp_path / "page", fake.CARDS).read_text() == first  # same runs, same bytes
+
+
+def test_a_build_that_fails_leaves_the_old_page(fake, tmp_path, monkeypatch):
+    run = fake.write_run(tmp_path / "one", fake.REFERENCES[:1], clips=2, seeds=(0,))
+    before = build([run], tmp_path / "page", fake.CARDS).read_bytes()
+    monkeypatch.setattr(module, "MAX_INDEX_BYTES", 1000)
+    with pytest.raises(ValueError, match="more than 1000: put fewer runs on one page"):
+        build([run], tmp_path / "page", fake.CARDS)
+    assert (tmp_path / "page" / "index.html").read_bytes() == before
+    assert not list((tmp_path / "page").rglob(".tmp-*"))
+
+
+def test_the_page_of_no_run_says_so(tmp_path, fake):
+    assert "No run was given to this page." in build([], tmp_path / "page", fake.CARDS).read_text()
+
+
+def test_the_command_line_builds_or_names_the_broken_run(fake, tmp_path, capsys):
+    run = fake.write_run(tmp_path / "one", fake.REFERENCES[:1], clips=2, seeds=(0,))
+    assert main([str(run), "--out", str(tmp_path / "page")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "page" / "index.html")
+    (run / "run.json").write_text(json.dumps({"schema": "other"}))
+    with pytest.raises(SystemExit) as stop:
+        main([str(run), "--out", str(tmp_path / "page")])
+    assert stop.value.code == 2 and "schema is 'other'" in capsys.readouterr().err

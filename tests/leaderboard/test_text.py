@@ -1,0 +1,76 @@
+"""Strings, links and numbers of the page."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leaderboard.text import decimals, number, plain, web_link
+
+
+@given(st.text(), st.integers(1, 50))
+def test_plain_text_is_short_printable_and_stable(text, limit):
+    shown = plain(text, limit)
+    assert len(shown) <= limit and plain(shown, limit) == shown
+    shown.encode()  # a lone surrogate would not encode
+    assert all(c.isprintable() or c == "\u00a0" or c.isspace() for c in shown)
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "shown"),
+    [(0.0, 3, "0"), (0.95623, 4, "0.9562"), (-1.25, 1, "−1.2"), (3e-7, 2, "3e−07"), (529.44, 1, "529.4")],
+)
+def test_numbers_by_hand(value, places, shown):
+    assert number(value, places) == shown
+
+
+@given(st.floats(-1e6, 1e6), st.integers(0, 6))
+def test_only_zero_is_shown_as_zero(value, places):
+    shown = float(number(value, places).replace("−", "-"))
+    assert (shown == 0) == (value == 0)
+    assert abs(shown - value) <= max(0.51 * 10**-places, abs(value) * 0.51) if shown else True
+
+
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [
+        ([0.9562, 0.4521], 4),
+        ([529.4, 33.8, 137.5], 1),
+        ([0.0134, 0.0103], 5),
+        ([12000.0], 0),
+        ([], 0),
+        ([0.0], 0),
+        ([1e-12], 6),
+    ],
+)
+def test_decimals_show_four_digits_of_the_typical_value(values, places):
+    assert decimals(values) == places
+
+
+@pytest.mark.parametrize("url", ["https://arxiv.org/abs/2511.19319", "http://example.org/?a=1&b=2"])
+def test_web_addresses_become_links(url):
+    assert web_link(url) == url
+
+
+SCHEMES = [
+    "javascript:alert(1)",
+    "JAVASCRIPT:alert(1)",
+    "java\nscript:x",
+    "data:text/html,x",
+    "ftp://a.b",
+    "//evil.example",
+]
+MALFORMED = [
+    " https://a.b",
+    "https://a.b/ c",
+    "https:",
+    "https://[",
+    "http://\u0430.b",
+    None,
+    "",
+    "https://a.b/" + "x" * 300,
+]
+
+
+@pytest.mark.parametrize("url", [*SCHEMES, *MALFORMED])
+def test_nothing_else_does(url):
+    assert web_link(url) is None
