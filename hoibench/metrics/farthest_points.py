@@ -62,27 +62,37 @@ def farthest_points(clouds: Sequence[Array], counts: Sequence[int], seed: int = 
 
 def _thin_batch(clouds: Sequence[Array], count: int, direction: Array) -> list[Array]:
     """Each cloud's points by order of taking, ``count`` of them, or all where it has fewer."""
+    # argmax takes the first of equals: sorted by coordinates, the smaller ones.
+    sorted_clouds = [cloud[np.lexsort(cloud.T[::-1])] for cloud in clouds]
     sizes = np.array([len(cloud) for cloud in clouds])
-    # Coordinates apart, (3, F, n): every step below then runs over contiguous memory.
-    axes = np.zeros((3, len(clouds), sizes.max()))
-    for f, cloud in enumerate(clouds):
-        axes[:, f, : sizes[f]] = cloud[np.lexsort(cloud.T[::-1])].T  # argmax takes the first: ties by coordinates
-    absent = np.arange(sizes.max()) >= sizes[:, None]
     rows = np.arange(len(clouds))
-    along = sum(axis * d for axis, d in zip(axes, direction, strict=True))
-    farthest = np.where(absent, -np.inf, along).argmax(axis=1)
-    nearest = np.where(absent, -1.0, np.inf)  # squared distance to the points taken; -1 once taken itself
+    table = np.zeros((len(clouds), 5, sizes.max()))
+    farthest = np.zeros(len(clouds), dtype=np.intp)
+    for f, cloud in enumerate(sorted_clouds):
+        table[f, :, : sizes[f]] = _homogeneous(cloud)
+        farthest[f] = np.argmax(sum(axis * d for axis, d in zip(cloud.T, direction, strict=True)))
+    # Squared distance to the points taken; -1 for a point that is taken itself, or that pads its cloud.
+    nearest = np.where(np.arange(sizes.max()) < sizes[:, None], np.inf, -1.0)
     taken = np.empty((len(clouds), count), dtype=np.intp)
-    square, term = np.empty_like(nearest), np.empty_like(nearest)
+    square, plane = np.empty((len(clouds), 1, sizes.max())), np.ones((len(clouds), 1, 5))
     for step in range(count):
         taken[:, step] = farthest
-        np.subtract(axes[0], axes[0, rows, farthest, None], out=square)
-        np.multiply(square, square, out=square)
-        for axis in axes[1:]:
-            np.subtract(axis, axis[rows, farthest, None], out=term)
-            np.multiply(term, term, out=term)
-            np.add(square, term, out=square)
-        np.minimum(nearest, square, out=nearest)
+        point = table[rows, :, farthest]
+        plane[:, 0, :3], plane[:, 0, 3] = -2.0 * point[:, :3], point[:, 4]
+        np.matmul(plane, table, out=square)
+        np.minimum(nearest, square[:, 0], out=nearest)
         nearest[rows, farthest] = -1.0
         farthest = nearest.argmax(axis=1)
-    return [axes[:, f, taken[f, : sizes[f]]].T for f in range(len(clouds))]
+    return [cloud[taken[f, : sizes[f]]] for f, cloud in enumerate(sorted_clouds)]
+
+
+def _homogeneous(cloud: Array) -> Array:
+    """Rows x, y, z, 1, |x|^2, on which (-2 p, |p|^2, 1) is |x - p|^2: one product a step.
+
+    Coordinates are whole steps of a grid of 2^24 across the cloud, so that each product and sum is a whole number under 2^53, exact in
+    any order of addition: equal distances stay equal, and none depends on where in a batch a point stands.
+    """
+    low = cloud.min(axis=0)
+    _, exponent = np.frexp((cloud - low).max())
+    x = np.rint(np.ldexp(cloud - low, 24 - int(exponent)))
+    return np.vstack([x.T, np.ones(len(x)), np.square(x).sum(axis=1)])
