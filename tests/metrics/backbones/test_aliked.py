@@ -1,0 +1,85 @@
+"""ALIKED: the network's grid is the image's, and its weights are those of the registry."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from hoibench.metrics.backbones.aliked import Aliked, load_aliked
+from hoibench.weights import WeightsMissing, all_weights
+
+
+@pytest.fixture(scope="module")
+def aliked(field_data):
+    return load_aliked("cpu", field_data / "aliked")
+
+
+@pytest.fixture(scope="module")
+def image():
+    rng = np.random.default_rng(0)
+    noise = cv2.GaussianBlur(rng.random((160, 220, 3)).astype(np.float32), (0, 0), 2.0)
+    return cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+
+
+class Corners(torch.nn.Module):
+    """Stands in for the network: it records its input and answers with the corners of it."""
+
+    def forward(self, images):
+        self.seen = images
+        height, width = images.shape[-2:]
+        self.keypoints = torch.tensor([[0.0, 0.0], [width - 1.0, height - 1.0], [(width - 1) / 2, (height - 1) / 2]])
+        self.descriptors = torch.zeros(3, 8)
+        return [self]
+
+
+@pytest.mark.parametrize(
+    ("size", "given"), [((511, 700), (1022, 1400)), ((512, 700), (512, 700)), ((64, 96), (128, 192))]
+)
+def test_small_images_are_doubled_and_points_come_back_on_their_own_grid(size, given):
+    network = Corners()
+    image = np.zeros((*size, 3), np.uint8)
+    image[..., 1] = 51
+    points = Aliked(network, "cpu").describe(image).points
+    assert network.seen.shape == (1, 3, *given)
+    assert network.seen[0, :, 5, 5].tolist() == pytest.approx([0.0, 0.2, 0.0])
+    outside = (
+        0.25 if given != size else 0.0
+    )  # the first of the doubled pixels lies a quarter pixel outside of the first centre
+    height, width = size
+    wanted = [[-outside, -outside], [width - 1 + outside, height - 1 + outside], [(width - 1) / 2, (height - 1) / 2]]
+    assert np.allclose(points, wanted, atol=1e-4)
+
+
+def test_without_weights_the_command_is_given(monkeypatch, tmp_path):
+    monkeypatch.delenv("HOIBENCH_WEIGHTS", raising=False)
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
+    with pytest.raises(WeightsMissing, match="hoibench.weights fetch aliked-n16"):
+        load_aliked("cpu", tmp_path)
+
+
+@pytest.mark.field
+def test_matches_follow_a_shift(aliked, image):
+    a, b = aliked.describe(image[:140, :200]), aliked.describe(image[6:146, 10:210])
+    pairs = aliked.match(a, b)
+    moved = a.points[pairs[:, 0]] - b.points[pairs[:, 1]]
+    assert len(pairs) > 100
+    assert np.median(np.linalg.norm(moved - (10, 6), axis=1)) < 0.25
+
+
+@pytest.mark.field
+def test_the_strongest_2048_points_are_taken(aliked):
+    rng = np.random.default_rng(0)
+    features = aliked.describe(rng.integers(0, 256, (256, 384, 3), dtype=np.uint8))
+    assert features.points.shape == (2048, 2)
+    assert features.descriptors.shape == (2048, 128)
+    assert np.allclose(np.linalg.norm(features.descriptors, axis=1), 1, atol=1e-5)
+    assert aliked.weights == {"aliked-n16": all_weights()["aliked-n16"].sha256}
+
+
+@pytest.mark.field
+def test_an_image_gives_the_same_features_whatever_came_before(aliked, image):
+    first = aliked.describe(image)
+    aliked.describe(image[:100, :120])
+    again = aliked.describe(image)
+    assert np.array_equal(first.points, again.points)
+    assert np.array_equal(first.descriptors, again.descriptors)

@@ -1,0 +1,72 @@
+"""Mutual nearest neighbours against plain loops."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from hoibench.metrics.backbones.features import mutual_pairs, nearest
+
+
+def descriptors(most=9):
+    """Whole numbers, so that ties happen and distances are exact in float32."""
+    return st.integers(0, most).flatmap(
+        lambda n: arrays(np.float32, (n, 3), elements=st.integers(0, 6).map(float), fill=st.nothing())
+    )
+
+
+def naive_pairs(a, b, ratio=None, most=None):
+    """Each step as a sentence: my nearest, and I am its nearest, and both of us are clear about it."""
+    pairs = []
+    for i, x in enumerate(a):
+        to_b = [float(np.linalg.norm(x - y)) for y in b]
+        if not to_b:
+            continue
+        j = to_b.index(min(to_b))
+        to_a = [float(np.linalg.norm(b[j] - y)) for y in a]
+        if to_a.index(min(to_a)) != i:
+            continue
+        clear = True
+        if ratio is not None:
+            for distances, k in ((to_b, j), (to_a, i)):
+                others = distances[:k] + distances[k + 1 :]
+                clear &= distances[k] < ratio * min(others, default=np.inf)
+        if most is not None:
+            clear &= to_b[j] < most
+        if clear:
+            pairs.append((i, j))
+    return pairs
+
+
+@given(descriptors(), descriptors(), st.sampled_from([None, 0.83]), st.sampled_from([None, 2.5]))
+def test_pairs_are_those_of_plain_loops(a, b, ratio, most):
+    assert list(map(tuple, mutual_pairs(a, b, ratio, most).tolist())) == naive_pairs(a, b, ratio, most)
+
+
+@given(arrays(np.float32, (8, 4), elements=st.floats(-1, 1, width=32), unique=True), st.permutations(range(8)))
+def test_swapping_the_images_swaps_the_pairs(a, order):
+    b = (a * np.float32(1.1))[order]
+    pairs, swapped = mutual_pairs(a, b, ratio=0.8), mutual_pairs(b, a, ratio=0.8)
+    assert sorted(swapped[:, ::-1].tolist()) == pairs.tolist()
+
+
+def test_a_permutation_is_undone():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(50, 16)).astype(np.float32)
+    order = rng.permutation(50)
+    pairs = mutual_pairs(a, a[order], ratio=0.8)
+    assert np.array_equal(order[pairs[:, 1]], pairs[:, 0])
+    assert len(pairs) == 50
+
+
+def test_a_lone_descriptor_has_no_second_neighbour():
+    forward, backward = nearest(np.ones((2, 3), np.float32), np.zeros((1, 3), np.float32))
+    assert np.isinf(forward.second).all()
+    assert backward.second[0] == pytest.approx(np.sqrt(3))
+
+
+def test_the_bounds_are_strict():
+    a, b = np.array([[0.0], [10.0]], np.float32), np.array([[1.0], [10.0]], np.float32)
+    assert mutual_pairs(a, b, most=1.0).tolist() == [[1, 1]]
+    assert mutual_pairs(a, b, most=1.0001).tolist() == [[0, 0], [1, 1]]

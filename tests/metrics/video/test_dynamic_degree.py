@@ -1,0 +1,122 @@
+"""Dynamic degree: VBench's count on given flows, and what real motion gives."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from hoibench.metrics.dynamic_degree import DynamicDegree, continuous, dynamic_degree, verdict
+from hoibench.metrics.flow import Motion
+from hoibench.metrics.outcome import NotApplicable
+
+
+def degree(*scores, sampled=None):
+    return DynamicDegree(scores, threshold=3.0, sampled=sampled or len(scores) + 1, step=1, side=128)
+
+
+@pytest.mark.parametrize(("sampled", "needed"), [(2, 0), (3, 1), (6, 2), (10, 2), (14, 4), (16, 4), (49, 12), (81, 20)])
+def test_the_count_needed_is_vbenchs(sampled, needed):
+    assert degree(sampled=sampled).needed == needed
+
+
+def test_a_pair_must_exceed_the_threshold():
+    assert degree(3.0, 3.0001, 2.9, None).moved == 1
+
+
+def test_a_video_is_dynamic_from_the_needed_pairs_on():
+    still, fast = [0.0] * 12, [9.0] * 3
+    assert degree(*fast, *still).dynamic is False  # 16 frames need 4
+    assert degree(*fast, 9.0, *still[1:]).dynamic is True
+
+
+def test_one_or_two_frames_have_no_verdict():
+    assert degree(sampled=1).dynamic is None
+    assert degree(9.0).dynamic is None
+
+
+def test_the_continuous_form_is_the_mean_score_over_the_short_side():
+    assert degree(1.0, None, 3.0).relative == pytest.approx(2.0 / 128)
+    assert degree(None, None).relative is None
+
+
+@pytest.mark.parametrize(("fps", "sampled"), [(8, list(range(13))), (16, [0, 2, 4, 6, 8, 10, 12]), (30, [0, 4, 8, 12])])
+def test_consecutive_sampled_frames_are_compared(fps, sampled):
+    frames = np.zeros((13, 128, 128, 3), np.uint8) + np.arange(13, dtype=np.uint8)[:, None, None, None]
+    pairs = []
+
+    def record(a, b):
+        pairs.append((int(a.image[0, 0, 0]), int(b.image[0, 0, 0])))
+        return Motion(0.0, np.zeros(a.size, bool))
+
+    found = dynamic_degree(frames, fps, pair_motion=record)
+    assert pairs == list(pairwise(sampled))
+    assert found.sampled == len(sampled)
+
+
+def test_small_frames_are_not_applicable(case_of):
+    frames = np.zeros((3, 127, 192, 3), np.uint8)
+    with pytest.raises(NotApplicable, match="127x192"):
+        dynamic_degree(frames, 8)
+    with pytest.raises(NotApplicable):
+        list(verdict(case_of(frames[None])))
+    assert dynamic_degree(np.zeros((3, 128, 192, 3), np.uint8), 8).dynamic is False
+
+
+@pytest.mark.parametrize(("speed", "dynamic"), [(0, False), (1, False), (6, True)])
+def test_a_moving_texture_is_dynamic_above_the_threshold(texture, speed, dynamic):
+    wide = texture(128, 260)
+    frames = np.stack([wide[:, 60 - speed * n : 252 - speed * n] for n in range(9)])
+    found = dynamic_degree(frames, fps=8)  # the threshold is 3 px
+    assert found.dynamic is dynamic
+    assert found.relative == pytest.approx(speed / 128, rel=0.2, abs=1e-12)
+
+
+def test_the_same_motion_in_more_frames_gives_the_same_verdict(texture):
+    wide = texture(128, 260)
+    frames = np.stack([wide[:, 60 - 2 * n : 252 - 2 * n] for n in range(17)])
+    assert dynamic_degree(frames, fps=8).dynamic is False  # 2 px a pair
+    assert dynamic_degree(frames, fps=16).dynamic is True  # 4 px a pair
+
+
+def test_foreground_and_background_are_told_apart(stage):
+    video, masks = stage(views=1, speed=5)
+    assert dynamic_degree(video[0], 8, masks[0]).dynamic is True
+    still_front, front = stage(views=1, speed=0)
+    still_front[0, :, :, :60] = video[0][:, :, 66:126]  # something moves, left of the foreground
+    assert dynamic_degree(still_front[0], 8).dynamic is True
+    assert dynamic_degree(still_front[0], 8, front[0]).dynamic is False
+
+
+def test_the_clips_value_is_the_mean_of_its_views_and_comes_last(case_of, stage):
+    moving, masks = stage(views=2)
+    video = moving.copy()
+    video[1] = moving[1, :1]
+    for metric, one in ((verdict, 1.0), (continuous, dynamic_degree(video[0], 8).relative)):
+        rows = list(metric(case_of(video, masks=masks)))
+        assert [(row.region, row.view) for row in rows] == [
+            ("full", "view-0"),
+            ("full", "view-1"),
+            ("full", None),
+            ("fg", "view-0"),
+            ("fg", "view-1"),
+            ("fg", None),
+        ]
+        assert [row.value for row in rows[:3]] == pytest.approx([one, 0.0, one / 2])
+        assert rows[0].details["flow"] == "dis-medium"
+        assert (rows[0].n_scored, rows[0].n_expected) == (8, 8)
+
+
+def test_two_frames_are_undefined_and_said_so(case_of, stage):
+    rows = list(verdict(case_of(stage(frames=2)[0])))
+    assert {row.status for row in rows} == {"undefined"}
+    assert "1 or 2 sampled frames" in rows[-1].reason
+    assert list(continuous(case_of(stage(frames=2)[0])))[-1].value > 0
+
+
+def test_a_foreground_that_is_never_there_does_not_move(case_of, stage):
+    video, masks = stage()
+    case = case_of(video, masks=masks & False)
+    last = list(verdict(case))[-1]
+    assert (last.region, last.value) == ("fg", 0.0)
+    last = list(continuous(case))[-1]
+    assert (last.region, last.status, last.n_scored, last.n_expected) == ("fg", "undefined", 0, 3)

@@ -1,0 +1,97 @@
+"""Flow, and the numbers of VBench's rule."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from hoibench.metrics.flow import (
+    check_flow_size,
+    dis_flow,
+    motion,
+    motion_threshold,
+    sampling_step,
+    shared_motion,
+    top_mean,
+)
+from hoibench.metrics.outcome import NotApplicable
+from hoibench.metrics.regions import region_frame
+
+
+def test_flow_follows_a_shift(texture):
+    wide = texture(160, 240)
+    image, other = wide[10:150, 20:220], wide[7:147, 14:214]  # content moves 6 px right and 3 px down
+    flow = dis_flow(image, other)
+    assert flow.shape == (140, 200, 2)
+    assert np.abs(flow[20:-20, 20:-20] - (6, 3)).mean() < 0.1
+
+
+def test_equal_images_have_no_flow(texture):
+    image = texture(128, 192)
+    assert not dis_flow(image, image).any()
+
+
+def test_flow_owes_nothing_to_earlier_calls(texture):
+    a, b, c = (texture(128, 192, seed) for seed in range(3))
+    first = dis_flow(a, b)
+    dis_flow(c, a)
+    assert np.array_equal(dis_flow(a, b), first)
+
+
+@pytest.mark.parametrize(
+    ("fps", "step"),
+    [(1, 1), (8, 1), (10, 1), (12, 2), (15, 2), (16, 2), (20, 2), (24, 3), (25, 3), (29.97, 4), (30, 4), (60, 8)],
+)
+def test_the_step_is_vbenchs(fps, step):
+    assert sampling_step(fps) == step
+
+
+def test_the_threshold_is_vbenchs():
+    assert motion_threshold((480, 704)) == 11.25
+    assert motion_threshold((256, 128)) == 3.0
+
+
+@given(arrays(np.float64, st.integers(1, 200), elements=st.floats(0, 100)))
+def test_the_top_mean_is_that_of_sorted_magnitudes(magnitudes):
+    count = max(1, int(0.05 * len(magnitudes)))
+    assert top_mean(magnitudes) == pytest.approx(sorted(magnitudes)[-count:] @ np.full(count, 1 / count))
+
+
+def test_nothing_has_no_top_mean():
+    assert top_mean(np.empty(0)) is None
+
+
+def test_motion_counts_only_inside_the_mask(texture):
+    wide = texture(128, 220)
+    image, other = wide[:, 20:212].copy(), wide[:, 20:212].copy()
+    other[:, 96:] = wide[:, 108:204]  # the right half moves by 8 px
+    left = np.zeros((128, 192), bool)
+    left[:, :80] = True
+    assert motion(region_frame(image), region_frame(other)).score > 6
+    moved = motion(region_frame(image, left), region_frame(other, left))
+    assert moved.score == 0.0
+    assert not moved.moving.any()
+    assert motion(region_frame(image, left & False), region_frame(other)).score is None
+
+
+def test_moving_is_above_the_threshold(texture):
+    wide = texture(128, 220)
+    moving = motion(region_frame(wide[:, 20:212]), region_frame(wide[:, 14:206])).moving  # 6 px, the threshold is 3
+    assert moving[20:-20, 20:-20].mean() > 0.99
+    slow = motion(region_frame(wide[:, 20:212]), region_frame(wide[:, 18:210])).moving  # 2 px
+    assert slow[20:-20, 20:-20].mean() < 0.01
+
+
+def test_a_pair_is_computed_once_a_case(case_of, texture):
+    case = case_of(np.stack([[texture(128, 192, seed) for seed in range(2)]]))
+    frames = [region_frame(image) for image in case.video[0]]
+    assert shared_motion(case, *frames) is shared_motion(case, *frames)
+    assert shared_motion(case, *frames) is not shared_motion(case, *frames[::-1])
+
+
+def test_small_frames_are_not_applicable():
+    check_flow_size((128, 128))
+    for size in ((127, 300), (300, 127)):
+        with pytest.raises(NotApplicable, match=f"{size[0]}x{size[1]}"):
+            check_flow_size(size)

@@ -1,0 +1,160 @@
+"""Matching pixels as rows: counts, ratios to the truth, and what of the matches moves."""
+
+import numpy as np
+import pytest
+
+from hoibench.metrics import matching_pixels_aliked, matching_pixels_sift
+from hoibench.metrics.backbones.sift import Sift
+from hoibench.metrics.card import all_cards
+from hoibench.metrics.matching_pixels import matching_pixels
+from hoibench.metrics.outcome import Failed, NotApplicable, Unavailable, Undefined
+from hoibench.metrics.view_matches import match_views
+
+
+def last(rows):
+    return list(rows)[-1]
+
+
+def noise(like, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, like.shape, dtype=np.uint8)
+
+
+def test_rows_give_each_pair_and_then_the_clip(case_of, stage):
+    video, masks = stage()
+    rows = list(matching_pixels_sift.measure(case_of(video, masks=masks)))
+    pairs = ["view-0|view-1", "view-0|view-2", "view-1|view-2"]
+    assert [(row.region, row.pair) for row in rows] == [(r, p) for r in ("full", "fg") for p in (*pairs, None)]
+    counts = [pair.counts for pair in match_views(video, Sift())]
+    assert [row.details["counts"] for row in rows[:3]] == [list(count) for count in counts]
+    assert rows[3].value == pytest.approx(np.mean(counts)) == matching_pixels(video, Sift())
+    assert (rows[3].n_scored, rows[3].details["stride"]) == (9, 4)
+    assert 0 < rows[3].details["inlier_ratio"] <= 1
+    assert rows[3].value <= rows[3].details["raw"]
+
+
+def test_the_foreground_has_fewer_matches_than_the_frame(case_of, stage):
+    video, masks = stage()
+    values = {
+        row.region: row.value for row in matching_pixels_sift.measure(case_of(video, masks=masks)) if not row.pair
+    }
+    assert 0 < values["fg"] < values["full"]
+
+
+def test_views_of_one_scene_match_and_noise_does_not(stage):
+    video = stage()[0]
+    assert matching_pixels(video, Sift()) > 10 * matching_pixels(noise(video), Sift())
+
+
+def test_nothing_to_match_is_zero_without_a_ratio_of_inliers(case_of):
+    row = last(matching_pixels_sift.measure(case_of(np.full((2, 5, 128, 128, 3), 127, np.uint8))))
+    assert row.value == 0.0
+    assert row.details["inlier_ratio"] is None
+
+
+def test_the_truth_against_itself_is_one(case_of, stage):
+    video, masks = stage()
+    rows = list(matching_pixels_sift.measure_rel(case_of(video, truth=video, truth_masks=masks)))
+    assert [(row.region, row.value, row.pair) for row in rows] == [("full", 1.0, None), ("fg", 1.0, None)]
+
+
+def test_the_ratio_is_of_sums_over_the_clip(case_of, stage):
+    truth = stage(seed=0)[0]
+    video = truth.copy()
+    video[0] = noise(video[0])
+    row = last(matching_pixels_sift.measure_rel(case_of(video, truth=truth)))
+    sums = [sum(sum(pair.counts) for pair in match_views(v, Sift())) for v in (video, truth)]
+    assert row.value == pytest.approx(sums[0] / sums[1])
+    assert row.value < 0.5
+    assert (row.details["generated"], row.details["truth"]) == tuple(sums)
+
+
+def test_a_truth_with_few_matches_gives_no_ratio(case_of, stage):
+    video = stage()[0]
+    row = last(matching_pixels_sift.measure_rel(case_of(video, truth=np.zeros_like(video))))
+    assert (row.status, row.value) == ("undefined", None)
+    assert "0 matches, fewer than 50" in row.reason
+
+
+def test_the_ratio_needs_a_truth_of_the_same_shape(case_of, stage):
+    video, masks = stage()
+    with pytest.raises(NotApplicable, match="no true video"):
+        list(matching_pixels_sift.measure_rel(case_of(video)))
+    with pytest.raises(Failed, match="no ratio"):
+        list(matching_pixels_sift.measure_rel(case_of(video, truth=video[:, :-1])))
+    row = last(matching_pixels_sift.measure_rel(case_of(video, masks=masks, truth=video)))
+    assert (row.region, row.status, row.reason) == ("fg", "not_applicable", "the truth has no masks")
+
+
+def test_a_frozen_video_has_no_moving_matches(case_of, stage):
+    video = stage()[0].copy()
+    moving = last(matching_pixels_sift.measure_dyn(case_of(video)))
+    video[:] = video[:, :1]
+    frozen = case_of(video)
+    assert last(matching_pixels_sift.measure_dyn(frozen)).value == 0.0
+    assert last(matching_pixels_sift.measure(frozen)).value > moving.value > 0
+
+
+def test_moving_matches_lie_on_what_moves(case_of, stage):
+    video, masks = stage(speed=5)  # the threshold is 3 px
+    (pair, *_) = match_views(video, Sift())
+    on_front = [
+        int((m.inlier & masks[0, n][tuple(np.rint(m.a).astype(int).T[::-1])]).sum())
+        for n, m in zip(pair.frames, pair.matches, strict=True)
+    ]
+    row = next(iter(matching_pixels_sift.measure_dyn(case_of(video))))
+    assert row.details["flow"] == "dis-medium"
+    assert sum(row.details["counts"]) == pytest.approx(sum(on_front), rel=0.25)
+    slow = case_of(stage(speed=2)[0])
+    assert last(matching_pixels_sift.measure_dyn(slow)).value < row.value / 5
+
+
+def test_moving_matches_need_two_frames_of_128_px(case_of, stage):
+    video = stage()[0]
+    with pytest.raises(NotApplicable, match="127x192"):
+        list(matching_pixels_sift.measure_dyn(case_of(video[:, :, :127])))
+    with pytest.raises(Undefined, match="1 frames at 8 fps"):
+        list(matching_pixels_sift.measure_dyn(case_of(video[:, :1])))
+
+
+def test_the_order_of_metrics_does_not_matter(case_of, stage):
+    video, masks = stage()
+    metrics = [matching_pixels_sift.measure, matching_pixels_sift.measure_dyn, matching_pixels_sift.measure_rel]
+    case = case_of(video, masks=masks, truth=stage(seed=5)[0], truth_masks=masks)
+    forward = [[row.value for row in metric(case)] for metric in metrics]
+    case = case_of(video, masks=masks, truth=stage(seed=5)[0], truth_masks=masks)
+    assert [[row.value for row in metric(case)] for metric in metrics[::-1]] == forward[::-1]
+
+
+def test_without_weights_aliked_is_unavailable(case_of, stage, monkeypatch, tmp_path):
+    monkeypatch.delenv("HOIBENCH_WEIGHTS", raising=False)
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
+    case = case_of(stage()[0])
+    for metric in (
+        matching_pixels_aliked.measure,
+        matching_pixels_aliked.measure_rel,
+        matching_pixels_aliked.measure_dyn,
+    ):
+        with pytest.raises(Unavailable, match="python -m hoibench.weights fetch aliked-n16"):
+            list(metric(case))
+
+
+def test_cards_say_what_they_need():
+    cards = {id: card for id, card in all_cards().items() if id.startswith(("matching_pixels", "dynamic_degree"))}
+    assert len(cards) == 8
+    for id, card in cards.items():
+        assert callable(card.load())
+        assert ("offline" in card.presets) == ("aliked" not in id)
+        assert card.weights == (("aliked-n16",) if "aliked" in id else ())
+        assert card.regions == ("full", "fg")
+        assert ("truth.video" in card.needs) == ("_rel/" in id)
+
+
+@pytest.mark.field
+def test_aliked_rows_name_their_weights(case_of, stage, field_data):
+    video = stage(views=2, frames=5)[0]
+    case = case_of(video, truth=video, weights=field_data / "aliked")
+    rows = list(matching_pixels_aliked.measure(case))
+    assert rows[-1].value > 100
+    assert set(rows[-1].weights) == {"aliked-n16"}
+    assert last(matching_pixels_aliked.measure_rel(case)).value == 1.0
+    assert 0 < last(matching_pixels_aliked.measure_dyn(case)).value < rows[-1].value

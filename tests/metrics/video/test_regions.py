@@ -1,0 +1,57 @@
+"""Regions: what a metric sees of a frame."""
+
+import numpy as np
+import pytest
+
+from hoibench.metrics.outcome import Failed
+from hoibench.metrics.regions import region_frame, regions
+
+VIDEO = np.arange(2 * 3 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 3, 4, 6, 3)
+OWN = np.zeros((2, 3, 4, 6), bool)
+OWN[..., 2] = True
+TRUE = ~OWN
+
+
+def test_outside_of_the_mask_is_grey():
+    frame = region_frame(VIDEO[0, 1], OWN[0, 1])
+    assert np.array_equal(frame.image[:, 2], VIDEO[0, 1][:, 2])
+    assert (np.delete(frame.image, 2, axis=1) == 127).all()
+    assert frame.size == (4, 6)
+
+
+def test_the_full_frame_is_untouched():
+    assert np.array_equal(region_frame(VIDEO[0, 0]).image, VIDEO[0, 0])
+
+
+def test_equal_frames_share_a_digest_and_others_do_not():
+    image, mask = VIDEO[0, 0], OWN[0, 0]
+    grey = np.full((4, 6, 3), 127, np.uint8)
+    same = region_frame(image.copy(), mask.copy()).digest
+    assert region_frame(image, mask).digest == same
+    others = [
+        region_frame(image),
+        region_frame(image, ~mask),
+        region_frame(VIDEO[0, 1], mask),
+        region_frame(image.reshape(6, 4, 3)),
+        region_frame(grey, mask),  # the painted images of these two are equal, the masks are not
+        region_frame(grey, ~mask),
+        region_frame(grey),
+    ]
+    assert len({same, *(frame.digest for frame in others)}) == 8
+
+
+def test_the_methods_own_masks_come_before_the_truths(case_of):
+    for own, true, wanted in ((OWN, TRUE, OWN), (None, TRUE, TRUE), (OWN, None, OWN)):
+        found = dict(regions(case_of(VIDEO, masks=own, truth_masks=true)))
+        assert list(found) == ["full", "fg"]
+        assert found["full"] is None
+        assert np.array_equal(found["fg"], wanted)
+
+
+def test_without_masks_there_is_only_the_full_frame(case_of):
+    assert dict(regions(case_of(VIDEO))) == {"full": None}
+
+
+def test_masks_of_another_size_fail(case_of):
+    with pytest.raises(Failed, match=r"the method's masks have shape \(2, 3, 4, 5\), the video has .* \(2, 3, 4, 6\)"):
+        list(regions(case_of(VIDEO, masks=OWN[..., 1:])))
