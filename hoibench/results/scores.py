@@ -70,8 +70,8 @@ def gather(
 
     n_ok, n_known, n_failed = total(ok), total(known), total(status == "failed")
     # A unit that failed as a whole is failed on every metric, also on those that its method never has.
-    applies = (n_ok > 0).any(axis=1) | ~(total(status == "not_applicable") > 0).any(axis=1)
-    n_failed = n_failed * applies[:, None]
+    never = (total(status == "not_applicable") > 0).any(axis=1) & np.logical_not((n_ok > 0).any(axis=1))
+    n_failed = np.where(never[:, None], 0, n_failed)
     sum_ok, sum_bad = total(ok, raw), total(known, bad)
     scored, comparable = n_ok > 0, (n_ok > 0) & (n_known == n_ok)
     clean, clean_bad = _ratio(sum_ok, n_ok), _ratio(sum_bad, n_known)

@@ -1,0 +1,31 @@
+"""The clustered bootstrap of a whole board against scipy.stats.bootstrap, on the same draws."""
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap
+
+from hoibench.results.statistics import DRAWS, SEED, cluster_weights, mean_intervals
+
+CLIPS, COLUMNS = 200, 12 * 8
+VALUES = np.random.default_rng(0).lognormal(size=(CLIPS, COLUMNS))
+
+
+def ours():
+    cluster_weights.cache_clear()
+    found = mean_intervals(VALUES, np.ones(VALUES.shape, bool), np.arange(CLIPS))
+    return np.array([[interval.low, interval.high] for interval in found])
+
+
+def scipys():
+    rng = np.random.default_rng(SEED)
+    found = bootstrap(
+        (VALUES,), np.mean, n_resamples=DRAWS, batch=100, method="percentile", axis=0, rng=rng
+    ).confidence_interval
+    return np.stack([found.low, found.high], axis=1)
+
+
+@pytest.mark.benchmark(group="bootstrap: 200 clips, 12 metrics, 8 methods, 10,000 draws")
+@pytest.mark.parametrize("road", [ours, scipys])
+def test_bootstrap(benchmark, road):
+    intervals = benchmark.pedantic(road, rounds=3, iterations=1)
+    np.testing.assert_allclose(intervals, ours(), rtol=1e-9)
