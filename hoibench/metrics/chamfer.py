@@ -118,10 +118,10 @@ def _report(case: Case, power: Power) -> Iterator[Measurement]:
     for v, view in enumerate(grain.names):
         value = float(means.groups[v]) if means.scored[v] else "no true point counts in this view"
         counts: dict[str, Any] = {"n_scored": int(means.scored[v]), "n_expected": means.frames}
-        yield motion.row(value, view=view, coverage=grain.coverage(v), **counts)
+        yield motion.row_or_reason(value, view=view, coverage=grain.coverage(v), **counts)
     for name, frames in clip.parts.items():
         part = frames.means(power) if frames.scored.any() else None
-        yield motion.row(
+        yield motion.row_or_reason(
             part.value if part else "no true point of this part counts",
             part=name,
             n_scored=part.n_scored if part else 0,

@@ -41,14 +41,35 @@ class Motion:
     pairing: str
     alignment: str
 
-    def row(self, value: float | str, *, view: str | None = None, pair: str | None = None, **rest: Any) -> Measurement:
-        """A measurement with this motion's pairing, alignment and scale; a ``value`` that is text says why there is none."""
-        scale = self.scales[0] if view is None else self.scales[self.truth.views.index(view)]
-        known = self.alignment != "per_view" or view is not None
-        facts = {"pairing": self.pairing, "alignment": self.alignment, "scale": float(scale) if known else None, **rest}
+    def row(
+        self,
+        value: float | None,
+        *,
+        view: str | None = None,
+        pair: str | None = None,
+        part: str | None = None,
+        **rest: Any,
+    ) -> Measurement:
+        """A measurement with this motion's pairing, alignment and scale: the clip's headline, or a part of it."""
+        scale = self._scale(view)
+        if scale is None and pair is None and part is None:
+            scales = dict(zip(self.truth.views, self.scales.tolist(), strict=True))
+            rest["details"] = {**rest.get("details", {}), "scales": scales}
+        return Measurement(
+            value, view=view, pair=pair, part=part, pairing=self.pairing, alignment=self.alignment, scale=scale, **rest
+        )
+
+    def _scale(self, view: str | None) -> float | None:
+        """The factor behind a row; None where each view has its own."""
+        if self.alignment != "per_view":
+            return float(self.scales[0])
+        return None if view is None else float(self.scales[self.truth.views.index(view)])
+
+    def row_or_reason(self, value: float | str, **rest: Any) -> Measurement:
+        """A part of the headline, whose ``value`` may be the text that says why the truth leaves it undefined."""
         if isinstance(value, str):
-            return Measurement(None, status="undefined", reason=value, view=view, pair=pair, **facts)
-        return Measurement(value, view=view, pair=pair, **facts)
+            return self.row(None, status="undefined", reason=value, **rest)
+        return self.row(value, **rest)
 
 
 def motion_of(case: Case) -> Motion:
@@ -124,8 +145,6 @@ def report(motion: Motion, grain: Grain, error: PointError, **details: Any) -> I
     means = mean_of_means(error(motion.answer), grain.mask)
     if motion.floor is not None:
         details["pairing_floor"] = mean_of_means(error(motion.floor), grain.mask).value
-    if motion.alignment == "per_view":
-        details["scales"] = dict(zip(motion.truth.views, motion.scales.tolist(), strict=True))
     for g, name in enumerate(grain.names):
         value = float(means.groups[g]) if means.scored[g] else f"no true point counts in this {grain.kind}"
         counts: dict[str, Any] = {
@@ -133,7 +152,7 @@ def report(motion: Motion, grain: Grain, error: PointError, **details: Any) -> I
             "n_expected": means.frames,
             "coverage": grain.coverage(g),
         }
-        yield motion.row(value, **{grain.kind: name}, **counts)
+        yield motion.row_or_reason(value, **{grain.kind: name}, **counts)
     yield motion.row(
         means.value,
         n_scored=means.n_scored,

@@ -79,7 +79,9 @@ def measure_reproj_px(case: Case) -> Iterator[Measurement]:
     expected = grain.mask.shape[1]
     for p, name in enumerate(grain.names):
         value = _median(error[p], grain.mask[p]) if frames[p] else "no true point is visible in both views at once"
-        yield motion.row(value, pair=name, n_scored=int(frames[p]), n_expected=expected, coverage=grain.coverage(p))
+        yield motion.row_or_reason(
+            value, pair=name, n_scored=int(frames[p]), n_expected=expected, coverage=grain.coverage(p)
+        )
     yield motion.row(
         _median(error, grain.mask),
         n_scored=int(frames.sum()),

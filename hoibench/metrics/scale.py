@@ -25,7 +25,7 @@ def measure_scale(case: Case) -> Iterator[Measurement]:
     motion = motion_of(case)
     X, both = motion.truth.points, motion.truth.mask & motion.answer.valid
     for v, view in enumerate(motion.truth.views):
-        yield motion.row(_scale_or_reason(motion.answer.xyz[v], X[v], both[v]), view=view)
+        yield motion.row_or_reason(_scale_or_reason(motion.answer.xyz[v], X[v], both[v]), view=view)
     headline = _scale_or_reason(motion.answer.xyz, X, both)
     if isinstance(headline, str):
         raise Undefined(headline)

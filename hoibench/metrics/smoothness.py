@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ FRAME_RATE = 8.0
 """Frames per second at which m/frame^2 is meant."""
 LEAST_ACCELERATION = 1e-6
 """m/frame^2: under it the truth's own second difference is what float32 tracks round away, and nothing can be divided by it."""
+
+NO_TRUTH = "no true point is visible in three frames on end"
+NO_ANSWER = "no true point has valid predictions in three frames on end"
 
 
 def second_difference(points: Array) -> Array:
@@ -103,10 +107,10 @@ def _acceleration_error(answer: Points, truth: Points) -> Array:
 def _covered_triples(valid: Array, mask: Array) -> tuple[Array, Array]:
     expected = triples(mask)
     if not expected.any():
-        raise Undefined("no true point is visible in three frames on end")
+        raise Undefined(NO_TRUTH)
     covered = expected & triples(valid)
     if not covered.any():
-        raise Failed("no true point has valid predictions in three frames on end")
+        raise Failed(NO_ANSWER)
     return expected, covered
 
 
@@ -119,6 +123,10 @@ def _at_protocol_rate(case: Case) -> Motion:
     return motion_of(case)
 
 
+def _triples_of_views(motion: Motion) -> Grain:
+    return Grain("view", motion.truth.views, triples(motion.truth.mask), triples(motion.answer.valid))
+
+
 def _in_world(motion: Motion, points: Points) -> Array:
     """Points where a moving camera adds no acceleration; for a camera at rest it makes no difference."""
     return in_world(points.xyz, motion.truth.cameras)
@@ -129,22 +137,12 @@ def measure_smoothness(case: Case) -> Iterator[Measurement]:
     motion = _at_protocol_rate(case)
     mask, X = motion.truth.mask, np.broadcast_to(motion.truth.world, motion.truth.points.shape)
     result = smoothness(_in_world(motion, motion.answer), X, mask, motion.answer.valid)
-    grain = Grain("view", motion.truth.views, triples(mask), triples(motion.answer.valid))
-    for v, name in enumerate(grain.names):
-        covered = bool(result.pred.scored[v])
-        yield motion.row(
-            float(result.pred.groups[v]) if covered else "no true point has valid predictions in three frames on end",
-            view=name,
-            n_scored=int(result.pred.scored[v]),
-            n_expected=result.pred.frames,
-            coverage=grain.coverage(v),
-            details={"truth": float(result.truth.groups[v]), "ratio_covered": result.ratio(v)} if covered else {},
-        )
     ratio = result.ranked_ratio
     if ratio is None:
         raise Undefined(
             f"the truth's own second difference is {result.truth.value:.2g} m/frame^2: a ratio to it says nothing"
         )
+    yield from _smoothness_of_views(motion, result)
     details = {"ratio": ratio, "ratio_covered": result.ratio(), "truth": result.truth.value}
     if motion.floor is not None:
         floor = smoothness(_in_world(motion, motion.floor), X, mask, motion.floor.valid)
@@ -158,6 +156,25 @@ def measure_smoothness(case: Case) -> Iterator[Measurement]:
     )
 
 
+def _smoothness_of_views(motion: Motion, result: Smoothness) -> Iterator[Measurement]:
+    grain = _triples_of_views(motion)
+    for v, name in enumerate(grain.names):
+        coverage, scored = grain.coverage(v), int(result.pred.scored[v])
+        facts: dict[str, Any] = {
+            "view": name,
+            "n_scored": scored,
+            "n_expected": result.pred.frames,
+            "coverage": coverage,
+        }
+        if scored:
+            details = {"truth": float(result.truth.groups[v]), "ratio_covered": result.ratio(v)}
+            yield motion.row(float(result.pred.groups[v]), details=details, **facts)
+        elif coverage is None:
+            yield motion.row(None, status="undefined", reason=NO_TRUTH, **facts)
+        else:
+            yield motion.row(None, status="failed", reason=NO_ANSWER, **facts)
+
+
 def measure_accel_error(case: Case) -> Iterator[Measurement]:
     """accel_error@1."""
     motion = _at_protocol_rate(case)
@@ -165,6 +182,6 @@ def measure_accel_error(case: Case) -> Iterator[Measurement]:
     X = Points(np.broadcast_to(motion.truth.world, motion.truth.points.shape), mask)
     yield from report(
         motion,
-        Grain("view", motion.truth.views, triples(mask), triples(motion.answer.valid)),
+        _triples_of_views(motion),
         lambda answer: _acceleration_error(Points(_in_world(motion, answer), answer.valid), X),
     )

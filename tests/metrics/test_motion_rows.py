@@ -271,6 +271,16 @@ def test_a_view_that_sees_nothing_is_dropped_and_said(toy, answer):
         assert (rows[-1].n_scored, rows[-1].n_expected) == (18, 54)
 
 
+def test_a_view_without_an_answer_has_no_smoothness_of_its_own_and_costs_the_clip(toy, answer):
+    made = answer(toy)
+    valid = made.valid.copy()
+    valid[1] = False
+    rows = rows_of("smoothness@1", replace(made, valid=valid), toy)
+    assert [row.status for row in rows] == ["ok", "failed", "ok", "ok"]
+    assert rows[-1].details["ratio_covered"] == pytest.approx(1, abs=1e-4)
+    assert abs(np.log(rows[-1].details["ratio"])) == pytest.approx(-np.log(rows[-1].coverage), rel=1e-4)
+
+
 def test_one_view_has_no_pairs(toy, answer):
     clip = replace(toy, views=toy.views[:1], tracks=replace(toy.tracks, visible=toy.tracks.visible[:1]))
     made = answer(clip)
