@@ -177,7 +177,7 @@ def _table(board: Board, region: str, cards: Mapping[str, int]) -> TableView:
 def _head(column: Column, cards: Mapping[str, int]) -> HeadView:
     metric = column.metric
     return HeadView(
-        title=plain(metric.title, 40),
+        title=plain(metric.title, 60),
         unit=plain(metric.unit, 20),
         arrow=ARROWS[metric.direction],
         direction=DIRECTIONS[metric.direction],
@@ -195,7 +195,7 @@ def _row(entrant: Entrant, cells: Sequence[tuple[Cell, HeadView, int, Scale | No
     implied = (*_IMPLIED, shared)
     view = {"sv": "one view at a time", "mv": "views together"}.get(method.view_type or "")
     pairing = f"paired by {method.pairing}" if method.pairing else None
-    badges = [text for text in (view, pairing, *method.privileges) if text]
+    badges = [text for text in (view, pairing, *method.privileges) if text and method.kind != "reference"]
     return RowView(
         label=plain(entrant.label, 60),
         link=web_link(method.paper),
