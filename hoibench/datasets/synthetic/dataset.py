@@ -19,9 +19,15 @@ POINTS = 256
 """K of protocol "synthetic"."""
 
 _SPLIT = "synthetic@1"
-# What decides the bytes of a clip on disk: packages in full, and single files.
-_GENERATOR = ("hoibench.datasets.synthetic", "hoibench.datasets.taco")
-_GENERATOR_FILES = {"hoibench.datasets": ("rays.py", "surfaces.py", "zbuffer.py"), "hoibench.video": ("encoding.py",)}
+# What decides the bytes of a clip on disk, under the package hoibench.
+_GENERATOR = (
+    "datasets/rays.py",
+    "datasets/surfaces.py",
+    "datasets/synthetic",
+    "datasets/taco",
+    "datasets/zbuffer.py",
+    "video/encoding.py",
+)
 
 
 class SyntheticDataset(Dataset):
@@ -105,17 +111,16 @@ def _write(root: Path, line: Line) -> None:
 @cache
 def generator_version() -> str:
     """First 12 hex digits of the hash of the generator's own files: clips made by other code are never taken for these."""
-    sources = [found for package in _GENERATOR for found in _sources(files(package), f"{package}/")]
-    sources += [(f"{package}/{n}", files(package) / n) for package, names in _GENERATOR_FILES.items() for n in names]
     digest = hashlib.sha256()
-    for name, item in sources:
-        digest.update(f"{name}\0{item.read_text(encoding='utf-8')}\0".encode())
+    for path in _GENERATOR:
+        for name, item in _sources(files("hoibench") / path, path):
+            digest.update(f"{name}\0{item.read_text(encoding='utf-8')}\0".encode())
     return digest.hexdigest()[:12]
 
 
-def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
-    for item in sorted(folder.iterdir(), key=lambda item: item.name):
-        if item.is_dir():
-            yield from _sources(item, f"{prefix}{item.name}/")
-        elif item.name.endswith((".py", ".toml")):
-            yield f"{prefix}{item.name}", item
+def _sources(item: Traversable, name: str) -> Iterator[tuple[str, Traversable]]:
+    if item.is_dir():
+        for inner in sorted(item.iterdir(), key=lambda inner: inner.name):
+            yield from _sources(inner, f"{name}/{inner.name}")
+    elif item.name.endswith((".py", ".toml")):
+        yield name, item

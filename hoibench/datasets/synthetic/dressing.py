@@ -56,8 +56,8 @@ def _room(scene: Scene, rng: np.random.Generator) -> tuple[Body, Body]:
         [[-2.0, _WALL_Y, z - 0.3], [2.0, _WALL_Y, z - 0.3], [2.0, _WALL_Y, z + 1.5], [-2.0, _WALL_Y, z + 1.5]]
     )
     return (
-        _flat(table, scene.frames, _palette(rng, 0.4), _TABLE_CELL, rng),
-        _flat(wall, scene.frames, _palette(rng, 0.25), _ROOM_CELL, rng),
+        _flat(table, scene.frames, _palette(rng, 0.25), _TABLE_CELL, rng),
+        _flat(wall, scene.frames, _palette(rng, 0.15), _ROOM_CELL, rng),
     )
 
 

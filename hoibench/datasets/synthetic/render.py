@@ -74,7 +74,7 @@ class Shot:
         self._depth = hits.depth
         # NaN where there is no room: never under an outline.
         self._points = self._along(slice(None), np.where(hits.hit, hits.depth, np.float32(np.nan)))
-        self._on_light_plane = self._points @ _LIGHT_PLANE.T
+        self._on_light_plane = _LIGHT_PLANE @ self._points.T
         self._lit = np.full((len(directions), 3), _NOTHING, dtype=np.float32)
         self._shaded = self._lit.copy()
         seen = np.flatnonzero(hits.hit)
@@ -100,8 +100,9 @@ class Shot:
     def _room_in_shadow(self, mesh: FrameMesh) -> Array:
         """Samples of the room that hands and objects keep from the light; only those under their outline's box are asked."""
         outline = mesh.corners.reshape(-1, 3) @ _LIGHT_PLANE.T
-        low, high = outline.min(axis=0), outline.max(axis=0)
-        under = np.flatnonzero(((self._on_light_plane >= low) & (self._on_light_plane <= high)).all(axis=1))
+        (x0, y0), (x1, y1) = outline.min(axis=0), outline.max(axis=0)
+        x, y = self._on_light_plane
+        under = np.flatnonzero((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))
         return under[mesh.caster.blocked(self._points[under], _LIGHT)]
 
     def _covered(self, mesh: FrameMesh) -> tuple[Array, Hits]:

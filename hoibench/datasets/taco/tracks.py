@@ -14,6 +14,7 @@ from hoibench.geometry import optical_centre, project, to_camera
 
 _CANDIDATES_PER_POINT = 64
 _SEED = 0
+_HALVINGS = 20
 _OCCLUSION_TOLERANCE = 1e-3  # metres along the ray: a point lies on the surface that must not hide it
 
 
@@ -40,15 +41,17 @@ def choose_points(surfaces: Sequence[Surface], count: int) -> Points:
     """Spread ``count`` points evenly over the surfaces in frame 0, by voxel sampling (SyncMV4D, section 4.1).
 
     Candidates are drawn uniformly by area; each voxel keeps the one nearest to its centre.  A voxel belongs to one surface, so that parts in contact
-    keep points of their own.  The voxels are the largest that give enough points, and what is over is dropped at random.
+    keep points of their own.  The voxels are the largest that give enough points, and what is over is dropped at random.  They lie along the
+    candidates' own axes, since the world's differ from one recording date to another.
     """
     rng = np.random.default_rng(_SEED)
     pool = _sample_by_area(surfaces, _CANDIDATES_PER_POINT * count, rng)
-    positions = _locate(pool, surfaces, 0)
+    positions = _along_own_axes(_locate(pool, surfaces, 0))
     low, high = 0.0, float(np.ptp(positions, axis=0).max())
-    for _ in range(24):
+    for _ in range(_HALVINGS):
         edge = (low + high) / 2.0
-        low, high = (edge, high) if len(_one_per_voxel(pool.surface, positions, edge)) >= count else (low, edge)
+        enough = len(np.unique(_voxels(pool.surface, positions, edge)[0])) >= count
+        low, high = (edge, high) if enough else (low, edge)
     if low == 0.0:
         raise ValueError(f"the surfaces give fewer than {count} distinct points in frame 0")
     kept = np.sort(rng.permutation(_one_per_voxel(pool.surface, positions, low))[:count])
@@ -124,11 +127,28 @@ def _locate(points: Points, surfaces: Sequence[Surface], frame: int) -> Array:
     return positions
 
 
+def _along_own_axes(positions: Array) -> Array:
+    """Positions (M, 3) about their mean along their principal axes, each pointing to the longer tail."""
+    centred = positions - positions.mean(axis=0)
+    along = centred @ np.linalg.eigh(centred.T @ centred)[1]
+    turned: Array = along * np.where((along**3).sum(axis=0) < 0.0, -1.0, 1.0)
+    return turned
+
+
+def _voxels(surface: Array, positions: Array, edge: float) -> tuple[Array, Array]:
+    """A number (M,) for the (surface, voxel) that each point is in, and the point's distance (M,) to the voxel's centre in edges."""
+    scaled = positions / edge
+    voxel = np.floor(scaled)
+    off_centre = np.linalg.norm(scaled - voxel - 0.5, axis=1)
+    cell = (voxel - voxel.min(axis=0)).astype(np.int64)
+    sides = cell.max(axis=0) + 1
+    return ((surface * sides[0] + cell[:, 0]) * sides[1] + cell[:, 1]) * sides[2] + cell[:, 2], off_centre
+
+
 def _one_per_voxel(surface: Array, positions: Array, edge: float) -> Array:
     """Of the points in each (surface, voxel), the index of the one nearest to the voxel's centre."""
-    scaled = positions / edge
-    voxel = np.floor(scaled).astype(np.int64)
-    off_centre = np.linalg.norm(scaled - voxel - 0.5, axis=1)
+    number, off_centre = _voxels(surface, positions, edge)
     order = np.argsort(off_centre, kind="stable")
-    _, first = np.unique(np.column_stack([surface, voxel])[order], axis=0, return_index=True)
-    return order[first]
+    _, first = np.unique(number[order], return_index=True)
+    nearest: Array = order[first]
+    return nearest

@@ -1,0 +1,58 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hoibench.clip import Clip
+from hoibench.datasets.base import ClipEntry
+from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
+from hoibench.datasets.synthetic.dataset import SyntheticDataset
+from hoibench.datasets.synthetic.scene import Scene, build_scene
+from hoibench.datasets.synthetic.writer import write_clip
+from hoibench.datasets.taco.clips import load_clip
+from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.recording import Recording
+
+POINTS = 128
+
+
+@dataclass(frozen=True)
+class Written:
+    """One short synthetic clip on disk, and the scene that it was made from."""
+
+    scene: Scene
+    root: Path
+    key: str
+    seed: int
+
+    @property
+    def recording(self) -> Recording:
+        tree = Tree(self.root)
+        return Recording(tree, tree.sequence(self.key))
+
+    def load(self, serials=TRIO, source=SOURCE) -> Clip:
+        return load_clip(Tree(self.root), self.key, serials, source, points=POINTS, truth="synthetic")
+
+
+def write(root: Path, key: str, frames: int = 5, seed: int = 7) -> Written:
+    scene = build_scene(("spoon", "stir", "bowl"), 0, 0, seed, frames=frames)
+    write_clip(root, key, scene, (*TRIO, SOURCE), seed)
+    return Written(scene, root, key, seed)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory) -> Written:
+    """A clip of the date whose world frame is not the rig's."""
+    return write(tmp_path_factory.mktemp("tree"), "20231002_001")
+
+
+@pytest.fixture(scope="session")
+def clip(written) -> Clip:
+    return written.load()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory) -> list[tuple[ClipEntry, Clip]]:
+    """The clips of the default split, generated as a user's first run does."""
+    dataset = SyntheticDataset.open(tmp_path_factory.mktemp("cache"))
+    return [(entry, dataset.load(entry)) for entry in dataset.manifest("demo").entries]

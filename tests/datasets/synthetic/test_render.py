@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from hoibench.datasets.rays import pixel_rays
+from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, frame_mesh
+from hoibench.datasets.synthetic import render
+from hoibench.datasets.synthetic.cameras import TRIO, build_camera
+from hoibench.datasets.synthetic.dressing import dress
+from hoibench.datasets.synthetic.render import SAMPLES, Shot, Stage
+from hoibench.datasets.synthetic.texture import albedo
+from hoibench.datasets.zbuffer import NumpyCaster
+
+SIZE = (24, 36)
+
+
+@pytest.fixture(scope="module")
+def bodies(written):
+    return dress(written.scene, written.seed)
+
+
+def plain_picture(bodies, frame, camera):
+    """The picture in one pass over all bodies with the plain caster: nothing kept from frame to frame, nothing left out."""
+    mesh = frame_mesh([body.surface for body in bodies], frame)
+    plain = NumpyCaster(mesh.corners)
+    origin, directions = pixel_rays(camera, SAMPLES)
+    hits = plain.cast(origin, directions)
+    colours = np.full((len(directions), 3), 0.5)
+    cells = np.concatenate([body.material.cells(body.rest)[body.surface.faces] for body in bodies])
+    palettes = np.stack([body.material.palette for body in bodies])
+    for ray in np.flatnonzero(hits.hit):
+        face = hits.face[ray]
+        normal = mesh.normals[face] * -np.sign(mesh.normals[face] @ directions[ray])
+        start = origin + directions[ray] * hits.depth[ray] + 5e-4 * normal
+        light = 0.5 + 0.5 * max(0.0, normal @ render._LIGHT) * _lit(start, mesh)
+        colours[ray] = light * albedo((hits.weights[ray] @ cells[face])[None], palettes[mesh.surface[face]][None])[0]
+    height, width = camera.size
+    image = colours.reshape(height, SAMPLES, width, SAMPLES, 3).mean(axis=(1, 3))
+    return np.rint(255.0 * np.clip(image, 0.0, 1.0)).astype(np.uint8)
+
+
+def _lit(start, mesh):
+    """Whether no triangle lies between a point and the light, by Moeller and Trumbore's test on all of them."""
+    a, b, c = mesh.corners.swapaxes(0, 1)
+    light = render._LIGHT
+    p = np.cross(light, c - a)
+    determinant = np.einsum("fi,fi->f", b - a, p)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = np.einsum("fi,fi->f", start - a, p) / determinant
+        q = np.cross(start - a, b - a)
+        v = q @ light / determinant
+        t = np.einsum("fi,fi->f", c - a, q) / determinant
+    return not ((u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)).any()
+
+
+def test_the_picture_is_that_of_the_plain_renderer(bodies):
+    frame, camera = 4, build_camera(TRIO[2], SIZE)
+    stage = Stage(bodies)
+    fast = Shot(stage, camera).picture(stage.mesh(frame)).astype(int)
+    plain = plain_picture(bodies, frame, camera).astype(int)
+    assert (np.abs(fast - plain).max(axis=-1) <= 1).mean() >= 0.999
+
+
+def test_the_same_scene_gives_the_same_picture(written):
+    camera = build_camera(TRIO[1], SIZE)
+    stages = [Stage(dress(written.scene, written.seed)) for _ in range(2)]
+    one, two = (Shot(stage, camera).picture(stage.mesh(1)) for stage in stages)
+    np.testing.assert_array_equal(one, two)
+
+
+def test_frames_do_not_leak_into_each_other(bodies):
+    stage = Stage(bodies)
+    shot, fresh = (Shot(stage, build_camera(TRIO[1], SIZE)) for _ in range(2))
+    for frame in (3, 1, 4):
+        shot.picture(stage.mesh(frame))
+    np.testing.assert_array_equal(shot.picture(stage.mesh(0)), fresh.picture(stage.mesh(0)))
+
+
+def test_hands_and_objects_cast_shadows_on_the_table(bodies):
+    stage, camera = Stage(bodies), build_camera(TRIO[1], SIZE)
+    shot, mesh = Shot(stage, camera), stage.mesh(0)
+    with_shadow = shot.picture(mesh).astype(int)
+    far_away = FrameMesh(mesh.corners + np.array([50.0, 0.0, 0.0]), mesh.surface, mesh.part)
+    empty = shot.picture(far_away).astype(int)
+    table = mesh.depth_and_part(camera)[1] == BACKGROUND
+    darker = table & (with_shadow.sum(axis=-1) < 0.8 * empty.sum(axis=-1))
+    assert darker.sum() > 5
+    # The light only ever gets less.
+    outline = np.abs(with_shadow - empty).max(axis=-1) > 0
+    assert (with_shadow <= empty)[table & ~outline].all()
+
+
+def test_an_object_looks_the_same_in_every_clip_and_rooms_differ(written):
+    one, two = (dress(written.scene, seed) for seed in (1, 2))
+    np.testing.assert_array_equal(one[2].material.palette, two[2].material.palette)
+    np.testing.assert_array_equal(one[2].material.lattice, two[2].material.lattice)
+    assert np.abs(one[4].material.palette - two[4].material.palette).max() > 0.01

@@ -1,0 +1,106 @@
+import importlib.util
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hoibench.clip import Camera
+from hoibench.datasets import rays
+from hoibench.datasets.rays import EmbreeCaster, caster, pixel_rays
+from hoibench.datasets.zbuffer import NumpyCaster
+from hoibench.geometry import project, to_camera
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def soup(rng, count=60):
+    """Triangles of 2 to 20 cm about a point 1 m ahead."""
+    centre = rng.normal([0.0, 0.0, 1.0], 0.15, size=(count, 1, 3))
+    return centre + rng.normal(scale=0.06, size=(count, 3, 3))
+
+
+def pencil(rng, count=400):
+    return np.column_stack([rng.uniform(-0.4, 0.4, (count, 2)), np.ones(count)])
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS)
+def test_embree_and_numpy_see_the_same_triangles_at_the_same_depth(seed):
+    rng = np.random.default_rng(seed)
+    corners, directions, origin = soup(rng), pencil(rng), rng.normal(scale=0.05, size=3)
+    fast, plain = EmbreeCaster(corners).cast(origin, directions), NumpyCaster(corners).cast(origin, directions)
+    same = fast.face == plain.face
+    assert same.mean() >= 0.995
+    both = same & plain.hit
+    assert plain.hit.any()
+    np.testing.assert_allclose(fast.depth[both], plain.depth[both], atol=1e-5)
+    # A sliver's weights are ill-conditioned, the point that they stand for is not.
+    points = [np.einsum("mi,mij->mj", h.weights[both], corners[h.face[both]]) for h in (fast, plain)]
+    np.testing.assert_allclose(points[0], points[1], atol=1e-4)
+    np.testing.assert_allclose(points[1], origin + directions[both] * plain.depth[both, None], atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS)
+def test_embree_and_numpy_agree_on_what_the_light_reaches(seed):
+    rng = np.random.default_rng(seed)
+    corners, points = soup(rng), rng.normal([0.0, 0.0, 1.0], 0.3, size=(400, 3))
+    light = rng.normal(size=3)
+    fast, plain = EmbreeCaster(corners).blocked(points, light), NumpyCaster(corners).blocked(points, light)
+    assert plain.any() and not plain.all()
+    assert (fast == plain).mean() >= 0.995
+
+
+@pytest.mark.parametrize("kind", [EmbreeCaster, NumpyCaster])
+def test_the_nearest_of_two_walls_is_hit_at_its_depth(kind):
+    walls = np.array([[[-9.0, -9.0, z], [9.0, -9.0, z], [0.0, 9.0, z]] for z in (3.0, 2.0)])
+    hits = kind(walls).cast(np.zeros(3), np.array([[0.0, 0.0, 1.0], [0.1, -0.2, 1.0], [0.0, 9.0, 1.0]]))
+    assert hits.face.tolist() == [1, 1, -1]
+    np.testing.assert_allclose(hits.depth, [2.0, 2.0, np.inf], rtol=1e-6)
+    np.testing.assert_allclose(hits.weights[0], [0.25, 0.25, 0.5], atol=1e-6)
+    assert hits.hit.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("kind", [EmbreeCaster, NumpyCaster])
+def test_a_floor_that_reaches_behind_the_camera_is_seen(kind):
+    floor = np.array([[[-50.0, 1.0, -50.0], [50.0, 1.0, -50.0], [0.0, 1.0, 80.0]]])
+    hits = kind(floor).cast(np.zeros(3), np.array([[0.0, 0.5, 1.0], [0.0, 0.1, 1.0], [0.0, -0.5, 1.0]]))
+    np.testing.assert_allclose(hits.depth, [2.0, 10.0, np.inf], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [EmbreeCaster, NumpyCaster])
+def test_a_mesh_behind_a_point_does_not_block_it(kind):
+    roof = np.array([[[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [0.0, 1.0, 1.0]]])
+    below_and_above = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+    assert kind(roof).blocked(below_and_above, np.array([0.0, 0.0, 1.0])).tolist() == [True, False]
+
+
+def test_numpy_refuses_rays_all_around():
+    with pytest.raises(ValueError, match="half-space"):
+        NumpyCaster(soup(np.random.default_rng(0))).cast(np.zeros(3), np.array([[0.0, 0.1, 1.0], [0.0, 0.1, -2.0]]))
+
+
+def test_the_fallback_is_taken_where_embree_is_absent(monkeypatch):
+    corners = soup(np.random.default_rng(0))
+    assert isinstance(caster(corners), EmbreeCaster)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(rays.importlib.util, "find_spec", lambda name: None if name == "embreex" else found(name))
+    assert isinstance(caster(corners), NumpyCaster)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, st.integers(1, 3))
+def test_pixel_rays_go_through_their_pixels_and_measure_z(seed, samples):
+    rng = np.random.default_rng(seed)
+    R = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    R *= np.linalg.det(R)
+    K = np.array([[90.0, 1.5, 7.0], [0.0, 110.0, 4.0], [0.0, 0.0, 1.0]])
+    camera = Camera(K, R, rng.normal(size=3), (9, 13))
+    origin, directions = pixel_rays(camera, samples)
+    depth = rng.uniform(0.1, 3.0, len(directions))
+    in_camera = to_camera(origin + directions * depth[:, None], camera.R, camera.t)
+    np.testing.assert_allclose(in_camera[:, 2], depth, rtol=1e-9)
+    pixels = project(in_camera, K).reshape(9, samples, 13, samples, 2).mean(axis=(1, 3))
+    expected = np.stack(np.meshgrid(np.arange(13.0), np.arange(9.0)), axis=-1)
+    np.testing.assert_allclose(pixels, expected, atol=1e-9)

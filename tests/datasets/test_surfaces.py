@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from hoibench.clip import Camera
+from hoibench.datasets.surfaces import BACKGROUND, Surface, frame_mesh
+from hoibench.datasets.synthetic.cameras import TRIO, build_camera
+from hoibench.datasets.synthetic.dressing import dress
+from hoibench.datasets.zbuffer import NumpyCaster
+
+
+def test_depth_and_part_of_a_scene_agree_with_the_plain_z_buffer(written):
+    surfaces = [body.surface for body in dress(written.scene, written.seed)]
+    for frame, serial in enumerate(TRIO):
+        fast, plain = frame_mesh(surfaces, frame), frame_mesh(surfaces, frame)
+        vars(plain)["caster"] = NumpyCaster(plain.corners)
+        camera = build_camera(serial, (64, 96))
+        depth, part = fast.depth_and_part(camera)
+        plain_depth, plain_part = plain.depth_and_part(camera)
+        same = part == plain_part
+        assert same.mean() >= 0.999
+        assert set(np.unique(plain_part)) == {0, 1, 2, 3, BACKGROUND}
+        near = np.abs(depth - plain_depth) <= 1e-4
+        assert near[same].mean() >= 0.999
+
+
+def test_parts_and_depths_of_two_plates_are_what_they_are_by_hand():
+    plate = np.array([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [-1.0, 1.0, 0.0]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    near = Surface(2, np.add(plate * 0.25, [0.0, 0.0, 2.0])[None], faces)
+    far = Surface(3, np.add(plate, [0.0, 0.0, 4.0])[None], faces)
+    camera = Camera(np.array([[8.0, 0, 3.5], [0, 8.0, 3.5], [0, 0, 1.0]]), np.eye(3), np.zeros(3), (8, 8))
+    depth, part = frame_mesh([near, far], 0).depth_and_part(camera)
+    # The near plate projects to +-1 pixel about (3.5, 3.5), the far one to +-2.
+    expected = np.full((8, 8), BACKGROUND)
+    expected[2:6, 2:6] = 3
+    expected[3:5, 3:5] = 2
+    np.testing.assert_array_equal(part, expected)
+    np.testing.assert_allclose(depth[expected == 2], 2.0, rtol=1e-6)
+    np.testing.assert_allclose(depth[expected == 3], 4.0, rtol=1e-6)
+    assert np.isinf(depth[expected == BACKGROUND]).all()
+
+
+def test_a_surface_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="part 1: vertices"):
+        Surface(1, np.zeros((4, 3)), np.zeros((1, 3), int))
