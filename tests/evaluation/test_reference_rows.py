@@ -1,0 +1,132 @@
+"""The README's first command on the demo split, and the orders that its reference rows must have (PROTOCOL, "Reference rows")."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from hoibench.datasets.cache import cache_dir
+
+ZERO = {
+    "rpe@1": 1e-4,
+    "mv_rpe_scene@1": 1e-4,
+    "mv_rpe_world@1": 1e-4,
+    "xv_rpe@1": 1e-4,
+    "chamfer@1": 1e-6,
+    "accel_error@1": 1e-6,
+}
+"""What counts as none, since tracks are stored in float32: percent, metres, metres a frame squared."""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The results of the README's first command, run as a user runs it."""
+    folder = tmp_path_factory.mktemp("demo")
+    words = [sys.executable, "-m", "hoibench.run", "--method", "frozen", "--method", "random"]
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, timeout=900, env={**os.environ, "HOIBENCH_WEIGHTS": ""}
+    )
+    assert done.returncode == 0, done.stderr
+    page = folder / done.stdout.splitlines()[-1]
+    assert page.name == "index.html"
+    assert page.is_file()
+    return page.parent.parent
+
+
+@pytest.fixture(scope="module")
+def rows(demo):
+    table = pd.read_parquet(demo / "results.parquet")
+    headline = table["view"].isna() & table["pair"].isna() & table["part"].isna() & table["frame"].isna()
+    return table[headline & (table["region"] == "full")]
+
+
+@pytest.fixture(scope="module")
+def mean(rows):
+    assert not rows["status"].isin(["failed", "error"]).any(), rows[rows["status"].isin(["failed", "error"])]
+    return rows[rows["status"] == "ok"].groupby(["metric", "method"])["value"].mean()
+
+
+def test_every_reference_row_is_there_on_every_clip(rows):
+    references = {"ground_truth", "gt_shuffled", "gt_noise_1cm", "gt_scaled_0.9", "frozen", "random"}
+    assert set(rows["method"]) == references
+    assert rows.groupby("method")["clip"].nunique().eq(6).all()
+
+
+@pytest.mark.parametrize("metric", ["rpe@1", "mv_rpe_scene@1", "mv_rpe_world@1"])
+def test_relative_errors(mean, metric):
+    m = mean[metric]
+    assert m["ground_truth"] < ZERO[metric] < m["gt_noise_1cm"] < m["random"]
+    assert m["ground_truth"] < m["gt_scaled_0.9"]
+    assert m["gt_shuffled"] > ZERO[metric]
+
+
+def test_rpe_of_the_truth_is_none_on_every_clip(rows):
+    truth = rows[(rows["method"] == "ground_truth") & (rows["metric"] == "rpe@1")]
+    assert (truth["value"] < 1e-4).all()
+
+
+@pytest.mark.parametrize("metric", ["chamfer@1", "chamfer_sq@1"])
+def test_chamfer_does_not_see_the_order_of_points(mean, metric):
+    m, none = mean[metric], ZERO["chamfer@1"]
+    assert max(m["ground_truth"], m["gt_shuffled"]) < none < m["gt_noise_1cm"] < m["random"]
+    assert m["frozen"] > none
+
+
+def test_views_agree_on_truth_and_on_stillness(mean):
+    m = mean["xv_rpe@1"]
+    assert max(m["ground_truth"], m["frozen"]) < ZERO["xv_rpe@1"] < m["gt_noise_1cm"] < m["random"]
+
+
+@pytest.mark.parametrize("metric", ["pi_010@1", "pi_005@1", "mv_pi_scene@1", "xv_pi@1"])
+def test_truth_has_every_inlier_and_random_fewer_than_noise(mean, metric):
+    m = mean[metric]
+    assert m["ground_truth"] == 100
+    assert m["random"] < m["gt_noise_1cm"]
+    assert m["random"] < m["frozen"]
+
+
+def test_reprojection(mean):
+    m = mean["reproj_px@1"]
+    assert m["ground_truth"] < 1e-3 < m["gt_noise_1cm"] < m["random"]
+
+
+def test_smoothness_is_read_against_the_truth(rows, mean):
+    m = mean["smoothness@1"]
+    assert m["frozen"] == 0
+    details = rows[rows["metric"] == "smoothness@1"].set_index(["method", "clip"])["details"].map(json.loads)
+    ratio = details.map(lambda d: d["ratio"])
+    assert ratio["ground_truth"].sub(1).abs().max() < 1e-4
+    assert ratio["gt_noise_1cm"].min() > 3
+
+
+def test_accel_error_sees_stillness(mean):
+    m = mean["accel_error@1"]
+    assert m["ground_truth"] < ZERO["accel_error@1"] < min(m["frozen"], m["gt_noise_1cm"])
+
+
+def test_stillness_has_no_dynamic_degree(mean):
+    assert mean["dynamic_degree/dis@1"]["frozen"] == 0
+    px = mean["dynamic_degree_px/dis@1"]
+    assert px["frozen"] < px["ground_truth"]
+
+
+def test_matching_pixels(mean):
+    assert mean["matching_pixels/sift-mnn@1"]["ground_truth"] > mean["matching_pixels/sift-mnn@1"]["random"]
+    moving = mean["matching_pixels_dyn/sift-mnn@1"]
+    assert moving["frozen"] == 0 < moving["ground_truth"]
+
+
+def test_absent_weights_give_rows_that_say_what_to_do(demo):
+    """The clips come from the cache through --root, while the cache itself, and with it any fetched weight, is elsewhere."""
+    words = [sys.executable, "-m", "hoibench.run", "--method", "frozen", "--limit", "1", "--workers", "1"]
+    words += ["--metrics", "matching_pixels/aliked-mnn", "--root", str(cache_dir()), "--out", "weightless"]
+    env = {**os.environ, "HOIBENCH_WEIGHTS": "", "HOIBENCH_CACHE": str(demo / "nowhere")}
+    done = subprocess.run(words, cwd=demo, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(demo / "weightless" / "results.parquet")
+    assert set(table["status"]) == {"unavailable"}
+    assert table["reason"].str.contains("python -m hoibench.weights fetch aliked-n16").all()
+    assert table["value"].isna().all()
