@@ -41,7 +41,10 @@ def run_view(run: Run) -> RunView:
         name=plain(run.name, 100),
         kind=run.kind,
         status=plain(run.status, 40).replace("_", " "),
-        facts=tuple((plain(key, 60), plain(value, 200)) for key, value in pairs),
+        facts=tuple(
+            (plain(key, 60), plain({True: "yes", False: "no"}[value] if isinstance(value, bool) else value, 200))
+            for key, value in pairs
+        ),
         command=plain(run.provenance.get("command", ""), 2000),
         failures=tuple(
             Failure(plain(f.unit, 120), plain(f.stage, 30), plain(f.reason, 400))
