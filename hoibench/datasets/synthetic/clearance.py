@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from hoibench.datasets.synthetic.solids import Solid
 
@@ -16,6 +17,8 @@ TOUCH = 0.0006
 """Distance, metres, at which lowering stops."""
 CLOSE = 2e-4  # lowering has arrived when it is free to go on by less than this, metres
 REACH = 0.02  # points further from contact than the nearest by this wait until they matter, metres
+BETWEEN_HANDS = 0.010
+"""Distance, metres, between the vertices of two hands; the skin between them bulges by less."""
 SPACING = 0.006
 """Length, metres, that no edge of a solid may exceed without a sample on it."""
 
@@ -59,6 +62,16 @@ def still_points(points: Array, still: Array, poses: Array, distance: Callable[[
 def over_table(points: Array, poses: Array) -> Query:
     """Points (P, 3) carried by ``poses`` against the table, z = 0."""
     return moving_points(points, poses, np.eye(4), lambda p: p[:, 2])
+
+
+def hands_apart(moving_skin: Array, poses: Array, still_skin: Array, still: Array) -> Query:
+    """The skin (P, 3) of a hand carried by ``poses`` against that of a hand (Q, 3) that stays at ``still``; they keep some millimetres apart."""
+    tree = cKDTree(still_skin)
+
+    def distance(points: Array) -> Array:
+        return np.minimum(tree.query(points, distance_upper_bound=REACH)[0], REACH) - BETWEEN_HANDS
+
+    return moving_points(moving_skin[::3], poses, still, distance)
 
 
 def samples(solid: Solid) -> Array:

@@ -7,12 +7,14 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from hoibench.datasets.synthetic.objects.prop import Grip
 from hoibench.datasets.synthetic.solids import Solid
 from hoibench.datasets.taco import proxy_hand
 from hoibench.datasets.taco.proxy_hand import Side, rotations
-from hoibench.datasets.taco.proxy_mesh import FINGERS, build
+from hoibench.datasets.taco.proxy_mesh import build
+from hoibench.datasets.taco.proxy_surface import FINGERS
 
 Array = NDArray[np.float64]
 
@@ -85,8 +87,6 @@ def joint_angles(bend: Array, side: Side) -> Array:
 
 def axis_angle(rotation: Array) -> Array:
     """(N, 3) axis-angle vectors of (N, 3, 3) rotations, each the nearest to the one before it, so that motions stay smooth."""
-    from scipy.spatial.transform import Rotation
-
     vectors = np.asarray(Rotation.from_matrix(rotation).as_rotvec())
     for n in range(1, len(vectors)):
         angle = np.linalg.norm(vectors[n])
@@ -130,7 +130,7 @@ def _slide(reach: _Reach, bend: Array, wrist: Array, approach: Array) -> Array:
         gap, over_floor = reach(bend[None], wrist)
         sunk = TOUCH - float(over_floor.min())
         if sunk > 1e-6:
-            wrist = wrist + [0.0, 0.0, sunk]
+            wrist = wrist + sunk * np.array([0.0, 0.0, 1.0])
             continue
         free = float(gap.min()) - TOUCH
         if free < 1e-4:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hoibench.datasets.synthetic.actions import PROGRAMMES
 from hoibench.datasets.synthetic.catalogue import Triplet, catalogue, make_prop
-from hoibench.datasets.synthetic.clearance import lower, moving_points, over_table, samples, still_points
+from hoibench.datasets.synthetic.clearance import hands_apart, lower, moving_points, over_table, samples, still_points
 from hoibench.datasets.synthetic.grasp import Grasp, axis_angle, grasp
 from hoibench.datasets.synthetic.objects.prop import Prop
 from hoibench.datasets.synthetic.staging import Stage, carried, plan
@@ -78,8 +78,8 @@ def build_scene(
 ) -> Scene:
     """The scene of a triplet (tool, action, target); the same arguments give the same bytes.
 
-    The right hand holds the tool, the left hand the target, which stands on the table.  The seed chooses the person, where things stand, which way the
-    tool comes, and at most a tenth of the motion; the rest follows from the triplet and what frame 0 shows.
+    The right hand holds the tool, the left hand the target, which stands on the table.  The seed chooses the person, where things stand, which way
+    the tool comes, and at most a tenth of the motion; the rest follows from the triplet and what frame 0 shows.
 
     Raises:
         ValueError: the triplet or an instance is not in the ``catalogue``, or seed, frames or fps is out of range.
@@ -150,6 +150,7 @@ def _height(stage: Stage, tool: Prop, target: Prop, right: Grasp, left: Grasp, p
         over_table(np.concatenate([tool_points, right_skin]), poses),
         moving_points(np.concatenate([tool_points, right_skin]), poses, still, target.solid.distance),
         still_points(np.concatenate([target_points, left_skin]), still, poses, tool.solid.distance),
+        hands_apart(right_skin, poses, left_skin, still),
     ]
     return lower(queries) + stage.gap
 
@@ -157,7 +158,8 @@ def _height(stage: Stage, tool: Prop, target: Prop, right: Grasp, left: Grasp, p
 def _skin(side: Side, held: Grasp, person: int) -> Array:
     """(778, 3) a grasping hand in the object's frame."""
     theta = np.concatenate([axis_angle(held.rotation[None])[0], held.fingers])
-    return proxy_hand.vertices(side, theta[None], held.wrist[None], _betas(person, side))[0]
+    skin: Array = proxy_hand.vertices(side, theta[None], held.wrist[None], _betas(person, side))[0]
+    return skin
 
 
 def _hand_motion(side: Side, held: Grasp, poses: Array, person: int) -> HandMotion:

@@ -139,7 +139,7 @@ def polygon_distance(points: Array, polygon: Array, edges: int) -> Array:
             nearest = np.minimum(nearest, (ox - along * ex) ** 2 + (oy - along * ey) ** 2)
         if ay != by:
             inside ^= ((ay <= y) != (by <= y)) & (ox < oy * (ex / ey))
-    return np.where(inside, -1.0, 1.0) * np.sqrt(nearest)
+    return np.asarray(np.where(inside, -1.0, 1.0) * np.sqrt(nearest))
 
 
 def rounded_rectangle(length: float, width: float, radius: float, corner: int = 4) -> Array:

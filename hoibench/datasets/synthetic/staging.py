@@ -56,7 +56,7 @@ def plan(tool: Prop, target: Prop, action: str, t: Array, rng: np.random.Generat
 
     turn = base @ about("y", motion.pitch) @ about("x", motion.roll)
     pivot = _lip(tool) if tool.family == "vessel" else np.zeros(3)
-    work = place + [0.0, 0.0, target.work_height]
+    work = place + target.work_height * np.array([0.0, 0.0, 1.0])
     poses = np.tile(np.eye(4), (len(t), 1, 1))
     poses[:, :3, :3] = turn
     poses[:, :3, 3] = work + path @ about("z", heading).T + base @ pivot - turn @ pivot

@@ -1,9 +1,9 @@
 """``hoibench-proxy``: an articulated hand with MANO's parametrisation and array sizes, and none of MANO's data.
 
-It lets synthetic clips be written in TACO's layout and read back without a MANO licence.  As in MANO, used the way TACO does (research/taco.md 2), are:
-778 vertices, 1538 faces, 21 joints; the pose layout (3 global axis-angle numbers, then 3 for each joint of index, middle, little, ring, thumb); the flat
-rest pose; the rest axes (right fingers along -x, palm to -y, thumb to +z; the left hand mirrored in x); the wrist-centred output; the fingertips' vertex
-numbers 745, 317, 444, 556, 673.  Shape, betas and the other vertex numbers are its own, so parameters of real hands mean nothing to it.
+It lets synthetic clips be written in TACO's layout and read back without a MANO licence.  As in MANO, used the way TACO does (research/taco.md 2):
+778 vertices, 1538 faces, 21 joints; the pose layout (3 global axis-angle numbers, then 3 for each joint of index, middle, little, ring, thumb); the
+flat rest pose; the rest axes (right fingers along -x, palm to -y, thumb to +z; the left hand mirrored in x); the wrist-centred output; the
+fingertips' vertex numbers 745, 317, 444, 556, 673.  Shape, betas and the other vertex numbers are its own: real parameters mean nothing to it.
 """
 
 from __future__ import annotations
