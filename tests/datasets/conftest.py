@@ -51,8 +51,21 @@ def clip(written) -> Clip:
     return written.load()
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A clip of a split, and the recording that it was loaded from."""
+
+    entry: ClipEntry
+    clip: Clip
+    recording: Recording
+
+
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory) -> list[tuple[ClipEntry, Clip]]:
+def demo(tmp_path_factory) -> list[Loaded]:
     """The clips of the default split, generated as a user's first run does."""
     dataset = SyntheticDataset.open(tmp_path_factory.mktemp("cache"))
-    return [(entry, dataset.load(entry)) for entry in dataset.manifest("demo").entries]
+    loaded = []
+    for entry in dataset.manifest("demo").entries:
+        tree = Tree(dataset.generate(entry))
+        loaded.append(Loaded(entry, dataset.load(entry), Recording(tree, tree.sequence(entry.id))))
+    return loaded

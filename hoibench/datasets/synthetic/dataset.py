@@ -66,16 +66,17 @@ class SyntheticDataset(Dataset):
         from hoibench.datasets.taco.layout import Tree
 
         line = self._line(entry)
-        tree = Tree(self.generate(line))
+        tree = Tree(self.generate(entry))
         return load_clip(
             tree, entry.id, line.entry.serials, line.source, points=POINTS, truth="synthetic", tags=entry.tags
         )
 
-    def generate(self, line: Line) -> Path:
-        """The root of a clip's TACO tree, made first if it is not there yet."""
-        folder = self._folder / line.entry.id
+    def generate(self, entry: ClipEntry) -> Path:
+        """The root of a clip's TACO tree, made first if it is not there yet; errors as ``load``."""
+        line = self._line(entry)
+        folder = self._folder / entry.id
         if not folder.is_dir() and self._progress is not None:
-            self._progress(f"generating synthetic clip {line.entry.id}")
+            self._progress(f"generating synthetic clip {entry.id}")
         ensure_folder(folder, lambda root: _write(root, line))
         return folder
 

@@ -13,7 +13,8 @@ from hoibench.plugins import UnknownName
 
 
 def test_the_protocol_of_the_clips(demo):
-    for entry, clip in demo:
+    for loaded in demo:
+        entry, clip = loaded.entry, loaded.clip
         assert (clip.id, clip.triplet, clip.instances) == (entry.id, entry.triplet, entry.instances)
         assert (clip.frames, clip.fps, clip.size, clip.truth) == (25, 8.0, (128, 192), "synthetic")
         assert tuple(view.cluster for view in clip.views) == CLUSTERS
@@ -29,7 +30,7 @@ def test_the_protocol_of_the_clips(demo):
 
 
 def test_hands_and_objects_stay_in_every_picture_and_before_the_wall(demo):
-    for _, clip in demo:
+    for clip in (loaded.clip for loaded in demo):
         height, width = clip.size
         for camera in clip.cameras:
             pixels = project(to_camera(clip.tracks.world.astype(float), camera.R, camera.t), camera.K)

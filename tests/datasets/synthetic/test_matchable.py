@@ -27,7 +27,7 @@ def sift_inliers(one, two):
 
 def test_the_true_views_match(demo):
     inliers = {pair: [] for pair in itertools.combinations(range(3), 2)}
-    for _, clip in demo:
+    for clip in (loaded.clip for loaded in demo):
         for frame in range(0, clip.frames, STRIDE):
             grey = [cv2.cvtColor(clip.video[view, frame], cv2.COLOR_RGB2GRAY) for view in range(3)]
             for (a, b), counts in inliers.items():

@@ -1,0 +1,42 @@
+"""Rendering: embree against the numpy z-buffer, and what a whole clip costs."""
+
+import pytest
+
+from hoibench.datasets.rays import EmbreeCaster, pixel_rays
+from hoibench.datasets.surfaces import frame_mesh
+from hoibench.datasets.synthetic.cameras import SOURCE, TRIO, build_camera
+from hoibench.datasets.synthetic.dressing import dress
+from hoibench.datasets.synthetic.scene import build_scene
+from hoibench.datasets.synthetic.writer import write_clip
+from hoibench.datasets.taco.clips import load_clip
+from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.zbuffer import NumpyCaster
+
+TRIPLET = ("spoon", "stir", "pan")
+
+
+@pytest.mark.benchmark(group="primary rays of one 128x192 view, 2x2 samples a pixel")
+@pytest.mark.parametrize("kind", [EmbreeCaster, NumpyCaster])
+def test_primary_rays(benchmark, kind):
+    surfaces = [body.surface for body in dress(build_scene(TRIPLET, 0, 0, 1, frames=1), 1)]
+    corners = frame_mesh(surfaces, 0).corners
+    rays = pixel_rays(build_camera(TRIO[1]), samples=2)
+    hits = benchmark.pedantic(lambda: kind(corners).cast(*rays), rounds=5, warmup_rounds=1)
+    assert hits.hit.mean() > 0.9
+
+
+@pytest.mark.benchmark(group="a synthetic clip, 4 views x 25 frames")
+def test_generate(benchmark, tmp_path):
+    scene = build_scene(TRIPLET, 0, 0, 1)
+    benchmark.pedantic(lambda: write_clip(tmp_path, "20230927_001", scene, (*TRIO, SOURCE), 1), rounds=3)
+
+
+@pytest.mark.benchmark(group="a synthetic clip, 4 views x 25 frames")
+def test_load(benchmark, tmp_path):
+    write_clip(tmp_path, "20230927_001", build_scene(TRIPLET, 0, 0, 1), (*TRIO, SOURCE), 1)
+
+    def load():
+        clip = load_clip(Tree(tmp_path), "20230927_001", TRIO, SOURCE, points=256, truth="synthetic")
+        return clip.video, clip.masks, clip.load_sources()
+
+    benchmark.pedantic(load, rounds=3)

@@ -1,0 +1,79 @@
+import shutil
+
+import pytest
+
+from hoibench.datasets.taco.layout import Sequence, Tree, parse_triplet, triplet_folder
+
+
+@pytest.mark.parametrize(
+    ("folder", "triplet"),
+    [
+        ("(stir, spoon, bowl)", ("spoon", "stir", "bowl")),
+        ("(pour in some, bowl, plate)", ("bowl", "pour in some", "plate")),
+        ("(smear, glue gun, box)", ("glue gun", "smear", "box")),
+        ("(stir-fry, spatula, pan)", ("spatula", "stir-fry", "pan")),
+    ],
+)
+def test_folders_name_action_tool_target_and_triplets_tool_action_target(folder, triplet):
+    assert parse_triplet(folder) == triplet
+    assert triplet_folder(triplet) == folder
+
+
+@pytest.mark.parametrize("folder", ["stir, spoon, bowl", "(stir, spoon)", "()", ""])
+def test_a_folder_that_names_no_triplet_is_refused(folder):
+    with pytest.raises(ValueError, match="names no triplet"):
+        parse_triplet(folder)
+
+
+@pytest.mark.field
+def test_every_triplet_of_taco_is_read_and_written_back(field_data):
+    lines = (field_data / "taco" / "v1_overall_data_sequences.txt").read_text().splitlines()
+    folders = {line.rpartition(" ")[0] for line in lines if line.strip()}
+    assert len(folders) == 151
+    assert {triplet_folder(parse_triplet(folder)) for folder in folders} == folders
+
+
+def test_the_tree_is_discovered(written):
+    tree = Tree(written.root)
+    assert list(tree.sequences) == [written.key]
+    sequence = tree.sequence(written.key)
+    assert sequence.triplet == ("spoon", "stir", "bowl")
+    assert len(sequence.videos()) == 4
+    assert tree.hand_model == "hoibench-proxy"
+
+
+def test_a_tree_without_a_marker_holds_mano_hands(tmp_path):
+    (tmp_path / "Object_Poses").mkdir()
+    assert Tree(tmp_path).hand_model == "mano"
+
+
+def test_models_are_found_under_the_name_inside_the_released_zip_too(written, tmp_path):
+    shutil.copytree(written.root / "Object_Models", tmp_path / "object_models_released")
+    (tmp_path / "Object_Poses").mkdir()
+    object_id = written.scene.tool.id
+    assert Tree(tmp_path).model(object_id).parent.name == "object_models_released"
+    with pytest.raises(FileNotFoundError, match=r"999_cm\.obj is missing: download Object_Models\.zip"):
+        Tree(tmp_path).model("999")
+
+
+def test_what_is_missing_is_named_with_what_to_download(written, tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        Tree(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="holds no Object_Poses"):
+        Tree(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no sequence 20990101_001 \\(1 are there\\)"):
+        Tree(written.root).sequence("20990101_001")
+    with pytest.raises(FileNotFoundError, match=r"1234\.mp4 is missing \(cameras there: 22139909, .*download"):
+        written.recording.sequence.video("1234")
+    with pytest.raises(FileNotFoundError, match=r"no tool_<id>\.npy: download Object_Poses\.zip"):
+        Sequence(tmp_path, ("a", "b", "c"), "20990101_001").object_pose("tool")
+
+
+def test_two_pose_files_of_one_role_are_refused(tmp_path):
+    sequence = Sequence(tmp_path, ("a", "b", "c"), "20990101_001")
+    folder = sequence.folder("Object_Poses")
+    folder.mkdir(parents=True)
+    for name in ("tool_001.npy", "tool_002.npy"):
+        (folder / name).touch()
+    with pytest.raises(ValueError, match="holds 2 files"):
+        sequence.object_pose("tool")

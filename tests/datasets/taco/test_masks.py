@@ -1,0 +1,25 @@
+import numpy as np
+
+from hoibench.clip import Camera
+from hoibench.datasets.surfaces import Surface
+from hoibench.datasets.taco.masks import build_masks
+from hoibench.geometry import project, to_camera
+
+
+def test_a_plate_is_masked_with_one_pixel_around_it():
+    plate = np.array([[-0.25, -0.25, 2.0], [0.25, -0.25, 2.0], [0.25, 0.25, 2.0], [-0.25, 0.25, 2.0]])
+    moving = Surface(3, np.stack([plate, np.add(plate, [9.0, 0.0, 0.0])]), np.array([[0, 1, 2], [0, 2, 3]]))
+    camera = Camera(np.array([[8.0, 0, 3.5], [0, 8.0, 3.5], [0, 0, 1.0]]), np.eye(3), np.zeros(3), (8, 8))
+    masks = build_masks([moving], [camera])
+    expected = np.zeros((1, 2, 8, 8), dtype=bool)
+    expected[0, 0, 2:6, 2:6] = True  # covers pixels 3 and 4, and one around
+    np.testing.assert_array_equal(masks, expected)
+
+
+def test_every_visible_track_is_inside_the_mask_and_the_background_is_not(clip):
+    for view, camera in enumerate(clip.cameras):
+        for frame in range(clip.frames):
+            points = to_camera(clip.tracks.world[frame].astype(float), camera.R, camera.t)
+            u, v = np.rint(project(points, camera.K)[clip.tracks.visible[view, frame]]).astype(int).T
+            assert clip.masks[view, frame][v, u].all()
+    assert 0.02 < clip.masks.mean() < 0.4

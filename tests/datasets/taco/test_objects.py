@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from hoibench.datasets.taco.objects import place, read_mesh, read_poses
+
+
+def poses(count=4, seed=0):
+    rng = np.random.default_rng(seed)
+    out = np.tile(np.eye(4), (count, 1, 1))
+    out[:, :3, :3] = Rotation.random(count, random_state=rng).as_matrix()
+    out[:, :3, 3] = rng.normal(size=(count, 3))
+    return out
+
+
+def test_meshes_are_in_centimetres_and_keep_their_order(tmp_path):
+    path = tmp_path / "001_cm.obj"
+    path.write_text("# cube corner\nv 100 0 0\nv 0 200 0\nv 0 0 300\nv 0 0 0\nf 1 2 3\nf 4/1/1 1/2/1 2/3/1\n")
+    vertices, faces = read_mesh(path)
+    np.testing.assert_allclose(vertices, [[1, 0, 0], [0, 2, 0], [0, 0, 3], [0, 0, 0]])
+    np.testing.assert_array_equal(faces, [[0, 1, 2], [3, 0, 1]])
+
+
+@pytest.mark.parametrize("text", ["", "v 1 2 3\n", "hello\n"])
+def test_a_file_without_triangles_is_named(tmp_path, text):
+    path = tmp_path / "001_cm.obj"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"001_cm\.obj"):
+        read_mesh(path)
+
+
+def test_poses_are_float64_and_a_missing_row_stays_missing(tmp_path):
+    wanted = poses().astype(np.float32)
+    wanted[2] = np.nan
+    np.save(tmp_path / "tool_001.npy", wanted)
+    read = read_poses(tmp_path / "tool_001.npy")
+    assert read.dtype == np.float64
+    np.testing.assert_array_equal(read, wanted)
+
+
+def broken():
+    sheared, mirrored, projective = poses(), poses(), poses()
+    sheared[1, 0, 1] += 0.1
+    mirrored[1, :3, 0] *= -1
+    projective[1, 3] = [0, 0, 1, 1]
+    return {"sheared": sheared, "mirrored": mirrored, "projective": projective}
+
+
+@pytest.mark.parametrize("fault", list(broken()))
+def test_a_pose_that_is_not_rigid_is_named_with_its_frame(tmp_path, fault):
+    np.save(tmp_path / "tool_001.npy", broken()[fault])
+    with pytest.raises(ValueError, match=r"tool_001\.npy: frame 1 is no rigid pose"):
+        read_poses(tmp_path / "tool_001.npy")
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((4, 4)), np.zeros((0, 4, 4)), np.zeros((3, 3, 4)), np.zeros((2, 4, 4), int)]
+)
+def test_an_array_of_another_shape_is_named(tmp_path, array):
+    np.save(tmp_path / "tool_001.npy", array)
+    with pytest.raises(ValueError, match=r"tool_001\.npy has shape"):
+        read_poses(tmp_path / "tool_001.npy")
+
+
+def test_a_cut_file_is_named(tmp_path):
+    path = tmp_path / "tool_001.npy"
+    np.save(path, poses())
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(ValueError, match=r"tool_001\.npy is not a whole npy file"):
+        read_poses(path)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_placing_is_R_v_plus_t(seed):
+    rng = np.random.default_rng(seed)
+    vertices, pose = rng.normal(size=(5, 3)), poses(3, seed)
+    expected = [[p[:3, :3] @ v + p[:3, 3] for v in vertices] for p in pose]
+    np.testing.assert_allclose(place(vertices, pose), expected, atol=1e-12)

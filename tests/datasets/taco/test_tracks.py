@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hoibench.clip import Camera
+from hoibench.datasets.surfaces import Surface, frame_mesh
+from hoibench.datasets.taco.tracks import build_tracks, choose_points, follow, visibility
+from hoibench.datasets.zbuffer import NumpyCaster
+from hoibench.geometry import project, to_camera
+
+PLATE = np.array([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [-1.0, 1.0, 0.0]])
+FACES = np.array([[0, 1, 2], [0, 2, 3]])
+CAMERA = Camera(np.array([[40.0, 0, 31.5], [0, 40.0, 31.5], [0, 0, 1.0]]), np.eye(3), np.zeros(3), (64, 64))
+
+
+def plate(part, *places, scale=1.0):
+    return Surface(part, np.stack([scale * PLATE + np.asarray(at) for at in places]), FACES)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(20, 200))
+def test_points_are_as_many_as_asked_and_spread_evenly(count):
+    surfaces = [plate(2, [0, 0, 2]), plate(3, [0, 0, 5], scale=2.0)]
+    points = choose_points(surfaces, count)
+    world, part = follow(points, surfaces)
+    assert world.shape == (1, count, 3)
+    # Four times the area takes about four times the points.
+    assert 0.08 < (part == 2).mean() < 0.35
+    gaps = np.linalg.norm(world[0, :, None] - world[0], axis=-1) + 9.0 * np.eye(count)
+    even = np.sqrt(20.0 / count)
+    assert np.median(gaps.min(axis=1)) > 0.4 * even
+
+
+def test_parts_in_contact_keep_points_of_their_own():
+    one, two = plate(0, [0, 0, 2]), plate(1, [0, 0, 2 + 1e-6])
+    _, part = follow(choose_points([one, two], 100), [one, two])
+    assert abs((part == 0).sum() - 50) <= 15
+
+
+def test_points_move_as_the_triangles_that_they_are_fixed_to(written):
+    surfaces, scene = written.recording.surfaces, written.scene
+    points = choose_points(surfaces, 128)
+    world, part = follow(points, surfaces)
+    assert world.dtype == np.float32
+    assert set(part.tolist()) == {0, 1, 2, 3}
+    tool = world[:, part == 2].astype(float)
+    poses = np.load(written.recording.sequence.object_pose("tool")[1]).astype(float)
+    in_object = np.einsum("nji,nkj->nki", poses[:, :3, :3], tool - poses[:, None, :3, 3])
+    np.testing.assert_allclose(in_object, np.broadcast_to(in_object[:1], in_object.shape), atol=1e-6)
+    assert np.abs(tool - tool[:1]).max() > 0.01
+    assert len(world) == scene.frames
+
+
+def test_the_choice_does_not_depend_on_where_the_world_has_its_origin(written):
+    surfaces = written.recording.surfaces
+    moved = [Surface(s.part, s.vertices + np.array([3.0, -2.0, 1.0]), s.faces) for s in surfaces]
+    here, there = (follow(choose_points(s, 128), s)[0][0] for s in (surfaces, moved))
+    same = np.linalg.norm(there - np.array([3.0, -2.0, 1.0]) - here, axis=-1) < 1e-5
+    assert same.mean() > 0.9
+
+
+def test_points_behind_a_plate_outside_the_image_or_behind_the_camera_are_hidden():
+    surfaces = [plate(2, [0, 0, 2], scale=0.5), plate(3, [0, 0, 4])]
+    points = np.array([[0.0, 0, 2], [0.4, 0.4, 2], [0, 0, 4], [0.95, 0, 4], [0.3, 0, 2], [0, 0, -2], [9.0, 0, 2]])
+    seen = visibility(points[None], surfaces, [CAMERA])[0, 0]
+    assert seen.tolist() == [True, True, False, False, True, False, False]
+    # From behind, the far plate hides the near one.
+    behind = Camera(CAMERA.K, np.diag([-1.0, 1.0, -1.0]), np.array([0.0, 0.0, 6.0]), CAMERA.size)
+    assert visibility(points[None], surfaces, [behind])[0, 0, :4].tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize(("x", "inside"), [(-31.9, True), (-32.1, False), (31.9, True), (32.1, False)])
+def test_the_image_ends_half_a_pixel_beyond_its_outer_pixel_centres(x, inside):
+    point = np.array([[[x / 40.0 * 2.0, 0.0, 2.0]]])
+    assert visibility(point, [plate(2, [0, 0, 2], scale=3.0)], [CAMERA])[0, 0, 0] == inside
+
+
+def test_surfaces_without_area_are_refused():
+    with pytest.raises(ValueError, match="no area"):
+        choose_points([plate(2, [0, 0, 1], scale=0.0)], 10)
+
+
+def test_visibility_agrees_with_the_z_buffer_on_every_clip_of_the_demo(demo):
+    """A ray through each track, by the plain caster, in the first view of three frames."""
+    agree = []
+    for loaded in demo:
+        clip, surfaces = loaded.clip, loaded.recording.surfaces
+        for frame in (0, 12, 24):
+            mesh = frame_mesh(surfaces, frame)
+            camera, points = clip.cameras[0], clip.tracks.world[frame].astype(float)
+            in_camera = to_camera(points, camera.R, camera.t)
+            pixels = project(in_camera, camera.K)
+            height, width = camera.size
+            inside = ((pixels >= -0.5) & (pixels < [width - 0.5, height - 0.5])).all(axis=1)
+            centre = -camera.R.T @ camera.t
+            first = NumpyCaster(mesh.corners).cast(centre, (points - centre) / in_camera[:, 2:])
+            near = first.depth >= in_camera[:, 2] - 1e-3
+            agree.append((clip.tracks.visible[0, frame] == (inside & near)).mean())
+            # Where a track is seen, what the pixel shows lies at the track's depth.
+            seen = clip.tracks.visible[0, frame]
+            gap = np.abs(first.depth - in_camera[:, 2])[seen]
+            assert (gap < 1e-4).mean() >= 0.99
+    assert np.mean(agree) >= 0.99
+
+
+def test_tracks_of_a_written_clip(written, clip):
+    assert clip.tracks.visible.shape == (3, 5, 128)
+    assert 0.2 < clip.tracks.visible.mean() < 0.8
+    again = build_tracks(written.recording.surfaces, clip.cameras, 128)
+    np.testing.assert_array_equal(again.world, clip.tracks.world)
+    np.testing.assert_array_equal(again.visible, clip.tracks.visible)

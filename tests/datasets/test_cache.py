@@ -1,0 +1,134 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hoibench.datasets.cache import cache_dir, clear, ensure_folder, entries
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def fill(folder):
+    (folder / "inner").mkdir()
+    (folder / "inner" / "a.bin").write_bytes(b"12345")
+    (folder / "b.bin").write_bytes(b"678")
+
+
+def test_the_cache_is_where_the_variable_says_or_in_the_users_folder(root, monkeypatch):
+    assert cache_dir() == root
+    monkeypatch.delenv("HOIBENCH_CACHE")
+    assert cache_dir().name == "hoibench"
+
+
+def test_entries_are_counted_and_cleared(root):
+    assert entries() == []
+    for name in ("two", "one"):
+        ensure_folder(root / name / "clip", fill)
+    assert entries() == [("one", 8, 2), ("two", 8, 2)]
+    clear("one")
+    assert [entry.name for entry in entries()] == ["two"]
+    with pytest.raises(FileNotFoundError, match="'one', only two"):
+        clear("one")
+    clear()
+    assert entries() == []
+
+
+def test_a_folder_is_made_once(root):
+    made = []
+    for _ in range(2):
+        ensure_folder(root / "x" / "clip", lambda folder: made.append(folder) or fill(folder))
+    assert len(made) == 1
+    assert sorted(path.name for path in (root / "x").iterdir()) == ["clip"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
+def test_a_failure_leaves_nothing_behind(root, error):
+    def fail(folder):
+        fill(folder)
+        raise error
+
+    with pytest.raises(type(error)):
+        ensure_folder(root / "x" / "clip", fail)
+    assert list((root / "x").iterdir()) == []
+
+
+def test_a_full_disk_names_the_variable(root):
+    def fail(folder):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match=r"clip \(No space left on device\).*HOIBENCH_CACHE") as caught:
+        ensure_folder(root / "x" / "clip", fail)
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(root):
+    root.write_text("a file where the folder should be")
+    with pytest.raises(OSError, match="HOIBENCH_CACHE"):
+        ensure_folder(root / "x" / "clip", fill)
+
+
+def test_whoever_is_second_keeps_what_the_first_made(root):
+    def overtaken(folder):
+        fill(folder)
+        ensure_folder(root / "x" / "clip", lambda inner: (inner / "first").touch())
+
+    ensure_folder(root / "x" / "clip", overtaken)
+    assert [path.name for path in (root / "x" / "clip").iterdir()] == ["first"]
+    assert [path.name for path in (root / "x").iterdir()] == ["clip"]
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from hoibench.datasets.cache import ensure_folder
+
+def make(folder):
+    (folder / "half").touch()
+    print("half", flush=True)
+    time.sleep(float(sys.argv[2]))
+    (folder / "whole").touch()
+
+ensure_folder(Path(sys.argv[1]), make)
+"""
+
+
+def start(folder, seconds):
+    command = [sys.executable, "-c", SLOW, str(folder), str(seconds)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "half\n"
+    return process
+
+
+def test_a_killed_process_leaves_no_folder_that_is_taken_for_whole(root):
+    folder = root / "x" / "clip"
+    process = start(folder, 60)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert not folder.exists()
+    ensure_folder(folder, fill)
+    assert (folder / "b.bin").is_file()
+    # What the killed one left is swept once it is a day old.
+    (left,) = (path for path in folder.parent.iterdir() if path != folder)
+    old = time.time() - 25 * 3600
+    os.utime(left, (old, old))
+    ensure_folder(folder.with_name("next"), fill)
+    assert not left.exists()
+
+
+def test_two_processes_at_once_both_end_with_the_whole_folder(root):
+    folder = root / "x" / "clip"
+    processes = [start(folder, 0.3) for _ in range(2)]
+    for process in processes:
+        assert process.wait(timeout=30) == 0
+        process.stdout.close()
+    assert sorted(path.name for path in folder.iterdir()) == ["half", "whole"]
+    assert [path.name for path in folder.parent.iterdir()] == ["clip"]

@@ -1,0 +1,87 @@
+import json
+import shutil
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoibench.datasets.base import ClipEntry
+from hoibench.datasets.manifests import Line, Splits, format_lines, parse_lines
+from hoibench.plugins import UnknownName
+
+WORDS = st.text(min_size=1, max_size=8)
+LINES = st.builds(
+    Line,
+    st.builds(
+        ClipEntry,
+        WORDS,
+        st.none() | st.tuples(WORDS, WORDS, WORDS),
+        st.none() | st.tuples(WORDS, WORDS),
+        st.lists(WORDS, max_size=3).map(tuple),
+        st.integers(0, 99),
+        st.lists(WORDS, max_size=2).map(tuple),
+    ),
+    st.none() | WORDS,
+    st.dictionaries(WORDS, st.integers()),
+)
+
+
+@given(st.lists(LINES, max_size=4, unique_by=lambda line: line.entry.id))
+def test_lines_come_back_as_they_were_written(lines):
+    ordered = tuple(sorted(lines, key=lambda line: line.entry.id))
+    assert parse_lines(format_lines(ordered), "x") == ordered
+
+
+GOOD = Line(ClipEntry("a", ("t", "act", "o"), ("001", "002"), ("1", "2", "3")), "4", {"seed": 1}).to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"extra": 1}, "keys are not"),
+        ({"id": 3}, "id must be"),
+        ({"start": "0"}, "id must be a string and start"),
+        ({"triplet": ["a", "b"]}, "triplet has 2 items"),
+        ({"instances": "001"}, "instances must be a list"),
+        ({"serials": [1]}, "serials must be a list"),
+        ({"tags": None}, "tags must be a list"),
+        ({"source": 4}, "source must be"),
+        ({"recipe": []}, "recipe must be"),
+    ],
+)
+def test_a_broken_line_is_named_by_file_and_number(changes, message):
+    text = json.dumps(GOOD) + "\n" + json.dumps({**GOOD, "id": "b", **changes}) + "\n"
+    with pytest.raises(ValueError, match=f"file, line 2 is no clip: .*{message}"):
+        parse_lines(text.encode(), "file")
+
+
+def test_lines_out_of_order_or_twice_are_refused():
+    for second in ("a", "A"):
+        text = json.dumps(GOOD) + "\n" + json.dumps({**GOOD, "id": second}) + "\n"
+        with pytest.raises(ValueError, match="not sorted by id"):
+            parse_lines(text.encode(), "file")
+
+
+def test_a_changed_file_is_refused(tmp_path):
+    shutil.copytree(files("splits") / "synthetic@1", tmp_path / "synthetic@1")
+    part = tmp_path / "synthetic@1" / "demo.jsonl"
+    part.write_text(part.read_text().replace('"start": 0', '"start": 1', 1))
+    splits = Splits("synthetic@1", tmp_path)
+    assert len(splits.manifest("val").entries) == 24
+    with pytest.raises(ValueError, match=r"demo\.jsonl has sha256"):
+        splits.manifest("demo")
+
+
+def test_a_schema_of_another_time_is_refused(tmp_path):
+    (tmp_path / "x@1").mkdir()
+    (tmp_path / "x@1" / "manifest.json").write_text('{"schema": "hoibench-splits/9"}')
+    with pytest.raises(ValueError, match="schema 'hoibench-splits/9'"):
+        Splits("x@1", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"manifest\.json is missing"):
+        Splits("y@1", tmp_path)
+
+
+def test_an_unknown_part_gets_the_nearest_names():
+    with pytest.raises(UnknownName, match="did you mean train"):
+        Splits("synthetic@1").manifest("trian")

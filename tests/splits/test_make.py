@@ -1,0 +1,136 @@
+import hashlib
+import itertools
+import subprocess
+import sys
+from importlib.resources import files
+
+import pytest
+
+from hoibench.clip import CLUSTERS
+from hoibench.datasets.manifests import Splits
+from hoibench.datasets.synthetic.catalogue import catalogue
+from hoibench.datasets.synthetic.dates import dates
+from hoibench.datasets.taco.rig import rig
+from splits import make
+
+EVALUATION = ("val", "test_seen", "test_unseen")
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return Splits("synthetic@1")
+
+
+@pytest.fixture(scope="module")
+def parts(splits):
+    return {part: splits.lines(part) for part in splits.parts}
+
+
+def test_the_shipped_files_are_those_that_are_made_again():
+    for name, folder in make.releases().items():
+        for file, content in folder.items():
+            assert (files("splits") / name / file).read_bytes() == content, f"{name}/{file}"
+
+
+def test_check_says_that_nothing_differs():
+    done = subprocess.run([sys.executable, "-m", "splits.make", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("same") == 6
+
+
+def test_check_fails_on_a_difference(monkeypatch):
+    monkeypatch.setattr(make, "releases", lambda: {"synthetic@1": {"val.jsonl": b""}})
+    monkeypatch.setattr(sys, "argv", ["make", "--check"])
+    assert make.main() == 1
+
+
+def test_sizes_and_ids(splits, parts):
+    assert {part: len(lines) for part, lines in parts.items()} == {
+        "train": 600,
+        "val": 24,
+        "test_seen": 24,
+        "test_unseen": 24,
+        "demo": 6,
+        "test": 24,
+    }
+    for part in ("train", *EVALUATION, "demo"):
+        data = (files("splits") / "synthetic@1" / f"{part}.jsonl").read_bytes()
+        assert splits.manifest(part).split_id == hashlib.sha256(data).hexdigest()[:12]
+        assert splits.manifest(part).split == f"synthetic@1/{part}"
+    assert splits.manifest("test") == splits.manifest("test_seen")
+
+
+def test_no_clip_is_in_two_parts_and_demo_is_of_test_seen(parts):
+    ids = {part: {line.entry.id for line in parts[part]} for part in ("train", *EVALUATION)}
+    for one, two in itertools.combinations(ids.values(), 2):
+        assert not one & two
+    assert all(line in parts["test_seen"] for line in parts["demo"])
+    assert len({line.entry.triplet[1] for line in parts["demo"]}) == 6
+
+
+def test_seeds_are_all_different(parts):
+    seeds = [line.recipe["seed"] for part in ("train", *EVALUATION) for line in parts[part]]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_hammer_and_measure_are_held_out(parts):
+    for part in ("train", "val", "test_seen"):
+        for line in parts[part]:
+            tool, action, _ = line.entry.triplet
+            assert tool != "hammer"
+            assert action != "measure"
+            assert line.entry.tags == ()
+    for line in parts["test_unseen"]:
+        tool, action, _ = line.entry.triplet
+        assert line.entry.tags == (("unseen_object",) if tool == "hammer" else ("unseen_action",))
+        assert (tool == "hammer") != (action == "measure")
+    assert {line.entry.tags for line in parts["test_unseen"]} == {("unseen_object",), ("unseen_action",)}
+
+
+def test_each_evaluation_clip_has_its_own_pair_of_instances(parts):
+    pairs = {part: [line.entry.instances for line in parts[part]] for part in ("train", *EVALUATION)}
+    for part in EVALUATION:
+        assert len(set(pairs[part])) == 24
+        assert not set(pairs[part]) & set(pairs["train"])
+    assert all(tool != target for part in pairs.values() for tool, target in part)
+
+
+def test_what_is_seen_in_tests_is_in_train(parts):
+    known = {line.entry.triplet for line in parts["train"]}
+    for part in ("val", "test_seen"):
+        assert {line.entry.triplet for line in parts[part]} <= known
+        assert len({line.entry.triplet[1] for line in parts[part]}) == 13
+
+
+def test_lines_hold_what_making_a_clip_takes(parts):
+    for line in itertools.chain(*parts.values()):
+        entry = line.entry
+        tool, _, target = entry.triplet
+        assert entry.triplet in catalogue().triplets
+        assert entry.instances == (
+            catalogue().object_id(tool, line.recipe["tool_instance"]),
+            catalogue().object_id(target, line.recipe["target_instance"]),
+        )
+        assert tuple(rig().cluster(serial) for serial in entry.serials) == CLUSTERS
+        assert line.source not in entry.serials
+
+
+def test_every_part_has_clips_of_every_world_frame(parts):
+    for lines in parts.values():
+        assert {line.entry.id.partition("_")[0] for line in lines} == set(dates())
+
+
+def test_actions_are_even_in_evaluation(parts):
+    for part in ("val", "test_seen"):
+        counts = [sum(line.entry.triplet[1] == action for line in parts[part]) for action in _actions()]
+        assert set(counts) <= {1, 2}
+
+
+def _actions():
+    return sorted(
+        {
+            action
+            for tool, action, _ in catalogue().triplets
+            if (tool, action) != ("hammer", "hit") and action != "measure"
+        }
+    )
