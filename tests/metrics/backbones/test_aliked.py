@@ -17,7 +17,7 @@ def aliked(field_data):
 @pytest.fixture(scope="module")
 def image():
     rng = np.random.default_rng(0)
-    noise = cv2.GaussianBlur(rng.random((160, 220, 3)).astype(np.float32), (0, 0), 2.0)
+    noise = cv2.GaussianBlur(rng.random((110, 150, 3)).astype(np.float32), (0, 0), 2.0)
     return cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
 
 
@@ -59,17 +59,17 @@ def test_without_weights_the_command_is_given(monkeypatch, tmp_path):
 
 @pytest.mark.field
 def test_matches_follow_a_shift(aliked, image):
-    a, b = aliked.describe(image[:140, :200]), aliked.describe(image[6:146, 10:210])
+    a, b = aliked.describe(image[:100, :130]), aliked.describe(image[6:106, 10:140])
     pairs = aliked.match(a, b)
     moved = a.points[pairs[:, 0]] - b.points[pairs[:, 1]]
-    assert len(pairs) > 100
+    assert len(pairs) > 50
     assert np.median(np.linalg.norm(moved - (10, 6), axis=1)) < 0.25
 
 
 @pytest.mark.field
 def test_the_strongest_2048_points_are_taken(aliked):
     rng = np.random.default_rng(0)
-    features = aliked.describe(rng.integers(0, 256, (256, 384, 3), dtype=np.uint8))
+    features = aliked.describe(rng.integers(0, 256, (192, 256, 3), dtype=np.uint8))
     assert features.points.shape == (2048, 2)
     assert features.descriptors.shape == (2048, 128)
     assert np.allclose(np.linalg.norm(features.descriptors, axis=1), 1, atol=1e-5)
@@ -79,7 +79,7 @@ def test_the_strongest_2048_points_are_taken(aliked):
 @pytest.mark.field
 def test_an_image_gives_the_same_features_whatever_came_before(aliked, image):
     first = aliked.describe(image)
-    aliked.describe(image[:100, :120])
+    aliked.describe(image[:64, :96])
     again = aliked.describe(image)
     assert np.array_equal(first.points, again.points)
     assert np.array_equal(first.descriptors, again.descriptors)

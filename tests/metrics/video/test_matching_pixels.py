@@ -117,11 +117,11 @@ def test_moving_matches_need_two_frames_of_128_px(case_of, stage):
 
 
 def test_the_order_of_metrics_does_not_matter(case_of, stage):
-    video, masks = stage()
+    video, masks = stage(frames=5)
     metrics = [matching_pixels_sift.measure, matching_pixels_sift.measure_dyn, matching_pixels_sift.measure_rel]
-    case = case_of(video, masks=masks, truth=stage(seed=5)[0], truth_masks=masks)
+    case = case_of(video, masks=masks, truth=stage(frames=5, seed=5)[0], truth_masks=masks)
     forward = [[row.value for row in metric(case)] for metric in metrics]
-    case = case_of(video, masks=masks, truth=stage(seed=5)[0], truth_masks=masks)
+    case = case_of(video, masks=masks, truth=stage(frames=5, seed=5)[0], truth_masks=masks)
     assert [[row.value for row in metric(case)] for metric in metrics[::-1]] == forward[::-1]
 
 
@@ -151,7 +151,7 @@ def test_cards_say_what_they_need():
 
 @pytest.mark.field
 def test_aliked_rows_name_their_weights(case_of, stage, field_data):
-    video = stage(views=2, frames=5)[0]
+    video = stage(views=2, frames=3)[0]
     case = case_of(video, truth=video, weights=field_data / "aliked")
     rows = list(matching_pixels_aliked.measure(case))
     assert rows[-1].value > 100

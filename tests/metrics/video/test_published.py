@@ -1,0 +1,41 @@
+"""Real outputs of four published methods: the metrics order them as one sees them."""
+
+import numpy as np
+import pytest
+
+from hoibench.datasets.videos import VideosDataset
+from hoibench.metrics.backbones.aliked import load_aliked
+from hoibench.metrics.dynamic_degree import dynamic_degree
+from hoibench.metrics.matching_pixels import matching_pixels
+from hoibench.video import decode
+
+pytestmark = pytest.mark.field
+
+
+@pytest.fixture(scope="module")
+def published(field_data):
+    return VideosDataset.open(field_data / "published")
+
+
+def frames_of(published, method, frames):
+    entry = next(entry for entry in published.manifest("all").entries if entry.id == "case1")
+    return np.stack([decode(path, frames) for path in published.published_prediction(method, entry).video])
+
+
+@pytest.mark.parametrize("frame", [0, pytest.param(48, marks=pytest.mark.slow)])
+def test_aliked_puts_harmohoi_first_and_sv4d2_last(published, field_data, frame):
+    matcher = load_aliked("cpu", field_data / "aliked")
+    score = {
+        method: matching_pixels(frames_of(published, method, [frame]), matcher) for method in published.published()
+    }
+    order = sorted(score, key=score.__getitem__)
+    assert order[0] == "sv4d2", score
+    assert order[-1] == "harmohoi", score
+    assert score["harmohoi"] > 1.3 * score[order[-2]]
+
+
+def test_published_videos_move_and_a_held_frame_does_not(published):
+    video = frames_of(published, "harmohoi", None)
+    assert all(dynamic_degree(view, 8).dynamic for view in video[:2])
+    held = dynamic_degree(np.repeat(video[0, :1], 49, axis=0), 8)
+    assert (held.dynamic, held.moved, held.relative) == (False, 0, 0.0)
