@@ -107,6 +107,31 @@ def test_a_part_that_alone_is_wrong_is_alone_in_its_row(toy, answer):
     assert max(parts.values()) < 1e-6
 
 
+@pytest.mark.parametrize("metric", ["chamfer@1", "chamfer_sq@1"])
+@pytest.mark.parametrize("scale", ["shared", "per_view"])
+def test_chamfer_compares_clouds_at_the_fitted_scale(metric, scale, toy, answer):
+    made = answer(toy)
+    rows = rows_of(metric, replace(made, tracks=0.5 * made.tracks, scale=scale), toy)
+    assert max(row.value for row in rows) < 1e-6
+
+
+def test_a_track_that_answers_for_no_point_belongs_to_no_part(toy, answer):
+    """The last track is far off and has its anchor nowhere; a tool point has lost its own anchor."""
+    made = answer(toy)
+    anchors = np.concatenate([made.anchors, np.full((3, 1, 2), 1e4)], axis=1)
+    anchors[:, 2] = -1e4
+    stray = replace(
+        made,
+        tracks=np.concatenate([made.tracks, made.tracks[:, :, :1] + 3.0], axis=2),
+        anchors=anchors,
+        valid=np.concatenate([made.valid, np.ones_like(made.valid[..., :1])], axis=2),
+    )
+    rows = rows_of("chamfer@1", stray, toy, pairing="anchor")
+    parts = {row.part: row.value for row in rows if row.part}
+    assert max(parts.values()) < 0.05
+    assert rows[-1].value > 0.05
+
+
 def test_a_part_that_is_never_seen_is_undefined(toy, answer):
     visible = toy.tracks.visible & (toy.tracks.part != 2)
     clip = replace(toy, tracks=replace(toy.tracks, visible=visible))
