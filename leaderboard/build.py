@@ -6,10 +6,9 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hoibench.metrics.card import Card, all_cards
 from hoibench.results.board import build_boards
@@ -21,6 +20,9 @@ from leaderboard.reported import read_papers
 from leaderboard.text import plain
 
 MAX_INDEX_BYTES = 3_000_000
+HERE = Path(__file__).parent
+"""Not by package name: in a run's folder that would find the run's own leaderboard/."""
+
 ASSETS = ("board.css", "board.js")
 
 
@@ -58,7 +60,7 @@ def build(runs: Sequence[Path], out: Path, cards: Mapping[str, Card] | None = No
             f"{out / 'index.html'} would have {len(page)} bytes, more than {MAX_INDEX_BYTES}: put fewer runs on one page"
         )
     for name in ASSETS:
-        write_bytes(out / "assets" / name, (files("leaderboard") / "assets" / name).read_bytes())
+        write_bytes(out / "assets" / name, (HERE / "assets" / name).read_bytes())
     write_bytes(out / "index.html", page)
     return out / "index.html"
 
@@ -68,7 +70,7 @@ def render(runs: Sequence[Run], cards: Mapping[str, Card]) -> str:
     places = {metric: n for n, metric in enumerate(cards, start=1)}
     boards = [board_view(board, places) for board in build_boards(runs, cards)]
     environment = Environment(
-        loader=PackageLoader("leaderboard"),
+        loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 SCHEMA = "hoibench/reported@1"
@@ -52,7 +52,7 @@ def read_papers() -> tuple[Paper, ...]:
     Raises:
         ValueError: a file is of another schema, or a row does not fit its table; names file and row.
     """
-    folder = files("leaderboard") / "reported"
+    folder = Path(__file__).parent / "reported"
     found = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
     return tuple(parse_paper(item.name, tomllib.loads(item.read_text(encoding="utf-8"))) for item in found)
 

@@ -6,14 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from hoibench.datasets.base import ClipEntry, Manifest
 from hoibench.plugins import UnknownName
 
 SCHEMA = "hoibench-splits/1"
+SHIPPED = Path(__file__).parents[2] / "splits"
+"""Beside hoibench, in a checkout and when installed; by its name alone, a folder ``splits`` where the user stands could be found first."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Splits:
 
     def __init__(self, name: str, root: Traversable | None = None) -> None:
         self.name = name
-        self._folder = (root or files("splits")) / name
+        self._folder = (root or SHIPPED) / name
         self._table = _read_manifest(self._folder)
 
     @property
@@ -130,7 +132,7 @@ class Splits:
 
 def shipped_splits() -> list[Splits]:
     """Every versioned split that is shipped, by name."""
-    folders = (item for item in files("splits").iterdir() if (item / "manifest.json").is_file())
+    folders = (item for item in SHIPPED.iterdir() if (item / "manifest.json").is_file())
     return [Splits(item.name) for item in sorted(folders, key=lambda item: item.name)]
 
 

@@ -11,7 +11,7 @@ from hoibench.evaluation.plan import Unit
 from hoibench.evaluation.score import RowKey, to_row
 from hoibench.evaluation.unit import FAILURE
 from hoibench.metrics.card import Card, select_cards
-from hoibench.metrics.outcome import Measurement
+from hoibench.metrics.outcome import Measurement, Status
 from hoibench.results.jsonl import read_scores
 from hoibench.results.parquet import write_rows
 from hoibench.results.rows import Row
@@ -37,6 +37,7 @@ def collect_rows(out: Path, record: Mapping[str, Any]) -> Iterator[Row]:
         ValueError: a score file is broken; names file and line.
     """
     cards = select_cards(record["metrics"])
+    outputs = {method["id"]: frozenset(method["outputs"]) for method in record["methods"]}
     for unit in recorded_units(record):
         path = unit.scores(out)
         scores = read_scores(path) if path.is_file() else {}
@@ -46,7 +47,7 @@ def collect_rows(out: Path, record: Mapping[str, Any]) -> Iterator[Row]:
             record["config"]["precision"],
         )  # fmt: skip
         for card in cards:
-            yield from scores.get(card.id) or _absent(card, key, missing)
+            yield from scores.get(card.id) or _absent(card, key, missing, outputs[unit.method], record["has_truth"])
 
 
 def write_results(out: Path, record: Mapping[str, Any]) -> Path:
@@ -79,5 +80,14 @@ def failure_of(out: Path, unit: Unit) -> str | None:
         raise ValueError(f"{path} is not a failure record ({error}): delete it and resume the run") from error
 
 
-def _absent(card: Card, key: RowKey, reason: str) -> list[Row]:
-    return [to_row(Measurement(None, "failed", reason, region=region), card, key) for region in card.regions]
+def _absent(card: Card, key: RowKey, reason: str, outputs: frozenset[str], has_truth: bool) -> list[Row]:
+    """Rows of a metric that was never reached: failed, unless the method or the data set has no such thing anyway."""
+    status: Status = "failed"
+    for need in card.needs:
+        if need == "video" and "video" not in outputs:
+            status, reason = "not_applicable", "the method gives no video"
+        elif need == "tracks" and not outputs & {"tracks", "points"}:
+            status, reason = "not_applicable", "the method gives no point tracks"
+        elif need not in ("video", "tracks") and not has_truth:
+            status, reason = "not_applicable", f"the data set has no {need.replace('.', ' ')}"
+    return [to_row(Measurement(None, status, reason, region=region), card, key) for region in card.regions]

@@ -55,6 +55,7 @@ class Plan:
 
     config: RunConfig
     kind: str
+    has_truth: bool
     manifest: Manifest
     entries: tuple[ClipEntry, ...]
     specs: tuple[Spec, ...]
@@ -134,7 +135,7 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     specs = _select_methods(config, dataset)
     cards = tuple(select_cards(config.metric_names))
     entries = _limit(manifest.entries, config.limit)
-    return Plan(config, dataset.kind, manifest, entries, specs, cards, device)
+    return Plan(config, dataset.kind, dataset.has_truth, manifest, entries, specs, cards, device)
 
 
 def _select_methods(config: RunConfig, dataset: Dataset) -> tuple[Spec, ...]:

@@ -64,8 +64,14 @@ def folder_spec(name: str, folder: Path) -> Spec:
     if not folder.is_dir():
         raise FileNotFoundError(f"--method {name}={folder}: {folder} is no folder of predictions")
     described = folder / "spec.toml"
-    spec = _read_spec(described) if described.is_file() else Spec(id=name, outputs=("video", "tracks"))
+    spec = _read_spec(described) if described.is_file() else Spec(id=name, outputs=_outputs_in(folder))
     return replace(spec, id=name, entry="", folder=folder.resolve())
+
+
+def _outputs_in(folder: Path) -> tuple[str, ...]:
+    video = next(folder.rglob("view-*.m*"), None)
+    tracks = next(folder.rglob("tracks.npz"), None)
+    return tuple(word for word, found in (("video", video), ("tracks", tracks)) if found is not None)
 
 
 def _read_spec(path: Path) -> Spec:
