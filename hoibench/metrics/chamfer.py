@@ -21,7 +21,9 @@ Clouds = Callable[[int, int], Array]
 
 
 def chamfer(pred: Array, truth: Array, mask: Array, valid: Array | None = None, seed: int = 0) -> float:
-    """Chamfer distance, m: mean_v mean_n [ mean_p min_x |p - x| + mean_x min_p |p - x| ], both clouds of one count.
+    """Chamfer distance, m: mean_v mean_n [ mean_p min_x |p - x| + mean_x min_p |p - x| ].
+
+    Where counts differ, the larger cloud is thinned to the smaller count, the truth at most to half (``cloud_distance``).
 
     Args:
         pred: (V, N, K', 3) camera-space points, metres, already aligned, in any order.
