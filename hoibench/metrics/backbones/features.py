@@ -42,42 +42,8 @@ class Matcher(Protocol):
         """Pairs of indices into ``a`` and ``b``, (m, 2) int64, sorted by the first."""
 
 
-@dataclass(frozen=True, eq=False)
-class Neighbours:
-    """Nearest neighbours of each of n descriptors among m others.
-
-    Attributes:
-        index: (n,) int64, the nearest.
-        distance: (n,) float32, L2 to it.
-        second: (n,) float32, L2 to the second nearest; infinite where there is none.
-    """
-
-    index: Array
-    distance: Array
-    second: Array
-
-
-def nearest(a: Array, b: Array) -> tuple[Neighbours, Neighbours]:
-    """The nearest neighbours of (n, d) descriptors among (m, d) others and the reverse, from one distance matrix; ties go to the lower index."""
-    squared = np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2.0 * (a @ b.T)
-    return _rows(squared), _rows(np.ascontiguousarray(squared.T))
-
-
-def _rows(squared: Array) -> Neighbours:
-    rows = np.arange(len(squared))
-    index = squared.argmin(axis=1)
-    distance = squared[rows, index]
-    if squared.shape[1] > 1:
-        squared[rows, index] = np.inf
-        second = squared.min(axis=1)
-        squared[rows, index] = distance
-    else:
-        second = np.full(len(squared), np.inf, dtype=squared.dtype)
-    return Neighbours(index, np.sqrt(np.maximum(distance, 0)), np.sqrt(np.maximum(second, 0)))
-
-
 def mutual_pairs(a: Array, b: Array, ratio: float | None = None, most: float | None = None) -> Array:
-    """Pairs of (n, d) and (m, d) descriptors that are each other's nearest neighbour.
+    """Pairs of (n, d) and (m, d) descriptors that are each other's nearest neighbour in L2; ties go to the lower index.
 
     Args:
         a: the first image's descriptors.
@@ -90,13 +56,33 @@ def mutual_pairs(a: Array, b: Array, ratio: float | None = None, most: float | N
     """
     if len(a) == 0 or len(b) == 0:
         return np.empty((0, 2), dtype=np.int64)
-    forward, backward = nearest(a, b)
-    rows = np.arange(len(a))
-    columns = forward.index
-    keep = backward.index[columns] == rows
+    squared = a @ b.T
+    squared *= -2.0
+    squared += np.square(a).sum(1)[:, None]
+    squared += np.square(b).sum(1)[None]
+    columns = squared.argmin(axis=1)
+    # NumPy's argmin is slow down columns, so it looks only at those whose least distance a row also calls its nearest.
+    rows = np.flatnonzero(squared.min(axis=0)[columns] == squared[np.arange(len(a)), columns])
+    from_b = np.ascontiguousarray(squared[:, columns[rows]].T)
+    mutual = from_b.argmin(axis=1) == rows
+    rows, columns, from_b = rows[mutual], columns[rows[mutual]], from_b[mutual]
+    distance = _root(squared[rows, columns])
+    keep = np.ones(len(rows), dtype=bool)
     if ratio is not None:
-        keep &= forward.distance < ratio * forward.second
-        keep &= backward.distance[columns] < ratio * backward.second[columns]
+        keep &= distance < ratio * _second_smallest(squared[rows])
+        keep &= distance < ratio * _second_smallest(from_b)
     if most is not None:
-        keep &= forward.distance < most
+        keep &= distance < most
     return np.stack([rows[keep], columns[keep]], axis=1).astype(np.int64, copy=False)
+
+
+def _second_smallest(squared: Array) -> Array:
+    """The second smallest distance of each row of (k, m) squared ones; infinite where a row has one."""
+    if squared.shape[1] == 1:
+        return np.full(len(squared), np.inf)
+    return _root(np.partition(squared, 1, axis=1)[:, 1])
+
+
+def _root(squared: Array) -> Array:
+    root: Array = np.sqrt(np.maximum(squared, 0.0))  # rounding may leave a distance of 0 just below it
+    return root

@@ -1,12 +1,11 @@
 """Mutual nearest neighbours against plain loops."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hoibench.metrics.backbones.features import mutual_pairs, nearest
+from hoibench.metrics.backbones.features import mutual_pairs
 
 
 def descriptors(most=9):
@@ -60,10 +59,9 @@ def test_a_permutation_is_undone():
     assert len(pairs) == 50
 
 
-def test_a_lone_descriptor_has_no_second_neighbour():
-    forward, backward = nearest(np.ones((2, 3), np.float32), np.zeros((1, 3), np.float32))
-    assert np.isinf(forward.second).all()
-    assert backward.second[0] == pytest.approx(np.sqrt(3))
+def test_a_lone_descriptor_has_no_second_neighbour_to_be_confused_with():
+    assert mutual_pairs(np.ones((1, 3), np.float32), np.zeros((1, 3), np.float32), ratio=0.8).tolist() == [[0, 0]]
+    assert mutual_pairs(np.ones((2, 3), np.float32), np.zeros((1, 3), np.float32), ratio=0.8).tolist() == []
 
 
 def test_the_bounds_are_strict():
