@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -52,7 +51,7 @@ def _check_request(path: Path, info: VideoInfo, wanted: Sequence[int]) -> None:
         )
 
 
-def _read(path: Path, info: VideoInfo, wanted: dict[int, list[int]]) -> Any:
+def _read(path: Path, info: VideoInfo, wanted: Collection[int]) -> Iterator[tuple[int, Array]]:
     """Yield (index, (H, W, 3) uint8) of the wanted frames, in order; the rest is decoded but not converted."""
     if not wanted:
         return

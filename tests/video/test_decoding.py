@@ -34,6 +34,24 @@ def test_frames_of_a_published_video_equal_those_of_ffmpeg(published):
     assert np.abs(video.astype(int) - ffmpeg_rgb(published).reshape(video.shape)).max() <= 1
 
 
+@pytest.mark.field
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("trimmed.mp4", ("-ss", "1.3", "-c", "copy")),  # an edit list hides frames that are in the file
+        ("copy.mkv", ("-c", "copy")),
+        ("stream.ts", ("-c", "copy")),
+        ("other.avi", ("-c:v", "mpeg4")),
+    ],
+)
+def test_frames_of_other_containers_are_counted_as_ffmpeg_does(published, tmp_path, name, options):
+    path = tmp_path / name
+    subprocess.run(["ffmpeg", "-v", "error", "-i", published, *options, path], check=True)
+    video = decode(path)
+    assert np.abs(video.astype(int) - ffmpeg_rgb(path, "-vsync", "passthrough").reshape(video.shape)).max() <= 1
+
+
 @given(indices=st.lists(st.integers(0, 16), max_size=12))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_frames_come_by_index_in_the_order_asked_for(mp4, indices):
