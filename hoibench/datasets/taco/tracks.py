@@ -15,7 +15,7 @@ from hoibench.geometry import optical_centre, project, to_camera
 _CANDIDATES_PER_POINT = 64
 _SEED = 0
 _HALVINGS = 20
-_OCCLUSION_TOLERANCE = 1e-3  # metres along the ray: a point lies on the surface that must not hide it
+_OCCLUSION_TOLERANCE = 1e-4  # metres along the ray: a point lies on the surface that must not hide it
 
 
 @dataclass(frozen=True, eq=False)
