@@ -78,7 +78,7 @@ def video_stream(path: Path, container: Any) -> Any:
         VideoError: there is no video stream, no decoder for it, or its frames have no size or an absurd one.
     """
     if not container.streams.video:
-        raise VideoError(f"{path} holds no video stream, only {len(container.streams)} of other kinds")
+        raise VideoError(f"{path} holds no video stream: write or download it again")
     stream = container.streams.video[0]
     if stream.codec_context is None:
         raise VideoError(f"{path}: its codec has no decoder here; encode it as H.264")

@@ -39,7 +39,7 @@ def test_frames_of_a_published_video_equal_those_of_ffmpeg(published):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("trimmed.mp4", ("-ss", "1.3", "-c", "copy")),  # an edit list hides frames that are in the file
+        ("trimmed.mp4", ("-c", "copy")),  # an edit list hides frames that are in the file
         ("copy.mkv", ("-c", "copy")),
         ("stream.ts", ("-c", "copy")),
         ("other.avi", ("-c:v", "mpeg4")),
@@ -47,8 +47,10 @@ def test_frames_of_a_published_video_equal_those_of_ffmpeg(published):
 )
 def test_frames_of_other_containers_are_counted_as_ffmpeg_does(published, tmp_path, name, options):
     path = tmp_path / name
-    subprocess.run(["ffmpeg", "-v", "error", "-i", published, *options, path], check=True)
+    begin = ("-ss", "1.3") if name == "trimmed.mp4" else ()
+    subprocess.run(["ffmpeg", "-v", "error", *begin, "-i", published, *options, path], check=True)
     video = decode(path)
+    assert len(video) == (38 if begin else 49)
     assert np.abs(video.astype(int) - ffmpeg_rgb(path, "-vsync", "passthrough").reshape(video.shape)).max() <= 1
 
 
