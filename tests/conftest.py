@@ -1,9 +1,12 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent))
+pytest_plugins = ["toy_package"]
 
 
 @pytest.hookimpl(hookwrapper=True)
