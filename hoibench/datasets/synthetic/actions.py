@@ -168,7 +168,7 @@ def measure(t: Array, s: Sizes) -> Motion:
 def hit(t: Array, s: Sizes) -> Motion:
     """Rises and strikes."""
     up = np.abs(np.sin(0.5 * _cycle(t, 0.75))) ** 1.5
-    return _motion(t, 0.012 * up, 0.0, (0.045 + 0.3 * s.radius) * up, pitch=0.35 * up)
+    return _motion(t, 0.012 * up, 0.0, (0.030 + 0.8 * s.radius) * up, pitch=0.35 * up)
 
 
 def screw(t: Array, s: Sizes) -> Motion:

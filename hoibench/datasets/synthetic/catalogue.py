@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-import numpy as np
-
 from hoibench.datasets.synthetic.objects import blocks, sticks, vessels
-from hoibench.datasets.synthetic.objects.prop import Prop
+from hoibench.datasets.synthetic.objects.prop import Draw, Prop
 
 Triplet = tuple[str, str, str]
 
 INSTANCES = 10
 """Instances of each category, numbered from 0."""
 
-MAKERS: dict[str, Callable[[np.random.Generator], Prop]] = {
+MAKERS: dict[str, Callable[[Draw], Prop]] = {
     "bowl": vessels.bowl,
     "box": blocks.box,
     "brush": sticks.brush,
@@ -103,5 +101,6 @@ def make_prop(category: str, instance: int) -> Prop:
     Raises:
         ValueError: there is no such category or instance.
     """
-    number = int(catalogue().object_id(category, instance))
-    return MAKERS[category](np.random.default_rng([20230927, number]))
+    known = catalogue()
+    known.object_id(category, instance)  # refuses what is not there
+    return MAKERS[category](Draw(known.categories.index(category), instance, known.instances))

@@ -108,9 +108,11 @@ class _Reach:
     rotation: Array
 
     def __call__(self, bend: Array, wrist: Array) -> tuple[Array, Array]:
-        """(T, 778) signed distances to the solid and to the floor of the vertices of hands bent by (T, 5, 3)."""
+        """Signed distances (T, 778 + 1538), to the solid and to the floor, of vertices and face centres of hands bent by (T, 5, 3)."""
         theta = np.concatenate([np.zeros((len(bend), 3)), joint_angles(bend, self.side)], axis=1)
-        hand = proxy_hand.vertices(self.side, theta, np.zeros((len(bend), 3)), self.betas) @ self.rotation.T + wrist
+        skin = proxy_hand.vertices(self.side, theta, np.zeros((len(bend), 3)), self.betas)
+        skin = np.concatenate([skin, skin[:, proxy_hand.FACES["right"]].mean(axis=2)], axis=1)
+        hand = skin @ self.rotation.T + wrist
         gap = self.solid.distance(hand.reshape(-1, 3)).reshape(len(bend), -1)
         floor = -np.inf if self.grip.floor is None else self.grip.floor
         return gap, hand[..., 2] - floor
@@ -118,8 +120,9 @@ class _Reach:
 
 @cache
 def _moved_by() -> Array:
-    """(5, 778) how close each vertex may come before its finger stops: TOUCH on the finger, less where it only drags skin along."""
+    """(5, 778 + 1538) how close vertices and face centres may come before a finger stops: TOUCH on it, less where it only drags skin along."""
     weights = build().weights
+    weights = np.concatenate([weights, weights[proxy_hand.FACES["right"]].mean(axis=1)])
     fingers = weights[:, 1:].reshape(len(weights), len(FINGERS), 3).sum(axis=2).T
     return np.where(fingers > 0.5, TOUCH, np.where(fingers > 0.03, TOUCH - GIVE, -np.inf))
 

@@ -106,8 +106,9 @@ def _weights(vertices: Array, groups: dict[str, NDArray[np.int64]]) -> Array:
 
 
 def _shape_directions(points: Array, weights: Array) -> Array:
-    """(P, 3, 10) what one unit of each beta does: size, length, width, thickness, fingers' length and girth, then single fingers."""
-    scale = np.stack([points * s for s in ([0.04] * 3, [0.03, 0, 0], [0, 0, 0.04], [0, 0.05, 0])], axis=-1)
+    """(P, 3, 10) what one unit of each beta does: size, length, width, heel, fingers' length and girth, then single fingers."""
+    scale = np.stack([points * s for s in ([0.04] * 3, [0.03, 0, 0], [0, 0, 0.04])], axis=-1)
+    heel = points * [0, 0.12, 0] * np.exp(-((points[:, :1] / 0.05) ** 2))
     longer = np.zeros((len(points), 3, 6))
     for f, finger in enumerate(FINGERS):
         chain = CHAINS[finger]
@@ -121,7 +122,7 @@ def _shape_directions(points: Array, weights: Array) -> Array:
         longer[:, :, 1] += girth
         if single is not None:
             longer[:, :, single] += stretch
-    return np.concatenate([scale, longer], axis=-1)
+    return np.concatenate([scale, heel[..., None], longer], axis=-1)
 
 
 def _tips_first_of_mano(count: int, tips: NDArray[np.int64]) -> NDArray[np.int64]:

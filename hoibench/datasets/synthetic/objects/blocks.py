@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoibench.datasets.synthetic.objects.prop import Grip, Prop, press_from_left, wrap_from_right
+from hoibench.datasets.synthetic.objects.prop import Draw, Grip, Prop, press_from_left, wrap_from_right
 from hoibench.datasets.synthetic.objects.sticks import Z_TO_Y
 from hoibench.datasets.synthetic.solids import lathe, moved, prism, rounded_rectangle, union
 
 
-def eraser(rng: np.random.Generator) -> Prop:
+def eraser(draw: Draw) -> Prop:
     """A blackboard eraser: felt under a body."""
     long, wide, felt, body = (
-        rng.uniform(0.085, 0.12),
-        rng.uniform(0.042, 0.052),
-        rng.uniform(0.008, 0.014),
-        rng.uniform(0.02, 0.028),
+        draw.uniform(0.085, 0.12),
+        draw.uniform(0.042, 0.052),
+        draw.uniform(0.008, 0.014),
+        draw.uniform(0.02, 0.028),
     )
     outline = rounded_rectangle(long, wide, 0.006)
     solid = union(prism(0.97 * outline, 0.0, felt), prism(outline, felt, felt + body))
     return Prop("eraser", solid, "block", use=_from_above(felt + body), foot=0.45 * long)
 
 
-def soap(rng: np.random.Generator) -> Prop:
+def soap(draw: Draw) -> Prop:
     """A bar of soap."""
-    long, wide, high = rng.uniform(0.075, 0.09), rng.uniform(0.045, 0.055), rng.uniform(0.024, 0.032)
+    long, wide, high = draw.uniform(0.075, 0.09), draw.uniform(0.045, 0.055), draw.uniform(0.024, 0.032)
     solid = prism(rounded_rectangle(long, wide, 0.4 * wide, corner=6), 0.0, high)
     return Prop("soap", solid, "block", use=_from_above(high), foot=0.45 * long)
 
 
-def box(rng: np.random.Generator) -> Prop:
+def box(draw: Draw) -> Prop:
     """A carton."""
-    long, wide, high = rng.uniform(0.06, 0.08), rng.uniform(0.075, 0.105), rng.uniform(0.05, 0.075)
+    long, wide, high = draw.uniform(0.06, 0.08), draw.uniform(0.075, 0.105), draw.uniform(0.05, 0.075)
     return Prop(
         "box",
         prism(rounded_rectangle(long, wide, 0.003, corner=2), 0.0, high),
@@ -45,11 +45,11 @@ def box(rng: np.random.Generator) -> Prop:
     )
 
 
-def toy(rng: np.random.Generator) -> Prop:
+def toy(draw: Draw) -> Prop:
     """A toy car, its bonnet towards +y."""
-    long, wide, r = rng.uniform(0.10, 0.13), rng.uniform(0.05, 0.06), rng.uniform(0.013, 0.017)
-    low, deck = 0.7 * r, 0.7 * r + rng.uniform(0.020, 0.028)
-    roof = deck + rng.uniform(0.018, 0.026)
+    long, wide, r = draw.uniform(0.10, 0.13), draw.uniform(0.05, 0.06), draw.uniform(0.013, 0.017)
+    low, deck = 0.7 * r, 0.7 * r + draw.uniform(0.020, 0.028)
+    roof = deck + draw.uniform(0.018, 0.026)
     chassis = prism(rounded_rectangle(wide, long, 0.010), low, deck)
     cabin = moved(
         prism(rounded_rectangle(0.86 * wide, 0.52 * long, 0.008), deck, roof), np.eye(3), (0, -0.10 * long, 0)
@@ -69,9 +69,9 @@ def toy(rng: np.random.Generator) -> Prop:
     )
 
 
-def helmet(rng: np.random.Generator) -> Prop:
+def helmet(draw: Draw) -> Prop:
     """A hard hat: a dome over a brim."""
-    r, high = rng.uniform(0.072, 0.086), rng.uniform(0.075, 0.095)
+    r, high = draw.uniform(0.072, 0.086), draw.uniform(0.075, 0.095)
     turn = np.linspace(0.12, np.pi / 2.0, 9)
     dome = np.column_stack([r * np.cos(turn), 0.006 + (high - 0.006) * np.sin(turn)])
     profile = np.concatenate([[(0, 0), (r + 0.009, 0), (r + 0.010, 0.004), (r + 0.001, 0.009)], dome[:-1], [(0, high)]])
@@ -83,7 +83,7 @@ def helmet(rng: np.random.Generator) -> Prop:
         steady=press_from_left(-r - 0.01, 0.02),
         work_radius=0.5 * r,
         work_height=high,
-        facing=0.7,
+        facing=0.9,
     )
 
 

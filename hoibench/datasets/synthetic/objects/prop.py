@@ -15,6 +15,20 @@ Vector = tuple[float, float, float]
 Family = Literal["stick", "block", "vessel"]
 
 
+class Draw:
+    """Sizes of one instance of a category: over the instances every size takes evenly spaced values, in an order of its own."""
+
+    def __init__(self, category: int, instance: int, instances: int) -> None:
+        self._category, self._instance, self._instances = category, instance, instances
+        self._drawn = 0
+
+    def uniform(self, low: float, high: float) -> float:
+        """The next size, between ``low`` and ``high``."""
+        order = np.random.default_rng([self._category, self._drawn]).permutation(self._instances)
+        self._drawn += 1
+        return low + (high - low) * (float(order[self._instance]) + 0.5) / self._instances
+
+
 @dataclass(frozen=True)
 class Grip:
     """How a hand comes to an object, in the object's frame.

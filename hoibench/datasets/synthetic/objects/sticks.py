@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoibench.datasets.synthetic.objects.prop import Prop, side_grip_of_stick
+from hoibench.datasets.synthetic.objects.prop import Draw, Prop, side_grip_of_stick
 from hoibench.datasets.synthetic.solids import Array, Solid, lathe, moved, prism, rounded_rectangle, tube, union
 
 Z_TO_Y = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """Turns an upright solid on its side: its z axis becomes -y, its y axis z."""
 
 
-def spoon(rng: np.random.Generator) -> Prop:
+def spoon(draw: Draw) -> Prop:
     """A round scoop on a handle that rises behind it."""
-    r, length = rng.uniform(0.017, 0.024), rng.uniform(0.15, 0.18)
-    depth = rng.uniform(0.008, 0.012)
+    r, length = draw.uniform(0.017, 0.024), draw.uniform(0.15, 0.18)
+    depth = draw.uniform(0.008, 0.012)
     outer = [(0.0, 0.0), (0.55 * r, 0.0015), (0.85 * r, 0.45 * depth), (r, depth)]
     inner = [(r - 0.0018, depth), (0.8 * r, 0.5 * depth + 0.0015), (0.5 * r, 0.0035), (0.0, 0.0025)]
-    rise = rng.uniform(0.012, 0.022)
+    rise = draw.uniform(0.012, 0.022)
     path = [
         (r - 0.003, 0, depth - 0.003),
         (r + 0.03, 0, depth + rise),
@@ -32,16 +32,16 @@ def spoon(rng: np.random.Generator) -> Prop:
         "stick",
         use=grip,
         foot=r,
-        pitch=rng.uniform(0.45, 0.6),
+        pitch=draw.uniform(0.45, 0.6),
     )
 
 
-def spatula(rng: np.random.Generator) -> Prop:
+def spatula(draw: Draw) -> Prop:
     """A flat blade on a raised handle."""
-    long, wide = rng.uniform(0.055, 0.08), rng.uniform(0.045, 0.065)
-    length, rise = rng.uniform(0.15, 0.18), rng.uniform(0.02, 0.035)
+    long, wide = draw.uniform(0.055, 0.08), draw.uniform(0.045, 0.065)
+    length, rise = draw.uniform(0.15, 0.18), draw.uniform(0.02, 0.035)
     blade = moved(
-        prism(rounded_rectangle(long, wide, rng.uniform(0.006, 0.02)), 0.0, 0.003), np.eye(3), (long / 2.0, 0, 0)
+        prism(rounded_rectangle(long, wide, draw.uniform(0.006, 0.02)), 0.0, 0.003), np.eye(3), (long / 2.0, 0, 0)
     )
     path = [(long - 0.012, 0, 0.003), (long + 0.03, 0, rise), (long + 0.055, 0, rise), (long + length, 0, rise)]
     handle = tube(np.array(path), np.array([(0.007, 0.003), (0.006, 0.004), (0.009, 0.007), (0.011, 0.008)]))
@@ -51,13 +51,13 @@ def spatula(rng: np.random.Generator) -> Prop:
         "stick",
         use=side_grip_of_stick(long + 0.66 * length, rise),
         foot=0.5 * wide,
-        pitch=rng.uniform(0.35, 0.5),
+        pitch=draw.uniform(0.35, 0.5),
     )
 
 
-def knife(rng: np.random.Generator) -> Prop:
+def knife(draw: Draw) -> Prop:
     """An upright blade, its edge on z = 0, and a handle behind it."""
-    tip, heel, high = rng.uniform(0.05, 0.07), rng.uniform(0.05, 0.06), rng.uniform(0.026, 0.038)
+    tip, heel, high = draw.uniform(0.05, 0.07), draw.uniform(0.05, 0.06), draw.uniform(0.026, 0.038)
     outline = [
         (heel, 0.0),
         (heel, high),
@@ -76,13 +76,13 @@ def knife(rng: np.random.Generator) -> Prop:
         "stick",
         use=side_grip_of_stick(heel + 0.062, mid),
         foot=0.01,
-        pitch=rng.uniform(0.2, 0.32),
+        pitch=draw.uniform(0.2, 0.32),
     )
 
 
-def brush(rng: np.random.Generator) -> Prop:
+def brush(draw: Draw) -> Prop:
     """A block of bristles under a back, with a handle."""
-    long, wide, deep = rng.uniform(0.05, 0.075), rng.uniform(0.024, 0.034), rng.uniform(0.014, 0.024)
+    long, wide, deep = draw.uniform(0.05, 0.075), draw.uniform(0.024, 0.034), draw.uniform(0.014, 0.024)
     bristles = prism(rounded_rectangle(long, wide, 0.006), 0.0, deep)
     back = prism(rounded_rectangle(long + 0.008, wide + 0.006, 0.01), deep, deep + 0.012)
     z = deep + 0.007
@@ -99,13 +99,13 @@ def brush(rng: np.random.Generator) -> Prop:
         "stick",
         use=side_grip_of_stick(long / 2 + 0.085, z + 0.012),
         foot=0.5 * long,
-        pitch=rng.uniform(0.28, 0.42),
+        pitch=draw.uniform(0.28, 0.42),
     )
 
 
-def roller(rng: np.random.Generator) -> Prop:
+def roller(draw: Draw) -> Prop:
     """A roll across the handle's direction, on a bent wire."""
-    r, long = rng.uniform(0.016, 0.024), rng.uniform(0.065, 0.10)
+    r, long = draw.uniform(0.016, 0.024), draw.uniform(0.065, 0.10)
     profile = np.array(
         [
             (0, -long / 2),
@@ -135,13 +135,13 @@ def roller(rng: np.random.Generator) -> Prop:
         "stick",
         use=side_grip_of_stick(0.145, z),
         foot=0.5 * long,
-        pitch=rng.uniform(0.35, 0.5),
+        pitch=draw.uniform(0.35, 0.5),
     )
 
 
-def hammer(rng: np.random.Generator) -> Prop:
+def hammer(draw: Draw) -> Prop:
     """A head that stands on its striking face, and a shaft."""
-    r, high, length = rng.uniform(0.011, 0.016), rng.uniform(0.06, 0.085), rng.uniform(0.17, 0.20)
+    r, high, length = draw.uniform(0.011, 0.016), draw.uniform(0.06, 0.085), draw.uniform(0.17, 0.20)
     profile = [
         (0, 0),
         (r, 0),
@@ -163,13 +163,13 @@ def hammer(rng: np.random.Generator) -> Prop:
         "stick",
         use=side_grip_of_stick(0.74 * length, z),
         foot=r,
-        pitch=rng.uniform(0.05, 0.15),
+        pitch=draw.uniform(0.05, 0.15),
     )
 
 
-def screwdriver(rng: np.random.Generator) -> Prop:
+def screwdriver(draw: Draw) -> Prop:
     """A shaft and a fluted handle in line; the tip is at the origin."""
-    shaft, length, r = rng.uniform(0.06, 0.09), rng.uniform(0.085, 0.10), rng.uniform(0.011, 0.015)
+    shaft, length, r = draw.uniform(0.06, 0.09), draw.uniform(0.085, 0.10), draw.uniform(0.011, 0.015)
     blade = tube(
         np.array([(0, 0, 0), (0.012, 0, 0), (shaft + 0.01, 0, 0)]),
         np.array([(0.0035, 0.0012), (0.003, 0.003), (0.003, 0.003)]),
@@ -183,13 +183,13 @@ def screwdriver(rng: np.random.Generator) -> Prop:
         "stick",
         use=side_grip_of_stick(shaft + 0.5 * length, 0.0),
         foot=0.002,
-        pitch=rng.uniform(1.0, 1.15),
+        pitch=draw.uniform(1.0, 1.15),
     )
 
 
-def glue_gun(rng: np.random.Generator) -> Prop:
+def glue_gun(draw: Draw) -> Prop:
     """A nozzle and barrel, with a pistol grip under its end."""
-    barrel, r = rng.uniform(0.085, 0.10), rng.uniform(0.013, 0.017)
+    barrel, r = draw.uniform(0.085, 0.10), draw.uniform(0.013, 0.017)
     nozzle = tube(np.array([(0, 0, 0), (0.03, 0, 0)]), np.array([(0.002, 0.002), (0.008, 0.008)]), segments=10)
     body = tube(
         np.array([(0.026, 0, 0), (0.05, 0, 0), (0.026 + barrel, 0, 0.0)]),
@@ -206,13 +206,13 @@ def glue_gun(rng: np.random.Generator) -> Prop:
         "stick",
         use=side_grip_of_stick(end + 0.055, 0.004),
         foot=0.002,
-        pitch=rng.uniform(0.7, 0.85),
+        pitch=draw.uniform(0.7, 0.85),
     )
 
 
-def ruler(rng: np.random.Generator) -> Prop:
+def ruler(draw: Draw) -> Prop:
     """A flat strip, held at its far end; the origin is under its near end."""
-    length, wide, thick = rng.uniform(0.20, 0.24), rng.uniform(0.026, 0.034), rng.uniform(0.003, 0.005)
+    length, wide, thick = draw.uniform(0.20, 0.24), draw.uniform(0.026, 0.034), draw.uniform(0.003, 0.005)
     strip: Solid = moved(prism(strip_outline(length, wide), 0.0, thick), np.eye(3), (length / 2.0, 0, 0))
     return Prop(
         "ruler",
@@ -220,7 +220,7 @@ def ruler(rng: np.random.Generator) -> Prop:
         "stick",
         use=side_grip_of_stick(0.74 * length, thick / 2.0, oblique=0.6),
         foot=0.5 * wide,
-        pitch=rng.uniform(0.14, 0.24),
+        pitch=draw.uniform(0.14, 0.24),
     )
 
 

@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from hoibench.datasets.synthetic.objects.prop import Grip, Prop, press_from_left, wrap_from_right
+from hoibench.datasets.synthetic.objects.prop import Draw, Grip, Prop, press_from_left, wrap_from_right
 from hoibench.datasets.synthetic.solids import Array, Solid, lathe, tube, union
 
 
-def bowl(rng: np.random.Generator) -> Prop:
+def bowl(draw: Draw) -> Prop:
     """An open bowl."""
-    r, high, foot = rng.uniform(0.056, 0.072), rng.uniform(0.042, 0.056), rng.uniform(0.026, 0.034)
-    belly = rng.uniform(0.78, 0.9)
+    r, high, foot = draw.uniform(0.056, 0.072), draw.uniform(0.042, 0.056), draw.uniform(0.026, 0.034)
+    belly = draw.uniform(0.78, 0.9)
     wall = 0.0035
     outer = [
         (0, 0),
@@ -36,17 +36,17 @@ def bowl(rng: np.random.Generator) -> Prop:
         "vessel",
         use=wrap_from_right(0.95 * r, 0.62 * high),
         steady=press_from_left(-0.97 * r, 0.026),
-        facing=0.7,
+        facing=0.9,
         foot=r,
         work_radius=0.5 * (foot + belly * r),
         work_height=0.006,
     )
 
 
-def plate(rng: np.random.Generator) -> Prop:
+def plate(draw: Draw) -> Prop:
     """A shallow plate."""
-    r, high = rng.uniform(0.076, 0.092), rng.uniform(0.015, 0.021)
-    flat = rng.uniform(0.60, 0.70) * r
+    r, high = draw.uniform(0.076, 0.092), draw.uniform(0.015, 0.021)
+    flat = draw.uniform(0.60, 0.70) * r
     wall = 0.004
     outer = [(0, 0), (0.92 * flat, 0), (flat + 0.004, 0.004), (0.9 * r, 0.75 * high), (r, high)]
     inner = [
@@ -64,15 +64,15 @@ def plate(rng: np.random.Generator) -> Prop:
         steady=press_from_left(-r, 0.018),
         work_radius=flat,
         work_height=wall,
-        facing=0.7,
+        facing=0.9,
         foot=r,
     )
 
 
-def cup(rng: np.random.Generator) -> Prop:
+def cup(draw: Draw) -> Prop:
     """A tumbler, straight, flared or waisted."""
-    r, high = rng.uniform(0.033, 0.040), rng.uniform(0.075, 0.095)
-    foot, waist = rng.uniform(0.74, 1.0) * r, rng.uniform(0.86, 1.02)
+    r, high = draw.uniform(0.033, 0.040), draw.uniform(0.075, 0.095)
+    foot, waist = draw.uniform(0.74, 1.0) * r, draw.uniform(0.86, 1.02)
     middle = waist * (foot + r) / 2.0
     outer = [(0, 0), (foot - 0.003, 0), (foot, 0.003), (middle, 0.5 * high), (r, high)]
     inner = [(r - 0.003, high), (middle - 0.003, 0.5 * high), (foot - 0.004, 0.007), (0, 0.006)]
@@ -82,20 +82,20 @@ def cup(rng: np.random.Generator) -> Prop:
         "vessel",
         use=wrap_from_right(middle, 0.52 * high),
         steady=press_from_left(-middle, 0.028),
-        facing=0.7,
+        facing=0.9,
         foot=r,
         work_radius=0.8 * r,
         work_height=high,
     )
 
 
-def pan(rng: np.random.Generator) -> Prop:
+def pan(draw: Draw) -> Prop:
     """A frying pan; its handle points to -x."""
-    r, high, wall = rng.uniform(0.074, 0.088), rng.uniform(0.030, 0.040), 0.0035
-    foot = rng.uniform(0.80, 0.88) * r
+    r, high, wall = draw.uniform(0.074, 0.088), draw.uniform(0.030, 0.040), 0.0035
+    foot = draw.uniform(0.80, 0.88) * r
     outer = [(0, 0), (foot, 0), (foot + 0.004, 0.004), (r, high)]
     inner = [(r - wall, high), (foot, 0.006), (0.96 * foot, wall), (0, wall)]
-    z, end = high + 0.008, -r - rng.uniform(0.105, 0.12)
+    z, end = high + 0.008, -r - draw.uniform(0.105, 0.12)
     path = [(0.004 - r, 0, high - 0.006), (-r - 0.012, 0, high), (-r - 0.035, 0, z), (end, 0, z + 0.003)]
     handle = tube(np.array(path), np.array([(0.010, 0.004), (0.008, 0.005), (0.011, 0.008), (0.012, 0.008)]))
     grip = Grip((-r - 0.075, 0.0, z), (0.0, 0.60, -0.80), (1.0, 0.0, 0.0), oblique=0.35, palm=(0.080, 0.0), floor=0.0)
@@ -106,14 +106,14 @@ def pan(rng: np.random.Generator) -> Prop:
         steady=grip,
         work_radius=foot,
         work_height=wall,
-        facing=0.35,
+        facing=0.55,
     )
 
 
-def kettle(rng: np.random.Generator) -> Prop:
+def kettle(draw: Draw) -> Prop:
     """A tall kettle with a lid, a straight spout and a square handle."""
-    r, high = rng.uniform(0.048, 0.056), rng.uniform(0.085, 0.10)
-    top = rng.uniform(0.60, 0.72) * r
+    r, high = draw.uniform(0.048, 0.056), draw.uniform(0.085, 0.10)
+    top = draw.uniform(0.60, 0.72) * r
     body = [
         (0, 0),
         (r - 0.004, 0),
@@ -130,9 +130,9 @@ def kettle(rng: np.random.Generator) -> Prop:
     return _pot("kettle", union(lathe(np.array(body + knob), 32), spout, handle), bar, 0.55 * high, top, high + 0.026)
 
 
-def teapot(rng: np.random.Generator) -> Prop:
+def teapot(draw: Draw) -> Prop:
     """A round pot with a lid, a curved spout and an ear."""
-    r, high = rng.uniform(0.046, 0.055), rng.uniform(0.070, 0.082)
+    r, high = draw.uniform(0.046, 0.055), draw.uniform(0.070, 0.082)
     body = [
         (0, 0),
         (0.55 * r, 0),

@@ -1,0 +1,61 @@
+"""A generator that sees the prompt and frame 0 can know the motion: a linear regressor on just that explains it."""
+
+import numpy as np
+import pytest
+
+from hoibench.datasets.synthetic.catalogue import catalogue
+from hoibench.datasets.synthetic.scene import build_scene
+
+A_TRIPLET, TRAIN, HELD_OUT = 2, 22, 6
+
+
+def _seen(scene, triplet, triplets):
+    """What the prompt and frame 0 tell: poses, sizes and which triplet it is."""
+    tool, target = scene.tool.poses[0], scene.target.poses[0]
+    sizes = [np.ptp(o.mesh.vertices, axis=0) for o in (scene.tool, scene.target)]
+    kind = [float(triplet == t) for t in triplets]
+    return np.concatenate([tool[:3, 3] - target[:3, 3], tool[:3, :3].ravel(), target[:2, 0], *sizes, kind])
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    """Action -> (features (S, F), displacement (S, 75)), train scenes first."""
+    rng = np.random.default_rng(0)
+    out = {}
+    for action in sorted({a for _, a, _ in catalogue().triplets}):
+        of_action = [t for t in catalogue().triplets if t[1] == action]
+        triplets = [of_action[k] for k in np.linspace(0, len(of_action) - 1, A_TRIPLET).astype(int)]
+        x, y = [], []
+        for n in range(TRAIN + HELD_OUT):
+            triplet = triplets[n % len(triplets)]
+            scene = build_scene(triplet, int(rng.integers(2)), int(rng.integers(2)), seed=int(rng.integers(10**6)))
+            x.append(_seen(scene, triplet, triplets))
+            y.append((scene.tool.poses[:, :3, 3] - scene.tool.poses[0, :3, 3]).ravel())
+        out[action] = np.array(x), np.array(y)
+    return out
+
+
+def _residual(x, y):
+    """Held-out residuals of ridge regression, and of the train scenes' mean, for one action."""
+    mean, spread = x[:TRAIN].mean(axis=0), x[:TRAIN].std(axis=0) + 1e-6
+    z = (x - mean) / spread
+    centre = y[:TRAIN].mean(axis=0)
+    weights = np.linalg.solve(z[:TRAIN].T @ z[:TRAIN] + 0.5 * np.eye(z.shape[1]), z[:TRAIN].T @ (y[:TRAIN] - centre))
+    return y[TRAIN:] - centre - z[TRAIN:] @ weights, y[TRAIN:] - centre
+
+
+def test_frame_0_and_the_prompt_explain_the_motion(scenes):
+    residual, about_mean = (np.concatenate(r) for r in zip(*(_residual(x, y) for x, y in scenes.values()), strict=True))
+    # Stricter than all variance: what the action's mean motion already explains does not count.
+    assert 1.0 - (residual**2).sum() / (about_mean**2).sum() > 0.90
+
+
+def test_the_motion_is_no_constant_of_its_action(scenes):
+    for x, y in scenes.values():
+        assert len(np.unique(np.round(y, 6), axis=0)) == len(x)
+        assert y.std(axis=0).max() > 0.0015
+
+
+def test_tools_travel_far_enough(scenes):
+    steps = np.concatenate([np.diff(y.reshape(-1, 25, 3), axis=1) for _, y in scenes.values()])
+    assert np.median(np.linalg.norm(steps, axis=2).sum(axis=1)) >= 0.12
