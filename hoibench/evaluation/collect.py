@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hoibench.evaluation.failures import failure_of
 from hoibench.evaluation.plan import Unit
 from hoibench.evaluation.score import RowKey, to_row
-from hoibench.evaluation.unit import FAILURE
 from hoibench.metrics.card import Card, select_cards
 from hoibench.metrics.outcome import Measurement, Status
 from hoibench.results.jsonl import read_scores
@@ -55,29 +54,6 @@ def write_results(out: Path, record: Mapping[str, Any]) -> Path:
     path = out / RESULTS
     write_rows(path, collect_rows(out, record))
     return path
-
-
-def failures_of(out: Path, units: Iterable[Unit]) -> list[dict[str, str]]:
-    """The recorded failures of the units: unit, stage, reason."""
-    found = []
-    for unit in units:
-        failure = failure_of(out, unit)
-        if failure is not None:
-            stage, _, reason = failure.partition(": ")
-            found.append({"unit": unit.key, "stage": stage, "reason": reason})
-    return found
-
-
-def failure_of(out: Path, unit: Unit) -> str | None:
-    """``stage: reason`` of a unit's recorded failure, or None."""
-    path = unit.prediction(out) / FAILURE
-    try:
-        failure: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return f"{failure['stage']}: {failure['reason']}"
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a failure record ({error}): delete it and resume the run") from error
 
 
 def _absent(card: Card, key: RowKey, reason: str, outputs: frozenset[str], has_truth: bool) -> list[Row]:

@@ -16,8 +16,9 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from hoibench.datasets.base import ClipEntry
+from hoibench.evaluation.failures import is_fatal, record_failure
 from hoibench.evaluation.plan import Unit
-from hoibench.evaluation.unit import Bench, Setup, UnitReport, is_fatal, record_failure
+from hoibench.evaluation.unit import Bench, Setup, UnitReport
 
 log = logging.getLogger(__name__)
 

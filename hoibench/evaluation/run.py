@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import filelock
 
-from hoibench.evaluation.collect import RESULTS, failures_of, recorded_units, write_results
+from hoibench.evaluation.collect import RESULTS, recorded_units, write_results
 from hoibench.evaluation.config import parse_budget, parse_shard
+from hoibench.evaluation.failures import failures_of
 from hoibench.evaluation.lanes import Work, log_to, run_here, run_lanes
 from hoibench.evaluation.plan import Plan, Unit
 from hoibench.evaluation.record import RunRefused, check_resumable, finish_record, make_record, read_record, record_name

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import tempfile
 import time
 import traceback
 from collections.abc import Hashable
@@ -12,16 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
-from hoibench.clip import Array, Clip, Prediction
+from hoibench.clip import Clip, Prediction
 from hoibench.datasets.base import ClipEntry, Dataset
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.config import RunConfig
+from hoibench.evaluation.failures import FAILURE, is_fatal, reason_of, record_failure
 from hoibench.evaluation.plan import Plan, Unit
 from hoibench.evaluation.references import build_reference, hold_first_frame
 from hoibench.evaluation.request import build_request
 from hoibench.evaluation.score import RowKey, measure, to_row
+from hoibench.evaluation.truth import through_codec
 from hoibench.methods.check import check_prediction
 from hoibench.methods.method import Method, MethodOptions
 from hoibench.methods.precomputed import find_precomputed
@@ -33,12 +31,10 @@ from hoibench.metrics.card import Card
 from hoibench.metrics.case import Case, Pairing
 from hoibench.metrics.outcome import Measurement
 from hoibench.results.jsonl import append_metric, read_scores
-from hoibench.store import sweep, write_json
-from hoibench.video import decode, encode
+from hoibench.store import sweep
 
 log = logging.getLogger(__name__)
 
-FAILURE = "failure.json"
 RETRIED = ("unavailable", "error")
 """Statuses that a resumed run scores again: weights may have come, the scorer may have been mended."""
 
@@ -209,34 +205,3 @@ def _pairing(spec: Spec) -> Pairing:
 def _frames_id(folder: Path) -> Hashable:
     files: dict[str, Any] = read_record(folder)["files"]
     return tuple(facts["sha256"] for name, facts in sorted(files.items()) if name.startswith("view-"))
-
-
-def through_codec(clip: Clip) -> Array:
-    """The clip's true video after the codec that every prediction goes through: (V, N, H, W, 3) uint8."""
-    assert clip.video is not None
-    with tempfile.TemporaryDirectory(prefix="hoibench-") as name:
-        views = []
-        for index, frames in enumerate(clip.video):
-            path = Path(name) / f"view-{index}.mp4"
-            encode(path, frames, clip.fps)
-            views.append(decode(path))
-    return np.stack(views)
-
-
-def is_fatal(error: BaseException) -> bool:
-    """Whether an error is the run's, not the unit's: a full or unwritable disk stops everything, and nothing is lost."""
-    fatal = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-    return isinstance(error, OSError) and error.errno in fatal
-
-
-def reason_of(error: BaseException) -> str:
-    """The error in one line: its message, after its type where the message alone says little."""
-    text = " ".join(str(error).split())
-    plain = isinstance(error, (ValueError, FileNotFoundError)) and len(text) > 20
-    return text if plain else f"{type(error).__name__}: {text}".rstrip(": ")
-
-
-def record_failure(out: Path, unit: Unit, stage: str, reason: str, trace: str = "") -> None:
-    """Write a unit's failure beside where its prediction would be; a resumed run tries the unit again."""
-    folder = unit.prediction(out)
-    write_json(folder / FAILURE, {"unit": unit.key, "stage": stage, "reason": reason, "traceback": trace})

@@ -1,0 +1,56 @@
+"""Failures: which errors stop a run, and how those that do not are kept beside where the prediction would be."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hoibench.evaluation.plan import Unit
+from hoibench.store import write_json
+
+FAILURE = "failure.json"
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Whether an error is the run's, not the unit's: a full or unwritable disk stops everything, and nothing is lost."""
+    fatal = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    return isinstance(error, OSError) and error.errno in fatal
+
+
+def reason_of(error: BaseException) -> str:
+    """The error in one line: its message, after its type where the message alone says little."""
+    text = " ".join(str(error).split())
+    plain = isinstance(error, (ValueError, FileNotFoundError)) and len(text) > 20
+    return text if plain else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def record_failure(out: Path, unit: Unit, stage: str, reason: str, trace: str = "") -> None:
+    """Write a unit's failure beside where its prediction would be; a resumed run tries the unit again."""
+    folder = unit.prediction(out)
+    write_json(folder / FAILURE, {"unit": unit.key, "stage": stage, "reason": reason, "traceback": trace})
+
+
+def failure_of(out: Path, unit: Unit) -> str | None:
+    """``stage: reason`` of a unit's recorded failure, or None."""
+    path = unit.prediction(out) / FAILURE
+    try:
+        failure: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return f"{failure['stage']}: {failure['reason']}"
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a failure record ({error}): delete it and resume the run") from error
+
+
+def failures_of(out: Path, units: Iterable[Unit]) -> list[dict[str, str]]:
+    """The recorded failures of the units: unit, stage, reason."""
+    found = []
+    for unit in units:
+        failure = failure_of(out, unit)
+        if failure is not None:
+            stage, _, reason = failure.partition(": ")
+            found.append({"unit": unit.key, "stage": stage, "reason": reason})
+    return found
