@@ -29,6 +29,7 @@ class Sizes:
         over: distance of the middles when the tool's lip is over the target's middle, metres.
         rim: height of the target's highest point over the place worked on, metres.
         floor: height of the table over the place worked on (negative), metres.
+        lip: height of the tool's lip over its bottom, metres.
     """
 
     family: Family
@@ -37,6 +38,7 @@ class Sizes:
     over: float
     rim: float
     floor: float
+    lip: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +223,7 @@ def _carry(t: Array, s: Sizes, inside: Array, tip: Array) -> Motion:
 
 def _pour(t: Array, s: Sizes, over: Array, tilt: Array) -> Motion:
     """A vessel between beside the target (``over`` 0) and with its lip above the middle (1), up first, then across."""
-    up = (s.rim - s.floor + 0.02) * np.clip(1.6 * over, 0.0, 1.0)
+    up = max(0.02, s.rim - s.floor + 0.03 - 0.7 * s.lip) * np.clip(1.6 * over, 0.0, 1.0)
     a = s.apart + (s.over - s.apart) * over
     return _motion(t, a, 0.0, s.floor + up, pitch=-tilt, gap=0.004)
 

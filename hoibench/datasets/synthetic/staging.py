@@ -88,6 +88,7 @@ def _sizes(tool: Prop, target: Prop, stand: Array, base: Array, heading: float) 
         -float(_lip(tool)[0]),
         rim,
         -target.work_height,
+        float(_lip(tool)[2]),
     )
 
 

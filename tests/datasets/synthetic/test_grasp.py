@@ -8,12 +8,12 @@ from hoibench.datasets.synthetic.objects.prop import Grip
 from hoibench.datasets.taco import proxy_hand
 from hoibench.datasets.taco.proxy_hand import rotations
 
-ROLES = [
-    (c, side)
-    for c in catalogue().categories
-    for side in ("right", "left")
-    if (make_prop(c, 0).use if side == "right" else make_prop(c, 0).steady)
-]
+def _grip(category, side):
+    prop = make_prop(category, 0)
+    return prop.use if side == "right" else prop.steady
+
+
+ROLES = [(c, side) for c in catalogue().categories for side in ("right", "left") if _grip(c, side)]
 BETAS = np.array([0.8, -0.5, 0.4, 0.0, 0.3, 0.2, -0.4, 0.0, 0.5, -0.2])
 
 
