@@ -30,8 +30,10 @@ def release(parts: dict[str, tuple[Line, ...]], aliases: dict[str, str], generat
 
 def releases() -> dict[str, dict[str, bytes]]:
     """Split name -> its folder, of every split made here."""
+    made = {synthetic.NAME: synthetic.parts, synthetic.WIDE_NAME: synthetic.wide_parts}
     return {
-        synthetic.NAME: release(synthetic.parts(), synthetic.ALIASES, f"{synthetic.__name__}.parts", synthetic.SEED)
+        name: release(parts(), synthetic.ALIASES, f"{synthetic.__name__}.{parts.__name__}", synthetic.SEED)
+        for name, parts in made.items()
     }
 
 

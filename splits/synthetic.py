@@ -1,4 +1,4 @@
-"""synthetic@1: which scenes are in train, val, test_seen, test_unseen and demo.
+"""synthetic@1: which scenes are in train, val, test_seen, test_unseen and demo; synthetic-wide@1: the same scenes, seen by trios drawn at random.
 
 Held out from everything but test_unseen are tool hammer and action measure, as in SyncMV4D's split of TACO (section 4.1).  No two clips of the
 evaluation parts share their pair of object instances, since such pairs are the bootstrap's clusters, and no such pair is in train.
@@ -7,16 +7,20 @@ evaluation parts share their pair of object instances, since such pairs are the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from hoibench.clip import CLUSTERS
 from hoibench.datasets.base import ClipEntry
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.synthetic.dates import dates
+from hoibench.datasets.taco.rig import rig
 
 NAME = "synthetic@1"
+WIDE_NAME = "synthetic-wide@1"
 SEED = 154
 ALIASES = {"test": "test_seen"}
 SIZES = {"train": 600, "val": 24, "test_seen": 24, "test_unseen": 24}
@@ -44,6 +48,22 @@ def parts() -> dict[str, tuple[Line, ...]]:
     made["demo"] = tuple(_first_of_action(made["test_seen"], action) for action in DEMO_ACTIONS)
     order = (*SIZES, "demo")
     return {part: tuple(sorted(made[part], key=lambda line: line.entry.id)) for part in order}
+
+
+def wide_parts() -> dict[str, tuple[Line, ...]]:
+    """The parts of synthetic-wide@1: each clip's cameras, one a cluster and a source outside them, drawn by its key alone."""
+    return {part: tuple(_widened(line) for line in lines) for part, lines in parts().items()}
+
+
+def _widened(line: Line) -> Line:
+    rng = np.random.default_rng([SEED, *line.entry.id.encode()])
+    cameras = rig().cameras
+    trio = TRIO
+    while trio == TRIO:  # a clip of both splits would not be two clips
+        of_cluster = ([serial for serial in cameras if cameras[serial].cluster == name] for name in CLUSTERS)
+        trio = tuple(str(rng.choice(serials)) for serials in of_cluster)
+    source = str(rng.choice([serial for serial in cameras if serial not in trio]))
+    return replace(line, entry=replace(line.entry, serials=trio), source=source)
 
 
 def _part(

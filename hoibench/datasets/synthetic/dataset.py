@@ -1,4 +1,4 @@
-"""The data set ``synthetic``: clips of synthetic@1, each generated when first loaded, and read back as TACO is."""
+"""The data set ``synthetic``: clips of synthetic@1 and synthetic-wide@1, each generated when first loaded, and read back as TACO is."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from hoibench.clip import Clip
-from hoibench.datasets.base import ClipEntry, Dataset, Manifest, Progress
+from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
 from hoibench.datasets.cache import cache_dir, ensure_folder
 from hoibench.datasets.manifests import Line, Splits
+from hoibench.datasets.synthetic.cameras import SIZE
+from hoibench.plugins import UnknownName
 
 POINTS = 256
 """K of protocol "synthetic"."""
 
-_SPLIT = "synthetic@1"
+_SPLITS = ("synthetic@1", "synthetic-wide@1")
+"""The first is meant where a part is named alone."""
 # What decides the bytes of a clip on disk, under the package hoibench.
 _GENERATOR = (
     "datasets/rays.py",
@@ -31,14 +34,15 @@ _GENERATOR = (
 
 
 class SyntheticDataset(Dataset):
-    """synthetic@1 in the cache, or in ``root``: one small TACO tree for each clip, named by its key."""
+    """Synthetic clips in the cache, or in ``root``: below a folder for each split, one small TACO tree for each clip, named by its key."""
 
     name: ClassVar[str] = "synthetic"
     kind: ClassVar[str] = "synthetic"
     default_split: ClassVar[str] = "demo"
+    grid = Grid(views=3, frames=25, size=SIZE, points=POINTS)
 
     def __init__(self, root: Path, progress: Progress | None = None) -> None:
-        self._folder = root / f"{_SPLIT}-{generator_version()}"
+        self._root = root
         self._progress = progress
 
     @classmethod
@@ -47,12 +51,16 @@ class SyntheticDataset(Dataset):
         return cls(root or cache_dir(), progress)
 
     def splits(self) -> tuple[str, ...]:
-        """See ``Dataset``."""
-        return self._splits.parts
+        """See ``Dataset``; parts of synthetic-wide@1 by their whole names."""
+        first, *others = self._splits.values()
+        return (*first.parts, *(f"{splits.name}/{part}" for splits in others for part in splits.parts))
 
     def manifest(self, split: str) -> Manifest:
         """See ``Dataset``."""
-        return self._splits.manifest(split.removeprefix(f"{_SPLIT}/"))
+        name, _, part = split.rpartition("/")
+        if name not in ("", *_SPLITS):
+            raise UnknownName("split", split, self.splits())
+        return self._splits[name or _SPLITS[0]].manifest(part)
 
     def load(self, entry: ClipEntry) -> Clip:
         """The clip, generated first if it is not there yet, which takes some seconds.
@@ -65,7 +73,7 @@ class SyntheticDataset(Dataset):
         from hoibench.datasets.taco.clips import load_clip
         from hoibench.datasets.taco.layout import Tree
 
-        line = self._line(entry)
+        _, line = self._line(entry)
         tree = Tree(self.generate(entry))
         return load_clip(
             tree, entry.id, line.entry.serials, line.source, points=POINTS, truth="synthetic", tags=entry.tags
@@ -73,28 +81,33 @@ class SyntheticDataset(Dataset):
 
     def generate(self, entry: ClipEntry) -> Path:
         """The root of a clip's TACO tree, made first if it is not there yet; errors as ``load``."""
-        line = self._line(entry)
-        folder = self._folder / entry.id
+        split, line = self._line(entry)
+        folder = self._root / f"{split}-{generator_version()}" / entry.id
         if not folder.is_dir() and self._progress is not None:
             self._progress(f"generating synthetic clip {entry.id}")
         ensure_folder(folder, lambda root: _write(root, line))
         return folder
 
-    def _line(self, entry: ClipEntry) -> Line:
+    def _line(self, entry: ClipEntry) -> tuple[str, Line]:
+        """The split that a clip is of, and its line; the same scene seen by other cameras is another clip."""
         try:
-            return self._lines[entry.id]
+            return self._lines[entry.id, entry.serials]
         except KeyError:
             raise ValueError(
-                f"{_SPLIT} has no clip {entry.id!r}: take entries from SyntheticDataset.manifest"
+                f"no synthetic split has clip {entry.id!r} with cameras {', '.join(entry.serials)}: "
+                "take entries from SyntheticDataset.manifest"
             ) from None
 
     @cached_property
-    def _splits(self) -> Splits:
-        return Splits(_SPLIT)
+    def _splits(self) -> dict[str, Splits]:
+        return {name: Splits(name) for name in _SPLITS}
 
     @cached_property
-    def _lines(self) -> dict[str, Line]:
-        return {line.entry.id: line for part in self.splits() for line in self._splits.lines(part)}
+    def _lines(self) -> dict[tuple[str, tuple[str, ...]], tuple[str, Line]]:
+        lines = (
+            (splits.name, line) for splits in self._splits.values() for p in splits.parts for line in splits.lines(p)
+        )
+        return {(line.entry.id, line.entry.serials): (name, line) for name, line in lines}
 
 
 def _write(root: Path, line: Line) -> None:

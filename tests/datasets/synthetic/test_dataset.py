@@ -61,6 +61,18 @@ def test_splits_and_their_alias():
         dataset.manifest("test_sen")
 
 
+def test_wide_clips_are_clips_of_their_own(tmp_path):
+    dataset = SyntheticDataset.open(tmp_path)
+    entry = dataset.manifest("synthetic-wide@1/demo").entries[0]
+    assert entry.id == dataset.manifest("demo").entries[0].id
+    clip = dataset.load(entry)
+    assert tuple(view.id for view in clip.views) == entry.serials
+    assert [path.name for path in tmp_path.iterdir()] == [f"synthetic-wide@1-{generator_version()}"]
+    assert "synthetic-wide@1/demo" in dataset.splits()
+    with pytest.raises(UnknownName, match="did you mean synthetic-wide@1/demo"):
+        dataset.manifest("synthetic-wide@2/demo")
+
+
 def test_a_clip_of_no_split_is_refused(tmp_path):
     with pytest.raises(ValueError, match="20990101_001"):
         SyntheticDataset.open(tmp_path).load(ClipEntry("20990101_001"))
