@@ -152,11 +152,13 @@ _bench: Bench | None = None
 
 def _start_worker(setup: Setup) -> None:
     global _bench
+    import cv2
     import torch
 
     threading.Thread(target=_die_with_parent, daemon=True).start()
     log_to(setup.out / "log.txt")
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # the lanes share the cores
+    cv2.setNumThreads(1)
     _bench = Bench(setup)
 
 

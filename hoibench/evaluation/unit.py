@@ -76,6 +76,7 @@ class _ClipAtHand:
     clip: Clip
     scored: Clip
     measured: dict[Hashable, list[Measurement]] = field(default_factory=dict)
+    of_clip: dict[Hashable, Any] = field(default_factory=dict)
 
 
 class Bench:
@@ -177,7 +178,10 @@ class Bench:
             return False
         config, scored = self.setup.config, self._at_hand.scored
         prediction = decoded(read_prediction(folder))
-        case = Case(prediction, scored, _pairing(spec), self.setup.device, config.weights, config.batch)
+        case = Case(
+            prediction, scored, _pairing(spec), self.setup.device, config.weights, config.batch,
+            of_clip=self._at_hand.of_clip,
+        )  # fmt: skip
         key = RowKey(
             unit.method, unit.clip, self.setup.split, self.setup.clips_id, unit.seed, unit.preset,
             config.precision, scored.truth,

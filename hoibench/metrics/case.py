@@ -27,6 +27,7 @@ class Case:
         batch: images a network takes at once.
         seed: seed of a metric's own sampling (farthest-point start, RANSAC state), fixed per run.
         shared: results that several metrics of this case share, by key; see ``memo``.
+        of_clip: results that rest on the clip alone, which all cases of the clip may share; see ``memo_of_clip``.
     """
 
     prediction: Prediction
@@ -37,13 +38,15 @@ class Case:
     batch: int = 8
     seed: int = 0
     shared: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    of_clip: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def memo(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of ``make()``, computed once a case for each ``key`` (features, flows, aligned tracks)."""
-        if key not in self.shared:
-            self.shared[key] = make()
-        value: T = self.shared[key]
-        return value
+        return _remember(self.shared, key, make)
+
+    def memo_of_clip(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of ``make()``, which must rest on the clip alone (small things: a count, true points), once a clip."""
+        return _remember(self.of_clip, key, make)
 
     @property
     def video(self) -> Array:
@@ -57,3 +60,10 @@ class Case:
         if self.prediction.video is None:
             raise NotApplicable("the method gives no video")
         return self.prediction.video
+
+
+def _remember(known: dict[Hashable, Any], key: Hashable, make: Callable[[], T]) -> T:
+    if key not in known:
+        known[key] = make()
+    value: T = known[key]
+    return value

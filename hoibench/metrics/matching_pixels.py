@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,10 @@ def relative(case: Case, matcher: Matcher) -> Iterator[Measurement]:
             yield Measurement(None, "not_applicable", "the truth has no masks", region=region)
             continue
         generated = _total(match_views(case.video, matcher, masks, shared=case.shared))
-        true = _total(match_views(truth, matcher, truth_masks, shared=case.shared))
+        true = case.memo_of_clip(
+            ("matches of the truth", matcher.name, region),
+            partial(_true_total, case, matcher, truth, truth_masks),
+        )
         facts: dict[str, Any] = {
             "region": region,
             "weights": matcher.weights,
@@ -58,6 +62,10 @@ def relative(case: Case, matcher: Matcher) -> Iterator[Measurement]:
             yield Measurement(None, "undefined", f"the truth has {true} matches, fewer than {LEAST_TRUTH}", **facts)
         else:
             yield Measurement(generated / true, **facts)
+
+
+def _true_total(case: Case, matcher: Matcher, truth: Array, masks: Array | None) -> int:
+    return _total(match_views(truth, matcher, masks, shared=case.shared))
 
 
 def dynamic(case: Case, matcher: Matcher) -> Iterator[Measurement]:

@@ -84,7 +84,7 @@ def motion_of(case: Case) -> Motion:
 
 
 def _make(case: Case) -> Motion:
-    truth = case.memo("truth", lambda: truth_of(case.clip))
+    truth = case.memo_of_clip("truth", lambda: truth_of(case.clip))
     paired = pair(case.prediction, truth, case.pairing)
     scale = case.prediction.scale
     scales = fit_scales(scale, paired.answer.xyz, truth.points, truth.mask, paired.answer.valid)
