@@ -1,4 +1,4 @@
-"""``hoibench cache``: what the cache holds, and emptying it."""
+"""``hoibench cache``: what the cache holds, and clearing it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ import tyro
 
 @dataclass(frozen=True)
 class Cache:
-    """The cache of generated clips ($HOIBENCH_CACHE); everything in it can be made again."""
+    """The cache, $HOIBENCH_CACHE or hoibench in the user's cache folder: generated clips, made again when needed, and fetched weights.
+
+    Nothing else in that folder is listed or deleted.
+    """
 
     do: tyro.conf.Positional[Literal["ls", "clear"]] = "ls"
-    """List what is there, or delete it."""
+    """List what is there, or delete generated clips."""
 
     name: tyro.conf.Positional[str | None] = None
-    """For clear: only this entry."""
+    """For clear: only this entry; without it all generated clips, but not the weights, which go only by name: clear weights."""
 
     json: bool = False
     """Print JSON."""
@@ -29,17 +32,17 @@ def cache_command(arguments: Sequence[str]) -> int:
     options = tyro.cli(Cache, args=list(arguments), prog="hoibench cache")
     from hoibench.datasets.cache import cache_dir, clear, entries
 
-    before = entries()
-    if options.do == "clear":
-        clear(options.name)
-        gone = [e for e in before if options.name in (None, e.name)]
-        print(f"cleared {len(gone)} entries, {sum(e.bytes for e in gone) / 1e6:.1f} MB, from {cache_dir()}")
-    elif options.json:
-        listed = [{"name": e.name, "bytes": e.bytes, "files": e.files} for e in before]
-        print(json.dumps({"folder": str(cache_dir()), "entries": listed}, indent=1))
+    cleared = options.do == "clear"
+    listed = clear(options.name) if cleared else entries()
+    size = f"{len(listed)} entries, {sum(e.bytes for e in listed) / 1e6:.1f} MB"
+    if options.json:
+        facts = [e._asdict() for e in listed]
+        print(json.dumps({"folder": str(cache_dir()), "cleared" if cleared else "entries": facts}, indent=1))
+    elif cleared:
+        print(f"cleared {size}, from {cache_dir()}")
     else:
         print(cache_dir())
-        for e in before:
+        for e in listed:
             print(f"  {e.name:<40} {e.bytes / 1e6:10.1f} MB {e.files:8d} files")
-        print(f"  {len(before)} entries, {sum(e.bytes for e in before) / 1e6:.1f} MB")
+        print(f"  {size}")
     return 0

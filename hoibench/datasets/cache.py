@@ -1,8 +1,8 @@
-"""The folder that generated data lies in: ``HOIBENCH_CACHE``, or ``hoibench`` in the user's cache folder."""
+"""The cache: folders that are made whole or not at all, listed and cleared by name."""
 
 from __future__ import annotations
 
-import os
+import re
 import secrets
 import shutil
 import time
@@ -11,8 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import platformdirs
+from hoibench.store.cache import cache_dir
 
+__all__ = ["WEIGHTS", "Entry", "cache_dir", "clear", "ensure_folder", "entries"]
+
+WEIGHTS = "weights"
+"""The entry that holds fetched weights; it is cleared only by name."""
+
+_GENERATED = re.compile(r"[a-z][a-z-]*@\d+-[0-9a-f]{12}")
+"""SPLIT@VERSION-GENERATOR, as in synthetic@1-0123456789ab.  Whatever else lies in the folder is not the benchmark's."""
 _TEMPORARY = ".tmp-"
 _STALE_SECONDS = 24 * 3600.0
 
@@ -25,32 +32,34 @@ class Entry(NamedTuple):
     files: int
 
 
-def cache_dir() -> Path:
-    """The cache folder; it need not exist yet."""
-    chosen = os.environ.get("HOIBENCH_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("hoibench", appauthor=False))
-
-
 def entries() -> list[Entry]:
-    """The entries of the cache, sorted by name; what killed runs left behind counts to its entry."""
+    """The entries of the cache, generated clips and weights, sorted by name; what killed runs left behind counts to its entry."""
     root = cache_dir()
     if not root.is_dir():
         return []
-    return [Entry(path.name, *_size(path)) for path in sorted(root.iterdir()) if path.is_dir()]
+    return [Entry(path.name, *_size(path)) for path in sorted(root.iterdir()) if _is_entry(path)]
 
 
-def clear(name: str | None = None) -> None:
-    """Delete one entry of the cache, or every entry.
+def _is_entry(path: Path) -> bool:
+    ours = path.name == WEIGHTS or _GENERATED.fullmatch(path.name)
+    return bool(ours) and path.is_dir() and not path.is_symlink()
+
+
+def clear(name: str | None = None) -> list[Entry]:
+    """Delete one entry of the cache, or all generated clips; the entries that are gone.
 
     Raises:
         FileNotFoundError: there is no such entry; lists those there are.
         OSError: a file cannot be deleted.
     """
-    names = [entry.name for entry in entries()]
-    if name is not None and name not in names:
-        raise FileNotFoundError(f"{cache_dir()} has no entry {name!r}, only {', '.join(names) or 'none'}")
-    for doomed in names if name is None else [name]:
-        shutil.rmtree(cache_dir() / doomed)
+    there = entries()
+    doomed = [entry for entry in there if (entry.name == name if name else entry.name != WEIGHTS)]
+    if name and not doomed:
+        known = ", ".join(entry.name for entry in there)
+        raise FileNotFoundError(f"{cache_dir()} has no entry {name!r}, only {known or 'none'}")
+    for entry in doomed:
+        shutil.rmtree(cache_dir() / entry.name)
+    return doomed
 
 
 def ensure_folder(folder: Path, make: Callable[[Path], None]) -> None:

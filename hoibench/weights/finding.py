@@ -6,9 +6,8 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-import platformdirs
-
 from hoibench.store import sha256_file
+from hoibench.store.cache import cache_dir
 from hoibench.weights.registry import Weight, weight
 
 
@@ -22,8 +21,7 @@ class WeightsBroken(ValueError):
 
 def cache_folder() -> Path:
     """Where fetched weights are kept: ``$HOIBENCH_CACHE/weights``, by default under the user's cache folder."""
-    root = os.environ.get("HOIBENCH_CACHE")
-    return (Path(root) if root else platformdirs.user_cache_path("hoibench", appauthor=False)) / "weights"
+    return cache_dir() / "weights"
 
 
 def search_folders(extra: Path | None = None) -> tuple[Path, ...]:

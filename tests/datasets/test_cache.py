@@ -4,10 +4,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from hoibench.datasets.cache import cache_dir, clear, ensure_folder, entries
+from hoibench.datasets.cache import WEIGHTS, cache_dir, clear, ensure_folder, entries
 
 
 @pytest.fixture(autouse=True)
@@ -24,21 +25,66 @@ def fill(folder):
 
 def test_the_cache_is_where_the_variable_says_or_in_the_users_folder(root, monkeypatch):
     assert cache_dir() == root
+    monkeypatch.setenv("HOIBENCH_CACHE", "~/x")
+    assert cache_dir() == Path.home() / "x"
     monkeypatch.delenv("HOIBENCH_CACHE")
     assert cache_dir().name == "hoibench"
 
 
+ONE, TWO = "synthetic@1-0123456789ab", "synthetic-wide@1-ba9876543210"
+
+
 def test_entries_are_counted_and_cleared(root):
     assert entries() == []
-    for name in ("two", "one"):
+    for name in (TWO, ONE):
         ensure_folder(root / name / "clip", fill)
-    assert entries() == [("one", 8, 2), ("two", 8, 2)]
-    clear("one")
-    assert [entry.name for entry in entries()] == ["two"]
-    with pytest.raises(FileNotFoundError, match="'one', only two"):
-        clear("one")
-    clear()
+    assert entries() == [(TWO, 8, 2), (ONE, 8, 2)]
+    assert clear(ONE) == [(ONE, 8, 2)]
+    assert [entry.name for entry in entries()] == [TWO]
+    with pytest.raises(FileNotFoundError, match=f"'{ONE}', only {TWO}"):
+        clear(ONE)
+    assert clear() == [(TWO, 8, 2)]
     assert entries() == []
+
+
+def test_what_others_keep_in_the_folder_is_neither_listed_nor_cleared(root, tmp_path):
+    """Someone may have set HOIBENCH_CACHE to a folder that holds more than this."""
+    strangers = ("Documents", "synthetic@1", "synthetic@1-0123456789ab.old", "weights.old", "synthetic@1-0123456789AB")
+    for name in (*strangers, ONE):
+        ensure_folder(root / name / "clip", fill)
+    linked = tmp_path / "elsewhere"
+    linked.mkdir()
+    (root / TWO).symlink_to(linked)
+    (root / "synthetic@1-aaaaaaaaaaaa").write_text("a file")
+    assert [entry.name for entry in entries()] == [ONE]
+    with pytest.raises(FileNotFoundError, match="no entry 'Documents'"):
+        clear("Documents")
+    with pytest.raises(FileNotFoundError, match="no entry '../elsewhere'"):
+        clear("../elsewhere")
+    clear()
+    assert sorted(path.name for path in root.iterdir()) == sorted([*strangers, TWO, "synthetic@1-aaaaaaaaaaaa"])
+    assert linked.is_dir()
+
+
+def test_weights_are_listed_but_cleared_only_by_name(root):
+    (root / WEIGHTS).mkdir(parents=True)
+    (root / WEIGHTS / "a.pth").write_bytes(b"123")
+    assert entries() == [("weights", 3, 1)]
+    assert clear() == []
+    assert entries() == [("weights", 3, 1)]
+    assert clear("weights") == [("weights", 3, 1)]
+    assert entries() == []
+
+
+def test_the_data_sets_and_the_weights_know_the_same_names():
+    """What is made must be listed, or it could never be cleared."""
+    from hoibench.datasets.synthetic.dataset import _SPLITS, generator_version
+    from hoibench.weights.finding import cache_folder
+
+    folders = [cache_dir() / f"{split}-{generator_version()}" for split in _SPLITS] + [cache_folder()]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    assert sorted(entry.name for entry in entries()) == sorted(folder.name for folder in folders)
 
 
 def test_a_folder_is_made_once(root):

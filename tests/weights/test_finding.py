@@ -30,6 +30,13 @@ def test_folders_are_searched_in_order(folders):
         assert find("toy", folders["extra"]) == folders[name] / "toy.pth"
 
 
+def test_the_cache_is_where_the_data_sets_keep_theirs(monkeypatch):
+    monkeypatch.setenv("HOIBENCH_CACHE", "~/x")
+    assert finding.cache_folder() == Path.home() / "x" / "weights"
+    monkeypatch.setenv("HOIBENCH_CACHE", "x")
+    assert finding.cache_folder() == Path("x/weights")
+
+
 def test_a_missing_file_says_where_it_was_looked_for_and_how_to_get_it(folders):
     with pytest.raises(WeightsMissing) as caught:
         find("toy", folders["extra"])

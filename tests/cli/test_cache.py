@@ -1,0 +1,58 @@
+"""``hoibench cache`` in this process."""
+
+import json
+
+import pytest
+
+from hoibench.cli.main import main
+
+CLIPS = "synthetic@1-0123456789ab"
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    """A folder of the user's own, which holds clips and weights too."""
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
+    for name in ("Documents", CLIPS, "weights"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(b"12345")
+    return tmp_path
+
+
+def left(root):
+    return sorted(path.name for path in root.iterdir())
+
+
+def test_clear_deletes_generated_clips_and_nothing_else(root, capsys):
+    assert main(["cache", "clear"]) == 0
+    assert capsys.readouterr().out == f"cleared 1 entries, 0.0 MB, from {root}\n"
+    assert left(root) == ["Documents", "weights"]
+    assert main(["cache", "clear", "weights"]) == 0
+    assert left(root) == ["Documents"]
+
+
+def test_only_entries_can_be_named(root, capsys):
+    assert main(["cache", "clear", "Documents"]) == 2
+    assert f"has no entry 'Documents', only {CLIPS}, weights" in capsys.readouterr().err
+    assert left(root) == ["Documents", CLIPS, "weights"]
+
+
+def test_ls_lists_what_may_be_cleared(root, capsys):
+    assert main(["cache"]) == 0
+    shown = capsys.readouterr().out
+    assert CLIPS in shown
+    assert "Documents" not in shown
+    assert main(["cache", "ls", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed == {
+        "folder": str(root),
+        "entries": [{"name": name, "bytes": 5, "files": 1} for name in (CLIPS, "weights")],
+    }
+
+
+def test_help_says_what_goes_and_what_stays(capsys):
+    with pytest.raises(SystemExit):
+        main(["cache", "--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "HOIBENCH_CACHE" in said
+    assert "the weights, which go only by name" in said
