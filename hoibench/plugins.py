@@ -76,3 +76,12 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def source_file(target: str) -> Path | None:
+    """The Python file that ``module:attribute`` or ``file.py:attribute`` names, or None where there is none; the module is not run."""
+    module_name = target.rpartition(":")[0]
+    if module_name.endswith(".py"):
+        return Path(module_name)
+    spec = importlib.util.find_spec(module_name)
+    return Path(spec.origin) if spec is not None and spec.origin is not None and spec.has_location else None

@@ -84,6 +84,25 @@ class Picky(Still):
             return Prediction(video=prediction.video[:, :-1])
         return prediction
 
+class Rude(Still):
+    """Writes into everything that it is given."""
+
+    def answer(self, request, prediction):
+        for view in request.views:
+            view.camera.K[:2] /= 8
+            view.camera.R[:] = 0
+            view.image[:] = 0
+        request.anchors[:] = 0
+        for source in request.sources:
+            source.video[:] = 0
+        return prediction
+
+class Leaving(Still):
+    def answer(self, request, prediction):
+        if request.clip == "clip_1":
+            raise SystemExit(0)
+        return prediction
+
 class Slow(Still):
     def answer(self, request, prediction):
         time.sleep(60 if request.clip == "clip_1" else 0.2)
@@ -112,9 +131,9 @@ def package(tmp_path_factory):
             "[hoibench.datasets]\ntoyset = toyset.datasets\n[hoibench.methods]\ntoyset = toyset.specs\n"
         ),
     }
-    for name in ("still", "picky", "slow", "dying"):
+    for name in ("still", "picky", "rude", "leaving", "slow", "dying"):
         files[f"toyset/specs/{name}.toml"] = (
-            f'id = "{name}"\nentry = "toyset.methods:{name.title()}"\nfamilies = ["i2vm"]\n'
+            f'id = "{name}"\nentry = "toyset.methods:{name.title()}"\nfamilies = ["i2vm", "vto4r"]\n'
             'outputs = ["video", "tracks"]\npairing = "query"\n'
         )
     for name, text in files.items():

@@ -6,19 +6,42 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 
 CRASH, USAGE, INTERRUPTED = 1, 2, 130
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Crash(Exception):
+    """An error after the work had begun: no fault of the command line's."""
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """Around the work itself: what goes wrong inside is a crash, unless the run was refused, the disk is full, or the user stopped it.
+
+    Raises:
+        Crash: from the error.
+    """
+    from hoibench.evaluation.record import RunRefused
+
+    try:
+        yield
+    except RunRefused:
+        raise
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise Crash(f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        raise Crash(f"{type(error).__name__}: {error}") from error
 
 
 def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
-    """Run a command; errors of use give 2, a full disk or a fault of ours 1, Ctrl-C 130."""
-
-    def say(text: str) -> None:
-        print(f"error: {text}", file=sys.stderr)
-
+    """Run a command; errors of use give 2, a full disk or a crash 1, Ctrl-C 130."""
     if os.environ.get("HOIBENCH_DEBUG"):
         return command(arguments)
     try:
@@ -28,22 +51,22 @@ def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -
         return INTERRUPTED
     except BrokenPipeError:
         return CRASH
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = error.filename or "the run's folder"
-            say(
-                f"no space left while writing {where}; what was done is kept: free some and give the same command again"
-            )
-            return CRASH
-        say(str(error))
-        return USAGE if isinstance(error, (FileNotFoundError, NotADirectoryError, PermissionError)) else CRASH
-    except (ValueError, LookupError) as error:
-        say(str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error))
-        return USAGE
-    except ModuleNotFoundError as error:
-        say(f"{error.name} is not installed: pip install 'hoibench[metrics]'")
-        return USAGE
     except Exception as error:
-        log.exception("crashed")
-        say(f"{type(error).__name__}: {error} (a fault in hoibench; HOIBENCH_DEBUG=1 shows where)")
-        return CRASH
+        told, code = _explain(error)
+        if code == CRASH:
+            log.error("crashed", exc_info=error)
+        print(f"error: {told}", file=sys.stderr)
+        return code
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    if isinstance(error, OSError) and error.errno in FULL:
+        known = error.strerror in (None, os.strerror(error.errno or 0))
+        where = f"no space left while writing {error.filename or 'a file'}" if known else f"{error.strerror}"
+        return f"{where}; what was done is kept: free some space and give the same command again", CRASH
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed: pip install 'hoibench[metrics]'", USAGE
+    if isinstance(error, (ValueError, FileNotFoundError, NotADirectoryError, PermissionError)):
+        return str(error), USAGE
+    what = str(error) if isinstance(error, Crash) else f"{type(error).__name__}: {error}"
+    return what, CRASH

@@ -57,6 +57,7 @@ def _print_table(rows: Rows) -> None:
 
 
 def _methods() -> Rows:
+    from hoibench.methods.references import REFERENCES
     from hoibench.methods.registry import installed_specs
 
     listed = [
@@ -65,15 +66,8 @@ def _methods() -> Rows:
     ]  # fmt: skip
     return listed + [
         {"method": name, "families": "reference", "gives": "video tracks", "presets": "", "name": title}
-        for name, title in reference_titles().items()
+        for name, title in REFERENCES.items()
     ]
-
-
-def reference_titles() -> dict[str, str]:
-    """The reference rows; they are always on a board with truth, and may be named as methods too."""
-    from hoibench.methods.references import REFERENCES
-
-    return REFERENCES
 
 
 def _metrics() -> Rows:

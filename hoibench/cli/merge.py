@@ -24,7 +24,9 @@ class Merge:
 def merge_command(arguments: Sequence[str]) -> int:
     """Merge and build the page; the exit code, as the run's would be."""
     options = tyro.cli(Merge, args=list(arguments), prog="hoibench merge")
+    from hoibench.cli.errors import working
     from hoibench.cli.run import report
     from hoibench.evaluation.run import merge
 
-    return report(merge(options.run), options.json, Console(stderr=True))
+    with working():
+        return report(merge(options.run), options.json, Console(stderr=True))

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import tyro
 from rich.console import Console
 
+from hoibench.cli.errors import guarded, working
 from hoibench.evaluation.config import RunConfig, as_arguments, check_config
 
 if TYPE_CHECKING:
     from hoibench.evaluation.run import Outcome
 
-RESULTS = "results.parquet"
 PROGRAM = "python -m hoibench.run"
 
 
@@ -76,19 +76,20 @@ def run_command(arguments: Sequence[str]) -> int:
     from hoibench.cli.progress import make_listener
     from hoibench.evaluation.run import run
 
-    outcome = run(plan, make_listener(console))
-    if not outcome.whole:
-        console.print(f"this shard is done; when all are: hoibench merge {outcome.out}", markup=False, highlight=False)
-        print(outcome.out)
-        return outcome.exit_code
-    return report(outcome, config.json, console)
+    with working():
+        outcome = run(plan, make_listener(console))
+        return report(outcome, config.json, console)
 
 
 def report(outcome: Outcome, as_json: bool, console: Console) -> int:
-    """Build the page of a finished run and print where it is; the exit code."""
-    from leaderboard.build import build
+    """Build the page of a whole run and print where it is (of a shard: its folder); the exit code."""
+    page = None
+    if outcome.whole:
+        from leaderboard.build import build
 
-    page = build([outcome.out], outcome.out / "leaderboard")
+        page = build([outcome.out], outcome.out / "leaderboard")
+    else:
+        console.print(f"this shard is done; when all are: hoibench merge {outcome.out}", markup=False, highlight=False)
     if outcome.failures:
         over = outcome.exit_code != 0
         console.print(
@@ -99,12 +100,12 @@ def report(outcome: Outcome, as_json: bool, console: Console) -> int:
         )  # fmt: skip
     if as_json:
         summary: dict[str, Any] = {
-            "out": str(outcome.out), "results": str(outcome.out / RESULTS), "page": str(page), "units": outcome.units,
+            "out": str(outcome.out), "page": None if page is None else str(page), "units": outcome.units,
             "failures": list(outcome.failures), "status": outcome.status,
         }  # fmt: skip
         print(json.dumps(summary))
     else:
-        print(page)
+        print(page or outcome.out)
     return outcome.exit_code
 
 
@@ -121,7 +122,5 @@ def _device(asked: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run with every error in plain words; the exit code."""
-    from hoibench.cli.errors import guarded
-
     logging.captureWarnings(True)
     return guarded(run_command, sys.argv[1:] if arguments is None else arguments)

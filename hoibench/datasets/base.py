@@ -51,9 +51,10 @@ class Manifest:
     entries: tuple[ClipEntry, ...]
 
 
-def clips_id(entries: tuple[ClipEntry, ...]) -> str:
-    """First 12 hex digits of the hash of what is scored: (sequence, serials, start frame) of each clip, in any order."""
-    return sha256_json(sorted([e.id, list(e.serials), e.start] for e in entries))[:12]
+def clips_id(entries: tuple[ClipEntry, ...], truth_id: str = "") -> str:
+    """First 12 hex digits of the hash of what is scored: (sequence, serials, start frame) of each clip, in any order, and what made their truth."""
+    clips = sorted([e.id, list(e.serials), e.start] for e in entries)
+    return sha256_json([truth_id, clips] if truth_id else clips)[:12]
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,11 @@ class Dataset(ABC):
             UnknownName: there is no such split; gives the nearest names.
         """
 
+    @property
+    def truth_id(self) -> str:
+        """What decides the truth beyond manifest and root: the generator's version, where clips are generated."""
+        return ""
+
     @abstractmethod
     def load(self, entry: ClipEntry) -> Clip:
         """The clip, its video and masks decoded only when first used.
@@ -116,6 +122,10 @@ class Dataset(ABC):
     def published(self) -> Mapping[str, str]:
         """Methods whose outputs are part of the data set (videos only): id -> full name."""
         return {}
+
+    def published_id(self, method: str) -> str:
+        """A digest of a published method's files, so that a run notices when they change."""
+        raise KeyError(f"{self.name} holds no outputs of {method}")
 
     def published_prediction(self, method: str, entry: ClipEntry) -> Prediction:
         """The data set's own output of one of its ``published`` methods on a clip."""

@@ -11,6 +11,7 @@ from hoibench.clip import Clip, Prediction, View
 from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
 from hoibench.datasets.videos_manifest import VideosManifest, parse_manifest
 from hoibench.plugins import UnknownName
+from hoibench.store import files_digest
 from hoibench.video import VideoError, probe
 
 _FPS_TOLERANCE = 0.01
@@ -91,6 +92,12 @@ class VideosDataset(Dataset):
     def published(self) -> Mapping[str, str]:
         """The manifest's methods: id -> full name."""
         return {id: method.name for id, method in self._manifest.methods.items()}
+
+    def published_id(self, method: str) -> str:
+        """A digest of the method's files that are there."""
+        manifest = self._manifest
+        paths = (self.root / manifest.file(method, clip, view) for clip in manifest.clips for view in manifest.views)
+        return files_digest(self.root, (path for path in paths if path.is_file()))
 
     def published_prediction(self, method: str, entry: ClipEntry) -> Prediction:
         """A method's videos of a clip, as paths, each file checked against the manifest.

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hoibench.evaluation.failures import failure_of
+from hoibench.evaluation.failures import failure_of, status_of
 from hoibench.evaluation.plan import Unit
 from hoibench.evaluation.score import RowKey, to_row
 from hoibench.metrics.card import Card, select_cards
-from hoibench.metrics.outcome import Measurement, Status
+from hoibench.metrics.outcome import Measurement
 from hoibench.results.jsonl import read_scores
 from hoibench.results.parquet import write_rows
 from hoibench.results.rows import Row
 
 RESULTS = "results.parquet"
+NOT_REACHED = "stop: the run stopped before this unit was done"
 
 
 def recorded_units(record: Mapping[str, Any]) -> list[Unit]:
@@ -38,15 +39,30 @@ def collect_rows(out: Path, record: Mapping[str, Any]) -> Iterator[Row]:
     cards = select_cards(record["metrics"])
     outputs = {method["id"]: frozenset(method["outputs"]) for method in record["methods"]}
     for unit in recorded_units(record):
-        path = unit.scores(out)
-        scores = read_scores(path) if path.is_file() else {}
-        missing = failure_of(out, unit) or "the run stopped before this unit was done"
+        scores, missing = _scores_of(out, unit)
         key = RowKey(
             unit.method, unit.clip, record["split"], record["clips_id"], unit.seed, unit.preset,
             record["config"]["precision"],
         )  # fmt: skip
         for card in cards:
             yield from scores.get(card.id) or _absent(card, key, missing, outputs[unit.method], record["has_truth"])
+
+
+def _scores_of(out: Path, unit: Unit) -> tuple[dict[str, list[Row]], str]:
+    """A unit's rows by metric, and why those that are not there are not."""
+    path = unit.scores(out)
+    try:
+        scores = read_scores(path) if path.is_file() else {}
+    except ValueError as error:
+        return {}, f"score: {error}"
+    return scores, failure_of(out, unit) or NOT_REACHED
+
+
+def unreached(out: Path, units: Iterable[Unit]) -> list[dict[str, str]]:
+    """Units that neither failed nor have rows, as ``failures_of`` tells failures."""
+    missing = [unit for unit in units if not unit.scores(out).is_file() and failure_of(out, unit) is None]
+    stage, _, reason = NOT_REACHED.partition(": ")
+    return [{"unit": unit.key, "stage": stage, "reason": reason} for unit in missing]
 
 
 def write_results(out: Path, record: Mapping[str, Any]) -> Path:
@@ -58,7 +74,7 @@ def write_results(out: Path, record: Mapping[str, Any]) -> Path:
 
 def _absent(card: Card, key: RowKey, reason: str, outputs: frozenset[str], has_truth: bool) -> list[Row]:
     """Rows of a metric that was never reached: failed, unless the method or the data set has no such thing anyway."""
-    status: Status = "failed"
+    status = status_of(reason)
     for need in card.needs:
         if need == "video" and "video" not in outputs:
             status, reason = "not_applicable", "the method gives no video"

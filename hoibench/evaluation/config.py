@@ -75,7 +75,7 @@ class RunConfig:
     """What happens to sequences shorter than a clip; pad is a split of its own."""
 
     unit_timeout: float | None = None
-    """Seconds after which one method on one clip is given up as failed."""
+    """Seconds after which one method on one clip is given up; loading a clip and a method may take ten times that."""
 
     config: Path | None = None
     """A TOML file of these settings, or a run.json; flags override it, repeatable flags add to it."""

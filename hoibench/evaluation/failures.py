@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hoibench.evaluation.plan import Unit
+from hoibench.methods.references import OWN_FROZEN
+from hoibench.metrics.outcome import Status
 from hoibench.store import write_json
 
 FAILURE = "failure.json"
@@ -45,12 +47,20 @@ def failure_of(out: Path, unit: Unit) -> str | None:
         raise ValueError(f"{path} is not a failure record ({error}): delete it and resume the run") from error
 
 
+def status_of(failure: str) -> Status:
+    """Whose failure it is: ``failed`` is the method's; ``error`` that of data set (``load``), scorer (``score``) or run (``stop``)."""
+    return "error" if failure.partition(":")[0] in ("load", "score", "stop") else "failed"
+
+
 def failures_of(out: Path, units: Iterable[Unit]) -> list[dict[str, str]]:
-    """The recorded failures of the units: unit, stage, reason."""
+    """The recorded failures of the units: unit, stage, reason; a row made from a prediction that failed does not count again."""
+    units = list(units)
+    failed = {unit: failure for unit in units if (failure := failure_of(out, unit)) is not None}
+    ids = {(unit.method, unit.seed, unit.clip) for unit in failed}
     found = []
-    for unit in units:
-        failure = failure_of(out, unit)
-        if failure is not None:
+    for unit, failure in failed.items():
+        own = unit.method.removeprefix(OWN_FROZEN)
+        if own == unit.method or (own, unit.seed, unit.clip) not in ids:
             stage, _, reason = failure.partition(": ")
             found.append({"unit": unit.key, "stage": stage, "reason": reason})
     return found

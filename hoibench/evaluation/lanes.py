@@ -19,8 +19,12 @@ from hoibench.datasets.base import ClipEntry
 from hoibench.evaluation.failures import is_fatal, record_failure
 from hoibench.evaluation.plan import Unit
 from hoibench.evaluation.unit import Bench, Setup, UnitReport
+from hoibench.methods.predictions import is_whole
 
 log = logging.getLogger(__name__)
+
+LOADING = 10.0
+"""Times the unit timeout that loading a clip and a method may take."""
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 Work = tuple[ClipEntry, Sequence[Unit]]
@@ -114,19 +118,25 @@ class _Lane:
             if self.shared.stop.is_set():
                 pool.stop()
             else:
+                pool.schedule(_close)
                 pool.close()
             pool.join()
 
     def _do(self, pool: Any, entry: ClipEntry, units: Sequence[Unit]) -> None:
-        if self.shared.timeout is not None:  # generating the clip itself is not the method's time
-            self._finish(pool.schedule(_prepare, args=(entry,)))
         for unit in units:
+            if (
+                self.shared.timeout is not None
+            ):  # a fresh process has clip and method to load, which is not the method's time
+                slack = LOADING * self.shared.timeout
+                self._finish(pool.schedule(_prepare, args=(entry, unit.method), timeout=slack))
             failure = self._finish(pool.schedule(_run_unit, args=(unit, entry), timeout=self.shared.timeout))
             if self.shared.stop.is_set():
                 return
             if failure is not None:
-                record_failure(self.shared.setup.out, unit, "run", failure)
-                self.shared.report(UnitReport(unit, 0.0, True, f"run: {failure}"))
+                out = self.shared.setup.out
+                stage = "score" if is_whole(unit.prediction(out)) else "run"
+                record_failure(out, unit, stage, failure)
+                self.shared.report(UnitReport(unit, 0.0, True, f"{stage}: {failure}"))
 
     def _finish(self, future: Any) -> str | None:
         """Wait for a task and report what it returns; the reason if it returns nothing."""
@@ -170,14 +180,20 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _prepare(entry: ClipEntry) -> None:
+def _prepare(entry: ClipEntry, method: str) -> None:
     assert _bench is not None
     try:
         _bench.prepare(entry)
-    except Exception as error:  # every unit of the clip will fail with it, and say so
+        _bench.load_method(method)
+    except (Exception, SystemExit) as error:  # the unit will fail with it, and say so
         if is_fatal(error):
             raise
-        log.exception("clip %s cannot be loaded", entry.id)
+        log.exception("clip %s or method %s cannot be loaded", entry.id, method)
+
+
+def _close() -> None:
+    assert _bench is not None
+    _bench.close()
 
 
 def _run_unit(unit: Unit, entry: ClipEntry) -> UnitReport:

@@ -9,15 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hoibench import __version__
 from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id
 from hoibench.evaluation.config import RunConfig, check_config, identity_hash, parse_shard
 from hoibench.evaluation.references import is_seeded, own_frozen_spec, reference_specs
-from hoibench.methods.references import OWN_FROZEN
+from hoibench.methods.precomputed import comes_by_seed
+from hoibench.methods.references import OWN_FROZEN, PUBLISHED
 from hoibench.methods.registry import select_specs
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card, select_cards
-from hoibench.plugins import UnknownName
-from hoibench.store import sha256_file
+from hoibench.plugins import UnknownName, source_file
+from hoibench.store import files_digest, sha256_file
 
 SHUFFLE_SEED = 20260101
 """Seed of the fixed shuffle that ``--limit`` takes its clips from."""
@@ -50,22 +52,25 @@ class Unit:
 class Plan:
     """A run, decided: the configuration with every name resolved.
 
-    ``entries`` are all clips of the run; ``units`` are those of this shard, clip by clip, a method's own before rows made from it.
+    ``entries`` are all clips of the run; ``units`` are those of this shard, clip by clip, a method's own before rows made from it;
+    ``contents`` holds a digest of each method's code or files.
     """
 
     config: RunConfig
     kind: str
     has_truth: bool
+    truth_id: str
     manifest: Manifest
     entries: tuple[ClipEntry, ...]
     specs: tuple[Spec, ...]
     cards: tuple[Card, ...]
     device: str
+    contents: Mapping[str, str]
 
     @property
     def clips_id(self) -> str:
         """Hash of the clips that are scored."""
-        return clips_id(self.entries)
+        return clips_id(self.entries, self.truth_id)
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
@@ -86,7 +91,13 @@ class Plan:
 
     def seeds_of(self, spec: Spec) -> tuple[int, ...]:
         """The seeds of a method; what never changes with the seed is made once, for the first."""
-        fixed = spec.kind == "published" or (spec.kind == "reference" and not is_seeded(spec.id))
+        if spec.id.startswith(OWN_FROZEN):
+            own = spec.id.removeprefix(OWN_FROZEN)
+            return self.seeds_of(next(other for other in self.specs if other.id == own))
+        if spec.folder is not None:
+            fixed = not comes_by_seed(spec.folder)
+        else:
+            fixed = spec.kind == "published" or (spec.kind == "reference" and not is_seeded(spec.id))
         return self.config.seeds[:1] if fixed else self.config.seeds
 
     @cached_property
@@ -94,15 +105,17 @@ class Plan:
         """Everything that decides the values of a run; a run resumes only under the same."""
         config = self.config
         return {
+            "hoibench": __version__,
             "dataset": config.dataset,
+            "root": None if config.root is None else str(config.root.resolve()),
             "split": self.manifest.split,
             "split_id": self.manifest.split_id,
             "clips_id": self.clips_id,
-            "methods": [_method_identity(spec) for spec in self.specs],
+            "methods": [_method_identity(spec, self.contents.get(spec.id)) for spec in self.specs],
             "metrics": [card.id for card in self.cards],
             "seeds": list(config.seeds),
             "preset": config.preset,
-            "checkpoint": None if config.checkpoint is None else str(config.checkpoint.resolve()),
+            "checkpoint": None if config.checkpoint is None else _digest(config.checkpoint),
             "precision": config.precision,
             "short": config.short,
             "device": self.device,
@@ -135,13 +148,17 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     specs = _select_methods(config, dataset)
     cards = tuple(select_cards(config.metric_names))
     entries = _limit(manifest.entries, config.limit)
-    return Plan(config, dataset.kind, dataset.has_truth, manifest, entries, specs, cards, device)
+    contents = {spec.id: _content(spec, dataset) for spec in specs}
+    return Plan(
+        config, dataset.kind, dataset.has_truth, dataset.truth_id, manifest, entries, specs, cards, device,
+        {name: content for name, content in contents.items() if content},
+    )  # fmt: skip
 
 
 def _select_methods(config: RunConfig, dataset: Dataset) -> tuple[Spec, ...]:
     """Methods in the order asked for, each followed by its frozen self, then the reference rows where there is truth."""
     published = {
-        f"published/{name}": Spec(f"published/{name}", name=title, kind="published")
+        f"{PUBLISHED}{name}": Spec(PUBLISHED + name, name=title, kind="published")
         for name, title in dataset.published().items()
     }
     references = reference_specs() if dataset.has_truth else {}
@@ -172,14 +189,25 @@ def _limit(entries: tuple[ClipEntry, ...], limit: int | None) -> tuple[ClipEntry
     return tuple(entries[i] for i in sorted(order[:limit]))
 
 
-def _method_identity(spec: Spec) -> dict[str, Any]:
-    file = spec.entry.rpartition(":")[0]
-    return {
-        "id": spec.id,
-        "entry": spec.entry,
-        "folder": None if spec.folder is None else str(spec.folder),
-        "sha256": sha256_file(Path(file)) if file.endswith(".py") else None,
-    }
+def _method_identity(spec: Spec, content: str | None) -> dict[str, Any]:
+    facts = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(spec).items()}
+    return facts | {"folder": None if spec.folder is None else str(spec.folder), "content": content}
+
+
+def _content(spec: Spec, dataset: Dataset) -> str | None:
+    """A digest of what a method is made of, as far as it is at hand: its module's file, its folder of predictions, its published files."""
+    if spec.kind == "published":
+        return dataset.published_id(spec.id.removeprefix(PUBLISHED))
+    if spec.folder is not None:
+        return _digest(spec.folder)
+    source = source_file(spec.entry) if spec.entry else None
+    return None if source is None else sha256_file(source)[:12]
+
+
+def _digest(path: Path) -> str:
+    if path.is_file():
+        return files_digest(path.parent, [path])
+    return files_digest(path, (item for item in path.rglob("*") if item.is_file()))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -190,14 +218,26 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         if a == b:
             continue
         if isinstance(a, list) and isinstance(b, list):
-            names = [[str(v["id"]) if isinstance(v, dict) else str(v) for v in side] for side in (a, b)]
-            gone, come = ([n for n in names[i] if n not in names[1 - i]] for i in (0, 1))
-            lines.append(
-                f"{key}: " + ("; ".join(filter(None, (_list("without", gone), _list("with", come)))) or "changed")
-            )
+            named_a, named_b = _by_name(a), _by_name(b)
+            gone, come = [n for n in named_a if n not in named_b], [n for n in named_b if n not in named_a]
+            changed = [
+                f"{n} ({_changes(named_a[n], named_b[n])})"
+                for n in named_a
+                if n in named_b and named_a[n] != named_b[n]
+            ]
+            told = (_list("without", gone), _list("with", come), _list("other", changed))
+            lines.append(f"{key}: " + ("; ".join(filter(None, told)) or "in another order"))
         else:
             lines.append(f"{key}: {a} -> {b}")
     return lines
+
+
+def _by_name(items: list[Any]) -> dict[str, Any]:
+    return {str(item["id"]) if isinstance(item, dict) else str(item): item for item in items}
+
+
+def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}: {a.get(key)} -> {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key))
 
 
 def _list(word: str, names: list[str]) -> str:

@@ -27,7 +27,11 @@ def record_name(plan: Plan) -> str:
 
 
 def make_record(plan: Plan) -> dict[str, Any]:
-    """What run.json says before the run has ended."""
+    """What run.json says before the run has ended; of a run that resumes it keeps what made the earlier parts, where that was other code."""
+    path = plan.out / record_name(plan)
+    old = read_record(path) if path.is_file() else None
+    now = provenance()
+    earlier = [] if old is None else [*old["earlier"], old["provenance"]]
     return {
         "schema": SCHEMA,
         "name": plan.out.resolve().name,
@@ -46,9 +50,14 @@ def make_record(plan: Plan) -> dict[str, Any]:
         "seeds": list(plan.config.seeds),
         "shard": plan.config.shard,
         "merged": False,
-        "provenance": provenance(),
+        "provenance": now,
+        "earlier": [before for before in earlier if _code(before) != _code(now)],
         "exit": {"status": "running", "failures": []},
     }
+
+
+def _code(facts: dict[str, Any]) -> list[Any]:
+    return [facts.get(key) for key in ("hoibench", "git", "python", "versions", "hardware")]
 
 
 def _method_facts(spec: Spec, plan: Plan) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""From a clip to the request that a method may see."""
+"""From a clip to the request that a method may see: copies, so that a method that writes into them changes nobody's truth."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from hoibench.clip import Array, Clip, Request, Source
+from hoibench.clip import Array, Clip, Request, Source, View
 from hoibench.geometry import project, to_camera
 from hoibench.methods.spec import Spec
 
@@ -29,18 +31,29 @@ def build_request(clip: Clip, spec: Spec, seed: int) -> Request:
     """What the method may see of the clip: sources only where its families allow them, anchors only where it declares ``query``."""
     sources: tuple[Source, ...] = ()
     if "v2v" in spec.families and clip.source_views and clip.load_sources is not None:
-        sources = tuple(Source(view, video) for view, video in zip(clip.source_views, clip.load_sources(), strict=True))
+        videos = zip(clip.source_views, clip.load_sources(), strict=True)
+        sources = tuple(Source(_copy(view), video.copy()) for view, video in videos)
     if "vto4r" in spec.families and clip.video is not None:
-        sources += tuple(Source(view, video) for view, video in zip(clip.views, clip.video, strict=True))
+        videos = zip(clip.views, clip.video, strict=True)
+        sources += tuple(Source(_copy(view), video.copy()) for view, video in videos)
     wants_anchors = spec.pairing == "query" and "tracks" in spec.outputs and clip.tracks is not None
     return Request(
         clip=clip.id,
         prompt=clip.prompt,
-        views=clip.views,
+        views=tuple(_copy(view) for view in clip.views),
         frames=clip.frames,
         fps=clip.fps,
         size=clip.size,
         seed=seed,
         sources=sources,
         anchors=anchors(clip) if wants_anchors and clip.cameras is not None else None,
+    )
+
+
+def _copy(view: View) -> View:
+    camera = view.camera
+    return replace(
+        view,
+        camera=camera and replace(camera, K=camera.K.copy(), R=camera.R.copy(), t=camera.t.copy()),
+        image=None if view.image is None else view.image.copy(),
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import filelock
 
-from hoibench.evaluation.collect import RESULTS, recorded_units, write_results
+from hoibench.evaluation.collect import RESULTS, recorded_units, unreached, write_results
 from hoibench.evaluation.config import parse_budget, parse_shard
 from hoibench.evaluation.failures import failures_of
 from hoibench.evaluation.lanes import Work, log_to, run_here, run_lanes
@@ -87,11 +87,11 @@ def run(plan: Plan, listener: Listener) -> Outcome:
             if outcome.whole:
                 write_results(plan.out, record)
             finish_record(path, record, outcome.status, failures)
-        except KeyboardInterrupt:
-            finish_record(path, record, "interrupted", failures_of(plan.out, plan.units))
-            raise
-        except BaseException:
+        except BaseException as error:
             log.exception("the run stopped")
+            with suppress(OSError):  # a full disk takes not even this
+                status = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
+                finish_record(path, record, status, failures_of(plan.out, plan.units))
             raise
         finally:
             logging.getLogger().removeHandler(handler)
@@ -116,7 +116,9 @@ def _work(plan: Plan, listener: Listener) -> None:
 
 
 def _default_lanes(device: str) -> int:
-    return 1 if device == "cuda" else os.cpu_count() or 1
+    if device == "cuda":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -141,6 +143,10 @@ def locked(out: Path, name: str) -> Iterator[None]:
 
 def _set_aside(plan: Plan) -> None:
     """With --no-resume, rename the folder of an earlier run, so that nothing of it is lost."""
+    if plan.config.shard is not None and not plan.config.resume:
+        raise ValueError(
+            "--no-resume would set the other shards aside too: remove the run's folder, or give another --out"
+        )
     if plan.config.resume or not any(plan.out.glob("run*.json")):
         return
     with locked(plan.out, record_name(plan).removesuffix(".json")):
@@ -158,16 +164,18 @@ def merge(out: Path) -> Outcome:
         FileNotFoundError: the folder holds no run.
         RunRefused: shards are missing or differ in their settings, or a process works on the run.
     """
-    paths = sorted(path for path in out.glob("run.*of*.json"))
-    records = [read_record(path) for path in paths] or [read_record(out / "run.json")]
-    if paths:
-        _check_shards(out, paths, records)
+    if not out.is_dir():
+        raise FileNotFoundError(f"{out}: no such folder")
     with locked(out, "run"):
+        paths = sorted(path for path in out.glob("run.*of*.json"))
+        records = [read_record(path) for path in paths] or [read_record(out / "run.json")]
+        if paths:
+            _check_shards(out, paths, records)
         record = records[0] | {"merged": bool(paths), "shard": None}
-        failures = failures_of(out, recorded_units(record))
-        units = len(recorded_units(record))
-        allowed = parse_budget(record["config"]["max_failures"], units)
-        outcome = Outcome(out, units, tuple(failures), allowed, whole=True)
+        units = recorded_units(record)
+        failures = [*failures_of(out, units), *unreached(out, units)]
+        allowed = parse_budget(record["config"]["max_failures"], len(units))
+        outcome = Outcome(out, len(units), tuple(failures), allowed, whole=True)
         write_results(out, record)
         finish_record(out / "run.json", record, outcome.status, failures)
     return outcome

@@ -8,9 +8,9 @@ import traceback
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from hoibench.clip import Clip, Prediction
+from hoibench.clip import Clip, Prediction, Request
 from hoibench.datasets.base import ClipEntry, Dataset
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.config import RunConfig
@@ -23,20 +23,25 @@ from hoibench.evaluation.truth import through_codec
 from hoibench.methods.check import check_prediction
 from hoibench.methods.method import Method, MethodOptions
 from hoibench.methods.precomputed import find_precomputed
-from hoibench.methods.predictions import decoded, is_whole, read_prediction, read_record, write_prediction
+from hoibench.methods.predictions import RECORD, decoded, is_whole, read_prediction, read_record, write_prediction
 from hoibench.methods.references import OWN_FROZEN
-from hoibench.methods.registry import load_method
+from hoibench.methods.registry import SPEC, load_method
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card
-from hoibench.metrics.case import Case, Pairing
+from hoibench.metrics.case import Case
 from hoibench.metrics.outcome import Measurement
 from hoibench.results.jsonl import append_metric, read_scores
+from hoibench.results.rows import Row
 from hoibench.store import sweep
 
 log = logging.getLogger(__name__)
 
 RETRIED = ("unavailable", "error")
 """Statuses that a resumed run scores again: weights may have come, the scorer may have been mended."""
+
+
+class ScorerBroke(RuntimeError):
+    """Metrics broke on a clip; their rows say ``error``, and the method is not to blame."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +122,11 @@ class Bench:
             self.prepare(entry)
             if not is_whole(folder):
                 stage, worked = "generate", True
-                unit.scores(self.setup.out).unlink(missing_ok=True)
-                sweep(folder)
+                self._forget(unit)
                 self._generate(unit, folder)
             stage = "score"
             worked |= self._score(unit, folder)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a method's sys.exit() is its own failure, not the run's end
             if is_fatal(error):
                 raise
             log.exception("%s failed at %s", unit.key, stage)
@@ -131,19 +135,32 @@ class Bench:
         (folder / FAILURE).unlink(missing_ok=True)
         return UnitReport(unit, time.monotonic() - begun, worked)
 
+    def load_method(self, name: str) -> None:
+        """Load a method that runs, so that its first clip is not charged for it."""
+        spec = self.setup.specs[name]
+        if spec.entry:
+            self._method(spec)
+
+    def _forget(self, unit: Unit) -> None:
+        """Remove what was made from a prediction that is about to be made anew: its rows, and the row that holds its first frame."""
+        unit.scores(self.setup.out).unlink(missing_ok=True)
+        sweep(unit.prediction(self.setup.out))
+        held = replace(unit, method=OWN_FROZEN + unit.method)
+        (held.prediction(self.setup.out) / RECORD).unlink(missing_ok=True)
+
     def _generate(self, unit: Unit, folder: Path) -> None:
         assert self._at_hand is not None
         clip, spec = self._at_hand.clip, self.setup.specs[unit.method]
-        begun = time.monotonic()
-        prediction = self._predict(unit, spec, self._at_hand)
-        seconds = round(time.monotonic() - begun, 3)
         request = build_request(clip, spec, unit.seed)
+        begun = time.monotonic()
+        prediction = self._predict(unit, spec, request, self._at_hand)
+        seconds = round(time.monotonic() - begun, 3)
         if prediction.scale != spec.scale and spec.kind == "method" and spec.folder is None:
             raise ValueError(f"the prediction declares scale {prediction.scale}, the method's spec {spec.scale}")
         check_prediction(decoded(prediction), request)
         write_prediction(folder, prediction, clip.fps, facts={"unit": unit.key, "seconds": seconds})
 
-    def _predict(self, unit: Unit, spec: Spec, at_hand: _ClipAtHand) -> Prediction:
+    def _predict(self, unit: Unit, spec: Spec, request: Request, at_hand: _ClipAtHand) -> Prediction:
         if unit.method.startswith(OWN_FROZEN):
             own = replace(unit, method=unit.method.removeprefix(OWN_FROZEN)).prediction(self.setup.out)
             if not is_whole(own):
@@ -155,14 +172,22 @@ class Bench:
             assert self._dataset is not None
             return self._dataset.published_prediction(spec.id.removeprefix("published/"), at_hand.entry)
         if spec.folder is not None:
-            return read_prediction(find_precomputed(spec.folder, unit.clip, unit.seed))
-        return self._method(spec, unit).generate(build_request(at_hand.clip, spec, unit.seed))
+            return self._precomputed(spec, spec.folder, unit)
+        return self._method(spec).generate(request)
 
-    def _method(self, spec: Spec, unit: Unit) -> Method:
+    def _precomputed(self, spec: Spec, folder: Path, unit: Unit) -> Prediction:
+        found = find_precomputed(folder, unit.clip, unit.seed)
+        prediction = read_prediction(found, spec.scale)
+        if (folder / SPEC).is_file() and prediction.scale != spec.scale:
+            raise ValueError(f"{found / RECORD} says scale {prediction.scale}, {folder / SPEC} says {spec.scale}")
+        return prediction
+
+    def _method(self, spec: Spec) -> Method:
         if spec.id not in self._methods:
             config = self.setup.config
+            preset = config.preset if spec.presets else None
             options = MethodOptions(
-                self.setup.device, config.precision, unit.preset, config.checkpoint, config.batch, config.weights
+                self.setup.device, config.precision, preset, config.checkpoint, config.batch, config.weights
             )
             self._methods[spec.id] = load_method(spec, options)
         return self._methods[spec.id]
@@ -171,7 +196,7 @@ class Bench:
         """Score the metrics that have no rows yet; whether there were any."""
         assert self._at_hand is not None
         path, spec = unit.scores(self.setup.out), self.setup.specs[unit.method]
-        kept = read_scores(path) if path.is_file() else {}
+        kept = _kept_scores(path)
         done = {metric for metric, rows in kept.items() if not any(row.status in RETRIED for row in rows)}
         cards = [card for card in self.setup.cards if card.id not in done]
         if not cards:
@@ -179,7 +204,7 @@ class Bench:
         config, scored = self.setup.config, self._at_hand.scored
         prediction = decoded(read_prediction(folder))
         case = Case(
-            prediction, scored, _pairing(spec), self.setup.device, config.weights, config.batch,
+            prediction, scored, spec.pairing, self.setup.device, config.weights, config.batch,
             of_clip=self._at_hand.of_clip,
         )  # fmt: skip
         key = RowKey(
@@ -187,8 +212,13 @@ class Bench:
             config.precision, scored.truth,
         )  # fmt: skip
         frames = _frames_id(folder) if prediction.masks is None else None
+        broken: list[str] = []
         for card in cards:
-            append_metric(path, card.id, [to_row(m, card, key) for m in self._measure(case, card, frames)])
+            measured = self._measure(case, card, frames)
+            append_metric(path, card.id, [to_row(m, card, key) for m in measured])
+            broken += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]
+        if broken:
+            raise ScorerBroke(f"{len(broken)} metrics broke; {broken[0]}")
         return True
 
     def _measure(self, case: Case, card: Card, frames: Hashable) -> list[Measurement]:
@@ -202,8 +232,14 @@ class Bench:
         return known[card.id, frames]
 
 
-def _pairing(spec: Spec) -> Pairing:
-    return cast(Pairing, spec.pairing)
+def _kept_scores(path: Path) -> dict[str, list[Row]]:
+    """The rows that are there; a file that cannot be read is set aside, and its metrics are scored again."""
+    try:
+        return read_scores(path) if path.is_file() else {}
+    except ValueError as error:
+        log.warning("%s; set aside as %s.broken", error, path)
+        path.rename(path.with_name(f"{path.name}.broken"))
+        return {}
 
 
 def _frames_id(folder: Path) -> Hashable:

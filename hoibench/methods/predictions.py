@@ -11,12 +11,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hoibench.clip import SCALES, Array, Prediction
+from hoibench.clip import SCALES, Array, Prediction, Scale
 from hoibench.store import atomic_write, read_npz, sha256_file, write_json, write_npz
 from hoibench.video import decode, encode
 
 SCHEMA = "hoibench/prediction@1"
 RECORD = "prediction.json"
+ARRAYS = "tracks.npz"
+SUFFIXES = (".mp4", ".mkv")
 Codec = Literal["h264", "ffv1"]
 
 
@@ -37,11 +39,13 @@ def write_prediction(
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECORD).unlink(missing_ok=True)
+    for part in (*folder.glob("view-*"), folder / ARRAYS):
+        part.unlink(missing_ok=True)
     paths = _write_videos(folder, prediction, fps, codec)
     arrays = {name: getattr(prediction, name) for name in ("tracks", "anchors", "valid", "points", "masks")}
     arrays = {name: array for name, array in arrays.items() if array is not None}
     if arrays:
-        paths.append(folder / "tracks.npz")
+        paths.append(folder / ARRAYS)
         write_npz(paths[-1], arrays)
     record = {
         "schema": SCHEMA,
@@ -61,6 +65,10 @@ def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec
     paths = []
     for index, view in enumerate(prediction.video):
         if isinstance(view, Path):
+            if view.suffix not in SUFFIXES:
+                raise ValueError(
+                    f"{view} is a {view.suffix or 'nameless'} file: videos are kept as {' or '.join(SUFFIXES)}"
+                )
             path = folder / f"view-{index}{view.suffix}"
             with atomic_write(path) as temporary:
                 shutil.copyfile(view, temporary)
@@ -99,40 +107,43 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def read_prediction(folder: Path) -> Prediction:
+def read_prediction(folder: Path, scale: Scale = "metric") -> Prediction:
     """A stored prediction with its videos as paths; see ``decoded``.
 
-    prediction.json may be missing in a folder made by hand: what lies there is then taken as it is, with scale ``metric``.
+    prediction.json may be missing in a folder made by hand: what lies there is then taken as it is, in the given ``scale``.
 
     Raises:
         FileNotFoundError: there is no prediction in the folder.
         ValueError: a file is broken or arrays do not fit; names the file.
     """
     record = read_record(folder) if (folder / RECORD).is_file() else {}
-    videos = sorted(
-        (path for path in folder.glob("view-*") if path.suffix in (".mp4", ".mkv")),
-        key=lambda path: int(path.stem.removeprefix("view-")) if path.stem[5:].isdigit() else -1,
-    )
-    arrays = read_npz(folder / "tracks.npz") if (folder / "tracks.npz").is_file() else {}
+    named = record.get("files") or {}
+    found = [folder / name for name in named] or [*folder.glob("view-*"), folder / ARRAYS]
+    videos = sorted((path for path in found if path.suffix in SUFFIXES), key=_view_number)
+    arrays = read_npz(folder / ARRAYS) if folder / ARRAYS in found and (folder / ARRAYS).is_file() else {}
     if not videos and not arrays:
-        raise FileNotFoundError(f"{folder}: no prediction here; it holds view-0.mp4, view-1.mp4, ... and tracks.npz")
-    wanted = [f"view-{i}" for i in range(len(videos))]
-    if [path.stem for path in videos] != wanted:
-        found = ", ".join(path.name for path in videos)
-        raise ValueError(f"{folder} holds {found}: number the views view-0, view-1, ... without a gap")
+        raise FileNotFoundError(f"{folder}: no prediction here; it holds view-0.mp4, view-1.mp4, ... and {ARRAYS}")
+    if [path.stem for path in videos] != [f"view-{i}" for i in range(len(videos))]:
+        names = ", ".join(path.name for path in videos)
+        raise ValueError(f"{folder} holds {names}: number the views view-0, view-1, ... without a gap")
     unknown = set(arrays) - {"tracks", "anchors", "valid", "points", "masks"}
     if unknown:
-        raise ValueError(f"{folder / 'tracks.npz'}: unknown array {sorted(unknown)[0]!r}")
+        raise ValueError(f"{folder / ARRAYS}: unknown array {sorted(unknown)[0]!r}")
     try:
         return Prediction(
             video=tuple(videos) or None,
-            scale=record.get("scale", "metric"),
+            scale=record.get("scale", scale),
             crop=tuple(record["crop"]) if record.get("crop") else None,
             provenance=record.get("provenance", {}),
             **arrays,
         )
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{folder / 'tracks.npz'}: {error}") from error
+        raise ValueError(f"{folder / ARRAYS}: {error}") from error
+
+
+def _view_number(path: Path) -> int:
+    number = path.stem.removeprefix("view-")
+    return int(number) if number.isdigit() else -1
 
 
 def decoded(prediction: Prediction) -> Prediction:

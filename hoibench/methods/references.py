@@ -13,3 +13,6 @@ REFERENCES = {
 
 OWN_FROZEN = "frozen_self/"
 """Prefix of the rows that hold a method's own first frame."""
+
+PUBLISHED = "published/"
+"""Prefix of the rows that belong to a videos-only data set."""

@@ -10,8 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from hoibench.methods.method import Method, MethodOptions
+from hoibench.methods.references import OWN_FROZEN, PUBLISHED, REFERENCES
 from hoibench.methods.spec import Spec, parse_spec
 from hoibench.plugins import UnknownName, load_object, read_specs
+
+SPEC = "spec.toml"
+"""The spec beside an adapter's file, and in a folder of predictions."""
 
 
 @lru_cache(maxsize=1)
@@ -24,6 +28,7 @@ def installed_specs() -> dict[str, Spec]:
     specs: dict[str, Spec] = {}
     for where, table in read_specs("hoibench.methods"):
         spec = parse_spec(where, table)
+        _refuse_reserved(where, spec.id)
         if spec.id in specs:
             raise ValueError(f"{where}: a method {spec.id!r} is already registered; choose another id")
         specs[spec.id] = spec
@@ -45,14 +50,13 @@ def adapter_spec(target: str) -> Spec:
         raise FileNotFoundError(f"--adapter {target}: {path} is no file")
     if name not in {node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef)}:
         raise ValueError(f"--adapter {target}: {path} defines no class {name!r}")
-    beside = path.parent / "spec.toml"
+    beside = path.parent / SPEC
     entry = f"{path}:{name}"
-    if beside.is_file():
-        return replace(_read_spec(beside), entry=entry)
-    spec = getattr(load_object(entry), "spec", None)
+    spec = _read_spec(beside) if beside.is_file() else getattr(load_object(entry), "spec", None)
     if not isinstance(spec, Spec):
         raise ValueError(f"--adapter {target}: give {name} a class attribute `spec = Spec(...)`, or write {beside}")
-    return replace(spec, entry=entry)
+    _refuse_reserved(f"--adapter {target}", spec.id)
+    return replace(spec, entry=entry, kind="method", folder=None)
 
 
 def folder_spec(name: str, folder: Path) -> Spec:
@@ -61,9 +65,10 @@ def folder_spec(name: str, folder: Path) -> Spec:
     Raises:
         FileNotFoundError: there is no such folder.
     """
+    _refuse_reserved(f"--method {name}={folder}", name)
     if not folder.is_dir():
         raise FileNotFoundError(f"--method {name}={folder}: {folder} is no folder of predictions")
-    described = folder / "spec.toml"
+    described = folder / SPEC
     spec = _read_spec(described) if described.is_file() else Spec(id=name, outputs=_outputs_in(folder))
     return replace(spec, id=name, entry="", folder=folder.resolve())
 
@@ -107,18 +112,31 @@ def select_specs(
     for text in names:
         name, has_folder, folder = text.partition("=")
         if has_folder:
-            if name in known:
-                raise ValueError(f"--method {text}: {name!r} is a registered method; choose another name")
+            if name in known or name in chosen:
+                raise ValueError(f"--method {text}: {name!r} is already a method of this run; choose another name")
             chosen[name] = folder_spec(name, Path(folder))
         elif name not in known:
             raise UnknownName("method", name, known)
         else:
             chosen[name] = known[name]
     chosen |= {spec.id: spec for spec in added if spec.id not in chosen}
-    for spec in chosen.values():
-        if preset is not None and spec.presets and preset not in spec.presets:
-            raise UnknownName(f"preset of {spec.id}", preset, spec.presets)
+    if preset is not None:
+        _check_preset(preset, chosen.values())
     return list(chosen.values())
+
+
+def _check_preset(preset: str, specs: Iterable[Spec]) -> None:
+    declaring = [spec for spec in specs if spec.presets]
+    if not declaring:
+        raise ValueError(f"--preset {preset}: no method of this run declares presets; leave it out")
+    for spec in declaring:
+        if preset not in spec.presets:
+            raise UnknownName(f"preset of {spec.id}", preset, spec.presets)
+
+
+def _refuse_reserved(where: str, name: str) -> None:
+    if name in REFERENCES or name.startswith((OWN_FROZEN, PUBLISHED)):
+        raise ValueError(f"{where}: {name!r} is a name of the benchmark's own rows; choose another id")
 
 
 def load_method(spec: Spec, options: MethodOptions) -> Method:

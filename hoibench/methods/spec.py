@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from hoibench.clip import SCALES, Scale
 
+Pairing = Literal["query", "anchor", "oracle-projection"]
+
 FAMILIES = ("i2v", "i2vm", "v2v", "vto4r", "ito4g")
 OUTPUTS = ("video", "tracks", "points", "masks")
 PAIRINGS = ("query", "anchor", "oracle-projection")
@@ -45,7 +47,7 @@ class Spec:
     families: tuple[str, ...] = ()
     view_type: Literal["sv", "mv"] = "mv"
     outputs: tuple[str, ...] = ("video",)
-    pairing: str = "anchor"
+    pairing: Pairing = "anchor"
     scale: Scale = "metric"
     presets: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()

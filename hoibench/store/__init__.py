@@ -1,13 +1,14 @@
 """Files that are whole or absent, hashes, provenance, and readers that trust nothing."""
 
 from hoibench.store.atomic import atomic_write, sweep, write_bytes, write_json
-from hoibench.store.hashes import canonical_json, sha256_file, sha256_json
+from hoibench.store.hashes import canonical_json, files_digest, sha256_file, sha256_json
 from hoibench.store.npz import ArrayLimits, read_npz, write_npz
 
 __all__ = [
     "ArrayLimits",
     "atomic_write",
     "canonical_json",
+    "files_digest",
     "read_npz",
     "sha256_file",
     "sha256_json",

@@ -85,7 +85,28 @@ def test_folders_must_exist_and_names_be_free(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder of predictions"):
         folder_spec("mine", tmp_path / "none")
     with pytest.raises(ValueError, match="choose another name"):
-        select_specs([f"frozen={tmp_path}"], [], [Spec("frozen")])
+        select_specs([f"taken={tmp_path}"], [], [Spec("taken")])
     (tmp_path / "spec.toml").write_text('id = "theirs"\nscale = "shared"\n')
     assert folder_spec("mine", tmp_path).scale == "shared"
     assert folder_spec("mine", tmp_path).id == "mine"
+
+
+@pytest.mark.parametrize("name", ["frozen", "frozen_self/wan", "published/das"])
+def test_the_benchmarks_own_names_are_reserved(tmp_path, adapter, name):
+    with pytest.raises(ValueError, match="the benchmark's own rows"):
+        folder_spec(name, tmp_path)
+    adapter.write_text(ADAPTER.replace('"grey"', f'"{name}"'))
+    with pytest.raises(ValueError, match="the benchmark's own rows"):
+        adapter_spec(f"{adapter}:Grey")
+
+
+def test_an_adapter_is_a_method_whatever_its_spec_says(adapter):
+    adapter.write_text(ADAPTER.replace('name="Grey frames"', 'kind="reference"'))
+    assert adapter_spec(f"{adapter}:Grey").kind == "method"
+
+
+def test_nothing_said_is_ignored(tmp_path):
+    with pytest.raises(ValueError, match="already a method of this run"):
+        select_specs([f"mine={tmp_path}", f"mine={tmp_path}"], [], [])
+    with pytest.raises(ValueError, match="no method of this run declares presets"):
+        select_specs([f"mine={tmp_path}"], [], [], preset="nano")

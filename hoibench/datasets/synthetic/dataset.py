@@ -62,6 +62,11 @@ class SyntheticDataset(Dataset):
             raise UnknownName("split", split, self.splits())
         return self._splits[name or _SPLITS[0]].manifest(part)
 
+    @property
+    def truth_id(self) -> str:
+        """The generator's version: clips made by other code are other clips."""
+        return generator_version()
+
     def load(self, entry: ClipEntry) -> Clip:
         """The clip, generated first if it is not there yet, which takes some seconds.
 
