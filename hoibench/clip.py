@@ -38,6 +38,17 @@ def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> Non
         raise ValueError(f"{name} has shape {tuple(array.shape)}, expected ({wanted})")
 
 
+def check_mask(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
+    """Raise ValueError unless ``array`` is bool and has the ``expected`` shape: as an index, 0 and 1 mean something else.
+
+    Raises:
+        ValueError: names the field, what was found and what is wanted.
+    """
+    if array.dtype != np.bool_:
+        raise ValueError(f"{name} has dtype {array.dtype}, expected bool: write array.astype(bool)")
+    check_shape(name, array, expected)
+
+
 @dataclass(frozen=True, eq=False)
 class Camera:
     """A pinhole camera: x_cam = R x_world + t.
@@ -100,7 +111,7 @@ class Tracks:
     def __post_init__(self) -> None:
         check_shape("Tracks.world", self.world, ("N", "K", 3))
         n, k, _ = self.world.shape
-        check_shape("Tracks.visible", self.visible, ("V", n, k))
+        check_mask("Tracks.visible", self.visible, ("V", n, k))
         check_shape("Tracks.part", self.part, (k,))
         if not np.isfinite(self.world).all():
             raise ValueError("Tracks.world holds NaN or infinity; mask missing points out before a clip is built")
@@ -232,10 +243,14 @@ class Prediction:
             check_shape("video", self.video, ("V", "N", "H", "W", 3))
             if self.video.dtype != np.uint8:
                 raise ValueError(f"video has dtype {self.video.dtype}, expected uint8 in 0..255")
-        if self.tracks is not None:
-            self._check_tracks(self.tracks)
         if self.points is not None:
             check_shape("points", self.points, ("V", "N", "h", "w", 3))
+        if self.masks is not None:
+            check_mask("masks", self.masks, ("V", "N", "H", "W"))
+        if self.tracks is not None:
+            self._check_tracks(self.tracks)
+        elif self.valid is not None:
+            check_mask("valid", self.valid, ("V", "N", "K'"))
 
     def _check_tracks(self, tracks: Array) -> None:
         check_shape("tracks", tracks, ("V", "N", "K'", 3))
@@ -245,7 +260,7 @@ class Prediction:
         if not np.isfinite(self.anchors).all():
             raise ValueError("anchors hold NaN or infinity")
         if self.valid is not None:
-            check_shape("valid", self.valid, tracks.shape[:3])
+            check_mask("valid", self.valid, tracks.shape[:3])
         bad = ~np.isfinite(tracks).all(axis=-1)
         if self.valid is not None:
             bad &= self.valid

@@ -48,6 +48,20 @@ def test_nan_is_allowed_where_invalid():
     assert Prediction(tracks=bad, anchors=anchors(), valid=valid).valid is valid
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_masks_are_bool(dtype):
+    """As an index, ones of another type would choose row 1 again and again."""
+    ones = np.ones((V, N, K), dtype)
+    with pytest.raises(ValueError, match=f"valid has dtype {np.dtype(dtype)}, expected bool"):
+        Prediction(tracks=tracks(), anchors=anchors(), valid=ones)
+    with pytest.raises(ValueError, match=f"valid has dtype {np.dtype(dtype)}, expected bool"):
+        Prediction(points=np.zeros((V, N, 8, 8, 3)), valid=ones)
+    with pytest.raises(ValueError, match=f"masks has dtype {np.dtype(dtype)}, expected bool"):
+        Prediction(points=np.zeros((V, N, 8, 8, 3)), masks=np.ones((V, N, 8, 8), dtype))
+    with pytest.raises(ValueError, match=f"Tracks.visible has dtype {np.dtype(dtype)}, expected bool"):
+        Tracks(np.zeros((N, K, 3)), ones, np.zeros(K, np.uint8))
+
+
 def test_float_video_is_refused():
     with pytest.raises(ValueError, match="expected uint8"):
         Prediction(video=np.zeros((V, N, 8, 8, 3)))
