@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hoibench.clip import Array, Camera, Clip, Tracks, View
+from hoibench.clip import Array, Camera, Clip, Tracks, View, check_mask
 from hoibench.store import read_npz, write_json, write_npz
 from hoibench.video import decode, encode, probe
 
@@ -68,28 +68,38 @@ def read_clip(folder: Path) -> Clip:
         ValueError: a file is broken or its arrays do not fit; names file, value and what was expected.
     """
     path = folder / "clip.json"
+    facts = _read_facts(path)
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
         views = tuple(_read_view(view) for view in facts["views"])
-        fps, (height, width) = float(facts["fps"]), facts["size"]
+        fps, (height, width) = float(facts["fps"]), map(int, facts["size"])
         frames = int(facts["frames"])
-    except FileNotFoundError:
-        raise
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not describe a clip ({type(error).__name__}: {error})") from error
     arrays = read_npz(folder / "tracks.npz") if (folder / "tracks.npz").is_file() else {}
     masks = arrays.pop("masks", None)
     try:
         tracks = Tracks(**arrays) if arrays else None
+        if masks is not None:
+            check_mask("masks", masks, (len(views), frames, height, width))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'tracks.npz'}: {error}") from error
     triplet = facts.get("triplet")
     return Clip(
         id=folder.name, triplet=tuple(triplet) if triplet else None, prompt=facts.get("prompt"), views=views,
-        source_views=(), fps=fps, frames=frames, size=(int(height), int(width)), truth=facts.get("truth"),
-        tracks=tracks, load_video=_video(folder, len(views), (frames, int(height), int(width))),
+        source_views=(), fps=fps, frames=frames, size=(height, width), truth=facts.get("truth"),
+        tracks=tracks, load_video=_video(folder, len(views), (frames, height, width)),
         load_masks=None if masks is None else lambda: masks,
     )  # fmt: skip
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        raise ValueError(f'{path}: expected an object with "schema": "{SCHEMA}"')
+    return facts
 
 
 def _read_view(facts: dict[str, Any]) -> View:
