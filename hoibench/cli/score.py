@@ -6,17 +6,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 from rich.console import Console
 from rich.progress import track
+
+if TYPE_CHECKING:
+    from hoibench.metrics.outcome import Status
+    from hoibench.results.rows import Row
 
 
 @dataclass(frozen=True)
 class Score:
     """Score a folder of predictions against a folder of truth: one folder a clip in each, of the same names.
 
-    A clip of truth holds clip.json (fps and, for each view, id, K, R, t, size), tracks.npz (world, visible, part) and view-0.mp4, view-1.mp4, ...;
+    A clip of truth holds clip.json (schema "hoibench/clip@1", fps, frames, size and, for each view, id, K, R, t, size),
+    tracks.npz (world, visible, part) and view-0.mp4, view-1.mp4, ...;
     a prediction holds tracks.npz (tracks, anchors, valid) and view-0.mp4, view-1.mp4, ...
     """
 
@@ -29,8 +35,12 @@ class Score:
     metrics: str = "offline"
     """Metric ids and presets (paper, offline, all), separated by commas."""
 
+    pairing: Literal["query", "anchor", "oracle-projection"] | None = None
+    """How points are paired; by default query where a clip's anchors are the truth's own, in order, else anchor
+    (oracle-projection for point maps)."""
+
     out: Path | None = None
-    """Also write all rows to this Parquet file."""
+    """Also write all rows to this Parquet file; a clip that could not be scored has rows that say why."""
 
     weights: Path | None = None
     """A folder to look for weight files in."""
@@ -45,35 +55,53 @@ class Score:
 def score_command(arguments: Sequence[str]) -> int:
     """Score every clip of the truth; 3 if one of them could not be."""
     options = tyro.cli(Score, args=list(arguments), prog="hoibench score")
-    from hoibench.datasets.folder import clip_folders, read_clip
-    from hoibench.evaluation.api import score
-    from hoibench.methods.predictions import read_prediction
-    from hoibench.results.parquet import write_rows
+    rows, failed = _score_clips(options)
+    if options.out is not None:
+        from hoibench.results.parquet import write_rows
 
-    console, rows, failed = Console(stderr=True), [], 0
+        write_rows(options.out, (row for of_clip in rows.values() for row in of_clip))
+    for clip, of_clip in rows.items():
+        _print(clip, [row for row in of_clip if row.headline], options.json)
+    return 3 if failed else 0
+
+
+def _score_clips(options: Score) -> tuple[dict[str, list[Row]], int]:
+    """Every clip's rows, and how many clips failed."""
+    from hoibench.datasets.folder import clip_folders, read_clip
+    from hoibench.evaluation.api import rows_without_value, score
+    from hoibench.evaluation.failures import reason_of
+    from hoibench.methods.predictions import read_prediction
+    from hoibench.metrics.card import select_cards
+
     metrics = [name.strip() for name in options.metrics.split(",") if name.strip()]
+    cards = select_cards(metrics)
+    console, name, failed = Console(stderr=True), options.pred.name or "prediction", 0
+    rows: dict[str, list[Row]] = {}
     folders = clip_folders(options.truth)
     for folder in track(folders, "clips", console=console, disable=not console.is_terminal, transient=True):
+        status: Status = "error"  # the truth's fault, until it is read
         try:
+            clip = read_clip(folder)
+            status = "failed"
             prediction = read_prediction(options.pred / folder.name)
-            rows += score(
-                prediction, read_clip(folder), metrics, device=options.device, weights=options.weights,
-                name=options.pred.name or "prediction",
+            rows[folder.name] = score(
+                prediction, clip, metrics, pairing=options.pairing, device=options.device, weights=options.weights,
+                name=name,
             )  # fmt: skip
         except (FileNotFoundError, ValueError) as error:
             failed += 1
-            console.print(f"failed  {folder.name}: {error}", markup=False, highlight=False, soft_wrap=True)
-    if options.out is not None:
-        write_rows(options.out, rows)
-    for folder in folders:
-        headline = [row for row in rows if row.clip == folder.name and row.headline]
-        if options.json:
-            values = [{"metric": r.metric, "region": r.region, "value": r.value, "unit": r.unit, "status": r.status, "reason": r.reason}
-                      for r in headline]  # fmt: skip
-            print(json.dumps({"clip": folder.name, "rows": values}))
-        else:
-            print(folder.name)
-            for r in headline:
-                shown = f"{r.value:.6g} {r.unit}" if r.value is not None else f"{r.status}: {r.reason}"
-                print(f"  {r.metric:<32} {r.region:<5} {shown}")
-    return 3 if failed else 0
+            reason = reason_of(error)
+            rows[folder.name] = rows_without_value(cards, folder.name, name, status, reason)
+            console.print(f"failed  {folder.name}: {reason}", markup=False, highlight=False, soft_wrap=True)
+    return rows, failed
+
+
+def _print(clip: str, headline: Sequence[Row], as_json: bool) -> None:
+    if as_json:
+        fields = ("metric", "region", "value", "unit", "status", "reason")
+        print(json.dumps({"clip": clip, "rows": [{field: getattr(r, field) for field in fields} for r in headline]}))
+        return
+    print(clip)
+    for r in headline:
+        shown = f"{r.value:.6g} {r.unit}" if r.value is not None else f"{r.status}: {r.reason}"
+        print(f"  {r.metric:<32} {r.region:<5} {shown}")

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from hoibench.clip import Clip, Prediction
-from hoibench.evaluation.score import RowKey, score_case
+from hoibench.evaluation.request import anchors, build_request
+from hoibench.evaluation.score import RowKey, score_case, to_row
+from hoibench.evaluation.truth import as_scored, recode
+from hoibench.methods.check import check_prediction
 from hoibench.methods.predictions import decoded
-from hoibench.metrics.card import select_cards
+from hoibench.methods.spec import Spec
+from hoibench.metrics.card import Card, select_cards
 from hoibench.metrics.case import Case, Pairing
+from hoibench.metrics.outcome import Measurement, Status
 from hoibench.results.rows import Row
+
+ANCHOR_PIXELS = 0.01
+"""How far an anchor may lie from the clip's own and still be taken for it: rounding, and nothing else."""
 
 
 def score(
@@ -29,11 +40,11 @@ def score(
         {row.metric: row.value for row in rows if row.headline}
 
     Args:
-        prediction: camera-space tracks, video, or both.
-        clip: the clip with its truth.
+        prediction: camera-space tracks, video, or both.  Frames in memory go through the codec first, as a run's do.
+        clip: the clip with its truth; its video goes through the codec too.
         metrics: metric ids (with or without version) and presets.
-        pairing: how points are paired; by default ``query`` if there are as many tracks as true points, ``oracle-projection`` if there are
-            only point maps, else ``anchor``.
+        pairing: how points are paired; by default ``query`` if the prediction's anchors are the clip's own, each within 0.01 px, in order,
+            ``oracle-projection`` if there are only point maps, else ``anchor``.
         device: torch device for networks.
         weights: folder with weight files.
         name: what the rows call the method.
@@ -43,17 +54,33 @@ def score(
 
     Raises:
         UnknownName: no such metric; gives the nearest names.
-        ValueError: a video cannot be decoded, or the prediction does not fit the clip.
+        ValueError: a video cannot be decoded, or the prediction does not lie on the clip's grid; names the field and both shapes.
     """
     cards = select_cards([metrics] if isinstance(metrics, str) else metrics)
     whole = decoded(prediction)
-    case = Case(whole, clip, pairing or _pairing(whole, clip), device, weights)
-    key = RowKey(method=name, clip=clip.id, split="", clips_id="", seed=0, truth=clip.truth)
-    return [row for _, rows in score_case(case, cards, key) for row in rows]
+    pairing = pairing or _pairing(whole, clip)
+    check_prediction(whole, build_request(clip, Spec("prediction", outputs=("tracks",), pairing=pairing), seed=0))
+    if isinstance(prediction.video, np.ndarray) and any("video" in card.needs for card in cards):
+        whole = replace(whole, video=recode(prediction.video, clip.fps))
+    case = Case(whole, as_scored(clip), pairing, device, weights)
+    return [row for _, rows in score_case(case, cards, _key(name, clip.id, clip.truth)) for row in rows]
+
+
+def rows_without_value(cards: Iterable[Card], clip: str, name: str, status: Status, reason: str) -> list[Row]:
+    """The rows of a clip that could not be scored: one a metric and region, each with the reason."""
+    key = _key(name, clip)
+    return [to_row(Measurement(None, status, reason, region=r), card, key) for card in cards for r in card.regions]
+
+
+def _key(name: str, clip: str, truth: str | None = None) -> RowKey:
+    return RowKey(method=name, clip=clip, split="", clips_id="", seed=0, truth=truth)
 
 
 def _pairing(prediction: Prediction, clip: Clip) -> Pairing:
     if prediction.tracks is None:
         return "oracle-projection"
-    same = clip.tracks is not None and prediction.tracks.shape[2] == clip.tracks.world.shape[1]
+    if prediction.anchors is None or clip.tracks is None or clip.cameras is None:
+        return "anchor"
+    own = anchors(clip)
+    same = prediction.anchors.shape == own.shape and np.abs(prediction.anchors - own).max(initial=0) <= ANCHOR_PIXELS
     return "query" if same else "anchor"

@@ -2,16 +2,10 @@
 
 import json
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from hoibench.cli.main import main
 from hoibench.cli.run import main as run
-from hoibench.datasets.folder import read_clip, write_clip
-from hoibench.datasets.registry import open_dataset
-from hoibench.evaluation.references import build_reference
-from hoibench.methods.predictions import write_prediction
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -81,43 +75,3 @@ def test_usage_errors_name_the_value_and_the_fix(tmp_path, monkeypatch, capsys, 
     assert run(["--dataset", "toy", *words]) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
-
-
-def test_score_takes_folders_of_ones_own(tmp_path, capsys):
-    dataset = open_dataset("toy", None)
-    for entry in dataset.manifest("demo").entries[:2]:
-        clip = dataset.load(entry)
-        write_clip(tmp_path / "truth" / clip.id, clip)
-        write_prediction(tmp_path / "pred" / clip.id, build_reference("gt_scaled_0.9", clip, 0), clip.fps)
-    words = ["score", "--pred", str(tmp_path / "pred"), "--truth", str(tmp_path / "truth"), "--metrics", "rpe"]
-    assert main([*words, "--out", str(tmp_path / "rows.parquet"), "--json"]) == 0
-    values = [json.loads(line)["rows"][0]["value"] for line in capsys.readouterr().out.splitlines()]
-    assert np.allclose(values, 10, atol=1e-4)
-    assert len(pd.read_parquet(tmp_path / "rows.parquet")) == 2 * 3
-    (tmp_path / "pred" / "clip_1" / "tracks.npz").write_bytes(b"PK")
-    assert main(words) == 3
-    told = capsys.readouterr()
-    assert "failed  clip_1" in told.err
-    assert "tracks.npz is not a whole npz file" in told.err
-    assert "clip_0\n  rpe@1" in told.out
-
-
-def test_a_clip_folder_round_trips(tmp_path):
-    dataset = open_dataset("toy", None)
-    clip = dataset.load(dataset.manifest("demo").entries[0])
-    write_clip(tmp_path / clip.id, clip)
-    back = read_clip(tmp_path / clip.id)
-    assert np.array_equal(back.tracks.world, clip.tracks.world)
-    assert np.array_equal(back.tracks.visible, clip.tracks.visible)
-    assert all(
-        np.array_equal(a.R, b.R) and np.array_equal(a.K, b.K) for a, b in zip(back.cameras, clip.cameras, strict=True)
-    )
-    assert back.video.shape == clip.video.shape
-    (tmp_path / clip.id / "clip.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"clip\.json does not describe a clip \(KeyError"):
-        read_clip(tmp_path / clip.id)
-
-
-def test_a_truth_folder_must_hold_clips(tmp_path, capsys):
-    assert main(["score", "--pred", str(tmp_path), "--truth", str(tmp_path)]) == 2
-    assert "no clips here" in capsys.readouterr().err

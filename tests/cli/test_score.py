@@ -1,0 +1,99 @@
+"""``hoibench score`` on folders of one's own."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hoibench.cli.main import main
+from hoibench.datasets.folder import write_clip
+from hoibench.datasets.registry import open_dataset
+from hoibench.evaluation.references import build_reference
+from hoibench.methods.predictions import write_prediction
+from hoibench.store import read_npz, write_npz
+
+pytestmark = pytest.mark.usefixtures("toy")
+
+
+@pytest.fixture
+def words(tmp_path):
+    """Two clips and their predictions; the words of a command that scores them."""
+    dataset = open_dataset("toy", None)
+    for entry in dataset.manifest("demo").entries[:2]:
+        clip = dataset.load(entry)
+        write_clip(tmp_path / "truth" / clip.id, clip)
+        write_prediction(tmp_path / "pred" / clip.id, build_reference("gt_scaled_0.9", clip, 0), clip.fps)
+    return ["score", "--pred", str(tmp_path / "pred"), "--truth", str(tmp_path / "truth"), "--metrics", "rpe"]
+
+
+def shift_anchors(folder, pixels):
+    arrays = read_npz(folder / "tracks.npz")
+    write_npz(folder / "tracks.npz", arrays | {"anchors": arrays["anchors"] + np.float32(pixels)})
+
+
+def test_folders_are_scored(words, tmp_path, capsys):
+    assert main([*words, "--out", str(tmp_path / "rows.parquet"), "--json"]) == 0
+    values = [json.loads(line)["rows"][0]["value"] for line in capsys.readouterr().out.splitlines()]
+    assert np.allclose(values, 10, atol=1e-4)
+    assert len(pd.read_parquet(tmp_path / "rows.parquet")) == 2 * 3
+
+
+def test_a_broken_clip_fails_alone_and_its_rows_say_why(words, tmp_path, capsys):
+    (tmp_path / "pred" / "clip_1" / "tracks.npz").write_bytes(b"PK")
+    assert main([*words, "--out", str(tmp_path / "rows.parquet")]) == 3
+    told = capsys.readouterr()
+    assert "failed  clip_1" in told.err
+    assert "tracks.npz is not a whole npz file" in told.err
+    assert "clip_0\n  rpe@1" in told.out
+    rows = pd.read_parquet(tmp_path / "rows.parquet").set_index("clip")
+    assert rows.loc["clip_1", "status"] == "failed"
+    assert "tracks.npz is not a whole npz file" in rows.loc["clip_1", "reason"]
+    assert set(rows.loc["clip_0", "status"]) == {"ok"}
+
+
+def test_broken_truth_is_not_the_methods_fault(words, tmp_path):
+    (tmp_path / "truth" / "clip_1" / "clip.json").write_text("{}")
+    assert main([*words, "--out", str(tmp_path / "rows.parquet")]) == 3
+    rows = pd.read_parquet(tmp_path / "rows.parquet").set_index("clip")
+    assert rows.loc["clip_1", "status"] == "error"
+
+
+def test_a_mistyped_metric_is_told_once_before_any_clip(words, tmp_path, capsys):
+    assert main([*words[:-1], "rpe,chamfr", "--out", str(tmp_path / "rows.parquet")]) == 2
+    told = capsys.readouterr()
+    assert told.err.count("unknown metric 'chamfr': did you mean chamfer@1") == 1
+    assert "failed" not in told.err
+    assert not (tmp_path / "rows.parquet").exists()
+
+
+def test_a_prediction_off_the_grid_fails(words, tmp_path, capsys):
+    path = tmp_path / "pred" / "clip_0" / "tracks.npz"
+    arrays = read_npz(path)
+    write_npz(path, arrays | {"tracks": arrays["tracks"][:, :-1], "valid": arrays["valid"][:, :-1]})
+    assert main(words) == 3
+    assert "failed  clip_0: tracks has shape (2, 5, 40, 3), expected (2, 6, K', 3)" in capsys.readouterr().err
+
+
+def test_pairing_can_be_said(words, tmp_path, capsys):
+    def pairings(*more):
+        main([*words, "--out", str(tmp_path / "rows.parquet"), *more])
+        return set(pd.read_parquet(tmp_path / "rows.parquet").groupby("clip").pairing.first())
+
+    assert pairings() == {"query"}
+    assert pairings("--pairing", "anchor") == {"anchor"}
+    shift_anchors(tmp_path / "pred" / "clip_0", 0.5)
+    assert pairings() == {"query", "anchor"}
+    assert pairings("--pairing", "query") == {"query"}
+
+
+def test_a_truth_folder_must_hold_clips(tmp_path, capsys):
+    assert main(["score", "--pred", str(tmp_path), "--truth", str(tmp_path)]) == 2
+    assert "no clips here" in capsys.readouterr().err
+
+
+def test_predictions_may_be_missing(words, tmp_path, capsys):
+    shutil.rmtree(tmp_path / "pred" / "clip_0")
+    assert main(words) == 3
+    assert "failed  clip_0" in capsys.readouterr().err
