@@ -6,9 +6,11 @@ Listing specs imports nothing but the named packages' ``__init__``; the ``module
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
@@ -54,7 +56,7 @@ def load_object(target: str) -> Any:
     """Import what ``module:attribute`` or ``path/to/file.py:attribute`` names.
 
     Raises:
-        ValueError: the target is not of that form, or the attribute is missing.
+        ValueError: the target is not of that form, the attribute is missing, or the file cannot be imported; names file and reason.
         FileNotFoundError: the file is missing.
     """
     module_name, _, attribute = target.rpartition(":")
@@ -68,14 +70,32 @@ def load_object(target: str) -> Any:
 
 
 def _import_file(path: Path) -> ModuleType:
+    """Run a file as a module of its own; the files beside it can be imported from then on, as beside a script."""
+    path = path.resolve()
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such adapter file")
-    spec = importlib.util.spec_from_file_location(f"hoibench_adapter_{path.stem}", path)
+    name = f"hoibench_adapter_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} cannot be imported as Python")
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules[name] = module  # dataclasses and pickle look for it there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        sys.modules.pop(name, None)
+        if not isinstance(error, Exception):
+            raise
+        raise ValueError(f"{path} {_import_failure(error)}") from error
     return module
+
+
+def _import_failure(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"needs the module {error.name!r}, which is not installed: install it, or put it beside the file"
+    return f"cannot be imported ({type(error).__name__}: {error})"
 
 
 def source_file(target: str) -> Path | None:

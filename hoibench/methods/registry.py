@@ -48,7 +48,7 @@ def adapter_spec(target: str) -> Spec:
         raise ValueError(f"--adapter {target!r}: write path/to/file.py:Class")
     if not path.is_file():
         raise FileNotFoundError(f"--adapter {target}: {path} is no file")
-    if name not in {node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef)}:
+    if name not in _classes_in(path):
         raise ValueError(f"--adapter {target}: {path} defines no class {name!r}")
     beside = path.parent / SPEC
     entry = f"{path}:{name}"
@@ -57,6 +57,17 @@ def adapter_spec(target: str) -> Spec:
         raise ValueError(f"--adapter {target}: give {name} a class attribute `spec = Spec(...)`, or write {beside}")
     _refuse_reserved(f"--adapter {target}", spec.id)
     return replace(spec, entry=entry, kind="method", folder=None)
+
+
+def _classes_in(path: Path) -> set[str]:
+    """The classes that a file defines; it is not run."""
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except SyntaxError as error:
+        raise ValueError(f"{path} is not Python ({error.msg}, line {error.lineno})") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is not Python ({error})") from error
+    return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 def folder_spec(name: str, folder: Path) -> Spec:

@@ -1,3 +1,6 @@
+import re
+import sys
+
 import pytest
 
 from hoibench.methods.method import Method, MethodOptions
@@ -59,6 +62,95 @@ def test_adapter_errors(adapter):
         adapter_spec(f"{adapter}:Bare")
     with pytest.raises(ValueError, match="not a hoibench"):
         load_method(adapter_spec(f"{adapter}:Stranger"), MethodOptions())
+
+
+DATACLASS = """
+from __future__ import annotations
+import pickle
+from dataclasses import dataclass
+from hoibench.methods.method import Method
+from hoibench.methods.spec import Spec
+
+@dataclass
+class Settings:
+    steps: int = 3
+    names: list[str] | None = None
+
+class Grey(Method):
+    spec = Spec("grey")
+    settings = pickle.loads(pickle.dumps(Settings(4)))
+
+    def generate(self, request):
+        return None
+"""
+
+
+def test_an_adapter_is_a_module_like_any_other(adapter):
+    """Dataclasses with postponed annotations and pickle look their module up in sys.modules."""
+    adapter.write_text(DATACLASS)
+    method = load_method(adapter_spec(f"{adapter}:Grey"), MethodOptions())
+    assert method.settings.steps == 4
+    assert sys.modules[type(method).__module__].Grey is type(method)
+
+
+def test_adapters_of_one_file_name_do_not_mix(adapter, tmp_path):
+    other = tmp_path / "other" / "grey.py"
+    other.parent.mkdir()
+    adapter.write_text(DATACLASS)
+    other.write_text(DATACLASS.replace('"grey"', '"other"'))
+    methods = [load_method(adapter_spec(f"{path}:Grey"), MethodOptions()) for path in (adapter, other)]
+    assert [method.spec.id for method in methods] == ["grey", "other"]
+    assert len({type(method).__module__ for method in methods}) == 2
+
+
+@pytest.fixture
+def path_kept(monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    yield
+    for name in ("sibling_of_grey", "late_sibling_of_grey"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("path_kept")
+def test_files_beside_an_adapter_can_be_imported(adapter, monkeypatch):
+    (adapter.parent / "sibling_of_grey.py").write_text("VALUE = 5")
+    (adapter.parent / "late_sibling_of_grey.py").write_text("VALUE = 6")
+    late = "\n    def late(self):\n        import late_sibling_of_grey\n        return late_sibling_of_grey.VALUE\n"
+    adapter.write_text(DATACLASS.replace("import pickle", "import pickle, sibling_of_grey") + late)
+    monkeypatch.chdir(adapter.parent)
+    method = load_method(adapter_spec("grey.py:Grey"), MethodOptions())
+    monkeypatch.chdir("/")
+    assert method.late() == 6
+    adapter_spec(f"{adapter}:Grey")
+    assert sys.path.count(str(adapter.parent)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nothere", "needs the module 'nothere', which is not installed: install it, or put it beside the file"),
+        ("from hoibench.clip import nothing", "cannot be imported (ImportError: cannot import name 'nothing'"),
+        ("1 / 0", "cannot be imported (ZeroDivisionError: division by zero)"),
+        ("import broken_sibling", "cannot be imported (SyntaxError: "),
+    ],
+)
+@pytest.mark.usefixtures("path_kept")
+def test_an_adapter_that_cannot_be_imported_is_named(adapter, text, message):
+    (adapter.parent / "broken_sibling.py").write_text("def")
+    adapter.write_text(f"{text}\n{ADAPTER}")
+    before = set(sys.modules)
+    with pytest.raises(ValueError, match=re.escape(f"{adapter} {message}")):
+        adapter_spec(f"{adapter}:Grey")
+    assert not [name for name in set(sys.modules) - before if "adapter" in name]
+
+
+def test_a_syntax_error_says_where(adapter):
+    adapter.write_text("\nclass Grey(:\n")
+    with pytest.raises(ValueError, match=r"grey\.py is not Python \(invalid syntax, line 2\)"):
+        adapter_spec(f"{adapter}:Grey")
+    adapter.write_bytes(b"x = 1\0")
+    with pytest.raises(ValueError, match=r"grey\.py is not Python"):
+        adapter_spec(f"{adapter}:Grey")
 
 
 def test_a_plug_in_cannot_take_a_built_in_name(adapter):
