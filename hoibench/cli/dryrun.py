@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
+from typing import Any
 
 from hoibench.datasets.base import Dataset
 from hoibench.evaluation.plan import Plan
@@ -12,50 +13,89 @@ from hoibench.weights import WeightsMissing, find
 
 
 def describe(plan: Plan, dataset: Dataset) -> str:
-    """Units, time, disk and missing weights, as lines of text."""
+    """Units, time, disk and weights: lines of text, or one JSON object where the run was asked for JSON."""
+    facts = survey(plan, dataset)
+    return json.dumps(facts) if plan.config.json else _as_text(facts)
+
+
+def survey(plan: Plan, dataset: Dataset) -> dict[str, Any]:
+    """What a run would do and need, as plain JSON values; None is unknown.
+
+    ``seconds_left`` is generating alone.  ``bytes_at_most`` is the uncompressed size of all videos and tracks: point maps and masks, whose size
+    only the method knows, come on top.  ``weights`` gives each file's path, or why there is none.
+    """
     out = plan.out
-    done = [unit for unit in plan.units if is_whole(unit.prediction(out))]
-    lines = [
-        f"run        {out}" + ("  (exists)" if out.exists() else ""),
-        f"split      {plan.manifest.split}  id {plan.manifest.split_id}  clips id {plan.clips_id}",
-        f"clips      {len(plan.entries)}",
-        f"methods    {', '.join(spec.id for spec in plan.specs)}",
-        f"metrics    {', '.join(card.id for card in plan.cards)}",
-        f"units      {len(plan.units)}, {len(done)} with a prediction already",
-        f"time       {_time(plan, len(done))}",
-        f"disk       {_disk(plan, dataset)}",
-    ]
-    return "\n".join([*lines, *_weights(plan)])
+    folders = [unit.prediction(out) for unit in plan.units]
+    seconds = [read_record(folder).get("seconds", 0.0) for folder in folders if is_whole(folder)]
+    each = sum(seconds) / len(seconds) if seconds else None
+    parent = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    return {
+        "out": str(out),
+        "exists": out.exists(),
+        "split": plan.manifest.split,
+        "split_id": plan.manifest.split_id,
+        "clips_id": plan.clips_id,
+        "clips": len(plan.entries),
+        "methods": [spec.id for spec in plan.specs],
+        "metrics": [card.id for card in plan.cards],
+        "units": len(folders),
+        "units_done": len(seconds),
+        "seconds_a_unit": each,
+        "seconds_left": None if each is None else (len(folders) - len(seconds)) * each,
+        "bytes_at_most": _bytes_at_most(plan, dataset),
+        "bytes_free": shutil.disk_usage(parent).free,
+        "points_or_masks": [spec.id for spec in plan.specs if {"points", "masks"} & set(spec.outputs)],
+        "weights": _weights(plan),
+    }
 
 
-def _time(plan: Plan, done: int) -> str:
-    seconds = [
-        read_record(unit.prediction(plan.out)).get("seconds", 0.0)
-        for unit in plan.units
-        if is_whole(unit.prediction(plan.out))
-    ]
-    if not seconds:
-        return "unknown until a first unit is done"
-    left = (len(plan.units) - done) * sum(seconds) / len(seconds)
-    return f"about {left:.0f} s of generating left, at {sum(seconds) / len(seconds):.1f} s a unit so far"
-
-
-def _disk(plan: Plan, dataset: Dataset) -> str:
+def _bytes_at_most(plan: Plan, dataset: Dataset) -> int | None:
     grid = dataset.grid
-    parent = next(path for path in (plan.out.absolute(), *plan.out.absolute().parents) if path.exists())
-    free = shutil.disk_usage(parent).free
     if grid is None:
-        return f"unknown; {free / 1e9:.1f} GB free"
-    raw = len(plan.units) * grid.views * grid.frames * (grid.size[0] * grid.size[1] * 3 + grid.points * 13)
-    return f"at most {raw / 1e9:.2f} GB (the uncompressed size of all predictions); {free / 1e9:.1f} GB free"
+        return None
+    pixels = grid.size[0] * grid.size[1] * 3
+    track_and_validity = 3 * 4 + 1
+    return len(plan.units) * grid.views * grid.frames * (pixels + grid.points * track_and_validity)
 
 
-def _weights(plan: Plan) -> list[str]:
-    lines = []
+def _weights(plan: Plan) -> dict[str, dict[str, str | None]]:
     needed = {name for card in plan.cards for name in card.weights} | {name for s in plan.specs for name in s.weights}
+    weights: dict[str, dict[str, str | None]] = {}
     for name in sorted(needed):
         try:
-            lines.append(f"weights    {name}: {find(name, plan.config.weights)}")
+            weights[name] = {"path": str(find(name, plan.config.weights)), "missing": None}
         except WeightsMissing as error:
-            lines.append(f"weights    {name}: missing{os.linesep}           {error.args[0]}")
-    return lines
+            weights[name] = {"path": None, "missing": str(error.args[0])}
+    return weights
+
+
+def _as_text(facts: dict[str, Any]) -> str:
+    lines = [
+        f"run        {facts['out']}" + ("  (exists)" if facts["exists"] else ""),
+        f"split      {facts['split']}  id {facts['split_id']}  clips id {facts['clips_id']}",
+        f"clips      {facts['clips']}",
+        f"methods    {', '.join(facts['methods'])}",
+        f"metrics    {', '.join(facts['metrics'])}",
+        f"units      {facts['units']}, {facts['units_done']} with a prediction already",
+        f"time       {_time(facts)}",
+        f"disk       {_disk(facts)}; {facts['bytes_free'] / 1e9:.1f} GB free",
+    ]
+    for name, found in facts["weights"].items():
+        lines.append(f"weights    {name}: {found['path'] or 'missing'}")
+        if found["missing"]:
+            lines.append(f"           {found['missing']}")
+    return "\n".join(lines)
+
+
+def _time(facts: dict[str, Any]) -> str:
+    if facts["seconds_left"] is None:
+        return "unknown until a first unit is done"
+    return f"about {facts['seconds_left']:.0f} s of generating left, at {facts['seconds_a_unit']:.1f} s a unit so far"
+
+
+def _disk(facts: dict[str, Any]) -> str:
+    if facts["bytes_at_most"] is None:
+        return "unknown"
+    bound = f"at most {facts['bytes_at_most'] / 1e9:.2f} GB of videos and tracks (their uncompressed size)"
+    more = ", ".join(facts["points_or_masks"])
+    return bound + (f", and on top the point maps and masks of {more}" if more else "")

@@ -47,15 +47,6 @@ def test_json_summary(done, capsys):
     assert summary["failures"] == []
 
 
-def test_dry_run_touches_nothing(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert run([*TOY[:2], "--metrics", "all", "--method", "still", "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert "units" in said
-    assert "aliked-n16" in said
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [

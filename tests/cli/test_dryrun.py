@@ -1,0 +1,91 @@
+"""``--dry-run`` in this process."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from hoibench.cli import dryrun
+from hoibench.cli.run import main as run
+from hoibench.datasets.base import Grid
+from hoibench.datasets.registry import open_dataset
+from hoibench.evaluation.config import RunConfig
+from hoibench.evaluation.plan import make_plan
+
+pytestmark = pytest.mark.usefixtures("toy")
+
+TOY = ("--dataset", "toy", "--metrics", "rpe,matching_pixels/aliked-mnn", "--method", "still", "--limit", "2")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HOIBENCH_WEIGHTS", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def survey():
+    """What a run of two clips on a grid of 3 x 10 frames of 4 x 6 pixels and 5 points would need."""
+
+    def of(**outputs):
+        dataset = open_dataset("toy", None)
+        plan = make_plan(RunConfig(dataset="toy", method=("still",), metrics="rpe", limit=2), dataset, "cpu")
+        plan = replace(plan, specs=tuple(replace(spec, **outputs) for spec in plan.specs if spec.id == "still"))
+        dataset.grid = Grid(views=3, frames=10, size=(4, 6), points=5)
+        return dryrun.survey(plan, dataset)
+
+    return of
+
+
+def test_json_is_json_and_nothing_is_touched(folder, capsys):
+    assert run([*TOY, "--dry-run", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["split"], facts["clips"], facts["units_done"]) == ("toy@1/demo", 2, 0)
+    assert facts["seconds_left"] is None
+    assert facts["weights"]["aliked-n16"]["path"] is None
+    assert "fetch aliked-n16" in facts["weights"]["aliked-n16"]["missing"]
+    assert not list(folder.iterdir())
+
+
+def test_text_says_the_same(capsys):
+    assert run([*TOY, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "clips      2" in said
+    assert "aliked-n16: missing" in said
+    assert "fetch aliked-n16" in said
+
+
+def test_predictions_that_are_there_give_the_time(capsys):
+    assert run([*TOY, "--metrics", "rpe", "--workers", "1", "--out", "r"]) == 0
+    capsys.readouterr()
+    assert run([*TOY, "--metrics", "rpe", "--out", "r", "--dry-run", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["units_done"] == facts["units"] > 2
+    assert facts["seconds_left"] == 0
+
+
+def test_disk_is_bounded_by_videos_and_tracks(survey):
+    facts = survey()
+    assert facts["units"] == 2
+    assert facts["bytes_at_most"] == 2 * 3 * 10 * (4 * 6 * 3 + 5 * (12 + 1))
+    assert facts["points_or_masks"] == []
+    said = dryrun._as_text(facts)
+    assert "GB of videos and tracks (their uncompressed size);" in said
+    assert "point maps" not in said
+
+
+def test_point_maps_and_masks_are_said_to_come_on_top(survey):
+    facts = survey(outputs=("video", "points"))
+    assert (
+        "videos and tracks (their uncompressed size), and on top the point maps and masks of still;"
+        in dryrun._as_text(facts)
+    )
+
+
+def test_each_prediction_is_looked_at_once(survey, monkeypatch):
+    looked = []
+    monkeypatch.setattr(dryrun, "is_whole", lambda folder: looked.append(folder))
+    survey()
+    assert len(looked) == len(set(looked)) == 2
