@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hoibench.clip import Array, Camera, Clip, Tracks, View, check_mask
-from hoibench.store import read_npz, write_json, write_npz
+from hoibench.store import read_json, read_npz, write_json, write_npz
 from hoibench.video import decode, encode, probe
 
 SCHEMA = "hoibench/clip@1"
@@ -68,7 +67,7 @@ def read_clip(folder: Path) -> Clip:
         ValueError: a file is broken or its arrays do not fit; names file, value and what was expected.
     """
     path = folder / "clip.json"
-    facts = _read_facts(path)
+    facts = read_json(path, SCHEMA)
     try:
         views = tuple(_read_view(view) for view in facts["views"])
         fps, (height, width) = float(facts["fps"]), map(int, facts["size"])
@@ -90,16 +89,6 @@ def read_clip(folder: Path) -> Clip:
         tracks=tracks, load_video=_video(folder, len(views), (frames, height, width)),
         load_masks=None if masks is None else lambda: masks,
     )  # fmt: skip
-
-
-def _read_facts(path: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
-        raise ValueError(f'{path}: expected an object with "schema": "{SCHEMA}"')
-    return facts
 
 
 def _read_view(facts: dict[str, Any]) -> View:

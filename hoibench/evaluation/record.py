@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from hoibench.evaluation.config import as_json, parse_shard
 from hoibench.evaluation.plan import Plan, clip_facts, differences
 from hoibench.methods.spec import Spec
-from hoibench.store import write_json
+from hoibench.store import read_json, write_json
 from hoibench.store.provenance import provenance
 
 SCHEMA = "hoibench/run@1"
@@ -78,19 +77,8 @@ def _method_facts(spec: Spec, plan: Plan) -> dict[str, Any]:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """A run's record.
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is not JSON of this schema.
-    """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise ValueError(f"{path}: expected an object with schema {SCHEMA!r}")
-    return record
+    """A run's record; raises as ``hoibench.store.read_json``."""
+    return read_json(path, SCHEMA)
 
 
 def finish_record(path: Path, record: dict[str, Any], status: str, failures: Sequence[dict[str, str]]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hoibench.clip import SCALES, Array, Prediction, Scale
-from hoibench.store import atomic_write, read_npz, sha256_file, write_json, write_npz
+from hoibench.store import atomic_write, read_json, read_npz, sha256_file, write_json, write_npz
 from hoibench.video import decode, encode
 
 SCHEMA = "hoibench/prediction@1"
@@ -96,12 +96,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         ValueError: it is not JSON of this schema.
     """
     path = folder / RECORD
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise ValueError(f"{path}: expected an object with schema {SCHEMA!r}")
+    record = read_json(path, SCHEMA)
     if record.get("scale") not in SCALES:
         raise ValueError(f"{path}: scale is {record.get('scale')!r}, expected one of {', '.join(SCALES)}")
     return record

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from hoibench.results.rows import Row
-from hoibench.store import write_bytes
+from hoibench.store import sync, write_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def append_metric(path: Path, metric: str, rows: Iterable[Row]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     if fresh:
-        _sync_folder(path.parent)
+        sync(path.parent)
 
 
 def read_scores(path: Path) -> dict[str, list[Row]]:
@@ -100,13 +100,3 @@ def _drop_torn_tail(path: Path, stream: BinaryIO) -> None:
     if whole < len(content):
         logger.warning("%s: removed a torn last line of %d bytes", path, len(content) - whole)
         stream.truncate(whole)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows has no way to sync a folder
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

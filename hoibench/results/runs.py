@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from hoibench.results.parquet import read_headlines
+from hoibench.store import read_json
 
 SCHEMA = "hoibench/run@1"
 KINDS = ("measured", "synthetic")
 METHOD_KINDS = ("reference", "method", "published")
-_MAX_BYTES = 64 << 20
 
 T = TypeVar("T")
 
@@ -113,15 +112,7 @@ def read_run(folder: Path) -> Run:
         raise FileNotFoundError(
             f"{path}: no such file; give the folder of a run, as `python -m hoibench.run` writes it"
         )
-    if path.stat().st_size > _MAX_BYTES:
-        raise ValueError(f"{path} has {path.stat().st_size} bytes, more than the {_MAX_BYTES} that any run needs")
-    try:
-        table = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not strict JSON: {error}") from error
-    top = _Reader(str(path), table)
-    if top.get("schema", str) != SCHEMA:
-        raise ValueError(f"{path}: schema is {table['schema']!r}, expected {SCHEMA!r}")
+    top = _Reader(str(path), read_json(path, SCHEMA))
     end = top.child("exit")
     run = Run(
         folder=folder,
@@ -213,10 +204,6 @@ class _Reader:
     def children(self, key: str) -> list[_Reader]:
         values: list[Any] = self.maybe(key, list) or []
         return [_Reader(f"{self.where}: {key}[{n}]", value) for n, value in enumerate(values)]
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
 
 
 def _refuse_repeats(path: Path, what: str, names: list[str]) -> None:

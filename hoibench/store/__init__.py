@@ -1,7 +1,8 @@
 """Files that are whole or absent, hashes, provenance, and readers that trust nothing."""
 
-from hoibench.store.atomic import atomic_write, sweep, write_bytes, write_json
+from hoibench.store.atomic import atomic_write, sweep, sync, write_bytes
 from hoibench.store.hashes import canonical_json, files_digest, sha256_file, sha256_json
+from hoibench.store.json_file import read_json, write_json
 from hoibench.store.npz import ArrayLimits, read_npz, write_npz
 
 __all__ = [
@@ -9,10 +10,12 @@ __all__ = [
     "atomic_write",
     "canonical_json",
     "files_digest",
+    "read_json",
     "read_npz",
     "sha256_file",
     "sha256_json",
     "sweep",
+    "sync",
     "write_bytes",
     "write_json",
     "write_npz",

@@ -37,9 +37,12 @@ def test_a_clip_round_trips(clip, folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda facts: facts | {"schema": "hoibench/clip@2"}, r'expected an object with "schema": "hoibench/clip@1"'),
-        (lambda facts: {}, "expected an object with .schema"),
-        (lambda facts: [facts], "expected an object with .schema"),
+        (
+            lambda facts: facts | {"schema": "hoibench/clip@2"},
+            r"schema is 'hoibench/clip@2', expected 'hoibench/clip@1'",
+        ),
+        (lambda facts: {}, "schema is None"),
+        (lambda facts: [facts], "holds no object"),
         (lambda facts: {k: v for k, v in facts.items() if k != "fps"}, "does not describe a clip .KeyError: 'fps'"),
         (lambda facts: facts | {"views": 3}, "does not describe a clip .TypeError"),
     ],
@@ -50,7 +53,7 @@ def test_facts_are_checked(folder, change, message):
     with pytest.raises(ValueError, match=rf"clip\.json:? {message}"):
         read_clip(folder)
     path.write_text("{")
-    with pytest.raises(ValueError, match=r"clip\.json is not JSON"):
+    with pytest.raises(ValueError, match=r"clip\.json is not strict JSON"):
         read_clip(folder)
     path.unlink()
     with pytest.raises(FileNotFoundError):

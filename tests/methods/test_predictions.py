@@ -84,7 +84,7 @@ def test_reading_errors_name_the_file(tmp_path, prediction):
         read_prediction(tmp_path)
     write_prediction(tmp_path / "p", prediction, 8.0)
     (tmp_path / "p" / "prediction.json").write_text(json.dumps({"schema": "other"}))
-    with pytest.raises(ValueError, match="expected an object with schema"):
+    with pytest.raises(ValueError, match="schema is 'other', expected"):
         read_prediction(tmp_path / "p")
     np.savez(tmp_path / "p" / "tracks.npz", tracks=np.full((V, N, K, 3), np.nan), anchors=np.zeros((V, K, 2)))
     (tmp_path / "p" / "prediction.json").unlink()

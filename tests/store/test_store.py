@@ -9,6 +9,7 @@ import pytest
 from hoibench.store import (
     atomic_write,
     canonical_json,
+    read_json,
     read_npz,
     sha256_file,
     sha256_json,
@@ -116,3 +117,22 @@ def test_git_state_is_none_outside_a_checkout(tmp_path):
     from hoibench.store.provenance import git_state
 
     assert git_state(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not strict JSON"),
+        ('{"schema": "a@1", "x": NaN}', "NaN is not JSON"),
+        ("[]", "holds no object"),
+        ('{"schema": "a@2"}', "schema is 'a@2', expected 'a@1'"),
+        ("[" * 100_000, "is not strict JSON"),
+        ("\ud800".encode("utf-16", "surrogatepass"), "is not strict JSON"),
+    ],
+)
+def test_json_from_strangers(tmp_path, text, message):
+    path = tmp_path / "a.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match="a.json") as caught:
+        read_json(path, "a@1")
+    assert message in str(caught.value)

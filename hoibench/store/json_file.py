@@ -1,0 +1,45 @@
+"""JSON files that name their schema: written strictly, read from strangers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hoibench.store.atomic import write_bytes
+
+MAX_BYTES = 64 << 20
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write strict, indented JSON to ``path`` atomically.
+
+    Raises:
+        ValueError: the value holds NaN or infinity, which JSON has no word for.
+    """
+    write_bytes(path, (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path, schema: str) -> dict[str, Any]:
+    """The object in a JSON file whose key ``schema`` is the one given.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is too large, no strict JSON, no object, or of another schema; names the file.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"{path} has {size} bytes, at most {MAX_BYTES} are read")
+    try:
+        value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not strict JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds no object, expected one with schema {schema!r}")
+    if value.get("schema") != schema:
+        raise ValueError(f"{path}: schema is {value.get('schema')!r}, expected {schema!r}")
+    return value
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
