@@ -27,7 +27,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         sync(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             error.filename = str(path)  # a full disk names no file by itself
         raise
 
