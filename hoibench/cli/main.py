@@ -16,7 +16,7 @@ usage: hoibench COMMAND [options]
   show    a run's board on the terminal
   merge   join the shards of a run, or redo a run's table and page
   score   score a folder of predictions against a folder of truth
-  cache   the cache of generated clips and weights: ls, clear
+  cache   generated clips and fetched weights: ls, clear (weights only by name)
 
 hoibench COMMAND --help says more."""
 

@@ -19,7 +19,7 @@ from hoibench.evaluation.plan import Plan, Unit
 from hoibench.evaluation.references import build_reference, hold_first_frame
 from hoibench.evaluation.request import build_request
 from hoibench.evaluation.score import RowKey, measure, to_row
-from hoibench.evaluation.truth import through_codec
+from hoibench.evaluation.truth import as_scored
 from hoibench.methods.check import check_prediction
 from hoibench.methods.method import Method, MethodOptions
 from hoibench.methods.precomputed import find_precomputed
@@ -106,8 +106,7 @@ class Bench:
         if self._dataset is None:
             self._dataset = open_dataset(self.setup.config.dataset, self.setup.config.root)
         clip = self._dataset.load(entry)
-        scored = clip if clip.load_video is None else replace(clip, load_video=lambda: through_codec(clip))
-        self._at_hand = _ClipAtHand(entry, clip, scored)
+        self._at_hand = _ClipAtHand(entry, clip, as_scored(clip))
 
     def run(self, unit: Unit, entry: ClipEntry) -> UnitReport:
         """Do what is left of a unit.  A failure is recorded, never raised.
