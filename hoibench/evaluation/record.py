@@ -66,7 +66,7 @@ def _method_facts(spec: Spec, plan: Plan) -> dict[str, Any]:
         "kind": spec.kind,
         "families": list(spec.families),
         "regions": list(spec.regions),
-        "view_type": spec.view_type,
+        "view_type": spec.view_type if spec.kind == "method" else None,
         "outputs": list(spec.outputs),
         "preset": plan.preset_of(spec),
         "seeds": list(plan.seeds_of(spec)),

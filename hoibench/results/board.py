@@ -100,6 +100,7 @@ def _board(runs: list[Run], cards: Mapping[str, MetricFacts]) -> Board:
     runs = sorted(runs, key=lambda run: (run.created, run.name))
     clips, notes = shared_clips(runs)
     rows, entrants = enter(runs, {clip.id: n for n, clip in enumerate(clips)})
+    rows, left_out = _applicable(rows)
     columns = _columns(rows, cards)
     clusters = cluster_labels(clips)
     return Board(
@@ -114,8 +115,18 @@ def _board(runs: list[Run], cards: Mapping[str, MetricFacts]) -> Board:
         entrants=entrants,
         columns=columns,
         cells=_cells(rows, [entrant.method for entrant in entrants], columns, clusters),
-        notes=notes,
+        notes=(*notes, *left_out),
     )
+
+
+def _applicable(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows of columns that some line of the board can have a number in, and a note that names the metrics which have none."""
+    column = rows.groupby(["metric", "region"])["status"]
+    blank = column.transform(lambda status: (status == "not_applicable").all()).astype(bool)
+    kept = rows[~blank]
+    gone = sorted(set(rows["metric"]) - set(kept["metric"]))
+    note = f"Left out, since no line can have them: {', '.join(gone)}."
+    return kept, (note,) if gone else ()
 
 
 def _columns(rows: pd.DataFrame, cards: Mapping[str, MetricFacts]) -> tuple[Column, ...]:

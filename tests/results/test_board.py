@@ -247,3 +247,12 @@ def test_a_metric_without_a_card_is_shown_and_never_ranked(full):
 def test_results_that_do_not_belong_to_the_run_are_refused(board_of, fake, column, message):
     with pytest.raises(ValueError, match=message):
         board_of({"actors": fake.REFERENCES[:1], "edit": lambda row: row | {column: "other"}})
+
+
+def test_a_metric_that_no_line_can_have_is_named_and_left_out(board_of):
+    def nothing(row):
+        return row | {"value": None, "status": "not_applicable", "reason": "no cameras", "details": {}}
+
+    (board,) = board_of({"metrics": (*FEW, "mv_rpe_scene@1"), "edit": only("mv_rpe_scene@1", nothing)})
+    assert [column.metric.id for column in board.columns] == ["rpe@1"]
+    assert board.notes[-1] == "Left out, since no line can have them: mv_rpe_scene@1."
