@@ -24,6 +24,16 @@ PARTS = ("left hand", "right hand", "tool", "target")
 SCALES: tuple[Scale, ...] = ("metric", "shared", "per_view")
 
 
+FARTHEST = 1e6
+"""Largest coordinate a point may have, in metres or a method's own unit: beyond it one point would swamp every mean."""
+
+
+def check_float(name: str, array: Array) -> None:
+    """Raise ValueError unless ``array`` is of floating-point numbers."""
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"{name} has dtype {array.dtype}, expected float32")
+
+
 def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
     """Raise ValueError unless ``array`` has the ``expected`` shape; a letter in it matches any length.
 
@@ -73,6 +83,8 @@ class Camera:
         for name in ("K", "R", "t"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"Camera.{name} holds NaN or infinity")
+        if np.abs(self.R @ self.R.mT - np.eye(3)).max() > 1e-3 or (np.linalg.det(self.R) < 0).any():
+            raise ValueError("Camera.R is no rotation: expected R R^T = I with determinant +1")
 
     @property
     def moving(self) -> bool:
@@ -109,6 +121,7 @@ class Tracks:
     part: Array
 
     def __post_init__(self) -> None:
+        check_float("Tracks.world", self.world)
         check_shape("Tracks.world", self.world, ("N", "K", 3))
         n, k, _ = self.world.shape
         check_mask("Tracks.visible", self.visible, ("V", n, k))
@@ -253,20 +266,23 @@ class Prediction:
             check_mask("valid", self.valid, ("V", "N", "K'"))
 
     def _check_tracks(self, tracks: Array) -> None:
+        check_float("tracks", tracks)
         check_shape("tracks", tracks, ("V", "N", "K'", 3))
         if self.anchors is None:
             raise ValueError("tracks come without anchors: give (V, K', 2) pixels of the tracks in frame 0")
+        check_float("anchors", self.anchors)
         check_shape("anchors", self.anchors, (tracks.shape[0], tracks.shape[2], 2))
         if not np.isfinite(self.anchors).all():
             raise ValueError("anchors hold NaN or infinity")
         if self.valid is not None:
             check_mask("valid", self.valid, tracks.shape[:3])
-        bad = ~np.isfinite(tracks).all(axis=-1)
+        bad = ~(np.abs(tracks) <= FARTHEST).all(axis=-1)  # NaN is not
         if self.valid is not None:
             bad &= self.valid
         if bad.any():
             v, n, k = (int(i[0]) for i in np.nonzero(bad))
             raise ValueError(
-                f"tracks hold NaN or infinity at {int(bad.sum())} points, the first at view {v}, frame {n}, point {k}: "
+                f"tracks hold NaN, infinity or coordinates over {FARTHEST:g} at {int(bad.sum())} points, "
+                f"the first at view {v}, frame {n}, point {k}: "
                 "mark such points false in `valid`"
             )

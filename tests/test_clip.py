@@ -97,3 +97,19 @@ def test_video_is_loaded_once():
     clip = Clip("c", None, None, (View("a"), View("b")), (), 8.0, N, (8, 8), load_video=load)
     assert clip.video is clip.video
     assert calls == [1]
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.complex64, "U3"])
+def test_tracks_are_floats(kind):
+    with pytest.raises(ValueError, match=r"tracks has dtype .*, expected float32"):
+        Prediction(tracks=tracks().astype(kind), anchors=anchors())
+
+
+def test_absurd_coordinates_are_refused():
+    with pytest.raises(ValueError, match="coordinates over 1e"):
+        Prediction(tracks=tracks() * 1e30, anchors=anchors())
+
+
+def test_a_mirrored_camera_is_refused():
+    with pytest.raises(ValueError, match="no rotation"):
+        Camera(np.eye(3), np.diag([1.0, 1.0, -1.0]), np.zeros(3), (8, 8))

@@ -21,22 +21,16 @@ class Crash(Exception):
 
 @contextmanager
 def working() -> Iterator[None]:
-    """Around the work itself: what goes wrong inside is a crash, unless the run was refused, the disk is full, or the user stopped it.
+    """Around work that no command line can make fail: what goes wrong inside is a crash, unless the disk is full.
 
     Raises:
         Crash: from the error.
     """
-    from hoibench.evaluation.record import RunRefused
-
     try:
         yield
-    except RunRefused:
-        raise
-    except OSError as error:
-        if error.errno in FULL:
-            raise
-        raise Crash(f"{type(error).__name__}: {error}") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         raise Crash(f"{type(error).__name__}: {error}") from error
 
 
@@ -66,7 +60,7 @@ def _explain(error: Exception) -> tuple[str, int]:
         return f"{where}; what was done is kept: free some space and give the same command again", CRASH
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed: pip install 'hoibench[metrics]'", USAGE
-    if isinstance(error, (ValueError, FileNotFoundError, NotADirectoryError, PermissionError)):
+    if isinstance(error, (ValueError, OSError)):
         return str(error), USAGE
     what = str(error) if isinstance(error, Crash) else f"{type(error).__name__}: {error}"
     return what, CRASH

@@ -28,5 +28,6 @@ def merge_command(arguments: Sequence[str]) -> int:
     from hoibench.cli.run import report
     from hoibench.evaluation.run import merge
 
+    outcome = merge(options.run)
     with working():
-        return report(merge(options.run), options.json, Console(stderr=True))
+        return report(outcome, options.json, Console(stderr=True))

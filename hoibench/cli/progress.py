@@ -18,7 +18,7 @@ from rich.progress import (
 
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.run import Listener
-from hoibench.evaluation.unit import UnitReport
+from hoibench.evaluation.unit import FOLLOWS, UnitReport
 
 PLAIN_SECONDS = 10.0
 """Least time between two plain lines."""
@@ -50,7 +50,7 @@ class RichListener:
     def reported(self, report: UnitReport) -> None:
         """Advance."""
         assert self._task is not None
-        if report.failure is not None:
+        if _told(report):
             self._failed += 1
             self._console.print(
                 f"failed  {report.unit.key}: {report.failure}", style="red", markup=False, highlight=False
@@ -81,7 +81,7 @@ class PlainListener:
     def reported(self, report: UnitReport) -> None:
         """Say where we are, at most every ten seconds, and every failure."""
         self._done += 1
-        if report.failure is not None:
+        if _told(report):
             self._say(f"failed  {report.unit.key}: {report.failure}")
         now = time.monotonic()
         if now - self._said >= PLAIN_SECONDS or self._done == self._total:
@@ -93,3 +93,8 @@ class PlainListener:
 
     def _say(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _told(report: UnitReport) -> bool:
+    """Whether a report is of a failure that was not told by the unit it follows from."""
+    return report.failure is not None and FOLLOWS not in report.failure

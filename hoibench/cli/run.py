@@ -46,9 +46,11 @@ def _config_file(arguments: Sequence[str]) -> Path | None:
 def _read_config(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"--config {path}: no such file")
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        if not isinstance(table, dict):
+            raise ValueError(f"it holds {table!r:.40}, expected an object")
     except ValueError as error:
         raise ValueError(f"--config {path} is not valid {path.suffix.lstrip('.') or 'TOML'}: {error}") from error
     table = table.get("config", table)
@@ -76,8 +78,8 @@ def run_command(arguments: Sequence[str]) -> int:
     from hoibench.cli.progress import make_listener
     from hoibench.evaluation.run import run
 
+    outcome = run(plan, make_listener(console))
     with working():
-        outcome = run(plan, make_listener(console))
         return report(outcome, config.json, console)
 
 
@@ -89,24 +91,31 @@ def report(outcome: Outcome, as_json: bool, console: Console) -> int:
 
         page = build([outcome.out], outcome.out / "leaderboard")
     else:
-        console.print(f"this shard is done; when all are: hoibench merge {outcome.out}", markup=False, highlight=False)
+        console.print(
+            f"this shard is done; when all are: hoibench merge {_shown(outcome.out)}", markup=False, highlight=False
+        )
     if outcome.failures:
         over = outcome.exit_code != 0
         console.print(
             f"{len(outcome.failures)} of {outcome.units} units failed"
             + (f", more than --max-failures forgives ({outcome.allowed})" if over else "")
-            + f"; their reasons are on the page and in {outcome.out / 'run.json'}",
+            + f"; their reasons are on the page and in {_shown(outcome.out / 'run.json')}",
             style="red" if over else "yellow", markup=False, highlight=False,
         )  # fmt: skip
     if as_json:
         summary: dict[str, Any] = {
-            "out": str(outcome.out), "page": None if page is None else str(page), "units": outcome.units,
+            "out": str(_shown(outcome.out)), "page": None if page is None else str(_shown(page)), "units": outcome.units,
             "failures": list(outcome.failures), "status": outcome.status,
         }  # fmt: skip
         print(json.dumps(summary))
     else:
-        print(page or outcome.out)
+        print(_shown(page or outcome.out))
     return outcome.exit_code
+
+
+def _shown(path: Path) -> Path:
+    """The path as a user below it would write it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _device(asked: str) -> str:

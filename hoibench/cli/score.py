@@ -75,6 +75,8 @@ def _score_clips(options: Score) -> tuple[dict[str, list[Row]], int]:
 
     metrics = [name.strip() for name in options.metrics.split(",") if name.strip()]
     cards = select_cards(metrics)
+    if not cards:
+        raise ValueError(f"--metrics is {options.metrics!r}, expected ids or presets, e.g. rpe,chamfer")
     console, name, failed = Console(stderr=True), options.pred.name or "prediction", 0
     rows: dict[str, list[Row]] = {}
     folders = clip_folders(options.truth)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hoibench.clip import Array, Camera, Clip, Tracks, View, check_mask
+from hoibench.clip import PARTS, Array, Camera, Clip, Tracks, View, check_mask
 from hoibench.store import read_json, read_npz, write_json, write_npz
 from hoibench.video import decode, encode, probe
 
@@ -72,6 +73,8 @@ def read_clip(folder: Path) -> Clip:
         views = tuple(_read_view(view) for view in facts["views"])
         fps, (height, width) = float(facts["fps"]), map(int, facts["size"])
         frames = int(facts["frames"])
+        if not 0 < fps < math.inf:
+            raise ValueError(f"fps is {fps}, expected a number above 0")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not describe a clip ({type(error).__name__}: {error})") from error
     arrays = read_npz(folder / "tracks.npz") if (folder / "tracks.npz").is_file() else {}
@@ -80,6 +83,8 @@ def read_clip(folder: Path) -> Clip:
         tracks = Tracks(**arrays) if arrays else None
         if masks is not None:
             check_mask("masks", masks, (len(views), frames, height, width))
+        if tracks is not None and not np.isin(tracks.part, range(len(PARTS))).all():
+            raise ValueError(f"part holds {tracks.part.max()}, expected 0..{len(PARTS) - 1}: {', '.join(PARTS)}")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'tracks.npz'}: {error}") from error
     triplet = facts.get("triplet")

@@ -59,10 +59,14 @@ def _scores_of(out: Path, unit: Unit) -> tuple[dict[str, list[Row]], str]:
 
 
 def unreached(out: Path, units: Iterable[Unit]) -> list[dict[str, str]]:
-    """Units that neither failed nor have rows, as ``failures_of`` tells failures."""
-    missing = [unit for unit in units if not unit.scores(out).is_file() and failure_of(out, unit) is None]
-    stage, _, reason = NOT_REACHED.partition(": ")
-    return [{"unit": unit.key, "stage": stage, "reason": reason} for unit in missing]
+    """Units that did not fail and yet have no rows that can be read, as ``failures_of`` tells failures."""
+    told = []
+    for unit in units:
+        scores, missing = _scores_of(out, unit)
+        if not scores and failure_of(out, unit) is None:
+            stage, _, reason = missing.partition(": ")
+            told.append({"unit": unit.key, "stage": stage, "reason": reason})
+    return told
 
 
 def write_results(out: Path, record: Mapping[str, Any]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,8 @@ class RunConfig:
     batch: int = 8
     """Images a network takes at once."""
 
-    executor: Literal["local", "ray"] = "local"
-    """Where units run. ray is not built yet; for several machines use --shard."""
+    executor: Literal["local", "inline", "ray"] = "local"
+    """local: worker processes. inline: in this process, for a debugger. ray is not built yet; for several machines use --shard."""
 
     shard: str | None = None
     """i/n: take the i-th of n parts of the clips (1 <= i <= n); hoibench merge joins them."""
@@ -116,10 +117,13 @@ def check_config(config: RunConfig) -> None:
     ):
         if value is not None and value < least:
             raise ValueError(f"{flag} is {value}, expected at least {least}")
-    if any(seed < 0 for seed in config.seeds):
-        raise ValueError(f"--seed is {min(config.seeds)}, expected 0 or more")
-    if config.unit_timeout is not None and not config.unit_timeout > 0:
-        raise ValueError(f"--unit-timeout is {config.unit_timeout}, expected seconds above 0")
+    for seed in config.seeds:
+        if not 0 <= seed < 2**63:
+            raise ValueError(f"--seed is {seed}, expected 0 or more, and less than 2**63")
+    if config.unit_timeout is not None and not 0 < config.unit_timeout < math.inf:
+        raise ValueError(f"--unit-timeout is {config.unit_timeout}, expected a number of seconds above 0")
+    if config.unit_timeout is not None and config.executor == "inline":
+        raise ValueError("--unit-timeout needs a process to end: leave out --executor inline")
     if not config.metric_names:
         raise ValueError(f"--metrics is {config.metrics!r}, expected ids or presets, e.g. paper,offline")
     if config.executor == "ray":

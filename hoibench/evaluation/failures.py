@@ -14,6 +14,8 @@ from hoibench.metrics.outcome import Status
 from hoibench.store import write_json
 
 FAILURE = "failure.json"
+LONGEST = 1000
+"""Characters of a reason; the whole text is in the log."""
 
 
 def is_fatal(error: BaseException) -> bool:
@@ -24,7 +26,8 @@ def is_fatal(error: BaseException) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """The error in one line: its message, after its type where the message alone says little."""
-    text = " ".join(str(error).split())
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
     plain = isinstance(error, (ValueError, FileNotFoundError)) and len(text) > 20
     return text if plain else f"{type(error).__name__}: {text}".rstrip(": ")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card, select_cards
 from hoibench.plugins import UnknownName, source_file
 from hoibench.store import files_digest, sha256_file
+
+_PATHS = ("root", "weights", "checkpoint")
 
 SHUFFLE_SEED = 20260101
 """Seed of the fixed shuffle that ``--limit`` takes its clips from."""
@@ -53,7 +55,8 @@ class Plan:
     """A run, decided: the configuration with every name resolved.
 
     ``entries`` are all clips of the run; ``units`` are those of this shard, clip by clip, a method's own before rows made from it;
-    ``contents`` holds a digest of each method's code or files.
+    ``contents`` holds a digest of each method's code or files; ``folder`` is where the command was given, so that a method which changes the
+    working folder takes nothing elsewhere.
     """
 
     config: RunConfig
@@ -66,6 +69,7 @@ class Plan:
     cards: tuple[Card, ...]
     device: str
     contents: Mapping[str, str]
+    folder: Path
 
     @property
     def clips_id(self) -> str:
@@ -130,10 +134,9 @@ class Plan:
     @property
     def out(self) -> Path:
         """The run's folder."""
-        if self.config.out is not None:
-            return self.config.out
         part = self.manifest.split.rpartition("/")[2]
-        return Path("runs") / f"{self.config.dataset}-{part}-{self.hash[:8]}"
+        default = Path("runs") / f"{self.config.dataset}-{part}-{self.hash[:8]}"
+        return self.folder / (self.config.out or default)
 
 
 def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
@@ -144,6 +147,9 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
         ValueError, FileNotFoundError: a setting no run can have, or a file that is missing.
     """
     check_config(config)
+    config = replace(
+        config, **{name: path.absolute() for name in _PATHS if (path := getattr(config, name)) is not None}
+    )
     manifest = dataset.manifest(config.split or dataset.default_split)
     specs = _select_methods(config, dataset)
     cards = tuple(select_cards(config.metric_names))
@@ -151,7 +157,7 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     contents = {spec.id: _content(spec, dataset) for spec in specs}
     return Plan(
         config, dataset.kind, dataset.has_truth, dataset.truth_id, manifest, entries, specs, cards, device,
-        {name: content for name, content in contents.items() if content},
+        {name: content for name, content in contents.items() if content}, Path.cwd(),
     )  # fmt: skip
 
 

@@ -13,6 +13,10 @@ from hoibench.store import read_json, write_json
 from hoibench.store.provenance import provenance
 
 SCHEMA = "hoibench/run@1"
+_KEYS = (
+    "config", "config_hash", "identity", "has_truth", "split", "clips_id", "clips", "methods", "metrics", "shard", "merged",
+    "provenance", "earlier", "exit",
+)  # fmt: skip
 
 
 class RunRefused(ValueError):
@@ -77,8 +81,14 @@ def _method_facts(spec: Spec, plan: Plan) -> dict[str, Any]:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """A run's record; raises as ``hoibench.store.read_json``."""
-    return read_json(path, SCHEMA)
+    """A run's record; raises as ``hoibench.store.read_json``, and ValueError where a key is missing."""
+    record = read_json(path, SCHEMA)
+    missing = [key for key in _KEYS if key not in record]
+    if missing:
+        raise ValueError(
+            f"{path} lacks {missing[0]!r}, so it is not of this hoibench: give another --out, or --no-resume"
+        )
+    return record
 
 
 def finish_record(path: Path, record: dict[str, Any], status: str, failures: Sequence[dict[str, str]]) -> None:

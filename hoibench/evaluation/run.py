@@ -14,7 +14,7 @@ import filelock
 
 from hoibench.evaluation.collect import RESULTS, recorded_units, unreached, write_results
 from hoibench.evaluation.config import parse_budget, parse_shard
-from hoibench.evaluation.failures import failures_of
+from hoibench.evaluation.failures import failures_of, is_fatal
 from hoibench.evaluation.lanes import Work, log_to, run_here, run_lanes
 from hoibench.evaluation.plan import Plan, Unit
 from hoibench.evaluation.record import RunRefused, check_resumable, finish_record, make_record, read_record, record_name
@@ -22,6 +22,10 @@ from hoibench.evaluation.unit import Setup, UnitReport
 from hoibench.store import sweep, write_json
 
 log = logging.getLogger(__name__)
+
+
+class RunStopped(RuntimeError):
+    """The work broke off by a fault of ours; what was done is kept, and the traceback is in the run's log."""
 
 
 class Listener(Protocol):
@@ -63,6 +67,7 @@ def run(plan: Plan, listener: Listener) -> Outcome:
 
     Raises:
         RunRefused: the folder holds another run, or another process works on this one.
+        RunStopped: the work broke off by a fault of ours.
         OSError: the disk is full or unwritable; what was done is kept.
         KeyboardInterrupt: the user stopped it; what was done is kept.
     """
@@ -92,6 +97,8 @@ def run(plan: Plan, listener: Listener) -> Outcome:
             with suppress(OSError):  # a full disk takes not even this
                 status = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
                 finish_record(path, record, status, failures_of(plan.out, plan.units))
+            if isinstance(error, Exception) and not is_fatal(error):
+                raise RunStopped(f"{type(error).__name__}: {error}") from error
             raise
         finally:
             logging.getLogger().removeHandler(handler)
@@ -107,12 +114,17 @@ def _work(plan: Plan, listener: Listener) -> None:
     lanes = min(plan.config.workers or _default_lanes(plan.device), max(len(work), 1))
     listener.started(plan)
     try:
-        if lanes == 1 and plan.config.unit_timeout is None:
+        if plan.config.executor == "inline" or (lanes == 1 and not _needs_processes(plan)):
             run_here(Setup.of(plan), work, listener.reported)
         else:
             run_lanes(Setup.of(plan), work, lanes, plan.config.unit_timeout, listener.reported)
     finally:
         listener.stopped()
+
+
+def _needs_processes(plan: Plan) -> bool:
+    """Whether others' code runs, which may die or change the working folder, or a unit may have to be ended."""
+    return plan.config.unit_timeout is not None or any(spec.entry for spec in plan.specs)
 
 
 def _default_lanes(device: str) -> int:

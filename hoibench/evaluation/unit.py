@@ -20,7 +20,7 @@ from hoibench.evaluation.references import build_reference, hold_first_frame
 from hoibench.evaluation.request import build_request
 from hoibench.evaluation.score import RowKey, measure, to_row
 from hoibench.evaluation.truth import as_scored
-from hoibench.methods.check import check_prediction
+from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.method import Method, MethodOptions
 from hoibench.methods.precomputed import find_precomputed
 from hoibench.methods.predictions import RECORD, decoded, is_whole, read_prediction, read_record, write_prediction
@@ -38,6 +38,10 @@ log = logging.getLogger(__name__)
 
 RETRIED = ("unavailable", "error")
 """Statuses that a resumed run scores again: weights may have come, the scorer may have been mended."""
+
+
+FOLLOWS = "it holds the first frame of a prediction that failed"
+"""Why a frozen row has none itself: said in its rows, not told and counted a second time."""
 
 
 class ScorerBroke(RuntimeError):
@@ -95,8 +99,11 @@ class Bench:
 
     def close(self) -> None:
         """Let every loaded method free what it holds."""
-        for method in self._methods.values():
-            method.close()
+        for name, method in self._methods.items():
+            try:
+                method.close()
+            except Exception:  # its predictions are made: nothing is lost
+                log.exception("%s could not be closed", name)
         self._methods.clear()
 
     def prepare(self, entry: ClipEntry) -> None:
@@ -156,6 +163,7 @@ class Bench:
         seconds = round(time.monotonic() - begun, 3)
         if prediction.scale != spec.scale and spec.kind == "method" and spec.folder is None:
             raise ValueError(f"the prediction declares scale {prediction.scale}, the method's spec {spec.scale}")
+        check_outputs(prediction, spec)
         check_prediction(decoded(prediction), request)
         write_prediction(folder, prediction, clip.fps, facts={"unit": unit.key, "seconds": seconds})
 
@@ -163,7 +171,7 @@ class Bench:
         if unit.method.startswith(OWN_FROZEN):
             own = replace(unit, method=unit.method.removeprefix(OWN_FROZEN)).prediction(self.setup.out)
             if not is_whole(own):
-                raise FileNotFoundError(f"{unit.method} holds the first frame of a prediction that failed")
+                raise FileNotFoundError(FOLLOWS)
             return hold_first_frame(decoded(read_prediction(own)))
         if spec.kind == "reference":
             return build_reference(spec.id, at_hand.clip, unit.seed)
@@ -172,7 +180,12 @@ class Bench:
             return self._dataset.published_prediction(spec.id.removeprefix("published/"), at_hand.entry)
         if spec.folder is not None:
             return self._precomputed(spec, spec.folder, unit)
-        return self._method(spec).generate(request)
+        made = self._method(spec).generate(request)
+        if not isinstance(made, Prediction):
+            raise TypeError(
+                f"{spec.entry}: generate returned a {type(made).__name__}, expected a hoibench.clip.Prediction"
+            )
+        return made
 
     def _precomputed(self, spec: Spec, folder: Path, unit: Unit) -> Prediction:
         found = find_precomputed(folder, unit.clip, unit.seed)

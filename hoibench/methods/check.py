@@ -5,6 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from hoibench.clip import Prediction, Request, check_shape
+from hoibench.methods.spec import OUTPUTS, Spec
+
+
+def check_outputs(prediction: Prediction, spec: Spec) -> None:
+    """Raise unless the prediction holds just what its method declares, on every clip: what is left out on hard clips would else not be missed.
+
+    Raises:
+        ValueError: names what is missing or undeclared.
+    """
+    there = {name for name in OUTPUTS if getattr(prediction, name) is not None}
+    missing, undeclared = sorted(set(spec.outputs) - there), sorted(there - set(spec.outputs))
+    if missing:
+        raise ValueError(f"{spec.id} declares {', '.join(spec.outputs)}; this prediction holds no {', '.join(missing)}")
+    if undeclared:
+        raise ValueError(f"this prediction holds {', '.join(undeclared)}: add it to `outputs` in the spec of {spec.id}")
 
 
 def check_prediction(prediction: Prediction, request: Request) -> None:

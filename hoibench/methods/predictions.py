@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,6 +19,7 @@ SCHEMA = "hoibench/prediction@1"
 RECORD = "prediction.json"
 ARRAYS = "tracks.npz"
 SUFFIXES = (".mp4", ".mkv")
+_FILE = re.compile(r"view-\d{1,4}\.(mp4|mkv)|tracks\.npz")
 Codec = Literal["h264", "ffv1"]
 
 
@@ -82,9 +83,9 @@ def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec
 def is_whole(folder: Path) -> bool:
     """Whether prediction.json is there and every file it names has the size it says; hashes are ``verify``'s."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return all((folder / name).stat().st_size == facts["bytes"] for name, facts in record["files"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        files = read_record(folder)["files"]
+        return all((folder / name).stat().st_size == facts["bytes"] for name, facts in files.items())
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
@@ -97,6 +98,15 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     path = folder / RECORD
     record = read_json(path, SCHEMA)
+    files, crop = record.get("files"), record.get("crop")
+    if not isinstance(files, dict) or not all(_FILE.fullmatch(name) for name in files):
+        raise ValueError(
+            f"{path}: files is {files!r:.200}, expected an object of view-0.mp4, view-1.mp4, ..., {ARRAYS}"
+        )
+    if crop is not None and not (isinstance(crop, list) and len(crop) == 4):
+        raise ValueError(f"{path}: crop is {crop!r:.80}, expected [top, left, height, width]")
+    if not isinstance(record.get("provenance", {}), dict):
+        raise ValueError(f"{path}: provenance is {record['provenance']!r:.80}, expected an object")
     if record.get("scale") not in SCALES:
         raise ValueError(f"{path}: scale is {record.get('scale')!r}, expected one of {', '.join(SCALES)}")
     return record
@@ -114,6 +124,9 @@ def read_prediction(folder: Path, scale: Scale = "metric") -> Prediction:
     record = read_record(folder) if (folder / RECORD).is_file() else {}
     named = record.get("files") or {}
     found = [folder / name for name in named] or [*folder.glob("view-*"), folder / ARRAYS]
+    for path in found:
+        if path.is_symlink() and path.resolve().parent != folder.resolve():
+            raise ValueError(f"{path} is a link to another folder: copy the file")
     videos = sorted((path for path in found if path.suffix in SUFFIXES), key=_view_number)
     arrays = read_npz(folder / ARRAYS) if folder / ARRAYS in found and (folder / ARRAYS).is_file() else {}
     if not videos and not arrays:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
+import zipfile
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from hoibench.methods.method import Method, MethodOptions
 from hoibench.methods.references import OWN_FROZEN, PUBLISHED, REFERENCES
-from hoibench.methods.spec import Spec, parse_spec
+from hoibench.methods.spec import OUTPUTS, Spec, parse_spec
 from hoibench.plugins import UnknownName, load_object, read_specs
 
 SPEC = "spec.toml"
@@ -85,9 +86,15 @@ def folder_spec(name: str, folder: Path) -> Spec:
 
 
 def _outputs_in(folder: Path) -> tuple[str, ...]:
-    video = next(folder.rglob("view-*.m*"), None)
-    tracks = next(folder.rglob("tracks.npz"), None)
-    return tuple(word for word, found in (("video", video), ("tracks", tracks)) if found is not None)
+    """What a folder without a spec gives: the videos and arrays that lie there for any clip."""
+    arrays: set[str] = set()
+    for path in folder.rglob("tracks.npz"):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                arrays |= {name.removesuffix(".npy") for name in archive.namelist()}
+    if next(folder.rglob("view-*.m*"), None) is not None:
+        arrays.add("video")
+    return tuple(name for name in OUTPUTS if name in arrays)
 
 
 def _read_spec(path: Path) -> Spec:

@@ -12,6 +12,9 @@ from hoibench.clip import SCALES, Scale
 
 Pairing = Literal["query", "anchor", "oracle-projection"]
 
+LONGEST = 500
+"""Characters of any text in a spec."""
+
 FAMILIES = ("i2v", "i2vm", "v2v", "vto4r", "ito4g")
 OUTPUTS = ("video", "tracks", "points", "masks")
 PAIRINGS = ("query", "anchor", "oracle-projection")
@@ -57,8 +60,16 @@ class Spec:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
-        if not _ID.fullmatch(self.id):
-            raise ValueError(f"method id {self.id!r} is no folder name: use letters, digits, '_', '.', '-'")
+        for key, text in (("id", self.id), ("entry", self.entry), ("name", self.name), ("paper", self.paper)):
+            if not isinstance(text, str) or len(text) > LONGEST or not text.isprintable():
+                raise ValueError(f"{key} is {text!r:.80}, expected printable text of at most {LONGEST} characters")
+        if not _ID.fullmatch(self.id) or max(map(len, self.id.split("/"))) > 100:
+            raise ValueError(
+                f"method id {self.id!r:.200} is no folder name: use at most 100 letters, digits, '_', '.', '-'"
+            )
+        for key, words in (("families", self.families), ("outputs", self.outputs), ("presets", self.presets)):
+            if not isinstance(words, tuple):
+                raise ValueError(f"method {self.id}: {key} is {words!r:.80}, expected a list")
         vocabularies = (
             ("families", self.families, FAMILIES),
             ("outputs", self.outputs, OUTPUTS),

@@ -46,20 +46,30 @@ def region_frame(image: Array, mask: Array | None = None) -> Frame:
     return Frame(image, mask, digest.digest())
 
 
+LARGEST = 2.0
+"""Times the truth's foreground that a method's own may cover."""
+
+
+def _too_large(own: Array, truth: Array | None) -> bool:
+    return truth is not None and own.shape == truth.shape and bool(own.sum() > LARGEST * truth.sum())
+
+
 def regions(case: Case) -> Iterator[tuple[str, Array | None]]:
     """Yield (region, masks) of a case: ``full`` with None, then ``fg`` with (V, N, H, W) bool where there are masks.
 
-    The method's own masks come first, the truth's else.
+    The method's own masks come first, the truth's else, and also where the method's cover over ``LARGEST`` times as much: a mask of everything
+    would make the background count as foreground.
 
     Raises:
         Failed: the method's masks do not fit its video.
     """
     yield "full", None
     own = case.prediction.masks
-    masks = own if own is not None else case.clip.masks
+    truth = case.clip.masks
+    masks = truth if own is None or _too_large(own, truth) else own
     if masks is None:
         return
     if masks.shape != case.video.shape[:4]:
-        whose = "the method's" if own is not None else "the truth's"
+        whose = "the method's" if masks is own else "the truth's"
         raise Failed(f"{whose} masks have shape {masks.shape}, the video has (V, N, H, W) = {case.video.shape[:4]}")
     yield "fg", masks.astype(bool, copy=False)

@@ -9,7 +9,7 @@ from hoibench.cli.run import main as run
 
 pytestmark = pytest.mark.usefixtures("toy")
 
-TOY = ("--dataset", "toy", "--metrics", "rpe,chamfer", "--limit", "2", "--workers", "1")
+TOY = ("--dataset", "toy", "--metrics", "rpe,chamfer", "--limit", "2", "--executor", "inline")
 
 
 @pytest.fixture

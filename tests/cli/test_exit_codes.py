@@ -6,11 +6,25 @@ import json
 import pytest
 
 from hoibench.cli.errors import guarded
+from hoibench.cli.main import main
 from hoibench.cli.run import main as run
 
 pytestmark = pytest.mark.usefixtures("toy")
 
-TOY = ("--dataset", "toy", "--metrics", "rpe", "--limit", "1", "--workers", "1", "--method", "still", "--out", "r")
+TOY = (
+    "--dataset",
+    "toy",
+    "--metrics",
+    "rpe",
+    "--limit",
+    "1",
+    "--executor",
+    "inline",
+    "--method",
+    "still",
+    "--out",
+    "r",
+)
 
 
 @pytest.mark.parametrize("error", [KeyError("foo"), ValueError("foo"), FileNotFoundError("foo"), RuntimeError("foo")])
@@ -48,3 +62,36 @@ def test_a_shard_speaks_json_too(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run([*TOY, "--shard", "1/2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["page"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "file"], "file"),
+        (["--out", "file/x"], "file"),
+        (["--shard", "1/2", "--no-resume", "--out", "r"], "would set the other shards aside"),
+        (["--config", "list.json"], "expected an object"),
+        (["--config", "bytes.toml"], "bytes.toml"),
+        (["--out", "old"], "lacks 'config'"),
+        (["--out", "torn"], "is not strict JSON"),
+    ],
+)
+def test_errors_of_use_are_one_line_and_2(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "list.json").write_text("[1, 2]")
+    (tmp_path / "bytes.toml").write_bytes(b"method = '\xff'")
+    for name, text in (("old", '{"schema": "hoibench/run@1"}'), ("torn", "{")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    assert run([*TOY[:-2], *words]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+    assert said.count("\n") == 1
+
+
+def test_merge_of_nothing_is_an_error_of_use(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["merge", "nope"]) == 2
+    assert "nope: no such folder" in capsys.readouterr().err

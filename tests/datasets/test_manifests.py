@@ -1,13 +1,12 @@
 import json
 import shutil
-from importlib.resources import files
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.datasets.base import ClipEntry
-from hoibench.datasets.manifests import Line, Splits, format_lines, parse_lines
+from hoibench.datasets.manifests import SHIPPED, Line, Splits, format_lines, parse_lines
 from hoibench.plugins import UnknownName
 
 WORDS = st.text(min_size=1, max_size=8)
@@ -64,7 +63,7 @@ def test_lines_out_of_order_or_twice_are_refused():
 
 
 def test_a_changed_file_is_refused(tmp_path):
-    shutil.copytree(files("splits") / "synthetic@1", tmp_path / "synthetic@1")
+    shutil.copytree(SHIPPED / "synthetic@1", tmp_path / "synthetic@1")
     part = tmp_path / "synthetic@1" / "demo.jsonl"
     part.write_text(part.read_text().replace('"start": 0', '"start": 1', 1))
     splits = Splits("synthetic@1", tmp_path)

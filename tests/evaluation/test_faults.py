@@ -115,7 +115,7 @@ def test_a_method_over_its_time_or_killed_fails_alone(launch, tmp_path):
     flags = ("--limit", "6", "--workers", "1", "--out")
     _, err = finish(launch("--method", "slow", "--unit-timeout", "8", *flags, "slow"), 3)
     assert "gave no result in 8 s" in err
-    _, err = finish(launch("--method", "dying", "--workers", "2", *flags[:2], "--out", "dying"), 3)
+    _, err = finish(launch("--method", "dying", *flags, "dying"), 3)
     assert "its process ended with code 9" in err
     for name in ("slow", "dying"):
         rows = table(tmp_path / name)
@@ -123,3 +123,9 @@ def test_a_method_over_its_time_or_killed_fails_alone(launch, tmp_path):
         assert rows.set_index("clip")["status"].to_dict() == {
             f"clip_{i}": "failed" if i == 1 else "ok" for i in range(6)
         }
+
+
+def test_a_method_that_changes_the_working_folder_takes_nothing_elsewhere(launch, tmp_path):
+    out, _ = finish(launch("--method", "wandering", "--limit", "2", "--workers", "1", "--out", "r"), 0)
+    assert (tmp_path / out.splitlines()[-1]).is_file()
+    assert (table(tmp_path / "r")["status"] == "ok").all()

@@ -31,7 +31,7 @@ class Silent:
 
 
 def go(out, **settings):
-    settings = {"dataset": "toy", "method": ("still",), "metrics": "rpe,chamfer", "workers": 1} | settings
+    settings = {"dataset": "toy", "method": ("still",), "metrics": "rpe,chamfer", "executor": "inline"} | settings
     config = RunConfig(out=out, **settings)
     listener = Silent()
     outcome = run(make_plan(config, open_dataset("toy", None), "cpu"), listener)
@@ -127,6 +127,7 @@ def test_failures_are_counted_told_and_never_silent(tmp_path):
     assert reasons["picky/seed-0/clip_1"]["reason"] == "RuntimeError: clip_1 is not to my taste"
     assert "view 1, frame 2, point 3" in reasons["picky/seed-0/clip_2"]["reason"]
     assert "video has shape (2, 5, 32, 48, 3), expected (2, 6, 32, 48, 3)" in reasons["picky/seed-0/clip_3"]["reason"]
+    assert reasons["picky/seed-0/clip_4"]["reason"].endswith("this prediction holds no tracks")
     assert {failure["stage"] for failure in outcome.failures} == {"generate"}
     table = headlines(tmp_path / "r")
     failed = table.loc[("picky", "clip_1", 0, "rpe@1")]
@@ -138,14 +139,14 @@ def test_failures_are_counted_told_and_never_silent(tmp_path):
 
 
 def test_forgiven_failures_exit_with_0(tmp_path):
-    outcome, _ = go(tmp_path / "r", method=("picky",), max_failures="3")
-    assert (len(outcome.failures), outcome.exit_code) == (3, 0)
+    outcome, _ = go(tmp_path / "r", method=("picky",), max_failures="4")
+    assert (len(outcome.failures), outcome.exit_code) == (4, 0)
 
 
 def test_what_failed_is_tried_again(tmp_path):
     go(tmp_path / "r", method=("picky",))
     _, reports = go(tmp_path / "r", method=("picky",))
-    assert sum(report.worked for report in reports) == 6
+    assert sum(report.worked for report in reports) == 8
 
 
 def test_precomputed_predictions_are_scored_in_place_of_a_method(tmp_path):
@@ -237,7 +238,7 @@ def test_one_set_of_predictions_is_one_seed(tmp_path):
 def test_the_scale_of_a_folder_is_heeded(tmp_path):
     go(tmp_path / "r", limit=1)
     mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
-    (mine / "spec.toml").write_text('id = "mine"\npairing = "query"\noutputs = ["tracks"]\nscale = "shared"\n')
+    (mine / "spec.toml").write_text('id = "mine"\npairing = "query"\noutputs = ["video", "tracks"]\nscale = "shared"\n')
     outcome, _ = go(tmp_path / "a", limit=1, method=(f"mine={mine}",))
     assert "says scale metric" in outcome.failures[0]["reason"]
     next(mine.glob("*/prediction.json")).unlink()
@@ -302,6 +303,15 @@ def test_merging_a_part_says_what_is_missing(tmp_path):
     outcome = merge(tmp_path / "r")
     assert outcome.exit_code == 3
     assert outcome.failures[0]["reason"] == "the run stopped before this unit was done"
+
+
+def test_a_merge_counts_rows_that_cannot_be_read(tmp_path):
+    go(tmp_path / "r", limit=1)
+    path = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
+    path.write_bytes(path.read_bytes() + b"garbage\xff\n")
+    outcome = merge(tmp_path / "r")
+    assert outcome.exit_code == 3
+    assert "delete the file to score the clip again" in outcome.failures[0]["reason"]
 
 
 def test_shards_never_set_each_other_aside(tmp_path):

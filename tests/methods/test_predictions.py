@@ -116,3 +116,34 @@ def test_a_prediction_must_answer_its_request(prediction):
         check_prediction(Prediction(video=frames()[:, :3]), request)
     with pytest.raises(ValueError, match="for 4 query anchors"):
         check_prediction(prediction, Request("c", None, views, N, 8.0, (H, W), 0, anchors=np.zeros((V, 4, 2))))
+
+
+@pytest.mark.parametrize(
+    "files", [{"../other/view-0.mp4": {}}, {"/etc/passwd": {}}, ["view-0.mp4"], 3, {"view-0.avi": {}}]
+)
+def test_a_record_names_nothing_outside_its_folder(tmp_path, files):
+    (tmp_path / "prediction.json").write_text(
+        json.dumps({"schema": "hoibench/prediction@1", "scale": "metric", "files": files})
+    )
+    with pytest.raises(ValueError, match=r"prediction\.json: files is"):
+        read_prediction(tmp_path)
+    assert not is_whole(tmp_path)
+
+
+def test_links_to_elsewhere_are_refused(tmp_path):
+    encode(tmp_path / "theirs.mp4", frames()[0], 8.0)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "view-0.mp4").symlink_to(tmp_path / "theirs.mp4")
+    with pytest.raises(ValueError, match="is a link to another folder"):
+        read_prediction(tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"crop": 7}, "crop is 7"), ({"provenance": "x"}, "provenance is 'x'")]
+)
+def test_a_record_is_checked_field_by_field(tmp_path, prediction, change, message):
+    write_prediction(tmp_path, prediction, 8.0)
+    record = json.loads((tmp_path / "prediction.json").read_text())
+    (tmp_path / "prediction.json").write_text(json.dumps(record | change))
+    with pytest.raises(ValueError, match=r"prediction\.json: " + message):
+        read_prediction(tmp_path)

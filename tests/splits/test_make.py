@@ -2,12 +2,11 @@ import hashlib
 import itertools
 import subprocess
 import sys
-from importlib.resources import files
 
 import pytest
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.manifests import Splits
+from hoibench.datasets.manifests import SHIPPED, Splits
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.synthetic.dates import dates
 from hoibench.datasets.taco.rig import rig
@@ -29,7 +28,7 @@ def parts(splits):
 def test_the_shipped_files_are_those_that_are_made_again():
     for name, folder in make.releases().items():
         for file, content in folder.items():
-            assert (files("splits") / name / file).read_bytes() == content, f"{name}/{file}"
+            assert (SHIPPED / name / file).read_bytes() == content, f"{name}/{file}"
 
 
 def test_check_says_that_nothing_differs():
@@ -54,7 +53,7 @@ def test_sizes_and_ids(splits, parts):
         "test": 24,
     }
     for part in ("train", *EVALUATION, "demo"):
-        data = (files("splits") / "synthetic@1" / f"{part}.jsonl").read_bytes()
+        data = (SHIPPED / "synthetic@1" / f"{part}.jsonl").read_bytes()
         assert splits.manifest(part).split_id == hashlib.sha256(data).hexdigest()[:12]
         assert splits.manifest(part).split == f"synthetic@1/{part}"
     assert splits.manifest("test") == splits.manifest("test_seen")

@@ -108,7 +108,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, frames, monke
     def break_off(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hoibench.store.atomic._sync", break_off)
+    monkeypatch.setattr("hoibench.store.atomic.sync", break_off)
     with pytest.raises(OSError, match="No space left"):
         encode(path, frames[::-1], fps=8)
     assert path.read_bytes() == old

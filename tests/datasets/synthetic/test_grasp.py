@@ -8,6 +8,7 @@ from hoibench.datasets.synthetic.objects.prop import Grip
 from hoibench.datasets.taco import proxy_hand
 from hoibench.datasets.taco.proxy_hand import rotations
 
+
 def _grip(category, side):
     prop = make_prop(category, 0)
     return prop.use if side == "right" else prop.steady

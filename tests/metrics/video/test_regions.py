@@ -48,6 +48,12 @@ def test_the_methods_own_masks_come_before_the_truths(case_of):
         assert np.array_equal(found["fg"], wanted)
 
 
+def test_a_mask_of_everything_is_not_taken_for_the_foreground(case_of):
+    everything = np.ones_like(OWN)
+    assert np.array_equal(dict(regions(case_of(VIDEO, masks=everything, truth_masks=OWN)))["fg"], OWN)
+    assert np.array_equal(dict(regions(case_of(VIDEO, masks=everything)))["fg"], everything)
+
+
 def test_without_masks_there_is_only_the_full_frame(case_of):
     assert dict(regions(case_of(VIDEO))) == {"full": None}
 

@@ -51,7 +51,7 @@ class Toy(Dataset):
 """
 
 METHODS = '''
-import os, time
+import dataclasses, os, time
 from pathlib import Path
 import numpy as np
 from hoibench.clip import Prediction
@@ -81,7 +81,9 @@ class Picky(Still):
             tracks[1, 2, 3] = np.nan
             return Prediction(tracks=tracks, anchors=prediction.anchors)
         if request.clip == "clip_3":
-            return Prediction(video=prediction.video[:, :-1])
+            return dataclasses.replace(prediction, video=prediction.video[:, :-1])
+        if request.clip == "clip_4":
+            return Prediction(video=prediction.video)
         return prediction
 
 class Rude(Still):
@@ -113,6 +115,14 @@ class Dying(Still):
         if request.clip == "clip_1":
             os._exit(9)
         return prediction
+
+class Wandering(Still):
+    def answer(self, request, prediction):
+        os.chdir("/")
+        return prediction
+
+    def close(self):
+        raise RuntimeError("the door is stuck")
 '''
 
 
@@ -131,7 +141,7 @@ def package(tmp_path_factory):
             "[hoibench.datasets]\ntoyset = toyset.datasets\n[hoibench.methods]\ntoyset = toyset.specs\n"
         ),
     }
-    for name in ("still", "picky", "rude", "leaving", "slow", "dying"):
+    for name in ("still", "picky", "rude", "leaving", "slow", "dying", "wandering"):
         files[f"toyset/specs/{name}.toml"] = (
             f'id = "{name}"\nentry = "toyset.methods:{name.title()}"\nfamilies = ["i2vm", "vto4r"]\n'
             'outputs = ["video", "tracks"]\npairing = "query"\n'
