@@ -1,0 +1,67 @@
+"""Predictions that lie in a folder, and rows made from them."""
+
+import shutil
+
+import pytest
+from toy_runs import go, headlines
+
+from hoibench.evaluation.record import RunRefused
+from hoibench.store import read_npz, write_npz
+
+pytestmark = pytest.mark.usefixtures("toy")
+
+
+def test_precomputed_predictions_are_scored_in_place_of_a_method(tmp_path):
+    go(tmp_path / "r", limit=2)
+    folder = tmp_path / "r" / "predictions" / "still"
+    outcome, _ = go(tmp_path / "again", limit=2, method=(f"copy={folder}",))
+    first, second = headlines(tmp_path / "r"), headlines(tmp_path / "again")
+    assert outcome.exit_code == 0
+    assert first.loc["still", "value"].tolist() == second.loc["copy", "value"].tolist()
+
+
+def _copy_of(folder, target):
+    shutil.copytree(folder, target)
+    return target
+
+
+def test_changed_predictions_are_not_taken_for_the_old_ones(tmp_path):
+    go(tmp_path / "r", limit=1)
+    mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
+    go(tmp_path / "again", limit=1, method=(f"mine={mine}",))
+    tracks = next(mine.glob("*/tracks.npz"))
+    arrays = read_npz(tracks)
+    write_npz(tracks, arrays | {"tracks": arrays["tracks"] * 3})
+    with pytest.raises(RunRefused, match=r"other mine \(content: \w+ -> \w+\)"):
+        go(tmp_path / "again", limit=1, method=(f"mine={mine}",))
+
+
+def test_one_set_of_predictions_is_one_seed(tmp_path):
+    go(tmp_path / "r", limit=1)
+    plain = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "plain")
+    go(tmp_path / "a", limit=1, method=(f"mine={plain}",), seed=(0, 1, 2))
+    assert headlines(tmp_path / "a").loc["mine"].index.get_level_values("seed").unique().tolist() == [0]
+    outcome, _ = go(
+        tmp_path / "b", limit=1, method=(f"mine={plain.parent / 'r' / 'predictions' / 'still'}",), seed=(0, 1)
+    )
+    assert [failure["unit"].split("/")[1] for failure in outcome.failures] == ["seed-1"]
+
+
+def test_the_scale_of_a_folder_is_heeded(tmp_path):
+    go(tmp_path / "r", limit=1)
+    mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
+    (mine / "spec.toml").write_text('id = "mine"\npairing = "query"\noutputs = ["video", "tracks"]\nscale = "shared"\n')
+    outcome, _ = go(tmp_path / "a", limit=1, method=(f"mine={mine}",))
+    assert "says scale metric" in outcome.failures[0]["reason"]
+    next(mine.glob("*/prediction.json")).unlink()
+    go(tmp_path / "b", limit=1, method=(f"mine={mine}",))
+    assert headlines(tmp_path / "b").loc["mine", "alignment"].iloc[0] == "shared"
+
+
+def test_a_frozen_self_follows_its_method(tmp_path):
+    go(tmp_path / "r", limit=1)
+    next((tmp_path / "r" / "predictions" / "still" / "seed-0").glob("*/prediction.json")).unlink()
+    _, reports = go(tmp_path / "r", limit=1)
+    assert [report.unit.method for report in reports if report.worked] == ["still", "frozen_self/still"]
+    outcome, _ = go(tmp_path / "s", limit=1, method=("frozen", "frozen_self/frozen"), seed=(0, 1))
+    assert outcome.exit_code == 0
