@@ -130,3 +130,20 @@ def test_absent_weights_give_rows_that_say_what_to_do(demo):
     assert set(table["status"]) == {"unavailable"}
     assert table["reason"].str.contains("python -m hoibench.weights fetch aliked-n16").all()
     assert table["value"].isna().all()
+
+
+@pytest.mark.slow
+@pytest.mark.field
+def test_matching_pixels_with_aliked(tmp_path, field_data):
+    """On three clips: a network takes its time on a CPU."""
+    words = [sys.executable, "-m", "hoibench.run", "--method", "frozen", "--limit", "3", "--out", "r"]
+    words += ["--metrics", "matching_pixels/aliked-mnn,matching_pixels_dyn/aliked-mnn"]
+    env = {**os.environ, "HOIBENCH_WEIGHTS": str(field_data / "aliked")}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=800)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_parquet(tmp_path / "r" / "results.parquet")
+    table = table[table["view"].isna() & table["pair"].isna() & (table["region"] == "full")]
+    mean = table.groupby(["metric", "method"])["value"].mean()
+    assert mean["matching_pixels/aliked-mnn@1"]["ground_truth"] > mean["matching_pixels/aliked-mnn@1"]["random"]
+    moving = mean["matching_pixels_dyn/aliked-mnn@1"]
+    assert moving["frozen"] == 0 < moving["ground_truth"]
