@@ -85,7 +85,7 @@ def test_two_processes_on_one_run(launch, tmp_path, whole):
     while not (tmp_path / "r" / "run.json").exists():
         time.sleep(0.05)
     _, err = finish(launch(*PLAIN, "--out", "r"), 2)
-    assert "another process is working on r" in err
+    assert f"another process is working on {tmp_path / 'r'}" in err
     finish(first, 0)
     pd.testing.assert_frame_equal(table(tmp_path / "r"), whole)
 
