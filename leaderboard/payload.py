@@ -139,7 +139,7 @@ def board_view(board: Board, cards: Mapping[str, int]) -> BoardView:
         kind=board.kind,
         title=plain(board.split, 80),
         facts=facts,
-        notes=tuple(plain(note, 300) for note in board.notes),
+        notes=tuple(plain(note, 1000) for note in board.notes),
         tables=tuple(_table(board, region, cards) for region in board.regions),
         groups=tuple((_slug(group), _group_title(group)) for group in groups),
     )

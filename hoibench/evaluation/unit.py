@@ -24,7 +24,7 @@ from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.method import Method, MethodOptions
 from hoibench.methods.precomputed import find_precomputed
 from hoibench.methods.predictions import RECORD, decoded, is_whole, read_prediction, read_record, write_prediction
-from hoibench.methods.references import OWN_FROZEN
+from hoibench.methods.references import OWN_FROZEN, PUBLISHED
 from hoibench.methods.registry import SPEC, load_method
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card
@@ -177,7 +177,7 @@ class Bench:
             return build_reference(spec.id, at_hand.clip, unit.seed)
         if spec.kind == "published":
             assert self._dataset is not None
-            return self._dataset.published_prediction(spec.id.removeprefix("published/"), at_hand.entry)
+            return self._dataset.published_prediction(spec.id.removeprefix(PUBLISHED), at_hand.entry)
         if spec.folder is not None:
             return self._precomputed(spec, spec.folder, unit)
         made = self._method(spec).generate(request)
