@@ -114,11 +114,14 @@ class Tracks:
         world: (N, K, 3) float32, metres, world frame.
         visible: (V, N, K) bool, seen by the view in the frame.
         part: (K,) uint8, index into ``PARTS``.
+        recorded: (N, K) bool, false where the recording has no row for the point's part: ``world`` holds the position of the nearest frame that
+            has one, and nothing is visible; None means that all are.
     """
 
     world: Array
     visible: Array
     part: Array
+    recorded: Array | None = None
 
     def __post_init__(self) -> None:
         check_float("Tracks.world", self.world)
@@ -128,6 +131,12 @@ class Tracks:
         check_shape("Tracks.part", self.part, (k,))
         if not np.isfinite(self.world).all():
             raise ValueError("Tracks.world holds NaN or infinity; mask missing points out before a clip is built")
+        if self.recorded is not None:
+            check_mask("Tracks.recorded", self.recorded, (n, k))
+            if (self.visible & ~self.recorded).any():
+                raise ValueError(
+                    "Tracks.visible is true where Tracks.recorded is false: what was not recorded is not seen"
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +166,8 @@ class Clip:
         load_video: returns (V, N, H, W, 3) uint8; None where there is no true video.
         load_sources: returns one (N, H, W, 3) uint8 video a source view.
         load_masks: returns (V, N, H, W) bool, hands and objects.
+        valid_frames: of a recording shorter than the clip, the frames that it has; the rest repeat its last one and are not scored.
+            None means that all are.
     """
 
     id: str
@@ -174,8 +185,11 @@ class Clip:
     load_video: Callable[[], Array] | None = field(default=None, repr=False)
     load_sources: Callable[[], tuple[Array, ...]] | None = field(default=None, repr=False)
     load_masks: Callable[[], Array] | None = field(default=None, repr=False)
+    valid_frames: int | None = None
 
     def __post_init__(self) -> None:
+        if self.valid_frames is not None and not 1 <= self.valid_frames <= self.frames:
+            raise ValueError(f"clip {self.id}: valid_frames is {self.valid_frames}, expected 1 to {self.frames}")
         if self.tracks is not None:
             check_shape(f"clip {self.id}: tracks.visible", self.tracks.visible, (len(self.views), self.frames, "K"))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from hoibench.clip import Clip, Prediction
 from hoibench.store import sha256_json
@@ -26,6 +26,7 @@ class ClipEntry:
         serials: camera serials scored, in view order.
         start: first source frame.
         tags: why the clip is in its split.
+        valid_frames: frames that a recording shorter than the clip fills, None where it fills all.
     """
 
     id: str
@@ -34,6 +35,11 @@ class ClipEntry:
     serials: tuple[str, ...] = ()
     start: int = 0
     tags: tuple[str, ...] = ()
+    valid_frames: int | None = None
+
+
+Short = Literal["drop", "pad"]
+"""What becomes of a recording that is shorter than a clip: left out, or filled up with its last frame, which is not scored."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +50,23 @@ class Manifest:
         split: ``name@version/part``, e.g. ``synthetic@1/demo``.
         split_id: first 12 hex digits of the manifest's hash.
         entries: the clips.
+        truth_id: what decides the truth beyond the entries: the generator's version where clips are generated, how they were prepared where they
+            are recorded.
+        left_out: clips of the released split that are not among the entries, each with the reason.
     """
 
     split: str
     split_id: str
     entries: tuple[ClipEntry, ...]
+    truth_id: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def clips_id(entries: tuple[ClipEntry, ...], truth_id: str = "") -> str:
     """First 12 hex digits of the hash of what is scored: (sequence, serials, start frame) of each clip, in any order, and what made their truth."""
-    clips = sorted([e.id, list(e.serials), e.start] for e in entries)
+    clips = sorted(
+        [e.id, list(e.serials), e.start, *([] if e.valid_frames is None else [e.valid_frames])] for e in entries
+    )
     return sha256_json([truth_id, clips] if truth_id else clips)[:12]
 
 
@@ -106,10 +119,14 @@ class Dataset(ABC):
             UnknownName: there is no such split; gives the nearest names.
         """
 
-    @property
-    def truth_id(self) -> str:
-        """What decides the truth beyond manifest and root: the generator's version, where clips are generated."""
-        return ""
+    def padded(self, split: str) -> Manifest:
+        """The clips of a split with those whose recording is shorter than a clip, which ``manifest`` leaves out.
+
+        Raises:
+            UnknownName: there is no such split; gives the nearest names.
+            ValueError: the data set has no short recordings.
+        """
+        raise ValueError(f"{self.name} has no short sequences: --short pad is for data sets that do")
 
     @abstractmethod
     def load(self, entry: ClipEntry) -> Clip:

@@ -40,12 +40,15 @@ def write_clip(folder: Path, clip: Clip) -> None:
         "prompt": clip.prompt,
         "triplet": None if clip.triplet is None else list(clip.triplet),
         "truth": clip.truth,
+        "valid_frames": clip.valid_frames,
         "views": [_view_facts(view) for view in clip.views],
     }
     if clip.tracks is not None:
         tracks = clip.tracks
+        optional = {"recorded": tracks.recorded, "masks": clip.masks}
         arrays = {"world": tracks.world, "visible": tracks.visible, "part": tracks.part}
-        write_npz(folder / "tracks.npz", arrays | ({} if clip.masks is None else {"masks": clip.masks}))
+        arrays |= {name: array for name, array in optional.items() if array is not None}
+        write_npz(folder / "tracks.npz", arrays)
     if clip.video is not None:
         for index, frames in enumerate(clip.video):
             encode(folder / f"view-{index}.mp4", frames, clip.fps)
@@ -72,7 +75,7 @@ def read_clip(folder: Path) -> Clip:
     try:
         views = tuple(_read_view(view) for view in facts["views"])
         fps, (height, width) = float(facts["fps"]), map(int, facts["size"])
-        frames = int(facts["frames"])
+        frames, valid_frames = int(facts["frames"]), facts.get("valid_frames")
         if not 0 < fps < math.inf:
             raise ValueError(f"fps is {fps}, expected a number above 0")
     except (ValueError, KeyError, TypeError) as error:
@@ -92,7 +95,7 @@ def read_clip(folder: Path) -> Clip:
         id=folder.name, triplet=tuple(triplet) if triplet else None, prompt=facts.get("prompt"), views=views,
         source_views=(), fps=fps, frames=frames, size=(height, width), truth=facts.get("truth"),
         tracks=tracks, load_video=_video(folder, len(views), (frames, height, width)),
-        load_masks=None if masks is None else lambda: masks,
+        load_masks=None if masks is None else lambda: masks, valid_frames=valid_frames,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from hoibench.clip import Clip, Prediction
 from hoibench.evaluation.request import anchors, build_request
 from hoibench.evaluation.score import RowKey, score_case, to_row
+from hoibench.evaluation.short import first_frames, recorded_part
 from hoibench.evaluation.truth import as_scored, recode
 from hoibench.methods.check import check_prediction
 from hoibench.methods.predictions import decoded
@@ -62,7 +63,8 @@ def score(
     check_prediction(whole, build_request(clip, Spec("prediction", outputs=("tracks",), pairing=pairing), seed=0))
     if isinstance(prediction.video, np.ndarray) and any("video" in card.needs for card in cards):
         whole = replace(whole, video=recode(prediction.video, clip.fps))
-    case = Case(whole, as_scored(clip), pairing, device, weights)
+    scored = recorded_part(as_scored(clip))
+    case = Case(first_frames(whole, scored.frames), scored, pairing, device, weights)
     return [row for _, rows in score_case(case, cards, _key(name, clip.id, clip.truth)) for row in rows]
 
 

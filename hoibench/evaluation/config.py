@@ -128,8 +128,6 @@ def check_config(config: RunConfig) -> None:
         raise ValueError(f"--metrics is {config.metrics!r}, expected ids or presets, e.g. paper,offline")
     if config.executor == "ray":
         raise ValueError("--executor ray is not built yet: use --executor local, with --shard i/n on several machines")
-    if config.short == "pad" and config.dataset in ("synthetic", "videos"):
-        raise ValueError(f"--short pad is for data sets with short sequences; {config.dataset} has none")
     for flag, path in (("--checkpoint", config.checkpoint), ("--weights", config.weights)):
         if path is not None and not path.exists():
             raise FileNotFoundError(f"{flag} {path}: no such file or folder")

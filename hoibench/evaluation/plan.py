@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -62,7 +63,6 @@ class Plan:
     config: RunConfig
     kind: str
     has_truth: bool
-    truth_id: str
     manifest: Manifest
     entries: tuple[ClipEntry, ...]
     specs: tuple[Spec, ...]
@@ -74,7 +74,7 @@ class Plan:
     @property
     def clips_id(self) -> str:
         """Hash of the clips that are scored."""
-        return clips_id(self.entries, self.truth_id)
+        return clips_id(self.entries, self.manifest.truth_id)
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
@@ -150,13 +150,16 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     config = replace(
         config, **{name: path.absolute() for name in _PATHS if (path := getattr(config, name)) is not None}
     )
-    manifest = dataset.manifest(config.split or dataset.default_split)
+    clips_of = dataset.padded if config.short == "pad" else dataset.manifest
+    manifest = clips_of(config.split or dataset.default_split)
+    if not manifest.entries:
+        raise ValueError(_nothing_left(manifest))
     specs = _select_methods(config, dataset)
     cards = tuple(select_cards(config.metric_names))
     entries = _limit(manifest.entries, config.limit)
     contents = {spec.id: _content(spec, dataset) for spec in specs}
     return Plan(
-        config, dataset.kind, dataset.has_truth, dataset.truth_id, manifest, entries, specs, cards, device,
+        config, dataset.kind, dataset.has_truth, manifest, entries, specs, cards, device,
         {name: content for name, content in contents.items() if content}, Path.cwd(),
     )  # fmt: skip
 
@@ -185,6 +188,12 @@ def _select_methods(config: RunConfig, dataset: Dataset) -> tuple[Spec, ...]:
         if frozen.id in own or (dataset.has_truth and spec.kind == "method"):
             specs[frozen.id] = frozen
     return tuple((specs | {key: spec for key, spec in references.items() if key not in specs}).values())
+
+
+def _nothing_left(manifest: Manifest) -> str:
+    reasons = Counter(manifest.left_out.values())
+    told = "; ".join(f"{count}: {reason}" for reason, count in reasons.most_common(3)) or "it is empty"
+    return f"split {manifest.split} gives no clip to score ({told})"
 
 
 def _limit(entries: tuple[ClipEntry, ...], limit: int | None) -> tuple[ClipEntry, ...]:

@@ -19,6 +19,7 @@ from hoibench.evaluation.plan import Plan, Unit
 from hoibench.evaluation.references import build_reference, hold_first_frame
 from hoibench.evaluation.request import build_request
 from hoibench.evaluation.score import RowKey, measure, to_row
+from hoibench.evaluation.short import first_frames, recorded_part
 from hoibench.evaluation.truth import as_scored
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.method import Method, MethodOptions
@@ -113,7 +114,7 @@ class Bench:
         if self._dataset is None:
             self._dataset = open_dataset(self.setup.config.dataset, self.setup.config.root)
         clip = self._dataset.load(entry)
-        self._at_hand = _ClipAtHand(entry, clip, as_scored(clip))
+        self._at_hand = _ClipAtHand(entry, clip, recorded_part(as_scored(clip)))
 
     def run(self, unit: Unit, entry: ClipEntry) -> UnitReport:
         """Do what is left of a unit.  A failure is recorded, never raised.
@@ -214,7 +215,7 @@ class Bench:
         if not cards:
             return False
         config, scored = self.setup.config, self._at_hand.scored
-        prediction = decoded(read_prediction(folder))
+        prediction = first_frames(decoded(read_prediction(folder)), scored.frames)
         case = Case(
             prediction, scored, spec.pairing, self.setup.device, config.weights, config.batch,
             of_clip=self._at_hand.of_clip,

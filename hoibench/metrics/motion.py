@@ -128,13 +128,13 @@ def views_of(motion: Motion) -> Grain:
 
 
 def views_with_hidden(motion: Motion) -> Grain:
-    """Every view, its points visible in frame 0, in all frames: hidden ones too.
+    """Every view, its points visible in frame 0, in all frames that recorded them: hidden ones too.
 
     Raises:
         NotApplicable: the method gives no point where the truth is hidden.
     """
     truth = motion.truth
-    asked = np.broadcast_to(truth.seen_first, truth.visible.shape)
+    asked = truth.seen_first & truth.recorded
     if not (motion.answer.valid & asked & ~truth.visible).any():
         raise NotApplicable("the method gives no point where the truth is hidden")
     return Grain("view", truth.views, asked, motion.answer.valid)

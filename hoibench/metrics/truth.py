@@ -47,6 +47,7 @@ class Truth:
         world: (N, K, 3) float64, metres.
         visible: (V, N, K) bool.
         part: (K,) index into ``hoibench.clip.PARTS``.
+        recorded: (N, K) bool, false where ``world`` only holds the nearest recorded position.
     """
 
     views: tuple[str, ...]
@@ -54,6 +55,7 @@ class Truth:
     world: Array
     visible: Array
     part: Array
+    recorded: Array
 
     @cached_property
     def points(self) -> Array:
@@ -89,12 +91,14 @@ def truth_of(clip: Clip) -> Truth:
         raise NotApplicable("the clip has no true tracks")
     if clip.cameras is None:
         raise NotApplicable("the clip has views without a camera")
+    recorded = clip.tracks.recorded
     truth = Truth(
         views=tuple(view.id for view in clip.views),
         cameras=clip.cameras,
         world=clip.tracks.world.astype(np.float64),
         visible=clip.tracks.visible.astype(bool),
         part=clip.tracks.part,
+        recorded=np.ones(clip.tracks.world.shape[:2], dtype=bool) if recorded is None else recorded,
     )
     if not truth.mask.any():
         raise Undefined("no true point is visible in frame 0 of any view")

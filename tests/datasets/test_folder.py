@@ -1,6 +1,7 @@
 """A clip of one's own, written and read back."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,16 @@ def test_a_clip_round_trips(clip, folder):
         np.array_equal(a.R, b.R) and np.array_equal(a.K, b.K) for a, b in zip(back.cameras, clip.cameras, strict=True)
     )
     assert back.video.shape == clip.video.shape
+
+
+def test_what_was_not_recorded_round_trips(tmp_path, clip):
+    recorded = np.ones(clip.tracks.world.shape[:2], dtype=bool)
+    recorded[-1] = False
+    tracks = replace(clip.tracks, recorded=recorded, visible=clip.tracks.visible & recorded)
+    write_clip(tmp_path / "c", replace(clip, tracks=tracks, valid_frames=clip.frames - 1))
+    back = read_clip(tmp_path / "c")
+    assert np.array_equal(back.tracks.recorded, recorded)
+    assert back.valid_frames == clip.frames - 1
 
 
 @pytest.mark.parametrize(

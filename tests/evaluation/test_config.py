@@ -78,7 +78,6 @@ def test_arguments_leave_defaults_out():
         (RunConfig(unit_timeout=1.0, executor="inline"), "--unit-timeout needs a process"),
         (RunConfig(metrics=" , "), "--metrics is"),
         (RunConfig(executor="ray"), "not built yet"),
-        (RunConfig(short="pad"), "synthetic has none"),
         (RunConfig(max_failures="many"), "--max-failures is 'many'"),
         (RunConfig(max_failures="1.5"), "--max-failures is '1.5'"),
         (RunConfig(max_failures="-1"), "--max-failures is '-1'"),

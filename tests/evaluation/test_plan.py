@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -124,3 +125,42 @@ def test_units_say_where_they_lie(tmp_path):
     assert unit.key == f"frozen/seed-0/{unit.clip}"
     assert dataclasses.replace(unit, preset="nano").key.startswith("frozen+nano/seed-0/")
     assert unit.scores(tmp_path) == tmp_path / "scores" / "frozen" / "seed-0" / f"{unit.clip}.jsonl"
+
+
+class Taped(Toy):
+    """A data set of which one recording is too short."""
+
+    def manifest(self, split):
+        whole = super().manifest(split)
+        return replace(whole, entries=whole.entries[1:], left_out={whole.entries[0].id: "90 of 181 frames"})
+
+    def padded(self, split):
+        whole = super().manifest(split)
+        short = replace(whole.entries[0], valid_frames=24)
+        return Manifest(f"{whole.split}+pad", "ba9876543210", (short, *whole.entries[1:]))
+
+
+def test_short_recordings_are_dropped_or_padded_and_never_rank_together():
+    dropped, padded = plan(Taped()), plan(Taped(), short="pad")
+    assert len(padded.entries) == len(dropped.entries) + 1
+    assert padded.manifest.split_id != dropped.manifest.split_id
+    assert len({dropped.clips_id, padded.clips_id, plan().clips_id}) == 3
+    with pytest.raises(ValueError, match="toy has no short sequences"):
+        plan(Toy(), short="pad")
+
+
+def test_a_split_of_which_nothing_is_left_says_why():
+    class Empty(Taped):
+        def manifest(self, split):
+            return replace(super().manifest(split), entries=())
+
+    with pytest.raises(ValueError, match="gives no clip to score \\(1: 90 of 181 frames\\)"):
+        plan(Empty())
+
+
+def test_what_decides_the_truth_decides_the_clips_id():
+    class Remade(Toy):
+        def manifest(self, split):
+            return replace(super().manifest(split), truth_id="other")
+
+    assert plan(Remade()).clips_id != plan().clips_id

@@ -5,7 +5,9 @@ import pytest
 
 from hoibench.clip import Camera
 from hoibench.geometry import to_camera
+from hoibench.metrics.case import Case
 from hoibench.metrics.outcome import NotApplicable, Undefined
+from hoibench.metrics.rpe import measure_rpe_all
 from hoibench.metrics.truth import in_cameras, in_world, truth_of
 
 
@@ -49,6 +51,20 @@ def test_what_is_missing_is_said(toy):
     hidden[:, 0] = False
     with pytest.raises(Undefined, match="visible in frame 0"):
         truth_of(replace(toy, tracks=replace(toy.tracks, visible=hidden)))
+
+
+def test_what_was_not_recorded_is_not_asked_for_even_where_hidden_points_are(toy, answer):
+    recorded = np.ones(toy.tracks.world.shape[:2], dtype=bool)
+    recorded[4:6, toy.tracks.part == 1] = False
+    held = toy.tracks.world.copy()
+    held[4:6, toy.tracks.part == 1] = 50.0  # must not be looked at
+    visible = toy.tracks.visible & recorded
+    broken = replace(toy, tracks=replace(toy.tracks, world=held, visible=visible, recorded=recorded))
+    everywhere = answer(toy, valid=np.ones(visible.shape, dtype=bool))
+    values = {r.view: r.value for r in measure_rpe_all(Case(everywhere, broken))}
+    assert values[None] == pytest.approx(0.0, abs=1e-4)
+    with pytest.raises(ValueError, match="not recorded is not seen"):
+        replace(broken.tracks, visible=toy.tracks.visible | True)
 
 
 def test_cameras_must_be_one_a_view(toy):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -56,16 +57,11 @@ class SyntheticDataset(Dataset):
         return (*first.parts, *(f"{splits.name}/{part}" for splits in others for part in splits.parts))
 
     def manifest(self, split: str) -> Manifest:
-        """See ``Dataset``."""
+        """See ``Dataset``; clips made by another version of the generator are other clips."""
         name, _, part = split.rpartition("/")
         if name not in ("", *_SPLITS):
             raise UnknownName("split", split, self.splits())
-        return self._splits[name or _SPLITS[0]].manifest(part)
-
-    @property
-    def truth_id(self) -> str:
-        """The generator's version: clips made by other code are other clips."""
-        return generator_version()
+        return replace(self._splits[name or _SPLITS[0]].manifest(part), truth_id=generator_version())
 
     def load(self, entry: ClipEntry) -> Clip:
         """The clip, generated first if it is not there yet, which takes some seconds.
