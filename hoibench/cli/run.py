@@ -70,6 +70,8 @@ def run_command(arguments: Sequence[str]) -> int:
 
     dataset = open_dataset(config.dataset, config.root, note)
     plan = make_plan(config, dataset, _device(config.device))
+    for told in plan.manifest.left_out_told:
+        note(f"clips left out, {told}")
     if config.dry_run:
         from hoibench.cli.dryrun import describe
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,11 @@ class Manifest:
     entries: tuple[ClipEntry, ...]
     truth_id: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def left_out_told(self) -> tuple[str, ...]:
+        """``N: reason`` for each reason why clips were left out, the commonest first."""
+        return tuple(f"{count}: {reason}" for reason, count in Counter(self.left_out.values()).most_common())
 
 
 def clips_id(entries: tuple[ClipEntry, ...], truth_id: str = "") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -153,7 +152,8 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     clips_of = dataset.padded if config.short == "pad" else dataset.manifest
     manifest = clips_of(config.split or dataset.default_split)
     if not manifest.entries:
-        raise ValueError(_nothing_left(manifest))
+        why = "; ".join(manifest.left_out_told[:3]) or "it is empty"
+        raise ValueError(f"split {manifest.split} gives no clip to score ({why})")
     specs = _select_methods(config, dataset)
     cards = tuple(select_cards(config.metric_names))
     entries = _limit(manifest.entries, config.limit)
@@ -188,12 +188,6 @@ def _select_methods(config: RunConfig, dataset: Dataset) -> tuple[Spec, ...]:
         if frozen.id in own or (dataset.has_truth and spec.kind == "method"):
             specs[frozen.id] = frozen
     return tuple((specs | {key: spec for key, spec in references.items() if key not in specs}).values())
-
-
-def _nothing_left(manifest: Manifest) -> str:
-    reasons = Counter(manifest.left_out.values())
-    told = "; ".join(f"{count}: {reason}" for reason, count in reasons.most_common(3)) or "it is empty"
-    return f"split {manifest.split} gives no clip to score ({told})"
 
 
 def _limit(entries: tuple[ClipEntry, ...], limit: int | None) -> tuple[ClipEntry, ...]:

@@ -48,6 +48,7 @@ def make_record(plan: Plan) -> dict[str, Any]:
         "split_id": plan.manifest.split_id,
         "clips_id": plan.clips_id,
         "clips": [clip_facts(entry) for entry in plan.entries],
+        "left_out": list(plan.manifest.left_out_told),
         "methods": [_method_facts(spec, plan) for spec in plan.specs],
         "metrics": [card.id for card in plan.cards],
         "seeds": list(plan.config.seeds),

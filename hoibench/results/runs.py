@@ -88,6 +88,7 @@ class Run:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     status: str = "unknown"
     failures: tuple[Failure, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @cached_property
     def headlines(self) -> pd.DataFrame:
@@ -128,6 +129,7 @@ def read_run(folder: Path) -> Run:
         config_hash=top.get("config_hash", str),
         provenance=top.get("provenance", dict),
         status=end.get("status", str),
+        left_out=top.several("left_out", str),
         failures=tuple(
             Failure(*(f.get(key, str) for key in ("unit", "stage", "reason"))) for f in end.children("failures")
         ),

@@ -24,6 +24,12 @@ def test_a_run_is_read_back(folder):
     assert set(run.headlines["method"]) == {"ground_truth"}
 
 
+def test_clips_left_out_are_read_back(folder):
+    assert read_run(folder).left_out == ()
+    change(folder, left_out=["3: shorter than a clip"])
+    assert read_run(folder).left_out == ("3: shorter than a clip",)
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
