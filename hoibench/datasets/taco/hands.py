@@ -1,4 +1,4 @@
-"""Hand poses and shapes, and the model that gives them a surface."""
+"""Hand poses and shapes, as recorded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.datasets.taco import proxy_hand
 from hoibench.store.torch_pickle import read_torch_pickle
 
 Side = Literal["left", "right"]
@@ -62,14 +61,3 @@ def _field(path: Path, frame: object, table: Any, name: str, length: int) -> Arr
         shape = getattr(value, "shape", None)
         raise ValueError(f"{path}: frame {frame!r}: {name} has shape {shape}, expected ({length},)")
     return value.reshape(length).astype(np.float64)
-
-
-def hand_surface(model: str, hand: HandPose) -> tuple[Array, Array]:
-    """Vertices (N, 778, 3) metres, world, and faces (1538, 3) of a hand under a hand model.
-
-    Raises:
-        ValueError: the model is not ``hoibench-proxy``.
-    """
-    if model != proxy_hand.HAND_MODEL:
-        raise ValueError(f"hand model {model!r} is not readable, expected {proxy_hand.HAND_MODEL!r}")
-    return proxy_hand.vertices(hand.side, hand.theta, hand.trans, hand.betas), proxy_hand.FACES[hand.side]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hoibench.clip import check_shape
 from hoibench.datasets.taco.proxy_mesh import build
+from hoibench.datasets.taco.skinning import rotations, skin, with_tips
 
 Array = NDArray[np.float64]
 Side = Literal["left", "right"]
@@ -24,11 +25,6 @@ _T = build()
 
 FACES: dict[str, NDArray[np.int32]] = {"left": _T.faces[:, ::-1].copy(), "right": _T.faces}
 """(1538, 3) triangles of each side, counter-clockwise from outside; the wrist is open along 16 edges."""
-
-_JOINT_ORDER = np.array(
-    [0, 13, 14, 15, 1, 2, 3, 4, 5, 6, 10, 11, 12, 7, 8, 9]
-)  # wrist, thumb, index, middle, ring, little
-_WITH_TIPS = np.array([0, 1, 2, 3, 16, 4, 5, 6, 17, 7, 8, 9, 18, 10, 11, 12, 19, 13, 14, 15, 20])
 
 
 def vertices(side: Side, theta: Array, trans: Array, betas: Array) -> Array:
@@ -53,17 +49,7 @@ def vertices(side: Side, theta: Array, trans: Array, betas: Array) -> Array:
 def joints(side: Side, theta: Array, trans: Array, betas: Array) -> Array:
     """(N, 21, 3) wrist, then thumb, index, middle, ring, little: three joints and the tip each; arguments as ``vertices``."""
     posed, chain = _pose(side, theta, trans, betas)
-    return np.concatenate([chain[:, _JOINT_ORDER], posed[:, _T.tips]], axis=1)[:, _WITH_TIPS]
-
-
-def rotations(axis_angle: Array) -> Array:
-    """(..., 3, 3) rotation matrices of (..., 3) axis-angle vectors, by Rodrigues' formula."""
-    angle = np.linalg.norm(axis_angle, axis=-1)[..., None, None]
-    safe = np.maximum(angle, 1e-12)
-    x, y, z = np.moveaxis(axis_angle / safe[..., 0], -1, 0)
-    o = np.zeros_like(x)
-    cross = np.stack([o, -z, y, z, o, -x, -y, x, o], axis=-1).reshape(*x.shape, 3, 3)
-    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross))
+    return with_tips(chain, posed[:, _T.tips])
 
 
 def _pose(side: Side, theta: Array, trans: Array, betas: Array) -> tuple[Array, Array]:
@@ -78,17 +64,5 @@ def _pose(side: Side, theta: Array, trans: Array, betas: Array) -> tuple[Array, 
     turns = rotations(theta.reshape(len(theta), 16, 3) * mirror * mirror[0])
     rest = _T.vertices + _T.shape @ betas
     rest_joints = _T.joints + _T.joint_shape @ betas
-
-    world_R = np.empty_like(turns)
-    world_t = np.empty((len(theta), 16, 3))
-    for j, parent in enumerate(_T.parents):
-        if parent < 0:
-            world_R[:, j], world_t[:, j] = turns[:, j], 0.0
-        else:
-            world_R[:, j] = world_R[:, parent] @ turns[:, j]
-            world_t[:, j] = world_t[:, parent] + world_R[:, parent] @ (rest_joints[j] - rest_joints[parent])
-    offset = world_t - (world_R @ rest_joints[:, :, None])[..., 0]
-    motion = np.concatenate([world_R, offset[..., None]], axis=-1).reshape(len(theta), 16, 12)
-    blended = (_T.weights @ motion).reshape(len(theta), -1, 3, 4)
-    posed = (blended[..., :3] @ rest[:, :, None])[..., 0] + blended[..., 3]
-    return posed * mirror + trans[:, None], world_t * mirror + trans[:, None]
+    posed, chain = skin(turns, rest, rest_joints, _T.parents, _T.weights)
+    return posed * mirror + trans[:, None], chain * mirror + trans[:, None]

@@ -10,7 +10,8 @@ import numpy as np
 from hoibench.clip import Array, Camera
 from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
-from hoibench.datasets.taco.hands import SIDES, hand_surface, read_hand
+from hoibench.datasets.taco.hand_models import choose_hand_model
+from hoibench.datasets.taco.hands import SIDES, read_hand
 from hoibench.datasets.taco.layout import HANDS, Sequence, Tree
 from hoibench.datasets.taco.objects import place, read_mesh, read_poses
 from hoibench.video import VideoInfo, probe
@@ -45,7 +46,8 @@ class Recording:
             ValueError: a file is broken, a row was not recorded, or the files' frame counts differ.
         """
         folder = self.sequence.folder(HANDS)
-        hands = [hand_surface(self.tree.hand_model, read_hand(folder, side)) for side in SIDES]
+        model = choose_hand_model(self.tree.hand_model)
+        hands = [model.surface(read_hand(folder, side)) for side in SIDES]
         parts = [*hands, *(self._object(role) for role in _ROLES)]
         surfaces = tuple(Surface(part, vertices, faces) for part, (vertices, faces) in enumerate(parts))
         counts = [len(surface.vertices) for surface in surfaces]

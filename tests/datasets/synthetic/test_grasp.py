@@ -6,7 +6,7 @@ from hoibench.datasets.synthetic.clearance import samples
 from hoibench.datasets.synthetic.grasp import axis_angle, grasp
 from hoibench.datasets.synthetic.objects.prop import Grip
 from hoibench.datasets.taco import proxy_hand
-from hoibench.datasets.taco.proxy_hand import rotations
+from hoibench.datasets.taco.skinning import rotations
 
 
 def _grip(category, side):

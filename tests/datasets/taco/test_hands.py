@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hoibench.datasets.taco.hands import HandPose, hand_surface, read_hand
-from hoibench.datasets.taco.proxy_hand import FACES, HAND_MODEL, vertices
+from hoibench.datasets.taco.hands import read_hand
 
 FRAMES = 12
 
@@ -58,12 +57,3 @@ def test_a_broken_file_is_named(tmp_path, value, message):
     (tmp_path / "left_hand.pkl").write_bytes(pickle.dumps(value, protocol=4))
     with pytest.raises(ValueError, match=rf"left_hand\.pkl.*{message}"):
         read_hand(tmp_path, "left")
-
-
-def test_the_surface_is_that_of_the_hand_model():
-    hand = HandPose("right", np.zeros((2, 48)), np.ones((2, 3)), np.zeros(10))
-    points, faces = hand_surface(HAND_MODEL, hand)
-    np.testing.assert_array_equal(points, vertices("right", hand.theta, hand.trans, hand.betas))
-    np.testing.assert_array_equal(faces, FACES["right"])
-    with pytest.raises(ValueError, match="'mano'"):
-        hand_surface("mano", hand)

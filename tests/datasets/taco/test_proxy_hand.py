@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoibench.datasets.taco.proxy_hand import FACES, joints, rotations, vertices
+from hoibench.datasets.taco.proxy_hand import FACES, joints, vertices
 from hoibench.datasets.taco.proxy_mesh import build
+from hoibench.datasets.taco.skinning import rotations
 
 SIDES = ["left", "right"]
 ZERO = np.zeros(10)
