@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.synthetic.cameras import build_camera
-from hoibench.datasets.synthetic.dates import world_frame
+from hoibench.datasets.synthetic.dates import WorldFrame, world_frame
 from hoibench.datasets.synthetic.dressing import dress
 from hoibench.datasets.synthetic.hand_files import write_hand
 from hoibench.datasets.synthetic.render import Shot, Stage
@@ -39,9 +39,27 @@ def write_clip(root: Path, key: str, scene: Scene, serials: Sequence[str], seed:
         OSError: the tree cannot be written.
         ValueError: a serial or the date is unknown.
     """
-    sequence = layout.Sequence(root, scene.triplet, key)
-    world = world_frame(key.partition("_")[0])
     cameras = {serial: build_camera(serial) for serial in serials}
+    write_records(root, key, scene, cameras, world_frame(key.partition("_")[0]))
+    folder = layout.Sequence(root, scene.triplet, key).folder(layout.RGB)
+    for serial, video in film(scene, cameras, seed).items():
+        encode(folder / f"{serial}.mp4", video, scene.fps, crf=CRF)
+
+
+def write_records(root: Path, key: str, scene: Scene, cameras: Mapping[str, Camera], world: WorldFrame) -> None:
+    """Write all of one sequence but its videos: calibration, hands, object poses and models.
+
+    Args:
+        root: the tree; other sequences in it stay.
+        key: YYYYMMDD_NNN.
+        scene: what happens, in the rig frame.
+        cameras: serial -> camera in the rig frame, K for an image of its ``size``.
+        world: the frame that the records are in.
+
+    Raises:
+        OSError: the tree cannot be written.
+    """
+    sequence = layout.Sequence(root, scene.triplet, key)
     write_bytes(root / layout.HAND_MODEL_FILE, f"{HAND_MODEL}\n".encode())
     write_json(sequence.calibration, {serial: _calibration(world.camera(c)) for serial, c in cameras.items()})
     for side, hand in scene.hands.items():
@@ -51,11 +69,9 @@ def write_clip(root: Path, key: str, scene: Scene, serials: Sequence[str], seed:
         poses = world.poses(item.poses).astype(np.float32)
         write_bytes(sequence.folder(layout.POSES) / f"{role}_{item.id}.npy", _npy(poses))
         write_bytes(root / layout.MODELS[0] / f"{item.id}_cm.obj", _obj(item.mesh))
-    for serial, video in film(scene, cameras, seed).items():
-        encode(sequence.folder(layout.RGB) / f"{serial}.mp4", video, scene.fps, crf=CRF)
 
 
-def film(scene: Scene, cameras: dict[str, Camera], seed: int) -> dict[str, Array]:
+def film(scene: Scene, cameras: Mapping[str, Camera], seed: int) -> dict[str, Array]:
     """Serial -> video (N, H, W, 3) uint8 of cameras in the rig frame."""
     stage = Stage(dress(scene, seed))
     shots = {serial: Shot(stage, camera) for serial, camera in cameras.items()}

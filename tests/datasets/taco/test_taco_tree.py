@@ -1,0 +1,50 @@
+"""The hostile tree is what it says: its pictures tell part, frame and modality behind the codec, and its records are those of the scene."""
+
+import numpy as np
+import pytest
+import taco_faults
+from taco_pictures import PERIOD, frame_code, is_removed, part_of
+from taco_tree import FOUR, MEASURE, PLAN, POUR, SHORT, TWELVE
+
+from hoibench.datasets.surfaces import frame_mesh
+from hoibench.datasets.taco.layout import MARKER_REMOVED, MODELS, RGB
+from hoibench.datasets.taco.recording import Recording
+from hoibench.video import decode, probe
+
+
+def test_it_holds_the_sequences_of_the_plan(taco):
+    assert set(taco.tree.sequences) == {shoot.key for shoot in PLAN}
+    assert {shoot.frames for shoot in PLAN} == {90, 181, 209}
+    assert len({shoot.world for shoot in PLAN}) == 2
+    for shoot in PLAN:
+        sequence = taco.tree.sequence(shoot.key)
+        assert set(sequence.videos()) == set(shoot.serials)
+        assert set(sequence.videos(MARKER_REMOVED)) == set(shoot.marker_removed)
+        assert set(Recording(taco.tree, sequence).calibrations) == set(TWELVE)
+        ego = probe(sequence.folder("Egocentric_RGB_Videos") / "color.mp4")
+        assert ego.frames == shoot.frames - shoot.ego_missing
+        tool, _ = Recording(taco.tree, sequence).instances
+        assert taco.tree.model(tool).parent.name == MODELS[1]
+
+
+@pytest.mark.parametrize("shoot", [POUR, MEASURE, SHORT], ids=lambda shoot: shoot.key)
+def test_pixels_tell_frame_modality_and_part(taco, shoot):
+    recording = Recording(taco.tree, taco.tree.sequence(shoot.key))
+    serial = FOUR[1]
+    for modality in (RGB, MARKER_REMOVED):
+        video = decode(recording.sequence.video(serial, modality))
+        assert [frame_code(picture) for picture in video] == [i % PERIOD for i in range(shoot.frames)]
+        assert is_removed(video[0]) == (modality == MARKER_REMOVED)
+    camera = recording.camera(serial, taco.size)
+    for frame in (0, shoot.frames - 1):
+        _, part = frame_mesh(recording.surfaces, frame).depth_and_part(camera)
+        assert len(np.unique(part)) == 5
+        assert (part_of(video[frame]) == part).mean() > 0.97  # outlines blur
+
+
+def test_a_fault_leaves_the_shared_tree_alone(taco, taco_copy):
+    before = {path: path.read_bytes() for path in (taco.root / RGB).rglob("*.mp4")}
+    path = taco_faults.truncate_video(taco_copy, POUR.key, FOUR[0])
+    assert path.stat().st_size < len(before[taco.root / path.relative_to(taco_copy.root)])
+    taco_faults.shorten_video(taco_copy, POUR.key, FOUR[1])
+    assert before == {path: path.read_bytes() for path in before}

@@ -1,0 +1,305 @@
+"""Single faults for a copy of the tree; each breaks one thing and returns the path that an error must name.
+
+Files of a copy are hard links, so a fault puts a new file in the place of an old one.
+"""
+
+import io
+import json
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from taco_pictures import write_video
+
+from hoibench.datasets.taco import layout
+from hoibench.store import write_bytes
+from hoibench.video import decode
+
+FPS = 30.0
+
+
+# Files that are not there.
+
+
+def drop_camera(tree, key, serial, modality=layout.RGB) -> Path:
+    """The zip of one camera was not downloaded, or lacks the sequence."""
+    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    path.unlink()
+    return path
+
+
+def drop_file(tree, key, modality, name) -> Path:
+    """One file of a sequence is missing, e.g. ``left_hand.pkl`` of ``Hand_Poses``."""
+    path = tree.sequence(key).folder(modality) / name
+    path.unlink()
+    return path
+
+
+def drop_modality(tree, modality) -> Path:
+    """A whole zip was not unpacked, nor is it there."""
+    shutil.rmtree(tree.root / modality)
+    return tree.root / modality
+
+
+def zip_modality(tree, modality) -> Path:
+    """A zip lies un-unpacked where its folder should be."""
+    shutil.rmtree(tree.root / modality)
+    path = tree.root / f"{modality}.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{modality}/readme.txt", "packed")
+    return path
+
+
+def zip_camera(tree, serial, modality=layout.RGB) -> Path:
+    """A camera's zip lies un-unpacked beside the others' videos."""
+    for path in (tree.root / modality).glob(f"*/*/{serial}.mp4"):
+        path.unlink()
+    path = tree.root / modality / f"{serial}.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "packed")
+    return path
+
+
+def nest(tree, modality) -> Path:
+    """A zip was unpacked into a folder of its own name: ROOT/Hand_Poses/Hand_Poses/..."""
+    outer, aside = tree.root / modality, tree.root / "aside"
+    outer.rename(aside)
+    outer.mkdir()
+    aside.rename(outer / modality)
+    return outer / modality
+
+
+def drop_model(tree, object_id) -> Path:
+    path = tree.root / layout.MODELS[1] / f"{object_id}_cm.obj"
+    path.unlink()
+    return path
+
+
+def claim_mano(tree) -> Path:
+    """The tree no longer says that its hands are the proxy's: it looks like TACO's own."""
+    path = tree.root / layout.HAND_MODEL_FILE
+    path.unlink()
+    return path
+
+
+# Videos.
+
+
+def truncate_video(tree, key, serial, modality=layout.RGB, keep=0.6) -> Path:
+    """The download of a video stopped: its header promises more than there is."""
+    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    data = path.read_bytes()
+    write_bytes(path, data[: int(keep * len(data))])
+    return path
+
+
+def empty_video(tree, key, serial, modality=layout.RGB) -> Path:
+    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    write_bytes(path, b"")
+    return path
+
+
+def shorten_video(tree, key, serial, frames=1, modality=layout.RGB) -> Path:
+    """A whole video that has fewer frames than the annotation."""
+    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    write_video(path, decode(path)[:-frames], FPS)
+    return path
+
+
+def square_video(tree, key, serial, modality=layout.RGB) -> Path:
+    """A video of another aspect than imgSize."""
+    path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
+    height = tree.size[0] // 2 * 2
+    write_video(path, decode(path)[:, :, :height], FPS)
+    return path
+
+
+# Cameras.
+
+
+def _edit_calibration(tree, key, edit) -> Path:
+    path = tree.sequence(key).calibration
+    table = json.loads(path.read_text())
+    edit(table)
+    write_bytes(path, json.dumps(table).encode())
+    return path
+
+
+def wrong_K(tree, key, size=(3000, 4096)) -> Path:
+    """K is for images of ``size`` (H, W), imgSize and the videos are not."""
+
+    def scale(table):
+        for entry in table.values():
+            ratio = np.array([size[1] / entry["imgSize"][0], size[0] / entry["imgSize"][1], 1.0])
+            entry["K"] = (np.reshape(entry["K"], (3, 3)) * ratio[:, None]).ravel().tolist()
+
+    return _edit_calibration(tree, key, scale)
+
+
+def drop_calibration(tree, key, serial) -> Path:
+    """calibration.json has no entry for a camera that filmed."""
+    return _edit_calibration(tree, key, lambda table: table.pop(serial))
+
+
+def turn_camera(tree, key, serial) -> Path:
+    """A camera is said to look the other way: nothing lands in its image."""
+
+    def turn(table):
+        half_turn = np.diag([-1.0, 1.0, -1.0])
+        table[serial]["R"] = (half_turn @ np.reshape(table[serial]["R"], (3, 3))).ravel().tolist()
+        table[serial]["T"] = (half_turn @ table[serial]["T"]).tolist()
+
+    return _edit_calibration(tree, key, turn)
+
+
+def garble_calibration(tree, key) -> Path:
+    path = tree.sequence(key).calibration
+    write_bytes(path, path.read_bytes()[:-40])
+    return path
+
+
+# Objects.
+
+
+def _edit_poses(tree, key, role, edit) -> Path:
+    _, path = tree.sequence(key).object_pose(role)
+    stream = io.BytesIO()
+    np.save(stream, edit(np.load(path)))
+    write_bytes(path, stream.getvalue())
+    return path
+
+
+def frame_counts(tree, key, role="target", missing=1) -> Path:
+    """One object has fewer pose rows than the other, the hands and the videos."""
+    return _edit_poses(tree, key, role, lambda poses: poses[:-missing])
+
+
+def non_rigid_pose(tree, key, role="tool", frame=3) -> Path:
+    def shear(poses):
+        poses[frame, 0, 1] += 0.1
+        return poses
+
+    return _edit_poses(tree, key, role, shear)
+
+
+def nan_pose_rows(tree, key, role="tool", frames=(5, 6)) -> Path:
+    """Frames in which an object was not recorded."""
+
+    def lose(poses):
+        poses[list(frames)] = np.nan
+        return poses
+
+    return _edit_poses(tree, key, role, lose)
+
+
+def no_pose_at_all(tree, key, role="tool") -> Path:
+    return _edit_poses(tree, key, role, lambda poses: np.full_like(poses, np.nan))
+
+
+def cut_poses(tree, key, role="tool") -> Path:
+    """A pose file that ends early."""
+    _, path = tree.sequence(key).object_pose(role)
+    write_bytes(path, path.read_bytes()[:-100])
+    return path
+
+
+def mesh_in_metres(tree, object_id) -> Path:
+    return _scale_mesh(tree, object_id, 0.01)
+
+
+def mesh_in_millimetres(tree, object_id) -> Path:
+    return _scale_mesh(tree, object_id, 10.0)
+
+
+def _scale_mesh(tree, object_id, factor) -> Path:
+    path = tree.tree.model(object_id)
+    lines = []
+    for line in path.read_text().splitlines():
+        name, *values = line.split()
+        lines.append(" ".join([name, *(f"{factor * float(x):.8f}" for x in values)]) if name == "v" else line)
+    write_bytes(path, "\n".join(lines).encode())
+    return path
+
+
+# Hands.
+
+
+class _Danger:
+    def __reduce__(self):
+        import os
+
+        return os.system, ("echo run > pickle_was_run",)
+
+
+def forbidden_pickle(tree, key, side="left") -> Path:
+    """A hand file that would run a program if it were unpickled plainly."""
+    path = tree.sequence(key).folder(layout.HANDS) / f"{side}_hand.pkl"
+    write_bytes(path, pickle.dumps({"00001": _Danger()}, protocol=4))
+    return path
+
+
+def cut_pickle(tree, key, side="left", keep=0.5) -> Path:
+    path = tree.sequence(key).folder(layout.HANDS) / f"{side}_hand.pkl"
+    data = path.read_bytes()
+    write_bytes(path, data[: int(keep * len(data))])
+    return path
+
+
+def _edit_hand(tree, key, side, edit) -> Path:
+    path = tree.sequence(key).folder(layout.HANDS) / f"{side}_hand.pkl"
+    frames = pickle.loads(path.read_bytes())
+    frames = {name: {field: tensor.clone() for field, tensor in frame.items()} for name, frame in frames.items()}
+    write_bytes(path, pickle.dumps(edit(frames), protocol=4))
+    return path
+
+
+def missing_hand_frames(tree, key, side="right", frames=(7, 8)) -> Path:
+    """Frame ids (1-based) that a hand file leaves out."""
+    gone = {f"{frame:05d}" for frame in frames}
+    return _edit_hand(tree, key, side, lambda hand: {name: hand[name] for name in hand if name not in gone})
+
+
+def short_hand(tree, key, side="right", missing=3) -> Path:
+    """A hand file whose last frames are not there: its N disagrees."""
+    return _edit_hand(tree, key, side, lambda hand: {name: hand[name] for name in sorted(hand)[:-missing]})
+
+
+def nan_hand_frame(tree, key, side="right", frame=7) -> Path:
+    def lose(hand):
+        hand[f"{frame:05d}"]["hand_pose"] = torch.full((48,), torch.nan)
+        return hand
+
+    return _edit_hand(tree, key, side, lose)
+
+
+def far_hand(tree, key, side="right") -> Path:
+    """A hand ten metres off, as in another date's world frame."""
+
+    def move(hand):
+        return {name: {**frame, "hand_trans": frame["hand_trans"] + 10.0} for name, frame in hand.items()}
+
+    return _edit_hand(tree, key, side, move)
+
+
+# The egocentric camera and the mirror's table.
+
+
+def short_ego(tree, key, missing=1) -> Path:
+    path = tree.sequence(key).folder("Egocentric_RGB_Videos") / "color.mp4"
+    write_video(path, decode(path)[:-missing], FPS, "mpeg4")
+    return path
+
+
+def bad_calibration_status(tree, key, status="bad_calibration", cameras=()) -> Path:
+    """The mirror's taco_info.csv, in which one sequence's calibration is marked bad."""
+    path = tree.root / "taco_info.csv"
+    rows = ["sequence_id,n_frames,calib_status,calib_bad_cams,calib_reviewed"]
+    for name, written in tree.written.items():
+        shoot = written.shoot
+        said, bad = (status, ";".join(cameras)) if name == key else ("good", "")
+        rows.append(f'"{layout.triplet_folder(shoot.triplet)}/{name}",{shoot.frames},{said},{bad},True')
+    write_bytes(path, ("\n".join(rows) + "\n").encode())
+    return path

@@ -1,0 +1,224 @@
+"""A tree in TACO's full layout with what is odd in the real one, written from synthetic scenes; ``taco_faults`` breaks copies of it.
+
+Oddities that are no faults: zips are per camera, so most sequences have four of the twelve cameras that their calibration lists; one sequence has no
+marker-removed videos; one is too short for a clip; one egocentric video is a frame short; models lie in ``object_models_released``, the name inside
+the zip; one sequence's hands are pickled as clones, the others as views of one storage; distortion coefficients are nonsense.
+"""
+
+import json
+import os
+import pickle
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from taco_pictures import paint, write_video
+
+from hoibench.clip import Camera
+from hoibench.datasets.rays import pixel_rays
+from hoibench.datasets.surfaces import BACKGROUND, frame_mesh
+from hoibench.datasets.synthetic.cameras import SOURCE, TRIO, build_camera
+from hoibench.datasets.synthetic.dates import WorldFrame, world_frame
+from hoibench.datasets.synthetic.dressing import dress
+from hoibench.datasets.synthetic.scene import Scene, build_scene
+from hoibench.datasets.synthetic.writer import write_records
+from hoibench.datasets.taco import layout
+from hoibench.datasets.taco.hands import SIDES, read_hand
+from hoibench.datasets.taco.layout import Sequence, Tree, triplet_folder
+from hoibench.datasets.taco.rig import rig
+
+FPS = 30.0
+NATIVE = (3000, 4096)
+FOUR = (*TRIO, SOURCE)
+TWELVE = tuple(rig().cameras)
+EGO_SIZE = (54, 96)
+
+
+@dataclass(frozen=True)
+class Shoot:
+    """One sequence to write: ``triplet`` is (tool, action, target), ``world`` the date whose world frame it is in."""
+
+    key: str
+    triplet: tuple[str, str, str]
+    frames: int
+    serials: tuple[str, ...] = FOUR
+    world: str = "20230927"
+    marker_removed: tuple[str, ...] = FOUR
+    ego_missing: int = 0
+    clones: bool = False
+    codec: str = "h264"
+    split: str = "train"
+
+
+POUR = Shoot("20230927_017", ("bowl", "pour in some", "plate"), 209, serials=TWELVE)
+HIT = Shoot("20231102_070", ("hammer", "hit", "toy"), 181, world="20231002", marker_removed=(), split="test_3")
+MEASURE = Shoot("20231104_079", ("ruler", "measure", "plate"), 181, world="20231002", ego_missing=1, clones=True)
+SHORT = Shoot("20230927_012", ("spoon", "stir", "pan"), 90, codec="mpeg4", split="test_4")
+PLAN = (POUR, HIT, MEASURE, SHORT)
+"""Keys and triplets are TACO's own, so that shipped splits know them."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A sequence as it was written: its shoot and the scene in the rig frame."""
+
+    shoot: Shoot
+    scene: Scene
+
+    @property
+    def world(self) -> WorldFrame:
+        return world_frame(self.shoot.world)
+
+
+@dataclass(frozen=True)
+class TacoTree:
+    """A tree at ``root``, videos of ``size`` (H, W), the official lists in the folder ``lists``."""
+
+    root: Path
+    lists: Path
+    size: tuple[int, int]
+    written: dict[str, Written] = field(default_factory=dict)
+
+    @property
+    def tree(self) -> Tree:
+        return Tree(self.root)
+
+    def sequence(self, key: str) -> Sequence:
+        return Sequence(self.root, self.written[key].shoot.triplet, key)
+
+    def camera(self, key: str, serial: str) -> Camera:
+        """The camera in the world of the sequence, for its video."""
+        return self.written[key].world.camera(released_camera(serial, self.size))
+
+    def copy(self, root: Path) -> "TacoTree":
+        """A copy to break, its files hard links: a fault must replace a file, never write into it."""
+        shutil.copytree(self.root, root, copy_function=os.link)
+        return replace(self, root=root)
+
+
+def write_tree(root, lists, sequences=PLAN, size=(94, 128), image_size=None, serials=None) -> TacoTree:
+    """Write the tree.
+
+    Args:
+        root: where to.
+        lists: the folder for the official lists.
+        sequences: what to write.
+        size: (H, W) of the videos.
+        image_size: (H, W) of imgSize and K, ``size`` unless given.
+        serials: cameras that film, in place of each shoot's own.
+    """
+    tree = TacoTree(root, lists, size)
+    for shoot in sequences:
+        chosen = replace(shoot, serials=serials or shoot.serials)
+        scene = build_scene(shoot.triplet, 0, 0, seed=1, frames=shoot.frames, fps=FPS)
+        tree.written[shoot.key] = Written(chosen, scene)
+        cameras = {serial: released_camera(serial, image_size or size) for serial in TWELVE}
+        write_records(root, shoot.key, scene, cameras, world_frame(shoot.world))
+        _distort(tree.sequence(shoot.key).calibration)
+        if shoot.clones:
+            _clone_hands(tree.sequence(shoot.key).folder(layout.HANDS))
+        _film(tree, chosen, scene)
+    models = root / layout.MODELS[0]
+    models.rename(root / layout.MODELS[1])
+    _write_lists(lists, sequences)
+    return tree
+
+
+def released_camera(serial, size) -> Camera:
+    """The rig's camera for a video of ``size``, scaled from 4096x3000 as the released copies are: each axis by its own ratio."""
+    native = build_camera(serial, NATIVE)
+    ratio = np.array([size[1] / NATIVE[1], size[0] / NATIVE[0], 1.0])
+    return Camera(native.K * ratio[:, None], native.R, native.t, size)
+
+
+def _film(tree: TacoTree, shoot: Shoot, scene: Scene) -> None:
+    sequence = tree.sequence(shoot.key)
+    for serial, ids in _part_ids(
+        scene, {serial: released_camera(serial, tree.size) for serial in shoot.serials}
+    ).items():
+        video = np.stack([paint(part, frame) for frame, part in enumerate(ids)])
+        write_video(sequence.folder(layout.RGB) / f"{serial}.mp4", video, FPS, shoot.codec)
+        if serial in shoot.marker_removed:
+            video = np.stack([paint(part, frame, removed=True) for frame, part in enumerate(ids)])
+            write_video(sequence.folder(layout.MARKER_REMOVED) / f"{serial}.mp4", video, FPS, shoot.codec)
+    nothing = np.full(EGO_SIZE, BACKGROUND)
+    pictures = np.stack([paint(nothing, frame) for frame in range(shoot.frames - shoot.ego_missing)])
+    write_video(sequence.folder("Egocentric_RGB_Videos") / "color.mp4", pictures, FPS, "mpeg4")
+    _write_ego_cameras(
+        sequence.folder("Egocentric_Camera_Parameters"), ego_cameras(shoot.frames), world_frame(shoot.world)
+    )
+
+
+def _part_ids(scene: Scene, cameras: dict[str, Camera]) -> dict[str, np.ndarray]:
+    """Serial -> (N, H, W) uint8 part at each pixel's centre."""
+    surfaces = [body.surface for body in dress(scene, 0)[:4]]
+    rays = {serial: pixel_rays(camera) for serial, camera in cameras.items()}
+    ids = {serial: np.full((scene.frames, *camera.size), BACKGROUND, np.uint8) for serial, camera in cameras.items()}
+    for frame in range(scene.frames):
+        mesh = frame_mesh(surfaces, frame)
+        for serial, (origin, directions) in rays.items():
+            hits = mesh.caster.cast(origin, directions)
+            ids[serial][frame].flat[hits.hit] = mesh.part[hits.face[hits.hit]]
+    return ids
+
+
+def ego_cameras(frames) -> list[Camera]:
+    """The helmet's camera in each frame, in the rig frame: above the actor, swaying, looking at the table."""
+    height, width = EGO_SIZE
+    K = np.array([[0.7 * width, 0.0, (width - 1) / 2], [0.0, 0.7 * width, (height - 1) / 2], [0.0, 0.0, 1.0]])
+    cameras = []
+    for time in np.arange(frames) / FPS:
+        position = np.array([0.07 + 0.03 * np.sin(time), -0.55, 1.15])
+        forward = np.asarray(rig().look_at) - position
+        forward /= np.linalg.norm(forward)
+        right = np.cross(forward, [0.0, 0.0, 1.0])
+        right /= np.linalg.norm(right)
+        R = np.stack([right, np.cross(forward, right), forward])
+        cameras.append(Camera(K, R, -R @ position, EGO_SIZE))
+    return cameras
+
+
+def _write_ego_cameras(folder: Path, cameras: list[Camera], world: WorldFrame) -> None:
+    folder.mkdir(parents=True)
+    extrinsics = np.tile(np.eye(4), (len(cameras), 1, 1))
+    for pose, camera in zip(extrinsics, map(world.camera, cameras), strict=True):
+        pose[:3, :3], pose[:3, 3] = camera.R, camera.t
+    np.savetxt(folder / "egocentric_intrinsic.txt", cameras[0].K)
+    np.save(folder / "egocentric_frame_extrinsic.npy", extrinsics)
+
+
+def _distort(path: Path) -> None:
+    """Distortion coefficients like the real ones, which nobody may apply."""
+    table = json.loads(path.read_text())
+    for entry in table.values():
+        entry["distCoeff"] = [0.3, -8.7, 0.002, -0.004, 147.0]
+    path.write_text(json.dumps(table))
+
+
+def _clone_hands(folder: Path) -> None:
+    for side in SIDES:
+        hand = read_hand(folder, side)
+        theta, trans = (torch.from_numpy(values.astype(np.float32)) for values in (hand.theta, hand.trans))
+        frames = {
+            f"{i + 1:05d}": {"hand_pose": t.clone(), "hand_trans": x.clone()}
+            for i, (t, x) in enumerate(zip(theta, trans, strict=True))
+        }
+        (folder / f"{side}_hand.pkl").write_bytes(pickle.dumps(frames, protocol=4))
+
+
+def _write_lists(folder: Path, sequences) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    lists = {
+        "v1_overall_data_sequences.txt": [_line(shoot) for shoot in sequences],
+        "v1_egocentric_data_available_sequences.txt": [_line(shoot) for shoot in sequences],
+        "v1_marker_removed_data_available_sequences.txt": [_line(shoot) for shoot in sequences if shoot.marker_removed],
+        "v1_overall_data_train_test_split.txt": [f"{shoot.key},{shoot.split}" for shoot in sequences],
+    }
+    for name, lines in lists.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines))
+
+
+def _line(shoot: Shoot) -> str:
+    return f"{triplet_folder(shoot.triplet)} {shoot.key}"
