@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hoibench.datasets.base import ClipEntry, Manifest
+from hoibench.datasets.releases import Release
 from hoibench.plugins import UnknownName
 
-SCHEMA = "hoibench-splits/1"
 SHIPPED = Path(__file__).parents[2] / "splits"
 """Beside hoibench, in a checkout and when installed; by its name alone, a folder ``splits`` where the user stands could be found first."""
 
@@ -25,7 +25,7 @@ class Line:
     Attributes:
         entry: the clip.
         source: serial of the camera outside ``entry.serials`` that video-to-video methods may see, or None.
-        recipe: what a generated data set makes the clip from.
+        recipe: what the data set makes the clip from: a generated one all that it takes, TACO the crop and which videos.
     """
 
     entry: ClipEntry
@@ -93,12 +93,12 @@ class Splits:
     def __init__(self, name: str, root: Traversable | None = None) -> None:
         self.name = name
         self._folder = (root or SHIPPED) / name
-        self._table = _read_manifest(self._folder)
+        self.release = _read_release(self._folder)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Part names, then the aliases of parts."""
-        return (*self._table["files"], *self._table["aliases"])
+        return (*self.release.files, *self.release.aliases)
 
     def manifest(self, part: str) -> Manifest:
         """The clips of a part or of an alias of one.
@@ -109,14 +109,14 @@ class Splits:
         """
         part = self._resolve(part)
         entries = tuple(line.entry for line in self.lines(part))
-        return Manifest(f"{self.name}/{part}", self._table["files"][part][:12], entries)
+        return Manifest(f"{self.name}/{part}", self.release.files[part][:12], entries)
 
     def lines(self, part: str) -> tuple[Line, ...]:
         """The lines of a part, sorted by id; errors as ``manifest``."""
         part = self._resolve(part)
         item = self._folder / f"{part}.jsonl"
         data = item.read_bytes()
-        found, recorded = hashlib.sha256(data).hexdigest(), self._table["files"][part]
+        found, recorded = hashlib.sha256(data).hexdigest(), self.release.files[part]
         if found != recorded:
             raise ValueError(
                 f"{item} has sha256 {found[:12]}..., released was {recorded[:12]}...: install hoibench again"
@@ -124,10 +124,10 @@ class Splits:
         return parse_lines(data, str(item))
 
     def _resolve(self, part: str) -> str:
-        name = self._table["aliases"].get(part, part)
-        if name not in self._table["files"]:
+        name = self.release.aliases.get(part, part)
+        if name not in self.release.files:
             raise UnknownName(f"split of {self.name}", part, self.parts)
-        return str(name)
+        return name
 
 
 def shipped_splits() -> list[Splits]:
@@ -154,16 +154,13 @@ def parse_lines(data: bytes, where: str) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def format_lines(lines: tuple[Line, ...]) -> bytes:
-    """The JSONL file of some lines."""
-    return "".join(json.dumps(line.to_json()) + "\n" for line in lines).encode()
+def format_lines(lines: tuple[Line, ...], separators: tuple[str, str] = (",", ":")) -> bytes:
+    """The JSONL file of some lines; ``separators`` between items and after keys."""
+    return "".join(json.dumps(line.to_json(), separators=separators) + "\n" for line in lines).encode()
 
 
-def _read_manifest(folder: Traversable) -> dict[str, Any]:
+def _read_release(folder: Traversable) -> Release:
     item = folder / "manifest.json"
     if not item.is_file():
         raise FileNotFoundError(f"{item} is missing: install hoibench with its splits")
-    table = json.loads(item.read_text(encoding="utf-8"))
-    if table.get("schema") != SCHEMA:
-        raise ValueError(f"{item} has schema {table.get('schema')!r}, this hoibench reads {SCHEMA!r}")
-    return dict(table)
+    return Release.from_bytes(item.read_bytes(), str(item))

@@ -29,7 +29,8 @@ LINES = st.builds(
 @given(st.lists(LINES, max_size=4, unique_by=lambda line: line.entry.id))
 def test_lines_come_back_as_they_were_written(lines):
     ordered = tuple(sorted(lines, key=lambda line: line.entry.id))
-    assert parse_lines(format_lines(ordered), "x") == ordered
+    for separators in ((",", ":"), (", ", ": ")):
+        assert parse_lines(format_lines(ordered, separators), "x") == ordered
 
 
 GOOD = Line(ClipEntry("a", ("t", "act", "o"), ("001", "002"), ("1", "2", "3")), "4", {"seed": 1}).to_json()
@@ -70,6 +71,18 @@ def test_a_changed_file_is_refused(tmp_path):
     assert len(splits.manifest("val").entries) == 24
     with pytest.raises(ValueError, match=r"demo\.jsonl has sha256"):
         splits.manifest("demo")
+
+
+@given(st.integers(0), st.integers(1, 255))
+def test_one_changed_byte_anywhere_is_refused(tmp_path_factory, place, change):
+    root = tmp_path_factory.mktemp("splits")
+    shutil.copytree(SHIPPED / "taco-syncmv4d@1", root / "x@1")
+    part = root / "x@1" / "test_unseen.jsonl"
+    data = bytearray(part.read_bytes())
+    data[place % len(data)] ^= change
+    part.write_bytes(data)
+    with pytest.raises(ValueError, match=r"test_unseen\.jsonl has sha256"):
+        Splits("x@1", root).lines("test_unseen")
 
 
 def test_a_schema_of_another_time_is_refused(tmp_path):

@@ -1,12 +1,15 @@
 import hashlib
 import itertools
+import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from hoibench.clip import CLUSTERS
 from hoibench.datasets.manifests import SHIPPED, Splits
+from hoibench.datasets.releases import Release
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.synthetic.dates import dates
 from hoibench.datasets.taco.rig import rig
@@ -25,22 +28,77 @@ def parts(splits):
     return {part: splits.lines(part) for part in splits.parts}
 
 
-def test_the_shipped_files_are_those_that_are_made_again():
-    for name, folder in make.releases().items():
-        for file, content in folder.items():
-            assert (SHIPPED / name / file).read_bytes() == content, f"{name}/{file}"
+def differing(folders):
+    return [
+        f"{name}/{file}"
+        for name, made in folders.items()
+        for file, content in made.items()
+        if (SHIPPED / name / file).read_bytes() != content
+    ]
 
 
-def test_check_says_that_nothing_differs():
-    done = subprocess.run([sys.executable, "-m", "splits.make", "--check"], capture_output=True, text=True)
+def test_the_shipped_synthetic_files_are_those_that_are_made_again():
+    assert differing(make.synthetic_folders()) == []
+
+
+@pytest.mark.field
+def test_the_shipped_taco_files_are_those_that_the_official_lists_give(field_data):
+    folders = make.taco_folders(field_data / "taco")
+    assert len(folders) == 7
+    assert make.check(folders) == 0
+    assert [name for name in differing(folders) if not name.endswith("manifest.json")] == []
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "splits.make", *arguments],
+        capture_output=True,
+        text=True,
+        env={**{k: v for k, v in os.environ.items() if k != "HOIBENCH_FIELD_DATA"}, **environment},
+    )
+
+
+def test_without_the_lists_check_covers_what_is_generated_and_says_what_is_not():
+    done = run("--check")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("same") == 12
+    assert "TACO's splits are left as they are: give --lists" in done.stderr
 
 
-def test_check_fails_on_a_difference(monkeypatch):
-    monkeypatch.setattr(make, "releases", lambda: {"synthetic@1": {"val.jsonl": b""}})
-    monkeypatch.setattr(sys, "argv", ["make", "--check"])
-    assert make.main() == 1
+@pytest.mark.field
+def test_with_the_lists_check_covers_every_shipped_file(field_data):
+    shipped = list(SHIPPED.glob("*@*/*"))
+    for done in (
+        run("--check", HOIBENCH_FIELD_DATA=str(field_data)),
+        run("--check", "--lists", str(field_data / "taco")),
+    ):
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("same") == len(shipped) == 12 + 5 * 4 + 2 * 6
+
+
+def test_lists_that_are_not_there_are_an_error(tmp_path):
+    done = run("--check", "--lists", str(tmp_path))
+    assert done.returncode == 2
+    assert "v1_overall_data_sequences.txt is missing: download data_lists/" in done.stderr
+
+
+def test_check_fails_on_a_difference(tmp_path, monkeypatch):
+    monkeypatch.setattr(make, "SHIPPED", tmp_path)
+    folders = {"x@1": make.pack({"val": ()}, Release("me", None, {}))}
+    assert make.check(folders) == 1
+    assert make.write(folders) == 0
+    assert make.check(folders) == 0
+    (tmp_path / "x@1" / "val.jsonl").write_text("{}")
+    assert make.check(folders) == 1
+
+
+def test_only_the_versions_of_packages_may_be_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(make, "SHIPPED", tmp_path)
+    release = Release("me", 1, {}, made_with={"scikit-learn": "1.9.1"})
+    make.write({"x@1": make.pack({"val": ()}, release)})
+    later = replace(release, made_with={"scikit-learn": "99"})
+    assert make.check({"x@1": make.pack({"val": ()}, later)}) == 0
+    assert make.check({"x@1": make.pack({"val": ()}, replace(later, seed=2))}) == 1
 
 
 def test_sizes_and_ids(splits, parts):

@@ -1,0 +1,107 @@
+"""The official sequence lists of TACO, as leolyliu/TACO-Instructions keeps them in data_lists/."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from hoibench.datasets.taco.layout import Triplet, parse_triplet
+
+OVERALL = "v1_overall_data_sequences.txt"
+MARKER_REMOVED = "v1_marker_removed_data_available_sequences.txt"
+OFFICIAL_PARTS = "v1_overall_data_train_test_split.txt"
+FILES = (OVERALL, MARKER_REMOVED, OFFICIAL_PARTS)
+
+PARTS = ("train", "test_1", "test_2", "test_3", "test_4")
+"""What the official split calls its parts; the paper's test sets S1 to S4 are the last four."""
+
+_Value = TypeVar("_Value")
+_SEQUENCE = re.compile(r"(\(.+\)) (\d{8}_\d{3})")
+_PART = re.compile(r"(\d{8}_\d{3}),(.+)")
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What the lists say of TACO's sequences, each known by its key YYYYMMDD_NNN.
+
+    Attributes:
+        triplets: key -> (tool, action, target), of every sequence.
+        marker_removed: keys whose videos exist with the markers removed.
+        parts: key -> part of the official split, of every sequence.
+    """
+
+    triplets: Mapping[str, Triplet]
+    marker_removed: frozenset[str]
+    parts: Mapping[str, str]
+
+
+def read_lists(folder: Path) -> Lists:
+    """The lists in a folder.
+
+    Raises:
+        FileNotFoundError: a list is missing; names it.
+        ValueError: a line is broken, a key comes twice, or the lists disagree; names file, line and key.
+    """
+    triplets = read_sequences(folder / OVERALL)
+    marker_removed = read_sequences(folder / MARKER_REMOVED)
+    parts = read_parts(folder / OFFICIAL_PARTS)
+    for key, triplet in marker_removed.items():
+        if triplets.get(key) != triplet:
+            raise ValueError(f"{folder / MARKER_REMOVED} has {key} as {triplet}, {OVERALL} as {triplets.get(key)}")
+    if odd := sorted(triplets.keys() ^ parts.keys()):
+        raise ValueError(f"only one of {OVERALL} and {OFFICIAL_PARTS} in {folder} has {odd[0]} ({len(odd)} such keys)")
+    return Lists(triplets, frozenset(marker_removed), parts)
+
+
+def read_sequences(path: Path) -> dict[str, Triplet]:
+    """Key -> (tool, action, target), in the order of a list whose lines are ``(action, tool, target) YYYYMMDD_NNN``; errors as ``read_lists``."""
+    return _by_key(path, (_sequence(where, line) for where, line in _lines(path)))
+
+
+def read_parts(path: Path) -> dict[str, str]:
+    """Key -> part, in the order of a list whose lines are ``YYYYMMDD_NNN,part``; errors as ``read_lists``."""
+    return _by_key(path, (_part(where, line) for where, line in _lines(path)))
+
+
+def _sequence(where: str, line: str) -> tuple[str, Triplet]:
+    match = _SEQUENCE.fullmatch(line)
+    if match is None:
+        raise ValueError(f"{where} is {line!r}, expected (action, tool, target) YYYYMMDD_NNN")
+    try:
+        return match[2], parse_triplet(match[1])
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _part(where: str, line: str) -> tuple[str, str]:
+    match = _PART.fullmatch(line)
+    if match is None or match[2] not in PARTS:
+        raise ValueError(f"{where} is {line!r}, expected YYYYMMDD_NNN, a comma and one of {', '.join(PARTS)}")
+    return match[1], match[2]
+
+
+def _by_key(path: Path, items: Iterable[tuple[str, _Value]]) -> dict[str, _Value]:
+    found: dict[str, _Value] = {}
+    for key, value in items:
+        if key in found:
+            raise ValueError(f"{path} has {key} twice: keys are unique across TACO")
+        found[key] = value
+    if not found:
+        raise ValueError(f"{path} is empty: download it again")
+    return found
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """(where, text) of each line that holds anything."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: download data_lists/ of leolyliu/TACO-Instructions")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text ({error}): download it again") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield f"{path}, line {number}", line.strip()

@@ -1,0 +1,25 @@
+"""Which cameras see a TACO sequence in the shipped splits: a matter of its key alone, so that it is the same in all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from hoibench.clip import CLUSTERS
+from hoibench.datasets.taco.rig import rig
+
+
+def choose_cameras(key: str) -> tuple[tuple[str, ...], str]:
+    """Serials to score, one of each cluster in the order of ``CLUSTERS``, and the source: one of the nine others."""
+    cameras = rig().cameras
+    serials = tuple(
+        _draw(f"{key}/{cluster}", (serial for serial in cameras if cameras[serial].cluster == cluster))
+        for cluster in CLUSTERS
+    )
+    return serials, _draw(f"{key}/source", (serial for serial in cameras if serial not in serials))
+
+
+def _draw(name: str, choices: Iterable[str]) -> str:
+    ordered = sorted(choices)
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return ordered[number % len(ordered)]

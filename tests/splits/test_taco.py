@@ -1,0 +1,197 @@
+import hashlib
+import itertools
+from collections import Counter
+
+import pytest
+
+from hoibench.clip import CLUSTERS
+from hoibench.datasets.manifests import SHIPPED, Splits, parse_lines
+from hoibench.datasets.taco.lists import read_lists
+from hoibench.datasets.taco.rig import rig
+
+COUNTS = {
+    "taco-syncmv4d@1": {"train": 2009, "val": 224, "test_unseen": 84},
+    "taco-syncmv4d-frame0@1": {"train": 2009, "val": 224, "test_unseen": 84},
+    "taco-syncmv4d-marker-removed@1": {"train": 1836, "val": 206, "test_unseen": 78},
+    "taco-disentangled@1": {"train": 1864, "val": 208, "test_unseen": 158 + 87},
+    "taco-disentangled-marker-removed@1": {"train": 1698, "val": 192, "test_unseen": 230},
+    "taco-official@1": {"train": 953, "test_1": 225, "test_2": 234, "test_3": 354, "test_4": 551},
+    "taco-official-marker-removed@1": {"train": 840, "test_1": 215, "test_2": 221, "test_3": 331, "test_4": 513},
+}
+HELD_OUT = {"taco-syncmv4d@1": ("hammer", "measure", 23, 61), "taco-disentangled@1": ("eraser", "stir", 158, 87)}
+VARIANTS = [
+    ("taco-syncmv4d@1", "taco-syncmv4d-marker-removed@1"),
+    ("taco-syncmv4d@1", "taco-syncmv4d-frame0@1"),
+    ("taco-disentangled@1", "taco-disentangled-marker-removed@1"),
+    ("taco-official@1", "taco-official-marker-removed@1"),
+]
+
+
+@pytest.fixture(scope="module")
+def lines():
+    """Split -> part -> lines, each read once."""
+    return {name: {part: Splits(name).lines(part) for part in parts} for name, parts in COUNTS.items()}
+
+
+def places(parts):
+    return {line.entry.id: part for part, lines in parts.items() for line in lines}
+
+
+def test_these_are_all_the_taco_splits_that_are_shipped():
+    assert {path.name for path in SHIPPED.glob("taco*@*")} == COUNTS.keys()
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_counts(name, lines):
+    assert {part: len(found) for part, found in lines[name].items()} == COUNTS[name]
+    assert Splits(name).release.counts == COUNTS[name]
+    total = 2120 if "marker-removed" in name else 2317
+    assert len(places(lines[name])) == sum(COUNTS[name].values()) == total, "a sequence is in two parts"
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_every_files_hash_is_the_recorded_one_and_no_file_is_beside_them(name):
+    release = Splits(name).release
+    found = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in (SHIPPED / name).glob("*.jsonl")}
+    assert found == release.files
+    assert {path.name for path in (SHIPPED / name).iterdir()} == {"manifest.json", *(f"{p}.jsonl" for p in found)}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_files_are_sorted_and_compact(name):
+    for path in (SHIPPED / name).glob("*.jsonl"):
+        data = path.read_bytes()
+        ids = [line.entry.id for line in parse_lines(data, path.name)]
+        assert ids == sorted(set(ids))
+        assert b'": ' not in data
+
+
+def test_aliases():
+    for name in COUNTS:
+        aliases = Splits(name).release.aliases
+        assert aliases == (
+            {"S1": "test_1", "S2": "test_2", "S3": "test_3", "S4": "test_4"}
+            if "official" in name
+            else {"test": "test_unseen"}
+        )
+    assert Splits("taco-official@1").manifest("S3") == Splits("taco-official@1").manifest("test_3")
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_what_is_held_out_is_tagged_and_nowhere_else(name, lines):
+    tool, action, with_tool, with_action = HELD_OUT[name]
+    unseen = lines[name]["test_unseen"]
+    assert Counter(line.entry.tags for line in unseen) == {
+        ("unseen_object",): with_tool,
+        ("unseen_action",): with_action,
+    }
+    for line in unseen:
+        assert (line.entry.triplet[0] == tool) == ("unseen_object" in line.entry.tags)
+        assert (line.entry.triplet[1] == action) == ("unseen_action" in line.entry.tags)
+    for line in (*lines[name]["train"], *lines[name]["val"]):
+        assert line.entry.triplet[0] != tool
+        assert line.entry.triplet[1] != action
+        assert line.entry.tags == ()
+
+
+def test_the_disentangled_split_alone_separates_the_object_from_the_action(lines):
+    """Held-out tools' actions, and held-out actions' tools, are known from train; in the paper's split neither is."""
+    for name, separated in (("taco-disentangled@1", True), ("taco-syncmv4d@1", False)):
+        known = lines[name]["train"]
+        tools = {line.entry.triplet[0] for line in known}
+        actions = {line.entry.triplet[1] for line in known}
+        for line in lines[name]["test_unseen"]:
+            tool, action, _ = line.entry.triplet
+            partner = action in actions if line.entry.tags == ("unseen_object",) else tool in tools
+            assert partner == separated
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_each_triplet_of_at_least_ten_is_in_train_and_in_val(name, lines):
+    counts = {part: Counter(line.entry.triplet for line in lines[name][part]) for part in ("train", "val")}
+    both = counts["train"] + counts["val"]
+    common = [triplet for triplet, count in both.items() if count >= 10]
+    assert len(common) > 80
+    for triplet in common:
+        assert abs(counts["val"][triplet] - both[triplet] / 10) < 1
+        assert counts["train"][triplet] >= 9
+        assert counts["val"][triplet] >= 1
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_variants_keep_every_sequence_in_its_part_and_its_cameras(name, variant, lines):
+    whole = {part: {line.entry.id: line for line in found} for part, found in lines[name].items()}
+    recipes = set()
+    for part, found in lines[variant].items():
+        for line in found:
+            same = whole[part][line.entry.id]
+            assert line.entry == same.entry
+            assert line.source == same.source
+            recipes.add((tuple(same.recipe.items()), tuple(line.recipe.items())))
+        assert Splits(name).manifest(part).split_id != Splits(variant).manifest(part).split_id
+    [(one, other)] = recipes
+    assert one == (("crop", "clip"), ("video", "raw"))
+    assert other == (
+        (("crop", "frame0"), ("video", "raw"))
+        if "frame0" in variant
+        else (("crop", "clip"), ("video", "marker-removed"))
+    )
+
+
+def test_a_sequence_is_seen_by_the_same_cameras_in_all_splits(lines):
+    cameras = {}
+    for line in itertools.chain(*(found for parts in lines.values() for found in parts.values())):
+        assert cameras.setdefault(line.entry.id, (line.entry.serials, line.source)) == (line.entry.serials, line.source)
+        assert tuple(rig().cluster(serial) for serial in line.entry.serials) == CLUSTERS
+        assert line.source in rig().cameras
+        assert line.source not in line.entry.serials
+        assert line.entry.start == 0
+        assert line.entry.instances is None
+    assert len(cameras) == 2317
+
+
+def test_every_tag_and_recipe_is_explained(lines):
+    for name, parts in lines.items():
+        release = Splits(name).release
+        found = list(itertools.chain(*parts.values()))
+        assert {tag for line in found for tag in line.entry.tags} == release.tags.keys()
+        for field, value in found[0].recipe.items():
+            assert release.recipe[field].startswith(f"{value}: ")
+        assert "CC BY 4.0" in release.credit
+        assert ("scikit-learn" in release.made_with) == ("official" not in name)
+    assert Splits("taco-syncmv4d@1").release.tags["unseen_object"] == "tool hammer is held out (SyncMV4D, section 4.1)"
+
+
+def test_official_tags_are_those_of_the_part(lines):
+    tags = {part: {line.entry.tags for line in found} for part, found in lines["taco-official@1"].items()}
+    assert tags == {
+        "train": {()},
+        "test_1": {()},
+        "test_2": {("geometry",)},
+        "test_3": {("interaction",)},
+        "test_4": {("compound",)},
+    }
+
+
+@pytest.mark.field
+def test_the_lists_count_the_same(field_data, lines):
+    lists = read_lists(field_data / "taco")
+    assert len(lists.triplets) == 2317
+    assert len(set(lists.triplets.values())) == 151
+    assert Counter(lists.parts.values()) == COUNTS["taco-official@1"]
+    assert places(lines["taco-official@1"]) == lists.parts
+    assert Counter(lists.parts[key] for key in lists.marker_removed) == COUNTS["taco-official-marker-removed@1"]
+    for name, (tool, action, with_tool, with_action) in HELD_OUT.items():
+        tools = {key for key, triplet in lists.triplets.items() if triplet[0] == tool}
+        actions = {key for key, triplet in lists.triplets.items() if triplet[1] == action}
+        assert (len(tools), len(actions), len(tools & actions)) == (with_tool, with_action, 0)
+        assert {line.entry.id for line in lines[name]["test_unseen"]} == tools | actions
+    for name, parts in lines.items():
+        wanted = lists.marker_removed if "marker-removed" in name else lists.triplets.keys()
+        assert places(parts).keys() == wanted
+        for found in parts.values():
+            assert all(line.entry.triplet == lists.triplets[line.entry.id] for line in found)
+        recorded = Splits(name).release.made_from
+        assert {
+            file: hashlib.sha256((field_data / "taco" / file).read_bytes()).hexdigest() for file in recorded
+        } == recorded
