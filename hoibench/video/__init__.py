@@ -2,7 +2,9 @@
 
 from hoibench.video.decoding import decode
 from hoibench.video.encoding import encode
+from hoibench.video.extract import extract
 from hoibench.video.info import VideoError, VideoInfo, probe
 from hoibench.video.sampling import crop, resize, retime_indices
+from hoibench.video.scaling import Box
 
-__all__ = ["VideoError", "VideoInfo", "crop", "decode", "encode", "probe", "resize", "retime_indices"]
+__all__ = ["Box", "VideoError", "VideoInfo", "crop", "decode", "encode", "extract", "probe", "resize", "retime_indices"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,8 +35,8 @@ def decode(path: Path, frames: Sequence[int] | None = None) -> Array:
     slots: dict[int, list[int]] = {}
     for slot, index in enumerate(wanted):
         slots.setdefault(index, []).append(slot)
-    for index, rgb in _read(path, info, slots):
-        video[slots[index]] = rgb
+    for index, frame in read_frames(path, info, slots):
+        video[slots[index]] = frame.to_ndarray(format="rgb24")
     return video
 
 
@@ -51,8 +52,12 @@ def _check_request(path: Path, info: VideoInfo, wanted: Sequence[int]) -> None:
         )
 
 
-def _read(path: Path, info: VideoInfo, wanted: Collection[int]) -> Iterator[tuple[int, Array]]:
-    """Yield (index, (H, W, 3) uint8) of the wanted frames, in order; the rest is decoded but not converted."""
+def read_frames(path: Path, info: VideoInfo, wanted: Collection[int]) -> Iterator[tuple[int, Any]]:
+    """Yield (index, PyAV frame) of the wanted frames, in order, up to the last of them; ``info`` is what ``probe`` said of the file.
+
+    Raises:
+        VideoError: the file ends before the last wanted frame, or a frame is damaged or of another size than the header says.
+    """
     if not wanted:
         return
     last = max(wanted)
@@ -69,7 +74,7 @@ def _read(path: Path, info: VideoInfo, wanted: Collection[int]) -> Iterator[tupl
                     "encode it again with one size"
                 )
             if index in wanted:
-                yield index, frame.to_ndarray(format="rgb24")
+                yield index, frame
             if index == last:
                 return
     raise truncated(path, index + 1, info.frames)

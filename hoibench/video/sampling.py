@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import av
 import numpy as np
-from PIL import Image
 
 from hoibench.clip import Array, check_shape
+from hoibench.video.scaling import Scaler
 
 
 def crop(frames: Array, box: tuple[int, int, int, int]) -> Array:
@@ -26,7 +27,7 @@ def crop(frames: Array, box: tuple[int, int, int, int]) -> Array:
 
 
 def resize(frames: Array, size: tuple[int, int]) -> Array:
-    """Resize (N, H, W, 3) uint8 frames to ``size`` = (H', W') with Pillow's bicubic filter (a = -0.5).
+    """Resize (N, H, W, 3) uint8 frames to ``size`` = (H', W') with a bicubic filter (a = -0.5), by FFmpeg's swscale.
 
     When shrinking, the filter's support grows with the factor, so nothing aliases.  Pixel areas are aligned, as in
     ``geometry.resize_intrinsics``.
@@ -43,8 +44,9 @@ def resize(frames: Array, size: tuple[int, int]) -> Array:
     if frames.shape[1:3] == (height, width):
         return frames.copy()
     resized = np.empty((len(frames), height, width, 3), dtype=np.uint8)
+    scaler = Scaler(size)
     for source, target in zip(frames, resized, strict=True):
-        target[...] = np.asarray(Image.fromarray(source).resize((width, height), Image.Resampling.BICUBIC))
+        target[...] = scaler(av.VideoFrame.from_ndarray(np.ascontiguousarray(source), format="rgb24"))
     return resized
 
 

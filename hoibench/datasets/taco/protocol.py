@@ -1,0 +1,77 @@
+"""Protocol "taco": the grid that every clip of TACO lies on, and how a split's line says that its clip is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from hoibench.datasets.taco.layout import MARKER_REMOVED, RGB
+
+FRAMES = 49
+FPS = 8.0
+SIZE = (480, 704)
+"""(H, W), pixels."""
+POINTS = 1600
+"""K."""
+
+CropRule = Literal["clip", "frame0"]
+Video = Literal["raw", "marker-removed"]
+MODALITIES: dict[Video, str] = {"raw": RGB, "marker-removed": MARKER_REMOVED}
+"""The top folder that each kind of video is in."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a clip is made: the rule that its views are cropped by, and which of TACO's videos they show."""
+
+    crop: CropRule
+    video: Video
+
+    @property
+    def name(self) -> str:
+        """CROP-VIDEO, for folders."""
+        return f"{self.crop}-{self.video}"
+
+    @classmethod
+    def parse(cls, table: Mapping[str, Any]) -> Recipe:
+        """The recipe of a split's line.
+
+        Raises:
+            ValueError: a key is missing or unknown, or a value is not one of those that are known; lists them.
+        """
+        known = {"crop": get_args(CropRule), "video": get_args(Video)}
+        if set(table) != set(known):
+            raise ValueError(f"a recipe has the keys crop and video, not {sorted(table)}")
+        for key, values in known.items():
+            if table[key] not in values:
+                raise ValueError(f"recipe: {key} is {table[key]!r}, expected one of {', '.join(values)}")
+        return cls(**table)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which source frame each of the clip's frames is, and how many of them the recording reaches: the rest repeat its last frame."""
+
+    indices: tuple[int, ...]
+    valid: int
+
+    @property
+    def recorded(self) -> tuple[int, ...]:
+        """The source frames of the valid part."""
+        return self.indices[: self.valid]
+
+
+def window(frames: int, fps: float) -> Window:
+    """The clip's window in a recording of N ``frames`` at ``fps``: frame i is floor(i * fps / 8 + 0.5), at most N - 1.
+
+    Raises:
+        ValueError: there are no frames, or the rate is no positive number.
+    """
+    if frames < 1 or not (math.isfinite(fps) and fps > 0):
+        raise ValueError(f"a recording of {frames} frames at {fps} fps has no clip in it")
+    wanted = np.floor(np.arange(FRAMES) * (fps / FPS) + 0.5).astype(int)
+    return Window(tuple(np.minimum(wanted, frames - 1).tolist()), int((wanted < frames).sum()))
