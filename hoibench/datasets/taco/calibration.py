@@ -13,6 +13,11 @@ import numpy as np
 from hoibench.clip import Array, Camera
 from hoibench.geometry import is_rigid
 
+_NEAR_MIDDLE = (0.3, 0.7)
+"""Where a principal point lies, as a share of the image's side; those of TACO's 12 cameras lie between 0.37 and 0.64."""
+_RESOLUTIONS = ((4096, 3000), (2048, 1500), (1024, 750), (512, 376))
+"""(width, height) that copies of TACO are known in."""
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -39,7 +44,8 @@ def read_calibration(path: Path) -> dict[str, Calibration]:
 
     Raises:
         FileNotFoundError: the file is missing.
-        ValueError: the file is not JSON, or a camera's entry is incomplete, not finite or no rotation; names file, serial and value.
+        ValueError: the file is not JSON, or a camera's entry is incomplete, not finite, no rotation or for images of another size than its
+            imgSize; names file, serial and value.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download Allocentric_Camera_Parameters.zip")
@@ -62,9 +68,27 @@ def _read_camera(where: str, entry: Mapping[str, Any]) -> Calibration:
     width, height = (int(n) for n in _array(where, "imgSize", entry["imgSize"], (2,)))
     if width <= 0 or height <= 0:
         raise ValueError(f"{where}: imgSize is {entry['imgSize']}, expected [width, height] in pixels")
+    if not (K[0, 0] > 0.0 and K[1, 1] > 0.0) or not np.array_equal(K[2], [0.0, 0.0, 1.0]):
+        raise ValueError(f"{where}: K is {entry['K']}, expected positive focal lengths and a last row 0, 0, 1")
+    _check_resolution(where, K, width, height)
     if not is_rigid(R):
         raise ValueError(f"{where}: R is no rotation: {entry['R']}")
     return Calibration(K, R, t, (height, width))
+
+
+def _check_resolution(where: str, K: Array, width: int, height: int) -> None:
+    """Raise ValueError unless the principal point lies near the middle of the image."""
+    centre = K[:2, 2]
+    share = centre / [width, height]
+    low, high = _NEAR_MIDDLE
+    if (share >= low).all() and (share <= high).all():
+        return
+    fits = [size for size in _RESOLUTIONS if all(low <= c / n <= high for c, n in zip(centre, size, strict=True))]
+    sizes = " or ".join(f"{w}x{h}" for w, h in fits) or f"about {2 * centre[0]:.0f}x{2 * centre[1]:.0f}"
+    raise ValueError(
+        f"{where}: K is of another resolution: its principal point ({centre[0]:.1f}, {centre[1]:.1f}) is far from the middle of imgSize "
+        f"{width}x{height}, it would fit {sizes}: unpack Allocentric_Camera_Parameters.zip of the same copy as the videos"
+    )
 
 
 def _array(where: str, name: str, value: Any, shape: tuple[int, ...]) -> Array:

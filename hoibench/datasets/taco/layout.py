@@ -10,16 +10,22 @@ from pathlib import Path
 RGB = "Allocentric_RGB_Videos"
 MARKER_REMOVED = "Marker_Removed_Allocentric_RGB_Videos"
 CAMERAS = "Allocentric_Camera_Parameters"
+EGO_RGB = "Egocentric_RGB_Videos"
+EGO_CAMERAS = "Egocentric_Camera_Parameters"
 HANDS = "Hand_Poses"
 POSES = "Object_Poses"
 MODELS = ("Object_Models", "object_models_released")
 """The README's name, and the one inside the released zip."""
 
+INFO_FILE = "taco_info.csv"
+"""At the root of a mirror's tree: a table of its sequences."""
 HAND_MODEL_FILE = "hand_model.txt"
 """At the root of a tree whose hands are not MANO's: the name of the model that they are posed for."""
 
-_KEY = re.compile(r"\d{8}_\d{3}")
+KEY = re.compile(r"\d{8}_\d{3}")
+"""YYYYMMDD_NNN, the name of a sequence's folder; unique over the whole data set."""
 _TRIPLET = re.compile(r"\((.+), (.+), (.+)\)")
+_SERIAL = re.compile(r"\d+")
 
 Triplet = tuple[str, str, str]
 
@@ -43,6 +49,49 @@ def parse_triplet(folder: str) -> Triplet:
     return tool, action, target
 
 
+def modality_folders(root: Path, modality: str) -> tuple[Path, ...]:
+    """The folders of a modality that are there: ROOT/M, and ROOT/M/M where a zip was unpacked into a folder of its own name."""
+    outer = root / modality
+    return tuple(folder for folder in (outer, outer / modality) if folder.is_dir())
+
+
+def discover(root: Path, modality: str) -> dict[str, Sequence]:
+    """Key -> sequence, of every sequence that has a folder under a modality; what is not named like one is passed over."""
+    found = {}
+    for top in modality_folders(root, modality):
+        for folder in sorted(top.glob("(*)/*")):
+            if KEY.fullmatch(folder.name) and _TRIPLET.fullmatch(folder.parent.name) and folder.is_dir():
+                found[folder.name] = Sequence(root, parse_triplet(folder.parent.name), folder.name)
+    return found
+
+
+def find_model(root: Path, object_id: str) -> Path:
+    """The mesh of an object, in centimetres, under either name of the models' folder or under one inside the other.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    first, second = MODELS
+    for folder in (first, second, f"{first}/{second}", f"{first}/{first}", f"{second}/{second}"):
+        path = root / folder / f"{object_id}_cm.obj"
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"{root / first / f'{object_id}_cm.obj'} is missing: {how_to_get(root, first)}")
+
+
+def read_hand_model(root: Path) -> str:
+    """The model that a tree's hands are posed for: ``mano`` unless hand_model.txt names another."""
+    marker = root / HAND_MODEL_FILE
+    return marker.read_text(encoding="utf-8").strip() if marker.is_file() else "mano"
+
+
+def how_to_get(root: Path, zip_name: str) -> str:
+    """The words for what to do about a missing zip: unpack it where it lies, or download it."""
+    name = f"{zip_name}.zip"
+    lying = next((path for path in (root / name, root / Path(zip_name).name / name) if path.is_file()), None)
+    return f"download {name}" if lying is None else f"unpack {lying}"
+
+
 @dataclass(frozen=True)
 class Sequence:
     """One recording, ``key`` = YYYYMMDD_NNN, in the tree at ``root``."""
@@ -52,17 +101,24 @@ class Sequence:
     key: str
 
     def folder(self, modality: str) -> Path:
-        """The sequence's folder under a top folder such as ``Hand_Poses``."""
-        return self.root / modality / triplet_folder(self.triplet) / self.key
+        """The sequence's folder under a top folder such as ``Hand_Poses``, there or not."""
+        within = Path(triplet_folder(self.triplet)) / self.key
+        there = (top / within for top in modality_folders(self.root, modality) if (top / within).is_dir())
+        return next(there, self.root / modality / within)
 
     @property
     def calibration(self) -> Path:
         """calibration.json of the allocentric cameras."""
         return self.folder(CAMERAS) / "calibration.json"
 
+    @property
+    def ego_video(self) -> Path:
+        """The video of the helmet's camera."""
+        return self.folder(EGO_RGB) / "color.mp4"
+
     def videos(self, modality: str = RGB) -> dict[str, Path]:
         """Serial -> video of each allocentric camera that is there."""
-        return {path.stem: path for path in sorted(self.folder(modality).glob("*.mp4"))}
+        return {path.stem: path for path in sorted(self.folder(modality).glob("*.mp4")) if _SERIAL.fullmatch(path.stem)}
 
     def video(self, serial: str, modality: str = RGB) -> Path:
         """The video of one camera.
@@ -73,7 +129,8 @@ class Sequence:
         path = self.folder(modality) / f"{serial}.mp4"
         if not path.is_file():
             there = ", ".join(self.videos(modality)) or "none"
-            raise FileNotFoundError(f"{path} is missing (cameras there: {there}): download {modality}/{serial}.zip")
+            fix = how_to_get(self.root, f"{modality}/{serial}")
+            raise FileNotFoundError(f"{path} is missing (cameras there: {there}): {fix}")
         return path
 
     def object_pose(self, role: str) -> tuple[str, Path]:
@@ -81,15 +138,20 @@ class Sequence:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: there are several.
+            ValueError: there are several, or its id is not of three digits.
         """
         folder = self.folder(POSES)
         found = sorted(folder.glob(f"{role}_*.npy"))
         if not found:
-            raise FileNotFoundError(f"{folder} holds no {role}_<id>.npy: download Object_Poses.zip")
+            raise FileNotFoundError(f"{folder} holds no {role}_<id>.npy: {how_to_get(self.root, POSES)}")
         if len(found) > 1:
             raise ValueError(f"{folder} holds {len(found)} files {role}_<id>.npy, expected one")
-        return found[0].stem.partition("_")[2], found[0]
+        object_id = found[0].stem.partition("_")[2]
+        if not re.fullmatch(r"\d{3}", object_id):
+            raise ValueError(
+                f"{found[0]} names object {object_id!r}, expected an id of three digits: unpack {POSES}.zip"
+            )
+        return object_id, found[0]
 
 
 @dataclass(frozen=True)
@@ -102,16 +164,15 @@ class Tree:
         if not self.root.is_dir():
             raise FileNotFoundError(f"{self.root} is no folder: give the one that holds {POSES}, {HANDS}, {RGB}, ...")
         if not (self.root / POSES).is_dir():
-            raise FileNotFoundError(f"{self.root} holds no {POSES}: give the folder that TACO's zips were unpacked in")
+            raise FileNotFoundError(
+                f"{self.root} holds no {POSES}: give the folder that TACO's zips were unpacked in, or "
+                f"{how_to_get(self.root, POSES)}"
+            )
 
     @cached_property
     def sequences(self) -> dict[str, Sequence]:
-        """Key -> sequence, of every sequence that has object poses."""
-        found = {}
-        for folder in sorted((self.root / POSES).glob("(*)/*")):
-            if _KEY.fullmatch(folder.name) and folder.is_dir():
-                found[folder.name] = Sequence(self.root, parse_triplet(folder.parent.name), folder.name)
-        return found
+        """Key -> sequence, of every sequence that has object poses, by triplet and key."""
+        return discover(self.root, POSES)
 
     def sequence(self, key: str) -> Sequence:
         """The sequence of a key.
@@ -129,17 +190,8 @@ class Tree:
     @property
     def hand_model(self) -> str:
         """The model that the tree's hands are posed for: ``mano`` unless hand_model.txt names another."""
-        marker = self.root / HAND_MODEL_FILE
-        return marker.read_text(encoding="utf-8").strip() if marker.is_file() else "mano"
+        return read_hand_model(self.root)
 
     def model(self, object_id: str) -> Path:
-        """The mesh of an object, in centimetres.
-
-        Raises:
-            FileNotFoundError: it is not there.
-        """
-        for folder in MODELS:
-            path = self.root / folder / f"{object_id}_cm.obj"
-            if path.is_file():
-                return path
-        raise FileNotFoundError(f"{self.root / MODELS[0] / f'{object_id}_cm.obj'} is missing: download {MODELS[0]}.zip")
+        """The mesh of an object, in centimetres; errors as ``find_model``."""
+        return find_model(self.root, object_id)

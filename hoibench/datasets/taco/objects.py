@@ -8,43 +8,62 @@ import numpy as np
 import trimesh
 
 from hoibench.clip import Array
-from hoibench.geometry import is_rigid
 
 _METRES_PER_UNIT = 0.01
+_SMALLEST, _LARGEST = 0.01, 2.0
+"""Metres that the longest side of an object's bounding box may have."""
+_RIGID_TOLERANCE = 1e-4
 
 
 def read_mesh(path: Path) -> tuple[Array, Array]:
     """Vertices (P, 3) float64 in metres, object frame, and faces (F, 3) of an OBJ file in centimetres, in the file's order.
 
     Raises:
-        ValueError: the file holds no triangle mesh.
+        FileNotFoundError: there is no such file.
+        ValueError: the file holds no triangle mesh, or one that cannot be in centimetres; names file and value.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: download Object_Models.zip")
     try:
         mesh = trimesh.load_mesh(path, process=False, maintain_order=True, skip_materials=True)
-    except (ValueError, IndexError, OSError) as error:
+        vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int32)
+    except (ValueError, IndexError, AttributeError, OSError) as error:
         raise ValueError(f"{path} is no readable OBJ file ({error}): unpack Object_Models.zip again") from error
-    vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int32)
-    if len(vertices) == 0 or len(faces) == 0 or not np.isfinite(vertices).all():
+    if len(vertices) == 0 or len(faces) == 0 or not np.isfinite(vertices).all() or faces.max() >= len(vertices):
         raise ValueError(f"{path} holds no triangle mesh with finite vertices: unpack Object_Models.zip again")
-    return vertices * _METRES_PER_UNIT, faces
+    metres = vertices * _METRES_PER_UNIT
+    extent = float(np.ptp(metres, axis=0).max())
+    if not _SMALLEST <= extent <= _LARGEST:
+        raise ValueError(
+            f"{path}: the object would be {100 * extent:.3g} cm long, expected {100 * _SMALLEST:g} to {100 * _LARGEST:g} cm: "
+            "its vertices are not in centimetres; unpack Object_Models.zip again"
+        )
+    return metres, faces
 
 
 def read_poses(path: Path) -> Array:
-    """Object-to-world poses (N, 4, 4) float64, metres; a row that was not recorded is NaN.
+    """Object-to-world poses (N, 4, 4) float64, metres; a row that was not recorded, or not whole, is NaN.
 
     Raises:
-        ValueError: the file holds something else than rigid poses; names file, frame and value.
+        FileNotFoundError: there is no such file.
+        ValueError: the file holds something else than rigid poses, or none at all; names file, frame and value.
     """
     try:
         poses = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path} is not a whole npy file ({error}): unpack Object_Poses.zip again") from error
+    if not isinstance(poses, np.ndarray):
+        raise ValueError(f"{path} is no npy file but an archive of some: unpack Object_Poses.zip again")
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or len(poses) == 0 or poses.dtype.kind != "f":
         raise ValueError(f"{path} has shape {poses.shape} of {poses.dtype}, expected floating-point (N, 4, 4)")
     rigid: Array = poses.astype(np.float64)
-    for frame, pose in enumerate(rigid):
-        if np.isfinite(pose).all() and not (is_rigid(pose) and np.allclose(pose[3], [0, 0, 0, 1])):
-            raise ValueError(f"{path}: frame {frame} is no rigid pose: {pose.tolist()}")
+    recorded: Array = np.asarray(np.isfinite(rigid).all(axis=(1, 2)))
+    if not recorded.any():
+        raise ValueError(f"{path}: none of its {len(poses)} rows was recorded (all hold NaN): drop the sequence")
+    rigid[~recorded] = np.nan
+    bad = np.flatnonzero(recorded & ~_are_rigid(np.where(recorded[:, None, None], rigid, np.eye(4))))
+    if bad.size:
+        raise ValueError(f"{path}: frame {bad[0]} is no rigid pose: {rigid[bad[0]].tolist()}; drop the sequence")
     return rigid
 
 
@@ -52,3 +71,13 @@ def place(vertices: Array, poses: Array) -> Array:
     """Object-frame vertices (P, 3) in the world, (N, P, 3), under poses (N, 4, 4)."""
     placed: Array = vertices @ poses[:, :3, :3].mT + poses[:, None, :3, 3]
     return placed
+
+
+def _are_rigid(poses: Array) -> Array:
+    """(N,) bool: R R^T = I, det R = 1, last row 0, 0, 0, 1."""
+    R = poses[:, :3, :3]
+    orthogonal = np.abs(R @ R.mT - np.eye(3)).max(axis=(1, 2)) <= _RIGID_TOLERANCE
+    upright = np.abs(np.linalg.det(R) - 1.0) <= _RIGID_TOLERANCE
+    affine = np.abs(poses[:, 3] - [0.0, 0.0, 0.0, 1.0]).max(axis=1) <= _RIGID_TOLERANCE
+    rigid: Array = orthogonal & upright & affine
+    return rigid

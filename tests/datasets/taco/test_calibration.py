@@ -5,7 +5,7 @@ import pytest
 
 from hoibench.datasets.taco.calibration import read_calibration
 from hoibench.datasets.taco.rig import rig
-from hoibench.geometry import optical_centre, project, to_camera
+from hoibench.geometry import crop_intrinsics, optical_centre, project, resize_intrinsics, to_camera
 
 GOOD = {
     "K": [100.0, 0.0, 49.5, 0.0, 110.0, 39.5, 0.0, 0.0, 1.0],
@@ -48,11 +48,29 @@ def test_each_axis_of_K_scales_by_its_own_ratio(tmp_path):
         ({"T": ["a", "b", "c"]}, "T is"),
         ({"imgSize": [0, 80]}, "imgSize is"),
         ({"K": None, "imgSize": None}, "has no K, imgSize"),
+        ({"K": [-100.0, 0, 49.5, 0, 110.0, 39.5, 0, 0, 1.0]}, "positive focal lengths"),
+        ({"K": [100.0, 0, 49.5, 0, 110.0, 39.5, 0, 0, 2.0]}, "last row 0, 0, 1"),
     ],
 )
 def test_a_broken_camera_is_named(tmp_path, changes, message):
     with pytest.raises(ValueError, match=f"calibration.json: camera 123.*{message}"):
         read_calibration(write(tmp_path / "calibration.json", **changes))
+
+
+@pytest.mark.parametrize(
+    ("centre", "size", "fits"),
+    [
+        ((2048.0, 1500.0), [512, 376], "4096x3000"),
+        ((256.0, 188.0), [4096, 3000], "512x376"),
+        ((1000.0, 700.0), [4096, 3000], "2048x1500"),
+        ((20.0, 15.0), [4096, 3000], "about 40x30"),
+        ((256.0, 300.0), [512, 376], "about 512x600"),
+    ],
+)
+def test_K_of_another_resolution_says_which_it_would_fit(tmp_path, centre, size, fits):
+    K = [100.0, 0.0, centre[0], 0.0, 100.0, centre[1], 0.0, 0.0, 1.0]
+    with pytest.raises(ValueError, match=rf"camera 123: K is of another resolution.*it would fit .*{fits}"):
+        read_calibration(write(tmp_path / "calibration.json", K=K, imgSize=size))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"1": 2}'])
@@ -68,20 +86,49 @@ def test_a_missing_file_says_what_to_download(tmp_path):
         read_calibration(tmp_path / "calibration.json")
 
 
+@pytest.fixture(scope="session")
+def real(field_data):
+    """The released record of sequence 20230927_027, as the mirror of 512x376 has it."""
+    return read_calibration(field_data / "taco" / "calibration_20230927_027_512x376.json")
+
+
 @pytest.mark.field
-def test_the_real_record_reads_and_its_cameras_see_the_table(field_data):
-    cameras = read_calibration(field_data / "taco" / "calibration_20230927_027_512x376.json")
-    assert set(cameras) == set(rig().cameras)
-    assert {camera.size for camera in cameras.values()} == {(376, 512)}
-    np.testing.assert_allclose(
-        optical_centre(cameras["22070938"].R, cameras["22070938"].t), [-0.23, 1.47, 1.09], atol=0.01
-    )
-    for calibration in cameras.values():
-        camera = calibration.camera((3000, 4096))
-        centre = to_camera(np.array([rig().look_at]), camera.R, camera.t)
-        assert centre[0, 2] > 1.0
-        (u, v), *_ = project(centre, camera.K)
-        assert 0 < u < 4096
-        assert 0 < v < 3000
+def test_the_real_record_reads_and_its_cameras_see_the_workspace_centre(real):
+    assert set(real) == set(rig().cameras)
+    assert {camera.size for camera in real.values()} == {(376, 512)}
+    np.testing.assert_allclose(optical_centre(real["22070938"].R, real["22070938"].t), [-0.23, 1.47, 1.09], atol=0.01)
+    for calibration in real.values():
+        for size in ((376, 512), (3000, 4096)):
+            camera = calibration.camera(size)
+            centre = to_camera(np.array([rig().look_at]), camera.R, camera.t)
+            assert centre[0, 2] > 1.0
+            (u, v), *_ = project(centre, camera.K)
+            assert 0 < u < size[1]
+            assert 0 < v < size[0]
     # fx = 9533 px at 4096 columns: the mirror's x axis is scaled by 512 / 4096.
-    assert cameras["22070938"].camera((3000, 4096)).K[0, 0] == pytest.approx(9533, abs=1)
+    assert real["22070938"].camera((3000, 4096)).K[0, 0] == pytest.approx(9533, abs=1)
+
+
+@pytest.mark.field
+def test_scaling_cropping_and_resizing_K_agree_with_moving_the_pixels_themselves(real):
+    """A point projected by the record's own K, its pixel then moved by hand: scaled to 4096x3000, cut out, resized to 480x704."""
+    points = np.asarray(rig().look_at) + np.random.default_rng(0).uniform(-0.15, 0.15, (200, 3))
+    top, left, height, width = 400, 1100, 1500, 2200
+    for calibration in real.values():
+        in_camera = to_camera(points, calibration.R, calibration.t)
+        seen = project(in_camera, calibration.K)
+        native = seen * [4096 / 512, 3000 / 376]
+        moved = (native - [left, top] + 0.5) * [704 / width, 480 / height] - 0.5
+        K = calibration.camera((3000, 4096)).K
+        np.testing.assert_allclose(project(in_camera, K), native, atol=1e-6)
+        protocol = resize_intrinsics(crop_intrinsics(K, top, left), (height, width), (480, 704))
+        np.testing.assert_allclose(project(in_camera, protocol), moved, atol=1e-6)
+
+
+@pytest.mark.field
+def test_the_real_K_under_another_imgSize_is_refused(field_data, tmp_path):
+    table = json.loads((field_data / "taco" / "calibration_20230927_027_512x376.json").read_text())
+    for serial, entry in table.items():
+        (tmp_path / "calibration.json").write_text(json.dumps({serial: {**entry, "imgSize": [4096, 3000]}}))
+        with pytest.raises(ValueError, match="another resolution.*512x376"):
+            read_calibration(tmp_path / "calibration.json")

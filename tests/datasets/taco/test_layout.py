@@ -1,8 +1,22 @@
+import re
 import shutil
 
 import pytest
+import taco_faults
+from taco_tree import FOUR, HIT, MEASURE, POUR, TWELVE
 
-from hoibench.datasets.taco.layout import Sequence, Tree, parse_triplet, triplet_folder
+from hoibench.datasets.taco.layout import (
+    CAMERAS,
+    EGO_RGB,
+    HANDS,
+    MARKER_REMOVED,
+    POSES,
+    RGB,
+    Sequence,
+    Tree,
+    parse_triplet,
+    triplet_folder,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +81,55 @@ def test_what_is_missing_is_named_with_what_to_download(written, tmp_path):
         written.recording.sequence.video("1234")
     with pytest.raises(FileNotFoundError, match=r"no tool_<id>\.npy: download Object_Poses\.zip"):
         Sequence(tmp_path, ("a", "b", "c"), "20990101_001").object_pose("tool")
+
+
+def test_a_zip_that_lies_there_is_to_be_unpacked_not_downloaded(taco_copy):
+    serial = FOUR[0]
+    path = taco_faults.zip_camera(taco_copy, serial)
+    with pytest.raises(FileNotFoundError, match=re.escape(f"unpack {path}")):
+        taco_copy.sequence(HIT.key).video(serial)
+    path = taco_faults.zip_modality(taco_copy, "Object_Poses")
+    with pytest.raises(FileNotFoundError, match=re.escape(f"unpack {path}")):
+        Tree(taco_copy.root)
+
+
+@pytest.mark.parametrize("modality", [RGB, MARKER_REMOVED, CAMERAS, HANDS, POSES, EGO_RGB])
+def test_a_zip_unpacked_into_a_folder_of_its_own_name_is_read(taco, taco_copy, modality):
+    inner = taco_faults.nest(taco_copy, modality)
+    assert list(Tree(taco_copy.root).sequences) == list(taco.tree.sequences)
+    for key in (POUR.key, MEASURE.key):
+        folder = taco_copy.tree.sequence(key).folder(modality)
+        assert folder.is_relative_to(inner)
+        assert sorted(path.name for path in folder.iterdir()) == sorted(
+            path.name for path in taco.sequence(key).folder(modality).iterdir()
+        )
+
+
+@pytest.mark.parametrize(
+    "place", ["Object_Models", "Object_Models/object_models_released", "Object_Models/Object_Models"]
+)
+def test_models_are_found_wherever_the_zip_puts_them(taco_copy, place):
+    (taco_copy.root / place).parent.mkdir(exist_ok=True)
+    (taco_copy.root / "object_models_released").rename(taco_copy.root / place)
+    tool = taco_copy.written[POUR.key].scene.tool.id
+    assert taco_copy.tree.model(tool) == taco_copy.root / place / f"{tool}_cm.obj"
+
+
+def test_what_a_mac_leaves_in_a_folder_is_no_camera_and_no_sequence(taco_copy):
+    sequence = taco_copy.sequence(POUR.key)
+    (sequence.folder(RGB) / f"._{FOUR[0]}.mp4").touch()
+    (sequence.folder(POSES).parent / ".DS_Store").touch()
+    (taco_copy.root / POSES / "(no triplet)" / "20230927_001").mkdir(parents=True)
+    assert set(sequence.videos()) == set(TWELVE)
+    assert set(taco_copy.tree.sequences) == set(taco_copy.written)
+
+
+def test_an_object_id_has_three_digits(tmp_path):
+    sequence = Sequence(tmp_path, ("a", "b", "c"), "20990101_001")
+    sequence.folder(POSES).mkdir(parents=True)
+    (sequence.folder(POSES) / "tool_bowl.npy").touch()
+    with pytest.raises(ValueError, match=r"tool_bowl\.npy names object 'bowl', expected an id of three digits"):
+        sequence.object_pose("tool")
 
 
 def test_two_pose_files_of_one_role_are_refused(tmp_path):

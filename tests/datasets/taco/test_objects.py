@@ -17,13 +17,36 @@ def poses(count=4, seed=0):
 
 def test_meshes_are_in_centimetres_and_keep_their_order(tmp_path):
     path = tmp_path / "001_cm.obj"
-    path.write_text("# cube corner\nv 100 0 0\nv 0 200 0\nv 0 0 300\nv 0 0 0\nf 1 2 3\nf 4/1/1 1/2/1 2/3/1\n")
+    path.write_text("# cube corner\nv 10 0 0\nv 0 20 0\nv 0 0 30\nv 0 0 0\nf 1 2 3\nf 4/1/1 1/2/1 2/3/1\n")
     vertices, faces = read_mesh(path)
-    np.testing.assert_allclose(vertices, [[1, 0, 0], [0, 2, 0], [0, 0, 3], [0, 0, 0]])
+    np.testing.assert_allclose(vertices, [[0.1, 0, 0], [0, 0.2, 0], [0, 0, 0.3], [0, 0, 0]])
     np.testing.assert_array_equal(faces, [[0, 1, 2], [3, 0, 1]])
 
 
-@pytest.mark.parametrize("text", ["", "v 1 2 3\n", "hello\n"])
+@pytest.mark.parametrize(("scale", "told"), [(0.01, "0.3 cm"), (10.0, "300 cm"), (0.0, "0 cm")])
+def test_a_mesh_that_is_not_in_centimetres_is_named(tmp_path, scale, told):
+    path = tmp_path / "001_cm.obj"
+    path.write_text(f"v {10 * scale} 0 0\nv 0 {20 * scale} 0\nv 0 0 {30 * scale}\nf 1 2 3\n")
+    with pytest.raises(ValueError, match=rf"001_cm\.obj: the object would be {told} long.*not in centimetres"):
+        read_mesh(path)
+
+
+def test_a_missing_mesh_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_mesh(tmp_path / "001_cm.obj")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "v 1 2 3\n",
+        "hello\n",
+        "f 1 2 3\n",
+        "v 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 9\n",
+        "v nan 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n",
+    ],
+)
 def test_a_file_without_triangles_is_named(tmp_path, text):
     path = tmp_path / "001_cm.obj"
     path.write_text(text)
@@ -38,6 +61,29 @@ def test_poses_are_float64_and_a_missing_row_stays_missing(tmp_path):
     read = read_poses(tmp_path / "tool_001.npy")
     assert read.dtype == np.float64
     np.testing.assert_array_equal(read, wanted)
+
+
+def test_a_row_with_one_bad_number_is_missing_whole(tmp_path):
+    for bad in (np.nan, np.inf):
+        wanted = poses()
+        wanted[1, 0, 3] = bad
+        np.save(tmp_path / "tool_001.npy", wanted)
+        read = read_poses(tmp_path / "tool_001.npy")
+        assert np.isnan(read[1]).all()
+        np.testing.assert_array_equal(np.delete(read, 1, axis=0), np.delete(wanted, 1, axis=0))
+
+
+def test_poses_of_which_none_was_recorded_are_an_error(tmp_path):
+    np.save(tmp_path / "tool_001.npy", np.full((4, 4, 4), np.nan))
+    with pytest.raises(ValueError, match=r"tool_001\.npy: none of its 4 rows was recorded"):
+        read_poses(tmp_path / "tool_001.npy")
+
+
+def test_an_archive_under_the_name_of_an_array_is_named(tmp_path):
+    with (tmp_path / "tool_001.npy").open("wb") as stream:
+        np.savez(stream, poses())
+    with pytest.raises(ValueError, match=r"tool_001\.npy is no npy file"):
+        read_poses(tmp_path / "tool_001.npy")
 
 
 def broken():
