@@ -81,7 +81,7 @@ class EmbreeCaster:
 
 def caster(corners: Array) -> Caster:
     """The fastest caster that this machine has for a mesh of (F, 3, 3) triangle corners."""
-    if importlib.util.find_spec("embreex") is not None:
+    if len(corners) > 0 and importlib.util.find_spec("embreex") is not None:  # embree takes no empty mesh
         return EmbreeCaster(corners)
     from hoibench.datasets.zbuffer import NumpyCaster
 

@@ -21,7 +21,7 @@ class Surface:
 
     Attributes:
         part: index into ``PARTS``, or ``BACKGROUND``.
-        vertices: (N, P, 3) metres, world.
+        vertices: (N, P, 3) metres, world; NaN in a frame that was not recorded.
         faces: (F, 3) vertex indices.
     """
 
@@ -32,6 +32,11 @@ class Surface:
     def __post_init__(self) -> None:
         check_shape(f"surface of part {self.part}: vertices", self.vertices, ("N", "P", 3))
         check_shape(f"surface of part {self.part}: faces", self.faces, ("F", 3))
+
+    @cached_property
+    def recorded(self) -> Array:
+        """(N,) bool, false where the part was not recorded: some vertex is NaN."""
+        return np.asarray(np.isfinite(self.vertices).all(axis=(1, 2)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,15 +63,17 @@ class FrameMesh:
     def depth_and_part(self, camera: Camera) -> tuple[Array, Array]:
         """The z-depth (H, W) float32 in metres, infinite on nothing, and the part (H, W) uint8 at each pixel's centre."""
         hits = self.caster.cast(*pixel_rays(camera))
-        part = np.where(hits.hit, self.part[hits.face], BACKGROUND).astype(np.uint8)
+        part = np.full(len(hits.face), BACKGROUND, dtype=np.uint8)
+        part[hits.hit] = self.part[hits.face[hits.hit]]
         return hits.depth.reshape(camera.size), part.reshape(camera.size)
 
 
 def frame_mesh(surfaces: Sequence[Surface], frame: int) -> FrameMesh:
-    """The triangles of all surfaces in one frame."""
-    counts = [len(s.faces) for s in surfaces]
+    """The triangles of the surfaces that were recorded in one frame."""
+    counts = [len(s.faces) if s.recorded[frame] else 0 for s in surfaces]
+    corners = [s.vertices[frame][s.faces] for s in surfaces if s.recorded[frame]]
     return FrameMesh(
-        corners=np.concatenate([s.vertices[frame][s.faces] for s in surfaces]),
+        corners=np.concatenate(corners) if corners else np.zeros((0, 3, 3)),
         surface=np.repeat(np.arange(len(surfaces)), counts),
         part=np.repeat(np.array([s.part for s in surfaces], dtype=np.uint8), counts),
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
-from scipy.ndimage import binary_dilation
 
 from hoibench.clip import Array, Camera
-from hoibench.datasets.surfaces import BACKGROUND, Surface, frame_mesh
+from hoibench.datasets.rays import pixel_rays
+from hoibench.datasets.surfaces import FrameMesh, Surface, frame_mesh
+from hoibench.geometry import project, to_camera
 
 _HEIGHT_PER_PIXEL = 240
 
@@ -20,11 +22,40 @@ def build_masks(surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array
         surfaces: hands and objects.
         cameras: V static cameras of one image size.
     """
-    frames = len(surfaces[0].vertices)
-    meshes = (frame_mesh(surfaces, frame) for frame in range(frames))
-    seen = [[mesh.depth_and_part(camera)[1] != BACKGROUND for camera in cameras] for mesh in meshes]
-    masks = np.array(seen).swapaxes(0, 1)
-    radius = max(1, round(cameras[0].size[0] / _HEIGHT_PER_PIXEL))
-    square = np.ones((1, 1, 2 * radius + 1, 2 * radius + 1), dtype=bool)
-    dilated: Array = binary_dilation(masks, square)
-    return dilated
+    silhouettes = [Silhouette(camera) for camera in cameras]
+    meshes = (frame_mesh(surfaces, frame) for frame in range(len(surfaces[0].vertices)))
+    return np.array([[silhouette.mask(mesh) for silhouette in silhouettes] for mesh in meshes]).swapaxes(0, 1)
+
+
+class Silhouette:
+    """What one static camera sees of hands and objects, frame by frame; its rays are made once."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+        self._origin, directions = pixel_rays(camera)
+        self._directions = directions.reshape(*camera.size, 3).astype(np.float32)
+        radius = max(1, round(camera.size[0] / _HEIGHT_PER_PIXEL))
+        self._square = np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
+
+    def mask(self, mesh: FrameMesh) -> Array:
+        """(H, W) bool, dilated."""
+        mask = np.zeros(self._camera.size, dtype=np.uint8)
+        window = self._window(mesh)
+        directions = self._directions[window]
+        if directions.size:
+            hits = mesh.caster.cast(self._origin, directions.reshape(-1, 3))
+            mask[window] = hits.hit.reshape(directions.shape[:2])
+        return cv2.dilate(mask, self._square).astype(bool)
+
+    def _window(self, mesh: FrameMesh) -> tuple[slice, slice]:
+        """The rows and columns that triangles can be in: other rays need not be cast."""
+        points = to_camera(mesh.corners.reshape(-1, 3), self._camera.R, self._camera.t)
+        if len(points) == 0:
+            return np.s_[:0, :0]
+        if (points[:, 2] <= 0.0).any():  # a triangle that reaches behind the camera may be anywhere
+            return np.s_[:, :]
+        pixels = project(points, self._camera.K)
+        height, width = self._camera.size
+        left, top = (int(low) for low in np.clip(np.floor(pixels.min(axis=0)), 0, [width, height]))
+        right, bottom = (int(high) for high in np.clip(np.ceil(pixels.max(axis=0)) + 1, 0, [width, height]))
+        return np.s_[top:bottom, left:right]

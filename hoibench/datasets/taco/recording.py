@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence as Ordered
+from dataclasses import dataclass, replace
 from functools import cached_property
-
-import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
-from hoibench.datasets.taco.hand_models import choose_hand_model
-from hoibench.datasets.taco.hands import SIDES, read_hand
-from hoibench.datasets.taco.layout import HANDS, Sequence, Tree
+from hoibench.datasets.taco.hand_models import HandModel, choose_hand_model
+from hoibench.datasets.taco.hands import SIDES, HandPose, read_hand
+from hoibench.datasets.taco.layout import CAMERAS, HANDS, RGB, Sequence, Tree
 from hoibench.datasets.taco.objects import place, read_mesh, read_poses
 from hoibench.video import VideoInfo, probe
 
-_ROLES = ("tool", "target")
+ROLES = ("tool", "target")
+_ASPECT_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One sequence of a tree, each file read when first asked for."""
+    """One sequence of a tree, each file read when first asked for.
+
+    Attributes:
+        tree: the download.
+        sequence: which sequence of it.
+        model: what gives its hands a surface; by default what ``choose_hand_model`` says of the tree.
+    """
 
     tree: Tree
     sequence: Sequence
+    model: HandModel | None = None
 
     @cached_property
     def calibrations(self) -> dict[str, Calibration]:
@@ -34,51 +41,81 @@ class Recording:
     @cached_property
     def instances(self) -> tuple[str, str]:
         """Ids of the (tool, target) objects."""
-        tool, target = (self.sequence.object_pose(role)[0] for role in _ROLES)
+        tool, target = (self.sequence.object_pose(role)[0] for role in ROLES)
         return tool, target
 
     @cached_property
-    def surfaces(self) -> tuple[Surface, ...]:
-        """Left hand, right hand, tool and target, in the order of ``PARTS``.
+    def hands(self) -> tuple[HandPose, ...]:
+        """Left and right hand over all frames."""
+        return tuple(read_hand(self.sequence.folder(HANDS), side) for side in SIDES)
+
+    @cached_property
+    def object_poses(self) -> tuple[Array, ...]:
+        """Object-to-world poses (N, 4, 4) of tool and target."""
+        return tuple(read_poses(self.sequence.object_pose(role)[1]) for role in ROLES)
+
+    @cached_property
+    def meshes(self) -> tuple[tuple[Array, Array], ...]:
+        """Vertices (P, 3), metres, object frame, and faces (F, 3) of tool and target."""
+        return tuple(read_mesh(self.tree.model(instance)) for instance in self.instances)
+
+    @cached_property
+    def hand_model(self) -> HandModel:
+        """What gives the hands a surface."""
+        return self.model or choose_hand_model(self.tree.hand_model)
+
+    @cached_property
+    def frames(self) -> int:
+        """N, the rows of the annotation.
 
         Raises:
             FileNotFoundError: a file is missing.
-            ValueError: a file is broken, a row was not recorded, or the files' frame counts differ.
+            ValueError: a file is broken, or the files' frame counts differ.
         """
-        folder = self.sequence.folder(HANDS)
-        model = choose_hand_model(self.tree.hand_model)
-        hands = [model.surface(read_hand(folder, side)) for side in SIDES]
-        parts = [*hands, *(self._object(role) for role in _ROLES)]
-        surfaces = tuple(Surface(part, vertices, faces) for part, (vertices, faces) in enumerate(parts))
-        counts = [len(surface.vertices) for surface in surfaces]
+        counts = [*(len(hand.theta) for hand in self.hands), *(len(poses) for poses in self.object_poses)]
         if len(set(counts)) != 1:
             raise ValueError(
-                f"sequence {self.sequence.key} has {counts} frames of left hand, right hand, tool and target: they must agree"
+                f"sequence {self.sequence.key} has {counts} frames of left hand, right hand, tool and target, which must agree: "
+                f"unpack {HANDS}.zip and Object_Poses.zip again, of one copy of the data"
             )
-        for name, surface in zip((*SIDES, *_ROLES), surfaces, strict=True):
-            bad = np.flatnonzero(~np.isfinite(surface.vertices).all(axis=(1, 2)))
-            if bad.size:
-                raise ValueError(
-                    f"sequence {self.sequence.key}: {name} was not recorded in frame {bad[0]}: drop the sequence"
-                )
-        return surfaces
+        return counts[0]
 
-    @property
-    def frames(self) -> int:
-        """N, the rows of the annotation."""
-        return len(self.surfaces[0].vertices)
+    @cached_property
+    def surfaces(self) -> tuple[Surface, ...]:
+        """Left hand, right hand, tool and target over all frames, in the order of ``PARTS``; errors as ``frames``."""
+        return self.surfaces_in(range(self.frames))
 
-    def video_info(self, serial: str) -> VideoInfo:
+    def surfaces_in(self, frames: Ordered[int]) -> tuple[Surface, ...]:
+        """The surfaces in the frames with these indices alone; vertices are NaN where a part was not recorded."""
+        chosen = list(frames)
+        if chosen and not 0 <= min(chosen) <= max(chosen) < self.frames:
+            raise ValueError(f"sequence {self.sequence.key} has frames 0 to {self.frames - 1}, not {max(chosen)}")
+        poses = (replace(hand, theta=hand.theta[chosen], trans=hand.trans[chosen]) for hand in self.hands)
+        parts = [self.hand_model.surface(pose) for pose in poses]
+        for (vertices, faces), places in zip(self.meshes, self.object_poses, strict=True):
+            parts.append((place(vertices, places[chosen]), faces))
+        return tuple(Surface(part, vertices, faces) for part, (vertices, faces) in enumerate(parts))
+
+    def video_info(self, serial: str, modality: str = RGB) -> VideoInfo:
         """The video of one camera.
 
         Raises:
             FileNotFoundError: it is missing.
-            ValueError: it is broken, or its frames are not those of the annotation.
+            ValueError: it is broken, its frames are not those of the annotation, or its shape is not that of its calibration.
         """
-        path = self.sequence.video(serial)
+        path = self.sequence.video(serial, modality)
         info = probe(path)
         if info.frames != self.frames:
-            raise ValueError(f"{path} has {info.frames} frames, the annotation {self.frames}: download or cut it again")
+            raise ValueError(
+                f"{path} has {info.frames} frames, the annotation of {self.sequence.key} has {self.frames}: "
+                f"unpack {modality}/{serial}.zip again"
+            )
+        height, width = self._calibration(serial).size
+        if abs((info.width * height) / (info.height * width) - 1.0) > _ASPECT_TOLERANCE:
+            raise ValueError(
+                f"{path} has {info.width}x{info.height} pixels, {self.sequence.calibration} says imgSize {width}x{height} for camera {serial}: "
+                f"their aspects differ, so unpack both zips, {modality}/{serial}.zip and {CAMERAS}.zip, of one copy of the data"
+            )
         return info
 
     def camera(self, serial: str, size: tuple[int, int]) -> Camera:
@@ -87,13 +124,11 @@ class Recording:
         Raises:
             ValueError: the calibration has no such camera.
         """
+        return self._calibration(serial).camera(size)
+
+    def _calibration(self, serial: str) -> Calibration:
         try:
-            return self.calibrations[serial].camera(size)
+            return self.calibrations[serial]
         except KeyError:
             known = ", ".join(self.calibrations)
             raise ValueError(f"{self.sequence.calibration} has no camera {serial}, only {known}") from None
-
-    def _object(self, role: str) -> tuple[Array, Array]:
-        object_id, path = self.sequence.object_pose(role)
-        vertices, faces = read_mesh(self.tree.model(object_id))
-        return place(vertices, read_poses(path)), faces

@@ -31,10 +31,13 @@ def build_tracks(surfaces: Sequence[Surface], cameras: Sequence[Camera], count: 
     """Tracks of ``count`` points over all frames of the surfaces, with their visibility in the cameras.
 
     Raises:
-        ValueError: the surfaces have no area to choose points on.
+        ValueError: the surfaces have no area in frame 0 to choose points on.
     """
-    world, part = follow(choose_points(surfaces, count), surfaces)
-    return Tracks(world, visibility(world, surfaces, cameras), part)
+    points = choose_points(surfaces, count)
+    world, part = follow(points, surfaces)
+    recorded = recorded_points(points, surfaces)
+    visible = visibility(world, surfaces, cameras) & recorded
+    return Tracks(world, visible, part, None if recorded.all() else recorded)
 
 
 def choose_points(surfaces: Sequence[Surface], count: int) -> Points:
@@ -42,11 +45,14 @@ def choose_points(surfaces: Sequence[Surface], count: int) -> Points:
 
     Candidates are drawn uniformly by area; each voxel keeps the one nearest to its centre.  A voxel belongs to one surface, so that parts in contact
     keep points of their own.  The voxels are the largest that give enough points, and what is over is dropped at random.  They lie along the
-    candidates' own axes, since the world's differ from one recording date to another.
+    candidates' own axes, since the world's differ from one recording date to another.  A part that was not recorded in frame 0 gets no points.
+
+    Raises:
+        ValueError: nothing was recorded in frame 0, or what was has no area.
     """
     rng = np.random.default_rng(_SEED)
     pool = _sample_by_area(surfaces, _CANDIDATES_PER_POINT * count, rng)
-    positions = _along_own_axes(_locate(pool, surfaces, 0))
+    positions = _along_own_axes(_in_first_frame(pool, surfaces))
     low, high = 0.0, float(np.ptp(positions, axis=0).max())
     for _ in range(_HALVINGS):
         edge = (low + high) / 2.0
@@ -59,11 +65,25 @@ def choose_points(surfaces: Sequence[Surface], count: int) -> Points:
 
 
 def follow(points: Points, surfaces: Sequence[Surface]) -> tuple[Array, Array]:
-    """World positions (N, K, 3) float32 and parts (K,) uint8 of points in every frame."""
+    """World positions (N, K, 3) float32 and parts (K,) uint8 of points in every frame.
+
+    Where its part was not recorded, a point is where it was in the nearest frame that has it, the earlier of two.
+    """
     frames = len(surfaces[0].vertices)
-    world = np.stack([_locate(points, surfaces, frame) for frame in range(frames)])
+    world = np.empty((frames, len(points.face), 3), dtype=np.float32)
+    for index, surface in enumerate(surfaces):
+        mine = np.flatnonzero(points.surface == index)
+        if mine.size:
+            for frame, held in enumerate(_nearest_recorded(surface.recorded)):
+                world[frame, mine] = _locate(points, mine, surface, held)
     part = np.array([surface.part for surface in surfaces], dtype=np.uint8)[points.surface]
-    return world.astype(np.float32), part
+    return world, part
+
+
+def recorded_points(points: Points, surfaces: Sequence[Surface]) -> Array:
+    """(N, K) bool: whether the part that a point is on was recorded in the frame."""
+    recorded: Array = np.stack([surface.recorded for surface in surfaces], axis=1)[:, points.surface]
+    return recorded
 
 
 def visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array:
@@ -78,9 +98,16 @@ def visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Came
     for frame, points in enumerate(world.astype(np.float64)):
         caster = frame_mesh(surfaces, frame).caster
         for view, camera in enumerate(cameras):
-            inside = np.flatnonzero(_in_image(points, camera))
-            visible[view, frame, inside] = _unoccluded(caster, optical_centre(camera.R, camera.t), points[inside])
+            visible[view, frame] = seen_points(caster, points, camera)
     return visible
+
+
+def seen_points(caster: Caster, points: Array, camera: Camera) -> Array:
+    """(K,) bool: which of the points (K, 3), float64, a static camera sees past the triangles of a caster."""
+    seen = _in_image(points, camera)
+    inside = np.flatnonzero(seen)
+    seen[inside] = _unoccluded(caster, optical_centre(camera.R, camera.t), points[inside])
+    return seen
 
 
 def _in_image(points: Array, camera: Camera) -> Array:
@@ -107,24 +134,38 @@ def _sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Gene
     a, b, c = mesh.corners.swapaxes(0, 1)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     if not area.sum() > 0.0:
-        raise ValueError("the surfaces have no area in frame 0: their vertices are all in line, or not finite")
+        raise ValueError(
+            "the surfaces have no area in frame 0: nothing was recorded in it, or all vertices are in line"
+        )
     triangle = np.sort(rng.choice(len(area), size=count, p=area / area.sum()))
     # The square root makes the density even over a triangle.
     root, share = np.sqrt(rng.uniform(size=count)), rng.uniform(size=count)
     weights = np.stack([1.0 - root, root * (1.0 - share), root * share], axis=1)
-    first_face = np.cumsum([0, *(len(s.faces) for s in surfaces)])
     surface = mesh.surface[triangle]
-    return Points(surface, triangle - first_face[surface], weights)
+    return Points(surface, triangle - np.searchsorted(mesh.surface, surface), weights)
 
 
-def _locate(points: Points, surfaces: Sequence[Surface], frame: int) -> Array:
-    """Positions (K, 3) of points in one frame."""
+def _in_first_frame(points: Points, surfaces: Sequence[Surface]) -> Array:
     positions = np.empty((len(points.face), 3))
     for index, surface in enumerate(surfaces):
-        mine = points.surface == index
-        corners = surface.vertices[frame][surface.faces[points.face[mine]]]
-        positions[mine] = np.einsum("ki,kij->kj", points.weights[mine], corners)
+        mine = np.flatnonzero(points.surface == index)
+        positions[mine] = _locate(points, mine, surface, 0)
     return positions
+
+
+def _locate(points: Points, mine: Array, surface: Surface, frame: int) -> Array:
+    """Positions (M, 3) in one frame of the points with indices ``mine`` (M,), which are on the surface."""
+    corners = surface.vertices[frame][surface.faces[points.face[mine]]]
+    located: Array = np.einsum("ki,kij->kj", points.weights[mine], corners)
+    return located
+
+
+def _nearest_recorded(recorded: Array) -> Array:
+    """For each of N frames, the recorded frame nearest in time, the earlier of two."""
+    there = np.flatnonzero(recorded)
+    distance = np.abs(np.arange(len(recorded))[:, None] - there)
+    nearest: Array = there[distance.argmin(axis=1)]
+    return nearest
 
 
 def _along_own_axes(positions: Array) -> Array:

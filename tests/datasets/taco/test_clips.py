@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from hoibench.clip import CLUSTERS
+from hoibench.clip import CLUSTERS, PARTS
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
 from hoibench.datasets.taco.prompts import prompt
 from hoibench.geometry import to_camera
@@ -74,7 +74,7 @@ def test_a_truncated_video_is_named(copy):
 def test_a_video_of_another_length_is_named(copy):
     path = copy.recording.sequence.video(TRIO[2])
     encode(path, decode(path)[:-1], 8.0)
-    with pytest.raises(ValueError, match=rf"{TRIO[2]}\.mp4 has 4 frames, the annotation 5"):
+    with pytest.raises(ValueError, match=rf"{TRIO[2]}\.mp4 has 4 frames, the annotation of {copy.key} has 5"):
         copy.load()
 
 
@@ -92,12 +92,28 @@ def test_annotations_of_different_lengths_are_refused(copy):
         copy.load()
 
 
-def test_a_frame_that_was_not_recorded_is_named(copy):
+def test_a_part_that_was_not_recorded_in_a_frame_is_held_and_hidden_there(copy, clip):
     _, path = copy.recording.sequence.object_pose("tool")
     poses = np.load(path)
     poses[3] = np.nan
     np.save(path, poses)
-    with pytest.raises(ValueError, match="tool was not recorded in frame 3"):
+    tracks, whole = copy.load().tracks, clip.tracks
+    tool = tracks.part == PARTS.index("tool")
+    np.testing.assert_array_equal(tracks.recorded, ~(tool & (np.arange(5) == 3)[:, None]))
+    np.testing.assert_array_equal(tracks.world[3, tool], whole.world[2, tool])
+    np.testing.assert_array_equal(tracks.world[:, ~tool], whole.world[:, ~tool])
+    assert not tracks.visible[:, 3, tool].any()
+    # Without the tool nothing hides what was behind it.
+    assert (tracks.visible[:, 3, ~tool] >= whole.visible[:, 3, ~tool]).all()
+    assert whole.recorded is None
+
+
+def test_a_video_of_another_shape_than_its_calibration_is_named(copy):
+    path = copy.recording.sequence.video(TRIO[2])
+    encode(path, decode(path)[:, :, :-8], 8.0)
+    with pytest.raises(
+        ValueError, match=rf"{TRIO[2]}\.mp4 has 184x128 pixels, .* imgSize 192x128 for camera {TRIO[2]}"
+    ):
         copy.load()
 
 
