@@ -12,12 +12,14 @@ import math
 import pickle
 import struct
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from hoibench.clip import Array
+from hoibench.store.restricted_pickle import DAMAGE, RestrictedUnpickler, read_bounded, reason
 
 _MAX_BYTES = 1 << 30
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -33,16 +35,6 @@ _DTYPES = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
-_BROKEN = (
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    struct.error,
-    OverflowError,
-)
 
 
 def read_torch_pickle(path: Path) -> Any:
@@ -52,13 +44,11 @@ def read_torch_pickle(path: Path) -> Any:
         FileNotFoundError: there is no such file.
         ValueError: the file is larger than 1 GiB, cut short, or names anything but tensors; the message names the file.
     """
-    size = path.stat().st_size
-    if size > _MAX_BYTES:
-        raise ValueError(f"{path} has {size} bytes, at most {_MAX_BYTES} are read")
+    data = read_bounded(path, _MAX_BYTES)
     try:
-        return _Tensors(io.BytesIO(path.read_bytes())).load()
-    except _BROKEN as error:
-        raise ValueError(f"{path} is no whole pickle of torch tensors ({error}): unpack it again") from error
+        return _Tensors(io.BytesIO(data)).load()
+    except DAMAGE as error:
+        raise ValueError(f"{path} is no whole pickle of torch tensors ({reason(error)}): unpack it again") from error
 
 
 def _rebuild_tensor(storage: Array, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Array:
@@ -75,14 +65,14 @@ def _rebuild_tensor(storage: Array, offset: int, size: tuple[int, ...], stride: 
     return np.lib.stride_tricks.as_strided(storage[offset:], size, steps, writeable=False).copy()
 
 
-def _load_storage(blob: bytes) -> Array:
+def _read_storage(blob: bytes) -> Array:
     """The numbers of the one storage in a legacy torch stream."""
     stream = io.BytesIO(blob)
-    magic, protocol, system = (_Plain(stream).load() for _ in range(3))
+    magic, protocol, system = (RestrictedUnpickler(stream).load() for _ in range(3))
     if magic != _MAGIC or protocol != _PROTOCOL or not system["little_endian"]:
         raise ValueError("a storage is not a little-endian legacy torch stream")
     name, key, length = _StorageId(stream).load()
-    keys = _Plain(stream).load()
+    keys = RestrictedUnpickler(stream).load()
     (written,) = struct.unpack("<q", stream.read(8))
     numbers = np.frombuffer(stream.read(), dtype=_DTYPES[name])
     if keys != [key] or written != length or len(numbers) != length:
@@ -90,32 +80,34 @@ def _load_storage(blob: bytes) -> Array:
     return numbers
 
 
-class _Restricted(pickle.Unpickler):
-    names: ClassVar[dict[tuple[str, str], Any]] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return self.names[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which is not allowed") from None
-
-
-class _Plain(_Restricted):
-    """Containers, numbers and strings."""
-
-
-class _Tensors(_Restricted):
-    names: ClassVar[dict[tuple[str, str], Any]] = {
+class _Tensors(RestrictedUnpickler):
+    names: ClassVar[Mapping[tuple[str, str], Any]] = {
         ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-        ("torch.storage", "_load_from_bytes"): _load_storage,
         ("collections", "OrderedDict"): OrderedDict,
     }
 
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream)
+        self._storages: dict[int, tuple[bytes, Array]] = {}
 
-class _StorageId(_Restricted):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("torch.storage", "_load_from_bytes"):
+            return self._load_storage
+        return super().find_class(module, name)
+
+    def _load_storage(self, blob: bytes) -> Array:
+        # Every view of a storage carries all of it, and comparing is cheaper than reading it again.
+        known, numbers = self._storages.get(len(blob), (None, None))
+        if numbers is None or known != blob:
+            numbers = _read_storage(blob)
+            self._storages[len(blob)] = blob, numbers
+        return numbers
+
+
+class _StorageId(RestrictedUnpickler):
     """The persistent id of a storage: ("storage", type, key, device, length, view)."""
 
-    names: ClassVar[dict[tuple[str, str], Any]] = {("torch", name): name for name in _DTYPES}
+    names: ClassVar[Mapping[tuple[str, str], Any]] = {("torch", name): name for name in _DTYPES}
 
     def persistent_load(self, pid: Any) -> tuple[str, str, int]:
         kind, name, key, _device, length, view = pid

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from hoibench.clip import Array
 from hoibench.datasets.taco import proxy_hand
-from hoibench.datasets.taco.hands import HandPose
+from hoibench.datasets.taco.hands import SIDES, HandPose
+from hoibench.datasets.taco.mano import Mano
+from hoibench.datasets.taco.mano_file import find_mano, read_mano
+
+MANO = "mano"
+"""What the hand model of a tree without hand_model.txt is called."""
 
 
 class HandModel(Protocol):
@@ -34,12 +41,62 @@ class ProxyHand:
         return proxy_hand.vertices(hand.side, hand.theta, hand.trans, hand.betas), proxy_hand.FACES[hand.side]
 
 
-def choose_hand_model(tree_model: str) -> HandModel:
-    """The hand model for a tree posed for ``tree_model``.
+@dataclass(frozen=True, eq=False)
+class ManoHand:
+    """MANO, the model that TACO's hands were recorded with."""
+
+    left: Mano
+    right: Mano
+    name: str = MANO
+
+    def surface(self, hand: HandPose) -> tuple[Array, Array]:
+        """Vertices (N, 778, 3) metres, world, and faces (1538, 3)."""
+        layer = self.left if hand.side == "left" else self.right
+        return layer.vertices(hand.theta, hand.trans, hand.betas), layer.file.faces
+
+
+def read_mano_hand(folder: Path) -> ManoHand:
+    """Both of MANO's hands from the folder of its files.
 
     Raises:
-        ValueError: no such model is known.
+        FileNotFoundError: a file is missing.
+        ValueError: a file is broken, another model's or the other hand's.
     """
-    if tree_model not in ("mano", proxy_hand.HAND_MODEL):
-        raise ValueError(f"hand model {tree_model!r} is unknown, expected 'mano' or {proxy_hand.HAND_MODEL!r}")
-    return ProxyHand()
+    left, right = (Mano(read_mano(find_mano(folder, side), side)) for side in SIDES)
+    return ManoHand(left, right)
+
+
+def choose_hand_model(tree_model: str, mano: Path | None = None) -> HandModel:
+    """The hand model for a tree posed for ``tree_model``: that model, or the proxy where MANO is wanted and no folder of its files is given.
+
+    Args:
+        tree_model: ``mano`` or ``hoibench-proxy``, as ``Tree.hand_model`` says.
+        mano: the folder of MANO's files; by default $HOIBENCH_MANO, if it is set.
+
+    Raises:
+        FileNotFoundError: the folder lacks a file.
+        ValueError: a file is broken, the tree's model is unknown, or MANO is given for a tree that is not posed for it.
+    """
+    if tree_model == proxy_hand.HAND_MODEL:
+        if mano is not None:
+            raise ValueError(
+                f"the tree's hands are posed for {tree_model}, not for MANO: leave out the MANO folder {mano}"
+            )
+        return ProxyHand()
+    if tree_model != MANO:
+        raise ValueError(f"hand model {tree_model!r} is unknown, expected {MANO!r} or {proxy_hand.HAND_MODEL!r}")
+    folder = mano or mano_folder()
+    return ProxyHand() if folder is None else read_mano_hand(folder)
+
+
+def mano_folder() -> Path | None:
+    """$HOIBENCH_MANO (``~`` is the user's home), or None where it is not set."""
+    chosen = os.environ.get("HOIBENCH_MANO")
+    return Path(chosen).expanduser() if chosen else None
+
+
+def truth_label(tree_model: str, used: HandModel) -> str:
+    """What a clip says of its truth: ``synthetic`` in a proxy tree; in a real one ``taco`` with MANO, else ``proxy-hand``, which is never ranked."""
+    if tree_model == proxy_hand.HAND_MODEL:
+        return "synthetic"
+    return "taco" if used.name == MANO else "proxy-hand"

@@ -1,0 +1,180 @@
+"""Pickles of hand and body models: numpy arrays, scipy matrices and chumpy terms of Python 2, read without any of the three running.
+
+Every object in such a pickle becomes an inert record of how it was made; ``as_array`` then works out the numbers of the few kinds that these models
+hold (mattloper/chumpy: chumpy/ch.py ``Ch``, chumpy/reordering.py ``Select``, ``Reshape``, ``transpose``).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from hoibench.clip import Array
+from hoibench.store.restricted_pickle import DAMAGE, RestrictedUnpickler, read_bounded, reason
+
+_MAX_BYTES = 1 << 28
+_MAX_NUMBERS = 1 << 25
+_PLAIN_DTYPE = re.compile(r"[fiu][1248]|b1")
+_SPARSE = re.compile(r"scipy\.sparse(\._?(csc|csr|coo))?\.(?P<kind>csc|csr|coo)_(matrix|array)")
+
+
+class _Record:
+    """What stands for an object of a pickle: the arguments it was made with, and the state it was then given."""
+
+    origin: ClassVar[str]
+    args: tuple[Any, ...]
+    state: Any
+
+    def __new__(cls, *args: Any) -> Self:
+        made = super().__new__(cls)
+        made.args, made.state = args, None
+        return made
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def read_model_pickle(path: Path) -> dict[str, Any]:
+    """The members of a model's pickle by name; ``as_array`` turns one into numbers.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is over 256 MiB, broken, names what no model needs, or holds no dict; names the file.
+    """
+    data = read_bounded(path, _MAX_BYTES)
+    try:
+        table = _Model(io.BytesIO(data)).load()
+    except DAMAGE as error:
+        raise ValueError(f"{path} is no whole pickle of a hand model ({reason(error)}): download it again") from error
+    if not isinstance(table, dict) or not all(isinstance(name, str) for name in table):
+        raise ValueError(f"{path} holds no dict of a model's arrays: give MANO_LEFT.pkl or MANO_RIGHT.pkl")
+    return table
+
+
+def as_array(value: Any) -> Array:
+    """The numbers of a member: of a numpy array, of a scipy matrix (dense), or of what chumpy selects, reshapes or transposes from one.
+
+    Raises:
+        ValueError: the member is something else, or broken.
+    """
+    try:
+        return _as_array(value)
+    except DAMAGE as error:
+        raise ValueError(reason(error)) from error
+
+
+def _as_array(value: Any) -> Array:
+    origin = value.origin if isinstance(value, _Record) else type(value).__name__
+    rule = _RULES.get(origin)
+    if rule is None:
+        raise ValueError(f"a member is a {origin}, which is not read")
+    return rule(value)
+
+
+def _ndarray(value: _Record) -> Array:
+    shape, dtype, fortran, raw = value.state[-4:]
+    return _from_bytes(raw, dtype, shape, "F" if fortran else "C")
+
+
+def _from_bytes(raw: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> Array:
+    code = dtype.args[0] if isinstance(dtype, _Record) and dtype.origin == "numpy.dtype" else dtype
+    if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
+        raise ValueError(f"an array is of type {code!r}, which is not read")
+    big = dtype.state is not None and dtype.state[1] == ">"
+    data = raw.encode("latin1") if isinstance(raw, str) else bytes(memoryview(raw))
+    numbers = np.frombuffer(data, np.dtype(code).newbyteorder(">" if big else "<"))
+    return numbers.reshape(shape, order="F" if order == "F" else "C")
+
+
+def _sparse(value: _Record) -> Array:
+    state: Mapping[str, Any] = value.state
+    rows, columns = (int(n) for n in state.get("_shape", state.get("shape")))
+    if not 0 < rows * columns <= _MAX_NUMBERS:
+        raise ValueError(f"a sparse matrix is {rows} x {columns}")
+    dense = np.zeros((rows, columns))
+    if value.origin == "coo":
+        place = tuple(_as_array(part) for part in state.get("coords", (state.get("row"), state.get("col"))))
+    else:
+        lines = _as_array(state["indptr"])
+        major, minor = np.repeat(np.arange(len(lines) - 1), np.diff(lines)), _as_array(state["indices"])
+        place = (minor, major) if value.origin == "csc" else (major, minor)
+    np.add.at(dense, place, _as_array(state["data"]))
+    return dense
+
+
+def _select(value: _Record) -> Array:
+    chosen = _as_array(value.state["a"]).ravel()[_as_array(value.state["idxs"]).astype(np.int64)]
+    return chosen.reshape(value.state.get("preferred_shape", chosen.shape))
+
+
+def _reshape(value: _Record) -> Array:
+    return _as_array(value.state["a"]).reshape(value.state["newshape"])
+
+
+def _transpose(value: _Record) -> Array:
+    return np.transpose(_as_array(value.state["a"]), value.state.get("axes"))
+
+
+_RULES: dict[str, Callable[[Any], Array]] = {
+    "numpy.ndarray": _ndarray,
+    "numpy.frombuffer": lambda value: _from_bytes(*value.args),
+    "csc": _sparse,
+    "csr": _sparse,
+    "coo": _sparse,
+    "chumpy.ch.Ch": lambda value: _as_array(value.state["x"]),
+    "chumpy.reordering.Select": _select,
+    "chumpy.reordering.Reshape": _reshape,
+    "chumpy.reordering.transpose": _transpose,
+}
+
+
+def _record(origin: str) -> type[_Record]:
+    return type(origin, (_Record,), {"origin": origin})
+
+
+def _rebuild(kind: type[_Record], _base: object, _state: object) -> _Record:
+    """Stands for copyreg._reconstructor, by which pickles of protocols 0 and 1 make objects."""
+    if not (isinstance(kind, type) and issubclass(kind, _Record)):
+        raise ValueError(f"it makes an object of {kind!r}")
+    return kind()
+
+
+def _encode(text: str, _encoding: str) -> bytes:
+    """Stands for _codecs.encode, by which Python 3 writes bytes in protocol 2."""
+    return text.encode("latin1")
+
+
+class _Model(RestrictedUnpickler):
+    names: ClassVar[Mapping[tuple[str, str], Any]] = {
+        ("copy_reg", "_reconstructor"): _rebuild,
+        ("copyreg", "_reconstructor"): _rebuild,
+        ("_codecs", "encode"): _encode,
+        ("__builtin__", "object"): object,
+        ("builtins", "object"): object,
+        ("__builtin__", "set"): set,
+        ("builtins", "set"): set,
+        ("numpy", "ndarray"): _record("numpy.ndarray"),
+        ("numpy", "dtype"): _record("numpy.dtype"),
+        **{
+            (f"numpy.{core}.{module}", name): _record(origin)
+            for core in ("core", "_core")
+            for module, name, origin in (
+                ("multiarray", "_reconstruct", "numpy.ndarray"),
+                ("multiarray", "scalar", "numpy.scalar"),
+                ("numeric", "_frombuffer", "numpy.frombuffer"),
+            )
+        },
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        full = f"{module}.{name}"
+        if sparse := _SPARSE.fullmatch(full):
+            return _record(sparse["kind"])
+        if module == "chumpy" or module.startswith("chumpy."):
+            return _record(full)
+        return super().find_class(module, name)
