@@ -1,0 +1,41 @@
+"""taco_info.csv: what a mirror of TACO says of the sequences' calibration; no part of the official release."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+_COLUMNS = ("sequence_id", "calib_status", "calib_bad_cams")
+
+
+@dataclass(frozen=True)
+class CalibrationReview:
+    """``status``: good, bad_hand_pose, incomplete, ...; ``bad_cameras``: serials whose calibration is wrong."""
+
+    status: str
+    bad_cameras: tuple[str, ...]
+
+
+def read_reviews(path: Path) -> dict[str, CalibrationReview]:
+    """Sequence key -> review.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no text, lacks a column or a row has too few fields; names file and line.
+    """
+    reviews = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.DictReader(stream)
+            if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
+                raise ValueError(f"{path} has no column {', '.join(missing)}: download it again, or delete it")
+            for row in rows:
+                name, status, bad = (row[column] for column in _COLUMNS)
+                if None in (name, status, bad):
+                    raise ValueError(f"{path}, line {rows.line_num} is cut short: download it again, or delete it")
+                serials = tuple(serial.strip() for serial in bad.split(";") if serial.strip())
+                reviews[name.rpartition("/")[2]] = CalibrationReview(status, serials)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is no table of text ({error}): download it again, or delete it") from error
+    return reviews
