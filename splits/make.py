@@ -57,10 +57,13 @@ def is_same(path: Path, content: bytes) -> bool:
     if not path.is_file():
         return False
     shipped = path.read_bytes()
-    if path.name == _MANIFEST:
+    if path.name != _MANIFEST:
+        return shipped == content
+    try:
         versions = Release.from_bytes(shipped, str(path)).made_with
-        content = replace(Release.from_bytes(content, "the manifest made here"), made_with=versions).to_bytes()
-    return shipped == content
+    except ValueError:
+        return False
+    return shipped == replace(Release.from_bytes(content, "the manifest made here"), made_with=versions).to_bytes()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,12 @@ from splits.taco_cameras import choose_cameras
 
 Parts = dict[str, tuple[Line, ...]]
 
+_TABLE = Path(__file__).with_name("taco.toml")
+
 
 def releases(folder: Path) -> dict[str, tuple[Parts, Release]]:
     """Split name -> its parts and how they were made, from the lists in a folder; errors as ``read_lists``."""
-    table = tomllib.loads(files("splits").joinpath("taco.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
     lists = read_lists(folder)
     made_from = {name: sha256_file(folder / name) for name in FILES}
     places = {name: _places(table, name, lists) for name in table["assignments"]}

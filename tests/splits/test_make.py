@@ -92,6 +92,16 @@ def test_check_fails_on_a_difference(tmp_path, monkeypatch):
     assert make.check(folders) == 1
 
 
+def test_a_broken_manifest_differs_and_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(make, "SHIPPED", tmp_path)
+    folders = {"x@1": make.pack({"val": ()}, Release("me", None, {}))}
+    make.write(folders)
+    (tmp_path / "x@1" / "manifest.json").write_text("{")
+    assert make.check(folders) == 1
+    make.write(folders)
+    assert make.check(folders) == 0
+
+
 def test_only_the_versions_of_packages_may_be_others(tmp_path, monkeypatch):
     monkeypatch.setattr(make, "SHIPPED", tmp_path)
     release = Release("me", 1, {}, made_with={"scikit-learn": "1.9.1"})

@@ -24,7 +24,7 @@ HAND_MODEL_FILE = "hand_model.txt"
 
 KEY = re.compile(r"\d{8}_\d{3}")
 """YYYYMMDD_NNN, the name of a sequence's folder; unique over the whole data set."""
-_TRIPLET = re.compile(r"\((.+), (.+), (.+)\)")
+_TRIPLET = re.compile(r"\(([^,()]+), ([^,()]+), ([^,()]+)\)")
 _SERIAL = re.compile(r"\d+")
 
 Triplet = tuple[str, str, str]

@@ -69,11 +69,13 @@ def test_a_broken_line_is_named_by_file_and_number(tmp_path, line):
     assert f"{path}, line 3 is {line!r}, expected (action, tool, target) YYYYMMDD_NNN" in str(caught.value)
 
 
-def test_a_triplet_of_two_is_named_by_file_and_number(tmp_path):
+@pytest.mark.parametrize("folder", ["(stir, spoon)", "(stir, spoon, bowl, pan)", "((stir, spoon, bowl))"])
+def test_what_is_no_triplet_is_named_by_file_and_number(tmp_path, folder):
     path = tmp_path / "list.txt"
-    path.write_text("\n(stir, spoon) 20231002_003\n")
-    with pytest.raises(ValueError, match=r"list\.txt, line 2: '\(stir, spoon\)' names no triplet"):
+    path.write_text(f"\n{folder} 20231002_003\n")
+    with pytest.raises(ValueError) as caught:
         read_sequences(path)
+    assert f"{path}, line 2: {folder!r} names no triplet" in str(caught.value)
 
 
 @pytest.mark.parametrize("line", ["20231002_003,test_5", "20231002_003 train", "20231002_003,", "2023,train"])
