@@ -13,6 +13,8 @@ from hoibench.datasets.taco.layout import MARKER_REMOVED, RGB
 
 FRAMES = 49
 FPS = 8.0
+SOURCE_FPS = 30.0
+"""Of TACO's videos and annotations; a video's own rate decides where it differs."""
 SIZE = (480, 704)
 """(H, W), pixels."""
 POINTS = 1600

@@ -1,0 +1,161 @@
+"""Where hands and objects are said to be: pose files, hand pickles, meshes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hoibench.clip import Array
+from hoibench.datasets.taco.doctor.download import ROLES, Download, pose_rows
+from hoibench.datasets.taco.doctor.report import Check, Findings
+from hoibench.datasets.taco.hands import SIDES, read_hand
+from hoibench.datasets.taco.layout import HANDS, Sequence, find_model
+from hoibench.datasets.taco.objects import read_mesh, read_poses
+
+
+def check_annotations(download: Download) -> Iterator[Check]:
+    """The checks of this module: object poses of all sequences, hands and meshes of the sampled ones."""
+    yield _pose_files(download)
+    yield from _poses(download)
+    yield from _hand_files(download)
+    yield from _hands(download)
+    yield _meshes(download)
+
+
+def _pose_files(download: Download) -> Check:
+    found = Findings()
+    for sequence in download.each("heads of pose files", download.posed):
+        with found.catch(sequence.key):
+            tool, target = (pose_rows(sequence.object_pose(role)[1]) for role in ROLES)
+            if tool != target:
+                found.add(f"{sequence.object_pose('target')[1]} has {target} rows, the tool's {tool}: they must agree")
+    return found.check(
+        "poses",
+        "object poses are missing, broken or of different lengths",
+        "every sequence has poses of tool and target, of one length",
+        "unpack Object_Poses.zip again",
+        looked_at=len(download.posed),
+    )
+
+
+def _poses(download: Download) -> Iterator[Check]:
+    broken, gaps = Findings(), Findings()
+    for sequence in download.each("object poses", download.posed):
+        for role in ROLES:
+            try:
+                _, path = sequence.object_pose(role)
+                pose_rows(path)
+            except (ValueError, OSError):
+                continue  # told by the check of pose files
+            with broken.catch(path):
+                _note_gaps(gaps, f"{path}", read_poses(path)[:, 0, 0])
+    yield broken.check(
+        "rigid",
+        "object poses are not rigid, or none was recorded",
+        "all object poses are rigid",
+        "unpack Object_Poses.zip again; if they stay, leave these sequences out",
+        looked_at=len(download.posed),
+    )
+    yield gaps.check(
+        "object-gaps",
+        "rows of object poses were not recorded (NaN)",
+        "all rows of object poses were recorded",
+        "nothing: the part is left out of these frames and not scored there",
+        looked_at=len(download.posed),
+        status="warning",
+    )
+
+
+def _note_gaps(gaps: Findings, where: str, values: Array) -> None:
+    """Note the rows of (N,) ``values`` that are NaN, as many findings as rows."""
+    rows = np.flatnonzero(np.isnan(values))
+    if rows.size:
+        gaps.add(f"{where}: {rows.size} of {len(values)} rows, the first is {rows[0]}", int(rows.size))
+
+
+def _hand_files(download: Download) -> Iterator[Check]:
+    poses, shapes = Findings(), Findings()
+    keys = sorted(download.listing.there[HANDS])
+    for key in download.each("names of hand files", keys):
+        folder = download.listing.sequences[key].folder(HANDS)
+        for side in SIDES:
+            # A folder of one file a frame is the older form of the same.
+            if not (folder / f"{side}_hand.pkl").is_file() and not (folder / f"{side}_hand").is_dir():
+                poses.add(f"{folder / f'{side}_hand.pkl'} is missing")
+            if not (folder / f"{side}_hand_shape.pkl").is_file():
+                shapes.add(f"{folder / f'{side}_hand_shape.pkl'} is missing: the mean shape is taken")
+    yield poses.check(
+        "hand-files",
+        "hand poses are missing",
+        "every sequence of Hand_Poses has both hands",
+        "unpack Hand_Poses.zip again",
+        looked_at=len(keys),
+    )
+    yield shapes.check(
+        "hand-shapes",
+        "hand shapes are missing",
+        "every hand has a shape",
+        "unpack Hand_Poses.zip again; TACO's own code takes the mean shape too",
+        looked_at=len(keys),
+        status="warning",
+    )
+
+
+def _hands(download: Download) -> Iterator[Check]:
+    broken, gaps = Findings(), Findings()
+    there = [sequence for sequence in download.sampled if sequence.key in download.listing.there[HANDS]]
+    for sequence in download.each("hand poses", there):
+        for side in SIDES:
+            folder = sequence.folder(HANDS)
+            path = folder / f"{side}_hand.pkl"
+            with broken.catch(path):
+                hand = read_hand(folder, side)
+                _note_gaps(gaps, f"{path}", hand.theta[:, 0])
+                rows = download.frames.get(sequence.key, len(hand.theta))
+                if len(hand.theta) != rows:
+                    broken.add(f"{path} has {len(hand.theta)} frames, the object poses {rows}: they must agree")
+    yield broken.check(
+        "hands",
+        "hand poses are broken, refused or of other lengths than the objects'",
+        "hand poses read, and are as long as the objects'",
+        "unpack Hand_Poses.zip again; do not unpickle a refused file by other means",
+        looked_at=len(there),
+    )
+    yield gaps.check(
+        "hand-gaps",
+        "frames of hands were not recorded",
+        "all frames of hands were recorded",
+        "nothing: the hand is left out of these frames and not scored there",
+        looked_at=len(there),
+        status="warning",
+    )
+
+
+def _meshes(download: Download) -> Check:
+    found = Findings()
+    every, sampled = _objects(download.posed), _objects(download.sampled)
+    for object_id in download.each("meshes", sorted(every)):
+        with found.catch(f"object {object_id}"):
+            path = find_model(download.root, object_id)
+            if object_id in sampled:
+                read_mesh(path)
+    return found.check(
+        "meshes",
+        "meshes are missing, broken or not in centimetres",
+        "every object has a mesh, in centimetres",
+        "unpack Object_Models.zip again",
+        looked_at=len(every),
+    )
+
+
+def _objects(sequences: tuple[Sequence, ...]) -> set[str]:
+    """Ids of the objects that pose files name."""
+    ids = set()
+    for sequence in sequences:
+        for role in ROLES:
+            try:
+                ids.add(sequence.object_pose(role)[0])
+            except (ValueError, OSError):
+                continue
+    return ids

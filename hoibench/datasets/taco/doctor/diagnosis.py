@@ -1,0 +1,72 @@
+"""All checks on one download."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from hoibench.datasets.cache import cache_dir
+from hoibench.datasets.manifests import Line
+from hoibench.datasets.taco.doctor.annotations import check_annotations
+from hoibench.datasets.taco.doctor.cameras import check_cameras
+from hoibench.datasets.taco.doctor.download import Download, OnProgress
+from hoibench.datasets.taco.doctor.listing import list_tree
+from hoibench.datasets.taco.doctor.needs import check_needs
+from hoibench.datasets.taco.doctor.presence import check_presence
+from hoibench.datasets.taco.doctor.report import STATUSES, Check, Report
+from hoibench.datasets.taco.doctor.surroundings import check_surroundings
+from hoibench.datasets.taco.doctor.videos import check_videos
+
+SAMPLE = 8
+
+_CHECKS: tuple[Callable[[Download], Iterator[Check]], ...] = (
+    check_presence,
+    check_needs,
+    check_annotations,
+    check_cameras,
+    check_videos,
+    check_surroundings,
+)
+"""In order of importance."""
+
+
+def diagnose(
+    root: Path,
+    lines: Iterable[Line] = (),
+    *,
+    mano: Path | None = None,
+    cache: Path | None = None,
+    deep: bool = False,
+    sample: int = SAMPLE,
+    on_progress: OnProgress = lambda what, done, total: None,
+) -> Report:
+    """What is missing in a download of TACO and what disagrees; nothing is written to it, and no fault in it stops the others from being found.
+
+    Names, heads of files and calibrations are looked at in all sequences; whole videos, hand poses, meshes and projection in a sample.
+
+    Args:
+        root: the folder that the zips were unpacked in.
+        lines: clips of a split that are wanted.
+        mano: the folder of MANO's files, by default $HOIBENCH_MANO.
+        cache: where prepared clips will go, by default the cache.
+        deep: look at everything in every sequence.
+        sample: how many sequences costly checks look at otherwise.
+        on_progress: told what is looked at, how many are done and how many there are.
+
+    Raises:
+        FileNotFoundError: the root is no folder.
+    """
+    listing = list_tree(root)
+    download = Download(listing, tuple(lines), mano, cache or cache_dir(), deep, sample, on_progress)
+    checks = [check for group in _CHECKS for check in _run(group, download)]
+    return Report(root, listing.inventory, tuple(sorted(checks, key=lambda check: STATUSES.index(check.status))))
+
+
+def _run(group: Callable[[Download], Iterator[Check]], download: Download) -> Iterator[Check]:
+    try:
+        yield from group(download)
+    except Exception as error:
+        # What nobody foresaw is a finding as well; the checks of the group that came before it stand.
+        name = group.__name__.removeprefix("check_")
+        text = f"{type(error).__name__}: {error}"
+        yield Check(name, f"the checks of {name} could not be finished", "problem", 1, (text,), "report this")

@@ -1,0 +1,111 @@
+"""A download under examination: what the checks share, each thing read once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from hoibench.datasets.manifests import Line
+from hoibench.datasets.taco.doctor.listing import Listing
+from hoibench.datasets.taco.layout import POSES, Sequence
+from hoibench.datasets.taco.protocol import Recipe, Video
+
+ROLES = ("tool", "target")
+
+OnProgress = Callable[[str, int, int], None]
+"""Told what is being looked at, how many things of it are done, and how many there are."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Download:
+    """What every check is given.
+
+    Attributes:
+        listing: the names in the tree.
+        lines: the clips that are wanted of it; none where no split was named.
+        mano: the folder of MANO's files, None for $HOIBENCH_MANO.
+        cache: where prepared clips will go.
+        deep: whether costly checks look at every sequence.
+        sample: at how many they look otherwise.
+        on_progress: told of every step.
+    """
+
+    listing: Listing
+    lines: tuple[Line, ...]
+    mano: Path | None
+    cache: Path
+    deep: bool
+    sample: int
+    on_progress: OnProgress
+
+    @property
+    def root(self) -> Path:
+        """The tree."""
+        return self.listing.root
+
+    @cached_property
+    def wanted(self) -> frozenset[str]:
+        """Keys of the clips that are wanted and there; of all sequences where no split was named."""
+        there = frozenset(self.listing.sequences)
+        named = frozenset(line.entry.id for line in self.lines)
+        return (there & named) or there
+
+    @cached_property
+    def sampled(self) -> tuple[Sequence, ...]:
+        """The sequences that costly checks look at: all of the tree, or some of the wanted ones, always the same."""
+        if self.deep:
+            return tuple(self.listing.sequences.values())
+        shuffled = sorted(self.wanted, key=lambda key: hashlib.sha256(key.encode()).digest())
+        return tuple(self.listing.sequences[key] for key in sorted(shuffled[: self.sample]))
+
+    @cached_property
+    def kinds(self) -> frozenset[Video]:
+        """The kinds of video that are wanted; raw where no split was named."""
+        return frozenset(Recipe.parse(line.recipe).video for line in self.lines) or frozenset({"raw"})
+
+    @cached_property
+    def posed(self) -> tuple[Sequence, ...]:
+        """The sequences that have object poses."""
+        return tuple(self.listing.sequences[key] for key in sorted(self.listing.there[POSES]))
+
+    @cached_property
+    def frames(self) -> Mapping[str, int]:
+        """Key -> N, the rows of the tool's poses, read from the head of the file; without those that cannot be read, of which ``poses`` tells."""
+        frames = {}
+        for sequence in self.posed:
+            try:
+                frames[sequence.key] = pose_rows(sequence.object_pose("tool")[1])
+            except (ValueError, OSError):
+                continue
+        return frames
+
+    def each(self, what: str, items: Iterable[T]) -> Iterator[T]:
+        """The items, with progress told before each."""
+        known = list(items)
+        for done, item in enumerate(known):
+            self.on_progress(what, done, len(known))
+            yield item
+
+
+def pose_rows(path: Path) -> int:
+    """N of a pose file (N, 4, 4), from its head.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no whole npy file of that shape; names it.
+    """
+    try:
+        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not a whole npy file ({error}): unpack {POSES}.zip again") from error
+    if len(shape) != 3 or shape[1:] != (4, 4) or shape[0] == 0:
+        raise ValueError(f"{path} has shape {shape}, expected (N, 4, 4): unpack {POSES}.zip again")
+    return int(shape[0])

@@ -1,0 +1,102 @@
+"""What is there, and what should be: folders, zips that were never unpacked, names that are none of TACO's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hoibench.datasets.taco.doctor.download import Download
+from hoibench.datasets.taco.doctor.listing import modalities
+from hoibench.datasets.taco.doctor.report import Check, Findings
+from hoibench.datasets.taco.layout import MODELS, how_to_get, modality_folders
+
+
+def check_presence(download: Download) -> Iterator[Check]:
+    """The checks of this module, from names alone."""
+    yield _zips(download)
+    yield _modalities(download)
+    yield _sequences(download)
+    yield _names(download)
+
+
+def _zips(download: Download) -> Check:
+    found = Findings()
+    for path in download.listing.zips:
+        kind = path.parent.name
+        if path.stem in modalities():
+            packed = not download.listing.there[path.stem]
+        elif path.stem in MODELS:
+            packed = not any((download.root / folder).is_dir() for folder in MODELS)
+        else:
+            # A camera's zip, SERIAL.zip in the folder of its kind; anything else is none of TACO's.
+            packed = path.stem.isdigit() and path.stem not in download.listing.cameras.get(kind, {})
+        if packed:
+            found.add(f"{path}: nothing of it is unpacked")
+    return found.check(
+        "zips",
+        "zips lie there un-unpacked",
+        "all zips that lie there are unpacked",
+        f"unpack them in {download.root}, each so that its top folder stands there",
+        looked_at=len(download.listing.zips),
+    )
+
+
+def _modalities(download: Download) -> Check:
+    found = Findings()
+    needed = {
+        name: modality for name, modality in modalities().items() if modality.needed_by in {"all", *download.kinds}
+    }
+    for name, modality in needed.items():
+        if not modality_folders(download.root, name):
+            found.add(f"{download.root / name} is missing ({modality.holds}): {how_to_get(download.root, name)}")
+        elif not download.listing.there[name]:
+            found.add(f"{download.root / name} holds no (action, tool, target)/YYYYMMDD_NNN: unpack its zip again")
+    if not any((download.root / folder).is_dir() for folder in MODELS):
+        found.add(
+            f"{download.root / MODELS[0]} is missing (meshes of the objects): {how_to_get(download.root, MODELS[0])}"
+        )
+    return found.check(
+        "folders",
+        "folders are missing that clips need",
+        "all folders that clips need are there",
+        f"download and unpack them in {download.root}; videos come as one zip for each camera, and single cameras will do",
+        looked_at=len(needed) + 1,
+    )
+
+
+def _sequences(download: Download) -> Check:
+    found = Findings()
+    listing = download.listing
+    filmed = frozenset[str]().union(*(keys for cameras in listing.cameras.values() for keys in cameras.values()))
+    has = {name: listing.there[name] for name, modality in modalities().items() if modality.needed_by == "all"}
+    for name, keys in {**has, "any folder of videos": filmed}.items():
+        lacking = sorted(listing.sequences.keys() - keys)
+        if lacking and keys:  # a folder that is missing altogether is told by the check of folders
+            found.add(f"{len(lacking)} sequences are not in {name}, the first is {lacking[0]}", len(lacking))
+    return found.check(
+        "sequences",
+        "sequences are not whole",
+        "every sequence has poses, hands, calibration and videos",
+        "unpack the zip again, or what of it is still to come; a clip needs all four",
+        looked_at=len(listing.sequences),
+        status="warning",
+    )
+
+
+def _names(download: Download) -> Check:
+    found = Findings()
+    for path in download.listing.strays:
+        found.add(f"{path} is named like no folder of TACO's and is passed over")
+    for key in download.listing.twice:
+        found.add(f"sequence {key} lies under more than one triplet")
+    for name in modalities():
+        tops = modality_folders(download.root, name)
+        if len(tops) > 1 and any(tops[0].glob("(*)")):
+            found.add(f"{name} was unpacked twice, in {tops[0]} and in {tops[1]}: the first is read")
+    return found.check(
+        "names",
+        "names are not TACO's",
+        "all folders are named as TACO's are",
+        "move each sequence to FOLDER/(action, tool, target)/YYYYMMDD_NNN once",
+        looked_at=len(download.listing.sequences),
+        status="warning",
+    )

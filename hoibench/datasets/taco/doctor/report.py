@@ -1,0 +1,95 @@
+"""What the doctor answers: checks with a status, a count, examples and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Status = Literal["problem", "warning", "ok", "skipped"]
+
+STATUSES: tuple[Status, ...] = ("problem", "warning", "ok", "skipped")
+"""Most important first."""
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question and its answer.
+
+    Attributes:
+        id: a short name that stays the same from version to version.
+        title: what was found, in a few words.
+        status: ``problem`` where clips cannot be made or would be wrong, ``warning`` where a user should know, ``ok``, or ``skipped``.
+        count: how many things were found, or, where all is well, looked at.
+        examples: the first of them, each naming file and value.
+        fix: what to do.
+    """
+
+    id: str
+    title: str
+    status: Status
+    count: int = 0
+    examples: tuple[str, ...] = ()
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What is there: sequences in all, how many each top folder has, and for each kind of video how many each camera has."""
+
+    sequences: int
+    modalities: Mapping[str, int]
+    cameras: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of the doctor's answers on the tree at ``root``, the most important first."""
+
+    root: Path
+    inventory: Inventory
+    checks: tuple[Check, ...]
+
+    def of(self, status: Status) -> tuple[Check, ...]:
+        """The checks of one status."""
+        return tuple(check for check in self.checks if check.status == status)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is no problem; warnings may be there."""
+        return not self.of("problem")
+
+
+@dataclass
+class Findings:
+    """What a check finds while it goes through many things; keeps a count, and the first few as examples."""
+
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, text: str, times: int = 1) -> None:
+        """Note a finding, which stands for ``times``."""
+        self.count += times
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(text)
+
+    @contextmanager
+    def catch(self, where: object) -> Iterator[None]:
+        """Whatever goes wrong inside is a finding about ``where``: nothing that a download holds may stop the doctor."""
+        try:
+            yield
+        except (ValueError, OSError) as error:
+            text = str(error)
+            self.add(text if str(where) in text else f"{where}: {text}")
+        except Exception as error:
+            self.add(f"{where}: {type(error).__name__}: {error}")
+
+    def check(self, id: str, bad: str, good: str, fix: str, looked_at: int, status: Status = "problem") -> Check:
+        """The check: of ``status`` and titled ``bad`` where something was found, else ``ok`` and titled ``good``; skipped where nothing was there."""
+        if self.count:
+            return Check(id, bad, status, self.count, tuple(self.examples), fix)
+        return Check(id, good, "ok", looked_at) if looked_at else Check(id, "there is nothing to look at", "skipped")

@@ -1,0 +1,137 @@
+"""Videos of the fixed cameras and of the helmet: whole, of the calibration's aspect, as long as the annotation."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from hoibench.datasets.taco.calibration import Calibration, read_calibration
+from hoibench.datasets.taco.doctor.download import Download
+from hoibench.datasets.taco.doctor.mp4 import Head, read_head
+from hoibench.datasets.taco.doctor.report import Check, Findings
+from hoibench.datasets.taco.layout import EGO_RGB, MARKER_REMOVED, POSES, RGB, Sequence
+from hoibench.datasets.taco.protocol import SOURCE_FPS
+from hoibench.video import probe
+
+_ASPECT_TOLERANCE = 0.02
+
+
+def check_videos(download: Download) -> Iterator[Check]:
+    """The checks of this module: heads of all videos, whole files of the sampled sequences."""
+    yield from _heads(download)
+    yield _whole_files(download)
+    yield _ego(download)
+
+
+def _heads(download: Download) -> Iterator[Check]:
+    broken, sizes, counts, rates = Findings(), Findings(), Findings(), Findings()
+    heads = 0
+    for sequence in download.each("heads of videos", download.listing.sequences.values()):
+        calibrations = _calibrations(sequence)
+        for serial, path in _videos(sequence):
+            with broken.catch(path):
+                head = read_head(path)
+                heads += 1
+                _compare_size(sizes, path, head, calibrations.get(serial))
+                _compare_count(counts, path, head.frames, download.frames.get(sequence.key))
+                if abs(head.fps - SOURCE_FPS) > 0.1:
+                    rates.add(f"{path} has {head.fps:g} frames per second")
+    yield broken.check(
+        "videos",
+        "videos are broken",
+        "all videos have a whole head",
+        "download the camera's zip again, or unpack it again",
+        looked_at=heads,
+    )
+    yield sizes.check(
+        "video-size",
+        "videos are of another aspect than their calibration's imgSize",
+        "all videos have the aspect of their calibration's imgSize",
+        "take videos and Allocentric_Camera_Parameters.zip from the same copy of TACO",
+        looked_at=heads,
+    )
+    yield counts.check(
+        "video-frames",
+        "videos have other frame counts than the object poses",
+        "all videos have as many frames as the object poses have rows",
+        "download the camera's zip again; if they stay, leave these sequences or cameras out",
+        looked_at=heads,
+    )
+    yield rates.check(
+        "video-rate",
+        f"videos are not at {SOURCE_FPS:g} frames per second",
+        f"all videos are at {SOURCE_FPS:g} frames per second",
+        "clips are cut by the file's own rate: check that it is true",
+        looked_at=heads,
+        status="warning",
+    )
+
+
+def _videos(sequence: Sequence) -> list[tuple[str, Path]]:
+    return [item for kind in (RGB, MARKER_REMOVED) for item in sequence.videos(kind).items()]
+
+
+def _calibrations(sequence: Sequence) -> dict[str, Calibration]:
+    try:
+        return read_calibration(sequence.calibration)
+    except (ValueError, OSError):
+        return {}  # told by the check of calibrations
+
+
+def _compare_size(sizes: Findings, path: Path, head: Head, calibration: Calibration | None) -> None:
+    if calibration is None:
+        return
+    height, width = calibration.size
+    if abs((head.width / head.height) / (width / height) - 1.0) > _ASPECT_TOLERANCE:
+        sizes.add(f"{path} has {head.width}x{head.height} pixels, imgSize is {width}x{height}")
+
+
+def _compare_count(counts: Findings, path: Path, frames: int, rows: int | None) -> None:
+    if rows is not None and frames not in (0, rows):
+        counts.add(f"{path} has {frames} frames, the object poses {rows} rows")
+
+
+def _whole_files(download: Download) -> Check:
+    found = Findings()
+    videos = [(sequence, path) for sequence in download.sampled for _, path in _videos(sequence)]
+    for sequence, path in download.each("whole videos", videos):
+        try:
+            read_head(path)
+        except (ValueError, OSError):
+            continue  # told by the check of heads
+        with found.catch(path):
+            _compare_count(found, path, probe(path).frames, download.frames.get(sequence.key))
+    return found.check(
+        "whole-videos",
+        "videos stop early, or hold other frames than their heads say",
+        "videos hold every frame that their heads say",
+        "download the camera's zip again, or unpack it again",
+        looked_at=len(videos),
+    )
+
+
+def _ego(download: Download) -> Check:
+    found = Findings()
+    keys = sorted(download.listing.there[EGO_RGB])
+    for key in download.each("egocentric videos", keys):
+        path = download.listing.sequences[key].ego_video
+        with found.catch(path):
+            _compare_count(found, path, read_head(path).frames, download.frames.get(key))
+    if keys:
+        for key in sorted(_ego_errata() & download.listing.there[POSES] - set(keys)):
+            found.add(f"{key} has no egocentric video: none was released, though the official list names it")
+    return found.check(
+        "ego",
+        "egocentric videos are missing or have other frame counts than the object poses",
+        "all egocentric videos have as many frames as the object poses have rows",
+        "nothing: clips are made of the fixed cameras alone",
+        looked_at=len(keys),
+        status="warning",
+    )
+
+
+def _ego_errata() -> frozenset[str]:
+    text = files("hoibench.datasets.taco.doctor").joinpath("ego_errata.toml").read_text(encoding="utf-8")
+    return frozenset(tomllib.loads(text)["without_video"])
