@@ -1,0 +1,80 @@
+"""Folders of the prepared cache: a JSON file of facts that also holds the SHA-256 of every other file, so that damage is found on reading."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hoibench.datasets.cache import ensure_folder
+from hoibench.store import read_json, sha256_file, write_json
+
+SCHEMA = "hoibench/taco-clips@1"
+"""Names what preparation means: what is made in another way is another version, whatever becomes of the code."""
+
+_FACTS = "facts.json"
+
+
+def seal(folder: Path, facts: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
+    """Have ``fill`` write a folder's files and seal them with the facts; it is whole or absent, and a damaged one is replaced.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    if folder.is_dir():
+        try:
+            read_sealed(folder)
+        except (ValueError, FileNotFoundError):
+            _remove(folder)
+    ensure_folder(folder, lambda temporary: _write(temporary, facts, fill))
+
+
+def read_sealed(folder: Path) -> dict[str, Any]:
+    """The facts of a folder whose files are as they were written.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: a file of it is missing or damaged; names the file and what to do.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is missing: run hoibench data prepare")
+    try:
+        facts = read_json(folder / _FACTS, SCHEMA)
+        sums = dict(facts["files"])
+    except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
+        raise ValueError(f"{_damaged(folder / _FACTS)} ({error})") from error
+    for name, digest in sums.items():
+        if not (folder / name).is_file() or sha256_file(folder / name) != digest:
+            raise ValueError(_damaged(folder / name))
+    return facts
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether a folder is there and whole."""
+    try:
+        read_sealed(folder)
+    except (ValueError, FileNotFoundError):
+        return False
+    return True
+
+
+def _write(folder: Path, facts: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
+    fill(folder)
+    sums = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+    write_json(folder / _FACTS, {"schema": SCHEMA, **facts, "files": sums})
+
+
+def _remove(folder: Path) -> None:
+    # Out of the way in one step, so that nobody takes what is left of it for a whole folder.
+    aside = folder.with_name(f".tmp-{secrets.token_hex(4)}-{folder.name}")
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:  # another process was faster
+        return
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is missing or damaged: run hoibench data prepare, which makes it again"
