@@ -118,3 +118,38 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path, monkeypatch):
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_torch_pickle(tmp_path / "none.pkl")
+
+
+def test_a_file_with_wrong_bytes_is_read_or_refused(tmp_path):
+    whole = dump(tmp_path / "whole.pkl", {"a": torch.ones(2), "b": torch.zeros(1)}).read_bytes()
+    path = tmp_path / "wrong.pkl"
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(400):
+        wrong = bytearray(whole)
+        wrong[rng.integers(len(whole))] = rng.integers(256)
+        path.write_bytes(bytes(wrong))
+        try:
+            read_torch_pickle(path)
+        except ValueError as error:
+            refused += 1
+            assert "wrong.pkl" in str(error)
+    assert refused > 100
+
+
+def test_views_of_one_storage_are_read_from_it_once(tmp_path, monkeypatch):
+    read = []
+    plain = torch_pickle._read_storage
+    monkeypatch.setattr(torch_pickle, "_read_storage", lambda blob: read.append(len(blob)) or plain(blob))
+    poses, places = torch.randn(20, 48), torch.randn(20, 3)
+    back = read_torch_pickle(dump(tmp_path / "a.pkl", [(poses[i], places[i]) for i in range(20)]))
+    assert len(read) == 2
+    for i, (pose, place) in enumerate(back):
+        np.testing.assert_array_equal(pose, poses[i])
+        np.testing.assert_array_equal(place, places[i])
+
+
+def test_storages_of_one_length_are_told_apart(tmp_path):
+    clones = [torch.full((3,), float(i)) for i in range(5)]
+    back = read_torch_pickle(dump(tmp_path / "a.pkl", [*clones, clones[0]]))
+    assert [float(tensor[0]) for tensor in back] == [0.0, 1.0, 2.0, 3.0, 4.0, 0.0]
