@@ -44,7 +44,7 @@ def prepare_sequence(recording: Recording, out: Path, serials: Sequence[str], re
     Raises:
         FileNotFoundError: a file of the sequence is missing.
         ValueError: a file is broken, files disagree, a camera sees nothing of the truth, or ``out`` was prepared from something else.
-        OSError: ``out`` cannot be written.
+        Unwritable: ``out`` cannot be written.
     """
     key = recording.sequence.key
     missing = [serial for serial in serials if not is_sealed(view_folder(out, key, recipe, serial))]

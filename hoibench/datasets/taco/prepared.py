@@ -17,7 +17,7 @@ from hoibench.clip import CLUSTERS, Array, Camera, Clip, Tracks, View
 from hoibench.datasets.taco.prompts import prompt
 from hoibench.datasets.taco.protocol import FPS, FRAMES, POINTS, SIZE, Recipe
 from hoibench.datasets.taco.rig import rig
-from hoibench.datasets.taco.sealed import SCHEMA, is_sealed, read_sealed
+from hoibench.datasets.taco.sealed import SCHEMA, is_sealed, read_sealed, writing
 from hoibench.store import read_json, read_npz, write_json
 from hoibench.video import Box, decode
 
@@ -118,10 +118,11 @@ def claim(out: Path, origin: Origin) -> None:
 
     Raises:
         ValueError: the clips that are there were made with something else.
-        OSError: the folder cannot be written.
+        Unwritable: the folder cannot be written.
     """
     if not is_origin(out):
-        write_json(out / _ORIGIN, {"schema": SCHEMA, **asdict(origin)})
+        with writing():
+            write_json(out / _ORIGIN, {"schema": SCHEMA, **asdict(origin)})
     there = read_origin(out)
     if there != origin:
         names = [name for name, value in asdict(origin).items() if asdict(there)[name] != value]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,30 @@ SCHEMA = "hoibench/taco-clips@1"
 _FACTS = "facts.json"
 
 
+class Unwritable(OSError):
+    """The folder of prepared clips cannot be written: the disk is full, or closed to us.  Unlike a file that cannot be read, it stops everything."""
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn an OSError of what only writes into ``Unwritable``."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Unwritable(error.errno, f"{error.filename}: {reason}" if error.filename else reason) from error
+
+
 def seal(folder: Path, facts: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
     """Have ``fill`` write a folder's files and seal them with the facts; it is whole or absent, and a damaged one is replaced.
 
     Raises:
-        OSError: the folder cannot be written.
+        Unwritable: the folder cannot be written.
     """
-    if folder.is_dir():
-        try:
-            read_sealed(folder)
-        except (ValueError, FileNotFoundError):
+    with writing():
+        if folder.is_dir() and not is_sealed(folder):
             _remove(folder)
-    ensure_folder(folder, lambda temporary: _write(temporary, facts, fill))
+        ensure_folder(folder, lambda temporary: _write(temporary, facts, fill))
 
 
 def read_sealed(folder: Path) -> dict[str, Any]:
