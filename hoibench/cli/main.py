@@ -16,6 +16,7 @@ usage: hoibench COMMAND [options]
   show    a run's board on the terminal
   merge   join the shards of a run, or redo a run's table and page
   score   score a folder of predictions against a folder of truth
+  data    a TACO download: doctor, prepare, index, mano
   cache   generated clips and fetched weights: ls, clear (weights only by name)
 
 hoibench COMMAND --help says more."""
@@ -27,6 +28,7 @@ _COMMANDS = {
     "show": "hoibench.cli.show:show_command",
     "merge": "hoibench.cli.merge:merge_command",
     "score": "hoibench.cli.score:score_command",
+    "data": "hoibench.cli.data:data_command",
     "cache": "hoibench.cli.cache:cache_command",
 }
 """Imported one at a time, so that a light command does not pay for a heavy one."""

@@ -66,7 +66,7 @@ def run_command(arguments: Sequence[str]) -> int:
     from hoibench.evaluation.plan import make_plan
 
     def note(text: str) -> None:
-        console.print(text, style="dim", markup=False, highlight=False)
+        console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     dataset = open_dataset(config.dataset, config.root, note)
     plan = make_plan(config, dataset, _device(config.device))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 from hoibench.clip import Clip, Prediction
 from hoibench.store import sha256_json
@@ -28,6 +28,7 @@ class ClipEntry:
         start: first source frame.
         tags: why the clip is in its split.
         valid_frames: frames that a recording shorter than the clip fills, None where it fills all.
+        variant: how the clip is made of its sequence, where splits differ in that, e.g. ``frame0-raw``.
     """
 
     id: str
@@ -37,10 +38,7 @@ class ClipEntry:
     start: int = 0
     tags: tuple[str, ...] = ()
     valid_frames: int | None = None
-
-
-Short = Literal["drop", "pad"]
-"""What becomes of a recording that is shorter than a clip: left out, or filled up with its last frame, which is not scored."""
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,10 +68,13 @@ class Manifest:
 
 def clips_id(entries: tuple[ClipEntry, ...], truth_id: str = "") -> str:
     """First 12 hex digits of the hash of what is scored: (sequence, serials, start frame) of each clip, in any order, and what made their truth."""
-    clips = sorted(
-        [e.id, list(e.serials), e.start, *([] if e.valid_frames is None else [e.valid_frames])] for e in entries
-    )
+    clips = sorted(_scored(entry) for entry in entries)
     return sha256_json([truth_id, clips] if truth_id else clips)[:12]
+
+
+def _scored(entry: ClipEntry) -> list[Any]:
+    also = {"valid_frames": entry.valid_frames, "variant": entry.variant or None}
+    return [entry.id, list(entry.serials), entry.start, *([name, value] for name, value in also.items() if value)]
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Dataset(ABC):
     """
 
     name: ClassVar[str]
-    kind: ClassVar[str]
+    kind: str
     default_split: ClassVar[str]
     has_truth: ClassVar[bool] = True
     grid: Grid | None = None

@@ -24,7 +24,7 @@ class VideosDataset(Dataset):
     """
 
     name: ClassVar[str] = "videos"
-    kind: ClassVar[str] = "measured"
+    kind = "measured"
     default_split: ClassVar[str] = "all"
     has_truth: ClassVar[bool] = False
 

@@ -22,10 +22,10 @@ class RunConfig:
     """A method to run, or NAME=FOLDER for predictions that lie on disk. Repeatable. Without any, the videos data set scores all it holds."""
 
     dataset: str = "synthetic"
-    """synthetic, videos, or a data set of an installed package (hoibench ls datasets)."""
+    """synthetic, taco, videos, or a data set of an installed package (hoibench ls datasets)."""
 
     root: Path | None = None
-    """Where the data set lies; for synthetic, where its clips are generated instead of the cache."""
+    """Where the data set lies: for taco a download or prepared clips; for synthetic, where its clips are generated instead of the cache."""
 
     split: str | None = None
     """Which clips: demo, val, test, ... (hoibench ls splits). Default: the data set's own."""
@@ -73,7 +73,7 @@ class RunConfig:
     """Precision of the methods' networks; metrics always use fp32."""
 
     short: Literal["drop", "pad"] = "drop"
-    """What happens to sequences shorter than a clip; pad is a split of its own."""
+    """What happens to recordings shorter than a clip: left out and counted, or filled up with their last frame, which is a split of its own."""
 
     unit_timeout: float | None = None
     """Seconds after which one method on one clip is given up; loading a clip and a method may take ten times that."""

@@ -38,7 +38,7 @@ class SyntheticDataset(Dataset):
     """Synthetic clips in the cache, or in ``root``: below a folder for each split, one small TACO tree for each clip, named by its key."""
 
     name: ClassVar[str] = "synthetic"
-    kind: ClassVar[str] = "synthetic"
+    kind = "synthetic"
     default_split: ClassVar[str] = "demo"
     grid = Grid(views=3, frames=25, size=SIZE, points=POINTS)
 

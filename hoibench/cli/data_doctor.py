@@ -1,0 +1,59 @@
+"""``hoibench data doctor``: what a TACO download has and lacks, and what in it disagrees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from hoibench.cli.counting import counting
+
+PROBLEMS = 3
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Say what a TACO download has, what a split needs of it and does not find, and what in it disagrees; nothing is written to it.
+
+    The exit code is 3 where there is a problem; warnings alone give 0.
+    """
+
+    root: tyro.conf.Positional[Path]
+    """The folder that TACO's zips were unpacked in."""
+
+    split: str = "test"
+    """The clips that are wanted (hoibench ls splits)."""
+
+    deep: bool = False
+    """Read every file whole; otherwise listing, headers and JSON of all sequences, and whole files of a sample."""
+
+    sample: int = 8
+    """How many sequences of the split to read whole."""
+
+    mano: Path | None = None
+    """The folder of MANO_LEFT and MANO_RIGHT. Default: $HOIBENCH_MANO."""
+
+    json: bool = False
+    """Print JSON."""
+
+
+def doctor_command(arguments: Sequence[str]) -> int:
+    """Diagnose a tree; the exit code."""
+    options = tyro.cli(Doctor, args=list(arguments), prog="hoibench data doctor")
+    if options.sample < 1:
+        raise ValueError(f"--sample is {options.sample}, expected at least 1")
+    from hoibench.datasets.taco.doctor.diagnosis import diagnose
+    from hoibench.datasets.taco.doctor.text import render
+    from hoibench.datasets.taco.released import lines_of
+
+    lines = lines_of(options.split)
+    with counting(Console(stderr=True)) as count:
+        report = diagnose(
+            options.root, lines, mano=options.mano, deep=options.deep, sample=options.sample, on_progress=count
+        )
+    print(json.dumps(asdict(report), indent=1, default=str) if options.json else render(report))
+    return 0 if report.healthy else PROBLEMS

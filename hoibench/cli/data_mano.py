@@ -1,0 +1,43 @@
+"""``hoibench data mano``: check MANO's model files, and write them as plain npz."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from hoibench.cli.errors import working
+
+
+@dataclass(frozen=True)
+class ManoFiles:
+    """Read MANO_LEFT and MANO_RIGHT (.pkl as released, or .npz) without running what a pickle says, check them, and with --out write them as npz.
+
+    The converted files are licensed as the released ones are: for your own use alone.
+    """
+
+    folder: tyro.conf.Positional[Path]
+    """The folder that holds MANO_LEFT.pkl and MANO_RIGHT.pkl."""
+
+    out: Path | None = None
+    """Write MANO_LEFT.npz and MANO_RIGHT.npz into this folder."""
+
+
+def mano_command(arguments: Sequence[str]) -> int:
+    """Check and convert; the exit code."""
+    options = tyro.cli(ManoFiles, args=list(arguments), prog="hoibench data mano")
+    from hoibench.datasets.taco.hands import SIDES
+    from hoibench.datasets.taco.mano_file import convert, find_mano, read_mano
+
+    found = {side: find_mano(options.folder, side) for side in SIDES}
+    for side, path in found.items():
+        read_mano(path, side)
+        print(f"{side:<6} {path}")
+    if options.out is not None:
+        with working():
+            for side, path in found.items():
+                convert(path, options.out / f"MANO_{side.upper()}.npz")
+    print(f"set HOIBENCH_MANO={(options.out or options.folder).absolute()}")
+    return 0

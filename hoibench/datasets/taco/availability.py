@@ -1,0 +1,72 @@
+"""What of a split a download can give, found out from which files are there and how many rows they have: nothing is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hoibench.datasets.manifests import Line
+from hoibench.datasets.taco.layout import CAMERAS, HANDS, MODELS, POSES, Sequence, Tree, find_model
+from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
+
+TOO_SHORT = f"the recording is too short for {FRAMES} frames at 8 fps; --short pad takes it"
+
+
+@dataclass(frozen=True)
+class Available:
+    """A clip that can be made: ids of its (tool, target), None where a pose file's name is broken, and the frames that the recording fills."""
+
+    instances: tuple[str, str] | None
+    valid_frames: int
+
+    @property
+    def short(self) -> bool:
+        """Whether the recording ends before the clip does."""
+        return self.valid_frames < FRAMES
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A clip that a partial download cannot give, and why, in words that are the same for all such clips."""
+
+    reason: str
+
+
+def look(tree: Tree, line: Line) -> Available | Absent:
+    """What a download has of a split's clip.  A file that is there and broken makes no clip absent: reading it will say what is wrong."""
+    sequence = tree.sequences.get(line.entry.id)
+    if sequence is None:
+        return Absent(f"the sequence is not in {POSES}")
+    if not sequence.calibration.is_file():
+        return Absent(f"the sequence is not in {CAMERAS}")
+    if not sequence.folder(HANDS).is_dir():
+        return Absent(f"the sequence is not in {HANDS}")
+    modality = MODALITIES[Recipe.parse(line.recipe).video]
+    if not sequence.videos(modality).keys() >= set(line.entry.serials):
+        return Absent(f"a camera of the clip is not in {modality}; hoibench data doctor says which")
+    return _look_at_objects(tree, sequence)
+
+
+def _look_at_objects(tree: Tree, sequence: Sequence) -> Available | Absent:
+    try:
+        (tool, poses), (target, _) = (sequence.object_pose(role) for role in ("tool", "target"))
+    except ValueError:
+        return Available(None, FRAMES)
+    except FileNotFoundError:
+        return Absent(f"the sequence lacks a file in {POSES}")
+    try:
+        for item in (tool, target):
+            find_model(tree.root, item)
+    except FileNotFoundError:
+        return Absent(f"a mesh of the clip is not in {MODELS[0]}")
+    return Available((tool, target), _valid_frames(poses))
+
+
+def _valid_frames(poses: Path) -> int:
+    try:
+        rows = int(np.load(poses, mmap_mode="r", allow_pickle=False).shape[0])
+        return window(rows, SOURCE_FPS).valid
+    except (ValueError, EOFError, IndexError, OSError):
+        return FRAMES

@@ -1,0 +1,120 @@
+"""The data set ``taco``: clips of TACO's splits, made from a download when first loaded, or read from a folder of prepared clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from hoibench.clip import CLUSTERS, Clip
+from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
+from hoibench.datasets.manifests import Line
+from hoibench.datasets.taco.availability import TOO_SHORT, Absent, Available
+from hoibench.datasets.taco.prepared import Origin
+from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe
+from hoibench.datasets.taco.released import find_part, part_names, taco_splits
+from hoibench.datasets.taco.sealed import SCHEMA
+from hoibench.datasets.taco.sources import Source, open_source
+from hoibench.store import sha256_json
+
+PAD = "+pad"
+"""What the name of a split ends with where short recordings are taken."""
+
+
+class TacoDataset(Dataset):
+    """TACO's clips, opened on a download or on a folder that ``hoibench data prepare`` wrote."""
+
+    name: ClassVar[str] = "taco"
+    kind = "measured"
+    default_split: ClassVar[str] = "test"
+    grid = Grid(views=len(CLUSTERS), frames=FRAMES, size=SIZE, points=POINTS)
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        # A tree of made scenes in TACO's layout is read like TACO, and never ranked with it.
+        if source.truth == "synthetic":
+            self.kind = "synthetic"
+
+    @classmethod
+    def open(cls, root: Path | None, progress: Progress | None = None) -> TacoDataset:
+        """The data set on a download, whose clips are prepared into the cache, or on a folder of prepared clips.
+
+        Raises:
+            FileNotFoundError: no root is given, or it holds neither.
+            ValueError: MANO's files are broken, or are given for a tree that is not posed for them.
+        """
+        if root is None:
+            raise FileNotFoundError(
+                "--dataset taco needs --root: the folder that TACO's zips were unpacked in, or one that hoibench data prepare wrote"
+            )
+        return cls(open_source(root, progress))
+
+    def splits(self) -> tuple[str, ...]:
+        """See ``Dataset``; parts of other splits than taco-syncmv4d@1 by their whole names."""
+        return part_names()
+
+    def manifest(self, split: str) -> Manifest:
+        """The clips of a split that can be made here; the others, partial downloads' and short ones, are in ``left_out``."""
+        return self._manifest(split, with_short=False)
+
+    def padded(self, split: str) -> Manifest:
+        """See ``Dataset``: a split of its own, by name and id."""
+        whole = self._manifest(split, with_short=True)
+        return replace(whole, split=whole.split + PAD, split_id=sha256_json([whole.split_id, PAD])[:12])
+
+    def load(self, entry: ClipEntry) -> Clip:
+        """The clip, prepared first if it is not there yet, which takes about a minute.
+
+        Raises:
+            ValueError: no split has such a clip, or a file of the sequence is broken; names file, value and fix.
+            FileNotFoundError: a file of the sequence is missing.
+            OSError: the cache cannot be written; names HOIBENCH_CACHE.
+        """
+        try:
+            line = self._lines[entry.id, entry.serials, entry.variant]
+        except KeyError:
+            raise ValueError(
+                f"no split of TACO has clip {entry.id!r} with cameras {', '.join(entry.serials)}: take entries from TacoDataset.manifest"
+            ) from None
+        return replace(self.source.load(line), tags=entry.tags, valid_frames=entry.valid_frames)
+
+    def _manifest(self, split: str, *, with_short: bool) -> Manifest:
+        splits, part = find_part(split)
+        released = splits.manifest(part)
+        entries, left_out, truth_id = [], {}, ""
+        for line in splits.lines(part):
+            found = self.source.look(line)
+            if isinstance(found, Absent):
+                left_out[line.entry.id] = found.reason
+            elif found.short and not with_short:
+                left_out[line.entry.id] = TOO_SHORT
+            else:
+                entries.append(_entry(line, found))
+                truth_id = truth_id or _truth_id(self.source.origin(line))
+        return replace(released, entries=tuple(entries), truth_id=truth_id, left_out=left_out)
+
+    @cached_property
+    def _lines(self) -> Mapping[tuple[str, tuple[str, ...], str], Line]:
+        return {
+            (line.entry.id, line.entry.serials, Recipe.parse(line.recipe).name): line
+            for splits in taco_splits().values()
+            for part in splits.release.files
+            for line in splits.lines(part)
+        }
+
+
+def _entry(line: Line, found: Available) -> ClipEntry:
+    """The line's entry, with what only the download says."""
+    return replace(
+        line.entry,
+        instances=found.instances,
+        valid_frames=found.valid_frames if found.short else None,
+        variant=Recipe.parse(line.recipe).name,
+    )
+
+
+def _truth_id(origin: Origin) -> str:
+    height, width = origin.native_size
+    return f"{SCHEMA} {origin.truth} {width}x{height}"

@@ -1,0 +1,157 @@
+"""Where TACO's clips come from: a download, whose clips are prepared when first loaded, or a folder of prepared clips."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hoibench.clip import Clip
+from hoibench.datasets.base import Progress
+from hoibench.datasets.cache import cache_dir
+from hoibench.datasets.manifests import Line
+from hoibench.datasets.taco.availability import Absent, Available, look
+from hoibench.datasets.taco.hand_models import HandModel, choose_hand_model, truth_label
+from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.preparation import prepare_sequence
+from hoibench.datasets.taco.prepared import (
+    Origin,
+    is_origin,
+    is_prepared,
+    read_facts,
+    read_origin,
+    read_prepared,
+    view_folder,
+)
+from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, Recipe
+from hoibench.datasets.taco.recording import Recording
+from hoibench.datasets.taco.sealed import SCHEMA
+from hoibench.store import sha256_json
+from hoibench.video import probe
+
+log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """What a data set of TACO is opened on."""
+
+    @property
+    def truth(self) -> str:
+        """``taco``, ``proxy-hand`` or ``synthetic``."""
+        ...
+
+    def look(self, line: Line) -> Available | Absent:
+        """Whether a split's clip can be had here."""
+        ...
+
+    def origin(self, line: Line) -> Origin:
+        """What a clip that can be had is made with, and all others too."""
+        ...
+
+    def load(self, line: Line) -> Clip:
+        """The clip; raises as ``TacoDataset.load``."""
+        ...
+
+
+def open_source(root: Path, progress: Progress | None = None) -> Source:
+    """The prepared clips at ``root``, or the download there; raises as ``TacoDataset.open``."""
+    if is_origin(root):
+        return PreparedClips(root)
+    tree = Tree(root)
+    model = choose_hand_model(tree.hand_model)
+    download = Download(tree, model, prepared_folder(tree, model), progress)
+    if download.truth == "proxy-hand":
+        log.warning(NO_MANO)
+        if progress is not None:
+            progress(NO_MANO)
+    return download
+
+
+NO_MANO = "HOIBENCH_MANO is not set, so a proxy takes the place of MANO's hands: rows say truth=proxy-hand and are never ranked (docs/taco.md)"
+
+
+def prepared_folder(tree: Tree, model: HandModel) -> Path:
+    """Where in the cache the clips of a download go: each tree and hand model has its own folder."""
+    name, _, version = SCHEMA.rpartition("/")[2].partition("@")
+    return cache_dir() / f"{name}@{version}-{sha256_json([str(tree.root.resolve()), model.name])[:12]}"
+
+
+@dataclass(frozen=True)
+class PreparedClips:
+    """A folder that ``hoibench data prepare`` wrote, read without the download."""
+
+    out: Path
+
+    @property
+    def truth(self) -> str:
+        """See ``Source``."""
+        return read_origin(self.out).truth
+
+    def look(self, line: Line) -> Available | Absent:
+        """See ``Source``; a damaged clip is no absent one: loading it says what is wrong."""
+        recipe = Recipe.parse(line.recipe)
+        folders = (view_folder(self.out, line.entry.id, recipe, serial) for serial in line.entry.serials)
+        if not all(folder.is_dir() for folder in folders):
+            return Absent(f"the clip was not prepared in {self.out}")
+        try:
+            facts = read_facts(self.out, line.entry.id)
+        except (ValueError, FileNotFoundError):
+            return Available(None, FRAMES)
+        return Available(facts.instances, facts.valid_frames)
+
+    def origin(self, line: Line) -> Origin:
+        """See ``Source``."""
+        return read_origin(self.out)
+
+    def load(self, line: Line) -> Clip:
+        """See ``Source``."""
+        key, recipe = line.entry.id, Recipe.parse(line.recipe)
+        source = line.source if line.source and is_prepared(self.out, key, recipe, [line.source]) else None
+        return read_prepared(self.out, key, recipe, line.entry.serials, source)
+
+
+@dataclass(frozen=True)
+class Download:
+    """A tree in TACO's layout, whose clips are prepared into ``out`` when first loaded."""
+
+    tree: Tree
+    model: HandModel
+    out: Path
+    progress: Progress | None = None
+
+    @property
+    def truth(self) -> str:
+        """See ``Source``."""
+        return truth_label(self.tree.hand_model, self.model)
+
+    def look(self, line: Line) -> Available | Absent:
+        """See ``Source``."""
+        return look(self.tree, line)
+
+    def origin(self, line: Line) -> Origin:
+        """See ``Source``; from the clip's first video.
+
+        Raises:
+            ValueError: the video is broken.
+        """
+        modality = MODALITIES[Recipe.parse(line.recipe).video]
+        info = probe(self.tree.sequence(line.entry.id).video(line.entry.serials[0], modality))
+        return Origin(self.truth, self.model.name, (info.height, info.width))
+
+    def load(self, line: Line) -> Clip:
+        """See ``Source``."""
+        sequence = self.tree.sequence(line.entry.id)
+        recipe, serials = Recipe.parse(line.recipe), cameras_of(self.tree, line)
+        if not is_prepared(self.out, sequence.key, recipe, serials):
+            if self.progress is not None:
+                self.progress(f"preparing {sequence.key}")
+            prepare_sequence(Recording(self.tree, sequence, self.model), self.out, serials, recipe)
+        return PreparedClips(self.out).load(line)
+
+
+def cameras_of(tree: Tree, line: Line) -> tuple[str, ...]:
+    """Serials of a clip's cameras, with its source camera where the download has it: only video-to-video methods miss it."""
+    modality = MODALITIES[Recipe.parse(line.recipe).video]
+    there = tree.sequence(line.entry.id).videos(modality)
+    return (*line.entry.serials, *((line.source,) if line.source in there else ()))
