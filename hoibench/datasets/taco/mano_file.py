@@ -25,9 +25,12 @@ _SHAPES = {
 }
 """The members read of a file, under the names they have in it."""
 
+_VERTICES = 778
 _OTHER_MODELS = {6890: "SMPL or SMPL+H", 10475: "SMPL-X", 5023: "FLAME"}
 _PARENTS = np.array([-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14])
 _WRIST, _MIDDLE_TIP = 0, 444
+"""At rest, the middle finger points from the wrist along +x in the left hand, along -x in the right."""
+_AGAIN = "download it again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,15 +81,15 @@ def read_mano(path: Path, side: Side | None = None) -> ManoFile:
 
 
 def find_mano(folder: Path, side: Side) -> Path:
-    """MANO_LEFT or MANO_RIGHT in a folder, the converted .npz before the released .pkl.
+    """MANO_LEFT or MANO_RIGHT in a folder, or in ``models`` below it as MANO's zip has them; the converted .npz before the released .pkl.
 
     Raises:
         FileNotFoundError: it holds neither.
     """
     names = [f"MANO_{side.upper()}{suffix}" for suffix in (".npz", ".pkl")]
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
+    for path in (place / name for place in (folder, folder / "models") for name in names):
+        if path.is_file():
+            return path
     raise FileNotFoundError(
         f"{folder} holds neither {names[0]} nor {names[1]}: download MANO from mano.is.tue.mpg.de and give the folder of its MANO_*.pkl"
     )
@@ -114,39 +117,45 @@ def _read_arrays(path: Path) -> dict[str, Array]:
             try:
                 arrays[name] = as_array(value)
             except ValueError as error:
-                raise ValueError(f"{path}: {name}: {error}: download it again") from error
+                raise ValueError(f"{path}: {name}: {error}: {_AGAIN}") from error
     return arrays
 
 
 def _checked(path: Path, arrays: dict[str, Array]) -> ManoFile:
+    _check_members(path, arrays)
+    reals = {name: arrays[name].astype(np.float64) for name in _SHAPES if name not in ("f", "kintree_table")}
+    sums = reals["weights"].sum(axis=1)
+    worst = int(np.abs(sums - 1.0).argmax())
+    if abs(sums[worst] - 1.0) > 1e-4:
+        raise ValueError(f"{path}: the weights of vertex {worst} sum to {sums[worst]:.4g}, expected 1: {_AGAIN}")
+    faces = arrays["f"].astype(np.int64)
+    if faces.min() < 0 or faces.max() >= _VERTICES:
+        raise ValueError(
+            f"{path}: f names vertices {faces.min()} to {faces.max()}, there are 0 to {_VERTICES - 1}: {_AGAIN}"
+        )
+    # The root's parent is 2^32 - 1 in the file.
+    parents = np.where(np.arange(16) == 0, -1, arrays["kintree_table"][0].astype(np.int64))
+    if not np.array_equal(parents, _PARENTS):
+        raise ValueError(
+            f"{path}: kintree_table has parents {parents.tolist()}, MANO's are {_PARENTS.tolist()}: {_AGAIN}"
+        )
+    rest = reals["v_template"]
+    reach = float(rest[_MIDDLE_TIP, 0] - reals["J_regressor"][_WRIST] @ rest[:, 0])
+    return ManoFile("left" if reach > 0.0 else "right", **reals, faces=_outward(rest, faces), parents=parents)
+
+
+def _check_members(path: Path, arrays: dict[str, Array]) -> None:
     vertices = arrays.get("v_template")
-    if vertices is not None and vertices.shape[:1] != (778,):
-        other = _OTHER_MODELS.get(len(vertices) if vertices.ndim else 0, "another model")
+    if vertices is not None and vertices.shape[:1] != (_VERTICES,):
+        other = _OTHER_MODELS.get(vertices.shape[0] if vertices.ndim else 0, "another model")
         raise ValueError(f"{path} has {vertices.shape} vertices: it is {other}, give MANO_LEFT or MANO_RIGHT")
     for name, shape in _SHAPES.items():
         if name not in arrays:
             raise ValueError(f"{path} has no {name}: it is no MANO model, give MANO_LEFT or MANO_RIGHT")
         if arrays[name].shape != shape:
-            raise ValueError(f"{path}: {name} has shape {arrays[name].shape}, MANO's has {shape}")
+            raise ValueError(f"{path}: {name} has shape {arrays[name].shape}, MANO's has {shape}: {_AGAIN}")
         if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
-            raise ValueError(f"{path}: {name} holds what is no finite number: download it again")
-    reals = {name: arrays[name].astype(np.float64) for name in _SHAPES if name not in ("f", "kintree_table")}
-    sums = reals["weights"].sum(axis=1)
-    worst = int(np.abs(sums - 1.0).argmax())
-    if abs(sums[worst] - 1.0) > 1e-4:
-        raise ValueError(
-            f"{path}: the weights of vertex {worst} sum to {sums[worst]:.4g}, expected 1: download it again"
-        )
-    faces = arrays["f"].astype(np.int64)
-    if faces.min() < 0 or faces.max() >= 778:
-        raise ValueError(f"{path}: f names vertices {faces.min()} to {faces.max()}, there are 0 to 777")
-    # The root's parent is 2^32 - 1 in the file.
-    parents = np.where(np.arange(16) == 0, -1, arrays["kintree_table"][0].astype(np.int64))
-    if not np.array_equal(parents, _PARENTS):
-        raise ValueError(f"{path}: kintree_table has parents {parents.tolist()}, MANO's are {_PARENTS.tolist()}")
-    rest = reals["v_template"]
-    reach = float(rest[_MIDDLE_TIP, 0] - reals["J_regressor"][_WRIST] @ rest[:, 0])
-    return ManoFile("left" if reach > 0.0 else "right", **reals, faces=_outward(rest, faces), parents=parents)
+            raise ValueError(f"{path}: {name} holds what is no finite number: {_AGAIN}")
 
 
 def _outward(vertices: Array, faces: NDArray[np.int64]) -> NDArray[np.int32]:

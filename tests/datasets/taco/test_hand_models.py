@@ -1,9 +1,12 @@
 import pickle
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 from mano_files import dumps, random_model, write_mano
 
@@ -126,3 +129,22 @@ def test_what_truth_is_called(folder):
     assert truth_label(MANO, choose_hand_model(MANO, folder)) == "taco"
     assert truth_label(MANO, ProxyHand()) == "proxy-hand"
     assert truth_label(HAND_MODEL, ProxyHand()) == "synthetic"
+
+
+ALONE = """
+import sys
+from pathlib import Path
+for name in ("torch", "scipy", "chumpy", "trimesh", "pandas"):
+    sys.modules[name] = None
+from hoibench.datasets.taco.hand_models import choose_hand_model
+from hoibench.datasets.taco.hands import read_hand
+model = choose_hand_model("mano", Path(sys.argv[1]))
+print(*model.surface(read_hand(Path(sys.argv[2]), "left"))[0].shape)
+"""
+
+
+def test_hands_take_numpy_alone(folder, tmp_path):
+    frames = {f"{i + 1:05d}": {"hand_pose": torch.zeros(48), "hand_trans": torch.zeros(3)} for i in range(3)}
+    (tmp_path / "left_hand.pkl").write_bytes(pickle.dumps(frames, protocol=4))
+    done = subprocess.run([sys.executable, "-c", ALONE, folder, tmp_path], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("3 778 3\n", "")
