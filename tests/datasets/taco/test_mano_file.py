@@ -221,6 +221,14 @@ def test_a_hostile_pickle_costs_neither_memory_nor_a_crash(tmp_path, data, messa
         read_mano(write(tmp_path, data))
 
 
+def test_terms_nested_in_two_places_are_not_worked_out(tmp_path, model):
+    term = ch(np.zeros(1))
+    for _ in range(60):
+        term = Named("chumpy.reordering.Select", {"a": term, "idxs": term})
+    with pytest.raises(ValueError, match=r"shapedirs: a member is a chumpy\.ch\.Ch, which is not read"):
+        read_mano(write(tmp_path, {**model, "shapedirs": term}))
+
+
 def test_a_file_over_the_limit_is_refused_unread(tmp_path):
     path = tmp_path / "MANO_RIGHT.pkl"
     with path.open("wb") as stream:
