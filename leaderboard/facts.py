@@ -33,7 +33,6 @@ def run_view(run: Run) -> RunView:
         "split": run.split,
         "split id": run.split_id,
         "clips": f"{len(run.clips)}, clips id {run.clips_id}",
-        **({"clips left out": "; ".join(run.left_out)} if run.left_out else {}),
         "seeds": ", ".join(map(str, run.seeds)),
         "config hash": run.config_hash,
     }

@@ -52,6 +52,7 @@ class Manifest:
         truth_id: what decides the truth beyond the entries: the generator's version where clips are generated, how they were prepared where they
             are recorded.
         left_out: clips of the released split that are not among the entries, each with the reason.
+        notes: sentences on how the clips were made, which readers of a board must know.
     """
 
     split: str
@@ -59,6 +60,7 @@ class Manifest:
     entries: tuple[ClipEntry, ...]
     truth_id: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def left_out_told(self) -> tuple[str, ...]:

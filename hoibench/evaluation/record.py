@@ -47,6 +47,8 @@ def make_record(plan: Plan) -> dict[str, Any]:
         "split": plan.manifest.split,
         "split_id": plan.manifest.split_id,
         "clips_id": plan.clips_id,
+        "truth_id": plan.manifest.truth_id,
+        "notes": list(plan.manifest.notes),
         "clips": [clip_facts(entry) for entry in plan.entries],
         "left_out": list(plan.manifest.left_out_told),
         "methods": [_method_facts(spec, plan) for spec in plan.specs],

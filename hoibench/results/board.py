@@ -34,6 +34,7 @@ class Board:
     Attributes:
         kind: ``measured`` or ``synthetic``.
         dataset, split, split_id: what was run on.
+        truth_id: what made the truth, where a data set says so.
         clips_ids: those of the runs; where they differ, ``clips`` is what all of them scored.
         clips: the clips of this board.
         clusters: distinct object-instance pairs among them.
@@ -46,6 +47,7 @@ class Board:
     dataset: str
     split: str
     split_id: str
+    truth_id: str
     clips_ids: tuple[str, ...]
     clips: tuple[RunClip, ...]
     clusters: int
@@ -78,7 +80,7 @@ class UncardedMetric:
 
 
 def build_boards(runs: Sequence[Run], cards: Mapping[str, MetricFacts]) -> list[Board]:
-    """Boards of runs: one a kind, data set and split, measured before synthetic.
+    """Boards of runs: one a kind, data set, split and making of the truth, measured before synthetic.
 
     Runs of a split that scored different clips are cut to the clips that all of them have; where there are none, each set of clips is a board
     of its own.
@@ -92,7 +94,7 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, MetricFacts]) -> list[
     """
     groups: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.kind, run.dataset, run.split, run.split_id), []).append(run)
+        groups.setdefault((run.kind, run.dataset, run.split, run.split_id, run.truth_id), []).append(run)
     return [_board(members, cards) for key in sorted(groups) for members in sharing_clips(groups[key])]
 
 
@@ -100,7 +102,7 @@ def _board(runs: list[Run], cards: Mapping[str, MetricFacts]) -> Board:
     runs = sorted(runs, key=lambda run: (run.created, run.name))
     clips, notes = shared_clips(runs)
     rows, entrants = enter(runs, {clip.id: n for n, clip in enumerate(clips)})
-    rows, left_out = _applicable(rows)
+    rows, without_value = _applicable(rows)
     columns = _columns(rows, cards)
     clusters = cluster_labels(clips)
     return Board(
@@ -108,6 +110,7 @@ def _board(runs: list[Run], cards: Mapping[str, MetricFacts]) -> Board:
         dataset=runs[0].dataset,
         split=runs[0].split,
         split_id=runs[0].split_id,
+        truth_id=runs[0].truth_id,
         clips_ids=tuple(dict.fromkeys(run.clips_id for run in runs)),
         clips=clips,
         clusters=len(set(clusters.tolist())),
@@ -115,8 +118,15 @@ def _board(runs: list[Run], cards: Mapping[str, MetricFacts]) -> Board:
         entrants=entrants,
         columns=columns,
         cells=_cells(rows, [entrant.method for entrant in entrants], columns, clusters),
-        notes=(*notes, *left_out),
+        notes=(*_notes_of(runs), *notes, *without_value),
     )
+
+
+def _notes_of(runs: list[Run]) -> tuple[str, ...]:
+    """How the clips were made, and of which of the split there were none."""
+    made = dict.fromkeys(note for run in runs for note in run.notes)
+    lacking = (f"{run.name} leaves out clips of the split. {'; '.join(run.left_out)}." for run in runs if run.left_out)
+    return (*made, *lacking)
 
 
 def _applicable(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

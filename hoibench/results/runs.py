@@ -89,6 +89,8 @@ class Run:
     status: str = "unknown"
     failures: tuple[Failure, ...] = ()
     left_out: tuple[str, ...] = ()
+    truth_id: str = ""
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def headlines(self) -> pd.DataFrame:
@@ -130,6 +132,8 @@ def read_run(folder: Path) -> Run:
         provenance=top.get("provenance", dict),
         status=end.get("status", str),
         left_out=top.several("left_out", str),
+        truth_id=top.maybe("truth_id", str) or "",
+        notes=top.several("notes", str),
         failures=tuple(
             Failure(*(f.get(key, str) for key in ("unit", "stage", "reason"))) for f in end.children("failures")
         ),

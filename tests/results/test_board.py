@@ -210,6 +210,22 @@ def test_a_ratio_metric_is_ordered_by_its_distance_from_the_truth(full):
     )
 
 
+def test_runs_whose_truth_was_made_otherwise_never_meet(board_of):
+    boards = board_of(
+        {"name": "a", "truth_id": "large"}, {"name": "b", "truth_id": "small"}, {"name": "c", "truth_id": "large"}
+    )
+    assert [[run.name for run in board.runs] for board in boards] == [["a", "c"], ["b"]]
+    assert [board.truth_id for board in boards] == ["large", "small"]
+
+
+def test_a_board_says_how_its_clips_were_made_and_which_are_missing(board_of):
+    (board,) = board_of(
+        {"name": "a", "notes": ["crop=clip: a hint."], "left_out": ["3: too short", "1: no camera"]},
+        {"name": "b", "notes": ["crop=clip: a hint."]},
+    )
+    assert board.notes == ("crop=clip: a hint.", "a leaves out clips of the split. 3: too short; 1: no camera.")
+
+
 def test_runs_over_different_clips_meet_on_those_that_both_scored(board_of, fake):
     (board,) = board_of(
         {"name": "a", "clips": 24},

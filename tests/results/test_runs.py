@@ -30,6 +30,12 @@ def test_clips_left_out_are_read_back(folder):
     assert read_run(folder).left_out == ("3: shorter than a clip",)
 
 
+def test_how_the_truth_was_made_is_read_back(folder):
+    assert (read_run(folder).truth_id, read_run(folder).notes) == ("", ())
+    change(folder, truth_id="taco 512x376", notes=["crop=clip"])
+    assert (read_run(folder).truth_id, read_run(folder).notes) == ("taco 512x376", ("crop=clip",))
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -44,7 +44,7 @@ def look(tree: Tree, line: Line) -> Available | Absent:
     if not sequence.folder(HANDS).is_dir():
         return Absent(f"the sequence is not in {HANDS}")
     modality = MODALITIES[Recipe.parse(line.recipe).video]
-    if not sequence.videos(modality).keys() >= set(line.entry.serials):
+    if not line.entry.serials or not sequence.videos(modality).keys() >= set(line.entry.serials):
         return Absent(f"a camera of the clip is not in {modality}; hoibench data doctor says which")
     return _look_at_objects(tree, sequence)
 

@@ -93,7 +93,8 @@ class TacoDataset(Dataset):
             else:
                 entries.append(_entry(line, found))
                 truth_id = truth_id or _truth_id(self.source.origin(line))
-        return replace(released, entries=tuple(entries), truth_id=truth_id, left_out=left_out)
+        notes = tuple(f"{name}={meaning}" for name, meaning in splits.release.recipe.items())
+        return replace(released, entries=tuple(entries), truth_id=truth_id, left_out=left_out, notes=notes)
 
     @cached_property
     def _lines(self) -> Mapping[tuple[str, tuple[str, ...], str], Line]:

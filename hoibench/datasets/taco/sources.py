@@ -14,7 +14,7 @@ from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.availability import Absent, Available, look
 from hoibench.datasets.taco.hand_models import HandModel, choose_hand_model, truth_label
 from hoibench.datasets.taco.layout import Tree
-from hoibench.datasets.taco.preparation import prepare_sequence
+from hoibench.datasets.taco.prepare_all import prepare_line
 from hoibench.datasets.taco.prepared import (
     Origin,
     is_origin,
@@ -25,7 +25,6 @@ from hoibench.datasets.taco.prepared import (
     view_folder,
 )
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, Recipe
-from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.sealed import SCHEMA
 from hoibench.store import sha256_json
 from hoibench.video import probe
@@ -104,8 +103,12 @@ class PreparedClips:
         """See ``Source``."""
         return read_origin(self.out)
 
+    def has(self, line: Line) -> bool:
+        """Whether the clip is there and whole."""
+        return is_prepared(self.out, line.entry.id, Recipe.parse(line.recipe), line.entry.serials)
+
     def load(self, line: Line) -> Clip:
-        """See ``Source``."""
+        """See ``Source``; without a source view where that was not prepared, which only video-to-video methods miss."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
         source = line.source if line.source and is_prepared(self.out, key, recipe, [line.source]) else None
         return read_prepared(self.out, key, recipe, line.entry.serials, source)
@@ -141,17 +144,9 @@ class Download:
 
     def load(self, line: Line) -> Clip:
         """See ``Source``."""
-        sequence = self.tree.sequence(line.entry.id)
-        recipe, serials = Recipe.parse(line.recipe), cameras_of(self.tree, line)
-        if not is_prepared(self.out, sequence.key, recipe, serials):
+        prepared = PreparedClips(self.out)
+        if not prepared.has(line):
             if self.progress is not None:
-                self.progress(f"preparing {sequence.key}")
-            prepare_sequence(Recording(self.tree, sequence, self.model), self.out, serials, recipe)
-        return PreparedClips(self.out).load(line)
-
-
-def cameras_of(tree: Tree, line: Line) -> tuple[str, ...]:
-    """Serials of a clip's cameras, with its source camera where the download has it: only video-to-video methods miss it."""
-    modality = MODALITIES[Recipe.parse(line.recipe).video]
-    there = tree.sequence(line.entry.id).videos(modality)
-    return (*line.entry.serials, *((line.source,) if line.source in there else ()))
+                self.progress(f"preparing {line.entry.id}")
+            prepare_line(self.tree, line, self.out, self.model)
+        return prepared.load(line)

@@ -1,0 +1,135 @@
+"""``hoibench data prepare``: the clips of a split, made from a TACO download."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+from rich.console import Console
+
+from hoibench.cli.counting import counting
+from hoibench.cli.errors import working
+
+if TYPE_CHECKING:
+    from hoibench.datasets.manifests import Line
+    from hoibench.datasets.taco.layout import Tree
+    from hoibench.datasets.taco.prepare_all import Outcome
+
+BROKEN = 3
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Make a split's clips of a TACO download: 49 frames of 480x704 at 8 fps, cropped, with tracks, visibility and masks.
+
+    What is there is kept, so the same command goes on wherever it was stopped. A broken sequence is skipped and listed at the end; the exit
+    code is then 3.
+    """
+
+    root: tyro.conf.Positional[Path]
+    """The folder that TACO's zips were unpacked in."""
+
+    split: str = "test"
+    """Which clips (hoibench ls splits)."""
+
+    out: Path | None = None
+    """The folder of prepared clips, which --root of a run takes in the place of the download. Default: the cache, where a run on the download
+    finds them."""
+
+    cameras: Literal["split", "all"] = "split"
+    """split: the cameras that the split names, three and a source. all: every camera that was downloaded, for training."""
+
+    short: Literal["drop", "pad"] = "drop"
+    """What happens to recordings shorter than a clip: left out, or filled up with their last frame."""
+
+    limit: int | None = None
+    """Take only this many clips, the first by key."""
+
+    workers: int | None = None
+    """Sequences worked on at once. Default: one a core."""
+
+    mano: Path | None = None
+    """The folder of MANO_LEFT and MANO_RIGHT. Default: $HOIBENCH_MANO."""
+
+    json: bool = False
+    """Print JSON."""
+
+
+def prepare_command(arguments: Sequence[str]) -> int:
+    """Prepare; the exit code."""
+    options = tyro.cli(Prepare, args=list(arguments), prog="hoibench data prepare")
+    for name in ("limit", "workers"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} is {value}, expected at least 1")
+    from hoibench.datasets.taco.hand_models import choose_hand_model, truth_label
+    from hoibench.datasets.taco.layout import Tree
+    from hoibench.datasets.taco.prepare_all import prepare_all
+    from hoibench.datasets.taco.released import lines_of
+    from hoibench.datasets.taco.sources import NO_MANO, prepared_folder
+
+    tree = Tree(options.root)
+    lines, left_out = _wanted(tree, lines_of(options.split), options)
+    model = choose_hand_model(tree.hand_model, options.mano)
+    out = options.out or prepared_folder(tree, model)
+    console = Console(stderr=True)
+    if truth_label(tree.hand_model, model) == "proxy-hand":
+        console.print(NO_MANO, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    with counting(console) as count:
+        done = 0
+
+        def told(outcome: Outcome) -> None:
+            nonlocal done
+            done += 1
+            count("sequences", done, len(lines))
+
+        report = prepare_all(
+            tree, lines, out, mano=options.mano, workers=options.workers or os.cpu_count() or 1, on_progress=told
+        )
+    facts = {
+        "out": str(out), "made": list(report.made), "kept": list(report.kept), "broken": report.broken, "left_out": left_out,
+    }  # fmt: skip
+    with working():
+        print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
+    return BROKEN if report.broken else 0
+
+
+def _wanted(tree: Tree, lines: Sequence[Line], options: Prepare) -> tuple[list[Line], dict[str, int]]:
+    """The lines whose clips this download can give, and reason -> count of the others."""
+    from hoibench.datasets.taco.availability import TOO_SHORT, Absent, look
+
+    wanted: list[Line] = []
+    left_out: Counter[str] = Counter()
+    for line in lines:
+        asked = _of_all_cameras(tree, line) if options.cameras == "all" else line
+        found = look(tree, asked)
+        if isinstance(found, Absent):
+            left_out[found.reason] += 1
+        elif found.short and options.short == "drop":
+            left_out[TOO_SHORT] += 1
+        else:
+            wanted.append(asked)
+    return wanted[: options.limit], dict(left_out.most_common())
+
+
+def _of_all_cameras(tree: Tree, line: Line) -> Line:
+    from hoibench.datasets.taco.protocol import MODALITIES, Recipe
+
+    sequence = tree.sequences.get(line.entry.id)
+    if sequence is None:
+        return line
+    there = tuple(sequence.videos(MODALITIES[Recipe.parse(line.recipe).video]))
+    return replace(line, entry=replace(line.entry, serials=there), source=None)
+
+
+def _as_text(facts: dict[str, Any]) -> str:
+    lines = [f"left out, {count}: {reason}" for reason, count in facts["left_out"].items()]
+    lines += [f"broken  {key}  {reason}" for key, reason in facts["broken"].items()]
+    counts = ", ".join(f"{len(facts[name])} {name}" for name in ("made", "kept", "broken"))
+    return "\n".join([*lines, counts, facts["out"]])
