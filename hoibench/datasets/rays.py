@@ -79,6 +79,29 @@ class EmbreeCaster:
         return blocked
 
 
+@dataclass(frozen=True, eq=False)
+class MovedCaster:
+    """A mesh that moves as one piece: rays are turned into its own frame, so that its hierarchy of boxes is built once.
+
+    Attributes:
+        still: the mesh in its own frame.
+        pose: (4, 4) from there to the world, rigid.
+    """
+
+    still: Caster
+    pose: Array
+
+    def cast(self, origin: Array, directions: Array) -> Hits:
+        """See ``Caster``."""
+        R, t = self.pose[:3, :3], self.pose[:3, 3]
+        return self.still.cast((origin - t) @ R, directions @ R)
+
+    def blocked(self, points: Array, direction: Array) -> Array:
+        """See ``Caster``."""
+        R, t = self.pose[:3, :3], self.pose[:3, 3]
+        return self.still.blocked((points - t) @ R, direction @ R)
+
+
 def caster(corners: Array) -> Caster:
     """The fastest caster that this machine has for a mesh of (F, 3, 3) triangle corners."""
     if len(corners) > 0 and importlib.util.find_spec("embreex") is not None:  # embree takes no empty mesh

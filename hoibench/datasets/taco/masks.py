@@ -9,7 +9,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.rays import pixel_rays
-from hoibench.datasets.surfaces import FrameMesh, Surface, frame_mesh
+from hoibench.datasets.surfaces import PlacedPart, Surface, place_parts
 from hoibench.geometry import project, to_camera
 
 _HEIGHT_PER_PIXEL = 240
@@ -23,8 +23,8 @@ def build_masks(surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array
         cameras: V static cameras of one image size.
     """
     silhouettes = [Silhouette(camera) for camera in cameras]
-    meshes = (frame_mesh(surfaces, frame) for frame in range(len(surfaces[0].vertices)))
-    return np.array([[silhouette.mask(mesh) for silhouette in silhouettes] for mesh in meshes]).swapaxes(0, 1)
+    frames = (place_parts(surfaces, frame) for frame in range(len(surfaces[0].vertices)))
+    return np.array([[silhouette.mask(parts) for silhouette in silhouettes] for parts in frames]).swapaxes(0, 1)
 
 
 class Silhouette:
@@ -37,21 +37,20 @@ class Silhouette:
         radius = max(1, round(camera.size[0] / _HEIGHT_PER_PIXEL))
         self._square = np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
 
-    def mask(self, mesh: FrameMesh) -> Array:
-        """(H, W) bool, dilated."""
+    def mask(self, parts: Sequence[PlacedPart]) -> Array:
+        """(H, W) bool, dilated, of the parts of one frame."""
         mask = np.zeros(self._camera.size, dtype=np.uint8)
-        window = self._window(mesh)
-        directions = self._directions[window]
-        if directions.size:
-            hits = mesh.caster.cast(self._origin, directions.reshape(-1, 3))
-            mask[window] = hits.hit.reshape(directions.shape[:2])
+        for part in parts:
+            window = self._window(part.vertices)
+            directions = self._directions[window]
+            if directions.size:
+                hits = part.caster.cast(self._origin, directions.reshape(-1, 3))
+                mask[window] |= hits.hit.reshape(directions.shape[:2])
         return cv2.dilate(mask, self._square).astype(bool)
 
-    def _window(self, mesh: FrameMesh) -> tuple[slice, slice]:
-        """The rows and columns that triangles can be in: other rays need not be cast."""
-        points = to_camera(mesh.corners.reshape(-1, 3), self._camera.R, self._camera.t)
-        if len(points) == 0:
-            return np.s_[:0, :0]
+    def _window(self, vertices: Array) -> tuple[slice, slice]:
+        """The rows and columns that the triangles of some vertices can be in: other rays need not be cast."""
+        points = to_camera(vertices, self._camera.R, self._camera.t)
         if (points[:, 2] <= 0.0).any():  # a triangle that reaches behind the camera may be anywhere
             return np.s_[:, :]
         pixels = project(points, self._camera.K)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hoibench.clip import PARTS, Array, Camera
-from hoibench.datasets.surfaces import Surface, frame_mesh
+from hoibench.datasets.surfaces import Surface, place_parts
 from hoibench.datasets.taco.crop import Extent, crop_box, crop_camera
 from hoibench.datasets.taco.fingerprint import values_digest
 from hoibench.datasets.taco.hand_models import truth_label
@@ -75,7 +75,7 @@ class Sight:
 
 
 def look(surfaces: Sequence[Surface], world: Array, recorded: Array, cameras: Sequence[Camera]) -> tuple[Sight, ...]:
-    """What each static camera sees in each frame: the triangles of a frame are put together once for all of them.
+    """What each static camera sees in each frame: the parts of a frame are placed once for all of them.
 
     Args:
         surfaces: hands and objects over N frames.
@@ -87,10 +87,10 @@ def look(surfaces: Sequence[Surface], world: Array, recorded: Array, cameras: Se
     visible = np.zeros((len(cameras), *recorded.shape), dtype=bool)
     masks = [np.zeros((len(world), *camera.size), dtype=bool) for camera in cameras]
     for frame, points in enumerate(world.astype(np.float64)):
-        mesh = frame_mesh(surfaces, frame)
+        parts = place_parts(surfaces, frame)
         for view, camera in enumerate(cameras):
-            visible[view, frame] = seen_points(mesh.caster, points, camera) & recorded[frame]
-            masks[view][frame] = silhouettes[view].mask(mesh)
+            visible[view, frame] = seen_points(parts, points, camera) & recorded[frame]
+            masks[view][frame] = silhouettes[view].mask(parts)
     return tuple(Sight(seen, mask) for seen, mask in zip(visible, masks, strict=True))
 
 

@@ -91,10 +91,11 @@ class Recording:
         if chosen and not 0 <= min(chosen) <= max(chosen) < self.frames:
             raise ValueError(f"sequence {self.sequence.key} has frames 0 to {self.frames - 1}, not {max(chosen)}")
         poses = (replace(hand, theta=hand.theta[chosen], trans=hand.trans[chosen]) for hand in self.hands)
-        parts = [self.hand_model.surface(pose) for pose in poses]
-        for (vertices, faces), places in zip(self.meshes, self.object_poses, strict=True):
-            parts.append((place(vertices, places[chosen]), faces))
-        return tuple(Surface(part, vertices, faces) for part, (vertices, faces) in enumerate(parts))
+        surfaces = [Surface(part, *self.hand_model.surface(pose)) for part, pose in enumerate(poses)]
+        for part, (mesh, all_poses) in enumerate(zip(self.meshes, self.object_poses, strict=True), start=len(SIDES)):
+            (rest, faces), places = mesh, all_poses[chosen]
+            surfaces.append(Surface(part, place(rest, places), faces, rest, places))
+        return tuple(surfaces)
 
     def video_info(self, serial: str, modality: str = RGB) -> VideoInfo:
         """The video of one camera.

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import Array, Camera, Tracks
-from hoibench.datasets.rays import Caster
-from hoibench.datasets.surfaces import Surface, frame_mesh
+from hoibench.datasets.surfaces import PlacedPart, Surface, frame_mesh, place_parts
 from hoibench.geometry import optical_centre, project, to_camera
 
 _CANDIDATES_PER_POINT = 64
@@ -96,17 +95,17 @@ def visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Came
     """
     visible = np.zeros((len(cameras), *world.shape[:2]), dtype=bool)
     for frame, points in enumerate(world.astype(np.float64)):
-        caster = frame_mesh(surfaces, frame).caster
+        parts = place_parts(surfaces, frame)
         for view, camera in enumerate(cameras):
-            visible[view, frame] = seen_points(caster, points, camera)
+            visible[view, frame] = seen_points(parts, points, camera)
     return visible
 
 
-def seen_points(caster: Caster, points: Array, camera: Camera) -> Array:
-    """(K,) bool: which of the points (K, 3), float64, a static camera sees past the triangles of a caster."""
+def seen_points(parts: Sequence[PlacedPart], points: Array, camera: Camera) -> Array:
+    """(K,) bool: which of the points (K, 3), float64, a static camera sees past the parts of a frame."""
     seen = _in_image(points, camera)
     inside = np.flatnonzero(seen)
-    seen[inside] = _unoccluded(caster, optical_centre(camera.R, camera.t), points[inside])
+    seen[inside] = _unoccluded(parts, optical_centre(camera.R, camera.t), points[inside])
     return seen
 
 
@@ -119,13 +118,12 @@ def _in_image(points: Array, camera: Camera) -> Array:
     return within
 
 
-def _unoccluded(caster: Caster, origin: Array, points: Array) -> Array:
-    if len(points) == 0:
-        return np.zeros(0, dtype=bool)
+def _unoccluded(parts: Sequence[PlacedPart], origin: Array, points: Array) -> Array:
+    seen = np.ones(len(points), dtype=bool)
     rays = points - origin
     distance = np.linalg.norm(rays, axis=1)
-    first = caster.cast(origin, rays / distance[:, None]).depth
-    seen: Array = first >= distance - _OCCLUSION_TOLERANCE
+    for part in parts if len(points) else ():
+        seen &= part.caster.cast(origin, rays / distance[:, None]).depth >= distance - _OCCLUSION_TOLERANCE
     return seen
 
 

@@ -1,0 +1,85 @@
+"""Preparing one clip of TACO's size: objects of about 100,000 faces, four videos of 4096x3000, 181 frames; and its stages."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import taco_tree
+import trimesh
+
+from hoibench.datasets.taco.layout import RGB, Tree
+from hoibench.datasets.taco.objects import read_mesh
+from hoibench.datasets.taco.preparation import look, prepare_sequence
+from hoibench.datasets.taco.prepared import read_points, read_view_facts, view_folder
+from hoibench.datasets.taco.protocol import Recipe, window
+from hoibench.datasets.taco.recording import Recording
+
+pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+FACES = 100_000
+RECIPE = Recipe("clip", "raw")
+KEY = taco_tree.HIT.key
+
+
+def refine(path):
+    """Split the triangles of an OBJ file until it has about as many as TACO's."""
+    vertices, faces = read_mesh(path)
+    while 4 * len(faces) <= FACES:
+        vertices, faces = trimesh.remesh.subdivide(vertices, faces)
+    extra = np.random.default_rng(0).permutation(len(faces))[: (FACES - len(faces)) // 3]
+    vertices, faces = trimesh.remesh.subdivide(vertices, faces, face_index=extra)
+    lines = [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in (100 * vertices).tolist()]
+    lines += [f"f {a} {b} {c}" for a, b, c in (faces + 1).tolist()]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("taco")
+    native = taco_tree.NATIVE
+    tree = taco_tree.write_tree(folder / "tree", folder / "lists", [taco_tree.HIT], image_size=native)
+    for instance in Recording(tree.tree, tree.sequence(KEY)).instances:
+        refine(tree.tree.model(instance))
+    first, *others = (tree.sequence(KEY).folder(RGB) / f"{serial}.mp4" for serial in taco_tree.FOUR)
+    source = ["-f", "lavfi", "-i", "testsrc2=size=4096x3000:rate=30", "-frames:v", "181", "-pix_fmt", "yuv420p"]
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *source, "-c:v", "mpeg4", "-q:v", "3", first], check=True)
+    for other in others:
+        other.unlink()
+        other.hardlink_to(first)
+    return tree.root
+
+
+def open_recording(root):
+    tree = Tree(root)
+    return Recording(tree, tree.sequence(KEY))
+
+
+@pytest.fixture(scope="module")
+def prepared(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("prepared")
+    prepare_sequence(open_recording(root), out, taco_tree.FOUR, RECIPE)
+    return out
+
+
+@pytest.mark.benchmark(group="one TACO clip and its source view, 100,000-face objects, 4096x3000 video")
+def test_the_whole_preparation(benchmark, root, tmp_path):
+    outs = (tmp_path / str(number) for number in range(100))
+    made = benchmark.pedantic(
+        lambda: prepare_sequence(open_recording(root), next(outs), taco_tree.FOUR, RECIPE), rounds=2
+    )
+    assert len(made) == 4
+
+
+@pytest.mark.benchmark(group="visibility and masks of four views")
+def test_what_four_views_see(benchmark, root, prepared):
+    surfaces = open_recording(root).surfaces_in(window(181, 30.0).indices)
+    assert sum(len(surface.faces) for surface in surfaces) > 1.5 * FACES
+    world, _, recorded = read_points(prepared, KEY)
+    cameras = [read_view_facts(view_folder(prepared, KEY, RECIPE, serial)).camera for serial in taco_tree.FOUR]
+    sights = benchmark.pedantic(lambda: look(surfaces, world, recorded, cameras), rounds=2)
+    assert all(sight.visible.any() and sight.mask.any() for sight in sights)
+
+
+@pytest.mark.benchmark(group="an already prepared sequence")
+def test_what_is_there_is_kept(benchmark, root, prepared):
+    assert benchmark(lambda: prepare_sequence(open_recording(root), prepared, taco_tree.FOUR, RECIPE)) == ()
