@@ -34,7 +34,7 @@ def encode(path: Path, frames: Array, fps: float, codec: Codec = "h264", crf: in
         fps: frames per second.
         codec: ``h264`` or ``ffv1``.
         crf: H.264 quality, 0 to 51, lower is better; 12 is visually lossless.
-        threads: threads of the encoder.
+        threads: threads of the conversion and of the encoder.
 
     Raises:
         VideoError: the frames, the rate or the file's suffix do not fit the codec; the message says which and what to do.
@@ -47,7 +47,7 @@ def encode(path: Path, frames: Array, fps: float, codec: Codec = "h264", crf: in
             options["movflags"] = "+faststart"
         with av.open(str(temporary), "w", options=options) as container:
             stream = _add_stream(container, frames, fps, codec, crf, threads)
-            for frame in _convert(frames, stream.pix_fmt):
+            for frame in _convert(frames, stream.pix_fmt, threads):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
 
@@ -93,7 +93,7 @@ def _add_stream(container: Any, frames: Array, fps: float, codec: Codec, crf: in
     return stream
 
 
-def _convert(frames: Array, pix_fmt: str) -> Iterator[Any]:
+def _convert(frames: Array, pix_fmt: str, threads: int) -> Iterator[Any]:
     for index, rgb in enumerate(frames):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
         if pix_fmt == "yuv420p":
@@ -103,8 +103,9 @@ def _convert(frames: Array, pix_fmt: str) -> Iterator[Any]:
                 src_color_range=ColorRange.JPEG,
                 dst_color_range=ColorRange.MPEG,
                 dst_colorspace=Colorspace.ITU709,
+                threads=threads,
             )
         else:
-            frame = frame.reformat(format=pix_fmt)
+            frame = frame.reformat(format=pix_fmt, threads=threads)
         frame.pts = index
         yield frame

@@ -59,5 +59,6 @@ def write_video(path: Path, frames, fps, codec="h264"):
         stream.pix_fmt, stream.bit_rate = "yuv420p", 50_000_000
         stream.codec_context.thread_count = 1
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            container.mux(stream.encode(picture.reformat(format="yuv420p", threads=1)))
         container.mux(stream.encode(None))

@@ -28,6 +28,7 @@ from hoibench.datasets.taco import layout
 from hoibench.datasets.taco.hands import SIDES, read_hand
 from hoibench.datasets.taco.layout import Sequence, Tree, triplet_folder
 from hoibench.datasets.taco.rig import rig
+from hoibench.geometry import project, to_camera
 
 FPS = 30.0
 NATIVE = (3000, 4096)
@@ -53,11 +54,14 @@ class Shoot:
 
 
 POUR = Shoot("20230927_017", ("bowl", "pour in some", "plate"), 209, serials=TWELVE)
-HIT = Shoot("20231102_070", ("hammer", "hit", "toy"), 181, world="20231002", marker_removed=(), split="test_3")
+HIT = Shoot(
+    "20231102_070", ("hammer", "hit", "toy"), 181, serials=(*FOUR, "22070938", "22139905", "22139914"),
+    world="20231002", marker_removed=(), split="test_3",
+)  # fmt: skip
 MEASURE = Shoot("20231104_079", ("ruler", "measure", "plate"), 181, world="20231002", ego_missing=1, clones=True)
 SHORT = Shoot("20230927_012", ("spoon", "stir", "pan"), 90, codec="mpeg4", split="test_4")
 PLAN = (POUR, HIT, MEASURE, SHORT)
-"""Keys and triplets are TACO's own, so that shipped splits know them."""
+"""Keys and triplets are TACO's own, so that shipped splits know them; POUR and HIT have the cameras that these take."""
 
 
 @dataclass(frozen=True)
@@ -154,14 +158,23 @@ def _film(tree: TacoTree, shoot: Shoot, scene: Scene) -> None:
 def _part_ids(scene: Scene, cameras: dict[str, Camera]) -> dict[str, np.ndarray]:
     """Serial -> (N, H, W) uint8 part at each pixel's centre."""
     surfaces = [body.surface for body in dress(scene, 0)[:4]]
+    vertices = np.concatenate([surface.vertices for surface in surfaces], axis=1)
     rays = {serial: pixel_rays(camera) for serial, camera in cameras.items()}
     ids = {serial: np.full((scene.frames, *camera.size), BACKGROUND, np.uint8) for serial, camera in cameras.items()}
     for frame in range(scene.frames):
         mesh = frame_mesh(surfaces, frame)
         for serial, (origin, directions) in rays.items():
-            hits = mesh.caster.cast(origin, directions)
-            ids[serial][frame].flat[hits.hit] = mesh.part[hits.face[hits.hit]]
+            window = _outline(vertices[frame], cameras[serial])
+            hits = mesh.caster.cast(origin, directions.reshape(*cameras[serial].size, 3)[window].reshape(-1, 3))
+            ids[serial][frame][window].flat[hits.hit] = mesh.part[hits.face[hits.hit]]
     return ids
+
+
+def _outline(vertices, camera: Camera) -> tuple[slice, slice]:
+    """The rows and columns in which anything can be seen of vertices (P, 3), all in front of the camera."""
+    pixels = project(to_camera(vertices, camera.R, camera.t), camera.K)
+    low, high = np.floor(pixels.min(axis=0)).astype(int), np.ceil(pixels.max(axis=0)).astype(int)
+    return slice(max(low[1], 0), max(high[1] + 1, 0)), slice(max(low[0], 0), max(high[0] + 1, 0))
 
 
 def ego_cameras(frames) -> list[Camera]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,13 +56,19 @@ def modality_folders(root: Path, modality: str) -> tuple[Path, ...]:
     return tuple(folder for folder in (outer, outer / modality) if folder.is_dir())
 
 
-def discover(root: Path, modality: str) -> dict[str, Sequence]:
-    """Key -> sequence, of every sequence that has a folder under a modality; what is not named like one is passed over."""
-    found = {}
+def sequence_folders(root: Path, modality: str) -> Iterator[Sequence]:
+    """Every sequence that has a folder under a modality, by triplet and key; what is not named like one is passed over."""
     for top in modality_folders(root, modality):
         for folder in sorted(top.glob("(*)/*")):
             if KEY.fullmatch(folder.name) and _TRIPLET.fullmatch(folder.parent.name) and folder.is_dir():
-                found[folder.name] = Sequence(root, parse_triplet(folder.parent.name), folder.name)
+                yield Sequence(root, parse_triplet(folder.parent.name), folder.name)
+
+
+def discover(root: Path, modality: str) -> dict[str, Sequence]:
+    """Key -> sequence of ``sequence_folders``, the first of each key."""
+    found: dict[str, Sequence] = {}
+    for sequence in sequence_folders(root, modality):
+        found.setdefault(sequence.key, sequence)
     return found
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from hoibench.clip import Array
 from hoibench.datasets.taco.doctor.download import ROLES, Download, pose_rows
 from hoibench.datasets.taco.doctor.report import Check, Findings
-from hoibench.datasets.taco.hands import SIDES, read_hand
+from hoibench.datasets.taco.hands import SIDES, Side, read_hand
 from hoibench.datasets.taco.layout import HANDS, Sequence, find_model
 from hoibench.datasets.taco.objects import read_mesh, read_poses
 
@@ -27,9 +28,10 @@ def _pose_files(download: Download) -> Check:
     found = Findings()
     for sequence in download.each("heads of pose files", download.posed):
         with found.catch(sequence.key):
-            tool, target = (pose_rows(sequence.object_pose(role)[1]) for role in ROLES)
-            if tool != target:
-                found.add(f"{sequence.object_pose('target')[1]} has {target} rows, the tool's {tool}: they must agree")
+            tool, target = (sequence.object_pose(role)[1] for role in ROLES)
+            rows = pose_rows(tool), pose_rows(target)
+            if rows[0] != rows[1]:
+                found.add(f"{tool} has {rows[0]} rows, {target.name} {rows[1]}: they must agree")
     return found.check(
         "poses",
         "object poses are missing, broken or of different lengths",
@@ -80,8 +82,7 @@ def _hand_files(download: Download) -> Iterator[Check]:
     for key in download.each("names of hand files", keys):
         folder = download.listing.sequences[key].folder(HANDS)
         for side in SIDES:
-            # A folder of one file a frame is the older form of the same.
-            if not (folder / f"{side}_hand.pkl").is_file() and not (folder / f"{side}_hand").is_dir():
+            if not _has_hand(folder, side):
                 poses.add(f"{folder / f'{side}_hand.pkl'} is missing")
             if not (folder / f"{side}_hand_shape.pkl").is_file():
                 shapes.add(f"{folder / f'{side}_hand_shape.pkl'} is missing: the mean shape is taken")
@@ -102,12 +103,19 @@ def _hand_files(download: Download) -> Iterator[Check]:
     )
 
 
+def _has_hand(folder: Path, side: Side) -> bool:
+    """Whether a hand's poses are there, as one file or, in the older form, as a folder of one file a frame."""
+    return (folder / f"{side}_hand.pkl").is_file() or (folder / f"{side}_hand").is_dir()
+
+
 def _hands(download: Download) -> Iterator[Check]:
     broken, gaps = Findings(), Findings()
     there = [sequence for sequence in download.sampled if sequence.key in download.listing.there[HANDS]]
     for sequence in download.each("hand poses", there):
         for side in SIDES:
             folder = sequence.folder(HANDS)
+            if not _has_hand(folder, side):
+                continue  # told by the check of hand files
             path = folder / f"{side}_hand.pkl"
             with broken.catch(path):
                 hand = read_hand(folder, side)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from hoibench.clip import PARTS, Array, Camera
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
-from hoibench.datasets.taco.doctor.download import ROLES, Download
+from hoibench.datasets.taco.doctor.download import Download
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.hand_models import ProxyHand
-from hoibench.datasets.taco.hands import SIDES, HandPose, read_hand
-from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, RGB, Sequence, find_model
-from hoibench.datasets.taco.objects import place, read_mesh, read_poses
+from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB, Sequence, Tree
+from hoibench.datasets.taco.recording import Recording
 from hoibench.geometry import project, to_camera
 
 _FRAMES = 8
@@ -57,28 +56,28 @@ def _projection(download: Download) -> Check:
     looked_at = 0
     for sequence in download.each("projection", download.sampled):
         try:
-            cameras = read_calibration(sequence.calibration)
-            parts = _parts(download, sequence)
+            # The proxy hand is near enough to MANO's to tell whether a hand is in a picture.
+            recording = Recording(Tree(download.root), sequence, ProxyHand())
+            cameras = recording.calibrations
+            parts = _parts(recording)
         except (ValueError, OSError):
             continue  # told by the checks of calibration, poses, hands and meshes
         looked_at += 1
+        filmed = _filmed(download, sequence.key)
+        judged = {serial: camera for serial, camera in cameras.items() if serial in filmed} or cameras
         with found.catch(f"sequence {sequence.key}"):
-            _judge(
-                found,
-                sequence,
-                {s: c for s, c in cameras.items() if s in _filmed(download, sequence.key)} or cameras,
-                parts,
-            )
+            _judge(found, sequence, judged, parts)
     return found.check(
         "projection",
-        "hands or objects do not land in the images: calibration, poses or hands are of another world frame",
+        "hands or objects do not land in the images",
         "hands and objects land in the images",
-        f"unpack {CAMERAS}.zip, Object_Poses.zip and Hand_Poses.zip again; if it stays, leave these sequences or cameras out",
+        f"calibration, poses and hands are not of one world frame: unpack {CAMERAS}.zip, {POSES}.zip and {HANDS}.zip again; "
+        "if it stays, leave these sequences or cameras out",
         looked_at=looked_at,
     )
 
 
-def _judge(found: Findings, sequence: Sequence, cameras: dict[str, Calibration], parts: dict[str, Array]) -> None:
+def _judge(found: Findings, sequence: Sequence, cameras: Mapping[str, Calibration], parts: Mapping[str, Array]) -> None:
     inside = {
         serial: {part: _in_image(points, c.camera(c.size)) for part, points in parts.items()}
         for serial, c in cameras.items()
@@ -92,30 +91,16 @@ def _judge(found: Findings, sequence: Sequence, cameras: dict[str, Calibration],
             found.add(f"sequence {sequence.key}: {seen:.0%} of the {part} lie in the image of any camera")
 
 
-def _parts(download: Download, sequence: Sequence) -> dict[str, Array]:
-    """Part -> its recorded vertices (M, 3) in some frames, evenly apart.
-
-    The proxy hand is near enough to MANO's to tell whether a hand is in a picture.
-    """
-    points = {}
-    for side in SIDES:
-        hand = read_hand(sequence.folder(HANDS), side)
-        chosen = _some(np.isfinite(hand.theta[:, 0]))
-        few = HandPose(side, hand.theta[chosen], hand.trans[chosen], hand.betas)
-        points[f"{side} hand"] = ProxyHand().surface(few)[0].reshape(-1, 3)
-    for role in ROLES:
-        object_id, path = sequence.object_pose(role)
-        poses = read_poses(path)
-        vertices, _ = read_mesh(find_model(download.root, object_id))
-        points[role] = place(vertices, poses[_some(np.isfinite(poses[:, 0, 0]))]).reshape(-1, 3)
-    return {part: points[part] for part in PARTS if len(points[part])}
-
-
-def _some(recorded: Array) -> Array:
-    """Indices of at most ``_FRAMES`` recorded rows, evenly apart."""
-    rows: Array = np.flatnonzero(recorded)
-    chosen: Array = rows[np.unique(np.linspace(0, len(rows) - 1, min(_FRAMES, len(rows))).astype(int))]
-    return chosen
+def _parts(recording: Recording) -> dict[str, Array]:
+    """Part -> its recorded vertices (M, 3) in some frames, evenly apart; without parts that were recorded in none of them."""
+    frames = np.unique(np.linspace(0, recording.frames - 1, _FRAMES).astype(int)).tolist()
+    parts = {}
+    for surface in recording.surfaces_in(frames):
+        points = surface.vertices.reshape(-1, 3)
+        recorded: Array = points[np.isfinite(points[:, 0])]
+        if len(recorded):
+            parts[PARTS[surface.part]] = recorded
+    return parts
 
 
 def _in_image(points: Array, camera: Camera) -> Array:

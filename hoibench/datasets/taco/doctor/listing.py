@@ -10,7 +10,15 @@ from importlib.resources import files
 from pathlib import Path
 
 from hoibench.datasets.taco.doctor.report import Inventory
-from hoibench.datasets.taco.layout import KEY, MARKER_REMOVED, RGB, Sequence, discover, modality_folders, parse_triplet
+from hoibench.datasets.taco.layout import (
+    KEY,
+    MARKER_REMOVED,
+    RGB,
+    Sequence,
+    modality_folders,
+    parse_triplet,
+    sequence_folders,
+)
 
 
 @dataclass(frozen=True)
@@ -68,13 +76,15 @@ def list_tree(root: Path) -> Listing:
     """
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is no folder: give the one that TACO's zips were unpacked in")
-    found = {name: discover(root, name) for name in modalities()}
+    found: dict[str, dict[str, Sequence]] = {name: {} for name in modalities()}
     sequences: dict[str, Sequence] = {}
     twice = set()
-    for by_key in found.values():
-        for key, sequence in by_key.items():
-            if sequences.setdefault(key, sequence).triplet != sequence.triplet:
-                twice.add(key)
+    for name, by_key in found.items():
+        for sequence in sequence_folders(root, name):
+            first = sequences.setdefault(sequence.key, sequence)
+            by_key[sequence.key] = first
+            if sequence.triplet != first.triplet:
+                twice.add(sequence.key)
     return Listing(
         root,
         dict(sorted(sequences.items())),

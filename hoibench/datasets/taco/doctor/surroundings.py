@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from hoibench.datasets.taco.doctor.download import Download
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.hand_models import choose_hand_model, truth_label
 from hoibench.datasets.taco.layout import INFO_FILE, read_hand_model
+from hoibench.datasets.taco.mirror_info import CalibrationReview, read_reviews
 
 _LEAST_FREE = 1 << 30
 
@@ -41,28 +40,28 @@ def _hand_model(download: Download) -> Check:
 def _verdicts(download: Download) -> Check:
     path = download.root / INFO_FILE
     found = Findings()
-    looked_at = 0
+    reviews: dict[str, CalibrationReview] = {}
     if path.is_file():
-        with found.catch(path), path.open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream):
-                looked_at += 1
-                key = (row.get("sequence_id") or "").rpartition("/")[2]
-                status, cameras = row.get("calib_status") or "good", row.get("calib_bad_cams") or ""
-                if key in download.wanted and (status != "good" or cameras):
-                    found.add(f"{key}: calib_status {status}" + (f", bad cameras {cameras}" if cameras else ""))
+        with found.catch(path):
+            reviews = read_reviews(path)
+    for key in sorted(reviews.keys() & download.wanted):
+        review = reviews[key]
+        if review.status not in ("", "good") or review.bad_cameras:
+            cameras = f", bad cameras {', '.join(review.bad_cameras)}" if review.bad_cameras else ""
+            found.add(f"{key}: calib_status {review.status!r}{cameras}")
     return found.check(
         "verdicts",
-        f"{INFO_FILE} calls sequences bad",
+        f"{INFO_FILE} calls sequences bad, or is broken",
         f"{INFO_FILE} calls all sequences good",
         "look at them before you trust their rows; nothing is left out for it",
-        looked_at=looked_at,
+        looked_at=len(reviews),
         status="warning",
     )
 
 
 def _cache(download: Download) -> Check:
     there = download.cache
-    while not there.is_dir() and there != there.parent:
+    while not there.exists():
         there = there.parent
     fix = "free space there, or set HOIBENCH_CACHE to a folder that can be written"
     if not _writable(there):
@@ -73,10 +72,8 @@ def _cache(download: Download) -> Check:
 
 
 def _writable(folder: Path) -> bool:
-    # Asked by doing it: permissions do not tell of a file system mounted read-only.
-    if not os.access(folder, os.W_OK):
-        return False
     try:
+        # Asked by doing it: permissions do not tell of a file system mounted read-only.
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError:

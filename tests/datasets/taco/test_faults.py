@@ -1,0 +1,254 @@
+"""Every fault of a download: the doctor names it and nothing else, and reading the sequence either works or says what is wrong."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import taco_faults as faults
+from mano_files import write_mano
+from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT
+
+from hoibench.datasets.taco.doctor import diagnose, render
+from hoibench.datasets.taco.doctor.report import Report
+from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB
+from hoibench.datasets.taco.recording import Recording
+
+FIRST = FOUR[0]
+KEY = HIT.key
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``check`` is the doctor's check that tells of it, with a word of it; ``reading`` what reading says, None where it works."""
+
+    breaks: Callable
+    check: str
+    tells: str
+    reading: str | None
+    status: str = "problem"
+    also: tuple[str, ...] = ()
+    key: str = KEY
+
+
+FAULTS = {
+    "a video that stops early": Fault(
+        lambda tree: faults.truncate_video(tree, KEY, FIRST), "videos", "truncated", "truncated"
+    ),
+    "an mpeg4 video that stops early": Fault(
+        lambda tree: faults.truncate_video(tree, SHORT.key, FIRST), "videos", "cannot be read", "cannot be read", key=SHORT.key
+    ),
+    "an empty video": Fault(lambda tree: faults.empty_video(tree, KEY, FIRST), "videos", "is empty", "is empty"),
+    "a video with fewer frames": Fault(
+        lambda tree: faults.shorten_video(tree, KEY, FIRST), "video-frames", "180 frames, the object poses 181", "180 frames"
+    ),
+    "a marker-removed video with fewer frames": Fault(
+        lambda tree: faults.shorten_video(tree, MEASURE.key, FIRST, 5, MARKER_REMOVED),
+        "video-frames", "176 frames, the object poses 181", None, key=MEASURE.key,
+    ),
+    "a video of another aspect": Fault(
+        lambda tree: faults.square_video(tree, KEY, FIRST), "video-size", "94x94 pixels, imgSize is 128x94", "94x94 pixels"
+    ),
+    "K of another resolution": Fault(
+        lambda tree: faults.wrong_K(tree, KEY), "calibration", "would fit 4096x3000", "would fit 4096x3000"
+    ),
+    "a camera without calibration": Fault(
+        lambda tree: faults.drop_calibration(tree, KEY, FIRST), "calibration", f"no camera {FIRST}", f"no camera {FIRST}"
+    ),
+    "a calibration cut short": Fault(
+        lambda tree: faults.garble_calibration(tree, KEY), "calibration", "is not JSON", "is not JSON"
+    ),
+    "a camera that looks away": Fault(
+        lambda tree: faults.turn_camera(tree, KEY, FIRST).parent, "projection", f"camera {FIRST} sees nothing", None
+    ),
+    "a target with fewer rows": Fault(
+        lambda tree: faults.frame_counts(tree, KEY), "poses", "has 181 rows, target_191.npy 180", "181, 181, 181, 180"
+    ),
+    "a tool with fewer rows": Fault(
+        lambda tree: faults.frame_counts(tree, KEY, role="tool"), "poses", "has 180 rows, target_191.npy 181", "181, 181, 180, 181",
+        also=("hands", "video-frames", "ego", "length"),
+    ),
+    "a pose that is not rigid": Fault(
+        lambda tree: faults.non_rigid_pose(tree, KEY), "rigid", "frame 3 is no rigid pose", "frame 3 is no rigid pose"
+    ),
+    "object rows that are NaN": Fault(
+        lambda tree: faults.nan_pose_rows(tree, KEY), "object-gaps", "2 of 181 rows, the first is 5", None, "warning"
+    ),
+    "an object never recorded": Fault(
+        lambda tree: faults.no_pose_at_all(tree, KEY), "rigid", "none of its 181 rows", "none of its 181 rows"
+    ),
+    "poses cut short": Fault(lambda tree: faults.cut_poses(tree, KEY), "poses", "not a whole npy", "not a whole npy"),
+    "a mesh in metres": Fault(
+        lambda tree: faults.mesh_in_metres(tree, tool(tree)), "meshes", "not in centimetres", "not in centimetres"
+    ),
+    "a mesh in millimetres": Fault(
+        lambda tree: faults.mesh_in_millimetres(tree, tree.written[SHORT.key].scene.target.id),
+        "meshes", "not in centimetres", "not in centimetres", key=SHORT.key,
+    ),
+    "a missing mesh": Fault(
+        lambda tree: faults.drop_model(tree, tool(tree)), "meshes", "download Object_Models.zip", "download Object_Models.zip"
+    ),
+    "a forbidden pickle": Fault(
+        lambda tree: faults.forbidden_pickle(tree, KEY), "hands", "system", "system"
+    ),
+    "a pickle cut short": Fault(lambda tree: faults.cut_pickle(tree, KEY), "hands", "no whole pickle", "no whole pickle"),
+    "a hand with fewer frames": Fault(
+        lambda tree: faults.short_hand(tree, KEY), "hands", "178 frames, the object poses 181", "181, 178, 181, 181"
+    ),
+    "hand frames left out": Fault(
+        lambda tree: faults.missing_hand_frames(tree, KEY), "hand-gaps", "2 of 181 rows, the first is 6", None, "warning"
+    ),
+    "a hand frame that is NaN": Fault(
+        lambda tree: faults.nan_hand_frame(tree, KEY), "hand-gaps", "1 of 181 rows, the first is 6", None, "warning"
+    ),
+    "a hand in another world frame": Fault(
+        lambda tree: faults.far_hand(tree, KEY).parent, "projection", "0% of the right hand", None
+    ),
+    "a missing hand": Fault(
+        lambda tree: faults.drop_file(tree, KEY, HANDS, "left_hand.pkl"), "hand-files", "is missing", "download Hand_Poses.zip"
+    ),
+    "a missing hand shape": Fault(
+        lambda tree: faults.drop_file(tree, KEY, HANDS, "left_hand_shape.pkl"), "hand-shapes", "mean shape", None, "warning"
+    ),
+    "an egocentric video with fewer frames": Fault(
+        lambda tree: faults.short_ego(tree, KEY, 3), "ego", "178 frames", None, "warning"
+    ),
+    "a calibration that the mirror calls bad": Fault(
+        lambda tree: faults.bad_calibration_status(tree, KEY, cameras=(FIRST,)).parent / KEY,
+        "verdicts", f"'bad_calibration', bad cameras {FIRST}", None, "warning",
+    ),
+    "no calibrations": Fault(
+        lambda tree: faults.drop_modality(tree, CAMERAS), "folders", f"download {CAMERAS}.zip", f"download {CAMERAS}.zip",
+        also=("calibration", "projection"),
+    ),
+    "no hands": Fault(
+        lambda tree: faults.drop_modality(tree, HANDS), "folders", f"download {HANDS}.zip", f"download {HANDS}.zip",
+        also=("hand-files", "hand-shapes", "hands", "hand-gaps", "projection"),
+    ),
+    "no videos": Fault(
+        lambda tree: faults.drop_modality(tree, RGB), "folders", f"download {RGB}.zip", f"download {RGB}/{FIRST}.zip",
+        also=("sequences",),
+    ),
+    "object poses still zipped": Fault(
+        lambda tree: faults.zip_modality(tree, POSES), "zips", "nothing of it is unpacked", "unpack .*Object_Poses.zip",
+        also=("folders", "poses", "rigid", "object-gaps", "meshes", "projection", "length", "video-frames", "ego"),
+    ),
+    "a camera still zipped": Fault(
+        lambda tree: faults.zip_camera(tree, FIRST), "zips", "nothing of it is unpacked", f"unpack .*{FIRST}.zip"
+    ),
+}  # fmt: skip
+
+
+def tool(tree) -> str:
+    return tree.written[KEY].scene.tool.id
+
+
+def read_all(tree, key) -> None:
+    """Read all that a clip of four cameras is made from."""
+    recording = Recording(tree.tree, tree.sequence(key))
+    recording.surfaces_in([0, recording.frames - 1])
+    for serial in FOUR:
+        recording.camera(serial, tree.size)
+        recording.video_info(serial)
+
+
+def state(root: Path) -> dict[Path, tuple[int, int]]:
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in [root, *root.rglob("*")]}
+
+
+def statuses(report: Report) -> dict[str, tuple[str, int]]:
+    """Of each check, its status, and its count where it found something."""
+    return {c.id: (c.status, c.count if c.status in ("problem", "warning") else 0) for c in report.checks}
+
+
+@pytest.fixture(scope="module")
+def sound(taco, tmp_path_factory) -> dict[str, tuple[str, int]]:
+    """What the doctor says of the tree as it is."""
+    return statuses(diagnose(taco.root, cache=tmp_path_factory.mktemp("cache"), deep=True))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_and_nothing_else_breaks(taco_copy, tmp_path, sound, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path / "cache"))
+    fault = FAULTS[name]
+    path = fault.breaks(taco_copy)
+    before = state(taco_copy.root)
+    report = diagnose(taco_copy.root, cache=tmp_path / "cache", deep=True)
+
+    check = next(check for check in report.checks if check.id == fault.check)
+    assert check.status == fault.status, render(report)
+    named = [text for text in check.examples if path.name in text]
+    assert any(fault.tells in text for text in named), check
+    assert check.fix
+    assert path.name in render(report)
+
+    changed = {id for id, answer in statuses(report).items() if answer != sound[id]}
+    assert changed == {fault.check, *fault.also}, render(report)
+
+    if fault.reading is None:
+        read_all(taco_copy, fault.key)
+    else:
+        with pytest.raises((ValueError, OSError), match=fault.reading):
+            read_all(taco_copy, fault.key)
+    assert state(taco_copy.root) == before, "something was written into the download"
+    assert not (tmp_path / "pickle_was_run").exists()
+
+
+def test_other_sequences_read_beside_a_broken_one(taco_copy):
+    faults.cut_pickle(taco_copy, KEY)
+    faults.wrong_K(taco_copy, KEY)
+    faults.truncate_video(taco_copy, KEY, FIRST)
+    for shoot in (POUR, MEASURE, SHORT):
+        read_all(taco_copy, shoot.key)
+
+
+@pytest.mark.parametrize("modality", [RGB, MARKER_REMOVED, CAMERAS, HANDS, POSES])
+def test_a_zip_unpacked_one_folder_too_deep_is_no_fault(taco_copy, tmp_path, sound, modality):
+    faults.nest(taco_copy, modality)
+    assert statuses(diagnose(taco_copy.root, cache=tmp_path, deep=True)) == sound
+    read_all(taco_copy, KEY)
+
+
+class TestMano:
+    """The model of the hands, on a tree that looks like TACO's own."""
+
+    @pytest.fixture(autouse=True)
+    def real_tree(self, taco_copy, monkeypatch):
+        monkeypatch.delenv("HOIBENCH_MANO", raising=False)
+        faults.claim_mano(taco_copy)
+
+    def check(self, tree, cache, mano=None):
+        report = diagnose(tree.root, cache=cache, mano=mano)
+        return next(check for check in report.checks if check.id == "mano")
+
+    @pytest.fixture
+    def mano(self, tmp_path):
+        folder = tmp_path / "mano"
+        folder.mkdir()
+        for side in ("left", "right"):
+            write_mano(folder, side)
+        return folder
+
+    def test_without_files_truth_is_the_proxy_hands(self, taco_copy, tmp_path):
+        check = self.check(taco_copy, tmp_path)
+        assert check.status == "warning"
+        assert "'proxy-hand'" in check.title
+        assert "HOIBENCH_MANO" in check.fix
+
+    def test_with_both_files_truth_is_tacos(self, taco_copy, tmp_path, mano):
+        check = self.check(taco_copy, tmp_path, mano)
+        assert (check.status, "'taco'" in check.title) == ("ok", True)
+
+    def test_a_file_of_the_wrong_side_is_named(self, taco_copy, tmp_path, mano):
+        shutil.copy(mano / "MANO_RIGHT.pkl", mano / "MANO_LEFT.pkl")
+        check = self.check(taco_copy, tmp_path, mano)
+        assert check.status == "problem"
+        assert "MANO_LEFT.pkl holds MANO's right hand" in check.examples[0]
+
+    def test_a_missing_file_is_named(self, taco_copy, tmp_path, mano):
+        (mano / "MANO_RIGHT.pkl").unlink()
+        check = self.check(taco_copy, tmp_path, mano)
+        assert check.status == "problem"
+        assert "MANO_RIGHT.npz nor MANO_RIGHT.pkl" in check.examples[0]
