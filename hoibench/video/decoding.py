@@ -36,7 +36,7 @@ def decode(path: Path, frames: Sequence[int] | None = None) -> Array:
     for slot, index in enumerate(wanted):
         slots.setdefault(index, []).append(slot)
     for index, frame in read_frames(path, info, slots):
-        video[slots[index]] = frame.to_ndarray(format="rgb24")
+        video[slots[index]] = frame.to_ndarray(format="rgb24", threads=1)
     return video
 
 
