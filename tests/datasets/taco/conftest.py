@@ -1,37 +1,6 @@
-"""The hostile TACO tree: ``taco`` to read, ``taco_copy`` to break."""
-
 import pytest
-import taco_tree
-
-
-def _state(root):
-    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in root.rglob("*")}
-
-
-@pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory):
-    """Where tests keep what they read of hand files, so that the user's cache stays the user's."""
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(autouse=True)
 def own_cache(shared_cache, monkeypatch):
     monkeypatch.setenv("HOIBENCH_CACHE", str(shared_cache))
-
-
-@pytest.fixture(scope="session")
-def taco(tmp_path_factory, shared_cache) -> taco_tree.TacoTree:
-    """The tree that every test shares; that nobody wrote to it is checked at the end."""
-    folder = tmp_path_factory.mktemp("taco")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOIBENCH_CACHE", str(shared_cache))
-        tree = taco_tree.write_tree(folder / "tree", folder / "lists")
-    before = _state(tree.root)
-    yield tree
-    assert _state(tree.root) == before, "a test wrote into the shared tree: break a copy (taco_copy), and replace files"
-
-
-@pytest.fixture
-def taco_copy(taco, tmp_path) -> taco_tree.TacoTree:
-    """A copy for one test, for the functions of ``taco_faults``."""
-    return taco.copy(tmp_path / "taco")

@@ -1,0 +1,132 @@
+"""``hoibench data``: what each command prints and with which code it ends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import taco_faults
+import taco_tree
+from mano_files import write_mano
+
+from hoibench.cli.main import main
+
+KEY = taco_tree.HIT.key
+
+
+@pytest.fixture(autouse=True)
+def own_cache(shared_cache, monkeypatch):
+    monkeypatch.setenv("HOIBENCH_CACHE", str(shared_cache))
+
+
+@pytest.fixture
+def said(capsys):
+    """Runs a command; its exit code, what it printed, and what it said beside."""
+
+    def run(*words):
+        code = main(["data", *map(str, words)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_the_commands_are_listed(said):
+    assert said()[0] == 2
+    code, out, _ = said("--help")
+    assert code == 0
+    assert all(f"\n  {name}" in out for name in ("doctor", "prepare", "index", "mano"))
+    code, _, err = said("docter")
+    assert code == 2 and "data doctor" in err
+
+
+def test_the_doctor_finds_a_whole_tree_in_order(said, taco):
+    code, out, _ = said("doctor", taco.root, "--sample", 1)
+    assert code == 0, out
+    assert "1 of 84 clips of the split can be made" in out
+    assert out.splitlines()[-1].startswith("no problem")
+
+
+def test_the_doctor_names_a_fault_and_its_fix(said, taco_copy):
+    broken = taco_faults.non_rigid_pose(taco_copy, KEY)
+    code, out, _ = said("doctor", taco_copy.root, "--sample", 1, "--json")
+    assert code == 3
+    (check,) = [check for check in json.loads(out)["checks"] if check["status"] == "problem"]
+    assert str(broken) in check["examples"][0] and check["fix"]
+
+
+def test_the_doctor_refuses_what_it_cannot_look_at(said, tmp_path):
+    code, _, err = said("doctor", tmp_path / "nowhere")
+    assert code == 2 and "nowhere" in err
+    code, _, err = said("doctor", tmp_path, "--split", "tset")
+    assert code == 2 and "test" in err
+    code, _, err = said("doctor", tmp_path, "--sample", 0)
+    assert code == 2 and "--sample is 0" in err
+
+
+def test_an_index_is_written_and_compared(said, taco, taco_copy, tmp_path):
+    code, out, _ = said("index", taco.root, "--out", tmp_path / "one")
+    assert code == 0 and "4 sequences, 0 with problems" in out
+    assert "061,hammer,tool" in (tmp_path / "one" / "objects.csv").read_text()
+    taco_faults.frame_counts(taco_copy, KEY, "target")
+    other = ("index", taco_copy.root, "--out", tmp_path / "two", "--compare", tmp_path / "one")
+    code, out, _ = said(*other)
+    assert code == 3 and f"{KEY}  target poses have other values" in out
+    code, out, _ = said(*other, "--json")
+    assert code == 3 and list(json.loads(out)["differences"]) == [KEY]
+
+
+def test_prepared_clips_are_kept_and_broken_sequences_listed(said, prepared, taco, taco_copy, tmp_path):
+    code, out, _ = said("prepare", taco.root, "--out", prepared, "--workers", 1)
+    lines = out.splitlines()
+    assert (code, lines[-2:]) == (0, ["0 made, 1 kept, 0 broken", str(prepared)])
+    assert "left out, 82: the sequence is not in Object_Poses" in lines
+    taco_faults.truncate_video(taco_copy, KEY, "22139905")
+    code, out, _ = said("prepare", taco_copy.root, "--out", tmp_path / "out", "--workers", 1, "--json")
+    facts = json.loads(out)
+    assert code == 3 and facts["made"] == []
+    assert "22139905.mp4 is truncated" in facts["broken"][KEY]
+
+
+def test_prepare_refuses_counts_below_one(said, taco):
+    for flag in ("--limit", "--workers"):
+        code, _, err = said("prepare", taco.root, flag, 0)
+        assert code == 2 and f"{flag} is 0" in err
+
+
+def test_mano_is_checked_and_converted(said, tmp_path):
+    for side in ("left", "right"):
+        write_mano(tmp_path, side)
+    code, out, _ = said("mano", tmp_path, "--out", tmp_path / "npz")
+    assert code == 0 and out.splitlines()[-1] == f"set HOIBENCH_MANO={tmp_path / 'npz'}"
+    assert said("mano", tmp_path / "npz")[0] == 0
+    (tmp_path / "MANO_LEFT.pkl").replace(tmp_path / "MANO_RIGHT.pkl")
+    write_mano(tmp_path, "left")
+    code, _, err = said("mano", tmp_path)
+    assert code == 2 and "holds MANO's left hand, expected the right one" in err
+
+
+@pytest.mark.slow
+def test_from_a_download_to_a_scored_clip(taco, tmp_path):
+    environment = os.environ | {"HOIBENCH_CACHE": str(tmp_path / "cache")}
+
+    def run(*words):
+        done = subprocess.run(
+            [sys.executable, "-m", *map(str, words)], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    assert run("hoibench", "data", "doctor", taco.root)[-1].startswith("no problem")
+    prepared = run("hoibench", "data", "prepare", taco.root, "--out", "clips")[-1]
+    page = run(
+        "hoibench.run", "--dataset", "taco", "--root", prepared, "--method", "frozen", "--metrics", "rpe,chamfer"
+    )[-1]
+    text = (tmp_path / page).read_text()
+    assert "taco-syncmv4d@1/test_unseen" in text
+    assert "hoibench/taco-clips@1 synthetic 128x94" in text
+    assert "83" in text and "leaves out clips of the split" in text
+    (parquet,) = Path(tmp_path).glob("runs/*/results.parquet")
+    assert parquet.stat().st_size > 0

@@ -1,0 +1,191 @@
+"""TACO as a data set: opened on a download, on a part of one, and on prepared clips."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import taco_faults
+import taco_tree
+from mano_files import write_mano
+
+from hoibench.clip import CLUSTERS
+from hoibench.datasets.base import ClipEntry, clips_id
+from hoibench.datasets.registry import open_dataset
+from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE
+from hoibench.datasets.taco.sources import NO_MANO
+from hoibench.plugins import UnknownName
+
+KEY = taco_tree.HIT.key
+
+
+@pytest.fixture
+def download(taco):
+    return open_dataset("taco", taco.root)
+
+
+@pytest.fixture
+def folder(prepared):
+    return open_dataset("taco", prepared)
+
+
+def test_a_download_gives_the_clips_that_it_has_and_counts_the_others(download):
+    manifest = download.manifest("test")
+    assert manifest.split == "taco-syncmv4d@1/test_unseen"
+    (entry,) = manifest.entries
+    assert (entry.id, entry.instances, entry.tags) == (KEY, ("061", "191"), ("unseen_object",))
+    assert (entry.variant, entry.valid_frames) == ("clip-raw", None)
+    assert manifest.left_out_told == (
+        "82: the sequence is not in Object_Poses",
+        "1: a camera of the clip is not in Allocentric_RGB_Videos; hoibench data doctor says which",
+    )
+    assert manifest.truth_id == "hoibench/taco-clips@1 synthetic 128x94"
+    assert any("crop=clip" in note and "motion's extent" in note for note in manifest.notes)
+
+
+def test_parts_go_by_short_names_in_the_first_split_alone(download):
+    assert {"train", "val", "test", "taco-official@1/S1"} <= set(download.splits())
+    assert download.manifest("taco-official@1/S3").split == "taco-official@1/test_3"
+    with pytest.raises(UnknownName, match="S3"):
+        download.manifest("S3")
+    with pytest.raises(UnknownName, match="taco-syncmv4d@2"):
+        download.manifest("taco-syncmv4d@2/test")
+
+
+def test_splits_that_make_a_clip_otherwise_make_another_clip(download):
+    clip, frame0 = (download.manifest(f"taco-syncmv4d{name}@1/test").entries for name in ("", "-frame0"))
+    assert [entry.id for entry in clip] == [entry.id for entry in frame0] == [KEY]
+    assert clips_id(clip) != clips_id(frame0)
+    official = download.manifest("taco-official@1/test_3").entries
+    assert clips_id(official) == clips_id(clip)
+
+
+def test_prepared_clips_are_what_the_download_gives_without_it(download, folder):
+    ours, theirs = download.manifest("test"), folder.manifest("test")
+    assert (ours.entries, ours.truth_id, ours.split_id) == (theirs.entries, theirs.truth_id, theirs.split_id)
+    assert set(theirs.left_out.values()) == {f"the clip was not prepared in {folder.source.out}"}
+
+
+def test_a_clip_lies_on_the_protocols_grid(folder):
+    (entry,) = folder.manifest("test").entries
+    clip = folder.load(entry)
+    assert (clip.frames, clip.fps, clip.size) == (FRAMES, 8.0, SIZE)
+    assert tuple(view.cluster for view in clip.views) == CLUSTERS
+    assert tuple(view.id for view in clip.views) == entry.serials
+    assert [view.id for view in clip.source_views] == ["22139914"]
+    assert (clip.prompt, clip.tags, clip.instances) == ("use the hammer to hit the toy", entry.tags, entry.instances)
+    assert clip.video.shape == (3, FRAMES, *SIZE, 3)
+    assert clip.masks.shape == (3, FRAMES, *SIZE)
+    assert clip.tracks.world.shape == (FRAMES, POINTS, 3)
+    assert clip.load_sources()[0].shape == (FRAMES, *SIZE, 3)
+    assert clip.truth == "synthetic" and folder.kind == "synthetic"
+    for view in range(3):
+        assert np.array_equal(clip.views[view].image, clip.video[view, 0])
+
+
+def test_a_clip_is_prepared_when_first_loaded_and_kept(taco, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
+    told = []
+    dataset = open_dataset("taco", taco.root, told.append)
+    (entry,) = dataset.manifest("test").entries
+    entry = replace(entry, variant="frame0-raw")
+    first = dataset.load(entry)
+    assert told == [f"preparing {KEY}"]
+    again = dataset.load(entry)
+    assert told == [f"preparing {KEY}"]
+    assert np.array_equal(first.tracks.visible, again.tracks.visible)
+    assert np.array_equal(first.video, again.video)
+
+
+def test_short_recordings_are_left_out_or_filled_up(tmp_path):
+    shoot = replace(taco_tree.HIT, frames=90, serials=("22139909", "22070938", "22139905"))
+    tree = taco_tree.write_tree(tmp_path / "tree", tmp_path / "lists", sequences=(shoot,))
+    dataset = open_dataset("taco", tree.root)
+    assert dataset.manifest("test").entries == ()
+    assert "too short" in dataset.manifest("test").left_out[KEY]
+    padded = dataset.padded("test")
+    assert (padded.split, [e.valid_frames for e in padded.entries]) == ("taco-syncmv4d@1/test_unseen+pad", [24])
+    assert padded.split_id != dataset.manifest("test").split_id
+    clip = dataset.load(padded.entries[0])
+    assert (clip.frames, clip.valid_frames) == (FRAMES, 24)
+    assert (clip.tracks.world[23:] == clip.tracks.world[23]).all()
+    assert not (clip.tracks.world[22] == clip.tracks.world[23]).all()
+    assert (clip.source_views, clip.load_sources()) == ((), ())
+
+
+def test_without_mano_real_hands_have_a_proxy_and_say_so(taco_copy):
+    taco_faults.claim_mano(taco_copy)
+    told = []
+    dataset = open_dataset("taco", taco_copy.root, told.append)
+    assert told == [NO_MANO]
+    assert (dataset.kind, dataset.source.truth) == ("measured", "proxy-hand")
+    assert dataset.manifest("test").truth_id == "hoibench/taco-clips@1 proxy-hand 128x94"
+
+
+def test_with_mano_the_truth_is_tacos(taco_copy, tmp_path, monkeypatch):
+    taco_faults.claim_mano(taco_copy)
+    (tmp_path / "mano").mkdir()
+    for side in ("left", "right"):
+        write_mano(tmp_path / "mano", side)
+    without = open_dataset("taco", taco_copy.root)
+    monkeypatch.setenv("HOIBENCH_MANO", str(tmp_path / "mano"))
+    dataset = open_dataset("taco", taco_copy.root)
+    assert (dataset.kind, dataset.source.truth) == ("measured", "taco")
+    assert dataset.source.out != without.source.out
+    assert dataset.manifest("test").truth_id != without.manifest("test").truth_id
+
+
+def test_mano_that_is_named_and_not_there_is_an_error(taco_copy, tmp_path, monkeypatch):
+    taco_faults.claim_mano(taco_copy)
+    monkeypatch.setenv("HOIBENCH_MANO", str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        open_dataset("taco", taco_copy.root)
+
+
+def test_what_is_no_tree_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="--dataset taco needs --root"):
+        open_dataset("taco", None)
+    with pytest.raises(FileNotFoundError, match=r"nowhere is no folder"):
+        open_dataset("taco", tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"holds no Object_Poses"):
+        open_dataset("taco", tmp_path)
+
+
+def test_an_entry_of_no_split_is_refused(folder):
+    with pytest.raises(ValueError, match="no split of TACO has clip '20990101_001'"):
+        folder.load(ClipEntry("20990101_001"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (lambda t: taco_faults.drop_camera(t, KEY, "22139905"), "a camera of the clip is not in Allocentric_RGB_Videos"),
+        (lambda t: taco_faults.drop_modality(t, "Hand_Poses"), "the sequence is not in Hand_Poses"),
+        (
+            lambda t: taco_faults.drop_modality(t, "Allocentric_Camera_Parameters"),
+            "the sequence is not in Allocentric_Camera_Parameters",
+        ),
+        (lambda t: taco_faults.drop_model(t, "061"), "a mesh of the clip is not in Object_Models"),
+        (lambda t: taco_faults.drop_file(t, KEY, "Object_Poses", "tool_061.npy"), "the sequence lacks a file in Object_Poses"),
+    ],
+)  # fmt: skip
+def test_what_a_partial_download_lacks_leaves_the_clip_out(taco_copy, fault, reason):
+    fault(taco_copy)
+    manifest = open_dataset("taco", taco_copy.root).manifest("test")
+    assert manifest.entries == ()
+    assert manifest.left_out[KEY].startswith(reason)
+
+
+def test_a_missing_source_camera_leaves_nothing_out(taco_copy):
+    taco_faults.drop_camera(taco_copy, KEY, "22139914")
+    assert [e.id for e in open_dataset("taco", taco_copy.root).manifest("test").entries] == [KEY]
+
+
+@pytest.mark.parametrize(
+    "fault", [lambda t: taco_faults.cut_poses(t, KEY), lambda t: taco_faults.frame_counts(t, KEY, "target")]
+)
+def test_a_broken_file_is_no_absent_one(taco_copy, fault):
+    fault(taco_copy)
+    dataset = open_dataset("taco", taco_copy.root)
+    (entry,) = dataset.manifest("test").entries
+    with pytest.raises(ValueError, match=KEY):
+        dataset.load(entry)
