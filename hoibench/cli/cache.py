@@ -12,7 +12,7 @@ import tyro
 
 @dataclass(frozen=True)
 class Cache:
-    """The cache, $HOIBENCH_CACHE or hoibench in the user's cache folder: generated clips, made again when needed, and fetched weights.
+    """The cache, $HOIBENCH_CACHE or hoibench in the user's cache folder: generated clips, made again when needed, prepared ones, and fetched weights.
 
     Nothing else in that folder is listed or deleted.
     """
@@ -21,7 +21,7 @@ class Cache:
     """List what is there, or delete generated clips."""
 
     name: tyro.conf.Positional[str | None] = None
-    """For clear: only this entry; without it all generated clips, but not the weights, which go only by name: clear weights."""
+    """For clear: only this entry. Without it all generated clips; weights and prepared clips of TACO go only by name, e.g. clear weights."""
 
     json: bool = False
     """Print JSON."""

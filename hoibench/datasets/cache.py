@@ -13,10 +13,13 @@ from typing import NamedTuple
 
 from hoibench.store.cache import cache_dir
 
-__all__ = ["WEIGHTS", "Entry", "cache_dir", "clear", "ensure_folder", "entries"]
+__all__ = ["PREPARED", "WEIGHTS", "Entry", "cache_dir", "clear", "ensure_folder", "entries"]
 
 WEIGHTS = "weights"
-"""The entry that holds fetched weights; it is cleared only by name."""
+"""The entry that holds fetched weights."""
+
+PREPARED = "taco-clips@"
+"""How entries of prepared recordings begin."""
 
 _GENERATED = re.compile(r"[a-z][a-z-]*@\d+-[0-9a-f]{12}")
 """SPLIT@VERSION-GENERATOR, as in synthetic@1-0123456789ab.  Whatever else lies in the folder is not the benchmark's."""
@@ -46,20 +49,26 @@ def _is_entry(path: Path) -> bool:
 
 
 def clear(name: str | None = None) -> list[Entry]:
-    """Delete one entry of the cache, or all generated clips; the entries that are gone.
+    """Delete one entry of the cache, or all that come back by themselves; the entries that are gone.
+
+    Fetched weights, and prepared clips, which can be days of work, go only by name.
 
     Raises:
         FileNotFoundError: there is no such entry; lists those there are.
         OSError: a file cannot be deleted.
     """
     there = entries()
-    doomed = [entry for entry in there if (entry.name == name if name else entry.name != WEIGHTS)]
+    doomed = [entry for entry in there if (entry.name == name if name else _comes_back(entry.name))]
     if name and not doomed:
         known = ", ".join(entry.name for entry in there)
         raise FileNotFoundError(f"{cache_dir()} has no entry {name!r}, only {known or 'none'}")
     for entry in doomed:
         shutil.rmtree(cache_dir() / entry.name)
     return doomed
+
+
+def _comes_back(name: str) -> bool:
+    return name != WEIGHTS and not name.startswith(PREPARED)
 
 
 def ensure_folder(folder: Path, make: Callable[[Path], None]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hoibench.datasets.cache import WEIGHTS, cache_dir, clear, ensure_folder, entries
+from hoibench.datasets.cache import PREPARED, WEIGHTS, cache_dir, clear, ensure_folder, entries
 
 
 @pytest.fixture(autouse=True)
@@ -66,22 +66,32 @@ def test_what_others_keep_in_the_folder_is_neither_listed_nor_cleared(root, tmp_
     assert linked.is_dir()
 
 
-def test_weights_are_listed_but_cleared_only_by_name(root):
-    (root / WEIGHTS).mkdir(parents=True)
-    (root / WEIGHTS / "a.pth").write_bytes(b"123")
-    assert entries() == [("weights", 3, 1)]
-    assert clear() == []
-    assert entries() == [("weights", 3, 1)]
-    assert clear("weights") == [("weights", 3, 1)]
+@pytest.mark.parametrize("name", [WEIGHTS, f"{PREPARED}1-0123456789ab"])
+def test_what_does_not_come_back_by_itself_is_cleared_only_by_name(root, name):
+    (root / name).mkdir(parents=True)
+    (root / name / "a.bin").write_bytes(b"123")
+    ensure_folder(root / ONE / "clip", fill)
+    assert (name, 3, 1) in entries()
+    assert [entry.name for entry in clear()] == [ONE]
+    assert entries() == [(name, 3, 1)]
+    assert clear(name) == [(name, 3, 1)]
     assert entries() == []
 
 
 def test_the_data_sets_and_the_weights_know_the_same_names():
     """What is made must be listed, or it could never be cleared."""
     from hoibench.datasets.synthetic.dataset import _SPLITS, generator_version
+    from hoibench.datasets.taco.hand_cache import VERSION
+    from hoibench.datasets.taco.hand_models import ProxyHand
+    from hoibench.datasets.taco.layout import POSES, Tree
+    from hoibench.datasets.taco.sources import prepared_folder
     from hoibench.weights.finding import cache_folder
 
     folders = [cache_dir() / f"{split}-{generator_version()}" for split in _SPLITS] + [cache_folder()]
+    (root.parent / "taco" / POSES).mkdir(parents=True)
+    prepared = prepared_folder(Tree(root.parent / "taco"), ProxyHand())
+    assert prepared.name.startswith(PREPARED)
+    folders += [prepared, cache_dir() / f"{VERSION}-0123456789ab"]
     for folder in folders:
         folder.mkdir(parents=True)
     assert sorted(entry.name for entry in entries()) == sorted(folder.name for folder in folders)
