@@ -78,7 +78,7 @@ def test_what_does_not_come_back_by_itself_is_cleared_only_by_name(root, name):
     assert entries() == []
 
 
-def test_the_data_sets_and_the_weights_know_the_same_names():
+def test_the_data_sets_and_the_weights_know_the_same_names(root):
     """What is made must be listed, or it could never be cleared."""
     from hoibench.datasets.synthetic.dataset import _SPLITS, generator_version
     from hoibench.datasets.taco.hand_cache import VERSION
