@@ -75,9 +75,9 @@ class TestSplit:
         check = doctor(taco_copy.root, tmp_path, lines(*PLAN))["split"]
         assert (check.status, check.count) == ("problem", 4)
         assert check.examples == (
-            f"4 clips lack {RGB}/{FOUR[0]}: download {RGB}/{FOUR[0]}.zip",
-            f"1 clips lack {RGB}/{FOUR[1]}: unpack the rest of {RGB}/{FOUR[1]}.zip",
-            f"1 lack {RGB}/{FOUR[3]} as the source of video-to-video methods: unpack the rest of {RGB}/{FOUR[3]}.zip",
+            f"{RGB}/{FOUR[0]} is lacking in 4 of 4 clips: download {RGB}/{FOUR[0]}.zip",
+            f"{RGB}/{FOUR[1]} is lacking in 1 of 4 clips: unpack the rest of {RGB}/{FOUR[1]}.zip",
+            f"{RGB}/{FOUR[3]} is lacking as the source of video-to-video methods in 1: unpack the rest of {RGB}/{FOUR[3]}.zip",
         )
 
     def test_a_missing_source_alone_stops_no_clip(self, taco_copy, tmp_path):
@@ -93,7 +93,7 @@ class TestSplit:
     def test_marker_removed_clips_need_the_other_videos(self, taco, tmp_path):
         checks = doctor(taco.root, tmp_path, lines(*PLAN, video="marker-removed"))
         assert checks["split"].count == 1
-        assert checks["split"].examples[0].startswith(f"1 clips lack {MARKER_REMOVED}/")
+        assert checks["split"].examples[0].startswith(f"{MARKER_REMOVED}/{FOUR[0]} is lacking in 1 of 4 clips")
 
     def test_without_videos_of_a_kind_that_is_not_wanted_nothing_is_missing(self, taco_copy, tmp_path):
         faults.drop_modality(taco_copy, RGB)
@@ -106,8 +106,41 @@ class TestSplit:
             path.unlink()
         taco_copy.sequence(HIT.key).folder(HANDS).rmdir()
         checks = doctor(taco_copy.root, tmp_path, lines(*PLAN))
-        assert checks["split"].examples == (f"1 clips lack {HANDS}: unpack the rest of {HANDS}.zip",)
-        assert checks["sequences"].examples == (f"1 sequences are not in {HANDS}, the first is {HIT.key}",)
+        assert checks["split"].examples == (f"{HANDS} is lacking in 1 of 4 clips: unpack the rest of {HANDS}.zip",)
+        assert checks["sequences"].examples == (f"1 of 4 sequences are not in {HANDS}, the first is {HIT.key}",)
+
+
+class TestZips:
+    """Zips that lie in a download, unpacked or not."""
+
+    def zips(self, tree, cache, *names):
+        for name in names:
+            (tree.root / name).touch()
+        return doctor(tree.root, cache)["zips"]
+
+    def test_zips_that_are_kept_after_unpacking_are_no_fault(self, taco_copy, tmp_path):
+        check = self.zips(taco_copy, tmp_path, f"{POSES}.zip", f"{RGB}/{FOUR[0]}.zip", f"{FOUR[0]}.zip", "holidays.zip")
+        assert (check.status, check.count) == ("ok", 4)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "Egocentric_Depth_Videos.zip",
+            f"{MARKER_REMOVED}/{TWELVE[0]}.zip",
+            f"{RGB}/{TWELVE[0]}.zip",
+            f"{TWELVE[0]}.zip",
+        ],
+    )
+    def test_a_zip_of_which_nothing_is_there_is_named(self, taco_copy, tmp_path, name):
+        for path in taco_copy.root.rglob(f"{TWELVE[0]}.mp4"):
+            path.unlink()
+        check = self.zips(taco_copy, tmp_path, name)
+        assert (check.status, check.count) == ("problem", 1)
+        assert str(taco_copy.root / name) in check.examples[0]
+
+    def test_models_still_zipped_are_named(self, taco_copy, tmp_path):
+        (taco_copy.root / "object_models_released").rename(tmp_path / "elsewhere")
+        assert self.zips(taco_copy, tmp_path, "Object_Models.zip").count == 1
 
 
 class TestSample:

@@ -66,15 +66,13 @@ def _has(download: Download, key: str, zip_name: str) -> bool:
 
 def _lack(download: Download, zip_name: str, clips: int, sources: int) -> str:
     """How many clips lack something of a zip, how many the video that video-to-video methods see, and what to do."""
-    whose = [f"{clips} clips lack {zip_name}"] if clips else []
-    whose += (
-        [f"{sources} lack {'it' if clips else zip_name} as the source of video-to-video methods"] if sources else []
-    )
+    where = [f"in {clips} of {len(download.lines)} clips"] if clips else []
+    where += [f"as the source of video-to-video methods in {sources}"] if sources else []
     folder, _, serial = zip_name.partition("/")
     there = download.listing.cameras[folder].get(serial) if serial else download.listing.there[folder]
     # Where some sequences of it are there, it was fetched, and others are missing inside.
     fix = f"unpack the rest of {zip_name}.zip" if there else how_to_get(download.root, zip_name)
-    return f"{', '.join(whose)}: {fix}"
+    return f"{zip_name} is lacking {', '.join(where)}: {fix}"
 
 
 def _lengths(download: Download) -> Check:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from hoibench.datasets.taco.doctor.download import Download
 from hoibench.datasets.taco.doctor.listing import modalities
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.layout import MODELS, how_to_get, modality_folders
+from hoibench.datasets.taco.rig import rig
 
 
 def check_presence(download: Download) -> Iterator[Check]:
@@ -21,14 +23,12 @@ def check_presence(download: Download) -> Iterator[Check]:
 def _zips(download: Download) -> Check:
     found = Findings()
     for path in download.listing.zips:
-        kind = path.parent.name
         if path.stem in modalities():
             packed = not download.listing.there[path.stem]
         elif path.stem in MODELS:
             packed = not any((download.root / folder).is_dir() for folder in MODELS)
         else:
-            # A camera's zip, SERIAL.zip in the folder of its kind; anything else is none of TACO's.
-            packed = path.stem.isdigit() and path.stem not in download.listing.cameras.get(kind, {})
+            packed = _is_packed_camera(download, path)
         if packed:
             found.add(f"{path}: nothing of it is unpacked")
     return found.check(
@@ -38,6 +38,13 @@ def _zips(download: Download) -> Check:
         f"unpack them in {download.root}, each so that its top folder stands there",
         looked_at=len(download.listing.zips),
     )
+
+
+def _is_packed_camera(download: Download, path: Path) -> bool:
+    """Whether a zip is a camera's, SERIAL.zip, of which no video is there; anything else is none of TACO's."""
+    cameras = download.listing.cameras
+    kinds = [path.parent.name] if path.parent.name in cameras else list(cameras)
+    return path.stem in rig().cameras and not any(path.stem in cameras[kind] for kind in kinds)
 
 
 def _modalities(download: Download) -> Check:
@@ -71,7 +78,8 @@ def _sequences(download: Download) -> Check:
     for name, keys in {**has, "any folder of videos": filmed}.items():
         lacking = sorted(listing.sequences.keys() - keys)
         if lacking and keys:  # a folder that is missing altogether is told by the check of folders
-            found.add(f"{len(lacking)} sequences are not in {name}, the first is {lacking[0]}", len(lacking))
+            total = len(listing.sequences)
+            found.add(f"{len(lacking)} of {total} sequences are not in {name}, the first is {lacking[0]}", len(lacking))
     return found.check(
         "sequences",
         "sequences are not whole",
