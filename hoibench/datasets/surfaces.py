@@ -104,3 +104,9 @@ class PlacedPart:
 def place_parts(surfaces: Sequence[Surface], frame: int) -> tuple[PlacedPart, ...]:
     """The parts that were recorded in one frame, each with a caster of its own: where only depths are asked for, the faster way by far."""
     return tuple(PlacedPart(s.vertices[frame], s.caster(frame)) for s in surfaces if s.recorded[frame])
+
+
+def bounds(pixels: Array) -> tuple[Array, Array]:
+    """The lowest and highest (x, y) of pixels (P, 2), P > 0; a column at a time, which numpy does many times faster than both at once."""
+    x, y = pixels[:, 0], pixels[:, 1]
+    return np.array([x.min(), y.min()]), np.array([x.max(), y.max()])

@@ -10,10 +10,11 @@ import trimesh
 
 from hoibench.datasets.taco.layout import RGB, Tree
 from hoibench.datasets.taco.objects import read_mesh
-from hoibench.datasets.taco.preparation import look, prepare_sequence
+from hoibench.datasets.taco.preparation import prepare_sequence
 from hoibench.datasets.taco.prepared import read_points, read_view_facts, view_folder
 from hoibench.datasets.taco.protocol import Recipe, window
 from hoibench.datasets.taco.recording import Recording
+from hoibench.datasets.taco.sight import look
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 FACES = 100_000

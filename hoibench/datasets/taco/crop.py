@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import Array, Camera
+from hoibench.datasets.surfaces import bounds
 from hoibench.datasets.taco.protocol import SIZE, CropRule
 from hoibench.geometry import crop_intrinsics, project, resize_intrinsics, to_camera
 from hoibench.video import Box
@@ -41,7 +42,8 @@ class Extent:
             return cls(edge, np.zeros(2), False)
         pixels = project(points, camera.K) + 0.5
         seen = ((pixels >= 0.0) & (pixels <= edge)).all(axis=1).any()
-        return cls(np.clip(pixels.min(axis=0), 0.0, edge), np.clip(pixels.max(axis=0), 0.0, edge), bool(seen))
+        low, high = bounds(pixels)
+        return cls(np.clip(low, 0.0, edge), np.clip(high, 0.0, edge), bool(seen))
 
     def join(self, other: Extent) -> Extent:
         """The extent of both."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.rays import pixel_rays
-from hoibench.datasets.surfaces import PlacedPart, Surface, place_parts
+from hoibench.datasets.surfaces import PlacedPart, Surface, bounds, place_parts
 from hoibench.geometry import project, to_camera
 
 _HEIGHT_PER_PIXEL = 240
@@ -53,8 +53,8 @@ class Silhouette:
         points = to_camera(vertices, self._camera.R, self._camera.t)
         if (points[:, 2] <= 0.0).any():  # a triangle that reaches behind the camera may be anywhere
             return np.s_[:, :]
-        pixels = project(points, self._camera.K)
-        height, width = self._camera.size
-        left, top = (int(low) for low in np.clip(np.floor(pixels.min(axis=0)), 0, [width, height]))
-        right, bottom = (int(high) for high in np.clip(np.ceil(pixels.max(axis=0)) + 1, 0, [width, height]))
+        low, high = bounds(project(points, self._camera.K))
+        image = self._camera.size[::-1]
+        left, top = np.clip(np.floor(low), 0, image).astype(int)
+        right, bottom = np.clip(np.ceil(high) + 1, 0, image).astype(int)
         return np.s_[top:bottom, left:right]

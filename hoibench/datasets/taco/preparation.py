@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hoibench.clip import PARTS, Array, Camera
-from hoibench.datasets.surfaces import Surface, place_parts
+from hoibench.clip import PARTS, Array
+from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.crop import Extent, crop_box, crop_camera
 from hoibench.datasets.taco.fingerprint import values_digest
 from hoibench.datasets.taco.hand_models import truth_label
-from hoibench.datasets.taco.masks import Silhouette
 from hoibench.datasets.taco.prepared import (
     TRACKS,
     VIDEO,
@@ -27,10 +26,11 @@ from hoibench.datasets.taco.prepared import (
     tracks_folder,
     view_folder,
 )
-from hoibench.datasets.taco.protocol import FPS, FRAMES, MODALITIES, POINTS, SIZE, Recipe, Window, window
+from hoibench.datasets.taco.protocol import FPS, MODALITIES, POINTS, SIZE, CropRule, Recipe, Window, window
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.sealed import is_sealed, seal
-from hoibench.datasets.taco.tracks import choose_points, follow, recorded_points, seen_points
+from hoibench.datasets.taco.sight import look
+from hoibench.datasets.taco.tracks import choose_points, follow, recorded_points
 from hoibench.store import write_npz
 from hoibench.video import VideoInfo, encode, extract
 
@@ -53,45 +53,56 @@ def prepare_sequence(recording: Recording, out: Path, serials: Sequence[str], re
     infos = {serial: recording.video_info(serial, MODALITIES[recipe.video]) for serial in (missing or serials)}
     span = window(recording.frames, _common_rate(key, infos))
     claim(out, _origin(recording, infos))
-    surfaces = recording.surfaces_in(span.recorded)
-    world, recorded = _tracks(recording, out, span, surfaces)
-    if not missing:
-        return ()
-    views = [_frame_view(recording, serial, infos[serial], recipe, surfaces) for serial in missing]
-    sights = look(surfaces, world[: span.valid], recorded[: span.valid], [view.camera for view in views])
-    for serial, view, sight in zip(missing, views, sights, strict=True):
-        path = recording.sequence.video(serial, MODALITIES[recipe.video])
-        # Read before anything is written, so that an error here is the download's, and one there the disk's.
-        _write_view(view_folder(out, key, recipe, serial), view, sight, extract(path, span.indices, view.box, SIZE))
+    shot = _Shot.take(recording, span)
+    _ensure_tracks(recording, out, shot)
+    if missing:
+        _make_views(recording, out, recipe, shot, {serial: infos[serial] for serial in missing})
     return tuple(missing)
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
-    """What a view sees of the truth: points ``visible`` (N, K) bool and the foreground ``mask`` (N, H, W) bool."""
+class _Shot:
+    """The source frames of a clip, each once: ``surfaces`` in them, and for each of the clip's frames the ``row`` (N,) that it is."""
 
-    visible: Array
-    mask: Array
+    span: Window
+    surfaces: tuple[Surface, ...]
+    row: Array
+
+    @classmethod
+    def take(cls, recording: Recording, span: Window) -> _Shot:
+        sources, row = np.unique(span.indices, return_inverse=True)
+        return cls(span, recording.surfaces_in(sources.tolist()), row)
+
+    def spread(self, once: Array) -> Array:
+        """Values (N, ...) in the clip's frames of values in each source frame once."""
+        spread: Array = once[self.row]
+        return spread
+
+    def once(self, spread: Array) -> Array:
+        """The inverse of ``spread``."""
+        once: Array = spread[np.unique(self.row, return_index=True)[1]]
+        return once
+
+    def rows_of(self, rule: CropRule) -> list[int]:
+        """The rows of the frames that a crop rule looks at."""
+        return sorted(set(self.row[: self.span.valid if rule == "clip" else 1].tolist()))
 
 
-def look(surfaces: Sequence[Surface], world: Array, recorded: Array, cameras: Sequence[Camera]) -> tuple[Sight, ...]:
-    """What each static camera sees in each frame: the parts of a frame are placed once for all of them.
-
-    Args:
-        surfaces: hands and objects over N frames.
-        world: (N, K, 3) points on them, metres.
-        recorded: (N, K) bool.
-        cameras: V cameras.
-    """
-    silhouettes = [Silhouette(camera) for camera in cameras]
-    visible = np.zeros((len(cameras), *recorded.shape), dtype=bool)
-    masks = [np.zeros((len(world), *camera.size), dtype=bool) for camera in cameras]
-    for frame, points in enumerate(world.astype(np.float64)):
-        parts = place_parts(surfaces, frame)
-        for view, camera in enumerate(cameras):
-            visible[view, frame] = seen_points(parts, points, camera) & recorded[frame]
-            masks[view][frame] = silhouettes[view].mask(parts)
-    return tuple(Sight(seen, mask) for seen, mask in zip(visible, masks, strict=True))
+def _make_views(recording: Recording, out: Path, recipe: Recipe, shot: _Shot, infos: dict[str, VideoInfo]) -> None:
+    key = recording.sequence.key
+    views = [_crop_view(recording, serial, info, recipe.crop, shot) for serial, info in infos.items()]
+    world, _, recorded = read_points(out, key)
+    cameras = [view.camera for view in views]
+    sights = look(shot.surfaces, shot.once(world), shot.once(recorded), cameras)
+    for serial, view, sight in zip(infos, views, sights, strict=True):
+        path = recording.sequence.video(serial, MODALITIES[recipe.video])
+        # Read before anything is written, so that an error here is the download's, and one there the disk's.
+        video = extract(path, shot.span.indices, view.box, SIZE)
+        packed = {
+            "visible": np.packbits(shot.spread(sight.visible), axis=-1),
+            "mask": np.packbits(shot.spread(sight.mask), axis=-1),
+        }
+        _write_view(view_folder(out, key, recipe, serial), view, video, packed)
 
 
 def _common_rate(key: str, infos: dict[str, VideoInfo]) -> float:
@@ -115,27 +126,24 @@ def _origin(recording: Recording, infos: dict[str, VideoInfo]) -> Origin:
     return Origin(truth_label(recording.tree.hand_model, model), model.name, (info.height, info.width))
 
 
-def _tracks(recording: Recording, out: Path, span: Window, surfaces: Sequence[Surface]) -> tuple[Array, Array]:
-    """The tracks' positions (N, K, 3) and which were recorded (N, K): those that are there, or new ones."""
-    key = recording.sequence.key
+def _ensure_tracks(recording: Recording, out: Path, shot: _Shot) -> None:
+    """Make the tracks of a sequence unless they are there; those that are there must be of these annotations."""
+    key, span = recording.sequence.key, shot.span
     folder = tracks_folder(out, key)
     facts = SequenceFacts(
         recording.sequence.triplet, recording.instances, recording.frames, span.valid, span.indices, _sources(recording)
     )
     if is_sealed(folder):
-        there = read_facts(out, key)
-        if asdict(there) != asdict(facts):
+        if asdict(read_facts(out, key)) != asdict(facts):
             raise ValueError(
-                f"{folder} was made from other annotations than {recording.tree.root} now has: delete {folder.parent}"
+                f"{folder} was made from other annotations or frame rates than {recording.tree.root} now has: delete {folder.parent}"
             )
-    else:
-        points = choose_points(surfaces, POINTS)
-        world, part = follow(points, surfaces)
-        recorded = recorded_points(points, surfaces)
-        arrays = {"world": _padded(world), "part": part, "recorded": _padded(recorded)}
-        seal(folder, asdict(facts), lambda temporary: write_npz(temporary / TRACKS, arrays))
-    world, _, recorded = read_points(out, key)
-    return world, recorded
+        return
+    points = choose_points(shot.surfaces, POINTS)
+    world, part = follow(points, shot.surfaces)
+    recorded = recorded_points(points, shot.surfaces)
+    arrays = {"world": shot.spread(world), "part": part, "recorded": shot.spread(recorded)}
+    seal(folder, asdict(facts), lambda temporary: write_npz(temporary / TRACKS, arrays))
 
 
 def _sources(recording: Recording) -> dict[str, str]:
@@ -147,28 +155,20 @@ def _sources(recording: Recording) -> dict[str, str]:
     return dict(zip(PARTS, [*hands, *objects], strict=True))
 
 
-def _frame_view(
-    recording: Recording, serial: str, info: VideoInfo, recipe: Recipe, surfaces: Sequence[Surface]
-) -> ViewFacts:
+def _crop_view(recording: Recording, serial: str, info: VideoInfo, rule: CropRule, shot: _Shot) -> ViewFacts:
     size = (info.height, info.width)
     camera = recording.camera(serial, size)
-    frames = range(len(surfaces[0].vertices)) if recipe.crop == "clip" else range(1)
-    extents = (Extent.of(np.concatenate([s.vertices[frame] for s in surfaces]), camera) for frame in frames)
-    box = crop_box(extents, recipe.crop, size, f"{serial} of sequence {recording.sequence.key}")
+    extents = (
+        Extent.of(np.concatenate([surface.vertices[row] for surface in shot.surfaces]), camera)
+        for row in shot.rows_of(rule)
+    )
+    box = crop_box(extents, rule, size, f"{serial} of sequence {recording.sequence.key}")
     return ViewFacts(crop_camera(camera, box), box, size)
 
 
-def _write_view(folder: Path, view: ViewFacts, sight: Sight, video: Array) -> None:
+def _write_view(folder: Path, view: ViewFacts, video: Array, packed: dict[str, Array]) -> None:
     def fill(temporary: Path) -> None:
         encode(temporary / VIDEO, video, FPS, crf=CRF)
-        packed = {name: np.packbits(_padded(getattr(sight, name)), axis=-1) for name in ("visible", "mask")}
         write_npz(temporary / VIEW, packed)
 
     seal(folder, view.to_json(), fill)
-
-
-def _padded(array: Array) -> Array:
-    """An array of the recorded frames (n, ...) with its last frame repeated up to the clip's length."""
-    rows = np.minimum(np.arange(FRAMES), len(array) - 1)
-    padded: Array = array[rows]
-    return padded

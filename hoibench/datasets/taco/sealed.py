@@ -1,4 +1,4 @@
-"""Folders of the prepared cache: a JSON file of facts that also holds the SHA-256 of every other file, so that damage is found on reading."""
+"""Folders of the prepared cache: a JSON file of facts holds the SHA-256 of every other file and of itself, so that damage is found on reading."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hoibench.datasets.cache import ensure_folder
-from hoibench.store import read_json, sha256_file, write_json
+from hoibench.store import read_json, sha256_file, sha256_json, write_json
 
 SCHEMA = "hoibench/taco-clips@1"
 """Names what preparation means: what is made in another way is another version, whatever becomes of the code."""
 
 _FACTS = "facts.json"
+_SEAL = "seal"
 
 
 class Unwritable(OSError):
@@ -55,6 +56,8 @@ def read_sealed(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{folder} is missing: run hoibench data prepare")
     try:
         facts = read_json(folder / _FACTS, SCHEMA)
+        if facts.pop(_SEAL) != sha256_json(facts):
+            raise ValueError("it is not as it was written")
         sums = dict(facts["files"])
     except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
         raise ValueError(f"{_damaged(folder / _FACTS)} ({error})") from error
@@ -76,7 +79,8 @@ def is_sealed(folder: Path) -> bool:
 def _write(folder: Path, facts: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
     fill(folder)
     sums = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
-    write_json(folder / _FACTS, {"schema": SCHEMA, **facts, "files": sums})
+    whole = {"schema": SCHEMA, **facts, "files": sums}
+    write_json(folder / _FACTS, whole | {_SEAL: sha256_json(whole)})
 
 
 def _remove(folder: Path) -> None:
