@@ -87,9 +87,16 @@ def find_model(root: Path, object_id: str) -> Path:
 
 
 def read_hand_model(root: Path) -> str:
-    """The model that a tree's hands are posed for: ``mano`` unless hand_model.txt names another."""
+    """The model that a tree's hands are posed for: ``mano`` unless hand_model.txt names another.
+
+    Raises:
+        ValueError: hand_model.txt is no text; names it.
+    """
     marker = root / HAND_MODEL_FILE
-    return marker.read_text(encoding="utf-8").strip() if marker.is_file() else "mano"
+    try:
+        return marker.read_text(encoding="utf-8").strip() if marker.is_file() else "mano"
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{marker} is no text ({error}): TACO has no such file, so delete it") from error
 
 
 def how_to_get(root: Path, zip_name: str) -> str:

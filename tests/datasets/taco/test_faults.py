@@ -5,15 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import taco_faults as faults
 from mano_files import write_mano
 from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT
 
+from hoibench.datasets.base import ClipEntry
+from hoibench.datasets.manifests import Line
+from hoibench.datasets.synthetic.cameras import TRIO
 from hoibench.datasets.taco.doctor import diagnose, render
 from hoibench.datasets.taco.doctor.report import Report
+from hoibench.datasets.taco.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB
+from hoibench.datasets.taco.prepare_all import prepare_line
 from hoibench.datasets.taco.recording import Recording
+from hoibench.store import write_bytes
 
 FIRST = FOUR[0]
 KEY = HIT.key
@@ -60,7 +67,7 @@ FAULTS = {
         lambda tree: faults.garble_calibration(tree, KEY), "calibration", "is not JSON", "is not JSON"
     ),
     "a camera that looks away": Fault(
-        lambda tree: faults.turn_camera(tree, KEY, FIRST).parent, "projection", f"camera {FIRST} sees nothing", None
+        lambda tree: faults.turn_camera(tree, KEY, FIRST).parent, "projection", f"camera {FIRST} sees nothing", f"camera {FIRST} .*sees nothing"
     ),
     "a target with fewer rows": Fault(
         lambda tree: faults.frame_counts(tree, KEY), "poses", "has 181 rows, target_191.npy 180", "181, 181, 181, 180"
@@ -153,6 +160,12 @@ def read_all(tree, key) -> None:
         recording.video_info(serial)
 
 
+def prepare(tree, key, out) -> None:
+    """Make the clip of the cameras of FOUR that are one of a cluster."""
+    entry = ClipEntry(key, tree.written[key].shoot.triplet, serials=TRIO)
+    prepare_line(tree.tree, Line(entry, recipe={"crop": "clip", "video": "raw"}), out, ProxyHand())
+
+
 def state(root: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in [root, *root.rglob("*")]}
 
@@ -191,7 +204,7 @@ def test_a_fault_is_named_and_nothing_else_breaks(taco_copy, tmp_path, sound, na
         read_all(taco_copy, fault.key)
     else:
         with pytest.raises((ValueError, OSError), match=fault.reading):
-            read_all(taco_copy, fault.key)
+            prepare(taco_copy, fault.key, tmp_path / "out")
     assert state(taco_copy.root) == before, "something was written into the download"
     assert not (tmp_path / "pickle_was_run").exists()
 
@@ -252,3 +265,54 @@ class TestMano:
         check = self.check(taco_copy, tmp_path, mano)
         assert check.status == "problem"
         assert "MANO_RIGHT.npz nor MANO_RIGHT.pkl" in check.examples[0]
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+SPOILED = {
+    "empty": lambda path: write_bytes(path, b""),
+    "cut in half": lambda path: write_bytes(path, path.read_bytes()[: path.stat().st_size // 2]),
+    "noise": lambda path: write_bytes(path, np.random.default_rng(0).bytes(1000)),
+    "text": lambda path: write_bytes(path, b"404: not found\n"),
+    "folders": replace_by_folder,
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_tree_in_which_nothing_is_whole_is_still_examined_to_the_end(taco_copy, tmp_path, how):
+    for path in sorted(taco_copy.root.rglob("*")):
+        if path.is_file():
+            SPOILED[how](path)
+    report = diagnose(taco_copy.root, cache=tmp_path, deep=True)
+    assert not any("could not be finished" in check.title for check in report.checks), render(report)
+    broken = {check.id for check in report.of("problem")}
+    # A text file cut short may end between two lines, and folders are no files of the kind that is looked for.
+    assert broken >= {"poses", "videos"} | ({"calibration", "meshes"} if how != "cut in half" else set())
+    assert all(check.fix for check in report.of("problem"))
+    if how in ("empty", "noise", "text"):
+        # Of what could not be read, nothing good is said.
+        assert {check.id for check in report.of("ok")} <= {
+            "folders",
+            "sequences",
+            "names",
+            "hand-files",
+            "hand-shapes",
+            "cache",
+        }
+
+
+def test_a_folder_that_may_not_be_written_is_enough(taco_copy, tmp_path):
+    folders = [taco_copy.root, *(path for path in taco_copy.root.rglob("*") if path.is_dir())]
+    before = state(taco_copy.root)
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        assert diagnose(taco_copy.root, cache=tmp_path, deep=True).healthy
+        read_all(taco_copy, KEY)
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert state(taco_copy.root) == before

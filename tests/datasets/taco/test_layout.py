@@ -61,6 +61,13 @@ def test_a_tree_without_a_marker_holds_mano_hands(tmp_path):
     assert Tree(tmp_path).hand_model == "mano"
 
 
+def test_a_marker_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "Object_Poses").mkdir()
+    (tmp_path / "hand_model.txt").write_bytes(b"\xff\xfe\x82")
+    with pytest.raises(ValueError, match=r"hand_model\.txt is no text"):
+        _ = Tree(tmp_path).hand_model
+
+
 def test_models_are_found_under_the_name_inside_the_released_zip_too(written, tmp_path):
     shutil.copytree(written.root / "Object_Models", tmp_path / "object_models_released")
     (tmp_path / "Object_Poses").mkdir()

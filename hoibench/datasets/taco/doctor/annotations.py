@@ -43,6 +43,7 @@ def _pose_files(download: Download) -> Check:
 
 def _poses(download: Download) -> Iterator[Check]:
     broken, gaps = Findings(), Findings()
+    read = 0
     for sequence in download.each("object poses", download.posed):
         for role in ROLES:
             try:
@@ -52,19 +53,20 @@ def _poses(download: Download) -> Iterator[Check]:
                 continue  # told by the check of pose files
             with broken.catch(path):
                 _note_gaps(gaps, f"{path}", read_poses(path)[:, 0, 0])
+                read += 1
     yield broken.check(
         "rigid",
         "object poses are not rigid, or none was recorded",
         "all object poses are rigid",
         "unpack Object_Poses.zip again; if they stay, leave these sequences out",
-        looked_at=len(download.posed),
+        looked_at=read,
     )
     yield gaps.check(
         "object-gaps",
         "rows of object poses were not recorded (NaN)",
         "all rows of object poses were recorded",
         "nothing: the part is left out of these frames and not scored there",
-        looked_at=len(download.posed),
+        looked_at=read,
         status="warning",
     )
 
@@ -110,6 +112,7 @@ def _has_hand(folder: Path, side: Side) -> bool:
 
 def _hands(download: Download) -> Iterator[Check]:
     broken, gaps = Findings(), Findings()
+    read = 0
     there = [sequence for sequence in download.sampled if sequence.key in download.listing.there[HANDS]]
     for sequence in download.each("hand poses", there):
         for side in SIDES:
@@ -119,6 +122,7 @@ def _hands(download: Download) -> Iterator[Check]:
             path = folder / f"{side}_hand.pkl"
             with broken.catch(path):
                 hand = read_hand(folder, side)
+                read += 1
                 _note_gaps(gaps, f"{path}", hand.theta[:, 0])
                 rows = download.frames.get(sequence.key, len(hand.theta))
                 if len(hand.theta) != rows:
@@ -128,14 +132,14 @@ def _hands(download: Download) -> Iterator[Check]:
         "hand poses are broken, refused or of other lengths than the objects'",
         "hand poses read, and are as long as the objects'",
         "unpack Hand_Poses.zip again; do not unpickle a refused file by other means",
-        looked_at=len(there),
+        looked_at=read,
     )
     yield gaps.check(
         "hand-gaps",
         "frames of hands were not recorded",
         "all frames of hands were recorded",
         "nothing: the hand is left out of these frames and not scored there",
-        looked_at=len(there),
+        looked_at=read,
         status="warning",
     )
 

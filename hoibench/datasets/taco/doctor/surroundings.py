@@ -24,8 +24,8 @@ def check_surroundings(download: Download) -> Iterator[Check]:
 
 
 def _hand_model(download: Download) -> Check:
-    wanted = read_hand_model(download.root)
     try:
+        wanted = read_hand_model(download.root)
         truth = truth_label(wanted, choose_hand_model(wanted, download.mano))
     except (ValueError, OSError) as error:
         fix = "give the folder of MANO_LEFT and MANO_RIGHT: --mano DIR, or HOIBENCH_MANO"
