@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hoibench.clip import Camera
 from hoibench.datasets import rays
-from hoibench.datasets.rays import EmbreeCaster, caster, pixel_rays
+from hoibench.datasets.rays import EmbreeCaster, MovedCaster, caster, pixel_rays
 from hoibench.datasets.zbuffer import NumpyCaster
 from hoibench.geometry import project, to_camera
 
@@ -74,6 +74,32 @@ def test_a_mesh_behind_a_point_does_not_block_it(kind):
     roof = np.array([[[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [0.0, 1.0, 1.0]]])
     below_and_above = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
     assert kind(roof).blocked(below_and_above, np.array([0.0, 0.0, 1.0])).tolist() == [True, False]
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS)
+def test_a_moved_mesh_is_met_where_it_went(seed):
+    rng = np.random.default_rng(seed)
+    corners, directions, origin = soup(rng), pencil(rng), rng.normal(scale=0.05, size=3)
+    R = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = R * np.linalg.det(R), rng.normal(size=3)
+    still = (corners - pose[:3, 3]) @ pose[:3, :3]
+    there, moved = NumpyCaster(corners), MovedCaster(NumpyCaster(still), pose)
+    one, two = there.cast(origin, directions), moved.cast(origin, directions)
+    assert one.hit.any()
+    assert (one.face == two.face).mean() >= 0.995
+    np.testing.assert_allclose(one.depth[one.face == two.face], two.depth[one.face == two.face], atol=1e-6)
+    light = rng.normal(size=3)
+    points = rng.normal([0.0, 0.0, 1.0], 0.3, size=(200, 3))
+    assert (there.blocked(points, light) == moved.blocked(points, light)).mean() >= 0.995
+
+
+def test_an_empty_mesh_is_never_met():
+    rays_ahead = pencil(np.random.default_rng(0))
+    nothing = caster(np.zeros((0, 3, 3)))
+    assert not nothing.cast(np.zeros(3), rays_ahead).hit.any()
+    assert not nothing.blocked(rays_ahead, np.array([0.0, 0.0, 1.0])).any()
 
 
 def test_numpy_refuses_rays_all_around():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hoibench.clip import Camera
-from hoibench.datasets.surfaces import BACKGROUND, Surface, frame_mesh
+from hoibench.datasets.surfaces import BACKGROUND, Surface, bounds, frame_mesh, place_parts
 from hoibench.datasets.synthetic.cameras import TRIO, build_camera
 from hoibench.datasets.synthetic.dressing import dress
 from hoibench.datasets.zbuffer import NumpyCaster
@@ -38,6 +38,28 @@ def test_parts_and_depths_of_two_plates_are_what_they_are_by_hand():
     np.testing.assert_allclose(depth[expected == 2], 2.0, rtol=1e-6)
     np.testing.assert_allclose(depth[expected == 3], 4.0, rtol=1e-6)
     assert np.isinf(depth[expected == BACKGROUND]).all()
+
+
+def test_a_part_that_was_not_recorded_is_left_out_of_its_frame():
+    plate = np.array([[-1.0, -1.0, 2.0], [1.0, -1.0, 2.0], [1.0, 1.0, 2.0]])
+    gone = plate.copy()
+    gone[1, 2] = np.nan
+    faces = np.array([[0, 1, 2]])
+    one, two = Surface(2, np.stack([plate, gone]), faces), Surface(3, np.stack([plate, plate]), faces)
+    assert one.recorded.tolist() == [True, False]
+    assert frame_mesh([one, two], 0).part.tolist() == [2, 3]
+    assert frame_mesh([one, two], 1).part.tolist() == [3]
+    assert frame_mesh([one, two], 1).surface.tolist() == [1]
+    assert [len(place_parts([one, two], frame)) for frame in (0, 1)] == [2, 1]
+    camera = Camera(np.array([[8.0, 0, 3.5], [0, 8.0, 3.5], [0, 0, 1.0]]), np.eye(3), np.zeros(3), (8, 8))
+    depth, part = frame_mesh([one], 1).depth_and_part(camera)
+    assert np.isinf(depth).all()
+    assert (part == BACKGROUND).all()
+
+
+def test_bounds_are_lowest_and_highest():
+    low, high = bounds(np.array([[3.0, -1.0], [2.0, 5.0]]))
+    assert (low.tolist(), high.tolist()) == ([2.0, -1.0], [3.0, 5.0])
 
 
 def test_a_surface_of_another_shape_is_refused():

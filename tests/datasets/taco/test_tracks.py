@@ -76,6 +76,28 @@ def test_the_image_ends_half_a_pixel_beyond_its_outer_pixel_centres(x, inside):
     assert visibility(point, [plate(2, [0, 0, 2], scale=3.0)], [CAMERA])[0, 0, 0] == inside
 
 
+def test_a_point_is_held_where_its_part_was_recorded_nearest_in_time():
+    nothing = [np.nan] * 3
+    moving = plate(2, [0, 0, 2], nothing, nothing, nothing, [1, 0, 2], nothing)
+    steady = plate(3, *[[0, 0, 4]] * 6)
+    points = choose_points([moving, steady], 40)
+    world, part = follow(points, [moving, steady])
+    on_moving = part == 2
+    assert on_moving.any()
+    steps = world[:, on_moving, 0] - world[0, on_moving, 0]
+    # Frame 2 is as far from 0 as from 4: the earlier one is taken.
+    np.testing.assert_allclose(steps.mean(axis=1), [0, 0, 0, 1, 1, 1], atol=1e-6)
+    tracks = build_tracks([moving, steady], [CAMERA], 40)
+    np.testing.assert_array_equal(tracks.recorded[:, on_moving].all(axis=1), [True, False, False, False, True, False])
+    assert tracks.recorded[:, ~on_moving].all()
+    assert not (tracks.visible & ~tracks.recorded).any()
+
+
+def test_nothing_recorded_in_frame_0_is_refused():
+    with pytest.raises(ValueError, match="no area in frame 0: nothing was recorded"):
+        choose_points([plate(2, [np.nan] * 3, [0, 0, 1])], 10)
+
+
 def test_surfaces_without_area_are_refused():
     with pytest.raises(ValueError, match="no area"):
         choose_points([plate(2, [0, 0, 1], scale=0.0)], 10)

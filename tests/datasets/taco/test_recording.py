@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import taco_faults
+from taco_tree import FOUR, MEASURE, POUR, SHORT, TRIO
+
+from hoibench.datasets.surfaces import frame_mesh
+from hoibench.datasets.taco.hand_models import ProxyHand
+from hoibench.datasets.taco.layout import MARKER_REMOVED
+from hoibench.datasets.taco.recording import Recording
+
+
+def record(taco, shoot=SHORT, model=None):
+    return Recording(taco.tree, taco.tree.sequence(shoot.key), model)
+
+
+def test_surfaces_of_some_frames_are_those_of_all(taco):
+    recording = record(taco)
+    assert recording.frames == SHORT.frames
+    chosen = recording.surfaces_in([3, 0, 89])
+    for few, every in zip(chosen, recording.surfaces, strict=True):
+        assert few.part == every.part
+        np.testing.assert_array_equal(few.vertices, every.vertices[[3, 0, 89]])
+        np.testing.assert_array_equal(few.faces, every.faces)
+
+
+def test_a_rigid_surface_is_its_rest_under_its_poses(taco):
+    for surface in record(taco).surfaces_in([5, 40])[2:]:
+        moved = surface.rest @ surface.poses[:, :3, :3].mT + surface.poses[:, None, :3, 3]
+        np.testing.assert_allclose(surface.vertices, moved, atol=1e-12)
+
+
+@pytest.mark.parametrize("frames", [[90], [-1], [0, 500]])
+def test_frames_outside_of_the_recording_are_refused(taco, frames):
+    with pytest.raises(ValueError, match=rf"{SHORT.key} has frames 0 to 89"):
+        record(taco).surfaces_in(frames)
+
+
+def test_the_hand_model_is_the_trees_unless_one_is_given(taco):
+    assert record(taco).hand_model.name == "hoibench-proxy"
+    given = ProxyHand()
+    assert record(taco, model=given).hand_model is given
+
+
+def test_files_that_disagree_in_length_are_named_with_their_counts(taco_copy):
+    taco_faults.short_hand(taco_copy, SHORT.key)
+    with pytest.raises(ValueError, match=rf"{SHORT.key} has \[90, 87, 90, 90\] frames of left hand, right hand, tool"):
+        _ = record(taco_copy).frames
+
+
+def test_rows_that_were_not_recorded_are_left_out_of_the_frame(taco_copy):
+    taco_faults.nan_pose_rows(taco_copy, SHORT.key, "target", (5,))
+    taco_faults.missing_hand_frames(taco_copy, SHORT.key, "right", (6, 7))  # by their ids, which begin at 1
+    recording = record(taco_copy)
+    assert [s.recorded[4:7].tolist() for s in recording.surfaces] == [
+        [True] * 3,
+        [True, False, False],
+        [True] * 3,
+        [True, False, True],
+    ]
+    mesh = frame_mesh(recording.surfaces, 5)
+    assert set(mesh.part.tolist()) == {0, 2}
+    assert np.isfinite(mesh.corners).all()
+
+
+def test_a_modality_is_asked_for_by_name(taco):
+    recording = record(taco, MEASURE)
+    assert recording.video_info(TRIO[0], MARKER_REMOVED).frames == MEASURE.frames
+    with pytest.raises(FileNotFoundError, match=MARKER_REMOVED):
+        record(taco, POUR).video_info("22139914", MARKER_REMOVED)
+
+
+def test_a_camera_without_calibration_is_named(taco_copy):
+    taco_faults.drop_calibration(taco_copy, SHORT.key, FOUR[0])
+    with pytest.raises(ValueError, match=f"has no camera {FOUR[0]}, only"):
+        record(taco_copy).video_info(FOUR[0])

@@ -1,0 +1,19 @@
+"""A hand model that ends its process on one sequence: what running out of memory does to a worker."""
+
+import os
+from dataclasses import dataclass
+
+from hoibench.datasets.taco.hand_models import ProxyHand
+
+
+@dataclass(frozen=True)
+class DyingHand:
+    """The proxy hand, but for recordings of ``frames`` clip frames."""
+
+    frames: int
+    name: str = ProxyHand().name
+
+    def surface(self, hand):
+        if len(hand.theta) == self.frames:
+            os._exit(9)
+        return ProxyHand().surface(hand)
