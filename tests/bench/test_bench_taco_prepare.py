@@ -1,5 +1,6 @@
 """Preparing one clip of TACO's size: objects of about 100,000 faces, four videos of 4096x3000, 181 frames; and its stages."""
 
+import os
 import shutil
 import subprocess
 
@@ -8,9 +9,12 @@ import pytest
 import taco_tree
 import trimesh
 
+from hoibench.datasets.base import ClipEntry
+from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.layout import RGB, Tree
 from hoibench.datasets.taco.objects import read_mesh
 from hoibench.datasets.taco.preparation import prepare_sequence
+from hoibench.datasets.taco.prepare_all import prepare_all
 from hoibench.datasets.taco.prepared import read_points, read_view_facts, view_folder
 from hoibench.datasets.taco.protocol import Recipe, window
 from hoibench.datasets.taco.recording import Recording
@@ -60,6 +64,30 @@ def prepared(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("prepared")
     prepare_sequence(open_recording(root), out, taco_tree.FOUR, RECIPE)
     return out
+
+
+SEQUENCES = 4
+
+
+@pytest.fixture(scope="module")
+def many(root):
+    """The sequence again under other keys, its files hard links."""
+    tree = Tree(root)
+    keys = [f"20231102_9{number:02d}" for number in range(SEQUENCES)]
+    for folder in [path for path in root.glob(f"*/(*)/{KEY}") if path.is_dir()]:
+        for key in keys:
+            shutil.copytree(folder, folder.with_name(key), copy_function=os.link)
+    serials, source = taco_tree.TRIO, taco_tree.SOURCE
+    return tree, [Line(ClipEntry(key, serials=serials), source, {"crop": "clip", "video": "raw"}) for key in keys]
+
+
+@pytest.mark.benchmark(group="four such sequences by the whole command")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_throughput(benchmark, many, tmp_path, workers):
+    tree, lines = many
+    report = benchmark.pedantic(lambda: prepare_all(tree, lines, tmp_path / "out", workers=workers), rounds=1)
+    assert len(report.made) == SEQUENCES
+    benchmark.extra_info["sequences an hour"] = round(3600 * SEQUENCES / benchmark.stats["mean"])
 
 
 @pytest.mark.benchmark(group="one TACO clip and its source view, 100,000-face objects, 4096x3000 video")
