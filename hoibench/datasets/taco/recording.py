@@ -16,7 +16,8 @@ from hoibench.datasets.taco.objects import place, read_mesh, read_poses
 from hoibench.video import VideoInfo, probe
 
 ROLES = ("tool", "target")
-_ASPECT_TOLERANCE = 0.02
+ASPECT_TOLERANCE = 0.02
+"""How far a video's aspect may be from its imgSize's, as a share: resized copies round their sizes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ class Recording:
                 f"unpack {modality}/{serial}.zip again"
             )
         height, width = self._calibration(serial).size
-        if abs((info.width * height) / (info.height * width) - 1.0) > _ASPECT_TOLERANCE:
+        if abs((info.width * height) / (info.height * width) - 1.0) > ASPECT_TOLERANCE:
             raise ValueError(
                 f"{path} has {info.width}x{info.height} pixels, {self.sequence.calibration} says imgSize {width}x{height} for camera {serial}: "
                 f"their aspects differ, so unpack both zips, {modality}/{serial}.zip and {CAMERAS}.zip, of one copy of the data"

@@ -103,13 +103,14 @@ def visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Came
 
 def seen_points(parts: Sequence[PlacedPart], points: Array, camera: Camera) -> Array:
     """(K,) bool: which of the points (K, 3), float64, a static camera sees past the parts of a frame."""
-    seen = _in_image(points, camera)
+    seen = in_image(points, camera)
     inside = np.flatnonzero(seen)
     seen[inside] = _unoccluded(parts, optical_centre(camera.R, camera.t), points[inside])
     return seen
 
 
-def _in_image(points: Array, camera: Camera) -> Array:
+def in_image(points: Array, camera: Camera) -> Array:
+    """(M,) bool: whether world points (M, 3) lie in front of a static camera and on a pixel of its image."""
     in_camera = to_camera(points, camera.R, camera.t)
     front = in_camera[:, 2] > 0.0
     pixels = project(np.where(front[:, None], in_camera, 1.0), camera.K)

@@ -5,7 +5,7 @@ import torch
 
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO, build_camera
 from hoibench.datasets.synthetic.dates import world_frame
-from hoibench.datasets.synthetic.writer import film
+from hoibench.datasets.synthetic.writer import film, write_records
 from hoibench.datasets.taco.hands import SIDES, read_hand
 from hoibench.datasets.taco.layout import HANDS, Tree
 from hoibench.datasets.taco.objects import read_mesh, read_poses
@@ -107,3 +107,19 @@ def _in_first_camera(clip):
 def _recording(root, key):
     tree = Tree(root)
     return Recording(tree, tree.sequence(key))
+
+
+def test_records_are_written_apart_from_films_for_cameras_of_any_size(written, tmp_path):
+    """As the hostile tree does: one size for K and imgSize, another for what is filmed."""
+    cameras = {serial: build_camera(serial, (376, 512)) for serial in TRIO}
+    frame = world_frame("20230927")
+    write_records(tmp_path, "20231102_070", written.scene, cameras, frame)
+    assert not list(tmp_path.rglob("*.mp4"))
+    recording = _recording(tmp_path, "20231102_070")
+    assert recording.frames == written.scene.frames
+    for serial, camera in cameras.items():
+        back = recording.camera(serial, (376, 512))
+        np.testing.assert_array_equal(back.K, camera.K)
+        np.testing.assert_allclose(back.R, camera.R, atol=1e-15)
+        half = recording.camera(serial, (188, 256))
+        np.testing.assert_allclose(half.K[:2], camera.K[:2] / 2)

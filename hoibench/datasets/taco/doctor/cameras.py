@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from hoibench.clip import PARTS, Array, Camera
+from hoibench.clip import PARTS, Array
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
 from hoibench.datasets.taco.doctor.download import Download
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB, Sequence, Tree
 from hoibench.datasets.taco.recording import Recording
-from hoibench.geometry import project, to_camera
+from hoibench.datasets.taco.tracks import in_image
 
 _FRAMES = 8
 """Frames of a sequence whose projection is looked at."""
@@ -79,7 +79,7 @@ def _projection(download: Download) -> Check:
 
 def _judge(found: Findings, sequence: Sequence, cameras: Mapping[str, Calibration], parts: Mapping[str, Array]) -> None:
     inside = {
-        serial: {part: _in_image(points, c.camera(c.size)) for part, points in parts.items()}
+        serial: {part: in_image(points, c.camera(c.size)) for part, points in parts.items()}
         for serial, c in cameras.items()
     }
     for serial, by_part in inside.items():
@@ -101,13 +101,3 @@ def _parts(recording: Recording) -> dict[str, Array]:
         if len(recorded):
             parts[PARTS[surface.part]] = recorded
     return parts
-
-
-def _in_image(points: Array, camera: Camera) -> Array:
-    """(M,) bool: whether world points (M, 3) lie in front of a camera and in its image."""
-    in_camera = to_camera(points, camera.R, camera.t)
-    front = in_camera[:, 2] > 0.0
-    pixels = project(np.where(front[:, None], in_camera, 1.0), camera.K)
-    height, width = camera.size
-    inside: Array = front & (pixels >= -0.5).all(axis=1) & (pixels < [width - 0.5, height - 0.5]).all(axis=1)
-    return inside

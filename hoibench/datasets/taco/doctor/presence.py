@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hoibench.datasets.taco.doctor.download import Download
-from hoibench.datasets.taco.doctor.listing import modalities
+from hoibench.datasets.taco.doctor.listing import Modality, modalities
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.layout import MODELS, how_to_get, modality_folders
 from hoibench.datasets.taco.rig import rig
@@ -22,36 +22,52 @@ def check_presence(download: Download) -> Iterator[Check]:
 
 def _zips(download: Download) -> Check:
     found = Findings()
+    needed = False
     for path in download.listing.zips:
-        if path.stem in modalities():
-            packed = not download.listing.there[path.stem]
-        elif path.stem in MODELS:
-            packed = not any((download.root / folder).is_dir() for folder in MODELS)
-        else:
-            packed = _is_packed_camera(download, path)
-        if packed:
+        if _is_packed(download, path):
             found.add(f"{path}: nothing of it is unpacked")
+            needed |= _is_needed(download, path)
     return found.check(
         "zips",
         "zips lie there un-unpacked",
         "all zips that lie there are unpacked",
         f"unpack them in {download.root}, each so that its top folder stands there",
         looked_at=len(download.listing.zips),
+        status="problem" if needed else "warning",
     )
 
 
-def _is_packed_camera(download: Download, path: Path) -> bool:
-    """Whether a zip is a camera's, SERIAL.zip, of which no video is there; anything else is none of TACO's."""
+def _is_packed(download: Download, path: Path) -> bool:
+    """Whether a zip is one of TACO's of which nothing is unpacked."""
+    if path.stem in modalities():
+        return not download.listing.there[path.stem]
+    if path.stem in MODELS:
+        return not any((download.root / folder).is_dir() for folder in MODELS)
     cameras = download.listing.cameras
-    kinds = [path.parent.name] if path.parent.name in cameras else list(cameras)
-    return path.stem in rig().cameras and not any(path.stem in cameras[kind] for kind in kinds)
+    return path.stem in rig().cameras and not any(path.stem in cameras[kind] for kind in _kinds(download, path))
+
+
+def _is_needed(download: Download, path: Path) -> bool:
+    """Whether clips cannot do without what is in one of TACO's zips."""
+    names = _kinds(download, path) if path.stem in rig().cameras else [path.stem]
+    return path.stem in MODELS or any(name in _needed(download) for name in names)
+
+
+def _kinds(download: Download, path: Path) -> list[str]:
+    """The folders of videos that a camera's zip may belong to: the one that it lies in, or all of them."""
+    cameras = download.listing.cameras
+    return [path.parent.name] if path.parent.name in cameras else list(cameras)
+
+
+def _needed(download: Download) -> dict[str, Modality]:
+    """The modalities that the wanted clips cannot do without."""
+    users = {"all", *download.kinds}
+    return {name: modality for name, modality in modalities().items() if modality.needed_by in users}
 
 
 def _modalities(download: Download) -> Check:
     found = Findings()
-    needed = {
-        name: modality for name, modality in modalities().items() if modality.needed_by in {"all", *download.kinds}
-    }
+    needed = _needed(download)
     for name, modality in needed.items():
         if not modality_folders(download.root, name):
             found.add(f"{download.root / name} is missing ({modality.holds}): {how_to_get(download.root, name)}")

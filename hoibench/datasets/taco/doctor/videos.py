@@ -13,9 +13,8 @@ from hoibench.datasets.taco.doctor.mp4 import Head, read_head
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.layout import EGO_RGB, MARKER_REMOVED, POSES, RGB, Sequence
 from hoibench.datasets.taco.protocol import SOURCE_FPS
+from hoibench.datasets.taco.recording import ASPECT_TOLERANCE
 from hoibench.video import probe
-
-_ASPECT_TOLERANCE = 0.02
 
 
 def check_videos(download: Download) -> Iterator[Check]:
@@ -84,7 +83,7 @@ def _compare_size(sizes: Findings, path: Path, head: Head, calibration: Calibrat
     if calibration is None:
         return
     height, width = calibration.size
-    if abs((head.width / head.height) / (width / height) - 1.0) > _ASPECT_TOLERANCE:
+    if abs((head.width / head.height) / (width / height) - 1.0) > ASPECT_TOLERANCE:
         sizes.add(f"{path} has {head.width}x{head.height} pixels, imgSize is {width}x{height}")
 
 
