@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, cached_property
@@ -23,14 +24,9 @@ POINTS = 256
 
 _SPLITS = ("synthetic@1", "synthetic-wide@1")
 """The first is meant where a part is named alone."""
-# What decides the bytes of a clip on disk, under the package hoibench.
-_GENERATOR = (
-    "datasets/rays.py",
-    "datasets/surfaces.py",
-    "datasets/synthetic",
-    "datasets/taco",
-    "datasets/zbuffer.py",
-    "video/encoding.py",
+# What decides a clip's bytes on disk and the truth read from them, under the package hoibench: files, and folders with all that lies in them.
+_GENERATOR = tuple(
+    tomllib.loads(files("hoibench.datasets.synthetic").joinpath("generator.toml").read_text(encoding="utf-8"))["files"]
 )
 
 

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +86,28 @@ def test_the_version_follows_the_generators_code(monkeypatch):
     monkeypatch.setattr(module, "_GENERATOR", module._GENERATOR[1:])
     assert generator_version() != version
     generator_version.cache_clear()
+
+
+NO_PART = {
+    "base", "cache", "cards", "manifests", "registry", "releases",  # about which clips there are and where, not what they are
+    "taco.mano", "taco.mano_file", "taco.mano_pickle",  # loaded with the hand models, never asked by a proxy tree
+}  # fmt: skip
+
+
+def test_all_code_that_a_clip_passes_through_decides_the_version(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from hoibench.datasets.synthetic.dataset import SyntheticDataset as S; "
+        "d = S.open(Path(sys.argv[1])); c = d.load(d.manifest('demo').entries[0]); c.video, c.masks; "
+        "print(*(m.removeprefix('hoibench.datasets.') for m in sys.modules if m.startswith('hoibench.datasets.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    root = Path(module.__file__).parents[1]
+    passed = {name for name in done.stdout.split() if (root / f"{name.replace('.', '/')}.py").is_file()} - NO_PART
+    assert {"synthetic.render", "taco.tracks", "surfaces"} <= passed
+    known = {f"datasets/{name.replace('.', '/')}.py" for name in passed}
+    assert {
+        name for name in known if not any(name == g or name.startswith(f"{g}/") for g in module._GENERATOR)
+    } == set()
 
 
 def test_splits_are_listed_without_the_heavy_libraries():
