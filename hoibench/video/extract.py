@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import operator
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +15,8 @@ from hoibench.clip import Array
 from hoibench.video.decoding import read_frames
 from hoibench.video.info import VideoError, probe
 from hoibench.video.scaling import Box, Scaler
+
+_WAITING = 3
 
 
 def extract(path: Path, frames: Sequence[int], box: Box, size: tuple[int, int]) -> Array:
@@ -46,8 +51,19 @@ def extract(path: Path, frames: Sequence[int], box: Box, size: tuple[int, int]) 
     _check_box(path, box, (info.height, info.width))
     video = np.empty((len(frames), *size, 3), dtype=np.uint8)
     scaler = Scaler(size, box)
-    for index, frame in read_frames(path, info, slots):
+
+    def fill(index: int, frame: Any) -> None:
         video[slots[index]] = scaler(frame)
+
+    # A thread of its own resizes a frame while the next ones are decoded; a few wait for it, not all.
+    with ThreadPoolExecutor(1, thread_name_prefix="resize") as thread:
+        waiting: deque[Future[None]] = deque()
+        for index, frame in read_frames(path, info, slots):
+            waiting.append(thread.submit(fill, index, frame))
+            if len(waiting) > _WAITING:
+                waiting.popleft().result()
+        for future in waiting:
+            future.result()
     return video
 
 
