@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from hoibench.evaluation.failures import is_fatal, record_failure
 from hoibench.evaluation.plan import Unit
 from hoibench.evaluation.unit import Bench, Setup, UnitReport
 from hoibench.methods.predictions import is_whole
+from hoibench.processes import die_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -165,19 +165,11 @@ def _start_worker(setup: Setup) -> None:
     import cv2
     import torch
 
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     log_to(setup.out / "log.txt")
     torch.set_num_threads(1)  # the lanes share the cores
     cv2.setNumThreads(1)
     _bench = Bench(setup)
-
-
-def _die_with_parent() -> None:
-    """End this process once its parent is gone, however it went: a resumed run must be alone with its files."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _prepare(entry: ClipEntry, method: str) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from hoibench.clip import Array
 from hoibench.metrics.alignment import ALIGNMENTS, fit_scales
 from hoibench.metrics.case import Case

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from hoibench.datasets.taco.preparation import prepare_sequence
 from hoibench.datasets.taco.protocol import MODALITIES, Recipe
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.sealed import Unwritable, writing
+from hoibench.processes import die_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -141,16 +140,8 @@ _bench: _Bench | None = None
 
 def _start_worker(root: Path, out: Path, model: HandModel) -> None:
     global _bench
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     _bench = _Bench(Tree(root), out, model)
-
-
-def _die_with_parent() -> None:
-    """End this process once its parent is gone, however it went."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _prepare(line: Line) -> Outcome:
