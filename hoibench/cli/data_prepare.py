@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,30 +102,12 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
 def _wanted(tree: Tree, lines: Sequence[Line], options: Prepare) -> tuple[list[Line], dict[str, int]]:
     """The lines whose clips this download can give, and reason -> count of the others."""
-    from hoibench.datasets.taco.availability import TOO_SHORT, Absent, look
+    from hoibench.datasets.taco.availability import find, select, with_all_cameras
 
-    wanted: list[Line] = []
-    left_out: Counter[str] = Counter()
-    for line in lines:
-        asked = _of_all_cameras(tree, line) if options.cameras == "all" else line
-        found = look(tree, asked)
-        if isinstance(found, Absent):
-            left_out[found.reason] += 1
-        elif found.short and options.short == "drop":
-            left_out[TOO_SHORT] += 1
-        else:
-            wanted.append(asked)
-    return wanted[: options.limit], dict(left_out.most_common())
-
-
-def _of_all_cameras(tree: Tree, line: Line) -> Line:
-    from hoibench.datasets.taco.protocol import MODALITIES, Recipe
-
-    sequence = tree.sequences.get(line.entry.id)
-    if sequence is None:
-        return line
-    there = tuple(sequence.videos(MODALITIES[Recipe.parse(line.recipe).video]))
-    return replace(line, entry=replace(line.entry, serials=there), source=None)
+    asked = [with_all_cameras(tree, line) for line in lines] if options.cameras == "all" else lines
+    selection = select(asked, lambda line: find(tree, line), with_short=options.short == "pad")
+    wanted = [line for line, _ in selection.found]
+    return wanted[: options.limit], dict(Counter(selection.left_out.values()).most_common())
 
 
 def _as_text(facts: dict[str, Any]) -> str:

@@ -28,8 +28,14 @@ def anchors(clip: Clip) -> Array:
 
 
 def build_request(clip: Clip, spec: Spec, seed: int) -> Request:
-    """What the method may see of the clip: sources only where its families allow them, anchors only where it declares ``query``."""
+    """What the method may see of the clip: sources only where its families allow them, anchors only where it declares ``query``.
+
+    Raises:
+        ValueError: the method sees nothing but a source view, and the clip has none.
+    """
     sources: tuple[Source, ...] = ()
+    if spec.families == ("v2v",) and not clip.source_views:
+        raise ValueError(f"clip {clip.id} has no source view, which {spec.id} needs: its camera's video was not there")
     if "v2v" in spec.families and clip.source_views and clip.load_sources is not None:
         videos = zip(clip.source_views, clip.load_sources(), strict=True)
         sources = tuple(Source(_copy(view), video.copy()) for view, video in videos)

@@ -128,9 +128,11 @@ class Bench:
         try:
             self.prepare(entry)
             if not is_whole(folder):
-                stage, worked = "generate", True
+                worked = True
                 self._forget(unit)
-                self._generate(unit, folder)
+                request = self._request(unit)
+                stage = "generate"
+                self._generate(unit, folder, request)
             stage = "score"
             worked |= self._score(unit, folder)
         except (Exception, SystemExit) as error:  # a method's sys.exit() is its own failure, not the run's end
@@ -155,10 +157,13 @@ class Bench:
         held = replace(unit, method=OWN_FROZEN + unit.method)
         (held.prediction(self.setup.out) / RECORD).unlink(missing_ok=True)
 
-    def _generate(self, unit: Unit, folder: Path) -> None:
+    def _request(self, unit: Unit) -> Request:
+        assert self._at_hand is not None
+        return build_request(self._at_hand.clip, self.setup.specs[unit.method], unit.seed)
+
+    def _generate(self, unit: Unit, folder: Path, request: Request) -> None:
         assert self._at_hand is not None
         clip, spec = self._at_hand.clip, self.setup.specs[unit.method]
-        request = build_request(clip, spec, unit.seed)
         begun = time.monotonic()
         prediction = self._predict(unit, spec, request, self._at_hand)
         seconds = round(time.monotonic() - begun, 3)

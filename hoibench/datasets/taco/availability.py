@@ -1,8 +1,9 @@
-"""What of a split a download can give, found out from which files are there and how many rows they have: nothing is decoded."""
+"""What of a split can be had: from a download by which files are there and how many rows they have, nothing being decoded."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, MODELS, POSES, Sequence, Tree, find_model
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
+from hoibench.datasets.taco.rig import rig
 
 TOO_SHORT = f"the recording is too short for {FRAMES} frames at 8 fps; --short pad takes it"
 
@@ -34,7 +36,44 @@ class Absent:
     reason: str
 
 
-def look(tree: Tree, line: Line) -> Available | Absent:
+@dataclass(frozen=True)
+class Selection:
+    """What of some lines can be had.
+
+    Attributes:
+        found: lines with what there is of them.
+        left_out: id -> why not, of the others.
+    """
+
+    found: tuple[tuple[Line, Available], ...]
+    left_out: dict[str, str]
+
+
+def select(lines: Iterable[Line], find: Callable[[Line], Available | Absent], *, with_short: bool) -> Selection:
+    """Part lines into those whose clips ``find`` finds and the others; recordings shorter than a clip are left out unless ``with_short``."""
+    found, left_out = [], {}
+    for line in lines:
+        answer = find(line)
+        if isinstance(answer, Absent):
+            left_out[line.entry.id] = answer.reason
+        elif answer.short and not with_short:
+            left_out[line.entry.id] = TOO_SHORT
+        else:
+            found.append((line, answer))
+    return Selection(tuple(found), left_out)
+
+
+def with_all_cameras(tree: Tree, line: Line) -> Line:
+    """The line with every camera of TACO's that filmed the sequence in the place of those that the split names, and no source."""
+    sequence = tree.sequences.get(line.entry.id)
+    if sequence is None:
+        return line
+    there = sequence.videos(MODALITIES[Recipe.parse(line.recipe).video])
+    serials = tuple(serial for serial in rig().cameras if serial in there)
+    return replace(line, entry=replace(line.entry, serials=serials), source=None)
+
+
+def find(tree: Tree, line: Line) -> Available | Absent:
     """What a download has of a split's clip.  A file that is there and broken makes no clip absent: reading it will say what is wrong."""
     sequence = tree.sequences.get(line.entry.id)
     if sequence is None:

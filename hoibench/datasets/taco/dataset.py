@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,11 @@ from typing import ClassVar
 from hoibench.clip import CLUSTERS, Clip
 from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.taco.availability import TOO_SHORT, Absent, Available
-from hoibench.datasets.taco.prepared import Origin
+from hoibench.datasets.taco.availability import Available, select
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe
 from hoibench.datasets.taco.released import find_part, part_names, taco_splits
 from hoibench.datasets.taco.sealed import SCHEMA
-from hoibench.datasets.taco.sources import Source, open_source
+from hoibench.datasets.taco.sources import ClipSource, open_source
 from hoibench.store import sha256_json
 
 PAD = "+pad"
@@ -31,7 +31,7 @@ class TacoDataset(Dataset):
     default_split: ClassVar[str] = "test"
     grid = Grid(views=len(CLUSTERS), frames=FRAMES, size=SIZE, points=POINTS)
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ClipSource) -> None:
         self.source = source
         # A tree of made scenes in TACO's layout is read like TACO, and never ranked with it.
         if source.truth == "synthetic":
@@ -78,23 +78,29 @@ class TacoDataset(Dataset):
             raise ValueError(
                 f"no split of TACO has clip {entry.id!r} with cameras {', '.join(entry.serials)}: take entries from TacoDataset.manifest"
             ) from None
-        return replace(self.source.load(line), tags=entry.tags, valid_frames=entry.valid_frames)
+        return replace(self.source.load(line), tags=entry.tags)
 
     def _manifest(self, split: str, *, with_short: bool) -> Manifest:
         splits, part = find_part(split)
-        released = splits.manifest(part)
-        entries, left_out, truth_id = [], {}, ""
-        for line in splits.lines(part):
-            found = self.source.look(line)
-            if isinstance(found, Absent):
-                left_out[line.entry.id] = found.reason
-            elif found.short and not with_short:
-                left_out[line.entry.id] = TOO_SHORT
-            else:
-                entries.append(_entry(line, found))
-                truth_id = truth_id or _truth_id(self.source.origin(line))
-        notes = tuple(f"{name}={meaning}" for name, meaning in splits.release.recipe.items())
-        return replace(released, entries=tuple(entries), truth_id=truth_id, left_out=left_out, notes=notes)
+        selection = select(splits.lines(part), self.source.find, with_short=with_short)
+        return replace(
+            splits.manifest(part),
+            entries=tuple(_entry(line, found) for line, found in selection.found),
+            truth_id=self._truth_id(line for line, _ in selection.found),
+            left_out=selection.left_out,
+            notes=tuple(f"{name}={meaning}" for name, meaning in splits.release.recipe.items()),
+        )
+
+    def _truth_id(self, lines: Iterable[Line]) -> str:
+        """What decides the truth beyond the clips: a copy of the data of another size gives other pictures."""
+        size = next(self._native_sizes(lines), None)
+        return f"{SCHEMA} {self.source.truth} {f'{size[1]}x{size[0]}' if size else 'of unknown size'}"
+
+    def _native_sizes(self, lines: Iterable[Line]) -> Iterator[tuple[int, int]]:
+        """Of the clips whose videos can be read; the others fail when they are loaded, each for itself."""
+        for line in lines:
+            with suppress(ValueError, OSError):
+                yield self.source.native_size(line)
 
     @cached_property
     def _lines(self) -> Mapping[tuple[str, tuple[str, ...], str], Line]:
@@ -114,8 +120,3 @@ def _entry(line: Line, found: Available) -> ClipEntry:
         valid_frames=found.valid_frames if found.short else None,
         variant=Recipe.parse(line.recipe).name,
     )
-
-
-def _truth_id(origin: Origin) -> str:
-    height, width = origin.native_size
-    return f"{SCHEMA} {origin.truth} {width}x{height}"

@@ -11,12 +11,11 @@ from hoibench.clip import Clip
 from hoibench.datasets.base import Progress
 from hoibench.datasets.cache import cache_dir
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.taco.availability import Absent, Available, look
+from hoibench.datasets.taco.availability import Absent, Available, find
 from hoibench.datasets.taco.hand_models import HandModel, choose_hand_model, truth_label
 from hoibench.datasets.taco.layout import Tree
 from hoibench.datasets.taco.prepare_all import prepare_line
 from hoibench.datasets.taco.prepared import (
-    Origin,
     is_origin,
     is_prepared,
     read_facts,
@@ -32,7 +31,7 @@ from hoibench.video import probe
 log = logging.getLogger(__name__)
 
 
-class Source(Protocol):
+class ClipSource(Protocol):
     """What a data set of TACO is opened on."""
 
     @property
@@ -40,12 +39,16 @@ class Source(Protocol):
         """``taco``, ``proxy-hand`` or ``synthetic``."""
         ...
 
-    def look(self, line: Line) -> Available | Absent:
+    def find(self, line: Line) -> Available | Absent:
         """Whether a split's clip can be had here."""
         ...
 
-    def origin(self, line: Line) -> Origin:
-        """What a clip that can be had is made with, and all others too."""
+    def native_size(self, line: Line) -> tuple[int, int]:
+        """(H, W) of the videos that a clip that can be had, and hence every clip, is made of.
+
+        Raises:
+            ValueError, OSError: the clip is broken: ask of another.
+        """
         ...
 
     def load(self, line: Line) -> Clip:
@@ -53,13 +56,13 @@ class Source(Protocol):
         ...
 
 
-def open_source(root: Path, progress: Progress | None = None) -> Source:
+def open_source(root: Path, progress: Progress | None = None) -> ClipSource:
     """The prepared clips at ``root``, or the download there; raises as ``TacoDataset.open``."""
     if is_origin(root):
         return PreparedClips(root)
     tree = Tree(root)
     model = choose_hand_model(tree.hand_model)
-    download = Download(tree, model, prepared_folder(tree, model), progress)
+    download = DownloadedClips(tree, model, prepared_folder(tree, model), progress)
     if download.truth == "proxy-hand":
         log.warning(NO_MANO)
         if progress is not None:
@@ -84,11 +87,11 @@ class PreparedClips:
 
     @property
     def truth(self) -> str:
-        """See ``Source``."""
+        """See ``ClipSource``."""
         return read_origin(self.out).truth
 
-    def look(self, line: Line) -> Available | Absent:
-        """See ``Source``; a damaged clip is no absent one: loading it says what is wrong."""
+    def find(self, line: Line) -> Available | Absent:
+        """See ``ClipSource``; a damaged clip is no absent one: loading it says what is wrong."""
         recipe = Recipe.parse(line.recipe)
         folders = (view_folder(self.out, line.entry.id, recipe, serial) for serial in line.entry.serials)
         if not all(folder.is_dir() for folder in folders):
@@ -99,23 +102,23 @@ class PreparedClips:
             return Available(None, FRAMES)
         return Available(facts.instances, facts.valid_frames)
 
-    def origin(self, line: Line) -> Origin:
-        """See ``Source``."""
-        return read_origin(self.out)
+    def native_size(self, line: Line) -> tuple[int, int]:
+        """See ``ClipSource``."""
+        return read_origin(self.out).native_size
 
     def has(self, line: Line) -> bool:
         """Whether the clip is there and whole."""
         return is_prepared(self.out, line.entry.id, Recipe.parse(line.recipe), line.entry.serials)
 
     def load(self, line: Line) -> Clip:
-        """See ``Source``; without a source view where that was not prepared, which only video-to-video methods miss."""
+        """See ``ClipSource``; without a source view where that was not prepared, which only video-to-video methods miss."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
         source = line.source if line.source and is_prepared(self.out, key, recipe, [line.source]) else None
         return read_prepared(self.out, key, recipe, line.entry.serials, source)
 
 
 @dataclass(frozen=True)
-class Download:
+class DownloadedClips:
     """A tree in TACO's layout, whose clips are prepared into ``out`` when first loaded."""
 
     tree: Tree
@@ -125,25 +128,21 @@ class Download:
 
     @property
     def truth(self) -> str:
-        """See ``Source``."""
+        """See ``ClipSource``."""
         return truth_label(self.tree.hand_model, self.model)
 
-    def look(self, line: Line) -> Available | Absent:
-        """See ``Source``."""
-        return look(self.tree, line)
+    def find(self, line: Line) -> Available | Absent:
+        """See ``ClipSource``."""
+        return find(self.tree, line)
 
-    def origin(self, line: Line) -> Origin:
-        """See ``Source``; from the clip's first video.
-
-        Raises:
-            ValueError: the video is broken.
-        """
+    def native_size(self, line: Line) -> tuple[int, int]:
+        """See ``ClipSource``; asked of the clip's first video."""
         modality = MODALITIES[Recipe.parse(line.recipe).video]
         info = probe(self.tree.sequence(line.entry.id).video(line.entry.serials[0], modality))
-        return Origin(self.truth, self.model.name, (info.height, info.width))
+        return info.height, info.width
 
     def load(self, line: Line) -> Clip:
-        """See ``Source``."""
+        """See ``ClipSource``."""
         prepared = PreparedClips(self.out)
         if not prepared.has(line):
             if self.progress is not None:

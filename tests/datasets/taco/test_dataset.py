@@ -1,5 +1,6 @@
 """TACO as a data set: opened on a download, on a part of one, and on prepared clips."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,8 @@ from hoibench.datasets.base import ClipEntry, clips_id
 from hoibench.datasets.registry import open_dataset
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE
 from hoibench.datasets.taco.sources import NO_MANO
+from hoibench.evaluation.request import build_request
+from hoibench.methods.spec import Spec
 from hoibench.plugins import UnknownName
 
 KEY = taco_tree.HIT.key
@@ -104,11 +107,12 @@ def test_short_recordings_are_left_out_or_filled_up(tmp_path):
     assert "too short" in dataset.manifest("test").left_out[KEY]
     padded = dataset.padded("test")
     assert (padded.split, [e.valid_frames for e in padded.entries]) == ("taco-syncmv4d@1/test_unseen+pad", [24])
-    assert padded.split_id != dataset.manifest("test").split_id
+    assert (dataset.manifest("test").split_id, padded.split_id) == ("d71d0ff7626f", "858dc3c73d61")
     clip = dataset.load(padded.entries[0])
     assert (clip.frames, clip.valid_frames) == (FRAMES, 24)
-    assert (clip.tracks.world[23:] == clip.tracks.world[23]).all()
-    assert not (clip.tracks.world[22] == clip.tracks.world[23]).all()
+    # Frame 23 is source frame 86; those after it repeat the recording's last, 89.
+    assert (clip.tracks.world[24:] == clip.tracks.world[24]).all()
+    assert not (clip.tracks.world[23] == clip.tracks.world[24]).all()
     assert (clip.source_views, clip.load_sources()) == ((), ())
 
 
@@ -178,6 +182,41 @@ def test_what_a_partial_download_lacks_leaves_the_clip_out(taco_copy, fault, rea
 def test_a_missing_source_camera_leaves_nothing_out(taco_copy):
     taco_faults.drop_camera(taco_copy, KEY, "22139914")
     assert [e.id for e in open_dataset("taco", taco_copy.root).manifest("test").entries] == [KEY]
+
+
+def test_a_broken_video_is_its_clips_own_matter(taco_copy):
+    """Two clips of the split; the first one's first video is cut."""
+    shutil.rmtree(taco_copy.root)
+    shoots = [
+        replace(taco_tree.HIT, frames=4, serials=("22139909", "22070938", "22139905")),
+        replace(taco_tree.MEASURE, frames=4, serials=("22139911", "22139908", "22139946")),
+    ]
+    tree = taco_tree.write_tree(taco_copy.root, taco_copy.root.with_name("lists"), sequences=shoots, size=(188, 256))
+    taco_faults.truncate_video(tree, KEY, "22139909")
+    manifest = open_dataset("taco", tree.root).padded("test")
+    assert [entry.id for entry in manifest.entries] == [KEY, taco_tree.MEASURE.key]
+    assert manifest.truth_id == "hoibench/taco-clips@1 synthetic 256x188"
+    taco_faults.truncate_video(tree, taco_tree.MEASURE.key, "22139911")
+    assert open_dataset("taco", tree.root).padded("test").truth_id.endswith("of unknown size")
+
+
+def test_a_source_view_that_comes_later_is_made_up_for(taco, taco_copy, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path / "cache"))
+    path = taco_faults.drop_camera(taco_copy, KEY, "22139914")
+    dataset = open_dataset("taco", taco_copy.root)
+    (entry,) = dataset.manifest("test").entries
+    clip = dataset.load(entry)
+    assert clip.source_views == ()
+    spec = Spec("v", families=("v2v",), outputs=("video",))
+    with pytest.raises(ValueError, match="has no source view, which v needs"):
+        build_request(clip, spec, seed=0)
+    path.write_bytes(b"no video")
+    assert dataset.load(entry).source_views == dataset.load(entry).source_views == ()
+    path.unlink()
+    path.hardlink_to(taco.sequence(KEY).video("22139914"))
+    later = dataset.load(entry)
+    assert [view.id for view in later.source_views] == ["22139914"]
+    assert build_request(later, spec, seed=0).sources[0].video.shape == (FRAMES, *SIZE, 3)
 
 
 @pytest.mark.parametrize(
