@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import av
@@ -32,8 +33,8 @@ class VideoInfo:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[Any]:
-    """The PyAV container of a file, with decoding errors turned into VideoError.
+def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) -> Iterator[Any]:
+    """The PyAV container of a file, opened with FFmpeg's ``options``, with decoding errors turned into VideoError.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -46,7 +47,7 @@ def open_video(path: Path) -> Iterator[Any]:
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes): write or download it again")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=dict(options)) as container:
             yield container
     except av.error.FFmpegError as error:
         if isinstance(error, PermissionError):

@@ -1,8 +1,6 @@
-"""Frames on another grid: crop, resize, re-time."""
+"""Frames on another grid: crop, resize."""
 
 from __future__ import annotations
-
-import math
 
 import av
 import numpy as np
@@ -48,23 +46,3 @@ def resize(frames: Array, size: tuple[int, int]) -> Array:
     for source, target in zip(frames, resized, strict=True):
         target[...] = scaler(av.VideoFrame.from_ndarray(np.ascontiguousarray(source), format="rgb24"))
     return resized
-
-
-def retime_indices(n_source: int, fps_source: float, fps_target: float, n: int) -> Array:
-    """The source frame shown at each of ``n`` target times: floor(i * fps_source / fps_target + 0.5).
-
-    Returns:
-        (n,) int64 indices into ``n_source`` frames.
-
-    Raises:
-        ValueError: a rate is not positive, or the source is too short.
-    """
-    for name, fps in (("source", fps_source), ("target", fps_target)):
-        if not (math.isfinite(fps) and fps > 0):
-            raise ValueError(f"{name} frame rate is {fps}, expected a positive number")
-    indices: Array = np.floor(np.arange(n) * (fps_source / fps_target) + 0.5).astype(np.int64)
-    if n and indices[-1] >= n_source:
-        raise ValueError(
-            f"{n} frames at {fps_target:g} fps need {int(indices[-1]) + 1} source frames at {fps_source:g} fps, there are {n_source}"
-        )
-    return indices

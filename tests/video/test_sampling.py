@@ -1,4 +1,4 @@
-"""Crop, resize and re-time."""
+"""Crop and resize."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoibench.video import crop, resize, retime_indices
+from hoibench.video import crop, resize
 
 
 def test_crop_cuts_the_box(frames):
@@ -77,32 +77,3 @@ def test_resize_is_the_bicubic_filter_of_its_definition(sizes, seed):
 def test_resize_refuses_floats():
     with pytest.raises(ValueError, match="float64"):
         resize(np.zeros((1, 8, 8, 3)), (4, 4))
-
-
-def test_thirty_to_eight_follows_the_protocol():
-    indices = retime_indices(181, 30, 8, 49)
-    assert indices[:5].tolist() == [0, 4, 8, 11, 15]  # floor(3.75 i + 0.5)
-    assert indices[-1] == 180
-
-
-def test_a_short_source_is_refused():
-    with pytest.raises(ValueError, match="49 frames at 8 fps need 181 source frames at 30 fps, there are 180"):
-        retime_indices(180, 30, 8, 49)
-
-
-@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
-def test_a_frame_rate_must_be_positive(fps):
-    with pytest.raises(ValueError, match="source frame rate"):
-        retime_indices(10, fps, 8, 2)
-
-
-@given(fps=st.floats(1, 240), n=st.integers(1, 60))
-def test_the_same_rate_keeps_every_frame(fps, n):
-    assert retime_indices(n, fps, fps, n).tolist() == list(range(n))
-
-
-@given(fps_source=st.floats(1, 240), fps_target=st.floats(1, 60), n=st.integers(1, 60))
-def test_a_target_frame_is_half_a_source_frame_away_at_most(fps_source, fps_target, n):
-    indices = retime_indices(10**6, fps_source, fps_target, n)
-    times = np.arange(n) * fps_source / fps_target
-    assert np.abs(indices - times).max() <= 0.5 + 1e-6

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
 from hoibench.datasets.taco.doctor.download import Download
-from hoibench.datasets.taco.doctor.mp4 import Head, read_head
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.layout import EGO_RGB, MARKER_REMOVED, POSES, RGB, Sequence
 from hoibench.datasets.taco.protocol import SOURCE_FPS
 from hoibench.datasets.taco.recording import ASPECT_TOLERANCE
-from hoibench.video import probe
+from hoibench.video import Head, probe, read_head
 
 
 def check_videos(download: Download) -> Iterator[Check]:

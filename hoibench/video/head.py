@@ -1,4 +1,4 @@
-"""The head of an mp4 file: what it promises, and whether the file is as long as its boxes say, without reading a packet."""
+"""The head of a video file: what it promises, and whether an mp4 is as long as its boxes say, without decoding a frame."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from hoibench.video import VideoError
-from hoibench.video.info import open_video, video_stream
+from hoibench.video.info import VideoError, open_video, video_stream
+
+# Without these, opening a file decodes its first frame to learn the layout of its pixels, which a head does not tell of.
+_UNDECODED = {"skip_frame": "all", "probesize": "32"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ def read_head(path: Path) -> Head:
         FileNotFoundError: there is no such file.
         VideoError: it is no video, or shorter than its boxes say; names the file.
     """
-    with open_video(path) as container:
+    with open_video(path, _UNDECODED) as container:
         stream = video_stream(path, container)
         if "mp4" in container.format.name:
             _check_length(path)
