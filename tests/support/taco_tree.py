@@ -28,7 +28,7 @@ from hoibench.datasets.taco import layout
 from hoibench.datasets.taco.hands import SIDES, read_hand
 from hoibench.datasets.taco.layout import Sequence, Tree, triplet_folder
 from hoibench.datasets.taco.rig import rig
-from hoibench.geometry import project, to_camera
+from hoibench.geometry import project, resize_intrinsics, to_camera
 
 FPS = 30.0
 NATIVE = (3000, 4096)
@@ -78,11 +78,12 @@ class Written:
 
 @dataclass(frozen=True)
 class TacoTree:
-    """A tree at ``root``, videos of ``size`` (H, W), the official lists in the folder ``lists``."""
+    """A tree at ``root``, videos of ``size`` (H, W), calibrations for ``image_size``, the official lists in the folder ``lists``."""
 
     root: Path
     lists: Path
     size: tuple[int, int]
+    image_size: tuple[int, int]
     written: dict[str, Written] = field(default_factory=dict)
 
     @property
@@ -94,7 +95,7 @@ class TacoTree:
 
     def camera(self, key: str, serial: str) -> Camera:
         """The camera in the world of the sequence, for its video."""
-        return self.written[key].world.camera(released_camera(serial, self.size))
+        return self.written[key].world.camera(filming_camera(serial, self.size, self.image_size))
 
     def copy(self, root: Path) -> "TacoTree":
         """A copy to break, its files hard links: a fault must replace a file, never write into it."""
@@ -113,12 +114,12 @@ def write_tree(root, lists, sequences=PLAN, size=(94, 128), image_size=None, ser
         image_size: (H, W) of imgSize and K, ``size`` unless given.
         serials: cameras that film, in place of each shoot's own.
     """
-    tree = TacoTree(root, lists, size)
+    tree = TacoTree(root, lists, size, image_size or size)
     for shoot in sequences:
         chosen = replace(shoot, serials=serials or shoot.serials)
         scene = build_scene(shoot.triplet, 0, 0, seed=1, frames=shoot.frames, fps=FPS)
         tree.written[shoot.key] = Written(chosen, scene)
-        cameras = {serial: released_camera(serial, image_size or size) for serial in TWELVE}
+        cameras = {serial: released_camera(serial, tree.image_size) for serial in TWELVE}
         write_records(root, shoot.key, scene, cameras, world_frame(shoot.world))
         _distort(tree.sequence(shoot.key).calibration)
         if shoot.clones:
@@ -131,17 +132,22 @@ def write_tree(root, lists, sequences=PLAN, size=(94, 128), image_size=None, ser
 
 
 def released_camera(serial, size) -> Camera:
-    """The rig's camera for a video of ``size``, scaled from 4096x3000 as the released copies are: each axis by its own ratio."""
+    """The rig's camera as a copy of ``size`` calibrates it: each axis of K by its own plain ratio to 4096x3000, as the real copies have it."""
     native = build_camera(serial, NATIVE)
     ratio = np.array([size[1] / NATIVE[1], size[0] / NATIVE[0], 1.0])
     return Camera(native.K * ratio[:, None], native.R, native.t, size)
 
 
+def filming_camera(serial, size, image_size) -> Camera:
+    """The camera whose pictures are of ``size``, resized from those of ``image_size`` that the calibration is for: pixel areas stay aligned."""
+    released = released_camera(serial, image_size)
+    return Camera(resize_intrinsics(released.K, image_size, size), released.R, released.t, size)
+
+
 def _film(tree: TacoTree, shoot: Shoot, scene: Scene) -> None:
     sequence = tree.sequence(shoot.key)
-    for serial, ids in _part_ids(
-        scene, {serial: released_camera(serial, tree.size) for serial in shoot.serials}
-    ).items():
+    cameras = {serial: filming_camera(serial, tree.size, tree.image_size) for serial in shoot.serials}
+    for serial, ids in _part_ids(scene, cameras).items():
         video = np.stack([paint(part, frame) for frame, part in enumerate(ids)])
         write_video(sequence.folder(layout.RGB) / f"{serial}.mp4", video, FPS, shoot.codec)
         if serial in shoot.marker_removed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hoibench.clip import Array, Camera
-from hoibench.geometry import is_rigid
+from hoibench.geometry import is_rigid, resize_intrinsics
 
 _NEAR_MIDDLE = (0.3, 0.7)
 """Where a principal point lies, as a share of the image's side; those of TACO's 12 cameras lie between 0.37 and 0.64."""
@@ -32,9 +33,14 @@ class Calibration:
     size: tuple[int, int]
 
     def camera(self, size: tuple[int, int]) -> Camera:
-        """The camera for a video of ``size`` (H, W): as the released copies are made, each axis of K scales by its own ratio of sizes."""
-        if size == self.size:
-            return Camera(self.K, self.R, self.t, size)
+        """The camera for a video of ``size`` (H, W).
+
+        A video smaller than its calibration's imgSize was resized from that, pixel areas aligned, and K with it (``geometry.resize_intrinsics``).
+        A larger one means that the calibration is of a resized copy; these copies scale K by the plain ratio of sizes, which the plain ratio undoes
+        (research/taco.md 1.5).
+        """
+        if math.prod(size) <= math.prod(self.size):
+            return Camera(resize_intrinsics(self.K, self.size, size), self.R, self.t, size)
         ratio = np.array([size[1] / self.size[1], size[0] / self.size[0], 1.0])
         return Camera(self.K * ratio[:, None], self.R, self.t, size)
 

@@ -54,7 +54,7 @@ class CameraPrint:
 
 
 def print_camera(calibration: Calibration) -> CameraPrint:
-    """The fingerprint of a calibrated camera; each axis of K is scaled by its own ratio of sizes, as copies scale them."""
+    """The fingerprint of a calibrated camera; what a resized copy did to K is undone (``Calibration.camera``)."""
     K = calibration.camera(REFERENCE).K
     centre = optical_centre(calibration.R, calibration.t)
     return CameraPrint(

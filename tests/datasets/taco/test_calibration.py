@@ -1,9 +1,11 @@
 import json
+import math
 
+import cv2
 import numpy as np
 import pytest
 
-from hoibench.datasets.taco.calibration import read_calibration
+from hoibench.datasets.taco.calibration import Calibration, read_calibration
 from hoibench.datasets.taco.rig import rig
 from hoibench.geometry import crop_intrinsics, optical_centre, project, resize_intrinsics, to_camera
 
@@ -32,10 +34,38 @@ def test_flat_and_nested_matrices_read_alike(tmp_path):
         assert camera.size == (80, 100)
 
 
-def test_each_axis_of_K_scales_by_its_own_ratio(tmp_path):
-    camera = read_calibration(write(tmp_path / "calibration.json"))["123"].camera((160, 50))
-    np.testing.assert_array_equal(camera.K, [[50, 0, 24.75], [0, 220, 79], [0, 0, 1]])
-    assert camera.size == (160, 50)
+def test_for_a_larger_video_each_axis_of_K_scales_by_its_own_ratio(tmp_path):
+    camera = read_calibration(write(tmp_path / "calibration.json"))["123"].camera((160, 250))
+    np.testing.assert_array_equal(camera.K, [[250, 0, 123.75], [0, 220, 79], [0, 0, 1]])
+    assert camera.size == (160, 250)
+
+
+def test_for_a_smaller_video_pixel_areas_stay_aligned(tmp_path):
+    calibration = read_calibration(write(tmp_path / "calibration.json"))["123"]
+    np.testing.assert_allclose(calibration.camera((20, 50)).K, [[50, 0, 24.5], [0, 27.5, 9.5], [0, 0, 1]])
+    np.testing.assert_array_equal(calibration.camera(calibration.size).K, calibration.K)
+
+
+@pytest.mark.parametrize("size", [(376, 512), (1500, 2048), (600, 900)])
+def test_a_camera_sees_dots_where_a_really_resized_picture_shows_them(size):
+    """Dots are drawn at native pixels, the picture is resized by area, and what is left of each is measured."""
+    native = (3000, 4096)
+    K = np.array([[9600.0, 0.0, 2100.0], [0.0, 9700.0, 1450.0], [0.0, 0.0, 1.0]])
+    dots = np.array([(u, v) for u in (97, 1203, 2048, 3001, 4002) for v in (61, 777, 1500, 2930)])
+    picture = np.zeros(native, np.float32)
+    dot = np.exp(-(np.arange(-60, 61) ** 2) / (2 * 12.0**2))
+    for u, v in dots:
+        picture[v - 60 : v + 61, u - 60 : u + 61] = np.outer(dot, dot)
+    small = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
+    points = np.linalg.solve(K, np.c_[dots, np.ones(len(dots))].T).T * 1.7
+    seen = project(points, Calibration(K, np.eye(3), np.zeros(3), native).camera(size).K)
+    reach = math.ceil(60 * size[1] / native[1]) + 2
+    for near in seen:
+        left, top = np.maximum(np.rint(near).astype(int) - reach, 0)
+        part = small[top : top + 2 * reach + 1, left : left + 2 * reach + 1]
+        rows, columns = np.indices(part.shape)
+        centroid = np.array([(part * columns).sum(), (part * rows).sum()]) / part.sum() + [left, top]
+        np.testing.assert_allclose(near, centroid, atol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +141,10 @@ def test_the_real_record_reads_and_its_cameras_see_the_workspace_centre(real):
 
 @pytest.mark.field
 def test_scaling_cropping_and_resizing_K_agree_with_moving_the_pixels_themselves(real):
-    """A point projected by the record's own K, its pixel then moved by hand: scaled to 4096x3000, cut out, resized to 480x704."""
+    """A point projected by the record's own K, its pixel then moved by hand: back to 4096x3000 as the mirror scaled it, cut out, resized to 480x704.
+
+    The copy scales pixels by the plain ratio of sizes, the resizing of a picture keeps their areas aligned.
+    """
     points = np.asarray(rig().look_at) + np.random.default_rng(0).uniform(-0.15, 0.15, (200, 3))
     top, left, height, width = 400, 1100, 1500, 2200
     for calibration in real.values():
