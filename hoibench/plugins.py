@@ -19,13 +19,18 @@ from types import ModuleType
 from typing import Any
 
 
+_SHOWN = 20
+
+
 class UnknownName(ValueError):
     """A name that no spec has; the message gives the nearest ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+        more = f", ... ({len(known)} in all)" if len(known) > _SHOWN else ""
+        listed = f"known: {', '.join(known[:_SHOWN]) or 'none'}{more}"
+        hint = f"did you mean {' or '.join(near)}?" if near else listed
         super().__init__(f"unknown {kind} {name!r}: {hint}")
 
 

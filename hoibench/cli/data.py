@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from hoibench.plugins import UnknownName, load_object
 
@@ -22,6 +23,14 @@ _COMMANDS = {
     "index": "hoibench.cli.data_index:index_command",
     "mano": "hoibench.cli.data_mano:mano_command",
 }
+
+
+def refuse_inside(root: Path, out: Path | None) -> None:
+    """Raise ValueError where a command is to write into the download that it reads."""
+    if out is not None and out.resolve().is_relative_to(root.resolve()):
+        raise ValueError(
+            f"--out {out} lies in the download {root}, which is never written to: give a folder outside it"
+        )
 
 
 def data_command(arguments: Sequence[str]) -> int:

@@ -48,8 +48,13 @@ def doctor_command(arguments: Sequence[str]) -> int:
         raise ValueError(f"--sample is {options.sample}, expected at least 1")
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
     from hoibench.datasets.taco.doctor.text import render
+    from hoibench.datasets.taco.prepared import is_origin
     from hoibench.datasets.taco.released import lines_of
 
+    if is_origin(options.root):
+        raise ValueError(
+            f"{options.root} holds prepared clips, which need no doctor: give the download that they were made of"
+        )
     lines = lines_of(options.split)
     with counting(Console(stderr=True)) as count:
         report = diagnose(

@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 
 from hoibench.cli.counting import counting
+from hoibench.cli.data import refuse_inside
 from hoibench.cli.errors import working
 
 DIFFERENT = 3
@@ -50,6 +51,7 @@ def index_command(arguments: Sequence[str]) -> int:
 
     other = None if options.compare is None else read_index(options.compare)
     tree = Tree(options.root)
+    refuse_inside(options.root, options.out)
     options.out.mkdir(parents=True, exist_ok=True)
     with counting(Console(stderr=True)) as count:
         records = index_tree(tree, partial(count, "sequences"), hands=options.hands)

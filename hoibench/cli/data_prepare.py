@@ -14,6 +14,7 @@ import tyro
 from rich.console import Console
 
 from hoibench.cli.counting import counting
+from hoibench.cli.data import refuse_inside
 from hoibench.cli.errors import working
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Prepare:
     """What happens to recordings shorter than a clip: left out, or filled up with their last frame."""
 
     limit: int | None = None
-    """Take only this many clips, the first by key."""
+    """Take only this many clips, the same that a run's --limit takes."""
 
     workers: int | None = None
     """Sequences worked on at once. Default: one a core."""
@@ -75,7 +76,11 @@ def prepare_command(arguments: Sequence[str]) -> int:
     from hoibench.datasets.taco.sources import NO_MANO, prepared_folder
 
     tree = Tree(options.root)
+    refuse_inside(options.root, options.out)
     lines, left_out = _wanted(tree, lines_of(options.split), options)
+    if not lines:
+        reasons = "; ".join(f"{count}: {reason}" for reason, count in left_out.items())
+        raise ValueError(f"{options.root} gives no clip of split {options.split} ({reasons})")
     model = choose_hand_model(tree.hand_model, options.mano)
     out = options.out or prepared_folder(tree, model)
     console = Console(stderr=True)
@@ -102,12 +107,13 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
 def _wanted(tree: Tree, lines: Sequence[Line], options: Prepare) -> tuple[list[Line], dict[str, int]]:
     """The lines whose clips this download can give, and reason -> count of the others."""
+    from hoibench.datasets.base import take
     from hoibench.datasets.taco.availability import find, select, with_all_cameras
 
     asked = [with_all_cameras(tree, line) for line in lines] if options.cameras == "all" else lines
     selection = select(asked, lambda line: find(tree, line), with_short=options.short == "pad")
     wanted = [line for line, _ in selection.found]
-    return wanted[: options.limit], dict(Counter(selection.left_out.values()).most_common())
+    return list(take(wanted, options.limit)), dict(Counter(selection.left_out.values()).most_common())
 
 
 def _as_text(facts: dict[str, Any]) -> str:

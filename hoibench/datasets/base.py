@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from hoibench.clip import Clip, Prediction
 from hoibench.store import sha256_json
+
+T = TypeVar("T")
+
+_SHUFFLE_SEED = 20260101
 
 Progress = Callable[[str], None]
 """Told, in a few words, what a slow step is about to do."""
@@ -77,6 +82,15 @@ def clips_id(entries: tuple[ClipEntry, ...], truth_id: str = "") -> str:
 def _scored(entry: ClipEntry) -> list[Any]:
     also = {"valid_frames": entry.valid_frames, "variant": entry.variant or None}
     return [entry.id, list(entry.serials), entry.start, *([name, value] for name, value in also.items() if value)]
+
+
+def take(clips: Sequence[T], limit: int | None) -> tuple[T, ...]:
+    """The first ``limit`` of the clips in a fixed shuffle, in the order given; all where there is no limit."""
+    if limit is None or limit >= len(clips):
+        return tuple(clips)
+    order = list(range(len(clips)))
+    random.Random(_SHUFFLE_SEED).shuffle(order)  # noqa: S311  (a fixed order, not a secret)
+    return tuple(clips[i] for i in sorted(order[:limit]))
 
 
 @dataclass(frozen=True)

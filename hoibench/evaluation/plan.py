@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hoibench import __version__
-from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id
+from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id, take
 from hoibench.evaluation.config import RunConfig, check_config, identity_hash, parse_shard
 from hoibench.evaluation.references import is_seeded, own_frozen_spec, reference_specs
 from hoibench.methods.precomputed import comes_by_seed
@@ -22,9 +21,6 @@ from hoibench.plugins import UnknownName, source_file
 from hoibench.store import files_digest, sha256_file
 
 _PATHS = ("root", "weights", "checkpoint")
-
-SHUFFLE_SEED = 20260101
-"""Seed of the fixed shuffle that ``--limit`` takes its clips from."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +152,7 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
         raise ValueError(f"split {manifest.split} gives no clip to score ({why})")
     specs = _select_methods(config, dataset)
     cards = tuple(select_cards(config.metric_names))
-    entries = _limit(manifest.entries, config.limit)
+    entries = take(manifest.entries, config.limit)
     contents = {spec.id: _content(spec, dataset) for spec in specs}
     return Plan(
         config, dataset.kind, dataset.has_truth, manifest, entries, specs, cards, device,
@@ -188,14 +184,6 @@ def _select_methods(config: RunConfig, dataset: Dataset) -> tuple[Spec, ...]:
         if frozen.id in own or (dataset.has_truth and spec.kind == "method"):
             specs[frozen.id] = frozen
     return tuple((specs | {key: spec for key, spec in references.items() if key not in specs}).values())
-
-
-def _limit(entries: tuple[ClipEntry, ...], limit: int | None) -> tuple[ClipEntry, ...]:
-    if limit is None or limit >= len(entries):
-        return entries
-    order = list(range(len(entries)))
-    random.Random(SHUFFLE_SEED).shuffle(order)  # noqa: S311  (a fixed order, not a secret)
-    return tuple(entries[i] for i in sorted(order[:limit]))
 
 
 def _method_identity(spec: Spec, content: str | None) -> dict[str, Any]:

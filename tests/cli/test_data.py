@@ -90,6 +90,25 @@ def test_prepared_clips_are_kept_and_broken_sequences_listed(said, prepared, tac
     assert "22139905.mp4 is truncated" in facts["broken"][KEY]
 
 
+def test_nothing_is_written_into_the_download(said, taco, tmp_path):
+    for command in ("prepare", "index"):
+        for out in (taco.root, taco.root / "inside" / "it"):
+            code, _, err = said(command, taco.root, "--out", out)
+            assert code == 2 and "is never written to" in err
+    (tmp_path / "link").symlink_to(taco.root)
+    assert said("index", taco.root, "--out", tmp_path / "link" / "x")[0] == 2
+
+
+def test_a_download_that_gives_no_clip_is_an_error_of_use(said, taco):
+    code, _, err = said("prepare", taco.root, "--split", "val")
+    assert code == 2 and "gives no clip of split val (224: the sequence is not in Object_Poses)" in err
+
+
+def test_prepared_clips_need_no_doctor(said, prepared):
+    code, _, err = said("doctor", prepared)
+    assert code == 2 and "holds prepared clips" in err
+
+
 def test_prepare_refuses_counts_below_one(said, taco):
     for flag in ("--limit", "--workers"):
         code, _, err = said("prepare", taco.root, flag, 0)

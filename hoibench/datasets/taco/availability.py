@@ -78,13 +78,15 @@ def find(tree: Tree, line: Line) -> Available | Absent:
     sequence = tree.sequences.get(line.entry.id)
     if sequence is None:
         return Absent(f"the sequence is not in {POSES}")
+    if line.entry.triplet not in (None, sequence.triplet):
+        return Absent("the sequence lies under another triplet than its own")
     if not sequence.calibration.is_file():
         return Absent(f"the sequence is not in {CAMERAS}")
     if not sequence.folder(HANDS).is_dir():
         return Absent(f"the sequence is not in {HANDS}")
     modality = MODALITIES[Recipe.parse(line.recipe).video]
     if not line.entry.serials or not sequence.videos(modality).keys() >= set(line.entry.serials):
-        return Absent(f"a camera of the clip is not in {modality}; hoibench data doctor says which")
+        return Absent(f"a camera of the clip is not in {modality}; hoibench data doctor with this --split says which")
     return _look_at_objects(tree, sequence)
 
 

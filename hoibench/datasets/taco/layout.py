@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from hoibench.datasets.taco.rig import rig
+
 RGB = "Allocentric_RGB_Videos"
 MARKER_REMOVED = "Marker_Removed_Allocentric_RGB_Videos"
 CAMERAS = "Allocentric_Camera_Parameters"
@@ -56,9 +58,14 @@ def modality_folders(root: Path, modality: str) -> tuple[Path, ...]:
     return tuple(folder for folder in (outer, outer / modality) if folder.is_dir())
 
 
+def camera_folders(root: Path, modality: str) -> tuple[Path, ...]:
+    """ROOT/M/SERIAL, where the zip of a camera was unpacked into a folder of its own name."""
+    return tuple(folder for serial in rig().cameras if (folder := root / modality / serial).is_dir())
+
+
 def sequence_folders(root: Path, modality: str) -> Iterator[Sequence]:
     """Every sequence that has a folder under a modality, by triplet and key; what is not named like one is passed over."""
-    for top in modality_folders(root, modality):
+    for top in (*modality_folders(root, modality), *camera_folders(root, modality)):
         for folder in sorted(top.glob("(*)/*")):
             if KEY.fullmatch(folder.name) and _TRIPLET.fullmatch(folder.parent.name) and folder.is_dir():
                 yield Sequence(root, parse_triplet(folder.parent.name), folder.name)
@@ -131,8 +138,12 @@ class Sequence:
         return self.folder(EGO_RGB) / "color.mp4"
 
     def videos(self, modality: str = RGB) -> dict[str, Path]:
-        """Serial -> video of each allocentric camera that is there."""
-        return {path.stem: path for path in sorted(self.folder(modality).glob("*.mp4")) if _SERIAL.fullmatch(path.stem)}
+        """Serial -> video of each allocentric camera that is there, also where its zip was unpacked into a folder of its own name."""
+        within = Path(triplet_folder(self.triplet)) / self.key
+        paths = [*self.folder(modality).glob("*.mp4")]
+        paths += [top / within / f"{top.name}.mp4" for top in camera_folders(self.root, modality)]
+        found = {path.stem: path for path in paths if _SERIAL.fullmatch(path.stem) and path.is_file()}
+        return dict(sorted(found.items()))
 
     def video(self, serial: str, modality: str = RGB) -> Path:
         """The video of one camera.
@@ -140,12 +151,13 @@ class Sequence:
         Raises:
             FileNotFoundError: it is not there; names those that are.
         """
-        path = self.folder(modality) / f"{serial}.mp4"
-        if not path.is_file():
-            there = ", ".join(self.videos(modality)) or "none"
+        videos = self.videos(modality)
+        if serial not in videos:
+            path = self.folder(modality) / f"{serial}.mp4"
+            there = ", ".join(videos) or "none"
             fix = how_to_get(self.root, f"{modality}/{serial}")
             raise FileNotFoundError(f"{path} is missing (cameras there: {there}): {fix}")
-        return path
+        return videos[serial]
 
     def object_pose(self, role: str) -> tuple[str, Path]:
         """(object id, pose file) of the ``tool`` or the ``target``.

@@ -12,6 +12,8 @@ from hoibench.clip import Array
 _METRES_PER_UNIT = 0.01
 _SMALLEST, _LARGEST = 0.01, 2.0
 """Metres that the longest side of an object's bounding box may have."""
+_LOOSE = 0.05
+"""Share of a mesh's vertices that may belong to no face; the released meshes are closed."""
 _RIGID_TOLERANCE = 1e-4
 
 
@@ -31,6 +33,7 @@ def read_mesh(path: Path) -> tuple[Array, Array]:
         raise ValueError(f"{path} is no readable OBJ file ({error}): unpack Object_Models.zip again") from error
     if len(vertices) == 0 or len(faces) == 0 or not np.isfinite(vertices).all() or faces.max() >= len(vertices):
         raise ValueError(f"{path} holds no triangle mesh with finite vertices: unpack Object_Models.zip again")
+    _check_faces(path, faces, len(vertices))
     metres = vertices * _METRES_PER_UNIT
     extent = float(np.ptp(metres, axis=0).max())
     if not _SMALLEST <= extent <= _LARGEST:
@@ -41,6 +44,19 @@ def read_mesh(path: Path) -> tuple[Array, Array]:
     return metres, faces
 
 
+def _check_faces(path: Path, faces: Array, vertices: int) -> None:
+    """Raise ValueError unless every face was read, whole: the parser passes over a line that was cut, and takes vertex 0 for the last one."""
+    written = [line.split()[1:] for line in path.read_bytes().splitlines() if line.startswith(b"f ")]
+    zero = any(corner.partition(b"/")[0] in (b"0", b"-0") for corners in written for corner in corners)
+    if zero or sum(len(corners) - 2 for corners in written) != len(faces) or min(map(len, written)) < 3:
+        raise ValueError(f"{path} holds a face that is cut or names vertex 0: unpack Object_Models.zip again")
+    loose = vertices - len(np.unique(faces))
+    if loose > _LOOSE * vertices:
+        raise ValueError(
+            f"{path}: {loose} of its {vertices} vertices belong to no face, so that faces are missing: unpack Object_Models.zip again"
+        )
+
+
 def read_poses(path: Path) -> Array:
     """Object-to-world poses (N, 4, 4) float64, metres; a row that was not recorded, or not whole, is NaN.
 
@@ -48,9 +64,12 @@ def read_poses(path: Path) -> Array:
         FileNotFoundError: there is no such file.
         ValueError: the file holds something else than rigid poses, or none at all; names file, frame and value.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: download Object_Poses.zip")
     try:
-        poses = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        # Mapped, so that no memory is taken for what a header claims and the file has not.
+        poses = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OverflowError) as error:
         raise ValueError(f"{path} is not a whole npy file ({error}): unpack Object_Poses.zip again") from error
     if not isinstance(poses, np.ndarray):
         raise ValueError(f"{path} is no npy file but an archive of some: unpack Object_Poses.zip again")

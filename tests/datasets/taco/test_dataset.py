@@ -39,7 +39,7 @@ def test_a_download_gives_the_clips_that_it_has_and_counts_the_others(download):
     assert (entry.variant, entry.valid_frames) == ("clip-raw", None)
     assert manifest.left_out_told == (
         "82: the sequence is not in Object_Poses",
-        "1: a camera of the clip is not in Allocentric_RGB_Videos; hoibench data doctor says which",
+        "1: a camera of the clip is not in Allocentric_RGB_Videos; hoibench data doctor with this --split says which",
     )
     assert manifest.truth_id == "hoibench/taco-clips@1 synthetic 128x94"
     assert any("crop=clip" in note and "motion's extent" in note for note in manifest.notes)
@@ -177,6 +177,27 @@ def test_what_a_partial_download_lacks_leaves_the_clip_out(taco_copy, fault, rea
     manifest = open_dataset("taco", taco_copy.root).manifest("test")
     assert manifest.entries == ()
     assert manifest.left_out[KEY].startswith(reason)
+
+
+def test_a_sequence_under_another_triplet_is_left_out(taco_copy):
+    for modality in taco_copy.root.iterdir():
+        for folder in modality.glob("(hit, hammer, toy)"):
+            folder.rename(folder.with_name("(cut, knife, plate)"))
+    assert (
+        open_dataset("taco", taco_copy.root).manifest("test").left_out[KEY]
+        == "the sequence lies under another triplet than its own"
+    )
+
+
+def test_zips_unpacked_into_folders_of_their_own_names_are_found(taco_copy):
+    folder = taco_copy.root / "Allocentric_RGB_Videos"
+    for path in sorted(folder.glob(f"(*)/{KEY}/*.mp4")):
+        to = folder / path.stem / path.relative_to(folder)
+        to.parent.mkdir(parents=True)
+        path.rename(to)
+    sequence = taco_copy.tree.sequence(KEY)
+    assert sequence.video("22139905") == folder / "22139905" / "(hit, hammer, toy)" / KEY / "22139905.mp4"
+    assert [entry.id for entry in open_dataset("taco", taco_copy.root).manifest("test").entries] == [KEY]
 
 
 def test_a_missing_source_camera_leaves_nothing_out(taco_copy):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -125,3 +126,40 @@ def test_placing_is_R_v_plus_t(seed):
     vertices, pose = rng.normal(size=(5, 3)), poses(3, seed)
     expected = [[p[:3, :3] @ v + p[:3, 3] for v in vertices] for p in pose]
     np.testing.assert_allclose(place(vertices, pose), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("line", ["f 0 1 2", "f 1 2", "f 1", "f 3 2 1 4 5 1 9999"])
+def test_a_face_that_is_cut_or_names_no_vertex_is_no_face(tmp_path, line):
+    path = tmp_path / "001_cm.obj"
+    cube = trimesh.creation.box((10, 10, 10))
+    path.write_text(trimesh.exchange.obj.export_obj(cube) + f"\n{line}")
+    with pytest.raises(ValueError, match=r"001_cm\.obj"):
+        read_mesh(path)
+
+
+@given(share=st.floats(0.05, 0.93))
+@settings(max_examples=30, deadline=None)
+def test_a_mesh_cut_anywhere_is_noticed(tmp_path_factory, share):
+    path = tmp_path_factory.mktemp("cut") / "001_cm.obj"
+    text = trimesh.exchange.obj.export_obj(trimesh.creation.icosphere(2, radius=5.0), include_normals=False)
+    path.write_text(text)
+    assert len(read_mesh(path)[1]) == 320
+    path.write_text(text[: int(share * len(text))])
+    with pytest.raises(ValueError, match=r"001_cm\.obj"):
+        read_mesh(path)
+
+
+def test_faces_of_four_corners_are_two_triangles(tmp_path):
+    path = tmp_path / "001_cm.obj"
+    path.write_text("v 0 0 0\nv 10 0 0\nv 10 10 0\nv 0 10 0\nf 1 2 3 4\n")
+    assert len(read_mesh(path)[1]) == 2
+
+
+def test_a_header_that_claims_more_than_the_file_has_takes_no_memory(tmp_path):
+    path = tmp_path / "tool_001.npy"
+    np.save(path, poses(2))
+    data = path.read_bytes().replace(b"(2, 4, 4), }           ", b"(200000000000, 4, 4), }")
+    assert b"200000000000" in data
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"tool_001\.npy is not a whole npy file"):
+        read_poses(path)
