@@ -11,14 +11,17 @@ import trimesh
 
 from hoibench.datasets.base import ClipEntry
 from hoibench.datasets.manifests import Line
+from hoibench.datasets.taco.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import RGB, Tree
 from hoibench.datasets.taco.objects import read_mesh
 from hoibench.datasets.taco.preparation import prepare_sequence
 from hoibench.datasets.taco.prepare_all import prepare_all
-from hoibench.datasets.taco.prepared import read_points, read_view_facts, view_folder
+from hoibench.datasets.taco.prepared_facts import read_view_facts
+from hoibench.datasets.taco.prepared_folder import TRACKS, tracks_folder
 from hoibench.datasets.taco.protocol import Recipe, window
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.sight import look
+from hoibench.store import read_npz
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 FACES = 100_000
@@ -85,7 +88,9 @@ def many(root):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_throughput(benchmark, many, tmp_path, workers):
     tree, lines = many
-    report = benchmark.pedantic(lambda: prepare_all(tree, lines, tmp_path / "out", workers=workers), rounds=1)
+    report = benchmark.pedantic(
+        lambda: prepare_all(tree, lines, tmp_path / "out", model=ProxyHand(), workers=workers), rounds=1
+    )
     assert len(report.made) == SEQUENCES
     benchmark.extra_info["sequences an hour"] = round(3600 * SEQUENCES / benchmark.stats["mean"])
 
@@ -103,9 +108,9 @@ def test_the_whole_preparation(benchmark, root, tmp_path):
 def test_what_four_views_see(benchmark, root, prepared):
     surfaces = open_recording(root).surfaces_in(window(181, 30.0).indices)
     assert sum(len(surface.faces) for surface in surfaces) > 1.5 * FACES
-    world, _, recorded = read_points(prepared, KEY)
-    cameras = [read_view_facts(view_folder(prepared, KEY, RECIPE, serial)).camera for serial in taco_tree.FOUR]
-    sights = benchmark.pedantic(lambda: look(surfaces, world, recorded, cameras), rounds=2)
+    tracks = read_npz(tracks_folder(prepared, KEY) / TRACKS)
+    cameras = [read_view_facts(prepared, KEY, RECIPE, serial).camera for serial in taco_tree.FOUR]
+    sights = benchmark.pedantic(lambda: look(surfaces, tracks["world"], tracks["recorded"], cameras), rounds=2)
     assert all(sight.visible.any() and sight.mask.any() for sight in sights)
 
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hoibench.clip import CLUSTERS, Array, Clip, View
+from hoibench.clip import Array, Clip, View
+from hoibench.datasets.taco.assembly import Pictures, assemble, left_to_right, view_of
 from hoibench.datasets.taco.layout import Tree
 from hoibench.datasets.taco.masks import build_masks
-from hoibench.datasets.taco.prompts import prompt
 from hoibench.datasets.taco.recording import Recording
-from hoibench.datasets.taco.rig import rig
 from hoibench.datasets.taco.tracks import build_tracks
 from hoibench.video import decode
 
@@ -42,27 +41,28 @@ def load_clip(
         ValueError: a file is broken, or views disagree in size, rate or length; names file, value and fix.
     """
     recording = Recording(tree, tree.sequence(key))
-    ordered = sorted(serials, key=lambda serial: CLUSTERS.index(rig().cluster(serial)))
+    ordered = left_to_right(serials)
+    sources = [] if source is None else [source]
     size, fps = _common_format(recording, ordered)
-    views = tuple(_view(recording, serial, size) for serial in ordered)
-    source_views = () if source is None else (_view(recording, source, _common_format(recording, [source])[0]),)
+    views = [_view(recording, serial, size) for serial in ordered]
+    source_views = [_view(recording, serial, _common_format(recording, [serial])[0]) for serial in sources]
     cameras = [recording.camera(serial, size) for serial in ordered]
-    return Clip(
-        id=key,
-        triplet=recording.sequence.triplet,
-        prompt=prompt(recording.sequence.triplet),
-        views=views,
-        source_views=source_views,
+    return assemble(
+        key,
+        recording.sequence.triplet,
+        recording.instances,
+        views,
+        source_views,
+        build_tracks(recording.surfaces, cameras, points),
+        Pictures(
+            lambda: np.stack([_video(recording, serial) for serial in ordered]),
+            lambda: tuple(_video(recording, serial) for serial in sources),
+            lambda: build_masks(recording.surfaces, cameras),
+        ),
         fps=fps,
-        frames=recording.frames,
         size=size,
-        instances=recording.instances,
-        tags=tags,
         truth=truth,
-        tracks=build_tracks(recording.surfaces, cameras, points),
-        load_video=lambda: np.stack([_video(recording, serial) for serial in ordered]),
-        load_sources=lambda: tuple(_video(recording, view.id) for view in source_views),
-        load_masks=lambda: build_masks(recording.surfaces, cameras),
+        tags=tags,
     )
 
 
@@ -78,7 +78,7 @@ def _common_format(recording: Recording, serials: Sequence[str]) -> tuple[tuple[
 
 def _view(recording: Recording, serial: str, size: tuple[int, int]) -> View:
     image = decode(recording.sequence.video(serial), [0])[0]
-    return View(serial, rig().cluster(serial), recording.camera(serial, size), image)
+    return view_of(serial, recording.camera(serial, size), image)
 
 
 def _video(recording: Recording, serial: str) -> Array:

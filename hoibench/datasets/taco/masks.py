@@ -9,7 +9,8 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.rays import pixel_rays
-from hoibench.datasets.surfaces import PlacedPart, Surface, bounds, place_parts
+from hoibench.datasets.surfaces import PlacedPart, Surface, bounds
+from hoibench.datasets.taco.watching import watch
 from hoibench.geometry import project, to_camera
 
 _HEIGHT_PER_PIXEL = 240
@@ -22,9 +23,7 @@ def build_masks(surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array
         surfaces: hands and objects.
         cameras: V static cameras of one image size.
     """
-    silhouettes = [Silhouette(camera) for camera in cameras]
-    frames = (place_parts(surfaces, frame) for frame in range(len(surfaces[0].vertices)))
-    return np.array([[silhouette.mask(parts) for silhouette in silhouettes] for parts in frames]).swapaxes(0, 1)
+    return np.stack(watch(surfaces, [Silhouette(camera) for camera in cameras]))
 
 
 class Silhouette:
@@ -37,7 +36,7 @@ class Silhouette:
         radius = max(1, round(camera.size[0] / _HEIGHT_PER_PIXEL))
         self._square = np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
 
-    def mask(self, parts: Sequence[PlacedPart]) -> Array:
+    def see(self, _frame: int, parts: Sequence[PlacedPart]) -> Array:
         """(H, W) bool, dilated, of the parts of one frame."""
         mask = np.zeros(self._camera.size, dtype=np.uint8)
         for part in parts:

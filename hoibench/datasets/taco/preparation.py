@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from hoibench.clip import PARTS, Array
-from hoibench.datasets.surfaces import Surface
+from hoibench.clip import Array
 from hoibench.datasets.taco.crop import Extent, crop_box, crop_camera
-from hoibench.datasets.taco.fingerprint import values_digest
+from hoibench.datasets.taco.footage import one_size, video_facts
 from hoibench.datasets.taco.hand_models import truth_label
-from hoibench.datasets.taco.prepared import (
-    TRACKS,
-    VIDEO,
-    VIEW,
-    Origin,
-    SequenceFacts,
-    ViewFacts,
-    claim,
-    read_facts,
-    read_points,
-    tracks_folder,
-    view_folder,
-)
-from hoibench.datasets.taco.protocol import FPS, MODALITIES, POINTS, SIZE, CropRule, Recipe, Window, window
+from hoibench.datasets.taco.kept import check_video, check_views
+from hoibench.datasets.taco.origin import Origin, claim
+from hoibench.datasets.taco.prepared_facts import SequenceFacts, VideoFacts, ViewFacts, sequence_facts, view_facts
+from hoibench.datasets.taco.prepared_folder import TRACKS, VIDEO, VIEW, tracks_folder, view_folder
+from hoibench.datasets.taco.protocol import FPS, MODALITIES, POINTS, SIZE, SOURCE_FPS, Recipe, window
 from hoibench.datasets.taco.recording import Recording
-from hoibench.datasets.taco.sealed import is_sealed, seal
-from hoibench.datasets.taco.sight import look
+from hoibench.datasets.taco.sealed import Damaged, read_sealed, seal
+from hoibench.datasets.taco.shot import Shot
+from hoibench.datasets.taco.sight import Sight, look
+from hoibench.datasets.taco.stamps import stamp_files
 from hoibench.datasets.taco.tracks import choose_points, follow, recorded_points
-from hoibench.store import write_npz
-from hoibench.video import VideoInfo, encode, extract
+from hoibench.store import read_npz, write_npz
+from hoibench.video import encode, extract
 
 CRF = 12
-_RATE_TOLERANCE = 0.01  # what a container's time base makes of a rate
 
 
 def prepare_sequence(recording: Recording, out: Path, serials: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
@@ -46,129 +38,129 @@ def prepare_sequence(recording: Recording, out: Path, serials: Sequence[str], re
         ValueError: a file is broken, files disagree, a camera sees nothing of the truth, or ``out`` was prepared from something else.
         Unwritable: ``out`` cannot be written.
     """
-    key = recording.sequence.key
-    missing = [serial for serial in serials if not is_sealed(view_folder(out, key, recipe, serial))]
-    if not missing and is_sealed(tracks_folder(out, key)):
-        return ()
-    infos = {serial: recording.video_info(serial, MODALITIES[recipe.video]) for serial in (missing or serials)}
-    span = window(recording.frames, _common_rate(key, infos))
-    claim(out, _origin(recording, infos))
-    shot = _Shot.take(recording, span)
-    _ensure_tracks(recording, out, shot)
-    if missing:
-        _make_views(recording, out, recipe, shot, {serial: infos[serial] for serial in missing})
-    return tuple(missing)
+    return Preparation(recording, out, recipe).ensure(serials)
 
 
 @dataclass(frozen=True, eq=False)
-class _Shot:
-    """The source frames of a clip, each once: ``surfaces`` in them, and for each of the clip's frames the ``row`` (N,) that it is."""
+class Preparation:
+    """The views of a recording that one recipe makes, kept in the folder ``out``; what is read of the recording is read once."""
 
-    span: Window
-    surfaces: tuple[Surface, ...]
-    row: Array
+    recording: Recording
+    out: Path
+    recipe: Recipe
 
-    @classmethod
-    def take(cls, recording: Recording, span: Window) -> _Shot:
-        sources, row = np.unique(span.indices, return_inverse=True)
-        return cls(span, recording.surfaces_in(sources.tolist()), row)
+    def ensure(self, serials: Sequence[str]) -> tuple[str, ...]:
+        """Make what is missing; see ``prepare_sequence``."""
+        kept = {serial: facts for serial in serials if (facts := self._whole_view(serial)) is not None}
+        missing = tuple(serial for serial in serials if serial not in kept)
+        videos = {serial: video_facts(self.recording, serial, self._modality) for serial in missing}
+        self._claim(videos | {serial: facts.video for serial, facts in kept.items()})
+        for serial, facts in kept.items():
+            check_video(self.recording, self._folder(serial), facts, self._modality)
+        self._ensure_tracks()
+        if missing:
+            self._make_views(videos)
+        return missing
 
-    def spread(self, once: Array) -> Array:
-        """Values (N, ...) in the clip's frames of values in each source frame once."""
-        spread: Array = once[self.row]
-        return spread
+    @property
+    def _key(self) -> str:
+        return self.recording.sequence.key
 
-    def once(self, spread: Array) -> Array:
-        """The inverse of ``spread``."""
-        once: Array = spread[np.unique(self.row, return_index=True)[1]]
-        return once
+    @property
+    def _modality(self) -> str:
+        return MODALITIES[self.recipe.video]
 
-    def rows_of(self, rule: CropRule) -> list[int]:
-        """The rows of the frames that a crop rule looks at."""
-        return sorted(set(self.row[: self.span.valid if rule == "clip" else 1].tolist()))
+    def _folder(self, serial: str) -> Path:
+        return view_folder(self.out, self._key, self.recipe, serial)
 
+    def _whole_view(self, serial: str) -> ViewFacts | None:
+        try:
+            return view_facts(read_sealed(self._folder(serial)))
+        except (FileNotFoundError, Damaged):
+            return None
 
-def _make_views(recording: Recording, out: Path, recipe: Recipe, shot: _Shot, infos: dict[str, VideoInfo]) -> None:
-    key = recording.sequence.key
-    views = [_crop_view(recording, serial, info, recipe.crop, shot) for serial, info in infos.items()]
-    world, _, recorded = read_points(out, key)
-    cameras = [view.camera for view in views]
-    sights = look(shot.surfaces, shot.once(world), shot.once(recorded), cameras)
-    for serial, view, sight in zip(infos, views, sights, strict=True):
-        path = recording.sequence.video(serial, MODALITIES[recipe.video])
-        # Read before anything is written, so that an error here is the download's, and one there the disk's.
-        video = extract(path, shot.span.indices, view.box, SIZE)
-        packed = {
-            "visible": np.packbits(shot.spread(sight.visible), axis=-1),
-            "mask": np.packbits(shot.spread(sight.mask), axis=-1),
-        }
-        _write_view(view_folder(out, key, recipe, serial), view, video, packed)
+    def _claim(self, videos: Mapping[str, VideoFacts]) -> None:
+        model = self.recording.hand_model
+        truth = truth_label(self.recording.tree.hand_model, model)
+        claim(self.out, Origin(truth, model.name, one_size(self._key, videos)))
 
+    @cached_property
+    def _shot(self) -> Shot:
+        return Shot.take(self.recording, window(self.recording.frames, SOURCE_FPS))
 
-def _common_rate(key: str, infos: dict[str, VideoInfo]) -> float:
-    """The frame rate of the cameras, which are triggered together: a whole number where the files' rates are within 1 % of it."""
-    rates = {serial: _nominal(info.fps) for serial, info in infos.items()}
-    if len(set(rates.values())) != 1:
-        found = ", ".join(f"{serial} {rate:g}" for serial, rate in rates.items())
-        raise ValueError(
-            f"the videos of sequence {key} differ in frame rate ({found} fps): unpack them again, of one copy of the data"
+    @cached_property
+    def _annotations(self) -> SequenceFacts:
+        """What the tracks' folder says where it is made from the recording as it is now."""
+        span = window(self.recording.frames, SOURCE_FPS)
+        return SequenceFacts(
+            self.recording.sequence.triplet,
+            self.recording.instances,
+            self.recording.frames,
+            span.valid,
+            span.indices,
+            self.recording.digests,
+            stamp_files(self.recording.tree.root, self.recording.annotation_files),
         )
-    return next(iter(rates.values()))
 
-
-def _nominal(fps: float) -> float:
-    return float(round(fps)) if abs(round(fps) - fps) <= _RATE_TOLERANCE * fps else fps
-
-
-def _origin(recording: Recording, infos: dict[str, VideoInfo]) -> Origin:
-    info = next(iter(infos.values()))
-    model = recording.hand_model
-    return Origin(truth_label(recording.tree.hand_model, model), model.name, (info.height, info.width))
-
-
-def _ensure_tracks(recording: Recording, out: Path, shot: _Shot) -> None:
-    """Make the tracks of a sequence unless they are there; those that are there must be of these annotations."""
-    key, span = recording.sequence.key, shot.span
-    folder = tracks_folder(out, key)
-    facts = SequenceFacts(
-        recording.sequence.triplet, recording.instances, recording.frames, span.valid, span.indices, _sources(recording)
-    )
-    if is_sealed(folder):
-        if asdict(read_facts(out, key)) != asdict(facts):
+    def _ensure_tracks(self) -> None:
+        """Make the tracks of the sequence unless they are there; those that are there, and all views, must be of these annotations."""
+        folder = tracks_folder(self.out, self._key)
+        try:
+            there = sequence_facts(read_sealed(folder))
+        except (FileNotFoundError, Damaged):
+            check_views(self.recording, self.out, self._annotations)
+            self._make_tracks(folder)
+            return
+        stamps = stamp_files(self.recording.tree.root, self.recording.annotation_files)
+        if there.stamps != stamps and there.annotations != self._annotations.annotations:
             raise ValueError(
-                f"{folder} was made from other annotations or frame rates than {recording.tree.root} now has: delete {folder.parent}"
+                f"{folder} was made from other annotations than {self.recording.tree.root} now has: delete {folder.parent}, "
+                "or prepare into another folder"
             )
-        return
-    points = choose_points(shot.surfaces, POINTS)
-    world, part = follow(points, shot.surfaces)
-    recorded = recorded_points(points, shot.surfaces)
-    arrays = {"world": shot.spread(world), "part": part, "recorded": shot.spread(recorded)}
-    seal(folder, asdict(facts), lambda temporary: write_npz(temporary / TRACKS, arrays))
+        check_views(self.recording, self.out, there)
 
+    def _make_tracks(self, folder: Path) -> None:
+        points = choose_points(self._shot.surfaces, POINTS)
+        world, part = follow(points, self._shot.surfaces)
+        recorded = recorded_points(points, self._shot.surfaces)
+        arrays = {"world": self._shot.spread(world), "part": part, "recorded": self._shot.spread(recorded)}
+        seal(folder, asdict(self._annotations), lambda temporary: write_npz(temporary / TRACKS, arrays))
 
-def _sources(recording: Recording) -> dict[str, str]:
-    hands = [values_digest(hand.theta, hand.trans, hand.betas) for hand in recording.hands]
-    objects = [
-        values_digest(poses, vertices)
-        for poses, (vertices, _) in zip(recording.object_poses, recording.meshes, strict=True)
-    ]
-    return dict(zip(PARTS, [*hands, *objects], strict=True))
+    def _make_views(self, videos: Mapping[str, VideoFacts]) -> None:
+        views = [self._crop(serial, video) for serial, video in videos.items()]
+        tracks = read_npz(tracks_folder(self.out, self._key) / TRACKS)
+        points = self._shot.once(tracks["world"]), self._shot.once(tracks["recorded"])
+        sights = look(self._shot.surfaces, *points, [view.camera for view in views])
+        for serial, view, sight in zip(videos, views, sights, strict=True):
+            self._make_view(serial, view, sight)
 
+    def _crop(self, serial: str, video: VideoFacts) -> ViewFacts:
+        recording, shot, rule = self.recording, self._shot, self.recipe.crop
+        camera = recording.camera(serial, video.size)
+        extents = (
+            Extent.of(np.concatenate([surface.vertices[row] for surface in shot.surfaces]), camera)
+            for row in shot.rows_of(rule)
+        )
+        box = crop_box(extents, rule, video.size, f"{serial} of sequence {self._key}")
+        files = [recording.sequence.calibration, recording.sequence.video(serial, self._modality)]
+        return ViewFacts(
+            crop_camera(camera, box),
+            box,
+            recording.calibrations[serial],
+            video,
+            self._annotations.annotations,
+            stamp_files(recording.tree.root, files),
+        )
 
-def _crop_view(recording: Recording, serial: str, info: VideoInfo, rule: CropRule, shot: _Shot) -> ViewFacts:
-    size = (info.height, info.width)
-    camera = recording.camera(serial, size)
-    extents = (
-        Extent.of(np.concatenate([surface.vertices[row] for surface in shot.surfaces]), camera)
-        for row in shot.rows_of(rule)
-    )
-    box = crop_box(extents, rule, size, f"{serial} of sequence {recording.sequence.key}")
-    return ViewFacts(crop_camera(camera, box), box, size)
+    def _make_view(self, serial: str, view: ViewFacts, sight: Sight) -> None:
+        # Read before anything is written, so that an error here is the download's, and one there the disk's.
+        path = self.recording.sequence.video(serial, self._modality)
+        video = extract(path, self._shot.span.indices, view.box, SIZE)
+        seen: dict[str, Array] = {"visible": sight.visible, "mask": sight.mask}
+        packed = {name: np.packbits(self._shot.spread(values), axis=-1) for name, values in seen.items()}
 
+        def fill(temporary: Path) -> None:
+            encode(temporary / VIDEO, video, FPS, crf=CRF)
+            write_npz(temporary / VIEW, packed)
 
-def _write_view(folder: Path, view: ViewFacts, video: Array, packed: dict[str, Array]) -> None:
-    def fill(temporary: Path) -> None:
-        encode(temporary / VIDEO, video, FPS, crf=CRF)
-        write_npz(temporary / VIEW, packed)
-
-    seal(folder, view.to_json(), fill)
+        seal(self._folder(serial), view.to_json(), fill)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
-from hoibench.clip import Array, Camera
+from hoibench.clip import PARTS, Array, Camera
 from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
+from hoibench.datasets.taco.fingerprint import values_digest
 from hoibench.datasets.taco.hand_models import HandModel, choose_hand_model
 from hoibench.datasets.taco.hands import SIDES, HandPose, read_hand
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, RGB, Sequence, Tree
@@ -59,6 +61,27 @@ class Recording:
     def meshes(self) -> tuple[tuple[Array, Array], ...]:
         """Vertices (P, 3), metres, object frame, and faces (F, 3) of tool and target."""
         return tuple(read_mesh(self.tree.model(instance)) for instance in self.instances)
+
+    @property
+    def annotation_files(self) -> tuple[Path, ...]:
+        """The files of hands, object poses and meshes.
+
+        Raises:
+            FileNotFoundError: a pose file or a mesh is missing.
+            ValueError: a pose file's name is broken.
+        """
+        hands = sorted(path for path in self.sequence.folder(HANDS).rglob("*") if path.is_file())
+        poses = [self.sequence.object_pose(role)[1] for role in ROLES]
+        return (*hands, *poses, *(self.tree.model(instance) for instance in self.instances))
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the annotated values of each part, by the names of ``PARTS``; errors as ``frames``."""
+        hands = [values_digest(hand.theta, hand.trans, hand.betas) for hand in self.hands]
+        objects = [
+            values_digest(poses, vertices) for poses, (vertices, _) in zip(self.object_poses, self.meshes, strict=True)
+        ]
+        return dict(zip(PARTS, [*hands, *objects], strict=True))
 
     @cached_property
     def hand_model(self) -> HandModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,10 @@ _SEAL = "seal"
 
 class Unwritable(OSError):
     """The folder of prepared clips cannot be written: the disk is full, or closed to us.  Unlike a file that cannot be read, it stops everything."""
+
+
+class Damaged(ValueError):
+    """A folder is not as it was written: preparing makes it again."""
 
 
 @contextmanager
@@ -45,12 +49,12 @@ def seal(folder: Path, facts: Mapping[str, Any], fill: Callable[[Path], None]) -
         ensure_folder(folder, lambda temporary: _write(temporary, facts, fill))
 
 
-def read_sealed(folder: Path) -> dict[str, Any]:
-    """The facts of a folder whose files are as they were written.
+def peek(folder: Path) -> dict[str, Any]:
+    """The facts of a folder; its other files are not looked at.
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: a file of it is missing or damaged; names the file and what to do.
+        Damaged: the facts are missing or not as they were written; names the file and what to do.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is missing: run hoibench data prepare")
@@ -58,12 +62,22 @@ def read_sealed(folder: Path) -> dict[str, Any]:
         facts = read_json(folder / _FACTS, SCHEMA)
         if facts.pop(_SEAL) != sha256_json(facts):
             raise ValueError("it is not as it was written")
-        sums = dict(facts["files"])
     except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-        raise ValueError(f"{_damaged(folder / _FACTS)} ({error})") from error
-    for name, digest in sums.items():
+        raise Damaged(f"{_damaged(folder / _FACTS)} ({error})") from error
+    return facts
+
+
+def read_sealed(folder: Path) -> dict[str, Any]:
+    """The facts of a folder whose files are as they were written: all of them are read.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        Damaged: a file of it is missing or not as it was written; names the file and what to do.
+    """
+    facts = peek(folder)
+    for name, digest in facts["files"].items():
         if not (folder / name).is_file() or sha256_file(folder / name) != digest:
-            raise ValueError(_damaged(folder / name))
+            raise Damaged(_damaged(folder / name))
     return facts
 
 
@@ -71,7 +85,7 @@ def is_sealed(folder: Path) -> bool:
     """Whether a folder is there and whole."""
     try:
         read_sealed(folder)
-    except (ValueError, FileNotFoundError):
+    except (Damaged, FileNotFoundError):
         return False
     return True
 
@@ -90,6 +104,9 @@ def _remove(folder: Path) -> None:
         folder.rename(aside)
     except FileNotFoundError:  # another process was faster
         return
+    if is_sealed(aside):  # another process mended it after it was judged
+        with suppress(OSError):  # and a third has made it again by now
+            aside.rename(folder)
     shutil.rmtree(aside, ignore_errors=True)
 
 

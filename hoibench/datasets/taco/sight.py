@@ -1,16 +1,15 @@
-"""What cameras see of hands, objects and the points on them: visibility and masks from one placing of the parts in each frame."""
+"""What cameras see of hands, objects and the points on them: visibility and masks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from hoibench.clip import Array, Camera
-from hoibench.datasets.surfaces import Surface, place_parts
+from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.masks import Silhouette
-from hoibench.datasets.taco.tracks import seen_points
+from hoibench.datasets.taco.visibility import PointsInSight
+from hoibench.datasets.taco.watching import watch
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +29,8 @@ def look(surfaces: Sequence[Surface], world: Array, recorded: Array, cameras: Se
         recorded: (N, K) bool.
         cameras: V cameras.
     """
+    points = [PointsInSight(world, camera) for camera in cameras]
     silhouettes = [Silhouette(camera) for camera in cameras]
-    visible = np.zeros((len(cameras), *recorded.shape), dtype=bool)
-    masks = [np.zeros((len(world), *camera.size), dtype=bool) for camera in cameras]
-    for frame, points in enumerate(world.astype(np.float64)):
-        parts = place_parts(surfaces, frame)
-        for view, camera in enumerate(cameras):
-            visible[view, frame] = seen_points(parts, points, camera) & recorded[frame]
-            masks[view][frame] = silhouettes[view].mask(parts)
-    return tuple(Sight(seen, mask) for seen, mask in zip(visible, masks, strict=True))
+    seen = watch(surfaces, [*points, *silhouettes])
+    visible, masks = seen[: len(cameras)], seen[len(cameras) :]
+    return tuple(Sight(v & recorded, mask) for v, mask in zip(visible, masks, strict=True))

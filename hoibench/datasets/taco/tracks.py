@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import Array, Camera, Tracks
-from hoibench.datasets.surfaces import PlacedPart, Surface, frame_mesh, place_parts
-from hoibench.geometry import optical_centre, project, to_camera
+from hoibench.datasets.surfaces import Surface, frame_mesh
+from hoibench.datasets.taco.visibility import in_image, visibility
+
+__all__ = ["Points", "build_tracks", "choose_points", "follow", "in_image", "recorded_points", "visibility"]
 
 _CANDIDATES_PER_POINT = 64
 _SEED = 0
 _HALVINGS = 20
-_OCCLUSION_TOLERANCE = 1e-4  # metres along the ray: a point lies on the surface that must not hide it
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,49 +84,6 @@ def recorded_points(points: Points, surfaces: Sequence[Surface]) -> Array:
     """(N, K) bool: whether the part that a point is on was recorded in the frame."""
     recorded: Array = np.stack([surface.recorded for surface in surfaces], axis=1)[:, points.surface]
     return recorded
-
-
-def visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array:
-    """Whether each view sees each point in each frame, (V, N, K) bool: inside the image, in front, and hit first by its own ray.
-
-    Args:
-        world: (N, K, 3) metres.
-        surfaces: what may hide a point.
-        cameras: V static cameras.
-    """
-    visible = np.zeros((len(cameras), *world.shape[:2]), dtype=bool)
-    for frame, points in enumerate(world.astype(np.float64)):
-        parts = place_parts(surfaces, frame)
-        for view, camera in enumerate(cameras):
-            visible[view, frame] = seen_points(parts, points, camera)
-    return visible
-
-
-def seen_points(parts: Sequence[PlacedPart], points: Array, camera: Camera) -> Array:
-    """(K,) bool: which of the points (K, 3), float64, a static camera sees past the parts of a frame."""
-    seen = in_image(points, camera)
-    inside = np.flatnonzero(seen)
-    seen[inside] = _unoccluded(parts, optical_centre(camera.R, camera.t), points[inside])
-    return seen
-
-
-def in_image(points: Array, camera: Camera) -> Array:
-    """(M,) bool: whether world points (M, 3) lie in front of a static camera and on a pixel of its image."""
-    in_camera = to_camera(points, camera.R, camera.t)
-    front = in_camera[:, 2] > 0.0
-    pixels = project(np.where(front[:, None], in_camera, 1.0), camera.K)
-    height, width = camera.size
-    within: Array = front & (pixels >= -0.5).all(axis=1) & (pixels < [width - 0.5, height - 0.5]).all(axis=1)
-    return within
-
-
-def _unoccluded(parts: Sequence[PlacedPart], origin: Array, points: Array) -> Array:
-    seen = np.ones(len(points), dtype=bool)
-    rays = points - origin
-    distance = np.linalg.norm(rays, axis=1)
-    for part in parts if len(points) else ():
-        seen &= part.caster.cast(origin, rays / distance[:, None]).depth >= distance - _OCCLUSION_TOLERANCE
-    return seen
 
 
 def _sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Generator) -> Points:

@@ -14,17 +14,11 @@ from hoibench.datasets.manifests import ClipEntry, Line
 from hoibench.datasets.taco import sealed
 from hoibench.datasets.taco.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import RGB
+from hoibench.datasets.taco.origin import Origin, claim, read_origin
 from hoibench.datasets.taco.preparation import prepare_sequence
-from hoibench.datasets.taco.prepare_all import prepare_line
-from hoibench.datasets.taco.prepared import (
-    Origin,
-    claim,
-    is_prepared,
-    read_origin,
-    read_prepared,
-    tracks_folder,
-    view_folder,
-)
+from hoibench.datasets.taco.prepare_line import Prepared, prepare_line
+from hoibench.datasets.taco.prepared import is_prepared, read_prepared
+from hoibench.datasets.taco.prepared_folder import tracks_folder, view_folder
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.sealed import Unwritable
@@ -202,12 +196,23 @@ def test_a_fault_of_a_view_is_named_and_nothing_of_it_is_written(taco_copy, tmp_
 def test_a_broken_source_view_costs_the_clip_nothing(taco_copy, tmp_path):
     path = taco_faults.shorten_video(taco_copy, KEY, SOURCE)
     line = Line(ClipEntry(KEY, serials=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
-    with pytest.raises(ValueError, match=path.name):
-        prepare_line(taco_copy.tree, line, tmp_path, ProxyHand())
+    prepared = prepare_line(taco_copy.tree, line, tmp_path, ProxyHand())
+    assert prepared.made == (ONE,)
+    assert path.name in prepared.without_source
     assert is_prepared(tmp_path, KEY, RECIPE, (ONE,))
-    # Where the camera was not downloaded at all, only its view is left out.
     path.unlink()
-    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == ()
+    expected = Prepared((), f"camera {SOURCE} was not downloaded")
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == expected
+
+
+def test_a_source_view_that_arrives_late_is_added_and_then_needed_no_more(taco_copy, taco, tmp_path):
+    path = taco_faults.drop_camera(taco_copy, KEY, SOURCE)
+    line = Line(ClipEntry(KEY, serials=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()).without_source is not None
+    shutil.copy2(taco.sequence(KEY).video(SOURCE), path)
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == Prepared((SOURCE,), None)
+    path.unlink()
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == Prepared((), None)
 
 
 def test_a_full_disk_stops_and_leaves_whole_folders(taco, whole, tmp_path, monkeypatch):

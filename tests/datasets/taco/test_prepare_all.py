@@ -14,7 +14,6 @@ from dying_hand import DyingHand
 from taco_tree import HIT, MEASURE, POUR, SHORT, TRIO
 
 from hoibench.datasets.manifests import ClipEntry, Line
-from hoibench.datasets.taco import prepare_all as module
 from hoibench.datasets.taco.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare_all import Outcome, prepare_all
 from hoibench.datasets.taco.prepared import is_prepared
@@ -38,7 +37,7 @@ def test_broken_sequences_are_told_and_skipped(taco_copy, tmp_path):
     cut = taco_faults.truncate_video(taco_copy, MEASURE.key, TRIO[0])
     seen = []
     lines = [line(SHORT.key), line(MEASURE.key), line("20230927_999")]
-    report = prepare_all(taco_copy.tree, lines, tmp_path / "out", workers=2, on_progress=seen.append)
+    report = prepare_all(taco_copy.tree, lines, tmp_path / "out", model=ProxyHand(), workers=2, on_progress=seen.append)
     assert report.made == (SHORT.key,)
     assert report.kept == ()
     assert list(report.broken) == ["20230927_999", MEASURE.key]
@@ -47,13 +46,12 @@ def test_broken_sequences_are_told_and_skipped(taco_copy, tmp_path):
     assert sorted(outcome.key for outcome in seen) == sorted(line.entry.id for line in lines)
     assert all(isinstance(outcome, Outcome) for outcome in seen)
 
-    again = prepare_all(taco_copy.tree, lines[:1], tmp_path / "out")
+    again = prepare_all(taco_copy.tree, lines[:1], tmp_path / "out", model=ProxyHand())
     assert (again.made, again.kept, again.broken) == ((), (SHORT.key,), {})
 
 
-def test_a_worker_that_dies_is_a_broken_sequence(taco, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "choose_hand_model", lambda tree_model, mano: DyingHand(frames=49))
-    report = prepare_all(taco.tree, [line(HIT.key), line(SHORT.key)], tmp_path, workers=1)
+def test_a_worker_that_dies_is_a_broken_sequence(taco, tmp_path):
+    report = prepare_all(taco.tree, [line(HIT.key), line(SHORT.key)], tmp_path, model=DyingHand(frames=49))
     assert report.made == (SHORT.key,)
     assert report.broken == {HIT.key: "its process ended with code 9: killed from outside, or out of memory"}
 
@@ -61,7 +59,7 @@ def test_a_worker_that_dies_is_a_broken_sequence(taco, tmp_path, monkeypatch):
 def test_a_place_that_cannot_be_written_stops_it(taco, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Unwritable, match="file"):
-        prepare_all(taco.tree, [line(SHORT.key)], tmp_path / "file" / "out")
+        prepare_all(taco.tree, [line(SHORT.key)], tmp_path / "file" / "out", model=ProxyHand())
 
 
 def test_a_place_that_stops_taking_files_stops_it(taco, tmp_path):
@@ -70,16 +68,11 @@ def test_a_place_that_stops_taking_files_stops_it(taco, tmp_path):
     out.mkdir()
     (out / SHORT.key).write_text("")
     with pytest.raises(Unwritable, match=SHORT.key):
-        prepare_all(taco.tree, [line(SHORT.key)], out)
-
-
-def test_mano_is_refused_for_a_tree_of_another_hand(taco, tmp_path):
-    with pytest.raises(ValueError, match="MANO"):
-        prepare_all(taco.tree, [line(SHORT.key)], tmp_path, mano=tmp_path)
+        prepare_all(taco.tree, [line(SHORT.key)], out, model=ProxyHand())
 
 
 def test_nothing_to_do_is_done(taco, tmp_path):
-    report = prepare_all(taco.tree, [], tmp_path)
+    report = prepare_all(taco.tree, [], tmp_path, model=ProxyHand())
     assert (report.made, report.kept, report.broken) == ((), (), {})
 
 
@@ -87,6 +80,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from hoibench.datasets.manifests import ClipEntry, Line
+from hoibench.datasets.taco.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import Tree
 from hoibench.datasets.taco.prepare_all import prepare_all
 
@@ -94,7 +88,7 @@ if __name__ == "__main__":
     root, out, serials, *keys = sys.argv[1:]
     recipe = {"crop": "clip", "video": "raw"}
     lines = [Line(ClipEntry(key, serials=tuple(serials.split(","))), None, recipe) for key in keys]
-    report = prepare_all(Tree(Path(root)), lines, Path(out), workers=2)
+    report = prepare_all(Tree(Path(root)), lines, Path(out), model=ProxyHand(), workers=2)
     print(report)
     sys.exit(bool(report.broken))
 """

@@ -9,7 +9,8 @@ from taco_tree import FOUR, MEASURE, SHORT, TRIO
 from hoibench.clip import CLUSTERS
 from hoibench.datasets.surfaces import BACKGROUND, frame_mesh
 from hoibench.datasets.taco.preparation import prepare_sequence
-from hoibench.datasets.taco.prepared import read_facts, read_prepared, read_view_facts, view_folder
+from hoibench.datasets.taco.prepared import read_prepared
+from hoibench.datasets.taco.prepared_facts import read_facts, read_view_facts
 from hoibench.datasets.taco.protocol import SIZE, Recipe, window
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, follow
@@ -132,8 +133,8 @@ def test_masks_cover_the_parts_and_little_else(clip, surfaces):
 
 def test_the_crop_holds_all_of_the_truth_that_the_camera_sees(clip, out, taco):
     for view, camera in zip(clip.views, clip.cameras, strict=True):
-        facts = read_view_facts(view_folder(out, MEASURE.key, CLIP, view.id))
-        assert facts.native_size == taco.size
+        facts = read_view_facts(out, MEASURE.key, CLIP, view.id)
+        assert facts.video.size == taco.size
         native = taco.camera(MEASURE.key, view.id)
         for frame in (0, 48):
             points = clip.tracks.world[frame].astype(float)
@@ -146,8 +147,8 @@ def test_the_crop_holds_all_of_the_truth_that_the_camera_sees(clip, out, taco):
 
 
 def test_a_recipe_is_followed(out):
-    wide = read_view_facts(view_folder(out, MEASURE.key, CLIP, TRIO[0]))
-    first = read_view_facts(view_folder(out, MEASURE.key, FRAME0_REMOVED, TRIO[0]))
+    wide = read_view_facts(out, MEASURE.key, CLIP, TRIO[0])
+    first = read_view_facts(out, MEASURE.key, FRAME0_REMOVED, TRIO[0])
     assert wide.box != first.box
     video = read_prepared(out, MEASURE.key, FRAME0_REMOVED, TRIO[:1]).video[0]
     assert is_removed(video[0])

@@ -1,0 +1,70 @@
+"""What is the same of every clip of TACO, wherever its pictures come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hoibench.clip import CLUSTERS, Array, Camera, Clip, Tracks, View
+from hoibench.datasets.taco.layout import Triplet
+from hoibench.datasets.taco.prompts import prompt
+from hoibench.datasets.taco.rig import rig
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """How a clip's pictures are had when they are first used; see ``Clip``."""
+
+    video: Callable[[], Array]
+    sources: Callable[[], tuple[Array, ...]]
+    masks: Callable[[], Array]
+
+
+def left_to_right(serials: Sequence[str]) -> list[str]:
+    """Serials in the order of their clusters: left, center, right."""
+    return sorted(serials, key=lambda serial: CLUSTERS.index(rig().cluster(serial)))
+
+
+def view_of(serial: str, camera: Camera, image: Array) -> View:
+    """The view of a serial; ``image`` (H, W, 3) uint8 is its first frame.
+
+    Raises:
+        ValueError: TACO has no such camera.
+    """
+    return View(serial, rig().cluster(serial), camera, image)
+
+
+def assemble(
+    key: str,
+    triplet: Triplet,
+    instances: tuple[str, str],
+    views: Sequence[View],
+    source_views: Sequence[View],
+    tracks: Tracks,
+    pictures: Pictures,
+    *,
+    fps: float,
+    size: tuple[int, int],
+    truth: str,
+    tags: tuple[str, ...],
+    valid_frames: int | None = None,
+) -> Clip:
+    """The clip of a sequence, with its prompt."""
+    return Clip(
+        id=key,
+        triplet=triplet,
+        prompt=prompt(triplet),
+        views=tuple(views),
+        source_views=tuple(source_views),
+        fps=fps,
+        frames=len(tracks.world),
+        size=size,
+        instances=instances,
+        tags=tags,
+        truth=truth,
+        tracks=tracks,
+        load_video=pictures.video,
+        load_sources=pictures.sources,
+        load_masks=pictures.masks,
+        valid_frames=valid_frames,
+    )
