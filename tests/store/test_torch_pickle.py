@@ -1,5 +1,7 @@
 import os
 import pickle
+import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -97,6 +99,85 @@ def test_a_tensor_that_claims_more_than_its_storage_is_refused(tmp_path):
     for claim in [((5,), (1,), 0), ((2, 2), (3, 1), 1), ((9,), (0,), 0), ((2,), (-1,), 1), ((2, 2), (1,), 0)]:
         with pytest.raises(ValueError, match="torch tensors"):
             read_torch_pickle(dump(tmp_path / "bad.pkl", Claim(*claim)))
+
+
+TREE = b")" + b"2\x86" * 70
+"""Opcodes of a tuple that has 2^70 leaves when it is written out, or compared, or hashed."""
+REBUILD, ORDERED = b"ctorch._utils\n_rebuild_tensor_v2\n", b"ccollections\nOrderedDict\n"
+LOAD = b"ctorch.storage\n_load_from_bytes\n"
+
+
+def stream(identity=None, keys=None, count=4):
+    """A storage of ``count`` zeros as torch's legacy stream writes it, with other opcodes for its id or its keys."""
+    head = [pickle.dumps(value, 2) for value in (torch_pickle._MAGIC, torch_pickle._PROTOCOL, {"little_endian": True})]
+    identity = identity or b"(\x8c\x07storagectorch\nFloatStorage\n\x8c\x010\x8c\x03cpuK\x04Nt"
+    keys = keys or b"]\x8c\x010a"
+    tail = b"\x80\x04" + identity + b"Q.\x80\x04" + keys + b"." + struct.pack("<q", count) + bytes(4 * count)
+    return b"".join(head) + tail
+
+
+def storage(**other):
+    data = stream(**other)
+    return LOAD + b"B" + struct.pack("<I", len(data)) + data + b"\x85R"
+
+
+def identity(kind=b"\x8c\x07storage", name=b"ctorch\nFloatStorage\n", key=b"\x8c\x010", length=b"K\x04"):
+    return b"(" + kind + name + key + b"\x8c\x03cpu" + length + b"Nt"
+
+
+HUGE = b"\x8a\xff" + b"\x7f" * 255
+HOSTILE = {
+    "size": REBUILD + b"(" + storage() + b"K\x00" + TREE + b"K\x01\x85\x89}tR",
+    "stride": REBUILD + b"(" + storage() + b"K\x00K\x01\x85" + TREE + b"\x89}tR",
+    "offset": REBUILD + b"(" + storage() + TREE + b"K\x01\x85K\x01\x85\x89}tR",
+    "offset of 255 bytes": REBUILD + b"(" + storage() + HUGE + b"K\x01\x85K\x01\x85\x89}tR",
+    "size of 255 bytes": REBUILD + b"(" + storage() + b"K\x00" + HUGE + b"\x85K\x01\x85\x89}tR",
+    "no storage": REBUILD + b"(" + TREE + b"K\x00K\x01\x85K\x01\x85\x89}tR",
+    "storage of no bytes": LOAD + TREE + b"\x85R",
+    "kind of storage": storage(identity=identity(kind=TREE)),
+    "name of storage": storage(identity=identity(name=TREE)),
+    "key of storage": storage(identity=identity(key=TREE), keys=b"]" + TREE + b"a"),
+    "length of storage": storage(identity=identity(length=TREE)),
+    "id of storage": storage(identity=TREE),
+    "keys of storage": storage(keys=b"]" + TREE + b"a"),
+    "key of a dict": b"}" + TREE + b"Ns",
+    "key of an ordered dict": ORDERED + b"]" + TREE + b"N\x86a\x85R",
+}
+
+
+def test_the_storage_that_the_hostile_ones_change_is_a_good_one(tmp_path):
+    path = tmp_path / "good.pkl"
+    path.write_bytes(b"\x80\x04" + REBUILD + b"(" + storage() + b"K\x00K\x04\x85K\x01\x85\x89}tR.")
+    np.testing.assert_array_equal(read_torch_pickle(path), np.zeros(4, np.float32))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_few_bytes_cost_neither_memory_nor_time_nor_a_long_message(tmp_path, what):
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(b"\x80\x04" + HOSTILE[what] + b".")
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"hostile\.pkl") as caught:
+        read_torch_pickle(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    assert len(str(caught.value)) < 600
+
+
+def test_views_of_a_storage_that_was_written_once_are_no_bomb(tmp_path):
+    path = tmp_path / "many.pkl"
+    length = b"J" + struct.pack("<i", 10_000)
+    once = storage(identity=identity(length=length), count=10_000) + b"\x940"
+    view = REBUILD + b"(h\x00K\x00" + length + b"\x85K\x01\x85\x89}tR"
+
+    def read(views):
+        path.write_bytes(b"\x80\x04](" + once + view * views + b"e.")
+        return read_torch_pickle(path)
+
+    assert [tensor.shape for tensor in read(1)] == [(10_000,)]
+    with pytest.raises(ValueError, match="its tensors hold more than the file"):
+        read(300)
 
 
 def test_a_file_cut_anywhere_is_refused(tmp_path):

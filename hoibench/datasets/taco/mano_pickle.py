@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.store.restricted_pickle import DAMAGE, RestrictedUnpickler, read_bounded, reason
+from hoibench.store.restricted_pickle import DAMAGE, RestrictedUnpickler, read_bounded, reason, scalars
 
 _MAX_BYTES = 1 << 28
-_MAX_NUMBERS = 1 << 25
+_MAX_NUMBERS = 1 << 20
+"""Of a sparse matrix: MANO's has 16 x 778, SMPL-X's 55 x 10475."""
 _PLAIN_DTYPE = re.compile(r"[fiu][1248]|b1")
+# A tuple of a hundred bytes may nest more than memory holds written out.
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
 _SPARSE = re.compile(r"scipy\.sparse(\._?(csc|csr|coo))?\.(?P<kind>csc|csr|coo)_(matrix|array)")
 
 
@@ -93,7 +98,7 @@ def _ndarray(value: _Record) -> Array:
 def _from_bytes(raw: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> Array:
     code = dtype.args[0] if isinstance(dtype, _Record) and dtype.origin == "numpy.dtype" else dtype
     if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
-        raise ValueError(f"an array is of type {code!r}, which is not read")
+        raise ValueError(f"an array is of type {_SHORT.repr(code)}, which is not read")
     big = dtype.state is not None and dtype.state[1] == ">"
     data = raw.encode("latin1") if isinstance(raw, str) else bytes(memoryview(raw))
     numbers = np.frombuffer(data, np.dtype(code).newbyteorder(">" if big else "<"))
@@ -103,17 +108,37 @@ def _from_bytes(raw: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> Arr
 def _sparse(value: _Record) -> Array:
     state: Mapping[str, Any] = value.state
     rows, columns = (int(n) for n in state.get("_shape", state.get("shape")))
-    if not 0 < rows * columns <= _MAX_NUMBERS:
-        raise ValueError(f"a sparse matrix is {rows} x {columns}")
-    dense = np.zeros((rows, columns))
+    if min(rows, columns) < 1 or rows * columns > _MAX_NUMBERS:
+        raise ValueError(f"a sparse matrix is {reprlib.repr(rows)} x {reprlib.repr(columns)}")
     if value.origin == "coo":
-        place = tuple(_numbers(part) for part in state.get("coords", (state.get("row"), state.get("col"))))
+        row, column = (_indices(part) for part in state.get("coords", (state.get("row"), state.get("col"))))
     else:
-        lines = _numbers(state["indptr"])
-        major, minor = np.repeat(np.arange(len(lines) - 1), np.diff(lines)), _numbers(state["indices"])
-        place = (minor, major) if value.origin == "csc" else (major, minor)
-    np.add.at(dense, place, _numbers(state["data"]))
+        minor = _indices(state["indices"])
+        major = _lines(_indices(state["indptr"]), columns if value.origin == "csc" else rows, len(minor))
+        row, column = (minor, major) if value.origin == "csc" else (major, minor)
+    data = _numbers(state["data"])
+    if not len(row) == len(column) == len(data):
+        raise ValueError(f"a sparse matrix has {len(data)} numbers in {len(row)} rows and {len(column)} columns")
+    dense = np.zeros((rows, columns))
+    np.add.at(dense, (row, column), data)
     return dense
+
+
+def _indices(value: Any) -> Array:
+    """Integers from 0, (n,), as int64."""
+    indices = _numbers(value)
+    if indices.ndim != 1 or indices.dtype.kind not in "iu" or (indices < 0).any():
+        raise ValueError("a sparse matrix has indices that are no numbers of rows and columns")
+    found: Array = indices.astype(np.int64)
+    return found
+
+
+def _lines(starts: Array, lines: int, count: int) -> Array:
+    """The row of each of a matrix's ``count`` numbers, (count,), from where each of its ``lines`` rows starts and the last one ends."""
+    # A start that is believed unseen makes an array of any length.
+    if len(starts) != lines + 1 or starts[0] != 0 or starts[-1] != count or (np.diff(starts) < 0).any():
+        raise ValueError(f"a sparse matrix does not share its {count} numbers out to its {lines} lines")
+    return np.repeat(np.arange(lines), np.diff(starts))
 
 
 def _select(value: _Record) -> Array:
@@ -152,7 +177,7 @@ def _record(origin: str) -> type[_Record]:
 def _rebuild(kind: type[_Record], _base: object, _state: object) -> _Record:
     """Stands for copyreg._reconstructor, by which pickles of protocols 0 and 1 make objects."""
     if not (isinstance(kind, type) and issubclass(kind, _Record)):
-        raise ValueError(f"it makes an object of {kind!r}")
+        raise ValueError(f"it makes an object of {_SHORT.repr(kind)}")
     return kind()
 
 
@@ -161,15 +186,21 @@ def _encode(text: str, _encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _set(items: Iterable[Any] = ()) -> set[Any]:
+    """Stands for set, as pickles of protocols below 4 make one."""
+    return set(scalars(items))
+
+
 class _Model(RestrictedUnpickler):
+    stateful: ClassVar[tuple[type, ...]] = (_Record,)
     names: ClassVar[Mapping[tuple[str, str], Any]] = {
         ("copy_reg", "_reconstructor"): _rebuild,
         ("copyreg", "_reconstructor"): _rebuild,
         ("_codecs", "encode"): _encode,
         ("__builtin__", "object"): object,
         ("builtins", "object"): object,
-        ("__builtin__", "set"): set,
-        ("builtins", "set"): set,
+        ("__builtin__", "set"): _set,
+        ("builtins", "set"): _set,
         ("numpy", "ndarray"): _record("numpy.ndarray"),
         ("numpy", "dtype"): _record("numpy.dtype"),
         **{

@@ -1,6 +1,7 @@
 import pickle
 import struct
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -219,6 +220,65 @@ LOOP = b"\x80\x02}U\x09shapedirscchumpy.reordering\nSelect\n)\x81q\x01}(U\x01ah\
 def test_a_hostile_pickle_costs_neither_memory_nor_a_crash(tmp_path, data, message):
     with pytest.raises(ValueError, match=rf"MANO_RIGHT\.pkl.*{message}"):
         read_mano(write(tmp_path, data))
+
+
+def shared_out(indptr, indices, data, shape=(3, 3)):
+    """A sparse matrix with any members."""
+    state = {"_shape": shape, "indptr": indptr, "indices": indices, "data": data}
+    return Named("scipy.sparse.csc_matrix", state)
+
+
+ONES = np.ones(3)
+AT = np.arange(3)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (shared_out(np.array([0, 10**8, 2 * 10**8, 3]), AT, ONES), "does not share its 3 numbers out to its 3 lines"),
+        (shared_out(np.array([0, 1, 2, 10**8]), AT, ONES), "does not share"),
+        (shared_out(np.array([0, 2, 1, 3]), AT, ONES), "does not share"),
+        (shared_out(np.array([1, 1, 2, 3]), AT, ONES), "does not share"),
+        (shared_out(np.array([0, 1, 3]), AT, ONES), "does not share"),
+        (shared_out(np.array([0, 1, 2, 2**64 - 1], np.uint64), AT, ONES), "does not share"),
+        (shared_out(np.array([0.0, 1.0, 2.0, 3.0]), AT, ONES), "are no numbers of rows and columns"),
+        (shared_out(np.array([0, 1, 2, 3]), -AT, ONES), "are no numbers of rows and columns"),
+        (shared_out(np.array([0, 1, 2, 3]), AT, np.ones(4)), "has 4 numbers in 3 rows and 3 columns"),
+        (shared_out(np.array([0, 1, 2, 3]), AT + 1, ONES), "out of bounds"),
+        (shared_out(np.array([0, 1, 2, 3]), AT, ONES, (1 << 11, 1 << 10)), "a sparse matrix is 2048 x 1024"),
+        (shared_out(np.array([0, 1, 2, 3]), AT, ONES, (-3, -3)), "a sparse matrix is -3 x -3"),
+    ],
+)
+def test_a_sparse_matrix_whose_members_disagree_costs_no_memory(tmp_path, matrix, message):
+    path = write(tmp_path, dumps({"J_regressor": matrix}))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=rf"MANO_RIGHT\.pkl: J_regressor: .*{message}"):
+        read_mano(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+TREE = b")" + b"2\x86" * 70
+"""Opcodes of a tuple that has 2^70 leaves when it is written out, or hashed."""
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"}" + TREE + b"Ns",
+        b"c__builtin__\nset\n](" + TREE + b"e\x85R",
+        b"ccopy_reg\n_reconstructor\n" + TREE + b"NN\x87R",
+        b"}U\x01fcnumpy.core.numeric\n_frombuffer\n(U\x01a" + TREE + b"K\x01U\x01CtRs",
+        b"}U\x01fcnumpy.core.numeric\n_frombuffer\n(U\x01acnumpy\ndtype\n" + TREE + b"\x85RK\x01U\x01CtRs",
+    ],
+    ids=["key", "member", "class", "type", "dtype"],
+)
+def test_a_few_bytes_cost_no_time_and_no_long_message(tmp_path, data):
+    with pytest.raises(ValueError, match=r"MANO_RIGHT\.pkl") as caught:
+        read_mano(write(tmp_path, b"\x80\x02" + data + b"."))
+    assert len(str(caught.value)) < 1000
 
 
 def test_terms_nested_in_two_places_are_not_worked_out(tmp_path, model):
