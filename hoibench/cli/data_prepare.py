@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,7 @@ from hoibench.cli.errors import working
 if TYPE_CHECKING:
     from hoibench.datasets.manifests import Line
     from hoibench.datasets.taco.layout import Tree
-    from hoibench.datasets.taco.prepare_all import Outcome
+    from hoibench.datasets.taco.outcomes import Outcome
 
 BROKEN = 3
 
@@ -71,6 +71,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
             raise ValueError(f"--{name} is {value}, expected at least 1")
     from hoibench.datasets.taco.hand_models import choose_hand_model, truth_label
     from hoibench.datasets.taco.layout import Tree
+    from hoibench.datasets.taco.outcomes import sum_up
     from hoibench.datasets.taco.prepare_all import prepare_all
     from hoibench.datasets.taco.released import lines_of
     from hoibench.datasets.taco.sources import NO_MANO, prepared_folder
@@ -86,38 +87,41 @@ def prepare_command(arguments: Sequence[str]) -> int:
     console = Console(stderr=True)
     if truth_label(tree.hand_model, model) == "proxy-hand":
         console.print(NO_MANO, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    with counting(console) as count:
-        done = 0
+    outcomes: list[Outcome] = []
+    try:
+        with counting(console) as count:
 
-        def told(outcome: Outcome) -> None:
-            nonlocal done
-            done += 1
-            count("sequences", done, len(lines))
+            def told(outcome: Outcome) -> None:
+                outcomes.append(outcome)
+                count("clips", len(outcomes), len(lines))
 
-        report = prepare_all(
-            tree, lines, out, mano=options.mano, workers=options.workers or os.cpu_count() or 1, on_progress=told
-        )
-    facts = {
-        "out": str(out), "made": list(report.made), "kept": list(report.kept), "broken": report.broken, "left_out": left_out,
-    }  # fmt: skip
-    with working():
-        print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
+            workers = options.workers or os.cpu_count() or 1
+            prepare_all(tree, lines, out, model=model, workers=workers, on_progress=told)
+    finally:  # what is known is told, also after Ctrl-C or on a full disk
+        report = sum_up(outcomes)
+        facts = {"out": str(out), **asdict(report), "left_out": left_out}
+        with working():
+            print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
     return BROKEN if report.broken else 0
 
 
 def _wanted(tree: Tree, lines: Sequence[Line], options: Prepare) -> tuple[list[Line], dict[str, int]]:
     """The lines whose clips this download can give, and reason -> count of the others."""
     from hoibench.datasets.base import take
-    from hoibench.datasets.taco.availability import find, select, with_all_cameras
+    from hoibench.datasets.taco.availability import camera_by_camera, find, select
 
-    asked = [with_all_cameras(tree, line) for line in lines] if options.cameras == "all" else lines
-    selection = select(asked, lambda line: find(tree, line), with_short=options.short == "pad")
-    wanted = [line for line, _ in selection.found]
-    return list(take(wanted, options.limit)), dict(Counter(selection.left_out.values()).most_common())
+    every = options.cameras == "all"
+    asked = {line.entry.id: camera_by_camera(tree, line) if every else (line,) for line in lines}
+    # All lines of a clip are there or absent together.
+    first = [several[0] for several in asked.values()]
+    selection = select(first, lambda line: find(tree, line), with_short=options.short == "pad")
+    clips = take([line.entry.id for line, _ in selection.found], options.limit)
+    return [line for clip in clips for line in asked[clip]], dict(Counter(selection.left_out.values()).most_common())
 
 
 def _as_text(facts: dict[str, Any]) -> str:
     lines = [f"left out, {count}: {reason}" for reason, count in facts["left_out"].items()]
     lines += [f"broken  {key}  {reason}" for key, reason in facts["broken"].items()]
+    lines += [f"no source view  {key}  {reason}" for key, reason in facts["without_source"].items()]
     counts = ", ".join(f"{len(facts[name])} {name}" for name in ("made", "kept", "broken"))
     return "\n".join([*lines, counts, facts["out"]])

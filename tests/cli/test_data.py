@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,19 @@ def test_prepared_clips_are_kept_and_broken_sequences_listed(said, prepared, tac
     facts = json.loads(out)
     assert code == 3 and facts["made"] == []
     assert "22139905.mp4 is truncated" in facts["broken"][KEY]
+
+
+def test_all_cameras_are_prepared_each_for_itself(said, tmp_path):
+    shoot = replace(taco_tree.HIT, frames=4, serials=("22139909", "22139946", "22139910"))
+    tree = taco_tree.write_tree(tmp_path / "tree", tmp_path / "lists", sequences=(shoot,))
+    taco_faults.truncate_video(tree, KEY, "22139910")
+    stray = tree.sequence(KEY).video("22139909")
+    stray.with_name("1.mp4").write_bytes(stray.read_bytes())
+    command = ("prepare", tree.root, "--out", tmp_path / "out", "--cameras", "all", "--short", "pad", "--workers", 1)
+    code, out, _ = said(*command)
+    assert code == 3 and f"broken  {KEY}" in out and "22139910.mp4 is truncated" in out
+    views = {path.name for path in (tmp_path / "out" / KEY / "clip-raw").iterdir()}
+    assert views == {"22139909", "22139946"}
 
 
 def test_nothing_is_written_into_the_download(said, taco, tmp_path):

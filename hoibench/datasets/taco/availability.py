@@ -63,14 +63,13 @@ def select(lines: Iterable[Line], find: Callable[[Line], Available | Absent], *,
     return Selection(tuple(found), left_out)
 
 
-def with_all_cameras(tree: Tree, line: Line) -> Line:
-    """The line with every camera of TACO's that filmed the sequence in the place of those that the split names, and no source."""
+def camera_by_camera(tree: Tree, line: Line) -> tuple[Line, ...]:
+    """A line for each camera of TACO's that filmed the sequence, whatever cameras the split names, so that a broken one costs no other."""
     sequence = tree.sequences.get(line.entry.id)
-    if sequence is None:
-        return line
-    there = sequence.videos(MODALITIES[Recipe.parse(line.recipe).video])
-    serials = tuple(serial for serial in rig().cameras if serial in there)
-    return replace(line, entry=replace(line.entry, serials=serials), source=None)
+    there = {} if sequence is None else sequence.videos(MODALITIES[Recipe.parse(line.recipe).video])
+    serials = [serial for serial in rig().cameras if serial in there]
+    lines = (replace(line, entry=replace(line.entry, serials=(serial,)), source=None) for serial in serials)
+    return tuple(lines) or (line,)
 
 
 def find(tree: Tree, line: Line) -> Available | Absent:

@@ -144,8 +144,10 @@ class DownloadedClips:
     def load(self, line: Line) -> Clip:
         """See ``ClipSource``."""
         prepared = PreparedClips(self.out)
-        if not prepared.has(line):
-            if self.progress is not None:
-                self.progress(f"preparing {line.entry.id}")
-            prepare_line(self.tree, line, self.out, self.model)
+        if self.progress is not None and not prepared.has(line):
+            self.progress(f"preparing {line.entry.id}")
+        # Asked even where all is there: the download may have changed since.
+        lacking = prepare_line(self.tree, line, self.out, self.model).without_source
+        if lacking is not None:
+            log.warning("clip %s has no source view: %s", line.entry.id, lacking)
         return prepared.load(line)
