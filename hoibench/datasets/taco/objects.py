@@ -10,8 +10,11 @@ import trimesh
 from hoibench.clip import Array
 
 _METRES_PER_UNIT = 0.01
-_SMALLEST, _LARGEST = 0.01, 2.0
-"""Metres that the longest side of an object's bounding box may have."""
+_SMALLEST, _LARGEST = 0.01, 1.0
+"""Metres that the longest side of an object's bounding box may have: TACO's objects are hand tools and tableware, none near a metre long.
+
+A mesh in metres is told by it; one in millimetres is, if the object is over 10 cm long.
+"""
 _LOOSE = 0.05
 """Share of a mesh's vertices that may belong to no face; the released meshes are closed."""
 _RIGID_TOLERANCE = 1e-4
@@ -84,6 +87,23 @@ def read_poses(path: Path) -> Array:
     if bad.size:
         raise ValueError(f"{path}: frame {bad[0]} is no rigid pose: {rigid[bad[0]].tolist()}; drop the sequence")
     return rigid
+
+
+def pose_rows(path: Path) -> int:
+    """N of a file of poses (N, 4, 4), from its head and its length alone.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no whole npy file of that shape; names it.
+    """
+    try:
+        poses = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not a whole npy file ({error}): unpack Object_Poses.zip again") from error
+    shape: tuple[int, ...] = getattr(poses, "shape", ())  # an archive of arrays has none
+    if len(shape) != 3 or shape[1:] != (4, 4) or shape[0] == 0:
+        raise ValueError(f"{path} has shape {shape}, expected (N, 4, 4): unpack Object_Poses.zip again")
+    return int(shape[0])
 
 
 def place(vertices: Array, poses: Array) -> Array:

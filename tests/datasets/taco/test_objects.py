@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import trimesh
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from hoibench.datasets.taco.objects import place, read_mesh, read_poses
+from hoibench.datasets.taco.objects import place, pose_rows, read_mesh, read_poses
 
 
 def poses(count=4, seed=0):
@@ -30,6 +32,25 @@ def test_a_mesh_that_is_not_in_centimetres_is_named(tmp_path, scale, told):
     path.write_text(f"v {10 * scale} 0 0\nv 0 {20 * scale} 0\nv 0 0 {30 * scale}\nf 1 2 3\n")
     with pytest.raises(ValueError, match=rf"001_cm\.obj: the object would be {told} long.*not in centimetres"):
         read_mesh(path)
+
+
+@pytest.mark.parametrize(("longest", "caught"), [(60.0, True), (12.0, True), (9.0, False)])
+def test_millimetres_are_told_of_all_but_small_objects(tmp_path, longest, caught):
+    """In millimetres an object is ten times as long: beyond a metre if it is over 10 cm; 2 m would let 18 cm pass."""
+    path = tmp_path / "001_cm.obj"
+    path.write_text(f"v {10 * longest} 0 0\nv 0 5 0\nv 0 0 5\nf 1 2 3\n")
+    if caught:
+        with pytest.raises(ValueError, match="not in centimetres"):
+            read_mesh(path)
+    else:
+        read_mesh(path)
+
+
+@pytest.mark.parametrize("longest", [1.5, 60.0, 90.0])
+def test_hand_tools_in_centimetres_are_read(tmp_path, longest):
+    path = tmp_path / "001_cm.obj"
+    path.write_text(f"v {longest} 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\n")
+    assert np.ptp(read_mesh(path)[0], axis=0).max() == pytest.approx(longest / 100)
 
 
 def test_a_missing_mesh_is_missing(tmp_path):
@@ -117,6 +138,41 @@ def test_a_cut_file_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(ValueError, match=r"tool_001\.npy is not a whole npy file"):
         read_poses(path)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 300), st.sampled_from(["<f4", "<f8", ">f4"]), st.sampled_from([(1, 0), (2, 0), (3, 0)]))
+def test_rows_are_counted_without_reading_them(tmp_path_factory, rows, dtype, version):
+    path = tmp_path_factory.getbasetemp() / "tool_001.npy"
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.full((rows, 4, 4), np.nan, dtype), version=version)
+    path.write_bytes(stream.getvalue())
+    assert pose_rows(path) == rows
+    path.write_bytes(stream.getvalue()[:-1])
+    with pytest.raises(ValueError, match=r"tool_001\.npy is not a whole npy file .*unpack Object_Poses\.zip again"):
+        pose_rows(path)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x93NUMPY", b"no array at all", b"\x93NUMPY\x09\x00v\x00", b"\x93NUMPY\x01\x00\x02\x00{}"]
+)
+def test_rows_of_what_is_no_npy_file_are_refused_by_name(tmp_path, data):
+    path = tmp_path / "tool_001.npy"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"tool_001\.npy is not a whole npy file"):
+        pose_rows(path)
+
+
+def test_rows_of_another_shape_are_refused_by_name(tmp_path):
+    path = tmp_path / "tool_001.npy"
+    for array in (np.float32(3), np.zeros((4, 4)), np.zeros((0, 4, 4)), np.zeros((2, 3, 4))):
+        np.save(path, array)
+        with pytest.raises(ValueError, match=r"tool_001\.npy has shape .*expected \(N, 4, 4\)"):
+            pose_rows(path)
+    with path.open("wb") as archive:
+        np.savez(archive, poses())
+    with pytest.raises(ValueError, match=r"tool_001\.npy has shape"):
+        pose_rows(path)
 
 
 @settings(max_examples=30, deadline=None)
