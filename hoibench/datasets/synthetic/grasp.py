@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from hoibench.datasets.synthetic.objects.prop import Grip
 from hoibench.datasets.synthetic.solids import Solid
 from hoibench.datasets.taco import proxy_hand
-from hoibench.datasets.taco.proxy_hand import Side
+from hoibench.datasets.taco.hands import Side
 from hoibench.datasets.taco.proxy_mesh import build
 from hoibench.datasets.taco.proxy_surface import FINGERS
 from hoibench.datasets.taco.skinning import rotations

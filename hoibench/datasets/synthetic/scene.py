@@ -21,7 +21,7 @@ from hoibench.datasets.synthetic.grasp import Grasp, axis_angle, grasp
 from hoibench.datasets.synthetic.objects.prop import Prop
 from hoibench.datasets.synthetic.staging import Stage, carried, plan
 from hoibench.datasets.taco import proxy_hand
-from hoibench.datasets.taco.proxy_hand import Side
+from hoibench.datasets.taco.hands import SIDES, Side
 
 Array = NDArray[np.float64]
 
@@ -29,7 +29,6 @@ TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
 """The point of the table top under the look-at point; motions are planned around it."""
 PERSONS = 4
 """How many people there are, each with hands of their own shape."""
-SIDES: tuple[Side, ...] = ("left", "right")
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,17 +8,15 @@ fingertips' vertex numbers 745, 317, 444, 556, 673.  Shape, betas and the other 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from hoibench.clip import check_shape
+from hoibench.datasets.taco.hands import Side
 from hoibench.datasets.taco.proxy_mesh import build
 from hoibench.datasets.taco.skinning import rotations, skin, with_tips
 
 Array = NDArray[np.float64]
-Side = Literal["left", "right"]
 
 HAND_MODEL = "hoibench-proxy"
 _T = build()
