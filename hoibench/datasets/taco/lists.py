@@ -11,9 +11,9 @@ from typing import TypeVar
 from hoibench.datasets.taco.layout import Triplet, parse_triplet
 
 OVERALL = "v1_overall_data_sequences.txt"
-MARKER_REMOVED = "v1_marker_removed_data_available_sequences.txt"
+WITHOUT_MARKERS = "v1_marker_removed_data_available_sequences.txt"
 OFFICIAL_PARTS = "v1_overall_data_train_test_split.txt"
-FILES = (OVERALL, MARKER_REMOVED, OFFICIAL_PARTS)
+FILES = (OVERALL, WITHOUT_MARKERS, OFFICIAL_PARTS)
 
 PARTS = ("train", "test_1", "test_2", "test_3", "test_4")
 """What the official split calls its parts; the paper's test sets S1 to S4 are the last four."""
@@ -46,11 +46,11 @@ def read_lists(folder: Path) -> Lists:
         ValueError: a line is broken, a key comes twice, or the lists disagree; names file, line and key.
     """
     triplets = read_sequences(folder / OVERALL)
-    marker_removed = read_sequences(folder / MARKER_REMOVED)
+    marker_removed = read_sequences(folder / WITHOUT_MARKERS)
     parts = read_parts(folder / OFFICIAL_PARTS)
     for key, triplet in marker_removed.items():
         if triplets.get(key) != triplet:
-            raise ValueError(f"{folder / MARKER_REMOVED} has {key} as {triplet}, {OVERALL} as {triplets.get(key)}")
+            raise ValueError(f"{folder / WITHOUT_MARKERS} has {key} as {triplet}, {OVERALL} as {triplets.get(key)}")
     if odd := sorted(triplets.keys() ^ parts.keys()):
         raise ValueError(f"only one of {OVERALL} and {OFFICIAL_PARTS} in {folder} has {odd[0]} ({len(odd)} such keys)")
     return Lists(triplets, frozenset(marker_removed), parts)

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from hoibench.datasets.taco.layout import triplet_folder
 from hoibench.datasets.taco.lists import (
     FILES,
-    MARKER_REMOVED,
     OFFICIAL_PARTS,
     OVERALL,
     PARTS,
+    WITHOUT_MARKERS,
     read_lists,
     read_parts,
     read_sequences,
@@ -31,7 +31,7 @@ def test_a_list_comes_back_as_it_was_written(tmp_path_factory, triplets):
 def write(folder, **changes):
     texts = {
         OVERALL: SEQUENCES,
-        MARKER_REMOVED: "(stir, spoon, bowl) 20231002_001\n",
+        WITHOUT_MARKERS: "(stir, spoon, bowl) 20231002_001\n",
         OFFICIAL_PARTS: "20231002_001,train\n20231002_002,test_4\n",
         **changes,
     }
@@ -91,8 +91,8 @@ def test_a_part_that_the_split_has_not_is_named(tmp_path, line):
     [
         (OVERALL, SEQUENCES + "(cut, knife, plate) 20231002_001\n", "has 20231002_001 twice"),
         (OVERALL, "", "is empty"),
-        (MARKER_REMOVED, "(stir, spoon, bowl) 20231002_009\n", r"has 20231002_009 as .*, v1_overall.* as None"),
-        (MARKER_REMOVED, "(stir, spoon, pan) 20231002_001\n", r"has 20231002_001 as \('spoon', 'stir', 'pan'\)"),
+        (WITHOUT_MARKERS, "(stir, spoon, bowl) 20231002_009\n", r"has 20231002_009 as .*, v1_overall.* as None"),
+        (WITHOUT_MARKERS, "(stir, spoon, pan) 20231002_001\n", r"has 20231002_001 as \('spoon', 'stir', 'pan'\)"),
         (OFFICIAL_PARTS, "20231002_001,train\n", r"only one of .* has 20231002_002 \(1 such keys\)"),
     ],
 )
