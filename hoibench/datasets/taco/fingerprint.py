@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +18,6 @@ REFERENCE = (3000, 4096)
 _PIXELS = 0.5
 _METRES = 0.001
 _RADIANS = 1e-4
-_HEADER_BYTES = 10_000
 
 
 @dataclass(frozen=True)
@@ -72,25 +70,6 @@ def values_digest(*arrays: Array) -> str:
         values[np.isnan(values)] = np.nan
         digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-def npy_rows(path: Path) -> int:
-    """How many rows an npy file has, by its header alone.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it does not begin like an npy file, or holds a single number.
-    """
-    with path.open("rb") as stream:
-        try:
-            version = np.lib.format.read_magic(stream)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, _ = read(stream, max_header_size=_HEADER_BYTES)
-        except (ValueError, EOFError, SyntaxError, TypeError) as error:
-            raise ValueError(f"{path} is no npy file ({error}): unpack it again") from error
-    if not shape:
-        raise ValueError(f"{path} holds a single number, expected an array: unpack it again")
-    return int(shape[0])
 
 
 def _rounded(values: Array, decimals: int) -> tuple[float, ...]:

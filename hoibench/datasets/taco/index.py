@@ -8,30 +8,27 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hoibench.datasets.taco.calibration import read_calibration
-from hoibench.datasets.taco.fingerprint import npy_rows, print_camera, values_digest
+from hoibench.datasets.taco.fingerprint import print_camera, values_digest
 from hoibench.datasets.taco.hands import SIDES, read_hand
 from hoibench.datasets.taco.index_record import Record
 from hoibench.datasets.taco.layout import (
     CAMERAS,
     HANDS,
     INFO_FILE,
-    MARKER_REMOVED,
     POSES,
-    RGB,
+    ROLES,
     Sequence,
     Tree,
     discover,
 )
 from hoibench.datasets.taco.mirror_info import CalibrationReview, read_reviews
 from hoibench.datasets.taco.object_table import format_objects
-from hoibench.datasets.taco.objects import read_poses
+from hoibench.datasets.taco.objects import pose_rows, read_poses
+from hoibench.datasets.taco.protocol import MODALITIES
 from hoibench.store import write_bytes
 
 SEQUENCES = "sequences.jsonl"
 OBJECTS = "objects.csv"
-
-_VIDEOS = {"raw": RGB, "marker-removed": MARKER_REMOVED}
-_ROLES = ("tool", "target")
 
 
 def index_tree(
@@ -123,7 +120,7 @@ def _record(there: Mapping[str, Sequence], hands: bool, review: CalibrationRevie
         key=sequence.key,
         triplet=sequence.triplet,
         modalities=tuple(sorted(there)),
-        videos={name: tuple(sequence.videos(folder)) for name, folder in _VIDEOS.items()},
+        videos={name: tuple(sequence.videos(folder)) for name, folder in MODALITIES.items()},
         objects=objects,
         frames=frames,
         poses=poses,
@@ -138,13 +135,13 @@ def _record(there: Mapping[str, Sequence], hands: bool, review: CalibrationRevie
 def _poses(sequence: Sequence, problems: _Problems) -> tuple[dict[str, str], int | None, dict[str, str]]:
     """Object ids, N and digests of the poses that can be read."""
     objects, rows, digests = {}, {}, {}
-    for role in _ROLES:
+    for role in ROLES:
         with problems.noted():
             objects[role], path = sequence.object_pose(role)
-            rows[role] = npy_rows(path)
+            rows[role] = pose_rows(path)
             digests[role] = values_digest(read_poses(path))
     if len(set(rows.values())) > 1:
-        problems.add(f"the tool has poses in {rows['tool']} frames, the target in {rows['target']}")
+        problems.add(f"the last frame of the tool is {rows['tool']}, that of the target {rows['target']}")
     return objects, next(iter(rows.values()), None), digests
 
 
@@ -155,7 +152,7 @@ def _hands(sequence: Sequence, frames: int | None, problems: _Problems) -> dict[
             hand = read_hand(sequence.folder(HANDS), side)
             digests[side] = values_digest(hand.theta, hand.trans, hand.betas)
             if frames is not None and len(hand.theta) != frames:
-                problems.add(f"the {side} hand has poses in {len(hand.theta)} frames, the objects in {frames}")
+                problems.add(f"the last frame of the {side} hand is {len(hand.theta)}, that of the objects {frames}")
     return digests
 
 

@@ -31,6 +31,8 @@ _TRIPLET = re.compile(r"\(([^,()]+), ([^,()]+), ([^,()]+)\)")
 _SERIAL = re.compile(r"\d+")
 
 Triplet = tuple[str, str, str]
+ROLES = ("tool", "target")
+"""Of a sequence's two objects, in the order of their parts."""
 
 
 def triplet_folder(triplet: Triplet) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hoibench.datasets.taco.index_record import Record
+from hoibench.datasets.taco.layout import ROLES
 
 _COLUMNS = ("object", "category", "roles", "sequences", "also")
 
@@ -39,7 +40,7 @@ def object_rows(records: Iterable[Record]) -> tuple[ObjectRow, ...]:
     keys: dict[str, set[str]] = defaultdict(set)
     for record in records:
         tool, _, target = record.triplet
-        for role, category in (("tool", tool), ("target", target)):
+        for role, category in zip(ROLES, (tool, target), strict=True):
             if role in record.objects:
                 object_id = record.objects[role]
                 categories[object_id][category] += 1
@@ -48,7 +49,7 @@ def object_rows(records: Iterable[Record]) -> tuple[ObjectRow, ...]:
     rows = []
     for object_id in sorted(categories):
         (category, _), *others = sorted(categories[object_id].items(), key=lambda item: (-item[1], item[0]))
-        in_order = tuple(role for role in ("tool", "target") if role in roles[object_id])
+        in_order = tuple(role for role in ROLES if role in roles[object_id])
         rows.append(ObjectRow(object_id, category, in_order, len(keys[object_id]), dict(others)))
     return tuple(rows)
 

@@ -8,7 +8,7 @@ from taco_tree import FOUR, HIT, MEASURE, PLAN, POUR, SHORT, TWELVE
 
 from hoibench.datasets.base import ClipEntry
 from hoibench.datasets.manifests import Line, Splits
-from hoibench.datasets.taco.doctor import Check, Inventory, Report, diagnose, diagnosis, render
+from hoibench.datasets.taco.doctor import Check, Diagnosis, Inventory, diagnose, diagnosis, render
 from hoibench.datasets.taco.doctor.listing import modalities
 from hoibench.datasets.taco.layout import EGO_RGB, HANDS, MARKER_REMOVED, POSES, RGB, triplet_folder
 
@@ -239,7 +239,7 @@ def test_a_report_reads_as_aligned_lines(tmp_path):
     broken = Check("poses", "poses are broken", "problem", 2, ("a.npy is cut", "b.npy is cut"), "unpack them")
     checks = (broken, Check("rigid", "all is rigid", "ok", 12))
     assert (
-        render(Report(tmp_path, inventory, checks))
+        render(Diagnosis(tmp_path, inventory, checks))
         == f"""\
 TACO at {tmp_path}
 

@@ -16,7 +16,7 @@ from hoibench.datasets.base import ClipEntry
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.synthetic.cameras import TRIO
 from hoibench.datasets.taco.doctor import diagnose, render
-from hoibench.datasets.taco.doctor.report import Report
+from hoibench.datasets.taco.doctor.report import Diagnosis
 from hoibench.datasets.taco.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB
 from hoibench.datasets.taco.prepare_all import prepare_line
@@ -102,7 +102,7 @@ FAULTS = {
     ),
     "a pickle cut short": Fault(lambda tree: faults.cut_pickle(tree, KEY), "hands", "no whole pickle", "no whole pickle"),
     "a hand with fewer frames": Fault(
-        lambda tree: faults.short_hand(tree, KEY), "hands", "178 frames, the object poses 181", "181, 178, 181, 181"
+        lambda tree: faults.short_hand(tree, KEY), "hands", "the last frame of the right hand is 178, that of the objects 181", "181, 178, 181, 181"
     ),
     "hand frames left out": Fault(
         lambda tree: faults.missing_hand_frames(tree, KEY), "hand-gaps", "2 of 181 rows, the first is 6", None, "warning"
@@ -176,12 +176,12 @@ def state(root: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in [root, *root.rglob("*")]}
 
 
-def complaints(report: Report) -> dict[str, tuple[str, int]]:
+def complaints(report: Diagnosis) -> dict[str, tuple[str, int]]:
     """Status and count of each check that found something; what could not be looked at is neither better nor worse for it."""
     return {c.id: (c.status, c.count) for c in report.checks if c.status in ("problem", "warning")}
 
 
-def examine(tree, key, cache) -> Report:
+def examine(tree, key, cache) -> Diagnosis:
     """What the doctor says of a tree of which one clip is wanted, and that alone read whole: hands take long to unpickle."""
     return diagnose(tree.root, [line(tree, key)], cache=cache, sample=1)
 

@@ -1,5 +1,4 @@
 import hashlib
-import io
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
-from hoibench.datasets.taco.fingerprint import REFERENCE, npy_rows, print_camera, values_digest
+from hoibench.datasets.taco.fingerprint import REFERENCE, print_camera, values_digest
 from hoibench.geometry import optical_centre
 
 FLOATS = st.floats(-1e6, 1e6, width=32) | st.just(np.nan)
@@ -40,31 +39,6 @@ def test_one_nan_is_like_another():
     other.view(np.uint32)[0] ^= 1
     assert one.tobytes() != other.tobytes()
     assert values_digest(one) == values_digest(other)
-
-
-@given(st.integers(0, 300), st.sampled_from([(1, 0), (2, 0), (3, 0)]))
-def test_rows_are_read_from_the_header_alone(tmp_path_factory, rows, version):
-    path = tmp_path_factory.getbasetemp() / "poses.npy"
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.zeros((rows, 4, 4), np.float32), version=version)
-    path.write_bytes(stream.getvalue()[:-rows] if rows else stream.getvalue())
-    assert npy_rows(path) == rows
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"\x93NUMPY", b"no array at all", b"\x93NUMPY\x09\x00v\x00", b"\x93NUMPY\x01\x00\x02\x00{}"]
-)
-def test_what_is_no_npy_file_is_refused_by_name(tmp_path, data):
-    path = tmp_path / "poses.npy"
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"poses\.npy is no npy file .*unpack it again"):
-        npy_rows(path)
-
-
-def test_a_single_number_has_no_rows(tmp_path):
-    np.save(tmp_path / "poses.npy", np.float32(3))
-    with pytest.raises(ValueError, match="holds a single number"):
-        npy_rows(tmp_path / "poses.npy")
 
 
 def calibration(size=REFERENCE):

@@ -106,7 +106,11 @@ def without(record, *fields):
         (lambda t: taco_faults.non_rigid_pose(t, POUR), ["poses"], "npy: frame 3 is no rigid pose"),
         (lambda t: taco_faults.no_pose_at_all(t, POUR), ["poses"], "none of its 209 rows was recorded"),
         (lambda t: taco_faults.cut_poses(t, POUR), ["poses"], "is not a whole npy file"),
-        (lambda t: taco_faults.frame_counts(t, POUR), ["poses"], "the tool has poses in 209 frames, the target in 208"),
+        (
+            lambda t: taco_faults.frame_counts(t, POUR),
+            ["poses"],
+            "the last frame of the tool is 209, that of the target 208",
+        ),
         (lambda t: taco_faults.drop_file(t, POUR, layout.CAMERAS, "calibration.json"), ["cameras", "modalities"], None),
     ],
 )
@@ -124,7 +128,7 @@ def test_a_broken_sequence_is_a_record_with_its_reason(taco_copy, records, fault
         [said] = broken.problems
         assert problem in said
         assert str(taco_copy.root) not in said
-        if "frames, the target" not in problem:
+        if "that of the target" not in problem:
             assert path.relative_to(taco_copy.root).as_posix() in said
 
 
@@ -134,7 +138,7 @@ def test_hands_that_cannot_be_read_are_problems(taco_copy):
     record = record_of(taco_copy, hands=True)
     assert list(record.hands) == ["right"]
     assert any("left_hand.pkl" in problem and "not allowed" in problem for problem in record.problems)
-    assert "the right hand has poses in 206 frames, the objects in 209" in record.problems
+    assert "the last frame of the right hand is 206, that of the objects 209" in record.problems
     assert record_of(taco_copy).problems == ()
 
 

@@ -8,25 +8,25 @@ from pathlib import Path
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.datasets.taco.doctor.download import ROLES, Download, pose_rows
+from hoibench.datasets.taco.doctor.examination import Examination
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.hands import SIDES, Side, read_hand
-from hoibench.datasets.taco.layout import HANDS, Sequence, find_model
-from hoibench.datasets.taco.objects import read_mesh, read_poses
+from hoibench.datasets.taco.layout import HANDS, ROLES, Sequence, find_model
+from hoibench.datasets.taco.objects import pose_rows, read_mesh, read_poses
 
 
-def check_annotations(download: Download) -> Iterator[Check]:
+def check_annotations(examination: Examination) -> Iterator[Check]:
     """The checks of this module: object poses of all sequences, hands and meshes of the sampled ones."""
-    yield _pose_files(download)
-    yield from _poses(download)
-    yield from _hand_files(download)
-    yield from _hands(download)
-    yield _meshes(download)
+    yield _pose_files(examination)
+    yield from _poses(examination)
+    yield from _hand_files(examination)
+    yield from _hands(examination)
+    yield _meshes(examination)
 
 
-def _pose_files(download: Download) -> Check:
+def _pose_files(examination: Examination) -> Check:
     found = Findings()
-    for sequence in download.each("heads of pose files", download.posed):
+    for sequence in examination.each("heads of pose files", examination.posed):
         with found.catch(sequence.key):
             tool, target = (sequence.object_pose(role)[1] for role in ROLES)
             rows = pose_rows(tool), pose_rows(target)
@@ -37,14 +37,14 @@ def _pose_files(download: Download) -> Check:
         "object poses are missing, broken or of different lengths",
         "every sequence has poses of tool and target, of one length",
         "unpack Object_Poses.zip again",
-        looked_at=len(download.posed),
+        looked_at=len(examination.posed),
     )
 
 
-def _poses(download: Download) -> Iterator[Check]:
+def _poses(examination: Examination) -> Iterator[Check]:
     broken, gaps = Findings(), Findings()
     read = 0
-    for sequence in download.each("object poses", download.posed):
+    for sequence in examination.each("object poses", examination.posed):
         for role in ROLES:
             try:
                 _, path = sequence.object_pose(role)
@@ -78,11 +78,11 @@ def _note_gaps(gaps: Findings, where: str, values: Array) -> None:
         gaps.add(f"{where}: {rows.size} of {len(values)} rows, the first is {rows[0]}", int(rows.size))
 
 
-def _hand_files(download: Download) -> Iterator[Check]:
+def _hand_files(examination: Examination) -> Iterator[Check]:
     poses, shapes = Findings(), Findings()
-    keys = sorted(download.listing.there[HANDS])
-    for key in download.each("names of hand files", keys):
-        folder = download.listing.sequences[key].folder(HANDS)
+    keys = sorted(examination.listing.there[HANDS])
+    for key in examination.each("names of hand files", keys):
+        folder = examination.listing.sequences[key].folder(HANDS)
         for side in SIDES:
             if not _has_hand(folder, side):
                 poses.add(f"{folder / f'{side}_hand.pkl'} is missing")
@@ -110,11 +110,11 @@ def _has_hand(folder: Path, side: Side) -> bool:
     return (folder / f"{side}_hand.pkl").is_file() or (folder / f"{side}_hand").is_dir()
 
 
-def _hands(download: Download) -> Iterator[Check]:
+def _hands(examination: Examination) -> Iterator[Check]:
     broken, gaps = Findings(), Findings()
     read = 0
-    there = [sequence for sequence in download.sampled if sequence.key in download.listing.there[HANDS]]
-    for sequence in download.each("hand poses", there):
+    there = [sequence for sequence in examination.sampled if sequence.key in examination.listing.there[HANDS]]
+    for sequence in examination.each("hand poses", there):
         for side in SIDES:
             folder = sequence.folder(HANDS)
             if not _has_hand(folder, side):
@@ -124,9 +124,11 @@ def _hands(download: Download) -> Iterator[Check]:
                 hand = read_hand(folder, side)
                 read += 1
                 _note_gaps(gaps, f"{path}", hand.theta[:, 0])
-                rows = download.frames.get(sequence.key, len(hand.theta))
+                rows = examination.frames.get(sequence.key, len(hand.theta))
                 if len(hand.theta) != rows:
-                    broken.add(f"{path} has {len(hand.theta)} frames, the object poses {rows}: they must agree")
+                    broken.add(
+                        f"{path}: the last frame of the {side} hand is {len(hand.theta)}, that of the objects {rows}"
+                    )
     yield broken.check(
         "hands",
         "hand poses are broken, refused or of other lengths than the objects'",
@@ -144,12 +146,12 @@ def _hands(download: Download) -> Iterator[Check]:
     )
 
 
-def _meshes(download: Download) -> Check:
+def _meshes(examination: Examination) -> Check:
     found = Findings()
-    every, sampled = _objects(download.posed), _objects(download.sampled)
-    for object_id in download.each("meshes", sorted(every)):
+    every, sampled = _objects(examination.posed), _objects(examination.sampled)
+    for object_id in examination.each("meshes", sorted(every)):
         with found.catch(f"object {object_id}"):
-            path = find_model(download.root, object_id)
+            path = find_model(examination.root, object_id)
             if object_id in sampled:
                 read_mesh(path)
     return found.check(

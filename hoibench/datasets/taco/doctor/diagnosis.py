@@ -9,17 +9,17 @@ from hoibench.datasets.cache import cache_dir
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.doctor.annotations import check_annotations
 from hoibench.datasets.taco.doctor.cameras import check_cameras
-from hoibench.datasets.taco.doctor.download import Download, OnProgress
+from hoibench.datasets.taco.doctor.examination import Examination, OnProgress
 from hoibench.datasets.taco.doctor.listing import list_tree
 from hoibench.datasets.taco.doctor.needs import check_needs
 from hoibench.datasets.taco.doctor.presence import check_presence
-from hoibench.datasets.taco.doctor.report import STATUSES, Check, Report
+from hoibench.datasets.taco.doctor.report import STATUSES, Check, Diagnosis
 from hoibench.datasets.taco.doctor.surroundings import check_surroundings
 from hoibench.datasets.taco.doctor.videos import check_videos
 
 SAMPLE = 8
 
-_CHECKS: tuple[Callable[[Download], Iterator[Check]], ...] = (
+_CHECKS: tuple[Callable[[Examination], Iterator[Check]], ...] = (
     check_presence,
     check_needs,
     check_annotations,
@@ -39,7 +39,7 @@ def diagnose(
     deep: bool = False,
     sample: int = SAMPLE,
     on_progress: OnProgress = lambda what, done, total: None,
-) -> Report:
+) -> Diagnosis:
     """What is missing in a download of TACO and what disagrees; nothing is written to it, and no fault in it stops the others from being found.
 
     Names, heads of files and calibrations are looked at in all sequences; whole videos, hand poses, meshes and projection in a sample.
@@ -57,14 +57,14 @@ def diagnose(
         FileNotFoundError: the root is no folder.
     """
     listing = list_tree(root)
-    download = Download(listing, tuple(lines), mano, cache or cache_dir(), deep, sample, on_progress)
-    checks = [check for group in _CHECKS for check in _run(group, download)]
-    return Report(root, listing.inventory, tuple(sorted(checks, key=lambda check: STATUSES.index(check.status))))
+    examination = Examination(listing, tuple(lines), mano, cache or cache_dir(), deep, sample, on_progress)
+    checks = [check for group in _CHECKS for check in _run(group, examination)]
+    return Diagnosis(root, listing.inventory, tuple(sorted(checks, key=lambda check: STATUSES.index(check.status))))
 
 
-def _run(group: Callable[[Download], Iterator[Check]], download: Download) -> Iterator[Check]:
+def _run(group: Callable[[Examination], Iterator[Check]], examination: Examination) -> Iterator[Check]:
     try:
-        yield from group(download)
+        yield from group(examination)
     except Exception as error:
         # What nobody foresaw is a finding as well; the checks of the group that came before it stand.
         name = group.__name__.removeprefix("check_")

@@ -5,90 +5,90 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hoibench.datasets.taco.doctor.download import Download
+from hoibench.datasets.taco.doctor.examination import Examination
 from hoibench.datasets.taco.doctor.listing import Modality, modalities
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.layout import MODELS, how_to_get, modality_folders
 from hoibench.datasets.taco.rig import rig
 
 
-def check_presence(download: Download) -> Iterator[Check]:
+def check_presence(examination: Examination) -> Iterator[Check]:
     """The checks of this module, from names alone."""
-    yield _zips(download)
-    yield _modalities(download)
-    yield _sequences(download)
-    yield _names(download)
+    yield _zips(examination)
+    yield _modalities(examination)
+    yield _sequences(examination)
+    yield _names(examination)
 
 
-def _zips(download: Download) -> Check:
+def _zips(examination: Examination) -> Check:
     found = Findings()
     needed = False
-    for path in download.listing.zips:
-        if _is_packed(download, path):
+    for path in examination.listing.zips:
+        if _is_packed(examination, path):
             found.add(f"{path}: nothing of it is unpacked")
-            needed |= _is_needed(download, path)
+            needed |= _is_needed(examination, path)
     return found.check(
         "zips",
         "zips lie there un-unpacked",
         "all zips that lie there are unpacked",
-        f"unpack them in {download.root}, each so that its top folder stands there",
-        looked_at=len(download.listing.zips),
+        f"unpack them in {examination.root}, each so that its top folder stands there",
+        looked_at=len(examination.listing.zips),
         status="problem" if needed else "warning",
     )
 
 
-def _is_packed(download: Download, path: Path) -> bool:
+def _is_packed(examination: Examination, path: Path) -> bool:
     """Whether a zip is one of TACO's of which nothing is unpacked."""
     if path.stem in modalities():
-        return not download.listing.there[path.stem]
+        return not examination.listing.there[path.stem]
     if path.stem in MODELS:
-        return not any((download.root / folder).is_dir() for folder in MODELS)
-    cameras = download.listing.cameras
-    return path.stem in rig().cameras and not any(path.stem in cameras[kind] for kind in _kinds(download, path))
+        return not any((examination.root / folder).is_dir() for folder in MODELS)
+    cameras = examination.listing.cameras
+    return path.stem in rig().cameras and not any(path.stem in cameras[kind] for kind in _kinds(examination, path))
 
 
-def _is_needed(download: Download, path: Path) -> bool:
+def _is_needed(examination: Examination, path: Path) -> bool:
     """Whether clips cannot do without what is in one of TACO's zips."""
-    names = _kinds(download, path) if path.stem in rig().cameras else [path.stem]
-    return path.stem in MODELS or any(name in _needed(download) for name in names)
+    names = _kinds(examination, path) if path.stem in rig().cameras else [path.stem]
+    return path.stem in MODELS or any(name in _needed(examination) for name in names)
 
 
-def _kinds(download: Download, path: Path) -> list[str]:
+def _kinds(examination: Examination, path: Path) -> list[str]:
     """The folders of videos that a camera's zip may belong to: the one that it lies in, or all of them."""
-    cameras = download.listing.cameras
+    cameras = examination.listing.cameras
     return [path.parent.name] if path.parent.name in cameras else list(cameras)
 
 
-def _needed(download: Download) -> dict[str, Modality]:
+def _needed(examination: Examination) -> dict[str, Modality]:
     """The modalities that the wanted clips cannot do without."""
-    users = {"all", *download.kinds}
+    users = {"all", *examination.kinds}
     return {name: modality for name, modality in modalities().items() if modality.needed_by in users}
 
 
-def _modalities(download: Download) -> Check:
+def _modalities(examination: Examination) -> Check:
     found = Findings()
-    needed = _needed(download)
+    needed = _needed(examination)
     for name, modality in needed.items():
-        if not modality_folders(download.root, name):
-            found.add(f"{download.root / name} is missing ({modality.holds}): {how_to_get(download.root, name)}")
-        elif not download.listing.there[name]:
-            found.add(f"{download.root / name} holds no (action, tool, target)/YYYYMMDD_NNN: unpack its zip again")
-    if not any((download.root / folder).is_dir() for folder in MODELS):
+        if not modality_folders(examination.root, name):
+            found.add(f"{examination.root / name} is missing ({modality.holds}): {how_to_get(examination.root, name)}")
+        elif not examination.listing.there[name]:
+            found.add(f"{examination.root / name} holds no (action, tool, target)/YYYYMMDD_NNN: unpack its zip again")
+    if not any((examination.root / folder).is_dir() for folder in MODELS):
         found.add(
-            f"{download.root / MODELS[0]} is missing (meshes of the objects): {how_to_get(download.root, MODELS[0])}"
+            f"{examination.root / MODELS[0]} is missing (meshes of the objects): {how_to_get(examination.root, MODELS[0])}"
         )
     return found.check(
         "folders",
         "folders are missing that clips need",
         "all folders that clips need are there",
-        f"download and unpack them in {download.root}; videos come as one zip for each camera, and single cameras will do",
+        f"download and unpack them in {examination.root}; videos come as one zip for each camera, and single cameras will do",
         looked_at=len(needed) + 1,
     )
 
 
-def _sequences(download: Download) -> Check:
+def _sequences(examination: Examination) -> Check:
     found = Findings()
-    listing = download.listing
+    listing = examination.listing
     filmed = frozenset[str]().union(*(keys for cameras in listing.cameras.values() for keys in cameras.values()))
     has = {name: listing.there[name] for name, modality in modalities().items() if modality.needed_by == "all"}
     for name, keys in {**has, "any folder of videos": filmed}.items():
@@ -106,14 +106,14 @@ def _sequences(download: Download) -> Check:
     )
 
 
-def _names(download: Download) -> Check:
+def _names(examination: Examination) -> Check:
     found = Findings()
-    for path in download.listing.strays:
+    for path in examination.listing.strays:
         found.add(f"{path} is named like no folder of TACO's and is passed over")
-    for key in download.listing.twice:
+    for key in examination.listing.twice:
         found.add(f"sequence {key} lies under more than one triplet")
     for name in modalities():
-        tops = modality_folders(download.root, name)
+        tops = modality_folders(examination.root, name)
         if len(tops) > 1 and any(tops[0].glob("(*)")):
             found.add(f"{name} was unpacked twice, in {tops[0]} and in {tops[1]}: the first is read")
     return found.check(
@@ -121,6 +121,6 @@ def _names(download: Download) -> Check:
         "names are not TACO's",
         "all folders are named as TACO's are",
         "move each sequence to FOLDER/(action, tool, target)/YYYYMMDD_NNN once",
-        looked_at=len(download.listing.sequences),
+        looked_at=len(examination.listing.sequences),
         status="warning",
     )

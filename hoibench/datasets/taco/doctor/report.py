@@ -47,7 +47,7 @@ class Inventory:
 
 
 @dataclass(frozen=True)
-class Report:
+class Diagnosis:
     """All of the doctor's answers on the tree at ``root``, the most important first."""
 
     root: Path

@@ -1,20 +1,20 @@
-"""A report as plain lines."""
+"""A diagnosis as plain lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hoibench.datasets.taco.doctor.report import Check, Inventory, Report
+from hoibench.datasets.taco.doctor.report import Check, Diagnosis, Inventory
 
 _STATUS_WIDTH = 9
 
 
-def render(report: Report) -> str:
-    """The report: what is there, then each check with its examples and its fix, the most important first."""
-    lines = [f"TACO at {report.root}", "", *_inventory(report.inventory), ""]
-    for check in report.checks:
+def render(diagnosis: Diagnosis) -> str:
+    """The diagnosis: what is there, then each check with its examples and its fix, the most important first."""
+    lines = [f"TACO at {diagnosis.root}", "", *_inventory(diagnosis.inventory), ""]
+    for check in diagnosis.checks:
         lines += _check(check)
-    lines += ["", _verdict(report)]
+    lines += ["", _verdict(diagnosis)]
     return "\n".join(lines)
 
 
@@ -47,8 +47,8 @@ def _check(check: Check) -> Iterator[str]:
         yield f"{indent}fix: {check.fix}"
 
 
-def _verdict(report: Report) -> str:
-    counts = [len(report.of(status)) for status in ("problem", "warning")]
+def _verdict(diagnosis: Diagnosis) -> str:
+    counts = [len(diagnosis.of(status)) for status in ("problem", "warning")]
     words = [
         f"{n or 'no'} {word}{'' if n == 1 else 's'}" for n, word in zip(counts, ("problem", "warning"), strict=True)
     ]

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
-from hoibench.datasets.taco.doctor.download import Download
+from hoibench.datasets.taco.doctor.examination import Examination
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.layout import EGO_RGB, MARKER_REMOVED, POSES, RGB, Sequence
 from hoibench.datasets.taco.protocol import SOURCE_FPS
@@ -16,24 +16,24 @@ from hoibench.datasets.taco.recording import ASPECT_TOLERANCE
 from hoibench.video import Head, probe, read_head
 
 
-def check_videos(download: Download) -> Iterator[Check]:
+def check_videos(examination: Examination) -> Iterator[Check]:
     """The checks of this module: heads of all videos, whole files of the sampled sequences."""
-    yield from _heads(download)
-    yield _whole_files(download)
-    yield _ego(download)
+    yield from _heads(examination)
+    yield _whole_files(examination)
+    yield _ego(examination)
 
 
-def _heads(download: Download) -> Iterator[Check]:
+def _heads(examination: Examination) -> Iterator[Check]:
     broken, sizes, counts, rates = Findings(), Findings(), Findings(), Findings()
     heads = compared = 0
-    for sequence in download.each("heads of videos", download.listing.sequences.values()):
+    for sequence in examination.each("heads of videos", examination.listing.sequences.values()):
         calibrations = _calibrations(sequence)
         for serial, path in _videos(sequence):
             with broken.catch(path):
                 head = read_head(path)
                 heads += 1
                 _compare_size(sizes, path, head, calibrations.get(serial))
-                compared += _compare_count(counts, path, head.frames, download.frames.get(sequence.key))
+                compared += _compare_count(counts, path, head.frames, examination.frames.get(sequence.key))
                 if abs(head.fps - SOURCE_FPS) > 0.1:
                     rates.add(f"{path} has {head.fps:g} frames per second")
     yield broken.check(
@@ -95,11 +95,11 @@ def _compare_count(counts: Findings, path: Path, frames: int, rows: int | None) 
     return True
 
 
-def _whole_files(download: Download) -> Check:
+def _whole_files(examination: Examination) -> Check:
     found = Findings()
     read = 0
-    videos = [path for sequence in download.sampled for _, path in _videos(sequence)]
-    for path in download.each("whole videos", videos):
+    videos = [path for sequence in examination.sampled for _, path in _videos(sequence)]
+    for path in examination.each("whole videos", videos):
         try:
             promised = read_head(path).frames
         except (ValueError, OSError):
@@ -118,16 +118,16 @@ def _whole_files(download: Download) -> Check:
     )
 
 
-def _ego(download: Download) -> Check:
+def _ego(examination: Examination) -> Check:
     found = Findings()
     compared = 0
-    keys = sorted(download.listing.there[EGO_RGB])
-    for key in download.each("egocentric videos", keys):
-        path = download.listing.sequences[key].ego_video
+    keys = sorted(examination.listing.there[EGO_RGB])
+    for key in examination.each("egocentric videos", keys):
+        path = examination.listing.sequences[key].ego_video
         with found.catch(path):
-            compared += _compare_count(found, path, read_head(path).frames, download.frames.get(key))
+            compared += _compare_count(found, path, read_head(path).frames, examination.frames.get(key))
     if keys:
-        for key in sorted(_ego_errata() & download.listing.there[POSES] - set(keys)):
+        for key in sorted(_ego_errata() & examination.listing.there[POSES] - set(keys)):
             found.add(f"{key} has no egocentric video: none was released")
     return found.check(
         "ego",

@@ -9,14 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.doctor.listing import Listing
 from hoibench.datasets.taco.layout import POSES, Sequence
+from hoibench.datasets.taco.objects import pose_rows
 from hoibench.datasets.taco.protocol import Recipe, Video
-
-ROLES = ("tool", "target")
 
 OnProgress = Callable[[str, int, int], None]
 """Told what is being looked at, how many things of it are done, and how many there are."""
@@ -25,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Download:
+class Examination:
     """What every check is given.
 
     Attributes:
@@ -93,19 +90,3 @@ class Download:
         for done, item in enumerate(known):
             self.on_progress(what, done, len(known))
             yield item
-
-
-def pose_rows(path: Path) -> int:
-    """N of a pose file (N, 4, 4), from its head.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no whole npy file of that shape; names it.
-    """
-    try:
-        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a whole npy file ({error}): unpack {POSES}.zip again") from error
-    if len(shape) != 3 or shape[1:] != (4, 4) or shape[0] == 0:
-        raise ValueError(f"{path} has shape {shape}, expected (N, 4, 4): unpack {POSES}.zip again")
-    return int(shape[0])
