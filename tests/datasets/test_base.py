@@ -1,5 +1,10 @@
 """What a manifest says of itself."""
 
+import hashlib
+from dataclasses import replace
+
+import pytest
+
 from hoibench.datasets.base import ClipEntry, Manifest, clips_id
 
 
@@ -15,3 +20,32 @@ def test_a_clip_made_otherwise_is_another_clip():
     assert clips_id(whole) == clips_id(whole[::-1])
     cropped = (whole[0], ClipEntry("b", serials=("1", "2"), variant="frame0-raw"))
     assert len({clips_id(whole), clips_id(short), clips_id(cropped), clips_id(whole, "truth")}) == 4
+
+
+TWO = (
+    ClipEntry("20230927_017", ("bowl", "pour in some", "plate"), ("146", "135"), ("22139909", "22070938", "22139946")),
+    ClipEntry("20231102_070", serials=("22139909", "22139916", "22139910"), start=3, tags=("unseen",)),
+)
+HASHED = '[["20230927_017",["22139909","22070938","22139946"],0],["20231102_070",["22139909","22139916","22139910"],3{also}]]'
+BOTH = ',["valid_frames",24],["variant","frame0-raw"]'
+
+
+@pytest.mark.parametrize(
+    ("changes", "truth_id", "text", "golden"),
+    [
+        ({}, "", HASHED.format(also=""), "49decd50934f"),
+        ({}, "taco-clips@1:taco", f'["taco-clips@1:taco",{HASHED.format(also="")}]', "2f2ce6cd1081"),
+        ({"variant": "frame0-raw"}, "", HASHED.format(also=',["variant","frame0-raw"]'), "f623e3de9076"),
+        ({"valid_frames": 24}, "", HASHED.format(also=',["valid_frames",24]'), "bd3973e7446e"),
+        (
+            {"valid_frames": 24, "variant": "frame0-raw"},
+            "taco-clips@1:taco",
+            f'["taco-clips@1:taco",{HASHED.format(also=BOTH)}]',
+            "ccef55d101d9",
+        ),
+    ],
+)
+def test_the_id_of_clips_is_what_it_was_when_it_was_released(changes, truth_id, text, golden):
+    """Rows of boards are compared by it: it stays the same for ever, the hash of a text that can be written down."""
+    assert clips_id((TWO[0], replace(TWO[1], **changes)), truth_id) == golden
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == golden

@@ -63,6 +63,25 @@ def test_lines_out_of_order_or_twice_are_refused():
             parse_lines(text.encode(), "file")
 
 
+@pytest.mark.parametrize(
+    ("split", "part", "clips", "split_id"),
+    [
+        ("taco-syncmv4d@1", "test_unseen", 84, "d71d0ff7626f"),
+        ("taco-syncmv4d-marker-removed@1", "test_unseen", 78, "65b763988adb"),
+        ("taco-syncmv4d-frame0@1", "test_unseen", 84, "48eb1ce00191"),
+        ("taco-disentangled@1", "test_unseen", 245, "a05fcd25397a"),
+        ("taco-disentangled-marker-removed@1", "test_unseen", 230, "93246f42cf9a"),
+        ("taco-official@1", "test_1", 225, "ece5b282ad03"),
+        ("taco-official-marker-removed@1", "test_1", 215, "bec35b8a73fc"),
+    ],
+)
+def test_a_released_part_of_taco_is_what_it_was(split, part, clips, split_id):
+    """Scores are published with these ids: another list of clips is another version of the split."""
+    manifest = Splits(split).manifest(part)
+    assert manifest.split_id == split_id
+    assert len(manifest.entries) == clips
+
+
 def test_a_changed_file_is_refused(tmp_path):
     shutil.copytree(SHIPPED / "synthetic@1", tmp_path / "synthetic@1")
     part = tmp_path / "synthetic@1" / "demo.jsonl"
