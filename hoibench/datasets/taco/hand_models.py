@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from hoibench.clip import Array
 from hoibench.datasets.taco import proxy_hand
+from hoibench.datasets.taco.fingerprint import values_digest
 from hoibench.datasets.taco.hands import SIDES, HandPose
 from hoibench.datasets.taco.mano import Mano
-from hoibench.datasets.taco.mano_file import find_mano, read_mano
+from hoibench.datasets.taco.mano_file import ManoFile, find_mano, read_mano
 
 MANO = "mano"
 """What the hand model of a tree without hand_model.txt is called."""
@@ -25,6 +28,11 @@ class HandModel(Protocol):
         """``mano`` or ``hoibench-proxy``."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """The name, and a digest of the model's numbers where users bring them."""
+        ...
+
     def surface(self, hand: HandPose) -> tuple[Array, Array]:
         """Vertices (N, 778, 3) metres, world, NaN where the pose is; and faces (1538, 3), counter-clockwise from outside."""
         ...
@@ -35,6 +43,11 @@ class ProxyHand:
     """The benchmark's own hand, which stands in where MANO's files are not at hand."""
 
     name: str = proxy_hand.HAND_MODEL
+
+    @property
+    def identity(self) -> str:
+        """The name: its numbers are the benchmark's own."""
+        return self.name
 
     def surface(self, hand: HandPose) -> tuple[Array, Array]:
         """Vertices (N, 778, 3) metres, world, and faces (1538, 3)."""
@@ -48,6 +61,12 @@ class ManoHand:
     left: Mano
     right: Mano
     name: str = MANO
+
+    @property
+    def identity(self) -> str:
+        """``mano-`` and 12 hex digits of both hands' numbers, so that clips of another model file are never taken for these."""
+        arrays = [getattr(layer.file, field.name) for layer in (self.left, self.right) for field in fields(ManoFile)]
+        return f"{self.name}-{values_digest(*(array for array in arrays if isinstance(array, np.ndarray)))[:12]}"
 
     def surface(self, hand: HandPose) -> tuple[Array, Array]:
         """Vertices (N, 778, 3) metres, world, and faces (1538, 3)."""

@@ -21,7 +21,7 @@ class Origin:
 
     Attributes:
         truth: ``taco``, ``proxy-hand`` or ``synthetic``.
-        hand_model: ``mano`` or ``hoibench-proxy``.
+        hand_model: ``HandModel.identity``.
         native_size: (H, W) of the download's videos.
     """
 

@@ -13,6 +13,7 @@ from hoibench.clip import Array
 from hoibench.datasets.taco.crop import Extent, crop_box, crop_camera
 from hoibench.datasets.taco.footage import one_size, video_facts
 from hoibench.datasets.taco.hand_models import truth_label
+from hoibench.datasets.taco.in_sight import check_in_sight
 from hoibench.datasets.taco.kept import check_video, check_views
 from hoibench.datasets.taco.origin import Origin, claim
 from hoibench.datasets.taco.prepared_facts import SequenceFacts, VideoFacts, ViewFacts, sequence_facts, view_facts
@@ -82,7 +83,7 @@ class Preparation:
     def _claim(self, videos: Mapping[str, VideoFacts]) -> None:
         model = self.recording.hand_model
         truth = truth_label(self.recording.tree.hand_model, model)
-        claim(self.out, Origin(truth, model.name, one_size(self._key, videos)))
+        claim(self.out, Origin(truth, model.identity, one_size(self._key, videos)))
 
     @cached_property
     def _shot(self) -> Shot:
@@ -92,7 +93,11 @@ class Preparation:
     def _annotations(self) -> SequenceFacts:
         """What the tracks' folder says where it is made from the recording as it is now."""
         span = window(self.recording.frames, SOURCE_FPS)
+        model = self.recording.hand_model
         return SequenceFacts(
+            self._key,
+            truth_label(self.recording.tree.hand_model, model),
+            model.identity,
             self.recording.sequence.triplet,
             self.recording.instances,
             self.recording.frames,
@@ -127,6 +132,8 @@ class Preparation:
         seal(folder, asdict(self._annotations), lambda temporary: write_npz(temporary / TRACKS, arrays))
 
     def _make_views(self, videos: Mapping[str, VideoFacts]) -> None:
+        cameras = (calibration.camera(calibration.size) for calibration in self.recording.calibrations.values())
+        check_in_sight(self._key, self._shot.surfaces, cameras)
         views = [self._crop(serial, video) for serial, video in videos.items()]
         tracks = read_npz(tracks_folder(self.out, self._key) / TRACKS)
         points = self._shot.once(tracks["world"]), self._shot.once(tracks["recorded"])
@@ -144,6 +151,8 @@ class Preparation:
         box = crop_box(extents, rule, video.size, f"{serial} of sequence {self._key}")
         files = [recording.sequence.calibration, recording.sequence.video(serial, self._modality)]
         return ViewFacts(
+            serial,
+            self.recipe.name,
             crop_camera(camera, box),
             box,
             recording.calibrations[serial],

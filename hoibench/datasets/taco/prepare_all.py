@@ -49,7 +49,7 @@ def prepare_all(
     """
     with writing():
         out.mkdir(parents=True, exist_ok=True)
-    check_made_with(out, truth_label(tree.hand_model, model), model.name)
+    check_made_with(out, truth_label(tree.hand_model, model), model.identity)
     outcomes = []
     pool = Workers(workers, _prepare, _start_worker, (tree.root, out, model))
     with closing(pool.answers(lines)) as answers:

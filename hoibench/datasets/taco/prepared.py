@@ -10,7 +10,14 @@ import numpy as np
 from hoibench.clip import Array, Clip, Tracks, View
 from hoibench.datasets.taco.assembly import Pictures, assemble, left_to_right, view_of
 from hoibench.datasets.taco.origin import Origin, is_origin, read_origin
-from hoibench.datasets.taco.prepared_facts import has_tracks, has_view, read_facts, sequence_facts, view_facts
+from hoibench.datasets.taco.prepared_facts import (
+    SequenceFacts,
+    has_tracks,
+    has_view,
+    read_facts,
+    sequence_facts,
+    view_facts,
+)
 from hoibench.datasets.taco.prepared_folder import TRACKS, VIDEO, VIEW, tracks_folder, view_folder
 from hoibench.datasets.taco.protocol import FPS, FRAMES, POINTS, SIZE, Recipe
 from hoibench.datasets.taco.sealed import is_sealed, read_sealed
@@ -48,9 +55,10 @@ def read_prepared(
         ValueError: the folder's record is of another version, or damaged.
     """
     facts = sequence_facts(read_sealed(tracks_folder(out, key)))
+    _check_place(tracks_folder(out, key), (facts.key, facts.truth, facts.hand_model), _here(out, key))
     folders = [view_folder(out, key, recipe, serial) for serial in left_to_right(serials)]
     source_folders = [] if source is None else [view_folder(out, key, recipe, source)]
-    views, source_views = ([_read_view(folder) for folder in some] for some in (folders, source_folders))
+    views, source_views = ([_read_view(folder, facts) for folder in some] for some in (folders, source_folders))
     return assemble(
         key,
         facts.triplet,
@@ -65,14 +73,30 @@ def read_prepared(
         ),
         fps=FPS,
         size=SIZE,
-        truth=read_origin(out).truth,
+        truth=facts.truth,
         tags=tags,
         valid_frames=None if facts.valid_frames == FRAMES else facts.valid_frames,
     )
 
 
-def _read_view(folder: Path) -> View:
+def _here(out: Path, key: str) -> tuple[str, str, str]:
+    origin = read_origin(out)
+    return key, origin.truth, origin.hand_model
+
+
+def _check_place(folder: Path, found: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    """Raise ValueError where a folder was brought here from another place."""
+    if found != wanted:
+        raise ValueError(
+            f"{folder} is of {', '.join(found)}, but lies where {', '.join(wanted)} belongs: delete it, and run hoibench data prepare"
+        )
+
+
+def _read_view(folder: Path, sequence: SequenceFacts) -> View:
     facts = view_facts(read_sealed(folder))
+    found = (facts.serial, facts.recipe, f"annotations {facts.annotations[:12]}")
+    wanted = (folder.name, folder.parent.name, f"annotations {sequence.annotations[:12]}")
+    _check_place(folder, found, wanted)
     return view_of(folder.name, facts.camera, decode(folder / VIDEO, [0])[0])
 
 

@@ -24,6 +24,8 @@ class SequenceFacts:
     """What a prepared folder says of a sequence.
 
     Attributes:
+        key: YYYYMMDD_NNN.
+        truth, hand_model: as ``Origin`` has them.
         triplet: (tool, action, target).
         instances: ids of the (tool, target) objects.
         frames: N of the recording.
@@ -33,6 +35,9 @@ class SequenceFacts:
         stamps: of the annotations' files.
     """
 
+    key: str
+    truth: str
+    hand_model: str
     triplet: tuple[str, str, str]
     instances: tuple[str, str]
     frames: int
@@ -62,6 +67,8 @@ class ViewFacts:
     """What a prepared folder says of one view.
 
     Attributes:
+        serial: of the camera.
+        recipe: name of the recipe that it is made by.
         camera: at the protocol's size.
         box: of the native image that it shows.
         calibration: the camera as recorded.
@@ -70,6 +77,8 @@ class ViewFacts:
         stamps: of the calibration's and the video's file.
     """
 
+    serial: str
+    recipe: str
     camera: Camera
     box: Box
     calibration: Calibration
@@ -80,6 +89,8 @@ class ViewFacts:
     def to_json(self) -> dict[str, Any]:
         """As the view's folder keeps it."""
         return {
+            "serial": self.serial,
+            "recipe": self.recipe,
             "camera": _camera_to_json(self.camera),
             "box": list(self.box),
             "calibration": _camera_to_json(self.calibration),
@@ -93,7 +104,8 @@ def sequence_facts(table: Mapping[str, Any]) -> SequenceFacts:
     """What the facts of a sequence's tracks say."""
     triplet, instances, indices = (tuple(table[name]) for name in ("triplet", "instances", "indices"))
     counts = table["frames"], table["valid_frames"]
-    return SequenceFacts(triplet, instances, *counts, indices, dict(table["sources"]), _stamps(table))
+    names = table["key"], table["truth"], table["hand_model"]
+    return SequenceFacts(*names, triplet, instances, *counts, indices, dict(table["sources"]), _stamps(table))
 
 
 def view_facts(table: Mapping[str, Any]) -> ViewFacts:
@@ -101,6 +113,8 @@ def view_facts(table: Mapping[str, Any]) -> ViewFacts:
     video = table["video"]
     top, left, height, width = table["box"]
     return ViewFacts(
+        table["serial"],
+        table["recipe"],
         Camera(*_camera_from_json(table["camera"])),
         (top, left, height, width),
         Calibration(*_camera_from_json(table["calibration"])),

@@ -76,7 +76,7 @@ NO_MANO = "HOIBENCH_MANO is not set, so a proxy takes the place of MANO's hands:
 def prepared_folder(tree: Tree, model: HandModel) -> Path:
     """Where in the cache the clips of a download go: each tree and hand model has its own folder."""
     name, _, version = SCHEMA.rpartition("/")[2].partition("@")
-    return cache_dir() / f"{name}@{version}-{sha256_json([str(tree.root.resolve()), model.name])[:12]}"
+    return cache_dir() / f"{name}@{version}-{sha256_json([str(tree.root.resolve()), model.identity])[:12]}"
 
 
 @dataclass(frozen=True)
