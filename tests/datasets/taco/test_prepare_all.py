@@ -1,5 +1,6 @@
 """A whole split is prepared whatever its sequences, its workers and the machine do."""
 
+import multiprocessing
 import os
 import random
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import taco_faults
 from dying_hand import DyingHand
-from taco_tree import HIT, MEASURE, POUR, SHORT, TRIO
+from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT, TRIO
 
 from hoibench.datasets.manifests import ClipEntry, Line
 from hoibench.datasets.taco.hand_models import ProxyHand
@@ -20,6 +21,7 @@ from hoibench.datasets.taco.prepared import is_prepared
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.sealed import Unwritable
 
+SOURCE = FOUR[3]
 RAW = {"crop": "clip", "video": "raw"}
 
 
@@ -54,6 +56,43 @@ def test_a_worker_that_dies_is_a_broken_sequence(taco, tmp_path):
     report = prepare_all(taco.tree, [line(HIT.key), line(SHORT.key)], tmp_path, model=DyingHand(frames=49))
     assert report.made == (SHORT.key,)
     assert report.broken == {HIT.key: "its process ended with code 9: killed from outside, or out of memory"}
+
+
+def test_another_hand_model_is_refused_even_where_all_is_kept(taco, tmp_path):
+    prepare_all(taco.tree, [line(SHORT.key)], tmp_path, model=ProxyHand())
+    with pytest.raises(ValueError, match="prepared otherwise .*hand_model hoibench-proxy, now mano"):
+        prepare_all(taco.tree, [line(SHORT.key)], tmp_path, model=ProxyHand(name="mano"))
+
+
+def test_a_source_view_that_cannot_be_made_is_told_and_breaks_nothing(taco_copy, tmp_path):
+    path = taco_faults.shorten_video(taco_copy, SHORT.key, SOURCE)
+    lines = [line(SHORT.key, source=SOURCE)]
+    for status in ("made", "kept"):
+        report = prepare_all(taco_copy.tree, lines, tmp_path, model=ProxyHand())
+        assert (getattr(report, status), report.broken) == ((SHORT.key,), {})
+        assert path.name in report.without_source[SHORT.key]
+
+
+def test_what_was_known_before_the_disk_was_full_is_told(taco, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / SHORT.key).write_text("")
+    seen = []
+    lines = [line("20230927_999"), line(SHORT.key)]
+    with pytest.raises(Unwritable, match=SHORT.key):
+        prepare_all(taco.tree, lines, out, model=ProxyHand(), on_progress=seen.append)
+    assert [(outcome.key, outcome.status) for outcome in seen] == [("20230927_999", "broken")]
+
+
+def test_who_stops_it_has_been_told_what_is_known_and_leaves_no_process(taco, tmp_path):
+    def stop(outcome):
+        assert outcome.key == SHORT.key
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_all(taco.tree, [line(SHORT.key), line(HIT.key)], tmp_path, model=ProxyHand(), on_progress=stop)
+    assert is_prepared(tmp_path, SHORT.key, Recipe("clip", "raw"), TRIO[:1])
+    assert not multiprocessing.active_children()
 
 
 def test_a_place_that_cannot_be_written_stops_it(taco, tmp_path):
