@@ -1,12 +1,13 @@
 """Preparation makes what is missing, finds what is damaged, and says what is wrong with a recording."""
 
 import errno
-import json
 import shutil
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import taco_faults
+from taco_pictures import write_video
 from taco_tree import FOUR, SHORT, TRIO
 
 from hoibench.clip import PARTS
@@ -14,10 +15,11 @@ from hoibench.datasets.manifests import ClipEntry, Line
 from hoibench.datasets.taco import sealed
 from hoibench.datasets.taco.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import RGB
-from hoibench.datasets.taco.origin import Origin, claim, read_origin
+from hoibench.datasets.taco.origin import read_origin
 from hoibench.datasets.taco.preparation import prepare_sequence
 from hoibench.datasets.taco.prepare_line import Prepared, prepare_line
 from hoibench.datasets.taco.prepared import is_prepared, read_prepared
+from hoibench.datasets.taco.prepared_facts import read_facts
 from hoibench.datasets.taco.prepared_folder import tracks_folder, view_folder
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
@@ -26,7 +28,7 @@ from hoibench.video import decode
 
 KEY = SHORT.key
 RECIPE = Recipe("clip", "raw")
-ONE, TWO = TRIO[0], TRIO[1]
+ONE, TWO, THREE = TRIO
 SOURCE = FOUR[3]
 
 
@@ -107,7 +109,7 @@ def test_damaged_tracks_are_named_and_made_again(taco, whole, out):
 
 
 def test_a_view_that_was_not_prepared_is_named(out):
-    with pytest.raises(FileNotFoundError, match=rf"clip-raw/{TRIO[2]} is missing: run hoibench data prepare"):
+    with pytest.raises(FileNotFoundError, match=rf"clip-raw/{THREE} is missing: run hoibench data prepare"):
         read_prepared(out, KEY, RECIPE, TRIO)
     with pytest.raises(FileNotFoundError, match=r"20230927_999/tracks is missing"):
         read_prepared(out, "20230927_999", RECIPE, TRIO)
@@ -121,35 +123,50 @@ def test_a_half_made_folder_is_no_folder(taco, out):
     assert prepare(taco, out) == (ONE,)
 
 
-def test_clips_of_another_hand_model_or_resolution_do_not_mix(out):
-    there = read_origin(out)
-    assert (there.truth, there.hand_model) == ("synthetic", "hoibench-proxy")
-    claim(out, there)
-    with pytest.raises(
-        ValueError, match="truth synthetic, now taco; hand_model hoibench-proxy, now mano|prepared otherwise"
-    ):
-        claim(out, Origin("taco", "mano", there.native_size))
-    with pytest.raises(ValueError, match=r"native_size \(94, 128\), now \(3000, 4096\)"):
-        claim(out, Origin(there.truth, there.hand_model, (3000, 4096)))
+@dataclass(frozen=True)
+class OtherHand(ProxyHand):
+    """A hand model that goes by another name."""
+
+    name: str = "mano"
 
 
-@pytest.mark.parametrize("table", [{}, {"schema": "hoibench/taco-clips@0"}, {"schema": "hoibench/taco-clips@1"}])
-def test_a_record_of_another_version_is_refused(out, table):
-    (out / "prepared.json").write_text(json.dumps(table))
-    with pytest.raises(ValueError, match=r"prepared\.json"):
-        read_prepared(out, KEY, RECIPE, (ONE,))
+def test_another_hand_model_is_refused_even_where_nothing_is_to_be_made(taco, out):
+    with pytest.raises(ValueError, match="prepared otherwise .*hand_model hoibench-proxy, now mano"):
+        prepare_sequence(Recording(taco.tree, taco.tree.sequence(KEY), OtherHand()), out, (ONE, TWO), RECIPE)
+    assert read_origin(out).hand_model == "hoibench-proxy"
 
 
-def test_a_folder_that_nobody_prepared_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no folder that hoibench data prepare wrote"):
-        read_origin(tmp_path)
+def refilm(tree, serial, fps=30.0, times=1):
+    """Write a camera's video anew, at another rate or that many times larger."""
+    path = tree.sequence(KEY).video(serial)
+    write_video(path, decode(path).repeat(times, axis=1).repeat(times, axis=2), fps)
+    return path
 
 
-def test_other_annotations_than_the_prepared_ones_are_refused(taco_copy, out):
-    path = taco_faults.nan_pose_rows(taco_copy, KEY, "target", (60,))
-    assert path.is_file()
-    with pytest.raises(ValueError, match=rf"{KEY}/tracks was made from other annotations .* delete"):
-        prepare(taco_copy, out, (ONE, TRIO[2]))
+@pytest.mark.parametrize("fps", [25, 29.6, 31, 60])
+def test_a_video_of_another_rate_is_refused(taco_copy, tmp_path, fps):
+    path = refilm(taco_copy, TWO, fps)
+    with pytest.raises(ValueError, match=rf"{path.name} has {fps:g}\d* frames a second, TACO's videos have 30: unpack"):
+        prepare(taco_copy, tmp_path, (ONE, TWO))
+    assert not (tmp_path / KEY).exists()
+
+
+def test_the_rate_of_american_television_is_taken_for_30(taco_copy, whole, tmp_path):
+    refilm(taco_copy, ONE, 30000 / 1001)
+    prepare(taco_copy, tmp_path)
+    assert read_facts(tmp_path, KEY).indices == read_facts(whole, KEY).indices
+
+
+def test_videos_of_two_sizes_make_no_clip(taco_copy, out, tmp_path):
+    refilm(taco_copy, THREE, times=2)
+    with pytest.raises(ValueError, match=rf"differ in size \({ONE} 128x94, {THREE} 256x188\)"):
+        prepare(taco_copy, tmp_path / "new", (ONE, THREE))
+    assert not (tmp_path / "new").exists()
+    # Nor beside views that are there, nor alone in their folder.
+    with pytest.raises(ValueError, match="differ in size"):
+        prepare(taco_copy, out, (THREE, ONE))
+    with pytest.raises(ValueError, match=r"native_size \(94, 128\), now \(188, 256\)"):
+        prepare(taco_copy, out, (THREE,))
 
 
 def test_rows_that_were_not_recorded_are_held_and_hidden(taco_copy, whole, tmp_path):
