@@ -96,8 +96,8 @@ def test_a_box_does_not_depend_on_the_world_frame(seed, rule):
     example here does, could come out as the neighbouring pixel, and as the neighbouring even number then.
     """
     rng = np.random.default_rng(seed)
-    camera = pinhole((3000, 4096), R=rotation(rng), t=rng.uniform(-1, 1, size=3) + [0, 0, 2.0])
-    frames = [cloud(rng) + shift for shift in rng.uniform(-0.2, 0.2, size=(3, 3))]
+    camera = pinhole((3000, 4096), R=rotation(rng), t=rng.uniform(-2, 2, size=3))
+    frames = [(cloud(rng) + step - camera.t) @ camera.R for step in rng.uniform(-0.2, 0.2, size=(3, 3))]
     turn, shift = rotation(rng), rng.uniform(-5, 5, size=3)
     moved = pinhole((3000, 4096), R=camera.R @ turn.T, t=camera.t - camera.R @ turn.T @ shift)
     here = [Extent.of(points, camera) for points in frames]

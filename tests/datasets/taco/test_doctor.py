@@ -51,6 +51,14 @@ def test_a_folder_that_is_none_is_an_error(tmp_path):
         diagnose(tmp_path / "nowhere")
 
 
+def test_folders_of_sequences_without_a_video_are_told(taco_copy, tmp_path):
+    for path in (taco_copy.root / RGB).rglob("*.mp4"):
+        path.unlink()
+    check = doctor(taco_copy.root, tmp_path)["folders"]
+    assert check.status == "problem"
+    assert check.examples == (f"{taco_copy.root / RGB} holds no SERIAL.mp4 of any camera: unpack its zips again",)
+
+
 def test_an_empty_folder_lacks_everything(tmp_path):
     report = diagnose(tmp_path, lines(POUR), cache=tmp_path)
     (folders, split) = report.of("problem")

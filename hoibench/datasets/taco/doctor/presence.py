@@ -67,12 +67,14 @@ def _needed(examination: Examination) -> dict[str, Modality]:
 
 def _modalities(examination: Examination) -> Check:
     found = Findings()
-    needed = _needed(examination)
+    needed, cameras = _needed(examination), examination.listing.cameras
     for name, modality in needed.items():
         if not modality_folders(examination.root, name):
             found.add(f"{examination.root / name} is missing ({modality.holds}): {how_to_get(examination.root, name)}")
         elif not examination.listing.there[name]:
             found.add(f"{examination.root / name} holds no (action, tool, target)/YYYYMMDD_NNN: unpack its zip again")
+        elif name in cameras and not cameras[name]:
+            found.add(f"{examination.root / name} holds no SERIAL.mp4 of any camera: unpack its zips again")
     if not any((examination.root / folder).is_dir() for folder in MODELS):
         found.add(
             f"{examination.root / MODELS[0]} is missing (meshes of the objects): {how_to_get(examination.root, MODELS[0])}"
