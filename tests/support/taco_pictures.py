@@ -20,7 +20,8 @@ def paint(part, frame, removed=False):
     """The picture (H, W, 3) uint8 of part ids (H, W)."""
     grey = _DARKEST + _STEP * (frame % PERIOD)
     background = np.array([grey, grey, min(255, grey + _REMOVED_BLUE * removed)])
-    return np.concatenate([COLOURS, background[None]]).astype(np.uint8)[np.minimum(part, len(COLOURS))]
+    colours = np.concatenate([COLOURS, background[None]]).astype(np.uint8)
+    return colours.take(np.minimum(part, len(COLOURS)), axis=0)
 
 
 def part_of(pixels):

@@ -5,6 +5,7 @@ marker-removed videos; one is too short for a clip; one egocentric video is a fr
 the zip; one sequence's hands are pickled as clones, the others as views of one storage; distortion coefficients are nonsense.
 """
 
+import itertools
 import json
 import os
 import pickle
@@ -164,21 +165,28 @@ def _film(tree: TacoTree, shoot: Shoot, scene: Scene) -> None:
 def _part_ids(scene: Scene, cameras: dict[str, Camera]) -> dict[str, np.ndarray]:
     """Serial -> (N, H, W) uint8 part at each pixel's centre."""
     surfaces = [body.surface for body in dress(scene, 0)[:4]]
-    vertices = np.concatenate([surface.vertices for surface in surfaces], axis=1)
+    corners = np.concatenate([_box(surface.vertices) for surface in surfaces], axis=1)
     rays = {serial: pixel_rays(camera) for serial, camera in cameras.items()}
     ids = {serial: np.full((scene.frames, *camera.size), BACKGROUND, np.uint8) for serial, camera in cameras.items()}
     for frame in range(scene.frames):
         mesh = frame_mesh(surfaces, frame)
         for serial, (origin, directions) in rays.items():
-            window = _outline(vertices[frame], cameras[serial])
+            window = _outline(corners[frame], cameras[serial])
             hits = mesh.caster.cast(origin, directions.reshape(*cameras[serial].size, 3)[window].reshape(-1, 3))
             ids[serial][frame][window].flat[hits.hit] = mesh.part[hits.face[hits.hit]]
     return ids
 
 
-def _outline(vertices, camera: Camera) -> tuple[slice, slice]:
-    """The rows and columns in which anything can be seen of vertices (P, 3), all in front of the camera."""
-    pixels = project(to_camera(vertices, camera.R, camera.t), camera.K)
+def _box(vertices) -> np.ndarray:
+    """The corners (N, 8, 3) of the box around vertices (N, P, 3) in each frame."""
+    low, high = vertices.min(axis=1), vertices.max(axis=1)
+    at_high = np.array(list(itertools.product((False, True), repeat=3)))
+    return np.where(at_high, high[:, None], low[:, None])
+
+
+def _outline(corners, camera: Camera) -> tuple[slice, slice]:
+    """The rows and columns in which anything can be seen of what lies between corners (P, 3), all in front of the camera."""
+    pixels = project(to_camera(corners, camera.R, camera.t), camera.K)
     low, high = np.floor(pixels.min(axis=0)).astype(int), np.ceil(pixels.max(axis=0)).astype(int)
     return slice(max(low[1], 0), max(high[1] + 1, 0)), slice(max(low[0], 0), max(high[0] + 1, 0))
 

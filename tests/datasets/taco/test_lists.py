@@ -14,8 +14,8 @@ from hoibench.datasets.taco.lists import (
     read_sequences,
 )
 
-WORD = st.from_regex(r"\A[a-z]+([ -][a-z]+)?\Z")
-KEY = st.from_regex(r"\A[0-9]{8}_[0-9]{3}\Z")
+WORD = st.sampled_from(["stir", "pour in some", "stir-fry", "glue gun", "a", "pan", "scrape off"])
+KEY = st.builds("{:08d}_{:03d}".format, st.integers(0, 10**8 - 1), st.integers(0, 999))
 
 SEQUENCES = "(stir, spoon, bowl) 20231002_001\n(pour in some, bowl, plate) 20231002_002\n"
 
