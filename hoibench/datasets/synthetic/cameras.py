@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hoibench.clip import Array, Camera
-from hoibench.datasets.taco.rig import rig
+from hoibench.datasets.taco.rig import RIG_COLUMNS, rig
 
 SIZE = (128, 192)
 """(H, W) of a synthetic image."""
@@ -15,8 +15,6 @@ TRIO = ("22139909", "22139916", "22139946")
 
 SOURCE = "22139910"
 """The camera outside the trio that video-to-video methods may see."""
-
-_COLUMNS = 4096  # that the rig's focal lengths are for
 
 
 def build_camera(serial: str, size: tuple[int, int] = SIZE) -> Camera:
@@ -28,7 +26,7 @@ def build_camera(serial: str, size: tuple[int, int] = SIZE) -> Camera:
     rig().cluster(serial)
     mount = rig().cameras[serial]
     height, width = size
-    focal = mount.focal * width / _COLUMNS
+    focal = mount.focal * width / RIG_COLUMNS
     K = np.array([[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]])
     outward = _outward(mount.azimuth, mount.elevation)
     R = _looking(-outward)

@@ -12,12 +12,17 @@ from typing import Any
 import numpy as np
 
 from hoibench.clip import Array, Camera
+from hoibench.datasets.taco.rig import RIG_COLUMNS, rig
 from hoibench.geometry import is_rigid, resize_intrinsics
 
 _NEAR_MIDDLE = (0.3, 0.7)
 """Where a principal point lies, as a share of the image's side; those of TACO's 12 cameras lie between 0.37 and 0.64."""
 _RESOLUTIONS = ((4096, 3000), (2048, 1500), (1024, 750), (512, 376))
 """(width, height) that copies of TACO are known in."""
+_FOCAL_RATIO = 1.05
+"""Between fx and fy: pixels are square, and copies resize to whole pixels."""
+_FOCAL_CHANGE = 1.6
+"""Between a camera's focal length on different dates: wide enough for any refocusing, too narrow for another resolution."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +61,23 @@ def read_calibration(path: Path) -> dict[str, Calibration]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download Allocentric_Camera_Parameters.zip")
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON ({error}): unpack it again") from error
+        table = json.loads(path.read_bytes(), object_pairs_hook=_no_repeats)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON ({error}): unpack Allocentric_Camera_Parameters.zip again") from error
     if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
         raise ValueError(f"{path} is not a JSON object of cameras by serial")
-    return {serial: _read_camera(f"{path}: camera {serial}", entry) for serial, entry in sorted(table.items())}
+    cameras = {serial: _read_camera(f"{path}: camera {serial}", entry) for serial, entry in sorted(table.items())}
+    for serial, camera in cameras.items():
+        _check_focal(f"{path}: camera {serial}", serial, camera)
+    return cameras
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it has {next(name for name in names if names.count(name) > 1)!r} twice")
+    return table
 
 
 def _read_camera(where: str, entry: Mapping[str, Any]) -> Calibration:
@@ -95,6 +111,18 @@ def _check_resolution(where: str, K: Array, width: int, height: int) -> None:
         f"{where}: K is of another resolution: its principal point ({centre[0]:.1f}, {centre[1]:.1f}) is far from the middle of imgSize "
         f"{width}x{height}, it would fit {sizes}: unpack Allocentric_Camera_Parameters.zip of the same copy as the videos"
     )
+
+
+def _check_focal(where: str, serial: str, camera: Calibration) -> None:
+    """Raise ValueError unless the focal lengths are about equal and, of a camera of the rig, about those that its lens has."""
+    fx, fy = camera.K[0, 0], camera.K[1, 1]
+    mount = rig().cameras.get(serial)
+    usual = fx if mount is None else mount.focal * camera.size[1] / RIG_COLUMNS
+    if not (1.0 / _FOCAL_RATIO <= fx / fy <= _FOCAL_RATIO and 1.0 / _FOCAL_CHANGE <= fx / usual <= _FOCAL_CHANGE):
+        raise ValueError(
+            f"{where}: K has focal lengths {fx:.1f} and {fy:.1f} px at imgSize {camera.size[1]}x{camera.size[0]}, its lens has about {usual:.1f}: "
+            "K is another camera's or of another resolution; unpack Allocentric_Camera_Parameters.zip again"
+        )
 
 
 def _array(where: str, name: str, value: Any, shape: tuple[int, ...]) -> Array:

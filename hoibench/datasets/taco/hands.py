@@ -25,6 +25,12 @@ _LAST_FRAME = 100_000
 _AGAIN = "unpack Hand_Poses.zip again"
 
 
+_LARGEST_TURN = 4.0 * np.pi
+"""Radians that a joint may turn: a rotation vector that is longer is in other units."""
+_LARGEST_BETA = 20.0
+"""Standard deviations that a shape may be off the mean."""
+
+
 @dataclass(frozen=True, eq=False)
 class HandPose:
     """One hand over N frames, in MANO's parametrisation (flat hand mean, no PCA); rows that were not recorded are NaN.
@@ -61,6 +67,12 @@ def read_hand(folder: Path, side: Side) -> HandPose:
     else:
         raise FileNotFoundError(f"{path} is missing: download Hand_Poses.zip")
     theta, trans = _in_order(rows)
+    turns = np.linalg.norm(theta.reshape(len(theta), 16, 3), axis=2)
+    if (turns > _LARGEST_TURN).any():  # false for NaN
+        frame = int(np.argwhere(turns > _LARGEST_TURN)[0, 0])
+        raise ValueError(
+            f"{path}: frame {frame + 1} turns a joint by {np.nanmax(turns[frame]):.3g}: hand_pose is not in radians; {_AGAIN}"
+        )
     if np.isnan(theta).all():
         raise ValueError(f"{path}: none of its {len(theta)} frames was recorded: {_AGAIN}, or leave the sequence out")
     return HandPose(side, theta, trans, _read_shape(folder / f"{side}_hand_shape.pkl"))
@@ -119,6 +131,10 @@ def _read_shape(path: Path) -> Array:
     betas = _field(str(path), read_torch_pickle(path), "hand_shape", 10) if path.is_file() else np.zeros(10)
     if not np.isfinite(betas).all():
         raise ValueError(f"{path}: hand_shape holds NaN or infinity: {_AGAIN}")
+    if np.abs(betas).max() > _LARGEST_BETA:
+        raise ValueError(
+            f"{path}: hand_shape holds {np.abs(betas).max():.3g}, no hand is over {_LARGEST_BETA:g}: {_AGAIN}"
+        )
     return betas.astype(np.float64)
 
 

@@ -9,6 +9,9 @@ from importlib.resources import files
 
 from hoibench.clip import Cluster
 
+RIG_COLUMNS = 4096
+"""Image columns that the focal lengths of ``Mount`` are for."""
+
 
 @dataclass(frozen=True)
 class Mount:

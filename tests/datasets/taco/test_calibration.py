@@ -4,13 +4,14 @@ import math
 import cv2
 import numpy as np
 import pytest
+import taco_tree
 
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
 from hoibench.datasets.taco.rig import rig
 from hoibench.geometry import crop_intrinsics, optical_centre, project, resize_intrinsics, to_camera
 
 GOOD = {
-    "K": [100.0, 0.0, 49.5, 0.0, 110.0, 39.5, 0.0, 0.0, 1.0],
+    "K": [100.0, 0.0, 49.5, 0.0, 104.0, 39.5, 0.0, 0.0, 1.0],
     "R": np.eye(3).ravel().tolist(),
     "T": [0.1, 0.2, 0.3],
     "distCoeff": [0.1, 99.0, 0.0, 0.0, -214.0],
@@ -29,20 +30,20 @@ def test_flat_and_nested_matrices_read_alike(tmp_path):
     nested = {name: np.reshape(GOOD[name], (3, 3)).tolist() for name in "KR"}
     for changes in ({}, nested):
         camera = read_calibration(write(tmp_path / "calibration.json", **changes))["123"]
-        np.testing.assert_array_equal(camera.K, [[100, 0, 49.5], [0, 110, 39.5], [0, 0, 1]])
+        np.testing.assert_array_equal(camera.K, [[100, 0, 49.5], [0, 104, 39.5], [0, 0, 1]])
         np.testing.assert_array_equal(camera.t, [0.1, 0.2, 0.3])
         assert camera.size == (80, 100)
 
 
 def test_for_a_larger_video_each_axis_of_K_scales_by_its_own_ratio(tmp_path):
     camera = read_calibration(write(tmp_path / "calibration.json"))["123"].camera((160, 250))
-    np.testing.assert_array_equal(camera.K, [[250, 0, 123.75], [0, 220, 79], [0, 0, 1]])
+    np.testing.assert_array_equal(camera.K, [[250, 0, 123.75], [0, 208, 79], [0, 0, 1]])
     assert camera.size == (160, 250)
 
 
 def test_for_a_smaller_video_pixel_areas_stay_aligned(tmp_path):
     calibration = read_calibration(write(tmp_path / "calibration.json"))["123"]
-    np.testing.assert_allclose(calibration.camera((20, 50)).K, [[50, 0, 24.5], [0, 27.5, 9.5], [0, 0, 1]])
+    np.testing.assert_allclose(calibration.camera((20, 50)).K, [[50, 0, 24.5], [0, 26, 9.5], [0, 0, 1]])
     np.testing.assert_array_equal(calibration.camera(calibration.size).K, calibration.K)
 
 
@@ -165,3 +166,31 @@ def test_the_real_K_under_another_imgSize_is_refused(field_data, tmp_path):
         (tmp_path / "calibration.json").write_text(json.dumps({serial: {**entry, "imgSize": [4096, 3000]}}))
         with pytest.raises(ValueError, match="another resolution.*512x376"):
             read_calibration(tmp_path / "calibration.json")
+
+
+def test_a_camera_that_is_listed_twice_is_refused(tmp_path, taco):
+    text = taco.sequence(taco_tree.HIT.key).calibration.read_text()
+    entry = json.dumps(json.loads(text)["22139909"])
+    path = tmp_path / "calibration.json"
+    path.write_text(f'{{"22139909": {entry}, "22139909": {entry}}}')
+    with pytest.raises(ValueError, match=r"calibration\.json is not JSON \(it has '22139909' twice\)"):
+        read_calibration(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"22139909": {"imgSize": [' + "9" * 5000 + ", 1]}}", "\0"])
+def test_json_made_to_break_parsers_names_the_file(tmp_path, text):
+    path = tmp_path / "calibration.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"calibration\.json"):
+        read_calibration(path)
+
+
+@pytest.mark.parametrize("change", [(0.5, 0.5), (2.0, 2.0), (1.5, 1.0), (1.0, 0.9)])
+def test_focal_lengths_of_another_lens_are_refused(tmp_path, taco, change):
+    table = json.loads(taco.sequence(taco_tree.HIT.key).calibration.read_text())
+    for index, factor in zip((0, 4), change, strict=True):
+        table["22139909"]["K"][index] *= factor
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps(table))
+    with pytest.raises(ValueError, match=r"camera 22139909: K has focal lengths .* its lens has about"):
+        read_calibration(path)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mano_files import Call, dumps
 
+from hoibench.datasets.synthetic.hand_files import write_hand
 from hoibench.datasets.taco.hands import read_hand
 
 FRAMES = 12
@@ -56,7 +57,7 @@ def frame(pose=0.0, place=0.0):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.dictionaries(st.integers(1, 300), st.floats(-1e3, 1e3, width=32), min_size=1, max_size=20))
+@given(st.dictionaries(st.integers(1, 300), st.floats(-7.0, 7.0, width=32), min_size=1, max_size=20))
 def test_row_i_is_frame_i_plus_1_and_what_is_absent_is_nan(tmp_path_factory, recorded):
     folder = tmp_path_factory.mktemp("hand")
     dump(folder / "left_hand.pkl", {f"{number:05d}": frame(value, -value) for number, value in recorded.items()})
@@ -198,3 +199,16 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"left_hand\.pkl"):
             read_hand(tmp_path, "left")
+
+
+def test_poses_in_degrees_and_shapes_of_no_hand_are_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    theta, trans = rng.normal(0.0, 0.5, (4, 48)), rng.normal(size=(4, 3))
+    write_hand(tmp_path, "left", theta, trans, np.zeros(10))
+    assert read_hand(tmp_path, "left").theta.shape == (4, 48)
+    write_hand(tmp_path, "left", np.degrees(theta), trans, np.zeros(10))
+    with pytest.raises(ValueError, match=r"left_hand\.pkl: frame 1 turns a joint by .* not in radians"):
+        read_hand(tmp_path, "left")
+    write_hand(tmp_path, "right", theta, trans, np.full(10, 50.0))
+    with pytest.raises(ValueError, match=r"right_hand_shape\.pkl: hand_shape holds 50"):
+        read_hand(tmp_path, "right")
