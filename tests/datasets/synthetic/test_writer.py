@@ -122,4 +122,5 @@ def test_records_are_written_apart_from_films_for_cameras_of_any_size(written, t
         np.testing.assert_array_equal(back.K, camera.K)
         np.testing.assert_allclose(back.R, camera.R, atol=1e-15)
         half = recording.camera(serial, (188, 256))
-        np.testing.assert_allclose(half.K[:2], camera.K[:2] / 2)
+        np.testing.assert_allclose(half.K[:2, :2], camera.K[:2, :2] / 2)
+        np.testing.assert_allclose(half.K[:2, 2] + 0.5, (camera.K[:2, 2] + 0.5) / 2)  # pixel areas stay aligned
