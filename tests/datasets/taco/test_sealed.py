@@ -59,3 +59,15 @@ def test_a_folder_that_another_mended_meanwhile_is_not_taken_from_it(folder, mon
     write(folder, "by us")
     assert (folder / "file.txt").read_text() == "by another"
     assert [path.name for path in folder.parent.iterdir()] == ["folder"]
+
+
+def test_a_file_is_hashed_once_until_it_changes(folder, monkeypatch):
+    hashed = []
+    real = sealed.sha256_file
+    monkeypatch.setattr(sealed, "sha256_file", lambda path: hashed.append(path.name) or real(path))
+    for _ in range(3):
+        read_sealed(folder)
+    assert hashed == ["file.txt"]
+    (folder / "file.txt").write_text("WHOLE")
+    assert not is_sealed(folder)
+    assert hashed == ["file.txt"] * 2
