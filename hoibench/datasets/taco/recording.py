@@ -13,11 +13,10 @@ from hoibench.datasets.taco.calibration import Calibration, read_calibration
 from hoibench.datasets.taco.fingerprint import values_digest
 from hoibench.datasets.taco.hand_models import HandModel, choose_hand_model
 from hoibench.datasets.taco.hands import SIDES, HandPose, read_hand
-from hoibench.datasets.taco.layout import CAMERAS, HANDS, RGB, Sequence, Tree
+from hoibench.datasets.taco.layout import CAMERAS, HANDS, RGB, ROLES, Sequence, Tree
 from hoibench.datasets.taco.objects import place, read_mesh, read_poses
 from hoibench.video import VideoInfo, probe
 
-ROLES = ("tool", "target")
 ASPECT_TOLERANCE = 0.02
 """How far a video's aspect may be from its imgSize's, as a share: resized copies round their sizes."""
 
