@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.taco.layout import CAMERAS, HANDS, MODELS, POSES, Sequence, Tree, find_model
+from hoibench.datasets.taco.layout import CAMERAS, HANDS, MODELS, POSES, ROLES, Sequence, Tree, find_model
+from hoibench.datasets.taco.objects import pose_rows
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
 from hoibench.datasets.taco.rig import rig
 
@@ -91,7 +90,7 @@ def find(tree: Tree, line: Line) -> Available | Absent:
 
 def _look_at_objects(tree: Tree, sequence: Sequence) -> Available | Absent:
     try:
-        (tool, poses), (target, _) = (sequence.object_pose(role) for role in ("tool", "target"))
+        (tool, poses), (target, _) = (sequence.object_pose(role) for role in ROLES)
     except ValueError:
         return Available(None, FRAMES)
     except FileNotFoundError:
@@ -106,7 +105,6 @@ def _look_at_objects(tree: Tree, sequence: Sequence) -> Available | Absent:
 
 def _valid_frames(poses: Path) -> int:
     try:
-        rows = int(np.load(poses, mmap_mode="r", allow_pickle=False).shape[0])
-        return window(rows, SOURCE_FPS).valid
-    except (ValueError, EOFError, IndexError, OSError):
+        return window(pose_rows(poses), SOURCE_FPS).valid
+    except (ValueError, OSError):
         return FRAMES
