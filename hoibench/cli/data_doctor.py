@@ -48,7 +48,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
         raise ValueError(f"--sample is {options.sample}, expected at least 1")
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
     from hoibench.datasets.taco.doctor.text import render
-    from hoibench.datasets.taco.prepared import is_origin
+    from hoibench.datasets.taco.prepare.origin import is_origin
     from hoibench.datasets.taco.released import lines_of
 
     if is_origin(options.root):

@@ -45,8 +45,8 @@ class Index:
 def index_command(arguments: Sequence[str]) -> int:
     """Index a tree; the exit code."""
     options = tyro.cli(Index, args=list(arguments), prog="hoibench data index")
-    from hoibench.datasets.taco.index import index_tree, read_index, write_index
-    from hoibench.datasets.taco.index_compare import compare
+    from hoibench.datasets.taco.inventory.index import index_tree, read_index, write_index
+    from hoibench.datasets.taco.inventory.index_compare import compare
     from hoibench.datasets.taco.layout import Tree
 
     other = None if options.compare is None else read_index(options.compare)

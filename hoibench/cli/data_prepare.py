@@ -20,7 +20,7 @@ from hoibench.cli.errors import working
 if TYPE_CHECKING:
     from hoibench.datasets.manifests import Line
     from hoibench.datasets.taco.layout import Tree
-    from hoibench.datasets.taco.outcomes import Outcome
+    from hoibench.datasets.taco.prepare.outcomes import Outcome
 
 BROKEN = 3
 
@@ -69,10 +69,10 @@ def prepare_command(arguments: Sequence[str]) -> int:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise ValueError(f"--{name} is {value}, expected at least 1")
-    from hoibench.datasets.taco.hand_models import choose_hand_model, truth_label
+    from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_label
     from hoibench.datasets.taco.layout import Tree
-    from hoibench.datasets.taco.outcomes import sum_up
-    from hoibench.datasets.taco.prepare_all import prepare_all
+    from hoibench.datasets.taco.prepare.outcomes import sum_up
+    from hoibench.datasets.taco.prepare.prepare_all import prepare_all
     from hoibench.datasets.taco.released import lines_of
     from hoibench.datasets.taco.sources import NO_MANO, prepared_folder
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from mano_files import write_mano
 
-from hoibench.datasets.taco.hands import read_hand
-from hoibench.datasets.taco.mano import Mano
-from hoibench.datasets.taco.mano_file import read_mano
+from hoibench.datasets.taco.hand.hands import read_hand
+from hoibench.datasets.taco.hand.mano import Mano
+from hoibench.datasets.taco.hand.mano_file import read_mano
 
 FRAMES = 209
 
@@ -33,7 +33,7 @@ def test_torch(benchmark, folder):
 
 @pytest.mark.benchmark(group="a hand of 209 frames")
 def test_restricted(benchmark, folder, monkeypatch):
-    monkeypatch.setattr("hoibench.datasets.taco.hand_cache._LARGE", 1 << 30)
+    monkeypatch.setattr("hoibench.datasets.taco.hand.hand_cache._LARGE", 1 << 30)
     assert benchmark(read_hand, folder, "left").theta.shape == (FRAMES, 48)
 
 

@@ -11,16 +11,16 @@ import trimesh
 
 from hoibench.datasets.base import ClipEntry
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.taco.hand_models import ProxyHand
+from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import RGB, Tree
 from hoibench.datasets.taco.objects import read_mesh
-from hoibench.datasets.taco.preparation import prepare_sequence
-from hoibench.datasets.taco.prepare_all import prepare_all
-from hoibench.datasets.taco.prepared_facts import read_view_facts
-from hoibench.datasets.taco.prepared_folder import TRACKS, tracks_folder
+from hoibench.datasets.taco.prepare.preparation import prepare_sequence
+from hoibench.datasets.taco.prepare.prepare_all import prepare_all
+from hoibench.datasets.taco.prepare.prepared_facts import read_view_facts
+from hoibench.datasets.taco.prepare.prepared_folder import TRACKS, tracks_folder
+from hoibench.datasets.taco.prepare.sight import look
 from hoibench.datasets.taco.protocol import Recipe, window
 from hoibench.datasets.taco.recording import Recording
-from hoibench.datasets.taco.sight import look
 from hoibench.store import read_npz
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")

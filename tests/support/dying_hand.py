@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from hoibench.datasets.taco.hand_models import ProxyHand
+from hoibench.datasets.taco.hand.hand_models import ProxyHand
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,7 @@ class DyingHand:
 
     frames: int
     name: str = ProxyHand().name
+    identity: str = ProxyHand().identity
 
     def surface(self, hand):
         if len(hand.theta) == self.frames:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from hoibench.datasets.taco.proxy_mesh import build
+from hoibench.datasets.taco.hand.proxy_mesh import build
 
 PARENTS = [2**32 - 1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14]
 

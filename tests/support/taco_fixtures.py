@@ -37,8 +37,8 @@ def taco_copy(taco, tmp_path) -> taco_tree.TacoTree:
 @pytest.fixture(scope="session")
 def prepared(taco, shared_cache, tmp_path_factory) -> Path:
     """A folder of prepared clips with the one that ``taco`` has of the split ``test``; not to be written to."""
-    from hoibench.datasets.taco.hand_models import ProxyHand
-    from hoibench.datasets.taco.prepare_line import prepare_line
+    from hoibench.datasets.taco.hand.hand_models import ProxyHand
+    from hoibench.datasets.taco.prepare.prepare_line import prepare_line
     from hoibench.datasets.taco.released import lines_of
 
     out = tmp_path_factory.mktemp("prepared")

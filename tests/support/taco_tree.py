@@ -26,7 +26,7 @@ from hoibench.datasets.synthetic.dressing import dress
 from hoibench.datasets.synthetic.scene import Scene, build_scene
 from hoibench.datasets.synthetic.writer import write_records
 from hoibench.datasets.taco import layout
-from hoibench.datasets.taco.hands import SIDES, read_hand
+from hoibench.datasets.taco.hand.hands import SIDES, read_hand
 from hoibench.datasets.taco.layout import Sequence, Tree, triplet_folder
 from hoibench.datasets.taco.rig import rig
 from hoibench.geometry import project, resize_intrinsics, to_camera

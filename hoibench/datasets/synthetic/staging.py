@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hoibench.datasets.synthetic.actions import PROGRAMMES, Motion, Sizes
 from hoibench.datasets.synthetic.objects.prop import Family, Prop
-from hoibench.datasets.taco.skinning import rotations
+from hoibench.datasets.taco.hand.skinning import rotations
 
 Array = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from hoibench.datasets.synthetic.hand_files import write_hand
 from hoibench.datasets.synthetic.render import Shot, Stage
 from hoibench.datasets.synthetic.scene import Mesh, Scene
 from hoibench.datasets.taco import layout
-from hoibench.datasets.taco.proxy_hand import HAND_MODEL
+from hoibench.datasets.taco.hand.proxy_hand import HAND_MODEL
 from hoibench.store import write_bytes, write_json
 from hoibench.video import encode
 

@@ -13,9 +13,9 @@ from hoibench.clip import CLUSTERS, Clip
 from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.availability import Available, select
+from hoibench.datasets.taco.prepare.sealed import SCHEMA
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe
 from hoibench.datasets.taco.released import find_part, part_names, taco_splits
-from hoibench.datasets.taco.sealed import SCHEMA
 from hoibench.datasets.taco.sources import ClipSource, open_source
 from hoibench.store import sha256_json
 

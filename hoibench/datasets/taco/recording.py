@@ -10,9 +10,9 @@ from pathlib import Path
 from hoibench.clip import PARTS, Array, Camera
 from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
-from hoibench.datasets.taco.fingerprint import values_digest
-from hoibench.datasets.taco.hand_models import HandModel, choose_hand_model
-from hoibench.datasets.taco.hands import SIDES, HandPose, read_hand
+from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model
+from hoibench.datasets.taco.hand.hands import SIDES, HandPose, read_hand
+from hoibench.datasets.taco.inventory.fingerprint import values_digest
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, RGB, ROLES, Sequence, Tree
 from hoibench.datasets.taco.objects import place, read_mesh, read_poses
 from hoibench.video import VideoInfo, probe

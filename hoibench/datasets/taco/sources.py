@@ -12,19 +12,15 @@ from hoibench.datasets.base import Progress
 from hoibench.datasets.cache import cache_dir
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.availability import Absent, Available, find
-from hoibench.datasets.taco.hand_models import HandModel, choose_hand_model, truth_label
+from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model, truth_label
 from hoibench.datasets.taco.layout import Tree
-from hoibench.datasets.taco.prepare_all import prepare_line
-from hoibench.datasets.taco.prepared import (
-    is_origin,
-    is_prepared,
-    read_facts,
-    read_origin,
-    read_prepared,
-    view_folder,
-)
+from hoibench.datasets.taco.prepare.origin import is_origin, read_origin
+from hoibench.datasets.taco.prepare.prepare_line import prepare_line
+from hoibench.datasets.taco.prepare.prepared import read_prepared
+from hoibench.datasets.taco.prepare.prepared_facts import has_tracks, has_view, read_facts
+from hoibench.datasets.taco.prepare.prepared_folder import view_folder
+from hoibench.datasets.taco.prepare.sealed import SCHEMA
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, Recipe
-from hoibench.datasets.taco.sealed import SCHEMA
 from hoibench.store import sha256_json
 from hoibench.video import probe
 
@@ -107,13 +103,14 @@ class PreparedClips:
         return read_origin(self.out).native_size
 
     def has(self, line: Line) -> bool:
-        """Whether the clip is there and whole."""
-        return is_prepared(self.out, line.entry.id, Recipe.parse(line.recipe), line.entry.serials)
+        """Whether the clip is there: whether it is whole is found on reading it."""
+        key, recipe = line.entry.id, Recipe.parse(line.recipe)
+        return has_tracks(self.out, key) and all(has_view(self.out, key, recipe, s) for s in line.entry.serials)
 
     def load(self, line: Line) -> Clip:
         """See ``ClipSource``; without a source view where that was not prepared, which only video-to-video methods miss."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
-        source = line.source if line.source and is_prepared(self.out, key, recipe, [line.source]) else None
+        source = line.source if line.source and has_view(self.out, key, recipe, line.source) else None
         return read_prepared(self.out, key, recipe, line.entry.serials, source)
 
 

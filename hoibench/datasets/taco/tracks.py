@@ -9,9 +9,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera, Tracks
 from hoibench.datasets.surfaces import Surface, frame_mesh
-from hoibench.datasets.taco.visibility import in_image, visibility
-
-__all__ = ["Points", "build_tracks", "choose_points", "follow", "in_image", "recorded_points", "visibility"]
+from hoibench.datasets.taco.visibility import visibility
 
 _CANDIDATES_PER_POINT = 64
 _SEED = 0

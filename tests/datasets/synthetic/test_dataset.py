@@ -90,7 +90,6 @@ def test_the_version_follows_the_generators_code(monkeypatch):
 
 NO_PART = {
     "base", "cache", "cards", "manifests", "registry", "releases",  # about which clips there are and where, not what they are
-    "taco.mano", "taco.mano_file", "taco.mano_pickle",  # loaded with the hand models, never asked by a proxy tree
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from hoibench.datasets.synthetic.cameras import TRIO, build_camera
 from hoibench.datasets.synthetic.dates import dates, world_frame
-from hoibench.datasets.taco import proxy_hand
+from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.geometry import to_camera
 
 FRAMES = pytest.mark.parametrize("date", dates())

@@ -5,8 +5,8 @@ from hoibench.datasets.synthetic.catalogue import catalogue, make_prop
 from hoibench.datasets.synthetic.clearance import samples
 from hoibench.datasets.synthetic.grasp import axis_angle, grasp
 from hoibench.datasets.synthetic.objects.prop import Grip
-from hoibench.datasets.taco import proxy_hand
-from hoibench.datasets.taco.skinning import rotations
+from hoibench.datasets.taco.hand import proxy_hand
+from hoibench.datasets.taco.hand.skinning import rotations
 
 
 def _grip(category, side):

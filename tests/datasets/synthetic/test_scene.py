@@ -5,7 +5,7 @@ from hoibench.datasets.synthetic.actions import PROGRAMMES
 from hoibench.datasets.synthetic.catalogue import catalogue, make_prop
 from hoibench.datasets.synthetic.clearance import samples
 from hoibench.datasets.synthetic.scene import TABLE_ORIGIN, Scene, build_scene
-from hoibench.datasets.taco import proxy_hand
+from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.geometry import is_rigid
 
 ON_THE_TARGET = {

@@ -6,7 +6,7 @@ import torch
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO, build_camera
 from hoibench.datasets.synthetic.dates import world_frame
 from hoibench.datasets.synthetic.writer import film, write_records
-from hoibench.datasets.taco.hands import SIDES, read_hand
+from hoibench.datasets.taco.hand.hands import SIDES, read_hand
 from hoibench.datasets.taco.layout import HANDS, Tree
 from hoibench.datasets.taco.objects import read_mesh, read_poses
 from hoibench.datasets.taco.recording import Recording

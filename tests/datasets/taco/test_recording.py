@@ -4,7 +4,7 @@ import taco_faults
 from taco_tree import FOUR, MEASURE, POUR, SHORT, TRIO
 
 from hoibench.datasets.surfaces import frame_mesh
-from hoibench.datasets.taco.hand_models import ProxyHand
+from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import MARKER_REMOVED
 from hoibench.datasets.taco.recording import Recording
 

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from hoibench.clip import Camera
 from hoibench.datasets.surfaces import Surface, frame_mesh
-from hoibench.datasets.taco.tracks import build_tracks, choose_points, follow, visibility
+from hoibench.datasets.taco.tracks import build_tracks, choose_points, follow
+from hoibench.datasets.taco.visibility import visibility
 from hoibench.datasets.zbuffer import NumpyCaster
 from hoibench.geometry import project, to_camera
 

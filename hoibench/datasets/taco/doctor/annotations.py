@@ -10,7 +10,7 @@ import numpy as np
 from hoibench.clip import Array
 from hoibench.datasets.taco.doctor.examination import Examination
 from hoibench.datasets.taco.doctor.report import Check, Findings
-from hoibench.datasets.taco.hands import SIDES, Side, read_hand
+from hoibench.datasets.taco.hand.hands import SIDES, Side, read_hand
 from hoibench.datasets.taco.layout import HANDS, ROLES, Sequence, find_model
 from hoibench.datasets.taco.objects import pose_rows, read_mesh, read_poses
 

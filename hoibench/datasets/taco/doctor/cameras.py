@@ -10,10 +10,10 @@ from hoibench.clip import PARTS, Array
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
 from hoibench.datasets.taco.doctor.examination import Examination
 from hoibench.datasets.taco.doctor.report import Check, Findings
-from hoibench.datasets.taco.hand_models import ProxyHand
+from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB, Sequence, Tree
 from hoibench.datasets.taco.recording import Recording
-from hoibench.datasets.taco.tracks import in_image
+from hoibench.datasets.taco.visibility import in_image
 
 _FRAMES = 8
 """Frames of a sequence whose projection is looked at."""

@@ -1,0 +1,1 @@
+"""Hands: what was recorded of them, and the models that give them a surface."""

@@ -1,0 +1,146 @@
+"""Hand poses and shapes, as recorded."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from hoibench.clip import Array
+from hoibench.datasets.taco.hand.hand_cache import kept
+from hoibench.store.torch_pickle import read_torch_pickle
+
+Side = Literal["left", "right"]
+SIDES: tuple[Side, ...] = ("left", "right")
+
+_FRAME_ID = re.compile(r"0{0,9}([1-9][0-9]{0,8})")
+_FRAME_FILE = re.compile(r"hand_([0-9]+)\.pkl")
+_LAST_FRAME = 100_000
+"""An hour at 30 fps; an id beyond it is a broken key, not a frame."""
+_AGAIN = "unpack Hand_Poses.zip again"
+
+
+_LARGEST_TURN = 4.0 * np.pi
+"""Radians that a joint may turn: a rotation vector that is longer is in other units."""
+_LARGEST_BETA = 20.0
+"""Standard deviations that a shape may be off the mean."""
+
+
+@dataclass(frozen=True, eq=False)
+class HandPose:
+    """One hand over N frames, in MANO's parametrisation (flat hand mean, no PCA); rows that were not recorded are NaN.
+
+    Attributes:
+        theta: (N, 48) axis-angle, radians: global, then 15 joints.
+        trans: (N, 3) wrist joint in the world, metres.
+        betas: (10,) shape.
+    """
+
+    side: Side
+    theta: Array
+    trans: Array
+    betas: Array
+
+
+def read_hand(folder: Path, side: Side) -> HandPose:
+    """The pose of one hand from ``{side}_hand.pkl`` and, zeros where it is absent, the shape from ``{side}_hand_shape.pkl``.
+
+    The older form, a folder ``{side}_hand`` of a pickle for each frame, is read too (leolyliu/TACO-Instructions:
+    dataset_utils/hand_pose_loader.py).  Row i is frame id i + 1; N is the last id.  Ids that are absent, and rows with a number that is
+    not finite, are NaN rows.
+
+    Raises:
+        FileNotFoundError: the poses are missing.
+        ValueError: a file is broken, holds other shapes or no recorded frame, or names what no hand file needs; names file, frame and value.
+    """
+    path = folder / f"{side}_hand.pkl"
+    if path.is_file():
+        rows = kept(path, _read_rows)
+    elif path.with_suffix("").is_dir():
+        path = path.with_suffix("")
+        rows = _rows(path, _frame_files(path))
+    else:
+        raise FileNotFoundError(f"{path} is missing: download Hand_Poses.zip")
+    theta, trans = _in_order(rows)
+    turns = np.linalg.norm(theta.reshape(len(theta), 16, 3), axis=2)
+    if (turns > _LARGEST_TURN).any():  # false for NaN
+        frame = int(np.argwhere(turns > _LARGEST_TURN)[0, 0])
+        raise ValueError(
+            f"{path}: frame {frame + 1} turns a joint by {np.nanmax(turns[frame]):.3g}: hand_pose is not in radians; {_AGAIN}"
+        )
+    if np.isnan(theta).all():
+        raise ValueError(f"{path}: none of its {len(theta)} frames was recorded: {_AGAIN}, or leave the sequence out")
+    return HandPose(side, theta, trans, _read_shape(folder / f"{side}_hand_shape.pkl"))
+
+
+def _in_order(rows: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Poses (N, 48) and wrists (N, 3), NaN where there is no row or a number in it is not finite."""
+    ids = rows["ids"]
+    values = np.full((ids.max(), 51), np.nan)
+    values[ids - 1] = np.concatenate([rows["theta"], rows["trans"]], axis=1)
+    values[~np.isfinite(values).all(axis=1)] = np.nan
+    return values[:, :48].copy(), values[:, 48:].copy()
+
+
+def _read_rows(path: Path) -> dict[str, Array]:
+    frames = read_torch_pickle(path)
+    if not isinstance(frames, dict) or not frames:
+        raise ValueError(f"{path} holds no dict of frames: {_AGAIN}")
+    return _rows(path, iter(frames.items()))
+
+
+def _frame_files(folder: Path) -> Iterator[tuple[str, Any]]:
+    for path in sorted(folder.glob("*.pkl")):
+        match = _FRAME_FILE.fullmatch(path.name)
+        if match is None:
+            raise ValueError(f"{path} is called unlike hand_00001.pkl: take it out of the folder")
+        yield match[1], read_torch_pickle(path)
+
+
+def _rows(path: Path, frames: Iterator[tuple[object, Any]]) -> dict[str, Array]:
+    """What was recorded, in the order of the frame ids (F,): poses (F, 48) and wrists (F, 3)."""
+    found: dict[int, tuple[Array, Array]] = {}
+    for key, table in frames:
+        number = _frame_number(path, key)
+        if number in found:
+            raise ValueError(f"{path} has frame {number} twice: {_AGAIN}")
+        where = f"{path}: frame {key!r}"
+        found[number] = _field(where, table, "hand_pose", 48), _field(where, table, "hand_trans", 3)
+    if not found:
+        raise ValueError(f"{path} holds no frames: {_AGAIN}")
+    ids = sorted(found)
+    theta, trans = (np.stack([found[number][column] for number in ids]) for column in (0, 1))
+    return {"ids": np.array(ids), "theta": theta, "trans": trans}
+
+
+def _frame_number(path: Path, key: object) -> int:
+    match = _FRAME_ID.fullmatch(str(key))
+    if match is None or int(match[1]) > _LAST_FRAME:
+        wanted = f"expected '00001' to '{_LAST_FRAME}'"
+        raise ValueError(f"{path} has a frame called {reprlib.repr(key)}, {wanted}: {_AGAIN}")
+    return int(match[1])
+
+
+def _read_shape(path: Path) -> Array:
+    # TACO's own reader takes the mean shape where the file is missing.
+    betas = _field(str(path), read_torch_pickle(path), "hand_shape", 10) if path.is_file() else np.zeros(10)
+    if not np.isfinite(betas).all():
+        raise ValueError(f"{path}: hand_shape holds NaN or infinity: {_AGAIN}")
+    if np.abs(betas).max() > _LARGEST_BETA:
+        raise ValueError(
+            f"{path}: hand_shape holds {np.abs(betas).max():.3g}, no hand is over {_LARGEST_BETA:g}: {_AGAIN}"
+        )
+    return betas.astype(np.float64)
+
+
+def _field(where: str, table: Any, name: str, length: int) -> Array:
+    value = table.get(name) if isinstance(table, Mapping) else None
+    if not isinstance(value, np.ndarray) or value.size != length:
+        shape = getattr(value, "shape", None)
+        raise ValueError(f"{where}: {name} has shape {shape}, expected ({length},): {_AGAIN}")
+    return value.reshape(length)

@@ -1,0 +1,67 @@
+"""MANO's layer as TACO uses it: 48 axis-angle numbers, no PCA, about the wrist, which then goes where ``hand_trans`` says.
+
+The definition is manopth's with ``use_pca=False, center_idx=0, flat_hand_mean=True`` (leolyliu/TACO-Instructions: dataset_utils/hand_pose_loader.py,
+dataset_utils/manopth/manopth/manolayer.py), after Romero et al. 2017.  As there, the left hand's shape directions are taken as they are in the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hoibench.clip import Array, check_shape
+from hoibench.datasets.taco.hand.hands import Side
+from hoibench.datasets.taco.hand.mano_file import ManoFile
+from hoibench.datasets.taco.hand.skinning import rotations, skin, with_tips
+
+TIPS: dict[Side, tuple[int, ...]] = {"left": (745, 317, 445, 556, 673), "right": (745, 317, 444, 556, 673)}
+"""Fingertip vertices of thumb, index, middle, ring, little; manopth's differ in the middle finger."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mano:
+    """One hand's layer.
+
+    Attributes:
+        file: the hand's model.
+        flat_hand_mean: whether a pose of zeros is the flat hand, as in TACO, or the mean pose of the file.
+    """
+
+    file: ManoFile
+    flat_hand_mean: bool = True
+
+    def vertices(self, theta: Array, trans: Array, betas: Array) -> Array:
+        """Surface of the hand in every frame.
+
+        Args:
+            theta: (N, 48) axis-angle, radians: global, then three joints each of index, middle, little, ring, thumb.
+            trans: (N, 3) wrist joint in the world, metres.
+            betas: (10,) shape.
+
+        Returns:
+            (N, 778, 3) metres, world; NaN where a row is.
+
+        Raises:
+            ValueError: an array has another shape.
+        """
+        return self._pose(theta, trans, betas)[0]
+
+    def joints(self, theta: Array, trans: Array, betas: Array) -> Array:
+        """(N, 21, 3) wrist, then thumb, index, middle, ring, little: three joints and the tip each; arguments as ``vertices``."""
+        posed, joints = self._pose(theta, trans, betas)
+        return with_tips(joints, posed[:, TIPS[self.file.side]])
+
+    def _pose(self, theta: Array, trans: Array, betas: Array) -> tuple[Array, Array]:
+        """Vertices (N, 778, 3) and joints (N, 16, 3) in the world."""
+        check_shape("theta", theta, ("N", 48))
+        check_shape("trans", trans, (len(theta), 3))
+        check_shape("betas", betas, (10,))
+        model, frames = self.file, len(theta)
+        mean = np.zeros(45) if self.flat_hand_mean else model.hands_mean
+        turns = rotations((theta + np.append(np.zeros(3), mean)).reshape(frames, 16, 3))
+        shaped = model.v_template + model.shapedirs @ betas
+        bends = (turns[:, 1:] - np.eye(3)).reshape(frames, 135)
+        bulged = shaped + (bends @ model.posedirs.reshape(-1, 135).T).reshape(frames, -1, 3)
+        posed, joints = skin(turns, bulged, model.J_regressor @ shaped, model.parents, model.weights)
+        return posed + trans[:, None], joints + trans[:, None]

@@ -1,0 +1,169 @@
+"""MANO's model files, which users download for themselves: MANO_LEFT and MANO_RIGHT, .pkl as released or .npz as converted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoibench.clip import Array
+from hoibench.datasets.taco.hand.hands import Side
+from hoibench.datasets.taco.hand.mano_pickle import as_array, read_model_pickle
+from hoibench.store import read_npz, write_npz
+
+_SHAPES = {
+    "v_template": (778, 3),
+    "shapedirs": (778, 3, 10),
+    "posedirs": (778, 3, 135),
+    "J_regressor": (16, 778),
+    "weights": (778, 16),
+    "hands_mean": (45,),
+    "f": (1538, 3),
+    "kintree_table": (2, 16),
+}
+"""The members read of a file, under the names they have in it."""
+
+_VERTICES = 778
+_OTHER_MODELS = {6890: "SMPL or SMPL+H", 10475: "SMPL-X", 5023: "FLAME"}
+_PARENTS = np.array([-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14])
+_WRIST, _MIDDLE_TIP = 0, 444
+"""At rest, the middle finger points from the wrist along +x in the left hand, along -x in the right."""
+_AGAIN = "download it again"
+
+
+@dataclass(frozen=True, eq=False)
+class ManoFile:
+    """One hand's model (Romero et al. 2017), float64, metres.
+
+    Attributes:
+        side: which hand, told from the rest pose.
+        v_template: (778, 3) vertices of the mean shape at rest.
+        shapedirs: (778, 3, 10) displacement for one unit of each beta.
+        posedirs: (778, 3, 135) displacement for each entry of the 15 joints' rotations less the identity.
+        J_regressor: (16, 778) joints from vertices.
+        weights: (778, 16) skinning weights.
+        hands_mean: (45,) the mean pose, axis-angle.
+        faces: (1538, 3) triangles, counter-clockwise from outside.
+        parents: (16,) parent of each joint, -1 for the wrist.
+    """
+
+    side: Side
+    v_template: Array
+    shapedirs: Array
+    posedirs: Array
+    J_regressor: Array
+    weights: Array
+    hands_mean: Array
+    faces: NDArray[np.int32]
+    parents: NDArray[np.int64]
+
+
+def read_mano(path: Path, side: Side | None = None) -> ManoFile:
+    """A model from .npz or from the released .pkl; nothing that the pickle says is run.
+
+    Args:
+        path: the file.
+        side: the hand that it must be of; either by default.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is broken, another model or the other hand's; names file, member and value.
+    """
+    arrays = _read_arrays(path)
+    model = _checked(path, arrays)
+    if side not in (None, model.side):
+        raise ValueError(
+            f"{path} holds MANO's {model.side} hand, expected the {side} one: check how the files are named"
+        )
+    return model
+
+
+def find_mano(folder: Path, side: Side) -> Path:
+    """MANO_LEFT or MANO_RIGHT in a folder, or in ``models`` below it as MANO's zip has them; the converted .npz before the released .pkl.
+
+    Raises:
+        FileNotFoundError: it holds neither.
+    """
+    names = [f"MANO_{side.upper()}{suffix}" for suffix in (".npz", ".pkl")]
+    for path in (place / name for place in (folder, folder / "models") for name in names):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"{folder} holds neither {names[0]} nor {names[1]}: download MANO from mano.is.tue.mpg.de and give the folder of its MANO_*.pkl"
+    )
+
+
+def convert(source: Path, target: Path) -> None:
+    """Write a released model as .npz, which reads faster and unpickles nothing; licensed as the released file is, so for local use alone.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no MANO model.
+        OSError: the target cannot be written.
+    """
+    arrays = _read_arrays(source)
+    _checked(source, arrays)
+    write_npz(target, {name: arrays[name] for name in _SHAPES})
+
+
+def _read_arrays(path: Path) -> dict[str, Array]:
+    if path.suffix == ".npz":
+        return read_npz(path)
+    arrays = {}
+    for name, value in read_model_pickle(path).items():
+        if name in _SHAPES:
+            try:
+                arrays[name] = as_array(value)
+            except ValueError as error:
+                raise ValueError(f"{path}: {name}: {error}: {_AGAIN}") from error
+    return arrays
+
+
+def _checked(path: Path, arrays: dict[str, Array]) -> ManoFile:
+    _check_members(path, arrays)
+    reals = {name: arrays[name].astype(np.float64) for name in _SHAPES if name not in ("f", "kintree_table")}
+    sums = reals["weights"].sum(axis=1)
+    worst = int(np.abs(sums - 1.0).argmax())
+    if abs(sums[worst] - 1.0) > 1e-4:
+        raise ValueError(f"{path}: the weights of vertex {worst} sum to {sums[worst]:.4g}, expected 1: {_AGAIN}")
+    faces = arrays["f"].astype(np.int64)
+    if faces.min() < 0 or faces.max() >= _VERTICES:
+        raise ValueError(
+            f"{path}: f names vertices {faces.min()} to {faces.max()}, there are 0 to {_VERTICES - 1}: {_AGAIN}"
+        )
+    # The root's parent is 2^32 - 1 in the file.
+    parents = np.where(np.arange(16) == 0, -1, arrays["kintree_table"][0].astype(np.int64))
+    if not np.array_equal(parents, _PARENTS):
+        raise ValueError(
+            f"{path}: kintree_table has parents {parents.tolist()}, MANO's are {_PARENTS.tolist()}: {_AGAIN}"
+        )
+    rest = reals["v_template"]
+    reach = float(rest[_MIDDLE_TIP, 0] - reals["J_regressor"][_WRIST] @ rest[:, 0])
+    return ManoFile("left" if reach > 0.0 else "right", **reals, faces=_outward(rest, faces), parents=parents)
+
+
+def _check_members(path: Path, arrays: dict[str, Array]) -> None:
+    vertices = arrays.get("v_template")
+    if vertices is not None and vertices.shape[:1] != (_VERTICES,):
+        other = _OTHER_MODELS.get(vertices.shape[0] if vertices.ndim else 0, "another model")
+        raise ValueError(f"{path} has {vertices.shape} vertices: it is {other}, give MANO_LEFT or MANO_RIGHT")
+    for name, shape in _SHAPES.items():
+        if name not in arrays:
+            raise ValueError(f"{path} has no {name}: it is no MANO model, give MANO_LEFT or MANO_RIGHT")
+        if arrays[name].shape != shape:
+            raise ValueError(f"{path}: {name} has shape {arrays[name].shape}, MANO's has {shape}: {_AGAIN}")
+        if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{path}: {name} holds what is no finite number: {_AGAIN}")
+
+
+def _outward(vertices: Array, faces: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The faces, turned round if they enclose a negative volume once the open wrist is closed by a fan."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    pairs, uses = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
+    rim = np.unique(pairs[uses == 1])
+    # Seen from the fan's middle, the fan itself encloses nothing.
+    a, b, c = np.moveaxis((vertices - vertices[rim if rim.size else slice(None)].mean(axis=0))[faces], 1, 0)
+    turned = faces if (a * np.cross(b, c)).sum() >= 0.0 else faces[:, ::-1]
+    return turned.astype(np.int32)

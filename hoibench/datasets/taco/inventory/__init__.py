@@ -1,0 +1,1 @@
+"""What a copy of TACO holds of each sequence, and how two copies differ."""

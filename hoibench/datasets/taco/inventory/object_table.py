@@ -1,0 +1,65 @@
+"""Which category each of TACO's objects is of: no official table says so, the triplets of the sequences that it appears in do."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hoibench.datasets.taco.inventory.index_record import Record
+from hoibench.datasets.taco.layout import ROLES
+
+_COLUMNS = ("object", "category", "roles", "sequences", "also")
+
+
+@dataclass(frozen=True)
+class ObjectRow:
+    """One object.
+
+    Attributes:
+        id: three digits.
+        category: the word that most of its sequences have for it.
+        roles: ``tool``, ``target`` or both.
+        sequences: how many it appears in.
+        also: other words for it -> in how many sequences; a mistake in names, or an object of two uses.
+    """
+
+    id: str
+    category: str
+    roles: tuple[str, ...]
+    sequences: int
+    also: dict[str, int]
+
+
+def object_rows(records: Iterable[Record]) -> tuple[ObjectRow, ...]:
+    """The objects that the records name, sorted by id."""
+    categories: dict[str, Counter[str]] = defaultdict(Counter)
+    roles: dict[str, set[str]] = defaultdict(set)
+    keys: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        tool, _, target = record.triplet
+        for role, category in zip(ROLES, (tool, target), strict=True):
+            if role in record.objects:
+                object_id = record.objects[role]
+                categories[object_id][category] += 1
+                roles[object_id].add(role)
+                keys[object_id].add(record.key)
+    rows = []
+    for object_id in sorted(categories):
+        (category, _), *others = sorted(categories[object_id].items(), key=lambda item: (-item[1], item[0]))
+        in_order = tuple(role for role in ROLES if role in roles[object_id])
+        rows.append(ObjectRow(object_id, category, in_order, len(keys[object_id]), dict(others)))
+    return tuple(rows)
+
+
+def format_objects(records: Iterable[Record]) -> str:
+    """objects.csv: the objects that the records name; ``also`` flags those with two categories."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in object_rows(records):
+        also = ";".join(f"{category} in {count}" for category, count in row.also.items())
+        writer.writerow([row.id, row.category, ";".join(row.roles), row.sequences, also])
+    return stream.getvalue()

@@ -1,0 +1,61 @@
+"""What lies where no camera looks was not recorded there."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import taco_tree
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hoibench.clip import PARTS
+from hoibench.datasets.taco.hand.hand_models import ProxyHand
+from hoibench.datasets.taco.prepare.in_sight import check_in_sight
+from hoibench.datasets.taco.recording import Recording
+
+
+@pytest.fixture(scope="module")
+def recorded(taco):
+    """Surfaces in three frames, and all twelve cameras."""
+    recording = Recording(taco.tree, taco.tree.sequence(taco_tree.POUR.key), ProxyHand())
+    cameras = [calibration.camera(calibration.size) for calibration in recording.calibrations.values()]
+    return recording.surfaces_in([0, 90, 180]), cameras
+
+
+def moved(surfaces, part, change):
+    return tuple(replace(s, vertices=change(s.vertices)) if s.part == part else s for s in surfaces)
+
+
+def test_what_was_recorded_is_in_sight(recorded):
+    check_in_sight("k", *recorded)
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize(
+    "change",
+    [lambda v: v - [-10.0, 0.0, 0.0], lambda v: v - [0.0, 0.0, 10.0], lambda v: 1000.0 * v, lambda v: np.full_like(v, np.nan)],
+)  # fmt: skip
+def test_what_is_elsewhere_is_named(recorded, part, change):
+    surfaces, cameras = recorded
+    with pytest.raises(ValueError, match=f"sequence k: the {PARTS[part]} is in no camera's image"):
+        check_in_sight("k", moved(surfaces, part, change), cameras)
+
+
+@settings(max_examples=20, deadline=None)
+@given(far=st.floats(12.0, 1000.0), azimuth=st.floats(0.0, 6.3), elevation=st.floats(-1.5, 1.5))
+def test_far_away_is_out_of_sight_in_every_direction(recorded, far, azimuth, elevation):
+    surfaces, cameras = recorded
+    way = [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
+    with pytest.raises(ValueError, match="the tool is in no camera's image"):
+        check_in_sight("k", moved(surfaces, 2, lambda v: v + far * np.array(way)), cameras)
+
+
+def test_one_frame_in_sight_is_enough(recorded):
+    surfaces, cameras = recorded
+
+    def leave(vertices):
+        gone = vertices.copy()
+        gone[1:] += 100.0
+        return gone
+
+    check_in_sight("k", moved(surfaces, 2, leave), cameras)

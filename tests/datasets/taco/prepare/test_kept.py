@@ -1,0 +1,122 @@
+"""Kept views and tracks never stand beside ones that were made of another download."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import taco_faults
+from taco_pictures import paint, write_video
+from taco_tree import SHORT, TRIO
+
+from hoibench.datasets.surfaces import BACKGROUND
+from hoibench.datasets.taco.hand.hand_models import ProxyHand
+from hoibench.datasets.taco.prepare.preparation import prepare_sequence
+from hoibench.datasets.taco.prepare.prepared_facts import has_tracks, has_view
+from hoibench.datasets.taco.prepare.prepared_folder import tracks_folder, view_folder
+from hoibench.datasets.taco.protocol import Recipe
+from hoibench.datasets.taco.recording import Recording
+from hoibench.store import write_bytes
+
+KEY = SHORT.key
+RECIPE = Recipe("clip", "raw")
+ONE, TWO, THREE = TRIO
+
+
+def prepare(taco, out, *serials, recipe=RECIPE):
+    return prepare_sequence(Recording(taco.tree, taco.tree.sequence(KEY), ProxyHand()), out, serials, recipe)
+
+
+@pytest.fixture(scope="module")
+def whole(taco, tmp_path_factory):
+    """SHORT, prepared for one camera."""
+    out = tmp_path_factory.mktemp("whole")
+    prepare(taco, out, ONE)
+    return out
+
+
+@pytest.fixture
+def out(whole, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(whole, tmp_path / "out")
+
+
+def unpack_again(path):
+    """The same bytes in a file of another time."""
+    data, old = path.read_bytes(), path.stat().st_mtime
+    write_bytes(path, data)
+    os.utime(path, (old + 100, old + 100))
+
+
+def recalibrate(taco):
+    path = taco.sequence(KEY).calibration
+    table = json.loads(path.read_text())
+    for entry in table.values():
+        entry["T"][0] += 0.01
+    write_bytes(path, json.dumps(table).encode())
+
+
+def test_a_view_is_not_made_beside_those_of_another_calibration(taco_copy, out):
+    recalibrate(taco_copy)
+    with pytest.raises(
+        ValueError,
+        match=rf"{KEY}/clip-raw/{ONE} was made from another calibration than .*calibration\.json now has: delete",
+    ):
+        prepare(taco_copy, out, TWO)
+    assert not has_view(out, KEY, RECIPE, TWO)
+    # Nor by another recipe, nor is it kept as if nothing had happened.
+    with pytest.raises(ValueError, match="another calibration"):
+        prepare(taco_copy, out, TWO, recipe=Recipe("frame0", "raw"))
+    with pytest.raises(ValueError, match="another calibration"):
+        prepare(taco_copy, out, ONE)
+    shutil.rmtree(view_folder(out, KEY, RECIPE, ONE))
+    assert prepare(taco_copy, out, ONE, TWO) == (ONE, TWO)
+
+
+def test_another_video_than_the_kept_view_is_of_is_refused(taco_copy, out):
+    path = taco_copy.sequence(KEY).video(ONE)
+    nothing = np.full(taco_copy.size, BACKGROUND)
+    write_video(path, np.stack([paint(nothing, frame) for frame in range(SHORT.frames)]), 30.0)
+    with pytest.raises(ValueError, match=rf"clip-raw/{ONE} was made from another video than .*{ONE}\.mp4: delete"):
+        prepare(taco_copy, out, ONE)
+    assert prepare(taco_copy, out, TWO) == (TWO,)
+
+
+def test_other_annotations_are_refused_even_where_the_tracks_are_gone(taco_copy, out):
+    taco_faults.nan_pose_rows(taco_copy, KEY, "target", (60,))
+    with pytest.raises(ValueError, match=rf"{KEY}/tracks was made from other annotations .* delete"):
+        prepare(taco_copy, out, ONE)
+    shutil.rmtree(tracks_folder(out, KEY))
+    with pytest.raises(ValueError, match=rf"clip-raw/{ONE} was made from other annotations .* delete"):
+        prepare(taco_copy, out, ONE, TWO)
+    assert not has_tracks(out, KEY)
+
+
+def test_files_that_were_unpacked_again_and_hold_the_same_are_no_other_download(taco_copy, out):
+    sequence = taco_copy.sequence(KEY)
+    recording = Recording(taco_copy.tree, taco_copy.tree.sequence(KEY))
+    for path in [sequence.calibration, sequence.video(ONE), *recording.annotation_files]:
+        unpack_again(path)
+    assert prepare(taco_copy, out, ONE) == ()
+    assert prepare(taco_copy, out, ONE, TWO) == (TWO,)
+
+
+def test_a_kept_sequence_is_not_read(taco, out, monkeypatch):
+    def read(*_):
+        raise AssertionError("a file was read whose stamp is the same")
+
+    for name in ("calibrations", "hands", "object_poses", "meshes", "video_info"):
+        monkeypatch.setattr(Recording, name, property(read))
+    assert prepare(taco, out, ONE) == ()
+
+
+def test_a_video_that_is_gone_compares_with_nothing(taco_copy, out):
+    taco_faults.drop_camera(taco_copy, KEY, ONE)
+    assert prepare(taco_copy, out, ONE) == ()
+
+
+def test_damaged_facts_of_a_view_that_nobody_asks_for_stop_nobody(taco, out):
+    (view_folder(out, KEY, RECIPE, ONE) / "facts.json").write_text("{}")
+    assert not has_view(out, KEY, RECIPE, ONE)
+    assert prepare(taco, out, TWO) == (TWO,)

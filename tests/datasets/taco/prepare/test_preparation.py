@@ -1,0 +1,272 @@
+"""Preparation makes what is missing, finds what is damaged, and says what is wrong with a recording."""
+
+import errno
+import shutil
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import taco_faults
+from taco_pictures import write_video
+from taco_tree import FOUR, SHORT, TRIO
+
+from hoibench.clip import PARTS
+from hoibench.datasets.manifests import ClipEntry, Line
+from hoibench.datasets.taco.hand.hand_models import ProxyHand
+from hoibench.datasets.taco.layout import RGB
+from hoibench.datasets.taco.prepare import sealed
+from hoibench.datasets.taco.prepare.origin import read_origin
+from hoibench.datasets.taco.prepare.preparation import prepare_sequence
+from hoibench.datasets.taco.prepare.prepare_line import Prepared, prepare_line
+from hoibench.datasets.taco.prepare.prepared import is_prepared, read_prepared
+from hoibench.datasets.taco.prepare.prepared_facts import read_facts
+from hoibench.datasets.taco.prepare.prepared_folder import tracks_folder, view_folder
+from hoibench.datasets.taco.prepare.sealed import Unwritable
+from hoibench.datasets.taco.protocol import Recipe
+from hoibench.datasets.taco.recording import Recording
+from hoibench.video import decode
+
+KEY = SHORT.key
+RECIPE = Recipe("clip", "raw")
+ONE, TWO, THREE = TRIO
+SOURCE = FOUR[3]
+
+
+def record(taco):
+    return Recording(taco.tree, taco.tree.sequence(KEY))
+
+
+def prepare(taco, out, serials=(ONE,)):
+    return prepare_sequence(record(taco), out, serials, RECIPE)
+
+
+def contents(out):
+    """Every file of a prepared folder, by its path."""
+    return {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def whole(taco, tmp_path_factory):
+    """SHORT, prepared for two cameras."""
+    out = tmp_path_factory.mktemp("whole")
+    assert prepare(taco, out, (ONE, TWO)) == (ONE, TWO)
+    return out
+
+
+@pytest.fixture
+def out(whole, tmp_path):
+    """A copy of it, to break."""
+    shutil.copytree(whole, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_what_is_there_is_kept_and_not_touched(taco, out):
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert prepare(taco, out, (ONE, TWO)) == ()
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+
+
+def test_only_what_is_missing_is_made_and_equal_to_what_was(taco, whole, out):
+    shutil.rmtree(view_folder(out, KEY, RECIPE, TWO))
+    assert not is_prepared(out, KEY, RECIPE, (ONE, TWO))
+    assert is_prepared(out, KEY, RECIPE, (ONE,))
+    assert prepare(taco, out, (ONE, TWO)) == (TWO,)
+    assert contents(out) == contents(whole)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("harm", [cut, flip, lambda path: path.unlink()], ids=["cut", "flipped", "deleted"])
+@pytest.mark.parametrize("name", ["video.mp4", "view.npz", "facts.json"])
+def test_a_damaged_view_is_found_and_named(out, harm, name):
+    path = view_folder(out, KEY, RECIPE, ONE) / name
+    harm(path)
+    assert not is_prepared(out, KEY, RECIPE, (ONE,))
+    with pytest.raises(ValueError, match=rf"{name} is missing or damaged: run hoibench data prepare"):
+        read_prepared(out, KEY, RECIPE, (ONE, TWO))
+
+
+def test_a_damaged_view_is_made_again(taco, whole, out):
+    cut(view_folder(out, KEY, RECIPE, ONE) / "video.mp4")
+    assert prepare(taco, out, (ONE, TWO)) == (ONE,)
+    assert contents(out) == contents(whole)
+
+
+def test_damaged_tracks_are_named_and_made_again(taco, whole, out):
+    cut(tracks_folder(out, KEY) / "tracks.npz")
+    with pytest.raises(ValueError, match=r"tracks\.npz is missing or damaged"):
+        read_prepared(out, KEY, RECIPE, (ONE,))
+    assert prepare(taco, out, (ONE, TWO)) == ()
+    assert contents(out) == contents(whole)
+
+
+def test_a_view_that_was_not_prepared_is_named(out):
+    with pytest.raises(FileNotFoundError, match=rf"clip-raw/{THREE} is missing: run hoibench data prepare"):
+        read_prepared(out, KEY, RECIPE, TRIO)
+    with pytest.raises(FileNotFoundError, match=r"20230927_999/tracks is missing"):
+        read_prepared(out, "20230927_999", RECIPE, TRIO)
+
+
+def test_a_half_made_folder_is_no_folder(taco, out):
+    """What a killed process leaves is never taken for a view."""
+    folder = view_folder(out, KEY, RECIPE, ONE)
+    folder.rename(folder.with_name(f".tmp-0123abcd-{folder.name}"))
+    assert not is_prepared(out, KEY, RECIPE, (ONE,))
+    assert prepare(taco, out) == (ONE,)
+
+
+@dataclass(frozen=True)
+class OtherHand(ProxyHand):
+    """A hand model that goes by another name."""
+
+    name: str = "mano"
+
+
+def test_another_hand_model_is_refused_even_where_nothing_is_to_be_made(taco, out):
+    with pytest.raises(ValueError, match="prepared otherwise .*hand_model hoibench-proxy, now mano"):
+        prepare_sequence(Recording(taco.tree, taco.tree.sequence(KEY), OtherHand()), out, (ONE, TWO), RECIPE)
+    assert read_origin(out).hand_model == "hoibench-proxy"
+
+
+def refilm(tree, serial, fps=30.0, times=1):
+    """Write a camera's video anew, at another rate or that many times larger."""
+    path = tree.sequence(KEY).video(serial)
+    write_video(path, decode(path).repeat(times, axis=1).repeat(times, axis=2), fps)
+    return path
+
+
+@pytest.mark.parametrize("fps", [25, 29.6, 31, 60])
+def test_a_video_of_another_rate_is_refused(taco_copy, tmp_path, fps):
+    path = refilm(taco_copy, TWO, fps)
+    with pytest.raises(ValueError, match=rf"{path.name} has {fps:g}\d* frames a second, TACO's videos have 30: unpack"):
+        prepare(taco_copy, tmp_path, (ONE, TWO))
+    assert not (tmp_path / KEY).exists()
+
+
+def test_the_rate_of_american_television_is_taken_for_30(taco_copy, whole, tmp_path):
+    refilm(taco_copy, ONE, 30000 / 1001)
+    prepare(taco_copy, tmp_path)
+    assert read_facts(tmp_path, KEY).indices == read_facts(whole, KEY).indices
+
+
+def test_videos_of_two_sizes_make_no_clip(taco_copy, out, tmp_path):
+    refilm(taco_copy, THREE, times=2)
+    with pytest.raises(ValueError, match=rf"differ in size \({ONE} 128x94, {THREE} 256x188\)"):
+        prepare(taco_copy, tmp_path / "new", (ONE, THREE))
+    assert not (tmp_path / "new").exists()
+    # Nor beside views that are there, nor alone in their folder.
+    with pytest.raises(ValueError, match="differ in size"):
+        prepare(taco_copy, out, (THREE, ONE))
+    with pytest.raises(ValueError, match=r"native_size \(94, 128\), now \(188, 256\)"):
+        prepare(taco_copy, out, (THREE,))
+
+
+def test_rows_that_were_not_recorded_are_held_and_hidden(taco_copy, whole, tmp_path):
+    taco_faults.nan_pose_rows(taco_copy, KEY, "tool", (4, 8))  # the clip's frames 1 and 2
+    prepare(taco_copy, tmp_path)
+    tracks, untouched = (read_prepared(out, KEY, RECIPE, (ONE,)).tracks for out in (tmp_path, whole))
+    tool = tracks.part == PARTS.index("tool")
+    gone = tool & np.isin(np.arange(49), (1, 2))[:, None]
+    np.testing.assert_array_equal(tracks.recorded, ~gone)
+    np.testing.assert_array_equal(tracks.world[~gone], untouched.world[~gone])
+    np.testing.assert_array_equal(tracks.world[1, tool], untouched.world[0, tool])
+    np.testing.assert_array_equal(tracks.world[2, tool], untouched.world[3, tool])
+    assert not tracks.visible[0][gone].any()
+
+
+def test_a_part_missing_in_frame_0_gets_no_points(taco_copy, tmp_path):
+    taco_faults.nan_pose_rows(taco_copy, KEY, "tool", (0,))
+    prepare(taco_copy, tmp_path)
+    tracks = read_prepared(tmp_path, KEY, RECIPE, (ONE,)).tracks
+    assert set(tracks.part.tolist()) == {0, 1, 3}
+    assert tracks.recorded is None
+
+
+FAULTS = {
+    "a camera that was not downloaded": (taco_faults.drop_camera, FileNotFoundError, r"\.mp4 is missing"),
+    "a truncated video": (taco_faults.truncate_video, ValueError, "truncated|cannot be read"),
+    "an empty video": (taco_faults.empty_video, ValueError, "is empty"),
+    "a video a frame short": (taco_faults.shorten_video, ValueError, "has 89 frames, the annotation of .* has 90"),
+    "a square video": (taco_faults.square_video, ValueError, "their aspects differ"),
+    "a camera that looks away": (taco_faults.turn_camera, ValueError, "sees nothing of the hands and objects"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_a_view_is_named_and_nothing_of_it_is_written(taco_copy, tmp_path, name):
+    fault, error, words = FAULTS[name]
+    path = fault(taco_copy, KEY, ONE)
+    with pytest.raises(error, match=words) as raised:
+        prepare(taco_copy, tmp_path)
+    assert (path.stem if path.suffix == ".mp4" else ONE) in str(raised.value)
+    assert not view_folder(tmp_path, KEY, RECIPE, ONE).exists()
+
+
+def test_a_broken_source_view_costs_the_clip_nothing(taco_copy, tmp_path):
+    path = taco_faults.shorten_video(taco_copy, KEY, SOURCE)
+    line = Line(ClipEntry(KEY, serials=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
+    prepared = prepare_line(taco_copy.tree, line, tmp_path, ProxyHand())
+    assert prepared.made == (ONE,)
+    assert path.name in prepared.without_source
+    assert is_prepared(tmp_path, KEY, RECIPE, (ONE,))
+    path.unlink()
+    expected = Prepared((), f"camera {SOURCE} was not downloaded")
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == expected
+
+
+def test_a_source_view_that_arrives_late_is_added_and_then_needed_no_more(taco_copy, taco, tmp_path):
+    path = taco_faults.drop_camera(taco_copy, KEY, SOURCE)
+    line = Line(ClipEntry(KEY, serials=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()).without_source is not None
+    shutil.copy2(taco.sequence(KEY).video(SOURCE), path)
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == Prepared((SOURCE,), None)
+    path.unlink()
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == Prepared((), None)
+
+
+def test_a_full_disk_stops_and_leaves_whole_folders(taco, whole, tmp_path, monkeypatch):
+    real, written = sealed.write_json, []
+
+    def fills_up(path, value):
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        written.append(path)
+        real(path, value)
+
+    monkeypatch.setattr(sealed, "write_json", fills_up)
+    with pytest.raises(Unwritable, match="No space left on device"):
+        prepare(taco, tmp_path, (ONE, TWO))
+    monkeypatch.undo()
+    assert is_prepared(tmp_path, KEY, RECIPE, (ONE,))
+    assert not view_folder(tmp_path, KEY, RECIPE, TWO).exists()
+    assert prepare(taco, tmp_path, (ONE, TWO)) == (TWO,)
+    assert contents(tmp_path) == contents(whole)
+
+
+def test_a_place_that_cannot_be_written_is_told_from_a_broken_recording(taco, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unwritable, match="file"):
+        prepare(taco, tmp_path / "file" / "out")
+
+
+def test_the_tree_is_not_needed_to_read(out, whole):
+    clip = read_prepared(out, KEY, RECIPE, (ONE, TWO))
+    shutil.rmtree(view_folder(out, KEY, RECIPE, TWO))
+    alone = read_prepared(out, KEY, RECIPE, (ONE,))
+    np.testing.assert_array_equal(alone.tracks.visible[0], clip.tracks.visible[0])
+    np.testing.assert_array_equal(alone.video[0], decode(view_folder(whole, KEY, RECIPE, ONE) / "video.mp4"))
+
+
+def test_nothing_is_written_into_the_download(taco_copy, tmp_path):
+    before = contents(taco_copy.root)
+    prepare(taco_copy, tmp_path)
+    assert contents(taco_copy.root) == before
+    assert (taco_copy.root / RGB).is_dir()

@@ -1,0 +1,180 @@
+"""A whole split is prepared whatever its sequences, its workers and the machine do."""
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import taco_faults
+from dying_hand import DyingHand
+from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT, TRIO
+
+from hoibench.datasets.manifests import ClipEntry, Line
+from hoibench.datasets.taco.hand.hand_models import ProxyHand
+from hoibench.datasets.taco.prepare.outcomes import Outcome
+from hoibench.datasets.taco.prepare.prepare_all import prepare_all
+from hoibench.datasets.taco.prepare.prepared import is_prepared
+from hoibench.datasets.taco.prepare.sealed import Unwritable
+from hoibench.datasets.taco.protocol import Recipe
+
+SOURCE = FOUR[3]
+RAW = {"crop": "clip", "video": "raw"}
+
+
+def line(key, serials=TRIO[:1], source=None):
+    return Line(ClipEntry(key, serials=serials), source, RAW)
+
+
+def contents(out):
+    """Every file of a prepared folder by its path, but what killed processes left."""
+    files = (path for path in out.rglob("*") if path.is_file() and ".tmp-" not in str(path))
+    return {path.relative_to(out): path.read_bytes() for path in files}
+
+
+def test_broken_sequences_are_told_and_skipped(taco_copy, tmp_path):
+    cut = taco_faults.truncate_video(taco_copy, MEASURE.key, TRIO[0])
+    seen = []
+    lines = [line(SHORT.key), line(MEASURE.key), line("20230927_999")]
+    report = prepare_all(taco_copy.tree, lines, tmp_path / "out", model=ProxyHand(), workers=2, on_progress=seen.append)
+    assert report.made == (SHORT.key,)
+    assert report.kept == ()
+    assert list(report.broken) == ["20230927_999", MEASURE.key]
+    assert "holds no sequence 20230927_999" in report.broken["20230927_999"]
+    assert cut.name in report.broken[MEASURE.key]
+    assert sorted(outcome.key for outcome in seen) == sorted(line.entry.id for line in lines)
+    assert all(isinstance(outcome, Outcome) for outcome in seen)
+
+    again = prepare_all(taco_copy.tree, lines[:1], tmp_path / "out", model=ProxyHand())
+    assert (again.made, again.kept, again.broken) == ((), (SHORT.key,), {})
+
+
+def test_a_worker_that_dies_is_a_broken_sequence(taco, tmp_path):
+    report = prepare_all(taco.tree, [line(HIT.key), line(SHORT.key)], tmp_path, model=DyingHand(frames=49))
+    assert report.made == (SHORT.key,)
+    assert report.broken == {HIT.key: "its process ended with code 9: killed from outside, or out of memory"}
+
+
+def test_another_hand_model_is_refused_even_where_all_is_kept(taco, tmp_path):
+    prepare_all(taco.tree, [line(SHORT.key)], tmp_path, model=ProxyHand())
+    with pytest.raises(ValueError, match="prepared otherwise .*hand_model hoibench-proxy, now mano"):
+        prepare_all(taco.tree, [line(SHORT.key)], tmp_path, model=ProxyHand(name="mano"))
+
+
+def test_a_source_view_that_cannot_be_made_is_told_and_breaks_nothing(taco_copy, tmp_path):
+    path = taco_faults.shorten_video(taco_copy, SHORT.key, SOURCE)
+    lines = [line(SHORT.key, source=SOURCE)]
+    for status in ("made", "kept"):
+        report = prepare_all(taco_copy.tree, lines, tmp_path, model=ProxyHand())
+        assert (getattr(report, status), report.broken) == ((SHORT.key,), {})
+        assert path.name in report.without_source[SHORT.key]
+
+
+def test_what_was_known_before_the_disk_was_full_is_told(taco, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / SHORT.key).write_text("")
+    seen = []
+    lines = [line("20230927_999"), line(SHORT.key)]
+    with pytest.raises(Unwritable, match=SHORT.key):
+        prepare_all(taco.tree, lines, out, model=ProxyHand(), on_progress=seen.append)
+    assert [(outcome.key, outcome.status) for outcome in seen] == [("20230927_999", "broken")]
+
+
+def test_who_stops_it_has_been_told_what_is_known_and_leaves_no_process(taco, tmp_path):
+    def stop(outcome):
+        assert outcome.key == SHORT.key
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_all(taco.tree, [line(SHORT.key), line(HIT.key)], tmp_path, model=ProxyHand(), on_progress=stop)
+    assert is_prepared(tmp_path, SHORT.key, Recipe("clip", "raw"), TRIO[:1])
+    assert not multiprocessing.active_children()
+
+
+def test_a_place_that_cannot_be_written_stops_it(taco, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unwritable, match="file"):
+        prepare_all(taco.tree, [line(SHORT.key)], tmp_path / "file" / "out", model=ProxyHand())
+
+
+def test_a_place_that_stops_taking_files_stops_it(taco, tmp_path):
+    # The sequence's folder cannot be made, for a file has its name.
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / SHORT.key).write_text("")
+    with pytest.raises(Unwritable, match=SHORT.key):
+        prepare_all(taco.tree, [line(SHORT.key)], out, model=ProxyHand())
+
+
+def test_nothing_to_do_is_done(taco, tmp_path):
+    report = prepare_all(taco.tree, [], tmp_path, model=ProxyHand())
+    assert (report.made, report.kept, report.broken) == ((), (), {})
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from hoibench.datasets.manifests import ClipEntry, Line
+from hoibench.datasets.taco.hand.hand_models import ProxyHand
+from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.prepare.prepare_all import prepare_all
+
+if __name__ == "__main__":
+    root, out, serials, *keys = sys.argv[1:]
+    recipe = {"crop": "clip", "video": "raw"}
+    lines = [Line(ClipEntry(key, serials=tuple(serials.split(","))), None, recipe) for key in keys]
+    report = prepare_all(Tree(Path(root)), lines, Path(out), model=ProxyHand(), workers=2)
+    print(report)
+    sys.exit(bool(report.broken))
+"""
+
+
+@pytest.fixture
+def command(taco, tmp_path):
+    """The command that prepares three sequences for two cameras into a folder."""
+    script = tmp_path / "prepare.py"
+    script.write_text(SCRIPT)
+    keys = (SHORT.key, HIT.key, POUR.key)
+    return lambda out: [sys.executable, str(script), str(taco.root), str(out), ",".join(TRIO[:2]), *keys]
+
+
+@pytest.mark.slow
+def test_killed_anywhere_it_goes_on(command, tmp_path):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    began = time.monotonic()
+    subprocess.run(command(tmp_path / "undisturbed"), check=True, env=environment)
+    usual = time.monotonic() - began
+    rng, killed = random.Random(0), 0
+    for _ in range(8):
+        process = subprocess.Popen(command(tmp_path / "killed"), start_new_session=True, env=environment)
+        try:
+            process.wait(timeout=rng.uniform(0.1, 0.7) * usual)
+            break
+        except subprocess.TimeoutExpired:
+            # Half of the time the workers die with their parent, half of the time they find out that it is gone.
+            if rng.random() < 0.5:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+            process.wait()
+            killed += 1
+    assert killed >= 2
+    subprocess.run(command(tmp_path / "killed"), check=True, env=environment)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "undisturbed")
+
+
+@pytest.mark.slow
+def test_two_at_once_do_no_harm(command, tmp_path):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    both = [subprocess.Popen(command(tmp_path / "out"), env=environment) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    subprocess.run(command(tmp_path / "alone"), check=True, env=environment)
+    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
+    assert is_prepared(tmp_path / "out", HIT.key, Recipe("clip", "raw"), TRIO[:2])
+    assert ProxyHand().name in (tmp_path / "out" / "prepared.json").read_text()
+    assert not list(Path(tmp_path / "out").rglob(".tmp-*"))

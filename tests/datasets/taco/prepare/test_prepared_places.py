@@ -1,0 +1,71 @@
+"""Prepared folders that were brought from elsewhere, or edited, are not taken for what they are not."""
+
+import json
+import shutil
+
+import pytest
+import taco_faults
+import taco_tree
+from mano_files import write_mano
+
+from hoibench.datasets.taco.hand.hand_models import ProxyHand, read_mano_hand
+from hoibench.datasets.taco.prepare.prepare_line import prepare_line
+from hoibench.datasets.taco.released import lines_of
+from hoibench.datasets.taco.sources import PreparedClips, prepared_folder
+
+KEY = taco_tree.HIT.key
+
+
+@pytest.fixture
+def line():
+    return next(line for line in lines_of("test") if line.entry.id == KEY)
+
+
+@pytest.fixture
+def brought(prepared, tmp_path):
+    """A copy of the prepared clip, to be spoilt."""
+    return PreparedClips(shutil.copytree(prepared, tmp_path / "brought"))
+
+
+def test_views_that_were_exchanged_are_refused(brought, line):
+    views = brought.out / KEY / "clip-raw"
+    (views / "22139909").rename(views / "other")
+    (views / "22139905").rename(views / "22139909")
+    (views / "other").rename(views / "22139905")
+    with pytest.raises(ValueError, match="is of 22139905, clip-raw, .* but lies where 22139909, clip-raw"):
+        brought.load(line)
+
+
+def test_tracks_of_another_sequence_are_refused(brought, line):
+    (brought.out / KEY).rename(brought.out / "20231102_071")
+    shutil.copytree(brought.out / "20231102_071", brought.out / KEY)
+    brought.load(line)
+    other = line.entry.__class__("20231102_071", line.entry.triplet, None, line.entry.serials)
+    with pytest.raises(ValueError, match=f"is of {KEY}, .* but lies where 20231102_071"):
+        brought.load(line.__class__(other, line.source, line.recipe))
+
+
+@pytest.mark.parametrize("change", [{"truth": "taco"}, {"hand_model": "mano-0123456789ab"}])
+def test_clips_of_another_truth_are_refused(brought, line, change):
+    path = brought.out / "prepared.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=f"is of {KEY}, synthetic, hoibench-proxy, but lies where"):
+        brought.load(line)
+
+
+def test_another_mano_file_is_another_model(taco_copy, line, tmp_path):
+    taco_faults.claim_mano(taco_copy)
+    models = []
+    for seed in (0, 1):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        for side in ("left", "right"):
+            write_mano(folder, side, seed=seed)
+        models.append(read_mano_hand(folder))
+    assert read_mano_hand(tmp_path / "0").identity == models[0].identity
+    assert len({model.identity for model in (*models, ProxyHand())}) == 3
+    assert len({prepared_folder(taco_copy.tree, model) for model in (*models, ProxyHand())}) == 3
+    out = tmp_path / "out"
+    prepare_line(taco_copy.tree, line, out, models[0])
+    with pytest.raises(ValueError, match="was prepared otherwise .*hand_model mano-"):
+        prepare_line(taco_copy.tree, line, out, models[1])

@@ -1,0 +1,72 @@
+"""Preparing for a user who may read the download and write nothing into it; root may write everywhere, so another user is put in."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from taco_tree import SHORT, TRIO
+
+import hoibench
+
+NOBODY = 65534
+SCRIPT = """
+import os, sys
+from pathlib import Path
+from hoibench.datasets.taco.hand.hand_models import ProxyHand
+from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.prepare.preparation import prepare_sequence
+from hoibench.datasets.taco.prepare.prepared import is_prepared
+from hoibench.datasets.taco.protocol import Recipe
+from hoibench.datasets.taco.recording import Recording
+from hoibench.datasets.taco.prepare.sealed import Unwritable
+
+root, mine, key, serial, user = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
+tree, recipe = Tree(root), Recipe("clip", "raw")
+
+def prepare(out):
+    recording = Recording(tree, tree.sequence(key), ProxyHand())
+    assert prepare_sequence(recording, out, [serial], recipe) == (serial,)
+    assert is_prepared(out, key, recipe, [serial])
+
+os.environ["HOIBENCH_CACHE"] = str(root.parent / "cache of root")
+prepare(root.parent / "out of root")  # imports all that it takes, which the other user may not read
+os.setgroups([])
+os.setgid(int(user))
+os.setuid(int(user))
+os.environ["HOIBENCH_CACHE"] = str(mine / "cache")
+prepare(mine / "out")
+try:
+    prepare(root / "out")
+except Unwritable as error:
+    print(error)
+"""
+
+
+@pytest.fixture
+def place():
+    """A folder that everybody may enter, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user")
+def test_a_download_that_may_only_be_read_is_prepared_elsewhere(taco, place):
+    root, mine = place / "tree", place / "mine"
+    shutil.copytree(taco.root, root, copy_function=os.link)
+    mine.mkdir(mode=0o700)
+    os.chown(mine, NOBODY, NOBODY)
+    path = os.pathsep.join([str(Path(hoibench.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, root, mine, SHORT.key, TRIO[0], str(NOBODY)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"{root}/out" in done.stdout
+    assert "Permission denied" in done.stdout
+    assert not (root / "out").exists()
