@@ -53,7 +53,7 @@ def mesh_distance() -> Callable:
 @pytest.fixture(scope="session")
 def capped() -> Callable:
     """(1552, 3) faces of a proxy hand with its open wrist closed by a fan, so that inside and outside are defined."""
-    from hoibench.datasets.taco import proxy_hand
+    from hoibench.datasets.taco.hand import proxy_hand
 
     def close(side):
         faces = proxy_hand.FACES[side]
