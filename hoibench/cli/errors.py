@@ -47,20 +47,31 @@ def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -
         return CRASH
     except Exception as error:
         told, code = _explain(error)
-        if code == CRASH:
+        if code == CRASH and not _is_full(error):
             log.error("crashed", exc_info=error)
         print(f"error: {told}", file=sys.stderr)
         return code
 
 
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in FULL
+
+
 def _explain(error: Exception) -> tuple[str, int]:
-    if isinstance(error, OSError) and error.errno in FULL:
-        known = error.strerror in (None, os.strerror(error.errno or 0))
-        where = f"no space left while writing {error.filename or 'a file'}" if known else f"{error.strerror}"
-        return f"{where}; what was done is kept: free some space and give the same command again", CRASH
+    if isinstance(error, OSError):
+        return _explain_system(error)
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed: pip install 'hoibench[metrics]'", USAGE
-    if isinstance(error, (ValueError, OSError)):
+    if isinstance(error, ValueError):
         return str(error), USAGE
     what = str(error) if isinstance(error, Crash) else f"{type(error).__name__}: {error}"
     return what, CRASH
+
+
+def _explain_system(error: OSError) -> tuple[str, int]:
+    """The words for what the system refused: our own where the error has them."""
+    ours = error.strerror not in (None, os.strerror(error.errno or 0))
+    if not _is_full(error):
+        return (str(error.strerror) if ours else str(error)), USAGE
+    where = error.strerror if ours else f"no space left while writing {error.filename or 'a file'}"
+    return f"{where}; what was done is kept: free some space and give the same command again", CRASH

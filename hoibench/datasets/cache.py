@@ -13,13 +13,18 @@ from typing import NamedTuple
 
 from hoibench.store.cache import cache_dir
 
-__all__ = ["PREPARED", "WEIGHTS", "Entry", "cache_dir", "clear", "ensure_folder", "entries"]
+__all__ = ["ELSEWHERE", "PREPARED", "WEIGHTS", "Entry", "cache_dir", "clear", "ensure_folder", "entries"]
 
 WEIGHTS = "weights"
 """The entry that holds fetched weights."""
 
 PREPARED = "taco-clips@"
 """How entries of prepared recordings begin."""
+
+ELSEWHERE = (
+    "free space there, or choose a folder that can be written, by --out where a command has it, else by HOIBENCH_CACHE"
+)
+"""What to do where a folder cannot be written."""
 
 _GENERATED = re.compile(r"[a-z][a-z-]*@\d+-[0-9a-f]{12}")
 """SPLIT@VERSION-GENERATOR, as in synthetic@1-0123456789ab.  Whatever else lies in the folder is not the benchmark's."""
@@ -117,9 +122,7 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        message = (
-            f"cannot write {folder} ({reason}): free space there, or set HOIBENCH_CACHE to a folder that can be written"
-        )
+        message = f"cannot write {folder} ({reason}): {ELSEWHERE}"
         raise OSError(error.errno, message) from error
 
 

@@ -169,7 +169,7 @@ class Sequence:
             ValueError: there are several, or its id is not of three digits.
         """
         folder = self.folder(POSES)
-        found = sorted(folder.glob(f"{role}_*.npy"))
+        found = sorted(path for path in folder.glob(f"{role}_*.npy") if path.is_file())
         if not found:
             raise FileNotFoundError(f"{folder} holds no {role}_<id>.npy: {how_to_get(self.root, POSES)}")
         if len(found) > 1:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hoibench.datasets.cache import ensure_folder
+from hoibench.datasets.cache import ELSEWHERE, ensure_folder
 from hoibench.store import read_json, sha256_file, sha256_json, write_json
 
 SCHEMA = "hoibench/taco-clips@1"
@@ -35,7 +35,8 @@ def writing() -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise Unwritable(error.errno, f"{error.filename}: {reason}" if error.filename else reason) from error
+        told = f"cannot write {error.filename} ({reason}): {ELSEWHERE}" if error.filename else reason
+        raise Unwritable(error.errno, told) from error
 
 
 def seal(folder: Path, facts: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
