@@ -1,32 +1,15 @@
 """Every task comes to an end, whatever becomes of the processes."""
 
-import errno
 import multiprocessing
-import os
-import signal
 from contextlib import closing
 
 import pytest
+from pool_tasks import answer, start
 
 from hoibench.datasets.taco.prepare.sealed import Unwritable
 from hoibench.datasets.taco.prepare.worker_pool import Died, Workers
 
 KILLED = "its process ended with code 9: killed from outside, or out of memory"
-
-
-def start(folder):
-    """Die before any task, as often as there are notes in the folder."""
-    for note in folder.iterdir():
-        note.unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def answer(task):
-    if task == "die":
-        os._exit(9)
-    if task == "full":
-        raise Unwritable(errno.ENOSPC, "No space left on device")
-    return task.upper()
 
 
 def workers(folder, notes=0, count=1):
