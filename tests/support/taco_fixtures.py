@@ -1,9 +1,14 @@
 """The hostile TACO tree: ``taco`` to read, ``taco_copy`` to break, ``prepared`` the clip of it that the split ``test`` has."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import taco_tree
+
+if TYPE_CHECKING:
+    import taco_tree
 
 
 def _state(root):
@@ -19,6 +24,8 @@ def shared_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def taco(tmp_path_factory, shared_cache) -> taco_tree.TacoTree:
     """The tree that every test shares; that nobody wrote to it is checked at the end."""
+    import taco_tree  # not above: the base install has no torch
+
     folder = tmp_path_factory.mktemp("taco")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOIBENCH_CACHE", str(shared_cache))
@@ -37,6 +44,8 @@ def taco_copy(taco, tmp_path) -> taco_tree.TacoTree:
 @pytest.fixture(scope="session")
 def prepared(taco, shared_cache, tmp_path_factory) -> Path:
     """A folder of prepared clips with the one that ``taco`` has of the split ``test``; not to be written to."""
+    import taco_tree
+
     from hoibench.datasets.taco.hand.hand_models import ProxyHand
     from hoibench.datasets.taco.prepare.prepare_line import prepare_line
     from hoibench.datasets.taco.released import lines_of
