@@ -8,7 +8,8 @@ import numpy as np
 
 from hoibench.clip import PARTS, Camera
 from hoibench.datasets.surfaces import Surface
-from hoibench.geometry import project, to_camera
+from hoibench.datasets.taco.visibility import in_image
+from hoibench.geometry import optical_centre
 
 _FARTHEST = 4.0
 """Metres from a camera at which nothing of the workspace lies: the rig's cameras hang 1.4 to 2.1 m from its middle."""
@@ -32,8 +33,7 @@ def check_in_sight(key: str, surfaces: Sequence[Surface], cameras: Iterable[Came
 
 
 def _sees(camera: Camera, surface: Surface) -> bool:
-    height, width = camera.size
-    points = to_camera(surface.vertices.reshape(-1, 3), camera.R, camera.t)
-    near = points[(points[:, 2] > 0.0) & (np.linalg.norm(points, axis=1) <= _FARTHEST)]  # false for NaN
-    pixels = project(near, camera.K)
-    return bool(((pixels >= -0.5) & (pixels < [width - 0.5, height - 0.5])).all(axis=1).any())
+    points = surface.vertices.reshape(-1, 3)
+    distance = np.linalg.norm(points - optical_centre(camera.R, camera.t), axis=1)
+    near = points[distance <= _FARTHEST]  # false for NaN
+    return bool(in_image(near, camera).any())
