@@ -14,7 +14,6 @@ RGB = "Allocentric_RGB_Videos"
 MARKER_REMOVED = "Marker_Removed_Allocentric_RGB_Videos"
 CAMERAS = "Allocentric_Camera_Parameters"
 EGO_RGB = "Egocentric_RGB_Videos"
-EGO_CAMERAS = "Egocentric_Camera_Parameters"
 HANDS = "Hand_Poses"
 POSES = "Object_Poses"
 MODELS = ("Object_Models", "object_models_released")
