@@ -1,0 +1,187 @@
+"""Every number of the model: what the paper fixes, with its section, and what it leaves open, with our reason.
+
+Each field carries its origin: ``paper(value, "section 4.2")`` or ``ours(value, "why")``, the latter meaning *not in paper*.  ``origins`` lists them,
+and ``python -m reference_model.info --preset NAME --fields`` prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, NamedTuple
+
+NOT_IN_PAPER = "not in paper"
+
+
+def paper(default: Any, where: str) -> Any:
+    """A field whose value the paper gives, at ``where``."""
+    return field(default=default, metadata={"origin": where})
+
+
+def ours(default: Any, why: str) -> Any:
+    """A field that the paper leaves open, and why it has this value."""
+    return field(default=default, metadata={"origin": f"{NOT_IN_PAPER}: {why}"})
+
+
+@dataclass(frozen=True)
+class MJDConfig:
+    """The multi-view joint diffusion model: Wan2.2-TI2V-5B and what SyncMV4D adds to it.  Names of Wan's fields are those of diffusers."""
+
+    num_attention_heads: int = paper(24, "section 4.2: the base model, Wan2.2-TI2V-5B")
+    attention_head_dim: int = paper(128, "section 4.2: d = 3072 in 24 heads")
+    in_channels: int = paper(48, "section 4.2: the base model's latents")
+    text_dim: int = paper(4096, "section 3.3: umT5")
+    freq_dim: int = paper(256, "section 4.2: the base model")
+    ffn_dim: int = paper(14336, "section 4.2: the base model")
+    num_layers: int = paper(30, "section 4.2")
+    eps: float = paper(1e-6, "section 4.2: the base model")
+    patch_size: tuple[int, int, int] = paper((1, 2, 2), "section 4.2: the tokenizer's 2x downsampling")
+    views: int = paper(3, "section 4.2")
+    scale_tokens: int = paper(2, "section 4.2: t_s")
+    register_tokens: int = paper(6, "section 4.2: t_r")
+    inter_view: Literal["joint", "separate"] = ours(
+        "joint",
+        "whether video and motion tokens of a frame meet in inter-view attention; the printed shape lacks the modality",
+    )
+    special_tokens_meet: bool = ours(
+        True,
+        "scale and register tokens of all views meet in inter-view attention, as one more group; else no view's scale knows of another's",
+    )
+    view_rope: bool = ours(
+        True, "RoPE of inter-view attention has the view's index on its time axis, as SynCamMaster's"
+    )
+    guidance_init: Literal["zero", "patch_embedding"] = ours(
+        "zero", "W of the guidance embedding before training; patch_embedding is line 9 of Algorithm 1 to the letter"
+    )
+    scale_tokens_see_K: bool = ours(
+        False, "scale tokens get (fx / W, fy / H); without intrinsics the metric depth of a crop is ill-posed"
+    )
+
+    @property
+    def width(self) -> int:
+        """d, channels of a token."""
+        return self.num_attention_heads * self.attention_head_dim
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """What the model knows of the video autoencoder."""
+
+    stride: tuple[int, int, int] = paper((4, 16, 16), "section 4.2: (r_n, r_h, r_w)")
+
+
+@dataclass(frozen=True)
+class PseudoVideoConfig:
+    """How motion is drawn (hoibench.geometry.pseudo_video)."""
+
+    points: int = paper(1600, "section 4.2: K")
+    radius: int = ours(1, "a point is a square of 2 radius + 1 pixels")
+    darkest: float = ours(0.1, "channels lie in [darkest, 1]; 0 is the paper's, and collides with the black background")
+    eight_bit: bool = ours(
+        False, "256 levels a channel, as a stored video; a level is 3 px and 1/230 of the depth range"
+    )
+    match_within: float = ours(1.5, "how far from an anchor a colour may be to be matched with it, in anchor spacings")
+
+
+@dataclass(frozen=True)
+class FlowConfig:
+    """Rectified flow."""
+
+    steps: int = ours(50, "as the base model samples")
+    shift: float = ours(5.0, "of the sampler's grid, as the base model's")
+    training_shift: float = ours(1.0, "1 is the paper's uniform t")
+    guidance_scale: float = ours(5.0, "of the text, on video only, as the base model's")
+
+
+@dataclass(frozen=True)
+class SyncMV4DConfig:
+    """A whole model on a grid of N frames of H x W pixels.
+
+    Raises:
+        ValueError: the grid does not divide into latents and patches.
+    """
+
+    frames: int = paper(49, "section 4.2: N")
+    height: int = paper(480, "section 4.2: H")
+    width: int = paper(704, "section 4.2: W")
+    text_tokens: int = paper(512, "section 4.2: L")
+    mjd: MJDConfig = field(default_factory=MJDConfig)
+    vae: VAEConfig = field(default_factory=VAEConfig)
+    pseudo_video: PseudoVideoConfig = field(default_factory=PseudoVideoConfig)
+    flow: FlowConfig = field(default_factory=FlowConfig)
+
+    def __post_init__(self) -> None:
+        self.latent_grid(self.frames, self.height, self.width)
+
+    def latent_grid(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
+        """(n, h, w) of the latents of a video of so many frames and pixels: 1 + (N - 1) / r_n, H / r_h, W / r_w.
+
+        Raises:
+            ValueError: names the number that does not fit, and the nearest ones that do.
+        """
+        stride, patch = self.vae.stride, self.mjd.patch_size
+        if frames < 1 or (frames - 1) % stride[0]:
+            n = max(0, (frames - 1) // stride[0])
+            raise ValueError(
+                f"{frames} frames: expected {stride[0]} n + 1 of them, such as {stride[0] * n + 1} or {stride[0] * (n + 1) + 1}"
+            )
+        for name, length, step in (("height", height, stride[1] * patch[1]), ("width", width, stride[2] * patch[2])):
+            if length < step or length % step:
+                low = max(step, length // step * step)
+                raise ValueError(f"{name} is {length}: expected a multiple of {step}, such as {low} or {low + step}")
+        return 1 + (frames - 1) // stride[0], height // stride[1], width // stride[2]
+
+
+PRESETS: dict[str, SyncMV4DConfig] = {
+    "wan22_5b": SyncMV4DConfig(),
+    "nano": SyncMV4DConfig(
+        frames=25,
+        height=128,
+        width=192,
+        text_tokens=16,
+        mjd=MJDConfig(
+            num_attention_heads=4,
+            attention_head_dim=24,
+            in_channels=16,
+            text_dim=32,
+            freq_dim=32,
+            ffn_dim=192,
+            num_layers=2,
+        ),
+        pseudo_video=PseudoVideoConfig(points=256),
+        flow=FlowConfig(steps=8),
+    ),
+}
+"""``wan22_5b`` is the paper's model; ``nano`` the same on synthetic clips, small enough for tests (d = 96, since a patch has 16 x 4 = 64 numbers)."""
+
+
+def preset(name: str) -> SyncMV4DConfig:
+    """The configuration of a name.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"there is no preset {name!r}: expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+class Origin(NamedTuple):
+    """Where the value of one field comes from."""
+
+    field: str
+    value: Any
+    origin: str
+
+
+def origins(config: Any, prefix: str = "") -> Iterator[Origin]:
+    """The fields of a configuration and of those inside it: dotted name, value, and where the value comes from."""
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if is_dataclass(value):
+            yield from origins(value, f"{prefix}{each.name}.")
+        else:
+            origin = each.metadata["origin"]
+            if value != each.default:
+                origin = f"this preset's own, in place of {each.default} ({origin})"
+            yield Origin(prefix + each.name, value, origin)

@@ -1,0 +1,1 @@
+"""Multi-view joint diffusion (SyncMV4D, section 3.3)."""
