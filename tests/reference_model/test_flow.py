@@ -1,0 +1,256 @@
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import kstest
+
+from reference_model.cycle.flow import (
+    clean,
+    euler_step,
+    hold_first_frame,
+    interpolate,
+    noise,
+    sample_time,
+    shift,
+    time_grid,
+    velocity,
+)
+
+shifts = st.floats(0.05, 50)
+times = st.floats(0, 1, width=32)
+SHAPE = (2, 3, 4, 5, 6, 7)
+"""B, V, C, n, h, w."""
+
+
+def drawn(seed=0, shape=SHAPE):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# The grid
+
+
+@pytest.mark.parametrize(
+    ("steps", "s", "expected"),
+    [
+        (1, 5, [1, 0]),
+        (4, 1, [1, 0.75, 0.5, 0.25, 0]),
+        (4, 3, [1, 0.9, 0.75, 0.5, 0]),  # 3 * .75 / 2.5, 3 * .5 / 2, 3 * .25 / 1.5
+    ],
+)
+def test_the_grid_by_hand(steps, s, expected):
+    torch.testing.assert_close(time_grid(steps, s), torch.tensor(expected, dtype=torch.float32), atol=0, rtol=1e-7)
+
+
+def test_the_base_models_grid_is_shifted_once():
+    grid = time_grid(50, 5)
+    assert grid.dtype == torch.float32
+    assert grid.shape == (51,)
+    assert grid[-2].item() == pytest.approx(
+        0.1 / 1.08, abs=1e-8
+    )  # not the 0.0244 of a range whose end was shifted before
+    assert grid[0] == 1
+    assert grid[-1] == 0
+
+
+@given(st.integers(1, 200), shifts)
+def test_a_grid_falls_from_one_to_zero(steps, s):
+    grid = time_grid(steps, s)
+    assert len(grid) == steps + 1
+    assert grid[0] == 1
+    assert grid[-1] == 0
+    assert (grid.diff() < 0).all()
+
+
+@pytest.mark.parametrize("steps", [0, -3])
+def test_a_grid_of_no_step_is_refused(steps):
+    with pytest.raises(ValueError, match=f"steps is {steps}: expected 1 or more"):
+        time_grid(steps, 5)
+
+
+# The shift
+
+
+@given(st.lists(times, min_size=2, max_size=2), shifts)
+def test_the_shift_keeps_the_order_and_both_ends(pair, s):
+    low, high = sorted(pair)
+    assert shift(0.0, s) == 0
+    assert shift(1.0, s) == 1
+    assert 0 <= shift(low, s) <= shift(high, s) <= 1
+    if high - low > 1e-6:
+        assert shift(low, s) < shift(high, s)
+
+
+@given(times, shifts)
+def test_the_inverse_of_a_shift_is_the_inverse_shift(sigma, s):
+    assert shift(shift(sigma, s), 1 / s) == pytest.approx(sigma, abs=1e-12)
+    assert shift(sigma, 1) == sigma
+
+
+@given(st.lists(times, min_size=1, max_size=5), shifts)
+def test_a_tensor_is_shifted_as_its_numbers_are(sigmas, s):
+    one_by_one = [shift(sigma, s) for sigma in sigmas]
+    assert shift(torch.tensor(sigmas), s).tolist() == pytest.approx(one_by_one, abs=1e-6)
+
+
+@given(times, shifts)
+def test_a_shift_above_one_moves_towards_the_noise(sigma, s):
+    moved = shift(sigma, s)
+    assert moved >= sigma - 1e-12 if s >= 1 else moved <= sigma + 1e-12
+
+
+@pytest.mark.parametrize("s", [0, -1, math.nan, math.inf])
+def test_a_shift_that_is_no_positive_number_is_refused(s):
+    generator = torch.Generator()
+    for call in (lambda: shift(0.5, s), lambda: time_grid(4, s), lambda: sample_time(4, s, generator)):
+        with pytest.raises(ValueError, match=f"shift is {s}: expected a positive number"):
+            call()
+
+
+# Training times
+
+
+def test_times_to_train_at_are_uniform_and_never_quite_clean():
+    t = sample_time(20_000, 1, torch.Generator().manual_seed(3))
+    assert t.shape == (20_000,)
+    assert t.dtype == torch.float32
+    assert kstest(t.double().numpy(), "uniform").pvalue > 0.01
+    assert t.min() > 0
+    assert t.max() <= 1
+
+
+def test_shifted_times_are_the_uniform_ones_shifted():
+    t = sample_time(20_000, 5, torch.Generator().manual_seed(3))
+    assert kstest(shift(t.double(), 1 / 5).numpy(), "uniform").pvalue > 0.01
+    assert t.mean() > 0.7
+
+
+def test_times_never_reach_zero(monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda count, **_: torch.tensor([0.0, 1 - 2**-24]))  # the ends of [0, 1)
+    assert sample_time(2, 1, torch.Generator()).tolist() == [1, 2**-24]
+
+
+# Laws
+
+
+@settings(max_examples=30)
+@given(times, st.integers(0, 2**31))
+def test_any_two_of_data_noise_state_and_velocity_give_the_others(t, seed):
+    z0, z1 = drawn(seed), drawn(seed + 1)
+    z_t, v = interpolate(z0, z1, t), velocity(z0, z1)
+    torch.testing.assert_close(clean(z_t, v, t), z0, atol=2e-6, rtol=0)
+    torch.testing.assert_close(noise(z_t, v, t), z1, atol=2e-6, rtol=0)
+    torch.testing.assert_close(interpolate(clean(z_t, v, t), noise(z_t, v, t), t), z_t, atol=2e-6, rtol=0)
+
+
+def test_the_velocity_is_the_derivative_of_the_state():
+    z0, z1 = drawn(0, (2,)).double(), drawn(1, (2,)).double()
+    slope = (interpolate(z0, z1, 0.75) - interpolate(z0, z1, 0.25)) / 0.5
+    torch.testing.assert_close(slope, velocity(z0, z1), atol=1e-7, rtol=0)
+
+
+def test_zero_is_data_and_one_is_noise():
+    z0, z1 = drawn(0), drawn(1)
+    assert torch.equal(interpolate(z0, z1, 0), z0)
+    assert torch.equal(interpolate(z0, z1, 1), z1)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 60), shifts, st.integers(0, 2**31))
+def test_the_true_velocity_leads_to_the_data_along_any_grid(steps, s, seed):
+    z0, z1 = drawn(seed), drawn(seed + 1)
+    z, grid = z1, time_grid(steps, s)
+    for t, t_next in pairwise(grid):
+        torch.testing.assert_close(z, interpolate(z0, z1, t), atol=1e-5, rtol=0)
+        z = euler_step(z, velocity(z0, z1), t, t_next)
+    torch.testing.assert_close(z, z0, atol=1e-5, rtol=0)
+
+
+def test_a_time_for_each_sample_is_each_samples_time():
+    z0, z1, t = drawn(0), drawn(1), torch.tensor([0.25, 0.875])
+    v = velocity(z0, z1)
+    later, each = torch.tensor([0.125, 0.5]), range(2)
+    for function, all_of_it in (
+        (lambda b, time: interpolate(z0[b], z1[b], time), interpolate(z0, z1, t)),
+        (lambda b, time: clean(z0[b], v[b], time), clean(z0, v, t)),
+        (lambda b, time: noise(z0[b], v[b], time), noise(z0, v, t)),
+        (lambda b, time: euler_step(z0[b], v[b], time, later[b]), euler_step(z0, v, t, later)),
+    ):
+        assert torch.equal(all_of_it, torch.stack([function(b, t[b]) for b in each]))
+
+
+# Against diffusers
+
+
+@pytest.mark.parametrize("s", [1.0, 3.0, 5.0])
+@pytest.mark.parametrize("steps", [1, 8, 50])
+def test_every_step_is_that_of_diffusers(steps, s):
+    grid = time_grid(steps, s)
+    theirs = FlowMatchEulerDiscreteScheduler(shift=1.0)  # with its own shift the sigmas would be shifted twice
+    theirs.set_timesteps(sigmas=grid[:-1].tolist())
+    assert torch.equal(theirs.sigmas, grid)
+
+    z, v = drawn(0), [drawn(seed) for seed in range(1, steps + 1)]
+    ours_z, their_z = z, z
+    for i, timestep in enumerate(theirs.timesteps):
+        ours_z = euler_step(ours_z, v[i], grid[i], grid[i + 1])
+        their_z = theirs.step(v[i], timestep, their_z, return_dict=False)[0]
+        assert torch.equal(ours_z, their_z)
+
+
+def test_the_grid_is_what_diffusers_shift_makes_of_even_steps():
+    theirs = FlowMatchEulerDiscreteScheduler(shift=5.0)
+    theirs.set_timesteps(sigmas=torch.linspace(1, 0, 51)[:-1].tolist())
+    torch.testing.assert_close(theirs.sigmas, time_grid(50, 5), atol=2e-7, rtol=0)
+
+
+# The first frame
+
+
+def test_the_first_frame_is_the_images_and_no_other_is_touched():
+    z, z_image = drawn(0), drawn(1, (2, 3, 4, 1, 6, 7))
+    held = hold_first_frame(z, z_image)
+    assert torch.equal(held[..., :1, :, :], z_image)
+    assert torch.equal(held[..., 1:, :, :], z[..., 1:, :, :])
+    assert torch.equal(z, drawn(0))
+    assert torch.equal(hold_first_frame(held, z_image), held)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 2, 6, 7), (3, 4, 1, 6, 7), (2, 1, 4, 1, 6, 7), (2, 3, 4, 1, 1, 1)])
+def test_an_image_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=r"expected \(2, 3, 4, 1, 6, 7\) for a video's \(2, 3, 4, 5, 6, 7\)"):
+        hold_first_frame(drawn(0), torch.zeros(shape))
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("t", [-0.01, 1.01, math.nan, 1000, torch.tensor([0.5, -0.1]), torch.tensor([math.nan, 0.5])])
+def test_a_time_outside_is_refused(t):
+    z = drawn()
+    for call in (
+        lambda: interpolate(z, z, t),
+        lambda: clean(z, z, t),
+        lambda: noise(z, z, t),
+        lambda: euler_step(z, z, t, 0.0),
+        lambda: euler_step(z, z, 1.0, t),
+        lambda: shift(t, 5),
+    ):
+        with pytest.raises(ValueError, match=r"expected within \[0, 1\], where 0 is clean"):
+            call()
+
+
+@pytest.mark.parametrize("t", [torch.zeros(3), torch.zeros(2, 1), torch.zeros(1)])
+def test_times_that_are_not_one_for_each_sample_are_refused(t):
+    with pytest.raises(ValueError, match=r"expected a number or shape \(2,\)"):
+        interpolate(drawn(), drawn(), t)
+
+
+@pytest.mark.parametrize("later", [0.5, 0.75, torch.tensor([0.25, 0.5])])
+def test_a_step_that_does_not_fall_is_refused(later):
+    t = 0.5 if isinstance(later, float) else torch.tensor([0.5, 0.5])
+    with pytest.raises(ValueError, match="expected a falling grid of times"):
+        euler_step(drawn(), drawn(), t, later)
