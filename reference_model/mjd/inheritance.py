@@ -1,0 +1,69 @@
+"""How the parameters that Wan2.2 lacks begin: as copies of its own where there is a counterpart, so that the model starts as Wan does.
+
+With random motion tokens beside it no initialisation keeps Wan's video exactly, since they share a softmax; what holds is listed in
+docs/reference_model.md and tested.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from reference_model.mjd.block import MultiViewBlock
+    from reference_model.mjd.model import MultiViewJointDiffusion
+
+NEW = frozenset(
+    (
+        "attn_view",
+        "guidance_embedding",
+        "intrinsics_embedding",
+        "patch_embedding_motion",
+        "proj_out_motion",
+        "register_embedding",
+        "scale_head",
+        "scale_shift_table_motion",
+        "scale_shift_table_view",
+        "scale_shift_table_view_motion",
+        "scale_embedding",
+        "time_proj_motion",
+    )
+)
+"""Every parameter with one of these in its dotted name is not Wan's."""
+
+_TOKEN_STD = 0.02
+
+
+@torch.no_grad()
+def inherit(model: MultiViewJointDiffusion) -> None:
+    """Set the new parameters from Wan's, in place."""
+    for block in model.blocks:
+        _inherit_block(block)
+    for ours, wans in (
+        (model.patch_embedding_motion, model.patch_embedding),
+        (model.time_proj_motion, model.condition_embedder.time_proj),
+        (model.proj_out_motion, model.proj_out),
+    ):
+        ours.load_state_dict(wans.state_dict())
+    model.scale_shift_table_motion.copy_(model.scale_shift_table)
+    if model.settings.guidance_init == "zero":
+        model.guidance_embedding.weight.zero_()
+    else:
+        model.guidance_embedding.weight.copy_(model.patch_embedding.weight)
+    model.scale_embedding.normal_(std=_TOKEN_STD)
+    model.register_embedding.normal_(std=_TOKEN_STD)
+    model.scale_head.weight.normal_(std=_TOKEN_STD)
+    model.scale_head.bias.zero_()
+    if model.intrinsics_embedding is not None:
+        model.intrinsics_embedding.weight.zero_()
+        model.intrinsics_embedding.bias.zero_()
+
+
+def _inherit_block(block: MultiViewBlock) -> None:
+    block.attn_view.load_state_dict(block.attn1.state_dict())
+    block.attn_view.to_out[0].weight.zero_()  # Inter-view attention adds nothing until it is trained.
+    block.attn_view.to_out[0].bias.zero_()
+    block.scale_shift_table_motion.copy_(block.scale_shift_table)
+    block.scale_shift_table_view.copy_(block.scale_shift_table[:, :3])
+    block.scale_shift_table_view_motion.copy_(block.scale_shift_table[:, :3])
