@@ -61,5 +61,5 @@ def _check_shape(name: str, tensor: Tensor, shape: tuple[int | None, ...]) -> No
         want is None or got == want for got, want in zip(tensor.shape, shape, strict=True)
     )
     if not fits:
-        wanted = ", ".join("L" if want is None else str(want) for want in shape)
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected ({wanted})")
+        wanted = str(shape).replace("None", "L")
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {wanted}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -72,7 +73,8 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         scale_tokens_see_K: bool,
     ) -> None:
         super().__init__()
-        settings = MJDConfig(**{name: self.config[name] for name in MJDConfig.__dataclass_fields__})
+        stored = {each.name: self.config[each.name] for each in fields(MJDConfig)}
+        settings = MJDConfig(**stored | {"patch_size": tuple(patch_size)})  # type: ignore[arg-type]  # JSON has no tuples
         self.settings, d = settings, settings.width
         patch = settings.patch_size
         patch_channels = in_channels * math.prod(patch)

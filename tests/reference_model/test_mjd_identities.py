@@ -131,7 +131,7 @@ def test_c_a_folded_group_is_one_frame_of_one_clip(layout, views):
 def test_c_one_view_folded_is_ordinary_attention_frame_by_frame():
     torch.manual_seed(0)
     attention = wan_attention(NANO.width, NANO.num_attention_heads, NANO.eps)
-    layout = TokenLayout(GRID[:1] + (2, 3), video=True, motion=False, special=0, held=True)
+    layout = TokenLayout((*GRID[:1], 2, 3), video=True, motion=False, special=0, held=True)
     x = torch.randn(2, 1, layout.length, NANO.width)
     frame, _ = rotaries(layout, torch.arange(1), NANO.attention_head_dim)
     folded = inter_view_attention(attention, x, layout, frame, meet=True)

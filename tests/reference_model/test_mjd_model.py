@@ -1,0 +1,241 @@
+"""How the model behaves: conditioning, checkpointing, attention backends, precision, saving."""
+
+import dataclasses
+
+import pytest
+import torch
+from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
+from tiny_mjd import NANO, inputs, tiny_mjd, trained
+
+from reference_model.config import MJDConfig
+from reference_model.mjd.model import MultiViewJointDiffusion
+from reference_model.mjd.modulation import Noise, add_gated, modulate, span_rows
+from reference_model.mjd.rotary import rotary
+
+
+def total(output):
+    return sum(each.square().sum() for each in output)
+
+
+def test_its_arguments_are_the_configurations_fields():
+    assert set(MultiViewJointDiffusion(**dataclasses.asdict(NANO)).config) >= {
+        f.name for f in dataclasses.fields(MJDConfig)
+    }
+
+
+@torch.no_grad()
+def test_shapes_and_types():
+    z_video, z_motion, z_image, text, t = inputs()
+    output = tiny_mjd()(z_video, z_motion, z_image, text, t)
+    assert output.video.shape == output.motion.shape == z_video.shape
+    assert output.scale.shape == (2, 3, 2)
+    assert {each.dtype for each in output} == {torch.float32}
+
+
+@torch.no_grad()
+def test_the_image_takes_the_place_of_the_first_frame():
+    """What z_t^V holds in frame 0 is never seen; what the image holds is."""
+    model = trained(tiny_mjd())
+    z_video, z_motion, z_image, text, t = inputs()
+    other = z_video.clone()
+    other[:, :, :, 0] += 5.0
+    one, same = (model(z, z_motion, z_image, text, t) for z in (z_video, other))
+    assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not torch.allclose(one.video, model(z_video, z_motion, z_image + 1.0, text, t).video, atol=1e-3)
+    assert torch.equal(z_video, inputs()[0])
+
+
+@torch.no_grad()
+def test_samples_of_a_batch_do_not_see_each_other():
+    model = trained(tiny_mjd())
+    whole = model(*inputs())
+    for b in range(2):
+        alone = model(*(each[b : b + 1] for each in inputs()))
+        for one, other in zip(whole, alone, strict=True):
+            assert torch.allclose(one[b : b + 1], other, atol=1e-5)
+
+
+@torch.no_grad()
+def test_views_see_each_other_only_through_inter_view_attention():
+    z_video, z_motion, z_image, text, t = inputs()
+    moved = z_video.clone()
+    moved[:, 2] += 1.0
+    for model, seen in ((tiny_mjd(), False), (trained(tiny_mjd()), True)):
+        before, after = (model(z, z_motion, z_image, text, t) for z in (z_video, moved))
+        assert torch.allclose(before.video[:, :2], after.video[:, :2], atol=1e-6) is not seen
+        assert not torch.allclose(before.video[:, 2], after.video[:, 2], atol=1e-4)
+
+
+@torch.no_grad()
+def test_special_tokens_of_the_views_meet_unless_told_not_to():
+    """The groups that inter-view attention is asked for: three frames of two modalities, and the special tokens as one more."""
+    for meet in (True, False):
+        model = trained(tiny_mjd(special_tokens_meet=meet, num_layers=1))
+        block = model.blocks[0]
+        seen = []
+        hook = block.attn_view.register_forward_hook(lambda _, given, out: seen.append(out.shape[1]))  # noqa: B023
+        model(*inputs())
+        hook.remove()
+        assert seen == ([3 * 8] if meet else []) + [3 * 2 * 6]
+
+
+@torch.no_grad()
+def test_guidance_begins_as_nothing_and_literally_adds_to_the_latent():
+    z_video, z_motion, z_image, text, t = inputs()
+    guidance = torch.randn(z_motion.shape, generator=torch.Generator().manual_seed(9))
+    gentle = tiny_mjd()
+    for one, other in zip(gentle(*inputs()), gentle(*inputs(), guidance), strict=True):
+        assert torch.equal(one, other)
+    literal = tiny_mjd(guidance_init="patch_embedding")
+    guided = literal(z_video, z_motion, z_image, text, t, guidance)
+    added = literal(z_video, z_motion + guidance, z_image, text, t)
+    for one, other in zip(guided, added, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+@torch.no_grad()
+def test_scale_tokens_may_see_the_intrinsics():
+    model = trained(tiny_mjd(scale_tokens_see_K=True))
+    near, far = (torch.full((2, 3, 2), f) for f in (0.8, 1.6))
+    assert not torch.allclose(model(*inputs(), None, near).scale, model(*inputs(), None, far).scale, atol=1e-4)
+
+
+def test_gradient_checkpointing_changes_memory_not_values():
+    model = trained(tiny_mjd(num_layers=4)).train()
+    kept, gradients, values = [], [], []
+    for checkpointing in (False, True):
+        if checkpointing:
+            model.enable_gradient_checkpointing()
+        model.zero_grad()
+        saved = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x: saved.append(x.nbytes) or x, lambda x: x):  # noqa: B023
+            loss = total(model(*inputs()))
+        loss.backward()
+        kept.append(sum(saved))
+        values.append(loss.detach())
+        gradients.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+    assert kept[1] < kept[0] / 5
+    assert torch.equal(*values)
+    assert gradients[0].keys() == gradients[1].keys()
+    assert all(torch.equal(gradients[0][name], gradients[1][name]) for name in gradients[0])
+
+
+def test_every_parameter_learns():
+    """But guidance's, which is not given here, and nothing else: a parameter without a gradient would be a bug, or stop DDP."""
+    model = trained(tiny_mjd()).train()
+    total(model(*inputs())).backward()
+    still = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0}
+    assert still == {"guidance_embedding.weight"}
+
+
+def test_inter_view_attention_can_leave_its_zero():
+    """Its output projection is zero at the start, but its gradient is not."""
+    model = tiny_mjd().train()
+    total(model(*inputs())).backward()
+    assert all(block.attn_view.to_out[0].weight.grad.abs().sum() > 0 for block in model.blocks)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("backend", ["_native_math", "_native_flash", "_native_efficient", "_native_cudnn"])
+def test_attention_backends_agree(backend):
+    if backend in ("_native_efficient", "_native_cudnn") and not torch.cuda.is_available():
+        pytest.skip(f"{backend} runs on CUDA only")
+    device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+    model = trained(tiny_mjd()).to(device, dtype)
+    given = [each.to(device) for each in inputs()]
+    native = model(*given)
+    model.set_attention_backend(backend)
+    tolerance = 1e-5 if dtype == torch.float32 else 3e-2
+    for one, other in zip(native, model(*given), strict=True):
+        assert (one - other).abs().max() <= tolerance * one.abs().max()
+
+
+@torch.no_grad()
+def test_bf16_is_near_fp32_and_keeps_its_tables(tmp_path):
+    model = trained(tiny_mjd())
+    exact = model(*inputs())
+    model.save_pretrained(tmp_path)
+    half = MultiViewJointDiffusion.from_pretrained(tmp_path, torch_dtype=torch.bfloat16).eval()
+    kept = {
+        name.split(".")[-1] if "table" in name else name.split(".")[-2]
+        for name, p in half.named_parameters()
+        if p.dtype == torch.float32
+    }
+    assert kept == {
+        "scale_shift_table", "scale_shift_table_motion", "scale_shift_table_view", "scale_shift_table_view_motion",
+        "linear_1", "linear_2", "norm2", "scale_head",
+    }  # fmt: skip
+    for one, other in zip(exact, half(*inputs()), strict=True):
+        assert torch.isfinite(other).all() and (one - other).norm() < 0.05 * one.norm()
+
+
+@torch.no_grad()
+def test_saved_and_read_again_it_is_the_same(tmp_path):
+    model = trained(tiny_mjd(inter_view="separate"))
+    model.save_pretrained(tmp_path)
+    again = MultiViewJointDiffusion.from_pretrained(tmp_path).eval()
+    assert again.settings == model.settings
+    for one, other in zip(model(*inputs()), again(*inputs()), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_rotary_tables_are_wans():
+    theirs = WanRotaryPosEmbed(128, (1, 2, 2), 1024)(torch.empty(1, 48, 5, 6, 8))
+    for one, other in zip(rotary(torch.arange(5), 3, 4, 128), theirs, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_modulation_by_spans_is_modulation_by_token():
+    torch.manual_seed(0)
+    spans, d = (2, 3, 4), 8
+    noise = Noise(*torch.randn(3, 2, 3, d))
+    video, motion = torch.randn(2, 1, 3, d)
+    x, y = torch.randn(2, 2, 3, 9, d)
+    norm = torch.nn.LayerNorm(d, elementwise_affine=False)
+    shift, scale, gate = span_rows(video, motion, noise)
+    spanned = add_gated(modulate(norm, x, spans, shift, scale), y, spans, gate)
+    for b in range(2):
+        for token in range(9):
+            span = 0 if token < 2 else 1 if token < 5 else 2
+            a, s, g = (motion if span == 2 else video)[0] + noise[span][b]
+            plain = norm(x[b, :, token]) * (1 + s) + a + y[b, :, token] * g
+            assert torch.allclose(spanned[b, :, token], plain, atol=1e-6)
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_compiled_block_by_block_it_is_the_same():
+    model = trained(tiny_mjd())
+    eager = model(*inputs())
+    model.compile_repeated_blocks(fullgraph=True)
+    for one, other in zip(eager, model(*inputs()), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def refused(match, model=None, **changes):
+    names = ("z_video", "z_motion", "z_image", "text", "t")
+    given = dict(zip(names, inputs(), strict=True)) | changes
+    with pytest.raises(ValueError, match=match):
+        (model or tiny_mjd())(**given)
+
+
+def test_inputs_that_do_not_belong_together_are_refused():
+    z_video, z_motion, z_image, text, t = inputs()
+    two = {name: each[:, :2] for name, each in (("z_video", z_video), ("z_motion", z_motion), ("z_image", z_image))}
+    refused("2 views, but the model is for V = 3", **two)
+    refused(r"both None", z_video=None, z_motion=None, z_image=None)
+    refused(r"z_motion has shape \(2, 3, 16, 2, 4, 6\), expected \(2, 3, 16, 3, 4, 6\)", z_motion=z_motion[:, :, :, :2])
+    refused(r"z_image has shape .*, expected \(2, 3, 16, 1, 4, 6\)", z_image=z_image.repeat(1, 1, 1, 2, 1, 1))
+    refused("z_image is video's first frame", z_video=None)
+    refused(r"text has shape \(2, 16, 31\), expected \(2, L, 32\)", text=text[..., :31])
+    refused(r"t has shape \(1,\), expected \(2,\)", t=t[:1])
+    refused(
+        r"w = 5, expected a multiple of the patch's 2",
+        z_video=z_video[..., :5],
+        z_motion=None,
+        z_image=z_image[..., :5],
+    )
+    refused(r"latents have shape .*, expected \(B, V, 16, n, h, w\)", z_video=z_video[:, :, :15])
+    refused("guidance is for motion", z_motion=None, guidance=z_video)
+    refused("intrinsics are given", intrinsics=torch.ones(2, 3, 2))
+    refused("give intrinsics", model=tiny_mjd(scale_tokens_see_K=True))
