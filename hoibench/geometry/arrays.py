@@ -1,0 +1,81 @@
+"""The few operations in which numpy and torch differ, so that geometry is written once for the arrays of both.
+
+Both know ``where``, ``round``, ``isfinite``, ``argsort``, ``bincount`` and creation on a ``device`` by the same names; what is here they do not.
+torch is imported only where one of its tensors is at hand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hoibench.clip import Array, check_shape
+
+
+def namespace(*arrays: Any) -> Any:
+    """The module, numpy or torch, that the arrays belong to.
+
+    Raises:
+        TypeError: they belong to both, to none, or lie on several devices.
+    """
+    kinds = {type(array).__module__.partition(".")[0] for array in arrays}
+    if kinds == {"numpy"}:
+        return np
+    if kinds != {"torch"}:
+        raise TypeError(f"arrays of {', '.join(sorted(kinds))} are mixed: expected all of numpy or all of torch")
+    devices = sorted({str(array.device) for array in arrays})
+    if len(devices) > 1:
+        raise TypeError(f"tensors lie on {' and '.join(devices)}: move them to one device")
+    import torch
+
+    return torch
+
+
+def cast(array: Any, dtype: Any) -> Any:
+    """The array in another dtype; torch's gradient passes."""
+    return array.astype(dtype) if isinstance(array, np.ndarray) else array.to(dtype)
+
+
+def on_host(array: Any) -> Array:
+    """The values as a numpy array, which shares memory with a tensor of the CPU."""
+    return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
+
+
+def flatnonzero(mask: Any) -> Any:
+    """Ascending indices of the true elements, rows laid end to end."""
+    return np.flatnonzero(mask) if isinstance(mask, np.ndarray) else mask.reshape(-1).nonzero()[:, 0]
+
+
+def lower_at(target: Any, index: Any, values: Any) -> None:
+    """Let no ``target[index[i]]`` exceed ``values[i]``, in place: the order of ``i`` does not matter, nor repeated indices."""
+    if isinstance(target, np.ndarray):
+        np.minimum.at(target, index, values)
+    else:
+        target.scatter_reduce_(0, index, values, reduce="amin")
+
+
+def sums_at(index: Any, values: Any, length: int) -> Any:
+    """(length,) float64 sums of the ``values`` that share an ``index``; torch's gradient passes to the values."""
+    if isinstance(values, np.ndarray):
+        return np.bincount(index, weights=values, minlength=length)
+    xp = namespace(values)
+    return xp.zeros(length, dtype=xp.float64, device=values.device).index_add(0, index, cast(values, xp.float64))
+
+
+def check_mask(name: str, mask: Any, shape: tuple[int | str, ...]) -> Any:
+    """The mask; raises ValueError unless it is bool and has the ``shape``."""
+    if mask.dtype != namespace(mask).bool:
+        raise ValueError(f"{name} has dtype {mask.dtype}, expected bool")
+    check_shape(name, mask, shape)
+    return mask
+
+
+def check_real(name: str, array: Any, shape: tuple[int | str, ...]) -> None:
+    """Raise ValueError unless ``array`` is of floating-point numbers and has the ``shape``."""
+    floating = (
+        np.issubdtype(array.dtype, np.floating) if isinstance(array, np.ndarray) else array.dtype.is_floating_point
+    )
+    if not floating:
+        raise ValueError(f"{name} has dtype {array.dtype}, expected floating point")
+    check_shape(name, array, shape)

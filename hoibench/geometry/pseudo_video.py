@@ -1,0 +1,123 @@
+"""The motion pseudo-video: point tracks of one view drawn as a video that a video model can take, and read back from one (SyncMV4D, section 3.3).
+
+    s = depth_range(depth, drawn_points(pixels, depth, size, visible=visible))
+    video = render(pixels, depth, pixels[0], s, size, visible=visible)
+
+numpy and torch arrays alike, on the device where they lie.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hoibench.geometry.arrays import check_mask, check_real, flatnonzero, namespace
+from hoibench.geometry.motion_colours import (
+    anchor_colours,
+    check_darkest,
+    check_range,
+    depth_colours,
+    depth_range,
+    has_colour,
+    quantise,
+)
+from hoibench.geometry.splatting import drawn_points, rasterise, refuse
+
+__all__ = ["depth_range", "drawn_points", "quantise", "render", "tracking_video"]
+
+
+def render(
+    pixels: Any,
+    depth: Any,
+    anchors: Any,
+    s: Any,
+    size: tuple[int, int],
+    *,
+    visible: Any | None = None,
+    radius: int = 1,
+    darkest: float = 0.1,
+) -> Any:
+    """Draw the motion pseudo-video of one view: each point at its pixel of the frame, in the colour of its anchor and its depth, on black.
+
+    Args:
+        pixels: (N, K, 2) pixels of the points in each frame; what points hold that are not visible, NaN included, does not matter.
+        depth: (N, K) metres along z; the nearest point wins a pixel.
+        anchors: (K, 2) pixels of the points in frame 0.  A point whose anchor is not inside the image has no colour and is not drawn.
+        s: (2,) near and far depth in metres, see ``depth_range``; depths beyond are drawn as these.
+        size: (H, W).
+        visible: (N, K) bool; None means all points in front of the camera, and the z-buffer decides.
+        radius: a point is a square of 2 radius + 1 pixels.
+        darkest: colours lie in [darkest, 1]; 0 is the paper's, where the darkest points cannot be told from the background.
+
+    Returns:
+        (N, H, W, 3) float32 in [0, 1]; torch's gradient passes to ``depth`` and ``s``.
+
+    Raises:
+        ValueError: an array has another shape or dtype, a drawn point holds NaN (names frame and point), ``s`` is no range, or an option is
+            out of bounds.
+    """
+    return _draw(pixels, depth, depth, anchors, s, size, visible, radius, darkest)
+
+
+def tracking_video(
+    pixels: Any,
+    depth: Any,
+    anchors: Any,
+    s: Any,
+    size: tuple[int, int],
+    *,
+    visible: Any | None = None,
+    radius: int = 1,
+    darkest: float = 0.1,
+) -> Any:
+    """Draw the tracking video of Diffusion as Shader (Fig. 3, Table 4): as ``render``, but a point keeps the colour of its depth in frame 0.
+
+    The current depth still decides who covers whom.  ``read_back`` gives the current pixels, but frame 0's depths.
+
+    Args, Returns and Raises are those of ``render``; besides, a point that is drawn in any frame must have a depth in frame 0.
+    """
+    return _draw(pixels, depth, depth[:1], anchors, s, size, visible, radius, darkest)
+
+
+def _draw(
+    pixels: Any,
+    depth: Any,
+    coded: Any,
+    anchors: Any,
+    s: Any,
+    size: tuple[int, int],
+    visible: Any | None,
+    radius: int,
+    darkest: float,
+) -> Any:
+    """The video of points at ``depth`` in the colours of the depths ``coded`` ((N, K) or (1, K))."""
+    check_real("pixels", pixels, ("N", "K", 2))
+    n, k, _ = pixels.shape
+    check_real("depth", depth, (n, k))
+    check_real("anchors", anchors, (k, 2))
+    check_range(s)
+    check_darkest(darkest)
+    xp = namespace(pixels, depth, anchors, s)
+    if s[1] < s[0]:
+        raise ValueError(f"s is ({float(s[0])}, {float(s[1])}), expected near <= far")
+    coloured = has_colour(anchors, size)
+    visible = (
+        xp.broadcast_to(coloured, (n, k)) if visible is None else check_mask("visible", visible, (n, k)) & coloured
+    )
+    drawn = drawn_points(pixels, depth, size, visible=visible)
+    refuse("frame 0's depth holds NaN or infinity", drawn & ~xp.isfinite(coded))
+    index = rasterise(pixels, depth, size, visible=drawn, radius=radius)
+    # Hidden points may hold NaN, which would reach s through its gradient though no pixel shows them.
+    blue = depth_colours(xp.where(drawn, coded, s[0]), s, darkest)
+    red_green = xp.broadcast_to(anchor_colours(anchors, size, darkest), (n, k, 2))
+    return _paint(index, xp.concat([red_green, blue[..., None]], axis=-1))
+
+
+def _paint(index: Any, colours: Any) -> Any:
+    """Pixels in the colours of their points on black; index (N, H, W), colours (N, K, 3) -> (N, H, W, 3)."""
+    xp = namespace(index, colours)
+    n, height, width = index.shape
+    shown = flatnonzero(index >= 0)
+    row = shown // (height * width) * colours.shape[1] + index.reshape(-1)[shown]
+    video = xp.zeros((n * height * width, 3), dtype=xp.float32, device=colours.device)
+    video[shown] = colours.reshape(-1, 3)[row]
+    return video.reshape(n, height, width, 3)
