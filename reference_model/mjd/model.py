@@ -74,7 +74,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
     ) -> None:
         super().__init__()
         stored = {each.name: self.config[each.name] for each in fields(MJDConfig)}
-        settings = MJDConfig(**stored | {"patch_size": tuple(patch_size)})  # type: ignore[arg-type]  # JSON has no tuples
+        settings = MJDConfig(**stored | {"patch_size": tuple(patch_size)})
         self.settings, d = settings, settings.width
         patch = settings.patch_size
         patch_channels = in_channels * math.prod(patch)

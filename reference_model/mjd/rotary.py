@@ -37,7 +37,7 @@ def rotary(time: Tensor, height: int, width: int, head_dim: int) -> Rotary:
         along[axis] = shape[axis]
         for out, table in zip((cos, sin), tables, strict=True):
             out.append(table.float().view(along).expand(*shape, channels))
-    return tuple(torch.cat(each, dim=-1).flatten(0, 2)[None, :, None] for each in (cos, sin))  # type: ignore[return-value]
+    return tuple(torch.cat(each, dim=-1).flatten(0, 2)[None, :, None] for each in (cos, sin))
 
 
 def unturned(count: int, like: Rotary) -> Rotary:

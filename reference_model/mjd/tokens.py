@@ -59,7 +59,7 @@ class TokenLayout:
     def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Video, motion and special tokens of (B, V, S, d)."""
         clean, noisy, _ = self.spans
-        return x.split([clean + noisy, self.placed - clean - noisy, self.special], dim=2)  # type: ignore[return-value]
+        return x.split([clean + noisy, self.placed - clean - noisy, self.special], dim=2)
 
 
 def fold(x: Tensor, layout: TokenLayout) -> tuple[Tensor, Tensor]:

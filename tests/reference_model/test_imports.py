@@ -1,0 +1,40 @@
+"""The model's own folders import torch, diffusers, spconv, hoibench.geometry, the configuration and each other, so that someone can lift them out."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "reference_model"
+ALLOWED = (
+    "torch",
+    "diffusers",
+    "spconv",
+    "hoibench.geometry",
+    "reference_model.config",
+    "reference_model.mjd",
+    "reference_model.dpa",
+    "reference_model.cycle",
+)
+FILES = [ROOT / "config.py", *sorted(path for part in ("mjd", "dpa", "cycle") for path in (ROOT / part).rglob("*.py"))]
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_it_imports_only_what_it_may(path):
+    strange = [
+        name
+        for name in imported(path)
+        if name.split(".")[0] not in sys.stdlib_module_names
+        and not any(name == each or name.startswith(each + ".") for each in ALLOWED)
+    ]
+    assert not strange
