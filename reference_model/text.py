@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,7 @@ def clean(prompt: str) -> str:
 
     Wan was trained on texts cleaned so.  ftfy is not optional: with and without it, one prompt would have two embeddings.
     """
-    mended = html.unescape(html.unescape(ftfy.fix_text(prompt)))
-    return re.sub(r"\s+", " ", mended).strip()
+    return " ".join(html.unescape(html.unescape(ftfy.fix_text(prompt))).split())
 
 
 @dataclass(frozen=True)
