@@ -2,10 +2,11 @@
 
 from hoibench.geometry.frames import crop_intrinsics, is_rigid, optical_centre, resize_intrinsics
 from hoibench.geometry.projection import project, to_camera, to_world, unproject
-from hoibench.geometry.pseudo_video import depth_range, quantise, render, tracking_video
+from hoibench.geometry.pseudo_video import Reading, depth_range, quantise, read_back, render, tracking_video
 from hoibench.geometry.splatting import drawn_points, rasterise, shown_points, whole_points
 
 __all__ = [
+    "Reading",
     "crop_intrinsics",
     "depth_range",
     "drawn_points",
@@ -14,6 +15,7 @@ __all__ = [
     "project",
     "quantise",
     "rasterise",
+    "read_back",
     "render",
     "resize_intrinsics",
     "shown_points",

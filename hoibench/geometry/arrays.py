@@ -34,7 +34,12 @@ def namespace(*arrays: Any) -> Any:
 
 def cast(array: Any, dtype: Any) -> Any:
     """The array in another dtype; torch's gradient passes."""
-    return array.astype(dtype) if isinstance(array, np.ndarray) else array.to(dtype)
+    return array.astype(dtype, copy=False) if isinstance(array, np.ndarray) else array.to(dtype)
+
+
+def constant(array: Any) -> Any:
+    """The array without its history of gradients."""
+    return array if isinstance(array, np.ndarray) else array.detach()
 
 
 def on_host(array: Any) -> Array:

@@ -2,27 +2,46 @@
 
     s = depth_range(depth, drawn_points(pixels, depth, size, visible=visible))
     video = render(pixels, depth, pixels[0], s, size, visible=visible)
+    reading = read_back(video, pixels[0], s)
 
 numpy and torch arrays alike, on the device where they lie.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from hoibench.geometry.arrays import check_mask, check_real, flatnonzero, namespace
+from hoibench.geometry.arrays import cast, check_mask, check_real, flatnonzero, namespace, sums_at
+from hoibench.geometry.colour_matching import match
 from hoibench.geometry.motion_colours import (
     anchor_colours,
     check_darkest,
     check_range,
     depth_colours,
+    depth_of_colours,
     depth_range,
     has_colour,
     quantise,
 )
 from hoibench.geometry.splatting import drawn_points, rasterise, refuse
 
-__all__ = ["depth_range", "drawn_points", "quantise", "render", "tracking_video"]
+__all__ = ["Reading", "depth_range", "drawn_points", "quantise", "read_back", "render", "tracking_video"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The points of one view as a pseudo-video shows them; zeros where a point is not found, so that a mask multiplies them away.
+
+    Attributes:
+        pixels: (N, K, 2) float32, where the point is in each frame.
+        depth: (N, K) float32 metres along z.
+        found: (N, K) bool, whether a pixel shows the point.
+    """
+
+    pixels: Any
+    depth: Any
+    found: Any
 
 
 def render(
@@ -76,6 +95,45 @@ def tracking_video(
     Args, Returns and Raises are those of ``render``; besides, a point that is drawn in any frame must have a depth in frame 0.
     """
     return _draw(pixels, depth, depth[:1], anchors, s, size, visible, radius, darkest)
+
+
+def read_back(video: Any, anchors: Any, s: Any, *, darkest: float = 0.1, match_within: float = 1.5) -> Reading:
+    """Read the points off a pseudo-video: the pixels in an anchor's colour give its place (their mean) and its depth (of their mean blue).
+
+    Which pixel shows which anchor is said in ``hoibench.geometry.colour_matching``.  Of a video as drawn, a point whose square is whole comes back
+    within half a pixel a side, one partly covered or cut by the border within ``radius`` + 1/2, and a covered one is not found.
+
+    Args:
+        video: (N, H, W, 3) floating point in [0, 1].
+        anchors: (K, 2) pixels of the points in frame 0.  Not found are those outside the image, and all but the first of those that share a colour.
+        s: (2,) near and far depth in metres, or a prediction of them.
+        darkest: as drawn.
+        match_within: how far from an anchor's colour a pixel's may be, in spacings of the anchors.
+
+    Returns:
+        Of torch's gradient, ``depth`` passes that of the video's blue and of ``s``; which pixels show a point is constant.
+
+    Raises:
+        ValueError: an array has another shape or dtype, the video or ``s`` holds NaN or infinity, or an option is out of bounds.
+    """
+    check_real("video", video, ("N", "H", "W", 3))
+    check_real("anchors", anchors, ("K", 2))
+    check_range(s)
+    check_darkest(darkest)
+    if not match_within > 0:
+        raise ValueError(f"match_within is {match_within}, expected a number above 0")
+    xp = namespace(video, anchors, s)
+    video = cast(video, xp.float32)
+    frame, row, column, anchor = match(video, anchors, darkest=darkest, match_within=match_within)
+    n, k = len(video), len(anchors)
+    slot = frame * k + anchor
+    # In float64 these sums are exact, of float32 blues too, so the order of the additions does not matter.
+    count = xp.bincount(slot, minlength=n * k)
+    u, v, blue = (sums_at(slot, x, n * k) / count.clip(1) for x in (column, row, video[frame, row, column, 2]))
+    found = count > 0
+    pixels = cast(xp.stack([u, v], axis=-1), xp.float32)
+    depth = cast(xp.where(found, depth_of_colours(blue, s, darkest), 0.0), xp.float32)
+    return Reading(pixels.reshape(n, k, 2), depth.reshape(n, k), found.reshape(n, k))
 
 
 def _draw(
