@@ -65,9 +65,15 @@ class MJDConfig:
 
 @dataclass(frozen=True)
 class VAEConfig:
-    """What the model knows of the video autoencoder."""
+    """The video autoencoder, diffusers' AutoencoderKLWan.  Names are diffusers'; channels of its latents are ``MJDConfig.in_channels``."""
 
     stride: tuple[int, int, int] = paper((4, 16, 16), "section 4.2: (r_n, r_h, r_w)")
+    base_dim: int = paper(160, "section 4.2: the base model's encoder")
+    decoder_base_dim: int = paper(256, "section 4.2: the base model's decoder")
+    dim_mult: tuple[int, ...] = paper((1, 2, 4, 4), "section 4.2: the base model")
+    num_res_blocks: int = paper(2, "section 4.2: the base model")
+    temperal_downsample: tuple[bool, ...] = paper((False, True, True), "section 4.2: the base model")
+    patch_size: int = paper(2, "section 4.2: the base model")
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,7 @@ PRESETS: dict[str, SyncMV4DConfig] = {
             ffn_dim=192,
             num_layers=2,
         ),
+        vae=VAEConfig(base_dim=8, decoder_base_dim=8, num_res_blocks=1),
         pseudo_video=PseudoVideoConfig(points=256),
         flow=FlowConfig(steps=8),
     ),
