@@ -65,7 +65,7 @@ class Weights:
         """The tensors of these names, each in its dtype and in memory of its own.
 
         Raises:
-            ValueError: a tensor holds NaN or infinity.
+            ValueError: a tensor holds NaN or infinity, or would in its dtype.
         """
         tensors = {}
         for path, shapes in self.shapes.items():
@@ -75,7 +75,7 @@ class Weights:
                     tensor = file.get_tensor(name).to(dtypes[name], copy=True)
                     if not tensor.isfinite().all():
                         raise ValueError(
-                            f"{path}: {name} holds NaN or infinity in {dtypes[name]}. The file is broken: {DOWNLOAD}"
+                            f"{path}: {name} holds NaN, infinity, or a number that {dtypes[name]} cannot hold. Download it again: {DOWNLOAD}"
                         )
                     tensors[name] = tensor
         return tensors
