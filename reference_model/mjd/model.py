@@ -16,6 +16,7 @@ from diffusers.models.transformers.transformer_wan import WanTimeTextImageEmbedd
 from torch import Tensor, nn
 
 from reference_model.config import MJDConfig
+from reference_model.cycle.flow import hold_first_frame
 from reference_model.mjd.block import MultiViewBlock
 from reference_model.mjd.checks import check_inputs
 from reference_model.mjd.inheritance import NEW, inherit
@@ -129,7 +130,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         """
         check_inputs(self.settings, z_video, z_motion, z_image, text, t, guidance, intrinsics)
         if z_video is not None and z_image is not None:
-            z_video = torch.cat([z_image, z_video[:, :, :, 1:]], dim=3)
+            z_video = hold_first_frame(z_video, z_image)
         layout = self._layout(z_video, z_motion, held=z_image is not None)
         x = self._embed(z_video, z_motion, guidance, intrinsics)
         text, noise, noise_out = self._condition(text.to(x.dtype), t)

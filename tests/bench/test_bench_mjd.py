@@ -1,0 +1,40 @@
+"""Modulation of one view's 8588 tokens of width 3072: by spans that share it, against rows gathered for each token, as the base model has it."""
+
+import pytest
+import torch
+
+from reference_model.mjd.modulation import Noise, modulate, span_rows
+
+SPANS = (330, 3960, 4298)
+WIDTH = 3072
+
+
+@pytest.fixture(scope="module")
+def case():
+    torch.manual_seed(0)
+    noise = Noise(*torch.randn(3, 1, 6, WIDTH))
+    video, motion = torch.randn(2, 1, 6, WIDTH)
+    x = torch.randn(1, 1, sum(SPANS), WIDTH, dtype=torch.bfloat16)
+    return torch.nn.LayerNorm(WIDTH, elementwise_affine=False), video, motion, noise, x
+
+
+def by_spans(norm, video, motion, noise, x):
+    shift, scale, *_ = span_rows(video, motion, noise)
+    return modulate(norm, x, SPANS, shift, scale)
+
+
+def by_tokens(norm, video, motion, noise, x):
+    """Every token with six rows of its own, then split: (1, S, 6, d) in fp32."""
+    index = torch.arange(3).repeat_interleave(torch.tensor(SPANS))
+    tables = torch.stack([video[0], video[0], motion[0]])[index]
+    rows = (tables + torch.stack([each[0] for each in noise])[index])[None]
+    shift, scale, *_ = rows.unbind(2)
+    return (norm(x[:, 0].float()) * (1 + scale) + shift).type_as(x)[:, None]
+
+
+@pytest.mark.parametrize("way", [by_spans, by_tokens])
+def test_modulation(benchmark, way, case):
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        out = benchmark(way, *case)
+        assert torch.equal(out, by_spans(*case))
