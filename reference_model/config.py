@@ -64,6 +64,24 @@ class MJDConfig:
 
 
 @dataclass(frozen=True)
+class DPAConfig:
+    """The diffusion points aligner: Point Transformer V3's parts, without its pooling."""
+
+    width: int = ours(256, "channels of a point")
+    heads: int = ours(8, "of attention")
+    num_layers: int = ours(8, "23 M parameters in all; the paper's is not told")
+    window: int | None = ours(
+        1024, "points of a window along the curve, as Point Transformer V3; None: all points of a frame"
+    )
+    orders: tuple[Literal["z", "z-trans"], ...] = ours(("z", "z-trans"), "curves, one block after another")
+    voxel: float = ours(0.05, "edge of a voxel in the rig's units: 1 cm")
+    reach: float = ours(4.0, "points farther out lie, for their order, on the border, in the rig's units")
+    sparse_conv: Literal["auto", "spconv", "torch"] = ours("auto", "spconv where it is installed")
+    temporal: bool = ours(False, "attention along each track; the authors' HarmoHOI has it")
+    views: int = paper(3, "section 4.2")
+
+
+@dataclass(frozen=True)
 class VAEConfig:
     """The video autoencoder, diffusers' AutoencoderKLWan.  Names are diffusers'; channels of its latents are ``MJDConfig.in_channels``."""
 
@@ -112,6 +130,7 @@ class SyncMV4DConfig:
     width: int = paper(704, "section 4.2: W")
     text_tokens: int = paper(512, "section 4.2: L")
     mjd: MJDConfig = field(default_factory=MJDConfig)
+    dpa: DPAConfig = field(default_factory=DPAConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
     pseudo_video: PseudoVideoConfig = field(default_factory=PseudoVideoConfig)
     flow: FlowConfig = field(default_factory=FlowConfig)
@@ -155,6 +174,7 @@ PRESETS: dict[str, SyncMV4DConfig] = {
             num_layers=2,
         ),
         vae=VAEConfig(base_dim=8, decoder_base_dim=8, num_res_blocks=1),
+        dpa=DPAConfig(width=64, heads=4, num_layers=2, window=256),
         pseudo_video=PseudoVideoConfig(points=256),
         flow=FlowConfig(steps=8),
     ),

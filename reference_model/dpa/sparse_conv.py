@@ -1,0 +1,103 @@
+"""Submanifold sparse convolution: 3 x 3 x 3 taps over occupied voxels only (Graham and others, 2018).
+
+On spconv where it is installed, else in plain torch; both use the same weights, in spconv's layout, and tests hold them to one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from itertools import product
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Backend = Literal["auto", "spconv", "torch"]
+
+
+class VoxelMap(NamedTuple):
+    """The occupied voxels of several clouds, made once for all layers.
+
+    Attributes:
+        voxels: (X, 4) int32, (cloud, x, y, z) of each, sorted.
+        voxel_of: (P,) int64, the voxel of each point.
+        neighbours: (27, X) int64, the voxel at each tap's offset, or -1; the taps in the order of the weights.
+        shape: voxels along each axis.
+        clouds: number of clouds.
+    """
+
+    voxels: Tensor
+    voxel_of: Tensor
+    neighbours: Tensor
+    shape: Sequence[int]
+    clouds: int
+
+
+def voxel_map(cloud: Tensor, grid: Tensor, side: int, clouds: int) -> VoxelMap:
+    """Voxels of points: ``cloud`` (P,) int64, ``grid`` (P, 3) int64 within [0, side)."""
+    span = side + 2  # An empty border, so that a neighbour's key never belongs to another row.
+    step = torch.tensor([span * span, span, 1], device=grid.device)
+    keys, voxel_of = torch.unique(cloud * span**3 + ((grid + 1) * step).sum(-1), return_inverse=True)
+    inner = keys % span**3
+    places = torch.stack([keys // span**3, inner // span**2 - 1, inner // span % span - 1, inner % span - 1], dim=-1)
+    offsets = torch.tensor(list(product((-1, 0, 1), repeat=3)), device=grid.device)
+    wanted = keys + (offsets * step).sum(-1)[:, None]
+    at = torch.searchsorted(keys, wanted).clamp(max=max(len(keys) - 1, 0))
+    neighbours = torch.where(keys[at] == wanted, at, -1) if len(keys) else wanted
+    return VoxelMap(places.int(), voxel_of, neighbours, (side, side, side), clouds)
+
+
+class SubmanifoldConv(nn.Module):
+    """A convolution of point features: those in one voxel are averaged, the voxels convolved, and each point gets its voxel's result.
+
+    Args:
+        channels: C.
+        backend: ``auto`` is spconv where it is installed.
+    """
+
+    def __init__(self, channels: int, backend: Backend = "auto") -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(channels, 3, 3, 3, channels) / (27 * channels) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.backend = ("spconv" if find_spec("spconv") else "torch") if backend == "auto" else backend
+
+    def forward(self, x: Tensor, at: VoxelMap) -> Tensor:
+        """(P, C) -> (P, C)."""
+        count = len(at.voxels)
+        occupancy = torch.bincount(at.voxel_of, minlength=count).to(x.dtype)[:, None]
+        features = x.new_zeros(count, x.shape[1]).index_add(0, at.voxel_of, x) / occupancy
+        convolve = on_spconv if self.backend == "spconv" else on_torch
+        return convolve(features, self.weight, self.bias, at)[at.voxel_of]
+
+
+def on_torch(features: Tensor, weight: Tensor, bias: Tensor, at: VoxelMap) -> Tensor:
+    """(X, C) -> (X, C), tap by tap: each output has at most one neighbour at an offset, so the sums need no atomics and are deterministic."""
+    out = bias.expand(len(features), -1)
+    for tap, neighbour in zip(weight.flatten(1, 3).unbind(1), at.neighbours, strict=True):
+        (hit,) = (neighbour >= 0).nonzero(as_tuple=True)
+        out = out.index_add(0, hit, features[neighbour[hit]] @ tap.mT)
+    return out
+
+
+def on_spconv(features: Tensor, weight: Tensor, bias: Tensor, at: VoxelMap) -> Tensor:
+    """The same on spconv; without a GPU its native algorithm is the only one that runs."""
+    import spconv.pytorch as spconv
+
+    if not len(features):
+        return features
+    tensor = spconv.SparseConvTensor(features, at.voxels.contiguous(), list(at.shape), at.clouds)
+    layer = _spconv_layer(features.shape[1], weight.device.type)
+    return torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (tensor,)).features
+
+
+@cache
+def _spconv_layer(channels: int, device: str) -> Any:
+    """A layer without weights of its own."""
+    import spconv.pytorch as spconv
+    from spconv.core import ConvAlgo
+
+    algorithm = None if device == "cuda" else ConvAlgo.Native
+    with torch.device("meta"):
+        return spconv.SubMConv3d(channels, channels, 3, algo=algorithm)

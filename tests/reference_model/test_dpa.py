@@ -1,0 +1,164 @@
+"""The points aligner: who sees whom, what padding and missing coarse points change, and that any order of points is the same cloud."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from reference_model.config import DPAConfig, preset
+from reference_model.dpa.model import DiffusionPointsAligner
+
+B, V, N, K = 2, 3, 4, 10
+
+
+def tiny_dpa(**changes):
+    torch.manual_seed(0)
+    settings = dataclasses.replace(
+        preset("nano").dpa, **{"width": 32, "window": 8, "sparse_conv": "torch", "voxel": 0.5} | changes
+    )
+    model = DiffusionPointsAligner(**dataclasses.asdict(settings)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():  # as after training: nothing is at zero
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model
+
+
+def case(seed=1):
+    g = torch.Generator().manual_seed(seed)
+    M_t, coarse = torch.randn(2, B, V, N, K, 3, generator=g)
+    found = torch.rand(B, V, N, K, generator=g) < 0.7
+    return M_t, coarse, found, torch.rand(B, V, K, 2, generator=g), torch.rand(B, generator=g)
+
+
+def test_its_arguments_are_the_configurations_fields():
+    model = DiffusionPointsAligner(**dataclasses.asdict(preset("nano").dpa))
+    assert set(model.config) >= {f.name for f in dataclasses.fields(DPAConfig)}
+
+
+@torch.no_grad()
+def test_it_starts_at_rest():
+    """The velocity head is zero before training."""
+    model = DiffusionPointsAligner(**dataclasses.asdict(preset("nano").dpa))
+    assert not model(*case()).any()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("window", [None, 8])
+def test_points_in_another_order_are_the_same_cloud(window):
+    """Windows follow places in space, so with distinct places even they do not depend on the order in memory."""
+    model = tiny_dpa(window=window, voxel=0.001, reach=8.0)
+    M_t, coarse, found, anchors, t = case()
+    order = torch.randperm(K, generator=torch.Generator().manual_seed(5))
+    straight = model(M_t, coarse, found, anchors, t)
+    shuffled = model(M_t[..., order, :], coarse[..., order, :], found[..., order], anchors[:, :, order], t)
+    assert torch.allclose(straight[..., order, :], shuffled, atol=1e-5)
+
+
+@torch.no_grad()
+def test_full_windows_are_one_window_of_all_points():
+    full, windowed = tiny_dpa(window=None), tiny_dpa(window=V * K)
+    assert torch.equal(full(*case()), windowed(*case()))
+    assert not torch.allclose(full(*case()), tiny_dpa(window=8)(*case()), atol=1e-3)
+
+
+@torch.no_grad()
+def test_views_and_coarse_motion_are_seen_and_other_frames_are_not():
+    model = tiny_dpa(window=None)
+    M_t, coarse, found, anchors, t = case()
+    found[:, 1, 2] = True
+    before = model(M_t, coarse, found, anchors, t)
+    moved = coarse.clone()
+    moved[:, 1, 2] += 0.3
+    change = (model(M_t, moved, found, anchors, t) - before).abs().amax(dim=(0, 3, 4))  # (V, N)
+    assert (change[:, 2] > 1e-4).all()
+    assert (change[:, [0, 1, 3]] == 0).all()
+
+
+@torch.no_grad()
+def test_temporal_attention_sees_other_frames():
+    model = tiny_dpa(window=None, temporal=True)
+    M_t, coarse, found, anchors, t = case()
+    other = M_t.clone()
+    other[:, :, 0] += 0.3
+    assert (
+        (model(other, coarse, found, anchors, t) - model(M_t, coarse, found, anchors, t))[:, :, 3].abs() > 1e-6
+    ).any()
+
+
+@torch.no_grad()
+def test_what_is_not_found_is_not_seen():
+    model = tiny_dpa()
+    M_t, coarse, found, anchors, t = case()
+    noise = torch.where(found[..., None], coarse, torch.nan)
+    assert torch.equal(model(M_t, noise, found, anchors, t), model(M_t, coarse, found, anchors, t))
+
+
+@torch.no_grad()
+def test_an_empty_coarse_set_is_the_null_token():
+    model = tiny_dpa()
+    M_t, coarse, found, anchors, t = case()
+    v = model(M_t, coarse, torch.zeros_like(found), anchors, t)
+    assert v.isfinite().all()
+    model.null_token.add_(1.0)
+    assert not torch.allclose(model(M_t, coarse, torch.zeros_like(found), anchors, t), v, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("window", [None, 8])
+def test_padding_changes_nothing(window):
+    model = tiny_dpa(window=window)
+    M_t, coarse, found, anchors, t = (each[:, :, ..., :] if each.ndim > 1 else each for each in case())
+    there = torch.ones(B, V, K, dtype=torch.bool)
+    there[:, 2, 7:] = False
+    found = found & there[:, :, None]
+    v = model(M_t, coarse, found, anchors, t, there)
+    other = M_t.clone()
+    other[:, 2, :, 7:] = 99.0
+    assert torch.equal(
+        model(other, coarse, found, anchors, t, there)[there[:, :, None].expand_as(found)],
+        v[there[:, :, None].expand_as(found)],
+    )
+
+
+@torch.no_grad()
+def test_a_view_in_which_nothing_is_seen_and_a_view_without_points():
+    model = tiny_dpa()
+    M_t, coarse, found, anchors, t = case()
+    found[:, 1] = False
+    there = torch.ones(B, V, K, dtype=torch.bool)
+    there[:, 1] = False
+    assert model(M_t, coarse, found, anchors, t, there).isfinite().all()
+
+
+def test_gradient_checkpointing_changes_nothing():
+    model, gradients = tiny_dpa().train(), []
+    for checkpointing in (False, True):
+        if checkpointing:
+            model.enable_gradient_checkpointing()
+        model.zero_grad()
+        model(*case()).square().sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None])
+    assert all(torch.equal(one, two) for one, two in zip(*gradients, strict=True))
+
+
+def test_every_parameter_learns():
+    model = tiny_dpa(temporal=True).train()
+    model(*case()).square().sum().backward()
+    still = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0}
+    assert not still
+
+
+def test_inputs_that_do_not_belong_together_are_refused():
+    model = tiny_dpa()
+    M_t, coarse, found, anchors, t = case()
+    for match, arguments in {
+        r"M_t has shape": (M_t[..., :2], coarse, found, anchors, t),
+        "2 views, but the model is for V = 3": (M_t[:, :2], coarse, found, anchors, t),
+        r"coarse has shape \(2, 3, 3, 10, 3\), expected": (M_t, coarse[:, :, :3], found, anchors, t),
+        "anchors has shape": (M_t, coarse, found, anchors[:, :, :5], t),
+        "t has shape": (M_t, coarse, found, anchors, t[:1]),
+        "there has shape": (M_t, coarse, found, anchors, t, found),
+        "K is 0": (M_t[..., :0, :], coarse, found, anchors, t),
+    }.items():
+        with pytest.raises(ValueError, match=match):
+            model(*arguments)

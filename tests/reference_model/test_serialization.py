@@ -1,0 +1,61 @@
+"""Curves and windows, against bits shuffled one by one and windows cut by hand."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reference_model.dpa.serialization import BITS, gather, grid_coordinates, scatter, windows, z_order
+
+coordinates = st.integers(0, 2**BITS - 1)
+
+
+def plain_z_order(x, y, z):
+    code = 0
+    for bit in range(BITS):
+        for place, number in enumerate((z, y, x)):
+            code |= (number >> bit & 1) << (3 * bit + place)
+    return code
+
+
+@given(coordinates, coordinates, coordinates)
+def test_z_order_is_the_bits_in_turn(x, y, z):
+    grid = torch.tensor([x, y, z])
+    assert int(z_order(grid)) == plain_z_order(x, y, z)
+    assert int(z_order(grid, "z-trans")) == plain_z_order(y, x, z)
+
+
+def test_the_first_voxels_along_the_curve():
+    """Golden: the eight corners of a cube, x slowest."""
+    cube = torch.cartesian_prod(*[torch.arange(2)] * 3)
+    assert z_order(cube).tolist() == list(range(8))
+    assert z_order(torch.tensor([2, 0, 0])).item() == 32
+
+
+def test_grid_coordinates_are_floored_and_clamped():
+    points = torch.tensor([[-9.0, -1.0, -0.01], [0.0, 0.99, 9.0]])
+    assert grid_coordinates(points, 0.5, 1.0).tolist() == [[0, 0, 1], [2, 3, 4]]
+    with pytest.raises(ValueError, match="fewer than 65536"):
+        grid_coordinates(points, 1e-5, 1.0)
+
+
+@given(st.integers(1, 4), st.integers(1, 30), st.integers(1, 12), st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_windows_follow_the_curve_and_give_every_point_back(groups, count, size, random):
+    code = torch.tensor([[random.randrange(50) for _ in range(count)] for _ in range(groups)])
+    at = windows(code, None, size)
+    x = torch.arange(groups * count).reshape(groups, count, 1)
+    assert torch.equal(scatter(gather(x, at), at), x)
+    for row, taken in zip(code, at.index, strict=True):
+        ranked = row.argsort(stable=True)
+        wanted = []
+        for start in range(0, count, at.size):
+            start = min(start, count - at.size)
+            wanted += ranked[start : start + at.size].tolist()
+        assert taken.tolist() == wanted
+
+
+def test_padding_comes_last():
+    code = torch.tensor([[3, 1, 2, 0]])
+    at = windows(code, torch.tensor([[True, False, True, True]]), 4)
+    assert at.index.tolist() == [[3, 2, 0, 1]]

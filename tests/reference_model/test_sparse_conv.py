@@ -1,0 +1,86 @@
+"""Submanifold convolution in plain torch, on spconv, and as a dense convolution of the same voxels."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reference_model.dpa.sparse_conv import SubmanifoldConv, voxel_map
+
+SIDE, CLOUDS, CHANNELS = 6, 3, 5
+
+
+def case(seed, count):
+    g = torch.Generator().manual_seed(seed)
+    cloud, grid = torch.randint(CLOUDS, (count,), generator=g), torch.randint(SIDE, (count, 3), generator=g)
+    torch.manual_seed(seed)
+    layer = SubmanifoldConv(CHANNELS, "torch")
+    torch.nn.init.normal_(layer.bias)
+    return layer, torch.randn(count, CHANNELS, generator=g), cloud, grid
+
+
+def dense(layer, x, cloud, grid):
+    """Average the points of a voxel, convolve the whole grid, keep what is occupied: the definition."""
+    full = torch.zeros(CLOUDS, SIDE, SIDE, SIDE, CHANNELS)
+    occupied = torch.zeros(CLOUDS, SIDE, SIDE, SIDE)
+    for feature, c, (i, j, k) in zip(x, cloud.tolist(), grid.tolist(), strict=True):
+        full[c, i, j, k] += feature
+        occupied[c, i, j, k] += 1
+    full = (full / occupied.clamp(min=1)[..., None]).movedim(-1, 1)
+    out = torch.nn.functional.conv3d(full, layer.weight.permute(0, 4, 1, 2, 3), layer.bias, padding=1).movedim(1, -1)
+    return out[cloud, *grid.unbind(-1)]
+
+
+@given(st.integers(0, 1000), st.integers(1, 150))
+@settings(max_examples=30, deadline=None)
+def test_it_is_the_dense_convolution_at_occupied_voxels(seed, count):
+    layer, x, cloud, grid = case(seed, count)
+    at = voxel_map(cloud, grid, SIDE, CLOUDS)
+    assert torch.allclose(layer(x, at), dense(layer, x, cloud, grid), atol=1e-5)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_spconv_and_torch_give_equal_outputs_and_gradients(device):
+    pytest.importorskip("spconv", reason="spconv-cu120 has no wheel for this platform")
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    layer, x, cloud, grid = case(0, 200)
+    at = voxel_map(cloud.to(device), grid.to(device), SIDE, CLOUDS)
+    other = SubmanifoldConv(CHANNELS, "spconv")
+    other.load_state_dict(layer.state_dict())
+    weights, results = torch.randn(200, CHANNELS, device=device), []
+    for each in (layer, other):
+        each.to(device)
+        given_x = x.to(device).requires_grad_()
+        out = each(given_x, at)
+        (out * weights).sum().backward()
+        results.append((out, given_x.grad, each.weight.grad, each.bias.grad))
+    for one, two in zip(*results, strict=True):
+        assert torch.allclose(one, two, atol=1e-5)
+
+
+def test_gradients_are_those_of_the_definition():
+    layer, x, cloud, grid = case(1, 80)
+    at = voxel_map(cloud, grid, SIDE, CLOUDS)
+    gradients = []
+    for way in (lambda: layer(x, at), lambda: dense(layer, x, cloud, grid)):
+        layer.zero_grad()
+        way().square().sum().backward()
+        gradients.append((layer.weight.grad.clone(), layer.bias.grad.clone()))
+    for one, two in zip(*gradients, strict=True):
+        assert torch.allclose(one, two, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["torch", "spconv"])
+def test_no_points_at_all(backend):
+    if backend == "spconv":
+        pytest.importorskip("spconv")
+    at = voxel_map(torch.zeros(0, dtype=torch.long), torch.zeros(0, 3, dtype=torch.long), SIDE, 1)
+    assert SubmanifoldConv(CHANNELS, backend)(torch.zeros(0, CHANNELS), at).shape == (0, CHANNELS)
+
+
+def test_neighbours_do_not_wrap_around_the_grid():
+    """The last voxel of a row and the first of the next are no neighbours, nor are two clouds."""
+    grid = torch.tensor([[0, 0, SIDE - 1], [0, 1, 0], [0, 0, SIDE - 1]])
+    at = voxel_map(torch.tensor([0, 0, 1]), grid, SIDE, 2)
+    assert (at.neighbours >= 0).sum() == 3  # each its own only
