@@ -24,9 +24,10 @@ def encode(vae: AutoencoderKLWan, video: Tensor | NDArray[np.float32]) -> Tensor
     if x.ndim != 4 or x.shape[-1] != 3:
         raise ValueError(f"a video has shape {tuple(x.shape)}: expected (N, H, W, 3)")
     _check_grid(vae, *x.shape[:3])
-    if not x.is_floating_point() or not ((x >= 0) & (x <= 1)).all():
+    low, high = x.aminmax()
+    if not (x.is_floating_point() and low >= 0 and high <= 1):
         raise ValueError(
-            f"a video holds {x.dtype} values from {x.amin():.6g} to {x.amax():.6g}: expected floats in [0, 1] (8-bit ones divided by 255)"
+            f"a video holds {x.dtype} values from {low:.6g} to {high:.6g}: expected floats in [0, 1] (8-bit ones divided by 255)"
         )
     with torch.autocast(x.device.type, enabled=False):
         z = vae.encode(x.float().movedim(-1, 0)[None] * 2 - 1).latent_dist.mode()[0]

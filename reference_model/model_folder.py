@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 REPOSITORY = "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
 DOWNLOAD = f"hf download {REPOSITORY} --local-dir FOLDER"
+_AGAIN = f"Copy or download it again; for Wan's: {DOWNLOAD}"
 
 Shape = tuple[int, ...]
 
@@ -42,7 +43,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: it is no JSON object; names the file.
     """
-    return _read_object(folder / "config.json", f"download it again: {DOWNLOAD}")
+    return _read_object(folder / "config.json")
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,13 @@ class Weights:
         tensors = {}
         for path, shapes in self.shapes.items():
             with safe_open(path, framework="pt") as file:
-                for name in shapes.keys() & dtypes.keys():
+                for name in filter(dtypes.__contains__, shapes):
                     # A copy, since what is read is mapped from the file: writing the file anew would change the model.
                     tensor = file.get_tensor(name).to(dtypes[name], copy=True)
-                    if not tensor.isfinite().all():
+                    # One NaN makes both extremes NaN; asking each number would need a copy, and takes far longer.
+                    if not torch.stack(tensor.aminmax()).isfinite().all():
                         raise ValueError(
-                            f"{path}: {name} holds NaN, infinity, or a number that {dtypes[name]} cannot hold. Download it again: {DOWNLOAD}"
+                            f"{path}: {name} holds NaN, infinity, or a number that {dtypes[name]} cannot hold. {_AGAIN}"
                         )
                     tensors[name] = tensor
         return tensors
@@ -94,17 +96,17 @@ def open_weights(folder: Path, stem: str) -> Weights:
         return _open_shards(folder, index)
     if single.is_file():
         return Weights(folder, {single: _shapes(single)})
-    raise FileNotFoundError(f"{folder} has neither {single.name} nor {index.name}. Download it: {DOWNLOAD}")
+    raise FileNotFoundError(f"{folder} has neither {single.name} nor {index.name}. {_AGAIN}")
 
 
 def _open_shards(folder: Path, index: Path) -> Weights:
-    listed = _read_object(index, f"download it again: {DOWNLOAD}").get("weight_map")
+    listed = _read_object(index).get("weight_map")
     if not isinstance(listed, dict) or not listed or not all(isinstance(name, str) for name in listed.values()):
-        raise ValueError(f"{index} has no weight_map from tensors to files. Download it again: {DOWNLOAD}")
+        raise ValueError(f"{index} has no weight_map from tensors to files. {_AGAIN}")
     shards = {name: folder / Path(name).name for name in sorted(set(listed.values()))}
     if missing := [name for name, path in shards.items() if not path.is_file()]:
         raise FileNotFoundError(
-            f"{folder} lacks {len(missing)} of {len(shards)} shards that {index.name} lists: {', '.join(missing)}. Download them: {DOWNLOAD}"
+            f"{folder} lacks {len(missing)} of {len(shards)} shards that {index.name} lists: {', '.join(missing)}. {_AGAIN}"
         )
     weights = Weights(folder, {path: _shapes(path) for path in shards.values()})
     held = {(key, path.name) for path, keys in weights.shapes.items() for key in keys}
@@ -112,10 +114,7 @@ def _open_shards(folder: Path, index: Path) -> Weights:
     if held != wanted:
         problems = [f"{key} is not in {name}, where the index has it" for key, name in sorted(wanted - held)]
         problems += [f"{key} in {name} is not in the index" for key, name in sorted(held - wanted)]
-        raise ValueError(
-            _listed(f"{index} and its shards are not of one checkpoint", problems)
-            + f"\nDownload both again: {DOWNLOAD}"
-        )
+        raise ValueError(_listed(f"{index} and its shards are not of one checkpoint", problems) + f"\n{_AGAIN}")
     return weights
 
 
@@ -125,7 +124,7 @@ def _shapes(path: Path) -> dict[str, Shape]:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 -- no mapping
     except SafetensorError as error:
         raise ValueError(
-            f"{path} ({path.stat().st_size} bytes) is truncated or no safetensors file ({error}). Download it again: {DOWNLOAD}"
+            f"{path} ({path.stat().st_size} bytes) is truncated or no safetensors file ({error}). {_AGAIN}"
         ) from error
 
 
@@ -180,13 +179,13 @@ def _listed(what: str, problems: list[str]) -> str:
     return "\n  ".join([f"{what} ({len(problems)} problems):", *problems])
 
 
-def _read_object(path: Path, fix: str) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; {fix}")
+        raise FileNotFoundError(f"{path}: no such file. {_AGAIN}")
     try:
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON ({error}); {fix}") from error
+        raise ValueError(f"{path} is no JSON ({error}). {_AGAIN}") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{path} holds no JSON object; {fix}")
+        raise ValueError(f"{path} holds no JSON object. {_AGAIN}")
     return value

@@ -42,11 +42,12 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
     stored = read_config(where)
     trained = stored.get("_class_name") == MultiViewJointDiffusion.__name__
     _check_config(where, stored, config.mjd, trained)
+    weights = open_weights(where, _STEM)
     with torch.device("meta"):
         model = MultiViewJointDiffusion(**dataclasses.asdict(config.mjd))
-    weights = open_weights(where, _STEM)
     new = frozenset() if trained else model.new_parameters()
-    fill(model, weights, new=new, dtype=dtype, in_fp32=model._keep_in_fp32_modules, hint=_layout_hint(weights))
+    hint = "" if trained else _layout_hint(weights)
+    fill(model, weights, new=new, dtype=dtype, in_fp32=model._keep_in_fp32_modules, hint=hint)
     if not trained:
         model.inherit()
     return model.eval()

@@ -60,8 +60,10 @@ def depth_colours(depth: Any, s: Any, darkest: float) -> Any:
     """Blue of depths, those out of range as the end of it; (...) metres -> (...) float32; ``darkest`` everywhere if near equals far."""
     xp = namespace(depth, s)
     near, far = cast(s, xp.float64)
-    span = xp.where(far > near, far - near, xp.ones_like(far))
-    return cast(darkest + (1 - darkest) * ((cast(depth, xp.float64) - near) / span).clip(0.0, 1.0), xp.float32)
+    share = (cast(depth, xp.float64) - near) / xp.where(far > near, far - near, 1.0)
+    # Not clip, which drops the gradient at the ends, where the points are that s was taken from.
+    share = xp.where(share < 0.0, 0.0, xp.where(share > 1.0, 1.0, share))
+    return cast(darkest + (1 - darkest) * share, xp.float32)
 
 
 def depth_of_colours(blue: Any, s: Any, darkest: float) -> Any:

@@ -74,6 +74,7 @@ def test_cleans_as_diffusers(text):
 
 def test_cleaning_golden():
     assert clean("  the\n cup&amp;amp;\tthe cafÃ© ") == "the cup& the café"
+    assert clean("spoon &amp;amp; <cup>") == "spoon & <cup>", "twice, where ftfy leaves entities alone"
 
 
 def test_bfloat16_by_default_and_frozen(wan_folder, encoder):

@@ -178,6 +178,22 @@ def test_all_differing_fields_are_listed(tmp_path):
     assert str(tmp_path / "transformer" / "config.json") in str(error.value)
 
 
+def test_the_released_models_configuration_is_the_papers(tmp_path):
+    """Of the fields alone: what is missed are the weights."""
+    released = {
+        "_class_name": "WanTransformer3DModel", "added_kv_proj_dim": None, "attention_head_dim": 128, "cross_attn_norm": True, "eps": 1e-06,
+        "ffn_dim": 14336, "freq_dim": 256, "image_dim": None, "in_channels": 48, "num_attention_heads": 24, "num_layers": 30,
+        "out_channels": 48, "patch_size": [1, 2, 2], "pos_embed_seq_len": None, "qk_norm": "rms_norm_across_heads",
+        "rope_max_seq_len": 1024, "text_dim": 4096,
+    }  # fmt: skip
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "transformer" / "config.json").write_text(json.dumps(released))
+    with pytest.raises(FileNotFoundError, match="has neither diffusion_pytorch_model.safetensors nor"):
+        load_mjd(tmp_path, preset("wan22_5b"))
+    with pytest.raises(ValueError, match="ffn_dim is 14336, expected 192"):
+        load_mjd(tmp_path, NANO)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -1,0 +1,153 @@
+"""The files of a latent cache, one by one: where each lies, and how it is written and read.
+
+    FOLDER/views/CLIP/CLUSTER/VIEW.safetensors        one view of a clip: a ``LatentView``
+    FOLDER/text/SHA256_OF_THE_PROMPT.safetensors      a prompt's embedding
+
+Each carries the id of the cache that it was written for, so that a file of another one is never taken for its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hoibench.clip import CLUSTERS, Cluster
+from reference_model.cache_origin import Origin
+from reference_model.cache_tensors import Damaged, read_tensors, write_tensors
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class LatentView:
+    """One view of a clip as training sees it: N frames of H x W pixels, C x n x h x w latents, K' points.
+
+    Attributes:
+        clip, view, cluster: whose it is.
+        prompt: the clip's; its embedding is ``LatentCache.text``.
+        z_video, z_motion: (C, n, h, w), of the video and of the motion pseudo-video; normalised, of the cache's dtype.
+        s: (2,) metres, depth of the nearest and the farthest point drawn.
+        anchors: (K', 2) pixels of the points in frame 0.
+        world: (N, K', 3) metres, the points' true positions.
+        visible: (N, K') bool, seen by this view.
+        part: (K',) uint8, index into ``hoibench.clip.PARTS``.
+        K: (3, 3) intrinsics in pixels of this grid.
+        R: (3, 3), or (N, 3, 3) of a moving camera; world to camera.
+        t: (3,) or (N, 3) metres.
+    """
+
+    clip: str
+    view: str
+    cluster: Cluster
+    prompt: str
+    z_video: Tensor
+    z_motion: Tensor
+    s: Tensor
+    anchors: Tensor
+    world: Tensor
+    visible: Tensor
+    part: Tensor
+    K: Tensor
+    R: Tensor
+    t: Tensor
+
+
+_TENSORS = tuple(field.name for field in fields(LatentView) if field.type == "Tensor")
+_WORDS = tuple(field.name for field in fields(LatentView) if field.type != "Tensor")
+
+
+def views_folder(folder: Path) -> Path:
+    """Where the clips are, a folder each, and in it one a cluster."""
+    return folder / "views"
+
+
+def find_view(folder: Path, clip: str, view: str) -> Cluster | None:
+    """The cluster of a view, None if the cache has no file of it."""
+    there = (cluster for cluster in CLUSTERS if _view_path(folder, clip, cluster, view).is_file())
+    return next(there, None)
+
+
+def write_view(folder: Path, origin: Origin, view: LatentView) -> None:
+    """Write a view; raises as ``write_tensors``."""
+    words = {name: getattr(view, name) for name in _WORDS}
+    tensors = {name: getattr(view, name) for name in _TENSORS}
+    write_tensors(_view_path(folder, view.clip, view.cluster, view.view), tensors, {"made": origin.id, **words})
+
+
+def read_view(folder: Path, origin: Origin, clip: str, cluster: Cluster, view: str) -> LatentView:
+    """Read a view; raises as ``LatentCache.load``."""
+    path = _view_path(folder, clip, cluster, view)
+    tensors, facts = read_tensors(path)
+    _check_facts(path, facts, {"made": origin.id, "clip": clip, "view": view, "cluster": cluster})
+    points = tensors["anchors"].shape[0] if "anchors" in tensors else 0
+    moving = (origin.frames,) if tensors.get("R", torch.empty(0)).ndim == 3 else ()
+    shapes = {
+        "z_video": origin.latent,
+        "z_motion": origin.latent,
+        "s": (2,),
+        "anchors": (points, 2),
+        "world": (origin.frames, points, 3),
+        "visible": (origin.frames, points),
+        "part": (points,),
+        "K": (3, 3),
+        "R": (*moving, 3, 3),
+        "t": (*moving, 3),
+    }
+    _check_shapes(path, tensors, shapes)
+    return LatentView(**{name: facts[name] for name in _WORDS}, **tensors)
+
+
+def write_text(folder: Path, origin: Origin, prompt: str, embedding: Tensor) -> None:
+    """Write a prompt's embedding (L, text_dim); raises as ``write_tensors``."""
+    write_tensors(_text_path(folder, prompt), {"embedding": embedding}, {"made": origin.id, "prompt": prompt})
+
+
+def read_text(folder: Path, origin: Origin, prompt: str) -> Tensor:
+    """Read a prompt's embedding.
+
+    Raises:
+        FileNotFoundError: the cache has none of this prompt.
+        Damaged: the file is truncated, changed, of another cache, or holds NaN or another shape.
+    """
+    path = _text_path(folder, prompt)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} has no text of {prompt!r} ({path.name}): run python -m reference_model.prepare again"
+        )
+    tensors, facts = read_tensors(path)
+    _check_facts(path, facts, {"made": origin.id, "prompt": prompt})
+    _check_shapes(path, tensors, {"embedding": origin.text})
+    return tensors["embedding"]
+
+
+def text_folder(folder: Path) -> Path:
+    """Where the embeddings are."""
+    return folder / "text"
+
+
+def _view_path(folder: Path, clip: str, cluster: Cluster, view: str) -> Path:
+    return views_folder(folder) / clip / cluster / f"{view}{SUFFIX}"
+
+
+def _text_path(folder: Path, prompt: str) -> Path:
+    return text_folder(folder) / f"{hashlib.sha256(prompt.encode()).hexdigest()}{SUFFIX}"
+
+
+def _check_facts(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise Damaged(path, f"was brought here from elsewhere ({name} is {found.get(name)!r}, expected {value!r})")
+
+
+def _check_shapes(path: Path, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    if tensors.keys() != shapes.keys():
+        raise Damaged(path, f"holds {', '.join(sorted(tensors))}, expected {', '.join(sorted(shapes))}")
+    for name, shape in shapes.items():
+        if tuple(tensors[name].shape) != shape:
+            raise Damaged(path, f"holds {name} of shape {tuple(tensors[name].shape)}, expected {shape}")

@@ -1,0 +1,200 @@
+"""``python -m reference_model.prepare``: the latents and texts that training reads, made of a data set once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+from rich.console import Console
+
+from hoibench.cli.counting import counting
+from hoibench.cli.errors import guarded, working
+from reference_model.config import SyncMV4DConfig, preset
+
+if TYPE_CHECKING:
+    from hoibench.datasets.base import Dataset, Manifest, Progress
+    from reference_model.prepare_clips import Outcome
+    from reference_model.prepare_job import Job
+    from reference_model.prepare_shots import Shot
+
+PROGRAM = "python -m reference_model.prepare"
+BROKEN = 3
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Encode a data set's videos, motion pseudo-videos and prompts once, so that training loads neither autoencoder nor text encoder.
+
+    What is there is kept, so the same command goes on wherever it was stopped, and may run several times at once: processes share the clips.
+    A broken clip is skipped and listed at the end with its reason; the exit code is then 3.
+    """
+
+    preset: str
+    """The model that is to be trained (python -m reference_model.info lists them)."""
+
+    wan: Path
+    """The checkpoint: a folder of Wan2.2-TI2V-5B-Diffusers, of which vae/, text_encoder/ and tokenizer/ are read."""
+
+    dataset: Literal["synthetic", "taco"]
+    """Where clips come from."""
+
+    root: Path | None = None
+    """TACO's download, or a folder that hoibench data prepare wrote. For synthetic clips: where they are kept, in place of the cache."""
+
+    split: str = "train"
+    """Which clips (hoibench ls splits)."""
+
+    cameras: Literal["split", "all"] = "split"
+    """split: the three cameras that the split names. all: every camera that TACO's clip has, of which training draws one a cluster."""
+
+    limit: int | None = None
+    """Take only this many clips."""
+
+    size: tuple[int, int] | None = None
+    """H W of the videos. Default: the preset's; the paper's first stage is 256 384."""
+
+    out: Path | None = None
+    """The folder of the cache. Default: latents/PRESET-SPLIT-HxW."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to encode."""
+
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """What latents and texts are stored in; they are computed in float32, the text encoder's weights being bfloat16."""
+
+    json: bool = False
+    """Print JSON."""
+
+
+def prepare_command(arguments: Sequence[str]) -> int:
+    """Prepare; the exit code."""
+    options = tyro.cli(Prepare, args=list(arguments), prog=PROGRAM)
+    if options.limit is not None and options.limit < 1:
+        raise ValueError(f"--limit is {options.limit}, expected at least 1")
+    config = preset(options.preset)
+    if options.size is not None:
+        config = replace(config, height=options.size[0], width=options.size[1])
+    console = Console(stderr=True)
+
+    def note(text: str) -> None:
+        console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    from hoibench.datasets.base import take
+    from hoibench.datasets.registry import open_dataset
+    from reference_model.prepare_shots import shots_of
+
+    dataset = open_dataset(options.dataset, options.root, note)
+    _check_frames(dataset, options, config)
+    manifest = dataset.manifest(options.split)
+    shots = list(shots_of(dataset, options.split, take(manifest.entries, options.limit), options.cameras))
+    if not shots:
+        raise ValueError(f"split {options.split} gives no clip ({'; '.join(manifest.left_out_told) or 'it is empty'})")
+    job = _job(options, config, manifest, note)
+    return _run(job, shots, manifest, console, as_json=options.json)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prepare with every error in plain words; the exit code (0 done, 2 usage, 3 done but for broken clips)."""
+    logging.captureWarnings(True)
+    return guarded(prepare_command, sys.argv[1:] if arguments is None else arguments)
+
+
+def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, note: Progress) -> Job:
+    """What is to be done, and where; the folder is claimed for it."""
+    from hoibench import __version__
+    from hoibench.cli.data import refuse_inside
+    from reference_model.cache_origin import Origin, claim, of_config, weights_digest
+    from reference_model.prepare_job import Job
+
+    split = manifest.split.replace("/", "-")
+    out = options.out or Path("latents") / f"{options.preset}-{split}-{config.height}x{config.width}"
+    if options.root is not None:
+        refuse_inside(options.root, out)
+    device = _device(options.device)
+    note(f"hashing the weights in {options.wan}")
+    origin = Origin(
+        **of_config(config),
+        dtype=options.dtype,
+        dataset=options.dataset,
+        split=manifest.split,
+        split_id=manifest.split_id,
+        truth_id=manifest.truth_id,
+        vae=weights_digest(options.wan, "vae"),
+        text_encoder=weights_digest(options.wan, "text_encoder", "tokenizer"),
+        hoibench=__version__,
+    )
+    claim(out, origin)
+    return Job(out, origin, config, options.wan, device)
+
+
+def _run(job: Job, shots: Sequence[Shot], manifest: Manifest, console: Console, *, as_json: bool) -> int:
+    from reference_model.prepare_clips import prepare_clips
+    from reference_model.prepare_text import prepare_text
+
+    outcomes: list[Outcome] = []
+    total = sum(len(shot.views) for shot in shots)
+    clips = len({shot.clip for shot in shots})
+    made, prompts = 0, 0
+    try:
+        with counting(console) as count:
+            count("prompts", 0, 1)
+            made, prompts = prepare_text(job, ["", *(shot.prompt for shot in shots)])
+
+            def told(outcome: Outcome) -> None:
+                outcomes.append(outcome)
+                count(f"clip {len({each.clip for each in outcomes})} of {clips}, views", len(outcomes), total)
+
+            count("views", 0, total)
+            prepare_clips(job, shots, told)
+    finally:  # what is known is told, also after Ctrl-C or on a full disk
+        if outcomes:
+            facts = _facts(job, outcomes, manifest) | {"prompts": {"made": made, "kept": prompts - made}}
+            with working():
+                Console().out(json.dumps(facts, indent=1) if as_json else _as_text(facts), highlight=False)
+    return BROKEN if any(outcome.status == "broken" for outcome in outcomes) else 0
+
+
+def _facts(job: Job, outcomes: Sequence[Outcome], manifest: Manifest) -> dict[str, Any]:
+    counts = Counter(outcome.status for outcome in outcomes)
+    return {
+        "out": str(job.out),
+        "clips": len({outcome.clip for outcome in outcomes}),
+        "views": {status: counts[status] for status in ("made", "kept", "broken")},
+        "broken": {f"{each.clip}/{each.view}": each.reason for each in outcomes if each.status == "broken"},
+        "left_out": dict(Counter(manifest.left_out.values()).most_common()),
+    }
+
+
+def _as_text(facts: dict[str, Any]) -> str:
+    lines = [f"left out, {count}: {reason}" for reason, count in facts["left_out"].items()]
+    lines += [f"broken  {key}  {reason}" for key, reason in facts["broken"].items()]
+    for name in ("views", "prompts"):
+        lines.append(f"{name}: " + ", ".join(f"{count} {status}" for status, count in facts[name].items()))
+    return "\n".join([*lines, facts["out"]])
+
+
+def _check_frames(dataset: Dataset, options: Prepare, config: SyncMV4DConfig) -> None:
+    if dataset.grid is not None and dataset.grid.frames != config.frames:
+        raise ValueError(
+            f"clips of {dataset.name} have {dataset.grid.frames} frames, preset {options.preset} takes {config.frames}: give another preset"
+        )
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    there = torch.cuda.is_available()
+    if asked == "cuda" and not there:
+        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    return "cuda" if there and asked != "cpu" else "cpu"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

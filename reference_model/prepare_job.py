@@ -1,0 +1,36 @@
+"""What every step of preparing a latent cache needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from reference_model.cache_origin import Origin
+from reference_model.config import SyncMV4DConfig
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cache that is being prepared.
+
+    Attributes:
+        out: its folder.
+        origin: what its files are made with.
+        config: the model that it is for.
+        wan: the checkpoint, a folder of Wan2.2-TI2V-5B-Diffusers.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    out: Path
+    origin: Origin
+    config: SyncMV4DConfig
+    wan: Path
+    device: str
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of latents and text as stored."""
+        stored: torch.dtype = getattr(torch, self.origin.dtype)
+        return stored

@@ -1,0 +1,61 @@
+"""The prompts of a latent cache, embedded once each."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from hoibench.store import sweep
+from reference_model.cache_files import read_text, text_folder, write_text
+from reference_model.cache_lock import held
+from reference_model.cache_tensors import Damaged
+from reference_model.prepare_job import Job
+from reference_model.text import load_text_encoder
+
+
+def prepare_text(job: Job, prompts: Iterable[str]) -> tuple[int, int]:
+    """Embed those of some prompts that the cache lacks; how many it lacked, and how many there are.
+
+    The text encoder is loaded only if one is lacking, and is gone on return: it is too large to be held beside the autoencoder.
+
+    Raises:
+        FileNotFoundError: the text encoder is missing.
+        ValueError: a prompt is too long, its embedding holds NaN, or the text encoder is of another model.
+        OSError: the disk is full or the cache cannot be written; what was embedded is kept.
+    """
+    wanted = sorted(set(prompts))
+    missing = _missing(job, wanted)
+    if missing:
+        with held(text_folder(job.out), wait=True):
+            sweep(text_folder(job.out))
+            _embed(job, _missing(job, missing))  # another process may have been faster
+        gc.collect()
+        if job.device == "cuda":
+            torch.cuda.empty_cache()
+    return len(missing), len(wanted)
+
+
+def _missing(job: Job, prompts: Sequence[str]) -> list[str]:
+    return [prompt for prompt in prompts if not _is_whole(job, prompt)]
+
+
+def _is_whole(job: Job, prompt: str) -> bool:
+    try:
+        read_text(job.out, job.origin, prompt)
+    except (Damaged, FileNotFoundError):
+        return False
+    return True
+
+
+def _embed(job: Job, prompts: Sequence[str]) -> None:
+    if not prompts:
+        return
+    encoder = load_text_encoder(job.wan, device=job.device)
+    found, (tokens, wanted) = encoder.model.config.d_model, job.origin.text
+    if found != wanted:
+        raise ValueError(f"{job.wan / 'text_encoder'} gives {found} channels, the preset takes {wanted}")
+    for prompt in prompts:
+        embedding = encoder.embed([prompt], tokens)[0]
+        write_text(job.out, job.origin, prompt, embedding.to("cpu", job.dtype))

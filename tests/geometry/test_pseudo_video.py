@@ -1,0 +1,258 @@
+"""Drawing point tracks and reading them back: exactly what the plain twins do, within the bounds that the docstrings promise."""
+
+import numpy as np
+import plain_pseudo_video as plain
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hoibench.geometry import colour_matching as matching
+from hoibench.geometry import (
+    depth_range,
+    drawn_points,
+    quantise,
+    rasterise,
+    read_back,
+    render,
+    shown_points,
+    tracking_video,
+    whole_points,
+)
+
+SIZE = (20, 28)
+seeds = st.integers(0, 100_000)
+
+
+def scene(seed, frames=3, points=12, size=SIZE):
+    """Points anywhere, some outside the image, some behind the camera, some equally deep, hidden ones full of NaN."""
+    rng = np.random.default_rng(seed)
+    height, width = size
+    pixels = rng.uniform(-4, [width + 3, height + 3], (frames, points, 2))
+    depth = np.round(rng.uniform(-0.1, 1.0, (frames, points)), 1)
+    anchors = rng.uniform(0, [width - 1, height - 1], (points, 2))
+    visible = rng.random((frames, points)) < 0.8
+    pixels[~visible & (rng.random(visible.shape) < 0.5)] = np.nan
+    depth[~visible & (rng.random(visible.shape) < 0.5)] = np.nan
+    return *(x.astype(np.float32) for x in (pixels, depth, anchors)), visible
+
+
+def encode(seed, radius=1, darkest=0.1, **kwargs):
+    """A drawn scene: what was drawn, its s and its video."""
+    pixels, depth, anchors, visible = scene(seed, **kwargs)
+    s = np.array([0.05, 1.05], dtype=np.float32)
+    video = render(pixels, depth, anchors, s, SIZE, visible=visible, radius=radius, darkest=darkest)
+    return pixels, depth, anchors, visible, s, video
+
+
+@given(seeds, st.integers(0, 3))
+@settings(max_examples=40, deadline=None)
+def test_the_z_buffer_is_a_painter(seed, radius):
+    pixels, depth, _, visible = scene(seed)
+    index = rasterise(pixels, depth, SIZE, visible=visible, radius=radius)
+    assert np.array_equal(index, plain.draw_index(pixels, depth, SIZE, visible, radius))
+
+
+@given(seeds, st.integers(0, 2), st.sampled_from([0.0, 0.1, 0.5]))
+@settings(max_examples=20, deadline=None)
+def test_colours_are_the_papers(seed, radius, darkest):
+    pixels, depth, anchors, visible, s, video = encode(seed, radius, darkest)
+    assert np.array_equal(video, plain.draw(pixels, depth, anchors, s, SIZE, visible, radius, darkest))
+
+
+def test_a_known_video():
+    """One point 1/4 and 1/2 into a 4 x 8 image, at 1/4 of its depth range, then at the far end and one pixel on."""
+    pixels = np.array([[[1.5, 1.5]], [[2.4, 1.0]]])
+    depth = np.array([[1.25], [2.0]])
+    video = render(pixels, depth, pixels[0], np.array([1.0, 2.0]), (4, 8), radius=0, darkest=0.2)
+    assert video.dtype == np.float32
+    assert np.count_nonzero(video.any(axis=-1)) == 2
+    assert video[0, 2, 2] == pytest.approx([0.4, 0.6, 0.4])  # halves round to the even pixel
+    assert video[1, 1, 2] == pytest.approx([0.4, 0.6, 1.0])
+
+
+@given(seeds, st.sampled_from([0.0, 0.1]), st.sampled_from([0.3, 1.5]), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_reading_is_trying_every_anchor(seed, darkest, match_within, eight_bit):
+    """Of videos that nobody drew so, too: dimmed, noisy, with anchors that coincide or lie outside the image."""
+    _, _, anchors, _, s, video = encode(seed, darkest=darkest)
+    rng = np.random.default_rng(seed)
+    anchors[5] = anchors[2]
+    anchors[7] = [-3.0, 4.0]
+    anchors[9] = np.nan
+    video = video * rng.uniform(0.4, 1.0, (len(video), 1, 1, 1)) + rng.uniform(0, 0.08, video.shape)
+    video = np.clip(video, 0, 1).astype(np.float32)
+    video = quantise(video) if eight_bit else video
+    reading = read_back(video, anchors, s, darkest=darkest, match_within=match_within)
+    pixels, depth, found = plain.read(video, anchors, s, darkest, match_within)
+    assert np.array_equal(reading.found, found)
+    assert np.array_equal(reading.pixels, pixels)
+    assert np.array_equal(reading.depth, depth)
+    assert not found[:, [5, 7, 9]].any()
+
+
+def test_equally_near_anchors_go_by_index():
+    """A grid of anchors, and colours half-way between two and between four of them."""
+    v, u = (x.ravel() for x in np.mgrid[0:20:4, 0:28:4])
+    anchors = np.stack([u, v], axis=-1)[::-1].astype(np.float64)
+    half = np.stack([u + 2, v], axis=-1), np.stack([u + 2, v + 2], axis=-1)
+    pixels = np.stack([u, v], axis=-1)[None].astype(np.float64)
+    for shifted in half:
+        video = render(
+            pixels, np.ones((1, len(u))), shifted.astype(np.float64), np.ones(2), (32, 32), radius=0, darkest=0.0
+        )
+        reading = read_back(video, anchors, np.ones(2), darkest=0.0)
+        expected = plain.read(video, anchors, np.ones(2), darkest=0.0)
+        assert reading.found.any() and not reading.found.all()
+        assert np.array_equal(reading.found, expected[2])
+        assert np.array_equal(reading.pixels, expected[0])
+
+
+@given(seeds, st.integers(0, 3))
+@settings(max_examples=40, deadline=None)
+def test_the_promised_bounds(seed, radius):
+    pixels, depth, anchors, visible, s, video = encode(seed, radius)
+    index = rasterise(pixels, depth, SIZE, visible=visible, radius=radius)
+    drawn = drawn_points(pixels, depth, SIZE, visible=visible)
+    shown, whole = shown_points(index, pixels), whole_points(index, len(anchors), radius=radius)
+    reading = read_back(video, anchors, s)
+    lateral = np.abs(reading.pixels - pixels).max(axis=-1)
+    assert lateral[whole].max(initial=0) <= 0.5 + 1e-5
+    assert lateral[reading.found].max(initial=0) <= radius + 0.5 + 1e-5
+    assert np.abs(reading.depth - depth)[reading.found].max(initial=0) < 1e-4
+    assert reading.found[shown].all() and shown[whole].all()
+    assert not reading.found[~drawn].any()
+    for n, k in zip(*np.nonzero(drawn), strict=True):
+        assert reading.found[n, k] == (index[n] == k).any()
+    assert (reading.pixels[~reading.found] == 0).all() and (reading.depth[~reading.found] == 0).all()
+
+
+def grid(step, size, offset=0):
+    v, u = np.mgrid[step : size[0] - step : step, step : size[1] - step : step]
+    return np.stack([u.ravel() + offset, v.ravel()], axis=-1).astype(np.float64)
+
+
+def test_of_two_surfaces_that_cross_the_nearer_one_is_found():
+    """Two sheets of points on the same pixels: one recedes, one comes nearer, and they change places half-way."""
+    sheet = grid(4, (40, 56))
+    here, frames = len(sheet), 9
+    pixels = np.broadcast_to(np.concatenate([sheet, sheet]), (frames, 2 * here, 2))
+    time = np.linspace(0, 1, frames)[:, None]
+    depth = np.concatenate([np.repeat(1 + time, here, 1), np.repeat(2 - time, here, 1)], axis=1)
+    anchors = np.concatenate([sheet, sheet + 1.5])
+    video = render(pixels, depth, anchors, depth_range(depth, depth > 0), (40, 56))
+    reading = read_back(video, anchors, np.array([1.0, 2.0]))
+    for n in range(frames):
+        first = depth[n, 0] <= depth[n, -1]  # at the crossing the lower index wins
+        assert (reading.found[n, :here] == first).all()
+        assert (reading.found[n, here:] != first).all()
+    assert np.abs(reading.depth - depth)[reading.found].max() < 1e-4
+    assert np.abs(reading.pixels - pixels)[reading.found].max() == 0
+
+
+def test_a_point_half_covered_is_found_where_it_peeps_out():
+    pixels = np.array([[[5.0, 5.0], [6.0, 5.0]]])
+    depth = np.array([[2.0, 1.0]])
+    index = rasterise(pixels, depth, (12, 12))
+    assert not shown_points(index, pixels)[0, 0] and shown_points(index, pixels)[0, 1]
+    assert whole_points(index, 2).tolist() == [[False, True]]
+    video = render(pixels, depth, np.array([[2.0, 2.0], [9.0, 9.0]]), np.array([1.0, 2.0]), (12, 12))
+    reading = read_back(video, np.array([[2.0, 2.0], [9.0, 9.0]]), np.array([1.0, 2.0]))
+    assert reading.pixels.tolist() == [[[4.0, 5.0], [6.0, 5.0]]]
+    assert reading.found.all()
+
+
+def test_a_square_cut_by_the_border_is_not_whole():
+    pixels = np.array([[[0.0, 5.0], [6.0, 5.0], [11.4, 11.4], [11.6, 3.0]]])
+    index = rasterise(pixels, np.ones((1, 4)), (12, 12))
+    assert whole_points(index, 4).tolist() == [[False, True, False, False]]
+    assert shown_points(index, pixels).tolist() == [[True, True, True, False]]
+    assert [(index == k).sum() for k in range(4)] == [6, 9, 4, 0]
+
+
+def test_the_depth_range_is_of_drawn_points_in_front():
+    depth = np.array([[1.0, 5.0, -2.0], [np.nan, 0.5, 3.0]])
+    drawn = np.array([[True, False, True], [False, False, True]])
+    s = depth_range(depth, drawn)
+    assert s.dtype == np.float32 and s.tolist() == [1.0, 3.0]
+    assert torch.equal(depth_range(torch.from_numpy(depth), torch.from_numpy(drawn)), torch.tensor([1.0, 3.0]))
+
+
+def test_a_clip_of_one_depth_is_drawn_and_read():
+    anchors = grid(4, (20, 20))
+    pixels, depth = anchors[None], np.full((1, len(anchors)), 0.7, dtype=np.float32)
+    s = depth_range(depth, depth > 0)
+    assert s[0] == s[1]
+    reading = read_back(render(pixels, depth, anchors, s, (20, 20)), anchors, s)
+    assert reading.found.all() and (reading.depth == np.float32(0.7)).all()
+
+
+def test_depths_beyond_the_range_are_drawn_as_its_ends():
+    anchors = np.array([[5.0, 5.0], [15.0, 5.0]])
+    s = np.array([1.0, 2.0])
+    reading = read_back(render(anchors[None], np.array([[0.5, 9.0]]), anchors, s, (20, 20)), anchors, s)
+    assert reading.depth.tolist() == [[1.0, 2.0]]
+
+
+def test_a_tracking_video_keeps_frame_0s_depth_but_not_its_occlusion():
+    anchors = np.array([[5.0, 5.0], [15.0, 5.0]])
+    pixels = np.array([anchors, [[8.0, 5.0], [8.0, 5.0]]])
+    depth = np.array([[1.0, 2.0], [1.5, 1.2]])  # frame 1: the second point is in front
+    s = np.array([1.0, 2.0])
+    video = tracking_video(pixels, depth, anchors, s, (20, 20))
+    reading = read_back(video, anchors, s)
+    assert reading.found.tolist() == [[True, True], [False, True]]
+    assert reading.pixels[1, 1].tolist() == [8.0, 5.0]
+    assert reading.depth[:, 1].tolist() == [2.0, 2.0]
+    same = np.broadcast_to(depth[0], depth.shape)
+    assert np.array_equal(
+        tracking_video(pixels, same, anchors, s, (20, 20)), render(pixels, same, anchors, s, (20, 20))
+    )
+
+
+@given(seeds)
+@settings(max_examples=20, deadline=None)
+def test_quantising_is_storing_in_8_bits(seed):
+    video = np.random.default_rng(seed).uniform(-0.1, 1.1, (2, 3, 4, 3)).astype(np.float32)
+    stored = np.clip(np.round(video * 255), 0, 255).astype(np.uint8)
+    assert quantise(video).dtype == np.float32
+    assert np.array_equal(quantise(video), stored.astype(np.float32) / 255)
+    assert np.array_equal(quantise(quantise(video)), quantise(video))
+    assert np.array_equal(quantise(torch.from_numpy(video)).numpy(), quantise(video))
+
+
+@given(seeds, st.integers(0, 2), st.sampled_from([0.0, 0.1]))
+@settings(max_examples=15, deadline=None)
+def test_torch_gives_the_same(seed, radius, darkest):
+    pixels, depth, anchors, visible, s, video = encode(seed, radius, darkest)
+    tensors = [torch.from_numpy(x) for x in (pixels, depth, anchors, s)]
+    mask = torch.from_numpy(visible)
+    options = {"radius": radius, "darkest": darkest}
+    drawn = render(*tensors, SIZE, visible=mask, **options)
+    assert drawn.dtype == torch.float32 and np.array_equal(drawn.numpy(), video)
+    index = rasterise(*tensors[:2], SIZE, visible=mask, radius=radius)
+    assert np.array_equal(index.numpy(), rasterise(pixels, depth, SIZE, visible=visible, radius=radius))
+    assert np.array_equal(shown_points(index, tensors[0]).numpy(), shown_points(index.numpy(), pixels))
+    assert np.array_equal(
+        whole_points(index, 12, radius=radius).numpy(), whole_points(index.numpy(), 12, radius=radius)
+    )
+    noisy = np.clip(video + np.random.default_rng(seed).normal(0, 0.02, video.shape), 0, 1).astype(np.float32)
+    ours, theirs = (
+        read_back(noisy, anchors, s, darkest=darkest),
+        read_back(torch.from_numpy(noisy), *tensors[2:], darkest=darkest),
+    )
+    for name in ("pixels", "depth", "found"):
+        assert np.array_equal(getattr(theirs, name).numpy(), getattr(ours, name)), name
+
+
+@pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
+def test_the_search_without_a_tree_finds_the_same(monkeypatch, array):
+    """On a GPU every anchor is tried."""
+    _, _, anchors, _, s, video = encode(7, points=40)
+    noisy = np.clip(video + np.random.default_rng(0).normal(0, 0.03, video.shape), 0, 1).astype(np.float32)
+    expected = read_back(noisy, anchors, s)
+    monkeypatch.setattr(matching, "_by_tree", lambda places, reach: lambda points: matching._by_table(points, places))
+    monkeypatch.setattr(matching, "_PAIRS", 1000)
+    got = read_back(array(noisy), array(anchors), array(s))
+    for name in ("pixels", "depth", "found"):
+        assert np.array_equal(np.asarray(getattr(got, name)), getattr(expected, name)), name

@@ -1,0 +1,88 @@
+"""The motion pseudo-video written plainly, with loops: a painter who draws from far to near, and a reader who tries every anchor at every pixel."""
+
+import math
+
+import numpy as np
+
+
+def draw_index(pixels, depth, size, visible, radius):
+    """What ``rasterise`` returns: far points first, of equally far ones those of the highest index, so that the last coat is the nearest point."""
+    height, width = size
+    index = np.full((len(pixels), height, width), -1)
+    for n in range(len(pixels)):
+        drawn = [k for k in range(depth.shape[1]) if visible[n, k] and depth[n, k] > 0]
+        for k in sorted(drawn, key=lambda k: (-depth[n, k], -k)):
+            u, v = (round(float(x)) for x in pixels[n, k])
+            if not (0 <= u < width and 0 <= v < height):
+                continue
+            for y in range(max(0, v - radius), min(height, v + radius + 1)):
+                for x in range(max(0, u - radius), min(width, u + radius + 1)):
+                    index[n, y, x] = k
+    return index
+
+
+def colour(anchor, depth, s, size, darkest):
+    """(red, green, blue) of a point, as section 3.3 has it."""
+    near, far = (float(x) for x in s)
+    u, v = (float(x) for x in anchor)
+    share = (float(depth) - near) / (far - near) if far > near else 0.0
+    bright = 1 - darkest
+    return (
+        darkest + bright * (u + 0.5) / size[1],
+        darkest + bright * (v + 0.5) / size[0],
+        darkest + bright * min(max(share, 0.0), 1.0),
+    )
+
+
+def draw(pixels, depth, anchors, s, size, visible, radius=1, darkest=0.1):
+    """What ``render`` returns, of anchors inside the image."""
+    index = draw_index(pixels, depth, size, visible, radius)
+    video = np.zeros((*index.shape, 3), dtype=np.float32)
+    for n, y, x in zip(*np.nonzero(index >= 0), strict=True):
+        k = index[n, y, x]
+        video[n, y, x] = colour(anchors[k], depth[n, k], s, size, darkest)
+    return video
+
+
+def place(red, green, size, darkest):
+    """The pixel of frame 0 that a colour stands for."""
+    bright = 1 - darkest
+    return (float(red) - darkest) / bright * size[1] - 0.5, (float(green) - darkest) / bright * size[0] - 0.5
+
+
+def square(a, b):
+    """Squared distance in the plane."""
+    return (a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1])
+
+
+def read(video, anchors, s, darkest=0.1, match_within=1.5):
+    """What ``read_back`` returns: pixels, depth, found."""
+    n_frames, height, width, _ = video.shape
+    size, points = (height, width), len(anchors)
+    colours, places = {}, {}
+    for k, (u, v) in enumerate(anchors.astype(np.float64)):
+        if -0.5 <= u <= width - 0.5 and -0.5 <= v <= height - 0.5:
+            c = tuple(np.float32(x) for x in colour((u, v), 0.0, (0.0, 0.0), size, darkest)[:2])
+            if c not in colours.values():
+                colours[k], places[k] = c, place(*c, size, darkest)
+    near = [min(square(a, b) for j, b in places.items() if j != i) for i, a in places.items() if len(places) > 1]
+    reach = match_within * np.median(np.sqrt(near)) if near else math.inf
+    least = [*np.min([colours[k] for k in colours], axis=0), darkest] if colours else None
+    sums = np.zeros((n_frames, points, 3))
+    count = np.zeros((n_frames, points), dtype=int)
+    for n, y, x in np.ndindex(n_frames, height, width):
+        pixel = [float(c) for c in video[n, y, x]]
+        from_black = sum(c * c for c in pixel)
+        from_colours = sum(max(float(low) - c, 0.0) ** 2 for c, low in zip(pixel, least or pixel, strict=True))
+        if least is None or not from_black > from_colours:
+            continue
+        here = place(*pixel[:2], size, darkest)
+        best = min(places, key=lambda k: (square(here, places[k]), k))
+        if square(here, places[best]) <= reach**2:
+            sums[n, best] += x, y, pixel[2]
+            count[n, best] += 1
+    mean = sums / np.maximum(count, 1)[..., None]
+    near_depth, far_depth = (float(x) for x in s)
+    depth = near_depth + (mean[..., 2] - darkest) / (1 - darkest) * (far_depth - near_depth)
+    found = count > 0
+    return mean[..., :2].astype(np.float32), np.where(found, depth, 0.0).astype(np.float32), found
