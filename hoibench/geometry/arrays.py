@@ -52,6 +52,11 @@ def flatnonzero(mask: Any) -> Any:
     return np.flatnonzero(mask) if isinstance(mask, np.ndarray) else mask.reshape(-1).nonzero()[:, 0]
 
 
+def ascending(values: Any) -> Any:
+    """The (P,) values in ascending order."""
+    return np.sort(values) if isinstance(values, np.ndarray) else values.sort().values
+
+
 def lower_at(target: Any, index: Any, values: Any) -> None:
     """Let no ``target[index[i]]`` exceed ``values[i]``, in place: the order of ``i`` does not matter, nor repeated indices."""
     if isinstance(target, np.ndarray):

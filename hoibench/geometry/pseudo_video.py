@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hoibench.geometry.arrays import cast, check_mask, check_real, flatnonzero, namespace, sums_at
+from hoibench.geometry.arrays import ascending, cast, check_mask, check_real, flatnonzero, namespace, sums_at
 from hoibench.geometry.colour_matching import match
 from hoibench.geometry.motion_colours import (
     anchor_colours,
@@ -24,7 +24,7 @@ from hoibench.geometry.motion_colours import (
     has_colour,
     quantise,
 )
-from hoibench.geometry.splatting import drawn_points, rasterise, refuse
+from hoibench.geometry.splatting import check_radius, drawn_points, rasterise, refuse
 
 __all__ = ["Reading", "depth_range", "drawn_points", "quantise", "read_back", "render", "tracking_video"]
 
@@ -97,16 +97,21 @@ def tracking_video(
     return _draw(pixels, depth, depth[:1], anchors, s, size, visible, radius, darkest)
 
 
-def read_back(video: Any, anchors: Any, s: Any, *, darkest: float = 0.1, match_within: float = 1.5) -> Reading:
+def read_back(
+    video: Any, anchors: Any, s: Any, *, radius: int = 1, darkest: float = 0.1, match_within: float = 1.5
+) -> Reading:
     """Read the points off a pseudo-video: the pixels in an anchor's colour give its place (their mean) and its depth (of their mean blue).
 
-    Which pixel shows which anchor is said in ``hoibench.geometry.colour_matching``.  Of a video as drawn, a point whose square is whole comes back
-    within half a pixel a side, one partly covered or cut by the border within ``radius`` + 1/2, and a covered one is not found.
+    Which pixel shows which anchor is said in ``hoibench.geometry.colour_matching``.  Pixels farther than 2 ``radius`` from their median, in either
+    direction, cannot be of its square: they are strays, which every lossy trip makes, and left out; without the rest the point is not found.
+    Of a video as drawn no pixel is a stray: a point whose square is whole comes back within half a pixel a side, one partly covered or cut by the
+    border within ``radius`` + 1/2, and a covered one is not found.
 
     Args:
         video: (N, H, W, 3) floating point in [0, 1].
         anchors: (K, 2) pixels of the points in frame 0.  Not found are those outside the image, and all but the first of those that share a colour.
         s: (2,) near and far depth in metres, or a prediction of them.
+        radius: as drawn.
         darkest: as drawn.
         match_within: how far from an anchor's colour a pixel's may be, in spacings of the anchors.
 
@@ -119,6 +124,7 @@ def read_back(video: Any, anchors: Any, s: Any, *, darkest: float = 0.1, match_w
     check_real("video", video, ("N", "H", "W", 3))
     check_real("anchors", anchors, ("K", 2))
     check_range(s)
+    check_radius(radius)
     check_darkest(darkest)
     if not match_within > 0:
         raise ValueError(f"match_within is {match_within}, expected a number above 0")
@@ -127,6 +133,8 @@ def read_back(video: Any, anchors: Any, s: Any, *, darkest: float = 0.1, match_w
     frame, row, column, anchor = match(video, anchors, darkest=darkest, match_within=match_within)
     n, k = len(video), len(anchors)
     slot = frame * k + anchor
+    near = _near_median(slot, row, 2 * radius, n * k) & _near_median(slot, column, 2 * radius, n * k)
+    frame, row, column, slot = frame[near], row[near], column[near], slot[near]
     # In float64 these sums are exact, of float32 blues too, so the order of the additions does not matter.
     count = xp.bincount(slot, minlength=n * k)
     u, v, blue = (sums_at(slot, x, n * k) / count.clip(1) for x in (column, row, video[frame, row, column, 2]))
@@ -134,6 +142,15 @@ def read_back(video: Any, anchors: Any, s: Any, *, darkest: float = 0.1, match_w
     pixels = cast(xp.stack([u, v], axis=-1), xp.float32)
     depth = cast(xp.where(found, depth_of_colours(blue, s, darkest), 0.0), xp.float32)
     return Reading(pixels.reshape(n, k, 2), depth.reshape(n, k), found.reshape(n, k))
+
+
+def _near_median(slot: Any, value: Any, reach: int, slots: int) -> Any:
+    """Which integer values, 0 or more, are within ``reach`` of the (lower) median of those in their slot; slot and value (P,) -> (P,) bool."""
+    count = namespace(slot).bincount(slot, minlength=slots)
+    middle = count.cumsum(0) - count + (count - 1) // 2
+    step = int(value.max()) + 1 if len(value) else 1
+    median = ascending(slot * step + value)[middle[slot]] - slot * step
+    return abs(value - median) <= reach
 
 
 def _draw(

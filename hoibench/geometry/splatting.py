@@ -59,8 +59,7 @@ def rasterise(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | 
     Raises:
         ValueError: as ``drawn_points``; or ``radius`` is negative.
     """
-    if radius < 0:
-        raise ValueError(f"radius is {radius}, expected 0 or more pixels")
+    check_radius(radius)
     drawn = drawn_points(pixels, depth, size, visible=visible)
     xp = namespace(pixels)
     (n, k), (height, width) = drawn.shape, size
@@ -101,6 +100,12 @@ def whole_points(index: Any, points: int, *, radius: int = 1) -> Any:
     shown = flatnonzero(index >= 0)
     seen = xp.bincount(shown // (height * width) * points + index.reshape(-1)[shown], minlength=n * points)
     return seen.reshape(n, points) == (2 * radius + 1) ** 2
+
+
+def check_radius(radius: int) -> None:
+    """Raise ValueError unless ``radius`` is a number of pixels."""
+    if radius < 0:
+        raise ValueError(f"radius is {radius}, expected 0 or more pixels")
 
 
 def refuse(what: str, bad: Any) -> None:

@@ -71,11 +71,11 @@ def test_a_known_video():
     assert video[1, 1, 2] == pytest.approx([0.4, 0.6, 1.0])
 
 
-@given(seeds, st.sampled_from([0.0, 0.1]), st.sampled_from([0.3, 1.5]), st.booleans())
+@given(seeds, st.integers(0, 2), st.sampled_from([0.0, 0.1]), st.sampled_from([0.3, 1.5]), st.booleans())
 @settings(max_examples=25, deadline=None)
-def test_reading_is_trying_every_anchor(seed, darkest, match_within, eight_bit):
+def test_reading_is_trying_every_anchor(seed, radius, darkest, match_within, eight_bit):
     """Of videos that nobody drew so, too: dimmed, noisy, with anchors that coincide or lie outside the image."""
-    _, _, anchors, _, s, video = encode(seed, darkest=darkest)
+    _, _, anchors, _, s, video = encode(seed, radius, darkest)
     rng = np.random.default_rng(seed)
     anchors[5] = anchors[2]
     anchors[7] = [-3.0, 4.0]
@@ -83,8 +83,8 @@ def test_reading_is_trying_every_anchor(seed, darkest, match_within, eight_bit):
     video = video * rng.uniform(0.4, 1.0, (len(video), 1, 1, 1)) + rng.uniform(0, 0.08, video.shape)
     video = np.clip(video, 0, 1).astype(np.float32)
     video = quantise(video) if eight_bit else video
-    reading = read_back(video, anchors, s, darkest=darkest, match_within=match_within)
-    pixels, depth, found = plain.read(video, anchors, s, darkest, match_within)
+    reading = read_back(video, anchors, s, radius=radius, darkest=darkest, match_within=match_within)
+    pixels, depth, found = plain.read(video, anchors, s, radius, darkest, match_within)
     assert np.array_equal(reading.found, found)
     assert np.array_equal(reading.pixels, pixels)
     assert np.array_equal(reading.depth, depth)
@@ -115,7 +115,7 @@ def test_the_promised_bounds(seed, radius):
     index = rasterise(pixels, depth, SIZE, visible=visible, radius=radius)
     drawn = drawn_points(pixels, depth, SIZE, visible=visible)
     shown, whole = shown_points(index, pixels), whole_points(index, len(anchors), radius=radius)
-    reading = read_back(video, anchors, s)
+    reading = read_back(video, anchors, s, radius=radius)
     lateral = np.abs(reading.pixels - pixels).max(axis=-1)
     assert lateral[whole].max(initial=0) <= 0.5 + 1e-5
     assert lateral[reading.found].max(initial=0) <= radius + 0.5 + 1e-5

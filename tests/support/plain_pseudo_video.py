@@ -55,7 +55,7 @@ def square(a, b):
     return (a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1])
 
 
-def read(video, anchors, s, darkest=0.1, match_within=1.5):
+def read(video, anchors, s, radius=1, darkest=0.1, match_within=1.5):
     """What ``read_back`` returns: pixels, depth, found."""
     n_frames, height, width, _ = video.shape
     size, points = (height, width), len(anchors)
@@ -68,8 +68,7 @@ def read(video, anchors, s, darkest=0.1, match_within=1.5):
     near = [min(square(a, b) for j, b in places.items() if j != i) for i, a in places.items() if len(places) > 1]
     reach = match_within * np.median(np.sqrt(near)) if near else math.inf
     least = [*np.min([colours[k] for k in colours], axis=0), darkest] if colours else None
-    sums = np.zeros((n_frames, points, 3))
-    count = np.zeros((n_frames, points), dtype=int)
+    pixels = {slot: [] for slot in np.ndindex(n_frames, points)}
     for n, y, x in np.ndindex(n_frames, height, width):
         pixel = [float(c) for c in video[n, y, x]]
         from_black = sum(c * c for c in pixel)
@@ -79,10 +78,13 @@ def read(video, anchors, s, darkest=0.1, match_within=1.5):
         here = place(*pixel[:2], size, darkest)
         best = min(places, key=lambda k: (square(here, places[k]), k))
         if square(here, places[best]) <= reach**2:
-            sums[n, best] += x, y, pixel[2]
-            count[n, best] += 1
-    mean = sums / np.maximum(count, 1)[..., None]
+            pixels[n, best].append((x, y, pixel[2]))
+    mean, found = np.zeros((n_frames, points, 3)), np.zeros((n_frames, points), dtype=bool)
+    for slot, group in pixels.items():
+        middle = [sorted(p[axis] for p in group)[(len(group) - 1) // 2] if group else 0 for axis in (0, 1)]
+        kept = [p for p in group if all(abs(p[axis] - middle[axis]) <= 2 * radius for axis in (0, 1))]
+        if kept:
+            mean[slot], found[slot] = np.sum(kept, axis=0) / len(kept), True
     near_depth, far_depth = (float(x) for x in s)
     depth = near_depth + (mean[..., 2] - darkest) / (1 - darkest) * (far_depth - near_depth)
-    found = count > 0
     return mean[..., :2].astype(np.float32), np.where(found, depth, 0.0).astype(np.float32), found

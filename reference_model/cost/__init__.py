@@ -1,0 +1,33 @@
+"""What a configuration costs: counted from its modules and the shapes that flow through them; nothing is allocated, nothing measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reference_model.config import SyncMV4DConfig
+from reference_model.cost.flops import Flops, count_flops
+from reference_model.cost.inventory import Tokens, count_tokens
+from reference_model.cost.memory import Memory, count_memory
+from reference_model.cost.parameters import Parameters, count_parameters
+
+__all__ = ["Cost", "Flops", "Memory", "Parameters", "Tokens", "count_cost"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """All of it."""
+
+    parameters: Parameters
+    tokens: Tokens
+    flops: Flops
+    memory: Memory
+
+
+def count_cost(config: SyncMV4DConfig, gpus: int) -> Cost:
+    """What a configuration costs, trained on so many GPUs.
+
+    Raises:
+        ValueError: there is no GPU.
+    """
+    memory = count_memory(config, gpus)
+    return Cost(count_parameters(config), count_tokens(config), count_flops(config), memory)

@@ -1,0 +1,130 @@
+"""The costs of a configuration as tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+
+from reference_model.config import SyncMV4DConfig
+from reference_model.cost import Cost, Flops, Memory, Parameters, Tokens
+
+COUNTED = "counted, not measured"
+COMPUTED = "computed, not measured"
+
+
+def as_json(name: str, config: SyncMV4DConfig, cost: Cost, *, gpus: int, tflops: float) -> dict[str, Any]:
+    """The costs of the preset of a name, in operations, seconds and bytes."""
+    return {
+        "preset": name,
+        "views": config.mjd.views,
+        "frames": config.frames,
+        "size": [config.height, config.width],
+        "latents": config.latent_grid(config.frames, config.height, config.width),
+        "parameters": {"total": cost.parameters.total, **asdict(cost.parameters)},
+        "tokens": {"total": cost.tokens.total, **asdict(cost.tokens)},
+        "flops": {"basis": COUNTED, **asdict(cost.flops), "guided_step": cost.flops.guided_step},
+        "seconds": {
+            "basis": f"{COUNTED}, at an assumed {tflops:g} TFLOP/s",
+            **{what: count / tflops / 1e12 for what, count in _timed(cost.flops).items()},
+        },
+        "memory": {"basis": COMPUTED, "gpus": gpus, **asdict(cost.memory)},
+    }
+
+
+def _timed(flops: Flops) -> dict[str, int]:
+    """What runs in bf16, for which TFLOP/s are assumed; the autoencoder runs in float32."""
+    return {"forward": flops.forward, "guided_step": flops.guided_step, "training_step": flops.training_step}
+
+
+def as_tables(name: str, config: SyncMV4DConfig, cost: Cost, *, gpus: int, tflops: float) -> Group:
+    """The same for people, in TFLOP, seconds and GB."""
+    n, h, w = config.latent_grid(config.frames, config.height, config.width)
+    title = (
+        f"{name}: V = {config.mjd.views} views of {config.frames} frames of {config.height} x {config.width} pixels,"
+        f" latents {config.mjd.in_channels} x {n} x {h} x {w}"
+    )
+    return Group(
+        title,
+        _parameters(cost.parameters),
+        _tokens(cost.tokens),
+        _flops(cost.flops, config.mjd.views, tflops),
+        _memory(cost.memory, gpus),
+    )
+
+
+def _parameters(parameters: Parameters) -> Table:
+    new = sum(parameters.new.values())
+    rows = [
+        ("in all", parameters.total),
+        ("Wan2.2's own", parameters.wan),
+        ("new", new),
+        *((f"  {group}", count) for group, count in parameters.new.items()),
+        ("video autoencoder, frozen", parameters.vae),
+    ]
+    return _table("parameters", ("", ""), [(name, _billions(count), f"{count:,}") for name, count in rows])
+
+
+def _tokens(tokens: Tokens) -> Table:
+    parts = {name: getattr(tokens, name) for name in ("video", "motion", "scale", "register", "text")}
+    groups, length = tokens.inter_view
+    rows = [
+        *parts.items(),
+        ("in all", tokens.total),
+        ("intra-view attention: a view's sequence, without text", tokens.intra_view),
+        ("inter-view attention: groups x tokens", f"{groups} x {length}"),
+        (
+            "  scale and register tokens of all views",
+            f"1 x {tokens.specials_meet}" if tokens.specials_meet else "apart",
+        ),
+    ]
+    return _table("tokens of a view", ("",), [(name, str(count)) for name, count in rows])
+
+
+def _flops(flops: Flops, views: int, tflops: float) -> Table:
+    timed = {what: f"{count / tflops / 1e12:.3g} s" for what, count in _timed(flops).items()}
+    rows = [
+        ("forward of MJD, one sample", flops.forward, timed["forward"]),
+        ("sampler's step with text guidance: two forwards", flops.guided_step, timed["guided_step"]),
+        ("training step: forward, recomputation, backward", flops.training_step, timed["training_step"]),
+        ("autoencoder: encode one view", flops.encode, ""),
+        ("autoencoder: decode one view", flops.decode, ""),
+        (f"autoencoder: decode video and motion of {views} views", 2 * views * flops.decode, ""),
+    ]
+    heads = (f"TFLOP ({COUNTED})", f"at an assumed {tflops:g} TFLOP/s in bf16")
+    return _table("operations", heads, [(name, _significant(count / 1e12), time) for name, count, time in rows])
+
+
+def _memory(memory: Memory, gpus: int) -> Table:
+    rows = [
+        ("weights, bf16", memory.weights_bf16),
+        ("weights, float32", memory.weights_fp32),
+        ("autoencoder's weights, float32", memory.vae),
+        ("latents of video and motion, one sample, float32", memory.latents),
+        ("most activations of a forward, one sample, bf16: an estimate", memory.forward_peak),
+        ("activations kept by gradient checkpointing, one sample, bf16", memory.block_boundaries),
+        (f"training state under ZeRO-3, each of {gpus} GPUs", memory.training_state),
+    ]
+    return _table("memory", (f"GB ({COMPUTED})",), [(name, _significant(count / 1e9)) for name, count in rows])
+
+
+def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(title, min_width=62)
+    for head in heads:
+        table.add_column(head, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _billions(count: int) -> str:
+    return f"{count / 1e9:.2f} B" if count >= 1e7 else ""
+
+
+def _significant(number: float) -> str:
+    return f"{number:,.1f}" if number >= 10 else f"{number:.3g}"
