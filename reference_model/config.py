@@ -118,6 +118,32 @@ class FlowConfig:
 
 
 @dataclass(frozen=True)
+class CycleConfig:
+    """The closed loop between MJD and DPA (section 3.5, Algorithm 1)."""
+
+    reading: Literal["x0", "algorithm1_literal"] = ours(
+        "x0",
+        "what is decoded as coarse motion: an estimate of clean motion, or what lines 7 and 11 print, noisy motion",
+    )
+    guidance: bool = ours(True, "false is Table 3's row without the cycle")
+    guided: float = ours(
+        0.5, "share of training iterations with guidance; the first sampling step has none, so it must occur"
+    )
+    gradient: Literal["full", "depth_scale", "none"] = ours(
+        "none",
+        "of the coarse tracks: the paper does not detach them, but a backward through the decoder does not fit beside 5 B",
+    )
+    text_dropout: float = ours(0.1, "share of training samples without a prompt")
+    unit: float = ours(0.2, "metres to a unit of the rig's frame, so that tracks are near unit variance")
+    loop_every: int = ours(1, "sampling steps from one pass through the decoder to the next")
+    loop_start: float = ours(1.0, "noise level at and below which the loop runs")
+
+    def loops(self, step: int, t: float, *, last: bool) -> bool:
+        """Whether a sampling step passes through the decoder; the last always does, since its tracks are the answer."""
+        return last or (t <= self.loop_start and step % self.loop_every == 0)
+
+
+@dataclass(frozen=True)
 class SyncMV4DConfig:
     """A whole model on a grid of N frames of H x W pixels.
 
@@ -134,6 +160,7 @@ class SyncMV4DConfig:
     vae: VAEConfig = field(default_factory=VAEConfig)
     pseudo_video: PseudoVideoConfig = field(default_factory=PseudoVideoConfig)
     flow: FlowConfig = field(default_factory=FlowConfig)
+    cycle: CycleConfig = field(default_factory=CycleConfig)
 
     def __post_init__(self) -> None:
         self.latent_grid(self.frames, self.height, self.width)

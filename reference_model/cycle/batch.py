@@ -1,0 +1,106 @@
+"""One batch of Algorithm 1's inputs, and one iteration's random draws."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from reference_model.config import SyncMV4DConfig
+from reference_model.cycle.flow import sample_time
+from reference_model.cycle.rig import Cameras
+
+_NONE_FOUND = 0.1
+"""Share of samples whose coarse set is empty in the warm-up."""
+
+
+class Batch(NamedTuple):
+    """What lines 1 to 3 of Algorithm 1 compute once, and a cache therefore holds.
+
+    Attributes:
+        z_video: z_0^V (B, V, C, n, h, w), whose frame 0 is z^I.
+        z_motion: z_0^Mpv (B, V, C, n, h, w).
+        s: (B, V, 2) near and far, metres.
+        text: (B, L, text_dim).
+        world: M (B, V, N, K, 3) metres, each view's own points.
+        anchors: (B, V, K, 2) pixels of these in frame 0.
+        there: (B, V, K) bool, false for padding where a view has fewer points.
+        cameras: of the V views.
+    """
+
+    z_video: Tensor
+    z_motion: Tensor
+    s: Tensor
+    text: Tensor
+    world: Tensor
+    anchors: Tensor
+    there: Tensor
+    cameras: Cameras
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on another device."""
+        K, R, t, size = self.cameras
+        moved = (each.to(device) for each in self[:-1])
+        return Batch(*moved, cameras=Cameras(K.to(device), R.to(device), t.to(device), size))
+
+    @property
+    def intrinsics(self) -> Tensor:
+        """(B, V, 2), (fx / W, fy / H)."""
+        height, width = self.cameras.size
+        focal = self.cameras.K.diagonal(dim1=-2, dim2=-1)[..., :2]
+        return focal / focal.new_tensor([width, height])
+
+    @property
+    def normal_anchors(self) -> Tensor:
+        """Anchors as DPA takes them: ((u + 1/2) / W, (v + 1/2) / H)."""
+        height, width = self.cameras.size
+        return (self.anchors + 0.5) / self.anchors.new_tensor([width, height])
+
+
+class Draws(NamedTuple):
+    """The random numbers of one iteration.
+
+    Attributes:
+        t: (B,) noise levels.
+        video, motion: z_1 of the latents, of their shape.
+        points: M_1, of the tracks' shape.
+        jitter: of the tracks' shape, what makes true tracks coarse in the warm-up.
+        missing: (B, V, N, K) in [0, 1), which of these are found.
+        guided: whether this iteration computes guidance; alike on all ranks, since all must call the same modules.
+    """
+
+    t: Tensor
+    video: Tensor
+    motion: Tensor
+    points: Tensor
+    jitter: Tensor
+    missing: Tensor
+    guided: bool
+
+    def to(self, device: torch.device | str) -> Draws:
+        """The numbers on another device."""
+        return Draws(*(each.to(device) for each in self[:-1]), guided=self.guided)
+
+
+def draw(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, shared: torch.Generator) -> Draws:
+    """The random numbers of one iteration, on the CPU, so that they do not depend on the device.
+
+    Args:
+        batch: the batch that they are for.
+        config: the model's.
+        own: this rank's generator, of all but the coin.
+        shared: alike on all ranks, of the coin.
+    """
+    points, latents = batch.world.shape, batch.z_video.shape
+    missing = torch.rand(points[:-1], generator=own)
+    missing[torch.rand(points[0], generator=own) < _NONE_FOUND] = 0.0
+    return Draws(
+        t=sample_time(len(batch.s), config.flow.training_shift, own),
+        video=torch.randn(latents, generator=own),
+        motion=torch.randn(latents, generator=own),
+        points=torch.randn(points, generator=own),
+        jitter=torch.randn(points, generator=own),
+        missing=missing,
+        guided=bool(torch.rand((), generator=shared) < config.cycle.guided) and config.cycle.guidance,
+    )

@@ -1,0 +1,101 @@
+"""Between the two models: MJD's pseudo-video latents as coarse tracks for DPA, and DPA's tracks as guidance latents for MJD (section 3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from hoibench.geometry import project, to_camera, to_world, unproject
+from hoibench.geometry.pseudo_video import depth_range, drawn_points, quantise, read_back, render
+from reference_model.config import PseudoVideoConfig
+from reference_model.cycle.rig import Cameras, Rig
+
+Gradient = Literal["full", "depth_scale", "none"]
+"""How far the coarse tracks pass gradients: through the decoder's depth channel and s, through s alone, or not at all."""
+
+
+class Autoencoder(Protocol):
+    """The frozen video autoencoder, one video at a time."""
+
+    def encode(self, video: Tensor) -> Tensor:
+        """(N, H, W, 3) in [0, 1] -> latents (C, n, h, w)."""
+        ...
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Latents (C, n, h, w) -> (N, H, W, 3) in [0, 1], differentiable."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """One batch's way between latents and tracks.
+
+    Attributes:
+        autoencoder: E and D.
+        cameras: of the batch.
+        rig: the frame of the tracks.
+        anchors: (B, V, K, 2) pixels in frame 0.
+        there: (B, V, K) bool, false for padding.
+        style: how motion is drawn.
+    """
+
+    autoencoder: Autoencoder
+    cameras: Cameras
+    rig: Rig
+    anchors: Tensor
+    there: Tensor
+    style: PseudoVideoConfig
+
+    def tracks(self, z_motion: Tensor, s: Tensor, gradient: Gradient = "none") -> tuple[Tensor, Tensor]:
+        """Coarse tracks, Denorm & Dec (Algorithm 1, lines 7 and 11).
+
+        Args:
+            z_motion: (B, V, C, n, h, w).
+            s: (B, V, 2) near and far, metres.
+            gradient: how far gradients pass.
+
+        Returns:
+            (B, V, N, K, 3) in the rig's frame, zero where not found; and found (B, V, N, K) bool.
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and gradient == "full"):
+            videos = {at: self.autoencoder.decode(z_motion[at]) for at in self._views()}
+        with torch.set_grad_enabled(torch.is_grad_enabled() and gradient != "none"):
+            world, found = zip(*(self._read(at, video, s[at]) for at, video in videos.items()), strict=True)
+            shape = self.anchors.shape[:2]
+            coarse = self.rig.coordinates(torch.stack(world).unflatten(0, shape))
+        seen = torch.stack(found).unflatten(0, shape) & self.there[:, :, None]
+        return coarse.masked_fill(~seen[..., None], 0.0), seen
+
+    @torch.no_grad()
+    def guidance(self, M: Tensor) -> Tensor:
+        """Latents of tracks as a pseudo-video, E(Proj & Norm) (Algorithm 1, line 8); M (B, V, N, K, 3) in the rig's frame -> (B, V, C, n, h, w)."""
+        world = self.rig.world(M)
+        z = torch.stack([self.autoencoder.encode(self._draw(at, world[at])) for at in self._views()])
+        return z.unflatten(0, self.anchors.shape[:2])
+
+    def _views(self) -> Iterator[tuple[int, int]]:
+        return ((b, v) for b in range(self.anchors.shape[0]) for v in range(self.anchors.shape[1]))
+
+    def _read(self, at: tuple[int, int], video: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        anchors = self.anchors[at].masked_fill(~self.there[at][:, None], torch.nan)  # padding has no colour
+        reading = read_back(video, anchors, s, darkest=self.style.darkest, match_within=self.style.match_within)
+        K, R, t, _ = self.cameras
+        world = to_world(unproject(reading.pixels, reading.depth, K[at]), R[at], t[at])
+        return world, reading.found & (reading.depth.detach() > 0)
+
+    def _draw(self, at: tuple[int, int], world: Tensor) -> Tensor:
+        K, R, t, size = self.cameras
+        seen = to_camera(world, R[at], t[at])
+        pixels, depth = project(seen, K[at]), seen[..., 2]
+        visible = self.there[at].expand_as(depth)
+        drawn = drawn_points(pixels, depth, size, visible=visible)
+        s = depth_range(depth, drawn) if drawn.any() else depth.new_tensor([0.0, 1.0])  # nothing to draw: black
+        style = self.style
+        video = render(
+            pixels, depth, self.anchors[at], s, size, visible=visible, radius=style.radius, darkest=style.darkest
+        )
+        return quantise(video) if style.eight_bit else video

@@ -1,0 +1,69 @@
+"""The objectives (equations 3 and 4): all of them means, in the model's own units."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Losses(NamedTuple):
+    """Each a scalar; their weighted sum is line 12 of Algorithm 1.
+
+    Attributes:
+        video: velocity of the video latents, but for the image's frame, which is not generated.
+        motion: velocity of the pseudo-video's latents, all frames.
+        scale: s, metres squared.
+        points: velocity of the tracks.
+        chamfer: of the refined tracks.
+        scale_error: mean |s^ - s| in metres, for the log, without weight.
+    """
+
+    video: Tensor
+    motion: Tensor
+    scale: Tensor
+    points: Tensor
+    chamfer: Tensor
+    scale_error: Tensor
+
+
+def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """The mean squared difference."""
+    return (prediction - target).square().mean()
+
+
+def masked_squared_error(prediction: Tensor, target: Tensor, there: Tensor) -> Tensor:
+    """The mean squared difference of tracks (B, V, N, K, 3) over the points that are there (B, V, K)."""
+    squares = (prediction - target).square().mean(dim=(2, 4))
+    return (squares * there).sum() / there.sum().clamp(min=1)
+
+
+def chamfer(prediction: Tensor, target: Tensor, there: Tensor) -> Tensor:
+    """Squared Chamfer distance of the merged cloud of all views, frame by frame, the mean both ways (equation 4).
+
+    Neighbours are found without gradients, and only the pairs that they make are differentiated: no matrix of distances is kept.
+
+    Args:
+        prediction: (B, V, N, K, 3).
+        target: the same.
+        there: (B, V, K) bool, the points that are no padding.
+    """
+    clouds = zip(*(_clouds(each, there) for each in (prediction, target)), strict=True)
+    return torch.stack([_both_ways(one, other) for one, other in clouds]).mean()
+
+
+def _clouds(tracks: Tensor, there: Tensor) -> list[Tensor]:
+    """The merged cloud of each sample and frame, (V K', 3)."""
+    return [
+        each
+        for sample, real in zip(tracks, there, strict=True)
+        for each in sample.transpose(1, 2)[real].transpose(0, 1)
+    ]
+
+
+def _both_ways(one: Tensor, other: Tensor) -> Tensor:
+    with torch.no_grad():
+        distances = torch.cdist(one.float(), other.float())
+        nearest, back = distances.argmin(dim=1), distances.argmin(dim=0)
+    return ((one - other[nearest]).square().sum(-1).mean() + (other - one[back]).square().sum(-1).mean()) / 2

@@ -1,0 +1,79 @@
+"""The rig's frame, in which tracks are aligned: world frames differ from one recording date to another, the rig's own does not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hoibench.geometry import optical_centre
+
+_DEPTH = 0.75
+_WEIGHT = 1e-3
+
+
+class Cameras(NamedTuple):
+    """The V cameras of each sample: K (B, V, 3, 3) pixels, R (B, V, 3, 3), t (B, V, 3) metres, of images of size (H, W)."""
+
+    K: Tensor
+    R: Tensor
+    t: Tensor
+    size: tuple[int, int]
+
+
+class Rig(NamedTuple):
+    """A frame built of the cameras alone.
+
+    Attributes:
+        centre: (B, 3) metres, world: nearest to the rays through the centres of all images.
+        basis: (B, 3, 3), whose rows are the axes of the centre view's camera in the world.
+        unit: metres to a unit.
+    """
+
+    centre: Tensor
+    basis: Tensor
+    unit: float
+
+    def coordinates(self, world: Tensor) -> Tensor:
+        """World points (B, ..., 3) metres in the rig's frame and units."""
+        return _per_sample(world - _along(self.centre, world), self.basis.mT) / self.unit
+
+    def world(self, coordinates: Tensor) -> Tensor:
+        """The inverse of ``coordinates``."""
+        return _per_sample(coordinates * self.unit, self.basis) + _along(self.centre, coordinates)
+
+
+def rig_of(cameras: Cameras, unit: float) -> Rig:
+    """The frame of a rig.
+
+    Rays go through the centres of the images, which for crops are not the optical axes: a crop's centre is where hands and objects are.  Parallel
+    rays, or the one of a single view, meet nowhere; a light pull to 0.75 m along each decides then, and moves no other centre by a millimetre.
+
+    Args:
+        cameras: V views; the middle one gives the axes.
+        unit: metres to a unit, fixed for a data set and never taken from a sample.
+
+    Raises:
+        ValueError: the unit is not positive.
+    """
+    if not unit > 0:
+        raise ValueError(f"a rig's unit is {unit} m: expected more than 0")
+    height, width = cameras.size
+    middle = cameras.K.new_tensor([(width - 1) / 2, (height - 1) / 2, 1.0])
+    rays = torch.linalg.solve(cameras.K, middle.expand(*cameras.K.shape[:2], 3))
+    d = torch.nn.functional.normalize((cameras.R.mT @ rays[..., None])[..., 0], dim=-1)
+    origin = optical_centre(cameras.R, cameras.t)
+    across = torch.eye(3).to(d) - d[..., None] * d[..., None, :]
+    across_and_light = across + _WEIGHT * torch.eye(3).to(d)
+    pulled = (across @ origin[..., None])[..., 0] + _WEIGHT * (origin + _DEPTH * d)
+    centre = torch.linalg.solve(across_and_light.sum(1), pulled.sum(1))
+    return Rig(centre, cameras.R[:, cameras.R.shape[1] // 2], unit)
+
+
+def _per_sample(points: Tensor, matrix: Tensor) -> Tensor:
+    return (points.flatten(1, -2) @ matrix).view_as(points)
+
+
+def _along(vector: Tensor, like: Tensor) -> Tensor:
+    return vector.view(-1, *[1] * (like.ndim - 2), 3)
