@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
@@ -9,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reference_model.config import SyncMV4DConfig, VAEConfig
+
+_ROUNDING = 1e-5
 
 
 @torch.no_grad()
@@ -47,6 +51,30 @@ def decode(vae: AutoencoderKLWan, z: Tensor) -> Tensor:
         mean, std = _moments(vae, z)
         x = vae.decode((z.float() * std + mean)[None]).sample[0]
     return (x.movedim(0, -1) + 1) / 2
+
+
+@dataclass(frozen=True)
+class VideoCoder:
+    """E and D of one frozen autoencoder, as the loop takes them (``reference_model.cycle.bridge.Autoencoder``)."""
+
+    vae: AutoencoderKLWan
+
+    def encode(self, video: Tensor) -> Tensor:
+        """(N, H, W, 3) in [0, 1] -> latents (C, n, h, w); the rounding that takes a drawn colour past 0 or 1 is forgiven.
+
+        Raises:
+            ValueError: as ``encode``.
+        """
+        inside = video.clamp(0, 1)
+        return encode(self.vae, inside if (video - inside).abs().max() <= _ROUNDING else video)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Latents (C, n, h, w) -> (N, H, W, 3) in [0, 1], differentiable.
+
+        Raises:
+            ValueError: as ``decode``.
+        """
+        return decode(self.vae, z)
 
 
 def _moments(vae: AutoencoderKLWan, like: Tensor) -> tuple[Tensor, Tensor]:

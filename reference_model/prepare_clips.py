@@ -27,7 +27,7 @@ from reference_model.latents import encode
 from reference_model.prepare_job import Job
 from reference_model.prepare_shots import Shot
 from reference_model.prepare_view import draw
-from reference_model.wan import load_vae
+from reference_model.wan import check_vae, load_vae
 
 log = logging.getLogger(__name__)
 
@@ -155,11 +155,5 @@ def _blamed(what: str) -> Iterator[None]:
 
 def _load_vae(job: Job) -> AutoencoderKLWan:
     vae = load_vae(job.wan)
-    space = vae.config.scale_factor_spatial
-    found = (vae.config.z_dim, vae.config.scale_factor_temporal, space, space)
-    wanted = (job.config.mjd.in_channels, *job.config.vae.stride)
-    if found != wanted:
-        raise ValueError(
-            f"{job.wan / 'vae'} has (channels, *stride) {found}, the preset {wanted}: give the preset's own checkpoint"
-        )
+    check_vae(vae, job.config, job.wan / "vae")
     return vae.to(job.device)

@@ -70,6 +70,21 @@ def load_vae(folder: Path) -> AutoencoderKLWan:
     return vae.eval().requires_grad_(False)
 
 
+def check_vae(vae: AutoencoderKLWan, config: SyncMV4DConfig, where: Path) -> None:
+    """Raise unless the autoencoder's latents are those that a model takes.
+
+    Raises:
+        ValueError: other channels or strides; names the folder ``where`` it was read.
+    """
+    space = vae.config.scale_factor_spatial
+    found = (vae.config.z_dim, vae.config.scale_factor_temporal, space, space)
+    wanted = (config.mjd.in_channels, *config.vae.stride)
+    if found != wanted:
+        raise ValueError(
+            f"{where} has (channels, *stride) {found}, the preset {wanted}: give the preset's own checkpoint"
+        )
+
+
 def _model_folder(folder: Path) -> Path:
     """Where the weights of MJD or of Wan's transformer lie."""
     if (folder / "config.json").is_file():

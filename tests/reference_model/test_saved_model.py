@@ -1,0 +1,212 @@
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from reference_model import saved_model
+from reference_model.config import FlowConfig, preset
+from reference_model.config_json import as_config, as_table
+from reference_model.model import SyncMV4D
+from reference_model.saved_model import load_model, read_record, save_model
+
+NANO = preset("nano")
+CONFIG = dataclasses.replace(NANO, frames=9, height=64, width=96, flow=FlowConfig(steps=2, shift=3.0))
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    model = SyncMV4D(CONFIG)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))  # no zero, no copy
+    return model
+
+
+@pytest.fixture(scope="module")
+def saved(model, wan_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    save_model(folder, model, wan_folder)
+    return folder
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    return Path(shutil.copytree(saved, tmp_path / "copy"))
+
+
+def edit(folder, change):
+    path = folder / saved_model.RECORD
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+
+
+def test_a_model_comes_back(saved, model, wan_folder):
+    loaded = load_model(saved)
+    assert loaded.config == CONFIG
+    expected = model.state_dict()
+    found = loaded.model.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert not any(each.requires_grad for each in loaded.model.parameters()) and not loaded.model.training
+    video = torch.rand(5, 64, 96, 3, generator=torch.Generator().manual_seed(1))
+    assert loaded.coder.decode(loaded.coder.encode(video)).shape == video.shape
+    assert loaded.text_encoder.embed(["brush"], CONFIG.text_tokens).shape == (1, 16, 32)
+    assert {path.name for path in saved.iterdir()} == {saved_model.RECORD, "mjd", "dpa", *saved_model.PARTS}
+
+
+def test_the_digest_is_the_weights(saved, model, tmp_path):
+    save_model(tmp_path / "again", model)
+    other = SyncMV4D(CONFIG, model.mjd)
+    save_model(tmp_path / "other", other)
+    digests = [read_record(folder)[1] for folder in (saved, tmp_path / "again", tmp_path / "other")]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_half_precision_is_of_mjd_alone(saved):
+    loaded = load_model(saved, dtype=torch.bfloat16)
+    assert loaded.model.mjd.blocks[0].ffn.net[2].weight.dtype == torch.bfloat16
+    assert loaded.model.mjd.scale_shift_table.dtype == torch.float32
+    for part in (loaded.model.dpa, loaded.coder.vae):
+        assert {each.dtype for each in part.parameters()} == {torch.float32}
+
+
+def test_parts_that_are_large_are_read_beside_the_folder(model, wan_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "SMALL", 1000)
+    save_model(tmp_path / "model", model, wan_folder)
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {saved_model.RECORD, "mjd", "dpa"}
+    assert load_model(tmp_path / "model", wan_folder).config == CONFIG
+    with pytest.raises(FileNotFoundError, match="model has no vae: give a folder of Wan2.2.* by --weights"):
+        load_model(tmp_path / "model")
+    with pytest.raises(FileNotFoundError, match="neither .*model nor .*none has vae"):
+        load_model(tmp_path / "model", tmp_path / "none")
+
+
+def test_a_model_is_replaced_whole_or_not_at_all(saved, model, tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    save_model(folder, model)
+    first = read_record(folder)
+    other = SyncMV4D(CONFIG, model.mjd)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saved_model, "write_json", full)
+        with pytest.raises(OSError, match="No space"):
+            save_model(folder, other)
+    assert read_record(folder) == first
+    save_model(folder, other)
+    assert read_record(folder)[1] != first[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"], "nothing is left beside it"
+
+
+def test_other_folders_are_left_alone(model, tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(FileExistsError, match="is no model's folder: give another"):
+        save_model(tmp_path, model)
+    assert (tmp_path / "thesis.tex").read_text() == "x"
+
+
+def test_nan_is_not_saved(model, tmp_path):
+    broken = SyncMV4D(CONFIG, model.mjd)
+    with torch.no_grad():
+        broken.dpa.head.bias[1] = torch.nan
+    with pytest.raises(ValueError, match=r"dpa\.head\.bias holds NaN or infinity, so the model was not saved"):
+        save_model(tmp_path / "model", broken)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("part", ["mjd", "dpa"])
+def test_nan_is_not_loaded(copy, part):
+    path = copy / part / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(path)
+    next(iter(tensors.values())).flatten()[0] = torch.nan
+    save_file(tensors, path, {"format": "pt"})
+    with pytest.raises(ValueError, match=f"{part}/diffusion_pytorch_model.safetensors: .* holds NaN"):
+        load_model(copy)
+
+
+def test_truncated_and_missing_files(copy, tmp_path):
+    path = copy / "dpa" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(ValueError, match=r"model.safetensors has \d+ bytes, \d+ were written: copy it again"):
+        load_model(copy)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"model.safetensors is missing: the model's folder is not whole"):
+        load_model(copy)
+    with pytest.raises(FileNotFoundError, match=r"syncmv4d.json: no such file. Expected a folder that"):
+        load_model(tmp_path / "none")
+
+
+def test_another_schema(copy):
+    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@2"))
+    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@2', expected 'hoibench/syncmv4d@1'"):
+        load_model(copy)
+
+
+def test_record_without_files(copy):
+    edit(copy, lambda record: record.pop("files"))
+    with pytest.raises(ValueError, match="files is None, expected an object"):
+        load_model(copy)
+
+
+def test_a_points_aligner_of_another_configuration(copy):
+    edit(copy, lambda record: record["config"]["dpa"].update(window=None, orders=["z"]))
+    with pytest.raises(
+        ValueError, match=r"window is 256, expected None, orders is \['z', 'z-trans'\], expected \['z'\]"
+    ):
+        load_model(copy)
+
+
+def test_parts_of_another_model(copy, tmp_path):
+    edit(copy, lambda record: record["config"]["vae"].update(stride=[4, 8, 8]))
+    with pytest.raises(
+        ValueError, match=r"vae has \(channels, \*stride\) \(16, 4, 16, 16\), the preset \(16, 4, 8, 8\)"
+    ):
+        load_model(copy)
+
+
+@pytest.mark.parametrize("config", [NANO, preset("wan22_5b"), CONFIG])
+def test_a_configuration_comes_back_exactly(config):
+    assert as_config("x", json.loads(json.dumps(as_table(config)))) == config
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value", "message"),
+    [
+        ((), "frames", 10, "x: config: 10 frames: expected 4 n"),
+        ((), "frames", 9.0, "x: config.frames is 9.0, expected int"),
+        ((), "frames", True, "x: config.frames is True, expected int"),
+        ((), "speed", 9, "x: config has speed, which this version does not know"),
+        ((), "mjd", [], "x: config.mjd is [], expected an object"),
+        (("mjd",), "inter_view", "both", "x: config.mjd.inter_view is 'both', expected typing.Literal"),
+        (("mjd",), "patch_size", [1, 2], "x: config.mjd.patch_size is (1, 2), expected tuple[int, int, int]"),
+        (("mjd",), "patch_size", [1, 2, "2"], "x: config.mjd.patch_size is (1, 2, '2')"),
+        (("dpa",), "window", "all", "x: config.dpa.window is 'all', expected int | None"),
+        (("dpa",), "orders", ["z", "hilbert"], "x: config.dpa.orders is ('z', 'hilbert')"),
+        (("flow",), "shift", None, "x: config.flow.shift is None, expected float"),
+        (("cycle",), "guidance", 1, "x: config.cycle.guidance is 1, expected bool"),
+    ],
+)
+def test_what_no_configuration_holds(where, name, value, message):
+    table = as_table(NANO)
+    inner = table
+    for key in where:
+        inner = inner[key]
+    inner[name] = value
+    with pytest.raises(ValueError) as caught:
+        as_config("x", table)
+    assert message in str(caught.value)
+
+
+def test_missing_fields_are_named():
+    table = as_table(NANO)
+    del table["cycle"]["unit"], table["cycle"]["guided"]
+    with pytest.raises(ValueError, match="x: config.cycle lacks guided, unit: use the version that wrote it"):
+        as_config("x", table)
