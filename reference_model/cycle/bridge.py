@@ -61,9 +61,10 @@ class Bridge:
         Returns:
             (B, V, N, K, 3) in the rig's frame, zero where not found; and found (B, V, N, K) bool.
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and gradient == "full"):
+        enabled = torch.is_grad_enabled()
+        with _full_precision(z_motion), torch.set_grad_enabled(enabled and gradient == "full"):
             videos = {at: self.autoencoder.decode(z_motion[at]) for at in self._views()}
-        with torch.set_grad_enabled(torch.is_grad_enabled() and gradient != "none"):
+        with _full_precision(z_motion), torch.set_grad_enabled(enabled and gradient != "none"):
             world, found = zip(*(self._read(at, video, s[at]) for at, video in videos.items()), strict=True)
             shape = self.anchors.shape[:2]
             coarse = self.rig.coordinates(torch.stack(world).unflatten(0, shape))
@@ -73,8 +74,9 @@ class Bridge:
     @torch.no_grad()
     def guidance(self, M: Tensor) -> Tensor:
         """Latents of tracks as a pseudo-video, E(Proj & Norm) (Algorithm 1, line 8); M (B, V, N, K, 3) in the rig's frame -> (B, V, C, n, h, w)."""
-        world = self.rig.world(M)
-        z = torch.stack([self.autoencoder.encode(self._draw(at, world[at])) for at in self._views()])
+        with _full_precision(M):
+            world = self.rig.world(M)
+            z = torch.stack([self.autoencoder.encode(self._draw(at, world[at])) for at in self._views()])
         return z.unflatten(0, self.anchors.shape[:2])
 
     def _views(self) -> Iterator[tuple[int, int]]:
@@ -82,7 +84,14 @@ class Bridge:
 
     def _read(self, at: tuple[int, int], video: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         anchors = self.anchors[at].masked_fill(~self.there[at][:, None], torch.nan)  # padding has no colour
-        reading = read_back(video, anchors, s, darkest=self.style.darkest, match_within=self.style.match_within)
+        reading = read_back(
+            video,
+            anchors,
+            s,
+            radius=self.style.radius,
+            darkest=self.style.darkest,
+            match_within=self.style.match_within,
+        )
         K, R, t, _ = self.cameras
         world = to_world(unproject(reading.pixels, reading.depth, K[at]), R[at], t[at])
         return world, reading.found & (reading.depth.detach() > 0)
@@ -99,3 +108,8 @@ class Bridge:
             pixels, depth, self.anchors[at], s, size, visible=visible, radius=style.radius, darkest=style.darkest
         )
         return quantise(video) if style.eight_bit else video
+
+
+def _full_precision(z: Tensor) -> torch.autocast:
+    """Projections in half precision would be off by pixels."""
+    return torch.autocast(z.device.type, enabled=False)

@@ -10,7 +10,7 @@ from torch import Tensor
 from hoibench.geometry import optical_centre
 
 _DEPTH = 0.75
-_WEIGHT = 1e-3
+_WEIGHT = 1e-6
 
 
 class Cameras(NamedTuple):
@@ -48,7 +48,8 @@ def rig_of(cameras: Cameras, unit: float) -> Rig:
     """The frame of a rig.
 
     Rays go through the centres of the images, which for crops are not the optical axes: a crop's centre is where hands and objects are.  Parallel
-    rays, or the one of a single view, meet nowhere; a light pull to 0.75 m along each decides then, and moves no other centre by a millimetre.
+    rays, or the one of a single view, meet nowhere; a light pull to 0.75 m along each decides then, and moves no centre of rays that are a few
+    degrees apart by a millimetre.
 
     Args:
         cameras: V views; the middle one gives the axes.
@@ -60,19 +61,21 @@ def rig_of(cameras: Cameras, unit: float) -> Rig:
     if not unit > 0:
         raise ValueError(f"a rig's unit is {unit} m: expected more than 0")
     height, width = cameras.size
-    middle = cameras.K.new_tensor([(width - 1) / 2, (height - 1) / 2, 1.0])
-    rays = torch.linalg.solve(cameras.K, middle.expand(*cameras.K.shape[:2], 3))
-    d = torch.nn.functional.normalize((cameras.R.mT @ rays[..., None])[..., 0], dim=-1)
-    origin = optical_centre(cameras.R, cameras.t)
+    K, R, t = (each.double() for each in cameras[:3])  # so light a pull is lost in float32
+    middle = K.new_tensor([(width - 1) / 2, (height - 1) / 2, 1.0])
+    rays = torch.linalg.solve(K, middle.expand(*K.shape[:2], 3))
+    d = torch.nn.functional.normalize((R.mT @ rays[..., None])[..., 0], dim=-1)
+    origin = optical_centre(R, t)
     across = torch.eye(3).to(d) - d[..., None] * d[..., None, :]
     across_and_light = across + _WEIGHT * torch.eye(3).to(d)
     pulled = (across @ origin[..., None])[..., 0] + _WEIGHT * (origin + _DEPTH * d)
     centre = torch.linalg.solve(across_and_light.sum(1), pulled.sum(1))
-    return Rig(centre, cameras.R[:, cameras.R.shape[1] // 2], unit)
+    return Rig(centre.to(cameras.t), cameras.R[:, R.shape[1] // 2], unit)
 
 
 def _per_sample(points: Tensor, matrix: Tensor) -> Tensor:
-    return (points.flatten(1, -2) @ matrix).view_as(points)
+    with torch.autocast(points.device.type, enabled=False):  # half precision is 1 mm at 0.5 m
+        return (points.flatten(1, -2) @ matrix).view_as(points)
 
 
 def _along(vector: Tensor, like: Tensor) -> Tensor:
