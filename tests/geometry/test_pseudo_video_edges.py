@@ -239,8 +239,10 @@ def test_a_view_without_drawn_points_has_no_depth_range():
 
 def test_numpy_and_torch_do_not_mix():
     pixels, depth, anchors = line(4)
-    with pytest.raises(TypeError, match="numpy, torch are mixed"):
+    with pytest.raises(TypeError, match="found numpy and torch"):
         render(torch.from_numpy(pixels), depth, anchors, S, (16, 64))
+    with pytest.raises(TypeError, match="found builtins"):
+        render(pixels, depth, anchors, (1.0, 2.0), (16, 64))
 
 
 def test_shown_points_knows_the_shape():
