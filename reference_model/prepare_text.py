@@ -12,7 +12,6 @@ from reference_model.cache_files import read_text, text_folder, write_text
 from reference_model.cache_lock import held
 from reference_model.cache_tensors import Damaged
 from reference_model.prepare_job import Job
-from reference_model.text import load_text_encoder
 
 
 def prepare_text(job: Job, prompts: Iterable[str]) -> tuple[int, int]:
@@ -52,6 +51,8 @@ def _is_whole(job: Job, prompt: str) -> bool:
 def _embed(job: Job, prompts: Sequence[str]) -> None:
     if not prompts:
         return
+    from reference_model.text import load_text_encoder  # here, since transformers takes seconds and is often not needed
+
     encoder = load_text_encoder(job.wan, device=job.device)
     found, (tokens, wanted) = encoder.model.config.d_model, job.origin.text
     if found != wanted:
