@@ -100,7 +100,8 @@ def read_view(folder: Path, origin: Origin, clip: str, cluster: Cluster, view: s
         "t": (*moving, 3),
     }
     _check_shapes(path, tensors, shapes)
-    return LatentView(**{name: facts[name] for name in _WORDS}, **tensors)
+    values: dict[str, Any] = {name: facts[name] for name in _WORDS} | tensors
+    return LatentView(**values)
 
 
 def write_text(folder: Path, origin: Origin, prompt: str, embedding: Tensor) -> None:

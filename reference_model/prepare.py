@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -141,11 +142,10 @@ def _run(job: Job, shots: Sequence[Shot], manifest: Manifest, console: Console, 
     outcomes: list[Outcome] = []
     total = sum(len(shot.views) for shot in shots)
     clips = len({shot.clip for shot in shots})
-    made, prompts = 0, 0
+    made, kept = 0, 0
     try:
         with counting(console) as count:
-            count("prompts", 0, 1)
-            made, prompts = prepare_text(job, ["", *(shot.prompt for shot in shots)])
+            made, kept = prepare_text(job, ["", *(shot.prompt for shot in shots)], partial(count, "prompts"))
 
             def told(outcome: Outcome) -> None:
                 outcomes.append(outcome)
@@ -155,7 +155,7 @@ def _run(job: Job, shots: Sequence[Shot], manifest: Manifest, console: Console, 
             prepare_clips(job, shots, told)
     finally:  # what is known is told, also after Ctrl-C or on a full disk
         if outcomes:
-            facts = _facts(job, outcomes, manifest) | {"prompts": {"made": made, "kept": prompts - made}}
+            facts = _facts(job, outcomes, manifest) | {"prompts": {"made": made, "kept": kept}}
             with working():
                 Console().out(json.dumps(facts, indent=1) if as_json else _as_text(facts), highlight=False)
     return BROKEN if any(outcome.status == "broken" for outcome in outcomes) else 0

@@ -155,7 +155,7 @@ def test_what_is_damaged_is_made_again_to_the_same_bytes(arguments, made, clip, 
 
 
 def test_the_text_encoder_is_gone_before_the_autoencoder_comes(job, shot, monkeypatch):
-    encoders, order = [], []
+    encoders, order, counts = [], [], []
     load_text, load_video = text.load_text_encoder, wan.load_vae
 
     def load_words(*arguments, **options):
@@ -172,7 +172,8 @@ def test_the_text_encoder_is_gone_before_the_autoencoder_comes(job, shot, monkey
 
     monkeypatch.setattr(text, "load_text_encoder", load_words)
     monkeypatch.setattr(wan, "load_vae", load_pictures)
-    assert prepare_text(job, ["a hammer", "", "a hammer"]) == (2, 2)
+    assert prepare_text(job, ["a hammer", "", "a hammer"], lambda *count: counts.append(count)) == (2, 0)
+    assert counts == [(0, 2), (1, 2)]
     prepare_clips(job, [shot()], lambda outcome: None)
     assert order == ["text", "video"]
 
@@ -198,10 +199,10 @@ def test_a_checkpoint_of_another_model_is_refused(job, shot):
         prepare_clips(wide, [shot()], lambda outcome: None)
     long = replace(job, origin=replace(job.origin, text=(16, 4096)))
     with pytest.raises(ValueError, match="text_encoder gives 32 channels, the preset takes 4096"):
-        prepare_text(long, [""])
+        prepare_text(long, [""], lambda *count: None)
 
 
 def test_a_prompt_that_is_too_long_costs_no_other(job):
     with pytest.raises(ValueError, match="has 42 tokens, the model takes at most 16: shorten it"):
-        prepare_text(job, ["a hammer", "z" * 40])
-    assert prepare_text(job, ["a hammer"]) == (0, 1)
+        prepare_text(job, ["a hammer", "z" * 40], lambda *count: None)
+    assert prepare_text(job, ["a hammer"], lambda *count: None) == (0, 1)
