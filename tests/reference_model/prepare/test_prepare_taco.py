@@ -1,5 +1,6 @@
 """TACO's clips: every camera that was prepared, each with its cluster, of which training draws one a cluster."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from hoibench.datasets.taco.rig import rig
 from reference_model import prepare_clips
 from reference_model.cache import LatentCache
 from reference_model.cache_origin import claim, of_config
+from reference_model.config import PRESETS
+from reference_model.prepare import main
 from reference_model.prepare_job import Job
 from reference_model.prepare_shots import shots_of
 
@@ -76,3 +79,33 @@ def test_a_download_offers_every_camera_that_it_has(taco, long_job, monkeypatch,
     assert {shot.clip for shot in shots} == {HIT.key}
     assert sorted(view for shot in shots for view in shot.views) == sorted(HIT.serials)
     assert all(len(shot.views) == 1 for shot in shots)
+
+
+def test_the_command_on_a_prepared_folder(prepared, wan_folder, long_job, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(PRESETS, "nano", long_job.config)
+    options = [
+        "--preset",
+        "nano",
+        "--wan",
+        str(wan_folder),
+        "--dataset",
+        "taco",
+        "--root",
+        str(prepared),
+        "--split",
+        "test",
+    ]
+    assert main([*options, "--cameras", "all", "--out", str(prepared / "latents")]) == 2
+    assert "lies in the download" in " ".join(capsys.readouterr().err.split())
+    assert main([*options, "--out", str(tmp_path / "out")]) == 0
+    assert (
+        main([*options, "--cameras", "all", "--out", str(tmp_path / "out"), "--json"]) == 0
+    )  # the same folder, with more cameras
+    told = capsys.readouterr().out
+    report = json.loads(told[told.index("{") :])
+    assert report["views"] == {"made": 1, "kept": 3, "broken": 0}
+    assert sum(report["left_out"].values()) == 83  # of 84 in the split
+    cache = LatentCache(tmp_path / "out")
+    assert cache.origin.split == "taco-syncmv4d@1/test_unseen"
+    assert len(cache.views(HIT.key)) == 4
+    assert cache.text(cache.load(HIT.key, cache.views(HIT.key)[0].id).prompt).shape == cache.origin.text
