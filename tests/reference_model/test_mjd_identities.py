@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_mjd import GRID, NANO, from_wan, inputs, tiny_mjd, random_wan, trained
+from tiny_mjd import GRID, NANO, from_wan, inputs, random_wan, tiny_mjd, trained
 
 from reference_model.config import preset
 from reference_model.mjd.attention import inter_view_attention, wan_attention

@@ -7,12 +7,12 @@ import torch
 from hoibench.clip import Clip
 from hoibench.datasets.base import take
 from hoibench.datasets.synthetic.dataset import SyntheticDataset
-from reference_model.cache_files import LatentView
-from reference_model.cache_origin import Origin, of_config, read_origin
+from reference_model.cache.files import LatentView
+from reference_model.cache.origin import Origin, of_config, read_origin
 from reference_model.config import preset
+from reference_model.preparation.job import Job
+from reference_model.preparation.shots import Shot
 from reference_model.prepare import main
-from reference_model.prepare_job import Job
-from reference_model.prepare_shots import Shot
 
 SIZE = (64, 96)
 

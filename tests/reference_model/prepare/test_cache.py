@@ -7,9 +7,9 @@ import torch
 from hoibench.clip import CLUSTERS
 from hoibench.plugins import UnknownName
 from reference_model.cache import CachedView, LatentCache
-from reference_model.cache_files import write_text, write_view
-from reference_model.cache_origin import claim, read_origin
-from reference_model.cache_tensors import Damaged
+from reference_model.cache.files import write_text, write_view
+from reference_model.cache.origin import claim, read_origin
+from reference_model.cache.tensors import Damaged
 from reference_model.config import preset
 
 TWELVE = [(f"{cluster}-{i}", cluster) for cluster in reversed(CLUSTERS) for i in (3, 1, 2, 0)]

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from reference_model import cache_tensors
-from reference_model.cache_tensors import Damaged, read_tensors, write_tensors
+from reference_model.cache import tensors as cache_tensors
+from reference_model.cache.tensors import Damaged, read_tensors, write_tensors
 
 TENSORS = {
     "z": torch.linspace(-1, 1, 24).reshape(2, 3, 4).bfloat16(),

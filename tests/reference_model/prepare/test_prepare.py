@@ -14,12 +14,13 @@ from hoibench.clip import PARTS
 from hoibench.geometry import project, to_camera
 from hoibench.geometry.pseudo_video import render
 from hoibench.video import resize
-from reference_model import prepare_view, text, wan
+from reference_model import text, wan
 from reference_model.cache import LatentCache
 from reference_model.latents import encode
+from reference_model.preparation import view as prepare_view
+from reference_model.preparation.clips import prepare_clips
+from reference_model.preparation.prompts import prepare_text
 from reference_model.prepare import main
-from reference_model.prepare_clips import prepare_clips
-from reference_model.prepare_text import prepare_text
 from reference_model.text import load_text_encoder
 from reference_model.wan import load_vae
 

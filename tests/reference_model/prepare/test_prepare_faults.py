@@ -14,11 +14,11 @@ from hoibench.cli.errors import Crash
 from hoibench.datasets.base import take
 from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from hoibench.store import atomic
-from reference_model import prepare_clips
 from reference_model.cache import LatentCache
-from reference_model.cache_origin import claim
+from reference_model.cache.origin import claim
+from reference_model.preparation import clips as prepare_clips
+from reference_model.preparation.clips import Outcome
 from reference_model.prepare import main
-from reference_model.prepare_clips import Outcome
 
 
 @pytest.fixture(autouse=True)

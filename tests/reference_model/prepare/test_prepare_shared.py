@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import reference_model
-from reference_model import prepare_clips
-from reference_model.cache_lock import held
-from reference_model.cache_origin import claim, read_origin
+from reference_model.cache.lock import held
+from reference_model.cache.origin import claim, read_origin
+from reference_model.preparation import clips as prepare_clips
 from reference_model.prepare import main
 
 

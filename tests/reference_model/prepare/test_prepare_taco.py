@@ -14,13 +14,13 @@ from hoibench.datasets.taco.prepare.prepared_folder import VIDEO, view_folder
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.released import lines_of
 from hoibench.datasets.taco.rig import rig
-from reference_model import prepare_clips
 from reference_model.cache import LatentCache
-from reference_model.cache_origin import claim, of_config
+from reference_model.cache.origin import claim, of_config
 from reference_model.config import PRESETS
+from reference_model.preparation import clips as prepare_clips
+from reference_model.preparation.job import Job
+from reference_model.preparation.shots import shots_of
 from reference_model.prepare import main
-from reference_model.prepare_job import Job
-from reference_model.prepare_shots import shots_of
 
 
 @pytest.fixture

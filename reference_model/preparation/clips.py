@@ -20,12 +20,12 @@ from hoibench.cli.errors import FULL, Crash
 from hoibench.clip import CLUSTERS, Array, Clip
 from hoibench.datasets.taco.prepare.sealed import Unwritable
 from hoibench.store import sweep
-from reference_model.cache_files import find_view, read_view, views_folder, write_view
-from reference_model.cache_lock import held
-from reference_model.cache_tensors import Damaged
-from reference_model.prepare_job import Job
-from reference_model.prepare_shots import Shot
-from reference_model.prepare_view import draw
+from reference_model.cache.files import find_view, read_view, views_folder, write_view
+from reference_model.cache.lock import held
+from reference_model.cache.tensors import Damaged
+from reference_model.preparation.job import Job
+from reference_model.preparation.shots import Shot
+from reference_model.preparation.view import draw
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from hoibench.geometry.motion_colours import depth_range, quantise
 from hoibench.geometry.pseudo_video import render
 from hoibench.geometry.splatting import drawn_points
 from hoibench.video import resize
-from reference_model.cache_files import LatentView
+from reference_model.cache.files import LatentView
 from reference_model.config import SyncMV4DConfig
 
 _WHITE = 255.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hoibench.store import read_json, sha256_file, sha256_json, sweep, write_json
-from reference_model.cache_lock import held
+from reference_model.cache.lock import held
 from reference_model.config import SyncMV4DConfig
 from reference_model.model_folder import DOWNLOAD, part
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Cluster
-from reference_model.cache_origin import Origin
-from reference_model.cache_tensors import Damaged, read_tensors, write_tensors
+from reference_model.cache.origin import Origin
+from reference_model.cache.tensors import Damaged, read_tensors, write_tensors
 
 SUFFIX = ".safetensors"
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 
 from hoibench.store import sweep
-from reference_model.cache_files import read_text, text_folder, write_text
-from reference_model.cache_lock import held
-from reference_model.cache_tensors import Damaged
-from reference_model.prepare_job import Job
+from reference_model.cache.files import read_text, text_folder, write_text
+from reference_model.cache.lock import held
+from reference_model.cache.tensors import Damaged
+from reference_model.preparation.job import Job
 
 
 def prepare_text(job: Job, prompts: Iterable[str], told: Callable[[int, int], None]) -> tuple[int, int]:
