@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,9 +21,9 @@ from reference_model.config import SyncMV4DConfig, preset
 
 if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset, Manifest, Progress
-    from reference_model.prepare_clips import Outcome
-    from reference_model.prepare_job import Job
-    from reference_model.prepare_shots import Shot
+    from reference_model.preparation.clips import Outcome
+    from reference_model.preparation.job import Job
+    from reference_model.preparation.shots import Shot
 
 PROGRAM = "python -m reference_model.prepare"
 BROKEN = 3
@@ -88,7 +89,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
     from hoibench.datasets.base import take
     from hoibench.datasets.registry import open_dataset
-    from reference_model.prepare_shots import shots_of
+    from reference_model.preparation.shots import shots_of
 
     dataset = open_dataset(options.dataset, options.root, note)
     _check_frames(dataset, options, config)
@@ -110,8 +111,8 @@ def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, note: Pro
     """What is to be done, and where; the folder is claimed for it."""
     from hoibench import __version__
     from hoibench.cli.data import refuse_inside
-    from reference_model.cache_origin import Origin, claim, of_config, weights_digest
-    from reference_model.prepare_job import Job
+    from reference_model.cache.origin import Origin, claim, of_config, weights_digest
+    from reference_model.preparation.job import Job
 
     split = manifest.split.replace("/", "-")
     out = options.out or Path("latents") / f"{options.preset}-{split}-{config.height}x{config.width}"
@@ -135,17 +136,16 @@ def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, note: Pro
 
 
 def _run(job: Job, shots: Sequence[Shot], manifest: Manifest, console: Console, *, as_json: bool) -> int:
-    from reference_model.prepare_clips import prepare_clips
-    from reference_model.prepare_text import prepare_text
+    from reference_model.preparation.clips import prepare_clips
+    from reference_model.preparation.prompts import prepare_text
 
     outcomes: list[Outcome] = []
     total = sum(len(shot.views) for shot in shots)
     clips = len({shot.clip for shot in shots})
-    made, prompts = 0, 0
+    made, kept = 0, 0
     try:
         with counting(console) as count:
-            count("prompts", 0, 1)
-            made, prompts = prepare_text(job, ["", *(shot.prompt for shot in shots)])
+            made, kept = prepare_text(job, ["", *(shot.prompt for shot in shots)], partial(count, "prompts"))
 
             def told(outcome: Outcome) -> None:
                 outcomes.append(outcome)
@@ -155,7 +155,7 @@ def _run(job: Job, shots: Sequence[Shot], manifest: Manifest, console: Console, 
             prepare_clips(job, shots, told)
     finally:  # what is known is told, also after Ctrl-C or on a full disk
         if outcomes:
-            facts = _facts(job, outcomes, manifest) | {"prompts": {"made": made, "kept": prompts - made}}
+            facts = _facts(job, outcomes, manifest) | {"prompts": {"made": made, "kept": kept}}
             with working():
                 Console().out(json.dumps(facts, indent=1) if as_json else _as_text(facts), highlight=False)
     return BROKEN if any(outcome.status == "broken" for outcome in outcomes) else 0

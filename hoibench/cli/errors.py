@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 CRASH, USAGE, INTERRUPTED = 1, 2, 130
 FULL = (errno.ENOSPC, errno.EDQUOT)
+OF_MODEL = ("accelerate", "diffusers", "ftfy", "safetensors", "spconv", "transformers")
+"""What only the reference model needs."""
 
 
 class Crash(Exception):
@@ -61,7 +63,8 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError):
         return _explain_system(error)
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed: pip install 'hoibench[metrics]'", USAGE
+        extra = "model" if (error.name or "").split(".")[0] in OF_MODEL else "metrics"
+        return f"{error.name} is not installed: pip install 'hoibench[{extra}]'", USAGE
     if isinstance(error, ValueError):
         return str(error), USAGE
     what = str(error) if isinstance(error, Crash) else f"{type(error).__name__}: {error}"

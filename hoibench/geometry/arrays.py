@@ -23,7 +23,7 @@ def namespace(*arrays: Any) -> Any:
     if kinds == {"numpy"}:
         return np
     if kinds != {"torch"}:
-        raise TypeError(f"arrays of {', '.join(sorted(kinds))} are mixed: expected all of numpy or all of torch")
+        raise TypeError(f"expected arrays all of numpy or all of torch, found {' and '.join(sorted(kinds))}")
     devices = sorted({str(array.device) for array in arrays})
     if len(devices) > 1:
         raise TypeError(f"tensors lie on {' and '.join(devices)}: move them to one device")
@@ -83,9 +83,7 @@ def check_mask(name: str, mask: Any, shape: tuple[int | str, ...]) -> Any:
 
 def check_real(name: str, array: Any, shape: tuple[int | str, ...]) -> None:
     """Raise ValueError unless ``array`` is of floating-point numbers and has the ``shape``."""
-    floating = (
-        np.issubdtype(array.dtype, np.floating) if isinstance(array, np.ndarray) else array.dtype.is_floating_point
-    )
-    if not floating:
+    xp = namespace(array)
+    if not (np.issubdtype(array.dtype, np.floating) if xp is np else array.is_floating_point()):
         raise ValueError(f"{name} has dtype {array.dtype}, expected floating point")
     check_shape(name, array, shape)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hoibench.clip import check_shape
 from hoibench.geometry.arrays import cast, check_mask, check_real, namespace
 
 
@@ -81,7 +80,6 @@ def quantise(video: Any) -> Any:
 
 def check_range(s: Any) -> None:
     """Raise ValueError unless ``s`` is two numbers."""
-    check_shape("s", s, (2,))
     check_real("s", s, (2,))
     if not namespace(s).isfinite(s).all():
         raise ValueError(f"s is ({float(s[0])}, {float(s[1])}), expected the near and far depth in metres")

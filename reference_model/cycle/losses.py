@@ -34,13 +34,13 @@ def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def masked_squared_error(prediction: Tensor, target: Tensor, there: Tensor) -> Tensor:
-    """The mean squared difference of tracks (B, V, N, K, 3) over the points that are there (B, V, K)."""
-    squares = (prediction - target).square().mean(dim=(2, 4))
-    return (squares * there).sum() / there.sum().clamp(min=1)
+    """The mean squared difference of tracks (B, V, N, K, 3) over the points that are there (B, V, K); 0 where none is."""
+    difference = (prediction - target).masked_fill(~there[:, :, None, :, None], 0.0)
+    return (difference.square().mean(dim=(2, 4)) / there.sum().clamp(min=1)).sum()
 
 
 def chamfer(prediction: Tensor, target: Tensor, there: Tensor) -> Tensor:
-    """Squared Chamfer distance of the merged cloud of all views, frame by frame, the mean both ways (equation 4).
+    """Squared Chamfer distance of the merged cloud of all views, frame by frame, the mean both ways (equation 4); 0 where no sample has a point.
 
     Neighbours are found without gradients, and only the pairs that they make are differentiated: no matrix of distances is kept.
 
@@ -50,20 +50,22 @@ def chamfer(prediction: Tensor, target: Tensor, there: Tensor) -> Tensor:
         there: (B, V, K) bool, the points that are no padding.
     """
     clouds = zip(*(_clouds(each, there) for each in (prediction, target)), strict=True)
-    return torch.stack([_both_ways(one, other) for one, other in clouds]).mean()
+    distances = [_both_ways(one, other) for one, other in clouds]
+    return torch.stack(distances).mean() if distances else prediction.new_zeros(())
 
 
 def _clouds(tracks: Tensor, there: Tensor) -> list[Tensor]:
-    """The merged cloud of each sample and frame, (V K', 3)."""
+    """The merged cloud of each frame of each sample that has points, (V K', 3)."""
     return [
         each
         for sample, real in zip(tracks, there, strict=True)
+        if real.any()
         for each in sample.transpose(1, 2)[real].transpose(0, 1)
     ]
 
 
 def _both_ways(one: Tensor, other: Tensor) -> Tensor:
-    with torch.no_grad():
-        distances = torch.cdist(one.float(), other.float())
+    with torch.no_grad():  # not by a matrix product, which loses the distance of near points
+        distances = torch.cdist(one.float(), other.float(), compute_mode="donot_use_mm_for_euclid_dist")
         nearest, back = distances.argmin(dim=1), distances.argmin(dim=0)
     return ((one - other[nearest]).square().sum(-1).mean() + (other - one[back]).square().sum(-1).mean()) / 2

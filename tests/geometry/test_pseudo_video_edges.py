@@ -87,6 +87,8 @@ def test_a_point_that_was_outside_the_image_in_frame_0_has_no_colour():
     anchors[[1, 2, 3]] = [[-0.6, 8], [63.6, 8], [np.nan, 8]]
     video = render(pixels, depth, anchors, S, (16, 64))
     assert np.count_nonzero(video.any(axis=-1)) == 2 * 9
+    visible = np.ones((1, 5), dtype=bool)
+    assert np.array_equal(render(pixels, depth, anchors, S, (16, 64), visible=visible), video)
     assert read_back(video, anchors, S).found.tolist() == [[True, False, False, False, True]]
     anchors[:] = -50.0
     assert not render(pixels, depth, anchors, S, (16, 64)).any()
@@ -162,12 +164,12 @@ def test_numbers_without_meaning_do_not_disturb():
         assert np.array_equal(tracking_video(pixels, depth, anchors, S, (16, 64), visible=visible), expected)
 
 
-@pytest.mark.parametrize("kind", ["pixels", "depth"])
+@pytest.mark.parametrize(("kind", "value"), [("pixels", np.nan), ("depth", np.nan), ("depth", np.inf)])
 @pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
-def test_a_drawn_point_without_a_number_is_named(kind, array):
+def test_a_drawn_point_without_a_number_is_named(kind, value, array):
     pixels, depth, anchors = line(4)
     pixels, depth = pixels.repeat(3, axis=0), depth.repeat(3, axis=0)
-    {"pixels": pixels, "depth": depth}[kind][1, 2] = np.nan
+    {"pixels": pixels, "depth": depth}[kind][1, 2] = value
     arrays = [array(x) for x in (pixels, depth, anchors, S)]
     with pytest.raises(ValueError, match=rf"{kind} holds? NaN.* frame 1, point 2"):
         render(*arrays, (16, 64))
@@ -239,8 +241,10 @@ def test_a_view_without_drawn_points_has_no_depth_range():
 
 def test_numpy_and_torch_do_not_mix():
     pixels, depth, anchors = line(4)
-    with pytest.raises(TypeError, match="numpy, torch are mixed"):
+    with pytest.raises(TypeError, match="found numpy and torch"):
         render(torch.from_numpy(pixels), depth, anchors, S, (16, 64))
+    with pytest.raises(TypeError, match="found builtins"):
+        render(pixels, depth, anchors, (1.0, 2.0), (16, 64))
 
 
 def test_shown_points_knows_the_shape():

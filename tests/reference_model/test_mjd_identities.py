@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_mjd import GRID, NANO, from_wan, inputs, tiny_mjd, tiny_wan, trained
+from tiny_mjd import GRID, NANO, from_wan, inputs, random_wan, tiny_mjd, trained
 
 from reference_model.config import preset
 from reference_model.mjd.attention import inter_view_attention, wan_attention
@@ -33,7 +33,7 @@ def wan_inputs(z_video, z_image, text, t):
 
 @torch.no_grad()
 def test_a_views_of_video_alone_are_wan_view_by_view():
-    wan = tiny_wan()
+    wan = random_wan()
     model = from_wan(wan)
     z_video, _, z_image, text, t = inputs()
     ours = model(z_video, None, z_image, text, t)
@@ -45,7 +45,7 @@ def test_a_views_of_video_alone_are_wan_view_by_view():
 
 @torch.no_grad()
 def test_a_bit_for_bit_with_the_same_time_rows(monkeypatch):
-    wan = tiny_wan()
+    wan = random_wan()
     model = from_wan(wan)
     z_video, _, z_image, text, t = inputs()
     held, time, texts = wan_inputs(z_video, z_image, text, t)
@@ -65,7 +65,7 @@ def test_a_bit_for_bit_with_the_same_time_rows(monkeypatch):
 
 @torch.no_grad()
 def test_b_motion_alone_is_wan_on_that_latent():
-    wan = tiny_wan()
+    wan = random_wan()
     model = from_wan(wan, scale_tokens=0, register_tokens=0)
     _, z_motion, _, text, t = inputs()
     ours = model(None, z_motion, None, text, t)
@@ -78,7 +78,7 @@ def test_b_motion_alone_is_wan_on_that_latent():
 @torch.no_grad()
 def test_two_equal_modalities_are_wan_twice():
     """Twice the same tokens in one softmax change nothing: all that moves Wan's video at the start is motion's difference from it."""
-    wan = tiny_wan()
+    wan = random_wan()
     model = from_wan(wan, scale_tokens=0, register_tokens=0)
     z, other, _, text, t = inputs()
     alone = model(z, None, None, text, t).video

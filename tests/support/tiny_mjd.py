@@ -28,7 +28,7 @@ def trained(model):
     return model
 
 
-def tiny_wan():
+def random_wan():
     """Wan's own transformer of the same sizes, with random weights."""
     torch.manual_seed(2)
     names = (

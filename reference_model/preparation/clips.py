@@ -14,20 +14,18 @@ from itertools import groupby
 from typing import Literal
 
 import torch
-from diffusers import AutoencoderKLWan
+from torch import Tensor
 
 from hoibench.cli.errors import FULL, Crash
-from hoibench.clip import CLUSTERS, Clip
+from hoibench.clip import CLUSTERS, Array, Clip
 from hoibench.datasets.taco.prepare.sealed import Unwritable
 from hoibench.store import sweep
-from reference_model.cache_files import find_view, read_view, views_folder, write_view
-from reference_model.cache_lock import held
-from reference_model.cache_tensors import Damaged
-from reference_model.latents import encode
-from reference_model.prepare_job import Job
-from reference_model.prepare_shots import Shot
-from reference_model.prepare_view import draw
-from reference_model.wan import check_vae, load_vae
+from reference_model.cache.files import find_view, read_view, views_folder, write_view
+from reference_model.cache.lock import held
+from reference_model.cache.tensors import Damaged
+from reference_model.preparation.job import Job
+from reference_model.preparation.shots import Shot
+from reference_model.preparation.view import draw
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ class _Work:
     def __init__(self, job: Job, told: Callable[[Outcome], None]) -> None:
         self._job = job
         self._told = told
-        self._vae: AutoencoderKLWan | None = None
+        self._encode: Callable[[Array], Tensor] | None = None
 
     def on_clip(self, clip: str, shots: Sequence[Shot], *, wait: bool) -> bool:
         """Make what a clip lacks; false if another process is about it."""
@@ -114,7 +112,7 @@ class _Work:
         try:
             with _blamed(where):
                 drawing = draw(clip, [each.id for each in clip.views].index(view), job.config)
-            latents = drawing.encoded(partial(encode, self._autoencoder()), job.dtype)
+            latents = drawing.encoded(self._encoder(), job.dtype)
         except _Broken as error:
             return Outcome(clip.id, view, "broken", str(error))
         except torch.OutOfMemoryError as error:
@@ -133,10 +131,10 @@ class _Work:
         except (Damaged, FileNotFoundError):
             return False
 
-    def _autoencoder(self) -> AutoencoderKLWan:
-        if self._vae is None:
-            self._vae = _load_vae(self._job)
-        return self._vae
+    def _encoder(self) -> Callable[[Array], Tensor]:
+        if self._encode is None:
+            self._encode = _load_encoder(self._job)
+        return self._encode
 
 
 @contextmanager
@@ -153,7 +151,11 @@ def _blamed(what: str) -> Iterator[None]:
         raise _Broken(f"{type(error).__name__}: {error}") from error
 
 
-def _load_vae(job: Job) -> AutoencoderKLWan:
+def _load_encoder(job: Job) -> Callable[[Array], Tensor]:
+    """E, (N, H, W, 3) -> (C, n, h, w)."""
+    from reference_model.latents import encode  # here, since diffusers takes seconds and is often not needed
+    from reference_model.wan import check_vae, load_vae
+
     vae = load_vae(job.wan)
     check_vae(vae, job.config, job.wan / "vae")
-    return vae.to(job.device)
+    return partial(encode, vae.to(job.device))

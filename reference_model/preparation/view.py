@@ -16,7 +16,7 @@ from hoibench.geometry.motion_colours import depth_range, quantise
 from hoibench.geometry.pseudo_video import render
 from hoibench.geometry.splatting import drawn_points
 from hoibench.video import resize
-from reference_model.cache_files import LatentView
+from reference_model.cache.files import LatentView
 from reference_model.config import SyncMV4DConfig
 
 _WHITE = 255.0
@@ -92,7 +92,7 @@ def _truth(clip: Clip, index: int, config: SyncMV4DConfig) -> tuple[Array, Track
 
 
 def _seen_first(visible: Array, most: int, where: str) -> Array:
-    """Indices of the points seen in frame 0, (K,) bool -> (K',), K' at most ``most``: spread evenly over all, which lie in order of their parts."""
+    """Indices of the points seen in frame 0, (K,) bool -> (K',), K' at most ``most``, spread evenly: points lie in order of their parts."""
     seen = np.flatnonzero(visible)
     if not seen.size:
         raise ValueError(f"{where} sees no point in frame 0")

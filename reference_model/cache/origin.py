@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hoibench.store import read_json, sha256_file, sha256_json, sweep, write_json
-from reference_model.cache_lock import held
+from reference_model.cache.lock import held
 from reference_model.config import SyncMV4DConfig
 from reference_model.model_folder import DOWNLOAD, part
 
@@ -95,10 +95,10 @@ def read_origin(folder: Path) -> Origin:
         )
     table = read_json(path, SCHEMA)
     try:
-        values = {field.name: table[field.name] for field in fields(Origin)}
-        return Origin(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        values: dict[str, Any] = {field.name: table[field.name] for field in fields(Origin)}
     except KeyError as error:
         raise ValueError(f"{path} does not say {error}: give another --out") from error
+    return Origin(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def claim(folder: Path, origin: Origin) -> None:

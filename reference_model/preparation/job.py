@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from reference_model.cache_origin import Origin
+from reference_model.cache.origin import Origin
 from reference_model.config import SyncMV4DConfig
 
 

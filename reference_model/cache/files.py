@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Cluster
-from reference_model.cache_origin import Origin
-from reference_model.cache_tensors import Damaged, read_tensors, write_tensors
+from reference_model.cache.origin import Origin
+from reference_model.cache.tensors import Damaged, read_tensors, write_tensors
 
 SUFFIX = ".safetensors"
 
@@ -100,7 +100,8 @@ def read_view(folder: Path, origin: Origin, clip: str, cluster: Cluster, view: s
         "t": (*moving, 3),
     }
     _check_shapes(path, tensors, shapes)
-    return LatentView(**{name: facts[name] for name in _WORDS}, **tensors)
+    values: dict[str, Any] = {name: facts[name] for name in _WORDS} | tensors
+    return LatentView(**values)
 
 
 def write_text(folder: Path, origin: Origin, prompt: str, embedding: Tensor) -> None:

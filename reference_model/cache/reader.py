@@ -1,6 +1,6 @@
 """The latent cache that training reads: what ``python -m reference_model.prepare`` wrote of every clip and view, and of every prompt.
 
-    FOLDER/cache.json                                 what all of it was made with (``cache_origin.Origin``)
+    FOLDER/cache.json                                 what all of it was made with (``origin.Origin``)
     FOLDER/views/CLIP/CLUSTER/VIEW.safetensors        one view of a clip: a ``LatentView``
     FOLDER/text/SHA256_OF_THE_PROMPT.safetensors      its embedding
 
@@ -19,11 +19,9 @@ from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Cluster
 from hoibench.plugins import UnknownName
-from reference_model.cache_files import SUFFIX, LatentView, read_text, read_view, views_folder
-from reference_model.cache_origin import of_config, read_origin, refuse_others
+from reference_model.cache.files import SUFFIX, LatentView, read_text, read_view, views_folder
+from reference_model.cache.origin import of_config, read_origin, refuse_others
 from reference_model.config import SyncMV4DConfig
-
-__all__ = ["CachedView", "LatentCache", "LatentView"]
 
 
 class CachedView(NamedTuple):

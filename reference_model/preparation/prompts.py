@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
 from hoibench.store import sweep
-from reference_model.cache_files import read_text, text_folder, write_text
-from reference_model.cache_lock import held
-from reference_model.cache_tensors import Damaged
-from reference_model.prepare_job import Job
-from reference_model.text import load_text_encoder
+from reference_model.cache.files import read_text, text_folder, write_text
+from reference_model.cache.lock import held
+from reference_model.cache.tensors import Damaged
+from reference_model.preparation.job import Job
 
 
-def prepare_text(job: Job, prompts: Iterable[str]) -> tuple[int, int]:
-    """Embed those of some prompts that the cache lacks; how many it lacked, and how many there are.
+def prepare_text(job: Job, prompts: Iterable[str], told: Callable[[int, int], None]) -> tuple[int, int]:
+    """Embed those of some prompts that the cache lacks; how many it lacked, and how many it had.  ``told`` is told how many of how many are done.
 
     The text encoder is loaded only if one is lacking, and is gone on return: it is too large to be held beside the autoencoder.
 
@@ -30,11 +29,11 @@ def prepare_text(job: Job, prompts: Iterable[str]) -> tuple[int, int]:
     if missing:
         with held(text_folder(job.out), wait=True):
             sweep(text_folder(job.out))
-            _embed(job, _missing(job, missing))  # another process may have been faster
+            _embed(job, _missing(job, missing), told)  # asked again: another process may have been faster
         gc.collect()
         if job.device == "cuda":
             torch.cuda.empty_cache()
-    return len(missing), len(wanted)
+    return len(missing), len(wanted) - len(missing)
 
 
 def _missing(job: Job, prompts: Sequence[str]) -> list[str]:
@@ -49,13 +48,16 @@ def _is_whole(job: Job, prompt: str) -> bool:
     return True
 
 
-def _embed(job: Job, prompts: Sequence[str]) -> None:
+def _embed(job: Job, prompts: Sequence[str], told: Callable[[int, int], None]) -> None:
     if not prompts:
         return
+    from reference_model.text import load_text_encoder  # here, since transformers takes seconds and is often not needed
+
     encoder = load_text_encoder(job.wan, device=job.device)
     found, (tokens, wanted) = encoder.model.config.d_model, job.origin.text
     if found != wanted:
         raise ValueError(f"{job.wan / 'text_encoder'} gives {found} channels, the preset takes {wanted}")
-    for prompt in prompts:
+    for done, prompt in enumerate(prompts):
+        told(done, len(prompts))
         embedding = encoder.embed([prompt], tokens)[0]
         write_text(job.out, job.origin, prompt, embedding.to("cpu", job.dtype))

@@ -1,0 +1,1 @@
+"""What ``python -m reference_model.prepare`` does: prompts and clips, encoded once."""

@@ -1,0 +1,209 @@
+"""The command on a real clip: what it writes is what training needs, and what is there is kept."""
+
+import gc
+import json
+import shutil
+import weakref
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hoibench.clip import PARTS
+from hoibench.geometry import project, to_camera
+from hoibench.geometry.pseudo_video import render
+from hoibench.video import resize
+from reference_model import text, wan
+from reference_model.cache import LatentCache
+from reference_model.latents import encode
+from reference_model.preparation import view as prepare_view
+from reference_model.preparation.clips import prepare_clips
+from reference_model.preparation.prompts import prepare_text
+from reference_model.prepare import main
+from reference_model.text import load_text_encoder
+from reference_model.wan import load_vae
+
+
+@pytest.fixture(scope="session")
+def cache(made):
+    return LatentCache(made)
+
+
+@pytest.fixture(scope="session")
+def views(cache, clip):
+    return [cache.load(clip.id, view.id) for view in cache.views(clip.id)]
+
+
+def test_every_view_is_there_from_left_to_right(cache, clip):
+    assert cache.clips == (clip.id,)
+    assert [tuple(view) for view in cache.views(clip.id)] == [(view.id, view.cluster) for view in clip.views]
+    assert [view.cluster for view in cache.views(clip.id)] == ["left", "center", "right"]
+
+
+def test_latents_are_those_of_the_resized_video_and_begin_with_the_images(views, clip, wan_folder, config):
+    vae = load_vae(wan_folder)
+    for view, pixels in zip(views, clip.video, strict=True):
+        video = resize(pixels, (config.height, config.width)) / np.float32(255)
+        assert torch.equal(view.z_video, encode(vae, video))
+        assert torch.equal(view.z_video[:, :1], encode(vae, video[:1]))
+
+
+def test_a_file_alone_is_enough_to_draw_its_motion_again(views, wan_folder, config):
+    """What the loop will do with the points that it refines."""
+    vae, size = load_vae(wan_folder), (config.height, config.width)
+    for view in views:
+        seen = to_camera(view.world.double(), view.R.double(), view.t.double())
+        pixels, depth = project(seen, view.K.double()), seen[..., 2]
+        torch.testing.assert_close(pixels[0].float(), view.anchors, atol=1e-4, rtol=0)
+        drawn = render(pixels, depth, view.anchors.double(), view.s.double(), size)
+        assert (
+            encode(vae, drawn) - view.z_motion
+        ).abs().mean() < 1e-3  # poses are kept in float32: a point on the edge of a pixel may cross it
+        inside = (pixels.round() >= 0).all(-1) & (pixels.round() < torch.tensor(size).flip(0)).all(-1)
+        torch.testing.assert_close(
+            view.s.double(), torch.stack([depth[inside].min(), depth[inside].max()]), atol=1e-5, rtol=0
+        )
+
+
+def test_points_are_the_clips_that_the_view_sees_first(views, clip, config):
+    size = torch.tensor([config.width, config.height])
+    for index, view in enumerate(views):
+        seen = np.flatnonzero(clip.tracks.visible[index, 0])
+        assert 0 < len(seen) < clip.tracks.world.shape[1]  # else the rule would say nothing
+        assert np.array_equal(view.world, clip.tracks.world[:, seen])
+        assert np.array_equal(view.visible, clip.tracks.visible[index][:, seen])
+        assert np.array_equal(view.part, clip.tracks.part[seen])
+        assert view.visible[0].all()
+        assert ((view.anchors > -0.5) & (view.anchors < size - 0.5)).all()
+        assert set(view.part.tolist()) <= set(range(len(PARTS)))
+
+
+def test_intrinsics_follow_the_smaller_grid(views, clip):
+    for index, view in enumerate(views):
+        camera = clip.views[index].camera
+        corner = np.array([0, 0, 0.5])  # pixel areas are aligned, not centres
+        half = (camera.K[:2] + corner) / 2 - corner
+        np.testing.assert_allclose(view.K[:2], half, rtol=1e-6)
+        np.testing.assert_allclose(view.R, camera.R, atol=1e-6)
+        np.testing.assert_allclose(view.t, camera.t, atol=1e-6)
+
+
+def test_prompts_and_the_empty_one_are_embedded(cache, views, clip, wan_folder, config):
+    encoder = load_text_encoder(wan_folder)
+    assert {view.prompt for view in views} == {clip.prompt}
+    for prompt in ("", clip.prompt):
+        assert torch.equal(cache.text(prompt), encoder.embed([prompt], config.text_tokens)[0])
+
+
+def test_at_most_k_points_are_taken_evenly():
+    visible = np.zeros(40, dtype=bool)
+    visible[3:33] = True
+    for most, expected in ((100, range(3, 33)), (30, range(3, 33)), (3, (3, 13, 23)), (1, (3,)), (20, None)):
+        chosen = prepare_view._seen_first(visible, most, "view x")
+        assert len(chosen) == min(most, 30)
+        assert expected is None or list(chosen) == list(expected)
+        assert visible[chosen].all()
+        assert (np.diff(chosen) >= 1).all()
+        assert len(chosen) < 2 or np.ptp(np.diff(chosen)) <= 1
+
+
+def test_what_was_not_recorded_is_not_drawn(clip, config):
+    recorded = np.ones(clip.tracks.world.shape[:2], dtype=bool)
+    recorded[5:8] = False
+    tracks = clip.tracks
+    partial = type(tracks)(tracks.world, tracks.visible & recorded, tracks.part, recorded)
+    drawing = prepare_view.draw(replace(clip, tracks=partial), 0, config)
+    lit = drawing.motion.any(axis=(1, 2, 3))
+    assert lit[:5].all() and not lit[5:8].any() and lit[8:].all()
+
+
+def test_eight_bits_are_256_levels(clip, config):
+    style = replace(config.pseudo_video, eight_bit=True)
+    levels = prepare_view.draw(clip, 0, replace(config, pseudo_video=style)).motion * 255
+    np.testing.assert_allclose(levels, levels.round(), atol=1e-4)
+    assert len(np.unique(levels.round())) > 20
+
+
+def test_the_same_command_keeps_all_and_loads_nothing(arguments, made, monkeypatch, capsys):
+    before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+    for module, name in ((wan, "load_vae"), (text, "load_text_encoder")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("loaded"))
+    assert main([*arguments, "--out", str(made), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == {
+        "out": str(made), "clips": 1, "views": {"made": 0, "kept": 3, "broken": 0}, "broken": {}, "left_out": {},
+        "prompts": {"made": 0, "kept": 2},
+    }  # fmt: skip
+    assert {path: path.stat().st_mtime_ns for path in made.rglob("*")} == before
+
+
+def test_what_is_damaged_is_made_again_to_the_same_bytes(arguments, made, clip, contents, tmp_path, capsys):
+    out = shutil.copytree(made, tmp_path / "cache")
+    left, center, right = sorted(
+        out.glob(f"views/{clip.id}/*/*.safetensors"), key=lambda path: "lcr".index(path.parent.name[0])
+    )
+    left.write_bytes(left.read_bytes()[:-1])
+    center.unlink()
+    text_file = next(out.glob("text/*.safetensors"))
+    text_file.write_bytes(text_file.read_bytes()[:-1] + b"x")
+    (right.parent / ".tmp-01234567-killed.safetensors").write_bytes(b"half")
+    assert main([*arguments, "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    assert "views: 2 made, 1 kept, 0 broken\nprompts: 1 made, 1 kept" in told.out
+    assert "\x1b" not in told.out + told.err
+    assert contents(out) == contents(made)
+
+
+def test_the_text_encoder_is_gone_before_the_autoencoder_comes(job, shot, monkeypatch):
+    encoders, order, counts = [], [], []
+    load_text, load_video = text.load_text_encoder, wan.load_vae
+
+    def load_words(*arguments, **options):
+        encoder = load_text(*arguments, **options)
+        encoders.append(weakref.ref(encoder.model))
+        order.append("text")
+        return encoder
+
+    def load_pictures(*arguments):
+        gc.collect()
+        order.append("video")
+        assert [encoder() for encoder in encoders] == [None]
+        return load_video(*arguments)
+
+    monkeypatch.setattr(text, "load_text_encoder", load_words)
+    monkeypatch.setattr(wan, "load_vae", load_pictures)
+    assert prepare_text(job, ["a hammer", "", "a hammer"], lambda *count: counts.append(count)) == (2, 0)
+    assert counts == [(0, 2), (1, 2)]
+    prepare_clips(job, [shot()], lambda outcome: None)
+    assert order == ["text", "video"]
+
+
+def test_bfloat16_halves_latents_and_text_and_nothing_else(arguments, made, clip, tmp_path):
+    out = tmp_path / "half"
+    assert main([*arguments, "--out", str(out), "--dtype", "bfloat16"]) == 0
+    full, half = LatentCache(made), LatentCache(out)
+    view = full.views(clip.id)[0].id
+    one, other = full.load(clip.id, view), half.load(clip.id, view)
+    for name in ("z_video", "z_motion"):
+        assert torch.equal(getattr(other, name), getattr(one, name).bfloat16())
+    assert torch.equal(half.text(clip.prompt), full.text(clip.prompt).bfloat16())
+    assert other.world.dtype == other.s.dtype == torch.float32
+    assert torch.equal(other.world, one.world)
+
+
+def test_a_checkpoint_of_another_model_is_refused(job, shot):
+    wide = replace(job, config=replace(job.config, mjd=replace(job.config.mjd, in_channels=48)))
+    with pytest.raises(
+        ValueError, match=r"vae has \(channels, \*stride\) \(16, 4, 16, 16\), the preset \(48, 4, 16, 16\)"
+    ):
+        prepare_clips(wide, [shot()], lambda outcome: None)
+    long = replace(job, origin=replace(job.origin, text=(16, 4096)))
+    with pytest.raises(ValueError, match="text_encoder gives 32 channels, the preset takes 4096"):
+        prepare_text(long, [""], lambda *count: None)
+
+
+def test_a_prompt_that_is_too_long_costs_no_other(job):
+    with pytest.raises(ValueError, match="has 42 tokens, the model takes at most 16: shorten it"):
+        prepare_text(job, ["a hammer", "z" * 40], lambda *count: None)
+    assert prepare_text(job, ["a hammer"], lambda *count: None) == (0, 1)

@@ -1,0 +1,154 @@
+"""Whoever is killed or works beside another, the cache ends as if one process had made it undisturbed."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import reference_model
+from reference_model.cache.lock import held
+from reference_model.cache.origin import claim, read_origin
+from reference_model.preparation import clips as prepare_clips
+from reference_model.prepare import main
+
+
+def encode(video):
+    n, h, w = (len(video) - 1) // 4 + 1, video.shape[1] // 16, video.shape[2] // 16
+    return torch.full((16, n, h, w), float(video.mean()))
+
+
+def test_a_clip_that_another_process_holds_comes_last(job, shot, monkeypatch):
+    monkeypatch.setattr(prepare_clips, "_load_encoder", lambda job: encode)
+    claim(job.out, job.origin)
+    told, ours, done = [], threading.Event(), threading.Event()
+
+    def hold():
+        with held(job.out / "views" / "a", wait=False) as mine:
+            assert mine
+            ours.set()
+            done.wait(30)
+
+    def tell(outcome):
+        told.append(outcome)
+        if len(told) == 3:
+            done.set()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    ours.wait(30)
+    prepare_clips.prepare_clips(job, [shot("a"), shot("b")], tell)
+    other.join()
+    assert [(outcome.clip, outcome.status) for outcome in told] == [("b", "made")] * 3 + [("a", "made")] * 3
+
+
+def test_what_another_process_made_meanwhile_is_kept(job, shot, monkeypatch):
+    monkeypatch.setattr(prepare_clips, "_load_encoder", lambda job: encode)
+    claim(job.out, job.origin)
+    statuses = []
+
+    def overtaken():
+        prepare_clips.prepare_clips(job, [shot("b")], lambda outcome: None)
+        return shot("a").load()
+
+    first = prepare_clips.Shot("a", shot().views, shot().prompt, overtaken)
+    prepare_clips.prepare_clips(
+        job, [first, shot("b")], lambda outcome: statuses.append((outcome.clip, outcome.status))
+    )
+    assert statuses == [("a", "made")] * 3 + [("b", "kept")] * 3
+
+
+def test_what_a_killed_writer_left_is_swept(job, shot, monkeypatch):
+    monkeypatch.setattr(prepare_clips, "_load_encoder", lambda job: encode)
+    folder = job.out / "views" / "a" / "left"
+    folder.mkdir(parents=True)
+    (folder / ".tmp-01234567-x.safetensors").write_bytes(b"half")
+    (job.out / ".tmp-01234567-cache.json").write_bytes(b"half")
+    claim(job.out, job.origin)
+    prepare_clips.prepare_clips(job, [shot("a")], lambda outcome: None)
+    assert not list(job.out.rglob(".tmp-*"))
+    assert read_origin(job.out) == job.origin
+
+
+@pytest.fixture(scope="module")
+def command(arguments):
+    """The command as a process of its own, two clips long."""
+    path = os.pathsep.join([str(Path(reference_model.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    line = [sys.executable, "-m", "reference_model.prepare", *arguments, "--limit", "2"]
+    return lambda out: subprocess.Popen([*line, "--out", str(out)], env=environment)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(command, tmp_path_factory) -> Path:
+    """The cache that the command makes."""
+    out = tmp_path_factory.mktemp("undisturbed") / "cache"
+    assert command(out).wait() == 0
+    return out
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_goes_on(command, undisturbed, contents, tmp_path):
+    out, rng, lengths = tmp_path / "killed", random.Random(0), []
+    for _ in range(6):
+        process = command(out)
+        while process.poll() is None and not (out / "cache.json").is_file():
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 4.0))
+        process.kill()
+        process.wait()
+        lengths.append(len(contents(out)))
+    assert lengths[0] < len(contents(undisturbed))  # else nothing was killed
+    assert command(out).wait() == 0
+    assert contents(out) == contents(undisturbed)
+
+
+DYING = """
+import itertools, os, sys
+from pathlib import Path
+from reference_model.prepare import main
+
+last, *arguments = sys.argv[1:]
+steps, replace = itertools.count(), Path.replace
+
+def replace_or_die(*paths):
+    if next(steps) == int(last):
+        os._exit(9)
+    return replace(*paths)
+
+Path.replace = replace_or_die
+sys.exit(main(arguments))
+"""
+
+
+@pytest.mark.slow
+def test_killed_before_any_file_gets_its_name_it_goes_on(arguments, made, contents, tmp_path):
+    out = tmp_path / "out"
+    deaths = 0
+    while True:  # each run dies at its second new file, so each leaves one whole and one half written
+        done = subprocess.run(
+            [sys.executable, "-c", DYING, "1", *arguments, "--out", str(out)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            break
+        assert done.returncode == 9, done.stderr
+        deaths += 1
+        assert list(out.rglob(".tmp-*"))
+    assert deaths == 5  # of six files: the record, two texts and three views
+    assert main([*arguments, "--out", str(out)]) == 0
+    assert contents(out) == contents(made)
+
+
+@pytest.mark.slow
+def test_two_at_once_do_no_harm(command, undisturbed, contents, tmp_path):
+    both = [command(tmp_path / "both") for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert contents(tmp_path / "both") == contents(undisturbed)

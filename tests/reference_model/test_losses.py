@@ -1,0 +1,109 @@
+"""The objectives against their definitions, written out plainly, and by hand."""
+
+import pytest
+import torch
+from scipy.spatial import cKDTree
+
+from reference_model.cycle.losses import chamfer, masked_squared_error, squared_error
+
+B, V, N, K = 2, 3, 4, 7
+
+
+def case(seed=0, far=1.0):
+    g = torch.Generator().manual_seed(seed)
+    prediction, target = torch.randn(2, B, V, N, K, 3, generator=g) * far
+    there = torch.rand(B, V, K, generator=g) < 0.7
+    there[0, 2] = False  # a view without points
+    return prediction, target, there
+
+
+def frames(tracks, there):
+    """The clouds of all frames, point by point."""
+    for b in range(len(tracks)):
+        for n in range(tracks.shape[2]):
+            yield torch.stack([tracks[b, v, n, k] for v in range(tracks.shape[1]) for k in range(tracks.shape[3]) if there[b, v, k]])  # fmt: skip
+
+
+def brute_chamfer(prediction, target, there):
+    """Every distance of every frame, differentiated whole."""
+    values = []
+    for one, other in zip(frames(prediction, there), frames(target, there), strict=True):
+        squares = (one[:, None] - other[None]).square().sum(-1)
+        values.append((squares.min(dim=1).values.mean() + squares.min(dim=0).values.mean()) / 2)
+    return sum(values) / len(values)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_chamfer_and_its_gradients_are_those_of_all_distances(seed):
+    results = []
+    for way in (chamfer, brute_chamfer):
+        prediction, target, there = case(seed)
+        prediction.requires_grad_()
+        value = way(prediction, target, there)
+        value.backward()
+        results.append((value.detach(), prediction.grad))
+    for one, other in zip(*results, strict=True):
+        assert torch.allclose(one, other, atol=1e-6) and one.abs().sum() > 0
+
+
+def test_chamfer_is_what_trees_find():
+    prediction, target, there = case(1)
+    values = []
+    for one, other in zip(frames(prediction, there), frames(target, there), strict=True):
+        forth, back = cKDTree(other.numpy()).query(one.numpy())[0], cKDTree(one.numpy()).query(other.numpy())[0]
+        values.append(((forth**2).mean() + (back**2).mean()) / 2)
+    assert chamfer(prediction, target, there).item() == pytest.approx(sum(values) / len(values), rel=1e-5)
+
+
+def test_chamfer_by_hand():
+    """Two points against one: to (0, 0, 0) from both, 1 and 9; from it to the nearer, 1; ((1 + 9) / 2 + 1) / 2 = 3."""
+    tracks = torch.tensor([[1.0, 0.0, 0.0], [0.0, 3.0, 0.0]]).view(1, 2, 1, 1, 3)  # one point in each of two views
+    origin = torch.zeros(1, 2, 1, 1, 3)
+    both = torch.ones(1, 2, 1, dtype=torch.bool)
+    assert chamfer(tracks, origin, both).item() == 3.0
+    assert (
+        chamfer(tracks, tracks.flip(1), both).item() == 0.0
+    )  # views are merged: which one a point is of does not matter
+    assert (
+        chamfer(tracks.repeat(1, 1, 2, 1, 1), torch.cat([tracks, origin], dim=2), both).item() == 1.5
+    )  # frames are apart
+
+
+def test_near_neighbours_are_found_far_from_the_origin():
+    """As when the loss gets small: points a hundredth of a unit apart, four units out, and the truth 1e-3 beside each."""
+    line = torch.arange(40) * 0.01
+    target = torch.stack([line + 4, line + 4, 4 - line], dim=-1).view(1, 1, 1, 40, 3)
+    prediction = target + torch.tensor([1e-3, 0.0, 0.0])
+    assert chamfer(prediction, target, torch.ones(1, 1, 40, dtype=torch.bool)).item() == pytest.approx(1e-6, rel=0.01)
+
+
+def test_padding_does_not_matter_whatever_it_holds():
+    for loss in (chamfer, masked_squared_error):
+        prediction, target, there = case()
+        expected = loss(prediction, target, there)
+        padding = ~there[:, :, None, :, None].expand_as(prediction)
+        for strange in (1e6, torch.nan, torch.inf):
+            given = prediction.masked_fill(padding, 7.0).requires_grad_()
+            value = loss(given, target.masked_fill(padding, strange), there)
+            value.backward()
+            assert torch.equal(value, expected)
+            assert given.grad.isfinite().all() and not given.grad[padding].any() and given.grad[~padding].any()
+
+
+def test_masked_squared_error_is_a_mean_over_points_that_are_there():
+    prediction, target, there = case()
+    squares = [
+        (prediction[b, v, n, k, c] - target[b, v, n, k, c]) ** 2
+        for b in range(B) for v in range(V) for n in range(N) for k in range(K) if there[b, v, k] for c in range(3)
+    ]  # fmt: skip
+    assert masked_squared_error(prediction, target, there).item() == pytest.approx((sum(squares) / len(squares)).item(), rel=1e-5)  # fmt: skip
+    assert torch.allclose(masked_squared_error(prediction, target, torch.ones_like(there)), squared_error(prediction, target))  # fmt: skip
+    assert squared_error(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 0.0, 0.0])).item() == pytest.approx(13 / 3)
+
+
+@pytest.mark.parametrize("loss", [chamfer, masked_squared_error])
+def test_a_sample_without_points_is_left_out_and_none_at_all_is_no_loss(loss):
+    prediction, target, there = case()
+    there[0] = False
+    assert loss(prediction, target, there).item() == pytest.approx(loss(prediction[1:], target[1:], there[1:]).item(), rel=1e-6)  # fmt: skip
+    assert loss(prediction, target, torch.zeros_like(there)).item() == 0.0
