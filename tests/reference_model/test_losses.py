@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from plain_losses import brute_chamfer, frames, mean_over_points
 from scipy.spatial import cKDTree
 
 from reference_model.cycle.losses import chamfer, masked_squared_error, squared_error
@@ -15,22 +16,6 @@ def case(seed=0, far=1.0):
     there = torch.rand(B, V, K, generator=g) < 0.7
     there[0, 2] = False  # a view without points
     return prediction, target, there
-
-
-def frames(tracks, there):
-    """The clouds of all frames, point by point."""
-    for b in range(len(tracks)):
-        for n in range(tracks.shape[2]):
-            yield torch.stack([tracks[b, v, n, k] for v in range(tracks.shape[1]) for k in range(tracks.shape[3]) if there[b, v, k]])  # fmt: skip
-
-
-def brute_chamfer(prediction, target, there):
-    """Every distance of every frame, differentiated whole."""
-    values = []
-    for one, other in zip(frames(prediction, there), frames(target, there), strict=True):
-        squares = (one[:, None] - other[None]).square().sum(-1)
-        values.append((squares.min(dim=1).values.mean() + squares.min(dim=0).values.mean()) / 2)
-    return sum(values) / len(values)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -92,11 +77,8 @@ def test_padding_does_not_matter_whatever_it_holds():
 
 def test_masked_squared_error_is_a_mean_over_points_that_are_there():
     prediction, target, there = case()
-    squares = [
-        (prediction[b, v, n, k, c] - target[b, v, n, k, c]) ** 2
-        for b in range(B) for v in range(V) for n in range(N) for k in range(K) if there[b, v, k] for c in range(3)
-    ]  # fmt: skip
-    assert masked_squared_error(prediction, target, there).item() == pytest.approx((sum(squares) / len(squares)).item(), rel=1e-5)  # fmt: skip
+    expected = mean_over_points(prediction, target, there)
+    assert masked_squared_error(prediction, target, there).item() == pytest.approx(expected.item(), rel=1e-5)
     assert torch.allclose(masked_squared_error(prediction, target, torch.ones_like(there)), squared_error(prediction, target))  # fmt: skip
     assert squared_error(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 0.0, 0.0])).item() == pytest.approx(13 / 3)
 
