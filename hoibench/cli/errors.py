@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 CRASH, USAGE, INTERRUPTED = 1, 2, 130
 FULL = (errno.ENOSPC, errno.EDQUOT)
-OF_MODEL = ("accelerate", "diffusers", "ftfy", "safetensors", "spconv", "transformers")
+OF_MODEL = ("accelerate", "deepspeed", "diffusers", "ftfy", "safetensors", "spconv", "tensorboard", "transformers")
 """What only the reference model needs."""
 
 
