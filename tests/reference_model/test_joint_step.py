@@ -1,0 +1,216 @@
+"""Algorithm 1, line by line: the order of the calls, what each is given, what it must not pass gradients to, and the losses by hand."""
+
+import functools
+import inspect
+import itertools
+
+import pytest
+import torch
+from plain_losses import brute_chamfer, mean_over_points
+from recording_models import Journal, RecordingBridge, RecordingDPA, RecordingMJD
+from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_draws
+
+from reference_model.config import CycleConfig, FlowConfig
+from reference_model.cycle.bridge import Bridge
+from reference_model.cycle.joint_step import joint_step, step_of
+from reference_model.cycle.rig import rig_of
+
+CODER = FoldingCoder()
+BATCH = tiny_batch(CODER)
+CONFIG = tiny_config(CODER.channels)
+READINGS = ("x0", "algorithm1_literal")
+T = torch.tensor([0.3, 0.7])
+
+
+class Iteration:
+    """One joint step of recording stand-ins, whose answers depend on how often they were asked and on four parameters."""
+
+    def __init__(self, reading, *, guided, gradient="none", true=False, see_k=False):
+        self.cycle = CycleConfig(reading=reading, gradient=gradient)
+        self.draws = tiny_draws(BATCH, CONFIG, guided=guided)._replace(t=T)
+        self.journal, self.true = Journal(), true
+        self.weights = {name: torch.ones((), requires_grad=True) for name in ("video", "motion", "scale", "points")}
+        bridge = Bridge(
+            CODER, BATCH.cameras, rig_of(BATCH.cameras, 0.2), BATCH.anchors, BATCH.there, CONFIG.pseudo_video
+        )
+        self.M = bridge.rig.coordinates(BATCH.world)
+        self.losses = joint_step(
+            RecordingMJD(self.journal, self.mjd, see_k=see_k), RecordingDPA(self.journal, self.dpa), BATCH, self.draws,
+            RecordingBridge(self.journal, bridge), CONFIG.flow, self.cycle,
+        )  # fmt: skip
+
+    def off(self, like):
+        """What makes an answer wrong, each time in another way."""
+        g = torch.Generator().manual_seed(len(self.journal))
+        return 0.0 if self.true else torch.randn(like.shape, generator=g)
+
+    def mjd(self, z_video, z_motion, text, t):
+        video, motion = self.draws.video - BATCH.z_video, self.draws.motion - BATCH.z_motion
+        return (
+            self.weights["video"] * (video + self.off(video)),
+            self.weights["motion"] * (motion + self.off(motion)),
+            self.weights["scale"] * (BATCH.s + 0.05 * self.off(BATCH.s)),
+        )
+
+    def dpa(self, M_t, coarse, t):
+        v = self.draws.points - self.M
+        return self.weights["points"] * (v + 0.1 * self.off(v)) + 0.01 * coarse
+
+    def reached(self, loss):
+        """The parameters that a loss passes gradients to."""
+        names, weights = zip(*self.weights.items(), strict=True)
+        slopes = torch.autograd.grad(loss, weights, allow_unused=True, retain_graph=True)
+        return {name for name, slope in zip(names, slopes, strict=True) if slope is not None and slope.abs() > 0}
+
+
+@functools.cache
+def iteration(reading, **options):
+    """An iteration that tests share."""
+    return Iteration(reading, **options)
+
+
+def diffused(z_0, z_1):
+    """Line 6, sample by sample."""
+    return torch.stack([(1 - t) * z_0[b] + t * z_1[b] for b, t in enumerate(T.tolist())])
+
+
+def stepped(z_t, v, dt):
+    return torch.stack([z_t[b] + step * v[b] for b, step in enumerate(dt)])
+
+
+@pytest.mark.parametrize("guided", [True, False])
+@pytest.mark.parametrize("reading", READINGS)
+def test_the_calls_come_in_algorithm_1s_order(reading, guided):
+    line_7_and_8 = [*["mjd"] * (reading == "x0"), "tracks", "dpa", "guidance"]
+    assert iteration(reading, guided=guided).journal.parts == line_7_and_8 * guided + ["mjd", "tracks", "dpa"]
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_lines_7_and_8_refine_what_would_be_the_last_steps_output(reading):
+    step = iteration(reading, guided=True)
+    *estimate, tracks, dpa, guidance = step.journal[:-3]
+    z_t = diffused(BATCH.z_motion, step.draws.motion)
+    if reading == "algorithm1_literal":  # Dec(z_t^Mpv, s): the noisy latents, the true range
+        assert not estimate
+        z, s = z_t, BATCH.s
+    else:  # of an estimate made without guidance: z_0 = z_t - t v, and its own s^
+        (mjd,) = estimate
+        assert not mjd.given["guidance"].any() and not mjd.gradients
+        assert torch.equal(mjd.given["z_motion"], step.journal[-3].given["z_motion"])
+        z, s = stepped(z_t, mjd.answer.motion, (-T).tolist()), mjd.answer.scale
+    assert torch.allclose(tracks.given["z_motion"], z, atol=1e-5) and torch.equal(tracks.given["s"], s)
+    M_t = diffused(step.M, step.draws.points)
+    assert torch.allclose(dpa.given["M_t"], M_t, atol=1e-6)
+    assert dpa.given["coarse"] is tracks.answer[0] and dpa.given["found"] is tracks.answer[1]
+    assert torch.equal(dpa.given["t"], T)
+    assert torch.allclose(guidance.given["M"], stepped(M_t, dpa.answer, (-T).tolist()), atol=1e-5)  # M~ = M_t - t v
+    assert not any(call.gradients for call in step.journal[:-3])
+    assert not guidance.answer.requires_grad and guidance.answer.any()
+
+
+@pytest.mark.parametrize(("reading", "guided"), [*itertools.product(READINGS, [True, False])])
+def test_line_9_generates_with_the_guidance_of_line_8(reading, guided):
+    step = iteration(reading, guided=guided)
+    mjd, _, _ = step.journal[-3:]
+    given = mjd.given
+    assert torch.allclose(given["z_video"], diffused(BATCH.z_video, step.draws.video), atol=1e-6)
+    assert torch.allclose(given["z_motion"], diffused(BATCH.z_motion, step.draws.motion), atol=1e-6)
+    assert torch.equal(given["z_image"], BATCH.z_video[:, :, :, :1])
+    assert given["text"] is BATCH.text and torch.equal(given["t"], T) and given["intrinsics"] is None
+    if guided:
+        assert given["guidance"] is step.journal.of("guidance")[0].answer
+    else:
+        assert given["guidance"].shape == BATCH.z_motion.shape and not given["guidance"].any()
+    assert mjd.gradients
+
+
+@pytest.mark.parametrize("guided", [True, False])
+@pytest.mark.parametrize("reading", READINGS)
+def test_lines_10_and_11_decode_the_stepped_latents_with_the_predicted_range(reading, guided):
+    step = iteration(reading, guided=guided)
+    mjd, tracks, dpa = step.journal[-3:]
+    dt = (-T).tolist() if reading == "x0" else [-0.3, 0.625 - 2.5 / 3]
+    z_hat = stepped(mjd.given["z_motion"], mjd.answer.motion, dt)
+    assert torch.allclose(tracks.given["z_motion"], z_hat, atol=1e-5)
+    assert torch.equal(tracks.given["s"], mjd.answer.scale)
+    assert torch.allclose(dpa.given["M_t"], diffused(step.M, step.draws.points), atol=1e-6)
+    assert dpa.given["coarse"] is tracks.answer[0] and dpa.given["found"] is tracks.answer[1]
+    assert torch.equal(dpa.given["t"], T)
+    for call in step.journal.of("dpa"):
+        assert torch.equal(call.given["anchors"], BATCH.normal_anchors) and call.given["there"] is BATCH.there
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_line_12_is_equations_3_and_4(reading):
+    step = iteration(reading, guided=True)
+    mjd, _, dpa = step.journal[-3:]
+    video, motion = step.draws.video - BATCH.z_video, step.draws.motion - BATCH.z_motion
+    frames = range(1, video.shape[3])  # the image's frame is given, not generated
+    expected = {
+        "video": torch.stack([(mjd.answer.video - video)[:, :, :, n] for n in frames]).square().mean(),
+        "motion": (mjd.answer.motion - motion).square().mean(),
+        "scale": (mjd.answer.scale - BATCH.s).square().mean(),
+        "points": mean_over_points(dpa.answer, step.draws.points - step.M, BATCH.there),
+        "chamfer": brute_chamfer(stepped(dpa.given["M_t"], dpa.answer, (-T).tolist()), step.M, BATCH.there),
+        "scale_error": (mjd.answer.scale - BATCH.s).abs().mean(),
+    }
+    assert set(expected) == set(step.losses._fields)
+    for name, value in expected.items():
+        assert getattr(step.losses, name).item() == pytest.approx(value.item(), rel=1e-4), name
+
+
+@pytest.mark.parametrize("guided", [True, False])
+def test_the_truth_costs_nothing(guided):
+    step = iteration("x0", guided=guided, true=True)
+    _, found = step.journal.of("tracks")[-1].answer
+    assert found.float().mean() > 0.8  # the estimate of clean motion is the drawn truth
+    losses = step.losses._asdict()
+    assert all(losses[name] < 1e-9 for name in ("video", "motion", "scale"))
+    assert losses["points"] < 1e-2 and losses["chamfer"] < 1e-2  # the stand-in adds a hundredth of the coarse tracks
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize(
+    ("gradient", "through_dpa"), [("none", set()), ("depth_scale", {"scale"}), ("full", {"scale", "motion"})]
+)
+def test_gradients_reach_mjd_from_line_11_as_far_as_asked(reading, gradient, through_dpa):
+    step = iteration(reading, guided=True, gradient=gradient, true=reading == "x0")
+    assert step.journal[-2].given["gradient"] == gradient
+    assert all(call.given["gradient"] == "none" for call in step.journal.of("tracks")[:-1])
+    for loss in (step.losses.points, step.losses.chamfer):
+        assert step.reached(loss) == {"points"} | through_dpa
+    noisy = iteration(reading, guided=True, gradient=gradient)  # the true answers' losses have no slope
+    for name in ("video", "motion", "scale"):
+        assert noisy.reached(getattr(noisy.losses, name)) == {name}
+    assert not noisy.losses.scale_error.requires_grad
+
+
+def test_intrinsics_go_to_scale_tokens_that_see_them_in_every_pass():
+    step = iteration("x0", guided=True, see_k=True)
+    assert len(step.journal.of("mjd")) == 2
+    for call in step.journal.of("mjd"):
+        assert torch.equal(call.given["intrinsics"], BATCH.intrinsics)
+
+
+def test_one_step_of_the_samplers_grid():
+    even = FlowConfig(steps=4, shift=1.0)  # 1, .75, .5, .25, 0
+    t = torch.tensor([1.0, 0.75, 0.6, 0.25, 0.1, 1e-6])
+    assert torch.allclose(step_of(t, even), torch.tensor([-0.25, -0.25, -0.25, -0.25, -0.1, -1e-6]), atol=1e-7)
+    shifted = FlowConfig(steps=4, shift=5.0)  # 1, .9375, .8333, .625, 0
+    t = torch.tensor([1.0, 0.9375, 0.9, 0.625, 0.626, 0.01])
+    expected = [-0.0625, 0.8333333 - 0.9375, 0.8333333 - 0.9375, -0.625, 0.625 - 0.8333333, -0.01]
+    assert torch.allclose(step_of(t, shifted), torch.tensor(expected), atol=1e-6)
+    assert torch.allclose(step_of(t, FlowConfig(steps=1)), -t)
+
+
+def test_a_step_never_leads_past_0():
+    t = torch.rand(1000, generator=torch.Generator().manual_seed(0))
+    for steps, shift in itertools.product([1, 3, 50], [1.0, 5.0]):
+        after = t + step_of(t, FlowConfig(steps=steps, shift=shift))
+        assert (after >= 0).all() and (after < t).all()
+
+
+def test_it_is_read_at_one_glance():
+    assert len(inspect.getsource(joint_step).splitlines()) <= 60
+    lines = inspect.getsource(joint_step)
+    assert all(f"# {number}" in lines for number in (5, 6, 9, 10, 11, 12)) and "# 7:" in lines and "# 8:" in lines

@@ -1,0 +1,82 @@
+"""Stand-ins for the two models and the bridge that note each call: its inputs, its answer, and whether gradients were on.
+
+They share one journal, so that the order of calls can be held to Algorithm 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from reference_model.cycle.bridge import Bridge
+from reference_model.mjd.model import MJDOutput
+
+
+class Call(NamedTuple):
+    """One call: which part, what it was given by name, what it answered, and whether gradients were on."""
+
+    part: str
+    given: dict[str, Any]
+    answer: Any
+    gradients: bool
+
+
+class Journal(list[Call]):
+    """All calls in their order."""
+
+    def note(self, part: str, answer: Any, **given: Any) -> Any:
+        self.append(Call(part, given, answer, torch.is_grad_enabled()))
+        return answer
+
+    def of(self, part: str) -> list[Call]:
+        return [call for call in self if call.part == part]
+
+    @property
+    def parts(self) -> list[str]:
+        return [call.part for call in self]
+
+
+class RecordingMJD:
+    """Answers ``velocities(z_video, z_motion, text, t)``: video, motion and s."""
+
+    def __init__(
+        self, journal: Journal, velocities: Callable[..., tuple[Tensor, Tensor, Tensor]], *, see_k: bool = False
+    ):
+        self.journal, self.velocities = journal, velocities
+        self.settings = SimpleNamespace(scale_tokens_see_K=see_k)
+
+    def __call__(self, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None) -> MJDOutput:
+        answer = MJDOutput(*self.velocities(z_video, z_motion, text, t))
+        return self.journal.note(
+            "mjd", answer, z_video=z_video, z_motion=z_motion, z_image=z_image, text=text, t=t, guidance=guidance, intrinsics=intrinsics,
+        )  # fmt: skip
+
+
+class RecordingDPA:
+    """Answers ``velocities(M_t, coarse, t)``."""
+
+    def __init__(self, journal: Journal, velocities: Callable[..., Tensor]):
+        self.journal, self.velocities = journal, velocities
+
+    def __call__(self, M_t, coarse, found, anchors, t, there=None) -> Tensor:
+        answer = self.velocities(M_t, coarse, t)
+        return self.journal.note("dpa", answer, M_t=M_t, coarse=coarse, found=found, anchors=anchors, t=t, there=there)
+
+
+class RecordingBridge:
+    """A bridge whose calls are noted."""
+
+    def __init__(self, journal: Journal, bridge: Bridge):
+        self.journal, self.bridge = journal, bridge
+        self.rig, self.there = bridge.rig, bridge.there
+
+    def tracks(self, z_motion, s, gradient="none") -> tuple[Tensor, Tensor]:
+        answer = self.bridge.tracks(z_motion, s, gradient)
+        return self.journal.note("tracks", answer, z_motion=z_motion, s=s, gradient=gradient)
+
+    def guidance(self, M) -> Tensor:
+        return self.journal.note("guidance", self.bridge.guidance(M), M=M)
