@@ -1,0 +1,99 @@
+"""SyncMV4D as a method of the benchmark: ``python -m hoibench.run --method syncmv4d --checkpoint FOLDER``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from hoibench.clip import Prediction, Request
+from hoibench.methods.method import Method, MethodOptions
+from hoibench.methods.spec import Spec
+from reference_model.answer import Answer, answer
+from reference_model.config import SyncMV4DConfig, preset
+from reference_model.model_folder import REPOSITORY
+from reference_model.saved_model import LoadedModel, load_model, read_record
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+"""Of MJD's weights; the points aligner, the autoencoder and the drawing of motion are float32 always."""
+
+
+class SyncMV4DMethod(Method):
+    """Videos and tracks in V views from V images, a prompt and cameras."""
+
+    def __init__(self, spec: Spec, options: MethodOptions) -> None:
+        super().__init__(spec, options)
+        if options.checkpoint is None:
+            raise ValueError(
+                "syncmv4d needs --checkpoint FOLDER, and no weights of it are public yet: train it (python -m reference_model.train),"
+                " and give the folder that this writes"
+            )
+        if options.preset is not None:
+            _check_preset(options.preset, read_record(options.checkpoint)[0], options.checkpoint)
+        with _told_what_to_lower(options.device):
+            wan = None if options.weights is None else wan_folder(options.weights)
+            self._loaded: LoadedModel | None = load_model(
+                options.checkpoint, wan, options.device, _DTYPES[options.precision]
+            )
+
+    def generate(self, request: Request) -> Prediction:
+        """Videos, and the tracks of the request's anchors, or of points of the model's own choice.
+
+        Raises:
+            ValueError: the request is not one for this model; says what differs.
+            torch.OutOfMemoryError: says what to lower.
+        """
+        return self.answer(request).prediction
+
+    def answer(self, request: Request) -> Answer:
+        """The prediction with the latents of its motion; raises as ``generate``."""
+        assert self._loaded is not None, "the method is closed"
+        with _told_what_to_lower(self.options.device):
+            answered = answer(self._loaded, request)
+        return answered._replace(prediction=self._signed(answered.prediction))
+
+    def close(self) -> None:
+        """Free the models."""
+        self._loaded = None
+        if self.options.device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _signed(self, prediction: Prediction) -> Prediction:
+        assert self.options.checkpoint is not None
+        ours = {
+            "preset": self.options.preset,
+            "checkpoint": self.options.checkpoint.resolve().name,
+            "precision": self.options.precision,
+        }
+        return replace(prediction, provenance={**ours, **prediction.provenance})
+
+
+def wan_folder(weights: Path) -> Path:
+    """The copy of Wan2.2 below a folder of weight files, or the folder itself, which then is the copy."""
+    below = weights / REPOSITORY.rpartition("/")[2]
+    return below if below.is_dir() else weights
+
+
+def _check_preset(name: str, config: SyncMV4DConfig, checkpoint: Path) -> None:
+    """Refuse a checkpoint of another preset; grid, sampling and loop may be its own."""
+    found, expected = asdict(config.mjd), asdict(preset(name).mjd)
+    if unlike := [
+        f"{each} {found[each]} ({name}: {value})" for each, value in expected.items() if found[each] != value
+    ]:
+        raise ValueError(
+            f"{checkpoint} is not of --preset {name}: {', '.join(unlike)}. Leave the preset out, or give its own"
+        )
+
+
+@contextmanager
+def _told_what_to_lower(device: str) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise torch.OutOfMemoryError(
+            f"the memory of {device} is full: give --precision bf16 or --workers 1, or a checkpoint of a smaller grid"
+        ) from error
