@@ -60,10 +60,13 @@ def sample(
     it, at first with none.
     """
     z_image = given.z_image.float()
-    shape = (*z_image.shape[:3], given.frames[1], *z_image.shape[4:])
-    draw = lambda *size: torch.randn(size, generator=generator, device=generator.device).to(z_image)  # noqa: E731
-    z_video, z_motion = hold_first_frame(draw(*shape), z_image), draw(*shape)
-    M = draw(*given.anchors.shape[:2], given.frames[0], given.anchors.shape[2], 3)
+    latents = (*z_image.shape[:3], given.frames[1], *z_image.shape[4:])
+    points = (*given.anchors.shape[:2], given.frames[0], given.anchors.shape[2], 3)
+    z_video, z_motion, M = (
+        torch.randn(shape, generator=generator, device=generator.device).to(z_image)
+        for shape in (latents, latents, points)
+    )
+    z_video = hold_first_frame(z_video, z_image)
     coarse, found = torch.zeros_like(M), torch.zeros_like(M[..., 0], dtype=torch.bool)
     guidance = torch.zeros_like(z_motion)
     for step, (t, t_next) in enumerate(pairwise(time_grid(flow.steps, flow.shift))):
@@ -74,12 +77,13 @@ def sample(
             v_video = v + flow.guidance_scale * (v_video - v)
         z_video = hold_first_frame(euler_step(z_video, v_video, t, t_next), z_image)  # Eq. 2
         z_next = euler_step(z_motion, v_motion, t, t_next)
-        looped = cycle.loops(step, float(t), last=step == flow.steps - 1)
+        last = step == flow.steps - 1
+        looped = cycle.loops(step, float(t), last=last)
         if looped:
             literal = cycle.reading == "algorithm1_literal"
             coarse, found = bridge.tracks(z_next if literal else clean(z_motion, v_motion, t), s)  # MJD -> DPA
         v_points = dpa(M, coarse, found, given.anchors, times, bridge.there)  # Eq. 4
-        if looped and cycle.guidance:
+        if looped and cycle.guidance and not last:
             guidance = bridge.guidance(clean(M, v_points, t))  # DPA -> MJD, at the next step
         z_motion, M = z_next, euler_step(M, v_points, t, t_next)
     return Sample(z_video, z_motion, M, s)

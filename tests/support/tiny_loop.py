@@ -19,8 +19,8 @@ from reference_model.cycle.rig import Cameras
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 
-B, V, N, K, SIZE = 2, 3, 9, 12, (64, 96)
-LATENT = (3, 4, 6)
+B, V, N, K, SIZE = 2, 3, 9, 12, (32, 64)
+LATENT = (3, 2, 4)
 TARGET = torch.tensor([0.4, -1.2, 2.0])
 PADDED = (1, 2, 3)
 """Sample, view, and how many of its last points are padding."""
@@ -93,7 +93,7 @@ def looking_at(target: Tensor, *degrees: float, distance: float = 0.9, size: tup
         rotations.append(rotation)
         translations.append(-rotation @ centre)
     height, width = size
-    intrinsics = torch.tensor([[90.0, 0.0, (width - 1) / 2], [0.0, 80.0, (height - 1) / 2], [0.0, 0.0, 1.0]])
+    intrinsics = torch.tensor([[60.0, 0.0, (width - 1) / 2], [0.0, 50.0, (height - 1) / 2], [0.0, 0.0, 1.0]])
     views = len(degrees)
     return Cameras(
         intrinsics.expand(1, views, 3, 3), torch.stack(rotations)[None], torch.stack(translations)[None], size
@@ -114,7 +114,7 @@ def tiny_batch(coder: FoldingCoder, batch: int = B, seed: int = 0) -> Batch:
         for each in zip(*(looking_at(TARGET + b, -40 - 5 * b, 0, 35) for b in range(batch)), strict=True)
     )
     cameras = Cameras(K_.contiguous(), R, t, size)
-    u, v = torch.meshgrid(torch.linspace(20, 76, 4), torch.linspace(14, 50, 3), indexing="xy")
+    u, v = torch.meshgrid(torch.linspace(12, 48, 4), torch.linspace(7, 25, 3), indexing="xy")
     grid = torch.stack([u.flatten(), v.flatten()], dim=-1)
     anchors = grid + torch.rand(batch, V, K, 2, generator=g) * 2 - 1
     tracks = [_moving(anchors[b, v], K_[b, v], R[b, v], t[b, v], TARGET + b, g) for b in range(batch) for v in range(V)]

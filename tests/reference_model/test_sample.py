@@ -1,0 +1,212 @@
+"""Sampling in the closed loop, traced through recording stand-ins: what enters which step, and that true velocities lead to the truth."""
+
+import dataclasses
+import functools
+import inspect
+
+import pytest
+import torch
+from recording_models import Journal, RecordingBridge, RecordingDPA, RecordingMJD
+from tiny_loop import LATENT, B, FoldingCoder, K, N, V, tiny_batch, tiny_config
+
+from reference_model.config import CycleConfig, FlowConfig
+from reference_model.cycle.bridge import Bridge
+from reference_model.cycle.flow import time_grid
+from reference_model.cycle.rig import rig_of
+from reference_model.cycle.sample import Conditions, sample
+
+CODER = FoldingCoder()
+BATCH = tiny_batch(CODER)
+PSEUDO_VIDEO = tiny_config().pseudo_video
+FLOW = FlowConfig(steps=4, shift=2.0, guidance_scale=3.0)
+GRID = time_grid(FLOW.steps, FLOW.shift).tolist()
+CYCLE = CycleConfig()
+READINGS = ("x0", "algorithm1_literal")
+
+
+class Run:
+    """One sample drawn through recording stand-ins."""
+
+    def __init__(self, cycle=CYCLE, flow=FLOW, *, true=False, no_text=True, seed=0, z_image=None):
+        self.journal, self.true, self.start = Journal(), true, {}
+        bridge = Bridge(CODER, BATCH.cameras, rig_of(BATCH.cameras, 0.2), BATCH.anchors, BATCH.there, PSEUDO_VIDEO)
+        self.M = bridge.rig.coordinates(BATCH.world)
+        self.z_image = BATCH.z_video[:, :, :, :1] if z_image is None else z_image
+        given = Conditions(
+            self.z_image, BATCH.text, -BATCH.text if no_text else None, BATCH.normal_anchors, None, (N, LATENT[0])
+        )
+        models = RecordingMJD(self.journal, self.mjd), RecordingDPA(self.journal, self.dpa)
+        bridge = RecordingBridge(self.journal, bridge)
+        self.sample = sample(*models, given, bridge, flow, cycle, torch.Generator().manual_seed(seed))
+
+    def mjd(self, z_video, z_motion, text, t):
+        z_1 = self.start.setdefault("latents", (z_video.clone(), z_motion.clone()))
+        if self.true:
+            return z_1[0] - BATCH.z_video, z_1[1] - BATCH.z_motion, BATCH.s
+        passed = 0.0 if torch.equal(text, BATCH.text) else 1.0
+        return z_video * 0.5 + passed, z_motion - 2.0 - passed, BATCH.s * (0.9 + 0.1 * t.mean() + passed)
+
+    def dpa(self, M_t, coarse, t):
+        M_1 = self.start.setdefault("points", M_t.clone())
+        return M_1 - self.M if self.true else M_1 - self.M + 0.1 * M_t
+
+    @functools.cached_property
+    def conditional(self):
+        return [call for call in self.journal.of("mjd") if call.given["text"] is BATCH.text]
+
+
+@functools.cache
+def run(reading="x0", **options):
+    """A run that tests share."""
+    return Run(CycleConfig(reading=reading), **options)
+
+
+def test_each_step_calls_both_passes_then_the_loop():
+    step = ["mjd", "mjd", "tracks", "dpa"]
+    assert (
+        run().journal.parts == [*step, "guidance"] * (FLOW.steps - 1) + step
+    )  # nothing follows that the last would guide
+    assert run(no_text=False).journal.parts.count("mjd") == FLOW.steps
+
+
+@pytest.mark.parametrize("no_text", [True, False])
+def test_guidance_of_one_step_enters_the_next_and_none_the_first(no_text):
+    journal = run(no_text=no_text).journal
+    calls, passes = journal.of("mjd"), 1 + no_text
+    for step in range(FLOW.steps):
+        for call in calls[step * passes : (step + 1) * passes]:
+            if step == 0:
+                assert call.given["guidance"].shape == BATCH.z_motion.shape and not call.given["guidance"].any()
+            else:
+                assert call.given["guidance"] is journal.of("guidance")[step - 1].answer
+
+
+def test_the_models_are_asked_at_the_grids_times():
+    journal = run().journal
+    for part in ("mjd", "dpa"):
+        calls = journal.of(part)
+        times = GRID[:-1] if part == "dpa" else [t for t in GRID[:-1] for _ in range(2)]
+        assert [call.given["t"].tolist() for call in calls] == [[pytest.approx(t)] * B for t in times]
+
+
+def test_text_guides_video_alone_and_the_range_is_the_conditional_passes():
+    one = run()
+    calls, end = one.journal.of("mjd"), {"z_video": one.sample.z_video, "z_motion": one.sample.z_motion}
+    for step, (with_text, without) in enumerate(zip(calls[::2], calls[1::2], strict=True)):
+        assert with_text.given["text"] is BATCH.text and torch.equal(without.given["text"], -BATCH.text)
+        for name in ("z_video", "z_motion", "z_image", "t", "guidance"):
+            assert with_text.given[name] is without.given[name], name
+        after = calls[2 * step + 2].given if 2 * step + 2 < len(calls) else end
+        dt = GRID[step + 1] - GRID[step]
+        v = without.answer.video + FLOW.guidance_scale * (with_text.answer.video - without.answer.video)
+        z_video = with_text.given["z_video"] + dt * v
+        assert torch.allclose(after["z_video"][:, :, :, 1:], z_video[:, :, :, 1:], atol=1e-4)
+        assert torch.allclose(after["z_motion"], with_text.given["z_motion"] + dt * with_text.answer.motion, atol=1e-5)
+        assert torch.equal(one.journal.of("tracks")[step].given["s"], with_text.answer.scale)
+    assert torch.equal(one.sample.scale, one.conditional[-1].answer.scale)
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_coarse_motion_is_the_estimate_or_the_next_state(reading):
+    one = run(reading)
+    for step, (mjd, tracks, dpa) in enumerate(
+        zip(one.conditional, one.journal.of("tracks"), one.journal.of("dpa"), strict=True)
+    ):
+        dt = -GRID[step] if reading == "x0" else GRID[step + 1] - GRID[step]
+        z = mjd.given["z_motion"] + dt * mjd.answer.motion
+        assert torch.allclose(tracks.given["z_motion"], z, atol=1e-5)
+        assert dpa.given["coarse"] is tracks.answer[0] and dpa.given["found"] is tracks.answer[1]
+        assert torch.equal(dpa.given["anchors"], BATCH.normal_anchors) and dpa.given["there"] is BATCH.there
+
+
+def test_tracks_take_eulers_steps_and_their_estimate_becomes_guidance():
+    one = run()
+    calls = one.journal.of("dpa")
+    for step, call in enumerate(calls):
+        M, v = call.given["M_t"], call.answer
+        after = calls[step + 1].given["M_t"] if step + 1 < len(calls) else one.sample.M
+        assert torch.allclose(after, M + (GRID[step + 1] - GRID[step]) * v, atol=1e-5)
+        if step + 1 < len(calls):
+            assert torch.allclose(one.journal.of("guidance")[step].given["M"], M - GRID[step] * v, atol=1e-5)
+
+
+@pytest.mark.parametrize("z_image", [None, torch.rand(B, V, CODER.channels, 1, *LATENT[1:])])
+def test_the_first_frame_is_the_images_before_in_and_after_every_step(z_image):
+    one = run() if z_image is None else Run(z_image=z_image)
+    for call in one.journal.of("mjd"):
+        assert torch.equal(call.given["z_video"][:, :, :, :1], one.z_image)
+        assert torch.equal(call.given["z_image"], one.z_image)
+        assert not torch.equal(call.given["z_motion"][:, :, :, :1], one.z_image)
+    assert torch.equal(one.sample.z_video[:, :, :, :1], one.z_image)
+
+
+@pytest.mark.parametrize("no_text", [True, False])
+@pytest.mark.parametrize("reading", READINGS)
+def test_true_velocities_lead_to_the_truth(reading, no_text):
+    one = run(reading, true=True, no_text=no_text)
+    assert torch.allclose(one.sample.z_video, BATCH.z_video, atol=1e-5)
+    assert torch.allclose(one.sample.z_motion, BATCH.z_motion, atol=1e-5)
+    assert torch.allclose(one.sample.M, one.M, atol=1e-5)
+    assert torch.equal(one.sample.scale, BATCH.s)
+    assert one.journal.of("tracks")[-1].answer[1].float().mean() > 0.8  # at t = 0 both readings see the drawn truth
+    for call in one.journal.of("guidance"):  # from the first step on, what guides is the drawn truth
+        assert ((call.answer - BATCH.z_motion).abs() > 1e-3).float().mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("cycle", "looped"),
+    [
+        (CycleConfig(), [0, 1, 2, 3, 4, 5]),
+        (CycleConfig(loop_every=2), [0, 2, 4, 5]),
+        (CycleConfig(loop_every=3), [0, 3, 5]),
+        (CycleConfig(loop_start=0.5), [4, 5]),  # of 1, .91, .8, .67, .5, .29
+        (CycleConfig(loop_start=0.0), [5]),
+    ],
+)
+def test_the_loop_runs_where_it_is_asked_to_and_in_the_last_step(cycle, looped):
+    flow = dataclasses.replace(FLOW, steps=6)
+    journal = Run(cycle, flow, no_text=False).journal
+    guidance, tracks, seen = iter(journal.of("guidance")), iter(journal.of("tracks")), []
+    expected, coarse = torch.zeros_like(BATCH.z_motion), None
+    for step, (mjd, dpa) in enumerate(zip(journal.of("mjd"), journal.of("dpa"), strict=True)):
+        assert torch.equal(mjd.given["guidance"], expected)  # without the loop guidance stays
+        if step in looped:
+            coarse = next(tracks).answer
+            expected = expected if step == 5 else next(guidance).answer
+            seen.append(step)
+        if coarse is None:  # and DPA goes on with the last coarse tracks, at first with none
+            assert not dpa.given["found"].any() and not dpa.given["coarse"].any()
+        else:
+            assert dpa.given["coarse"] is coarse[0] and dpa.given["found"] is coarse[1]
+    assert seen == looped and not [*guidance, *tracks]
+
+
+def test_without_the_cycle_mjd_is_never_guided():
+    journal = Run(CycleConfig(guidance=False)).journal
+    assert not journal.of("guidance") and len(journal.of("tracks")) == FLOW.steps
+    assert not any(call.given["guidance"].any() for call in journal.of("mjd"))
+
+
+def test_a_seed_is_a_sample():
+    one, same, other = run(), Run(), Run(seed=1)
+    for name in one.sample._fields:
+        assert torch.equal(getattr(one.sample, name), getattr(same.sample, name))
+    assert not torch.equal(one.sample.M, other.sample.M)
+    noises = [one.journal[0].given["z_video"][:, :, :, 1:], one.journal[0].given["z_motion"], one.start["points"]]
+    for noise in noises:  # of unit variance, and each view's own
+        assert noise.std().item() == pytest.approx(1.0, abs=0.1) and not torch.equal(noise[:, 0], noise[:, 1])
+    assert not torch.equal(noises[0], noises[1][:, :, :, 1:])
+
+
+def test_nothing_is_recorded_for_gradients():
+    assert not any(call.gradients for call in run().journal)
+
+
+def test_points_are_sampled_as_many_as_there_are_anchors():
+    assert run().sample.M.shape == (B, V, N, K, 3)
+
+
+def test_it_is_read_at_one_glance():
+    source = inspect.getsource(sample)
+    assert len(source.splitlines()) <= 60
+    assert all(f"# Eq. {number}" in source for number in (2, 3, 4))
