@@ -64,12 +64,14 @@ class SubmanifoldConv(nn.Module):
         self.backend = ("spconv" if find_spec("spconv") else "torch") if backend == "auto" else backend
 
     def forward(self, x: Tensor, at: VoxelMap) -> Tensor:
-        """(P, C) -> (P, C)."""
+        """(P, C) -> (P, C) float32, whatever the features and weights are."""
         count = len(at.voxels)
-        occupancy = torch.bincount(at.voxel_of, minlength=count).to(x.dtype)[:, None]
-        features = x.new_zeros(count, x.shape[1]).index_add(0, at.voxel_of, x) / occupancy
         convolve = on_spconv if self.backend == "spconv" else on_torch
-        return convolve(features, self.weight, self.bias, at)[at.voxel_of]
+        with torch.autocast(x.device.type, enabled=False):  # spconv has no bfloat16, and would turn to float16 by itself
+            x = x.float()
+            occupancy = torch.bincount(at.voxel_of, minlength=count).to(x.dtype)[:, None]
+            features = x.new_zeros(count, x.shape[1]).index_add(0, at.voxel_of, x) / occupancy
+            return convolve(features, self.weight.float(), self.bias.float(), at)[at.voxel_of]
 
 
 def on_torch(features: Tensor, weight: Tensor, bias: Tensor, at: VoxelMap) -> Tensor:

@@ -1,0 +1,201 @@
+"""``python -m reference_model.train``: train SyncMV4D on latent caches (section 4.2).
+
+    python -m reference_model.train --preset nano --cache CACHE --wan WAN --out RUN
+    torchrun --nproc-per-node 8 -m reference_model.train --preset wan22_5b --engine zero3 --cache LOW HIGH --wan WAN --out RUN
+    deepspeed --num_gpus 8 --module reference_model.train ...
+
+Either launcher tells each process its RANK, LOCAL_RANK and WORLD_SIZE; without them there is one process.  The same command goes on from the newest
+checkpoint.  SIGTERM or Ctrl-C ends it after the iteration with a checkpoint and exit code 75: run it again; a second one ends it at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+from rich.console import Console
+
+from hoibench.cli.counting import counting
+from hoibench.cli.errors import guarded
+from reference_model.config import SyncMV4DConfig, preset
+
+if TYPE_CHECKING:
+    from reference_model.cache import LatentCache
+    from reference_model.model import SyncMV4D
+    from reference_model.training.config import TrainingConfig
+    from reference_model.training.data import TrainingData
+    from reference_model.training.engine import Engine
+    from reference_model.training.run_folder import RunFolder
+    from reference_model.training.world import World
+
+PROGRAM = "python -m reference_model.train"
+AGAIN = 75
+"""Exit code of a training that was stopped: the same command goes on."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a model on what python -m reference_model.prepare wrote, or go on where a training stopped."""
+
+    preset: str
+    """The model (python -m reference_model.info lists them)."""
+
+    cache: tuple[Path, ...]
+    """Latent caches, one for each size of video that the stages have."""
+
+    wan: Path
+    """A folder of Wan2.2-TI2V-5B-Diffusers: its transformer is what training starts from, its autoencoder closes the loop."""
+
+    out: Path
+    """The folder of the training: checkpoints, loss curve, and at the end the model."""
+
+    stages: Path | None = None
+    """A launch configuration. Default: the preset's, reference_model/training/launch/PRESET.toml."""
+
+    start: Literal["wan", "random"] = "wan"
+    """What the weights are at first."""
+
+    engine: Literal["ddp", "zero3"] = "ddp"
+    """ddp: every process holds the whole model. zero3: DeepSpeed shares it out."""
+
+    iterations: int | None = None
+    """End this session once so many iterations are done in all; the same command without it goes on."""
+
+    seed: int | None = None
+    """In place of the launch configuration's."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train."""
+
+
+def train_command(arguments: Sequence[str]) -> int:
+    """Train; the exit code."""
+    options = tyro.cli(Train, args=list(arguments), prog=PROGRAM)
+    from reference_model.training.config import LAUNCH, read_training
+    from reference_model.training.run_folder import RunFolder
+    from reference_model.training.world import joined
+
+    training = read_training(options.stages or LAUNCH / f"{options.preset}.toml")
+    if options.seed is not None:
+        training = replace(training, seed=options.seed)
+    if options.iterations is not None and not 1 <= options.iterations <= training.iterations:
+        raise ValueError(f"--iterations is {options.iterations}, expected 1 to {training.iterations}")
+    height, width = training.stages[-1].size
+    config = replace(preset(options.preset), height=height, width=width)
+    caches, data = _data(options, config, training)
+    folder = RunFolder(options.out)
+    with joined(_device(options.device)) as world:
+        if world.leads:
+            folder.claim(
+                config, training, options.engine, {size: each.origin.id for size, each in caches.items()}, options.start
+            )
+        world.wait()
+        return _train(options, config, training, data, folder, world)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train with every error in plain words; the exit code (0 done, 2 usage, 75 stopped: run again)."""
+    logging.captureWarnings(True)
+    return guarded(train_command, sys.argv[1:] if arguments is None else arguments)
+
+
+def _train(
+    options: Train,
+    config: SyncMV4DConfig,
+    training: TrainingConfig,
+    data: Sequence[TrainingData],
+    folder: RunFolder,
+    world: World,
+) -> int:
+    from reference_model.latents import VideoCoder
+    from reference_model.training.engine import open_engine
+    from reference_model.training.iteration import Training
+    from reference_model.training.loop import train
+    from reference_model.wan import load_vae
+
+    coder = VideoCoder(load_vae(options.wan).to(world.device))
+    engine = open_engine(options.engine, _model(options, config, training), training, world)
+    until = options.iterations or training.iterations
+    job = Training(folder, config, training, data, coder, until)
+    console = Console(stderr=True, quiet=not world.leads)
+    with counting(console) as count:
+        ending = train(job, engine, world, count)
+    if ending == "stopped":
+        console.print(
+            f"stopped with a checkpoint; the same command goes on: {PROGRAM} ... --out {options.out}", markup=False
+        )
+        return AGAIN
+    if until == training.iterations:
+        _write_model(engine, config, folder, options.wan, world)
+        console.print(str(folder.model), markup=False, highlight=False)
+    return 0
+
+
+def _data(
+    options: Train, config: SyncMV4DConfig, training: TrainingConfig
+) -> tuple[dict[str, LatentCache], list[TrainingData]]:
+    """The caches by their size, HxW, and what each stage draws from."""
+    from reference_model.cache import LatentCache
+    from reference_model.training.data import TrainingData
+
+    opened = [LatentCache(folder) for folder in options.cache]
+    caches = {f"{each.origin.height}x{each.origin.width}": each for each in opened}
+    if len(caches) < len(opened):
+        raise ValueError(f"--cache names several of one size ({', '.join(map(str, options.cache))}): give one of each")
+    data = []
+    for stage in training.stages:
+        height, width = stage.size
+        cache = caches.get(f"{height}x{width}")
+        if cache is None:
+            raise ValueError(
+                f"stage {stage.name} needs a cache of {height}x{width}, --cache has {', '.join(caches)}:"
+                f" run python -m reference_model.prepare --size {height} {width}"
+            )
+        sized = replace(config, height=height, width=width)
+        data.append(TrainingData(cache, sized, seed=training.seed, share=stage.data))
+    return caches, data
+
+
+def _model(options: Train, config: SyncMV4DConfig, training: TrainingConfig) -> SyncMV4D:
+    """The model to begin with, alike on all processes."""
+    import torch
+
+    from reference_model.model import SyncMV4D
+    from reference_model.wan import load_mjd
+
+    torch.manual_seed(training.seed)
+    dtype = torch.bfloat16 if options.engine == "zero3" and training.precision == "bf16" else torch.float32
+    return SyncMV4D(config, load_mjd(options.wan, config, dtype=dtype) if options.start == "wan" else None)
+
+
+def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, wan: Path, world: World) -> None:
+    """Write the trained model's folder."""
+    import torch
+
+    from reference_model.model import SyncMV4D
+    from reference_model.saved_model import save_model
+
+    weights = engine.weights()  # all processes take part
+    if world.leads:
+        with torch.device("meta"):
+            model = SyncMV4D(config)
+        model.load_state_dict(weights, assign=True)
+        save_model(folder.model, model, wan)
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    there = torch.cuda.is_available()
+    if asked == "cuda" and not there:
+        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    return "cuda" if there and asked != "cpu" else "cpu"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

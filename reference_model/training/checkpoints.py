@@ -1,0 +1,143 @@
+"""Checkpoints of a training: folders that are whole or not there.
+
+    RUN/checkpoints/00001000/checkpoint.json    iteration, engine, processes, and the size of every file
+    RUN/checkpoints/00001000/...                what the engine wrote: weights and the optimizer's state
+
+Nothing else is needed to go on: noise, order of clips and learning rates are functions of the iteration.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hoibench.store import read_json, sync, write_json
+from reference_model.training.engine import Engine, EngineName
+from reference_model.training.world import World
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "hoibench/training-checkpoint@1"
+_RECORD = "checkpoint.json"
+_UNFINISHED = ".unfinished-"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint.
+
+    Attributes:
+        folder: where it lies.
+        iteration: how many were done.
+        engine: that wrote it.
+        processes: how many there were.
+    """
+
+    folder: Path
+    iteration: int
+    engine: EngineName
+    processes: int
+
+
+def save_checkpoint(folder: Path, iteration: int, engine: Engine, world: World) -> None:
+    """Write a checkpoint into ``folder``; all processes call this.
+
+    It is written beside its place, synced, and then renamed: a stop at any time leaves those that were there as they were.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; what was begun is removed.
+    """
+    unfinished = folder.with_name(f"{_UNFINISHED}{folder.name}")
+    if world.leads:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+    world.wait()
+    with _written(unfinished, folder):
+        engine.save(unfinished)
+        world.wait()
+        if world.leads:
+            files = sorted(path for path in unfinished.rglob("*") if path.is_file())
+            for path in files:
+                sync(path)
+            sizes = {path.relative_to(unfinished).as_posix(): path.stat().st_size for path in files}
+            record = {"iteration": iteration, "engine": engine.name, "processes": world.size, "files": sizes}
+            write_json(unfinished / _RECORD, {"schema": SCHEMA, **record})
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished.rename(folder)
+            sync(folder.parent)
+    world.wait()
+
+
+def latest_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest whole checkpoint among the subfolders of ``folder``; warns of each that is not whole."""
+    for path in sorted(_numbered(folder), reverse=True):
+        try:
+            return _read(path)
+        except (OSError, ValueError, KeyError) as error:
+            log.warning("%s is not whole (%s): going on from the checkpoint before it", path, error)
+    return None
+
+
+def keep_newest(folder: Path, count: int) -> None:
+    """Delete all checkpoints but the newest ones, and what a killed process left unfinished."""
+    for path in sorted(_numbered(folder), reverse=True)[count:]:
+        shutil.rmtree(path)
+    for path in folder.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def load_checkpoint(checkpoint: Checkpoint, engine: Engine, world: World) -> None:
+    """Read a checkpoint into an engine; all processes call this.
+
+    Raises:
+        ValueError: ZeRO-3 wrote it with another number of processes, or its contents cannot be read.
+    """
+    if checkpoint.processes != world.size:
+        told = f"{checkpoint.folder} was written by {checkpoint.processes} processes, now there are {world.size}"
+        if engine.name == "zero3":
+            raise ValueError(
+                f"{told}: ZeRO-3 shares its state out over a fixed number, so start {checkpoint.processes} again"
+            )
+        if world.leads:
+            log.warning(
+                "%s: an iteration now takes %s times as many clips, and other ones",
+                told,
+                world.size / checkpoint.processes,
+            )
+    try:
+        engine.load(checkpoint.folder)
+    except (RuntimeError, KeyError, EOFError) as error:
+        raise ValueError(
+            f"{checkpoint.folder} cannot be read ({error}): delete it to go on from the one before"
+        ) from error
+
+
+def _numbered(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.glob("[0-9]*") if path.is_dir())
+
+
+def _read(folder: Path) -> Checkpoint:
+    record = read_json(folder / _RECORD, SCHEMA)
+    for name, size in record["files"].items():
+        found = (folder / name).stat().st_size
+        if found != size:
+            raise ValueError(f"{name} has {found} bytes, {size} were written")
+    return Checkpoint(folder, record["iteration"], record["engine"], record["processes"])
+
+
+@contextmanager
+def _written(unfinished: Path, folder: Path) -> Iterator[None]:
+    """Remove what was begun if it cannot be finished, and tell a full disk for what it is."""
+    try:
+        yield
+    except BaseException as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        # PyTorch's writer, in C++, tells any failed write as a RuntimeError of this name.
+        if isinstance(error, RuntimeError) and "inline_container" in str(error):
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from error
+        raise

@@ -1,0 +1,141 @@
+"""Every number of training: what section 4.2 fixes, and what it leaves open, with our reason.
+
+A launch configuration is a TOML file of these fields; ``launch/PRESET.toml`` is a preset's own.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from reference_model.config import ours, paper
+from reference_model.model import Stage
+
+LAUNCH = Path(__file__).parent / "launch"
+
+
+@dataclass(frozen=True)
+class TrainingStage:
+    """A stretch of training.
+
+    Attributes:
+        name: in logs.
+        stage: both models apart, or the whole in its loop.
+        iterations: how many.
+        size: H and W of the videos; the latent cache of this size is read.
+        data: share of the clips that are drawn from.
+    """
+
+    name: str
+    stage: Stage
+    iterations: int
+    size: tuple[int, int]
+    data: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.stage not in get_args(Stage):
+            raise ValueError(f"stage {self.name}: {self.stage!r} is none of {', '.join(get_args(Stage))}")
+        if self.iterations < 1:
+            raise ValueError(f"stage {self.name} has {self.iterations} iterations: expected 1 or more")
+        if not 0 < self.data <= 1:
+            raise ValueError(f"stage {self.name} takes {self.data} of the data: expected more than 0, at most 1")
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the losses in their sum (Algorithm 1, line 12; equations 3 and 4, which print none)."""
+
+    video: float = ours(1.0, "equation 3 has no weights")
+    motion: float = ours(1.0, "equation 3 has no weights")
+    scale: float = ours(1.0, "equation 3 has no weights; metres squared")
+    points: float = ours(1.0, "equation 4 has no weights")
+    chamfer: float = ours(1.0, "equation 4 has no weights")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A whole training.  No moving average of the weights is kept (not in paper).
+
+    Raises:
+        ValueError: a number is out of its range; names it.
+    """
+
+    stages: tuple[TrainingStage, ...] = field(metadata={"origin": "section 4.2; a launch configuration gives them"})
+    seed: int = ours(0, "of the order of clips, the views drawn, noise and coins")
+    batch: int = ours(1, "clips of V views a process; more does not fit beside 5 B")
+    learning_rate: float = ours(1e-5, "of the joint diffusion model, which starts from the base model's weights")
+    points_learning_rate: float = ours(1e-4, "of the points aligner, which starts from nothing")
+    betas: tuple[float, float] = ours((0.9, 0.95), "of AdamW, as usual for large transformers")
+    weight_decay: float = ours(0.01, "of AdamW")
+    rate_warmup: int = ours(500, "iterations over which the rates rise from zero")
+    decay: Literal["constant", "cosine"] = ours("constant", "of the rates after that, to a tenth at the end if cosine")
+    clip: float = ours(1.0, "largest norm of all gradients")
+    weights: LossWeights = field(default_factory=LossWeights)
+    precision: Literal["bf16", "fp32"] = paper("bf16", "section 4.2: mixed precision")
+    gradient_checkpointing: bool = paper(True, "section 4.2")
+    save_every: int = ours(500, "iterations from one checkpoint to the next")
+    keep: int = ours(2, "checkpoints; older ones are deleted")
+    log_every: int = ours(10, "iterations from one point of the loss curve to the next")
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise ValueError("a training has no stages: expected at least one")
+        for name in ("batch", "save_every", "keep", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected 1 or more")
+        for name in ("learning_rate", "points_learning_rate", "clip"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is {value}: expected a positive number")
+
+    @property
+    def iterations(self) -> int:
+        """Of all stages."""
+        return sum(stage.iterations for stage in self.stages)
+
+    def stage_at(self, iteration: int) -> int:
+        """Index of the stage that an iteration, counted from 0, belongs to."""
+        for index, stage in enumerate(self.stages):
+            iteration -= stage.iterations
+            if iteration < 0:
+                return index
+        raise ValueError(f"the training has {self.iterations} iterations")
+
+    def rate(self, iteration: int) -> float:
+        """What both learning rates are multiplied by in an iteration."""
+        rise = min(1.0, (iteration + 1) / max(self.rate_warmup, 1))
+        if self.decay == "constant":
+            return rise
+        return rise * (0.55 + 0.45 * math.cos(math.pi * iteration / self.iterations))
+
+
+def read_training(path: Path) -> TrainingConfig:
+    """The training that a launch configuration describes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no TOML, or a field is unknown, missing, of another type or out of its range; names file and field.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such launch configuration; {LAUNCH} has the presets' own")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        stages = tuple(_filled(TrainingStage, each) for each in table.pop("stages", ()))
+        weights = _filled(LossWeights, table.pop("weights", {}))
+        return replace(_filled(TrainingConfig, {"stages": stages, **table}), weights=weights)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _filled(kind: type[Any], table: Mapping[str, Any]) -> Any:
+    known = {each.name: each for each in fields(kind)}
+    if extra := sorted(table.keys() - known.keys()):
+        raise ValueError(f"{kind.__name__} has no field {', '.join(extra)}: expected some of {', '.join(known)}")
+    needed = [name for name, each in known.items() if each.default is MISSING and each.default_factory is MISSING]
+    if missing := [name for name in needed if name not in table]:
+        raise ValueError(f"{kind.__name__} lacks {', '.join(missing)}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()})

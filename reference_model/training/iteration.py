@@ -1,0 +1,130 @@
+"""One iteration of training, and what may go wrong in it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from hoibench.cli.errors import Crash
+from reference_model.config import SyncMV4DConfig
+from reference_model.cycle.batch import draw
+from reference_model.cycle.bridge import Autoencoder
+from reference_model.cycle.losses import Losses
+from reference_model.training.checkpoints import save_checkpoint
+from reference_model.training.config import LossWeights, TrainingConfig
+from reference_model.training.data import TrainingData
+from reference_model.training.engine import Engine
+from reference_model.training.run_folder import RunFolder
+from reference_model.training.seeds import generator
+from reference_model.training.world import World
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that the loop needs.
+
+    Attributes:
+        folder: of the run.
+        model: the configuration of the model.
+        config: of the training.
+        data: of each stage.
+        autoencoder: E and D, on the engine's device.
+        until: iterations after which this session ends.
+    """
+
+    folder: RunFolder
+    model: SyncMV4DConfig
+    config: TrainingConfig
+    data: Sequence[TrainingData]
+    autoencoder: Autoencoder
+    until: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an iteration gave.
+
+    Attributes:
+        numbers: for the loss curve: every loss, their weighted sum, the norm of the gradients, the rate, and seconds.
+        stop: whether any process was asked to stop.
+    """
+
+    numbers: Mapping[str, float]
+    stop: bool
+
+
+def iterate(training: Training, engine: Engine, world: World, iteration: int, *, stop_asked: bool) -> Outcome:
+    """Carry out an iteration; all processes call this.
+
+    What is drawn is a function of seed, iteration, rank and number of processes; the coin of all processes has one seed.
+
+    Raises:
+        Crash: a loss or the gradient is NaN or infinite, or memory is full.
+        ValueError: as ``TrainingData.sample``.
+    """
+    config, begun = training.config, time.perf_counter()
+    stage_index = config.stage_at(iteration)
+    stage = config.stages[stage_index]
+    sample = training.data[stage_index].sample(iteration, config.batch, world.rank, world.size)
+    own = generator(config.seed, "noise", iteration, world.rank, world.size)
+    draws = draw(sample.batch, training.model, own, generator(config.seed, "coin", iteration))
+    rate = config.rate(iteration)
+    with _advised(config, f"iteration {iteration}, stage {stage.name}, {stage.size[0]}x{stage.size[1]}"):
+        losses = engine.losses(sample.batch, draws, training.autoencoder, stage.stage)
+        loss = weighted(losses, config.weights)
+        told = torch.stack([loss, *losses]).detach().double()
+        *means, stops = (world.summed(torch.cat([told, told.new_tensor([stop_asked])])) / world.size).tolist()
+        numbers = dict(zip(("loss", *Losses._fields), means, strict=True))
+        if not all(map(math.isfinite, means)):
+            bad = [name for name, value in zip(Losses._fields, losses, strict=True) if not value.isfinite()]
+            _fail(training, engine, world, iteration, ", ".join(bad), sample.clips)
+        norm = engine.step(loss, rate)
+        if not math.isfinite(norm):
+            _fail(training, engine, world, iteration, "gradient", sample.clips)
+    numbers |= {"gradient": norm, "rate": rate * config.learning_rate, "seconds": time.perf_counter() - begun}
+    return Outcome(numbers, stops > 0)
+
+
+def weighted(losses: Losses, weights: LossWeights) -> Tensor:
+    """The sum of the losses (Algorithm 1, line 12)."""
+    return torch.stack([weight * getattr(losses, name) for name, weight in asdict(weights).items()]).sum()
+
+
+def _fail(training: Training, engine: Engine, world: World, iteration: int, what: str, clips: Sequence[str]) -> None:
+    """Save what there is and stop; the good checkpoints are not touched."""
+    stage = training.config.stages[training.config.stage_at(iteration)].name
+    found = [(what, clips) for what, clips in world.gathered((what, clips)) if what]
+    folder = training.folder.path / f"failed-{iteration:08d}"
+    save_checkpoint(folder, iteration, engine, world)
+    told = "; ".join(f"{what} of {', '.join(clips)}" for what, clips in found)
+    raise Crash(
+        f"iteration {iteration}, stage {stage}: NaN or infinite {told}. The state is in {folder}, the last checkpoint is as it was."
+        " Look at these clips, or begin anew with a lower learning rate or clip"
+    )
+
+
+@contextmanager
+def _advised(config: TrainingConfig, where: str) -> Iterator[None]:
+    """Say what to lower where memory is full."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        on_cpu = "can't allocate memory" in str(error)  # which has no class of its own
+        if not (on_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)):
+            raise
+        advice = [
+            *(["batch to 1"] if config.batch > 1 else []),
+            "the stage's size",
+            *([] if config.gradient_checkpointing else ["gradient_checkpointing to true"]),
+            "cycle.gradient to none",
+            *([] if config.precision == "bf16" else ["precision to bf16"]),
+        ]
+        raise Crash(
+            f"memory is full ({where}): set {', '.join(advice)}, or use --engine zero3 on more processes; the last checkpoint is as it was"
+        ) from error

@@ -1,0 +1,101 @@
+"""The folder of a training: what it was begun with, which resuming must not change.
+
+RUN/run.json            the model's and the training's configuration, seed, caches, engine
+RUN/sessions.jsonl      each start: from which iteration, by how many processes, of which commit, on which machine
+RUN/losses.jsonl        the loss curve; RUN/tensorboard/ has the same
+RUN/checkpoints/        see ``checkpoints``
+RUN/model/              the trained model, at the end
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hoibench.store import read_json, write_json
+from hoibench.store.provenance import provenance
+from reference_model.config import SyncMV4DConfig
+from reference_model.training.config import TrainingConfig
+from reference_model.training.engine import EngineName
+
+SCHEMA = "hoibench/training-run@1"
+_RECORD = "run.json"
+_FREE = ("training.save_every", "training.keep", "training.log_every")
+"""What may differ from one session to the next: it changes no number."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a training keeps what it writes."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """A folder of checkpoints by iteration."""
+        return self.path / "checkpoints"
+
+    @property
+    def losses(self) -> Path:
+        """The loss curve."""
+        return self.path / "losses.jsonl"
+
+    @property
+    def model(self) -> Path:
+        """The trained model's folder."""
+        return self.path / "model"
+
+    def claim(
+        self, model: SyncMV4DConfig, training: TrainingConfig, engine: EngineName, caches: Mapping[str, str], start: str
+    ) -> None:
+        """Write down what the training is begun with, or hold it to what was.
+
+        Args:
+            model: its configuration.
+            training: its configuration.
+            engine: that carries it out.
+            caches: id of each latent cache by its size, HxW.
+            start: what the weights were at first.
+
+        Raises:
+            ValueError: the folder was begun with something else; lists the differences.
+        """
+        facts = {
+            "model": asdict(model),
+            "training": asdict(training),
+            "engine": engine,
+            "caches": dict(caches),
+            "start": start,
+        }
+        now = json.loads(json.dumps(facts))
+        path = self.path / _RECORD
+        if not path.is_file():
+            write_json(path, {"schema": SCHEMA, **now})
+            return
+        before, after = (dict(_flat(each)) for each in (read_json(path, SCHEMA), {"schema": SCHEMA, **now}))
+        differences = [
+            f"{name} was {before.get(name)}, now {after.get(name)}"
+            for name in sorted(before.keys() | after.keys())
+            if before.get(name) != after.get(name) and name not in _FREE
+        ]
+        if differences:
+            raise ValueError(
+                f"{self.path} was begun otherwise ({'; '.join(differences)}): give the same again, or another --out"
+            )
+
+    def note_session(self, iteration: int, processes: int) -> None:
+        """Add a start to the list of them."""
+        line = {"iteration": iteration, "processes": processes, **provenance()}
+        with (self.path / "sessions.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _flat(each, f"{name}.{key}" if name else key)
+    else:
+        yield name, value

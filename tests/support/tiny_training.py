@@ -1,0 +1,76 @@
+"""A small model, a latent cache of random latents around true geometry, and trainings of a few iterations on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from hoibench.clip import CLUSTERS
+from hoibench.geometry import project, to_camera
+from reference_model.cache import LatentCache
+from reference_model.cache.files import LatentView, write_text, write_view
+from reference_model.cache.origin import Origin, claim, of_config
+from reference_model.config import DPAConfig, SyncMV4DConfig, preset
+from reference_model.training.config import TrainingConfig, TrainingStage
+
+NANO = preset("nano")
+TINY = dataclasses.replace(
+    NANO,
+    frames=9,
+    height=64,
+    width=96,
+    mjd=dataclasses.replace(NANO.mjd, num_layers=1),
+    dpa=DPAConfig(width=16, heads=2, num_layers=2, window=16, sparse_conv="torch"),
+    pseudo_video=dataclasses.replace(NANO.pseudo_video, points=12),
+)
+PROMPT = "brush the plate with the brush"
+
+
+def training(iterations=5, stage="apart", **changes) -> TrainingConfig:
+    """A training at the tiny size, fast and exact."""
+    stages = (TrainingStage("only", stage, iterations, (TINY.height, TINY.width)),)
+    settings = {
+        "learning_rate": 1e-3, "points_learning_rate": 1e-3, "rate_warmup": 2, "precision": "fp32",
+        "gradient_checkpointing": False, "save_every": 2, "log_every": 1,
+    }  # fmt: skip
+    return TrainingConfig(**{"stages": stages} | settings | changes)
+
+
+def write_cache(folder: Path, clips=4, config: SyncMV4DConfig = TINY, points=(12, 9, 10), views=1) -> LatentCache:
+    """A cache of so many clips; view ``v`` of a cluster sees ``points[cluster]`` points."""
+    origin = Origin(
+        **of_config(config), dtype="float32", dataset="synthetic", split="toy@1/train", split_id="1", truth_id="2",
+        vae="3", text_encoder="4", hoibench="0",
+    )  # fmt: skip
+    claim(folder, origin)
+    for prompt in ("", PROMPT):
+        embedding = torch.randn(origin.text, generator=torch.Generator().manual_seed(len(prompt)))
+        write_text(folder, origin, prompt, embedding)
+    for clip in range(clips):
+        for index, cluster in enumerate(CLUSTERS):
+            for number in range(views):
+                write_view(folder, origin, view_of(config, f"clip{clip}", cluster, number, points[index]))
+    return LatentCache(folder)
+
+
+def view_of(config: SyncMV4DConfig, clip: str, cluster, number: int, points: int) -> LatentView:
+    """One view: points that move within 10 cm, seen from 0.7 m."""
+    g = torch.Generator().manual_seed(sum(map(ord, clip + cluster)) * 7 + number)
+    latent = (config.mjd.in_channels, *config.latent_grid(config.frames, config.height, config.width))
+    drift = 0.01 * torch.randn(config.frames, 1, 3, generator=g).cumsum(0)
+    world = 0.1 * (torch.rand(1, points, 3, generator=g) - 0.5) + drift
+    angle = torch.tensor((CLUSTERS.index(cluster) - 1) * 0.5 + 0.05 * number)
+    R = torch.eye(3)
+    R[0, 0], R[0, 2], R[2, 0], R[2, 2] = angle.cos(), -angle.sin(), angle.sin(), angle.cos()
+    K = torch.tensor([[config.width, 0, config.width / 2], [0, config.width, config.height / 2], [0, 0, 1.0]])
+    t = torch.tensor([0.0, 0.0, 0.7])
+    seen = to_camera(world, R, t)
+    return LatentView(
+        clip=clip, view=f"{cluster}{number}", cluster=cluster, prompt=PROMPT,
+        z_video=torch.randn(latent, generator=g), z_motion=torch.randn(latent, generator=g),
+        s=torch.stack([seen[..., 2].min(), seen[..., 2].max()]), anchors=project(seen, K)[0], world=world,
+        visible=torch.ones(config.frames, points, dtype=torch.bool), part=torch.zeros(points, dtype=torch.uint8),
+        K=K, R=R, t=t,
+    )  # fmt: skip
