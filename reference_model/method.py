@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from hoibench.clip import Prediction, Request
+from hoibench.clip import Array, Prediction, Request
 from hoibench.methods.method import Method, MethodOptions
 from hoibench.methods.spec import Spec
-from reference_model.answer import Answer, answer
+from reference_model.answer import Answer, answer, as_bytes
 from reference_model.config import SyncMV4DConfig, preset
 from reference_model.model_folder import REPOSITORY
 from reference_model.saved_model import LoadedModel, load_model, read_record
@@ -54,6 +55,13 @@ class SyncMV4DMethod(Method):
         with _told_what_to_lower(self.options.device):
             answered = answer(self._loaded, request)
         return answered._replace(prediction=self._signed(answered.prediction))
+
+    def motion(self, answered: Answer) -> Array:
+        """The motion pseudo-videos of an answer, (V, N, H, W, 3) uint8."""
+        assert self._loaded is not None, "the method is closed"
+        coder = self._loaded.coder
+        with torch.no_grad(), _told_what_to_lower(self.options.device):
+            return np.stack([as_bytes(coder.decode(z.to(self.options.device))).numpy() for z in answered.z_motion])
 
     def close(self) -> None:
         """Free the models."""
