@@ -1,0 +1,105 @@
+"""The warm-up of section 4.2: two models that do not know of each other, on true tracks made coarse."""
+
+import pytest
+import torch
+from plain_losses import brute_chamfer, mean_over_points
+from recording_models import Journal, RecordingDPA, RecordingMJD
+from tiny_loop import PADDED, FoldingCoder, tiny_batch, tiny_config, tiny_draws
+
+from reference_model.cycle.apart import apart_step
+from reference_model.cycle.bridge import Bridge
+from reference_model.cycle.rig import rig_of
+
+CODER = FoldingCoder()
+BATCH = tiny_batch(CODER)
+T = torch.tensor([0.3, 0.7])
+
+
+class NoCoder:
+    """An autoencoder that must not be asked."""
+
+    def encode(self, video):
+        raise AssertionError("the warm-up encodes nothing")
+
+    def decode(self, z):
+        raise AssertionError("the warm-up decodes nothing")
+
+
+class Iteration:
+    """One step of the warm-up with recording stand-ins."""
+
+    def __init__(self, *, guided=False, see_k=False, missing=None):
+        draws = tiny_draws(BATCH, tiny_config(), guided=guided)
+        self.draws = draws._replace(t=T, missing=draws.missing if missing is None else missing)
+        self.w = {name: torch.ones((), requires_grad=True) for name in ("mjd", "dpa")}
+        config = tiny_config().pseudo_video
+        bridge = Bridge(NoCoder(), BATCH.cameras, rig_of(BATCH.cameras, 0.2), BATCH.anchors, BATCH.there, config)
+        self.M, self.journal = bridge.rig.coordinates(BATCH.world), Journal()
+        models = RecordingMJD(self.journal, self.mjd, see_k=see_k), RecordingDPA(self.journal, self.dpa)
+        self.losses = apart_step(*models, BATCH, self.draws, bridge)
+        self.calls = {call.part: call for call in self.journal}
+
+    def mjd(self, z_video, z_motion, text, t):
+        return self.w["mjd"] * z_video, self.w["mjd"] * z_motion, self.w["mjd"] * BATCH.s * 1.1
+
+    def dpa(self, M_t, coarse, t):
+        return self.w["dpa"] * M_t
+
+
+def diffused(z_0, z_1):
+    return torch.stack([(1 - t) * z_0[b] + t * z_1[b] for b, t in enumerate(T.tolist())])
+
+
+@pytest.mark.parametrize("guided", [True, False])
+def test_each_model_is_called_once_whatever_the_coin_and_mjd_without_guidance(guided):
+    step = Iteration(guided=guided)
+    assert step.journal.parts == ["mjd", "dpa"]
+    given = step.calls["mjd"].given
+    assert given["guidance"].shape == BATCH.z_motion.shape and not given["guidance"].any()
+    assert torch.allclose(given["z_video"], diffused(BATCH.z_video, step.draws.video), atol=1e-6)
+    assert torch.allclose(given["z_motion"], diffused(BATCH.z_motion, step.draws.motion), atol=1e-6)
+    assert torch.equal(given["z_image"], BATCH.z_video[:, :, :, :1])
+    assert given["text"] is BATCH.text and torch.equal(given["t"], T) and given["intrinsics"] is None
+    assert torch.equal(Iteration(see_k=True).calls["mjd"].given["intrinsics"], BATCH.intrinsics)
+
+
+def test_coarse_tracks_are_the_truth_beside_which_they_lie_and_in_part():
+    step = Iteration()
+    given = step.calls["dpa"].given
+    assert torch.allclose(given["M_t"], diffused(step.M, step.draws.points), atol=1e-6)
+    assert torch.allclose(given["coarse"] - step.M, 0.1 * step.draws.jitter, atol=1e-6)
+    assert torch.equal(given["found"], (step.draws.missing > 0.3) & BATCH.there[:, :, None])
+    assert torch.equal(given["anchors"], BATCH.normal_anchors) and given["there"] is BATCH.there
+    assert torch.equal(given["t"], T)
+    sample, view, count = PADDED
+    assert not given["found"][sample, view, :, -count:].any()
+
+
+def test_a_sample_whose_points_all_are_missing_has_an_empty_coarse_set():
+    missing = torch.ones(BATCH.world.shape[:-1])
+    missing[0] = 0.0
+    found = Iteration(missing=missing).calls["dpa"].given["found"]
+    assert not found[0].any() and torch.equal(found[1], BATCH.there[1, :, None].expand_as(found[1]))
+
+
+def test_losses_are_equations_3_and_4_and_each_is_of_one_model():
+    step = Iteration()
+    mjd, dpa = (step.calls[part] for part in ("mjd", "dpa"))
+    video, motion = step.draws.video - BATCH.z_video, step.draws.motion - BATCH.z_motion
+    M_bar = torch.stack([dpa.given["M_t"][b] - t * dpa.answer[b] for b, t in enumerate(T.tolist())])
+    expected = {
+        "video": (mjd.answer.video - video)[:, :, :, 1:].square().mean(),
+        "motion": (mjd.answer.motion - motion).square().mean(),
+        "scale": (mjd.answer.scale - BATCH.s).square().mean(),
+        "points": mean_over_points(dpa.answer, step.draws.points - step.M, BATCH.there),
+        "chamfer": brute_chamfer(M_bar, step.M, BATCH.there),
+        "scale_error": (mjd.answer.scale - BATCH.s).abs().mean(),
+    }
+    for name, value in expected.items():
+        loss = getattr(step.losses, name)
+        assert loss.item() == pytest.approx(value.item(), rel=1e-4), name
+        if name != "scale_error":
+            slopes = torch.autograd.grad(loss, list(step.w.values()), allow_unused=True, retain_graph=True)
+            own = "dpa" if name in ("points", "chamfer") else "mjd"
+            assert {part for part, slope in zip(step.w, slopes, strict=True) if slope is not None} == {own}
+    assert not step.losses.scale_error.requires_grad

@@ -1,0 +1,93 @@
+"""What a batch derives of its fields, and one iteration's random numbers."""
+
+import dataclasses
+
+import pytest
+import torch
+from tiny_loop import SIZE, B, FoldingCoder, tiny_batch, tiny_config
+
+from reference_model.config import CycleConfig
+from reference_model.cycle.batch import draw
+
+BATCH = tiny_batch(FoldingCoder())
+CONFIG = tiny_config()
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def drawn(own=0, shared=0, config=CONFIG, batch=BATCH):
+    return draw(batch, config, seeded(own), seeded(shared))
+
+
+def test_intrinsics_are_focal_lengths_over_the_images_sides():
+    height, width = SIZE
+    expected = torch.tensor([60.0 / width, 50.0 / height])
+    assert torch.allclose(BATCH.intrinsics, expected.expand_as(BATCH.intrinsics))
+
+
+def test_normal_anchors_are_0_at_the_images_left_edge_and_1_at_its_right():
+    height, width = SIZE
+    corners = torch.tensor([[-0.5, -0.5], [width - 0.5, height - 0.5], [(width - 1) / 2, 0.0]])
+    anchors = BATCH._replace(anchors=corners.expand(B, 3, 3, 2)).normal_anchors
+    assert torch.allclose(anchors[0, 0], torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.5, 0.5 / height]]))
+
+
+def test_a_batch_and_its_draws_move_whole():
+    for moved in (BATCH.to("meta"), drawn().to("meta")):
+        tensors = [each for each in moved if isinstance(each, torch.Tensor)]
+        tensors += [each for each in getattr(moved, "cameras", ()) if isinstance(each, torch.Tensor)]
+        assert len(tensors) in (6, 10) and all(each.is_meta for each in tensors)
+    assert BATCH.to("meta").cameras.size == SIZE and drawn(shared=0).to("meta").guided == drawn(shared=0).guided
+
+
+def test_numbers_are_the_ranks_own_and_the_coin_is_shared():
+    one, same, other = drawn(), drawn(), drawn(own=1)
+    for name in ("t", "video", "motion", "points", "jitter", "missing"):
+        assert torch.equal(getattr(one, name), getattr(same, name))
+        assert not torch.equal(getattr(one, name), getattr(other, name))
+    for seed in range(20):
+        assert drawn(own=0, shared=seed).guided == drawn(own=1, shared=seed).guided
+
+
+def test_shapes_are_those_of_what_is_diffused():
+    draws = drawn()
+    assert draws.video.shape == draws.motion.shape == BATCH.z_video.shape
+    assert draws.points.shape == draws.jitter.shape == BATCH.world.shape
+    assert draws.missing.shape == BATCH.world.shape[:-1] and draws.t.shape == (B,)
+    noises = [draws.video, draws.motion, draws.points, draws.jitter]
+    assert all(abs(each.mean()) < 0.1 and abs(each.std() - 1) < 0.1 for each in noises)
+    assert not torch.equal(draws.video, draws.motion) and not torch.equal(draws.points, draws.jitter)
+    assert ((draws.t > 0) & (draws.t <= 1)).all()
+
+
+def many(config, count=400):
+    """Draws of so many samples, in batches of ten, of small shapes; the shared generator goes on from one to the next."""
+    small = BATCH._replace(
+        s=torch.zeros(10, 3, 2), z_video=torch.zeros(10, 3, 1, 1, 1, 1), world=torch.zeros(10, 3, 2, 5, 3)
+    )
+    own, shared = seeded(0), seeded(0)
+    return [draw(small, config, own, shared) for _ in range(count // 10)], shared
+
+
+def test_a_tenth_of_samples_finds_nothing_and_of_the_rest_missing_is_uniform():
+    draws, _ = many(CONFIG, 4000)
+    missing = torch.cat([each.missing for each in draws])
+    none = (missing == 0).all(dim=3).all(dim=2).all(dim=1)
+    assert none.float().mean().item() == pytest.approx(0.1, abs=0.02)
+    assert (missing[~none] > 0.3).float().mean().item() == pytest.approx(0.7, abs=0.02)
+
+
+@pytest.mark.parametrize(("guided", "share"), [(0.0, 0.0), (0.25, 0.25), (1.0, 1.0)])
+def test_the_coin_falls_as_often_as_configured(guided, share):
+    draws, _ = many(dataclasses.replace(CONFIG, cycle=CycleConfig(guided=guided)), 4000)
+    assert sum(each.guided for each in draws) / len(draws) == pytest.approx(share, abs=0.07 if 0 < share < 1 else 0)
+
+
+def test_without_the_cycle_no_iteration_is_guided_and_the_generators_go_on_alike():
+    with_cycle, one = many(CONFIG)
+    without, other = many(dataclasses.replace(CONFIG, cycle=CycleConfig(guidance=False)))
+    assert any(each.guided for each in with_cycle) and not any(each.guided for each in without)
+    assert torch.equal(one.get_state(), other.get_state())
+    assert torch.equal(with_cycle[-1].points, without[-1].points)
