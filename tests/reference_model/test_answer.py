@@ -1,0 +1,166 @@
+"""The way from a request to its answer, held by models whose sample is known: each state is led straight to the truth."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from requests_for_models import ANGLES, SIZE, K, N, camera, small_config, small_request
+from tiny_loop import FoldingCoder
+
+from hoibench.clip import FARTHEST
+from hoibench.geometry import project, render, to_camera, unproject
+from hoibench.methods.check import check_prediction
+from reference_model.answer import answer
+from reference_model.asked import asked
+from reference_model.config import CycleConfig, FlowConfig
+from reference_model.cycle.rig import rig_of
+from reference_model.mjd.model import MJDOutput
+from reference_model.saved_model import LoadedModel
+
+CLUSTERS = list(ANGLES)
+CONFIG = small_config()
+
+
+class Known:
+    """Videos, pseudo-videos, tracks and s of the three clusters, from left to right."""
+
+    def __init__(self):
+        request = small_request()
+        coder = FoldingCoder()
+        given = asked(request, CONFIG, "cpu")
+        g = torch.Generator().manual_seed(0)
+        self.videos = torch.randint(0, 256, (3, N, *SIZE, 3), generator=g) / 255
+        self.videos[:, 0] = given.images
+        self.world = np.stack([self._moving(request, v) for v in range(3)])
+        self.s = torch.tensor([[0.5, 1.0], [0.6, 1.1], [0.7, 1.2]])
+        self.motion = torch.stack([torch.from_numpy(self._drawn(request, v)).float() for v in range(3)])
+        self.z_video, self.z_motion = (
+            torch.stack([coder.encode(each) for each in x])[None] for x in (self.videos, self.motion)
+        )
+        self.M = rig_of(given.cameras, CONFIG.cycle.unit).coordinates(torch.from_numpy(self.world)[None].float())
+        self.text = []
+
+    def _moving(self, request, v):
+        """Points at an anchor each in frame 0, moving straight on."""
+        rng = np.random.default_rng(v)
+        c = request.views[v].camera
+        start = unproject(request.anchors[v].astype(float), rng.uniform(0.75, 0.95, K), c.K)
+        world = (start - c.t) @ c.R
+        return world + np.linspace(0, 1, N)[:, None, None] * rng.uniform(-0.05, 0.05, 3)
+
+    def _drawn(self, request, v):
+        c = request.views[v].camera
+        seen = to_camera(self.world[v], c.R, c.t)
+        return render(project(seen, c.K), seen[..., 2], request.anchors[v].astype(float), self.s[v].numpy(), SIZE)
+
+    def loaded(self, **config):
+        """The truth as a model."""
+
+        class MJD:
+            device = torch.device("cpu")
+            settings = CONFIG.mjd
+            calls = 0
+
+            def __call__(_, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None):
+                MJD.calls += 1
+                assert torch.equal(z_image, self.z_video[:, :, :, :1]), "the images' latents, from left to right"
+                at = t.view(-1, 1, 1, 1, 1, 1)
+                return MJDOutput((z_video - self.z_video) / at, (z_motion - self.z_motion) / at, self.s[None])
+
+        def dpa(M, coarse, found, anchors, t, there):
+            return (M - self.truth) / t.view(-1, 1, 1, 1, 1)
+
+        self.truth = self.M
+
+        def embed(prompts, tokens):
+            self.text.append((list(prompts), tokens))
+            return torch.zeros(len(prompts), tokens, 32)
+
+        model = SimpleNamespace(mjd=MJD(), dpa=dpa)
+        return LoadedModel(
+            dataclasses.replace(CONFIG, **config), model, FoldingCoder(), SimpleNamespace(embed=embed), "0123456789ab"
+        )
+
+
+@pytest.fixture(scope="module")
+def known():
+    return Known()
+
+
+@pytest.mark.parametrize("clusters", [("left", "center", "right"), ("right", "left", "center")])
+def test_tracks_are_in_each_views_camera_and_all_is_in_the_requests_order(known, clusters):
+    request = small_request(clusters)
+    prediction, z_motion = answer(known.loaded(), request)
+    check_prediction(prediction, request)
+    places = [CLUSTERS.index(cluster) for cluster in clusters]
+    for v, place in enumerate(places):
+        c = camera(ANGLES[clusters[v]])
+        np.testing.assert_allclose(prediction.tracks[v], to_camera(known.world[place], c.R, c.t), atol=2e-6)
+        np.testing.assert_allclose(project(prediction.tracks[v, 0].astype(float), c.K), request.anchors[v], atol=1e-3)
+        np.testing.assert_array_equal(prediction.video[v], (known.videos[place] * 255).round().to(torch.uint8))
+    np.testing.assert_array_equal(prediction.anchors, request.anchors)
+    np.testing.assert_allclose(prediction.provenance["s"], known.s[places])
+    torch.testing.assert_close(z_motion, known.z_motion[0, places])
+    assert prediction.valid.all() and prediction.scale == "metric"
+    assert prediction.tracks.dtype == prediction.anchors.dtype == np.float32
+
+
+def test_points_that_are_nowhere_are_not_valid(known):
+    """What is NaN, too far or behind the camera, in a model that draws nothing of it."""
+    loaded = known.loaded(cycle=CycleConfig(guidance=False))
+    request = small_request()
+    rig = rig_of(asked(request, CONFIG, "cpu").cameras, CONFIG.cycle.unit)
+    behind = torch.from_numpy(np.array([0.0, 0.0, -2.0]) @ request.views[2].camera.R).float()
+    M = known.M.clone()
+    M[0, 0, 2, 3] = torch.nan
+    M[0, 1, :, 4] = FARTHEST * 10
+    M[0, 2, 4, 6] = rig.coordinates(behind[None, None])[0, 0]
+    known.truth = M
+    prediction, _ = answer(loaded, request)
+    expected = np.ones((3, N, K), bool)
+    expected[0, 2, 3] = expected[1, :, 4] = expected[2, 4, 6] = False
+    np.testing.assert_array_equal(prediction.valid, expected)
+    assert np.isfinite(prediction.tracks).all()
+
+
+def test_an_anchor_that_is_nowhere_is_answered_as_not_valid(known):
+    anchors = small_request().anchors.copy()
+    anchors[1, 0] = np.nan
+    prediction, _ = answer(known.loaded(), small_request(anchors=anchors))
+    expected = np.ones((3, N, K), bool)
+    expected[1, :, 0] = False
+    np.testing.assert_array_equal(prediction.valid, expected)
+    assert np.isfinite(prediction.anchors).all()
+
+
+def test_without_anchors_points_of_the_sampled_motion_are_tracked(known):
+    loaded = known.loaded()
+    before = type(loaded.model.mjd).calls
+    known.truth = known.M[:, :, :, :1].expand(-1, -1, -1, K, -1)
+    prediction, _ = answer(loaded, small_request(anchors=None))
+    steps = CONFIG.flow.steps
+    assert type(loaded.model.mjd).calls - before == 2 * 2 * steps, "one sampling in the open, one in the closed loop"
+    assert prediction.provenance["anchors"] == "own"
+    assert prediction.anchors.shape == (3, K, 2)
+    for v in range(3):
+        drawn = (known.motion[v, 0] > 0).any(-1).numpy()
+        u, w = prediction.anchors[v].astype(int).T
+        assert drawn[w, u].all() and len(set(zip(u, w, strict=True))) == K
+    assert prediction.valid.all()
+
+
+def test_the_prompt_and_the_empty_one(known):
+    known.text.clear()
+    answer(known.loaded(), small_request())
+    answer(known.loaded(), small_request(prompt=None))
+    L = CONFIG.text_tokens
+    assert known.text == [(["brush the plate", ""], L), (["", ""], L)]
+
+
+def test_no_guidance_by_text_asks_the_model_once_a_step(known):
+    loaded = known.loaded(flow=FlowConfig(steps=3, guidance_scale=1.0))
+    before = type(loaded.model.mjd).calls
+    answer(loaded, small_request())
+    assert type(loaded.model.mjd).calls - before == 3

@@ -1,0 +1,74 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from requests_for_models import K, camera, small_config, small_request, with_view
+
+from reference_model.asked import asked, view_order
+
+CONFIG = small_config()
+GIVEN = small_request()
+
+
+def moving(index):
+    still = camera(0.0)
+    return with_view(
+        GIVEN, index, camera=dataclasses.replace(still, R=np.stack([still.R] * 5), t=np.stack([still.t] * 5))
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (small_request(("left", "right")), "clip clip_0 has 2 views, the model was trained for V = 3"),
+        (dataclasses.replace(GIVEN, frames=9), "asks for 9 frames of 64x96, the model was trained for 5 frames of 64x96"),
+        (dataclasses.replace(GIVEN, size=(64, 128)), "asks for 5 frames of 64x128, the model was trained for 5 frames of 64x96"),
+        (with_view(GIVEN, 1, camera=None), "view cam-center has no camera: tracks are aligned in a frame that is built of"),
+        (moving(2), "the camera of view cam-right moves from frame to frame: the model is for static ones"),
+        (with_view(GIVEN, 0, image=None), "view cam-left has no reference image"),
+        (with_view(GIVEN, 0, image=np.zeros((64, 64, 3), np.uint8)), r"cam-left: image has shape \(64, 64, 3\), expected \(64, 96, 3\)"),
+        (with_view(GIVEN, 0, image=np.zeros((64, 96, 3), np.float32)), "cam-left: image has dtype float32, expected uint8"),
+        (with_view(GIVEN, 0, camera=dataclasses.replace(camera(0.0), size=(128, 192))), r"is of images \(128, 192\), expected"),
+        (dataclasses.replace(GIVEN, anchors=np.zeros((2, K, 2), np.float32)), r"anchors has shape \(2, 12, 2\), expected \(3, K, 2\)"),
+        (dataclasses.replace(GIVEN, anchors=np.zeros((3, 0, 2), np.float32)), "clip_0 has no anchor: give one or more, or None"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(request_, message):
+    with pytest.raises(ValueError, match=message):
+        asked(request_, CONFIG, "cpu")
+
+
+@pytest.mark.parametrize(
+    "clusters", [("right", "left", "center"), ("left", "center", "right"), ("center", "right", "left")]
+)
+def test_the_model_sees_left_center_right(clusters):
+    request = small_request(clusters)
+    given, sorted_ = asked(request, CONFIG, "cpu"), asked(small_request(), CONFIG, "cpu")
+    assert [clusters[i] for i in given.order] == ["left", "center", "right"]
+    for name in ("images", "intrinsics", "anchors"):
+        assert torch.equal(getattr(given, name), getattr(sorted_, name))
+    for mine, theirs in zip(given.cameras[:3], sorted_.cameras[:3], strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_views_of_no_cluster_keep_their_order():
+    request = with_view(small_request(("right", "left", "center")), 1, cluster=None)
+    assert view_order(request.views) == (0, 1, 2)
+
+
+def test_the_tensors_are_the_requests():
+    given = asked(GIVEN, CONFIG, "cpu")
+    np.testing.assert_array_equal((given.images * 255).round().to(torch.uint8), [view.image for view in GIVEN.views])
+    np.testing.assert_array_equal(given.anchors[0], GIVEN.anchors)
+    assert given.there.all() and given.there.shape == (1, 3, K)
+    np.testing.assert_allclose(given.intrinsics[0, 1], [90 / 96, 85 / 64])
+    assert asked(dataclasses.replace(GIVEN, anchors=None), CONFIG, "cpu").anchors is None
+
+
+def test_anchors_that_are_none():
+    anchors = GIVEN.anchors.copy()
+    anchors[1, 4], anchors[2, 0, 1] = np.nan, np.inf
+    given = asked(dataclasses.replace(GIVEN, anchors=anchors), CONFIG, "cpu")
+    assert given.anchors.isfinite().all()
+    assert [tuple(each) for each in (~given.there).nonzero().tolist()] == [(0, 1, 4), (0, 2, 0)]

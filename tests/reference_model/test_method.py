@@ -1,0 +1,169 @@
+"""The method as the benchmark loads it, on a small grid, with weights of its own."""
+
+import dataclasses
+import importlib.metadata
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from requests_for_models import SIZE, N, small_request
+
+from hoibench.methods.check import check_outputs, check_prediction
+from hoibench.methods.method import MethodOptions
+from hoibench.methods.registry import installed_specs, load_method
+from reference_model import method as method_module
+from reference_model.method import SyncMV4DMethod, wan_folder
+from reference_model.spec import own_spec
+
+REQUEST = small_request()
+
+
+def load(folder, **options):
+    return load_method(own_spec(), MethodOptions(checkpoint=folder, **options))
+
+
+@pytest.fixture(scope="module")
+def method(small_model_folder):
+    return load(small_model_folder, preset="nano")
+
+
+@pytest.fixture(scope="module")
+def prediction(method):
+    return method.generate(REQUEST)
+
+
+def parts(prediction):
+    return [getattr(prediction, name) for name in ("video", "tracks", "anchors", "valid")]
+
+
+def equal(one, other):
+    return all(np.array_equal(mine, theirs) for mine, theirs in zip(parts(one), parts(other), strict=True))
+
+
+def test_an_answer_is_what_the_spec_declares(method, prediction):
+    check_outputs(prediction, method.spec)
+    check_prediction(prediction, REQUEST)
+    assert prediction.scale == method.spec.scale
+    assert prediction.video.shape == (3, N, *SIZE, 3)
+    json.dumps(dict(prediction.provenance), allow_nan=False)
+    assert prediction.provenance["checkpoint"] == "small", "its name, and no path"
+    assert {key: prediction.provenance[key] for key in ("preset", "precision", "steps", "seed", "anchors")} == {
+        "preset": "nano", "precision": "fp32", "steps": 2, "seed": 3, "anchors": "given",
+    }  # fmt: skip
+
+
+def test_the_seed_decides_every_byte(method, prediction):
+    torch.manual_seed(99)  # the process's own generator has no say
+    assert equal(method.generate(REQUEST), prediction)
+    other = method.generate(dataclasses.replace(REQUEST, seed=4))
+    assert not np.array_equal(other.tracks, prediction.tracks) and not np.array_equal(other.video, prediction.video)
+
+
+def test_the_order_of_the_views_changes_nothing_else(method, prediction):
+    order = [2, 0, 1]
+    other = method.generate(
+        dataclasses.replace(REQUEST, views=tuple(REQUEST.views[i] for i in order), anchors=REQUEST.anchors[order])
+    )
+    for mine, theirs in zip(parts(other), parts(prediction), strict=True):
+        np.testing.assert_array_equal(mine, theirs[order])
+
+
+def test_without_anchors_the_model_chooses_by_the_seed(method):
+    request = dataclasses.replace(REQUEST, anchors=None)
+    one = method.generate(request)
+    check_prediction(one, request)
+    assert one.provenance["anchors"] == "own"
+    assert equal(method.generate(request), one)
+
+
+def test_the_prompt_is_heard_and_none_is_the_empty_one(method, prediction):
+    none, empty = (method.generate(dataclasses.replace(REQUEST, prompt=prompt)) for prompt in (None, ""))
+    assert equal(none, empty)
+    assert not np.array_equal(none.tracks, prediction.tracks) or not np.array_equal(none.video, prediction.video)
+
+
+def test_half_precision_is_close_and_not_the_same(small_model_folder, prediction):
+    half = load(small_model_folder, precision="bf16").generate(REQUEST)
+    difference = np.abs(half.video.astype(float) - prediction.video)
+    assert difference.max() > 0 and difference.mean() < 5
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"prompt": "brush " * 20}, r"has 21 tokens, the model takes at most 16: shorten it"),
+        ({"frames": 9}, "the model was trained for 5 frames of 64x96"),
+    ],
+)
+def test_what_the_model_cannot_answer(method, changed, message):
+    with pytest.raises(ValueError, match=message):
+        method.generate(dataclasses.replace(REQUEST, **changed))
+
+
+def test_without_a_checkpoint():
+    with pytest.raises(ValueError, match="needs --checkpoint FOLDER, and no weights of it are public yet: train it"):
+        load(None, preset="wan22_5b")
+
+
+def test_a_folder_that_is_no_model(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"syncmv4d\.json: no such file"):
+        load(tmp_path, preset="nano")
+
+
+def test_a_checkpoint_of_another_preset(small_model_folder):
+    with pytest.raises(
+        ValueError, match=r"small is not of --preset wan22_5b: num_attention_heads 4 \(wan22_5b: 24\), .*"
+    ):
+        load(small_model_folder, preset="wan22_5b")
+
+
+def test_parts_are_read_from_the_folder_of_weights(small_model_folder, wan_folder, tmp_path):
+    bare = tmp_path / "bare"
+    shutil.copytree(small_model_folder, bare, ignore=shutil.ignore_patterns("vae", "text_encoder", "tokenizer"))
+    with pytest.raises(
+        FileNotFoundError, match="bare has no vae: give a folder of Wan2.2-TI2V-5B-Diffusers by --weights"
+    ):
+        load(bare)
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "Wan2.2-TI2V-5B-Diffusers").symlink_to(wan_folder)
+    assert wan_folder_of(weights) == weights / "Wan2.2-TI2V-5B-Diffusers"
+    assert wan_folder_of(wan_folder) == wan_folder
+    assert isinstance(load(bare, weights=weights), SyncMV4DMethod)
+
+
+wan_folder_of = wan_folder  # in the test, the fixture has the name
+
+
+@pytest.mark.parametrize("stage", ["load", "generate"])
+def test_out_of_memory_says_what_to_lower(small_model_folder, method, monkeypatch, stage):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(method_module, "load_model" if stage == "load" else "answer", full)
+    with pytest.raises(torch.OutOfMemoryError, match="memory of cpu is full: give --precision bf16 or --workers 1"):
+        load(small_model_folder) if stage == "load" else method.generate(REQUEST)
+
+
+def test_closing_frees_the_model(small_model_folder):
+    method = load(small_model_folder)
+    method.close()
+    with pytest.raises(AssertionError, match="closed"):
+        method.generate(REQUEST)
+
+
+def test_the_spec_is_found_by_its_entry_point(monkeypatch):
+    point = importlib.metadata.EntryPoint("syncmv4d", "reference_model", "hoibench.methods")
+    monkeypatch.setattr(
+        importlib.metadata, "entry_points", lambda group: [point] if group == "hoibench.methods" else []
+    )
+    installed_specs.cache_clear()
+    try:
+        assert installed_specs() == {"syncmv4d": own_spec()}
+    finally:
+        installed_specs.cache_clear()
+    spec = own_spec()
+    assert (spec.pairing, spec.scale, spec.view_type, spec.outputs) == ("query", "metric", "mv", ("video", "tracks"))
+    assert spec.presets == ("wan22_5b", "nano") and spec.families == ("i2vm", "ito4g")

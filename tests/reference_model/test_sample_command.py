@@ -1,0 +1,130 @@
+"""``python -m reference_model.sample`` in this process, on images of one's own."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from requests_for_models import SIZE, N, small_request
+
+from hoibench.methods.predictions import is_whole, read_prediction
+from hoibench.methods.registry import folder_spec
+from hoibench.video import probe
+from reference_model.sample import main
+from reference_model.spec import own_spec
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """clip.json and three images."""
+    folder = tmp_path_factory.mktemp("images") / "kitchen"
+    write_images(folder)
+    return folder
+
+
+def write_images(folder):
+    folder.mkdir()
+    request = small_request()
+    views = [
+        {"id": view.id, "cluster": view.cluster, "size": list(SIZE)}
+        | {name: getattr(view.camera, name).tolist() for name in ("K", "R", "t")}
+        for view in request.views
+    ]
+    facts = {"schema": "hoibench/clip@1", "fps": 8, "frames": N, "size": list(SIZE), "prompt": "stir", "views": views}
+    (folder / "clip.json").write_text(json.dumps(facts))
+    for index, view in enumerate(request.views):
+        Image.fromarray(view.image).save(folder / f"view-{index}.png")
+
+
+@pytest.fixture
+def sample(small_model_folder, images, tmp_path, capsys):
+    """Run the command: exit code, stdout, the last line of stderr."""
+
+    def run(*flags):
+        given = ("--checkpoint", small_model_folder, "--out", tmp_path / "out", "--device", "cpu", "--images", images)
+        words = [str(word) for word in given]
+        for flag, value in zip(flags[::2], flags[1::2], strict=True):
+            if flag in words:
+                words[words.index(flag) + 1] = str(value)
+            else:
+                words += [flag, str(value)]
+        code = main(words)
+        told = capsys.readouterr()
+        return code, told.out, told.err.strip().splitlines()[-1:]
+
+    return run
+
+
+def test_images_of_ones_own(sample, tmp_path, monkeypatch):
+    code, out, _ = sample()
+    assert (code, out) == (0, f"{tmp_path / 'out'}\n")
+    folder = tmp_path / "out" / "seed-0" / "kitchen"
+    names = [f"{kind}-{v}.mp4" for kind in ("motion", "view") for v in range(3)]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*names, "prediction.json", "tracks.npz"])
+    for name in names:
+        info = probe(folder / name)
+        assert (info.frames, info.height, info.width) == (N, *SIZE)
+    assert is_whole(folder)
+    prediction = read_prediction(folder)
+    assert prediction.tracks.shape[:2] == (3, N) and prediction.provenance["anchors"] == "own"
+    spec = folder_spec("mine", tmp_path / "out")
+    assert (spec.pairing, spec.outputs, spec.scale) == (own_spec().pairing, ("video", "tracks"), "metric")
+
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert sample()[0] == 0
+    assert before == {path: path.stat().st_mtime_ns for path in folder.iterdir()}, "what is there is kept"
+    code, _, error = sample("--precision", "bf16")
+    assert code == 2 and "holds a prediction made otherwise" in error[0] and error[0].endswith("give another --out")
+    (folder / "prediction.json").unlink()  # as when it was stopped
+    assert sample()[0] == 0
+    np.testing.assert_array_equal(read_prediction(folder).tracks, prediction.tracks)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--limit", 0), "error: --limit is 0, expected at least 1"),
+        (("--seed", -1), "error: --seed is -1, expected 0 or more, and less than 2**63"),
+        (("--checkpoint", "nowhere"), "error: nowhere/syncmv4d.json: no such file. Expected a folder that"),
+        (("--images", "nowhere"), "error: nowhere/clip.json: no such file. Expected schema, fps, frames"),
+    ],
+)
+def test_one_sentence_for_each_mistake(sample, flags, message):
+    code, out, error = sample(*flags)
+    assert (code, out) == (2, "") and error[0].startswith(message)
+
+
+def test_images_that_are_missing_or_broken(sample, tmp_path):
+    folder = tmp_path / "mine"
+    write_images(folder)
+    (folder / "view-1.png").write_bytes((folder / "view-1.png").read_bytes()[:60])
+    code, _, error = sample("--images", folder)
+    assert code == 2 and f"{folder / 'view-1.png'} is no image that can be read" in error[0]
+    (folder / "view-1.png").unlink()
+    code, _, error = sample("--images", folder)
+    assert code == 2 and f"{folder / 'view-1.png'}: no such file. Give a reference image" in error[0]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_synthetic_clip_in_a_process_of_its_own(nano_folder, tmp_path):
+    words = [
+        sys.executable,
+        "-m",
+        "reference_model.sample",
+        "--checkpoint",
+        nano_folder,
+        "--out",
+        "out",
+        "--root",
+        "data",
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "out\n"
+    (folder,) = (tmp_path / "out" / "seed-0").iterdir()
+    assert read_prediction(folder).provenance["anchors"] == "given"

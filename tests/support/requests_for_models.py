@@ -1,0 +1,86 @@
+"""Requests on a small grid, and a model's folder for them; fixtures: ``small_model_folder``, ``nano_folder``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hoibench.clip import Camera, Request, View
+
+N, SIZE, K = 5, (64, 96), 12
+ANGLES = {"left": -40.0, "center": 0.0, "right": 35.0}
+
+
+@pytest.fixture(scope="session")
+def small_model_folder(tmp_path_factory, wan_folder) -> Path:
+    """A model of random weights, nano's own but for grid and steps."""
+    return _saved(tmp_path_factory.mktemp("models") / "small", small_config(), wan_folder)
+
+
+@pytest.fixture(scope="session")
+def nano_folder(tmp_path_factory, wan_folder) -> Path:
+    """The preset nano itself, untrained; two steps are enough to run it."""
+    from reference_model.config import FlowConfig, preset
+
+    config = dataclasses.replace(preset("nano"), flow=FlowConfig(steps=2))
+    return _saved(tmp_path_factory.mktemp("models") / "nano", config, wan_folder)
+
+
+def _saved(folder: Path, config, wan: Path) -> Path:
+    import torch
+
+    from reference_model.model import SyncMV4D
+    from reference_model.saved_model import save_model
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = SyncMV4D(config)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.02 * torch.randn_like(parameter))
+    save_model(folder, model, wan)
+    return folder
+
+
+def small_config(**changed):
+    """Nano's configuration on 5 frames of 64 x 96."""
+    from reference_model.config import FlowConfig, preset
+
+    nano = preset("nano")
+    style = dataclasses.replace(nano.pseudo_video, points=K)
+    changed = {"flow": FlowConfig(steps=2), "pseudo_video": style} | changed
+    return dataclasses.replace(nano, frames=N, height=SIZE[0], width=SIZE[1], **changed)
+
+
+def camera(angle: float) -> Camera:
+    """One of a circle around the origin, which it sees in its image's centre 0.9 m away; each with a focal length of its own."""
+    a = np.radians(angle)
+    R = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    focal = 90.0 + angle / 10
+    K_ = np.array([[focal, 0, (SIZE[1] - 1) / 2], [0, focal - 5, (SIZE[0] - 1) / 2], [0, 0, 1]])
+    return Camera(K_, R, np.array([0, 0, 0.9]), SIZE)
+
+
+def small_request(clusters=("left", "center", "right"), **changed) -> Request:
+    """A request of three views in some order; the image and anchors of a cluster are always the same."""
+    views, anchors = [], []
+    for cluster in clusters:
+        rng = np.random.default_rng(list(ANGLES).index(cluster))
+        image = rng.integers(0, 256, (SIZE[0] // 8, SIZE[1] // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+        views.append(View(f"cam-{cluster}", cluster, camera(ANGLES[cluster]), image))
+        anchors.append(rng.uniform((10, 8), (86, 56), (K, 2)).astype(np.float32))
+    values = {
+        "clip": "clip_0", "prompt": "brush the plate", "views": tuple(views), "frames": N, "fps": 8.0, "size": SIZE, "seed": 3,
+        "anchors": np.stack(anchors),
+    }  # fmt: skip
+    return Request(**values | changed)
+
+
+def with_view(request: Request, index: int, **changed) -> Request:
+    """The request with one view changed."""
+    views = list(request.views)
+    views[index] = dataclasses.replace(views[index], **changed)
+    return dataclasses.replace(request, views=tuple(views))
