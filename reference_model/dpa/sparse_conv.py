@@ -67,7 +67,9 @@ class SubmanifoldConv(nn.Module):
         """(P, C) -> (P, C) float32, whatever the features and weights are."""
         count = len(at.voxels)
         convolve = on_spconv if self.backend == "spconv" else on_torch
-        with torch.autocast(x.device.type, enabled=False):  # spconv has no bfloat16, and would turn to float16 by itself
+        with torch.autocast(
+            x.device.type, enabled=False
+        ):  # spconv has no bfloat16, and would turn to float16 by itself
             x = x.float()
             occupancy = torch.bincount(at.voxel_of, minlength=count).to(x.dtype)[:, None]
             features = x.new_zeros(count, x.shape[1]).index_add(0, at.voxel_of, x) / occupancy
@@ -87,8 +89,8 @@ def on_spconv(features: Tensor, weight: Tensor, bias: Tensor, at: VoxelMap) -> T
     """The same on spconv; without a GPU its native algorithm is the only one that runs."""
     import spconv.pytorch as spconv
 
-    if not len(features):
-        return features
+    if not len(features):  # spconv refuses it, and weights without a gradient would stop distributed training
+        return on_torch(features, weight, bias, at)
     tensor = spconv.SparseConvTensor(features, at.voxels.contiguous(), list(at.shape), at.clouds)
     layer = _spconv_layer(features.shape[1], weight.device.type)
     return torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (tensor,)).features
