@@ -83,6 +83,10 @@ class Bridge:
         return ((b, v) for b in range(self.anchors.shape[0]) for v in range(self.anchors.shape[1]))
 
     def _read(self, at: tuple[int, int], video: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        """World points (N, K, 3) and found (N, K) of one view; nothing is found where a model has diverged, which its losses tell."""
+        if not (video.isfinite().all() and s.isfinite().all()):
+            nothing = video.new_zeros(len(video), self.anchors.shape[2], 3)
+            return nothing, nothing[..., 0].bool()
         anchors = self.anchors[at].masked_fill(~self.there[at][:, None], torch.nan)  # padding has no colour
         reading = read_back(
             video,
@@ -97,10 +101,11 @@ class Bridge:
         return world, reading.found & (reading.depth.detach() > 0)
 
     def _draw(self, at: tuple[int, int], world: Tensor) -> Tensor:
+        """The pseudo-video (N, H, W, 3) of one view's world points (N, K, 3)."""
         K, R, t, size = self.cameras
         seen = to_camera(world, R[at], t[at])
         pixels, depth = project(seen, K[at]), seen[..., 2]
-        visible = self.there[at].expand_as(depth)
+        visible = self.there[at] & seen.isfinite().all(dim=-1)
         drawn = drawn_points(pixels, depth, size, visible=visible)
         s = depth_range(depth, drawn) if drawn.any() else depth.new_tensor([0.0, 1.0])  # nothing to draw: black
         style = self.style

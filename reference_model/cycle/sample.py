@@ -58,6 +58,9 @@ def sample(
 
     Guidance of one step enters the next, and none the first.  On steps without the loop DPA goes on with the coarse tracks of the last one that had
     it, at first with none.
+
+    Raises:
+        FloatingPointError: the models gave NaN or infinity.
     """
     z_image = given.z_image.float()
     latents = (*z_image.shape[:3], given.frames[1], *z_image.shape[4:])
@@ -86,4 +89,10 @@ def sample(
         if looped and cycle.guidance and not last:
             guidance = bridge.guidance(clean(M, v_points, t))  # DPA -> MJD, at the next step
         z_motion, M = z_next, euler_step(M, v_points, t, t_next)
-    return Sample(z_video, z_motion, M, s)
+    sampled = Sample(z_video, z_motion, M, s)
+    for name, each in sampled._asdict().items():
+        if not each.isfinite().all():
+            raise FloatingPointError(
+                f"sampled {name} holds NaN or infinity: the weights are broken, or overflow in this precision"
+            )
+    return sampled

@@ -25,11 +25,13 @@ T = torch.tensor([0.3, 0.7])
 class Iteration:
     """One joint step of recording stand-ins, whose answers depend on how often they were asked and on four parameters."""
 
-    def __init__(self, reading, *, guided, gradient="none", true=False, see_k=False):
+    def __init__(self, reading, *, guided, gradient="none", true=False, see_k=False, broken=None):
         self.cycle = CycleConfig(reading=reading, gradient=gradient)
         self.draws = tiny_draws(BATCH, CONFIG, guided=guided)._replace(t=T)
         self.journal, self.true = Journal(), true
         self.weights = {name: torch.ones((), requires_grad=True) for name in ("video", "motion", "scale", "points")}
+        if broken:
+            self.weights[broken] = torch.tensor(torch.nan, requires_grad=True)
         bridge = Bridge(
             CODER, BATCH.cameras, rig_of(BATCH.cameras, 0.2), BATCH.anchors, BATCH.there, CONFIG.pseudo_video
         )
@@ -183,6 +185,13 @@ def test_gradients_reach_mjd_from_line_11_as_far_as_asked(reading, gradient, thr
     for name in ("video", "motion", "scale"):
         assert noisy.reached(getattr(noisy.losses, name)) == {name}
     assert not noisy.losses.scale_error.requires_grad
+
+
+@pytest.mark.parametrize("broken", ["video", "motion", "scale", "points"])
+def test_a_model_that_has_diverged_is_told_by_its_losses(broken):
+    losses = Iteration("x0", guided=True, broken=broken).losses._asdict()
+    told = {name for name, loss in losses.items() if not loss.isfinite()}
+    assert told == {broken} | {"points": {"chamfer"}, "scale": {"scale_error"}}.get(broken, set())
 
 
 def test_intrinsics_go_to_scale_tokens_that_see_them_in_every_pass():

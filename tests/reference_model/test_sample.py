@@ -198,6 +198,19 @@ def test_a_seed_is_a_sample():
     assert not torch.equal(noises[0], noises[1][:, :, :, 1:])
 
 
+@pytest.mark.parametrize("broken", ["mjd", "dpa"])
+def test_models_that_have_diverged_are_refused(broken, monkeypatch):
+    whole = getattr(Run, broken)
+
+    def diverged(self, *given):
+        answer = whole(self, *given)
+        return answer * torch.nan if broken == "dpa" else (answer[0], answer[1] * torch.nan, answer[2])
+
+    monkeypatch.setattr(Run, broken, diverged)
+    with pytest.raises(FloatingPointError, match="M holds NaN" if broken == "dpa" else "z_motion holds NaN"):
+        Run()
+
+
 def test_nothing_is_recorded_for_gradients():
     assert not any(call.gradients for call in run().journal)
 
