@@ -170,6 +170,19 @@ def test_bf16_is_near_fp32_and_keeps_its_tables(tmp_path):
 
 
 @torch.no_grad()
+def test_cast_whole_or_under_autocast_it_still_answers_in_float32():
+    """Training engines cast every parameter, also those that loading keeps in float32."""
+    model = trained(tiny_mjd())
+    exact = model(*inputs())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = model(*inputs())
+    for output in (mixed, model.to(torch.bfloat16)(*inputs())):
+        assert {each.dtype for each in output} == {torch.float32}
+        for one, other in zip(exact, output, strict=True):
+            assert (one - other).norm() < 0.05 * one.norm()
+
+
+@torch.no_grad()
 def test_saved_and_read_again_it_is_the_same(tmp_path):
     model = trained(tiny_mjd(inter_view="separate"))
     model.save_pretrained(tmp_path)
