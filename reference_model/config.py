@@ -1,7 +1,7 @@
 """Every number of the model: what the paper fixes, with its section, and what it leaves open, with our reason.
 
-Each field carries its origin: ``paper(value, "section 4.2")`` or ``ours(value, "why")``, the latter meaning *not in paper*.  ``origins`` lists them,
-and ``python -m reference_model.info --preset NAME --fields`` prints them.
+Each field carries its origin: ``paper(value, "section 4.2")``; ``ours(value, "why")``, *not in paper*; or ``departs(value, "section 3.3", "why")``,
+where the paper has another value.  ``origins`` lists them, and ``python -m reference_model.info --preset NAME --fields`` prints them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ def paper(default: Any, where: str) -> Any:
 def ours(default: Any, why: str) -> Any:
     """A field that the paper leaves open, and why it has this value."""
     return field(default=default, metadata={"origin": f"{NOT_IN_PAPER}: {why}"})
+
+
+def departs(default: Any, where: str, why: str) -> Any:
+    """A field to which the paper gives another value, at ``where``, and why it has this one."""
+    return field(default=default, metadata={"origin": f"departs from {where}: {why}"})
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,8 @@ class MJDConfig:
     view_rope: bool = ours(
         True, "RoPE of inter-view attention has the view's index on its time axis, as SynCamMaster's"
     )
-    guidance_init: Literal["zero", "patch_embedding"] = ours(
-        "zero", "W of the guidance embedding before training; patch_embedding is line 9 of Algorithm 1 to the letter"
+    guidance_init: Literal["zero", "patch_embedding"] = departs(
+        "zero", "Algorithm 1, line 9", "W of the guidance embedding before training; patch_embedding is the paper's"
     )
     scale_tokens_see_K: bool = ours(
         False, "scale tokens get (fx / W, fy / H); without intrinsics the metric depth of a crop is ill-posed"
@@ -100,9 +105,11 @@ class PseudoVideoConfig:
 
     points: int = paper(1600, "section 4.2: K")
     radius: int = ours(1, "a point is a square of 2 radius + 1 pixels")
-    darkest: float = ours(0.1, "channels lie in [darkest, 1]; 0 is the paper's, and collides with the black background")
-    eight_bit: bool = ours(
-        False, "256 levels a channel, as a stored video; a level is 3 px and 1/230 of the depth range"
+    darkest: float = departs(
+        0.1, "section 3.3", "channels lie in [darkest, 1]; the paper's 0 collides with the black background"
+    )
+    eight_bit: bool = departs(
+        False, "section 3.3", "floats; of the paper's 256 levels a channel, one is 3 px and 1/230 of the depth range"
     )
     match_within: float = ours(1.5, "how far from an anchor a colour may be to be matched with it, in anchor spacings")
 
@@ -113,7 +120,7 @@ class FlowConfig:
 
     steps: int = ours(50, "as the base model samples")
     shift: float = ours(5.0, "of the sampler's grid, as the base model's")
-    training_shift: float = ours(1.0, "1 is the paper's uniform t")
+    training_shift: float = paper(1.0, "Algorithm 1, line 5: t is uniform, which 1 leaves it")
     guidance_scale: float = ours(5.0, "of the text, on video only, as the base model's")
 
 

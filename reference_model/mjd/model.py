@@ -192,10 +192,13 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         return MJDOutput(
             video=unpatchify(self.proj_out(video).float(), *shape) if layout.video else None,
             motion=unpatchify(self.proj_out_motion(motion).float(), *shape) if layout.motion else None,
-            scale=self.scale_head(special[:, :, : self.settings.scale_tokens].float())[..., 0]
-            if layout.motion
-            else None,
+            scale=self._depth_range(special[:, :, : self.settings.scale_tokens]) if layout.motion else None,
         )
+
+    def _depth_range(self, tokens: Tensor) -> Tensor:
+        """The ranges (B, V, 2) of scale tokens (B, V, 2, d): in fp32 as loaded, but training engines cast whole models."""
+        metres: Tensor = self.scale_head(tokens.to(self.scale_head.weight.dtype))
+        return metres[..., 0].float()
 
     def inherit(self) -> None:
         """Set the parameters that Wan lacks as copies of its own where there is a counterpart, in place."""

@@ -1,4 +1,4 @@
-"""Rotary position tables, made in fp32 on every forward: as buffers they would be cast to bf16 by training engines that cast whole models."""
+"""Rotary position tables in fp32, made anew on every forward: as buffers they would be cast by training engines that cast whole models."""
 
 from __future__ import annotations
 

@@ -94,6 +94,17 @@ def test_guidance_begins_as_nothing_and_literally_adds_to_the_latent():
 
 
 @torch.no_grad()
+def test_the_depth_range_is_read_from_the_scale_tokens_one_for_each_end():
+    model = trained(tiny_mjd(num_layers=0))  # without blocks no token knows of another
+    before = model(*inputs()).scale
+    model.register_embedding += torch.randn(6, NANO.width)
+    assert torch.equal(model(*inputs()).scale, before)
+    model.scale_embedding[1] += torch.randn(NANO.width)
+    moved = model(*inputs()).scale != before
+    assert moved[..., 1].all() and not moved[..., 0].any()
+
+
+@torch.no_grad()
 def test_scale_tokens_may_see_the_intrinsics():
     model = trained(tiny_mjd(scale_tokens_see_K=True))
     near, far = (torch.full((2, 3, 2), f) for f in (0.8, 1.6))
@@ -167,6 +178,19 @@ def test_bf16_is_near_fp32_and_keeps_its_tables(tmp_path):
     }  # fmt: skip
     for one, other in zip(exact, half(*inputs()), strict=True):
         assert torch.isfinite(other).all() and (one - other).norm() < 0.05 * one.norm()
+
+
+@torch.no_grad()
+def test_cast_whole_or_under_autocast_it_still_answers_in_float32():
+    """Training engines cast every parameter, also those that loading keeps in float32."""
+    model = trained(tiny_mjd())
+    exact = model(*inputs())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = model(*inputs())
+    for output in (mixed, model.to(torch.bfloat16)(*inputs())):
+        assert {each.dtype for each in output} == {torch.float32}
+        for one, other in zip(exact, output, strict=True):
+            assert (one - other).norm() < 0.05 * one.norm()
 
 
 @torch.no_grad()
