@@ -11,6 +11,7 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from reference_model.config import DPAConfig
 from reference_model.dpa.block import Cloud, PointBlock, scores_of
@@ -20,6 +21,15 @@ from reference_model.dpa.sparse_conv import voxel_map
 
 _TIME_CHANNELS = 256
 _OCTAVES = 8
+
+
+class CoordinateLinear(nn.Linear):
+    """A linear layer from or to coordinates, in float32 whatever the weights and autocast are: bfloat16 knows half a metre to 1 mm."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., C') float32."""
+        with torch.autocast(x.device.type, enabled=False):
+            return linear(x.float(), self.weight.float(), self.bias.float())
 
 
 class DiffusionPointsAligner(ModelMixin, ConfigMixin):
@@ -50,17 +60,17 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         stored = {name: self.config[name] for name in DPAConfig.__dataclass_fields__}
         self.settings = DPAConfig(**stored | {"orders": tuple(orders)})  # JSON has no tuples
         features = 2 * _OCTAVES
-        self.point_embedding = nn.Linear(3, width)
-        self.coarse_embedding = nn.Linear(3, width)
-        self.anchor_embedding = nn.Linear(2 * features, width)
-        self.frame_embedding = nn.Linear(features, width)
+        self.point_embedding = CoordinateLinear(3, width)
+        self.coarse_embedding = CoordinateLinear(3, width)
+        self.anchor_embedding = CoordinateLinear(2 * features, width)
+        self.frame_embedding = CoordinateLinear(features, width)
         self.view_embedding = nn.Parameter(torch.randn(views, width) * 0.02)
         self.null_token = nn.Parameter(torch.randn(width) * 0.02)
         self.time_channels = Timesteps(_TIME_CHANNELS, flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(_TIME_CHANNELS, width)
         self.blocks = nn.ModuleList([PointBlock(self.settings) for _ in range(num_layers)])
         self.norm_out = nn.LayerNorm(width)
-        self.head = nn.Linear(width, 3)
+        self.head = CoordinateLinear(width, 3)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.gradient_checkpointing = False
@@ -74,7 +84,7 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
             M_t: (B, V, N, K, 3) noisy tracks, K points of each view.
             coarse: (B, V, N, K, 3) the same points as MJD's pseudo-videos tell them, where found.
             found: (B, V, N, K) bool.
-            anchors: (B, V, K, 2) pixels in frame 0, (u / W, v / H).
+            anchors: (B, V, K, 2) pixels in frame 0, ((u + 1/2) / W, (v + 1/2) / H).
             t: (B,) noise levels in [0, 1].
             there: (B, V, K) bool, false for padding where a view has fewer points; None means that all are points.
 
@@ -100,7 +110,7 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
             turn = number % len(arranged)
             arguments = (x, conditions[turn], time, arranged[turn], (batch, frames))
             x = self._gradient_checkpointing_func(block, *arguments) if checkpointed else block(*arguments)
-        v = self.head(self.norm_out(x)).float()
+        v = self.head(self.norm_out(x))
         return v.reshape(batch, frames, views, points, 3).transpose(1, 2)
 
     def _identity(self, anchors: Tensor, frames: int) -> Tensor:

@@ -148,6 +148,19 @@ def test_every_parameter_learns():
     assert not still
 
 
+@torch.no_grad()
+def test_mixed_precision_leaves_coordinates_in_full():
+    """bfloat16 would round them: to 1 mm half a metre from the rig's centre."""
+    model = tiny_dpa(num_layers=1)
+    M_t, coarse, found, anchors, t = case()
+    M_t, step = M_t + 3.0, 2.0**-10  # a fifth of a millimetre, where bfloat16 knows 3 mm
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (model.point_embedding(M_t + step) - model.point_embedding(M_t)).abs().max() > step / 10
+        v = model(M_t, coarse, found, anchors, t)
+    assert v.dtype == torch.float32 and not torch.equal(v, v.bfloat16().float())
+    assert torch.allclose(v, model(M_t, coarse, found, anchors, t), atol=0.1)
+
+
 def test_inputs_that_do_not_belong_together_are_refused():
     model = tiny_dpa()
     M_t, coarse, found, anchors, t = case()
