@@ -13,7 +13,15 @@ from reference_model.cache import LatentCache
 from reference_model.cache.files import LatentView, write_text, write_view
 from reference_model.cache.origin import Origin, claim, of_config
 from reference_model.config import DPAConfig, SyncMV4DConfig, preset
+from reference_model.model import SyncMV4D
 from reference_model.training.config import TrainingConfig, TrainingStage
+from reference_model.training.data import TrainingData
+from reference_model.training.engine import open_engine
+from reference_model.training.iteration import Training
+from reference_model.training.loop import train
+from reference_model.training.loss_log import read_losses
+from reference_model.training.run_folder import RunFolder
+from reference_model.training.world import World
 
 NANO = preset("nano")
 TINY = dataclasses.replace(
@@ -21,7 +29,6 @@ TINY = dataclasses.replace(
     frames=9,
     height=64,
     width=96,
-    mjd=dataclasses.replace(NANO.mjd, num_layers=1),
     dpa=DPAConfig(width=16, heads=2, num_layers=2, window=16, sparse_conv="torch"),
     pseudo_video=dataclasses.replace(NANO.pseudo_video, points=12),
 )
@@ -74,3 +81,32 @@ def view_of(config: SyncMV4DConfig, clip: str, cluster, number: int, points: int
         visible=torch.ones(config.frames, points, dtype=torch.bool), part=torch.zeros(points, dtype=torch.uint8),
         K=K, R=R, t=t,
     )  # fmt: skip
+
+
+class NoAutoencoder:
+    """For trainings of both models apart, which need none."""
+
+
+def run(folder: Path, config: TrainingConfig, cache: LatentCache, engine="ddp", until=None, progress=None, world=None):
+    """Train a tiny model in this process (or in the world's); how it ended."""
+    world = world or World(0, 1, torch.device("cpu"))
+    model = RunFolder(folder)
+    if world.leads:
+        model.claim(TINY, config, engine, {"64x96": cache.origin.id}, "random")
+    data = [TrainingData(cache, TINY, seed=config.seed, share=stage.data) for stage in config.stages]
+    job = Training(model, TINY, config, data, NoAutoencoder(), until or config.iterations)
+    return train(job, open_tiny(engine, config, world), world, progress or (lambda *_: None))
+
+
+def open_tiny(engine, config: TrainingConfig, world=None):
+    """An engine on a tiny model of fixed random weights."""
+    torch.manual_seed(0)
+    return open_engine(engine, SyncMV4D(TINY), config, world or World(0, 1, torch.device("cpu")))
+
+
+def curve(folder: Path):
+    """The loss curve without its seconds."""
+    return [
+        {name: value for name, value in point.items() if name != "seconds"}
+        for point in read_losses(folder / "losses.jsonl")
+    ]

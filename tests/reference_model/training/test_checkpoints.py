@@ -1,0 +1,107 @@
+"""Checkpoints: exact, whole or not there, the newest whole one is found, and nothing that fails harms those before it."""
+
+import errno
+import logging
+
+import pytest
+import torch
+from tiny_training import open_tiny, run, training, write_cache
+
+from reference_model.training import checkpoints
+from reference_model.training.checkpoints import keep_newest, latest_checkpoint, load_checkpoint, save_checkpoint
+from reference_model.training.world import World
+
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return write_cache(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def folder(tmp_path, cache):
+    """Checkpoints of iterations 2 and 4."""
+    run(tmp_path, training(4), cache)
+    return tmp_path / "checkpoints"
+
+
+def test_all_of_a_training_state_comes_back(folder):
+    """Weights and both moments of the optimizer, bit for bit."""
+    one, other = (open_tiny("ddp", training(4)) for _ in range(2))
+    load_checkpoint(latest_checkpoint(folder), one, ALONE)
+    save_checkpoint(folder / "00000005", 5, one, ALONE)
+    found = latest_checkpoint(folder)
+    assert (found.iteration, found.engine, found.processes) == (5, "ddp", 1)
+    load_checkpoint(found, other, ALONE)
+    assert all(torch.equal(value, other.weights()[name]) for name, value in one.weights().items())
+    states = [torch.load(folder / name / "state.pt")["optimizer"]["state"] for name in ("00000004", "00000005")]
+    assert states[0].keys() == states[1].keys() and len(states[0]) == len(one.weights())
+    assert all(torch.equal(states[0][i][m], states[1][i][m]) for i in states[0] for m in ("exp_avg", "exp_avg_sq"))
+    assert states[0][0]["exp_avg_sq"].any() and states[0][0]["step"] == 4
+
+
+def shorten(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda c: (c / "checkpoint.json").unlink(), "checkpoint.json"),
+        (lambda c: (c / "checkpoint.json").write_text("{"), "not strict JSON"),
+        (lambda c: (c / "state.pt").unlink(), "state.pt"),
+        (lambda c: shorten(c / "state.pt"), "bytes,"),
+    ],
+)
+def test_a_checkpoint_that_is_not_whole_is_passed_over_with_a_warning(folder, harm, told, caplog):
+    harm(folder / "00000004")
+    assert latest_checkpoint(folder).iteration == 2
+    assert "00000004 is not whole" in caplog.text and told in caplog.text
+
+
+def test_what_a_killed_process_left_unfinished_is_no_checkpoint(folder, caplog):
+    (folder / "00000004").rename(folder / ".unfinished-00000006")
+    assert latest_checkpoint(folder).iteration == 2 and not caplog.text
+    keep_newest(folder, 2)
+    assert [path.name for path in folder.iterdir()] == ["00000002"]
+
+
+def test_without_any_whole_one_there_is_none(tmp_path):
+    assert latest_checkpoint(tmp_path / "checkpoints") is None
+
+
+def test_only_the_newest_are_kept(tmp_path, cache):
+    run(tmp_path, training(9, keep=2), cache)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["00000008", "00000009"]
+
+
+def test_a_full_disk_is_told_and_the_old_checkpoint_stays(folder):
+    engine = open_tiny("ddp", training(4))
+    engine.save = lambda where: torch.save(engine.weights(), "/dev/full")
+    with pytest.raises(OSError, match="No space left") as raised:
+        save_checkpoint(folder / "00000006", 6, engine, ALONE)
+    assert raised.value.errno == errno.ENOSPC
+    assert sorted(path.name for path in folder.iterdir()) == ["00000002", "00000004"]
+    assert latest_checkpoint(folder).iteration == 4
+
+
+def test_contents_that_cannot_be_read_are_told(folder):
+    path = folder / "00000004" / "state.pt"
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(ValueError, match="00000004 cannot be read .* delete it"):
+        load_checkpoint(latest_checkpoint(folder), open_tiny("ddp", training(4)), ALONE)
+
+
+def test_another_number_of_processes_goes_on_with_a_warning(folder, monkeypatch, caplog):
+    found = latest_checkpoint(folder)
+    caplog.set_level(logging.WARNING)
+    load_checkpoint(checkpoints.Checkpoint(found.folder, 4, "ddp", 4), open_tiny("ddp", training(4)), ALONE)
+    assert "was written by 4 processes, now there are 1: an iteration now takes 0.25 times as many clips" in caplog.text
+
+
+def test_zero3_refuses_another_number_of_processes(folder):
+    engine = open_tiny("ddp", training(4))
+    engine.name = "zero3"
+    with pytest.raises(ValueError, match="so start 4 again"):
+        load_checkpoint(checkpoints.Checkpoint(folder, 4, "zero3", 4), engine, ALONE)

@@ -1,0 +1,143 @@
+"""What an iteration draws: a function of seed, iteration and rank alone, each clip once an epoch, one view of each cluster."""
+
+import dataclasses
+from collections import Counter
+
+import pytest
+import torch
+from tiny_training import PROMPT, TINY, view_of, write_cache
+
+from hoibench.clip import CLUSTERS
+from reference_model.cache import LatentCache
+from reference_model.cache.files import write_view
+from reference_model.training.data import TrainingData
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return write_cache(tmp_path_factory.mktemp("cache"), clips=4, views=2)
+
+
+def equal(one, other):
+    (tensors, cameras), (others, others_cameras) = ((batch[:-1], batch.cameras) for batch in (one, other))
+    pairs = zip((*tensors, *cameras[:3]), (*others, *others_cameras[:3]), strict=True)
+    return all(torch.equal(*pair) for pair in pairs)
+
+
+def test_a_batch_is_a_function_of_seed_iteration_and_rank(cache):
+    data, again = (TrainingData(cache, TINY, seed=5) for _ in range(2))
+    data.sample(3, 1, 0, 2)  # what was drawn before changes nothing
+    assert equal(data.sample(7, 2, 1, 2).batch, again.sample(7, 2, 1, 2).batch)
+
+
+@pytest.mark.parametrize("other", [(5, 8, 1), (5, 7, 0), (6, 7, 1)])
+def test_another_seed_iteration_or_rank_is_another_batch(cache, other):
+    seed, iteration, rank = other
+    one = TrainingData(cache, TINY, seed=5).choices(7, 2, 1, 2)
+    assert TrainingData(cache, TINY, seed=seed).choices(iteration, 2, rank, 2) != one
+
+
+def test_ranks_share_an_iteration_out(cache):
+    """Two processes of one clip take what one process of two clips takes."""
+    data = TrainingData(cache, TINY, seed=0)
+    for iteration in range(6):
+        apart = [data.choices(iteration, 1, rank, 2) for rank in range(2)]
+        assert apart[0] + apart[1] == data.choices(iteration, 2, 0, 1)
+        assert apart[0][0].clip != apart[1][0].clip
+
+
+def test_an_epoch_takes_each_clip_once_in_an_order_of_its_own(cache):
+    data = TrainingData(cache, TINY, seed=0)
+    epochs = [[data.choices(4 * epoch + i, 1, 0, 1)[0].clip for i in range(4)] for epoch in range(6)]
+    assert all(sorted(epoch) == sorted(cache.clips) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_one_view_of_each_cluster_and_in_the_end_all(cache):
+    drawn = Counter(view for i in range(60) for view in TrainingData(cache, TINY, seed=0).choices(i, 1, 0, 1)[0].views)
+    assert drawn.keys() == {f"{cluster}{number}" for cluster in CLUSTERS for number in range(2)}
+    choice = TrainingData(cache, TINY, seed=0).choices(0, 1, 0, 1)[0]
+    assert [view[:-1] for view in choice.views] == list(CLUSTERS)
+
+
+def test_points_are_padded_and_nothing_else_changed(cache):
+    """12, 9 and 10 points: padded to 12."""
+    data = TrainingData(cache, TINY, seed=0)
+    batch = data.sample(0, 1, 0, 1).batch
+    choice = data.choices(0, 1, 0, 1)[0]
+    assert batch.there.sum(-1).tolist() == [[12, 9, 10]]
+    for index, view in enumerate(choice.views):
+        stored = cache.load(choice.clip, view)
+        count = len(stored.anchors)
+        for name in ("z_video", "z_motion", "s"):
+            assert torch.equal(getattr(batch, name)[0, index], getattr(stored, name))
+        assert torch.equal(batch.world[0, index, :, :count], stored.world)
+        assert torch.equal(batch.anchors[0, index, :count], stored.anchors)
+        assert not batch.world[0, index, :, count:].any() and batch.there[0, index, :count].all()
+        assert torch.equal(batch.cameras.K[0, index], stored.K) and torch.equal(batch.cameras.R[0, index], stored.R)
+        assert torch.equal(batch.cameras.t[0, index], stored.t)
+    assert batch.cameras.size == (TINY.height, TINY.width)
+
+
+def test_prompts_are_dropped_at_the_rate_of_the_configuration(cache):
+    always, never = (
+        TrainingData(cache, dataclasses.replace(TINY, cycle=dataclasses.replace(TINY.cycle, text_dropout=p)), seed=0)
+        for p in (1.0, 0.0)
+    )
+    assert torch.equal(always.sample(0, 1, 0, 1).batch.text[0], cache.text(""))
+    assert torch.equal(never.sample(0, 1, 0, 1).batch.text[0], cache.text(PROMPT))
+    dropped = sum(c.without_prompt for c in TrainingData(cache, TINY, seed=0).choices(0, 2000, 0, 1))
+    assert 140 <= dropped <= 260  # 10 % of 2000, 4.5 standard deviations either way
+
+
+def test_a_share_of_the_data_is_the_same_clips_always(cache):
+    data = TrainingData(cache, TINY, seed=0, share=0.3)
+    assert len(data.clips) == 2  # of 4, rounded up
+    assert {data.choices(i, 1, 0, 1)[0].clip for i in range(20)} == set(data.clips)
+    assert data.clips == TrainingData(cache, TINY, seed=0, share=0.3).clips
+    assert len({TrainingData(cache, TINY, seed=seed, share=0.3).clips for seed in range(8)}) > 1
+
+
+def broken(folder, **changes):
+    """A cache of one clip whose centre view is changed."""
+    cache = write_cache(folder, clips=1)
+    view = dataclasses.replace(view_of(TINY, "clip0", "center", 0, 9), **changes)
+    write_view(folder, cache.origin, view)
+    return TrainingData(LatentCache(folder), TINY, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"K": torch.zeros(3, 3)}, "clip clip0, view center0 has no camera"),
+        ({"R": torch.zeros(3, 3)}, "has no camera"),
+        ({"R": torch.eye(3).expand(9, 3, 3), "t": torch.zeros(9, 3)}, "has a moving camera"),
+        ({"visible": torch.zeros(9, 9, dtype=torch.bool)}, "clip clip0, view center0 sees none of its points"),
+    ],
+)
+def test_a_view_that_cannot_be_trained_on_is_named(tmp_path, changes, told):
+    with pytest.raises(ValueError, match=told):
+        broken(tmp_path, **changes).sample(0, 1, 0, 1)
+
+
+def test_a_cluster_without_a_view_is_named_before_training(tmp_path):
+    write_cache(tmp_path, clips=2)
+    (tmp_path / "views/clip1/right/right0.safetensors").unlink()
+    with pytest.raises(ValueError, match="clip clip1 has no view of cluster right: run python -m"):
+        TrainingData(LatentCache(tmp_path), TINY, seed=0)
+
+
+def test_an_empty_cache_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no clip: run python -m reference_model.prepare"):
+        TrainingData(write_cache(tmp_path, clips=0), TINY, seed=0)
+
+
+def test_a_cache_of_another_size_is_refused(cache):
+    with pytest.raises(ValueError, match="height 64, now 128"):
+        TrainingData(cache, dataclasses.replace(TINY, height=128), seed=0)
+
+
+def test_a_model_of_one_view_is_refused(cache):
+    one = dataclasses.replace(TINY, mjd=dataclasses.replace(TINY.mjd, views=1))
+    with pytest.raises(ValueError, match="V=1"):
+        TrainingData(cache, one, seed=0)

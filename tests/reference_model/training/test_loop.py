@@ -1,0 +1,190 @@
+"""The loop: resuming is exact, NaN and full memory stop it with a word and harm nothing, signals end it in order."""
+
+import dataclasses
+import json
+import os
+import signal
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny_training import TINY, curve, open_tiny, run, training, write_cache
+
+from hoibench.cli.errors import Crash
+from reference_model.cache.files import LatentView
+from reference_model.model import SyncMV4D
+from reference_model.training.data import TrainingData
+from reference_model.training.engine import DataParallelEngine
+from reference_model.training.run_folder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return write_cache(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, cache):
+    """A training of 6 iterations that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert run(folder, training(6), cache) == "done"
+    return folder
+
+
+def weights(folder, iteration):
+    return torch.load(folder / f"checkpoints/{iteration:08d}/state.pt")["model"]
+
+
+def test_the_curve_has_every_loss_of_every_iteration(whole):
+    points = curve(whole)
+    assert [point["iteration"] for point in points] == list(range(6))
+    for point in points:
+        parts = ("video", "motion", "scale", "points", "chamfer")
+        assert point["loss"] == pytest.approx(sum(point[name] for name in parts), rel=1e-6)
+    assert [point["rate"] for point in points[:3]] == [5e-4, 1e-3, 1e-3]
+    assert points[-1]["scale"] < points[0]["scale"]
+
+
+def test_tensorboard_has_the_same_curve(whole):
+    board = EventAccumulator(str(whole / "tensorboard")).Reload()
+    events = board.Scalars("motion")
+    assert [event.step for event in events] == list(range(6))
+    assert [event.value for event in events] == pytest.approx([point["motion"] for point in curve(whole)])
+
+
+def test_resuming_is_exact(whole, tmp_path, cache):
+    assert run(tmp_path, training(6), cache, until=3) == "done"
+    assert run(tmp_path, training(6), cache) == "done"
+    assert curve(tmp_path) == curve(whole)
+    ours, theirs = weights(tmp_path, 6), weights(whole, 6)
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_a_half_written_checkpoint_costs_iterations_and_nothing_else(whole, tmp_path, cache, caplog):
+    run(tmp_path, training(6), cache, until=4)
+    (tmp_path / "checkpoints/00000004/state.pt").write_bytes(b"PK")
+    run(tmp_path, training(6), cache)
+    assert curve(tmp_path) == curve(whole) and "00000004 is not whole" in caplog.text
+
+
+def test_a_loss_line_that_was_cut_off_is_made_again(whole, tmp_path, cache):
+    run(tmp_path, training(6), cache, until=4)
+    with (tmp_path / "losses.jsonl").open("a") as stream:
+        stream.write('{"iteration": 4, "sta')
+    run(tmp_path, training(6), cache)
+    assert curve(tmp_path) == curve(whole)
+
+
+def test_sessions_are_written_down(tmp_path, cache):
+    run(tmp_path, training(6), cache, until=2)
+    run(tmp_path, training(6), cache, until=3)
+    sessions = [json.loads(line) for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
+    assert [(each["iteration"], each["processes"]) for each in sessions] == [(0, 1), (2, 1)]
+    assert all("git" in each and "command" in each for each in sessions)
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"learning_rate": 3e-3}, {"batch": 2}])
+def test_going_on_with_another_configuration_is_refused(whole, cache, changes):
+    before = (whole / "run.json").read_bytes()
+    (name, value) = next(iter(changes.items()))
+    with pytest.raises(ValueError, match=rf"training\.{name} was .*, now {value}"):
+        run(whole, training(6, **changes), cache)
+    assert (whole / "run.json").read_bytes() == before
+
+
+def test_what_changes_no_number_may_change(tmp_path, cache):
+    run(tmp_path, training(6), cache, until=2)
+    run(tmp_path, training(6, save_every=3, keep=5), cache, until=3)
+
+
+def test_another_model_or_cache_is_refused(whole):
+    folder = RunFolder(whole)
+    other = dataclasses.replace(TINY, flow=dataclasses.replace(TINY.flow, training_shift=2.0))
+    with pytest.raises(ValueError, match=r"caches.64x96 was .*model.flow.training_shift was 1.0, now 2.0"):
+        folder.claim(other, training(6), "ddp", {"64x96": "another"}, "random")
+
+
+def nan_in(clip, monkeypatch):
+    """Make the motion of one clip NaN."""
+    load = TrainingData._load
+
+    def spoiled(self, name, view) -> LatentView:
+        loaded = load(self, name, view)
+        return dataclasses.replace(loaded, z_motion=loaded.z_motion * torch.nan) if name == clip else loaded
+
+    monkeypatch.setattr(TrainingData, "_load", spoiled)
+
+
+def test_nan_stops_the_training_and_says_where(tmp_path, cache, monkeypatch):
+    data = TrainingData(cache, TINY, seed=0)
+    at = next(
+        i
+        for i in range(2, 40)
+        if data.choices(i, 1, 0, 1)[0].clip not in {data.choices(j, 1, 0, 1)[0].clip for j in range(i)}
+    )
+    clip = data.choices(at, 1, 0, 1)[0].clip
+    nan_in(clip, monkeypatch)
+    with pytest.raises(
+        Crash, match=rf"iteration {at}, stage only: NaN or infinite video, motion.* of {clip}\."
+    ) as raised:
+        run(tmp_path, training(8, save_every=1), cache)
+    assert f"failed-{at:08d}" in str(raised.value)
+    assert (tmp_path / f"failed-{at:08d}/state.pt").is_file()
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir())[-1] == f"{at:08d}"
+    assert all(value.isfinite().all() for value in weights(tmp_path, at).values())
+
+
+def test_an_infinite_gradient_stops_the_training_before_it_is_taken(tmp_path, cache, monkeypatch):
+    step = DataParallelEngine.step
+    monkeypatch.setattr(DataParallelEngine, "step", lambda self, loss, rate: step(self, loss * 1e38 * 1e38, rate))
+    with pytest.raises(Crash, match="iteration 0, stage only: NaN or infinite gradient of clip"):
+        run(tmp_path, training(4), cache)
+    start, failed = open_tiny("ddp", training(4)).weights(), torch.load(tmp_path / "failed-00000000/state.pt")["model"]
+    assert all(torch.equal(value, failed[name]) for name, value in start.items())
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_full_memory_says_what_to_lower(tmp_path, cache, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr(SyncMV4D, "forward", full)
+    told = r"memory is full \(iteration 0, stage only, 64x96\): set batch to 1, the stage's size, gradient_checkpointing to true"
+    with pytest.raises(Crash, match=told):
+        run(tmp_path, training(4, batch=2), cache)
+
+
+def test_other_errors_are_not_taken_for_full_memory(tmp_path, cache, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("shapes")
+
+    monkeypatch.setattr(SyncMV4D, "forward", broken)
+    with pytest.raises(RuntimeError, match="shapes"):
+        run(tmp_path, training(4), cache)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_after_the_iteration_with_a_checkpoint(whole, tmp_path, cache, number):
+    def progress(what, done, total):
+        if done == 3:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    assert run(tmp_path, training(6), cache, progress=progress) == "stopped"
+    assert signal.getsignal(number) == before
+    assert len(curve(tmp_path)) == 4 and (tmp_path / "checkpoints/00000004").is_dir()
+    assert run(tmp_path, training(6), cache) == "done"
+    assert curve(tmp_path) == curve(whole)
+
+
+@pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"gradient_checkpointing": True}])
+def test_precision_and_checkpointing_change_little_or_nothing(whole, tmp_path, cache, changes):
+    """Checkpointing computes the same anew; bfloat16 has 8 bits, and none of them is spent on geometry."""
+    run(tmp_path, training(6, **changes), cache, until=2)
+    for ours, theirs in zip(curve(tmp_path), curve(whole)[:2], strict=True):
+        for name in ("video", "motion", "points", "chamfer"):
+            assert ours[name] == pytest.approx(theirs[name], rel=1e-6 if "gradient_checkpointing" in changes else 1e-2)
+    same = curve(tmp_path) == curve(whole)[:2]
+    assert same == ("gradient_checkpointing" in changes)
