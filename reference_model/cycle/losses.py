@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 
@@ -65,7 +66,19 @@ def _clouds(tracks: Tensor, there: Tensor) -> list[Tensor]:
 
 
 def _both_ways(one: Tensor, other: Tensor) -> Tensor:
-    with torch.no_grad():  # not by a matrix product, which loses the distance of near points
-        distances = torch.cdist(one.float(), other.float(), compute_mode="donot_use_mm_for_euclid_dist")
-        nearest, back = distances.argmin(dim=1), distances.argmin(dim=0)
-    return ((one - other[nearest]).square().sum(-1).mean() + (other - one[back]).square().sum(-1).mean()) / 2
+    nearest = by_tree if one.device.type == "cpu" else by_table
+    with torch.no_grad():
+        there, back = nearest(one.float(), other.float()), nearest(other.float(), one.float())
+    return ((one - other[there]).square().sum(-1).mean() + (other - one[back]).square().sum(-1).mean()) / 2
+
+
+def by_table(points: Tensor, cloud: Tensor) -> Tensor:
+    """The index of each point's nearest in a cloud, (P, 3), (Q, 3) -> (P,) int64, by trying all."""
+    # Not by a matrix product, which loses the distance of near points.
+    return torch.cdist(points, cloud, compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
+
+
+def by_tree(points: Tensor, cloud: Tensor) -> Tensor:
+    """The same on a CPU, by a k-d tree; where there is NaN, which the distances tell, any index."""
+    finite, places = (each.nan_to_num(0.0, 0.0, 0.0).numpy() for each in (points, cloud))
+    return torch.from_numpy(cKDTree(places).query(finite)[1])

@@ -1,4 +1,4 @@
-"""The model's own folders import torch, diffusers, spconv, hoibench.geometry, the configuration and each other, so that someone can lift them out."""
+"""The model's own folders import torch, diffusers, spconv, scipy, hoibench.geometry, the configuration and each other, so that someone can lift them out."""
 
 import ast
 import sys
@@ -11,6 +11,7 @@ ALLOWED = (
     "torch",
     "diffusers",
     "spconv",
+    "scipy",
     "hoibench.geometry",
     "reference_model.config",
     "reference_model.mjd",

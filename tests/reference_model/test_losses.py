@@ -5,7 +5,7 @@ import torch
 from plain_losses import brute_chamfer, frames, mean_over_points
 from scipy.spatial import cKDTree
 
-from reference_model.cycle.losses import chamfer, masked_squared_error, squared_error
+from reference_model.cycle.losses import by_table, by_tree, chamfer, masked_squared_error, squared_error
 
 B, V, N, K = 2, 3, 4, 7
 
@@ -29,6 +29,29 @@ def test_chamfer_and_its_gradients_are_those_of_all_distances(seed):
         results.append((value.detach(), prediction.grad))
     for one, other in zip(*results, strict=True):
         assert torch.allclose(one, other, atol=1e-6) and one.abs().sum() > 0
+
+
+@pytest.mark.parametrize("far", [0.0, 4.0])
+def test_the_tree_of_a_cpu_finds_the_neighbours_that_the_table_of_a_gpu_finds(far):
+    g = torch.Generator().manual_seed(0)
+    points, cloud = torch.rand(300, 3, generator=g) + far, torch.rand(200, 3, generator=g) + far
+    assert torch.equal(by_tree(points, cloud), by_table(points, cloud))
+    assert torch.equal(by_table(points, cloud), (points[:, None] - cloud).double().norm(dim=-1).argmin(dim=1))
+
+
+def test_chamfer_on_a_gpu_is_that_on_a_cpu():
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    prediction, target, there = case(1)
+    expected = chamfer(prediction, target, there)
+    assert chamfer(prediction.cuda(), target.cuda(), there.cuda()).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_what_is_no_number_makes_chamfer_none(bad):
+    prediction, target, there = case(1)
+    prediction[1, 0, 2, there[1, 0].nonzero()[0, 0]] = bad
+    assert not chamfer(prediction, target, there).isfinite()
 
 
 def test_chamfer_is_what_trees_find():
