@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference_model.latents import decode, encode
+from reference_model.latents import VideoCoder, decode, encode
 from reference_model.wan import load_vae
 
 SIZE = (64, 96)
@@ -120,3 +120,25 @@ def test_encode_refuses(vae, video, message):
 def test_decode_refuses_other_shapes(vae, shape):
     with pytest.raises(ValueError, match="expected \\(C, n, h, w\\) with C = 16"):
         decode(vae, torch.zeros(shape))
+
+
+def test_the_coder_of_the_loop_forgives_rounding_and_nothing_more(vae):
+    coder, video = VideoCoder(vae), clip(5)
+    assert torch.equal(coder.encode(video), encode(vae, video))
+    video[0, 0, 0], video[1, 0, 0] = 1.0, 0.0
+    rounded = video.clone()
+    rounded[0, 0, 0], rounded[1, 0, 0] = 1.0 + 1e-6, -1e-6
+    assert torch.equal(coder.encode(rounded), encode(vae, video))
+    for wrong in (1.01, -0.01, torch.nan):
+        rounded[0, 0, 0] = wrong
+        with pytest.raises(ValueError, match="expected floats in \\[0, 1\\]"):
+            coder.encode(rounded)
+
+
+def test_the_coder_of_the_loop_decodes_with_gradients(vae):
+    coder = VideoCoder(vae)
+    z = coder.encode(clip(5)).requires_grad_()
+    video = coder.decode(z)
+    assert torch.equal(video, decode(vae, z))
+    video.sum().backward()
+    assert z.grad.abs().max() > 0
