@@ -67,7 +67,6 @@ def joint_step(
 
 def step_of(t: Tensor, flow: FlowConfig) -> Tensor:
     """The sampler's step that begins at or just above each noise level (B,): the negative dt of Algorithm 1, line 10, never past 0."""
-    grid = time_grid(flow.steps, flow.shift).to(t.device)
-    upper = torch.searchsorted(grid.flip(0), t.float()).clamp(1, flow.steps)
-    ascending = grid.flip(0)
+    ascending = time_grid(flow.steps, flow.shift).flip(0).to(t.device)
+    upper = torch.searchsorted(ascending, t.float()).clamp(1, flow.steps)
     return torch.maximum(ascending[upper - 1] - ascending[upper], -t)

@@ -65,6 +65,18 @@ def test_tracks_drawn_as_guidance_are_read_back(radius):
     assert (depth - true_depth)[must].abs().max() <= 1e-4
 
 
+def test_points_are_read_in_the_size_in_which_they_are_drawn():
+    """Of a point of one pixel, a second one in its colour is a stray."""
+    bridge = bridge_of(style=dataclasses.replace(STYLE, radius=0))
+    z = bridge.guidance(bridge.rig.coordinates(BATCH.world))
+    video = CODER.decode(z[0, 0])
+    v, u = video[0].any(dim=-1).nonzero()[0].tolist()
+    video[0, v, u + 1] = video[0, v, u]
+    strayed = z.clone()
+    strayed[0, 0] = CODER.encode(video)
+    assert torch.equal(bridge.tracks(strayed, BATCH.s)[0], bridge.tracks(z, BATCH.s)[0])
+
+
 def test_guidance_is_the_pseudo_video_that_training_drew():
     """Lines 2 and 8 are one operator, and the range of line 8 is that of the tracks themselves."""
     bridge = bridge_of()

@@ -1,4 +1,4 @@
-"""The model's own folders import torch, diffusers, spconv, scipy, hoibench.geometry, the configuration and each other, so that someone can lift them out."""
+"""The model's own folders import torch, diffusers, spconv, scipy, hoibench.geometry, the configuration and each other: they can be lifted out."""
 
 import ast
 import sys
