@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -91,9 +91,9 @@ def train_command(arguments: Sequence[str]) -> int:
     folder = RunFolder(options.out)
     with joined(_device(options.device)) as world:
         if world.leads:
-            folder.claim(
-                config, training, options.engine, {size: each.origin.id for size, each in caches.items()}, options.start
-            )
+            _check_autoencoder(options.wan, caches.values())
+            ids = {size: each.origin.id for size, each in caches.items()}
+            folder.claim(config, training, options.engine, ids, options.start)
         world.wait()
         return _train(options, config, training, data, folder, world)
 
@@ -159,6 +159,19 @@ def _data(
         sized = replace(config, height=height, width=width)
         data.append(TrainingData(cache, sized, seed=training.seed, share=stage.data))
     return caches, data
+
+
+def _check_autoencoder(wan: Path, caches: Iterable[LatentCache]) -> None:
+    """The loop must decode with what the caches were encoded with."""
+    from reference_model.cache.origin import weights_digest
+
+    digest = weights_digest(wan, "vae")
+    for cache in caches:
+        if cache.origin.vae != digest:
+            raise ValueError(
+                f"{cache.folder} was encoded by another autoencoder ({cache.origin.vae}) than {wan / 'vae'} ({digest}):"
+                " give the --wan that it was prepared with"
+            )
 
 
 def _model(options: Train, config: SyncMV4DConfig, training: TrainingConfig) -> SyncMV4D:

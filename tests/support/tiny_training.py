@@ -29,7 +29,8 @@ TINY = dataclasses.replace(
     frames=9,
     height=64,
     width=96,
-    dpa=DPAConfig(width=16, heads=2, num_layers=2, window=16, sparse_conv="torch"),
+    mjd=dataclasses.replace(NANO.mjd, num_layers=1),
+    dpa=DPAConfig(width=16, heads=2, num_layers=1, window=16, sparse_conv="torch"),
     pseudo_video=dataclasses.replace(NANO.pseudo_video, points=12),
 )
 PROMPT = "brush the plate with the brush"
@@ -40,16 +41,18 @@ def training(iterations=5, stage="apart", **changes) -> TrainingConfig:
     stages = (TrainingStage("only", stage, iterations, (TINY.height, TINY.width)),)
     settings = {
         "learning_rate": 1e-3, "points_learning_rate": 1e-3, "rate_warmup": 2, "precision": "fp32",
-        "gradient_checkpointing": False, "save_every": 2, "log_every": 1,
+        "gradient_checkpointing": False, "save_every": 100, "log_every": 1,
     }  # fmt: skip
     return TrainingConfig(**{"stages": stages} | settings | changes)
 
 
-def write_cache(folder: Path, clips=4, config: SyncMV4DConfig = TINY, points=(12, 9, 10), views=1) -> LatentCache:
+def write_cache(
+    folder: Path, clips=4, config: SyncMV4DConfig = TINY, points=(12, 9, 10), views=1, vae="3"
+) -> LatentCache:
     """A cache of so many clips; view ``v`` of a cluster sees ``points[cluster]`` points."""
     origin = Origin(
         **of_config(config), dtype="float32", dataset="synthetic", split="toy@1/train", split_id="1", truth_id="2",
-        vae="3", text_encoder="4", hoibench="0",
+        vae=vae, text_encoder="4", hoibench="0",
     )  # fmt: skip
     claim(folder, origin)
     for prompt in ("", PROMPT):

@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,11 +21,18 @@ def cache(tmp_path_factory):
     return write_cache(tmp_path_factory.mktemp("cache"))
 
 
-@pytest.fixture
-def folder(tmp_path, cache):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, cache):
     """Checkpoints of iterations 2 and 4."""
-    run(tmp_path, training(4), cache)
-    return tmp_path / "checkpoints"
+    out = tmp_path_factory.mktemp("run")
+    run(out, training(4, save_every=2), cache)
+    return out / "checkpoints"
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """A copy of them to break."""
+    return Path(shutil.copytree(trained, tmp_path / "checkpoints"))
 
 
 def test_all_of_a_training_state_comes_back(folder):
@@ -72,8 +81,8 @@ def test_without_any_whole_one_there_is_none(tmp_path):
 
 
 def test_only_the_newest_are_kept(tmp_path, cache):
-    run(tmp_path, training(9, keep=2), cache)
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["00000008", "00000009"]
+    run(tmp_path, training(5, keep=2, save_every=2), cache)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["00000004", "00000005"]
 
 
 def test_a_full_disk_is_told_and_the_old_checkpoint_stays(folder):

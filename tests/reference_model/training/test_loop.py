@@ -61,7 +61,7 @@ def test_resuming_is_exact(whole, tmp_path, cache):
 
 
 def test_a_half_written_checkpoint_costs_iterations_and_nothing_else(whole, tmp_path, cache, caplog):
-    run(tmp_path, training(6), cache, until=4)
+    run(tmp_path, training(6, save_every=2), cache, until=4)
     (tmp_path / "checkpoints/00000004/state.pt").write_bytes(b"PK")
     run(tmp_path, training(6), cache)
     assert curve(tmp_path) == curve(whole) and "00000004 is not whole" in caplog.text

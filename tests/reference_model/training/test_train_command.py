@@ -1,0 +1,118 @@
+"""The command: errors of use in one sentence with exit code 2, and a whole training from cache to a model's folder."""
+
+import dataclasses
+
+import pytest
+import torch
+from tiny_training import TINY, curve, write_cache
+
+from reference_model.cache.origin import weights_digest
+from reference_model.config import PRESETS
+from reference_model.saved_model import load_model
+from reference_model.train import main
+
+LAUNCH = """
+learning_rate = 1e-3
+points_learning_rate = 1e-3
+precision = "fp32"
+gradient_checkpointing = false
+log_every = 1
+
+[[stages]]
+name = "warm-up"
+stage = "apart"
+iterations = 2
+size = [64, 96]
+data = 0.5
+
+[[stages]]
+name = "loop"
+stage = "joint"
+iterations = 1
+size = [64, 96]
+"""
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A preset of the size of the tiny checkpoint of Wan."""
+    config = dataclasses.replace(TINY, mjd=dataclasses.replace(TINY.mjd, num_layers=2))
+    monkeypatch.setitem(PRESETS, "tiny", config)
+    return config
+
+
+@pytest.fixture
+def asked(tiny, tmp_path, wan_folder):
+    """The options of a training, by name."""
+    write_cache(tmp_path / "cache", clips=2, config=tiny, vae=weights_digest(wan_folder, "vae"))
+    (tmp_path / "launch.toml").write_text(LAUNCH)
+    return {
+        "--preset": "tiny",
+        "--cache": str(tmp_path / "cache"),
+        "--wan": str(wan_folder),
+        "--out": str(tmp_path / "run"),
+        "--stages": str(tmp_path / "launch.toml"),
+        "--device": "cpu",
+    }
+
+
+def words(options):
+    return [word for pair in options.items() for word in pair]
+
+
+def test_from_cache_to_a_models_folder(asked, tiny, tmp_path):
+    """Stopped after two iterations, gone on with, and a third time there is nothing left to do."""
+    assert main([*words(asked), "--iterations", "2"]) == 0
+    assert not (tmp_path / "run/model").exists()
+    assert main(words(asked)) == 0
+    assert [point["stage"] for point in curve(tmp_path / "run")] == ["warm-up", "warm-up", "loop"]
+    loaded = load_model(tmp_path / "run/model")
+    assert loaded.config == tiny
+    state = torch.load(tmp_path / "run/checkpoints/00000003/state.pt")["model"]
+    assert all(torch.equal(value, state[name]) for name, value in loaded.model.named_parameters())
+    assert main(words(asked)) == 0
+    assert len(curve(tmp_path / "run")) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"--preset": "huge"}, "no preset 'huge'"),
+        ({"--stages": "nowhere.toml"}, "nowhere.toml: no such launch configuration"),
+        ({"--cache": "nowhere"}, "nowhere is no folder that python -m reference_model.prepare wrote"),
+        ({"--wan": "nowhere"}, "nowhere"),
+        ({"--iterations": "9"}, "--iterations is 9, expected 1 to 3"),
+    ],
+)
+def test_errors_of_use_are_one_sentence(asked, tmp_path, capsys, changes, told):
+    if "--stages" not in changes and "--preset" in changes:
+        changes = changes | {"--stages": asked["--stages"]}
+    assert main(words(asked | changes)) == 2
+    error = capsys.readouterr().err
+    assert told in error and "Traceback" not in error
+    assert not (tmp_path / "run/checkpoints").exists()
+
+
+def test_a_stage_without_a_cache_of_its_size_says_how_to_make_one(asked, tmp_path, capsys):
+    (tmp_path / "launch.toml").write_text(LAUNCH.replace("[64, 96]", "[96, 64]"))
+    assert main(words(asked)) == 2
+    assert "stage warm-up needs a cache of 96x64, --cache has 64x96: run python -m" in capsys.readouterr().err
+
+
+def test_another_seed_is_refused(asked, capsys):
+    assert main([*words(asked), "--iterations", "1"]) == 0
+    assert main([*words(asked), "--iterations", "2", "--seed", "4"]) == 2
+    assert "training.seed was 0, now 4" in capsys.readouterr().err
+
+
+def test_two_caches_of_one_size_are_refused(asked, tmp_path, capsys):
+    options = words(asked)
+    options.insert(options.index("--cache") + 2, str(tmp_path / "cache"))
+    assert main(options) == 2
+    assert "several of one size" in capsys.readouterr().err
+
+
+def test_a_cache_of_another_autoencoder_is_refused(asked, tiny, tmp_path, capsys):
+    write_cache(tmp_path / "other", clips=1, config=tiny, vae="0123456789ab")
+    assert main(words(asked | {"--cache": str(tmp_path / "other")})) == 2
+    assert "was encoded by another autoencoder (0123456789ab)" in capsys.readouterr().err
