@@ -13,7 +13,7 @@ from reference_model.latents import VideoCoder
 from reference_model.model import SyncMV4D
 
 EXACT = FoldingCoder()
-BATCH = tiny_batch(EXACT)
+BATCH = tiny_batch(EXACT, batch=1)
 
 
 def losses_of(stage="joint", batch=BATCH, coder=EXACT, *, guided=False, mjd=None, dpa=None, **cycle):

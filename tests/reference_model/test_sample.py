@@ -7,7 +7,7 @@ import inspect
 import pytest
 import torch
 from recording_models import Journal, RecordingBridge, RecordingDPA, RecordingMJD
-from tiny_loop import LATENT, B, FoldingCoder, K, N, V, tiny_batch, tiny_config
+from tiny_loop import LATENT, FoldingCoder, K, N, V, tiny_batch, tiny_config
 
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.bridge import Bridge
@@ -16,7 +16,8 @@ from reference_model.cycle.rig import rig_of
 from reference_model.cycle.sample import Conditions, sample
 
 CODER = FoldingCoder()
-BATCH = tiny_batch(CODER)
+B = 1
+BATCH = tiny_batch(CODER, B)
 PSEUDO_VIDEO = tiny_config().pseudo_video
 FLOW = FlowConfig(steps=4, shift=2.0, guidance_scale=3.0)
 GRID = time_grid(FLOW.steps, FLOW.shift).tolist()

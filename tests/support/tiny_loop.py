@@ -1,7 +1,7 @@
 """A small joint batch for tests of the closed loop, and autoencoders to run it with.
 
 Three cameras look at ``TARGET``; each view has twelve points on a 4 x 3 grid of its frame 0, all of which move by one rigid motion, so that no point
-covers another and every anchor is the projection of its track.  Sample 1 has fewer points in view 2: the rest is padding.
+covers another and every anchor is the projection of its track.  Sample 0 has fewer points in view 2: the rest is padding.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from reference_model.mjd.model import MultiViewJointDiffusion
 B, V, N, K, SIZE = 2, 3, 9, 12, (32, 64)
 LATENT = (3, 2, 4)
 TARGET = torch.tensor([0.4, -1.2, 2.0])
-PADDED = (1, 2, 3)
+PADDED = (0, 2, 3)
 """Sample, view, and how many of its last points are padding."""
 
 STRIDE = (4, 16, 16)
@@ -120,11 +120,10 @@ def tiny_batch(coder: FoldingCoder, batch: int = B, seed: int = 0) -> Batch:
     tracks = [_moving(anchors[b, v], K_[b, v], R[b, v], t[b, v], TARGET + b, g) for b in range(batch) for v in range(V)]
     world = torch.stack(tracks).unflatten(0, (batch, V))
     there = torch.ones(batch, V, K, dtype=torch.bool)
-    if batch > PADDED[0]:
-        sample, view, count = PADDED
-        there[sample, view, K - count :] = False
-        anchors[sample, view, K - count :] = 0.0
-        world[sample, view, :, K - count :] = 0.0
+    sample, view, count = PADDED
+    there[sample, view, K - count :] = False
+    anchors[sample, view, K - count :] = 0.0
+    world[sample, view, :, K - count :] = 0.0
     places = [(b, v) for b in range(batch) for v in range(V)]
     views = [_drawn(world[at], anchors[at], there[at], K_[at], R[at], t[at]) for at in places]
     videos = torch.rand(batch * V, N, *size, 3, generator=g)
