@@ -121,14 +121,13 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
             z_motion: z_t^Mpv (B, V, C, n, h, w), or None to generate videos alone.
             z_image: z^I (B, V, C, 1, h, w), which takes the place of frame 0 of ``z_video`` at noise level 0.
             text: (B, L, text_dim) of umT5.
-            t: (B,) noise levels in [0, 1], not diffusers' timesteps up to 1000; shared by views, videos and motion.  Their range is checked where
-                they are drawn (``reference_model.cycle.flow``), not here.
+            t: (B,) noise levels in [0, 1], shared by views, videos and motion.
             guidance: latents of the refined motion's pseudo-video (B, V, C, n, h, w), line 9 of Algorithm 1; None is no guidance; training gives
                 zeros instead, since a parameter that one rank leaves out stops all of them.
             intrinsics: (B, V, 2), (fx / W, fy / H), where ``scale_tokens_see_K``.
 
         Raises:
-            ValueError: shapes that do not belong together, or another number of views than the model was made for.
+            ValueError: shapes that do not belong together, another number of views than the model was made for, or t outside [0, 1].
         """
         check_inputs(self.settings, z_video, z_motion, z_image, text, t, guidance, intrinsics)
         if z_video is not None and z_image is not None:
