@@ -62,6 +62,10 @@ class MJDConfig:
         False, "scale tokens get (fx / W, fy / H); without intrinsics the metric depth of a crop is ill-posed"
     )
 
+    def __post_init__(self) -> None:
+        if self.scale_tokens not in (0, 2):
+            raise ValueError(f"scale_tokens is {self.scale_tokens}: expected 2, near and far, or 0, no depth range")
+
     @property
     def width(self) -> int:
         """d, channels of a token."""

@@ -58,8 +58,8 @@ class LatentView:
     t: Tensor
 
 
-_TENSORS = tuple(field.name for field in fields(LatentView) if field.type == "Tensor")
-_WORDS = tuple(field.name for field in fields(LatentView) if field.type != "Tensor")
+_WORDS = ("clip", "view", "cluster", "prompt")
+_TENSORS = tuple(field.name for field in fields(LatentView) if field.name not in _WORDS)
 
 
 def views_folder(folder: Path) -> Path:

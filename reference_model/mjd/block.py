@@ -14,7 +14,7 @@ from reference_model.mjd.attention import (
     text_cross_attention,
     wan_attention,
 )
-from reference_model.mjd.modulation import Noise, add_gated, modulate, span_rows
+from reference_model.mjd.modulation import TimeRows, add_gated, modulate, span_rows
 from reference_model.mjd.rotary import Rotary
 from reference_model.mjd.tokens import TokenLayout
 
@@ -44,7 +44,7 @@ class MultiViewBlock(nn.Module):
         self.scale_shift_table_view_motion = nn.Parameter(torch.randn(1, 3, d) / d**0.5)
 
     def forward(
-        self, x: Tensor, text: Tensor, noise: Noise, frame_rotary: Rotary, view_rotary: Rotary, layout: TokenLayout
+        self, x: Tensor, text: Tensor, time: TimeRows, frame_rotary: Rotary, view_rotary: Rotary, layout: TokenLayout
     ) -> Tensor:
         """X (B, V, S, d) -> (B, V, S, d).
 
@@ -53,17 +53,17 @@ class MultiViewBlock(nn.Module):
         Args:
             x: tokens.
             text: (B, L, d).
-            noise: six rows a span: attention's shift, scale, gate, and the MLP's.  Inter-view attention takes attention's.
+            time: six rows a span: attention's shift, scale, gate, and the MLP's.  Inter-view attention takes attention's.
             frame_rotary: of a folded frame, for inter-view attention.
             view_rotary: of a view, for intra-view attention.
             layout: the layout of S.
         """
         spans = layout.spans
         view_shift, view_scale, view_gate = span_rows(
-            self.scale_shift_table_view, self.scale_shift_table_view_motion, noise.rows(3)
+            self.scale_shift_table_view, self.scale_shift_table_view_motion, time.rows(3)
         )
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = span_rows(
-            self.scale_shift_table, self.scale_shift_table_motion, noise
+            self.scale_shift_table, self.scale_shift_table_motion, time
         )
 
         y = modulate(self.norm_view, x, spans, view_shift, view_scale)

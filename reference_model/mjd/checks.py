@@ -50,6 +50,11 @@ def check_inputs(
     for name, tensor, shape in expected:
         if tensor is not None:
             _check_shape(name, tensor, shape)
+    # Phantom tensors, with which costs are counted, have no values.
+    if type(t) is Tensor and not t.is_meta and not ((t >= 0) & (t <= 1)).all():
+        raise ValueError(
+            f"t is {t.tolist()}: expected noise levels within [0, 1], diffusers' timesteps divided by 1000"
+        )
     if config.scale_tokens_see_K and z_motion is not None and intrinsics is None:
         raise ValueError("the model's scale tokens see K: give intrinsics (B, V, 2) = (fx / W, fy / H)")
     if intrinsics is not None and not config.scale_tokens_see_K:

@@ -20,7 +20,7 @@ from reference_model.cycle.flow import hold_first_frame
 from reference_model.mjd.block import MultiViewBlock
 from reference_model.mjd.checks import check_inputs
 from reference_model.mjd.inheritance import NEW, inherit
-from reference_model.mjd.modulation import Noise, modulate, span_rows
+from reference_model.mjd.modulation import TimeRows, modulate, span_rows
 from reference_model.mjd.rotary import rotaries
 from reference_model.mjd.tokens import TokenLayout, unpatchify
 
@@ -122,25 +122,26 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
             z_image: z^I (B, V, C, 1, h, w), which takes the place of frame 0 of ``z_video`` at noise level 0.
             text: (B, L, text_dim) of umT5.
             t: (B,) noise levels in [0, 1], shared by views, videos and motion.
-            guidance: latents of the refined motion's pseudo-video (B, V, C, n, h, w), line 9 of Algorithm 1; None is no guidance.
+            guidance: latents of the refined motion's pseudo-video (B, V, C, n, h, w), line 9 of Algorithm 1; None is no guidance; training gives
+                zeros instead, since a parameter that one rank leaves out stops all of them.
             intrinsics: (B, V, 2), (fx / W, fy / H), where ``scale_tokens_see_K``.
 
         Raises:
-            ValueError: shapes that do not belong together, or another number of views than the model was made for.
+            ValueError: shapes that do not belong together, another number of views than the model was made for, or t outside [0, 1].
         """
         check_inputs(self.settings, z_video, z_motion, z_image, text, t, guidance, intrinsics)
         if z_video is not None and z_image is not None:
             z_video = hold_first_frame(z_video, z_image)
         layout = self._layout(z_video, z_motion, held=z_image is not None)
         x = self._embed(z_video, z_motion, guidance, intrinsics)
-        text, noise, noise_out = self._condition(text.to(x.dtype), t)
+        text, time, time_out = self._condition(text.to(x.dtype), t)
         views = torch.arange(x.shape[1], device=x.device) * int(self.settings.view_rope)
         frame_rotary, view_rotary = rotaries(layout, views, self.settings.attention_head_dim)
         checkpointed = self.gradient_checkpointing and torch.is_grad_enabled()
         for block in self.blocks:
-            arguments = (x, text, noise, frame_rotary, view_rotary, layout)
+            arguments = (x, text, time, frame_rotary, view_rotary, layout)
             x = self._gradient_checkpointing_func(block, *arguments) if checkpointed else block(*arguments)
-        return self._project(x, noise_out, layout)
+        return self._project(x, time_out, layout)
 
     def _layout(self, z_video: Tensor | None, z_motion: Tensor | None, held: bool) -> TokenLayout:
         z = z_motion if z_video is None else z_video
@@ -168,10 +169,10 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
             parts += [motion, scale, self.register_embedding.expand(*lead, -1, -1)]
         return torch.cat(parts, dim=2)
 
-    def _condition(self, text: Tensor, t: Tensor) -> tuple[Tensor, Noise, Noise]:
-        """Text tokens, and what the noise level adds to the tables of the blocks and of the output.
+    def _condition(self, text: Tensor, t: Tensor) -> tuple[Tensor, TimeRows, TimeRows]:
+        """Text tokens, and the projected times that are added to the tables of the blocks and of the output.
 
-        t and 0 are all the noise levels there are: both are embedded once.
+        t and 0 are all the times there are: both are embedded once.
         """
         levels = torch.cat([t.new_zeros(1), t]) * 1000.0
         embedding, rows, text, _ = self.condition_embedder(levels, text)
@@ -180,13 +181,13 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         out = embedding[:, None].expand(-1, 2, -1)
         return (
             text,
-            Noise(rows[:1].expand(len(t), -1, -1), rows[1:], motion),
-            Noise(out[:1].expand(len(t), -1, -1), out[1:], out[1:]),
+            TimeRows(rows[:1].expand(len(t), -1, -1), rows[1:], motion),
+            TimeRows(out[:1].expand(len(t), -1, -1), out[1:], out[1:]),
         )
 
-    def _project(self, x: Tensor, noise: Noise, layout: TokenLayout) -> MJDOutput:
+    def _project(self, x: Tensor, time: TimeRows, layout: TokenLayout) -> MJDOutput:
         """Velocities and depth ranges of the last block's tokens."""
-        shift, scale = span_rows(self.scale_shift_table, self.scale_shift_table_motion, noise)
+        shift, scale = span_rows(self.scale_shift_table, self.scale_shift_table_motion, time)
         video, motion, special = layout.split(modulate(self.norm_out, x, layout.spans, shift, scale))
         shape = layout.grid, self.settings.patch_size
         return MJDOutput(

@@ -13,27 +13,27 @@ import torch
 from torch import Tensor, nn
 
 
-class Noise(NamedTuple):
-    """What the noise level adds to the tables of each span: (B, r, d) float32, r rows."""
+class TimeRows(NamedTuple):
+    """The projected time of each span, which is added to the tables: (B, r, d), r rows."""
 
     clean: Tensor
     video: Tensor
     motion: Tensor
 
-    def rows(self, first: int) -> Noise:
+    def rows(self, first: int) -> TimeRows:
         """Its first rows."""
-        return Noise(*(each[:, :first] for each in self))
+        return TimeRows(*(each[:, :first] for each in self))
 
 
-def span_rows(video: Tensor, motion: Tensor, noise: Noise) -> list[list[Tensor]]:
-    """Rows of shift, scale, gate, ...: tables (1, r, d) of video and motion plus the noise level's part.
+def span_rows(video: Tensor, motion: Tensor, time: TimeRows) -> list[list[Tensor]]:
+    """Rows of shift, scale, gate, ...: tables (1, r, d) of video and motion plus the projected time.
 
     The clean image is video at another noise level, so it uses video's table.
 
     Returns:
         r rows, each a list of (B, 1, 1, d) float32, one a span.
     """
-    spans = [table.float() + each.float() for table, each in zip((video, video, motion), noise, strict=True)]
+    spans = [table.float() + each.float() for table, each in zip((video, video, motion), time, strict=True)]
     return [[span[:, None, None, row] for span in spans] for row in range(video.shape[1])]
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reference_model.mjd.modulation import Noise, modulate, span_rows
+from reference_model.mjd.modulation import TimeRows, modulate, span_rows
 
 SPANS = (330, 3960, 4298)
 WIDTH = 3072
@@ -12,22 +12,22 @@ WIDTH = 3072
 @pytest.fixture(scope="module")
 def case():
     torch.manual_seed(0)
-    noise = Noise(*torch.randn(3, 1, 6, WIDTH))
+    time = TimeRows(*torch.randn(3, 1, 6, WIDTH))
     video, motion = torch.randn(2, 1, 6, WIDTH)
     x = torch.randn(1, 1, sum(SPANS), WIDTH, dtype=torch.bfloat16)
-    return torch.nn.LayerNorm(WIDTH, elementwise_affine=False), video, motion, noise, x
+    return torch.nn.LayerNorm(WIDTH, elementwise_affine=False), video, motion, time, x
 
 
-def by_spans(norm, video, motion, noise, x):
-    shift, scale, *_ = span_rows(video, motion, noise)
+def by_spans(norm, video, motion, time, x):
+    shift, scale, *_ = span_rows(video, motion, time)
     return modulate(norm, x, SPANS, shift, scale)
 
 
-def by_tokens(norm, video, motion, noise, x):
+def by_tokens(norm, video, motion, time, x):
     """Every token with six rows of its own, then split: (1, S, 6, d) in fp32."""
     index = torch.arange(3).repeat_interleave(torch.tensor(SPANS))
     tables = torch.stack([video[0], video[0], motion[0]])[index]
-    rows = (tables + torch.stack([each[0] for each in noise])[index])[None]
+    rows = (tables + torch.stack([each[0] for each in time])[index])[None]
     shift, scale, *_ = rows.unbind(2)
     return (norm(x[:, 0].float()) * (1 + scale) + shift).type_as(x)[:, None]
 

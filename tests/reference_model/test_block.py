@@ -9,7 +9,7 @@ from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
 from tiny_mjd import NANO
 
 from reference_model.mjd.block import MultiViewBlock
-from reference_model.mjd.modulation import Noise
+from reference_model.mjd.modulation import TimeRows
 from reference_model.mjd.rotary import rotaries
 from reference_model.mjd.tokens import TokenLayout
 
@@ -30,13 +30,13 @@ def turned(places):
     return torch.stack(cos)[None, :, None], torch.stack(sin)[None, :, None]
 
 
-def rows(table, table_motion, noise):
+def rows(table, table_motion, time):
     """Shift, scale, gate, ... of each token, (B, 1, S, d): video's table in frame 0 at the clean level, motion's for the special tokens, too."""
 
     def of(token):
         if token[0] != "video":
-            return table_motion + noise.motion[:, : table.shape[1]]
-        return table + (noise.clean if token[1] == 0 else noise.video)[:, : table.shape[1]]
+            return table_motion + time.motion[:, : table.shape[1]]
+        return table + (time.clean if token[1] == 0 else time.video)[:, : table.shape[1]]
 
     return torch.stack([of(token) for token in TOKENS], dim=2)[:, :, None].unbind(1)
 
@@ -56,11 +56,11 @@ def inter_view(attention, y, config):
     return out
 
 
-def plain(block, x, text, noise, config):
-    shift, scale, gate = rows(block.scale_shift_table_view, block.scale_shift_table_view_motion, noise)
+def plain(block, x, text, time, config):
+    shift, scale, gate = rows(block.scale_shift_table_view, block.scale_shift_table_view_motion, time)
     x = x + gate * inter_view(block.attn_view, block.norm_view(x) * (1 + scale) + shift, config)
     shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = rows(
-        block.scale_shift_table, block.scale_shift_table_motion, noise
+        block.scale_shift_table, block.scale_shift_table_motion, time
     )
     y = block.norm1(x) * (1 + scale) + shift
     turns = turned([tuple(place) or None for _, *place in TOKENS])
@@ -79,8 +79,8 @@ def test_a_block_is_its_plain_twin(inter, meet):
     block = MultiViewBlock(config).eval()
     layout = TokenLayout(GRID, video=True, motion=True, special=3, held=True, inter_view=inter)
     x, text = torch.randn(B, V, len(TOKENS), D), torch.randn(B, 5, D)
-    noise = Noise(*torch.randn(3, B, 6, D))
+    time = TimeRows(*torch.randn(3, B, 6, D))
     frame_rotary, view_rotary = rotaries(layout, torch.arange(V), config.attention_head_dim)
-    ours = block(x, text, noise, frame_rotary, view_rotary, layout)
-    theirs = plain(block, x, text, noise, config)
+    ours = block(x, text, time, frame_rotary, view_rotary, layout)
+    theirs = plain(block, x, text, time, config)
     assert (ours - theirs).abs().max() < 1e-5 * theirs.abs().max()

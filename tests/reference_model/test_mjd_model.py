@@ -9,7 +9,7 @@ from tiny_mjd import NANO, inputs, tiny_mjd, trained
 
 from reference_model.config import MJDConfig
 from reference_model.mjd.model import MultiViewJointDiffusion
-from reference_model.mjd.modulation import Noise, add_gated, modulate, span_rows
+from reference_model.mjd.modulation import TimeRows, add_gated, modulate, span_rows
 from reference_model.mjd.rotary import rotary
 
 
@@ -212,16 +212,16 @@ def test_rotary_tables_are_wans():
 def test_modulation_by_spans_is_modulation_by_token():
     torch.manual_seed(0)
     spans, d = (2, 3, 4), 8
-    noise = Noise(*torch.randn(3, 2, 3, d))
+    time = TimeRows(*torch.randn(3, 2, 3, d))
     video, motion = torch.randn(2, 1, 3, d)
     x, y = torch.randn(2, 2, 3, 9, d)
     norm = torch.nn.LayerNorm(d, elementwise_affine=False)
-    shift, scale, gate = span_rows(video, motion, noise)
+    shift, scale, gate = span_rows(video, motion, time)
     spanned = add_gated(modulate(norm, x, spans, shift, scale), y, spans, gate)
     for b in range(2):
         for token in range(9):
             span = 0 if token < 2 else 1 if token < 5 else 2
-            a, s, g = (motion if span == 2 else video)[0] + noise[span][b]
+            a, s, g = (motion if span == 2 else video)[0] + time[span][b]
             plain = norm(x[b, :, token]) * (1 + s) + a + y[b, :, token] * g
             assert torch.allclose(spanned[b, :, token], plain, atol=1e-6)
 
