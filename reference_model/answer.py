@@ -33,6 +33,7 @@ def answer(loaded: LoadedModel, request: Request) -> Answer:
 
     Raises:
         ValueError: the request is not one for this model, or its prompt is too long.
+        FloatingPointError: the sample is no number.
     """
     config, model = loaded.config, loaded.model
     generator = torch.Generator().manual_seed(request.seed)
@@ -83,7 +84,7 @@ def _told(
 ) -> Answer:
     back = torch.tensor(given.order).argsort()
     tracks = in_cameras(sampled.M, rig, given)
-    valid = (tracks.abs() < FARTHEST).all(dim=-1) & (tracks[..., 2] > 0) & there[0, :, None]  # NaN is not
+    valid = (tracks.abs() < FARTHEST).all(dim=-1) & (tracks[..., 2] > 0) & there[0, :, None]
     tracks = tracks.masked_fill(~valid[..., None], 0.0)
     videos = torch.stack([as_bytes(loaded.coder.decode(z)) for z in sampled.z_video[0]])
     prediction = Prediction(

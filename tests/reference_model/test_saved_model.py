@@ -106,6 +106,23 @@ def test_a_model_is_replaced_whole_or_not_at_all(saved, model, tmp_path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["model"], "nothing is left beside it"
 
 
+def test_a_model_is_still_there_when_the_new_one_cannot_take_its_place(model, tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    save_model(folder, model)
+    first, rename = read_record(folder), Path.rename
+
+    def stopped(path, target):
+        if path.name.startswith(".new-"):
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(folder, SyncMV4D(CONFIG, model.mjd))
+    assert read_record(folder) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
 def test_other_folders_are_left_alone(model, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(FileExistsError, match="is no model's folder: give another"):
