@@ -51,6 +51,13 @@ def test_numbers_are_the_ranks_own_and_the_coin_is_shared():
         assert drawn(own=0, shared=seed).guided == drawn(own=1, shared=seed).guided
 
 
+def test_the_shared_generator_gives_the_coin_alone():
+    shared, coin = seeded(0), seeded(0)
+    draw(BATCH, CONFIG, seeded(0), shared)
+    torch.rand((), generator=coin)
+    assert torch.equal(shared.get_state(), coin.get_state())
+
+
 def test_shapes_are_those_of_what_is_diffused():
     draws = drawn()
     assert draws.video.shape == draws.motion.shape == BATCH.z_video.shape
