@@ -68,7 +68,7 @@ class Bridge:
             world, found = zip(*(self._read(at, video, s[at]) for at, video in videos.items()), strict=True)
             shape = self.anchors.shape[:2]
             coarse = self.rig.coordinates(torch.stack(world).unflatten(0, shape))
-        seen = torch.stack(found).unflatten(0, shape) & self.there[:, :, None]
+        seen = torch.stack(found).unflatten(0, shape)
         return coarse.masked_fill(~seen[..., None], 0.0), seen
 
     @torch.no_grad()
@@ -87,7 +87,9 @@ class Bridge:
         if not (video.isfinite().all() and s.isfinite().all()):
             nothing = video.new_zeros(len(video), self.anchors.shape[2], 3)
             return nothing, nothing[..., 0].bool()
-        anchors = self.anchors[at].masked_fill(~self.there[at][:, None], torch.nan)  # padding has no colour
+        anchors = self.anchors[at].masked_fill(
+            ~self.there[at][:, None], torch.nan
+        )  # padding: without colour, never found
         reading = read_back(
             video,
             anchors,
