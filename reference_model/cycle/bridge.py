@@ -87,9 +87,7 @@ class Bridge:
         if not (video.isfinite().all() and s.isfinite().all()):
             nothing = video.new_zeros(len(video), self.anchors.shape[2], 3)
             return nothing, nothing[..., 0].bool()
-        anchors = self.anchors[at].masked_fill(
-            ~self.there[at][:, None], torch.nan
-        )  # padding: without colour, never found
+        anchors = self.anchors[at].masked_fill(~self.there[at][:, None], torch.nan)  # no colour, so never found
         reading = read_back(
             video,
             anchors,
