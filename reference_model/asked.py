@@ -65,7 +65,7 @@ def view_order(views: Sequence[View]) -> tuple[int, ...]:
     indices = range(len(views))
     if any(view.cluster is None for view in views):
         return tuple(indices)
-    return tuple(sorted(indices, key=lambda i: CLUSTERS.index(views[i].cluster)))  # type: ignore[arg-type]
+    return tuple(sorted(indices, key=lambda i: CLUSTERS.index(views[i].cluster)))
 
 
 def anchors_of(pixels: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:

@@ -56,7 +56,7 @@ def _read(kind: type[_Config], where: str, name: str, table: Any) -> _Config:
 
 def _value(hint: Any, where: str, name: str, value: Any) -> Any:
     if is_dataclass(hint):
-        return _read(hint, where, name, value)  # type: ignore[type-var]  # a class, not an object
+        return _read(hint, where, name, value)  # type: ignore[arg-type]  # a class, not an object
     if get_origin(hint) is tuple and isinstance(value, list):
         value = tuple(value)
     if not _fits(hint, value):

@@ -69,7 +69,7 @@ def save_model(folder: Path, model: SyncMV4D, wan: Path | None = None) -> None:
         ValueError: a weight is NaN or infinite; names it.
         OSError: the disk is full or ``folder`` cannot be written.
     """
-    if folder.exists() and not (folder / RECORD).is_file():
+    if folder.exists() and not (folder / RECORD).is_file() and not _is_empty(folder):
         raise FileExistsError(f"{folder} is there and is no model's folder: give another")
     _refuse_nan(model)
     with new_folder(folder) as new:
@@ -129,6 +129,10 @@ def read_record(folder: Path) -> tuple[SyncMV4DConfig, str]:
     for name, facts in files.items():
         _check_size(folder / name, facts.get("bytes"))
     return as_config(str(path), record.get("config")), sha256_json(files)[:12]
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _facts(path: Path) -> dict[str, Any]:

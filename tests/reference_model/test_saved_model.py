@@ -128,6 +128,9 @@ def test_other_folders_are_left_alone(model, tmp_path):
     with pytest.raises(FileExistsError, match="is no model's folder: give another"):
         save_model(tmp_path, model)
     assert (tmp_path / "thesis.tex").read_text() == "x"
+    (tmp_path / "empty").mkdir()
+    save_model(tmp_path / "empty", model)
+    assert read_record(tmp_path / "empty")[0] == CONFIG
 
 
 def test_nan_is_not_saved(model, tmp_path):
