@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
 
-from reference_model.model_folder import DOWNLOAD, fill, open_weights, part, read_config
+from reference_model.model_config import DOWNLOAD, built, part, read_config
+from reference_model.model_folder import Weights, compare, fill, open_weights
 
 _SHOWN = 60
 
@@ -53,7 +54,7 @@ class TextEncoder:
 
     def _ids(self, prompt: str, tokens: int) -> list[int]:
         text = clean(prompt)
-        ids: list[int] = self.tokenizer(text).input_ids
+        ids: list[int] = self.tokenizer(text, verbose=False).input_ids  # its warning would say that the prompt is cut
         if len(ids) > tokens:
             shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
             raise ValueError(
@@ -76,6 +77,14 @@ def load_text_encoder(
         FileNotFoundError: a subfolder or a file is missing.
         ValueError: another model, or broken files.
     """
+    model, weights, tokenizer = open_text_encoder(folder)
+    fill(model, weights, dtype=dtype)
+    model.eval().requires_grad_(False)
+    return TextEncoder(model.to(device), tokenizer)
+
+
+def open_text_encoder(folder: Path) -> tuple[UMT5EncoderModel, Weights, Any]:
+    """umT5 on the meta device, its weights, whose names and shapes are right and none is read, and its tokenizer; raises as ``load_text_encoder``."""
     where, words = part(folder, "text_encoder"), part(folder, "tokenizer")
     stored = read_config(where)
     if stored.get("model_type") != "umt5":
@@ -83,16 +92,18 @@ def load_text_encoder(
             f"{where / 'config.json'}: model_type is {stored.get('model_type')!r}, expected 'umt5'. Download it: {DOWNLOAD}"
         )
     with torch.device("meta"):
-        model = UMT5EncoderModel(UMT5Config.from_dict(stored))
+        model = built(where, lambda: UMT5EncoderModel(UMT5Config.from_dict(stored)))
     # One table, stored once: not every version of transformers ties it where the file says tie_word_embeddings false, as Wan's does (pull 43880).
     model.set_input_embeddings(model.shared)
-    copies = frozenset({"encoder.embed_tokens.weight"})
-    fill(model, open_weights(where, "model"), ignored=copies, dtype=dtype)
-    model.eval().requires_grad_(False)
-    return TextEncoder(model.to(device), _tokenizer(words, model.config.vocab_size))
+    weights = open_weights(where, "model")
+    compare(model, weights, ignored=frozenset({"encoder.embed_tokens.weight"}))  # a second copy of that table
+    return model, weights, _tokenizer(words, model.config.vocab_size)
 
 
 def _tokenizer(folder: Path, vocabulary: int) -> Any:
+    settings = folder / "tokenizer_config.json"
+    if not settings.is_file():  # transformers would go on with another end and another padding
+        raise FileNotFoundError(f"{settings}: no such file. Download it: {DOWNLOAD}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # its readers raise whatever their parsers do

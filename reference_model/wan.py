@@ -14,9 +14,11 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
 from reference_model.config import MJDConfig, SyncMV4DConfig
 from reference_model.mjd.model import MultiViewJointDiffusion
-from reference_model.model_folder import DOWNLOAD, REPOSITORY, Weights, fill, open_weights, part, read_config
+from reference_model.model_config import AGAIN, DOWNLOAD, REPOSITORY, built, check_kinds, part, read_config
+from reference_model.model_folder import Weights, compare, fill, open_weights
 
 _STEM = "diffusion_pytorch_model"
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _SAME = (
     "num_attention_heads", "attention_head_dim", "in_channels", "text_dim", "freq_dim", "ffn_dim", "num_layers", "eps", "patch_size",
 )  # fmt: skip
@@ -36,8 +38,10 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
 
     Raises:
         FileNotFoundError: the folder, its configuration, its weights or a shard is missing.
-        ValueError: another shape or layout, missing or extra weights (all listed), a truncated file, NaN.
+        TypeError: ``config`` is no SyncMV4DConfig, or ``dtype`` no torch.dtype.
+        ValueError: another shape or layout, missing or extra weights (all listed), a truncated file, NaN, a dtype that no weights have.
     """
+    _check_arguments(config, dtype)
     where = _model_folder(Path(folder))
     stored = read_config(where)
     trained = stored.get("_class_name") == MultiViewJointDiffusion.__name__
@@ -46,8 +50,8 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
     with torch.device("meta"):
         model = MultiViewJointDiffusion(**dataclasses.asdict(config.mjd))
     new = frozenset() if trained else model.new_parameters()
-    hint = "" if trained else _layout_hint(weights)
-    fill(model, weights, new=new, dtype=dtype, in_fp32=model._keep_in_fp32_modules, hint=hint)
+    compare(model, weights, new=new, hint=f"\n{AGAIN}" if trained else _layout_hint(weights))
+    fill(model, weights, new=new, dtype=dtype, in_fp32=model._keep_in_fp32_modules)
     if not trained:
         model.inherit()
     return model.eval()
@@ -60,14 +64,34 @@ def load_vae(folder: Path) -> AutoencoderKLWan:
         FileNotFoundError: the subfolder, its configuration or its weights are missing.
         ValueError: another model, broken files, or latents_mean and latents_std that normalise nothing.
     """
+    vae, weights = open_vae(folder)
+    fill(vae, weights)
+    return vae.eval().requires_grad_(False)
+
+
+def open_vae(folder: Path) -> tuple[AutoencoderKLWan, Weights]:
+    """The video autoencoder on the meta device, and its weights, whose names and shapes are right; none is read.  Raises as ``load_vae``."""
     where = part(folder, "vae")
     stored = read_config(where)
     _check_class(where, stored, AutoencoderKLWan.__name__)
+    check_kinds(where, stored, _defaults(AutoencoderKLWan))
     with torch.device("meta"):
-        vae = AutoencoderKLWan.from_config(stored)
+        vae = built(where, lambda: AutoencoderKLWan.from_config(stored))
     _check_moments(where, vae.config)
-    fill(vae, open_weights(where, _STEM))
-    return vae.eval().requires_grad_(False)
+    weights = open_weights(where, _STEM)
+    compare(vae, weights)
+    return vae, weights
+
+
+def _check_arguments(config: Any, dtype: Any) -> None:
+    if not isinstance(config, SyncMV4DConfig):
+        raise TypeError(
+            f"config is {type(config).__name__} {config!r}: expected a SyncMV4DConfig, such as reference_model.config.preset('nano')"
+        )
+    if not isinstance(dtype, torch.dtype):
+        raise TypeError(f"dtype is {type(dtype).__name__} {dtype!r}: expected a torch.dtype, such as torch.bfloat16")
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype is {dtype}: expected one of {', '.join(map(str, _DTYPES))}")
 
 
 def check_vae(vae: AutoencoderKLWan, config: SyncMV4DConfig, where: Path) -> None:
@@ -103,12 +127,19 @@ def _check_config(folder: Path, stored: Mapping[str, Any], mjd: MJDConfig, train
     else:
         _check_class(folder, stored, WanTransformer3DModel.__name__)
         expected = _wan_arguments(mjd)
-        defaults = inspect.signature(WanTransformer3DModel.__init__).parameters
-        found = {name: stored.get(name, defaults[name].default) for name in expected}
+        defaults = _defaults(WanTransformer3DModel)
+        found = {name: stored.get(name, defaults[name]) for name in expected}
     if problems := list(_unlike(expected, found)):
         raise ValueError(
-            f"{folder / 'config.json'} is of another model than was asked for:\n  " + "\n  ".join(problems)
+            f"{folder / 'config.json'} is of another model than was asked for:\n  "
+            + "\n  ".join(problems)
+            + f"\nGive the configuration that it has, or the folder of the model asked for; Wan's: {DOWNLOAD}"
         )
+
+
+def _defaults(model: type) -> dict[str, Any]:
+    """The default of each argument of a model of diffusers."""
+    return {name: each.default for name, each in inspect.signature(model).parameters.items()}
 
 
 def _wan_arguments(mjd: MJDConfig) -> dict[str, Any]:
@@ -147,9 +178,18 @@ def _layout_hint(weights: Weights) -> str:
 
 
 def _check_moments(folder: Path, config: Mapping[str, Any]) -> None:
-    mean, std = config["latents_mean"], config["latents_std"]
-    if not len(mean) == len(std) == config["z_dim"] or not all(map(math.isfinite, (*mean, *std))) or min(std) <= 0:
+    problems = [
+        f"{name} has {len(config[name])} numbers, expected {config['z_dim']}"
+        for name in ("latents_mean", "latents_std")
+        if len(config[name]) != config["z_dim"]
+    ]
+    for name in ("latents_mean", "latents_std"):
+        for index, value in enumerate(config[name]):
+            if not math.isfinite(value) or (name == "latents_std" and value <= 0):
+                problems.append(f"{name}[{index}] is {value}")
+    if problems:
+        more = f" and {len(problems) - 1} more" * (len(problems) > 1)
         raise ValueError(
-            f"{folder / 'config.json'}: latents_mean {mean} and latents_std {std} are not {config['z_dim']} numbers each, the latter positive."
+            f"{folder / 'config.json'}: {problems[0]}{more}; latents are normalised by numbers, those of latents_std positive."
             f" Download it: {DOWNLOAD}"
         )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from hoibench.store import read_json, sha256_file, sha256_json, sweep, write_json
 from reference_model.cache.lock import held
 from reference_model.config import SyncMV4DConfig
-from reference_model.model_folder import DOWNLOAD, part
+from reference_model.model_config import DOWNLOAD, part
 
 SCHEMA = "hoibench/latent-cache@1"
 """Names what the files of a cache mean: what is made in another way is another version."""

@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -62,6 +64,17 @@ def test_long_prompts_are_refused_whole(encoder):
         encoder.embed(["bowl", fits + " spoon"], 16)
 
 
+def test_a_long_prompt_is_told_of_by_the_error_alone(wan_folder):
+    """The tokenizer would warn once in its life, so this one is new."""
+    script = (
+        "import sys; from reference_model.text import load_text_encoder\n"
+        "load_text_encoder(sys.argv[1]).embed(['spoon ' * 600], 512)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(wan_folder)], capture_output=True, text=True, check=False)
+    assert "has 601 tokens, the model takes at most 512" in done.stderr
+    assert "sequence length" not in done.stderr
+
+
 def test_short_prompts_are_named_whole(encoder):
     with pytest.raises(ValueError, match="the prompt 'use the spoon' has 4 tokens"):
         encoder.embed(["use the spoon"], 3)
@@ -121,7 +134,24 @@ def test_missing_tensor(copy):
     tensors = load_file(path)
     del tensors["shared.weight"]
     save_file(tensors, path)
-    with pytest.raises(ValueError, match=r"missing: shared.weight \(\d+, 32\)"):
+    with pytest.raises(ValueError, match=r"\(1 problem\):\n  missing: shared.weight \(\d+, 32\)\n.*hf download"):
+        load_text_encoder(copy)
+
+
+@pytest.mark.parametrize(("name", "value"), [("d_model", "a"), ("num_layers", None), ("num_heads", "x"), ("d_ff", -1)])
+def test_a_field_of_another_type(copy, name, value):
+    path = copy / "text_encoder" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(ValueError, match=r"^no model can be built of .*config.json \(.*hf download") as error:
+        load_text_encoder(copy)
+    assert str(path) in str(error.value)
+    assert value == -1 or f"'{name}'" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_tokenizer_without_its_settings(copy):
+    (copy / "tokenizer" / "tokenizer_config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"tokenizer_config.json: no such file.*hf download"):
         load_text_encoder(copy)
 
 

@@ -144,7 +144,7 @@ def test_a_saved_mjd_comes_back(saved):
 
 
 def test_another_number_of_views_than_trained(saved):
-    with pytest.raises(ValueError, match="trained for V=3, asked for V=2"):
+    with pytest.raises(ValueError, match="trained for V=3, asked for V=2\nGive the configuration that it has"):
         load_mjd(saved[1], with_mjd(views=2))
 
 
@@ -283,6 +283,38 @@ def test_missing_subfolder(copy, name):
         load()
 
 
+@pytest.mark.parametrize("config", ["nano", NANO.mjd, None])
+def test_a_configuration_that_is_none(wan_folder, config):
+    with pytest.raises(TypeError, match=f"config is {type(config).__name__} .*expected a SyncMV4DConfig, such as"):
+        load_mjd(wan_folder, config)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind", "said"),
+    [
+        ("bfloat16", TypeError, "dtype is str 'bfloat16': expected a torch.dtype, such as torch.bfloat16"),
+        (torch.int8, ValueError, "dtype is torch.int8: expected one of torch.float32, torch.bfloat16"),
+        (torch.complex64, ValueError, "dtype is torch.complex64"),
+    ],
+)
+def test_a_dtype_that_no_weights_have(wan_folder, dtype, kind, said):
+    with pytest.raises(kind, match=said):
+        load_mjd(wan_folder, NANO, dtype=dtype)
+
+
+def test_a_part_in_place_of_the_checkpoint(copy, monkeypatch):
+    with pytest.raises(FileNotFoundError, match=f"The checkpoint is one level up: give {copy}$"):
+        load_mjd(copy / "vae", NANO)
+    monkeypatch.chdir(copy / "transformer")
+    with pytest.raises(FileNotFoundError, match=f"The checkpoint is one level up: give {copy}$"):
+        load_vae(".")
+
+
+def test_a_checkpoint_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"^{tmp_path / 'wan'}: no such folder. Expected a copy of"):
+        load_vae(tmp_path / "wan")
+
+
 # The autoencoder.
 
 
@@ -305,13 +337,42 @@ def test_autoencoder_is_float32_whatever_is_stored(copy):
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"latents_mean": [0.0] * 15}, {"latents_std": [0.0] * 16}, {"latents_std": [1.0] * 15 + [float("nan")]}],
+    ("changes", "problem"),
+    [
+        ({"latents_mean": [0.0] * 15}, "latents_mean has 15 numbers, expected 16;"),
+        ({"latents_std": [0.0] + [1.0] * 15}, "latents_std[0] is 0.0;"),
+        ({"latents_std": [1.0, -2.0, *[0.0] * 14]}, "latents_std[1] is -2.0 and 14 more;"),
+        ({"latents_std": [1.0] * 15 + [float("nan")]}, "latents_std[15] is nan;"),
+        ({"latents_mean": [float("inf")] + [1.0] * 15}, "latents_mean[0] is inf;"),
+    ],
 )
-def test_autoencoder_without_moments(copy, changes):
+def test_autoencoder_without_moments(copy, changes, problem):
     reconfigure(copy / "vae" / "config.json", **changes)
-    with pytest.raises(ValueError, match="are not 16 numbers each, the latter positive"):
+    with pytest.raises(ValueError) as error:
         load_vae(copy)
+    assert f"{copy / 'vae' / 'config.json'}: {problem}" in str(error.value)
+    assert "hf download" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("latents_std", None, "latents_std is None, expected a list of float"),
+        ("dim_mult", "x", "dim_mult is 'x', expected a list of int"),
+        ("dim_mult", [1, "x"], r"dim_mult is \[1, 'x'\], expected a list of int"),
+        ("base_dim", 8.5, "base_dim is 8.5, expected int"),
+        ("is_residual", 1, "is_residual is 1, expected bool"),
+        ("z_dim", True, "z_dim is True, expected int"),
+        ("decoder_base_dim", "x", r"no model can be built of .*config.json \(TypeError"),
+        ("base_dim", -8, r"no model can be built of .*config.json \(RuntimeError"),
+    ],
+)
+def test_autoencoder_with_a_field_of_another_type(copy, name, value, expected):
+    reconfigure(copy / "vae" / "config.json", **{name: value})
+    with pytest.raises(ValueError, match=f"{expected}.*hf download") as error:
+        load_vae(copy)
+    assert str(copy / "vae" / "config.json") in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_another_autoencoder(copy):
@@ -322,5 +383,5 @@ def test_another_autoencoder(copy):
 
 def test_autoencoder_with_other_weights(copy):
     rewrite(copy / "vae" / WEIGHTS, lambda tensors: {k: v for k, v in tensors.items() if k != "quant_conv.bias"})
-    with pytest.raises(ValueError, match=r"missing: quant_conv.bias \(32,\)"):
+    with pytest.raises(ValueError, match=r"\(1 problem\):\n  missing: quant_conv.bias \(32,\)\n.*hf download"):
         load_vae(copy)
