@@ -13,8 +13,8 @@ import torch
 from hoibench.clip import Array, Prediction, Request
 from hoibench.methods.method import Method, MethodOptions
 from hoibench.methods.spec import Spec
-from reference_model.answer import Answer, answer, as_bytes
 from reference_model.config import SyncMV4DConfig, preset
+from reference_model.generation.answer import Answer, answer, as_bytes
 from reference_model.model_folder import REPOSITORY
 from reference_model.saved_model import LoadedModel, load_model, read_record
 

@@ -113,7 +113,7 @@ def _requests(options: Options, note: Callable[[str], None]) -> dict[str, Callab
     from reference_model.spec import own_spec
 
     if options.images is not None:
-        from reference_model.reference_images import read_request
+        from reference_model.generation.reference_images import read_request
 
         request = read_request(options.images, options.seed)
         return {request.clip: lambda: request}

@@ -12,10 +12,10 @@ from tiny_loop import FoldingCoder
 from hoibench.clip import FARTHEST
 from hoibench.geometry import project, render, to_camera, unproject
 from hoibench.methods.check import check_prediction
-from reference_model.answer import answer
-from reference_model.asked import asked
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.rig import rig_of
+from reference_model.generation.answer import answer
+from reference_model.generation.asked import asked
 from reference_model.mjd.model import MJDOutput
 from reference_model.saved_model import LoadedModel
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from requests_for_models import K, camera, small_config, small_request, with_view
 
-from reference_model.asked import asked, view_order
+from reference_model.generation.asked import asked, view_order
 
 CONFIG = small_config()
 GIVEN = small_request()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference_model.own_anchors import own_anchors
+from reference_model.generation.own_anchors import own_anchors
 
 SIZE = (20, 30)
 DARKEST = 0.1

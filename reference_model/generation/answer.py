@@ -9,12 +9,12 @@ from torch import Tensor
 
 from hoibench.clip import FARTHEST, Prediction, Request
 from hoibench.geometry import to_camera
-from reference_model.asked import Asked, anchors_of, asked
 from reference_model.cycle.bridge import Bridge
 from reference_model.cycle.open_loop import sample_open_loop
 from reference_model.cycle.rig import Rig, rig_of
 from reference_model.cycle.sample import Conditions, Sample, sample
-from reference_model.own_anchors import own_anchors
+from reference_model.generation.asked import Asked, anchors_of, asked
+from reference_model.generation.own_anchors import own_anchors
 from reference_model.saved_model import LoadedModel
 
 _WHITE = 255.0
