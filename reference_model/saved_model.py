@@ -24,7 +24,8 @@ from reference_model.config_json import as_config, as_table
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.latents import VideoCoder
 from reference_model.model import SyncMV4D
-from reference_model.model_folder import DOWNLOAD, fill, open_weights, read_config
+from reference_model.model_config import DOWNLOAD, read_config
+from reference_model.model_folder import fill, open_weights
 from reference_model.new_folder import new_folder
 from reference_model.text import TextEncoder, load_text_encoder
 from reference_model.wan import check_vae, load_mjd, load_vae

@@ -76,6 +76,7 @@ class Train:
 def train_command(arguments: Sequence[str]) -> int:
     """Train; the exit code."""
     options = tyro.cli(Train, args=list(arguments), prog=PROGRAM)
+    from reference_model.devices import device_of
     from reference_model.training.config import LAUNCH, read_training
     from reference_model.training.run_folder import RunFolder
     from reference_model.training.world import joined
@@ -89,7 +90,7 @@ def train_command(arguments: Sequence[str]) -> int:
     config = replace(preset(options.preset), height=height, width=width)
     caches, data = _data(options, config, training)
     folder = RunFolder(options.out)
-    with joined(_device(options.device)) as world:
+    with joined(device_of(options.device)) as world:
         if world.leads:
             _check_autoencoder(options.wan, caches.values())
             ids = {size: each.origin.id for size, each in caches.items()}
@@ -199,15 +200,6 @@ def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, wan:
             model = SyncMV4D(config)
         model.load_state_dict(weights, assign=True)
         save_model(folder.model, model, wan)
-
-
-def _device(asked: str) -> str:
-    import torch
-
-    there = torch.cuda.is_available()
-    if asked == "cuda" and not there:
-        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
-    return "cuda" if there and asked != "cpu" else "cpu"
 
 
 if __name__ == "__main__":
