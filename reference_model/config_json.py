@@ -59,20 +59,21 @@ def _value(hint: Any, where: str, name: str, value: Any) -> Any:
         return _read(hint, where, name, value)  # type: ignore[arg-type]  # a class, not an object
     if get_origin(hint) is tuple and isinstance(value, list):
         value = tuple(value)
-    if not _fits(hint, value):
+    if not fits(hint, value):
         raise ValueError(f"{where}: {name} is {value!r:.80}, expected {hint if get_args(hint) else hint.__name__}")
     return value
 
 
-def _fits(hint: Any, value: Any) -> bool:
+def fits(hint: Any, value: Any) -> bool:
+    """Whether a value, lists being tuples, is of a field's type: no truth value is a number, and no other number an integer."""
     kind, inner = get_origin(hint), get_args(hint)
     if kind is UnionType:
-        return any(_fits(each, value) for each in inner)
+        return any(fits(each, value) for each in inner)
     if kind is Literal:
         return value in inner and isinstance(value, str)
     if kind is tuple:
         each = inner[:1] * len(value) if inner[-1] is Ellipsis and isinstance(value, tuple) else inner
-        return isinstance(value, tuple) and len(value) == len(each) and all(map(_fits, each, value))
+        return isinstance(value, tuple) and len(value) == len(each) and all(map(fits, each, value))
     if hint is float:
         return type(value) in (int, float)
     return type(value) is hint

@@ -10,9 +10,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from reference_model.config import ours, paper
+from reference_model.config_json import fits
 from reference_model.model import Stage
 
 LAUNCH = Path(__file__).parent / "launch"
@@ -37,8 +38,6 @@ class TrainingStage:
     data: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.stage not in get_args(Stage):
-            raise ValueError(f"stage {self.name}: {self.stage!r} is none of {', '.join(get_args(Stage))}")
         if self.iterations < 1:
             raise ValueError(f"stage {self.name} has {self.iterations} iterations: expected 1 or more")
         if not 0 < self.data <= 1:
@@ -138,4 +137,15 @@ def _filled(kind: type[Any], table: Mapping[str, Any]) -> Any:
     needed = [name for name, each in known.items() if each.default is MISSING and each.default_factory is MISSING]
     if missing := [name for name in needed if name not in table]:
         raise ValueError(f"{kind.__name__} lacks {', '.join(missing)}")
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()})
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        if not fits(hints[name], value):
+            raise ValueError(f"{name} is {value!r}, expected {_told(hints[name])}")
+    return kind(**values)
+
+
+def _told(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(get_args(hint))}"
+    return str(hint) if get_args(hint) else str(hint.__name__)
