@@ -2,7 +2,7 @@
 
     python -m reference_model.train --preset nano --cache CACHE --wan WAN --out RUN
     torchrun --nproc-per-node 8 -m reference_model.train --preset wan22_5b --engine zero3 --cache LOW HIGH --wan WAN --out RUN
-    deepspeed --num_gpus 8 --module reference_model.train ...
+    deepspeed --num_gpus 8 --no_local_rank --module reference_model.train ...
 
 Either launcher tells each process its RANK, LOCAL_RANK and WORLD_SIZE; without them there is one process.  The same command goes on from the newest
 checkpoint.  SIGTERM or Ctrl-C ends it after the iteration with a checkpoint and exit code 75: run it again; a second one ends it at once.
