@@ -44,7 +44,7 @@ def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> Non
         isinstance(want, str) or got == want for got, want in zip(array.shape, expected, strict=True)
     )
     if not fits:
-        wanted = ", ".join(str(n) for n in expected)
+        wanted = ", ".join(str(n) for n in expected) + ("," if len(expected) == 1 else "")
         raise ValueError(f"{name} has shape {tuple(array.shape)}, expected ({wanted})")
 
 

@@ -20,6 +20,12 @@ from reference_model.config import Origin, SyncMV4DConfig, origins, preset
 WIDTH = 160
 """Columns of what is printed where there is no terminal."""
 
+NARROWEST, WIDEST = 48, 80
+"""Columns of the tables of costs: fewer would crop numbers, where a narrower terminal breaks lines; more would part them from their names."""
+
+MOST_PIXELS = 10**10
+"""Of all views and frames: beyond it the sizes of attention's matrices, squares of this, leave 64 bits."""
+
 
 @dataclass(frozen=True)
 class Info:
@@ -71,7 +77,8 @@ def info_command(arguments: Sequence[str]) -> int:
     if options.json:
         console.out(json.dumps(told, indent=1), highlight=False)
     else:
-        console.print(told, markup=False, highlight=False)
+        console.width = max(console.width, NARROWEST)
+        console.print(told, width=None if options.fields else WIDEST, markup=False, highlight=False)
     return 0
 
 
@@ -79,7 +86,7 @@ def configuration(options: Info) -> SyncMV4DConfig:
     """The preset, with what the options put in its place.
 
     Raises:
-        ValueError: there is no such preset, or a number does not fit; names the nearest ones that do.
+        ValueError: there is no such preset, a number does not fit, naming the nearest ones that do, or the videos are too large to count.
     """
     config = preset(options.preset)
     views = config.mjd.views if options.views is None else options.views
@@ -87,13 +94,17 @@ def configuration(options: Info) -> SyncMV4DConfig:
         raise ValueError(f"views is {views}: expected 1 or more")
     height, width = options.size or (config.height, config.width)
     frames = config.frames if options.frames is None else options.frames
+    if views * frames * height * width > MOST_PIXELS:
+        raise ValueError(
+            f"{views} views of {frames} frames of {height} x {width} pixels: expected at most {MOST_PIXELS:,} pixels in all"
+        )
     return replace(config, height=height, width=width, frames=frames, mjd=replace(config.mjd, views=views))
 
 
 def _fields(listed: Iterable[Origin]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in Origin._fields:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "value")
     for each in listed:
         table.add_row(each.field, str(each.value), each.origin)
     return table
@@ -101,7 +112,7 @@ def _fields(listed: Iterable[Origin]) -> Table:
 
 def main() -> int:
     """Run the command; the exit code."""
-    return guarded(info_command, sys.argv[1:])
+    return guarded(info_command, sys.argv[1:], keeps=False)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
 
 from hoibench.cli.counting import counting
 from hoibench.cli.errors import guarded, working
-from reference_model.config import SyncMV4DConfig, preset
+from reference_model.config import PRESETS, SyncMV4DConfig, preset
+from reference_model.model_config import part
 
 if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset, Manifest, Progress
@@ -37,8 +37,7 @@ class Prepare:
     A broken clip is skipped and listed at the end with its reason; the exit code is then 3.
     """
 
-    preset: str
-    """The model that is to be trained (python -m reference_model.info lists them)."""
+    preset: Annotated[str, tyro.conf.arg(help=f"The model that is to be trained: {' or '.join(PRESETS)}.")]
 
     wan: Path
     """The checkpoint: a folder of Wan2.2-TI2V-5B-Diffusers, of which vae/, text_encoder/ and tokenizer/ are read."""
@@ -87,6 +86,10 @@ def prepare_command(arguments: Sequence[str]) -> int:
     def note(text: str) -> None:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
+    for name in ("vae", "text_encoder", "tokenizer"):
+        part(options.wan, name)
+    device = _device(options.device)
+
     from hoibench.datasets.base import take
     from hoibench.datasets.registry import open_dataset
     from reference_model.preparation.shots import shots_of
@@ -97,7 +100,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     shots = list(shots_of(dataset, options.split, take(manifest.entries, options.limit), options.cameras))
     if not shots:
         raise ValueError(f"split {options.split} gives no clip ({'; '.join(manifest.left_out_told) or 'it is empty'})")
-    job = _job(options, config, manifest, note)
+    job = _job(options, config, manifest, device, note)
     return _run(job, shots, manifest, console, as_json=options.json)
 
 
@@ -107,18 +110,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return guarded(prepare_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, note: Progress) -> Job:
-    """What is to be done, and where; the folder is claimed for it."""
+def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, note: Progress) -> Job:
+    """What is to be done, and where; the folder is claimed for it, once the checkpoint is known to be whole."""
     from hoibench import __version__
     from hoibench.cli.data import refuse_inside
-    from reference_model.cache.origin import Origin, claim, of_config, weights_digest
+    from reference_model.cache.layout import refuse_foreign
+    from reference_model.cache.origin import Origin, claim, is_claimed, of_config, weights_digest
     from reference_model.preparation.job import Job
+    from reference_model.preparation.parts import check_parts
 
     split = manifest.split.replace("/", "-")
     out = options.out or Path("latents") / f"{options.preset}-{split}-{config.height}x{config.width}"
     if options.root is not None:
         refuse_inside(options.root, out)
-    device = _device(options.device)
+    refuse_foreign(out)
     note(f"hashing the weights in {options.wan}")
     origin = Origin(
         **of_config(config),
@@ -131,21 +136,24 @@ def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, note: Pro
         text_encoder=weights_digest(options.wan, "text_encoder", "tokenizer"),
         hoibench=__version__,
     )
-    claim(out, origin)
+    if not is_claimed(out, origin):
+        check_parts(options.wan, config)
+        claim(out, origin)
     return Job(out, origin, config, options.wan, device)
 
 
 def _run(job: Job, shots: Sequence[Shot], manifest: Manifest, console: Console, *, as_json: bool) -> int:
     from reference_model.preparation.clips import prepare_clips
     from reference_model.preparation.prompts import prepare_text
+    from reference_model.preparation.report import as_text, facts_of
 
     outcomes: list[Outcome] = []
     total = sum(len(shot.views) for shot in shots)
     clips = len({shot.clip for shot in shots})
-    made, kept = 0, 0
+    prompts = 0, 0
     try:
         with counting(console) as count:
-            made, kept = prepare_text(job, ["", *(shot.prompt for shot in shots)], partial(count, "prompts"))
+            prompts = prepare_text(job, ["", *(shot.prompt for shot in shots)], partial(count, "prompts"))
 
             def told(outcome: Outcome) -> None:
                 outcomes.append(outcome)
@@ -155,36 +163,20 @@ def _run(job: Job, shots: Sequence[Shot], manifest: Manifest, console: Console, 
             prepare_clips(job, shots, told)
     finally:  # what is known is told, also after Ctrl-C or on a full disk
         if outcomes:
-            facts = _facts(job, outcomes, manifest) | {"prompts": {"made": made, "kept": kept}}
+            facts = facts_of(job.out, outcomes, manifest, prompts)
             with working():
-                Console().out(json.dumps(facts, indent=1) if as_json else _as_text(facts), highlight=False)
+                Console().out(json.dumps(facts, indent=1) if as_json else as_text(facts), highlight=False)
     return BROKEN if any(outcome.status == "broken" for outcome in outcomes) else 0
 
 
-def _facts(job: Job, outcomes: Sequence[Outcome], manifest: Manifest) -> dict[str, Any]:
-    counts = Counter(outcome.status for outcome in outcomes)
-    return {
-        "out": str(job.out),
-        "clips": len({outcome.clip for outcome in outcomes}),
-        "views": {status: counts[status] for status in ("made", "kept", "broken")},
-        "broken": {f"{each.clip}/{each.view}": each.reason for each in outcomes if each.status == "broken"},
-        "left_out": dict(Counter(manifest.left_out.values()).most_common()),
-    }
-
-
-def _as_text(facts: dict[str, Any]) -> str:
-    lines = [f"left out, {count}: {reason}" for reason, count in facts["left_out"].items()]
-    lines += [f"broken  {key}  {reason}" for key, reason in facts["broken"].items()]
-    for name in ("views", "prompts"):
-        lines.append(f"{name}: " + ", ".join(f"{count} {status}" for status, count in facts[name].items()))
-    return "\n".join([*lines, facts["out"]])
-
-
 def _check_frames(dataset: Dataset, options: Prepare, config: SyncMV4DConfig) -> None:
-    if dataset.grid is not None and dataset.grid.frames != config.frames:
-        raise ValueError(
-            f"clips of {dataset.name} have {dataset.grid.frames} frames, preset {options.preset} takes {config.frames}: give another preset"
-        )
+    if dataset.grid is None or dataset.grid.frames == config.frames:
+        return
+    fitting = [name for name, each in PRESETS.items() if each.frames == dataset.grid.frames]
+    raise ValueError(
+        f"clips of {dataset.name} have {dataset.grid.frames} frames, preset {options.preset} takes {config.frames}: "
+        + (f"give --preset {' or '.join(fitting)}" if fitting else "no preset takes that many")
+    )
 
 
 def _device(asked: str) -> str:

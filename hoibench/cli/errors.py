@@ -36,19 +36,26 @@ def working() -> Iterator[None]:
         raise Crash(f"{type(error).__name__}: {error}") from error
 
 
-def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
-    """Run a command; errors of use give 2, a full disk or a crash 1, Ctrl-C 130."""
+def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str], *, keeps: bool = True) -> int:
+    """Run a command; errors of use give 2, a full disk or a crash 1, Ctrl-C 130.
+
+    Args:
+        command: takes the words of the command line, returns the exit code.
+        arguments: the words.
+        keeps: whether the same command, given again, goes on from what is done, of which users are told.
+    """
     if os.environ.get("HOIBENCH_DEBUG"):
         return command(arguments)
     try:
         return command(arguments)
     except KeyboardInterrupt:
-        print("stopped; what was done is kept: the same command goes on from there", file=sys.stderr)
+        kept = "; what was done is kept: the same command goes on from there" if keeps else ""
+        print(f"stopped{kept}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         return CRASH
     except Exception as error:
-        told, code = _explain(error)
+        told, code = _explain(error, keeps)
         if code == CRASH and not _is_full(error):
             log.error("crashed", exc_info=error)
         print(f"error: {told}", file=sys.stderr)
@@ -59,9 +66,9 @@ def _is_full(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in FULL
 
 
-def _explain(error: Exception) -> tuple[str, int]:
+def _explain(error: Exception, keeps: bool) -> tuple[str, int]:
     if isinstance(error, OSError):
-        return _explain_system(error)
+        return _explain_system(error, keeps)
     if isinstance(error, ModuleNotFoundError):
         extra = "model" if (error.name or "").split(".")[0] in OF_MODEL else "metrics"
         return f"{error.name} is not installed: pip install 'hoibench[{extra}]'", USAGE
@@ -71,10 +78,11 @@ def _explain(error: Exception) -> tuple[str, int]:
     return what, CRASH
 
 
-def _explain_system(error: OSError) -> tuple[str, int]:
+def _explain_system(error: OSError, keeps: bool) -> tuple[str, int]:
     """The words for what the system refused: our own where the error has them."""
     ours = error.strerror not in (None, os.strerror(error.errno or 0))
     if not _is_full(error):
         return (str(error.strerror) if ours else str(error)), USAGE
     where = error.strerror if ours else f"no space left while writing {error.filename or 'a file'}"
-    return f"{where}; what was done is kept: free some space and give the same command again", CRASH
+    kept = "; what was done is kept" if keeps else ""
+    return f"{where}{kept}: free some space and give the same command again", CRASH

@@ -6,6 +6,8 @@ torch is imported only where one of its tensors is at hand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,25 @@ def namespace(*arrays: Any) -> Any:
     import torch
 
     return torch
+
+
+def namespace_of(**arrays: Any) -> Any:
+    """The ``namespace`` of a function's arguments, without those that are None.
+
+    Raises:
+        TypeError: as ``namespace``; names the arguments.
+    """
+    given = {name: array for name, array in arrays.items() if array is not None}
+    names: dict[str, list[str]] = {}
+    for name, array in given.items():
+        kind = type(array).__module__.partition(".")[0]
+        if kind not in ("numpy", "torch"):
+            raise TypeError(f"{name} is a {type(array).__name__}, expected an array of numpy or torch")
+        names.setdefault(kind, []).append(name)
+    if len(names) > 1:
+        found = " and ".join(f"{kind} ({', '.join(of_kind)})" for kind, of_kind in sorted(names.items()))
+        raise TypeError(f"expected arrays all of numpy or all of torch, found {found}")
+    return namespace(*given.values())
 
 
 def cast(array: Any, dtype: Any) -> Any:
@@ -57,6 +78,12 @@ def ascending(values: Any) -> Any:
     return np.sort(values) if isinstance(values, np.ndarray) else values.sort().values
 
 
+def extremes(values: Any) -> tuple[float, float]:
+    """The least and the greatest value, both NaN if one is."""
+    low, high = (values.min(), values.max()) if isinstance(values, np.ndarray) else values.aminmax()
+    return float(low), float(high)
+
+
 def lower_at(target: Any, index: Any, values: Any) -> None:
     """Let no ``target[index[i]]`` exceed ``values[i]``, in place: the order of ``i`` does not matter, nor repeated indices."""
     if isinstance(target, np.ndarray):
@@ -75,7 +102,7 @@ def sums_at(index: Any, values: Any, length: int) -> Any:
 
 def check_mask(name: str, mask: Any, shape: tuple[int | str, ...]) -> Any:
     """The mask; raises ValueError unless it is bool and has the ``shape``."""
-    if mask.dtype != namespace(mask).bool:
+    if mask.dtype != namespace_of(**{name: mask}).bool:
         raise ValueError(f"{name} has dtype {mask.dtype}, expected bool")
     check_shape(name, mask, shape)
     return mask
@@ -83,7 +110,18 @@ def check_mask(name: str, mask: Any, shape: tuple[int | str, ...]) -> Any:
 
 def check_real(name: str, array: Any, shape: tuple[int | str, ...]) -> None:
     """Raise ValueError unless ``array`` is of floating-point numbers and has the ``shape``."""
-    xp = namespace(array)
+    xp = namespace_of(**{name: array})
     if not (np.issubdtype(array.dtype, np.floating) if xp is np else array.is_floating_point()):
         raise ValueError(f"{name} has dtype {array.dtype}, expected floating point")
     check_shape(name, array, shape)
+
+
+def is_integer(value: Any) -> bool:
+    """Whether the value is an integer, of Python or numpy, and no bool."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_size(size: Any) -> None:
+    """Raise ValueError unless ``size`` is the height and width of an image."""
+    if not (isinstance(size, Sequence) and len(size) == 2 and all(is_integer(n) and n > 0 for n in size)):
+        raise ValueError(f"size is {size}, expected a tuple (H, W) of two integers above 0")

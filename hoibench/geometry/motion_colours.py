@@ -8,9 +8,13 @@ that [0, 1].  The paper scales to [0, 1] (``darkest`` 0), where a near point at 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from hoibench.geometry.arrays import cast, check_mask, check_real, namespace
+from hoibench.geometry.arrays import cast, check_mask, check_real, constant, extremes, flatnonzero, namespace
+
+OVERSHOOT = 0.5
+"""How far a decoder may leave [0, 1]: a video in [-1, 1] goes farther below on its black background, one in 0 to 255 above."""
 
 
 def depth_range(depth: Any, drawn: Any) -> Any:
@@ -73,9 +77,30 @@ def depth_of_colours(blue: Any, s: Any, darkest: float) -> Any:
 
 
 def quantise(video: Any) -> Any:
-    """The video in 256 levels a channel, as stored in 8 bits; (..., 3) float in [0, 1] -> the same shape and dtype."""
+    """The video in 256 levels a channel, as stored in 8 bits; (..., 3) float in [0, 1] -> the same shape and dtype.
+
+    Raises:
+        ValueError: the video has another shape or dtype, or its values are not of [0, 1] (``check_values``).
+    """
     check_real("video", video, (*video.shape[:-1], 3))
+    check_values(video)
     return namespace(video).round(video.clip(0.0, 1.0) * 255.0) / 255.0
+
+
+def check_values(video: Any) -> None:
+    """Raise ValueError unless the values of a video are numbers in [0, 1], give or take ``OVERSHOOT``; names the frame of NaN and infinity."""
+    video = constant(video)
+    if 0 in video.shape:
+        return
+    low, high = extremes(video)
+    if low >= -OVERSHOOT and high <= 1.0 + OVERSHOOT:
+        return
+    bad = flatnonzero(~namespace(video).isfinite(video))
+    if len(bad):
+        raise ValueError(f"video holds NaN or infinity in frame {int(bad[0]) // math.prod(video.shape[1:])}")
+    raise ValueError(
+        f"video holds values from {low:.3g} to {high:.3g}, expected [0, 1]: give (video + 1) / 2 of one in [-1, 1], video / 255 of one in 0 to 255"
+    )
 
 
 def check_range(s: Any) -> None:

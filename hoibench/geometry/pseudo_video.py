@@ -12,12 +12,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hoibench.geometry.arrays import ascending, cast, check_mask, check_real, flatnonzero, namespace, sums_at
+from hoibench.geometry.arrays import (
+    ascending,
+    cast,
+    check_mask,
+    check_real,
+    check_size,
+    flatnonzero,
+    namespace,
+    namespace_of,
+    sums_at,
+)
 from hoibench.geometry.colour_matching import match
 from hoibench.geometry.motion_colours import (
     anchor_colours,
     check_darkest,
     check_range,
+    check_values,
     depth_colours,
     depth_of_colours,
     depth_range,
@@ -71,6 +82,7 @@ def render(
         (N, H, W, 3) float32 in [0, 1]; torch's gradient passes to ``depth`` and ``s``.
 
     Raises:
+        TypeError: an argument is no array, or they are of numpy and of torch; names them.
         ValueError: an array has another shape or dtype, a drawn point holds NaN (names frame and point), ``s`` is no range, or an option is
             out of bounds.
     """
@@ -108,7 +120,7 @@ def read_back(
     border within ``radius`` + 1/2, and a covered one is not found.
 
     Args:
-        video: (N, H, W, 3) floating point in [0, 1].
+        video: (N, H, W, 3) floating point in [0, 1]; a decoder's overshoot of up to a half is accepted, so that [-1, 1] and 0 to 255 are refused.
         anchors: (K, 2) pixels of the points in frame 0.  Not found are those outside the image, and all but the first of those that share a colour.
         s: (2,) near and far depth in metres, or a prediction of them.
         radius: as drawn.
@@ -119,8 +131,11 @@ def read_back(
         Of torch's gradient, ``depth`` passes that of the video's blue and of ``s``; which pixels show a point is constant.
 
     Raises:
-        ValueError: an array has another shape or dtype, the video or ``s`` holds NaN or infinity, or an option is out of bounds.
+        TypeError: an argument is no array, or they are of numpy and of torch; names them.
+        ValueError: an array has another shape or dtype, the video's values are not of [0, 1], the video or ``s`` holds NaN or infinity, or an option
+            is out of bounds.
     """
+    xp = namespace_of(video=video, anchors=anchors, s=s)
     check_real("video", video, ("N", "H", "W", 3))
     check_real("anchors", anchors, ("K", 2))
     check_range(s)
@@ -128,8 +143,8 @@ def read_back(
     check_darkest(darkest)
     if not match_within > 0:
         raise ValueError(f"match_within is {match_within}, expected a number above 0")
-    xp = namespace(video, anchors, s)
     video = cast(video, xp.float32)
+    check_values(video)
     frame, row, column, anchor = match(video, anchors, darkest=darkest, match_within=match_within)
     n, k = len(video), len(anchors)
     slot = frame * k + anchor
@@ -165,13 +180,15 @@ def _draw(
     darkest: float,
 ) -> Any:
     """The video of points at ``depth`` in the colours of the depths ``coded`` ((N, K) or (1, K))."""
+    xp = namespace_of(pixels=pixels, depth=depth, anchors=anchors, s=s, visible=visible)
     check_real("pixels", pixels, ("N", "K", 2))
     n, k, _ = pixels.shape
     check_real("depth", depth, (n, k))
     check_real("anchors", anchors, (k, 2))
     check_range(s)
     check_darkest(darkest)
-    xp = namespace(pixels, depth, anchors, s)
+    check_size(size)
+    check_radius(radius)
     if s[1] < s[0]:
         raise ValueError(f"s is ({float(s[0])}, {float(s[1])}), expected near <= far")
     coloured = has_colour(anchors, size)

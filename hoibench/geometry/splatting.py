@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from hoibench.geometry.arrays import cast, check_mask, check_real, flatnonzero, lower_at, namespace
+from hoibench.geometry.arrays import (
+    cast,
+    check_mask,
+    check_real,
+    check_size,
+    flatnonzero,
+    is_integer,
+    lower_at,
+    namespace,
+    namespace_of,
+)
 
 
 def drawn_points(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | None = None) -> Any:
@@ -23,15 +33,16 @@ def drawn_points(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any
         (N, K) bool.
 
     Raises:
-        ValueError: an array has another shape or dtype, or a point that is meant to be drawn has NaN; names the first.
+        TypeError: an argument is no array, or they are of numpy and of torch; names them.
+        ValueError: ``size`` is none, an array has another shape or dtype, or a point that is meant to be drawn has NaN; names the first.
     """
+    xp = namespace_of(pixels=pixels, depth=depth, visible=visible)
     check_real("pixels", pixels, ("N", "K", 2))
     check_real("depth", depth, tuple(pixels.shape[:2]))
-    xp = namespace(pixels, depth)
+    check_size(size)
     meant = (
         xp.ones_like(depth, dtype=xp.bool) if visible is None else check_mask("visible", visible, tuple(depth.shape))
     )
-    namespace(pixels, meant)
     refuse("depth holds NaN or infinity", meant & ~xp.isfinite(depth))
     front = meant & (depth > 0)
     refuse("pixels hold NaN", front & xp.isnan(pixels).any(axis=-1))
@@ -57,7 +68,8 @@ def rasterise(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | 
         (N, H, W) int32 indices of points, -1 where there is none.
 
     Raises:
-        ValueError: as ``drawn_points``; or ``radius`` is negative.
+        TypeError: as ``drawn_points``.
+        ValueError: as ``drawn_points``; or ``radius`` is no number of pixels.
     """
     check_radius(radius)
     drawn = drawn_points(pixels, depth, size, visible=visible)
@@ -95,6 +107,7 @@ def shown_points(index: Any, pixels: Any) -> Any:
 
 def whole_points(index: Any, points: int, *, radius: int = 1) -> Any:
     """The points whose whole square is seen: inside the image and covered by no other; index (N, H, W) of ``rasterise`` -> (N, points) bool."""
+    check_radius(radius)
     xp = namespace(index)
     n, height, width = index.shape
     shown = flatnonzero(index >= 0)
@@ -104,8 +117,8 @@ def whole_points(index: Any, points: int, *, radius: int = 1) -> Any:
 
 def check_radius(radius: int) -> None:
     """Raise ValueError unless ``radius`` is a number of pixels."""
-    if radius < 0:
-        raise ValueError(f"radius is {radius}, expected 0 or more pixels")
+    if not (is_integer(radius) and radius >= 0):
+        raise ValueError(f"radius is {radius}, expected a whole number of pixels, 0 or more")
 
 
 def refuse(what: str, bad: Any) -> None:

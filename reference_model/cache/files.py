@@ -3,7 +3,7 @@
     FOLDER/views/CLIP/CLUSTER/VIEW.safetensors        one view of a clip: a ``LatentView``
     FOLDER/text/SHA256_OF_THE_PROMPT.safetensors      a prompt's embedding
 
-Each carries the id of the cache that it was written for, so that a file of another one is never taken for its own.
+Each carries the id of what it was made with, so that a file of another cache is never taken for its own.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Cluster
+from reference_model.cache.layout import SUFFIX, text_folder, views_folder
 from reference_model.cache.origin import Origin
 from reference_model.cache.tensors import Damaged, read_tensors, write_tensors
-
-SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +59,6 @@ class LatentView:
 
 _WORDS = ("clip", "view", "cluster", "prompt")
 _TENSORS = tuple(field.name for field in fields(LatentView) if field.name not in _WORDS)
-
-
-def views_folder(folder: Path) -> Path:
-    """Where the clips are, a folder each, and in it one a cluster."""
-    return folder / "views"
 
 
 def find_view(folder: Path, clip: str, view: str) -> Cluster | None:
@@ -106,7 +100,7 @@ def read_view(folder: Path, origin: Origin, clip: str, cluster: Cluster, view: s
 
 def write_text(folder: Path, origin: Origin, prompt: str, embedding: Tensor) -> None:
     """Write a prompt's embedding (L, text_dim); raises as ``write_tensors``."""
-    write_tensors(_text_path(folder, prompt), {"embedding": embedding}, {"made": origin.id, "prompt": prompt})
+    write_tensors(_text_path(folder, prompt), {"embedding": embedding}, {"made": origin.text_id, "prompt": prompt})
 
 
 def read_text(folder: Path, origin: Origin, prompt: str) -> Tensor:
@@ -122,14 +116,9 @@ def read_text(folder: Path, origin: Origin, prompt: str) -> Tensor:
             f"{folder} has no text of {prompt!r} ({path.name}): run python -m reference_model.prepare again"
         )
     tensors, facts = read_tensors(path)
-    _check_facts(path, facts, {"made": origin.id, "prompt": prompt})
+    _check_facts(path, facts, {"made": origin.text_id, "prompt": prompt})
     _check_shapes(path, tensors, {"embedding": origin.text})
     return tensors["embedding"]
-
-
-def text_folder(folder: Path) -> Path:
-    """Where the embeddings are."""
-    return folder / "text"
 
 
 def _view_path(folder: Path, clip: str, cluster: Cluster, view: str) -> Path:

@@ -8,17 +8,28 @@ from pathlib import Path
 
 import filelock
 
+from hoibench.cli.errors import FULL
+
 
 @contextmanager
 def held(folder: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold a folder against other processes; gives whether it is ours.  The system lets go of it if this process is killed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Hold a folder against other processes; gives whether it is ours.  The system lets go of it if this process is killed.
+
+    Raises:
+        ValueError: the folder is closed to us; says to give another.
+        OSError: the disk is full.
+    """
     lock = filelock.FileLock(folder / ".lock")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=-1 if wait else 0)
     except filelock.Timeout:
         yield False
         return
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise ValueError(f"--out: {folder} cannot be written ({error.strerror}): give a folder that can") from error
     try:
         yield True
     finally:

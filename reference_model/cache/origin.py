@@ -1,4 +1,7 @@
-"""What all files of a latent cache were made with: written once, by whoever comes first, and held to by all others."""
+"""What all files of a latent cache were made with: written by whoever comes first, and held to by all others.
+
+While nothing is there that was made with a value, the value may yet change: a broken autoencoder costs no prompt.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hoibench.store import read_json, sha256_file, sha256_json, sweep, write_json
+from reference_model.cache.layout import has_text, has_views, record_path, refuse_foreign
 from reference_model.cache.lock import held
 from reference_model.config import SyncMV4DConfig
 from reference_model.model_config import DOWNLOAD, part
@@ -15,9 +19,10 @@ from reference_model.model_config import DOWNLOAD, part
 SCHEMA = "hoibench/latent-cache@1"
 """Names what the files of a cache mean: what is made in another way is another version."""
 
-_RECORD = "cache.json"
-
 DType = Literal["float32", "bfloat16"]
+
+_OF_TEXT = ("text", "dtype", "text_encoder", "hoibench")
+"""What embeddings depend on; views depend on all."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,13 @@ class Origin:
 
     @property
     def id(self) -> str:
-        """12 hex digits, which every file of the cache carries."""
+        """12 hex digits, which every view carries."""
         return sha256_json(asdict(self))[:12]
+
+    @property
+    def text_id(self) -> str:
+        """12 hex digits, which every embedding carries."""
+        return sha256_json({name: getattr(self, name) for name in _OF_TEXT})[:12]
 
 
 def of_config(config: SyncMV4DConfig) -> dict[str, Any]:
@@ -88,7 +98,7 @@ def read_origin(folder: Path) -> Origin:
         FileNotFoundError: the folder is no cache.
         ValueError: its record is of another version, or damaged.
     """
-    path = folder / _RECORD
+    path = record_path(folder)
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is missing: {folder} is no folder that python -m reference_model.prepare wrote"
@@ -101,19 +111,34 @@ def read_origin(folder: Path) -> Origin:
     return Origin(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
-def claim(folder: Path, origin: Origin) -> None:
-    """Write down what a cache is made with, if it is new; of several processes at once, one does.
+def is_claimed(folder: Path, origin: Origin) -> bool:
+    """Whether a cache is made with this already, rather than free to be.
 
     Raises:
-        ValueError: what is there was made with something else; lists the differences.
-        OSError: the folder cannot be written.
+        ValueError: it is neither; lists what it was made with, or what is there in place of a cache.
     """
-    if not (folder / _RECORD).is_file():
-        with held(folder, wait=True):
-            if not (folder / _RECORD).is_file():
-                sweep(folder)
-                write_json(folder / _RECORD, {"schema": SCHEMA, **asdict(origin)})
+    refuse_foreign(folder)
+    if not record_path(folder).is_file():
+        return False
+    there = read_origin(folder)
+    if there != origin and not has_views(folder) and (there.text_id == origin.text_id or not has_text(folder)):
+        return False
     refuse_others(folder, asdict(origin))
+    return True
+
+
+def claim(folder: Path, origin: Origin) -> None:
+    """Write down what a cache is made with, if it is free to be; of several processes at once, one does.
+
+    Raises:
+        ValueError: what is there was made with something else; lists the differences.  Or the folder cannot be written.
+        OSError: the disk is full.
+    """
+    if not is_claimed(folder, origin):
+        with held(folder, wait=True):
+            if not is_claimed(folder, origin):
+                sweep(folder)
+                write_json(record_path(folder), {"schema": SCHEMA, **asdict(origin)})
 
 
 def refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Cluster
 from hoibench.plugins import UnknownName
-from reference_model.cache.files import SUFFIX, LatentView, read_text, read_view, views_folder
+from reference_model.cache.files import LatentView, read_text, read_view
+from reference_model.cache.layout import SUFFIX, views_folder
 from reference_model.cache.origin import of_config, read_origin, refuse_others
 from reference_model.config import SyncMV4DConfig
 

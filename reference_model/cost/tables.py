@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
-from reference_model.config import SyncMV4DConfig
+from reference_model.config import PRESETS, SyncMV4DConfig
 from reference_model.cost import Cost, Flops, Memory, Parameters, Tokens
 
 COUNTED = "counted, not measured"
@@ -45,8 +45,8 @@ def as_tables(name: str, config: SyncMV4DConfig, cost: Cost, *, gpus: int, tflop
     """The same for people, in TFLOP, seconds and GB."""
     n, h, w = config.latent_grid(config.frames, config.height, config.width)
     title = (
-        f"{name}: V = {config.mjd.views} views of {config.frames} frames of {config.height} x {config.width} pixels,"
-        f" latents {config.mjd.in_channels} x {n} x {h} x {w}"
+        f"{name}: V = {config.mjd.views} views of {config.frames} frames of {config.height} x {config.width} pixels,\n"
+        f"latents {config.mjd.in_channels} x {n} x {h} x {w}; presets are {' and '.join(PRESETS)}"
     )
     return Group(
         title,
@@ -95,7 +95,7 @@ def _flops(flops: Flops, views: int, tflops: float) -> Table:
         ("autoencoder: decode one view", flops.decode, ""),
         (f"autoencoder: decode video and motion of {views} views", 2 * views * flops.decode, ""),
     ]
-    heads = (f"TFLOP ({COUNTED})", f"at an assumed {tflops:g} TFLOP/s in bf16")
+    heads = (_stacked(f"TFLOP, {COUNTED}"), f"at an assumed\n{tflops:g} TFLOP/s\nin bf16")
     return _table("operations", heads, [(name, _significant(count / 1e12), time) for name, count, time in rows])
 
 
@@ -109,17 +109,23 @@ def _memory(memory: Memory, gpus: int) -> Table:
         ("activations kept by gradient checkpointing, one sample, bf16", memory.block_boundaries),
         (f"training state under ZeRO-3, each of {gpus} GPUs", memory.training_state),
     ]
-    return _table("memory", (f"GB ({COMPUTED})",), [(name, _significant(count / 1e9)) for name, count in rows])
+    return _table("memory", (_stacked(f"GB, {COMPUTED}"),), [(name, _significant(count / 1e9)) for name, count in rows])
 
 
 def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(title, min_width=62)
+    """A table as wide as there is room, in which names fold and numbers do not."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    table.add_column(title, ratio=1, overflow="fold")
     for head in heads:
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _stacked(head: str) -> str:
+    """The head of a column that is to be as narrow as its numbers."""
+    return head.replace(", ", ",\n")
 
 
 def _billions(count: int) -> str:

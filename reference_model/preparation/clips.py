@@ -20,7 +20,8 @@ from hoibench.cli.errors import FULL, Crash
 from hoibench.clip import CLUSTERS, Array, Clip
 from hoibench.datasets.taco.prepare.sealed import Unwritable
 from hoibench.store import sweep
-from reference_model.cache.files import find_view, read_view, views_folder, write_view
+from reference_model.cache.files import find_view, read_view, write_view
+from reference_model.cache.layout import views_folder
 from reference_model.cache.lock import held
 from reference_model.cache.tensors import Damaged
 from reference_model.preparation.job import Job
@@ -47,7 +48,7 @@ def prepare_clips(job: Job, shots: Iterable[Shot], told: Callable[[Outcome], Non
 
     Raises:
         FileNotFoundError: the autoencoder is missing.
-        ValueError: the autoencoder is of another model.
+        ValueError: the autoencoder is broken, or the cache was claimed for something else meanwhile.
         OSError: the disk is full or the cache cannot be written; what was made is kept.
         Crash: the device's memory is full.
     """
@@ -117,6 +118,7 @@ class _Work:
             return Outcome(clip.id, view, "broken", str(error))
         except torch.OutOfMemoryError as error:
             raise Crash(f"the memory of {job.device} is full ({where}): lower --size; what was done is kept") from error
+        job.check()
         try:
             write_view(job.out, job.origin, latents)
         except ValueError as error:  # NaN
@@ -154,8 +156,6 @@ def _blamed(what: str) -> Iterator[None]:
 def _load_encoder(job: Job) -> Callable[[Array], Tensor]:
     """E, (N, H, W, 3) -> (C, n, h, w)."""
     from reference_model.latents import encode  # here, since diffusers takes seconds and is often not needed
-    from reference_model.wan import check_vae, load_vae
+    from reference_model.wan import load_vae
 
-    vae = load_vae(job.wan)
-    check_vae(vae, job.config, job.wan / "vae")
-    return partial(encode, vae.to(job.device))
+    return partial(encode, load_vae(job.wan).to(job.device))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from reference_model.cache.origin import Origin
+from reference_model.cache.origin import Origin, refuse_others
 from reference_model.config import SyncMV4DConfig
 
 
@@ -34,3 +34,7 @@ class Job:
         """Of latents and text as stored."""
         stored: torch.dtype = getattr(torch, self.origin.dtype)
         return stored
+
+    def check(self) -> None:
+        """Raise ValueError if the cache has been claimed for something else since; asked before each file is written."""
+        refuse_others(self.out, asdict(self.origin))

@@ -8,20 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 
 from hoibench.store import sweep
-from reference_model.cache.files import read_text, text_folder, write_text
+from reference_model.cache.files import read_text, write_text
+from reference_model.cache.layout import text_folder
 from reference_model.cache.lock import held
 from reference_model.cache.tensors import Damaged
 from reference_model.preparation.job import Job
 
 
 def prepare_text(job: Job, prompts: Iterable[str], told: Callable[[int, int], None]) -> tuple[int, int]:
-    """Embed those of some prompts that the cache lacks; how many it lacked, and how many it had.  ``told`` is told how many of how many are done.
+    """Embed those of some prompts that the cache lacks; how many it made, and how many were there.  ``told`` is told how many of how many are done.
 
     The text encoder is loaded only if one is lacking, and is gone on return: it is too large to be held beside the autoencoder.
 
     Raises:
         FileNotFoundError: the text encoder is missing.
-        ValueError: a prompt is too long, its embedding holds NaN, or the text encoder is of another model.
+        ValueError: a prompt is too long, its embedding holds NaN, the text encoder is broken, or the cache was claimed for something else meanwhile.
         OSError: the disk is full or the cache cannot be written; what was embedded is kept.
     """
     wanted = sorted(set(prompts))
@@ -29,7 +30,8 @@ def prepare_text(job: Job, prompts: Iterable[str], told: Callable[[int, int], No
     if missing:
         with held(text_folder(job.out), wait=True):
             sweep(text_folder(job.out))
-            _embed(job, _missing(job, missing), told)  # asked again: another process may have been faster
+            missing = _missing(job, missing)  # asked again: another process may have been faster
+            _embed(job, missing, told)
         gc.collect()
         if job.device == "cuda":
             torch.cuda.empty_cache()
@@ -54,10 +56,8 @@ def _embed(job: Job, prompts: Sequence[str], told: Callable[[int, int], None]) -
     from reference_model.text import load_text_encoder  # here, since transformers takes seconds and is often not needed
 
     encoder = load_text_encoder(job.wan, device=job.device)
-    found, (tokens, wanted) = encoder.model.config.d_model, job.origin.text
-    if found != wanted:
-        raise ValueError(f"{job.wan / 'text_encoder'} gives {found} channels, the preset takes {wanted}")
     for done, prompt in enumerate(prompts):
         told(done, len(prompts))
-        embedding = encoder.embed([prompt], tokens)[0]
+        embedding = encoder.embed([prompt], job.origin.text[0])[0]
+        job.check()
         write_text(job.out, job.origin, prompt, embedding.to("cpu", job.dtype))

@@ -1,5 +1,6 @@
 """Pseudo-videos at the edges: gradients, anchors that coincide or lie outside, the paper's literal colours, bad input."""
 
+import re
 import subprocess
 import sys
 
@@ -7,7 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from hoibench.geometry import depth_range, quantise, rasterise, read_back, render, shown_points, tracking_video
+from hoibench.geometry import (
+    depth_range,
+    drawn_points,
+    quantise,
+    rasterise,
+    read_back,
+    render,
+    shown_points,
+    tracking_video,
+)
 
 S = np.array([1.0, 2.0])
 
@@ -203,7 +213,11 @@ def changed(**kwargs):
         ({"s": np.array([2.0, 1.0])}, "near <= far"),
         ({"visible": np.ones((1, 4))}, "visible has dtype float64, expected bool"),
         ({"visible": np.ones((1, 3), dtype=bool)}, r"visible has shape \(1, 3\)"),
-        ({"radius": -1}, "radius is -1"),
+        *(({"radius": radius}, f"radius is {radius}, expected a whole number") for radius in (-1, 1.5, True)),
+        *(
+            ({"size": size}, f"size is {re.escape(str(size))}, expected a tuple")
+            for size in ((0, 0), (32,), (32, 48, 3), (-1, 5), (32.0, 48.0), (True, 5), 32)
+        ),
         ({"darkest": 1.0}, "darkest is 1.0"),
     ],
 )
@@ -219,9 +233,11 @@ def test_bad_input_to_drawing_is_named(draw, wrong, message):
         ({"video": np.zeros((2, 8, 8, 4))}, r"video has shape \(2, 8, 8, 4\)"),
         ({"video": np.zeros((2, 8, 8, 3), dtype=np.uint8)}, "video has dtype uint8"),
         ({"video": np.stack([np.zeros((8, 8, 3)), np.full((8, 8, 3), np.nan)])}, "NaN or infinity in frame 1"),
+        ({"video": np.full((2, 8, 8, 3), -1.0)}, r"from -1 to -1, expected \[0, 1\]: .* \(video \+ 1\) / 2"),
+        ({"video": np.full((2, 8, 8, 3), 255.0)}, r"from 255 to 255, expected \[0, 1\]: .* video / 255"),
         ({"anchors": np.zeros((2, 3))}, "anchors has shape"),
         ({"s": np.array([np.inf, 1.0])}, r"s is \(inf, 1.0\)"),
-        ({"radius": -1}, "radius is -1"),
+        ({"radius": 1.5}, "radius is 1.5"),
         ({"darkest": -0.1}, "darkest is -0.1"),
         ({"match_within": 0.0}, "match_within is 0.0"),
     ],
@@ -241,10 +257,32 @@ def test_a_view_without_drawn_points_has_no_depth_range():
 
 def test_numpy_and_torch_do_not_mix():
     pixels, depth, anchors = line(4)
-    with pytest.raises(TypeError, match="found numpy and torch"):
+    with pytest.raises(TypeError, match=r"found numpy \(depth, anchors, s\) and torch \(pixels\)"):
         render(torch.from_numpy(pixels), depth, anchors, S, (16, 64))
-    with pytest.raises(TypeError, match="found builtins"):
+    with pytest.raises(TypeError, match="s is a tuple, expected an array"):
         render(pixels, depth, anchors, (1.0, 2.0), (16, 64))
+    with pytest.raises(TypeError, match="s is a tuple, expected an array"):
+        read_back(np.zeros((1, 16, 64, 3)), anchors, (1.0, 2.0))
+    with pytest.raises(TypeError, match="visible is a list, expected an array"):
+        drawn_points(pixels, depth, (16, 64), visible=[[True] * 4])
+    with pytest.raises(TypeError, match=r"found numpy \(visible\) and torch \(pixels, depth, anchors, s\)"):
+        render(*map(torch.from_numpy, (pixels, depth, anchors, S)), (16, 64), visible=np.ones((1, 4), dtype=bool))
+
+
+@pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
+def test_a_decoders_overshoot_is_read_and_other_ranges_are_refused(array):
+    pixels, depth, anchors = line(4)
+    video = render(pixels, depth, anchors, S, (16, 64))
+    beyond = np.where(video > 0, video * 1.1, -0.1)
+    assert read_back(array(beyond), array(anchors), array(S), match_within=9.0).found.all()
+    for other in (video * 2 - 1, video * 255):
+        with pytest.raises(ValueError, match=r"expected \[0, 1\]"):
+            read_back(array(other), array(anchors), array(S))
+        with pytest.raises(ValueError, match=r"expected \[0, 1\]"):
+            quantise(array(other))
+    video[0, 3, 3, 1] = np.nan
+    with pytest.raises(ValueError, match="video holds NaN or infinity in frame 0"):
+        quantise(array(video))
 
 
 def test_shown_points_knows_the_shape():

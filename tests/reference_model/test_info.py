@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import json
+import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
+from rich.console import Console
 
 from hoibench.cli.errors import guarded
 from reference_model import cost
@@ -260,15 +262,44 @@ def test_options_take_the_presets_place(small):
 
 def test_the_tables_name_totals_and_bases(small):
     text = printed("--tflops", "395")
-    for line in ("6.19 B   6,190,000,000", "attn_view", "TFLOP (counted, not measured)", "GB (computed, not measured)",
-                 "at an assumed 395 TFLOP/s in bf16", "13 x 1980", "1 x 24", "each of 8 GPUs"):  # fmt: skip
+    for line in ("6.19 B   6,190,000,000", "attn_view", "not measured", "at an assumed", "395 TFLOP/s",
+                 "presets are wan22_5b and nano", "13 x 1980", "1 x 24", "each of 8 GPUs"):  # fmt: skip
         assert line in text
     rows = {line.split("  ")[0].strip(): line.split()[-2:] for line in text.splitlines() if line.strip()}
     assert rows["forward of MJD, one sample"] == ["1", "s"]
     assert rows["latents of video and motion, one sample, float32"][-1] == "7"
 
 
-def test_the_tables_hold_what_the_json_holds(wan):
+@pytest.mark.parametrize("columns", [30, 60, 80])
+def test_no_number_is_cropped_on_a_narrow_terminal(wan, counted, columns, monkeypatch):
+    monkeypatch.setattr(cost, "count_cost", lambda config, gpus: counted)
+    monkeypatch.setattr("reference_model.info.Console", lambda: Console(width=columns, force_terminal=True))
+    text = re.sub(r"\x1b\[[0-9;]*m", "", printed())
+    shown = [" ".join(re.split(r"\s{2,}", line.strip())[1:]) for line in text.splitlines()]
+    parameters, tokens, flops, memory = (wan[section] for section in ("parameters", "tokens", "flops", "memory"))
+    own, new = parameters["wan"], parameters["new"]
+    expected = [
+        *(f"{count:,}" for count in (parameters["total"], own, sum(new.values()), *new.values(), parameters["vae"])),
+        *(str(tokens[name]) for name in ("video", "motion", "scale", "register", "text", "total", "intra_view")),
+        "{} x {}".format(*tokens["inter_view"]),
+        f"1 x {tokens['specials_meet']}",
+        *(f"{significant(flops[name] / 1e12)} {wan['seconds'][name]:.3g} s" for name in ("forward", "guided_step", "training_step")),
+        *(significant(count / 1e12) for count in (flops["encode"], flops["decode"], 6 * flops["decode"])),
+        *(significant(memory[name] / 1e9) for name in ("weights_bf16", "weights_fp32", "vae", "latents", "forward_peak")),
+        *(significant(memory[name] / 1e9) for name in ("block_boundaries", "training_state")),
+    ]  # fmt: skip
+    rows = iter(shown)
+    for number in expected:
+        assert any(row == number or row.endswith(f" B {number}") for row in rows), number
+
+
+def significant(number):
+    return f"{number:,.1f}" if number >= 10 else f"{number:.3g}"
+
+
+@pytest.fixture
+def counted(wan):
+    """What the JSON holds, as costs."""
     sections = {
         kind: kind(**{each.name: wan[section][each.name] for each in dataclasses.fields(kind)})
         for kind, section in (
@@ -278,7 +309,10 @@ def test_the_tables_hold_what_the_json_holds(wan):
             (cost.Memory, "memory"),
         )
     }
-    counted = cost.Cost(*sections.values())
+    return cost.Cost(*sections.values())
+
+
+def test_the_tables_hold_what_the_json_holds(wan, counted):
     assert json.loads(json.dumps(as_json("wan22_5b", WAN, counted, gpus=8, tflops=790))) == wan
 
 
@@ -298,6 +332,10 @@ def test_fields_are_listed_with_their_origins(name):
     [
         (["--size", "481", "704"], "height is 481: expected a multiple of 32, such as 480 or 512"),
         (["--size", "480", "700"], "width is 700: expected a multiple of 32, such as 672 or 704"),
+        (
+            ["--size", "1000000", "1000000"],
+            "3 views of 49 frames of 1000000 x 1000000 pixels: expected at most 10,000,000,000 pixels in all",
+        ),
         (["--frames", "50"], "50 frames: expected 4 n + 1 of them, such as 49 or 53"),
         (["--views", "0"], "views is 0: expected 1 or more"),
         (["--preset", "wan21"], "there is no preset 'wan21': expected one of wan22_5b, nano"),
@@ -320,3 +358,12 @@ def test_the_module_runs_as_a_command():
     assert done.returncode == 2
     assert done.stderr == "error: height is 481: expected a multiple of 32, such as 480 or 512\n"
     assert done.stdout == ""
+
+
+def test_a_command_that_keeps_nothing_does_not_say_that_it_does():
+    done = subprocess.run(
+        f"{sys.executable} -m reference_model.info --fields --json >/dev/full",
+        shell=True, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "error: no space left while writing a file: free some space and give the same command again\n"

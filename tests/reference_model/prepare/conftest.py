@@ -8,7 +8,7 @@ from hoibench.clip import Clip
 from hoibench.datasets.base import take
 from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from reference_model.cache.files import LatentView
-from reference_model.cache.origin import Origin, of_config, read_origin
+from reference_model.cache.origin import Origin, claim, of_config, read_origin
 from reference_model.config import preset
 from reference_model.preparation.job import Job
 from reference_model.preparation.shots import Shot
@@ -57,8 +57,10 @@ def config():
 
 @pytest.fixture
 def job(made, config, wan_folder, tmp_path) -> Job:
-    """What ``made`` was made by, into an empty folder."""
-    return Job(tmp_path / "out", read_origin(made), config, wan_folder, "cpu")
+    """What ``made`` was made by, into an empty folder that is claimed for it."""
+    job = Job(tmp_path / "out", read_origin(made), config, wan_folder, "cpu")
+    claim(job.out, job.origin)
+    return job
 
 
 @pytest.fixture

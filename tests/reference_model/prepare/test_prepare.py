@@ -192,17 +192,6 @@ def test_bfloat16_halves_latents_and_text_and_nothing_else(arguments, made, clip
     assert torch.equal(other.world, one.world)
 
 
-def test_a_checkpoint_of_another_model_is_refused(job, shot):
-    wide = replace(job, config=replace(job.config, mjd=replace(job.config.mjd, in_channels=48)))
-    with pytest.raises(
-        ValueError, match=r"vae has \(channels, \*stride\) \(16, 4, 16, 16\), the preset \(48, 4, 16, 16\)"
-    ):
-        prepare_clips(wide, [shot()], lambda outcome: None)
-    long = replace(job, origin=replace(job.origin, text=(16, 4096)))
-    with pytest.raises(ValueError, match="text_encoder gives 32 channels, the preset takes 4096"):
-        prepare_text(long, [""], lambda *count: None)
-
-
 def test_a_prompt_that_is_too_long_costs_no_other(job):
     with pytest.raises(ValueError, match="has 42 tokens, the model takes at most 16: shorten it"):
         prepare_text(job, ["a hammer", "z" * 40], lambda *count: None)

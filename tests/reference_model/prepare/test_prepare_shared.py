@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,9 @@ def test_what_another_process_made_meanwhile_is_kept(job, shot, monkeypatch):
     assert statuses == [("a", "made")] * 3 + [("b", "kept")] * 3
 
 
-def test_what_a_killed_writer_left_is_swept(job, shot, monkeypatch):
+def test_what_a_killed_writer_left_is_swept(job, shot, monkeypatch, tmp_path):
     monkeypatch.setattr(prepare_clips, "_load_encoder", lambda job: encode)
+    job = replace(job, out=tmp_path / "killed")
     folder = job.out / "views" / "a" / "left"
     folder.mkdir(parents=True)
     (folder / ".tmp-01234567-x.safetensors").write_bytes(b"half")

@@ -1,0 +1,34 @@
+"""The parts of a checkpoint that preparing reads, checked before anything is made by them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reference_model.config import SyncMV4DConfig
+
+
+def check_parts(wan: Path, config: SyncMV4DConfig) -> None:
+    """Check a checkpoint's autoencoder, text encoder and tokenizer: that they are whole and a configuration's own.
+
+    Configurations, and the names and shapes of all weights; no weight is read, so a NaN is found only when a part is loaded.
+
+    Raises:
+        FileNotFoundError: a part or a file of it is missing.
+        ValueError: a file is broken, its weights are another model's, or it is not the configuration's.
+    """
+    from reference_model.text import open_text_encoder  # here, since both take seconds and are often not needed
+    from reference_model.wan import open_vae
+
+    vae = open_vae(wan)[0].config
+    space = vae["scale_factor_spatial"]
+    found: object = (vae["z_dim"], vae["scale_factor_temporal"], space, space)
+    wanted: object = (config.mjd.in_channels, *config.vae.stride)
+    if found != wanted:
+        raise ValueError(
+            f"{wan / 'vae'} has (channels, *stride) {found}, the preset {wanted}: give the preset's own checkpoint"
+        )
+    found, wanted = open_text_encoder(wan)[0].config.d_model, config.mjd.text_dim
+    if found != wanted:
+        raise ValueError(
+            f"{wan / 'text_encoder'} gives {found} channels, the preset takes {wanted}: give the preset's own checkpoint"
+        )
