@@ -17,16 +17,9 @@ def check_parts(wan: Path, config: SyncMV4DConfig) -> None:
         ValueError: a file is broken, its weights are another model's, or it is not the configuration's.
     """
     from reference_model.text import open_text_encoder  # here, since both take seconds and are often not needed
-    from reference_model.wan import open_vae
+    from reference_model.wan import check_vae, open_vae
 
-    vae = open_vae(wan)[0].config
-    space = vae["scale_factor_spatial"]
-    found: object = (vae["z_dim"], vae["scale_factor_temporal"], space, space)
-    wanted: object = (config.mjd.in_channels, *config.vae.stride)
-    if found != wanted:
-        raise ValueError(
-            f"{wan / 'vae'} has (channels, *stride) {found}, the preset {wanted}: give the preset's own checkpoint"
-        )
+    check_vae(open_vae(wan)[0], config, wan / "vae")
     found, wanted = open_text_encoder(wan)[0].config.d_model, config.mjd.text_dim
     if found != wanted:
         raise ValueError(
