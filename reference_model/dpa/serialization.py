@@ -64,19 +64,24 @@ def windows(code: Tensor, there: Tensor | None, size: int) -> Windows:
 
     Args:
         code: (G, P) places on the curve.
-        there: (G, P) bool, false for points that are only padding, which come last; None means that all are there.
+        there: (G, P) bool, false for points that are only padding, which come last and take no place that a point could have; what they are read
+            back from means nothing.  None means that all are there.
         size: places of a window; clouds of fewer points are one window.
     """
-    count = code.shape[1]
+    groups, count = code.shape
     size = min(size, count)
+    points = code.new_full((groups,), count)
     if there is not None:
         code = code.masked_fill(~there, torch.iinfo(code.dtype).max)
+        points = there.sum(dim=1)
     order = code.argsort(dim=1, stable=True)
-    starts = torch.arange(0, count, size, device=code.device).clamp(max=count - size)
-    taken = (starts[:, None] + torch.arange(size, device=code.device)).flatten()
+    even = torch.arange(0, count, size, device=code.device)
+    starts = torch.minimum(even, (points - size).clamp(min=0)[:, None])  # (G, w)
+    taken = (starts[..., None] + torch.arange(size, device=code.device)).flatten(1)
     rank = order.argsort(dim=1)
     window = rank // size
-    return Windows(order[:, taken], window * size + rank - starts[window], size)
+    within = (rank - starts.gather(1, window)).clamp(max=size - 1)
+    return Windows(order.gather(1, taken), window * size + within, size)
 
 
 def gather(x: Tensor, at: Windows) -> Tensor:

@@ -59,3 +59,11 @@ def test_padding_comes_last():
     code = torch.tensor([[3, 1, 2, 0]])
     at = windows(code, torch.tensor([[True, False, True, True]]), 4)
     assert at.index.tolist() == [[3, 2, 0, 1]]
+
+
+def test_the_last_window_of_points_borrows_from_the_one_before_it_not_from_padding():
+    code = torch.tensor([[5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5]])
+    at = windows(code, torch.tensor([[True] * 3 + [False] * 3, [True] * 5 + [False]]), 2)
+    assert at.index.reshape(2, 3, 2)[0, :2].tolist() == [[2, 1], [1, 0]]
+    assert at.index.reshape(2, 3, 2)[1].tolist() == [[0, 1], [2, 3], [3, 4]]
+    assert at.index.gather(1, at.place)[:, :3].tolist() == [[0, 1, 2], [0, 1, 2]]
