@@ -10,6 +10,7 @@ import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.models.normalization import FP32LayerNorm
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
@@ -69,7 +70,7 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         self.time_channels = Timesteps(_TIME_CHANNELS, flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(_TIME_CHANNELS, width)
         self.blocks = nn.ModuleList([PointBlock(self.settings) for _ in range(num_layers)])
-        self.norm_out = nn.LayerNorm(width)
+        self.norm_out = FP32LayerNorm(width)
         self.head = CoordinateLinear(width, 3)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)

@@ -121,6 +121,23 @@ def test_padding_changes_nothing(window):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("window", [None, 8])
+def test_more_padding_changes_nothing(window):
+    """As a sample gets beside one of more points: its windows are those of its own points."""
+    model = tiny_dpa(window=window)
+    M_t, coarse, found, anchors, t = case()
+    there = torch.arange(K) < torch.tensor([[9, 10, 6], [10, 3, 8]])[..., None]
+    given = [
+        torch.cat([each, torch.ones_like(each)], dim=dim)
+        for each, dim in ((M_t, 3), (coarse, 3), (found, 3), (anchors, 2))
+    ]
+    v = model(M_t, coarse, found, anchors, t, there)
+    padded = model(*given, t, torch.cat([there, torch.zeros_like(there)], dim=2))[..., :K, :]
+    at = there[:, :, None].expand_as(found)
+    assert torch.allclose(padded[at], v[at], atol=1e-5)
+
+
+@torch.no_grad()
 def test_a_view_in_which_nothing_is_seen_and_a_view_without_points():
     model = tiny_dpa()
     M_t, coarse, found, anchors, t = case()
@@ -159,6 +176,16 @@ def test_mixed_precision_leaves_coordinates_in_full():
         v = model(M_t, coarse, found, anchors, t)
     assert v.dtype == torch.float32 and not torch.equal(v, v.bfloat16().float())
     assert torch.allclose(v, model(M_t, coarse, found, anchors, t), atol=0.1)
+
+
+@torch.no_grad()
+def test_weights_in_bfloat16_give_velocities_in_full():
+    """As ZeRO-3 keeps them, under the same autocast."""
+    whole, half = tiny_dpa(), tiny_dpa().bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        v = half(*case())
+    assert v.dtype == torch.float32
+    assert torch.allclose(v, whole(*case()), atol=0.2)
 
 
 def test_inputs_that_do_not_belong_together_are_refused():
