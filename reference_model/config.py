@@ -7,7 +7,7 @@ where the paper has another value.  ``origins`` lists them, and ``python -m refe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 NOT_IN_PAPER = "not in paper"
@@ -217,7 +217,22 @@ PRESETS: dict[str, SyncMV4DConfig] = {
         flow=FlowConfig(steps=8),
     ),
 }
-"""``wan22_5b`` is the paper's model; ``nano`` the same on synthetic clips, small enough for tests (d = 96, since a patch has 16 x 4 = 64 numbers)."""
+"""``wan22_5b`` is the paper's model; ``nano`` the same on synthetic clips, small enough for tests (d = 96, since a patch has 16 x 4 = 64 numbers).
+Each has a twin, ``NAME_literal``, that reads Algorithm 1 to the letter."""
+
+LITERAL = "_literal"
+
+
+def to_the_letter(config: SyncMV4DConfig) -> SyncMV4DConfig:
+    """The same model with Algorithm 1 as printed: noisy motion is decoded, guidance is added to latents, always, and nothing is detached."""
+    return replace(
+        config,
+        mjd=replace(config.mjd, guidance_init="patch_embedding"),
+        cycle=replace(config.cycle, reading="algorithm1_literal", guided=1.0, gradient="full"),
+    )
+
+
+PRESETS |= {name + LITERAL: to_the_letter(config) for name, config in PRESETS.items()}
 
 
 def preset(name: str) -> SyncMV4DConfig:

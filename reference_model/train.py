@@ -5,7 +5,9 @@
     deepspeed --num_gpus 8 --no_local_rank --module reference_model.train ...
 
 Either launcher tells each process its RANK, LOCAL_RANK and WORLD_SIZE; without them there is one process.  The same command goes on from the newest
-checkpoint.  SIGTERM or Ctrl-C ends it after the iteration with a checkpoint and exit code 75: run it again; a second one ends it at once.
+checkpoint.  SIGTERM or Ctrl-C ends it after the iteration with a checkpoint and exit code 75: run it again; a second one, more than two seconds
+later, ends it at once.  Launchers have a grace of their own before they kill (torchrun's is 30 s), so send the signal to the processes where saving
+takes longer.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from rich.console import Console
 
 from hoibench.cli.counting import counting
 from hoibench.cli.errors import guarded
-from reference_model.config import SyncMV4DConfig, preset
+from reference_model.config import LITERAL, SyncMV4DConfig, preset
 
 if TYPE_CHECKING:
     from reference_model.cache import LatentCache
@@ -40,7 +42,11 @@ AGAIN = 75
 
 @dataclass(frozen=True)
 class Train:
-    """Train a model on what python -m reference_model.prepare wrote, or go on where a training stopped."""
+    """Train a model on what python -m reference_model.prepare wrote, or go on where a training stopped.
+
+    The same command goes on from the newest checkpoint. Ctrl-C or SIGTERM ends it after the iteration with a checkpoint and exit code 75; a second
+    one, more than two seconds later, ends it at once. For several GPUs: torchrun --nproc-per-node 8 -m reference_model.train ...
+    """
 
     preset: str
     """The model (python -m reference_model.info lists them)."""
@@ -81,7 +87,7 @@ def train_command(arguments: Sequence[str]) -> int:
     from reference_model.training.run_folder import RunFolder
     from reference_model.training.world import joined
 
-    training = read_training(options.stages or LAUNCH / f"{options.preset}.toml")
+    training = read_training(options.stages or LAUNCH / f"{options.preset.removesuffix(LITERAL)}.toml")
     if options.seed is not None:
         training = replace(training, seed=options.seed)
     if options.iterations is not None and not 1 <= options.iterations <= training.iterations:
@@ -128,12 +134,14 @@ def _train(
         ending = train(job, engine, world, count)
     if ending == "stopped":
         console.print(
-            f"stopped with a checkpoint; the same command goes on: {PROGRAM} ... --out {options.out}", markup=False
+            f"stopped with a checkpoint; the same command goes on: {PROGRAM} ... --out {options.out}",
+            markup=False,
+            soft_wrap=True,
         )
         return AGAIN
     if until == training.iterations:
         _write_model(engine, config, folder, options.wan, world)
-        console.print(str(folder.model), markup=False, highlight=False)
+        console.print(str(folder.model), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -155,7 +163,7 @@ def _data(
         if cache is None:
             raise ValueError(
                 f"stage {stage.name} needs a cache of {height}x{width}, --cache has {', '.join(caches)}:"
-                f" run python -m reference_model.prepare --size {height} {width}"
+                f" run python -m reference_model.prepare --preset {options.preset} --size {height} {width} with the rest of its words"
             )
         sized = replace(config, height=height, width=width)
         data.append(TrainingData(cache, sized, seed=training.seed, share=stage.data))

@@ -56,10 +56,15 @@ def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str], *
         return CRASH
     except Exception as error:
         told, code = _explain(error, keeps)
-        if code == CRASH and not _is_full(error):
+        if code == CRASH and not _is_full(error) and not _is_told(error):
             log.error("crashed", exc_info=error)
         print(f"error: {told}", file=sys.stderr)
         return code
+
+
+def _is_told(error: Exception) -> bool:
+    """Whether the error is a sentence that was written for users, so that a traceback would only hide it."""
+    return isinstance(error, Crash) and error.__cause__ is None
 
 
 def _is_full(error: Exception) -> bool:

@@ -141,12 +141,14 @@ def claim(folder: Path, origin: Origin) -> None:
                 write_json(record_path(folder), {"schema": SCHEMA, **asdict(origin)})
 
 
-def refuse_others(folder: Path, wanted: Mapping[str, Any]) -> None:
-    """Raise ValueError if a cache was made with other values of these fields of ``Origin`` than are wanted; lists them."""
+def refuse_others(
+    folder: Path, wanted: Mapping[str, Any], fix: str = "give another folder by --out, or delete this one"
+) -> None:
+    """Raise ValueError if a cache was made with other values of these fields of ``Origin`` than are wanted; lists them and says the ``fix``."""
     there = asdict(read_origin(folder))
     said = ", ".join(f"{name} {there[name]}, now {value}" for name, value in wanted.items() if there[name] != value)
     if said:
-        raise ValueError(f"{folder} was prepared otherwise ({said}): give another folder by --out, or delete this one")
+        raise ValueError(f"{folder} was prepared otherwise ({said}): {fix}")
 
 
 def _sums(folder: Path) -> dict[str, str]:

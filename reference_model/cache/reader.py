@@ -51,7 +51,7 @@ class LatentCache:
 
     def check(self, config: SyncMV4DConfig) -> None:
         """Raise ValueError unless the cache was made for this configuration's grid, latents, text and drawing; lists the differences."""
-        refuse_others(self.folder, of_config(config))
+        refuse_others(self.folder, of_config(config), fix="give the preset that it is for, or a cache of this preset")
 
     @property
     def clips(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from reference_model.cycle.flow import euler_step, hold_first_frame, time_grid
+from reference_model.cycle.text_guidance import guided
 
 if TYPE_CHECKING:
     from reference_model.config import FlowConfig
@@ -56,11 +57,8 @@ def sample_open_loop(
     z_video = hold_first_frame(z_video, z_image)
     for t, t_next in pairwise(time_grid(flow.steps, flow.shift)):
         times = t.to(z_image.device).expand(len(z_image))
-        v_video, v_motion, scale = mjd(z_video, z_motion, z_image, text, times, intrinsics=intrinsics)
-        if no_text is not None:
-            # On video alone: guidance drives colours apart, and those of motion are coordinates.
-            without = mjd(z_video, z_motion, z_image, no_text, times, intrinsics=intrinsics).video
-            v_video = without + flow.guidance_scale * (v_video - without)
+        state = z_video, z_motion, z_image
+        v_video, v_motion, scale = guided(mjd, state, text, no_text, flow.guidance_scale, times, None, intrinsics)
         z_video = hold_first_frame(euler_step(z_video, v_video, t, t_next), z_image)
         z_motion = euler_step(z_motion, v_motion, t, t_next)
     return OpenLoop(z_video, z_motion, scale)

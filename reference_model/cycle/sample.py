@@ -11,6 +11,7 @@ from torch import Tensor
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.bridge import Bridge
 from reference_model.cycle.flow import clean, euler_step, hold_first_frame, time_grid
+from reference_model.cycle.text_guidance import guided
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 
@@ -74,10 +75,10 @@ def sample(
     guidance = torch.zeros_like(z_motion)
     for step, (t, t_next) in enumerate(pairwise(time_grid(flow.steps, flow.shift))):
         times = t.to(M.device).expand(len(M))
-        v_video, v_motion, s = mjd(z_video, z_motion, z_image, given.text, times, guidance, given.intrinsics)  # Eq. 3
-        if given.no_text is not None:  # on video alone: colours of motion are coordinates
-            v = mjd(z_video, z_motion, z_image, given.no_text, times, guidance, given.intrinsics).video
-            v_video = v + flow.guidance_scale * (v_video - v)
+        state, texts = (z_video, z_motion, z_image), (given.text, given.no_text)
+        v_video, v_motion, s = guided(
+            mjd, state, *texts, flow.guidance_scale, times, guidance, given.intrinsics
+        )  # Eq. 3
         z_video = hold_first_frame(euler_step(z_video, v_video, t, t_next), z_image)  # Eq. 2
         z_next = euler_step(z_motion, v_motion, t, t_next)
         last = step == flow.steps - 1

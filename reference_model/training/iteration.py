@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
@@ -59,8 +59,12 @@ class Outcome:
     stop: bool
 
 
-def iterate(training: Training, engine: Engine, world: World, iteration: int, *, stop_asked: bool) -> Outcome:
+def iterate(
+    training: Training, engine: Engine, world: World, iteration: int, *, stop_asked: Callable[[], bool]
+) -> Outcome:
     """Carry out an iteration; all processes call this.
+
+    Whether to stop is asked once the losses are there, so that a signal during them is obeyed by this iteration.
 
     What is drawn is a function of seed, iteration, rank and number of processes; the coin of all processes has one seed.
 
@@ -79,7 +83,7 @@ def iterate(training: Training, engine: Engine, world: World, iteration: int, *,
         losses = engine.losses(sample.batch, draws, training.autoencoder, stage.stage)
         loss = weighted(losses, config.weights)
         told = torch.stack([loss, *losses]).detach().double()
-        *means, stops = (world.summed(torch.cat([told, told.new_tensor([stop_asked])])) / world.size).tolist()
+        *means, stops = (world.summed(torch.cat([told, told.new_tensor([stop_asked()])])) / world.size).tolist()
         numbers = dict(zip(("loss", *Losses._fields), means, strict=True))
         if not all(map(math.isfinite, means)):
             bad = [name for name, value in zip(Losses._fields, losses, strict=True) if not value.isfinite()]
@@ -101,10 +105,14 @@ def _fail(training: Training, engine: Engine, world: World, iteration: int, what
     stage = training.config.stages[training.config.stage_at(iteration)].name
     found = [(what, clips) for what, clips in world.gathered((what, clips)) if what]
     folder = training.folder.path / f"failed-{iteration:08d}"
-    save_checkpoint(folder, iteration, engine, world)
+    try:
+        save_checkpoint(folder, iteration, engine, world)
+        kept = f"The state is in {folder}"
+    except OSError as error:  # that the disk is full, too, must not hide what happened
+        kept = f"The state could not be saved ({error})"
     told = "; ".join(f"{what} of {', '.join(clips)}" for what, clips in found)
     raise Crash(
-        f"iteration {iteration}, stage {stage}: NaN or infinite {told}. The state is in {folder}, the last checkpoint is as it was."
+        f"iteration {iteration}, stage {stage}: NaN or infinite {told}. {kept}; checkpoints written before are as they were."
         " Look at these clips, or begin anew with a lower learning rate or clip"
     )
 

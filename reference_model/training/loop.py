@@ -37,7 +37,7 @@ def train(training: Training, engine: Engine, world: World, progress: Progress) 
         folder.note_session(begun, world.size)
     with heeding() as stop, _curve(training, begun, world) as curve:
         for iteration in range(begun, training.until):
-            outcome = iterate(training, engine, world, iteration, stop_asked=stop.asked)
+            outcome = iterate(training, engine, world, iteration, stop_asked=lambda: stop.asked)
             done, stage = iteration + 1, config.stages[config.stage_at(iteration)].name
             if curve and done % config.log_every == 0:
                 curve.write(iteration, stage, outcome.numbers)

@@ -14,6 +14,7 @@ from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.method import MethodOptions
 from hoibench.methods.registry import installed_specs, load_method
 from reference_model import method as method_module
+from reference_model.config import PRESETS
 from reference_model.method import SyncMV4DMethod, wan_folder
 from reference_model.spec import own_spec
 
@@ -166,4 +167,4 @@ def test_the_spec_is_found_by_its_entry_point(monkeypatch):
         installed_specs.cache_clear()
     spec = own_spec()
     assert (spec.pairing, spec.scale, spec.view_type, spec.outputs) == ("query", "metric", "mv", ("video", "tracks"))
-    assert spec.presets == ("wan22_5b", "nano") and spec.families == ("i2vm", "ito4g")
+    assert spec.presets == tuple(PRESETS) and spec.families == ("i2vm", "ito4g")

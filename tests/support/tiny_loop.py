@@ -31,7 +31,8 @@ STRIDE = (4, 16, 16)
 class FoldingCoder:
     """Stands in for the video autoencoder, exactly: folds each block of 4 x 16 x 16 pixels into the channels of one latent.
 
-    Frame 0 has a latent frame of its own, as in Wan's; three copies of it fill the block, and decoding drops them.
+    Frame 0 has a latent frame of its own, as in Wan's; three copies of it fill the block, and decoding drops them.  What latents that are no video's
+    decode to is cut off at black and white, as Wan's decoder does.
     """
 
     channels = 3 * math.prod(STRIDE)
@@ -46,7 +47,7 @@ class FoldingCoder:
         t, p, q = STRIDE
         n, h, w = z.shape[1:]
         blocks = z.reshape(t, p, q, 3, n, h, w).permute(4, 0, 5, 1, 6, 2, 3)
-        return blocks.reshape(n * t, h * p, w * q, 3)[t - 1 :]
+        return blocks.reshape(n * t, h * p, w * q, 3)[t - 1 :].clamp(0, 1)
 
 
 def tiny_config(channels: int = 16, *, cycle: CycleConfig | None = None, **changed) -> SyncMV4DConfig:
