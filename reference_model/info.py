@@ -32,7 +32,7 @@ class Info:
     """What a preset costs, without allocating it."""
 
     preset: str = "wan22_5b"
-    """wan22_5b or nano."""
+    """wan22_5b or nano; NAME_literal costs the same."""
 
     fields: bool = False
     """List instead every field with its value and where that comes from."""

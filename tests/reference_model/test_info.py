@@ -338,7 +338,10 @@ def test_fields_are_listed_with_their_origins(name):
         ),
         (["--frames", "50"], "50 frames: expected 4 n + 1 of them, such as 49 or 53"),
         (["--views", "0"], "views is 0: expected 1 or more"),
-        (["--preset", "wan21"], "there is no preset 'wan21': expected one of wan22_5b, nano"),
+        (
+            ["--preset", "wan21"],
+            "there is no preset 'wan21': expected one of wan22_5b, nano, wan22_5b_literal, nano_literal",
+        ),
         (["--tflops", "0"], "tflops is 0.0: expected a positive number"),
         (["--tflops", "nan"], "tflops is nan: expected a positive number"),
         (["--gpus", "0"], "gpus is 0: expected 1 or more"),

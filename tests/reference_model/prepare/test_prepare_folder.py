@@ -132,4 +132,4 @@ def test_the_help_names_the_presets(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "The model that is to be trained: wan22_5b or nano." in told
+    assert "The model that is to be trained: wan22_5b or nano" in told
