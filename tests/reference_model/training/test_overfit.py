@@ -1,0 +1,39 @@
+"""A model of nano's size learns one clip by heart: each part of it can fit what it is asked to."""
+
+import pytest
+import torch
+
+from hoibench.metrics.chamfer import chamfer_sq
+from reference_model.config import preset
+from reference_model.saved_model import load_model
+
+pytestmark = pytest.mark.slow
+
+
+def distance(tracks, truth):
+    return chamfer_sq(tracks.numpy(), truth.numpy(), torch.ones(truth.shape[:-1], dtype=torch.bool).numpy())
+
+
+@pytest.mark.parametrize("name", ["video", "motion", "points"])
+def test_each_error_falls_at_least_tenfold(overfitted, name):
+    before, after = (float(getattr(losses, name)) for losses in (overfitted.before, overfitted.after))
+    assert after <= before / 10, f"{name}: {before:.4f} before, {after:.4f} after"
+
+
+def test_sampled_tracks_are_far_nearer_than_points_that_stay(overfitted):
+    """Squared Chamfer, as equation 4's.  The tracks are sampled from noise; ``frozen`` holds each point at its place in frame 0."""
+    truth = overfitted.truth
+    frozen = distance(truth[:, :1].expand_as(truth), truth)
+    sampled = distance(overfitted.sampled, truth)
+    assert sampled <= 0.25 * frozen, f"{sampled:.3g} m^2, of points that stay {frozen:.3g} m^2"
+
+
+def test_it_takes_at_most_five_minutes(overfitted):
+    """Of one core: it has one thread."""
+    assert overfitted.seconds <= 300
+
+
+def test_it_writes_a_models_folder(overfitted):
+    loaded = load_model(overfitted.folder)
+    assert loaded.config == preset("nano")
+    assert not any(parameter.requires_grad for parameter in loaded.model.parameters())

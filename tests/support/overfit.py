@@ -1,0 +1,155 @@
+"""A nano model trained on one synthetic clip until it knows it by heart; the slow tests share it (fixture ``overfitted``).
+
+The autoencoder is random, so no coarse tracks can be read off what it decodes: the points aligner is trained without any, and sampled without any.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from reference_model.cache import LatentCache
+from reference_model.config import preset
+from reference_model.cycle.batch import Batch, Draws, draw
+from reference_model.cycle.losses import Losses
+from reference_model.cycle.rig import Cameras
+from reference_model.cycle.sample import Conditions, sample
+from reference_model.latents import VideoCoder
+from reference_model.model import SyncMV4D
+from reference_model.prepare import main as prepare
+from reference_model.saved_model import save_model
+from reference_model.training.config import TrainingConfig, TrainingStage
+from reference_model.training.data import TrainingData
+from reference_model.training.engine import open_engine
+from reference_model.training.iteration import weighted
+from reference_model.training.seeds import generator
+from reference_model.training.world import World
+from reference_model.wan import load_mjd, load_vae
+
+NANO = preset("nano")
+TIMES = (0.3, 0.5, 0.7, 0.9)
+POINTS = 8
+"""Of a view that are trained on: the aligner's cost is that of its points."""
+
+JOINT_DIFFUSION, ALIGNER = 110, 1000
+"""Iterations of each: the latents' noise is fixed, that of the tracks is new every time, since a sampler starts from any."""
+
+_SIZE = NANO.height, NANO.width
+
+
+@dataclass(frozen=True)
+class Overfit:
+    """What the training gave.
+
+    Attributes:
+        folder: the trained model's.
+        before, after: losses at the fixed noise and times.
+        truth, sampled: (V, N, K, 3) tracks of the clip, and those that the closed loop samples; metres.
+        seconds: of training, as its one thread counts them.
+    """
+
+    folder: Path
+    before: Losses
+    after: Losses
+    truth: Tensor
+    sampled: Tensor
+    seconds: float
+
+
+def overfit(folder: Path, wan: Path) -> Overfit:
+    """Prepare a clip, train on it, sample it, and write the model to ``folder / "model"``."""
+    one = _one_clip(folder / "cache", wan)
+    four = repeated(one, len(TIMES))
+    fixed = _draws(four, "fixed")._replace(t=torch.tensor(TIMES))
+    torch.manual_seed(0)
+    model, coder = SyncMV4D(NANO, load_mjd(wan, NANO)), VideoCoder(load_vae(wan))
+    aligner = SyncMV4D(NANO, _Still(), model.dpa)
+
+    def losses() -> Losses:
+        with torch.no_grad():
+            found: Losses = model(four, fixed, coder, "apart")
+        return found
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(
+        1
+    )  # its operations are small: beside other work, two threads that wait for one another take up to seven times as long
+    before, begun = losses(), time.process_time()
+    _train(model, four, lambda _: fixed, JOINT_DIFFUSION, 5e-3)
+    _train(aligner, four, lambda iteration: _draws(four, "fresh", iteration), ALIGNER, 4e-3)
+    seconds, after = time.process_time() - begun, losses()
+    torch.set_num_threads(threads)
+    save_model(folder / "model", model, wan)
+
+    bridge = model.bridge(one, _Blind())
+    frames = NANO.frames, one.z_video.shape[3]
+    given = Conditions(one.z_video[:, :, :, :1], one.text, None, one.normal_anchors, None, frames)
+    sampled = sample(model.mjd, model.dpa, given, bridge, NANO.flow, NANO.cycle, generator("sample"))
+    return Overfit(folder / "model", before, after, one.world[0], bridge.rig.world(sampled.M)[0], seconds)
+
+
+class _Still(nn.Module):
+    """In the place of MJD while the aligner is trained apart: predicts nothing, costs nothing."""
+
+    settings = NANO.mjd
+
+    def forward(self, z_video: Tensor, z_motion: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return torch.zeros_like(z_video), torch.zeros_like(z_motion), z_video.new_zeros(*z_video.shape[:2], 2)
+
+
+class _Blind:
+    """An autoencoder in whose videos no point is found, and which gives no guidance."""
+
+    def encode(self, video: Tensor) -> Tensor:
+        n, h, w = NANO.latent_grid(*video.shape[:3])
+        return video.new_zeros(NANO.mjd.in_channels, n, h, w)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z.new_zeros(NANO.frames, *_SIZE, 3)
+
+
+def _train(model: SyncMV4D, batch: Batch, draws: Callable[[int], Draws], iterations: int, rate: float) -> None:
+    """Train all of a model by its own engine, both models apart."""
+    config = TrainingConfig(
+        (TrainingStage("overfit", "apart", iterations, _SIZE),), learning_rate=rate, points_learning_rate=rate,
+        rate_warmup=20, decay="cosine", betas=(0.9, 0.99), weight_decay=0.0, precision="fp32", gradient_checkpointing=False,
+    )  # fmt: skip
+    engine = open_engine("ddp", model, config, World(0, 1, torch.device("cpu")))
+    for iteration in range(iterations):
+        loss = weighted(engine.losses(batch, draws(iteration), _Blind(), "apart"), config.weights)
+        engine.step(loss, config.rate(iteration))
+
+
+def repeated(batch: Batch, count: int) -> Batch:
+    """A batch of one sample, so many times over."""
+
+    def many(x: Tensor) -> Tensor:
+        return x.expand(count, *x.shape[1:])
+
+    K, R, t, size = batch.cameras
+    return Batch(*map(many, batch[:-1]), cameras=Cameras(many(K), many(R), many(t), size))
+
+
+def _draws(batch: Batch, *key: int | str) -> Draws:
+    """Random numbers with no coarse track found, and later times more often."""
+    g = generator(*key)
+    draws = draw(batch, NANO, g, g)
+    return draws._replace(missing=torch.zeros_like(draws.missing), t=1 - (1 - draws.t) ** 2, guided=False)
+
+
+def _one_clip(folder: Path, wan: Path) -> Batch:
+    """A synthetic clip as the cache has it, with its prompt, and ``POINTS`` of the points of each view."""
+    words = ["--preset", "nano", "--wan", str(wan), "--dataset", "synthetic", "--limit", "1", "--out", str(folder)]
+    assert prepare([*words, "--device", "cpu"]) == 0
+    with_prompt = replace(NANO, cycle=replace(NANO.cycle, text_dropout=0.0))
+    batch = TrainingData(LatentCache(folder), with_prompt, seed=0).sample(0, 1, 0, 1).batch
+    counts = batch.there[0].sum(-1).tolist()
+    at = torch.stack([torch.arange(POINTS) * count // POINTS for count in counts])[None]  # spread over all parts
+    world = batch.world.take_along_dim(at[:, :, None, :, None], dim=3)
+    anchors = batch.anchors.take_along_dim(at[..., None], dim=2)
+    return batch._replace(world=world, anchors=anchors, there=torch.ones_like(at, dtype=torch.bool))
