@@ -24,7 +24,7 @@ from rich.console import Console
 
 from hoibench.cli.counting import counting
 from hoibench.cli.errors import guarded
-from reference_model.config import LITERAL, SyncMV4DConfig, preset
+from reference_model.config import SyncMV4DConfig, preset
 
 if TYPE_CHECKING:
     from reference_model.cache import LatentCache
@@ -83,11 +83,11 @@ def train_command(arguments: Sequence[str]) -> int:
     """Train; the exit code."""
     options = tyro.cli(Train, args=list(arguments), prog=PROGRAM)
     from reference_model.devices import device_of
-    from reference_model.training.config import LAUNCH, read_training
+    from reference_model.training.config import launch_file, read_training
     from reference_model.training.run_folder import RunFolder
     from reference_model.training.world import joined
 
-    training = read_training(options.stages or LAUNCH / f"{options.preset.removesuffix(LITERAL)}.toml")
+    training = read_training(options.stages or launch_file(options.preset))
     if options.seed is not None:
         training = replace(training, seed=options.seed)
     if options.iterations is not None and not 1 <= options.iterations <= training.iterations:

@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from reference_model.config import ours, paper
+from reference_model.config import LITERAL, ours, paper
 from reference_model.config_json import fits
 from reference_model.model import Stage
 
@@ -110,6 +110,11 @@ class TrainingConfig:
         if self.decay == "constant":
             return rise
         return rise * (0.55 + 0.45 * math.cos(math.pi * iteration / self.iterations))
+
+
+def launch_file(preset: str) -> Path:
+    """The launch configuration of a preset, and of its twin that reads Algorithm 1 to the letter."""
+    return LAUNCH / f"{preset.removesuffix(LITERAL)}.toml"
 
 
 def read_training(path: Path) -> TrainingConfig:

@@ -142,33 +142,33 @@ def test_whoever_is_second_keeps_what_the_first_made(root):
 
 
 SLOW = """
-import sys, time
+import sys
 from pathlib import Path
 from hoibench.datasets.cache import ensure_folder
 
 def make(folder):
     (folder / "half").touch()
     print("half", flush=True)
-    time.sleep(float(sys.argv[2]))
+    sys.stdin.readline()
     (folder / "whole").touch()
 
 ensure_folder(Path(sys.argv[1]), make)
 """
 
 
-def start(folder, seconds):
-    command = [sys.executable, "-c", SLOW, str(folder), str(seconds)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def start(folder):
+    """A process that has made half of a folder, and waits to be told to make the rest."""
+    command = [sys.executable, "-c", SLOW, str(folder)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "half\n"
     return process
 
 
 def test_a_killed_process_leaves_no_folder_that_is_taken_for_whole(root):
     folder = root / "x" / "clip"
-    process = start(folder, 60)
+    process = start(folder)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    process.communicate()
     assert not folder.exists()
     ensure_folder(folder, fill)
     assert (folder / "b.bin").is_file()
@@ -182,9 +182,8 @@ def test_a_killed_process_leaves_no_folder_that_is_taken_for_whole(root):
 
 def test_two_processes_at_once_both_end_with_the_whole_folder(root):
     folder = root / "x" / "clip"
-    processes = [start(folder, 0.3) for _ in range(2)]
-    for process in processes:
-        assert process.wait(timeout=30) == 0
-        process.stdout.close()
+    for process in [start(folder) for _ in range(2)]:
+        process.communicate("go\n", timeout=30)
+        assert process.returncode == 0
     assert sorted(path.name for path in folder.iterdir()) == ["half", "whole"]
     assert [path.name for path in folder.parent.iterdir()] == ["clip"]

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from reference_model.config import PRESETS
-from reference_model.training.config import LAUNCH, TrainingConfig, TrainingStage, read_training
+from reference_model.config import LITERAL, PRESETS
+from reference_model.training.config import LAUNCH, TrainingConfig, TrainingStage, launch_file, read_training
 
 STAGE = '[[stages]]\nname = "a"\nstage = "apart"\niterations = 4\nsize = [64, 96]\n'
 
@@ -23,7 +23,7 @@ def test_the_papers_curriculum():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_has_a_curriculum_that_fits_it(name):
-    training = read_training(LAUNCH / f"{name}.toml")
+    training = read_training(launch_file(name))
     for stage in training.stages:
         dataclasses.replace(PRESETS[name], height=stage.size[0], width=stage.size[1])
     assert training.stages[-1].size == (PRESETS[name].height, PRESETS[name].width)
