@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from reference_model.config import LITERAL, PRESETS
+from reference_model.config import PRESETS
 from reference_model.training.config import LAUNCH, TrainingConfig, TrainingStage, launch_file, read_training
 
 STAGE = '[[stages]]\nname = "a"\nstage = "apart"\niterations = 4\nsize = [64, 96]\n'
