@@ -28,11 +28,6 @@ def test_sampled_tracks_are_far_nearer_than_points_that_stay(overfitted):
     assert sampled <= 0.25 * frozen, f"{sampled:.3g} m^2, of points that stay {frozen:.3g} m^2"
 
 
-def test_it_takes_at_most_five_minutes(overfitted):
-    """Of one core: it has one thread."""
-    assert overfitted.seconds <= 300
-
-
 def test_it_writes_a_models_folder(overfitted):
     loaded = load_model(overfitted.folder)
     assert loaded.config == preset("nano")
