@@ -88,7 +88,9 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
     for name in ("vae", "text_encoder", "tokenizer"):
         part(options.wan, name)
-    device = _device(options.device)
+    from reference_model.devices import device_of  # once the folders are there: torch takes seconds
+
+    device = device_of(options.device)
 
     from hoibench.datasets.base import take
     from hoibench.datasets.registry import open_dataset
@@ -177,15 +179,6 @@ def _check_frames(dataset: Dataset, options: Prepare, config: SyncMV4DConfig) ->
         f"clips of {dataset.name} have {dataset.grid.frames} frames, preset {options.preset} takes {config.frames}: "
         + (f"give --preset {' or '.join(fitting)}" if fitting else "no preset takes that many")
     )
-
-
-def _device(asked: str) -> str:
-    import torch
-
-    there = torch.cuda.is_available()
-    if asked == "cuda" and not there:
-        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
-    return "cuda" if there and asked != "cpu" else "cpu"
 
 
 if __name__ == "__main__":

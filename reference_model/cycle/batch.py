@@ -47,15 +47,12 @@ class Batch(NamedTuple):
     @property
     def intrinsics(self) -> Tensor:
         """(B, V, 2), (fx / W, fy / H)."""
-        height, width = self.cameras.size
-        focal = self.cameras.K.diagonal(dim1=-2, dim2=-1)[..., :2]
-        return focal / focal.new_tensor([width, height])
+        return self.cameras.intrinsics
 
     @property
     def normal_anchors(self) -> Tensor:
         """Anchors as DPA takes them: ((u + 1/2) / W, (v + 1/2) / H)."""
-        height, width = self.cameras.size
-        return (self.anchors + 0.5) / self.anchors.new_tensor([width, height])
+        return self.cameras.normal(self.anchors)
 
 
 class Draws(NamedTuple):

@@ -21,6 +21,18 @@ class Cameras(NamedTuple):
     t: Tensor
     size: tuple[int, int]
 
+    @property
+    def intrinsics(self) -> Tensor:
+        """(B, V, 2), (fx / W, fy / H), as MJD's scale tokens may see them."""
+        height, width = self.size
+        focal = self.K.diagonal(dim1=-2, dim2=-1)[..., :2]
+        return focal / focal.new_tensor([width, height])
+
+    def normal(self, pixels: Tensor) -> Tensor:
+        """Pixels (..., 2) as DPA takes anchors: ((u + 1/2) / W, (v + 1/2) / H)."""
+        height, width = self.size
+        return (pixels + 0.5) / pixels.new_tensor([width, height])
+
 
 class Rig(NamedTuple):
     """A frame built of the cameras alone.

@@ -47,8 +47,7 @@ def answer(loaded: LoadedModel, request: Request) -> Answer:
         anchors, there = _chosen(loaded, motion, request.seed)
     rig = rig_of(given.cameras, config.cycle.unit)
     bridge = Bridge(loaded.coder, given.cameras, rig, anchors, there, config.pseudo_video)
-    normal = (anchors + 0.5) / anchors.new_tensor(request.size[::-1])
-    conditions = Conditions(z_image, text, no_text, normal, intrinsics, (config.frames, n))
+    conditions = Conditions(z_image, text, no_text, given.cameras.normal(anchors), intrinsics, (config.frames, n))
     sampled = sample(model.mjd, model.dpa, conditions, bridge, config.flow, config.cycle, generator)
     return _told(loaded, request, given, anchors, there, rig, sampled)
 

@@ -48,14 +48,12 @@ def asked(request: Request, config: SyncMV4DConfig, device: torch.device | str) 
     order = view_order(request.views)
     images = np.stack([request.views[i].image for i in order])  # type: ignore[misc]  # checked
     cameras = _stacked([request.views[i].camera for i in order], request.size, device)  # type: ignore[misc]
-    focal = cameras.K.diagonal(dim1=-2, dim2=-1)[..., :2]
-    height, width = request.size
     given = None if request.anchors is None else anchors_of(np.asarray(request.anchors)[list(order)], device)
     return Asked(
         order,
         torch.from_numpy(images).to(device, torch.float32) / _WHITE,
         cameras,
-        focal / focal.new_tensor([width, height]),
+        cameras.intrinsics,
         *(given or (None, None)),
     )
 

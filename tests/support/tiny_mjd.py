@@ -4,6 +4,7 @@ import dataclasses
 
 import torch
 from diffusers import WanTransformer3DModel
+from tiny_wan import transformer_config
 
 from reference_model.config import preset
 from reference_model.mjd.model import MultiViewJointDiffusion
@@ -31,17 +32,7 @@ def trained(model):
 def random_wan():
     """Wan's own transformer of the same sizes, with random weights."""
     torch.manual_seed(2)
-    names = (
-        "num_attention_heads",
-        "attention_head_dim",
-        "in_channels",
-        "text_dim",
-        "freq_dim",
-        "ffn_dim",
-        "num_layers",
-        "eps",
-    )
-    return WanTransformer3DModel(out_channels=NANO.in_channels, **{name: getattr(NANO, name) for name in names}).eval()
+    return WanTransformer3DModel(**transformer_config()).eval()
 
 
 def from_wan(wan, **changes):
