@@ -87,6 +87,8 @@ class DPAConfig:
     reach: float = ours(4.0, "points farther out lie, for their order, on the border, in the rig's units")
     sparse_conv: Literal["auto", "spconv", "torch"] = ours("auto", "spconv where it is installed")
     temporal: bool = ours(False, "attention along each track; the authors' HarmoHOI has it")
+    predicts: Literal["velocity", "tracks"] = paper("velocity", "equation 4")
+    """What the last layer gives: v, or the clean tracks that v then is the way to, v = (M_t - tracks) / t."""
     views: int = paper(3, "section 4.2")
 
 
@@ -212,7 +214,7 @@ PRESETS: dict[str, SyncMV4DConfig] = {
             num_layers=2,
         ),
         vae=VAEConfig(base_dim=8, decoder_base_dim=8, num_res_blocks=1),
-        dpa=DPAConfig(width=64, heads=4, num_layers=2, window=256),
+        dpa=DPAConfig(width=64, heads=4, num_layers=2, window=256, predicts="tracks"),
         pseudo_video=PseudoVideoConfig(points=256),
         flow=FlowConfig(steps=8),
     ),
@@ -228,6 +230,7 @@ def to_the_letter(config: SyncMV4DConfig) -> SyncMV4DConfig:
     return replace(
         config,
         mjd=replace(config.mjd, guidance_init="patch_embedding"),
+        dpa=replace(config.dpa, predicts="velocity"),
         cycle=replace(config.cycle, reading="algorithm1_literal", guided=1.0, gradient="full"),
     )
 

@@ -23,6 +23,9 @@ from reference_model.dpa.sparse_conv import voxel_map
 _TIME_CHANNELS = 256
 _OCTAVES = 8
 
+_LEAST_TIME = 0.05
+"""Noise level below which the way to predicted tracks is no longer divided by t itself: errors of the prediction would be multiplied without end."""
+
 
 class CoordinateLinear(nn.Linear):
     """A linear layer from or to coordinates, in float32 whatever the weights and autocast are: bfloat16 knows half a metre to 1 mm."""
@@ -55,6 +58,7 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         reach: float,
         sparse_conv: str,
         temporal: bool,
+        predicts: str,
         views: int,
     ) -> None:
         super().__init__()
@@ -111,8 +115,10 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
             turn = number % len(arranged)
             arguments = (x, conditions[turn], time, arranged[turn], (batch, frames))
             x = self._gradient_checkpointing_func(block, *arguments) if checkpointed else block(*arguments)
-        v = self.head(self.norm_out(x))
-        return v.reshape(batch, frames, views, points, 3).transpose(1, 2)
+        predicted = self.head(self.norm_out(x)).reshape(batch, frames, views, points, 3).transpose(1, 2)
+        if self.settings.predicts == "velocity":
+            return predicted
+        return (M_t - predicted) / t.float().clamp(min=_LEAST_TIME).view(-1, 1, 1, 1, 1)
 
     def _identity(self, anchors: Tensor, frames: int) -> Tensor:
         """What tells a point from others at any noise level: anchor, view and frame; (B, V, N, K, C)."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from reference_model.config import DPAConfig, preset
+from reference_model.cycle.flow import clean
 from reference_model.dpa.model import DiffusionPointsAligner
 
 B, V, N, K = 2, 3, 4, 10
@@ -14,7 +15,7 @@ B, V, N, K = 2, 3, 4, 10
 def tiny_dpa(**changes):
     torch.manual_seed(0)
     settings = dataclasses.replace(
-        preset("nano").dpa, **{"width": 32, "window": 8, "sparse_conv": "torch", "voxel": 0.5} | changes
+        preset("nano_literal").dpa, **{"width": 32, "window": 8, "sparse_conv": "torch", "voxel": 0.5} | changes
     )
     model = DiffusionPointsAligner(**dataclasses.asdict(settings)).eval()
     with torch.no_grad():
@@ -38,8 +39,26 @@ def test_its_arguments_are_the_configurations_fields():
 @torch.no_grad()
 def test_it_starts_at_rest():
     """The velocity head is zero before training."""
-    model = DiffusionPointsAligner(**dataclasses.asdict(preset("nano").dpa))
+    model = DiffusionPointsAligner(**dataclasses.asdict(preset("nano_literal").dpa))
     assert not model(*case()).any()
+
+
+@torch.no_grad()
+def test_predicted_tracks_are_where_the_velocity_points_back_to():
+    """The same last layer, read as v or as the clean tracks; below t = 0.05 the way is not divided by t any further."""
+    M_t, coarse, found, anchors, _ = case()
+    t = torch.tensor([0.6, 0.01])
+    predicted = tiny_dpa(predicts="velocity")(M_t, coarse, found, anchors, t)
+    v = tiny_dpa(predicts="tracks")(M_t, coarse, found, anchors, t)
+    torch.testing.assert_close(clean(M_t, v, t)[0], predicted[0])
+    torch.testing.assert_close(v[1], (M_t - predicted)[1] / 0.05)
+
+
+@torch.no_grad()
+def test_a_model_that_predicts_tracks_starts_at_the_rigs_centre():
+    model = DiffusionPointsAligner(**dataclasses.asdict(preset("nano").dpa))
+    M_t, *given, t = case()
+    assert clean(M_t, model(M_t, *given, t), t.clamp(min=0.05)).abs().max() < 1e-6
 
 
 @torch.no_grad()
