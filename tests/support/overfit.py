@@ -5,7 +5,6 @@ The autoencoder is random, so no coarse tracks can be read off what it decodes: 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +18,7 @@ from reference_model.cycle.batch import Batch, Draws, draw
 from reference_model.cycle.losses import Losses
 from reference_model.cycle.rig import Cameras
 from reference_model.cycle.sample import Conditions, sample
-from reference_model.latents import VideoCoder
-from reference_model.model import SyncMV4D
+from reference_model.model import Stage, SyncMV4D
 from reference_model.prepare import main as prepare
 from reference_model.saved_model import save_model
 from reference_model.training.config import TrainingConfig, TrainingStage
@@ -29,15 +27,16 @@ from reference_model.training.engine import open_engine
 from reference_model.training.iteration import weighted
 from reference_model.training.seeds import generator
 from reference_model.training.world import World
-from reference_model.wan import load_mjd, load_vae
+from reference_model.wan import load_mjd
 
 NANO = preset("nano")
 TIMES = (0.3, 0.5, 0.7, 0.9)
 POINTS = 8
 """Of a view that are trained on: the aligner's cost is that of its points."""
 
-JOINT_DIFFUSION, ALIGNER = 110, 1000
-"""Iterations of each: the latents' noise is fixed, that of the tracks is new every time, since a sampler starts from any."""
+TOGETHER, ALIGNER = 110, 600
+"""Iterations of both models in their loop, and then of the aligner alone: the latents' noise is fixed, that of the tracks is new every time, since a
+sampler starts from any."""
 
 _SIZE = NANO.height, NANO.width
 
@@ -50,7 +49,6 @@ class Overfit:
         folder: the trained model's.
         before, after: losses at the fixed noise and times.
         truth, sampled: (V, N, K, 3) tracks of the clip, and those that the closed loop samples; metres.
-        seconds: of training, as its one thread counts them.
     """
 
     folder: Path
@@ -58,31 +56,30 @@ class Overfit:
     after: Losses
     truth: Tensor
     sampled: Tensor
-    seconds: float
 
 
 def overfit(folder: Path, wan: Path) -> Overfit:
     """Prepare a clip, train on it, sample it, and write the model to ``folder / "model"``."""
     one = _one_clip(folder / "cache", wan)
-    four = repeated(one, len(TIMES))
+    two, four = repeated(one, 2), repeated(one, len(TIMES))
     fixed = _draws(four, "fixed")._replace(t=torch.tensor(TIMES))
     torch.manual_seed(0)
-    model, coder = SyncMV4D(NANO, load_mjd(wan, NANO)), VideoCoder(load_vae(wan))
+    model = SyncMV4D(NANO, load_mjd(wan, NANO))
     aligner = SyncMV4D(NANO, _Still(), model.dpa)
 
     def losses() -> Losses:
         with torch.no_grad():
-            found: Losses = model(four, fixed, coder, "apart")
+            found: Losses = model(four, fixed, _Blind(), "joint")
         return found
 
     threads = torch.get_num_threads()
     torch.set_num_threads(
         1
     )  # its operations are small: beside other work, two threads that wait for one another take up to seven times as long
-    before, begun = losses(), time.process_time()
-    _train(model, four, lambda _: fixed, JOINT_DIFFUSION, 5e-3)
-    _train(aligner, four, lambda iteration: _draws(four, "fresh", iteration), ALIGNER, 4e-3)
-    seconds, after = time.process_time() - begun, losses()
+    before = losses()
+    _train(model, four, "joint", lambda i: fixed._replace(points=_draws(four, "joint", i).points), TOGETHER, 5e-3)
+    _train(aligner, two, "apart", lambda i: _draws(two, "fresh", i), ALIGNER, 4e-3)
+    after = losses()
     torch.set_num_threads(threads)
     save_model(folder / "model", model, wan)
 
@@ -90,7 +87,7 @@ def overfit(folder: Path, wan: Path) -> Overfit:
     frames = NANO.frames, one.z_video.shape[3]
     given = Conditions(one.z_video[:, :, :, :1], one.text, None, one.normal_anchors, None, frames)
     sampled = sample(model.mjd, model.dpa, given, bridge, NANO.flow, NANO.cycle, generator("sample"))
-    return Overfit(folder / "model", before, after, one.world[0], bridge.rig.world(sampled.M)[0], seconds)
+    return Overfit(folder / "model", before, after, one.world[0], bridge.rig.world(sampled.M)[0])
 
 
 class _Still(nn.Module):
@@ -113,15 +110,17 @@ class _Blind:
         return z.new_zeros(NANO.frames, *_SIZE, 3)
 
 
-def _train(model: SyncMV4D, batch: Batch, draws: Callable[[int], Draws], iterations: int, rate: float) -> None:
-    """Train all of a model by its own engine, both models apart."""
+def _train(
+    model: SyncMV4D, batch: Batch, stage: Stage, draws: Callable[[int], Draws], iterations: int, rate: float
+) -> None:
+    """Train all of a model by its own engine."""
     config = TrainingConfig(
-        (TrainingStage("overfit", "apart", iterations, _SIZE),), learning_rate=rate, points_learning_rate=rate,
+        (TrainingStage("overfit", stage, iterations, _SIZE),), learning_rate=rate, points_learning_rate=rate,
         rate_warmup=20, decay="cosine", betas=(0.9, 0.99), weight_decay=0.0, precision="fp32", gradient_checkpointing=False,
     )  # fmt: skip
     engine = open_engine("ddp", model, config, World(0, 1, torch.device("cpu")))
     for iteration in range(iterations):
-        loss = weighted(engine.losses(batch, draws(iteration), _Blind(), "apart"), config.weights)
+        loss = weighted(engine.losses(batch, draws(iteration), _Blind(), stage), config.weights)
         engine.step(loss, config.rate(iteration))
 
 
