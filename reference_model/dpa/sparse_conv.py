@@ -5,6 +5,7 @@ On spconv where it is installed, else in plain torch; both use the same weights,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -87,11 +88,9 @@ def on_torch(features: Tensor, weight: Tensor, bias: Tensor, at: VoxelMap) -> Te
 
 def on_spconv(features: Tensor, weight: Tensor, bias: Tensor, at: VoxelMap) -> Tensor:
     """The same on spconv; without a GPU its native algorithm is the only one that runs."""
-    import spconv.pytorch as spconv
-
     if not len(features):  # spconv refuses it, and weights without a gradient would stop distributed training
         return on_torch(features, weight, bias, at)
-    tensor = spconv.SparseConvTensor(features, at.voxels.contiguous(), list(at.shape), at.clouds)
+    tensor = _spconv().SparseConvTensor(features, at.voxels.contiguous(), list(at.shape), at.clouds)
     layer = _spconv_layer(features.shape[1], weight.device.type)
     return torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (tensor,)).features
 
@@ -99,9 +98,14 @@ def on_spconv(features: Tensor, weight: Tensor, bias: Tensor, at: VoxelMap) -> T
 @cache
 def _spconv_layer(channels: int, device: str) -> Any:
     """A layer without weights of its own."""
-    import spconv.pytorch as spconv
-    from spconv.core import ConvAlgo
-
-    algorithm = None if device == "cuda" else ConvAlgo.Native
+    algorithm = None if device == "cuda" else _spconv().ConvAlgo.Native
     with torch.device("meta"):
-        return spconv.SubMConv3d(channels, channels, 3, algo=algorithm)
+        return _spconv().SubMConv3d(channels, channels, 3, algo=algorithm)
+
+
+def _spconv() -> Any:
+    """The library, without the warnings of its import: it takes autograd's decorators from where PyTorch had them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.custom_", FutureWarning)
+        import spconv.pytorch
+    return spconv.pytorch
