@@ -1,7 +1,8 @@
-"""A configuration as JSON, and back exactly: every field is there, none is unknown, and each value is of its field's type."""
+"""A configuration as JSON, and back exactly, and changed by a table of some of its fields: none is unknown, and each value is of its field's type."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from types import UnionType
@@ -30,6 +31,32 @@ def as_config(where: str, table: Any) -> SyncMV4DConfig:
     return _read(SyncMV4DConfig, where, "config", table)
 
 
+def changed(config: _Config, where: str, name: str, table: Any) -> _Config:
+    """The configuration with a table's values in place of its own; tables inside change the configurations inside.
+
+    Args:
+        config: a dataclass.
+        where: what errors call the origin of the table, e.g. the path of its file.
+        name: what errors call the table.
+        table: read from TOML or JSON.
+
+    Raises:
+        ValueError: a field is unknown or holds what it cannot; names it, its value and what is expected.
+    """
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{where}: {name} is {table!r:.80}, expected a table")
+    hints = get_type_hints(type(config))
+    if unknown := sorted(table.keys() - hints.keys()):
+        raise ValueError(f"{where}: {name} has no field {', '.join(unknown)}: expected some of {', '.join(hints)}")
+    values = {each: getattr(config, each) for each in hints}
+    for each, value in table.items():
+        there, named = values[each], f"{name}.{each}"
+        values[each] = (
+            changed(there, where, named, value) if is_dataclass(there) else _value(hints[each], where, named, value)
+        )
+    return _made(type(config), where, name, values)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
@@ -48,6 +75,11 @@ def _read(kind: type[_Config], where: str, name: str, table: Any) -> _Config:
     if missing := sorted(known.keys() - table.keys()):
         raise ValueError(f"{where}: {name} lacks {', '.join(missing)}: use the version that wrote it")
     values = {each: _value(hint, where, f"{name}.{each}", table[each]) for each, hint in known.items()}
+    return _made(kind, where, name, values)
+
+
+def _made(kind: type[_Config], where: str, name: str, values: Mapping[str, Any]) -> _Config:
+    """A configuration of these values, which checks itself."""
     try:
         return kind(**values)
     except ValueError as error:
@@ -60,7 +92,9 @@ def _value(hint: Any, where: str, name: str, value: Any) -> Any:
     if get_origin(hint) is tuple and isinstance(value, list):
         value = tuple(value)
     if not fits(hint, value):
-        raise ValueError(f"{where}: {name} is {value!r:.80}, expected {hint if get_args(hint) else hint.__name__}")
+        raise ValueError(f"{where}: {name} is {value!r:.80}, expected {told(hint)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where}: {name} is {value}, expected a finite number")
     return value
 
 
@@ -77,3 +111,10 @@ def fits(hint: Any, value: Any) -> bool:
     if hint is float:
         return type(value) in (int, float)
     return type(value) is hint
+
+
+def told(hint: Any) -> str:
+    """A field's type in words."""
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(get_args(hint))}"
+    return str(hint) if get_args(hint) else str(hint.__name__)

@@ -24,6 +24,7 @@ from rich.console import Console
 
 from hoibench.cli.counting import counting
 from hoibench.cli.errors import guarded
+from reference_model.command_line import make_out, refuse_empty
 from reference_model.config import SyncMV4DConfig, preset
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Train:
     """The folder of the training: checkpoints, loss curve, and at the end the model."""
 
     stages: Path | None = None
-    """A launch configuration. Default: the preset's, reference_model/training/launch/PRESET.toml."""
+    """A launch configuration: stages, numbers, changes to the model. Default: the preset's, reference_model/training/launch/PRESET.toml."""
 
     start: Literal["wan", "random"] = "wan"
     """What the weights are at first."""
@@ -82,23 +83,25 @@ class Train:
 def train_command(arguments: Sequence[str]) -> int:
     """Train; the exit code."""
     options = tyro.cli(Train, args=list(arguments), prog=PROGRAM)
+    refuse_empty(arguments)
+    if not options.cache:
+        raise ValueError("--cache names no folder: give one or more that python -m reference_model.prepare wrote")
     from reference_model.devices import device_of
-    from reference_model.training.config import launch_file, read_training
+    from reference_model.training.config import launch_file, read_launch
     from reference_model.training.run_folder import RunFolder
     from reference_model.training.world import joined
 
-    training = read_training(options.stages or launch_file(options.preset))
+    config, training = read_launch(options.stages or launch_file(options.preset), preset(options.preset))
     if options.seed is not None:
         training = replace(training, seed=options.seed)
     if options.iterations is not None and not 1 <= options.iterations <= training.iterations:
         raise ValueError(f"--iterations is {options.iterations}, expected 1 to {training.iterations}")
-    height, width = training.stages[-1].size
-    config = replace(preset(options.preset), height=height, width=width)
     caches, data = _data(options, config, training)
     folder = RunFolder(options.out)
     with joined(device_of(options.device)) as world:
         if world.leads:
-            _check_autoencoder(options.wan, caches.values())
+            _check_autoencoder(options.wan, config, caches.values())
+            make_out(options.out)
             ids = {size: each.origin.id for size, each in caches.items()}
             folder.claim(config, training, options.engine, ids, options.start)
         world.wait()
@@ -170,10 +173,12 @@ def _data(
     return caches, data
 
 
-def _check_autoencoder(wan: Path, caches: Iterable[LatentCache]) -> None:
-    """The loop must decode with what the caches were encoded with."""
+def _check_autoencoder(wan: Path, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
+    """The loop must decode with what the caches were encoded with, and the model take what it gives."""
     from reference_model.cache.origin import weights_digest
+    from reference_model.wan import check_vae, open_vae
 
+    check_vae(open_vae(wan)[0], config, wan / "vae")
     digest = weights_digest(wan, "vae")
     for cache in caches:
         if cache.origin.vae != digest:

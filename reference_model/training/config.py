@@ -1,19 +1,19 @@
 """Every number of training: what section 4.2 fixes, and what it leaves open, with our reason.
 
-A launch configuration is a TOML file of these fields; ``launch/PRESET.toml`` is a preset's own.
+A launch configuration is a TOML file of these fields, with the model's in the table ``model``; ``launch/PRESET.toml`` is a preset's own.
 """
 
 from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_type_hints
 
-from reference_model.config import LITERAL, ours, paper
-from reference_model.config_json import fits
+from reference_model.config import LITERAL, SyncMV4DConfig, ours, paper
+from reference_model.config_json import changed, fits, told
 from reference_model.model import Stage
 
 LAUNCH = Path(__file__).parent / "launch"
@@ -83,6 +83,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("a training has no stages: expected at least one")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed is {self.seed}: expected 0 or more, and less than 2**63")
         for name in ("batch", "save_every", "keep", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected 1 or more")
@@ -112,13 +114,20 @@ class TrainingConfig:
         return rise * (0.55 + 0.45 * math.cos(math.pi * iteration / self.iterations))
 
 
+class Launch(NamedTuple):
+    """What a launch configuration describes: the model, on the grid of the last stage, and its training."""
+
+    model: SyncMV4DConfig
+    training: TrainingConfig
+
+
 def launch_file(preset: str) -> Path:
     """The launch configuration of a preset, and of its twin that reads Algorithm 1 to the letter."""
     return LAUNCH / f"{preset.removesuffix(LITERAL)}.toml"
 
 
-def read_training(path: Path) -> TrainingConfig:
-    """The training that a launch configuration describes.
+def read_launch(path: Path, preset: SyncMV4DConfig) -> Launch:
+    """The training that a launch configuration describes, and the preset with the changes of its table ``model``.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -128,11 +137,28 @@ def read_training(path: Path) -> TrainingConfig:
         raise FileNotFoundError(f"{path}: no such launch configuration; {LAUNCH} has the presets' own")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+        of_model = table.pop("model", {})
         stages = tuple(_filled(TrainingStage, each) for each in table.pop("stages", ()))
         weights = _filled(LossWeights, table.pop("weights", {}))
-        return replace(_filled(TrainingConfig, {"stages": stages, **table}), weights=weights)
+        training = replace(_filled(TrainingConfig, {"stages": stages, **table}), weights=weights)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
+    return Launch(_model(path, preset, of_model, training.stages), training)
+
+
+def _model(path: Path, preset: SyncMV4DConfig, table: Any, stages: Sequence[TrainingStage]) -> SyncMV4DConfig:
+    """The preset, changed, on the grid of the last stage; that of every stage is checked."""
+    fixed = {"height", "width"} & table.keys() if isinstance(table, Mapping) else ()
+    for name in sorted(fixed):
+        raise ValueError(f"{path}: model.{name} is not taken here, expected it in the size of each stage: leave it out")
+    model = changed(preset, str(path), "model", table)
+    for stage in stages:
+        height, width = stage.size
+        try:
+            model = replace(model, height=height, width=width)
+        except ValueError as error:
+            raise ValueError(f"{path}: stage {stage.name}: {error}") from error
+    return model
 
 
 def _filled(kind: type[Any], table: Mapping[str, Any]) -> Any:
@@ -146,11 +172,5 @@ def _filled(kind: type[Any], table: Mapping[str, Any]) -> Any:
     hints = get_type_hints(kind)
     for name, value in values.items():
         if not fits(hints[name], value):
-            raise ValueError(f"{name} is {value!r}, expected {_told(hints[name])}")
+            raise ValueError(f"{name} is {value!r}, expected {told(hints[name])}")
     return kind(**values)
-
-
-def _told(hint: Any) -> str:
-    if get_origin(hint) is Literal:
-        return f"one of {', '.join(get_args(hint))}"
-    return str(hint) if get_args(hint) else str(hint.__name__)

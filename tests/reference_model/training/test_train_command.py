@@ -1,6 +1,7 @@
 """The command: errors of use in one sentence with exit code 2, and a whole training from cache to a model's folder."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from tiny_training import TINY, curve, write_cache
 
 from reference_model.cache.origin import weights_digest
 from reference_model.config import PRESETS
+from reference_model.model import SyncMV4D
 from reference_model.saved_model import load_model
 from reference_model.train import main
 
@@ -82,6 +84,9 @@ def test_from_cache_to_a_models_folder(asked, tiny, tmp_path):
         ({"--cache": "nowhere"}, "nowhere is no folder that python -m reference_model.prepare wrote"),
         ({"--wan": "nowhere"}, "nowhere"),
         ({"--iterations": "9"}, "--iterations is 9, expected 1 to 3"),
+        ({"--seed": "-1"}, "seed is -1: expected 0 or more, and less than 2**63"),
+        ({"--cache": ""}, "--cache is given an empty word (an unset variable?): give a value"),
+        ({"--out": ""}, "--out is given an empty word"),
     ],
 )
 def test_errors_of_use_are_one_sentence(asked, tmp_path, capsys, changes, told):
@@ -91,6 +96,64 @@ def test_errors_of_use_are_one_sentence(asked, tmp_path, capsys, changes, told):
     error = capsys.readouterr().err
     assert told in error and "Traceback" not in error
     assert not (tmp_path / "run/checkpoints").exists()
+
+
+def test_no_cache_at_all_is_told(asked, capsys):
+    options = words({name: value for name, value in asked.items() if name != "--cache"})
+    for empty in (["--cache"], ["--cache="]):
+        assert main([*options, *empty]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: --cache ") and "give" in error
+
+
+def test_a_folder_that_cannot_be_made_is_named(asked, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    for out, reason in ((tmp_path / "file/run", "Not a directory"), (tmp_path / "file", "File exists")):
+        assert main(words(asked | {"--out": str(out)})) == 2
+        assert capsys.readouterr().err == f"error: --out {out} cannot be written ({reason}): give a folder that can\n"
+
+
+LOOP = LAUNCH[: LAUNCH.index("[[stages]]")] + LAUNCH[LAUNCH.rindex("[[stages]]") :]
+
+
+def test_a_launch_configuration_changes_the_model(asked, tiny, tmp_path, capsys):
+    """What is trained, recorded and saved is the preset with those changes; going on without them is refused."""
+    launch = tmp_path / "launch.toml"
+    launch.write_text(LOOP + '[model.cycle]\ngradient = "full"\nguidance = false\n[model.dpa]\ntemporal = true\n')
+    assert main(words(asked)) == 0
+    expected = dataclasses.replace(
+        tiny,
+        cycle=dataclasses.replace(tiny.cycle, gradient="full", guidance=False),
+        dpa=dataclasses.replace(tiny.dpa, temporal=True),
+    )
+    loaded = load_model(tmp_path / "run/model")
+    assert loaded.config == loaded.model.config == expected
+    assert loaded.model.dpa.state_dict().keys() == SyncMV4D(expected).dpa.state_dict().keys()
+    assert loaded.model.dpa.state_dict().keys() > SyncMV4D(tiny).dpa.state_dict().keys()
+    recorded = json.loads((tmp_path / "run/run.json").read_text())["model"]
+    assert (recorded["cycle"]["gradient"], recorded["dpa"]["temporal"]) == ("full", True)
+    launch.write_text(LOOP)
+    capsys.readouterr()
+    assert main(words(asked)) == 2
+    assert (
+        "model.cycle.gradient was full, now none; model.cycle.guidance was False, now True" in capsys.readouterr().err
+    )
+
+
+def test_a_launch_configuration_of_another_drawing_is_refused(asked, tmp_path, capsys):
+    (tmp_path / "launch.toml").write_text(LOOP + "[model.pseudo_video]\nradius = 2\n")
+    assert main(words(asked)) == 2
+    assert "cache was prepared otherwise (radius 1, now 2)" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_launch_configuration_of_another_autoencoder_is_refused(asked, tiny, tmp_path, wan_folder, capsys):
+    (tmp_path / "launch.toml").write_text(LOOP + "[model.vae]\nstride = [8, 16, 16]\n")
+    other = dataclasses.replace(tiny, vae=dataclasses.replace(tiny.vae, stride=(8, 16, 16)))
+    write_cache(tmp_path / "other", clips=1, config=other, vae=weights_digest(wan_folder, "vae"))
+    assert main(words(asked | {"--cache": str(tmp_path / "other")})) == 2
+    assert "vae has (channels, *stride) (16, 4, 16, 16), the preset (16, 8, 16, 16)" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_stage_without_a_cache_of_its_size_says_how_to_make_one(asked, tmp_path, capsys):

@@ -5,14 +5,15 @@ import dataclasses
 import pytest
 
 from reference_model.config import PRESETS
-from reference_model.training.config import LAUNCH, TrainingConfig, TrainingStage, launch_file, read_training
+from reference_model.training.config import LAUNCH, TrainingConfig, TrainingStage, launch_file, read_launch
 
 STAGE = '[[stages]]\nname = "a"\nstage = "apart"\niterations = 4\nsize = [64, 96]\n'
 
 
 def test_the_papers_curriculum():
     """Section 4.2: 5K steps on 10 % of the data apart, 30K of the whole, 256x384 before 480x704."""
-    training = read_training(LAUNCH / "wan22_5b.toml")
+    model, training = read_launch(LAUNCH / "wan22_5b.toml", PRESETS["wan22_5b"])
+    assert model == PRESETS["wan22_5b"]
     warm_up, *whole = training.stages
     assert (warm_up.stage, warm_up.iterations, warm_up.data) == ("apart", 5000, 0.1)
     assert sum(stage.iterations for stage in whole) == 30000
@@ -23,7 +24,8 @@ def test_the_papers_curriculum():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_has_a_curriculum_that_fits_it(name):
-    training = read_training(launch_file(name))
+    model, training = read_launch(launch_file(name), PRESETS[name])
+    assert model == PRESETS[name]
     for stage in training.stages:
         dataclasses.replace(PRESETS[name], height=stage.size[0], width=stage.size[1])
     assert training.stages[-1].size == (PRESETS[name].height, PRESETS[name].width)
@@ -60,12 +62,12 @@ def test_what_is_wrong_is_named(tmp_path, text, told):
     path = tmp_path / "s.toml"
     path.write_text(text)
     with pytest.raises(ValueError, match=told):
-        read_training(path)
+        read_launch(path, PRESETS["nano"])
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such launch configuration"):
-        read_training(tmp_path / "s.toml")
+        read_launch(tmp_path / "s.toml", PRESETS["nano"])
 
 
 def test_rates_rise_and_fall():
@@ -82,3 +84,73 @@ def test_iterations_belong_to_stages_in_turn():
     assert [training.stage_at(i) for i in range(5)] == [0, 0, 1, 1, 1]
     with pytest.raises(ValueError, match="5 iterations"):
         training.stage_at(5)
+
+
+def written(folder, text):
+    """What a launch configuration of this text makes of nano."""
+    path = folder / "s.toml"
+    path.write_text(text)
+    return read_launch(path, PRESETS["nano"])
+
+
+def test_the_model_is_the_preset_changed_on_the_grid_of_the_last_stage(tmp_path):
+    changes = """
+[model.cycle]
+gradient = "full"
+guidance = false
+unit = 1
+[model.dpa]
+temporal = true
+orders = ["z"]
+[model.pseudo_video]
+radius = 2
+[model]
+text_tokens = 8
+"""
+    model, training = written(tmp_path, f"seed = 3\n{STAGE}{changes}")
+    nano = PRESETS["nano"]
+    assert model == dataclasses.replace(
+        nano,
+        height=64,
+        width=96,
+        text_tokens=8,
+        cycle=dataclasses.replace(nano.cycle, gradient="full", guidance=False, unit=1.0),
+        dpa=dataclasses.replace(nano.dpa, temporal=True, orders=("z",)),
+        pseudo_video=dataclasses.replace(nano.pseudo_video, radius=2),
+    )
+    assert (training.seed, len(training.stages)) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[model]\ncycles = 3", "model has no field cycles: expected some of frames, height"),
+        ("[model.cycle]\nspeed = 3", "model.cycle has no field speed: expected some of reading, guidance, guided"),
+        ("[model]\ncycle = 3", "model.cycle is 3, expected a table"),
+        ('[model.cycle]\ngradient = "half"', "model.cycle.gradient is 'half', expected one of full, depth_scale, none"),
+        ("[model.cycle]\nguidance = 0", "model.cycle.guidance is 0, expected bool"),
+        ("[model.cycle]\nunit = nan", "model.cycle.unit is nan, expected a finite number"),
+        ("[model.dpa]\nwindow = 1.5", r"model.dpa.window is 1.5, expected int \| None"),
+        ('[model.dpa]\norders = ["x"]', r"model.dpa.orders is \('x',\), expected"),
+        ("[model.pseudo_video]\nradius = true", "model.pseudo_video.radius is True, expected int"),
+        ("[model.mjd]\nscale_tokens = 1", "model.mjd: scale_tokens is 1: expected 2"),
+        ("[model]\nframes = 24", "model: 24 frames: expected"),
+        ("[model]\nheight = 64", "model.height is not taken here, expected it in the size of each stage: leave it out"),
+        ("[model]\nwidth = 96", "model.width is not taken here"),
+    ],
+)
+def test_what_is_wrong_in_the_model_is_named_with_its_file(tmp_path, text, told):
+    with pytest.raises(ValueError, match=rf"s\.toml: {told}"):
+        written(tmp_path, f"{STAGE}{text}\n")
+
+
+def test_a_model_that_is_no_table_and_a_size_that_does_not_divide_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"s\.toml: model is 3, expected a table"):
+        written(tmp_path, f"model = 3\n{STAGE}")
+    with pytest.raises(ValueError, match=r"s\.toml: stage a: width is 100: expected a multiple of 32"):
+        written(tmp_path, STAGE.replace("96", "100"))
+
+
+def test_a_seed_below_0_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="seed is -1: expected 0 or more"):
+        written(tmp_path, f"seed = -1\n{STAGE}")
