@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from torch import Tensor
 from hoibench.clip import CLUSTERS, Cluster
 from reference_model.cache.layout import SUFFIX, text_folder, views_folder
 from reference_model.cache.origin import Origin
-from reference_model.cache.tensors import Damaged, read_tensors, write_tensors
+from reference_model.cache.tensors import Damaged, read_some, read_tensors, write_tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +55,16 @@ class LatentView:
     K: Tensor
     R: Tensor
     t: Tensor
+
+
+class Glance(NamedTuple):
+    """What of a view tells whether it can be trained on: its camera, whether it ever sees a point, and its prompt."""
+
+    K: Tensor
+    R: Tensor
+    t: Tensor
+    sees: bool
+    prompt: str
 
 
 _WORDS = ("clip", "view", "cluster", "prompt")
@@ -98,9 +108,27 @@ def read_view(folder: Path, origin: Origin, clip: str, cluster: Cluster, view: s
     return LatentView(**values)
 
 
+def glance_at(folder: Path, origin: Origin, clip: str, cluster: Cluster, view: str) -> Glance:
+    """Read little of a view, some kilobytes; raises as ``LatentCache.glance``."""
+    path = _view_path(folder, clip, cluster, view)
+    whole, first = slice(None), slice(1)
+    tensors, facts = read_some(path, {"K": whole, "R": whole, "t": whole, "visible": first})
+    _check_facts(path, facts, {"made": origin.id, "clip": clip, "view": view, "cluster": cluster})
+    visible = tensors.pop("visible")
+    moving = (origin.frames,) if tensors["R"].ndim == 3 else ()
+    _check_shapes(path, tensors, {"K": (3, 3), "R": (*moving, 3, 3), "t": (*moving, 3)})
+    sees = bool(visible.any()) or bool(read_some(path, {"visible": whole})[0]["visible"].any())
+    return Glance(**tensors, sees=sees, prompt=facts["prompt"])
+
+
 def write_text(folder: Path, origin: Origin, prompt: str, embedding: Tensor) -> None:
     """Write a prompt's embedding (L, text_dim); raises as ``write_tensors``."""
     write_tensors(_text_path(folder, prompt), {"embedding": embedding}, {"made": origin.text_id, "prompt": prompt})
+
+
+def find_text(folder: Path, prompt: str) -> bool:
+    """Whether the cache has a file of a prompt."""
+    return _text_path(folder, prompt).is_file()
 
 
 def read_text(folder: Path, origin: Origin, prompt: str) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Cluster
 from hoibench.plugins import UnknownName
-from reference_model.cache.files import LatentView, read_text, read_view
+from reference_model.cache.files import Glance, LatentView, find_text, glance_at, read_text, read_view
 from reference_model.cache.layout import SUFFIX, views_folder
 from reference_model.cache.origin import of_config, read_origin, refuse_others
 from reference_model.config import SyncMV4DConfig
@@ -76,14 +76,31 @@ class LatentCache:
             FileNotFoundError: its file is gone.
             Damaged: its file is truncated, changed, of another cache, or holds NaN or another shape.
         """
-        clusters = {each.id: each.cluster for each in self.views(clip)}
-        if view not in clusters:
-            raise UnknownName(f"view of clip {clip}", view, clusters)
-        return read_view(self.folder, self.origin, clip, clusters[view], view)
+        return read_view(self.folder, self.origin, clip, self._cluster(clip, view), view)
+
+    def glance(self, clip: str, view: str) -> Glance:
+        """What of a view tells whether it can be trained on, some kilobytes; the rest of its file is not read, nor its digest checked.
+
+        Raises:
+            UnknownName: the cache has no such clip or view.
+            FileNotFoundError: its file is gone.
+            Damaged: its file is truncated, of another cache, or its camera holds NaN or has another shape.
+        """
+        return glance_at(self.folder, self.origin, clip, self._cluster(clip, view), view)
 
     def text(self, prompt: str) -> Tensor:
         """(L, text_dim) embedding of a prompt, zero after its last token; the empty prompt is the unconditional one.  Raises as ``read_text``."""
         return read_text(self.folder, self.origin, prompt)
+
+    def has_text(self, prompt: str) -> bool:
+        """Whether there is an embedding of a prompt."""
+        return find_text(self.folder, prompt)
+
+    def _cluster(self, clip: str, view: str) -> Cluster:
+        clusters = {each.id: each.cluster for each in self.views(clip)}
+        if view not in clusters:
+            raise UnknownName(f"view of clip {clip}", view, clusters)
+        return clusters[view]
 
     @cached_property
     def _views(self) -> Mapping[str, tuple[CachedView, ...]]:

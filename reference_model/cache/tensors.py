@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,21 +48,39 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         FileNotFoundError: there is no such file.
         Damaged: it is truncated, changed, no file of ``write_tensors``, or holds NaN; names the file and what to do.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: run python -m reference_model.prepare again")
-    try:
-        with safe_open(path, framework="pt") as stream:
-            facts = json.loads((stream.metadata() or {})[_KEY])
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118  (it is no dict)
-        recorded = facts.pop("sha256")
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise Damaged(path, f"is truncated or none of the cache's files ({error})") from error
+    tensors, facts, recorded = _read(path, lambda stream: {name: stream.get_tensor(name) for name in stream.keys()})  # noqa: SIM118  (it is no dict)
     if recorded != _digest(tensors, facts):
         raise Damaged(path, "is not as it was written")
     bad = _not_finite(tensors)
     if bad is not None:
         raise Damaged(path, f"cannot be trained on, {bad}")
     return tensors, facts
+
+
+def read_some(path: Path, rows: Mapping[str, slice]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """These rows of some tensors of a file, and its facts; nothing else is read, so that the digest is not checked.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        Damaged: it is truncated, no file of ``write_tensors``, lacks a tensor, or what was read holds NaN.
+    """
+    tensors, facts, _ = _read(path, lambda stream: {name: stream.get_slice(name)[each] for name, each in rows.items()})
+    bad = _not_finite(tensors)
+    if bad is not None:
+        raise Damaged(path, f"cannot be trained on, {bad}")
+    return tensors, facts
+
+
+def _read(path: Path, take: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """What ``take`` reads of a file, its facts, and the digest that it was written with."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: run python -m reference_model.prepare again")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            facts = json.loads((stream.metadata() or {})[_KEY])
+            return take(stream), facts, facts.pop("sha256")
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise Damaged(path, f"is truncated or none of the cache's files ({error})") from error
 
 
 def _not_finite(tensors: Mapping[str, Tensor]) -> str | None:

@@ -17,6 +17,7 @@ from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.batch import Batch
 from reference_model.cycle.rig import Cameras
 from reference_model.training.seeds import generator
+from reference_model.training.unusable import refuse_unusable
 
 
 class Choice(NamedTuple):
@@ -47,7 +48,7 @@ class TrainingData:
         share: of the clips; which ones depends on the seed.
 
     Raises:
-        ValueError: the cache is of another configuration or empty, or a clip lacks a view of a cluster.
+        ValueError: the cache is of another configuration or empty, a clip lacks a view of a cluster, or a view cannot be trained on.
     """
 
     def __init__(self, cache: LatentCache, config: SyncMV4DConfig, *, seed: int, share: float = 1.0) -> None:
@@ -62,6 +63,7 @@ class TrainingData:
         self._views = {clip: _by_cluster(cache, clip) for clip in cache.clips}
         count = math.ceil(share * len(self._views))
         self.clips = tuple(sorted(_shuffled(tuple(self._views), seed, "share")[:count]))
+        refuse_unusable(cache, self.clips)
 
     def choices(self, iteration: int, count: int, rank: int, world: int) -> list[Choice]:
         """What a rank takes in an iteration, ``count`` samples of the ``count * world`` that all ranks take."""
@@ -72,11 +74,10 @@ class TrainingData:
         """What a rank takes in an iteration, read from the cache; float32.
 
         Raises:
-            ValueError: a view has no camera, a moving one, or no point that is ever seen.
             Damaged: a file of the cache is not as it was written.
         """
         choices = self.choices(iteration, count, rank, world)
-        views = [[self._load(choice.clip, view) for view in choice.views] for choice in choices]
+        views = [[self._cache.load(choice.clip, view) for view in choice.views] for choice in choices]
         text = [self._cache.text("" if c.without_prompt else v[0].prompt) for c, v in zip(choices, views, strict=True)]
         size = self._config.height, self._config.width
         return Sample(to_batch(views, torch.stack(text).float(), size), tuple(choice.clip for choice in choices))
@@ -88,17 +89,6 @@ class TrainingData:
         there = self._views[clip]
         views = tuple(there[c][int(u * len(there[c]))] for c, u in zip(CLUSTERS, draws[1:], strict=True))
         return Choice(clip, views, draws[0] < self._config.cycle.text_dropout)
-
-    def _load(self, clip: str, view: str) -> LatentView:
-        loaded = self._cache.load(clip, view)
-        where = f"{self._cache.folder}: clip {clip}, view {view}"
-        if loaded.R.ndim == 3:
-            raise ValueError(f"{where} has a moving camera, the model takes fixed ones: leave this view out")
-        if not (loaded.K[0, 0] > 0 and loaded.K[1, 1] > 0 and loaded.R.det() > 0):
-            raise ValueError(f"{where} has no camera (K {loaded.K.tolist()}, R {loaded.R.tolist()}): prepare it again")
-        if not loaded.visible.any():
-            raise ValueError(f"{where} sees none of its points in any frame: leave this view out")
-        return loaded
 
 
 def to_batch(samples: Sequence[Sequence[LatentView]], text: Tensor, size: tuple[int, int]) -> Batch:

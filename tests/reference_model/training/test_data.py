@@ -120,6 +120,75 @@ def test_a_view_that_cannot_be_trained_on_is_named(tmp_path, changes, told):
         broken(tmp_path, **changes).sample(0, 1, 0, 1)
 
 
+FAULTS = (
+    ({"R": torch.eye(3).expand(9, 3, 3), "t": torch.zeros(9, 3)}, "has a moving camera"),
+    ({"K": torch.zeros(3, 3)}, "has no camera"),
+    ({"visible": torch.zeros(9, 12, dtype=torch.bool)}, "sees none of its points"),
+)
+
+
+def change(cache, clip, cluster, number, **changes):
+    """Write a view of twelve points anew, changed."""
+    view = view_of(TINY, clip, cluster, number, 12)
+    write_view(cache.folder, cache.origin, dataclasses.replace(view, **changes))
+
+
+def test_all_views_are_looked_at_before_training_and_listed_in_one_error(tmp_path):
+    """Whichever views would be drawn first, and in clips that come last."""
+    cache = write_cache(tmp_path, clips=4, views=2)
+    for (changes, _), clip, cluster in zip(FAULTS, ("clip1", "clip3", "clip3"), CLUSTERS, strict=True):
+        change(cache, clip, cluster, 1, **changes)
+    (tmp_path / "views/clip0/right/right0.safetensors").write_bytes(b"cut off")
+    with pytest.raises(ValueError, match="4 of 24 views cannot be trained on") as refused:
+        TrainingData(LatentCache(tmp_path), TINY, seed=0)
+    told = str(refused.value)
+    places = ("clip clip1, view left1", "clip clip3, view center1", "clip clip3, view right1")
+    assert all(f"{place} {fault}" in told for place, (_, fault) in zip(places, FAULTS, strict=True))
+    assert "right0.safetensors is truncated" in told and "more" not in told
+
+
+def test_an_error_lists_ten_views_and_counts_the_rest(tmp_path):
+    cache = write_cache(tmp_path, clips=4)
+    for clip in cache.clips:
+        for cluster in CLUSTERS:
+            change(cache, clip, cluster, 0, **FAULTS[2][0])
+    with pytest.raises(ValueError, match="12 of 12 views .*; and 2 more") as refused:
+        TrainingData(LatentCache(tmp_path), TINY, seed=0)
+    assert str(refused.value).count("sees none") == 10
+
+
+def test_a_view_that_sees_its_points_in_a_later_frame_alone_is_taken(tmp_path):
+    cache = write_cache(tmp_path, clips=1)
+    late = torch.zeros(9, 12, dtype=torch.bool)
+    late[8, 3] = True
+    change(cache, "clip0", "left", 0, visible=late)
+    assert TrainingData(LatentCache(tmp_path), TINY, seed=0).sample(0, 1, 0, 1).clips == ("clip0",)
+
+
+def test_a_view_without_points_is_named(tmp_path):
+    cache = write_cache(tmp_path, clips=1)
+    change(
+        cache, "clip0", "left", 0, anchors=torch.zeros(0, 2), world=torch.zeros(9, 0, 3), part=torch.zeros(0),
+        visible=torch.zeros(9, 0, dtype=torch.bool),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="view left0 sees none of its points"):
+        TrainingData(LatentCache(tmp_path), TINY, seed=0)
+
+
+def test_views_are_not_read_whole_before_training(tmp_path, monkeypatch):
+    cache = write_cache(tmp_path, clips=2)
+    monkeypatch.setattr(LatentCache, "load", None)
+    monkeypatch.setattr("reference_model.cache.tensors._digest", None)
+    TrainingData(cache, TINY, seed=0)
+
+
+def test_a_prompt_without_a_text_is_named_before_training(tmp_path):
+    cache = write_cache(tmp_path, clips=1)
+    change(cache, "clip0", "left", 0, prompt="stir the pot")
+    with pytest.raises(ValueError, match="view left0 has no text of its prompt 'stir the pot'"):
+        TrainingData(LatentCache(tmp_path), TINY, seed=0)
+
+
 def test_a_cluster_without_a_view_is_named_before_training(tmp_path):
     write_cache(tmp_path, clips=2)
     (tmp_path / "views/clip1/right/right0.safetensors").unlink()
