@@ -14,8 +14,9 @@ from hoibench.clip import Array, Prediction, Request
 from hoibench.methods.method import Method, MethodOptions
 from hoibench.methods.spec import Spec
 from reference_model.config import SyncMV4DConfig, preset
-from reference_model.generation.answer import Answer, answer, as_bytes
+from reference_model.generation.answer import Answer, answer
 from reference_model.model_config import REPOSITORY
+from reference_model.pixels import as_bytes
 from reference_model.saved_model import LoadedModel, load_model, read_record
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from hoibench.cli.counting import counting
 from hoibench.cli.errors import guarded
+from reference_model.command_line import make_out, refuse_empty
 
 if TYPE_CHECKING:
     from hoibench.clip import Request
@@ -67,6 +68,7 @@ class Options:
 def sample_command(arguments: Sequence[str]) -> int:
     """Sample; the exit code."""
     options = tyro.cli(Options, args=list(arguments), prog=PROGRAM)
+    refuse_empty(arguments)
     if options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
     if not 0 <= options.seed < 2**63:
@@ -78,16 +80,20 @@ def sample_command(arguments: Sequence[str]) -> int:
 
     from hoibench.methods.method import MethodOptions
     from reference_model.devices import device_of
+    from reference_model.generation.asked import check_request
     from reference_model.method import SyncMV4DMethod
     from reference_model.saved_model import read_record
     from reference_model.spec import own_spec
 
-    _, digest = read_record(options.checkpoint)
+    config, digest = read_record(options.checkpoint)
     requests = _requests(options, note)
     device = device_of(options.device)
     asked = {"weights": digest, "seed": options.seed, "precision": options.precision}
     waiting = {clip: make for clip, make in requests.items() if not _is_kept(_folder(options, clip), asked)}
     if waiting:
+        first = next(iter(waiting.values()))
+        check_request(first(), config)  # before the model is loaded, which takes minutes
+        make_out(options.out)
         note(f"loading {options.checkpoint}")
         method = SyncMV4DMethod(
             own_spec(), MethodOptions(device, options.precision, None, options.checkpoint, 1, options.weights)

@@ -15,9 +15,8 @@ from reference_model.cycle.rig import Rig, rig_of
 from reference_model.cycle.sample import Conditions, Sample, sample
 from reference_model.generation.asked import Asked, anchors_of, asked
 from reference_model.generation.own_anchors import own_anchors
+from reference_model.pixels import as_bytes
 from reference_model.saved_model import LoadedModel
-
-_WHITE = 255.0
 
 
 class Answer(NamedTuple):
@@ -56,11 +55,6 @@ def in_cameras(M: Tensor, rig: Rig, given: Asked) -> Tensor:
     """Tracks (1, V, N, K, 3) of the rig's frame in the space of each view's camera, (V, N, K, 3) metres."""
     cameras = given.cameras
     return to_camera(rig.world(M), cameras.R[:, :, None], cameras.t[:, :, None])[0]
-
-
-def as_bytes(coder_output: Tensor) -> Tensor:
-    """A decoded video in [0, 1] as uint8 on the CPU."""
-    return (coder_output * _WHITE).round().to("cpu", torch.uint8)
 
 
 def _encoded(loaded: LoadedModel, given: Asked, prompt: str | None) -> tuple[Tensor, Tensor, Tensor | None]:

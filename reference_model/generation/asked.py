@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hoibench.clip import CLUSTERS, Camera, Request, View, check_shape
+from hoibench.clip import CLUSTERS, Array, Camera, Request, View, check_shape
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.rig import Cameras
-
-_WHITE = 255.0
+from reference_model.pixels import as_floats
 
 
 class Asked(NamedTuple):
@@ -23,7 +22,6 @@ class Asked(NamedTuple):
         order: place in the request of each of the model's V views; see ``view_order``.
         images: (V, H, W, 3) float32 in [0, 1].
         cameras: of the V views.
-        intrinsics: (1, V, 2), (fx / W, fy / H).
         anchors: (1, V, K, 2) pixels in frame 0, zero where there is no such pixel; None where the model is to choose.
         there: (1, V, K) bool, where there is one.
     """
@@ -31,13 +29,29 @@ class Asked(NamedTuple):
     order: tuple[int, ...]
     images: Tensor
     cameras: Cameras
-    intrinsics: Tensor
     anchors: Tensor | None
     there: Tensor | None
 
+    @property
+    def intrinsics(self) -> Tensor:
+        """(1, V, 2), (fx / W, fy / H)."""
+        return self.cameras.intrinsics
+
 
 def asked(request: Request, config: SyncMV4DConfig, device: torch.device | str) -> Asked:
-    """The tensors of a request.
+    """The tensors of a request; raises as ``check_request``."""
+    check_request(request, config)
+    order = view_order(request.views)
+    frames = np.stack([request.views[i].image for i in order])  # type: ignore[misc]  # checked
+    cameras = _stacked([request.views[i].camera for i in order], request.size, device)  # type: ignore[misc]
+    images = torch.from_numpy(as_floats(frames)).to(device)
+    if request.anchors is None:
+        return Asked(order, images, cameras, None, None)
+    return Asked(order, images, cameras, *anchors_of(np.asarray(request.anchors)[list(order)], device))
+
+
+def check_request(request: Request, config: SyncMV4DConfig) -> None:
+    """See that a request is one for a model, before anything is loaded or computed.
 
     Raises:
         ValueError: the request is on another grid than the model's or lacks what it needs; names the view and what is missing.
@@ -45,17 +59,8 @@ def asked(request: Request, config: SyncMV4DConfig, device: torch.device | str) 
     _check_grid(request, config)
     for view in request.views:
         _check_view(view, request.size)
-    order = view_order(request.views)
-    images = np.stack([request.views[i].image for i in order])  # type: ignore[misc]  # checked
-    cameras = _stacked([request.views[i].camera for i in order], request.size, device)  # type: ignore[misc]
-    given = None if request.anchors is None else anchors_of(np.asarray(request.anchors)[list(order)], device)
-    return Asked(
-        order,
-        torch.from_numpy(images).to(device, torch.float32) / _WHITE,
-        cameras,
-        cameras.intrinsics,
-        *(given or (None, None)),
-    )
+    if request.anchors is not None:
+        _check_anchors(request.clip, request.anchors, config.mjd.views)
 
 
 def view_order(views: Sequence[View]) -> tuple[int, ...]:
@@ -83,10 +88,13 @@ def _check_grid(request: Request, config: SyncMV4DConfig) -> None:
         raise ValueError(
             f"clip {request.clip} asks for {told[0]}, the model was trained for {told[1]}: use one of that grid"
         )
-    if request.anchors is not None:
-        check_shape("anchors", request.anchors, (views, "K", 2))
-        if not request.anchors.shape[1]:
-            raise ValueError(f"clip {request.clip} has no anchor: give one or more, or None, and the model chooses")
+
+
+def _check_anchors(clip: str, anchors: Array, views: int) -> None:
+    check_shape("anchors", anchors, (views, "K", 2))
+    if not np.isfinite(anchors).all(axis=-1).any():
+        holds = "NaN or infinity for each anchor" if anchors.shape[1] else "no anchor"
+        raise ValueError(f"clip {clip} has {holds}: give one or more, or None, and the model chooses")
 
 
 def _check_view(view: View, size: tuple[int, int]) -> None:
@@ -101,6 +109,8 @@ def _check_view(view: View, size: tuple[int, int]) -> None:
         )
     if view.camera.moving:
         raise ValueError(f"the camera of view {view.id} moves from frame to frame: the model is for static ones")
+    if not (view.camera.K[0, 0] > 0 and view.camera.K[1, 1] > 0):
+        raise ValueError(f"the camera of view {view.id} has K {view.camera.K.tolist()}: expected focal lengths above 0")
     if view.camera.size != size:
         raise ValueError(f"the camera of view {view.id} is of images {view.camera.size}, expected {size}")
 

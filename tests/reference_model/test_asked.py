@@ -32,6 +32,8 @@ def moving(index):
         (with_view(GIVEN, 0, camera=dataclasses.replace(camera(0.0), size=(128, 192))), r"is of images \(128, 192\), expected"),
         (dataclasses.replace(GIVEN, anchors=np.zeros((2, K, 2), np.float32)), r"anchors has shape \(2, 12, 2\), expected \(3, K, 2\)"),
         (dataclasses.replace(GIVEN, anchors=np.zeros((3, 0, 2), np.float32)), "clip_0 has no anchor: give one or more, or None"),
+        (dataclasses.replace(GIVEN, anchors=np.full((3, K, 2), np.nan, np.float32)), "clip_0 has NaN or infinity for each anchor: give one"),
+        (with_view(GIVEN, 2, camera=dataclasses.replace(camera(0.0), K=np.diag([0.0, 85.0, 1.0]))), r"view cam-right has K \[\[0.* expected focal"),
     ],
 )  # fmt: skip
 def test_what_is_refused(request_, message):

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from requests_for_models import SIZE, N, small_request
+from requests_for_models import SIZE, N, small_request, with_view
 
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.method import MethodOptions
@@ -96,11 +96,44 @@ def test_half_precision_is_close_and_not_the_same(small_model_folder, prediction
     [
         ({"prompt": "brush " * 20}, r"has 21 tokens, the model takes at most 16: shorten it"),
         ({"frames": 9}, "the model was trained for 5 frames of 64x96"),
+        ({"size": (64, 128)}, "asks for 5 frames of 64x128, the model was trained for 5 frames of 64x96"),
+        ({"views": REQUEST.views[:2]}, "clip_0 has 2 views, the model was trained for V = 3"),
+        ({"views": ()}, "clip_0 has 0 views, the model was trained for V = 3"),
+        ({"views": with_view(REQUEST, 1, camera=None).views}, "view cam-center has no camera"),
+        ({"views": with_view(REQUEST, 1, image=None).views}, "view cam-center has no reference image"),
+        (
+            {"views": with_view(REQUEST, 0, image=np.zeros((96, 64, 3), np.uint8)).views},
+            r"image has shape \(96, 64, 3\), expected",
+        ),
+        ({"anchors": REQUEST.anchors[:, :0], "prompt": ""}, "clip_0 has no anchor: give one or more, or None"),
+        ({"anchors": np.full_like(REQUEST.anchors, np.nan)}, "clip_0 has NaN or infinity for each anchor"),
+        ({"anchors": REQUEST.anchors[:2]}, r"anchors has shape \(2, 12, 2\), expected \(3, K, 2\)"),
     ],
 )
 def test_what_the_model_cannot_answer(method, changed, message):
     with pytest.raises(ValueError, match=message):
         method.generate(dataclasses.replace(REQUEST, **changed))
+
+
+@pytest.mark.parametrize("name", ["K", "R", "t"])
+def test_a_camera_of_nan_is_none(name):
+    camera = REQUEST.views[0].camera
+    with pytest.raises(ValueError, match=f"Camera.{name} holds NaN or infinity"):
+        dataclasses.replace(camera, **{name: getattr(camera, name) * np.nan})
+
+
+def test_anchors_of_one_view_alone_are_tracked_there(method):
+    anchors = REQUEST.anchors.copy()
+    anchors[:2] = np.nan
+    answered = method.generate(dataclasses.replace(REQUEST, anchors=anchors))
+    assert not answered.valid[:2].any() and np.isfinite(answered.tracks).all()
+
+
+def test_without_anchors_and_prompt_the_model_chooses_both(method):
+    request = dataclasses.replace(REQUEST, anchors=None, prompt="")
+    answered = method.generate(request)
+    check_prediction(answered, request)
+    assert answered.provenance["anchors"] == "own"
 
 
 def test_without_a_checkpoint():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -90,11 +91,53 @@ def test_images_of_ones_own(sample, tmp_path, monkeypatch):
         (("--seed", -1), "error: --seed is -1, expected 0 or more, and less than 2**63"),
         (("--checkpoint", "nowhere"), "error: nowhere/syncmv4d.json: no such file. Expected a folder that"),
         (("--images", "nowhere"), "error: nowhere/clip.json: no such file. Expected schema, fps, frames"),
+        (("--checkpoint", ""), "error: --checkpoint is given an empty word (an unset variable?): give a value"),
+        (("--out", ""), "error: --out is given an empty word"),
     ],
 )
 def test_one_sentence_for_each_mistake(sample, flags, message):
     code, out, error = sample(*flags)
     assert (code, out) == (2, "") and error[0].startswith(message)
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    """Loading a model fails the test."""
+
+    def load(*_):
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("reference_model.method.load_model", load)
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_clip_that_is_not_for_the_model_is_refused_before_it_is_loaded(sample, images, tmp_path):
+    folder = tmp_path / "longer"
+    shutil.copytree(images, folder)
+    facts = json.loads((folder / "clip.json").read_text())
+    (folder / "clip.json").write_text(json.dumps(facts | {"frames": 9}))
+    code, out, error = sample("--images", folder)
+    assert (code, out) == (2, "")
+    assert error == [
+        "error: clip longer asks for 9 frames of 64x96, the model was trained for 5 frames of 64x96: use one of that grid"
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_model")
+def test_a_data_set_of_another_grid_is_refused_before_the_model_is_loaded(small_model_folder, tmp_path, capsys):
+    words = ["--checkpoint", str(small_model_folder), "--out", str(tmp_path / "out"), "--root", str(tmp_path / "data")]
+    assert main([*words, "--device", "cpu"]) == 2
+    assert "asks for 25 frames of 128x192, the model was trained for 5 frames of 64x96" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_folder_that_cannot_be_made_is_named_before_the_model_is_loaded(sample, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for out, reason in ((tmp_path / "file/out", "Not a directory"), (tmp_path / "file", "File exists")):
+        code, _, error = sample("--out", out)
+        assert code == 2 and error == [f"error: --out {out} cannot be written ({reason}): give a folder that can"]
 
 
 def test_images_that_are_missing_or_broken(sample, tmp_path):
