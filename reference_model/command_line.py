@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from hoibench.cli.errors import FULL
+
 
 def refuse_empty(arguments: Sequence[str]) -> None:
     """Refuse a word that is empty, which an unset variable of a shell leaves and a path would take for the folder that one is in.
@@ -26,9 +28,12 @@ def make_out(folder: Path) -> None:
 
     Raises:
         ValueError: names the folder and the system's reason.
+        OSError: the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise ValueError(f"--out {folder} cannot be written ({error.strerror}): give a folder that can") from error

@@ -1,0 +1,76 @@
+"""The commands that the documentation gives are taken by the commands' own parsers, and its launch configuration is one."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import tyro
+
+from hoibench.cli.run import parse
+from reference_model.config import preset
+from reference_model.info import Info
+from reference_model.prepare import Prepare
+from reference_model.sample import Options
+from reference_model.train import Train
+from reference_model.training.config import launch_file, read_launch
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OPTIONS = {
+    "reference_model.info": Info,
+    "reference_model.prepare": Prepare,
+    "reference_model.train": Train,
+    "reference_model.sample": Options,
+}
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`(python -m [^`\n]+)`")
+SYNOPSIS = " ["
+"""What marks a line that lists options in brackets: no command, but a reference to them."""
+
+
+def fences(page, language):
+    return [body for found, body in FENCED.findall(page.read_text(encoding="utf-8")) if found == language]
+
+
+def commands(page):
+    """Of a page: (module, its words)."""
+    prose = FENCED.sub("", page.read_text(encoding="utf-8"))
+    lines = [line for body in fences(page, "sh") for line in body.replace("\\\n", " ").splitlines()]
+    for line in [*lines, *INLINE.findall(prose)]:
+        for command in line.split("&&"):
+            words = [] if SYNOPSIS in command else shlex.split(command, comments=True)
+            if "-m" in words[:-1] and words[0] in ("python", "torchrun"):
+                module, *rest = words[words.index("-m") + 1 :]
+                yield module, rest
+
+
+GIVEN = [(page.name, *command) for page in PAGES for command in commands(page)]
+OURS = [each for each in GIVEN if each[1].startswith("reference_model.") or each[1] == "hoibench.run"]
+
+
+@pytest.mark.parametrize(("page", "module", "words"), OURS, ids=lambda value: str(value)[:60])
+def test_a_command_is_parsed(page, module, words):
+    if words == ["--help"]:
+        return
+    given = parse(words) if module == "hoibench.run" else tyro.cli(OPTIONS[module], args=words)
+    assert given is not None, page
+
+
+def test_every_command_is_told_where_it_is_looked_for():
+    there = {(page, module) for page, module, _ in OURS}
+    assert {module for page, module in there if page == "reference_model.md"} == {*OPTIONS, "hoibench.run"}
+    assert {("README.md", "hoibench.run"), ("methods.md", "hoibench.run")} <= there
+
+
+def test_a_word_that_a_command_does_not_have_is_found():
+    with pytest.raises(SystemExit):
+        tyro.cli(Train, args=["--preset", "nano", "--no-such-option", "3"])
+
+
+def test_the_launch_configuration_of_the_page_is_one(tmp_path):
+    (change,) = fences(ROOT / "docs/reference_model.md", "toml")
+    path = tmp_path / "launch.toml"
+    path.write_text(launch_file("nano").read_text() + change)
+    model, _ = read_launch(path, preset("nano"))
+    assert preset("nano").cycle.guidance and not model.cycle.guidance
