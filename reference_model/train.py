@@ -30,7 +30,7 @@ from reference_model.config import SyncMV4DConfig, preset
 if TYPE_CHECKING:
     from reference_model.cache import LatentCache
     from reference_model.model import SyncMV4D
-    from reference_model.training.config import TrainingConfig
+    from reference_model.training.config import Launch
     from reference_model.training.data import TrainingData
     from reference_model.training.engine import Engine
     from reference_model.training.run_folder import RunFolder
@@ -89,23 +89,24 @@ def train_command(arguments: Sequence[str]) -> int:
     from reference_model.devices import device_of
     from reference_model.training.config import launch_file, read_launch
     from reference_model.training.run_folder import RunFolder
+    from reference_model.training.stage_data import open_stages
     from reference_model.training.world import joined
 
-    config, training = read_launch(options.stages or launch_file(options.preset), preset(options.preset))
+    launch = read_launch(options.stages or launch_file(options.preset), preset(options.preset))
     if options.seed is not None:
-        training = replace(training, seed=options.seed)
-    if options.iterations is not None and not 1 <= options.iterations <= training.iterations:
-        raise ValueError(f"--iterations is {options.iterations}, expected 1 to {training.iterations}")
-    caches, data = _data(options, config, training)
+        launch = launch._replace(training=replace(launch.training, seed=options.seed))
+    if options.iterations is not None and not 1 <= options.iterations <= launch.training.iterations:
+        raise ValueError(f"--iterations is {options.iterations}, expected 1 to {launch.training.iterations}")
+    caches, data = open_stages(options.cache, launch, options.preset)
     folder = RunFolder(options.out)
     with joined(device_of(options.device)) as world:
         if world.leads:
-            _check_autoencoder(options.wan, config, caches.values())
+            _check_autoencoder(options.wan, launch.model, caches.values())
             make_out(options.out)
             ids = {size: each.origin.id for size, each in caches.items()}
-            folder.claim(config, training, options.engine, ids, options.start)
+            folder.claim(*launch, options.engine, ids, options.start)
         world.wait()
-        return _train(options, config, training, data, folder, world)
+        return _train(options, launch, data, folder, world)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,22 +115,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return guarded(train_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def _train(
-    options: Train,
-    config: SyncMV4DConfig,
-    training: TrainingConfig,
-    data: Sequence[TrainingData],
-    folder: RunFolder,
-    world: World,
-) -> int:
+def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder: RunFolder, world: World) -> int:
     from reference_model.latents import VideoCoder
     from reference_model.training.engine import open_engine
     from reference_model.training.iteration import Training
     from reference_model.training.loop import train
     from reference_model.wan import load_vae
 
+    config, training = launch
     coder = VideoCoder(load_vae(options.wan).to(world.device))
-    engine = open_engine(options.engine, _model(options, config, training), training, world)
+    engine = open_engine(options.engine, _model(options, launch), training, world)
     until = options.iterations or training.iterations
     job = Training(folder, config, training, data, coder, until)
     console = Console(stderr=True, quiet=not world.leads)
@@ -148,31 +143,6 @@ def _train(
     return 0
 
 
-def _data(
-    options: Train, config: SyncMV4DConfig, training: TrainingConfig
-) -> tuple[dict[str, LatentCache], list[TrainingData]]:
-    """The caches by their size, HxW, and what each stage draws from."""
-    from reference_model.cache import LatentCache
-    from reference_model.training.data import TrainingData
-
-    opened = [LatentCache(folder) for folder in options.cache]
-    caches = {f"{each.origin.height}x{each.origin.width}": each for each in opened}
-    if len(caches) < len(opened):
-        raise ValueError(f"--cache names several of one size ({', '.join(map(str, options.cache))}): give one of each")
-    data = []
-    for stage in training.stages:
-        height, width = stage.size
-        cache = caches.get(f"{height}x{width}")
-        if cache is None:
-            raise ValueError(
-                f"stage {stage.name} needs a cache of {height}x{width}, --cache has {', '.join(caches)}:"
-                f" run python -m reference_model.prepare --preset {options.preset} --size {height} {width} with the rest of its words"
-            )
-        sized = replace(config, height=height, width=width)
-        data.append(TrainingData(cache, sized, seed=training.seed, share=stage.data))
-    return caches, data
-
-
 def _check_autoencoder(wan: Path, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
     """The loop must decode with what the caches were encoded with, and the model take what it gives."""
     from reference_model.cache.origin import weights_digest
@@ -188,13 +158,14 @@ def _check_autoencoder(wan: Path, config: SyncMV4DConfig, caches: Iterable[Laten
             )
 
 
-def _model(options: Train, config: SyncMV4DConfig, training: TrainingConfig) -> SyncMV4D:
+def _model(options: Train, launch: Launch) -> SyncMV4D:
     """The model to begin with, alike on all processes."""
     import torch
 
     from reference_model.model import SyncMV4D
     from reference_model.wan import load_mjd
 
+    config, training = launch
     torch.manual_seed(training.seed)
     dtype = torch.bfloat16 if options.engine == "zero3" and training.precision == "bf16" else torch.float32
     return SyncMV4D(config, load_mjd(options.wan, config, dtype=dtype) if options.start == "wan" else None)
