@@ -30,7 +30,11 @@ class Engine(Protocol):
         ...
 
     def step(self, loss: Tensor, rate: float) -> float:
-        """Backward, clip, update; ``rate`` multiplies the learning rates.  The norm of all gradients before clipping."""
+        """Backward, clip, update; ``rate`` multiplies the learning rates.
+
+        Returns:
+            The norm of all gradients before clipping; where it is not finite, nothing was updated.
+        """
         ...
 
     def save(self, folder: Path) -> None:
@@ -70,10 +74,22 @@ def ready(model: SyncMV4D, config: TrainingConfig, world: World) -> None:
 
 
 def optimizer_of(model: SyncMV4D, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW, each network at its own rate."""
-    rates = ((model.mjd, config.learning_rate), (model.dpa, config.points_learning_rate))
-    groups = [{"params": list(network.parameters()), "lr": rate, "full_rate": rate} for network, rate in rates]
-    return torch.optim.AdamW(groups, betas=config.betas, weight_decay=config.weight_decay)
+    """AdamW, each network at its own rate; only the weights of linear layers and convolutions decay.
+
+    Biases, norms, learned tokens and tables of modulation have a size that means something: decay would pull them to zero for nothing.
+    """
+    groups = []
+    for network, rate in ((model.mjd, config.learning_rate), (model.dpa, config.points_learning_rate)):
+        for decays in (True, False):
+            parameters = [each for name, each in network.named_parameters() if _is_of_a_map(name, each) == decays]
+            decay = config.weight_decay if decays else 0.0
+            groups.append({"params": parameters, "lr": rate, "full_rate": rate, "weight_decay": decay})
+    return torch.optim.AdamW(groups, betas=config.betas)
+
+
+def _is_of_a_map(name: str, parameter: nn.Parameter) -> bool:
+    """Whether a parameter is a matrix or a kernel; tokens and tables have more than one dimension too, but names of their own."""
+    return name.endswith(".weight") and parameter.ndim > 1
 
 
 def set_rate(groups: list[dict[str, Any]], rate: float) -> None:
@@ -93,7 +109,7 @@ class DataParallelEngine:
         self._module: nn.Module = model
         if world.size > 1:
             places = [world.device] if world.device.type == "cuda" else None
-            self._module = DistributedDataParallel(model, device_ids=places, broadcast_buffers=False)
+            self._module = DistributedDataParallel(model, device_ids=places)
 
     def losses(self, batch: Batch, draws: Draws, autoencoder: Autoencoder, stage: Stage) -> Losses:
         """As ``Engine.losses``."""
@@ -102,7 +118,7 @@ class DataParallelEngine:
         return losses
 
     def step(self, loss: Tensor, rate: float) -> float:
-        """As ``Engine.step``; nothing is updated where the norm is not finite."""
+        """As ``Engine.step``."""
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self._model.parameters(), self._config.clip))
