@@ -101,19 +101,21 @@ def weighted(losses: Losses, weights: LossWeights) -> Tensor:
 
 
 def _fail(training: Training, engine: Engine, world: World, iteration: int, what: str, clips: Sequence[str]) -> None:
-    """Save what there is and stop; the good checkpoints are not touched."""
-    stage = training.config.stages[training.config.stage_at(iteration)].name
+    """Save the state that the iteration began with, and stop; the good checkpoints are not touched."""
+    config = training.config
+    stage, rate = config.stages[config.stage_at(iteration)].name, config.rate(iteration)
     found = [(what, clips) for what, clips in world.gathered((what, clips)) if what]
     folder = training.folder.path / f"failed-{iteration:08d}"
     try:
         save_checkpoint(folder, iteration, engine, world)
-        kept = f"The state is in {folder}"
+        kept = f"The state before this iteration is in {folder}"
     except OSError as error:  # that the disk is full, too, must not hide what happened
         kept = f"The state could not be saved ({error})"
     told = "; ".join(f"{what} of {', '.join(clips)}" for what, clips in found)
     raise Crash(
         f"iteration {iteration}, stage {stage}: NaN or infinite {told}. {kept}; checkpoints written before are as they were."
-        " Look at these clips, or begin anew with a lower learning rate or clip"
+        f" Look at these clips, or begin anew with a lower learning rate (it was {rate * config.learning_rate:.3g},"
+        f" of the points aligner {rate * config.points_learning_rate:.3g}) or clip ({config.clip:g})"
     )
 
 

@@ -20,6 +20,8 @@ Progress = Callable[[str, int, int], None]
 def train(training: Training, engine: Engine, world: World, progress: Progress) -> Ending:
     """Train from the newest checkpoint to the end, or until a signal asks for an end; all processes call this.
 
+    Where that checkpoint is the end already, the engine holds it and the folder is left as it is.
+
     Returns:
         ``done``, or ``stopped`` where a signal did that; either way a checkpoint is there.
 
@@ -29,10 +31,12 @@ def train(training: Training, engine: Engine, world: World, progress: Progress) 
         OSError: the disk is full; the last checkpoint is as it was.
     """
     folder, config = training.folder, training.config
-    checkpoint = latest_checkpoint(folder.checkpoints)
+    checkpoint = world.agreed(latest_checkpoint(folder.checkpoints) if world.leads else None)
     begun = checkpoint.iteration if checkpoint else 0
     if checkpoint:
         load_checkpoint(checkpoint, engine, world)
+    if begun >= training.until:
+        return "done"
     if world.leads:
         folder.note_session(begun, world.size)
     with heeding() as stop, _curve(training, begun, world) as curve:

@@ -48,6 +48,11 @@ class RunFolder:
         """The trained model's folder."""
         return self.path / "model"
 
+    @property
+    def finished(self) -> bool:
+        """Whether the trained model is there, which is whole or not there and the last thing that a training writes."""
+        return self.model.is_dir()
+
     def claim(
         self, model: SyncMV4DConfig, training: TrainingConfig, engine: EngineName, caches: Mapping[str, str], start: str
     ) -> None:

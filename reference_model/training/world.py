@@ -40,6 +40,13 @@ class World:
             dist.all_gather_object(values, value)
         return values
 
+    def agreed(self, value: Any) -> Any:
+        """The leading process's value, on every process: what each reads by itself may differ, as on a network file system."""
+        values = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(values)
+        return values[0]
+
     def wait(self) -> None:
         """Go on when all processes are here."""
         if self.size > 1:

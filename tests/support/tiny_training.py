@@ -6,9 +6,10 @@ import dataclasses
 from pathlib import Path
 
 import torch
+from tiny_loop import FoldingCoder
 
 from hoibench.clip import CLUSTERS
-from hoibench.geometry import project, to_camera
+from hoibench.geometry import project, render, to_camera
 from reference_model.cache import LatentCache
 from reference_model.cache.files import LatentView, write_text, write_view
 from reference_model.cache.origin import Origin, claim, of_config
@@ -33,7 +34,20 @@ TINY = dataclasses.replace(
     dpa=DPAConfig(width=16, heads=2, num_layers=1, window=16, sparse_conv="torch"),
     pseudo_video=dataclasses.replace(NANO.pseudo_video, points=12),
 )
+CODER = FoldingCoder()
+LOOP = dataclasses.replace(
+    TINY,
+    mjd=dataclasses.replace(TINY.mjd, in_channels=CODER.channels, num_attention_heads=2, ffn_dim=48),
+    flow=dataclasses.replace(TINY.flow, training_shift=0.05),
+    cycle=dataclasses.replace(TINY.cycle, gradient="full"),
+)
+"""For the loop: with an exact autoencoder, little noise and every gradient, so that a model that knows nothing yet finds coarse points, too."""
 PROMPT = "brush the plate with the brush"
+
+
+def model_of(config: TrainingConfig) -> SyncMV4DConfig:
+    """The tiny model that a training is of."""
+    return LOOP if any(stage.stage == "joint" for stage in config.stages) else TINY
 
 
 def training(iterations=5, stage="apart", **changes) -> TrainingConfig:
@@ -69,6 +83,7 @@ def view_of(config: SyncMV4DConfig, clip: str, cluster, number: int, points: int
     """One view: points that move within 10 cm, seen from 0.7 m."""
     g = torch.Generator().manual_seed(sum(map(ord, clip + cluster)) * 7 + number)
     latent = (config.mjd.in_channels, *config.latent_grid(config.frames, config.height, config.width))
+    size = config.height, config.width
     drift = 0.01 * torch.randn(config.frames, 1, 3, generator=g).cumsum(0)
     world = 0.1 * (torch.rand(1, points, 3, generator=g) - 0.5) + drift
     angle = torch.tensor((CLUSTERS.index(cluster) - 1) * 0.5 + 0.05 * number)
@@ -77,10 +92,14 @@ def view_of(config: SyncMV4DConfig, clip: str, cluster, number: int, points: int
     K = torch.tensor([[config.width, 0, config.width / 2], [0, config.width, config.height / 2], [0, 0, 1.0]])
     t = torch.tensor([0.0, 0.0, 0.7])
     seen = to_camera(world, R, t)
+    pixels, depth = project(seen, K), seen[..., 2]
+    s = torch.stack([depth.min(), depth.max()])
+    z_video, z_motion = (torch.randn(latent, generator=g) for _ in range(2))
+    if config.mjd.in_channels == CODER.channels:
+        z_motion = CODER.encode(render(pixels, depth, pixels[0], s, size))
     return LatentView(
         clip=clip, view=f"{cluster}{number}", cluster=cluster, prompt=PROMPT,
-        z_video=torch.randn(latent, generator=g), z_motion=torch.randn(latent, generator=g),
-        s=torch.stack([seen[..., 2].min(), seen[..., 2].max()]), anchors=project(seen, K)[0], world=world,
+        z_video=z_video, z_motion=z_motion, s=s, anchors=pixels[0], world=world,
         visible=torch.ones(config.frames, points, dtype=torch.bool), part=torch.zeros(points, dtype=torch.uint8),
         K=K, R=R, t=t,
     )  # fmt: skip
@@ -90,21 +109,29 @@ class NoAutoencoder:
     """For trainings of both models apart, which need none."""
 
 
-def run(folder: Path, config: TrainingConfig, cache: LatentCache, engine="ddp", until=None, progress=None, world=None):
-    """Train a tiny model in this process (or in the world's); how it ended."""
-    world = world or World(0, 1, torch.device("cpu"))
-    model = RunFolder(folder)
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+def run(folder: Path, config: TrainingConfig, cache: LatentCache, engine="ddp", until=None, progress=None):
+    """Train a tiny model in this process; how it ended."""
+    job = prepared(folder, config, cache, engine, ALONE, until)
+    return train(job, open_tiny(engine, config), ALONE, progress or (lambda *_: None))
+
+
+def prepared(folder: Path, config: TrainingConfig, cache: LatentCache, engine, world: World, until=None) -> Training:
+    """All that the loop needs to train a tiny model."""
+    run_folder, model = RunFolder(folder), model_of(config)
     if world.leads:
-        model.claim(TINY, config, engine, {"64x96": cache.origin.id}, "random")
-    data = [TrainingData(cache, TINY, seed=config.seed, share=stage.data) for stage in config.stages]
-    job = Training(model, TINY, config, data, NoAutoencoder(), until or config.iterations)
-    return train(job, open_tiny(engine, config, world), world, progress or (lambda *_: None))
+        run_folder.claim(model, config, engine, {"64x96": cache.origin.id}, "random")
+    data = [TrainingData(cache, model, seed=config.seed, share=stage.data) for stage in config.stages]
+    coder = CODER if model is LOOP else NoAutoencoder()
+    return Training(run_folder, model, config, data, coder, until or config.iterations)
 
 
-def open_tiny(engine, config: TrainingConfig, world=None):
+def open_tiny(engine, config: TrainingConfig, world: World = ALONE):
     """An engine on a tiny model of fixed random weights."""
     torch.manual_seed(0)
-    return open_engine(engine, SyncMV4D(TINY), config, world or World(0, 1, torch.device("cpu")))
+    return open_engine(engine, SyncMV4D(model_of(config)), config, world)
 
 
 def curve(folder: Path):

@@ -1,43 +1,116 @@
-"""One process of a tiny training: ``python training_process.py CACHE OUT '{"engine": ..., ...}'``; what it saw is in OUT/rankR.json.
+"""One process of tiny trainings, one after another: ``python training_process.py '[{"cache": ..., "out": ..., "engine": ...}, ...]'``.
 
+What it saw of each is in OUT/rankR.json.  Of a training are told:
+
+cache, out: folders
 engine: ddp or zero3
 training: changes to ``tiny_training.training``
 kill_after: iterations after which the process kills itself
 kill_in_save: whether it does so instead in the midst of the next checkpoint
 slow: seconds between iterations
+blind: whether processes other than the first see no checkpoint
+nan: a clip whose motion is NaN
+steep: an iteration in which the last process's gradients are no numbers
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import os
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import torch
 import torch.distributed as dist
-from tiny_training import run, training
+from tiny_training import open_tiny, prepared, training
 
+from hoibench.cli.errors import Crash
 from reference_model.cache import LatentCache
+from reference_model.cycle.bridge import Bridge
+from reference_model.training import loop
 from reference_model.training.data import TrainingData
 from reference_model.training.engine import DataParallelEngine
-from reference_model.training.world import joined
+from reference_model.training.world import World, joined
 
 
 def main() -> int:
-    cache, out, asked = LatentCache(Path(sys.argv[1])), Path(sys.argv[2]), json.loads(sys.argv[3])
-    clips = []
-    sample = TrainingData.sample
+    with joined("cpu") as world:
+        endings = [one(asked, world) for asked in json.loads(sys.argv[1])]
+    return 75 if "stopped" in endings else 0
 
-    def noting(*arguments):
+
+def one(asked, world: World) -> str:
+    """Carry out a training; how it ended."""
+    out, config = Path(asked["out"]), training(**asked.get("training", {}))
+    seen = {"world_size": dist.get_world_size(), "rank": dist.get_rank(), "clips": [], "guided": [], "found": 0}
+    with ExitStack() as changes:
+        for change in changed(asked, world, seen):
+            changes.enter_context(change)
+        engine = open_tiny(asked["engine"], config, world)
+        noted(engine, asked, world, seen)
+        job = prepared(out, config, LatentCache(Path(asked["cache"])), asked["engine"], world)
+        try:
+            ending = loop.train(job, engine, world, progress_of(asked))
+        except Crash as crash:
+            ending = str(crash)
+        seen |= {"ending": ending, **held(engine)}
+    (out / f"rank{world.rank}.json").write_text(json.dumps(seen))
+    return ending
+
+
+def changed(asked, world: World, seen):
+    """What is different from an ordinary training, or is noted of it."""
+    sample, tracks, load = TrainingData.sample, Bridge.tracks, LatentCache.load
+
+    def noting_clips(*arguments):
         drawn = sample(*arguments)
-        clips.append(drawn.clips)
+        seen["clips"].append(drawn.clips)
         return drawn
 
-    TrainingData.sample = noting
+    def noting_found(*arguments):
+        coarse, found = tracks(*arguments)
+        seen["found"] += int(found.sum())
+        return coarse, found
+
+    def spoiled(cache, clip, view):
+        loaded = load(cache, clip, view)
+        return dataclasses.replace(loaded, z_motion=loaded.z_motion * torch.nan) if clip == asked["nan"] else loaded
+
+    yield patch.object(TrainingData, "sample", noting_clips)
+    yield patch.object(Bridge, "tracks", noting_found)
+    if "nan" in asked:
+        yield patch.object(LatentCache, "load", spoiled)
+    if asked.get("blind") and not world.leads:
+        yield patch.object(loop, "latest_checkpoint", lambda folder: None)
+
+
+def noted(engine, asked, world: World, seen) -> None:
+    """Note which iterations are guided, and make one of them steep."""
+    losses, step = engine.losses, engine.step
+
+    def noting_losses(batch, draws, *arguments):
+        seen["guided"].append(draws.guided)
+        return losses(batch, draws, *arguments)
+
+    def steep_step(loss, rate):
+        now = world.rank == world.size - 1 and len(seen["guided"]) == asked["steep"] + 1
+        return step(loss * torch.inf if now else loss, rate)
+
+    engine.losses = noting_losses
+    if "steep" in asked:
+        engine.step = steep_step
+
+
+def progress_of(asked):
+    """What happens between iterations."""
 
     def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -50,11 +123,25 @@ def main() -> int:
             save = DataParallelEngine.save
             DataParallelEngine.save = lambda *arguments: (save(*arguments), die())
 
-    with joined("cpu") as world:
-        ending = run(out, training(**asked.get("training", {})), cache, asked["engine"], None, progress, world)
-        seen = {"world_size": dist.get_world_size(), "rank": dist.get_rank(), "clips": clips}
-        (out / f"rank{world.rank}.json").write_text(json.dumps(seen))
-    return 75 if ending == "stopped" else 0
+    return progress
+
+
+def held(engine):
+    """The parameters that this process holds in float32: how many numbers, the sum of their squares, and what tells them from others."""
+    whole = engine.name == "ddp"
+    flat = torch.cat([part.detach().flatten() for part in (engine._model.parameters() if whole else shards(engine))])
+    assert flat.dtype == torch.float32
+    squares = float(flat.double().square().sum())
+    return {"numbers": len(flat), "squares": squares, "digest": hashlib.sha256(flat.numpy().tobytes()).hexdigest()}
+
+
+def shards(engine):
+    """Of each parameter what this process's ZeRO-3 holds, without what fills the last shard up."""
+    from deepspeed.utils import safe_get_local_fp32_param
+
+    for parameter in engine._engine.module.parameters():
+        shard = safe_get_local_fp32_param(parameter)
+        yield shard[: max(0, parameter.ds_numel - dist.get_rank() * len(shard))]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tiny_training import TINY, curve, open_tiny, run, training, write_cache
 
 from hoibench.cli.errors import Crash
-from reference_model.cache.files import LatentView
+from reference_model.cache import LatentCache, LatentView
 from reference_model.model import SyncMV4D
 from reference_model.training.data import TrainingData
 from reference_model.training.engine import DataParallelEngine
@@ -75,6 +75,42 @@ def test_a_loss_line_that_was_cut_off_is_made_again(whole, tmp_path, cache):
     assert curve(tmp_path) == curve(whole)
 
 
+def test_a_full_disk_ends_the_training_and_it_goes_on_from_the_last_checkpoint(whole, tmp_path, cache, monkeypatch):
+    save = DataParallelEngine.save
+
+    def on_a_full_disk(self, folder):
+        if folder.name.endswith("00000004"):
+            (folder / "begun").write_bytes(bytes(1000))
+            torch.save(self.weights(), "/dev/full")
+        save(self, folder)
+
+    monkeypatch.setattr(DataParallelEngine, "save", on_a_full_disk)
+    with pytest.raises(OSError, match=r"No space left on device: .*checkpoints/00000004"):
+        run(tmp_path, training(6, save_every=2), cache)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000002"]
+    monkeypatch.undo()
+    assert run(tmp_path, training(6, save_every=2), cache) == "done"
+    assert curve(tmp_path) == curve(whole)
+
+
+def contents(folder):
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_training_that_is_at_its_end_is_left_alone(whole, cache):
+    before = contents(whole)
+    assert run(whole, training(6), cache) == "done"
+    assert run(whole, training(6), cache, until=2) == "done"
+    assert contents(whole) == before
+
+
+def test_a_run_is_finished_when_its_model_is_there(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert not folder.finished
+    folder.model.mkdir()
+    assert folder.finished
+
+
 def test_sessions_are_written_down(tmp_path, cache):
     run(tmp_path, training(6), cache, until=2)
     run(tmp_path, training(6), cache, until=3)
@@ -106,13 +142,13 @@ def test_another_model_or_cache_is_refused(whole):
 
 def nan_in(clip, monkeypatch):
     """Make the motion of one clip NaN."""
-    load = TrainingData._load
+    load = LatentCache.load
 
     def spoiled(self, name, view) -> LatentView:
         loaded = load(self, name, view)
         return dataclasses.replace(loaded, z_motion=loaded.z_motion * torch.nan) if name == clip else loaded
 
-    monkeypatch.setattr(TrainingData, "_load", spoiled)
+    monkeypatch.setattr(LatentCache, "load", spoiled)
 
 
 def test_nan_stops_the_training_and_says_where(tmp_path, cache, monkeypatch):
@@ -127,8 +163,9 @@ def test_nan_stops_the_training_and_says_where(tmp_path, cache, monkeypatch):
     with pytest.raises(
         Crash, match=rf"iteration {at}, stage only: NaN or infinite video, motion.* of {clip}\."
     ) as raised:
-        run(tmp_path, training(8, save_every=1), cache)
+        run(tmp_path, training(8, save_every=1, points_learning_rate=5e-4, clip=0.7), cache)
     assert f"failed-{at:08d}" in str(raised.value)
+    assert "a lower learning rate (it was 0.001, of the points aligner 0.0005) or clip (0.7)" in str(raised.value)
     assert (tmp_path / f"failed-{at:08d}/state.pt").is_file()
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir())[-1] == f"{at:08d}"
     assert all(value.isfinite().all() for value in weights(tmp_path, at).values())
