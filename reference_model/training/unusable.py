@@ -17,8 +17,10 @@ def refuse_unusable(cache: LatentCache, clips: Iterable[str]) -> None:
     """Look at every view of some clips, of each a few kilobytes.
 
     Raises:
-        ValueError: a view is damaged, has no camera or a moving one, sees no point, or its prompt has no embedding; lists such views.
+        ValueError: a view is damaged, has no camera or a moving one, or sees no point, or its prompt or the empty one has no embedding; lists views.
     """
+    if not cache.has_text(""):
+        raise ValueError(f"{cache.folder} has no text of the empty prompt: run python -m reference_model.prepare again")
     views = [(clip, view.id) for clip in clips for view in cache.views(clip)]
     told = list(_faults(cache, views))
     if told:

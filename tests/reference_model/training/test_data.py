@@ -1,6 +1,7 @@
 """What an iteration draws: a function of seed, iteration and rank alone, each clip once an epoch, one view of each cluster."""
 
 import dataclasses
+import hashlib
 from collections import Counter
 
 import pytest
@@ -186,6 +187,13 @@ def test_a_prompt_without_a_text_is_named_before_training(tmp_path):
     cache = write_cache(tmp_path, clips=1)
     change(cache, "clip0", "left", 0, prompt="stir the pot")
     with pytest.raises(ValueError, match="view left0 has no text of its prompt 'stir the pot'"):
+        TrainingData(LatentCache(tmp_path), TINY, seed=0)
+
+
+def test_a_cache_without_the_empty_prompt_is_refused(tmp_path):
+    write_cache(tmp_path, clips=1)
+    (tmp_path / f"text/{hashlib.sha256().hexdigest()}.safetensors").unlink()
+    with pytest.raises(ValueError, match="has no text of the empty prompt: run python -m reference_model.prepare"):
         TrainingData(LatentCache(tmp_path), TINY, seed=0)
 
 
