@@ -5,6 +5,7 @@ On spconv where it is installed, else in plain torch; both use the same weights,
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -104,8 +105,14 @@ def _spconv_layer(channels: int, device: str) -> Any:
 
 
 def _spconv() -> Any:
-    """The library, without the warnings of its import: it takes autograd's decorators from where PyTorch had them."""
+    """The library, without warnings that users cannot heed: it takes autograd's decorators, and asks for tracing, as PyTorch had them once."""
+    logging.getLogger("torch.fx._symbolic_trace").addFilter(_is_not_of_tracing)  # adding it again changes nothing
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.custom_", FutureWarning)
         import spconv.pytorch
     return spconv.pytorch
+
+
+def _is_not_of_tracing(record: logging.LogRecord) -> bool:
+    """Keep all but what PyTorch logs when spconv makes its first tensor, a class that asks by is_fx_tracing()."""
+    return not record.getMessage().startswith("is_fx_tracing will return true")

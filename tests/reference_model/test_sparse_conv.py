@@ -1,9 +1,12 @@
 """Submanifold convolution in plain torch, on spconv, and as a dense convolution of the same voxels."""
 
+import logging
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.fx import _symbolic_trace
 
 from reference_model.dpa.sparse_conv import SubmanifoldConv, voxel_map
 
@@ -88,3 +91,21 @@ def test_neighbours_do_not_wrap_around_the_grid():
     grid = torch.tensor([[0, 0, SIDE - 1], [0, 1, 0], [0, 0, SIDE - 1]])
     at = voxel_map(torch.tensor([0, 0, 1]), grid, SIDE, 2)
     assert (at.neighbours >= 0).sum() == 3  # each its own only
+
+
+def test_spconv_logs_nothing_of_tracing():
+    """Of what PyTorch tells once in a process; other words of that logger stay."""
+    pytest.importorskip("spconv", reason="spconv-cu120 has no wheel for this platform")
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    log = logging.getLogger("torch.fx._symbolic_trace")
+    log.addHandler(handler)
+    _symbolic_trace.is_fx_tracing_warning.cache_clear()
+    try:
+        at = voxel_map(torch.zeros(2, dtype=torch.long), torch.tensor([[0, 0, 0], [1, 2, 3]]), SIDE, 1)
+        SubmanifoldConv(CHANNELS, "spconv")(torch.ones(2, CHANNELS), at)
+        log.warning("another")
+    finally:
+        log.removeHandler(handler)
+    assert [record.getMessage() for record in records] == ["another"]
