@@ -106,6 +106,10 @@ def train_command(arguments: Sequence[str]) -> int:
             ids = {size: each.origin.id for size, each in caches.items()}
             folder.claim(*launch, options.engine, ids, options.start)
         world.wait()
+        if world.agreed(folder.finished):
+            told = Console(stderr=True, quiet=not world.leads)
+            told.print(f"finished already: {folder.model}", markup=False, highlight=False, soft_wrap=True)
+            return 0
         return _train(options, launch, data, folder, world)
 
 

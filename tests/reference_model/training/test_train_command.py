@@ -62,7 +62,7 @@ def words(options):
     return [word for pair in options.items() for word in pair]
 
 
-def test_from_cache_to_a_models_folder(asked, tiny, tmp_path):
+def test_from_cache_to_a_models_folder(asked, tiny, tmp_path, capsys):
     """Stopped after two iterations, gone on with, and a third time there is nothing left to do."""
     assert main([*words(asked), "--iterations", "2"]) == 0
     assert not (tmp_path / "run/model").exists()
@@ -72,7 +72,11 @@ def test_from_cache_to_a_models_folder(asked, tiny, tmp_path):
     assert loaded.config == tiny
     state = torch.load(tmp_path / "run/checkpoints/00000003/state.pt")["model"]
     assert all(torch.equal(value, state[name]) for name, value in loaded.model.named_parameters())
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    capsys.readouterr()
     assert main(words(asked)) == 0
+    assert capsys.readouterr().err == f"finished already: {tmp_path / 'run/model'}\n"
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
     assert len(curve(tmp_path / "run")) == 3
 
 
