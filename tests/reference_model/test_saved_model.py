@@ -205,7 +205,7 @@ def test_a_configuration_comes_back_exactly(config):
         ((), "frames", True, "x: config.frames is True, expected int"),
         ((), "speed", 9, "x: config has speed, which this version does not know"),
         ((), "mjd", [], "x: config.mjd is [], expected an object"),
-        (("mjd",), "inter_view", "both", "x: config.mjd.inter_view is 'both', expected typing.Literal"),
+        (("mjd",), "inter_view", "both", "x: config.mjd.inter_view is 'both', expected one of joint, separate"),
         (("mjd",), "patch_size", [1, 2], "x: config.mjd.patch_size is (1, 2), expected tuple[int, int, int]"),
         (("mjd",), "patch_size", [1, 2, "2"], "x: config.mjd.patch_size is (1, 2, '2')"),
         (("dpa",), "window", "all", "x: config.dpa.window is 'all', expected int | None"),
