@@ -32,7 +32,7 @@ class Info:
     """What a preset costs, without allocating it."""
 
     preset: str = "wan22_5b"
-    """wan22_5b or nano; NAME_literal costs the same."""
+    """wan22_5b or nano, or NAME_literal, whose training steps alone cost more."""
 
     fields: bool = False
     """List instead every field with its value and where that comes from."""
@@ -98,7 +98,8 @@ def configuration(options: Info) -> SyncMV4DConfig:
         raise ValueError(
             f"{views} views of {frames} frames of {height} x {width} pixels: expected at most {MOST_PIXELS:,} pixels in all"
         )
-    return replace(config, height=height, width=width, frames=frames, mjd=replace(config.mjd, views=views))
+    mjd, dpa = replace(config.mjd, views=views), replace(config.dpa, views=views)
+    return replace(config, height=height, width=width, frames=frames, mjd=mjd, dpa=dpa)
 
 
 def _fields(listed: Iterable[Origin]) -> Table:

@@ -9,8 +9,9 @@ from reference_model.cost.flops import Flops, count_flops
 from reference_model.cost.inventory import Tokens, count_tokens
 from reference_model.cost.memory import Memory, count_memory
 from reference_model.cost.parameters import Parameters, count_parameters
+from reference_model.cost.steps import Steps, whole_steps
 
-__all__ = ["Cost", "Flops", "Memory", "Parameters", "Tokens", "count_cost"]
+__all__ = ["Cost", "Flops", "Memory", "Parameters", "Steps", "Tokens", "count_cost"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Cost:
     parameters: Parameters
     tokens: Tokens
     flops: Flops
+    steps: Steps
     memory: Memory
 
 
@@ -29,5 +31,5 @@ def count_cost(config: SyncMV4DConfig, gpus: int) -> Cost:
     Raises:
         ValueError: there is no GPU.
     """
-    memory = count_memory(config, gpus)
-    return Cost(count_parameters(config), count_tokens(config), count_flops(config), memory)
+    memory, flops = count_memory(config, gpus), count_flops(config)
+    return Cost(count_parameters(config), count_tokens(config), flops, whole_steps(config, flops), memory)

@@ -1,10 +1,12 @@
-"""How many floating-point operations a configuration takes: counted on meta tensors, not by a formula."""
+"""How many floating-point operations a configuration takes: counted on meta and fake tensors, not by a formula."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from reference_model.config import SyncMV4DConfig
@@ -18,6 +20,7 @@ from reference_model.cost.phantom import (
     phantom_video,
     training_step,
 )
+from reference_model.cost.phantom_points import TAPS, align, alignment_step, of_blocks, phantom_dpa
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,20 @@ class Flops:
         training_step: of MJD on one sample with gradient checkpointing: forward, again forward, backward.
         encode: of the autoencoder's encoder on one view.
         decode: of its decoder on one view.
+        decode_backward: of a backward through the decoder to one view's latents; its weights are frozen.
+        align: of DPA on the points of all views of one sample.
+        alignment_step: of DPA on one sample with gradient checkpointing: forward, again forward, backward.
+        sparse_convolution: of these, in ``align``: at most, since how many voxels have neighbours depends on the places of the points.
     """
 
     forward: int
     training_step: int
     encode: int
     decode: int
+    decode_backward: int
+    align: int
+    alignment_step: int
+    sparse_convolution: int
 
     @property
     def guided_step(self) -> int:
@@ -47,12 +58,16 @@ def count_flops(config: SyncMV4DConfig) -> Flops:
 
     Blocks are alike, and so to the autoencoder are all latent frames after the first.
     """
-    layers, n = config.mjd.num_layers, phantom_latents(config).shape[3]
+    layers, blocks, n = config.mjd.num_layers, config.dpa.num_layers, phantom_latents(config).shape[3]
     return Flops(
         forward=along(lambda k: forward_flops(of_depth(config, k)), layers),
         training_step=along(lambda k: training_flops(of_depth(config, k)), layers),
         encode=along(lambda k: encoder_flops(of_length(config, k)), n),
         decode=along(lambda k: decoder_flops(of_length(config, k)), n),
+        decode_backward=along(lambda k: decoder_backward_flops(of_length(config, k)), n),
+        align=along(lambda k: align_flops(of_blocks(config, k)), blocks),
+        alignment_step=along(lambda k: alignment_flops(of_blocks(config, k)), blocks),
+        sparse_convolution=sparse_convolution_flops(config),
     )
 
 
@@ -86,7 +101,37 @@ def decoder_flops(config: SyncMV4DConfig) -> int:
     return _operations(lambda: vae.decode(phantom_latents(config)[:, 0]))
 
 
+def decoder_backward_flops(config: SyncMV4DConfig) -> int:
+    """Of the backward from one decoded view to its latents, every frame counted."""
+    vae, z = phantom_vae(config).requires_grad_(False), phantom_latents(config)[:, 0].requires_grad_()
+    decoded = vae.decode(z).sample.mean()
+    return _operations(decoded.backward)
+
+
+def align_flops(config: SyncMV4DConfig) -> int:
+    """Of one forward of DPA on one sample, each voxel with all its neighbours."""
+    with FakeTensorMode():
+        dpa = phantom_dpa(config)
+        return _operations(lambda: align(dpa, config))
+
+
+def alignment_flops(config: SyncMV4DConfig) -> int:
+    """Of one training step of DPA on one sample with gradient checkpointing, each voxel with all its neighbours."""
+    with FakeTensorMode():
+        dpa = phantom_dpa(config)
+        return _operations(lambda: alignment_step(dpa, config))
+
+
+def sparse_convolution_flops(config: SyncMV4DConfig, neighbours: int | None = None) -> int:
+    """Of the sparse convolutions of one forward of DPA on one sample, whose voxels have so many neighbours in all; None is the most."""
+    dpa = config.dpa
+    if neighbours is None:
+        neighbours = TAPS * config.frames * dpa.views * config.pseudo_video.points
+    return 2 * dpa.num_layers * dpa.width**2 * neighbours
+
+
 def _operations(run: Callable[[], object]) -> int:
-    with FlopCounterMode(display=False) as counter:
+    # Fused attention is counted with the scores that its backward computes again: kernels differ in that, models do not.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         run()
     return counter.get_total_flops()

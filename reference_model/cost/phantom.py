@@ -50,11 +50,11 @@ def phantom_latents(config: SyncMV4DConfig, device: str = "meta") -> Tensor:
 
 
 def forward(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig, device: str = "meta") -> MJDOutput:
-    """One forward of MJD on one sample, without guidance by refined motion."""
+    """One forward of MJD on one sample, guided by refined motion or, as the loop does without it, by zeros."""
     z = phantom_latents(config, device)
     text = torch.empty(1, config.text_tokens, config.mjd.text_dim, device=device)
     intrinsics = torch.empty(1, config.mjd.views, 2, device=device) if config.mjd.scale_tokens_see_K else None
-    output: MJDOutput = mjd(z, z, z[:, :, :, :1], text, torch.empty(1, device=device), intrinsics=intrinsics)
+    output: MJDOutput = mjd(z, z, z[:, :, :, :1], text, torch.empty(1, device=device), z, intrinsics)
     return output
 
 

@@ -11,14 +11,16 @@ from rich.console import Group
 from rich.table import Table
 
 from reference_model.config import PRESETS, SyncMV4DConfig
-from reference_model.cost import Cost, Flops, Memory, Parameters, Tokens
+from reference_model.cost import Cost, Flops, Memory, Parameters, Steps, Tokens
 
 COUNTED = "counted, not measured"
 COMPUTED = "computed, not measured"
+IN_FULL = "The autoencoder runs in float32, and so does the points aligner when sampling: they take longer than these seconds, which are bf16's."
 
 
 def as_json(name: str, config: SyncMV4DConfig, cost: Cost, *, gpus: int, tflops: float) -> dict[str, Any]:
     """The costs of the preset of a name, in operations, seconds and bytes."""
+    operations = {**asdict(cost.flops), "guided_step": cost.flops.guided_step, **asdict(cost.steps)}
     return {
         "preset": name,
         "views": config.mjd.views,
@@ -28,17 +30,14 @@ def as_json(name: str, config: SyncMV4DConfig, cost: Cost, *, gpus: int, tflops:
         "parameters": {"total": cost.parameters.total, **asdict(cost.parameters)},
         "tokens": {"total": cost.tokens.total, **asdict(cost.tokens)},
         "flops": {"basis": COUNTED, **asdict(cost.flops), "guided_step": cost.flops.guided_step},
+        "steps": {"basis": COUNTED, **asdict(cost.steps)},
         "seconds": {
             "basis": f"{COUNTED}, at an assumed {tflops:g} TFLOP/s",
-            **{what: count / tflops / 1e12 for what, count in _timed(cost.flops).items()},
+            "note": IN_FULL,
+            **{what: count / tflops / 1e12 for what, count in operations.items()},
         },
         "memory": {"basis": COMPUTED, "gpus": gpus, **asdict(cost.memory)},
     }
-
-
-def _timed(flops: Flops) -> dict[str, int]:
-    """What runs in bf16, for which TFLOP/s are assumed; the autoencoder runs in float32."""
-    return {"forward": flops.forward, "guided_step": flops.guided_step, "training_step": flops.training_step}
 
 
 def as_tables(name: str, config: SyncMV4DConfig, cost: Cost, *, gpus: int, tflops: float) -> Group:
@@ -53,6 +52,7 @@ def as_tables(name: str, config: SyncMV4DConfig, cost: Cost, *, gpus: int, tflop
         _parameters(cost.parameters),
         _tokens(cost.tokens),
         _flops(cost.flops, config.mjd.views, tflops),
+        _steps(cost.steps, config, tflops),
         _memory(cost.memory, gpus),
     )
 
@@ -60,10 +60,11 @@ def as_tables(name: str, config: SyncMV4DConfig, cost: Cost, *, gpus: int, tflop
 def _parameters(parameters: Parameters) -> Table:
     new = sum(parameters.new.values())
     rows = [
-        ("in all", parameters.total),
+        ("MJD in all", parameters.total),
         ("Wan2.2's own", parameters.wan),
         ("new", new),
         *((f"  {group}", count) for group, count in parameters.new.items()),
+        ("points aligner", parameters.dpa),
         ("video autoencoder, frozen", parameters.vae),
     ]
     return _table("parameters", ("", ""), [(name, _billions(count), f"{count:,}") for name, count in rows])
@@ -86,28 +87,53 @@ def _tokens(tokens: Tokens) -> Table:
 
 
 def _flops(flops: Flops, views: int, tflops: float) -> Table:
-    timed = {what: f"{count / tflops / 1e12:.3g} s" for what, count in _timed(flops).items()}
     rows = [
-        ("forward of MJD, one sample", flops.forward, timed["forward"]),
-        ("sampler's step with text guidance: two forwards", flops.guided_step, timed["guided_step"]),
-        ("training step: forward, recomputation, backward", flops.training_step, timed["training_step"]),
-        ("autoencoder: encode one view", flops.encode, ""),
-        ("autoencoder: decode one view", flops.decode, ""),
-        (f"autoencoder: decode video and motion of {views} views", 2 * views * flops.decode, ""),
+        ("forward of MJD, one sample", flops.forward),
+        ("sampler's step with text guidance: two forwards", flops.guided_step),
+        ("training step: forward, recomputation, backward", flops.training_step),
+        ("autoencoder: encode one view", flops.encode),
+        ("autoencoder: decode one view", flops.decode),
+        ("autoencoder: backward of decoding one view", flops.decode_backward),
+        (f"autoencoder: encode motion of {views} views", views * flops.encode),
+        (f"autoencoder: decode motion of {views} views", views * flops.decode),
+        (f"autoencoder: decode video and motion of {views} views", 2 * views * flops.decode),
+        ("points aligner: forward, one sample", flops.align),
+        ("  of which sparse convolutions take at most", flops.sparse_convolution),
+        ("points aligner: training step", flops.alignment_step),
     ]
+    return _timed("operations of the parts", rows, tflops)
+
+
+def _steps(steps: Steps, config: SyncMV4DConfig, tflops: float) -> Table:
+    cycle = config.cycle
+    rows = [
+        ("sampler's step: MJD twice, decode, DPA, encode", steps.sampling),
+        (f"training step, gradient {cycle.gradient}: MJD, decode, DPA", steps.joint),
+        ("  guidance, x0: MJD, decode, DPA, encode", steps.guidance_x0),
+        ("  guidance, literal: decode, DPA, encode", steps.guidance_literal),
+        (f"  mean: {cycle.reading}, {cycle.guided:.0%} with guidance", steps.training),
+    ]
+    table = _timed("operations of whole steps, one sample", rows, tflops)
+    table.caption, table.caption_justify = IN_FULL, "left"
+    return table
+
+
+def _timed(title: str, rows: Iterable[tuple[str, int]], tflops: float) -> Table:
+    """Operations, and the seconds that they take."""
     heads = (_stacked(f"TFLOP, {COUNTED}"), f"at an assumed\n{tflops:g} TFLOP/s\nin bf16")
-    return _table("operations", heads, [(name, _significant(count / 1e12), time) for name, count, time in rows])
+    told = [(name, _significant(count / 1e12), f"{count / tflops / 1e12:.3g} s") for name, count in rows]
+    return _table(title, heads, told)
 
 
 def _memory(memory: Memory, gpus: int) -> Table:
     rows = [
-        ("weights, bf16", memory.weights_bf16),
-        ("weights, float32", memory.weights_fp32),
+        ("MJD's weights, bf16", memory.weights_bf16),
+        ("MJD's weights, float32", memory.weights_fp32),
         ("autoencoder's weights, float32", memory.vae),
         ("latents of video and motion, one sample, float32", memory.latents),
-        ("most activations of a forward, one sample, bf16: an estimate", memory.forward_peak),
-        ("activations kept by gradient checkpointing, one sample, bf16", memory.block_boundaries),
-        (f"training state under ZeRO-3, each of {gpus} GPUs", memory.training_state),
+        ("most activations of MJD's forward, one sample, bf16: an estimate", memory.forward_peak),
+        ("activations kept by MJD's gradient checkpointing, one sample, bf16", memory.block_boundaries),
+        (f"MJD's training state under ZeRO-3, each of {gpus} GPUs", memory.training_state),
     ]
     return _table("memory", (_stacked(f"GB, {COMPUTED}"),), [(name, _significant(count / 1e9)) for name, count in rows])
 

@@ -1,0 +1,172 @@
+"""The reference model's parts and a sampler's steps in its loop, beside the floors that counted operations give at an assumed 790 TFLOP/s.
+
+Weights are random: MJD's in bf16 where CUDA is, DPA's and the autoencoder's in float32, as ``load_model`` has them.  ``wan22_5b`` needs a GPU.
+``extra_info`` of each benchmark holds the operations in TFLOP, the floor in seconds and how often the median is longer, and CUDA's peak memory in GB.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import pytest
+import torch
+from tiny_loop import TARGET, looking_at
+
+from reference_model.config import FlowConfig, SyncMV4DConfig, preset
+from reference_model.cost.flops import Flops, count_flops, sparse_convolution_flops
+from reference_model.cost.memory import dtypes_in_bf16
+from reference_model.cost.phantom import phantom_latents, phantom_mjd, phantom_vae
+from reference_model.cost.steps import whole_steps
+from reference_model.cycle.bridge import Bridge
+from reference_model.cycle.rig import Cameras, rig_of
+from reference_model.cycle.sample import Conditions, sample
+from reference_model.dpa.model import DiffusionPointsAligner
+from reference_model.latents import VideoCoder
+from reference_model.mjd.model import MultiViewJointDiffusion
+
+TFLOPS = 790.0
+MEMORY = 60 << 30
+"""Bytes of a GPU that wan22_5b is run on."""
+
+STEPS = 2
+
+
+class Case(NamedTuple):
+    """A preset's models on one device, and what they are given."""
+
+    config: SyncMV4DConfig
+    flops: Flops
+    mjd: MultiViewJointDiffusion
+    dpa: DiffusionPointsAligner
+    bridge: Bridge
+    given: Conditions
+    device: str
+
+
+@pytest.fixture(scope="module", params=["nano", "wan22_5b"])
+def case(request):
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if request.param == "wan22_5b" and device == "cpu":
+        pytest.skip("wan22_5b needs a CUDA device, and torch sees none")
+    if request.param == "wan22_5b" and torch.cuda.mem_get_info()[0] < MEMORY:
+        pytest.skip(f"wan22_5b needs {MEMORY >> 30} GB of free memory on the GPU")
+    torch.manual_seed(0)
+    config = preset(request.param)
+    mjd = phantom_mjd(config)
+    drawn(mjd, device, dtypes_in_bf16(mjd) if device == "cuda" else {})
+    dpa = DiffusionPointsAligner(**dataclasses.asdict(config.dpa)).to(device)
+    vae = phantom_vae(config)
+    drawn(vae, device, {})
+    channels = config.mjd.in_channels
+    vae.register_to_config(latents_mean=[0.0] * channels, latents_std=[1.0] * channels)
+    for model in (mjd, dpa, vae):
+        model.eval().requires_grad_(False)
+    bridge, given = scene(config, VideoCoder(vae), device)
+    return Case(config, count_flops(config), mjd, dpa, bridge, given, device)
+
+
+def drawn(model, device, dtypes):
+    """Put random weights in the place of none."""
+    weights = {
+        name: (torch.randn(each.shape, device=device) * 0.02).to(dtypes.get(name, torch.float32))
+        for name, each in model.named_parameters()
+    }
+    model.load_state_dict(weights, assign=True)
+
+
+def scene(config, coder, device):
+    """Three cameras around a point, anchors all over their images, and embeddings of two prompts."""
+    views, points, size = config.mjd.views, config.pseudo_video.points, (config.height, config.width)
+    cameras = looking_at(TARGET, *torch.linspace(-40, 40, views).tolist(), size=size)
+    K = cameras.K.clone()
+    K[..., 0, 0] = K[..., 1, 1] = 0.9 * size[1]
+    cameras = Cameras(K.to(device), cameras.R.to(device), cameras.t.to(device), size)
+    anchors = torch.rand(1, views, points, 2, device=device) * torch.tensor([size[1] - 1, size[0] - 1], device=device)
+    there = torch.ones(1, views, points, dtype=torch.bool, device=device)
+    z = torch.randn(phantom_latents(config).shape, device=device)
+    text = torch.randn(2, config.text_tokens, config.mjd.text_dim, device=device).split(1)
+    bridge = Bridge(coder, cameras, rig_of(cameras, config.cycle.unit), anchors, there, config.pseudo_video)
+    return bridge, Conditions(z[:, :, :, :1], *text, cameras.normal(anchors), None, (config.frames, z.shape[3]))
+
+
+def measure(benchmark, case, run, operations):
+    """Time ``run`` beside its floor."""
+
+    def finished():
+        with torch.no_grad():
+            out = run()
+        if case.device == "cuda":
+            torch.cuda.synchronize()
+        return out
+
+    if case.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    out = benchmark.pedantic(finished, rounds=3, warmup_rounds=1)
+    floor = operations / TFLOPS / 1e12
+    told = {"device": case.device, "tflop": operations / 1e12, "floor_s": floor}
+    if case.device == "cuda":
+        told |= {"device": torch.cuda.get_device_name(), "peak_gb": torch.cuda.max_memory_allocated() / 1e9}
+    if benchmark.stats is not None:  # None where benchmarks run once, as tests
+        told["times_the_floor"] = benchmark.stats.stats.median / floor
+    benchmark.extra_info.update(told)
+    return out
+
+
+def latents(case):
+    return torch.randn(phantom_latents(case.config).shape, device=case.device)
+
+
+@pytest.mark.benchmark(group="reference model: forward of MJD")
+def test_mjd(benchmark, case):
+    z, t = latents(case), torch.full((1,), 0.5, device=case.device)
+    out = measure(
+        benchmark, case, lambda: case.mjd(z, z, case.given.z_image, case.given.text, t, z), case.flops.forward
+    )
+    assert out.video.shape == z.shape and out.video.isfinite().all()
+
+
+@pytest.mark.benchmark(group="reference model: forward of DPA on noise")
+def test_dpa(benchmark, case):
+    """Its floor has the neighbours that the voxels of this noise have."""
+    config, neighbours = case.config, []
+    M = torch.randn(1, config.dpa.views, config.frames, config.pseudo_video.points, 3, device=case.device)
+    t, found = torch.ones(1, device=case.device), torch.rand(M.shape[:-1], device=case.device) < 0.5
+    hook = case.dpa.blocks[0].conv.register_forward_pre_hook(
+        lambda conv, given: neighbours.append(int((given[1].neighbours >= 0).sum()))
+    )
+    with torch.no_grad():
+        case.dpa(M, M, found, case.given.anchors, t)
+    hook.remove()
+    rest = case.flops.align - case.flops.sparse_convolution
+    operations = rest + sparse_convolution_flops(config, neighbours[0])
+    v = measure(benchmark, case, lambda: case.dpa(M, M, found, case.given.anchors, t), operations)
+    assert v.shape == M.shape
+
+
+@pytest.mark.benchmark(group="reference model: encode a view")
+def test_encode(benchmark, case):
+    config = case.config
+    video = torch.rand(config.frames, config.height, config.width, 3, device=case.device)
+    z = measure(benchmark, case, lambda: case.bridge.autoencoder.encode(video), case.flops.encode)
+    assert z.shape == latents(case).shape[2:]
+
+
+@pytest.mark.benchmark(group="reference model: decode a view")
+def test_decode(benchmark, case):
+    config, z = case.config, latents(case)[0, 0]
+    video = measure(benchmark, case, lambda: case.bridge.autoencoder.decode(z), case.flops.decode)
+    assert video.shape == (config.frames, config.height, config.width, 3)
+
+
+@pytest.mark.benchmark(group=f"reference model: {STEPS} sampler's steps in the loop, the last of which encodes nothing")
+def test_steps(benchmark, case):
+    config, generator = case.config, torch.Generator().manual_seed(0)
+    flow = FlowConfig(steps=STEPS)
+    encode = config.mjd.views * case.flops.encode
+    operations = STEPS * whole_steps(config, case.flops).sampling - encode
+    sampled = measure(
+        benchmark,
+        case,
+        lambda: sample(case.mjd, case.dpa, case.given, case.bridge, flow, config.cycle, generator),
+        operations,
+    )
+    assert sampled.M.isfinite().all()

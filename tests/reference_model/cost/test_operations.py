@@ -1,0 +1,139 @@
+"""The operations of the parts: counted from a few of their blocks and frames, as whole, and by a formula."""
+
+import dataclasses
+
+import pytest
+from counted_costs import changed
+
+from reference_model.config import PRESETS, SyncMV4DConfig, preset
+from reference_model.cost.flops import (
+    align_flops,
+    alignment_flops,
+    along,
+    count_flops,
+    decoder_backward_flops,
+    decoder_flops,
+    encoder_flops,
+    forward_flops,
+    sparse_convolution_flops,
+    training_flops,
+)
+from reference_model.cost.inventory import count_tokens
+from reference_model.cost.phantom import of_depth, of_length, phantom_latents, phantom_vae, phantom_video
+
+WAN, NANO = preset("wan22_5b"), preset("nano")
+
+
+def closed_form(config: SyncMV4DConfig) -> int:
+    """Operations of a forward of one sample: 2 a b c of each product of (a, b) and (b, c)."""
+    mjd, tokens = config.mjd, count_tokens(config)
+    V, L, d, S, special = mjd.views, config.text_tokens, mjd.width, tokens.intra_view, tokens.scale + tokens.register
+    groups, together = tokens.inter_view
+    T = V * S
+    inter_view = groups * together + tokens.specials_meet
+    linears = (
+        2 * T * 4 * d * d  # attn1: q, k, v, out
+        + 2 * inter_view * 4 * d * d  # attn_view
+        + 2 * T * 2 * d * d  # attn2: q, out
+        + 2 * L * 2 * d * d  # attn2: k, v, which the views share
+        + 2 * T * 2 * d * mjd.ffn_dim
+    )
+    attention = 4 * d * (V * S * S + groups * together**2 + tokens.specials_meet**2 + T * L)
+    patch, grid_tokens = mjd.in_channels * 4, V * (S - special)
+    guidance = grid_tokens // 2  # of motion's tokens alone
+    embeddings = 2 * (grid_tokens + guidance) * patch * d + 2 * L * (mjd.text_dim * d + d * d)
+    time = 2 * 2 * (mjd.freq_dim * d + d * d + d * 6 * d) + 2 * d * 6 * d
+    heads = 2 * grid_tokens * d * patch + 2 * V * mjd.scale_tokens * d
+    return mjd.num_layers * (linears + attention) + embeddings + time + heads
+
+
+def test_the_papers_model_takes_what_its_products_take(wan):
+    flops = wan["flops"]
+    assert flops["basis"] == "counted, not measured"
+    assert flops["forward"] == closed_form(WAN)
+    assert flops["guided_step"] == 2 * flops["forward"]
+    # 389.1 TFLOP if every view made keys and values of the text for itself.
+    mjd = WAN.mjd
+    apart = (mjd.views - 1) * 2 * WAN.text_tokens * 2 * mjd.width**2 * mjd.num_layers
+    assert round((flops["forward"] + apart) / 1e12, 1) == 389.1
+    # Forward, recomputation and a backward of twice a forward; of what lies outside the blocks nothing is recomputed.
+    outside = closed_form(of_depth(WAN, 0))
+    assert 4 * flops["forward"] - 2 * outside < flops["training_step"] < 4 * flops["forward"]
+
+
+def test_the_base_models_autoencoder_takes_what_it_took_elsewhere(wan):
+    assert round(wan["flops"]["encode"] / 1e12, 1) == 58.2
+    assert round(wan["flops"]["decode"] / 1e12, 1) == 306.1
+
+
+def test_the_papers_aligner_takes_what_its_products_take(wan):
+    """In 5 windows of 1024 for the 4800 points of a frame."""
+    c, frames, points = WAN.dpa.width, 49, 49 * 3 * 1600
+    places, coarse = frames * 5 * 1024, frames * 5 * 1025
+    convolution = 2 * 27 * points * c * c
+    block = (
+        convolution
+        + 2 * points * c * c
+        + 2 * 4 * places * c * c + 4 * places * 1024 * c  # inter-view attention
+        + 2 * 2 * (places + coarse) * c * c + 4 * places * 1025 * c  # attention to the coarse points and the null token
+        + 2 * points * 2 * c * 4 * c
+        + 2 * frames * c * 8 * c  # modulation
+    )  # fmt: skip
+    embeddings = 2 * points * 3 * c * 2 + 2 * 3 * 1600 * 32 * c + 2 * frames * 16 * c + 2 * (256 * c + c * c)
+    assert wan["flops"]["sparse_convolution"] == 8 * convolution
+    assert wan["flops"]["align"] == 8 * block + embeddings + 2 * points * c * 3
+
+
+def test_the_papers_steps_are_sums_of_their_parts(wan):
+    flops, steps = wan["flops"], wan["steps"]
+    loop = 3 * flops["decode"] + flops["align"] + 3 * flops["encode"]
+    assert steps["basis"] == "counted, not measured"
+    assert steps["sampling"] == 2 * flops["forward"] + loop
+    assert steps["joint"] == flops["training_step"] + 3 * flops["decode"] + flops["alignment_step"]
+    assert steps["guidance_literal"] == loop
+    assert steps["guidance_x0"] == flops["forward"] + loop
+    assert steps["training"] == steps["joint"] + steps["guidance_x0"] // 2
+
+
+def test_seconds_are_operations_at_the_assumed_rate(wan):
+    assert wan["seconds"]["basis"] == "counted, not measured, at an assumed 790 TFLOP/s"
+    assert wan["seconds"]["forward"] == pytest.approx(wan["flops"]["forward"] / 790e12)
+    assert wan["seconds"]["training_step"] == pytest.approx(wan["flops"]["training_step"] / 790e12)
+    operations = {what: count for part in ("flops", "steps") for what, count in wan[part].items() if what != "basis"}
+    seconds = {what: count for what, count in wan["seconds"].items() if what not in ("basis", "note")}
+    assert seconds == pytest.approx({what: count / 790e12 for what, count in operations.items()})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"views": 2, "num_layers": 5}, {"inter_view": "separate", "special_tokens_meet": False}], ids=str
+)
+def test_small_models_take_what_their_products_take(changes):
+    config = changed(NANO, **changes)
+    assert along(lambda k: forward_flops(of_depth(config, k)), config.mjd.num_layers) == closed_form(config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_first_two_parts_tell_of_all(name):
+    config = preset(name)
+    counts = (
+        forward_flops, training_flops, encoder_flops, decoder_flops, decoder_backward_flops,
+        align_flops, alignment_flops, sparse_convolution_flops,
+    )  # fmt: skip
+    whole = [count(config) for count in counts]
+    assert list(dataclasses.astuple(count_flops(config))) == whole
+
+
+@pytest.mark.parametrize("count", [encoder_flops, decoder_flops, decoder_backward_flops])
+def test_the_first_two_frames_tell_of_all(count):
+    config = dataclasses.replace(NANO, height=32, width=32)
+    assert along(lambda k: count(of_length(config, k)), 3) == count(of_length(config, 3))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_presets_autoencoder_makes_its_latents(name):
+    config = dataclasses.replace(preset(name), frames=5, height=64, width=96)
+    vae = phantom_vae(config)
+    z = vae.encode(phantom_video(config)).latent_dist.mode()
+    assert z.shape == phantom_latents(config)[:, 0].shape
+    assert vae.decode(z).sample.shape == phantom_video(config).shape

@@ -1,0 +1,184 @@
+"""Costs against torch's counter on models that really run: MJD, DPA, the autoencoder, and whole steps of sampling and training."""
+
+import dataclasses
+
+import pytest
+import torch
+from diffusers import AutoencoderKLWan
+from tiny_loop import LATENT, FoldingCoder, tiny_batch, tiny_config, tiny_draws, tiny_models
+from tiny_wan import write_vae
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from reference_model.config import CycleConfig
+from reference_model.cost.flops import (
+    Flops,
+    align_flops,
+    alignment_flops,
+    decoder_backward_flops,
+    decoder_flops,
+    encoder_flops,
+    forward_flops,
+    sparse_convolution_flops,
+    training_flops,
+)
+from reference_model.cost.steps import whole_steps
+from reference_model.cycle.sample import Conditions, sample
+from reference_model.dpa.sparse_conv import SubmanifoldConv, voxel_map
+from reference_model.latents import decode, encode
+from reference_model.model import SyncMV4D
+
+CHANNELS, LOAD = FoldingCoder.channels, 200
+
+
+def counted(run):
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops()
+
+
+class LoadedCoder(FoldingCoder):
+    """Takes one product of matrices more for each video, of ``OPERATIONS``; as much again in the backward."""
+
+    OPERATIONS = 2 * LOAD * CHANNELS * LATENT[0] * LATENT[1] * LATENT[2]
+
+    def encode(self, video):
+        z = super().encode(video)
+        return z + 0 * (z.reshape(1, -1) @ torch.ones(z.numel(), LOAD)).sum()
+
+    def decode(self, z):
+        return super().decode(z) + 0 * (z.reshape(1, -1) @ torch.ones(z.numel(), LOAD)).sum()
+
+
+def small(**cycle):
+    """A configuration of the size of ``tiny_batch``."""
+    return tiny_config(CHANNELS, cycle=CycleConfig(**cycle))
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """Of one sample whose views all have K points, and with as many tokens of text as the configuration has."""
+    made = tiny_batch(LoadedCoder(), batch=1)
+    text = made.text[:, :1].expand(-1, small().text_tokens, -1)
+    return made._replace(text=text, there=torch.ones_like(made.there))
+
+
+@pytest.fixture(scope="module")
+def flops():
+    config, load = small(), LoadedCoder.OPERATIONS
+    return Flops(
+        forward_flops(config), training_flops(config), load, load, load, align_flops(config), alignment_flops(config),
+        sparse_convolution_flops(config),
+    )  # fmt: skip
+
+
+class Spared:
+    """What the sparse convolutions of a model take less than the most, since voxels have few neighbours."""
+
+    def __init__(self, dpa):
+        self.operations = 0
+        self.first = []
+        for block in dpa.blocks:
+            block.conv.register_forward_hook(self.count)
+
+    def count(self, conv, given, out):
+        x, at = given
+        neighbours = int((at.neighbours >= 0).sum())
+        self.first.append(neighbours)
+        # Of a checkpointed training step both forwards come here; its backward takes twice a forward.
+        self.operations += (2 if torch.is_grad_enabled() else 1) * 2 * x.shape[1] ** 2 * (27 * len(x) - neighbours)
+
+
+@torch.no_grad()
+def test_a_forward_of_mjd(batch, flops):
+    mjd, _ = tiny_models(small())
+    z = batch.z_video
+    assert counted(lambda: mjd(z, z, z[:, :, :, :1], batch.text, torch.ones(1), z)) == flops.forward
+
+
+@pytest.mark.parametrize("changes", [{}, {"window": None, "temporal": True}], ids=str)
+def test_a_forward_and_a_training_step_of_the_points_aligner(batch, changes):
+    config = small()
+    config = dataclasses.replace(config, dpa=dataclasses.replace(config.dpa, **changes))
+    _, dpa = tiny_models(config)
+    M_t = torch.randn(batch.world.shape, generator=torch.Generator().manual_seed(0))
+    given = M_t, M_t, M_t[..., 0] < 0.5, batch.normal_anchors, torch.rand(1)
+    spared = Spared(dpa)
+    with torch.no_grad():
+        forward = counted(lambda: dpa(*given))
+    most = sparse_convolution_flops(config)
+    assert 0 < spared.operations < most
+    assert forward == align_flops(config) - spared.operations
+    assert most - spared.operations == sparse_convolution_flops(config, spared.first[0])
+    dpa.enable_gradient_checkpointing()
+    spared = Spared(dpa)
+    step = counted(lambda: dpa(*given).mean().backward())
+    assert step == alignment_flops(config) - spared.operations
+
+
+def test_a_convolution_of_a_full_grid_lacks_its_border_alone():
+    side = 6
+    grid = torch.cartesian_prod(*3 * [torch.arange(side)])
+    at = voxel_map(torch.zeros(len(grid), dtype=torch.long), grid, side, 1)
+    layer = SubmanifoldConv(8, "torch")
+    assert counted(lambda: layer(torch.randn(len(grid), 8), at)) == 2 * 8 * 8 * (3 * side - 2) ** 3
+
+
+def test_the_autoencoder(tmp_path):
+    write_vae(tmp_path)
+    vae = AutoencoderKLWan.from_pretrained(tmp_path / "vae").requires_grad_(False)
+    config = tiny_config()
+    video, z = torch.rand(config.frames, config.height, config.width, 3), torch.randn(16, *LATENT)
+    assert counted(lambda: encode(vae, video)) == encoder_flops(config)
+    assert counted(lambda: decode(vae, z)) == decoder_flops(config)
+    both = counted(lambda: decode(vae, z.requires_grad_()).mean().backward())
+    assert both == decoder_flops(config) + decoder_backward_flops(config)
+
+
+def assert_all_but_projections(real, expected):
+    """Projecting points is a product of matrices too, of 3 x 3, which costs leave out: far less than coding one view."""
+    assert 0 <= real - expected < LoadedCoder.OPERATIONS / 10
+
+
+def test_steps_of_sampling(batch, flops):
+    """The last encodes nothing."""
+    config = small()
+    mjd, dpa = tiny_models(config)
+    spared, bridge = Spared(dpa), SyncMV4D(config, mjd, dpa).bridge(batch, LoadedCoder())
+    z_image, anchors = batch.z_video[:, :, :, :1], batch.normal_anchors
+    given = Conditions(z_image, batch.text, batch.text, anchors, None, (config.frames, LATENT[0]))
+    flow = dataclasses.replace(config.flow, steps=2)
+    real = counted(lambda: sample(mjd, dpa, given, bridge, flow, config.cycle, torch.Generator().manual_seed(0)))
+    views = len(z_image[0])
+    assert_all_but_projections(real, 2 * whole_steps(config, flops).sampling - views * flops.encode - spared.operations)
+
+
+@pytest.mark.parametrize(
+    ("reading", "gradient", "guided"),
+    [
+        pytest.param("x0", "none", False, marks=pytest.mark.slow),
+        ("x0", "none", True),
+        pytest.param("algorithm1_literal", "none", True, marks=pytest.mark.slow),
+        pytest.param("algorithm1_literal", "depth_scale", True, marks=pytest.mark.slow),
+        ("algorithm1_literal", "full", True),
+    ],
+)
+def test_a_step_of_training(batch, flops, reading, gradient, guided):
+    config = small(reading=reading, gradient=gradient, guided=float(guided))
+    model = SyncMV4D(config, *tiny_models(config)).train()
+    spared = Spared(model.dpa)
+    for network in (model.mjd, model.dpa):
+        network.enable_gradient_checkpointing()
+    draws = tiny_draws(batch, config, guided=guided)
+    real = counted(lambda: sum(model(batch, draws, LoadedCoder())[:5]).backward())
+    assert_all_but_projections(real, whole_steps(config, flops).training - spared.operations)
+
+
+def test_the_mean_step_is_guided_by_the_configurations_share(flops):
+    x0, literal = (
+        whole_steps(small(reading=reading, guided=share), flops)
+        for reading, share in (("x0", 0.25), ("algorithm1_literal", 0.75))
+    )
+    assert x0.training == x0.joint + round(0.25 * x0.guidance_x0)
+    assert literal.training == literal.joint + round(0.75 * literal.guidance_literal)
+    assert x0.guidance_x0 == literal.guidance_literal + flops.forward
