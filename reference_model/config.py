@@ -10,40 +10,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-NOT_IN_PAPER = "not in paper"
-
-
-def paper(default: Any, where: str) -> Any:
-    """A field whose value the paper gives, at ``where``."""
-    return field(default=default, metadata={"origin": where})
-
-
-def ours(default: Any, why: str) -> Any:
-    """A field that the paper leaves open, and why it has this value."""
-    return field(default=default, metadata={"origin": f"{NOT_IN_PAPER}: {why}"})
-
-
-def departs(default: Any, where: str, why: str) -> Any:
-    """A field to which the paper gives another value, at ``where``, and why it has this one."""
-    return field(default=default, metadata={"origin": f"departs from {where}: {why}"})
+from reference_model.config_fields import (
+    BELOW_ONE,
+    COUNT,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    check_ranges,
+    departs,
+    ours,
+    paper,
+)
 
 
 @dataclass(frozen=True)
 class MJDConfig:
     """The multi-view joint diffusion model: Wan2.2-TI2V-5B and what SyncMV4D adds to it.  Names of Wan's fields are those of diffusers."""
 
-    num_attention_heads: int = paper(24, "section 4.2: the base model, Wan2.2-TI2V-5B")
-    attention_head_dim: int = paper(128, "section 4.2: d = 3072 in 24 heads")
-    in_channels: int = paper(48, "section 4.2: the base model's latents")
-    text_dim: int = paper(4096, "section 3.3: umT5")
-    freq_dim: int = paper(256, "section 4.2: the base model")
-    ffn_dim: int = paper(14336, "section 4.2: the base model")
-    num_layers: int = paper(30, "section 4.2")
-    eps: float = paper(1e-6, "section 4.2: the base model")
+    num_attention_heads: int = paper(24, "section 4.2: the base model, Wan2.2-TI2V-5B", COUNT)
+    attention_head_dim: int = paper(128, "section 4.2: d = 3072 in 24 heads", COUNT)
+    in_channels: int = paper(48, "section 4.2: the base model's latents", COUNT)
+    text_dim: int = paper(4096, "section 3.3: umT5", COUNT)
+    freq_dim: int = paper(256, "section 4.2: the base model", COUNT)
+    ffn_dim: int = paper(14336, "section 4.2: the base model", COUNT)
+    num_layers: int = paper(30, "section 4.2", COUNT)
+    eps: float = paper(1e-6, "section 4.2: the base model", POSITIVE)
     patch_size: tuple[int, int, int] = paper((1, 2, 2), "section 4.2: the tokenizer's 2x downsampling")
-    views: int = paper(3, "section 4.2")
+    views: int = paper(3, "section 4.2", COUNT)
     scale_tokens: int = paper(2, "section 4.2: t_s")
-    register_tokens: int = paper(6, "section 4.2: t_r")
+    register_tokens: int = paper(6, "section 4.2: t_r", NOT_NEGATIVE)
     inter_view: Literal["joint", "separate"] = ours(
         "joint",
         "whether video and motion tokens of a frame meet in inter-view attention; the printed shape lacks the modality",
@@ -63,6 +58,7 @@ class MJDConfig:
     )
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if self.scale_tokens not in (0, 2):
             raise ValueError(f"scale_tokens is {self.scale_tokens}: expected 2, near and far, or 0, no depth range")
 
@@ -76,20 +72,27 @@ class MJDConfig:
 class DPAConfig:
     """The diffusion points aligner: Point Transformer V3's parts, without its pooling."""
 
-    width: int = ours(256, "channels of a point")
-    heads: int = ours(8, "of attention")
-    num_layers: int = ours(8, "23 M parameters in all; the paper's is not told")
+    width: int = ours(256, "channels of a point", COUNT)
+    heads: int = ours(8, "of attention", COUNT)
+    num_layers: int = ours(8, "23 M parameters in all; the paper's is not told", COUNT)
     window: int | None = ours(
-        1024, "points of a window along the curve, as Point Transformer V3; None: all points of a frame"
+        1024, "points of a window along the curve, as Point Transformer V3; None: all points of a frame", COUNT
     )
     orders: tuple[Literal["z", "z-trans"], ...] = ours(("z", "z-trans"), "curves, one block after another")
-    voxel: float = ours(0.05, "edge of a voxel in the rig's units: 1 cm")
-    reach: float = ours(4.0, "points farther out lie, for their order, on the border, in the rig's units")
+    voxel: float = ours(0.05, "edge of a voxel in the rig's units: 1 cm", POSITIVE)
+    reach: float = ours(4.0, "points farther out lie, for their order, on the border, in the rig's units", POSITIVE)
     sparse_conv: Literal["auto", "spconv", "torch"] = ours("auto", "spconv where it is installed")
     temporal: bool = ours(False, "attention along each track; the authors' HarmoHOI has it")
     predicts: Literal["velocity", "tracks"] = paper("velocity", "equation 4")
     """What the last layer gives: v, or the clean tracks that v then is the way to, v = (M_t - tracks) / t."""
-    views: int = paper(3, "section 4.2")
+    views: int = paper(3, "section 4.2", COUNT)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.width % self.heads:
+            raise ValueError(f"width is {self.width}: expected a multiple of heads, {self.heads}")
+        if not self.orders:
+            raise ValueError("orders is empty: expected z, z-trans or both")
 
 
 @dataclass(frozen=True)
@@ -109,25 +112,31 @@ class VAEConfig:
 class PseudoVideoConfig:
     """How motion is drawn (hoibench.geometry.pseudo_video)."""
 
-    points: int = paper(1600, "section 4.2: K")
-    radius: int = ours(1, "a point is a square of 2 radius + 1 pixels")
+    points: int = paper(1600, "section 4.2: K", COUNT)
+    radius: int = ours(1, "a point is a square of 2 radius + 1 pixels", NOT_NEGATIVE)
     darkest: float = departs(
-        0.1, "section 3.3", "channels lie in [darkest, 1]; the paper's 0 collides with the black background"
+        0.1, "section 3.3", "channels lie in [darkest, 1]; the paper's 0 collides with the black background", BELOW_ONE
     )
     eight_bit: bool = departs(
         False, "section 3.3", "floats; of the paper's 256 levels a channel, one is 3 px and 1/230 of the depth range"
     )
-    match_within: float = ours(1.5, "how far from an anchor a colour may be to be matched with it, in anchor spacings")
+    match_within: float = ours(
+        1.5, "how far from an anchor a colour may be to be matched with it, in anchor spacings", POSITIVE
+    )
+
+    __post_init__ = check_ranges
 
 
 @dataclass(frozen=True)
 class FlowConfig:
     """Rectified flow."""
 
-    steps: int = ours(50, "as the base model samples")
-    shift: float = ours(5.0, "of the sampler's grid, as the base model's")
-    training_shift: float = paper(1.0, "Algorithm 1, line 5: t is uniform, which 1 leaves it")
-    guidance_scale: float = ours(5.0, "of the text, on video only, as the base model's")
+    steps: int = ours(50, "as the base model samples", COUNT)
+    shift: float = ours(5.0, "of the sampler's grid, as the base model's", POSITIVE)
+    training_shift: float = paper(1.0, "Algorithm 1, line 5: t is uniform, which 1 leaves it", POSITIVE)
+    guidance_scale: float = ours(5.0, "of the text, on video only, as the base model's", NOT_NEGATIVE)
+
+    __post_init__ = check_ranges
 
 
 @dataclass(frozen=True)
@@ -140,16 +149,18 @@ class CycleConfig:
     )
     guidance: bool = ours(True, "false is Table 3's row without the cycle")
     guided: float = ours(
-        0.5, "share of training iterations with guidance; the first sampling step has none, so it must occur"
+        0.5, "share of training iterations with guidance; the first sampling step has none, so it must occur", SHARE
     )
     gradient: Literal["full", "depth_scale", "none"] = ours(
         "none",
         "of the coarse tracks: the paper does not detach them, but a backward through the decoder does not fit beside 5 B",
     )
-    text_dropout: float = ours(0.1, "share of training samples without a prompt")
-    unit: float = ours(0.2, "metres to a unit of the rig's frame, so that tracks are near unit variance")
-    loop_every: int = ours(1, "sampling steps from one pass through the decoder to the next")
-    loop_start: float = ours(1.0, "noise level at and below which the loop runs")
+    text_dropout: float = ours(0.1, "share of training samples without a prompt", SHARE)
+    unit: float = ours(0.2, "metres to a unit of the rig's frame, so that tracks are near unit variance", POSITIVE)
+    loop_every: int = ours(1, "sampling steps from one pass through the decoder to the next", COUNT)
+    loop_start: float = ours(1.0, "noise level at and below which the loop runs", SHARE)
+
+    __post_init__ = check_ranges
 
     def loops(self, step: int, t: float, *, last: bool) -> bool:
         """Whether a sampling step passes through the decoder; the last always does, since its tracks are the answer."""
@@ -167,7 +178,7 @@ class SyncMV4DConfig:
     frames: int = paper(49, "section 4.2: N")
     height: int = paper(480, "section 4.2: H")
     width: int = paper(704, "section 4.2: W")
-    text_tokens: int = paper(512, "section 4.2: L")
+    text_tokens: int = paper(512, "section 4.2: L", COUNT)
     mjd: MJDConfig = field(default_factory=MJDConfig)
     dpa: DPAConfig = field(default_factory=DPAConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
@@ -176,6 +187,7 @@ class SyncMV4DConfig:
     cycle: CycleConfig = field(default_factory=CycleConfig)
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         self.latent_grid(self.frames, self.height, self.width)
 
     def latent_grid(self, frames: int, height: int, width: int) -> tuple[int, int, int]:

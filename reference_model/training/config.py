@@ -12,7 +12,8 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_type_hints
 
-from reference_model.config import LITERAL, SyncMV4DConfig, ours, paper
+from reference_model.config import LITERAL, SyncMV4DConfig
+from reference_model.config_fields import COUNT, NOT_NEGATIVE, POSITIVE, check_ranges, ours, paper
 from reference_model.config_json import changed, fits, told
 from reference_model.model import Stage
 
@@ -48,11 +49,13 @@ class TrainingStage:
 class LossWeights:
     """Weights of the losses in their sum (Algorithm 1, line 12; equations 3 and 4, which print none)."""
 
-    video: float = ours(1.0, "equation 3 has no weights")
-    motion: float = ours(1.0, "equation 3 has no weights")
-    scale: float = ours(1.0, "equation 3 has no weights; metres squared")
-    points: float = ours(1.0, "equation 4 has no weights")
-    chamfer: float = ours(1.0, "equation 4 has no weights")
+    video: float = ours(1.0, "equation 3 has no weights", NOT_NEGATIVE)
+    motion: float = ours(1.0, "equation 3 has no weights", NOT_NEGATIVE)
+    scale: float = ours(1.0, "equation 3 has no weights; metres squared", NOT_NEGATIVE)
+    points: float = ours(1.0, "equation 4 has no weights", NOT_NEGATIVE)
+    chamfer: float = ours(1.0, "equation 4 has no weights", NOT_NEGATIVE)
+
+    __post_init__ = check_ranges
 
 
 @dataclass(frozen=True)
@@ -65,33 +68,29 @@ class TrainingConfig:
 
     stages: tuple[TrainingStage, ...] = field(metadata={"origin": "section 4.2; a launch configuration gives them"})
     seed: int = ours(0, "of the order of clips, the views drawn, noise and coins")
-    batch: int = ours(1, "clips of V views a process; more does not fit beside 5 B")
-    learning_rate: float = ours(1e-5, "of the joint diffusion model, which starts from the base model's weights")
-    points_learning_rate: float = ours(1e-4, "of the points aligner, which starts from nothing")
+    batch: int = ours(1, "clips of V views a process; more does not fit beside 5 B", COUNT)
+    learning_rate: float = ours(
+        1e-5, "of the joint diffusion model, which starts from the base model's weights", POSITIVE
+    )
+    points_learning_rate: float = ours(1e-4, "of the points aligner, which starts from nothing", POSITIVE)
     betas: tuple[float, float] = ours((0.9, 0.95), "of AdamW, as usual for large transformers")
-    weight_decay: float = ours(0.01, "of AdamW")
-    rate_warmup: int = ours(500, "iterations over which the rates rise from zero")
+    weight_decay: float = ours(0.01, "of AdamW", NOT_NEGATIVE)
+    rate_warmup: int = ours(500, "iterations over which the rates rise from zero", NOT_NEGATIVE)
     decay: Literal["constant", "cosine"] = ours("constant", "of the rates after that, to a tenth at the end if cosine")
-    clip: float = ours(1.0, "largest norm of all gradients")
+    clip: float = ours(1.0, "largest norm of all gradients", POSITIVE)
     weights: LossWeights = field(default_factory=LossWeights)
     precision: Literal["bf16", "fp32"] = paper("bf16", "section 4.2: mixed precision")
     gradient_checkpointing: bool = paper(True, "section 4.2")
-    save_every: int = ours(500, "iterations from one checkpoint to the next")
-    keep: int = ours(2, "checkpoints; older ones are deleted")
-    log_every: int = ours(10, "iterations from one point of the loss curve to the next")
+    save_every: int = ours(500, "iterations from one checkpoint to the next", COUNT)
+    keep: int = ours(2, "checkpoints; older ones are deleted", COUNT)
+    log_every: int = ours(10, "iterations from one point of the loss curve to the next", COUNT)
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if not self.stages:
             raise ValueError("a training has no stages: expected at least one")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed is {self.seed}: expected 0 or more, and less than 2**63")
-        for name in ("batch", "save_every", "keep", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: expected 1 or more")
-        for name in ("learning_rate", "points_learning_rate", "clip"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}: expected a positive number")
 
     @property
     def iterations(self) -> int:

@@ -1,0 +1,42 @@
+"""A configuration checks itself: numbers that would fail hours later, or silently mean something else, are refused at once."""
+
+import dataclasses
+
+import pytest
+
+from reference_model.config import PRESETS, CycleConfig, DPAConfig, FlowConfig, MJDConfig, PseudoVideoConfig
+from reference_model.training.config import LossWeights
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "told"),
+    [
+        (MJDConfig, {"num_layers": 0}, "num_layers is 0: expected 1 or more"),
+        (MJDConfig, {"scale_tokens": 1}, "scale_tokens is 1: expected 2"),
+        (DPAConfig, {"window": 0}, "window is 0: expected 1 or more"),
+        (DPAConfig, {"width": 20, "heads": 3}, "width is 20: expected a multiple of heads, 3"),
+        (DPAConfig, {"orders": ()}, "orders is empty"),
+        (DPAConfig, {"voxel": 0.0}, "voxel is 0.0: expected a positive number"),
+        (PseudoVideoConfig, {"radius": -1}, "radius is -1: expected 0 or more"),
+        (PseudoVideoConfig, {"darkest": 1.0}, r"darkest is 1.0: expected within \[0, 1\)"),
+        (FlowConfig, {"steps": 0}, "steps is 0: expected 1 or more"),
+        (FlowConfig, {"shift": float("inf")}, "shift is inf: expected a positive number"),
+        (CycleConfig, {"text_dropout": 3.0}, r"text_dropout is 3.0: expected within \[0, 1\]"),
+        (CycleConfig, {"loop_every": 0}, "loop_every is 0: expected 1 or more"),
+        (CycleConfig, {"unit": float("nan")}, "unit is nan: expected a positive number"),
+        (LossWeights, {"motion": -1.0}, "motion is -1.0: expected 0 or more"),
+    ],
+)
+def test_a_number_out_of_its_range_is_named(kind, changes, told):
+    with pytest.raises(ValueError, match=told):
+        kind(**changes)
+
+
+def test_none_is_in_every_range_that_knows_it():
+    assert DPAConfig(window=None).window is None
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_change_of_a_preset_is_checked_as_well(name):
+    with pytest.raises(ValueError, match="guided is 2"):
+        dataclasses.replace(PRESETS[name].cycle, guided=2)
