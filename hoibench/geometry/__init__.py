@@ -2,7 +2,7 @@
 
 from hoibench.geometry.frames import crop_intrinsics, is_rigid, optical_centre, resize_intrinsics
 from hoibench.geometry.projection import project, to_camera, to_world, unproject
-from hoibench.geometry.pseudo_video import Reading, depth_range, quantise, read_back, render, tracking_video
+from hoibench.geometry.pseudo_video import Reading, depth_range, quantise, read_back, render
 from hoibench.geometry.splatting import drawn_points, rasterise, shown_points, whole_points
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "shown_points",
     "to_camera",
     "to_world",
-    "tracking_video",
     "unproject",
     "whole_points",
 ]

@@ -37,7 +37,7 @@ from hoibench.geometry.motion_colours import (
 )
 from hoibench.geometry.splatting import check_radius, drawn_points, rasterise, refuse
 
-__all__ = ["Reading", "depth_range", "drawn_points", "quantise", "read_back", "render", "tracking_video"]
+__all__ = ["Reading", "depth_range", "drawn_points", "quantise", "read_back", "render"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,7 @@ def render(
     visible: Any | None = None,
     radius: int = 1,
     darkest: float = 0.1,
+    first_depth: bool = False,
 ) -> Any:
     """Draw the motion pseudo-video of one view: each point at its pixel of the frame, in the colour of its anchor and its depth, on black.
 
@@ -77,6 +78,8 @@ def render(
         visible: (N, K) bool; None means all points in front of the camera, and the z-buffer decides.
         radius: a point is a square of 2 radius + 1 pixels.
         darkest: colours lie in [darkest, 1]; 0 is the paper's, where the darkest points cannot be told from the background.
+        first_depth: a point keeps the colour of its depth in frame 0, which it must have wherever it is drawn: the tracking video of Diffusion as
+            Shader (Fig. 3, Table 4).  The current depth still decides who covers whom; ``read_back`` gives the current pixels, but frame 0's depths.
 
     Returns:
         (N, H, W, 3) float32 in [0, 1]; torch's gradient passes to ``depth`` and ``s``.
@@ -86,27 +89,29 @@ def render(
         ValueError: an array has another shape or dtype, a drawn point holds NaN (names frame and point), ``s`` is no range, or an option is
             out of bounds.
     """
-    return _draw(pixels, depth, depth, anchors, s, size, visible, radius, darkest)
-
-
-def tracking_video(
-    pixels: Any,
-    depth: Any,
-    anchors: Any,
-    s: Any,
-    size: tuple[int, int],
-    *,
-    visible: Any | None = None,
-    radius: int = 1,
-    darkest: float = 0.1,
-) -> Any:
-    """Draw the tracking video of Diffusion as Shader (Fig. 3, Table 4): as ``render``, but a point keeps the colour of its depth in frame 0.
-
-    The current depth still decides who covers whom.  ``read_back`` gives the current pixels, but frame 0's depths.
-
-    Args, Returns and Raises are those of ``render``; besides, a point that is drawn in any frame must have a depth in frame 0.
-    """
-    return _draw(pixels, depth, depth[:1], anchors, s, size, visible, radius, darkest)
+    xp = namespace_of(pixels=pixels, depth=depth, anchors=anchors, s=s, visible=visible)
+    check_real("pixels", pixels, ("N", "K", 2))
+    n, k, _ = pixels.shape
+    check_real("depth", depth, (n, k))
+    check_real("anchors", anchors, (k, 2))
+    check_range(s)
+    check_darkest(darkest)
+    check_size(size)
+    check_radius(radius)
+    if s[1] < s[0]:
+        raise ValueError(f"s is ({float(s[0])}, {float(s[1])}), expected near <= far")
+    coloured = has_colour(anchors, size)
+    visible = (
+        xp.broadcast_to(coloured, (n, k)) if visible is None else check_mask("visible", visible, (n, k)) & coloured
+    )
+    drawn = drawn_points(pixels, depth, size, visible=visible)
+    coded = depth[:1] if first_depth else depth
+    refuse("frame 0's depth holds NaN or infinity", drawn & ~xp.isfinite(coded))
+    index = rasterise(pixels, depth, size, visible=drawn, radius=radius)
+    # Hidden points may hold NaN, which would reach s through its gradient though no pixel shows them.
+    blue = depth_colours(xp.where(drawn, coded, s[0]), s, darkest)
+    red_green = xp.broadcast_to(anchor_colours(anchors, size, darkest), (n, k, 2))
+    return _paint(index, xp.concat([red_green, blue[..., None]], axis=-1))
 
 
 def read_back(
@@ -166,42 +171,6 @@ def _near_median(slot: Any, value: Any, reach: int, slots: int) -> Any:
     step = int(value.max()) + 1 if len(value) else 1
     median = ascending(slot * step + value)[middle[slot]] - slot * step
     return abs(value - median) <= reach
-
-
-def _draw(
-    pixels: Any,
-    depth: Any,
-    coded: Any,
-    anchors: Any,
-    s: Any,
-    size: tuple[int, int],
-    visible: Any | None,
-    radius: int,
-    darkest: float,
-) -> Any:
-    """The video of points at ``depth`` in the colours of the depths ``coded`` ((N, K) or (1, K))."""
-    xp = namespace_of(pixels=pixels, depth=depth, anchors=anchors, s=s, visible=visible)
-    check_real("pixels", pixels, ("N", "K", 2))
-    n, k, _ = pixels.shape
-    check_real("depth", depth, (n, k))
-    check_real("anchors", anchors, (k, 2))
-    check_range(s)
-    check_darkest(darkest)
-    check_size(size)
-    check_radius(radius)
-    if s[1] < s[0]:
-        raise ValueError(f"s is ({float(s[0])}, {float(s[1])}), expected near <= far")
-    coloured = has_colour(anchors, size)
-    visible = (
-        xp.broadcast_to(coloured, (n, k)) if visible is None else check_mask("visible", visible, (n, k)) & coloured
-    )
-    drawn = drawn_points(pixels, depth, size, visible=visible)
-    refuse("frame 0's depth holds NaN or infinity", drawn & ~xp.isfinite(coded))
-    index = rasterise(pixels, depth, size, visible=drawn, radius=radius)
-    # Hidden points may hold NaN, which would reach s through its gradient though no pixel shows them.
-    blue = depth_colours(xp.where(drawn, coded, s[0]), s, darkest)
-    red_green = xp.broadcast_to(anchor_colours(anchors, size, darkest), (n, k, 2))
-    return _paint(index, xp.concat([red_green, blue[..., None]], axis=-1))
 
 
 def _paint(index: Any, colours: Any) -> Any:

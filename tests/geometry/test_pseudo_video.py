@@ -16,7 +16,6 @@ from hoibench.geometry import (
     read_back,
     render,
     shown_points,
-    tracking_video,
     whole_points,
 )
 
@@ -199,14 +198,14 @@ def test_a_tracking_video_keeps_frame_0s_depth_but_not_its_occlusion():
     pixels = np.array([anchors, [[8.0, 5.0], [8.0, 5.0]]])
     depth = np.array([[1.0, 2.0], [1.5, 1.2]])  # frame 1: the second point is in front
     s = np.array([1.0, 2.0])
-    video = tracking_video(pixels, depth, anchors, s, (20, 20))
+    video = render(pixels, depth, anchors, s, (20, 20), first_depth=True)
     reading = read_back(video, anchors, s)
     assert reading.found.tolist() == [[True, True], [False, True]]
     assert reading.pixels[1, 1].tolist() == [8.0, 5.0]
     assert reading.depth[:, 1].tolist() == [2.0, 2.0]
     same = np.broadcast_to(depth[0], depth.shape)
     assert np.array_equal(
-        tracking_video(pixels, same, anchors, s, (20, 20)), render(pixels, same, anchors, s, (20, 20))
+        render(pixels, same, anchors, s, (20, 20), first_depth=True), render(pixels, same, anchors, s, (20, 20))
     )
 
 

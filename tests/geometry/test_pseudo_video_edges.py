@@ -16,7 +16,6 @@ from hoibench.geometry import (
     read_back,
     render,
     shown_points,
-    tracking_video,
 )
 
 S = np.array([1.0, 2.0])
@@ -171,7 +170,7 @@ def test_numbers_without_meaning_do_not_disturb():
     visible = np.array([[True, True, False, False]])
     with np.errstate(all="raise"):
         assert np.array_equal(render(pixels, depth, anchors, S, (16, 64), visible=visible), expected)
-        assert np.array_equal(tracking_video(pixels, depth, anchors, S, (16, 64), visible=visible), expected)
+        assert np.array_equal(render(pixels, depth, anchors, S, (16, 64), visible=visible, first_depth=True), expected)
 
 
 @pytest.mark.parametrize(("kind", "value"), [("pixels", np.nan), ("depth", np.nan), ("depth", np.inf)])
@@ -193,7 +192,7 @@ def test_a_tracking_video_needs_the_depth_in_frame_0_of_points_drawn_later():
     visible[0, 3] = False
     render(pixels, depth, anchors, S, (16, 64), visible=visible)
     with pytest.raises(ValueError, match="frame 0's depth .* point 3"):
-        tracking_video(pixels, depth, anchors, S, (16, 64), visible=visible)
+        render(pixels, depth, anchors, S, (16, 64), visible=visible, first_depth=True)
 
 
 def changed(**kwargs):
@@ -221,10 +220,10 @@ def changed(**kwargs):
         ({"darkest": 1.0}, "darkest is 1.0"),
     ],
 )
-@pytest.mark.parametrize("draw", [render, tracking_video])
-def test_bad_input_to_drawing_is_named(draw, wrong, message):
+@pytest.mark.parametrize("first_depth", [False, True])
+def test_bad_input_to_drawing_is_named(first_depth, wrong, message):
     with pytest.raises(ValueError, match=message):
-        draw(**changed(**wrong))
+        render(**changed(**wrong), first_depth=first_depth)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from hoibench.geometry import (
     render,
     shown_points,
     to_camera,
-    tracking_video,
 )
 
 LEVELS = 255 * 0.9
@@ -95,8 +94,9 @@ def measure(scene, kind, radius, folder):
     for pixels, depth, visible in views:
         first = 1 if kind.startswith("tracking") else None
         s = depth_range(depth[:first], drawn_points(pixels, depth, size, visible=visible)[:first])
-        draw = tracking_video if first else render
-        video = draw(pixels, depth, pixels[0], s, size, visible=visible, radius=radius)
+        video = render(
+            pixels, depth, pixels[0], s, size, visible=visible, radius=radius, first_depth=kind.startswith("tracking")
+        )
         if not kind.endswith("float"):
             video = quantise(video)
         if kind == "h264":
