@@ -60,6 +60,9 @@ class Prepare:
     size: tuple[int, int] | None = None
     """H W of the videos. Default: the preset's; the paper's first stage is 256 384."""
 
+    stages: Path | None = None
+    """The launch configuration of the training, where it changes the model, e.g. how motion is drawn."""
+
     out: Path | None = None
     """The folder of the cache. Default: latents/PRESET-SPLIT-HxW."""
 
@@ -78,7 +81,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     options = tyro.cli(Prepare, args=list(arguments), prog=PROGRAM)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
-    config = preset(options.preset)
+    config = _config(options)
     if options.size is not None:
         config = replace(config, height=options.size[0], width=options.size[1])
     console = Console(stderr=True)
@@ -110,6 +113,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prepare with every error in plain words; the exit code (0 done, 2 usage, 3 done but for broken clips)."""
     logging.captureWarnings(True)
     return guarded(prepare_command, sys.argv[1:] if arguments is None else arguments)
+
+
+def _config(options: Prepare) -> SyncMV4DConfig:
+    """The preset as it is to be trained, on its own grid."""
+    config = preset(options.preset)
+    if options.stages is None:
+        return config
+    from reference_model.training.config import read_launch
+
+    return replace(read_launch(options.stages, config).model, height=config.height, width=config.width)
 
 
 def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, note: Progress) -> Job:

@@ -19,7 +19,11 @@ ALLOWED = (
     "reference_model.dpa",
     "reference_model.cycle",
 )
-FILES = [ROOT / "config.py", ROOT / "config_fields.py", *sorted(path for part in ("mjd", "dpa", "cycle") for path in (ROOT / part).rglob("*.py"))]
+FILES = [
+    ROOT / "config.py",
+    ROOT / "config_fields.py",
+    *sorted(path for part in ("mjd", "dpa", "cycle") for path in (ROOT / part).rglob("*.py")),
+]
 
 
 def imported(path):

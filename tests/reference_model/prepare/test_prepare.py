@@ -192,6 +192,18 @@ def test_bfloat16_halves_latents_and_text_and_nothing_else(arguments, made, clip
     assert torch.equal(other.world, one.world)
 
 
+def test_a_launch_configuration_that_draws_otherwise_gets_a_cache_of_its_own(arguments, config, tmp_path):
+    """Squares of 5 pixels in place of 3, as the training that is launched by the same file asks for."""
+    launch = tmp_path / "wide.toml"
+    stage = '[[stages]]\nname = "loop"\nstage = "joint"\niterations = 1\nsize = [128, 192]\n'
+    launch.write_text(stage + "[model.pseudo_video]\nradius = 2\n")
+    assert main([*arguments, "--stages", str(launch), "--out", str(tmp_path / "wide")]) == 0
+    wide = LatentCache(tmp_path / "wide")
+    wide.check(replace(config, pseudo_video=replace(config.pseudo_video, radius=2)))
+    with pytest.raises(ValueError, match="radius"):
+        wide.check(config)
+
+
 def test_a_prompt_that_is_too_long_costs_no_other(job):
     with pytest.raises(ValueError, match="has 42 tokens, the model takes at most 16: shorten it"):
         prepare_text(job, ["a hammer", "z" * 40], lambda *count: None)
