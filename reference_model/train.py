@@ -101,7 +101,7 @@ def train_command(arguments: Sequence[str]) -> int:
     folder = RunFolder(options.out)
     with joined(device_of(options.device)) as world:
         if world.leads:
-            _check_autoencoder(options.wan, launch.model, caches.values())
+            _check_wan(options, launch.model, caches.values())
             make_out(options.out)
             ids = {size: each.origin.id for size, each in caches.items()}
             folder.claim(*launch, options.engine, ids, options.start)
@@ -147,11 +147,14 @@ def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder:
     return 0
 
 
-def _check_autoencoder(wan: Path, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
-    """The loop must decode with what the caches were encoded with, and the model take what it gives."""
+def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
+    """The model must begin with what the checkpoint has and take what its autoencoder gives, and that must be the caches' own."""
     from reference_model.cache.origin import weights_digest
-    from reference_model.wan import check_vae, open_vae
+    from reference_model.wan import check_vae, open_mjd, open_vae
 
+    wan = options.wan
+    if options.start == "wan":
+        open_mjd(wan, config)
     check_vae(open_vae(wan)[0], config, wan / "vae")
     digest = weights_digest(wan, "vae")
     for cache in caches:

@@ -41,7 +41,20 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
         TypeError: ``config`` is no SyncMV4DConfig, or ``dtype`` no torch.dtype.
         ValueError: another shape or layout, missing or extra weights (all listed), a truncated file, NaN, a dtype that no weights have.
     """
-    _check_arguments(config, dtype)
+    _check_dtype(dtype)
+    model, weights, new = open_mjd(folder, config)
+    fill(model, weights, new=new, dtype=dtype, in_fp32=model._keep_in_fp32_modules)
+    if new:
+        model.inherit()
+    return model.eval()
+
+
+def open_mjd(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffusion, Weights, frozenset[str]]:
+    """MJD on the meta device, the weights of a folder, whose names and shapes are right, and the names that are to be inherited; none is read.
+
+    Raises as ``load_mjd``.
+    """
+    _check_config_type(config)
     where = _model_folder(Path(folder))
     stored = read_config(where)
     trained = stored.get("_class_name") == MultiViewJointDiffusion.__name__
@@ -51,10 +64,7 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
         model = MultiViewJointDiffusion(**dataclasses.asdict(config.mjd))
     new = frozenset() if trained else model.new_parameters()
     compare(model, weights, new=new, hint=f"\n{AGAIN}" if trained else _layout_hint(weights))
-    fill(model, weights, new=new, dtype=dtype, in_fp32=model._keep_in_fp32_modules)
-    if not trained:
-        model.inherit()
-    return model.eval()
+    return model, weights, new
 
 
 def load_vae(folder: Path) -> AutoencoderKLWan:
@@ -83,11 +93,14 @@ def open_vae(folder: Path) -> tuple[AutoencoderKLWan, Weights]:
     return vae, weights
 
 
-def _check_arguments(config: Any, dtype: Any) -> None:
+def _check_config_type(config: Any) -> None:
     if not isinstance(config, SyncMV4DConfig):
         raise TypeError(
             f"config is {type(config).__name__} {config!r}: expected a SyncMV4DConfig, such as reference_model.config.preset('nano')"
         )
+
+
+def _check_dtype(dtype: Any) -> None:
     if not isinstance(dtype, torch.dtype):
         raise TypeError(f"dtype is {type(dtype).__name__} {dtype!r}: expected a torch.dtype, such as torch.bfloat16")
     if dtype not in _DTYPES:

@@ -183,3 +183,11 @@ def test_a_cache_of_another_autoencoder_is_refused(asked, tiny, tmp_path, capsys
     write_cache(tmp_path / "other", clips=1, config=tiny, vae="0123456789ab")
     assert main(words(asked | {"--cache": str(tmp_path / "other")})) == 2
     assert "was encoded by another autoencoder (0123456789ab)" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_shape_leaves_the_out_folder_free(asked, tmp_path, capsys):
+    """So that the launch configuration can be put right, and the same command given again."""
+    (tmp_path / "launch.toml").write_text(LAUNCH + "[model.mjd]\nffn_dim = 64\n")
+    assert main(words(asked)) == 2
+    assert "ffn_dim is 192, expected 64" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
