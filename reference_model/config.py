@@ -1,14 +1,13 @@
 """Every number of the model: what the paper fixes, with its section, and what it leaves open, with our reason.
 
 Each field carries its origin: ``paper(value, "section 4.2")``; ``ours(value, "why")``, *not in paper*; or ``departs(value, "section 3.3", "why")``,
-where the paper has another value.  ``origins`` lists them, and ``python -m reference_model.info --preset NAME --fields`` prints them.
+where the paper has another value.  ``config_fields.origins`` lists them, and ``python -m reference_model.info --preset NAME --fields`` prints them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from reference_model.config_fields import (
     BELOW_ONE,
@@ -259,24 +258,3 @@ def preset(name: str) -> SyncMV4DConfig:
     if name not in PRESETS:
         raise ValueError(f"there is no preset {name!r}: expected one of {', '.join(PRESETS)}")
     return PRESETS[name]
-
-
-class Origin(NamedTuple):
-    """Where the value of one field comes from."""
-
-    field: str
-    value: Any
-    origin: str
-
-
-def origins(config: Any, prefix: str = "") -> Iterator[Origin]:
-    """The fields of a configuration and of those inside it: dotted name, value, and where the value comes from."""
-    for each in fields(config):
-        value = getattr(config, each.name)
-        if is_dataclass(value):
-            yield from origins(value, f"{prefix}{each.name}.")
-        else:
-            origin = each.metadata["origin"]
-            if value != each.default:
-                origin = f"this preset's own, in place of {each.default} ({origin})"
-            yield Origin(prefix + each.name, value, origin)

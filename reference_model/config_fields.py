@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import field, fields
+from collections.abc import Callable, Iterator
+from dataclasses import field, fields, is_dataclass
 from typing import Any, NamedTuple
 
 NOT_IN_PAPER = "not in paper"
@@ -49,6 +49,27 @@ def check_ranges(config: Any) -> None:
         value, within = getattr(config, each.name), each.metadata.get("within")
         if within is not None and value is not None and not within.holds(value):
             raise ValueError(f"{each.name} is {value}: expected {within.told}")
+
+
+class Origin(NamedTuple):
+    """Where the value of one field comes from."""
+
+    field: str
+    value: Any
+    origin: str
+
+
+def origins(config: Any, prefix: str = "") -> Iterator[Origin]:
+    """The fields of a configuration and of those inside it: dotted name, value, and where the value comes from."""
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if is_dataclass(value):
+            yield from origins(value, f"{prefix}{each.name}.")
+        else:
+            origin = each.metadata["origin"]
+            if value != each.default:
+                origin = f"this preset's own, in place of {each.default} ({origin})"
+            yield Origin(prefix + each.name, value, origin)
 
 
 def _field(default: Any, origin: str, within: Range | None) -> Any:

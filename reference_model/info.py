@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hoibench.cli.errors import guarded
-from reference_model.config import Origin, SyncMV4DConfig, origins, preset
+from reference_model.config import SyncMV4DConfig, preset
+from reference_model.config_fields import Origin, origins
 
 WIDTH = 160
 """Columns of what is printed where there is no terminal."""

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from hoibench.cli.errors import guarded
 from reference_model import cost
-from reference_model.config import PRESETS, origins, preset
+from reference_model.config import PRESETS, preset
+from reference_model.config_fields import origins
 from reference_model.cost.inventory import count_tokens
 from reference_model.cost.tables import as_json
 from reference_model.info import info_command
