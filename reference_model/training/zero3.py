@@ -47,7 +47,7 @@ class Zero3Engine:
         return losses
 
     def step(self, loss: Tensor, rate: float) -> float:
-        """As ``Engine.step``; DeepSpeed itself skips an update whose norm is NaN or infinite, and tells infinity."""
+        """As ``Engine.step``; DeepSpeed (0.19.8, not yet 0.19.0) itself skips an update whose norm is NaN or infinite, and tells infinity."""
         set_rate(self._engine.optimizer.param_groups, rate)
         self._engine.backward(loss)
         self._engine.step()

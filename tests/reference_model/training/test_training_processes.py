@@ -70,29 +70,25 @@ def test_a_second_signal_ends_it_at_once(tmp_path, cache):
 BF16 = {"precision": "bf16", "gradient_checkpointing": True}
 
 
-@pytest.fixture(scope="module")
-def wholes(tmp_path_factory, cache):
-    """Five iterations by two processes on ZeRO-3, exact and as large models are trained."""
-    folders = [tmp_path_factory.mktemp(name) for name in ("fp32", "bf16")]
-    for code, told in together(*(asked(cache, out, "zero3", s) for out, s in zip(folders, ({}, BF16), strict=True))):
-        assert code == 0, told[-3000:]
-    return [curve(out) for out in folders]
-
-
-def test_zero3_resumes_exactly_and_refuses_another_number_of_processes(wholes, tmp_path, cache):
-    """In either precision; the first process alone says which checkpoint is the newest, since the other sees none."""
-    jobs = [
-        asked(cache, tmp_path / name, "zero3", {"iterations": 5, "save_every": 2} | settings)
-        for name, settings in (("fp32", {}), ("bf16", BF16))
-    ]
-    for job in jobs:
-        assert all(code != 0 for code, _ in together(job | {"kill_after": 3}))
-    code, told = ended(start(jobs[0]))
+def test_zero3_resumes_exactly_and_refuses_another_number_of_processes(tmp_path, cache):
+    """Exact and as large models are trained; the first process alone says which checkpoint is the newest, since the other sees none."""
+    whole, whole_bf16, killed, killed_bf16 = (
+        asked(cache, tmp_path / name, "zero3", {"save_every": 2} | settings)
+        for name, settings in (("whole", {}), ("whole-bf16", BF16), ("killed", {}), ("killed-bf16", BF16))
+    )
+    dying = {"kill_after": 3}
+    for jobs in ((whole, whole_bf16, killed_bf16 | dying), (killed | dying,)):
+        assert all(code != 0 for code, _ in together(*jobs))
+    for name in ("killed", "killed-bf16"):
+        assert [path.name for path in (tmp_path / name / "checkpoints").iterdir()] == ["00000002"]
+    code, told = ended(start(killed))
     assert code == 1 and "was written by 2 processes, now there are 1: ZeRO-3 shares" in told
-    for code, told in together(*(job | {"blind": True} for job in jobs)):
+    for code, told in together(killed | {"blind": True}, killed_bf16 | {"blind": True}):
         assert code == 0, told[-3000:]
-    assert [curve(tmp_path / name) for name in ("fp32", "bf16")] == wholes
-    assert wholes[0] != wholes[1]
+    curves = {name: curve(tmp_path / name) for name in ("whole", "whole-bf16", "killed", "killed-bf16")}
+    assert len(curves["whole"]) == len(curves["whole-bf16"]) == 5
+    assert curves["killed"] == curves["whole"] and curves["killed-bf16"] == curves["whole-bf16"]
+    assert curves["whole"] != curves["whole-bf16"]
 
 
 def test_ddp_goes_on_with_another_number_of_processes(tmp_path, cache):
