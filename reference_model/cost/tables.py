@@ -15,7 +15,7 @@ from reference_model.cost import Cost, Flops, Memory, Parameters, Steps, Tokens
 
 COUNTED = "counted, not measured"
 COMPUTED = "computed, not measured"
-IN_FULL = "The autoencoder runs in float32, and so does the points aligner when sampling: they take longer than these seconds, which are bf16's."
+IN_FULL = "The autoencoder runs in float32, and so does DPA when sampling: they take longer than these seconds, which are bf16's."
 
 
 def as_json(name: str, config: SyncMV4DConfig, cost: Cost, *, gpus: int, tflops: float) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _parameters(parameters: Parameters) -> Table:
         ("Wan2.2's own", parameters.wan),
         ("new", new),
         *((f"  {group}", count) for group, count in parameters.new.items()),
-        ("points aligner", parameters.dpa),
+        ("points aligner, DPA", parameters.dpa),
         ("video autoencoder, frozen", parameters.vae),
     ]
     return _table("parameters", ("", ""), [(name, _billions(count), f"{count:,}") for name, count in rows])
@@ -97,9 +97,9 @@ def _flops(flops: Flops, views: int, tflops: float) -> Table:
         (f"autoencoder: encode motion of {views} views", views * flops.encode),
         (f"autoencoder: decode motion of {views} views", views * flops.decode),
         (f"autoencoder: decode video and motion of {views} views", 2 * views * flops.decode),
-        ("points aligner: forward, one sample", flops.align),
+        ("DPA: forward, one sample", flops.align),
         ("  of which sparse convolutions take at most", flops.sparse_convolution),
-        ("points aligner: training step", flops.alignment_step),
+        ("DPA: training step", flops.alignment_step),
     ]
     return _timed("operations of the parts", rows, tflops)
 
