@@ -73,7 +73,7 @@ class DPAConfig:
 
     width: int = ours(256, "channels of a point", COUNT)
     heads: int = ours(8, "of attention", COUNT)
-    num_layers: int = ours(8, "23 M parameters in all; the paper's is not told", COUNT)
+    num_layers: int = ours(8, "27 M parameters in all; the paper's is not told", COUNT)
     window: int | None = ours(
         1024, "points of a window along the curve, as Point Transformer V3; None: all points of a frame", COUNT
     )
