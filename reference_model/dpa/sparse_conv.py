@@ -104,9 +104,10 @@ def _spconv_layer(channels: int, device: str) -> Any:
         return _spconv().SubMConv3d(channels, channels, 3, algo=algorithm)
 
 
+@cache
 def _spconv() -> Any:
     """The library, without warnings that users cannot heed: it takes autograd's decorators, and asks for tracing, as PyTorch had them once."""
-    logging.getLogger("torch.fx._symbolic_trace").addFilter(_is_not_of_tracing)  # adding it again changes nothing
+    logging.getLogger("torch.fx._symbolic_trace").addFilter(_is_not_of_tracing)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.custom_", FutureWarning)
         import spconv.pytorch
