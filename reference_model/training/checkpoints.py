@@ -74,19 +74,34 @@ def save_checkpoint(folder: Path, iteration: int, engine: Engine, world: World) 
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest whole checkpoint among the subfolders of ``folder``; warns of each that is not whole."""
-    for path in sorted(_numbered(folder), reverse=True):
-        try:
-            return _read(path)
-        except (OSError, ValueError, KeyError) as error:
-            log.warning("%s is not whole (%s): going on from the checkpoint before it", path, error)
+    """The newest whole checkpoint among the subfolders of ``folder``, None where there is none at all; warns of each that is not whole.
+
+    Raises:
+        ValueError: there are checkpoints and none is whole; to begin anew would overwrite what tells of them.
+        OSError: one cannot be looked at, so that it may well be whole.
+    """
+    found = _numbered(folder)
+    for path in reversed(found):
+        if checkpoint := _read_if_whole(path):
+            return checkpoint
+    if found:
+        raise ValueError(
+            f"{folder} has no whole checkpoint (broken: {', '.join(path.name for path in found)}):"
+            " delete them to begin anew, or give another --out"
+        )
     return None
 
 
-def keep_newest(folder: Path, count: int) -> None:
-    """Delete all checkpoints but the newest ones, and what a killed process left unfinished."""
-    for path in sorted(_numbered(folder), reverse=True)[count:]:
-        shutil.rmtree(path)
+def keep_newest(folder: Path, count: int, iteration: int) -> None:
+    """Delete all checkpoints but the newest whole ones up to an iteration, and what a killed process left unfinished.
+
+    Those beyond it are broken, or training would have gone on from them.
+    """
+    found = _numbered(folder)
+    whole = [path for path in found if int(path.name) <= iteration and _read_if_whole(path)]
+    for path in found:
+        if path not in whole[-count:]:
+            shutil.rmtree(path)
     for path in folder.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(path, ignore_errors=True)
 
@@ -117,8 +132,18 @@ def load_checkpoint(checkpoint: Checkpoint, engine: Engine, world: World) -> Non
         ) from error
 
 
-def _numbered(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.glob("[0-9]*") if path.is_dir())
+def _numbered(folder: Path) -> list[Path]:
+    """All checkpoints, whole or not, by iteration."""
+    there = (path for path in folder.glob("[0-9]*") if path.name.isdecimal() and path.is_dir())
+    return sorted(there, key=lambda path: int(path.name))
+
+
+def _read_if_whole(folder: Path) -> Checkpoint | None:
+    try:
+        return _read(folder)
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        log.warning("%s is not whole (%s): it is passed over", folder, error)
+        return None
 
 
 def _read(folder: Path) -> Checkpoint:

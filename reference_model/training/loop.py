@@ -48,7 +48,7 @@ def train(training: Training, engine: Engine, world: World, progress: Progress) 
             if outcome.stop or done % config.save_every == 0 or done == training.until:
                 save_checkpoint(folder.checkpoints / f"{done:08d}", done, engine, world)
                 if world.leads:
-                    keep_newest(folder.checkpoints, config.keep)
+                    keep_newest(folder.checkpoints, config.keep, done)
             progress(f"{stage}, iterations", done, training.until)
             if outcome.stop:
                 return "stopped"

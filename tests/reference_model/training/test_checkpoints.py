@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import open_tiny, run, training, write_cache
+from tiny_training import curve, open_tiny, run, training, write_cache
 
 from reference_model.training import checkpoints
 from reference_model.training.checkpoints import keep_newest, latest_checkpoint, load_checkpoint, save_checkpoint
@@ -72,17 +72,50 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over_with_a_warning(folder, ha
 def test_what_a_killed_process_left_unfinished_is_no_checkpoint(folder, caplog):
     (folder / "00000004").rename(folder / ".unfinished-00000006")
     assert latest_checkpoint(folder).iteration == 2 and not caplog.text
-    keep_newest(folder, 2)
+    keep_newest(folder, 2, 2)
     assert [path.name for path in folder.iterdir()] == ["00000002"]
 
 
-def test_without_any_whole_one_there_is_none(tmp_path):
+def test_where_there_never_was_one_there_is_none(tmp_path):
     assert latest_checkpoint(tmp_path / "checkpoints") is None
+
+
+def test_where_none_is_whole_training_does_not_begin_anew(tmp_path, trained, cache):
+    out = Path(shutil.copytree(trained.parent, tmp_path / "run"))
+    for name in ("00000002", "00000004"):
+        shorten(out / "checkpoints" / name / "state.pt")
+    before = curve(out)
+    told = r"checkpoints has no whole checkpoint \(broken: 00000002, 00000004\): delete them to begin anew"
+    with pytest.raises(ValueError, match=told):
+        run(out, training(4, save_every=2), cache)
+    assert curve(out) == before and len(before) == 4
+
+
+def test_what_cannot_be_looked_at_is_not_taken_for_broken(folder, monkeypatch):
+    def unreachable(*_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(checkpoints, "read_json", unreachable)
+    with pytest.raises(PermissionError):
+        latest_checkpoint(folder)
 
 
 def test_only_the_newest_are_kept(tmp_path, cache):
     run(tmp_path, training(5, keep=2, save_every=2), cache)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["00000004", "00000005"]
+
+
+def test_a_broken_one_is_not_kept_in_place_of_a_whole_one(tmp_path, trained, cache):
+    out = Path(shutil.copytree(trained.parent, tmp_path / "run"))
+    shorten(out / "checkpoints/00000004/state.pt")
+    seen = []
+
+    def progress(what, done, total):
+        seen.append(sorted(path.name for path in (out / "checkpoints").iterdir()))
+
+    run(out, training(4, save_every=1, keep=1), cache, progress=progress)
+    assert seen == [["00000003"], ["00000004"]]
+    assert latest_checkpoint(out / "checkpoints").iteration == 4
 
 
 def test_a_full_disk_is_told_and_the_old_checkpoint_stays(folder):
