@@ -36,9 +36,8 @@ class SyncMV4DMethod(Method):
         if options.preset is not None:
             _check_preset(options.preset, read_record(options.checkpoint)[0], options.checkpoint)
         with _told_what_to_lower(options.device):
-            wan = None if options.weights is None else wan_folder(options.weights)
             self._loaded: LoadedModel | None = load_model(
-                options.checkpoint, wan, options.device, _DTYPES[options.precision]
+                options.checkpoint, wan_folder(options.weights), options.device, _DTYPES[options.precision]
             )
 
     def generate(self, request: Request) -> Prediction:
@@ -80,8 +79,10 @@ class SyncMV4DMethod(Method):
         return replace(prediction, provenance={**ours, **prediction.provenance})
 
 
-def wan_folder(weights: Path) -> Path:
-    """The copy of Wan2.2 below a folder of weight files, or the folder itself, which then is the copy."""
+def wan_folder(weights: Path | None) -> Path | None:
+    """The copy of Wan2.2 below a folder of weight files, or the folder itself, which then is the copy; None where none is given."""
+    if weights is None:
+        return None
     below = weights / REPOSITORY.rpartition("/")[2]
     return below if below.is_dir() else weights
 

@@ -81,14 +81,16 @@ def sample_command(arguments: Sequence[str]) -> int:
     from hoibench.methods.method import MethodOptions
     from reference_model.devices import device_of
     from reference_model.generation.asked import check_request
-    from reference_model.method import SyncMV4DMethod
-    from reference_model.saved_model import read_record
+    from reference_model.generation.parts_digest import parts_digest
+    from reference_model.method import SyncMV4DMethod, wan_folder
+    from reference_model.saved_model import find_parts, read_record
     from reference_model.spec import own_spec
 
     config, digest = read_record(options.checkpoint)
     requests = _requests(options, note)
     device = device_of(options.device)
-    asked = {"weights": digest, "seed": options.seed, "precision": options.precision}
+    parts = find_parts(options.checkpoint, wan_folder(options.weights))
+    asked = {"model": digest, "wan": parts_digest(parts), "seed": options.seed, "precision": options.precision}
     waiting = {clip: make for clip, make in requests.items() if not _is_kept(_folder(options, clip), asked)}
     if waiting:
         first = next(iter(waiting.values()))

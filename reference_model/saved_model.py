@@ -47,7 +47,7 @@ class LoadedModel:
         model: MJD and DPA, frozen.
         coder: the video autoencoder.
         text_encoder: umT5.
-        digest: 12 hex digits of the weights of MJD and DPA.
+        digest: 12 hex digits of the configuration and the weights of MJD and DPA.
     """
 
     config: SyncMV4DConfig
@@ -101,7 +101,7 @@ def load_model(
         ValueError: a file is truncated or of another model, weights hold NaN, or the configuration is not this version's.
     """
     config, digest = read_record(folder)
-    vae_folder, text_folder, _ = (_find(folder, wan, name) for name in PARTS)
+    vae_folder, text_folder, _ = find_parts(folder, wan)
     vae = load_vae(vae_folder.parent)
     check_vae(vae, config, vae_folder)
     text_encoder = load_text_encoder(text_folder.parent, device=device)
@@ -112,7 +112,7 @@ def load_model(
 
 
 def read_record(folder: Path) -> tuple[SyncMV4DConfig, str]:
-    """The configuration of a model's folder, and 12 hex digits of its weights as they were written; no weight is read.
+    """The configuration of a model's folder, and 12 hex digits of it and of the weights as they were written; no weight is read.
 
     Raises:
         FileNotFoundError: it is no model's folder, or a file is missing.
@@ -129,7 +129,17 @@ def read_record(folder: Path) -> tuple[SyncMV4DConfig, str]:
         raise ValueError(f"{path}: files is {files!r:.80}, expected an object of paths with bytes and sha256")
     for name, facts in files.items():
         _check_size(folder / name, facts.get("bytes"))
-    return as_config(str(path), record.get("config")), sha256_json(files)[:12]
+    config = as_config(str(path), record.get("config"))
+    return config, sha256_json({"config": as_table(config), "files": files})[:12]
+
+
+def find_parts(folder: Path, wan: Path | None = None) -> list[Path]:
+    """Where each of ``PARTS`` lies: in a model's folder, or in the copy of Wan beside it.
+
+    Raises:
+        FileNotFoundError: a part is in neither; says how to get it.
+    """
+    return [_find(folder, wan, name) for name in PARTS]
 
 
 def _is_empty(folder: Path) -> bool:
@@ -160,7 +170,6 @@ def _small_parts(wan: Path | None) -> list[Path]:
 
 
 def _find(folder: Path, wan: Path | None, name: str) -> Path:
-    """Where a part of Wan lies: in the model's folder, or in the copy beside it."""
     if (folder / name).is_dir():
         return folder / name
     if wan is None:

@@ -87,7 +87,7 @@ def _told(
         valid=valid.cpu()[back].numpy(),
         scale="metric",
         provenance={
-            "weights": loaded.digest,
+            "model": loaded.digest,
             "steps": loaded.config.flow.steps,
             "seed": request.seed,
             "anchors": "own" if request.anchors is None else "given",

@@ -15,6 +15,7 @@ from hoibench.methods.predictions import is_whole, read_prediction
 from hoibench.methods.registry import folder_spec
 from hoibench.video import probe
 from reference_model.sample import main
+from reference_model.saved_model import RECORD
 from reference_model.spec import own_spec
 
 
@@ -122,6 +123,36 @@ def test_a_clip_that_is_not_for_the_model_is_refused_before_it_is_loaded(sample,
         "error: clip longer asks for 9 frames of 64x96, the model was trained for 5 frames of 64x96: use one of that grid"
     ]
     assert not (tmp_path / "out").exists()
+
+
+def other_steps(model):
+    record = json.loads((model / RECORD).read_text())
+    record["config"]["flow"]["steps"] += 1
+    (model / RECORD).write_text(json.dumps(record))
+
+
+def other_weight(model):
+    path = model / "vae" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")  # of the same size
+
+
+def other_words(model):
+    path = model / "tokenizer" / "tokenizer_config.json"
+    path.write_text(path.read_text() + " ")
+
+
+CHANGES = (other_steps, other_weight, other_words)
+
+
+def test_a_prediction_of_another_model_is_not_kept_as_its_own(sample, small_model_folder, tmp_path, request):
+    models = {change: shutil.copytree(small_model_folder, tmp_path / change.__name__) for change in CHANGES}
+    assert sample("--checkpoint", small_model_folder)[0] == 0
+    request.getfixturevalue("no_model")
+    for change, model in models.items():
+        assert sample("--checkpoint", model)[0] == 0, "a copy is the same model"
+        change(model)
+        code, _, error = sample("--checkpoint", model)
+        assert code == 2 and "holds a prediction made otherwise" in error[0], change.__name__
 
 
 @pytest.mark.slow

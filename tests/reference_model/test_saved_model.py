@@ -68,6 +68,15 @@ def test_the_digest_is_the_weights(saved, model, tmp_path):
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.parametrize(
+    ("table", "name", "value"), [("flow", "steps", 3), ("flow", "guidance_scale", 1.0), ("cycle", "loop_every", 2)]
+)
+def test_the_digest_is_the_settings_too(saved, copy, table, name, value):
+    assert read_record(copy)[1] == read_record(saved)[1] == load_model(copy).digest
+    edit(copy, lambda record: record["config"][table].update({name: value}))
+    assert read_record(copy)[1] != read_record(saved)[1]
+
+
 def test_half_precision_is_of_mjd_alone(saved):
     loaded = load_model(saved, dtype=torch.bfloat16)
     assert loaded.model.mjd.blocks[0].ffn.net[2].weight.dtype == torch.bfloat16
