@@ -47,8 +47,7 @@ class PhantomAligner(DiffusionPointsAligner):
         seen = gather(found[..., None], at)[..., 0]
         unfound = scores_of(torch.cat([torch.ones_like(seen[:, :1]), seen], dim=1))
         alone = torch.arange(groups * points, device=place.device)
-        side = (1, 1, 1)
-        voxels = VoxelMap(alone[:, None].expand(-1, 4), alone, alone.expand(TAPS, -1), side, groups)
+        voxels = VoxelMap(alone[:, None].expand(-1, 4), alone, side=1, clouds=groups)
         return [Cloud(at, None, unfound, voxels, alone)]
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
 from reference_model.config import DPAConfig
 from reference_model.dpa.serialization import Windows, gather, scatter
@@ -39,6 +39,14 @@ def scores_of(seen: Tensor) -> Tensor:
     return torch.where(seen, 0.0, _HIDDEN)[:, None, None]
 
 
+class FP32RMSNorm(nn.RMSNorm):
+    """A root-mean-square norm in float32, whatever features and weights are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., C) float32."""
+        return rms_norm(x.float(), self.normalized_shape, self.weight.float(), self.eps)
+
+
 class Attention(nn.Module):
     """Multi-head attention with normed queries and keys."""
 
@@ -46,7 +54,7 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.to_q, self.to_k, self.to_v, self.to_out = (nn.Linear(width, width) for _ in range(4))
-        self.norm_q, self.norm_k = nn.RMSNorm(width // heads), nn.RMSNorm(width // heads)
+        self.norm_q, self.norm_k = FP32RMSNorm(width // heads), FP32RMSNorm(width // heads)
 
     def forward(self, x: Tensor, keys: Tensor, bias: Tensor | None) -> Tensor:
         """X (G, S, C) attends to keys (G, L, C); ``bias`` (G, 1, 1, L) is added to the scores."""
@@ -55,7 +63,8 @@ class Attention(nn.Module):
             for each in (self.to_q(x), self.to_k(keys), self.to_v(keys))
         )
         bias = None if bias is None else bias.to(q.dtype)
-        attended = scaled_dot_product_attention(self.norm_q(q).type_as(v), self.norm_k(k).type_as(v), v, attn_mask=bias)
+        q, k = self.norm_q(q).type_as(v), self.norm_k(k).type_as(v)
+        attended = scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return self.to_out(attended.transpose(1, 2).flatten(2))
 
 

@@ -7,48 +7,71 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from importlib.util import find_spec
 from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 Backend = Literal["auto", "spconv", "torch"]
 
+_BORDER = 2
+"""Empty voxels along each axis, so that a neighbour's number never belongs to another row."""
 
-class VoxelMap(NamedTuple):
-    """The occupied voxels of several clouds, made once for all layers.
+_PAIRS = "neighbours"
+
+
+@dataclass(frozen=True, eq=False)
+class VoxelMap:
+    """The occupied voxels of several clouds; each backend finds their neighbours once, for all layers.
 
     Attributes:
         voxels: (X, 4) int32, (cloud, x, y, z) of each, sorted.
         voxel_of: (P,) int64, the voxel of each point.
-        neighbours: (27, X) int64, the voxel at each tap's offset, or -1; the taps in the order of the weights.
-        shape: voxels along each axis.
+        side: voxels along each axis.
         clouds: number of clouds.
+        pairs: spconv's own table of neighbours, once it has made it.
     """
 
     voxels: Tensor
     voxel_of: Tensor
-    neighbours: Tensor
-    shape: Sequence[int]
+    side: int
     clouds: int
+    pairs: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def neighbours(self) -> Tensor:
+        """(27, X) int64, the voxel at each tap's offset, or -1; the taps in the order of the weights."""
+        keys = _keys(self.voxels[:, 0].long(), self.voxels[:, 1:].long(), self.side)
+        offsets = torch.tensor(list(product((-1, 0, 1), repeat=3)), device=keys.device)
+        wanted = keys + (offsets * _steps(self.side, keys.device)).sum(-1)[:, None]
+        if not len(keys):
+            return wanted
+        at = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
+        return torch.where(keys[at] == wanted, at, -1)
 
 
 def voxel_map(cloud: Tensor, grid: Tensor, side: int, clouds: int) -> VoxelMap:
     """Voxels of points: ``cloud`` (P,) int64, ``grid`` (P, 3) int64 within [0, side)."""
-    span = side + 2  # An empty border, so that a neighbour's key never belongs to another row.
-    step = torch.tensor([span * span, span, 1], device=grid.device)
-    keys, voxel_of = torch.unique(cloud * span**3 + ((grid + 1) * step).sum(-1), return_inverse=True)
+    span = side + _BORDER
+    keys, voxel_of = torch.unique(_keys(cloud, grid, side), return_inverse=True)
     inner = keys % span**3
     places = torch.stack([keys // span**3, inner // span**2 - 1, inner // span % span - 1, inner % span - 1], dim=-1)
-    offsets = torch.tensor(list(product((-1, 0, 1), repeat=3)), device=grid.device)
-    wanted = keys + (offsets * step).sum(-1)[:, None]
-    at = torch.searchsorted(keys, wanted).clamp(max=max(len(keys) - 1, 0))
-    neighbours = torch.where(keys[at] == wanted, at, -1) if len(keys) else wanted
-    return VoxelMap(places.int(), voxel_of, neighbours, (side, side, side), clouds)
+    return VoxelMap(places.int(), voxel_of, side, clouds)
+
+
+def _keys(cloud: Tensor, grid: Tensor, side: int) -> Tensor:
+    """A number of each voxel, in whose order clouds come before x, y and z."""
+    return cloud * (side + _BORDER) ** 3 + ((grid + 1) * _steps(side, grid.device)).sum(-1)
+
+
+def _steps(side: int, device: torch.device) -> Tensor:
+    """How much further a voxel's number is one voxel on, along x, y and z."""
+    span = side + _BORDER
+    return torch.tensor([span * span, span, 1], device=device)
 
 
 class SubmanifoldConv(nn.Module):
@@ -91,9 +114,13 @@ def on_spconv(features: Tensor, weight: Tensor, bias: Tensor, at: VoxelMap) -> T
     """The same on spconv; without a GPU its native algorithm is the only one that runs."""
     if not len(features):  # spconv refuses it, and weights without a gradient would stop distributed training
         return on_torch(features, weight, bias, at)
-    tensor = _spconv().SparseConvTensor(features, at.voxels.contiguous(), list(at.shape), at.clouds)
+    tensor = _spconv().SparseConvTensor(
+        features, at.voxels.contiguous(), 3 * [at.side], at.clouds, indice_dict=at.pairs
+    )
     layer = _spconv_layer(features.shape[1], weight.device.type)
-    return torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (tensor,)).features
+    convolved = torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (tensor,))
+    at.pairs.update(convolved.indice_dict)
+    return convolved.features
 
 
 @cache
@@ -101,7 +128,7 @@ def _spconv_layer(channels: int, device: str) -> Any:
     """A layer without weights of its own."""
     algorithm = None if device == "cuda" else _spconv().ConvAlgo.Native
     with torch.device("meta"):
-        return _spconv().SubMConv3d(channels, channels, 3, algo=algorithm)
+        return _spconv().SubMConv3d(channels, channels, 3, algo=algorithm, indice_key=_PAIRS)
 
 
 @cache

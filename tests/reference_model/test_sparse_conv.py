@@ -93,6 +93,21 @@ def test_neighbours_do_not_wrap_around_the_grid():
     assert (at.neighbours >= 0).sum() == 3  # each its own only
 
 
+def test_spconv_finds_neighbours_once_for_all_layers():
+    """And plain torch's table is not made where spconv does the work."""
+    pytest.importorskip("spconv", reason="spconv-cu120 has no wheel for this platform")
+    layer, x, cloud, grid = case(2, 60)
+    at = voxel_map(cloud, grid, SIDE, CLOUDS)
+    first, second = SubmanifoldConv(CHANNELS, "spconv"), SubmanifoldConv(CHANNELS, "spconv")
+    with torch.no_grad():
+        first(x, at)
+    (pairs,) = at.pairs.values()
+    out = second(x, at)
+    assert list(at.pairs.values()) == [pairs] and "neighbours" not in vars(at)
+    second.load_state_dict(layer.state_dict())
+    assert torch.allclose(second(x, at), layer(x, at), atol=1e-5) and out.requires_grad
+
+
 def test_spconv_logs_nothing_of_tracing():
     """Of what PyTorch tells once in a process; other words of that logger stay."""
     pytest.importorskip("spconv", reason="spconv-cu120 has no wheel for this platform")
