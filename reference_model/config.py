@@ -34,7 +34,7 @@ class MJDConfig:
     ffn_dim: int = paper(14336, "section 4.2: the base model", COUNT)
     num_layers: int = paper(30, "section 4.2", COUNT)
     eps: float = paper(1e-6, "section 4.2: the base model", POSITIVE)
-    patch_size: tuple[int, int, int] = paper((1, 2, 2), "section 4.2: the tokenizer's 2x downsampling")
+    patch_size: tuple[int, int, int] = paper((1, 2, 2), "section 4.2: the tokenizer's 2x downsampling", COUNT)
     views: int = paper(3, "section 4.2", COUNT)
     scale_tokens: int = paper(2, "section 4.2: t_s")
     register_tokens: int = paper(6, "section 4.2: t_r", NOT_NEGATIVE)
@@ -58,6 +58,10 @@ class MJDConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if self.attention_head_dim % 2:
+            raise ValueError(
+                f"attention_head_dim is {self.attention_head_dim}: expected an even number, since RoPE turns pairs"
+            )
         if self.scale_tokens not in (0, 2):
             raise ValueError(f"scale_tokens is {self.scale_tokens}: expected 2, near and far, or 0, no depth range")
 
@@ -92,19 +96,25 @@ class DPAConfig:
             raise ValueError(f"width is {self.width}: expected a multiple of heads, {self.heads}")
         if not self.orders:
             raise ValueError("orders is empty: expected z, z-trans or both")
+        if not 2 * self.reach / self.voxel < 2**16:
+            raise ValueError(
+                f"voxel is {self.voxel}: expected fewer than {2**16} of them within a reach of {self.reach}"
+            )
 
 
 @dataclass(frozen=True)
 class VAEConfig:
     """The video autoencoder, diffusers' AutoencoderKLWan.  Names are diffusers'; channels of its latents are ``MJDConfig.in_channels``."""
 
-    stride: tuple[int, int, int] = paper((4, 16, 16), "section 4.2: (r_n, r_h, r_w)")
-    base_dim: int = paper(160, "section 4.2: the base model's encoder")
-    decoder_base_dim: int = paper(256, "section 4.2: the base model's decoder")
-    dim_mult: tuple[int, ...] = paper((1, 2, 4, 4), "section 4.2: the base model")
-    num_res_blocks: int = paper(2, "section 4.2: the base model")
+    stride: tuple[int, int, int] = paper((4, 16, 16), "section 4.2: (r_n, r_h, r_w)", COUNT)
+    base_dim: int = paper(160, "section 4.2: the base model's encoder", COUNT)
+    decoder_base_dim: int = paper(256, "section 4.2: the base model's decoder", COUNT)
+    dim_mult: tuple[int, ...] = paper((1, 2, 4, 4), "section 4.2: the base model", COUNT)
+    num_res_blocks: int = paper(2, "section 4.2: the base model", COUNT)
     temperal_downsample: tuple[bool, ...] = paper((False, True, True), "section 4.2: the base model")
-    patch_size: int = paper(2, "section 4.2: the base model")
+    patch_size: int = paper(2, "section 4.2: the base model", COUNT)
+
+    __post_init__ = check_ranges
 
 
 @dataclass(frozen=True)
@@ -171,7 +181,7 @@ class SyncMV4DConfig:
     """A whole model on a grid of N frames of H x W pixels.
 
     Raises:
-        ValueError: the grid does not divide into latents and patches.
+        ValueError: the grid does not divide into latents and patches, or the two models are of different numbers of views.
     """
 
     frames: int = paper(49, "section 4.2: N")
@@ -187,6 +197,8 @@ class SyncMV4DConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if self.mjd.views != self.dpa.views:
+            raise ValueError(f"mjd.views is {self.mjd.views}, dpa.views {self.dpa.views}: expected the same V")
         self.latent_grid(self.frames, self.height, self.width)
 
     def latent_grid(self, frames: int, height: int, width: int) -> tuple[int, int, int]:

@@ -40,14 +40,17 @@ def departs(default: Any, where: str, why: str, within: Range | None = None) -> 
 
 
 def check_ranges(config: Any) -> None:
-    """Hold the fields of a configuration to their ranges; None is in all of them.
+    """Hold the fields of a configuration to their ranges, each number of a tuple to the tuple's; None is in all of them.
 
     Raises:
         ValueError: a value is out of its field's range; names both.
     """
     for each in fields(config):
         value, within = getattr(config, each.name), each.metadata.get("within")
-        if within is not None and value is not None and not within.holds(value):
+        if within is None or value is None:
+            continue
+        numbers = value if isinstance(value, tuple) else (value,)
+        if not numbers or not all(map(within.holds, numbers)):
             raise ValueError(f"{each.name} is {value}: expected {within.told}")
 
 

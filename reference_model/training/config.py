@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_type_hints
 
 from reference_model.config import LITERAL, SyncMV4DConfig
-from reference_model.config_fields import COUNT, NOT_NEGATIVE, POSITIVE, check_ranges, ours, paper
+from reference_model.config_fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, check_ranges, ours, paper
 from reference_model.config_json import changed, fits, told
 from reference_model.model import Stage
 
@@ -73,7 +73,7 @@ class TrainingConfig:
         1e-5, "of the joint diffusion model, which starts from the base model's weights", POSITIVE
     )
     points_learning_rate: float = ours(1e-4, "of the points aligner, which starts from nothing", POSITIVE)
-    betas: tuple[float, float] = ours((0.9, 0.95), "of AdamW, as usual for large transformers")
+    betas: tuple[float, float] = ours((0.9, 0.95), "of AdamW, as usual for large transformers", BELOW_ONE)
     weight_decay: float = ours(0.01, "of AdamW", NOT_NEGATIVE)
     rate_warmup: int = ours(500, "iterations over which the rates rise from zero", NOT_NEGATIVE)
     decay: Literal["constant", "cosine"] = ours("constant", "of the rates after that, to a tenth at the end if cosine")
@@ -137,7 +137,7 @@ def read_launch(path: Path, preset: SyncMV4DConfig) -> Launch:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         of_model = table.pop("model", {})
-        stages = tuple(_filled(TrainingStage, each) for each in table.pop("stages", ()))
+        stages = tuple(_filled(TrainingStage, each) for each in _tables("stages", table.pop("stages", ())))
         weights = _filled(LossWeights, table.pop("weights", {}))
         training = replace(_filled(TrainingConfig, {"stages": stages, **table}), weights=weights)
     except (ValueError, TypeError) as error:
@@ -160,7 +160,15 @@ def _model(path: Path, preset: SyncMV4DConfig, table: Any, stages: Sequence[Trai
     return model
 
 
-def _filled(kind: type[Any], table: Mapping[str, Any]) -> Any:
+def _tables(name: str, value: Any) -> Sequence[Any]:
+    if not isinstance(value, Sequence) or not all(isinstance(each, Mapping) for each in value):
+        raise ValueError(f"{name} is {value!r:.80}, expected tables, [[{name}]]")
+    return value
+
+
+def _filled(kind: type[Any], table: Any) -> Any:
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{kind.__name__} is {table!r:.80}, expected a table")
     known = {each.name: each for each in fields(kind)}
     if extra := sorted(table.keys() - known.keys()):
         raise ValueError(f"{kind.__name__} has no field {', '.join(extra)}: expected some of {', '.join(known)}")

@@ -4,7 +4,16 @@ import dataclasses
 
 import pytest
 
-from reference_model.config import PRESETS, CycleConfig, DPAConfig, FlowConfig, MJDConfig, PseudoVideoConfig
+from reference_model.config import (
+    PRESETS,
+    CycleConfig,
+    DPAConfig,
+    FlowConfig,
+    MJDConfig,
+    PseudoVideoConfig,
+    SyncMV4DConfig,
+    VAEConfig,
+)
 from reference_model.training.config import LossWeights
 
 
@@ -13,6 +22,12 @@ from reference_model.training.config import LossWeights
     [
         (MJDConfig, {"num_layers": 0}, "num_layers is 0: expected 1 or more"),
         (MJDConfig, {"scale_tokens": 1}, "scale_tokens is 1: expected 2"),
+        (MJDConfig, {"attention_head_dim": 3}, "attention_head_dim is 3: expected an even number"),
+        (MJDConfig, {"patch_size": (0, 2, 2)}, r"patch_size is \(0, 2, 2\): expected 1 or more"),
+        (VAEConfig, {"stride": (0, 16, 16)}, r"stride is \(0, 16, 16\): expected 1 or more"),
+        (VAEConfig, {"dim_mult": ()}, r"dim_mult is \(\): expected 1 or more"),
+        (SyncMV4DConfig, {"dpa": DPAConfig(views=5)}, "mjd.views is 3, dpa.views 5: expected the same V"),
+        (DPAConfig, {"voxel": 1e-5}, "voxel is 1e-05: expected fewer than 65536 of them within a reach of 4.0"),
         (DPAConfig, {"window": 0}, "window is 0: expected 1 or more"),
         (DPAConfig, {"width": 20, "heads": 3}, "width is 20: expected a multiple of heads, 3"),
         (DPAConfig, {"orders": ()}, "orders is empty"),

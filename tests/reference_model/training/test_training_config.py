@@ -38,7 +38,11 @@ def test_every_field_says_where_its_value_comes_from():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("stages = 3", "'int' object"),
+        ("stages = 3", r"stages is 3, expected tables, \[\[stages\]\]"),
+        ("stages = [1, 2]", "stages is .1, 2., expected tables"),
+        ("[stages]\nname = 'a'", "stages is .*, expected tables"),
+        (f"weights = 2\n{STAGE}", "LossWeights is 2, expected a table"),
+        (f"betas = [0.9, 1.5]\n{STAGE}", r"betas is \(0.9, 1.5\): expected within \[0, 1\)"),
         ("", "no stages"),
         ("[[stages]]\nname = 'a'\n", "lacks stage, iterations, size"),
         (f"speed = 3\n{STAGE}", "no field speed"),
