@@ -17,6 +17,8 @@ from reference_model.model_config import DOWNLOAD, built, part, read_config
 from reference_model.model_folder import Weights, compare, fill, open_weights
 
 _SHOWN = 60
+_PIECES = ("tokenizer.json", "spiece.model")
+"""Files of the tokenizer's vocabulary, either of which is enough."""
 
 
 def clean(prompt: str) -> str:
@@ -104,6 +106,8 @@ def _tokenizer(folder: Path, vocabulary: int) -> Any:
     settings = folder / "tokenizer_config.json"
     if not settings.is_file():  # transformers would go on with another end and another padding
         raise FileNotFoundError(f"{settings}: no such file. Download it: {DOWNLOAD}")
+    if not any((folder / name).is_file() for name in _PIECES):  # transformers would go on with a vocabulary of four
+        raise FileNotFoundError(f"{folder} has neither {' nor '.join(_PIECES)}. Download it: {DOWNLOAD}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # its readers raise whatever their parsers do

@@ -155,6 +155,12 @@ def test_a_tokenizer_without_its_settings(copy):
         load_text_encoder(copy)
 
 
+def test_a_tokenizer_without_its_vocabulary_is_refused(copy):
+    (copy / "tokenizer" / "tokenizer.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"tokenizer has neither tokenizer.json nor spiece.model.*hf download"):
+        load_text_encoder(copy)
+
+
 def test_broken_tokenizer(copy):
     (copy / "tokenizer" / "tokenizer.json").write_text("{")
     with pytest.raises(ValueError, match=r"tokenizer holds no tokenizer that can be read"):
