@@ -18,7 +18,7 @@ class Steps:
             ``cycle.gradient`` is full, DPA's training step.
         guidance_x0: what lines 7 and 8 add where coarse motion is an estimate of clean motion: MJD, V decoded, DPA, V encoded.
         guidance_literal: the same where it is noisy motion, which takes no MJD.
-        training: the mean iteration, by the configuration's reading and its share of iterations with guidance.
+        training: the mean iteration, by the configuration's reading and its share of iterations with guidance, which may be none.
     """
 
     sampling: int
@@ -36,10 +36,11 @@ def whole_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
     loop = decode + flops.align + encode
     joint = flops.training_step + decode + backward + flops.alignment_step
     guidance = {"x0": flops.forward + loop, "algorithm1_literal": loop}
+    share = cycle.guided if cycle.guidance else 0.0
     return Steps(
         sampling=flops.guided_step + loop,
         joint=joint,
         guidance_x0=guidance["x0"],
         guidance_literal=guidance["algorithm1_literal"],
-        training=joint + round(cycle.guided * guidance[cycle.reading]),
+        training=joint + round(share * guidance[cycle.reading]),
     )

@@ -182,3 +182,5 @@ def test_the_mean_step_is_guided_by_the_configurations_share(flops):
     assert x0.training == x0.joint + round(0.25 * x0.guidance_x0)
     assert literal.training == literal.joint + round(0.75 * literal.guidance_literal)
     assert x0.guidance_x0 == literal.guidance_literal + flops.forward
+    without = whole_steps(small(guidance=False), flops)
+    assert without.training == without.joint == x0.joint
