@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,14 +89,22 @@ def wan_folder(weights: Path | None) -> Path | None:
 
 
 def _check_preset(name: str, config: SyncMV4DConfig, checkpoint: Path) -> None:
-    """Refuse a checkpoint of another preset; grid, sampling and loop may be its own."""
-    found, expected = asdict(config.mjd), asdict(preset(name).mjd)
+    """Refuse a checkpoint of another preset; grid, sampling and the rest of the loop may be its own."""
+    found, expected = _identity(config), _identity(preset(name))
     if unlike := [
         f"{each} {found[each]} ({name}: {value})" for each, value in expected.items() if found[each] != value
     ]:
         raise ValueError(
             f"{checkpoint} is not of --preset {name}: {', '.join(unlike)}. Leave the preset out, or give its own"
         )
+
+
+def _identity(config: SyncMV4DConfig) -> dict[str, Any]:
+    """What makes a trained model the preset's, by dotted name: how it begins and what computes its convolutions have no part in it."""
+    parts = {"mjd": config.mjd, "dpa": config.dpa, "pseudo_video": config.pseudo_video, "vae": config.vae}
+    values = {f"{part}.{name}": value for part, each in parts.items() for name, value in asdict(each).items()}
+    del values["mjd.guidance_init"], values["dpa.sparse_conv"]
+    return values | {"cycle.reading": config.cycle.reading}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from hoibench.methods.registry import installed_specs, load_method
 from reference_model import method as method_module
 from reference_model.config import PRESETS
 from reference_model.method import SyncMV4DMethod, wan_folder
+from reference_model.saved_model import RECORD
 from reference_model.spec import own_spec
 
 REQUEST = small_request()
@@ -26,8 +27,23 @@ def load(folder, **options):
 
 
 @pytest.fixture(scope="module")
-def method(small_model_folder):
-    return load(small_model_folder, preset="nano")
+def nano_like(small_model_folder, tmp_path_factory):
+    """The small model with as many points as nano has: other than in grid and steps it is nano."""
+    return edited(small_model_folder, tmp_path_factory.mktemp("method") / "small", "pseudo_video", "points", 256)
+
+
+def edited(folder, copy, table, name, value):
+    """A copy of a model's folder whose record has another value."""
+    shutil.copytree(folder, copy)
+    record = json.loads((copy / RECORD).read_text())
+    record["config"][table][name] = value
+    (copy / RECORD).write_text(json.dumps(record))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def method(nano_like):
+    return load(nano_like, preset="nano")
 
 
 @pytest.fixture(scope="module")
@@ -148,9 +164,39 @@ def test_a_folder_that_is_no_model(tmp_path):
 
 def test_a_checkpoint_of_another_preset(small_model_folder):
     with pytest.raises(
-        ValueError, match=r"small is not of --preset wan22_5b: num_attention_heads 4 \(wan22_5b: 24\), .*"
+        ValueError, match=r"small is not of --preset wan22_5b: mjd\.num_attention_heads 4 \(wan22_5b: 24\), .*"
     ):
         load(small_model_folder, preset="wan22_5b")
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value", "told"),
+    [
+        ("mjd", "view_rope", False, r"mjd\.view_rope False \(nano: True\)"),
+        ("dpa", "predicts", "velocity", r"dpa\.predicts velocity \(nano: tracks\)"),
+        ("pseudo_video", "radius", 3, r"pseudo_video\.radius 3 \(nano: 1\)"),
+        ("cycle", "reading", "algorithm1_literal", r"cycle\.reading algorithm1_literal \(nano: x0\)"),
+        ("vae", "base_dim", 16, r"vae\.base_dim 16 \(nano: 8\)"),
+    ],
+)
+def test_what_makes_a_checkpoint_another_presets(nano_like, tmp_path, table, name, value, told):
+    other = edited(nano_like, tmp_path / "other", table, name, value)
+    with pytest.raises(ValueError, match=rf"other is not of --preset nano: {told}\. Leave the preset out"):
+        load(other, preset="nano")
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value"),
+    [
+        ("mjd", "guidance_init", "patch_embedding"),
+        ("dpa", "sparse_conv", "torch"),
+        ("flow", "shift", 3.0),
+        ("cycle", "loop_every", 2),
+    ],
+)
+def test_how_a_model_begins_and_is_run_are_its_own(nano_like, tmp_path, monkeypatch, table, name, value):
+    monkeypatch.setattr(method_module, "load_model", lambda *_: None)
+    load(edited(nano_like, tmp_path / "other", table, name, value), preset="nano")
 
 
 def test_parts_are_read_from_the_folder_of_weights(small_model_folder, wan_folder, tmp_path):
