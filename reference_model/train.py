@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -99,10 +100,11 @@ def train_command(arguments: Sequence[str]) -> int:
         raise ValueError(f"--iterations is {options.iterations}, expected 1 to {launch.training.iterations}")
     caches, data = open_stages(options.cache, launch, options.preset)
     folder = RunFolder(options.out)
-    with joined(device_of(options.device)) as world:
+    with joined(device_of(options.device)) as world, ExitStack() as held:
         if world.leads:
             _check_wan(options, launch.model, caches.values())
             make_out(options.out)
+            held.enter_context(folder.held())
             ids = {size: each.origin.id for size, each in caches.items()}
             folder.claim(*launch, options.engine, ids, options.start)
         world.wait()

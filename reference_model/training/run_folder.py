@@ -5,12 +5,16 @@ RUN/sessions.jsonl      each start: from which iteration, by how many processes,
 RUN/losses.jsonl        the loss curve; RUN/tensorboard/ has the same
 RUN/checkpoints/        see ``checkpoints``
 RUN/model/              the trained model, at the end
+RUN/.lock               empty; locked while a training runs
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +22,14 @@ from typing import Any
 from hoibench.store import read_json, write_json
 from hoibench.store.provenance import provenance
 from reference_model.config import SyncMV4DConfig
+from reference_model.saved_model import RECORD
 from reference_model.training.config import TrainingConfig
 from reference_model.training.engine import EngineName
 
+log = logging.getLogger(__name__)
+
 SCHEMA = "hoibench/training-run@1"
-_RECORD = "run.json"
+_RECORD, _LOCK = "run.json", ".lock"
 _FREE = ("training.save_every", "training.keep", "training.log_every")
 """What may differ from one session to the next: it changes no number."""
 
@@ -51,12 +58,31 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the trained model is there, which is whole or not there and the last thing that a training writes."""
-        return self.model.is_dir()
+        return (self.model / RECORD).is_file()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other trainings out of the folder until the block or the process ends, however it ends.
+
+        Raises:
+            ValueError: another training is at work in it.
+        """
+        with (self.path / _LOCK).open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(f"another training is at work in {self.path}: end it, or give another --out") from None
+            except OSError as error:  # some network file systems have no locks
+                log.warning("%s cannot be locked (%s): let no other training write there", self.path, error)
+            yield
 
     def claim(
         self, model: SyncMV4DConfig, training: TrainingConfig, engine: EngineName, caches: Mapping[str, str], start: str
     ) -> None:
         """Write down what the training is begun with, or hold it to what was.
+
+        Until the first checkpoint nothing depends on what was written: a start that failed, say for want of memory, may be given otherwise.
+        So call this while the folder is ``held``.
 
         Args:
             model: its configuration.
@@ -77,7 +103,7 @@ class RunFolder:
         }
         now = json.loads(json.dumps(facts))
         path = self.path / _RECORD
-        if not path.is_file():
+        if not (path.is_file() and self._has_results()):
             write_json(path, {"schema": SCHEMA, **now})
             return
         before, after = (dict(_flat(each)) for each in (read_json(path, SCHEMA), {"schema": SCHEMA, **now}))
@@ -90,6 +116,9 @@ class RunFolder:
             raise ValueError(
                 f"{self.path} was begun otherwise ({'; '.join(differences)}): give the same again, or another --out"
             )
+
+    def _has_results(self) -> bool:
+        return self.finished or (self.checkpoints.is_dir() and any(self.checkpoints.glob("[0-9]*")))
 
     def note_session(self, iteration: int, processes: int) -> None:
         """Add a start to the list of them."""

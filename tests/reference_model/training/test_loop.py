@@ -13,6 +13,7 @@ from tiny_training import TINY, curve, open_tiny, run, training, write_cache
 from hoibench.cli.errors import Crash
 from reference_model.cache import LatentCache, LatentView
 from reference_model.model import SyncMV4D
+from reference_model.saved_model import save_model
 from reference_model.training.data import TrainingData
 from reference_model.training.engine import DataParallelEngine
 from reference_model.training.run_folder import RunFolder
@@ -108,6 +109,8 @@ def test_a_run_is_finished_when_its_model_is_there(tmp_path):
     folder = RunFolder(tmp_path)
     assert not folder.finished
     folder.model.mkdir()
+    assert not folder.finished
+    save_model(folder.model, SyncMV4D(TINY))
     assert folder.finished
 
 

@@ -12,6 +12,7 @@ from reference_model.config import PRESETS
 from reference_model.model import SyncMV4D
 from reference_model.saved_model import load_model
 from reference_model.train import main
+from reference_model.training.run_folder import RunFolder
 
 LAUNCH = """
 learning_rate = 1e-3
@@ -170,6 +171,35 @@ def test_another_seed_is_refused(asked, capsys):
     assert main([*words(asked), "--iterations", "1"]) == 0
     assert main([*words(asked), "--iterations", "2", "--seed", "4"]) == 2
     assert "training.seed was 0, now 4" in capsys.readouterr().err
+
+
+def test_until_the_first_checkpoint_the_settings_may_be_put_right(asked, tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    launch = tmp_path / "launch.toml"
+    with monkeypatch.context() as patched:
+        patched.setattr(SyncMV4D, "forward", full)
+        assert main([*words(asked), "--iterations", "1"]) == 1
+    assert "memory is full" in capsys.readouterr().err and (tmp_path / "run/run.json").is_file()
+    launch.write_text("betas = [0.9, 0.5]\n" + LAUNCH)
+    (tmp_path / "run/model").mkdir()  # which is no model yet
+    assert main([*words(asked), "--iterations", "1"]) == 0
+    assert json.loads((tmp_path / "run/run.json").read_text())["training"]["betas"] == [0.9, 0.5]
+    launch.write_text(LAUNCH)
+    assert main([*words(asked), "--iterations", "2"]) == 2
+    assert "training.betas was [0.9, 0.5], now [0.9, 0.95]" in capsys.readouterr().err
+
+
+def test_two_trainings_at_once_in_one_folder_are_refused(asked, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    with RunFolder(tmp_path / "run").held():
+        assert main([*words(asked), "--seed", "4"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: another training is at work in {tmp_path / 'run'}: end it, or give another --out\n"
+    )
+    assert not (tmp_path / "run/run.json").exists()
+    assert main([*words(asked), "--iterations", "1"]) == 0
 
 
 def test_two_caches_of_one_size_are_refused(asked, tmp_path, capsys):
