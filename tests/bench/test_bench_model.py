@@ -16,12 +16,14 @@ from reference_model.cost.flops import Flops, count_flops, sparse_convolution_fl
 from reference_model.cost.memory import dtypes_in_bf16
 from reference_model.cost.phantom import phantom_latents, phantom_mjd, phantom_vae
 from reference_model.cost.steps import whole_steps
+from reference_model.cycle.batch import Batch, draw
 from reference_model.cycle.bridge import Bridge
 from reference_model.cycle.rig import Cameras, rig_of
 from reference_model.cycle.sample import Conditions, sample
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.latents import VideoCoder
 from reference_model.mjd.model import MultiViewJointDiffusion
+from reference_model.model import SyncMV4D
 
 TFLOPS = 790.0
 MEMORY = 60 << 30
@@ -170,3 +172,32 @@ def test_steps(benchmark, case):
         operations,
     )
     assert sampled.M.isfinite().all()
+
+
+@pytest.mark.benchmark(group="reference model: a training step of the loop without guidance, forward and backward")
+def test_training_step(benchmark, case):
+    """Algorithm 1 with gradient checkpointing; without the optimizer, whose states are shared out in training."""
+    config = case.config
+    model = SyncMV4D(config, case.mjd, case.dpa).train().requires_grad_(True)
+    for network in (case.mjd, case.dpa):
+        network.enable_gradient_checkpointing()
+    rig, z, views = case.bridge.rig, latents(case), config.mjd.views
+    M = torch.randn(1, views, config.frames, config.pseudo_video.points, 3, device=case.device)
+    s = torch.tensor([0.5, 1.5], device=case.device).expand(1, views, 2)
+    bridge = case.bridge
+    batch = Batch(z, z, s, case.given.text, rig.world(M), bridge.anchors, bridge.there, bridge.cameras)
+    draws = draw(batch, config, *2 * [torch.Generator().manual_seed(0)])._replace(guided=False).to(case.device)
+
+    def step():
+        model.zero_grad(set_to_none=True)
+        with torch.enable_grad():
+            losses = model(batch, draws, bridge.autoencoder)
+            loss = torch.stack(losses[:5]).sum()
+            loss.backward()
+        return loss.detach()
+
+    try:
+        assert measure(benchmark, case, step, whole_steps(config, case.flops).joint).isfinite()
+    finally:
+        model.zero_grad(set_to_none=True)
+        model.eval().requires_grad_(False)
