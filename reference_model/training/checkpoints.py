@@ -18,6 +18,7 @@ from pathlib import Path
 
 from hoibench.store import read_json, sync, write_json
 from reference_model.training.engine import Engine, EngineName
+from reference_model.training.memory import SHARE_OUT, advised
 from reference_model.training.world import World
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,7 @@ def load_checkpoint(checkpoint: Checkpoint, engine: Engine, world: World) -> Non
     """Read a checkpoint into an engine; all processes call this.
 
     Raises:
+        Crash: memory is full.
         ValueError: ZeRO-3 wrote it with another number of processes, or its contents cannot be read.
     """
     if checkpoint.processes != world.size:
@@ -125,7 +127,8 @@ def load_checkpoint(checkpoint: Checkpoint, engine: Engine, world: World) -> Non
                 world.size / checkpoint.processes,
             )
     try:
-        engine.load(checkpoint.folder)
+        with advised(f"reading {checkpoint.folder}", SHARE_OUT):
+            engine.load(checkpoint.folder)
     except (RuntimeError, KeyError, EOFError) as error:
         raise ValueError(
             f"{checkpoint.folder} cannot be read ({error}): delete it to go on from the one before"

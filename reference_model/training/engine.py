@@ -14,6 +14,7 @@ from reference_model.cycle.bridge import Autoencoder
 from reference_model.cycle.losses import Losses
 from reference_model.model import Stage, SyncMV4D
 from reference_model.training.config import TrainingConfig
+from reference_model.training.memory import SHARE_OUT, advised
 from reference_model.training.world import World
 
 EngineName = Literal["ddp", "zero3"]
@@ -51,13 +52,18 @@ class Engine(Protocol):
 
 
 def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, world: World) -> Engine:
-    """The engine of a name, on a model that it takes over."""
-    ready(model, config, world)
-    if name == "zero3":
-        from reference_model.training.zero3 import Zero3Engine
+    """The engine of a name, on a model that it takes over.
 
-        return Zero3Engine(model, config, world)
-    return DataParallelEngine(model, config, world)
+    Raises:
+        Crash: memory is full.
+    """
+    ready(model, config, world)
+    with advised("the model and its optimizer", SHARE_OUT):
+        if name == "zero3":
+            from reference_model.training.zero3 import Zero3Engine
+
+            return Zero3Engine(model, config, world)
+        return DataParallelEngine(model, config, world)
 
 
 def ready(model: SyncMV4D, config: TrainingConfig, world: World) -> None:
@@ -134,8 +140,8 @@ class DataParallelEngine:
             torch.save(state, folder / _STATE)
 
     def load(self, folder: Path) -> None:
-        """As ``Engine.load``."""
-        state = torch.load(folder / _STATE, map_location=self._world.device, weights_only=True, mmap=True)
+        """As ``Engine.load``; from the CPU, since the device need not hold all of it twice."""
+        state = torch.load(folder / _STATE, map_location="cpu", weights_only=True, mmap=True)
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
 

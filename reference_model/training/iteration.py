@@ -1,11 +1,10 @@
-"""One iteration of training, and what may go wrong in it."""
+"""One iteration of training, and its end where a loss is no number."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -20,6 +19,7 @@ from reference_model.training.checkpoints import save_checkpoint
 from reference_model.training.config import LossWeights, TrainingConfig
 from reference_model.training.data import TrainingData
 from reference_model.training.engine import Engine
+from reference_model.training.memory import advised, of_iteration
 from reference_model.training.run_folder import RunFolder
 from reference_model.training.seeds import generator
 from reference_model.training.world import World
@@ -79,7 +79,8 @@ def iterate(
     own = generator(config.seed, "noise", iteration, world.rank, world.size)
     draws = draw(sample.batch, training.model, own, generator(config.seed, "coin", iteration))
     rate = config.rate(iteration)
-    with _advised(config, f"iteration {iteration}, stage {stage.name}, {stage.size[0]}x{stage.size[1]}"):
+    where = f"iteration {iteration}, stage {stage.name}, {stage.size[0]}x{stage.size[1]}"
+    with advised(where, of_iteration(training.model, config, stage)):
         losses = engine.losses(sample.batch, draws, training.autoencoder, stage.stage)
         loss = weighted(losses, config.weights)
         told = torch.stack([loss, *losses]).detach().double()
@@ -117,24 +118,3 @@ def _fail(training: Training, engine: Engine, world: World, iteration: int, what
         f" Look at these clips, or begin anew with a lower learning rate (it was {rate * config.learning_rate:.3g},"
         f" of the points aligner {rate * config.points_learning_rate:.3g}) or clip ({config.clip:g})"
     )
-
-
-@contextmanager
-def _advised(config: TrainingConfig, where: str) -> Iterator[None]:
-    """Say what to lower where memory is full."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        on_cpu = "can't allocate memory" in str(error)  # which has no class of its own
-        if not (on_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)):
-            raise
-        advice = [
-            *(["batch to 1"] if config.batch > 1 else []),
-            "the stage's size",
-            *([] if config.gradient_checkpointing else ["gradient_checkpointing to true"]),
-            "cycle.gradient to none",
-            *([] if config.precision == "bf16" else ["precision to bf16"]),
-        ]
-        raise Crash(
-            f"memory is full ({where}): set {', '.join(advice)}, or use --engine zero3 on more processes; the last checkpoint is as it was"
-        ) from error

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 SCHEMA = "hoibench/training-run@1"
 _RECORD, _LOCK = "run.json", ".lock"
-_FREE = ("training.save_every", "training.keep", "training.log_every")
+_FREE = ("training.save_every", "training.keep", "training.log_every", "training.gradient_checkpointing")
 """What may differ from one session to the next: it changes no number."""
 
 

@@ -1,4 +1,4 @@
-"""The loop: resuming is exact, NaN and full memory stop it with a word and harm nothing, signals end it in order."""
+"""The loop: resuming is exact, NaN stops it with a word and harms nothing, signals end it in order."""
 
 import dataclasses
 import json
@@ -181,28 +181,6 @@ def test_an_infinite_gradient_stops_the_training_before_it_is_taken(tmp_path, ca
         run(tmp_path, training(4), cache)
     start, failed = open_tiny("ddp", training(4)).weights(), torch.load(tmp_path / "failed-00000000/state.pt")["model"]
     assert all(torch.equal(value, failed[name]) for name, value in start.items())
-
-
-@pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
-)
-def test_full_memory_says_what_to_lower(tmp_path, cache, monkeypatch, error):
-    def full(*_):
-        raise error
-
-    monkeypatch.setattr(SyncMV4D, "forward", full)
-    told = r"memory is full \(iteration 0, stage only, 64x96\): set batch to 1, the stage's size, gradient_checkpointing to true"
-    with pytest.raises(Crash, match=told):
-        run(tmp_path, training(4, batch=2), cache)
-
-
-def test_other_errors_are_not_taken_for_full_memory(tmp_path, cache, monkeypatch):
-    def broken(*_):
-        raise RuntimeError("shapes")
-
-    monkeypatch.setattr(SyncMV4D, "forward", broken)
-    with pytest.raises(RuntimeError, match="shapes"):
-        run(tmp_path, training(4), cache)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
