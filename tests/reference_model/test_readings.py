@@ -1,4 +1,4 @@
-"""Both readings of Algorithm 1 through real models, small ones, and real coders: whole, finite, and different in what a reading changes."""
+"""Both readings of Algorithm 1, and all that a literal preset changes, through real small models and coders: whole, finite, and different."""
 
 import dataclasses
 import functools
@@ -7,49 +7,60 @@ import pytest
 import torch
 from tiny_loop import LATENT, B, FoldingCoder, K, N, V, tiny_batch, tiny_config, tiny_draws, tiny_models
 
-from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.bridge import Bridge
-from reference_model.cycle.joint_step import joint_step
-from reference_model.cycle.rig import rig_of
+from reference_model.config import FlowConfig, to_the_letter
+from reference_model.cycle.batch import draw
 from reference_model.cycle.sample import Conditions, sample
 from reference_model.latents import VideoCoder
+from reference_model.model import SyncMV4D
 from reference_model.wan import load_vae
 
 READINGS = ("x0", "algorithm1_literal")
-FLOW = FlowConfig(steps=2, shift=2.0, guidance_scale=3.0)
+SETTINGS = (*READINGS, "to_the_letter")
+"""Either reading alone, and what a preset NAME_literal is: guidance as line 9 adds it, in each iteration, velocities, every gradient."""
+
+
+def config_of(setting, channels):
+    config = tiny_config(channels)
+    config = dataclasses.replace(config, flow=FlowConfig(steps=2, shift=2.0, guidance_scale=3.0))
+    if setting == "to_the_letter":
+        return to_the_letter(config)
+    return dataclasses.replace(config, cycle=dataclasses.replace(config.cycle, reading=setting, gradient="full"))
 
 
 class Whole:
     """Models of fixed random weights, a batch and the bridge between them, through one coder."""
 
     def __init__(self, coder, channels):
-        config = tiny_config(channels)
-        self.config = dataclasses.replace(config, flow=FLOW)
-        self.mjd, self.dpa = tiny_models(config)
-        self.batch = tiny_batch(coder)
-        cameras, rig = self.batch.cameras, rig_of(self.batch.cameras, config.cycle.unit)
-        self.bridge = Bridge(coder, cameras, rig, self.batch.anchors, self.batch.there, config.pseudo_video)
+        self.coder, self.channels, self.batch = coder, channels, tiny_batch(coder)
 
     @functools.cache  # noqa: B019  (as long as the tests)
-    def losses(self, reading):
+    def model(self, setting):
+        """With all weights as after training, or to the letter as they are before it."""
+        config = config_of(setting, self.channels)
+        model = SyncMV4D(config, *tiny_models(config))
+        if setting == "to_the_letter":
+            model.mjd.inherit()
+        return model
+
+    @functools.cache  # noqa: B019
+    def losses(self, setting):
         """Of a guided iteration in which gradients pass through the decoder, and the largest gradient of each model."""
-        draws = tiny_draws(self.batch, self.config, guided=True)
-        cycle = CycleConfig(reading=reading, gradient="full")
-        losses = joint_step(self.mjd, self.dpa, self.batch, draws, self.bridge, FLOW, cycle)
-        models = [list(model.parameters()) for model in (self.mjd, self.dpa)]
-        slopes = torch.autograd.grad(sum(losses[:-1]), [each for model in models for each in model], allow_unused=True)
+        model = self.model(setting)
+        losses = model(self.batch, tiny_draws(self.batch, model.config, guided=True), self.coder)
+        models = [list(part.parameters()) for part in (model.mjd, model.dpa)]
+        slopes = torch.autograd.grad(sum(losses[:-1]), [each for part in models for each in part], allow_unused=True)
         parts = slopes[: len(models[0])], slopes[len(models[0]) :]
         return losses, [torch.stack([each.abs().max() for each in part if each is not None]).max() for part in parts]
 
     @functools.cache  # noqa: B019
-    def sampled(self, reading):
+    def sampled(self, setting):
         """A sample of fixed noise."""
-        batch = self.batch
+        batch, model = self.batch, self.model(setting)
         given = Conditions(
             batch.z_video[:, :, :, :1], batch.text, -batch.text, batch.normal_anchors, None, (N, LATENT[0])
         )
-        generator = torch.Generator().manual_seed(3)
-        return sample(self.mjd, self.dpa, given, self.bridge, FLOW, CycleConfig(reading=reading), generator)
+        generator, bridge = torch.Generator().manual_seed(3), model.bridge(batch, self.coder)
+        return sample(model.mjd, model.dpa, given, bridge, model.config.flow, model.config.cycle, generator)
 
 
 @pytest.fixture(scope="module", params=["wan", "folding"])
@@ -60,17 +71,17 @@ def whole(request, wan_folder):
     return Whole(FoldingCoder(), FoldingCoder.channels)
 
 
-@pytest.mark.parametrize("reading", READINGS)
-def test_a_training_step_is_finite_and_reaches_both_models(whole, reading):
-    losses, slopes = whole.losses(reading)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_training_step_is_finite_and_reaches_both_models(whole, setting):
+    losses, slopes = whole.losses(setting)
     assert all(loss.shape == () and loss.isfinite() and loss > 0 for loss in losses)
     assert all(slope.isfinite() and slope > 0 for slope in slopes)
 
 
-@pytest.mark.parametrize("reading", READINGS)
-def test_a_sample_is_finite_and_whole(whole, reading):
-    sampled = whole.sampled(reading)
-    latents = (B, V, whole.config.mjd.in_channels, *LATENT)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_sample_is_finite_and_whole(whole, setting):
+    sampled = whole.sampled(setting)
+    latents = (B, V, whole.channels, *LATENT)
     assert [tuple(each.shape) for each in sampled] == [latents, latents, (B, V, N, K, 3), (B, V, 2)]
     assert all(each.isfinite().all() for each in sampled)
     assert torch.equal(sampled.z_video[:, :, :, :1], whole.batch.z_video[:, :, :, :1])
@@ -80,7 +91,7 @@ def test_readings_differ_in_training_by_what_guides_and_what_is_refined(whole):
     (x0, _), (literal, _) = map(whole.losses, READINGS)
     for name in ("video", "motion", "scale"):  # of one and the same noise, with other guidance
         assert getattr(x0, name) != getattr(literal, name), name
-    if isinstance(whole.bridge.autoencoder, FoldingCoder):  # random weights of Wan's decode no point, in either reading
+    if isinstance(whole.coder, FoldingCoder):  # random weights of Wan's decode no point, in either reading
         assert x0.points != literal.points and x0.chamfer != literal.chamfer
 
 
@@ -88,3 +99,16 @@ def test_readings_differ_in_the_tracks_that_are_sampled(whole):
     x0, literal = map(whole.sampled, READINGS)
     assert (x0.M - literal.M).abs().max() > 1e-3
     assert not torch.equal(x0.z_motion, literal.z_motion)  # by the guidance of the second step
+
+
+def test_to_the_letter_guidance_is_added_to_the_latents_in_every_iteration(whole):
+    """Line 9 to the letter: W of the guidance is the patch embedding's own, and no coin leaves it out."""
+    model = whole.model("to_the_letter")
+    assert torch.equal(model.mjd.guidance_embedding.weight, model.mjd.patch_embedding.weight)
+    generators = [torch.Generator().manual_seed(seed) for seed in range(20)]
+    assert all(draw(whole.batch, model.config, each, each).guided for each in generators)
+    unguided = tiny_draws(whole.batch, model.config, guided=False)
+    with torch.no_grad():
+        without = model(whole.batch, unguided, whole.coder)
+    losses, _ = whole.losses("to_the_letter")
+    assert all(getattr(losses, name) != getattr(without, name) for name in ("video", "motion", "scale"))
