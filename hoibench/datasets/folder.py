@@ -76,6 +76,8 @@ def read_clip(folder: Path) -> Clip:
         views = tuple(_read_view(view) for view in facts["views"])
         fps, (height, width) = float(facts["fps"]), map(int, facts["size"])
         frames, valid_frames = int(facts["frames"]), facts.get("valid_frames")
+        if not isinstance(prompt := facts.get("prompt"), str | None):
+            raise ValueError(f"prompt is {prompt!r}, expected a text")
         if not 0 < fps < math.inf:
             raise ValueError(f"fps is {fps}, expected a number above 0")
     except (ValueError, KeyError, TypeError) as error:
@@ -92,7 +94,7 @@ def read_clip(folder: Path) -> Clip:
         raise ValueError(f"{folder / 'tracks.npz'}: {error}") from error
     triplet = facts.get("triplet")
     return Clip(
-        id=folder.name, triplet=tuple(triplet) if triplet else None, prompt=facts.get("prompt"), views=views,
+        id=folder.name, triplet=tuple(triplet) if triplet else None, prompt=prompt, views=views,
         source_views=(), fps=fps, frames=frames, size=(height, width), truth=facts.get("truth"),
         tracks=tracks, load_video=_video(folder, len(views), (frames, height, width)),
         load_masks=None if masks is None else lambda: masks, valid_frames=valid_frames,

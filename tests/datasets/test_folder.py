@@ -56,6 +56,7 @@ def test_what_was_not_recorded_round_trips(tmp_path, clip):
         (lambda facts: [facts], "holds no object"),
         (lambda facts: {k: v for k, v in facts.items() if k != "fps"}, "does not describe a clip .KeyError: 'fps'"),
         (lambda facts: facts | {"views": 3}, "does not describe a clip .TypeError"),
+        (lambda facts: facts | {"prompt": 3}, "does not describe a clip .ValueError: prompt is 3, expected a text"),
     ],
 )
 def test_facts_are_checked(folder, change, message):
