@@ -8,14 +8,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from hoibench.store import read_json, sha256_file, sha256_json, write_json
@@ -74,8 +78,9 @@ def save_model(folder: Path, model: SyncMV4D, wan: Path | None = None) -> None:
         raise FileExistsError(f"{folder} is there and is no model's folder: give another")
     _refuse_nan(model)
     with new_folder(folder) as new:
-        model.mjd.save_pretrained(new / "mjd")
-        model.dpa.save_pretrained(new / "dpa")
+        with _full_disk_told(folder):
+            model.mjd.save_pretrained(new / "mjd")
+            model.dpa.save_pretrained(new / "dpa")
         files = {path.relative_to(new).as_posix(): _facts(path) for path in sorted(new.rglob("*")) if path.is_file()}
         for part in _small_parts(wan):
             shutil.copytree(part, new / part.name)
@@ -98,7 +103,7 @@ def load_model(
 
     Raises:
         FileNotFoundError: the folder, a file or a part is missing; says how to get it.
-        ValueError: a file is truncated or of another model, weights hold NaN, or the configuration is not this version's.
+        ValueError: a file is truncated, changed or of another model, weights hold NaN, or the configuration is not this version's.
     """
     config, digest = read_record(folder)
     vae_folder, text_folder, _ = find_parts(folder, wan)
@@ -108,6 +113,7 @@ def load_model(
     _check_text(text_encoder, config, text_folder)
     model = SyncMV4D(config, load_mjd(folder / "mjd", config, dtype=dtype), _load_dpa(folder / "dpa", config.dpa))
     model.eval().requires_grad_(False)
+    _check_contents(folder)
     return LoadedModel(config, model.to(device), VideoCoder(vae.to(device)), text_encoder, digest)
 
 
@@ -155,6 +161,23 @@ def _check_size(path: Path, expected: Any) -> None:
         raise FileNotFoundError(f"{path} is missing: the model's folder is not whole, copy it again")
     if path.stat().st_size != expected:
         raise ValueError(f"{path} has {path.stat().st_size} bytes, {expected} were written: copy it again")
+
+
+def _check_contents(folder: Path) -> None:
+    for name, facts in read_json(folder / RECORD, SCHEMA)["files"].items():
+        if sha256_file(folder / name) != facts.get("sha256"):
+            raise ValueError(f"{folder / name} is not as it was written, by its sha256: copy it again")
+
+
+@contextmanager
+def _full_disk_told(folder: Path) -> Iterator[None]:
+    """Tell a full disk for what it is: safetensors' writer has an error of its own for any failed write."""
+    try:
+        yield
+    except SafetensorError as error:
+        if f"os error {errno.ENOSPC}" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
 
 
 def _refuse_nan(model: nn.Module) -> None:

@@ -1,10 +1,12 @@
 import dataclasses
+import errno
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from reference_model import saved_model
@@ -171,6 +173,26 @@ def test_truncated_and_missing_files(copy, tmp_path):
         load_model(copy)
     with pytest.raises(FileNotFoundError, match=r"syncmv4d.json: no such file. Expected a folder that"):
         load_model(tmp_path / "none")
+
+
+def test_weights_that_were_changed_in_place_are_refused(copy):
+    """Of the same size, and numbers still: only their hash tells."""
+    path = copy / "mjd" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(path)
+    next(iter(tensors.values())).flatten()[0] += 1
+    save_file(tensors, path, {"format": "pt"})
+    with pytest.raises(ValueError, match=r"model.safetensors is not as it was written, by its sha256: copy it again"):
+        load_model(copy)
+
+
+def test_a_full_disk_is_told_for_what_it_is(model, tmp_path, monkeypatch):
+    def full(*_):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(type(model.dpa), "save_pretrained", full)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        save_model(tmp_path / "model", model)
+    assert raised.value.errno == errno.ENOSPC and not list(tmp_path.iterdir())
 
 
 def test_another_schema(copy):
