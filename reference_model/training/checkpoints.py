@@ -11,15 +11,17 @@ from __future__ import annotations
 import errno
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from hoibench.cli.errors import Crash
 from hoibench.store import read_json, sync, write_json
 from reference_model.training.engine import Engine, EngineName
 from reference_model.training.memory import SHARE_OUT, advised
-from reference_model.training.world import World
+from reference_model.training.world import World, tells_of_a_lost_process
 
 log = logging.getLogger(__name__)
 
@@ -54,24 +56,18 @@ def save_checkpoint(folder: Path, iteration: int, engine: Engine, world: World) 
         OSError: the disk is full or the folder cannot be written; what was begun is removed.
     """
     unfinished = folder.with_name(f"{_UNFINISHED}{folder.name}")
-    if world.leads:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-    world.wait()
+    with world.together():
+        if world.leads:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
     with _written(unfinished, folder):
         engine.save(unfinished)
         world.wait()
-        if world.leads:
-            files = sorted(path for path in unfinished.rglob("*") if path.is_file())
-            for path in files:
-                sync(path)
-            sizes = {path.relative_to(unfinished).as_posix(): path.stat().st_size for path in files}
-            record = {"iteration": iteration, "engine": engine.name, "processes": world.size, "files": sizes}
-            write_json(unfinished / _RECORD, {"schema": SCHEMA, **record})
-            shutil.rmtree(folder, ignore_errors=True)
-            unfinished.rename(folder)
-            sync(folder.parent)
-    world.wait()
+        with world.together():
+            if world.leads:
+                _put_in_place(
+                    unfinished, folder, {"iteration": iteration, "engine": engine.name, "processes": world.size}
+                )
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
@@ -130,9 +126,22 @@ def load_checkpoint(checkpoint: Checkpoint, engine: Engine, world: World) -> Non
         with advised(f"reading {checkpoint.folder}", SHARE_OUT):
             engine.load(checkpoint.folder)
     except (RuntimeError, KeyError, EOFError) as error:
+        if tells_of_a_lost_process(error):
+            raise
         raise ValueError(
             f"{checkpoint.folder} cannot be read ({error}): delete it to go on from the one before"
         ) from error
+
+
+def _put_in_place(unfinished: Path, folder: Path, facts: Mapping[str, Any]) -> None:
+    files = sorted(path for path in unfinished.rglob("*") if path.is_file())
+    for path in files:
+        sync(path)
+    sizes = {path.relative_to(unfinished).as_posix(): path.stat().st_size for path in files}
+    write_json(unfinished / _RECORD, {"schema": SCHEMA, **facts, "files": sizes})
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+    sync(folder.parent)
 
 
 def _numbered(folder: Path) -> list[Path]:
@@ -166,6 +175,6 @@ def _written(unfinished: Path, folder: Path) -> Iterator[None]:
     except BaseException as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         # PyTorch's writer, in C++, tells any failed write as a RuntimeError of this name.
-        if isinstance(error, RuntimeError) and "inline_container" in str(error):
+        if isinstance(error, RuntimeError | Crash) and "inline_container" in str(error):
             raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from error
         raise

@@ -135,9 +135,10 @@ class DataParallelEngine:
 
     def save(self, folder: Path) -> None:
         """As ``Engine.save``: one file, which process 0 writes."""
-        if self._world.leads:
-            state = {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict()}
-            torch.save(state, folder / _STATE)
+        with self._world.together():
+            if self._world.leads:
+                state = {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict()}
+                torch.save(state, folder / _STATE)
 
     def load(self, folder: Path) -> None:
         """As ``Engine.load``; from the CPU, since the device need not hold all of it twice."""

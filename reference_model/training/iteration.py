@@ -70,12 +70,13 @@ def iterate(
 
     Raises:
         Crash: a loss or the gradient is NaN or infinite, or memory is full.
-        ValueError: as ``TrainingData.sample``.
+        ValueError: as ``TrainingData.sample``, of any process.
     """
     config, begun = training.config, time.perf_counter()
     stage_index = config.stage_at(iteration)
     stage = config.stages[stage_index]
-    sample = training.data[stage_index].sample(iteration, config.batch, world.rank, world.size)
+    with world.together():
+        sample = training.data[stage_index].sample(iteration, config.batch, world.rank, world.size)
     own = generator(config.seed, "noise", iteration, world.rank, world.size)
     draws = draw(sample.batch, training.model, own, generator(config.seed, "coin", iteration))
     rate = config.rate(iteration)

@@ -31,7 +31,9 @@ def train(training: Training, engine: Engine, world: World, progress: Progress) 
         OSError: the disk is full; the last checkpoint is as it was.
     """
     folder, config = training.folder, training.config
-    checkpoint = world.agreed(latest_checkpoint(folder.checkpoints) if world.leads else None)
+    with world.together():
+        newest = latest_checkpoint(folder.checkpoints) if world.leads else None
+    checkpoint = world.agreed(newest)
     begun = checkpoint.iteration if checkpoint else 0
     if checkpoint:
         load_checkpoint(checkpoint, engine, world)

@@ -12,6 +12,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from hoibench.cli.errors import Crash
+
 
 @dataclass(frozen=True)
 class World:
@@ -47,6 +49,24 @@ class World:
             dist.broadcast_object_list(values)
         return values[0]
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Around what processes do each for itself: all go on when all have done it, and where one fails all end with its error.
+
+        Without that the others would wait for a process that has ended.  Nothing inside may wait for other processes.
+        """
+        own = None
+        try:
+            yield
+        except Exception as error:
+            own = error
+        told = self.gathered(None if own is None else _plain(own))
+        if own is not None:
+            raise own
+        for error in told:
+            if error is not None:
+                raise error
+
     def wait(self) -> None:
         """Go on when all processes are here."""
         if self.size > 1:
@@ -59,6 +79,9 @@ def joined(device: str) -> Iterator[World]:
 
     Args:
         device: ``cpu`` or ``cuda``; gloo or nccl.
+
+    Raises:
+        Crash: another process ended in the midst of what all take part in.
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     place = torch.device(device)
@@ -72,5 +95,25 @@ def joined(device: str) -> Iterator[World]:
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
     try:
         yield World(rank, size, place)
+    except RuntimeError as error:
+        if not (size > 1 and tells_of_a_lost_process(error)):
+            raise
+        raise Crash(
+            f"process {rank} lost another one, which ended before it: the message of that one says why"
+        ) from None
     finally:
         dist.destroy_process_group()
+
+
+def _plain(error: Exception) -> Exception:
+    """The same words as an error that any process can take; classes of our own do not always travel."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return OSError(error.errno, error.strerror, error.filename)
+    if isinstance(error, ValueError):
+        return ValueError(str(error))
+    return Crash(str(error) if isinstance(error, Crash) else f"{type(error).__name__}: {error}")
+
+
+def tells_of_a_lost_process(error: Exception) -> bool:
+    """Whether an error says that another process has ended; gloo has no class for it, only where it was noticed."""
+    return isinstance(error, dist.DistError) or "gloo/transport" in str(error)

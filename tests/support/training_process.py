@@ -11,6 +11,9 @@ slow: seconds between iterations
 blind: whether processes other than the first see no checkpoint
 nan: a clip whose motion is NaN
 steep: an iteration in which the last process's gradients are no numbers
+damaged: an iteration in which the last process finds its file of the cache damaged
+full_memory: an iteration in which the last process's memory is full
+full_disk: whether the first process cannot write its checkpoint
 """
 
 from __future__ import annotations
@@ -32,13 +35,17 @@ import torch
 import torch.distributed as dist
 from tiny_training import open_tiny, prepared, training
 
-from hoibench.cli.errors import Crash
+from hoibench.cli.errors import Crash, guarded
 from reference_model.cache import LatentCache
+from reference_model.cache.tensors import Damaged
 from reference_model.cycle.bridge import Bridge
 from reference_model.training import loop
 from reference_model.training.data import TrainingData
 from reference_model.training.engine import DataParallelEngine
 from reference_model.training.world import World, joined
+
+AGREED_ON = {"nan", "steep", "damaged", "full_disk"}
+"""Faults that all processes end a training with together, so that they can go on to another one."""
 
 
 def main() -> int:
@@ -59,8 +66,10 @@ def one(asked, world: World) -> str:
         job = prepared(out, config, LatentCache(Path(asked["cache"])), asked["engine"], world)
         try:
             ending = loop.train(job, engine, world, progress_of(asked))
-        except Crash as crash:
-            ending = str(crash)
+        except (Crash, ValueError, OSError) as error:
+            if not asked.keys() & AGREED_ON:
+                raise
+            ending = str(error)
         seen |= {"ending": ending, **held(engine)}
     (out / f"rank{world.rank}.json").write_text(json.dumps(seen))
     return ending
@@ -71,6 +80,8 @@ def changed(asked, world: World, seen):
     sample, tracks, load = TrainingData.sample, Bridge.tracks, LatentCache.load
 
     def noting_clips(*arguments):
+        if is_now("damaged", asked, world, len(seen["clips"])):
+            raise Damaged(Path("clip.safetensors"), "is shorter than it was written")
         drawn = sample(*arguments)
         seen["clips"].append(drawn.clips)
         return drawn
@@ -90,6 +101,14 @@ def changed(asked, world: World, seen):
         yield patch.object(LatentCache, "load", spoiled)
     if asked.get("blind") and not world.leads:
         yield patch.object(loop, "latest_checkpoint", lambda folder: None)
+    if asked.get("full_disk"):
+        save = torch.save
+        yield patch.object(torch, "save", lambda state, path: save(state, "/dev/full"))
+
+
+def is_now(fault: str, asked, world: World, iteration: int) -> bool:
+    """Whether this is the process, and the iteration, that a fault is asked for."""
+    return world.rank == world.size - 1 and iteration == asked.get(fault)
 
 
 def noted(engine, asked, world: World, seen) -> None:
@@ -97,11 +116,13 @@ def noted(engine, asked, world: World, seen) -> None:
     losses, step = engine.losses, engine.step
 
     def noting_losses(batch, draws, *arguments):
+        if is_now("full_memory", asked, world, len(seen["guided"])):
+            raise torch.OutOfMemoryError("CUDA out of memory")
         seen["guided"].append(draws.guided)
         return losses(batch, draws, *arguments)
 
     def steep_step(loss, rate):
-        now = world.rank == world.size - 1 and len(seen["guided"]) == asked["steep"] + 1
+        now = is_now("steep", asked, world, len(seen["guided"]) - 1)
         return step(loss * torch.inf if now else loss, rate)
 
     engine.losses = noting_losses
@@ -145,4 +166,4 @@ def shards(engine):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(lambda _: main(), []))
