@@ -7,7 +7,8 @@
 Either launcher tells each process its RANK, LOCAL_RANK and WORLD_SIZE; without them there is one process.  The same command goes on from the newest
 checkpoint.  SIGTERM or Ctrl-C ends it after the iteration with a checkpoint and exit code 75: run it again; a second one, more than two seconds
 later, ends it at once.  Launchers have a grace of their own before they kill (torchrun's is 30 s), so send the signal to the processes where saving
-takes longer.
+takes longer.  Launchers give an exit code of their own too (torchrun 1): "stopped with a checkpoint" tells, or that RUN/model is not there yet.
+While it loads, or writes the model at the end, a signal ends it at once; the same command goes on from the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Train:
     """Train a model on what python -m reference_model.prepare wrote, or go on where a training stopped.
 
     The same command goes on from the newest checkpoint. Ctrl-C or SIGTERM ends it after the iteration with a checkpoint and exit code 75; a second
-    one, more than two seconds later, ends it at once. For several GPUs: torchrun --nproc-per-node 8 -m reference_model.train ...
+    one, more than two seconds later, ends it at once, and so does the first while it loads or writes the model; nothing saved is lost. For several
+    GPUs: torchrun --nproc-per-node 8 -m reference_model.train ..., which gives 1 instead of 75: look for "stopped with a checkpoint".
     """
 
     preset: str
@@ -101,13 +103,13 @@ def train_command(arguments: Sequence[str]) -> int:
     caches, data = open_stages(options.cache, launch, options.preset)
     folder = RunFolder(options.out)
     with joined(device_of(options.device)) as world, ExitStack() as held:
-        if world.leads:
-            _check_wan(options, launch.model, caches.values())
-            make_out(options.out)
-            held.enter_context(folder.held())
-            ids = {size: each.origin.id for size, each in caches.items()}
-            folder.claim(*launch, options.engine, ids, options.start)
-        world.wait()
+        with world.together():
+            if world.leads:
+                _check_wan(options, launch.model, caches.values())
+                make_out(options.out)
+                held.enter_context(folder.held())
+                ids = {size: each.origin.id for size, each in caches.items()}
+                folder.claim(*launch, options.engine, ids, options.start)
         if world.agreed(folder.finished):
             told = Console(stderr=True, quiet=not world.leads)
             told.print(f"finished already: {folder.model}", markup=False, highlight=False, soft_wrap=True)
