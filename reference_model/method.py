@@ -36,7 +36,7 @@ class SyncMV4DMethod(Method):
             )
         if options.preset is not None:
             _check_preset(options.preset, read_record(options.checkpoint)[0], options.checkpoint)
-        with _told_what_to_lower(options.device):
+        with _told_what_to_lower(options):
             self._loaded: LoadedModel | None = load_model(
                 options.checkpoint, wan_folder(options.weights), options.device, _DTYPES[options.precision]
             )
@@ -53,7 +53,7 @@ class SyncMV4DMethod(Method):
     def answer(self, request: Request) -> Answer:
         """The prediction with the latents of its motion; raises as ``generate``."""
         assert self._loaded is not None, "the method is closed"
-        with _told_what_to_lower(self.options.device):
+        with _told_what_to_lower(self.options):
             answered = answer(self._loaded, request)
         return answered._replace(prediction=self._signed(answered.prediction))
 
@@ -61,7 +61,7 @@ class SyncMV4DMethod(Method):
         """The motion pseudo-videos of an answer, (V, N, H, W, 3) uint8."""
         assert self._loaded is not None, "the method is closed"
         coder = self._loaded.coder
-        with torch.no_grad(), _told_what_to_lower(self.options.device):
+        with torch.no_grad(), _told_what_to_lower(self.options):
             return np.stack([as_bytes(coder.decode(z.to(self.options.device))).numpy() for z in answered.z_motion])
 
     def close(self) -> None:
@@ -108,11 +108,12 @@ def _identity(config: SyncMV4DConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def _told_what_to_lower(device: str) -> Iterator[None]:
+def _told_what_to_lower(options: MethodOptions) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
+        half = "" if options.precision == "bf16" else "--precision bf16 or "
         raise torch.OutOfMemoryError(
-            f"the memory of {device} is full: give --precision bf16 or --workers 1, or a checkpoint of a smaller grid"
+            f"the memory of {options.device} is full: give {half}--workers 1, or a checkpoint of a smaller grid"
         ) from error

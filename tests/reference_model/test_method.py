@@ -227,6 +227,15 @@ def test_out_of_memory_says_what_to_lower(small_model_folder, method, monkeypatc
         load(small_model_folder) if stage == "load" else method.generate(REQUEST)
 
 
+def test_out_of_memory_in_half_precision_does_not_ask_for_it(small_model_folder, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(method_module, "load_model", full)
+    with pytest.raises(torch.OutOfMemoryError, match="memory of cpu is full: give --workers 1, or a checkpoint of"):
+        load(small_model_folder, precision="bf16")
+
+
 def test_closing_frees_the_model(small_model_folder):
     method = load(small_model_folder)
     method.close()
