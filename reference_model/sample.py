@@ -81,16 +81,18 @@ def sample_command(arguments: Sequence[str]) -> int:
     from hoibench.methods.method import MethodOptions
     from reference_model.devices import device_of
     from reference_model.generation.asked import check_request
-    from reference_model.generation.parts_digest import parts_digest
+    from reference_model.generation.folders_digest import folders_digest
     from reference_model.method import SyncMV4DMethod, wan_folder
     from reference_model.saved_model import find_parts, read_record
     from reference_model.spec import own_spec
 
     config, digest = read_record(options.checkpoint)
-    requests = _requests(options, note)
+    source, requests = _requests(options, note)
     device = device_of(options.device)
     parts = find_parts(options.checkpoint, wan_folder(options.weights))
-    asked = {"model": digest, "wan": parts_digest(parts), "seed": options.seed, "precision": options.precision}
+    asked = {
+        "model": digest, "wan": folders_digest(parts), "clips": source, "seed": options.seed, "precision": options.precision,
+    }  # fmt: skip
     waiting = {clip: make for clip, make in requests.items() if not _is_kept(_folder(options, clip), asked)}
     if waiting:
         first = next(iter(waiting.values()))
@@ -116,26 +118,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return guarded(sample_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def _requests(options: Options, note: Callable[[str], None]) -> dict[str, Callable[[], Request]]:
-    """How to make the request of each clip, by the clip's id."""
+def _requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[str, Callable[[], Request]]]:
+    """What the clips are taken from, and how to make the request of each, by the clip's id."""
+    from reference_model.generation.folders_digest import folders_digest
     from reference_model.spec import own_spec
 
     if options.images is not None:
         from reference_model.generation.reference_images import read_request
 
         request = read_request(options.images, options.seed)
-        return {request.clip: lambda: request}
+        return folders_digest([options.images]), {request.clip: lambda: request}
     from hoibench.datasets.base import ClipEntry, take
     from hoibench.datasets.registry import open_dataset
     from hoibench.evaluation.request import build_request
 
     dataset = open_dataset(options.dataset, options.root, note)
-    entries = take(dataset.manifest(options.split or dataset.default_split).entries, options.limit)
+    manifest = dataset.manifest(options.split or dataset.default_split)
+    entries = take(manifest.entries, options.limit)
 
     def maker(entry: ClipEntry) -> Callable[[], Request]:
         return lambda: build_request(dataset.load(entry), own_spec(), options.seed)
 
-    return {entry.id: maker(entry) for entry in entries}
+    return f"{dataset.name}, {manifest.truth_id}", {entry.id: maker(entry) for entry in entries}
 
 
 def _folder(options: Options, clip: str) -> Path:

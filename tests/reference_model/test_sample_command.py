@@ -60,7 +60,7 @@ def sample(small_model_folder, images, tmp_path, capsys):
     return run
 
 
-def test_images_of_ones_own(sample, tmp_path, monkeypatch):
+def test_images_of_ones_own(sample, images, tmp_path, monkeypatch):
     code, out, _ = sample()
     assert (code, out) == (0, f"{tmp_path / 'out'}\n")
     folder = tmp_path / "out" / "seed-0" / "kitchen"
@@ -78,6 +78,12 @@ def test_images_of_ones_own(sample, tmp_path, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert sample()[0] == 0
     assert before == {path: path.stat().st_mtime_ns for path in folder.iterdir()}, "what is there is kept"
+
+    shutil.copytree(images, tmp_path / "kitchen")
+    facts = json.loads((images / "clip.json").read_text()) | {"prompt": "pour"}
+    (tmp_path / "kitchen/clip.json").write_text(json.dumps(facts))
+    code, _, told = sample("--images", tmp_path / "kitchen")
+    assert code == 2 and "holds a prediction made otherwise" in told[0], "another prompt"
     code, _, error = sample("--precision", "bf16")
     assert code == 2 and "holds a prediction made otherwise" in error[0] and error[0].endswith("give another --out")
     (folder / "prediction.json").unlink()  # as when it was stopped

@@ -1,4 +1,4 @@
-"""Which files the parts of Wan are made of, told without reading the tens of gigabytes of its text encoder."""
+"""Which files some folders hold, told without reading the tens of gigabytes of a text encoder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ BLOCK, BLOCKS = 1 << 20, 16
 """Bytes that are read at once, and how many times in one file: what is no longer than all of them is read whole."""
 
 
-def parts_digest(parts: Sequence[Path]) -> str:
+def folders_digest(folders: Sequence[Path]) -> str:
     """12 hex digits of the files in some folders: their names, sizes and contents, of a long file blocks at even distances.
 
     Another training moves weights everywhere, so a few blocks tell it; who changes single bytes of a long file is not found out.
     """
-    return sha256_json({part.name: _files(part) for part in parts})[:12]
+    return sha256_json({folder.name: _files(folder) for folder in folders})[:12]
 
 
 def _files(folder: Path) -> dict[str, list[int | str]]:

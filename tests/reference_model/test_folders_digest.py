@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from reference_model.generation import parts_digest as module
-from reference_model.generation.parts_digest import parts_digest
+from reference_model.generation import folders_digest as module
+from reference_model.generation.folders_digest import folders_digest
 
 LONG = bytes(range(256)) * 40
 CHANGES = {
@@ -35,9 +35,9 @@ def test_another_part_has_another_digest(part, tmp_path, change):
     copy = tmp_path / "copy" / "vae"
     shutil.copytree(part, copy)
     (copy / ".cache").write_bytes(b"of a download")
-    assert parts_digest([copy]) == parts_digest([part])
+    assert folders_digest([copy]) == folders_digest([part])
     change(copy)
-    assert parts_digest([copy]) != parts_digest([part])
+    assert folders_digest([copy]) != folders_digest([part])
 
 
 def test_of_a_long_file_blocks_are_read(part, monkeypatch):
@@ -53,5 +53,5 @@ def test_of_a_long_file_blocks_are_read(part, monkeypatch):
 
 def test_a_part_is_told_from_another_of_the_same_files(part, tmp_path):
     other = shutil.copytree(part, tmp_path / "text_encoder")
-    assert parts_digest([part, other]) not in (parts_digest([part]), parts_digest([other]))
-    assert parts_digest([part]) != parts_digest([other])
+    assert folders_digest([part, other]) not in (folders_digest([part]), folders_digest([other]))
+    assert folders_digest([part]) != folders_digest([other])
