@@ -160,6 +160,8 @@ def _read_if_whole(folder: Path) -> Checkpoint | None:
 
 def _read(folder: Path) -> Checkpoint:
     record = read_json(folder / _RECORD, SCHEMA)
+    if not isinstance(record["files"], dict):
+        raise ValueError(f"files is {record['files']!r:.60}, expected their sizes")
     for name, size in record["files"].items():
         found = (folder / name).stat().st_size
         if found != size:

@@ -40,8 +40,24 @@ def loss_log(path: Path, iteration: int) -> Iterator[LossLog]:
 
 
 def read_losses(path: Path) -> list[dict[str, Any]]:
-    """The points of a curve; a last line that was not finished is left out."""
+    """The points of a curve; a last line that was not finished is left out.
+
+    Raises:
+        ValueError: another line is no point; names file and line.
+    """
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]  # what follows the last line break is unfinished
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    return [
+        _point(path, number, line) for number, line in enumerate(lines[:-1], 1)
+    ]  # behind the last break: unfinished
+
+
+def _point(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        point = json.loads(line)
+    except ValueError:
+        point = None
+    if not (isinstance(point, dict) and isinstance(point.get("iteration"), int)):
+        raise ValueError(f"{path}, line {number} is {line!r:.60}, expected a point of the loss curve: delete the line")
+    return point

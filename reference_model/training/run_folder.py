@@ -92,7 +92,7 @@ class RunFolder:
             start: what the weights were at first.
 
         Raises:
-            ValueError: the folder was begun with something else; lists the differences.
+            ValueError: the folder was begun with something else, which is listed, or nobody knows with what.
         """
         facts = {
             "model": asdict(model),
@@ -103,10 +103,16 @@ class RunFolder:
         }
         now = json.loads(json.dumps(facts))
         path = self.path / _RECORD
-        if not (path.is_file() and self._has_results()):
+        if not self._has_results():
             write_json(path, {"schema": SCHEMA, **now})
             return
-        before, after = (dict(_flat(each)) for each in (read_json(path, SCHEMA), {"schema": SCHEMA, **now}))
+        try:
+            recorded = read_json(path, SCHEMA)
+        except (FileNotFoundError, ValueError) as error:
+            raise ValueError(
+                f"{path} does not tell what the checkpoints beside it are of ({error}): put it back, or give another --out"
+            ) from error
+        before, after = (dict(_flat(each)) for each in (recorded, {"schema": SCHEMA, **now}))
         differences = [
             f"{name} was {before.get(name)}, now {after.get(name)}"
             for name in sorted(before.keys() | after.keys())

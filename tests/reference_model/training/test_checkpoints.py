@@ -59,6 +59,10 @@ def shorten(path):
     [
         (lambda c: (c / "checkpoint.json").unlink(), "checkpoint.json"),
         (lambda c: (c / "checkpoint.json").write_text("{"), "not strict JSON"),
+        (
+            lambda c: (c / "checkpoint.json").write_text(f'{{"schema": "{checkpoints.SCHEMA}", "files": [1]}}'),
+            "files is",
+        ),
         (lambda c: (c / "state.pt").unlink(), "state.pt"),
         (lambda c: shorten(c / "state.pt"), "bytes,"),
     ],

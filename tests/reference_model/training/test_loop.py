@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -112,6 +113,22 @@ def test_a_run_is_finished_when_its_model_is_there(tmp_path):
     assert not folder.finished
     save_model(folder.model, SyncMV4D(TINY))
     assert folder.finished
+
+
+@pytest.mark.parametrize("line", [b"\0", b"\xff\xfe", b"[3]"])
+def test_a_damaged_line_in_the_midst_of_the_curve_is_named(tmp_path, line):
+    (tmp_path / "losses.jsonl").write_bytes(b'{"iteration": 0}\n' + line + b'\n{"iteration": 2}\n')
+    with pytest.raises(ValueError, match=r"losses.jsonl, line 2 is .*, expected a point of the loss curve: delete"):
+        curve(tmp_path)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_text("")])
+def test_checkpoints_whose_beginning_is_not_known_are_not_gone_on_from(tmp_path, cache, harm):
+    run(tmp_path, training(6), cache, until=2)
+    harm(tmp_path / "run.json")
+    with pytest.raises(ValueError, match=r"run.json does not tell what the checkpoints beside it are of"):
+        run(tmp_path, training(6, seed=5), cache)
+    assert len(curve(tmp_path)) == 2
 
 
 def test_sessions_are_written_down(tmp_path, cache):
