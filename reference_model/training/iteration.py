@@ -117,5 +117,6 @@ def _fail(training: Training, engine: Engine, world: World, iteration: int, what
     raise Crash(
         f"iteration {iteration}, stage {stage}: NaN or infinite {told}. {kept}; checkpoints written before are as they were."
         f" Look at these clips, or begin anew with a lower learning rate (it was {rate * config.learning_rate:.3g},"
-        f" of the points aligner {rate * config.points_learning_rate:.3g}) or clip ({config.clip:g})"
+        f" of the points aligner {rate * config.points_learning_rate:.3g}) or clip ({config.clip:g});"
+        " where the newest checkpoint ends so again at once, its weights had grown too far: delete it to go on from the one before"
     )
