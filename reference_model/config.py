@@ -7,7 +7,7 @@ where the paper has another value.  ``config_fields.origins`` lists them, and ``
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from reference_model.config_fields import (
     BELOW_ONE,
@@ -218,6 +218,12 @@ class SyncMV4DConfig:
                 low = max(step, length // step * step)
                 raise ValueError(f"{name} is {length}: expected a multiple of {step}, such as {low} or {low + step}")
         return 1 + (frames - 1) // stride[0], height // stride[1], width // stride[2]
+
+
+def with_mjd(config: SyncMV4DConfig, **changes: Any) -> SyncMV4DConfig:
+    """The configuration with other fields of MJD; the points aligner is of as many views."""
+    mjd = replace(config.mjd, **changes)
+    return replace(config, mjd=mjd, dpa=replace(config.dpa, views=mjd.views))
 
 
 PRESETS: dict[str, SyncMV4DConfig] = {

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hoibench.cli.errors import guarded
-from reference_model.config import SyncMV4DConfig, preset
+from reference_model.config import SyncMV4DConfig, preset, with_mjd
 from reference_model.config_fields import Origin, origins
 
 WIDTH = 160
@@ -99,8 +99,7 @@ def configuration(options: Info) -> SyncMV4DConfig:
         raise ValueError(
             f"{views} views of {frames} frames of {height} x {width} pixels: expected at most {MOST_PIXELS:,} pixels in all"
         )
-    mjd, dpa = replace(config.mjd, views=views), replace(config.dpa, views=views)
-    return replace(config, height=height, width=width, frames=frames, mjd=mjd, dpa=dpa)
+    return replace(with_mjd(config, views=views), height=height, width=width, frames=frames)
 
 
 def _fields(listed: Iterable[Origin]) -> Table:

@@ -1,20 +1,19 @@
 """Checkpoints whose files are changed, and configurations that they do not fit."""
 
-import dataclasses
 import json
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from reference_model.config import preset
+from reference_model.config import preset, with_mjd
 
 NANO = preset("nano")
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
-def with_mjd(**changes):
+def nano_with(**changes):
     """Nano with other fields of MJD."""
-    return dataclasses.replace(NANO, mjd=dataclasses.replace(NANO.mjd, **changes))
+    return with_mjd(NANO, **changes)
 
 
 def rewrite(path, change):

@@ -1,6 +1,5 @@
-"""What ``python -m reference_model.info`` prints, and configurations to count."""
+"""What ``python -m reference_model.info`` prints."""
 
-import dataclasses
 import io
 from contextlib import redirect_stdout
 
@@ -13,8 +12,3 @@ def printed(*arguments):
     with redirect_stdout(out):
         assert info_command(arguments) == 0
     return out.getvalue()
-
-
-def changed(config, **mjd):
-    """The configuration with other fields of MJD."""
-    return dataclasses.replace(config, mjd=dataclasses.replace(config.mjd, **mjd))

@@ -2,10 +2,9 @@
 
 import dataclasses
 
-from counted_costs import changed
 from diffusers import WanTransformer3DModel
 
-from reference_model.config import preset
+from reference_model.config import preset, with_mjd
 from reference_model.cost.inventory import count_tokens
 from reference_model.cost.parameters import count_parameters
 from reference_model.dpa.model import DiffusionPointsAligner
@@ -68,7 +67,7 @@ def test_the_papers_model_has_9100_tokens_a_view(wan):
 
 
 def test_tokens_where_modalities_and_special_tokens_keep_apart():
-    tokens = count_tokens(changed(WAN, inter_view="separate", special_tokens_meet=False, views=2))
+    tokens = count_tokens(with_mjd(WAN, inter_view="separate", special_tokens_meet=False, views=2))
     assert tokens.inter_view == (26, 2 * 330)
     assert tokens.specials_meet == 0
     assert tokens.total == 9100

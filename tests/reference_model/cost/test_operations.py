@@ -3,9 +3,8 @@
 import dataclasses
 
 import pytest
-from counted_costs import changed
 
-from reference_model.config import PRESETS, SyncMV4DConfig, preset
+from reference_model.config import PRESETS, SyncMV4DConfig, preset, with_mjd
 from reference_model.cost.flops import (
     align_flops,
     alignment_flops,
@@ -108,7 +107,7 @@ def test_seconds_are_operations_at_the_assumed_rate(wan):
     "changes", [{"views": 2, "num_layers": 5}, {"inter_view": "separate", "special_tokens_meet": False}], ids=str
 )
 def test_small_models_take_what_their_products_take(changes):
-    config = changed(NANO, **changes)
+    config = with_mjd(NANO, **changes)
     assert along(lambda k: forward_flops(of_depth(config, k)), config.mjd.num_layers) == closed_form(config)
 
 

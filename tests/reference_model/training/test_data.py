@@ -11,6 +11,7 @@ from tiny_training import PROMPT, TINY, view_of, write_cache
 from hoibench.clip import CLUSTERS
 from reference_model.cache import LatentCache
 from reference_model.cache.files import write_view
+from reference_model.config import with_mjd
 from reference_model.training.data import TrainingData
 
 
@@ -215,6 +216,5 @@ def test_a_cache_of_another_size_is_refused(cache):
 
 
 def test_a_model_of_one_view_is_refused(cache):
-    one = dataclasses.replace(TINY, mjd=dataclasses.replace(TINY.mjd, views=1))
     with pytest.raises(ValueError, match="V=1"):
-        TrainingData(cache, one, seed=0)
+        TrainingData(cache, with_mjd(TINY, views=1), seed=0)

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from changed_checkpoints import NANO, WEIGHTS, assert_inherits, rewrite, with_mjd
+from changed_checkpoints import NANO, WEIGHTS, assert_inherits, nano_with, rewrite
 from tiny_wan import write_transformer
 
 from reference_model.mjd.model import MultiViewJointDiffusion
@@ -51,7 +51,7 @@ def nan_for_empty():
 
 def test_no_new_parameter_keeps_the_memory_it_found(wan_folder, nan_for_empty):
     assert torch.empty(1).isnan()
-    model = load_mjd(wan_folder, with_mjd(scale_tokens_see_K=True))
+    model = load_mjd(wan_folder, nano_with(scale_tokens_see_K=True))
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
@@ -103,12 +103,12 @@ def test_a_saved_mjd_comes_back(saved):
 
 def test_another_number_of_views_than_trained(saved):
     with pytest.raises(ValueError, match="trained for V=3, asked for V=2\nGive the configuration that it has"):
-        load_mjd(saved[1], with_mjd(views=2))
+        load_mjd(saved[1], nano_with(views=2))
 
 
 def test_a_saved_mjd_of_other_choices(saved):
     with pytest.raises(ValueError) as error:
-        load_mjd(saved[1], with_mjd(view_rope=False, register_tokens=4))
+        load_mjd(saved[1], nano_with(view_rope=False, register_tokens=4))
     assert "register_tokens is 6, expected 4" in str(error.value)
     assert "view_rope is True, expected False" in str(error.value)
 
