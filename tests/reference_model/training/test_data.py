@@ -56,9 +56,10 @@ def test_an_epoch_takes_each_clip_once_in_an_order_of_its_own(cache):
 
 
 def test_one_view_of_each_cluster_and_in_the_end_all(cache):
-    drawn = Counter(view for i in range(60) for view in TrainingData(cache, TINY, seed=0).choices(i, 1, 0, 1)[0].views)
+    data = TrainingData(cache, TINY, seed=0)
+    drawn = Counter(view for i in range(60) for view in data.choices(i, 1, 0, 1)[0].views)
     assert drawn.keys() == {f"{cluster}{number}" for cluster in CLUSTERS for number in range(2)}
-    choice = TrainingData(cache, TINY, seed=0).choices(0, 1, 0, 1)[0]
+    choice = data.choices(0, 1, 0, 1)[0]
     assert [view[:-1] for view in choice.views] == list(CLUSTERS)
 
 
