@@ -171,6 +171,11 @@ class CycleConfig:
 
     __post_init__ = check_ranges
 
+    @property
+    def guided_share(self) -> float:
+        """Share of training iterations with guidance, none where there is no cycle."""
+        return self.guided if self.guidance else 0.0
+
     def loops(self, step: int, t: float, *, last: bool) -> bool:
         """Whether a sampling step passes through the decoder; the last always does, since its tracks are the answer."""
         return last or (t <= self.loop_start and step % self.loop_every == 0)

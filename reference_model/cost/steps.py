@@ -36,11 +36,10 @@ def whole_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
     loop = decode + flops.align + encode
     joint = flops.training_step + decode + backward + flops.alignment_step
     guidance = {"x0": flops.forward + loop, "algorithm1_literal": loop}
-    share = cycle.guided if cycle.guidance else 0.0
     return Steps(
         sampling=flops.guided_step + loop,
         joint=joint,
         guidance_x0=guidance["x0"],
         guidance_literal=guidance["algorithm1_literal"],
-        training=joint + round(share * guidance[cycle.reading]),
+        training=joint + round(cycle.guided_share * guidance[cycle.reading]),
     )

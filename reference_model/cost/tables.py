@@ -111,7 +111,7 @@ def _steps(steps: Steps, config: SyncMV4DConfig, tflops: float) -> Table:
         (f"training step, gradient {cycle.gradient}: MJD, decode, DPA", steps.joint),
         ("  guidance, x0: MJD, decode, DPA, encode", steps.guidance_x0),
         ("  guidance, literal: decode, DPA, encode", steps.guidance_literal),
-        (f"  mean: {cycle.reading}, {cycle.guided:.0%} with guidance", steps.training),
+        (f"  mean: {cycle.reading}, {cycle.guided_share:.0%} with guidance", steps.training),
     ]
     table = _timed("operations of whole steps, one sample", rows, tflops)
     table.caption, table.caption_justify = IN_FULL, "left"

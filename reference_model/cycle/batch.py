@@ -99,5 +99,5 @@ def draw(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, shared: tor
         points=torch.randn(points, generator=own),
         jitter=torch.randn(points, generator=own),
         missing=missing,
-        guided=bool(torch.rand((), generator=shared) < config.cycle.guided) and config.cycle.guidance,
+        guided=bool(torch.rand((), generator=shared) < config.cycle.guided_share),
     )
