@@ -21,6 +21,9 @@ from reference_model.config_fields import (
     paper,
 )
 
+GRID_BITS = 16
+"""Of a coordinate of DPA's grid: three of them fill 48 of a 64-bit place on a curve."""
+
 
 @dataclass(frozen=True)
 class MJDConfig:
@@ -96,9 +99,9 @@ class DPAConfig:
             raise ValueError(f"width is {self.width}: expected a multiple of heads, {self.heads}")
         if not self.orders:
             raise ValueError("orders is empty: expected z, z-trans or both")
-        if not 2 * self.reach / self.voxel < 2**16:
+        if not 2 * self.reach / self.voxel < 2**GRID_BITS:
             raise ValueError(
-                f"voxel is {self.voxel}: expected fewer than {2**16} of them within a reach of {self.reach}"
+                f"voxel is {self.voxel}: expected fewer than {2**GRID_BITS} of them within a reach of {self.reach}"
             )
 
 

@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from reference_model.config import GRID_BITS
+
 Order = Literal["z", "z-trans"]
-BITS = 16
-"""Bits of a grid coordinate: three of them fill 48 of a 64-bit code."""
 
 
 def grid_coordinates(points: Tensor, edge: float, reach: float) -> Tensor:
@@ -21,8 +21,10 @@ def grid_coordinates(points: Tensor, edge: float, reach: float) -> Tensor:
     Raises:
         ValueError: the grid would need more than 16 bits an axis.
     """
-    if not 0 < 2 * reach / edge < 2**BITS:
-        raise ValueError(f"voxels of {edge} within {reach} of the origin: expected fewer than {2**BITS} along an axis")
+    if not 0 < 2 * reach / edge < 2**GRID_BITS:
+        raise ValueError(
+            f"voxels of {edge} within {reach} of the origin: expected fewer than {2**GRID_BITS} along an axis"
+        )
     return ((points.clamp(-reach, reach) + reach) / edge).floor().long()
 
 

@@ -5,14 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_model.dpa.serialization import BITS, gather, grid_coordinates, scatter, windows, z_order
+from reference_model.config import GRID_BITS
+from reference_model.dpa.serialization import gather, grid_coordinates, scatter, windows, z_order
 
-coordinates = st.integers(0, 2**BITS - 1)
+coordinates = st.integers(0, 2**GRID_BITS - 1)
 
 
 def plain_z_order(x, y, z):
     code = 0
-    for bit in range(BITS):
+    for bit in range(GRID_BITS):
         for place, number in enumerate((z, y, x)):
             code |= (number >> bit & 1) << (3 * bit + place)
     return code
