@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from hoibench.cli.errors import FULL
+from hoibench.errors import DISK_FULL
 
 
 def refuse_empty(arguments: Sequence[str]) -> None:
@@ -34,6 +34,6 @@ def make_out(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in DISK_FULL:
             raise
         raise ValueError(f"--out {folder} cannot be written ({error.strerror}): give a folder that can") from error

@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hoibench.cli.errors import guarded
+from hoibench.cli.exit_codes import to_exit_code
 from reference_model.config import SyncMV4DConfig, preset, with_mjd
 from reference_model.config_fields import Origin, origins
 
@@ -113,7 +113,7 @@ def _fields(listed: Iterable[Origin]) -> Table:
 
 def main() -> int:
     """Run the command; the exit code."""
-    return guarded(info_command, sys.argv[1:], keeps=False)
+    return to_exit_code(info_command, sys.argv[1:], keeps=False)
 
 
 if __name__ == "__main__":

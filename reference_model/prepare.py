@@ -15,7 +15,7 @@ import tyro
 from rich.console import Console
 
 from hoibench.cli.counting import counting
-from hoibench.cli.errors import guarded, working
+from hoibench.cli.exit_codes import as_crash, to_exit_code
 from reference_model.config import PRESETS, SyncMV4DConfig, preset
 from reference_model.model_config import part
 
@@ -112,7 +112,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prepare with every error in plain words; the exit code (0 done, 2 usage, 3 done but for broken clips)."""
     logging.captureWarnings(True)
-    return guarded(prepare_command, sys.argv[1:] if arguments is None else arguments)
+    return to_exit_code(prepare_command, sys.argv[1:] if arguments is None else arguments)
 
 
 def _config(options: Prepare) -> SyncMV4DConfig:
@@ -179,7 +179,7 @@ def _run(job: Job, shots: Sequence[Shot], manifest: Manifest, console: Console, 
     finally:  # what is known is told, also after Ctrl-C or on a full disk
         if outcomes:
             facts = facts_of(job.out, outcomes, manifest, prompts)
-            with working():
+            with as_crash():
                 Console().out(json.dumps(facts, indent=1) if as_json else as_text(facts), highlight=False)
     return BROKEN if any(outcome.status == "broken" for outcome in outcomes) else 0
 

@@ -14,7 +14,7 @@ import tyro
 from rich.console import Console
 
 from hoibench.cli.counting import counting
-from hoibench.cli.errors import guarded
+from hoibench.cli.exit_codes import to_exit_code
 from reference_model.command_line import make_out, refuse_empty
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def sample_command(arguments: Sequence[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Sample with every error in plain words; the exit code (0 done, 1 crash, 2 usage)."""
     logging.captureWarnings(True)
-    return guarded(sample_command, sys.argv[1:] if arguments is None else arguments)
+    return to_exit_code(sample_command, sys.argv[1:] if arguments is None else arguments)
 
 
 def _requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[str, Callable[[], Request]]]:

@@ -25,7 +25,7 @@ import tyro
 from rich.console import Console
 
 from hoibench.cli.counting import counting
-from hoibench.cli.errors import guarded
+from hoibench.cli.exit_codes import to_exit_code
 from reference_model.command_line import make_out, refuse_empty
 from reference_model.config import SyncMV4DConfig, preset
 
@@ -120,7 +120,7 @@ def train_command(arguments: Sequence[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train with every error in plain words; the exit code (0 done, 2 usage, 75 stopped: run again)."""
     logging.captureWarnings(True)
-    return guarded(train_command, sys.argv[1:] if arguments is None else arguments)
+    return to_exit_code(train_command, sys.argv[1:] if arguments is None else arguments)
 
 
 def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder: RunFolder, world: World) -> int:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hoibench.cli.counting import counting
 from hoibench.cli.data import refuse_inside
-from hoibench.cli.errors import working
+from hoibench.cli.exit_codes import as_crash
 
 DIFFERENT = 3
 _SHOWN = 40
@@ -55,7 +55,7 @@ def index_command(arguments: Sequence[str]) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     with counting(Console(stderr=True)) as count:
         records = index_tree(tree, partial(count, "sequences"), hands=options.hands)
-    with working():
+    with as_crash():
         write_index(records, options.out)
     broken = {record.key: record.problems for record in records if record.problems}
     differences = {} if other is None else compare(records, other)

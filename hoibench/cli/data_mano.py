@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from hoibench.cli.errors import working
+from hoibench.cli.exit_codes import as_crash
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def mano_command(arguments: Sequence[str]) -> int:
         read_mano(path, side)
         print(f"{side:<6} {path}")
     if options.out is not None:
-        with working():
+        with as_crash():
             for side, path in found.items():
                 convert(path, options.out / f"MANO_{side.upper()}.npz")
     print(f"set HOIBENCH_MANO={(options.out or options.folder).absolute()}")

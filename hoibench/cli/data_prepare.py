@@ -15,7 +15,7 @@ from rich.console import Console
 
 from hoibench.cli.counting import counting
 from hoibench.cli.data import refuse_inside
-from hoibench.cli.errors import working
+from hoibench.cli.exit_codes import as_crash
 
 if TYPE_CHECKING:
     from hoibench.datasets.manifests import Line
@@ -100,7 +100,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     finally:  # what is known is told, also after Ctrl-C or on a full disk
         report = sum_up(outcomes)
         facts = {"out": str(out), **asdict(report), "left_out": left_out}
-        with working():
+        with as_crash():
             print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
     return BROKEN if report.broken else 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from hoibench.cli.errors import guarded
+from hoibench.cli.exit_codes import to_exit_code
 from hoibench.plugins import UnknownName, load_object
 
 USAGE = """\
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"hoibench {__version__}")
         return 0
-    return guarded(_dispatch, words)
+    return to_exit_code(_dispatch, words)
 
 
 def _dispatch(words: Sequence[str]) -> int:

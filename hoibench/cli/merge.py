@@ -24,10 +24,10 @@ class Merge:
 def merge_command(arguments: Sequence[str]) -> int:
     """Merge and build the page; the exit code, as the run's would be."""
     options = tyro.cli(Merge, args=list(arguments), prog="hoibench merge")
-    from hoibench.cli.errors import working
+    from hoibench.cli.exit_codes import as_crash
     from hoibench.cli.run import report
     from hoibench.evaluation.run import merge
 
     outcome = merge(options.run)
-    with working():
+    with as_crash():
         return report(outcome, options.json, Console(stderr=True))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import tyro
 from rich.console import Console
 
-from hoibench.cli.errors import guarded, working
+from hoibench.cli.exit_codes import as_crash, to_exit_code
 from hoibench.evaluation.config import RunConfig, as_arguments, check_config
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run_command(arguments: Sequence[str]) -> int:
     from hoibench.evaluation.run import run
 
     outcome = run(plan, make_listener(console))
-    with working():
+    with as_crash():
         return report(outcome, config.json, console)
 
 
@@ -134,4 +134,4 @@ def _device(asked: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run with every error in plain words; the exit code."""
     logging.captureWarnings(True)
-    return guarded(run_command, sys.argv[1:] if arguments is None else arguments)
+    return to_exit_code(run_command, sys.argv[1:] if arguments is None else arguments)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import filelock
 
-from hoibench.cli.errors import FULL
+from hoibench.errors import DISK_FULL
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def held(folder: Path, *, wait: bool) -> Iterator[bool]:
         yield False
         return
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in DISK_FULL:
             raise
         raise ValueError(f"--out: {folder} cannot be written ({error.strerror}): give a folder that can") from error
     try:

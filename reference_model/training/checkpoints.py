@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hoibench.cli.errors import Crash
+from hoibench.errors import Crash
 from hoibench.store import read_json, sync, write_json
 from reference_model.training.engine import Engine, EngineName
 from reference_model.training.memory import SHARE_OUT, advised

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from hoibench.cli.errors import Crash
+from hoibench.errors import Crash
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.batch import draw
 from reference_model.cycle.bridge import Autoencoder

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from hoibench.cli.errors import Crash
+from hoibench.errors import Crash
 from reference_model.config import SyncMV4DConfig
 from reference_model.training.config import TrainingConfig, TrainingStage
 

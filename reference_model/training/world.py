@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from hoibench.cli.errors import Crash
+from hoibench.errors import Crash
 
 
 @dataclass(frozen=True)

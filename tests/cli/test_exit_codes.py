@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from hoibench.cli.errors import guarded
+from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.main import main
 from hoibench.cli.run import main as run
 
@@ -61,7 +61,7 @@ def test_a_place_that_explains_itself_is_quoted_without_a_traceback(capsys, numb
     def breaks(words):
         raise OSError(number, "choose another place")
 
-    assert guarded(breaks, []) == code
+    assert to_exit_code(breaks, []) == code
     assert capsys.readouterr().err == told
 
 

@@ -35,7 +35,8 @@ import torch
 import torch.distributed as dist
 from tiny_training import open_tiny, prepared, training
 
-from hoibench.cli.errors import Crash, guarded
+from hoibench.cli.exit_codes import to_exit_code
+from hoibench.errors import Crash
 from reference_model.cache import LatentCache
 from reference_model.cache.tensors import Damaged
 from reference_model.cycle.bridge import Bridge
@@ -166,4 +167,4 @@ def shards(engine):
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(lambda _: main(), []))
+    sys.exit(to_exit_code(lambda _: main(), []))

@@ -11,7 +11,7 @@ import pytest
 from counted_costs import printed
 from rich.console import Console
 
-from hoibench.cli.errors import guarded
+from hoibench.cli.exit_codes import to_exit_code
 from reference_model import cost
 from reference_model.config import PRESETS, preset
 from reference_model.config_fields import origins
@@ -151,7 +151,7 @@ def test_fields_are_listed_with_their_origins(name):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_does_not_fit_is_told_in_one_sentence(arguments, told, capsys):
-    assert guarded(info_command, arguments) == 2
+    assert to_exit_code(info_command, arguments) == 2
     captured = capsys.readouterr()
     assert captured.err == f"error: {told}\n"
     assert captured.out == ""

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from hoibench.cli.errors import Crash
 from hoibench.datasets.base import take
 from hoibench.datasets.synthetic.dataset import SyntheticDataset
+from hoibench.errors import Crash
 from hoibench.store import atomic
 from reference_model.cache import LatentCache
 from reference_model.cache.origin import claim

@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny_training import TINY, curve, open_tiny, run, training, write_cache
 
-from hoibench.cli.errors import Crash, guarded
+from hoibench.cli.exit_codes import to_exit_code
+from hoibench.errors import Crash
 from reference_model.model import SyncMV4D
 from reference_model.training import engine
 from reference_model.training.engine import DataParallelEngine
@@ -29,7 +30,7 @@ def full_on_cpu(*_):
 @pytest.mark.parametrize("fault", [full, full_on_cpu])
 def test_full_memory_is_one_sentence(tmp_path, cache, monkeypatch, capsys, caplog, fault):
     monkeypatch.setattr(SyncMV4D, "forward", fault)
-    assert guarded(lambda _: run(tmp_path, training(4, batch=2), cache), []) == 1
+    assert to_exit_code(lambda _: run(tmp_path, training(4, batch=2), cache), []) == 1
     assert capsys.readouterr().err == (
         "error: memory is full (iteration 0, stage only, 64x96): set gradient_checkpointing to true and go on, or begin in another --out"
         " with batch 1, a smaller size of the stage, precision bf16 or --engine zero3 on more processes; the last checkpoint is as it was\n"

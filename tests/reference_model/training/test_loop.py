@@ -11,7 +11,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_training import TINY, curve, open_tiny, run, training, write_cache
 
-from hoibench.cli.errors import Crash
+from hoibench.errors import Crash
 from reference_model.cache import LatentCache, LatentView
 from reference_model.model import SyncMV4D
 from reference_model.saved_model import save_model

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from hoibench.errors import Crash, is_disk_full
+
 log = logging.getLogger(__name__)
 
 CRASH, USAGE, INTERRUPTED = 1, 2, 130
-FULL = (errno.ENOSPC, errno.EDQUOT)
 OF_MODEL = ("accelerate", "deepspeed", "diffusers", "ftfy", "safetensors", "spconv", "tensorboard", "transformers")
 """What only the reference model needs."""
 
 
-class Crash(Exception):
-    """An error after the work had begun: no fault of the command line's."""
-
-
 @contextmanager
-def working() -> Iterator[None]:
+def as_crash() -> Iterator[None]:
     """Around work that no command line can make fail: what goes wrong inside is a crash, unless the disk is full.
 
     Raises:
@@ -31,12 +27,12 @@ def working() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if is_disk_full(error):
             raise
         raise Crash(f"{type(error).__name__}: {error}") from error
 
 
-def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str], *, keeps: bool = True) -> int:
+def to_exit_code(command: Callable[[Sequence[str]], int], arguments: Sequence[str], *, keeps: bool = True) -> int:
     """Run a command; errors of use give 2, a full disk or a crash 1, Ctrl-C 130.
 
     Args:
@@ -56,7 +52,7 @@ def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str], *
         return CRASH
     except Exception as error:
         told, code = _explain(error, keeps)
-        if code == CRASH and not _is_full(error) and not _is_told(error):
+        if code == CRASH and not is_disk_full(error) and not _is_told(error):
             log.error("crashed", exc_info=error)
         print(f"error: {told}", file=sys.stderr)
         return code
@@ -65,10 +61,6 @@ def guarded(command: Callable[[Sequence[str]], int], arguments: Sequence[str], *
 def _is_told(error: Exception) -> bool:
     """Whether the error is a sentence that was written for users, so that a traceback would only hide it."""
     return isinstance(error, Crash) and error.__cause__ is None
-
-
-def _is_full(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno in FULL
 
 
 def _explain(error: Exception, keeps: bool) -> tuple[str, int]:
@@ -86,7 +78,7 @@ def _explain(error: Exception, keeps: bool) -> tuple[str, int]:
 def _explain_system(error: OSError, keeps: bool) -> tuple[str, int]:
     """The words for what the system refused: our own where the error has them."""
     ours = error.strerror not in (None, os.strerror(error.errno or 0))
-    if not _is_full(error):
+    if not is_disk_full(error):
         return (str(error.strerror) if ours else str(error)), USAGE
     where = error.strerror if ours else f"no space left while writing {error.filename or 'a file'}"
     kept = "; what was done is kept" if keeps else ""

@@ -1,0 +1,110 @@
+"""Pydantic models of file formats: one model writes a file, reads it and checks it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from hoibench.store.json_file import read_json, write_json
+
+M = TypeVar("M", bound=BaseModel)
+
+_MOST_PROBLEMS = 5
+_LONGEST_VALUE = 80
+
+
+class Record(BaseModel):
+    """The contents of one kind of file, or a part of it: immutable, no unknown keys, no conversion of types, no NaN.
+
+    A model of a whole JSON file sets ``SCHEMA``, which the file holds under the key ``schema``:
+
+        class Settings(Record):
+            SCHEMA = "hoibench/settings@1"
+            size: tuple[int, int]
+
+        Settings(size=(480, 704)).write(path)
+        Settings.read(path).size  # (480, 704)
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    SCHEMA: ClassVar[str] = ""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The record in a JSON file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is not JSON, of another schema, or a key is missing, unknown or wrong; names file, key, value and what is expected.
+        """
+        table = read_json(path, cls.SCHEMA)
+        del table["schema"]
+        return parse_record(cls, table, str(path))
+
+    def write(self, path: Path) -> None:
+        """Write the record as a JSON file, atomically."""
+        write_json(path, self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values, under its schema where it has one."""
+        head = {"schema": self.SCHEMA} if self.SCHEMA else {}
+        return head | self.model_dump(mode="json")
+
+
+def parse_record(model: type[M], table: Any, where: str) -> M:
+    """A model from the values of a JSON or TOML file; lists become tuples where the model has tuples.
+
+    Args:
+        model: the model.
+        table: what ``json.loads`` or ``tomllib.loads`` returned.
+        where: file, and line or table in it; leads the message.
+
+    Raises:
+        ValueError: one line a problem (at most five): key, value, and what is expected.
+    """
+    try:
+        return model.model_validate_json(json.dumps(table, default=str))
+    except ValidationError as error:
+        raise ValueError(explain(error, model, where)) from error
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
+    """Pydantic's problems in our words: file, key, value, and what is expected."""
+    problems = [_problem(details, model) for details in error.errors(include_url=False)]
+    more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
+    return f"{where}: " + "; ".join([*problems[:_MOST_PROBLEMS], *more])
+
+
+def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
+    place, value = _dotted(details["loc"]), _shown(details["input"])
+    message = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "missing":
+        return f"the key {place!r} is missing"
+    if details["type"] == "extra_forbidden":
+        known = sorted(field.alias or name for name, field in model.model_fields.items())
+        near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near and len(details["loc"]) == 1 else ""
+        listed = f"expected {', '.join(known)}" if len(details["loc"]) == 1 else "remove it"
+        return f"unknown key {place!r}: {hint or listed}"
+    if details["type"] == "value_error":
+        return f"{place}: {message}" if place else message
+    return f"{place or 'it'} is {value}: {message[:1].lower()}{message[1:]}"
+
+
+def _dotted(location: Sequence[int | str]) -> str:
+    words = ""
+    for part in location:
+        words += f"[{part}]" if isinstance(part, int) else f".{part}" if words else str(part)
+    return words
+
+
+def _shown(value: Any) -> str:
+    text = f"an object with {len(value)} keys" if isinstance(value, Mapping) else repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
