@@ -1,0 +1,102 @@
+"""Folders that tests share: built once, whole or absent, of the code as it is."""
+
+import multiprocessing
+import os
+import time
+
+import disk_cache
+import pytest
+from disk_cache import cached_folder
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    """A cache of its own, as a process that has used nothing of it sees it."""
+    monkeypatch.setattr(disk_cache, "FOLDER", tmp_path / "tests")
+    monkeypatch.setattr(disk_cache, "used", {})
+    return tmp_path / "tests"
+
+
+def count(folder):
+    """A build that takes a while and leaves a trace of its process."""
+    (folder / "half").write_text("1")
+    time.sleep(0.2)
+    (folder / f"built-by-{os.getpid()}").write_text("1")
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def see(queue):
+    queue.put(names(cached_folder("thing", "1", count)))
+
+
+def test_processes_that_come_at_once_build_a_folder_once():
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    processes = [context.Process(target=see, args=(queue,)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    seen = [queue.get(timeout=30) for _ in processes]
+    for process in processes:
+        process.join()
+    assert all(len(one) == 2 for one in seen)
+    assert seen == [seen[0]] * 4
+
+
+def test_another_name_or_version_is_another_folder():
+    def build(text):
+        return lambda folder: (folder / "text").write_text(text)
+
+    folders = [cached_folder(*key, build("-".join(key))) for key in (("a", "1"), ("a", "2"), ("b", "1"))]
+    assert [(one / "text").read_text() for one in folders] == ["a-1", "a-2", "b-1"]
+
+
+def test_a_build_that_fails_leaves_nothing_and_the_next_begins_anew(folder):
+    def fail(folder):
+        (folder / "half").touch()
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        cached_folder("thing", "1", fail)
+    whole = cached_folder("thing", "1", lambda folder: (folder / "whole").touch())
+    assert names(whole) == ["whole"]
+    assert [name for name in names(folder) if not name.endswith(".lock")] == [whole.name]
+
+
+def test_a_changed_source_file_is_another_folder(monkeypatch, tmp_path):
+    (tmp_path / "package").mkdir()
+    source = tmp_path / "package" / "code.py"
+    monkeypatch.setattr(disk_cache, "ROOT", tmp_path)
+    monkeypatch.setattr(disk_cache, "CODE", ("package",))
+    digests = []
+    for text in ("a = 1", "a = 2", "a = 1"):
+        source.write_text(text)
+        digests.append(disk_cache.code_digest.__wrapped__())
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_folders_that_nobody_used_for_a_day_go(folder):
+    old, used = (cached_folder(name, "1", lambda folder: (folder / "x").touch()) for name in ("old", "used"))
+    for path, age in ((old, disk_cache.UNUSED_SECONDS + 60), (used, disk_cache.UNUSED_SECONDS - 60)):
+        os.utime(path, (time.time() - age,) * 2)
+    cached_folder("new", "1", lambda folder: None)
+    assert not old.exists()
+    assert used.exists()
+
+
+@pytest.mark.parametrize("change", ["write", "add", "remove"])
+def test_a_folder_that_a_test_changed_is_removed_and_the_session_fails(change):
+    shared = cached_folder("thing", "1", lambda folder: (folder / "x").write_text("1"))
+    state = {shared: disk_cache.files_state(shared)}
+    disk_cache.remove_changed(state)
+    assert shared.exists()
+    {
+        "write": lambda: (shared / "x").write_text("22"),
+        "add": lambda: (shared / "y").touch(),
+        "remove": (shared / "x").unlink,
+    }[change]()
+    with pytest.raises(AssertionError, match="a test wrote into"):
+        disk_cache.remove_changed(state)
+    assert not shared.exists()
