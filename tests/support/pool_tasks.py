@@ -1,22 +1,37 @@
-"""What the processes of a tested pool do: they import it by name, which they could not do with a test module."""
+"""Functions that the processes of a tested pool run: they import them by name, which they could not do with a test module."""
 
 import errno
 import os
 import signal
-
-from hoibench.datasets.taco.prepare.sealed import Unwritable
+import time
 
 
 def start(folder):
-    """Die before any task, as often as there are notes in the folder."""
+    """Die before any job, as often as there are notes in the folder."""
     for note in folder.iterdir():
         note.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def answer(task):
-    if task == "die":
+def answer(job):
+    if job == "die":
         os._exit(9)
-    if task == "full":
-        raise Unwritable(errno.ENOSPC, "No space left on device")
-    return task.upper()
+    if job == "full":
+        raise OSError(errno.ENOSPC, "No space left on device")
+    if job == "sleep":
+        time.sleep(600)
+    return job.upper()
+
+
+def start_threads():
+    """Do nothing."""
+
+
+def threads_here(_):
+    """The number of threads that BLAS and torch have in this process, by library."""
+    import numpy  # noqa: F401
+    import torch
+    from threadpoolctl import threadpool_info
+
+    found = {f"{each['internal_api']}": each["num_threads"] for each in threadpool_info()}
+    return found | {"torch": torch.get_num_threads()}

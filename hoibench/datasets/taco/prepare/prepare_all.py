@@ -15,8 +15,7 @@ from hoibench.datasets.taco.prepare.origin import check_made_with
 from hoibench.datasets.taco.prepare.outcomes import Outcome, Report, sum_up
 from hoibench.datasets.taco.prepare.prepare_line import prepare_line
 from hoibench.datasets.taco.prepare.sealed import Unwritable, writing
-from hoibench.datasets.taco.prepare.worker_pool import Died, Workers
-from hoibench.processes import die_with_parent
+from hoibench.processes import TaskPool, WorkerCrash
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +48,10 @@ def prepare_all(
         out.mkdir(parents=True, exist_ok=True)
     check_made_with(out, truth_label(tree.hand_model, model), model.identity)
     outcomes = []
-    pool = Workers(workers, _prepare, _start_worker, (tree.root, out, model))
-    with closing(pool.answers(lines)) as answers:
-        for line, answer in answers:
-            outcomes.append(Outcome(line.entry.id, "broken", answer.reason) if isinstance(answer, Died) else answer)
+    pool = TaskPool(workers, _start_worker, (tree.root, out, model))
+    with closing(pool.results(_prepare, lines)) as results:
+        for line, result in results:
+            outcomes.append(Outcome(line.entry.id, "broken", str(result)) if isinstance(result, WorkerCrash) else result)
             if on_progress is not None:
                 on_progress(outcomes[-1])
     return sum_up(outcomes)
@@ -72,7 +71,6 @@ _bench: _Bench | None = None
 
 def _start_worker(root: Path, out: Path, model: HandModel) -> None:
     global _bench
-    die_with_parent()
     _bench = _Bench(Tree(root), out, model)
 
 
