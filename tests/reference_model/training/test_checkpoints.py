@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -54,6 +55,10 @@ def shorten(path):
     path.write_bytes(path.read_bytes()[:-1])
 
 
+def lengthen(path):
+    path.write_bytes(path.read_bytes() + b"x")
+
+
 @pytest.mark.parametrize(
     ("harm", "told"),
     [
@@ -65,6 +70,7 @@ def shorten(path):
         ),
         (lambda c: (c / "state.pt").unlink(), "state.pt"),
         (lambda c: shorten(c / "state.pt"), "bytes,"),
+        (lambda c: lengthen(c / "state.pt"), "bytes,"),
     ],
 )
 def test_a_checkpoint_that_is_not_whole_is_passed_over_with_a_warning(folder, harm, told, caplog):
@@ -78,6 +84,23 @@ def test_what_a_killed_process_left_unfinished_is_no_checkpoint(folder, caplog):
     assert latest_checkpoint(folder).iteration == 2 and not caplog.text
     keep_newest(folder, 2, 2)
     assert [path.name for path in folder.iterdir()] == ["00000002"]
+
+
+def test_a_checkpoint_is_on_disk_before_it_has_its_name(folder, monkeypatch):
+    """Every file and their folder, so that a loss of power leaves a name with nothing missing behind it; and then the name itself."""
+    new, before, after = folder / "00000006", set(), set()
+    sync = os.fsync
+
+    def recorded(descriptor):
+        (after if new.exists() else before).add(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    save_checkpoint(new, 6, open_tiny("ddp", training(4)), ALONE)
+    files = [path for path in new.rglob("*") if path.is_file()]
+    assert len(files) >= 2 and {path.stat().st_ino for path in files} <= before
+    assert new.stat().st_ino in before
+    assert folder.stat().st_ino in after
 
 
 def test_where_there_never_was_one_there_is_none(tmp_path):

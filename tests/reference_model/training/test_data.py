@@ -93,6 +93,20 @@ def test_prompts_are_dropped_at_the_rate_of_the_configuration(cache):
     assert 140 <= dropped <= 260  # 10 % of 2000, 4.5 standard deviations either way
 
 
+def test_a_prompt_is_dropped_whatever_views_and_clip_are_drawn(cache):
+    """In 4000 draws each half has about 200 of 2000 dropped, with a standard deviation of 13."""
+    drawn = TrainingData(cache, TINY, seed=0).choices(0, 4000, 0, 1)
+    for index in range(len(CLUSTERS)):
+        for number in "01":
+            dropped = [choice.without_prompt for choice in drawn if choice.views[index].endswith(number)]
+            assert len(dropped) > 1800 and 0.07 < sum(dropped) / len(dropped) < 0.13
+
+
+def test_views_are_drawn_apart_in_each_cluster(cache):
+    drawn = Counter(choice.views for choice in TrainingData(cache, TINY, seed=0).choices(0, 1600, 0, 1))
+    assert len(drawn) == 8 and min(drawn.values()) > 140  # 200 each, with a standard deviation of 13
+
+
 def test_a_share_of_the_data_is_the_same_clips_always(cache):
     data = TrainingData(cache, TINY, seed=0, share=0.3)
     assert len(data.clips) == 2  # of 4, rounded up

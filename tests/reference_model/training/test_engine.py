@@ -2,11 +2,12 @@
 
 import dataclasses
 
+import pytest
 import torch
-from tiny_training import TINY, training
+from tiny_training import ALONE, TINY, training
 
 from reference_model.model import SyncMV4D
-from reference_model.training.engine import optimizer_of
+from reference_model.training.engine import open_engine, optimizer_of
 
 CONFIG = training(learning_rate=3e-5, points_learning_rate=2e-4, weight_decay=0.1)
 MODEL = SyncMV4D(dataclasses.replace(TINY, dpa=dataclasses.replace(TINY.dpa, temporal=True)))
@@ -50,3 +51,27 @@ def test_decay_shrinks_what_decays_and_nothing_else():
     after = dict(model.named_parameters())
     torch.testing.assert_close(after[weight], before[weight] * (1 - 3e-5 * 0.1))
     assert not torch.equal(after[weight], before[weight]) and torch.equal(after[token], before[token])
+
+
+def test_each_step_is_taken_at_the_rate_asked_for():
+    """AdamW moves every weight by its learning rate where the gradient stays the same, however large that is."""
+    model = SyncMV4D(TINY)
+    config = training(4, learning_rate=1e-3, points_learning_rate=4e-3, weight_decay=0.0)
+    engine, steps = open_engine("ddp", model, config, ALONE), []
+    for rate in (0.5, 1.0, 0.25):
+        before = {name: each.clone() for name, each in engine.weights().items()}
+        engine.step(sum(each.sum() for each in model.parameters()), rate)
+        steps.append({name: float((before[name] - each).mean()) for name, each in engine.weights().items()})
+    for rate, moved in zip((0.5, 1.0, 0.25), steps, strict=True):
+        assert moved["mjd.proj_out.weight"] == pytest.approx(1e-3 * rate, rel=1e-2)
+        assert moved["dpa.head.weight"] == pytest.approx(4e-3 * rate, rel=1e-2)
+
+
+@pytest.mark.parametrize("size", [3.0, 0.2])
+def test_gradients_are_clipped_to_the_largest_norm_and_told_as_they_were(size):
+    model = SyncMV4D(TINY)
+    engine = open_engine("ddp", model, training(4, clip=0.5), ALONE)
+    count = sum(each.numel() for each in model.parameters())
+    told = engine.step(size / count**0.5 * sum(each.sum() for each in model.parameters()), 1.0)
+    norm = torch.stack([each.grad.norm() for each in model.parameters()]).norm()
+    assert told == pytest.approx(size, rel=1e-3) and float(norm) == pytest.approx(min(size, 0.5), rel=1e-3)
