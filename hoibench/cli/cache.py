@@ -30,7 +30,8 @@ class Cache:
 def cache_command(arguments: Sequence[str]) -> int:
     """List or clear the cache."""
     options = tyro.cli(Cache, args=list(arguments), prog="hoibench cache")
-    from hoibench.datasets.cache import cache_dir, clear, entries
+    from hoibench.datasets.cache_entries import clear, entries
+    from hoibench.store.cache_dir import cache_dir
 
     cleared = options.do == "clear"
     listed = clear(options.name) if cleared else entries()

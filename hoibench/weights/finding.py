@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hoibench.store import sha256_file
-from hoibench.store.cache import cache_dir
+from hoibench.store.cache_dir import cache_dir
 from hoibench.weights.registry import Weight, weight
 
 

@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 
-from hoibench.datasets.cache import cache_dir
+from hoibench.store.cache_dir import cache_dir
 
 ZERO = {
     "rpe@1": 1e-4,

@@ -1,4 +1,3 @@
-import errno
 import io
 import json
 import zipfile
@@ -7,45 +6,14 @@ import numpy as np
 import pytest
 
 from hoibench.store import (
-    atomic_write,
     canonical_json,
     read_json,
     read_npz,
     sha256_file,
     sha256_json,
-    sweep,
     write_json,
     write_npz,
 )
-
-
-def test_atomic_write_replaces_whole_files(tmp_path):
-    path = tmp_path / "a" / "b.txt"
-    with atomic_write(path) as temporary:
-        temporary.write_text("new")
-        assert not path.exists()
-        assert temporary.suffix == ".txt"
-    assert path.read_text() == "new"
-    assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "b.txt"
-    path.write_text("old")
-    with pytest.raises(OSError), atomic_write(path) as temporary:
-        temporary.write_text("ne")
-        raise OSError(errno.ENOSPC, "full")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
-
-
-def test_sweeping_removes_what_killed_writers_left(tmp_path):
-    for name in (".tmp-0123abcd-a.json", ".tmp-0123abcd-b.npz", "a.json", ".tmp-x"):
-        (tmp_path / name).write_text("")
-    sweep(tmp_path, "a.json")
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".tmp-0123abcd-b.npz", ".tmp-x", "a.json"]
-    sweep(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".tmp-x", "a.json"]
 
 
 def test_json_is_strict(tmp_path):

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from hoibench.store.cache import cache_dir
+from hoibench.store.cache_dir import cache_dir
 
 ROOT = Path(__file__).parents[2]
 FOLDER = cache_dir() / "tests"

@@ -14,10 +14,11 @@ from typing import ClassVar
 
 from hoibench.clip import Clip
 from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
-from hoibench.datasets.cache import cache_dir, ensure_folder
 from hoibench.datasets.manifests import Line, Splits
 from hoibench.datasets.synthetic.cameras import SIZE
 from hoibench.plugins import UnknownName
+from hoibench.store.atomic import ensure_folder
+from hoibench.store.cache_dir import cache_dir
 
 POINTS = 256
 """K of protocol "synthetic"."""

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from hoibench.clip import Clip
 from hoibench.datasets.base import Progress
-from hoibench.datasets.cache import cache_dir
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.availability import Absent, Available, find
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model, truth_label
@@ -22,6 +21,7 @@ from hoibench.datasets.taco.prepare.prepared_folder import view_folder
 from hoibench.datasets.taco.prepare.sealed import SCHEMA
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, Recipe
 from hoibench.store import sha256_json
+from hoibench.store.cache_dir import cache_dir
 from hoibench.video import probe
 
 log = logging.getLogger(__name__)

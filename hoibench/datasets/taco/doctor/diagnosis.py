@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from hoibench.datasets.cache import cache_dir
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.doctor.annotations import check_annotations
 from hoibench.datasets.taco.doctor.cameras import check_cameras
@@ -16,6 +15,7 @@ from hoibench.datasets.taco.doctor.presence import check_presence
 from hoibench.datasets.taco.doctor.report import STATUSES, Check, Diagnosis
 from hoibench.datasets.taco.doctor.surroundings import check_surroundings
 from hoibench.datasets.taco.doctor.videos import check_videos
+from hoibench.store.cache_dir import cache_dir
 
 SAMPLE = 8
 

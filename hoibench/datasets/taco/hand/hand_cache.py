@@ -11,7 +11,7 @@ import numpy as np
 
 from hoibench.clip import Array
 from hoibench.store import read_npz, write_npz
-from hoibench.store.cache import cache_dir
+from hoibench.store.cache_dir import cache_dir
 
 VERSION = "taco-hands@1"
 """What an entry means; a changed meaning is a new version."""

@@ -51,7 +51,9 @@ def prepare_all(
     pool = TaskPool(workers, _start_worker, (tree.root, out, model))
     with closing(pool.results(_prepare, lines)) as results:
         for line, result in results:
-            outcomes.append(Outcome(line.entry.id, "broken", str(result)) if isinstance(result, WorkerCrash) else result)
+            outcomes.append(
+                Outcome(line.entry.id, "broken", str(result)) if isinstance(result, WorkerCrash) else result
+            )
             if on_progress is not None:
                 on_progress(outcomes[-1])
     return sum_up(outcomes)

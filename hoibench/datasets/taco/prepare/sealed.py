@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hoibench.datasets.cache import ELSEWHERE, ensure_folder
 from hoibench.store import read_json, sha256_file, sha256_json, write_json
+from hoibench.store.atomic import ELSEWHERE, ensure_folder
 
 SCHEMA = "hoibench/taco-clips@1"
 """Names what preparation means: what is made in another way is another version, whatever becomes of the code."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hoibench.datasets.cache import clear, entries
+from hoibench.datasets.cache_entries import clear, entries
 from hoibench.datasets.taco.hand import hand_cache, hands
 from hoibench.datasets.taco.hand.hands import read_hand
 

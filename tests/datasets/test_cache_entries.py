@@ -1,14 +1,10 @@
-import errno
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from hoibench.datasets.cache import PREPARED, WEIGHTS, cache_dir, clear, ensure_folder, entries
+from hoibench.datasets.cache_entries import PREPARED, WEIGHTS, clear, entries
+from hoibench.store.atomic import ensure_folder
+from hoibench.store.cache_dir import cache_dir
 
 
 @pytest.fixture(autouse=True)
@@ -95,95 +91,3 @@ def test_the_data_sets_and_the_weights_know_the_same_names(root):
     for folder in folders:
         folder.mkdir(parents=True)
     assert sorted(entry.name for entry in entries()) == sorted(folder.name for folder in folders)
-
-
-def test_a_folder_is_made_once(root):
-    made = []
-    for _ in range(2):
-        ensure_folder(root / "x" / "clip", lambda folder: made.append(folder) or fill(folder))
-    assert len(made) == 1
-    assert sorted(path.name for path in (root / "x").iterdir()) == ["clip"]
-
-
-@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt()])
-def test_a_failure_leaves_nothing_behind(root, error):
-    def fail(folder):
-        fill(folder)
-        raise error
-
-    with pytest.raises(type(error)):
-        ensure_folder(root / "x" / "clip", fail)
-    assert list((root / "x").iterdir()) == []
-
-
-def test_a_full_disk_names_the_variable(root):
-    def fail(folder):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with pytest.raises(OSError, match=r"clip \(No space left on device\).*HOIBENCH_CACHE") as caught:
-        ensure_folder(root / "x" / "clip", fail)
-    assert caught.value.errno == errno.ENOSPC
-
-
-def test_a_cache_that_cannot_be_written_names_the_variable(root):
-    root.write_text("a file where the folder should be")
-    with pytest.raises(OSError, match="HOIBENCH_CACHE"):
-        ensure_folder(root / "x" / "clip", fill)
-
-
-def test_whoever_is_second_keeps_what_the_first_made(root):
-    def overtaken(folder):
-        fill(folder)
-        ensure_folder(root / "x" / "clip", lambda inner: (inner / "first").touch())
-
-    ensure_folder(root / "x" / "clip", overtaken)
-    assert [path.name for path in (root / "x" / "clip").iterdir()] == ["first"]
-    assert [path.name for path in (root / "x").iterdir()] == ["clip"]
-
-
-SLOW = """
-import sys
-from pathlib import Path
-from hoibench.datasets.cache import ensure_folder
-
-def make(folder):
-    (folder / "half").touch()
-    print("half", flush=True)
-    sys.stdin.readline()
-    (folder / "whole").touch()
-
-ensure_folder(Path(sys.argv[1]), make)
-"""
-
-
-def start(folder):
-    """A process that has made half of a folder, and waits to be told to make the rest."""
-    command = [sys.executable, "-c", SLOW, str(folder)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "half\n"
-    return process
-
-
-def test_a_killed_process_leaves_no_folder_that_is_taken_for_whole(root):
-    folder = root / "x" / "clip"
-    process = start(folder)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert not folder.exists()
-    ensure_folder(folder, fill)
-    assert (folder / "b.bin").is_file()
-    # What the killed one left is swept once it is a day old.
-    (left,) = (path for path in folder.parent.iterdir() if path != folder)
-    old = time.time() - 25 * 3600
-    os.utime(left, (old, old))
-    ensure_folder(folder.with_name("next"), fill)
-    assert not left.exists()
-
-
-def test_two_processes_at_once_both_end_with_the_whole_folder(root):
-    folder = root / "x" / "clip"
-    for process in [start(folder) for _ in range(2)]:
-        process.communicate("go\n", timeout=30)
-        assert process.returncode == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["half", "whole"]
-    assert [path.name for path in folder.parent.iterdir()] == ["clip"]
