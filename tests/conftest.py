@@ -6,7 +6,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent / "support"))
-pytest_plugins = ["disk_cache", "toy_package", "taco_fixtures", "tiny_wan", "requests_for_models"]
+pytest_plugins = ["disk_cache", "toy_package", "taco_fixtures", "tiny_wan", "requests_for_models", "synthetic_clips"]
 
 
 @pytest.hookimpl(hookwrapper=True)

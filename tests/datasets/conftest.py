@@ -61,9 +61,9 @@ class Loaded:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory) -> list[Loaded]:
+def demo(demo_root) -> list[Loaded]:
     """The clips of the default split, generated as a user's first run does."""
-    dataset = SyntheticDataset.open(tmp_path_factory.mktemp("cache"))
+    dataset = SyntheticDataset.open(demo_root)
     loaded = []
     for entry in dataset.manifest("demo").entries:
         tree = Tree(dataset.generate(entry))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from disk_cache import cached_folder
 
 from hoibench.clip import Camera, Request, View
 
@@ -15,34 +17,40 @@ ANGLES = {"left": -40.0, "center": 0.0, "right": 35.0}
 
 
 @pytest.fixture(scope="session")
-def small_model_folder(tmp_path_factory, wan_folder) -> Path:
+def small_model_folder(wan_folder) -> Path:
     """A model of random weights, nano's own but for grid and steps."""
-    return _saved(tmp_path_factory.mktemp("models") / "small", small_config(), wan_folder)
+    return _saved("small", small_config, wan_folder)
 
 
 @pytest.fixture(scope="session")
-def nano_folder(tmp_path_factory, wan_folder) -> Path:
+def nano_folder(wan_folder) -> Path:
     """The preset nano itself, untrained; two steps are enough to run it."""
+    return _saved("nano", two_step_nano, wan_folder)
+
+
+def _saved(name: str, config: Callable, wan: Path) -> Path:
+    def build(folder: Path) -> None:
+        import torch
+
+        from reference_model.model import SyncMV4D
+        from reference_model.saved_model import save_model
+
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = SyncMV4D(config())
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter.add_(0.02 * torch.randn_like(parameter))
+        save_model(folder / name, model, wan)
+
+    return cached_folder("random-model", name, build) / name
+
+
+def two_step_nano():
+    """The preset nano, sampled in two steps."""
     from reference_model.config import FlowConfig, preset
 
-    config = dataclasses.replace(preset("nano"), flow=FlowConfig(steps=2))
-    return _saved(tmp_path_factory.mktemp("models") / "nano", config, wan_folder)
-
-
-def _saved(folder: Path, config, wan: Path) -> Path:
-    import torch
-
-    from reference_model.model import SyncMV4D
-    from reference_model.saved_model import save_model
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = SyncMV4D(config)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.add_(0.02 * torch.randn_like(parameter))
-    save_model(folder, model, wan)
-    return folder
+    return dataclasses.replace(preset("nano"), flow=FlowConfig(steps=2))
 
 
 def small_config(**changed):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from disk_cache import cached_folder
 
 if TYPE_CHECKING:
     import taco_tree
-
-
-def _state(root):
-    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in root.rglob("*")}
 
 
 @pytest.fixture(scope="session")
@@ -22,17 +20,19 @@ def shared_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def taco(tmp_path_factory, shared_cache) -> taco_tree.TacoTree:
-    """The tree that every test shares; that nobody wrote to it is checked at the end."""
+def taco(shared_cache) -> taco_tree.TacoTree:
+    """The tree that every test shares, not to be written to."""
     import taco_tree  # not above: the base install has no torch
 
-    folder = tmp_path_factory.mktemp("taco")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOIBENCH_CACHE", str(shared_cache))
-        tree = taco_tree.write_tree(folder / "tree", folder / "lists")
-    before = _state(tree.root)
-    yield tree
-    assert _state(tree.root) == before, "a test wrote into the shared tree: break a copy (taco_copy), and replace files"
+    def build(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOIBENCH_CACHE", str(shared_cache))
+            written = taco_tree.write_tree(folder / "tree", folder / "lists").written
+        (folder / "written.pickle").write_bytes(pickle.dumps(written))
+
+    folder = cached_folder("taco-tree", "whole", build)
+    written = pickle.loads((folder / "written.pickle").read_bytes())
+    return taco_tree.TacoTree(folder / "tree", folder / "lists", *taco_tree.SIZES, written)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def taco_copy(taco, tmp_path) -> taco_tree.TacoTree:
 
 
 @pytest.fixture(scope="session")
-def prepared(taco, shared_cache, tmp_path_factory) -> Path:
+def prepared(taco, shared_cache) -> Path:
     """A folder of prepared clips with the one that ``taco`` has of the split ``test``; not to be written to."""
     import taco_tree
 
@@ -50,9 +50,10 @@ def prepared(taco, shared_cache, tmp_path_factory) -> Path:
     from hoibench.datasets.taco.prepare.prepare_line import prepare_line
     from hoibench.datasets.taco.released import lines_of
 
-    out = tmp_path_factory.mktemp("prepared")
-    line = next(line for line in lines_of("test") if line.entry.id == taco_tree.HIT.key)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOIBENCH_CACHE", str(shared_cache))
-        prepare_line(taco.tree, line, out, ProxyHand())
-    return out
+    def build(folder: Path) -> None:
+        line = next(line for line in lines_of("test") if line.entry.id == taco_tree.HIT.key)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOIBENCH_CACHE", str(shared_cache))
+            prepare_line(taco.tree, line, folder, ProxyHand())
+
+    return cached_folder("taco-prepared", str(taco.written_at), build)

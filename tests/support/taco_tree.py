@@ -5,6 +5,7 @@ marker-removed videos; one is too short for a clip; one egocentric video is a fr
 the zip; one sequence's hands are pickled as clones, the others as views of one storage; distortion coefficients are nonsense.
 """
 
+import errno
 import itertools
 import json
 import os
@@ -36,6 +37,8 @@ NATIVE = (3000, 4096)
 FOUR = (*TRIO, SOURCE)
 TWELVE = tuple(rig().cameras)
 EGO_SIZE = (54, 96)
+SIZES = (94, 128), (94, 128)
+"""(H, W) of the videos and of the calibrations of the tree that tests share."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +101,28 @@ class TacoTree:
         """The camera in the world of the sequence, for its video."""
         return self.written[key].world.camera(filming_camera(serial, self.size, self.image_size))
 
+    @property
+    def written_at(self) -> int:
+        """When the tree was written, in nanoseconds: what is prepared from it goes by its files' times."""
+        return self.root.stat().st_mtime_ns
+
     def copy(self, root: Path) -> "TacoTree":
         """A copy to break, its files hard links: a fault must replace a file, never write into it."""
-        shutil.copytree(self.root, root, copy_function=os.link)
+        shutil.copytree(self.root, root, copy_function=_link)
         return replace(self, root=root)
 
 
-def write_tree(root, lists, sequences=PLAN, size=(94, 128), image_size=None, serials=None) -> TacoTree:
+def _link(source: str, target: str) -> None:
+    """A hard link, or a copy where the cache is on another disk."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copy2(source, target)
+
+
+def write_tree(root, lists, sequences=PLAN, size=SIZES[0], image_size=None, serials=None) -> TacoTree:
     """Write the tree.
 
     Args:

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disk_cache import cached_folder
 
 SPECIAL = ("<pad>", "</s>", "<unk>")
 """The first ids of the tokenizer, as T5's."""
 
 
 @pytest.fixture(scope="session")
-def wan_folder(tmp_path_factory) -> Path:
+def wan_folder() -> Path:
     """The checkpoint that tests share; break a copy (shutil.copytree)."""
-    folder = tmp_path_factory.mktemp("wan") / "Wan2.2-TI2V-tiny-Diffusers"
-    write_checkpoint(folder)
-    return folder
+    name = "Wan2.2-TI2V-tiny-Diffusers"
+    return cached_folder("wan", "seed 0", lambda folder: write_checkpoint(folder / name)) / name
 
 
 def write_checkpoint(folder: Path, seed: int = 0) -> None:

@@ -18,17 +18,11 @@ SIZE = (64, 96)
 
 
 @pytest.fixture(scope="session")
-def synthetic_root(tmp_path_factory) -> Path:
-    """Where the one synthetic clip that these tests need is generated."""
-    return tmp_path_factory.mktemp("synthetic")
-
-
-@pytest.fixture(scope="session")
-def arguments(wan_folder, synthetic_root) -> list[str]:
+def arguments(wan_folder, train_root) -> list[str]:
     """The command line that prepares one clip; append --out."""
     size = [str(length) for length in SIZE]
     return [
-        "--preset", "nano", "--wan", str(wan_folder), "--dataset", "synthetic", "--root", str(synthetic_root),
+        "--preset", "nano", "--wan", str(wan_folder), "--dataset", "synthetic", "--root", str(train_root),
         "--limit", "1", "--size", *size, "--device", "cpu",
     ]  # fmt: skip
 
@@ -42,9 +36,9 @@ def made(arguments, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def clip(synthetic_root) -> Clip:
+def clip(train_root) -> Clip:
     """The clip that ``made`` is of."""
-    dataset = SyntheticDataset.open(synthetic_root)
+    dataset = SyntheticDataset.open(train_root)
     (entry,) = take(dataset.manifest("train").entries, 1)
     return dataset.load(entry)
 

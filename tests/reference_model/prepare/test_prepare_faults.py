@@ -183,13 +183,13 @@ def test_a_full_disk_is_told_in_one_sentence(arguments, made, tmp_path, monkeypa
     assert "Traceback" not in told.err
 
 
-def test_a_broken_clip_is_listed_and_the_exit_code_is_3(arguments, synthetic_root, made, tmp_path, capsys):
-    root = shutil.copytree(synthetic_root, tmp_path / "root")
+def test_a_broken_clip_is_listed_and_the_exit_code_is_3(arguments, train_root, made, tmp_path, capsys):
+    root = shutil.copytree(train_root, tmp_path / "root")
     dataset = SyntheticDataset.open(root)
     (entry,) = take(dataset.manifest("train").entries, 1)
     video = sorted(dataset.generate(entry).rglob("*.mp4"))[0]
     video.write_bytes(video.read_bytes()[:1000])
-    options = [str(root) if word == str(synthetic_root) else word for word in arguments] + [
+    options = [str(root) if word == str(train_root) else word for word in arguments] + [
         "--out",
         str(tmp_path / "out"),
     ]

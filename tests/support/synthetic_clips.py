@@ -1,0 +1,32 @@
+"""Synthetic clips that tests share; fixtures: ``demo_root``, ``train_root``. Tests load no other clips from these: they would be written there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from disk_cache import cached_folder
+
+
+@pytest.fixture(scope="session")
+def demo_root() -> Path:
+    """A root of the data set ``synthetic``, or a cache, that holds the clips of the split ``demo``."""
+    return _generated("demo", None)
+
+
+@pytest.fixture(scope="session")
+def train_root() -> Path:
+    """One that holds the clip which ``--limit 1`` takes of the split ``train``."""
+    return _generated("train", 1)
+
+
+def _generated(split: str, limit: int | None) -> Path:
+    def build(folder: Path) -> None:
+        from hoibench.datasets.base import take
+        from hoibench.datasets.synthetic.dataset import SyntheticDataset
+
+        dataset = SyntheticDataset.open(folder)
+        for entry in take(dataset.manifest(split).entries, limit):
+            dataset.generate(entry)
+
+    return cached_folder("synthetic", f"{split}, limit {limit}", build)
