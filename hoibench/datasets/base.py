@@ -54,8 +54,8 @@ class Manifest:
         split: ``name@version/part``, e.g. ``synthetic@1/demo``.
         split_id: first 12 hex digits of the manifest's hash.
         entries: the clips.
-        truth_id: what decides the truth beyond the entries: the generator's version where clips are generated, how they were prepared where they
-            are recorded.
+        truth_id: what decides the truth beyond the entries: the data's declared version where clips are generated, how they were prepared where
+            they are recorded.
         left_out: clips of the released split that are not among the entries, each with the reason.
         notes: sentences on how the clips were made, which readers of a board must know.
     """

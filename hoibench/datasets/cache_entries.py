@@ -15,8 +15,8 @@ WEIGHTS = "weights"
 PREPARED = "taco-clips@"
 """How entries of prepared recordings begin."""
 
-_GENERATED = re.compile(r"[a-z][a-z-]*@\d+-[0-9a-f]{12}")
-"""SPLIT@VERSION-GENERATOR, as in synthetic@1-0123456789ab.  Whatever else lies in the folder is not the benchmark's."""
+_GENERATED = re.compile(r"synthetic-clips@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
+"""Synthetic clips of a version, or NAME@VERSION-DIGEST, as in taco-clips@1-0123456789ab.  Whatever else lies in the folder is not the benchmark's."""
 
 
 class Entry(NamedTuple):

@@ -6,7 +6,7 @@ import pytest
 
 from hoibench.cli.main import main
 
-CLIPS = "synthetic@1-0123456789ab"
+CLIPS = "synthetic-clips@1"
 
 
 @pytest.fixture(autouse=True)

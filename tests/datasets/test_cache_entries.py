@@ -27,7 +27,7 @@ def test_the_cache_is_where_the_variable_says_or_in_the_users_folder(root, monke
     assert cache_dir().name == "hoibench"
 
 
-ONE, TWO = "synthetic@1-0123456789ab", "synthetic-wide@1-ba9876543210"
+ONE, TWO = "taco-hands@1-ba9876543210", "synthetic-clips@1"
 
 
 def test_entries_are_counted_and_cleared(root):
@@ -45,7 +45,7 @@ def test_entries_are_counted_and_cleared(root):
 
 def test_what_others_keep_in_the_folder_is_neither_listed_nor_cleared(root, tmp_path):
     """Someone may have set HOIBENCH_CACHE to a folder that holds more than this."""
-    strangers = ("Documents", "synthetic@1", "synthetic@1-0123456789ab.old", "weights.old", "synthetic@1-0123456789AB")
+    strangers = ("Documents", "synthetic@1", "synthetic-clips@1.old", "weights.old", "synthetic@1-0123456789AB")
     for name in (*strangers, ONE):
         ensure_folder(root / name / "clip", fill)
     linked = tmp_path / "elsewhere"
@@ -76,14 +76,14 @@ def test_what_does_not_come_back_by_itself_is_cleared_only_by_name(root, name):
 
 def test_the_data_sets_and_the_weights_know_the_same_names(root):
     """What is made must be listed, or it could never be cleared."""
-    from hoibench.datasets.synthetic.dataset import _SPLITS, generator_version
+    from hoibench.datasets.synthetic.dataset import clips_folder
     from hoibench.datasets.taco.hand.hand_cache import VERSION
     from hoibench.datasets.taco.hand.hand_models import ProxyHand
     from hoibench.datasets.taco.layout import POSES, Tree
     from hoibench.datasets.taco.sources import prepared_folder
     from hoibench.weights.finding import cache_folder
 
-    folders = [cache_dir() / f"{split}-{generator_version()}" for split in _SPLITS] + [cache_folder()]
+    folders = [clips_folder(cache_dir()), cache_folder()]
     (root.parent / "taco" / POSES).mkdir(parents=True)
     prepared = prepared_folder(Tree(root.parent / "taco"), ProxyHand())
     assert prepared.name.startswith(PREPARED)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache, cached_property
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,14 +20,17 @@ POINTS = 256
 
 _SPLITS = ("synthetic@1", "synthetic-wide@1")
 """The first is meant where a part is named alone."""
-# What decides a clip's bytes on disk and the truth read from them, under the package hoibench: files, and folders with all that lies in them.
-_GENERATOR = tuple(
-    tomllib.loads(files("hoibench.datasets.synthetic").joinpath("generator.toml").read_text(encoding="utf-8"))["files"]
-)
+
+VERSION = "synthetic@1"
+"""The version of what the clips hold: shapes, motion, pictures and truth.
+
+Raise it with any change that these show, and only then: runs on clips of two versions are never ranked together.  A test holds golden arrays of
+each version (tests/support/synthetic_golden.py).
+"""
 
 
 class SyntheticDataset(Dataset):
-    """Synthetic clips in the cache, or in ``root``: below a folder for each split, one small TACO tree for each clip, named by its key."""
+    """Synthetic clips in the cache, or in ``root``: one small TACO tree for each clip, named by its key, in a folder for each split."""
 
     name: ClassVar[str] = "synthetic"
     kind = "synthetic"
@@ -54,11 +52,11 @@ class SyntheticDataset(Dataset):
         return (*first.parts, *(f"{splits.name}/{part}" for splits in others for part in splits.parts))
 
     def manifest(self, split: str) -> Manifest:
-        """See ``Dataset``; clips made by another version of the generator are other clips."""
+        """See ``Dataset``; clips of another version are other clips."""
         name, _, part = split.rpartition("/")
         if name not in ("", *_SPLITS):
             raise UnknownName("split", split, self.splits())
-        return replace(self._splits[name or _SPLITS[0]].manifest(part), truth_id=generator_version())
+        return replace(self._splits[name or _SPLITS[0]].manifest(part), truth_id=VERSION)
 
     def load(self, entry: ClipEntry) -> Clip:
         """The clip, generated first if it is not there yet, which takes some seconds.
@@ -80,7 +78,7 @@ class SyntheticDataset(Dataset):
     def generate(self, entry: ClipEntry) -> Path:
         """The root of a clip's TACO tree, made first if it is not there yet; errors as ``load``."""
         split, line = self._line(entry)
-        folder = self._root / f"{split}-{generator_version()}" / entry.id
+        folder = clips_folder(self._root) / split / entry.id
         if not folder.is_dir() and self._progress is not None:
             self._progress(f"generating synthetic clip {entry.id}")
         ensure_folder(folder, lambda root: _write(root, line))
@@ -120,19 +118,6 @@ def _write(root: Path, line: Line) -> None:
     write_clip(root, line.entry.id, scene, (*line.entry.serials, source), recipe["seed"])
 
 
-@cache
-def generator_version() -> str:
-    """First 12 hex digits of the hash of the generator's own files: clips made by other code are never taken for these."""
-    digest = hashlib.sha256()
-    for path in _GENERATOR:
-        for name, item in _sources(files("hoibench") / path, path):
-            digest.update(f"{name}\0{item.read_text(encoding='utf-8')}\0".encode())
-    return digest.hexdigest()[:12]
-
-
-def _sources(item: Traversable, name: str) -> Iterator[tuple[str, Traversable]]:
-    if item.is_dir():
-        for inner in sorted(item.iterdir(), key=lambda inner: inner.name):
-            yield from _sources(inner, f"{name}/{inner.name}")
-    elif item.name.endswith((".py", ".toml")):
-        yield name, item
+def clips_folder(root: Path) -> Path:
+    """The folder below ``root`` that holds the clips of this version, in a folder for each split."""
+    return root / VERSION.replace("@", "-clips@")

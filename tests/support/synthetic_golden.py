@@ -1,0 +1,162 @@
+"""The contents of the synthetic data set in small, and their comparison with those of its version, stored under tests/datasets/synthetic/golden.
+
+After a change of contents that is meant, raise ``VERSION`` in hoibench/datasets/synthetic/dataset.py, then run this file to store what the new
+version holds.
+"""
+
+import hashlib
+import io
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hoibench.datasets.synthetic.cameras import build_camera
+from hoibench.datasets.synthetic.catalogue import INSTANCES, catalogue, make_prop
+from hoibench.datasets.synthetic.dataset import VERSION, SyntheticDataset
+from hoibench.datasets.synthetic.dressing import dress
+from hoibench.datasets.synthetic.render import Shot, Stage
+from hoibench.datasets.synthetic.scene import build_scene
+from hoibench.datasets.taco.hand import proxy_hand
+from hoibench.datasets.taco.hand.hands import SIDES
+from hoibench.datasets.taco.rig import rig
+
+FOLDER = Path(__file__).parents[1] / "datasets" / "synthetic" / "golden"
+
+NEAR = 1e-5
+"""Metres (or pixels, or noise cells) that coordinates may differ by."""
+SHARE = 0.999
+"""The part of a picture's pixels, of a mask's, or of the visible marks that must agree."""
+
+_UNIT = 1e-6
+_MIDDLE = 12
+_SKIN = slice(0, 778, 60)  # vertices of the hand that are followed through every frame
+_FRAME = np.array(
+    [[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.0, 0.1, 0.0], [0.0, 0.0, 0.1]]
+)  # points that move as an object does
+
+
+def contents(root):
+    """Name -> array of all that the version promises; ``root`` is where a clip is generated.  Lengths in metres."""
+    return objects() | scenes() | loaded_clip(root)
+
+
+@cache
+def objects():
+    """The shape of every object."""
+    props = [make_prop(category, instance) for category in catalogue().categories for instance in range(INSTANCES)]
+    faces = [np.frombuffer(hashlib.sha256(p.solid.faces.tobytes()).digest()[:8], np.uint8) for p in props]
+    return {
+        "objects/vertices": np.concatenate([prop.solid.vertices for prop in props]),
+        "objects/counts": np.array([len(prop.solid.vertices) for prop in props]),
+        "objects/faces": np.stack(faces),
+    }
+
+
+def chosen_triplets():
+    """Triplets that together have every action, every tool and every target."""
+    known = catalogue().triplets
+    chosen, missing = [], {word for triplet in known for word in enumerate(triplet)}
+    while missing:
+        best = max(known, key=lambda triplet: len(missing & set(enumerate(triplet))))
+        chosen.append(best)
+        missing -= set(enumerate(best))
+    return chosen
+
+
+@cache
+def scenes():
+    """Motion of objects and hands in scenes that have every action, tool, target and person, and a picture by every camera of the rig."""
+    found = {name: [] for name in ("motion", "skin", "hand", "betas", "material")}
+    serials = sorted(rig().cameras)
+    pictures = []
+    for index, triplet in enumerate(chosen_triplets()):
+        scene = build_scene(triplet, index % INSTANCES, (3 * index + 1) % INSTANCES, index)
+        hands = [scene.hands[side] for side in SIDES]
+        skin = np.stack([proxy_hand.vertices(h.side, h.theta, h.trans, h.betas) for h in hands])
+        bodies = dress(scene, index)
+        found["motion"].append([i.poses[:, :3, :3] @ _FRAME.T + i.poses[:, :3, 3:] for i in (scene.tool, scene.target)])
+        found["skin"].append(skin[:, :, _SKIN])
+        found["hand"].append(skin[:, _MIDDLE])
+        found["betas"].append([hand.betas for hand in hands])
+        found["material"].append([[*b.material.palette, *b.material.lattice, b.material.shift] for b in bodies])
+        if index < len(serials):
+            stage = Stage(bodies)
+            pictures.append(Shot(stage, build_camera(serials[index])).picture(stage.mesh(_MIDDLE)))
+    return {f"scenes/{name}": np.array(values) for name, values in found.items()} | {"pictures": np.stack(pictures)}
+
+
+def loaded_clip(root):
+    """The truth of one clip as the evaluation gets it."""
+    dataset = SyntheticDataset.open(root)
+    clip = dataset.load(dataset.manifest("demo").entries[0])
+    cameras = [np.concatenate([c.K, c.R, c.t[:, None]], axis=1) for c in clip.cameras]
+    return {
+        "clip/cameras": np.stack(cameras),
+        "clip/world": clip.tracks.world.astype(np.float64),
+        "clip/visible": clip.tracks.visible,
+        "clip/part": clip.tracks.part,
+        "clip/masks": clip.masks[:, _MIDDLE],
+        "clip/video": clip.video[:, _MIDDLE],
+    }
+
+
+def differences(golden, found):
+    """What differs beyond the tolerances, a sentence each."""
+    if golden.keys() != found.keys():
+        return [f"other arrays: {', '.join(sorted(golden.keys() ^ found.keys()))}"]
+    pairs = ((name, golden[name], found[name]) for name in golden)
+    return [f"{name}: {problem}" for name, before, now in pairs if (problem := _difference(name, before, now))]
+
+
+def _difference(name, before, now):
+    if before.shape != now.shape:
+        return f"shape {now.shape}, was {before.shape}"
+    if now.dtype.kind == "f":
+        largest = np.abs(now - before).max()
+        return "" if largest <= NEAR + _UNIT else f"differs by up to {largest:.2g}"
+    if name in ("pictures", "clip/video"):
+        same = (np.abs(now.astype(int) - before).max(axis=-1) <= 1).mean(axis=(1, 2))
+    elif name in ("clip/masks", "clip/visible"):
+        same = (now == before).mean(axis=(1, 2))
+    else:
+        return "" if np.array_equal(now, before) else "differs"
+    return "" if same.min() >= SHARE else f"only {100 * same.min():.2f} % agree in view {same.argmin()}"
+
+
+def read_golden(version=VERSION):
+    """The stored contents of a version."""
+    with np.load(FOLDER / f"{version}.npz") as stored:
+        return {name: _unpacked(name, stored[name]) for name in stored.files}
+
+
+def write_golden(found):
+    """Store contents as those of the present version."""
+    FOLDER.mkdir(exist_ok=True)
+    np.savez_compressed(FOLDER / f"{VERSION}.npz", **{name: _packed(name, array) for name, array in found.items()})
+
+
+def _packed(name, array):
+    if name in ("pictures", "clip/video"):
+        stream = io.BytesIO()
+        Image.fromarray(array.reshape(-1, *array.shape[2:])).save(stream, "PNG", optimize=True)
+        return np.frombuffer(stream.getvalue(), np.uint8)
+    return np.rint(array / _UNIT).astype(np.int32) if array.dtype.kind == "f" else array
+
+
+def _unpacked(name, array):
+    if name in ("pictures", "clip/video"):
+        stacked = np.asarray(Image.open(io.BytesIO(array.tobytes())))
+        return stacked.reshape(-1, 128, *stacked.shape[1:])
+    return array * _UNIT if array.dtype == np.int32 else array
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        now = contents(Path(folder))
+    if (FOLDER / f"{VERSION}.npz").is_file() and (changes := differences(read_golden(), now)):
+        sys.exit("\n".join([f"the contents are not those of {VERSION}; raise VERSION first:", *changes]))
+    write_golden(now)
