@@ -10,9 +10,8 @@ from hoibench.plugins import UnknownName, load_object
 USAGE = """\
 usage: hoibench data COMMAND [options]
 
-  doctor    what a TACO download has and lacks, and what in it disagrees
+  doctor    what a TACO download has and lacks, what in it disagrees, and which object is what
   prepare   make the clips of a split: cropped, re-timed, with tracks and masks
-  index     what each sequence has, which object is what, and how two downloads differ
   mano      check MANO's model files, and write them as plain npz
 
 hoibench data COMMAND --help says more; docs/taco.md leads from the download page to a scored clip."""
@@ -20,16 +19,15 @@ hoibench data COMMAND --help says more; docs/taco.md leads from the download pag
 _COMMANDS = {
     "doctor": "hoibench.cli.data_doctor:doctor_command",
     "prepare": "hoibench.cli.data_prepare:prepare_command",
-    "index": "hoibench.cli.data_index:index_command",
     "mano": "hoibench.cli.data_mano:mano_command",
 }
 
 
-def refuse_inside(root: Path, out: Path | None) -> None:
+def refuse_inside(root: Path, out: Path | None, flag: str = "--out") -> None:
     """Raise ValueError where a command is to write into the download that it reads."""
     if out is not None and out.resolve().is_relative_to(root.resolve()):
         raise ValueError(
-            f"--out {out} lies in the download {root}, which is never written to: give a folder outside it"
+            f"{flag} {out} lies in the download {root}, which is never written to: give a place outside it"
         )
 
 

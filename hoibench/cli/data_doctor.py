@@ -11,6 +11,8 @@ import tyro
 from rich.console import Console
 
 from hoibench.cli.counting import counting
+from hoibench.cli.data import refuse_inside
+from hoibench.cli.exit_codes import as_crash
 
 PROBLEMS = 3
 
@@ -37,6 +39,9 @@ class Doctor:
     mano: Path | None = None
     """The folder of MANO_LEFT and MANO_RIGHT. Default: $HOIBENCH_MANO."""
 
+    objects: Path | None = None
+    """Write a CSV table of the objects there: id, category, roles, number of sequences. TACO ships no such table."""
+
     json: bool = False
     """Print JSON."""
 
@@ -47,18 +52,25 @@ def doctor_command(arguments: Sequence[str]) -> int:
     if options.sample < 1:
         raise ValueError(f"--sample is {options.sample}, expected at least 1")
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
+    from hoibench.datasets.taco.doctor.object_table import format_objects
     from hoibench.datasets.taco.doctor.text import render
+    from hoibench.datasets.taco.layout import POSES, discover
     from hoibench.datasets.taco.prepare.origin import is_origin
     from hoibench.datasets.taco.released import lines_of
+    from hoibench.store import write_bytes
 
     if is_origin(options.root):
         raise ValueError(
             f"{options.root} holds prepared clips, which need no doctor: give the download that they were made of"
         )
+    refuse_inside(options.root, options.objects, "--objects")
     lines = lines_of(options.split)
     with counting(Console(stderr=True)) as count:
         report = diagnose(
             options.root, lines, mano=options.mano, deep=options.deep, sample=options.sample, on_progress=count
         )
+    if options.objects is not None:
+        with as_crash():
+            write_bytes(options.objects, format_objects(discover(options.root, POSES).values()).encode())
     print(json.dumps(asdict(report), indent=1, default=str) if options.json else render(report))
     return 0 if report.healthy else PROBLEMS

@@ -8,6 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from hoibench.clip import Array
+
 
 def sha256_file(path: Path) -> str:
     """The SHA-256 of a file, 64 hex digits, read in chunks."""
@@ -23,6 +27,16 @@ def canonical_json(value: Any) -> str:
 def sha256_json(value: Any) -> str:
     """The SHA-256 of a value's canonical JSON, 64 hex digits."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def array_digest(*arrays: Array) -> str:
+    """The SHA-256 of arrays' values, one after another, as little-endian float32 in C order, 64 hex digits; every NaN is the same."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        values = np.asarray(array).astype("<f4")
+        values[np.isnan(values)] = np.nan
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def files_digest(root: Path, paths: Iterable[Path]) -> str:

@@ -38,7 +38,7 @@ def test_the_commands_are_listed(said):
     assert said()[0] == 2
     code, out, _ = said("--help")
     assert code == 0
-    assert all(f"\n  {name}" in out for name in ("doctor", "prepare", "index", "mano"))
+    assert all(f"\n  {name}" in out for name in ("doctor", "prepare", "mano"))
     code, _, err = said("docter")
     assert code == 2 and "data doctor" in err
 
@@ -67,16 +67,10 @@ def test_the_doctor_refuses_what_it_cannot_look_at(said, tmp_path):
     assert code == 2 and "--sample is 0" in err
 
 
-def test_an_index_is_written_and_compared(said, taco, taco_copy, tmp_path):
-    code, out, _ = said("index", taco.root, "--out", tmp_path / "one")
-    assert code == 0 and "4 sequences, 0 with problems" in out
-    assert "061,hammer,tool" in (tmp_path / "one" / "objects.csv").read_text()
-    taco_faults.frame_counts(taco_copy, KEY, "target")
-    other = ("index", taco_copy.root, "--out", tmp_path / "two", "--compare", tmp_path / "one")
-    code, out, _ = said(*other)
-    assert code == 3 and f"{KEY}  target poses have other values" in out
-    code, out, _ = said(*other, "--json")
-    assert code == 3 and list(json.loads(out)["differences"]) == [KEY]
+def test_the_doctor_writes_a_table_of_the_objects(said, taco, tmp_path):
+    code, out, _ = said("doctor", taco.root, "--sample", 1, "--objects", tmp_path / "new" / "objects.csv")
+    assert code == 0 and "no problem" in out
+    assert "061,hammer,tool,1,\n" in (tmp_path / "new" / "objects.csv").read_text()
 
 
 def test_prepared_clips_are_kept_and_broken_sequences_listed(said, prepared, taco, taco_copy, tmp_path):
@@ -105,12 +99,12 @@ def test_all_cameras_are_prepared_each_for_itself(said, tmp_path):
 
 
 def test_nothing_is_written_into_the_download(said, taco, tmp_path):
-    for command in ("prepare", "index"):
+    for command, flag in (("prepare", "--out"), ("doctor", "--objects")):
         for out in (taco.root, taco.root / "inside" / "it"):
-            code, _, err = said(command, taco.root, "--out", out)
-            assert code == 2 and "is never written to" in err
+            code, _, err = said(command, taco.root, flag, out)
+            assert code == 2 and f"{flag} {out} lies in the download" in err
     (tmp_path / "link").symlink_to(taco.root)
-    assert said("index", taco.root, "--out", tmp_path / "link" / "x")[0] == 2
+    assert said("prepare", taco.root, "--out", tmp_path / "link" / "x")[0] == 2
 
 
 def test_a_download_that_gives_no_clip_is_an_error_of_use(said, taco):

@@ -12,9 +12,9 @@ from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model
 from hoibench.datasets.taco.hand.hands import SIDES, HandPose, read_hand
-from hoibench.datasets.taco.inventory.fingerprint import values_digest
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, RGB, ROLES, Sequence, Tree
 from hoibench.datasets.taco.objects import place, read_mesh, read_poses
+from hoibench.store import array_digest
 from hoibench.video import VideoInfo, probe
 
 ASPECT_TOLERANCE = 0.02
@@ -76,9 +76,9 @@ class Recording:
     @cached_property
     def digests(self) -> dict[str, str]:
         """SHA-256 of the annotated values of each part, by the names of ``PARTS``; errors as ``frames``."""
-        hands = [values_digest(hand.theta, hand.trans, hand.betas) for hand in self.hands]
+        hands = [array_digest(hand.theta, hand.trans, hand.betas) for hand in self.hands]
         objects = [
-            values_digest(poses, vertices) for poses, (vertices, _) in zip(self.object_poses, self.meshes, strict=True)
+            array_digest(poses, vertices) for poses, (vertices, _) in zip(self.object_poses, self.meshes, strict=True)
         ]
         return dict(zip(PARTS, [*hands, *objects], strict=True))
 

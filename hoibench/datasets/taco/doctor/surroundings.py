@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from hoibench.datasets.taco.doctor.calibration_reviews import CalibrationReview, read_reviews
 from hoibench.datasets.taco.doctor.examination import Examination
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_label
-from hoibench.datasets.taco.inventory.mirror_info import CalibrationReview, read_reviews
 from hoibench.datasets.taco.layout import INFO_FILE, read_hand_model
 
 _LEAST_FREE = 1 << 30

@@ -14,7 +14,7 @@ from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hands import SIDES, HandPose
 from hoibench.datasets.taco.hand.mano import Mano
 from hoibench.datasets.taco.hand.mano_file import ManoFile, find_mano, read_mano
-from hoibench.datasets.taco.inventory.fingerprint import values_digest
+from hoibench.store import array_digest
 
 MANO = "mano"
 """What the hand model of a tree without hand_model.txt is called."""
@@ -66,7 +66,7 @@ class ManoHand:
     def identity(self) -> str:
         """``mano-`` and 12 hex digits of both hands' numbers, so that clips of another model file are never taken for these."""
         arrays = [getattr(layer.file, field.name) for layer in (self.left, self.right) for field in fields(ManoFile)]
-        return f"{self.name}-{values_digest(*(array for array in arrays if isinstance(array, np.ndarray)))[:12]}"
+        return f"{self.name}-{array_digest(*(array for array in arrays if isinstance(array, np.ndarray)))[:12]}"
 
     def surface(self, hand: HandPose) -> tuple[Array, Array]:
         """Vertices (N, 778, 3) metres, world, and faces (1538, 3)."""

@@ -1,6 +1,6 @@
 import pytest
 
-from hoibench.datasets.taco.inventory.mirror_info import CalibrationReview, read_reviews
+from hoibench.datasets.taco.doctor.calibration_reviews import CalibrationReview, read_reviews
 
 HEAD = "sequence_id,action,tool,object,triplet,n_frames,calib_status,calib_bad_cams,calib_reviewed\n"
 ROWS = (

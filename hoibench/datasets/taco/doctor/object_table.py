@@ -8,8 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hoibench.datasets.taco.inventory.index_record import Record
-from hoibench.datasets.taco.layout import ROLES
+from hoibench.datasets.taco.layout import ROLES, Sequence
 
 _COLUMNS = ("object", "category", "roles", "sequences", "also")
 
@@ -33,19 +32,21 @@ class ObjectRow:
     also: dict[str, int]
 
 
-def object_rows(records: Iterable[Record]) -> tuple[ObjectRow, ...]:
-    """The objects that the records name, sorted by id."""
+def object_rows(sequences: Iterable[Sequence]) -> tuple[ObjectRow, ...]:
+    """The objects that the names of the sequences' pose files tell, sorted by id; no file is opened."""
     categories: dict[str, Counter[str]] = defaultdict(Counter)
     roles: dict[str, set[str]] = defaultdict(set)
     keys: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        tool, _, target = record.triplet
+    for sequence in sequences:
+        tool, _, target = sequence.triplet
         for role, category in zip(ROLES, (tool, target), strict=True):
-            if role in record.objects:
-                object_id = record.objects[role]
-                categories[object_id][category] += 1
-                roles[object_id].add(role)
-                keys[object_id].add(record.key)
+            try:
+                object_id, _ = sequence.object_pose(role)
+            except (ValueError, OSError):
+                continue  # the check of poses tells
+            categories[object_id][category] += 1
+            roles[object_id].add(role)
+            keys[object_id].add(sequence.key)
     rows = []
     for object_id in sorted(categories):
         (category, _), *others = sorted(categories[object_id].items(), key=lambda item: (-item[1], item[0]))
@@ -54,12 +55,12 @@ def object_rows(records: Iterable[Record]) -> tuple[ObjectRow, ...]:
     return tuple(rows)
 
 
-def format_objects(records: Iterable[Record]) -> str:
-    """objects.csv: the objects that the records name; ``also`` flags those with two categories."""
+def format_objects(sequences: Iterable[Sequence]) -> str:
+    """The rows of ``object_rows`` as CSV; the column ``also`` flags objects of two categories."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    for row in object_rows(records):
+    for row in object_rows(sequences):
         also = ";".join(f"{category} in {count}" for category, count in row.also.items())
         writer.writerow([row.id, row.category, ";".join(row.roles), row.sequences, also])
     return stream.getvalue()
