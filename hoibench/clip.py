@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Cluster = Literal["left", "center", "right"]
+DataKind = Literal["measured", "synthetic"]
 Scale = Literal["metric", "shared", "per_view"]
 
 CLUSTERS: tuple[Cluster, ...] = ("left", "center", "right")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hoibench.results.runs import Failure, Run
+from hoibench.results.run_record import Failure
+from hoibench.results.runs import Run
 from leaderboard.text import plain
 
 _SHOWN_FAILURES = 40
@@ -28,29 +29,30 @@ class RunView:
 
 def run_view(run: Run) -> RunView:
     """What the page prints of a run."""
-    provenance = {key: value for key, value in run.provenance.items() if key != "command"}
+    record = run.record
+    provenance = {key: value for key, value in record.provenance.items() if key != "command"}
     own = {
-        "split": run.split,
-        "split id": run.split_id,
-        "clips": f"{len(run.clips)}, clips id {run.clips_id}",
-        "seeds": ", ".join(map(str, run.seeds)),
-        "config hash": run.config_hash,
+        "split": record.split,
+        "split id": record.split_id,
+        "clips": f"{len(record.clips)}, clips id {record.clips_id}",
+        "seeds": ", ".join(map(str, record.seeds)),
+        "config hash": record.config_hash,
     }
     pairs = [*own.items(), *_flat(provenance)][:_SHOWN_FACTS]
     return RunView(
-        name=plain(run.name, 100),
-        kind=run.kind,
-        status=plain(run.status, 40).replace("_", " "),
+        name=plain(record.name, 100),
+        kind=record.kind,
+        status=plain(record.exit.status, 40).replace("_", " "),
         facts=tuple(
             (plain(key, 60), plain({True: "yes", False: "no"}[value] if isinstance(value, bool) else value, 200))
             for key, value in pairs
         ),
-        command=plain(run.provenance.get("command", ""), 2000),
+        command=plain(record.provenance.get("command", ""), 2000),
         failures=tuple(
-            Failure(plain(f.unit, 120), plain(f.stage, 30), plain(f.reason, 400))
-            for f in run.failures[:_SHOWN_FAILURES]
+            Failure(unit=plain(f.unit, 120), stage=plain(f.stage, 30), reason=plain(f.reason, 400))
+            for f in record.exit.failures[:_SHOWN_FAILURES]
         ),
-        more_failures=max(0, len(run.failures) - _SHOWN_FAILURES),
+        more_failures=max(0, len(record.exit.failures) - _SHOWN_FAILURES),
     )
 
 

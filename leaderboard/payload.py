@@ -133,7 +133,7 @@ def board_view(board: Board, cards: Mapping[str, int]) -> BoardView:
         ("clips id", plain(", ".join(board.clips_ids), 120)),
         ("clips", str(len(board.clips))),
         ("object pairs", str(board.clusters)),
-        ("runs", plain(", ".join(run.name for run in board.runs), 300)),
+        ("runs", plain(", ".join(run.record.name for run in board.runs), 300)),
     )
     groups = dict.fromkeys(column.metric.group for column in board.columns)
     return BoardView(

@@ -12,6 +12,7 @@ import numpy as np
 from hoibench.metrics.card import Card
 from hoibench.results.parquet import write_rows
 from hoibench.results.rows import Row
+from hoibench.results.run_record import RunClip, RunMethod, RunRecord
 
 
 def card(id, title, group, unit, direction, **more):
@@ -138,7 +139,7 @@ METHODS = [
             "view_type": "mv",
             "pairing": "query",
             "paper": "https://arxiv.org/abs/2511.19319",
-            "privileges": ["query anchors"],
+            "privileges": ("query anchors",),
         },
     ),
     Actor(
@@ -155,20 +156,20 @@ METHODS = [
         families=("i2v",),
         more={"view_type": "sv", "paper": "https://arxiv.org/abs/2503.20314"},
     ),
-    Actor("das", "DaS", levels(0.99, 96), families=("v2v",), more={"view_type": "sv", "privileges": ["source view"]}),
+    Actor("das", "DaS", levels(0.99, 96), families=("v2v",), more={"view_type": "sv", "privileges": ("source view",)}),
     Actor(
         "sv4d2",
         "SV4D 2.0",
         levels(0.86, 60),
         families=("v2v",),
-        more={"view_type": "mv", "privileges": ["source view"], "regions": ["fg"]},
+        more={"view_type": "mv", "privileges": ("source view",), "regions": ("fg",)},
     ),
     Actor(
         "geo4d",
         "Geo4D",
         levels(1, 300, 7.7, 0.034, 0.022, 55),
         families=("vto4r",),
-        more={"pairing": "oracle-projection", "privileges": ["target videos"]},
+        more={"pairing": "oracle-projection", "privileges": ("target videos",)},
         handling={"pairing": "oracle-projection", "alignment": "per_view"},
     ),
     Actor(
@@ -176,7 +177,7 @@ METHODS = [
         "GeometryCrafter",
         levels(1, 300, 6.4, 0.029, 0.021, 41),
         families=("vto4r",),
-        more={"pairing": "oracle-projection", "privileges": ["target videos"]},
+        more={"pairing": "oracle-projection", "privileges": ("target videos",)},
         handling={"pairing": "oracle-projection", "alignment": "per_view"},
     ),
 ]
@@ -248,35 +249,25 @@ def _row(actor: Actor, name: str, seed: int, clips_id: str, metric: str, region:
 
 
 def _facts(name: str, actors: Sequence[Actor], names: Sequence[str], instances: int, clips_id: str, seeds: list[int]):
-    triplets = [["hammer", "hit", "toy"], ["brush", "dust", "bowl"], ["spatula", "stir", "pan"]]
+    triplets = [("hammer", "hit", "toy"), ("brush", "dust", "bowl"), ("spatula", "stir", "pan")]
     methods = [
-        {
-            "id": a.id,
-            "name": a.name,
-            "kind": a.kind,
-            "families": list(a.families),
-            "view_type": None,
-            "preset": None,
-            "pairing": None,
-            "paper": None,
-            "privileges": [],
-        }
-        | dict(a.more)
+        RunMethod(**{"id": a.id, "name": a.name, "kind": a.kind, "families": a.families} | dict(a.more)).to_json()
         for a in actors
     ]
     return {
-        "schema": "hoibench/run@1", "name": name, "config": {"seeds": seeds}, "config_hash": "c" * 64, "dataset": "synthetic", "kind": "synthetic",
-        "split": "synthetic@1/test_seen", "split_id": "5b1e0c44d2aa", "clips_id": clips_id,
+        "schema": RunRecord.SCHEMA, "name": name, "config": {"seed": seeds, "precision": "fp32"}, "config_hash": "c" * 64, "identity": {},
+        "dataset": "synthetic", "kind": "synthetic", "has_truth": True, "split": "synthetic@1/test_seen", "split_id": "5b1e0c44d2aa",
+        "clips_id": clips_id, "truth_id": "", "notes": [],
         "clips": [
-            {"id": clip, "triplet": triplets[n % 3], "instances": [f"{n % instances:03d}", "112"], "prompt": "hit the toy", "tags": []}
+            RunClip(id=clip, triplet=triplets[n % 3], instances=(f"{n % instances:03d}", "112")).to_json()
             for n, clip in enumerate(names)
         ],
-        "methods": methods, "metrics": list(CARDS), "seeds": seeds,
+        "left_out": [], "methods": methods, "metrics": list(CARDS), "seeds": seeds, "shard": None, "merged": False,
         "provenance": {
             "created": "2026-11-22T17:00:00+00:00", "git": {"commit": "0" * 40, "dirty": False}, "versions": {"numpy": "2.4.6"}, "python": "3.11.15",
             "platform": "Linux", "hardware": "2 cores", "command": "python -m hoibench.run --method syncmv4d --method svimo",
         },
-        "exit": {"status": "done", "failures": []},
+        "earlier": [], "exit": {"status": "done", "failures": []},
     }  # fmt: skip
 
 

@@ -107,20 +107,22 @@ def _splits() -> Rows:
 
 
 def _runs(folder: Path) -> Rows:
+    from hoibench.results.run_record import RunRecord
+
     rows = []
     for path in sorted(folder.glob("*/run*.json")):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = RunRecord.read(path)
             rows.append(
                 {
                     "run": str(path.parent)
                     + ("" if path.name == "run.json" else f" ({path.stem.removeprefix('run.')})"),
-                    "split": str(record["split"]),
-                    "methods": " ".join(m["id"] for m in record["methods"] if m["kind"] != "reference"),
-                    "status": str(record["exit"]["status"]),
-                    "created": str(record["provenance"]["created"]),
+                    "split": record.split,
+                    "methods": " ".join(m.key for m in record.methods if m.kind != "reference"),
+                    "status": record.exit.status,
+                    "created": record.created,
                 }
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, OSError) as error:
             rows.append({"run": str(path), "split": "", "methods": "", "status": f"unreadable: {error}", "created": ""})
     return rows

@@ -107,7 +107,7 @@ def report(outcome: Outcome, as_json: bool, console: Console) -> int:
     if as_json:
         summary: dict[str, Any] = {
             "out": str(_shown(outcome.out)), "page": None if page is None else str(_shown(page)), "units": outcome.units,
-            "failures": list(outcome.failures), "status": outcome.status,
+            "failures": [failure.to_json() for failure in outcome.failures], "status": outcome.status,
         }  # fmt: skip
         print(json.dumps(summary))
     else:

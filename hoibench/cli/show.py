@@ -55,7 +55,7 @@ def _table(board: Board, region: str, secondary: bool) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, caption="* leads or is not separable from the best")
     table.add_column("metric")
     for entrant in board.entrants:
-        table.add_column(entrant.method.id, justify="right", overflow="fold")
+        table.add_column(entrant.method.key, justify="right", overflow="fold")
     for j, column in enumerate(board.columns):
         if column.region == region and (column.metric.ranked or secondary):
             cells = [_text(board.cells[i, j]) for i in range(len(board.entrants))]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from hoibench.clip import Clip, Prediction
+from hoibench.clip import Clip, DataKind, Prediction
 from hoibench.store import sha256_json
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ class Dataset(ABC):
     """
 
     name: ClassVar[str]
-    kind: str
+    kind: DataKind
     default_split: ClassVar[str]
     has_truth: ClassVar[bool] = True
     grid: Grid | None = None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from hoibench.evaluation.failures import failure_of, status_of
 from hoibench.evaluation.plan import Unit
@@ -14,38 +13,41 @@ from hoibench.metrics.outcome import Measurement
 from hoibench.results.jsonl import read_scores
 from hoibench.results.parquet import write_rows
 from hoibench.results.rows import Row
+from hoibench.results.run_record import Failure, RunRecord
 
 RESULTS = "results.parquet"
 NOT_REACHED = "stop: the run stopped before this unit was done"
 
 
-def recorded_units(record: Mapping[str, Any]) -> list[Unit]:
+def recorded_units(record: RunRecord) -> list[Unit]:
     """The units of every shard of a run, from its record."""
     return [
-        Unit(method["id"], method["preset"], seed, clip["id"])
-        for clip in record["clips"]
-        for method in record["methods"]
-        for seed in method["seeds"]
+        Unit(method.id, method.preset, seed, clip.id)
+        for clip in record.clips
+        for method in record.methods
+        for seed in method.seeds
     ]
 
 
-def collect_rows(out: Path, record: Mapping[str, Any]) -> Iterator[Row]:
+def collect_rows(out: Path, record: RunRecord) -> Iterator[Row]:
     """Every row of a run: those scored, and a ``failed`` one for each metric of a unit that failed or was not reached.
 
     Raises:
         UnknownName: the run has a metric that is not installed here.
         ValueError: a score file is broken; names file and line.
     """
-    cards = select_cards(record["metrics"])
-    outputs = {method["id"]: frozenset(method["outputs"]) for method in record["methods"]}
+    cards = select_cards(record.metrics)
+    outputs = {(method.id, method.preset): frozenset(method.outputs) for method in record.methods}
     for unit in recorded_units(record):
         scores, missing = _scores_of(out, unit)
         key = RowKey(
-            unit.method, unit.clip, record["split"], record["clips_id"], unit.seed, unit.preset,
-            record["config"]["precision"],
+            unit.method, unit.clip, record.split, record.clips_id, unit.seed, unit.preset,
+            record.config["precision"],
         )  # fmt: skip
         for card in cards:
-            yield from scores.get(card.id) or _absent(card, key, missing, outputs[unit.method], record["has_truth"])
+            yield from scores.get(card.id) or _absent(
+                card, key, missing, outputs[unit.method, unit.preset], record.has_truth
+            )
 
 
 def _scores_of(out: Path, unit: Unit) -> tuple[dict[str, list[Row]], str]:
@@ -58,18 +60,18 @@ def _scores_of(out: Path, unit: Unit) -> tuple[dict[str, list[Row]], str]:
     return scores, failure_of(out, unit) or NOT_REACHED
 
 
-def unreached(out: Path, units: Iterable[Unit]) -> list[dict[str, str]]:
+def unreached(out: Path, units: Iterable[Unit]) -> list[Failure]:
     """Units that did not fail and yet have no rows that can be read, as ``failures_of`` tells failures."""
     told = []
     for unit in units:
         scores, missing = _scores_of(out, unit)
         if not scores and failure_of(out, unit) is None:
             stage, _, reason = missing.partition(": ")
-            told.append({"unit": unit.key, "stage": stage, "reason": reason})
+            told.append(Failure(unit=unit.key, stage=stage, reason=reason))
     return told
 
 
-def write_results(out: Path, record: Mapping[str, Any]) -> Path:
+def write_results(out: Path, record: RunRecord) -> Path:
     """Write results.parquet, sorted, so that equal rows give an equal table; its path."""
     path = out / RESULTS
     write_rows(path, collect_rows(out, record))

@@ -11,6 +11,7 @@ from typing import Any
 from hoibench.evaluation.plan import Unit
 from hoibench.methods.references import OWN_FROZEN
 from hoibench.metrics.outcome import Status
+from hoibench.results.run_record import Failure
 from hoibench.store import write_json
 
 FAILURE = "failure.json"
@@ -55,15 +56,15 @@ def status_of(failure: str) -> Status:
     return "error" if failure.partition(":")[0] in ("load", "score", "stop") else "failed"
 
 
-def failures_of(out: Path, units: Iterable[Unit]) -> list[dict[str, str]]:
+def failures_of(out: Path, units: Iterable[Unit]) -> list[Failure]:
     """The recorded failures of the units: unit, stage, reason; a row made from a prediction that failed does not count again."""
     units = list(units)
     failed = {unit: failure for unit in units if (failure := failure_of(out, unit)) is not None}
-    ids = {(unit.method, unit.seed, unit.clip) for unit in failed}
+    ids = {(unit.method, unit.preset, unit.seed, unit.clip) for unit in failed}
     found = []
     for unit, failure in failed.items():
         own = unit.method.removeprefix(OWN_FROZEN)
-        if own == unit.method or (own, unit.seed, unit.clip) not in ids:
+        if own == unit.method or (own, unit.preset, unit.seed, unit.clip) not in ids:
             stage, _, reason = failure.partition(": ")
-            found.append({"unit": unit.key, "stage": stage, "reason": reason})
+            found.append(Failure(unit=unit.key, stage=stage, reason=reason))
     return found

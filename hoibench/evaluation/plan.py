@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hoibench import __version__
+from hoibench.clip import DataKind
 from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id, take
 from hoibench.evaluation.config import RunConfig, check_config, identity_hash, parse_shard
 from hoibench.evaluation.references import is_seeded, own_frozen_spec, reference_specs
@@ -56,7 +57,7 @@ class Plan:
     """
 
     config: RunConfig
-    kind: str
+    kind: DataKind
     has_truth: bool
     manifest: Manifest
     entries: tuple[ClipEntry, ...]
@@ -239,9 +240,3 @@ def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
 
 def _list(word: str, names: list[str]) -> str:
     return f"{word} {', '.join(names)}" if names else ""
-
-
-def clip_facts(entry: ClipEntry) -> dict[str, Any]:
-    """A manifest entry as run.json keeps it."""
-    facts = asdict(entry)
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}

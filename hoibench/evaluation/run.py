@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import filelock
 
@@ -17,9 +17,10 @@ from hoibench.evaluation.config import parse_budget, parse_shard
 from hoibench.evaluation.failures import failures_of, is_fatal
 from hoibench.evaluation.lanes import Work, log_to, run_here, run_lanes
 from hoibench.evaluation.plan import Plan, Unit
-from hoibench.evaluation.record import RunRefused, check_resumable, finish_record, make_record, read_record, record_name
+from hoibench.evaluation.record import RunRefused, check_resumable, make_record, record_name
 from hoibench.evaluation.unit import Setup, UnitReport
-from hoibench.store import sweep, write_json
+from hoibench.results.run_record import Failure, RunRecord, Status
+from hoibench.store import sweep
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Outcome:
 
     out: Path
     units: int
-    failures: tuple[dict[str, str], ...]
+    failures: tuple[Failure, ...]
     allowed: int
     whole: bool
 
@@ -57,7 +58,7 @@ class Outcome:
         return 0 if len(self.failures) <= self.allowed else 3
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """The word that run.json keeps."""
         return "done" if self.exit_code == 0 else "over_budget"
 
@@ -79,7 +80,7 @@ def run(plan: Plan, listener: Listener) -> Outcome:
         sweep(plan.out, path.name)
         if plan.config.shard is None:
             sweep(plan.out, RESULTS)
-        write_json(path, record)
+        record.write(path)
         handler = log_to(plan.out / "log.txt")
         log.info("run %s: %d units, config %s", plan.out, len(plan.units), plan.hash)
         try:
@@ -91,12 +92,12 @@ def run(plan: Plan, listener: Listener) -> Outcome:
             )  # fmt: skip
             if outcome.whole:
                 write_results(plan.out, record)
-            finish_record(path, record, outcome.status, failures)
+            record.ended(outcome.status, failures).write(path)
         except BaseException as error:
             log.exception("the run stopped")
             with suppress(OSError):  # a full disk takes not even this
-                status = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
-                finish_record(path, record, status, failures_of(plan.out, plan.units))
+                status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
+                record.ended(status, failures_of(plan.out, plan.units)).write(path)
             if isinstance(error, Exception) and not is_fatal(error):
                 raise RunStopped(f"{type(error).__name__}: {error}") from error
             raise
@@ -180,27 +181,27 @@ def merge(out: Path) -> Outcome:
         raise FileNotFoundError(f"{out}: no such folder")
     with locked(out, "run"):
         paths = sorted(path for path in out.glob("run.*of*.json"))
-        records = [read_record(path) for path in paths] or [read_record(out / "run.json")]
+        records = [RunRecord.read(path) for path in paths] or [RunRecord.read(out / "run.json")]
         if paths:
             _check_shards(out, paths, records)
-        record = records[0] | {"merged": bool(paths), "shard": None}
+        record = records[0].model_copy(update={"merged": bool(paths), "shard": None})
         units = recorded_units(record)
         failures = [*failures_of(out, units), *unreached(out, units)]
-        allowed = parse_budget(record["config"]["max_failures"], len(units))
+        allowed = parse_budget(record.config["max_failures"], len(units))
         outcome = Outcome(out, len(units), tuple(failures), allowed, whole=True)
         write_results(out, record)
-        finish_record(out / "run.json", record, outcome.status, failures)
+        record.ended(outcome.status, failures).write(out / "run.json")
     return outcome
 
 
-def _check_shards(out: Path, paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:
-    n = parse_shard(records[0]["shard"])
+def _check_shards(out: Path, paths: Sequence[Path], records: Sequence[RunRecord]) -> None:
+    n = parse_shard(records[0].shard)
     wanted = [f"run.{i}of{n[1]}.json" for i in range(1, n[1] + 1)] if n else []
     missing = sorted(set(wanted) - {path.name for path in paths})
     if missing:
         raise RunRefused(f"{out} lacks {', '.join(missing)}: run the other shards first")
     for path, record in zip(paths, records, strict=True):
-        if record["config_hash"] != records[0]["config_hash"]:
+        if record.config_hash != records[0].config_hash:
             raise RunRefused(f"{path} has other settings than {paths[0].name}: they are not one run")
-        if record["exit"]["status"] not in ("done", "over_budget"):
-            raise RunRefused(f"{path} is {record['exit']['status']}: finish that shard first")
+        if record.exit.status not in ("done", "over_budget"):
+            raise RunRefused(f"{path} is {record.exit.status}: finish that shard first")

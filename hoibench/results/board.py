@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from hoibench.results.cells import Cell, Context, fill_column, intervals
 from hoibench.results.entrants import Entrant, cluster_labels, enter, shared_clips, sharing_clips
 from hoibench.results.ranking import GROUPS, MetricFacts, stem
-from hoibench.results.runs import Run, RunClip, RunMethod
+from hoibench.results.run_record import RunClip, RunMethod
+from hoibench.results.runs import Run
 from hoibench.results.scores import ClipScores, Direction, gather
 
 Array = NDArray[Any]
@@ -94,24 +95,27 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, MetricFacts]) -> list[
     """
     groups: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.kind, run.dataset, run.split, run.split_id, run.truth_id), []).append(run)
+        facts = run.record
+        key = (facts.kind, facts.dataset, facts.split, facts.split_id, facts.truth_id)
+        groups.setdefault(key, []).append(run)
     return [_board(members, cards) for key in sorted(groups) for members in sharing_clips(groups[key])]
 
 
 def _board(runs: list[Run], cards: Mapping[str, MetricFacts]) -> Board:
-    runs = sorted(runs, key=lambda run: (run.created, run.name))
+    runs = sorted(runs, key=lambda run: (run.record.created, run.record.name))
     clips, notes = shared_clips(runs)
     rows, entrants = enter(runs, {clip.id: n for n, clip in enumerate(clips)})
     rows, without_value = _applicable(rows)
     columns = _columns(rows, cards)
     clusters = cluster_labels(clips)
+    facts = runs[0].record
     return Board(
-        kind=runs[0].kind,
-        dataset=runs[0].dataset,
-        split=runs[0].split,
-        split_id=runs[0].split_id,
-        truth_id=runs[0].truth_id,
-        clips_ids=tuple(dict.fromkeys(run.clips_id for run in runs)),
+        kind=facts.kind,
+        dataset=facts.dataset,
+        split=facts.split,
+        split_id=facts.split_id,
+        truth_id=facts.truth_id,
+        clips_ids=tuple(dict.fromkeys(run.record.clips_id for run in runs)),
         clips=clips,
         clusters=len(set(clusters.tolist())),
         runs=tuple(runs),
@@ -124,8 +128,13 @@ def _board(runs: list[Run], cards: Mapping[str, MetricFacts]) -> Board:
 
 def _notes_of(runs: list[Run]) -> tuple[str, ...]:
     """How the clips were made, and of which of the split there were none."""
-    made = dict.fromkeys(note for run in runs for note in run.notes)
-    lacking = (f"{run.name} leaves out clips of the split. {'; '.join(run.left_out)}." for run in runs if run.left_out)
+    records = [run.record for run in runs]
+    made = dict.fromkeys(note for record in records for note in record.notes)
+    lacking = (
+        f"{record.name} leaves out clips of the split. {'; '.join(record.left_out)}."
+        for record in records
+        if record.left_out
+    )
     return (*made, *lacking)
 
 

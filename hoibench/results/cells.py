@@ -22,7 +22,7 @@ from hoibench.results.ranking import (
     why_grey,
     why_unranked,
 )
-from hoibench.results.runs import RunMethod
+from hoibench.results.run_record import RunMethod
 from hoibench.results.scores import ClipScores
 from hoibench.results.statistics import Interval, mean_intervals
 

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hoibench.results.ranking import CEILING
-from hoibench.results.runs import Run, RunClip, RunMethod
+from hoibench.results.run_record import RunClip, RunMethod
+from hoibench.results.runs import Run
 
 Array = NDArray[Any]
 
@@ -38,19 +39,23 @@ class Entrant:
 
 def sharing_clips(runs: list[Run]) -> list[list[Run]]:
     """Runs of one split, apart only where no clip is common to all of them: then by clips id."""
-    if set.intersection(*({clip.id for clip in run.clips} for run in runs)):
+    if set.intersection(*({clip.id for clip in run.record.clips} for run in runs)):
         return [runs]
     by_clips: dict[str, list[Run]] = {}
     for run in runs:
-        by_clips.setdefault(run.clips_id, []).append(run)
+        by_clips.setdefault(run.record.clips_id, []).append(run)
     return list(by_clips.values()) if len(by_clips) > 1 else [runs]
 
 
 def shared_clips(runs: list[Run]) -> tuple[tuple[RunClip, ...], tuple[str, ...]]:
     """The clips that every run scored, and a note for each run that scored more."""
-    shared = set.intersection(*({clip.id for clip in run.clips} for run in runs))
-    clips = tuple(clip for clip in runs[-1].clips if clip.id in shared)
-    cut = [f"{run.name}: {len(clips)} of its {len(run.clips)} clips" for run in runs if len(run.clips) > len(clips)]
+    shared = set.intersection(*({clip.id for clip in run.record.clips} for run in runs))
+    clips = tuple(clip for clip in runs[-1].record.clips if clip.id in shared)
+    cut = [
+        f"{run.record.name}: {len(clips)} of its {len(run.record.clips)} clips"
+        for run in runs
+        if len(run.record.clips) > len(clips)
+    ]
     return clips, tuple(f"Only clips that every run scored are used. {text}" for text in cut)
 
 
@@ -68,7 +73,7 @@ def enter(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[pd.DataFrame,
     """
     found: dict[tuple[str, ...], tuple[RunMethod, Run]] = {}
     for run in runs:
-        found |= {_key(run, method): (method, run) for method in run.methods}
+        found |= {_key(run, method): (method, run) for method in run.record.methods}
     ordered = sorted(found, key=lambda key: _page_order(*found[key]))
     place = {key: n for n, key in enumerate(ordered)}
     rows = pd.concat([_board_rows(run, place, clip_index) for run in runs], ignore_index=True)
@@ -79,26 +84,26 @@ def enter(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[pd.DataFrame,
     for n, key in enumerate(ordered):
         method, run = found[key]
         name = _name(method)
-        label = f"{name} ({run.name})" if names[name] > 1 else name
+        label = f"{name} ({run.record.name})" if names[name] > 1 else name
         entrants.append(Entrant(method, run, label, _role(method), int(seeds.get(n, 0))))
     return rows, tuple(entrants)
 
 
 def _board_rows(run: Run, place: Mapping[tuple[str, ...], int], clip_index: Mapping[str, int]) -> pd.DataFrame:
     rows = run.headlines
-    strange = set(rows["clips_id"]) - {run.clips_id}
+    strange = set(rows["clips_id"]) - {run.record.clips_id}
     if strange:
         raise ValueError(
-            f"{run.folder}: results.parquet holds rows of clips id {min(strange)}, run.json says {run.clips_id}; merge the run again"
+            f"{run.folder}: results.parquet holds rows of clips id {min(strange)}, run.json says {run.record.clips_id}; merge the run again"
         )
-    folders = rows["method"].str.cat("+" + rows["preset"], na_rep="")
-    entrant_of = {method.folder: place[_key(run, method)] for method in run.methods}
-    unlisted = set(folders) - set(entrant_of)
+    keys = rows["method"].str.cat("+" + rows["preset"], na_rep="")
+    entrant_of = {method.key: place[_key(run, method)] for method in run.record.methods}
+    unlisted = set(keys) - set(entrant_of)
     if unlisted:
         raise ValueError(
             f"{run.folder}: results.parquet holds rows of {min(unlisted)!r}, which run.json does not list; merge the run again"
         )
-    rows = rows.assign(entrant=folders.map(entrant_of).astype(np.int64), clip_index=rows["clip"].map(clip_index))
+    rows = rows.assign(entrant=keys.map(entrant_of).astype(np.int64), clip_index=rows["clip"].map(clip_index))
     return rows[rows["clip_index"].notna()].astype({"clip_index": np.int64})
 
 
@@ -120,4 +125,4 @@ def _role(method: RunMethod) -> str:
 def _page_order(method: RunMethod, run: Run) -> tuple[Any, ...]:
     role = ("ceiling", "ranked", "floor").index(_role(method))
     place = CEILING.index(method.id) if method.id in CEILING else len(CEILING)
-    return role, place, method.families, method.name, method.preset or "", run.created, run.name
+    return role, place, method.families, method.name, method.preset or "", run.record.created, run.record.name

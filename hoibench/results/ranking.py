@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from hoibench.results.runs import RunMethod
+from hoibench.results.run_record import RunMethod
 from hoibench.results.scores import ClipScores, Direction
 from hoibench.results.statistics import leading_group
 

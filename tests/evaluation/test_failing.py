@@ -12,12 +12,12 @@ pytestmark = pytest.mark.usefixtures("toy")
 def test_failures_are_counted_told_and_never_silent(tmp_path):
     outcome, _ = go(tmp_path / "r", method=("picky",))
     assert outcome.exit_code == 3
-    reasons = {failure["unit"]: failure for failure in outcome.failures}
-    assert reasons["picky/seed-0/clip_1"]["reason"] == "RuntimeError: clip_1 is not to my taste"
-    assert "view 1, frame 2, point 3" in reasons["picky/seed-0/clip_2"]["reason"]
-    assert "video has shape (2, 5, 32, 48, 3), expected (2, 6, 32, 48, 3)" in reasons["picky/seed-0/clip_3"]["reason"]
-    assert reasons["picky/seed-0/clip_4"]["reason"].endswith("this prediction holds no tracks")
-    assert {failure["stage"] for failure in outcome.failures} == {"generate"}
+    reasons = {failure.unit: failure for failure in outcome.failures}
+    assert reasons["picky/seed-0/clip_1"].reason == "RuntimeError: clip_1 is not to my taste"
+    assert "view 1, frame 2, point 3" in reasons["picky/seed-0/clip_2"].reason
+    assert "video has shape (2, 5, 32, 48, 3), expected (2, 6, 32, 48, 3)" in reasons["picky/seed-0/clip_3"].reason
+    assert reasons["picky/seed-0/clip_4"].reason.endswith("this prediction holds no tracks")
+    assert {failure.stage for failure in outcome.failures} == {"generate"}
     table = headlines(tmp_path / "r")
     failed = table.loc[("picky", "clip_1", 0, "rpe@1")]
     assert (failed["status"], pd.isna(failed["value"])) == ("failed", True)
@@ -44,9 +44,9 @@ def test_a_truncated_video_fails_its_clip_alone(tmp_path):
     broken = sorted(folder.glob("seed-0/*/view-1.mp4"))[0]
     broken.write_bytes(broken.read_bytes()[:-400])
     outcome, _ = go(tmp_path / "again", limit=2, method=(f"copy={folder}",))
-    mine = [f for f in outcome.failures if f["unit"].startswith("copy/")]
+    mine = [f for f in outcome.failures if f.unit.startswith("copy/")]
     assert len(mine) == 1
-    assert "view-1.mp4" in mine[0]["reason"]
+    assert "view-1.mp4" in mine[0].reason
 
 
 def test_a_method_cannot_write_into_the_truth(tmp_path):
@@ -59,7 +59,7 @@ def test_a_method_cannot_write_into_the_truth(tmp_path):
 
 def test_a_method_that_leaves_fails_alone(tmp_path):
     outcome, _ = go(tmp_path / "r", method=("leaving",), limit=6)
-    assert [failure["reason"] for failure in outcome.failures] == ["SystemExit: 0"]
+    assert [failure.reason for failure in outcome.failures] == ["SystemExit: 0"]
 
 
 def test_a_scorer_that_breaks_is_not_the_methods_fault(tmp_path, monkeypatch):
@@ -86,7 +86,7 @@ def test_metrics_that_raise_count_too(tmp_path, monkeypatch):
     monkeypatch.setattr("hoibench.metrics.rpe.measure_rpe", breaks)
     outcome, _ = go(tmp_path / "r", limit=1)
     assert outcome.exit_code == 3
-    assert "1 metrics broke; rpe@1: ZeroDivisionError: by nought" in outcome.failures[0]["reason"]
+    assert "1 metrics broke; rpe@1: ZeroDivisionError: by nought" in outcome.failures[0].reason
     table = headlines(tmp_path / "r")
     assert set(table.loc[(slice(None), slice(None), slice(None), "chamfer@1"), "status"]) == {"ok"}
 
@@ -109,7 +109,7 @@ def test_merging_a_part_says_what_is_missing(tmp_path):
     gone.unlink()
     outcome = merge(tmp_path / "r")
     assert outcome.exit_code == 3
-    assert outcome.failures[0]["reason"] == "the run stopped before this unit was done"
+    assert outcome.failures[0].reason == "the run stopped before this unit was done"
 
 
 def test_a_merge_counts_rows_that_cannot_be_read(tmp_path):
@@ -118,4 +118,4 @@ def test_a_merge_counts_rows_that_cannot_be_read(tmp_path):
     path.write_bytes(path.read_bytes() + b"garbage\xff\n")
     outcome = merge(tmp_path / "r")
     assert outcome.exit_code == 3
-    assert "delete the file to score the clip again" in outcome.failures[0]["reason"]
+    assert "delete the file to score the clip again" in outcome.failures[0].reason

@@ -44,7 +44,7 @@ def test_one_set_of_predictions_is_one_seed(tmp_path):
     outcome, _ = go(
         tmp_path / "b", limit=1, method=(f"mine={plain.parent / 'r' / 'predictions' / 'still'}",), seed=(0, 1)
     )
-    assert [failure["unit"].split("/")[1] for failure in outcome.failures] == ["seed-1"]
+    assert [failure.unit.split("/")[1] for failure in outcome.failures] == ["seed-1"]
 
 
 def test_the_scale_of_a_folder_is_heeded(tmp_path):
@@ -52,7 +52,7 @@ def test_the_scale_of_a_folder_is_heeded(tmp_path):
     mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
     (mine / "spec.toml").write_text('id = "mine"\npairing = "query"\noutputs = ["video", "tracks"]\nscale = "shared"\n')
     outcome, _ = go(tmp_path / "a", limit=1, method=(f"mine={mine}",))
-    assert "says scale metric" in outcome.failures[0]["reason"]
+    assert "says scale metric" in outcome.failures[0].reason
     next(mine.glob("*/prediction.json")).unlink()
     go(tmp_path / "b", limit=1, method=(f"mine={mine}",))
     assert headlines(tmp_path / "b").loc["mine", "alignment"].iloc[0] == "shared"

@@ -31,10 +31,10 @@ def hostile_run(fake, folder, text):
     """A run with ``text`` in every string that the format leaves free."""
     actor = fake.Actor(
         text, text, fake.levels(1, 10, 5, 0.02, 0.012, 20),
-        more={"families": [text], "view_type": text, "preset": text, "pairing": text, "paper": text, "privileges": [text], "regions": [text]},
+        more={"families": (text,), "preset": text, "pairing": text, "paper": text, "privileges": (text,), "regions": (text,)},
     )  # fmt: skip
     clips = [
-        {"id": name, "triplet": [text] * 3, "instances": [text, text], "prompt": text, "tags": [text]}
+        {"id": name, "triplet": [text] * 3, "instances": [text, text], "tags": [text]}
         for name in ("20231001_000", "20231002_001")
     ]
 
@@ -57,7 +57,7 @@ def hostile_run(fake, folder, text):
     provenance = {"created": text, "git": {text: text}, text: text, "command": text, "nested": {"a": {text: [text]}}}
     return fake.write_run(
         folder, [actor], clips=2, edit=poison, name=text, dataset=text, split=text, split_id=text, clips_id=text, config_hash=text,
-        provenance=provenance, exit={"status": text, "failures": [{"unit": text, "stage": text, "reason": text}]},
+        provenance=provenance, exit={"status": "done", "failures": [{"unit": text, "stage": text, "reason": text}]},
     ) and _set_clips(folder, clips)  # fmt: skip
 
 

@@ -214,7 +214,7 @@ def test_runs_whose_truth_was_made_otherwise_never_meet(board_of):
     boards = board_of(
         {"name": "a", "truth_id": "large"}, {"name": "b", "truth_id": "small"}, {"name": "c", "truth_id": "large"}
     )
-    assert [[run.name for run in board.runs] for board in boards] == [["a", "c"], ["b"]]
+    assert [[run.record.name for run in board.runs] for board in boards] == [["a", "c"], ["b"]]
     assert [board.truth_id for board in boards] == ["large", "small"]
 
 
@@ -247,7 +247,7 @@ def test_runs_without_a_common_clip_kind_or_split_stand_on_boards_of_their_own(b
         {"name": "c", **alone, "kind": "measured"},
         {"name": "d", **alone, "split": "synthetic@1/val"},
     )
-    assert [[run.name for run in board.runs] for board in boards] == [["c"], ["a"], ["b"], ["d"]]
+    assert [[run.record.name for run in board.runs] for board in boards] == [["c"], ["a"], ["b"], ["d"]]
 
 
 def test_a_metric_without_a_card_is_shown_and_never_ranked(full):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from hoibench.results.run_record import Failure, RunRecord
 from hoibench.results.runs import read_run
 
 
@@ -19,36 +20,44 @@ def change(folder, **keys):
 
 def test_a_run_is_read_back(folder):
     run = read_run(folder)
-    assert (run.name, run.kind, run.status, run.seeds) == ("run", "synthetic", "done", (0,))
-    assert run.clips[0].triplet == ("hammer", "hit", "toy") and run.methods[0].id == "ground_truth"
+    record = run.record
+    assert (record.name, record.kind, record.exit.status, record.seeds) == ("run", "synthetic", "done", (0,))
+    assert record.clips[0].triplet == ("hammer", "hit", "toy") and record.methods[0].id == "ground_truth"
     assert set(run.headlines["method"]) == {"ground_truth"}
 
 
-def test_clips_left_out_are_read_back(folder):
-    assert read_run(folder).left_out == ()
-    change(folder, left_out=["3: shorter than a clip"])
-    assert read_run(folder).left_out == ("3: shorter than a clip",)
+def test_what_is_written_is_read_back(folder):
+    change(folder, left_out=["3: shorter than a clip"], truth_id="taco 512x376", notes=["crop=clip"])
+    record = RunRecord.read(folder / "run.json")
+    failed = record.ended("over_budget", [Failure(unit="a/seed-0/c", stage="generate", reason="broke")])
+    assert failed.exit.status == "over_budget" and record.exit.status == "done"
+    failed.write(folder / "run.json")
+    assert read_run(folder).record == failed
 
 
-def test_how_the_truth_was_made_is_read_back(folder):
-    assert (read_run(folder).truth_id, read_run(folder).notes) == ("", ())
-    change(folder, truth_id="taco 512x376", notes=["crop=clip"])
-    assert (read_run(folder).truth_id, read_run(folder).notes) == ("taco 512x376", ("crop=clip",))
+def test_a_method_may_be_there_with_several_presets_but_once_with_each(folder):
+    methods = [{"id": "a", "name": "A", "kind": "method", "preset": preset} for preset in (None, "x", "y")]
+    change(folder, methods=methods)
+    assert [method.key for method in read_run(folder).record.methods] == ["a", "a+x", "a+y"]
+    change(folder, methods=[*methods, methods[1]])
+    with pytest.raises(ValueError, match=r"methods lists 'a\+x' twice"):
+        read_run(folder)
 
 
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"schema": "other@1"}, r"schema is 'other@1', expected 'hoibench/run@1'"),
-        ({"kind": "reported"}, r"'kind' is 'reported', expected measured or synthetic"),
-        ({"split": 3}, r"'split' is 3, expected str"),
-        ({"clips_id": None}, r"'clips_id' is missing"),
-        ({"seeds": [0, "1"]}, r"'seeds' holds '1', expected int"),
-        ({"seeds": [True]}, r"'seeds' holds True, expected int"),
+        ({"schema": "other@1"}, r"schema is 'other@1', expected 'hoibench/run@2'"),
+        ({"kind": "reported"}, r"kind is 'reported': .*'measured' or 'synthetic'"),
+        ({"split": 3}, r"split is 3: .*string"),
+        ({"clips_id": None}, r"clips_id is None"),
+        ({"seeds": [0, "1"]}, r"seeds\[1\] is '1': .*integer"),
+        ({"seeds": [True]}, r"seeds\[0\] is True: .*integer"),
         ({"clips": [{"id": "a"}, {"id": "a"}]}, r"clips lists 'a' twice"),
-        ({"clips": ["a"]}, r"clips\[0\] is str, expected an object"),
-        ({"methods": [{"id": "a", "name": "A", "kind": "winner"}]}, r"methods\[0\]: 'kind' is 'winner'"),
-        ({"exit": {"failures": []}}, r"exit: 'status' is missing"),
+        ({"clips": ["a"]}, r"clips\[0\] is 'a'"),
+        ({"methods": [{"id": "a", "name": "A", "kind": "winner"}]}, r"methods\[0\]\.kind is 'winner'"),
+        ({"exit": {"status": "lost"}}, r"exit\.status is 'lost'"),
+        ({"clip": []}, r"unknown key 'clip': did you mean 'clips'\?"),
     ],
 )
 def test_a_wrong_key_is_named_with_its_value(folder, keys, message):
@@ -61,6 +70,14 @@ def test_a_wrong_key_is_named_with_its_value(folder, keys, message):
 def test_what_is_not_strict_json_is_refused(folder, text):
     (folder / "run.json").write_text(text)
     with pytest.raises(ValueError, match=r"run\.json"):
+        read_run(folder)
+
+
+def test_a_missing_key_is_named(folder):
+    table = json.loads((folder / "run.json").read_text())
+    del table["split_id"]
+    (folder / "run.json").write_text(json.dumps(table))
+    with pytest.raises(ValueError, match=r"run\.json: the key 'split_id' is missing"):
         read_run(folder)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from hoibench.clip import CLUSTERS, Clip
+from hoibench.clip import CLUSTERS, Clip, DataKind
 from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.availability import Available, select
@@ -27,7 +27,7 @@ class TacoDataset(Dataset):
     """TACO's clips, opened on a download or on a folder that ``hoibench data prepare`` wrote."""
 
     name: ClassVar[str] = "taco"
-    kind = "measured"
+    kind: DataKind = "measured"
     default_split: ClassVar[str] = "test"
     grid = Grid(views=len(CLUSTERS), frames=FRAMES, size=SIZE, points=POINTS)
 
