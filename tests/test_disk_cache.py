@@ -65,15 +65,15 @@ def test_a_build_that_fails_leaves_nothing_and_the_next_begins_anew(folder):
     assert [name for name in names(folder) if not name.endswith(".lock")] == [whole.name]
 
 
-def test_a_changed_source_file_is_another_folder(monkeypatch, tmp_path):
+@pytest.mark.parametrize("code", ["package", "package/*.py"])
+def test_a_changed_source_file_is_another_folder(code, monkeypatch, tmp_path):
     (tmp_path / "package").mkdir()
     source = tmp_path / "package" / "code.py"
     monkeypatch.setattr(disk_cache, "ROOT", tmp_path)
-    monkeypatch.setattr(disk_cache, "CODE", ("package",))
     digests = []
     for text in ("a = 1", "a = 2", "a = 1"):
         source.write_text(text)
-        digests.append(disk_cache.code_digest.__wrapped__())
+        digests.append(disk_cache.code_digest.__wrapped__((code,)))
     assert digests[0] == digests[2] != digests[1]
 
 

@@ -25,6 +25,10 @@ FOLDER = cache_dir() / "tests"
 """Where the folders are; taken here, once, since tests set HOIBENCH_CACHE for themselves."""
 
 CODE = ("hoibench", "reference_model", "splits", "tests/support")
+DATA_CODE = (
+    "hoibench/*.py", "hoibench/datasets", "hoibench/geometry", "hoibench/store", "hoibench/video", "hoibench/weights", "splits",
+)  # fmt: skip
+"""What data sets are made by: .importlinter forbids them to know more."""
 LIBRARIES = ("av", "diffusers", "numpy", "torch", "transformers")
 UNUSED_SECONDS = 24 * 3600
 """After so long without a use, a folder is removed when the next one is built: every edit of the code leaves the old ones behind."""
@@ -33,7 +37,7 @@ used: dict[Path, dict[str, tuple[int, int]]] = {}
 """What this process was given, as ``files_state`` saw it then."""
 
 
-def cached_folder(name: str, version: str, build: Callable[[Path], None]) -> Path:
+def cached_folder(name: str, version: str, build: Callable[[Path], None], code: tuple[str, ...] = CODE) -> Path:
     """The folder that ``build`` fills, read-only for tests: to change something, copy it (``shutil.copytree``).
 
     A session fixture that prepares one clip becomes
@@ -53,8 +57,10 @@ def cached_folder(name: str, version: str, build: Callable[[Path], None]) -> Pat
         version: what of it: the data set's version and all arguments of ``build`` that may differ. Code is accounted for: a folder is built anew
             when any source file of the packages or of tests/support has changed, so that a test never passes on what older code had built.
         build: fills the empty folder that it is given.
+        code: the folders and patterns of files, from the repository's root, that decide what ``build`` writes; for data sets ``DATA_CODE``
+            and the builder's own files, so that an edit of the model costs no new TACO tree.
     """
-    key = hashlib.sha256(f"{version}\n{code_digest()}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{version}\n{code_digest(code)}".encode()).hexdigest()[:16]
     folder = FOLDER / f"{name}-{key}"
     if folder in used:
         return folder
@@ -133,13 +139,13 @@ def _is_unused(folder: Path) -> bool:
 
 
 @functools.cache
-def code_digest() -> str:
+def code_digest(code: tuple[str, ...]) -> str:
     """A digest of what else decides a folder's content: source files, Python, and the libraries that write."""
     digest = hashlib.sha256(sys.version.encode())
     for library in LIBRARIES:
         digest.update(f"{library} {_version(library)}\n".encode())
-    for package in CODE:
-        for path in sorted((ROOT / package).rglob("*")):
+    for pattern in code:
+        for path in sorted(path for found in ROOT.glob(pattern) for path in (found, *found.rglob("*"))):
             if path.is_file() and path.suffix in (".py", ".toml", ".json", ".jsonl"):
                 digest.update(str(path.relative_to(ROOT)).encode() + b"\n" + path.read_bytes())
     return digest.hexdigest()

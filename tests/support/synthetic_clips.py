@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from disk_cache import cached_folder
+from disk_cache import DATA_CODE, cached_folder
 
 
 @pytest.fixture(scope="session")
@@ -29,4 +29,6 @@ def _generated(split: str, limit: int | None) -> Path:
         for entry in take(dataset.manifest(split).entries, limit):
             dataset.generate(entry)
 
-    return cached_folder("synthetic", f"{split}, limit {limit}", build)
+    return cached_folder(
+        "synthetic", f"{split}, limit {limit}", build, (*DATA_CODE, "tests/support/synthetic_clips.py")
+    )

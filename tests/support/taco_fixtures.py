@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from disk_cache import cached_folder
+from disk_cache import DATA_CODE, cached_folder
 
 if TYPE_CHECKING:
     import taco_tree
+
+_CODE = (*DATA_CODE, "tests/support/taco_*.py")
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +32,7 @@ def taco(shared_cache) -> taco_tree.TacoTree:
             written = taco_tree.write_tree(folder / "tree", folder / "lists").written
         (folder / "written.pickle").write_bytes(pickle.dumps(written))
 
-    folder = cached_folder("taco-tree", "whole", build)
+    folder = cached_folder("taco-tree", "whole", build, _CODE)
     written = pickle.loads((folder / "written.pickle").read_bytes())
     return taco_tree.TacoTree(folder / "tree", folder / "lists", *taco_tree.SIZES, written)
 
@@ -56,4 +58,4 @@ def prepared(taco, shared_cache) -> Path:
             patch.setenv("HOIBENCH_CACHE", str(shared_cache))
             prepare_line(taco.tree, line, folder, ProxyHand())
 
-    return cached_folder("taco-prepared", str(taco.written_at), build)
+    return cached_folder("taco-prepared", str(taco.written_at), build, _CODE)
