@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = cache_dir() / "tests"
 """Where the folders are; taken here, once, since tests set HOIBENCH_CACHE for themselves."""
 
-CODE = ("hoibench", "reference_model", "splits", "tests/support")
+CODE = ("hoibench", "leaderboard", "reference_model", "splits", "tests/support")
 DATA_CODE = (
     "hoibench/*.py", "hoibench/datasets", "hoibench/geometry", "hoibench/store", "hoibench/video", "hoibench/weights", "splits",
 )  # fmt: skip
@@ -146,7 +146,7 @@ def code_digest(code: tuple[str, ...]) -> str:
         digest.update(f"{library} {_version(library)}\n".encode())
     for pattern in code:
         for path in sorted(path for found in ROOT.glob(pattern) for path in (found, *found.rglob("*"))):
-            if path.is_file() and path.suffix in (".py", ".toml", ".json", ".jsonl"):
+            if path.is_file() and path.suffix != ".pyc":
                 digest.update(str(path.relative_to(ROOT)).encode() + b"\n" + path.read_bytes())
     return digest.hexdigest()
 
