@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from hoibench.datasets.manifests import SHIPPED, Line, format_lines
-from hoibench.datasets.releases import Release
+from hoibench.datasets.manifests import SHIPPED, Line, Release, format_lines
 from hoibench.store import write_bytes
 from splits import synthetic
 
@@ -25,11 +25,13 @@ Folder = dict[str, bytes]
 """File name -> content of one split's folder."""
 
 
-def pack(parts: Mapping[str, tuple[Line, ...]], release: Release, separators: tuple[str, str] = (",", ":")) -> Folder:
-    """The folder of a split; the release takes the files' hashes."""
+def pack(
+    parts: Mapping[str, tuple[Line, ...]], how: Mapping[str, Any], separators: tuple[str, str] = (",", ":")
+) -> Folder:
+    """The folder of a split; ``how`` it was made are the fields of its ``Release`` but the files' hashes."""
     folder = {f"{part}.jsonl": format_lines(lines, separators) for part, lines in parts.items()}
     hashes = {part: hashlib.sha256(folder[f"{part}.jsonl"]).hexdigest() for part in parts}
-    return {**folder, _MANIFEST: replace(release, files=hashes).to_bytes()}
+    return {**folder, _MANIFEST: Release(**how, files=hashes).to_bytes()}
 
 
 def synthetic_folders() -> dict[str, Folder]:
@@ -38,7 +40,11 @@ def synthetic_folders() -> dict[str, Folder]:
     return {
         name: pack(
             parts(),
-            Release(f"{synthetic.__name__}.{parts.__name__}", synthetic.SEED, synthetic.ALIASES),
+            {
+                "generator": f"{synthetic.__name__}.{parts.__name__}",
+                "seed": synthetic.SEED,
+                "aliases": synthetic.ALIASES,
+            },
             (", ", ": "),  # as they were released
         )
         for name, parts in made.items()
@@ -49,7 +55,7 @@ def taco_folders(lists: Path) -> dict[str, Folder]:
     """Split name -> its folder, of TACO's splits; errors as ``read_lists``."""
     from splits import taco  # imports scikit-learn, which nothing else needs
 
-    return {name: pack(parts, release) for name, (parts, release) in taco.releases(lists).items()}
+    return {name: pack(parts, how) for name, (parts, how) in taco.releases(lists).items()}
 
 
 def is_same(path: Path, content: bytes) -> bool:
@@ -60,10 +66,12 @@ def is_same(path: Path, content: bytes) -> bool:
     if path.name != _MANIFEST:
         return shipped == content
     try:
-        versions = Release.from_bytes(shipped, str(path)).made_with
+        versions = Release.read(path).made_with
     except ValueError:
         return False
-    return shipped == replace(Release.from_bytes(content, "the manifest made here"), made_with=versions).to_bytes()
+    how = json.loads(content) | {"made_with": versions}
+    del how["schema"]
+    return shipped == Release(**how).to_bytes()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,7 +13,6 @@ from typing import Any
 
 from hoibench.datasets.base import ClipEntry
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.releases import Release
 from hoibench.datasets.taco.lists import FILES, Lists, read_lists
 from hoibench.store import sha256_file
 from splits.taco_assignments import HeldOut, Place, hold_out, official
@@ -24,8 +23,8 @@ Parts = dict[str, tuple[Line, ...]]
 _TABLE = Path(__file__).with_name("taco.toml")
 
 
-def releases(folder: Path) -> dict[str, tuple[Parts, Release]]:
-    """Split name -> its parts and how they were made, from the lists in a folder; errors as ``read_lists``."""
+def releases(folder: Path) -> dict[str, tuple[Parts, dict[str, Any]]]:
+    """Split name -> its parts and how they were made (fields of ``Release``), from the lists in a folder; errors as ``read_lists``."""
     table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
     lists = read_lists(folder)
     made_from = {name: sha256_file(folder / name) for name in FILES}
@@ -51,7 +50,7 @@ def _release(
     lists: Lists,
     places: Mapping[str, Place],
     made_from: Mapping[str, str],
-) -> tuple[Parts, Release]:
+) -> tuple[Parts, dict[str, Any]]:
     assignment = table["assignments"][variant["assignment"]]
     recipe = {name: variant[name] for name in table["recipe"]}
     there = lists.marker_removed if recipe["video"] == "marker-removed" else lists.triplets.keys()
@@ -61,19 +60,19 @@ def _release(
         parts[part] = tuple(_line(key, lists, places[key], recipe) for key in keys)
     drawn = "hold_out" in assignment
     reasons = assignment["hold_out"] if drawn else assignment["tags"].values()
-    release = Release(
-        generator=f"{__name__}.releases",
-        seed=table["seed"] if drawn else None,
-        aliases=assignment["aliases"],
-        counts={part: len(lines) for part, lines in parts.items()},
-        tags={item["tag"]: item["why"] for item in reasons},
-        recipe={name: table["recipe"][name][value] for name, value in recipe.items()},
-        cameras=table["cameras"],
-        made_from=made_from,
-        made_with={"scikit-learn": version("scikit-learn")} if drawn else {},
-        credit=table["credit"],
-    )
-    return parts, release
+    how = {
+        "generator": f"{__name__}.releases",
+        "seed": table["seed"] if drawn else None,
+        "aliases": assignment["aliases"],
+        "counts": {part: len(lines) for part, lines in parts.items()},
+        "tags": {item["tag"]: item["why"] for item in reasons},
+        "recipe": {name: table["recipe"][name][value] for name, value in recipe.items()},
+        "cameras": table["cameras"],
+        "made_from": made_from,
+        "made_with": {"scikit-learn": version("scikit-learn")} if drawn else {},
+        "credit": table["credit"],
+    }
+    return parts, how
 
 
 def _line(key: str, lists: Lists, place: Place, recipe: Mapping[str, str]) -> Line:

@@ -6,16 +6,82 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import Field, NonNegativeInt, StringConstraints, ValidationError, model_validator
 
 from hoibench.datasets.base import ClipEntry, Manifest
-from hoibench.datasets.releases import Release
 from hoibench.plugins import UnknownName
+from hoibench.store.records import Record, explain
 
 SHIPPED = Path(__file__).parents[2] / "splits"
 """Beside hoibench, in a checkout and when installed; by its name alone, a folder ``splits`` where the user stands could be found first."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Release(Record):
+    """One version of a split, the manifest.json of its folder: what its files are, and how they were made.
+
+    Attributes:
+        generator: the script and function that made it.
+        seed: of the random choices in making it, or None where there are none.
+        aliases: other name -> part.
+        files: part -> sha256 of its JSONL file.
+        counts: part -> how many clips it has.
+        tags: tag -> why clips carry it.
+        recipe: field of the lines' recipe -> what its value means.
+        cameras: how each clip's cameras were chosen.
+        made_from: file -> sha256 of what the split was made from.
+        made_with: package -> its version, of packages that the choices depend on.
+        credit: whose data it names.
+    """
+
+    SCHEMA = "hoibench-splits/1"
+
+    generator: str
+    seed: NonNegativeInt | None
+    aliases: dict[str, str]
+    files: dict[str, Sha256] = Field(min_length=1)
+    counts: dict[str, NonNegativeInt] = Field({})
+    tags: dict[str, str] = Field({})
+    recipe: dict[str, str] = Field({})
+    cameras: str = ""
+    made_from: dict[str, Sha256] = Field({})
+    made_with: dict[str, str] = Field({})
+    credit: str = ""
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Self:
+        for alias, part in self.aliases.items():
+            if part not in self.files or alias in self.files:
+                raise ValueError(
+                    f"alias {alias!r} of {part!r} fits no part: expected another name for one of {', '.join(self.files)}"
+                )
+        if self.counts and self.counts.keys() != self.files.keys():
+            raise ValueError(
+                f"counts names {', '.join(self.counts)}, files {', '.join(self.files)}: expected the same parts"
+            )
+        return self
+
+    def to_bytes(self) -> bytes:
+        """The file; what is empty and may be is left out."""
+        table = {"schema": self.SCHEMA, **self.model_dump(mode="json", exclude_defaults=True)}
+        return (json.dumps(table, indent=1) + "\n").encode()
+
+
+class _LineRecord(Record):
+    """One line of a part's JSONL file."""
+
+    id: str
+    triplet: tuple[str, str, str] | None
+    instances: tuple[str, str] | None
+    serials: tuple[str, ...]
+    source: str | None
+    start: int
+    tags: tuple[str, ...]
+    recipe: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,68 +98,17 @@ class Line:
     source: str | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """The line as the JSONL file holds it."""
-        entry = self.entry
-        return {
-            "id": entry.id,
-            "triplet": entry.triplet and list(entry.triplet),
-            "instances": entry.instances and list(entry.instances),
-            "serials": list(entry.serials),
-            "source": self.source,
-            "start": entry.start,
-            "tags": list(entry.tags),
-            "recipe": dict(self.recipe),
-        }
-
-    @classmethod
-    def from_json(cls, table: Any) -> Line:
-        """A line from its JSON object.
-
-        Raises:
-            ValueError: a key is missing or unknown, or a value has another type.
-        """
-        if not isinstance(table, dict) or set(table) != _KEYS:
-            raise ValueError(f"its keys are not {', '.join(sorted(_KEYS))}")
-        if not isinstance(table["id"], str) or not isinstance(table["start"], int):
-            raise ValueError("id must be a string and start an integer")
-        if table["source"] is not None and not isinstance(table["source"], str):
-            raise ValueError("source must be a string or null")
-        if not isinstance(table["recipe"], dict):
-            raise ValueError("recipe must be an object")
-        triplet, instances = _strings(table, "triplet", 3), _strings(table, "instances", 2)
-        entry = ClipEntry(
-            id=table["id"],
-            triplet=None if triplet is None else (triplet[0], triplet[1], triplet[2]),
-            instances=None if instances is None else (instances[0], instances[1]),
-            serials=_strings(table, "serials") or (),
-            start=table["start"],
-            tags=_strings(table, "tags") or (),
-        )
-        return cls(entry, table["source"], table["recipe"])
-
-
-_KEYS = set(Line(ClipEntry("")).to_json())
-
-
-def _strings(table: Mapping[str, Any], name: str, length: int | None = None) -> tuple[str, ...] | None:
-    value = table[name]
-    if value is None and length is not None:
-        return None
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"{name} must be a list of strings")
-    if length is not None and len(value) != length:
-        raise ValueError(f"{name} has {len(value)} items, expected {length}")
-    return tuple(value)
-
 
 class Splits:
     """The parts of one versioned split, such as ``synthetic@1``; a file whose hash is not the recorded one is refused."""
 
-    def __init__(self, name: str, root: Traversable | None = None) -> None:
+    def __init__(self, name: str, root: Path = SHIPPED) -> None:
         self.name = name
-        self._folder = (root or SHIPPED) / name
-        self.release = _read_release(self._folder)
+        self._folder = root / name
+        manifest = self._folder / "manifest.json"
+        if not manifest.is_file():
+            raise FileNotFoundError(f"{manifest} is missing: install hoibench with its splits")
+        self.release = Release.read(manifest)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -142,25 +157,37 @@ def parse_lines(data: bytes, where: str) -> tuple[Line, ...]:
     Raises:
         ValueError: a line is not a clip, or they are not sorted by id without repetition; names file and line.
     """
-    lines = []
-    for number, text in enumerate(data.decode().splitlines(), start=1):
-        try:
-            lines.append(Line.from_json(json.loads(text)))
-        except ValueError as error:
-            raise ValueError(f"{where}, line {number} is no clip: {error}") from error
+    lines = tuple(_parse_line(text, f"{where}, line {n}") for n, text in enumerate(data.splitlines(), start=1))
     ids = [line.entry.id for line in lines]
     if ids != sorted(set(ids)):
         raise ValueError(f"{where} is not sorted by id without repetition")
-    return tuple(lines)
+    return lines
+
+
+def _parse_line(text: bytes, where: str) -> Line:
+    try:
+        record = _LineRecord.model_validate_json(text)
+    except ValidationError as error:
+        raise ValueError(explain(error, _LineRecord, where)) from error
+    facts = record.model_dump()
+    source, recipe = facts.pop("source"), facts.pop("recipe")
+    return Line(ClipEntry(**facts), source, recipe)
 
 
 def format_lines(lines: tuple[Line, ...], separators: tuple[str, str] = (",", ":")) -> bytes:
     """The JSONL file of some lines; ``separators`` between items and after keys."""
-    return "".join(json.dumps(line.to_json(), separators=separators) + "\n" for line in lines).encode()
+    return "".join(json.dumps(_to_json(line), separators=separators) + "\n" for line in lines).encode()
 
 
-def _read_release(folder: Traversable) -> Release:
-    item = folder / "manifest.json"
-    if not item.is_file():
-        raise FileNotFoundError(f"{item} is missing: install hoibench with its splits")
-    return Release.from_bytes(item.read_bytes(), str(item))
+def _to_json(line: Line) -> dict[str, Any]:
+    entry = line.entry
+    return _LineRecord(
+        id=entry.id,
+        triplet=entry.triplet,
+        instances=entry.instances,
+        serials=entry.serials,
+        source=line.source,
+        start=entry.start,
+        tags=entry.tags,
+        recipe=dict(line.recipe),
+    ).to_json()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hoibench.clip import Clip, Prediction, View
 from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
-from hoibench.datasets.videos_manifest import VideosManifest, parse_manifest
+from hoibench.datasets.videos_manifest import VideosManifest
 from hoibench.plugins import UnknownName
-from hoibench.store import files_digest
+from hoibench.store import files_digest, read_json, sha256_json
 from hoibench.video import VideoError, probe
 
 _FPS_TOLERANCE = 0.01
@@ -28,9 +27,10 @@ class VideosDataset(Dataset):
     default_split: ClassVar[str] = "all"
     has_truth: ClassVar[bool] = False
 
-    def __init__(self, root: Path, manifest: VideosManifest) -> None:
+    def __init__(self, root: Path, manifest: VideosManifest, split_id: str) -> None:
         self.root = root
         self._manifest = manifest
+        self._split_id = split_id
         self.grid = Grid(len(manifest.views), manifest.frames, manifest.size, 0)
 
     @classmethod
@@ -48,26 +48,23 @@ class VideosDataset(Dataset):
         path = root / "manifest.json"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such file; --root names the folder that holds manifest.json")
-        try:
-            table: Any = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not JSON: {error}") from error
-        return cls(root, parse_manifest(path, table))
+        table = read_json(path, VideosManifest.SCHEMA)
+        return cls(root, VideosManifest.read(path), sha256_json(table)[:12])
 
     def splits(self) -> tuple[str, ...]:
         """The one split, ``all``."""
         return ("all",)
 
     def manifest(self, split: str) -> Manifest:
-        """Every clip of the folder; the split's id is the hash of manifest.json's content.
+        """Every clip of the folder; the split's id is the hash of manifest.json's content, however it is laid out.
 
         Raises:
             UnknownName: the split is not ``all``.
         """
         if split not in self.splits():
             raise UnknownName("split", split, self.splits())
-        entries = tuple(ClipEntry(clip, serials=self._manifest.views) for clip in sorted(self._manifest.clips))
-        return Manifest("videos@1/all", self._manifest.hash[:12], entries)
+        entries = tuple(ClipEntry(clip, serials=self._manifest.views) for clip in sorted(self._manifest.prompts))
+        return Manifest("videos@1/all", self._split_id, entries)
 
     def load(self, entry: ClipEntry) -> Clip:
         """The clip: its views, rate and size, and no truth.
@@ -76,12 +73,12 @@ class VideosDataset(Dataset):
             UnknownName: the manifest has no such clip.
         """
         manifest = self._manifest
-        if entry.id not in manifest.clips:
-            raise UnknownName("clip", entry.id, manifest.clips)
+        if entry.id not in manifest.prompts:
+            raise UnknownName("clip", entry.id, manifest.prompts)
         return Clip(
             id=entry.id,
             triplet=None,
-            prompt=manifest.clips[entry.id],
+            prompt=manifest.prompts[entry.id],
             views=tuple(View(view) for view in manifest.views),
             source_views=(),
             fps=manifest.fps,
@@ -96,7 +93,7 @@ class VideosDataset(Dataset):
     def published_id(self, method: str) -> str:
         """A digest of the method's files that are there."""
         manifest = self._manifest
-        paths = (self.root / manifest.file(method, clip, view) for clip in manifest.clips for view in manifest.views)
+        paths = (self.root / manifest.file(method, clip, view) for clip in manifest.prompts for view in manifest.views)
         return files_digest(self.root, (path for path in paths if path.is_file()))
 
     def published_prediction(self, method: str, entry: ClipEntry) -> Prediction:
@@ -110,8 +107,8 @@ class VideosDataset(Dataset):
         manifest = self._manifest
         if method not in manifest.methods:
             raise UnknownName("method", method, manifest.methods)
-        if entry.id not in manifest.clips:
-            raise UnknownName("clip", entry.id, manifest.clips)
+        if entry.id not in manifest.prompts:
+            raise UnknownName("clip", entry.id, manifest.prompts)
         paths = tuple(self.root / manifest.file(method, entry.id, view) for view in manifest.views)
         for path in paths:
             self._check(path)

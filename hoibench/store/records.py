@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -73,6 +75,20 @@ def parse_record(model: type[M], table: Any, where: str) -> M:
         return model.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         raise ValueError(explain(error, model, where)) from error
+
+
+def read_toml(model: type[M], item: Traversable) -> M:
+    """A model from a TOML file, which may lie in a package.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not TOML, or a key is missing, unknown or wrong; names file, key, value and what is expected.
+    """
+    try:
+        table = tomllib.loads(item.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{item} is not TOML: {error}") from error
+    return parse_record(model, table, str(item))
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:

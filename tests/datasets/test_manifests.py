@@ -1,12 +1,14 @@
 import json
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.datasets.base import ClipEntry
-from hoibench.datasets.manifests import SHIPPED, Line, Splits, format_lines, parse_lines
+from hoibench.datasets.manifests import SHIPPED, Line, Release, Splits, format_lines, parse_lines, shipped_splits
 from hoibench.plugins import UnknownName
 
 WORDS = st.text(min_size=1, max_size=8)
@@ -33,26 +35,43 @@ def test_lines_come_back_as_they_were_written(lines):
         assert parse_lines(format_lines(ordered, separators), "x") == ordered
 
 
-GOOD = Line(ClipEntry("a", ("t", "act", "o"), ("001", "002"), ("1", "2", "3")), "4", {"seed": 1}).to_json()
+GOOD = json.loads(
+    format_lines((Line(ClipEntry("a", ("t", "act", "o"), ("001", "002"), ("1", "2", "3")), "4", {"seed": 1}),))
+)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"extra": 1}, "keys are not"),
-        ({"id": 3}, "id must be"),
-        ({"start": "0"}, "id must be a string and start"),
-        ({"triplet": ["a", "b"]}, "triplet has 2 items"),
-        ({"instances": "001"}, "instances must be a list"),
-        ({"serials": [1]}, "serials must be a list"),
-        ({"tags": None}, "tags must be a list"),
-        ({"source": 4}, "source must be"),
-        ({"recipe": []}, "recipe must be"),
+        ({"extra": 1}, "unknown key 'extra'"),
+        ({"id": 3}, "id is 3: "),
+        ({"start": "0"}, "start is '0': "),
+        ({"start": True}, "start is True: "),
+        ({"triplet": ["a", "b"]}, r"the key 'triplet\[2\]' is missing"),
+        ({"triplet": ["a", "b", "c", "d"]}, "triplet is .*at most 3"),
+        ({"instances": "001"}, "instances is '001': "),
+        ({"serials": [1]}, r"serials\[0\] is 1: "),
+        ({"tags": None}, "tags is None: "),
+        ({"source": 4}, "source is 4: "),
+        ({"recipe": []}, r"recipe is \[\]: "),
     ],
 )
 def test_a_broken_line_is_named_by_file_and_number(changes, message):
     text = json.dumps(GOOD) + "\n" + json.dumps({**GOOD, "id": "b", **changes}) + "\n"
-    with pytest.raises(ValueError, match=f"file, line 2 is no clip: .*{message}"):
+    with pytest.raises(ValueError, match=f"file, line 2: {message}"):
+        parse_lines(text.encode(), "file")
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b"3", b"", b"\xff"])
+def test_a_line_that_is_no_object_is_refused(text):
+    with pytest.raises(ValueError, match="file, line 1: "):
+        parse_lines(text + b"\n", "file")
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_a_line_without_a_key_is_refused(key):
+    text = json.dumps({name: value for name, value in GOOD.items() if name != key})
+    with pytest.raises(ValueError, match=f"file, line 1: the key '{key}' is missing"):
         parse_lines(text.encode(), "file")
 
 
@@ -107,7 +126,9 @@ def test_one_changed_byte_anywhere_is_refused(tmp_path_factory, place, change):
 def test_a_schema_of_another_time_is_refused(tmp_path):
     (tmp_path / "x@1").mkdir()
     (tmp_path / "x@1" / "manifest.json").write_text('{"schema": "hoibench-splits/9"}')
-    with pytest.raises(ValueError, match="schema 'hoibench-splits/9'"):
+    with pytest.raises(
+        ValueError, match=r"manifest\.json: schema is 'hoibench-splits/9', expected 'hoibench-splits/1'"
+    ):
         Splits("x@1", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"manifest\.json is missing"):
         Splits("y@1", tmp_path)
@@ -116,3 +137,90 @@ def test_a_schema_of_another_time_is_refused(tmp_path):
 def test_an_unknown_part_gets_the_nearest_names():
     with pytest.raises(UnknownName, match="did you mean train"):
         Splits("synthetic@1").manifest("trian")
+
+
+HASH = "0" * 64
+SHORT = st.text(max_size=5)
+TEXTS = st.dictionaries(SHORT, SHORT, max_size=2)
+
+
+@st.composite
+def releases(draw):
+    parts = draw(st.lists(st.sampled_from(["train", "val", "test"]), min_size=1, unique=True))
+    return Release(
+        generator=draw(SHORT),
+        seed=draw(st.none() | st.integers(0, 9)),
+        aliases=draw(st.dictionaries(st.sampled_from(["S1", "S2"]), st.sampled_from(parts))),
+        files=dict.fromkeys(parts, HASH),
+        counts=draw(st.just({}) | st.just(dict.fromkeys(parts, 3))),
+        tags=draw(TEXTS),
+        recipe=draw(TEXTS),
+        cameras=draw(SHORT),
+        made_from=draw(st.dictionaries(SHORT, st.just(HASH), max_size=2)),
+        made_with=draw(TEXTS),
+        credit=draw(SHORT),
+    )
+
+
+def read(table):
+    """The release in a file that holds ``table``."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "manifest.json"
+        path.write_text(json.dumps(table))
+        return Release.read(path)
+
+
+@given(releases())
+def test_a_release_comes_back_as_it_was_written(release):
+    assert read(json.loads(release.to_bytes())) == release
+
+
+MANIFEST = json.loads(
+    Release(generator="me", seed=1, aliases={"test": "val"}, files={"val": HASH}, counts={"val": 3}).to_bytes()
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema": "hoibench-splits/9"}, "schema is 'hoibench-splits/9', expected 'hoibench-splits/1'"),
+        ({"aliasses": {}}, "unknown key 'aliasses': did you mean 'aliases'?"),
+        ({"generator": 3}, "generator is 3: "),
+        ({"seed": True}, "seed is True: "),
+        ({"seed": -1}, "seed is -1: "),
+        ({"aliases": {"test": ["val"]}}, "aliases.test is ['val']: "),
+        ({"aliases": {"test": "train"}}, "alias 'test' of 'train' fits no part: expected another name for one of val"),
+        ({"aliases": {"val": "val"}}, "alias 'val' of 'val' fits no part"),
+        ({"files": {}}, "files is an object with 0 keys: "),
+        ({"files": {"val": "0123"}}, "files.val is '0123': "),
+        ({"files": {"val": HASH + "\n"}}, "files.val is '000"),
+        ({"counts": {"val": "3"}}, "counts.val is '3': "),
+        ({"counts": {"val": -1}}, "counts.val is -1: "),
+        ({"counts": {"train": 3}}, "counts names train, files val: expected the same parts"),
+        ({"counts": [3]}, "counts is [3]: "),
+        ({"tags": {"a": 1}}, "tags.a is 1: "),
+        ({"made_from": {"list": "0123"}}, "made_from.list is '0123': "),
+        ({"credit": None}, "credit is None: "),
+    ],
+)
+def test_what_a_manifest_cannot_say_is_refused(changes, message):
+    with pytest.raises(ValueError) as caught:
+        read(MANIFEST | changes)
+    assert f"manifest.json: {message}" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["generator", "seed", "aliases", "files"])
+def test_what_is_missing_is_named(key):
+    with pytest.raises(ValueError, match=f"the key '{key}' is missing"):
+        read({k: v for k, v in MANIFEST.items() if k != key})
+
+
+def test_every_shipped_manifest_is_written_as_it_is_read():
+    for splits in shipped_splits():
+        assert splits.release.to_bytes() == (SHIPPED / splits.name / "manifest.json").read_bytes()
+        counted = {part: len(splits.lines(part)) for part in splits.release.files}
+        assert splits.release.counts in ({}, counted)
+
+
+def test_synthetic_manifests_kept_their_bytes():
+    assert b'"counts"' not in Splits("synthetic@1").release.to_bytes()

@@ -65,6 +65,11 @@ def test_clips_come_sorted_with_all_views_and_no_truth(whole):
     assert not dataset.has_truth
 
 
+def test_the_split_id_of_a_folder_is_what_it_was(whole):
+    """Scores are published with these ids."""
+    assert VideosDataset.open(whole).manifest("all").split_id == "df099e7c3c04"
+
+
 def test_published_outputs_are_the_files_themselves(whole):
     dataset = VideosDataset.open(whole)
     assert dataset.published() == {"das": "DaS", "mine": "Mine"}
@@ -114,31 +119,41 @@ def test_a_file_that_is_no_manifest_is_refused(root, text):
     ("changes", "said"),
     [
         ({"schema": "hoibench/videos@2"}, "schema is 'hoibench/videos@2'"),
-        ({"fps": ...}, "key 'fps' is missing"),
+        ({"fps": ...}, "the key 'fps' is missing"),
         ({"extra": 1}, "unknown key 'extra'"),
         ({"fps": "8"}, "fps is '8'"),
-        ({"fps": float("nan")}, "fps is 'nan'"),
-        ({"frames": 0}, "frames is '0'"),
-        ({"height": True}, "height is 'True'"),
+        ({"fps": float("nan")}, "NaN"),
+        ({"frames": 0}, "frames is 0: "),
+        ({"height": True}, "height is True: "),
         ({"views": []}, "views is"),
         ({"views": ["left", "left"]}, "one id twice"),
-        ({"views": ["../left", "right"]}, "views is '../left'"),
+        ({"views": ["../left", "right"]}, r"views\[0\]: '../left' is no id"),
         ({"source_view": "up"}, "source_view is 'up', expected one of the views"),
-        ({"clips": [{"prompt": None}]}, "clips is"),
-        ({"clips": [{"id": ".."}]}, r"clips is '\.\.'"),
+        ({"clips": [{"prompt": None}]}, r"the key 'clips\[0\].id' is missing"),
+        ({"clips": [{"id": ".."}]}, r"clips\[0\].id: '\.\.' is no id"),
         ({"clips": [{"id": "a"}, {"id": "a"}]}, "one id twice"),
-        ({"clips": [{"id": "a", "prompt": 3}]}, "prompt is '3'"),
+        ({"clips": [{"id": "a", "prompt": 3}]}, r"clips\[0\].prompt is 3: "),
         ({"methods": {}}, "methods is"),
-        ({"methods": {"das": {}}}, "methods.das is"),
-        ({"methods": {"a/b": {"name": "x"}}}, "methods is 'a/b'"),
-        ({"path": 3}, "path is '3'"),
-        ({"path": "{method}/{clip}.mp4"}, "path is"),
-        ({"path": "../{method}/{clip}/{view}.mp4"}, "path is"),
-        ({"path": "/{method}/{clip}/{view}.mp4"}, "path is"),
-        ({"path": "{method}/{clip}/{view}{0}.mp4"}, "path is"),
-        ({"path": "{method.__class__}/{clip}/{view}.mp4"}, "path is"),
-        ({"path": "{method}/{clip}/{view:>99}.mp4"}, "path is"),
-        ({"path": "{method}/{clip}/{view"}, "path is"),
+        ({"methods": {"das": {}}}, "the key 'methods.das.name' is missing"),
+        ({"methods": {"a/b": {"name": "x"}}}, "methods.a/b.*'a/b' is no id"),
+        ({"path": 3}, "path is 3: "),
+        ({"path": "{method}/{clip}.mp4"}, "path: .* is no template: expected a relative path"),
+        ({"path": "../{method}/{clip}/{view}.mp4"}, "path: .* is no template: expected a relative path"),
+        ({"path": "/{method}/{clip}/{view}.mp4"}, "path: .* is no template: expected a relative path"),
+        ({"path": "{method}/{clip}/{view}{0}.mp4"}, "path: .* is no template: expected a relative path"),
+        ({"path": "{method.__class__}/{clip}/{view}.mp4"}, "path: .* is no template: expected a relative path"),
+        ({"path": "{method}/{clip}/{view:>99}.mp4"}, "path: .* is no template: expected a relative path"),
+        ({"path": "{method}/{clip}/{view!r}"}, "path: .* is no template: expected a relative path"),
+        ({"path": "c:{method}/{clip}/{view}"}, "path: .* is no template: expected a relative path"),
+        ({"path": "..\\\\{method}/{clip}/{view}"}, "path: .* is no template: expected a relative path"),
+        ({"fps": 0}, "fps is 0"),
+        ({"width": -2}, "width is -2: "),
+        ({"frames": 3.5}, "frames is 3.5: "),
+        ({"views": ["x" * 129, "right"]}, "is no id"),
+        ({"clips": []}, r"clips is \[\]: "),
+        ({"licence": 3}, "licence is 3: "),
+        ({"methods": {"das": {"name": "x", "papr": "y"}}}, "unknown key 'methods.das.papr'"),
+        ({"path": "{method}/{clip}/{view"}, "path: .* is no template: expected a relative path"),
     ],
 )
 def test_a_manifest_with_something_wrong_in_it_is_refused(root, changes, said):
