@@ -2,18 +2,71 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import AfterValidator, PlainSerializer, PositiveFloat, PositiveInt, model_validator
 
-from hoibench.clip import PARTS, Array, Camera, Clip, Tracks, View, check_mask
-from hoibench.store import read_json, read_npz, write_json, write_npz
+from hoibench.clip import PARTS, Array, Camera, Clip, Cluster, Tracks, View, check_mask
+from hoibench.store import read_npz, write_npz
+from hoibench.store.records import Record
 from hoibench.video import decode, encode, probe
 
-SCHEMA = "hoibench/clip@1"
+
+def _to_array(value: Any) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"the rows differ in length ({error})") from error
+    if array.dtype.kind not in "if":
+        raise ValueError(f"{str(value)[:80]} are no numbers")
+    return array.astype(np.float64)
+
+
+Size = tuple[PositiveInt, PositiveInt]
+Numbers = Annotated[Any, AfterValidator(_to_array), PlainSerializer(lambda array: array.tolist())]
+
+
+class ViewRecord(Record):
+    """A view in clip.json: its id, the cluster it was drawn from, and its camera's ``K``, ``R``, ``t`` and ``size`` (see ``Camera``), all or none."""
+
+    id: str
+    cluster: Cluster | None = None
+    K: Numbers | None = None
+    R: Numbers | None = None
+    t: Numbers | None = None
+    size: Size | None = None
+
+    @model_validator(mode="after")
+    def _check_camera(self) -> Self:
+        known = [name for name in ("K", "R", "t", "size") if getattr(self, name) is not None]
+        if known and len(known) < 4:
+            raise ValueError(f"a camera has K, R, t and size, here is only {', '.join(known)}: give all or none")
+        self.camera()  # refuses what is none
+        return self
+
+    def camera(self) -> Camera | None:
+        """The view's camera, or None."""
+        if self.K is None or self.R is None or self.t is None or self.size is None:
+            return None
+        return Camera(self.K, self.R, self.t, self.size)
+
+
+class ClipRecord(Record):
+    """clip.json: a clip's rate, length, (H, W), words and views; the attributes are those of ``Clip``."""
+
+    SCHEMA = "hoibench/clip@1"
+
+    fps: PositiveFloat
+    frames: PositiveInt
+    size: Size
+    prompt: str | None = None
+    triplet: tuple[str, str, str] | None = None
+    truth: str | None = None
+    valid_frames: PositiveInt | None = None
+    views: tuple[ViewRecord, ...]
 
 
 def clip_folders(root: Path) -> list[Path]:
@@ -32,17 +85,16 @@ def clip_folders(root: Path) -> list[Path]:
 
 def write_clip(folder: Path, clip: Clip) -> None:
     """Store a clip's truth in the form that ``read_clip`` reads."""
-    facts: dict[str, Any] = {
-        "schema": SCHEMA,
-        "fps": clip.fps,
-        "frames": clip.frames,
-        "size": list(clip.size),
-        "prompt": clip.prompt,
-        "triplet": None if clip.triplet is None else list(clip.triplet),
-        "truth": clip.truth,
-        "valid_frames": clip.valid_frames,
-        "views": [_view_facts(view) for view in clip.views],
-    }
+    record = ClipRecord(
+        fps=clip.fps,
+        frames=clip.frames,
+        size=clip.size,
+        prompt=clip.prompt,
+        triplet=clip.triplet,
+        truth=clip.truth,
+        valid_frames=clip.valid_frames,
+        views=tuple(_view_record(view) for view in clip.views),
+    )
     if clip.tracks is not None:
         tracks = clip.tracks
         optional = {"recorded": tracks.recorded, "masks": clip.masks}
@@ -52,15 +104,14 @@ def write_clip(folder: Path, clip: Clip) -> None:
     if clip.video is not None:
         for index, frames in enumerate(clip.video):
             encode(folder / f"view-{index}.mp4", frames, clip.fps)
-    write_json(folder / "clip.json", facts)
+    record.write(folder / "clip.json")
 
 
-def _view_facts(view: View) -> dict[str, Any]:
-    facts: dict[str, Any] = {"id": view.id, "cluster": view.cluster}
-    if view.camera is not None:
-        camera = view.camera
-        facts |= {"K": camera.K.tolist(), "R": camera.R.tolist(), "t": camera.t.tolist(), "size": list(camera.size)}
-    return facts
+def _view_record(view: View) -> ViewRecord:
+    camera = view.camera
+    if camera is None:
+        return ViewRecord(id=view.id, cluster=view.cluster)
+    return ViewRecord(id=view.id, cluster=view.cluster, K=camera.K, R=camera.R, t=camera.t, size=camera.size)
 
 
 def read_clip(folder: Path) -> Clip:
@@ -70,43 +121,25 @@ def read_clip(folder: Path) -> Clip:
         FileNotFoundError: clip.json or a view's video is missing.
         ValueError: a file is broken or its arrays do not fit; names file, value and what was expected.
     """
-    path = folder / "clip.json"
-    facts = read_json(path, SCHEMA)
-    try:
-        views = tuple(_read_view(view) for view in facts["views"])
-        fps, (height, width) = float(facts["fps"]), map(int, facts["size"])
-        frames, valid_frames = int(facts["frames"]), facts.get("valid_frames")
-        if not isinstance(prompt := facts.get("prompt"), str | None):
-            raise ValueError(f"prompt is {prompt!r}, expected a text")
-        if not 0 < fps < math.inf:
-            raise ValueError(f"fps is {fps}, expected a number above 0")
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not describe a clip ({type(error).__name__}: {error})") from error
+    record = ClipRecord.read(folder / "clip.json")
+    views = tuple(View(view.id, view.cluster, view.camera()) for view in record.views)
+    shape = (record.frames, *record.size)
     arrays = read_npz(folder / "tracks.npz") if (folder / "tracks.npz").is_file() else {}
     masks = arrays.pop("masks", None)
     try:
         tracks = Tracks(**arrays) if arrays else None
         if masks is not None:
-            check_mask("masks", masks, (len(views), frames, height, width))
+            check_mask("masks", masks, (len(views), *shape))
         if tracks is not None and not np.isin(tracks.part, range(len(PARTS))).all():
             raise ValueError(f"part holds {tracks.part.max()}, expected 0..{len(PARTS) - 1}: {', '.join(PARTS)}")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'tracks.npz'}: {error}") from error
-    triplet = facts.get("triplet")
     return Clip(
-        id=folder.name, triplet=tuple(triplet) if triplet else None, prompt=prompt, views=views,
-        source_views=(), fps=fps, frames=frames, size=(height, width), truth=facts.get("truth"),
-        tracks=tracks, load_video=_video(folder, len(views), (frames, height, width)),
-        load_masks=None if masks is None else lambda: masks, valid_frames=valid_frames,
+        id=folder.name, triplet=record.triplet, prompt=record.prompt, views=views,
+        source_views=(), fps=record.fps, frames=record.frames, size=record.size, truth=record.truth,
+        tracks=tracks, load_video=_video(folder, len(views), shape),
+        load_masks=None if masks is None else lambda: masks, valid_frames=record.valid_frames,
     )  # fmt: skip
-
-
-def _read_view(facts: dict[str, Any]) -> View:
-    camera = None
-    if "K" in facts:
-        K, R, t = (np.asarray(facts[key], dtype=np.float64) for key in ("K", "R", "t"))
-        camera = Camera(K, R, t, (int(facts["size"][0]), int(facts["size"][1])))
-    return View(str(facts["id"]), facts.get("cluster"), camera)
 
 
 def _video(folder: Path, views: int, shape: tuple[int, int, int]) -> Callable[[], Array] | None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from hoibench.datasets.base import Dataset, Progress
 from hoibench.plugins import UnknownName, load_object, read_specs
+from hoibench.store.records import Record, parse_record
 
 
-@dataclass(frozen=True)
-class DatasetCard:
+class DatasetCard(Record):
     """A data set's name, kind (``measured`` or ``synthetic``), title and ``module:Class``."""
 
     name: str
-    kind: str
+    kind: Literal["measured", "synthetic"]
     title: str
     entry: str
 
@@ -29,10 +29,7 @@ def all_datasets() -> dict[str, DatasetCard]:
     """
     cards: dict[str, DatasetCard] = {}
     for where, table in read_specs("hoibench.datasets"):
-        try:
-            card = DatasetCard(**table)
-        except TypeError as error:
-            raise ValueError(f"{where}: {error}") from error
+        card = parse_record(DatasetCard, table, where)
         if card.name in cards:
             raise ValueError(f"{where}: a data set {card.name!r} is already registered; choose another name")
         cards[card.name] = card

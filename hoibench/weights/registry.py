@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Annotated
+
+from pydantic import PositiveInt, StringConstraints
 
 from hoibench.plugins import UnknownName
+from hoibench.store.records import Record, read_toml
 
 
-@dataclass(frozen=True)
-class Weight:
+class Weight(Record):
     """One weight file.
 
     Attributes:
@@ -26,24 +27,25 @@ class Weight:
     """
 
     id: str
-    file: str
-    url: str
-    sha256: str
-    bytes: int
+    file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://")]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    bytes: PositiveInt
     licence: str
     used_by: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        if not self.url.startswith(("https://", "http://")):
-            raise ValueError(f"weights {self.id}: url is {self.url!r}, expected http(s)")
+
+class _Registry(Record):
+    """registry.toml."""
+
+    weight: tuple[Weight, ...]
 
 
 @lru_cache(maxsize=1)
 def all_weights() -> Mapping[str, Weight]:
     """Every registered weight by id."""
-    text = files("hoibench.weights").joinpath("registry.toml").read_text(encoding="utf-8")
-    tables = tomllib.loads(text)["weight"]
-    return {table["id"]: Weight(**{**table, "used_by": tuple(table["used_by"])}) for table in tables}
+    registry = read_toml(_Registry, files("hoibench.weights") / "registry.toml")
+    return {weight.id: weight for weight in registry.weight}
 
 
 def weight(id: str) -> Weight:

@@ -45,6 +45,25 @@ def test_what_was_not_recorded_round_trips(tmp_path, clip):
     assert back.valid_frames == clip.frames - 1
 
 
+def with_view(facts, **changes):
+    return facts | {"views": [facts["views"][0] | changes, *facts["views"][1:]]}
+
+
+def test_views_may_have_no_camera_and_cameras_may_move(tmp_path, clip):
+    camera = clip.views[1].camera
+    still = np.repeat(camera.R[None], clip.frames, axis=0), np.repeat(camera.t[None], clip.frames, axis=0)
+    views = (
+        replace(clip.views[0], camera=None),
+        replace(clip.views[1], camera=replace(camera, R=still[0], t=still[1])),
+    )
+    write_clip(tmp_path / "c", replace(clip, views=views, tracks=None, load_masks=None))
+    bare, moving = read_clip(tmp_path / "c").views
+    assert (bare.id, bare.cluster, bare.camera) == (views[0].id, views[0].cluster, None)
+    np.testing.assert_array_equal(moving.camera.R, still[0])
+    np.testing.assert_array_equal(moving.camera.t, still[1])
+    assert moving.camera.size == camera.size
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -54,9 +73,23 @@ def test_what_was_not_recorded_round_trips(tmp_path, clip):
         ),
         (lambda facts: {}, "schema is None"),
         (lambda facts: [facts], "holds no object"),
-        (lambda facts: {k: v for k, v in facts.items() if k != "fps"}, "does not describe a clip .KeyError: 'fps'"),
-        (lambda facts: facts | {"views": 3}, "does not describe a clip .TypeError"),
-        (lambda facts: facts | {"prompt": 3}, "does not describe a clip .ValueError: prompt is 3, expected a text"),
+        (lambda facts: {k: v for k, v in facts.items() if k != "fps"}, "the key 'fps' is missing"),
+        (lambda facts: facts | {"views": 3}, "views is 3: "),
+        (lambda facts: facts | {"prompt": 3}, "prompt is 3: "),
+        (lambda facts: facts | {"fps": 0}, "fps is 0"),
+        (lambda facts: facts | {"fps": "8"}, "fps is '8': "),
+        (lambda facts: facts | {"frames": 0}, "frames is 0: "),
+        (lambda facts: facts | {"size": [0, 4]}, r"size\[0\] is 0: "),
+        (lambda facts: facts | {"triplet": ["a", "b"]}, r"the key 'triplet\[2\]' is missing"),
+        (lambda facts: facts | {"promt": "x"}, "unknown key 'promt': did you mean 'prompt'"),
+        (lambda facts: with_view(facts, cluster="middle"), r"views\[0\].cluster is 'middle': "),
+        (lambda facts: with_view(facts, id=3), r"views\[0\].id is 3: "),
+        (lambda facts: with_view(facts, t=None), r"views\[0\]: a camera has K, R, t and size, here is only K, R, size"),
+        (lambda facts: with_view(facts, size=None), r"views\[0\]: a camera has .* here is only K, R, t"),
+        (lambda facts: with_view(facts, t=["0", "0", "1"]), r"views\[0\].t: .* are no numbers"),
+        (lambda facts: with_view(facts, t=[0, [0], 1]), r"views\[0\].t: the rows differ in length"),
+        (lambda facts: with_view(facts, t=[0, 1]), r"views\[0\]: Camera.t has shape \(2,\)"),
+        (lambda facts: with_view(facts, R=[[2, 0, 0], [0, 1, 0], [0, 0, 1]]), r"views\[0\]: Camera.R is no rotation"),
     ],
 )
 def test_facts_are_checked(folder, change, message):

@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -58,7 +57,7 @@ def register(monkeypatch, tmp_path):
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path / "cache"))
 
     def put(weight, **changes):
-        weight = replace(weight, **changes)
+        weight = weight.model_copy(update=changes)
         registry.all_weights.cache_clear()
         table = {weight.id: weight}
         for module in ("hoibench.weights.registry", "hoibench.weights.__main__"):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hoibench.plugins import UnknownName
-from hoibench.weights import WeightsBroken, WeightsMissing, all_weights, find, finding
+from hoibench.store.records import parse_record
+from hoibench.weights import Weight, WeightsBroken, WeightsMissing, all_weights, find, finding
 
 CONTENT = bytes(range(256)) * 3000  # what the toy weight holds, see conftest.py
 
@@ -82,6 +83,23 @@ def test_every_registered_weight_is_complete():
         assert weight.url.startswith("https://")
         assert weight.licence
         assert Path(weight.file).name == weight.file
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"url": "ftp://x/toy.pth"}, "url is 'ftp://x/toy.pth': "),
+        ({"url": "file:///etc/passwd"}, "url is 'file:///etc/passwd': "),
+        ({"sha256": "0" * 63}, "sha256 is '000"),
+        ({"bytes": 0}, "bytes is 0: "),
+        ({"file": "../toy.pth"}, r"file is '\.\./toy\.pth': "),
+        ({"licence": None}, "licence is None: "),
+        ({"sise": 3}, "unknown key 'sise'"),
+    ],
+)
+def test_what_a_weight_cannot_be_is_refused(toy, changes, message):
+    with pytest.raises(ValueError, match=f"registry, toy: {message}"):
+        parse_record(Weight, toy.to_json() | changes, "registry, toy")
 
 
 def test_finding_needs_no_torch():

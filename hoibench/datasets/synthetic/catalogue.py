@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from pydantic import RootModel
+
 from hoibench.datasets.synthetic.objects import blocks, sticks, vessels
 from hoibench.datasets.synthetic.objects.prop import Draw, Prop
+from hoibench.store.records import read_toml
 
 Triplet = tuple[str, str, str]
 
@@ -81,13 +83,17 @@ class Catalogue:
         return self.categories[category], instance
 
 
+class _TripletTable(RootModel[dict[str, dict[str, tuple[str, ...]]]]):
+    """triplets.toml: action -> tool -> targets."""
+
+
 @cache
 def catalogue() -> Catalogue:
     """The catalogue, read once."""
-    table = tomllib.loads((files("hoibench.datasets.synthetic") / "triplets.toml").read_text("utf-8"))
+    table = read_toml(_TripletTable, files("hoibench.datasets.synthetic") / "triplets.toml")
     triplets = [
         (tool, action, target)
-        for action, tools in table.items()
+        for action, tools in table.root.items()
         for tool, targets in tools.items()
         for target in targets
     ]

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
+from pydantic import RootModel
 from scipy.spatial.transform import Rotation
 
 from hoibench.clip import Array, Camera
+from hoibench.store.records import Record, read_toml
+
+
+class _Frame(Record):
+    """A date's world frame: its turn about z in degrees, and its origin in metres."""
+
+    yaw: float
+    origin: tuple[float, float, float]
+
+
+class _DateTable(RootModel[dict[str, _Frame]]):
+    """dates.toml: date -> frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +65,8 @@ def world_frame(date: str) -> WorldFrame:
         frame = _table()[date]
     except KeyError:
         raise ValueError(f"no synthetic clip is of date {date!r}; dates: {', '.join(_table())}") from None
-    R = Rotation.from_euler("z", frame["yaw"], degrees=True).as_matrix()
-    return WorldFrame(R, np.array(frame["origin"]))
+    R = Rotation.from_euler("z", frame.yaw, degrees=True).as_matrix()
+    return WorldFrame(R, np.array(frame.origin))
 
 
 def dates() -> tuple[str, ...]:
@@ -64,5 +75,5 @@ def dates() -> tuple[str, ...]:
 
 
 @cache
-def _table() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(files("hoibench.datasets.synthetic").joinpath("dates.toml").read_text(encoding="utf-8"))
+def _table() -> dict[str, _Frame]:
+    return read_toml(_DateTable, files("hoibench.datasets.synthetic") / "dates.toml").root
