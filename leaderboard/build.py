@@ -10,12 +10,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hoibench.metrics.card import Card, all_cards
+from hoibench.metrics.card import GROUPS, Card, all_cards
 from hoibench.results.board import build_boards
 from hoibench.results.runs import Run, read_run
 from hoibench.store import write_bytes
 from leaderboard.facts import run_view
-from leaderboard.payload import ARROWS, DIRECTIONS, GROUP_TITLES, board_view
+from leaderboard.payload import ARROWS, DIRECTIONS, board_view
 from leaderboard.reported import read_papers
 from leaderboard.text import plain
 
@@ -93,6 +93,8 @@ def _card_view(card: Card, place: int) -> CardView:
         ("needs", ", ".join(card.needs)),
         ("weights", ", ".join(card.weights) or "none"),
         ("presets", ", ".join(card.presets)),
+        ("shown only beside", f"{card.companion.metric}: {card.companion.why}" if card.companion else ""),
+        ("greyed where a row hardly moves by", ", ".join(card.stillness.motion) if card.stillness else ""),
         ("source", card.source),
         ("implementation", card.implementation),
         ("deviations", card.deviations),
@@ -102,7 +104,7 @@ def _card_view(card: Card, place: int) -> CardView:
         place=place,
         id=plain(card.id, 80),
         title=plain(card.title, 80),
-        group=GROUP_TITLES.get(card.group, plain(card.group, 40)),
+        group=card.group_title,
         formula=plain(card.formula, 1000),
         direction=f"{ARROWS[card.direction]} {DIRECTIONS[card.direction]}".strip()
         + ("" if card.ranked else "; secondary, never ranked"),
@@ -111,8 +113,7 @@ def _card_view(card: Card, place: int) -> CardView:
 
 
 def _grouped(cards: Sequence[CardView]) -> list[tuple[str, list[CardView]]]:
-    titles = [*GROUP_TITLES.values(), *(card.group for card in cards)]
-    by_group = {title: [card for card in cards if card.group == title] for title in titles}
+    by_group = {group.title: [card for card in cards if card.group == group.title] for group in GROUPS.values()}
     return [(title, members) for title, members in by_group.items() if members]
 
 

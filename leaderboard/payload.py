@@ -6,18 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from hoibench.reference_rows import SPOILT
 from hoibench.results.board import Board, Column
 from hoibench.results.cells import Cell
 from hoibench.results.entrants import Entrant
 from leaderboard.bars import Bar, Scale, bar, scale_of
 from leaderboard.text import decimals, number, plain, web_link
 
-GROUP_TITLES = {
-    "video/single-view": "Video, single view",
-    "video/multi-view": "Video, across views",
-    "motion/single-view": "Motion, single view",
-    "motion/multi-view": "Motion, across views",
-}
 FAMILY_TITLES = {"i2v": "I2V", "i2vm": "I2VM", "v2v": "V2V", "vto4r": "Vto4R", "ito4g": "Ito4G"}
 PRIVILEGED = ("v2v", "vto4r")
 ARROWS = {"lower": "↓", "higher": "↑", "ratio": "→1", "none": ""}
@@ -28,7 +23,6 @@ DIRECTIONS = {
     "none": "not ranked",
 }
 STATUS_WORDS = {"not_applicable": "n/a"}
-_OFF_SCALE = ("random", "gt_shuffled", "gt_noise_1cm", "gt_scaled_0.9")
 _IMPLIED = ("a reference row", "a secondary metric, shown but never ranked")
 """Reasons that the row's or the column's head says already."""
 
@@ -135,14 +129,14 @@ def board_view(board: Board, cards: Mapping[str, int]) -> BoardView:
         ("object pairs", str(board.clusters)),
         ("runs", plain(", ".join(run.record.name for run in board.runs), 300)),
     )
-    groups = dict.fromkeys(column.metric.group for column in board.columns)
+    groups = {column.metric.group: column.metric.group_title for column in board.columns}
     return BoardView(
         kind=board.kind,
         title=plain(board.split, 80),
         facts=facts,
         notes=tuple(plain(note, 1000) for note in board.notes),
         tables=tuple(_table(board, region, cards) for region in board.regions),
-        groups=tuple((_slug(group), _group_title(group)) for group in groups),
+        groups=tuple((_slug(group), title) for group, title in groups.items()),
     )
 
 
@@ -154,9 +148,7 @@ def _table(board: Board, region: str, cards: Mapping[str, int]) -> TableView:
     for n, _ in columns:
         cells = [board.cells[m, n] for m in range(len(board.entrants))]
         places[n] = decimals(cell.value for cell in cells if cell.value is not None)
-        shown = [
-            cell for cell, entrant in zip(cells, board.entrants, strict=True) if entrant.method.id not in _OFF_SCALE
-        ]
+        shown = [cell for cell, entrant in zip(cells, board.entrants, strict=True) if entrant.method.id not in SPOILT]
         scales[n] = scale_of(shown or cells)
     rows = [
         _row(
@@ -167,7 +159,7 @@ def _table(board: Board, region: str, cards: Mapping[str, int]) -> TableView:
         for m, entrant in enumerate(board.entrants)
     ]
     groups = tuple(
-        (_group_title(key), _slug(key), len(members), sum(not column.metric.ranked for column in members))
+        (members[0].metric.group_title, _slug(key), len(members), sum(not column.metric.ranked for column in members))
         for key, members in (
             (key, list(run)) for key, run in groupby((c for _, c in columns), key=lambda column: column.metric.group)
         )
@@ -271,9 +263,5 @@ def _sections(entrants: Sequence[Entrant], rows: Sequence[RowView]) -> list[tupl
     ]
 
 
-def _group_title(group: str) -> str:
-    return GROUP_TITLES.get(group, plain(group, 40))
-
-
 def _slug(group: str) -> str:
-    return group.replace("/", "-") if group in GROUP_TITLES else "other"
+    return group.replace("/", "-")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from hoibench.metrics.card import Card
+from hoibench.metrics.card import Card, Companion, Stillness
 from hoibench.results.parquet import write_rows
 from hoibench.results.rows import Row
 from hoibench.results.run_record import RunClip, RunMethod, RunRecord
@@ -56,6 +56,7 @@ CARDS = {
             bounds=(0.0, None),
             regions=("full", "fg"),
             failure="A frozen clip matches as well as its first frame.",
+            stillness=Stillness(motion=("dynamic_degree/dis@1",)),
         ),
         card(
             "matching_pixels_dyn/sift-mnn@1",
@@ -79,7 +80,14 @@ CARDS = {
         card("smoothness@1", "Smooth.", "motion/single-view", "m/frame²", "ratio", failure="A frozen clip scores 0."),
         card("mv_rpe_scene@1", "MV RPE (scene)", "motion/multi-view", "%", "lower"),
         card("mv_rpe_world@1", "MV RPE (world)", "motion/multi-view", "%", "lower", ranked=False),
-        card("xv_rpe@1", "XV RPE", "motion/multi-view", "%", "lower"),
+        card(
+            "xv_rpe@1",
+            "XV RPE",
+            "motion/multi-view",
+            "%",
+            "lower",
+            companion=Companion(metric="mv_rpe_scene@1", why="views may agree and be wrong alike"),
+        ),
     ]
 }
 MOTION = tuple(i for i, c in CARDS.items() if c.group.startswith("motion"))

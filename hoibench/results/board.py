@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hoibench.reference_rows import STAND_INS
 from hoibench.results.cells import Cell, Context, fill_column, intervals
 from hoibench.results.entrants import Entrant, cluster_labels, enter, shared_clips, sharing_clips
-from hoibench.results.ranking import GROUPS, MetricFacts, stem
+from hoibench.results.ranking import CompanionFacts, MetricFacts, StillnessFacts
 from hoibench.results.run_record import RunClip, RunMethod
 from hoibench.results.runs import Run
-from hoibench.results.scores import ClipScores, Direction, gather
+from hoibench.results.scores import Direction, gather
 
 Array = NDArray[Any]
 
@@ -71,8 +73,13 @@ class UncardedMetric:
     id: str
     unit: str
     group: str = "other"
+    group_title: str = "Other"
+    group_place: int = sys.maxsize
+    families: tuple[str, ...] = ()
     direction: Direction = "none"
     ranked: bool = False
+    companion: CompanionFacts | None = None
+    stillness: StillnessFacts | None = None
 
     @property
     def title(self) -> str:
@@ -157,9 +164,8 @@ def _columns(rows: pd.DataFrame, cards: Mapping[str, MetricFacts]) -> tuple[Colu
     ]
 
     def order(column: Column) -> tuple[Any, ...]:
-        group = GROUPS.index(column.metric.group) if column.metric.group in GROUPS else len(GROUPS)
         return (
-            group,
+            column.metric.group_place,
             not column.metric.ranked,
             places.get(column.metric.id, len(places)),
             column.metric.id,
@@ -174,7 +180,7 @@ def _cells(
 ) -> dict[tuple[int, int], Cell]:
     shape = (len(methods), len(clusters))
     by_id = {method.id: m for m, method in enumerate(methods) if method.kind == "reference"}
-    stand_ins = tuple(by_id[name] for name in ("frozen", "random")) if {"frozen", "random"} <= set(by_id) else ()
+    stand_ins = tuple(by_id[name] for name in STAND_INS) if set(STAND_INS) <= set(by_id) else ()
     exempt = np.array([method.kind == "reference" for method in methods])
     slices = dict(iter(rows.groupby(["metric", "region"])))
     parts = [slices[column.metric.id, column.region] for column in columns]
@@ -185,23 +191,24 @@ def _cells(
     bounds = intervals(scores, clusters)
     cells: dict[tuple[int, int], Cell] = {}
     for n, column in enumerate(columns):
+        companion, stillness = column.metric.companion, column.metric.stillness
+        beside = None if companion is None else _find_column(columns, (companion.metric,), column.region)
+        motion = None if stillness is None else _find_column(columns, stillness.motion, column.region)
         context = Context(
             methods=methods,
             clusters=clusters,
             references=by_id,
-            agreement=_companion(columns, scores, "mv_rpe_scene", column.region),
-            dynamic=_companion(columns, scores, "dynamic_degree", column.region),
+            companion=None if beside is None else scores[beside],
+            motion=None if motion is None else (columns[motion].metric, scores[motion]),
         )
         filled = fill_column(column.metric, column.region, parts[n], scores[n], bounds[n], context)
         cells |= {(m, n): cell for m, cell in enumerate(filled)}
     return cells
 
 
-def _companion(columns: tuple[Column, ...], scores: list[ClipScores], wanted: str, region: str) -> ClipScores | None:
-    """Scores of the metric called ``wanted``: in this region rather than another, by VBench's flow rather than another."""
+def _find_column(columns: tuple[Column, ...], wanted: tuple[str, ...], region: str) -> int | None:
+    """The column of one of the metrics ``wanted``, or None: in this region rather than another, then the metric that is named first."""
     fitting = [
-        (c.region != region, "/vbench@" not in c.metric.id, n)
-        for n, c in enumerate(columns)
-        if stem(c.metric.id) == wanted
+        (c.region != region, wanted.index(c.metric.id), n) for n, c in enumerate(columns) if c.metric.id in wanted
     ]
-    return scores[min(fitting)[-1]] if fitting else None
+    return min(fitting)[-1] if fitting else None

@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hoibench.reference_rows import FROZEN, GROUND_TRUTH
 from hoibench.results.ranking import (
     Handling,
     MetricFacts,
     Standing,
     rank_class,
+    short_name,
     standings,
-    stem,
-    why_agreement_misleads,
+    why_companion_forbids,
     why_grey,
     why_unranked,
 )
@@ -73,15 +74,15 @@ class Context:
         methods: M methods.
         clusters: (C,) object-instance labels.
         references: entrant index of each reference row, by method id.
-        agreement: scores of mv_rpe_scene, which xv_* metrics are read against.
-        dynamic: scores of the dynamic degree, which consistency metrics are read against.
+        companion: scores of the column's companion metric, None where the board has none.
+        motion: the metric that tells how much a row moves, with its scores, for a column that standing still would earn; else None.
     """
 
     methods: Sequence[RunMethod]
     clusters: Array
     references: Mapping[str, int]
-    agreement: ClipScores | None
-    dynamic: ClipScores | None
+    companion: ClipScores | None
+    motion: tuple[MetricFacts, ClipScores] | None
 
 
 def fill_column(
@@ -111,12 +112,12 @@ def fill_column(
         withheld[m] or _why_unranked(metric, region, own[m], scores, context, m, handlings[m])
         for m in range(len(methods))
     ]
-    classes = [rank_class(method, metric.group, handling) for method, handling in zip(methods, handlings, strict=True)]
+    classes = [rank_class(method, metric, handling) for method, handling in zip(methods, handlings, strict=True)]
     places = standings(scores, classes, unranked, context.clusters)
     return [
         _empty(own[m], scores, m, withheld[m], handlings[m])
         if withheld[m] or not scores.present[m].any()
-        else _number(metric, scores, m, bounds[m], places[m], _grey(metric, context, m), handlings[m])
+        else _number(metric, scores, m, bounds[m], places[m], _grey(context, m), handlings[m])
         for m in range(len(methods))
     ]
 
@@ -209,11 +210,9 @@ def _only(column: pd.Series[Any]) -> str | None:
 
 
 def _withheld(metric: MetricFacts, context: Context, m: int) -> str | None:
-    if not stem(metric.id).startswith("xv_"):
+    if metric.companion is None or (context.companion is not None and context.companion.comparable[m].any()):
         return None
-    if context.agreement is None or not context.agreement.comparable[m].any():
-        return "agreement among views is never shown without mv_rpe_scene, which this row lacks"
-    return None
+    return f"never shown without {short_name(metric.companion.metric)}, which this row lacks: {metric.companion.why}"
 
 
 def _why_unranked(
@@ -227,16 +226,17 @@ def _why_unranked(
 ) -> str | None:
     errors = rows.loc[rows["status"] == "error", "clip_index"].nunique()
     reason = why_unranked(context.methods[m], metric, region, scores, m, handling, errors)
-    if reason is None and stem(metric.id).startswith("xv_"):
-        return why_agreement_misleads(context.agreement, m, context.references.get("frozen"))
+    if reason is None and metric.companion is not None:
+        return why_companion_forbids(metric.companion, context.companion, m, context.references.get(FROZEN))
     return reason
 
 
-def _grey(metric: MetricFacts, context: Context, m: int) -> str | None:
-    truth = context.references.get("ground_truth")
-    if context.dynamic is None or truth is None:
+def _grey(context: Context, m: int) -> str | None:
+    truth = context.references.get(GROUND_TRUTH)
+    if context.motion is None or truth is None:
         return None
-    own, true = (_mean(context.dynamic.clean[n], context.dynamic.scored[n]) for n in (m, truth))
+    metric, scores = context.motion
+    own, true = (_mean(scores.clean[n], scores.scored[n]) for n in (m, truth))
     return why_grey(metric, own, true)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hoibench.results.ranking import CEILING
+from hoibench.reference_rows import CEILING
 from hoibench.results.run_record import RunClip, RunMethod
 from hoibench.results.runs import Run
 

@@ -15,18 +15,32 @@ Array = NDArray[Any]
 
 SEEDS = 3
 """A generative row needs this many to be ranked."""
-GROUPS = ("video/single-view", "video/multi-view", "motion/single-view", "motion/multi-view")
-CEILING = ("ground_truth", "gt_shuffled", "gt_noise_1cm", "gt_scaled_0.9")
-"""Reference rows made from the truth; the others (frozen, random) are a floor."""
-VIDEO_FAMILIES = ("i2v", "i2vm", "v2v")
-MOTION_FAMILIES = ("ito4g", "vto4r")
 RECONSTRUCTION = "vto4r"
-CONSISTENCY = ("subject_consistency", "matching_pixels", "matching_pixels_rel", "clip_views")
-"""Metrics that reward standing still; greyed where a row hardly moves."""
+"""The family that is given the true video, and gives one answer whatever the seed."""
+
+
+class CompanionFacts(Protocol):
+    """What ``hoibench.metrics.card.Companion`` says."""
+
+    @property
+    def metric(self) -> str:
+        """The id of the metric that must stand beside."""
+
+    @property
+    def why(self) -> str:
+        """What goes wrong otherwise."""
+
+
+class StillnessFacts(Protocol):
+    """What ``hoibench.metrics.card.Stillness`` says."""
+
+    @property
+    def motion(self) -> tuple[str, ...]:
+        """Ids of metrics that tell how much a row moves, the first that the board has decides."""
 
 
 class MetricFacts(Protocol):
-    """What the board must know of a metric: a metric card has it all."""
+    """What the board must know of a metric; ``hoibench.metrics.card.Card`` has it all and says what the rules do."""
 
     @property
     def id(self) -> str:
@@ -38,7 +52,19 @@ class MetricFacts(Protocol):
 
     @property
     def group(self) -> str:
-        """Where the column stands, e.g. ``motion/multi-view``."""
+        """The id of the group of columns that it stands in."""
+
+    @property
+    def group_title(self) -> str:
+        """The group's name."""
+
+    @property
+    def group_place(self) -> int:
+        """The group's place among all."""
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families of methods that are ranked by it."""
 
     @property
     def unit(self) -> str:
@@ -51,6 +77,14 @@ class MetricFacts(Protocol):
     @property
     def ranked(self) -> bool:
         """Whether it may order methods."""
+
+    @property
+    def companion(self) -> CompanionFacts | None:
+        """The metric without which it is not shown, if there is one."""
+
+    @property
+    def stillness(self) -> StillnessFacts | None:
+        """How to know a row that hardly moves, where standing still earns a good number."""
 
 
 @dataclass(frozen=True)
@@ -72,22 +106,16 @@ class Standing:
     unranked: str | None = None
 
 
-def stem(metric: str) -> str:
-    """A metric id without implementation and version: ``matching_pixels`` for ``matching_pixels/sift-mnn@1``."""
-    return metric.partition("@")[0].partition("/")[0]
-
-
-def family(method: RunMethod, group: str) -> str:
-    """The family in which a method competes for metrics of ``group``: one model may be I2VM for its videos and Ito4G for its motion."""
-    wanted = VIDEO_FAMILIES if group.startswith("video") else MOTION_FAMILIES
-    fitting = [f for f in method.families if f in wanted] or list(method.families)
+def family(method: RunMethod, metric: MetricFacts) -> str:
+    """The family in which a method competes by a metric: one model may be I2VM for its videos and Ito4G for its motion."""
+    fitting = [f for f in method.families if f in metric.families] or list(method.families)
     return fitting[0] if fitting else "unstated"
 
 
-def rank_class(method: RunMethod, group: str, handling: Handling) -> tuple[str, ...]:
+def rank_class(method: RunMethod, metric: MetricFacts, handling: Handling) -> tuple[str, ...]:
     """Entrants are ranked together only where this is equal: family, alignment, and whether points were paired through the truth's projection."""
     oracle = "oracle-projection" if handling.pairing == "oracle-projection" else "own points"
-    return family(method, group), handling.alignment or "none", oracle
+    return family(method, metric), handling.alignment or "none", oracle
 
 
 def why_unranked(
@@ -115,7 +143,7 @@ def why_unranked(
     if not scores.stood_in[entrant]:
         return f"{int(scores.failed[entrant].sum())} failed, and no frozen and random rows to take their place"
     seeds = int(scores.seeds[entrant][scores.seeds[entrant] > 0].min(initial=SEEDS))
-    if family(method, metric.group) != RECONSTRUCTION and seeds < SEEDS:
+    if family(method, metric) != RECONSTRUCTION and seeds < SEEDS:
         return f"{'one seed' if seeds == 1 else f'{seeds} seeds'}; a generative method is ranked with at least {SEEDS}"
     if scores.comparable[entrant].sum() < 2:
         return "fewer than 2 clips"
@@ -144,26 +172,33 @@ def standings(
     return found
 
 
-def why_grey(metric: MetricFacts, dynamic_degree: float | None, truth_dynamic_degree: float | None) -> str | None:
-    """Why a consistency number says little: the row moves less than half as often as the truth does."""
-    if stem(metric.id) not in CONSISTENCY or dynamic_degree is None or not truth_dynamic_degree:
+def why_grey(motion: MetricFacts, moves: float | None, truth_moves: float | None) -> str | None:
+    """Why a number that standing still would earn says little: by ``motion`` the row moves less than half as much as the truth does."""
+    if moves is None or not truth_moves or moves >= truth_moves / 2:
         return None
-    if dynamic_degree >= truth_dynamic_degree / 2:
-        return None
-    return f"hardly moves: dynamic degree {dynamic_degree:.2f}, the truth's is {truth_dynamic_degree:.2f}; standing still is consistent"
+    return f"hardly moves: {motion.title} {moves:.2f}, the truth's is {truth_moves:.2f}; standing still is consistent"
 
 
-def why_agreement_misleads(agreement: ClipScores | None, entrant: int, frozen: int | None) -> str | None:
-    """Why agreement among views (``xv_*``) is not ranked: the views may agree on something that is further from the truth than standing still.
+def why_companion_forbids(
+    companion: CompanionFacts, scores: ClipScores | None, entrant: int, frozen: int | None
+) -> str | None:
+    """Why a number is shown and not ranked: in the companion metric the row is further from the truth than standing still.
 
     Args:
-        agreement: scores of ``mv_rpe_scene``, or None where the board lacks them.
-        entrant: who is asked about.
-        frozen: the entrant that holds the first frame, or None.
+        companion: the rule.
+        scores: those of the companion metric, or None where the board lacks it.
+        entrant: the row in question.
+        frozen: the row that holds the first frame, or None.
     """
-    if agreement is None or frozen is None or not agreement.comparable[frozen].any():
-        return "no frozen row on mv_rpe_scene to stand against"
-    both = agreement.comparable[entrant] & agreement.comparable[frozen]
-    if agreement.badness[entrant][both].mean() > agreement.badness[frozen][both].mean():
-        return "its mv_rpe_scene exceeds frozen's: views may agree and be wrong alike"
+    name = short_name(companion.metric)
+    if scores is None or frozen is None or not scores.comparable[frozen].any():
+        return f"no frozen row on {name} to stand against"
+    both = scores.comparable[entrant] & scores.comparable[frozen]
+    if scores.badness[entrant][both].mean() > scores.badness[frozen][both].mean():
+        return f"its {name} is worse than frozen's: {companion.why}"
     return None
+
+
+def short_name(metric: str) -> str:
+    """A metric id without its version."""
+    return metric.partition("@")[0]

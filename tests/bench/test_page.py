@@ -9,6 +9,7 @@ import pytest
 
 from hoibench.metrics.card import Card
 from hoibench.results.parquet import SCHEMA
+from hoibench.results.run_record import RunRecord
 from leaderboard.build import MAX_INDEX_BYTES, build
 
 METHODS, CLIPS, METRICS = (
@@ -18,7 +19,16 @@ METHODS, CLIPS, METRICS = (
 )
 GROUPS = ("video/single-view", "video/multi-view", "motion/single-view", "motion/multi-view")
 CARDS = {
-    name: Card(name, "no:where", name, GROUPS[n // 3], "%", "lower", "mean", "made up")
+    name: Card(
+        id=name,
+        entry="no:where",
+        title=name,
+        group=GROUPS[n // 3],
+        unit="%",
+        direction="lower",
+        formula="mean",
+        source="made up",
+    )
     for n, name in enumerate(METRICS)
 }
 
@@ -48,8 +58,9 @@ def run(tmp_path_factory):
     arrays = [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(count, f.type) for f in SCHEMA]
     pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), folder / "results.parquet")
     facts = {
-        "schema": "hoibench/run@1", "name": "large", "config_hash": "0", "dataset": "d", "kind": "synthetic",
-        "split": "s", "split_id": "i", "clips_id": "c",
+        "schema": RunRecord.SCHEMA, "name": "large", "config": {}, "config_hash": "0", "identity": {}, "dataset": "d", "kind": "synthetic",
+        "has_truth": True, "split": "s", "split_id": "i", "clips_id": "c", "truth_id": "", "notes": [], "left_out": [], "metrics": METRICS,
+        "shard": None, "merged": False, "earlier": [],
         "clips": [{"id": clip, "instances": [str(n // 4), "0"]} for n, clip in enumerate(CLIPS)],
         "methods": [{"id": name, "name": name, "kind": "method", "families": ["i2vm"]} for name in METHODS],
         "seeds": [0, 1, 2], "provenance": {}, "exit": {"status": "done", "failures": []},
