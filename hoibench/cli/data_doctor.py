@@ -55,11 +55,11 @@ def doctor_command(arguments: Sequence[str]) -> int:
     from hoibench.datasets.taco.doctor.object_table import format_objects
     from hoibench.datasets.taco.doctor.text import render
     from hoibench.datasets.taco.layout import POSES, discover
-    from hoibench.datasets.taco.prepare.origin import is_origin
+    from hoibench.datasets.taco.prepare.format import is_prepared_folder
     from hoibench.datasets.taco.released import lines_of
     from hoibench.store import write_bytes
 
-    if is_origin(options.root):
+    if is_prepared_folder(options.root):
         raise ValueError(
             f"{options.root} holds prepared clips, which need no doctor: give the download that they were made of"
         )

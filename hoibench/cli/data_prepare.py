@@ -20,7 +20,7 @@ from hoibench.cli.exit_codes import as_crash
 if TYPE_CHECKING:
     from hoibench.datasets.manifests import Line
     from hoibench.datasets.taco.layout import Tree
-    from hoibench.datasets.taco.prepare.outcomes import Outcome
+    from hoibench.datasets.taco.prepare.split import LineResult
 
 BROKEN = 3
 
@@ -71,8 +71,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
             raise ValueError(f"--{name} is {value}, expected at least 1")
     from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_label
     from hoibench.datasets.taco.layout import Tree
-    from hoibench.datasets.taco.prepare.outcomes import sum_up
-    from hoibench.datasets.taco.prepare.prepare_all import prepare_all
+    from hoibench.datasets.taco.prepare.split import prepare_all, summarize
     from hoibench.datasets.taco.released import lines_of
     from hoibench.datasets.taco.sources import NO_MANO, prepared_folder
 
@@ -87,18 +86,18 @@ def prepare_command(arguments: Sequence[str]) -> int:
     console = Console(stderr=True)
     if truth_label(tree.hand_model, model) == "proxy-hand":
         console.print(NO_MANO, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    outcomes: list[Outcome] = []
+    results: list[LineResult] = []
     try:
         with counting(console) as count:
 
-            def told(outcome: Outcome) -> None:
-                outcomes.append(outcome)
-                count("clips", len(outcomes), len(lines))
+            def on_result(result: LineResult) -> None:
+                results.append(result)
+                count("clips", len(results), len(lines))
 
             workers = options.workers or os.cpu_count() or 1
-            prepare_all(tree, lines, out, model=model, workers=workers, on_progress=told)
+            prepare_all(tree, lines, out, model=model, workers=workers, on_progress=on_result)
     finally:  # what is known is told, also after Ctrl-C or on a full disk
-        report = sum_up(outcomes)
+        report = summarize(results)
         facts = {"out": str(out), **asdict(report), "left_out": left_out}
         with as_crash():
             print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
@@ -122,6 +121,6 @@ def _wanted(tree: Tree, lines: Sequence[Line], options: Prepare) -> tuple[list[L
 def _as_text(facts: dict[str, Any]) -> str:
     lines = [f"left out, {count}: {reason}" for reason, count in facts["left_out"].items()]
     lines += [f"broken  {key}  {reason}" for key, reason in facts["broken"].items()]
-    lines += [f"no source view  {key}  {reason}" for key, reason in facts["without_source"].items()]
+    lines += [f"no source view  {key}  {reason}" for key, reason in facts["source_view_errors"].items()]
     counts = ", ".join(f"{len(facts[name])} {name}" for name in ("made", "kept", "broken"))
     return "\n".join([*lines, counts, facts["out"]])

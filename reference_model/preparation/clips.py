@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Array, Clip
-from hoibench.datasets.taco.prepare.sealed import Unwritable
 from hoibench.errors import DISK_FULL, Crash
 from hoibench.store import sweep
+from hoibench.store.atomic import WriteError
 from reference_model.cache.files import find_view, read_view, write_view
 from reference_model.cache.layout import views_folder
 from reference_model.cache.lock import held
@@ -147,7 +147,7 @@ def _blamed(what: str) -> Iterator[None]:
     except (ValueError, FileNotFoundError) as error:
         raise _Broken(" ".join(str(error).split())) from error
     except Exception as error:  # whatever a stranger's file brings about, the other clips go on
-        if isinstance(error, Unwritable) or (isinstance(error, OSError) and error.errno in DISK_FULL):
+        if isinstance(error, WriteError) or (isinstance(error, OSError) and error.errno in DISK_FULL):
             raise
         log.exception("%s cannot be prepared", what)
         raise _Broken(f"{type(error).__name__}: {error}") from error

@@ -12,7 +12,7 @@ from hoibench.datasets.base import ClipEntry, Dataset
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.availability import camera_by_camera
 from hoibench.datasets.taco.dataset import TacoDataset
-from hoibench.datasets.taco.prepare.prepared_folder import view_folder
+from hoibench.datasets.taco.prepare.format import view_folder
 from hoibench.datasets.taco.prompts import prompt
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.released import lines_of

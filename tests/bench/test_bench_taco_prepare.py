@@ -14,11 +14,9 @@ from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import RGB, Tree
 from hoibench.datasets.taco.objects import read_mesh
-from hoibench.datasets.taco.prepare.preparation import prepare_sequence
-from hoibench.datasets.taco.prepare.prepare_all import prepare_all
-from hoibench.datasets.taco.prepare.prepared_facts import read_view_facts
-from hoibench.datasets.taco.prepare.prepared_folder import TRACKS, tracks_folder
-from hoibench.datasets.taco.prepare.sight import look
+from hoibench.datasets.taco.prepare.format import TRACKS, read_view_record, tracks_folder
+from hoibench.datasets.taco.prepare.sequence import prepare_views, render_truth
+from hoibench.datasets.taco.prepare.split import prepare_all
 from hoibench.datasets.taco.protocol import Recipe, window
 from hoibench.datasets.taco.recording import Recording
 from hoibench.store import read_npz
@@ -65,7 +63,7 @@ def open_recording(root):
 @pytest.fixture(scope="module")
 def prepared(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("prepared")
-    prepare_sequence(open_recording(root), out, taco_tree.FOUR, RECIPE)
+    prepare_views(open_recording(root), out, taco_tree.FOUR, RECIPE)
     return out
 
 
@@ -98,9 +96,7 @@ def test_throughput(benchmark, many, tmp_path, workers):
 @pytest.mark.benchmark(group="one TACO clip and its source view, 100,000-face objects, 4096x3000 video")
 def test_the_whole_preparation(benchmark, root, tmp_path):
     outs = (tmp_path / str(number) for number in range(100))
-    made = benchmark.pedantic(
-        lambda: prepare_sequence(open_recording(root), next(outs), taco_tree.FOUR, RECIPE), rounds=2
-    )
+    made = benchmark.pedantic(lambda: prepare_views(open_recording(root), next(outs), taco_tree.FOUR, RECIPE), rounds=2)
     assert len(made) == 4
 
 
@@ -109,11 +105,11 @@ def test_what_four_views_see(benchmark, root, prepared):
     surfaces = open_recording(root).surfaces_in(window(181, 30.0).indices)
     assert sum(len(surface.faces) for surface in surfaces) > 1.5 * FACES
     tracks = read_npz(tracks_folder(prepared, KEY) / TRACKS)
-    cameras = [read_view_facts(prepared, KEY, RECIPE, serial).camera for serial in taco_tree.FOUR]
-    sights = benchmark.pedantic(lambda: look(surfaces, tracks["world"], tracks["recorded"], cameras), rounds=2)
+    cameras = [read_view_record(prepared, KEY, RECIPE, serial).camera.camera() for serial in taco_tree.FOUR]
+    sights = benchmark.pedantic(lambda: render_truth(surfaces, tracks["world"], tracks["recorded"], cameras), rounds=2)
     assert all(sight.visible.any() and sight.mask.any() for sight in sights)
 
 
 @pytest.mark.benchmark(group="an already prepared sequence")
 def test_what_is_there_is_kept(benchmark, root, prepared):
-    assert benchmark(lambda: prepare_sequence(open_recording(root), prepared, taco_tree.FOUR, RECIPE)) == ()
+    assert benchmark(lambda: prepare_views(open_recording(root), prepared, taco_tree.FOUR, RECIPE)) == ()

@@ -49,7 +49,7 @@ def prepared(taco, shared_cache) -> Path:
     import taco_tree
 
     from hoibench.datasets.taco.hand.hand_models import ProxyHand
-    from hoibench.datasets.taco.prepare.prepare_line import prepare_line
+    from hoibench.datasets.taco.prepare.split import prepare_line
     from hoibench.datasets.taco.released import lines_of
 
     def build(folder: Path) -> None:

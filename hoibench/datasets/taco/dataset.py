@@ -13,7 +13,7 @@ from hoibench.clip import CLUSTERS, Clip, DataKind
 from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.availability import Available, select
-from hoibench.datasets.taco.prepare.sealed import SCHEMA
+from hoibench.datasets.taco.prepare.format import CONTENT
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe
 from hoibench.datasets.taco.released import find_part, part_names, taco_splits
 from hoibench.datasets.taco.sources import ClipSource, open_source
@@ -94,7 +94,7 @@ class TacoDataset(Dataset):
     def _truth_id(self, lines: Iterable[Line]) -> str:
         """What decides the truth beyond the clips: a copy of the data of another size gives other pictures."""
         size = next(self._native_sizes(lines), None)
-        return f"{SCHEMA} {self.source.truth} {f'{size[1]}x{size[0]}' if size else 'of unknown size'}"
+        return f"{CONTENT} {self.source.truth} {f'{size[1]}x{size[0]}' if size else 'of unknown size'}"
 
     def _native_sizes(self, lines: Iterable[Line]) -> Iterator[tuple[int, int]]:
         """Of the clips whose videos can be read; the others fail when they are loaded, each for itself."""

@@ -13,12 +13,17 @@ from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.availability import Absent, Available, find
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model, truth_label
 from hoibench.datasets.taco.layout import Tree
-from hoibench.datasets.taco.prepare.origin import is_origin, read_origin
-from hoibench.datasets.taco.prepare.prepare_line import prepare_line
-from hoibench.datasets.taco.prepare.prepared import read_prepared
-from hoibench.datasets.taco.prepare.prepared_facts import has_tracks, has_view, read_facts
-from hoibench.datasets.taco.prepare.prepared_folder import view_folder
-from hoibench.datasets.taco.prepare.sealed import SCHEMA
+from hoibench.datasets.taco.prepare.format import (
+    CONTENT,
+    has_tracks,
+    has_view,
+    is_prepared_folder,
+    read_sequence_record,
+    read_settings,
+    view_folder,
+)
+from hoibench.datasets.taco.prepare.reader import read_prepared
+from hoibench.datasets.taco.prepare.split import prepare_line
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, Recipe
 from hoibench.store import sha256_json
 from hoibench.store.cache_dir import cache_dir
@@ -54,7 +59,7 @@ class ClipSource(Protocol):
 
 def open_source(root: Path, progress: Progress | None = None) -> ClipSource:
     """The prepared clips at ``root``, or the download there; raises as ``TacoDataset.open``."""
-    if is_origin(root):
+    if is_prepared_folder(root):
         return PreparedClips(root)
     tree = Tree(root)
     model = choose_hand_model(tree.hand_model)
@@ -71,7 +76,7 @@ NO_MANO = "HOIBENCH_MANO is not set, so a proxy takes the place of MANO's hands:
 
 def prepared_folder(tree: Tree, model: HandModel) -> Path:
     """Where in the cache the clips of a download go: each tree and hand model has its own folder."""
-    name, _, version = SCHEMA.rpartition("/")[2].partition("@")
+    name, _, version = CONTENT.rpartition("/")[2].partition("@")
     return cache_dir() / f"{name}@{version}-{sha256_json([str(tree.root.resolve()), model.identity])[:12]}"
 
 
@@ -84,7 +89,7 @@ class PreparedClips:
     @property
     def truth(self) -> str:
         """See ``ClipSource``."""
-        return read_origin(self.out).truth
+        return read_settings(self.out).truth
 
     def find(self, line: Line) -> Available | Absent:
         """See ``ClipSource``; a damaged clip is no absent one: loading it says what is wrong."""
@@ -93,14 +98,14 @@ class PreparedClips:
         if not all(folder.is_dir() for folder in folders):
             return Absent(f"the clip was not prepared in {self.out}")
         try:
-            facts = read_facts(self.out, line.entry.id)
+            record = read_sequence_record(self.out, line.entry.id)
         except (ValueError, FileNotFoundError):
             return Available(None, FRAMES)
-        return Available(facts.instances, facts.valid_frames)
+        return Available(record.instances, record.valid_frames)
 
     def native_size(self, line: Line) -> tuple[int, int]:
         """See ``ClipSource``."""
-        return read_origin(self.out).native_size
+        return read_settings(self.out).native_size
 
     def has(self, line: Line) -> bool:
         """Whether the clip is there: whether it is whole is found on reading it."""
@@ -144,7 +149,7 @@ class DownloadedClips:
         if self.progress is not None and not prepared.has(line):
             self.progress(f"preparing {line.entry.id}")
         # Asked even where all is there: the download may have changed since.
-        lacking = prepare_line(self.tree, line, self.out, self.model).without_source
+        lacking = prepare_line(self.tree, line, self.out, self.model).source_view_error
         if lacking is not None:
             log.warning("clip %s has no source view: %s", line.entry.id, lacking)
         return prepared.load(line)

@@ -1,18 +1,20 @@
-"""Whether cameras see points: inside the image, in front, and hit first by the points' own rays."""
+"""Whether cameras see points and parts: inside the image, in front, and hit first by the points' own rays."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hoibench.clip import Array, Camera
+from hoibench.clip import PARTS, Array, Camera
 from hoibench.datasets.surfaces import PlacedPart, Surface
 from hoibench.datasets.taco.watching import watch
 from hoibench.geometry import optical_centre, project, to_camera
 
 _OCCLUSION_TOLERANCE = 1e-4  # metres along the ray: a point lies on the surface that must not hide it
+_FARTHEST = 4.0
+"""Metres from a camera at which nothing of the workspace lies: the rig's cameras hang 1.4 to 2.1 m from its middle."""
 
 
 def visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array:
@@ -50,6 +52,32 @@ def in_image(points: Array, camera: Camera) -> Array:
     height, width = camera.size
     within: Array = front & (pixels >= -0.5).all(axis=1) & (pixels < [width - 0.5, height - 0.5]).all(axis=1)
     return within
+
+
+def check_parts_in_view(key: str, surfaces: Sequence[Surface], cameras: Iterable[Camera]) -> None:
+    """Raise ValueError unless some vertex of every part is, in some frame, in the image of one of the cameras and within 4 m of it.
+
+    Poses of another recording, frame or unit are not.
+
+    Args:
+        key: of the sequence, for the error.
+        surfaces: over N frames, NaN where a part was not recorded.
+        cameras: every calibrated camera of the sequence, whether its video is there or not.
+    """
+    cameras = tuple(cameras)
+    for surface in surfaces:
+        if not any(_sees(camera, surface) for camera in cameras):
+            raise ValueError(
+                f"sequence {key}: the {PARTS[surface.part]} is in no camera's image in any frame: its poses are of another recording or not in "
+                "metres; unpack its zip again, or drop the sequence"
+            )
+
+
+def _sees(camera: Camera, surface: Surface) -> bool:
+    points = surface.vertices.reshape(-1, 3)
+    distance = np.linalg.norm(points - optical_centre(camera.R, camera.t), axis=1)
+    near = points[distance <= _FARTHEST]  # false for NaN
+    return bool(in_image(near, camera).any())
 
 
 def _unoccluded(parts: Sequence[PlacedPart], origin: Array, points: Array) -> Array:

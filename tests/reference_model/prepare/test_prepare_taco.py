@@ -10,7 +10,7 @@ from taco_tree import HIT
 
 from hoibench.clip import CLUSTERS
 from hoibench.datasets.taco.dataset import TacoDataset
-from hoibench.datasets.taco.prepare.prepared_folder import VIDEO, view_folder
+from hoibench.datasets.taco.prepare.format import VIDEO, view_folder
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.released import lines_of
 from hoibench.datasets.taco.rig import rig

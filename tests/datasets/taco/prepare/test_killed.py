@@ -11,8 +11,8 @@ from taco_tree import SHORT, TRIO
 
 import hoibench
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.prepare.preparation import prepare_sequence
-from hoibench.datasets.taco.prepare.prepared import is_prepared
+from hoibench.datasets.taco.prepare.reader import is_prepared
+from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 
@@ -24,7 +24,7 @@ import itertools, os, sys
 from pathlib import Path
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import Tree
-from hoibench.datasets.taco.prepare.preparation import prepare_sequence
+from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 
@@ -40,7 +40,7 @@ def dying(step):
 
 Path.rename, Path.replace, os.link = dying(Path.rename), dying(Path.replace), dying(os.link)
 tree = Tree(Path(root))
-prepare_sequence(Recording(tree, tree.sequence(key), ProxyHand()), Path(out), serials, Recipe("clip", "raw"))
+prepare_views(Recording(tree, tree.sequence(key), ProxyHand()), Path(out), serials, Recipe("clip", "raw"))
 """
 
 
@@ -67,6 +67,6 @@ def test_killed_before_any_step_it_goes_on(taco, tmp_path):
             break
         assert killed.returncode == 9, killed.stderr
         assert not is_prepared(out, KEY, RECIPE, CAMERAS)
-        prepare_sequence(Recording(taco.tree, taco.tree.sequence(KEY), ProxyHand()), out, CAMERAS, RECIPE)
+        prepare_views(Recording(taco.tree, taco.tree.sequence(KEY), ProxyHand()), out, CAMERAS, RECIPE)
         assert contents(out) == contents(tmp_path / "undisturbed")
     assert last >= 10  # the record, and the files and the folder of the tracks and of each view

@@ -9,7 +9,7 @@ import taco_tree
 from mano_files import write_mano
 
 from hoibench.datasets.taco.hand.hand_models import ProxyHand, read_mano_hand
-from hoibench.datasets.taco.prepare.prepare_line import prepare_line
+from hoibench.datasets.taco.prepare.split import prepare_line
 from hoibench.datasets.taco.released import lines_of
 from hoibench.datasets.taco.sources import PreparedClips, prepared_folder
 
@@ -67,5 +67,5 @@ def test_another_mano_file_is_another_model(taco_copy, line, tmp_path):
     assert len({prepared_folder(taco_copy.tree, model) for model in (*models, ProxyHand())}) == 3
     out = tmp_path / "out"
     prepare_line(taco_copy.tree, line, out, models[0])
-    with pytest.raises(ValueError, match="was prepared otherwise .*hand_model mano-"):
+    with pytest.raises(ValueError, match="was made with other settings .*hand_model was mano-"):
         prepare_line(taco_copy.tree, line, out, models[1])

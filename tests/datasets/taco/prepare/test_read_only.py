@@ -18,18 +18,18 @@ import os, sys
 from pathlib import Path
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import Tree
-from hoibench.datasets.taco.prepare.preparation import prepare_sequence
-from hoibench.datasets.taco.prepare.prepared import is_prepared
+from hoibench.datasets.taco.prepare.sequence import prepare_views
+from hoibench.datasets.taco.prepare.reader import is_prepared
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
-from hoibench.datasets.taco.prepare.sealed import Unwritable
+from hoibench.store.atomic import WriteError
 
 root, mine, key, serial, user = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
 tree, recipe = Tree(root), Recipe("clip", "raw")
 
 def prepare(out):
     recording = Recording(tree, tree.sequence(key), ProxyHand())
-    assert prepare_sequence(recording, out, [serial], recipe) == (serial,)
+    assert prepare_views(recording, out, [serial], recipe) == (serial,)
     assert is_prepared(out, key, recipe, [serial])
 
 os.environ["HOIBENCH_CACHE"] = str(root.parent / "cache of root")
@@ -41,7 +41,7 @@ os.environ["HOIBENCH_CACHE"] = str(mine / "cache")
 prepare(mine / "out")
 try:
     prepare(root / "out")
-except Unwritable as error:
+except WriteError as error:
     print(error)
 """
 

@@ -7,9 +7,9 @@ from taco_tree import SHORT, TRIO, TWELVE, released_camera
 from hoibench.datasets.synthetic.dates import world_frame
 from hoibench.datasets.synthetic.writer import write_records
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.prepare.preparation import prepare_sequence
-from hoibench.datasets.taco.prepare.prepared import read_prepared
-from hoibench.datasets.taco.prepare.prepared_facts import read_view_facts
+from hoibench.datasets.taco.prepare.format import read_view_record
+from hoibench.datasets.taco.prepare.reader import read_prepared
+from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 
@@ -31,10 +31,11 @@ def test_a_clip_is_the_same_in_whatever_frame_it_was_recorded(taco, moved, tmp_p
     home = world_frame(SHORT.world)
     for where, out in ((taco, tmp_path / "here"), (tree, tmp_path / "there")):
         recording = Recording(where.tree, where.tree.sequence(KEY), ProxyHand())
-        prepare_sequence(recording, out, TRIO[:1], RECIPE)
+        prepare_views(recording, out, TRIO[:1], RECIPE)
     here, there = (read_prepared(tmp_path / name, KEY, RECIPE, TRIO[:1]) for name in ("here", "there"))
     boxes = [
-        [read_view_facts(tmp_path / name, KEY, RECIPE, serial).box for serial in TRIO[:1]] for name in ("here", "there")
+        [read_view_record(tmp_path / name, KEY, RECIPE, serial).box for serial in TRIO[:1]]
+        for name in ("here", "there")
     ]
     assert boxes[0] == boxes[1]
     ours, theirs = ((clip.tracks.world - frame.t) @ frame.R for clip, frame in ((here, home), (there, other)))

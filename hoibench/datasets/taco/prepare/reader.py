@@ -9,23 +9,26 @@ import numpy as np
 
 from hoibench.clip import Array, Clip, Tracks, View
 from hoibench.datasets.taco.assembly import Pictures, assemble, left_to_right, view_of
-from hoibench.datasets.taco.prepare.origin import read_origin
-from hoibench.datasets.taco.prepare.prepared_facts import (
-    SequenceFacts,
-    sequence_facts,
-    view_facts,
+from hoibench.datasets.taco.prepare.format import (
+    TRACKS,
+    VIDEO,
+    VIEW,
+    SequenceRecord,
+    ViewRecord,
+    read_settings,
+    tracks_folder,
+    view_folder,
 )
-from hoibench.datasets.taco.prepare.prepared_folder import TRACKS, VIDEO, VIEW, tracks_folder, view_folder
-from hoibench.datasets.taco.prepare.sealed import is_sealed, read_sealed
 from hoibench.datasets.taco.protocol import FPS, FRAMES, POINTS, SIZE, Recipe
 from hoibench.store import read_npz
+from hoibench.store.sealed_folder import is_intact, read_metadata
 from hoibench.video import decode
 
 
 def is_prepared(out: Path, key: str, recipe: Recipe, serials: Sequence[str]) -> bool:
-    """Whether a sequence's tracks and these views of it are there and whole: all their files are read."""
-    folders = [tracks_folder(out, key), *(view_folder(out, key, recipe, serial) for serial in serials)]
-    return all(is_sealed(folder) for folder in folders)
+    """Whether a sequence's tracks and these views of it are there and intact: all their files are read."""
+    views = (view_folder(out, key, recipe, serial) for serial in serials)
+    return is_intact(tracks_folder(out, key), SequenceRecord) and all(is_intact(view, ViewRecord) for view in views)
 
 
 def read_prepared(
@@ -43,18 +46,18 @@ def read_prepared(
 
     Raises:
         FileNotFoundError: the clip or a view of it was not prepared; names the folder.
-        Damaged: a file is damaged; names it.
+        CorruptFolder: a file is damaged; names it.
         ValueError: the folder's record is of another version, or damaged.
     """
-    facts = sequence_facts(read_sealed(tracks_folder(out, key)))
-    _check_place(tracks_folder(out, key), (facts.key, facts.truth, facts.hand_model), _here(out, key))
+    record = read_metadata(tracks_folder(out, key), SequenceRecord, check="contents")
+    _check_place(tracks_folder(out, key), (record.key, record.truth, record.hand_model), _here(out, key))
     folders = [view_folder(out, key, recipe, serial) for serial in left_to_right(serials)]
     source_folders = [] if source is None else [view_folder(out, key, recipe, source)]
-    views, source_views = ([_read_view(folder, facts) for folder in some] for some in (folders, source_folders))
+    views, source_views = ([_read_view(folder, record) for folder in some] for some in (folders, source_folders))
     return assemble(
         key,
-        facts.triplet,
-        facts.instances,
+        record.triplet,
+        record.instances,
         views,
         source_views,
         _read_tracks(tracks_folder(out, key), folders),
@@ -65,15 +68,15 @@ def read_prepared(
         ),
         fps=FPS,
         size=SIZE,
-        truth=facts.truth,
+        truth=record.truth,
         tags=tags,
-        valid_frames=None if facts.valid_frames == FRAMES else facts.valid_frames,
+        valid_frames=None if record.valid_frames == FRAMES else record.valid_frames,
     )
 
 
 def _here(out: Path, key: str) -> tuple[str, str, str]:
-    origin = read_origin(out)
-    return key, origin.truth, origin.hand_model
+    settings = read_settings(out)
+    return key, settings.truth, settings.hand_model
 
 
 def _check_place(folder: Path, found: tuple[str, ...], wanted: tuple[str, ...]) -> None:
@@ -84,12 +87,12 @@ def _check_place(folder: Path, found: tuple[str, ...], wanted: tuple[str, ...]) 
         )
 
 
-def _read_view(folder: Path, sequence: SequenceFacts) -> View:
-    facts = view_facts(read_sealed(folder))
-    found = (facts.serial, facts.recipe, f"annotations {facts.annotations[:12]}")
+def _read_view(folder: Path, sequence: SequenceRecord) -> View:
+    record = read_metadata(folder, ViewRecord, check="contents")
+    found = (record.serial, record.recipe, f"annotations {record.annotations[:12]}")
     wanted = (folder.name, folder.parent.name, f"annotations {sequence.annotations[:12]}")
     _check_place(folder, found, wanted)
-    return view_of(folder.name, facts.camera, decode(folder / VIDEO, [0])[0])
+    return view_of(folder.name, record.camera.camera(), decode(folder / VIDEO, [0])[0])
 
 
 def _read_tracks(folder: Path, views: Sequence[Path]) -> Tracks:

@@ -2,13 +2,13 @@ import numpy as np
 
 from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.masks import build_masks
-from hoibench.datasets.taco.prepare.sight import look
+from hoibench.datasets.taco.prepare.sequence import render_truth
 from hoibench.datasets.taco.tracks import build_tracks
 
 
 def test_views_looked_at_together_see_what_each_sees_alone(written, clip):
     surfaces, tracks = written.recording.surfaces, clip.tracks
-    sights = look(surfaces, tracks.world, np.ones(tracks.world.shape[:2], dtype=bool), clip.cameras)
+    sights = render_truth(surfaces, tracks.world, np.ones(tracks.world.shape[:2], dtype=bool), clip.cameras)
     for view, (sight, camera) in enumerate(zip(sights, clip.cameras, strict=True)):
         np.testing.assert_array_equal(sight.visible, tracks.visible[view])
         np.testing.assert_array_equal(sight.mask, build_masks(surfaces, [camera])[0])
@@ -22,8 +22,8 @@ def test_what_was_not_recorded_is_not_seen_and_hides_nothing(written, clip):
     vertices[gone, 0] = np.nan
     broken = [*hands, Surface(tool.part, vertices, tool.faces), target]
     tracks = build_tracks(broken, cameras, 128)
-    sights = look(broken, tracks.world, tracks.recorded, cameras)
-    alone = look([*hands, target], tracks.world, tracks.recorded, cameras)
+    sights = render_truth(broken, tracks.world, tracks.recorded, cameras)
+    alone = render_truth([*hands, target], tracks.world, tracks.recorded, cameras)
     for view, sight in enumerate(sights):
         np.testing.assert_array_equal(sight.visible, tracks.visible[view])
         assert not sight.visible[gone, tracks.part == tool.part].any()

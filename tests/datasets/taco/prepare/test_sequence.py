@@ -14,16 +14,15 @@ from hoibench.clip import PARTS
 from hoibench.datasets.manifests import ClipEntry, Line
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import RGB
-from hoibench.datasets.taco.prepare import sealed
-from hoibench.datasets.taco.prepare.origin import read_origin
-from hoibench.datasets.taco.prepare.preparation import prepare_sequence
-from hoibench.datasets.taco.prepare.prepare_line import Prepared, prepare_line
-from hoibench.datasets.taco.prepare.prepared import is_prepared, read_prepared
-from hoibench.datasets.taco.prepare.prepared_facts import read_facts
-from hoibench.datasets.taco.prepare.prepared_folder import tracks_folder, view_folder
-from hoibench.datasets.taco.prepare.sealed import Unwritable
+from hoibench.datasets.taco.prepare.format import read_sequence_record, read_settings, tracks_folder, view_folder
+from hoibench.datasets.taco.prepare.reader import is_prepared, read_prepared
+from hoibench.datasets.taco.prepare.sequence import prepare_views
+from hoibench.datasets.taco.prepare.split import LineResult, prepare_line
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
+from hoibench.store import sealed_folder
+from hoibench.store.atomic import WriteError
+from hoibench.store.sealed_folder import CorruptFolder
 from hoibench.video import decode
 
 KEY = SHORT.key
@@ -37,7 +36,7 @@ def record(taco):
 
 
 def prepare(taco, out, serials=(ONE,)):
-    return prepare_sequence(record(taco), out, serials, RECIPE)
+    return prepare_views(record(taco), out, serials, RECIPE)
 
 
 def contents(out):
@@ -85,12 +84,12 @@ def flip(path):
 
 
 @pytest.mark.parametrize("harm", [cut, flip, lambda path: path.unlink()], ids=["cut", "flipped", "deleted"])
-@pytest.mark.parametrize("name", ["video.mp4", "view.npz", "facts.json"])
+@pytest.mark.parametrize("name", ["video.mp4", "view.npz", "metadata.json"])
 def test_a_damaged_view_is_found_and_named(out, harm, name):
     path = view_folder(out, KEY, RECIPE, ONE) / name
     harm(path)
     assert not is_prepared(out, KEY, RECIPE, (ONE,))
-    with pytest.raises(ValueError, match=rf"{name} is missing or damaged: run hoibench data prepare"):
+    with pytest.raises(CorruptFolder, match=rf"{name} .*: run hoibench data prepare"):
         read_prepared(out, KEY, RECIPE, (ONE, TWO))
 
 
@@ -102,7 +101,7 @@ def test_a_damaged_view_is_made_again(taco, whole, out):
 
 def test_damaged_tracks_are_named_and_made_again(taco, whole, out):
     cut(tracks_folder(out, KEY) / "tracks.npz")
-    with pytest.raises(ValueError, match=r"tracks\.npz is missing or damaged"):
+    with pytest.raises(CorruptFolder, match=r"tracks\.npz has \d+ bytes, \d+ were written: run hoibench data prepare"):
         read_prepared(out, KEY, RECIPE, (ONE,))
     assert prepare(taco, out, (ONE, TWO)) == ()
     assert contents(out) == contents(whole)
@@ -131,9 +130,9 @@ class OtherHand(ProxyHand):
 
 
 def test_another_hand_model_is_refused_even_where_nothing_is_to_be_made(taco, out):
-    with pytest.raises(ValueError, match="prepared otherwise .*hand_model hoibench-proxy, now mano"):
-        prepare_sequence(Recording(taco.tree, taco.tree.sequence(KEY), OtherHand()), out, (ONE, TWO), RECIPE)
-    assert read_origin(out).hand_model == "hoibench-proxy"
+    with pytest.raises(ValueError, match="with other settings .*hand_model was hoibench-proxy, now mano"):
+        prepare_views(Recording(taco.tree, taco.tree.sequence(KEY), OtherHand()), out, (ONE, TWO), RECIPE)
+    assert read_settings(out).hand_model == "hoibench-proxy"
 
 
 def refilm(tree, serial, fps=30.0, times=1):
@@ -154,7 +153,7 @@ def test_a_video_of_another_rate_is_refused(taco_copy, tmp_path, fps):
 def test_the_rate_of_american_television_is_taken_for_30(taco_copy, whole, tmp_path):
     refilm(taco_copy, ONE, 30000 / 1001)
     prepare(taco_copy, tmp_path)
-    assert read_facts(tmp_path, KEY).indices == read_facts(whole, KEY).indices
+    assert read_sequence_record(tmp_path, KEY).indices == read_sequence_record(whole, KEY).indices
 
 
 def test_videos_of_two_sizes_make_no_clip(taco_copy, out, tmp_path):
@@ -165,7 +164,7 @@ def test_videos_of_two_sizes_make_no_clip(taco_copy, out, tmp_path):
     # Nor beside views that are there, nor alone in their folder.
     with pytest.raises(ValueError, match="differ in size"):
         prepare(taco_copy, out, (THREE, ONE))
-    with pytest.raises(ValueError, match=r"native_size \(94, 128\), now \(188, 256\)"):
+    with pytest.raises(ValueError, match=r"native_size was \[94, 128\], now \[188, 256\]"):
         prepare(taco_copy, out, (THREE,))
 
 
@@ -215,34 +214,34 @@ def test_a_broken_source_view_costs_the_clip_nothing(taco_copy, tmp_path):
     line = Line(ClipEntry(KEY, serials=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
     prepared = prepare_line(taco_copy.tree, line, tmp_path, ProxyHand())
     assert prepared.made == (ONE,)
-    assert path.name in prepared.without_source
+    assert path.name in prepared.source_view_error
     assert is_prepared(tmp_path, KEY, RECIPE, (ONE,))
     path.unlink()
-    expected = Prepared((), f"camera {SOURCE} was not downloaded")
+    expected = LineResult(KEY, "kept", source_view_error=f"camera {SOURCE} was not downloaded")
     assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == expected
 
 
 def test_a_source_view_that_arrives_late_is_added_and_then_needed_no_more(taco_copy, taco, tmp_path):
     path = taco_faults.drop_camera(taco_copy, KEY, SOURCE)
     line = Line(ClipEntry(KEY, serials=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
-    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()).without_source is not None
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()).source_view_error is not None
     shutil.copy2(taco.sequence(KEY).video(SOURCE), path)
-    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == Prepared((SOURCE,), None)
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == LineResult(KEY, "made", made=(SOURCE,))
     path.unlink()
-    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == Prepared((), None)
+    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == LineResult(KEY, "kept")
 
 
 def test_a_full_disk_stops_and_leaves_whole_folders(taco, whole, tmp_path, monkeypatch):
-    real, written = sealed.write_json, []
+    real, written = sealed_folder.write_json, []
 
     def fills_up(path, value):
-        if len(written) == 2:
+        if len(written) == 2:  # the records of the tracks and of a view
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         written.append(path)
         real(path, value)
 
-    monkeypatch.setattr(sealed, "write_json", fills_up)
-    with pytest.raises(Unwritable, match="No space left on device"):
+    monkeypatch.setattr(sealed_folder, "write_json", fills_up)
+    with pytest.raises(WriteError, match="No space left on device"):
         prepare(taco, tmp_path, (ONE, TWO))
     monkeypatch.undo()
     assert is_prepared(tmp_path, KEY, RECIPE, (ONE,))
@@ -253,7 +252,7 @@ def test_a_full_disk_stops_and_leaves_whole_folders(taco, whole, tmp_path, monke
 
 def test_a_place_that_cannot_be_written_is_told_from_a_broken_recording(taco, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(Unwritable, match="file"):
+    with pytest.raises(WriteError, match="file"):
         prepare(taco, tmp_path / "file" / "out")
 
 

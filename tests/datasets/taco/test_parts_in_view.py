@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hoibench.clip import PARTS
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.prepare.in_sight import check_in_sight
 from hoibench.datasets.taco.recording import Recording
+from hoibench.datasets.taco.visibility import check_parts_in_view
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def moved(surfaces, part, change):
 
 
 def test_what_was_recorded_is_in_sight(recorded):
-    check_in_sight("k", *recorded)
+    check_parts_in_view("k", *recorded)
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -38,7 +38,7 @@ def test_what_was_recorded_is_in_sight(recorded):
 def test_what_is_elsewhere_is_named(recorded, part, change):
     surfaces, cameras = recorded
     with pytest.raises(ValueError, match=f"sequence k: the {PARTS[part]} is in no camera's image"):
-        check_in_sight("k", moved(surfaces, part, change), cameras)
+        check_parts_in_view("k", moved(surfaces, part, change), cameras)
 
 
 @settings(max_examples=20, deadline=None)
@@ -47,7 +47,7 @@ def test_far_away_is_out_of_sight_in_every_direction(recorded, far, azimuth, ele
     surfaces, cameras = recorded
     way = [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
     with pytest.raises(ValueError, match="the tool is in no camera's image"):
-        check_in_sight("k", moved(surfaces, 2, lambda v: v + far * np.array(way)), cameras)
+        check_parts_in_view("k", moved(surfaces, 2, lambda v: v + far * np.array(way)), cameras)
 
 
 def test_one_frame_in_sight_is_enough(recorded):
@@ -58,4 +58,4 @@ def test_one_frame_in_sight_is_enough(recorded):
         gone[1:] += 100.0
         return gone
 
-    check_in_sight("k", moved(surfaces, 2, leave), cameras)
+    check_parts_in_view("k", moved(surfaces, 2, leave), cameras)

@@ -16,11 +16,10 @@ from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT, TRIO
 
 from hoibench.datasets.manifests import ClipEntry, Line
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.prepare.outcomes import Outcome
-from hoibench.datasets.taco.prepare.prepare_all import prepare_all
-from hoibench.datasets.taco.prepare.prepared import is_prepared
-from hoibench.datasets.taco.prepare.sealed import Unwritable
+from hoibench.datasets.taco.prepare.reader import is_prepared
+from hoibench.datasets.taco.prepare.split import LineResult, prepare_all
 from hoibench.datasets.taco.protocol import Recipe
+from hoibench.store.atomic import WriteError
 
 SOURCE = FOUR[3]
 RAW = {"crop": "clip", "video": "raw"}
@@ -47,7 +46,7 @@ def test_broken_sequences_are_told_and_skipped(taco_copy, tmp_path):
     assert "holds no sequence 20230927_999" in report.broken["20230927_999"]
     assert cut.name in report.broken[MEASURE.key]
     assert sorted(outcome.key for outcome in seen) == sorted(line.entry.id for line in lines)
-    assert all(isinstance(outcome, Outcome) for outcome in seen)
+    assert all(isinstance(outcome, LineResult) for outcome in seen)
 
     again = prepare_all(taco_copy.tree, lines[:1], tmp_path / "out", model=ProxyHand())
     assert (again.made, again.kept, again.broken) == ((), (SHORT.key,), {})
@@ -61,7 +60,7 @@ def test_a_worker_that_dies_is_a_broken_sequence(taco, tmp_path):
 
 def test_another_hand_model_is_refused_even_where_all_is_kept(taco, tmp_path):
     prepare_all(taco.tree, [line(SHORT.key)], tmp_path, model=ProxyHand())
-    with pytest.raises(ValueError, match="prepared otherwise .*hand_model hoibench-proxy, now mano"):
+    with pytest.raises(ValueError, match="with other settings .*hand_model was hoibench-proxy, now mano"):
         prepare_all(taco.tree, [line(SHORT.key)], tmp_path, model=ProxyHand(name="mano"))
 
 
@@ -71,7 +70,7 @@ def test_a_source_view_that_cannot_be_made_is_told_and_breaks_nothing(taco_copy,
     for status in ("made", "kept"):
         report = prepare_all(taco_copy.tree, lines, tmp_path, model=ProxyHand())
         assert (getattr(report, status), report.broken) == ((SHORT.key,), {})
-        assert path.name in report.without_source[SHORT.key]
+        assert path.name in report.source_view_errors[SHORT.key]
 
 
 def test_what_was_known_before_the_disk_was_full_is_told(taco, tmp_path):
@@ -80,7 +79,7 @@ def test_what_was_known_before_the_disk_was_full_is_told(taco, tmp_path):
     (out / SHORT.key).write_text("")
     seen = []
     lines = [line("20230927_999"), line(SHORT.key)]
-    with pytest.raises(Unwritable, match=SHORT.key):
+    with pytest.raises(WriteError, match=SHORT.key):
         prepare_all(taco.tree, lines, out, model=ProxyHand(), on_progress=seen.append)
     assert [(outcome.key, outcome.status) for outcome in seen] == [("20230927_999", "broken")]
 
@@ -98,7 +97,7 @@ def test_who_stops_it_has_been_told_what_is_known_and_leaves_no_process(taco, tm
 
 def test_a_place_that_cannot_be_written_stops_it(taco, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(Unwritable, match="file"):
+    with pytest.raises(WriteError, match="file"):
         prepare_all(taco.tree, [line(SHORT.key)], tmp_path / "file" / "out", model=ProxyHand())
 
 
@@ -107,7 +106,7 @@ def test_a_place_that_stops_taking_files_stops_it(taco, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / SHORT.key).write_text("")
-    with pytest.raises(Unwritable, match=SHORT.key):
+    with pytest.raises(WriteError, match=SHORT.key):
         prepare_all(taco.tree, [line(SHORT.key)], out, model=ProxyHand())
 
 
@@ -122,7 +121,7 @@ from pathlib import Path
 from hoibench.datasets.manifests import ClipEntry, Line
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import Tree
-from hoibench.datasets.taco.prepare.prepare_all import prepare_all
+from hoibench.datasets.taco.prepare.split import prepare_all
 
 if __name__ == "__main__":
     root, out, serials, *keys = sys.argv[1:]

@@ -9,9 +9,9 @@ from taco_tree import FOUR, MEASURE, SHORT, TRIO
 from hoibench.clip import CLUSTERS
 from hoibench.datasets.rays import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, frame_mesh
-from hoibench.datasets.taco.prepare.preparation import prepare_sequence
-from hoibench.datasets.taco.prepare.prepared import read_prepared
-from hoibench.datasets.taco.prepare.prepared_facts import read_facts, read_view_facts
+from hoibench.datasets.taco.prepare.format import read_sequence_record, read_view_record
+from hoibench.datasets.taco.prepare.reader import read_prepared
+from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import SIZE, Recipe, window
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, follow
@@ -30,9 +30,9 @@ def record(taco, shoot):
 @pytest.fixture(scope="module")
 def out(taco, tmp_path_factory):
     out = tmp_path_factory.mktemp("prepared")
-    prepare_sequence(record(taco, MEASURE), out, FOUR, CLIP)
-    prepare_sequence(record(taco, MEASURE), out, TRIO[:1], FRAME0_REMOVED)
-    prepare_sequence(record(taco, SHORT), out, TRIO[1:2], CLIP)
+    prepare_views(record(taco, MEASURE), out, FOUR, CLIP)
+    prepare_views(record(taco, MEASURE), out, TRIO[:1], FRAME0_REMOVED)
+    prepare_views(record(taco, SHORT), out, TRIO[1:2], CLIP)
     return out
 
 
@@ -151,7 +151,7 @@ def test_masks_cover_the_parts_and_little_else(clip, surfaces):
 
 def test_the_crop_holds_all_of_the_truth_that_the_camera_sees(clip, out, taco):
     for view, camera in zip(clip.views, clip.cameras, strict=True):
-        facts = read_view_facts(out, MEASURE.key, CLIP, view.id)
+        facts = read_view_record(out, MEASURE.key, CLIP, view.id)
         assert facts.video.size == taco.size
         native = taco.camera(MEASURE.key, view.id)
         for frame in (0, 48):
@@ -165,8 +165,8 @@ def test_the_crop_holds_all_of_the_truth_that_the_camera_sees(clip, out, taco):
 
 
 def test_a_recipe_is_followed(out):
-    wide = read_view_facts(out, MEASURE.key, CLIP, TRIO[0])
-    first = read_view_facts(out, MEASURE.key, FRAME0_REMOVED, TRIO[0])
+    wide = read_view_record(out, MEASURE.key, CLIP, TRIO[0])
+    first = read_view_record(out, MEASURE.key, FRAME0_REMOVED, TRIO[0])
     assert wide.box != first.box
     video = read_prepared(out, MEASURE.key, FRAME0_REMOVED, TRIO[:1]).video[0]
     assert is_removed(video[0])
@@ -177,7 +177,7 @@ def test_a_short_recording_repeats_its_last_frame_and_says_so(out):
     clip = read_prepared(out, SHORT.key, CLIP, TRIO[1:2])
     assert clip.valid_frames == 24
     assert clip.source_views == clip.load_sources() == ()
-    facts = read_facts(out, SHORT.key)
+    facts = read_sequence_record(out, SHORT.key)
     assert (facts.frames, facts.valid_frames, facts.indices[23:26]) == (90, 24, (86, 89, 89))
     for values in (clip.tracks.world, clip.tracks.visible[0], clip.masks[0]):
         np.testing.assert_array_equal(values[25:], np.broadcast_to(values[24], values[25:].shape))

@@ -12,9 +12,8 @@ from taco_tree import SHORT, TRIO
 
 from hoibench.datasets.surfaces import BACKGROUND
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.prepare.preparation import prepare_sequence
-from hoibench.datasets.taco.prepare.prepared_facts import has_tracks, has_view
-from hoibench.datasets.taco.prepare.prepared_folder import tracks_folder, view_folder
+from hoibench.datasets.taco.prepare.format import has_tracks, has_view, tracks_folder, view_folder
+from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 from hoibench.store import write_bytes
@@ -25,7 +24,7 @@ ONE, TWO, THREE = TRIO
 
 
 def prepare(taco, out, *serials, recipe=RECIPE):
-    return prepare_sequence(Recording(taco.tree, taco.tree.sequence(KEY), ProxyHand()), out, serials, recipe)
+    return prepare_views(Recording(taco.tree, taco.tree.sequence(KEY), ProxyHand()), out, serials, recipe)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +116,6 @@ def test_a_video_that_is_gone_compares_with_nothing(taco_copy, out):
 
 
 def test_damaged_facts_of_a_view_that_nobody_asks_for_stop_nobody(taco, out):
-    (view_folder(out, KEY, RECIPE, ONE) / "facts.json").write_text("{}")
+    (view_folder(out, KEY, RECIPE, ONE) / "metadata.json").write_text("{}")
     assert not has_view(out, KEY, RECIPE, ONE)
     assert prepare(taco, out, TWO) == (TWO,)
