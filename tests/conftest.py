@@ -1,4 +1,6 @@
+import operator
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -7,6 +9,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 pytest_plugins = ["disk_cache", "toy_package", "taco_fixtures", "tiny_wan", "requests_for_models", "synthetic_clips"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Draws without a generator of their own are the same in whatever order tests run, those of fixtures too."""
+    random.seed(0)
+    for library, seed in (("numpy", "random.seed"), ("torch", "manual_seed")):
+        if module := sys.modules.get(library):
+            operator.attrgetter(seed)(module)(0)
 
 
 @pytest.hookimpl(hookwrapper=True)
