@@ -102,7 +102,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     dataset = open_dataset(options.dataset, options.root, note)
     _check_frames(dataset, options, config)
     manifest = dataset.manifest(options.split)
-    shots = list(shots_of(dataset, options.split, take(manifest.entries, options.limit), options.cameras))
+    shots = list(shots_of(dataset, take(manifest.entries, options.limit), options.cameras))
     if not shots:
         raise ValueError(f"split {options.split} gives no clip ({'; '.join(manifest.left_out_told) or 'it is empty'})")
     job = _job(options, config, manifest, device, note)

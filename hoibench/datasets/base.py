@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -150,6 +150,16 @@ class Dataset(ABC):
             ValueError: the data set has no short recordings.
         """
         raise ValueError(f"{self.name} has no short sequences: --short pad is for data sets that do")
+
+    def each_camera(self, entry: ClipEntry) -> Iterable[tuple[str, Callable[[], Clip]]]:
+        """Every camera that filmed a clip of a split, not the split's alone: its serial, and what loads the clip with this one view.
+
+        A camera is loaded by itself, so that a broken one costs no other; loading raises as ``load``.
+
+        Raises:
+            ValueError: the data set's clips have no cameras but the split's.
+        """
+        raise ValueError(f"--cameras all: clips of {self.name} have no cameras but the split's; leave it out")
 
     @abstractmethod
     def load(self, entry: ClipEntry) -> Clip:

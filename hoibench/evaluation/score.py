@@ -12,7 +12,7 @@ import numpy as np
 from hoibench.clip import Clip, Prediction
 from hoibench.metrics.card import Card
 from hoibench.metrics.case import Case
-from hoibench.metrics.outcome import Measurement, NotApplicable, NoValue
+from hoibench.metrics.outcome import NO_CAMERAS, NO_TRUE_TRACKS, NO_TRUE_VIDEO, Measurement, NotApplicable, NoValue
 from hoibench.results.rows import Row
 
 log = logging.getLogger(__name__)
@@ -66,9 +66,9 @@ def require(card: Card, prediction: Prediction, clip: Clip) -> None:
     there: dict[str, tuple[bool, str]] = {
         "video": (prediction.video is not None, "the method gives no video"),
         "tracks": (tracks, "the method gives no point tracks"),
-        "cameras": (clip.cameras is not None, "the data set has no cameras"),
-        "truth.video": (clip.load_video is not None, "the data set has no true video"),
-        "truth.tracks": (clip.tracks is not None, "the data set has no true tracks"),
+        "cameras": (clip.cameras is not None, NO_CAMERAS),
+        "truth.video": (clip.load_video is not None, NO_TRUE_VIDEO),
+        "truth.tracks": (clip.tracks is not None, NO_TRUE_TRACKS),
         "truth.masks": (clip.load_masks is not None, "the data set has no true masks"),
     }
     for need in card.needs:

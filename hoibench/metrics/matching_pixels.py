@@ -12,7 +12,7 @@ from hoibench.clip import Array
 from hoibench.metrics.backbones.features import Matcher
 from hoibench.metrics.case import Case
 from hoibench.metrics.flow import FLOW, check_flow_size, motion_threshold, sampling_step, shared_motion
-from hoibench.metrics.outcome import Failed, Measurement, NotApplicable, Undefined
+from hoibench.metrics.outcome import NO_TRUE_VIDEO, Failed, Measurement, NotApplicable, Undefined
 from hoibench.metrics.regions import region_frame, regions
 from hoibench.metrics.view_matches import STRIDE, PairMatches, lies_on, match_views
 
@@ -40,7 +40,7 @@ def relative(case: Case, matcher: Matcher) -> Iterator[Measurement]:
     """Matching pixels summed over the clip, divided by those of the truth."""
     truth = case.clip.video
     if truth is None:
-        raise NotApplicable("the clip has no true video")
+        raise NotApplicable(NO_TRUE_VIDEO)
     if truth.shape != case.video.shape:
         raise Failed(f"the video has shape {case.video.shape}, the truth {truth.shape}: there is no ratio of the two")
     for region, masks in regions(case):

@@ -84,6 +84,12 @@ class NotApplicable(NoValue):
     status: Status = "not_applicable"
 
 
+NO_CAMERAS = "the data set has no cameras"
+NO_TRUE_TRACKS = "the data set has no true tracks"
+NO_TRUE_VIDEO = "the data set has no true video"
+"""Why a metric does not apply, the same words wherever it is noticed."""
+
+
 class Undefined(NoValue):
     """The definition gives no value on this clip, e.g. a ratio whose divisor is too small."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera, Clip, check_shape
 from hoibench.geometry import project, to_camera, to_world
-from hoibench.metrics.outcome import NotApplicable, Undefined
+from hoibench.metrics.outcome import NO_CAMERAS, NO_TRUE_TRACKS, NotApplicable, Undefined
 
 
 def in_cameras(world: Array, cameras: Sequence[Camera]) -> Array:
@@ -88,9 +88,9 @@ def truth_of(clip: Clip) -> Truth:
         Undefined: no point is visible both in frame 0 and in any frame of the same view.
     """
     if clip.tracks is None:
-        raise NotApplicable("the clip has no true tracks")
+        raise NotApplicable(NO_TRUE_TRACKS)
     if clip.cameras is None:
-        raise NotApplicable("the clip has views without a camera")
+        raise NotApplicable(NO_CAMERAS)
     recorded = clip.tracks.recorded
     truth = Truth(
         views=tuple(view.id for view in clip.views),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -72,13 +72,25 @@ class TacoDataset(Dataset):
             FileNotFoundError: a file of the sequence is missing.
             OSError: the cache cannot be written; names HOIBENCH_CACHE.
         """
+        return replace(self.source.load(self._line(entry)), tags=entry.tags)
+
+    def each_camera(self, entry: ClipEntry) -> Iterator[tuple[str, Callable[[], Clip]]]:
+        """See ``Dataset``; of prepared clips, the cameras that they were prepared for.
+
+        Raises:
+            ValueError: no split has such a clip.
+        """
+        for line in self.source.each_camera(self._line(entry)):
+            (serial,) = line.entry.serials
+            yield serial, partial(self.source.load, line)
+
+    def _line(self, entry: ClipEntry) -> Line:
         try:
-            line = self._lines[entry.id, entry.serials, entry.variant]
+            return self._lines[entry.id, entry.serials, entry.variant]
         except KeyError:
             raise ValueError(
                 f"no split of TACO has clip {entry.id!r} with cameras {', '.join(entry.serials)}: take entries from TacoDataset.manifest"
             ) from None
-        return replace(self.source.load(line), tags=entry.tags)
 
     def _manifest(self, split: str, *, with_short: bool) -> Manifest:
         splits, part = find_part(split)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from hoibench.clip import Clip
 from hoibench.datasets.base import Progress
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.taco.availability import Absent, Available, find
+from hoibench.datasets.taco.availability import Absent, Available, camera_by_camera, find
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model, truth_label
 from hoibench.datasets.taco.layout import Tree
 from hoibench.datasets.taco.prepare.format import (
@@ -25,6 +26,7 @@ from hoibench.datasets.taco.prepare.format import (
 from hoibench.datasets.taco.prepare.reader import read_prepared
 from hoibench.datasets.taco.prepare.split import prepare_line
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, Recipe
+from hoibench.datasets.taco.rig import rig
 from hoibench.store import sha256_json
 from hoibench.store.cache_dir import cache_dir
 from hoibench.video import probe
@@ -50,6 +52,10 @@ class ClipSource(Protocol):
         Raises:
             ValueError, OSError: the clip is broken: ask of another.
         """
+        ...
+
+    def each_camera(self, line: Line) -> Sequence[Line]:
+        """The line with one camera, for each that filmed the clip, whatever cameras the split names."""
         ...
 
     def load(self, line: Line) -> Clip:
@@ -107,6 +113,12 @@ class PreparedClips:
         """See ``ClipSource``."""
         return read_settings(self.out).native_size
 
+    def each_camera(self, line: Line) -> Sequence[Line]:
+        """See ``ClipSource``; of the cameras that the clip was prepared for."""
+        recipe = Recipe.parse(line.recipe)
+        serials = (s for s in rig().cameras if view_folder(self.out, line.entry.id, recipe, s).is_dir())
+        return [replace(line, entry=replace(line.entry, serials=(serial,)), source=None) for serial in serials]
+
     def has(self, line: Line) -> bool:
         """Whether the clip is there: whether it is whole is found on reading it."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
@@ -142,6 +154,10 @@ class DownloadedClips:
         modality = MODALITIES[Recipe.parse(line.recipe).video]
         info = probe(self.tree.sequence(line.entry.id).video(line.entry.serials[0], modality))
         return info.height, info.width
+
+    def each_camera(self, line: Line) -> Sequence[Line]:
+        """See ``ClipSource``."""
+        return camera_by_camera(self.tree, line)
 
     def load(self, line: Line) -> Clip:
         """See ``ClipSource``."""

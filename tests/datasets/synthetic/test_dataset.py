@@ -81,6 +81,14 @@ def test_a_clip_of_no_split_is_refused(tmp_path):
         SyntheticDataset.open(tmp_path).load(ClipEntry("20990101_001"))
 
 
+def test_clips_have_no_cameras_but_the_splits(tmp_path):
+    dataset = SyntheticDataset.open(tmp_path)
+    with pytest.raises(
+        ValueError, match="--cameras all: clips of synthetic have no cameras but the split's; leave it out"
+    ):
+        dataset.each_camera(dataset.manifest("demo").entries[0])
+
+
 def test_the_identity_of_clips_is_the_declared_version_and_no_source_text(tmp_path):
     """A copy of the package whose every docstring on synthetic clips was edited names the same clips."""
     for package in ("hoibench", "splits"):

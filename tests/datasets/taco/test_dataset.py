@@ -12,6 +12,7 @@ from mano_files import write_mano
 from hoibench.clip import CLUSTERS
 from hoibench.datasets.base import ClipEntry, clips_id
 from hoibench.datasets.registry import open_dataset
+from hoibench.datasets.taco.layout import RGB
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE
 from hoibench.datasets.taco.sources import NO_MANO
 from hoibench.evaluation.request import build_request
@@ -249,3 +250,17 @@ def test_a_broken_file_is_no_absent_one(taco_copy, fault):
     (entry,) = dataset.manifest("test").entries
     with pytest.raises(ValueError, match=KEY):
         dataset.load(entry)
+
+
+def test_every_camera_of_a_clip_is_offered_by_itself(download, folder):
+    """Those in the download, or those that were prepared: the split's and the source."""
+    (entry,) = folder.manifest("test").entries
+    filmed = {path.stem for path in download.source.tree.sequence(KEY).folder(RGB).glob("*.mp4")}
+    assert set(dict(download.each_camera(entry))) == filmed > {*entry.serials, "22139914"}
+    offered = dict(folder.each_camera(entry))
+    assert set(offered) == {*entry.serials, "22139914"}
+    clip = offered["22139914"]()
+    assert [view.id for view in clip.views] == ["22139914"] and clip.source_views == ()
+    assert clip.video.shape == (1, FRAMES, *SIZE, 3)
+    with pytest.raises(ValueError, match="no split of TACO has clip"):
+        next(iter(folder.each_camera(replace(entry, serials=entry.serials[:2]))))

@@ -40,7 +40,7 @@ def prepare(job, dataset, cameras):
     claim(job.out, job.origin)
     entries = dataset.manifest("test").entries
     assert [entry.id for entry in entries] == [HIT.key]
-    prepare_clips.prepare_clips(job, shots_of(dataset, "test", entries, cameras), told.append)
+    prepare_clips.prepare_clips(job, shots_of(dataset, entries, cameras), told.append)
     return told
 
 
@@ -75,7 +75,7 @@ def test_all_cameras_keep_their_clusters_and_one_that_is_broken_costs_no_other(p
 def test_a_download_offers_every_camera_that_it_has(taco, long_job, monkeypatch, shared_cache):
     monkeypatch.setenv("HOIBENCH_CACHE", str(shared_cache))
     dataset = TacoDataset.open(taco.root)
-    shots = list(shots_of(dataset, "test", dataset.manifest("test").entries, "all"))
+    shots = list(shots_of(dataset, dataset.manifest("test").entries, "all"))
     assert {shot.clip for shot in shots} == {HIT.key}
     assert sorted(view for shot in shots for view in shot.views) == sorted(HIT.serials)
     assert all(len(shot.views) == 1 for shot in shots)
