@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Literal, Self
 
-SCHEMA = "hoibench/reported@1"
+from pydantic import Field, model_validator
+
+from hoibench.store.records import Record, read_toml
+
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
-@dataclass(frozen=True)
-class ReportedRow:
+class ReportedRow(Record):
     """One printed line: facts and values are the paper's own strings, a missing value empty."""
 
     method: str
@@ -22,28 +22,52 @@ class ReportedRow:
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class ReportedTable:
-    """One printed table; ``groups`` are (title, columns) in column order."""
+class ReportedColumn(Record):
+    """A column's title, and the one that it shares with its neighbours."""
+
+    title: str
+    group: str
+
+
+class ReportedTable(Record):
+    """One printed table."""
 
     number: int
     title: str
     note: str
     facts: tuple[str, ...]
-    columns: tuple[str, ...]
-    groups: tuple[tuple[str, int], ...]
+    columns: tuple[ReportedColumn, ...]
     rows: tuple[ReportedRow, ...]
 
+    @property
+    def groups(self) -> tuple[tuple[str, int], ...]:
+        """Titles that neighbouring columns share, with how many do, in column order."""
+        return tuple((group, len(list(run))) for group, run in groupby(column.group for column in self.columns))
 
-@dataclass(frozen=True)
-class Paper:
-    """A paper's tables with their source."""
+    @model_validator(mode="after")
+    def _check_rows(self) -> Self:
+        for row in self.rows:
+            if (len(row.facts), len(row.values)) != (len(self.facts), len(self.columns)):
+                raise ValueError(
+                    f"row {row.method!r} has {len(row.facts)} facts and {len(row.values)} values, the head of table {self.number} has "
+                    f"{len(self.facts)} and {len(self.columns)}"
+                )
+            if odd := [value for value in row.values if value and not _NUMBER.fullmatch(value)]:
+                raise ValueError(
+                    f"row {row.method!r} of table {self.number} holds {odd[0]!r}, expected a number as printed, or an empty text"
+                )
+        return self
 
+
+class Paper(Record):
+    """A paper's tables with their source: the contents of a file under leaderboard/reported."""
+
+    version: Literal["hoibench/reported@1"] = Field(alias="schema")
     title: str
     citation: str
     url: str
     note: str
-    tables: tuple[ReportedTable, ...]
+    tables: tuple[ReportedTable, ...] = Field(alias="table")
 
 
 def read_papers() -> tuple[Paper, ...]:
@@ -53,36 +77,4 @@ def read_papers() -> tuple[Paper, ...]:
         ValueError: a file is of another schema, or a row does not fit its table; names file and row.
     """
     folder = Path(__file__).parent / "reported"
-    found = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
-    return tuple(parse_paper(item.name, tomllib.loads(item.read_text(encoding="utf-8"))) for item in found)
-
-
-def parse_paper(where: str, table: dict[str, Any]) -> Paper:
-    """A paper from its TOML table; raises as ``read_papers``."""
-    if table.get("schema") != SCHEMA:
-        raise ValueError(f"{where}: schema is {table.get('schema')!r}, expected {SCHEMA!r}")
-    tables = tuple(_table(f"{where}: table {entry['number']}", entry) for entry in table["table"])
-    return Paper(table["title"], table["citation"], table["url"], table["note"], tables)
-
-
-def _table(where: str, entry: dict[str, Any]) -> ReportedTable:
-    rows = tuple(ReportedRow(row["method"], tuple(row["facts"]), tuple(row["values"])) for row in entry["rows"])
-    for row in rows:
-        if len(row.facts) != len(entry["facts"]) or len(row.values) != len(entry["columns"]):
-            raise ValueError(
-                f"{where}: row {row.method!r} has {len(row.facts)} facts and {len(row.values)} values, its table's head has others"
-            )
-        if odd := [value for value in row.values if value and not _NUMBER.fullmatch(value)]:
-            raise ValueError(
-                f"{where}: row {row.method!r} holds {odd[0]!r}, expected a number as printed, or an empty text"
-            )
-    groups = tuple((group, len(list(run))) for group, run in groupby(column["group"] for column in entry["columns"]))
-    return ReportedTable(
-        number=entry["number"],
-        title=entry["title"],
-        note=entry["note"],
-        facts=tuple(entry["facts"]),
-        columns=tuple(column["title"] for column in entry["columns"]),
-        groups=groups,
-        rows=rows,
-    )
+    return tuple(read_toml(Paper, path) for path in sorted(folder.glob("*.toml")))

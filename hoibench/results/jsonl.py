@@ -10,10 +10,13 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import BinaryIO, Self
+
+from pydantic import ValidationError, model_validator
 
 from hoibench.results.rows import Row
 from hoibench.store import sync, write_bytes
+from hoibench.store.records import Record, explain
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +25,7 @@ def append_metric(path: Path, metric: str, rows: Iterable[Row]) -> None:
     """Append one metric's rows as one line, on disk when this returns.
 
     Raises:
-        ValueError: a row belongs to another metric, or its details hold NaN.
+        ValueError: a row belongs to another metric.
         OSError: the file cannot be written, or the disk is full; the lines before this one stay readable.
     """
     line = _line(metric, rows)
@@ -50,12 +53,12 @@ def read_scores(path: Path) -> dict[str, list[Row]]:
     scores: dict[str, list[Row]] = {}
     for number, line in enumerate(lines, start=1):
         try:
-            metric, rows = _parse(line)
-        except (ValueError, TypeError, KeyError) as error:
+            found = _Line.model_validate_json(line)
+        except ValidationError as error:
             raise ValueError(
-                f"{path}:{number} is not a line of scores ({error}); delete the file to score the clip again"
+                f"{explain(error, _Line, f'{path}:{number}')}; delete the file to score the clip again"
             ) from error
-        scores[metric] = rows
+        scores[found.metric] = list(found.rows)
     return scores
 
 
@@ -68,28 +71,22 @@ def write_scores(path: Path, scores: Mapping[str, Sequence[Row]]) -> None:
     write_bytes(path, b"".join(_line(metric, rows) for metric, rows in scores.items()))
 
 
+class _Line(Record):
+    """One metric's rows."""
+
+    metric: str
+    rows: tuple[Row, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        strange = [row.metric for row in self.rows if row.metric != self.metric]
+        if strange:
+            raise ValueError(f"a row of {strange[0]!r} stands under metric {self.metric!r}")
+        return self
+
+
 def _line(metric: str, rows: Iterable[Row]) -> bytes:
-    tables = [row.to_json() for row in rows]
-    for table in tables:
-        if table["metric"] != metric:
-            raise ValueError(f"a row of {table['metric']!r} cannot be stored under metric {metric!r}")
-    return (json.dumps({"metric": metric, "rows": tables}, allow_nan=False, ensure_ascii=False) + "\n").encode()
-
-
-def _parse(line: bytes) -> tuple[str, list[Row]]:
-    table: Any = json.loads(line, parse_constant=_refuse_constant)
-    if not isinstance(table, dict) or set(table) != {"metric", "rows"}:
-        raise ValueError('expected an object with "metric" and "rows"')
-    metric = str(table["metric"])
-    rows = [Row.from_json(row) for row in table["rows"]]
-    for row in rows:
-        if row.metric != metric:
-            raise ValueError(f"a row of {row.metric!r} stands under metric {metric!r}")
-    return metric, rows
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
+    return (json.dumps(_Line(metric=metric, rows=tuple(rows)).to_json(), ensure_ascii=False) + "\n").encode()
 
 
 def _drop_torn_tail(path: Path, stream: BinaryIO) -> None:

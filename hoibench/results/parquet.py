@@ -51,7 +51,6 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write rows to Parquet atomically, sorted by method, preset, seed, clip, metric and grain: equal rows give an equal file.
 
     Raises:
-        ValueError: details hold NaN.
         OSError: the file cannot be written.
     """
     tables = sorted((row.flat() for row in rows), key=_sort_key)

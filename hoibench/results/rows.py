@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Self
 
-COLUMNS: tuple[str, ...]
+from pydantic import Field, model_validator
+
+from hoibench.store.records import Record
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Record):
     """One row of ``results.parquet``; the columns are the fields.
 
     ``view``, ``pair``, ``frame`` and ``part`` are all None on a clip's headline row.  ``value`` is None exactly where ``status`` is not ``ok``.
     ``unit`` is the value's unit; ``clips_id`` says which clips of a split were scored, runs with different ones never rank together.
-    ``weights``, ``coverage``, ``truth`` and ``details`` say what the number rests on.
+    ``weights``, ``coverage``, ``truth`` and ``details`` say what the number rests on; ``details`` are JSON values.
     """
 
     method: str
@@ -41,45 +39,28 @@ class Row:
     pairing: str | None
     alignment: str | None
     scale: float | None
-    weights: Mapping[str, str] = field(default_factory=dict)
+    weights: dict[str, str] = Field(default_factory=dict)
     precision: str = "fp32"
     coverage: float | None = None
     truth: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = Field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if (self.value is None) == (self.status == "ok"):
             raise ValueError(f"{self.metric} on {self.clip}: status {self.status} with value {self.value}")
-        if self.value is not None and not math.isfinite(self.value):
-            raise ValueError(f"{self.metric} on {self.clip}: value {self.value} is not finite")
+        json.dumps(self.details, allow_nan=False)
+        return self
 
     @property
     def headline(self) -> bool:
         """Whether this is the clip's own value, not a part of it."""
         return self.view is None and self.pair is None and self.frame is None and self.part is None
 
-    def to_json(self) -> dict[str, Any]:
-        """A plain dict, strict JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, table: Mapping[str, Any]) -> Row:
-        """A row from its dict.
-
-        Raises:
-            ValueError: keys are missing or unknown.
-        """
-        if set(table) != set(COLUMNS):
-            odd = sorted(set(table) ^ set(COLUMNS))
-            raise ValueError(f"a row has keys that do not fit: {', '.join(odd)}")
-        return cls(**table)
-
     def flat(self) -> dict[str, Any]:
         """The row as Parquet stores it: mappings as JSON text."""
-        table = asdict(self)
-        table["weights"] = json.dumps(table["weights"], sort_keys=True, allow_nan=False)
-        table["details"] = json.dumps(table["details"], sort_keys=True, allow_nan=False)
-        return table
+        table = self.to_json()
+        return table | {name: json.dumps(table[name], sort_keys=True) for name in ("weights", "details")}
 
 
-COLUMNS = tuple(f.name for f in fields(Row))
+COLUMNS = tuple(Row.model_fields)

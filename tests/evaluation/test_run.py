@@ -63,9 +63,8 @@ def test_rows_without_weights_are_tried_again(tmp_path):
     go(tmp_path / "r", limit=1)
     scores = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     kept = read_scores(scores)
-    from dataclasses import replace
-
-    kept["rpe@1"] = [replace(row, value=None, status="unavailable", reason="no weights") for row in kept["rpe@1"]]
+    absent = {"value": None, "status": "unavailable", "reason": "no weights"}
+    kept["rpe@1"] = [row.model_copy(update=absent) for row in kept["rpe@1"]]
     write_scores(scores, kept)
     _, reports = go(tmp_path / "r", limit=1)
     assert [report.unit.method for report in reports if report.worked] == ["still"]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from leaderboard.reported import parse_paper, read_papers
+from hoibench.store.records import parse_record
+from leaderboard.reported import Paper, read_papers
 
 
 def test_the_four_tables_are_the_papers():
@@ -34,6 +35,7 @@ def test_the_four_tables_are_the_papers():
     ]
     assert list(four.values()) == [("483.8", ""), ("503.1", "46.3"), ("529.4", "32.7")]
     assert paper.tables[2].rows[0].facts == ("–", "✓", "✓", "✓")
+    assert paper.tables[0].groups == (("Single-view", 2), ("Multi-view", 2))
 
 
 def table(**change):
@@ -46,14 +48,19 @@ def table(**change):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"values": []}, "row 'A' has 0 facts and 0 values"), ({"values": ["1,5"]}, "row 'A' holds '1,5'")],
+    [
+        ({"values": []}, r"table\[0\]: row 'A' has 0 facts and 0 values, the head of table 1 has 0 and 1"),
+        ({"facts": ["x"]}, r"row 'A' has 1 facts and 1 values"),
+        ({"values": ["1,5"]}, r"row 'A' of table 1 holds '1,5'"),
+        ({"values": [1.5]}, r"table\[0\]\.rows\[0\]\.values\[0\] is 1\.5"),
+    ],
 )
 def test_a_row_that_does_not_fit_is_named(change, message):
-    assert parse_paper("file.toml", table()).tables[0].rows[0].values == ("1.0",)
-    with pytest.raises(ValueError, match=f"file.toml: table 1: {message}"):
-        parse_paper("file.toml", table(**change))
+    assert parse_record(Paper, table(), "file.toml").tables[0].rows[0].values == ("1.0",)
+    with pytest.raises(ValueError, match=rf"file\.toml: .*{message}"):
+        parse_record(Paper, table(**change), "file.toml")
 
 
 def test_another_schema_is_refused():
-    with pytest.raises(ValueError, match=r"file\.toml: schema is 'x'"):
-        parse_paper("file.toml", table() | {"schema": "x"})
+    with pytest.raises(ValueError, match=r"file\.toml: schema is 'x': .*'hoibench/reported@1'"):
+        parse_record(Paper, table() | {"schema": "x"}, "file.toml")

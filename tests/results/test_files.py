@@ -108,16 +108,37 @@ def test_a_broken_whole_line_is_refused_by_file_and_line(tmp_path, line):
     path = tmp_path / "c.jsonl"
     append_metric(path, "rpe@1", [a_row()])
     path.write_text(path.read_text() + line + "\n" + path.read_text())
-    with pytest.raises(ValueError, match=r"c\.jsonl:2 "):
+    with pytest.raises(ValueError, match=r"c\.jsonl:2\b.*delete the file"):
         read_scores(path)
 
 
-def test_nan_in_details_and_foreign_metrics_leave_the_file_as_it_was(tmp_path):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"value": math.nan},
+        {"value": None},
+        {"status": "failed"},
+        {"details": {"ratio": math.nan}},
+        {"details": {"a": [1, {"b": math.inf}]}},
+        {"coverage": math.inf},
+        {"seed": "0"},
+        {"frame": 1.5},
+    ],
+)
+def test_a_row_that_says_nothing_or_is_no_strict_json_is_refused(tmp_path, change):
+    with pytest.raises(ValueError):
+        a_row(**change)
+    path = tmp_path / "c.jsonl"
+    line = {"metric": "rpe@1", "rows": [a_row().to_json() | change]}
+    path.write_text(json.dumps(line) + "\n")
+    with pytest.raises(ValueError, match=r"c\.jsonl:1"):
+        read_scores(path)
+
+
+def test_a_foreign_metric_leaves_the_file_as_it_was(tmp_path):
     path = tmp_path / "c.jsonl"
     append_metric(path, "rpe@1", [a_row()])
     before = path.read_bytes()
-    with pytest.raises(ValueError):
-        append_metric(path, "rpe@1", [a_row(details={"ratio": math.nan})])
     with pytest.raises(ValueError, match="pi@1"):
         append_metric(path, "pi@1", [a_row()])
     assert path.read_bytes() == before
