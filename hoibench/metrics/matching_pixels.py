@@ -10,11 +10,13 @@ import numpy as np
 
 from hoibench.clip import Array
 from hoibench.metrics.backbones.features import Matcher
+from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
 from hoibench.metrics.flow import FLOW, check_flow_size, motion_threshold, sampling_step, shared_motion
-from hoibench.metrics.outcome import NO_TRUE_VIDEO, Failed, Measurement, NotApplicable, Undefined
+from hoibench.metrics.outcome import NO_TRUE_VIDEO, Failed, Measurement, NotApplicable, Unavailable, Undefined
 from hoibench.metrics.regions import region_frame, regions
 from hoibench.metrics.view_matches import STRIDE, PairMatches, lies_on, match_views
+from hoibench.weights import WeightsMissing
 
 LEAST_TRUTH = 50
 """Matches that the truth must have over a clip for a ratio to it to mean anything."""
@@ -27,6 +29,45 @@ def matching_pixels(video: Array, matcher: Matcher, masks: Array | None = None, 
         NotApplicable: there is one view only.
     """
     return _mean([pair.counts for pair in match_views(video, matcher, masks, stride)])
+
+
+def measure_sift(case: Case) -> Iterator[Measurement]:
+    """matching_pixels/sift-mnn."""
+    return absolute(case, Sift())
+
+
+def measure_sift_rel(case: Case) -> Iterator[Measurement]:
+    """matching_pixels_rel/sift-mnn."""
+    return relative(case, Sift())
+
+
+def measure_sift_dyn(case: Case) -> Iterator[Measurement]:
+    """matching_pixels_dyn/sift-mnn."""
+    return dynamic(case, Sift())
+
+
+def measure_aliked(case: Case) -> Iterator[Measurement]:
+    """matching_pixels/aliked-mnn."""
+    return absolute(case, _aliked(case))
+
+
+def measure_aliked_rel(case: Case) -> Iterator[Measurement]:
+    """matching_pixels_rel/aliked-mnn."""
+    return relative(case, _aliked(case))
+
+
+def measure_aliked_dyn(case: Case) -> Iterator[Measurement]:
+    """matching_pixels_dyn/aliked-mnn."""
+    return dynamic(case, _aliked(case))
+
+
+def _aliked(case: Case) -> Matcher:
+    from hoibench.metrics.backbones.aliked import load_aliked  # torch, which SIFT does without
+
+    try:
+        return load_aliked(case.device, case.weights)
+    except WeightsMissing as error:
+        raise Unavailable(str(error)) from error
 
 
 def absolute(case: Case, matcher: Matcher) -> Iterator[Measurement]:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hoibench.clip import Clip, Prediction, View
+from hoibench.metrics.backbones.features import Features
 from hoibench.metrics.case import Case
 
 SIZE = (128, 192)
@@ -41,6 +42,28 @@ def stage(texture):
         return video, masks
 
     return make
+
+
+class GivenPoints:
+    """A matcher whose points are given for each view, which the first pixel of its frames numbers; the first point matches the first, and so on."""
+
+    weights = {}
+
+    def __init__(self, *points, name="given"):
+        self.points, self.name, self.described = points, name, 0
+
+    def describe(self, image):
+        self.described += 1
+        points = np.asarray(self.points[image[0, 0, 0]], np.float32)
+        return Features(points, np.zeros((len(points), 1), np.float32))
+
+    def match(self, a, b):
+        return np.stack([np.arange(len(a.points))] * 2, axis=1)
+
+
+@pytest.fixture(scope="session")
+def given_points():
+    return GivenPoints
 
 
 @pytest.fixture(scope="session")

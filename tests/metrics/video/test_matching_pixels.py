@@ -3,10 +3,19 @@
 import numpy as np
 import pytest
 
-from hoibench.metrics import matching_pixels_aliked, matching_pixels_sift
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.card import all_cards
-from hoibench.metrics.matching_pixels import matching_pixels
+from hoibench.metrics.matching_pixels import (
+    dynamic,
+    matching_pixels,
+    measure_aliked,
+    measure_aliked_dyn,
+    measure_aliked_rel,
+    measure_sift,
+    measure_sift_dyn,
+    measure_sift_rel,
+    relative,
+)
 from hoibench.metrics.outcome import Failed, NotApplicable, Unavailable, Undefined
 from hoibench.metrics.view_matches import match_views
 
@@ -21,7 +30,7 @@ def noise(like, seed=0):
 
 def test_rows_give_each_pair_and_then_the_clip(case_of, stage):
     video, masks = stage()
-    rows = list(matching_pixels_sift.measure(case_of(video, masks=masks)))
+    rows = list(measure_sift(case_of(video, masks=masks)))
     pairs = ["view-0|view-1", "view-0|view-2", "view-1|view-2"]
     assert [(row.region, row.pair) for row in rows] == [(r, p) for r in ("full", "fg") for p in (*pairs, None)]
     counts = [pair.counts for pair in match_views(video, Sift())]
@@ -34,9 +43,7 @@ def test_rows_give_each_pair_and_then_the_clip(case_of, stage):
 
 def test_the_foreground_has_fewer_matches_than_the_frame(case_of, stage):
     video, masks = stage()
-    values = {
-        row.region: row.value for row in matching_pixels_sift.measure(case_of(video, masks=masks)) if not row.pair
-    }
+    values = {row.region: row.value for row in measure_sift(case_of(video, masks=masks)) if not row.pair}
     assert 0 < values["fg"] < values["full"]
 
 
@@ -46,14 +53,14 @@ def test_views_of_one_scene_match_and_noise_does_not(stage):
 
 
 def test_nothing_to_match_is_zero_without_a_ratio_of_inliers(case_of):
-    row = last(matching_pixels_sift.measure(case_of(np.full((2, 5, 128, 128, 3), 127, np.uint8))))
+    row = last(measure_sift(case_of(np.full((2, 5, 128, 128, 3), 127, np.uint8))))
     assert row.value == 0.0
     assert row.details["inlier_ratio"] is None
 
 
 def test_the_truth_against_itself_is_one(case_of, stage):
     video, masks = stage()
-    rows = list(matching_pixels_sift.measure_rel(case_of(video, truth=video, truth_masks=masks)))
+    rows = list(measure_sift_rel(case_of(video, truth=video, truth_masks=masks)))
     assert [(row.region, row.value, row.pair) for row in rows] == [("full", 1.0, None), ("fg", 1.0, None)]
 
 
@@ -61,7 +68,7 @@ def test_the_ratio_is_of_sums_over_the_clip(case_of, stage):
     truth = stage(seed=0)[0]
     video = truth.copy()
     video[0] = noise(video[0])
-    row = last(matching_pixels_sift.measure_rel(case_of(video, truth=truth)))
+    row = last(measure_sift_rel(case_of(video, truth=truth)))
     sums = [sum(sum(pair.counts) for pair in match_views(v, Sift())) for v in (video, truth)]
     assert row.value == pytest.approx(sums[0] / sums[1])
     assert row.value < 0.5
@@ -70,7 +77,7 @@ def test_the_ratio_is_of_sums_over_the_clip(case_of, stage):
 
 def test_a_truth_with_few_matches_gives_no_ratio(case_of, stage):
     video = stage()[0]
-    row = last(matching_pixels_sift.measure_rel(case_of(video, truth=np.zeros_like(video))))
+    row = last(measure_sift_rel(case_of(video, truth=np.zeros_like(video))))
     assert (row.status, row.value) == ("undefined", None)
     assert "0 matches, fewer than 50" in row.reason
 
@@ -78,20 +85,20 @@ def test_a_truth_with_few_matches_gives_no_ratio(case_of, stage):
 def test_the_ratio_needs_a_truth_of_the_same_shape(case_of, stage):
     video, masks = stage()
     with pytest.raises(NotApplicable, match="no true video"):
-        list(matching_pixels_sift.measure_rel(case_of(video)))
+        list(measure_sift_rel(case_of(video)))
     with pytest.raises(Failed, match="no ratio"):
-        list(matching_pixels_sift.measure_rel(case_of(video, truth=video[:, :-1])))
-    row = last(matching_pixels_sift.measure_rel(case_of(video, masks=masks, truth=video)))
+        list(measure_sift_rel(case_of(video, truth=video[:, :-1])))
+    row = last(measure_sift_rel(case_of(video, masks=masks, truth=video)))
     assert (row.region, row.status, row.reason) == ("fg", "not_applicable", "the truth has no masks")
 
 
 def test_a_frozen_video_has_no_moving_matches(case_of, stage):
     video = stage()[0].copy()
-    moving = last(matching_pixels_sift.measure_dyn(case_of(video)))
+    moving = last(measure_sift_dyn(case_of(video)))
     video[:] = video[:, :1]
     frozen = case_of(video)
-    assert last(matching_pixels_sift.measure_dyn(frozen)).value == 0.0
-    assert last(matching_pixels_sift.measure(frozen)).value > moving.value > 0
+    assert last(measure_sift_dyn(frozen)).value == 0.0
+    assert last(measure_sift(frozen)).value > moving.value > 0
 
 
 def test_moving_matches_lie_on_what_moves(case_of, stage):
@@ -101,24 +108,56 @@ def test_moving_matches_lie_on_what_moves(case_of, stage):
         int((m.inlier & masks[0, n][tuple(np.rint(m.a).astype(int).T[::-1])]).sum())
         for n, m in zip(pair.frames, pair.matches, strict=True)
     ]
-    row = next(iter(matching_pixels_sift.measure_dyn(case_of(video))))
+    row = next(iter(measure_sift_dyn(case_of(video))))
     assert row.details["flow"] == "dis-medium"
     assert sum(row.details["counts"]) == pytest.approx(sum(on_front), rel=0.25)
     slow = case_of(stage(speed=2)[0])
-    assert last(matching_pixels_sift.measure_dyn(slow)).value < row.value / 5
+    assert last(measure_sift_dyn(slow)).value < row.value / 5
+
+
+def grid_of_points(count, offset):
+    """``count`` points 4 px apart, right of ``offset``: a translation between two views, which one fundamental matrix explains."""
+    places = np.stack(np.meshgrid(np.arange(8), np.arange(count // 8 + 1)), axis=-1).reshape(-1, 2)[:count]
+    return 4.0 * places + np.array([offset, 16.0])
+
+
+def test_each_end_of_a_match_moves_by_its_own_view(case_of, texture, given_points):
+    """The left half of view 0 moves and the right half of view 1; matches lie in the left half there and in the right half here."""
+    back, front = texture(128, 256, 0), texture(128, 80, 1)
+    video = np.broadcast_to(back[:, :192], (2, 5, 128, 192, 3)).copy()
+    for n in range(5):
+        video[0, n, :, :80] = np.roll(front, 6 * n, axis=1)
+        video[1, n, :, 112:] = np.roll(front, 6 * n, axis=1)
+    video[:, :, 0, 0, 0] = np.array([0, 1])[:, None]
+    moving = given_points(grid_of_points(48, 20), grid_of_points(48, 132))
+    one_end = given_points(grid_of_points(48, 20), grid_of_points(48, 20))
+    (pair, _) = (row for row in dynamic(case_of(video), moving) if row.region == "full")
+    assert min(pair.details["counts"]) > 40
+    (pair, _) = (row for row in dynamic(case_of(video), one_end) if row.region == "full")
+    assert max(pair.details["counts"]) == 0
+
+
+@pytest.mark.parametrize(("matches", "status"), [(49, "undefined"), (50, "ok")])
+def test_fifty_matches_of_the_truth_make_a_ratio(case_of, given_points, matches, status):
+    video = np.zeros((2, 1, 128, 192, 3), np.uint8)
+    video[1, :, 0, 0, 0] = 1
+    matcher = given_points(grid_of_points(matches, 20), grid_of_points(matches, 60))
+    row = last(relative(case_of(video, truth=video), matcher))
+    assert (row.status, row.details["truth"]) == (status, matches)
+    assert row.value == (1.0 if status == "ok" else None)
 
 
 def test_moving_matches_need_two_frames_of_128_px(case_of, stage):
     video = stage()[0]
     with pytest.raises(NotApplicable, match="127x192"):
-        list(matching_pixels_sift.measure_dyn(case_of(video[:, :, :127])))
+        list(measure_sift_dyn(case_of(video[:, :, :127])))
     with pytest.raises(Undefined, match="1 frames at 8 fps"):
-        list(matching_pixels_sift.measure_dyn(case_of(video[:, :1])))
+        list(measure_sift_dyn(case_of(video[:, :1])))
 
 
 def test_the_order_of_metrics_does_not_matter(case_of, stage):
     video, masks = stage(frames=5)
-    metrics = [matching_pixels_sift.measure, matching_pixels_sift.measure_dyn, matching_pixels_sift.measure_rel]
+    metrics = [measure_sift, measure_sift_dyn, measure_sift_rel]
     case = case_of(video, masks=masks, truth=stage(frames=5, seed=5)[0], truth_masks=masks)
     forward = [[row.value for row in metric(case)] for metric in metrics]
     case = case_of(video, masks=masks, truth=stage(frames=5, seed=5)[0], truth_masks=masks)
@@ -130,9 +169,9 @@ def test_without_weights_aliked_is_unavailable(case_of, stage, monkeypatch, tmp_
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
     case = case_of(stage()[0])
     for metric in (
-        matching_pixels_aliked.measure,
-        matching_pixels_aliked.measure_rel,
-        matching_pixels_aliked.measure_dyn,
+        measure_aliked,
+        measure_aliked_rel,
+        measure_aliked_dyn,
     ):
         with pytest.raises(Unavailable, match="python -m hoibench.weights fetch aliked-n16"):
             list(metric(case))
@@ -153,8 +192,8 @@ def test_cards_say_what_they_need():
 def test_aliked_rows_name_their_weights(case_of, stage, field_data):
     video = stage(views=2, frames=3)[0]
     case = case_of(video, truth=video, weights=field_data / "aliked")
-    rows = list(matching_pixels_aliked.measure(case))
+    rows = list(measure_aliked(case))
     assert rows[-1].value > 100
     assert set(rows[-1].weights) == {"aliked-n16"}
-    assert last(matching_pixels_aliked.measure_rel(case)).value == 1.0
-    assert 0 < last(matching_pixels_aliked.measure_dyn(case)).value < rows[-1].value
+    assert last(measure_aliked_rel(case)).value == 1.0
+    assert 0 < last(measure_aliked_dyn(case)).value < rows[-1].value

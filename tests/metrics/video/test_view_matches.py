@@ -134,3 +134,13 @@ def test_what_is_shared_does_not_change_the_answer(stage):
 def test_one_view_has_no_pair(stage):
     with pytest.raises(NotApplicable, match="one view"):
         match_views(stage(views=1)[0], Sift())
+
+
+def test_two_matchers_of_one_case_look_at_the_frames_each_for_itself(given_points):
+    video = np.zeros((2, 1, 64, 64, 3), np.uint8)
+    video[1] = 1
+    near, far = ([(x, y + offset) for x in (5, 25, 45) for y in (0, 10, 20)] for offset in (0, 30))
+    one, other, shared = given_points(near, near), given_points(far, far, name="other"), {}
+    found = [match_views(video, matcher, shared=shared)[0].matches[0].a for matcher in (one, other)]
+    assert [points[:, 1].min() for points in found] == [0, 30]
+    assert (one.described, other.described) == (2, 2)
