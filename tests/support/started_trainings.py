@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-SCRIPT = Path(__file__).with_name("training_process.py")
+from forked import Forked
+
+_NUMBER = itertools.count()
 
 
 def asked(cache, out: Path, engine: str, training: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -18,18 +18,15 @@ def asked(cache, out: Path, engine: str, training: dict[str, Any] | None = None,
     return {"cache": str(cache.folder), "out": str(out), "engine": engine, "training": training or {}} | more
 
 
-def start(*trainings: dict[str, Any], rank=0, size=1, port=0) -> subprocess.Popen[str]:
+def start(*trainings: dict[str, Any], rank=0, size=1, port=0) -> Forked:
     """Start a process that carries out trainings one after another."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    if size > 1:
-        environment |= {
-            "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        }  # fmt: skip
-    command = [sys.executable, str(SCRIPT), json.dumps(trainings)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    environment = {name: str(value) for name, value in ranks.items()} if size > 1 else {}
+    output = Path(f"{trainings[0]['out']}-told-{next(_NUMBER)}")
+    return Forked("training_process:main", list(trainings), output=output, environment=environment)
 
 
-def start_two(*trainings: dict[str, Any]) -> list[subprocess.Popen[str]]:
+def start_two(*trainings: dict[str, Any]) -> list[Forked]:
     """Start two processes that train together."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -37,10 +34,9 @@ def start_two(*trainings: dict[str, Any]) -> list[subprocess.Popen[str]]:
     return [start(*trainings, rank=rank, size=2, port=port) for rank in range(2)]
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+def ended(process: Forked) -> tuple[int, str]:
     """Exit code and output of a process, once it has ended."""
-    told, _ = process.communicate(timeout=240)
-    return process.returncode, told
+    return process.wait(), process.told
 
 
 def together(*trainings: dict[str, Any]) -> list[tuple[int, str]]:

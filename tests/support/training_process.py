@@ -1,4 +1,4 @@
-"""One process of tiny trainings, one after another: ``python training_process.py '[{"cache": ..., "out": ..., "engine": ...}, ...]'``.
+"""One process of tiny trainings, one after another, ``main([{"cache": ..., "out": ..., "engine": ...}, ...])``; ``started_trainings`` starts it.
 
 What it saw of each is in OUT/rankR.json.  Of a training are told:
 
@@ -23,13 +23,10 @@ import hashlib
 import json
 import os
 import signal
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
 import torch.distributed as dist
@@ -49,10 +46,15 @@ AGREED_ON = {"nan", "steep", "damaged", "full_disk"}
 """Faults that all processes end a training with together, so that they can go on to another one."""
 
 
-def main() -> int:
-    with joined("cpu") as world:
-        endings = [one(asked, world) for asked in json.loads(sys.argv[1])]
-    return 75 if "stopped" in endings else 0
+def main(trainings) -> int:
+    """Carry them out; the exit code."""
+
+    def command(_) -> int:
+        with joined("cpu") as world:
+            endings = [one(asked, world) for asked in trainings]
+        return 75 if "stopped" in endings else 0
+
+    return to_exit_code(command, [])
 
 
 def one(asked, world: World) -> str:
@@ -164,7 +166,3 @@ def shards(engine):
     for parameter in engine._engine.module.parameters():
         shard = safe_get_local_fp32_param(parameter)
         yield shard[: max(0, parameter.ds_numel - dist.get_rank() * len(shard))]
-
-
-if __name__ == "__main__":
-    sys.exit(to_exit_code(lambda _: main(), []))

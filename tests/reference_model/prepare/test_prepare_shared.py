@@ -1,9 +1,7 @@
 """Whoever is killed or works beside another, the cache ends as if one process had made it undisturbed."""
 
-import os
+import itertools
 import random
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -11,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from dying_prepare import DIED
+from forked import Forked
 
-import reference_model
 from reference_model.cache.lock import held
 from reference_model.cache.origin import claim, read_origin
 from reference_model.preparation import clips as prepare_clips
@@ -79,69 +78,58 @@ def test_what_a_killed_writer_left_is_swept(job, shot, monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def command(arguments):
-    """The command as a process of its own, two clips long."""
-    path = os.pathsep.join([str(Path(reference_model.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-    line = [sys.executable, "-m", "reference_model.prepare", *arguments, "--limit", "2"]
-    return lambda out: subprocess.Popen([*line, "--out", str(out)], env=environment)
+    """Start the command as a process of its own, two clips long."""
+    words = [*arguments, "--limit", "2"]
+    numbers = itertools.count()
+
+    def start(out) -> Forked:
+        told = out.with_name(f"{out.name}-told-{next(numbers)}")
+        return Forked("reference_model.prepare:main", [*words, "--out", str(out)], output=told)
+
+    return start
+
+
+def wait_for(path, process):
+    """Wait until the file is there, or the process has ended."""
+    while process.poll() is None and not path.is_file():
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(command, tmp_path_factory) -> Path:
-    """The cache that the command makes."""
+def undisturbed(command, tmp_path_factory) -> tuple[Path, float]:
+    """The cache that the command makes, and the seconds that it takes once it has begun the cache."""
     out = tmp_path_factory.mktemp("undisturbed") / "cache"
-    assert command(out).wait() == 0
-    return out
+    process = command(out)
+    wait_for(out / "cache.json", process)
+    begun = time.monotonic()
+    assert process.wait() == 0, process.told
+    return out, time.monotonic() - begun
 
 
 @pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on(command, undisturbed, contents, tmp_path):
-    out, rng, lengths = tmp_path / "killed", random.Random(0), []
+    (whole, seconds), out, rng, lengths = undisturbed, tmp_path / "killed", random.Random(0), []
     for _ in range(6):
         process = command(out)
-        while process.poll() is None and not (out / "cache.json").is_file():
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0.0, 4.0))
+        wait_for(out / "cache.json", process)
+        time.sleep(rng.uniform(0.0, 0.8 * seconds))
         process.kill()
         process.wait()
         lengths.append(len(contents(out)))
-    assert lengths[0] < len(contents(undisturbed))  # else nothing was killed
+    assert lengths[0] < len(contents(whole))  # else nothing was killed
     assert command(out).wait() == 0
-    assert contents(out) == contents(undisturbed)
-
-
-DYING = """
-import itertools, os, sys
-from pathlib import Path
-from reference_model.prepare import main
-
-last, *arguments = sys.argv[1:]
-steps, replace = itertools.count(), Path.replace
-
-def replace_or_die(*paths):
-    if next(steps) == int(last):
-        os._exit(9)
-    return replace(*paths)
-
-Path.replace = replace_or_die
-sys.exit(main(arguments))
-"""
+    assert contents(out) == contents(whole)
 
 
 @pytest.mark.slow
 def test_killed_before_any_file_gets_its_name_it_goes_on(arguments, made, contents, tmp_path):
-    out = tmp_path / "out"
+    out, told = tmp_path / "out", tmp_path / "told"
     deaths = 0
     while True:  # each run dies at its second new file, so each leaves one whole and one half written
-        done = subprocess.run(
-            [sys.executable, "-c", DYING, "1", *arguments, "--out", str(out)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode == 0:
+        done = Forked("dying_prepare:main_dying_at", 1, [*arguments, "--out", str(out)], output=told)
+        if done.wait() == 0:
             break
-        assert done.returncode == 9, done.stderr
+        assert done.poll() == DIED, done.told
         deaths += 1
         assert list(out.rglob(".tmp-*"))
     assert deaths == 5  # of six files: the record, two texts and three views
@@ -153,4 +141,4 @@ def test_killed_before_any_file_gets_its_name_it_goes_on(arguments, made, conten
 def test_two_at_once_do_no_harm(command, undisturbed, contents, tmp_path):
     both = [command(tmp_path / "both") for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
-    assert contents(tmp_path / "both") == contents(undisturbed)
+    assert contents(tmp_path / "both") == contents(undisturbed[0])

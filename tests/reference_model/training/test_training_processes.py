@@ -63,7 +63,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path, cache):
     time.sleep(2.5)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert process.wait(10) == 128 + signal.SIGTERM
     assert not (tmp_path / "checkpoints").exists()
 
 

@@ -1,0 +1,16 @@
+"""What processes of ``forked`` find imported; nothing here may start a thread or ask for a device."""
+
+import importlib
+import os
+
+os.environ["DS_ACCELERATOR"] = "cpu"  # read when deepspeed is imported
+
+for name in (
+    "deepspeed", "torch.utils.tensorboard", "tiny_training", "reference_model.prepare", "reference_model.train", "reference_model.sample",
+    "reference_model.preparation.clips", "reference_model.saved_model", "reference_model.text", "reference_model.training.zero3",
+    "hoibench.datasets.synthetic.dataset",
+):  # fmt: skip
+    try:
+        importlib.import_module(name)
+    except ImportError as error:  # which multiprocessing would pass over
+        raise RuntimeError(f"{name} cannot be imported before forking") from error
