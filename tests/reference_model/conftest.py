@@ -1,9 +1,10 @@
 import pytest
+from disk_cache import cached_folder
 
 
 @pytest.fixture(scope="session")
-def overfitted(tmp_path_factory, wan_folder):
+def overfitted(wan_folder, train_root):
     """What ``overfit`` gives, trained once for all slow tests; ``overfitted.folder`` is the model's."""
-    from overfit import overfit
+    from overfit import overfit, read_overfit
 
-    return overfit(tmp_path_factory.mktemp("overfit"), wan_folder)
+    return read_overfit(cached_folder("overfit", "nano", lambda folder: overfit(folder, wan_folder, train_root)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,7 @@ TOGETHER, ALIGNER = 110, 600
 """Iterations of both models in their loop, and then of the aligner alone: the latents' noise is fixed, that of the tracks is new every time, since a
 sampler starts from any."""
 
+_RESULT = "overfit.pt"
 _SIZE = NANO.height, NANO.width
 
 
@@ -58,9 +60,22 @@ class Overfit:
     sampled: Tensor
 
 
-def overfit(folder: Path, wan: Path) -> Overfit:
-    """Prepare a clip, train on it, sample it, and write the model to ``folder / "model"``."""
-    one = _one_clip(folder / "cache", wan)
+def read_overfit(folder: Path) -> Overfit:
+    """What ``overfit`` wrote."""
+    before, after, truth, sampled = torch.load(folder / _RESULT)
+    return Overfit(folder / "model", Losses(*before), Losses(*after), truth, sampled)
+
+
+def overfit(folder: Path, wan: Path, root: Path) -> None:
+    """Prepare a clip, train on it, sample it, and write the model and what is told of it into ``folder``.
+
+    Args:
+        folder: there already.
+        wan: the checkpoint to begin with.
+        root: of the synthetic data set, which has the clip.
+    """
+    with TemporaryDirectory() as temporary:
+        one = _one_clip(Path(temporary) / "cache", wan, root)
     two, four = repeated(one, 2), repeated(one, len(TIMES))
     fixed = _draws(four, "fixed")._replace(t=torch.tensor(TIMES))
     torch.manual_seed(0)
@@ -73,9 +88,8 @@ def overfit(folder: Path, wan: Path) -> Overfit:
         return found
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(
-        1
-    )  # its operations are small: beside other work, two threads that wait for one another take up to seven times as long
+    # Its operations are small: beside other work, two threads that wait for one another take up to seven times as long.
+    torch.set_num_threads(1)
     before = losses()
     _train(model, four, "joint", lambda i: fixed._replace(points=_draws(four, "joint", i).points), TOGETHER, 5e-3)
     _train(aligner, two, "apart", lambda i: _draws(two, "fresh", i), ALIGNER, 4e-3)
@@ -87,7 +101,7 @@ def overfit(folder: Path, wan: Path) -> Overfit:
     frames = NANO.frames, one.z_video.shape[3]
     given = Conditions(one.z_video[:, :, :, :1], one.text, None, one.normal_anchors, None, frames)
     sampled = sample(model.mjd, model.dpa, given, bridge, NANO.flow, NANO.cycle, generator("sample"))
-    return Overfit(folder / "model", before, after, one.world[0], bridge.rig.world(sampled.M)[0])
+    torch.save((tuple(before), tuple(after), one.world[0], bridge.rig.world(sampled.M)[0]), folder / _RESULT)
 
 
 class _Still(nn.Module):
@@ -141,10 +155,10 @@ def _draws(batch: Batch, *key: int | str) -> Draws:
     return draws._replace(missing=torch.zeros_like(draws.missing), t=1 - (1 - draws.t) ** 2, guided=False)
 
 
-def _one_clip(folder: Path, wan: Path) -> Batch:
+def _one_clip(folder: Path, wan: Path, root: Path) -> Batch:
     """A synthetic clip as the cache has it, with its prompt, and ``POINTS`` of the points of each view."""
-    words = ["--preset", "nano", "--wan", str(wan), "--dataset", "synthetic", "--limit", "1", "--out", str(folder)]
-    assert prepare([*words, "--device", "cpu"]) == 0
+    words = ["--preset", "nano", "--wan", str(wan), "--dataset", "synthetic", "--root", str(root), "--limit", "1"]
+    assert prepare([*words, "--out", str(folder), "--device", "cpu"]) == 0
     with_prompt = replace(NANO, cycle=replace(NANO.cycle, text_dropout=0.0))
     batch = TrainingData(LatentCache(folder), with_prompt, seed=0).sample(0, 1, 0, 1).batch
     counts = batch.there[0].sum(-1).tolist()
