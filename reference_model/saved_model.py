@@ -22,24 +22,34 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from hoibench.store import read_json, sha256_file, sha256_json, write_json
+from hoibench.store import sha256_json
+from hoibench.store.atomic import new_folder
+from hoibench.store.sealed_folder import FolderMetadata, read_metadata, seal
 from reference_model.config import DPAConfig, SyncMV4DConfig
-from reference_model.config_json import as_config, as_table
+from reference_model.config_json import WholeConfig
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.latents import VideoCoder
 from reference_model.model import SyncMV4D
 from reference_model.model_config import DOWNLOAD, read_config
 from reference_model.model_folder import fill, open_weights
-from reference_model.new_folder import new_folder
 from reference_model.text import TextEncoder, load_text_encoder
 from reference_model.wan import check_vae, load_mjd, load_vae
 
-SCHEMA = "hoibench/syncmv4d@1"
 RECORD = "syncmv4d.json"
 PARTS = ("vae", "text_encoder", "tokenizer")
 
 SMALL = 512 << 20
 """Bytes up to which the parts of Wan are copied into the folder, so that it needs no other: those of test models are, Wan's own are not."""
+
+
+class ModelMetadata(FolderMetadata):
+    """What a model's folder says of itself; ``files`` are those of both models, not the parts of Wan."""
+
+    SCHEMA = "hoibench/syncmv4d@2"
+    FILE = RECORD
+    FIX = "copy the model's folder again"
+
+    config: WholeConfig
 
 
 @dataclass(frozen=True)
@@ -81,10 +91,9 @@ def save_model(folder: Path, model: SyncMV4D, wan: Path | None = None) -> None:
         with _full_disk_told(folder):
             model.mjd.save_pretrained(new / "mjd")
             model.dpa.save_pretrained(new / "dpa")
-        files = {path.relative_to(new).as_posix(): _facts(path) for path in sorted(new.rglob("*")) if path.is_file()}
+        seal(new, ModelMetadata(config=model.config))
         for part in _small_parts(wan):
             shutil.copytree(part, new / part.name)
-        write_json(new / RECORD, {"schema": SCHEMA, "config": as_table(model.config), "files": files})
 
 
 def load_model(
@@ -113,7 +122,9 @@ def load_model(
     _check_text(text_encoder, config, text_folder)
     model = SyncMV4D(config, load_mjd(folder / "mjd", config, dtype=dtype), _load_dpa(folder / "dpa", config.dpa))
     model.eval().requires_grad_(False)
-    _check_contents(folder)
+    read_metadata(
+        folder, ModelMetadata, check="contents"
+    )  # last: what is wrong with a changed file can be said better than that it is changed
     return LoadedModel(config, model.to(device), VideoCoder(vae.to(device)), text_encoder, digest)
 
 
@@ -129,14 +140,8 @@ def read_record(folder: Path) -> tuple[SyncMV4DConfig, str]:
         raise FileNotFoundError(
             f"{path}: no such file. Expected a folder that python -m reference_model.train wrote, with {RECORD}, mjd and dpa"
         )
-    record = read_json(path, SCHEMA)
-    files = record.get("files")
-    if not isinstance(files, dict) or not all(isinstance(facts, dict) for facts in files.values()):
-        raise ValueError(f"{path}: files is {files!r:.80}, expected an object of paths with bytes and sha256")
-    for name, facts in files.items():
-        _check_size(folder / name, facts.get("bytes"))
-    config = as_config(str(path), record.get("config"))
-    return config, sha256_json({"config": as_table(config), "files": files})[:12]
+    metadata = read_metadata(folder, ModelMetadata, check="sizes")
+    return metadata.config, sha256_json(metadata.to_json())[:12]
 
 
 def find_parts(folder: Path, wan: Path | None = None) -> list[Path]:
@@ -150,23 +155,6 @@ def find_parts(folder: Path, wan: Path | None = None) -> list[Path]:
 
 def _is_empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
-
-
-def _facts(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
-
-
-def _check_size(path: Path, expected: Any) -> None:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: the model's folder is not whole, copy it again")
-    if path.stat().st_size != expected:
-        raise ValueError(f"{path} has {path.stat().st_size} bytes, {expected} were written: copy it again")
-
-
-def _check_contents(folder: Path) -> None:
-    for name, facts in read_json(folder / RECORD, SCHEMA)["files"].items():
-        if sha256_file(folder / name) != facts.get("sha256"):
-            raise ValueError(f"{folder / name} is not as it was written, by its sha256: copy it again")
 
 
 @contextmanager

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from hoibench.store.json_file import read_json, write_json
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M")
 
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 _MOST_PROBLEMS = 5
 _LONGEST_VALUE = 80
 
@@ -64,7 +66,7 @@ def parse_record(model: type[M], table: Any, where: str) -> M:
     """A model from the values of a JSON or TOML file; lists become tuples where the model has tuples.
 
     Args:
-        model: the model.
+        model: a pydantic model, or a dataclass whose ``__pydantic_config__`` is ``Record.model_config``.
         table: what ``json.loads`` or ``tomllib.loads`` returned.
         where: file, and line or table in it; leads the message.
 
@@ -72,7 +74,7 @@ def parse_record(model: type[M], table: Any, where: str) -> M:
         ValueError: one line a problem (at most five): key, value, and what is expected.
     """
     try:
-        return model.model_validate_json(json.dumps(table, default=str))
+        return TypeAdapter(model).validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         raise ValueError(explain(error, model, where)) from error
 
@@ -91,27 +93,41 @@ def read_toml(model: type[M], item: Traversable) -> M:
     return parse_record(model, table, str(item))
 
 
-def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
+def explain(error: ValidationError, model: type[Any], where: str) -> str:
     """Pydantic's problems in our words: file, key, value, and what is expected."""
     problems = [_problem(details, model) for details in error.errors(include_url=False)]
     more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
     return f"{where}: " + "; ".join([*problems[:_MOST_PROBLEMS], *more])
 
 
-def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
+def _problem(details: ErrorDetails, model: type[Any]) -> str:
     place, value = _dotted(details["loc"]), _shown(details["input"])
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "missing":
         return f"the key {place!r} is missing"
-    if details["type"] == "extra_forbidden":
-        known = sorted(field.alias or name for name, field in model.model_fields.items())
-        near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near and len(details["loc"]) == 1 else ""
-        listed = f"expected {', '.join(known)}" if len(details["loc"]) == 1 else "remove it"
-        return f"unknown key {place!r}: {hint or listed}"
+    if details["type"] in _UNKNOWN_KEY:
+        *outer, name = details["loc"]
+        known = _keys(model, outer)
+        near = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(known)}" if known else "remove it"
+        return f"unknown key {place!r}: {hint}"
     if details["type"] == "value_error":
         return f"{place}: {message}" if place else message
     return f"{place or 'it'} is {value}: {message[:1].lower()}{message[1:]}"
+
+
+def _keys(kind: Any, outer: Sequence[int | str]) -> list[str]:
+    """The keys that a model, or the one that is at a place in it, takes; none where that is not known."""
+    for part in outer:
+        kind = get_args(kind)[0] if isinstance(part, int) and get_args(kind) else _fields(kind).get(str(part))
+    return sorted(_fields(kind))
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    """Type of each key of a model or dataclass."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+    return get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
 
 
 def _dotted(location: Sequence[int | str]) -> str:

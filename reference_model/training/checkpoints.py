@@ -1,6 +1,6 @@
 """Checkpoints of a training: folders that are whole or not there.
 
-    RUN/checkpoints/00001000/checkpoint.json    iteration, engine, processes, and the size of every file
+    RUN/checkpoints/00001000/checkpoint.json    ``CheckpointMetadata``: iteration, engine, processes, and the size of every file
     RUN/checkpoints/00001000/...                what the engine wrote: weights and the optimizer's state
 
 Nothing else is needed to go on: noise, order of clips and learning rates are functions of the iteration.
@@ -11,40 +11,46 @@ from __future__ import annotations
 import errno
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hoibench.errors import Crash
-from hoibench.store import read_json, sync, write_json
+from hoibench.store.atomic import replace_folder
+from hoibench.store.sealed_folder import CorruptFolder, FolderMetadata, read_metadata, seal
 from reference_model.training.engine import Engine, EngineName
 from reference_model.training.memory import SHARE_OUT, advised
 from reference_model.training.world import World, tells_of_a_lost_process
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "hoibench/training-checkpoint@1"
-_RECORD = "checkpoint.json"
 _UNFINISHED = ".unfinished-"
+
+
+class CheckpointMetadata(FolderMetadata):
+    """What a checkpoint says of itself: how many iterations were done, by which engine, and by how many processes."""
+
+    SCHEMA = "hoibench/training-checkpoint@2"
+    FILE = "checkpoint.json"
+    FIX = "delete it to go on from the one before"
+
+    iteration: int
+    engine: EngineName
+    processes: int
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint.
-
-    Attributes:
-        folder: where it lies.
-        iteration: how many were done.
-        engine: that wrote it.
-        processes: how many there were.
-    """
+    """A whole checkpoint, where it lies, and what it says of itself."""
 
     folder: Path
-    iteration: int
-    engine: EngineName
-    processes: int
+    metadata: CheckpointMetadata
+
+    @property
+    def iteration(self) -> int:
+        """How many were done."""
+        return self.metadata.iteration
 
 
 def save_checkpoint(folder: Path, iteration: int, engine: Engine, world: World) -> None:
@@ -65,9 +71,9 @@ def save_checkpoint(folder: Path, iteration: int, engine: Engine, world: World) 
         world.wait()
         with world.together():
             if world.leads:
-                _put_in_place(
-                    unfinished, folder, {"iteration": iteration, "engine": engine.name, "processes": world.size}
-                )
+                metadata = CheckpointMetadata(iteration=iteration, engine=engine.name, processes=world.size)
+                seal(unfinished, metadata, hashed=False)  # its files are too large to be read again
+                replace_folder(unfinished, folder)
 
 
 def latest_checkpoint(folder: Path) -> Checkpoint | None:
@@ -110,17 +116,16 @@ def load_checkpoint(checkpoint: Checkpoint, engine: Engine, world: World) -> Non
         Crash: memory is full.
         ValueError: ZeRO-3 wrote it with another number of processes, or its contents cannot be read.
     """
-    if checkpoint.processes != world.size:
-        told = f"{checkpoint.folder} was written by {checkpoint.processes} processes, now there are {world.size}"
+    processes = checkpoint.metadata.processes
+    if processes != world.size:
+        told = f"{checkpoint.folder} was written by {processes} processes, now there are {world.size}"
         if engine.name == "zero3":
-            raise ValueError(
-                f"{told}: ZeRO-3 shares its state out over a fixed number, so start {checkpoint.processes} again"
-            )
+            raise ValueError(f"{told}: ZeRO-3 shares its state out over a fixed number, so start {processes} again")
         if world.leads:
             log.warning(
                 "%s: an iteration now takes %s times as many clips, and other ones",
                 told,
-                world.size / checkpoint.processes,
+                world.size / processes,
             )
     try:
         with advised(f"reading {checkpoint.folder}", SHARE_OUT):
@@ -133,17 +138,6 @@ def load_checkpoint(checkpoint: Checkpoint, engine: Engine, world: World) -> Non
         ) from error
 
 
-def _put_in_place(unfinished: Path, folder: Path, facts: Mapping[str, Any]) -> None:
-    files = sorted(path for path in unfinished.rglob("*") if path.is_file())
-    for path in files:
-        sync(path)
-    sizes = {path.relative_to(unfinished).as_posix(): path.stat().st_size for path in files}
-    write_json(unfinished / _RECORD, {"schema": SCHEMA, **facts, "files": sizes})
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
-    sync(folder.parent)
-
-
 def _numbered(folder: Path) -> list[Path]:
     """All checkpoints, whole or not, by iteration."""
     there = (path for path in folder.glob("[0-9]*") if path.name.isdecimal() and path.is_dir())
@@ -152,21 +146,10 @@ def _numbered(folder: Path) -> list[Path]:
 
 def _read_if_whole(folder: Path) -> Checkpoint | None:
     try:
-        return _read(folder)
-    except (FileNotFoundError, ValueError, KeyError) as error:
+        return Checkpoint(folder, read_metadata(folder, CheckpointMetadata, check="sizes"))
+    except CorruptFolder as error:
         log.warning("%s is not whole (%s): it is passed over", folder, error)
         return None
-
-
-def _read(folder: Path) -> Checkpoint:
-    record = read_json(folder / _RECORD, SCHEMA)
-    if not isinstance(record["files"], dict):
-        raise ValueError(f"files is {record['files']!r:.60}, expected their sizes")
-    for name, size in record["files"].items():
-        found = (folder / name).stat().st_size
-        if found != size:
-            raise ValueError(f"{name} has {found} bytes, {size} were written")
-    return Checkpoint(folder, record["iteration"], record["engine"], record["processes"])
 
 
 @contextmanager

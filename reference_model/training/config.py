@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_type_hints
+from typing import Any, Literal, NamedTuple
 
+from hoibench.store.records import Record, parse_record
 from reference_model.config import LITERAL, SyncMV4DConfig
 from reference_model.config_fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, check_ranges, ours, paper
-from reference_model.config_json import changed, fits, told
+from reference_model.config_json import changed
 from reference_model.model import Stage
 
 LAUNCH = Path(__file__).parent / "launch"
@@ -65,6 +66,8 @@ class TrainingConfig:
     Raises:
         ValueError: a number is out of its range; names it.
     """
+
+    __pydantic_config__ = Record.model_config
 
     stages: tuple[TrainingStage, ...] = field(metadata={"origin": "section 4.2; a launch configuration gives them"})
     seed: int = ours(0, "of the order of clips, the views drawn, noise and coins")
@@ -136,12 +139,10 @@ def read_launch(path: Path, preset: SyncMV4DConfig) -> Launch:
         raise FileNotFoundError(f"{path}: no such launch configuration; {LAUNCH} has the presets' own")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        of_model = table.pop("model", {})
-        stages = tuple(_filled(TrainingStage, each) for each in _tables("stages", table.pop("stages", ())))
-        weights = _filled(LossWeights, table.pop("weights", {}))
-        training = replace(_filled(TrainingConfig, {"stages": stages, **table}), weights=weights)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    of_model = table.pop("model", {})
+    training = parse_record(TrainingConfig, table, str(path))
     return Launch(_model(path, preset, of_model, training.stages), training)
 
 
@@ -150,7 +151,7 @@ def _model(path: Path, preset: SyncMV4DConfig, table: Any, stages: Sequence[Trai
     fixed = {"height", "width"} & table.keys() if isinstance(table, Mapping) else ()
     for name in sorted(fixed):
         raise ValueError(f"{path}: model.{name} is not taken here, expected it in the size of each stage: leave it out")
-    model = changed(preset, str(path), "model", table)
+    model = changed(preset, str(path), table)
     for stage in stages:
         height, width = stage.size
         try:
@@ -158,26 +159,3 @@ def _model(path: Path, preset: SyncMV4DConfig, table: Any, stages: Sequence[Trai
         except ValueError as error:
             raise ValueError(f"{path}: stage {stage.name}: {error}") from error
     return model
-
-
-def _tables(name: str, value: Any) -> Sequence[Any]:
-    if not isinstance(value, Sequence) or not all(isinstance(each, Mapping) for each in value):
-        raise ValueError(f"{name} is {value!r:.80}, expected tables, [[{name}]]")
-    return value
-
-
-def _filled(kind: type[Any], table: Any) -> Any:
-    if not isinstance(table, Mapping):
-        raise ValueError(f"{kind.__name__} is {table!r:.80}, expected a table")
-    known = {each.name: each for each in fields(kind)}
-    if extra := sorted(table.keys() - known.keys()):
-        raise ValueError(f"{kind.__name__} has no field {', '.join(extra)}: expected some of {', '.join(known)}")
-    needed = [name for name, each in known.items() if each.default is MISSING and each.default_factory is MISSING]
-    if missing := [name for name in needed if name not in table]:
-        raise ValueError(f"{kind.__name__} lacks {', '.join(missing)}")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
-    hints = get_type_hints(kind)
-    for name, value in values.items():
-        if not fits(hints[name], value):
-            raise ValueError(f"{name} is {value!r}, expected {told(hints[name])}")
-    return kind(**values)

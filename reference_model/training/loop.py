@@ -9,7 +9,7 @@ from typing import Literal
 from reference_model.training.checkpoints import keep_newest, latest_checkpoint, load_checkpoint, save_checkpoint
 from reference_model.training.engine import Engine
 from reference_model.training.iteration import Training, iterate
-from reference_model.training.loss_log import LossLog, loss_log
+from reference_model.training.loss_log import LossLog, LossPoint, loss_log
 from reference_model.training.signals import heeding
 from reference_model.training.world import World
 
@@ -46,7 +46,7 @@ def train(training: Training, engine: Engine, world: World, progress: Progress) 
             outcome = iterate(training, engine, world, iteration, stop_asked=lambda: stop.asked)
             done, stage = iteration + 1, config.stages[config.stage_at(iteration)].name
             if curve and done % config.log_every == 0:
-                curve.write(iteration, stage, outcome.numbers)
+                curve.write(LossPoint(iteration=iteration, stage=stage, **outcome.numbers))
             if outcome.stop or done % config.save_every == 0 or done == training.until:
                 save_checkpoint(folder.checkpoints / f"{done:08d}", done, engine, world)
                 if world.leads:

@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
 from hoibench.store import write_bytes
+from hoibench.store.records import Record, parse_record
+
+
+class LossPoint(Record):
+    """A line of the curve: an iteration, counted from 0, and its numbers.
+
+    Attributes:
+        iteration, stage: which.
+        loss: the weighted sum of the losses.
+        video, motion, scale, points, chamfer, scale_error: as ``reference_model.cycle.losses.Losses``.
+        gradient: the norm of all gradients before clipping.
+        rate: the learning rate of the joint diffusion model.
+        seconds: that it took.
+    """
+
+    iteration: int
+    stage: str
+    loss: float
+    video: float
+    motion: float
+    scale: float
+    points: float
+    chamfer: float
+    scale_error: float
+    gradient: float
+    rate: float
+    seconds: float
+
+    def to_line(self) -> str:
+        """The point as a line of the file."""
+        return json.dumps(self.to_json()) + "\n"
 
 
 class LossLog:
@@ -19,19 +49,19 @@ class LossLog:
     def __init__(self, path: Path, board: SummaryWriter) -> None:
         self._path, self._board = path, board
 
-    def write(self, iteration: int, stage: str, numbers: Mapping[str, float]) -> None:
-        """Add the point of an iteration, on disk before this returns to the caller's next step."""
+    def write(self, point: LossPoint) -> None:
+        """Add a point, on disk before this returns to the caller's next step."""
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"iteration": iteration, "stage": stage, **numbers}) + "\n")
-        for name, value in numbers.items():
-            self._board.add_scalar(name, value, iteration)
+            stream.write(point.to_line())
+        for name, value in point.model_dump(exclude={"iteration", "stage"}).items():
+            self._board.add_scalar(name, value, point.iteration)
 
 
 @contextmanager
 def loss_log(path: Path, iteration: int) -> Iterator[LossLog]:
     """Go on with the curve at ``path`` from an iteration: points from there on, of a session that was killed, are taken out."""
-    kept = [line for line in read_losses(path) if line["iteration"] < iteration]
-    write_bytes(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+    kept = [point for point in read_losses(path) if point.iteration < iteration]
+    write_bytes(path, "".join(point.to_line() for point in kept).encode())
     board = SummaryWriter(str(path.parent / "tensorboard"), purge_step=iteration)
     try:
         yield LossLog(path, board)
@@ -39,7 +69,7 @@ def loss_log(path: Path, iteration: int) -> Iterator[LossLog]:
         board.close()
 
 
-def read_losses(path: Path) -> list[dict[str, Any]]:
+def read_losses(path: Path) -> list[LossPoint]:
     """The points of a curve; a last line that was not finished is left out.
 
     Raises:
@@ -48,16 +78,12 @@ def read_losses(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    return [
-        _point(path, number, line) for number, line in enumerate(lines[:-1], 1)
-    ]  # behind the last break: unfinished
+    # Behind the last break: unfinished.
+    return [_point(f"{path}, line {number}", line) for number, line in enumerate(lines[:-1], 1)]
 
 
-def _point(path: Path, number: int, line: str) -> dict[str, Any]:
+def _point(where: str, line: str) -> LossPoint:
     try:
-        point = json.loads(line)
-    except ValueError:
-        point = None
-    if not (isinstance(point, dict) and isinstance(point.get("iteration"), int)):
-        raise ValueError(f"{path}, line {number} is {line!r:.60}, expected a point of the loss curve: delete the line")
-    return point
+        return parse_record(LossPoint, json.loads(line), where)
+    except ValueError as error:
+        raise ValueError(f"{where} is {line!r:.60}, expected a point of the loss curve: delete the line") from error

@@ -10,28 +10,52 @@ RUN/.lock               empty; locked while a training runs
 
 from __future__ import annotations
 
-import fcntl
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hoibench.store import read_json, write_json
 from hoibench.store.provenance import provenance
+from hoibench.store.records import Record
+from hoibench.store.sealed_folder import locked, refuse_other_settings
 from reference_model.config import SyncMV4DConfig
+from reference_model.config_json import WholeConfig
 from reference_model.saved_model import RECORD
 from reference_model.training.config import TrainingConfig
 from reference_model.training.engine import EngineName
 
-log = logging.getLogger(__name__)
-
-SCHEMA = "hoibench/training-run@1"
 _RECORD, _LOCK = "run.json", ".lock"
 _FREE = ("training.save_every", "training.keep", "training.log_every", "training.gradient_checkpointing")
 """What may differ from one session to the next: it changes no number."""
+
+
+class RunSettings(Record):
+    """What a training is begun with.
+
+    Attributes:
+        model, training: their configurations.
+        engine: that carries it out.
+        caches: id of each latent cache by its size, HxW.
+        start: what the weights were at first.
+    """
+
+    SCHEMA = "hoibench/training-run@2"
+
+    model: WholeConfig
+    training: TrainingConfig
+    engine: EngineName
+    caches: dict[str, str]
+    start: str
+
+
+class Session(Record):
+    """A start of a training: from which iteration, by how many processes, of which commit, on which machine."""
+
+    iteration: int
+    processes: int
+    provenance: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -67,13 +91,9 @@ class RunFolder:
         Raises:
             ValueError: another training is at work in it.
         """
-        with (self.path / _LOCK).open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(f"another training is at work in {self.path}: end it, or give another --out") from None
-            except OSError as error:  # some network file systems have no locks
-                log.warning("%s cannot be locked (%s): let no other training write there", self.path, error)
+        with locked(self.path / _LOCK, wait=False) as ours:
+            if not ours:
+                raise ValueError(f"another training is at work in {self.path}: end it, or give another --out")
             yield
 
     def claim(
@@ -94,48 +114,25 @@ class RunFolder:
         Raises:
             ValueError: the folder was begun with something else, which is listed, or nobody knows with what.
         """
-        facts = {
-            "model": asdict(model),
-            "training": asdict(training),
-            "engine": engine,
-            "caches": dict(caches),
-            "start": start,
-        }
-        now = json.loads(json.dumps(facts))
+        settings = RunSettings(model=model, training=training, engine=engine, caches=dict(caches), start=start)
         path = self.path / _RECORD
         if not self._has_results():
-            write_json(path, {"schema": SCHEMA, **now})
+            settings.write(path)
             return
         try:
-            recorded = read_json(path, SCHEMA)
+            recorded = RunSettings.read(path)
         except (FileNotFoundError, ValueError) as error:
             raise ValueError(
                 f"{path} does not tell what the checkpoints beside it are of ({error}): put it back, or give another --out"
             ) from error
-        before, after = (dict(_flat(each)) for each in (recorded, {"schema": SCHEMA, **now}))
-        differences = [
-            f"{name} was {before.get(name)}, now {after.get(name)}"
-            for name in sorted(before.keys() | after.keys())
-            if before.get(name) != after.get(name) and name not in _FREE
-        ]
-        if differences:
-            raise ValueError(
-                f"{self.path} was begun otherwise ({'; '.join(differences)}): give the same again, or another --out"
-            )
+        fix = "give the same again, or another --out"
+        refuse_other_settings(path, recorded, settings.to_json(), fix=fix, free=_FREE)
 
     def _has_results(self) -> bool:
         return self.finished or (self.checkpoints.is_dir() and any(self.checkpoints.glob("[0-9]*")))
 
     def note_session(self, iteration: int, processes: int) -> None:
         """Add a start to the list of them."""
-        line = {"iteration": iteration, "processes": processes, **provenance()}
+        session = Session(iteration=iteration, processes=processes, provenance=provenance())
         with (self.path / "sessions.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
-
-
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _flat(each, f"{name}.{key}" if name else key)
-    else:
-        yield name, value
+            stream.write(json.dumps(session.to_json()) + "\n")

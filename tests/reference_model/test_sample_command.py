@@ -13,6 +13,7 @@ from requests_for_models import SIZE, N, small_request
 
 from hoibench.methods.predictions import is_whole, read_prediction
 from hoibench.methods.registry import folder_spec
+from hoibench.store import sha256_json
 from hoibench.video import probe
 from reference_model.sample import main
 from reference_model.saved_model import RECORD
@@ -133,8 +134,9 @@ def test_a_clip_that_is_not_for_the_model_is_refused_before_it_is_loaded(sample,
 
 def other_steps(model):
     record = json.loads((model / RECORD).read_text())
+    del record["seal"]
     record["config"]["flow"]["steps"] += 1
-    (model / RECORD).write_text(json.dumps(record))
+    (model / RECORD).write_text(json.dumps(record | {"seal": sha256_json(record)}))
 
 
 def other_weight(model):

@@ -9,11 +9,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from hoibench.store import sha256_json
+from hoibench.store.records import parse_record
+from hoibench.store.sealed_folder import CorruptFolder
 from reference_model import saved_model
 from reference_model.config import FlowConfig, preset
-from reference_model.config_json import as_config, as_table
 from reference_model.model import SyncMV4D
-from reference_model.saved_model import load_model, read_record, save_model
+from reference_model.saved_model import ModelMetadata, load_model, read_record, save_model
 
 NANO = preset("nano")
 CONFIG = dataclasses.replace(NANO, frames=9, height=64, width=96, flow=FlowConfig(steps=2, shift=3.0))
@@ -42,10 +44,12 @@ def copy(saved, tmp_path):
 
 
 def edit(folder, change):
+    """Change what a model's folder says of itself, as if it had been written so."""
     path = folder / saved_model.RECORD
     record = json.loads(path.read_text())
+    del record["seal"]
     change(record)
-    path.write_text(json.dumps(record))
+    path.write_text(json.dumps(record | {"seal": sha256_json(record)}))
 
 
 def test_a_model_comes_back(saved, model, wan_folder):
@@ -108,7 +112,7 @@ def test_a_model_is_replaced_whole_or_not_at_all(saved, model, tmp_path, monkeyp
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(saved_model, "write_json", full)
+        patch.setattr(saved_model, "seal", full)
         with pytest.raises(OSError, match="No space"):
             save_model(folder, other)
     assert read_record(folder) == first
@@ -123,7 +127,7 @@ def test_a_model_is_still_there_when_the_new_one_cannot_take_its_place(model, tm
     first, rename = read_record(folder), Path.rename
 
     def stopped(path, target):
-        if path.name.startswith(".new-"):
+        if path.name.startswith(".tmp-"):
             raise KeyboardInterrupt
         return rename(path, target)
 
@@ -166,10 +170,10 @@ def test_nan_is_not_loaded(copy, part):
 def test_truncated_and_missing_files(copy, tmp_path):
     path = copy / "dpa" / "diffusion_pytorch_model.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(ValueError, match=r"model.safetensors has \d+ bytes, \d+ were written: copy it again"):
+    with pytest.raises(ValueError, match=r"model.safetensors has \d+ bytes, \d+ were written: copy the model's folder"):
         load_model(copy)
     path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"model.safetensors is missing: the model's folder is not whole"):
+    with pytest.raises(CorruptFolder, match=r"model.safetensors is missing: copy the model's folder again"):
         load_model(copy)
     with pytest.raises(FileNotFoundError, match=r"syncmv4d.json: no such file. Expected a folder that"):
         load_model(tmp_path / "none")
@@ -181,7 +185,9 @@ def test_weights_that_were_changed_in_place_are_refused(copy):
     tensors = load_file(path)
     next(iter(tensors.values())).flatten()[0] += 1
     save_file(tensors, path, {"format": "pt"})
-    with pytest.raises(ValueError, match=r"model.safetensors is not as it was written, by its sha256: copy it again"):
+    with pytest.raises(
+        ValueError, match=r"model.safetensors is not as it was written, by its SHA-256: copy the model's folder"
+    ):
         load_model(copy)
 
 
@@ -196,14 +202,15 @@ def test_a_full_disk_is_told_for_what_it_is(model, tmp_path, monkeypatch):
 
 
 def test_another_schema(copy):
-    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@2"))
-    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@2', expected 'hoibench/syncmv4d@1'"):
+    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@1"))
+    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@1', expected 'hoibench/syncmv4d@2'"):
         load_model(copy)
 
 
-def test_record_without_files(copy):
-    edit(copy, lambda record: record.pop("files"))
-    with pytest.raises(ValueError, match="files is None, expected an object"):
+def test_a_record_that_was_changed(copy):
+    path = copy / saved_model.RECORD
+    path.write_text(path.read_text().replace('"loop_every": 1', '"loop_every": 2'))
+    with pytest.raises(CorruptFolder, match="syncmv4d.json is missing or damaged .it is not as it was written"):
         load_model(copy)
 
 
@@ -223,41 +230,50 @@ def test_parts_of_another_model(copy, tmp_path):
         load_model(copy)
 
 
+def stored(config):
+    """A configuration as a model's folder holds it."""
+    return json.loads(json.dumps(ModelMetadata(config=config).to_json()))["config"]
+
+
+def read(table):
+    return parse_record(ModelMetadata, {"config": table}, "x").config
+
+
 @pytest.mark.parametrize("config", [NANO, preset("wan22_5b"), CONFIG])
 def test_a_configuration_comes_back_exactly(config):
-    assert as_config("x", json.loads(json.dumps(as_table(config)))) == config
+    assert read(stored(config)) == config
 
 
 @pytest.mark.parametrize(
     ("where", "name", "value", "message"),
     [
         ((), "frames", 10, "x: config: 10 frames: expected 4 n"),
-        ((), "frames", 9.0, "x: config.frames is 9.0, expected int"),
-        ((), "frames", True, "x: config.frames is True, expected int"),
-        ((), "speed", 9, "x: config has speed, which this version does not know"),
-        ((), "mjd", [], "x: config.mjd is [], expected an object"),
-        (("mjd",), "inter_view", "both", "x: config.mjd.inter_view is 'both', expected one of joint, separate"),
-        (("mjd",), "patch_size", [1, 2], "x: config.mjd.patch_size is (1, 2), expected tuple[int, int, int]"),
-        (("mjd",), "patch_size", [1, 2, "2"], "x: config.mjd.patch_size is (1, 2, '2')"),
-        (("dpa",), "window", "all", "x: config.dpa.window is 'all', expected int | None"),
-        (("dpa",), "orders", ["z", "hilbert"], "x: config.dpa.orders is ('z', 'hilbert')"),
-        (("flow",), "shift", None, "x: config.flow.shift is None, expected float"),
-        (("cycle",), "guidance", 1, "x: config.cycle.guidance is 1, expected bool"),
+        ((), "frames", 9.0, "x: config.frames is 9.0: input should be a valid integer"),
+        ((), "frames", True, "x: config.frames is True: input should be a valid integer"),
+        ((), "speed", 9, "x: unknown key 'config.speed'"),
+        ((), "mjd", [], "x: config.mjd is (): input should be an object"),
+        (("mjd",), "inter_view", "both", "x: config.mjd.inter_view is 'both': input should be 'joint' or 'separate'"),
+        (("mjd",), "patch_size", [1, 2], "x: the key 'config.mjd.patch_size[2]' is missing"),
+        (("mjd",), "patch_size", [1, 2, "2"], "x: config.mjd.patch_size[2] is '2': input should be a valid integer"),
+        (("dpa",), "window", "all", "x: config.dpa.window is 'all': input should be a valid integer"),
+        (("dpa",), "orders", ["z", "hilbert"], "x: config.dpa.orders[1] is 'hilbert': input should be 'z' or"),
+        (("flow",), "shift", None, "x: config.flow.shift is None: input should be a valid number"),
+        (("cycle",), "guidance", 1, "x: config.cycle.guidance is 1: input should be a valid boolean"),
     ],
 )
 def test_what_no_configuration_holds(where, name, value, message):
-    table = as_table(NANO)
+    table = stored(NANO)
     inner = table
     for key in where:
         inner = inner[key]
     inner[name] = value
     with pytest.raises(ValueError) as caught:
-        as_config("x", table)
+        read(table)
     assert message in str(caught.value)
 
 
 def test_missing_fields_are_named():
-    table = as_table(NANO)
-    del table["cycle"]["unit"], table["cycle"]["guided"]
-    with pytest.raises(ValueError, match="x: config.cycle lacks guided, unit: use the version that wrote it"):
-        as_config("x", table)
+    table = stored(NANO)
+    del table["cycle"]["unit"], table["cycle"]["guided"], table["frames"]
+    with pytest.raises(ValueError, match=r"it lacks cycle.guided, cycle.unit, frames: use the version that wrote it"):
+        read(table)

@@ -136,7 +136,4 @@ def open_tiny(engine, config: TrainingConfig, world: World = ALONE):
 
 def curve(folder: Path):
     """The loss curve without its seconds."""
-    return [
-        {name: value for name, value in point.items() if name != "seconds"}
-        for point in read_losses(folder / "losses.jsonl")
-    ]
+    return [point.model_dump(exclude={"seconds"}) for point in read_losses(folder / "losses.jsonl")]

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -77,9 +78,10 @@ def test_what_a_killed_writer_left_is_swept(job, shot, monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def command(arguments):
-    """Start the command as a process of its own, two clips long."""
-    words = [*arguments, "--limit", "2"]
+def command(arguments, train_root, tmp_path_factory):
+    """Start the command as a process of its own, two clips long; it generates the second one."""
+    root = shutil.copytree(train_root, tmp_path_factory.mktemp("synthetic") / "root")
+    words = [*arguments, "--root", str(root), "--limit", "2"]
     numbers = itertools.count()
 
     def start(out) -> Forked:
@@ -109,10 +111,10 @@ def undisturbed(command, tmp_path_factory) -> tuple[Path, float]:
 @pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on(command, undisturbed, contents, tmp_path):
     (whole, seconds), out, rng, lengths = undisturbed, tmp_path / "killed", random.Random(0), []
-    for _ in range(6):
+    for number in range(6):
         process = command(out)
         wait_for(out / "cache.json", process)
-        time.sleep(rng.uniform(0.0, 0.8 * seconds))
+        time.sleep(rng.uniform(number, number + 1) / 6 * 0.8 * seconds)
         process.kill()
         process.wait()
         lengths.append(len(contents(out)))

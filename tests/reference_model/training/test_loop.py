@@ -17,6 +17,7 @@ from reference_model.model import SyncMV4D
 from reference_model.saved_model import save_model
 from reference_model.training.data import TrainingData
 from reference_model.training.engine import DataParallelEngine
+from reference_model.training.loss_log import LossPoint
 from reference_model.training.run_folder import RunFolder
 
 
@@ -115,9 +116,13 @@ def test_a_run_is_finished_when_its_model_is_there(tmp_path):
     assert folder.finished
 
 
-@pytest.mark.parametrize("line", [b"\0", b"\xff\xfe", b"[3]"])
+NUMBERS = LossPoint.model_fields.keys() - {"iteration", "stage"}
+
+
+@pytest.mark.parametrize("line", [b"\0", b'{"iteration": 3}', b"\xff\xfe", b"[3]"])
 def test_a_damaged_line_in_the_midst_of_the_curve_is_named(tmp_path, line):
-    (tmp_path / "losses.jsonl").write_bytes(b'{"iteration": 0}\n' + line + b'\n{"iteration": 2}\n')
+    good = LossPoint(stage="only", iteration=0, **dict.fromkeys(NUMBERS, 1.0)).to_line().encode()
+    (tmp_path / "losses.jsonl").write_bytes(good + line + b"\n" + good)
     with pytest.raises(ValueError, match=r"losses.jsonl, line 2 is .*, expected a point of the loss curve: delete"):
         curve(tmp_path)
 
@@ -136,7 +141,7 @@ def test_sessions_are_written_down(tmp_path, cache):
     run(tmp_path, training(6), cache, until=3)
     sessions = [json.loads(line) for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
     assert [(each["iteration"], each["processes"]) for each in sessions] == [(0, 1), (2, 1)]
-    assert all("git" in each and "command" in each for each in sessions)
+    assert all(each["provenance"].keys() >= {"git", "command"} for each in sessions)
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"learning_rate": 3e-3}, {"batch": 2}])
@@ -156,7 +161,9 @@ def test_what_changes_no_number_may_change(tmp_path, cache):
 def test_another_model_or_cache_is_refused(whole):
     folder = RunFolder(whole)
     other = dataclasses.replace(TINY, flow=dataclasses.replace(TINY.flow, training_shift=2.0))
-    with pytest.raises(ValueError, match=r"caches.64x96 was .*model.flow.training_shift was 1.0, now 2.0"):
+    with pytest.raises(
+        ValueError, match=r"model.flow.training_shift was 1.0, now 2.0; caches.64x96 was .*, now another"
+    ):
         folder.claim(other, training(6), "ddp", {"64x96": "another"}, "random")
 
 

@@ -31,7 +31,9 @@ def two(tmp_path_factory, caches):
     jobs = [asked(caches[stage], out, engine, {"stage": stage}) for (engine, stage), out in folders.items()]
     for code, told in together(*jobs):
         assert code == 0, told[-3000:]
-        assert "Warning" not in told, told[-3000:]
+        warned = [line for line in told.splitlines() if "Warning" in line]
+        # DeepSpeed calls what torch will rename.
+        assert all("FutureWarning: `torch.distributed" in line for line in warned), warned
     return folders
 
 
