@@ -140,9 +140,8 @@ def test_a_launch_configuration_changes_the_model(asked, tiny, tmp_path, capsys)
     launch.write_text(LOOP)
     capsys.readouterr()
     assert main(words(asked)) == 2
-    assert (
-        "model.cycle.gradient was full, now none; model.cycle.guidance was False, now True" in capsys.readouterr().err
-    )
+    told = capsys.readouterr().err
+    assert "model.cycle.guidance was False, now True; model.cycle.gradient was full, now none" in told
 
 
 def test_a_launch_configuration_of_another_drawing_is_refused(asked, tmp_path, capsys):
