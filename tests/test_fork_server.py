@@ -1,0 +1,104 @@
+"""Forked processes are processes of their own: folder, environment, pipes, exit codes, signals."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from fork_server import fork, fork_run
+
+SCRIPT = """
+import os, sys, threading
+if __name__ == "__main__":
+    print(os.getcwd(), os.environ.get("COLOUR"), os.environ.get("HOME"), sys.argv[1:], threading.active_count())
+    print("to stderr", file=sys.stderr)
+    sys.exit(int(sys.argv[1]))
+"""
+ENDLESS = """
+import sys, time
+if __name__ == "__main__":
+    print("begun", flush=True)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    def write(text):
+        (tmp_path / "script.py").write_text(text)
+        return str(tmp_path / "script.py")
+
+    return write
+
+
+def test_it_has_a_folder_an_environment_arguments_and_pipes_of_its_own(script, tmp_path):
+    (tmp_path / "inner").mkdir()
+    done = fork_run([script(SCRIPT), "7", "a b"], imports="json", cwd=tmp_path / "inner", env={"COLOUR": "red"})
+    assert (done.returncode, done.stderr) == (7, "to stderr\n")
+    assert done.stdout == f"{tmp_path / 'inner'} red None ['7', 'a b'] 1\n"
+
+
+def test_a_module_is_found_as_python_finds_it(tmp_path):
+    (tmp_path / "here.py").write_text("import sys; print(__name__, sys.argv[1:])")
+    there = tmp_path / "there"
+    there.mkdir()
+    assert fork_run(["-m", "here", "x"], imports="json", cwd=tmp_path).stdout == "__main__ ['x']\n"
+    env = {"PYTHONPATH": str(tmp_path)}
+    assert fork_run(["-m", "here", "x"], imports="json", cwd=there, env=env).stdout == "__main__ ['x']\n"
+    assert "No module named here" in fork_run(["-m", "here"], imports="json", cwd=there).stderr
+
+
+def test_the_same_command_says_the_same_in_an_interpreter_of_its_own(script):
+    command = [script(SCRIPT), "3"]
+    fresh = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    forked = fork_run(command, imports="json")
+    assert (forked.stdout, forked.stderr, forked.returncode) == (fresh.stdout, fresh.stderr, fresh.returncode)
+
+
+def test_an_exception_is_told_and_is_exit_code_1(script):
+    done = fork_run([script("raise ValueError('so')")], imports="json", merged=True)
+    assert done.returncode == 1
+    assert done.stdout.endswith("ValueError: so\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, -15)])
+def test_signals_reach_it(script, number, code):
+    process = fork([script(ENDLESS)], imports="json")
+    time.sleep(0.3)
+    assert process.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.05)
+    process.send_signal(number)
+    assert process.communicate(10) == ("begun\n", "")
+    assert (process.returncode, process.poll()) == (code, code)
+
+
+def test_it_may_lead_a_session(script):
+    alone = fork([script(ENDLESS)], imports="json", start_new_session=True)
+    time.sleep(0.3)
+    assert os.getsid(alone.pid) == alone.pid
+    os.killpg(alone.pid, signal.SIGKILL)
+    assert alone.wait(10) == -9
+
+
+def test_what_takes_too_long_is_killed(script):
+    began = time.monotonic()
+    with pytest.raises(subprocess.TimeoutExpired):
+        fork_run([script(ENDLESS)], imports="json", timeout=0.5)
+    assert time.monotonic() - began < 30
+
+
+def test_a_worker_that_multiprocessing_spawns_finds_the_commands_module(tmp_path):
+    (tmp_path / "pool.py").write_text(
+        "import multiprocessing\n"
+        "def double(x):\n    return 2 * x\n"
+        "if __name__ == '__main__':\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n        print(pool.map(double, [1, 2]))\n"
+    )
+    done = fork_run(["-m", "pool"], imports="json", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("[2, 4]\n", 0), done.stderr
