@@ -199,6 +199,7 @@ def become(asked: dict[str, Any], fds: list[int], path: list[str]) -> None:
 def run(command: list[str]) -> None:
     """Run a module or script as Python would."""
     if command[0] == "-m":
+        sys.modules.pop(command[1], None)  # else runpy warns that it was imported before
         runpy.run_module(command[1], run_name="__main__", alter_sys=True)
     else:
         runpy.run_path(command[0], run_name="__main__")

@@ -1,10 +1,10 @@
 """A stranger's package with a small data set and a few methods, found through its entry points in this process and in others."""
 
 import os
-import subprocess
-import sys
+from functools import partial
 
 import pytest
+from fork_server import fork
 
 DATASET = """
 import numpy as np
@@ -166,24 +166,19 @@ def toy(package, monkeypatch):
         cached.cache_clear()
 
 
-@pytest.fixture
-def launch(package, tmp_path):
-    """Start `python -m hoibench.run` on the toy data set as a real process."""
+@pytest.fixture(scope="session")
+def launch_in(package):
+    """Start `python -m hoibench.run` on the toy data set in a folder, as a process of its own."""
 
-    def start(*flags, env=None, **kwargs):
-        words = [
-            sys.executable,
-            "-m",
-            "hoibench.run",
-            "--dataset",
-            "toy",
-            "--metrics",
-            "rpe,chamfer,smoothness",
-            *flags,
-        ]
+    def start(folder, *flags, env=None, **kwargs):
+        words = ["-m", "hoibench.run", "--dataset", "toy", "--metrics", "rpe,chamfer,smoothness", *flags]
         variables = {**os.environ, "PYTHONPATH": str(package), "OMP_NUM_THREADS": "1", **(env or {})}
-        return subprocess.Popen(
-            words, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
-        )
+        return fork(words, imports="run_imports", cwd=folder, env=variables, **kwargs)
 
     return start
+
+
+@pytest.fixture
+def launch(launch_in, tmp_path):
+    """The same in the test's folder."""
+    return partial(launch_in, tmp_path)
