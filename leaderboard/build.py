@@ -14,10 +14,10 @@ from hoibench.metrics.card import GROUPS, Card, all_cards
 from hoibench.results.board import build_boards
 from hoibench.results.runs import Run, read_run
 from hoibench.store import write_bytes
-from leaderboard.facts import run_view
-from leaderboard.payload import ARROWS, DIRECTIONS, board_view
 from leaderboard.reported import read_papers
+from leaderboard.run_facts import run_view
 from leaderboard.text import plain
+from leaderboard.views import ARROWS, DIRECTIONS, board_view
 
 MAX_INDEX_BYTES = 3_000_000
 HERE = Path(__file__).parent

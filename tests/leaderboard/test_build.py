@@ -1,8 +1,11 @@
 """The page's text, its files and its refusals."""
 
+import errno
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +108,24 @@ def test_a_build_that_fails_leaves_the_old_page(fake, tmp_path, monkeypatch):
         build([run], tmp_path / "page", fake.CARDS)
     assert (tmp_path / "page" / "index.html").read_bytes() == before
     assert not list((tmp_path / "page").rglob(".tmp-*"))
+
+
+def test_an_index_that_cannot_be_replaced_stays_as_it_was(fake, tmp_path, monkeypatch):
+    one = fake.write_run(tmp_path / "one", fake.REFERENCES[:1], clips=2, seeds=(0,))
+    two = fake.write_run(tmp_path / "two", fake.REFERENCES[:1], clips=2, seeds=(0,), split="synthetic@1/val")
+    index = build([one], tmp_path / "page", fake.CARDS)
+    before, replace = index.read_bytes(), os.replace
+
+    def fails_on_the_index(source, target, **more):
+        if Path(target).name == "index.html":
+            raise OSError(errno.ENOSPC, "no space left")
+        replace(source, target, **more)
+
+    monkeypatch.setattr(os, "replace", fails_on_the_index)
+    with pytest.raises(OSError, match="no space left"):
+        build([two], tmp_path / "page", fake.CARDS)
+    assert index.read_bytes() == before
+    assert sorted(path.name for path in index.parent.iterdir()) == ["assets", "index.html"]
 
 
 def test_the_page_of_no_run_says_so(tmp_path, fake):

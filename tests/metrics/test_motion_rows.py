@@ -98,6 +98,23 @@ def test_chamfer_has_views_and_parts(toy, answer):
     assert headline.details["resampling_floor"] == 0
 
 
+@pytest.mark.parametrize("metric", ["chamfer@1", "chamfer_sq@1"])
+def test_the_seed_of_a_case_thins_a_cloud_of_too_many_points(metric, toy, answer, headline):
+    """Each anchor has two tracks, 2 cm apart: which of them are kept rests on the seed alone."""
+    made = answer(toy)
+    twice = replace(
+        made,
+        tracks=np.concatenate([made.tracks, made.tracks + np.float32([0.02, 0.0, 0.0])], axis=2),
+        anchors=np.concatenate([made.anchors, made.anchors], axis=1),
+        valid=np.concatenate([made.valid, made.valid], axis=2),
+    )
+    one, again, other = (headline(metric, twice, toy, pairing="anchor", seed=seed) for seed in (0, 0, 1))
+    assert one.details["frames_thinned"] == 27
+    assert one.value == again.value != other.value
+    same = [headline(metric, made, toy, seed=seed).value for seed in (0, 1)]
+    assert same[0] == same[1]
+
+
 def test_a_part_that_alone_is_wrong_is_alone_in_its_row(toy, answer):
     made = answer(toy)
     off = np.where(toy.tracks.part == 2, 0.1, 0.0)[:, None]

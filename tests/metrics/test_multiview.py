@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -84,6 +86,19 @@ def test_moving_the_world_origin_changes_world_but_not_scene(seed):
     everywhere = np.ones_like(m)
     assert mv_rpe_world(P, moved, there, m, everywhere) < mv_rpe_world(P, world, cameras, m, everywhere)
     assert origin_id(there) != origin_id(cameras)
+
+
+def test_an_origin_is_known_by_rotation_and_place_of_every_camera_to_four_digits():
+    cameras = scene(4, moving=True)[2]
+    first, last = cameras
+
+    def moved(camera, **change):
+        return origin_id([first, replace(camera, **change)])
+
+    assert moved(last) == origin_id(cameras) == moved(last, t=last.t + 1e-7) == moved(last, R=last.R + 1e-7)
+    turn = np.array([[np.cos(0.002), -np.sin(0.002), 0.0], [np.sin(0.002), np.cos(0.002), 0.0], [0.0, 0.0, 1.0]])
+    others = {moved(last, t=last.t + 1e-3), moved(last, R=last.R @ turn), origin_id([last, first]), origin_id([first])}
+    assert len(others | {origin_id(cameras)}) == 5
 
 
 def test_one_view_scaled_is_an_error_under_a_shared_scale():

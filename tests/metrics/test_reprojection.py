@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.clip import Camera
+from hoibench.metrics.masked import Points
 from hoibench.metrics.outcome import Undefined
-from hoibench.metrics.reprojection import reproj_px
+from hoibench.metrics.reprojection import pixel_error, reproj_px
 from hoibench.metrics.truth import in_cameras
 
 TENTH_OF_DIAGONAL = 0.1 * np.hypot(128, 192)
@@ -50,6 +53,28 @@ def test_behind_the_camera_and_missing_cost_a_tenth_of_the_diagonal(scene):
     X = in_cameras(world, cameras)
     assert reproj_px(-3 * X, world, cameras, m) == pytest.approx(TENTH_OF_DIAGONAL)
     assert reproj_px(X, world, cameras, m, np.zeros_like(m)) == pytest.approx(TENTH_OF_DIAGONAL)
+
+
+def test_what_is_missing_costs_by_the_size_of_the_view_that_it_is_drawn_into(scene):
+    """Only view 0 has no answer: what it lacks is looked for in views 1 and 2, of another size than its own."""
+    world, cameras, _ = scene
+    sizes = ((100, 100), (300, 400), (300, 400))
+    apart = [replace(camera, size=size) for camera, size in zip(cameras, sizes, strict=True)]
+    X = in_cameras(world, apart)
+    valid = np.ones(X.shape[:3], bool)
+    valid[0] = False
+    error = pixel_error(Points(X, valid), X, apart)  # pairs (0, 1), (0, 2), (1, 0), ...
+    assert error[:2] == pytest.approx(50.0) and error[2:] == pytest.approx(0.0, abs=1e-9)
+    valid[:] = [[[True]], [[False]], [[False]]]
+    error = pixel_error(Points(X, valid), X, apart)
+    assert [round(float(e.mean()), 6) for e in error] == [
+        0,
+        0,
+        round(np.hypot(10, 10), 6),
+        50,
+        round(np.hypot(10, 10), 6),
+        50,
+    ]
 
 
 def test_one_view_or_no_shared_point_has_no_value(scene):

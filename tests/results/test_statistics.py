@@ -1,5 +1,7 @@
 """The bootstrap against a plain twin, its laws, and Holm by hand."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -51,8 +53,13 @@ def test_missing_clips_are_never_read_and_change_only_their_own_column():
     present[::4, 1] = False
     poisoned = np.where(present, values, np.nan)
     found = mean_intervals(poisoned, present, labels)
-    assert found[0] == mean_intervals(values[:, :1], present[:, :1], labels)[0]
-    assert found[1] == mean_intervals(values[present[:, 1], 1:2], np.ones((45, 1), bool), labels[present[:, 1]])[0]
+    alone = (
+        *mean_intervals(values[:, :1], present[:, :1], labels),
+        *mean_intervals(values[present[:, 1], 1:2], np.ones((45, 1), bool), labels[present[:, 1]]),
+    )
+    for one, other in zip(found, alone, strict=False):
+        assert (one.low, one.high) == pytest.approx((other.low, other.high), rel=1e-12)
+        assert (one.basis, one.clusters) == (other.basis, other.clusters)
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
@@ -149,3 +156,67 @@ def test_draws_are_multinomial_and_repeat():
     assert weights.shape == (10_000, 30) and (weights.sum(1) == 30).all()
     assert weights.mean() == 1 and weights.var() == pytest.approx(29 / 30, rel=0.02)
     assert np.array_equal(weights, statistics.cluster_weights.__wrapped__(30))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_p_value_is_twice_the_share_of_draws_on_the_far_side(sign):
+    """Six clips, one of which speaks against the rest: some draws of 10,000 fall on the other side."""
+    badness = np.array([[0.0, 0.0]] * 6)
+    badness[:, 1] = sign * np.array([1.0, 1.0, 1.0, 1.0, 1.0, -3.0])
+    means = twin(badness, np.arange(6), 10_000, 0)
+    difference = means[:, 0] - means[:, 1]
+    far = int((sign * difference >= 0).sum())
+    assert 100 < far < 3_000
+    _, (p,), (first_is_worse,) = compare_pairs(badness, np.ones((6, 2), bool), np.arange(6))
+    assert p == pytest.approx(2 * (far + 1) / 10_001, rel=1e-12)
+    assert first_is_worse == (sign == -1)
+
+
+def test_a_p_value_beyond_the_draws_is_the_normal_tail_of_both_sides():
+    badness = np.stack([np.zeros(40), 1.0 + 0.5 * np.random.default_rng(0).normal(size=40)], axis=1)
+    difference = bootstrap_means(badness, np.arange(40)) @ np.array([1.0, -1.0])
+    assert (difference < 0).all()
+    _, (p,), _ = compare_pairs(badness, np.ones((40, 2), bool), np.arange(40))
+    z = abs(difference.mean()) / difference.std()
+    assert p == pytest.approx(math.erfc(z / math.sqrt(2)), rel=1e-9)  # twice the tail
+    assert 0 < p < 2 / 10_001
+
+
+def test_a_p_value_beyond_the_draws_is_at_most_that_of_no_draw():
+    """Eleven clips in sixty differ: no draw lacks all of them, yet the normal tail alone is larger than 1 in 10,001."""
+    badness = np.zeros((60, 2))
+    badness[:11, 1] = 1.0
+    difference = bootstrap_means(badness, np.arange(60)) @ np.array([-1.0, 1.0])
+    assert (difference > 0).all()
+    tail = math.erfc(difference.mean() / difference.std() / math.sqrt(2)) / 2
+    assert tail > 1 / 10_001
+    _, (p,), _ = compare_pairs(badness, np.ones((60, 2), bool), np.arange(60))
+    assert p == pytest.approx(2 / 10_001, rel=1e-12)
+
+
+def test_equal_columns_have_a_p_value_of_one_and_a_constant_difference_of_zero():
+    badness = np.stack([np.arange(8.0), np.arange(8.0), np.arange(8.0) + 1], axis=1)
+    pairs, p_values, worse = compare_pairs(badness, np.ones((8, 3), bool), np.arange(8))
+    assert pairs == [(0, 1), (0, 2), (1, 2)]
+    assert p_values.tolist() == [1.0, 0.0, 0.0] and not worse.any()
+
+
+def test_five_shared_clips_have_a_p_value_of_one():
+    badness = np.stack([np.zeros(6), np.ones(6)], axis=1)
+    present = np.ones((6, 2), bool)
+    present[0, 0] = False
+    assert compare_pairs(badness, present, np.arange(6))[1].tolist() == [1.0]
+    assert compare_pairs(badness, np.ones((6, 2), bool), np.arange(6))[1].tolist() == [0.0]
+
+
+def test_an_interval_holds_the_middle_95_percent_of_the_draws():
+    values = np.random.default_rng(4).exponential(size=(30, 1))
+    (found,) = mean_intervals(values, np.ones((30, 1), bool), np.arange(30))
+    means = np.sort(twin(values, np.arange(30), 10_000, 0)[:, 0])
+    below, above = int((means < found.low).sum()), int((means > found.high).sum())
+    assert (below, above) == (250, 250)
+
+
+def test_two_clips_have_an_interval():
+    (found,) = mean_intervals(np.array([[1.0], [3.0]]), np.ones((2, 1), bool), np.arange(2))
+    assert (found.low, found.high, found.basis, found.clusters) == (1.0, 3.0, "clips", 2)

@@ -1,0 +1,116 @@
+"""What the templates are given: marks, scales, coverage, presets."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from hoibench.results.board import build_boards
+from hoibench.results.runs import read_run
+from leaderboard.bars import WIDTH, bar, scale_of
+from leaderboard.build import build
+from leaderboard.views import board_view
+
+
+@pytest.fixture(scope="module")
+def board(fake, tmp_path_factory):
+    """A board in which rpe covers less than everything for two rows, and svimo has two presets."""
+    covers = {"syncmv4d": 0.97, "svimo": 0.9996}
+
+    def uncover(row):
+        return row | (
+            {"coverage": covers[row["method"]]} if row["metric"] == "rpe@1" and row["method"] in covers else {}
+        )
+
+    svimo = next(actor for actor in fake.METHODS if actor.id == "svimo")
+    actors = [*fake.REFERENCES, *(a for a in fake.METHODS if a.id != "svimo")]
+    actors += [replace(svimo, more=svimo.more | {"preset": preset}) for preset in ("large", "small")]
+    run = fake.write_run(tmp_path_factory.mktemp("views") / "run", actors, edit=uncover)
+    (made,) = build_boards([read_run(run)], fake.CARDS)
+    return made
+
+
+@pytest.fixture(scope="module")
+def rows(board, fake):
+    """The lines of the full frame by label, each cell by its metric."""
+    table = board_view(board, {id: n for n, id in enumerate(fake.CARDS)}).tables[0]
+    metrics = [column.metric.id for column in board.columns if column.region == "full"]
+    return {
+        row.label: dict(zip(metrics, row.cells, strict=True)) for _, _, members in table.sections for row in members
+    }
+
+
+def test_leader_tied_and_worse_have_their_marks(rows):
+    assert rows["SyncMV4D"]["mv_rpe_scene@1"].mark == "leader"
+    assert [rows[f"SViMo [{preset}]"]["mv_rpe_scene@1"].mark for preset in ("large", "small")] == ["tied", "tied"]
+    assert rows["GeometryCrafter"]["rpe@1"].mark == "leader" and rows["Geo4D"]["rpe@1"].mark == ""
+    assert rows["Random"]["rpe@1"].mark == ""
+
+
+def test_a_page_draws_the_marks(fake, board, tmp_path):
+    text = build([board.runs[0].folder], tmp_path, fake.CARDS).read_text()
+    assert re.search(
+        r'<td class="ok leader"[^>]*><span class="v">[^<]* <span class="mark" title="leads its class">●', text
+    )
+    assert re.search(
+        r'<td class="ok tied"[^>]*><span class="v">[^<]* <span class="mark" title="not separable from the leader">○',
+        text,
+    )
+    assert "SViMo [large]" in text and "SViMo [small]" in text
+
+
+def test_the_presets_of_a_method_are_lines_of_their_own(board):
+    keys = [entrant.method.key for entrant in board.entrants]
+    assert {"svimo+large", "svimo+small"} <= set(keys) and len(set(keys)) == len(keys)
+    assert all(entrant.seeds == 3 for entrant in board.entrants)
+
+
+def test_coverage_is_shown_unless_it_would_be_read_as_all(rows):
+    assert "covers 97.0 %" in rows["SyncMV4D"]["rpe@1"].extra
+    assert not any("covers" in text for text in rows["SViMo [large]"]["rpe@1"].extra)
+    assert not any("covers" in text for text in rows["Ground truth"]["rpe@1"].extra)
+
+
+def test_rows_with_a_known_error_do_not_stretch_the_bars(board, rows):
+    (n,) = [n for n, c in enumerate(board.columns) if (c.metric.id, c.region) == ("rpe@1", "full")]
+    cells = {entrant.label: board.cells[m, n] for m, entrant in enumerate(board.entrants)}
+    kept = [c for name, c in cells.items() if name != "Random" and not name.startswith("Truth") and c.value is not None]
+    assert rows["Random"]["rpe@1"].bar.beyond == "high" and rows["Random"]["rpe@1"].bar.mean == WIDTH - 4
+    for name, cell in cells.items():
+        assert rows[name]["rpe@1"].bar == bar(cell, scale_of(kept))
+    assert max(rows[name]["rpe@1"].bar.high for name in ("SyncMV4D", "Frozen first frame", "Geo4D")) > 0.8 * WIDTH
+
+
+def test_a_mean_off_the_scale_is_drawn_as_an_arrow(fake, board, tmp_path):
+    text = build([board.runs[0].folder], tmp_path, fake.CARDS).read_text()
+    line = text[text.index(">Random<") :].partition("</tr>")[0]
+    assert '<path class="beyond" d="M72 3.5l-4-3v6z"/>' in line  # its rpe is too large
+    assert '<path class="beyond" d="M4 3.5l4-3v6z"/>' in line  # and it has too few matching pixels
+
+
+def test_bars_by_hand(board):
+    cell = replace(next(iter(board.cells.values())), value=3.0, interval=None)
+    scale = scale_of([cell, replace(cell, value=7.0)])
+    assert (scale.low, scale.high) == (3.0, 7.0)
+    at = {value: bar(replace(cell, value=value), scale) for value in (2.9, 3.0, 4.0, 7.0, 7.1)}
+    assert {value: found.mean for value, found in at.items()} == {2.9: 4.0, 3.0: 4.0, 4.0: 21.0, 7.0: 72.0, 7.1: 72.0}
+    assert [found.beyond for found in at.values()] == ["low", None, None, None, "high"]
+    assert bar(replace(cell, value=None), scale) is None
+    assert scale_of([cell, cell]) is None and scale_of([]) is None
+    wide = replace(cell, interval=replace(board.cells[0, 0].interval, low=2.0, high=5.0))
+    assert (scale_of([wide]).low, scale_of([wide]).high) == (2.0, 5.0)
+    assert (bar(wide, scale_of([wide])).low, bar(wide, scale_of([wide])).width) == (4.0, 68.0)
+
+
+def test_a_reason_that_all_numbers_of_a_line_share_stands_once_beside_its_name(fake, tmp_path):
+    run = fake.write_run(tmp_path / "run", seeds=(0, 1), clips=4)
+    (made,) = build_boards([read_run(run)], fake.CARDS)
+    table = board_view(made, {}).tables[0]
+    lines = {row.label: row for _, _, members in table.sections for row in members}
+    (note,) = lines["SyncMV4D"].notes
+    assert table.notes[note - 1] == "Not ranked: 2 seeds; a generative method is ranked with at least 3."
+    assert not any(note in cell.notes for cell in lines["SyncMV4D"].cells)
+    assert lines["SyncMV4D"].seeds == "2 seeds" and lines["Random"].seeds == ""
+    assert lines["Random"].notes == () and not any(
+        "reference row" in table.notes[n - 1] for cell in lines["Random"].cells for n in cell.notes
+    )
