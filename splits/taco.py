@@ -5,72 +5,110 @@ What each is stands in taco.toml.  A sequence is in the same part of every varia
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from hoibench.datasets.base import ClipEntry
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.taco.lists import FILES, Lists, read_lists
 from hoibench.store import sha256_file
+from hoibench.store.records import Record, read_toml
 from splits.taco_assignments import HeldOut, Place, hold_out, official
 from splits.taco_cameras import choose_cameras
+from splits.taco_lists import FILES, Lists, read_lists
 
 Parts = dict[str, tuple[Line, ...]]
 
 _TABLE = Path(__file__).with_name("taco.toml")
 
 
+class Tag(Record):
+    """A tag of clips, and why they carry it."""
+
+    tag: str
+    why: str
+
+
+class Assignment(Record):
+    """Who is in which part: as ``hold_out`` says, or as TACO's own list has it, with ``tags`` by part."""
+
+    parts: tuple[str, ...]
+    aliases: dict[str, str]
+    hold_out: tuple[HeldOut, ...] = ()
+    tags: dict[str, Tag] = Field({})
+
+
+class Variant(Record):
+    """A split: its assignment, and the recipe of its lines."""
+
+    assignment: str
+    crop: str
+    video: str
+
+
+class Table(Record):
+    """The file taco.toml."""
+
+    seed: int
+    val_share: float
+    pooled_below: int
+    credit: str
+    cameras: str
+    recipe: dict[Literal["crop", "video"], dict[str, str]]
+    assignments: dict[str, Assignment]
+    splits: dict[str, Variant]
+
+
 def releases(folder: Path) -> dict[str, tuple[Parts, dict[str, Any]]]:
     """Split name -> its parts and how they were made (fields of ``Release``), from the lists in a folder; errors as ``read_lists``."""
-    table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    table = read_toml(Table, _TABLE)
     lists = read_lists(folder)
     made_from = {name: sha256_file(folder / name) for name in FILES}
-    places = {name: _places(table, name, lists) for name in table["assignments"]}
+    places = {name: _places(table, assignment, lists) for name, assignment in table.assignments.items()}
     return {
-        name: _release(table, variant, lists, places[variant["assignment"]], made_from)
-        for name, variant in table["splits"].items()
+        name: _release(table, variant, lists, places[variant.assignment], made_from)
+        for name, variant in table.splits.items()
     }
 
 
-def _places(table: Mapping[str, Any], name: str, lists: Lists) -> dict[str, Place]:
-    assignment = table["assignments"][name]
-    if "hold_out" not in assignment:
-        return official(lists.parts, {part: item["tag"] for part, item in assignment["tags"].items()})
-    rules = tuple(HeldOut(**rule) for rule in assignment["hold_out"])
-    chosen = {key: table[key] for key in ("val_share", "pooled_below", "seed")}
-    return hold_out(lists.triplets, rules, **chosen)
+def _places(table: Table, assignment: Assignment, lists: Lists) -> dict[str, Place]:
+    if not assignment.hold_out:
+        return official(lists.parts, {part: item.tag for part, item in assignment.tags.items()})
+    return hold_out(
+        lists.triplets,
+        assignment.hold_out,
+        val_share=table.val_share,
+        pooled_below=table.pooled_below,
+        seed=table.seed,
+    )
 
 
 def _release(
-    table: Mapping[str, Any],
-    variant: Mapping[str, str],
-    lists: Lists,
-    places: Mapping[str, Place],
-    made_from: Mapping[str, str],
+    table: Table, variant: Variant, lists: Lists, places: Mapping[str, Place], made_from: Mapping[str, str]
 ) -> tuple[Parts, dict[str, Any]]:
-    assignment = table["assignments"][variant["assignment"]]
-    recipe = {name: variant[name] for name in table["recipe"]}
-    there = lists.marker_removed if recipe["video"] == "marker-removed" else lists.triplets.keys()
+    assignment = table.assignments[variant.assignment]
+    recipe = {"crop": variant.crop, "video": variant.video}
+    there = lists.marker_removed if variant.video == "marker-removed" else lists.triplets.keys()
     parts: Parts = {}
-    for part in assignment["parts"]:
+    for part in assignment.parts:
         keys = sorted(key for key in there if places[key].part == part)
         parts[part] = tuple(_line(key, lists, places[key], recipe) for key in keys)
-    drawn = "hold_out" in assignment
-    reasons = assignment["hold_out"] if drawn else assignment["tags"].values()
+    drawn = bool(assignment.hold_out)
+    reasons = assignment.hold_out or assignment.tags.values()
     how = {
         "generator": f"{__name__}.releases",
-        "seed": table["seed"] if drawn else None,
-        "aliases": assignment["aliases"],
+        "seed": table.seed if drawn else None,
+        "aliases": assignment.aliases,
         "counts": {part: len(lines) for part, lines in parts.items()},
-        "tags": {item["tag"]: item["why"] for item in reasons},
-        "recipe": {name: table["recipe"][name][value] for name, value in recipe.items()},
-        "cameras": table["cameras"],
+        "tags": {item.tag: item.why for item in reasons},
+        "recipe": {"crop": table.recipe["crop"][variant.crop], "video": table.recipe["video"][variant.video]},
+        "cameras": table.cameras,
         "made_from": made_from,
         "made_with": {"scikit-learn": version("scikit-learn")} if drawn else {},
-        "credit": table["credit"],
+        "credit": table.credit,
     }
     return parts, how
 

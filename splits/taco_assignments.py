@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from sklearn.model_selection import train_test_split
 
 from hoibench.datasets.taco.layout import Triplet
+from hoibench.store.records import Record
 
 _REST = "rest"
 
 
-@dataclass(frozen=True)
-class HeldOut:
+class HeldOut(Record):
     """Sequences with a tool or an action, for a tag's reason ``why``."""
 
     tag: str

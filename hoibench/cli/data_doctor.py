@@ -53,10 +53,10 @@ def doctor_command(arguments: Sequence[str]) -> int:
         raise ValueError(f"--sample is {options.sample}, expected at least 1")
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
     from hoibench.datasets.taco.doctor.object_table import format_objects
-    from hoibench.datasets.taco.doctor.text import render
+    from hoibench.datasets.taco.doctor.report import render
     from hoibench.datasets.taco.layout import POSES, discover
     from hoibench.datasets.taco.prepare.format import is_prepared_folder
-    from hoibench.datasets.taco.released import lines_of
+    from hoibench.datasets.taco.splits import split_lines
     from hoibench.store import write_bytes
 
     if is_prepared_folder(options.root):
@@ -64,7 +64,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
             f"{options.root} holds prepared clips, which need no doctor: give the download that they were made of"
         )
     refuse_inside(options.root, options.objects, "--objects")
-    lines = lines_of(options.split)
+    lines = split_lines(options.split)
     with counting(Console(stderr=True)) as count:
         report = diagnose(
             options.root, lines, mano=options.mano, deep=options.deep, sample=options.sample, on_progress=count

@@ -69,15 +69,15 @@ def prepare_command(arguments: Sequence[str]) -> int:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise ValueError(f"--{name} is {value}, expected at least 1")
+    from hoibench.datasets.taco.clip_source import MANO_MISSING_WARNING, prepared_folder
     from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_label
     from hoibench.datasets.taco.layout import Tree
     from hoibench.datasets.taco.prepare.split import prepare_all, summarize
-    from hoibench.datasets.taco.released import lines_of
-    from hoibench.datasets.taco.sources import NO_MANO, prepared_folder
+    from hoibench.datasets.taco.splits import split_lines
 
     tree = Tree(options.root)
     refuse_inside(options.root, options.out)
-    lines, left_out = _wanted(tree, lines_of(options.split), options)
+    lines, left_out = _wanted(tree, split_lines(options.split), options)
     if not lines:
         reasons = "; ".join(f"{count}: {reason}" for reason, count in left_out.items())
         raise ValueError(f"{options.root} gives no clip of split {options.split} ({reasons})")
@@ -85,7 +85,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     out = options.out or prepared_folder(tree, model)
     console = Console(stderr=True)
     if truth_label(tree.hand_model, model) == "proxy-hand":
-        console.print(NO_MANO, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        console.print(MANO_MISSING_WARNING, style="yellow", markup=False, highlight=False, soft_wrap=True)
     results: list[LineResult] = []
     try:
         with counting(console) as count:
@@ -107,13 +107,13 @@ def prepare_command(arguments: Sequence[str]) -> int:
 def _wanted(tree: Tree, lines: Sequence[Line], options: Prepare) -> tuple[list[Line], dict[str, int]]:
     """The lines whose clips this download can give, and reason -> count of the others."""
     from hoibench.datasets.base import take
-    from hoibench.datasets.taco.availability import camera_by_camera, find, select
+    from hoibench.datasets.taco.splits import camera_by_camera, find_clip, select
 
     every = options.cameras == "all"
     asked = {line.entry.id: camera_by_camera(tree, line) if every else (line,) for line in lines}
     # All lines of a clip are there or absent together.
     first = [several[0] for several in asked.values()]
-    selection = select(first, lambda line: find(tree, line), with_short=options.short == "pad")
+    selection = select(first, lambda line: find_clip(tree, line), with_short=options.short == "pad")
     clips = take([line.entry.id for line, _ in selection.found], options.limit)
     return [line for clip in clips for line in asked[clip]], dict(Counter(selection.left_out.values()).most_common())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -104,6 +105,23 @@ class PlacedPart:
 def place_parts(surfaces: Sequence[Surface], frame: int) -> tuple[PlacedPart, ...]:
     """The parts that were recorded in one frame, each with a caster of its own: where only depths are asked for, the faster way by far."""
     return tuple(PlacedPart(s.vertices[frame], s.caster(frame)) for s in surfaces if s.recorded[frame])
+
+
+class FrameVisitor(Protocol):
+    """One camera's view of hands and objects, say; it makes an array of each frame."""
+
+    def visit(self, frame: int, parts: Sequence[PlacedPart]) -> Array:
+        """An array of the parts of one frame, of the same shape in each frame."""
+        ...
+
+
+def map_frames(surfaces: Sequence[Surface], visitors: Sequence[FrameVisitor]) -> tuple[Array, ...]:
+    """The arrays (N, ...) that each visitor makes of all frames; the parts of a frame are placed once for all of them."""
+    frames = []
+    for frame in range(len(surfaces[0].vertices)):
+        parts = place_parts(surfaces, frame)
+        frames.append([visitor.visit(frame, parts) for visitor in visitors])
+    return tuple(np.stack(values) for values in zip(*frames, strict=True))
 
 
 def bounds(pixels: Array) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from hoibench.clip import Clip
 from hoibench.datasets.base import ClipEntry, Dataset
-from hoibench.datasets.taco.prompts import prompt
+from hoibench.datasets.taco.protocol import prompt
 
 Cameras = Literal["split", "all"]
 

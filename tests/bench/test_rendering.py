@@ -6,9 +6,9 @@ from hoibench.datasets.rays import EmbreeCaster, pixel_rays
 from hoibench.datasets.surfaces import frame_mesh
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO, build_camera
 from hoibench.datasets.synthetic.dressing import dress
+from hoibench.datasets.synthetic.load import load_clip
 from hoibench.datasets.synthetic.scene import build_scene
 from hoibench.datasets.synthetic.writer import write_clip
-from hoibench.datasets.taco.clips import load_clip
 from hoibench.datasets.taco.layout import Tree
 from hoibench.datasets.zbuffer import NumpyCaster
 

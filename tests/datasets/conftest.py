@@ -7,9 +7,9 @@ from hoibench.clip import Clip
 from hoibench.datasets.base import ClipEntry
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
 from hoibench.datasets.synthetic.dataset import SyntheticDataset
+from hoibench.datasets.synthetic.load import load_clip
 from hoibench.datasets.synthetic.scene import Scene, build_scene
 from hoibench.datasets.synthetic.writer import write_clip
-from hoibench.datasets.taco.clips import load_clip
 from hoibench.datasets.taco.layout import Tree
 from hoibench.datasets.taco.recording import Recording
 

@@ -77,10 +77,10 @@ def test_what_does_not_come_back_by_itself_is_cleared_only_by_name(root, name):
 def test_the_data_sets_and_the_weights_know_the_same_names(root):
     """What is made must be listed, or it could never be cleared."""
     from hoibench.datasets.synthetic.dataset import clips_folder
+    from hoibench.datasets.taco.clip_source import prepared_folder
     from hoibench.datasets.taco.hand.hand_cache import VERSION
     from hoibench.datasets.taco.hand.hand_models import ProxyHand
     from hoibench.datasets.taco.layout import POSES, Tree
-    from hoibench.datasets.taco.sources import prepared_folder
     from hoibench.weights.finding import cache_folder
 
     folders = [clips_folder(cache_dir()), cache_folder()]

@@ -6,8 +6,8 @@ import pytest
 
 from hoibench.clip import CLUSTERS
 from hoibench.datasets.manifests import SHIPPED, Splits, parse_lines
-from hoibench.datasets.taco.lists import read_lists
 from hoibench.datasets.taco.rig import rig
+from splits.taco_lists import read_lists
 
 COUNTS = {
     "taco-syncmv4d@1": {"train": 2009, "val": 224, "test_unseen": 84},

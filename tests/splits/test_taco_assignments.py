@@ -8,7 +8,10 @@ from splits.taco_assignments import HeldOut, Place, hold_out, official, strata
 
 WORD = st.sampled_from("abcd")
 TRIPLET = st.tuples(WORD, WORD, WORD)
-RULES = (HeldOut("no_tool", "why", tool="a"), HeldOut("no_action", "why", action="b"))
+RULES = (
+    HeldOut(tag="no_tool", why="why", tool="a"),
+    HeldOut(tag="no_action", why="why", action="b"),
+)
 
 
 @given(st.lists(TRIPLET, max_size=60).map(tuple), st.integers(1, 12))

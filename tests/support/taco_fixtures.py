@@ -50,10 +50,10 @@ def prepared(taco, shared_cache) -> Path:
 
     from hoibench.datasets.taco.hand.hand_models import ProxyHand
     from hoibench.datasets.taco.prepare.split import prepare_line
-    from hoibench.datasets.taco.released import lines_of
+    from hoibench.datasets.taco.splits import split_lines
 
     def build(folder: Path) -> None:
-        line = next(line for line in lines_of("test") if line.entry.id == taco_tree.HIT.key)
+        line = next(line for line in split_lines("test") if line.entry.id == taco_tree.HIT.key)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("HOIBENCH_CACHE", str(shared_cache))
             prepare_line(taco.tree, line, folder, ProxyHand())

@@ -102,7 +102,7 @@ def write_text_encoder(folder: Path, seed: int = 0) -> None:
 def pieces() -> list[tuple[str, float]]:
     """The tokenizer's pieces with their log probabilities: every word of the synthetic clips' prompts, and single characters for all else."""
     from hoibench.datasets.synthetic.catalogue import catalogue
-    from hoibench.datasets.taco.prompts import prompt
+    from hoibench.datasets.taco.protocol import prompt
 
     words = sorted({word for triplet in catalogue().triplets for word in prompt(triplet).split()})
     characters = [chr(code) for code in range(33, 127)]

@@ -66,7 +66,7 @@ class SyntheticDataset(Dataset):
             OSError: the cache cannot be written; names HOIBENCH_CACHE.
         """
         # Imported here, so that splits are listed where the extras that read clips are not installed.
-        from hoibench.datasets.taco.clips import load_clip
+        from hoibench.datasets.synthetic.load import load_clip
         from hoibench.datasets.taco.layout import Tree
 
         _, line = self._line(entry)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.taco.rig import RIG_COLUMNS, rig
 from hoibench.geometry import is_rigid, resize_intrinsics
+from hoibench.store.records import parse_record
 
 _NEAR_MIDDLE = (0.3, 0.7)
 """Where a principal point lies, as a share of the image's side; those of TACO's 12 cameras lie between 0.37 and 0.64."""
@@ -80,22 +81,47 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _read_camera(where: str, entry: Mapping[str, Any]) -> Calibration:
-    missing = [name for name in ("K", "R", "T", "imgSize") if name not in entry]
-    if missing:
-        raise ValueError(f"{where} has no {', '.join(missing)}")
-    K = _array(where, "K", entry["K"], (3, 3))
-    R = _array(where, "R", entry["R"], (3, 3))
-    t = _array(where, "T", entry["T"], (3,))
-    width, height = (int(n) for n in _array(where, "imgSize", entry["imgSize"], (2,)))
-    if width <= 0 or height <= 0:
-        raise ValueError(f"{where}: imgSize is {entry['imgSize']}, expected [width, height] in pixels")
-    if not (K[0, 0] > 0.0 and K[1, 1] > 0.0) or not np.array_equal(K[2], [0.0, 0.0, 1.0]):
-        raise ValueError(f"{where}: K is {entry['K']}, expected positive focal lengths and a last row 0, 0, 1")
-    _check_resolution(where, K, width, height)
-    if not is_rigid(R):
-        raise ValueError(f"{where}: R is no rotation: {entry['R']}")
-    return Calibration(K, R, t, (height, width))
+def _fill(*shape: int) -> BeforeValidator:
+    """A validator that makes a float64 array of this shape of numbers, flat or nested."""
+
+    def check(value: Any) -> Array:
+        try:
+            array = np.asarray(value, dtype=np.float64).reshape(shape)
+        except (TypeError, ValueError):
+            raise ValueError(f"{value!r} is not numbers that fill {shape}") from None
+        if not np.isfinite(array).all():
+            raise ValueError("it holds NaN or infinity")
+        return array
+
+    return BeforeValidator(check)
+
+
+class _Entry(BaseModel):
+    """One camera of a calibration.json; other keys are ignored."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    K: Annotated[Array, _fill(3, 3)]
+    R: Annotated[Array, _fill(3, 3)]
+    T: Annotated[Array, _fill(3)]
+    imgSize: Annotated[Array, _fill(2)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.imgSize < 1.0).any():
+            raise ValueError(f"imgSize is {self.imgSize.tolist()}, expected [width, height] in pixels")
+        if not (self.K[0, 0] > 0.0 and self.K[1, 1] > 0.0) or not np.array_equal(self.K[2], [0.0, 0.0, 1.0]):
+            raise ValueError(f"K is {self.K.tolist()}, expected positive focal lengths and a last row 0, 0, 1")
+        if not is_rigid(self.R):
+            raise ValueError(f"R is no rotation: {self.R.tolist()}")
+        return self
+
+
+def _read_camera(where: str, table: Any) -> Calibration:
+    entry = parse_record(_Entry, table, where)
+    width, height = (int(n) for n in entry.imgSize)
+    _check_resolution(where, entry.K, width, height)
+    return Calibration(entry.K, entry.R, entry.T, (height, width))
 
 
 def _check_resolution(where: str, K: Array, width: int, height: int) -> None:
@@ -116,20 +142,10 @@ def _check_resolution(where: str, K: Array, width: int, height: int) -> None:
 def _check_focal(where: str, serial: str, camera: Calibration) -> None:
     """Raise ValueError unless the focal lengths are about equal and, of a camera of the rig, about those that its lens has."""
     fx, fy = camera.K[0, 0], camera.K[1, 1]
-    mount = rig().cameras.get(serial)
-    usual = fx if mount is None else mount.focal * camera.size[1] / RIG_COLUMNS
+    pose = rig().cameras.get(serial)
+    usual = fx if pose is None else pose.focal * camera.size[1] / RIG_COLUMNS
     if not (1.0 / _FOCAL_RATIO <= fx / fy <= _FOCAL_RATIO and 1.0 / _FOCAL_CHANGE <= fx / usual <= _FOCAL_CHANGE):
         raise ValueError(
             f"{where}: K has focal lengths {fx:.1f} and {fy:.1f} px at imgSize {camera.size[1]}x{camera.size[0]}, its lens has about {usual:.1f}: "
             "K is another camera's or of another resolution; unpack Allocentric_Camera_Parameters.zip again"
         )
-
-
-def _array(where: str, name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    try:
-        array = np.asarray(value, dtype=np.float64).reshape(shape)
-    except (TypeError, ValueError):
-        raise ValueError(f"{where}: {name} is {value!r}, expected numbers that fill {shape}") from None
-    if not np.isfinite(array).all():
-        raise ValueError(f"{where}: {name} holds NaN or infinity")
-    return array

@@ -12,11 +12,10 @@ from typing import ClassVar
 from hoibench.clip import CLUSTERS, Clip, DataKind
 from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.taco.availability import Available, select
+from hoibench.datasets.taco.clip_source import ClipSource, open_source
 from hoibench.datasets.taco.prepare.format import CONTENT
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe
-from hoibench.datasets.taco.released import find_part, part_names, taco_splits
-from hoibench.datasets.taco.sources import ClipSource, open_source
+from hoibench.datasets.taco.splits import Found, find_part, part_names, select, taco_splits
 from hoibench.store import sha256_json
 
 PAD = "+pad"
@@ -124,7 +123,7 @@ class TacoDataset(Dataset):
         }
 
 
-def _entry(line: Line, found: Available) -> ClipEntry:
+def _entry(line: Line, found: Found) -> ClipEntry:
     """The line's entry, with what only the download says."""
     return replace(
         line.entry,

@@ -9,8 +9,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.rays import pixel_rays
-from hoibench.datasets.surfaces import PlacedPart, Surface, bounds
-from hoibench.datasets.taco.watching import watch
+from hoibench.datasets.surfaces import PlacedPart, Surface, bounds, map_frames
 from hoibench.geometry import project, to_camera
 
 _HEIGHT_PER_PIXEL = 240
@@ -23,10 +22,10 @@ def build_masks(surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array
         surfaces: hands and objects.
         cameras: V static cameras of one image size.
     """
-    return np.stack(watch(surfaces, [Silhouette(camera) for camera in cameras]))
+    return np.stack(map_frames(surfaces, [MaskRenderer(camera) for camera in cameras]))
 
 
-class Silhouette:
+class MaskRenderer:
     """What one static camera sees of hands and objects, frame by frame; its rays are made once."""
 
     def __init__(self, camera: Camera) -> None:
@@ -36,7 +35,7 @@ class Silhouette:
         radius = max(1, round(camera.size[0] / _HEIGHT_PER_PIXEL))
         self._square = np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
 
-    def see(self, _frame: int, parts: Sequence[PlacedPart]) -> Array:
+    def visit(self, _frame: int, parts: Sequence[PlacedPart]) -> Array:
         """(H, W) bool, dilated, of the parts of one frame."""
         mask = np.zeros(self._camera.size, dtype=np.uint8)
         for part in parts:

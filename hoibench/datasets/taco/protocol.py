@@ -1,15 +1,19 @@
-"""Protocol "taco": the grid that every clip of TACO lies on, and how a split's line says that its clip is made."""
+"""Protocol "taco": the grid that every clip of TACO lies on, how a split's line says that its clip is made, and the prompts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any, Literal, get_args
 
 import numpy as np
+from pydantic import RootModel
 
-from hoibench.datasets.taco.layout import MARKER_REMOVED, RGB
+from hoibench.datasets.taco.layout import MARKER_REMOVED, RGB, Triplet
+from hoibench.store.records import read_toml
 
 FRAMES = 49
 FPS = 8.0
@@ -77,3 +81,26 @@ def window(frames: int, fps: float) -> Window:
         raise ValueError(f"a recording of {frames} frames at {fps} fps has no clip in it")
     wanted = np.floor(np.arange(FRAMES) * (fps / FPS) + 0.5).astype(int)
     return Window(tuple(np.minimum(wanted, frames - 1).tolist()), int((wanted < frames).sum()))
+
+
+class _Prompts(RootModel[dict[str, str]]):
+    """The file prompts.toml: action -> template of ``tool`` and ``target``."""
+
+
+def prompt(triplet: Triplet) -> str:
+    """An imperative sentence for a (tool, action, target) triplet, by the templates in prompts.toml.
+
+    Raises:
+        ValueError: the action is not one of TACO's; lists those it has.
+    """
+    tool, action, target = triplet
+    try:
+        template = _templates()[action]
+    except KeyError:
+        raise ValueError(f"action {action!r} has no prompt template; known: {', '.join(_templates())}") from None
+    return template.format(tool=tool, target=target)
+
+
+@cache
+def _templates() -> dict[str, str]:
+    return read_toml(_Prompts, files("hoibench.datasets.taco") / "prompts.toml").root

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from hoibench.clip import Cluster
+from hoibench.store.records import Record, read_toml
 
 RIG_COLUMNS = 4096
-"""Image columns that the focal lengths of ``Mount`` are for."""
+"""Image columns that the focal lengths of ``CameraPose`` are for."""
 
 
-@dataclass(frozen=True)
-class Mount:
-    """Where one camera hangs, about the rig's look-at point.
+class CameraPose(Record):
+    """The pose of one camera about the rig's look-at point.
 
     Attributes:
         cluster: the side of the actor it looks from.
@@ -31,13 +29,12 @@ class Mount:
     distance: float
 
 
-@dataclass(frozen=True)
-class Rig:
+class CameraRig(Record):
     """The cameras by serial, in the frame of recording date 20230927: z up, metres, the actor at -y."""
 
     look_at: tuple[float, float, float]
     table_height: float
-    cameras: dict[str, Mount]
+    cameras: dict[str, CameraPose]
 
     def cluster(self, serial: str) -> Cluster:
         """The cluster of a serial.
@@ -53,8 +50,6 @@ class Rig:
 
 
 @cache
-def rig() -> Rig:
+def rig() -> CameraRig:
     """The rig as rig.toml describes it."""
-    table = tomllib.loads(files("hoibench.datasets.taco").joinpath("rig.toml").read_text(encoding="utf-8"))
-    cameras = {serial: Mount(**mount) for serial, mount in table["cameras"].items()}
-    return Rig(tuple(table["look_at"]), table["table_height"], cameras)
+    return read_toml(CameraRig, files("hoibench.datasets.taco") / "rig.toml")

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import PARTS, Array, Camera
-from hoibench.datasets.surfaces import PlacedPart, Surface
-from hoibench.datasets.taco.watching import watch
+from hoibench.datasets.surfaces import PlacedPart, Surface, map_frames
 from hoibench.geometry import optical_centre, project, to_camera
 
 _OCCLUSION_TOLERANCE = 1e-4  # metres along the ray: a point lies on the surface that must not hide it
@@ -25,17 +24,17 @@ def visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Came
         surfaces: what may hide a point.
         cameras: V static cameras.
     """
-    return np.stack(watch(surfaces, [PointsInSight(world, camera) for camera in cameras]))
+    return np.stack(map_frames(surfaces, [PointVisibility(world, camera) for camera in cameras]))
 
 
 @dataclass(frozen=True, eq=False)
-class PointsInSight:
+class PointVisibility:
     """Which of the points (N, K, 3), metres, one static camera sees, frame by frame."""
 
     world: Array
     camera: Camera
 
-    def see(self, frame: int, parts: Sequence[PlacedPart]) -> Array:
+    def visit(self, frame: int, parts: Sequence[PlacedPart]) -> Array:
         """(K,) bool: those of one frame that it sees past the parts."""
         points = self.world[frame].astype(np.float64)
         seen = in_image(points, self.camera)

@@ -12,9 +12,9 @@ from mano_files import write_mano
 from hoibench.clip import CLUSTERS
 from hoibench.datasets.base import ClipEntry, clips_id
 from hoibench.datasets.registry import open_dataset
+from hoibench.datasets.taco.clip_source import MANO_MISSING_WARNING
 from hoibench.datasets.taco.layout import RGB
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE
-from hoibench.datasets.taco.sources import NO_MANO
 from hoibench.evaluation.request import build_request
 from hoibench.methods.spec import Spec
 from hoibench.plugins import UnknownName
@@ -121,7 +121,7 @@ def test_without_mano_real_hands_have_a_proxy_and_say_so(taco_copy):
     taco_faults.claim_mano(taco_copy)
     told = []
     dataset = open_dataset("taco", taco_copy.root, told.append)
-    assert told == [NO_MANO]
+    assert told == [MANO_MISSING_WARNING]
     assert (dataset.kind, dataset.source.truth) == ("measured", "proxy-hand")
     assert dataset.manifest("test").truth_id == "hoibench/taco-clips@1 proxy-hand 128x94"
 

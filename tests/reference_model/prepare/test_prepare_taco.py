@@ -12,8 +12,8 @@ from hoibench.clip import CLUSTERS
 from hoibench.datasets.taco.dataset import TacoDataset
 from hoibench.datasets.taco.prepare.format import VIDEO, view_folder
 from hoibench.datasets.taco.protocol import Recipe
-from hoibench.datasets.taco.released import lines_of
 from hoibench.datasets.taco.rig import rig
+from hoibench.datasets.taco.splits import split_lines
 from reference_model.cache import LatentCache
 from reference_model.cache.origin import claim, of_config
 from reference_model.config import PRESETS
@@ -52,7 +52,7 @@ def test_the_splits_cameras_are_the_default(prepared, long_job):
 
 def test_all_cameras_keep_their_clusters_and_one_that_is_broken_costs_no_other(prepared, long_job, tmp_path):
     out = shutil.copytree(prepared, tmp_path / "prepared")
-    (line,) = (line for line in lines_of("test") if line.entry.id == HIT.key)
+    (line,) = (line for line in split_lines("test") if line.entry.id == HIT.key)
     recipe = Recipe.parse(line.recipe)
     serials = {path.name for path in view_folder(out, HIT.key, recipe, "x").parent.iterdir()}
     assert serials > set(line.entry.serials)  # the source view, too

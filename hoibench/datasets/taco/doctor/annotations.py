@@ -8,25 +8,25 @@ from pathlib import Path
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.datasets.taco.doctor.examination import Examination
+from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.hand.hands import SIDES, Side, read_hand
 from hoibench.datasets.taco.layout import HANDS, ROLES, Sequence, find_model
 from hoibench.datasets.taco.objects import pose_rows, read_mesh, read_poses
 
 
-def check_annotations(examination: Examination) -> Iterator[Check]:
+def check_annotations(context: DiagnosticContext) -> Iterator[Check]:
     """The checks of this module: object poses of all sequences, hands and meshes of the sampled ones."""
-    yield _pose_files(examination)
-    yield from _poses(examination)
-    yield from _hand_files(examination)
-    yield from _hands(examination)
-    yield _meshes(examination)
+    yield _pose_files(context)
+    yield from _poses(context)
+    yield from _hand_files(context)
+    yield from _hands(context)
+    yield _meshes(context)
 
 
-def _pose_files(examination: Examination) -> Check:
+def _pose_files(context: DiagnosticContext) -> Check:
     found = Findings()
-    for sequence in examination.each("heads of pose files", examination.posed):
+    for sequence in context.each("heads of pose files", context.posed):
         with found.catch(sequence.key):
             tool, target = (sequence.object_pose(role)[1] for role in ROLES)
             rows = pose_rows(tool), pose_rows(target)
@@ -37,14 +37,14 @@ def _pose_files(examination: Examination) -> Check:
         "object poses are missing, broken or of different lengths",
         "every sequence has poses of tool and target, of one length",
         "unpack Object_Poses.zip again",
-        looked_at=len(examination.posed),
+        looked_at=len(context.posed),
     )
 
 
-def _poses(examination: Examination) -> Iterator[Check]:
+def _poses(context: DiagnosticContext) -> Iterator[Check]:
     broken, gaps = Findings(), Findings()
     read = 0
-    for sequence in examination.each("object poses", examination.posed):
+    for sequence in context.each("object poses", context.posed):
         for role in ROLES:
             try:
                 _, path = sequence.object_pose(role)
@@ -78,11 +78,11 @@ def _note_gaps(gaps: Findings, where: str, values: Array) -> None:
         gaps.add(f"{where}: {rows.size} of {len(values)} rows, the first is {rows[0]}", int(rows.size))
 
 
-def _hand_files(examination: Examination) -> Iterator[Check]:
+def _hand_files(context: DiagnosticContext) -> Iterator[Check]:
     poses, shapes = Findings(), Findings()
-    keys = sorted(examination.listing.there[HANDS])
-    for key in examination.each("names of hand files", keys):
-        folder = examination.listing.sequences[key].folder(HANDS)
+    keys = sorted(context.listing.there[HANDS])
+    for key in context.each("names of hand files", keys):
+        folder = context.listing.sequences[key].folder(HANDS)
         for side in SIDES:
             if not _has_hand(folder, side):
                 poses.add(f"{folder / f'{side}_hand.pkl'} is missing")
@@ -110,11 +110,11 @@ def _has_hand(folder: Path, side: Side) -> bool:
     return (folder / f"{side}_hand.pkl").is_file() or (folder / f"{side}_hand").is_dir()
 
 
-def _hands(examination: Examination) -> Iterator[Check]:
+def _hands(context: DiagnosticContext) -> Iterator[Check]:
     broken, gaps = Findings(), Findings()
     read = 0
-    there = [sequence for sequence in examination.sampled if sequence.key in examination.listing.there[HANDS]]
-    for sequence in examination.each("hand poses", there):
+    there = [sequence for sequence in context.sampled if sequence.key in context.listing.there[HANDS]]
+    for sequence in context.each("hand poses", there):
         for side in SIDES:
             folder = sequence.folder(HANDS)
             if not _has_hand(folder, side):
@@ -124,7 +124,7 @@ def _hands(examination: Examination) -> Iterator[Check]:
                 hand = read_hand(folder, side)
                 read += 1
                 _note_gaps(gaps, f"{path}", hand.theta[:, 0])
-                rows = examination.frames.get(sequence.key, len(hand.theta))
+                rows = context.frames.get(sequence.key, len(hand.theta))
                 if len(hand.theta) != rows:
                     broken.add(
                         f"{path}: the last frame of the {side} hand is {len(hand.theta)}, that of the objects {rows}"
@@ -146,12 +146,12 @@ def _hands(examination: Examination) -> Iterator[Check]:
     )
 
 
-def _meshes(examination: Examination) -> Check:
+def _meshes(context: DiagnosticContext) -> Check:
     found = Findings()
-    every, sampled = _objects(examination.posed), _objects(examination.sampled)
-    for object_id in examination.each("meshes", sorted(every)):
+    every, sampled = _objects(context.posed), _objects(context.sampled)
+    for object_id in context.each("meshes", sorted(every)):
         with found.catch(f"object {object_id}"):
-            path = find_model(examination.root, object_id)
+            path = find_model(context.root, object_id)
             if object_id in sampled:
                 read_mesh(path)
     return found.check(

@@ -8,7 +8,7 @@ import numpy as np
 
 from hoibench.clip import PARTS, Array
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
-from hoibench.datasets.taco.doctor.examination import Examination
+from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB, Sequence, Tree
@@ -21,20 +21,20 @@ _LEAST_SEEN = 0.5
 """Share of a part's vertices that some camera must have in its image."""
 
 
-def check_cameras(examination: Examination) -> Iterator[Check]:
+def check_cameras(context: DiagnosticContext) -> Iterator[Check]:
     """The checks of this module: calibration of all sequences, projection of the sampled ones."""
-    yield _calibrations(examination)
-    yield _projection(examination)
+    yield _calibrations(context)
+    yield _projection(context)
 
 
-def _calibrations(examination: Examination) -> Check:
+def _calibrations(context: DiagnosticContext) -> Check:
     found = Findings()
-    keys = sorted(examination.listing.there[CAMERAS])
-    for key in examination.each("calibrations", keys):
-        sequence = examination.listing.sequences[key]
+    keys = sorted(context.listing.there[CAMERAS])
+    for key in context.each("calibrations", keys):
+        sequence = context.listing.sequences[key]
         with found.catch(sequence.calibration):
             known = read_calibration(sequence.calibration)
-            for serial in sorted(_filmed(examination, key) - known.keys()):
+            for serial in sorted(_filmed(context, key) - known.keys()):
                 found.add(f"{sequence.calibration} has no camera {serial}, which filmed: unpack {CAMERAS}.zip again")
     return found.check(
         "calibration",
@@ -45,25 +45,25 @@ def _calibrations(examination: Examination) -> Check:
     )
 
 
-def _filmed(examination: Examination, key: str) -> set[str]:
+def _filmed(context: DiagnosticContext, key: str) -> set[str]:
     """Serials whose video of a sequence is there, of either kind."""
-    kinds = (examination.listing.cameras[kind] for kind in (RGB, MARKER_REMOVED))
+    kinds = (context.listing.cameras[kind] for kind in (RGB, MARKER_REMOVED))
     return {serial for cameras in kinds for serial, keys in cameras.items() if key in keys}
 
 
-def _projection(examination: Examination) -> Check:
+def _projection(context: DiagnosticContext) -> Check:
     found = Findings()
     looked_at = 0
-    for sequence in examination.each("projection", examination.sampled):
+    for sequence in context.each("projection", context.sampled):
         try:
             # The proxy hand is near enough to MANO's to tell whether a hand is in a picture.
-            recording = Recording(Tree(examination.root), sequence, ProxyHand())
+            recording = Recording(Tree(context.root), sequence, ProxyHand())
             cameras = recording.calibrations
             parts = _parts(recording)
         except (ValueError, OSError):
             continue  # told by the checks of calibration, poses, hands and meshes
         looked_at += 1
-        filmed = _filmed(examination, sequence.key)
+        filmed = _filmed(context, sequence.key)
         judged = {serial: camera for serial, camera in cameras.items() if serial in filmed} or cameras
         with found.catch(f"sequence {sequence.key}"):
             _judge(found, sequence, judged, parts)

@@ -8,24 +8,22 @@ from pathlib import Path
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.doctor.annotations import check_annotations
 from hoibench.datasets.taco.doctor.cameras import check_cameras
-from hoibench.datasets.taco.doctor.examination import Examination, OnProgress
+from hoibench.datasets.taco.doctor.context import DiagnosticContext, OnProgress
+from hoibench.datasets.taco.doctor.environment import check_environment
 from hoibench.datasets.taco.doctor.listing import list_tree
-from hoibench.datasets.taco.doctor.needs import check_needs
 from hoibench.datasets.taco.doctor.presence import check_presence
 from hoibench.datasets.taco.doctor.report import STATUSES, Check, Diagnosis
-from hoibench.datasets.taco.doctor.surroundings import check_surroundings
 from hoibench.datasets.taco.doctor.videos import check_videos
 from hoibench.store.cache_dir import cache_dir
 
 SAMPLE = 8
 
-_CHECKS: tuple[Callable[[Examination], Iterator[Check]], ...] = (
+_CHECKS: tuple[Callable[[DiagnosticContext], Iterator[Check]], ...] = (
     check_presence,
-    check_needs,
     check_annotations,
     check_cameras,
     check_videos,
-    check_surroundings,
+    check_environment,
 )
 """In order of importance."""
 
@@ -57,14 +55,14 @@ def diagnose(
         FileNotFoundError: the root is no folder.
     """
     listing = list_tree(root)
-    examination = Examination(listing, tuple(lines), mano, cache or cache_dir(), deep, sample, on_progress)
-    checks = [check for group in _CHECKS for check in _run(group, examination)]
+    context = DiagnosticContext(listing, tuple(lines), mano, cache or cache_dir(), deep, sample, on_progress)
+    checks = [check for group in _CHECKS for check in _run(group, context)]
     return Diagnosis(root, listing.inventory, tuple(sorted(checks, key=lambda check: STATUSES.index(check.status))))
 
 
-def _run(group: Callable[[Examination], Iterator[Check]], examination: Examination) -> Iterator[Check]:
+def _run(group: Callable[[DiagnosticContext], Iterator[Check]], context: DiagnosticContext) -> Iterator[Check]:
     try:
-        yield from group(examination)
+        yield from group(context)
     except Exception as error:
         # What nobody foresaw is a finding as well; the checks of the group that came before it stand.
         name = group.__name__.removeprefix("check_")

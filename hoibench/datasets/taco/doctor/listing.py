@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
+
+from pydantic import RootModel
 
 from hoibench.datasets.taco.doctor.report import Inventory
 from hoibench.datasets.taco.layout import (
@@ -19,21 +21,24 @@ from hoibench.datasets.taco.layout import (
     parse_triplet,
     sequence_folders,
 )
+from hoibench.store.records import Record, read_toml
 
 
-@dataclass(frozen=True)
-class Modality:
+class Modality(Record):
     """A top folder: what it ``holds``, and which clips need it: ``all``, those of ``raw`` or ``marker-removed`` video, or ``none``."""
 
     holds: str
-    needed_by: str
+    needed_by: Literal["all", "raw", "marker-removed", "none"]
+
+
+class _Modalities(RootModel[dict[str, Modality]]):
+    """The file modalities.toml: name of the top folder -> what it is."""
 
 
 @cache
 def modalities() -> Mapping[str, Modality]:
     """Name -> modality, in the order of modalities.toml."""
-    text = files("hoibench.datasets.taco.doctor").joinpath("modalities.toml").read_text(encoding="utf-8")
-    return {name: Modality(**table) for name, table in tomllib.loads(text).items()}
+    return read_toml(_Modalities, files("hoibench.datasets.taco.doctor") / "modalities.toml").root
 
 
 @dataclass(frozen=True)

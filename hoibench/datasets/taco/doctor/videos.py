@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
-from hoibench.datasets.taco.doctor.examination import Examination
+from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.layout import EGO_RGB, MARKER_REMOVED, POSES, RGB, Sequence
 from hoibench.datasets.taco.protocol import SOURCE_FPS
 from hoibench.datasets.taco.recording import ASPECT_TOLERANCE
+from hoibench.store.records import Record, read_toml
 from hoibench.video import Head, probe, read_head
 
 
-def check_videos(examination: Examination) -> Iterator[Check]:
+def check_videos(context: DiagnosticContext) -> Iterator[Check]:
     """The checks of this module: heads of all videos, whole files of the sampled sequences."""
-    yield from _heads(examination)
-    yield _whole_files(examination)
-    yield _ego(examination)
+    yield from _heads(context)
+    yield _whole_files(context)
+    yield _ego(context)
 
 
-def _heads(examination: Examination) -> Iterator[Check]:
+def _heads(context: DiagnosticContext) -> Iterator[Check]:
     broken, sizes, counts, rates = Findings(), Findings(), Findings(), Findings()
     heads = compared = 0
-    for sequence in examination.each("heads of videos", examination.listing.sequences.values()):
+    for sequence in context.each("heads of videos", context.listing.sequences.values()):
         calibrations = _calibrations(sequence)
         for serial, path in _videos(sequence):
             with broken.catch(path):
                 head = read_head(path)
                 heads += 1
                 _compare_size(sizes, path, head, calibrations.get(serial))
-                compared += _compare_count(counts, path, head.frames, examination.frames.get(sequence.key))
+                compared += _compare_count(counts, path, head.frames, context.frames.get(sequence.key))
                 if abs(head.fps - SOURCE_FPS) > 0.1:
                     rates.add(f"{path} has {head.fps:g} frames per second")
     yield broken.check(
@@ -95,11 +95,11 @@ def _compare_count(counts: Findings, path: Path, frames: int, rows: int | None) 
     return True
 
 
-def _whole_files(examination: Examination) -> Check:
+def _whole_files(context: DiagnosticContext) -> Check:
     found = Findings()
     read = 0
-    videos = [path for sequence in examination.sampled for _, path in _videos(sequence)]
-    for path in examination.each("whole videos", videos):
+    videos = [path for sequence in context.sampled for _, path in _videos(sequence)]
+    for path in context.each("whole videos", videos):
         try:
             promised = read_head(path).frames
         except (ValueError, OSError):
@@ -118,16 +118,16 @@ def _whole_files(examination: Examination) -> Check:
     )
 
 
-def _ego(examination: Examination) -> Check:
+def _ego(context: DiagnosticContext) -> Check:
     found = Findings()
     compared = 0
-    keys = sorted(examination.listing.there[EGO_RGB])
-    for key in examination.each("egocentric videos", keys):
-        path = examination.listing.sequences[key].ego_video
+    keys = sorted(context.listing.there[EGO_RGB])
+    for key in context.each("egocentric videos", keys):
+        path = context.listing.sequences[key].ego_video
         with found.catch(path):
-            compared += _compare_count(found, path, read_head(path).frames, examination.frames.get(key))
+            compared += _compare_count(found, path, read_head(path).frames, context.frames.get(key))
     if keys:
-        for key in sorted(_ego_errata() & examination.listing.there[POSES] - set(keys)):
+        for key in sorted(_ego_errata() & context.listing.there[POSES] - set(keys)):
             found.add(f"{key} has no egocentric video: none was released")
     return found.check(
         "ego",
@@ -140,5 +140,10 @@ def _ego(examination: Examination) -> Check:
 
 
 def _ego_errata() -> frozenset[str]:
-    text = files("hoibench.datasets.taco.doctor").joinpath("ego_errata.toml").read_text(encoding="utf-8")
-    return frozenset(tomllib.loads(text)["without_video"])
+    return frozenset(read_toml(_EgoErrata, files("hoibench.datasets.taco.doctor") / "ego_errata.toml").without_video)
+
+
+class _EgoErrata(Record):
+    """The file ego_errata.toml: keys of sequences that have no egocentric video."""
+
+    without_video: tuple[str, ...]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hoibench.clip import Array, Clip, Tracks, View
-from hoibench.datasets.taco.assembly import Pictures, assemble, left_to_right, view_of
+from hoibench.datasets.taco.clip import LazyMedia, build_clip, left_to_right, view_of
 from hoibench.datasets.taco.prepare.format import (
     TRACKS,
     VIDEO,
@@ -54,14 +54,14 @@ def read_prepared(
     folders = [view_folder(out, key, recipe, serial) for serial in left_to_right(serials)]
     source_folders = [] if source is None else [view_folder(out, key, recipe, source)]
     views, source_views = ([_read_view(folder, record) for folder in some] for some in (folders, source_folders))
-    return assemble(
+    return build_clip(
         key,
         record.triplet,
         record.instances,
         views,
         source_views,
         _read_tracks(tracks_folder(out, key), folders),
-        Pictures(
+        LazyMedia(
             lambda: np.stack([decode(folder / VIDEO) for folder in folders]),
             lambda: tuple(decode(folder / VIDEO) for folder in source_folders),
             lambda: np.stack([_unpack(folder, "mask", SIZE[1]) for folder in folders]),

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from hoibench.clip import Array, Camera
-from hoibench.datasets.surfaces import Surface
+from hoibench.datasets.surfaces import Surface, map_frames
 from hoibench.datasets.taco.crop import Extent, crop_box, crop_camera
 from hoibench.datasets.taco.hand.hand_models import truth_label
-from hoibench.datasets.taco.masks import Silhouette
+from hoibench.datasets.taco.masks import MaskRenderer
 from hoibench.datasets.taco.prepare.format import (
     TRACKS,
     VIDEO,
@@ -42,8 +42,7 @@ from hoibench.datasets.taco.protocol import (
 )
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, follow, recorded_points
-from hoibench.datasets.taco.visibility import PointsInSight, check_parts_in_view
-from hoibench.datasets.taco.watching import watch
+from hoibench.datasets.taco.visibility import PointVisibility, check_parts_in_view
 from hoibench.store import read_npz, write_npz
 from hoibench.store.sealed_folder import CorruptFolder, read_metadata, write_sealed
 from hoibench.video import encode, extract
@@ -116,9 +115,9 @@ def render_truth(
         recorded: (N, K) bool.
         cameras: V cameras.
     """
-    points = [PointsInSight(world, camera) for camera in cameras]
-    silhouettes = [Silhouette(camera) for camera in cameras]
-    seen = watch(surfaces, [*points, *silhouettes])
+    points = [PointVisibility(world, camera) for camera in cameras]
+    silhouettes = [MaskRenderer(camera) for camera in cameras]
+    seen = map_frames(surfaces, [*points, *silhouettes])
     visible, masks = seen[: len(cameras)], seen[len(cameras) :]
     return tuple(ViewTruth(v & recorded, mask) for v, mask in zip(visible, masks, strict=True))
 

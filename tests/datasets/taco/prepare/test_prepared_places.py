@@ -8,17 +8,17 @@ import taco_faults
 import taco_tree
 from mano_files import write_mano
 
+from hoibench.datasets.taco.clip_source import PreparedClips, prepared_folder
 from hoibench.datasets.taco.hand.hand_models import ProxyHand, read_mano_hand
 from hoibench.datasets.taco.prepare.split import prepare_line
-from hoibench.datasets.taco.released import lines_of
-from hoibench.datasets.taco.sources import PreparedClips, prepared_folder
+from hoibench.datasets.taco.splits import split_lines
 
 KEY = taco_tree.HIT.key
 
 
 @pytest.fixture
 def line():
-    return next(line for line in lines_of("test") if line.entry.id == KEY)
+    return next(line for line in split_lines("test") if line.entry.id == KEY)
 
 
 @pytest.fixture

@@ -1,22 +1,59 @@
-"""What of a split can be had: from a download by which files are there and how many rows they have, nothing being decoded."""
+"""TACO's released splits, found by name, and what of them a download can give: by which files are there and how many rows they have, none decoded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import Line, Splits, shipped_splits
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, MODELS, POSES, ROLES, Sequence, Tree, find_model
 from hoibench.datasets.taco.objects import pose_rows
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
 from hoibench.datasets.taco.rig import rig
+from hoibench.plugins import UnknownName
+
+DEFAULT_SPLIT = "taco-syncmv4d@1"
+"""The split that is meant where a part is named alone."""
 
 TOO_SHORT = f"the recording is too short for {FRAMES} frames at 8 fps; --short pad takes it"
 
 
+@cache
+def taco_splits() -> dict[str, Splits]:
+    """Name -> split, ``DEFAULT_SPLIT`` first."""
+    shipped = {splits.name: splits for splits in shipped_splits() if splits.name.startswith("taco-")}
+    return {DEFAULT_SPLIT: shipped.pop(DEFAULT_SPLIT), **shipped}
+
+
+def part_names() -> tuple[str, ...]:
+    """What ``find_part`` takes: parts of the first split alone, those of the others by their whole names."""
+    first, *others = taco_splits().values()
+    return (*first.parts, *(f"{splits.name}/{part}" for splits in others for part in splits.parts))
+
+
+def find_part(split: str) -> tuple[Splits, str]:
+    """The split and the part that ``PART`` or ``NAME@VERSION/PART`` means.
+
+    Raises:
+        UnknownName: there is no such split; gives the nearest names.
+    """
+    name, _, part = split.rpartition("/")
+    splits = taco_splits().get(name or DEFAULT_SPLIT)
+    if splits is None or part not in splits.parts:
+        raise UnknownName("split", split, part_names())
+    return splits, part
+
+
+def split_lines(split: str) -> tuple[Line, ...]:
+    """The lines of a part as released; raises as ``find_part``."""
+    splits, part = find_part(split)
+    return splits.lines(part)
+
+
 @dataclass(frozen=True)
-class Available:
+class Found:
     """A clip that can be made: ids of its (tool, target), None where a pose file's name is broken, and the frames that the recording fills."""
 
     instances: tuple[str, str] | None
@@ -29,7 +66,7 @@ class Available:
 
 
 @dataclass(frozen=True)
-class Absent:
+class Missing:
     """A clip that a partial download cannot give, and why, in words that are the same for all such clips."""
 
     reason: str
@@ -44,16 +81,16 @@ class Selection:
         left_out: id -> why not, of the others.
     """
 
-    found: tuple[tuple[Line, Available], ...]
+    found: tuple[tuple[Line, Found], ...]
     left_out: dict[str, str]
 
 
-def select(lines: Iterable[Line], find: Callable[[Line], Available | Absent], *, with_short: bool) -> Selection:
+def select(lines: Iterable[Line], find: Callable[[Line], Found | Missing], *, with_short: bool) -> Selection:
     """Part lines into those whose clips ``find`` finds and the others; recordings shorter than a clip are left out unless ``with_short``."""
     found, left_out = [], {}
     for line in lines:
         answer = find(line)
-        if isinstance(answer, Absent):
+        if isinstance(answer, Missing):
             left_out[line.entry.id] = answer.reason
         elif answer.short and not with_short:
             left_out[line.entry.id] = TOO_SHORT
@@ -71,36 +108,36 @@ def camera_by_camera(tree: Tree, line: Line) -> tuple[Line, ...]:
     return tuple(lines) or (line,)
 
 
-def find(tree: Tree, line: Line) -> Available | Absent:
+def find_clip(tree: Tree, line: Line) -> Found | Missing:
     """What a download has of a split's clip.  A file that is there and broken makes no clip absent: reading it will say what is wrong."""
     sequence = tree.sequences.get(line.entry.id)
     if sequence is None:
-        return Absent(f"the sequence is not in {POSES}")
+        return Missing(f"the sequence is not in {POSES}")
     if line.entry.triplet not in (None, sequence.triplet):
-        return Absent("the sequence lies under another triplet than its own")
+        return Missing("the sequence lies under another triplet than its own")
     if not sequence.calibration.is_file():
-        return Absent(f"the sequence is not in {CAMERAS}")
+        return Missing(f"the sequence is not in {CAMERAS}")
     if not sequence.folder(HANDS).is_dir():
-        return Absent(f"the sequence is not in {HANDS}")
+        return Missing(f"the sequence is not in {HANDS}")
     modality = MODALITIES[Recipe.parse(line.recipe).video]
     if not line.entry.serials or not sequence.videos(modality).keys() >= set(line.entry.serials):
-        return Absent(f"a camera of the clip is not in {modality}; hoibench data doctor with this --split says which")
+        return Missing(f"a camera of the clip is not in {modality}; hoibench data doctor with this --split says which")
     return _look_at_objects(tree, sequence)
 
 
-def _look_at_objects(tree: Tree, sequence: Sequence) -> Available | Absent:
+def _look_at_objects(tree: Tree, sequence: Sequence) -> Found | Missing:
     try:
         (tool, poses), (target, _) = (sequence.object_pose(role) for role in ROLES)
     except ValueError:
-        return Available(None, FRAMES)
+        return Found(None, FRAMES)
     except FileNotFoundError:
-        return Absent(f"the sequence lacks a file in {POSES}")
+        return Missing(f"the sequence lacks a file in {POSES}")
     try:
         for item in (tool, target):
             find_model(tree.root, item)
     except FileNotFoundError:
-        return Absent(f"a mesh of the clip is not in {MODELS[0]}")
-    return Available((tool, target), _valid_frames(poses))
+        return Missing(f"a mesh of the clip is not in {MODELS[0]}")
+    return Found((tool, target), _valid_frames(poses))
 
 
 def _valid_frames(poses: Path) -> int:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.datasets.taco.layout import triplet_folder
-from hoibench.datasets.taco.lists import (
+from splits.taco_lists import (
     FILES,
     OFFICIAL_PARTS,
     OVERALL,

@@ -1,4 +1,4 @@
-"""A download under examination: what the checks share, each thing read once."""
+"""A download under context: what the checks share, each thing read once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Examination:
+class DiagnosticContext:
     """What every check is given.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Clips of a TACO tree: a recording, three of its cameras, and everything true about them."""
+"""Clips read from a tree in TACO's layout at their native rate and size, without preparation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hoibench.clip import Array, Clip, View
-from hoibench.datasets.taco.assembly import Pictures, assemble, left_to_right, view_of
+from hoibench.datasets.taco.clip import LazyMedia, build_clip, left_to_right, view_of
 from hoibench.datasets.taco.layout import Tree
 from hoibench.datasets.taco.masks import build_masks
 from hoibench.datasets.taco.recording import Recording
@@ -47,14 +47,14 @@ def load_clip(
     views = [_view(recording, serial, size) for serial in ordered]
     source_views = [_view(recording, serial, _common_format(recording, [serial])[0]) for serial in sources]
     cameras = [recording.camera(serial, size) for serial in ordered]
-    return assemble(
+    return build_clip(
         key,
         recording.sequence.triplet,
         recording.instances,
         views,
         source_views,
         build_tracks(recording.surfaces, cameras, points),
-        Pictures(
+        LazyMedia(
             lambda: np.stack([_video(recording, serial) for serial in ordered]),
             lambda: tuple(_video(recording, serial) for serial in sources),
             lambda: build_masks(recording.surfaces, cameras),

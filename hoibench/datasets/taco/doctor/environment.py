@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hoibench.datasets.taco.doctor.calibration_reviews import CalibrationReview, read_reviews
-from hoibench.datasets.taco.doctor.examination import Examination
+from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_label
 from hoibench.datasets.taco.layout import INFO_FILE, read_hand_model
@@ -16,17 +16,17 @@ from hoibench.datasets.taco.layout import INFO_FILE, read_hand_model
 _LEAST_FREE = 1 << 30
 
 
-def check_surroundings(examination: Examination) -> Iterator[Check]:
+def check_environment(context: DiagnosticContext) -> Iterator[Check]:
     """The checks of this module."""
-    yield _hand_model(examination)
-    yield _verdicts(examination)
-    yield _cache(examination)
+    yield _hand_model(context)
+    yield _verdicts(context)
+    yield _cache(context)
 
 
-def _hand_model(examination: Examination) -> Check:
+def _hand_model(context: DiagnosticContext) -> Check:
     try:
-        wanted = read_hand_model(examination.root)
-        truth = truth_label(wanted, choose_hand_model(wanted, examination.mano))
+        wanted = read_hand_model(context.root)
+        truth = truth_label(wanted, choose_hand_model(wanted, context.mano))
     except (ValueError, OSError) as error:
         fix = "give the folder of MANO_LEFT and MANO_RIGHT: --mano DIR, or HOIBENCH_MANO"
         return Check("mano", "the hand model cannot be used", "problem", 1, (str(error),), fix)
@@ -37,14 +37,14 @@ def _hand_model(examination: Examination) -> Check:
     return Check("mano", title, "warning", 1, fix=fix)
 
 
-def _verdicts(examination: Examination) -> Check:
-    path = examination.root / INFO_FILE
+def _verdicts(context: DiagnosticContext) -> Check:
+    path = context.root / INFO_FILE
     found = Findings()
     reviews: dict[str, CalibrationReview] = {}
     if path.is_file():
         with found.catch(path):
             reviews = read_reviews(path)
-    for key in sorted(reviews.keys() & examination.wanted):
+    for key in sorted(reviews.keys() & context.wanted):
         review = reviews[key]
         if review.status not in ("", "good") or review.bad_cameras:
             cameras = f", bad cameras {', '.join(review.bad_cameras)}" if review.bad_cameras else ""
@@ -59,15 +59,15 @@ def _verdicts(examination: Examination) -> Check:
     )
 
 
-def _cache(examination: Examination) -> Check:
-    there = examination.cache
+def _cache(context: DiagnosticContext) -> Check:
+    there = context.cache
     while not there.exists():
         there = there.parent
     fix = "free space there, or set HOIBENCH_CACHE to a folder that can be written"
     if not _writable(there):
-        return Check("cache", f"{examination.cache} cannot be written", "problem", 1, fix=fix)
+        return Check("cache", f"{context.cache} cannot be written", "problem", 1, fix=fix)
     free = shutil.disk_usage(there).free
-    title = f"{examination.cache} can be written, {free / 1e9:.1f} GB are free"
+    title = f"{context.cache} can be written, {free / 1e9:.1f} GB are free"
     return Check("cache", title, "ok" if free >= _LEAST_FREE else "warning", 1, fix="" if free >= _LEAST_FREE else fix)
 
 

@@ -1,4 +1,4 @@
-"""What is the same of every clip of TACO, wherever its pictures come from."""
+"""The parts of a clip that are the same for every clip of TACO, wherever its pictures come from."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from hoibench.clip import CLUSTERS, Array, Camera, Clip, Tracks, View
 from hoibench.datasets.taco.layout import Triplet
-from hoibench.datasets.taco.prompts import prompt
+from hoibench.datasets.taco.protocol import prompt
 from hoibench.datasets.taco.rig import rig
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
-    """How a clip's pictures are had when they are first used; see ``Clip``."""
+class LazyMedia:
+    """Functions that load a clip's pictures when they are first used; see ``Clip``."""
 
     video: Callable[[], Array]
     sources: Callable[[], tuple[Array, ...]]
@@ -34,14 +34,14 @@ def view_of(serial: str, camera: Camera, image: Array) -> View:
     return View(serial, rig().cluster(serial), camera, image)
 
 
-def assemble(
+def build_clip(
     key: str,
     triplet: Triplet,
     instances: tuple[str, str],
     views: Sequence[View],
     source_views: Sequence[View],
     tracks: Tracks,
-    pictures: Pictures,
+    media: LazyMedia,
     *,
     fps: float,
     size: tuple[int, int],
@@ -63,8 +63,8 @@ def assemble(
         tags=tags,
         truth=truth,
         tracks=tracks,
-        load_video=pictures.video,
-        load_sources=pictures.sources,
-        load_masks=pictures.masks,
+        load_video=media.video,
+        load_sources=media.sources,
+        load_masks=media.masks,
         valid_frames=valid_frames,
     )

@@ -6,7 +6,7 @@ import pytest
 
 from hoibench.clip import CLUSTERS, PARTS
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
-from hoibench.datasets.taco.prompts import prompt
+from hoibench.datasets.taco.protocol import prompt
 from hoibench.geometry import to_camera
 from hoibench.video import decode, encode
 

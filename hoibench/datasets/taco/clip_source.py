@@ -11,7 +11,6 @@ from typing import Protocol
 from hoibench.clip import Clip
 from hoibench.datasets.base import Progress
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.taco.availability import Absent, Available, camera_by_camera, find
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model, truth_label
 from hoibench.datasets.taco.layout import Tree
 from hoibench.datasets.taco.prepare.format import (
@@ -27,6 +26,7 @@ from hoibench.datasets.taco.prepare.reader import read_prepared
 from hoibench.datasets.taco.prepare.split import prepare_line
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, Recipe
 from hoibench.datasets.taco.rig import rig
+from hoibench.datasets.taco.splits import Found, Missing, camera_by_camera, find_clip
 from hoibench.store import sha256_json
 from hoibench.store.cache_dir import cache_dir
 from hoibench.video import probe
@@ -42,7 +42,7 @@ class ClipSource(Protocol):
         """``taco``, ``proxy-hand`` or ``synthetic``."""
         ...
 
-    def find(self, line: Line) -> Available | Absent:
+    def find(self, line: Line) -> Found | Missing:
         """Whether a split's clip can be had here."""
         ...
 
@@ -71,13 +71,16 @@ def open_source(root: Path, progress: Progress | None = None) -> ClipSource:
     model = choose_hand_model(tree.hand_model)
     download = DownloadedClips(tree, model, prepared_folder(tree, model), progress)
     if download.truth == "proxy-hand":
-        log.warning(NO_MANO)
+        log.warning(MANO_MISSING_WARNING)
         if progress is not None:
-            progress(NO_MANO)
+            progress(MANO_MISSING_WARNING)
     return download
 
 
-NO_MANO = "HOIBENCH_MANO is not set, so a proxy takes the place of MANO's hands: rows say truth=proxy-hand and are never ranked (docs/taco.md)"
+MANO_MISSING_WARNING = (
+    "HOIBENCH_MANO is not set, so a proxy takes the place of MANO's hands: rows say truth=proxy-hand and are never ranked "
+    "(docs/taco.md)"
+)
 
 
 def prepared_folder(tree: Tree, model: HandModel) -> Path:
@@ -97,17 +100,17 @@ class PreparedClips:
         """See ``ClipSource``."""
         return read_settings(self.out).truth
 
-    def find(self, line: Line) -> Available | Absent:
+    def find(self, line: Line) -> Found | Missing:
         """See ``ClipSource``; a damaged clip is no absent one: loading it says what is wrong."""
         recipe = Recipe.parse(line.recipe)
         folders = (view_folder(self.out, line.entry.id, recipe, serial) for serial in line.entry.serials)
         if not all(folder.is_dir() for folder in folders):
-            return Absent(f"the clip was not prepared in {self.out}")
+            return Missing(f"the clip was not prepared in {self.out}")
         try:
             record = read_sequence_record(self.out, line.entry.id)
         except (ValueError, FileNotFoundError):
-            return Available(None, FRAMES)
-        return Available(record.instances, record.valid_frames)
+            return Found(None, FRAMES)
+        return Found(record.instances, record.valid_frames)
 
     def native_size(self, line: Line) -> tuple[int, int]:
         """See ``ClipSource``."""
@@ -145,9 +148,9 @@ class DownloadedClips:
         """See ``ClipSource``."""
         return truth_label(self.tree.hand_model, self.model)
 
-    def find(self, line: Line) -> Available | Absent:
+    def find(self, line: Line) -> Found | Missing:
         """See ``ClipSource``."""
-        return find(self.tree, line)
+        return find_clip(self.tree, line)
 
     def native_size(self, line: Line) -> tuple[int, int]:
         """See ``ClipSource``; asked of the clip's first video."""
