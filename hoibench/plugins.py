@@ -14,9 +14,17 @@ import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from pydantic import ValidationError
+
+from hoibench.store.records import explain
+
+SPEC = "spec.toml"
+"""The spec of one method: in a package's folder, beside an adapter's file, and in a folder of predictions."""
 
 _SHOWN = 20
 
@@ -34,7 +42,7 @@ class UnknownName(ValueError):
 
 
 def read_specs(group: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (where, table) for each TOML file in the packages registered under an entry-point group.
+    """Yield (where, table) for each spec in the packages registered under an entry-point group: their TOML files, and any spec.toml below them.
 
     Built-in packages come first, so that a caller can refuse a plug-in that reuses a built-in name.
 
@@ -43,13 +51,21 @@ def read_specs(group: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     points = sorted(importlib.metadata.entry_points(group=group), key=lambda p: (not _built_in(p), p.name))
     for point in points:
-        for item in sorted(files(point.value).iterdir(), key=lambda item: item.name):
-            if item.name.endswith(".toml"):
-                where = f"{point.value}/{item.name}"
-                try:
-                    yield where, tomllib.loads(item.read_text(encoding="utf-8"))
-                except tomllib.TOMLDecodeError as error:
-                    raise ValueError(f"{where} is not valid TOML: {error}") from error
+        for where, item in _toml_files(point.value, files(point.value)):
+            try:
+                yield where, tomllib.loads(item.read_text(encoding="utf-8"))
+            except tomllib.TOMLDecodeError as error:
+                raise ValueError(f"{where} is not valid TOML: {error}") from error
+
+
+def _toml_files(where: str, folder: Traversable) -> Iterator[tuple[str, Traversable]]:
+    """Every TOML file of a folder, and below it those called spec.toml, so that each plug-in may have a folder of its own."""
+    for item in sorted(folder.iterdir(), key=lambda item: item.name):
+        path = f"{where}/{item.name}"
+        if item.name.endswith(".toml"):
+            yield path, item
+        elif item.is_dir():
+            yield from (found for found in _toml_files(path, item) if found[1].name == SPEC)
 
 
 def _built_in(point: importlib.metadata.EntryPoint) -> bool:
@@ -99,6 +115,8 @@ def _import_file(path: Path) -> ModuleType:
 def _import_failure(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"needs the module {error.name!r}, which is not installed: install it, or put it beside the file"
+    if isinstance(error, ValidationError):  # of the Spec that the file declares
+        return explain(error, object, "declares a wrong spec")
     return f"cannot be imported ({type(error).__name__}: {error})"
 
 

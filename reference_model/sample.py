@@ -152,18 +152,18 @@ def _is_kept(folder: Path, asked: dict[str, Any]) -> bool:
     Raises:
         ValueError: it holds something else.
     """
-    from hoibench.methods.predictions import is_whole, read_record
+    from hoibench.predictions import is_whole, read_record
 
     if not is_whole(folder):
         return False
-    there = read_record(folder).get("asked")
-    if there != asked:
-        raise ValueError(f"{folder} holds a prediction made otherwise ({there}, now {asked}): give another --out")
+    found = read_record(folder).request
+    if found != asked:
+        raise ValueError(f"{folder} holds a prediction made otherwise ({found}, now {asked}): give another --out")
     return True
 
 
 def _write(folder: Path, method: SyncMV4DMethod, request: Request, asked: dict[str, Any]) -> None:
-    from hoibench.methods.predictions import write_prediction
+    from hoibench.predictions import write_prediction
     from hoibench.video import encode
 
     begun = time.monotonic()
@@ -171,7 +171,7 @@ def _write(folder: Path, method: SyncMV4DMethod, request: Request, asked: dict[s
     seconds = round(time.monotonic() - begun, 3)
     for index, frames in enumerate(method.motion(answered)):
         encode(folder / f"motion-{index}.mp4", frames, request.fps)
-    write_prediction(folder, answered.prediction, request.fps, facts={"asked": asked, "seconds": seconds})
+    write_prediction(folder, answered.prediction, request.fps, request=asked, seconds=seconds)
 
 
 def _describe(out: Path) -> None:

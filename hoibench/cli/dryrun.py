@@ -8,7 +8,7 @@ from typing import Any
 
 from hoibench.datasets.base import Dataset
 from hoibench.evaluation.plan import Plan
-from hoibench.methods.predictions import is_whole, read_record
+from hoibench.predictions import is_whole, read_record
 from hoibench.weights import WeightsMissing, find
 
 

@@ -70,8 +70,8 @@ def _score_clips(options: Score) -> tuple[dict[str, list[Row]], int]:
     from hoibench.datasets.folder import clip_folders, read_clip
     from hoibench.evaluation.api import rows_without_value, score
     from hoibench.evaluation.failures import reason_of
-    from hoibench.methods.predictions import read_prediction
     from hoibench.metrics.card import select_cards
+    from hoibench.predictions import read_prediction
 
     metrics = [name.strip() for name in options.metrics.split(",") if name.strip()]
     cards = select_cards(metrics)

@@ -14,11 +14,11 @@ from hoibench.evaluation.score import RowKey, score_case, to_row
 from hoibench.evaluation.short import first_frames, recorded_part
 from hoibench.evaluation.truth import as_scored, recode
 from hoibench.methods.check import check_prediction
-from hoibench.methods.predictions import decoded
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card, select_cards
 from hoibench.metrics.case import Case, Pairing
 from hoibench.metrics.outcome import Measurement, Status
+from hoibench.predictions import decoded
 from hoibench.results.rows import Row
 
 ANCHOR_PIXELS = 0.01

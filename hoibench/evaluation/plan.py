@@ -13,12 +13,12 @@ from hoibench.clip import DataKind
 from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id, take
 from hoibench.evaluation.config import RunConfig, check_config, identity_hash, parse_shard
 from hoibench.evaluation.references import is_seeded, own_frozen_spec, reference_specs
-from hoibench.methods.precomputed import comes_by_seed
 from hoibench.methods.references import OWN_FROZEN, PUBLISHED
 from hoibench.methods.registry import select_specs
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card, select_cards
 from hoibench.plugins import UnknownName, source_file
+from hoibench.predictions import has_seed_folders
 from hoibench.store import files_digest, sha256_file
 
 _PATHS = ("root", "weights", "checkpoint")
@@ -95,7 +95,7 @@ class Plan:
             own = spec.id.removeprefix(OWN_FROZEN)
             return self.seeds_of(next(other for other in self.specs if other.id == own))
         if spec.folder is not None:
-            fixed = not comes_by_seed(spec.folder)
+            fixed = not has_seed_folders(spec.folder)
         else:
             fixed = spec.kind == "published" or (spec.kind == "reference" and not is_seeded(spec.id))
         return self.config.seeds[:1] if fixed else self.config.seeds

@@ -1,124 +1,182 @@
-"""One prediction against one clip: every metric's rows."""
+"""A scorer: the metrics' networks, loaded once, that scores stored predictions; predictions that no method has to run for it makes itself."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+import secrets
+import time
+import traceback
+from collections.abc import Hashable
+from pathlib import Path
 
-import numpy as np
-
-from hoibench.clip import Clip, Prediction
+from hoibench.clip import Prediction
+from hoibench.datasets.base import ClipEntry
+from hoibench.evaluation.failures import FAILURE, is_fatal, reason_of, record_failure
+from hoibench.evaluation.measure import RowKey, measure, to_row
+from hoibench.evaluation.padding import trim_prediction
+from hoibench.evaluation.plan import Unit
+from hoibench.evaluation.references import build_reference, hold_first_frame
+from hoibench.evaluation.request import build_request
+from hoibench.evaluation.worker import ClipLoader, LoadedClip, UnitReport, WorkerContext, forget
+from hoibench.methods.check import check_outputs, check_prediction
+from hoibench.methods.references import OWN_FROZEN, PUBLISHED
+from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card
 from hoibench.metrics.case import Case
-from hoibench.metrics.outcome import NO_CAMERAS, NO_TRUE_TRACKS, NO_TRUE_VIDEO, Measurement, NotApplicable, NoValue
+from hoibench.metrics.outcome import Measurement
+from hoibench.plugins import SPEC
+from hoibench.predictions import (
+    RECORD,
+    decoded,
+    find_prediction,
+    is_whole,
+    read_prediction,
+    read_record,
+    write_prediction,
+)
+from hoibench.results.jsonl import append_metric, read_scores
 from hoibench.results.rows import Row
 
 log = logging.getLogger(__name__)
 
+RETRIED = ("unavailable", "error")
+"""Statuses that a resumed run scores again: weights may have come, the scorer may have been mended."""
 
-@dataclass(frozen=True)
-class RowKey:
-    """The columns that all rows of one unit share."""
-
-    method: str
-    clip: str
-    split: str
-    clips_id: str
-    seed: int
-    preset: str | None = None
-    precision: str = "fp32"
-    truth: str | None = None
+FROZEN_SOURCE_FAILED = "depends on a prediction that failed"
+"""Why the row of a method's own first frame has none itself: said in its rows, not reported and counted a second time."""
 
 
-def score_case(case: Case, cards: Iterable[Card], key: RowKey) -> Iterator[tuple[Card, list[Row]]]:
-    """Yield each metric's rows as soon as they are there.
-
-    A metric that has no value gives rows that say why; one that breaks gives rows with status ``error`` and is logged.
-    """
-    for card in cards:
-        yield card, [to_row(m, card, key) for m in measure(case, card)]
+class ScorerBroke(RuntimeError):
+    """Metrics broke on a clip; their rows say ``error``, and the method is not to blame."""
 
 
-def measure(case: Case, card: Card) -> Sequence[Measurement]:
-    """The metric's measurements, or one without a value for each of its regions.
+class Scorer:
+    """The metrics of a run with the clip that it is on."""
 
-    Raises:
-        OSError, MemoryError: the machine is at fault, not the metric.
-    """
+    def __init__(self, context: WorkerContext) -> None:
+        self.context = context
+        self._clips = ClipLoader(context)
+
+    def load(self, entry: ClipEntry) -> None:
+        """Load a clip, so that its first unit is not charged for it."""
+        self._clips.load(entry)
+
+    def run(self, unit: Unit, entry: ClipEntry) -> UnitReport:
+        """Score what is not scored of a unit.  A failure is recorded, never raised; without its method's prediction nothing is done.
+
+        Raises:
+            OSError: a file of the run cannot be written (disk full, for one): the run as a whole must stop.
+        """
+        begun = time.monotonic()
+        out, spec = self.context.out, self.context.entrants[unit.entrant].spec
+        folder = unit.prediction(out)
+        stage, worked = "load", False
+        if spec.entry and not is_whole(folder):
+            return UnitReport(unit, "score", 0.0, worked=False)
+        try:
+            loaded = self._clips.load(entry)
+            if not is_whole(folder):
+                worked, stage = True, "generate"
+                forget(out, unit)
+                self._make(unit, spec, loaded)
+            stage = "score"
+            worked |= self._score(unit, spec, loaded)
+        except (Exception, SystemExit) as error:
+            if is_fatal(error):
+                raise
+            log.exception("%s failed at %s", unit.key, stage)
+            record_failure(out, unit, stage, reason_of(error), traceback.format_exc())
+            return UnitReport(unit, "score", time.monotonic() - begun, True, f"{stage}: {reason_of(error)}")
+        (folder / FAILURE).unlink(missing_ok=True)
+        return UnitReport(unit, "score", time.monotonic() - begun, worked)
+
+    def _make(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> None:
+        """Store a prediction that is made from truth, or from what lies on disk."""
+        begun = time.monotonic()
+        prediction = self._found(unit, spec, loaded)
+        seconds = round(time.monotonic() - begun, 3)
+        check_outputs(prediction, spec)
+        check_prediction(decoded(prediction), build_request(loaded.clip, spec, unit.seed))
+        folder = unit.prediction(self.context.out)
+        write_prediction(folder, prediction, loaded.clip.fps, unit=unit.key, seconds=seconds)
+
+    def _found(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> Prediction:
+        if unit.method.startswith(OWN_FROZEN):
+            own = unit.without_prefix(OWN_FROZEN).prediction(self.context.out)
+            if not is_whole(own):
+                raise FileNotFoundError(FROZEN_SOURCE_FAILED)
+            return hold_first_frame(decoded(read_prediction(own)))
+        if spec.kind == "reference":
+            return build_reference(spec.id, loaded.clip, unit.seed)
+        if spec.kind == "published":
+            return self._clips.dataset.published_prediction(spec.id.removeprefix(PUBLISHED), loaded.entry)
+        if spec.folder is None:
+            raise FileNotFoundError(f"{unit.prediction(self.context.out)}: no prediction, and {spec.id} does not run")
+        return _precomputed(spec, spec.folder, unit)
+
+    def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> bool:
+        """Score the metrics that have no rows yet; whether there were any."""
+        context, scored, path = self.context, loaded.scored, unit.scores(self.context.out)
+        cards = context.cards if context.rescore else _unscored(path, context.cards)
+        if not cards:
+            return False
+        folder = unit.prediction(context.out)
+        prediction = trim_prediction(decoded(read_prediction(folder)), scored.frames)
+        case = Case(
+            prediction, scored, spec.pairing, context.device, context.config.weights, context.config.batch,
+            of_clip=loaded.memo,
+        )  # fmt: skip
+        key = RowKey(
+            unit.method, unit.clip, context.split, context.clips_id, unit.seed, unit.preset,
+            context.config.precision, scored.truth, context.device,
+        )  # fmt: skip
+        frames = _frames_id(folder) if prediction.masks is None else None
+        written = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}") if context.rescore else path
+        broken: list[str] = []
+        for card in cards:
+            measured = _measure(case, card, frames, loaded)
+            append_metric(written, card.id, [to_row(m, card, key) for m in measured])
+            broken += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]
+        if context.rescore:
+            written.replace(path)
+        if broken:
+            raise ScorerBroke(f"{len(broken)} metrics broke; {broken[0]}")
+        return True
+
+
+def _precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
+    found = find_prediction(folder, unit.clip, unit.seed)
+    prediction = read_prediction(found, spec.scale)
+    if (folder / SPEC).is_file() and prediction.scale != spec.scale:
+        raise ValueError(f"{found / RECORD} says scale {prediction.scale}, {folder / SPEC} says {spec.scale}")
+    return prediction
+
+
+def _measure(case: Case, card: Card, frames: Hashable, loaded: LoadedClip) -> list[Measurement]:
+    """Measure, or recall what a unit with the very same video files gave: reference rows share the truth's video."""
+    if frames is None or not card.group.startswith("video/"):
+        return list(measure(case, card))
+    if (card.id, frames) not in loaded.measured:
+        loaded.measured[card.id, frames] = list(measure(case, card))
+    return loaded.measured[card.id, frames]
+
+
+def _unscored(path: Path, cards: tuple[Card, ...]) -> tuple[Card, ...]:
+    kept = _kept_scores(path)
+    done = {metric for metric, rows in kept.items() if not any(row.status in RETRIED for row in rows)}
+    return tuple(card for card in cards if card.id not in done)
+
+
+def _kept_scores(path: Path) -> dict[str, list[Row]]:
+    """The rows that are there; a file that cannot be read is set aside, and its metrics are scored again."""
     try:
-        require(card, case.prediction, case.clip)
-        return list(card.load()(case))
-    except NoValue as none:
-        return [Measurement(None, none.status, none.reason, region=region) for region in card.regions]
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:
-        log.exception("metric %s broke on clip %s", card.id, case.clip.id)
-        reason = f"{type(error).__name__}: {error}"
-        return [Measurement(None, "error", reason, region=region) for region in card.regions]
+        return read_scores(path) if path.is_file() else {}
+    except ValueError as error:
+        log.warning("%s; set aside as %s.broken", error, path)
+        path.rename(path.with_name(f"{path.name}.broken"))
+        return {}
 
 
-def require(card: Card, prediction: Prediction, clip: Clip) -> None:
-    """Raise NotApplicable unless the prediction and the clip have what the metric needs."""
-    tracks = prediction.tracks is not None or prediction.points is not None
-    there: dict[str, tuple[bool, str]] = {
-        "video": (prediction.video is not None, "the method gives no video"),
-        "tracks": (tracks, "the method gives no point tracks"),
-        "cameras": (clip.cameras is not None, NO_CAMERAS),
-        "truth.video": (clip.load_video is not None, NO_TRUE_VIDEO),
-        "truth.tracks": (clip.tracks is not None, NO_TRUE_TRACKS),
-        "truth.masks": (clip.load_masks is not None, "the data set has no true masks"),
-    }
-    for need in card.needs:
-        present, reason = there[need]
-        if not present:
-            raise NotApplicable(reason)
-
-
-def to_row(measurement: Measurement, card: Card, key: RowKey) -> Row:
-    """The row of a measurement."""
-    return Row(
-        method=key.method,
-        preset=key.preset,
-        clip=key.clip,
-        split=key.split,
-        clips_id=key.clips_id,
-        seed=key.seed,
-        metric=card.id,
-        region=measurement.region,
-        part=measurement.part,
-        view=measurement.view,
-        pair=measurement.pair,
-        frame=measurement.frame,
-        value=None if measurement.value is None else float(measurement.value),
-        status=measurement.status,
-        reason=measurement.reason,
-        unit=card.unit,
-        n_scored=_integer(measurement.n_scored),
-        n_expected=_integer(measurement.n_expected),
-        pairing=measurement.pairing,
-        alignment=measurement.alignment,
-        scale=None if measurement.scale is None else float(measurement.scale),
-        weights=dict(measurement.weights),
-        precision=key.precision,
-        coverage=None if measurement.coverage is None else float(measurement.coverage),
-        truth=key.truth,
-        details=_plain(measurement.details),
-    )
-
-
-def _integer(value: Any) -> int | None:
-    return None if value is None else int(value)
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays as JSON values."""
-    if isinstance(value, dict) or hasattr(value, "items"):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    return value
+def _frames_id(folder: Path) -> Hashable:
+    files = read_record(folder).files
+    return tuple(facts.sha256 for name, facts in sorted(files.items()) if name.startswith("view-"))

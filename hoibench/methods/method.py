@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from hoibench.clip import Prediction, Request
-from hoibench.methods.spec import Spec
+from hoibench.methods.spec import SettingValue, Spec
 
 
 @dataclass(frozen=True)
-class MethodOptions:
-    """What the command line says to every method: where and how to run."""
+class Runtime:
+    """Where and how every method of a run works.
+
+    Attributes:
+        device: torch device of its networks.
+        precision: ``fp32`` or ``bf16``, of its networks.
+        batch: images that a network takes at once.
+        weights: a folder to look for weight files in, or None.
+    """
 
     device: str = "cpu"
     precision: str = "fp32"
-    preset: str | None = None
-    checkpoint: Path | None = None
     batch: int = 8
     weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A method as it takes part in a run: with one of its presets, and its settings.
+
+    Attributes:
+        spec: the method's spec, as its preset has it.
+        preset: the preset, or None for a method without any.
+        settings: a value for each setting that was given or has a default, of the declared type.
+    """
+
+    spec: Spec
+    preset: str | None = None
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """``METHOD`` or ``METHOD+PRESET``: its name in folders, in settings and on the page."""
+        return f"{self.spec.id}+{self.preset}" if self.preset else self.spec.id
 
 
 class Method(ABC):
@@ -30,9 +57,11 @@ class Method(ABC):
 
     spec: Spec
 
-    def __init__(self, spec: Spec, options: MethodOptions) -> None:
-        self.spec = spec
-        self.options = options
+    def __init__(self, entrant: Entrant, runtime: Runtime) -> None:
+        self.spec = entrant.spec
+        self.preset = entrant.preset
+        self.settings: Mapping[str, SettingValue] = MappingProxyType(dict(entrant.settings))
+        self.runtime = runtime
 
     @abstractmethod
     def generate(self, request: Request) -> Prediction:

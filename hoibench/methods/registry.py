@@ -5,18 +5,13 @@ from __future__ import annotations
 import ast
 import tomllib
 import zipfile
-from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from hoibench.methods.method import Method, MethodOptions
+from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.references import OWN_FROZEN, PUBLISHED, REFERENCES
-from hoibench.methods.spec import OUTPUTS, Spec, parse_spec
-from hoibench.plugins import UnknownName, load_object, read_specs
-
-SPEC = "spec.toml"
-"""The spec beside an adapter's file, and in a folder of predictions."""
+from hoibench.methods.spec import OUTPUTS, Output, Spec, parse_spec
+from hoibench.plugins import SPEC, load_object, read_specs
 
 
 @lru_cache(maxsize=1)
@@ -57,7 +52,7 @@ def adapter_spec(target: str) -> Spec:
     if not isinstance(spec, Spec):
         raise ValueError(f"--adapter {target}: give {name} a class attribute `spec = Spec(...)`, or write {beside}")
     _refuse_reserved(f"--adapter {target}", spec.id)
-    return replace(spec, entry=entry, kind="method", folder=None)
+    return spec.model_copy(update={"entry": entry, "kind": "method", "folder": None})
 
 
 def _classes_in(path: Path) -> set[str]:
@@ -82,10 +77,10 @@ def folder_spec(name: str, folder: Path) -> Spec:
         raise FileNotFoundError(f"--method {name}={folder}: {folder} is no folder of predictions")
     described = folder / SPEC
     spec = _read_spec(described) if described.is_file() else Spec(id=name, outputs=_outputs_in(folder))
-    return replace(spec, id=name, entry="", folder=folder.resolve())
+    return spec.model_copy(update={"id": name, "entry": "", "folder": folder.resolve()})
 
 
-def _outputs_in(folder: Path) -> tuple[str, ...]:
+def _outputs_in(folder: Path) -> tuple[Output, ...]:
     """What a folder without a spec gives: the videos and arrays that lie there for any clip."""
     arrays: set[str] = set()
     for path in folder.rglob("tracks.npz"):
@@ -104,66 +99,19 @@ def _read_spec(path: Path) -> Spec:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
 
 
-def select_specs(
-    names: Iterable[str], adapters: Iterable[str], built_in: Iterable[Spec], preset: str | None = None
-) -> list[Spec]:
-    """The methods of a run, each once, in the order named; adapters that no name mentions come last.
-
-    Args:
-        names: method ids, or ``name=folder`` for predictions on disk.
-        adapters: ``path/to/file.py:Class`` targets.
-        built_in: specs that the evaluation brings itself (reference rows, published outputs).
-        preset: the preset asked for; a method that declares presets must know it.
-
-    Raises:
-        UnknownName: there is no such method or preset; gives the nearest names.
-        ValueError: an adapter or folder takes a name that is already used.
-    """
-    known = {spec.id: spec for spec in built_in} | installed_specs()
-    reserved = set(known)
-    added = [adapter_spec(target) for target in adapters]
-    for spec in added:
-        if spec.id in reserved:
-            raise ValueError(f"adapter {spec.entry}: a plug-in cannot replace the built-in method {spec.id!r}")
-        known[spec.id] = spec
-    chosen: dict[str, Spec] = {}
-    for text in names:
-        name, has_folder, folder = text.partition("=")
-        if has_folder:
-            if name in known or name in chosen:
-                raise ValueError(f"--method {text}: {name!r} is already a method of this run; choose another name")
-            chosen[name] = folder_spec(name, Path(folder))
-        elif name not in known:
-            raise UnknownName("method", name, known)
-        else:
-            chosen[name] = known[name]
-    chosen |= {spec.id: spec for spec in added if spec.id not in chosen}
-    if preset is not None:
-        _check_preset(preset, chosen.values())
-    return list(chosen.values())
-
-
-def _check_preset(preset: str, specs: Iterable[Spec]) -> None:
-    declaring = [spec for spec in specs if spec.presets]
-    if not declaring:
-        raise ValueError(f"--preset {preset}: no method of this run declares presets; leave it out")
-    for spec in declaring:
-        if preset not in spec.presets:
-            raise UnknownName(f"preset of {spec.id}", preset, spec.presets)
-
-
 def _refuse_reserved(where: str, name: str) -> None:
     if name in REFERENCES or name.startswith((OWN_FROZEN, PUBLISHED)):
         raise ValueError(f"{where}: {name!r} is a name of the benchmark's own rows; choose another id")
 
 
-def load_method(spec: Spec, options: MethodOptions) -> Method:
+def load_method(entrant: Entrant, runtime: Runtime) -> Method:
     """Import a method's class and make it.
 
     Raises:
         ValueError: the entry names no class that is a ``Method``.
     """
-    made = load_object(spec.entry)(spec, options)
+    entry = entrant.spec.entry
+    made = load_object(entry)(entrant, runtime)
     if not isinstance(made, Method):
-        raise ValueError(f"{spec.entry} is a {type(made).__name__}, not a hoibench.methods.method.Method")
+        raise ValueError(f"{entry} is a {type(made).__name__}, not a hoibench.methods.method.Method")
     return made

@@ -56,7 +56,7 @@ class Case:
             NotApplicable: the method gives no video.
         """
         if isinstance(self.prediction.video, tuple):
-            raise TypeError("Case.prediction.video holds paths; decode them first with hoibench.methods.predictions")
+            raise TypeError("Case.prediction.video holds paths; decode them first with hoibench.predictions")
         if self.prediction.video is None:
             raise NotApplicable("the method gives no video")
         return self.prediction.video

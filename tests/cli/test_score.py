@@ -11,7 +11,7 @@ from hoibench.cli.main import main
 from hoibench.datasets.folder import write_clip
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.references import build_reference
-from hoibench.methods.predictions import write_prediction
+from hoibench.predictions import write_prediction
 from hoibench.store import read_npz, write_npz
 
 pytestmark = pytest.mark.usefixtures("toy")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hoibench.evaluation.truth import recode, through_codec
 
 import hoibench
 from hoibench.cli.run import main as run
@@ -12,8 +13,7 @@ from hoibench.clip import Prediction
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation import api
 from hoibench.evaluation.references import build_reference
-from hoibench.evaluation.truth import recode, through_codec
-from hoibench.methods.predictions import decoded, read_prediction, write_prediction
+from hoibench.predictions import decoded, read_prediction, write_prediction
 
 pytestmark = pytest.mark.usefixtures("toy")
 

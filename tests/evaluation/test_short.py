@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hoibench.evaluation.short import first_frames, recorded_part
 
 import hoibench
 from hoibench.clip import Prediction, Tracks
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.references import build_reference
-from hoibench.evaluation.short import first_frames, recorded_part
 
 pytestmark = pytest.mark.usefixtures("toy")
 METRICS = ["rpe", "chamfer", "smoothness", "dynamic_degree_px/dis"]

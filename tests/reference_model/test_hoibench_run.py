@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hoibench.methods.predictions import read_prediction
+from hoibench.predictions import read_prediction
 from hoibench.results.jsonl import read_scores
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from requests_for_models import SIZE, N, small_request
 
-from hoibench.methods.predictions import is_whole, read_prediction
 from hoibench.methods.registry import folder_spec
+from hoibench.predictions import is_whole, read_prediction
 from hoibench.store import sha256_json
 from hoibench.video import probe
 from reference_model.sample import main

@@ -5,8 +5,7 @@ import pytest
 
 from hoibench.clip import Prediction, Request, View
 from hoibench.methods.check import check_prediction
-from hoibench.methods.precomputed import find_precomputed
-from hoibench.methods.predictions import decoded, is_whole, read_prediction, read_record, write_prediction
+from hoibench.predictions import decoded, find_prediction, is_whole, read_prediction, read_record, write_prediction
 from hoibench.video import encode
 
 V, N, H, W, K = 2, 5, 32, 48, 7
@@ -32,7 +31,7 @@ def prediction():
 
 
 def test_round_trip(tmp_path, prediction):
-    write_prediction(tmp_path, prediction, 8.0, facts={"seconds": 1.5})
+    write_prediction(tmp_path, prediction, 8.0, seconds=1.5)
     assert is_whole(tmp_path)
     back = decoded(read_prediction(tmp_path))
     assert np.array_equal(back.tracks, prediction.tracks)
@@ -40,7 +39,7 @@ def test_round_trip(tmp_path, prediction):
     assert np.array_equal(back.valid, prediction.valid)
     assert (back.scale, back.crop, back.provenance) == ("shared", (0, 1, 30, 40), {"steps": 3})
     assert np.abs(back.video.astype(int) - prediction.video).mean() < 4
-    assert read_record(tmp_path)["seconds"] == 1.5
+    assert read_record(tmp_path).seconds == 1.5
 
 
 def test_lossless_codec_keeps_every_byte_of_grey(tmp_path):
@@ -101,11 +100,11 @@ def test_views_must_agree(tmp_path):
 
 def test_seed_folders_come_first(tmp_path):
     (tmp_path / "clip").mkdir()
-    assert find_precomputed(tmp_path, "clip", 1) == tmp_path / "clip"
+    assert find_prediction(tmp_path, "clip", 1) == tmp_path / "clip"
     (tmp_path / "seed-1" / "clip").mkdir(parents=True)
-    assert find_precomputed(tmp_path, "clip", 1) == tmp_path / "seed-1" / "clip"
+    assert find_prediction(tmp_path, "clip", 1) == tmp_path / "seed-1" / "clip"
     with pytest.raises(FileNotFoundError, match="seed-0"):
-        find_precomputed(tmp_path, "other", 0)
+        find_prediction(tmp_path, "other", 0)
 
 
 def test_a_prediction_must_answer_its_request(prediction):
@@ -123,7 +122,7 @@ def test_a_prediction_must_answer_its_request(prediction):
 )
 def test_a_record_names_nothing_outside_its_folder(tmp_path, files):
     (tmp_path / "prediction.json").write_text(
-        json.dumps({"schema": "hoibench/prediction@1", "scale": "metric", "files": files})
+        json.dumps({"schema": "hoibench/prediction@2", "scale": "metric", "files": files})
     )
     with pytest.raises(ValueError, match=r"prediction\.json: files is"):
         read_prediction(tmp_path)

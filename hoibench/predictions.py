@@ -1,31 +1,67 @@
-"""Predictions on disk: view-*.mp4, tracks.npz, and prediction.json, written last, which says that they are whole."""
+"""Predictions on disk: view-*.mp4, tracks.npz, and prediction.json, written last, which says that the others are whole."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field, StringConstraints
 
-from hoibench.clip import SCALES, Array, Prediction, Scale
-from hoibench.store import atomic_write, read_json, read_npz, sha256_file, write_json, write_npz
+from hoibench.clip import Array, Prediction, Scale
+from hoibench.store import atomic_write, read_npz, sha256_file, write_npz
+from hoibench.store.records import Record
 from hoibench.video import decode, encode
 
-SCHEMA = "hoibench/prediction@1"
 RECORD = "prediction.json"
 ARRAYS = "tracks.npz"
 SUFFIXES = (".mp4", ".mkv")
-_FILE = re.compile(r"view-\d{1,4}\.(mp4|mkv)|tracks\.npz")
+_ARRAY_NAMES = ("tracks", "anchors", "valid", "points", "masks")
 Codec = Literal["h264", "ffv1"]
 
 
-def write_prediction(
-    folder: Path, prediction: Prediction, fps: float, codec: Codec = "h264", facts: Mapping[str, Any] | None = None
-) -> None:
+class FileFacts(Record):
+    """Size and SHA-256 of a file of a prediction."""
+
+    bytes: int
+    sha256: str
+
+
+FileName = Annotated[str, StringConstraints(pattern=re.compile(r"^(view-\d{1,4}\.(mp4|mkv)|tracks\.npz)$"))]
+
+
+class PredictionRecord(Record):
+    """The contents of prediction.json.
+
+    Attributes:
+        scale: what the coordinates are up to, as in ``Prediction``.
+        crop: (top, left, height, width) in native pixels, as in ``Prediction``.
+        provenance: what the method wants kept.
+        files: the prediction's other files.
+        unit: method, seed and clip of a run that made it.
+        seconds: that generating took.
+        device, precision, batch: what it was generated with.
+        request: what a command that samples a model alone was asked for.
+    """
+
+    SCHEMA: ClassVar[str] = "hoibench/prediction@2"
+
+    scale: Scale
+    crop: tuple[int, int, int, int] | None = None
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    files: dict[FileName, FileFacts] = Field(default_factory=dict)
+    unit: str | None = None
+    seconds: float | None = None
+    device: str | None = None
+    precision: str | None = None
+    batch: int | None = None
+    request: dict[str, Any] | None = None
+
+
+def write_prediction(folder: Path, prediction: Prediction, fps: float, codec: Codec = "h264", **facts: Any) -> None:
     """Store a prediction; videos that are already encoded are copied byte for byte.
 
     Args:
@@ -33,7 +69,7 @@ def write_prediction(
         prediction: what to store.
         fps: frames per second of the videos.
         codec: ``h264`` (CRF 12) or lossless ``ffv1``.
-        facts: anything else for ``prediction.json``, e.g. the seconds that generating took.
+        facts: other fields of ``PredictionRecord``, e.g. ``seconds``.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
@@ -43,20 +79,17 @@ def write_prediction(
     for part in (*folder.glob("view-*"), folder / ARRAYS):
         part.unlink(missing_ok=True)
     paths = _write_videos(folder, prediction, fps, codec)
-    arrays = {name: getattr(prediction, name) for name in ("tracks", "anchors", "valid", "points", "masks")}
-    arrays = {name: array for name, array in arrays.items() if array is not None}
+    arrays = {name: array for name in _ARRAY_NAMES if (array := getattr(prediction, name)) is not None}
     if arrays:
         paths.append(folder / ARRAYS)
         write_npz(paths[-1], arrays)
-    record = {
-        "schema": SCHEMA,
-        "scale": prediction.scale,
-        "crop": prediction.crop,
-        "provenance": dict(prediction.provenance),
-        "files": {path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in paths},
-        **(facts or {}),
-    }
-    write_json(folder / RECORD, record)
+    PredictionRecord(
+        scale=prediction.scale,
+        crop=prediction.crop,
+        provenance=dict(prediction.provenance),
+        files={path.name: FileFacts(bytes=path.stat().st_size, sha256=sha256_file(path)) for path in paths},
+        **facts,
+    ).write(folder / RECORD)
 
 
 def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec) -> list[Path]:
@@ -81,35 +114,22 @@ def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether prediction.json is there and every file it names has the size it says; hashes are ``verify``'s."""
+    """Whether prediction.json is there and every file it names has the size it says; hashes are not checked."""
     try:
-        files = read_record(folder)["files"]
-        return all((folder / name).stat().st_size == facts["bytes"] for name, facts in files.items())
-    except (OSError, ValueError, KeyError, TypeError):
+        files = read_record(folder).files
+        return all((folder / name).stat().st_size == facts.bytes for name, facts in files.items())
+    except (OSError, ValueError):
         return False
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> PredictionRecord:
     """The contents of prediction.json.
 
     Raises:
         FileNotFoundError: it is missing.
-        ValueError: it is not JSON of this schema.
+        ValueError: it is not JSON of this schema; names the file, the key and the value.
     """
-    path = folder / RECORD
-    record = read_json(path, SCHEMA)
-    files, crop = record.get("files"), record.get("crop")
-    if not isinstance(files, dict) or not all(_FILE.fullmatch(name) for name in files):
-        raise ValueError(
-            f"{path}: files is {files!r:.200}, expected an object of view-0.mp4, view-1.mp4, ..., {ARRAYS}"
-        )
-    if crop is not None and not (isinstance(crop, list) and len(crop) == 4):
-        raise ValueError(f"{path}: crop is {crop!r:.80}, expected [top, left, height, width]")
-    if not isinstance(record.get("provenance", {}), dict):
-        raise ValueError(f"{path}: provenance is {record['provenance']!r:.80}, expected an object")
-    if record.get("scale") not in SCALES:
-        raise ValueError(f"{path}: scale is {record.get('scale')!r}, expected one of {', '.join(SCALES)}")
-    return record
+    return PredictionRecord.read(folder / RECORD)
 
 
 def read_prediction(folder: Path, scale: Scale = "metric") -> Prediction:
@@ -121,28 +141,27 @@ def read_prediction(folder: Path, scale: Scale = "metric") -> Prediction:
         FileNotFoundError: there is no prediction in the folder.
         ValueError: a file is broken or arrays do not fit; names the file.
     """
-    record = read_record(folder) if (folder / RECORD).is_file() else {}
-    named = record.get("files") or {}
-    found = [folder / name for name in named] or [*folder.glob("view-*"), folder / ARRAYS]
+    record = read_record(folder) if (folder / RECORD).is_file() else PredictionRecord(scale=scale)
+    found = [folder / name for name in record.files] or [*folder.glob("view-*"), folder / ARRAYS]
     for path in found:
         if path.is_symlink() and path.resolve().parent != folder.resolve():
             raise ValueError(f"{path} is a link to another folder: copy the file")
     videos = sorted((path for path in found if path.suffix in SUFFIXES), key=_view_number)
     arrays = read_npz(folder / ARRAYS) if folder / ARRAYS in found and (folder / ARRAYS).is_file() else {}
     if not videos and not arrays:
-        raise FileNotFoundError(f"{folder}: no prediction here; it holds view-0.mp4, view-1.mp4, ... and {ARRAYS}")
+        raise FileNotFoundError(f"{folder}: no prediction found; expected view-0.mp4, view-1.mp4, ... and {ARRAYS}")
     if [path.stem for path in videos] != [f"view-{i}" for i in range(len(videos))]:
         names = ", ".join(path.name for path in videos)
         raise ValueError(f"{folder} holds {names}: number the views view-0, view-1, ... without a gap")
-    unknown = set(arrays) - {"tracks", "anchors", "valid", "points", "masks"}
+    unknown = set(arrays) - set(_ARRAY_NAMES)
     if unknown:
         raise ValueError(f"{folder / ARRAYS}: unknown array {sorted(unknown)[0]!r}")
     try:
         return Prediction(
             video=tuple(videos) or None,
-            scale=record.get("scale", scale),
-            crop=tuple(record["crop"]) if record.get("crop") else None,
-            provenance=record.get("provenance", {}),
+            scale=record.scale,
+            crop=record.crop,
+            provenance=record.provenance,
             **arrays,
         )
     except (ValueError, TypeError) as error:
@@ -168,3 +187,20 @@ def decoded(prediction: Prediction) -> Prediction:
         listed = "; ".join(f"{path.name}: {s[0]} frames of {s[1]}x{s[2]}" for path, s in shapes.items())
         raise ValueError(f"{prediction.video[0].parent}: views differ in length or size ({listed})")
     return replace(prediction, video=np.stack(frames))
+
+
+def has_seed_folders(folder: Path) -> bool:
+    """Whether predictions lie in ``seed-S/CLIP``, a set for each seed, and not in ``CLIP``, one for all."""
+    return any(path.is_dir() for path in folder.glob("seed-*"))
+
+
+def find_prediction(folder: Path, clip: str, seed: int) -> Path:
+    """The folder of one clip in a folder of predictions.
+
+    Raises:
+        FileNotFoundError: it is not there; names it.
+    """
+    found = folder / f"seed-{seed}" / clip if has_seed_folders(folder) else folder / clip
+    if not found.is_dir():
+        raise FileNotFoundError(f"no prediction for clip {clip}: expected {found}")
+    return found

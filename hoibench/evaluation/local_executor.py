@@ -1,0 +1,116 @@
+"""The local executor: generators and scorers in processes of this machine, each of which can be killed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hoibench.datasets.base import ClipEntry
+from hoibench.evaluation.executor import Job, OnReport
+from hoibench.evaluation.failures import is_fatal, record_failure
+from hoibench.evaluation.generate import Generator
+from hoibench.evaluation.plan import Unit
+from hoibench.evaluation.score import Scorer
+from hoibench.evaluation.worker import Stage, UnitReport, WorkerContext
+from hoibench.processes import TaskPool, Worker, WorkerCrash
+
+log = logging.getLogger(__name__)
+
+LOAD_TIMEOUT_FACTOR = 10.0
+"""Times the unit timeout that loading a clip and a method may take."""
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Processes of this machine: ``workers`` at once, each with one clip at a time.
+
+    A unit over ``timeout`` seconds, or whose process dies, fails; a fresh process goes on with the next one.
+    """
+
+    workers: int
+    timeout: float | None = None
+
+    def generate(self, context: WorkerContext, entrant: str, jobs: Sequence[Job], on_report: OnReport) -> None:
+        """Make an entrant's predictions."""
+        self._work("generate", (context, entrant), context, jobs, on_report)
+
+    def score(self, context: WorkerContext, jobs: Sequence[Job], on_report: OnReport) -> None:
+        """Score stored predictions, and make those that need no method."""
+        self._work("score", (context, None), context, jobs, on_report)
+
+    def _work(
+        self, stage: Stage, arguments: tuple[Any, ...], context: WorkerContext, jobs: Sequence[Job], on_report: OnReport
+    ) -> None:
+        lock = threading.Lock()
+
+        def report(told: UnitReport) -> None:
+            with lock:
+                on_report(told)
+
+        def do(worker: Worker, job: Job) -> None:
+            entry, units = job
+            for unit in units:
+                try:
+                    if self.timeout is not None:  # a fresh process has clip and method to load, which is not charged
+                        worker.call(_load, entry, timeout=LOAD_TIMEOUT_FACTOR * self.timeout)
+                    report(worker.call(_run, unit, entry, timeout=self.timeout))
+                except (WorkerCrash, TimeoutError) as error:
+                    reason = (
+                        f"gave no result in {self.timeout:g} s (--unit-timeout)"
+                        if isinstance(error, TimeoutError)
+                        else str(error)
+                    )
+                    record_failure(context.out, unit, _STAGE_OF_CRASH[stage], reason)
+                    report(UnitReport(unit, stage, 0.0, True, f"{_STAGE_OF_CRASH[stage]}: {reason}"))
+
+        TaskPool(self.workers, _start, arguments).run(jobs, do, last=_close)
+
+
+_STAGE_OF_CRASH = {"generate": "run", "score": "score"}
+
+_runner: Generator | Scorer | None = None
+
+
+def _start(context: WorkerContext, entrant: str | None) -> None:
+    global _runner
+    import cv2
+
+    cv2.setNumThreads(1)  # the workers share the cores
+    log_to(context.out / "log.txt")
+    _runner = Scorer(context) if entrant is None else Generator(context, entrant)
+
+
+def _load(entry: ClipEntry) -> None:
+    assert _runner is not None
+    try:
+        _runner.load(entry)
+    except (Exception, SystemExit) as error:  # the unit will fail with it, and say so
+        if is_fatal(error):
+            raise
+        log.exception("clip %s, or the method, cannot be loaded", entry.id)
+
+
+def _run(unit: Unit, entry: ClipEntry) -> UnitReport:
+    assert _runner is not None
+    return _runner.run(unit, entry)
+
+
+def _close() -> None:
+    if isinstance(_runner, Generator):
+        _runner.close()
+
+
+def log_to(path: Path) -> logging.Handler:
+    """Send this process's log to a file, appending whole lines; processes share the file."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    return handler

@@ -1,0 +1,124 @@
+"""One prediction against one clip: every metric's rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hoibench.clip import Clip, Prediction
+from hoibench.metrics.card import Card
+from hoibench.metrics.case import Case
+from hoibench.metrics.outcome import NO_CAMERAS, NO_TRUE_TRACKS, NO_TRUE_VIDEO, Measurement, NotApplicable, NoValue
+from hoibench.results.rows import Row
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RowKey:
+    """The columns that all rows of one unit share."""
+
+    method: str
+    clip: str
+    split: str
+    clips_id: str
+    seed: int
+    preset: str | None = None
+    precision: str = "fp32"
+    truth: str | None = None
+
+
+def score_case(case: Case, cards: Iterable[Card], key: RowKey) -> Iterator[tuple[Card, list[Row]]]:
+    """Yield each metric's rows as soon as they are there.
+
+    A metric that has no value gives rows that say why; one that breaks gives rows with status ``error`` and is logged.
+    """
+    for card in cards:
+        yield card, [to_row(m, card, key) for m in measure(case, card)]
+
+
+def measure(case: Case, card: Card) -> Sequence[Measurement]:
+    """The metric's measurements, or one without a value for each of its regions.
+
+    Raises:
+        OSError, MemoryError: the machine is at fault, not the metric.
+    """
+    try:
+        require(card, case.prediction, case.clip)
+        return list(card.load()(case))
+    except NoValue as none:
+        return [Measurement(None, none.status, none.reason, region=region) for region in card.regions]
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        log.exception("metric %s broke on clip %s", card.id, case.clip.id)
+        reason = f"{type(error).__name__}: {error}"
+        return [Measurement(None, "error", reason, region=region) for region in card.regions]
+
+
+def require(card: Card, prediction: Prediction, clip: Clip) -> None:
+    """Raise NotApplicable unless the prediction and the clip have what the metric needs."""
+    tracks = prediction.tracks is not None or prediction.points is not None
+    there: dict[str, tuple[bool, str]] = {
+        "video": (prediction.video is not None, "the method gives no video"),
+        "tracks": (tracks, "the method gives no point tracks"),
+        "cameras": (clip.cameras is not None, NO_CAMERAS),
+        "truth.video": (clip.load_video is not None, NO_TRUE_VIDEO),
+        "truth.tracks": (clip.tracks is not None, NO_TRUE_TRACKS),
+        "truth.masks": (clip.load_masks is not None, "the data set has no true masks"),
+    }
+    for need in card.needs:
+        present, reason = there[need]
+        if not present:
+            raise NotApplicable(reason)
+
+
+def to_row(measurement: Measurement, card: Card, key: RowKey) -> Row:
+    """The row of a measurement."""
+    return Row(
+        method=key.method,
+        preset=key.preset,
+        clip=key.clip,
+        split=key.split,
+        clips_id=key.clips_id,
+        seed=key.seed,
+        metric=card.id,
+        region=measurement.region,
+        part=measurement.part,
+        view=measurement.view,
+        pair=measurement.pair,
+        frame=measurement.frame,
+        value=None if measurement.value is None else float(measurement.value),
+        status=measurement.status,
+        reason=measurement.reason,
+        unit=card.unit,
+        n_scored=_integer(measurement.n_scored),
+        n_expected=_integer(measurement.n_expected),
+        pairing=measurement.pairing,
+        alignment=measurement.alignment,
+        scale=None if measurement.scale is None else float(measurement.scale),
+        weights=dict(measurement.weights),
+        precision=key.precision,
+        coverage=None if measurement.coverage is None else float(measurement.coverage),
+        truth=key.truth,
+        details=_plain(measurement.details),
+    )
+
+
+def _integer(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and arrays as JSON values."""
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return value
