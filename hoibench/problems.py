@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One thing that is wrong, told as ``FILE: WHERE FOUND, expected EXPECTED: FIX``.
+
+        str(Problem("run.toml", "limit", "is 0", "at least 1", ""))  # "run.toml: limit is 0, expected at least 1"
 
     Attributes:
         file: the file, folder or flag.
         where: the place in it (key, line, frame), or an empty text.
-        found: what is there.
+        found: what is there, as a predicate: "is 0", "is missing".
         expected: what belongs there.
         fix: what to do.
     """
@@ -27,7 +29,7 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}: {self.where}" if self.where else self.file
         expected = f", expected {self.expected}" if self.expected else ""
-        return f"{place}: {self.found}{expected}" + (f" ({self.fix})" if self.fix else "")
+        return f"{place} {self.found}{expected}" + (f": {self.fix}" if self.fix else "")
 
 
 def raise_if_any(problems: Iterable[Problem]) -> None:

@@ -12,13 +12,15 @@ import numpy as np
 import torch
 
 from hoibench.clip import Array, Prediction, Request
-from hoibench.methods.method import Method, MethodOptions
-from hoibench.methods.spec import Spec
+from hoibench.methods.method import Entrant, Method, Runtime
 from reference_model.config import SyncMV4DConfig, preset
 from reference_model.generation.answer import Answer, answer
 from reference_model.model_config import REPOSITORY
 from reference_model.pixels import as_bytes
 from reference_model.saved_model import LoadedModel, load_model, read_record
+
+CUSTOM = "custom"
+"""The preset of a checkpoint that is held to no other preset."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """Of MJD's weights; the points aligner, the autoencoder and the drawing of motion are float32 always."""
@@ -27,18 +29,20 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 class SyncMV4DMethod(Method):
     """Videos and tracks in V views from V images, a prompt and cameras."""
 
-    def __init__(self, spec: Spec, options: MethodOptions) -> None:
-        super().__init__(spec, options)
-        if options.checkpoint is None:
+    def __init__(self, entrant: Entrant, runtime: Runtime) -> None:
+        super().__init__(entrant, runtime)
+        checkpoint = self.settings.get("checkpoint")
+        if not isinstance(checkpoint, Path):
             raise ValueError(
-                "syncmv4d needs --checkpoint FOLDER, and no weights of it are public yet: train it (python -m reference_model.train),"
-                " and give the folder that this writes"
+                f"{entrant.key} needs --set {entrant.key}.checkpoint=FOLDER, and no weights of it are public yet: "
+                "train it (python -m reference_model.train), and give the folder that this writes"
             )
-        if options.preset is not None:
-            _check_preset(options.preset, read_record(options.checkpoint)[0], options.checkpoint)
-        with _told_what_to_lower(options):
+        self._checkpoint = checkpoint
+        if self.preset not in (None, CUSTOM):
+            _check_preset(self.preset, read_record(checkpoint)[0], checkpoint)
+        with _told_what_to_lower(runtime):
             self._loaded: LoadedModel | None = load_model(
-                options.checkpoint, wan_folder(options.weights), options.device, _DTYPES[options.precision]
+                checkpoint, wan_folder(runtime.weights), runtime.device, _DTYPES[runtime.precision]
             )
 
     def generate(self, request: Request) -> Prediction:
@@ -53,7 +57,7 @@ class SyncMV4DMethod(Method):
     def answer(self, request: Request) -> Answer:
         """The prediction with the latents of its motion; raises as ``generate``."""
         assert self._loaded is not None, "the method is closed"
-        with _told_what_to_lower(self.options):
+        with _told_what_to_lower(self.runtime):
             answered = answer(self._loaded, request)
         return answered._replace(prediction=self._signed(answered.prediction))
 
@@ -61,21 +65,20 @@ class SyncMV4DMethod(Method):
         """The motion pseudo-videos of an answer, (V, N, H, W, 3) uint8."""
         assert self._loaded is not None, "the method is closed"
         coder = self._loaded.coder
-        with torch.no_grad(), _told_what_to_lower(self.options):
-            return np.stack([as_bytes(coder.decode(z.to(self.options.device))).numpy() for z in answered.z_motion])
+        with torch.no_grad(), _told_what_to_lower(self.runtime):
+            return np.stack([as_bytes(coder.decode(z.to(self.runtime.device))).numpy() for z in answered.z_motion])
 
     def close(self) -> None:
         """Free the models."""
         self._loaded = None
-        if self.options.device == "cuda":
+        if self.runtime.device == "cuda":
             torch.cuda.empty_cache()
 
     def _signed(self, prediction: Prediction) -> Prediction:
-        assert self.options.checkpoint is not None
         ours = {
-            "preset": self.options.preset,
-            "checkpoint": self.options.checkpoint.resolve().name,
-            "precision": self.options.precision,
+            "preset": self.preset,
+            "checkpoint": self._checkpoint.resolve().name,
+            "precision": self.runtime.precision,
         }
         return replace(prediction, provenance={**ours, **prediction.provenance})
 
@@ -95,7 +98,7 @@ def _check_preset(name: str, config: SyncMV4DConfig, checkpoint: Path) -> None:
         f"{each} {found[each]} ({name}: {value})" for each, value in expected.items() if found[each] != value
     ]:
         raise ValueError(
-            f"{checkpoint} is not of --preset {name}: {', '.join(unlike)}. Leave the preset out, or give its own"
+            f"{checkpoint} is not of preset {name}: {', '.join(unlike)}. Take syncmv4d+{CUSTOM}, or the preset's own checkpoint"
         )
 
 
@@ -108,12 +111,12 @@ def _identity(config: SyncMV4DConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def _told_what_to_lower(options: MethodOptions) -> Iterator[None]:
+def _told_what_to_lower(runtime: Runtime) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
-        half = "" if options.precision == "bf16" else "--precision bf16 or "
+        half = "" if runtime.precision == "bf16" else "--precision bf16 or "
         raise torch.OutOfMemoryError(
-            f"the memory of {options.device} is full: give {half}--workers 1, or a checkpoint of a smaller grid"
+            f"the memory of {runtime.device} is full: give {half}--workers 1, or a checkpoint of a smaller grid"
         ) from error

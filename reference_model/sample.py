@@ -78,11 +78,11 @@ def sample_command(arguments: Sequence[str]) -> int:
     def note(text: str) -> None:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
-    from hoibench.methods.method import MethodOptions
+    from hoibench.methods.method import Entrant, Runtime
+    from hoibench.store import sampled_digest
     from reference_model.devices import device_of
     from reference_model.generation.asked import check_request
-    from reference_model.generation.folders_digest import folders_digest
-    from reference_model.method import SyncMV4DMethod, wan_folder
+    from reference_model.method import CUSTOM, SyncMV4DMethod, wan_folder
     from reference_model.saved_model import find_parts, read_record
     from reference_model.spec import own_spec
 
@@ -91,8 +91,12 @@ def sample_command(arguments: Sequence[str]) -> int:
     device = device_of(options.device)
     parts = find_parts(options.checkpoint, wan_folder(options.weights))
     asked = {
-        "model": digest, "wan": folders_digest(parts), "clips": source, "seed": options.seed, "precision": options.precision,
-    }  # fmt: skip
+        "model": digest,
+        "wan": {part.name: sampled_digest(part) for part in parts},
+        "clips": source,
+        "seed": options.seed,
+        "precision": options.precision,
+    }
     waiting = {clip: make for clip, make in requests.items() if not _is_kept(_folder(options, clip), asked)}
     if waiting:
         first = next(iter(waiting.values()))
@@ -100,7 +104,8 @@ def sample_command(arguments: Sequence[str]) -> int:
         make_out(options.out)
         note(f"loading {options.checkpoint}")
         method = SyncMV4DMethod(
-            own_spec(), MethodOptions(device, options.precision, None, options.checkpoint, 1, options.weights)
+            Entrant(own_spec(), CUSTOM, {"checkpoint": options.checkpoint}),
+            Runtime(device, options.precision, 1, options.weights),
         )
         with counting(console) as count:
             for done, (clip, make) in enumerate(waiting.items()):
@@ -120,14 +125,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[str, Callable[[], Request]]]:
     """What the clips are taken from, and how to make the request of each, by the clip's id."""
-    from reference_model.generation.folders_digest import folders_digest
+    from hoibench.store import sampled_digest
     from reference_model.spec import own_spec
 
     if options.images is not None:
         from reference_model.generation.reference_images import read_request
 
         request = read_request(options.images, options.seed)
-        return folders_digest([options.images]), {request.clip: lambda: request}
+        return sampled_digest(options.images), {request.clip: lambda: request}
     from hoibench.datasets.base import ClipEntry, take
     from hoibench.datasets.registry import open_dataset
     from hoibench.evaluation.request import build_request
@@ -176,7 +181,7 @@ def _write(folder: Path, method: SyncMV4DMethod, request: Request, asked: dict[s
 
 def _describe(out: Path) -> None:
     """Put the method's spec beside the predictions, so that they are scored as its own."""
-    from hoibench.methods.registry import SPEC
+    from hoibench.plugins import SPEC
     from hoibench.store import write_bytes
     from reference_model.spec import spec_text
 

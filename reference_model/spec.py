@@ -5,8 +5,8 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 
-from hoibench.methods.registry import SPEC
 from hoibench.methods.spec import Spec, parse_spec
+from hoibench.plugins import SPEC
 
 
 def spec_text() -> str:

@@ -26,7 +26,7 @@ def survey(plan: Plan, dataset: Dataset) -> dict[str, Any]:
     """
     out = plan.out
     folders = [unit.prediction(out) for unit in plan.units]
-    seconds = [read_record(folder).get("seconds", 0.0) for folder in folders if is_whole(folder)]
+    seconds = [read_record(folder).seconds or 0.0 for folder in folders if is_whole(folder)]
     each = sum(seconds) / len(seconds) if seconds else None
     parent = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
     return {
@@ -37,7 +37,7 @@ def survey(plan: Plan, dataset: Dataset) -> dict[str, Any]:
         "clips_id": plan.clips_id,
         "clips": len(plan.entries),
         "clips_left_out": list(plan.manifest.left_out_told),
-        "methods": [spec.id for spec in plan.specs],
+        "methods": [entrant.key for entrant in plan.entrants],
         "metrics": [card.id for card in plan.cards],
         "units": len(folders),
         "units_done": len(seconds),
@@ -45,7 +45,7 @@ def survey(plan: Plan, dataset: Dataset) -> dict[str, Any]:
         "seconds_left": None if each is None else (len(folders) - len(seconds)) * each,
         "bytes_at_most": _bytes_at_most(plan, dataset),
         "bytes_free": shutil.disk_usage(parent).free,
-        "points_or_masks": [spec.id for spec in plan.specs if {"points", "masks"} & set(spec.outputs)],
+        "points_or_masks": [e.key for e in plan.entrants if {"points", "masks"} & set(e.spec.outputs)],
         "weights": _weights(plan),
     }
 
@@ -60,7 +60,9 @@ def _bytes_at_most(plan: Plan, dataset: Dataset) -> int | None:
 
 
 def _weights(plan: Plan) -> dict[str, dict[str, str | None]]:
-    needed = {name for card in plan.cards for name in card.weights} | {name for s in plan.specs for name in s.weights}
+    needed = {name for card in plan.cards for name in card.weights} | {
+        name for e in plan.entrants for name in e.spec.weights
+    }
     weights: dict[str, dict[str, str | None]] = {}
     for name in sorted(needed):
         try:

@@ -18,7 +18,8 @@ from rich.progress import (
 
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.run import Listener
-from hoibench.evaluation.unit import FOLLOWS, UnitReport
+from hoibench.evaluation.score import FROZEN_SOURCE_FAILED
+from hoibench.evaluation.worker import UnitReport
 
 PLAIN_SECONDS = 10.0
 """Least time between two plain lines."""
@@ -44,7 +45,7 @@ class RichListener:
 
     def started(self, plan: Plan) -> None:
         """Show the bar."""
-        self._task = self._bar.add_task("units", total=len(plan.units), failed="")
+        self._task = self._bar.add_task("starting", total=_steps(plan), failed="")
         self._bar.start()
 
     def reported(self, report: UnitReport) -> None:
@@ -55,7 +56,12 @@ class RichListener:
             self._console.print(
                 f"failed  {report.unit.key}: {report.failure}", style="red", markup=False, highlight=False
             )
-        self._bar.update(self._task, advance=1, failed=f"[red]{self._failed} failed" if self._failed else "")
+        self._bar.update(
+            self._task,
+            advance=1,
+            description=_doing(report),
+            failed=f"[red]{self._failed} failed" if self._failed else "",
+        )
 
     def stopped(self) -> None:
         """Take the bar away."""
@@ -74,9 +80,9 @@ class PlainListener:
 
     def started(self, plan: Plan) -> None:
         """Say how much there is to do."""
-        self._total = len(plan.units)
+        self._total = _steps(plan)
         clips = len({unit.clip for unit in plan.units})
-        self._say(f"{self._total} units: {clips} clips, {len(plan.specs)} rows each, {len(plan.cards)} metrics")
+        self._say(f"{len(plan.units)} units: {clips} clips, {len(plan.entrants)} rows each, {len(plan.cards)} metrics")
 
     def reported(self, report: UnitReport) -> None:
         """Say where we are, at most every ten seconds, and every failure."""
@@ -86,7 +92,7 @@ class PlainListener:
         now = time.monotonic()
         if now - self._said >= PLAIN_SECONDS or self._done == self._total:
             self._said = now
-            self._say(f"{self._done}/{self._total} units, {now - self._begun:.0f} s")
+            self._say(f"{self._done}/{self._total} steps, {_doing(report)}, {now - self._begun:.0f} s")
 
     def stopped(self) -> None:
         """Nothing to take away."""
@@ -95,6 +101,16 @@ class PlainListener:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def _steps(plan: Plan) -> int:
+    """Units to score, and those of methods that run to generate first."""
+    running = {entrant.key for entrant in plan.entrants if entrant.spec.entry}
+    return len(plan.units) + sum(unit.entrant in running for unit in plan.units)
+
+
+def _doing(report: UnitReport) -> str:
+    return f"generating {report.unit.entrant}" if report.stage == "generate" else "scoring"
+
+
 def _told(report: UnitReport) -> bool:
     """Whether a report is of a failure that was not told by the unit it follows from."""
-    return report.failure is not None and FOLLOWS not in report.failure
+    return report.failure is not None and FROZEN_SOURCE_FAILED not in report.failure

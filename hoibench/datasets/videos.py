@@ -10,7 +10,7 @@ from hoibench.clip import Clip, Prediction, View
 from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
 from hoibench.datasets.videos_manifest import VideosManifest
 from hoibench.plugins import UnknownName
-from hoibench.store import files_digest, read_json, sha256_json
+from hoibench.store import read_json, sampled_digest, sha256_json
 from hoibench.video import VideoError, probe
 
 _FPS_TOLERANCE = 0.01
@@ -94,7 +94,8 @@ class VideosDataset(Dataset):
         """A digest of the method's files that are there."""
         manifest = self._manifest
         paths = (self.root / manifest.file(method, clip, view) for clip in manifest.prompts for view in manifest.views)
-        return files_digest(self.root, (path for path in paths if path.is_file()))
+        contents = {path.relative_to(self.root).as_posix(): sampled_digest(path) for path in paths if path.is_file()}
+        return sha256_json(contents)[:12]
 
     def published_prediction(self, method: str, entry: ClipEntry) -> Prediction:
         """A method's videos of a clip, as paths, each file checked against the manifest.

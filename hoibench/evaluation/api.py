@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from hoibench.clip import Clip, Prediction
+from hoibench.evaluation.codec import encode_truth, roundtrip
+from hoibench.evaluation.measure import RowKey, score_case, to_row
+from hoibench.evaluation.padding import trim_clip, trim_prediction
 from hoibench.evaluation.request import anchors, build_request
-from hoibench.evaluation.score import RowKey, score_case, to_row
-from hoibench.evaluation.short import first_frames, recorded_part
-from hoibench.evaluation.truth import as_scored, recode
 from hoibench.methods.check import check_prediction
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card, select_cards
@@ -59,12 +60,14 @@ def score(
     """
     cards = select_cards([metrics] if isinstance(metrics, str) else metrics)
     whole = decoded(prediction)
+    if pairing is not None and pairing not in get_args(Pairing):
+        raise ValueError(f"pairing is {pairing!r}, expected one of {', '.join(get_args(Pairing))}")
     pairing = pairing or _pairing(whole, clip)
-    check_prediction(whole, build_request(clip, Spec("prediction", outputs=("tracks",), pairing=pairing), seed=0))
+    check_prediction(whole, build_request(clip, Spec(id="prediction", outputs=("tracks",), pairing=pairing), seed=0))
     if isinstance(prediction.video, np.ndarray) and any("video" in card.needs for card in cards):
-        whole = replace(whole, video=recode(prediction.video, clip.fps))
-    scored = recorded_part(as_scored(clip))
-    case = Case(first_frames(whole, scored.frames), scored, pairing, device, weights)
+        whole = replace(whole, video=roundtrip(prediction.video, clip.fps))
+    scored = trim_clip(encode_truth(clip))
+    case = Case(trim_prediction(whole, scored.frames), scored, pairing, device, weights)
     return [row for _, rows in score_case(case, cards, _key(name, clip.id, clip.truth)) for row in rows]
 
 

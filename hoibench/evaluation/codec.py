@@ -12,7 +12,7 @@ from hoibench.clip import Array, Clip
 from hoibench.video import decode, encode
 
 
-def as_scored(clip: Clip) -> Clip:
+def encode_truth(clip: Clip) -> Clip:
     """The clip as it is scored: its true video, where it has one, goes through the codec once it is first used."""
     return clip if clip.load_video is None else replace(clip, load_video=lambda: through_codec(clip))
 
@@ -20,10 +20,10 @@ def as_scored(clip: Clip) -> Clip:
 def through_codec(clip: Clip) -> Array:
     """The clip's true video after the codec that every prediction goes through: (V, N, H, W, 3) uint8."""
     assert clip.video is not None
-    return recode(clip.video, clip.fps)
+    return roundtrip(clip.video, clip.fps)
 
 
-def recode(video: Array, fps: float) -> Array:
+def roundtrip(video: Array, fps: float) -> Array:
     """What is left of a (V, N, H, W, 3) uint8 video once it was written and read again."""
     with tempfile.TemporaryDirectory(prefix="hoibench-") as name:
         views = []

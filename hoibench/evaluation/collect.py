@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hoibench.evaluation.failures import failure_of, status_of
+from hoibench.evaluation.failures import failure_of, status_of_stage
+from hoibench.evaluation.measure import RowKey, to_row
 from hoibench.evaluation.plan import Unit
-from hoibench.evaluation.score import RowKey, to_row
 from hoibench.metrics.card import Card, select_cards
 from hoibench.metrics.outcome import Measurement
 from hoibench.results.jsonl import read_scores
@@ -45,7 +45,7 @@ def collect_rows(out: Path, record: RunRecord) -> Iterator[Row]:
             record.config["precision"],
         )  # fmt: skip
         for card in cards:
-            yield from scores.get(card.id) or _absent(
+            yield from scores.get(card.id) or missing_rows(
                 card, key, missing, outputs[unit.method, unit.preset], record.has_truth
             )
 
@@ -78,9 +78,9 @@ def write_results(out: Path, record: RunRecord) -> Path:
     return path
 
 
-def _absent(card: Card, key: RowKey, reason: str, outputs: frozenset[str], has_truth: bool) -> list[Row]:
+def missing_rows(card: Card, key: RowKey, reason: str, outputs: frozenset[str], has_truth: bool) -> list[Row]:
     """Rows of a metric that was never reached: failed, unless the method or the data set has no such thing anyway."""
-    status = status_of(reason)
+    status = status_of_stage(reason)
     for need in card.needs:
         if need == "video" and "video" not in outputs:
             status, reason = "not_applicable", "the method gives no video"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import tyro
 
+from hoibench.problems import Problem, raise_if_any
 from hoibench.store import sha256_json
 
 
@@ -19,7 +20,8 @@ class RunConfig:
     """Generate predictions, score them, and build the page; the page's path is the last line printed."""
 
     method: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """A method to run, or NAME=FOLDER for predictions that lie on disk. Repeatable. Without any, the videos data set scores all it holds."""
+    """A method to run, METHOD or METHOD+PRESET, or NAME=FOLDER for predictions that lie on disk. Repeatable. Without any, the videos data set
+    scores all it holds."""
 
     dataset: str = "synthetic"
     """synthetic, taco, videos, or a data set of an installed package (hoibench ls datasets)."""
@@ -63,11 +65,14 @@ class RunConfig:
     adapter: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """path/to/file.py:Class of a method that is not installed. Repeatable."""
 
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """METHOD.KEY=VALUE or METHOD+PRESET.KEY=VALUE: a setting that the method declares (hoibench ls settings). Repeatable."""
+
     preset: str | None = None
-    """A preset that the methods declare."""
+    """The preset of the one method that declares presets and is named without; the same as METHOD+PRESET."""
 
     checkpoint: Path | None = None
-    """Weights of the method itself."""
+    """Weights of the one method that takes them; the same as --set METHOD.checkpoint=PATH."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
     """Precision of the methods' networks; metrics always use fp32."""
@@ -105,34 +110,51 @@ class RunConfig:
 
 
 def check_config(config: RunConfig) -> None:
-    """Raise on values that no run can have.
+    """Raise on values that no run can have, naming all of them.
 
     Raises:
-        ValueError: names the flag, its value and what it takes.
+        ValueError: names each flag, its value and what it takes.
     """
-    for flag, value, least in (
-        ("--limit", config.limit, 1),
-        ("--workers", config.workers, 1),
-        ("--batch", config.batch, 1),
-    ):
-        if value is not None and value < least:
-            raise ValueError(f"{flag} is {value}, expected at least {least}")
-    for seed in config.seeds:
-        if not 0 <= seed < 2**63:
-            raise ValueError(f"--seed is {seed}, expected 0 or more, and less than 2**63")
+    raise_if_any(config_problems(config))
+
+
+def config_problems(config: RunConfig) -> list[Problem]:
+    """Values that no run can have."""
+    problems = [
+        Problem(flag, "", f"is {value}", f"at least {least}", "")
+        for flag, value, least in (
+            ("--limit", config.limit, 1),
+            ("--workers", config.workers, 1),
+            ("--batch", config.batch, 1),
+        )
+        if value is not None and value < least
+    ]
+    problems += [
+        Problem("--seed", "", f"is {seed}", "0 or more, and less than 2**63", "")
+        for seed in config.seeds
+        if not 0 <= seed < 2**63
+    ]
     if config.unit_timeout is not None and not 0 < config.unit_timeout < math.inf:
-        raise ValueError(f"--unit-timeout is {config.unit_timeout}, expected a number of seconds above 0")
+        problems.append(Problem("--unit-timeout", "", f"is {config.unit_timeout}", "a number of seconds above 0", ""))
     if config.unit_timeout is not None and config.executor == "inline":
-        raise ValueError("--unit-timeout needs a process to end: leave out --executor inline")
+        problems.append(Problem("--unit-timeout", "", "needs a process to end", "", "leave out --executor inline"))
     if not config.metric_names:
-        raise ValueError(f"--metrics is {config.metrics!r}, expected ids or presets, e.g. paper,offline")
+        problems.append(
+            Problem("--metrics", "", f"is {config.metrics!r}", "ids or presets", "write, e.g., paper,offline")
+        )
     if config.executor == "ray":
-        raise ValueError("--executor ray is not built yet: use --executor local, with --shard i/n on several machines")
+        fix = "use --executor local, with --shard i/n on several machines"
+        problems.append(Problem("--executor", "", "ray is not built yet", "", fix))
     for flag, path in (("--checkpoint", config.checkpoint), ("--weights", config.weights)):
         if path is not None and not path.exists():
-            raise FileNotFoundError(f"{flag} {path}: no such file or folder")
-    parse_budget(config.max_failures, 1)
-    parse_shard(config.shard)
+            problems.append(Problem(flag, "", f"{path} does not exist", "a file or folder", ""))
+    for check in (lambda: parse_budget(config.max_failures, 1), lambda: parse_shard(config.shard)):
+        try:
+            check()
+        except ValueError as error:
+            flag, _, told = str(error).partition(" ")
+            problems.append(Problem(flag, "", told, "", ""))
+    return problems
 
 
 def parse_budget(text: str, units: int) -> int:
@@ -178,6 +200,15 @@ def as_json(config: RunConfig) -> dict[str, Any]:
     }
 
 
+def config_of_json(table: Mapping[str, Any]) -> RunConfig:
+    """The settings that ``as_json`` gave.
+
+    Raises:
+        ValueError: a key is unknown; names it.
+    """
+    return tyro.cli(RunConfig, args=as_arguments("run.json", table))
+
+
 def as_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
     """The command-line arguments that say what a table of settings says, so that files and flags are checked alike.
 
@@ -188,6 +219,9 @@ def as_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
     arguments: list[str] = []
     for key, value in table.items():
         name = key.replace("-", "_")
+        if name == "methods":
+            arguments += _settings_arguments(where, value)
+            continue
         if name not in known or name == "config":
             raise ValueError(f"{where}: unknown setting {key!r}; there are {', '.join(sorted(known - {'config'}))}")
         if isinstance(value, Mapping):
@@ -198,4 +232,16 @@ def as_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
         else:
             items = value if isinstance(value, list) else [] if value is None else [value]
             arguments += [word for item in items for word in (flag, str(item))]
+    return arguments
+
+
+def _settings_arguments(where: str, methods: Any) -> list[str]:
+    """The ``--set`` arguments of tables such as ``[methods."syncmv4d+micro"]``."""
+    arguments: list[str] = []
+    for method, settings in methods.items() if isinstance(methods, Mapping) else [("methods", methods)]:
+        if not isinstance(settings, Mapping):
+            raise ValueError(f"{where}: {method} is {settings!r:.80}, expected a table of settings")
+        for key, value in settings.items():
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            arguments += ["--set", f"{method}.{key}={text}"]
     return arguments

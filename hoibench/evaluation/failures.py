@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import errno
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
+from hoibench.errors import DISK_FULL
 from hoibench.evaluation.plan import Unit
 from hoibench.methods.references import OWN_FROZEN
 from hoibench.metrics.outcome import Status
 from hoibench.results.run_record import Failure
-from hoibench.store import write_json
+from hoibench.store.records import Record
 
 FAILURE = "failure.json"
 LONGEST = 1000
 """Characters of a reason; the whole text is in the log."""
 
 
+class FailureRecord(Record):
+    """The contents of failure.json: the unit, the stage at which it failed, why, and the traceback."""
+
+    SCHEMA: ClassVar[str] = "hoibench/failure@1"
+
+    unit: str
+    stage: str
+    reason: str
+    traceback: str = ""
+
+
 def is_fatal(error: BaseException) -> bool:
     """Whether an error is the run's, not the unit's: a full or unwritable disk stops everything, and nothing is lost."""
-    fatal = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-    return isinstance(error, OSError) and error.errno in fatal
+    return isinstance(error, OSError) and error.errno in (*DISK_FULL, errno.EROFS)
 
 
 def reason_of(error: BaseException) -> str:
@@ -35,23 +45,27 @@ def reason_of(error: BaseException) -> str:
 
 def record_failure(out: Path, unit: Unit, stage: str, reason: str, trace: str = "") -> None:
     """Write a unit's failure beside where its prediction would be; a resumed run tries the unit again."""
-    folder = unit.prediction(out)
-    write_json(folder / FAILURE, {"unit": unit.key, "stage": stage, "reason": reason, "traceback": trace})
+    failure = FailureRecord(unit=unit.key, stage=stage, reason=reason, traceback=trace)
+    failure.write(unit.prediction(out) / FAILURE)
 
 
 def failure_of(out: Path, unit: Unit) -> str | None:
-    """``stage: reason`` of a unit's recorded failure, or None."""
+    """``stage: reason`` of a unit's recorded failure, or None.
+
+    Raises:
+        ValueError: the record is broken; names the file and the fix.
+    """
     path = unit.prediction(out) / FAILURE
     try:
-        failure: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return f"{failure['stage']}: {failure['reason']}"
+        failure = FailureRecord.read(path)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a failure record ({error}): delete it and resume the run") from error
+    except ValueError as error:
+        raise ValueError(f"{error}; delete the file and resume the run") from error
+    return f"{failure.stage}: {failure.reason}"
 
 
-def status_of(failure: str) -> Status:
+def status_of_stage(failure: str) -> Status:
     """Whose failure it is: ``failed`` is the method's; ``error`` that of data set (``load``), scorer (``score``) or run (``stop``)."""
     return "error" if failure.partition(":")[0] in ("load", "score", "stop") else "failed"
 

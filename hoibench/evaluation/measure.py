@@ -30,6 +30,7 @@ class RowKey:
     preset: str | None = None
     precision: str = "fp32"
     truth: str | None = None
+    device: str = "cpu"
 
 
 def score_case(case: Case, cards: Iterable[Card], key: RowKey) -> Iterator[tuple[Card, list[Row]]]:
@@ -103,6 +104,7 @@ def to_row(measurement: Measurement, card: Card, key: RowKey) -> Row:
         scale=None if measurement.scale is None else float(measurement.scale),
         weights=dict(measurement.weights),
         precision=key.precision,
+        device=key.device,
         coverage=None if measurement.coverage is None else float(measurement.coverage),
         truth=key.truth,
         details=_plain(measurement.details),

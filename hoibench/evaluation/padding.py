@@ -9,7 +9,7 @@ import numpy as np
 from hoibench.clip import Array, Clip, Prediction, Tracks
 
 
-def recorded_part(clip: Clip) -> Clip:
+def trim_clip(clip: Clip) -> Clip:
     """The clip's frames that were recorded: the clip itself, but for one of ``--short pad``."""
     n = clip.valid_frames
     if n is None or n == clip.frames:
@@ -26,7 +26,7 @@ def recorded_part(clip: Clip) -> Clip:
     )
 
 
-def first_frames(prediction: Prediction, n: int) -> Prediction:
+def trim_prediction(prediction: Prediction, n: int) -> Prediction:
     """The first ``n`` frames of a prediction whose video, if it has one, is decoded."""
     if isinstance(prediction.video, tuple):
         raise TypeError("the prediction's video is not decoded: use hoibench.predictions.decoded first")

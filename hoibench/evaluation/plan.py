@@ -1,32 +1,35 @@
-"""What a run will do, decided before anything is done: clips, methods, metrics and the units of work."""
+"""What a run will do, decided before anything is done: clips, entrants, metrics and the units of work."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hoibench import __version__
-from hoibench.clip import DataKind
 from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id, take
 from hoibench.evaluation.config import RunConfig, check_config, identity_hash, parse_shard
-from hoibench.evaluation.references import is_seeded, own_frozen_spec, reference_specs
+from hoibench.evaluation.references import is_seeded, own_frozen, reference_specs
+from hoibench.methods.entrants import select_entrants
+from hoibench.methods.method import Entrant
 from hoibench.methods.references import OWN_FROZEN, PUBLISHED
-from hoibench.methods.registry import select_specs
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card, select_cards
 from hoibench.plugins import UnknownName, source_file
 from hoibench.predictions import has_seed_folders
-from hoibench.store import files_digest, sha256_file
+from hoibench.results.run_record import RunRecord, method_key
+from hoibench.store import sampled_digest, sha256_file
 
 _PATHS = ("root", "weights", "checkpoint")
+_DECIDING = ("families", "view_type", "outputs", "pairing", "scale", "weights", "regions", "kind")
+"""Fields of a spec that decide a run's values; the others describe the method, or say where its files lie."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """The unit of work and of resuming: one method (with its preset) on one clip with one seed."""
+    """The unit of work and of resuming: one entrant (a method with its preset) on one clip with one seed."""
 
     method: str
     preset: str | None
@@ -34,9 +37,22 @@ class Unit:
     clip: str
 
     @property
+    def entrant(self) -> str:
+        """``METHOD[+PRESET]``."""
+        return method_key(self.method, self.preset)
+
+    @property
     def key(self) -> str:
         """``METHOD[+PRESET]/seed-S/CLIP``, the unit's path in a run."""
-        return f"{self.method}{f'+{self.preset}' if self.preset else ''}/seed-{self.seed}/{self.clip}"
+        return f"{self.entrant}/seed-{self.seed}/{self.clip}"
+
+    def with_prefix(self, prefix: str) -> Unit:
+        """The same unit of the method called ``prefix`` and this one's id."""
+        return replace(self, method=prefix + self.method)
+
+    def without_prefix(self, prefix: str) -> Unit:
+        """The same unit of the method whose id this one has after ``prefix``."""
+        return replace(self, method=self.method.removeprefix(prefix))
 
     def prediction(self, run: Path) -> Path:
         """The folder of its prediction."""
@@ -52,16 +68,16 @@ class Plan:
     """A run, decided: the configuration with every name resolved.
 
     ``entries`` are all clips of the run; ``units`` are those of this shard, clip by clip, a method's own before rows made from it;
-    ``contents`` holds a digest of each method's code or files; ``folder`` is where the command was given, so that a method which changes the
+    ``contents`` holds a digest of each entrant's code or files; ``folder`` is where the command was given, so that a method which changes the
     working folder takes nothing elsewhere.
     """
 
     config: RunConfig
-    kind: DataKind
+    kind: Literal["measured", "synthetic"]
     has_truth: bool
     manifest: Manifest
     entries: tuple[ClipEntry, ...]
-    specs: tuple[Spec, ...]
+    entrants: tuple[Entrant, ...]
     cards: tuple[Card, ...]
     device: str
     contents: Mapping[str, str]
@@ -80,20 +96,18 @@ class Plan:
 
     def units_of(self, entry: ClipEntry) -> tuple[Unit, ...]:
         """The units of one clip."""
-        units = []
-        for spec in self.specs:
-            units += [Unit(spec.id, self.preset_of(spec), seed, entry.id) for seed in self.seeds_of(spec)]
-        return tuple(units)
+        return tuple(
+            Unit(entrant.spec.id, entrant.preset, seed, entry.id)
+            for entrant in self.entrants
+            for seed in self.seeds_of(entrant)
+        )
 
-    def preset_of(self, spec: Spec) -> str | None:
-        """The run's preset, for a method that declares any."""
-        return self.config.preset if spec.presets else None
-
-    def seeds_of(self, spec: Spec) -> tuple[int, ...]:
-        """The seeds of a method; what never changes with the seed is made once, for the first."""
+    def seeds_of(self, entrant: Entrant) -> tuple[int, ...]:
+        """The seeds of an entrant; what never changes with the seed is made once, for the first."""
+        spec = entrant.spec
         if spec.id.startswith(OWN_FROZEN):
-            own = spec.id.removeprefix(OWN_FROZEN)
-            return self.seeds_of(next(other for other in self.specs if other.id == own))
+            own = entrant.key.removeprefix(OWN_FROZEN)
+            return self.seeds_of(next(other for other in self.entrants if other.key == own))
         if spec.folder is not None:
             fixed = not has_seed_folders(spec.folder)
         else:
@@ -102,24 +116,22 @@ class Plan:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the values of a run; a run resumes only under the same."""
+        """Everything that decides the values of a run; a run resumes only under the same.
+
+        Device, batch and where things lie do not: contents stand for folders, and rows hold the device.
+        """
         config = self.config
         return {
             "hoibench": __version__,
             "dataset": config.dataset,
-            "root": None if config.root is None else str(config.root.resolve()),
             "split": self.manifest.split,
             "split_id": self.manifest.split_id,
             "clips_id": self.clips_id,
-            "methods": [_method_identity(spec, self.contents.get(spec.id)) for spec in self.specs],
+            "methods": [_identity(entrant, self.contents.get(entrant.key)) for entrant in self.entrants],
             "metrics": [card.id for card in self.cards],
             "seeds": list(config.seeds),
-            "preset": config.preset,
-            "checkpoint": None if config.checkpoint is None else _digest(config.checkpoint),
             "precision": config.precision,
             "short": config.short,
-            "device": self.device,
-            "batch": config.batch,
         }
 
     @property
@@ -139,7 +151,7 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     """Resolve a configuration against what is installed and what the data set holds.
 
     Raises:
-        UnknownName: a method, metric, split or preset does not exist; gives the nearest names.
+        UnknownName: a method, preset, setting, metric or split does not exist; gives the nearest names.
         ValueError, FileNotFoundError: a setting no run can have, or a file that is missing.
     """
     check_config(config)
@@ -151,20 +163,45 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     if not manifest.entries:
         why = "; ".join(manifest.left_out_told[:3]) or "it is empty"
         raise ValueError(f"split {manifest.split} gives no clip to score ({why})")
-    specs = _select_methods(config, dataset)
+    entrants = _select(config, dataset)
     cards = tuple(select_cards(config.metric_names))
     entries = take(manifest.entries, config.limit)
-    contents = {spec.id: _content(spec, dataset) for spec in specs}
+    contents = {entrant.key: _content(entrant.spec, dataset) for entrant in entrants}
     return Plan(
-        config, dataset.kind, dataset.has_truth, manifest, entries, specs, cards, device,
+        config, dataset.kind, dataset.has_truth, manifest, entries, entrants, cards, device,
         {name: content for name, content in contents.items() if content}, Path.cwd(),
     )  # fmt: skip
 
 
-def _select_methods(config: RunConfig, dataset: Dataset) -> tuple[Spec, ...]:
-    """Methods in the order asked for, each followed by its frozen self, then the reference rows where there is truth."""
+def plan_of_record(record: RunRecord, config: RunConfig, device: str) -> Plan:
+    """The plan of a run that was made, to score its predictions anew; its methods need not be installed here.
+
+    Args:
+        record: of the run.
+        config: the run's settings, with what differs here (root, weights, workers, out).
+        device: torch device of the metrics' networks.
+
+    Raises:
+        UnknownName: the run has a metric that is not installed here.
+    """
+    entries = tuple(ClipEntry(**dict(clip)) for clip in record.clips)
+    entrants = []
+    for method in record.methods:
+        names = ("id", "name", "kind", "families", "regions", "outputs", "view_type", "pairing")
+        facts = {name: value for name in names if (value := getattr(method, name)) is not None}
+        spec = Spec(**facts)
+        entrants.append(Entrant(spec, method.preset))
+    manifest = Manifest(record.split, record.split_id, entries, record.truth_id, notes=record.notes)
+    return Plan(
+        config, record.kind, record.has_truth, manifest, entries, tuple(entrants), tuple(select_cards(record.metrics)),
+        device, {}, Path.cwd(),
+    )  # fmt: skip
+
+
+def _select(config: RunConfig, dataset: Dataset) -> tuple[Entrant, ...]:
+    """Entrants in the order asked for, each method followed by its first frame held, then the reference rows where there is truth."""
     published = {
-        f"{PUBLISHED}{name}": Spec(PUBLISHED + name, name=title, kind="published")
+        f"{PUBLISHED}{name}": Spec(id=PUBLISHED + name, name=title, kind="published")
         for name, title in dataset.published().items()
     }
     references = reference_specs() if dataset.has_truth else {}
@@ -172,24 +209,32 @@ def _select_methods(config: RunConfig, dataset: Dataset) -> tuple[Spec, ...]:
     if not names and not config.adapter:
         raise ValueError("no method: give --method NAME (hoibench ls methods), NAME=FOLDER, or --adapter FILE.py:CLASS")
     own = [name for name in names if name.startswith(OWN_FROZEN)]
-    plain = [name for name in names if name not in own]
-    chosen = select_specs(plain, config.adapter, [*published.values(), *references.values()], config.preset)
-    wanted = {spec.id: spec for spec in chosen}
+    chosen = select_entrants(
+        [name for name in names if name not in own], config.adapter, [*published.values(), *references.values()],
+        settings=config.set, preset=config.preset, checkpoint=config.checkpoint,
+    )  # fmt: skip
+    keys = [OWN_FROZEN + entrant.key for entrant in chosen]
     for name in own:
-        if name.removeprefix(OWN_FROZEN) not in wanted:
-            raise UnknownName("method", name, [OWN_FROZEN + key for key in wanted])
-    specs: dict[str, Spec] = {}
-    for spec in chosen:
-        specs[spec.id] = spec
-        frozen = own_frozen_spec(spec)
-        if frozen.id in own or (dataset.has_truth and spec.kind == "method"):
-            specs[frozen.id] = frozen
-    return tuple((specs | {key: spec for key, spec in references.items() if key not in specs}).values())
+        if name not in keys:
+            raise UnknownName("method", name, keys)
+    entrants: dict[str, Entrant] = {}
+    for entrant in chosen:
+        entrants[entrant.key] = entrant
+        frozen = own_frozen(entrant)
+        if frozen.key in own or (dataset.has_truth and entrant.spec.kind == "method"):
+            entrants[frozen.key] = frozen
+    missing = {key: Entrant(spec) for key, spec in references.items() if key not in entrants}
+    return tuple((entrants | missing).values())
 
 
-def _method_identity(spec: Spec, content: str | None) -> dict[str, Any]:
-    facts = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(spec).items()}
-    return facts | {"folder": None if spec.folder is None else str(spec.folder), "content": content}
+def _identity(entrant: Entrant, content: str | None) -> dict[str, Any]:
+    spec = entrant.spec.model_dump(mode="json", include=set(_DECIDING))
+    settings = {
+        name: sampled_digest(value) if isinstance(value, Path) else value
+        for name, value in entrant.settings.items()
+        if entrant.spec.settings[name].decides_values
+    }
+    return {"id": entrant.key, **spec, "settings": settings, "content": content}
 
 
 def _content(spec: Spec, dataset: Dataset) -> str | None:
@@ -197,15 +242,9 @@ def _content(spec: Spec, dataset: Dataset) -> str | None:
     if spec.kind == "published":
         return dataset.published_id(spec.id.removeprefix(PUBLISHED))
     if spec.folder is not None:
-        return _digest(spec.folder)
+        return sampled_digest(spec.folder)
     source = source_file(spec.entry) if spec.entry else None
     return None if source is None else sha256_file(source)[:12]
-
-
-def _digest(path: Path) -> str:
-    if path.is_file():
-        return files_digest(path.parent, [path])
-    return files_digest(path, (item for item in path.rglob("*") if item.is_file()))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from hoibench.evaluation.config import as_json, parse_shard
 from hoibench.evaluation.plan import Plan, differences
-from hoibench.methods.spec import Spec
+from hoibench.methods.method import Entrant
 from hoibench.results.run_record import Exit, RunClip, RunMethod, RunRecord
 from hoibench.store.provenance import provenance
 
@@ -27,7 +28,7 @@ def make_record(plan: Plan) -> RunRecord:
     """What run.json says before the run has ended; of a run that resumes it keeps what made the earlier parts, where that was other code."""
     path = plan.out / record_name(plan)
     old = RunRecord.read(path) if path.is_file() else None
-    now = provenance()
+    now = provenance() | {"device": plan.device, "batch": plan.config.batch}
     earlier = () if old is None else (*old.earlier, old.provenance)
     return RunRecord(
         name=plan.out.resolve().name,
@@ -44,7 +45,7 @@ def make_record(plan: Plan) -> RunRecord:
         notes=plan.manifest.notes,
         clips=tuple(RunClip(**asdict(entry)) for entry in plan.entries),
         left_out=plan.manifest.left_out_told,
-        methods=tuple(_method(spec, plan) for spec in plan.specs),
+        methods=tuple(_method(entrant, plan) for entrant in plan.entrants),
         metrics=tuple(card.id for card in plan.cards),
         seeds=plan.config.seeds,
         shard=plan.config.shard,
@@ -56,23 +57,25 @@ def make_record(plan: Plan) -> RunRecord:
 
 
 def _code(facts: Mapping[str, Any]) -> list[Any]:
-    return [facts.get(key) for key in ("hoibench", "git", "python", "versions", "hardware")]
+    return [facts.get(key) for key in ("hoibench", "git", "python", "versions", "hardware", "device")]
 
 
-def _method(spec: Spec, plan: Plan) -> RunMethod:
+def _method(entrant: Entrant, plan: Plan) -> RunMethod:
+    spec = entrant.spec
     return RunMethod(
         id=spec.id,
         name=spec.title,
         kind=spec.kind,
-        preset=plan.preset_of(spec),
+        preset=entrant.preset,
         families=spec.families,
         regions=spec.regions,
         view_type=spec.view_type if spec.kind == "method" else None,
         outputs=spec.outputs,
-        seeds=plan.seeds_of(spec),
+        seeds=plan.seeds_of(entrant),
         pairing=spec.pairing if "tracks" in spec.outputs or "points" in spec.outputs else None,
         paper=spec.paper or None,
         privileges=spec.privileges,
+        settings={name: str(v) if isinstance(v, Path) else v for name, v in entrant.settings.items()},
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from hoibench.clip import Array, Clip, Prediction, Tracks
 from hoibench.evaluation.request import anchors
 from hoibench.geometry import to_camera
+from hoibench.methods.method import Entrant
 from hoibench.methods.references import OWN_FROZEN, REFERENCES
 from hoibench.methods.spec import Spec
 
@@ -24,16 +25,14 @@ def reference_specs() -> dict[str, Spec]:
     }
 
 
-def own_frozen_spec(spec: Spec) -> Spec:
-    """The row that holds ``spec``'s own first frame."""
-    return replace(
-        spec,
-        id=OWN_FROZEN + spec.id,
-        entry="",
-        name=f"{spec.title}, its first frame held",
-        kind="reference",
-        folder=None,
-    )
+def own_frozen(entrant: Entrant) -> Entrant:
+    """The row that holds an entrant's own first frame."""
+    spec = entrant.spec
+    held = {
+        "id": OWN_FROZEN + spec.id, "entry": "", "name": f"{spec.title}, its first frame held", "kind": "reference",
+        "folder": None,
+    }  # fmt: skip
+    return Entrant(spec.model_copy(update=held), entrant.preset)
 
 
 def is_seeded(name: str) -> bool:

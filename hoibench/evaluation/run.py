@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
-
-import filelock
+from typing import Any, Protocol
 
 from hoibench.evaluation.collect import RESULTS, recorded_units, unreached, write_results
-from hoibench.evaluation.config import parse_budget, parse_shard
+from hoibench.evaluation.config import config_of_json, parse_budget, parse_shard
+from hoibench.evaluation.executor import Executor, InlineExecutor, Job
 from hoibench.evaluation.failures import failures_of, is_fatal
-from hoibench.evaluation.lanes import Work, log_to, run_here, run_lanes
-from hoibench.evaluation.plan import Plan, Unit
+from hoibench.evaluation.local_executor import LocalExecutor, log_to
+from hoibench.evaluation.plan import Plan, Unit, plan_of_record
 from hoibench.evaluation.record import RunRefused, check_resumable, make_record, record_name
-from hoibench.evaluation.unit import Setup, UnitReport
+from hoibench.evaluation.worker import UnitReport, WorkerContext
+from hoibench.methods.method import Entrant
+from hoibench.predictions import is_whole
 from hoibench.results.run_record import Failure, RunRecord, Status
-from hoibench.store import sweep
+from hoibench.store import sealed_folder, sweep
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +34,10 @@ class Listener(Protocol):
     """Who is told of a run's progress."""
 
     def started(self, plan: Plan) -> None:
-        """Work begins on ``plan.units``."""
+        """Work begins on ``plan.units``; those of methods that run are reported twice, generated and scored."""
 
     def reported(self, report: UnitReport) -> None:
-        """A unit is through."""
+        """A stage of a unit has ended."""
 
     def stopped(self) -> None:
         """No more reports come."""
@@ -108,27 +109,52 @@ def run(plan: Plan, listener: Listener) -> Outcome:
 
 
 def _work(plan: Plan, listener: Listener) -> None:
-    by_clip: dict[str, list[Unit]] = {}
-    for unit in plan.units:
-        by_clip.setdefault(unit.clip, []).append(unit)
-    work: list[Work] = [(entry, by_clip[entry.id]) for entry in plan.entries if entry.id in by_clip]
-    lanes = min(plan.config.workers or _default_lanes(plan.device), max(len(work), 1))
+    context = WorkerContext.of(plan)
     listener.started(plan)
     try:
-        if plan.config.executor == "inline" or (lanes == 1 and not _needs_processes(plan)):
-            run_here(Setup.of(plan), work, listener.reported)
-        else:
-            run_lanes(Setup.of(plan), work, lanes, plan.config.unit_timeout, listener.reported)
+        for entrant in plan.entrants:
+            if entrant.spec.entry:
+                jobs = _jobs(plan, _to_generate(plan, entrant, listener))
+                make_executor(plan, len(jobs), runs_methods=True).generate(
+                    context, entrant.key, jobs, listener.reported
+                )
+        jobs = _jobs(plan, plan.units)
+        make_executor(plan, len(jobs)).score(context, jobs, listener.reported)
     finally:
         listener.stopped()
 
 
-def _needs_processes(plan: Plan) -> bool:
-    """Whether others' code runs, which may die or change the working folder, or a unit may have to be ended."""
-    return plan.config.unit_timeout is not None or any(spec.entry for spec in plan.specs)
+def _to_generate(plan: Plan, entrant: Entrant, listener: Listener) -> list[Unit]:
+    """An entrant's units without a prediction; the others are reported."""
+    waiting = []
+    for unit in plan.units:
+        if unit.entrant == entrant.key:
+            if is_whole(unit.prediction(plan.out)):
+                listener.reported(UnitReport(unit, "generate", 0.0, worked=False))
+            else:
+                waiting.append(unit)
+    return waiting
 
 
-def _default_lanes(device: str) -> int:
+def _jobs(plan: Plan, units: Iterable[Unit]) -> list[Job]:
+    """The units clip by clip, in the order of the manifest."""
+    by_clip: dict[str, list[Unit]] = {}
+    for unit in units:
+        by_clip.setdefault(unit.clip, []).append(unit)
+    return [(entry, by_clip[entry.id]) for entry in plan.entries if entry.id in by_clip]
+
+
+def make_executor(plan: Plan, jobs: int, *, runs_methods: bool = False) -> Executor:
+    """The executor for a number of jobs; one that ``runs_methods`` has processes, since these may die or change the working folder."""
+    config = plan.config
+    workers = min(config.workers or _default_workers(plan.device), max(jobs, 1))
+    needs_processes = runs_methods or workers > 1 or config.unit_timeout is not None
+    if config.executor == "inline" or not needs_processes:
+        return InlineExecutor()
+    return LocalExecutor(workers, config.unit_timeout)
+
+
+def _default_workers(device: str) -> int:
     if device == "cuda":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -141,17 +167,43 @@ def locked(out: Path, name: str) -> Iterator[None]:
     Raises:
         RunRefused: another process holds it.
     """
-    lock = filelock.FileLock(out / f".{name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise RunRefused(
-            f"another process is working on {out}: wait for it, or give another --out or --shard"
-        ) from None
-    try:
+    with sealed_folder.locked(out / f".{name}.lock", wait=False) as ours:
+        if not ours:
+            raise RunRefused(f"another process is working on {out}: wait for it, or give another --out or --shard")
         yield
-    finally:
-        lock.release()
+
+
+def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: Listener) -> Outcome:
+    """Score the stored predictions of a finished run anew, whole or of several shards, and write its table and record again.
+
+    The methods need not be installed.  A unit's old rows stand until its new ones are there.
+
+    Args:
+        out: the run's folder.
+        settings: fields of ``RunConfig`` that differ here: root, weights, workers, batch, unit_timeout.
+        device: torch device of the metrics' networks.
+        listener: told of the progress.
+
+    Raises:
+        FileNotFoundError: the folder holds no run.
+        RunRefused: shards are missing or unfinished, or a process works on the run.
+        UnknownName: a metric or the data set is not installed here.
+        OSError: the disk is full or unwritable; what was done is kept.
+    """
+    with _whole_record(out) as record:
+        config = replace(config_of_json(record.config), **settings, out=out, shard=None)
+        plan = plan_of_record(record, config, device)
+        handler = log_to(out / "log.txt")
+        log.info("rescoring %s: %d units", out, len(plan.units))
+        listener.started(plan)
+        try:
+            jobs = _jobs(plan, (unit for unit in plan.units if is_whole(unit.prediction(out))))
+            make_executor(plan, len(jobs)).score(WorkerContext.of(plan, rescore=True), jobs, listener.reported)
+            return _finish(out, record)
+        finally:
+            listener.stopped()
+            logging.getLogger().removeHandler(handler)
+            handler.close()
 
 
 def _set_aside(plan: Plan) -> None:
@@ -177,6 +229,13 @@ def merge(out: Path) -> Outcome:
         FileNotFoundError: the folder holds no run.
         RunRefused: shards are missing or differ in their settings, or a process works on the run.
     """
+    with _whole_record(out) as record:
+        return _finish(out, record)
+
+
+@contextmanager
+def _whole_record(out: Path) -> Iterator[RunRecord]:
+    """The record of a run, of its shards together where it has any; the run is locked meanwhile."""
     if not out.is_dir():
         raise FileNotFoundError(f"{out}: no such folder")
     with locked(out, "run"):
@@ -184,13 +243,16 @@ def merge(out: Path) -> Outcome:
         records = [RunRecord.read(path) for path in paths] or [RunRecord.read(out / "run.json")]
         if paths:
             _check_shards(out, paths, records)
-        record = records[0].model_copy(update={"merged": bool(paths), "shard": None})
-        units = recorded_units(record)
-        failures = [*failures_of(out, units), *unreached(out, units)]
-        allowed = parse_budget(record.config["max_failures"], len(units))
-        outcome = Outcome(out, len(units), tuple(failures), allowed, whole=True)
-        write_results(out, record)
-        record.ended(outcome.status, failures).write(out / "run.json")
+        yield records[0].model_copy(update={"merged": bool(paths), "shard": None})
+
+
+def _finish(out: Path, record: RunRecord) -> Outcome:
+    units = recorded_units(record)
+    failures = [*failures_of(out, units), *unreached(out, units)]
+    allowed = parse_budget(record.config["max_failures"], len(units))
+    outcome = Outcome(out, len(units), tuple(failures), allowed, whole=True)
+    write_results(out, record)
+    record.ended(outcome.status, failures).write(out / "run.json")
     return outcome
 
 

@@ -60,9 +60,9 @@ def select_entrants(
     if preset is not None:
         _give_preset(chosen, preset)
     entrants: dict[str, Entrant] = {}
-    for spec, variant in chosen.values():
-        variant = variant or next(iter(spec.presets), None)
-        entrant = Entrant(spec if variant is None else spec.with_preset(variant), variant)
+    for spec, named_preset in chosen.values():
+        preset = named_preset or next(iter(spec.presets), None)
+        entrant = Entrant(spec if preset is None else spec.with_preset(preset), preset)
         entrants[entrant.key] = entrant
     return _with_settings(entrants, settings, checkpoint)
 
@@ -168,7 +168,9 @@ def _parse(where: str, setting: Setting, text: str) -> SettingValue:
     try:
         if setting.type == "flag":
             return _FLAGS[text.lower()]
-        return {"int": int, "float": float, "text": str}[setting.type](text)
+        if setting.type == "int":
+            return int(text)
+        return float(text) if setting.type == "float" else text
     except (KeyError, ValueError):
-        wanted = {"flag": "true or false", "int": "a whole number", "float": "a number"}[setting.type]
+        wanted = {"flag": "true or false", "int": "a whole number"}.get(setting.type, "a number")
         raise ValueError(f"{where}: expected {wanted}") from None

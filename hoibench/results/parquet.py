@@ -30,10 +30,11 @@ _REQUIRED = {
     "unit",
     "weights",
     "precision",
+    "device",
     "details",
 }
 _ORDER = ("method", "preset", "seed", "clip", "metric", "region", "part", "view", "pair", "frame")
-_MARK = {b"hoibench": b"results@1"}
+_MARK = {b"hoibench": b"results@2"}
 _PANDAS = {pa.string(): pd.StringDtype(), pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype()}
 
 

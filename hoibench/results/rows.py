@@ -41,6 +41,7 @@ class Row(Record):
     scale: float | None
     weights: dict[str, str] = Field(default_factory=dict)
     precision: str = "fp32"
+    device: str = "cpu"
     coverage: float | None = None
     truth: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)

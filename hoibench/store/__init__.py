@@ -1,7 +1,7 @@
 """Files that are whole or absent, hashes, provenance, and readers that trust nothing."""
 
 from hoibench.store.atomic import atomic_write, sweep, sync, write_bytes
-from hoibench.store.hashes import array_digest, canonical_json, files_digest, sha256_file, sha256_json
+from hoibench.store.hashes import array_digest, canonical_json, sampled_digest, sha256_file, sha256_json
 from hoibench.store.json_file import read_json, write_json
 from hoibench.store.npz import ArrayLimits, read_npz, write_npz
 
@@ -10,9 +10,9 @@ __all__ = [
     "array_digest",
     "atomic_write",
     "canonical_json",
-    "files_digest",
     "read_json",
     "read_npz",
+    "sampled_digest",
     "sha256_file",
     "sha256_json",
     "sweep",

@@ -12,6 +12,7 @@ from hoibench.cli.run import main as run
 from hoibench.clip import Prediction
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation import api
+from hoibench.evaluation.codec import roundtrip, through_codec
 from hoibench.evaluation.references import build_reference
 from hoibench.predictions import decoded, read_prediction, write_prediction
 
@@ -62,7 +63,7 @@ def test_truth_and_frames_in_memory_go_through_the_codec(clip, truth, cases, tmp
     hoibench.score(truth, clip, "matching_pixels/sift-mnn")
     (case,) = cases
     assert np.array_equal(case.clip.video, through_codec(clip))
-    assert np.array_equal(case.prediction.video, recode(clip.video, clip.fps))
+    assert np.array_equal(case.prediction.video, roundtrip(clip.video, clip.fps))
     assert not np.array_equal(case.clip.video, clip.video)
     # Files went through it already.
     write_prediction(tmp_path, truth, clip.fps)
@@ -71,7 +72,7 @@ def test_truth_and_frames_in_memory_go_through_the_codec(clip, truth, cases, tmp
 
 
 def test_motion_metrics_do_not_pay_for_the_codec(clip, truth, monkeypatch):
-    monkeypatch.setattr("hoibench.evaluation.truth.encode", lambda *_: pytest.fail("a video was encoded"))
+    monkeypatch.setattr("hoibench.evaluation.codec.encode", lambda *_: pytest.fail("a video was encoded"))
     assert hoibench.score(truth, clip, ["rpe", "chamfer"])
 
 
@@ -94,7 +95,7 @@ def test_query_pairing_demands_every_anchor(clip, truth):
     fewer = replace(truth, tracks=truth.tracks[:, :, 1:], anchors=truth.anchors[:, 1:], valid=truth.valid[..., 1:])
     with pytest.raises(ValueError, match="39 points for 40 query anchors"):
         hoibench.score(fewer, clip, "rpe", pairing="query")
-    with pytest.raises(ValueError, match="pairing holds 'nearest'"):
+    with pytest.raises(ValueError, match="pairing is 'nearest', expected one of query"):
         hoibench.score(truth, clip, "rpe", pairing="nearest")
 
 

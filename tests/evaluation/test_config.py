@@ -93,7 +93,7 @@ def test_wrong_values_name_flag_and_value(config, message):
 
 
 def test_missing_paths_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="--checkpoint"):
+    with pytest.raises(ValueError, match="--checkpoint .*none does not exist"):
         check_config(RunConfig(checkpoint=tmp_path / "none"))
 
 
@@ -106,3 +106,21 @@ def test_budgets():
 def test_the_hash_ignores_order_of_keys_only():
     assert identity_hash({"a": 1, "b": [1, 2]}) == identity_hash({"b": [1, 2], "a": 1})
     assert identity_hash({"b": [2, 1]}) != identity_hash({"b": [1, 2]})
+
+
+def test_all_wrong_values_are_named_at_once():
+    with pytest.raises(ValueError) as caught:
+        check_config(RunConfig(limit=0, workers=-1, shard="a"))
+    assert str(caught.value).splitlines() == [
+        "3 problems:",
+        "  --limit is 0, expected at least 1",
+        "  --workers is -1, expected at least 1",
+        "  --shard is 'a', expected i/n with 1 <= i <= n, e.g. 1/4",
+    ]
+
+
+def test_a_table_of_a_methods_settings_in_a_file():
+    words = as_arguments("x.toml", {"methods": {"model+small": {"steps": 3, "tiled": True}, "das": {"upstream": "/d"}}})
+    assert words == ["--set", "model+small.steps=3", "--set", "model+small.tiled=true", "--set", "das.upstream=/d"]
+    with pytest.raises(ValueError, match="x.toml: das is 3, expected a table of settings"):
+        as_arguments("x.toml", {"methods": {"das": 3}})

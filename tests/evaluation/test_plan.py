@@ -50,22 +50,22 @@ def plan(dataset=None, **settings):
 
 
 def test_references_are_always_there_and_once():
-    ids = [spec.id for spec in plan().specs]
+    ids = [entrant.key for entrant in plan().entrants]
     assert ids[0] == "frozen"
     assert set(ids) == {"frozen", "ground_truth", "gt_shuffled", "gt_noise_1cm", "gt_scaled_0.9", "random"}
     assert len(ids) == len(set(ids))
 
 
 def test_published_methods_are_the_default_of_videos():
-    assert [spec.id for spec in plan(Videos(), method=()).specs] == ["published/das", "published/sv4d2"]
+    assert [entrant.key for entrant in plan(Videos(), method=()).entrants] == ["published/das", "published/sv4d2"]
     held = plan(Videos(), method=("published/das", "frozen_self/published/das"))
-    assert [spec.id for spec in held.specs] == ["published/das", "frozen_self/published/das"]
+    assert [entrant.key for entrant in held.entrants] == ["published/das", "frozen_self/published/das"]
     with pytest.raises(UnknownName, match="did you mean frozen_self/published/das"):
         plan(Videos(), method=("published/das", "frozen_self/published/sv4d2"))
 
 
 def test_methods_are_followed_by_their_frozen_selves(tmp_path):
-    ids = [spec.id for spec in plan(method=(f"mine={tmp_path}",)).specs]
+    ids = [entrant.key for entrant in plan(method=(f"mine={tmp_path}",)).entrants]
     assert ids[:2] == ["mine", "frozen_self/mine"]
 
 

@@ -62,6 +62,8 @@ def test_a_frozen_self_follows_its_method(tmp_path):
     go(tmp_path / "r", limit=1)
     next((tmp_path / "r" / "predictions" / "still" / "seed-0").glob("*/prediction.json")).unlink()
     _, reports = go(tmp_path / "r", limit=1)
-    assert [report.unit.method for report in reports if report.worked] == ["still", "frozen_self/still"]
+    assert [(report.unit.method, report.stage) for report in reports if report.worked] == [
+        ("still", "generate"), ("still", "score"), ("frozen_self/still", "score"),
+    ]  # fmt: skip
     outcome, _ = go(tmp_path / "s", limit=1, method=("frozen", "frozen_self/frozen"), seed=(0, 1))
     assert outcome.exit_code == 0

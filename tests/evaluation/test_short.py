@@ -9,6 +9,7 @@ from hoibench.evaluation.short import first_frames, recorded_part
 import hoibench
 from hoibench.clip import Prediction, Tracks
 from hoibench.datasets.registry import open_dataset
+from hoibench.evaluation.padding import trim_clip, trim_prediction
 from hoibench.evaluation.references import build_reference
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -51,21 +52,21 @@ def test_a_padded_clip_scores_as_its_recorded_frames_do(clip):
     noisy = build_reference("gt_noise_1cm", clip, seed=0)
     wild = noisy.tracks.copy()
     wild[:, n:] += 1000.0  # after the recording's end a method may do what it likes
-    expected = hoibench.score(first_frames(noisy, n), short, METRICS)
+    expected = hoibench.score(trim_prediction(noisy, n), short, METRICS)
     found = hoibench.score(replace(noisy, tracks=wild), whole, METRICS)
     assert values(found) == values(expected)
     assert values(hoibench.score(replace(noisy, tracks=wild), clip, METRICS)) != values(expected)
 
 
 def test_a_clip_without_a_short_recording_is_left_alone(clip):
-    assert recorded_part(clip) is clip
+    assert trim_clip(clip) is clip
     whole = replace(clip, valid_frames=clip.frames)
-    assert recorded_part(whole) is whole
+    assert trim_clip(whole) is whole
 
 
 def test_a_prediction_must_be_decoded_before_it_is_cut(tmp_path):
     with pytest.raises(TypeError, match="not decoded"):
-        first_frames(Prediction(video=(tmp_path / "view-0.mp4",)), 2)
+        trim_prediction(Prediction(video=(tmp_path / "view-0.mp4",)), 2)
 
 
 @pytest.mark.parametrize("n", [0, 99])

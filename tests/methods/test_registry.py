@@ -3,10 +3,10 @@ import sys
 
 import pytest
 
-from hoibench.methods.method import Method, MethodOptions
-from hoibench.methods.registry import adapter_spec, folder_spec, load_method, select_specs
+from hoibench.methods.entrants import select_entrants
+from hoibench.methods.method import Entrant, Method, Runtime
+from hoibench.methods.registry import adapter_spec, folder_spec, load_method
 from hoibench.methods.spec import Spec
-from hoibench.plugins import UnknownName
 
 ADAPTER = """
 import numpy as np
@@ -15,7 +15,7 @@ from hoibench.methods.method import Method
 from hoibench.methods.spec import Spec
 
 class Grey(Method):
-    spec = Spec("grey", name="Grey frames", families=("i2v",), outputs=("video",))
+    spec = Spec(id="grey", name="Grey frames", families=("i2v",), outputs=("video",))
 
     def generate(self, request):
         shape = (len(request.views), request.frames, *request.size, 3)
@@ -26,8 +26,8 @@ class Bare(Method):
         return None
 
 class Stranger:
-    spec = Spec("stranger")
-    def __init__(self, spec, options): pass
+    spec = Spec(id="stranger")
+    def __init__(self, entrant, runtime): pass
 """
 
 
@@ -41,7 +41,7 @@ def adapter(tmp_path):
 def test_an_adapter_brings_its_spec(adapter):
     spec = adapter_spec(f"{adapter}:Grey")
     assert (spec.id, spec.entry) == ("grey", f"{adapter}:Grey")
-    method = load_method(spec, MethodOptions(device="cpu"))
+    method = load_method(Entrant(spec), Runtime())
     assert isinstance(method, Method)
 
 
@@ -61,7 +61,7 @@ def test_adapter_errors(adapter):
     with pytest.raises(ValueError, match="class attribute"):
         adapter_spec(f"{adapter}:Bare")
     with pytest.raises(ValueError, match="not a hoibench"):
-        load_method(adapter_spec(f"{adapter}:Stranger"), MethodOptions())
+        load_method(Entrant(adapter_spec(f"{adapter}:Stranger")), Runtime())
 
 
 DATACLASS = """
@@ -77,8 +77,8 @@ class Settings:
     names: list[str] | None = None
 
 class Grey(Method):
-    spec = Spec("grey")
-    settings = pickle.loads(pickle.dumps(Settings(4)))
+    spec = Spec(id="grey")
+    choices = pickle.loads(pickle.dumps(Settings(4)))
 
     def generate(self, request):
         return None
@@ -88,8 +88,8 @@ class Grey(Method):
 def test_an_adapter_is_a_module_like_any_other(adapter):
     """Dataclasses with postponed annotations and pickle look their module up in sys.modules."""
     adapter.write_text(DATACLASS)
-    method = load_method(adapter_spec(f"{adapter}:Grey"), MethodOptions())
-    assert method.settings.steps == 4
+    method = load_method(Entrant(adapter_spec(f"{adapter}:Grey")), Runtime())
+    assert method.choices.steps == 4
     assert sys.modules[type(method).__module__].Grey is type(method)
 
 
@@ -98,7 +98,7 @@ def test_adapters_of_one_file_name_do_not_mix(adapter, tmp_path):
     other.parent.mkdir()
     adapter.write_text(DATACLASS)
     other.write_text(DATACLASS.replace('"grey"', '"other"'))
-    methods = [load_method(adapter_spec(f"{path}:Grey"), MethodOptions()) for path in (adapter, other)]
+    methods = [load_method(Entrant(adapter_spec(f"{path}:Grey")), Runtime()) for path in (adapter, other)]
     assert [method.spec.id for method in methods] == ["grey", "other"]
     assert len({type(method).__module__ for method in methods}) == 2
 
@@ -118,7 +118,7 @@ def test_files_beside_an_adapter_can_be_imported(adapter, monkeypatch):
     late = "\n    def late(self):\n        import late_sibling_of_grey\n        return late_sibling_of_grey.VALUE\n"
     adapter.write_text(DATACLASS.replace("import pickle", "import pickle, sibling_of_grey") + late)
     monkeypatch.chdir(adapter.parent)
-    method = load_method(adapter_spec("grey.py:Grey"), MethodOptions())
+    method = load_method(Entrant(adapter_spec("grey.py:Grey")), Runtime())
     monkeypatch.chdir("/")
     assert method.late() == 6
     adapter_spec(f"{adapter}:Grey")
@@ -153,31 +153,11 @@ def test_a_syntax_error_says_where(adapter):
         adapter_spec(f"{adapter}:Grey")
 
 
-def test_a_plug_in_cannot_take_a_built_in_name(adapter):
-    built_in = [Spec("grey", kind="reference")]
-    with pytest.raises(ValueError, match="cannot replace the built-in method 'grey'"):
-        select_specs([], [f"{adapter}:Grey"], built_in)
-
-
-def test_selection_keeps_order_and_drops_repeats(adapter, tmp_path):
-    built_in = [Spec("frozen"), Spec("random")]
-    chosen = select_specs(["random", f"mine={tmp_path}", "random"], [f"{adapter}:Grey"], built_in)
-    assert [spec.id for spec in chosen] == ["random", "mine", "grey"]
-    assert chosen[1].folder == tmp_path
-
-
-def test_unknown_names_give_the_nearest():
-    with pytest.raises(UnknownName, match=r"unknown method 'frzen': did you mean frozen\?"):
-        select_specs(["frzen"], [], [Spec("frozen")])
-    with pytest.raises(UnknownName, match="unknown preset of a 'nan'"):
-        select_specs(["a"], [], [Spec("a", presets=("nano", "micro"))], preset="nan")
-
-
 def test_folders_must_exist_and_names_be_free(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder of predictions"):
         folder_spec("mine", tmp_path / "none")
     with pytest.raises(ValueError, match="choose another name"):
-        select_specs([f"taken={tmp_path}"], [], [Spec("taken")])
+        select_entrants([f"taken={tmp_path}"], built_in=[Spec(id="taken")])
     (tmp_path / "spec.toml").write_text('id = "theirs"\nscale = "shared"\n')
     assert folder_spec("mine", tmp_path).scale == "shared"
     assert folder_spec("mine", tmp_path).id == "mine"
@@ -197,8 +177,7 @@ def test_an_adapter_is_a_method_whatever_its_spec_says(adapter):
     assert adapter_spec(f"{adapter}:Grey").kind == "method"
 
 
-def test_nothing_said_is_ignored(tmp_path):
-    with pytest.raises(ValueError, match="already a method of this run"):
-        select_specs([f"mine={tmp_path}", f"mine={tmp_path}"], [], [])
-    with pytest.raises(ValueError, match="no method of this run declares presets"):
-        select_specs([f"mine={tmp_path}"], [], [], preset="nano")
+def test_a_wrong_spec_of_an_adapter_says_which_key(adapter):
+    adapter.write_text(ADAPTER.replace('name="Grey frames"', 'names="Grey frames"'))
+    with pytest.raises(ValueError, match=r"grey\.py declares a wrong spec: unknown key 'names'"):
+        adapter_spec(f"{adapter}:Grey")

@@ -15,18 +15,23 @@ def test_a_spec_from_toml():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"entry": "a:B"}, "key 'id' is missing"),
+        ({"entry": "a:B"}, "the key 'id' is missing"),
         ({"id": "a", "enrty": "a:B"}, "unknown key 'enrty'"),
         ({"id": "a", "kind": "reference"}, "unknown key 'kind'"),
-        ({"id": "a", "families": ["i2x"]}, "families holds 'i2x', expected one of i2v"),
-        ({"id": "a", "scale": "affine"}, "scale holds 'affine'"),
-        ({"id": 5}, "id is 5"),
-        ({"id": "a", "name": 3}, "name is 3"),
+        ({"id": "a", "families": ["i2x"]}, "families[0] is 'i2x': input should be 'i2v', 'i2vm'"),
+        ({"id": "a", "scale": "affine"}, "scale is 'affine': input should be 'metric'"),
+        ({"id": 5}, "id is 5: input should be a valid string"),
+        ({"id": "a", "name": 3}, "name is 3: input should be a valid string"),
+        ({"id": "a", "preset": {}}, "unknown key 'preset': did you mean 'presets'?"),
+        ({"id": "a", "presets": {"a+b": {"title": "x"}}}, "'a+b' is no preset name"),
+        ({"id": "a", "settings": {"Up": {"type": "path", "help": "x"}}}, "'Up' is no setting's name"),
+        ({"id": "a", "settings": {"up": {"type": "folder", "help": "x"}}}, "settings.up.type is 'folder'"),
+        ({"id": "a", "upstream": {"repository": "x", "commit": "y"}}, "the key 'upstream.licence' is missing"),
         ({"id": "a", "name": "x" * 501}, "at most 500 characters"),
         ({"id": "a", "name": "\x1b[31m"}, "expected printable text"),
-        ({"id": "a", "name": "\ud800"}, "expected printable text"),
+        ({"id": "a", "name": "\ud800"}, "unexpected end of hex escape"),
         ({"id": "a" * 101}, "at most 100 letters"),
-        ({"id": "a", "outputs": "tracks"}, "outputs is 'tracks', expected a list"),
+        ({"id": "a", "outputs": "tracks"}, "outputs is 'tracks': input should be a valid"),
         ({"id": "../a"}, "no folder name"),
         ({"id": "/a"}, "no folder name"),
         ({"id": "a//b"}, "no folder name"),
@@ -39,5 +44,5 @@ def test_errors_name_file_key_and_value(table, message):
 
 
 def test_privileges_are_declared():
-    spec = Spec("a", families=("v2v", "vto4r"), outputs=("tracks",), pairing="query")
+    spec = Spec(id="a", families=("v2v", "vto4r"), outputs=("tracks",), pairing="query")
     assert spec.privileges == ("source view", "target videos", "query anchors")

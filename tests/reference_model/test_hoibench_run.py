@@ -45,4 +45,6 @@ def test_without_a_checkpoint_the_reason_is_told(run, tmp_path):
     assert done.returncode == 3
     (failure,) = (tmp_path / "r" / "predictions" / "syncmv4d+wan22_5b").rglob("failure.json")
     reason = json.loads(failure.read_text())["reason"]
-    assert reason.startswith("syncmv4d needs --checkpoint FOLDER, and no weights of it are public yet")
+    assert reason.startswith(
+        "syncmv4d+wan22_5b needs --set syncmv4d+wan22_5b.checkpoint=FOLDER, and no weights of it are public yet"
+    )

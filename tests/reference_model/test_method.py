@@ -11,7 +11,7 @@ import torch
 from requests_for_models import SIZE, N, small_request, with_view
 
 from hoibench.methods.check import check_outputs, check_prediction
-from hoibench.methods.method import MethodOptions
+from hoibench.methods.method import Entrant, Runtime
 from hoibench.methods.registry import installed_specs, load_method
 from reference_model import method as method_module
 from reference_model.config import PRESETS
@@ -22,8 +22,9 @@ from reference_model.spec import own_spec
 REQUEST = small_request()
 
 
-def load(folder, **options):
-    return load_method(own_spec(), MethodOptions(checkpoint=folder, **options))
+def load(folder, preset="custom", **runtime):
+    settings = {} if folder is None else {"checkpoint": folder}
+    return load_method(Entrant(own_spec(), preset, settings), Runtime(**runtime))
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,10 @@ def test_without_anchors_and_prompt_the_model_chooses_both(method):
 
 
 def test_without_a_checkpoint():
-    with pytest.raises(ValueError, match="needs --checkpoint FOLDER, and no weights of it are public yet: train it"):
+    with pytest.raises(
+        ValueError,
+        match=r"syncmv4d\+wan22_5b needs --set syncmv4d\+wan22_5b.checkpoint=FOLDER, and no weights of it are public yet: train it",
+    ):
         load(None, preset="wan22_5b")
 
 
@@ -164,7 +168,7 @@ def test_a_folder_that_is_no_model(tmp_path):
 
 def test_a_checkpoint_of_another_preset(small_model_folder):
     with pytest.raises(
-        ValueError, match=r"small is not of --preset wan22_5b: mjd\.num_attention_heads 4 \(wan22_5b: 24\), .*"
+        ValueError, match=r"small is not of preset wan22_5b: mjd\.num_attention_heads 4 \(wan22_5b: 24\), .*"
     ):
         load(small_model_folder, preset="wan22_5b")
 
@@ -181,7 +185,7 @@ def test_a_checkpoint_of_another_preset(small_model_folder):
 )
 def test_what_makes_a_checkpoint_another_presets(nano_like, tmp_path, table, name, value, told):
     other = edited(nano_like, tmp_path / "other", table, name, value)
-    with pytest.raises(ValueError, match=rf"other is not of --preset nano: {told}\. Leave the preset out"):
+    with pytest.raises(ValueError, match=rf"other is not of preset nano: {told}\. Take syncmv4d\+custom"):
         load(other, preset="nano")
 
 
@@ -255,4 +259,4 @@ def test_the_spec_is_found_by_its_entry_point(monkeypatch):
         installed_specs.cache_clear()
     spec = own_spec()
     assert (spec.pairing, spec.scale, spec.view_type, spec.outputs) == ("query", "metric", "mv", ("video", "tracks"))
-    assert spec.presets == tuple(PRESETS) and spec.families == ("i2vm", "ito4g")
+    assert tuple(spec.presets) == ("custom", *PRESETS) and spec.families == ("i2vm", "ito4g")

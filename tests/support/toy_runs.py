@@ -22,11 +22,11 @@ class Silent:
         pass
 
 
-def go(out, **settings):
+def go(out, device="cpu", **settings):
     settings = {"dataset": "toy", "method": ("still",), "metrics": "rpe,chamfer", "executor": "inline"} | settings
     config = RunConfig(out=out, **settings)
     listener = Silent()
-    outcome = run(make_plan(config, open_dataset("toy", None), "cpu"), listener)
+    outcome = run(make_plan(config, open_dataset("toy", None), device), listener)
     return outcome, listener.reports
 
 

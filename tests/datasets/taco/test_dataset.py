@@ -229,7 +229,7 @@ def test_a_source_view_that_comes_later_is_made_up_for(taco, taco_copy, tmp_path
     (entry,) = dataset.manifest("test").entries
     clip = dataset.load(entry)
     assert clip.source_views == ()
-    spec = Spec("v", families=("v2v",), outputs=("video",))
+    spec = Spec(id="v", families=("v2v",), outputs=("video",))
     with pytest.raises(ValueError, match="has no source view, which v needs"):
         build_request(clip, spec, seed=0)
     path.write_bytes(b"no video")

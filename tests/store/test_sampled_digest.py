@@ -1,12 +1,11 @@
-"""Which files a part is made of: long ones by blocks, short ones whole."""
+"""Which files a folder holds: long ones by blocks, short ones whole."""
 
 import itertools
 import shutil
 
 import pytest
 
-from reference_model.generation import folders_digest as module
-from reference_model.generation.folders_digest import folders_digest
+from hoibench.store import hashes, sampled_digest
 
 LONG = bytes(range(256)) * 40
 CHANGES = {
@@ -22,7 +21,7 @@ CHANGES = {
 
 @pytest.fixture
 def part(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK", 64)
+    monkeypatch.setattr(hashes, "_BLOCK", 64)
     folder = tmp_path / "vae"
     (folder / "shards").mkdir(parents=True)
     (folder / "config.json").write_bytes(b"{}")
@@ -35,23 +34,26 @@ def test_another_part_has_another_digest(part, tmp_path, change):
     copy = tmp_path / "copy" / "vae"
     shutil.copytree(part, copy)
     (copy / ".cache").write_bytes(b"of a download")
-    assert folders_digest([copy]) == folders_digest([part])
+    assert sampled_digest(copy) == sampled_digest(part)
     change(copy)
-    assert folders_digest([copy]) != folders_digest([part])
+    assert sampled_digest(copy) != sampled_digest(part)
 
 
 def test_of_a_long_file_blocks_are_read(part, monkeypatch):
     """So that tens of gigabytes cost a fraction: at most ``BLOCKS`` of them, the first, the last and others between."""
-    starts = list(module._starts(len(LONG)))
-    assert len(starts) == module.BLOCKS < len(LONG) // module.BLOCK
-    assert starts[0] == 0 and starts[-1] == len(LONG) - module.BLOCK
+    starts = list(hashes._block_starts(len(LONG)))
+    assert len(starts) == hashes._BLOCKS < len(LONG) // hashes._BLOCK
+    assert starts[0] == 0 and starts[-1] == len(LONG) - hashes._BLOCK
     gaps = {after - before for before, after in itertools.pairwise(starts)}
     assert max(gaps) - min(gaps) <= 1
-    monkeypatch.setattr(module, "BLOCKS", len(LONG))
-    assert b"".join(LONG[start : start + module.BLOCK] for start in module._starts(len(LONG))) == LONG
+    monkeypatch.setattr(hashes, "_BLOCKS", len(LONG))
+    assert b"".join(LONG[start : start + hashes._BLOCK] for start in hashes._block_starts(len(LONG))) == LONG
 
 
-def test_a_part_is_told_from_another_of_the_same_files(part, tmp_path):
-    other = shutil.copytree(part, tmp_path / "text_encoder")
-    assert folders_digest([part, other]) not in (folders_digest([part]), folders_digest([other]))
-    assert folders_digest([part]) != folders_digest([other])
+def test_a_file_has_the_digest_of_its_contents_wherever_it_lies(part, tmp_path):
+    weights = part / "shards" / "weights"
+    copy = tmp_path / "renamed"
+    shutil.copy(weights, copy)
+    assert sampled_digest(copy) == sampled_digest(weights)
+    copy.write_bytes(LONG[:-1] + b"x")
+    assert sampled_digest(copy) != sampled_digest(weights)

@@ -1,0 +1,176 @@
+"""Who takes part in a run, with which preset and which settings."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hoibench.methods.entrants import select_entrants
+from hoibench.methods.spec import Preset, Setting, Spec
+from hoibench.plugins import UnknownName
+
+MODEL = Spec(
+    id="model",
+    name="Model",
+    entry="somewhere:Model",
+    outputs=("video", "tracks"),
+    presets={
+        "small": Preset(title="small"),
+        "video_only": Preset(
+            title="video only", outputs=("video",), families=("i2v",), view_type="sv", pairing="anchor"
+        ),
+    },
+    settings={
+        "checkpoint": Setting(type="path", help="Its weights."),
+        "steps": Setting(type="int", help="Of sampling.", default=50),
+        "guidance": Setting(type="float", help="Of the text."),
+        "tiled": Setting(type="flag", help="Decode in tiles."),
+        "codec": Setting(type="text", help="Which.", choices=("linear", "wan")),
+    },
+)
+OTHER = MODEL.model_copy(update={"id": "other", "presets": {}})
+PLAIN = Spec(id="plain", entry="somewhere:Plain")
+KNOWN = [MODEL, OTHER, PLAIN]
+
+
+def select(*names, **options):
+    return {entrant.key: entrant for entrant in select_entrants(names, built_in=KNOWN, **options)}
+
+
+@pytest.fixture
+def weights(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    return folders
+
+
+def test_the_preset_is_in_the_key_the_default_one_too():
+    assert list(select("model", "plain")) == ["model+small", "plain"]
+    assert list(select("model+video_only", "model")) == ["model+video_only", "model+small"]
+    assert list(select("model", "model+small")) == ["model+small"]
+
+
+def test_a_preset_changes_what_it_says_and_nothing_else():
+    small, video = select("model+small", "model+video_only").values()
+    assert video.spec.outputs == ("video",) and video.spec.families == ("i2v",)
+    assert (video.spec.view_type, video.spec.pairing) == ("sv", "anchor")
+    assert small.spec.outputs == MODEL.outputs and small.spec.view_type == "mv"
+    assert (small.spec.title, video.spec.title) == ("Model, small", "Model, video only")
+
+
+def test_settings_go_to_one_entrant_each(weights):
+    one, two = weights
+    entrants = select(
+        "model+small", "model+video_only", "other",
+        settings=[f"model+small.checkpoint={one}", f"model+video_only.checkpoint={two}", "other.steps=7", "other.steps=8"],
+    )  # fmt: skip
+    assert entrants["model+small"].settings == {"checkpoint": one, "steps": 50}
+    assert entrants["model+video_only"].settings == {"checkpoint": two, "steps": 50}
+    assert entrants["other"].settings == {"steps": 8}
+
+
+def test_values_have_the_type_that_is_declared():
+    (entrant,) = select("other", settings=["other.guidance=5", "other.tiled=false", "other.codec=wan"]).values()
+    assert entrant.settings == {"steps": 50, "guidance": 5.0, "tiled": False, "codec": "wan"}
+    assert isinstance(entrant.settings["guidance"], float)
+
+
+def test_paths_are_absolute_and_must_exist(weights, monkeypatch):
+    monkeypatch.chdir(weights[0].parent)
+    assert select("other", settings=["other.checkpoint=one"])["other"].settings["checkpoint"] == weights[0]
+    with pytest.raises(FileNotFoundError, match=r"--set other\.checkpoint=none: .*none does not exist"):
+        select("other", settings=["other.checkpoint=none"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("other.step=7", "unknown setting of other 'step': did you mean steps?"),
+        ("othr.steps=7", "unknown entrant of this run 'othr': did you mean other?"),
+        ("other.steps=seven", "--set other.steps=seven: expected a whole number"),
+        ("other.guidance=high", "--set other.guidance=high: expected a number"),
+        ("other.tiled=maybe", "--set other.tiled=maybe: expected true or false"),
+        ("other.codec=mp3", "--set other.codec=mp3: expected one of linear, wan"),
+        ("other.steps", "write METHOD.KEY=VALUE"),
+        ("steps=7", "write METHOD.KEY=VALUE"),
+        ("plain.steps=7", "plain takes no settings, so none called 'steps'"),
+        ("model.steps=7", "model takes part as model+small and model+video_only; name one of them"),
+    ],
+)
+def test_a_wrong_setting_names_itself_and_what_is_there(text, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        select("model+small", "model+video_only", "other", "plain", settings=[text])
+
+
+def test_a_method_with_one_preset_in_the_run_needs_no_preset_in_its_settings():
+    assert select("model", settings=["model.steps=3"])["model+small"].settings["steps"] == 3
+
+
+def test_the_checkpoint_flag_goes_to_the_one_that_takes_it(weights):
+    assert select("model", "plain", checkpoint=weights[0])["model+small"].settings["checkpoint"] == weights[0]
+    told = "model+small and other could take it; say which by --set model+small.checkpoint=PATH --set other.checkpoint=PATH"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        select("model", "other", checkpoint=weights[0])
+    with pytest.raises(ValueError, match="no method of this run takes a checkpoint"):
+        select("plain", checkpoint=weights[0])
+
+
+def test_the_preset_flag_goes_to_the_one_that_can_take_it():
+    assert list(select("model", "plain", preset="video_only")) == ["model+video_only", "plain"]
+    assert list(select("model+small", "model", preset="video_only")) == ["model+small", "model+video_only"]
+    with pytest.raises(UnknownName, match="unknown preset of model 'smal': did you mean small"):
+        select("model", preset="smal")
+    with pytest.raises(ValueError, match="no method of this run that was named without a preset declares any"):
+        select("model+small", "plain", preset="small")
+    both = [MODEL, MODEL.model_copy(update={"id": "second"})]
+    with pytest.raises(ValueError, match=r"model and second could take it; say which by --method model\+PRESET"):
+        select_entrants(["model", "second"], built_in=both, preset="small")
+
+
+def test_unknown_names_give_the_nearest():
+    with pytest.raises(UnknownName, match=r"unknown method 'modle': did you mean model\?"):
+        select("modle")
+    with pytest.raises(UnknownName, match="unknown preset of model 'smal': did you mean small"):
+        select("model+smal")
+    with pytest.raises(ValueError, match=r"plain declares no presets; leave out \+small"):
+        select("plain+small")
+
+
+def test_a_presets_checkpoint_is_its_default():
+    presets = {"tiny": Preset(title="tiny", checkpoint="/weights/tiny")}
+    spec = MODEL.model_copy(update={"presets": presets})
+    (entrant,) = select_entrants(["model"], built_in=[spec])
+    assert entrant.settings["checkpoint"] == Path("/weights/tiny")
+    with pytest.raises(ValueError, match="preset 'tiny' has a checkpoint, but the method declares no such setting"):
+        Spec(id="a", presets=presets)
+
+
+def test_selection_keeps_the_order_and_drops_repeats(tmp_path):
+    entrants = select("plain", f"mine={tmp_path}", "other", "plain")
+    assert list(entrants) == ["plain", "mine", "other"]
+    assert entrants["mine"].spec.folder == tmp_path
+    with pytest.raises(ValueError, match="already a method of this run"):
+        select(f"mine={tmp_path}", f"mine={tmp_path}")
+
+
+ADAPTER = """
+from hoibench.methods.method import Method
+from hoibench.methods.spec import Preset, Spec
+
+class Grey(Method):
+    spec = Spec(id="grey", presets={"dark": Preset(title="dark"), "light": Preset(title="light")})
+
+    def generate(self, request):
+        return None
+"""
+
+
+def test_adapters_come_last_and_may_be_named_with_a_preset(tmp_path):
+    adapter = tmp_path / "grey.py"
+    adapter.write_text(ADAPTER)
+    both = [f"{adapter}:Grey"]
+    assert list(select("plain", adapters=both)) == ["plain", "grey+dark"]
+    assert list(select("grey+light", "plain", adapters=both)) == ["grey+light", "plain"]
+    with pytest.raises(ValueError, match="cannot replace the built-in method 'grey'"):
+        select_entrants([], both, [Spec(id="grey", kind="reference")])
