@@ -194,13 +194,18 @@ def has_seed_folders(folder: Path) -> bool:
     return any(path.is_dir() for path in folder.glob("seed-*"))
 
 
+def prediction_folder(folder: Path, clip: str, seed: int) -> Path:
+    """Where the prediction of a clip lies in a folder of predictions, whether or not it is there."""
+    return folder / f"seed-{seed}" / clip if has_seed_folders(folder) else folder / clip
+
+
 def find_prediction(folder: Path, clip: str, seed: int) -> Path:
     """The folder of one clip in a folder of predictions.
 
     Raises:
         FileNotFoundError: it is not there; names it.
     """
-    found = folder / f"seed-{seed}" / clip if has_seed_folders(folder) else folder / clip
+    found = prediction_folder(folder, clip, seed)
     if not found.is_dir():
         raise FileNotFoundError(f"no prediction for clip {clip}: expected {found}")
     return found

@@ -8,7 +8,8 @@ from typing import Any
 
 from hoibench.datasets.base import Dataset
 from hoibench.evaluation.plan import Plan
-from hoibench.predictions import is_whole, read_record
+from hoibench.predictions import is_whole, prediction_folder, read_record
+from hoibench.problems import Problem
 from hoibench.weights import WeightsMissing, find
 
 
@@ -29,6 +30,10 @@ def survey(plan: Plan, dataset: Dataset) -> dict[str, Any]:
     seconds = [read_record(folder).seconds or 0.0 for folder in folders if is_whole(folder)]
     each = sum(seconds) / len(seconds) if seconds else None
     parent = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    free, most, weights = shutil.disk_usage(parent).free, _bytes_at_most(plan, dataset), _weights(plan)
+    problems = [*_missing_weights(weights), *_missing_predictions(plan)]
+    if most is not None and most > free:
+        problems.append(Problem(str(parent), "", f"has {free} bytes free", f"up to {most}", "free some, or give --out"))
     return {
         "out": str(out),
         "exists": out.exists(),
@@ -43,10 +48,11 @@ def survey(plan: Plan, dataset: Dataset) -> dict[str, Any]:
         "units_done": len(seconds),
         "seconds_a_unit": each,
         "seconds_left": None if each is None else (len(folders) - len(seconds)) * each,
-        "bytes_at_most": _bytes_at_most(plan, dataset),
-        "bytes_free": shutil.disk_usage(parent).free,
+        "bytes_at_most": most,
+        "bytes_free": free,
         "points_or_masks": [e.key for e in plan.entrants if {"points", "masks"} & set(e.spec.outputs)],
-        "weights": _weights(plan),
+        "weights": weights,
+        "problems": [str(problem) for problem in problems],
     }
 
 
@@ -72,6 +78,21 @@ def _weights(plan: Plan) -> dict[str, dict[str, str | None]]:
     return weights
 
 
+def _missing_weights(weights: dict[str, dict[str, str | None]]) -> list[Problem]:
+    return [Problem(name, "", "is missing", "", told["missing"]) for name, told in weights.items() if told["missing"]]
+
+
+def _missing_predictions(plan: Plan) -> list[Problem]:
+    """Clips of which a folder of predictions has none."""
+    folders = {entrant.key: entrant.spec.folder for entrant in plan.entrants if entrant.spec.folder is not None}
+    problems = []
+    for unit in plan.units:
+        folder = folders.get(unit.entrant)
+        if folder is not None and not (found := prediction_folder(folder, unit.clip, unit.seed)).is_dir():
+            problems.append(Problem(str(found), "", "is missing", "", f"no prediction for clip {unit.clip}"))
+    return problems
+
+
 def _as_text(facts: dict[str, Any]) -> str:
     lines = [
         f"run        {facts['out']}" + ("  (exists)" if facts["exists"] else ""),
@@ -88,6 +109,7 @@ def _as_text(facts: dict[str, Any]) -> str:
         lines.append(f"weights    {name}: {found['path'] or 'missing'}")
         if found["missing"]:
             lines.append(f"           {found['missing']}")
+    lines += [f"problem    {problem}" for problem in facts["problems"]]
     return "\n".join(lines)
 
 

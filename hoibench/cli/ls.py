@@ -20,7 +20,9 @@ Rows = list[dict[str, str]]
 class Ls:
     """What there is."""
 
-    what: tyro.conf.Positional[Literal["methods", "metrics", "datasets", "splits", "runs"]] = "methods"
+    what: tyro.conf.Positional[Literal["methods", "presets", "settings", "metrics", "datasets", "splits", "runs"]] = (
+        "methods"
+    )
     """Which list."""
 
     runs: Path = Path("runs")
@@ -33,7 +35,14 @@ class Ls:
 def ls_command(arguments: Sequence[str]) -> int:
     """Print a list as a table or as JSON."""
     options = tyro.cli(Ls, args=list(arguments), prog="hoibench ls")
-    makers = {"methods": _methods, "metrics": _metrics, "datasets": _datasets, "splits": _splits}
+    makers = {
+        "methods": _methods,
+        "presets": _presets,
+        "settings": _settings,
+        "metrics": _metrics,
+        "datasets": _datasets,
+        "splits": _splits,
+    }
     rows = _runs(options.runs) if options.what == "runs" else makers[options.what]()
     if options.json:
         print(json.dumps(rows, indent=1))
@@ -67,6 +76,31 @@ def _methods() -> Rows:
     return listed + [
         {"method": name, "families": "reference", "gives": "video tracks", "presets": "", "name": title}
         for name, title in REFERENCES.items()
+    ]
+
+
+def _presets() -> Rows:
+    from hoibench.methods.registry import installed_specs
+
+    return [
+        {"method": f"{spec.id}+{name}", "title": preset.title, "summary": preset.summary}
+        for spec in installed_specs().values()
+        for name, preset in spec.presets.items()
+    ]
+
+
+def _settings() -> Rows:
+    from hoibench.methods.registry import installed_specs
+
+    return [
+        {
+            "setting": f"{spec.id}.{key}",
+            "type": setting.type,
+            "default": "" if setting.default is None else str(setting.default),
+            "help": setting.help + (f" One of {', '.join(setting.choices)}." if setting.choices else ""),
+        }
+        for spec in installed_specs().values()
+        for key, setting in spec.settings.items()
     ]
 
 

@@ -69,7 +69,7 @@ def run_command(arguments: Sequence[str]) -> int:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     dataset = open_dataset(config.dataset, config.root, note)
-    plan = make_plan(config, dataset, _device(config.device))
+    plan = make_plan(config, dataset, device_of(config.device))
     for told in plan.manifest.left_out_told:
         note(f"clips left out, {told}")
     if config.dry_run:
@@ -120,15 +120,20 @@ def _shown(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _device(asked: str) -> str:
+def device_of(asked: str) -> str:
+    """``cuda`` or ``cpu`` of what was asked for.
+
+    Raises:
+        ValueError: CUDA was asked for, and there is none.
+    """
     if asked == "cpu":
         return asked
     import torch
 
-    there = torch.cuda.is_available()
-    if asked == "cuda" and not there:
+    available = torch.cuda.is_available()
+    if asked == "cuda" and not available:
         raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
-    return "cuda" if there else "cpu"
+    return "cuda" if available else "cpu"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

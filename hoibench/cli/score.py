@@ -1,4 +1,4 @@
-"""``hoibench score``: a folder of predictions against a folder of truth, both of one's own."""
+"""``hoibench score``: the stored predictions of a run anew, or a folder of predictions against a folder of truth."""
 
 from __future__ import annotations
 
@@ -19,18 +19,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """Score a folder of predictions against a folder of truth: one folder a clip in each, of the same names.
+    """Score the stored predictions of a run anew, or a folder of predictions against a folder of truth.
 
+    ``hoibench score RUN`` runs no method: it scores what lies in RUN, and writes the run's table and page again.
+
+    ``hoibench score --pred DIR --truth DIR`` takes one folder a clip in each, of the same names.
     A clip of truth holds clip.json (schema "hoibench/clip@1", fps, frames, size and, for each view, id, K, R, t, size),
     tracks.npz (world, visible, part) and view-0.mp4, view-1.mp4, ...;
     a prediction holds tracks.npz (tracks, anchors, valid) and view-0.mp4, view-1.mp4, ...
     """
 
-    pred: Path
+    run: tyro.conf.Positional[Path | None] = None
+    """A run's folder, instead of --pred and --truth."""
+
+    pred: Path | None = None
     """Predictions: CLIP/tracks.npz and CLIP/view-*.mp4."""
 
-    truth: Path
+    truth: Path | None = None
     """Truth: CLIP/clip.json, CLIP/tracks.npz and CLIP/view-*.mp4."""
+
+    root: Path | None = None
+    """For a run: where its data set lies on this machine, if elsewhere than it lay."""
+
+    workers: int | None = None
+    """For a run: clips scored at once, each in a process of its own. Default: one on a GPU, else one a core."""
 
     metrics: str = "offline"
     """Metric ids and presets (paper, offline, all), separated by commas."""
@@ -45,17 +57,41 @@ class Score:
     weights: Path | None = None
     """A folder to look for weight files in."""
 
-    device: str = "cpu"
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where networks run."""
 
     json: bool = False
-    """Print one JSON object a clip instead of a table."""
+    """Print JSON: one object a clip, or the summary of a run."""
 
 
 def score_command(arguments: Sequence[str]) -> int:
-    """Score every clip of the truth; 3 if one of them could not be."""
+    """Score; 3 if a clip could not be scored, or a run has more failures than it forgives."""
     options = tyro.cli(Score, args=list(arguments), prog="hoibench score")
-    rows, failed = _score_clips(options)
+    if options.run is not None:
+        return _score_run(options, options.run)
+    if options.pred is None or options.truth is None:
+        raise ValueError("score what? give the folder of a run, or --pred and --truth")
+    return _score_folders(options, options.pred, options.truth)
+
+
+def _score_run(options: Score, run: Path) -> int:
+    from hoibench.cli.exit_codes import as_crash
+    from hoibench.cli.progress import make_listener
+    from hoibench.cli.run import device_of, report
+    from hoibench.evaluation.run import rescore
+
+    if options.pred is not None or options.truth is not None:
+        raise ValueError("give the folder of a run, or --pred and --truth, not both")
+    given = {"root": options.root, "weights": options.weights, "workers": options.workers}
+    settings = {name: value for name, value in given.items() if value is not None}
+    console = Console(stderr=True)
+    outcome = rescore(run, settings, device_of(options.device), make_listener(console))
+    with as_crash():
+        return report(outcome, options.json, console)
+
+
+def _score_folders(options: Score, pred: Path, truth: Path) -> int:
+    rows, failed = _score_clips(options, pred, truth)
     if options.out is not None:
         from hoibench.results.parquet import write_rows
 
@@ -65,7 +101,7 @@ def score_command(arguments: Sequence[str]) -> int:
     return 3 if failed else 0
 
 
-def _score_clips(options: Score) -> tuple[dict[str, list[Row]], int]:
+def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, list[Row]], int]:
     """Every clip's rows, and how many clips failed."""
     from hoibench.datasets.folder import clip_folders, read_clip
     from hoibench.evaluation.api import rows_without_value, score
@@ -77,15 +113,15 @@ def _score_clips(options: Score) -> tuple[dict[str, list[Row]], int]:
     cards = select_cards(metrics)
     if not cards:
         raise ValueError(f"--metrics is {options.metrics!r}, expected ids or presets, e.g. rpe,chamfer")
-    console, name, failed = Console(stderr=True), options.pred.name or "prediction", 0
+    console, name, failed = Console(stderr=True), pred.name or "prediction", 0
     rows: dict[str, list[Row]] = {}
-    folders = clip_folders(options.truth)
+    folders = clip_folders(truth)
     for folder in track(folders, "clips", console=console, disable=not console.is_terminal, transient=True):
         status: Status = "error"  # the truth's fault, until it is read
         try:
             clip = read_clip(folder)
             status = "failed"
-            prediction = read_prediction(options.pred / folder.name)
+            prediction = read_prediction(pred / folder.name)
             rows[folder.name] = score(
                 prediction, clip, metrics, pairing=options.pairing, device=options.device, weights=options.weights,
                 name=name,

@@ -206,7 +206,7 @@ def config_of_json(table: Mapping[str, Any]) -> RunConfig:
     Raises:
         ValueError: a key is unknown; names it.
     """
-    return tyro.cli(RunConfig, args=as_arguments("run.json", table))
+    return tyro.cli(RunConfig, args=as_arguments("run.json", {k: v for k, v in table.items() if k != "config"}))
 
 
 def as_arguments(where: str, table: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,7 +33,8 @@ def survey():
     def of(**outputs):
         dataset = open_dataset("toy", None)
         plan = make_plan(RunConfig(dataset="toy", method=("still",), metrics="rpe", limit=2), dataset, "cpu")
-        plan = replace(plan, specs=tuple(replace(spec, **outputs) for spec in plan.specs if spec.id == "still"))
+        (still,) = (entrant for entrant in plan.entrants if entrant.key == "still")
+        plan = replace(plan, entrants=(replace(still, spec=still.spec.model_copy(update=outputs)),))
         dataset.grid = Grid(views=3, frames=10, size=(4, 6), points=5)
         return dryrun.survey(plan, dataset)
 
@@ -82,6 +84,29 @@ def test_point_maps_and_masks_are_said_to_come_on_top(survey):
         "videos and tracks (their uncompressed size), and on top the point maps and masks of still;"
         in dryrun._as_text(facts)
     )
+
+
+def test_all_problems_are_shown_at_once(folder, capsys, monkeypatch):
+    (folder / "mine").mkdir()
+    (folder / "mine" / "clip_1").mkdir()
+    monkeypatch.setattr(dryrun.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    words = ["--dataset", "toy", "--metrics", "matching_pixels/aliked-mnn", "--method", "mine=mine"]
+    assert run([*words, "--dry-run", "--json"]) == 0
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert len([text for text in problems if "no prediction for clip" in text]) == 5
+    assert f"{folder / 'mine' / 'clip_0'} is missing: no prediction for clip clip_0" in problems
+    assert any(text.startswith("aliked-n16 is missing: ") and "fetch aliked-n16" in text for text in problems)
+    assert run([*words, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("problem    ") == len(problems) == 6
+
+
+def test_a_disk_that_is_too_small_is_a_problem(survey, monkeypatch):
+    needed = survey()["bytes_at_most"]
+    monkeypatch.setattr(dryrun.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
+    assert survey()["problems"] == []
+    monkeypatch.setattr(dryrun.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
+    assert "bytes free, expected up to" in survey()["problems"][0]
 
 
 def test_each_prediction_is_looked_at_once(survey, monkeypatch):

@@ -86,6 +86,22 @@ class Picky(Still):
             return Prediction(video=prediction.video)
         return prediction
 
+class Masked(Still):
+    """Answers with masks of its own, other ones for each clip and seed."""
+
+    def answer(self, request, prediction):
+        rng = np.random.default_rng([request.seed, int(request.clip[-1])])
+        masks = rng.random(prediction.video.shape[:4]) < 0.5
+        return dataclasses.replace(prediction, masks=masks)
+
+class Tuned(Still):
+    """Moves the points by the number in its checkpoint, and answers without video where it is told to."""
+
+    def answer(self, request, prediction):
+        moved = prediction.tracks + np.float32(self.settings["checkpoint"].read_text())
+        video = prediction.video if self.settings["video"] else None
+        return dataclasses.replace(prediction, tracks=moved, video=video if "video" in self.spec.outputs else None)
+
 class Rude(Still):
     """Writes into everything that it is given."""
 
@@ -126,6 +142,34 @@ class Wandering(Still):
 '''
 
 
+TUNED = """
+entry = "toyset.methods:Tuned"
+outputs = ["video", "tracks"]
+pairing = "query"
+
+[presets.whole]
+title = "whole"
+
+[presets.points]
+title = "points alone"
+outputs = ["tracks"]
+
+[settings.checkpoint]
+type = "path"
+help = "A file that holds a number."
+
+[settings.video]
+type = "flag"
+help = "Whether to answer with video."
+default = true
+
+[settings.python]
+type = "path"
+help = "Decides nothing."
+decides_values = false
+"""
+
+
 @pytest.fixture(scope="session")
 def package(tmp_path_factory):
     root = tmp_path_factory.mktemp("site")
@@ -146,6 +190,11 @@ def package(tmp_path_factory):
             f'id = "{name}"\nentry = "toyset.methods:{name.title()}"\nfamilies = ["i2vm", "vto4r"]\n'
             'outputs = ["video", "tracks"]\npairing = "query"\n'
         )
+    files["toyset/specs/masked/spec.toml"] = (
+        'id = "masked"\nentry = "toyset.methods:Masked"\noutputs = ["video", "tracks", "masks"]\npairing = "query"\n'
+    )
+    for name in ("tuned", "tuned_too"):
+        files[f"toyset/specs/{name}/spec.toml"] = f'id = "{name}"\n{TUNED}'
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
