@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hoibench.evaluation.truth import recode, through_codec
 
 import hoibench
 from hoibench.cli.run import main as run

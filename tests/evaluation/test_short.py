@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hoibench.evaluation.short import first_frames, recorded_part
 
 import hoibench
 from hoibench.clip import Prediction, Tracks
