@@ -14,29 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from hoibench.clip import Array, Camera
-
-_MISS = -1
-
-
-@dataclass(frozen=True, eq=False)
-class Hits:
-    """Where M rays first meet a mesh.
-
-    Attributes:
-        face: (M,) int32, the triangle's index, or -1 where a ray meets none.
-        depth: (M,) float32, in lengths of the ray's direction; infinite where a ray meets none.
-        weights: (M, 3) float32 barycentric weights of the triangle's corners.
-    """
-
-    face: Array
-    depth: Array
-    weights: Array
-
-    @property
-    def hit(self) -> Array:
-        """(M,) bool, whether the ray meets the mesh."""
-        hit: Array = self.face != _MISS
-        return hit
+from hoibench.datasets.hits import MISS, Hits
+from hoibench.datasets.zbuffer import NumpyCaster
 
 
 class Caster(Protocol):
@@ -66,7 +45,7 @@ class EmbreeCaster:
         origins[:] = origin
         answer = self._scene.run(origins, directions.astype(np.float32), query="INTERSECT", output=1)
         face = answer["primID"]
-        depth = np.where(face == _MISS, np.float32(np.inf), answer["tfar"])
+        depth = np.where(face == MISS, np.float32(np.inf), answer["tfar"])
         u, v = answer["u"], answer["v"]
         return Hits(face, depth, np.stack([1.0 - u - v, u, v], axis=-1))
 
@@ -106,8 +85,6 @@ def caster(corners: Array) -> Caster:
     """The fastest caster that this machine has for a mesh of (F, 3, 3) triangle corners."""
     if len(corners) > 0 and importlib.util.find_spec("embreex") is not None:  # embree takes no empty mesh
         return EmbreeCaster(corners)
-    from hoibench.datasets.zbuffer import NumpyCaster
-
     return NumpyCaster(corners)
 
 

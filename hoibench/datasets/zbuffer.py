@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.datasets.rays import Hits
+from hoibench.datasets.hits import MISS, Hits
 
 _BINS = 64
 _AHEAD = 1e-6
@@ -114,7 +114,7 @@ class _Samples:
 
 
 def _rasterise(samples: _Samples, low: Array, high: Array, geometry: _Pencil | _Parallel) -> Hits:
-    face = np.full(samples.count, -1, dtype=np.int32)
+    face = np.full(samples.count, MISS, dtype=np.int32)
     depth = np.full(samples.count, np.inf)
     weights = np.zeros((samples.count, 3))
     for index in range(len(low)):

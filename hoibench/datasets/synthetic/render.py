@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import Array, Camera
-from hoibench.datasets.rays import Hits, pixel_rays
+from hoibench.datasets.hits import Hits
+from hoibench.datasets.rays import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, Surface, frame_mesh
 from hoibench.datasets.synthetic.texture import Material, albedo
 
