@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import av
 import numpy as np
@@ -10,6 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hoibench.video import VideoError, VideoInfo, decode, decoding, encode, probe
+from hoibench.video.info import video_stream
+
+
+def needs_ffmpeg(test):
+    """Skip where there is no ffmpeg command, which HOIBENCH_NO_SKIPS=ffmpeg forbids."""
+    missing = shutil.which("ffmpeg") is None
+    return pytest.mark.ffmpeg(pytest.mark.skipif(missing, reason="ffmpeg is not installed")(test))
 
 
 def ffmpeg_rgb(path, *options):
@@ -21,13 +29,14 @@ def test_probe_reads_the_stream(mp4):
     assert probe(mp4) == VideoInfo(frames=17, height=64, width=96, fps=8.0, codec="h264")
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@needs_ffmpeg
 def test_frames_equal_those_of_ffmpeg(mp4):
     video = decode(mp4)
     assert np.abs(video.astype(int) - ffmpeg_rgb(mp4).reshape(video.shape)).max() <= 1
 
 
 @pytest.mark.field
+@needs_ffmpeg
 def test_frames_of_a_published_video_equal_those_of_ffmpeg(published):
     video = decode(published)  # untagged H.264 with B-frames
     assert video.shape == (49, 256, 384, 3)
@@ -35,7 +44,7 @@ def test_frames_of_a_published_video_equal_those_of_ffmpeg(published):
 
 
 @pytest.mark.field
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@needs_ffmpeg
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -118,6 +127,70 @@ def test_the_last_byte_counts(mp4, tmp_path):
     path.write_bytes(mp4.read_bytes()[:-1])
     with pytest.raises(VideoError, match="16 whole frames of the 17"):
         decode(path)
+
+
+def packets(path):
+    """Where each packet's data begins in a file, and its length."""
+    with av.open(str(path)) as container:
+        return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+
+
+def test_one_missing_packet_is_one_too_many(frames, tmp_path):
+    """Matroska has no count of frames: what is missing shows in the time that they should last."""
+    path = tmp_path / "wave.mkv"
+    encode(path, frames, fps=8)
+    path.write_bytes(path.read_bytes()[: packets(path)[-1][0]])
+    for read in (probe, lambda p: decode(p, [0])):
+        with pytest.raises(VideoError, match="16 whole frames of the 17 that its header promises"):
+            read(path)
+
+
+def test_frames_that_an_edit_list_hides_do_not_count(mp4, tmp_path):
+    path = tmp_path / "trimmed.mp4"
+    with av.open(str(mp4)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                packet.pts -= 3 * packet.duration
+                packet.dts -= 3 * packet.duration
+                target.mux(packet)
+    assert len(packets(path)) == 17
+    assert probe(path).frames == 14
+    assert np.array_equal(decode(path), decode(mp4)[3:])
+    with pytest.raises(VideoError, match="no frame 14: it holds frames 0 to 13"):
+        decode(path, [14])
+
+
+def test_a_damaged_frame_is_refused_and_those_before_it_are_not(mp4, tmp_path):
+    """Its packets are all there, and the decoder fills the gap with what it has seen before."""
+    at, length = packets(mp4)[5]
+    data = bytearray(mp4.read_bytes())
+    data[at + 40 : at + 80] = bytes(40)
+    assert length > 80
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(data)
+    assert probe(path).frames == 17
+    for wanted in ([5], [0, 6], None):
+        with pytest.raises(VideoError, match="5 whole frames of the 17"):
+            decode(path, wanted)
+    assert np.array_equal(decode(path, [4, 0]), decode(mp4, [4, 0]))
+
+
+@pytest.mark.parametrize("side", [0, 16_385])
+def test_a_frame_of_an_absurd_size_is_refused(side):
+    class Stream:
+        class codec_context:
+            height, width = 64, side
+
+    class Container:
+        class streams:
+            video = (Stream,)
+
+    with pytest.raises(VideoError, match=f"x.mp4 has frames of 64x{side} pixels, expected 1 to 16384 a side"):
+        video_stream(Path("x.mp4"), Container)
+    Stream.codec_context.width = 16_384
+    assert video_stream(Path("x.mp4"), Container) is Stream
 
 
 def test_a_cut_lossless_file_is_refused(frames, tmp_path):

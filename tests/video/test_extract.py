@@ -34,7 +34,9 @@ def test_no_frames_are_no_frames(path):
     assert extract(path, [], (0, 0, 98, 134), (8, 8)).shape == (0, 8, 8, 3)
 
 
-@pytest.mark.parametrize("box", [(-2, 0, 8, 8), (0, 127, 8, 8), (91, 0, 8, 8), (0, 0, 0, 8)])
+@pytest.mark.parametrize(
+    "box", [(-1, 0, 8, 8), (0, -1, 8, 8), (0, 127, 8, 8), (91, 0, 8, 8), (0, 0, 0, 8), (0, 0, 8, 0)]
+)
 def test_a_box_outside_of_the_frames_is_refused(path, box):
     with pytest.raises(VideoError, match=r"video\.mp4: crop box .* inside its frames of 98x134"):
         extract(path, [0], box, (8, 8))
@@ -46,9 +48,16 @@ def test_a_frame_outside_of_the_video_is_refused(path, index):
         extract(path, [0, index], (0, 0, 98, 134), (8, 8))
 
 
-def test_an_empty_size_is_refused(path):
-    with pytest.raises(ValueError, match="to 0x8: expected at least 1x1"):
-        extract(path, [0], (0, 0, 98, 134), (0, 8))
+@pytest.mark.parametrize("size", [(0, 8), (8, 0)])
+def test_an_empty_size_is_refused(path, size):
+    with pytest.raises(ValueError, match=f"to {size[0]}x{size[1]}: expected at least 1x1"):
+        extract(path, [0], (0, 0, 98, 134), size)
+
+
+def test_the_whole_frame_and_its_last_pixel_lie_inside(path):
+    whole = decode(path, [3])
+    np.testing.assert_array_equal(extract(path, [3], (0, 0, 98, 134), (98, 134)), resize(whole, (98, 134)))
+    np.testing.assert_array_equal(extract(path, [3], (97, 133, 1, 1), (1, 1)), whole[:, 97:, 133:])
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])

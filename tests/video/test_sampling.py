@@ -12,9 +12,13 @@ from hoibench.video import crop, resize
 
 def test_crop_cuts_the_box(frames):
     assert np.array_equal(crop(frames, (3, 5, 20, 30)), frames[:, 3:23, 5:35])
+    assert np.array_equal(crop(frames, (0, 0, 64, 96)), frames)
+    assert np.array_equal(crop(frames, (63, 95, 1, 1)), frames[:, 63:, 95:])
 
 
-@pytest.mark.parametrize("box", [(-1, 0, 4, 4), (0, 0, 65, 4), (0, 93, 4, 4), (0, 0, 0, 4)])
+@pytest.mark.parametrize(
+    "box", [(-1, 0, 4, 4), (0, -1, 4, 4), (0, 0, 65, 4), (61, 0, 4, 4), (0, 93, 4, 4), (0, 0, 0, 4), (0, 0, 4, 0)]
+)
 def test_a_box_outside_of_the_frame_is_refused(frames, box):
     with pytest.raises(ValueError, match="does not lie inside frames of 64x96"):
         crop(frames, box)
@@ -74,6 +78,9 @@ def test_resize_is_the_bicubic_filter_of_its_definition(sizes, seed):
     assert off.mean() <= 1.0
 
 
-def test_resize_refuses_floats():
+def test_resize_refuses_floats_and_empty_sizes():
     with pytest.raises(ValueError, match="float64"):
         resize(np.zeros((1, 8, 8, 3)), (4, 4))
+    for size in ((0, 4), (4, 0)):
+        with pytest.raises(ValueError, match=f"to {size[0]}x{size[1]}: expected uint8 and at least 1x1"):
+            resize(np.zeros((1, 8, 8, 3), np.uint8), size)
