@@ -68,7 +68,7 @@ def score(
         whole = replace(whole, video=roundtrip(prediction.video, clip.fps))
     scored = trim_clip(encode_truth(clip))
     case = Case(trim_prediction(whole, scored.frames), scored, pairing, device, weights)
-    return [row for _, rows in score_case(case, cards, _key(name, clip.id, clip.truth)) for row in rows]
+    return [row for _, rows in score_case(case, cards, _key(name, clip.id, clip.truth, device)) for row in rows]
 
 
 def rows_without_value(cards: Iterable[Card], clip: str, name: str, status: Status, reason: str) -> list[Row]:
@@ -77,8 +77,8 @@ def rows_without_value(cards: Iterable[Card], clip: str, name: str, status: Stat
     return [to_row(Measurement(None, status, reason, region=r), card, key) for card in cards for r in card.regions]
 
 
-def _key(name: str, clip: str, truth: str | None = None) -> RowKey:
-    return RowKey(method=name, clip=clip, split="", clips_id="", seed=0, truth=truth)
+def _key(name: str, clip: str, truth: str | None = None, device: str = "cpu") -> RowKey:
+    return RowKey(method=name, clip=clip, split="", clips_id="", seed=0, truth=truth, device=device)
 
 
 def _pairing(prediction: Prediction, clip: Clip) -> Pairing:

@@ -47,6 +47,18 @@ def test_json_summary(done, capsys):
     assert summary["failures"] == []
 
 
+def test_presets_and_settings_are_listed(capsys):
+    assert main(["ls", "presets", "--json"]) == 0
+    presets = {row["method"]: row["title"] for row in json.loads(capsys.readouterr().out)}
+    assert presets["tuned+points"] == "points alone" and presets["syncmv4d+nano"] == "nano"
+    assert main(["ls", "settings", "--json"]) == 0
+    settings = {row["setting"]: row for row in json.loads(capsys.readouterr().out)}
+    assert settings["tuned.video"] == {
+        "setting": "tuned.video", "type": "flag", "default": "True", "help": "Whether to answer with video.",
+    }  # fmt: skip
+    assert settings["syncmv4d.checkpoint"]["type"] == "path"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -56,6 +68,15 @@ def test_json_summary(done, capsys):
         (["--method", "still", "--dataset", "synthtic"], "unknown data set 'synthtic': did you mean synthetic?"),
         (["--method", "still", "--root", "nowhere"], "nowhere: no such folder"),
         (["--method", "mine=nowhere"], "nowhere is no folder of predictions"),
+        (["--method", "tuned+pionts"], "unknown preset of tuned 'pionts': did you mean points?"),
+        (
+            ["--method", "tuned", "--set", "tuned.vido=false"],
+            "unknown setting of tuned+whole 'vido': did you mean video?",
+        ),
+        (
+            ["--method", "tuned", "--method", "tuned_too", "--checkpoint", "."],
+            "tuned+whole and tuned_too+whole could take it; say which by --set tuned+whole.checkpoint=PATH",
+        ),
         (["--adapter", "none.py:A"], "none.py is no file"),
         (["--config", "none.toml"], "none.toml: no such file"),
         ([], "no method: give --method NAME"),

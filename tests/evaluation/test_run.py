@@ -62,7 +62,8 @@ def test_a_new_prediction_is_scored_anew(tmp_path):
     assert scores.stat().st_mtime_ns > before
 
 
-def test_rows_without_weights_are_tried_again(tmp_path):
+@pytest.mark.parametrize("status", ["unavailable", "error"])
+def test_rows_that_may_come_out_otherwise_are_scored_again(tmp_path, status):
     go(tmp_path / "r", limit=1)
     scores = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     kept = read_scores(scores)
