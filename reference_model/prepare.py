@@ -129,8 +129,7 @@ def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: s
     """What is to be done, and where; the folder is claimed for it, once the checkpoint is known to be whole."""
     from hoibench import __version__
     from hoibench.cli.data import refuse_inside
-    from reference_model.cache.layout import refuse_foreign
-    from reference_model.cache.origin import Origin, claim, is_claimed, of_config, weights_digest
+    from reference_model.cache.metadata import Origin, claim, is_claimed, of_config, refuse_foreign, weights_digest
     from reference_model.preparation.job import Job
     from reference_model.preparation.parts import check_parts
 

@@ -153,7 +153,7 @@ def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder:
 
 def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
     """The model must begin with what the checkpoint has and take what its autoencoder gives, and that must be the caches' own."""
-    from reference_model.cache.origin import weights_digest
+    from reference_model.cache.metadata import weights_digest
     from reference_model.wan import check_vae, open_mjd, open_vae
 
     wan = options.wan

@@ -12,15 +12,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Cluster
-from reference_model.cache.layout import SUFFIX, text_folder, views_folder
-from reference_model.cache.origin import Origin
-from reference_model.cache.tensors import Damaged, read_some, read_tensors, write_tensors
+from hoibench.store.records import Record
+from reference_model.cache.metadata import SUFFIX, Origin, text_folder, views_folder
+from reference_model.cache.tensors import damaged, read_some, read_tensors, write_tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,23 @@ class Glance(NamedTuple):
     prompt: str
 
 
+class ViewFacts(Record):
+    """What the file of a view says of itself: the id of what it was made with, and whose it is."""
+
+    made: str
+    clip: str
+    view: str
+    cluster: Cluster
+    prompt: str
+
+
+class TextFacts(Record):
+    """What the file of a prompt says of itself: the id of what it was made with, and the prompt."""
+
+    made: str
+    prompt: str
+
+
 _WORDS = ("clip", "view", "cluster", "prompt")
 _TENSORS = tuple(field.name for field in fields(LatentView) if field.name not in _WORDS)
 
@@ -79,16 +96,16 @@ def find_view(folder: Path, clip: str, view: str) -> Cluster | None:
 
 def write_view(folder: Path, origin: Origin, view: LatentView) -> None:
     """Write a view; raises as ``write_tensors``."""
-    words = {name: getattr(view, name) for name in _WORDS}
+    facts = ViewFacts(made=origin.id, **{name: getattr(view, name) for name in _WORDS})
     tensors = {name: getattr(view, name) for name in _TENSORS}
-    write_tensors(_view_path(folder, view.clip, view.cluster, view.view), tensors, {"made": origin.id, **words})
+    write_tensors(_view_path(folder, view.clip, view.cluster, view.view), tensors, facts)
 
 
 def read_view(folder: Path, origin: Origin, clip: str, cluster: Cluster, view: str) -> LatentView:
     """Read a view; raises as ``LatentCache.load``."""
     path = _view_path(folder, clip, cluster, view)
-    tensors, facts = read_tensors(path)
-    _check_facts(path, facts, {"made": origin.id, "clip": clip, "view": view, "cluster": cluster})
+    tensors, facts = read_tensors(path, ViewFacts)
+    _check_facts(path, facts, made=origin.id, clip=clip, view=view, cluster=cluster)
     points = tensors["anchors"].shape[0] if "anchors" in tensors else 0
     moving = (origin.frames,) if tensors.get("R", torch.empty(0)).ndim == 3 else ()
     shapes = {
@@ -104,26 +121,26 @@ def read_view(folder: Path, origin: Origin, clip: str, cluster: Cluster, view: s
         "t": (*moving, 3),
     }
     _check_shapes(path, tensors, shapes)
-    values: dict[str, Any] = {name: facts[name] for name in _WORDS} | tensors
-    return LatentView(**values)
+    return LatentView(**facts.model_dump(include=set(_WORDS)), **tensors)
 
 
 def glance_at(folder: Path, origin: Origin, clip: str, cluster: Cluster, view: str) -> Glance:
     """Read little of a view, some kilobytes; raises as ``LatentCache.glance``."""
     path = _view_path(folder, clip, cluster, view)
     whole, first = slice(None), slice(1)
-    tensors, facts = read_some(path, {"K": whole, "R": whole, "t": whole, "visible": first})
-    _check_facts(path, facts, {"made": origin.id, "clip": clip, "view": view, "cluster": cluster})
+    tensors, facts = read_some(path, ViewFacts, {"K": whole, "R": whole, "t": whole, "visible": first})
+    _check_facts(path, facts, made=origin.id, clip=clip, view=view, cluster=cluster)
     visible = tensors.pop("visible")
     moving = (origin.frames,) if tensors["R"].ndim == 3 else ()
     _check_shapes(path, tensors, {"K": (3, 3), "R": (*moving, 3, 3), "t": (*moving, 3)})
-    sees = bool(visible.any()) or bool(read_some(path, {"visible": whole})[0]["visible"].any())
-    return Glance(**tensors, sees=sees, prompt=facts["prompt"])
+    sees = bool(visible.any()) or bool(read_some(path, ViewFacts, {"visible": whole})[0]["visible"].any())
+    return Glance(**tensors, sees=sees, prompt=facts.prompt)
 
 
 def write_text(folder: Path, origin: Origin, prompt: str, embedding: Tensor) -> None:
     """Write a prompt's embedding (L, text_dim); raises as ``write_tensors``."""
-    write_tensors(_text_path(folder, prompt), {"embedding": embedding}, {"made": origin.text_id, "prompt": prompt})
+    facts = TextFacts(made=origin.text_id, prompt=prompt)
+    write_tensors(_text_path(folder, prompt), {"embedding": embedding}, facts)
 
 
 def find_text(folder: Path, prompt: str) -> bool:
@@ -136,15 +153,15 @@ def read_text(folder: Path, origin: Origin, prompt: str) -> Tensor:
 
     Raises:
         FileNotFoundError: the cache has none of this prompt.
-        Damaged: the file is truncated, changed, of another cache, or holds NaN or another shape.
+        CorruptFolder: the file is truncated, changed, of another cache, or holds NaN or another shape.
     """
     path = _text_path(folder, prompt)
     if not path.is_file():
         raise FileNotFoundError(
             f"{folder} has no text of {prompt!r} ({path.name}): run python -m reference_model.prepare again"
         )
-    tensors, facts = read_tensors(path)
-    _check_facts(path, facts, {"made": origin.text_id, "prompt": prompt})
+    tensors, facts = read_tensors(path, TextFacts)
+    _check_facts(path, facts, made=origin.text_id, prompt=prompt)
     _check_shapes(path, tensors, {"embedding": origin.text})
     return tensors["embedding"]
 
@@ -157,15 +174,15 @@ def _text_path(folder: Path, prompt: str) -> Path:
     return text_folder(folder) / f"{hashlib.sha256(prompt.encode()).hexdigest()}{SUFFIX}"
 
 
-def _check_facts(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def _check_facts(path: Path, found: Record, **wanted: str) -> None:
     for name, value in wanted.items():
-        if found.get(name) != value:
-            raise Damaged(path, f"was brought here from elsewhere ({name} is {found.get(name)!r}, expected {value!r})")
+        if (there := getattr(found, name)) != value:
+            raise damaged(path, f"was brought here from elsewhere ({name} is {there!r}, expected {value!r})")
 
 
 def _check_shapes(path: Path, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
     if tensors.keys() != shapes.keys():
-        raise Damaged(path, f"holds {', '.join(sorted(tensors))}, expected {', '.join(sorted(shapes))}")
+        raise damaged(path, f"holds {', '.join(sorted(tensors))}, expected {', '.join(sorted(shapes))}")
     for name, shape in shapes.items():
         if tuple(tensors[name].shape) != shape:
-            raise Damaged(path, f"holds {name} of shape {tuple(tensors[name].shape)}, expected {shape}")
+            raise damaged(path, f"holds {name} of shape {tuple(tensors[name].shape)}, expected {shape}")

@@ -1,6 +1,6 @@
 """The latent cache that training reads: what ``python -m reference_model.prepare`` wrote of every clip and view, and of every prompt.
 
-    FOLDER/cache.json                                 what all of it was made with (``origin.Origin``)
+    FOLDER/cache.json                                 what all of it was made with (``metadata.Origin``)
     FOLDER/views/CLIP/CLUSTER/VIEW.safetensors        one view of a clip: a ``LatentView``
     FOLDER/text/SHA256_OF_THE_PROMPT.safetensors      its embedding
 
@@ -20,8 +20,7 @@ from torch import Tensor
 from hoibench.clip import CLUSTERS, Cluster
 from hoibench.plugins import UnknownName
 from reference_model.cache.files import Glance, LatentView, find_text, glance_at, read_text, read_view
-from reference_model.cache.layout import SUFFIX, views_folder
-from reference_model.cache.origin import of_config, read_origin, refuse_others
+from reference_model.cache.metadata import SUFFIX, of_config, read_origin, refuse_others, views_folder
 from reference_model.config import SyncMV4DConfig
 
 
@@ -74,7 +73,7 @@ class LatentCache:
         Raises:
             UnknownName: the cache has no such clip or view.
             FileNotFoundError: its file is gone.
-            Damaged: its file is truncated, changed, of another cache, or holds NaN or another shape.
+            CorruptFolder: its file is truncated, changed, of another cache, or holds NaN or another shape.
         """
         return read_view(self.folder, self.origin, clip, self._cluster(clip, view), view)
 
@@ -84,7 +83,7 @@ class LatentCache:
         Raises:
             UnknownName: the cache has no such clip or view.
             FileNotFoundError: its file is gone.
-            Damaged: its file is truncated, of another cache, or its camera holds NaN or has another shape.
+            CorruptFolder: its file is truncated, of another cache, or its camera holds NaN or has another shape.
         """
         return glance_at(self.folder, self.origin, clip, self._cluster(clip, view), view)
 

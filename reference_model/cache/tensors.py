@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,20 +14,32 @@ from safetensors.torch import save
 from torch import Tensor
 
 from hoibench.store import canonical_json, write_bytes
+from hoibench.store.records import Record, parse_record
+from hoibench.store.sealed_folder import CorruptFolder
 
 _KEY = "hoibench"
 """The one entry of the header: several would be written in an order that differs from run to run."""
 
 
-class Damaged(ValueError):
-    """A file is not as it was written."""
+AGAIN = "delete it and run python -m reference_model.prepare again"
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} {reason}: delete it and run python -m reference_model.prepare again")
+F = TypeVar("F", bound=Record)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors with JSON-serialisable facts, whole or not at all; equal contents give equal bytes.
+class _Header(Record):
+    """The entry of the header: what the file says of itself, and a digest of that and of all tensors."""
+
+    facts: dict[str, Any]
+    sha256: str
+
+
+def damaged(path: Path, reason: str) -> CorruptFolder:
+    """The error of a file that is not as it was written."""
+    return CorruptFolder(f"{path} {reason}: {AGAIN}")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Record) -> None:
+    """Write tensors and what the file says of itself, whole or not at all; equal contents give equal bytes.
 
     Raises:
         ValueError: a tensor holds NaN or infinity; names it.
@@ -37,50 +49,56 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
     bad = _not_finite(ours)
     if bad is not None:
         raise ValueError(f"{bad}, so {path} was not written")
-    whole = {**facts, "sha256": _digest(ours, facts)}
-    write_bytes(path, save(ours, metadata={_KEY: canonical_json(whole)}))
+    header = _Header(facts=facts.to_json(), sha256=_digest(ours, facts))
+    write_bytes(path, save(ours, metadata={_KEY: canonical_json(header.to_json())}))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a file and its facts, all of it checked.
+def read_tensors(path: Path, model: type[F]) -> tuple[dict[str, Tensor], F]:
+    """The tensors of a file and what it says of itself, all of it checked.
 
     Raises:
         FileNotFoundError: there is no such file.
-        Damaged: it is truncated, changed, no file of ``write_tensors``, or holds NaN; names the file and what to do.
+        CorruptFolder: it is truncated, changed, no file of ``write_tensors``, or holds NaN; names the file and what to do.
     """
-    tensors, facts, recorded = _read(path, lambda stream: {name: stream.get_tensor(name) for name in stream.keys()})  # noqa: SIM118  (it is no dict)
+    tensors, facts, recorded = _read(path, model, _get_all)
     if recorded != _digest(tensors, facts):
-        raise Damaged(path, "is not as it was written")
+        raise damaged(path, "is not as it was written")
     bad = _not_finite(tensors)
     if bad is not None:
-        raise Damaged(path, f"cannot be trained on, {bad}")
+        raise damaged(path, f"cannot be trained on, {bad}")
     return tensors, facts
 
 
-def read_some(path: Path, rows: Mapping[str, slice]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """These rows of some tensors of a file, and its facts; nothing else is read, so that the digest is not checked.
+def read_some(path: Path, model: type[F], rows: Mapping[str, slice]) -> tuple[dict[str, Tensor], F]:
+    """These rows of some tensors of a file, and what it says of itself; nothing else is read, so that the digest is not checked.
 
     Raises:
         FileNotFoundError: there is no such file.
-        Damaged: it is truncated, no file of ``write_tensors``, lacks a tensor, or what was read holds NaN.
+        CorruptFolder: it is truncated, no file of ``write_tensors``, lacks a tensor, or what was read holds NaN.
     """
-    tensors, facts, _ = _read(path, lambda stream: {name: stream.get_slice(name)[each] for name, each in rows.items()})
+    tensors, facts, _ = _read(
+        path, model, lambda stream: {name: stream.get_slice(name)[each] for name, each in rows.items()}
+    )
     bad = _not_finite(tensors)
     if bad is not None:
-        raise Damaged(path, f"cannot be trained on, {bad}")
+        raise damaged(path, f"cannot be trained on, {bad}")
     return tensors, facts
 
 
-def _read(path: Path, take: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], dict[str, Any], str]:
-    """What ``take`` reads of a file, its facts, and the digest that it was written with."""
+def _read(path: Path, model: type[F], take: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], F, str]:
+    """What ``take`` reads of a file, what it says of itself, and the digest that it was written with."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: run python -m reference_model.prepare again")
     try:
         with safe_open(path, framework="pt") as stream:
-            facts = json.loads((stream.metadata() or {})[_KEY])
-            return take(stream), facts, facts.pop("sha256")
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise Damaged(path, f"is truncated or none of the cache's files ({error})") from error
+            header = parse_record(_Header, json.loads((stream.metadata() or {})[_KEY]), "its header")
+            return take(stream), parse_record(model, header.facts, "its header"), header.sha256
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise damaged(path, f"is truncated or none of the cache's files ({error})") from error
+
+
+def _get_all(stream: Any) -> dict[str, Tensor]:
+    return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118  (it is no dict)
 
 
 def _not_finite(tensors: Mapping[str, Tensor]) -> str | None:
@@ -90,9 +108,9 @@ def _not_finite(tensors: Mapping[str, Tensor]) -> str | None:
     return None
 
 
-def _digest(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
+def _digest(tensors: Mapping[str, Tensor], facts: Record) -> str:
     """SHA-256 of the facts and of each tensor's name, type, shape and numbers, however the file lays them out."""
-    digest = hashlib.sha256(canonical_json(facts).encode())
+    digest = hashlib.sha256(canonical_json(facts.to_json()).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"\0{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())

@@ -20,10 +20,9 @@ from hoibench.clip import CLUSTERS, Array, Clip
 from hoibench.errors import DISK_FULL, Crash
 from hoibench.store import sweep
 from hoibench.store.atomic import WriteError
+from hoibench.store.sealed_folder import CorruptFolder, locked
 from reference_model.cache.files import find_view, read_view, write_view
-from reference_model.cache.layout import views_folder
-from reference_model.cache.lock import held
-from reference_model.cache.tensors import Damaged
+from reference_model.cache.metadata import views_folder
 from reference_model.preparation.job import Job
 from reference_model.preparation.shots import Shot
 from reference_model.preparation.view import draw
@@ -80,7 +79,7 @@ class _Work:
                 self._told(Outcome(clip, view, "kept"))
             return True
         folder = views_folder(self._job.out) / clip
-        with held(folder, wait=wait) as ours:
+        with locked(folder / ".lock", wait=wait) as ours:
             if ours:
                 for cluster in CLUSTERS:
                     sweep(folder / cluster)
@@ -130,7 +129,7 @@ class _Work:
         try:
             cluster = find_view(job.out, clip, view)
             return cluster is not None and bool(read_view(job.out, job.origin, clip, cluster, view))
-        except (Damaged, FileNotFoundError):
+        except (CorruptFolder, FileNotFoundError):
             return False
 
     def _encoder(self) -> Callable[[Array], Tensor]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from reference_model.cache.origin import Origin, refuse_others
+from reference_model.cache.metadata import Origin, refuse_others
 from reference_model.config import SyncMV4DConfig
 
 
@@ -37,4 +37,4 @@ class Job:
 
     def check(self) -> None:
         """Raise ValueError if the cache has been claimed for something else since; asked before each file is written."""
-        refuse_others(self.out, asdict(self.origin))
+        refuse_others(self.out, self.origin.to_json())

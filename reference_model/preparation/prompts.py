@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 
 from hoibench.store import sweep
+from hoibench.store.sealed_folder import CorruptFolder, locked
 from reference_model.cache.files import read_text, write_text
-from reference_model.cache.layout import text_folder
-from reference_model.cache.lock import held
-from reference_model.cache.tensors import Damaged
+from reference_model.cache.metadata import text_folder
 from reference_model.preparation.job import Job
 
 
@@ -28,7 +27,7 @@ def prepare_text(job: Job, prompts: Iterable[str], told: Callable[[int, int], No
     wanted = sorted(set(prompts))
     missing = _missing(job, wanted)
     if missing:
-        with held(text_folder(job.out), wait=True):
+        with locked(text_folder(job.out) / ".lock", wait=True):
             sweep(text_folder(job.out))
             missing = _missing(job, missing)  # asked again: another process may have been faster
             _embed(job, missing, told)
@@ -45,7 +44,7 @@ def _missing(job: Job, prompts: Sequence[str]) -> list[str]:
 def _is_whole(job: Job, prompt: str) -> bool:
     try:
         read_text(job.out, job.origin, prompt)
-    except (Damaged, FileNotFoundError):
+    except (CorruptFolder, FileNotFoundError):
         return False
     return True
 

@@ -74,7 +74,7 @@ class TrainingData:
         """What a rank takes in an iteration, read from the cache; float32.
 
         Raises:
-            Damaged: a file of the cache is not as it was written.
+            CorruptFolder: a file of the cache is not as it was written.
         """
         choices = self.choices(iteration, count, rank, world)
         views = [[self._cache.load(choice.clip, view) for view in choice.views] for choice in choices]

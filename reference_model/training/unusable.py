@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from hoibench.store.sealed_folder import CorruptFolder
 from reference_model.cache import LatentCache
 from reference_model.cache.files import Glance
-from reference_model.cache.tensors import Damaged
 
 MOST_TOLD = 10
 """Views that an error names."""
@@ -36,8 +36,8 @@ def _faults(cache: LatentCache, views: Iterable[tuple[str, str]]) -> Iterator[st
     for clip, view in views:
         try:
             seen = cache.glance(clip, view)
-        except Damaged as damaged:
-            yield str(damaged)
+        except CorruptFolder as error:
+            yield str(error)
             continue
         fault = _fault(seen) or ("" if has_text(seen.prompt) else f"has no text of its prompt {seen.prompt!r}")
         if fault:

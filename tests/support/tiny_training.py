@@ -12,7 +12,7 @@ from hoibench.clip import CLUSTERS
 from hoibench.geometry import project, render, to_camera
 from reference_model.cache import LatentCache
 from reference_model.cache.files import LatentView, write_text, write_view
-from reference_model.cache.origin import Origin, claim, of_config
+from reference_model.cache.metadata import Origin, claim, of_config
 from reference_model.config import DPAConfig, SyncMV4DConfig, preset
 from reference_model.model import SyncMV4D
 from reference_model.training.config import TrainingConfig, TrainingStage

@@ -35,7 +35,7 @@ from tiny_training import open_tiny, prepared, training
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.errors import Crash
 from reference_model.cache import LatentCache
-from reference_model.cache.tensors import Damaged
+from reference_model.cache.tensors import damaged
 from reference_model.cycle.bridge import Bridge
 from reference_model.training import loop
 from reference_model.training.data import TrainingData
@@ -84,7 +84,7 @@ def changed(asked, world: World, seen):
 
     def noting_clips(*arguments):
         if is_now("damaged", asked, world, len(seen["clips"])):
-            raise Damaged(Path("clip.safetensors"), "is shorter than it was written")
+            raise damaged(Path("clip.safetensors"), "is shorter than it was written")
         drawn = sample(*arguments)
         seen["clips"].append(drawn.clips)
         return drawn

@@ -8,7 +8,7 @@ from hoibench.clip import Clip
 from hoibench.datasets.base import take
 from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from reference_model.cache.files import LatentView
-from reference_model.cache.origin import Origin, claim, of_config, read_origin
+from reference_model.cache.metadata import Origin, claim, of_config, read_origin
 from reference_model.config import preset
 from reference_model.preparation.job import Job
 from reference_model.preparation.shots import Shot
@@ -100,7 +100,7 @@ def contents():
     """Every file of a cache but the locks."""
 
     def read(folder) -> dict:
-        paths = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+        paths = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".lock"))
         return {path.relative_to(folder): path.read_bytes() for path in paths}
 
     return read

@@ -6,10 +6,10 @@ import torch
 
 from hoibench.clip import CLUSTERS
 from hoibench.plugins import UnknownName
+from hoibench.store.sealed_folder import CorruptFolder
 from reference_model.cache import CachedView, LatentCache
 from reference_model.cache.files import write_text, write_view
-from reference_model.cache.origin import claim, read_origin
-from reference_model.cache.tensors import Damaged
+from reference_model.cache.metadata import claim, read_origin
 from reference_model.config import preset
 
 TWELVE = [(f"{cluster}-{i}", cluster) for cluster in reversed(CLUSTERS) for i in (3, 1, 2, 0)]
@@ -83,28 +83,28 @@ def test_a_file_that_went_is_named(cache):
 )  # fmt: skip
 def test_another_shape_is_refused(cache, view, origin, name, shape):
     write_view(cache.folder, origin, view("lone", "x", "center", **{name: torch.zeros(shape)}))
-    with pytest.raises(Damaged, match=r"x.safetensors holds \w+ of shape .*delete it and run"):
+    with pytest.raises(CorruptFolder, match=r"x.safetensors holds \w+ of shape .*delete it and run"):
         cache.load("lone", "x")
 
 
 def test_text_of_another_shape_is_refused(cache, origin):
     write_text(cache.folder, origin, "a prompt", torch.ones(origin.text[0] + 1, origin.text[1]))
-    with pytest.raises(Damaged, match="holds embedding of shape"):
+    with pytest.raises(CorruptFolder, match="holds embedding of shape"):
         cache.text("a prompt")
 
 
 def test_a_file_of_another_place_is_refused(cache, view, origin):
     shutil.copy(path_of(cache, "many", "left", "left-1"), path_of(cache))
-    with pytest.raises(Damaged, match="brought here from elsewhere .clip is 'many', expected 'lone'"):
+    with pytest.raises(CorruptFolder, match="brought here from elsewhere .clip is 'many', expected 'lone'"):
         cache.load("lone", "x")
-    write_view(cache.folder, replace(origin, vae="other weights"), view("lone", "x", "center"))
-    with pytest.raises(Damaged, match="brought here from elsewhere .made is"):
+    write_view(cache.folder, origin.model_copy(update={"vae": "other weights"}), view("lone", "x", "center"))
+    with pytest.raises(CorruptFolder, match="brought here from elsewhere .made is"):
         cache.load("lone", "x")
     (text,) = (cache.folder / "text").glob("*.safetensors")
     write_text(cache.folder, origin, "another", torch.ones(origin.text))
     (other,) = set((cache.folder / "text").glob("*.safetensors")) - {text}
     other.replace(text)
-    with pytest.raises(Damaged, match="brought here from elsewhere .prompt is 'another', expected 'a prompt'"):
+    with pytest.raises(CorruptFolder, match="brought here from elsewhere .prompt is 'another', expected 'a prompt'"):
         cache.text("a prompt")
 
 
@@ -114,19 +114,19 @@ def test_a_folder_that_is_no_cache_is_told(cache, tmp_path):
     ):
         LatentCache(tmp_path / "elsewhere")
     record = cache.folder / "cache.json"
-    record.write_text(record.read_text().replace("latent-cache@1", "latent-cache@2"))
-    with pytest.raises(ValueError, match="cache.json: schema is 'hoibench/latent-cache@2'"):
+    record.write_text(record.read_text().replace("latent-cache@2", "latent-cache@1"))
+    with pytest.raises(ValueError, match="cache.json: schema is 'hoibench/latent-cache@1'"):
         LatentCache(cache.folder)
-    record.write_text('{"schema": "hoibench/latent-cache@1"}')
-    with pytest.raises(ValueError, match="cache.json does not say 'frames'"):
+    record.write_text('{"schema": "hoibench/latent-cache@2"}')
+    with pytest.raises(ValueError, match="cache.json: the key 'frames' is missing"):
         LatentCache(cache.folder)
 
 
 def test_a_cache_is_held_against_the_model_that_trains_on_it(cache, config):
     cache.check(config)
-    with pytest.raises(ValueError, match="height 64, now 128, width 96, now 192, latent"):
+    with pytest.raises(ValueError, match="height was 64, now 128; width was 96, now 192; latent was"):
         cache.check(preset("nano"))
-    with pytest.raises(ValueError, match=r"prepared otherwise \(eight_bit False, now True\)"):
+    with pytest.raises(ValueError, match=r"with other settings \(eight_bit was False, now True\)"):
         cache.check(replace(config, pseudo_video=replace(config.pseudo_video, eight_bit=True)))
 
 

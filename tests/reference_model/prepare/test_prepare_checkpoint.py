@@ -146,7 +146,7 @@ def test_an_autoencoder_that_only_reading_shows_to_be_broken_costs_no_prompt(
     assert {path: path.stat().st_mtime_ns for path in texts} == texts
     assert contents(tmp_path / "out") == contents(made)
     assert run(broken) == 2  # now that there are views
-    assert "was prepared otherwise (vae " in " ".join(capsys.readouterr().err.split())
+    assert "was made with other settings (vae was " in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_text_encoder_that_only_reading_shows_to_be_broken_leaves_the_folder_free(

@@ -15,7 +15,7 @@ from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from hoibench.errors import Crash
 from hoibench.store import atomic
 from reference_model.cache import LatentCache
-from reference_model.cache.origin import claim
+from reference_model.cache.metadata import claim
 from reference_model.preparation import clips as prepare_clips
 from reference_model.preparation.clips import Outcome
 from reference_model.prepare import main
@@ -207,7 +207,7 @@ def test_another_way_of_making_it_is_refused_with_the_difference(arguments, made
     assert main([*arguments, "--out", str(made), "--dtype", "bfloat16", "--split", "val"]) == 2
     told = " ".join(capsys.readouterr().err.split())
     assert (
-        f"{made} was prepared otherwise (dtype float32, now bfloat16, split synthetic@1/train, now synthetic@1/val, split_id"
+        f"{made} was made with other settings (dtype was float32, now bfloat16; split was synthetic@1/train, now synthetic@1/val; split_id was"
         in told
     )
     assert "give another folder by --out" in told
@@ -219,7 +219,7 @@ def test_other_weights_are_refused(arguments, made, wan_folder, tmp_path, capsys
     (other / "tokenizer" / "tokenizer_config.json").write_text("{}")
     options = [str(other) if word == str(wan_folder) else word for word in arguments]
     assert main([*options, "--out", str(made)]) == 2
-    assert "was prepared otherwise (text_encoder " in " ".join(capsys.readouterr().err.split())
+    assert "was made with other settings (text_encoder was " in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("name", ["vae", "text_encoder", "tokenizer"])

@@ -2,16 +2,15 @@
 
 import errno
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from hoibench.store.sealed_folder import locked
 from reference_model.cache import LatentCache
 from reference_model.cache.files import write_text, write_view
-from reference_model.cache.lock import held
-from reference_model.cache.origin import claim, is_claimed, read_origin
+from reference_model.cache.metadata import claim, is_claimed, read_origin
 from reference_model.preparation import prompts as prepare_prompts
 from reference_model.preparation.clips import prepare_clips
 from reference_model.preparation.prompts import prepare_text
@@ -25,7 +24,7 @@ OF_TEXT = ({"text_encoder": "x"}, {"dtype": "bfloat16"}, {"hoibench": "1"})
 def test_a_cache_of_nothing_is_free(origin, tmp_path, changes):
     claim(tmp_path, origin)
     assert is_claimed(tmp_path, origin)
-    other = replace(origin, **changes)
+    other = origin.model_copy(update=changes)
     assert not is_claimed(tmp_path, other)
     claim(tmp_path, other)
     assert read_origin(tmp_path) == other
@@ -35,9 +34,9 @@ def test_a_cache_of_nothing_is_free(origin, tmp_path, changes):
 def test_a_cache_of_prompts_is_held_to_what_made_them(origin, tmp_path, changes):
     claim(tmp_path, origin)
     write_text(tmp_path, origin, "a prompt", torch.ones(origin.text))
-    other = replace(origin, **changes)
+    other = origin.model_copy(update=changes)
     if changes in OF_TEXT:
-        with pytest.raises(ValueError, match=rf"was prepared otherwise \({next(iter(changes))} "):
+        with pytest.raises(ValueError, match=rf"was made with other settings \({next(iter(changes))} was "):
             claim(tmp_path, other)
         assert read_origin(tmp_path) == origin
     else:
@@ -50,30 +49,30 @@ def test_a_cache_of_prompts_is_held_to_what_made_them(origin, tmp_path, changes)
 def test_a_cache_of_views_is_held_to_all(origin, view, tmp_path, changes):
     claim(tmp_path, origin)
     write_view(tmp_path, origin, view())
-    with pytest.raises(ValueError, match=rf"was prepared otherwise \({next(iter(changes))} "):
-        claim(tmp_path, replace(origin, **changes))
+    with pytest.raises(ValueError, match=rf"was made with other settings \({next(iter(changes))} was "):
+        claim(tmp_path, origin.model_copy(update=changes))
     assert read_origin(tmp_path) == origin
 
 
 def test_who_lost_the_cache_to_another_writes_nothing(job, shot):
-    claim(job.out, replace(job.origin, vae="x"))
-    with pytest.raises(ValueError, match=r"was prepared otherwise \(vae x, now "):
+    claim(job.out, job.origin.model_copy(update={"vae": "x"}))
+    with pytest.raises(ValueError, match=r"was made with other settings \(vae was x, now "):
         prepare_text(job, ["a hammer"], lambda *count: None)
-    with pytest.raises(ValueError, match=r"was prepared otherwise \(vae x, now "):
+    with pytest.raises(ValueError, match=r"was made with other settings \(vae was x, now "):
         prepare_clips(job, [shot()], lambda outcome: None)
     assert not list(job.out.rglob("*.safetensors"))
 
 
 def test_prompts_that_another_process_made_meanwhile_are_not_counted_as_made(job, monkeypatch):
     @contextmanager
-    def overtaken(folder, *, wait):
+    def overtaken(lock_file, *, wait):
         with monkeypatch.context() as patch:
-            patch.setattr(prepare_prompts, "held", held)
+            patch.setattr(prepare_prompts, "locked", locked)
             assert prepare_text(job, ["a hammer", ""], lambda *count: None) == (2, 0)
-        with held(folder, wait=wait) as ours:
+        with locked(lock_file, wait=wait) as ours:
             yield ours
 
-    monkeypatch.setattr(prepare_prompts, "held", overtaken)
+    monkeypatch.setattr(prepare_prompts, "locked", overtaken)
     assert prepare_text(job, ["a hammer", "", "a spoon"], lambda *count: None) == (1, 2)
 
 
@@ -116,16 +115,11 @@ def test_a_folder_that_is_closed(arguments, tmp_path, monkeypatch, capsys, code)
 
     monkeypatch.setattr(Path, "mkdir", closed)
     assert main([*arguments, "--out", str(out)]) == 2
-    assert f"error: --out: {out} cannot be written (Closed): give a folder that can" in capsys.readouterr().err
-
-
-def test_a_disk_that_is_full_is_no_closed_folder(tmp_path, monkeypatch):
-    def full(path, **options):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "mkdir", full)
-    with pytest.raises(OSError, match="No space left"), held(tmp_path / "out", wait=True):
-        pass
+    told = capsys.readouterr().err
+    assert (
+        f"error: cannot write {out} (Closed): free space there, or choose a folder that can be written, by --out"
+        in told
+    )
 
 
 def test_the_help_names_the_presets(capsys):

@@ -13,8 +13,8 @@ import torch
 from dying_prepare import DIED
 from forked import Forked
 
-from reference_model.cache.lock import held
-from reference_model.cache.origin import claim, read_origin
+from hoibench.store.sealed_folder import locked
+from reference_model.cache.metadata import claim, read_origin
 from reference_model.preparation import clips as prepare_clips
 from reference_model.prepare import main
 
@@ -30,7 +30,7 @@ def test_a_clip_that_another_process_holds_comes_last(job, shot, monkeypatch):
     told, ours, done = [], threading.Event(), threading.Event()
 
     def hold():
-        with held(job.out / "views" / "a", wait=False) as mine:
+        with locked(job.out / "views" / "a" / ".lock", wait=False) as mine:
             assert mine
             ours.set()
             done.wait(30)

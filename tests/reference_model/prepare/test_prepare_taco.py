@@ -15,7 +15,7 @@ from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.rig import rig
 from hoibench.datasets.taco.splits import split_lines
 from reference_model.cache import LatentCache
-from reference_model.cache.origin import claim, of_config
+from reference_model.cache.metadata import claim, of_config
 from reference_model.config import PRESETS
 from reference_model.preparation import clips as prepare_clips
 from reference_model.preparation.job import Job
@@ -27,7 +27,7 @@ from reference_model.prepare import main
 def long_job(config, origin, tmp_path):
     """A job for clips of 49 frames."""
     long = replace(config, frames=49)
-    return Job(tmp_path / "out", replace(origin, **of_config(long)), long, tmp_path, "cpu")
+    return Job(tmp_path / "out", origin.model_copy(update=of_config(long)), long, tmp_path, "cpu")
 
 
 @pytest.fixture(autouse=True)

@@ -226,7 +226,7 @@ def test_an_empty_cache_is_refused(tmp_path):
 
 
 def test_a_cache_of_another_size_is_refused(cache):
-    with pytest.raises(ValueError, match="height 64, now 128"):
+    with pytest.raises(ValueError, match="height was 64, now 128"):
         TrainingData(cache, dataclasses.replace(TINY, height=128), seed=0)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_training import TINY, curve, write_cache
 
-from reference_model.cache.origin import weights_digest
+from reference_model.cache.metadata import weights_digest
 from reference_model.config import PRESETS
 from reference_model.model import SyncMV4D
 from reference_model.saved_model import load_model
@@ -147,7 +147,7 @@ def test_a_launch_configuration_changes_the_model(asked, tiny, tmp_path, capsys)
 def test_a_launch_configuration_of_another_drawing_is_refused(asked, tmp_path, capsys):
     (tmp_path / "launch.toml").write_text(LOOP + "[model.pseudo_video]\nradius = 2\n")
     assert main(words(asked)) == 2
-    assert "cache was prepared otherwise (radius 1, now 2)" in capsys.readouterr().err
+    assert "cache was made with other settings (radius was 1, now 2)" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -1,4 +1,4 @@
-"""What all files of a latent cache were made with: written by whoever comes first, and held to by all others.
+"""What lies where in the folder of a latent cache, and what all of it was made with: written by whoever comes first, and held to by all others.
 
 While nothing is there that was made with a value, the value may yet change: a broken autoencoder costs no prompt.
 """
@@ -6,18 +6,18 @@ While nothing is there that was made with a value, the value may yet change: a b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from hoibench.store import read_json, sha256_file, sha256_json, sweep, write_json
-from reference_model.cache.layout import has_text, has_views, record_path, refuse_foreign
-from reference_model.cache.lock import held
+from hoibench.store import sha256_file, sha256_json
+from hoibench.store.records import Record
+from hoibench.store.sealed_folder import ensure_settings, refuse_other_settings
 from reference_model.config import SyncMV4DConfig
 from reference_model.model_config import DOWNLOAD, part
 
-SCHEMA = "hoibench/latent-cache@1"
-"""Names what the files of a cache mean: what is made in another way is another version."""
+RECORD = "cache.json"
+SUFFIX = ".safetensors"
+_FIX = "give another folder by --out, or delete this one"
 
 DType = Literal["float32", "bfloat16"]
 
@@ -25,9 +25,8 @@ _OF_TEXT = ("text", "dtype", "text_encoder", "hoibench")
 """What embeddings depend on; views depend on all."""
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What all files of a latent cache were made with.
+class Origin(Record):
+    """What all files of a latent cache were made with; its schema names what they mean: what is made in another way is another version.
 
     Attributes:
         frames, height, width: N, H and W of the videos that were encoded.
@@ -40,6 +39,8 @@ class Origin:
         vae, text_encoder: digests of the checkpoint's files, see ``weights_digest``.
         hoibench: the version that made it.
     """
+
+    SCHEMA: ClassVar[str] = "hoibench/latent-cache@2"
 
     frames: int
     height: int
@@ -62,12 +63,53 @@ class Origin:
     @property
     def id(self) -> str:
         """12 hex digits, which every view carries."""
-        return sha256_json(asdict(self))[:12]
+        return sha256_json(self.to_json())[:12]
 
     @property
     def text_id(self) -> str:
         """12 hex digits, which every embedding carries."""
-        return sha256_json({name: getattr(self, name) for name in _OF_TEXT})[:12]
+        return sha256_json(self.model_dump(mode="json", include=set(_OF_TEXT)))[:12]
+
+
+def record_path(folder: Path) -> Path:
+    """The file that says what the cache is made with."""
+    return folder / RECORD
+
+
+def views_folder(folder: Path) -> Path:
+    """Where the clips are, a folder each, and in it one a cluster."""
+    return folder / "views"
+
+
+def text_folder(folder: Path) -> Path:
+    """Where the embeddings are."""
+    return folder / "text"
+
+
+def has_views(folder: Path) -> bool:
+    """Whether a view of any clip is there, whole or not."""
+    return any(views_folder(folder).glob(f"*/*/[!.]*{SUFFIX}"))
+
+
+def has_text(folder: Path) -> bool:
+    """Whether the embedding of any prompt is there, whole or not."""
+    return any(text_folder(folder).glob(f"[!.]*{SUFFIX}"))
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise ValueError if a folder is none, or is no cache and holds other things than a cache would; hidden files do not count."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if there.exists() and not there.is_dir():
+        raise ValueError(f"--out {folder}: {there} is a file, expected a folder: give another --out")
+    if there != folder or record_path(folder).is_file():
+        return
+    ours = {RECORD, views_folder(folder).name, text_folder(folder).name}
+    names = sorted(path.name for path in folder.iterdir() if path.name not in ours and not path.name.startswith("."))
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        raise ValueError(
+            f"--out {folder} is no latent cache and holds other things ({names[0]}{more}): give a folder that is new or empty"
+        )
 
 
 def of_config(config: SyncMV4DConfig) -> dict[str, Any]:
@@ -103,12 +145,7 @@ def read_origin(folder: Path) -> Origin:
         raise FileNotFoundError(
             f"{path} is missing: {folder} is no folder that python -m reference_model.prepare wrote"
         )
-    table = read_json(path, SCHEMA)
-    try:
-        values: dict[str, Any] = {field.name: table[field.name] for field in fields(Origin)}
-    except KeyError as error:
-        raise ValueError(f"{path} does not say {error}: give another --out") from error
-    return Origin(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    return Origin.read(path)
 
 
 def is_claimed(folder: Path, origin: Origin) -> bool:
@@ -118,12 +155,9 @@ def is_claimed(folder: Path, origin: Origin) -> bool:
         ValueError: it is neither; lists what it was made with, or what is there in place of a cache.
     """
     refuse_foreign(folder)
-    if not record_path(folder).is_file():
+    if not record_path(folder).is_file() or _is_free(folder, origin, read_origin(folder)):
         return False
-    there = read_origin(folder)
-    if there != origin and not has_views(folder) and (there.text_id == origin.text_id or not has_text(folder)):
-        return False
-    refuse_others(folder, asdict(origin))
+    refuse_others(folder, origin.to_json())
     return True
 
 
@@ -131,24 +165,26 @@ def claim(folder: Path, origin: Origin) -> None:
     """Write down what a cache is made with, if it is free to be; of several processes at once, one does.
 
     Raises:
-        ValueError: what is there was made with something else; lists the differences.  Or the folder cannot be written.
-        OSError: the disk is full.
+        ValueError: what is there was made with something else; lists the differences.
+        WriteError: the folder cannot be written, or the disk is full.
     """
-    if not is_claimed(folder, origin):
-        with held(folder, wait=True):
-            if not is_claimed(folder, origin):
-                sweep(folder)
-                write_json(record_path(folder), {"schema": SCHEMA, **asdict(origin)})
+    refuse_foreign(folder)
+    ensure_settings(
+        record_path(folder),
+        origin,
+        fix=_FIX,
+        may_replace=lambda there: there is not None and _is_free(folder, origin, there),
+    )
 
 
-def refuse_others(
-    folder: Path, wanted: Mapping[str, Any], fix: str = "give another folder by --out, or delete this one"
-) -> None:
+def refuse_others(folder: Path, wanted: Mapping[str, Any], fix: str = _FIX) -> None:
     """Raise ValueError if a cache was made with other values of these fields of ``Origin`` than are wanted; lists them and says the ``fix``."""
-    there = asdict(read_origin(folder))
-    said = ", ".join(f"{name} {there[name]}, now {value}" for name, value in wanted.items() if there[name] != value)
-    if said:
-        raise ValueError(f"{folder} was prepared otherwise ({said}): {fix}")
+    refuse_other_settings(record_path(folder), read_origin(folder), wanted, fix=fix)
+
+
+def _is_free(folder: Path, origin: Origin, there: Origin) -> bool:
+    """Whether nothing is there that was made otherwise than it would be now."""
+    return there != origin and not has_views(folder) and (there.text_id == origin.text_id or not has_text(folder))
 
 
 def _sums(folder: Path) -> dict[str, str]:
