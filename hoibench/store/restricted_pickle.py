@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,16 +16,14 @@ DAMAGE = (
 """What unpickling raises on bytes that no writer wrote."""
 
 _LONGEST_REASON = 300
-_SCALARS = (str, bytes, float, bool, type(None))
-_INT_BITS = 64
 
 
 # Python's own unpickler, not the one in C: that takes memory for a memo as long as the largest index in the pickle says, 64 GiB at ten bytes' word.
 class RestrictedUnpickler(pickle._Unpickler):
     """An unpickler that finds only what a subclass allows: ``names`` maps (module, name) to what stands for it.
 
-    Nor does it change objects but as their writers do: only dicts get items, only sets members, both ``scalars`` alone, and only objects of the
-    classes in ``stateful`` a state.  Names of Python 2 come as they are written; its text is taken as Latin-1, as the arrays in such pickles ask for.
+    Only objects of the classes in ``stateful`` are given a state.  Names of Python 2 come as they are written; its text is taken as Latin-1, as the
+    arrays in such pickles ask for.
     """
 
     names: ClassVar[Mapping[tuple[str, str], Any]] = {}
@@ -33,7 +31,6 @@ class RestrictedUnpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
     read: Callable[[int], bytes]
     append: Callable[[object], None]
-    pop_mark: Callable[[], list[Any]]
     stack: list[Any]
 
     def __init__(self, stream: io.BytesIO) -> None:
@@ -55,71 +52,13 @@ class RestrictedUnpickler(pickle._Unpickler):
         (length,) = struct.unpack("<Q", self.read(8))
         self.append(bytearray(self.read(length)))
 
-    def load_dict(self) -> None:
-        """Make a dict of keys and values in turn."""
-        items = self.pop_mark()
-        self.append(_filled({}, items))
-
-    def load_setitem(self) -> None:
-        """Put a key with its value into a dict."""
-        item = self.stack[-2:]
-        del self.stack[-2:]
-        _filled(self.stack[-1], item)
-
-    def load_setitems(self) -> None:
-        """Put keys and values, in turn, into a dict."""
-        items = self.pop_mark()
-        _filled(self.stack[-1], items)
-
-    def load_additems(self) -> None:
-        """Put members into a set."""
-        items = self.pop_mark()
-        if not isinstance(self.stack[-1], set):
-            raise pickle.UnpicklingError(f"it adds members to a {type(self.stack[-1]).__name__}")
-        self.stack[-1].update(scalars(items))
-
-    def load_frozenset(self) -> None:
-        """Make a frozenset."""
-        items = self.pop_mark()
-        self.append(frozenset(scalars(items)))
-
     def load_build(self) -> None:
         """Give an object a state, as the base class does to any object, functions and classes too."""
         if not isinstance(self.stack[-2], self.stateful):
             raise pickle.UnpicklingError(f"it gives a state to a {type(self.stack[-2]).__name__}")
         super().load_build()  # type: ignore[misc]  # typeshed leaves out the methods that read one opcode each
 
-    dispatch |= {
-        pickle.BYTEARRAY8[0]: load_bytearray8,
-        pickle.DICT[0]: load_dict,
-        pickle.SETITEM[0]: load_setitem,
-        pickle.SETITEMS[0]: load_setitems,
-        pickle.ADDITEMS[0]: load_additems,
-        pickle.FROZENSET[0]: load_frozenset,
-        pickle.BUILD[0]: load_build,
-    }
-
-
-def scalars(keys: Iterable[Any]) -> list[Any]:
-    """The keys of a dict or members of a set, if all are text, bytes, None or numbers of a machine word.
-
-    A tuple's hash is worked out through all that it nests, and a hundred bytes can nest one as a tree of 2^30 leaves.
-
-    Raises:
-        pickle.UnpicklingError: one is something else.
-    """
-    checked = list(keys)
-    for key in checked:
-        if type(key) not in _SCALARS and not (type(key) is int and key.bit_length() <= _INT_BITS):
-            raise pickle.UnpicklingError(f"a key of a dict is a {type(key).__name__}, or too large a number")
-    return checked
-
-
-def _filled(table: Any, items: list[Any]) -> Any:
-    if not isinstance(table, dict):
-        raise pickle.UnpicklingError(f"it sets items of a {type(table).__name__}")
-    table.update(zip(scalars(items[::2]), items[1::2], strict=True))
-    return table
+    dispatch |= {pickle.BYTEARRAY8[0]: load_bytearray8, pickle.BUILD[0]: load_build}
 
 
 def reason(error: Exception) -> str:

@@ -96,13 +96,8 @@ def _read_storage(blob: bytes) -> Array:
     return numbers
 
 
-def _empty_dict() -> OrderedDict[Any, Any]:
-    """Stands for OrderedDict, which takes items too, keys unchecked; writers of Python 3 give it none."""
-    return OrderedDict()
-
-
 class _Tensors(RestrictedUnpickler):
-    names: ClassVar[Mapping[tuple[str, str], Any]] = {("collections", "OrderedDict"): _empty_dict}
+    names: ClassVar[Mapping[tuple[str, str], Any]] = {("collections", "OrderedDict"): OrderedDict}
 
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data))

@@ -66,3 +66,18 @@ def test_nothing_can_be_changed_and_no_nan_is_kept():
         RIG.name = "other"
     with pytest.raises(ValueError, match="finite"):
         Rig(name="a", cameras=(), scale=float("nan"))
+
+
+def test_five_problems_are_named_and_the_others_counted():
+    for count, more in ((5, ""), (6, "; and 1 more"), (8, "; and 3 more")):
+        with pytest.raises(ValueError, match=r"^a: cameras\[0\]") as caught:
+            parse_record(Rig, {"name": "a", "cameras": list(range(count))}, "a")
+        text = str(caught.value)
+        assert [f"cameras[{i}] is {i}: " in text for i in range(count)] == [True] * 5 + [False] * (count - 5)
+        assert ("more" in text) == bool(more) and text.endswith(more)
+
+
+def test_a_long_value_is_cut_after_80_characters():
+    for length, shown in ((78, f"'{'a' * 78}'"), (79, f"'{'a' * 79}...")):
+        with pytest.raises(ValueError, match=re.escape(f"a: scale is {shown}: ")):
+            parse_record(Rig, {"name": "a", "cameras": [], "scale": "a" * length}, "a")

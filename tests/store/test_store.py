@@ -1,12 +1,19 @@
+import hashlib
 import io
 import json
+import os
+import re
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hoibench.store import (
+    ArrayLimits,
     canonical_json,
+    files_digest,
+    json_file,
     read_json,
     read_npz,
     sha256_file,
@@ -104,3 +111,52 @@ def test_json_from_strangers(tmp_path, text, message):
     with pytest.raises(ValueError, match="a.json") as caught:
         read_json(path, "a@1")
     assert message in str(caught.value)
+
+
+def test_a_json_file_of_the_largest_size_is_read_and_a_larger_one_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    write_json(path, {"schema": "a@1"})
+    size = path.stat().st_size
+    monkeypatch.setattr(json_file, "MAX_BYTES", size)
+    assert read_json(path, "a@1") == {"schema": "a@1"}
+    monkeypatch.setattr(json_file, "MAX_BYTES", size - 1)
+    with pytest.raises(ValueError, match=rf"a\.json has {size} bytes, at most {size - 1} are read"):
+        read_json(path, "a@1")
+
+
+def test_every_byte_of_a_large_file_decides_its_hash(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    data = bytes(2 << 20)
+    one.write_bytes(data)
+    other.write_bytes(data[:-1] + b"\1")
+    assert sha256_file(one) == hashlib.sha256(data).hexdigest()
+    assert sha256_file(one) != sha256_file(other)
+
+
+def test_a_digest_of_files_tells_names_sizes_and_times_and_not_the_order(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("same")
+        os.utime(tmp_path / name, (1000, 1000))
+    paths = [tmp_path / "a", tmp_path / "b"]
+    before = files_digest(tmp_path, paths)
+    assert re.fullmatch("[0-9a-f]{12}", before)
+    assert files_digest(tmp_path, reversed(paths)) == before
+    digests = {before, files_digest(tmp_path, paths[:1]), files_digest(tmp_path, paths[1:])}
+    os.utime(tmp_path / "a", ns=(10**12, 10**12 + 1))
+    digests.add(files_digest(tmp_path, paths))
+    (tmp_path / "a").write_text("other")
+    os.utime(tmp_path / "a", (1000, 1000))
+    digests.add(files_digest(tmp_path, paths))
+    assert len(digests) == 5
+
+
+def test_an_npz_at_its_limits_is_read_and_beyond_them_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    write_npz(path, {"a": np.zeros(100), "b": np.zeros(10)})
+    with zipfile.ZipFile(path) as archive:
+        sizes = [info.file_size for info in archive.infolist()]
+    exact = ArrayLimits(members=2, array_bytes=max(sizes), total_bytes=sum(sizes))
+    assert len(read_npz(path, exact)) == 2
+    for name, told in (("members", "2 arrays, at most 1"), ("array_bytes", "at most"), ("total_bytes", "unpacks to")):
+        with pytest.raises(ValueError, match=told):
+            read_npz(path, replace(exact, **{name: getattr(exact, name) - 1}))

@@ -49,7 +49,7 @@ def choose_points(surfaces: Sequence[Surface], count: int) -> Points:
         ValueError: nothing was recorded in frame 0, or what was has no area.
     """
     rng = np.random.default_rng(_SEED)
-    pool = _sample_by_area(surfaces, _CANDIDATES_PER_POINT * count, rng)
+    pool = sample_by_area(surfaces, _CANDIDATES_PER_POINT * count, rng)
     positions = _along_own_axes(_in_first_frame(pool, surfaces))
     low, high = 0.0, float(np.ptp(positions, axis=0).max())
     for _ in range(_HALVINGS):
@@ -84,7 +84,8 @@ def recorded_points(points: Points, surfaces: Sequence[Surface]) -> Array:
     return recorded
 
 
-def _sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Generator) -> Points:
+def sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Generator) -> Points:
+    """``count`` points drawn uniformly by area from the surfaces in frame 0; raises as ``choose_points``."""
     mesh = frame_mesh(surfaces, 0)
     a, b, c = mesh.corners.swapaxes(0, 1)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)

@@ -194,3 +194,36 @@ def test_focal_lengths_of_another_lens_are_refused(tmp_path, taco, change):
     path.write_text(json.dumps(table))
     with pytest.raises(ValueError, match=r"camera 22139909: K has focal lengths .* its lens has about"):
         read_calibration(path)
+
+
+@pytest.mark.parametrize(("share", "read"), [(0.295, False), (0.305, True), (0.695, True), (0.705, False)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_principal_point_lies_in_the_middle_two_fifths_of_its_image(tmp_path, axis, share, read):
+    centre = [0.5, 0.5]
+    centre[axis] = share
+    K = [1000.0, 0.0, centre[0] * 4096, 0.0, 1000.0, centre[1] * 3000, 0.0, 0.0, 1.0]
+    path = write(tmp_path / "calibration.json", K=K, imgSize=[4096, 3000])
+    if read:
+        assert read_calibration(path)["123"].K[axis, 2] == K[2 + 3 * axis]
+    else:
+        with pytest.raises(ValueError, match="K is of another resolution"):
+            read_calibration(path)
+
+
+@pytest.mark.parametrize(
+    ("fx", "fy", "read"),
+    [
+        (1.0, 1.0 / 1.04, True), (1.0, 1.0 / 1.06, False), (1.0, 1.04, True), (1.0, 1.06, False),
+        (1.58, 1.58, True), (1.62, 1.62, False), (1.0 / 1.58, 1.0 / 1.58, True), (1.0 / 1.62, 1.0 / 1.62, False),
+    ],
+)  # fmt: skip
+def test_focal_lengths_are_about_equal_and_about_those_of_the_lens(tmp_path, fx, fy, read):
+    serial, usual = "22139909", rig().cameras["22139909"].focal / 8
+    entry = {**GOOD, "imgSize": [512, 376], "K": [usual * fx, 0, 256.0, 0, usual * fy, 188.0, 0, 0, 1.0]}
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps({serial: entry}))
+    if read:
+        assert read_calibration(path)[serial].K[0, 0] == usual * fx
+    else:
+        with pytest.raises(ValueError, match=f"camera {serial}: K has focal lengths .* its lens has about {usual:.1f}"):
+            read_calibration(path)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from hoibench.clip import Camera
 from hoibench.datasets.surfaces import Surface
@@ -14,6 +15,17 @@ def test_a_plate_is_masked_with_one_pixel_around_it():
     expected = np.zeros((1, 2, 8, 8), dtype=bool)
     expected[0, 0, 2:6, 2:6] = True  # covers pixels 3 and 4, and one around
     np.testing.assert_array_equal(masks, expected)
+
+
+@pytest.mark.parametrize(("height", "radius"), [(120, 1), (240, 1), (359, 1), (361, 2), (480, 2), (1080, 4)])
+def test_a_mask_is_dilated_by_a_240th_of_the_height(height, radius):
+    """A sliver that one pixel's centre alone is in."""
+    at = np.array([[-0.1, -0.1, 1.0], [0.1, -0.1, 1.0], [0.0, 0.1, 1.0]])
+    camera = Camera(np.array([[1.0, 0, 20.0], [0, 1.0, 30.0], [0, 0, 1.0]]), np.eye(3), np.zeros(3), (height, 64))
+    mask = build_masks([Surface(0, at[None], np.array([[0, 1, 2]]))], [camera])[0, 0]
+    expected = np.zeros((height, 64), dtype=bool)
+    expected[30 - radius : 31 + radius, 20 - radius : 21 + radius] = True
+    np.testing.assert_array_equal(mask, expected)
 
 
 def test_every_visible_track_is_inside_the_mask_and_the_background_is_not(clip):

@@ -219,3 +219,45 @@ def test_a_header_that_claims_more_than_the_file_has_takes_no_memory(tmp_path):
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"tool_001\.npy is not a whole npy file"):
         read_poses(path)
+
+
+@pytest.mark.parametrize(("longest", "read"), [(0.99, False), (1.01, True), (99.0, True), (101.0, False)])
+def test_an_object_is_from_a_centimetre_to_a_metre_long(tmp_path, longest, read):
+    path = tmp_path / "001_cm.obj"
+    path.write_text(f"v {longest} 0 0\nv 0 0.1 0\nv 0 0 0.1\nf 1 2 3\n")
+    if read:
+        assert len(read_mesh(path)[0]) == 3
+    else:
+        with pytest.raises(ValueError, match=r"expected 1 to 100 cm: its vertices are not in centimetres"):
+            read_mesh(path)
+
+
+@pytest.mark.parametrize(("loose", "read"), [(5, True), (6, False)])
+def test_up_to_a_twentieth_of_the_vertices_may_be_loose(tmp_path, loose, read):
+    path = tmp_path / "001_cm.obj"
+    corners = [f"v {10 + i % 7} {i % 5} {i}" for i in range(100)]
+    faces = [f"f {i + 1} {i + 2} {i + 3}" for i in range(98 - loose)]
+    path.write_text("\n".join([*corners, *faces]))
+    if read:
+        assert len(read_mesh(path)[1]) == 98 - loose
+    else:
+        with pytest.raises(ValueError, match="6 of its 100 vertices belong to no face"):
+            read_mesh(path)
+
+
+@pytest.mark.parametrize(("off", "read"), [(0.9e-4, True), (1.2e-4, False)])
+@pytest.mark.parametrize("change", ["sheared", "scaled", "last row"])
+def test_a_pose_is_rigid_to_a_ten_thousandth(tmp_path, change, off, read):
+    pose = np.eye(4)[None].repeat(2, axis=0)
+    if change == "sheared":
+        pose[1, 0, 1] = off
+    elif change == "scaled":
+        pose[1, :3, :3] *= 1 + off / 3
+    else:
+        pose[1, 3, 0] = off
+    np.save(tmp_path / "tool_001.npy", pose)
+    if read:
+        np.testing.assert_array_equal(read_poses(tmp_path / "tool_001.npy"), pose)
+    else:
+        with pytest.raises(ValueError, match="frame 1 is no rigid pose"):
+            read_poses(tmp_path / "tool_001.npy")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from hoibench.clip import Camera
 from hoibench.datasets.surfaces import Surface, frame_mesh
-from hoibench.datasets.taco.tracks import build_tracks, choose_points, follow
+from hoibench.datasets.taco.tracks import build_tracks, choose_points, follow, sample_by_area
 from hoibench.datasets.taco.visibility import visibility
 from hoibench.datasets.zbuffer import NumpyCaster
 from hoibench.geometry import project, to_camera
@@ -31,6 +31,17 @@ def test_points_are_as_many_as_asked_and_spread_evenly(count):
     gaps = np.linalg.norm(world[0, :, None] - world[0], axis=-1) + 9.0 * np.eye(count)
     even = np.sqrt(20.0 / count)
     assert np.median(gaps.min(axis=1)) > 0.4 * even
+
+
+def test_candidates_are_uniform_by_area_over_surfaces_triangles_and_within_a_triangle():
+    surfaces = [plate(2, [0, 0, 2]), plate(3, [0, 0, 5], scale=2.0)]
+    points = sample_by_area(surfaces, 20_000, np.random.default_rng(0))
+    assert (points.surface == 1).mean() == pytest.approx(0.8, abs=0.01)
+    assert (points.face == 1).mean() == pytest.approx(0.5, abs=0.015)
+    np.testing.assert_allclose(points.weights.sum(axis=1), 1.0, atol=1e-12)
+    # The barycentric weights of uniform points have mean 1/3, variance 1/18 and covariance -1/36.
+    np.testing.assert_allclose(points.weights.mean(axis=0), 1 / 3, atol=0.01)
+    np.testing.assert_allclose(np.cov(points.weights.T), (np.eye(3) * 3 - 1) / 36, atol=0.003)
 
 
 def test_parts_in_contact_keep_points_of_their_own():
@@ -69,6 +80,14 @@ def test_points_behind_a_plate_outside_the_image_or_behind_the_camera_are_hidden
     # From behind, the far plate hides the near one.
     behind = Camera(CAMERA.K, np.diag([-1.0, 1.0, -1.0]), np.array([0.0, 0.0, 6.0]), CAMERA.size)
     assert visibility(points[None], surfaces, [behind])[0, 0, :4].tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize(("behind", "seen"), [(0.9e-4, True), (1.1e-4, False)])
+def test_a_point_is_hidden_from_a_tenth_of_a_millimetre_behind_a_surface(behind, seen):
+    points = np.array([[[0.1, 0.2, 2.0 + behind]]])
+    near_axis = Camera(np.diag([1.0, 1.0, 1.0]), np.eye(3), np.zeros(3), (64, 64))  # rays are about the depth's axis
+    points[..., :2] = 0.0
+    assert visibility(points, [plate(2, [0.3, 0.1, 2])], [near_axis])[0, 0, 0] == seen
 
 
 @pytest.mark.parametrize(("x", "inside"), [(-31.9, True), (-32.1, False), (31.9, True), (32.1, False)])

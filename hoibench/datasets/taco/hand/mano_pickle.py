@@ -9,14 +9,14 @@ from __future__ import annotations
 import io
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.store.restricted_pickle import DAMAGE, RestrictedUnpickler, read_bounded, reason, scalars
+from hoibench.store.restricted_pickle import DAMAGE, RestrictedUnpickler, read_bounded, reason
 
 _MAX_BYTES = 1 << 28
 _MAX_NUMBERS = 1 << 20
@@ -186,11 +186,6 @@ def _encode(text: str, _encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-def _set(items: Iterable[Any] = ()) -> set[Any]:
-    """Stands for set, as pickles of protocols below 4 make one."""
-    return set(scalars(items))
-
-
 class _Model(RestrictedUnpickler):
     stateful: ClassVar[tuple[type, ...]] = (_Record,)
     names: ClassVar[Mapping[tuple[str, str], Any]] = {
@@ -199,8 +194,8 @@ class _Model(RestrictedUnpickler):
         ("_codecs", "encode"): _encode,
         ("__builtin__", "object"): object,
         ("builtins", "object"): object,
-        ("__builtin__", "set"): _set,
-        ("builtins", "set"): _set,
+        ("__builtin__", "set"): set,
+        ("builtins", "set"): set,
         ("numpy", "ndarray"): _record("numpy.ndarray"),
         ("numpy", "dtype"): _record("numpy.dtype"),
         **{

@@ -212,3 +212,27 @@ def test_poses_in_degrees_and_shapes_of_no_hand_are_refused(tmp_path):
     write_hand(tmp_path, "right", theta, trans, np.full(10, 50.0))
     with pytest.raises(ValueError, match=r"right_hand_shape\.pkl: hand_shape holds 50"):
         read_hand(tmp_path, "right")
+
+
+@pytest.mark.parametrize(("turn", "read"), [(12.5, True), (12.6, False)])
+def test_a_joint_turns_by_two_whole_turns_at_most(tmp_path, turn, read):
+    """4 pi is 12.566."""
+    poses = torch.zeros(48)
+    poses[3:6] = torch.tensor([turn, 0.0, 0.0])
+    dump(tmp_path / "left_hand.pkl", {"00001": {"hand_pose": poses, "hand_trans": torch.zeros(3)}})
+    if read:
+        assert read_hand(tmp_path, "left").theta[0, 3] == np.float32(turn)
+    else:
+        with pytest.raises(ValueError, match="frame 1 turns a joint by 12.6: hand_pose is not in radians"):
+            read_hand(tmp_path, "left")
+
+
+@pytest.mark.parametrize(("beta", "read"), [(20.0, True), (-20.0, True), (20.5, False), (-20.5, False)])
+def test_a_shape_is_off_the_mean_by_twenty_deviations_at_most(tmp_path, beta, read):
+    write(tmp_path)
+    dump(tmp_path / "left_hand_shape.pkl", {"hand_shape": torch.full((10,), beta)})
+    if read:
+        assert read_hand(tmp_path, "left").betas[0] == beta
+    else:
+        with pytest.raises(ValueError, match="hand_shape holds 20.5, no hand is over 20"):
+            read_hand(tmp_path, "left")
