@@ -25,7 +25,8 @@ def board(fake, tmp_path_factory):
     svimo = next(actor for actor in fake.METHODS if actor.id == "svimo")
     actors = [*fake.REFERENCES, *(a for a in fake.METHODS if a.id != "svimo")]
     actors += [replace(svimo, more=svimo.more | {"preset": preset}) for preset in ("large", "small")]
-    run = fake.write_run(tmp_path_factory.mktemp("views") / "run", actors, edit=uncover)
+    metrics = ("rpe@1", "mv_rpe_scene@1", "matching_pixels/sift-mnn@1", "smoothness@1")
+    run = fake.write_run(tmp_path_factory.mktemp("views") / "run", actors, clips=12, metrics=metrics, edit=uncover)
     (made,) = build_boards([read_run(run)], fake.CARDS)
     return made
 
@@ -47,8 +48,12 @@ def test_leader_tied_and_worse_have_their_marks(rows):
     assert rows["Random"]["rpe@1"].mark == ""
 
 
-def test_a_page_draws_the_marks(fake, board, tmp_path):
-    text = build([board.runs[0].folder], tmp_path, fake.CARDS).read_text()
+@pytest.fixture(scope="module")
+def text(fake, board, tmp_path_factory):
+    return build([board.runs[0].folder], tmp_path_factory.mktemp("page"), fake.CARDS).read_text()
+
+
+def test_a_page_draws_the_marks(text):
     assert re.search(
         r'<td class="ok leader"[^>]*><span class="v">[^<]* <span class="mark" title="leads its class">●', text
     )
@@ -81,8 +86,7 @@ def test_rows_with_a_known_error_do_not_stretch_the_bars(board, rows):
     assert max(rows[name]["rpe@1"].bar.high for name in ("SyncMV4D", "Frozen first frame", "Geo4D")) > 0.8 * WIDTH
 
 
-def test_a_mean_off_the_scale_is_drawn_as_an_arrow(fake, board, tmp_path):
-    text = build([board.runs[0].folder], tmp_path, fake.CARDS).read_text()
+def test_a_mean_off_the_scale_is_drawn_as_an_arrow(text):
     line = text[text.index(">Random<") :].partition("</tr>")[0]
     assert '<path class="beyond" d="M72 3.5l-4-3v6z"/>' in line  # its rpe is too large
     assert '<path class="beyond" d="M4 3.5l4-3v6z"/>' in line  # and it has too few matching pixels

@@ -210,26 +210,36 @@ def test_a_ratio_metric_is_ordered_by_its_distance_from_the_truth(full):
     )
 
 
-def test_runs_whose_truth_was_made_otherwise_never_meet(board_of):
+def test_runs_whose_truth_was_made_otherwise_never_meet(board_of, fake):
+    small = {"actors": fake.REFERENCES[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
     boards = board_of(
-        {"name": "a", "truth_id": "large"}, {"name": "b", "truth_id": "small"}, {"name": "c", "truth_id": "large"}
+        {"name": "a", "truth_id": "large"} | small,
+        {"name": "b", "truth_id": "small"} | small,
+        {"name": "c", "truth_id": "large"} | small,
     )
     assert [[run.record.name for run in board.runs] for board in boards] == [["a", "c"], ["b"]]
     assert [board.truth_id for board in boards] == ["large", "small"]
 
 
-def test_a_board_says_how_its_clips_were_made_and_which_are_missing(board_of):
+def test_a_board_says_how_its_clips_were_made_and_which_are_missing(board_of, fake):
+    small = {"actors": fake.REFERENCES[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
     (board,) = board_of(
-        {"name": "a", "notes": ["crop=clip: a hint."], "left_out": ["3: too short", "1: no camera"]},
-        {"name": "b", "notes": ["crop=clip: a hint."]},
+        {"name": "a", "notes": ["crop=clip: a hint."], "left_out": ["3: too short", "1: no camera"]} | small,
+        {"name": "b", "notes": ["crop=clip: a hint."]} | small,
     )
     assert board.notes == ("crop=clip: a hint.", "a leaves out clips of the split. 3: too short; 1: no camera.")
 
 
 def test_runs_over_different_clips_meet_on_those_that_both_scored(board_of, fake):
     (board,) = board_of(
-        {"name": "a", "clips": 24},
-        {"name": "b", "clips": 10, "first_clip": 8, "actors": [*fake.REFERENCES, fake.METHODS[2]]},
+        {"name": "a", "metrics": FEW, "clips": 24},
+        {
+            "name": "b",
+            "metrics": (*FEW, "psnr@1"),
+            "clips": 10,
+            "first_clip": 8,
+            "actors": [*fake.REFERENCES, fake.METHODS[2]],
+        },
     )
     assert [clip.id[-3:] for clip in board.clips] == [f"{n:03d}" for n in range(8, 18)] and len(board.clips_ids) == 2
     assert cell(board, "syncmv4d", "rpe@1").n_expected == 10

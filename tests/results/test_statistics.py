@@ -118,6 +118,16 @@ def test_the_leading_group_holds_the_best_and_what_cannot_be_told_from_it():
     assert best in (0, 1) and tied.tolist() == [True, True, False]
 
 
+def test_a_method_that_only_a_follower_beats_clearly_still_leads():
+    """The best one is erratic: it cannot be told from the third, which the second beats on every clip."""
+    rng = np.random.default_rng(7)
+    erratic = rng.normal(size=60)
+    badness = np.stack([5 * (erratic - erratic.mean()) - 0.1, np.zeros(60), 0.3 + 0.1 * rng.random(60)], axis=1)
+    assert compare_pairs(badness, np.ones(badness.shape, bool), np.arange(60))[1][2] < 0.001
+    best, tied = leading_group(badness, np.ones(badness.shape, bool), np.arange(60))
+    assert best == 0 and tied.tolist() == [True, True, True]
+
+
 def test_methods_are_compared_on_the_clips_that_both_have():
     badness = np.tile(np.arange(40.0)[:, None], (1, 2)) + np.array([0.0, 0.5])
     present = np.ones(badness.shape, bool)
@@ -201,6 +211,21 @@ def test_equal_columns_have_a_p_value_of_one_and_a_constant_difference_of_zero()
     assert p_values.tolist() == [1.0, 0.0, 0.0] and not worse.any()
 
 
+def test_clips_of_the_same_objects_count_once_in_a_comparison():
+    rng = np.random.default_rng(9)
+    once = np.stack([np.zeros(25), 0.3 + rng.normal(size=25)], axis=1)
+    _, (alone,), _ = compare_pairs(once, np.ones(once.shape, bool), np.arange(25))
+    fivefold, labels = np.repeat(once, 5, axis=0), np.repeat(np.arange(25), 5)
+    _, (clustered,), _ = compare_pairs(fivefold, np.ones(fivefold.shape, bool), labels)
+    assert 0.01 < alone < 0.99 and clustered == pytest.approx(alone, rel=1e-12)
+    # Clips before them that one of the two lacks change nothing.
+    more = np.concatenate([np.full((30, 2), 7.0), fivefold])
+    present = np.ones(more.shape, bool)
+    present[:30, 1] = False
+    _, (among,), _ = compare_pairs(more, present, np.concatenate([np.arange(100, 130), labels]))
+    assert among == pytest.approx(alone, rel=1e-12)
+
+
 def test_five_shared_clips_have_a_p_value_of_one():
     badness = np.stack([np.zeros(6), np.ones(6)], axis=1)
     present = np.ones((6, 2), bool)
@@ -212,7 +237,7 @@ def test_five_shared_clips_have_a_p_value_of_one():
 def test_an_interval_holds_the_middle_95_percent_of_the_draws():
     values = np.random.default_rng(4).exponential(size=(30, 1))
     (found,) = mean_intervals(values, np.ones((30, 1), bool), np.arange(30))
-    means = np.sort(twin(values, np.arange(30), 10_000, 0)[:, 0])
+    means = bootstrap_means(values, np.arange(30))
     below, above = int((means < found.low).sum()), int((means > found.high).sum())
     assert (below, above) == (250, 250)
 
