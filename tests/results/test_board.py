@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from hoibench.results.board import build_boards
+from hoibench.results.entrants import cluster_labels
+from hoibench.results.run_record import RunClip
 from hoibench.results.runs import read_run
 
 
@@ -282,3 +284,176 @@ def test_a_metric_that_no_line_can_have_is_named_and_left_out(board_of):
     (board,) = board_of({"metrics": (*FEW, "mv_rpe_scene@1"), "edit": only("mv_rpe_scene@1", nothing)})
     assert [column.metric.id for column in board.columns] == ["rpe@1"]
     assert board.notes[-1] == "Left out, since no line can have them: mv_rpe_scene@1."
+
+
+ALL_CLIPS = tuple(f"{n:03d}" for n in range(24))
+
+
+def mean_of(board, method, metric, leaving_out=()):
+    rows = board.runs[0].headlines
+    mine = rows[(rows["method"] == method) & (rows["metric"] == metric) & (rows["region"] == "full")]
+    return mine[~mine["clip"].str[-3:].isin(leaving_out)].groupby("clip")["value"].mean().mean()
+
+
+def test_columns_stand_by_group_then_ranked_ones_first_then_as_their_cards(full):
+    assert [(column.metric.id, column.region) for column in full.columns] == [
+        ("dynamic_degree/dis@1", "full"), ("dynamic_degree/dis@1", "fg"), ("psnr@1", "full"), ("psnr@1", "fg"),
+        ("matching_pixels/sift-mnn@1", "full"), ("matching_pixels/sift-mnn@1", "fg"),
+        ("matching_pixels_dyn/sift-mnn@1", "full"), ("matching_pixels_dyn/sift-mnn@1", "fg"),
+        *((f"{name}@1", "full") for name in ("rpe", "pi", "chamfer", "smoothness", "mv_rpe_scene", "xv_rpe", "mv_rpe_world")),
+    ]  # fmt: skip
+
+
+def test_lines_stand_by_role_then_by_family_and_name(full):
+    assert [entrant.method.id for entrant in full.entrants] == [
+        "ground_truth", "gt_noise_1cm", "gt_scaled_0.9",
+        "wan2.2", "svimo", "syncmv4d", "das", "sv4d2", "geo4d", "geocrafter",
+        "frozen", "frozen_self/syncmv4d", "random",
+    ]  # fmt: skip
+
+
+def test_the_second_number_of_a_row_with_failures_is_the_mean_of_the_other_clips(full, board_of):
+    (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003", "007")))})
+    found = cell(board, "svimo", "rpe@1")
+    assert found.without_failures == pytest.approx(mean_of(full, "svimo", "rpe@1", ("003", "007")), rel=1e-12)
+    assert cell(board, "syncmv4d", "rpe@1").without_failures is None
+
+
+def test_a_reference_row_that_failed_takes_no_stand_in(full, board_of):
+    (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("gt_noise_1cm", "failed", ("003",)))})
+    found = cell(board, "gt_noise_1cm", "rpe@1")
+    assert (found.n_scored, found.failures) == (23, 1)
+    assert found.value == pytest.approx(mean_of(full, "gt_noise_1cm", "rpe@1", ("003",)), rel=1e-12)
+
+
+def test_the_clip_with_the_fewest_seeds_counts(board_of, fake):
+    def one_less(row):
+        return None if (row["method"], row["seed"], row["clip"][-3:]) == ("svimo", 2, "005") else row
+
+    (board,) = board_of({"metrics": FEW, "edit": one_less})
+    assert cell(board, "svimo", "rpe@1").seeds == 2
+    assert cell(board, "svimo", "rpe@1").standing.unranked.startswith("2 seeds")
+    assert cell(board, "syncmv4d", "rpe@1").standing.unranked is None
+
+
+def test_what_most_rows_say_is_the_word_of_an_empty_cell(board_of):
+    def change(row):
+        if row["method"] != "svimo":
+            return row
+        status = "undefined" if row["clip"][-3:] in ("001", "002") else "unavailable"
+        return row | {"value": None, "status": status, "reason": f"{status} here"}
+
+    (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", change)})
+    found = cell(board, "svimo", "rpe@1")
+    assert (found.status, found.reason) == ("unavailable", "unavailable here")
+
+
+def test_how_rows_were_made_is_read_from_those_that_have_a_number(board_of):
+    def change(row):
+        if row["method"] == "svimo" and row["clip"][-3:] == "001":
+            return row | {"value": None, "status": "failed", "reason": "no", "pairing": "anchor", "coverage": 0.0}
+        covered = {"syncmv4d": 0.5 if row["clip"][-3:] == "001" else 1.0}.get(row["method"], 1.0)
+        truth = "proxy-hand" if (row["method"], row["clip"][-3:]) == ("geo4d", "002") else "synthetic"
+        return row | {"coverage": covered, "truth": truth}
+
+    (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", change)})
+    handling = cell(board, "svimo", "rpe@1").handling
+    assert (handling.pairing, handling.coverage, handling.truth) == ("query", 1.0, "synthetic")
+    assert cell(board, "svimo", "rpe@1").standing.unranked is None
+    assert cell(board, "syncmv4d", "rpe@1").handling.coverage == pytest.approx(1 - 0.5 / 24)
+    assert cell(board, "geo4d", "rpe@1").standing.unranked == "the truth has a proxy hand"  # one clip is enough
+
+
+def test_a_row_without_a_number_and_without_its_companion_is_missing_and_not_withheld(full):
+    assert cell(full, "das", "xv_rpe@1").status == "missing"
+
+
+MATCHES = ("dynamic_degree/dis@1", "matching_pixels/sift-mnn@1")
+
+
+def test_how_much_a_row_moves_is_read_in_the_same_region(board_of):
+    def stops(row):
+        still = (row["method"], row["region"], row["metric"]) == ("syncmv4d", "fg", MATCHES[0])
+        return row | ({"value": 0.0} if still else {})
+
+    (board,) = board_of({"metrics": MATCHES, "edit": stops})
+    assert cell(board, "syncmv4d", MATCHES[1], "fg").grey and cell(board, "syncmv4d", MATCHES[1]).grey is None
+
+
+def test_the_first_metric_of_motion_that_the_board_has_decides(board_of, fake):
+    """By the dynamic degree WAN2.2 hardly moves; by PSNR, were it one of motion, it would."""
+    runs = board_of({"metrics": (*MATCHES, "psnr@1")})[0].runs
+
+    def grey(*motion):
+        card = fake.CARDS[MATCHES[1]]
+        rule = card.stillness.model_copy(update={"motion": motion})
+        cards = fake.CARDS | {card.id: card.model_copy(update={"stillness": rule})}
+        (board,) = build_boards(runs, cards)
+        return cell(board, "wan2.2", MATCHES[1]).grey
+
+    assert "Dyn. Deg." in grey(MATCHES[0], "psnr@1") and grey("psnr@1", MATCHES[0]) is not None
+    assert "PSNR" in grey("psnr@1", MATCHES[0])
+    assert "Dyn. Deg." in grey("absent@1", MATCHES[0]) and grey("absent@1") is None
+
+
+def test_a_failed_clip_says_nothing_of_how_much_a_row_moves(board_of):
+    """SyncMV4D moves; that half of its clips failed, whose stand-in stands still, does not make it a still one."""
+
+    def change(row):
+        half = row["method"] == "syncmv4d" and row["metric"] == MATCHES[0] and int(row["clip"][-3:]) % 3
+        return row | ({"value": None, "status": "failed", "reason": "no"} if half else {})
+
+    (board,) = board_of({"metrics": MATCHES, "edit": change})
+    assert cell(board, "syncmv4d", MATCHES[0]).value < 0.4
+    assert cell(board, "syncmv4d", MATCHES[1]).grey is None
+
+
+def test_the_newest_run_gives_the_reference_rows_that_several_runs_have(board_of, fake):
+    def factor(by):
+        return lambda row: row | {"value": by * row["value"]}
+
+    def at(hour):
+        return {"created": f"2026-11-22T{hour}:00:00+00:00"}
+
+    frozen = [actor for actor in fake.REFERENCES if actor.id == "frozen"]
+    small = {"actors": frozen, "metrics": FEW, "clips": 4, "seeds": (0,)}
+    (board,) = board_of(
+        {"name": "a", "provenance": at(18), "edit": factor(3)} | small,
+        {"name": "b", "provenance": at(17), "edit": factor(1)} | small,
+    )
+    (old,) = board_of({"name": "b", "provenance": at(17), "edit": factor(1)} | small)
+    assert [run.record.name for run in board.runs] == ["b", "a"]
+    assert len(board.entrants) == 1 and board.entrants[0].run.record.name == "a"
+    assert cell(board, "frozen", "rpe@1").value == pytest.approx(3 * cell(old, "frozen", "rpe@1").value)
+
+
+def test_a_method_of_two_runs_is_a_line_of_each(board_of, fake):
+    small = {"actors": fake.METHODS[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
+    (board,) = board_of({"name": "a"} | small, {"name": "b"} | small)
+    assert [entrant.label for entrant in board.entrants] == ["SyncMV4D (a)", "SyncMV4D (b)"]
+
+
+def test_runs_of_other_data_sets_and_other_versions_of_a_split_never_meet(board_of, fake):
+    small = {"actors": fake.REFERENCES[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
+    boards = board_of(*({"name": name} | more | small for name, more in (
+        ("a", {}), ("b", {"dataset": "other"}), ("c", {"split_id": "other"}), ("d", {}),
+    )))  # fmt: skip
+    assert sorted([run.record.name for run in board.runs] for board in boards) == [["a", "d"], ["b"], ["c"]]
+
+
+def test_a_metric_that_failed_everywhere_keeps_its_column(board_of, fake):
+    (board,) = board_of(
+        {
+            "metrics": FEW,
+            "actors": fake.METHODS[:1],
+            "edit": only("rpe@1", none_of("syncmv4d", "failed", ALL_CLIPS)),
+        }
+    )
+    assert [column.metric.id for column in board.columns] == ["rpe@1"]
+    assert cell(board, "syncmv4d", "rpe@1").status == "failed" and board.notes == ()
+
+
+def test_clips_of_the_same_objects_are_a_cluster_and_a_clip_without_objects_is_alone():
+    pairs = (("019", "112"), None, ("019", "112"), None, ("020", "112"))
+    clips = tuple(RunClip(id=f"c{n}", instances=pair) for n, pair in enumerate(pairs))
+    assert cluster_labels(clips).tolist() == [0, 1, 0, 2, 3]

@@ -47,6 +47,7 @@ def reason(method=OURS, metric=MOTION, region="full", of=None, handling=OWN, err
 def test_a_method_competes_in_the_family_that_the_metric_ranks():
     assert (family(OURS, VIDEO), family(OURS, MOTION)) == ("i2vm", "ito4g")
     assert family(OURS.model_copy(update={"families": ("i2v",)}), MOTION) == "i2v"  # it has no other
+    assert family(OURS.model_copy(update={"families": ("vto4r", "v2v", "i2v")}), VIDEO) == "v2v"  # the first of several
     assert family(OURS.model_copy(update={"families": ()}), MOTION) == "unstated"
 
 
