@@ -26,7 +26,7 @@ def merge_command(arguments: Sequence[str]) -> int:
     options = tyro.cli(Merge, args=list(arguments), prog="hoibench merge")
     from hoibench.cli.exit_codes import as_crash
     from hoibench.cli.run import report
-    from hoibench.evaluation.run import merge
+    from hoibench.evaluation.merge import merge
 
     outcome = merge(options.run)
     with as_crash():

@@ -14,7 +14,8 @@ import tyro
 from rich.console import Console
 
 from hoibench.cli.exit_codes import as_crash, to_exit_code
-from hoibench.evaluation.config import RunConfig, as_arguments, check_config
+from hoibench.evaluation.config import RunConfig, check_config
+from hoibench.evaluation.settings_file import as_arguments
 
 if TYPE_CHECKING:
     from hoibench.evaluation.run import Outcome

@@ -78,7 +78,7 @@ def _score_run(options: Score, run: Path) -> int:
     from hoibench.cli.exit_codes import as_crash
     from hoibench.cli.progress import make_listener
     from hoibench.cli.run import device_of, report
-    from hoibench.evaluation.run import rescore
+    from hoibench.evaluation.merge import rescore
 
     if options.pred is not None or options.truth is not None:
         raise ValueError("give the folder of a run, or --pred and --truth, not both")

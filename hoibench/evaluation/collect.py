@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hoibench.evaluation.failures import failure_of, status_of_stage
 from hoibench.evaluation.measure import RowKey, to_row
-from hoibench.evaluation.plan import Unit
+from hoibench.evaluation.unit import Unit
 from hoibench.metrics.card import Card, select_cards
 from hoibench.metrics.outcome import Measurement
 from hoibench.results.jsonl import read_scores

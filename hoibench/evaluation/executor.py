@@ -7,8 +7,8 @@ from typing import Protocol
 
 from hoibench.datasets.base import ClipEntry
 from hoibench.evaluation.generate import Generator
-from hoibench.evaluation.plan import Unit
 from hoibench.evaluation.score import Scorer
+from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import UnitReport, WorkerContext
 
 Job = tuple[ClipEntry, Sequence[Unit]]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from hoibench.errors import DISK_FULL
-from hoibench.evaluation.plan import Unit
+from hoibench.evaluation.unit import Unit
 from hoibench.methods.references import OWN_FROZEN
 from hoibench.metrics.outcome import Status
 from hoibench.results.run_record import Failure

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from hoibench.clip import Prediction, Request
 from hoibench.datasets.base import ClipEntry
 from hoibench.evaluation.failures import FAILURE, is_fatal, reason_of, record_failure
-from hoibench.evaluation.plan import Unit
 from hoibench.evaluation.request import build_request
+from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import ClipLoader, UnitReport, WorkerContext, forget
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.method import Entrant, Method, Runtime

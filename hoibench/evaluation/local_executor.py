@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from hoibench.datasets.base import ClipEntry
-from hoibench.evaluation.executor import Job, OnReport
+from hoibench.evaluation.executor import Executor, InlineExecutor, Job, OnReport
 from hoibench.evaluation.failures import is_fatal, record_failure
 from hoibench.evaluation.generate import Generator
-from hoibench.evaluation.plan import Unit
+from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.score import Scorer
+from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import Stage, UnitReport, WorkerContext
 from hoibench.processes import TaskPool, Worker, WorkerCrash
 
@@ -70,6 +72,22 @@ class LocalExecutor:
                     report(UnitReport(unit, stage, 0.0, True, f"{_STAGE_OF_CRASH[stage]}: {reason}"))
 
         TaskPool(self.workers, _start, arguments).run(jobs, do, last=_close)
+
+
+def make_executor(plan: Plan, jobs: int, *, runs_methods: bool = False) -> Executor:
+    """The executor for a number of jobs; one that ``runs_methods`` has processes, since these may die or change the working folder."""
+    config = plan.config
+    workers = min(config.workers or _default_workers(plan.device), max(jobs, 1))
+    needs_processes = runs_methods or workers > 1 or config.unit_timeout is not None
+    if config.executor == "inline" or not needs_processes:
+        return InlineExecutor()
+    return LocalExecutor(workers, config.unit_timeout)
+
+
+def _default_workers(device: str) -> int:
+    if device == "cuda":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 _STAGE_OF_CRASH = {"generate": "run", "score": "score"}

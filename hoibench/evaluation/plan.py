@@ -11,56 +11,19 @@ from typing import Any, Literal
 from hoibench import __version__
 from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id, take
 from hoibench.evaluation.config import RunConfig, check_config, identity_hash, parse_shard
+from hoibench.evaluation.identity import content_digest, entrant_identity
 from hoibench.evaluation.references import is_seeded, own_frozen, reference_specs
+from hoibench.evaluation.unit import Unit
 from hoibench.methods.entrants import select_entrants
 from hoibench.methods.method import Entrant
 from hoibench.methods.references import OWN_FROZEN, PUBLISHED
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card, select_cards
-from hoibench.plugins import UnknownName, source_file
+from hoibench.plugins import UnknownName
 from hoibench.predictions import has_seed_folders
-from hoibench.results.run_record import RunRecord, method_key
-from hoibench.store import sampled_digest, sha256_file
+from hoibench.results.run_record import RunRecord
 
 _PATHS = ("root", "weights", "checkpoint")
-_DECIDING = ("families", "view_type", "outputs", "pairing", "scale", "weights", "regions", "kind")
-"""Fields of a spec that decide a run's values; the others describe the method, or say where its files lie."""
-
-
-@dataclass(frozen=True)
-class Unit:
-    """The unit of work and of resuming: one entrant (a method with its preset) on one clip with one seed."""
-
-    method: str
-    preset: str | None
-    seed: int
-    clip: str
-
-    @property
-    def entrant(self) -> str:
-        """``METHOD[+PRESET]``."""
-        return method_key(self.method, self.preset)
-
-    @property
-    def key(self) -> str:
-        """``METHOD[+PRESET]/seed-S/CLIP``, the unit's path in a run."""
-        return f"{self.entrant}/seed-{self.seed}/{self.clip}"
-
-    def with_prefix(self, prefix: str) -> Unit:
-        """The same unit of the method called ``prefix`` and this one's id."""
-        return replace(self, method=prefix + self.method)
-
-    def without_prefix(self, prefix: str) -> Unit:
-        """The same unit of the method whose id this one has after ``prefix``."""
-        return replace(self, method=self.method.removeprefix(prefix))
-
-    def prediction(self, run: Path) -> Path:
-        """The folder of its prediction."""
-        return run / "predictions" / self.key
-
-    def scores(self, run: Path) -> Path:
-        """The file of its rows."""
-        return run / "scores" / f"{self.key}.jsonl"
 
 
 @dataclass(frozen=True)
@@ -127,7 +90,7 @@ class Plan:
             "split": self.manifest.split,
             "split_id": self.manifest.split_id,
             "clips_id": self.clips_id,
-            "methods": [_identity(entrant, self.contents.get(entrant.key)) for entrant in self.entrants],
+            "methods": [entrant_identity(entrant, self.contents.get(entrant.key)) for entrant in self.entrants],
             "metrics": [card.id for card in self.cards],
             "seeds": list(config.seeds),
             "precision": config.precision,
@@ -166,7 +129,7 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     entrants = _select(config, dataset)
     cards = tuple(select_cards(config.metric_names))
     entries = take(manifest.entries, config.limit)
-    contents = {entrant.key: _content(entrant.spec, dataset) for entrant in entrants}
+    contents = {entrant.key: content_digest(entrant.spec, dataset) for entrant in entrants}
     return Plan(
         config, dataset.kind, dataset.has_truth, manifest, entries, entrants, cards, device,
         {name: content for name, content in contents.items() if content}, Path.cwd(),
@@ -225,57 +188,3 @@ def _select(config: RunConfig, dataset: Dataset) -> tuple[Entrant, ...]:
             entrants[frozen.key] = frozen
     missing = {key: Entrant(spec) for key, spec in references.items() if key not in entrants}
     return tuple((entrants | missing).values())
-
-
-def _identity(entrant: Entrant, content: str | None) -> dict[str, Any]:
-    spec = entrant.spec.model_dump(mode="json", include=set(_DECIDING))
-    settings = {
-        name: sampled_digest(value) if isinstance(value, Path) else value
-        for name, value in entrant.settings.items()
-        if entrant.spec.settings[name].decides_values
-    }
-    return {"id": entrant.key, **spec, "settings": settings, "content": content}
-
-
-def _content(spec: Spec, dataset: Dataset) -> str | None:
-    """A digest of what a method is made of, as far as it is at hand: its module's file, its folder of predictions, its published files."""
-    if spec.kind == "published":
-        return dataset.published_id(spec.id.removeprefix(PUBLISHED))
-    if spec.folder is not None:
-        return sampled_digest(spec.folder)
-    source = source_file(spec.entry) if spec.entry else None
-    return None if source is None else sha256_file(source)[:12]
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two identities, a line each."""
-    lines = []
-    for key in [*old, *(key for key in new if key not in old)]:
-        a, b = old.get(key), new.get(key)
-        if a == b:
-            continue
-        if isinstance(a, list) and isinstance(b, list):
-            named_a, named_b = _by_name(a), _by_name(b)
-            gone, come = [n for n in named_a if n not in named_b], [n for n in named_b if n not in named_a]
-            changed = [
-                f"{n} ({_changes(named_a[n], named_b[n])})"
-                for n in named_a
-                if n in named_b and named_a[n] != named_b[n]
-            ]
-            told = (_list("without", gone), _list("with", come), _list("other", changed))
-            lines.append(f"{key}: " + ("; ".join(filter(None, told)) or "in another order"))
-        else:
-            lines.append(f"{key}: {a} -> {b}")
-    return lines
-
-
-def _by_name(items: list[Any]) -> dict[str, Any]:
-    return {str(item["id"]) if isinstance(item, dict) else str(item): item for item in items}
-
-
-def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}: {a.get(key)} -> {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key))
-
-
-def _list(word: str, names: list[str]) -> str:
-    return f"{word} {', '.join(names)}" if names else ""

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hoibench.evaluation.config import as_json, parse_shard
-from hoibench.evaluation.plan import Plan, differences
+from hoibench.evaluation.config import parse_shard
+from hoibench.evaluation.identity import differences
+from hoibench.evaluation.plan import Plan
+from hoibench.evaluation.settings_file import as_json
 from hoibench.methods.method import Entrant
 from hoibench.results.run_record import Exit, RunClip, RunMethod, RunRecord
 from hoibench.store.provenance import provenance

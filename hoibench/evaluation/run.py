@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from hoibench.evaluation.collect import RESULTS, recorded_units, unreached, write_results
-from hoibench.evaluation.config import config_of_json, parse_budget, parse_shard
-from hoibench.evaluation.executor import Executor, InlineExecutor, Job
+from hoibench.evaluation.collect import RESULTS, write_results
+from hoibench.evaluation.config import parse_budget
+from hoibench.evaluation.executor import Job
 from hoibench.evaluation.failures import failures_of, is_fatal
-from hoibench.evaluation.local_executor import LocalExecutor, log_to
-from hoibench.evaluation.plan import Plan, Unit, plan_of_record
+from hoibench.evaluation.local_executor import log_to, make_executor
+from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.record import RunRefused, check_resumable, make_record, record_name
+from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import UnitReport, WorkerContext
 from hoibench.methods.method import Entrant
 from hoibench.predictions import is_whole
-from hoibench.results.run_record import Failure, RunRecord, Status
+from hoibench.results.run_record import Failure, Status
 from hoibench.store import sealed_folder, sweep
 
 log = logging.getLogger(__name__)
@@ -114,11 +114,11 @@ def _work(plan: Plan, listener: Listener) -> None:
     try:
         for entrant in plan.entrants:
             if entrant.spec.entry:
-                jobs = _jobs(plan, _to_generate(plan, entrant, listener))
+                jobs = jobs_of(plan, _to_generate(plan, entrant, listener))
                 make_executor(plan, len(jobs), runs_methods=True).generate(
                     context, entrant.key, jobs, listener.reported
                 )
-        jobs = _jobs(plan, plan.units)
+        jobs = jobs_of(plan, plan.units)
         make_executor(plan, len(jobs)).score(context, jobs, listener.reported)
     finally:
         listener.stopped()
@@ -136,28 +136,12 @@ def _to_generate(plan: Plan, entrant: Entrant, listener: Listener) -> list[Unit]
     return waiting
 
 
-def _jobs(plan: Plan, units: Iterable[Unit]) -> list[Job]:
+def jobs_of(plan: Plan, units: Iterable[Unit]) -> list[Job]:
     """The units clip by clip, in the order of the manifest."""
     by_clip: dict[str, list[Unit]] = {}
     for unit in units:
         by_clip.setdefault(unit.clip, []).append(unit)
     return [(entry, by_clip[entry.id]) for entry in plan.entries if entry.id in by_clip]
-
-
-def make_executor(plan: Plan, jobs: int, *, runs_methods: bool = False) -> Executor:
-    """The executor for a number of jobs; one that ``runs_methods`` has processes, since these may die or change the working folder."""
-    config = plan.config
-    workers = min(config.workers or _default_workers(plan.device), max(jobs, 1))
-    needs_processes = runs_methods or workers > 1 or config.unit_timeout is not None
-    if config.executor == "inline" or not needs_processes:
-        return InlineExecutor()
-    return LocalExecutor(workers, config.unit_timeout)
-
-
-def _default_workers(device: str) -> int:
-    if device == "cuda":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -171,39 +155,6 @@ def locked(out: Path, name: str) -> Iterator[None]:
         if not ours:
             raise RunRefused(f"another process is working on {out}: wait for it, or give another --out or --shard")
         yield
-
-
-def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: Listener) -> Outcome:
-    """Score the stored predictions of a finished run anew, whole or of several shards, and write its table and record again.
-
-    The methods need not be installed.  A unit's old rows stand until its new ones are there.
-
-    Args:
-        out: the run's folder.
-        settings: fields of ``RunConfig`` that differ here: root, weights, workers, batch, unit_timeout.
-        device: torch device of the metrics' networks.
-        listener: told of the progress.
-
-    Raises:
-        FileNotFoundError: the folder holds no run.
-        RunRefused: shards are missing or unfinished, or a process works on the run.
-        UnknownName: a metric or the data set is not installed here.
-        OSError: the disk is full or unwritable; what was done is kept.
-    """
-    with _whole_record(out) as record:
-        config = replace(config_of_json(record.config), **settings, out=out, shard=None)
-        plan = plan_of_record(record, config, device)
-        handler = log_to(out / "log.txt")
-        log.info("rescoring %s: %d units", out, len(plan.units))
-        listener.started(plan)
-        try:
-            jobs = _jobs(plan, (unit for unit in plan.units if is_whole(unit.prediction(out))))
-            make_executor(plan, len(jobs)).score(WorkerContext.of(plan, rescore=True), jobs, listener.reported)
-            return _finish(out, record)
-        finally:
-            listener.stopped()
-            logging.getLogger().removeHandler(handler)
-            handler.close()
 
 
 def _set_aside(plan: Plan) -> None:
@@ -220,50 +171,3 @@ def _set_aside(plan: Plan) -> None:
             number += 1
         plan.out.rename(aside)
     log.info("set the earlier run aside as %s", aside)
-
-
-def merge(out: Path) -> Outcome:
-    """Join the shards of a run, or redo the table of a whole one: writes results.parquet and, for shards, run.json.
-
-    Raises:
-        FileNotFoundError: the folder holds no run.
-        RunRefused: shards are missing or differ in their settings, or a process works on the run.
-    """
-    with _whole_record(out) as record:
-        return _finish(out, record)
-
-
-@contextmanager
-def _whole_record(out: Path) -> Iterator[RunRecord]:
-    """The record of a run, of its shards together where it has any; the run is locked meanwhile."""
-    if not out.is_dir():
-        raise FileNotFoundError(f"{out}: no such folder")
-    with locked(out, "run"):
-        paths = sorted(path for path in out.glob("run.*of*.json"))
-        records = [RunRecord.read(path) for path in paths] or [RunRecord.read(out / "run.json")]
-        if paths:
-            _check_shards(out, paths, records)
-        yield records[0].model_copy(update={"merged": bool(paths), "shard": None})
-
-
-def _finish(out: Path, record: RunRecord) -> Outcome:
-    units = recorded_units(record)
-    failures = [*failures_of(out, units), *unreached(out, units)]
-    allowed = parse_budget(record.config["max_failures"], len(units))
-    outcome = Outcome(out, len(units), tuple(failures), allowed, whole=True)
-    write_results(out, record)
-    record.ended(outcome.status, failures).write(out / "run.json")
-    return outcome
-
-
-def _check_shards(out: Path, paths: Sequence[Path], records: Sequence[RunRecord]) -> None:
-    n = parse_shard(records[0].shard)
-    wanted = [f"run.{i}of{n[1]}.json" for i in range(1, n[1] + 1)] if n else []
-    missing = sorted(set(wanted) - {path.name for path in paths})
-    if missing:
-        raise RunRefused(f"{out} lacks {', '.join(missing)}: run the other shards first")
-    for path, record in zip(paths, records, strict=True):
-        if record.config_hash != records[0].config_hash:
-            raise RunRefused(f"{path} has other settings than {paths[0].name}: they are not one run")
-        if record.exit.status not in ("done", "over_budget"):
-            raise RunRefused(f"{path} is {record.exit.status}: finish that shard first")

@@ -14,9 +14,9 @@ from hoibench.datasets.base import ClipEntry
 from hoibench.evaluation.failures import FAILURE, is_fatal, reason_of, record_failure
 from hoibench.evaluation.measure import RowKey, measure, to_row
 from hoibench.evaluation.padding import trim_prediction
-from hoibench.evaluation.plan import Unit
 from hoibench.evaluation.references import build_reference, hold_first_frame
 from hoibench.evaluation.request import build_request
+from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import ClipLoader, LoadedClip, UnitReport, WorkerContext, forget
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.references import OWN_FROZEN, PUBLISHED

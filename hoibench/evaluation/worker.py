@@ -13,7 +13,8 @@ from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.codec import encode_truth
 from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.padding import trim_clip
-from hoibench.evaluation.plan import Plan, Unit
+from hoibench.evaluation.plan import Plan
+from hoibench.evaluation.unit import Unit
 from hoibench.methods.method import Entrant
 from hoibench.methods.references import OWN_FROZEN
 from hoibench.metrics.card import Card

@@ -5,15 +5,8 @@ from pathlib import Path
 import pytest
 
 from hoibench.cli.run import parse
-from hoibench.evaluation.config import (
-    RunConfig,
-    as_arguments,
-    as_json,
-    check_config,
-    identity_hash,
-    parse_budget,
-    parse_shard,
-)
+from hoibench.evaluation.config import RunConfig, check_config, identity_hash, parse_budget, parse_shard
+from hoibench.evaluation.settings_file import as_arguments, as_json
 
 
 def test_flags_repeat():

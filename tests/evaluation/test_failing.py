@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from toy_runs import go, headlines
 
-from hoibench.evaluation.run import merge
+from hoibench.evaluation.merge import merge
 
 pytestmark = pytest.mark.usefixtures("toy")
 

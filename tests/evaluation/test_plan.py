@@ -5,7 +5,8 @@ import pytest
 
 from hoibench.datasets.base import ClipEntry, Dataset, Manifest
 from hoibench.evaluation.config import RunConfig
-from hoibench.evaluation.plan import differences, make_plan
+from hoibench.evaluation.identity import differences
+from hoibench.evaluation.plan import make_plan
 from hoibench.plugins import UnknownName
 
 ENTRIES = tuple(

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from toy_runs import go, headlines
 
+from hoibench.evaluation.merge import merge
 from hoibench.evaluation.record import RunRefused
-from hoibench.evaluation.run import merge
 from hoibench.results.jsonl import read_scores, write_scores
 
 pytestmark = pytest.mark.usefixtures("toy")

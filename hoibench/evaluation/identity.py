@@ -1,0 +1,72 @@
+"""What decides the values of a run, and how two of these differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hoibench.datasets.base import Dataset
+from hoibench.methods.method import Entrant
+from hoibench.methods.references import PUBLISHED
+from hoibench.methods.spec import Spec
+from hoibench.plugins import source_file
+from hoibench.store import sampled_digest, sha256_file
+
+_DECIDING = ("families", "view_type", "outputs", "pairing", "scale", "weights", "regions", "kind")
+"""Fields of a spec that decide a run's values; the others describe the method, or say where its files lie."""
+
+
+def entrant_identity(entrant: Entrant, content: str | None) -> dict[str, Any]:
+    """What decides an entrant's predictions: its spec, the contents of its settings, and ``content`` (see ``content_digest``)."""
+    spec = entrant.spec.model_dump(mode="json", include=set(_DECIDING))
+    settings = {
+        name: sampled_digest(value) if isinstance(value, Path) else value
+        for name, value in entrant.settings.items()
+        if entrant.spec.settings[name].decides_values
+    }
+    return {"id": entrant.key, **spec, "settings": settings, "content": content}
+
+
+def content_digest(spec: Spec, dataset: Dataset) -> str | None:
+    """A digest of what a method is made of, as far as it is at hand: its module's file, its folder of predictions, its published files."""
+    if spec.kind == "published":
+        return dataset.published_id(spec.id.removeprefix(PUBLISHED))
+    if spec.folder is not None:
+        return sampled_digest(spec.folder)
+    source = source_file(spec.entry) if spec.entry else None
+    return None if source is None else sha256_file(source)[:12]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two identities, a line each."""
+    lines = []
+    for key in [*old, *(key for key in new if key not in old)]:
+        a, b = old.get(key), new.get(key)
+        if a == b:
+            continue
+        if isinstance(a, list) and isinstance(b, list):
+            named_a, named_b = _by_name(a), _by_name(b)
+            gone, come = [n for n in named_a if n not in named_b], [n for n in named_b if n not in named_a]
+            changed = [
+                f"{n} ({_changes(named_a[n], named_b[n])})"
+                for n in named_a
+                if n in named_b and named_a[n] != named_b[n]
+            ]
+            told = (_list("without", gone), _list("with", come), _list("other", changed))
+            lines.append(f"{key}: " + ("; ".join(filter(None, told)) or "in another order"))
+        else:
+            lines.append(f"{key}: {a} -> {b}")
+    return lines
+
+
+def _by_name(items: list[Any]) -> dict[str, Any]:
+    return {str(item["id"]) if isinstance(item, dict) else str(item): item for item in items}
+
+
+def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}: {a.get(key)} -> {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key))
+
+
+def _list(word: str, names: list[str]) -> str:
+    return f"{word} {', '.join(names)}" if names else ""
