@@ -1,12 +1,13 @@
 """Folders that tests share: built once, whole or absent, of the code as it is."""
 
-import multiprocessing
 import os
+import sys
 import time
 
 import disk_cache
 import pytest
 from disk_cache import cached_folder
+from fork_server import fork
 
 
 @pytest.fixture(autouse=True)
@@ -17,32 +18,32 @@ def folder(monkeypatch, tmp_path):
     return tmp_path / "tests"
 
 
-def count(folder):
-    """A build that takes a while and leaves a trace of its process."""
-    (folder / "half").write_text("1")
-    time.sleep(0.2)
-    (folder / f"built-by-{os.getpid()}").write_text("1")
-
-
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def see(queue):
-    queue.put(names(cached_folder("thing", "1", count)))
+SLOW_BUILD = """
+import os, time
+from disk_cache import cached_folder
+
+def build(folder):
+    (folder / "half").touch()
+    time.sleep(0.3)
+    (folder / f"built-by-{os.getpid()}").touch()
+
+if __name__ == "__main__":
+    print(*sorted(path.name for path in cached_folder("thing", "1", build).iterdir()))
+"""
 
 
-def test_processes_that_come_at_once_build_a_folder_once():
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    processes = [context.Process(target=see, args=(queue,)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    seen = [queue.get(timeout=30) for _ in processes]
-    for process in processes:
-        process.join()
-    assert all(len(one) == 2 for one in seen)
-    assert seen == [seen[0]] * 4
+def test_processes_that_come_at_once_build_a_folder_once(tmp_path):
+    script = tmp_path / "build.py"
+    script.write_text(SLOW_BUILD)
+    env = {"HOIBENCH_CACHE": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    processes = [fork([str(script)], imports="filelock", env=env) for _ in range(4)]
+    seen, said = zip(*(process.communicate(60) for process in processes), strict=True)
+    assert len(seen[0].split()) == 2, said
+    assert seen == (seen[0],) * 4
 
 
 def test_another_name_or_version_is_another_folder():
