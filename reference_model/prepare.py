@@ -91,7 +91,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
     for name in ("vae", "text_encoder", "tokenizer"):
         part(options.wan, name)
-    from reference_model.devices import device_of  # once the folders are there: torch takes seconds
+    from reference_model.command_line import device_of  # once the folders are there: torch takes seconds
 
     device = device_of(options.device)
 

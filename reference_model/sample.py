@@ -80,7 +80,7 @@ def sample_command(arguments: Sequence[str]) -> int:
 
     from hoibench.methods.method import Entrant, Runtime
     from hoibench.store import sampled_digest
-    from reference_model.devices import device_of
+    from reference_model.command_line import device_of
     from reference_model.generation.asked import check_request
     from reference_model.method import CUSTOM, SyncMV4DMethod, wan_folder
     from reference_model.saved_model import find_parts, read_record

@@ -89,10 +89,10 @@ def train_command(arguments: Sequence[str]) -> int:
     refuse_empty(arguments)
     if not options.cache:
         raise ValueError("--cache names no folder: give one or more that python -m reference_model.prepare wrote")
-    from reference_model.devices import device_of
+    from reference_model.command_line import device_of
     from reference_model.training.config import launch_file, read_launch
+    from reference_model.training.data import open_stages
     from reference_model.training.run_folder import RunFolder
-    from reference_model.training.stage_data import open_stages
     from reference_model.training.world import joined
 
     launch = read_launch(options.stages or launch_file(options.preset), preset(options.preset))

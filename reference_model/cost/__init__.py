@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reference_model.config import SyncMV4DConfig
-from reference_model.cost.flops import Flops, count_flops
+from reference_model.cost.flops import Flops, Steps, count_flops, whole_steps
 from reference_model.cost.inventory import Tokens, count_tokens
 from reference_model.cost.memory import Memory, count_memory
 from reference_model.cost.parameters import Parameters, count_parameters
-from reference_model.cost.steps import Steps, whole_steps
 
 __all__ = ["Cost", "Flops", "Memory", "Parameters", "Steps", "Tokens", "count_cost"]
 

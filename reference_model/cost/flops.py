@@ -11,16 +11,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reference_model.config import SyncMV4DConfig
 from reference_model.cost.phantom import (
+    TAPS,
+    align,
+    alignment_step,
     forward,
+    of_blocks,
     of_depth,
     of_length,
+    phantom_dpa,
     phantom_latents,
     phantom_mjd,
     phantom_vae,
     phantom_video,
     training_step,
 )
-from reference_model.cost.phantom_points import TAPS, align, alignment_step, of_blocks, phantom_dpa
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,26 @@ class Flops:
         return 2 * self.forward
 
 
+@dataclass(frozen=True)
+class Steps:
+    """Floating-point operations of whole steps.
+
+    Attributes:
+        sampling: a sampler's step with text guidance and the loop: two forwards of MJD, V pseudo-videos decoded, DPA, V encoded.
+        joint: an iteration of Algorithm 1 without guidance: MJD's training step, V decoded, backward through the decoder where
+            ``cycle.gradient`` is full, DPA's training step.
+        guidance_x0: what lines 7 and 8 add where coarse motion is an estimate of clean motion: MJD, V decoded, DPA, V encoded.
+        guidance_literal: the same where it is noisy motion, which takes no MJD.
+        training: the mean iteration, by the configuration's reading and its share of iterations with guidance, which may be none.
+    """
+
+    sampling: int
+    joint: int
+    guidance_x0: int
+    guidance_literal: int
+    training: int
+
+
 def count_flops(config: SyncMV4DConfig) -> Flops:
     """The operations of a configuration, from those of one block and of two, and of one latent frame and of two.
 
@@ -68,6 +92,23 @@ def count_flops(config: SyncMV4DConfig) -> Flops:
         align=along(lambda k: align_flops(of_blocks(config, k)), blocks),
         alignment_step=along(lambda k: alignment_flops(of_blocks(config, k)), blocks),
         sparse_convolution=sparse_convolution_flops(config),
+    )
+
+
+def whole_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
+    """The whole steps of a configuration, of its parts' operations."""
+    views, cycle = config.mjd.views, config.cycle
+    decode, encode = views * flops.decode, views * flops.encode
+    backward = views * flops.decode_backward if cycle.gradient == "full" else 0
+    loop = decode + flops.align + encode
+    joint = flops.training_step + decode + backward + flops.alignment_step
+    guidance = {"x0": flops.forward + loop, "algorithm1_literal": loop}
+    return Steps(
+        sampling=flops.guided_step + loop,
+        joint=joint,
+        guidance_x0=guidance["x0"],
+        guidance_literal=guidance["algorithm1_literal"],
+        training=joint + round(cycle.guided_share * guidance[cycle.reading]),
     )
 
 

@@ -9,8 +9,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from reference_model.config import SyncMV4DConfig
-from reference_model.cost.phantom import phantom_mjd, phantom_vae
-from reference_model.cost.phantom_points import phantom_dpa
+from reference_model.cost.phantom import phantom_dpa, phantom_mjd, phantom_vae
 from reference_model.mjd.inheritance import NEW
 
 

@@ -101,24 +101,6 @@ def euler_step(z: Tensor, v: Tensor, t: Time, t_next: Time) -> Tensor:
     return z + (t_next - t) * v
 
 
-def hold_first_frame(z: Tensor, z_image: Tensor) -> Tensor:
-    """Video latents whose first frame is the image's, which is never noisy (section 3.3).
-
-    Args:
-        z: (..., C, n, h, w).
-        z_image: (..., C, 1, h, w).
-
-    Raises:
-        ValueError: the image's latent has another shape.
-    """
-    expected = (*z.shape[:-3], 1, *z.shape[-2:])
-    if z_image.shape != expected:
-        raise ValueError(
-            f"the image's latent is {tuple(z_image.shape)}: expected {expected} for a video's {tuple(z.shape)}"
-        )
-    return torch.cat([z_image, z[..., 1:, :, :]], dim=-3)
-
-
 def _along(t: Time, z: Tensor) -> Tensor:
     """A time, or one for each sample of z, against z's trailing axes."""
     _check_time(t)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from reference_model.cycle.flow import euler_step, hold_first_frame, time_grid
+from reference_model.cycle.flow import euler_step, time_grid
 from reference_model.cycle.text_guidance import guided
+from reference_model.mjd.tokens import hold_first_frame
 
 if TYPE_CHECKING:
     from reference_model.config import FlowConfig

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.bridge import Bridge
-from reference_model.cycle.flow import clean, euler_step, hold_first_frame, time_grid
+from reference_model.cycle.flow import clean, euler_step, time_grid
 from reference_model.cycle.text_guidance import guided
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
+from reference_model.mjd.tokens import hold_first_frame
 
 
 class Conditions(NamedTuple):

@@ -16,13 +16,12 @@ from diffusers.models.transformers.transformer_wan import WanTimeTextImageEmbedd
 from torch import Tensor, nn
 
 from reference_model.config import MJDConfig
-from reference_model.cycle.flow import hold_first_frame
 from reference_model.mjd.block import MultiViewBlock
 from reference_model.mjd.checks import check_inputs
 from reference_model.mjd.inheritance import NEW, inherit
 from reference_model.mjd.modulation import TimeRows, modulate, span_rows
 from reference_model.mjd.rotary import rotaries
-from reference_model.mjd.tokens import TokenLayout, unpatchify
+from reference_model.mjd.tokens import TokenLayout, hold_first_frame, unpatchify
 
 
 class MJDOutput(NamedTuple):

@@ -62,6 +62,24 @@ class TokenLayout:
         return x.split([clean + noisy, self.placed - clean - noisy, self.special], dim=2)
 
 
+def hold_first_frame(z: Tensor, z_image: Tensor) -> Tensor:
+    """Video latents whose first frame is the image's, which is never noisy (section 3.3).
+
+    Args:
+        z: (..., C, n, h, w).
+        z_image: (..., C, 1, h, w).
+
+    Raises:
+        ValueError: the image's latent has another shape.
+    """
+    expected = (*z.shape[:-3], 1, *z.shape[-2:])
+    if z_image.shape != expected:
+        raise ValueError(
+            f"the image's latent is {tuple(z_image.shape)}: expected {expected} for a video's {tuple(z.shape)}"
+        )
+    return torch.cat([z_image, z[..., 1:, :, :]], dim=-3)
+
+
 def fold(x: Tensor, layout: TokenLayout) -> tuple[Tensor, Tensor]:
     """Tokens by frames, all views of a frame in one sequence, for inter-view attention (section 3.3).
 

@@ -12,10 +12,9 @@ import torch
 from tiny_loop import TARGET, looking_at
 
 from reference_model.config import FlowConfig, SyncMV4DConfig, preset
-from reference_model.cost.flops import Flops, count_flops, sparse_convolution_flops
+from reference_model.cost.flops import Flops, count_flops, sparse_convolution_flops, whole_steps
 from reference_model.cost.memory import dtypes_in_bf16
 from reference_model.cost.phantom import phantom_latents, phantom_mjd, phantom_vae
-from reference_model.cost.steps import whole_steps
 from reference_model.cycle.batch import Batch, draw
 from reference_model.cycle.bridge import Bridge
 from reference_model.cycle.rig import Cameras, rig_of

@@ -11,7 +11,6 @@ from scipy.stats import kstest
 from reference_model.cycle.flow import (
     clean,
     euler_step,
-    hold_first_frame,
     interpolate,
     noise,
     sample_time,
@@ -19,6 +18,7 @@ from reference_model.cycle.flow import (
     time_grid,
     velocity,
 )
+from reference_model.mjd.tokens import hold_first_frame
 
 shifts = st.floats(0.05, 50)
 times = st.floats(0, 1, width=32)

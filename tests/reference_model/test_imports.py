@@ -44,3 +44,10 @@ def test_it_imports_only_what_it_may(path):
         and not any(name == each or name.startswith(each + ".") for each in ALLOWED)
     ]
     assert not strange
+
+
+@pytest.mark.parametrize("part", ["mjd", "dpa"])
+def test_the_two_models_know_neither_their_loop_nor_each_other(part):
+    others = tuple(f"reference_model.{each}" for each in ("mjd", "dpa", "cycle") if each != part)
+    names = [name for path in (ROOT / part).rglob("*.py") for name in imported(path)]
+    assert names and not [name for name in names if name.startswith(others)]

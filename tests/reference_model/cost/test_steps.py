@@ -21,8 +21,8 @@ from reference_model.cost.flops import (
     forward_flops,
     sparse_convolution_flops,
     training_flops,
+    whole_steps,
 )
-from reference_model.cost.steps import whole_steps
 from reference_model.cycle.sample import Conditions, sample
 from reference_model.dpa.sparse_conv import SubmanifoldConv, voxel_map
 from reference_model.latents import decode, encode

@@ -107,6 +107,22 @@ def test_views_are_drawn_apart_in_each_cluster(cache):
     assert len(drawn) == 8 and min(drawn.values()) > 140  # 200 each, with a standard deviation of 13
 
 
+def test_each_sample_draws_for_itself_and_by_the_seed(cache):
+    """Views and dropped prompts of the samples of one epoch differ, and so do those of two seeds."""
+    drawn = [[c[1:] for c in TrainingData(cache, TINY, seed=seed).choices(0, 4, 0, 1)] for seed in range(6)]
+    assert sum(len(set(epoch)) > 1 for epoch in drawn) >= 5
+    by_clip = [dict(c[:2] for c in TrainingData(cache, TINY, seed=seed).choices(0, 4, 0, 1)) for seed in range(6)]
+    assert all(len({each[clip] for each in by_clip}) > 1 for clip in cache.clips)
+    assert len({tuple(epoch) for epoch in drawn}) == 6
+
+
+def test_each_sample_of_a_batch_has_its_own_prompt(cache):
+    data = TrainingData(cache, TINY, seed=0)
+    at = next(i for i in range(200) if len({c.without_prompt for c in data.choices(i, 2, 0, 1)}) == 2)
+    texts = [cache.text("" if c.without_prompt else PROMPT) for c in data.choices(at, 2, 0, 1)]
+    assert torch.equal(data.sample(at, 2, 0, 1).batch.text, torch.stack(texts))
+
+
 def test_a_share_of_the_data_is_the_same_clips_always(cache):
     data = TrainingData(cache, TINY, seed=0, share=0.3)
     assert len(data.clips) == 2  # of 4, rounded up

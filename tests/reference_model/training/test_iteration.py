@@ -16,7 +16,9 @@ class OneOf(World):
     """One of several processes, whose others are not there: what it gathers is its own."""
 
     def summed(self, numbers):
-        return numbers * self.size
+        others = numbers * (self.size - 1)
+        others[-1] = 0  # nobody asked them to stop
+        return numbers + others
 
     def together(self):
         return nullcontext()
@@ -38,6 +40,14 @@ class Recorder:
     def step(self, loss, rate):
         self.rates.append(rate)
         return 1.0
+
+
+def test_who_is_asked_to_stop_stops_all(tmp_path, cache):
+    world = OneOf(0, 4, torch.device("cpu"))
+    job = prepared(tmp_path, training(60), cache, "ddp", world)
+    asked, not_asked = (iterate(job, Recorder(), world, 0, stop_asked=lambda stop=stop: stop) for stop in (True, False))
+    assert asked.stop and not not_asked.stop
+    assert asked.numbers["loss"] == pytest.approx(5.0) and asked.numbers["rate"] == pytest.approx(5e-4)
 
 
 @pytest.fixture(scope="module")
