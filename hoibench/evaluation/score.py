@@ -36,6 +36,7 @@ from hoibench.predictions import (
 )
 from hoibench.results.jsonl import append_metric, read_scores
 from hoibench.results.rows import Row
+from hoibench.store import sweep
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +132,8 @@ class Scorer:
             context.config.precision, scored.truth, context.device,
         )  # fmt: skip
         frames = _frames_id(folder) if prediction.masks is None else None
+        if context.rescore:
+            sweep(path.parent, path.name)  # what a killed call left
         written = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}") if context.rescore else path
         broken: list[str] = []
         for card in cards:
