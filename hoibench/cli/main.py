@@ -16,7 +16,7 @@ usage: hoibench COMMAND [options]
   show    a run's board on the terminal
   merge   join the shards of a run, or redo a run's table and page
   score   score a run's stored predictions anew, or a folder of predictions against a folder of truth
-  data    a TACO download: doctor, prepare, index, mano
+  data    a TACO download: doctor, prepare, mano
   cache   generated clips and fetched weights: ls, clear (weights only by name)
 
 hoibench COMMAND --help says more."""

@@ -55,7 +55,7 @@ def test_the_doctor_names_a_fault_and_its_fix(said, taco_copy):
     code, out, _ = said("doctor", taco_copy.root, "--sample", 1, "--json")
     assert code == 3
     (check,) = [check for check in json.loads(out)["checks"] if check["status"] == "problem"]
-    assert str(broken) in check["examples"][0] and check["fix"]
+    assert check["problems"][0]["file"] == str(broken) and check["fix"]
 
 
 def test_the_doctor_refuses_what_it_cannot_look_at(said, tmp_path):

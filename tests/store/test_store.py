@@ -1,8 +1,6 @@
 import hashlib
 import io
 import json
-import os
-import re
 import zipfile
 from dataclasses import replace
 
@@ -12,7 +10,6 @@ import pytest
 from hoibench.store import (
     ArrayLimits,
     canonical_json,
-    files_digest,
     json_file,
     read_json,
     read_npz,
@@ -131,23 +128,6 @@ def test_every_byte_of_a_large_file_decides_its_hash(tmp_path):
     other.write_bytes(data[:-1] + b"\1")
     assert sha256_file(one) == hashlib.sha256(data).hexdigest()
     assert sha256_file(one) != sha256_file(other)
-
-
-def test_a_digest_of_files_tells_names_sizes_and_times_and_not_the_order(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).write_text("same")
-        os.utime(tmp_path / name, (1000, 1000))
-    paths = [tmp_path / "a", tmp_path / "b"]
-    before = files_digest(tmp_path, paths)
-    assert re.fullmatch("[0-9a-f]{12}", before)
-    assert files_digest(tmp_path, reversed(paths)) == before
-    digests = {before, files_digest(tmp_path, paths[:1]), files_digest(tmp_path, paths[1:])}
-    os.utime(tmp_path / "a", ns=(10**12, 10**12 + 1))
-    digests.add(files_digest(tmp_path, paths))
-    (tmp_path / "a").write_text("other")
-    os.utime(tmp_path / "a", (1000, 1000))
-    digests.add(files_digest(tmp_path, paths))
-    assert len(digests) == 5
 
 
 def test_an_npz_at_its_limits_is_read_and_beyond_them_refused(tmp_path):

@@ -14,11 +14,38 @@ from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model
 from hoibench.datasets.taco.hand.hands import SIDES, HandPose, read_hand
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, RGB, ROLES, Sequence, Tree
 from hoibench.datasets.taco.objects import place, read_mesh, read_poses
+from hoibench.datasets.taco.protocol import SOURCE_FPS
 from hoibench.store import array_digest
-from hoibench.video import VideoInfo, probe
+from hoibench.video import Head, VideoInfo, probe
 
-ASPECT_TOLERANCE = 0.02
+_ASPECT_TOLERANCE = 0.02
 """How far a video's aspect may be from its imgSize's, as a share: resized copies round their sizes."""
+_RATE_TOLERANCE = 0.01
+"""How far a video's rate may be from TACO's, as a share: what a container's time base makes of a rate."""
+
+
+def check_frame_count(path: Path, frames: int, rows: int, zip_name: str) -> None:
+    """Raise ValueError unless a video has as many frames as the annotation has rows."""
+    if frames != rows:
+        raise ValueError(f"{path} has {frames} frames, the annotation has {rows} rows: unpack {zip_name}.zip again")
+
+
+def check_aspect(path: Path, video: VideoInfo | Head, calibration: Path, camera: Calibration, zip_name: str) -> None:
+    """Raise ValueError unless a video has the aspect of its calibration's imgSize."""
+    height, width = camera.size
+    if abs((video.width * height) / (video.height * width) - 1.0) > _ASPECT_TOLERANCE:
+        raise ValueError(
+            f"{path} has {video.width}x{video.height} pixels, {calibration} says imgSize {width}x{height}: their aspects differ, "
+            f"so unpack both zips, {zip_name}.zip and {CAMERAS}.zip, of one copy of the data"
+        )
+
+
+def check_rate(path: Path, fps: float, zip_name: str) -> None:
+    """Raise ValueError unless a video has the rate of TACO's videos."""
+    if abs(fps - SOURCE_FPS) > _RATE_TOLERANCE * SOURCE_FPS:
+        raise ValueError(
+            f"{path} has {fps:g} frames a second, TACO's videos have {SOURCE_FPS:g}: unpack {zip_name}.zip again"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,17 +156,9 @@ class Recording:
         """
         path = self.sequence.video(serial, modality)
         info = probe(path)
-        if info.frames != self.frames:
-            raise ValueError(
-                f"{path} has {info.frames} frames, the annotation of {self.sequence.key} has {self.frames}: "
-                f"unpack {modality}/{serial}.zip again"
-            )
-        height, width = self._calibration(serial).size
-        if abs((info.width * height) / (info.height * width) - 1.0) > ASPECT_TOLERANCE:
-            raise ValueError(
-                f"{path} has {info.width}x{info.height} pixels, {self.sequence.calibration} says imgSize {width}x{height} for camera {serial}: "
-                f"their aspects differ, so unpack both zips, {modality}/{serial}.zip and {CAMERAS}.zip, of one copy of the data"
-            )
+        zip_name = f"{modality}/{serial}"
+        check_frame_count(path, info.frames, self.frames, zip_name)
+        check_aspect(path, info, self.sequence.calibration, self._calibration(serial), zip_name)
         return info
 
     def camera(self, serial: str, size: tuple[int, int]) -> Camera:

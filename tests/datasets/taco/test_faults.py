@@ -49,14 +49,14 @@ FAULTS = {
     ),
     "an empty video": Fault(lambda tree: faults.empty_video(tree, KEY, FIRST), "videos", "is empty", "is empty"),
     "a video with fewer frames": Fault(
-        lambda tree: faults.shorten_video(tree, KEY, FIRST), "video-frames", "180 frames, the object poses 181", "180 frames"
+        lambda tree: faults.shorten_video(tree, KEY, FIRST), "video-frames", "180 frames, the annotation has 181", "180 frames"
     ),
     "a marker-removed video with fewer frames": Fault(
         lambda tree: faults.shorten_video(tree, MEASURE.key, FIRST, 5, MARKER_REMOVED),
-        "video-frames", "176 frames, the object poses 181", None, key=MEASURE.key,
+        "video-frames", "176 frames, the annotation has 181", None, key=MEASURE.key,
     ),
     "a video of another aspect": Fault(
-        lambda tree: faults.square_video(tree, KEY, FIRST), "video-size", "94x94 pixels, imgSize is 128x94", "94x94 pixels"
+        lambda tree: faults.square_video(tree, KEY, FIRST), "video-size", "94x94 pixels", "94x94 pixels"
     ),
     "K of another resolution": Fault(
         lambda tree: faults.wrong_K(tree, KEY), "calibration", "would fit 4096x3000", "would fit 4096x3000"
@@ -68,7 +68,8 @@ FAULTS = {
         lambda tree: faults.garble_calibration(tree, KEY), "calibration", "is not JSON", "is not JSON"
     ),
     "a camera that looks away": Fault(
-        lambda tree: faults.turn_camera(tree, KEY, FIRST).parent, "projection", f"camera {FIRST} sees nothing", f"camera {FIRST} .*sees nothing"
+        lambda tree: faults.turn_camera(tree, KEY, FIRST).parent, "projection",
+        f"camera {FIRST} of sequence {KEY} sees nothing", f"camera {FIRST} .*sees nothing"
     ),
     "a target with fewer rows": Fault(
         lambda tree: faults.frame_counts(tree, KEY), "poses", "has 181 rows, target_191.npy 180", "181, 181, 181, 180"
@@ -102,7 +103,7 @@ FAULTS = {
     ),
     "a pickle cut short": Fault(lambda tree: faults.cut_pickle(tree, KEY), "hands", "no whole pickle", "no whole pickle"),
     "a hand with fewer frames": Fault(
-        lambda tree: faults.short_hand(tree, KEY), "hands", "the last frame of the right hand is 178, that of the objects 181", "181, 178, 181, 181"
+        lambda tree: faults.short_hand(tree, KEY), "hands", "the last frame of the right hand is 178, expected 181", "181, 178, 181, 181"
     ),
     "hand frames left out": Fault(
         lambda tree: faults.missing_hand_frames(tree, KEY), "hand-gaps", "2 of 181 rows, the first is 6", None, "warning"
@@ -111,7 +112,8 @@ FAULTS = {
         lambda tree: faults.nan_hand_frame(tree, KEY), "hand-gaps", "1 of 181 rows, the first is 6", None, "warning"
     ),
     "a hand in another world frame": Fault(
-        lambda tree: faults.far_hand(tree, KEY).parent, "projection", "0% of the right hand", None
+        lambda tree: faults.far_hand(tree, KEY).parent, "projection",
+        "the right hand is in no camera's image", "the right hand is in no camera's image"
     ),
     "a missing hand": Fault(
         lambda tree: faults.drop_file(tree, KEY, HANDS, "left_hand.pkl"), "hand-files", "is missing", "download Hand_Poses.zip"

@@ -31,7 +31,7 @@ def _pose_files(context: DiagnosticContext) -> Check:
             tool, target = (sequence.object_pose(role)[1] for role in ROLES)
             rows = pose_rows(tool), pose_rows(target)
             if rows[0] != rows[1]:
-                found.add(f"{tool} has {rows[0]} rows, {target.name} {rows[1]}: they must agree")
+                found.add(tool, f"has {rows[0]} rows, {target.name} {rows[1]}", expected="as many in both")
     return found.check(
         "poses",
         "object poses are missing, broken or of different lengths",
@@ -52,7 +52,7 @@ def _poses(context: DiagnosticContext) -> Iterator[Check]:
             except (ValueError, OSError):
                 continue  # told by the check of pose files
             with broken.catch(path):
-                _note_gaps(gaps, f"{path}", read_poses(path)[:, 0, 0])
+                _note_gaps(gaps, path, read_poses(path)[:, 0, 0])
                 read += 1
     yield broken.check(
         "rigid",
@@ -71,11 +71,11 @@ def _poses(context: DiagnosticContext) -> Iterator[Check]:
     )
 
 
-def _note_gaps(gaps: Findings, where: str, values: Array) -> None:
+def _note_gaps(gaps: Findings, file: Path, values: Array) -> None:
     """Note the rows of (N,) ``values`` that are NaN, as many findings as rows."""
     rows = np.flatnonzero(np.isnan(values))
     if rows.size:
-        gaps.add(f"{where}: {rows.size} of {len(values)} rows, the first is {rows[0]}", int(rows.size))
+        gaps.add(file, f"{rows.size} of {len(values)} rows, the first is {rows[0]}", times=int(rows.size))
 
 
 def _hand_files(context: DiagnosticContext) -> Iterator[Check]:
@@ -85,9 +85,9 @@ def _hand_files(context: DiagnosticContext) -> Iterator[Check]:
         folder = context.listing.sequences[key].folder(HANDS)
         for side in SIDES:
             if not _has_hand(folder, side):
-                poses.add(f"{folder / f'{side}_hand.pkl'} is missing")
+                poses.add(folder / f"{side}_hand.pkl", "is missing")
             if not (folder / f"{side}_hand_shape.pkl").is_file():
-                shapes.add(f"{folder / f'{side}_hand_shape.pkl'} is missing: the mean shape is taken")
+                shapes.add(folder / f"{side}_hand_shape.pkl", "is missing: the mean shape is taken")
     yield poses.check(
         "hand-files",
         "hand poses are missing",
@@ -123,12 +123,11 @@ def _hands(context: DiagnosticContext) -> Iterator[Check]:
             with broken.catch(path):
                 hand = read_hand(folder, side)
                 read += 1
-                _note_gaps(gaps, f"{path}", hand.theta[:, 0])
+                _note_gaps(gaps, path, hand.theta[:, 0])
                 rows = context.frames.get(sequence.key, len(hand.theta))
                 if len(hand.theta) != rows:
-                    broken.add(
-                        f"{path}: the last frame of the {side} hand is {len(hand.theta)}, that of the objects {rows}"
-                    )
+                    last = f"the last frame of the {side} hand is {len(hand.theta)}"
+                    broken.add(path, last, expected=f"{rows}, that of the objects")
     yield broken.check(
         "hands",
         "hand poses are broken, refused or of other lengths than the objects'",

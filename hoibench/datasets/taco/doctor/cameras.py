@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
-from hoibench.clip import PARTS, Array
-from hoibench.datasets.taco.calibration import Calibration, read_calibration
+from hoibench.datasets.taco.calibration import read_calibration
+from hoibench.datasets.taco.crop import Extent, crop_box
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB, Sequence, Tree
+from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB, Tree
 from hoibench.datasets.taco.recording import Recording
-from hoibench.datasets.taco.visibility import in_image
+from hoibench.datasets.taco.visibility import check_parts_in_view
 
 _FRAMES = 8
 """Frames of a sequence whose projection is looked at."""
-_LEAST_SEEN = 0.5
-"""Share of a part's vertices that some camera must have in its image."""
 
 
 def check_cameras(context: DiagnosticContext) -> Iterator[Check]:
@@ -35,7 +33,9 @@ def _calibrations(context: DiagnosticContext) -> Check:
         with found.catch(sequence.calibration):
             known = read_calibration(sequence.calibration)
             for serial in sorted(_filmed(context, key) - known.keys()):
-                found.add(f"{sequence.calibration} has no camera {serial}, which filmed: unpack {CAMERAS}.zip again")
+                found.add(
+                    sequence.calibration, f"has no camera {serial}, which filmed", fix=f"unpack {CAMERAS}.zip again"
+                )
     return found.check(
         "calibration",
         "calibrations are missing, broken or of another resolution",
@@ -58,15 +58,19 @@ def _projection(context: DiagnosticContext) -> Check:
         try:
             # The proxy hand is near enough to MANO's to tell whether a hand is in a picture.
             recording = Recording(Tree(context.root), sequence, ProxyHand())
-            cameras = recording.calibrations
-            parts = _parts(recording)
+            cameras = {serial: c.camera(c.size) for serial, c in recording.calibrations.items()}
+            surfaces = recording.surfaces_in(_some_frames(recording))
         except (ValueError, OSError):
             continue  # told by the checks of calibration, poses, hands and meshes
         looked_at += 1
-        filmed = _filmed(context, sequence.key)
-        judged = {serial: camera for serial, camera in cameras.items() if serial in filmed} or cameras
         with found.catch(f"sequence {sequence.key}"):
-            _judge(found, sequence, judged, parts)
+            check_parts_in_view(sequence.key, surfaces, cameras.values())
+        filmed = _filmed(context, sequence.key)
+        for serial, camera in cameras.items():
+            if serial in filmed or not filmed & cameras.keys():
+                with found.catch(f"sequence {sequence.key}"):
+                    extents = (Extent.of(vertices, camera) for s in surfaces for vertices in s.vertices)
+                    crop_box(extents, "clip", camera.size, f"{serial} of sequence {sequence.key}")
     return found.check(
         "projection",
         "hands or objects do not land in the images",
@@ -77,27 +81,7 @@ def _projection(context: DiagnosticContext) -> Check:
     )
 
 
-def _judge(found: Findings, sequence: Sequence, cameras: Mapping[str, Calibration], parts: Mapping[str, Array]) -> None:
-    inside = {
-        serial: {part: in_image(points, c.camera(c.size)) for part, points in parts.items()}
-        for serial, c in cameras.items()
-    }
-    for serial, by_part in inside.items():
-        if not any(mask.any() for mask in by_part.values()):
-            found.add(f"sequence {sequence.key}: camera {serial} sees nothing of {', '.join(parts)}")
-    for part in parts:
-        seen = float(np.any([by_part[part] for by_part in inside.values()], axis=0).mean())
-        if seen < _LEAST_SEEN:
-            found.add(f"sequence {sequence.key}: {seen:.0%} of the {part} lie in the image of any camera")
-
-
-def _parts(recording: Recording) -> dict[str, Array]:
-    """Part -> its recorded vertices (M, 3) in some frames, evenly apart; without parts that were recorded in none of them."""
-    frames = np.unique(np.linspace(0, recording.frames - 1, _FRAMES).astype(int)).tolist()
-    parts = {}
-    for surface in recording.surfaces_in(frames):
-        points = surface.vertices.reshape(-1, 3)
-        recorded: Array = points[np.isfinite(points[:, 0])]
-        if len(recorded):
-            parts[PARTS[surface.part]] = recorded
-    return parts
+def _some_frames(recording: Recording) -> list[int]:
+    """Some frames of a recording, evenly apart."""
+    frames: list[int] = np.unique(np.linspace(0, recording.frames - 1, _FRAMES).astype(int)).tolist()
+    return frames

@@ -14,6 +14,7 @@ from hoibench.datasets.taco.doctor.listing import list_tree
 from hoibench.datasets.taco.doctor.presence import check_presence
 from hoibench.datasets.taco.doctor.report import STATUSES, Check, Diagnosis
 from hoibench.datasets.taco.doctor.videos import check_videos
+from hoibench.problems import Problem
 from hoibench.store.cache_dir import cache_dir
 
 SAMPLE = 8
@@ -67,4 +68,5 @@ def _run(group: Callable[[DiagnosticContext], Iterator[Check]], context: Diagnos
         # What nobody foresaw is a finding as well; the checks of the group that came before it stand.
         name = group.__name__.removeprefix("check_")
         text = f"{type(error).__name__}: {error}"
-        yield Check(name, f"the checks of {name} could not be finished", "problem", 1, (text,), "report this")
+        problem = Problem(str(context.root), "", text, "", "report this")
+        yield Check(name, f"the checks of {name} could not be finished", "problem", 1, (problem,), problem.fix)

@@ -12,6 +12,7 @@ from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_label
 from hoibench.datasets.taco.layout import INFO_FILE, read_hand_model
+from hoibench.problems import Problem
 
 _LEAST_FREE = 1 << 30
 
@@ -29,7 +30,8 @@ def _hand_model(context: DiagnosticContext) -> Check:
         truth = truth_label(wanted, choose_hand_model(wanted, context.mano))
     except (ValueError, OSError) as error:
         fix = "give the folder of MANO_LEFT and MANO_RIGHT: --mano DIR, or HOIBENCH_MANO"
-        return Check("mano", "the hand model cannot be used", "problem", 1, (str(error),), fix)
+        problem = Problem(str(context.mano or "HOIBENCH_MANO"), "", str(error), "", fix)
+        return Check("mano", "the hand model cannot be used", "problem", 1, (problem,), fix)
     if truth != "proxy-hand":
         return Check("mano", f"hands take the model {wanted}, truth is {truth!r}", "ok", 1)
     title = "no MANO files are given: truth will be 'proxy-hand', and rows are never ranked"
@@ -48,7 +50,7 @@ def _verdicts(context: DiagnosticContext) -> Check:
         review = reviews[key]
         if review.status not in ("", "good") or review.bad_cameras:
             cameras = f", bad cameras {', '.join(review.bad_cameras)}" if review.bad_cameras else ""
-            found.add(f"{key}: calib_status {review.status!r}{cameras}")
+            found.add(key, f"calib_status {review.status!r}{cameras}")
     return found.check(
         "verdicts",
         f"{INFO_FILE} calls sequences bad, or is broken",

@@ -13,6 +13,7 @@ from hoibench.datasets.taco.doctor.report import Check, Findings, Status
 from hoibench.datasets.taco.layout import CAMERAS, HANDS, MODELS, POSES, how_to_get, modality_folders
 from hoibench.datasets.taco.protocol import FPS, FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
 from hoibench.datasets.taco.rig import rig
+from hoibench.problems import Problem
 
 
 def check_presence(context: DiagnosticContext) -> Iterator[Check]:
@@ -30,7 +31,7 @@ def _zips(context: DiagnosticContext) -> Check:
     needed = False
     for path in context.listing.zips:
         if _is_packed(context, path):
-            found.add(f"{path}: nothing of it is unpacked")
+            found.add(path, "nothing of it is unpacked")
             needed |= _is_needed(context, path)
     return found.check(
         "zips",
@@ -75,15 +76,14 @@ def _modalities(context: DiagnosticContext) -> Check:
     needed, cameras = _needed(context), context.listing.cameras
     for name, modality in needed.items():
         if not modality_folders(context.root, name):
-            found.add(f"{context.root / name} is missing ({modality.holds}): {how_to_get(context.root, name)}")
+            found.add(context.root / name, f"is missing ({modality.holds})", fix=how_to_get(context.root, name))
         elif not context.listing.there[name]:
-            found.add(f"{context.root / name} holds no (action, tool, target)/YYYYMMDD_NNN: unpack its zip again")
+            found.add(context.root / name, "holds no (action, tool, target)/YYYYMMDD_NNN", fix="unpack its zip again")
         elif name in cameras and not cameras[name]:
-            found.add(f"{context.root / name} holds no SERIAL.mp4 of any camera: unpack its zips again")
+            found.add(context.root / name, "holds no SERIAL.mp4 of any camera", fix="unpack its zips again")
     if not any((context.root / folder).is_dir() for folder in MODELS):
-        found.add(
-            f"{context.root / MODELS[0]} is missing (meshes of the objects): {how_to_get(context.root, MODELS[0])}"
-        )
+        fix = how_to_get(context.root, MODELS[0])
+        found.add(context.root / MODELS[0], "is missing (meshes of the objects)", fix=fix)
     return found.check(
         "folders",
         "folders are missing that clips need",
@@ -102,7 +102,8 @@ def _sequences(context: DiagnosticContext) -> Check:
         lacking = sorted(listing.sequences.keys() - keys)
         if lacking and keys:  # a folder that is missing altogether is told by the check of folders
             total = len(listing.sequences)
-            found.add(f"{len(lacking)} of {total} sequences are not in {name}, the first is {lacking[0]}", len(lacking))
+            lack = f"lacks {len(lacking)} of {total} sequences, the first is {lacking[0]}"
+            found.add(name, lack, times=len(lacking))
     return found.check(
         "sequences",
         "sequences are not whole",
@@ -116,13 +117,13 @@ def _sequences(context: DiagnosticContext) -> Check:
 def _names(context: DiagnosticContext) -> Check:
     found = Findings()
     for path in context.listing.strays:
-        found.add(f"{path} is named like no folder of TACO's and is passed over")
+        found.add(path, "is named like no folder of TACO's and is passed over")
     for key in context.listing.twice:
-        found.add(f"sequence {key} lies under more than one triplet")
+        found.add(f"sequence {key}", "lies under more than one triplet")
     for name in modalities():
         tops = modality_folders(context.root, name)
         if len(tops) > 1 and any(tops[0].glob("(*)")):
-            found.add(f"{name} was unpacked twice, in {tops[0]} and in {tops[1]}: the first is read")
+            found.add(name, f"was unpacked twice, in {tops[0]} and in {tops[1]}: the first is read")
     return found.check(
         "names",
         "names are not TACO's",
@@ -145,15 +146,15 @@ def _clips(context: DiagnosticContext) -> Check:
         possible += not missing
         sourceless.update(_missing_source(context, line))
     total = len(context.lines)
-    examples = [_lack(context, name, clips, sourceless.pop(name, 0)) for name, clips in lacking.most_common()]
-    examples += [_lack(context, name, 0, clips) for name, clips in sourceless.most_common()]
+    problems = [_lack(context, name, clips, sourceless.pop(name, 0)) for name, clips in lacking.most_common()]
+    problems += [_lack(context, name, 0, clips) for name, clips in sourceless.most_common()]
     title = f"{possible} of {total} clips of the split can be made"
-    if not examples:
+    if not problems:
         return Check("split", title, "ok", total)
     # A partial download is how TACO is used; only one that gives nothing is broken.
     status: Status = "warning" if possible else "problem"
     fix = "fetch what most clips lack first; a run leaves out the others and says so"
-    return Check("split", title, status, total - possible, tuple(examples), fix)
+    return Check("split", title, status, total - possible, tuple(problems), fix)
 
 
 def _missing(context: DiagnosticContext, line: Line) -> list[str]:
@@ -179,15 +180,15 @@ def _has(context: DiagnosticContext, key: str, zip_name: str) -> bool:
     return key in context.listing.cameras[folder].get(serial, ())
 
 
-def _lack(context: DiagnosticContext, zip_name: str, clips: int, sources: int) -> str:
-    """How many clips lack something of a zip, how many the video that video-to-video methods see, and what to do."""
+def _lack(context: DiagnosticContext, zip_name: str, clips: int, sources: int) -> Problem:
+    """A zip that some clips lack something of, or some the video that video-to-video methods see."""
     where = [f"in {clips} of {len(context.lines)} clips"] if clips else []
     where += [f"as the source of video-to-video methods in {sources}"] if sources else []
     folder, _, serial = zip_name.partition("/")
     there = context.listing.cameras[folder].get(serial) if serial else context.listing.there[folder]
     # Where some sequences of it are there, it was fetched, and others are missing inside.
     fix = f"unpack the rest of {zip_name}.zip" if there else how_to_get(context.root, zip_name)
-    return f"{zip_name} is lacking {', '.join(where)}: {fix}"
+    return Problem(f"{zip_name}.zip", "", f"is lacking {', '.join(where)}", "", fix)
 
 
 def _lengths(context: DiagnosticContext) -> Check:
@@ -196,7 +197,7 @@ def _lengths(context: DiagnosticContext) -> Check:
     for key in wanted:
         rows = context.frames[key]
         if window(rows, SOURCE_FPS).valid < FRAMES:
-            found.add(f"{key} has {rows} frames")
+            found.add(key, f"has {rows} frames")
     least = next(n for n in range(1, 10_000) if window(n, SOURCE_FPS).valid == FRAMES)
     return found.check(
         "length",

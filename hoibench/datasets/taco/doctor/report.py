@@ -1,12 +1,14 @@
-"""What the doctor answers: checks with a status, a count, examples and what to do."""
+"""The doctor's report: checks with a status, a count, the problems that each found and what to do; and as plain lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+
+from hoibench.problems import Problem
 
 Status = Literal["problem", "warning", "ok", "skipped"]
 
@@ -26,7 +28,7 @@ class Check:
         title: what was found, in a few words.
         status: ``problem`` where clips cannot be made or would be wrong, ``warning`` where a user should know, ``ok``, or ``skipped``.
         count: how many things were found, or, where all is well, looked at.
-        examples: the first of them, each naming file and value.
+        problems: what was found, each naming file and value.
         fix: what to do.
     """
 
@@ -34,8 +36,14 @@ class Check:
     title: str
     status: Status
     count: int = 0
-    examples: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     fix: str = ""
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """The first five problems as text, without the fix that all have."""
+        some = self.problems[:_EXAMPLES]
+        return tuple(str(replace(problem, fix="") if problem.fix == self.fix else problem) for problem in some)
 
 
 @dataclass(frozen=True)
@@ -67,32 +75,31 @@ class Diagnosis:
 
 @dataclass
 class Findings:
-    """What a check finds while it goes through many things; keeps a count, and the first few as examples."""
+    """The problems that a check finds while it goes through many things, and their count."""
 
     count: int = 0
-    examples: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
-    def add(self, text: str, times: int = 1) -> None:
-        """Note a finding, which stands for ``times``."""
+    def add(self, file: object, found: str, *, expected: str = "", fix: str = "", times: int = 1) -> None:
+        """Note a problem of a file, which counts ``times``; without a fix, that of the check holds."""
         self.count += times
-        if len(self.examples) < _EXAMPLES:
-            self.examples.append(text)
+        self.problems.append(Problem(str(file), "", found, expected, fix))
 
     @contextmanager
-    def catch(self, where: object) -> Iterator[None]:
-        """Whatever goes wrong inside is a finding about ``where``: nothing that a download holds may stop the doctor."""
+    def catch(self, file: object) -> Iterator[None]:
+        """Whatever goes wrong inside is a problem of ``file``: nothing that a download holds may stop the doctor."""
         try:
             yield
         except (ValueError, OSError) as error:
-            text = str(error)
-            self.add(text if str(where) in text else f"{where}: {text}")
+            self.add(file, str(error).removeprefix(str(file)).lstrip(": "))
         except Exception as error:
-            self.add(f"{where}: {type(error).__name__}: {error}")
+            self.add(file, f"{type(error).__name__}: {error}")
 
     def check(self, id: str, bad: str, good: str, fix: str, looked_at: int, status: Status = "problem") -> Check:
         """The check: of ``status`` and titled ``bad`` where something was found, else ``ok`` and titled ``good``; skipped where nothing was there."""
         if self.count:
-            return Check(id, bad, status, self.count, tuple(self.examples), fix)
+            problems = tuple(replace(problem, fix=problem.fix or fix) for problem in self.problems)
+            return Check(id, bad, status, self.count, problems, fix)
         return Check(id, good, "ok", looked_at) if looked_at else Check(id, "there is nothing to look at", "skipped")
 
 

@@ -11,7 +11,7 @@ from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
 from hoibench.datasets.taco.layout import EGO_RGB, MARKER_REMOVED, POSES, RGB, Sequence
 from hoibench.datasets.taco.protocol import SOURCE_FPS
-from hoibench.datasets.taco.recording import ASPECT_TOLERANCE
+from hoibench.datasets.taco.recording import check_aspect, check_frame_count, check_rate
 from hoibench.store.records import Record, read_toml
 from hoibench.video import Head, probe, read_head
 
@@ -28,14 +28,16 @@ def _heads(context: DiagnosticContext) -> Iterator[Check]:
     heads = compared = 0
     for sequence in context.each("heads of videos", context.listing.sequences.values()):
         calibrations = _calibrations(sequence)
-        for serial, path in _videos(sequence):
+        for zip_name, path in _videos(sequence):
             with broken.catch(path):
                 head = read_head(path)
                 heads += 1
-                _compare_size(sizes, path, head, calibrations.get(serial))
-                compared += _compare_count(counts, path, head.frames, context.frames.get(sequence.key))
-                if abs(head.fps - SOURCE_FPS) > 0.1:
-                    rates.add(f"{path} has {head.fps:g} frames per second")
+                if (camera := calibrations.get(path.stem)) is not None:
+                    with sizes.catch(path):
+                        check_aspect(path, head, sequence.calibration, camera, zip_name)
+                compared += _compare_count(counts, path, head, context.frames.get(sequence.key), zip_name)
+                with rates.catch(path):
+                    check_rate(path, head.fps, zip_name)
     yield broken.check(
         "videos",
         "videos are broken",
@@ -61,14 +63,15 @@ def _heads(context: DiagnosticContext) -> Iterator[Check]:
         "video-rate",
         f"videos are not at {SOURCE_FPS:g} frames per second",
         f"all videos are at {SOURCE_FPS:g} frames per second",
-        "clips are cut by the file's own rate: check that it is true",
+        "unpack the camera's zip again",
         looked_at=heads,
-        status="warning",
     )
 
 
 def _videos(sequence: Sequence) -> list[tuple[str, Path]]:
-    return [item for kind in (RGB, MARKER_REMOVED) for item in sequence.videos(kind).items()]
+    """The zip, MODALITY/SERIAL, and the path of each video."""
+    found = ((kind, sequence.videos(kind)) for kind in (RGB, MARKER_REMOVED))
+    return [(f"{kind}/{serial}", path) for kind, videos in found for serial, path in videos.items()]
 
 
 def _calibrations(sequence: Sequence) -> dict[str, Calibration]:
@@ -78,20 +81,12 @@ def _calibrations(sequence: Sequence) -> dict[str, Calibration]:
         return {}  # told by the check of calibrations
 
 
-def _compare_size(sizes: Findings, path: Path, head: Head, calibration: Calibration | None) -> None:
-    if calibration is None:
-        return
-    height, width = calibration.size
-    if abs((head.width / head.height) / (width / height) - 1.0) > ASPECT_TOLERANCE:
-        sizes.add(f"{path} has {head.width}x{head.height} pixels, imgSize is {width}x{height}")
-
-
-def _compare_count(counts: Findings, path: Path, frames: int, rows: int | None) -> bool:
+def _compare_count(counts: Findings, path: Path, head: Head, rows: int | None, zip_name: str) -> bool:
     """Whether there was something to compare: a head may not say how many frames there are, and poses may be missing."""
-    if rows is None or frames == 0:
+    if rows is None or head.frames == 0:
         return False
-    if frames != rows:
-        counts.add(f"{path} has {frames} frames, the object poses {rows} rows")
+    with counts.catch(path):
+        check_frame_count(path, head.frames, rows, zip_name)
     return True
 
 
@@ -108,7 +103,7 @@ def _whole_files(context: DiagnosticContext) -> Check:
             frames = probe(path).frames
             read += 1
             if promised not in (0, frames):
-                found.add(f"{path} holds {frames} frames, its head says {promised}")
+                found.add(path, f"holds {frames} frames", expected=f"{promised}, as its head says")
     return found.check(
         "whole-videos",
         "videos stop early, or hold other frames than their heads say",
@@ -125,10 +120,10 @@ def _ego(context: DiagnosticContext) -> Check:
     for key in context.each("egocentric videos", keys):
         path = context.listing.sequences[key].ego_video
         with found.catch(path):
-            compared += _compare_count(found, path, read_head(path).frames, context.frames.get(key))
+            compared += _compare_count(found, path, read_head(path), context.frames.get(key), EGO_RGB)
     if keys:
         for key in sorted(_ego_errata() & context.listing.there[POSES] - set(keys)):
-            found.add(f"{key} has no egocentric video: none was released")
+            found.add(key, "has no egocentric video: none was released")
     return found.check(
         "ego",
         "egocentric videos are missing or have other frame counts than the object poses",

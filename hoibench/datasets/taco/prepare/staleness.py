@@ -13,11 +13,8 @@ from hoibench.datasets.taco.prepare.format import (
     stamp_files,
     view_folders,
 )
-from hoibench.datasets.taco.protocol import SOURCE_FPS
-from hoibench.datasets.taco.recording import Recording
+from hoibench.datasets.taco.recording import Recording, check_rate
 from hoibench.store.sealed_folder import CorruptFolder, read_metadata
-
-_RATE_TOLERANCE = 0.01  # what a container's time base makes of a rate
 
 
 def read_video_record(recording: Recording, serial: str, modality: str) -> VideoRecord:
@@ -29,10 +26,7 @@ def read_video_record(recording: Recording, serial: str, modality: str) -> Video
     """
     info = recording.video_info(serial, modality)
     path = recording.sequence.video(serial, modality)
-    if abs(info.fps - SOURCE_FPS) > _RATE_TOLERANCE * SOURCE_FPS:
-        raise ValueError(
-            f"{path} has {info.fps:g} frames a second, TACO's videos have {SOURCE_FPS:g}: unpack {modality}/{serial}.zip again"
-        )
+    check_rate(path, info.fps, f"{modality}/{serial}")
     return VideoRecord(frames=info.frames, size=(info.height, info.width), fps=info.fps, bytes=path.stat().st_size)
 
 

@@ -11,6 +11,7 @@ from hoibench.datasets.manifests import Line, Splits
 from hoibench.datasets.taco.doctor import Check, Diagnosis, Inventory, diagnose, diagnosis, render
 from hoibench.datasets.taco.doctor.listing import modalities
 from hoibench.datasets.taco.layout import EGO_RGB, HANDS, MARKER_REMOVED, POSES, RGB, triplet_folder
+from hoibench.problems import Problem
 
 
 def lines(*shoots, serials=FOUR[:3], source=FOUR[3], video="raw"):
@@ -84,9 +85,9 @@ class TestSplit:
         check = doctor(taco_copy.root, tmp_path, lines(*PLAN))["split"]
         assert (check.status, check.count) == ("problem", 4)
         assert check.examples == (
-            f"{RGB}/{FOUR[0]} is lacking in 4 of 4 clips: download {RGB}/{FOUR[0]}.zip",
-            f"{RGB}/{FOUR[1]} is lacking in 1 of 4 clips: unpack the rest of {RGB}/{FOUR[1]}.zip",
-            f"{RGB}/{FOUR[3]} is lacking as the source of video-to-video methods in 1: unpack the rest of {RGB}/{FOUR[3]}.zip",
+            f"{RGB}/{FOUR[0]}.zip is lacking in 4 of 4 clips: download {RGB}/{FOUR[0]}.zip",
+            f"{RGB}/{FOUR[1]}.zip is lacking in 1 of 4 clips: unpack the rest of {RGB}/{FOUR[1]}.zip",
+            f"{RGB}/{FOUR[3]}.zip is lacking as the source of video-to-video methods in 1: unpack the rest of {RGB}/{FOUR[3]}.zip",
         )
 
     def test_a_missing_source_alone_stops_no_clip(self, taco_copy, tmp_path):
@@ -102,7 +103,7 @@ class TestSplit:
     def test_marker_removed_clips_need_the_other_videos(self, taco, tmp_path):
         checks = doctor(taco.root, tmp_path, lines(*PLAN, video="marker-removed"))
         assert checks["split"].count == 1
-        assert checks["split"].examples[0].startswith(f"{MARKER_REMOVED}/{FOUR[0]} is lacking in 1 of 4 clips")
+        assert checks["split"].examples[0].startswith(f"{MARKER_REMOVED}/{FOUR[0]}.zip is lacking in 1 of 4 clips")
 
     def test_without_videos_of_a_kind_that_is_not_wanted_nothing_is_missing(self, taco_copy, tmp_path):
         faults.drop_modality(taco_copy, RGB)
@@ -115,8 +116,8 @@ class TestSplit:
             path.unlink()
         taco_copy.sequence(HIT.key).folder(HANDS).rmdir()
         checks = doctor(taco_copy.root, tmp_path, lines(*PLAN))
-        assert checks["split"].examples == (f"{HANDS} is lacking in 1 of 4 clips: unpack the rest of {HANDS}.zip",)
-        assert checks["sequences"].examples == (f"1 of 4 sequences are not in {HANDS}, the first is {HIT.key}",)
+        assert checks["split"].examples == (f"{HANDS}.zip is lacking in 1 of 4 clips: unpack the rest of {HANDS}.zip",)
+        assert checks["sequences"].examples == (f"{HANDS} lacks 1 of 4 sequences, the first is {HIT.key}",)
 
 
 class TestZips:
@@ -224,7 +225,7 @@ def test_a_check_that_nobody_foresaw_to_fail_stops_no_other(taco, tmp_path, monk
     monkeypatch.setattr(diagnosis, "_CHECKS", (check_stars, *diagnosis._CHECKS))
     checks = doctor(taco.root, tmp_path)
     assert checks["sky"].status == "ok"
-    assert checks["stars"].examples == ("ZeroDivisionError: no stars",)
+    assert checks["stars"].examples == (f"{taco.root} ZeroDivisionError: no stars",)
     assert checks["cache"].status == "ok"
 
 
@@ -233,6 +234,16 @@ def test_progress_tells_what_is_looked_at_and_how_much_is_left(taco, tmp_path):
     diagnose(taco.root, cache=tmp_path, sample=0, on_progress=lambda *step: told.append(step))
     videos = [(done, total) for what, done, total in told if what == "heads of videos"]
     assert videos == [(done, 4) for done in range(4)]
+
+
+def test_all_problems_are_reported_and_the_first_five_printed(taco_copy, tmp_path):
+    for path in (taco_copy.root / HANDS).rglob("*_hand.pkl"):
+        path.unlink()
+    check = doctor(taco_copy.root, tmp_path)["hand-files"]
+    assert check.count == len(check.problems) == 8
+    assert check.problems[0].found == "is missing" and check.problems[0].fix == check.fix
+    assert len(check.examples) == 5
+    assert all(text.endswith("_hand.pkl is missing") for text in check.examples)
 
 
 def test_checks_come_with_problems_first(taco_copy, tmp_path):
@@ -244,7 +255,11 @@ def test_checks_come_with_problems_first(taco_copy, tmp_path):
 
 def test_a_report_reads_as_aligned_lines(tmp_path):
     inventory = Inventory(12, {"Object_Poses": 12, "Hand_Poses": 7}, {RGB: {"22139909": 12}, MARKER_REMOVED: {}})
-    broken = Check("poses", "poses are broken", "problem", 2, ("a.npy is cut", "b.npy is cut"), "unpack them")
+
+    def cut(file, fix="unpack them"):
+        return Problem(file, "", "is cut", "", fix)
+
+    broken = Check("poses", "poses are broken", "problem", 2, (cut("a.npy"), cut("b.npy", "delete it")), "unpack them")
     checks = (broken, Check("rigid", "all is rigid", "ok", 12))
     assert (
         render(Diagnosis(tmp_path, inventory, checks))
@@ -260,7 +275,7 @@ videos of camera  Allocentric_RGB_Videos  Marker_Removed_Allocentric_RGB_Videos
 
 problem  poses: poses are broken (2)
          - a.npy is cut
-         - b.npy is cut
+         - b.npy is cut: delete it
          fix: unpack them
 ok       rigid: all is rigid (12)
 
