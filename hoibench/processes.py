@@ -18,6 +18,9 @@ from pebble import ProcessExpired, ProcessPool
 J = TypeVar("J")
 R = TypeVar("R")
 
+CLOSE_SECONDS = 60.0
+"""Time that the last call of a worker may take; then its process is ended."""
+
 _POLL_SECONDS = 0.2
 _MOST_STARTS = 4
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -79,7 +82,7 @@ class Worker:
     def close(self, last: Callable[[], None] | None = None) -> None:
         """End the process, after a last call if it was ever started and the pool was not stopped."""
         if self._pool is not None and last is not None and not self.stop.is_set():
-            self._pool.schedule(last)
+            self._pool.schedule(last, timeout=CLOSE_SECONDS)
             self._pool.close()
             self._pool.join()
             self._pool = None

@@ -5,8 +5,9 @@ import os
 from contextlib import closing
 
 import pytest
-from pool_tasks import answer, start, start_threads, threads_here
+from pool_tasks import answer, note_the_end, sleep_long, start, start_threads, threads_here
 
+from hoibench import processes
 from hoibench.processes import TaskPool, WorkerCrash
 
 KILLED = "its process ended with code 9: killed from outside, or out of memory"
@@ -85,6 +86,15 @@ def test_the_first_error_of_a_job_stops_the_others(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         pool(tmp_path).run(["a", "full", "b"], do)
     assert done == ["A"]
+
+
+def test_the_last_call_of_a_worker_is_made_and_cannot_hold_up_the_end(tmp_path, monkeypatch):
+    pool(tmp_path).run(["a"], lambda worker, job: worker.call(answer, job), last=note_the_end)
+    assert (tmp_path / "end").exists()
+    (tmp_path / "end").unlink()
+    monkeypatch.setattr(processes, "CLOSE_SECONDS", 0.5)
+    pool(tmp_path).run(["a"], lambda worker, job: worker.call(answer, job), last=sleep_long)
+    assert not multiprocessing.active_children()
 
 
 def test_workers_have_one_thread_each_and_this_process_keeps_its_own(monkeypatch):
