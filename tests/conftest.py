@@ -2,6 +2,7 @@ import operator
 import os
 import random
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 pytest_plugins = ["disk_cache", "toy_package", "taco_fixtures", "tiny_wan", "requests_for_models", "synthetic_clips"]
+
+
+with suppress(ImportError):  # the base install has no hypothesis
+    from hypothesis import settings
+
+    # Laws hold however busy the machine is.
+    settings.register_profile("no deadline", deadline=None)
+    settings.load_profile("no deadline")
 
 
 @pytest.hookimpl(tryfirst=True)

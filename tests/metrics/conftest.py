@@ -6,15 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from hoibench.clip import Camera, Clip, Prediction, Tracks, View
 from hoibench.geometry import project, to_camera
 from hoibench.metrics.case import Case
-
-# Laws hold however busy the machine is.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")
