@@ -74,7 +74,7 @@ def test_a_truncated_video_is_named(copy):
 def test_a_video_of_another_length_is_named(copy):
     path = copy.recording.sequence.video(TRIO[2])
     encode(path, decode(path)[:-1], 8.0)
-    with pytest.raises(ValueError, match=rf"{TRIO[2]}\.mp4 has 4 frames, the annotation of {copy.key} has 5"):
+    with pytest.raises(ValueError, match=rf"{TRIO[2]}\.mp4 has 4 frames, the annotation has 5 rows"):
         copy.load()
 
 
