@@ -105,8 +105,8 @@ def keep_newest(folder: Path, count: int, iteration: int) -> None:
     for path in found:
         if path not in whole[-count:]:
             shutil.rmtree(path)
-    for path in folder.glob(f"{_UNFINISHED}*"):
-        shutil.rmtree(path, ignore_errors=True)
+    for left in (*folder.glob(f"{_UNFINISHED}*"), *folder.glob(".tmp-????????-*")):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def load_checkpoint(checkpoint: Checkpoint, engine: Engine, world: World) -> None:

@@ -1,5 +1,5 @@
 import pytest
-from disk_cache import cached_folder
+from disk_cache import DATA_CODE, cached_folder
 
 
 @pytest.fixture(scope="session")
@@ -7,4 +7,5 @@ def overfitted(wan_folder, train_root):
     """What ``overfit`` gives, trained once for all slow tests; ``overfitted.folder`` is the model's."""
     from overfit import overfit, read_overfit
 
-    return read_overfit(cached_folder("overfit", "nano", lambda folder: overfit(folder, wan_folder, train_root)))
+    code = (*DATA_CODE, "reference_model", "tests/support/overfit.py", "tests/support/tiny_wan.py")
+    return read_overfit(cached_folder("overfit", "nano", lambda folder: overfit(folder, wan_folder, train_root), code))

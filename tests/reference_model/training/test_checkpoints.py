@@ -89,6 +89,7 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over_with_a_warning(folder, ha
 
 def test_what_a_killed_process_left_unfinished_is_no_checkpoint(folder, caplog):
     (folder / "00000004").rename(folder / ".unfinished-00000006")
+    (folder / ".tmp-01234567-00000004").mkdir()  # one that was about to be replaced
     assert latest_checkpoint(folder).iteration == 2 and not caplog.text
     keep_newest(folder, 2, 2)
     assert [path.name for path in folder.iterdir()] == ["00000002"]

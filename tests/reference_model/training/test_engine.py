@@ -9,7 +9,7 @@ from tiny_training import ALONE, TINY, training
 from reference_model.model import SyncMV4D
 from reference_model.training.engine import open_engine, optimizer_of
 
-CONFIG = training(learning_rate=3e-5, points_learning_rate=2e-4, weight_decay=0.1)
+CONFIG = training(betas=(0.7, 0.8), learning_rate=3e-5, points_learning_rate=2e-4, weight_decay=0.1)
 MODEL = SyncMV4D(dataclasses.replace(TINY, dpa=dataclasses.replace(TINY.dpa, temporal=True)))
 GROUP_OF = {id(each): group for group in optimizer_of(MODEL, CONFIG).param_groups for each in group["params"]}
 MAPS = torch.nn.Linear | torch.nn.Conv3d
@@ -20,6 +20,10 @@ def test_every_parameter_is_in_one_group_and_learns_at_its_networks_rate():
     for name, each in MODEL.named_parameters():
         group, rate = GROUP_OF[id(each)], 3e-5 if name.startswith("mjd.") else 2e-4
         assert group["lr"] == group["full_rate"] == rate
+
+
+def test_moments_are_averaged_as_configured():
+    assert {group["betas"] for group in optimizer_of(MODEL, CONFIG).param_groups} == {(0.7, 0.8)}
 
 
 def test_only_weights_of_linear_layers_and_convolutions_decay():
