@@ -97,8 +97,17 @@ def test_files_that_are_no_videos_are_refused(tmp_path, content, said):
 
 
 def test_a_folder_is_no_video(tmp_path):
-    with pytest.raises(VideoError, match="folder"):
+    with pytest.raises(VideoError, match="is a folder, expected a video file"):
         probe(tmp_path)
+
+
+def test_a_video_without_frames_is_refused(mp4, tmp_path):
+    path = tmp_path / "none.avi"
+    with av.open(str(mp4)) as source, av.open(str(path), "w") as target:
+        target.add_stream_from_template(source.streams.video[0])
+        target.start_encoding()
+    with pytest.raises(VideoError, match="none.avi holds 0 frames: write it again"):
+        probe(path)
 
 
 def test_a_file_without_a_video_stream_is_refused(tmp_path):
@@ -191,6 +200,9 @@ def test_a_frame_of_an_absurd_size_is_refused(side):
         video_stream(Path("x.mp4"), Container)
     Stream.codec_context.width = 16_384
     assert video_stream(Path("x.mp4"), Container) is Stream
+    Stream.codec_context = None
+    with pytest.raises(VideoError, match=r"x\.mp4: its codec has no decoder here; encode it as H\.264"):
+        video_stream(Path("x.mp4"), Container)
 
 
 def test_a_cut_lossless_file_is_refused(frames, tmp_path):

@@ -26,7 +26,8 @@ def test_a_box_outside_of_the_frame_is_refused(frames, box):
 
 def test_resize_keeps_a_constant_and_the_size_asked_for():
     frames = np.full((2, 31, 47, 3), (10, 128, 250), np.uint8)
-    assert np.array_equal(resize(frames, (16, 80)), np.full((2, 16, 80, 3), (10, 128, 250), np.uint8))
+    for size in ((16, 80), (1, 1)):
+        assert np.array_equal(resize(frames, size), np.full((2, *size, 3), (10, 128, 250), np.uint8))
 
 
 def test_resize_to_the_same_size_copies(frames):

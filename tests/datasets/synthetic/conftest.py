@@ -6,31 +6,38 @@ import numpy as np
 import pytest
 
 
-def _square_to_edge(p, a, b):
-    edge = b - a
-    t = np.clip(((p - a) * edge).sum(-1) / np.maximum((edge * edge).sum(-1), 1e-30), 0.0, 1.0)
-    return (((p - a) - t[..., None] * edge) ** 2).sum(-1)
-
-
 def _signed_distance(points, triangles):
-    p = points[:, None]
-    a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
-    normal = np.cross(b - a, c - a)
+    """(P,) distances to triangles (F, 3, 3), negative inside.
+
+    Everything is written in dot products of points with vectors of the triangles, so that it is a few products of matrices and no (P, F, 3) array.
+    """
+    corners = triangles.swapaxes(0, 1)
+    edges = np.roll(corners, -1, axis=0) - corners
+    normal = np.cross(edges[0], edges[1])
     length = np.linalg.norm(normal, axis=1)
     normal = normal / np.maximum(length, 1e-14)[:, None]
-    height = ((p - a) * normal).sum(-1)
-    foot = p - height[..., None] * normal
-    over = np.broadcast_to(length > 1e-14, height.shape)
-    for start, end in ((a, b), (b, c), (c, a)):
-        over = over & ((np.cross(normal, end - start) * (foot - start)).sum(-1) >= 0.0)
-    square = np.minimum(np.minimum(_square_to_edge(p, a, b), _square_to_edge(p, b, c)), _square_to_edge(p, c, a))
-    square = np.where(over, height**2, square)
+    squared = (points * points).sum(-1)[:, None]
+    # Of each corner: the point's squared distance, and its way along the edge and across it, towards the triangle's inside.
+    away = [np.maximum(squared - 2.0 * points @ c.T + (c * c).sum(-1), 0.0) for c in corners]
+    along = [points @ e.T - (c * e).sum(-1) for c, e in zip(corners, edges, strict=True)]
+    inwards = [np.cross(normal, e) for e in edges]
+    over = np.broadcast_to(length > 1e-14, away[0].shape)
+    for corner, m in zip(corners, inwards, strict=True):
+        over = over & (points @ m.T - (corner * m).sum(-1) >= 0.0)
+    height = points @ normal.T - (corners[0] * normal).sum(-1)
+    square = np.full(away[0].shape, np.inf)
+    for r2, way, e in zip(away, along, edges, strict=True):
+        e2 = np.maximum((e * e).sum(-1), 1e-30)
+        t = np.clip(way / e2, 0.0, 1.0)
+        square = np.minimum(square, r2 - 2.0 * t * way + t * t * e2)
+    square = np.maximum(np.where(over, height**2, square), 0.0)
 
-    ra, rb, rc = a - p, b - p, c - p
-    la, lb, lc = (np.linalg.norm(r, axis=-1) for r in (ra, rb, rc))
-    top = (ra * np.cross(rb, rc)).sum(-1)
-    bottom = la * lb * lc + (ra * rb).sum(-1) * lc + (rb * rc).sum(-1) * la + (rc * ra).sum(-1) * lb
-    winding = (2.0 * np.arctan2(top, bottom)).sum(1) / (4.0 * np.pi)
+    # The winding number, by the solid angles of the triangles (Van Oosterom and Strackee).
+    a, b, c = corners
+    la, lb, lc = (np.sqrt(r2) for r2 in away)
+    top = (a * np.cross(b, c)).sum(-1) - points @ (np.cross(a, b) + np.cross(b, c) + np.cross(c, a)).T
+    ab, bc, ca = (squared - points @ (x + y).T + (x * y).sum(-1) for x, y in ((a, b), (b, c), (c, a)))
+    winding = (2.0 * np.arctan2(top, la * lb * lc + ab * lc + bc * la + ca * lb)).sum(1) / (4.0 * np.pi)
     return np.sqrt(square.min(1)) * np.where(winding > 0.5, -1.0, 1.0)
 
 
