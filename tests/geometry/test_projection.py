@@ -73,6 +73,15 @@ def test_resizing_keeps_pixel_centres_at_integers():
     assert project(np.array([[0.0, 0.0, 1.0]]), half).tolist() == [[0.0, 0.0]]
 
 
+def test_axes_are_resized_apart():
+    """Corner to corner: the image's outer edges, half a pixel outside of its first and last pixels, stay its edges."""
+    K = np.array([[90.0, 2.0, 40], [0, 110, 30], [0, 0, 1]])
+    small = resize_intrinsics(K, (200, 300), (50, 150))
+    points = unproject(np.array([[-0.5, -0.5], [299.5, 199.5], [40.0, 30.0]]), np.array([1.0, 2.0, 1.0]), K)
+    np.testing.assert_allclose(project(points, small), [[-0.5, -0.5], [149.5, 49.5], [19.75, 7.125]], atol=1e-12)
+    assert K[0, 0] == 90.0 and small.dtype == np.float64
+
+
 def test_cropping_moves_the_origin():
     K = np.array([[100.0, 0, 50], [0, 100, 40], [0, 0, 1]])
     point = np.array([[0.1, -0.2, 2.0]])
@@ -84,3 +93,18 @@ def test_rigidity():
     assert is_rigid(R)
     assert not is_rigid(R * 1.01)
     assert not is_rigid(R * [1, 1, -1])
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = R, 100.0
+    assert is_rigid(pose) and is_rigid(np.stack([pose, np.eye(4)]))
+    assert not is_rigid(np.stack([np.eye(3), R * 1.01, np.eye(3)]))
+    skewed = np.eye(3)
+    skewed[0, 1] = 0.01  # of determinant 1
+    assert not is_rigid(skewed)
+
+
+def test_rigidity_has_a_tolerance():
+    _, R, _ = camera(5)
+    assert is_rigid(R * (1 + 2e-5)) and not is_rigid(R * (1 + 1e-4))
+    assert is_rigid(R * (1 + 1e-4), tolerance=1e-3)
+    assert is_rigid(np.diag([1.0, 1.25, 1.0]), tolerance=0.5625)  # R R^T misses the unit by exactly that
+    assert not is_rigid(np.diag([1.0, 1.25, 1.0]), tolerance=0.5624)

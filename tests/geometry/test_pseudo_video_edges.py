@@ -145,6 +145,37 @@ def test_a_colour_far_from_every_anchor_is_no_point():
     assert not read_back(video, anchors, S, match_within=0.8).found.any()
 
 
+@pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
+def test_a_colour_at_the_very_reach_is_matched(array):
+    """Anchors 8 pixels apart, a pixel half-way between two; all are exact in binary."""
+    anchors = np.stack([np.arange(3.5, 64, 8), np.full(8, 7.5)], axis=-1)
+    video = np.zeros((1, 16, 64, 3), dtype=np.float32)
+    video[0, 2, 5] = [8 / 64, 8 / 16, 0.5]
+    arguments = array(video), array(anchors), array(S)
+    assert read_back(*arguments, darkest=0.0, match_within=0.5).found.tolist() == [[True] + [False] * 7]
+    assert not read_back(*arguments, darkest=0.0, match_within=0.4999).found.any()
+
+
+@pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
+def test_the_spacing_is_the_median_of_the_ways_to_the_next_anchor(array):
+    """Anchors at 3.5, 7.5, 15.5, 31.5, 63.5: the next are 4, 4, 8, 16 and 32 pixels away."""
+    anchors = np.stack([np.array([3.5, 7.5, 15.5, 31.5, 63.5]), np.full(5, 7.5)], axis=-1)
+    video = np.zeros((1, 16, 64, 3), dtype=np.float32)
+    video[0, 2, 5] = [40 / 64, 8 / 16, 0.5]  # (39.5, 7.5): 8 pixels from the fourth
+    arguments = array(video), array(anchors), array(S)
+    assert read_back(*arguments, darkest=0.0, match_within=1.0).found.tolist() == [[False, False, False, True, False]]
+    assert not read_back(*arguments, darkest=0.0, match_within=0.9999).found.any()
+
+
+def test_what_is_as_near_to_black_as_to_the_colours_is_background():
+    """One anchor of colour (1/2, 1/2): its box of colours begins there, and the plane between it and black is r + g = 1/2."""
+    anchors = np.array([[31.5, 7.5]])
+    for level, found in ((0.25, False), (np.nextafter(np.float32(0.25), np.float32(1)), True)):
+        video = np.zeros((1, 16, 64, 3), dtype=np.float32)
+        video[0, 4, 4, :2] = level
+        assert read_back(video, anchors, S, darkest=0.0).found.tolist() == [[found]]
+
+
 def test_strays_are_left_out():
     """One pixel in a point's colour far from its square neither moves it nor changes its depth; of a point in tatters nothing is found."""
     pixels, depth, anchors = line(6)
@@ -282,6 +313,18 @@ def test_a_decoders_overshoot_is_read_and_other_ranges_are_refused(array):
     video[0, 3, 3, 1] = np.nan
     with pytest.raises(ValueError, match="video holds NaN or infinity in frame 0"):
         quantise(array(video))
+
+
+@pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
+def test_an_overshoot_of_half_is_the_largest(array):
+    video = np.zeros((1, 2, 2, 3), dtype=np.float32)
+    video[0, 0, 0], video[0, 1, 1] = -0.5, 1.5
+    assert quantise(array(video)).max() == 1.0 and quantise(array(video)).min() == 0.0
+    for value in (np.nextafter(np.float32(-0.5), np.float32(-1)), np.nextafter(np.float32(1.5), np.float32(2))):
+        beyond = video.copy()
+        beyond[0, 0, 1, 2] = value
+        with pytest.raises(ValueError, match=r"expected \[0, 1\]"):
+            quantise(array(beyond))
 
 
 def test_shown_points_knows_the_shape():
