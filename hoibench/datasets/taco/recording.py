@@ -35,8 +35,8 @@ def check_aspect(path: Path, video: VideoInfo | Head, calibration: Path, camera:
     height, width = camera.size
     if abs((video.width * height) / (video.height * width) - 1.0) > _ASPECT_TOLERANCE:
         raise ValueError(
-            f"{path} has {video.width}x{video.height} pixels, {calibration} says imgSize {width}x{height}: their aspects differ, "
-            f"so unpack both zips, {zip_name}.zip and {CAMERAS}.zip, of one copy of the data"
+            f"{path} has {video.width}x{video.height} pixels, {calibration} says imgSize {width}x{height} for camera {path.stem}: "
+            f"their aspects differ, so unpack both zips, {zip_name}.zip and {CAMERAS}.zip, of one copy of the data"
         )
 
 
