@@ -92,6 +92,50 @@ def test_a_mean_off_the_scale_is_drawn_as_an_arrow(text):
     assert '<path class="beyond" d="M4 3.5l4-3v6z"/>' in line  # and it has too few matching pixels
 
 
+def test_a_ratio_that_is_far_off_is_told_so_and_not_by_how_much(board):
+    (n,) = [n for n, column in enumerate(board.columns) if column.metric.id == "smoothness@1"]
+    (m,) = [m for m, entrant in enumerate(board.entrants) if entrant.label == "Geo4D"]
+    place = [column.region for column in board.columns[:n]].count("full")
+    shown = []
+    for factor in (1.5, 500.0, 500.1):
+        cells = board.cells | {(m, n): replace(board.cells[m, n], off_ratio=factor)}
+        table = board_view(replace(board, cells=cells), {}).tables[0]
+        (line,) = [row for _, _, members in table.sections for row in members if row.label == "Geo4D"]
+        shown.append(line.cells[place].extra[0])
+    assert shown == ["1.50× off", "500.00× off", "over 500× off"]
+
+
+def test_a_number_that_standing_still_would_earn_is_grey_with_a_note(fake, tmp_path):
+    metrics = ("dynamic_degree/dis@1", "matching_pixels/sift-mnn@1")
+    run = fake.write_run(tmp_path / "run", clips=4, metrics=metrics)
+    text = build([run], tmp_path / "page", fake.CARDS).read_text()
+    (made,) = build_boards([read_run(run)], fake.CARDS)
+    table = board_view(made, {}).tables[0]
+    cells = {row.label: row.cells[1] for _, _, members in table.sections for row in members}
+    assert [cells[name].grey for name in ("Frozen first frame", "WAN2.2", "SyncMV4D", "Ground truth")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    notes = [table.notes[n - 1] for n in cells["Frozen first frame"].notes]
+    assert any(re.match(r"Greyed: hardly moves: Dyn\. Deg\. \(DIS\) 0\.00, the truth's is", note) for note in notes)
+    assert '<td class="ok grey" data-group="video-multi-view"' in text
+
+
+@pytest.mark.parametrize(("instances", "optimistic"), [(20, False), (19, True)])
+def test_an_interval_over_few_object_pairs_has_a_circle(fake, tmp_path, instances, optimistic):
+    actors = [fake.REFERENCES[0]]
+    run = fake.write_run(
+        tmp_path / "run", actors, clips=20, instances=instances, seeds=(0,), metrics=("chamfer@1", "rpe@1", "pi@1")
+    )
+    (made,) = build_boards([read_run(run)], fake.CARDS)
+    (line,) = [row for _, _, members in board_view(made, {}).tables[0].sections for row in members]
+    assert {cell.optimistic for cell in line.cells} == {optimistic}
+    page = build([run], tmp_path / "page", fake.CARDS).read_text().partition("</details>")[2]  # after the legend
+    assert (" °</span>" in page) == optimistic
+
+
 def test_bars_by_hand(board):
     cell = replace(next(iter(board.cells.values())), value=3.0, interval=None)
     scale = scale_of([cell, replace(cell, value=7.0)])
@@ -104,6 +148,19 @@ def test_bars_by_hand(board):
     wide = replace(cell, interval=replace(board.cells[0, 0].interval, low=2.0, high=5.0))
     assert (scale_of([wide]).low, scale_of([wide]).high) == (2.0, 5.0)
     assert (bar(wide, scale_of([wide])).low, bar(wide, scale_of([wide])).width) == (4.0, 68.0)
+
+
+def test_a_reason_that_one_number_of_a_line_has_stands_beside_that_number(fake, tmp_path):
+    def breaks(row):
+        once = (row["method"], row["metric"], row["clip"][-3:]) == ("svimo", "rpe@1", "001")
+        return row | ({"value": None, "status": "error", "reason": "by nought"} if once else {})
+
+    run = fake.write_run(tmp_path / "run", fake.METHODS[:2], clips=6, metrics=("rpe@1", "chamfer@1"), edit=breaks)
+    (made,) = build_boards([read_run(run)], fake.CARDS)
+    (table,) = board_view(made, {}).tables
+    (line,) = [row for _, _, members in table.sections for row in members if row.label == "SViMo"]
+    assert line.notes == () and line.cells[1].notes == ()
+    assert [table.notes[n - 1] for n in line.cells[0].notes] == ["Not ranked: the scorer broke on 1 clip."]
 
 
 def test_a_reason_that_all_numbers_of_a_line_share_stands_once_beside_its_name(fake, tmp_path):

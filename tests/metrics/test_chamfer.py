@@ -101,7 +101,7 @@ def test_an_empty_frame_is_the_camera_centre_and_never_pays():
     assert chamfer(P, X, m, nothing) == pytest.approx(expected)
     assert chamfer(P, X, m, nothing) > chamfer(P, X, m) > 0
     found = cloud_distances([centre[0, 0][:0]], [X[0, 0]])
-    assert (found.empty.tolist(), found.thinned.tolist()) == ([True], [False])
+    assert (found.empty.tolist(), found.thinned.tolist(), found.floor.tolist()) == ([True], [False], [[0.0, 0.0]])
 
 
 @given(seed=seeds, kept=st.integers(1, 20))

@@ -9,6 +9,7 @@ from hoibench.clip import PARTS, Prediction
 from hoibench.geometry import unproject
 from hoibench.metrics.card import all_cards
 from hoibench.metrics.case import Case
+from hoibench.metrics.cloud_distance import cloud_distances
 from hoibench.metrics.outcome import Failed, NotApplicable, Undefined
 from hoibench.metrics.rpe import rpe
 from hoibench.metrics.truth import truth_of
@@ -115,6 +116,18 @@ def test_the_seed_of_a_case_thins_a_cloud_of_too_many_points(metric, toy, answer
     assert same[0] == same[1]
 
 
+def test_thinning_has_a_floor_in_metres_and_in_square_metres(toy, answer, headline):
+    """A third of the points is missing: even a perfect answer is that far from the whole truth."""
+    made = answer(toy)
+    valid = made.valid & (np.arange(made.valid.shape[2]) % 3 > 0)
+    linear, squared = (headline(metric, replace(made, valid=valid), toy) for metric in ("chamfer@1", "chamfer_sq@1"))
+    known, m = truth_of(toy).points, truth_of(toy).mask
+    frames = [(known[v, n][valid[v, n]], known[v, n][m[v, n]]) for v in range(3) for n in range(9)]
+    floors = cloud_distances([p for p, _ in frames], [x for _, x in frames]).floor.mean(axis=0)
+    assert [row.details["resampling_floor"] for row in (linear, squared)] == pytest.approx(floors.tolist(), rel=1e-6)
+    assert 0 < floors[1] < floors[0] / 5
+
+
 def test_a_part_that_alone_is_wrong_is_alone_in_its_row(toy, answer):
     made = answer(toy)
     off = np.where(toy.tracks.part == 2, 0.1, 0.0)[:, None]
@@ -127,8 +140,8 @@ def test_a_part_that_alone_is_wrong_is_alone_in_its_row(toy, answer):
 @pytest.mark.parametrize("metric", ["chamfer@1", "chamfer_sq@1"])
 @pytest.mark.parametrize("scale", ["shared", "per_view"])
 def test_chamfer_compares_clouds_at_the_fitted_scale(metric, scale, toy, answer):
-    made = answer(toy)
-    rows = rows_of(metric, replace(made, tracks=0.5 * made.tracks, scale=scale), toy)
+    made, factors = answer(toy), np.array([0.5, 0.8, 1.25] if scale == "per_view" else [0.5] * 3, dtype=np.float32)
+    rows = rows_of(metric, replace(made, tracks=made.tracks * factors[:, None, None, None], scale=scale), toy)
     assert max(row.value for row in rows) < 1e-6
 
 
@@ -174,6 +187,7 @@ def test_the_pairing_floor_is_printed_where_pairing_costs(toy, answer, headline)
         assert "pairing_floor" not in headline(metric, made, toy).details
         row = headline(metric, near, toy, pairing="anchor")
         assert row.details["pairing_floor"] >= 0
+    assert "pairing_floor" not in headline("chamfer@1", near, toy, pairing="anchor").details  # clouds are not paired
     # Half a pixel each way at 1.6 m and 300 px: about 4 mm, 0.24 % of the distance.
     assert headline("rpe@1", near, toy, pairing="anchor").details["pairing_floor"] == pytest.approx(0.24, rel=0.15)
 
@@ -193,6 +207,15 @@ def test_point_maps_are_scored_through_the_truths_pixels(metric, toy, headline):
     if metric != "scale@1":
         assert row.details["pairing_floor"] >= 0
         assert row.coverage == 1.0
+
+
+def test_chamfer_reads_point_maps_where_the_row_says_so_though_there_are_tracks(toy, answer, headline):
+    both = replace(
+        point_maps(toy, 1.5), tracks=answer(toy).tracks, anchors=answer(toy).anchors, valid=answer(toy).valid
+    )
+    alone = headline("chamfer@1", point_maps(toy, 1.5), toy, pairing="oracle-projection").value
+    assert headline("chamfer@1", both, toy, pairing="oracle-projection").value == alone > 0.01
+    assert headline("chamfer@1", both, toy).value < 1e-6
 
 
 def test_every_declared_scale_is_fitted_at_its_grain(toy, answer, headline):
@@ -310,7 +333,8 @@ def test_a_view_that_sees_nothing_is_dropped_and_said(toy, answer):
     for metric in (*PAIRS, "reproj_px@1"):
         rows = rows_of(metric, replace(answer(clip), valid=None), clip)
         assert [row.pair for row in rows if row.status == "ok"] == ["left|right", "right|left", None]
-        assert (rows[-1].n_scored, rows[-1].n_expected) == (18, 54)
+        assert [row.n_scored for row in rows] == [0, 9, 0, 0, 9, 0, 18]
+        assert [row.n_expected for row in rows] == [9] * 6 + [54]
 
 
 def test_a_view_without_an_answer_has_no_smoothness_of_its_own_and_costs_the_clip(toy, answer):
