@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from hoibench.store.records import parse_record
 
 REPOSITORY = "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
 DOWNLOAD = f"hf download {REPOSITORY} --local-dir FOLDER"
@@ -55,13 +61,22 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def check_kinds(folder: Path, stored: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Raise ValueError if a field of config.json is of another type than its default, where that is not None; names the field."""
-    for name, default in defaults.items():
-        if name in stored and default is not None and not _alike(stored[name], default):
-            raise ValueError(
-                f"{folder / 'config.json'}: {name} is {stored[name]!r}, expected {_kind(default)}. {AGAIN}"
-            )
+def check_arguments(folder: Path, stored: Mapping[str, Any], model: type) -> None:
+    """Raise ValueError if config.json holds an argument of a model of diffusers that is not of the type annotated there; names it."""
+    try:
+        parse_record(_arguments(model), stored, str(folder / "config.json"))
+    except ValueError as error:
+        raise ValueError(f"{error}. {AGAIN}") from error
+
+
+@cache
+def _arguments(model: type) -> type[BaseModel]:
+    """The arguments of a model of diffusers as a model of pydantic; config.json holds other keys, too."""
+    init = inspect.unwrap(model.__init__)  # type: ignore[misc]  # of this very class
+    hints = get_type_hints(init)
+    defaults = {name: each.default for name, each in inspect.signature(init).parameters.items() if name in hints}
+    fields: dict[str, Any] = {name: (hints[name], default) for name, default in defaults.items()}
+    return create_model(model.__name__, __config__=ConfigDict(strict=True), **fields)
 
 
 def built(folder: Path, build: Callable[[], T]) -> T:
@@ -75,17 +90,3 @@ def built(folder: Path, build: Callable[[], T]) -> T:
     except Exception as error:  # libraries raise whatever their arithmetic does on values that they never thought of
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise ValueError(f"no model can be built of {folder / 'config.json'} ({said}). {AGAIN}") from error
-
-
-def _alike(value: Any, default: Any) -> bool:
-    if isinstance(default, list | tuple):
-        return isinstance(value, list | tuple) and all(_alike(each, next(iter(default), each)) for each in value)
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    return isinstance(value, int | float if isinstance(default, float) else type(default))
-
-
-def _kind(default: Any) -> str:
-    if isinstance(default, list | tuple):
-        return f"a list of {type(default[0]).__name__}" if default else "a list"
-    return type(default).__name__

@@ -14,7 +14,7 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
 from reference_model.config import MJDConfig, SyncMV4DConfig
 from reference_model.mjd.model import MultiViewJointDiffusion
-from reference_model.model_config import AGAIN, DOWNLOAD, REPOSITORY, built, check_kinds, part, read_config
+from reference_model.model_config import AGAIN, DOWNLOAD, REPOSITORY, built, check_arguments, part, read_config
 from reference_model.model_folder import Weights, compare, fill, open_weights
 
 _STEM = "diffusion_pytorch_model"
@@ -84,7 +84,7 @@ def open_vae(folder: Path) -> tuple[AutoencoderKLWan, Weights]:
     where = part(folder, "vae")
     stored = read_config(where)
     _check_class(where, stored, AutoencoderKLWan.__name__)
-    check_kinds(where, stored, _defaults(AutoencoderKLWan))
+    check_arguments(where, stored, AutoencoderKLWan)
     with torch.device("meta"):
         vae = built(where, lambda: AutoencoderKLWan.from_config(stored))
     _check_moments(where, vae.config)

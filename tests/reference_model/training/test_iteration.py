@@ -9,6 +9,7 @@ from tiny_training import prepared, training, write_cache
 from reference_model.cycle.losses import Losses
 from reference_model.training.config import LossWeights
 from reference_model.training.iteration import iterate, weighted
+from reference_model.training.seeds import generator
 from reference_model.training.world import World
 
 
@@ -103,3 +104,9 @@ def test_the_sum_of_the_losses_has_each_times_its_own_weight():
     assert float(weighted(losses, LossWeights())) == 11111
     weights = LossWeights(video=2.0, motion=3.0, scale=4.0, points=5.0, chamfer=6.0)
     assert float(weighted(losses, weights)) == 65432
+
+
+def test_every_purpose_has_a_generator_of_its_own():
+    keys = [(0, "noise", 1, 12), (0, "noise", 11, 2), (0, "noise", 112), *((0, "coin", i) for i in range(5000))]
+    assert len({generator(*key).initial_seed() for key in keys}) == len(keys)
+    assert torch.equal(*(torch.rand(5, generator=generator(3, "sample", 7)) for _ in range(2)))

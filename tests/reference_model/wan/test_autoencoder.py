@@ -47,13 +47,13 @@ def test_autoencoder_without_moments(copy, changes, problem):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("latents_std", None, "latents_std is None, expected a list of float"),
-        ("dim_mult", "x", "dim_mult is 'x', expected a list of int"),
-        ("dim_mult", [1, "x"], r"dim_mult is \[1, 'x'\], expected a list of int"),
-        ("base_dim", 8.5, "base_dim is 8.5, expected int"),
-        ("is_residual", 1, "is_residual is 1, expected bool"),
-        ("z_dim", True, "z_dim is True, expected int"),
-        ("decoder_base_dim", "x", r"no model can be built of .*config.json \(TypeError"),
+        ("latents_std", None, "latents_std is None: input should be a valid array"),
+        ("dim_mult", "x", "dim_mult is 'x': input should be a valid array"),
+        ("dim_mult", [1, "x"], r"dim_mult\[1\] is 'x': input should be a valid integer"),
+        ("base_dim", 8.5, "base_dim is 8.5: input should be a valid integer"),
+        ("is_residual", 1, "is_residual is 1: input should be a valid boolean"),
+        ("z_dim", True, "z_dim is True: input should be a valid integer"),
+        ("decoder_base_dim", "x", "decoder_base_dim is 'x': input should be a valid integer"),
         ("base_dim", -8, r"no model can be built of .*config.json \(RuntimeError"),
     ],
 )
