@@ -38,7 +38,12 @@ def run_view(run: Run) -> RunView:
         "seeds": ", ".join(map(str, record.seeds)),
         "config hash": record.config_hash,
     }
-    pairs = [*own.items(), *_flat(provenance)][:_SHOWN_FACTS]
+    settings = [
+        (f"settings of {method.key}", ", ".join(f"{name} = {value}" for name, value in method.settings.items()))
+        for method in record.methods
+        if method.settings and method.kind != "reference"
+    ]
+    pairs = [*own.items(), *settings, *_flat(provenance)][:_SHOWN_FACTS]
     return RunView(
         name=plain(record.name, 100),
         kind=record.kind,

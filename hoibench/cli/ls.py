@@ -66,8 +66,8 @@ def _print_table(rows: Rows) -> None:
 
 
 def _methods() -> Rows:
-    from hoibench.methods.references import REFERENCES
     from hoibench.methods.registry import installed_specs
+    from hoibench.reference_rows import REFERENCES
 
     listed = [
         {"method": s.id, "families": " ".join(s.families), "gives": " ".join(s.outputs), "presets": " ".join(s.presets), "name": s.title}

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from hoibench.errors import DISK_FULL
 from hoibench.evaluation.unit import Unit
-from hoibench.methods.references import OWN_FROZEN
 from hoibench.metrics.outcome import Status
+from hoibench.reference_rows import OWN_FROZEN
 from hoibench.results.run_record import Failure
 from hoibench.store.records import Record
 

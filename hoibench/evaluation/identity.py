@@ -8,9 +8,9 @@ from typing import Any
 
 from hoibench.datasets.base import Dataset
 from hoibench.methods.method import Entrant
-from hoibench.methods.references import PUBLISHED
 from hoibench.methods.spec import Spec
 from hoibench.plugins import source_file
+from hoibench.reference_rows import PUBLISHED
 from hoibench.store import sampled_digest, sha256_file
 
 _DECIDING = ("families", "view_type", "outputs", "pairing", "scale", "weights", "regions", "kind")

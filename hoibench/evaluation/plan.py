@@ -16,11 +16,11 @@ from hoibench.evaluation.references import is_seeded, own_frozen, reference_spec
 from hoibench.evaluation.unit import Unit
 from hoibench.methods.entrants import select_entrants
 from hoibench.methods.method import Entrant
-from hoibench.methods.references import OWN_FROZEN, PUBLISHED
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card, select_cards
 from hoibench.plugins import UnknownName
 from hoibench.predictions import has_seed_folders
+from hoibench.reference_rows import OWN_FROZEN, PUBLISHED
 from hoibench.results.run_record import RunRecord
 
 _PATHS = ("root", "weights", "checkpoint")

@@ -11,8 +11,8 @@ from hoibench.clip import Array, Clip, Prediction, Tracks
 from hoibench.evaluation.request import anchors
 from hoibench.geometry import to_camera
 from hoibench.methods.method import Entrant
-from hoibench.methods.references import OWN_FROZEN, REFERENCES
 from hoibench.methods.spec import Spec
+from hoibench.reference_rows import OWN_FROZEN, REFERENCES
 
 NOISE_METRES = 0.01
 

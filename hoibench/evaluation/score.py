@@ -19,7 +19,6 @@ from hoibench.evaluation.request import build_request
 from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import ClipLoader, LoadedClip, UnitReport, WorkerContext, forget
 from hoibench.methods.check import check_outputs, check_prediction
-from hoibench.methods.references import OWN_FROZEN, PUBLISHED
 from hoibench.methods.spec import Spec
 from hoibench.metrics.card import Card
 from hoibench.metrics.case import Case
@@ -34,6 +33,7 @@ from hoibench.predictions import (
     read_record,
     write_prediction,
 )
+from hoibench.reference_rows import OWN_FROZEN, PUBLISHED
 from hoibench.results.jsonl import append_metric, read_scores
 from hoibench.results.rows import Row
 from hoibench.store import sweep

@@ -16,10 +16,10 @@ from hoibench.evaluation.padding import trim_clip
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.unit import Unit
 from hoibench.methods.method import Entrant
-from hoibench.methods.references import OWN_FROZEN
 from hoibench.metrics.card import Card
 from hoibench.metrics.outcome import Measurement
 from hoibench.predictions import RECORD
+from hoibench.reference_rows import OWN_FROZEN
 from hoibench.store import sweep
 
 Stage = Literal["generate", "score"]

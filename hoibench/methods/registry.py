@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from hoibench.methods.method import Entrant, Method, Runtime
-from hoibench.methods.references import OWN_FROZEN, PUBLISHED, REFERENCES
 from hoibench.methods.spec import OUTPUTS, Output, Spec, parse_spec
 from hoibench.plugins import SPEC, load_object, read_specs
+from hoibench.reference_rows import OWN_FROZEN, PUBLISHED, REFERENCES
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from hoibench.results.board import build_boards
 from hoibench.results.runs import read_run
 from leaderboard.bars import WIDTH, bar, scale_of
 from leaderboard.build import build
+from leaderboard.run_facts import run_view
 from leaderboard.views import board_view
 
 
@@ -68,6 +69,28 @@ def test_the_presets_of_a_method_are_lines_of_their_own(board):
     keys = [entrant.method.key for entrant in board.entrants]
     assert {"svimo+large", "svimo+small"} <= set(keys) and len(set(keys)) == len(keys)
     assert all(entrant.seeds == 3 for entrant in board.entrants)
+
+
+def test_what_is_said_of_a_run_comes_from_its_record(fake, tmp_path):
+    ours = fake.METHODS[0]
+    set_up = replace(ours, more=ours.more | {"preset": "micro", "settings": {"checkpoint": "a/b", "steps": 9}})
+    folder = fake.write_run(
+        tmp_path / "run", [set_up, fake.METHODS[1]], clips=2, seeds=(0, 4), metrics=("rpe@1",),
+        provenance={"created": "today", "command": "hoibench run", "git": {"dirty": True}, "versions": {"numpy": "2"}},
+        exit={"status": "over_budget", "failures": [{"unit": f"u{n}", "stage": "s", "reason": "r"} for n in range(43)]},
+    )  # fmt: skip
+    found = run_view(read_run(folder))
+    facts = dict(found.facts)
+    assert (found.name, found.status, found.command, found.more_failures) == ("run", "over budget", "hoibench run", 3)
+    assert facts["settings of syncmv4d+micro"] == "checkpoint = a/b, steps = 9"
+    assert not any("svimo" in name for name in facts) and "command" not in facts
+    assert (facts["seeds"], facts["created"], facts["git dirty"], facts["versions numpy"]) == (
+        "0, 4",
+        "today",
+        "yes",
+        "2",
+    )
+    assert facts["clips"].startswith("2, clips id ")
 
 
 def test_coverage_is_shown_unless_it_would_be_read_as_all(rows):
