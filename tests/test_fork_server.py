@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import fork_server
 import pytest
 from fork_server import fork, fork_run
 
@@ -102,3 +103,19 @@ def test_a_worker_that_multiprocessing_spawns_finds_the_commands_module(tmp_path
     )
     done = fork_run(["-m", "pool"], imports="json", cwd=tmp_path)
     assert (done.stdout, done.returncode) == ("[2, 4]\n", 0), done.stderr
+
+
+def test_a_function_may_be_called_and_write_to_a_file(tmp_path, monkeypatch):
+    (tmp_path / "adding.py").write_text("def add(*numbers):\n    print('adding', numbers)\n    return sum(numbers)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    process = fork(
+        ["--call", "adding:add", "[3, 4]"], imports="json", output=tmp_path / "told", env={"PYTHONPATH": str(tmp_path)}
+    )
+    assert (process.wait(30), process.told) == (7, "adding (3, 4)\n")
+
+
+def test_imports_that_fail_are_no_silence(script):
+    with pytest.raises(RuntimeError, match="its error stands above"):
+        fork([script(SCRIPT)], imports="no_such_module")
+    fork_server.server.cache_clear()
+    assert fork_run([script(SCRIPT), "0"], imports="json").returncode == 0

@@ -1,4 +1,4 @@
-"""What processes of ``forked`` find imported; nothing here may start a thread or ask for a device."""
+"""What processes of the reference model find imported, see ``fork_server``; nothing here may start a thread or ask for a device."""
 
 import importlib
 import os
@@ -10,7 +10,4 @@ for name in (
     "reference_model.preparation.clips", "reference_model.saved_model", "reference_model.text", "reference_model.training.zero3",
     "hoibench.datasets.synthetic.dataset",
 ):  # fmt: skip
-    try:
-        importlib.import_module(name)
-    except ImportError as error:  # which multiprocessing would pass over
-        raise RuntimeError(f"{name} cannot be imported before forking") from error
+    importlib.import_module(name)

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from forked import Forked
+from fork_server import Forked, fork_call
 
 _NUMBER = itertools.count()
 
@@ -23,7 +23,7 @@ def start(*trainings: dict[str, Any], rank=0, size=1, port=0) -> Forked:
     ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     environment = {name: str(value) for name, value in ranks.items()} if size > 1 else {}
     output = Path(f"{trainings[0]['out']}-told-{next(_NUMBER)}")
-    return Forked("training_process:main", list(trainings), output=output, environment=environment)
+    return fork_call("training_process:main", list(trainings), output=output, env=environment)
 
 
 def start_two(*trainings: dict[str, Any]) -> list[Forked]:

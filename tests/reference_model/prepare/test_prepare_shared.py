@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from dying_prepare import DIED
-from forked import Forked
+from fork_server import Forked, fork_call
 
 from hoibench.store.sealed_folder import locked
 from reference_model.cache.metadata import claim, read_origin
@@ -86,7 +86,7 @@ def command(arguments, train_root, tmp_path_factory):
 
     def start(out) -> Forked:
         told = out.with_name(f"{out.name}-told-{next(numbers)}")
-        return Forked("reference_model.prepare:main", [*words, "--out", str(out)], output=told)
+        return fork_call("reference_model.prepare:main", [*words, "--out", str(out)], output=told)
 
     return start
 
@@ -128,7 +128,7 @@ def test_killed_before_any_file_gets_its_name_it_goes_on(arguments, made, conten
     out, told = tmp_path / "out", tmp_path / "told"
     deaths = 0
     while True:  # each run dies at its second new file, so each leaves one whole and one half written
-        done = Forked("dying_prepare:main_dying_at", 1, [*arguments, "--out", str(out)], output=told)
+        done = fork_call("dying_prepare:main_dying_at", 1, [*arguments, "--out", str(out)], output=told)
         if done.wait() == 0:
             break
         assert done.poll() == DIED, done.told
