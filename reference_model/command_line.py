@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from hoibench.errors import DISK_FULL
+from hoibench.errors import is_disk_full
 
 
 def refuse_empty(arguments: Sequence[str]) -> None:
@@ -34,7 +34,7 @@ def make_out(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        if error.errno in DISK_FULL:
+        if is_disk_full(error):
             raise
         raise ValueError(f"--out {folder} cannot be written ({error.strerror}): give a folder that can") from error
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Array, Clip
-from hoibench.errors import DISK_FULL, Crash
+from hoibench.errors import Crash, is_disk_full
 from hoibench.store import sweep
 from hoibench.store.atomic import WriteError
 from hoibench.store.sealed_folder import CorruptFolder, locked
@@ -146,7 +146,7 @@ def _blamed(what: str) -> Iterator[None]:
     except (ValueError, FileNotFoundError) as error:
         raise _Broken(" ".join(str(error).split())) from error
     except Exception as error:  # whatever a stranger's file brings about, the other clips go on
-        if isinstance(error, WriteError) or (isinstance(error, OSError) and error.errno in DISK_FULL):
+        if isinstance(error, WriteError) or is_disk_full(error):
             raise
         log.exception("%s cannot be prepared", what)
         raise _Broken(f"{type(error).__name__}: {error}") from error

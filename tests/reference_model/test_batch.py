@@ -51,6 +51,18 @@ def test_numbers_are_the_ranks_own_and_the_coin_is_shared():
         assert drawn(own=0, shared=seed).guided == drawn(own=1, shared=seed).guided
 
 
+def test_all_numbers_of_a_draw_are_drawn_apart():
+    """No two of an iteration's numbers are one, across samples, views, frames and points; a sample in which nothing is found aside."""
+    draws = drawn()
+    found = draws.missing.flatten(1)
+    found = found[found.any(dim=1)]
+    for values in (draws.video, draws.motion, draws.points, draws.jitter, found):
+        assert values.numel() and len(values.unique()) > 0.99 * values.numel()
+    both = torch.cat([draws.video, draws.motion]).flatten()
+    assert len(both.unique()) > 0.99 * len(both)
+    assert len(torch.cat([draws.points, draws.jitter]).unique()) > 0.99 * 2 * draws.points.numel()
+
+
 def test_the_shared_generator_gives_the_coin_alone():
     shared, coin = seeded(0), seeded(0)
     draw(BATCH, CONFIG, seeded(0), shared)
