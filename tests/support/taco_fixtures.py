@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from disk_cache import DATA_CODE, cached_folder
 
 if TYPE_CHECKING:
     import taco_tree
+
+    from hoibench.datasets.taco.protocol import Recipe
 
 _CODE = (*DATA_CODE, "tests/support/taco_*.py")
 
@@ -59,3 +62,21 @@ def prepared(taco, shared_cache) -> Path:
             prepare_line(taco.tree, line, folder, ProxyHand())
 
     return cached_folder("taco-prepared", str(taco.written_at), build, _CODE)
+
+
+@pytest.fixture(scope="session")
+def prepared_views(taco, shared_cache) -> Callable[..., Path]:
+    """A function that gives a folder with views of the tree, each (key, serials, recipe); not to be written to."""
+    from hoibench.datasets.taco.prepare.sequence import prepare_views
+    from hoibench.datasets.taco.recording import Recording
+
+    def folder_of(name: str, *views: tuple[str, tuple[str, ...], Recipe]) -> Path:
+        def build(folder: Path) -> None:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("HOIBENCH_CACHE", str(shared_cache))
+                for key, serials, recipe in views:
+                    prepare_views(Recording(taco.tree, taco.tree.sequence(key)), folder, serials, recipe)
+
+        return cached_folder(name, f"{taco.written_at} {views}", build, _CODE)
+
+    return folder_of

@@ -8,6 +8,8 @@ import taco_faults
 import taco_tree
 from mano_files import write_mano
 
+from hoibench.datasets.base import ClipEntry
+from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.clip_source import PreparedClips, prepared_folder
 from hoibench.datasets.taco.hand.hand_models import ProxyHand, read_mano_hand
 from hoibench.datasets.taco.prepare.split import prepare_line
@@ -53,7 +55,7 @@ def test_clips_of_another_truth_are_refused(brought, line, change):
         brought.load(line)
 
 
-def test_another_mano_file_is_another_model(taco_copy, line, tmp_path):
+def test_another_mano_file_is_another_model(taco_copy, tmp_path):
     taco_faults.claim_mano(taco_copy)
     models = []
     for seed in (0, 1):
@@ -66,6 +68,7 @@ def test_another_mano_file_is_another_model(taco_copy, line, tmp_path):
     assert len({model.identity for model in (*models, ProxyHand())}) == 3
     assert len({prepared_folder(taco_copy.tree, model) for model in (*models, ProxyHand())}) == 3
     out = tmp_path / "out"
-    prepare_line(taco_copy.tree, line, out, models[0])
+    short = Line(ClipEntry(taco_tree.SHORT.key, serials=taco_tree.TRIO[:1]), None, {"crop": "clip", "video": "raw"})
+    prepare_line(taco_copy.tree, short, out, models[0])
     with pytest.raises(ValueError, match="was made with other settings .*hand_model was mano-"):
-        prepare_line(taco_copy.tree, line, out, models[1])
+        prepare_line(taco_copy.tree, short, out, models[1])

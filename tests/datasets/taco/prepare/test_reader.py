@@ -11,7 +11,6 @@ from hoibench.datasets.rays import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, frame_mesh
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_view_record
 from hoibench.datasets.taco.prepare.reader import read_prepared
-from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import SIZE, Recipe, window
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, follow
@@ -28,12 +27,13 @@ def record(taco, shoot):
 
 
 @pytest.fixture(scope="module")
-def out(taco, tmp_path_factory):
-    out = tmp_path_factory.mktemp("prepared")
-    prepare_views(record(taco, MEASURE), out, FOUR, CLIP)
-    prepare_views(record(taco, MEASURE), out, TRIO[:1], FRAME0_REMOVED)
-    prepare_views(record(taco, SHORT), out, TRIO[1:2], CLIP)
-    return out
+def out(prepared_views):
+    return prepared_views(
+        "taco-measure",
+        (MEASURE.key, FOUR, CLIP),
+        (MEASURE.key, TRIO[:1], FRAME0_REMOVED),
+        (SHORT.key, TRIO[1:2], CLIP),
+    )
 
 
 @pytest.fixture(scope="module")

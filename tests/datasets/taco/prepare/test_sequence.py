@@ -45,11 +45,9 @@ def contents(out):
 
 
 @pytest.fixture(scope="module")
-def whole(taco, tmp_path_factory):
+def whole(prepared_views):
     """SHORT, prepared for two cameras."""
-    out = tmp_path_factory.mktemp("whole")
-    assert prepare(taco, out, (ONE, TWO)) == (ONE, TWO)
-    return out
+    return prepared_views("taco-short", (KEY, (ONE, TWO), RECIPE))
 
 
 @pytest.fixture

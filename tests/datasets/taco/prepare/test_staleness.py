@@ -27,18 +27,12 @@ def prepare(taco, out, *serials, recipe=RECIPE):
     return prepare_views(Recording(taco.tree, taco.tree.sequence(KEY), ProxyHand()), out, serials, recipe)
 
 
-@pytest.fixture(scope="module")
-def whole(taco, tmp_path_factory):
-    """SHORT, prepared for one camera."""
-    out = tmp_path_factory.mktemp("whole")
-    prepare(taco, out, ONE)
-    return out
-
-
 @pytest.fixture
-def out(whole, tmp_path):
-    """A copy of it."""
-    return shutil.copytree(whole, tmp_path / "out")
+def out(prepared_views, tmp_path):
+    """SHORT, prepared for one camera."""
+    out = shutil.copytree(prepared_views("taco-short", (KEY, (ONE, TWO), RECIPE)), tmp_path / "out")
+    shutil.rmtree(view_folder(out, KEY, RECIPE, TWO))
+    return out
 
 
 def unpack_again(path):
