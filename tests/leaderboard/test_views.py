@@ -1,5 +1,6 @@
 """What the templates are given: marks, scales, coverage, presets."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -91,6 +92,48 @@ def test_what_is_said_of_a_run_comes_from_its_record(fake, tmp_path):
         "2",
     )
     assert facts["clips"].startswith("2, clips id ")
+
+
+def test_badges_and_links_are_of_methods_and_cards(board):
+    places = {column.metric.id: n for n, column in enumerate(board.columns, start=1)}
+    table = board_view(board, places).tables[0]
+    heads = [column.metric.id for column in board.columns if column.region == "full"]
+    assert [head.card for head in table.heads] == [places[metric] for metric in heads]
+    assert {head.card for head in board_view(board, {}).tables[0].heads} == {None}
+    lines = {row.label: row for _, _, members in table.sections for row in members}
+    assert lines["SyncMV4D"].badges == ("views together", "paired by query", "query anchors")
+    assert lines["SyncMV4D"].families == (("I2VM", False), ("Ito4G", False))
+    assert lines["Geo4D"].families == (("Vto4R", True),)
+    assert lines["WAN2.2"].badges == ("one view at a time",)
+    assert lines["Ground truth"].badges == ()
+    assert lines["SyncMV4D"].link == "https://arxiv.org/abs/2511.19319" and lines["Geo4D"].link is None
+    rpe = heads.index("rpe@1")
+    assert "scale per view" in lines["Geo4D"].cells[rpe].extra
+    assert not any("scale" in text for text in lines["SyncMV4D"].cells[rpe].extra)
+
+
+def test_a_badge_of_a_reference_row_is_never_shown(fake, tmp_path):
+    given = {"pairing": "query", "privileges": ("the truth",)}
+    actors = [replace(fake.REFERENCES[0], more=given), fake.METHODS[0]]
+    run = fake.write_run(tmp_path / "run", actors, clips=2, seeds=(0,), metrics=("rpe@1",))
+    (made,) = build_boards([read_run(run)], fake.CARDS)
+    lines = [row for _, _, members in board_view(made, {}).tables[0].sections for row in members]
+    assert [row.badges for row in lines] == [(), ("views together", "paired by query", "query anchors")]
+
+
+def test_cells_sort_by_what_ranks_lower_first(board, rows):
+    cells = {
+        (board.entrants[m].label, board.columns[n].metric.id): c
+        for (m, n), c in board.cells.items()
+        if board.columns[n].region == "full"
+    }
+    for metric, order in (
+        ("rpe@1", lambda cell: cell.value),
+        ("matching_pixels/sift-mnn@1", lambda cell: -cell.value),
+        ("smoothness@1", lambda cell: math.log(cell.off_ratio)),
+    ):
+        assert rows["SyncMV4D"][metric].order == pytest.approx(order(cells["SyncMV4D", metric]))
+    assert rows["DaS"]["rpe@1"].order is None
 
 
 def test_coverage_is_shown_unless_it_would_be_read_as_all(rows):

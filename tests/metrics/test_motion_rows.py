@@ -11,8 +11,9 @@ from hoibench.metrics.card import all_cards
 from hoibench.metrics.case import Case
 from hoibench.metrics.cloud_distance import cloud_distances
 from hoibench.metrics.outcome import Failed, NotApplicable, Undefined
+from hoibench.metrics.pairing import pair
 from hoibench.metrics.rpe import rpe
-from hoibench.metrics.truth import truth_of
+from hoibench.metrics.truth import scene_size, truth_of
 
 CARDS = [card for card in all_cards().values() if card.group.startswith("motion/")]
 HIDDEN = ("rpe_all@1", "mv_rpe_scene_all@1")
@@ -77,6 +78,37 @@ def test_the_headline_is_the_mean_of_its_ordered_pairs(metric, toy, answer):
     assert [row.pair for row in pairs] == names
     assert headline.value == pytest.approx(np.mean([row.value for row in pairs]))
     assert (headline.n_scored, headline.n_expected) == (54, 54)
+
+
+@pytest.mark.parametrize(
+    ("metric", "bound"),
+    [("pi@1", 0.25), ("pi_010@1", 0.10), ("pi_005@1", 0.05), ("mv_pi_scene@1", None), ("xv_pi@1", None)],
+)
+def test_inliers_are_those_within_the_bound_of_the_name(metric, bound, toy, answer, headline):
+    """An answer scaled by 1 + e is off by e of the distance: all points are within a bound above e, none within one below."""
+    made = answer(toy)
+    if bound is not None:
+        values = [
+            headline(metric, replace(made, tracks=np.float32(1 + share * bound) * made.tracks), toy)
+            for share in (0.98, 1.02)
+        ]
+        assert [row.value for row in values] == [100.0, 0.0]
+        assert {row.details["threshold"] for row in values} == {bound}
+    size = scene_size(toy.tracks.world)
+    shift = np.float32([0.0, 0.0, size])
+    if metric == "mv_pi_scene@1":  # every point is off by a share of the scene's size
+        off = [
+            headline(metric, replace(made, tracks=made.tracks + np.float32(share) * shift), toy)
+            for share in (0.24, 0.26)
+        ]
+        assert [row.value for row in off] == [100.0, 0.0]
+    if metric == "xv_pi@1":  # one view alone is off: of six pairs, two agree, and four by so much
+        alone = np.array([1, 0, 0])[:, None, None, None]
+        off = [
+            headline(metric, replace(made, tracks=(made.tracks + share * alone * shift).astype(np.float32)), toy)
+            for share in (0.24, 0.26)
+        ]
+        assert [row.value for row in off] == [100.0, pytest.approx(100 / 3)]
 
 
 def test_reprojection_has_a_median_for_each_pair_and_one_for_all(toy, answer):
@@ -188,6 +220,10 @@ def test_the_pairing_floor_is_printed_where_pairing_costs(toy, answer, headline)
         row = headline(metric, near, toy, pairing="anchor")
         assert row.details["pairing_floor"] >= 0
     assert "pairing_floor" not in headline("chamfer@1", near, toy, pairing="anchor").details  # clouds are not paired
+    smooth = headline(
+        "smoothness@1", near, toy, pairing="anchor"
+    ).details  # half a pixel aside moves nearly as the truth does
+    assert smooth["pairing_floor"] == pytest.approx(smooth["truth"], rel=0.01)
     # Half a pixel each way at 1.6 m and 300 px: about 4 mm, 0.24 % of the distance.
     assert headline("rpe@1", near, toy, pairing="anchor").details["pairing_floor"] == pytest.approx(0.24, rel=0.15)
 
@@ -288,6 +324,39 @@ def test_hidden_points_are_judged_only_where_a_method_gives_them(metric, toy, an
     assert headline(metric, replace(made, valid=made.valid | some), toy).value > row.value
 
 
+@pytest.mark.parametrize("metric", HIDDEN)
+def test_hidden_points_count_where_frame_0_saw_them_and_they_were_recorded(metric, toy, answer):
+    """Points 0 to 3 are off by a metre: two were not seen in frame 0, and two are not recorded after it."""
+    visible = np.ones_like(toy.tracks.visible)
+    visible[:, 3:, ::2] = False
+    visible[:, 0, :2] = False
+    visible[:, 1:, 2:4] = False
+    recorded = np.ones(toy.tracks.world.shape[:2], dtype=bool)
+    recorded[1:, 2:4] = False
+    clip = replace(toy, tracks=replace(toy.tracks, visible=visible, recorded=recorded))
+    made = replace(answer(clip), valid=None)
+    tracks = made.tracks.copy()
+    tracks[:, :, :2] += 1.0
+    tracks[:, 1:, 2:4] += 1.0
+    rows = rows_of(metric, replace(made, tracks=tracks), clip)
+    assert max(row.value for row in rows) < 1e-4
+    tracks[:, 5, 4] += 1.0  # hidden, seen in frame 0, recorded
+    assert rows_of(metric, replace(made, tracks=tracks), clip)[-1].value > 0.1
+
+
+@pytest.mark.parametrize(("off", "coverage"), [(1.9, 1.0), (2.1, 0.0)])
+def test_an_anchor_answers_within_a_share_of_the_images_height(toy, answer, headline, off, coverage):
+    wide = tuple(replace(view, camera=replace(view.camera, size=(480, 960))) for view in toy.views)
+    clip = replace(toy, views=wide, size=(480, 960))
+    made = answer(clip)
+    few = np.argsort(made.anchors[0, :, 0])[::47]  # far from each other, so that none answers for another
+    kept = np.isin(np.arange(48), few)
+    clip = replace(clip, tracks=replace(clip.tracks, visible=np.broadcast_to(kept, clip.tracks.visible.shape)))
+    aside = replace(made, anchors=made.anchors + np.float32([off, 0.0]), valid=None)
+    found = pair(aside, truth_of(clip), "anchor").answer.valid[:, :, kept]
+    assert found.mean() == coverage
+
+
 @everything
 def test_an_answer_on_another_grid_fails(metric, toy, answer):
     made = answer(toy)
@@ -367,11 +436,22 @@ def test_a_moving_rig_adds_nothing(metric, make_clip, answer, headline):
         assert row.value < 1e-4
 
 
-def test_second_differences_have_a_unit_at_eight_frames_a_second_only(make_clip, answer):
-    clip = make_clip(fps=30.0)
+@pytest.mark.parametrize("fps", [30.0, 8.1, 7.9])
+def test_second_differences_have_a_unit_at_eight_frames_a_second_only(make_clip, answer, fps):
+    clip = make_clip(fps=fps)
     for metric in ("smoothness@1", "accel_error@1"):
-        with pytest.raises(NotApplicable, match="30 fps"):
+        with pytest.raises(NotApplicable, match=f"{fps:g} fps"):
             rows_of(metric, answer(clip), clip)
+
+
+def test_each_view_has_its_own_smoothness_and_ratio(toy, answer):
+    made, factors = answer(toy), np.float32([1.0, 2.0, 3.0])
+    rows = rows_of("smoothness@1", replace(made, tracks=made.tracks * factors[:, None, None, None]), toy)
+    assert [row.details["ratio_covered"] for row in rows[:-1]] == pytest.approx([1, 2, 3], rel=1e-4)
+    truths = [row.details["truth"] for row in rows[:-1]]
+    assert [row.value for row in rows[:-1]] == pytest.approx(
+        [f * t for f, t in zip(factors, truths, strict=True)], rel=1e-4
+    )
 
 
 def test_a_truth_at_rest_has_no_smoothness_ratio(toy, answer):

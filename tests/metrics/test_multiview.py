@@ -101,6 +101,14 @@ def test_an_origin_is_known_by_rotation_and_place_of_every_camera_to_four_digits
     assert len(others | {origin_id(cameras)}) == 5
 
 
+def test_a_point_at_the_worlds_origin_is_divided_by_a_centimetre():
+    _, world, cameras, m, _ = scene(5)
+    world = np.where(np.arange(world.shape[1])[:, None] == 0, 0.0, world)
+    X = in_cameras(world, cameras)
+    error = world_error(Points(X + np.array([0.0, 0.0, 0.02]), np.ones_like(m)), world, cameras)
+    assert error[..., 0] == pytest.approx(2.0)
+
+
 def test_one_view_scaled_is_an_error_under_a_shared_scale():
     _, world, cameras, m, _ = scene(1)
     X = in_cameras(world, cameras)

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hoibench.metrics.masked import Means
 from hoibench.metrics.outcome import Failed, Undefined
-from hoibench.metrics.smoothness import accel_error, smoothness
+from hoibench.metrics.smoothness import Smoothness, accel_error, smoothness
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -124,3 +125,22 @@ def test_a_truth_at_rest_has_no_ratio():
     assert result.pred.value > 0
     assert result.ratio() is None
     assert result.ranked_ratio is None
+
+
+@pytest.mark.parametrize(("truth", "ratio"), [(1e-6, 2.0), (0.99e-6, None)])
+def test_a_ratio_needs_a_truth_that_accelerates(truth, ratio):
+    def means(value):
+        return Means(value, np.array([value]), np.array([3]), 3)
+
+    result = Smoothness(means(2 * truth), means(truth), 0.5)
+    assert result.ratio() == result.ratio(0) == (None if ratio is None else pytest.approx(ratio))
+    assert result.ranked_ratio == (None if ratio is None else pytest.approx(4.0))
+
+
+def test_uncovered_triples_move_the_ranked_ratio_away_from_one_on_either_side():
+    def result(pred):
+        return Smoothness(
+            Means(pred, np.array([pred]), np.array([3]), 3), Means(1.0, np.ones(1), np.array([3]), 3), 0.5
+        )
+
+    assert [result(pred).ranked_ratio for pred in (0.5, 1.0, 2.0)] == [0.25, 2.0, 4.0]
