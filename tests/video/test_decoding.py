@@ -96,6 +96,42 @@ def test_files_that_are_no_videos_are_refused(tmp_path, content, said):
         assert str(path) in str(caught.value)
 
 
+def test_a_file_that_may_not_be_read_is_not_a_broken_one(mp4, monkeypatch):
+    def refuse(*_, **__):
+        raise av.error.PermissionError(13, "Permission denied", str(mp4))
+
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(PermissionError):
+        probe(mp4)
+
+
+def test_the_rate_of_one_frame_is_what_the_container_says(mp4, tmp_path):
+    """There is no average of it."""
+    path = tmp_path / "one.nut"
+    with av.open(str(mp4)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packet = next(source.demux(video=0))
+        packet.stream, packet.duration = stream, 0
+        target.mux(packet)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate is None
+    assert (probe(path).frames, probe(path).fps) == (1, 8.0)
+
+
+def test_sound_may_last_longer_than_the_frames(frames, tmp_path):
+    path = tmp_path / "long.mkv"
+    with av.open(str(path), "w") as container:
+        video, sound = container.add_stream("libx264", rate=8), container.add_stream("pcm_s16le", rate=8000)
+        video.height, video.width = frames.shape[1:3]
+        for rgb in frames:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        container.mux(video.encode(None))
+        noise = av.AudioFrame.from_ndarray(np.ones((1, 80_000), np.int16), format="s16", layout="mono")
+        noise.sample_rate = 8000
+        container.mux(sound.encode(noise))
+    assert probe(path).frames == len(decode(path)) == 17
+
+
 def test_a_folder_is_no_video(tmp_path):
     with pytest.raises(VideoError, match="is a folder, expected a video file"):
         probe(tmp_path)
@@ -187,19 +223,20 @@ def test_a_damaged_frame_is_refused_and_those_before_it_are_not(mp4, tmp_path):
 
 
 @pytest.mark.parametrize("side", [0, 16_385])
-def test_a_frame_of_an_absurd_size_is_refused(side):
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_frame_of_an_absurd_size_is_refused(side, place):
     class Stream:
         class codec_context:
-            height, width = 64, side
+            height = width = 16_384
 
     class Container:
         class streams:
             video = (Stream,)
 
-    with pytest.raises(VideoError, match=f"x.mp4 has frames of 64x{side} pixels, expected 1 to 16384 a side"):
-        video_stream(Path("x.mp4"), Container)
-    Stream.codec_context.width = 16_384
     assert video_stream(Path("x.mp4"), Container) is Stream
+    setattr(Stream.codec_context, ("height", "width")[place], side)
+    with pytest.raises(VideoError, match=r"x\.mp4 has frames of \d+x\d+ pixels, expected 1 to 16384 a side"):
+        video_stream(Path("x.mp4"), Container)
     Stream.codec_context = None
     with pytest.raises(VideoError, match=r"x\.mp4: its codec has no decoder here; encode it as H\.264"):
         video_stream(Path("x.mp4"), Container)
