@@ -5,13 +5,26 @@ from dataclasses import replace
 
 import pytest
 
-from hoibench.datasets.base import ClipEntry, Manifest, clips_id
+from hoibench.datasets.base import ClipEntry, Manifest, clips_id, take
 
 
 def test_clips_left_out_are_counted_by_reason():
-    left_out = {"a": "too short", "b": "no camera", "c": "too short"}
+    left_out = {"b": "no camera", "a": "too short", "c": "too short"}
     assert Manifest("x@1/test", "0", (), left_out=left_out).left_out_told == ("2: too short", "1: no camera")
     assert Manifest("x@1/test", "0", ()).left_out_told == ()
+
+
+def test_a_limit_takes_the_first_of_a_fixed_shuffle_in_the_order_given():
+    """Runs with --limit are compared with each other: which clips they take stays the same for ever."""
+    clips = list("abcdefghij")
+    assert take(clips, 1) == ("b",)
+    assert take(clips, 4) == tuple("bcdh")
+    for limit in (10, 11, None):
+        assert take(clips, limit) == tuple(clips)
+    for limit in range(9):
+        assert set(take(clips, limit)) < set(take(clips, limit + 1))
+        assert list(take(clips, limit)) == sorted(take(clips, limit))
+    assert take(clips, 0) == ()
 
 
 def test_a_clip_made_otherwise_is_another_clip():

@@ -9,6 +9,7 @@ import pytest
 from hoibench.datasets.folder import clip_folders, read_clip, write_clip
 from hoibench.datasets.registry import open_dataset
 from hoibench.store import read_npz, write_npz
+from hoibench.video import encode, probe
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -33,6 +34,53 @@ def test_a_clip_round_trips(clip, folder):
         np.array_equal(a.R, b.R) and np.array_equal(a.K, b.K) for a, b in zip(back.cameras, clip.cameras, strict=True)
     )
     assert back.video.shape == clip.video.shape
+    assert np.abs(back.video.astype(int) - clip.video).mean() < 4
+    assert probe(folder / "view-0.mp4").fps == clip.fps
+    for name in ("id", "triplet", "prompt", "fps", "frames", "size", "truth", "valid_frames"):
+        assert getattr(back, name) == getattr(clip, name), name
+    assert [(view.id, view.cluster) for view in back.views] == [(view.id, view.cluster) for view in clip.views]
+
+
+def test_words_and_masks_round_trip(tmp_path, clip):
+    masks = np.zeros((len(clip.views), clip.frames, *clip.size), bool)
+    masks[0, 1, 2, 3] = True
+    words = {"prompt": "stir", "triplet": ("spoon", "stir", "bowl"), "truth": "measured"}
+    write_clip(tmp_path / "c", replace(clip, **words, load_masks=lambda: masks))
+    back = read_clip(tmp_path / "c")
+    assert {name: getattr(back, name) for name in words} == words
+    assert np.array_equal(back.masks, masks)
+
+
+def test_a_clip_without_tracks_and_videos_is_read(tmp_path, clip):
+    write_clip(tmp_path / "c", replace(clip, tracks=None, load_masks=None, load_video=None))
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["clip.json"]
+    back = read_clip(tmp_path / "c")
+    assert back.tracks is back.video is back.masks is None
+
+
+def test_videos_are_all_there_and_of_the_clips_grid(folder, clip):
+    (folder / "view-1.mp4").rename(folder / "else.mp4")
+    with pytest.raises(FileNotFoundError, match=r"view-1\.mp4 is missing, while view-0\.mp4 is there"):
+        read_clip(folder)
+    for shape in ((clip.frames + 1, *clip.size, 3), (clip.frames, clip.size[0] + 2, clip.size[1], 3)):
+        encode(folder / "view-1.mp4", np.zeros(shape, np.uint8), clip.fps)
+        with pytest.raises(
+            ValueError, match=rf"view-1\.mp4 has {shape[0]} frames of {shape[1]}x{shape[2]}, clip\.json"
+        ):
+            read_clip(folder)
+
+
+def test_parts_are_those_that_there_are(folder):
+    arrays = read_npz(folder / "tracks.npz")
+    part = np.arange(len(arrays["part"])).astype(np.uint8) % 4
+    write_npz(folder / "tracks.npz", arrays | {"part": part})
+    assert np.array_equal(read_clip(folder).tracks.part, part)
+    part[-1] = 4
+    write_npz(folder / "tracks.npz", arrays | {"part": part})
+    with pytest.raises(
+        ValueError, match=r"tracks\.npz: part holds 4, expected 0\.\.3: left hand, right hand, tool, target"
+    ):
+        read_clip(folder)
 
 
 def test_what_was_not_recorded_round_trips(tmp_path, clip):
@@ -121,5 +169,10 @@ def test_masks_are_checked_before_a_metric_needs_them(clip, folder):
 
 def test_a_root_must_hold_clips(tmp_path, folder):
     assert clip_folders(tmp_path) == [folder]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "clip.json").write_text("{}")
+    assert clip_folders(tmp_path) == sorted([folder, tmp_path / "a"])
     with pytest.raises(FileNotFoundError, match="no clips here"):
         clip_folders(folder)
+    with pytest.raises(FileNotFoundError, match="gone: no such folder"):
+        clip_folders(tmp_path / "gone")

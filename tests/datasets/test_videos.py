@@ -163,6 +163,28 @@ def test_a_manifest_with_something_wrong_in_it_is_refused(root, changes, said):
     assert str(root / "manifest.json") in str(caught.value)
 
 
+def test_a_methods_id_follows_its_own_files_and_no_others(root):
+    before = VideosDataset.open(root).published_id("das")
+    encode(root / "mine/a/left.mp4", np.zeros((3, 32, 48, 3), np.uint8), fps=8)
+    (root / "das/notes.txt").write_text("not a view")
+    assert VideosDataset.open(root).published_id("das") == before
+    encode(root / "das/b/right.mp4", np.zeros((3, 32, 48, 3), np.uint8), fps=8)
+    changed = VideosDataset.open(root).published_id("das")
+    (root / "das/b/right.mp4").unlink()
+    assert len({before, changed, VideosDataset.open(root).published_id("das")}) == 3
+
+
+@pytest.mark.parametrize(("fps", "fits"), [(8.07, True), (8.09, False), (7.93, True), (7.91, False)])
+def test_rates_agree_to_a_hundredth(root, fps, fits):
+    encode(root / "das/a/left.mp4", np.zeros((3, 32, 48, 3), np.uint8), fps=fps)
+    dataset = VideosDataset.open(root)
+    if fits:
+        assert dataset.published_prediction("das", entry(dataset)).video
+    else:
+        with pytest.raises(VideoError, match=r"left\.mp4 runs at"):
+            dataset.published_prediction("das", entry(dataset))
+
+
 def test_a_missing_view_is_said_and_spares_the_other_clips(root):
     (root / "das/a/right.mp4").unlink()
     dataset = VideosDataset.open(root)

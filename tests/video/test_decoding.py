@@ -222,6 +222,20 @@ def test_a_damaged_frame_is_refused_and_those_before_it_are_not(mp4, tmp_path):
     assert np.array_equal(decode(path, [4, 0]), decode(mp4, [4, 0]))
 
 
+@pytest.mark.parametrize(("last", "decoded"), [(17, 10), (7, 0)])
+def test_packets_that_give_no_frame_are_missed(mp4, tmp_path, last, decoded):
+    """Without the key frame before them, nothing comes of the packets up to the next one, the eighth."""
+    path = tmp_path / "keyless.mp4"
+    with av.open(str(mp4)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in [packet for packet in source.demux(video=0) if packet.size][1:last]:
+            packet.stream = stream
+            target.mux(packet)
+    assert probe(path).frames == last - 1
+    with pytest.raises(VideoError, match=f" {decoded} whole frames of the {last - 1} that"):
+        decode(path)
+
+
 @pytest.mark.parametrize("side", [0, 16_385])
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_frame_of_an_absurd_size_is_refused(side, place):
