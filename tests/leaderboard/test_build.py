@@ -103,8 +103,10 @@ def test_a_second_build_replaces_the_page(fake, tmp_path):
 def test_a_build_that_fails_leaves_the_old_page(fake, tmp_path, monkeypatch):
     run = fake.write_run(tmp_path / "one", fake.REFERENCES[:1], clips=2, seeds=(0,))
     before = build([run], tmp_path / "page", fake.CARDS).read_bytes()
-    monkeypatch.setattr(module, "MAX_INDEX_BYTES", 1000)
-    with pytest.raises(ValueError, match="more than 1000: put fewer runs on one page"):
+    monkeypatch.setattr(module, "MAX_INDEX_BYTES", len(before))
+    build([run], tmp_path / "page", fake.CARDS)
+    monkeypatch.setattr(module, "MAX_INDEX_BYTES", len(before) - 1)
+    with pytest.raises(ValueError, match=f"more than {len(before) - 1}: put fewer runs on one page"):
         build([run], tmp_path / "page", fake.CARDS)
     assert (tmp_path / "page" / "index.html").read_bytes() == before
     assert not list((tmp_path / "page").rglob(".tmp-*"))

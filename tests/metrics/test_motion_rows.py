@@ -281,6 +281,10 @@ def test_the_scale_row_is_for_metric_methods(toy, answer):
             rows_of("scale@1", replace(made, scale=scale), toy)
     with pytest.raises(Undefined, match="not positive"):
         rows_of("scale@1", replace(made, tracks=-made.tracks), toy)
+    few = np.zeros_like(made.valid)
+    few[tuple(np.argwhere(made.valid)[:9].T)] = True
+    with pytest.raises(Undefined, match="9 predicted points meet the truth, a scale needs at least 10"):
+        rows_of("scale@1", replace(made, valid=few), toy)
 
 
 def test_coverage_is_the_share_of_true_points_that_are_answered(toy, answer, headline):
