@@ -16,7 +16,7 @@ from hoibench.weights import WeightsMissing, find
 def describe(plan: Plan, dataset: Dataset) -> str:
     """Units, time, disk and weights: lines of text, or one JSON object where the run was asked for JSON."""
     facts = survey(plan, dataset)
-    return json.dumps(facts) if plan.config.json else _as_text(facts)
+    return json.dumps(facts) if plan.config.json else as_text(facts)
 
 
 def survey(plan: Plan, dataset: Dataset) -> dict[str, Any]:
@@ -93,7 +93,8 @@ def _missing_predictions(plan: Plan) -> list[Problem]:
     return problems
 
 
-def _as_text(facts: dict[str, Any]) -> str:
+def as_text(facts: dict[str, Any]) -> str:
+    """What ``survey`` found, in lines to read."""
     lines = [
         f"run        {facts['out']}" + ("  (exists)" if facts["exists"] else ""),
         f"split      {facts['split']}  id {facts['split_id']}  clips id {facts['clips_id']}",

@@ -73,7 +73,7 @@ def test_disk_is_bounded_by_videos_and_tracks(survey):
     assert facts["units"] == 2
     assert facts["bytes_at_most"] == 2 * 3 * 10 * (4 * 6 * 3 + 5 * (12 + 1))
     assert facts["points_or_masks"] == []
-    said = dryrun._as_text(facts)
+    said = dryrun.as_text(facts)
     assert "GB of videos and tracks (their uncompressed size);" in said
     assert "point maps" not in said
 
@@ -82,7 +82,7 @@ def test_point_maps_and_masks_are_said_to_come_on_top(survey):
     facts = survey(outputs=("video", "points"))
     assert (
         "videos and tracks (their uncompressed size), and on top the point maps and masks of still;"
-        in dryrun._as_text(facts)
+        in dryrun.as_text(facts)
     )
 
 

@@ -8,6 +8,7 @@ import sys
 import pandas as pd
 import pytest
 from disk_cache import cached_folder
+from fork_server import fork_run
 
 ZERO = {
     "rpe@1": 1e-4,
@@ -129,10 +130,10 @@ def test_matching_pixels(mean):
 
 def test_absent_weights_give_rows_that_say_what_to_do(demo_root, tmp_path):
     """The clips come from the cache through --root, while the cache itself, and with it any fetched weight, is elsewhere."""
-    words = [sys.executable, "-m", "hoibench.run", "--method", "frozen", "--limit", "1", "--workers", "1"]
+    words = ["-m", "hoibench.run", "--method", "frozen", "--limit", "1", "--executor", "inline"]
     words += ["--metrics", "matching_pixels/aliked-mnn", "--root", str(demo_root), "--out", "weightless"]
     env = {**os.environ, "HOIBENCH_WEIGHTS": "", "HOIBENCH_CACHE": str(tmp_path / "nowhere")}
-    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+    done = fork_run(words, imports="run_imports", cwd=tmp_path, env=env, timeout=300)
     assert done.returncode == 0, done.stderr
     table = pd.read_parquet(tmp_path / "weightless" / "results.parquet")
     assert set(table["status"]) == {"unavailable"}
