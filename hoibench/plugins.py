@@ -49,12 +49,12 @@ def read_specs(group: str) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         ValueError: a file is not TOML; the message names it.
     """
-    points = sorted(importlib.metadata.entry_points(group=group), key=lambda p: (not _built_in(p), p.name))
+    points = sorted(importlib.metadata.entry_points(group=group), key=lambda p: (not is_built_in(p.value), p.name))
     for point in points:
         for where, item in _toml_files(point.value, files(point.value)):
             try:
                 yield where, tomllib.loads(item.read_text(encoding="utf-8"))
-            except tomllib.TOMLDecodeError as error:
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise ValueError(f"{where} is not valid TOML: {error}") from error
 
 
@@ -68,8 +68,9 @@ def _toml_files(where: str, folder: Traversable) -> Iterator[tuple[str, Traversa
             yield from (found for found in _toml_files(path, item) if found[1].name == SPEC)
 
 
-def _built_in(point: importlib.metadata.EntryPoint) -> bool:
-    return point.value.partition(".")[0] in {"hoibench", "reference_model", "baselines"}
+def is_built_in(module: str) -> bool:
+    """Whether a module belongs to the benchmark's own packages."""
+    return module.partition(".")[0] in ("hoibench", "reference_model", "baselines")
 
 
 def load_object(target: str) -> Any:

@@ -58,10 +58,10 @@ class Worker:
             WorkerCrash: the process ended before it answered.
             TimeoutError: there was no answer in ``timeout`` seconds; the process was ended.
             PoolStopped: the pool was stopped.
-            Exception: what the function raised.
+            Exception: what the function raised, or ``start`` before it.
         """
         for _ in range(_MOST_STARTS):
-            future = self._open().schedule(function, args=arguments, timeout=timeout)
+            future = self._open().schedule(_answer, args=(function, arguments), timeout=timeout)
             while not wait([future], timeout=_POLL_SECONDS).done:
                 if self.stop.is_set():
                     raise PoolStopped
@@ -82,13 +82,15 @@ class Worker:
     def close(self, last: Callable[[], None] | None = None) -> None:
         """End the process, after a last call if it was ever started and the pool was not stopped."""
         if self._pool is not None and last is not None and not self.stop.is_set():
-            self._pool.schedule(last, timeout=CLOSE_SECONDS)
+            self._pool.schedule(_answer, args=(last, ()), timeout=CLOSE_SECONDS)
             self._pool.close()
             self._pool.join()
             self._pool = None
         self._end()
 
     def _open(self) -> Any:
+        if self._pool is not None and not self._pool.active:  # its process died between two calls
+            self._end()
         if self._pool is None:
             context = multiprocessing.get_context("spawn")  # fork is not safe beside threads of torch or of a decoder
             start = (self.start, self.arguments)
@@ -247,9 +249,23 @@ def _single_threaded_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
+_start_error: Exception | None = None
+
+
 def _begin(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Prepare a worker's process; an error of ``start`` is kept for the first call, since the pool would take it for a crash."""
+    global _start_error
     die_with_parent()
-    start(*arguments)
+    try:
+        start(*arguments)
+    except Exception as error:
+        _start_error = error
+
+
+def _answer(function: Callable[..., R], arguments: tuple[Any, ...]) -> R:
+    if _start_error is not None:
+        raise _start_error
+    return function(*arguments)
 
 
 def die_with_parent() -> None:

@@ -2,10 +2,11 @@
 
 import multiprocessing
 import os
+import time
 from contextlib import closing
 
 import pytest
-from pool_tasks import answer, note_the_end, sleep_long, start, start_threads, threads_here
+from pool_tasks import answer, die_soon, fail_to_start, note_the_end, sleep_long, start, start_threads, threads_here
 
 from hoibench import processes
 from hoibench.processes import TaskPool, WorkerCrash
@@ -86,6 +87,23 @@ def test_the_first_error_of_a_job_stops_the_others(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         pool(tmp_path).run(["a", "full", "b"], do)
     assert done == ["A"]
+
+
+def test_a_process_that_dies_between_two_calls_is_replaced(tmp_path):
+    seen = []
+
+    def do(worker, job):
+        worker.call(die_soon)
+        time.sleep(1.5)
+        seen.append(worker.call(answer, job))
+
+    pool(tmp_path).run(["a"], do)
+    assert seen == ["A"]
+
+
+def test_an_error_of_the_start_is_raised_as_what_it_is():
+    with pytest.raises(ImportError, match="no such library"):
+        list(TaskPool(1, fail_to_start).results(answer, ["a"]))
 
 
 def test_the_last_call_of_a_worker_is_made_and_cannot_hold_up_the_end(tmp_path, monkeypatch):

@@ -18,7 +18,6 @@ from rich.progress import (
 
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.run import Listener
-from hoibench.evaluation.score import FROZEN_SOURCE_FAILED
 from hoibench.evaluation.worker import UnitReport
 
 PLAIN_SECONDS = 10.0
@@ -43,15 +42,15 @@ class RichListener:
             console=console, transient=True,
         )  # fmt: skip
 
-    def started(self, plan: Plan) -> None:
+    def started(self, plan: Plan, steps: int) -> None:
         """Show the bar."""
-        self._task = self._bar.add_task("starting", total=_steps(plan), failed="")
+        self._task = self._bar.add_task("starting", total=steps, failed="")
         self._bar.start()
 
     def reported(self, report: UnitReport) -> None:
         """Advance."""
         assert self._task is not None
-        if _told(report):
+        if _counts(report):
             self._failed += 1
             self._console.print(
                 f"failed  {report.unit.key}: {report.failure}", style="red", markup=False, highlight=False
@@ -78,16 +77,16 @@ class PlainListener:
     _begun: float = field(default_factory=time.monotonic)
     _said: float = 0.0
 
-    def started(self, plan: Plan) -> None:
+    def started(self, plan: Plan, steps: int) -> None:
         """Say how much there is to do."""
-        self._total = _steps(plan)
+        self._total = steps
         clips = len({unit.clip for unit in plan.units})
         self._say(f"{len(plan.units)} units: {clips} clips, {len(plan.entrants)} rows each, {len(plan.cards)} metrics")
 
     def reported(self, report: UnitReport) -> None:
         """Say where we are, at most every ten seconds, and every failure."""
         self._done += 1
-        if _told(report):
+        if _counts(report):
             self._say(f"failed  {report.unit.key}: {report.failure}")
         now = time.monotonic()
         if now - self._said >= PLAIN_SECONDS or self._done == self._total:
@@ -101,16 +100,10 @@ class PlainListener:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _steps(plan: Plan) -> int:
-    """Units to score, and those of methods that run to generate first."""
-    running = {entrant.key for entrant in plan.entrants if entrant.spec.entry}
-    return len(plan.units) + sum(unit.entrant in running for unit in plan.units)
-
-
 def _doing(report: UnitReport) -> str:
     return f"generating {report.unit.entrant}" if report.stage == "generate" else "scoring"
 
 
-def _told(report: UnitReport) -> bool:
-    """Whether a report is of a failure that was not told by the unit it follows from."""
-    return report.failure is not None and FROZEN_SOURCE_FAILED not in report.failure
+def _counts(report: UnitReport) -> bool:
+    """Whether a report is of a failure that is not the consequence of another."""
+    return report.failure is not None and not report.follows

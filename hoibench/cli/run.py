@@ -18,7 +18,7 @@ from hoibench.evaluation.config import RunConfig, check_config
 from hoibench.evaluation.settings_file import as_arguments
 
 if TYPE_CHECKING:
-    from hoibench.evaluation.run import Outcome
+    from hoibench.evaluation.outcome import Outcome
 
 PROGRAM = "python -m hoibench.run"
 

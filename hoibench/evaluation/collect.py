@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hoibench.evaluation.failures import failure_of, status_of_stage
+from hoibench.evaluation.failures import read_failure, status_of_stage
 from hoibench.evaluation.measure import RowKey, to_row
 from hoibench.evaluation.unit import Unit
 from hoibench.metrics.card import Card, select_cards
@@ -57,7 +57,8 @@ def _scores_of(out: Path, unit: Unit) -> tuple[dict[str, list[Row]], str]:
         scores = read_scores(path) if path.is_file() else {}
     except ValueError as error:
         return {}, f"score: {error}"
-    return scores, failure_of(out, unit) or NOT_REACHED
+    failure = read_failure(out, unit)
+    return scores, NOT_REACHED if failure is None else f"{failure.stage}: {failure.reason}"
 
 
 def unreached(out: Path, units: Iterable[Unit]) -> list[Failure]:
@@ -65,7 +66,7 @@ def unreached(out: Path, units: Iterable[Unit]) -> list[Failure]:
     told = []
     for unit in units:
         scores, missing = _scores_of(out, unit)
-        if not scores and failure_of(out, unit) is None:
+        if not scores and read_failure(out, unit) is None:
             stage, _, reason = missing.partition(": ")
             told.append(Failure(unit=unit.key, stage=stage, reason=reason))
     return told

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import tyro
 
 from hoibench.problems import Problem, raise_if_any
-from hoibench.store import sha256_json
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ class RunConfig:
     batch: int = 8
     """Images a network takes at once."""
 
-    executor: Literal["local", "inline", "ray"] = "local"
-    """local: worker processes. inline: in this process, for a debugger. ray is not built yet; for several machines use --shard."""
+    executor: Literal["local", "inline"] = "local"
+    """local: worker processes. inline: in this process, for a debugger. For several machines use --shard."""
 
     shard: str | None = None
     """i/n: take the i-th of n parts of the clips (1 <= i <= n); hoibench merge joins them."""
@@ -141,19 +139,18 @@ def config_problems(config: RunConfig) -> list[Problem]:
         problems.append(
             Problem("--metrics", "", f"is {config.metrics!r}", "ids or presets", "write, e.g., paper,offline")
         )
-    if config.executor == "ray":
-        fix = "use --executor local, with --shard i/n on several machines"
-        problems.append(Problem("--executor", "", "ray is not built yet", "", fix))
     for flag, path in (("--checkpoint", config.checkpoint), ("--weights", config.weights)):
         if path is not None and not path.exists():
             problems.append(Problem(flag, "", f"{path} does not exist", "a file or folder", ""))
-    for check in (lambda: parse_budget(config.max_failures, 1), lambda: parse_shard(config.shard)):
-        try:
-            check()
-        except ValueError as error:
-            flag, _, told = str(error).partition(" ")
-            problems.append(Problem(flag, "", told, "", ""))
+    if _budget(config.max_failures) is None:
+        problems.append(Problem("--max-failures", "", f"is {config.max_failures!r}", _BUDGET, ""))
+    if config.shard is not None and _shard(config.shard) is None:
+        problems.append(Problem("--shard", "", f"is {config.shard!r}", _SHARD, ""))
     return problems
+
+
+_BUDGET = "a count such as 3 or a share such as 0.1"
+_SHARD = "i/n with 1 <= i <= n, e.g. 1/4"
 
 
 def parse_budget(text: str, units: int) -> int:
@@ -162,13 +159,18 @@ def parse_budget(text: str, units: int) -> int:
     Raises:
         ValueError: it is neither.
     """
+    allowed = _budget(text)
+    if allowed is None:
+        raise ValueError(f"--max-failures is {text!r}, expected {_BUDGET}")
+    return allowed if isinstance(allowed, int) else int(allowed * units)
+
+
+def _budget(text: str) -> int | float | None:
     try:
         allowed = int(text) if text.strip().isdigit() else float(text)
     except ValueError:
-        allowed = -1
-    if (isinstance(allowed, float) and not 0 <= allowed < 1) or allowed < 0:
-        raise ValueError(f"--max-failures is {text!r}, expected a count such as 3 or a share such as 0.1")
-    return allowed if isinstance(allowed, int) else int(allowed * units)
+        return None
+    return allowed if isinstance(allowed, int) or 0 <= allowed < 1 else None
 
 
 def parse_shard(text: str | None) -> tuple[int, int] | None:
@@ -177,14 +179,12 @@ def parse_shard(text: str | None) -> tuple[int, int] | None:
     Raises:
         ValueError: it is not of that form, or i is not in 1..n.
     """
-    if text is None:
-        return None
+    shard = None if text is None else _shard(text)
+    if text is not None and shard is None:
+        raise ValueError(f"--shard is {text!r}, expected {_SHARD}")
+    return shard
+
+
+def _shard(text: str) -> tuple[int, int] | None:
     i, _, n = text.partition("/")
-    if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)):
-        raise ValueError(f"--shard is {text!r}, expected i/n with 1 <= i <= n, e.g. 1/4")
-    return int(i), int(n)
-
-
-def identity_hash(identity: Mapping[str, Any]) -> str:
-    """The hash of what decides a run's values (see ``plan.identity``), 64 hex digits."""
-    return sha256_json(identity)
+    return (int(i), int(n)) if i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n) else None

@@ -10,7 +10,6 @@ from typing import ClassVar
 from hoibench.errors import DISK_FULL
 from hoibench.evaluation.unit import Unit
 from hoibench.metrics.outcome import Status
-from hoibench.reference_rows import OWN_FROZEN
 from hoibench.results.run_record import Failure
 from hoibench.store.records import Record
 
@@ -20,7 +19,10 @@ LONGEST = 1000
 
 
 class FailureRecord(Record):
-    """The contents of failure.json: the unit, the stage at which it failed, why, and the traceback."""
+    """The contents of failure.json: the unit, the stage at which it failed, why, and the traceback.
+
+    ``follows`` says that it failed because the prediction that it is made from did, which counts once.
+    """
 
     SCHEMA: ClassVar[str] = "hoibench/failure@1"
 
@@ -28,6 +30,7 @@ class FailureRecord(Record):
     stage: str
     reason: str
     traceback: str = ""
+    follows: bool = False
 
 
 def is_fatal(error: BaseException) -> bool:
@@ -43,26 +46,25 @@ def reason_of(error: BaseException) -> str:
     return text if plain else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
-def record_failure(out: Path, unit: Unit, stage: str, reason: str, trace: str = "") -> None:
+def record_failure(out: Path, unit: Unit, stage: str, reason: str, trace: str = "", *, follows: bool = False) -> None:
     """Write a unit's failure beside where its prediction would be; a resumed run tries the unit again."""
-    failure = FailureRecord(unit=unit.key, stage=stage, reason=reason, traceback=trace)
+    failure = FailureRecord(unit=unit.key, stage=stage, reason=reason, traceback=trace, follows=follows)
     failure.write(unit.prediction(out) / FAILURE)
 
 
-def failure_of(out: Path, unit: Unit) -> str | None:
-    """``stage: reason`` of a unit's recorded failure, or None.
+def read_failure(out: Path, unit: Unit) -> FailureRecord | None:
+    """A unit's recorded failure, or None.
 
     Raises:
         ValueError: the record is broken; names the file and the fix.
     """
     path = unit.prediction(out) / FAILURE
     try:
-        failure = FailureRecord.read(path)
+        return FailureRecord.read(path)
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise ValueError(f"{error}; delete the file and resume the run") from error
-    return f"{failure.stage}: {failure.reason}"
 
 
 def status_of_stage(failure: str) -> Status:
@@ -71,14 +73,6 @@ def status_of_stage(failure: str) -> Status:
 
 
 def failures_of(out: Path, units: Iterable[Unit]) -> list[Failure]:
-    """The recorded failures of the units: unit, stage, reason; a row made from a prediction that failed does not count again."""
-    units = list(units)
-    failed = {unit: failure for unit in units if (failure := failure_of(out, unit)) is not None}
-    ids = {(unit.method, unit.preset, unit.seed, unit.clip) for unit in failed}
-    found = []
-    for unit, failure in failed.items():
-        own = unit.method.removeprefix(OWN_FROZEN)
-        if own == unit.method or (own, unit.preset, unit.seed, unit.clip) not in ids:
-            stage, _, reason = failure.partition(": ")
-            found.append(Failure(unit=unit.key, stage=stage, reason=reason))
-    return found
+    """The recorded failures of the units: unit, stage, reason; one that follows from another does not count again."""
+    found = (read_failure(out, unit) for unit in units)
+    return [Failure(unit=f.unit, stage=f.stage, reason=f.reason) for f in found if f is not None and not f.follows]

@@ -31,6 +31,7 @@ class Generator:
         self.runtime = Runtime(context.device, config.precision, config.batch, config.weights)
         self._clips = ClipLoader(context)
         self._method: Method | None = None
+        self._load_error: BaseException | None = None
 
     def close(self) -> None:
         """Let the method free what it holds."""
@@ -42,10 +43,9 @@ class Generator:
             log.exception("%s could not be closed", self.entrant.key)
         self._method = None
 
-    def load(self, entry: ClipEntry) -> None:
-        """Load a clip and the method, so that the first unit is not charged for them."""
+    def load_clip(self, entry: ClipEntry) -> None:
+        """Load a clip, so that its first unit is not charged for it."""
         self._clips.load(entry)
-        self._loaded_method()
 
     def run(self, unit: Unit, entry: ClipEntry) -> UnitReport:
         """Make a unit's prediction unless it is there.  A failure is recorded, never raised.
@@ -75,7 +75,7 @@ class Generator:
 
     def _generate(self, unit: Unit, request: Request, fps: float) -> None:
         spec = self.entrant.spec
-        method = self._loaded_method()
+        method = self.load_method()
         begun = time.monotonic()
         prediction = method.generate(request)
         seconds = round(time.monotonic() - begun, 3)
@@ -90,7 +90,14 @@ class Generator:
         ran = {key: value for key, value in asdict(self.runtime).items() if key != "weights"}
         write_prediction(unit.prediction(self.out), prediction, fps, unit=unit.key, seconds=seconds, **ran)
 
-    def _loaded_method(self) -> Method:
+    def load_method(self) -> Method:
+        """The method, loaded on first use; one that could not be loaded is not tried again for every unit."""
+        if self._load_error is not None:
+            raise self._load_error
         if self._method is None:
-            self._method = load_method(self.entrant, self.runtime)
+            try:
+                self._method = load_method(self.entrant, self.runtime)
+            except (Exception, SystemExit) as error:
+                self._load_error = error
+                raise
         return self._method

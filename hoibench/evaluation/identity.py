@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hoibench.datasets.base import Dataset
 from hoibench.methods.method import Entrant
 from hoibench.methods.spec import Spec
-from hoibench.plugins import source_file
+from hoibench.plugins import is_built_in, source_file
+from hoibench.predictions import prediction_folder
 from hoibench.reference_rows import PUBLISHED
-from hoibench.store import sampled_digest, sha256_file
+from hoibench.store import sampled_digest, sha256_file, sha256_json
 
 _DECIDING = ("families", "view_type", "outputs", "pairing", "scale", "weights", "regions", "kind")
 """Fields of a spec that decide a run's values; the others describe the method, or say where its files lie."""
@@ -28,13 +29,21 @@ def entrant_identity(entrant: Entrant, content: str | None) -> dict[str, Any]:
     return {"id": entrant.key, **spec, "settings": settings, "content": content}
 
 
-def content_digest(spec: Spec, dataset: Dataset) -> str | None:
-    """A digest of what a method is made of, as far as it is at hand: its module's file, its folder of predictions, its published files."""
+def content_digest(spec: Spec, dataset: Dataset, clips: Iterable[str], seeds: Iterable[int]) -> str | None:
+    """A digest of what a method is made of, as far as the version of hoibench does not stand for it; None where it does.
+
+    That is the file of an adapter or of a stranger's module, the commit of the code that one of our own methods wraps, published files, and
+    of a folder the predictions of the run's clips.
+    """
     if spec.kind == "published":
         return dataset.published_id(spec.id.removeprefix(PUBLISHED))
     if spec.folder is not None:
-        return sampled_digest(spec.folder)
-    source = source_file(spec.entry) if spec.entry else None
+        folders = {prediction_folder(spec.folder, clip, seed) for clip in clips for seed in seeds}
+        there = {f.relative_to(spec.folder).as_posix(): sampled_digest(f) for f in folders if f.is_dir()}
+        return sha256_json(there)[:12]
+    if not spec.entry or is_built_in(spec.entry):
+        return None if spec.upstream is None else spec.upstream.commit
+    source = source_file(spec.entry)
     return None if source is None else sha256_file(source)[:12]
 
 

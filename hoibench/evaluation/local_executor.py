@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,18 +59,19 @@ class LocalExecutor:
         def do(worker: Worker, job: Job) -> None:
             entry, units = job
             for unit in units:
+                step, limit = "load", None if self.timeout is None else LOAD_TIMEOUT_FACTOR * self.timeout
                 try:
-                    if self.timeout is not None:  # a fresh process has clip and method to load, which is not charged
-                        worker.call(_load, entry, timeout=LOAD_TIMEOUT_FACTOR * self.timeout)
-                    report(worker.call(_run, unit, entry, timeout=self.timeout))
+                    if limit is not None:  # a fresh process has clip and method to load, which is not charged
+                        worker.call(_load_clip, entry, timeout=limit)
+                        step = stage
+                        worker.call(_load_method, timeout=limit)
+                    step, limit = stage, self.timeout
+                    report(worker.call(_run, unit, entry, timeout=limit))
                 except (WorkerCrash, TimeoutError) as error:
-                    reason = (
-                        f"gave no result in {self.timeout:g} s (--unit-timeout)"
-                        if isinstance(error, TimeoutError)
-                        else str(error)
-                    )
-                    record_failure(context.out, unit, _STAGE_OF_CRASH[stage], reason)
-                    report(UnitReport(unit, stage, 0.0, True, f"{_STAGE_OF_CRASH[stage]}: {reason}"))
+                    late = isinstance(error, TimeoutError) and limit is not None
+                    reason = f"gave no result in {limit:g} s (--unit-timeout)" if late else str(error)
+                    record_failure(context.out, unit, step, reason)
+                    report(UnitReport(unit, stage, 0.0, True, f"{step}: {reason}"))
 
         TaskPool(self.workers, _start, arguments).run(jobs, do, last=_close)
 
@@ -90,8 +92,6 @@ def _default_workers(device: str) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-_STAGE_OF_CRASH = {"generate": "run", "score": "score"}
-
 _runner: Generator | Scorer | None = None
 
 
@@ -104,14 +104,27 @@ def _start(context: WorkerContext, entrant: str | None) -> None:
     _runner = Scorer(context) if entrant is None else Generator(context, entrant)
 
 
-def _load(entry: ClipEntry) -> None:
+def _load_clip(entry: ClipEntry) -> None:
     assert _runner is not None
+    with _left_to_the_unit(f"clip {entry.id}"):
+        _runner.load_clip(entry)
+
+
+def _load_method() -> None:
+    if isinstance(_runner, Generator):
+        with _left_to_the_unit(f"method {_runner.entrant.key}"):
+            _runner.load_method()
+
+
+@contextmanager
+def _left_to_the_unit(what: str) -> Iterator[None]:
+    """Log an error of loading: the unit will fail with it, and say so."""
     try:
-        _runner.load(entry)
-    except (Exception, SystemExit) as error:  # the unit will fail with it, and say so
+        yield
+    except (Exception, SystemExit) as error:
         if is_fatal(error):
             raise
-        log.exception("clip %s, or the method, cannot be loaded", entry.id)
+        log.exception("%s cannot be loaded", what)
 
 
 def _run(unit: Unit, entry: ClipEntry) -> UnitReport:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hoibench.evaluation.collect import recorded_units, unreached, write_results
-from hoibench.evaluation.config import parse_budget, parse_shard
-from hoibench.evaluation.failures import failures_of
+from hoibench.datasets.registry import open_dataset
+from hoibench.evaluation.collect import recorded_units
+from hoibench.evaluation.config import parse_shard
 from hoibench.evaluation.local_executor import log_to, make_executor
+from hoibench.evaluation.outcome import Outcome, end_run
 from hoibench.evaluation.plan import plan_of_record
-from hoibench.evaluation.record import RunRefused
-from hoibench.evaluation.run import Listener, Outcome, jobs_of, locked
+from hoibench.evaluation.record import RunRefused, code_of, with_provenance
+from hoibench.evaluation.run import Listener, jobs_of, locked
 from hoibench.evaluation.settings_file import config_of_json
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.predictions import is_whole
 from hoibench.results.run_record import RunRecord
+from hoibench.store import canonical_json
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ def merge(out: Path) -> Outcome:
         RunRefused: shards are missing or differ in their settings, or a process works on the run.
     """
     with _whole_record(out) as record:
-        return _finish(out, record)
+        return end_run(out, record)
 
 
 def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: Listener) -> Outcome:
@@ -48,20 +50,25 @@ def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: Liste
 
     Raises:
         FileNotFoundError: the folder holds no run.
-        RunRefused: shards are missing or unfinished, or a process works on the run.
+        RunRefused: shards are missing or unfinished, a process works on the run, or the data set is not the one that it was made on.
         UnknownName: a metric or the data set is not installed here.
         OSError: the disk is full or unwritable; what was done is kept.
     """
     with _whole_record(out) as record:
         config = replace(config_of_json(record.config), **settings, out=out, shard=None)
-        plan = plan_of_record(record, config, device)
-        handler = log_to(out / "log.txt")
-        log.info("rescoring %s: %d units", out, len(plan.units))
-        listener.started(plan)
         try:
-            jobs = jobs_of(plan, (unit for unit in plan.units if is_whole(unit.prediction(out))))
+            plan = plan_of_record(record, config, open_dataset(config.dataset, config.root), device)
+        except ValueError as error:
+            raise RunRefused(f"{out}: {error}") from error
+        units = [unit for unit in recorded_units(record) if is_whole(unit.prediction(out))]
+        jobs = jobs_of(plan, units)
+        record = with_provenance(record, device, config.batch)
+        handler = log_to(out / "log.txt")
+        log.info("rescoring %s: %d units", out, len(units))
+        listener.started(plan, len(units))
+        try:
             make_executor(plan, len(jobs)).score(WorkerContext.of(plan, rescore=True), jobs, listener.reported)
-            return _finish(out, record)
+            return end_run(out, record)
         finally:
             listener.stopped()
             logging.getLogger().removeHandler(handler)
@@ -70,25 +77,24 @@ def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: Liste
 
 @contextmanager
 def _whole_record(out: Path) -> Iterator[RunRecord]:
-    """The record of a run, of its shards together where it has any; the run is locked meanwhile."""
+    """The record of a run, of its shards together where it has any; the run and all of these are locked meanwhile."""
     if not out.is_dir():
         raise FileNotFoundError(f"{out}: no such folder")
-    with locked(out, "run"):
-        paths = sorted(path for path in out.glob("run.*of*.json"))
+    with ExitStack() as locks:
+        paths = sorted(out.glob("run.*of*.json"))
+        for name in ("run", *(path.stem for path in paths)):
+            locks.enter_context(locked(out, name))
         records = [RunRecord.read(path) for path in paths] or [RunRecord.read(out / "run.json")]
         if paths:
             _check_shards(out, paths, records)
-        yield records[0].model_copy(update={"merged": bool(paths), "shard": None})
+        earlier = [facts for record in records for facts in (*record.earlier, record.provenance)]
+        others = tuple(facts for facts in _distinct(earlier) if facts != records[0].provenance)
+        yield records[0].model_copy(update={"merged": bool(paths), "shard": None, "earlier": others})
 
 
-def _finish(out: Path, record: RunRecord) -> Outcome:
-    units = recorded_units(record)
-    failures = [*failures_of(out, units), *unreached(out, units)]
-    allowed = parse_budget(record.config["max_failures"], len(units))
-    outcome = Outcome(out, len(units), tuple(failures), allowed, whole=True)
-    write_results(out, record)
-    record.ended(outcome.status, failures).write(out / "run.json")
-    return outcome
+def _distinct(provenances: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One of those with the same code, libraries and machine."""
+    return list({canonical_json(code_of(facts)): facts for facts in provenances}.values())
 
 
 def _check_shards(out: Path, paths: Sequence[Path], records: Sequence[RunRecord]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from hoibench import __version__
 from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id, take
-from hoibench.evaluation.config import RunConfig, check_config, identity_hash, parse_shard
+from hoibench.evaluation.config import RunConfig, check_config, parse_shard
 from hoibench.evaluation.identity import content_digest, entrant_identity
 from hoibench.evaluation.references import is_seeded, own_frozen, reference_specs
 from hoibench.evaluation.unit import Unit
@@ -22,6 +22,7 @@ from hoibench.plugins import UnknownName
 from hoibench.predictions import has_seed_folders
 from hoibench.reference_rows import OWN_FROZEN, PUBLISHED
 from hoibench.results.run_record import RunRecord
+from hoibench.store import sha256_json
 
 _PATHS = ("root", "weights", "checkpoint")
 
@@ -31,8 +32,8 @@ class Plan:
     """A run, decided: the configuration with every name resolved.
 
     ``entries`` are all clips of the run; ``units`` are those of this shard, clip by clip, a method's own before rows made from it;
-    ``contents`` holds a digest of each entrant's code or files; ``folder`` is where the command was given, so that a method which changes the
-    working folder takes nothing elsewhere.
+    ``contents`` holds a digest of what each entrant is made of (see ``content_digest``); ``folder`` is where the command was given, so that
+    a method which changes the working folder takes nothing elsewhere.
     """
 
     config: RunConfig
@@ -100,7 +101,7 @@ class Plan:
     @property
     def hash(self) -> str:
         """The hash of ``identity``."""
-        return identity_hash(self.identity)
+        return sha256_json(self.identity)
 
     @property
     def out(self) -> Path:
@@ -121,44 +122,61 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     config = replace(
         config, **{name: path.absolute() for name in _PATHS if (path := getattr(config, name)) is not None}
     )
-    clips_of = dataset.padded if config.short == "pad" else dataset.manifest
-    manifest = clips_of(config.split or dataset.default_split)
+    manifest = _manifest(config, dataset)
     if not manifest.entries:
         why = "; ".join(manifest.left_out_told[:3]) or "it is empty"
         raise ValueError(f"split {manifest.split} gives no clip to score ({why})")
     entrants = _select(config, dataset)
     cards = tuple(select_cards(config.metric_names))
     entries = take(manifest.entries, config.limit)
-    contents = {entrant.key: content_digest(entrant.spec, dataset) for entrant in entrants}
+    contents = {
+        entrant.key: content_digest(entrant.spec, dataset, [entry.id for entry in entries], config.seeds)
+        for entrant in entrants
+    }
     return Plan(
         config, dataset.kind, dataset.has_truth, manifest, entries, entrants, cards, device,
         {name: content for name, content in contents.items() if content}, Path.cwd(),
     )  # fmt: skip
 
 
-def plan_of_record(record: RunRecord, config: RunConfig, device: str) -> Plan:
+def plan_of_record(record: RunRecord, config: RunConfig, dataset: Dataset, device: str) -> Plan:
     """The plan of a run that was made, to score its predictions anew; its methods need not be installed here.
 
     Args:
         record: of the run.
         config: the run's settings, with what differs here (root, weights, workers, out).
+        dataset: the data set, as it is here.
         device: torch device of the metrics' networks.
 
     Raises:
-        UnknownName: the run has a metric that is not installed here.
+        UnknownName: the run has a metric or a split that is not there.
+        ValueError: the data set has other truth, or lacks clips of the run; says which.
     """
+    manifest = _manifest(config, dataset)
     entries = tuple(ClipEntry(**dict(clip)) for clip in record.clips)
+    missing = [entry.id for entry in entries if entry not in manifest.entries]
+    if manifest.truth_id != record.truth_id or missing:
+        why = (
+            f"lacks {', '.join(missing[:3])}"
+            if missing
+            else f"has truth {manifest.truth_id!r}, not {record.truth_id!r}"
+        )
+        raise ValueError(f"the data set {record.dataset} {why}: score it where the run was made, or run it anew")
     entrants = []
     for method in record.methods:
         names = ("id", "name", "kind", "families", "regions", "outputs", "view_type", "pairing")
         facts = {name: value for name in names if (value := getattr(method, name)) is not None}
         spec = Spec(**facts)
         entrants.append(Entrant(spec, method.preset))
-    manifest = Manifest(record.split, record.split_id, entries, record.truth_id, notes=record.notes)
     return Plan(
         config, record.kind, record.has_truth, manifest, entries, tuple(entrants), tuple(select_cards(record.metrics)),
         device, {}, Path.cwd(),
     )  # fmt: skip
+
+
+def _manifest(config: RunConfig, dataset: Dataset) -> Manifest:
+    clips_of = dataset.padded if config.short == "pad" else dataset.manifest
+    return clips_of(config.split or dataset.default_split)
 
 
 def _select(config: RunConfig, dataset: Dataset) -> tuple[Entrant, ...]:

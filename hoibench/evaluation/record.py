@@ -30,9 +30,7 @@ def make_record(plan: Plan) -> RunRecord:
     """What run.json says before the run has ended; of a run that resumes it keeps what made the earlier parts, where that was other code."""
     path = plan.out / record_name(plan)
     old = RunRecord.read(path) if path.is_file() else None
-    now = provenance() | {"device": plan.device, "batch": plan.config.batch}
-    earlier = () if old is None else (*old.earlier, old.provenance)
-    return RunRecord(
+    record = RunRecord(
         name=plan.out.resolve().name,
         config=as_json(plan.config),
         config_hash=plan.hash,
@@ -52,13 +50,23 @@ def make_record(plan: Plan) -> RunRecord:
         seeds=plan.config.seeds,
         shard=plan.config.shard,
         merged=False,
-        provenance=now,
-        earlier=tuple(before for before in earlier if _code(before) != _code(now)),
+        provenance={} if old is None else old.provenance,
+        earlier=() if old is None else old.earlier,
         exit=Exit(),
     )
+    return with_provenance(record, plan.device, plan.config.batch)
 
 
-def _code(facts: Mapping[str, Any]) -> list[Any]:
+def with_provenance(record: RunRecord, device: str, batch: int) -> RunRecord:
+    """The record with the provenance of this process; what it had is kept as earlier, where that was other code, machine or device."""
+    now = provenance() | {"device": device, "batch": batch}
+    before = (*record.earlier, *([record.provenance] if record.provenance else []))
+    earlier = tuple(facts for facts in before if code_of(facts) != code_of(now))
+    return record.model_copy(update={"provenance": now, "earlier": earlier})
+
+
+def code_of(facts: Mapping[str, Any]) -> list[Any]:
+    """What of a provenance can change a value: code, libraries, machine and device."""
     return [facts.get(key) for key in ("hoibench", "git", "python", "versions", "hardware", "device")]
 
 
@@ -87,7 +95,6 @@ def check_resumable(plan: Plan) -> None:
     Raises:
         RunRefused: with the difference and the ways out.
     """
-    mine = record_name(plan)
     for path in sorted(plan.out.glob("run*.json")):
         try:
             old = RunRecord.read(path)
@@ -99,13 +106,12 @@ def check_resumable(plan: Plan) -> None:
                 f"{plan.out} holds a run of other settings:\n  {listed}\n"
                 "Give another --out, or --no-resume to set that run aside."
             )
-        if not old.merged and _parts(path.name) != _parts(mine):
+        if not old.merged and _parts(old.shard) != _parts(plan.config.shard):
             raise RunRefused(
                 f"{plan.out} holds {path.name}, a run split another way: use its --shard, or another --out"
             )
 
 
-def _parts(name: str) -> str:
-    """``of4`` of ``run.1of4.json``; empty for a run in one piece."""
-    shard = name.removeprefix("run").removesuffix("json").strip(".")
-    return shard.lstrip("0123456789")
+def _parts(shard: str | None) -> str:
+    """The n of ``i/n``; empty for a run in one piece."""
+    return "" if shard is None else shard.partition("/")[2]

@@ -5,22 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hoibench.evaluation.collect import RESULTS, write_results
-from hoibench.evaluation.config import parse_budget
+from hoibench.evaluation.collect import RESULTS
 from hoibench.evaluation.executor import Job
 from hoibench.evaluation.failures import failures_of, is_fatal
 from hoibench.evaluation.local_executor import log_to, make_executor
+from hoibench.evaluation.outcome import Outcome, end_run, end_shard
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.record import RunRefused, check_resumable, make_record, record_name
 from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import UnitReport, WorkerContext
 from hoibench.methods.method import Entrant
 from hoibench.predictions import is_whole
-from hoibench.results.run_record import Failure, Status
+from hoibench.results.run_record import Status
 from hoibench.store import sealed_folder, sweep
 
 log = logging.getLogger(__name__)
@@ -33,35 +32,14 @@ class RunStopped(RuntimeError):
 class Listener(Protocol):
     """Who is told of a run's progress."""
 
-    def started(self, plan: Plan) -> None:
-        """Work begins on ``plan.units``; those of methods that run are reported twice, generated and scored."""
+    def started(self, plan: Plan, steps: int) -> None:
+        """Work begins; ``steps`` reports will come: a unit of a method that runs is generated and scored."""
 
     def reported(self, report: UnitReport) -> None:
         """A stage of a unit has ended."""
 
     def stopped(self) -> None:
         """No more reports come."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: its folder, whether its results are whole (a shard's are not), its failures and its exit code."""
-
-    out: Path
-    units: int
-    failures: tuple[Failure, ...]
-    allowed: int
-    whole: bool
-
-    @property
-    def exit_code(self) -> int:
-        """0 done, 3 finished but over the failure budget."""
-        return 0 if len(self.failures) <= self.allowed else 3
-
-    @property
-    def status(self) -> Status:
-        """The word that run.json keeps."""
-        return "done" if self.exit_code == 0 else "over_budget"
 
 
 def run(plan: Plan, listener: Listener) -> Outcome:
@@ -86,17 +64,12 @@ def run(plan: Plan, listener: Listener) -> Outcome:
         log.info("run %s: %d units, config %s", plan.out, len(plan.units), plan.hash)
         try:
             _work(plan, listener)
-            failures = failures_of(plan.out, plan.units)
-            outcome = Outcome(
-                plan.out, len(plan.units), tuple(failures), parse_budget(plan.config.max_failures, len(plan.units)),
-                whole=plan.config.shard is None,
-            )  # fmt: skip
-            if outcome.whole:
-                write_results(plan.out, record)
-            record.ended(outcome.status, failures).write(path)
+            if plan.config.shard is None:
+                return end_run(plan.out, record)
+            return end_shard(plan.out, record, plan.units, path.name)
         except BaseException as error:
             log.exception("the run stopped")
-            with suppress(OSError):  # a full disk takes not even this
+            with suppress(OSError, ValueError):  # a full disk takes not even this
                 status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
                 record.ended(status, failures_of(plan.out, plan.units)).write(path)
             if isinstance(error, Exception) and not is_fatal(error):
@@ -105,12 +78,12 @@ def run(plan: Plan, listener: Listener) -> Outcome:
         finally:
             logging.getLogger().removeHandler(handler)
             handler.close()
-        return outcome
 
 
 def _work(plan: Plan, listener: Listener) -> None:
     context = WorkerContext.of(plan)
-    listener.started(plan)
+    running = {entrant.key for entrant in plan.entrants if entrant.spec.entry}
+    listener.started(plan, len(plan.units) + sum(unit.entrant in running for unit in plan.units))
     try:
         for entrant in plan.entrants:
             if entrant.spec.entry:

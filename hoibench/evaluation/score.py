@@ -43,8 +43,9 @@ log = logging.getLogger(__name__)
 RETRIED = ("unavailable", "error")
 """Statuses that a resumed run scores again: weights may have come, the scorer may have been mended."""
 
-FROZEN_SOURCE_FAILED = "depends on a prediction that failed"
-"""Why the row of a method's own first frame has none itself: said in its rows, not reported and counted a second time."""
+
+class SourceFailed(FileNotFoundError):
+    """The prediction that this one is made from failed: said in its rows, not reported and counted a second time."""
 
 
 class ScorerBroke(RuntimeError):
@@ -58,7 +59,7 @@ class Scorer:
         self.context = context
         self._clips = ClipLoader(context)
 
-    def load(self, entry: ClipEntry) -> None:
+    def load_clip(self, entry: ClipEntry) -> None:
         """Load a clip, so that its first unit is not charged for it."""
         self._clips.load(entry)
 
@@ -71,25 +72,27 @@ class Scorer:
         begun = time.monotonic()
         out, spec = self.context.out, self.context.entrants[unit.entrant].spec
         folder = unit.prediction(out)
-        stage, worked = "load", False
-        if spec.entry and not is_whole(folder):
+        stage = "load"
+        whole = is_whole(folder)
+        if (spec.entry and not whole) or (whole and not self._unscored(unit)):
             return UnitReport(unit, "score", 0.0, worked=False)
         try:
             loaded = self._clips.load(entry)
-            if not is_whole(folder):
-                worked, stage = True, "generate"
+            if not whole:
+                stage = "generate"
                 forget(out, unit)
                 self._make(unit, spec, loaded)
             stage = "score"
-            worked |= self._score(unit, spec, loaded)
+            self._score(unit, spec, loaded)
         except (Exception, SystemExit) as error:
             if is_fatal(error):
                 raise
             log.exception("%s failed at %s", unit.key, stage)
-            record_failure(out, unit, stage, reason_of(error), traceback.format_exc())
-            return UnitReport(unit, "score", time.monotonic() - begun, True, f"{stage}: {reason_of(error)}")
+            reason, follows = reason_of(error), isinstance(error, SourceFailed)
+            record_failure(out, unit, stage, reason, traceback.format_exc(), follows=follows)
+            return UnitReport(unit, "score", time.monotonic() - begun, True, f"{stage}: {reason}", follows)
         (folder / FAILURE).unlink(missing_ok=True)
-        return UnitReport(unit, "score", time.monotonic() - begun, worked)
+        return UnitReport(unit, "score", time.monotonic() - begun, worked=True)
 
     def _make(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> None:
         """Store a prediction that is made from truth, or from what lies on disk."""
@@ -105,7 +108,7 @@ class Scorer:
         if unit.method.startswith(OWN_FROZEN):
             own = unit.without_prefix(OWN_FROZEN).prediction(self.context.out)
             if not is_whole(own):
-                raise FileNotFoundError(FROZEN_SOURCE_FAILED)
+                raise SourceFailed("depends on a prediction that failed")
             return hold_first_frame(decoded(read_prediction(own)))
         if spec.kind == "reference":
             return build_reference(spec.id, loaded.clip, unit.seed)
@@ -115,12 +118,17 @@ class Scorer:
             raise FileNotFoundError(f"{unit.prediction(self.context.out)}: no prediction, and {spec.id} does not run")
         return _precomputed(spec, spec.folder, unit)
 
-    def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> bool:
-        """Score the metrics that have no rows yet; whether there were any."""
+    def _unscored(self, unit: Unit) -> tuple[Card, ...]:
+        """The metrics that have no rows yet, or rows that may come out otherwise now."""
+        if self.context.rescore:
+            return self.context.cards
+        kept = _kept_scores(unit.scores(self.context.out))
+        done = {metric for metric, rows in kept.items() if not any(row.status in RETRIED for row in rows)}
+        return tuple(card for card in self.context.cards if card.id not in done)
+
+    def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> None:
+        """Score the metrics that have no rows yet."""
         context, scored, path = self.context, loaded.scored, unit.scores(self.context.out)
-        cards = context.cards if context.rescore else _unscored(path, context.cards)
-        if not cards:
-            return False
         folder = unit.prediction(context.out)
         prediction = trim_prediction(decoded(read_prediction(folder)), scored.frames)
         case = Case(
@@ -136,7 +144,7 @@ class Scorer:
             sweep(path.parent, path.name)  # what a killed call left
         written = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}") if context.rescore else path
         broken: list[str] = []
-        for card in cards:
+        for card in self._unscored(unit):
             measured = _measure(case, card, frames, loaded)
             append_metric(written, card.id, [to_row(m, card, key) for m in measured])
             broken += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]
@@ -144,7 +152,6 @@ class Scorer:
             written.replace(path)
         if broken:
             raise ScorerBroke(f"{len(broken)} metrics broke; {broken[0]}")
-        return True
 
 
 def _precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
@@ -162,12 +169,6 @@ def _measure(case: Case, card: Card, frames: Hashable, loaded: LoadedClip) -> li
     if (card.id, frames) not in loaded.measured:
         loaded.measured[card.id, frames] = list(measure(case, card))
     return loaded.measured[card.id, frames]
-
-
-def _unscored(path: Path, cards: tuple[Card, ...]) -> tuple[Card, ...]:
-    kept = _kept_scores(path)
-    done = {metric for metric, rows in kept.items() if not any(row.status in RETRIED for row in rows)}
-    return tuple(card for card in cards if card.id not in done)
 
 
 def _kept_scores(path: Path) -> dict[str, list[Row]]:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tyro
+from pydantic import TypeAdapter, ValidationError
 
 from hoibench.evaluation.config import RunConfig
+from hoibench.store.records import explain
 
 
 def as_json(config: RunConfig) -> dict[str, Any]:
@@ -25,9 +26,12 @@ def config_of_json(table: Mapping[str, Any]) -> RunConfig:
     """The settings that ``as_json`` gave.
 
     Raises:
-        ValueError: a key is unknown; names it.
+        ValueError: a value is not of its setting's type; names it.
     """
-    return tyro.cli(RunConfig, args=as_arguments("run.json", {k: v for k, v in table.items() if k != "config"}))
+    try:
+        return TypeAdapter(RunConfig).validate_python(dict(table))
+    except ValidationError as error:
+        raise ValueError(explain(error, RunConfig, "run.json: config")) from error
 
 
 def as_arguments(where: str, table: Mapping[str, Any]) -> list[str]:

@@ -67,6 +67,7 @@ class UnitReport:
         seconds: that it took.
         worked: whether anything was left to do.
         failure: ``STAGE: REASON``, or None.
+        follows: whether it failed because the prediction that it is made from did, which counts once.
     """
 
     unit: Unit
@@ -74,6 +75,7 @@ class UnitReport:
     seconds: float
     worked: bool
     failure: str | None = None
+    follows: bool = False
 
 
 @dataclass

@@ -61,6 +61,8 @@ def select_entrants(
         _give_preset(chosen, preset)
     entrants: dict[str, Entrant] = {}
     for spec, named_preset in chosen.values():
+        if spec.status == "unreleased" and spec.folder is None:
+            raise ValueError(f"--method {spec.id}: its code is not released; score predictions by {spec.id}=FOLDER")
         preset = named_preset or next(iter(spec.presets), None)
         entrant = Entrant(spec if preset is None else spec.with_preset(preset), preset)
         entrants[entrant.key] = entrant
@@ -99,7 +101,7 @@ def _give_preset(chosen: dict[str, tuple[Spec, str | None]], preset: str) -> Non
 
 
 def _with_settings(entrants: Mapping[str, Entrant], settings: Sequence[str], checkpoint: Path | None) -> list[Entrant]:
-    given: dict[str, dict[str, SettingValue]] = {key: _defaults(entrant) for key, entrant in entrants.items()}
+    given: dict[str, dict[str, SettingValue]] = {key: {} for key in entrants}
     if checkpoint is not None:
         key = _taker_of_checkpoint(entrants, checkpoint)
         given[key]["checkpoint"] = _parse(
@@ -108,17 +110,18 @@ def _with_settings(entrants: Mapping[str, Entrant], settings: Sequence[str], che
     for text in settings:
         key, name, value = _split(text, entrants)
         given[key][name] = _parse(f"--set {text}", _setting(entrants[key], name), value)
-    return [replace(entrant, settings=given[key]) for key, entrant in entrants.items()]
+    return [replace(entrant, settings=_defaults(entrant, given[key]) | given[key]) for key, entrant in entrants.items()]
 
 
-def _defaults(entrant: Entrant) -> dict[str, SettingValue]:
+def _defaults(entrant: Entrant, given: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
     defaults: dict[str, SettingValue] = {}
     for name, setting in entrant.spec.settings.items():
         value = setting.default
         if name == "checkpoint" and entrant.preset is not None:
             value = entrant.spec.presets[entrant.preset].checkpoint or value
-        if value is not None:
-            defaults[name] = Path(value) if setting.type == "path" and isinstance(value, str) else value
+        if value is not None and name not in given:
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            defaults[name] = _parse(f"{entrant.key}: the default of {name}", setting, text)
     return defaults
 
 

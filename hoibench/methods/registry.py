@@ -8,10 +8,13 @@ import zipfile
 from functools import lru_cache
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.spec import OUTPUTS, Output, Spec, parse_spec
 from hoibench.plugins import SPEC, load_object, read_specs
 from hoibench.reference_rows import OWN_FROZEN, PUBLISHED, REFERENCES
+from hoibench.store.records import explain
 
 
 @lru_cache(maxsize=1)
@@ -76,8 +79,11 @@ def folder_spec(name: str, folder: Path) -> Spec:
     if not folder.is_dir():
         raise FileNotFoundError(f"--method {name}={folder}: {folder} is no folder of predictions")
     described = folder / SPEC
-    spec = _read_spec(described) if described.is_file() else Spec(id=name, outputs=_outputs_in(folder))
-    return spec.model_copy(update={"id": name, "entry": "", "folder": folder.resolve()})
+    spec = _read_spec(described) if described.is_file() else Spec(id="folder", outputs=_outputs_in(folder))
+    try:
+        return Spec(**{**dict(spec), "id": name, "entry": "", "folder": folder.resolve()})
+    except ValidationError as error:
+        raise ValueError(explain(error, Spec, f"--method {name}={folder}")) from error
 
 
 def _outputs_in(folder: Path) -> tuple[Output, ...]:
@@ -95,7 +101,7 @@ def _outputs_in(folder: Path) -> tuple[Output, ...]:
 def _read_spec(path: Path) -> Spec:
     try:
         return parse_spec(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
 
 

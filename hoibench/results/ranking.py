@@ -194,6 +194,8 @@ def why_companion_forbids(
     if scores is None or frozen is None or not scores.comparable[frozen].any():
         return f"no frozen row on {name} to stand against"
     both = scores.comparable[entrant] & scores.comparable[frozen]
+    if not both.any():
+        return f"no clip with {name} that frozen has too"
     if scores.badness[entrant][both].mean() > scores.badness[frozen][both].mean():
         return f"its {name} is worse than frozen's: {companion.why}"
     return None

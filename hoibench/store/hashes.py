@@ -46,7 +46,12 @@ def sampled_digest(path: Path) -> str:
 
     A file of up to 16 MiB is read whole, of a longer one 16 blocks of 1 MiB at even distances: another training moves weights everywhere, so
     a few blocks show it; a change of single bytes in a long file is not found.  Where the file or folder lies does not matter.
+
+    Raises:
+        FileNotFoundError: there is no such file or folder.
     """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist")
     if path.is_file():
         return sha256_json([path.stat().st_size, _sampled_sha256(path)])[:12]
     files = sorted(item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))

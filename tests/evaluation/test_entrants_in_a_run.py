@@ -5,12 +5,14 @@ import shutil
 
 import pandas as pd
 import pytest
-from toy_runs import go, headlines
+from toy_runs import Silent, go, headlines
 
 from hoibench.cli.main import main
 from hoibench.evaluation import score
 from hoibench.evaluation.measure import measure
+from hoibench.evaluation.merge import merge, rescore
 from hoibench.evaluation.record import RunRefused
+from hoibench.evaluation.run import locked
 from hoibench.predictions import read_prediction, read_record
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -131,6 +133,54 @@ def test_scoring_alone_gives_equal_rows_without_the_method(tmp_path, capsys):
     assert all((moved / p.relative_to(out)).stat().st_mtime_ns == t for p, t in predictions.items())
     assert all((moved / p.relative_to(out)).stat().st_mtime_ns > t for p, t in scores.items()), "all were scored anew"
     assert not list(moved.rglob(".tmp-*"))
+
+
+def test_scoring_alone_says_what_scored_and_keeps_what_made(tmp_path):
+    out = tmp_path / "r"
+    go(out, limit=1)
+    record = json.loads((out / "run.json").read_text())
+    record["provenance"]["hoibench"] = "0.0.1"
+    (out / "run.json").write_text(json.dumps(record))
+    rescore(out, {"batch": 2, "workers": 1}, "cpu", Silent())
+    after = json.loads((out / "run.json").read_text())
+    assert (after["provenance"]["batch"], after["provenance"]["device"]) == (2, "cpu")
+    assert [facts["hoibench"] for facts in after["earlier"]] == ["0.0.1"]
+    assert after["exit"]["status"] == "done"
+
+
+def test_scoring_alone_refuses_other_truth(tmp_path):
+    out = tmp_path / "r"
+    go(out, limit=1)
+    record = json.loads((out / "run.json").read_text())
+    before = (out / "results.parquet").read_bytes()
+    (out / "run.json").write_text(json.dumps(record | {"truth_id": "toy@0"}))
+    with pytest.raises(RunRefused, match="the data set toy has truth '', not 'toy@0'"):
+        rescore(out, {}, "cpu", Silent())
+    clips = [record["clips"][0] | {"start": 7}]
+    (out / "run.json").write_text(json.dumps(record | {"clips": clips}))
+    with pytest.raises(RunRefused, match=f"the data set toy lacks {clips[0]['id']}"):
+        rescore(out, {}, "cpu", Silent())
+    assert (out / "results.parquet").read_bytes() == before
+
+
+def test_scoring_alone_and_joining_keep_out_of_a_shard_at_work(tmp_path):
+    out = tmp_path / "r"
+    for i in (1, 2):
+        go(out, shard=f"{i}/2")
+    with locked(out, "run.2of2"):
+        for act in (merge, lambda folder: rescore(folder, {}, "cpu", Silent())):
+            with pytest.raises(RunRefused, match="another process is working on"):
+                act(out)
+    assert merge(out).exit_code == 0
+
+
+def test_scoring_alone_counts_its_steps(tmp_path):
+    out = tmp_path / "r"
+    go(out, limit=2, method=("picky",), seed=(0, 1), max_failures="9")
+    listener = Silent()
+    rescore(out, {"workers": 1}, "cpu", listener)
+    assert len(listener.reports) == listener.steps > 0
+    assert all(report.worked for report in listener.reports)
 
 
 def test_scoring_alone_says_what_it_needs(tmp_path, capsys):

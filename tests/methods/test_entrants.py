@@ -1,7 +1,6 @@
 """Who takes part in a run, with which preset and which settings."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -137,13 +136,26 @@ def test_unknown_names_give_the_nearest():
         select("plain+small")
 
 
-def test_a_presets_checkpoint_is_its_default():
-    presets = {"tiny": Preset(title="tiny", checkpoint="/weights/tiny")}
+def test_a_presets_checkpoint_is_its_default(weights):
+    presets = {"tiny": Preset(title="tiny", checkpoint=str(weights[0]))}
     spec = MODEL.model_copy(update={"presets": presets})
     (entrant,) = select_entrants(["model"], built_in=[spec])
-    assert entrant.settings["checkpoint"] == Path("/weights/tiny")
+    assert entrant.settings["checkpoint"] == weights[0]
+    weights[0].rmdir()
+    with pytest.raises(FileNotFoundError, match=r"model\+tiny: the default of checkpoint: .*one does not exist"):
+        select_entrants(["model"], built_in=[spec])
+    (entrant,) = select_entrants(["model"], built_in=[spec], checkpoint=weights[1])
+    assert entrant.settings["checkpoint"] == weights[1]
     with pytest.raises(ValueError, match="preset 'tiny' has a checkpoint, but the method declares no such setting"):
         Spec(id="a", presets=presets)
+
+
+def test_a_method_without_released_code_has_predictions_alone(tmp_path):
+    spec = PLAIN.model_copy(update={"status": "unreleased"})
+    with pytest.raises(ValueError, match="plain: its code is not released; score predictions by plain=FOLDER"):
+        select_entrants(["plain"], built_in=[spec])
+    (entrant,) = select_entrants([f"mine={tmp_path}"], built_in=[spec])
+    assert entrant.spec.folder == tmp_path
 
 
 def test_selection_keeps_the_order_and_drops_repeats(tmp_path):

@@ -181,3 +181,12 @@ def test_a_wrong_spec_of_an_adapter_says_which_key(adapter):
     adapter.write_text(ADAPTER.replace('name="Grey frames"', 'names="Grey frames"'))
     with pytest.raises(ValueError, match=r"grey\.py declares a wrong spec: unknown key 'names'"):
         adapter_spec(f"{adapter}:Grey")
+
+
+@pytest.mark.parametrize("name", ["../evil", "a+b", "", "/abs"])
+@pytest.mark.parametrize("described", [False, True])
+def test_a_folders_name_is_checked_with_and_without_a_spec(tmp_path, name, described):
+    if described:
+        (tmp_path / "spec.toml").write_text('id = "theirs"\n')
+    with pytest.raises(ValueError, match=re.escape(f"--method {name}={tmp_path}: id: ")):
+        folder_spec(name, tmp_path)

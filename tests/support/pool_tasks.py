@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import threading
 import time
 
 _folder = None
@@ -33,6 +34,14 @@ def note_the_end():
 
 def sleep_long():
     time.sleep(600)
+
+
+def die_soon():
+    threading.Timer(0.5, lambda: os._exit(9)).start()
+
+
+def fail_to_start():
+    raise ImportError("no such library")
 
 
 def start_threads():

@@ -12,8 +12,8 @@ class Silent:
     def __init__(self):
         self.reports = []
 
-    def started(self, plan):
-        pass
+    def started(self, plan, steps):
+        self.steps = steps
 
     def reported(self, report):
         self.reports.append(report)
