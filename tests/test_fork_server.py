@@ -37,6 +37,20 @@ def script(tmp_path):
     return write
 
 
+@pytest.fixture
+def endless(script, tmp_path):
+    """Start a process that sleeps; it has begun to."""
+
+    def start(**options):
+        process = fork([script(ENDLESS)], imports="json", output=tmp_path / "told", **options)
+        while process.told != "begun\n":
+            assert process.poll() is None, process.told
+            time.sleep(0.01)
+        return process
+
+    return start
+
+
 def test_it_has_a_folder_an_environment_arguments_and_pipes_of_its_own(script, tmp_path):
     (tmp_path / "inner").mkdir()
     done = fork_run([script(SCRIPT), "7", "a b"], imports="json", cwd=tmp_path / "inner", env={"COLOUR": "red"})
@@ -68,23 +82,20 @@ def test_an_exception_is_told_and_is_exit_code_1(script):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, -15)])
-def test_signals_reach_it(script, number, code):
-    process = fork([script(ENDLESS)], imports="json")
-    time.sleep(0.3)
+def test_signals_reach_it(endless, number, code):
+    process = endless()
     assert process.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.05)
     process.send_signal(number)
-    assert process.communicate(10) == ("begun\n", "")
-    assert (process.returncode, process.poll()) == (code, code)
+    assert (process.wait(60), process.poll()) == (code, code)
 
 
-def test_it_may_lead_a_session(script):
-    alone = fork([script(ENDLESS)], imports="json", start_new_session=True)
-    time.sleep(0.3)
+def test_it_may_lead_a_session(endless):
+    alone = endless(start_new_session=True)
     assert os.getsid(alone.pid) == alone.pid
     os.killpg(alone.pid, signal.SIGKILL)
-    assert alone.wait(10) == -9
+    assert alone.wait(60) == -9
 
 
 def test_what_takes_too_long_is_killed(script):
