@@ -132,18 +132,19 @@ def test_the_old_folder_stays_where_the_new_one_is_not_finished(root):
     assert [path.name for path in root.iterdir()] == ["model"]
 
 
-def test_the_old_folder_comes_back_where_the_new_one_cannot_be_renamed(root, monkeypatch):
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "the disk is gone"), KeyboardInterrupt("the disk is gone")])
+def test_the_old_folder_comes_back_where_the_new_one_cannot_be_renamed(root, monkeypatch, error):
     ensure_folder(root / "model", fill)
     (root / "new").mkdir()
     real = Path.rename
 
     def rename(self, target):
         if self.name == "new":
-            raise OSError(errno.ENOTEMPTY if target.exists() else errno.EIO, "the disk is gone")
+            raise OSError(errno.ENOTEMPTY, "it is there") if target.exists() else error
         return real(self, target)
 
     monkeypatch.setattr(Path, "rename", rename)
-    with pytest.raises(OSError, match="the disk is gone"):
+    with pytest.raises(type(error), match="the disk is gone"):
         replace_folder(root / "new", root / "model")
     assert sorted(path.name for path in root.iterdir()) == ["model", "new"]
     assert (root / "model" / "b.bin").is_file()

@@ -5,6 +5,8 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import filelock
 import pytest
@@ -277,6 +279,24 @@ with locked(pathlib.Path({str(lock_file)!r}), wait=False) as ours:
 def test_a_lock_is_held_against_its_own_thread(tmp_path):
     with locked(tmp_path / ".lock", wait=False), locked(tmp_path / ".lock", wait=False) as ours:
         assert not ours
+
+
+def test_who_waits_for_a_lock_gets_it_when_the_other_lets_go(tmp_path):
+    held, seen = threading.Event(), []
+
+    def hold():
+        with locked(tmp_path / ".lock", wait=False):
+            held.set()
+            time.sleep(0.3)
+            seen.append("let go")
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert held.wait(10)
+    with locked(tmp_path / ".lock", wait=True) as ours:
+        seen.append(ours)
+    other.join()
+    assert seen == ["let go", True]
 
 
 def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, caplog):

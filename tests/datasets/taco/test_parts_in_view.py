@@ -8,7 +8,8 @@ import taco_tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoibench.clip import PARTS
+from hoibench.clip import PARTS, Camera
+from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.visibility import check_parts_in_view
@@ -59,3 +60,14 @@ def test_one_frame_in_sight_is_enough(recorded):
         return gone
 
     check_parts_in_view("k", moved(surfaces, 2, leave), cameras)
+
+
+@pytest.mark.parametrize(("distance", "seen"), [(3.99, True), (4.01, False)])
+def test_what_is_over_four_metres_from_a_camera_is_not_in_its_workspace(distance, seen):
+    camera = Camera(np.array([[100.0, 0, 31.5], [0, 100.0, 31.5], [0, 0, 1.0]]), np.eye(3), np.zeros(3), (64, 64))
+    surface = Surface(2, np.full((1, 3, 3), [0.0, 0.0, distance]), np.array([[0, 1, 2]]))
+    if seen:
+        check_parts_in_view("k", [surface], [camera])
+    else:
+        with pytest.raises(ValueError, match="the tool is in no camera's image"):
+            check_parts_in_view("k", [surface], [camera])

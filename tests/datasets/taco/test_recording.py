@@ -4,9 +4,11 @@ import taco_faults
 from taco_tree import FOUR, MEASURE, POUR, SHORT, TRIO
 
 from hoibench.datasets.surfaces import frame_mesh
+from hoibench.datasets.taco.calibration import Calibration
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.layout import MARKER_REMOVED
-from hoibench.datasets.taco.recording import Recording
+from hoibench.datasets.taco.recording import Recording, check_aspect
+from hoibench.video import VideoInfo
 
 
 def record(taco, shoot=SHORT, model=None):
@@ -73,3 +75,15 @@ def test_a_camera_without_calibration_is_named(taco_copy):
     taco_faults.drop_calibration(taco_copy, SHORT.key, FOUR[0])
     with pytest.raises(ValueError, match=f"has no camera {FOUR[0]}, only"):
         record(taco_copy).video_info(FOUR[0])
+
+
+@pytest.mark.parametrize(("width", "read"), [(981, True), (979, False), (1019, True), (1021, False)])
+def test_an_aspect_is_off_by_two_hundredths_at_most(tmp_path, width, read):
+    camera = Calibration(np.eye(3), np.eye(3), np.zeros(3), (1000, 1000))
+    video = VideoInfo(frames=1, height=1000, width=width, fps=30.0, codec="h264")
+    arguments = tmp_path / "1.mp4", video, tmp_path / "calibration.json", camera, "Allocentric_RGB_Videos/1"
+    if read:
+        check_aspect(*arguments)
+    else:
+        with pytest.raises(ValueError, match=rf"1\.mp4 has {width}x1000 pixels, .* imgSize 1000x1000 for camera 1"):
+            check_aspect(*arguments)
