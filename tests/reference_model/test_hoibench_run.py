@@ -24,7 +24,7 @@ def run(tmp_path):
     return start
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)  # it may have to train the model, or to wait for another worker that does
 def test_from_request_to_rows(run, overfitted, tmp_path):
     done = run("--preset", "nano", "--checkpoint", overfitted.folder, "--metrics", "rpe,chamfer")
     assert done.returncode == 0, done.stderr

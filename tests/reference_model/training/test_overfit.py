@@ -7,7 +7,7 @@ from hoibench.metrics.chamfer import chamfer
 from reference_model.config import preset
 from reference_model.saved_model import load_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def distance(tracks, truth):
