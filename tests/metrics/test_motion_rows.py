@@ -264,6 +264,8 @@ def test_every_declared_scale_is_fitted_at_its_grain(toy, answer, headline):
     assert [row.scale for row in rows] == [*(pytest.approx(1 / f) for f in factors), None]
     assert {row.alignment for row in rows} == {"per_view"}
     assert rows[-1].details["scales"] == {row.view: row.scale for row in rows[:-1]}
+    halved = rows_of("rpe@1", replace(made, tracks=0.5 * made.tracks, scale="shared"), toy)
+    assert [row.scale for row in halved] == [pytest.approx(2.0)] * 4
     shared = rows_of("rpe@1", replace(made, tracks=apart, scale="shared"), toy)
     assert len({row.scale for row in shared}) == 1
     assert shared[-1].value > 10
