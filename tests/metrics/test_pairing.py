@@ -138,3 +138,18 @@ def test_without_point_maps_there_is_nothing_to_sample(toy, truth, answer):
         pair(answer(toy), truth, "oracle-projection")
     with pytest.raises(Failed, match="point maps hold 2 views"):
         pair(Prediction(points=np.ones((2, 9, 4, 6, 3), dtype=np.float16)), truth, "oracle-projection")
+
+
+def test_a_point_is_answered_where_its_track_was_found_and_is_valid(toy, answer, truth):
+    """Point 0 has lost its anchor, and the track of point 5 is invalid in frame 3; the last track is valid throughout."""
+    made = answer(toy)
+    anchors, valid = made.anchors.copy(), np.ones_like(made.valid)
+    anchors[:, 0] = -1e4
+    valid[:, 3, 5] = False
+    paired = pair(replace(made, anchors=anchors, valid=valid), truth, "anchor")
+    found = paired.index >= 0
+    assert not found[:, 0].any() and found[truth.seen_first[:, 0]].mean() > 0.9
+    assert not paired.answer.valid[:, :, 0].any()
+    track = paired.index == 5
+    assert track.any() and not paired.answer.valid[:, 3][track].any()
+    assert (paired.answer.valid[:, 4] == found).all()

@@ -72,3 +72,11 @@ def test_shapes_that_do_not_fit_are_named():
         sample_point_maps(plane()[..., :2], at([0, 0]), [(4, 6)])
     with pytest.raises(ValueError, match="pixels has shape"):
         sample_point_maps(plane(), at([0, 0]), [(4, 6)] * 2)
+
+
+@pytest.mark.parametrize(("beside", "valid"), [(102.0, True), (102.001, False), (98.0, True), (97.999, False)])
+def test_a_depth_that_differs_by_two_percent_is_no_edge_and_by_more_is_one(beside, valid):
+    maps = plane(depth=100.0, h=3, w=3)
+    maps[0, 0, 1, 2, 2] = beside
+    points, _ = sample_point_maps(maps, at((1, 1)), [(3, 3)])
+    assert points.valid.tolist() == [[[valid]]]
