@@ -34,7 +34,12 @@ class Run:
         self.M = bridge.rig.coordinates(BATCH.world)
         self.z_image = BATCH.z_video[:, :, :, :1] if z_image is None else z_image
         given = Conditions(
-            self.z_image, BATCH.text, -BATCH.text if no_text else None, BATCH.normal_anchors, None, (N, LATENT[0])
+            self.z_image,
+            BATCH.text,
+            -BATCH.text if no_text else None,
+            BATCH.normal_anchors,
+            BATCH.intrinsics,
+            (N, LATENT[0]),
         )
         models = RecordingMJD(self.journal, self.mjd), RecordingDPA(self.journal, self.dpa)
         bridge = RecordingBridge(self.journal, bridge)
@@ -88,6 +93,12 @@ def test_the_models_are_asked_at_the_grids_times():
         calls = journal.of(part)
         times = GRID[:-1] if part == "dpa" else [t for t in GRID[:-1] for _ in range(2)]
         assert [call.given["t"].tolist() for call in calls] == [[pytest.approx(t)] * B for t in times]
+
+
+def test_every_step_is_given_the_cameras_and_the_anchors():
+    for call in run().journal.of("mjd"):
+        assert call.given["intrinsics"] is not None and torch.equal(call.given["intrinsics"], BATCH.intrinsics)
+    assert all(torch.equal(call.given["anchors"], BATCH.normal_anchors) for call in run().journal.of("dpa"))
 
 
 def test_text_guides_video_alone_and_the_range_is_the_conditional_passes():
