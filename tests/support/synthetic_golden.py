@@ -17,6 +17,7 @@ from PIL import Image
 from hoibench.datasets.synthetic.cameras import build_camera
 from hoibench.datasets.synthetic.catalogue import INSTANCES, catalogue, make_prop
 from hoibench.datasets.synthetic.dataset import VERSION, SyntheticDataset
+from hoibench.datasets.synthetic.dates import dates, world_frame
 from hoibench.datasets.synthetic.dressing import dress
 from hoibench.datasets.synthetic.render import Shot, Stage
 from hoibench.datasets.synthetic.scene import build_scene
@@ -41,7 +42,7 @@ _FRAME = np.array(
 
 def contents(root):
     """Name -> array of all that the version promises; ``root`` is where a clip is generated.  Lengths in metres."""
-    return objects() | scenes() | loaded_clip(root)
+    return objects() | scenes() | frames() | loaded_clip(root)
 
 
 @cache
@@ -89,19 +90,31 @@ def scenes():
     return {f"scenes/{name}": np.array(values) for name, values in found.items()} | {"pictures": np.stack(pictures)}
 
 
+def frames():
+    """The cameras of the rig, and the world frame of each recording date."""
+    worlds = [world_frame(date) for date in dates()]
+    return {
+        "rig/cameras": np.stack([_matrix(build_camera(serial)) for serial in sorted(rig().cameras)]),
+        "dates/frames": np.stack([np.column_stack([world.R, world.t]) for world in worlds]),
+    }
+
+
 def loaded_clip(root):
     """The truth of one clip as the evaluation gets it."""
     dataset = SyntheticDataset.open(root)
     clip = dataset.load(dataset.manifest("demo").entries[0])
-    cameras = [np.concatenate([c.K, c.R, c.t[:, None]], axis=1) for c in clip.cameras]
     return {
-        "clip/cameras": np.stack(cameras),
+        "clip/cameras": np.stack([_matrix(camera) for camera in clip.cameras]),
         "clip/world": clip.tracks.world.astype(np.float64),
         "clip/visible": clip.tracks.visible,
         "clip/part": clip.tracks.part,
         "clip/masks": clip.masks[:, _MIDDLE],
         "clip/video": clip.video[:, _MIDDLE],
     }
+
+
+def _matrix(camera):
+    return np.column_stack([camera.K, camera.R, camera.t])
 
 
 def differences(golden, found):

@@ -31,6 +31,27 @@ def test_folders_are_searched_in_order(folders):
         assert find("toy", folders["extra"]) == folders[name] / "toy.pth"
 
 
+def test_a_folder_named_twice_is_searched_once_and_an_empty_name_is_no_folder(folders, monkeypatch, tmp_path):
+    one, two = folders["one"], folders["two"]
+    monkeypatch.setenv("HOIBENCH_WEIGHTS", os.pathsep.join(["", str(two), "", str(one), str(two), ""]))
+    assert finding.search_folders(one) == (one, two, folders["cache"])
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "toy.pth").write_bytes(CONTENT)
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(WeightsMissing):
+        find("toy")
+
+
+def test_the_first_folder_that_has_the_file_decides_even_if_it_is_broken(folders):
+    (folders["one"] / "toy.pth").write_bytes(b"half")
+    (folders["two"] / "toy.pth").write_bytes(CONTENT)
+    with pytest.raises(WeightsBroken, match=rf"{folders['one']}.* has 4 bytes, weights toy have 768000"):
+        find("toy")
+    (folders["one"] / "toy.pth").unlink()
+    (folders["one"] / "toy.pth").mkdir()  # a folder is no file
+    assert find("toy") == folders["two"] / "toy.pth"
+
+
 def test_the_cache_is_where_the_data_sets_keep_theirs(monkeypatch):
     monkeypatch.setenv("HOIBENCH_CACHE", "~/x")
     assert finding.cache_folder() == Path.home() / "x" / "weights"
