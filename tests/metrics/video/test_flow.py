@@ -88,6 +88,7 @@ def test_a_pair_is_computed_once_a_case(case_of, texture):
     frames = [region_frame(image) for image in case.video[0]]
     assert shared_motion(case, *frames) is shared_motion(case, *frames)
     assert shared_motion(case, *frames) is not shared_motion(case, *frames[::-1])
+    assert shared_motion(case, frames[0], frames[0]) is not shared_motion(case, *frames)
 
 
 def test_small_frames_are_not_applicable():

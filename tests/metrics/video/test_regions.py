@@ -61,3 +61,14 @@ def test_without_masks_there_is_only_the_full_frame(case_of):
 def test_masks_of_another_size_fail(case_of):
     with pytest.raises(Failed, match=r"the method's masks have shape \(2, 3, 4, 5\), the video has .* \(2, 3, 4, 6\)"):
         list(regions(case_of(VIDEO, masks=OWN[..., 1:])))
+
+
+@pytest.mark.parametrize(("more", "own"), [(0, True), (1, False)])
+def test_own_masks_may_cover_twice_the_truths_foreground_and_not_a_pixel_more(case_of, more, own):
+    truth = np.zeros((2, 3, 4, 6), bool)
+    truth[..., :2, 2] = True
+    wide = np.zeros((2, 3, 4, 6), bool)
+    wide[..., :4, 2] = True
+    wide[0, 0, 0, 3 : 3 + more] = True
+    _, (region, masks) = regions(case_of(VIDEO, masks=wide, truth_masks=truth))
+    assert region == "fg" and np.array_equal(masks, wide if own else truth)
