@@ -8,6 +8,7 @@ from typing import Any
 
 from hoibench.datasets.base import Dataset
 from hoibench.evaluation.plan import Plan
+from hoibench.evaluation.record import RunRefused, check_resumable
 from hoibench.predictions import is_whole, prediction_folder, read_record
 from hoibench.problems import Problem
 from hoibench.weights import WeightsMissing, find
@@ -34,6 +35,10 @@ def survey(plan: Plan, dataset: Dataset) -> dict[str, Any]:
     problems = [*_missing_weights(weights), *_missing_predictions(plan)]
     if most is not None and most > free:
         problems.append(Problem(str(parent), "", f"has {free} bytes free", f"up to {most}", "free some, or give --out"))
+    try:
+        check_resumable(plan)
+    except RunRefused as error:
+        problems.append(Problem(str(out), "", "cannot be gone on with", "", str(error)))
     return {
         "out": str(out),
         "exists": out.exists(),

@@ -82,6 +82,8 @@ def _score_run(options: Score, run: Path) -> int:
 
     if options.pred is not None or options.truth is not None:
         raise ValueError("give the folder of a run, or --pred and --truth, not both")
+    if options.metrics != Score.metrics or options.pairing is not None or options.out is not None:
+        raise ValueError("--metrics, --pairing and --out belong to --pred and --truth: a run has its own")
     given = {"root": options.root, "weights": options.weights, "workers": options.workers}
     settings = {name: value for name, value in given.items() if value is not None}
     console = Console(stderr=True)

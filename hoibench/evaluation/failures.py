@@ -40,7 +40,11 @@ def is_fatal(error: BaseException) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """The error in one line: its message, after its type where the message alone says little."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
+    try:
+        message = str(error)
+    except Exception:
+        message = "its message cannot be made"
+    text = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
     plain = isinstance(error, (ValueError, FileNotFoundError)) and len(text) > 20
     return text if plain else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -11,7 +11,7 @@ from typing import Any
 
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.collect import recorded_units
-from hoibench.evaluation.config import parse_shard
+from hoibench.evaluation.config import check_config, parse_shard
 from hoibench.evaluation.local_executor import log_to, make_executor
 from hoibench.evaluation.outcome import Outcome, end_run
 from hoibench.evaluation.plan import plan_of_record
@@ -19,7 +19,7 @@ from hoibench.evaluation.record import RunRefused, code_of, with_provenance
 from hoibench.evaluation.run import Listener, jobs_of, locked
 from hoibench.evaluation.settings_file import config_of_json
 from hoibench.evaluation.worker import WorkerContext
-from hoibench.predictions import is_whole
+from hoibench.predictions import RECORD, is_whole
 from hoibench.results.run_record import RunRecord
 from hoibench.store import canonical_json
 
@@ -60,7 +60,13 @@ def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: Liste
             plan = plan_of_record(record, config, open_dataset(config.dataset, config.root), device)
         except ValueError as error:
             raise RunRefused(f"{out}: {error}") from error
-        units = [unit for unit in recorded_units(record) if is_whole(unit.prediction(out))]
+        check_config(config)
+        made = [unit for unit in recorded_units(record) if (unit.prediction(out) / RECORD).is_file()]
+        units = [unit for unit in made if is_whole(unit.prediction(out))]
+        if broken := [unit.key for unit in made if unit not in set(units)]:
+            raise RunRefused(
+                f"{out}: predictions are damaged ({', '.join(broken[:3])}): run again, which makes them anew"
+            )
         jobs = jobs_of(plan, units)
         record = with_provenance(record, device, config.batch)
         handler = log_to(out / "log.txt")
@@ -82,6 +88,8 @@ def _whole_record(out: Path) -> Iterator[RunRecord]:
         raise FileNotFoundError(f"{out}: no such folder")
     with ExitStack() as locks:
         paths = sorted(out.glob("run.*of*.json"))
+        if not paths and not (out / "run.json").is_file():
+            raise FileNotFoundError(f"{out / 'run.json'} is missing: give the folder of a run")
         for name in ("run", *(path.stem for path in paths)):
             locks.enter_context(locked(out, name))
         records = [RunRecord.read(path) for path in paths] or [RunRecord.read(out / "run.json")]

@@ -85,7 +85,7 @@ class Scorer:
             stage = "score"
             self._score(unit, spec, loaded)
         except (Exception, SystemExit) as error:
-            if is_fatal(error):
+            if is_fatal(error) or (self.context.rescore and stage == "load"):  # the rows that are there stand
                 raise
             log.exception("%s failed at %s", unit.key, stage)
             reason, follows = reason_of(error), isinstance(error, SourceFailed)
@@ -156,6 +156,11 @@ class Scorer:
 
 def _precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
     found = find_prediction(folder, unit.clip, unit.seed)
+    if (found / RECORD).is_file() and not is_whole(found):
+        read_record(found)
+        raise ValueError(
+            f"{found / RECORD} names files that are missing or of another size: write the prediction again"
+        )
     prediction = read_prediction(found, spec.scale)
     if (folder / SPEC).is_file() and prediction.scale != spec.scale:
         raise ValueError(f"{found / RECORD} says scale {prediction.scale}, {folder / SPEC} says {spec.scale}")

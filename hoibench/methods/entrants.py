@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -76,6 +77,8 @@ def _known_specs(adapters: Iterable[str], built_in: Iterable[Spec]) -> tuple[dic
     for spec in added:
         if spec.id in reserved:
             raise ValueError(f"adapter {spec.entry}: a plug-in cannot replace the built-in method {spec.id!r}")
+        if spec.id in known:
+            raise ValueError(f"adapters {known[spec.id].entry} and {spec.entry} both have the id {spec.id!r}")
         known[spec.id] = spec
     return known, added
 
@@ -102,14 +105,14 @@ def _give_preset(chosen: dict[str, tuple[Spec, str | None]], preset: str) -> Non
 
 def _with_settings(entrants: Mapping[str, Entrant], settings: Sequence[str], checkpoint: Path | None) -> list[Entrant]:
     given: dict[str, dict[str, SettingValue]] = {key: {} for key in entrants}
-    if checkpoint is not None:
-        key = _taker_of_checkpoint(entrants, checkpoint)
-        given[key]["checkpoint"] = _parse(
-            f"--checkpoint {checkpoint}", _setting(entrants[key], "checkpoint"), str(checkpoint)
-        )
     for text in settings:
         key, name, value = _split(text, entrants)
         given[key][name] = _parse(f"--set {text}", _setting(entrants[key], name), value)
+    if checkpoint is not None:
+        key, where = _taker_of_checkpoint(entrants, checkpoint), f"--checkpoint {checkpoint}"
+        path = _parse(where, _setting(entrants[key], "checkpoint"), str(checkpoint))
+        if given[key].setdefault("checkpoint", path) != path:
+            raise ValueError(f"{where}: {key} is also given {given[key]['checkpoint']}; leave one of them out")
     return [replace(entrant, settings=_defaults(entrant, given[key]) | given[key]) for key, entrant in entrants.items()]
 
 
@@ -164,6 +167,8 @@ def _parse(where: str, setting: Setting, text: str) -> SettingValue:
     if setting.choices and text not in setting.choices:
         raise ValueError(f"{where}: expected one of {', '.join(setting.choices)}")
     if setting.type == "path":
+        if not text:
+            raise ValueError(f"{where}: expected a path")
         path = Path(text).expanduser().absolute()
         if not path.exists():
             raise FileNotFoundError(f"{where}: {path} does not exist")
@@ -173,7 +178,12 @@ def _parse(where: str, setting: Setting, text: str) -> SettingValue:
             return _FLAGS[text.lower()]
         if setting.type == "int":
             return int(text)
-        return float(text) if setting.type == "float" else text
+        if setting.type == "float":
+            number = float(text)
+            if not math.isfinite(number):
+                raise ValueError
+            return number
+        return text
     except (KeyError, ValueError):
         wanted = {"flag": "true or false", "int": "a whole number"}.get(setting.type, "a number")
         raise ValueError(f"{where}: expected {wanted}") from None

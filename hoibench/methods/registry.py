@@ -93,8 +93,12 @@ def _outputs_in(folder: Path) -> tuple[Output, ...]:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 arrays |= {name.removesuffix(".npy") for name in archive.namelist()}
+        else:
+            arrays.add("tracks")  # broken, which its clip will say
     if next(folder.rglob("view-*.m*"), None) is not None:
         arrays.add("video")
+    if not arrays:
+        raise ValueError(f"{folder} holds no view-*.mp4 and no tracks.npz of any clip")
     return tuple(name for name in OUTPUTS if name in arrays)
 
 

@@ -89,6 +89,7 @@ def test_point_maps_and_masks_are_said_to_come_on_top(survey):
 def test_all_problems_are_shown_at_once(folder, capsys, monkeypatch):
     (folder / "mine").mkdir()
     (folder / "mine" / "clip_1").mkdir()
+    (folder / "mine" / "clip_1" / "view-0.mp4").touch()
     monkeypatch.setattr(dryrun.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     words = ["--dataset", "toy", "--metrics", "matching_pixels/aliked-mnn", "--method", "mine=mine"]
     assert run([*words, "--dry-run", "--json"]) == 0
@@ -99,6 +100,15 @@ def test_all_problems_are_shown_at_once(folder, capsys, monkeypatch):
     assert run([*words, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert said.count("problem    ") == len(problems) == 6
+
+
+def test_a_run_that_would_be_refused_is_a_problem(capsys):
+    assert run([*TOY, "--metrics", "rpe", "--workers", "1", "--out", "r"]) == 0
+    capsys.readouterr()
+    assert run([*TOY, "--metrics", "chamfer", "--out", "r", "--dry-run", "--json"]) == 0
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert problem.startswith("r cannot be gone on with") or "/r cannot be gone on with" in problem
+    assert "metrics: without rpe@1; with chamfer@1" in problem
 
 
 def test_a_disk_that_is_too_small_is_a_problem(survey, monkeypatch):

@@ -174,6 +174,32 @@ def test_scoring_alone_and_joining_keep_out_of_a_shard_at_work(tmp_path):
     assert merge(out).exit_code == 0
 
 
+def test_scoring_alone_spoils_nothing_where_it_cannot_begin(tmp_path, capsys, monkeypatch):
+    out = tmp_path / "r"
+    go(out, limit=1)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name != "log.txt"}
+
+    def unreadable(self, entry):
+        raise ValueError(f"{entry.id} cannot be read here")
+
+    from toyset.data import Toy
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Toy, "load", unreadable)
+        with pytest.raises(ValueError, match="cannot be read here"):
+            rescore(out, {"workers": 1}, "cpu", Silent())
+    for words in (["--metrics", "rpe"], ["--out", "x.parquet"], ["--pairing", "query"], ["--workers", "0"]):
+        assert main(["score", str(out), *words]) == 2
+        assert words[0] in capsys.readouterr().err
+    video = next((out / "predictions" / "still").rglob("view-0.mp4"))
+    video.write_bytes(before[video][:-1])
+    with pytest.raises(RunRefused, match=r"predictions are damaged \(still/seed-0/clip_\d\): run again"):
+        rescore(out, {"workers": 1}, "cpu", Silent())
+    video.write_bytes(before[video])
+    assert before == {path: path.read_bytes() for path in before}
+    assert {p for p in out.rglob("*") if p.is_file()} - set(before) <= {out / "log.txt"}
+
+
 def test_scoring_alone_counts_its_steps(tmp_path):
     out = tmp_path / "r"
     go(out, limit=2, method=("picky",), seed=(0, 1), max_failures="9")

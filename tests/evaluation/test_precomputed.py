@@ -47,6 +47,25 @@ def test_one_set_of_predictions_is_one_seed(tmp_path):
     assert [failure.unit.split("/")[1] for failure in outcome.failures] == ["seed-1"]
 
 
+def test_broken_predictions_are_failures_and_no_predictions_an_error(tmp_path):
+    go(tmp_path / "r", limit=1)
+    mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
+    tracks = next(mine.glob("*/tracks.npz"))
+    whole = tracks.read_bytes()
+    tracks.write_bytes(whole[:100])
+    outcome, _ = go(tmp_path / "a", limit=1, method=(f"mine={mine}",))
+    assert "names files that are missing or of another size" in outcome.failures[0].reason
+    assert headlines(tmp_path / "a").loc["mine", "status"].tolist() == ["failed", "failed"]
+    for part in (*mine.glob("*/view-*"), *mine.glob("*/prediction.json")):
+        part.unlink()
+    outcome, _ = go(tmp_path / "b", limit=1, method=(f"mine={mine}",))
+    assert "tracks.npz is not a whole npz file" in outcome.failures[0].reason
+    assert headlines(tmp_path / "b").loc["mine", "status"].tolist() == ["failed", "failed"]
+    tracks.unlink()
+    with pytest.raises(ValueError, match=r"mine holds no view-\*\.mp4 and no tracks\.npz of any clip"):
+        go(tmp_path / "c", limit=1, method=(f"mine={mine}",))
+
+
 def test_the_scale_of_a_folder_is_heeded(tmp_path):
     go(tmp_path / "r", limit=1)
     mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")

@@ -93,6 +93,8 @@ def test_paths_are_absolute_and_must_exist(weights, monkeypatch):
         ("other.codec=mp3", "--set other.codec=mp3: expected one of linear, wan"),
         ("other.steps", "write METHOD.KEY=VALUE"),
         ("steps=7", "write METHOD.KEY=VALUE"),
+        ("other.guidance=nan", "--set other.guidance=nan: expected a number"),
+        ("other.checkpoint=", "--set other.checkpoint=: expected a path"),
         ("plain.steps=7", "plain takes no settings, so none called 'steps'"),
         ("model.steps=7", "model takes part as model+small and model+video_only; name one of them"),
     ],
@@ -111,6 +113,11 @@ def test_the_checkpoint_flag_goes_to_the_one_that_takes_it(weights):
     told = "model+small and other could take it; say which by --set model+small.checkpoint=PATH --set other.checkpoint=PATH"
     with pytest.raises(ValueError, match=re.escape(told)):
         select("model", "other", checkpoint=weights[0])
+    both = {"settings": [f"other.checkpoint={weights[0]}"], "checkpoint": weights[1]}
+    with pytest.raises(ValueError, match=r"--checkpoint .*two: other is also given .*one; leave one of them out"):
+        select("other", **both)
+    same = {"settings": [f"other.checkpoint={weights[0]}"], "checkpoint": weights[0]}
+    assert select("other", **same)["other"].settings["checkpoint"] == weights[0]
     with pytest.raises(ValueError, match="no method of this run takes a checkpoint"):
         select("plain", checkpoint=weights[0])
 
@@ -152,6 +159,7 @@ def test_a_presets_checkpoint_is_its_default(weights):
 
 def test_a_method_without_released_code_has_predictions_alone(tmp_path):
     spec = PLAIN.model_copy(update={"status": "unreleased"})
+    (tmp_path / "view-0.mp4").touch()
     with pytest.raises(ValueError, match="plain: its code is not released; score predictions by plain=FOLDER"):
         select_entrants(["plain"], built_in=[spec])
     (entrant,) = select_entrants([f"mine={tmp_path}"], built_in=[spec])
@@ -159,6 +167,7 @@ def test_a_method_without_released_code_has_predictions_alone(tmp_path):
 
 
 def test_selection_keeps_the_order_and_drops_repeats(tmp_path):
+    (tmp_path / "view-0.mp4").touch()
     entrants = select("plain", f"mine={tmp_path}", "other", "plain")
     assert list(entrants) == ["plain", "mine", "other"]
     assert entrants["mine"].spec.folder == tmp_path
@@ -184,5 +193,9 @@ def test_adapters_come_last_and_may_be_named_with_a_preset(tmp_path):
     both = [f"{adapter}:Grey"]
     assert list(select("plain", adapters=both)) == ["plain", "grey+dark"]
     assert list(select("grey+light", "plain", adapters=both)) == ["grey+light", "plain"]
+    twin = tmp_path / "twin.py"
+    twin.write_text(ADAPTER)
+    with pytest.raises(ValueError, match=r"grey\.py:Grey and .*twin\.py:Grey both have the id 'grey'"):
+        select(adapters=[*both, f"{twin}:Grey"])
     with pytest.raises(ValueError, match="cannot replace the built-in method 'grey'"):
         select_entrants([], both, [Spec(id="grey", kind="reference")])

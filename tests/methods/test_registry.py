@@ -186,6 +186,7 @@ def test_a_wrong_spec_of_an_adapter_says_which_key(adapter):
 @pytest.mark.parametrize("name", ["../evil", "a+b", "", "/abs"])
 @pytest.mark.parametrize("described", [False, True])
 def test_a_folders_name_is_checked_with_and_without_a_spec(tmp_path, name, described):
+    (tmp_path / "view-0.mp4").touch()
     if described:
         (tmp_path / "spec.toml").write_text('id = "theirs"\n')
     with pytest.raises(ValueError, match=re.escape(f"--method {name}={tmp_path}: id: ")):
