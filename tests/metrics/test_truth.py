@@ -45,7 +45,7 @@ def test_behind_the_camera_there_is_no_pixel(toy):
 def test_what_is_missing_is_said(toy):
     with pytest.raises(NotApplicable, match="no true tracks"):
         truth_of(replace(toy, tracks=None))
-    with pytest.raises(NotApplicable, match="without a camera"):
+    with pytest.raises(NotApplicable, match="the data set has no cameras"):
         truth_of(replace(toy, views=(replace(toy.views[0], camera=None), *toy.views[1:])))
     hidden = toy.tracks.visible.copy()
     hidden[:, 0] = False
