@@ -114,7 +114,7 @@ def test_small_models_take_what_their_products_take(changes):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PRESETS if not name.endswith(LITERAL)])
 def test_the_first_two_parts_tell_of_all(name):
-    """Of a preset, and of its twin that reads Algorithm 1 to the letter, whose joint diffusion model and autoencoder are the same but for their first weights."""
+    """Of a preset, and of its twin that reads Algorithm 1 to the letter, whose models but for DPA differ in their first weights alone."""
     config, literal = preset(name), preset(f"{name}{LITERAL}")
     aligner = (align_flops, alignment_flops, sparse_convolution_flops)
     counts = (forward_flops, training_flops, encoder_flops, decoder_flops, decoder_backward_flops, *aligner)
