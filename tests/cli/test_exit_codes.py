@@ -43,7 +43,7 @@ def test_a_full_disk_says_where_and_what_to_do(tmp_path, monkeypatch, capsys):
         raise OSError(errno.ENOSPC, "No space left on device", "r/results.parquet")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("hoibench.evaluation.run.write_results", breaks)
+    monkeypatch.setattr("hoibench.evaluation.outcome.write_results", breaks)
     assert run(TOY) == 1
     said = capsys.readouterr().err
     assert "no space left while writing r/results.parquet; what was done is kept" in said
