@@ -116,10 +116,19 @@ def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec
 def is_whole(folder: Path) -> bool:
     """Whether prediction.json is there and every file it names has the size it says; hashes are not checked."""
     try:
-        files = read_record(folder).files
-        return all((folder / name).stat().st_size == facts.bytes for name, facts in files.items())
+        return not odd_files(folder)
     except (OSError, ValueError):
         return False
+
+
+def odd_files(folder: Path) -> list[Path]:
+    """The files that prediction.json names and that are missing or of another size.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_record``.
+    """
+    files = {folder / name: facts.bytes for name, facts in read_record(folder).files.items()}
+    return [path for path, size in files.items() if not path.is_file() or path.stat().st_size != size]
 
 
 def read_record(folder: Path) -> PredictionRecord:

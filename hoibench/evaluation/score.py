@@ -29,6 +29,7 @@ from hoibench.predictions import (
     decoded,
     find_prediction,
     is_whole,
+    odd_files,
     read_prediction,
     read_record,
     write_prediction,
@@ -156,11 +157,8 @@ class Scorer:
 
 def _precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
     found = find_prediction(folder, unit.clip, unit.seed)
-    if (found / RECORD).is_file() and not is_whole(found):
-        read_record(found)
-        raise ValueError(
-            f"{found / RECORD} names files that are missing or of another size: write the prediction again"
-        )
+    if (found / RECORD).is_file() and (odd := odd_files(found)):
+        raise ValueError(f"{odd[0]} is missing, or not of the size that {RECORD} says: write the prediction again")
     prediction = read_prediction(found, spec.scale)
     if (folder / SPEC).is_file() and prediction.scale != spec.scale:
         raise ValueError(f"{found / RECORD} says scale {prediction.scale}, {folder / SPEC} says {spec.scale}")

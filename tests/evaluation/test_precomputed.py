@@ -54,7 +54,7 @@ def test_broken_predictions_are_failures_and_no_predictions_an_error(tmp_path):
     whole = tracks.read_bytes()
     tracks.write_bytes(whole[:100])
     outcome, _ = go(tmp_path / "a", limit=1, method=(f"mine={mine}",))
-    assert "names files that are missing or of another size" in outcome.failures[0].reason
+    assert "tracks.npz is missing, or not of the size that prediction.json says" in outcome.failures[0].reason
     assert headlines(tmp_path / "a").loc["mine", "status"].tolist() == ["failed", "failed"]
     for part in (*mine.glob("*/view-*"), *mine.glob("*/prediction.json")):
         part.unlink()

@@ -13,6 +13,7 @@ from requests_for_models import SIZE, N, small_request, with_view
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.method import Entrant, Runtime
 from hoibench.methods.registry import installed_specs, load_method
+from hoibench.store import sha256_json
 from reference_model import method as method_module
 from reference_model.config import PRESETS
 from reference_model.method import SyncMV4DMethod, wan_folder
@@ -37,8 +38,9 @@ def edited(folder, copy, table, name, value):
     """A copy of a model's folder whose record has another value."""
     shutil.copytree(folder, copy)
     record = json.loads((copy / RECORD).read_text())
+    del record["seal"]
     record["config"][table][name] = value
-    (copy / RECORD).write_text(json.dumps(record))
+    (copy / RECORD).write_text(json.dumps(record | {"seal": sha256_json(record)}))
     return copy
 
 

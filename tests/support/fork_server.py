@@ -214,6 +214,7 @@ def become(asked: dict[str, Any], fds: list[int], path: list[str]) -> None:
     """Make this process, new from the fork, what a new interpreter would be in the folder and environment asked for."""
     if asked["new_session"]:
         os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would we
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
