@@ -114,7 +114,7 @@ def test_the_rate_of_one_frame_is_what_the_container_says(mp4, tmp_path):
         packet.stream, packet.duration = stream, 0
         target.mux(packet)
     with av.open(str(path)) as container:
-        assert container.streams.video[0].average_rate is None
+        assert not container.streams.video[0].average_rate  # None, or 0/0 from PyAV 19 on
     assert (probe(path).frames, probe(path).fps) == (1, 8.0)
 
 
