@@ -91,6 +91,15 @@ def test_signals_reach_it(endless, number, code):
     assert (process.wait(60), process.poll()) == (code, code)
 
 
+def test_one_beside_another_holds_nothing_of_it(endless, tmp_path):
+    other = endless()
+    (tmp_path / "second.py").write_text("import os\nprint(sorted(os.listdir('/proc/self/fd')))\n")
+    done = fork_run([str(tmp_path / "second.py")], imports="json", merged=True)
+    other.kill()
+    assert "Warning" not in done.stdout, done.stdout
+    assert len(done.stdout.split(",")) == 4, "three streams and the listing itself"
+
+
 def test_it_may_lead_a_session(endless):
     alone = endless(start_new_session=True)
     assert os.getsid(alone.pid) == alone.pid

@@ -67,7 +67,7 @@ def test_rows_that_may_come_out_otherwise_are_scored_again(tmp_path, status):
     go(tmp_path / "r", limit=1)
     scores = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     kept = read_scores(scores)
-    absent = {"value": None, "status": "unavailable", "reason": "no weights"}
+    absent = {"value": None, "status": status, "reason": "no weights, or a mistake"}
     kept["rpe@1"] = [row.model_copy(update=absent) for row in kept["rpe@1"]]
     write_scores(scores, kept)
     _, reports = go(tmp_path / "r", limit=1)

@@ -191,6 +191,10 @@ def serve(requests: socket.socket) -> list[str]:
                     asked = json.loads(data)
                     importlib.import_module(asked["imports"])
                     if (pid := os.fork()) == 0:
+                        for other in ready.get_map().values():
+                            if other.data is not None:
+                                os.close(other.fd)
+                                other.data[1].close()
                         ready.close()
                         requests.close()
                         become(asked, fds, path)
