@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hoibench.clip import Prediction, Request, View
-from hoibench.methods.check import check_prediction
+from hoibench.methods.check import check_outputs, check_prediction
+from hoibench.methods.spec import Spec
 from hoibench.predictions import decoded, find_prediction, is_whole, read_prediction, read_record, write_prediction
 from hoibench.video import encode
 
@@ -55,13 +56,15 @@ def test_encoded_files_are_kept_byte_for_byte(tmp_path):
     assert (tmp_path / "out" / "view-1.mp4").read_bytes() == source.read_bytes()
 
 
-@pytest.mark.parametrize("damage", ["record", "missing", "short", "text", "list"])
+@pytest.mark.parametrize("damage", ["record", "missing", "short", "long", "text", "list"])
 def test_a_part_is_not_whole(tmp_path, prediction, damage):
     write_prediction(tmp_path, prediction, 8.0)
     if damage == "record":
         (tmp_path / "prediction.json").unlink()
     elif damage == "missing":
         (tmp_path / "view-1.mp4").unlink()
+    elif damage == "long":
+        (tmp_path / "tracks.npz").write_bytes((tmp_path / "tracks.npz").read_bytes() + b"x")
     elif damage == "short":
         (tmp_path / "tracks.npz").write_bytes((tmp_path / "tracks.npz").read_bytes()[:-1])
     else:
@@ -105,6 +108,14 @@ def test_seed_folders_come_first(tmp_path):
     assert find_prediction(tmp_path, "clip", 1) == tmp_path / "seed-1" / "clip"
     with pytest.raises(FileNotFoundError, match="seed-0"):
         find_prediction(tmp_path, "other", 0)
+
+
+def test_a_prediction_holds_just_what_its_spec_declares(prediction):
+    check_outputs(prediction, Spec(id="a", outputs=("video", "tracks")))
+    with pytest.raises(ValueError, match="holds tracks: add it to `outputs` in the spec of a"):
+        check_outputs(prediction, Spec(id="a", outputs=("video",)))
+    with pytest.raises(ValueError, match="this prediction holds no masks"):
+        check_outputs(prediction, Spec(id="a", outputs=("video", "tracks", "masks")))
 
 
 def test_a_prediction_must_answer_its_request(prediction):

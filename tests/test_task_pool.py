@@ -115,6 +115,12 @@ def test_the_last_call_of_a_worker_is_made_and_cannot_hold_up_the_end(tmp_path, 
     assert not multiprocessing.active_children()
 
 
+def test_an_error_ends_what_others_are_at(tmp_path):
+    with pytest.raises(OSError, match="No space left"):
+        pool(tmp_path, count=2).run(["sleep", "full"], lambda worker, job: worker.call(answer, job))
+    assert not multiprocessing.active_children()
+
+
 def test_workers_have_one_thread_each_and_this_process_keeps_its_own(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)

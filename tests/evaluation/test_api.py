@@ -12,7 +12,10 @@ from hoibench.clip import Prediction
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation import api
 from hoibench.evaluation.codec import roundtrip, through_codec
+from hoibench.evaluation.measure import measure
 from hoibench.evaluation.references import build_reference
+from hoibench.metrics.card import select_cards
+from hoibench.metrics.case import Case
 from hoibench.predictions import decoded, read_prediction, write_prediction
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -93,6 +96,20 @@ def test_motion_metrics_do_not_pay_for_the_codec(clip, truth, monkeypatch):
 def test_a_prediction_must_lie_on_the_clips_grid(clip, truth, change, message):
     with pytest.raises(ValueError, match=message):
         hoibench.score(change(truth), clip, "rpe")
+
+
+def test_a_metric_that_breaks_has_an_error_row_but_a_full_disk_is_no_metrics_fault(clip, truth, tmp_path):
+    (tmp_path / "broken.py").write_text(
+        "import errno\n"
+        "def full(case):\n    raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "def wrong(case):\n    raise KeyError('x')\n"
+    )
+    case = Case(truth, clip, "query", "cpu", None)
+    (card,) = select_cards(["rpe"])
+    (row,) = measure(case, card.model_copy(update={"entry": f"{tmp_path}/broken.py:wrong"}))
+    assert (row.status, row.value, row.reason) == ("error", None, "KeyError: 'x'")
+    with pytest.raises(OSError, match="No space left"):
+        measure(case, card.model_copy(update={"entry": f"{tmp_path}/broken.py:full"}))
 
 
 def test_query_pairing_demands_every_anchor(clip, truth):

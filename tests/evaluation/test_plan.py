@@ -105,6 +105,18 @@ def test_the_hash_follows_what_decides_values():
     assert base.out.name == f"toy-demo-{base.hash[:8]}"
 
 
+def test_what_a_method_declares_decides_its_values(tmp_path):
+    def declared(text):
+        (tmp_path / "spec.toml").write_text(f'id = "mine"\n{text}\n')
+        return plan(method=(f"mine={tmp_path}",)).hash
+
+    plain = declared("")
+    decides = ('families = ["v2v"]', 'view_type = "sv"', 'outputs = ["tracks"]', 'pairing = "query"', 'scale = "shared"',
+               'weights = ["aliked-n16"]', 'regions = ["fg"]')  # fmt: skip
+    assert len({plain, *map(declared, decides)}) == 1 + len(decides)
+    assert declared('name = "Mine"') == declared('paper = "https://example.org"') == plain
+
+
 def test_differences_are_told_in_names():
     told = differences(plan().identity, plan(metrics="rpe,pi", seed=(1,), limit=2).identity)
     assert any(line == "metrics: with pi@1" for line in told)

@@ -5,10 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from toy_runs import go, headlines
+from toy_runs import Silent, go, headlines
 
+from hoibench.datasets.registry import open_dataset
+from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.merge import merge
+from hoibench.evaluation.plan import make_plan
 from hoibench.evaluation.record import RunRefused
+from hoibench.evaluation.run import RunStopped, run
 from hoibench.results.jsonl import read_scores, write_scores
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -107,6 +111,19 @@ def test_shards_merge_into_the_same_table(tmp_path):
 def test_merge_of_nothing_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"run\.json"):
         merge(tmp_path)
+
+
+def test_ctrl_c_is_an_interruption_and_a_fault_a_stop(tmp_path):
+    for error, status in ((KeyboardInterrupt, "interrupted"), (RuntimeError, "stopped")):
+
+        class Breaking(Silent):
+            def reported(self, report, error=error):
+                raise error
+
+        config = RunConfig(out=tmp_path / status, dataset="toy", method=("still",), metrics="rpe", executor="inline")
+        with pytest.raises((KeyboardInterrupt, RunStopped)):
+            run(make_plan(config, open_dataset("toy", None), "cpu"), Breaking())
+        assert json.loads((tmp_path / status / "run.json").read_text())["exit"]["status"] == status
 
 
 def test_seeds_make_rows_of_their_own(tmp_path):
