@@ -65,6 +65,14 @@ def test_tracks_drawn_as_guidance_are_read_back(radius):
     assert (depth - true_depth)[must].abs().max() <= 1e-4
 
 
+def test_colours_are_matched_within_the_configured_distance():
+    moved = bridge_of().guidance(bridge_of().rig.coordinates(BATCH.world)) + 0.02
+    _, found = bridge_of().tracks(moved, BATCH.s)
+    assert found[whole()].float().mean() > 0.5
+    _, none = bridge_of(style=dataclasses.replace(STYLE, match_within=1e-3)).tracks(moved, BATCH.s)
+    assert none.sum() < 0.1 * found.sum()
+
+
 def test_points_are_read_in_the_size_in_which_they_are_drawn():
     """Of a point of one pixel, a second one in its colour is a stray."""
     bridge = bridge_of(style=dataclasses.replace(STYLE, radius=0))
