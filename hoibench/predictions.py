@@ -204,7 +204,7 @@ def has_seed_folders(folder: Path) -> bool:
 
 
 def prediction_folder(folder: Path, clip: str, seed: int) -> Path:
-    """Where the prediction of a clip lies in a folder of predictions, whether or not it is there."""
+    """The path of a clip's prediction in a folder of predictions, whether or not it exists."""
     return folder / f"seed-{seed}" / clip if has_seed_folders(folder) else folder / clip
 
 

@@ -1,4 +1,4 @@
-"""What commands ask of their words."""
+"""Checks of commands' arguments."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ SMALL = 512 << 20
 
 
 class ModelMetadata(FolderMetadata):
-    """What a model's folder says of itself; ``files`` are those of both models, not the parts of Wan."""
+    """The metadata of a model's folder; ``files`` are those of both models, not the parts of Wan."""
 
     SCHEMA = "hoibench/syncmv4d@2"
     FILE = RECORD

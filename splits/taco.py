@@ -33,7 +33,7 @@ class Tag(Record):
 
 
 class Assignment(Record):
-    """Who is in which part: as ``hold_out`` says, or as TACO's own list has it, with ``tags`` by part."""
+    """The part of each clip: as ``hold_out`` says, or as TACO's own list has it, with ``tags`` by part."""
 
     parts: tuple[str, ...]
     aliases: dict[str, str]

@@ -99,7 +99,7 @@ def _missing_predictions(plan: Plan) -> list[Problem]:
 
 
 def as_text(facts: dict[str, Any]) -> str:
-    """What ``survey`` found, in lines to read."""
+    """The facts of ``survey`` in lines to read."""
     lines = [
         f"run        {facts['out']}" + ("  (exists)" if facts["exists"] else ""),
         f"split      {facts['split']}  id {facts['split_id']}  clips id {facts['clips_id']}",

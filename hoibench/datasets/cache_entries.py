@@ -13,7 +13,7 @@ WEIGHTS = "weights"
 """The entry that holds fetched weights."""
 
 PREPARED = "taco-clips@"
-"""How entries of prepared recordings begin."""
+"""Prefix of the entries of prepared recordings."""
 
 _GENERATED = re.compile(r"synthetic-clips@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
 """Synthetic clips of a version, or NAME@VERSION-DIGEST, as in taco-clips@1-0123456789ab.  Whatever else lies in the folder is not the benchmark's."""

@@ -1,4 +1,4 @@
-"""Where rays meet a mesh."""
+"""Hits of rays on a mesh."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MISS = -1
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Where M rays first meet a mesh.
+    """The first hits of M rays on a mesh.
 
     Attributes:
         face: (M,) int32, the triangle's index, or -1 where a ray meets none.

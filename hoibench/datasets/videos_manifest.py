@@ -58,7 +58,7 @@ class VideosClip(Record):
 
 
 class VideosManifest(Record):
-    """What a folder of videos holds.
+    """The contents of a folder of videos.
 
     Attributes:
         fps, frames, height, width: the rate, length and size that every video has.

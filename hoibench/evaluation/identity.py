@@ -1,4 +1,4 @@
-"""What decides the values of a run, and how two of these differ."""
+"""The identity of a run: all that decides its values; and the differences of two of these."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DECIDING = ("families", "view_type", "outputs", "pairing", "scale", "weights", 
 
 
 def entrant_identity(entrant: Entrant, content: str | None) -> dict[str, Any]:
-    """What decides an entrant's predictions: its spec, the contents of its settings, and ``content`` (see ``content_digest``)."""
+    """All that decides an entrant's predictions: its spec, the contents of its settings, and ``content`` (see ``content_digest``)."""
     spec = entrant.spec.model_dump(mode="json", include=set(_DECIDING))
     settings = {
         name: sampled_digest(value) if isinstance(value, Path) else value
@@ -48,7 +48,7 @@ def content_digest(spec: Spec, dataset: Dataset, clips: Iterable[str], seeds: It
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two identities, a line each."""
+    """The differences between two identities, a line each."""
     lines = []
     for key in [*old, *(key for key in new if key not in old)]:
         a, b = old.get(key), new.get(key)

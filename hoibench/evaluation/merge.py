@@ -1,4 +1,4 @@
-"""What is done with a run as a whole, of one piece or of shards: join it, or score its stored predictions anew."""
+"""Work on a run as a whole, of one piece or of shards: joining it, and scoring its stored predictions anew."""
 
 from __future__ import annotations
 

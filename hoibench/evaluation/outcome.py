@@ -1,4 +1,4 @@
-"""How a run ended."""
+"""The end of a run: its table, its record and its exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hoibench.results.run_record import Failure, RunRecord, Status
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its folder, whether its results are whole (a shard's are not), its failures and its exit code."""
+    """The end of a run: its folder, whether its results are whole (a shard's are not), its failures and its exit code."""
 
     out: Path
     units: int

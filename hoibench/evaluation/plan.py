@@ -1,4 +1,4 @@
-"""What a run will do, decided before anything is done: clips, entrants, metrics and the units of work."""
+"""The plan of a run, decided before anything is done: clips, entrants, metrics and the units of work."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def with_provenance(record: RunRecord, device: str, batch: int) -> RunRecord:
 
 
 def code_of(facts: Mapping[str, Any]) -> list[Any]:
-    """What of a provenance can change a value: code, libraries, machine and device."""
+    """The parts of a provenance that can change a value: code, libraries, machine and device."""
     return [facts.get(key) for key in ("hoibench", "git", "python", "versions", "hardware", "device")]
 
 

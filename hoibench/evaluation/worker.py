@@ -1,4 +1,4 @@
-"""What generators and scorers have in common: what a worker must know once, and the clip that it is on."""
+"""Parts that generators and scorers share: the context of a worker, and the clip that it is on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Stage = Literal["generate", "score"]
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """What a worker process must know once.
+    """The context of a worker process, sent to it once.
 
     Attributes:
         config: the run's settings.
@@ -59,7 +59,7 @@ class WorkerContext:
 
 @dataclass(frozen=True)
 class UnitReport:
-    """How one stage of a unit ended.
+    """The end of one stage of a unit.
 
     Attributes:
         unit: the unit.

@@ -14,7 +14,7 @@ from hoibench.methods.spec import SettingValue, Spec
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where and how every method of a run works.
+    """Device, precision, batch and weights, the same for every method of a run.
 
     Attributes:
         device: torch device of its networks.

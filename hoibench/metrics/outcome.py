@@ -87,7 +87,7 @@ class NotApplicable(NoValue):
 NO_CAMERAS = "the data set has no cameras"
 NO_TRUE_TRACKS = "the data set has no true tracks"
 NO_TRUE_VIDEO = "the data set has no true video"
-"""Why a metric does not apply, the same words wherever it is noticed."""
+"""Reasons why a metric does not apply, the same words wherever it is noticed."""
 
 
 class Undefined(NoValue):

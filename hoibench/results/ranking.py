@@ -20,7 +20,7 @@ RECONSTRUCTION = "vto4r"
 
 
 class CompanionFacts(Protocol):
-    """What ``hoibench.metrics.card.Companion`` says."""
+    """The rule of ``hoibench.metrics.card.Companion``."""
 
     @property
     def metric(self) -> str:
@@ -28,11 +28,11 @@ class CompanionFacts(Protocol):
 
     @property
     def why(self) -> str:
-        """What goes wrong otherwise."""
+        """The mistake that the rule prevents."""
 
 
 class StillnessFacts(Protocol):
-    """What ``hoibench.metrics.card.Stillness`` says."""
+    """The rule of ``hoibench.metrics.card.Stillness``."""
 
     @property
     def motion(self) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ class StillnessFacts(Protocol):
 
 
 class MetricFacts(Protocol):
-    """What the board must know of a metric; ``hoibench.metrics.card.Card`` has it all and says what the rules do."""
+    """The facts of a metric that the board needs; ``hoibench.metrics.card.Card`` has it all and says what the rules do."""
 
     @property
     def id(self) -> str:
@@ -84,7 +84,7 @@ class MetricFacts(Protocol):
 
     @property
     def stillness(self) -> StillnessFacts | None:
-        """How to know a row that hardly moves, where standing still earns a good number."""
+        """The rule for a row that hardly moves, where standing still earns a good number."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def standings(
 
 
 def why_grey(motion: MetricFacts, moves: float | None, truth_moves: float | None) -> str | None:
-    """Why a number that standing still would earn says little: by ``motion`` the row moves less than half as much as the truth does."""
+    """The reason why a number that standing still would earn says little: by ``motion`` the row moves less than half as much as the truth does."""
     if moves is None or not truth_moves or moves >= truth_moves / 2:
         return None
     return f"hardly moves: {motion.title} {moves:.2f}, the truth's is {truth_moves:.2f}; standing still is consistent"
@@ -182,7 +182,7 @@ def why_grey(motion: MetricFacts, moves: float | None, truth_moves: float | None
 def why_companion_forbids(
     companion: CompanionFacts, scores: ClipScores | None, entrant: int, frozen: int | None
 ) -> str | None:
-    """Why a number is shown and not ranked: in the companion metric the row is further from the truth than standing still.
+    """The reason why a number is shown and not ranked: in the companion metric the row is further from the truth than standing still.
 
     Args:
         companion: the rule.

@@ -76,7 +76,7 @@ class Failure(Record):
 
 
 class Exit(Record):
-    """How a run ended, or that it has not."""
+    """The end of a run, or that it has none yet."""
 
     status: Status = "running"
     failures: tuple[Failure, ...] = ()
@@ -137,7 +137,7 @@ class RunRecord(Record):
 
     @property
     def created(self) -> str:
-        """When the run was made, ISO 8601, or an empty text."""
+        """The time at which the run was made, ISO 8601, or an empty text."""
         return str(self.provenance.get("created", ""))
 
     def ended(self, status: Status, failures: Iterable[Failure]) -> RunRecord:

@@ -13,7 +13,7 @@ from pathlib import Path
 ELSEWHERE = (
     "free space there, or choose a folder that can be written, by --out where a command has it, else by HOIBENCH_CACHE"
 )
-"""What to do where a folder cannot be written."""
+"""The fix where a folder cannot be written."""
 
 _STALE_SECONDS = 24 * 3600.0
 

@@ -73,7 +73,7 @@ class StoredFile(Record):
 
 
 class FolderMetadata(Record):
-    """What a sealed folder says of itself; a model of one kind of folder adds fields.
+    """The metadata of a sealed folder; a model of one kind of folder adds fields.
 
     Class attributes:
         FILE: name of the metadata file.

@@ -68,7 +68,7 @@ class Glance(NamedTuple):
 
 
 class ViewFacts(Record):
-    """What the file of a view says of itself: the id of what it was made with, and whose it is."""
+    """The header of a view's file: the id of what it was made with, and whose it is."""
 
     made: str
     clip: str
@@ -78,7 +78,7 @@ class ViewFacts(Record):
 
 
 class TextFacts(Record):
-    """What the file of a prompt says of itself: the id of what it was made with, and the prompt."""
+    """The header of a prompt's file: the id of what it was made with, and the prompt."""
 
     made: str
     prompt: str

@@ -26,7 +26,7 @@ _OF_TEXT = ("text", "dtype", "text_encoder", "hoibench")
 
 
 class Origin(Record):
-    """What all files of a latent cache were made with; its schema names what they mean: what is made in another way is another version.
+    """The settings that all files of a latent cache were made with; its schema names what they mean: what is made in another way is another version.
 
     Attributes:
         frames, height, width: N, H and W of the videos that were encoded.
@@ -77,12 +77,12 @@ def record_path(folder: Path) -> Path:
 
 
 def views_folder(folder: Path) -> Path:
-    """Where the clips are, a folder each, and in it one a cluster."""
+    """The folder of the clips, a folder each, and in it one a cluster."""
     return folder / "views"
 
 
 def text_folder(folder: Path) -> Path:
-    """Where the embeddings are."""
+    """The folder of the embeddings."""
     return folder / "text"
 
 

@@ -86,7 +86,7 @@ def read_some(path: Path, model: type[F], rows: Mapping[str, slice]) -> tuple[di
 
 
 def _read(path: Path, model: type[F], take: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], F, str]:
-    """What ``take`` reads of a file, what it says of itself, and the digest that it was written with."""
+    """The result of ``take`` on a file, its header, and the digest that it was written with."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: run python -m reference_model.prepare again")
     try:

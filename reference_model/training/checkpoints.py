@@ -29,7 +29,7 @@ _UNFINISHED = ".unfinished-"
 
 
 class CheckpointMetadata(FolderMetadata):
-    """What a checkpoint says of itself: how many iterations were done, by which engine, and by how many processes."""
+    """The metadata of a checkpoint: how many iterations were done, by which engine, and by how many processes."""
 
     SCHEMA = "hoibench/training-checkpoint@2"
     FILE = "checkpoint.json"
@@ -49,7 +49,7 @@ class Checkpoint:
 
     @property
     def iteration(self) -> int:
-        """How many were done."""
+        """The number of iterations done."""
         return self.metadata.iteration
 
 

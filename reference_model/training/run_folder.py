@@ -32,7 +32,7 @@ _FREE = ("training.save_every", "training.keep", "training.log_every", "training
 
 
 class RunSettings(Record):
-    """What a training is begun with.
+    """The settings that a training begins with.
 
     Attributes:
         model, training: their configurations.

@@ -21,7 +21,7 @@ from hoibench.video import Head, VideoInfo, probe
 _ASPECT_TOLERANCE = 0.02
 """How far a video's aspect may be from its imgSize's, as a share: resized copies round their sizes."""
 _RATE_TOLERANCE = 0.01
-"""How far a video's rate may be from TACO's, as a share: what a container's time base makes of a rate."""
+"""Largest relative difference of a video's rate from TACO's: the rounding of a container's time base."""
 
 
 def check_frame_count(path: Path, frames: int, rows: int, zip_name: str) -> None:

@@ -28,7 +28,7 @@ def taco_splits() -> dict[str, Splits]:
 
 
 def part_names() -> tuple[str, ...]:
-    """What ``find_part`` takes: parts of the first split alone, those of the others by their whole names."""
+    """The names that ``find_part`` takes: parts of the first split alone, those of the others by their whole names."""
     first, *others = taco_splits().values()
     return (*first.parts, *(f"{splits.name}/{part}" for splits in others for part in splits.parts))
 

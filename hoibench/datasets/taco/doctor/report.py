@@ -87,7 +87,7 @@ class Findings:
 
     @contextmanager
     def catch(self, file: object) -> Iterator[None]:
-        """Whatever goes wrong inside is a problem of ``file``: nothing that a download holds may stop the doctor."""
+        """Turn an error inside into a problem of ``file``: nothing that a download holds may stop the doctor."""
         try:
             yield
         except (ValueError, OSError) as error:

@@ -39,7 +39,7 @@ Vector3 = tuple[float, float, float]
 
 
 class PreparationSettings(Record):
-    """What all clips of a prepared folder are made with.
+    """The settings that all clips of a prepared folder are made with.
 
     Attributes:
         truth: ``taco``, ``proxy-hand`` or ``synthetic``.
@@ -55,7 +55,7 @@ class PreparationSettings(Record):
 
 
 class SequenceRecord(FolderMetadata):
-    """What a prepared folder says of a sequence.
+    """The record of a sequence in a prepared folder.
 
     Attributes:
         key: YYYYMMDD_NNN.
@@ -90,7 +90,7 @@ class SequenceRecord(FolderMetadata):
 
 
 class VideoRecord(Record):
-    """What tells one video from another without decoding it: frames, size (H, W), frames per second, bytes of the file."""
+    """Facts that tell one video from another without decoding it: frames, size (H, W), frames per second, bytes of the file."""
 
     frames: int
     size: tuple[int, int]
@@ -119,7 +119,7 @@ class CameraRecord(Record):
 
 
 class ViewRecord(FolderMetadata):
-    """What a prepared folder says of one view.
+    """The record of one view in a prepared folder.
 
     Attributes:
         serial: of the camera.

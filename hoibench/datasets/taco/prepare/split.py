@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LineResult:
-    """What became of one line of a split.
+    """The outcome of preparing one line of a split.
 
     Attributes:
         key: YYYYMMDD_NNN.
@@ -43,7 +43,7 @@ class LineResult:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of all lines, by key.
+    """The outcomes of all lines, by key.
 
     Attributes:
         made, kept: the sequences whose clips are there now.
@@ -128,7 +128,7 @@ def prepare_all(
 
 
 _worker: tuple[Tree, Path, HandModel] | None = None
-"""What this worker process prepares with: the download, the folder of prepared clips, the hand model."""
+"""The tools of this worker process: the download, the folder of prepared clips, the hand model."""
 
 
 def _start_worker(root: Path, out: Path, model: HandModel) -> None:
