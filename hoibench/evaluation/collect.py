@@ -63,13 +63,13 @@ def _scores_of(out: Path, unit: Unit) -> tuple[dict[str, list[Row]], str]:
 
 def unreached(out: Path, units: Iterable[Unit]) -> list[Failure]:
     """Units that did not fail and yet have no rows that can be read, as ``failures_of`` tells failures."""
-    told = []
+    failures = []
     for unit in units:
         scores, missing = _scores_of(out, unit)
         if not scores and read_failure(out, unit) is None:
             stage, _, reason = missing.partition(": ")
-            told.append(Failure(unit=unit.key, stage=stage, reason=reason))
-    return told
+            failures.append(Failure(unit=unit.key, stage=stage, reason=reason))
+    return failures
 
 
 def write_results(out: Path, record: RunRecord) -> Path:

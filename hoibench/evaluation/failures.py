@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import logging
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +14,8 @@ from hoibench.evaluation.unit import Unit
 from hoibench.metrics.outcome import Status
 from hoibench.results.run_record import Failure
 from hoibench.store.records import Record
+
+log = logging.getLogger(__name__)
 
 FAILURE = "failure.json"
 LONGEST = 1000
@@ -54,6 +58,20 @@ def record_failure(out: Path, unit: Unit, stage: str, reason: str, trace: str = 
     """Write a unit's failure beside where its prediction would be; a resumed run tries the unit again."""
     failure = FailureRecord(unit=unit.key, stage=stage, reason=reason, traceback=trace, follows=follows)
     failure.write(unit.prediction(out) / FAILURE)
+
+
+def record_exception(out: Path, unit: Unit, stage: str, error: BaseException, *, follows: bool = False) -> str:
+    """Log an exception that is being handled and record it as the unit's failure; ``STAGE: REASON``.
+
+    Raises:
+        OSError: the error is the run's, not the unit's (see ``is_fatal``).
+    """
+    if is_fatal(error):
+        raise error
+    log.error("%s failed at %s", unit.key, stage, exc_info=error)
+    reason = reason_of(error)
+    record_failure(out, unit, stage, reason, traceback.format_exc(), follows=follows)
+    return f"{stage}: {reason}"
 
 
 def read_failure(out: Path, unit: Unit) -> FailureRecord | None:

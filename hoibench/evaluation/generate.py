@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from dataclasses import asdict
 
 from hoibench.clip import Prediction, Request
 from hoibench.datasets.base import ClipEntry
-from hoibench.evaluation.failures import FAILURE, is_fatal, reason_of, record_failure
+from hoibench.evaluation.failures import FAILURE, record_exception
 from hoibench.evaluation.request import build_request
 from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import ClipLoader, UnitReport, WorkerContext, forget
@@ -66,11 +65,8 @@ class Generator:
             self._generate(unit, request, loaded.clip.fps)
             (folder / FAILURE).unlink(missing_ok=True)
         except (Exception, SystemExit) as error:  # a method's sys.exit() is its own failure, not the run's end
-            if is_fatal(error):
-                raise
-            log.exception("%s failed at %s", unit.key, stage)
-            record_failure(self.out, unit, stage, reason_of(error), traceback.format_exc())
-            return UnitReport(unit, "generate", time.monotonic() - begun, True, f"{stage}: {reason_of(error)}")
+            failure = record_exception(self.out, unit, stage, error)
+            return UnitReport(unit, "generate", time.monotonic() - begun, True, failure)
         return UnitReport(unit, "generate", time.monotonic() - begun, worked=True)
 
     def _generate(self, unit: Unit, request: Request, fps: float) -> None:

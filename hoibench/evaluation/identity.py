@@ -39,8 +39,8 @@ def content_digest(spec: Spec, dataset: Dataset, clips: Iterable[str], seeds: It
         return dataset.published_id(spec.id.removeprefix(PUBLISHED))
     if spec.folder is not None:
         folders = {prediction_folder(spec.folder, clip, seed) for clip in clips for seed in seeds}
-        there = {f.relative_to(spec.folder).as_posix(): sampled_digest(f) for f in folders if f.is_dir()}
-        return sha256_json(there)[:12]
+        found = {f.relative_to(spec.folder).as_posix(): sampled_digest(f) for f in folders if f.is_dir()}
+        return sha256_json(found)[:12]
     if not spec.entry or is_built_in(spec.entry):
         return None if spec.upstream is None else spec.upstream.commit
     source = source_file(spec.entry)
@@ -62,8 +62,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
                 for n in named_a
                 if n in named_b and named_a[n] != named_b[n]
             ]
-            told = (_list("without", gone), _list("with", come), _list("other", changed))
-            lines.append(f"{key}: " + ("; ".join(filter(None, told)) or "in another order"))
+            parts = (_list("without", gone), _list("with", come), _list("other", changed))
+            lines.append(f"{key}: " + ("; ".join(filter(None, parts)) or "in another order"))
         else:
             lines.append(f"{key}: {a} -> {b}")
     return lines

@@ -52,9 +52,9 @@ class LocalExecutor:
     ) -> None:
         lock = threading.Lock()
 
-        def report(told: UnitReport) -> None:
+        def report(ended: UnitReport) -> None:
             with lock:
-                on_report(told)
+                on_report(ended)
 
         def do(worker: Worker, job: Job) -> None:
             entry, units = job

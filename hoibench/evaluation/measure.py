@@ -64,7 +64,7 @@ def measure(case: Case, card: Card) -> Sequence[Measurement]:
 def require(card: Card, prediction: Prediction, clip: Clip) -> None:
     """Raise NotApplicable unless the prediction and the clip have what the metric needs."""
     tracks = prediction.tracks is not None or prediction.points is not None
-    there: dict[str, tuple[bool, str]] = {
+    available: dict[str, tuple[bool, str]] = {
         "video": (prediction.video is not None, "the method gives no video"),
         "tracks": (tracks, "the method gives no point tracks"),
         "cameras": (clip.cameras is not None, NO_CAMERAS),
@@ -73,7 +73,7 @@ def require(card: Card, prediction: Prediction, clip: Clip) -> None:
         "truth.masks": (clip.load_masks is not None, "the data set has no true masks"),
     }
     for need in card.needs:
-        present, reason = there[need]
+        present, reason = available[need]
         if not present:
             raise NotApplicable(reason)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-import traceback
 from collections.abc import Hashable
 from pathlib import Path
 
 from hoibench.clip import Prediction
 from hoibench.datasets.base import ClipEntry
-from hoibench.evaluation.failures import FAILURE, is_fatal, reason_of, record_failure
+from hoibench.evaluation.failures import FAILURE, record_exception
 from hoibench.evaluation.measure import RowKey, measure, to_row
 from hoibench.evaluation.padding import trim_prediction
 from hoibench.evaluation.references import build_reference, hold_first_frame
@@ -86,12 +85,11 @@ class Scorer:
             stage = "score"
             self._score(unit, spec, loaded)
         except (Exception, SystemExit) as error:
-            if is_fatal(error) or (self.context.rescore and stage == "load"):  # the rows that are there stand
+            if self.context.rescore and stage == "load":  # the existing rows stand
                 raise
-            log.exception("%s failed at %s", unit.key, stage)
-            reason, follows = reason_of(error), isinstance(error, SourceFailed)
-            record_failure(out, unit, stage, reason, traceback.format_exc(), follows=follows)
-            return UnitReport(unit, "score", time.monotonic() - begun, True, f"{stage}: {reason}", follows)
+            follows = isinstance(error, SourceFailed)
+            failure = record_exception(out, unit, stage, error, follows=follows)
+            return UnitReport(unit, "score", time.monotonic() - begun, True, failure, follows)
         (folder / FAILURE).unlink(missing_ok=True)
         return UnitReport(unit, "score", time.monotonic() - begun, worked=True)
 
