@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sklearn.model_selection import train_test_split
 
-from hoibench.datasets.taco.layout import Triplet
+from hoibench.datasets.taco.download import Triplet
 from hoibench.store.records import Record
 
 _REST = "rest"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hoibench.datasets.taco.layout import Triplet, parse_triplet
+from hoibench.datasets.taco.download import Triplet, parse_triplet
 
 OVERALL = "v1_overall_data_sequences.txt"
 WITHOUT_MARKERS = "v1_marker_removed_data_available_sequences.txt"

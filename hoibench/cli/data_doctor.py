@@ -54,7 +54,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
     from hoibench.datasets.taco.doctor.object_table import format_objects
     from hoibench.datasets.taco.doctor.report import render
-    from hoibench.datasets.taco.layout import POSES, discover
+    from hoibench.datasets.taco.download import POSES, discover
     from hoibench.datasets.taco.prepare.format import is_prepared_folder
     from hoibench.datasets.taco.splits import split_lines
     from hoibench.store import write_bytes

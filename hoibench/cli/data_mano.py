@@ -28,7 +28,7 @@ class ManoFiles:
 def mano_command(arguments: Sequence[str]) -> int:
     """Check and convert; the exit code."""
     options = tyro.cli(ManoFiles, args=list(arguments), prog="hoibench data mano")
-    from hoibench.datasets.taco.hand.hands import SIDES
+    from hoibench.datasets.taco.hand.hand_pose import SIDES
     from hoibench.datasets.taco.hand.mano_file import convert, find_mano, read_mano
 
     found = {side: find_mano(options.folder, side) for side in SIDES}

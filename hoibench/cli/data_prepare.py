@@ -19,7 +19,7 @@ from hoibench.cli.exit_codes import as_crash
 
 if TYPE_CHECKING:
     from hoibench.datasets.manifests import Line
-    from hoibench.datasets.taco.layout import Tree
+    from hoibench.datasets.taco.download import TacoDownload
     from hoibench.datasets.taco.prepare.split import LineResult
 
 BROKEN = 3
@@ -70,12 +70,12 @@ def prepare_command(arguments: Sequence[str]) -> int:
         if value is not None and value < 1:
             raise ValueError(f"--{name} is {value}, expected at least 1")
     from hoibench.datasets.taco.clip_source import MANO_MISSING_WARNING, prepared_folder
-    from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_label
-    from hoibench.datasets.taco.layout import Tree
+    from hoibench.datasets.taco.download import TacoDownload
+    from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_kind
     from hoibench.datasets.taco.prepare.split import prepare_all, summarize
     from hoibench.datasets.taco.splits import split_lines
 
-    tree = Tree(options.root)
+    tree = TacoDownload(options.root)
     refuse_inside(options.root, options.out)
     lines, left_out = _wanted(tree, split_lines(options.split), options)
     if not lines:
@@ -84,7 +84,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     model = choose_hand_model(tree.hand_model, options.mano)
     out = options.out or prepared_folder(tree, model)
     console = Console(stderr=True)
-    if truth_label(tree.hand_model, model) == "proxy-hand":
+    if truth_kind(tree.hand_model, model) == "proxy-hand":
         console.print(MANO_MISSING_WARNING, style="yellow", markup=False, highlight=False, soft_wrap=True)
     results: list[LineResult] = []
     try:
@@ -104,7 +104,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     return BROKEN if report.broken else 0
 
 
-def _wanted(tree: Tree, lines: Sequence[Line], options: Prepare) -> tuple[list[Line], dict[str, int]]:
+def _wanted(tree: TacoDownload, lines: Sequence[Line], options: Prepare) -> tuple[list[Line], dict[str, int]]:
     """The lines whose clips this download can give, and reason -> count of the others."""
     from hoibench.datasets.base import take
     from hoibench.datasets.taco.splits import camera_by_camera, find_clip, select

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mano_files import write_mano
 
-from hoibench.datasets.taco.hand.hands import read_hand
+from hoibench.datasets.taco.hand.hand_pose import read_hand
 from hoibench.datasets.taco.hand.mano import Mano
 from hoibench.datasets.taco.hand.mano_file import read_mano
 

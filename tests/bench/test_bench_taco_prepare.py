@@ -11,8 +11,8 @@ import trimesh
 
 from hoibench.datasets.base import ClipEntry
 from hoibench.datasets.manifests import Line
+from hoibench.datasets.taco.download import RGB, TacoDownload
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.layout import RGB, Tree
 from hoibench.datasets.taco.objects import read_mesh
 from hoibench.datasets.taco.prepare.format import TRACKS, read_view_record, tracks_folder
 from hoibench.datasets.taco.prepare.sequence import prepare_views, render_truth
@@ -56,7 +56,7 @@ def root(tmp_path_factory):
 
 
 def open_recording(root):
-    tree = Tree(root)
+    tree = TacoDownload(root)
     return Recording(tree, tree.sequence(KEY))
 
 
@@ -73,7 +73,7 @@ SEQUENCES = 4
 @pytest.fixture(scope="module")
 def many(root):
     """The sequence again under other keys, its files hard links."""
-    tree = Tree(root)
+    tree = TacoDownload(root)
     keys = [f"20231102_9{number:02d}" for number in range(SEQUENCES)]
     for folder in [path for path in root.glob(f"*/(*)/{KEY}") if path.is_dir()]:
         for key in keys:

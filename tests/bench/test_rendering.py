@@ -9,7 +9,7 @@ from hoibench.datasets.synthetic.dressing import dress
 from hoibench.datasets.synthetic.load import load_clip
 from hoibench.datasets.synthetic.scene import build_scene
 from hoibench.datasets.synthetic.writer import write_clip
-from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.zbuffer import NumpyCaster
 
 TRIPLET = ("spoon", "stir", "pan")
@@ -36,7 +36,7 @@ def test_load(benchmark, tmp_path):
     write_clip(tmp_path, "20230927_001", build_scene(TRIPLET, 0, 0, 1), (*TRIO, SOURCE), 1)
 
     def load():
-        clip = load_clip(Tree(tmp_path), "20230927_001", TRIO, SOURCE, points=256, truth="synthetic")
+        clip = load_clip(TacoDownload(tmp_path), "20230927_001", TRIO, SOURCE, points=256, truth="synthetic")
         return clip.video, clip.masks, clip.load_sources()
 
     benchmark.pedantic(load, rounds=3)

@@ -10,7 +10,7 @@ from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from hoibench.datasets.synthetic.load import load_clip
 from hoibench.datasets.synthetic.scene import Scene, build_scene
 from hoibench.datasets.synthetic.writer import write_clip
-from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.recording import Recording
 
 POINTS = 128
@@ -27,11 +27,11 @@ class Written:
 
     @property
     def recording(self) -> Recording:
-        tree = Tree(self.root)
+        tree = TacoDownload(self.root)
         return Recording(tree, tree.sequence(self.key))
 
     def load(self, serials=TRIO, source=SOURCE) -> Clip:
-        return load_clip(Tree(self.root), self.key, serials, source, points=POINTS, truth="synthetic")
+        return load_clip(TacoDownload(self.root), self.key, serials, source, points=POINTS, truth="synthetic")
 
 
 def write(root: Path, key: str, frames: int = 5, seed: int = 7) -> Written:
@@ -66,6 +66,6 @@ def demo(demo_root) -> list[Loaded]:
     dataset = SyntheticDataset.open(demo_root)
     loaded = []
     for entry in dataset.manifest("demo").entries:
-        tree = Tree(dataset.generate(entry))
+        tree = TacoDownload(dataset.generate(entry))
         loaded.append(Loaded(entry, dataset.load(entry), Recording(tree, tree.sequence(entry.id))))
     return loaded

@@ -78,14 +78,14 @@ def test_the_data_sets_and_the_weights_know_the_same_names(root):
     """What is made must be listed, or it could never be cleared."""
     from hoibench.datasets.synthetic.dataset import clips_folder
     from hoibench.datasets.taco.clip_source import prepared_folder
+    from hoibench.datasets.taco.download import POSES, TacoDownload
     from hoibench.datasets.taco.hand.hand_cache import VERSION
     from hoibench.datasets.taco.hand.hand_models import ProxyHand
-    from hoibench.datasets.taco.layout import POSES, Tree
     from hoibench.weights.finding import cache_folder
 
     folders = [clips_folder(cache_dir()), cache_folder()]
     (root.parent / "taco" / POSES).mkdir(parents=True)
-    prepared = prepared_folder(Tree(root.parent / "taco"), ProxyHand())
+    prepared = prepared_folder(TacoDownload(root.parent / "taco"), ProxyHand())
     assert prepared.name.startswith(PREPARED)
     folders += [prepared, cache_dir() / f"{VERSION}-0123456789ab"]
     for folder in folders:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoibench.datasets.taco.layout import triplet_folder
+from hoibench.datasets.taco.download import triplet_folder
 from splits.taco_lists import (
     FILES,
     OFFICIAL_PARTS,

@@ -22,7 +22,7 @@ from hoibench.datasets.synthetic.dressing import dress
 from hoibench.datasets.synthetic.render import Shot, Stage
 from hoibench.datasets.synthetic.scene import build_scene
 from hoibench.datasets.taco.hand import proxy_hand
-from hoibench.datasets.taco.hand.hands import SIDES
+from hoibench.datasets.taco.hand.hand_pose import SIDES
 from hoibench.datasets.taco.rig import rig
 
 FOLDER = Path(__file__).parents[1] / "datasets" / "synthetic" / "golden"

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from taco_pictures import write_video
 
-from hoibench.datasets.taco import layout
+from hoibench.datasets.taco import download
 from hoibench.store import write_bytes
 from hoibench.video import decode
 
@@ -24,7 +24,7 @@ FPS = 30.0
 # Files that are not there.
 
 
-def drop_camera(tree, key, serial, modality=layout.RGB) -> Path:
+def drop_camera(tree, key, serial, modality=download.RGB) -> Path:
     """The zip of one camera was not downloaded, or lacks the sequence."""
     path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
     path.unlink()
@@ -53,7 +53,7 @@ def zip_modality(tree, modality) -> Path:
     return path
 
 
-def zip_camera(tree, serial, modality=layout.RGB) -> Path:
+def zip_camera(tree, serial, modality=download.RGB) -> Path:
     """A camera's zip lies un-unpacked beside the others' videos."""
     for path in (tree.root / modality).glob(f"*/*/{serial}.mp4"):
         path.unlink()
@@ -73,14 +73,14 @@ def nest(tree, modality) -> Path:
 
 
 def drop_model(tree, object_id) -> Path:
-    path = tree.root / layout.MODELS[1] / f"{object_id}_cm.obj"
+    path = tree.root / download.MODELS[1] / f"{object_id}_cm.obj"
     path.unlink()
     return path
 
 
 def claim_mano(tree) -> Path:
     """The tree no longer says that its hands are the proxy's: it looks like TACO's own."""
-    path = tree.root / layout.HAND_MODEL_FILE
+    path = tree.root / download.HAND_MODEL_FILE
     path.unlink()
     return path
 
@@ -88,7 +88,7 @@ def claim_mano(tree) -> Path:
 # Videos.
 
 
-def truncate_video(tree, key, serial, modality=layout.RGB, keep=0.6) -> Path:
+def truncate_video(tree, key, serial, modality=download.RGB, keep=0.6) -> Path:
     """The download of a video stopped: its header promises more than there is."""
     path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
     data = path.read_bytes()
@@ -96,20 +96,20 @@ def truncate_video(tree, key, serial, modality=layout.RGB, keep=0.6) -> Path:
     return path
 
 
-def empty_video(tree, key, serial, modality=layout.RGB) -> Path:
+def empty_video(tree, key, serial, modality=download.RGB) -> Path:
     path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
     write_bytes(path, b"")
     return path
 
 
-def shorten_video(tree, key, serial, frames=1, modality=layout.RGB) -> Path:
+def shorten_video(tree, key, serial, frames=1, modality=download.RGB) -> Path:
     """A whole video that has fewer frames than the annotation."""
     path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
     write_video(path, decode(path)[:-frames], FPS)
     return path
 
 
-def square_video(tree, key, serial, modality=layout.RGB) -> Path:
+def square_video(tree, key, serial, modality=download.RGB) -> Path:
     """A video of another aspect than imgSize."""
     path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
     height = tree.size[0] // 2 * 2
@@ -236,20 +236,20 @@ class _Danger:
 
 def forbidden_pickle(tree, key, side="left") -> Path:
     """A hand file that would run a program if it were unpickled plainly."""
-    path = tree.sequence(key).folder(layout.HANDS) / f"{side}_hand.pkl"
+    path = tree.sequence(key).folder(download.HANDS) / f"{side}_hand.pkl"
     write_bytes(path, pickle.dumps({"00001": _Danger()}, protocol=4))
     return path
 
 
 def cut_pickle(tree, key, side="left", keep=0.5) -> Path:
-    path = tree.sequence(key).folder(layout.HANDS) / f"{side}_hand.pkl"
+    path = tree.sequence(key).folder(download.HANDS) / f"{side}_hand.pkl"
     data = path.read_bytes()
     write_bytes(path, data[: int(keep * len(data))])
     return path
 
 
 def _edit_hand(tree, key, side, edit) -> Path:
-    path = tree.sequence(key).folder(layout.HANDS) / f"{side}_hand.pkl"
+    path = tree.sequence(key).folder(download.HANDS) / f"{side}_hand.pkl"
     frames = pickle.loads(path.read_bytes())
     frames = {name: {field: tensor.clone() for field, tensor in frame.items()} for name, frame in frames.items()}
     write_bytes(path, pickle.dumps(edit(frames), protocol=4))
@@ -300,6 +300,6 @@ def bad_calibration_status(tree, key, status="bad_calibration", cameras=()) -> P
     for name, written in tree.written.items():
         shoot = written.shoot
         said, bad = (status, ";".join(cameras)) if name == key else ("good", "")
-        rows.append(f'"{layout.triplet_folder(shoot.triplet)}/{name}",{shoot.frames},{said},{bad},True')
+        rows.append(f'"{download.triplet_folder(shoot.triplet)}/{name}",{shoot.frames},{said},{bad},True')
     write_bytes(path, ("\n".join(rows) + "\n").encode())
     return path

@@ -26,9 +26,9 @@ from hoibench.datasets.synthetic.dates import WorldFrame, world_frame
 from hoibench.datasets.synthetic.dressing import dress
 from hoibench.datasets.synthetic.scene import Scene, build_scene
 from hoibench.datasets.synthetic.writer import write_records
-from hoibench.datasets.taco import layout
-from hoibench.datasets.taco.hand.hands import SIDES, read_hand
-from hoibench.datasets.taco.layout import Sequence, Tree, triplet_folder
+from hoibench.datasets.taco import download
+from hoibench.datasets.taco.download import TacoDownload, TacoSequence, triplet_folder
+from hoibench.datasets.taco.hand.hand_pose import SIDES, read_hand
 from hoibench.datasets.taco.rig import rig
 from hoibench.geometry import project, resize_intrinsics, to_camera
 
@@ -91,11 +91,11 @@ class TacoTree:
     written: dict[str, Written] = field(default_factory=dict)
 
     @property
-    def tree(self) -> Tree:
-        return Tree(self.root)
+    def tree(self) -> TacoDownload:
+        return TacoDownload(self.root)
 
-    def sequence(self, key: str) -> Sequence:
-        return Sequence(self.root, self.written[key].shoot.triplet, key)
+    def sequence(self, key: str) -> TacoSequence:
+        return TacoSequence(self.root, self.written[key].shoot.triplet, key)
 
     def camera(self, key: str, serial: str) -> Camera:
         """The camera in the world of the sequence, for its video."""
@@ -142,10 +142,10 @@ def write_tree(root, lists, sequences=PLAN, size=SIZES[0], image_size=None, seri
         write_records(root, shoot.key, scene, cameras, world_frame(shoot.world))
         _distort(tree.sequence(shoot.key).calibration)
         if shoot.clones:
-            _clone_hands(tree.sequence(shoot.key).folder(layout.HANDS))
+            _clone_hands(tree.sequence(shoot.key).folder(download.HANDS))
         _film(tree, chosen, scene)
-    models = root / layout.MODELS[0]
-    models.rename(root / layout.MODELS[1])
+    models = root / download.MODELS[0]
+    models.rename(root / download.MODELS[1])
     _write_lists(lists, sequences)
     return tree
 
@@ -168,10 +168,10 @@ def _film(tree: TacoTree, shoot: Shoot, scene: Scene) -> None:
     cameras = {serial: filming_camera(serial, tree.size, tree.image_size) for serial in shoot.serials}
     for serial, ids in _part_ids(scene, cameras).items():
         video = np.stack([paint(part, frame) for frame, part in enumerate(ids)])
-        write_video(sequence.folder(layout.RGB) / f"{serial}.mp4", video, FPS, shoot.codec)
+        write_video(sequence.folder(download.RGB) / f"{serial}.mp4", video, FPS, shoot.codec)
         if serial in shoot.marker_removed:
             video = np.stack([paint(part, frame, removed=True) for frame, part in enumerate(ids)])
-            write_video(sequence.folder(layout.MARKER_REMOVED) / f"{serial}.mp4", video, FPS, shoot.codec)
+            write_video(sequence.folder(download.MARKER_REMOVED) / f"{serial}.mp4", video, FPS, shoot.codec)
     nothing = np.full(EGO_SIZE, BACKGROUND)
     pictures = np.stack([paint(nothing, frame) for frame in range(shoot.frames - shoot.ego_missing)])
     write_video(sequence.folder("Egocentric_RGB_Videos") / "color.mp4", pictures, FPS, "mpeg4")

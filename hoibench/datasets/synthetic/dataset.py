@@ -67,10 +67,10 @@ class SyntheticDataset(Dataset):
         """
         # Imported here, so that splits are listed where the extras that read clips are not installed.
         from hoibench.datasets.synthetic.load import load_clip
-        from hoibench.datasets.taco.layout import Tree
+        from hoibench.datasets.taco.download import TacoDownload
 
         _, line = self._line(entry)
-        tree = Tree(self.generate(entry))
+        tree = TacoDownload(self.generate(entry))
         return load_clip(
             tree, entry.id, line.entry.serials, line.source, points=POINTS, truth="synthetic", tags=entry.tags
         )

@@ -12,7 +12,7 @@ from hoibench.datasets.synthetic.render import Body
 from hoibench.datasets.synthetic.scene import Scene, SceneObject
 from hoibench.datasets.synthetic.texture import material
 from hoibench.datasets.taco.hand import proxy_hand
-from hoibench.datasets.taco.hand.hands import SIDES, Side
+from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
 from hoibench.datasets.taco.objects import place
 
 # Metres to a noise cell; a tele camera shows a metre on about 265 pixels, so blobs of 5 cells are 9 to 11 pixels wide.

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from hoibench.datasets.synthetic.objects.prop import Grip
 from hoibench.datasets.synthetic.solids import Solid
 from hoibench.datasets.taco.hand import proxy_hand
-from hoibench.datasets.taco.hand.hands import Side
+from hoibench.datasets.taco.hand.hand_pose import Side
 from hoibench.datasets.taco.hand.proxy_mesh import build
 from hoibench.datasets.taco.hand.proxy_surface import FINGERS
 from hoibench.datasets.taco.hand.skinning import rotations

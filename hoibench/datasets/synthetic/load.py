@@ -8,7 +8,7 @@ import numpy as np
 
 from hoibench.clip import Array, Clip, View
 from hoibench.datasets.taco.clip import LazyMedia, build_clip, left_to_right, view_of
-from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.masks import build_masks
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import build_tracks
@@ -16,7 +16,7 @@ from hoibench.video import decode
 
 
 def load_clip(
-    tree: Tree,
+    tree: TacoDownload,
     key: str,
     serials: Sequence[str],
     source: str | None = None,

@@ -21,7 +21,7 @@ from hoibench.datasets.synthetic.grasp import Grasp, axis_angle, grasp
 from hoibench.datasets.synthetic.objects.prop import Prop
 from hoibench.datasets.synthetic.staging import Stage, carried, plan
 from hoibench.datasets.taco.hand import proxy_hand
-from hoibench.datasets.taco.hand.hands import SIDES, Side
+from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
 
 Array = NDArray[np.float64]
 

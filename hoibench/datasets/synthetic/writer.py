@@ -16,7 +16,7 @@ from hoibench.datasets.synthetic.dressing import dress
 from hoibench.datasets.synthetic.hand_files import write_hand
 from hoibench.datasets.synthetic.render import Shot, Stage
 from hoibench.datasets.synthetic.scene import Mesh, Scene
-from hoibench.datasets.taco import layout
+from hoibench.datasets.taco import download
 from hoibench.datasets.taco.hand.proxy_hand import HAND_MODEL
 from hoibench.store import write_bytes, write_json
 from hoibench.video import encode
@@ -41,7 +41,7 @@ def write_clip(root: Path, key: str, scene: Scene, serials: Sequence[str], seed:
     """
     cameras = {serial: build_camera(serial) for serial in serials}
     write_records(root, key, scene, cameras, world_frame(key.partition("_")[0]))
-    folder = layout.Sequence(root, scene.triplet, key).folder(layout.RGB)
+    folder = download.TacoSequence(root, scene.triplet, key).folder(download.RGB)
     for serial, video in film(scene, cameras, seed).items():
         encode(folder / f"{serial}.mp4", video, scene.fps, crf=CRF)
 
@@ -59,16 +59,16 @@ def write_records(root: Path, key: str, scene: Scene, cameras: Mapping[str, Came
     Raises:
         OSError: the tree cannot be written.
     """
-    sequence = layout.Sequence(root, scene.triplet, key)
-    write_bytes(root / layout.HAND_MODEL_FILE, f"{HAND_MODEL}\n".encode())
+    sequence = download.TacoSequence(root, scene.triplet, key)
+    write_bytes(root / download.HAND_MODEL_FILE, f"{HAND_MODEL}\n".encode())
     write_json(sequence.calibration, {serial: _calibration(world.camera(c)) for serial, c in cameras.items()})
     for side, hand in scene.hands.items():
         theta = np.concatenate([world.axis_angles(hand.theta[:, :3]), hand.theta[:, 3:]], axis=1)
-        write_hand(sequence.folder(layout.HANDS), side, theta, world.points(hand.trans), hand.betas)
+        write_hand(sequence.folder(download.HANDS), side, theta, world.points(hand.trans), hand.betas)
     for role, item in (("tool", scene.tool), ("target", scene.target)):
         poses = world.poses(item.poses).astype(np.float32)
-        write_bytes(sequence.folder(layout.POSES) / f"{role}_{item.id}.npy", _npy(poses))
-        write_bytes(root / layout.MODELS[0] / f"{item.id}_cm.obj", _obj(item.mesh))
+        write_bytes(sequence.folder(download.POSES) / f"{role}_{item.id}.npy", _npy(poses))
+        write_bytes(root / download.MODELS[0] / f"{item.id}_cm.obj", _obj(item.mesh))
 
 
 def film(scene: Scene, cameras: Mapping[str, Camera], seed: int) -> dict[str, Array]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hoibench.clip import CLUSTERS, Array, Camera, Clip, Tracks, View
-from hoibench.datasets.taco.layout import Triplet
+from hoibench.datasets.taco.download import Triplet
 from hoibench.datasets.taco.protocol import prompt
 from hoibench.datasets.taco.rig import rig
 

@@ -11,8 +11,8 @@ from typing import Protocol
 from hoibench.clip import Clip
 from hoibench.datasets.base import Progress
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model, truth_label
-from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.download import TacoDownload
+from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model, truth_kind
 from hoibench.datasets.taco.prepare.format import (
     CONTENT,
     has_tracks,
@@ -67,7 +67,7 @@ def open_source(root: Path, progress: Progress | None = None) -> ClipSource:
     """The prepared clips at ``root``, or the download there; raises as ``TacoDataset.open``."""
     if is_prepared_folder(root):
         return PreparedClips(root)
-    tree = Tree(root)
+    tree = TacoDownload(root)
     model = choose_hand_model(tree.hand_model)
     download = DownloadedClips(tree, model, prepared_folder(tree, model), progress)
     if download.truth == "proxy-hand":
@@ -83,7 +83,7 @@ MANO_MISSING_WARNING = (
 )
 
 
-def prepared_folder(tree: Tree, model: HandModel) -> Path:
+def prepared_folder(tree: TacoDownload, model: HandModel) -> Path:
     """Where in the cache the clips of a download go: each tree and hand model has its own folder."""
     name, _, version = CONTENT.rpartition("/")[2].partition("@")
     return cache_dir() / f"{name}@{version}-{sha256_json([str(tree.root.resolve()), model.identity])[:12]}"
@@ -138,7 +138,7 @@ class PreparedClips:
 class DownloadedClips:
     """A tree in TACO's layout, whose clips are prepared into ``out`` when first loaded."""
 
-    tree: Tree
+    tree: TacoDownload
     model: HandModel
     out: Path
     progress: Progress | None = None
@@ -146,7 +146,7 @@ class DownloadedClips:
     @property
     def truth(self) -> str:
         """See ``ClipSource``."""
-        return truth_label(self.tree.hand_model, self.model)
+        return truth_kind(self.tree.hand_model, self.model)
 
     def find(self, line: Line) -> Found | Missing:
         """See ``ClipSource``."""

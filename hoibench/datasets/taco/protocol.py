@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from pydantic import RootModel
 
-from hoibench.datasets.taco.layout import MARKER_REMOVED, RGB, Triplet
+from hoibench.datasets.taco.download import MARKER_REMOVED, RGB, Triplet
 from hoibench.store.records import read_toml
 
 FRAMES = 49

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Ordered
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +10,9 @@ from pathlib import Path
 from hoibench.clip import PARTS, Array, Camera
 from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
+from hoibench.datasets.taco.download import CAMERAS, HANDS, RGB, ROLES, TacoDownload, TacoSequence
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model
-from hoibench.datasets.taco.hand.hands import SIDES, HandPose, read_hand
-from hoibench.datasets.taco.layout import CAMERAS, HANDS, RGB, ROLES, Sequence, Tree
+from hoibench.datasets.taco.hand.hand_pose import SIDES, HandPose, read_hand
 from hoibench.datasets.taco.objects import place, read_mesh, read_poses
 from hoibench.datasets.taco.protocol import SOURCE_FPS
 from hoibench.store import array_digest
@@ -58,8 +58,8 @@ class Recording:
         model: what gives its hands a surface; by default what ``choose_hand_model`` says of the tree.
     """
 
-    tree: Tree
-    sequence: Sequence
+    tree: TacoDownload
+    sequence: TacoSequence
     model: HandModel | None = None
 
     @cached_property
@@ -135,7 +135,7 @@ class Recording:
         """Left hand, right hand, tool and target over all frames, in the order of ``PARTS``; errors as ``frames``."""
         return self.surfaces_in(range(self.frames))
 
-    def surfaces_in(self, frames: Ordered[int]) -> tuple[Surface, ...]:
+    def surfaces_in(self, frames: Sequence[int]) -> tuple[Surface, ...]:
         """The surfaces in the frames with these indices alone; vertices are NaN where a part was not recorded."""
         chosen = list(frames)
         if chosen and not 0 <= min(chosen) <= max(chosen) < self.frames:

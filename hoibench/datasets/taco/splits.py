@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from hoibench.datasets.manifests import Line, Splits, shipped_splits
-from hoibench.datasets.taco.layout import CAMERAS, HANDS, MODELS, POSES, ROLES, Sequence, Tree, find_model
+from hoibench.datasets.taco.download import CAMERAS, HANDS, MODELS, POSES, ROLES, TacoDownload, TacoSequence, find_model
 from hoibench.datasets.taco.objects import pose_rows
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
 from hoibench.datasets.taco.rig import rig
@@ -99,7 +99,7 @@ def select(lines: Iterable[Line], find: Callable[[Line], Found | Missing], *, wi
     return Selection(tuple(found), left_out)
 
 
-def camera_by_camera(tree: Tree, line: Line) -> tuple[Line, ...]:
+def camera_by_camera(tree: TacoDownload, line: Line) -> tuple[Line, ...]:
     """A line for each camera of TACO's that filmed the sequence, whatever cameras the split names, so that a broken one costs no other."""
     sequence = tree.sequences.get(line.entry.id)
     there = {} if sequence is None else sequence.videos(MODALITIES[Recipe.parse(line.recipe).video])
@@ -108,7 +108,7 @@ def camera_by_camera(tree: Tree, line: Line) -> tuple[Line, ...]:
     return tuple(lines) or (line,)
 
 
-def find_clip(tree: Tree, line: Line) -> Found | Missing:
+def find_clip(tree: TacoDownload, line: Line) -> Found | Missing:
     """What a download has of a split's clip.  A file that is there and broken makes no clip absent: reading it will say what is wrong."""
     sequence = tree.sequences.get(line.entry.id)
     if sequence is None:
@@ -125,7 +125,7 @@ def find_clip(tree: Tree, line: Line) -> Found | Missing:
     return _look_at_objects(tree, sequence)
 
 
-def _look_at_objects(tree: Tree, sequence: Sequence) -> Found | Missing:
+def _look_at_objects(tree: TacoDownload, sequence: TacoSequence) -> Found | Missing:
     try:
         (tool, poses), (target, _) = (sequence.object_pose(role) for role in ROLES)
     except ValueError:

@@ -17,7 +17,7 @@ _HALVINGS = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
+class SurfacePoints:
     """K points fixed to triangles: ``surface`` (K,) and ``face`` (K,) indices, barycentric ``weights`` (K, 3)."""
 
     surface: Array
@@ -32,13 +32,13 @@ def build_tracks(surfaces: Sequence[Surface], cameras: Sequence[Camera], count: 
         ValueError: the surfaces have no area in frame 0 to choose points on.
     """
     points = choose_points(surfaces, count)
-    world, part = follow(points, surfaces)
-    recorded = recorded_points(points, surfaces)
+    world, part = track_points(points, surfaces)
+    recorded = recorded_mask(points, surfaces)
     visible = visibility(world, surfaces, cameras) & recorded
     return Tracks(world, visible, part, None if recorded.all() else recorded)
 
 
-def choose_points(surfaces: Sequence[Surface], count: int) -> Points:
+def choose_points(surfaces: Sequence[Surface], count: int) -> SurfacePoints:
     """Spread ``count`` points evenly over the surfaces in frame 0, by voxel sampling (SyncMV4D, section 4.1).
 
     Candidates are drawn uniformly by area; each voxel keeps the one nearest to its centre.  A voxel belongs to one surface, so that parts in contact
@@ -59,10 +59,10 @@ def choose_points(surfaces: Sequence[Surface], count: int) -> Points:
     if low == 0.0:
         raise ValueError(f"the surfaces give fewer than {count} distinct points in frame 0")
     kept = np.sort(rng.permutation(_one_per_voxel(pool.surface, positions, low))[:count])
-    return Points(pool.surface[kept], pool.face[kept], pool.weights[kept])
+    return SurfacePoints(pool.surface[kept], pool.face[kept], pool.weights[kept])
 
 
-def follow(points: Points, surfaces: Sequence[Surface]) -> tuple[Array, Array]:
+def track_points(points: SurfacePoints, surfaces: Sequence[Surface]) -> tuple[Array, Array]:
     """World positions (N, K, 3) float32 and parts (K,) uint8 of points in every frame.
 
     Where its part was not recorded, a point is where it was in the nearest frame that has it, the earlier of two.
@@ -78,13 +78,13 @@ def follow(points: Points, surfaces: Sequence[Surface]) -> tuple[Array, Array]:
     return world, part
 
 
-def recorded_points(points: Points, surfaces: Sequence[Surface]) -> Array:
+def recorded_mask(points: SurfacePoints, surfaces: Sequence[Surface]) -> Array:
     """(N, K) bool: whether the part that a point is on was recorded in the frame."""
     recorded: Array = np.stack([surface.recorded for surface in surfaces], axis=1)[:, points.surface]
     return recorded
 
 
-def sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Generator) -> Points:
+def sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Generator) -> SurfacePoints:
     """``count`` points drawn uniformly by area from the surfaces in frame 0; raises as ``choose_points``."""
     mesh = frame_mesh(surfaces, 0)
     a, b, c = mesh.corners.swapaxes(0, 1)
@@ -98,10 +98,10 @@ def sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Gener
     root, share = np.sqrt(rng.uniform(size=count)), rng.uniform(size=count)
     weights = np.stack([1.0 - root, root * (1.0 - share), root * share], axis=1)
     surface = mesh.surface[triangle]
-    return Points(surface, triangle - np.searchsorted(mesh.surface, surface), weights)
+    return SurfacePoints(surface, triangle - np.searchsorted(mesh.surface, surface), weights)
 
 
-def _in_first_frame(points: Points, surfaces: Sequence[Surface]) -> Array:
+def _in_first_frame(points: SurfacePoints, surfaces: Sequence[Surface]) -> Array:
     positions = np.empty((len(points.face), 3))
     for index, surface in enumerate(surfaces):
         mine = np.flatnonzero(points.surface == index)
@@ -109,7 +109,7 @@ def _in_first_frame(points: Points, surfaces: Sequence[Surface]) -> Array:
     return positions
 
 
-def _locate(points: Points, mine: Array, surface: Surface, frame: int) -> Array:
+def _locate(points: SurfacePoints, mine: Array, surface: Surface, frame: int) -> Array:
     """Positions (M, 3) in one frame of the points with indices ``mine`` (M,), which are on the surface."""
     corners = surface.vertices[frame][surface.faces[points.face[mine]]]
     located: Array = np.einsum("ki,kij->kj", points.weights[mine], corners)

@@ -45,11 +45,11 @@ def test_tracks_are_where_the_generator_put_the_surfaces(written, clip):
     """From the rig frame's scene to what the loader says a camera sees, by two ways."""
     from hoibench.datasets.synthetic.cameras import build_camera
     from hoibench.datasets.synthetic.dressing import dress
-    from hoibench.datasets.taco.tracks import choose_points, follow
+    from hoibench.datasets.taco.tracks import choose_points, track_points
 
     made = [body.surface for body in dress(written.scene, written.seed)[:4]]
     points = choose_points(written.recording.surfaces, 128)
-    there, part = follow(points, made)
+    there, part = track_points(points, made)
     np.testing.assert_array_equal(part, clip.tracks.part)
     for serial, camera in zip(TRIO, clip.cameras, strict=True):
         ours = build_camera(serial)
@@ -133,7 +133,7 @@ def test_a_serial_outside_the_rig_is_named(written):
 
 @pytest.mark.field
 def test_every_triplet_of_taco_has_a_prompt_that_names_tool_and_target(field_data):
-    from hoibench.datasets.taco.layout import parse_triplet
+    from hoibench.datasets.taco.download import parse_triplet
 
     lines = (field_data / "taco" / "v1_overall_data_sequences.txt").read_text().splitlines()
     for triplet in {parse_triplet(line.rpartition(" ")[0]) for line in lines if line.strip()}:

@@ -6,11 +6,11 @@ import torch
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO, build_camera
 from hoibench.datasets.synthetic.dates import world_frame
 from hoibench.datasets.synthetic.writer import film, write_records
-from hoibench.datasets.taco.hand.hands import SIDES, read_hand
-from hoibench.datasets.taco.layout import HANDS, Tree
+from hoibench.datasets.taco.download import HANDS, TacoDownload
+from hoibench.datasets.taco.hand.hand_pose import SIDES, read_hand
 from hoibench.datasets.taco.objects import read_mesh, read_poses
 from hoibench.datasets.taco.recording import Recording
-from hoibench.datasets.taco.tracks import choose_points, follow
+from hoibench.datasets.taco.tracks import choose_points, track_points
 from hoibench.geometry import to_camera
 from hoibench.video import probe
 
@@ -95,7 +95,7 @@ def test_another_date_moves_the_world_and_nothing_that_a_camera_sees(written, cl
     assert same.mean() > 0.9
     surfaces = written.recording.surfaces, _recording(tmp_path, moved.id).surfaces
     points = choose_points(surfaces[0], 64)
-    here, there = (follow(points, s)[0] for s in surfaces)
+    here, there = (track_points(points, s)[0] for s in surfaces)
     for a, b in zip(clip.cameras, moved.cameras, strict=True):
         np.testing.assert_allclose(to_camera(here, a.R, a.t), to_camera(there, b.R, b.t), atol=2e-6)
 
@@ -105,7 +105,7 @@ def _in_first_camera(clip):
 
 
 def _recording(root, key):
-    tree = Tree(root)
+    tree = TacoDownload(root)
     return Recording(tree, tree.sequence(key))
 
 

@@ -13,7 +13,7 @@ from hoibench.clip import CLUSTERS
 from hoibench.datasets.base import ClipEntry, clips_id
 from hoibench.datasets.registry import open_dataset
 from hoibench.datasets.taco.clip_source import MANO_MISSING_WARNING
-from hoibench.datasets.taco.layout import RGB
+from hoibench.datasets.taco.download import RGB
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE
 from hoibench.evaluation.request import build_request
 from hoibench.methods.spec import Spec

@@ -17,8 +17,8 @@ from hoibench.datasets.manifests import Line
 from hoibench.datasets.synthetic.cameras import TRIO
 from hoibench.datasets.taco.doctor import diagnose, render
 from hoibench.datasets.taco.doctor.report import Diagnosis
+from hoibench.datasets.taco.download import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB
 from hoibench.datasets.taco.prepare.split import prepare_line
 from hoibench.datasets.taco.recording import Recording
 from hoibench.store import write_bytes

@@ -5,8 +5,8 @@ from taco_tree import FOUR, MEASURE, POUR, SHORT, TRIO
 
 from hoibench.datasets.surfaces import frame_mesh
 from hoibench.datasets.taco.calibration import Calibration
+from hoibench.datasets.taco.download import MARKER_REMOVED
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.layout import MARKER_REMOVED
 from hoibench.datasets.taco.recording import Recording, check_aspect
 from hoibench.video import VideoInfo
 

@@ -7,7 +7,7 @@ from taco_pictures import PERIOD, frame_code, is_removed, part_of
 from taco_tree import FOUR, MEASURE, PLAN, POUR, SHORT, TWELVE
 
 from hoibench.datasets.surfaces import frame_mesh
-from hoibench.datasets.taco.layout import MARKER_REMOVED, MODELS, RGB
+from hoibench.datasets.taco.download import MARKER_REMOVED, MODELS, RGB
 from hoibench.datasets.taco.recording import Recording
 from hoibench.video import decode, probe
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from hoibench.clip import Camera
 from hoibench.datasets.surfaces import Surface, frame_mesh
-from hoibench.datasets.taco.tracks import build_tracks, choose_points, follow, sample_by_area
+from hoibench.datasets.taco.tracks import build_tracks, choose_points, sample_by_area, track_points
 from hoibench.datasets.taco.visibility import visibility
 from hoibench.datasets.zbuffer import NumpyCaster
 from hoibench.geometry import project, to_camera
@@ -24,7 +24,7 @@ def plate(part, *places, scale=1.0):
 def test_points_are_as_many_as_asked_and_spread_evenly(count):
     surfaces = [plate(2, [0, 0, 2]), plate(3, [0, 0, 5], scale=2.0)]
     points = choose_points(surfaces, count)
-    world, part = follow(points, surfaces)
+    world, part = track_points(points, surfaces)
     assert world.shape == (1, count, 3)
     # Four times the area takes about four times the points.
     assert 0.08 < (part == 2).mean() < 0.35
@@ -46,14 +46,14 @@ def test_candidates_are_uniform_by_area_over_surfaces_triangles_and_within_a_tri
 
 def test_parts_in_contact_keep_points_of_their_own():
     one, two = plate(0, [0, 0, 2]), plate(1, [0, 0, 2 + 1e-6])
-    _, part = follow(choose_points([one, two], 100), [one, two])
+    _, part = track_points(choose_points([one, two], 100), [one, two])
     assert abs((part == 0).sum() - 50) <= 15
 
 
 def test_points_move_as_the_triangles_that_they_are_fixed_to(written):
     surfaces, scene = written.recording.surfaces, written.scene
     points = choose_points(surfaces, 128)
-    world, part = follow(points, surfaces)
+    world, part = track_points(points, surfaces)
     assert world.dtype == np.float32
     assert set(part.tolist()) == {0, 1, 2, 3}
     tool = world[:, part == 2].astype(float)
@@ -67,7 +67,7 @@ def test_points_move_as_the_triangles_that_they_are_fixed_to(written):
 def test_the_choice_does_not_depend_on_where_the_world_has_its_origin(written):
     surfaces = written.recording.surfaces
     moved = [Surface(s.part, s.vertices + np.array([3.0, -2.0, 1.0]), s.faces) for s in surfaces]
-    here, there = (follow(choose_points(s, 128), s)[0][0] for s in (surfaces, moved))
+    here, there = (track_points(choose_points(s, 128), s)[0][0] for s in (surfaces, moved))
     same = np.linalg.norm(there - np.array([3.0, -2.0, 1.0]) - here, axis=-1) < 1e-5
     assert same.mean() > 0.9
 
@@ -101,7 +101,7 @@ def test_a_point_is_held_where_its_part_was_recorded_nearest_in_time():
     moving = plate(2, [0, 0, 2], nothing, nothing, nothing, [1, 0, 2], nothing)
     steady = plate(3, *[[0, 0, 4]] * 6)
     points = choose_points([moving, steady], 40)
-    world, part = follow(points, [moving, steady])
+    world, part = track_points(points, [moving, steady])
     on_moving = part == 2
     assert on_moving.any()
     steps = world[:, on_moving, 0] - world[0, on_moving, 0]

@@ -10,8 +10,8 @@ import numpy as np
 from hoibench.clip import Array
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
-from hoibench.datasets.taco.hand.hands import SIDES, Side, read_hand
-from hoibench.datasets.taco.layout import HANDS, ROLES, Sequence, find_model
+from hoibench.datasets.taco.download import HANDS, ROLES, TacoSequence, find_model
+from hoibench.datasets.taco.hand.hand_pose import SIDES, Side, read_hand
 from hoibench.datasets.taco.objects import pose_rows, read_mesh, read_poses
 
 
@@ -162,7 +162,7 @@ def _meshes(context: DiagnosticContext) -> Check:
     )
 
 
-def _objects(sequences: tuple[Sequence, ...]) -> set[str]:
+def _objects(sequences: tuple[TacoSequence, ...]) -> set[str]:
     """Ids of the objects that pose files name."""
     ids = set()
     for sequence in sequences:

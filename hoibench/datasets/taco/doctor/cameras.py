@@ -10,8 +10,8 @@ from hoibench.datasets.taco.calibration import read_calibration
 from hoibench.datasets.taco.crop import Extent, crop_box
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
+from hoibench.datasets.taco.download import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB, TacoDownload
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.layout import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB, Tree
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.visibility import check_parts_in_view
 
@@ -57,7 +57,7 @@ def _projection(context: DiagnosticContext) -> Check:
     for sequence in context.each("projection", context.sampled):
         try:
             # The proxy hand is near enough to MANO's to tell whether a hand is in a picture.
-            recording = Recording(Tree(context.root), sequence, ProxyHand())
+            recording = Recording(TacoDownload(context.root), sequence, ProxyHand())
             cameras = {serial: c.camera(c.size) for serial, c in recording.calibrations.items()}
             surfaces = recording.surfaces_in(_some_frames(recording))
         except (ValueError, OSError):

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.doctor.listing import Listing
-from hoibench.datasets.taco.layout import POSES, Sequence
+from hoibench.datasets.taco.download import POSES, TacoSequence
 from hoibench.datasets.taco.objects import pose_rows
 from hoibench.datasets.taco.protocol import Recipe, Video
 
@@ -56,7 +56,7 @@ class DiagnosticContext:
         return (there & named) or there
 
     @cached_property
-    def sampled(self) -> tuple[Sequence, ...]:
+    def sampled(self) -> tuple[TacoSequence, ...]:
         """The sequences that costly checks look at: all of the tree, or some of the wanted ones, always the same."""
         if self.deep:
             return tuple(self.listing.sequences.values())
@@ -69,7 +69,7 @@ class DiagnosticContext:
         return frozenset(Recipe.parse(line.recipe).video for line in self.lines) or frozenset({"raw"})
 
     @cached_property
-    def posed(self) -> tuple[Sequence, ...]:
+    def posed(self) -> tuple[TacoSequence, ...]:
         """The sequences that have object poses."""
         return tuple(self.listing.sequences[key] for key in sorted(self.listing.there[POSES]))
 

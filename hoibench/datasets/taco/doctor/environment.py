@@ -10,8 +10,8 @@ from pathlib import Path
 from hoibench.datasets.taco.doctor.calibration_reviews import CalibrationReview, read_reviews
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
-from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_label
-from hoibench.datasets.taco.layout import INFO_FILE, read_hand_model
+from hoibench.datasets.taco.download import INFO_FILE, read_hand_model
+from hoibench.datasets.taco.hand.hand_models import choose_hand_model, truth_kind
 from hoibench.problems import Problem
 
 _LEAST_FREE = 1 << 30
@@ -27,7 +27,7 @@ def check_environment(context: DiagnosticContext) -> Iterator[Check]:
 def _hand_model(context: DiagnosticContext) -> Check:
     try:
         wanted = read_hand_model(context.root)
-        truth = truth_label(wanted, choose_hand_model(wanted, context.mano))
+        truth = truth_kind(wanted, choose_hand_model(wanted, context.mano))
     except (ValueError, OSError) as error:
         fix = "give the folder of MANO_LEFT and MANO_RIGHT: --mano DIR, or HOIBENCH_MANO"
         problem = Problem(str(context.mano or "HOIBENCH_MANO"), "", str(error), "", fix)

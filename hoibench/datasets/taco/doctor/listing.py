@@ -12,11 +12,11 @@ from typing import Literal
 from pydantic import RootModel
 
 from hoibench.datasets.taco.doctor.report import Inventory
-from hoibench.datasets.taco.layout import (
+from hoibench.datasets.taco.download import (
     KEY,
     MARKER_REMOVED,
     RGB,
-    Sequence,
+    TacoSequence,
     modality_folders,
     parse_triplet,
     sequence_folders,
@@ -56,7 +56,7 @@ class Listing:
     """
 
     root: Path
-    sequences: Mapping[str, Sequence]
+    sequences: Mapping[str, TacoSequence]
     there: Mapping[str, frozenset[str]]
     cameras: Mapping[str, Mapping[str, frozenset[str]]]
     zips: tuple[Path, ...]
@@ -81,8 +81,8 @@ def list_tree(root: Path) -> Listing:
     """
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is no folder: give the one that TACO's zips were unpacked in")
-    found: dict[str, dict[str, Sequence]] = {name: {} for name in modalities()}
-    sequences: dict[str, Sequence] = {}
+    found: dict[str, dict[str, TacoSequence]] = {name: {} for name in modalities()}
+    sequences: dict[str, TacoSequence] = {}
     twice = set()
     for name, by_key in found.items():
         for sequence in sequence_folders(root, name):
@@ -101,7 +101,7 @@ def list_tree(root: Path) -> Listing:
     )
 
 
-def _cameras(found: Mapping[str, Sequence], kind: str) -> dict[str, frozenset[str]]:
+def _cameras(found: Mapping[str, TacoSequence], kind: str) -> dict[str, frozenset[str]]:
     keys: dict[str, set[str]] = {}
     for key, sequence in found.items():
         for serial in sequence.videos(kind):

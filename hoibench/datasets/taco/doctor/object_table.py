@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hoibench.datasets.taco.layout import ROLES, Sequence
+from hoibench.datasets.taco.download import ROLES, TacoSequence
 
 _COLUMNS = ("object", "category", "roles", "sequences", "also")
 
@@ -32,7 +32,7 @@ class ObjectRow:
     also: dict[str, int]
 
 
-def object_rows(sequences: Iterable[Sequence]) -> tuple[ObjectRow, ...]:
+def object_rows(sequences: Iterable[TacoSequence]) -> tuple[ObjectRow, ...]:
     """The objects that the names of the sequences' pose files tell, sorted by id; no file is opened."""
     categories: dict[str, Counter[str]] = defaultdict(Counter)
     roles: dict[str, set[str]] = defaultdict(set)
@@ -55,7 +55,7 @@ def object_rows(sequences: Iterable[Sequence]) -> tuple[ObjectRow, ...]:
     return tuple(rows)
 
 
-def format_objects(sequences: Iterable[Sequence]) -> str:
+def format_objects(sequences: Iterable[TacoSequence]) -> str:
     """The rows of ``object_rows`` as CSV; the column ``also`` flags objects of two categories."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

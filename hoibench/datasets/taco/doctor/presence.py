@@ -10,7 +10,7 @@ from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.listing import Modality, modalities
 from hoibench.datasets.taco.doctor.report import Check, Findings, Status
-from hoibench.datasets.taco.layout import CAMERAS, HANDS, MODELS, POSES, how_to_get, modality_folders
+from hoibench.datasets.taco.download import CAMERAS, HANDS, MODELS, POSES, how_to_get, modality_folders
 from hoibench.datasets.taco.protocol import FPS, FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
 from hoibench.datasets.taco.rig import rig
 from hoibench.problems import Problem

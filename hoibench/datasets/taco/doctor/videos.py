@@ -9,7 +9,7 @@ from pathlib import Path
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
-from hoibench.datasets.taco.layout import EGO_RGB, MARKER_REMOVED, POSES, RGB, Sequence
+from hoibench.datasets.taco.download import EGO_RGB, MARKER_REMOVED, POSES, RGB, TacoSequence
 from hoibench.datasets.taco.protocol import SOURCE_FPS
 from hoibench.datasets.taco.recording import check_aspect, check_frame_count, check_rate
 from hoibench.store.records import Record, read_toml
@@ -68,13 +68,13 @@ def _heads(context: DiagnosticContext) -> Iterator[Check]:
     )
 
 
-def _videos(sequence: Sequence) -> list[tuple[str, Path]]:
+def _videos(sequence: TacoSequence) -> list[tuple[str, Path]]:
     """The zip, MODALITY/SERIAL, and the path of each video."""
     found = ((kind, sequence.videos(kind)) for kind in (RGB, MARKER_REMOVED))
     return [(f"{kind}/{serial}", path) for kind, videos in found for serial, path in videos.items()]
 
 
-def _calibrations(sequence: Sequence) -> dict[str, Calibration]:
+def _calibrations(sequence: TacoSequence) -> dict[str, Calibration]:
     try:
         return read_calibration(sequence.calibration)
     except (ValueError, OSError):

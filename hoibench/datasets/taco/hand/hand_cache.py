@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _warned: set[Path] = set()
 
 
-def kept(path: Path, parse: Callable[[Path], Mapping[str, Array]]) -> Mapping[str, Array]:
+def cached_parse(path: Path, parse: Callable[[Path], Mapping[str, Array]]) -> Mapping[str, Array]:
     """The named arrays that ``parse`` makes of a file, from the cache if the file is large and has not changed since.
 
     A cache that cannot be read or written costs time, never the answer; errors are those of ``parse``.

@@ -11,7 +11,7 @@ import numpy as np
 
 from hoibench.clip import Array
 from hoibench.datasets.taco.hand import proxy_hand
-from hoibench.datasets.taco.hand.hands import SIDES, HandPose
+from hoibench.datasets.taco.hand.hand_pose import SIDES, HandPose
 from hoibench.datasets.taco.hand.mano import Mano
 from hoibench.datasets.taco.hand.mano_file import ManoFile, find_mano, read_mano
 from hoibench.store import array_digest
@@ -89,7 +89,7 @@ def choose_hand_model(tree_model: str, mano: Path | None = None) -> HandModel:
     """The hand model for a tree posed for ``tree_model``: that model, or the proxy where MANO is wanted and no folder of its files is given.
 
     Args:
-        tree_model: ``mano`` or ``hoibench-proxy``, as ``Tree.hand_model`` says.
+        tree_model: ``mano`` or ``hoibench-proxy``, as ``TacoDownload.hand_model`` says.
         mano: the folder of MANO's files; by default $HOIBENCH_MANO, if it is set.
 
     Raises:
@@ -114,7 +114,7 @@ def mano_folder() -> Path | None:
     return Path(chosen).expanduser() if chosen else None
 
 
-def truth_label(tree_model: str, used: HandModel) -> str:
+def truth_kind(tree_model: str, used: HandModel) -> str:
     """What a clip says of its truth: ``synthetic`` in a proxy tree; in a real one ``taco`` with MANO, else ``proxy-hand``, which is never ranked."""
     if tree_model == proxy_hand.HAND_MODEL:
         return "synthetic"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import Array, check_shape
-from hoibench.datasets.taco.hand.hands import Side
+from hoibench.datasets.taco.hand.hand_pose import Side
 from hoibench.datasets.taco.hand.mano_file import ManoFile
 from hoibench.datasets.taco.hand.skinning import rotations, skin, with_tips
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hoibench.clip import Array
-from hoibench.datasets.taco.hand.hands import Side
+from hoibench.datasets.taco.hand.hand_pose import Side
 from hoibench.datasets.taco.hand.mano_pickle import as_array, read_model_pickle
 from hoibench.store import read_npz, write_npz
 

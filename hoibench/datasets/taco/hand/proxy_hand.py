@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hoibench.clip import check_shape
-from hoibench.datasets.taco.hand.hands import Side
+from hoibench.datasets.taco.hand.hand_pose import Side
 from hoibench.datasets.taco.hand.proxy_mesh import build
 from hoibench.datasets.taco.hand.skinning import rotations, skin, with_tips
 

@@ -12,7 +12,7 @@ import numpy as np
 from hoibench.clip import Array, Camera
 from hoibench.datasets.surfaces import Surface, map_frames
 from hoibench.datasets.taco.crop import Extent, crop_box, crop_camera
-from hoibench.datasets.taco.hand.hand_models import truth_label
+from hoibench.datasets.taco.hand.hand_models import truth_kind
 from hoibench.datasets.taco.masks import MaskRenderer
 from hoibench.datasets.taco.prepare.format import (
     TRACKS,
@@ -41,7 +41,7 @@ from hoibench.datasets.taco.protocol import (
     window,
 )
 from hoibench.datasets.taco.recording import Recording
-from hoibench.datasets.taco.tracks import choose_points, follow, recorded_points
+from hoibench.datasets.taco.tracks import choose_points, recorded_mask, track_points
 from hoibench.datasets.taco.visibility import PointVisibility, check_parts_in_view
 from hoibench.store import read_npz, write_npz
 from hoibench.store.sealed_folder import CorruptFolder, read_metadata, write_sealed
@@ -153,7 +153,7 @@ class Preparation:
 
     @cached_property
     def _truth(self) -> str:
-        return truth_label(self.recording.tree.hand_model, self.recording.hand_model)
+        return truth_kind(self.recording.tree.hand_model, self.recording.hand_model)
 
     def _folder(self, serial: str) -> Path:
         return view_folder(self.out, self._key, self.recipe, serial)
@@ -212,8 +212,8 @@ class Preparation:
 
     def _make_tracks(self, folder: Path) -> None:
         points = choose_points(self._frames.surfaces, POINTS)
-        world, part = follow(points, self._frames.surfaces)
-        recorded = recorded_points(points, self._frames.surfaces)
+        world, part = track_points(points, self._frames.surfaces)
+        recorded = recorded_mask(points, self._frames.surfaces)
         arrays = {"world": self._frames.expand(world), "part": part, "recorded": self._frames.expand(recorded)}
         write_sealed(folder, self._record, lambda new: write_npz(new / TRACKS, arrays))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from hoibench.datasets.manifests import Line
-from hoibench.datasets.taco.hand.hand_models import HandModel, truth_label
-from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.download import TacoDownload
+from hoibench.datasets.taco.hand.hand_models import HandModel, truth_kind
 from hoibench.datasets.taco.prepare.format import refuse_other_truth
 from hoibench.datasets.taco.prepare.sequence import Preparation
 from hoibench.datasets.taco.protocol import MODALITIES, Recipe
@@ -66,7 +66,7 @@ def summarize(results: Sequence[LineResult]) -> Report:
     return Report(tuple(sorted(made)), tuple(sorted(kept)), dict(sorted(broken.items())), dict(sorted(lacking.items())))
 
 
-def prepare_line(tree: Tree, line: Line, out: Path, model: HandModel) -> LineResult:
+def prepare_line(tree: TacoDownload, line: Line, out: Path, model: HandModel) -> LineResult:
     """Prepare the clip of one line, and its source view if that can be made: only video-to-video methods miss it.
 
     Raises:
@@ -89,7 +89,7 @@ def prepare_line(tree: Tree, line: Line, out: Path, model: HandModel) -> LineRes
 
 
 def prepare_all(
-    tree: Tree,
+    tree: TacoDownload,
     lines: Sequence[Line],
     out: Path,
     *,
@@ -114,7 +114,7 @@ def prepare_all(
     """
     with as_write_error(out):
         out.mkdir(parents=True, exist_ok=True)
-    refuse_other_truth(out, truth_label(tree.hand_model, model), model.identity)
+    refuse_other_truth(out, truth_kind(tree.hand_model, model), model.identity)
     results = []
     pool = TaskPool(workers, _start_worker, (tree.root, out, model))
     with closing(pool.results(_prepare, lines)) as answers:
@@ -127,13 +127,13 @@ def prepare_all(
     return summarize(results)
 
 
-_worker: tuple[Tree, Path, HandModel] | None = None
+_worker: tuple[TacoDownload, Path, HandModel] | None = None
 """The tools of this worker process: the download, the folder of prepared clips, the hand model."""
 
 
 def _start_worker(root: Path, out: Path, model: HandModel) -> None:
     global _worker
-    _worker = Tree(root), out, model
+    _worker = TacoDownload(root), out, model
 
 
 def _prepare(line: Line) -> LineResult:

@@ -10,7 +10,7 @@ from hoibench.datasets.base import ClipEntry
 from hoibench.datasets.manifests import Line, Splits
 from hoibench.datasets.taco.doctor import Check, Diagnosis, Inventory, diagnose, diagnosis, render
 from hoibench.datasets.taco.doctor.listing import modalities
-from hoibench.datasets.taco.layout import EGO_RGB, HANDS, MARKER_REMOVED, POSES, RGB, triplet_folder
+from hoibench.datasets.taco.download import EGO_RGB, HANDS, MARKER_REMOVED, POSES, RGB, triplet_folder
 from hoibench.problems import Problem
 
 

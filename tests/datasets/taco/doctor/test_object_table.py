@@ -4,7 +4,7 @@ import io
 import pytest
 
 from hoibench.datasets.taco.doctor.object_table import ObjectRow, format_objects, object_rows
-from hoibench.datasets.taco.layout import POSES, Sequence, discover, triplet_folder
+from hoibench.datasets.taco.download import POSES, TacoSequence, discover, triplet_folder
 
 RECORDED = {
     "20230927_001": (("brush", "brush", "bowl"), {"tool": "071", "target": "146"}),
@@ -16,7 +16,7 @@ RECORDED = {
 }
 
 
-def write_sequences(root, recorded) -> list[Sequence]:
+def write_sequences(root, recorded) -> list[TacoSequence]:
     """Sequences with empty pose files."""
     for key, (triplet, objects) in recorded.items():
         folder = root / POSES / triplet_folder(triplet) / key

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from hoibench.datasets.cache_entries import clear, entries
-from hoibench.datasets.taco.hand import hand_cache, hands
-from hoibench.datasets.taco.hand.hands import read_hand
+from hoibench.datasets.taco.hand import hand_cache, hand_pose
+from hoibench.datasets.taco.hand.hand_pose import read_hand
 
 LARGE, SMALL = 80, 25  # frames: 1.4 MB and 0.1 MB, since each frame repeats all of them
 
@@ -25,8 +25,8 @@ def root(tmp_path, monkeypatch):
 def parsed(monkeypatch):
     """The files that were unpickled."""
     files = []
-    read = hands.read_torch_pickle
-    monkeypatch.setattr(hands, "read_torch_pickle", lambda path: files.append(path.name) or read(path))
+    read = hand_pose.read_torch_pickle
+    monkeypatch.setattr(hand_pose, "read_torch_pickle", lambda path: files.append(path.name) or read(path))
     return files
 
 

@@ -16,9 +16,9 @@ from hoibench.datasets.taco.hand.hand_models import (
     ProxyHand,
     choose_hand_model,
     mano_folder,
-    truth_label,
+    truth_kind,
 )
-from hoibench.datasets.taco.hand.hands import HandPose
+from hoibench.datasets.taco.hand.hand_pose import HandPose
 from hoibench.datasets.taco.hand.proxy_hand import FACES, HAND_MODEL, vertices
 
 SIDES = ["left", "right"]
@@ -133,9 +133,9 @@ def test_a_folder_of_other_files_is_named(tmp_path, monkeypatch):
 
 
 def test_what_truth_is_called(folder):
-    assert truth_label(MANO, choose_hand_model(MANO, folder)) == "taco"
-    assert truth_label(MANO, ProxyHand()) == "proxy-hand"
-    assert truth_label(HAND_MODEL, ProxyHand()) == "synthetic"
+    assert truth_kind(MANO, choose_hand_model(MANO, folder)) == "taco"
+    assert truth_kind(MANO, ProxyHand()) == "proxy-hand"
+    assert truth_kind(HAND_MODEL, ProxyHand()) == "synthetic"
 
 
 ALONE = """
@@ -144,7 +144,7 @@ from pathlib import Path
 for name in ("torch", "scipy", "chumpy", "trimesh", "pandas"):
     sys.modules[name] = None
 from hoibench.datasets.taco.hand.hand_models import choose_hand_model
-from hoibench.datasets.taco.hand.hands import read_hand
+from hoibench.datasets.taco.hand.hand_pose import read_hand
 model = choose_hand_model("mano", Path(sys.argv[1]))
 print(*model.surface(read_hand(Path(sys.argv[2]), "left"))[0].shape)
 """

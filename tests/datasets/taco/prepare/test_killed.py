@@ -23,7 +23,7 @@ SCRIPT = """
 import itertools, os, sys
 from pathlib import Path
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
@@ -39,7 +39,7 @@ def dying(step):
     return die_or_step
 
 Path.rename, Path.replace, os.link = dying(Path.rename), dying(Path.replace), dying(os.link)
-tree = Tree(Path(root))
+tree = TacoDownload(Path(root))
 prepare_views(Recording(tree, tree.sequence(key), ProxyHand()), Path(out), serials, Recipe("clip", "raw"))
 """
 

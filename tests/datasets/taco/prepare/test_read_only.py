@@ -17,7 +17,7 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.prepare.reader import is_prepared
 from hoibench.datasets.taco.protocol import Recipe
@@ -25,7 +25,7 @@ from hoibench.datasets.taco.recording import Recording
 from hoibench.store.atomic import WriteError
 
 root, mine, key, serial, user = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
-tree, recipe = Tree(root), Recipe("clip", "raw")
+tree, recipe = TacoDownload(root), Recipe("clip", "raw")
 
 def prepare(out):
     recording = Recording(tree, tree.sequence(key), ProxyHand())

@@ -13,7 +13,7 @@ from hoibench.datasets.taco.prepare.format import read_sequence_record, read_vie
 from hoibench.datasets.taco.prepare.reader import read_prepared
 from hoibench.datasets.taco.protocol import SIZE, Recipe, window
 from hoibench.datasets.taco.recording import Recording
-from hoibench.datasets.taco.tracks import choose_points, follow
+from hoibench.datasets.taco.tracks import choose_points, track_points
 from hoibench.datasets.zbuffer import NumpyCaster
 from hoibench.geometry import project, to_camera
 
@@ -187,7 +187,7 @@ def test_a_short_recording_repeats_its_last_frame_and_says_so(out):
 def test_the_tracks_of_the_padding_are_those_of_the_recordings_last_frame(out, taco):
     recording = record(taco, SHORT)
     at_once = recording.surfaces_in([0, 89])
-    world, part = follow(choose_points(at_once, 1600), at_once)
+    world, part = track_points(choose_points(at_once, 1600), at_once)
     clip = read_prepared(out, SHORT.key, CLIP, TRIO[1:2])
     np.testing.assert_array_equal(clip.tracks.world[[0, 24]], world)
     np.testing.assert_array_equal(clip.tracks.part, part)

@@ -12,8 +12,8 @@ from taco_tree import FOUR, SHORT, TRIO
 
 from hoibench.clip import PARTS
 from hoibench.datasets.manifests import ClipEntry, Line
+from hoibench.datasets.taco.download import RGB
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.layout import RGB
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_settings, tracks_folder, view_folder
 from hoibench.datasets.taco.prepare.reader import is_prepared, read_prepared
 from hoibench.datasets.taco.prepare.sequence import prepare_views

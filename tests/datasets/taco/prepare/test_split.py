@@ -120,14 +120,14 @@ import sys
 from pathlib import Path
 from hoibench.datasets.manifests import ClipEntry, Line
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.layout import Tree
+from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.prepare.split import prepare_all
 
 if __name__ == "__main__":
     root, out, serials, *keys = sys.argv[1:]
     recipe = {"crop": "clip", "video": "raw"}
     lines = [Line(ClipEntry(key, serials=tuple(serials.split(","))), None, recipe) for key in keys]
-    report = prepare_all(Tree(Path(root)), lines, Path(out), model=ProxyHand(), workers=2)
+    report = prepare_all(TacoDownload(Path(root)), lines, Path(out), model=ProxyHand(), workers=2)
     print(report)
     sys.exit(bool(report.broken))
 """

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.datasets.taco.hand.hand_cache import kept
+from hoibench.datasets.taco.hand.hand_cache import cached_parse
 from hoibench.store.torch_pickle import read_torch_pickle
 
 Side = Literal["left", "right"]
@@ -60,7 +60,7 @@ def read_hand(folder: Path, side: Side) -> HandPose:
     """
     path = folder / f"{side}_hand.pkl"
     if path.is_file():
-        rows = kept(path, _read_rows)
+        rows = cached_parse(path, _read_rows)
     elif path.with_suffix("").is_dir():
         path = path.with_suffix("")
         rows = _rows(path, _frame_files(path))

@@ -64,17 +64,17 @@ def camera_folders(root: Path, modality: str) -> tuple[Path, ...]:
     return tuple(folder for serial in rig().cameras if (folder := root / modality / serial).is_dir())
 
 
-def sequence_folders(root: Path, modality: str) -> Iterator[Sequence]:
+def sequence_folders(root: Path, modality: str) -> Iterator[TacoSequence]:
     """Every sequence that has a folder under a modality, by triplet and key; what is not named like one is passed over."""
     for top in (*modality_folders(root, modality), *camera_folders(root, modality)):
         for folder in sorted(top.glob("(*)/*")):
             if KEY.fullmatch(folder.name) and _TRIPLET.fullmatch(folder.parent.name) and folder.is_dir():
-                yield Sequence(root, parse_triplet(folder.parent.name), folder.name)
+                yield TacoSequence(root, parse_triplet(folder.parent.name), folder.name)
 
 
-def discover(root: Path, modality: str) -> dict[str, Sequence]:
+def discover(root: Path, modality: str) -> dict[str, TacoSequence]:
     """Key -> sequence of ``sequence_folders``, the first of each key."""
-    found: dict[str, Sequence] = {}
+    found: dict[str, TacoSequence] = {}
     for sequence in sequence_folders(root, modality):
         found.setdefault(sequence.key, sequence)
     return found
@@ -115,7 +115,7 @@ def how_to_get(root: Path, zip_name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class TacoSequence:
     """One recording, ``key`` = YYYYMMDD_NNN, in the tree at ``root``."""
 
     root: Path
@@ -182,7 +182,7 @@ class Sequence:
 
 
 @dataclass(frozen=True)
-class Tree:
+class TacoDownload:
     """A TACO download, or a tree in its layout."""
 
     root: Path
@@ -197,11 +197,11 @@ class Tree:
             )
 
     @cached_property
-    def sequences(self) -> dict[str, Sequence]:
+    def sequences(self) -> dict[str, TacoSequence]:
         """Key -> sequence, of every sequence that has object poses, by triplet and key."""
         return discover(self.root, POSES)
 
-    def sequence(self, key: str) -> Sequence:
+    def sequence(self, key: str) -> TacoSequence:
         """The sequence of a key.
 
         Raises:

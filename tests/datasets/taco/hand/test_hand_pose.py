@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mano_files import Call, dumps
 
 from hoibench.datasets.synthetic.hand_files import write_hand
-from hoibench.datasets.taco.hand.hands import read_hand
+from hoibench.datasets.taco.hand.hand_pose import read_hand
 
 FRAMES = 12
 

@@ -5,15 +5,15 @@ import pytest
 import taco_faults
 from taco_tree import FOUR, HIT, MEASURE, POUR, TWELVE
 
-from hoibench.datasets.taco.layout import (
+from hoibench.datasets.taco.download import (
     CAMERAS,
     EGO_RGB,
     HANDS,
     MARKER_REMOVED,
     POSES,
     RGB,
-    Sequence,
-    Tree,
+    TacoDownload,
+    TacoSequence,
     parse_triplet,
     triplet_folder,
 )
@@ -48,7 +48,7 @@ def test_every_triplet_of_taco_is_read_and_written_back(field_data):
 
 
 def test_the_tree_is_discovered(written):
-    tree = Tree(written.root)
+    tree = TacoDownload(written.root)
     assert list(tree.sequences) == [written.key]
     sequence = tree.sequence(written.key)
     assert sequence.triplet == ("spoon", "stir", "bowl")
@@ -58,36 +58,36 @@ def test_the_tree_is_discovered(written):
 
 def test_a_tree_without_a_marker_holds_mano_hands(tmp_path):
     (tmp_path / "Object_Poses").mkdir()
-    assert Tree(tmp_path).hand_model == "mano"
+    assert TacoDownload(tmp_path).hand_model == "mano"
 
 
 def test_a_marker_that_is_no_text_is_named(tmp_path):
     (tmp_path / "Object_Poses").mkdir()
     (tmp_path / "hand_model.txt").write_bytes(b"\xff\xfe\x82")
     with pytest.raises(ValueError, match=r"hand_model\.txt is no text"):
-        _ = Tree(tmp_path).hand_model
+        _ = TacoDownload(tmp_path).hand_model
 
 
 def test_models_are_found_under_the_name_inside_the_released_zip_too(written, tmp_path):
     shutil.copytree(written.root / "Object_Models", tmp_path / "object_models_released")
     (tmp_path / "Object_Poses").mkdir()
     object_id = written.scene.tool.id
-    assert Tree(tmp_path).model(object_id).parent.name == "object_models_released"
+    assert TacoDownload(tmp_path).model(object_id).parent.name == "object_models_released"
     with pytest.raises(FileNotFoundError, match=r"999_cm\.obj is missing: download Object_Models\.zip"):
-        Tree(tmp_path).model("999")
+        TacoDownload(tmp_path).model("999")
 
 
 def test_what_is_missing_is_named_with_what_to_download(written, tmp_path):
     with pytest.raises(FileNotFoundError, match="is no folder"):
-        Tree(tmp_path / "nowhere")
+        TacoDownload(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="holds no Object_Poses"):
-        Tree(tmp_path)
+        TacoDownload(tmp_path)
     with pytest.raises(FileNotFoundError, match="no sequence 20990101_001 \\(1 are there\\)"):
-        Tree(written.root).sequence("20990101_001")
+        TacoDownload(written.root).sequence("20990101_001")
     with pytest.raises(FileNotFoundError, match=r"1234\.mp4 is missing \(cameras there: 22139909, .*download"):
         written.recording.sequence.video("1234")
     with pytest.raises(FileNotFoundError, match=r"no tool_<id>\.npy: download Object_Poses\.zip"):
-        Sequence(tmp_path, ("a", "b", "c"), "20990101_001").object_pose("tool")
+        TacoSequence(tmp_path, ("a", "b", "c"), "20990101_001").object_pose("tool")
 
 
 def test_a_zip_that_lies_there_is_to_be_unpacked_not_downloaded(taco_copy):
@@ -97,13 +97,13 @@ def test_a_zip_that_lies_there_is_to_be_unpacked_not_downloaded(taco_copy):
         taco_copy.sequence(HIT.key).video(serial)
     path = taco_faults.zip_modality(taco_copy, "Object_Poses")
     with pytest.raises(FileNotFoundError, match=re.escape(f"unpack {path}")):
-        Tree(taco_copy.root)
+        TacoDownload(taco_copy.root)
 
 
 @pytest.mark.parametrize("modality", [RGB, MARKER_REMOVED, CAMERAS, HANDS, POSES, EGO_RGB])
 def test_a_zip_unpacked_into_a_folder_of_its_own_name_is_read(taco, taco_copy, modality):
     inner = taco_faults.nest(taco_copy, modality)
-    assert list(Tree(taco_copy.root).sequences) == list(taco.tree.sequences)
+    assert list(TacoDownload(taco_copy.root).sequences) == list(taco.tree.sequences)
     for key in (POUR.key, MEASURE.key):
         folder = taco_copy.tree.sequence(key).folder(modality)
         assert folder.is_relative_to(inner)
@@ -132,7 +132,7 @@ def test_what_a_mac_leaves_in_a_folder_is_no_camera_and_no_sequence(taco_copy):
 
 
 def test_an_object_id_has_three_digits(tmp_path):
-    sequence = Sequence(tmp_path, ("a", "b", "c"), "20990101_001")
+    sequence = TacoSequence(tmp_path, ("a", "b", "c"), "20990101_001")
     sequence.folder(POSES).mkdir(parents=True)
     (sequence.folder(POSES) / "tool_bowl.npy").touch()
     with pytest.raises(ValueError, match=r"tool_bowl\.npy names object 'bowl', expected an id of three digits"):
@@ -140,7 +140,7 @@ def test_an_object_id_has_three_digits(tmp_path):
 
 
 def test_two_pose_files_of_one_role_are_refused(tmp_path):
-    sequence = Sequence(tmp_path, ("a", "b", "c"), "20990101_001")
+    sequence = TacoSequence(tmp_path, ("a", "b", "c"), "20990101_001")
     folder = sequence.folder("Object_Poses")
     folder.mkdir(parents=True)
     for name in ("tool_001.npy", "tool_002.npy"):
