@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from rich.console import Console
 
-from hoibench.cli.counting import counting
 from hoibench.cli.exit_codes import as_crash, to_exit_code
+from hoibench.cli.progress_bar import progress_bar
 from reference_model.config import PRESETS, SyncMV4DConfig, preset
 from reference_model.model_config import part
 
 if TYPE_CHECKING:
-    from hoibench.datasets.base import Dataset, Manifest, Progress
+    from hoibench.datasets.base import Dataset, Manifest
+    from hoibench.progress import MessageCallback
     from reference_model.preparation.clips import Outcome
     from reference_model.preparation.job import Job
     from reference_model.preparation.shots import Shot
@@ -125,7 +126,7 @@ def _config(options: Prepare) -> SyncMV4DConfig:
     return replace(read_launch(options.stages, config).model, height=config.height, width=config.width)
 
 
-def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, note: Progress) -> Job:
+def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, note: MessageCallback) -> Job:
     """What is to be done, and where; the folder is claimed for it, once the checkpoint is known to be whole."""
     from hoibench import __version__
     from hoibench.cli.data import refuse_inside
@@ -166,14 +167,14 @@ def _run(job: Job, shots: Sequence[Shot], manifest: Manifest, console: Console, 
     clips = len({shot.clip for shot in shots})
     prompts = 0, 0
     try:
-        with counting(console) as count:
-            prompts = prepare_text(job, ["", *(shot.prompt for shot in shots)], partial(count, "prompts"))
+        with progress_bar(console) as on_progress:
+            prompts = prepare_text(job, ["", *(shot.prompt for shot in shots)], partial(on_progress, "prompts"))
 
             def told(outcome: Outcome) -> None:
                 outcomes.append(outcome)
-                count(f"clip {len({each.clip for each in outcomes})} of {clips}, views", len(outcomes), total)
+                on_progress(f"clip {len({each.clip for each in outcomes})} of {clips}, views", len(outcomes), total)
 
-            count("views", 0, total)
+            on_progress("views", 0, total)
             prepare_clips(job, shots, told)
     finally:  # what is known is told, also after Ctrl-C or on a full disk
         if outcomes:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 from rich.console import Console
 
-from hoibench.cli.counting import counting
 from hoibench.cli.exit_codes import to_exit_code
+from hoibench.cli.progress_bar import progress_bar
 from reference_model.command_line import make_out, refuse_empty
 
 if TYPE_CHECKING:
@@ -107,11 +107,11 @@ def sample_command(arguments: Sequence[str]) -> int:
             Entrant(own_spec(), CUSTOM, {"checkpoint": options.checkpoint}),
             Runtime(device, options.precision, 1, options.weights),
         )
-        with counting(console) as count:
+        with progress_bar(console) as on_progress:
             for done, (clip, make) in enumerate(waiting.items()):
-                count(f"clip {clip}, clips", done, len(waiting))
+                on_progress(f"clip {clip}, clips", done, len(waiting))
                 _write(_folder(options, clip), method, make(), asked)
-            count("clips", len(waiting), len(waiting))
+            on_progress("clips", len(waiting), len(waiting))
     _describe(options.out)
     Console().out(str(options.out), highlight=False)
     return 0

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 from rich.console import Console
 
-from hoibench.cli.counting import counting
 from hoibench.cli.exit_codes import to_exit_code
+from hoibench.cli.progress_bar import progress_bar
 from reference_model.command_line import make_out, refuse_empty
 from reference_model.config import SyncMV4DConfig, preset
 
@@ -136,8 +136,8 @@ def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder:
     until = options.iterations or training.iterations
     job = Training(folder, config, training, data, coder, until)
     console = Console(stderr=True, quiet=not world.leads)
-    with counting(console) as count:
-        ending = train(job, engine, world, count)
+    with progress_bar(console) as on_progress:
+        ending = train(job, engine, world, on_progress)
     if ending == "stopped":
         console.print(
             f"stopped with a checkpoint; the same command goes on: {PROGRAM} ... --out {options.out}",

@@ -10,9 +10,9 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from hoibench.cli.counting import counting
 from hoibench.cli.data import refuse_inside
 from hoibench.cli.exit_codes import as_crash
+from hoibench.cli.progress_bar import progress_bar
 
 PROBLEMS = 3
 
@@ -65,9 +65,9 @@ def doctor_command(arguments: Sequence[str]) -> int:
         )
     refuse_inside(options.root, options.objects, "--objects")
     lines = split_lines(options.split)
-    with counting(Console(stderr=True)) as count:
+    with progress_bar(Console(stderr=True)) as on_progress:
         report = diagnose(
-            options.root, lines, mano=options.mano, deep=options.deep, sample=options.sample, on_progress=count
+            options.root, lines, mano=options.mano, deep=options.deep, sample=options.sample, on_progress=on_progress
         )
     if options.objects is not None:
         with as_crash():

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 from rich.console import Console
 
-from hoibench.cli.counting import counting
 from hoibench.cli.data import refuse_inside
 from hoibench.cli.exit_codes import as_crash
+from hoibench.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from hoibench.datasets.manifests import Line
@@ -88,11 +88,11 @@ def prepare_command(arguments: Sequence[str]) -> int:
         console.print(MANO_MISSING_WARNING, style="yellow", markup=False, highlight=False, soft_wrap=True)
     results: list[LineResult] = []
     try:
-        with counting(console) as count:
+        with progress_bar(console) as on_progress:
 
             def on_result(result: LineResult) -> None:
                 results.append(result)
-                count("clips", len(results), len(lines))
+                on_progress("clips", len(results), len(lines))
 
             workers = options.workers or os.cpu_count() or 1
             prepare_all(tree, lines, out, model=model, workers=workers, on_progress=on_result)

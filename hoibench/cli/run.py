@@ -78,7 +78,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
         print(describe(plan, dataset))
         return 0
-    from hoibench.cli.progress import make_listener
+    from hoibench.cli.progress_bar import make_listener
     from hoibench.evaluation.run import run
 
     outcome = run(plan, make_listener(console))

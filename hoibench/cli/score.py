@@ -76,7 +76,7 @@ def score_command(arguments: Sequence[str]) -> int:
 
 def _score_run(options: Score, run: Path) -> int:
     from hoibench.cli.exit_codes import as_crash
-    from hoibench.cli.progress import make_listener
+    from hoibench.cli.progress_bar import make_listener
     from hoibench.cli.run import device_of, report
     from hoibench.evaluation.merge import rescore
 

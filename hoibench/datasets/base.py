@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from hoibench.clip import Clip, DataKind, Prediction
+from hoibench.progress import MessageCallback
 from hoibench.store import sha256_json
 
 T = TypeVar("T")
 
 _SHUFFLE_SEED = 20260101
-
-Progress = Callable[[str], None]
-"""Told, in a few words, what a slow step is about to do."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ class Dataset(ABC):
 
     @classmethod
     @abstractmethod
-    def open(cls, root: Path | None, progress: Progress | None = None) -> Dataset:
+    def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> Dataset:
         """The data set at ``root``.
 
         Raises:

@@ -6,8 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from hoibench.datasets.base import Dataset, Progress
+from hoibench.datasets.base import Dataset
 from hoibench.plugins import UnknownName, load_object, read_specs
+from hoibench.progress import MessageCallback
 from hoibench.store.records import Record, parse_record
 
 
@@ -36,7 +37,7 @@ def all_datasets() -> dict[str, DatasetCard]:
     return cards
 
 
-def open_dataset(name: str, root: Path | None, progress: Progress | None = None) -> Dataset:
+def open_dataset(name: str, root: Path | None, on_message: MessageCallback | None = None) -> Dataset:
     """Open a data set by name.
 
     Raises:
@@ -49,4 +50,4 @@ def open_dataset(name: str, root: Path | None, progress: Progress | None = None)
     kind = load_object(cards[name].entry)
     if not (isinstance(kind, type) and issubclass(kind, Dataset)):
         raise ValueError(f"{cards[name].entry} is not a hoibench.datasets.base.Dataset")
-    return kind.open(root, progress)
+    return kind.open(root, on_message)

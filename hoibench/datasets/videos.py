@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from hoibench.clip import Clip, Prediction, View
-from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
+from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest
 from hoibench.datasets.videos_manifest import VideosManifest
 from hoibench.plugins import UnknownName
+from hoibench.progress import MessageCallback
 from hoibench.store import read_json, sampled_digest, sha256_json
 from hoibench.video import VideoError, probe
 
@@ -34,7 +35,7 @@ class VideosDataset(Dataset):
         self.grid = Grid(len(manifest.views), manifest.frames, manifest.size, 0)
 
     @classmethod
-    def open(cls, root: Path | None, progress: Progress | None = None) -> VideosDataset:
+    def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> VideosDataset:
         """The data set of ``root``/manifest.json; the videos themselves are checked clip by clip, when they are asked for.
 
         Raises:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from hoibench.progress import ProgressCallback
 from reference_model.training.checkpoints import keep_newest, latest_checkpoint, load_checkpoint, save_checkpoint
 from reference_model.training.engine import Engine
 from reference_model.training.iteration import Training, iterate
@@ -14,10 +15,9 @@ from reference_model.training.signals import heeding
 from reference_model.training.world import World
 
 Ending = Literal["done", "stopped"]
-Progress = Callable[[str, int, int], None]
 
 
-def train(training: Training, engine: Engine, world: World, progress: Progress) -> Ending:
+def train(training: Training, engine: Engine, world: World, on_progress: ProgressCallback) -> Ending:
     """Train from the newest checkpoint to the end, or until a signal asks for an end; all processes call this.
 
     Where that checkpoint is the end already, the engine holds it and the folder is left as it is.
@@ -51,7 +51,7 @@ def train(training: Training, engine: Engine, world: World, progress: Progress) 
                 save_checkpoint(folder.checkpoints / f"{done:08d}", done, engine, world)
                 if world.leads:
                     keep_newest(folder.checkpoints, config.keep, done)
-            progress(f"{stage}, iterations", done, training.until)
+            on_progress(f"{stage}, iterations", done, training.until)
             if outcome.stop:
                 return "stopped"
     return "done"

@@ -19,7 +19,7 @@ class Toy(Dataset):
     outputs: dict = {}
 
     @classmethod
-    def open(cls, root, progress=None):
+    def open(cls, root, on_message=None):
         return cls()
 
     def splits(self):

@@ -20,7 +20,7 @@ class Toy(Dataset):
     name, kind, default_split = "toy", "synthetic", "demo"
 
     @classmethod
-    def open(cls, root, progress=None):
+    def open(cls, root, on_message=None):
         if root is not None and not root.is_dir():
             raise FileNotFoundError(f"{root}: no such folder")
         return cls()

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from hoibench.clip import Clip
-from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
+from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest
 from hoibench.datasets.manifests import Line, Splits
 from hoibench.datasets.synthetic.cameras import SIZE
 from hoibench.plugins import UnknownName
+from hoibench.progress import MessageCallback
 from hoibench.store.atomic import ensure_folder
 from hoibench.store.cache_dir import cache_dir
 
@@ -37,14 +38,14 @@ class SyntheticDataset(Dataset):
     default_split: ClassVar[str] = "demo"
     grid = Grid(views=3, frames=25, size=SIZE, points=POINTS)
 
-    def __init__(self, root: Path, progress: Progress | None = None) -> None:
+    def __init__(self, root: Path, on_message: MessageCallback | None = None) -> None:
         self._root = root
-        self._progress = progress
+        self._on_message = on_message
 
     @classmethod
-    def open(cls, root: Path | None, progress: Progress | None = None) -> SyntheticDataset:
+    def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> SyntheticDataset:
         """The data set in the cache, or in ``root`` in its place; nothing is generated yet."""
-        return cls(root or cache_dir(), progress)
+        return cls(root or cache_dir(), on_message)
 
     def splits(self) -> tuple[str, ...]:
         """See ``Dataset``; parts of synthetic-wide@1 by their whole names."""
@@ -79,8 +80,8 @@ class SyntheticDataset(Dataset):
         """The root of a clip's TACO tree, made first if it is not there yet; errors as ``load``."""
         split, line = self._line(entry)
         folder = clips_folder(self._root) / split / entry.id
-        if not folder.is_dir() and self._progress is not None:
-            self._progress(f"generating synthetic clip {entry.id}")
+        if not folder.is_dir() and self._on_message is not None:
+            self._on_message(f"generating synthetic clip {entry.id}")
         ensure_folder(folder, lambda root: _write(root, line))
         return folder
 

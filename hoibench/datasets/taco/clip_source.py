@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from hoibench.clip import Clip
-from hoibench.datasets.base import Progress
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model, truth_kind
@@ -27,6 +26,7 @@ from hoibench.datasets.taco.prepare.split import prepare_line
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, Recipe
 from hoibench.datasets.taco.rig import rig
 from hoibench.datasets.taco.splits import Found, Missing, camera_by_camera, find_clip
+from hoibench.progress import MessageCallback
 from hoibench.store import sha256_json
 from hoibench.store.cache_dir import cache_dir
 from hoibench.video import probe
@@ -63,17 +63,17 @@ class ClipSource(Protocol):
         ...
 
 
-def open_source(root: Path, progress: Progress | None = None) -> ClipSource:
+def open_source(root: Path, on_message: MessageCallback | None = None) -> ClipSource:
     """The prepared clips at ``root``, or the download there; raises as ``TacoDataset.open``."""
     if is_prepared_folder(root):
         return PreparedClips(root)
     tree = TacoDownload(root)
     model = choose_hand_model(tree.hand_model)
-    download = DownloadedClips(tree, model, prepared_folder(tree, model), progress)
+    download = DownloadedClips(tree, model, prepared_folder(tree, model), on_message)
     if download.truth == "proxy-hand":
         log.warning(MANO_MISSING_WARNING)
-        if progress is not None:
-            progress(MANO_MISSING_WARNING)
+        if on_message is not None:
+            on_message(MANO_MISSING_WARNING)
     return download
 
 
@@ -141,7 +141,7 @@ class DownloadedClips:
     tree: TacoDownload
     model: HandModel
     out: Path
-    progress: Progress | None = None
+    on_message: MessageCallback | None = None
 
     @property
     def truth(self) -> str:
@@ -165,8 +165,8 @@ class DownloadedClips:
     def load(self, line: Line) -> Clip:
         """See ``ClipSource``."""
         prepared = PreparedClips(self.out)
-        if self.progress is not None and not prepared.has(line):
-            self.progress(f"preparing {line.entry.id}")
+        if self.on_message is not None and not prepared.has(line):
+            self.on_message(f"preparing {line.entry.id}")
         # Asked even where all is there: the download may have changed since.
         lacking = prepare_line(self.tree, line, self.out, self.model).source_view_error
         if lacking is not None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from hoibench.clip import CLUSTERS, Clip, DataKind
-from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest, Progress
+from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.clip_source import ClipSource, open_source
 from hoibench.datasets.taco.prepare.format import CONTENT
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe
 from hoibench.datasets.taco.splits import Found, find_part, part_names, select, taco_splits
+from hoibench.progress import MessageCallback
 from hoibench.store import sha256_json
 
 PAD = "+pad"
@@ -37,7 +38,7 @@ class TacoDataset(Dataset):
             self.kind = "synthetic"
 
     @classmethod
-    def open(cls, root: Path | None, progress: Progress | None = None) -> TacoDataset:
+    def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> TacoDataset:
         """The data set on a download, whose clips are prepared into the cache, or on a folder of prepared clips.
 
         Raises:
@@ -48,7 +49,7 @@ class TacoDataset(Dataset):
             raise FileNotFoundError(
                 "--dataset taco needs --root: the folder that TACO's zips were unpacked in, or one that hoibench data prepare wrote"
             )
-        return cls(open_source(root, progress))
+        return cls(open_source(root, on_message))
 
     def splits(self) -> tuple[str, ...]:
         """See ``Dataset``; parts of other splits than taco-syncmv4d@1 by their whole names."""

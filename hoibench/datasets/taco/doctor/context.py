@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,7 @@ from hoibench.datasets.taco.doctor.listing import Listing
 from hoibench.datasets.taco.download import POSES, TacoSequence
 from hoibench.datasets.taco.objects import pose_rows
 from hoibench.datasets.taco.protocol import Recipe, Video
-
-OnProgress = Callable[[str, int, int], None]
-"""Told what is being looked at, how many things of it are done, and how many there are."""
+from hoibench.progress import ProgressCallback
 
 T = TypeVar("T")
 
@@ -32,7 +30,7 @@ class DiagnosticContext:
         cache: where prepared clips will go.
         deep: whether costly checks look at every sequence.
         sample: at how many they look otherwise.
-        on_progress: told of every step.
+        on_progress: called before each step.
     """
 
     listing: Listing
@@ -41,7 +39,7 @@ class DiagnosticContext:
     cache: Path
     deep: bool
     sample: int
-    on_progress: OnProgress
+    on_progress: ProgressCallback
 
     @property
     def root(self) -> Path:
@@ -85,7 +83,7 @@ class DiagnosticContext:
         return frames
 
     def each(self, what: str, items: Iterable[T]) -> Iterator[T]:
-        """The items, with progress told before each."""
+        """Yield the items, reporting progress before each."""
         known = list(items)
         for done, item in enumerate(known):
             self.on_progress(what, done, len(known))

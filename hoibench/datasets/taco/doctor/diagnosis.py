@@ -8,13 +8,14 @@ from pathlib import Path
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.doctor.annotations import check_annotations
 from hoibench.datasets.taco.doctor.cameras import check_cameras
-from hoibench.datasets.taco.doctor.context import DiagnosticContext, OnProgress
+from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.environment import check_environment
 from hoibench.datasets.taco.doctor.listing import list_tree
 from hoibench.datasets.taco.doctor.presence import check_presence
 from hoibench.datasets.taco.doctor.report import STATUSES, Check, Diagnosis
 from hoibench.datasets.taco.doctor.videos import check_videos
 from hoibench.problems import Problem
+from hoibench.progress import ProgressCallback
 from hoibench.store.cache_dir import cache_dir
 
 SAMPLE = 8
@@ -37,7 +38,7 @@ def diagnose(
     cache: Path | None = None,
     deep: bool = False,
     sample: int = SAMPLE,
-    on_progress: OnProgress = lambda what, done, total: None,
+    on_progress: ProgressCallback = lambda stage, done, total: None,
 ) -> Diagnosis:
     """What is missing in a download of TACO and what disagrees; nothing is written to it, and no fault in it stops the others from being found.
 
@@ -50,7 +51,7 @@ def diagnose(
         cache: where prepared clips will go, by default the cache.
         deep: look at everything in every sequence.
         sample: how many sequences costly checks look at otherwise.
-        on_progress: told what is looked at, how many are done and how many there are.
+        on_progress: called before each step with (stage, done, total).
 
     Raises:
         FileNotFoundError: the root is no folder.

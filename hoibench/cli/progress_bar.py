@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -19,9 +21,31 @@ from rich.progress import (
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.run import Listener
 from hoibench.evaluation.worker import UnitReport
+from hoibench.progress import ProgressCallback
 
 PLAIN_SECONDS = 10.0
 """Least time between two plain lines."""
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[ProgressCallback]:
+    """Show progress until the block ends: a bar on a terminal, a line every ten seconds elsewhere."""
+    if console.is_terminal:
+        columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+            task = bar.add_task("", total=None)
+            yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)
+        return
+    start = last_printed = time.monotonic()
+
+    def print_line(stage: str, done: int, total: int) -> None:
+        nonlocal last_printed
+        now = time.monotonic()
+        if now - last_printed >= PLAIN_SECONDS:
+            last_printed = now
+            console.print(f"{stage}: {done}/{total}, {now - start:.0f} s", markup=False, highlight=False)
+
+    yield print_line
 
 
 def make_listener(console: Console) -> Listener:
