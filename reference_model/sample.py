@@ -133,7 +133,8 @@ def _requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[
 
         request = read_request(options.images, options.seed)
         return sampled_digest(options.images), {request.clip: lambda: request}
-    from hoibench.datasets.base import ClipEntry, take
+    from hoibench.clip_entry import ClipEntry
+    from hoibench.datasets.base import take
     from hoibench.datasets.registry import open_dataset
     from hoibench.evaluation.request import build_request
 

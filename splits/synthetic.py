@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
 from hoibench.datasets.synthetic.catalogue import catalogue

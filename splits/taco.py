@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.manifests import Line
 from hoibench.store import sha256_file
 from hoibench.store.records import Record, read_toml

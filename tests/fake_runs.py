@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
+from hoibench.clip_entry import ClipEntry
 from hoibench.metrics.card import Card, Companion, Stillness
 from hoibench.results.parquet import write_rows
 from hoibench.results.rows import Row
-from hoibench.results.run_record import RunClip, RunMethod, RunRecord
+from hoibench.results.run_record import RunMethod, RunRecord
 
 
 def card(id, title, group, unit, direction, **more):
@@ -267,7 +268,7 @@ def _facts(name: str, actors: Sequence[Actor], names: Sequence[str], instances: 
         "dataset": "synthetic", "kind": "synthetic", "has_truth": True, "split": "synthetic@1/test_seen", "split_id": "5b1e0c44d2aa",
         "clips_id": clips_id, "truth_id": "", "notes": [],
         "clips": [
-            RunClip(id=clip, triplet=triplets[n % 3], instances=(f"{n % instances:03d}", "112")).to_json()
+            asdict(ClipEntry(id=clip, triplet=triplets[n % 3], instances=(f"{n % instances:03d}", "112")))
             for n, clip in enumerate(names)
         ],
         "left_out": [], "methods": methods, "metrics": list(CARDS), "seeds": seeds, "shard": None, "merged": False,

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, NonNegativeInt, StringConstraints, ValidationError, model_validator
 
-from hoibench.datasets.base import ClipEntry, Manifest
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import Manifest
 from hoibench.plugins import UnknownName
 from hoibench.store.records import Record, explain
 

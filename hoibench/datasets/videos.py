@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from hoibench.clip import Clip, Prediction, View
-from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import Dataset, Grid, Manifest
 from hoibench.datasets.videos_manifest import VideosManifest
 from hoibench.plugins import UnknownName
 from hoibench.progress import MessageCallback

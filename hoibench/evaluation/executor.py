@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.evaluation.generate import Generator
 from hoibench.evaluation.score import Scorer
 from hoibench.evaluation.unit import Unit

@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict
 
 from hoibench.clip import Prediction, Request
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.evaluation.failures import FAILURE, record_exception
 from hoibench.evaluation.request import build_request
 from hoibench.evaluation.unit import Unit

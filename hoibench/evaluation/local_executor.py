@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.evaluation.executor import Executor, InlineExecutor, Job, OnReport
 from hoibench.evaluation.failures import is_fatal, record_failure
 from hoibench.evaluation.generate import Generator

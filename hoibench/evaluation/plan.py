@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hoibench import __version__
-from hoibench.datasets.base import ClipEntry, Dataset, Manifest, clips_id, take
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import Dataset, Manifest, clips_id, take
 from hoibench.evaluation.config import RunConfig, check_config, parse_shard
 from hoibench.evaluation.identity import content_digest, entrant_identity
 from hoibench.evaluation.references import is_seeded, own_frozen, reference_specs
@@ -153,7 +154,7 @@ def plan_of_record(record: RunRecord, config: RunConfig, dataset: Dataset, devic
         ValueError: the data set has other truth, or lacks clips of the run; says which.
     """
     manifest = _manifest(config, dataset)
-    entries = tuple(ClipEntry(**dict(clip)) for clip in record.clips)
+    entries = record.clips
     missing = [entry.id for entry in entries if entry not in manifest.entries]
     if manifest.truth_id != record.truth_id or missing:
         why = (

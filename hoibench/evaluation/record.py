@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from hoibench.evaluation.identity import differences
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.settings_file import as_json
 from hoibench.methods.method import Entrant
-from hoibench.results.run_record import Exit, RunClip, RunMethod, RunRecord
+from hoibench.results.run_record import Exit, RunMethod, RunRecord
 from hoibench.store.provenance import provenance
 
 
@@ -43,7 +42,7 @@ def make_record(plan: Plan) -> RunRecord:
         clips_id=plan.clips_id,
         truth_id=plan.manifest.truth_id,
         notes=plan.manifest.notes,
-        clips=tuple(RunClip(**asdict(entry)) for entry in plan.entries),
+        clips=plan.entries,
         left_out=plan.manifest.left_out_told,
         methods=tuple(_method(entrant, plan) for entrant in plan.entrants),
         metrics=tuple(card.id for card in plan.cards),

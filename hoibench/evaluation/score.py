@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from pathlib import Path
 
 from hoibench.clip import Prediction
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.evaluation.failures import FAILURE, record_exception
 from hoibench.evaluation.measure import RowKey, measure, to_row
 from hoibench.evaluation.padding import trim_prediction

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hoibench.clip import Clip
-from hoibench.datasets.base import ClipEntry, Dataset
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import Dataset
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.codec import encode_truth
 from hoibench.evaluation.config import RunConfig

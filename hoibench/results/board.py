@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hoibench.clip_entry import ClipEntry
 from hoibench.reference_rows import STAND_INS
 from hoibench.results.cells import Cell, Context, fill_column, intervals
 from hoibench.results.entrants import Entrant, cluster_labels, enter, shared_clips, sharing_clips
 from hoibench.results.ranking import CompanionFacts, MetricFacts, StillnessFacts
-from hoibench.results.run_record import RunClip, RunMethod
+from hoibench.results.run_record import RunMethod
 from hoibench.results.runs import Run
 from hoibench.results.scores import Direction, gather
 
@@ -52,7 +53,7 @@ class Board:
     split_id: str
     truth_id: str
     clips_ids: tuple[str, ...]
-    clips: tuple[RunClip, ...]
+    clips: tuple[ClipEntry, ...]
     clusters: int
     runs: tuple[Run, ...]
     entrants: tuple[Entrant, ...]

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hoibench.clip_entry import ClipEntry
 from hoibench.reference_rows import CEILING
-from hoibench.results.run_record import RunClip, RunMethod
+from hoibench.results.run_record import RunMethod
 from hoibench.results.runs import Run
 
 Array = NDArray[Any]
@@ -47,7 +48,7 @@ def sharing_clips(runs: list[Run]) -> list[list[Run]]:
     return list(by_clips.values()) if len(by_clips) > 1 else [runs]
 
 
-def shared_clips(runs: list[Run]) -> tuple[tuple[RunClip, ...], tuple[str, ...]]:
+def shared_clips(runs: list[Run]) -> tuple[tuple[ClipEntry, ...], tuple[str, ...]]:
     """The clips that every run scored, and a note for each run that scored more."""
     shared = set.intersection(*({clip.id for clip in run.record.clips} for run in runs))
     clips = tuple(clip for clip in runs[-1].record.clips if clip.id in shared)
@@ -59,7 +60,7 @@ def shared_clips(runs: list[Run]) -> tuple[tuple[RunClip, ...], tuple[str, ...]]
     return clips, tuple(f"Only clips that every run scored are used. {text}" for text in cut)
 
 
-def cluster_labels(clips: tuple[RunClip, ...]) -> Array:
+def cluster_labels(clips: tuple[ClipEntry, ...]) -> Array:
     """(C,) labels: clips of the same object instances share one; a clip without instances is alone."""
     keys = [clip.instances or ("", clip.id) for clip in clips]
     places = {key: n for n, key in enumerate(dict.fromkeys(keys))}

@@ -8,25 +8,10 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hoibench.clip_entry import ClipEntry
 from hoibench.store.records import Record
 
 Status = Literal["running", "done", "over_budget", "interrupted", "stopped"]
-
-
-class RunClip(Record):
-    """A clip of a run, with what statistics need to know of it: ``instances`` are the (tool, target) objects, the bootstrap's clusters.
-
-    The other fields are those of ``hoibench.datasets.base.ClipEntry``.
-    """
-
-    id: str
-    triplet: tuple[str, str, str] | None = None
-    instances: tuple[str, str] | None = None
-    serials: tuple[str, ...] = ()
-    start: int = 0
-    tags: tuple[str, ...] = ()
-    valid_frames: int | None = None
-    variant: str = ""
 
 
 class RunMethod(Record):
@@ -113,7 +98,7 @@ class RunRecord(Record):
     clips_id: str
     truth_id: str
     notes: tuple[str, ...]
-    clips: tuple[RunClip, ...]
+    clips: tuple[ClipEntry, ...]
     left_out: tuple[str, ...]
     methods: tuple[RunMethod, ...]
     metrics: tuple[str, ...]

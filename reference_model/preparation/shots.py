@@ -8,7 +8,8 @@ from functools import partial
 from typing import Literal
 
 from hoibench.clip import Clip
-from hoibench.datasets.base import ClipEntry, Dataset
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import Dataset
 from hoibench.datasets.taco.protocol import prompt
 
 Cameras = Literal["split", "all"]

@@ -9,7 +9,7 @@ import pytest
 import taco_tree
 import trimesh
 
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.download import RGB, TacoDownload
 from hoibench.datasets.taco.hand.hand_models import ProxyHand

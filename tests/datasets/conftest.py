@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from hoibench.clip import Clip
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
 from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from hoibench.datasets.synthetic.load import load_clip

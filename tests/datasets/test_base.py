@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from hoibench.datasets.base import ClipEntry, Manifest, clips_id, take
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import Manifest, clips_id, take
 
 
 def test_clips_left_out_are_counted_by_reason():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.manifests import SHIPPED, Line, Release, Splits, format_lines, parse_lines, shipped_splits
 from hoibench.plugins import UnknownName
 

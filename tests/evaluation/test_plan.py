@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from hoibench.datasets.base import ClipEntry, Dataset, Manifest
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import Dataset, Manifest
 from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.identity import differences
 from hoibench.evaluation.plan import make_plan

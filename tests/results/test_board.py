@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from hoibench.clip_entry import ClipEntry
 from hoibench.results.board import build_boards
 from hoibench.results.entrants import cluster_labels
-from hoibench.results.run_record import RunClip
 from hoibench.results.runs import read_run
 
 
@@ -455,5 +455,5 @@ def test_a_metric_that_failed_everywhere_keeps_its_column(board_of, fake):
 
 def test_clips_of_the_same_objects_are_a_cluster_and_a_clip_without_objects_is_alone():
     pairs = (("019", "112"), None, ("019", "112"), None, ("020", "112"))
-    clips = tuple(RunClip(id=f"c{n}", instances=pair) for n, pair in enumerate(pairs))
+    clips = tuple(ClipEntry(id=f"c{n}", instances=pair) for n, pair in enumerate(pairs))
     assert cluster_labels(clips).tolist() == [0, 1, 0, 2, 3]

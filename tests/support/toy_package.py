@@ -9,7 +9,8 @@ from fork_server import fork
 DATASET = """
 import numpy as np
 from hoibench.clip import Camera, Clip, Tracks, View
-from hoibench.datasets.base import ClipEntry, Dataset, Manifest
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import Dataset, Manifest
 from hoibench.plugins import UnknownName
 
 V, N, H, W, K = 2, 6, 32, 48, 40

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from hoibench.clip import Clip
-from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import Dataset, Grid, Manifest
 from hoibench.datasets.manifests import Line, Splits
 from hoibench.datasets.synthetic.cameras import SIZE
 from hoibench.plugins import UnknownName

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from hoibench.clip import CLUSTERS, Clip, DataKind
-from hoibench.datasets.base import ClipEntry, Dataset, Grid, Manifest
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import Dataset, Grid, Manifest
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.clip_source import ClipSource, open_source
 from hoibench.datasets.taco.prepare.format import CONTENT

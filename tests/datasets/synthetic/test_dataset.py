@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.base import ClipEntry, clips_id
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import clips_id
 from hoibench.datasets.synthetic.dataset import POINTS, VERSION, SyntheticDataset, clips_folder
 from hoibench.geometry import project, to_camera
 from hoibench.plugins import UnknownName

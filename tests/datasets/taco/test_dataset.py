@@ -10,7 +10,8 @@ import taco_tree
 from mano_files import write_mano
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.base import ClipEntry, clips_id
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.base import clips_id
 from hoibench.datasets.registry import open_dataset
 from hoibench.datasets.taco.clip_source import MANO_MISSING_WARNING
 from hoibench.datasets.taco.download import RGB

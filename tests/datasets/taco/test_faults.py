@@ -12,7 +12,7 @@ import taco_faults as faults
 from mano_files import write_mano
 from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT
 
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.synthetic.cameras import TRIO
 from hoibench.datasets.taco.doctor import diagnose, render

@@ -6,7 +6,7 @@ import pytest
 import taco_faults as faults
 from taco_tree import FOUR, HIT, MEASURE, PLAN, POUR, SHORT, TWELVE
 
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.manifests import Line, Splits
 from hoibench.datasets.taco.doctor import Check, Diagnosis, Inventory, diagnose, diagnosis, render
 from hoibench.datasets.taco.doctor.listing import modalities

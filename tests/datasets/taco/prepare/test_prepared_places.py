@@ -8,7 +8,7 @@ import taco_faults
 import taco_tree
 from mano_files import write_mano
 
-from hoibench.datasets.base import ClipEntry
+from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.clip_source import PreparedClips, prepared_folder
 from hoibench.datasets.taco.hand.hand_models import ProxyHand, read_mano_hand

@@ -11,7 +11,8 @@ from taco_pictures import write_video
 from taco_tree import FOUR, SHORT, TRIO
 
 from hoibench.clip import PARTS
-from hoibench.datasets.manifests import ClipEntry, Line
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.download import RGB
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_settings, tracks_folder, view_folder

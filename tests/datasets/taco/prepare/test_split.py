@@ -14,7 +14,8 @@ import taco_faults
 from dying_hand import DyingHand
 from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT, TRIO
 
-from hoibench.datasets.manifests import ClipEntry, Line
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.reader import is_prepared
 from hoibench.datasets.taco.prepare.split import LineResult, prepare_all
@@ -118,7 +119,8 @@ def test_nothing_to_do_is_done(taco, tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from hoibench.datasets.manifests import ClipEntry, Line
+from hoibench.clip_entry import ClipEntry
+from hoibench.datasets.manifests import Line
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.prepare.split import prepare_all
