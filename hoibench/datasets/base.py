@@ -11,37 +11,13 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from hoibench.clip import Clip, DataKind, Prediction
+from hoibench.clip_entry import ClipEntry
 from hoibench.progress import MessageCallback
 from hoibench.store import sha256_json
 
 T = TypeVar("T")
 
 _SHUFFLE_SEED = 20260101
-
-
-@dataclass(frozen=True)
-class ClipEntry:
-    """One line of a manifest: which clip, and what statistics need to know of it before it is loaded.
-
-    Attributes:
-        id: the sequence key, ``[A-Za-z0-9_.-]+``, used as a folder name.
-        triplet: (tool, action, target), or None.
-        instances: ids of the (tool, target) objects, the bootstrap's clusters, or None.
-        serials: camera serials scored, in view order.
-        start: first source frame.
-        tags: why the clip is in its split.
-        valid_frames: frames that a recording shorter than the clip fills, None where it fills all.
-        variant: how the clip is made of its sequence, where splits differ in that, e.g. ``frame0-raw``.
-    """
-
-    id: str
-    triplet: tuple[str, str, str] | None = None
-    instances: tuple[str, str] | None = None
-    serials: tuple[str, ...] = ()
-    start: int = 0
-    tags: tuple[str, ...] = ()
-    valid_frames: int | None = None
-    variant: str = ""
 
 
 @dataclass(frozen=True)
