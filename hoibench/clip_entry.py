@@ -15,7 +15,7 @@ class ClipEntry:
         id: the sequence key, ``[A-Za-z0-9_.-]+``, used as a folder name.
         triplet: (tool, action, target), or None.
         instances: ids of the (tool, target) objects, the bootstrap's clusters, or None.
-        serials: camera serials scored, in view order.
+        camera_ids: cameras that are scored, in view order.
         start: first source frame.
         tags: why the clip is in its split.
         valid_frames: frames that a recording shorter than the clip fills, None where it fills all.
@@ -27,7 +27,7 @@ class ClipEntry:
     id: str
     triplet: tuple[str, str, str] | None = None
     instances: tuple[str, str] | None = None
-    serials: tuple[str, ...] = ()
+    camera_ids: tuple[str, ...] = ()
     start: int = 0
     tags: tuple[str, ...] = ()
     valid_frames: int | None = None

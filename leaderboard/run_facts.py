@@ -34,7 +34,7 @@ def run_view(run: Run) -> RunView:
     own = {
         "split": record.split,
         "split id": record.split_id,
-        "clips": f"{len(record.clips)}, clips id {record.clips_id}",
+        "clips": f"{len(record.clips)}, clip set id {record.clip_set_id}",
         "seeds": ", ".join(map(str, record.seeds)),
         "config hash": record.config_hash,
     }

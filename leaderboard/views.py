@@ -124,7 +124,7 @@ def board_view(board: Board, cards: Mapping[str, int]) -> BoardView:
         ("split", plain(board.split, 80)),
         ("split id", plain(board.split_id, 40)),
         *([("truth", plain(board.truth_id, 80))] if board.truth_id else []),
-        ("clips id", plain(", ".join(board.clips_ids), 120)),
+        ("clip set id", plain(", ".join(board.clip_set_ids), 120)),
         ("clips", str(len(board.clips))),
         ("object pairs", str(board.clusters)),
         ("runs", plain(", ".join(run.record.name for run in board.runs), 300)),

@@ -96,16 +96,18 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
     device = device_of(options.device)
 
-    from hoibench.datasets.base import take
+    from hoibench.datasets.base import sample_clips
     from hoibench.datasets.registry import open_dataset
     from reference_model.preparation.shots import shots_of
 
     dataset = open_dataset(options.dataset, options.root, note)
     _check_frames(dataset, options, config)
     manifest = dataset.manifest(options.split)
-    shots = list(shots_of(dataset, take(manifest.entries, options.limit), options.cameras))
+    shots = list(shots_of(dataset, sample_clips(manifest.entries, options.limit), options.cameras))
     if not shots:
-        raise ValueError(f"split {options.split} gives no clip ({'; '.join(manifest.left_out_told) or 'it is empty'})")
+        raise ValueError(
+            f"split {options.split} gives no clip ({'; '.join(manifest.exclusion_summary) or 'it is empty'})"
+        )
     job = _job(options, config, manifest, device, note)
     return _run(job, shots, manifest, console, as_json=options.json)
 

@@ -134,13 +134,13 @@ def _requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[
         request = read_request(options.images, options.seed)
         return sampled_digest(options.images), {request.clip: lambda: request}
     from hoibench.clip_entry import ClipEntry
-    from hoibench.datasets.base import take
+    from hoibench.datasets.base import sample_clips
     from hoibench.datasets.registry import open_dataset
     from hoibench.evaluation.request import build_request
 
     dataset = open_dataset(options.dataset, options.root, note)
     manifest = dataset.manifest(options.split or dataset.default_split)
-    entries = take(manifest.entries, options.limit)
+    entries = sample_clips(manifest.entries, options.limit)
 
     def maker(entry: ClipEntry) -> Callable[[], Request]:
         return lambda: build_request(dataset.load(entry), own_spec(), options.seed)

@@ -63,7 +63,7 @@ def _widened(line: Line) -> Line:
         of_cluster = ([serial for serial in cameras if cameras[serial].cluster == name] for name in CLUSTERS)
         trio = tuple(str(rng.choice(serials)) for serials in of_cluster)
     source = str(rng.choice([serial for serial in cameras if serial not in trio]))
-    return replace(line, entry=replace(line.entry, serials=trio), source=source)
+    return replace(line, entry=replace(line.entry, camera_ids=trio), source=source)
 
 
 def _part(

@@ -210,12 +210,12 @@ def write_run(
     ``edit`` gets each row's dict and gives it back, changed, or None to drop it; ``facts`` replace keys of run.json.
     """
     places = range(first_clip, first_clip + clips)
-    clips_id = f"{first_clip:04x}{clips:08x}"
-    rows = [row for actor in actors for seed in seeds for row in _rows(actor, places, seed, clips_id, metrics)]
+    clip_set_id = f"{first_clip:04x}{clips:08x}"
+    rows = [row for actor in actors for seed in seeds for row in _rows(actor, places, seed, clip_set_id, metrics)]
     edited = [table for row in rows if (table := edit(row)) is not None]
     write_rows(folder / "results.parquet", [Row(**table) for table in edited])
     names = [_clip_name(n) for n in places]
-    facts = _facts(folder.name, actors, names, instances or clips, clips_id, list(seeds)) | facts
+    facts = _facts(folder.name, actors, names, instances or clips, clip_set_id, list(seeds)) | facts
     (folder / "run.json").write_text(json.dumps(facts))
     return folder
 
@@ -230,7 +230,7 @@ def _spread(seed: tuple[int, ...], sigma: float) -> np.ndarray:
     return np.random.default_rng(seed).lognormal(0, sigma, 1000)
 
 
-def _rows(actor: Actor, places: Sequence[int], seed: int, clips_id: str, metrics: Sequence[str]):
+def _rows(actor: Actor, places: Sequence[int], seed: int, clip_set_id: str, metrics: Sequence[str]):
     hardness = _spread((1,), 0.25)
     for metric, level in actor.levels.items():
         own = _spread((seed, *metric.encode(), *actor.id.encode()), 0.12)
@@ -239,17 +239,18 @@ def _rows(actor: Actor, places: Sequence[int], seed: int, clips_id: str, metrics
             value = float(min(level * own[n], 1 if level <= 1 else 100) if share else level * hardness[n] * own[n])
             for region in CARDS[metric].regions:
                 scaled = value * (0.7 if region == "fg" else 1)
-                yield _row(actor, _clip_name(n), seed, clips_id, metric, region, scaled, hardness[n])
+                yield _row(actor, _clip_name(n), seed, clip_set_id, metric, region, scaled, hardness[n])
 
 
-def _row(actor: Actor, name: str, seed: int, clips_id: str, metric: str, region: str, value: float, hardness: float):
+def _row(actor: Actor, name: str, seed: int, clip_set_id: str, metric: str, region: str, value: float, hardness: float):
     handling = (
         {"pairing": "query", "alignment": "none"} | dict(actor.handling)
         if metric in MOTION
         else {"pairing": None, "alignment": None}
     )
     return {
-        "method": actor.id, "preset": actor.more.get("preset"), "clip": name, "split": "synthetic@1/test_seen", "clips_id": clips_id, "seed": seed,
+        "method": actor.id, "preset": actor.more.get("preset"), "clip": name, "split": "synthetic@1/test_seen",
+        "clip_set_id": clip_set_id, "seed": seed,
         "metric": metric, "region": region, "part": None, "view": None, "pair": None, "frame": None, "value": value, "status": "ok", "reason": None,
         "unit": CARDS[metric].unit, "n_scored": 3, "n_expected": 3, "scale": None, "truth": "synthetic",
         "coverage": 1.0 if metric in MOTION else None,
@@ -257,7 +258,9 @@ def _row(actor: Actor, name: str, seed: int, clips_id: str, metric: str, region:
     }  # fmt: skip
 
 
-def _facts(name: str, actors: Sequence[Actor], names: Sequence[str], instances: int, clips_id: str, seeds: list[int]):
+def _facts(
+    name: str, actors: Sequence[Actor], names: Sequence[str], instances: int, clip_set_id: str, seeds: list[int]
+):
     triplets = [("hammer", "hit", "toy"), ("brush", "dust", "bowl"), ("spatula", "stir", "pan")]
     methods = [
         RunMethod(**{"id": a.id, "name": a.name, "kind": a.kind, "families": a.families} | dict(a.more)).to_json()
@@ -266,7 +269,7 @@ def _facts(name: str, actors: Sequence[Actor], names: Sequence[str], instances: 
     return {
         "schema": RunRecord.SCHEMA, "name": name, "config": {"seed": seeds, "precision": "fp32"}, "config_hash": "c" * 64, "identity": {},
         "dataset": "synthetic", "kind": "synthetic", "has_truth": True, "split": "synthetic@1/test_seen", "split_id": "5b1e0c44d2aa",
-        "clips_id": clips_id, "truth_id": "", "notes": [],
+        "clip_set_id": clip_set_id, "truth_id": "", "notes": [],
         "clips": [
             asdict(ClipEntry(id=clip, triplet=triplets[n % 3], instances=(f"{n % instances:03d}", "112")))
             for n, clip in enumerate(names)

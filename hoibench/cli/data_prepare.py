@@ -106,7 +106,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
 def _wanted(tree: TacoDownload, lines: Sequence[Line], options: Prepare) -> tuple[list[Line], dict[str, int]]:
     """The lines whose clips this download can give, and reason -> count of the others."""
-    from hoibench.datasets.base import take
+    from hoibench.datasets.base import sample_clips
     from hoibench.datasets.taco.splits import camera_by_camera, find_clip, select
 
     every = options.cameras == "all"
@@ -114,7 +114,7 @@ def _wanted(tree: TacoDownload, lines: Sequence[Line], options: Prepare) -> tupl
     # All lines of a clip are there or absent together.
     first = [several[0] for several in asked.values()]
     selection = select(first, lambda line: find_clip(tree, line), with_short=options.short == "pad")
-    clips = take([line.entry.id for line, _ in selection.found], options.limit)
+    clips = sample_clips([line.entry.id for line, _ in selection.found], options.limit)
     return [line for clip in clips for line in asked[clip]], dict(Counter(selection.left_out.values()).most_common())
 
 

@@ -44,9 +44,9 @@ def survey(plan: Plan, dataset: Dataset) -> dict[str, Any]:
         "exists": out.exists(),
         "split": plan.manifest.split,
         "split_id": plan.manifest.split_id,
-        "clips_id": plan.clips_id,
+        "clip_set_id": plan.clip_set_id,
         "clips": len(plan.entries),
-        "clips_left_out": list(plan.manifest.left_out_told),
+        "clips_left_out": list(plan.manifest.exclusion_summary),
         "methods": [entrant.key for entrant in plan.entrants],
         "metrics": [card.id for card in plan.cards],
         "units": len(folders),
@@ -102,7 +102,7 @@ def as_text(facts: dict[str, Any]) -> str:
     """The facts of ``survey`` in lines to read."""
     lines = [
         f"run        {facts['out']}" + ("  (exists)" if facts["exists"] else ""),
-        f"split      {facts['split']}  id {facts['split_id']}  clips id {facts['clips_id']}",
+        f"split      {facts['split']}  id {facts['split_id']}  clip set id {facts['clip_set_id']}",
         f"clips      {facts['clips']}",
         *(f"           left out, {told}" for told in facts["clips_left_out"]),
         f"methods    {', '.join(facts['methods'])}",

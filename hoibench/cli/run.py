@@ -71,7 +71,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
     dataset = open_dataset(config.dataset, config.root, note)
     plan = make_plan(config, dataset, device_of(config.device))
-    for told in plan.manifest.left_out_told:
+    for told in plan.manifest.exclusion_summary:
         note(f"clips left out, {told}")
     if config.dry_run:
         from hoibench.cli.dryrun import describe

@@ -105,7 +105,7 @@ def _score_folders(options: Score, pred: Path, truth: Path) -> int:
 
 def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, list[Row]], int]:
     """Every clip's rows, and how many clips failed."""
-    from hoibench.datasets.folder import clip_folders, read_clip
+    from hoibench.datasets.clip_folder import clip_folders, read_clip
     from hoibench.evaluation.api import rows_without_value, score
     from hoibench.evaluation.failures import reason_of
     from hoibench.metrics.card import select_cards

@@ -42,23 +42,23 @@ class Manifest:
     notes: tuple[str, ...] = ()
 
     @property
-    def left_out_told(self) -> tuple[str, ...]:
+    def exclusion_summary(self) -> tuple[str, ...]:
         """``N: reason`` for each reason why clips were left out, the commonest first."""
         return tuple(f"{count}: {reason}" for reason, count in Counter(self.left_out.values()).most_common())
 
 
-def clips_id(entries: tuple[ClipEntry, ...], truth_id: str = "") -> str:
-    """First 12 hex digits of the hash of what is scored: (sequence, serials, start frame) of each clip, in any order, and what made their truth."""
+def clip_set_id(entries: tuple[ClipEntry, ...], truth_id: str = "") -> str:
+    """Return 12 hex digits that identify a set of clips: the clips' ids, cameras and start frames, in any order, and how their truth was made."""
     clips = sorted(_scored(entry) for entry in entries)
     return sha256_json([truth_id, clips] if truth_id else clips)[:12]
 
 
 def _scored(entry: ClipEntry) -> list[Any]:
     also = {"valid_frames": entry.valid_frames, "variant": entry.variant or None}
-    return [entry.id, list(entry.serials), entry.start, *([name, value] for name, value in also.items() if value)]
+    return [entry.id, list(entry.camera_ids), entry.start, *([name, value] for name, value in also.items() if value)]
 
 
-def take(clips: Sequence[T], limit: int | None) -> tuple[T, ...]:
+def sample_clips(clips: Sequence[T], limit: int | None) -> tuple[T, ...]:
     """The first ``limit`` of the clips in a fixed shuffle, in the order given; all where there is no limit."""
     if limit is None or limit >= len(clips):
         return tuple(clips)

@@ -91,7 +91,7 @@ class Line:
 
     Attributes:
         entry: the clip.
-        source: serial of the camera outside ``entry.serials`` that video-to-video methods may see, or None.
+        source: serial of the camera outside ``entry.camera_ids`` that video-to-video methods may see, or None.
         recipe: what the data set makes the clip from: a generated one all that it takes, TACO the crop and which videos.
     """
 
@@ -170,9 +170,8 @@ def _parse_line(text: bytes, where: str) -> Line:
         record = _LineRecord.model_validate_json(text)
     except ValidationError as error:
         raise ValueError(explain(error, _LineRecord, where)) from error
-    facts = record.model_dump()
-    source, recipe = facts.pop("source"), facts.pop("recipe")
-    return Line(ClipEntry(**facts), source, recipe)
+    entry = ClipEntry(record.id, record.triplet, record.instances, record.serials, record.start, record.tags)
+    return Line(entry, record.source, record.recipe)
 
 
 def format_lines(lines: tuple[Line, ...], separators: tuple[str, str] = (",", ":")) -> bytes:
@@ -186,7 +185,7 @@ def _to_json(line: Line) -> dict[str, Any]:
         id=entry.id,
         triplet=entry.triplet,
         instances=entry.instances,
-        serials=entry.serials,
+        serials=entry.camera_ids,
         source=line.source,
         start=entry.start,
         tags=entry.tags,

@@ -1,8 +1,7 @@
 """Ray casting on triangle meshes: what a pixel sees, whether a point is seen, and what a light reaches.
 
-Rays start at one point (a pencil, with directions whose length is the unit of depth) or run all along one direction (a light).  ``EmbreeCaster``
-is the fast one; ``hoibench.datasets.zbuffer.NumpyCaster`` answers the same questions in plain numpy where embree is absent, and is what tests compare
-it with.
+Rays either start at one point, with depth measured in lengths of their directions, or are parallel, as from a distant light.  ``EmbreeCaster`` is the
+fast implementation; ``hoibench.datasets.numpy_caster.NumpyCaster`` is the plain numpy fallback without embree, and the tests' reference.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.hits import MISS, Hits
-from hoibench.datasets.zbuffer import NumpyCaster
+from hoibench.datasets.numpy_caster import NumpyCaster
 
 
 class Caster(Protocol):

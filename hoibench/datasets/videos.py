@@ -65,7 +65,7 @@ class VideosDataset(Dataset):
         """
         if split not in self.splits():
             raise UnknownName("split", split, self.splits())
-        entries = tuple(ClipEntry(clip, serials=self._manifest.views) for clip in sorted(self._manifest.prompts))
+        entries = tuple(ClipEntry(clip, camera_ids=self._manifest.views) for clip in sorted(self._manifest.prompts))
         return Manifest("videos@1/all", self._split_id, entries)
 
     def load(self, entry: ClipEntry) -> Clip:

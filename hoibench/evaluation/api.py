@@ -78,7 +78,7 @@ def rows_without_value(cards: Iterable[Card], clip: str, name: str, status: Stat
 
 
 def _key(name: str, clip: str, truth: str | None = None, device: str = "cpu") -> RowKey:
-    return RowKey(method=name, clip=clip, split="", clips_id="", seed=0, truth=truth, device=device)
+    return RowKey(method=name, clip=clip, split="", clip_set_id="", seed=0, truth=truth, device=device)
 
 
 def _pairing(prediction: Prediction, clip: Clip) -> Pairing:

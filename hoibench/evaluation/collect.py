@@ -41,7 +41,7 @@ def collect_rows(out: Path, record: RunRecord) -> Iterator[Row]:
     for unit in recorded_units(record):
         scores, missing = _scores_of(out, unit)
         key = RowKey(
-            unit.method, unit.clip, record.split, record.clips_id, unit.seed, unit.preset,
+            unit.method, unit.clip, record.split, record.clip_set_id, unit.seed, unit.preset,
             record.config["precision"],
         )  # fmt: skip
         for card in cards:

@@ -25,7 +25,7 @@ class RowKey:
     method: str
     clip: str
     split: str
-    clips_id: str
+    clip_set_id: str
     seed: int
     preset: str | None = None
     precision: str = "fp32"
@@ -85,7 +85,7 @@ def to_row(measurement: Measurement, card: Card, key: RowKey) -> Row:
         preset=key.preset,
         clip=key.clip,
         split=key.split,
-        clips_id=key.clips_id,
+        clip_set_id=key.clip_set_id,
         seed=key.seed,
         metric=card.id,
         region=measurement.region,

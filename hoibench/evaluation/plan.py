@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from hoibench import __version__
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.base import Dataset, Manifest, clips_id, take
+from hoibench.datasets.base import Dataset, Manifest, clip_set_id, sample_clips
 from hoibench.evaluation.config import RunConfig, check_config, parse_shard
 from hoibench.evaluation.identity import content_digest, entrant_identity
 from hoibench.evaluation.references import is_seeded, own_frozen, reference_specs
@@ -49,9 +49,9 @@ class Plan:
     folder: Path
 
     @property
-    def clips_id(self) -> str:
+    def clip_set_id(self) -> str:
         """Hash of the clips that are scored."""
-        return clips_id(self.entries, self.manifest.truth_id)
+        return clip_set_id(self.entries, self.manifest.truth_id)
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
@@ -91,7 +91,7 @@ class Plan:
             "dataset": config.dataset,
             "split": self.manifest.split,
             "split_id": self.manifest.split_id,
-            "clips_id": self.clips_id,
+            "clip_set_id": self.clip_set_id,
             "methods": [entrant_identity(entrant, self.contents.get(entrant.key)) for entrant in self.entrants],
             "metrics": [card.id for card in self.cards],
             "seeds": list(config.seeds),
@@ -125,11 +125,11 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     )
     manifest = _manifest(config, dataset)
     if not manifest.entries:
-        why = "; ".join(manifest.left_out_told[:3]) or "it is empty"
+        why = "; ".join(manifest.exclusion_summary[:3]) or "it is empty"
         raise ValueError(f"split {manifest.split} gives no clip to score ({why})")
     entrants = _select(config, dataset)
     cards = tuple(select_cards(config.metric_names))
-    entries = take(manifest.entries, config.limit)
+    entries = sample_clips(manifest.entries, config.limit)
     contents = {
         entrant.key: content_digest(entrant.spec, dataset, [entry.id for entry in entries], config.seeds)
         for entrant in entrants

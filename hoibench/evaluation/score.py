@@ -135,7 +135,7 @@ class Scorer:
             of_clip=loaded.memo,
         )  # fmt: skip
         key = RowKey(
-            unit.method, unit.clip, context.split, context.clips_id, unit.seed, unit.preset,
+            unit.method, unit.clip, context.split, context.clip_set_id, unit.seed, unit.preset,
             context.config.precision, scored.truth, context.device,
         )  # fmt: skip
         frames = _frames_id(folder) if prediction.masks is None else None

@@ -34,7 +34,7 @@ class WorkerContext:
         config: the run's settings.
         out: the run's folder.
         device: torch device of networks.
-        split, clips_id: as rows hold them.
+        split, clip_set_id: as rows hold them.
         entrants: by key.
         cards: the metrics.
         rescore: whether stored predictions are scored anew, whatever rows there are.
@@ -44,7 +44,7 @@ class WorkerContext:
     out: Path
     device: str
     split: str
-    clips_id: str
+    clip_set_id: str
     entrants: Mapping[str, Entrant]
     cards: tuple[Card, ...]
     rescore: bool = False
@@ -54,7 +54,7 @@ class WorkerContext:
         """The context of a plan."""
         entrants = {entrant.key: entrant for entrant in plan.entrants}
         return cls(
-            plan.config, plan.out, plan.device, plan.manifest.split, plan.clips_id, entrants, plan.cards, rescore
+            plan.config, plan.out, plan.device, plan.manifest.split, plan.clip_set_id, entrants, plan.cards, rescore
         )
 
 

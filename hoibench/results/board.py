@@ -39,7 +39,7 @@ class Board:
         kind: ``measured`` or ``synthetic``.
         dataset, split, split_id: what was run on.
         truth_id: what made the truth, where a data set says so.
-        clips_ids: those of the runs; where they differ, ``clips`` is what all of them scored.
+        clip_set_ids: those of the runs; where they differ, ``clips`` is what all of them scored.
         clips: the clips of this board.
         clusters: distinct object-instance pairs among them.
         runs, entrants, columns: in page order.
@@ -52,7 +52,7 @@ class Board:
     split: str
     split_id: str
     truth_id: str
-    clips_ids: tuple[str, ...]
+    clip_set_ids: tuple[str, ...]
     clips: tuple[ClipEntry, ...]
     clusters: int
     runs: tuple[Run, ...]
@@ -123,7 +123,7 @@ def _board(runs: list[Run], cards: Mapping[str, MetricFacts]) -> Board:
         split=facts.split,
         split_id=facts.split_id,
         truth_id=facts.truth_id,
-        clips_ids=tuple(dict.fromkeys(run.record.clips_id for run in runs)),
+        clip_set_ids=tuple(dict.fromkeys(run.record.clip_set_id for run in runs)),
         clips=clips,
         clusters=len(set(clusters.tolist())),
         runs=tuple(runs),

@@ -39,12 +39,12 @@ class Entrant:
 
 
 def sharing_clips(runs: list[Run]) -> list[list[Run]]:
-    """Runs of one split, apart only where no clip is common to all of them: then by clips id."""
+    """Runs of one split, apart only where no clip is common to all of them: then by clip set id."""
     if set.intersection(*({clip.id for clip in run.record.clips} for run in runs)):
         return [runs]
     by_clips: dict[str, list[Run]] = {}
     for run in runs:
-        by_clips.setdefault(run.record.clips_id, []).append(run)
+        by_clips.setdefault(run.record.clip_set_id, []).append(run)
     return list(by_clips.values()) if len(by_clips) > 1 else [runs]
 
 
@@ -92,10 +92,10 @@ def enter(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[pd.DataFrame,
 
 def _board_rows(run: Run, place: Mapping[tuple[str, ...], int], clip_index: Mapping[str, int]) -> pd.DataFrame:
     rows = run.headlines
-    strange = set(rows["clips_id"]) - {run.record.clips_id}
+    strange = set(rows["clip_set_id"]) - {run.record.clip_set_id}
     if strange:
         raise ValueError(
-            f"{run.folder}: results.parquet holds rows of clips id {min(strange)}, run.json says {run.record.clips_id}; merge the run again"
+            f"{run.folder}: results.parquet holds rows of clip set id {min(strange)}, run.json says {run.record.clip_set_id}; merge the run again"
         )
     keys = rows["method"].str.cat("+" + rows["preset"], na_rep="")
     entrant_of = {method.key: place[_key(run, method)] for method in run.record.methods}

@@ -22,7 +22,7 @@ _REQUIRED = {
     "method",
     "clip",
     "split",
-    "clips_id",
+    "clip_set_id",
     "seed",
     "metric",
     "region",
@@ -34,7 +34,7 @@ _REQUIRED = {
     "details",
 }
 _ORDER = ("method", "preset", "seed", "clip", "metric", "region", "part", "view", "pair", "frame")
-_MARK = {b"hoibench": b"results@2"}
+_MARK = {b"hoibench": b"results@3"}
 _PANDAS = {pa.string(): pd.StringDtype(), pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype()}
 
 

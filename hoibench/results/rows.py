@@ -14,7 +14,7 @@ class Row(Record):
     """One row of ``results.parquet``; the columns are the fields.
 
     ``view``, ``pair``, ``frame`` and ``part`` are all None on a clip's headline row.  ``value`` is None exactly where ``status`` is not ``ok``.
-    ``unit`` is the value's unit; ``clips_id`` says which clips of a split were scored, runs with different ones never rank together.
+    ``unit`` is the value's unit; ``clip_set_id`` says which clips of a split were scored, runs with different ones never rank together.
     ``weights``, ``coverage``, ``truth`` and ``details`` say what the number rests on; ``details`` are JSON values.
     """
 
@@ -22,7 +22,7 @@ class Row(Record):
     preset: str | None
     clip: str
     split: str
-    clips_id: str
+    clip_set_id: str
     seed: int
     metric: str
     region: str

@@ -76,7 +76,7 @@ class RunRecord(Record):
         identity: everything that decides the values; ``config_hash`` is its hash.
         dataset, kind, has_truth: the data set's name, ``measured`` or ``synthetic``, and whether it has truth.
         split, split_id: the clips that were asked for.
-        clips, clips_id: the clips that are scored; ``left_out`` says in words which of the split are not.
+        clips, clip_set_id: the clips that are scored; ``left_out`` says in words which of the split are not.
         truth_id, notes: what made the truth, and how the clips were made, where the data set says so.
         methods, metrics, seeds: what was run and measured.
         shard: ``i/n`` of a part of a run; ``merged`` tells that the run was joined of such parts.
@@ -95,7 +95,7 @@ class RunRecord(Record):
     has_truth: bool
     split: str
     split_id: str
-    clips_id: str
+    clip_set_id: str
     truth_id: str
     notes: tuple[str, ...]
     clips: tuple[ClipEntry, ...]

@@ -40,7 +40,7 @@ def shots_of(dataset: Dataset, entries: Sequence[ClipEntry], cameras: Cameras) -
     """
     if cameras == "split":
         for entry in entries:
-            yield Shot(entry.id, entry.serials, _prompt(entry), partial(dataset.load, entry))
+            yield Shot(entry.id, entry.camera_ids, _prompt(entry), partial(dataset.load, entry))
         return
     for entry in entries:
         for serial, load in dataset.each_camera(entry):

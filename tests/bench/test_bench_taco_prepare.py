@@ -79,7 +79,7 @@ def many(root):
         for key in keys:
             shutil.copytree(folder, folder.with_name(key), copy_function=os.link)
     serials, source = taco_tree.TRIO, taco_tree.SOURCE
-    return tree, [Line(ClipEntry(key, serials=serials), source, {"crop": "clip", "video": "raw"}) for key in keys]
+    return tree, [Line(ClipEntry(key, camera_ids=serials), source, {"crop": "clip", "video": "raw"}) for key in keys]
 
 
 @pytest.mark.benchmark(group="four such sequences by the whole command")

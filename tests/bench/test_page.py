@@ -40,7 +40,7 @@ def run(tmp_path_factory):
     count = len(grid)
     constant = {
         "split": "s",
-        "clips_id": "c",
+        "clip_set_id": "c",
         "region": "full",
         "status": "ok",
         "unit": "%",
@@ -59,7 +59,7 @@ def run(tmp_path_factory):
     pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), folder / "results.parquet")
     facts = {
         "schema": RunRecord.SCHEMA, "name": "large", "config": {}, "config_hash": "0", "identity": {}, "dataset": "d", "kind": "synthetic",
-        "has_truth": True, "split": "s", "split_id": "i", "clips_id": "c", "truth_id": "", "notes": [], "left_out": [], "metrics": METRICS,
+        "has_truth": True, "split": "s", "split_id": "i", "clip_set_id": "c", "truth_id": "", "notes": [], "left_out": [], "metrics": METRICS,
         "shard": None, "merged": False, "earlier": [],
         "clips": [{"id": clip, "instances": [str(n // 4), "0"]} for n, clip in enumerate(CLIPS)],
         "methods": [{"id": name, "name": name, "kind": "method", "families": ["i2vm"]} for name in METHODS],

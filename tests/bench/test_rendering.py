@@ -2,6 +2,7 @@
 
 import pytest
 
+from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.rays import EmbreeCaster, pixel_rays
 from hoibench.datasets.surfaces import frame_mesh
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO, build_camera
@@ -10,7 +11,6 @@ from hoibench.datasets.synthetic.load import load_clip
 from hoibench.datasets.synthetic.scene import build_scene
 from hoibench.datasets.synthetic.writer import write_clip
 from hoibench.datasets.taco.download import TacoDownload
-from hoibench.datasets.zbuffer import NumpyCaster
 
 TRIPLET = ("spoon", "stir", "pan")
 

@@ -79,7 +79,7 @@ def test_a_shard_speaks_json_too(tmp_path, monkeypatch, capsys):
         (["--shard", "1/2", "--no-resume", "--out", "r"], "would set the other shards aside"),
         (["--config", "list.json"], "expected an object"),
         (["--config", "bytes.toml"], "bytes.toml"),
-        (["--out", "old"], "expected 'hoibench/run@2': give another --out, or --no-resume"),
+        (["--out", "old"], "expected 'hoibench/run@3': give another --out, or --no-resume"),
         (["--out", "torn"], "is not strict JSON"),
     ],
 )

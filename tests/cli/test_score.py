@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hoibench.cli.main import main
-from hoibench.datasets.folder import write_clip
+from hoibench.datasets.clip_folder import write_clip
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.references import build_reference
 from hoibench.predictions import write_prediction

@@ -6,39 +6,39 @@ from dataclasses import replace
 import pytest
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.base import Manifest, clips_id, take
+from hoibench.datasets.base import Manifest, clip_set_id, sample_clips
 
 
 def test_clips_left_out_are_counted_by_reason():
     left_out = {"b": "no camera", "a": "too short", "c": "too short"}
-    assert Manifest("x@1/test", "0", (), left_out=left_out).left_out_told == ("2: too short", "1: no camera")
-    assert Manifest("x@1/test", "0", ()).left_out_told == ()
+    assert Manifest("x@1/test", "0", (), left_out=left_out).exclusion_summary == ("2: too short", "1: no camera")
+    assert Manifest("x@1/test", "0", ()).exclusion_summary == ()
 
 
 def test_a_limit_takes_the_first_of_a_fixed_shuffle_in_the_order_given():
     """Runs with --limit are compared with each other: which clips they take stays the same for ever."""
     clips = list("abcdefghij")
-    assert take(clips, 1) == ("b",)
-    assert take(clips, 4) == tuple("bcdh")
+    assert sample_clips(clips, 1) == ("b",)
+    assert sample_clips(clips, 4) == tuple("bcdh")
     for limit in (10, 11, None):
-        assert take(clips, limit) == tuple(clips)
+        assert sample_clips(clips, limit) == tuple(clips)
     for limit in range(9):
-        assert set(take(clips, limit)) < set(take(clips, limit + 1))
-        assert list(take(clips, limit)) == sorted(take(clips, limit))
-    assert take(clips, 0) == ()
+        assert set(sample_clips(clips, limit)) < set(sample_clips(clips, limit + 1))
+        assert list(sample_clips(clips, limit)) == sorted(sample_clips(clips, limit))
+    assert sample_clips(clips, 0) == ()
 
 
 def test_a_clip_made_otherwise_is_another_clip():
-    whole = (ClipEntry("a", serials=("1", "2")), ClipEntry("b", serials=("1", "2")))
-    short = (whole[0], ClipEntry("b", serials=("1", "2"), valid_frames=24))
-    assert clips_id(whole) == clips_id(whole[::-1])
-    cropped = (whole[0], ClipEntry("b", serials=("1", "2"), variant="frame0-raw"))
-    assert len({clips_id(whole), clips_id(short), clips_id(cropped), clips_id(whole, "truth")}) == 4
+    whole = (ClipEntry("a", camera_ids=("1", "2")), ClipEntry("b", camera_ids=("1", "2")))
+    short = (whole[0], ClipEntry("b", camera_ids=("1", "2"), valid_frames=24))
+    assert clip_set_id(whole) == clip_set_id(whole[::-1])
+    cropped = (whole[0], ClipEntry("b", camera_ids=("1", "2"), variant="frame0-raw"))
+    assert len({clip_set_id(whole), clip_set_id(short), clip_set_id(cropped), clip_set_id(whole, "truth")}) == 4
 
 
 TWO = (
     ClipEntry("20230927_017", ("bowl", "pour in some", "plate"), ("146", "135"), ("22139909", "22070938", "22139946")),
-    ClipEntry("20231102_070", serials=("22139909", "22139916", "22139910"), start=3, tags=("unseen",)),
+    ClipEntry("20231102_070", camera_ids=("22139909", "22139916", "22139910"), start=3, tags=("unseen",)),
 )
 HASHED = '[["20230927_017",["22139909","22070938","22139946"],0],["20231102_070",["22139909","22139916","22139910"],3{also}]]'
 BOTH = ',["valid_frames",24],["variant","frame0-raw"]'
@@ -61,5 +61,5 @@ BOTH = ',["valid_frames",24],["variant","frame0-raw"]'
 )
 def test_the_id_of_clips_is_what_it_was_when_it_was_released(changes, truth_id, text, golden):
     """Rows of boards are compared by it: it stays the same for ever, the hash of a text that can be written down."""
-    assert clips_id((TWO[0], replace(TWO[1], **changes)), truth_id) == golden
+    assert clip_set_id((TWO[0], replace(TWO[1], **changes)), truth_id) == golden
     assert hashlib.sha256(text.encode()).hexdigest()[:12] == golden

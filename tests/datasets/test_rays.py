@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from hoibench.clip import Camera
 from hoibench.datasets import rays
+from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.rays import EmbreeCaster, MovedCaster, caster, pixel_rays
-from hoibench.datasets.zbuffer import NumpyCaster
 from hoibench.geometry import project, to_camera
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from hoibench.clip import Camera
+from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.surfaces import BACKGROUND, Surface, bounds, frame_mesh, place_parts
 from hoibench.datasets.synthetic.cameras import TRIO, build_camera
 from hoibench.datasets.synthetic.dressing import dress
-from hoibench.datasets.zbuffer import NumpyCaster
 
 
 def test_depth_and_part_of_a_scene_agree_with_the_plain_z_buffer(written):

@@ -122,7 +122,7 @@ def test_differences_are_told_in_names():
     told = differences(plan().identity, plan(metrics="rpe,pi", seed=(1,), limit=2).identity)
     assert any(line == "metrics: with pi@1" for line in told)
     assert "seeds: without 0; with 1" in told
-    assert any(line.startswith("clips_id: ") for line in told)
+    assert any(line.startswith("clip_set_id: ") for line in told)
     assert differences(plan().identity, plan().identity) == []
 
 
@@ -159,7 +159,7 @@ def test_short_recordings_are_dropped_or_padded_and_never_rank_together():
     dropped, padded = plan(Taped()), plan(Taped(), short="pad")
     assert len(padded.entries) == len(dropped.entries) + 1
     assert padded.manifest.split_id != dropped.manifest.split_id
-    assert len({dropped.clips_id, padded.clips_id, plan().clips_id}) == 3
+    assert len({dropped.clip_set_id, padded.clip_set_id, plan().clip_set_id}) == 3
     with pytest.raises(ValueError, match="toy has no short sequences"):
         plan(Toy(), short="pad")
 
@@ -173,9 +173,9 @@ def test_a_split_of_which_nothing_is_left_says_why():
         plan(Empty())
 
 
-def test_what_decides_the_truth_decides_the_clips_id():
+def test_what_decides_the_truth_decides_the_clip_set_id():
     class Remade(Toy):
         def manifest(self, split):
             return replace(super().manifest(split), truth_id="other")
 
-    assert plan(Remade()).clips_id != plan().clips_id
+    assert plan(Remade()).clip_set_id != plan().clip_set_id

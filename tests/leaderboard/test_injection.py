@@ -40,7 +40,7 @@ def hostile_run(fake, folder, text):
 
     def poison(row):
         change = {
-            "clips_id": text,
+            "clip_set_id": text,
             "split": text,
             "unit": text,
             "alignment": text,
@@ -56,7 +56,7 @@ def hostile_run(fake, folder, text):
 
     provenance = {"created": text, "git": {text: text}, text: text, "command": text, "nested": {"a": {text: [text]}}}
     return fake.write_run(
-        folder, [actor], clips=2, edit=poison, name=text, dataset=text, split=text, split_id=text, clips_id=text, config_hash=text,
+        folder, [actor], clips=2, edit=poison, name=text, dataset=text, split=text, split_id=text, clip_set_id=text, config_hash=text,
         provenance=provenance, exit={"status": "done", "failures": [{"unit": text, "stage": text, "reason": text}]},
     ) and _set_clips(folder, clips)  # fmt: skip
 

@@ -91,7 +91,7 @@ def test_what_is_said_of_a_run_comes_from_its_record(fake, tmp_path):
         "yes",
         "2",
     )
-    assert facts["clips"].startswith("2, clips id ")
+    assert facts["clips"].startswith("2, clip set id ")
 
 
 def test_badges_and_links_are_of_methods_and_cards(board):

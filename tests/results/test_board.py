@@ -243,7 +243,7 @@ def test_runs_over_different_clips_meet_on_those_that_both_scored(board_of, fake
             "actors": [*fake.REFERENCES, fake.METHODS[2]],
         },
     )
-    assert [clip.id[-3:] for clip in board.clips] == [f"{n:03d}" for n in range(8, 18)] and len(board.clips_ids) == 2
+    assert [clip.id[-3:] for clip in board.clips] == [f"{n:03d}" for n in range(8, 18)] and len(board.clip_set_ids) == 2
     assert cell(board, "syncmv4d", "rpe@1").n_expected == 10
     assert board.notes == ("Only clips that every run scored are used. a: 10 of its 24 clips",)
     assert [e.method.id for e in board.entrants].count("frozen") == 1 and "WAN2.2 (b)" in [
@@ -270,7 +270,7 @@ def test_a_metric_without_a_card_is_shown_and_never_ranked(full):
 
 @pytest.mark.parametrize(
     ("column", "message"),
-    [("clips_id", "rows of clips id other"), ("method", "rows of 'other', which run.json does not list")],
+    [("clip_set_id", "rows of clip set id other"), ("method", "rows of 'other', which run.json does not list")],
 )
 def test_results_that_do_not_belong_to_the_run_are_refused(board_of, fake, column, message):
     with pytest.raises(ValueError, match=message):

@@ -18,7 +18,13 @@ from hoibench.results.rows import COLUMNS, Row
 
 def a_row(**change):
     table = dict.fromkeys(COLUMNS[:21])
-    table |= {"method": "frozen", "clip": "20230927_001", "split": "synthetic@1/demo", "clips_id": "0" * 12, "seed": 0}
+    table |= {
+        "method": "frozen",
+        "clip": "20230927_001",
+        "split": "synthetic@1/demo",
+        "clip_set_id": "0" * 12,
+        "seed": 0,
+    }
     table |= {
         "metric": "rpe@1",
         "region": "full",

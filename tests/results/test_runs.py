@@ -47,10 +47,10 @@ def test_a_method_may_be_there_with_several_presets_but_once_with_each(folder):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"schema": "other@1"}, r"schema is 'other@1', expected 'hoibench/run@2'"),
+        ({"schema": "other@1"}, r"schema is 'other@1', expected 'hoibench/run@3'"),
         ({"kind": "reported"}, r"kind is 'reported': .*'measured' or 'synthetic'"),
         ({"split": 3}, r"split is 3: .*string"),
-        ({"clips_id": None}, r"clips_id is None"),
+        ({"clip_set_id": None}, r"clip_set_id is None"),
         ({"seeds": [0, "1"]}, r"seeds\[1\] is '1': .*integer"),
         ({"seeds": [True]}, r"seeds\[0\] is True: .*integer"),
         ({"clips": [{"id": "a"}, {"id": "a"}]}, r"clips lists 'a' twice"),

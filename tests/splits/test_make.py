@@ -185,8 +185,8 @@ def test_lines_hold_what_making_a_clip_takes(parts):
             catalogue().object_id(tool, line.recipe["tool_instance"]),
             catalogue().object_id(target, line.recipe["target_instance"]),
         )
-        assert tuple(rig().cluster(serial) for serial in entry.serials) == CLUSTERS
-        assert line.source not in entry.serials
+        assert tuple(rig().cluster(serial) for serial in entry.camera_ids) == CLUSTERS
+        assert line.source not in entry.camera_ids
 
 
 def test_every_part_has_clips_of_every_world_frame(parts):
@@ -215,7 +215,7 @@ def test_wide_shows_the_same_scenes_to_other_cameras(parts):
     for part, lines in parts.items():
         for line, other in zip(lines, wide.lines(part), strict=True):
             assert (line.entry.id, line.recipe) == (other.entry.id, other.recipe)
-            assert line.entry.serials != other.entry.serials
-            assert [rig().cluster(serial) for serial in other.entry.serials] == list(CLUSTERS)
-            assert other.source not in other.entry.serials
-    assert len({line.entry.serials for line in wide.lines("train")}) > 50
+            assert line.entry.camera_ids != other.entry.camera_ids
+            assert [rig().cluster(serial) for serial in other.entry.camera_ids] == list(CLUSTERS)
+            assert other.source not in other.entry.camera_ids
+    assert len({line.entry.camera_ids for line in wide.lines("train")}) > 50

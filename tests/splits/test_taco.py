@@ -141,10 +141,13 @@ def test_variants_keep_every_sequence_in_its_part_and_its_cameras(name, variant,
 def test_a_sequence_is_seen_by_the_same_cameras_in_all_splits(lines):
     cameras = {}
     for line in itertools.chain(*(found for parts in lines.values() for found in parts.values())):
-        assert cameras.setdefault(line.entry.id, (line.entry.serials, line.source)) == (line.entry.serials, line.source)
-        assert tuple(rig().cluster(serial) for serial in line.entry.serials) == CLUSTERS
+        assert cameras.setdefault(line.entry.id, (line.entry.camera_ids, line.source)) == (
+            line.entry.camera_ids,
+            line.source,
+        )
+        assert tuple(rig().cluster(serial) for serial in line.entry.camera_ids) == CLUSTERS
         assert line.source in rig().cameras
-        assert line.source not in line.entry.serials
+        assert line.source not in line.entry.camera_ids
         assert line.entry.start == 0
         assert line.entry.instances is None
     assert len(cameras) == 2317

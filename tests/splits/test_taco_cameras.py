@@ -30,7 +30,7 @@ def test_cameras_come_out_evenly(part):
     """By a chi-square test that refuses one even draw in a thousand."""
     lines = SPLIT.lines(part)
     for view in range(len(CLUSTERS)):
-        counts = Counter(line.entry.serials[view] for line in lines)
+        counts = Counter(line.entry.camera_ids[view] for line in lines)
         assert len(counts) == 4
         assert chisquare(list(counts.values())).pvalue > 1e-3
     sources = Counter(line.source for line in lines)
@@ -39,6 +39,6 @@ def test_cameras_come_out_evenly(part):
 
 
 def test_clusters_are_drawn_apart():
-    trios = Counter(line.entry.serials for line in SPLIT.lines("train"))
+    trios = Counter(line.entry.camera_ids for line in SPLIT.lines("train"))
     assert len(trios) == 4**3
     assert chisquare(list(trios.values())).pvalue > 1e-3

@@ -22,11 +22,11 @@ def train_root() -> Path:
 
 def _generated(split: str, limit: int | None) -> Path:
     def build(folder: Path) -> None:
-        from hoibench.datasets.base import take
+        from hoibench.datasets.base import sample_clips
         from hoibench.datasets.synthetic.dataset import SyntheticDataset
 
         dataset = SyntheticDataset.open(folder)
-        for entry in take(dataset.manifest(split).entries, limit):
+        for entry in sample_clips(dataset.manifest(split).entries, limit):
             dataset.generate(entry)
 
     return cached_folder(

@@ -74,7 +74,7 @@ class SyntheticDataset(Dataset):
         _, line = self._line(entry)
         tree = TacoDownload(self.generate(entry))
         return load_clip(
-            tree, entry.id, line.entry.serials, line.source, points=POINTS, truth="synthetic", tags=entry.tags
+            tree, entry.id, line.entry.camera_ids, line.source, points=POINTS, truth="synthetic", tags=entry.tags
         )
 
     def generate(self, entry: ClipEntry) -> Path:
@@ -89,10 +89,10 @@ class SyntheticDataset(Dataset):
     def _line(self, entry: ClipEntry) -> tuple[str, Line]:
         """The split that a clip is of, and its line; the same scene seen by other cameras is another clip."""
         try:
-            return self._lines[entry.id, entry.serials]
+            return self._lines[entry.id, entry.camera_ids]
         except KeyError:
             raise ValueError(
-                f"no synthetic split has clip {entry.id!r} with cameras {', '.join(entry.serials)}: "
+                f"no synthetic split has clip {entry.id!r} with cameras {', '.join(entry.camera_ids)}: "
                 "take entries from SyntheticDataset.manifest"
             ) from None
 
@@ -105,7 +105,7 @@ class SyntheticDataset(Dataset):
         lines = (
             (splits.name, line) for splits in self._splits.values() for p in splits.parts for line in splits.lines(p)
         )
-        return {(line.entry.id, line.entry.serials): (name, line) for name, line in lines}
+        return {(line.entry.id, line.entry.camera_ids): (name, line) for name, line in lines}
 
 
 def _write(root: Path, line: Line) -> None:
@@ -117,7 +117,7 @@ def _write(root: Path, line: Line) -> None:
         raise ValueError(f"clip {line.entry.id} has no triplet or no source camera in its manifest")
     recipe = line.recipe
     scene = build_scene(triplet, recipe["tool_instance"], recipe["target_instance"], recipe["seed"])
-    write_clip(root, line.entry.id, scene, (*line.entry.serials, source), recipe["seed"])
+    write_clip(root, line.entry.id, scene, (*line.entry.camera_ids, source), recipe["seed"])
 
 
 def clips_folder(root: Path) -> Path:

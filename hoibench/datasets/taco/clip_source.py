@@ -103,7 +103,7 @@ class PreparedClips:
     def find(self, line: Line) -> Found | Missing:
         """See ``ClipSource``; a damaged clip is no absent one: loading it says what is wrong."""
         recipe = Recipe.parse(line.recipe)
-        folders = (view_folder(self.out, line.entry.id, recipe, serial) for serial in line.entry.serials)
+        folders = (view_folder(self.out, line.entry.id, recipe, serial) for serial in line.entry.camera_ids)
         if not all(folder.is_dir() for folder in folders):
             return Missing(f"the clip was not prepared in {self.out}")
         try:
@@ -120,18 +120,18 @@ class PreparedClips:
         """See ``ClipSource``; of the cameras that the clip was prepared for."""
         recipe = Recipe.parse(line.recipe)
         serials = (s for s in rig().cameras if view_folder(self.out, line.entry.id, recipe, s).is_dir())
-        return [replace(line, entry=replace(line.entry, serials=(serial,)), source=None) for serial in serials]
+        return [replace(line, entry=replace(line.entry, camera_ids=(serial,)), source=None) for serial in serials]
 
     def has(self, line: Line) -> bool:
         """Whether the clip is there: whether it is whole is found on reading it."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
-        return has_tracks(self.out, key) and all(has_view(self.out, key, recipe, s) for s in line.entry.serials)
+        return has_tracks(self.out, key) and all(has_view(self.out, key, recipe, s) for s in line.entry.camera_ids)
 
     def load(self, line: Line) -> Clip:
         """See ``ClipSource``; without a source view where that was not prepared, which only video-to-video methods miss."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
         source = line.source if line.source and has_view(self.out, key, recipe, line.source) else None
-        return read_prepared(self.out, key, recipe, line.entry.serials, source)
+        return read_prepared(self.out, key, recipe, line.entry.camera_ids, source)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class DownloadedClips:
     def native_size(self, line: Line) -> tuple[int, int]:
         """See ``ClipSource``; asked of the clip's first video."""
         modality = MODALITIES[Recipe.parse(line.recipe).video]
-        info = probe(self.tree.sequence(line.entry.id).video(line.entry.serials[0], modality))
+        info = probe(self.tree.sequence(line.entry.id).video(line.entry.camera_ids[0], modality))
         return info.height, info.width
 
     def each_camera(self, line: Line) -> Sequence[Line]:

@@ -82,15 +82,15 @@ class TacoDataset(Dataset):
             ValueError: no split has such a clip.
         """
         for line in self.source.each_camera(self._line(entry)):
-            (serial,) = line.entry.serials
+            (serial,) = line.entry.camera_ids
             yield serial, partial(self.source.load, line)
 
     def _line(self, entry: ClipEntry) -> Line:
         try:
-            return self._lines[entry.id, entry.serials, entry.variant]
+            return self._lines[entry.id, entry.camera_ids, entry.variant]
         except KeyError:
             raise ValueError(
-                f"no split of TACO has clip {entry.id!r} with cameras {', '.join(entry.serials)}: take entries from TacoDataset.manifest"
+                f"no split of TACO has clip {entry.id!r} with cameras {', '.join(entry.camera_ids)}: take entries from TacoDataset.manifest"
             ) from None
 
     def _manifest(self, split: str, *, with_short: bool) -> Manifest:
@@ -118,7 +118,7 @@ class TacoDataset(Dataset):
     @cached_property
     def _lines(self) -> Mapping[tuple[str, tuple[str, ...], str], Line]:
         return {
-            (line.entry.id, line.entry.serials, Recipe.parse(line.recipe).name): line
+            (line.entry.id, line.entry.camera_ids, Recipe.parse(line.recipe).name): line
             for splits in taco_splits().values()
             for part in splits.release.files
             for line in splits.lines(part)

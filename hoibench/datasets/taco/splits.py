@@ -104,7 +104,7 @@ def camera_by_camera(tree: TacoDownload, line: Line) -> tuple[Line, ...]:
     sequence = tree.sequences.get(line.entry.id)
     there = {} if sequence is None else sequence.videos(MODALITIES[Recipe.parse(line.recipe).video])
     serials = [serial for serial in rig().cameras if serial in there]
-    lines = (replace(line, entry=replace(line.entry, serials=(serial,)), source=None) for serial in serials)
+    lines = (replace(line, entry=replace(line.entry, camera_ids=(serial,)), source=None) for serial in serials)
     return tuple(lines) or (line,)
 
 
@@ -120,7 +120,7 @@ def find_clip(tree: TacoDownload, line: Line) -> Found | Missing:
     if not sequence.folder(HANDS).is_dir():
         return Missing(f"the sequence is not in {HANDS}")
     modality = MODALITIES[Recipe.parse(line.recipe).video]
-    if not line.entry.serials or not sequence.videos(modality).keys() >= set(line.entry.serials):
+    if not line.entry.camera_ids or not sequence.videos(modality).keys() >= set(line.entry.camera_ids):
         return Missing(f"a camera of the clip is not in {modality}; hoibench data doctor with this --split says which")
     return _look_at_objects(tree, sequence)
 

@@ -8,7 +8,7 @@ import pytest
 
 from hoibench.clip import CLUSTERS
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.base import clips_id
+from hoibench.datasets.base import clip_set_id
 from hoibench.datasets.synthetic.dataset import POINTS, VERSION, SyntheticDataset, clips_folder
 from hoibench.geometry import project, to_camera
 from hoibench.plugins import UnknownName
@@ -22,7 +22,7 @@ def test_the_protocol_of_the_clips(demo):
         assert (clip.id, clip.triplet, clip.instances) == (entry.id, entry.triplet, entry.instances)
         assert (clip.frames, clip.fps, clip.size, clip.truth) == (25, 8.0, (128, 192), "synthetic")
         assert tuple(view.cluster for view in clip.views) == CLUSTERS
-        assert tuple(view.id for view in clip.views) == entry.serials
+        assert tuple(view.id for view in clip.views) == entry.camera_ids
         assert clip.video.shape == (3, 25, 128, 192, 3)
         assert clip.masks.shape == (3, 25, 128, 192)
         assert clip.tracks.world.shape == (25, POINTS, 3)
@@ -70,7 +70,7 @@ def test_wide_clips_are_clips_of_their_own(tmp_path):
     entry = dataset.manifest("synthetic-wide@1/demo").entries[0]
     assert entry.id == dataset.manifest("demo").entries[0].id
     clip = dataset.load(entry)
-    assert tuple(view.id for view in clip.views) == entry.serials
+    assert tuple(view.id for view in clip.views) == entry.camera_ids
     assert [path.parent for path in tmp_path.glob("*/*/*")] == [clips_folder(tmp_path) / "synthetic-wide@1"]
     assert "synthetic-wide@1/demo" in dataset.splits()
     with pytest.raises(UnknownName, match="did you mean synthetic-wide@1/demo"):
@@ -97,15 +97,15 @@ def test_the_identity_of_clips_is_the_declared_version_and_no_source_text(tmp_pa
     for path in (tmp_path / "hoibench" / "datasets" / "synthetic").rglob("*.py"):
         path.write_text(path.read_text().replace('"""', '"""Edited. ', 1))
     code = (
-        "from pathlib import Path; from hoibench.datasets.base import clips_id; "
+        "from pathlib import Path; from hoibench.datasets.base import clip_set_id; "
         "from hoibench.datasets.synthetic import __doc__ as text; "
         "from hoibench.datasets.synthetic.dataset import SyntheticDataset, clips_folder; "
         "m = SyntheticDataset.open(None).manifest('demo'); "
-        "print(text[:7], m.truth_id, clips_id(m.entries, m.truth_id), clips_folder(Path('x')))"
+        "print(text[:7], m.truth_id, clip_set_id(m.entries, m.truth_id), clips_folder(Path('x')))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     manifest = SyntheticDataset.open(None).manifest("demo")
-    ours = [VERSION, clips_id(manifest.entries, VERSION), str(clips_folder(Path("x")))]
+    ours = [VERSION, clip_set_id(manifest.entries, VERSION), str(clips_folder(Path("x")))]
     assert manifest.truth_id == VERSION
     assert done.stdout.split() == ["Edited.", *ours]
 

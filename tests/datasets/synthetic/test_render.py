@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.rays import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, frame_mesh
 from hoibench.datasets.synthetic import render
@@ -8,7 +9,6 @@ from hoibench.datasets.synthetic.cameras import TRIO, build_camera
 from hoibench.datasets.synthetic.dressing import dress
 from hoibench.datasets.synthetic.render import SAMPLES, Shot, Stage
 from hoibench.datasets.synthetic.texture import albedo
-from hoibench.datasets.zbuffer import NumpyCaster
 
 SIZE = (24, 36)
 

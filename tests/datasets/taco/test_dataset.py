@@ -11,7 +11,7 @@ from mano_files import write_mano
 
 from hoibench.clip import CLUSTERS
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.base import clips_id
+from hoibench.datasets.base import clip_set_id
 from hoibench.datasets.registry import open_dataset
 from hoibench.datasets.taco.clip_source import MANO_MISSING_WARNING
 from hoibench.datasets.taco.download import RGB
@@ -39,7 +39,7 @@ def test_a_download_gives_the_clips_that_it_has_and_counts_the_others(download):
     (entry,) = manifest.entries
     assert (entry.id, entry.instances, entry.tags) == (KEY, ("061", "191"), ("unseen_object",))
     assert (entry.variant, entry.valid_frames) == ("clip-raw", None)
-    assert manifest.left_out_told == (
+    assert manifest.exclusion_summary == (
         "82: the sequence is not in Object_Poses",
         "1: a camera of the clip is not in Allocentric_RGB_Videos; hoibench data doctor with this --split says which",
     )
@@ -59,9 +59,9 @@ def test_parts_go_by_short_names_in_the_first_split_alone(download):
 def test_splits_that_make_a_clip_otherwise_make_another_clip(download):
     clip, frame0 = (download.manifest(f"taco-syncmv4d{name}@1/test").entries for name in ("", "-frame0"))
     assert [entry.id for entry in clip] == [entry.id for entry in frame0] == [KEY]
-    assert clips_id(clip) != clips_id(frame0)
+    assert clip_set_id(clip) != clip_set_id(frame0)
     official = download.manifest("taco-official@1/test_3").entries
-    assert clips_id(official) == clips_id(clip)
+    assert clip_set_id(official) == clip_set_id(clip)
 
 
 def test_prepared_clips_are_what_the_download_gives_without_it(download, folder):
@@ -75,7 +75,7 @@ def test_a_clip_lies_on_the_protocols_grid(folder):
     clip = folder.load(entry)
     assert (clip.frames, clip.fps, clip.size) == (FRAMES, 8.0, SIZE)
     assert tuple(view.cluster for view in clip.views) == CLUSTERS
-    assert tuple(view.id for view in clip.views) == entry.serials
+    assert tuple(view.id for view in clip.views) == entry.camera_ids
     assert [view.id for view in clip.source_views] == ["22139914"]
     assert (clip.prompt, clip.tags, clip.instances) == ("use the hammer to hit the toy", entry.tags, entry.instances)
     assert clip.video.shape == (3, FRAMES, *SIZE, 3)
@@ -257,11 +257,11 @@ def test_every_camera_of_a_clip_is_offered_by_itself(download, folder):
     """Those in the download, or those that were prepared: the split's and the source."""
     (entry,) = folder.manifest("test").entries
     filmed = {path.stem for path in download.source.tree.sequence(KEY).folder(RGB).glob("*.mp4")}
-    assert set(dict(download.each_camera(entry))) == filmed > {*entry.serials, "22139914"}
+    assert set(dict(download.each_camera(entry))) == filmed > {*entry.camera_ids, "22139914"}
     offered = dict(folder.each_camera(entry))
-    assert set(offered) == {*entry.serials, "22139914"}
+    assert set(offered) == {*entry.camera_ids, "22139914"}
     clip = offered["22139914"]()
     assert [view.id for view in clip.views] == ["22139914"] and clip.source_views == ()
     assert clip.video.shape == (1, FRAMES, *SIZE, 3)
     with pytest.raises(ValueError, match="no split of TACO has clip"):
-        next(iter(folder.each_camera(replace(entry, serials=entry.serials[:2]))))
+        next(iter(folder.each_camera(replace(entry, camera_ids=entry.camera_ids[:2]))))

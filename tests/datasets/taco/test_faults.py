@@ -170,7 +170,7 @@ def prepare(tree, key, out) -> None:
 
 def line(tree, key) -> Line:
     """A clip of the cameras of FOUR that are one of a cluster."""
-    entry = ClipEntry(key, tree.written[key].shoot.triplet, serials=TRIO)
+    entry = ClipEntry(key, tree.written[key].shoot.triplet, camera_ids=TRIO)
     return Line(entry, recipe={"crop": "clip", "video": "raw"})
 
 

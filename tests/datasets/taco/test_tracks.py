@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoibench.clip import Camera
+from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.surfaces import Surface, frame_mesh
 from hoibench.datasets.taco.tracks import build_tracks, choose_points, sample_by_area, track_points
 from hoibench.datasets.taco.visibility import visibility
-from hoibench.datasets.zbuffer import NumpyCaster
 from hoibench.geometry import project, to_camera
 
 PLATE = np.array([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [-1.0, 1.0, 0.0]])

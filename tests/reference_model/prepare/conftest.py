@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hoibench.clip import Clip
-from hoibench.datasets.base import take
+from hoibench.datasets.base import sample_clips
 from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from reference_model.cache.files import LatentView
 from reference_model.cache.metadata import Origin, claim, of_config, read_origin
@@ -39,7 +39,7 @@ def made(arguments, tmp_path_factory) -> Path:
 def clip(train_root) -> Clip:
     """The clip that ``made`` is of."""
     dataset = SyntheticDataset.open(train_root)
-    (entry,) = take(dataset.manifest("train").entries, 1)
+    (entry,) = sample_clips(dataset.manifest("train").entries, 1)
     return dataset.load(entry)
 
 

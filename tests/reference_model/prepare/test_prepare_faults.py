@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hoibench.datasets.base import take
+from hoibench.datasets.base import sample_clips
 from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from hoibench.errors import Crash
 from hoibench.store import atomic
@@ -186,7 +186,7 @@ def test_a_full_disk_is_told_in_one_sentence(arguments, made, tmp_path, monkeypa
 def test_a_broken_clip_is_listed_and_the_exit_code_is_3(arguments, train_root, made, tmp_path, capsys):
     root = shutil.copytree(train_root, tmp_path / "root")
     dataset = SyntheticDataset.open(root)
-    (entry,) = take(dataset.manifest("train").entries, 1)
+    (entry,) = sample_clips(dataset.manifest("train").entries, 1)
     video = sorted(dataset.generate(entry).rglob("*.mp4"))[0]
     video.write_bytes(video.read_bytes()[:1000])
     options = [str(root) if word == str(train_root) else word for word in arguments] + [

@@ -55,8 +55,8 @@ def test_all_cameras_keep_their_clusters_and_one_that_is_broken_costs_no_other(p
     (line,) = (line for line in split_lines("test") if line.entry.id == HIT.key)
     recipe = Recipe.parse(line.recipe)
     serials = {path.name for path in view_folder(out, HIT.key, recipe, "x").parent.iterdir()}
-    assert serials > set(line.entry.serials)  # the source view, too
-    broken = line.entry.serials[0]
+    assert serials > set(line.entry.camera_ids)  # the source view, too
+    broken = line.entry.camera_ids[0]
     video = view_folder(out, HIT.key, recipe, broken) / VIDEO
     video.write_bytes(video.read_bytes()[:-100])
     told = prepare(long_job, TacoDataset.open(out), "all")

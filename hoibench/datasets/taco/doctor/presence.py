@@ -161,7 +161,7 @@ def _missing(context: DiagnosticContext, line: Line) -> list[str]:
     """Names of the zips that a clip lacks something of."""
     key, there = line.entry.id, context.listing.there
     missing = [name for name in (POSES, HANDS, CAMERAS) if key not in there[name]]
-    return missing + [name for name in _videos(line, line.entry.serials) if not _has(context, key, name)]
+    return missing + [name for name in _videos(line, line.entry.camera_ids) if not _has(context, key, name)]
 
 
 def _missing_source(context: DiagnosticContext, line: Line) -> list[str]:

@@ -75,7 +75,7 @@ def prepare_line(tree: TacoDownload, line: Line, out: Path, model: HandModel) ->
     """
     recipe = Recipe.parse(line.recipe)
     preparation = Preparation(Recording(tree, tree.sequence(line.entry.id), model), out, recipe)
-    made = preparation.prepare_views(line.entry.serials)
+    made = preparation.prepare_views(line.entry.camera_ids)
     error = None
     if line.source is not None:
         try:

@@ -16,7 +16,7 @@ from hoibench.problems import Problem
 
 def lines(*shoots, serials=FOUR[:3], source=FOUR[3], video="raw"):
     recipe = {"crop": "clip", "video": video}
-    return [Line(ClipEntry(s.key, s.triplet, serials=serials), source, recipe) for s in shoots]
+    return [Line(ClipEntry(s.key, s.triplet, camera_ids=serials), source, recipe) for s in shoots]
 
 
 def doctor(root, cache, wanted=(), sample=0, **options) -> dict[str, Check]:

@@ -42,7 +42,7 @@ def test_tracks_of_another_sequence_are_refused(brought, line):
     (brought.out / KEY).rename(brought.out / "20231102_071")
     shutil.copytree(brought.out / "20231102_071", brought.out / KEY)
     brought.load(line)
-    other = line.entry.__class__("20231102_071", line.entry.triplet, None, line.entry.serials)
+    other = line.entry.__class__("20231102_071", line.entry.triplet, None, line.entry.camera_ids)
     with pytest.raises(ValueError, match=f"is of {KEY}, .* but lies where 20231102_071"):
         brought.load(line.__class__(other, line.source, line.recipe))
 
@@ -68,7 +68,7 @@ def test_another_mano_file_is_another_model(taco_copy, tmp_path):
     assert len({model.identity for model in (*models, ProxyHand())}) == 3
     assert len({prepared_folder(taco_copy.tree, model) for model in (*models, ProxyHand())}) == 3
     out = tmp_path / "out"
-    short = Line(ClipEntry(taco_tree.SHORT.key, serials=taco_tree.TRIO[:1]), None, {"crop": "clip", "video": "raw"})
+    short = Line(ClipEntry(taco_tree.SHORT.key, camera_ids=taco_tree.TRIO[:1]), None, {"crop": "clip", "video": "raw"})
     prepare_line(taco_copy.tree, short, out, models[0])
     with pytest.raises(ValueError, match="was made with other settings .*hand_model was mano-"):
         prepare_line(taco_copy.tree, short, out, models[1])

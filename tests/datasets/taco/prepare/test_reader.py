@@ -7,6 +7,7 @@ from taco_pictures import PERIOD, frame_code, is_removed, part_of
 from taco_tree import FOUR, MEASURE, SHORT, TRIO
 
 from hoibench.clip import CLUSTERS
+from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.rays import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, frame_mesh
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_view_record
@@ -14,7 +15,6 @@ from hoibench.datasets.taco.prepare.reader import read_prepared
 from hoibench.datasets.taco.protocol import SIZE, Recipe, window
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, track_points
-from hoibench.datasets.zbuffer import NumpyCaster
 from hoibench.geometry import project, to_camera
 
 CLIP = Recipe("clip", "raw")

@@ -27,7 +27,7 @@ RAW = {"crop": "clip", "video": "raw"}
 
 
 def line(key, serials=TRIO[:1], source=None):
-    return Line(ClipEntry(key, serials=serials), source, RAW)
+    return Line(ClipEntry(key, camera_ids=serials), source, RAW)
 
 
 def contents(out):
@@ -128,7 +128,7 @@ from hoibench.datasets.taco.prepare.split import prepare_all
 if __name__ == "__main__":
     root, out, serials, *keys = sys.argv[1:]
     recipe = {"crop": "clip", "video": "raw"}
-    lines = [Line(ClipEntry(key, serials=tuple(serials.split(","))), None, recipe) for key in keys]
+    lines = [Line(ClipEntry(key, camera_ids=tuple(serials.split(","))), None, recipe) for key in keys]
     report = prepare_all(TacoDownload(Path(root)), lines, Path(out), model=ProxyHand(), workers=2)
     print(report)
     sys.exit(bool(report.broken))
