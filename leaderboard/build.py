@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hoibench.metrics.card import GROUPS, Card, all_cards
+from hoibench.metric_card import GROUPS, Card, all_cards
 from hoibench.results.board import build_boards
 from hoibench.results.runs import Run, read_run
 from hoibench.store import write_bytes

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.metrics.card import Card, Companion, Stillness
+from hoibench.metric_card import Card, Companion, Stillness
 from hoibench.results.parquet import write_rows
 from hoibench.results.rows import Row
 from hoibench.results.run_record import RunMethod, RunRecord

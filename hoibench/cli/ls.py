@@ -80,10 +80,11 @@ def _methods() -> Rows:
 
 
 def _presets() -> Rows:
+    from hoibench.method_key import method_key
     from hoibench.methods.registry import installed_specs
 
     return [
-        {"method": f"{spec.id}+{name}", "title": preset.title, "summary": preset.summary}
+        {"method": method_key(spec.id, name), "title": preset.title, "summary": preset.summary}
         for spec in installed_specs().values()
         for name, preset in spec.presets.items()
     ]
@@ -105,7 +106,7 @@ def _settings() -> Rows:
 
 
 def _metrics() -> Rows:
-    from hoibench.metrics.card import all_cards
+    from hoibench.metric_card import all_cards
 
     arrows = {"lower": "lower", "higher": "higher", "ratio": "ratio to truth near 1", "none": ""}
     return [

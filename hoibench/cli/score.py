@@ -108,7 +108,7 @@ def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, lis
     from hoibench.datasets.clip_folder import clip_folders, read_clip
     from hoibench.evaluation.api import rows_without_value, score
     from hoibench.evaluation.failures import reason_of
-    from hoibench.metrics.card import select_cards
+    from hoibench.metric_card import select_cards
     from hoibench.predictions import read_prediction
 
     metrics = [name.strip() for name in options.metrics.split(",") if name.strip()]

@@ -36,7 +36,7 @@ def show_command(arguments: Sequence[str]) -> int:
     options = tyro.cli(Show, args=list(arguments), prog="hoibench show")
     if not options.runs:
         raise ValueError("show what? give the folder of a run (hoibench ls runs)")
-    from hoibench.metrics.card import all_cards
+    from hoibench.metric_card import all_cards
     from hoibench.results.board import build_boards
     from hoibench.results.runs import read_run
 

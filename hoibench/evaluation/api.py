@@ -16,7 +16,7 @@ from hoibench.evaluation.padding import trim_clip, trim_prediction
 from hoibench.evaluation.request import anchors, build_request
 from hoibench.methods.check import check_prediction
 from hoibench.methods.spec import Spec
-from hoibench.metrics.card import Card, select_cards
+from hoibench.metric_card import Card, select_cards
 from hoibench.metrics.case import Case, Pairing
 from hoibench.metrics.outcome import Measurement, Status
 from hoibench.predictions import decoded

@@ -8,7 +8,7 @@ from pathlib import Path
 from hoibench.evaluation.failures import read_failure, status_of_stage
 from hoibench.evaluation.measure import RowKey, to_row
 from hoibench.evaluation.unit import Unit
-from hoibench.metrics.card import Card, select_cards
+from hoibench.metric_card import Card, select_cards
 from hoibench.metrics.outcome import Measurement
 from hoibench.results.jsonl import read_scores
 from hoibench.results.parquet import write_rows

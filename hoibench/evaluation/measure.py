@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hoibench.clip import Clip, Prediction
-from hoibench.metrics.card import Card
+from hoibench.metric_card import Card
 from hoibench.metrics.case import Case
 from hoibench.metrics.outcome import NO_CAMERAS, NO_TRUE_TRACKS, NO_TRUE_VIDEO, Measurement, NotApplicable, NoValue
 from hoibench.results.rows import Row

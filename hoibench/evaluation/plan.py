@@ -18,7 +18,7 @@ from hoibench.evaluation.unit import Unit
 from hoibench.methods.entrants import select_entrants
 from hoibench.methods.method import Entrant
 from hoibench.methods.spec import Spec
-from hoibench.metrics.card import Card, select_cards
+from hoibench.metric_card import Card, select_cards
 from hoibench.plugins import UnknownName
 from hoibench.predictions import has_seed_folders
 from hoibench.reference_rows import OWN_FROZEN, PUBLISHED

@@ -19,7 +19,7 @@ from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import ClipLoader, LoadedClip, UnitReport, WorkerContext, forget
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.spec import Spec
-from hoibench.metrics.card import Card
+from hoibench.metric_card import Card
 from hoibench.metrics.case import Case
 from hoibench.metrics.outcome import Measurement
 from hoibench.plugins import SPEC

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hoibench.results.run_record import method_key
+from hoibench.method_key import method_key
 
 
 @dataclass(frozen=True)

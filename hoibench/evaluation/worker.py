@@ -17,7 +17,7 @@ from hoibench.evaluation.padding import trim_clip
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.unit import Unit
 from hoibench.methods.method import Entrant
-from hoibench.metrics.card import Card
+from hoibench.metric_card import Card
 from hoibench.metrics.outcome import Measurement
 from hoibench.predictions import RECORD
 from hoibench.reference_rows import OWN_FROZEN

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hoibench.clip import Prediction, Request
+from hoibench.method_key import method_key
 from hoibench.methods.spec import SettingValue, Spec
 
 
@@ -46,7 +47,7 @@ class Entrant:
     @property
     def key(self) -> str:
         """``METHOD`` or ``METHOD+PRESET``: its name in folders, in settings and on the page."""
-        return f"{self.spec.id}+{self.preset}" if self.preset else self.spec.id
+        return method_key(self.spec.id, self.preset)
 
 
 class Method(ABC):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hoibench.clip_entry import ClipEntry
+from hoibench.metric_card import Card
 from hoibench.reference_rows import STAND_INS
 from hoibench.results.cells import Cell, Context, fill_column, intervals
 from hoibench.results.entrants import Entrant, cluster_labels, enter, shared_clips, sharing_clips
-from hoibench.results.ranking import CompanionFacts, MetricFacts, StillnessFacts
 from hoibench.results.run_record import RunMethod
 from hoibench.results.runs import Run
-from hoibench.results.scores import Direction, gather
+from hoibench.results.scores import gather
 
 Array = NDArray[Any]
 
@@ -27,7 +26,7 @@ Array = NDArray[Any]
 class Column:
     """One metric in one region."""
 
-    metric: MetricFacts
+    metric: Card
     region: str
 
 
@@ -67,28 +66,7 @@ class Board:
         return tuple(sorted({column.region for column in self.columns}, key=lambda region: (region != "full", region)))
 
 
-@dataclass(frozen=True)
-class UncardedMetric:
-    """Stands in for the card of a metric that no registered card describes: shown, never ranked."""
-
-    id: str
-    unit: str
-    group: str = "other"
-    group_title: str = "Other"
-    group_place: int = sys.maxsize
-    families: tuple[str, ...] = ()
-    direction: Direction = "none"
-    ranked: bool = False
-    companion: CompanionFacts | None = None
-    stillness: StillnessFacts | None = None
-
-    @property
-    def title(self) -> str:
-        """The id, for want of a better name."""
-        return self.id
-
-
-def build_boards(runs: Sequence[Run], cards: Mapping[str, MetricFacts]) -> list[Board]:
+def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
     """Boards of runs: one a kind, data set, split and making of the truth, measured before synthetic.
 
     Runs of a split that scored different clips are cut to the clips that all of them have; where there are none, each set of clips is a board
@@ -96,7 +74,7 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, MetricFacts]) -> list[
 
     Args:
         runs: from ``read_run``.
-        cards: metric facts by id, in column order; hoibench.metrics.card.all_cards() has them.
+        cards: metric facts by id, in column order; hoibench.metric_card.all_cards() has them.
 
     Raises:
         FileNotFoundError, ValueError: a run's results are missing or do not fit its run.json.
@@ -109,7 +87,7 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, MetricFacts]) -> list[
     return [_board(members, cards) for key in sorted(groups) for members in sharing_clips(groups[key])]
 
 
-def _board(runs: list[Run], cards: Mapping[str, MetricFacts]) -> Board:
+def _board(runs: list[Run], cards: Mapping[str, Card]) -> Board:
     runs = sorted(runs, key=lambda run: (run.record.created, run.record.name))
     clips, notes = shared_clips(runs)
     rows, entrants = enter(runs, {clip.id: n for n, clip in enumerate(clips)})
@@ -156,11 +134,11 @@ def _applicable(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return kept, (note,) if gone else ()
 
 
-def _columns(rows: pd.DataFrame, cards: Mapping[str, MetricFacts]) -> tuple[Column, ...]:
+def _columns(rows: pd.DataFrame, cards: Mapping[str, Card]) -> tuple[Column, ...]:
     kinds = rows[["metric", "region", "unit"]].drop_duplicates(["metric", "region"])
     places = {metric: n for n, metric in enumerate(cards)}
     columns = [
-        Column(cards.get(metric) or UncardedMetric(metric, unit), region)
+        Column(cards.get(metric) or _unregistered(metric, unit), region)
         for metric, region, unit in kinds.itertuples(index=False, name=None)
     ]
 
@@ -174,6 +152,21 @@ def _columns(rows: pd.DataFrame, cards: Mapping[str, MetricFacts]) -> tuple[Colu
         )
 
     return tuple(sorted(columns, key=order))
+
+
+def _unregistered(metric: str, unit: str) -> Card:
+    """A card for a metric that is not registered here: shown, never ranked."""
+    return Card(
+        id=metric,
+        entry="",
+        title=metric,
+        group="other",
+        unit=unit,
+        direction="none",
+        formula="",
+        source="",
+        ranked=False,
+    )
 
 
 def _cells(

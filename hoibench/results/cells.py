@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hoibench.metric_card import Card
 from hoibench.reference_rows import FROZEN, GROUND_TRUTH
 from hoibench.results.ranking import (
     Handling,
-    MetricFacts,
     Standing,
     rank_class,
     short_name,
@@ -82,11 +82,11 @@ class Context:
     clusters: Array
     references: Mapping[str, int]
     companion: ClipScores | None
-    motion: tuple[MetricFacts, ClipScores] | None
+    motion: tuple[Card, ClipScores] | None
 
 
 def fill_column(
-    metric: MetricFacts,
+    metric: Card,
     region: str,
     rows: pd.DataFrame,
     scores: ClipScores,
@@ -134,7 +134,7 @@ def intervals(columns: Sequence[ClipScores], clusters: Array) -> list[list[Inter
 
 
 def _number(
-    metric: MetricFacts,
+    metric: Card,
     scores: ClipScores,
     m: int,
     interval: Interval | None,
@@ -209,14 +209,14 @@ def _only(column: pd.Series[Any]) -> str | None:
     return "mixed" if len(words) > 1 else next(iter(words), None)
 
 
-def _withheld(metric: MetricFacts, context: Context, m: int) -> str | None:
+def _withheld(metric: Card, context: Context, m: int) -> str | None:
     if metric.companion is None or (context.companion is not None and context.companion.comparable[m].any()):
         return None
     return f"never shown without {short_name(metric.companion.metric)}, which this row lacks: {metric.companion.why}"
 
 
 def _why_unranked(
-    metric: MetricFacts,
+    metric: Card,
     region: str,
     rows: pd.DataFrame,
     scores: ClipScores,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from numpy.typing import NDArray
 
+from hoibench.metric_card import Card, Companion
 from hoibench.results.run_record import RunMethod
-from hoibench.results.scores import ClipScores, Direction
+from hoibench.results.scores import ClipScores
 from hoibench.results.statistics import leading_group
 
 Array = NDArray[Any]
@@ -17,74 +18,6 @@ SEEDS = 3
 """A generative row needs this many to be ranked."""
 RECONSTRUCTION = "vto4r"
 """The family that is given the true video, and gives one answer whatever the seed."""
-
-
-class CompanionFacts(Protocol):
-    """The rule of ``hoibench.metrics.card.Companion``."""
-
-    @property
-    def metric(self) -> str:
-        """The id of the metric that must stand beside."""
-
-    @property
-    def why(self) -> str:
-        """The mistake that the rule prevents."""
-
-
-class StillnessFacts(Protocol):
-    """The rule of ``hoibench.metrics.card.Stillness``."""
-
-    @property
-    def motion(self) -> tuple[str, ...]:
-        """Ids of metrics that tell how much a row moves, the first that the board has decides."""
-
-
-class MetricFacts(Protocol):
-    """The facts of a metric that the board needs; ``hoibench.metrics.card.Card`` has it all and says what the rules do."""
-
-    @property
-    def id(self) -> str:
-        """The metric's id, with version."""
-
-    @property
-    def title(self) -> str:
-        """The column's name."""
-
-    @property
-    def group(self) -> str:
-        """The id of the group of columns that it stands in."""
-
-    @property
-    def group_title(self) -> str:
-        """The group's name."""
-
-    @property
-    def group_place(self) -> int:
-        """The group's place among all."""
-
-    @property
-    def families(self) -> tuple[str, ...]:
-        """The families of methods that are ranked by it."""
-
-    @property
-    def unit(self) -> str:
-        """The value's unit."""
-
-    @property
-    def direction(self) -> Direction:
-        """Which way is better."""
-
-    @property
-    def ranked(self) -> bool:
-        """Whether it may order methods."""
-
-    @property
-    def companion(self) -> CompanionFacts | None:
-        """The metric without which it is not shown, if there is one."""
-
-    @property
-    def stillness(self) -> StillnessFacts | None:
-        """The rule for a row that hardly moves, where standing still earns a good number."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +39,13 @@ class Standing:
     unranked: str | None = None
 
 
-def family(method: RunMethod, metric: MetricFacts) -> str:
+def family(method: RunMethod, metric: Card) -> str:
     """The family in which a method competes by a metric: one model may be I2VM for its videos and Ito4G for its motion."""
     fitting = [f for f in method.families if f in metric.families] or list(method.families)
     return fitting[0] if fitting else "unstated"
 
 
-def rank_class(method: RunMethod, metric: MetricFacts, handling: Handling) -> tuple[str, ...]:
+def rank_class(method: RunMethod, metric: Card, handling: Handling) -> tuple[str, ...]:
     """Entrants are ranked together only where this is equal: family, alignment, and whether points were paired through the truth's projection."""
     oracle = "oracle-projection" if handling.pairing == "oracle-projection" else "own points"
     return family(method, metric), handling.alignment or "none", oracle
@@ -120,7 +53,7 @@ def rank_class(method: RunMethod, metric: MetricFacts, handling: Handling) -> tu
 
 def why_unranked(
     method: RunMethod,
-    metric: MetricFacts,
+    metric: Card,
     region: str,
     scores: ClipScores,
     entrant: int,
@@ -172,7 +105,7 @@ def standings(
     return found
 
 
-def why_grey(motion: MetricFacts, moves: float | None, truth_moves: float | None) -> str | None:
+def why_grey(motion: Card, moves: float | None, truth_moves: float | None) -> str | None:
     """The reason why a number that standing still would earn says little: by ``motion`` the row moves less than half as much as the truth does."""
     if moves is None or not truth_moves or moves >= truth_moves / 2:
         return None
@@ -180,7 +113,7 @@ def why_grey(motion: MetricFacts, moves: float | None, truth_moves: float | None
 
 
 def why_companion_forbids(
-    companion: CompanionFacts, scores: ClipScores | None, entrant: int, frozen: int | None
+    companion: Companion, scores: ClipScores | None, entrant: int, frozen: int | None
 ) -> str | None:
     """The reason why a number is shown and not ranked: in the companion metric the row is further from the truth than standing still.
 

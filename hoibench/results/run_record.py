@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from hoibench.clip_entry import ClipEntry
+from hoibench.method_key import method_key
 from hoibench.store.records import Record
 
 Status = Literal["running", "done", "over_budget", "interrupted", "stopped"]
@@ -128,8 +129,3 @@ class RunRecord(Record):
     def ended(self, status: Status, failures: Iterable[Failure]) -> RunRecord:
         """This record with how the run ended."""
         return self.model_copy(update={"exit": Exit(status=status, failures=tuple(failures))})
-
-
-def method_key(method: str, preset: str | None) -> str:
-    """``METHOD[+PRESET]``."""
-    return f"{method}+{preset}" if preset else method

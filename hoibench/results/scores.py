@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hoibench.metric_card import Direction
+
 Array = NDArray[Any]
-Direction = Literal["lower", "higher", "ratio", "none"]
 
 RATIO_CAP = math.log(1000)
 """A ratio of zero has no logarithm; its badness is that of a thousandfold difference."""

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hoibench.metrics.card import Card
+from hoibench.metric_card import Card
 from hoibench.results.parquet import SCHEMA
 from hoibench.results.run_record import RunRecord
 from leaderboard.build import MAX_INDEX_BYTES, build

@@ -14,7 +14,7 @@ from hoibench.evaluation import api
 from hoibench.evaluation.codec import roundtrip, through_codec
 from hoibench.evaluation.measure import measure
 from hoibench.evaluation.references import build_reference
-from hoibench.metrics.card import select_cards
+from hoibench.metric_card import select_cards
 from hoibench.metrics.case import Case
 from hoibench.predictions import decoded, read_prediction, write_prediction
 

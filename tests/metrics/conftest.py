@@ -125,7 +125,7 @@ def answer():
 @pytest.fixture(scope="session")
 def headline():
     """The clip's own measurement of a metric id, after all its parts."""
-    from hoibench.metrics.card import all_cards
+    from hoibench.metric_card import all_cards
 
     def measure(metric, prediction, clip, **case):
         rows = list(all_cards()[metric].load()(Case(prediction, clip, **case)))

@@ -7,7 +7,7 @@ import pytest
 
 from hoibench.clip import PARTS, Prediction
 from hoibench.geometry import unproject
-from hoibench.metrics.card import all_cards
+from hoibench.metric_card import all_cards
 from hoibench.metrics.case import Case
 from hoibench.metrics.cloud_distance import cloud_distances
 from hoibench.metrics.outcome import Failed, NotApplicable, Undefined

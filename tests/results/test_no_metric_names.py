@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hoibench.metrics.card import all_cards
+from hoibench.metric_card import all_cards
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("scale",)

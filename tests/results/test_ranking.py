@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hoibench.metrics.card import Companion
+from hoibench.metric_card import Companion
 from hoibench.results.ranking import (
     Handling,
     family,

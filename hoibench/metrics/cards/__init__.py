@@ -1,1 +1,1 @@
-"""Metric cards as TOML files; see hoibench.metrics.card."""
+"""Metric cards as TOML files; see hoibench.metric_card."""

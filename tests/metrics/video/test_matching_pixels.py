@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from hoibench.metric_card import all_cards
 from hoibench.metrics.backbones.sift import Sift
-from hoibench.metrics.card import all_cards
 from hoibench.metrics.matching_pixels import (
     dynamic,
     matching_pixels,

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import field_validator
 
-from hoibench.metrics.outcome import Measurement
 from hoibench.plugins import UnknownName, load_object, read_specs
 from hoibench.store.records import Record, parse_record
 
-if TYPE_CHECKING:
-    from hoibench.metrics.case import Case
-
-Measure = Callable[["Case"], Iterable[Measurement]]
 Need = Literal["video", "tracks", "cameras", "truth.video", "truth.tracks", "truth.masks"]
+Direction = Literal["lower", "higher", "ratio", "none"]
 PRESETS = ("paper", "offline", "all")
 
 _VIDEO = ("i2v", "i2vm", "v2v")
@@ -41,6 +37,7 @@ GROUPS = {
     "video/multi-view": Group("Video, across views", _VIDEO),
     "motion/single-view": Group("Motion, single view", _MOTION),
     "motion/multi-view": Group("Motion, across views", _MOTION),
+    "other": Group("Other", ()),
 }
 """Groups by id, in the page's order."""
 
@@ -87,9 +84,9 @@ class Card(Record):
     id: str
     entry: str
     title: str
-    group: Literal["video/single-view", "video/multi-view", "motion/single-view", "motion/multi-view"]
+    group: Literal["video/single-view", "video/multi-view", "motion/single-view", "motion/multi-view", "other"]
     unit: str
-    direction: Literal["lower", "higher", "ratio", "none"]
+    direction: Direction
     formula: str
     source: str
     bounds: tuple[float | None, float | None] = (None, None)
@@ -126,10 +123,10 @@ class Card(Record):
         """The families that are ranked by this metric, see ``Group``."""
         return GROUPS[self.group].families
 
-    def load(self) -> Measure:
-        """Import the metric's function."""
-        measure: Measure = load_object(self.entry)
-        return measure
+    def load(self) -> Callable[..., Iterable[Any]]:
+        """Import the metric's function: it takes a ``Case`` and yields ``Measurement``s."""
+        function: Callable[..., Iterable[Any]] = load_object(self.entry)
+        return function
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hoibench.metrics.card import GROUPS, Card, all_cards, select_cards
+from hoibench.metric_card import GROUPS, Card, all_cards, select_cards
 from hoibench.plugins import UnknownName
 from hoibench.store.records import parse_record
 
