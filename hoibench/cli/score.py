@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 if TYPE_CHECKING:
-    from hoibench.metrics.outcome import Status
+    from hoibench.metrics.measurement import Status
     from hoibench.results.rows import Row
 
 

@@ -18,7 +18,7 @@ from hoibench.methods.check import check_prediction
 from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card, select_cards
 from hoibench.metrics.case import Case, Pairing
-from hoibench.metrics.outcome import Measurement, Status
+from hoibench.metrics.measurement import Measurement, Status
 from hoibench.predictions import decoded
 from hoibench.results.rows import Row
 

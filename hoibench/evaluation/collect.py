@@ -9,7 +9,7 @@ from hoibench.evaluation.failures import read_failure, status_of_stage
 from hoibench.evaluation.measure import RowKey, to_row
 from hoibench.evaluation.unit import Unit
 from hoibench.metric_card import Card, select_cards
-from hoibench.metrics.outcome import Measurement
+from hoibench.metrics.measurement import Measurement
 from hoibench.results.jsonl import read_scores
 from hoibench.results.parquet import write_rows
 from hoibench.results.rows import Row

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from hoibench.errors import DISK_FULL
 from hoibench.evaluation.unit import Unit
-from hoibench.metrics.outcome import Status
+from hoibench.metrics.measurement import Status
 from hoibench.results.run_record import Failure
 from hoibench.store.records import Record
 

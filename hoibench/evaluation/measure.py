@@ -12,7 +12,7 @@ import numpy as np
 from hoibench.clip import Clip, Prediction
 from hoibench.metric_card import Card
 from hoibench.metrics.case import Case
-from hoibench.metrics.outcome import NO_CAMERAS, NO_TRUE_TRACKS, NO_TRUE_VIDEO, Measurement, NotApplicable, NoValue
+from hoibench.metrics.measurement import NO_CAMERAS, NO_TRUE_TRACKS, NO_TRUE_VIDEO, Measurement, NotApplicable, NoValue
 from hoibench.results.rows import Row
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card
 from hoibench.metrics.case import Case
-from hoibench.metrics.outcome import Measurement
+from hoibench.metrics.measurement import Measurement
 from hoibench.plugins import SPEC
 from hoibench.predictions import (
     RECORD,
@@ -132,7 +132,7 @@ class Scorer:
         prediction = trim_prediction(decoded(read_prediction(folder)), scored.frames)
         case = Case(
             prediction, scored, spec.pairing, context.device, context.config.weights, context.config.batch,
-            of_clip=loaded.memo,
+            clip_memo=loaded.memo,
         )  # fmt: skip
         key = RowKey(
             unit.method, unit.clip, context.split, context.clip_set_id, unit.seed, unit.preset,

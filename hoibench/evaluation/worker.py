@@ -18,7 +18,7 @@ from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.unit import Unit
 from hoibench.methods.method import Entrant
 from hoibench.metric_card import Card
-from hoibench.metrics.outcome import Measurement
+from hoibench.metrics.measurement import Measurement
 from hoibench.predictions import RECORD
 from hoibench.reference_rows import OWN_FROZEN
 from hoibench.store import sweep

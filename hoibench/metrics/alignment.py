@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hoibench.clip import SCALES, Array, Scale, check_shape
-from hoibench.metrics.outcome import Failed
+from hoibench.metrics.measurement import Failed
 
 MIN_POINTS = 10
 ALIGNMENTS: dict[Scale, str] = {"metric": "none", "shared": "shared", "per_view": "per_view"}

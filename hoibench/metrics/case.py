@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from hoibench.clip import Array, Clip, Prediction
-from hoibench.metrics.outcome import NotApplicable
+from hoibench.metrics.measurement import NotApplicable
 
 T = TypeVar("T")
 Pairing = Literal["query", "anchor", "oracle-projection"]
@@ -26,8 +26,8 @@ class Case:
         weights: extra folder to look for weight files in.
         batch: images a network takes at once.
         seed: seed of a metric's own sampling (farthest-point start, RANSAC state), fixed per run.
-        shared: results that several metrics of this case share, by key; see ``memo``.
-        of_clip: results that rest on the clip alone, which all cases of the clip may share; see ``memo_of_clip``.
+        sample_memo: results that several metrics of this case share, by key; see ``memoize``.
+        clip_memo: results that rest on the clip alone, which all cases of the clip may share; see ``memoize_for_clip``.
     """
 
     prediction: Prediction
@@ -37,16 +37,16 @@ class Case:
     weights: Path | None = None
     batch: int = 8
     seed: int = 0
-    shared: dict[Hashable, Any] = field(default_factory=dict, repr=False)
-    of_clip: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    sample_memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    clip_memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
-    def memo(self, key: Hashable, make: Callable[[], T]) -> T:
+    def memoize(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of ``make()``, computed once a case for each ``key`` (features, flows, aligned tracks)."""
-        return _remember(self.shared, key, make)
+        return _remember(self.sample_memo, key, make)
 
-    def memo_of_clip(self, key: Hashable, make: Callable[[], T]) -> T:
+    def memoize_for_clip(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of ``make()``, which must rest on the clip alone (small things: a count, true points), once a clip."""
-        return _remember(self.of_clip, key, make)
+        return _remember(self.clip_memo, key, make)
 
     @property
     def video(self) -> Array:

@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from hoibench.clip import PARTS, Array, check_shape
+from hoibench.metrics.aligned_motion import AlignedMotion, align_motion, group_by_view
 from hoibench.metrics.case import Case
-from hoibench.metrics.cloud_distance import CloudDistances, cloud_distances
-from hoibench.metrics.masked import Means, Points, as_points, mean_of_means
-from hoibench.metrics.motion import Motion, motion_of, views_of
-from hoibench.metrics.outcome import Measurement
+from hoibench.metrics.cloud_distance import CloudDistances, compare_clouds
+from hoibench.metrics.measurement import Measurement
+from hoibench.metrics.point_sets import Means, PointSet, check_points, mean_of_means
 
 Power = Literal["linear", "squared"]
 Clouds = Callable[[int, int], Array]
@@ -74,20 +74,20 @@ class CloudFrames:
 
 
 def _frames(pred: Array, truth: Array, mask: Array, valid: Array | None, seed: int) -> CloudFrames:
-    known, answer = as_points("truth", truth, mask), as_points("pred", pred, valid)
+    known, answer = check_points("truth", truth, mask), check_points("pred", pred, valid)
     check_shape("pred", pred, (*known.valid.shape[:2], "K'", 3))
     return compare_clips([(_clouds_of(answer), known)], seed)[0]
 
 
-def _clouds_of(points: Points) -> Clouds:
+def _clouds_of(points: PointSet) -> Clouds:
     return lambda v, n: points.xyz[v, n][points.valid[v, n]]
 
 
-def compare_clips(sides: Sequence[tuple[Clouds, Points]], seed: int) -> list[CloudFrames]:
+def compare_clips(sides: Sequence[tuple[Clouds, PointSet]], seed: int) -> list[CloudFrames]:
     """Compare each predicted with its true clip, frame by frame, the frames of all of them in one go."""
     scored: list[Array] = [np.any(truth.valid, axis=-1) for _, truth in sides]
     frames = [(s, v, n) for s, table in enumerate(scored) for v, n in np.argwhere(table)]
-    all_of_them = cloud_distances(
+    all_of_them = compare_clouds(
         [sides[s][0](v, n) for s, v, n in frames],
         [_clouds_of(sides[s][1])(v, n) for s, v, n in frames],
         seed,
@@ -114,9 +114,9 @@ def measure_chamfer_sq(case: Case) -> Iterator[Measurement]:
 
 
 def _report(case: Case, power: Power) -> Iterator[Measurement]:
-    motion = motion_of(case)
-    clip = case.memo("chamfer", lambda: _compare_case(case, motion))
-    means, grain = clip.whole.means(power), views_of(motion)
+    motion = align_motion(case)
+    clip = case.memoize("chamfer", lambda: _compare_case(case, motion))
+    means, grain = clip.whole.means(power), group_by_view(motion)
     for v, view in enumerate(grain.names):
         value = float(means.groups[v]) if means.scored[v] else "no true point counts in this view"
         counts: dict[str, Any] = {"n_scored": int(means.scored[v]), "n_expected": means.frames}
@@ -151,9 +151,9 @@ class _ClipChamfer:
     floor: CloudFrames | None
 
 
-def _compare_case(case: Case, motion: Motion) -> _ClipChamfer:
+def _compare_case(case: Case, motion: AlignedMotion) -> _ClipChamfer:
     truth = motion.truth
-    known = Points(truth.points, truth.mask)
+    known = PointSet(truth.points, truth.mask)
     sides = [(_predicted_clouds(case, motion, None), known)]
     sides += [
         (_predicted_clouds(case, motion, part), replace(known, valid=truth.mask & (truth.part == part)))
@@ -168,7 +168,7 @@ def _compare_case(case: Case, motion: Motion) -> _ClipChamfer:
     return _ClipChamfer(frames[0], parts, None if floor is None else frames[-1])
 
 
-def _predicted_clouds(case: Case, motion: Motion, part: int | None) -> Clouds:
+def _predicted_clouds(case: Case, motion: AlignedMotion, part: int | None) -> Clouds:
     """The method's own points that it marks valid, of one part or all; sampled ones where it gives point maps."""
     tracks, valid = case.prediction.tracks, case.prediction.valid
     if tracks is None or case.pairing == "oracle-projection":
@@ -185,7 +185,7 @@ def _predicted_clouds(case: Case, motion: Motion, part: int | None) -> Clouds:
     return cloud
 
 
-def _members(motion: Motion, tracks: Array, part: int) -> Array:
+def _members(motion: AlignedMotion, tracks: Array, part: int) -> Array:
     """(V, K') bool: the predicted tracks that answer for a true point of the part."""
     of_part = motion.truth.part == part
     if motion.index is None:

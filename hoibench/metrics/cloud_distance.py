@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hoibench.clip import Array
-from hoibench.metrics.farthest_points import farthest_points
+from hoibench.metrics.farthest_points import sample_farthest_points
 
 CAMERA_CENTRE = np.zeros((1, 3))
 LEAST_SHARE = 0.5
@@ -52,7 +52,7 @@ def nearest_distances_of_all(pairs: Sequence[tuple[Array, Array]]) -> list[tuple
         return list(pool.map(lambda pair: nearest_distances(*pair), pairs))
 
 
-def cloud_distances(pred: Sequence[Array], truth: Sequence[Array], seed: int = 0) -> CloudDistances:
+def compare_clouds(pred: Sequence[Array], truth: Sequence[Array], seed: int = 0) -> CloudDistances:
     """Compare predicted with true clouds, pair by pair.
 
     Where the counts differ, the larger cloud is thinned to the smaller count by seeded farthest-point sampling, since density alone
@@ -95,7 +95,7 @@ def _thin(clouds: Sequence[Array], counts: Array, seed: int) -> list[Array]:
     """The clouds, those with more points than their count thinned to it."""
     out = list(clouds)
     large = [i for i, cloud in enumerate(clouds) if counts[i] < len(cloud)]
-    kept = farthest_points([out[i] for i in large], [int(counts[i]) for i in large], seed)
+    kept = sample_farthest_points([out[i] for i in large], [int(counts[i]) for i in large], seed)
     for i, cloud in zip(large, kept, strict=True):
         out[i] = cloud
     return out

@@ -12,19 +12,19 @@ import numpy as np
 
 from hoibench.clip import Array, check_shape
 from hoibench.metrics.case import Case
-from hoibench.metrics.flow import (
+from hoibench.metrics.measurement import Measurement
+from hoibench.metrics.optical_flow import (
     FLOW,
-    Motion,
+    FrameFlow,
+    cached_frame_flow,
     check_flow_size,
-    motion,
+    frame_flow,
     motion_threshold,
     sampling_step,
-    shared_motion,
 )
-from hoibench.metrics.outcome import Measurement
 from hoibench.metrics.regions import Frame, region_frame, regions
 
-PairMotion = Callable[[Frame, Frame], Motion]
+ComputeFlow = Callable[[Frame, Frame], FrameFlow]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class DynamicDegree:
 
 
 def dynamic_degree(
-    frames: Array, fps: float, masks: Array | None = None, pair_motion: PairMotion = motion
+    frames: Array, fps: float, masks: Array | None = None, compute_flow: ComputeFlow = frame_flow
 ) -> DynamicDegree:
     """The dynamic degree of a video.
 
@@ -76,7 +76,7 @@ def dynamic_degree(
         frames: (N, H, W, 3) uint8.
         fps: frames per second; about 8 a second are compared.
         masks: (N, H, W) bool; the rest of the frame is painted grey and not counted.
-        pair_motion: what computes the motion of a pair.
+        compute_flow: what computes the motion of a pair.
 
     Raises:
         NotApplicable: a side has fewer than 128 pixels.
@@ -86,26 +86,26 @@ def dynamic_degree(
     check_flow_size(size)
     step = sampling_step(fps)
     sampled = [region_frame(frames[i], None if masks is None else masks[i]) for i in range(0, len(frames), step)]
-    scores = tuple(pair_motion(a, b).score for a, b in pairwise(sampled))
+    scores = tuple(compute_flow(a, b).score for a, b in pairwise(sampled))
     return DynamicDegree(scores, motion_threshold(size), len(sampled), step, min(size))
 
 
-def verdict(case: Case) -> Iterator[Measurement]:
+def measure_dynamic_degree(case: Case) -> Iterator[Measurement]:
     """dynamic_degree/dis: 1 for a view that is dynamic, 0 for one that is not; the clip's value is the mean of its views."""
     return _measure(case, "no motion is asked for of 1 or 2 sampled frames", lambda degree: degree.dynamic)
 
 
-def continuous(case: Case) -> Iterator[Measurement]:
+def measure_dynamic_degree_px(case: Case) -> Iterator[Measurement]:
     """dynamic_degree_px/dis: the mean pair score / min(H, W) of a view; the clip's value is the mean of its views."""
     return _measure(case, "no pair of sampled frames shows the region", lambda degree: degree.relative)
 
 
 def _measure(case: Case, why_none: str, value_of: Callable[[DynamicDegree], float | None]) -> Iterator[Measurement]:
-    pair_motion = partial(shared_motion, case)
+    compute_flow = partial(cached_frame_flow, case)
     for region, masks in regions(case):
         values: list[float | None] = []
         for v, view in enumerate(case.clip.views):
-            degree = dynamic_degree(case.video[v], case.clip.fps, None if masks is None else masks[v], pair_motion)
+            degree = dynamic_degree(case.video[v], case.clip.fps, None if masks is None else masks[v], compute_flow)
             values.append(value_of(degree))
             scored = sum(score is not None for score in degree.scores)
             yield Measurement(

@@ -11,10 +11,10 @@ import numpy as np
 from hoibench.clip import Array
 
 _BATCH_POINTS = 1 << 16
-"""Points that one batch of clouds holds: enough that a step's arithmetic outweighs its calls, few enough for a core's cache."""
+"""PointSet that one batch of clouds holds: enough that a step's arithmetic outweighs its calls, few enough for a core's cache."""
 
 
-def farthest_points(clouds: Sequence[Array], counts: Sequence[int], seed: int = 0) -> list[Array]:
+def sample_farthest_points(clouds: Sequence[Array], counts: Sequence[int], seed: int = 0) -> list[Array]:
     """Thin each cloud to its count: each point taken is the one farthest from those taken before.
 
     The first is the farthest along a direction drawn from ``seed``, and ties go to the smaller coordinates (x, then y, then z): the

@@ -12,10 +12,10 @@ from hoibench.clip import Array
 from hoibench.metrics.backbones.features import Matcher
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
-from hoibench.metrics.flow import FLOW, check_flow_size, motion_threshold, sampling_step, shared_motion
-from hoibench.metrics.outcome import NO_TRUE_VIDEO, Failed, Measurement, NotApplicable, Unavailable, Undefined
+from hoibench.metrics.measurement import NO_TRUE_VIDEO, Failed, Measurement, NotApplicable, Unavailable, Undefined
+from hoibench.metrics.optical_flow import FLOW, cached_frame_flow, check_flow_size, motion_threshold, sampling_step
 from hoibench.metrics.regions import region_frame, regions
-from hoibench.metrics.view_matches import STRIDE, PairMatches, lies_on, match_views
+from hoibench.metrics.view_matches import STRIDE, PairMatches, is_on_mask, match_views
 from hoibench.weights import WeightsMissing
 
 LEAST_TRUTH = 50
@@ -33,32 +33,32 @@ def matching_pixels(video: Array, matcher: Matcher, masks: Array | None = None, 
 
 def measure_sift(case: Case) -> Iterator[Measurement]:
     """matching_pixels/sift-mnn."""
-    return absolute(case, Sift())
+    return measure_counts(case, Sift())
 
 
 def measure_sift_rel(case: Case) -> Iterator[Measurement]:
     """matching_pixels_rel/sift-mnn."""
-    return relative(case, Sift())
+    return measure_ratio(case, Sift())
 
 
 def measure_sift_dyn(case: Case) -> Iterator[Measurement]:
     """matching_pixels_dyn/sift-mnn."""
-    return dynamic(case, Sift())
+    return measure_moving(case, Sift())
 
 
 def measure_aliked(case: Case) -> Iterator[Measurement]:
     """matching_pixels/aliked-mnn."""
-    return absolute(case, _aliked(case))
+    return measure_counts(case, _aliked(case))
 
 
 def measure_aliked_rel(case: Case) -> Iterator[Measurement]:
     """matching_pixels_rel/aliked-mnn."""
-    return relative(case, _aliked(case))
+    return measure_ratio(case, _aliked(case))
 
 
 def measure_aliked_dyn(case: Case) -> Iterator[Measurement]:
     """matching_pixels_dyn/aliked-mnn."""
-    return dynamic(case, _aliked(case))
+    return measure_moving(case, _aliked(case))
 
 
 def _aliked(case: Case) -> Matcher:
@@ -70,14 +70,14 @@ def _aliked(case: Case) -> Matcher:
         raise Unavailable(str(error)) from error
 
 
-def absolute(case: Case, matcher: Matcher) -> Iterator[Measurement]:
+def measure_counts(case: Case, matcher: Matcher) -> Iterator[Measurement]:
     """Matching pixels of each pair of views, and their mean."""
     for region, masks in regions(case):
-        pairs = match_views(case.video, matcher, masks, shared=case.shared)
+        pairs = match_views(case.video, matcher, masks, memo=case.sample_memo)
         yield from _count_rows(case, matcher, region, pairs, [pair.counts for pair in pairs], {})
 
 
-def relative(case: Case, matcher: Matcher) -> Iterator[Measurement]:
+def measure_ratio(case: Case, matcher: Matcher) -> Iterator[Measurement]:
     """Matching pixels summed over the clip, divided by those of the truth."""
     truth = case.clip.video
     if truth is None:
@@ -89,8 +89,8 @@ def relative(case: Case, matcher: Matcher) -> Iterator[Measurement]:
         if masks is not None and truth_masks is None:
             yield Measurement(None, "not_applicable", "the truth has no masks", region=region)
             continue
-        generated = _total(match_views(case.video, matcher, masks, shared=case.shared))
-        true = case.memo_of_clip(
+        generated = _total(match_views(case.video, matcher, masks, memo=case.sample_memo))
+        true = case.memoize_for_clip(
             ("matches of the truth", matcher.name, region),
             partial(_true_total, case, matcher, truth, truth_masks),
         )
@@ -106,16 +106,16 @@ def relative(case: Case, matcher: Matcher) -> Iterator[Measurement]:
 
 
 def _true_total(case: Case, matcher: Matcher, truth: Array, masks: Array | None) -> int:
-    return _total(match_views(truth, matcher, masks, shared=case.shared))
+    return _total(match_views(truth, matcher, masks, memo=case.sample_memo))
 
 
-def dynamic(case: Case, matcher: Matcher) -> Iterator[Measurement]:
+def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
     """Matching pixels both of whose ends move."""
     height, width = case.video.shape[2:4]
     check_flow_size((height, width))
     details = {"flow": FLOW, "step": sampling_step(case.clip.fps), "threshold_px": motion_threshold((height, width))}
     for region, masks in regions(case):
-        pairs = match_views(case.video, matcher, masks, shared=case.shared)
+        pairs = match_views(case.video, matcher, masks, memo=case.sample_memo)
         counts = [_moving_counts(case, masks, pair) for pair in pairs]
         yield from _count_rows(case, matcher, region, pairs, counts, details)
 
@@ -124,7 +124,7 @@ def _moving_counts(case: Case, masks: Array | None, pair: PairMatches) -> tuple[
     counts = []
     for n, match in zip(pair.frames, pair.matches, strict=True):
         moves = [_moving(case, masks, v, n) for v in pair.views]
-        both = match.inlier & lies_on(moves[0], match.a) & lies_on(moves[1], match.b)
+        both = match.inlier & is_on_mask(moves[0], match.a) & is_on_mask(moves[1], match.b)
         counts.append(int(both.sum()))
     return tuple(counts)
 
@@ -136,7 +136,7 @@ def _moving(case: Case, masks: Array | None, v: int, n: int) -> Array:
     if to < 0:
         raise Undefined(f"{case.video.shape[1]} frames at {case.clip.fps:g} fps have no pair to take flow from")
     frame, other = (region_frame(case.video[v, i], None if masks is None else masks[v, i]) for i in (n, to))
-    return shared_motion(case, frame, other).moving
+    return cached_frame_flow(case, frame, other).moving
 
 
 def _count_rows(

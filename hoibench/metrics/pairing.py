@@ -10,10 +10,10 @@ from scipy.spatial import cKDTree
 from hoibench.clip import Array, Prediction, check_shape
 from hoibench.geometry import unproject
 from hoibench.metrics.case import Pairing
-from hoibench.metrics.masked import Points, as_points
-from hoibench.metrics.outcome import Failed, NotApplicable
+from hoibench.metrics.measurement import Failed, NotApplicable
 from hoibench.metrics.point_maps import sample_point_maps
-from hoibench.metrics.truth import Truth
+from hoibench.metrics.point_sets import PointSet, check_points
+from hoibench.metrics.true_tracks import TrueTracks
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +26,12 @@ class Paired:
         index: (V, K) predicted track of each true point, -1 where none; None where tracks were not searched.
     """
 
-    answer: Points
-    floor: Points | None = None
+    answer: PointSet
+    floor: PointSet | None = None
     index: Array | None = None
 
 
-def pair(prediction: Prediction, truth: Truth, pairing: Pairing) -> Paired:
+def pair(prediction: Prediction, truth: TrueTracks, pairing: Pairing) -> Paired:
     """Pair a prediction's points with the truth's, as its method's spec says.
 
     ``query``: in order, since the method was given the anchors.  ``anchor``: by the nearest predicted frame-0 anchor.
@@ -49,7 +49,7 @@ def pair(prediction: Prediction, truth: Truth, pairing: Pairing) -> Paired:
                 f"the method declares query pairing, but gives {tracks.shape[2]} tracks for {truth.world.shape[1]} anchors: "
                 "answer every anchor, in order"
             )
-        return Paired(as_points("tracks", tracks, prediction.valid))
+        return Paired(check_points("tracks", tracks, prediction.valid))
     if pairing == "anchor":
         return _pair_by_anchor(prediction, truth)
     if pairing == "oracle-projection":
@@ -62,7 +62,7 @@ def anchor_radius(height: int) -> float:
     return max(1.0, height / 240.0)
 
 
-def nearest_anchors(pixels: Array, anchors: Array, radius: float) -> Array:
+def find_nearest_anchors(pixels: Array, anchors: Array, radius: float) -> Array:
     """Index of the nearest predicted anchor of each true pixel, -1 where none is within ``radius``.
 
     Args:
@@ -95,14 +95,14 @@ def nearest_anchors(pixels: Array, anchors: Array, radius: float) -> Array:
     return chosen
 
 
-def _pair_by_anchor(prediction: Prediction, truth: Truth) -> Paired:
+def _pair_by_anchor(prediction: Prediction, truth: TrueTracks) -> Paired:
     tracks = _tracks(prediction, truth)
     assert prediction.anchors is not None  # Prediction demands them beside tracks
     anchors = prediction.anchors.astype(np.float64)
     seen = truth.seen_first[:, 0]
     index = np.stack(
         [
-            nearest_anchors(
+            find_nearest_anchors(
                 np.where(seen[v, :, None], truth.pixels[v, 0], np.inf), anchors[v], anchor_radius(camera.size[0])
             )
             for v, camera in enumerate(truth.cameras)
@@ -111,26 +111,26 @@ def _pair_by_anchor(prediction: Prediction, truth: Truth) -> Paired:
     found: Array = np.greater_equal(index, 0)
     views = np.arange(len(index))[:, None]
     if not found.any():
-        nothing = Points(np.zeros(truth.points.shape), np.zeros(truth.mask.shape, dtype=bool))
+        nothing = PointSet(np.zeros(truth.points.shape), np.zeros(truth.mask.shape, dtype=bool))
         return Paired(nothing, nothing, index)
     valid = np.ones(tracks.shape[:3], dtype=bool) if prediction.valid is None else prediction.valid.astype(bool)
     # Advanced indices around the frame axis put it behind them: (V, K, N), hence the swap.
     answered: Array = found[:, None] & valid[views, :, index].swapaxes(1, 2)
-    answer = as_points("tracks", tracks[views, :, index].swapaxes(1, 2), answered)
+    answer = check_points("tracks", tracks[views, :, index].swapaxes(1, 2), answered)
     return Paired(answer, _floor_by_anchor(anchors[views, index], found, truth), index)
 
 
-def _floor_by_anchor(anchors: Array, found: Array, truth: Truth) -> Points:
+def _floor_by_anchor(anchors: Array, found: Array, truth: TrueTracks) -> PointSet:
     """The truth started at its partner's anchor, at its own depth: what a perfect method with these anchors answers."""
     offset = np.zeros_like(truth.points[:, 0])
     for v, camera in enumerate(truth.cameras):
         first = truth.points[v, 0]
         offset[v] = unproject(anchors[v], first[:, 2], camera.K) - first
     answered = np.broadcast_to(found[:, None], truth.mask.shape)
-    return as_points("the pairing floor", truth.points + offset[:, None], answered)
+    return check_points("the pairing floor", truth.points + offset[:, None], answered)
 
 
-def _pair_by_projection(prediction: Prediction, truth: Truth) -> Paired:
+def _pair_by_projection(prediction: Prediction, truth: TrueTracks) -> Paired:
     maps = prediction.points
     if maps is None:
         raise NotApplicable("the method gives no point maps")
@@ -142,17 +142,17 @@ def _pair_by_projection(prediction: Prediction, truth: Truth) -> Paired:
         unproject(np.where(inside[v, ..., None], centres[v], 0.0), truth.points[v, ..., 2], camera.K)
         for v, camera in enumerate(truth.cameras)
     ]
-    return Paired(answer, as_points("the pairing floor", np.stack(on_rays), inside))
+    return Paired(answer, check_points("the pairing floor", np.stack(on_rays), inside))
 
 
-def _tracks(prediction: Prediction, truth: Truth) -> Array:
+def _tracks(prediction: Prediction, truth: TrueTracks) -> Array:
     if prediction.tracks is None:
         raise NotApplicable("the method gives no tracks")
     _check_grid("tracks", prediction.tracks, truth)
     return prediction.tracks
 
 
-def _check_grid(name: str, array: Array, truth: Truth) -> None:
+def _check_grid(name: str, array: Array, truth: TrueTracks) -> None:
     want = truth.mask.shape[:2]
     if array.shape[:2] != want:
         raise Failed(

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from hoibench.clip import Array, check_shape
-from hoibench.metrics.masked import Points
+from hoibench.metrics.point_sets import PointSet
 
 DEPTH_JUMP = 0.02
 """A sample is invalid where the depth of a pixel beside it differs by more than this share."""
 _BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
-def sample_point_maps(maps: Array, pixels: Array, sizes: Sequence[tuple[int, int]]) -> tuple[Points, Array]:
+def sample_point_maps(maps: Array, pixels: Array, sizes: Sequence[tuple[int, int]]) -> tuple[PointSet, Array]:
     """The point of the map's pixel nearest to each given pixel.
 
     A sample is invalid outside the map, where the map holds no finite point in front of the camera, and at a depth edge: where one of
@@ -45,7 +45,7 @@ def sample_point_maps(maps: Array, pixels: Array, sizes: Sequence[tuple[int, int
         good &= ~_at_depth_edge(maps[v], frame, row, column, sample[:, 2])
         xyz[v, frame, point] = np.where(good[:, None], sample, 0.0)
         valid[v, frame, point] = good
-    return Points(xyz, valid), centres
+    return PointSet(xyz, valid), centres
 
 
 def _at_depth_edge(maps: Array, frame: Array, row: Array, column: Array, depth: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hoibench.clip import Array
 from hoibench.metrics.case import Case
-from hoibench.metrics.outcome import Failed
+from hoibench.metrics.measurement import Failed
 
 GREY = 127
 

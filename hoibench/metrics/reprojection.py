@@ -8,18 +8,18 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.geometry import project, to_camera
+from hoibench.metrics.aligned_motion import align_motion
 from hoibench.metrics.case import Case
-from hoibench.metrics.cross_view import in_both, ordered_pairs, pairs_of
-from hoibench.metrics.masked import Points, as_points_and_world
-from hoibench.metrics.motion import motion_of
-from hoibench.metrics.outcome import Measurement, Undefined
-from hoibench.metrics.truth import in_cameras, in_world
+from hoibench.metrics.measurement import Measurement, Undefined
+from hoibench.metrics.point_sets import PointSet, check_points_and_world
+from hoibench.metrics.true_tracks import cameras_to_world, world_to_cameras
+from hoibench.metrics.xv_rpe import group_by_view_pair, ordered_pairs, true_in_both_views
 
 PENALTY = 0.1
 """Share of the image's diagonal that a point behind the camera, or a missing one, is off by."""
 
 
-def pixel_error(answer: Points, truth: Array, cameras: Sequence[Camera]) -> Array:
+def pixel_error(answer: PointSet, truth: Array, cameras: Sequence[Camera]) -> Array:
     """Pixels between sP_i and X in camera j, for each ordered pair: (V (V-1), N, K).
 
     A point that is missing, or behind camera j, is off by a tenth of the diagonal of j's image.
@@ -31,7 +31,7 @@ def pixel_error(answer: Points, truth: Array, cameras: Sequence[Camera]) -> Arra
     """
     if len(cameras) < 2:
         raise ValueError("one view reprojects into no other: cross-view metrics need at least two cameras")
-    world = in_world(answer.xyz, cameras)
+    world = cameras_to_world(answer.xyz, cameras)
     errors = []
     for i, j in zip(*ordered_pairs(len(cameras)), strict=True):
         camera = cameras[j]
@@ -57,8 +57,8 @@ def reproj_px(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array,
         ValueError: shapes differ, there is one view, or a point is not finite.
         Undefined: no point counts in two views.
     """
-    answer, X, m = as_points_and_world(pred, world, mask, valid)
-    return _median(pixel_error(answer, in_cameras(X, cameras), cameras), in_both(m))
+    answer, X, m = check_points_and_world(pred, world, mask, valid)
+    return _median(pixel_error(answer, world_to_cameras(X, cameras), cameras), true_in_both_views(m))
 
 
 def _median(error: Array, mask: Array) -> float:
@@ -69,8 +69,8 @@ def _median(error: Array, mask: Array) -> float:
 
 def measure_reproj_px(case: Case) -> Iterator[Measurement]:
     """reproj_px@1."""
-    motion = motion_of(case)
-    truth, grain = motion.truth, pairs_of(motion)
+    motion = align_motion(case)
+    truth, grain = motion.truth, group_by_view_pair(motion)
     error = pixel_error(motion.answer, truth.points, truth.cameras)
     details = {}
     if motion.floor is not None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from hoibench.clip import Array
+from hoibench.metrics.aligned_motion import align_motion, group_by_view, group_by_view_with_hidden, measure_groups
 from hoibench.metrics.case import Case
-from hoibench.metrics.masked import Points, as_points_and_truth, mean_of_means
-from hoibench.metrics.motion import motion_of, report, views_of, views_with_hidden
-from hoibench.metrics.outcome import Measurement
+from hoibench.metrics.measurement import Measurement
+from hoibench.metrics.point_sets import PointSet, check_points_and_truth, mean_of_means
 
 MISSING = 1.0
 """The error of a true point without an answer: as if it were predicted at the camera's centre."""
@@ -18,7 +18,7 @@ MIN_NORM = 0.01
 """Metres: the least distance that an error is divided by."""
 
 
-def relative_error(answer: Points, truth: Array, norm: Array | float) -> Array:
+def relative_error(answer: PointSet, truth: Array, norm: Array | float) -> Array:
     """Error e = |sP - X| / norm, (V, N, K), and 1 where there is no answer.
 
     Args:
@@ -30,7 +30,7 @@ def relative_error(answer: Points, truth: Array, norm: Array | float) -> Array:
     return np.where(answer.valid, distance / norm, MISSING)
 
 
-def camera_error(answer: Points, truth: Array) -> Array:
+def camera_error(answer: PointSet, truth: Array) -> Array:
     """Error e = |sP - X| / max(|X|, 0.01), (V, N, K): both (V, N, K, 3) in camera space, metres.
 
     Source: GeometryCrafter's relative point error (TencentARC/GeometryCrafter:evaluation/metrics.py).
@@ -38,7 +38,7 @@ def camera_error(answer: Points, truth: Array) -> Array:
     return relative_error(answer, truth, np.maximum(np.linalg.norm(truth, axis=-1), MIN_NORM))
 
 
-def share_within(error: Array, threshold: float) -> Array:
+def inlier_percent(error: Array, threshold: float) -> Array:
     """100 where the error is strictly under the threshold, else 0: its mean is a percentage of inliers."""
     return np.where(error < threshold, 100.0, 0.0)
 
@@ -56,20 +56,22 @@ def rpe(pred: Array, truth: Array, mask: Array, valid: Array | None = None) -> f
         ValueError: shapes differ, or a point that counts is not finite.
         Undefined: ``mask`` is empty.
     """
-    answer, known = as_points_and_truth(pred, truth, mask, valid)
+    answer, known = check_points_and_truth(pred, truth, mask, valid)
     return mean_of_means(100.0 * camera_error(answer, known.xyz), known.valid).value
 
 
 def pi(pred: Array, truth: Array, mask: Array, valid: Array | None = None, threshold: float = 0.25) -> float:
     """Point inliers, %: the same means as ``rpe`` of 1(e < threshold), strictly; a missing prediction is no inlier."""
-    answer, known = as_points_and_truth(pred, truth, mask, valid)
-    return mean_of_means(share_within(camera_error(answer, known.xyz), threshold), known.valid).value
+    answer, known = check_points_and_truth(pred, truth, mask, valid)
+    return mean_of_means(inlier_percent(camera_error(answer, known.xyz), threshold), known.valid).value
 
 
 def measure_rpe(case: Case) -> Iterator[Measurement]:
     """rpe@1."""
-    motion = motion_of(case)
-    yield from report(motion, views_of(motion), lambda answer: 100.0 * camera_error(answer, motion.truth.points))
+    motion = align_motion(case)
+    yield from measure_groups(
+        motion, group_by_view(motion), lambda answer: 100.0 * camera_error(answer, motion.truth.points)
+    )
 
 
 def measure_pi(case: Case) -> Iterator[Measurement]:
@@ -88,18 +90,18 @@ def measure_pi_005(case: Case) -> Iterator[Measurement]:
 
 
 def _inliers(case: Case, threshold: float) -> Iterator[Measurement]:
-    motion = motion_of(case)
-    yield from report(
+    motion = align_motion(case)
+    yield from measure_groups(
         motion,
-        views_of(motion),
-        lambda answer: share_within(camera_error(answer, motion.truth.points), threshold),
+        group_by_view(motion),
+        lambda answer: inlier_percent(camera_error(answer, motion.truth.points), threshold),
         threshold=threshold,
     )
 
 
 def measure_rpe_all(case: Case) -> Iterator[Measurement]:
     """rpe_all@1: rpe over hidden points too."""
-    motion = motion_of(case)
-    yield from report(
-        motion, views_with_hidden(motion), lambda answer: 100.0 * camera_error(answer, motion.truth.points)
+    motion = align_motion(case)
+    yield from measure_groups(
+        motion, group_by_view_with_hidden(motion), lambda answer: 100.0 * camera_error(answer, motion.truth.points)
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hoibench.clip import Array
+from hoibench.metrics.aligned_motion import align_motion
 from hoibench.metrics.alignment import fit_scale
 from hoibench.metrics.case import Case
-from hoibench.metrics.motion import motion_of
-from hoibench.metrics.outcome import Failed, Measurement, NotApplicable, Undefined
+from hoibench.metrics.measurement import Failed, Measurement, NotApplicable, Undefined
 
 
 def measure_scale(case: Case) -> Iterator[Measurement]:
@@ -22,7 +22,7 @@ def measure_scale(case: Case) -> Iterator[Measurement]:
         raise NotApplicable(
             f"the method declares its scale {case.prediction.scale}: its unit is free, so no factor is right"
         )
-    motion = motion_of(case)
+    motion = align_motion(case)
     X, both = motion.truth.points, motion.truth.mask & motion.answer.valid
     for v, view in enumerate(motion.truth.views):
         yield motion.row_or_reason(_scale_or_reason(motion.answer.xyz[v], X[v], both[v]), view=view)

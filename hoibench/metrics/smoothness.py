@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from hoibench.clip import Array
+from hoibench.metrics.aligned_motion import AlignedMotion, PointGroups, align_motion, measure_groups
 from hoibench.metrics.case import Case
-from hoibench.metrics.masked import Means, Points, as_points_and_truth, mean_of_means
-from hoibench.metrics.motion import Grain, Motion, motion_of, report
-from hoibench.metrics.outcome import Failed, Measurement, NotApplicable, Undefined
-from hoibench.metrics.truth import in_world
+from hoibench.metrics.measurement import Failed, Measurement, NotApplicable, Undefined
+from hoibench.metrics.point_sets import Means, PointSet, check_points_and_truth, mean_of_means
+from hoibench.metrics.true_tracks import cameras_to_world
 
 FRAME_RATE = 8.0
 """Frames per second at which m/frame^2 is meant."""
@@ -77,7 +77,7 @@ def smoothness(pred: Array, truth: Array, mask: Array, valid: Array | None = Non
         Undefined: the truth has no triple.
         Failed: no triple of the truth has predictions in all three frames.
     """
-    answer, known = as_points_and_truth(pred, truth, mask, valid)
+    answer, known = check_points_and_truth(pred, truth, mask, valid)
     expected, covered = _covered_triples(answer.valid, known.valid)
     return Smoothness(
         pred=mean_of_means(np.linalg.norm(second_difference(answer.xyz), axis=-1), covered),
@@ -92,12 +92,12 @@ def accel_error(pred: Array, truth: Array, mask: Array, valid: Array | None = No
     A triple without predictions in all three frames counts as one of a point at rest, or as the mean of the others if that is worse.
     Arguments and errors as ``smoothness``.
     """
-    answer, known = as_points_and_truth(pred, truth, mask, valid)
+    answer, known = check_points_and_truth(pred, truth, mask, valid)
     expected, _ = _covered_triples(answer.valid, known.valid)
     return mean_of_means(_acceleration_error(answer, known), expected).value
 
 
-def _acceleration_error(answer: Points, truth: Points) -> Array:
+def _acceleration_error(answer: PointSet, truth: PointSet) -> Array:
     _, covered = _covered_triples(answer.valid, truth.valid)
     error: Array = np.linalg.norm(second_difference(answer.xyz - truth.xyz), axis=-1)
     at_rest = np.linalg.norm(second_difference(truth.xyz), axis=-1)
@@ -114,22 +114,22 @@ def _covered_triples(valid: Array, mask: Array) -> tuple[Array, Array]:
     return expected, covered
 
 
-def _at_protocol_rate(case: Case) -> Motion:
+def _at_protocol_rate(case: Case) -> AlignedMotion:
     fps = case.clip.fps
     if abs(fps - FRAME_RATE) > 1e-6 * FRAME_RATE:
         raise NotApplicable(
             f"the clip runs at {fps:g} fps, and the unit m/frame² holds at {FRAME_RATE:g}: resample the clip"
         )
-    return motion_of(case)
+    return align_motion(case)
 
 
-def _triples_of_views(motion: Motion) -> Grain:
-    return Grain("view", motion.truth.views, triples(motion.truth.mask), triples(motion.answer.valid))
+def _triples_of_views(motion: AlignedMotion) -> PointGroups:
+    return PointGroups("view", motion.truth.views, triples(motion.truth.mask), triples(motion.answer.valid))
 
 
-def _in_world(motion: Motion, points: Points) -> Array:
-    """Points where a moving camera adds no acceleration; for a camera at rest it makes no difference."""
-    return in_world(points.xyz, motion.truth.cameras)
+def _in_world(motion: AlignedMotion, points: PointSet) -> Array:
+    """PointSet where a moving camera adds no acceleration; for a camera at rest it makes no difference."""
+    return cameras_to_world(points.xyz, motion.truth.cameras)
 
 
 def measure_smoothness(case: Case) -> Iterator[Measurement]:
@@ -156,7 +156,7 @@ def measure_smoothness(case: Case) -> Iterator[Measurement]:
     )
 
 
-def _smoothness_of_views(motion: Motion, result: Smoothness) -> Iterator[Measurement]:
+def _smoothness_of_views(motion: AlignedMotion, result: Smoothness) -> Iterator[Measurement]:
     grain = _triples_of_views(motion)
     for v, name in enumerate(grain.names):
         coverage, scored = grain.coverage(v), int(result.pred.scored[v])
@@ -179,9 +179,9 @@ def measure_accel_error(case: Case) -> Iterator[Measurement]:
     """accel_error@1."""
     motion = _at_protocol_rate(case)
     mask = motion.truth.mask
-    X = Points(np.broadcast_to(motion.truth.world, motion.truth.points.shape), mask)
-    yield from report(
+    X = PointSet(np.broadcast_to(motion.truth.world, motion.truth.points.shape), mask)
+    yield from measure_groups(
         motion,
         _triples_of_views(motion),
-        lambda answer: _acceleration_error(Points(_in_world(motion, answer), answer.valid), X),
+        lambda answer: _acceleration_error(PointSet(_in_world(motion, answer), answer.valid), X),
     )

@@ -12,12 +12,12 @@ import numpy as np
 from hoibench.clip import Array, check_shape
 from hoibench.metrics.backbones.features import Features, Matcher
 from hoibench.metrics.epipolar import epipolar_inliers, epipolar_threshold
-from hoibench.metrics.outcome import NotApplicable
+from hoibench.metrics.measurement import NotApplicable
 from hoibench.metrics.regions import Frame, region_frame
 
 STRIDE = 4
 
-Shared = MutableMapping[Hashable, Any]
+Memo = MutableMapping[Hashable, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class PairMatches:
 
 
 def match_views(
-    video: Array, matcher: Matcher, masks: Array | None = None, stride: int = STRIDE, shared: Shared | None = None
+    video: Array, matcher: Matcher, masks: Array | None = None, stride: int = STRIDE, memo: Memo | None = None
 ) -> tuple[PairMatches, ...]:
     """Match every pair of views on every ``stride``-th frame.
 
@@ -64,7 +64,7 @@ def match_views(
         matcher: what finds and pairs points.
         masks: (V, N, H, W) bool: both ends of a match must lie inside; the rest of the frame is painted grey.
         stride: frames from one matched frame to the next.
-        shared: keeps features and matches of frames by content, for calls to come.
+        memo: keeps features and matches of frames by content, for calls to come.
 
     Raises:
         NotApplicable: there is one view only.
@@ -72,7 +72,7 @@ def match_views(
     check_shape("video", video, ("V", "N", "H", "W", 3))
     if len(video) < 2:
         raise NotApplicable("one view has no pair to match")
-    shared = {} if shared is None else shared
+    memo = {} if memo is None else memo
     indices = tuple(range(0, video.shape[1], stride))
     frames = [
         [region_frame(video[v, n], None if masks is None else masks[v, n]) for n in indices] for v in range(len(video))
@@ -81,38 +81,38 @@ def match_views(
         PairMatches(
             (i, j),
             indices,
-            tuple(match_frames(matcher, a, b, shared) for a, b in zip(frames[i], frames[j], strict=True)),
+            tuple(match_frames(matcher, a, b, memo) for a, b in zip(frames[i], frames[j], strict=True)),
         )
         for i, j in combinations(range(len(video)), 2)
     )
 
 
-def match_frames(matcher: Matcher, a: Frame, b: Frame, shared: Shared) -> Matches:
-    """Match two frames; what ``shared`` holds of them is not computed again."""
+def match_frames(matcher: Matcher, a: Frame, b: Frame, memo: Memo) -> Matches:
+    """Match two frames; what ``memo`` holds of them is not computed again."""
     key = ("matches", matcher.name, a.digest, b.digest)
-    if key not in shared:
-        shared[key] = _match(matcher, a, b, _features(matcher, a, shared), _features(matcher, b, shared))
-    matches: Matches = shared[key]
+    if key not in memo:
+        memo[key] = _match(matcher, a, b, _features(matcher, a, memo), _features(matcher, b, memo))
+    matches: Matches = memo[key]
     return matches
 
 
 def _match(matcher: Matcher, a: Frame, b: Frame, features_a: Features, features_b: Features) -> Matches:
     pairs = matcher.match(features_a, features_b)
     points_a, points_b = features_a.points[pairs[:, 0]], features_b.points[pairs[:, 1]]
-    inside = lies_on(a.mask, points_a) & lies_on(b.mask, points_b)
+    inside = is_on_mask(a.mask, points_a) & is_on_mask(b.mask, points_b)
     points_a, points_b = points_a[inside], points_b[inside]
     return Matches(points_a, points_b, epipolar_inliers(points_a, points_b, epipolar_threshold(a.size)))
 
 
-def _features(matcher: Matcher, frame: Frame, shared: Shared) -> Features:
+def _features(matcher: Matcher, frame: Frame, memo: Memo) -> Features:
     key = ("features", matcher.name, frame.digest)
-    if key not in shared:
-        shared[key] = matcher.describe(frame.image)
-    features: Features = shared[key]
+    if key not in memo:
+        memo[key] = matcher.describe(frame.image)
+    features: Features = memo[key]
     return features
 
 
-def lies_on(mask: Array | None, points: Array) -> Array:
+def is_on_mask(mask: Array | None, points: Array) -> Array:
     """Whether the pixel nearest to each of (m, 2) points is set in an (H, W) bool mask; all are where the mask is None."""
     if mask is None:
         return np.ones(len(points), dtype=bool)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hoibench.metrics.farthest_points import farthest_points
+from hoibench.metrics.farthest_points import sample_farthest_points
 
 
 def own_anchors(first_frames: Tensor, count: int, darkest: float, seed: int) -> NDArray[np.float32]:
@@ -45,4 +45,4 @@ def _foreground(frame: Tensor, darkest: float) -> Tensor:
 def _choose(places: NDArray[np.int64], count: int, seed: int) -> NDArray[np.float64]:
     """(P, 2) rows and columns -> (min(P, count), 3), the last of them zero."""
     flat = np.pad(places.astype(np.float64), ((0, 0), (0, 1)))
-    return farthest_points([flat], [min(count, len(flat))], seed)[0] if len(flat) else flat
+    return sample_farthest_points([flat], [min(count, len(flat))], seed)[0] if len(flat) else flat

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hoibench.metrics.cloud_distance import nearest_distances_of_all
-from hoibench.metrics.farthest_points import farthest_points
+from hoibench.metrics.farthest_points import sample_farthest_points
 
 CLOUDS, POINTS = 3 * 49, 1600
 
@@ -48,7 +48,7 @@ def test_torch_cdist(benchmark, pairs):
 
 @pytest.mark.benchmark(group="chamfer: thinning 147 clouds of 1600 points")
 @pytest.mark.parametrize("kept", [800, 1500])
-def test_farthest_points(benchmark, pairs, kept):
+def test_sample_farthest_points(benchmark, pairs, kept):
     clouds = [truth for _, truth in pairs]
-    thinned = benchmark.pedantic(farthest_points, (clouds, [kept] * CLOUDS), rounds=3)
+    thinned = benchmark.pedantic(sample_farthest_points, (clouds, [kept] * CLOUDS), rounds=3)
     assert all(len(cloud) == kept for cloud in thinned)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.metrics.alignment import fit_scale, fit_scales
-from hoibench.metrics.outcome import Failed
+from hoibench.metrics.measurement import Failed
 
 AWAY = np.array([0.0, 0.0, 1.5])  # metres from the camera
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoibench.metrics.chamfer import chamfer, chamfer_sq
-from hoibench.metrics.cloud_distance import cloud_distances, nearest_distances, nearest_distances_of_all
-from hoibench.metrics.outcome import Undefined
+from hoibench.metrics.cloud_distance import compare_clouds, nearest_distances, nearest_distances_of_all
+from hoibench.metrics.measurement import Undefined
 
 seeds = st.integers(0, 2**32 - 1)
 AWAY = np.array([0.0, 0.0, 1.5])  # metres from the camera
@@ -100,7 +100,7 @@ def test_an_empty_frame_is_the_camera_centre_and_never_pays():
     expected = (np.nanmin(norms, axis=-1) + np.nanmean(norms, axis=-1)).mean()
     assert chamfer(P, X, m, nothing) == pytest.approx(expected)
     assert chamfer(P, X, m, nothing) > chamfer(P, X, m) > 0
-    found = cloud_distances([centre[0, 0][:0]], [X[0, 0]])
+    found = compare_clouds([centre[0, 0][:0]], [X[0, 0]])
     assert (found.empty.tolist(), found.thinned.tolist(), found.floor.tolist()) == ([True], [False], [[0.0, 0.0]])
 
 
@@ -118,7 +118,7 @@ def test_keeping_only_the_best_points_never_pays(seed, kept):
 def test_density_is_taken_out_and_its_cost_is_told():
     rng = np.random.default_rng(7)
     truth = rng.uniform(0, 1, (300, 3))
-    found = cloud_distances([truth, truth[:100], truth], [truth, truth, truth[:100]])
+    found = compare_clouds([truth, truth[:100], truth], [truth, truth, truth[:100]])
     assert found.thinned.tolist() == [False, True, True]
     assert found.linear[0].tolist() == [0, 0]
     # Where the prediction is the smaller side, the truth is thinned, which costs; where it is the larger one, the truth stays whole.
@@ -133,7 +133,7 @@ def test_a_tiny_prediction_meets_at_least_half_of_the_truth():
         line @ np.random.default_rng(0).standard_normal(3)
     )  # the one point that would be left of the truth
     end = line[[first]]
-    found = cloud_distances([end], [line])
+    found = compare_clouds([end], [line])
     assert found.linear[0, 0] == 0
     assert found.linear[0, 1] == pytest.approx(0.5, abs=0.05)
     assert found.floor[0, 0] == pytest.approx(0.5, abs=0.05)
@@ -141,7 +141,7 @@ def test_a_tiny_prediction_meets_at_least_half_of_the_truth():
 
 def test_a_true_cloud_must_have_points():
     with pytest.raises(ValueError, match="true cloud 0 is empty"):
-        cloud_distances([np.zeros((3, 3))], [np.zeros((0, 3))])
+        compare_clouds([np.zeros((3, 3))], [np.zeros((0, 3))])
 
 
 def test_wrong_shapes_and_nan_are_named():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.metrics import farthest_points as module
-from hoibench.metrics.farthest_points import farthest_points
+from hoibench.metrics.farthest_points import sample_farthest_points
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -19,7 +19,7 @@ def test_equal_to_plain_loops(seed, grid, twins):
     # A coarse grid is full of ties and duplicates.
     clouds = [rng.integers(0, 3, (n, 3)).astype(float) if grid else rng.normal(size=(n, 3)) for n in (1, 7, 12)]
     counts = [int(rng.integers(1, len(cloud) + 1)) for cloud in clouds]
-    for kept, cloud, count in zip(farthest_points(clouds, counts, seed), clouds, counts, strict=True):
+    for kept, cloud, count in zip(sample_farthest_points(clouds, counts, seed), clouds, counts, strict=True):
         assert kept.tolist() == [list(p) for p in twins.farthest(cloud, count, seed)]
 
 
@@ -27,13 +27,13 @@ def test_equal_to_plain_loops(seed, grid, twins):
 def test_the_order_of_points_does_not_matter(seed, grid):
     rng = np.random.default_rng(seed)
     cloud = rng.integers(0, 3, (20, 3)).astype(float) if grid else rng.normal(size=(20, 3))
-    (kept,), (other,) = farthest_points([cloud], [8]), farthest_points([rng.permutation(cloud)], [8])
+    (kept,), (other,) = sample_farthest_points([cloud], [8]), sample_farthest_points([rng.permutation(cloud)], [8])
     assert kept.tolist() == other.tolist()
 
 
 def test_a_cloud_kept_whole_is_itself():
     cloud = np.random.default_rng(0).integers(0, 3, (30, 3)).astype(float)
-    (kept,) = farthest_points([cloud], [30])
+    (kept,) = sample_farthest_points([cloud], [30])
     assert as_set(kept) == as_set(cloud)
 
 
@@ -41,30 +41,30 @@ def test_clouds_do_not_depend_on_what_shares_their_batch(monkeypatch):
     rng = np.random.default_rng(1)
     clouds = [rng.normal(size=(n, 3)) for n in (5, 40, 17, 40, 3)]
     counts = [4, 10, 17, 39, 1]
-    together = farthest_points(clouds, counts)
+    together = sample_farthest_points(clouds, counts)
     monkeypatch.setattr(module, "_BATCH_POINTS", 1)
-    alone = farthest_points(clouds, counts)
+    alone = sample_farthest_points(clouds, counts)
     assert [k.tolist() for k in together] == [k.tolist() for k in alone]
     assert [len(k) for k in together] == counts
 
 
 def test_it_spreads_over_the_whole_cloud():
     line = np.column_stack([np.linspace(0, 1, 101), np.zeros((101, 2))])
-    (kept,) = farthest_points([line], [5])
+    (kept,) = sample_farthest_points([line], [5])
     assert sorted(kept[:, 0]) == pytest.approx([0, 0.25, 0.5, 0.75, 1])
 
 
 def test_another_seed_starts_elsewhere():
     cloud = np.random.default_rng(2).normal(size=(200, 3))
-    firsts = {tuple(farthest_points([cloud], [1], seed)[0][0]) for seed in range(10)}
+    firsts = {tuple(sample_farthest_points([cloud], [1], seed)[0][0]) for seed in range(10)}
     assert len(firsts) > 1
 
 
 @pytest.mark.parametrize("count", [0, 4])
 def test_a_count_that_cannot_be_kept_is_named(count):
     with pytest.raises(ValueError, match=f"cloud 0 has 3 points, {count} cannot be kept"):
-        farthest_points([np.zeros((3, 3))], [count])
+        sample_farthest_points([np.zeros((3, 3))], [count])
 
 
 def test_nothing_gives_nothing():
-    assert farthest_points([], []) == []
+    assert sample_farthest_points([], []) == []

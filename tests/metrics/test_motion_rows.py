@@ -9,11 +9,11 @@ from hoibench.clip import PARTS, Prediction
 from hoibench.geometry import unproject
 from hoibench.metric_card import all_cards
 from hoibench.metrics.case import Case
-from hoibench.metrics.cloud_distance import cloud_distances
-from hoibench.metrics.outcome import Failed, NotApplicable, Undefined
+from hoibench.metrics.cloud_distance import compare_clouds
+from hoibench.metrics.measurement import Failed, NotApplicable, Undefined
 from hoibench.metrics.pairing import pair
 from hoibench.metrics.rpe import rpe
-from hoibench.metrics.truth import scene_size, truth_of
+from hoibench.metrics.true_tracks import build_true_tracks, scene_size
 
 CARDS = [card for card in all_cards().values() if card.group.startswith("motion/")]
 HIDDEN = ("rpe_all@1", "mv_rpe_scene_all@1")
@@ -153,9 +153,9 @@ def test_thinning_has_a_floor_in_metres_and_in_square_metres(toy, answer, headli
     made = answer(toy)
     valid = made.valid & (np.arange(made.valid.shape[2]) % 3 > 0)
     linear, squared = (headline(metric, replace(made, valid=valid), toy) for metric in ("chamfer@1", "chamfer_sq@1"))
-    known, m = truth_of(toy).points, truth_of(toy).mask
+    known, m = build_true_tracks(toy).points, build_true_tracks(toy).mask
     frames = [(known[v, n][valid[v, n]], known[v, n][m[v, n]]) for v in range(3) for n in range(9)]
-    floors = cloud_distances([p for p, _ in frames], [x for _, x in frames]).floor.mean(axis=0)
+    floors = compare_clouds([p for p, _ in frames], [x for _, x in frames]).floor.mean(axis=0)
     assert [row.details["resampling_floor"] for row in (linear, squared)] == pytest.approx(floors.tolist(), rel=1e-6)
     assert 0 < floors[1] < floors[0] / 5
 
@@ -292,12 +292,12 @@ def test_the_scale_row_is_for_metric_methods(toy, answer):
 def test_coverage_is_the_share_of_true_points_that_are_answered(toy, answer, headline):
     made = answer(toy)
     keep = np.random.default_rng(0).random(made.valid.shape) < 0.6
-    m = truth_of(toy).mask
+    m = build_true_tracks(toy).mask
     half = replace(made, valid=made.valid & keep)
     rows = rows_of("rpe@1", half, toy)
     assert rows[-1].coverage == (m & keep).sum() / m.sum()
     assert [row.coverage for row in rows[:-1]] == [(m & keep)[v].sum() / m[v].sum() for v in range(3)]
-    assert rows[-1].value == pytest.approx(rpe(made.tracks, truth_of(toy).points, m, half.valid))
+    assert rows[-1].value == pytest.approx(rpe(made.tracks, build_true_tracks(toy).points, m, half.valid))
     triples = (m & keep)[:, :-2] & (m & keep)[:, 1:-1] & (m & keep)[:, 2:]
     expected = m[:, :-2] & m[:, 1:-1] & m[:, 2:]
     for metric in ("smoothness@1", "accel_error@1"):
@@ -332,7 +332,7 @@ def test_hidden_points_are_judged_only_where_a_method_gives_them(metric, toy, an
 
 @pytest.mark.parametrize("metric", HIDDEN)
 def test_hidden_points_count_where_frame_0_saw_them_and_they_were_recorded(metric, toy, answer):
-    """Points 0 to 3 are off by a metre: two were not seen in frame 0, and two are not recorded after it."""
+    """PointSet 0 to 3 are off by a metre: two were not seen in frame 0, and two are not recorded after it."""
     visible = np.ones_like(toy.tracks.visible)
     visible[:, 3:, ::2] = False
     visible[:, 0, :2] = False
@@ -359,7 +359,7 @@ def test_an_anchor_answers_within_a_share_of_the_images_height(toy, answer, head
     kept = np.isin(np.arange(48), few)
     clip = replace(clip, tracks=replace(clip.tracks, visible=np.broadcast_to(kept, clip.tracks.visible.shape)))
     aside = replace(made, anchors=made.anchors + np.float32([off, 0.0]), valid=None)
-    found = pair(aside, truth_of(clip), "anchor").answer.valid[:, :, kept]
+    found = pair(aside, build_true_tracks(clip), "anchor").answer.valid[:, :, kept]
     assert found.mean() == coverage
 
 
@@ -470,7 +470,7 @@ def test_a_truth_at_rest_has_no_smoothness_ratio(toy, answer):
 def test_the_work_is_shared_by_the_metrics_of_a_case(toy, answer, monkeypatch):
     case = Case(answer(toy), toy)
     first = {card.id: list(card.load()(case))[-1].value for card in CARDS if card.id not in HIDDEN}
-    monkeypatch.setattr("hoibench.metrics.motion.pair", None)
+    monkeypatch.setattr("hoibench.metrics.aligned_motion.pair", None)
     monkeypatch.setattr("hoibench.metrics.chamfer.compare_clips", None)
     assert {card.id: list(card.load()(case))[-1].value for card in CARDS if card.id not in HIDDEN} == first
 

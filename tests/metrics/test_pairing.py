@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from hoibench.clip import Prediction
 from hoibench.geometry import project, unproject
-from hoibench.metrics.outcome import Failed, NotApplicable
-from hoibench.metrics.pairing import anchor_radius, nearest_anchors, pair
-from hoibench.metrics.truth import truth_of
+from hoibench.metrics.measurement import Failed, NotApplicable
+from hoibench.metrics.pairing import anchor_radius, find_nearest_anchors, pair
+from hoibench.metrics.true_tracks import build_true_tracks
 
 
 @pytest.fixture(scope="module")
 def truth(toy):
-    return truth_of(toy)
+    return build_true_tracks(toy)
 
 
 @given(seed=st.integers(0, 2**32 - 1), grid=st.booleans(), k=st.integers(0, 30))
@@ -23,16 +23,16 @@ def test_nearest_anchor_equals_plain_loops(seed, grid, k, twins):
     # Half-pixel positions are full of ties and duplicates, and of distances that equal the radius.
     draw = (lambda n: rng.integers(0, 8, (n, 2)) / 2.0) if grid else (lambda n: rng.uniform(0, 6, (n, 2)))
     pixels, anchors, radius = draw(20), draw(k), 1.0
-    assert nearest_anchors(pixels, anchors, radius).tolist() == twins.nearest_anchors(pixels, anchors, radius)
+    assert find_nearest_anchors(pixels, anchors, radius).tolist() == twins.nearest_anchors(pixels, anchors, radius)
 
 
 def test_equally_near_anchors_go_to_the_lowest_index_and_may_be_shared():
     anchors = np.array([[9.0, 9.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]])
-    assert nearest_anchors(np.array([[0.0, 0.0], [1.2, 0.0], [5.0, 5.0]]), anchors, 1.0).tolist() == [1, 1, -1]
+    assert find_nearest_anchors(np.array([[0.0, 0.0], [1.2, 0.0], [5.0, 5.0]]), anchors, 1.0).tolist() == [1, 1, -1]
 
 
 def test_a_pixel_that_is_nowhere_has_no_anchor():
-    assert nearest_anchors(np.array([[np.inf, 0.0]]), np.zeros((1, 2)), 1.0).tolist() == [-1]
+    assert find_nearest_anchors(np.array([[np.inf, 0.0]]), np.zeros((1, 2)), 1.0).tolist() == [-1]
 
 
 @pytest.mark.parametrize(("height", "radius"), [(128, 1.0), (240, 1.0), (480, 2.0), (3000, 12.5)])

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.clip import Camera
-from hoibench.metrics.masked import Points
-from hoibench.metrics.outcome import Undefined
+from hoibench.metrics.measurement import Undefined
+from hoibench.metrics.point_sets import PointSet
 from hoibench.metrics.reprojection import pixel_error, reproj_px
-from hoibench.metrics.truth import in_cameras
+from hoibench.metrics.true_tracks import world_to_cameras
 
 TENTH_OF_DIAGONAL = 0.1 * np.hypot(128, 192)
 
@@ -25,7 +25,7 @@ def scene(make_clip):
 def test_equal_to_plain_loops(seed, spread, scene, twins):
     world, cameras, _ = scene
     rng = np.random.default_rng(seed)
-    X = in_cameras(world, cameras)
+    X = world_to_cameras(world, cameras)
     P = X + rng.normal(0.0, spread, X.shape)
     m, valid = rng.random(X.shape[:3]) < 0.7, rng.random(X.shape[:3]) < 0.8
     m[:2, 0, 0] = True
@@ -39,18 +39,18 @@ def test_by_hand():
     K = np.array([[200.0, 0.0, 95.5], [0.0, 200.0, 63.5], [0.0, 0.0, 1.0]])
     cameras = [Camera(K, np.eye(3), np.array([dx, 0.0, 0.0]), (128, 192)) for dx in (0.0, -0.1)]
     world = np.array([[[0.05, 0.0, 2.0]]])
-    P = in_cameras(world + np.array([0.0, 0.01, 0.0]), cameras)
+    P = world_to_cameras(world + np.array([0.0, 0.01, 0.0]), cameras)
     assert reproj_px(P, world, cameras, np.ones((2, 1, 1), dtype=bool)) == pytest.approx(1.0)
 
 
 def test_truth_lands_on_itself(scene):
     world, cameras, m = scene
-    assert reproj_px(in_cameras(world, cameras), world, cameras, m) == pytest.approx(0, abs=1e-9)
+    assert reproj_px(world_to_cameras(world, cameras), world, cameras, m) == pytest.approx(0, abs=1e-9)
 
 
 def test_behind_the_camera_and_missing_cost_a_tenth_of_the_diagonal(scene):
     world, cameras, m = scene
-    X = in_cameras(world, cameras)
+    X = world_to_cameras(world, cameras)
     assert reproj_px(-3 * X, world, cameras, m) == pytest.approx(TENTH_OF_DIAGONAL)
     assert reproj_px(X, world, cameras, m, np.zeros_like(m)) == pytest.approx(TENTH_OF_DIAGONAL)
 
@@ -60,13 +60,13 @@ def test_what_is_missing_costs_by_the_size_of_the_view_that_it_is_drawn_into(sce
     world, cameras, _ = scene
     sizes = ((100, 100), (300, 400), (300, 400))
     apart = [replace(camera, size=size) for camera, size in zip(cameras, sizes, strict=True)]
-    X = in_cameras(world, apart)
+    X = world_to_cameras(world, apart)
     valid = np.ones(X.shape[:3], bool)
     valid[0] = False
-    error = pixel_error(Points(X, valid), X, apart)  # pairs (0, 1), (0, 2), (1, 0), ...
+    error = pixel_error(PointSet(X, valid), X, apart)  # pairs (0, 1), (0, 2), (1, 0), ...
     assert error[:2] == pytest.approx(50.0) and error[2:] == pytest.approx(0.0, abs=1e-9)
     valid[:] = [[[True]], [[False]], [[False]]]
-    error = pixel_error(Points(X, valid), X, apart)
+    error = pixel_error(PointSet(X, valid), X, apart)
     assert [round(float(e.mean()), 6) for e in error] == [
         0,
         0,
@@ -79,7 +79,7 @@ def test_what_is_missing_costs_by_the_size_of_the_view_that_it_is_drawn_into(sce
 
 def test_one_view_or_no_shared_point_has_no_value(scene):
     world, cameras, m = scene
-    X = in_cameras(world, cameras)
+    X = world_to_cameras(world, cameras)
     with pytest.raises(ValueError, match="at least two cameras"):
         reproj_px(X[:1], world, cameras[:1], m[:1])
     with pytest.raises(Undefined, match="no true point is visible in two views"):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoibench.metrics.outcome import Undefined
+from hoibench.metrics.measurement import Undefined
 from hoibench.metrics.rpe import pi, rpe
 
 seeds = st.integers(0, 2**32 - 1)

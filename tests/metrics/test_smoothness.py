@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoibench.metrics.masked import Means
-from hoibench.metrics.outcome import Failed, Undefined
+from hoibench.metrics.measurement import Failed, Undefined
+from hoibench.metrics.point_sets import Means
 from hoibench.metrics.smoothness import Smoothness, accel_error, smoothness
 
 seeds = st.integers(0, 2**32 - 1)

@@ -13,7 +13,7 @@ from hoibench.clip import Array
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Points of one image.
+    """PointSet of one image.
 
     Attributes:
         points: (n, 2) float32, x and y in pixels, centres at integers.

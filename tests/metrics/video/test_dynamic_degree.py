@@ -5,9 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hoibench.metrics.dynamic_degree import DynamicDegree, continuous, dynamic_degree, verdict
-from hoibench.metrics.flow import Motion
-from hoibench.metrics.outcome import NotApplicable
+from hoibench.metrics.dynamic_degree import (
+    DynamicDegree,
+    dynamic_degree,
+    measure_dynamic_degree,
+    measure_dynamic_degree_px,
+)
+from hoibench.metrics.measurement import NotApplicable
+from hoibench.metrics.optical_flow import FrameFlow
 
 
 def degree(*scores, sampled=None):
@@ -46,9 +51,9 @@ def test_consecutive_sampled_frames_are_compared(fps, sampled):
 
     def record(a, b):
         pairs.append((int(a.image[0, 0, 0]), int(b.image[0, 0, 0])))
-        return Motion(0.0, np.zeros(a.size, bool))
+        return FrameFlow(0.0, np.zeros(a.size, bool))
 
-    found = dynamic_degree(frames, fps, pair_motion=record)
+    found = dynamic_degree(frames, fps, compute_flow=record)
     assert pairs == list(pairwise(sampled))
     assert found.sampled == len(sampled)
 
@@ -58,7 +63,7 @@ def test_small_frames_are_not_applicable(case_of):
     with pytest.raises(NotApplicable, match="127x192"):
         dynamic_degree(frames, 8)
     with pytest.raises(NotApplicable):
-        list(verdict(case_of(frames[None])))
+        list(measure_dynamic_degree(case_of(frames[None])))
     assert dynamic_degree(np.zeros((3, 128, 192, 3), np.uint8), 8).dynamic is False
 
 
@@ -91,7 +96,10 @@ def test_the_clips_value_is_the_mean_of_its_views_and_comes_last(case_of, stage)
     moving, masks = stage(views=2)
     video = moving.copy()
     video[1] = moving[1, :1]
-    for metric, one in ((verdict, 1.0), (continuous, dynamic_degree(video[0], 8).relative)):
+    for metric, one in (
+        (measure_dynamic_degree, 1.0),
+        (measure_dynamic_degree_px, dynamic_degree(video[0], 8).relative),
+    ):
         rows = list(metric(case_of(video, masks=masks)))
         assert [(row.region, row.view) for row in rows] == [
             ("full", "view-0"),
@@ -107,16 +115,16 @@ def test_the_clips_value_is_the_mean_of_its_views_and_comes_last(case_of, stage)
 
 
 def test_two_frames_are_undefined_and_said_so(case_of, stage):
-    rows = list(verdict(case_of(stage(frames=2)[0])))
+    rows = list(measure_dynamic_degree(case_of(stage(frames=2)[0])))
     assert {row.status for row in rows} == {"undefined"}
     assert "1 or 2 sampled frames" in rows[-1].reason
-    assert list(continuous(case_of(stage(frames=2)[0])))[-1].value > 0
+    assert list(measure_dynamic_degree_px(case_of(stage(frames=2)[0])))[-1].value > 0
 
 
 def test_a_foreground_that_is_never_there_does_not_move(case_of, stage):
     video, masks = stage()
     case = case_of(video, masks=masks & False)
-    last = list(verdict(case))[-1]
+    last = list(measure_dynamic_degree(case))[-1]
     assert (last.region, last.value) == ("fg", 0.0)
-    last = list(continuous(case))[-1]
+    last = list(measure_dynamic_degree_px(case))[-1]
     assert (last.region, last.status, last.n_scored, last.n_expected) == ("fg", "undefined", 0, 3)

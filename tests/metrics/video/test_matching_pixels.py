@@ -6,17 +6,17 @@ import pytest
 from hoibench.metric_card import all_cards
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.matching_pixels import (
-    dynamic,
     matching_pixels,
     measure_aliked,
     measure_aliked_dyn,
     measure_aliked_rel,
+    measure_moving,
+    measure_ratio,
     measure_sift,
     measure_sift_dyn,
     measure_sift_rel,
-    relative,
 )
-from hoibench.metrics.outcome import Failed, NotApplicable, Unavailable, Undefined
+from hoibench.metrics.measurement import Failed, NotApplicable, Unavailable, Undefined
 from hoibench.metrics.view_matches import match_views
 
 
@@ -131,9 +131,9 @@ def test_each_end_of_a_match_moves_by_its_own_view(case_of, texture, given_point
     video[:, :, 0, 0, 0] = np.array([0, 1])[:, None]
     moving = given_points(grid_of_points(48, 20), grid_of_points(48, 132))
     one_end = given_points(grid_of_points(48, 20), grid_of_points(48, 20))
-    (pair, _) = (row for row in dynamic(case_of(video), moving) if row.region == "full")
+    (pair, _) = (row for row in measure_moving(case_of(video), moving) if row.region == "full")
     assert min(pair.details["counts"]) > 40
-    (pair, _) = (row for row in dynamic(case_of(video), one_end) if row.region == "full")
+    (pair, _) = (row for row in measure_moving(case_of(video), one_end) if row.region == "full")
     assert max(pair.details["counts"]) == 0
 
 
@@ -142,7 +142,7 @@ def test_fifty_matches_of_the_truth_make_a_ratio(case_of, given_points, matches,
     video = np.zeros((2, 1, 128, 192, 3), np.uint8)
     video[1, :, 0, 0, 0] = 1
     matcher = given_points(grid_of_points(matches, 20), grid_of_points(matches, 60))
-    row = last(relative(case_of(video, truth=video), matcher))
+    row = last(measure_ratio(case_of(video, truth=video), matcher))
     assert (row.status, row.details["truth"]) == (status, matches)
     assert row.value == (1.0 if status == "ok" else None)
 

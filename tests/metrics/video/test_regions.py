@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hoibench.metrics.outcome import Failed
+from hoibench.metrics.measurement import Failed
 from hoibench.metrics.regions import region_frame, regions
 
 VIDEO = np.arange(2 * 3 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 3, 4, 6, 3)

@@ -7,8 +7,8 @@ import pytest
 from hoibench.metrics.backbones.features import Features
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.epipolar import epipolar_threshold
-from hoibench.metrics.outcome import NotApplicable
-from hoibench.metrics.view_matches import lies_on, match_views
+from hoibench.metrics.measurement import NotApplicable
+from hoibench.metrics.view_matches import is_on_mask, match_views
 
 
 class Counting(Sift):
@@ -107,8 +107,8 @@ def test_points_at_the_border_belong_to_the_nearest_pixel():
     mask = np.zeros((4, 6), bool)
     mask[3, 5] = True
     points = np.array([[5.4, 3.4], [4.5, 2.5], [4.49, 3.0], [5.7, 3.9]], np.float32)
-    assert lies_on(mask, points).tolist() == [True, True, False, True]
-    assert lies_on(None, points).all()
+    assert is_on_mask(mask, points).tolist() == [True, True, False, True]
+    assert is_on_mask(None, points).all()
 
 
 def test_equal_frames_are_looked_at_once(stage):
@@ -124,10 +124,10 @@ def test_what_is_shared_does_not_change_the_answer(stage):
     video, masks = stage(seed=3)
     alone = [pair.counts for pair in match_views(video, Sift())]
     matcher, shared = Counting(), {}
-    match_views(video, matcher, masks, shared=shared)
-    match_views(video[::-1], matcher, shared=shared)
+    match_views(video, matcher, masks, memo=shared)
+    match_views(video[::-1], matcher, memo=shared)
     described = matcher.described
-    assert [pair.counts for pair in match_views(video, matcher, shared=shared)] == alone
+    assert [pair.counts for pair in match_views(video, matcher, memo=shared)] == alone
     assert matcher.described == described  # the reversed views had the same frames
 
 
@@ -141,6 +141,6 @@ def test_two_matchers_of_one_case_look_at_the_frames_each_for_itself(given_point
     video[1] = 1
     near, far = ([(x, y + offset) for x in (5, 25, 45) for y in (0, 10, 20)] for offset in (0, 30))
     one, other, shared = given_points(near, near), given_points(far, far, name="other"), {}
-    found = [match_views(video, matcher, shared=shared)[0].matches[0].a for matcher in (one, other)]
+    found = [match_views(video, matcher, memo=shared)[0].matches[0].a for matcher in (one, other)]
     assert [points[:, 1].min() for points in found] == [0, 30]
     assert (one.described, other.described) == (2, 2)

@@ -9,17 +9,17 @@ from typing import Any
 from hoibench.clip import Array
 from hoibench.metrics.alignment import ALIGNMENTS, fit_scales
 from hoibench.metrics.case import Case
-from hoibench.metrics.masked import Points, mean_of_means
-from hoibench.metrics.outcome import Measurement, NotApplicable
+from hoibench.metrics.measurement import Measurement, NotApplicable
 from hoibench.metrics.pairing import pair
-from hoibench.metrics.truth import Truth, truth_of
+from hoibench.metrics.point_sets import PointSet, mean_of_means
+from hoibench.metrics.true_tracks import TrueTracks, build_true_tracks
 
-PointError = Callable[[Points], Array]
+PointError = Callable[[PointSet], Array]
 """Error of each answer, (G, N, K) over views or pairs of views, where a missing answer already has its penalty."""
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class AlignedMotion:
     """A prediction against the truth, camera space, metres.
 
     Attributes:
@@ -31,9 +31,9 @@ class Motion:
         pairing, alignment: how, as the rows say it.
     """
 
-    truth: Truth
-    answer: Points
-    floor: Points | None
+    truth: TrueTracks
+    answer: PointSet
+    floor: PointSet | None
     index: Array | None
     scales: Array
     pairing: str
@@ -70,7 +70,7 @@ class Motion:
         return self.row(value, **rest)
 
 
-def motion_of(case: Case) -> Motion:
+def align_motion(case: Case) -> AlignedMotion:
     """The case's motion, made once.
 
     Raises:
@@ -78,15 +78,15 @@ def motion_of(case: Case) -> Motion:
         Failed: the prediction cannot be paired or aligned.
         Undefined: the truth is nowhere visible.
     """
-    return case.memo("motion", lambda: _make(case))
+    return case.memoize("motion", lambda: _make(case))
 
 
-def _make(case: Case) -> Motion:
-    truth = case.memo_of_clip("truth", lambda: truth_of(case.clip))
+def _make(case: Case) -> AlignedMotion:
+    truth = case.memoize_for_clip("truth", lambda: build_true_tracks(case.clip))
     paired = pair(case.prediction, truth, case.pairing)
     scale = case.prediction.scale
     scales = fit_scales(scale, paired.answer.xyz, truth.points, truth.mask, paired.answer.valid)
-    return Motion(
+    return AlignedMotion(
         truth=truth,
         answer=paired.answer.scaled(scales),
         floor=paired.floor,
@@ -98,7 +98,7 @@ def _make(case: Case) -> Motion:
 
 
 @dataclass(frozen=True, eq=False)
-class Grain:
+class PointGroups:
     """The sets over which a metric takes its mean of means.
 
     Attributes:
@@ -120,12 +120,12 @@ class Grain:
         return int((self.mask & self.covered)[chosen].sum()) / expected if expected else None
 
 
-def views_of(motion: Motion) -> Grain:
+def group_by_view(motion: AlignedMotion) -> PointGroups:
     """Every view, its points visible in frame 0 and now."""
-    return Grain("view", motion.truth.views, motion.truth.mask, motion.answer.valid)
+    return PointGroups("view", motion.truth.views, motion.truth.mask, motion.answer.valid)
 
 
-def views_with_hidden(motion: Motion) -> Grain:
+def group_by_view_with_hidden(motion: AlignedMotion) -> PointGroups:
     """Every view, its points visible in frame 0, in all frames that recorded them: hidden ones too.
 
     Raises:
@@ -135,10 +135,12 @@ def views_with_hidden(motion: Motion) -> Grain:
     asked = truth.seen_first & truth.recorded
     if not (motion.answer.valid & asked & ~truth.visible).any():
         raise NotApplicable("the method gives no point where the truth is hidden")
-    return Grain("view", truth.views, asked, motion.answer.valid)
+    return PointGroups("view", truth.views, asked, motion.answer.valid)
 
 
-def report(motion: Motion, grain: Grain, error: PointError, **details: Any) -> Iterator[Measurement]:
+def measure_groups(
+    motion: AlignedMotion, grain: PointGroups, error: PointError, **details: Any
+) -> Iterator[Measurement]:
     """Rows of a mean of means: every view or pair, then the clip; ``details.pairing_floor`` is the truth's own value."""
     means = mean_of_means(error(motion.answer), grain.mask)
     if motion.floor is not None:

@@ -8,12 +8,12 @@ from itertools import permutations
 import numpy as np
 
 from hoibench.clip import Array, Camera
+from hoibench.metrics.aligned_motion import AlignedMotion, PointGroups, align_motion, measure_groups
 from hoibench.metrics.case import Case
-from hoibench.metrics.masked import Points, as_points_and_world, mean_of_means
-from hoibench.metrics.motion import Grain, Motion, motion_of, report
-from hoibench.metrics.outcome import Measurement, NotApplicable
-from hoibench.metrics.rpe import share_within
-from hoibench.metrics.truth import in_world, scene_size
+from hoibench.metrics.measurement import Measurement, NotApplicable
+from hoibench.metrics.point_sets import PointSet, check_points_and_world, mean_of_means
+from hoibench.metrics.rpe import inlier_percent
+from hoibench.metrics.true_tracks import cameras_to_world, scene_size
 
 THRESHOLD = 0.25
 
@@ -24,14 +24,14 @@ def ordered_pairs(views: int) -> tuple[list[int], list[int]]:
     return [i for i, _ in pairs], [j for _, j in pairs]
 
 
-def in_both(mask: Array) -> Array:
+def true_in_both_views(mask: Array) -> Array:
     """(V, N, K) bool to (V (V-1), N, K): true in both views of each ordered pair."""
     i, j = ordered_pairs(len(mask))
     both: Array = mask[i] & mask[j]
     return both
 
 
-def agreement_error(answer: Points, cameras: Sequence[Camera], size: float) -> Array:
+def disagreement_error(answer: PointSet, cameras: Sequence[Camera], size: float) -> Array:
     """Disagreement e = |W_i(sP_i) - W_j(sP_j)| / D of each ordered pair, (V (V-1), N, K), and 1 where either view has no answer.
 
     Args:
@@ -42,9 +42,9 @@ def agreement_error(answer: Points, cameras: Sequence[Camera], size: float) -> A
     if len(cameras) < 2:
         raise ValueError("one view always agrees with itself: cross-view metrics need at least two cameras")
     i, j = ordered_pairs(len(cameras))
-    world = in_world(answer.xyz, cameras)
+    world = cameras_to_world(answer.xyz, cameras)
     distance = np.linalg.norm(world[i] - world[j], axis=-1)
-    return np.where(in_both(answer.valid), distance / size, 1.0)
+    return np.where(true_in_both_views(answer.valid), distance / size, 1.0)
 
 
 def xv_rpe(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
@@ -61,18 +61,18 @@ def xv_rpe(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, va
         ValueError: shapes differ, there is one view, or a point is not finite.
         Undefined: no point counts in two views, or all true points coincide.
     """
-    answer, X, m = as_points_and_world(pred, world, mask, valid)
-    return mean_of_means(100.0 * agreement_error(answer, cameras, scene_size(X)), in_both(m)).value
+    answer, X, m = check_points_and_world(pred, world, mask, valid)
+    return mean_of_means(100.0 * disagreement_error(answer, cameras, scene_size(X)), true_in_both_views(m)).value
 
 
 def xv_pi(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
     """Cross-view inliers, %: the same means of 1(e < 0.25), strictly; arguments as ``xv_rpe``."""
-    answer, X, m = as_points_and_world(pred, world, mask, valid)
-    error = agreement_error(answer, cameras, scene_size(X))
-    return mean_of_means(share_within(error, THRESHOLD), in_both(m)).value
+    answer, X, m = check_points_and_world(pred, world, mask, valid)
+    error = disagreement_error(answer, cameras, scene_size(X))
+    return mean_of_means(inlier_percent(error, THRESHOLD), true_in_both_views(m)).value
 
 
-def pairs_of(motion: Motion) -> Grain:
+def group_by_view_pair(motion: AlignedMotion) -> PointGroups:
     """Every ordered pair of views, named ``i|j``, its points visible in both in frame 0 and now.
 
     Raises:
@@ -82,22 +82,25 @@ def pairs_of(motion: Motion) -> Grain:
     if len(views) < 2:
         raise NotApplicable("the clip has one view, and so no pairs")
     names = tuple(f"{i}|{j}" for i, j in permutations(views, 2))
-    return Grain("pair", names, in_both(motion.truth.mask), in_both(motion.answer.valid))
+    return PointGroups("pair", names, true_in_both_views(motion.truth.mask), true_in_both_views(motion.answer.valid))
 
 
 def measure_xv_rpe(case: Case) -> Iterator[Measurement]:
     """xv_rpe@1."""
-    yield from _report(motion_of(case), lambda error: 100.0 * error)
+    yield from _report(align_motion(case), lambda error: 100.0 * error)
 
 
 def measure_xv_pi(case: Case) -> Iterator[Measurement]:
     """xv_pi@1."""
-    yield from _report(motion_of(case), lambda error: share_within(error, THRESHOLD))
+    yield from _report(align_motion(case), lambda error: inlier_percent(error, THRESHOLD))
 
 
-def _report(motion: Motion, read: Callable[[Array], Array]) -> Iterator[Measurement]:
+def _report(motion: AlignedMotion, read: Callable[[Array], Array]) -> Iterator[Measurement]:
     truth = motion.truth
     size = scene_size(truth.world)
-    yield from report(
-        motion, pairs_of(motion), lambda answer: read(agreement_error(answer, truth.cameras, size)), scene_size=size
+    yield from measure_groups(
+        motion,
+        group_by_view_pair(motion),
+        lambda answer: read(disagreement_error(answer, truth.cameras, size)),
+        scene_size=size,
     )

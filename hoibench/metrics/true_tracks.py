@@ -10,15 +10,15 @@ import numpy as np
 
 from hoibench.clip import Array, Camera, Clip, check_shape
 from hoibench.geometry import project, to_camera, to_world
-from hoibench.metrics.outcome import NO_CAMERAS, NO_TRUE_TRACKS, NotApplicable, Undefined
+from hoibench.metrics.measurement import NO_CAMERAS, NO_TRUE_TRACKS, NotApplicable, Undefined
 
 
-def in_cameras(world: Array, cameras: Sequence[Camera]) -> Array:
+def world_to_cameras(world: Array, cameras: Sequence[Camera]) -> Array:
     """World points (N, K, 3) in each camera, (V, N, K, 3) metres."""
     return np.stack([to_camera(world, camera.R, camera.t) for camera in cameras])
 
 
-def in_world(points: Array, cameras: Sequence[Camera]) -> Array:
+def cameras_to_world(points: Array, cameras: Sequence[Camera]) -> Array:
     """W_v(p) = R_v^T (p - t_v): camera-space points (V, N, K, 3) of each view in the world, same shape."""
     check_shape("camera-space points", points, (len(cameras), "N", "K", 3))
     return np.stack([to_world(view, camera.R, camera.t) for view, camera in zip(points, cameras, strict=True)])
@@ -38,7 +38,7 @@ def scene_size(world: Array) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class TrueTracks:
     """The true tracks of a clip, seen by its cameras.
 
     Attributes:
@@ -60,7 +60,7 @@ class Truth:
     @cached_property
     def points(self) -> Array:
         """X, (V, N, K, 3) float64, camera space, metres."""
-        return in_cameras(self.world, self.cameras)
+        return world_to_cameras(self.world, self.cameras)
 
     @property
     def seen_first(self) -> Array:
@@ -80,7 +80,7 @@ class Truth:
         return np.where(self.points[..., 2:] > 0, pixels, np.inf)
 
 
-def truth_of(clip: Clip) -> Truth:
+def build_true_tracks(clip: Clip) -> TrueTracks:
     """The truth of a clip.
 
     Raises:
@@ -92,7 +92,7 @@ def truth_of(clip: Clip) -> Truth:
     if clip.cameras is None:
         raise NotApplicable(NO_CAMERAS)
     recorded = clip.tracks.recorded
-    truth = Truth(
+    truth = TrueTracks(
         views=tuple(view.id for view in clip.views),
         cameras=clip.cameras,
         world=clip.tracks.world.astype(np.float64),

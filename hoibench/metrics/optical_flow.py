@@ -10,7 +10,7 @@ import numpy as np
 
 from hoibench.clip import Array
 from hoibench.metrics.case import Case
-from hoibench.metrics.outcome import NotApplicable
+from hoibench.metrics.measurement import NotApplicable
 from hoibench.metrics.regions import Frame
 
 FLOW = "dis-medium"
@@ -21,7 +21,7 @@ TOP_SHARE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class FrameFlow:
     """The flow from one frame to another.
 
     Attributes:
@@ -60,11 +60,11 @@ def dis_flow(image: Array, other: Array) -> Array:
     return flow
 
 
-def motion(frame: Frame, other: Frame) -> Motion:
+def frame_flow(frame: Frame, other: Frame) -> FrameFlow:
     """The motion from a frame to another, inside the frame's mask."""
     magnitude = np.linalg.norm(dis_flow(frame.image, other.image), axis=-1)
     inside = magnitude.ravel() if frame.mask is None else magnitude[frame.mask]
-    return Motion(top_mean(inside), magnitude > motion_threshold(frame.size))
+    return FrameFlow(top_mean(inside), magnitude > motion_threshold(frame.size))
 
 
 def top_mean(magnitudes: Array) -> float | None:
@@ -75,6 +75,6 @@ def top_mean(magnitudes: Array) -> float | None:
     return float(np.partition(magnitudes, -count)[-count:].mean(dtype=np.float64))
 
 
-def shared_motion(case: Case, frame: Frame, other: Frame) -> Motion:
-    """``motion``, computed once a case for each pair of frames."""
-    return case.memo((FLOW, frame.digest, other.digest), lambda: motion(frame, other))
+def cached_frame_flow(case: Case, frame: Frame, other: Frame) -> FrameFlow:
+    """``frame_flow``, computed once a case for each pair of frames."""
+    return case.memoize((FLOW, frame.digest, other.digest), lambda: frame_flow(frame, other))

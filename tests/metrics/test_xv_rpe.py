@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoibench.metrics.cross_view import in_both, ordered_pairs, xv_pi, xv_rpe
-from hoibench.metrics.multiview import mv_rpe_scene
-from hoibench.metrics.outcome import Undefined
-from hoibench.metrics.truth import in_cameras, scene_size
+from hoibench.metrics.measurement import Undefined
+from hoibench.metrics.mv_rpe import mv_rpe_scene
+from hoibench.metrics.true_tracks import scene_size, world_to_cameras
+from hoibench.metrics.xv_rpe import ordered_pairs, true_in_both_views, xv_pi, xv_rpe
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -22,7 +22,7 @@ def scene(make_clip):
 def test_equal_to_plain_loops(seed, scene, twins):
     world, cameras, _ = scene
     rng = np.random.default_rng(seed)
-    X = in_cameras(world, cameras)
+    X = world_to_cameras(world, cameras)
     P = X + rng.normal(0.0, 0.05, X.shape)
     m, valid = rng.random(X.shape[:3]) < 0.7, rng.random(X.shape[:3]) < 0.8
     m[:2, 0, 0] = True
@@ -34,7 +34,7 @@ def test_equal_to_plain_loops(seed, scene, twins):
 def test_every_ordered_pair_is_there():
     assert list(zip(*ordered_pairs(3), strict=True)) == [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
     mask = np.array([[[True, True]], [[True, False]], [[False, True]]])
-    assert in_both(mask).tolist() == [
+    assert true_in_both_views(mask).tolist() == [
         [[True, False]],
         [[False, True]],
         [[True, False]],
@@ -48,8 +48,8 @@ def test_views_that_are_wrong_alike_agree_and_only_this_metric_sees_those_that_a
     """Three views shifted alike or apart by 5 cm: mv equal, xv 0 against more."""
     world, cameras, m = scene
     shifts = 0.05 * np.eye(3)
-    alike = in_cameras(world + shifts[0], cameras)
-    apart = np.stack([in_cameras(world + shift, cameras)[v] for v, shift in enumerate(shifts)])
+    alike = world_to_cameras(world + shifts[0], cameras)
+    apart = np.stack([world_to_cameras(world + shift, cameras)[v] for v, shift in enumerate(shifts)])
     assert mv_rpe_scene(alike, world, cameras, m) == pytest.approx(mv_rpe_scene(apart, world, cameras, m), rel=1e-9)
     assert xv_rpe(alike, world, cameras, m) == pytest.approx(0, abs=1e-9)
     # two unit axes are sqrt(2) apart
@@ -58,7 +58,7 @@ def test_views_that_are_wrong_alike_agree_and_only_this_metric_sees_those_that_a
 
 def test_a_point_missing_in_either_view_is_a_full_error(scene):
     world, cameras, m = scene
-    X = in_cameras(world, cameras)
+    X = world_to_cameras(world, cameras)
     valid = np.ones_like(m)
     valid[0] = False
     assert xv_rpe(X, world, cameras, np.ones_like(m), valid) == pytest.approx(100 * 4 / 6)
@@ -69,7 +69,7 @@ def test_a_point_missing_in_either_view_is_a_full_error(scene):
 def test_views_have_no_order_of_their_own(seed, scene):
     world, cameras, m = scene
     rng = np.random.default_rng(seed)
-    P = in_cameras(world, cameras) + rng.normal(0.0, 0.05, (*m.shape, 3))
+    P = world_to_cameras(world, cameras) + rng.normal(0.0, 0.05, (*m.shape, 3))
     order = rng.permutation(3)
     other = xv_rpe(P[order], world, [cameras[v] for v in order], m[order])
     assert other == pytest.approx(xv_rpe(P, world, cameras, m), rel=1e-12)
@@ -77,7 +77,7 @@ def test_views_have_no_order_of_their_own(seed, scene):
 
 def test_one_view_or_no_shared_point_has_no_value(scene):
     world, cameras, m = scene
-    X = in_cameras(world, cameras)
+    X = world_to_cameras(world, cameras)
     with pytest.raises(ValueError, match="at least two cameras"):
         xv_rpe(X[:1], world, cameras[:1], m[:1])
     alone = np.zeros_like(m)

@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hoibench.metrics.flow import (
+from hoibench.metrics.measurement import NotApplicable
+from hoibench.metrics.optical_flow import (
+    cached_frame_flow,
     check_flow_size,
     dis_flow,
-    motion,
+    frame_flow,
     motion_threshold,
     sampling_step,
-    shared_motion,
     top_mean,
 )
-from hoibench.metrics.outcome import NotApplicable
 from hoibench.metrics.regions import region_frame
 
 
@@ -68,27 +68,27 @@ def test_motion_counts_only_inside_the_mask(texture):
     other[:, 96:] = wide[:, 108:204]  # the right half moves by 8 px
     left = np.zeros((128, 192), bool)
     left[:, :80] = True
-    assert motion(region_frame(image), region_frame(other)).score > 6
-    moved = motion(region_frame(image, left), region_frame(other, left))
+    assert frame_flow(region_frame(image), region_frame(other)).score > 6
+    moved = frame_flow(region_frame(image, left), region_frame(other, left))
     assert moved.score == 0.0
     assert not moved.moving.any()
-    assert motion(region_frame(image, left & False), region_frame(other)).score is None
+    assert frame_flow(region_frame(image, left & False), region_frame(other)).score is None
 
 
 def test_moving_is_above_the_threshold(texture):
     wide = texture(128, 220)
-    moving = motion(region_frame(wide[:, 20:212]), region_frame(wide[:, 14:206])).moving  # 6 px, the threshold is 3
+    moving = frame_flow(region_frame(wide[:, 20:212]), region_frame(wide[:, 14:206])).moving  # 6 px, the threshold is 3
     assert moving[20:-20, 20:-20].mean() > 0.99
-    slow = motion(region_frame(wide[:, 20:212]), region_frame(wide[:, 18:210])).moving  # 2 px
+    slow = frame_flow(region_frame(wide[:, 20:212]), region_frame(wide[:, 18:210])).moving  # 2 px
     assert slow[20:-20, 20:-20].mean() < 0.01
 
 
 def test_a_pair_is_computed_once_a_case(case_of, texture):
     case = case_of(np.stack([[texture(128, 192, seed) for seed in range(2)]]))
     frames = [region_frame(image) for image in case.video[0]]
-    assert shared_motion(case, *frames) is shared_motion(case, *frames)
-    assert shared_motion(case, *frames) is not shared_motion(case, *frames[::-1])
-    assert shared_motion(case, frames[0], frames[0]) is not shared_motion(case, *frames)
+    assert cached_frame_flow(case, *frames) is cached_frame_flow(case, *frames)
+    assert cached_frame_flow(case, *frames) is not cached_frame_flow(case, *frames[::-1])
+    assert cached_frame_flow(case, frames[0], frames[0]) is not cached_frame_flow(case, *frames)
 
 
 def test_small_frames_are_not_applicable():

@@ -6,13 +6,13 @@ import pytest
 from hoibench.clip import Camera
 from hoibench.geometry import to_camera
 from hoibench.metrics.case import Case
-from hoibench.metrics.outcome import NotApplicable, Undefined
+from hoibench.metrics.measurement import NotApplicable, Undefined
 from hoibench.metrics.rpe import measure_rpe_all
-from hoibench.metrics.truth import in_cameras, in_world, truth_of
+from hoibench.metrics.true_tracks import build_true_tracks, cameras_to_world, world_to_cameras
 
 
 def test_a_point_counts_where_it_is_seen_now_and_was_seen_first(toy):
-    truth = truth_of(toy)
+    truth = build_true_tracks(toy)
     visible = toy.tracks.visible
     for v, n, k in np.ndindex(*visible.shape):
         assert truth.mask[v, n, k] == (visible[v, 0, k] and visible[v, n, k])
@@ -23,34 +23,36 @@ def test_a_point_counts_where_it_is_seen_now_and_was_seen_first(toy):
 @pytest.mark.parametrize("moving", [False, True])
 def test_every_camera_sees_the_points_from_its_own_pose(make_clip, moving):
     clip = make_clip(moving=moving)
-    truth = truth_of(clip)
+    truth = build_true_tracks(clip)
     assert truth.points.dtype == np.float64
     for v, camera in enumerate(clip.cameras):
         for n in range(clip.frames):
             R, t = (camera.R[n], camera.t[n]) if moving else (camera.R, camera.t)
             assert truth.points[v, n] == pytest.approx(to_camera(truth.world[n], R, t))
-    assert in_world(truth.points, clip.cameras) == pytest.approx(np.broadcast_to(truth.world, truth.points.shape))
+    assert cameras_to_world(truth.points, clip.cameras) == pytest.approx(
+        np.broadcast_to(truth.world, truth.points.shape)
+    )
 
 
 def test_behind_the_camera_there_is_no_pixel(toy):
-    truth = truth_of(toy)
+    truth = build_true_tracks(toy)
     assert np.isfinite(truth.pixels).all()
     about = np.diag([-1.0, 1.0, -1.0])  # half a turn about y: what lay ahead lies behind
     turned = tuple(Camera(c.K, about @ c.R, about @ c.t, c.size) for c in toy.cameras)
     behind = replace(truth, cameras=turned)
     assert np.isinf(behind.pixels).all()
-    assert in_cameras(truth.world, turned) == pytest.approx(truth.points @ about)
+    assert world_to_cameras(truth.world, turned) == pytest.approx(truth.points @ about)
 
 
 def test_what_is_missing_is_said(toy):
     with pytest.raises(NotApplicable, match="no true tracks"):
-        truth_of(replace(toy, tracks=None))
+        build_true_tracks(replace(toy, tracks=None))
     with pytest.raises(NotApplicable, match="the data set has no cameras"):
-        truth_of(replace(toy, views=(replace(toy.views[0], camera=None), *toy.views[1:])))
+        build_true_tracks(replace(toy, views=(replace(toy.views[0], camera=None), *toy.views[1:])))
     hidden = toy.tracks.visible.copy()
     hidden[:, 0] = False
     with pytest.raises(Undefined, match="visible in frame 0"):
-        truth_of(replace(toy, tracks=replace(toy.tracks, visible=hidden)))
+        build_true_tracks(replace(toy, tracks=replace(toy.tracks, visible=hidden)))
 
 
 def test_what_was_not_recorded_is_not_asked_for_even_where_hidden_points_are(toy, answer):
@@ -69,4 +71,4 @@ def test_what_was_not_recorded_is_not_asked_for_even_where_hidden_points_are(toy
 
 def test_cameras_must_be_one_a_view(toy):
     with pytest.raises(ValueError, match="camera-space points has shape"):
-        in_world(np.zeros((2, 9, 4, 3)), toy.cameras)
+        cameras_to_world(np.zeros((2, 9, 4, 3)), toy.cameras)

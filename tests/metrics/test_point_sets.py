@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from hoibench.metrics.masked import as_points, as_points_and_truth, as_points_and_world, mean_of_means
-from hoibench.metrics.outcome import Undefined
+from hoibench.metrics.measurement import Undefined
+from hoibench.metrics.point_sets import check_points, check_points_and_truth, check_points_and_world, mean_of_means
 
 
 def test_each_set_counts_once_whatever_its_size():
@@ -40,10 +40,10 @@ def test_a_nan_that_counts_is_named_with_its_place():
     points = np.ones((2, 3, 4, 3))
     points[1, 2, 3, 0] = np.nan
     with pytest.raises(ValueError, match=r"pred holds \[nan, 1.0, 1.0\] at view 1, frame 2, point 3"):
-        as_points("pred", points, None)
+        check_points("pred", points, None)
     valid = np.ones((2, 3, 4), dtype=bool)
     valid[1, 2, 3] = False
-    assert as_points("pred", points, valid).xyz[1, 2, 3].tolist() == [0, 0, 0]
+    assert check_points("pred", points, valid).xyz[1, 2, 3].tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_shapes_that_do_not_fit_are_named(change, message):
         "valid": None,
     }
     with pytest.raises(ValueError, match=message):
-        as_points_and_truth(**{**arrays, **change})
+        check_points_and_truth(**{**arrays, **change})
 
 
 def test_a_world_that_does_not_fit_is_named():
     pred, world, mask = np.ones((2, 3, 4, 3)), np.ones((3, 4, 3)), np.ones((2, 3, 4), dtype=bool)
     with pytest.raises(ValueError, match="pred has shape"):
-        as_points_and_world(pred, world[:, :3], mask, None)
+        check_points_and_world(pred, world[:, :3], mask, None)
     with pytest.raises(ValueError, match="mask has shape"):
-        as_points_and_world(pred, world, mask[:1], None)
+        check_points_and_world(pred, world, mask[:1], None)
     with pytest.raises(ValueError, match="world holds"):
-        as_points_and_world(pred, world * np.inf, mask, None)
+        check_points_and_world(pred, world * np.inf, mask, None)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.clip import Camera
-from hoibench.metrics.masked import Points
-from hoibench.metrics.multiview import (
+from hoibench.metrics.measurement import Undefined
+from hoibench.metrics.mv_rpe import (
     mv_pi_scene,
     mv_pi_world,
     mv_rpe_scene,
@@ -16,8 +16,8 @@ from hoibench.metrics.multiview import (
     scene_error,
     world_error,
 )
-from hoibench.metrics.outcome import Undefined
-from hoibench.metrics.truth import in_cameras, scene_size
+from hoibench.metrics.point_sets import PointSet
+from hoibench.metrics.true_tracks import scene_size, world_to_cameras
 
 seeds = st.integers(0, 2**32 - 1)
 AWAY = np.array([0.0, 0.0, 1.5])  # metres from the camera
@@ -36,7 +36,7 @@ def scene(seed, moving=False, views=2, frames=3, points=5):
         R = np.stack([rotation(rng) for _ in range(frames)])
         t = rng.normal(0.0, 0.2, (frames, 3)) + AWAY
         cameras.append(Camera(np.diag([300.0, 300.0, 1.0]), R if moving else R[0], t if moving else t[0], (128, 192)))
-    X = in_cameras(world, cameras)
+    X = world_to_cameras(world, cameras)
     P = X + rng.normal(0.0, 0.05, X.shape)
     mask = rng.random(X.shape[:3]) < 0.7
     mask[0, 0, 0] = True
@@ -59,8 +59,8 @@ def test_equal_to_plain_loops(seed, moving, twins):
 def test_the_change_of_frame_is_rigid(seed, moving):
     """The lemma of the cards: |W_v(P) - X_w| = |P - X|, so that mv_* is rpe with another divisor."""
     P, world, cameras, _, _ = scene(seed, moving)
-    answer = Points(P, np.ones(P.shape[:3], dtype=bool))
-    in_camera = np.linalg.norm(P - in_cameras(world, cameras), axis=-1)
+    answer = PointSet(P, np.ones(P.shape[:3], dtype=bool))
+    in_camera = np.linalg.norm(P - world_to_cameras(world, cameras), axis=-1)
     assert scene_error(answer, world, cameras) * scene_size(world) == pytest.approx(in_camera, abs=1e-12)
     divisor = np.maximum(np.linalg.norm(world, axis=-1), 0.01)
     assert world_error(answer, world, cameras) * divisor == pytest.approx(in_camera, abs=1e-12)
@@ -68,7 +68,7 @@ def test_the_change_of_frame_is_rigid(seed, moving):
 
 def test_truth_is_perfect_and_nothing_scores_one_hundred_percent():
     _, world, cameras, m, _ = scene(0)
-    X = in_cameras(world, cameras)
+    X = world_to_cameras(world, cameras)
     assert mv_rpe_scene(X, world, cameras, m) == pytest.approx(0, abs=1e-10)
     assert mv_pi_scene(X, world, cameras, m) == 100
     assert mv_rpe_world(X, world, cameras, m, np.zeros_like(m)) == 100
@@ -104,14 +104,14 @@ def test_an_origin_is_known_by_rotation_and_place_of_every_camera_to_four_digits
 def test_a_point_at_the_worlds_origin_is_divided_by_a_centimetre():
     _, world, cameras, m, _ = scene(5)
     world = np.where(np.arange(world.shape[1])[:, None] == 0, 0.0, world)
-    X = in_cameras(world, cameras)
-    error = world_error(Points(X + np.array([0.0, 0.0, 0.02]), np.ones_like(m)), world, cameras)
+    X = world_to_cameras(world, cameras)
+    error = world_error(PointSet(X + np.array([0.0, 0.0, 0.02]), np.ones_like(m)), world, cameras)
     assert error[..., 0] == pytest.approx(2.0)
 
 
 def test_one_view_scaled_is_an_error_under_a_shared_scale():
     _, world, cameras, m, _ = scene(1)
-    X = in_cameras(world, cameras)
+    X = world_to_cameras(world, cameras)
     X[1] *= 1.2
     assert mv_rpe_scene(X, world, cameras, np.ones_like(m)) > 1
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import Array, check_shape
-from hoibench.metrics.outcome import Undefined
+from hoibench.metrics.measurement import Undefined
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
-    """Points that answer for the truth's, one for one.
+class PointSet:
+    """PointSet that answer for the truth's, one for one.
 
     Attributes:
         xyz: (V, N, K, 3) float64, metres; zero where not valid.
@@ -22,12 +22,12 @@ class Points:
     xyz: Array
     valid: Array
 
-    def scaled(self, scales: Array) -> Points:
+    def scaled(self, scales: Array) -> PointSet:
         """The points times a factor a view, (V,)."""
-        return Points(self.xyz * scales[:, None, None, None], self.valid)
+        return PointSet(self.xyz * scales[:, None, None, None], self.valid)
 
 
-def as_points(name: str, xyz: Array, valid: Array | None) -> Points:
+def check_points(name: str, xyz: Array, valid: Array | None) -> PointSet:
     """Checked points in float64; None for ``valid`` means that all are.
 
     Raises:
@@ -45,30 +45,32 @@ def as_points(name: str, xyz: Array, valid: Array | None) -> Points:
             f"{name} holds {xyz[v, n, k].tolist()} at view {v}, frame {n}, point {k} ({int(bad.sum())} such points in all): "
             "mark points that are missing false in its mask"
         )
-    return Points(np.where(valid[..., None], xyz, 0.0).astype(np.float64), valid)
+    return PointSet(np.where(valid[..., None], xyz, 0.0).astype(np.float64), valid)
 
 
-def as_points_and_truth(pred: Array, truth: Array, mask: Array, valid: Array | None) -> tuple[Points, Points]:
+def check_points_and_truth(pred: Array, truth: Array, mask: Array, valid: Array | None) -> tuple[PointSet, PointSet]:
     """Checked (prediction, truth) of one shape (V, N, K, 3); the truth's ``valid`` is ``mask``.
 
     Raises:
         ValueError: the shapes differ, or a point that counts holds NaN or infinity.
     """
-    known = as_points("truth", truth, mask)
+    known = check_points("truth", truth, mask)
     check_shape("pred", pred, known.xyz.shape)
-    return as_points("pred", pred, valid), known
+    return check_points("pred", pred, valid), known
 
 
-def as_points_and_world(pred: Array, world: Array, mask: Array, valid: Array | None) -> tuple[Points, Array, Array]:
+def check_points_and_world(
+    pred: Array, world: Array, mask: Array, valid: Array | None
+) -> tuple[PointSet, Array, Array]:
     """Checked prediction (V, N, K, 3), true world points (N, K, 3) in float64, and mask (V, N, K).
 
     Raises:
         ValueError: the shapes do not fit, or a point holds NaN or infinity.
     """
-    truth = as_points("world", world[None], None).xyz[0]
+    truth = check_points("world", world[None], None).xyz[0]
     check_shape("pred", pred, ("V", *truth.shape))
     check_shape("mask", mask, pred.shape[:3])
-    return as_points("pred", pred, valid), truth, np.asarray(mask, dtype=bool)
+    return check_points("pred", pred, valid), truth, np.asarray(mask, dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
