@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from hoibench.store.records import explain
 
-SPEC = "spec.toml"
+SPEC_FILE = "spec.toml"
 """The spec of one method: in a package's folder, beside an adapter's file, and in a folder of predictions."""
 
 _SHOWN = 20
@@ -65,7 +65,7 @@ def _toml_files(where: str, folder: Traversable) -> Iterator[tuple[str, Traversa
         if item.name.endswith(".toml"):
             yield path, item
         elif item.is_dir():
-            yield from (found for found in _toml_files(path, item) if found[1].name == SPEC)
+            yield from (found for found in _toml_files(path, item) if found[1].name == SPEC_FILE)
 
 
 def is_built_in(module: str) -> bool:

@@ -16,8 +16,8 @@ from hoibench.store import atomic_write, read_npz, sha256_file, write_npz
 from hoibench.store.records import Record
 from hoibench.video import decode, encode
 
-RECORD = "prediction.json"
-ARRAYS = "tracks.npz"
+PREDICTION_FILE = "prediction.json"
+TRACKS_FILE = "tracks.npz"
 SUFFIXES = (".mp4", ".mkv")
 _ARRAY_NAMES = ("tracks", "anchors", "valid", "points", "masks")
 Codec = Literal["h264", "ffv1"]
@@ -75,13 +75,13 @@ def write_prediction(folder: Path, prediction: Prediction, fps: float, codec: Co
         OSError: the disk is full or the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECORD).unlink(missing_ok=True)
-    for part in (*folder.glob("view-*"), folder / ARRAYS):
+    (folder / PREDICTION_FILE).unlink(missing_ok=True)
+    for part in (*folder.glob("view-*"), folder / TRACKS_FILE):
         part.unlink(missing_ok=True)
     paths = _write_videos(folder, prediction, fps, codec)
     arrays = {name: array for name in _ARRAY_NAMES if (array := getattr(prediction, name)) is not None}
     if arrays:
-        paths.append(folder / ARRAYS)
+        paths.append(folder / TRACKS_FILE)
         write_npz(paths[-1], arrays)
     PredictionRecord(
         scale=prediction.scale,
@@ -89,7 +89,7 @@ def write_prediction(folder: Path, prediction: Prediction, fps: float, codec: Co
         provenance=dict(prediction.provenance),
         files={path.name: FileFacts(bytes=path.stat().st_size, sha256=sha256_file(path)) for path in paths},
         **facts,
-    ).write(folder / RECORD)
+    ).write(folder / PREDICTION_FILE)
 
 
 def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec) -> list[Path]:
@@ -113,36 +113,36 @@ def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec
     return paths
 
 
-def is_whole(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Whether prediction.json is there and every file it names has the size it says; hashes are not checked."""
     try:
-        return not odd_files(folder)
+        return not find_damaged_files(folder)
     except (OSError, ValueError):
         return False
 
 
-def odd_files(folder: Path) -> list[Path]:
+def find_damaged_files(folder: Path) -> list[Path]:
     """The files that prediction.json names and that are missing or of another size.
 
     Raises:
-        FileNotFoundError, ValueError: as ``read_record``.
+        FileNotFoundError, ValueError: as ``read_prediction_record``.
     """
-    files = {folder / name: facts.bytes for name, facts in read_record(folder).files.items()}
+    files = {folder / name: facts.bytes for name, facts in read_prediction_record(folder).files.items()}
     return [path for path, size in files.items() if not path.is_file() or path.stat().st_size != size]
 
 
-def read_record(folder: Path) -> PredictionRecord:
+def read_prediction_record(folder: Path) -> PredictionRecord:
     """The contents of prediction.json.
 
     Raises:
         FileNotFoundError: it is missing.
         ValueError: it is not JSON of this schema; names the file, the key and the value.
     """
-    return PredictionRecord.read(folder / RECORD)
+    return PredictionRecord.read(folder / PREDICTION_FILE)
 
 
 def read_prediction(folder: Path, scale: Scale = "metric") -> Prediction:
-    """A stored prediction with its videos as paths; see ``decoded``.
+    """A stored prediction with its videos as paths; see ``decode_prediction``.
 
     prediction.json may be missing in a folder made by hand: what lies there is then taken as it is, in the given ``scale``.
 
@@ -150,21 +150,25 @@ def read_prediction(folder: Path, scale: Scale = "metric") -> Prediction:
         FileNotFoundError: there is no prediction in the folder.
         ValueError: a file is broken or arrays do not fit; names the file.
     """
-    record = read_record(folder) if (folder / RECORD).is_file() else PredictionRecord(scale=scale)
-    found = [folder / name for name in record.files] or [*folder.glob("view-*"), folder / ARRAYS]
+    record = read_prediction_record(folder) if (folder / PREDICTION_FILE).is_file() else PredictionRecord(scale=scale)
+    found = [folder / name for name in record.files] or [*folder.glob("view-*"), folder / TRACKS_FILE]
     for path in found:
         if path.is_symlink() and path.resolve().parent != folder.resolve():
             raise ValueError(f"{path} is a link to another folder: copy the file")
     videos = sorted((path for path in found if path.suffix in SUFFIXES), key=_view_number)
-    arrays = read_npz(folder / ARRAYS) if folder / ARRAYS in found and (folder / ARRAYS).is_file() else {}
+    arrays = (
+        read_npz(folder / TRACKS_FILE) if folder / TRACKS_FILE in found and (folder / TRACKS_FILE).is_file() else {}
+    )
     if not videos and not arrays:
-        raise FileNotFoundError(f"{folder}: no prediction found; expected view-0.mp4, view-1.mp4, ... and {ARRAYS}")
+        raise FileNotFoundError(
+            f"{folder}: no prediction found; expected view-0.mp4, view-1.mp4, ... and {TRACKS_FILE}"
+        )
     if [path.stem for path in videos] != [f"view-{i}" for i in range(len(videos))]:
         names = ", ".join(path.name for path in videos)
         raise ValueError(f"{folder} holds {names}: number the views view-0, view-1, ... without a gap")
     unknown = set(arrays) - set(_ARRAY_NAMES)
     if unknown:
-        raise ValueError(f"{folder / ARRAYS}: unknown array {sorted(unknown)[0]!r}")
+        raise ValueError(f"{folder / TRACKS_FILE}: unknown array {sorted(unknown)[0]!r}")
     try:
         return Prediction(
             video=tuple(videos) or None,
@@ -174,7 +178,7 @@ def read_prediction(folder: Path, scale: Scale = "metric") -> Prediction:
             **arrays,
         )
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{folder / ARRAYS}: {error}") from error
+        raise ValueError(f"{folder / TRACKS_FILE}: {error}") from error
 
 
 def _view_number(path: Path) -> int:
@@ -182,7 +186,7 @@ def _view_number(path: Path) -> int:
     return int(number) if number.isdigit() else -1
 
 
-def decoded(prediction: Prediction) -> Prediction:
+def decode_prediction(prediction: Prediction) -> Prediction:
     """The same prediction with its video as (V, N, H, W, 3) uint8 frames.
 
     Raises:

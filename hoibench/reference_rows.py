@@ -19,16 +19,16 @@ REFERENCES = {
 }
 """Titles of the rows that are made from the truth, by id, in the page's order."""
 
-STAND_INS = (FROZEN, RANDOM)
+FLOOR = (FROZEN, RANDOM)
 """Rows that know nothing of the motion, the floor: a failed clip of a method counts as the worse of them."""
 
-CEILING = tuple(name for name in REFERENCES if name not in STAND_INS)
+CEILING = tuple(name for name in REFERENCES if name not in FLOOR)
 """Rows that the truth makes good."""
 
-SPOILT = (*(name for name in CEILING if name != GROUND_TRUTH), RANDOM)
+DEGRADED = (*(name for name in CEILING if name != GROUND_TRUTH), RANDOM)
 """Rows with a known, often large error: no scale is drawn for them."""
 
-OWN_FROZEN = "frozen_self/"
+FROZEN_SELF = "frozen_self/"
 """Prefix of the rows that hold a method's own first frame."""
 
 PUBLISHED = "published/"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from hoibench.reference_rows import SPOILT
+from hoibench.reference_rows import DEGRADED
 from hoibench.results.board import Board, Column
 from hoibench.results.cells import Cell
 from hoibench.results.entrants import Entrant
@@ -148,7 +148,7 @@ def _table(board: Board, region: str, cards: Mapping[str, int]) -> TableView:
     for n, _ in columns:
         cells = [board.cells[m, n] for m in range(len(board.entrants))]
         places[n] = decimals(cell.value for cell in cells if cell.value is not None)
-        shown = [cell for cell, entrant in zip(cells, board.entrants, strict=True) if entrant.method.id not in SPOILT]
+        shown = [cell for cell, entrant in zip(cells, board.entrants, strict=True) if entrant.method.id not in DEGRADED]
         scales[n] = scale_of(shown or cells)
     rows = [
         _row(

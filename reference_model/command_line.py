@@ -37,17 +37,3 @@ def make_out(folder: Path) -> None:
         if is_disk_full(error):
             raise
         raise ValueError(f"--out {folder} cannot be written ({error.strerror}): give a folder that can") from error
-
-
-def device_of(asked: str) -> str:
-    """``cpu`` or ``cuda`` for what ``--device`` says: ``auto``, ``cpu`` or ``cuda``.
-
-    Raises:
-        ValueError: ``cuda`` is asked for, and there is none.
-    """
-    import torch  # takes seconds
-
-    there = torch.cuda.is_available()
-    if asked == "cuda" and not there:
-        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
-    return "cuda" if there and asked != "cpu" else "cpu"

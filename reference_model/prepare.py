@@ -92,9 +92,9 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
     for name in ("vae", "text_encoder", "tokenizer"):
         part(options.wan, name)
-    from reference_model.command_line import device_of  # once the folders are there: torch takes seconds
+    from hoibench.cli.run import resolve_device
 
-    device = device_of(options.device)
+    device = resolve_device(options.device)
 
     from hoibench.datasets.base import sample_clips
     from hoibench.datasets.registry import open_dataset

@@ -78,9 +78,9 @@ def sample_command(arguments: Sequence[str]) -> int:
     def note(text: str) -> None:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
+    from hoibench.cli.run import resolve_device
     from hoibench.methods.method import Entrant, Runtime
     from hoibench.store import sampled_digest
-    from reference_model.command_line import device_of
     from reference_model.generation.asked import check_request
     from reference_model.method import CUSTOM, SyncMV4DMethod, wan_folder
     from reference_model.saved_model import find_parts, read_record
@@ -88,7 +88,7 @@ def sample_command(arguments: Sequence[str]) -> int:
 
     config, digest = read_record(options.checkpoint)
     source, requests = _requests(options, note)
-    device = device_of(options.device)
+    device = resolve_device(options.device)
     parts = find_parts(options.checkpoint, wan_folder(options.weights))
     asked = {
         "model": digest,
@@ -158,11 +158,11 @@ def _is_kept(folder: Path, asked: dict[str, Any]) -> bool:
     Raises:
         ValueError: it holds something else.
     """
-    from hoibench.predictions import is_whole, read_record
+    from hoibench.predictions import is_complete, read_prediction_record
 
-    if not is_whole(folder):
+    if not is_complete(folder):
         return False
-    found = read_record(folder).request
+    found = read_prediction_record(folder).request
     if found != asked:
         raise ValueError(f"{folder} holds a prediction made otherwise ({found}, now {asked}): give another --out")
     return True
@@ -182,11 +182,11 @@ def _write(folder: Path, method: SyncMV4DMethod, request: Request, asked: dict[s
 
 def _describe(out: Path) -> None:
     """Put the method's spec beside the predictions, so that they are scored as its own."""
-    from hoibench.plugins import SPEC
+    from hoibench.plugins import SPEC_FILE
     from hoibench.store import write_bytes
     from reference_model.spec import spec_text
 
-    write_bytes(out / SPEC, spec_text().encode())
+    write_bytes(out / SPEC_FILE, spec_text().encode())
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def train_command(arguments: Sequence[str]) -> int:
     refuse_empty(arguments)
     if not options.cache:
         raise ValueError("--cache names no folder: give one or more that python -m reference_model.prepare wrote")
-    from reference_model.command_line import device_of
+    from hoibench.cli.run import resolve_device
     from reference_model.training.config import launch_file, read_launch
     from reference_model.training.data import open_stages
     from reference_model.training.run_folder import RunFolder
@@ -102,7 +102,7 @@ def train_command(arguments: Sequence[str]) -> int:
         raise ValueError(f"--iterations is {options.iterations}, expected 1 to {launch.training.iterations}")
     caches, data = open_stages(options.cache, launch, options.preset)
     folder = RunFolder(options.out)
-    with joined(device_of(options.device)) as world, ExitStack() as held:
+    with joined(resolve_device(options.device)) as world, ExitStack() as held:
         with world.together():
             if world.leads:
                 _check_wan(options, launch.model, caches.values())

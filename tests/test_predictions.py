@@ -6,7 +6,14 @@ import pytest
 from hoibench.clip import Prediction, Request, View
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.spec import Spec
-from hoibench.predictions import decoded, find_prediction, is_whole, read_prediction, read_record, write_prediction
+from hoibench.predictions import (
+    decode_prediction,
+    find_prediction,
+    is_complete,
+    read_prediction,
+    read_prediction_record,
+    write_prediction,
+)
 from hoibench.video import encode
 
 V, N, H, W, K = 2, 5, 32, 48, 7
@@ -33,20 +40,20 @@ def prediction():
 
 def test_round_trip(tmp_path, prediction):
     write_prediction(tmp_path, prediction, 8.0, seconds=1.5)
-    assert is_whole(tmp_path)
-    back = decoded(read_prediction(tmp_path))
+    assert is_complete(tmp_path)
+    back = decode_prediction(read_prediction(tmp_path))
     assert np.array_equal(back.tracks, prediction.tracks)
     assert np.array_equal(back.anchors, prediction.anchors)
     assert np.array_equal(back.valid, prediction.valid)
     assert (back.scale, back.crop, back.provenance) == ("shared", (0, 1, 30, 40), {"steps": 3})
     assert np.abs(back.video.astype(int) - prediction.video).mean() < 4
-    assert read_record(tmp_path).seconds == 1.5
+    assert read_prediction_record(tmp_path).seconds == 1.5
 
 
 def test_lossless_codec_keeps_every_byte_of_grey(tmp_path):
     grey = np.repeat(np.arange(V * N, dtype=np.uint8).reshape(V, N, 1, 1, 1) * 20, H, 2).repeat(W, 3).repeat(3, 4)
     write_prediction(tmp_path, Prediction(video=grey), 8.0, codec="ffv1")
-    assert np.array_equal(decoded(read_prediction(tmp_path)).video, grey)
+    assert np.array_equal(decode_prediction(read_prediction(tmp_path)).video, grey)
 
 
 def test_encoded_files_are_kept_byte_for_byte(tmp_path):
@@ -69,7 +76,7 @@ def test_a_part_is_not_whole(tmp_path, prediction, damage):
         (tmp_path / "tracks.npz").write_bytes((tmp_path / "tracks.npz").read_bytes()[:-1])
     else:
         (tmp_path / "prediction.json").write_text("{" if damage == "text" else "[]")
-    assert not is_whole(tmp_path)
+    assert not is_complete(tmp_path)
 
 
 def test_folders_made_by_hand_need_no_record(tmp_path):
@@ -98,7 +105,7 @@ def test_views_must_agree(tmp_path):
     encode(tmp_path / "view-0.mp4", frames()[0], 8.0)
     encode(tmp_path / "view-1.mp4", frames()[1, :3], 8.0)
     with pytest.raises(ValueError, match=r"view-0.mp4: 5 frames of 32x48; view-1.mp4: 3 frames"):
-        decoded(read_prediction(tmp_path))
+        decode_prediction(read_prediction(tmp_path))
 
 
 def test_seed_folders_come_first(tmp_path):
@@ -137,7 +144,7 @@ def test_a_record_names_nothing_outside_its_folder(tmp_path, files):
     )
     with pytest.raises(ValueError, match=r"prediction\.json: files"):
         read_prediction(tmp_path)
-    assert not is_whole(tmp_path)
+    assert not is_complete(tmp_path)
 
 
 def test_links_to_elsewhere_are_refused(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 from hoibench.datasets.base import Dataset
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.record import RunRefused, check_resumable
-from hoibench.predictions import is_whole, prediction_folder, read_record
+from hoibench.predictions import is_complete, prediction_folder, read_prediction_record
 from hoibench.problems import Problem
 from hoibench.weights import WeightsMissing, find
 
@@ -28,7 +28,7 @@ def survey(plan: Plan, dataset: Dataset) -> dict[str, Any]:
     """
     out = plan.out
     folders = [unit.prediction(out) for unit in plan.units]
-    seconds = [read_record(folder).seconds or 0.0 for folder in folders if is_whole(folder)]
+    seconds = [read_prediction_record(folder).seconds or 0.0 for folder in folders if is_complete(folder)]
     each = sum(seconds) / len(seconds) if seconds else None
     parent = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
     free, most, weights = shutil.disk_usage(parent).free, _bytes_at_most(plan, dataset), _weights(plan)

@@ -70,9 +70,9 @@ def run_command(arguments: Sequence[str]) -> int:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     dataset = open_dataset(config.dataset, config.root, note)
-    plan = make_plan(config, dataset, device_of(config.device))
-    for told in plan.manifest.exclusion_summary:
-        note(f"clips left out, {told}")
+    plan = make_plan(config, dataset, resolve_device(config.device))
+    for exclusion in plan.manifest.exclusion_summary:
+        note(f"clips left out, {exclusion}")
     if config.dry_run:
         from hoibench.cli.dryrun import describe
 
@@ -121,19 +121,19 @@ def _shown(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def device_of(asked: str) -> str:
-    """``cuda`` or ``cpu`` of what was asked for.
+def resolve_device(device: str) -> str:
+    """Return ``cpu`` or ``cuda`` for a ``--device`` value; ``auto`` is ``cuda`` where torch finds it.
 
     Raises:
-        ValueError: CUDA was asked for, and there is none.
+        ValueError: ``--device cuda`` without a CUDA device.
     """
-    if asked == "cpu":
-        return asked
+    if device == "cpu":
+        return device
     import torch
 
     available = torch.cuda.is_available()
-    if asked == "cuda" and not available:
-        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    if device == "cuda" and not available:
+        raise ValueError("--device cuda: torch finds no CUDA device; use --device cpu")
     return "cuda" if available else "cpu"
 
 

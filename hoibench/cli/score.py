@@ -77,7 +77,7 @@ def score_command(arguments: Sequence[str]) -> int:
 def _score_run(options: Score, run: Path) -> int:
     from hoibench.cli.exit_codes import as_crash
     from hoibench.cli.progress_bar import make_listener
-    from hoibench.cli.run import device_of, report
+    from hoibench.cli.run import report, resolve_device
     from hoibench.evaluation.merge import rescore
 
     if options.pred is not None or options.truth is not None:
@@ -87,7 +87,7 @@ def _score_run(options: Score, run: Path) -> int:
     given = {"root": options.root, "weights": options.weights, "workers": options.workers}
     settings = {name: value for name, value in given.items() if value is not None}
     console = Console(stderr=True)
-    outcome = rescore(run, settings, device_of(options.device), make_listener(console))
+    outcome = rescore(run, settings, resolve_device(options.device), make_listener(console))
     with as_crash():
         return report(outcome, options.json, console)
 

@@ -19,7 +19,7 @@ from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card, select_cards
 from hoibench.metrics.case import Case, Pairing
 from hoibench.metrics.measurement import Measurement, Status
-from hoibench.predictions import decoded
+from hoibench.predictions import decode_prediction
 from hoibench.results.rows import Row
 
 ANCHOR_PIXELS = 0.01
@@ -59,7 +59,7 @@ def score(
         ValueError: a video cannot be decoded, or the prediction does not lie on the clip's grid; names the field and both shapes.
     """
     cards = select_cards([metrics] if isinstance(metrics, str) else metrics)
-    whole = decoded(prediction)
+    whole = decode_prediction(prediction)
     if pairing is not None and pairing not in get_args(Pairing):
         raise ValueError(f"pairing is {pairing!r}, expected one of {', '.join(get_args(Pairing))}")
     pairing = pairing or _pairing(whole, clip)

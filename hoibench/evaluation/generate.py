@@ -15,7 +15,7 @@ from hoibench.evaluation.worker import ClipLoader, UnitReport, WorkerContext, fo
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.registry import load_method
-from hoibench.predictions import decoded, is_whole, write_prediction
+from hoibench.predictions import decode_prediction, is_complete, write_prediction
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Generator:
         """
         begun = time.monotonic()
         folder = unit.prediction(self.out)
-        if is_whole(folder):
+        if is_complete(folder):
             return UnitReport(unit, "generate", 0.0, worked=False)
         stage = "load"
         try:
@@ -82,7 +82,7 @@ class Generator:
         if prediction.scale != spec.scale:
             raise ValueError(f"the prediction declares scale {prediction.scale}, the method's spec {spec.scale}")
         check_outputs(prediction, spec)
-        check_prediction(decoded(prediction), request)
+        check_prediction(decode_prediction(prediction), request)
         ran = {key: value for key, value in asdict(self.runtime).items() if key != "weights"}
         write_prediction(unit.prediction(self.out), prediction, fps, unit=unit.key, seconds=seconds, **ran)
 

@@ -19,7 +19,7 @@ from hoibench.evaluation.record import RunRefused, code_of, with_provenance
 from hoibench.evaluation.run import Listener, jobs_of, locked
 from hoibench.evaluation.settings_file import config_of_json
 from hoibench.evaluation.worker import WorkerContext
-from hoibench.predictions import RECORD, is_whole
+from hoibench.predictions import PREDICTION_FILE, is_complete
 from hoibench.results.run_record import RunRecord
 from hoibench.store import canonical_json
 
@@ -61,8 +61,8 @@ def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: Liste
         except ValueError as error:
             raise RunRefused(f"{out}: {error}") from error
         check_config(config)
-        made = [unit for unit in recorded_units(record) if (unit.prediction(out) / RECORD).is_file()]
-        units = [unit for unit in made if is_whole(unit.prediction(out))]
+        made = [unit for unit in recorded_units(record) if (unit.prediction(out) / PREDICTION_FILE).is_file()]
+        units = [unit for unit in made if is_complete(unit.prediction(out))]
         if broken := [unit.key for unit in made if unit not in set(units)]:
             raise RunRefused(
                 f"{out}: predictions are damaged ({', '.join(broken[:3])}): run again, which makes them anew"

@@ -29,7 +29,7 @@ def trim_clip(clip: Clip) -> Clip:
 def trim_prediction(prediction: Prediction, n: int) -> Prediction:
     """The first ``n`` frames of a prediction whose video, if it has one, is decoded."""
     if isinstance(prediction.video, tuple):
-        raise TypeError("the prediction's video is not decoded: use hoibench.predictions.decoded first")
+        raise TypeError("the prediction's video is not decoded: use hoibench.predictions.decode_prediction first")
     return replace(
         prediction,
         video=_until(prediction.video, n),

@@ -13,7 +13,7 @@ from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset, Manifest, clip_set_id, sample_clips
 from hoibench.evaluation.config import RunConfig, check_config, parse_shard
 from hoibench.evaluation.identity import content_digest, entrant_identity
-from hoibench.evaluation.references import is_seeded, own_frozen, reference_specs
+from hoibench.evaluation.references import frozen_self_entrant, is_seeded, reference_specs
 from hoibench.evaluation.unit import Unit
 from hoibench.methods.entrants import select_entrants
 from hoibench.methods.method import Entrant
@@ -21,7 +21,7 @@ from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card, select_cards
 from hoibench.plugins import UnknownName
 from hoibench.predictions import has_seed_folders
-from hoibench.reference_rows import OWN_FROZEN, PUBLISHED
+from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.run_record import RunRecord
 from hoibench.store import sha256_json
 
@@ -70,8 +70,8 @@ class Plan:
     def seeds_of(self, entrant: Entrant) -> tuple[int, ...]:
         """The seeds of an entrant; what never changes with the seed is made once, for the first."""
         spec = entrant.spec
-        if spec.id.startswith(OWN_FROZEN):
-            own = entrant.key.removeprefix(OWN_FROZEN)
+        if spec.id.startswith(FROZEN_SELF):
+            own = entrant.key.removeprefix(FROZEN_SELF)
             return self.seeds_of(next(other for other in self.entrants if other.key == own))
         if spec.folder is not None:
             fixed = not has_seed_folders(spec.folder)
@@ -190,19 +190,19 @@ def _select(config: RunConfig, dataset: Dataset) -> tuple[Entrant, ...]:
     names = list(config.method) or ([] if config.adapter else list(published))
     if not names and not config.adapter:
         raise ValueError("no method: give --method NAME (hoibench ls methods), NAME=FOLDER, or --adapter FILE.py:CLASS")
-    own = [name for name in names if name.startswith(OWN_FROZEN)]
+    own = [name for name in names if name.startswith(FROZEN_SELF)]
     chosen = select_entrants(
         [name for name in names if name not in own], config.adapter, [*published.values(), *references.values()],
         settings=config.set, preset=config.preset, checkpoint=config.checkpoint,
     )  # fmt: skip
-    keys = [OWN_FROZEN + entrant.key for entrant in chosen]
+    keys = [FROZEN_SELF + entrant.key for entrant in chosen]
     for name in own:
         if name not in keys:
             raise UnknownName("method", name, keys)
     entrants: dict[str, Entrant] = {}
     for entrant in chosen:
         entrants[entrant.key] = entrant
-        frozen = own_frozen(entrant)
+        frozen = frozen_self_entrant(entrant)
         if frozen.key in own or (dataset.has_truth and entrant.spec.kind == "method"):
             entrants[frozen.key] = frozen
     missing = {key: Entrant(spec) for key, spec in references.items() if key not in entrants}

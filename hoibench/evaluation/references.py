@@ -12,7 +12,7 @@ from hoibench.evaluation.request import anchors
 from hoibench.geometry import to_camera
 from hoibench.methods.method import Entrant
 from hoibench.methods.spec import Spec
-from hoibench.reference_rows import OWN_FROZEN, REFERENCES
+from hoibench.reference_rows import FROZEN_SELF, REFERENCES
 
 NOISE_METRES = 0.01
 
@@ -25,11 +25,11 @@ def reference_specs() -> dict[str, Spec]:
     }
 
 
-def own_frozen(entrant: Entrant) -> Entrant:
+def frozen_self_entrant(entrant: Entrant) -> Entrant:
     """The row that holds an entrant's own first frame."""
     spec = entrant.spec
     held = {
-        "id": OWN_FROZEN + spec.id, "entry": "", "name": f"{spec.title}, its first frame held", "kind": "reference",
+        "id": FROZEN_SELF + spec.id, "entry": "", "name": f"{spec.title}, its first frame held", "kind": "reference",
         "folder": None,
     }  # fmt: skip
     return Entrant(spec.model_copy(update=held), entrant.preset)
@@ -37,7 +37,7 @@ def own_frozen(entrant: Entrant) -> Entrant:
 
 def is_seeded(name: str) -> bool:
     """Whether a reference row changes with the seed; the others are made once, for the first seed."""
-    return name.startswith(OWN_FROZEN) or name in ("gt_shuffled", "gt_noise_1cm", "random")
+    return name.startswith(FROZEN_SELF) or name in ("gt_shuffled", "gt_noise_1cm", "random")
 
 
 def build_reference(name: str, clip: Clip, seed: int) -> Prediction:

@@ -18,7 +18,7 @@ from hoibench.evaluation.record import RunRefused, check_resumable, make_record,
 from hoibench.evaluation.unit import Unit
 from hoibench.evaluation.worker import UnitReport, WorkerContext
 from hoibench.methods.method import Entrant
-from hoibench.predictions import is_whole
+from hoibench.predictions import is_complete
 from hoibench.results.run_record import Status
 from hoibench.store import sealed_folder, sweep
 
@@ -102,7 +102,7 @@ def _to_generate(plan: Plan, entrant: Entrant, listener: Listener) -> list[Unit]
     waiting = []
     for unit in plan.units:
         if unit.entrant == entrant.key:
-            if is_whole(unit.prediction(plan.out)):
+            if is_complete(unit.prediction(plan.out)):
                 listener.reported(UnitReport(unit, "generate", 0.0, worked=False))
             else:
                 waiting.append(unit)

@@ -22,18 +22,18 @@ from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement
-from hoibench.plugins import SPEC
+from hoibench.plugins import SPEC_FILE
 from hoibench.predictions import (
-    RECORD,
-    decoded,
+    PREDICTION_FILE,
+    decode_prediction,
+    find_damaged_files,
     find_prediction,
-    is_whole,
-    odd_files,
+    is_complete,
     read_prediction,
-    read_record,
+    read_prediction_record,
     write_prediction,
 )
-from hoibench.reference_rows import OWN_FROZEN, PUBLISHED
+from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.jsonl import append_metric, read_scores
 from hoibench.results.rows import Row
 from hoibench.store import sweep
@@ -73,7 +73,7 @@ class Scorer:
         out, spec = self.context.out, self.context.entrants[unit.entrant].spec
         folder = unit.prediction(out)
         stage = "load"
-        whole = is_whole(folder)
+        whole = is_complete(folder)
         if (spec.entry and not whole) or (whole and not self._unscored(unit)):
             return UnitReport(unit, "score", 0.0, worked=False)
         try:
@@ -99,16 +99,16 @@ class Scorer:
         prediction = self._found(unit, spec, loaded)
         seconds = round(time.monotonic() - begun, 3)
         check_outputs(prediction, spec)
-        check_prediction(decoded(prediction), build_request(loaded.clip, spec, unit.seed))
+        check_prediction(decode_prediction(prediction), build_request(loaded.clip, spec, unit.seed))
         folder = unit.prediction(self.context.out)
         write_prediction(folder, prediction, loaded.clip.fps, unit=unit.key, seconds=seconds)
 
     def _found(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> Prediction:
-        if unit.method.startswith(OWN_FROZEN):
-            own = unit.without_prefix(OWN_FROZEN).prediction(self.context.out)
-            if not is_whole(own):
+        if unit.method.startswith(FROZEN_SELF):
+            own = unit.without_prefix(FROZEN_SELF).prediction(self.context.out)
+            if not is_complete(own):
                 raise SourceFailed("depends on a prediction that failed")
-            return hold_first_frame(decoded(read_prediction(own)))
+            return hold_first_frame(decode_prediction(read_prediction(own)))
         if spec.kind == "reference":
             return build_reference(spec.id, loaded.clip, unit.seed)
         if spec.kind == "published":
@@ -129,7 +129,7 @@ class Scorer:
         """Score the metrics that have no rows yet."""
         context, scored, path = self.context, loaded.scored, unit.scores(self.context.out)
         folder = unit.prediction(context.out)
-        prediction = trim_prediction(decoded(read_prediction(folder)), scored.frames)
+        prediction = trim_prediction(decode_prediction(read_prediction(folder)), scored.frames)
         case = Case(
             prediction, scored, spec.pairing, context.device, context.config.weights, context.config.batch,
             clip_memo=loaded.memo,
@@ -155,11 +155,15 @@ class Scorer:
 
 def _precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
     found = find_prediction(folder, unit.clip, unit.seed)
-    if (found / RECORD).is_file() and (odd := odd_files(found)):
-        raise ValueError(f"{odd[0]} is missing, or not of the size that {RECORD} says: write the prediction again")
+    if (found / PREDICTION_FILE).is_file() and (odd := find_damaged_files(found)):
+        raise ValueError(
+            f"{odd[0]} is missing, or not of the size that {PREDICTION_FILE} says: write the prediction again"
+        )
     prediction = read_prediction(found, spec.scale)
-    if (folder / SPEC).is_file() and prediction.scale != spec.scale:
-        raise ValueError(f"{found / RECORD} says scale {prediction.scale}, {folder / SPEC} says {spec.scale}")
+    if (folder / SPEC_FILE).is_file() and prediction.scale != spec.scale:
+        raise ValueError(
+            f"{found / PREDICTION_FILE} says scale {prediction.scale}, {folder / SPEC_FILE} says {spec.scale}"
+        )
     return prediction
 
 
@@ -183,5 +187,5 @@ def _kept_scores(path: Path) -> dict[str, list[Row]]:
 
 
 def _frames_id(folder: Path) -> Hashable:
-    files = read_record(folder).files
+    files = read_prediction_record(folder).files
     return tuple(facts.sha256 for name, facts in sorted(files.items()) if name.startswith("view-"))

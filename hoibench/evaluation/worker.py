@@ -19,8 +19,8 @@ from hoibench.evaluation.unit import Unit
 from hoibench.methods.method import Entrant
 from hoibench.metric_card import Card
 from hoibench.metrics.measurement import Measurement
-from hoibench.predictions import RECORD
-from hoibench.reference_rows import OWN_FROZEN
+from hoibench.predictions import PREDICTION_FILE
+from hoibench.reference_rows import FROZEN_SELF
 from hoibench.store import sweep
 
 Stage = Literal["generate", "score"]
@@ -125,4 +125,4 @@ def forget(out: Path, unit: Unit) -> None:
     """Remove what was made from a prediction that is about to be made anew: its rows, and the row that holds its first frame."""
     unit.scores(out).unlink(missing_ok=True)
     sweep(unit.prediction(out))
-    (unit.with_prefix(OWN_FROZEN).prediction(out) / RECORD).unlink(missing_ok=True)
+    (unit.with_prefix(FROZEN_SELF).prediction(out) / PREDICTION_FILE).unlink(missing_ok=True)

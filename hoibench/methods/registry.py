@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.spec import OUTPUTS, Output, Spec, parse_spec
-from hoibench.plugins import SPEC, load_object, read_specs
-from hoibench.reference_rows import OWN_FROZEN, PUBLISHED, REFERENCES
+from hoibench.plugins import SPEC_FILE, load_object, read_specs
+from hoibench.reference_rows import FROZEN_SELF, PUBLISHED, REFERENCES
 from hoibench.store.records import explain
 
 
@@ -49,7 +49,7 @@ def adapter_spec(target: str) -> Spec:
         raise FileNotFoundError(f"--adapter {target}: {path} is no file")
     if name not in _classes_in(path):
         raise ValueError(f"--adapter {target}: {path} defines no class {name!r}")
-    beside = path.parent / SPEC
+    beside = path.parent / SPEC_FILE
     entry = f"{path}:{name}"
     spec = _read_spec(beside) if beside.is_file() else getattr(load_object(entry), "spec", None)
     if not isinstance(spec, Spec):
@@ -78,7 +78,7 @@ def folder_spec(name: str, folder: Path) -> Spec:
     _refuse_reserved(f"--method {name}={folder}", name)
     if not folder.is_dir():
         raise FileNotFoundError(f"--method {name}={folder}: {folder} is no folder of predictions")
-    described = folder / SPEC
+    described = folder / SPEC_FILE
     spec = _read_spec(described) if described.is_file() else Spec(id="folder", outputs=_outputs_in(folder))
     try:
         return Spec(**{**dict(spec), "id": name, "entry": "", "folder": folder.resolve()})
@@ -110,7 +110,7 @@ def _read_spec(path: Path) -> Spec:
 
 
 def _refuse_reserved(where: str, name: str) -> None:
-    if name in REFERENCES or name.startswith((OWN_FROZEN, PUBLISHED)):
+    if name in REFERENCES or name.startswith((FROZEN_SELF, PUBLISHED)):
         raise ValueError(f"{where}: {name!r} is a name of the benchmark's own rows; choose another id")
 
 

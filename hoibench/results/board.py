@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hoibench.clip_entry import ClipEntry
 from hoibench.metric_card import Card
-from hoibench.reference_rows import STAND_INS
+from hoibench.reference_rows import FLOOR
 from hoibench.results.cells import Cell, Context, fill_column, intervals
 from hoibench.results.entrants import Entrant, cluster_labels, enter, shared_clips, sharing_clips
 from hoibench.results.run_record import RunMethod
@@ -174,7 +174,7 @@ def _cells(
 ) -> dict[tuple[int, int], Cell]:
     shape = (len(methods), len(clusters))
     by_id = {method.id: m for m, method in enumerate(methods) if method.kind == "reference"}
-    stand_ins = tuple(by_id[name] for name in STAND_INS) if set(STAND_INS) <= set(by_id) else ()
+    stand_ins = tuple(by_id[name] for name in FLOOR) if set(FLOOR) <= set(by_id) else ()
     exempt = np.array([method.kind == "reference" for method in methods])
     slices = dict(iter(rows.groupby(["metric", "region"])))
     parts = [slices[column.metric.id, column.region] for column in columns]

@@ -121,6 +121,6 @@ def test_a_disk_that_is_too_small_is_a_problem(survey, monkeypatch):
 
 def test_each_prediction_is_looked_at_once(survey, monkeypatch):
     looked = []
-    monkeypatch.setattr(dryrun, "is_whole", lambda folder: looked.append(folder))
+    monkeypatch.setattr(dryrun, "is_complete", lambda folder: looked.append(folder))
     survey()
     assert len(looked) == len(set(looked)) == 2

@@ -16,7 +16,7 @@ from hoibench.evaluation.measure import measure
 from hoibench.evaluation.references import build_reference
 from hoibench.metric_card import select_cards
 from hoibench.metrics.case import Case
-from hoibench.predictions import decoded, read_prediction, write_prediction
+from hoibench.predictions import decode_prediction, read_prediction, write_prediction
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -57,7 +57,7 @@ def test_a_run_and_the_function_agree(tmp_path, monkeypatch, clip, cases):
     pd.testing.assert_frame_equal(
         *(table.sort_values(order).reset_index(drop=True) for table in (ran, scored)), check_dtype=False
     )
-    kept = decoded(read_prediction(tmp_path / "r" / "predictions" / "gt_noise_1cm" / "seed-0" / clip.id))
+    kept = decode_prediction(read_prediction(tmp_path / "r" / "predictions" / "gt_noise_1cm" / "seed-0" / clip.id))
     assert np.array_equal(cases[-1].prediction.video, kept.video)
 
 

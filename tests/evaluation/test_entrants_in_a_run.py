@@ -13,7 +13,7 @@ from hoibench.evaluation.measure import measure
 from hoibench.evaluation.merge import merge, rescore
 from hoibench.evaluation.record import RunRefused
 from hoibench.evaluation.run import locked
-from hoibench.predictions import read_prediction, read_record
+from hoibench.predictions import read_prediction, read_prediction_record
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -76,7 +76,7 @@ def test_a_run_goes_on_with_another_device_batch_and_path(tmp_path, checkpoints)
     assert sorted(table.loc["tuned", "device"].unique()) == ["cpu", "cuda"], "each row keeps the device that made it"
     assert set(table.loc["random", "device"]) == {"cpu"}
     folder = next((tmp_path / "moved" / "predictions" / "tuned+whole" / "seed-0").iterdir())
-    assert (read_record(folder).device, read_record(folder).batch) == ("cpu", 8)
+    assert (read_prediction_record(folder).device, read_prediction_record(folder).batch) == ("cpu", 8)
 
 
 def test_a_checkpoint_is_known_by_its_contents(tmp_path, checkpoints):

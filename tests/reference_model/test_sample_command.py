@@ -12,7 +12,7 @@ from PIL import Image
 from requests_for_models import SIZE, N, small_request
 
 from hoibench.methods.registry import folder_spec
-from hoibench.predictions import is_whole, read_prediction
+from hoibench.predictions import is_complete, read_prediction
 from hoibench.store import sha256_json
 from hoibench.video import probe
 from reference_model.sample import main
@@ -70,7 +70,7 @@ def test_images_of_ones_own(sample, images, tmp_path, monkeypatch):
     for name in names:
         info = probe(folder / name)
         assert (info.frames, info.height, info.width) == (N, *SIZE)
-    assert is_whole(folder)
+    assert is_complete(folder)
     prediction = read_prediction(folder)
     assert prediction.tracks.shape[:2] == (3, N) and prediction.provenance["anchors"] == "own"
     spec = folder_spec("mine", tmp_path / "out")

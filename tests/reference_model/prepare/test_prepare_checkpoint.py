@@ -168,7 +168,7 @@ def no_data_set(monkeypatch):
 def test_a_device_that_is_not_there_is_told_first(run, wan_folder, no_data_set, capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert run(wan_folder, "--device", "cuda") == 2
-    assert "--device cuda: torch sees no CUDA device here; use --device cpu" in capsys.readouterr().err
+    assert "--device cuda: torch finds no CUDA device; use --device cpu" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_is_not_there_is_told_before_torch_is_imported(arguments, wan_folder, tmp_path):
