@@ -25,7 +25,7 @@ PARTS = ("left hand", "right hand", "tool", "target")
 SCALES: tuple[Scale, ...] = ("metric", "shared", "per_view")
 
 
-FARTHEST = 1e6
+MAX_COORDINATE = 1e6
 """Largest coordinate a point may have, in metres or a method's own unit: beyond it one point would swamp every mean."""
 
 
@@ -88,7 +88,7 @@ class Camera:
             raise ValueError("Camera.R is no rotation: expected R R^T = I with determinant +1")
 
     @property
-    def moving(self) -> bool:
+    def is_moving(self) -> bool:
         """Whether the extrinsics change from frame to frame."""
         return self.R.ndim == 3
 
@@ -141,7 +141,7 @@ class Tracks:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class SourceVideo:
     """A video that a video-to-video method may see: ``video`` (N, H, W, 3) uint8 from ``view``, a camera outside the V views."""
 
     view: View
@@ -165,7 +165,7 @@ class Clip:
         truth: where the truth comes from: ``synthetic``, ``taco``, ``proxy-hand``; None where there is none.
         tracks: true tracks, or None.
         load_video: returns (V, N, H, W, 3) uint8; None where there is no true video.
-        load_sources: returns one (N, H, W, 3) uint8 video a source view.
+        load_source_videos: returns one (N, H, W, 3) uint8 video a source view.
         load_masks: returns (V, N, H, W) bool, hands and objects.
         valid_frames: of a recording shorter than the clip, the frames that it has; the rest repeat its last one and are not scored.
             None means that all are.
@@ -184,7 +184,7 @@ class Clip:
     truth: str | None = None
     tracks: Tracks | None = None
     load_video: Callable[[], Array] | None = field(default=None, repr=False)
-    load_sources: Callable[[], tuple[Array, ...]] | None = field(default=None, repr=False)
+    load_source_videos: Callable[[], tuple[Array, ...]] | None = field(default=None, repr=False)
     load_masks: Callable[[], Array] | None = field(default=None, repr=False)
     valid_frames: int | None = None
 
@@ -216,23 +216,23 @@ class Request:
     """All that a method may see of a clip.  Truth is unreachable from here.
 
     Attributes:
-        clip: the clip's id, an opaque key.
+        clip_id: the id of the clip, an opaque key.
         prompt: the text prompt.
         views: V views with reference images and cameras.
         frames, fps, size: the grid to answer on: N frames at ``fps``, (H, W) pixels.
         seed: seed of every random choice the method makes.
-        sources: videos the method's family is allowed to see (``v2v``: one camera outside V; ``vto4r``: the V target videos).
+        source_videos: videos the method's family is allowed to see (``v2v``: one camera outside V; ``vto4r``: the V target videos).
         anchors: (V, K, 2) pixels of the points to track in frame 0, where the method's spec declares pairing ``query``.
     """
 
-    clip: str
+    clip_id: str
     prompt: str | None
     views: tuple[View, ...]
     frames: int
     fps: float
     size: tuple[int, int]
     seed: int
-    sources: tuple[Source, ...] = ()
+    source_videos: tuple[SourceVideo, ...] = ()
     anchors: Array | None = None
 
 
@@ -291,13 +291,13 @@ class Prediction:
             raise ValueError("anchors hold NaN or infinity")
         if self.valid is not None:
             check_mask("valid", self.valid, tracks.shape[:3])
-        bad = ~(np.abs(tracks) <= FARTHEST).all(axis=-1)  # NaN is not
+        bad = ~(np.abs(tracks) <= MAX_COORDINATE).all(axis=-1)  # NaN is not
         if self.valid is not None:
             bad &= self.valid
         if bad.any():
             v, n, k = (int(i[0]) for i in np.nonzero(bad))
             raise ValueError(
-                f"tracks hold NaN, infinity or coordinates over {FARTHEST:g} at {int(bad.sum())} points, "
+                f"tracks hold NaN, infinity or coordinates over {MAX_COORDINATE:g} at {int(bad.sum())} points, "
                 f"the first at view {v}, frame {n}, point {k}: "
                 "mark such points false in `valid`"
             )

@@ -132,7 +132,7 @@ def _requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[
         from reference_model.generation.reference_images import read_request
 
         request = read_request(options.images, options.seed)
-        return sampled_digest(options.images), {request.clip: lambda: request}
+        return sampled_digest(options.images), {request.clip_id: lambda: request}
     from hoibench.clip_entry import ClipEntry
     from hoibench.datasets.base import sample_clips
     from hoibench.datasets.registry import open_dataset

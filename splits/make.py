@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hoibench.datasets.manifests import SHIPPED, Line, Release, format_lines
+from hoibench.datasets.manifests import SPLITS_FOLDER, Release, SplitLine, format_lines
 from hoibench.store import write_bytes
 from splits import synthetic
 
@@ -26,7 +26,7 @@ Folder = dict[str, bytes]
 
 
 def pack(
-    parts: Mapping[str, tuple[Line, ...]], how: Mapping[str, Any], separators: tuple[str, str] = (",", ":")
+    parts: Mapping[str, tuple[SplitLine, ...]], how: Mapping[str, Any], separators: tuple[str, str] = (",", ":")
 ) -> Folder:
     """The folder of a split; ``how`` it was made are the fields of its ``Release`` but the files' hashes."""
     folder = {f"{part}.jsonl": format_lines(lines, separators) for part, lines in parts.items()}
@@ -100,7 +100,7 @@ def check(folders: Mapping[str, Folder]) -> int:
     different = 0
     for name, folder in folders.items():
         for file, content in folder.items():
-            same = is_same(SHIPPED / name / file, content)
+            same = is_same(SPLITS_FOLDER / name / file, content)
             different += not same
             _LOG.info("%s %s/%s", "same     " if same else "DIFFERENT", name, file)
     return int(different > 0)
@@ -110,8 +110,8 @@ def write(folders: Mapping[str, Folder]) -> int:
     """Write the files that differ from the shipped ones; returns 0."""
     for name, folder in folders.items():
         for file, content in folder.items():
-            if not is_same(SHIPPED / name / file, content):
-                write_bytes(SHIPPED / name / file, content)
+            if not is_same(SPLITS_FOLDER / name / file, content):
+                write_bytes(SPLITS_FOLDER / name / file, content)
                 _LOG.info("wrote %s/%s", name, file)
     return 0
 

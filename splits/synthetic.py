@@ -13,7 +13,7 @@ import numpy as np
 
 from hoibench.clip import CLUSTERS
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.synthetic.dates import dates
@@ -32,7 +32,7 @@ Triplet = tuple[str, str, str]
 Pair = tuple[str, str]
 
 
-def parts() -> dict[str, tuple[Line, ...]]:
+def parts() -> dict[str, tuple[SplitLine, ...]]:
     """Part name -> its lines, sorted by id."""
     rng = np.random.default_rng(SEED)
     keys = _keys(rng)
@@ -50,12 +50,12 @@ def parts() -> dict[str, tuple[Line, ...]]:
     return {part: tuple(sorted(made[part], key=lambda line: line.entry.id)) for part in order}
 
 
-def wide_parts() -> dict[str, tuple[Line, ...]]:
+def wide_parts() -> dict[str, tuple[SplitLine, ...]]:
     """The parts of synthetic-wide@1: each clip's cameras, one a cluster and a source outside them, drawn by its key alone."""
     return {part: tuple(_widened(line) for line in lines) for part, lines in parts().items()}
 
 
-def _widened(line: Line) -> Line:
+def _widened(line: SplitLine) -> SplitLine:
     rng = np.random.default_rng([SEED, *line.entry.id.encode()])
     cameras = rig().cameras
     trio = TRIO
@@ -73,8 +73,8 @@ def _part(
     distinct: bool,
     keys: Iterator[str],
     rng: np.random.Generator,
-) -> tuple[Line, ...]:
-    lines: list[Line] = []
+) -> tuple[SplitLine, ...]:
+    lines: list[SplitLine] = []
     while len(lines) < size:
         triplet = next(triplets)
         tool, target = (int(n) for n in rng.integers(catalogue().instances, size=2))
@@ -85,7 +85,7 @@ def _part(
             taken.add(pair)
         recipe = {"tool_instance": tool, "target_instance": target, "seed": int(rng.integers(2**31))}
         entry = ClipEntry(next(keys), triplet, pair, TRIO, 0, _tags(triplet))
-        lines.append(Line(entry, SOURCE, recipe))
+        lines.append(SplitLine(entry, SOURCE, recipe))
     return tuple(lines)
 
 
@@ -118,5 +118,5 @@ def _keys(rng: np.random.Generator) -> Iterator[str]:
     return (keys[index] for index in rng.permutation(len(keys)))
 
 
-def _first_of_action(lines: tuple[Line, ...], action: str) -> Line:
+def _first_of_action(lines: tuple[SplitLine, ...], action: str) -> SplitLine:
     return next(line for line in lines if line.entry.triplet is not None and line.entry.triplet[1] == action)

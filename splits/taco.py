@@ -13,14 +13,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.store import sha256_file
 from hoibench.store.records import Record, read_toml
 from splits.taco_assignments import HeldOut, Place, hold_out, official
 from splits.taco_cameras import choose_cameras
 from splits.taco_lists import FILES, Lists, read_lists
 
-Parts = dict[str, tuple[Line, ...]]
+Parts = dict[str, tuple[SplitLine, ...]]
 
 _TABLE = Path(__file__).with_name("taco.toml")
 
@@ -113,6 +113,6 @@ def _release(
     return parts, how
 
 
-def _line(key: str, lists: Lists, place: Place, recipe: Mapping[str, str]) -> Line:
+def _line(key: str, lists: Lists, place: Place, recipe: Mapping[str, str]) -> SplitLine:
     serials, source = choose_cameras(key)
-    return Line(ClipEntry(key, lists.triplets[key], None, serials, 0, place.tags), source, recipe)
+    return SplitLine(ClipEntry(key, lists.triplets[key], None, serials, 0, place.tags), source, recipe)

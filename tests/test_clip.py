@@ -78,7 +78,7 @@ def test_camera_checks_shapes_and_numbers():
     with pytest.raises(ValueError, match="NaN"):
         Camera(np.full((3, 3), np.nan), np.eye(3), np.zeros(3), (8, 8))
     moving = Camera(np.eye(3), np.stack([np.eye(3)] * N), np.zeros((N, 3)), (8, 8))
-    assert moving.moving
+    assert moving.is_moving
 
 
 def test_tracks_must_fit_the_views():

@@ -18,7 +18,7 @@ from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from hoibench.datasets.manifests import Line
+    from hoibench.datasets.manifests import SplitLine
     from hoibench.datasets.taco.download import TacoDownload
     from hoibench.datasets.taco.prepare.split import LineResult
 
@@ -104,7 +104,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     return BROKEN if report.broken else 0
 
 
-def _wanted(tree: TacoDownload, lines: Sequence[Line], options: Prepare) -> tuple[list[Line], dict[str, int]]:
+def _wanted(tree: TacoDownload, lines: Sequence[SplitLine], options: Prepare) -> tuple[list[SplitLine], dict[str, int]]:
     """The lines whose clips this download can give, and reason -> count of the others."""
     from hoibench.datasets.base import sample_clips
     from hoibench.datasets.taco.splits import camera_by_camera, find_clip, select

@@ -123,10 +123,10 @@ def _datasets() -> Rows:
 
 
 def _splits() -> Rows:
-    from hoibench.datasets.manifests import shipped_splits
+    from hoibench.datasets.manifests import all_splits
 
     rows = []
-    for splits in shipped_splits():
+    for splits in all_splits():
         for part in splits.parts:
             manifest = splits.manifest(part)
             alias = "" if manifest.split.endswith(f"/{part}") else f"alias of {manifest.split}"

@@ -116,7 +116,7 @@ class Dataset(ABC):
             UnknownName: there is no such split; gives the nearest names.
         """
 
-    def padded(self, split: str) -> Manifest:
+    def padded_manifest(self, split: str) -> Manifest:
         """The clips of a split with those whose recording is shorter than a clip, which ``manifest`` leaves out.
 
         Raises:
@@ -125,7 +125,7 @@ class Dataset(ABC):
         """
         raise ValueError(f"{self.name} has no short sequences: --short pad is for data sets that do")
 
-    def each_camera(self, entry: ClipEntry) -> Iterable[tuple[str, Callable[[], Clip]]]:
+    def camera_loaders(self, entry: ClipEntry) -> Iterable[tuple[str, Callable[[], Clip]]]:
         """Every camera that filmed a clip of a split, not the split's alone: its serial, and what loads the clip with this one view.
 
         A camera is loaded by itself, so that a broken one costs no other; loading raises as ``load``.
@@ -147,7 +147,7 @@ class Dataset(ABC):
         """Methods whose outputs are part of the data set (videos only): id -> full name."""
         return {}
 
-    def published_id(self, method: str) -> str:
+    def published_digest(self, method: str) -> str:
         """A digest of a published method's files, so that a run notices when they change."""
         raise KeyError(f"{self.name} holds no outputs of {method}")
 

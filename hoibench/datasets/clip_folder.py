@@ -29,7 +29,7 @@ Size = tuple[PositiveInt, PositiveInt]
 Numbers = Annotated[Any, AfterValidator(_to_array), PlainSerializer(lambda array: array.tolist())]
 
 
-class ViewRecord(Record):
+class ClipViewRecord(Record):
     """A view in clip.json: its id, the cluster it was drawn from, and its camera's ``K``, ``R``, ``t`` and ``size`` (see ``Camera``), all or none."""
 
     id: str
@@ -66,7 +66,7 @@ class ClipRecord(Record):
     triplet: tuple[str, str, str] | None = None
     truth: str | None = None
     valid_frames: PositiveInt | None = None
-    views: tuple[ViewRecord, ...]
+    views: tuple[ClipViewRecord, ...]
 
 
 def clip_folders(root: Path) -> list[Path]:
@@ -107,11 +107,11 @@ def write_clip(folder: Path, clip: Clip) -> None:
     record.write(folder / "clip.json")
 
 
-def _view_record(view: View) -> ViewRecord:
+def _view_record(view: View) -> ClipViewRecord:
     camera = view.camera
     if camera is None:
-        return ViewRecord(id=view.id, cluster=view.cluster)
-    return ViewRecord(id=view.id, cluster=view.cluster, K=camera.K, R=camera.R, t=camera.t, size=camera.size)
+        return ClipViewRecord(id=view.id, cluster=view.cluster)
+    return ClipViewRecord(id=view.id, cluster=view.cluster, K=camera.K, R=camera.R, t=camera.t, size=camera.size)
 
 
 def read_clip(folder: Path) -> Clip:

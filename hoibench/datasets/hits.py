@@ -25,7 +25,7 @@ class Hits:
     weights: Array
 
     @property
-    def hit(self) -> Array:
+    def is_hit(self) -> Array:
         """(M,) bool, whether the ray meets the mesh."""
-        hit: Array = self.face != MISS
-        return hit
+        is_hit: Array = self.face != MISS
+        return is_hit

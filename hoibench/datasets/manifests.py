@@ -1,4 +1,4 @@
-"""Splits as shipped: the ``splits`` package holds a folder for each, with a JSONL file a part and a manifest.json of their hashes."""
+"""VersionedSplit as shipped: the ``splits`` package holds a folder for each, with a JSONL file a part and a manifest.json of their hashes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hoibench.datasets.base import Manifest
 from hoibench.plugins import UnknownName
 from hoibench.store.records import Record, explain
 
-SHIPPED = Path(__file__).parents[2] / "splits"
+SPLITS_FOLDER = Path(__file__).parents[2] / "splits"
 """Beside hoibench, in a checkout and when installed; by its name alone, a folder ``splits`` where the user stands could be found first."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -86,7 +86,7 @@ class _LineRecord(Record):
 
 
 @dataclass(frozen=True)
-class Line:
+class SplitLine:
     """One line of a part: a clip, and what making it takes beyond what statistics need.
 
     Attributes:
@@ -100,10 +100,10 @@ class Line:
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Splits:
+class VersionedSplit:
     """The parts of one versioned split, such as ``synthetic@1``; a file whose hash is not the recorded one is refused."""
 
-    def __init__(self, name: str, root: Path = SHIPPED) -> None:
+    def __init__(self, name: str, root: Path = SPLITS_FOLDER) -> None:
         self.name = name
         self._folder = root / name
         manifest = self._folder / "manifest.json"
@@ -127,7 +127,7 @@ class Splits:
         entries = tuple(line.entry for line in self.lines(part))
         return Manifest(f"{self.name}/{part}", self.release.files[part][:12], entries)
 
-    def lines(self, part: str) -> tuple[Line, ...]:
+    def lines(self, part: str) -> tuple[SplitLine, ...]:
         """The lines of a part, sorted by id; errors as ``manifest``."""
         part = self._resolve(part)
         item = self._folder / f"{part}.jsonl"
@@ -146,13 +146,13 @@ class Splits:
         return name
 
 
-def shipped_splits() -> list[Splits]:
+def all_splits() -> list[VersionedSplit]:
     """Every versioned split that is shipped, by name."""
-    folders = (item for item in SHIPPED.iterdir() if (item / "manifest.json").is_file())
-    return [Splits(item.name) for item in sorted(folders, key=lambda item: item.name)]
+    folders = (item for item in SPLITS_FOLDER.iterdir() if (item / "manifest.json").is_file())
+    return [VersionedSplit(item.name) for item in sorted(folders, key=lambda item: item.name)]
 
 
-def parse_lines(data: bytes, where: str) -> tuple[Line, ...]:
+def parse_lines(data: bytes, where: str) -> tuple[SplitLine, ...]:
     """The lines of a JSONL file.
 
     Raises:
@@ -165,21 +165,21 @@ def parse_lines(data: bytes, where: str) -> tuple[Line, ...]:
     return lines
 
 
-def _parse_line(text: bytes, where: str) -> Line:
+def _parse_line(text: bytes, where: str) -> SplitLine:
     try:
         record = _LineRecord.model_validate_json(text)
     except ValidationError as error:
         raise ValueError(explain(error, _LineRecord, where)) from error
     entry = ClipEntry(record.id, record.triplet, record.instances, record.serials, record.start, record.tags)
-    return Line(entry, record.source, record.recipe)
+    return SplitLine(entry, record.source, record.recipe)
 
 
-def format_lines(lines: tuple[Line, ...], separators: tuple[str, str] = (",", ":")) -> bytes:
+def format_lines(lines: tuple[SplitLine, ...], separators: tuple[str, str] = (",", ":")) -> bytes:
     """The JSONL file of some lines; ``separators`` between items and after keys."""
     return "".join(json.dumps(_to_json(line), separators=separators) + "\n" for line in lines).encode()
 
 
-def _to_json(line: Line) -> dict[str, Any]:
+def _to_json(line: SplitLine) -> dict[str, Any]:
     entry = line.entry
     return _LineRecord(
         id=entry.id,

@@ -44,7 +44,7 @@ class NumpyCaster:
         hits = _rasterise(
             samples, flat[..., :2].min(axis=1), flat[..., :2].max(axis=1), _Parallel(flat, points @ frame.T)
         )
-        return hits.hit
+        return hits.is_hit
 
 
 class _Pencil:

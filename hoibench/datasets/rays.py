@@ -80,7 +80,7 @@ class MovedCaster:
         return self.still.blocked((points - t) @ R, direction @ R)
 
 
-def caster(corners: Array) -> Caster:
+def build_caster(corners: Array) -> Caster:
     """The fastest caster that this machine has for a mesh of (F, 3, 3) triangle corners."""
     if len(corners) > 0 and importlib.util.find_spec("embreex") is not None:  # embree takes no empty mesh
         return EmbreeCaster(corners)

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from hoibench.clip import Array, Camera, check_shape
-from hoibench.datasets.rays import Caster, MovedCaster, caster, pixel_rays
+from hoibench.datasets.rays import Caster, MovedCaster, build_caster, pixel_rays
 
 BACKGROUND = 255
 """The part id of what is neither hand nor object; the others are indices into ``hoibench.clip.PARTS``."""
@@ -46,12 +46,12 @@ class Surface:
     def caster(self, frame: int) -> Caster:
         """Answers rays against the triangles in one frame."""
         if self._still is None or self.poses is None:
-            return caster(self.vertices[frame][self.faces])
+            return build_caster(self.vertices[frame][self.faces])
         return MovedCaster(self._still, self.poses[frame])
 
     @cached_property
     def _still(self) -> Caster | None:
-        return None if self.rest is None else caster(self.rest[self.faces])
+        return None if self.rest is None else build_caster(self.rest[self.faces])
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class FrameMesh:
     @cached_property
     def caster(self) -> Caster:
         """Answers rays against these triangles."""
-        return caster(self.corners)
+        return build_caster(self.corners)
 
     @cached_property
     def normals(self) -> Array:
@@ -79,7 +79,7 @@ class FrameMesh:
         """The z-depth (H, W) float32 in metres, infinite on nothing, and the part (H, W) uint8 at each pixel's centre."""
         hits = self.caster.cast(*pixel_rays(camera))
         part = np.full(len(hits.face), BACKGROUND, dtype=np.uint8)
-        part[hits.hit] = self.part[hits.face[hits.hit]]
+        part[hits.is_hit] = self.part[hits.face[hits.is_hit]]
         return hits.depth.reshape(camera.size), part.reshape(camera.size)
 
 
@@ -124,7 +124,7 @@ def map_frames(surfaces: Sequence[Surface], visitors: Sequence[FrameVisitor]) ->
     return tuple(np.stack(values) for values in zip(*frames, strict=True))
 
 
-def bounds(pixels: Array) -> tuple[Array, Array]:
+def bounding_box(pixels: Array) -> tuple[Array, Array]:
     """The lowest and highest (x, y) of pixels (P, 2), P > 0; a column at a time, which numpy does many times faster than both at once."""
     x, y = pixels[:, 0], pixels[:, 1]
     return np.array([x.min(), y.min()]), np.array([x.max(), y.max()])

@@ -92,7 +92,7 @@ class VideosDataset(Dataset):
         """The manifest's methods: id -> full name."""
         return {id: method.name for id, method in self._manifest.methods.items()}
 
-    def published_id(self, method: str) -> str:
+    def published_digest(self, method: str) -> str:
         """A digest of the method's files that are there."""
         manifest = self._manifest
         paths = (self.root / manifest.file(method, clip, view) for clip in manifest.prompts for view in manifest.views)

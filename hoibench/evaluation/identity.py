@@ -36,7 +36,7 @@ def content_digest(spec: Spec, dataset: Dataset, clips: Iterable[str], seeds: It
     of a folder the predictions of the run's clips.
     """
     if spec.kind == "published":
-        return dataset.published_id(spec.id.removeprefix(PUBLISHED))
+        return dataset.published_digest(spec.id.removeprefix(PUBLISHED))
     if spec.folder is not None:
         folders = {prediction_folder(spec.folder, clip, seed) for clip in clips for seed in seeds}
         found = {f.relative_to(spec.folder).as_posix(): sampled_digest(f) for f in folders if f.is_dir()}

@@ -14,14 +14,14 @@ def trim_clip(clip: Clip) -> Clip:
     n = clip.valid_frames
     if n is None or n == clip.frames:
         return clip
-    video, masks, sources = clip.load_video, clip.load_masks, clip.load_sources
+    video, masks, sources = clip.load_video, clip.load_masks, clip.load_source_videos
     return replace(
         clip,
         frames=n,
         valid_frames=None,
         tracks=None if clip.tracks is None else _first_of_tracks(clip.tracks, n),
         load_video=None if video is None else lambda: video()[:, :n],
-        load_sources=None if sources is None else lambda: tuple(source[:n] for source in sources()),
+        load_source_videos=None if sources is None else lambda: tuple(source[:n] for source in sources()),
         load_masks=None if masks is None else lambda: masks()[:, :n],
     )
 

@@ -176,7 +176,7 @@ def plan_of_record(record: RunRecord, config: RunConfig, dataset: Dataset, devic
 
 
 def _manifest(config: RunConfig, dataset: Dataset) -> Manifest:
-    clips_of = dataset.padded if config.short == "pad" else dataset.manifest
+    clips_of = dataset.padded_manifest if config.short == "pad" else dataset.manifest
     return clips_of(config.split or dataset.default_split)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hoibench.clip import Array, Clip, Request, Source, View
+from hoibench.clip import Array, Clip, Request, SourceVideo, View
 from hoibench.geometry import project, to_camera
 from hoibench.methods.spec import Spec
 
@@ -22,7 +22,7 @@ def anchors(clip: Clip) -> Array:
     first = clip.tracks.world[0].astype(np.float64)
     pixels = []
     for camera in clip.cameras:
-        R, t = (camera.R[0], camera.t[0]) if camera.moving else (camera.R, camera.t)
+        R, t = (camera.R[0], camera.t[0]) if camera.is_moving else (camera.R, camera.t)
         pixels.append(project(to_camera(first, R, t), camera.K))
     return np.stack(pixels).astype(np.float32)
 
@@ -33,25 +33,25 @@ def build_request(clip: Clip, spec: Spec, seed: int) -> Request:
     Raises:
         ValueError: the method sees nothing but a source view, and the clip has none.
     """
-    sources: tuple[Source, ...] = ()
+    sources: tuple[SourceVideo, ...] = ()
     if spec.families == ("v2v",) and not clip.source_views:
         raise ValueError(f"clip {clip.id} has no source view, which {spec.id} needs: its camera's video was not there")
-    if "v2v" in spec.families and clip.source_views and clip.load_sources is not None:
-        videos = zip(clip.source_views, clip.load_sources(), strict=True)
-        sources = tuple(Source(_copy(view), video.copy()) for view, video in videos)
+    if "v2v" in spec.families and clip.source_views and clip.load_source_videos is not None:
+        videos = zip(clip.source_views, clip.load_source_videos(), strict=True)
+        sources = tuple(SourceVideo(_copy(view), video.copy()) for view, video in videos)
     if "vto4r" in spec.families and clip.video is not None:
         videos = zip(clip.views, clip.video, strict=True)
-        sources += tuple(Source(_copy(view), video.copy()) for view, video in videos)
+        sources += tuple(SourceVideo(_copy(view), video.copy()) for view, video in videos)
     wants_anchors = spec.pairing == "query" and "tracks" in spec.outputs and clip.tracks is not None
     return Request(
-        clip=clip.id,
+        clip_id=clip.id,
         prompt=clip.prompt,
         views=tuple(_copy(view) for view in clip.views),
         frames=clip.frames,
         fps=clip.fps,
         size=clip.size,
         seed=seed,
-        sources=sources,
+        source_videos=sources,
         anchors=anchors(clip) if wants_anchors and clip.cameras is not None else None,
     )
 

@@ -2,25 +2,25 @@
 
 from hoibench.geometry.frames import crop_intrinsics, is_rigid, optical_centre, resize_intrinsics
 from hoibench.geometry.projection import project, to_camera, to_world, unproject
-from hoibench.geometry.pseudo_video import Reading, depth_range, quantise, read_back, render
-from hoibench.geometry.splatting import drawn_points, rasterise, shown_points, whole_points
+from hoibench.geometry.pseudo_video import RecoveredTracks, depth_range, quantise, read_back, render
+from hoibench.geometry.splatting import fully_visible_points, points_in_image, rasterise, visible_points
 
 __all__ = [
-    "Reading",
+    "RecoveredTracks",
     "crop_intrinsics",
     "depth_range",
-    "drawn_points",
+    "fully_visible_points",
     "is_rigid",
     "optical_centre",
+    "points_in_image",
     "project",
     "quantise",
     "rasterise",
     "read_back",
     "render",
     "resize_intrinsics",
-    "shown_points",
     "to_camera",
     "to_world",
     "unproject",
-    "whole_points",
+    "visible_points",
 ]

@@ -22,7 +22,7 @@ def depth_range(depth: Any, drawn: Any) -> Any:
 
     Args:
         depth: (N, K) metres along z.
-        drawn: (N, K) bool, as ``drawn_points`` gives it; points behind the camera are left out.
+        drawn: (N, K) bool, as ``points_in_image`` gives it; points behind the camera are left out.
 
     Returns:
         (2,) float32: near, far.

@@ -1,6 +1,6 @@
 """The motion pseudo-video: point tracks of one view drawn as a video that a video model can take, and read back from one (SyncMV4D, section 3.3).
 
-    s = depth_range(depth, drawn_points(pixels, depth, size, visible=visible))
+    s = depth_range(depth, points_in_image(pixels, depth, size, visible=visible))
     video = render(pixels, depth, pixels[0], s, size, visible=visible)
     reading = read_back(video, pixels[0], s)
 
@@ -35,13 +35,13 @@ from hoibench.geometry.motion_colours import (
     has_colour,
     quantise,
 )
-from hoibench.geometry.splatting import check_radius, drawn_points, rasterise, refuse
+from hoibench.geometry.splatting import check_radius, points_in_image, rasterise, refuse
 
-__all__ = ["Reading", "depth_range", "drawn_points", "quantise", "read_back", "render"]
+__all__ = ["RecoveredTracks", "depth_range", "points_in_image", "quantise", "read_back", "render"]
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class RecoveredTracks:
     """The points of one view as a pseudo-video shows them; zeros where a point is not found, so that a mask multiplies them away.
 
     Attributes:
@@ -104,7 +104,7 @@ def render(
     visible = (
         xp.broadcast_to(coloured, (n, k)) if visible is None else check_mask("visible", visible, (n, k)) & coloured
     )
-    drawn = drawn_points(pixels, depth, size, visible=visible)
+    drawn = points_in_image(pixels, depth, size, visible=visible)
     coded = depth[:1] if first_depth else depth
     refuse("frame 0's depth holds NaN or infinity", drawn & ~xp.isfinite(coded))
     index = rasterise(pixels, depth, size, visible=drawn, radius=radius)
@@ -116,7 +116,7 @@ def render(
 
 def read_back(
     video: Any, anchors: Any, s: Any, *, radius: int = 1, darkest: float = 0.1, match_within: float = 1.5
-) -> Reading:
+) -> RecoveredTracks:
     """Read the points off a pseudo-video: the pixels in an anchor's colour give its place (their mean) and its depth (of their mean blue).
 
     Which pixel shows which anchor is said in ``hoibench.geometry.colour_matching``.  Pixels farther than 2 ``radius`` from their median, in either
@@ -161,7 +161,7 @@ def read_back(
     found = count > 0
     pixels = cast(xp.stack([u, v], axis=-1), xp.float32)
     depth = cast(xp.where(found, depth_of_colours(blue, s, darkest), 0.0), xp.float32)
-    return Reading(pixels.reshape(n, k, 2), depth.reshape(n, k), found.reshape(n, k))
+    return RecoveredTracks(pixels.reshape(n, k, 2), depth.reshape(n, k), found.reshape(n, k))
 
 
 def _near_median(slot: Any, value: Any, reach: int, slots: int) -> Any:

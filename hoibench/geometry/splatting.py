@@ -20,7 +20,7 @@ from hoibench.geometry.arrays import (
 )
 
 
-def drawn_points(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | None = None) -> Any:
+def points_in_image(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | None = None) -> Any:
     """The points that a drawing shows if nothing covers them: in front of the camera, the nearest pixel centre inside the image.
 
     Args:
@@ -58,7 +58,7 @@ def rasterise(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | 
     outside the image are not drawn, squares are cut at its borders, and halves round to the even pixel.
 
     Args:
-        pixels: (N, K, 2), the rest as in ``drawn_points``.
+        pixels: (N, K, 2), the rest as in ``points_in_image``.
         depth: (N, K) metres.
         size: (H, W).
         visible: (N, K) bool or None.
@@ -68,11 +68,11 @@ def rasterise(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | 
         (N, H, W) int32 indices of points, -1 where there is none.
 
     Raises:
-        TypeError: as ``drawn_points``.
-        ValueError: as ``drawn_points``; or ``radius`` is no number of pixels.
+        TypeError: as ``points_in_image``.
+        ValueError: as ``points_in_image``; or ``radius`` is no number of pixels.
     """
     check_radius(radius)
-    drawn = drawn_points(pixels, depth, size, visible=visible)
+    drawn = points_in_image(pixels, depth, size, visible=visible)
     xp = namespace(pixels)
     (n, k), (height, width) = drawn.shape, size
     # A frame's points get their places from near to far: distinct integers, so that the smallest wins a pixel in whatever order they come.
@@ -93,7 +93,7 @@ def rasterise(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | 
     return index.reshape(n, height, width)
 
 
-def shown_points(index: Any, pixels: Any) -> Any:
+def visible_points(index: Any, pixels: Any) -> Any:
     """The points that the nearest pixel centre shows; index (N, H, W) of ``rasterise``, pixels (N, K, 2) -> (N, K) bool."""
     check_real("pixels", pixels, (index.shape[0], "K", 2))
     xp = namespace(index, pixels)
@@ -105,7 +105,7 @@ def shown_points(index: Any, pixels: Any) -> Any:
     return inside & (index[frame, v, u] == xp.arange(pixels.shape[1], device=index.device))
 
 
-def whole_points(index: Any, points: int, *, radius: int = 1) -> Any:
+def fully_visible_points(index: Any, points: int, *, radius: int = 1) -> Any:
     """The points whose whole square is seen: inside the image and covered by no other; index (N, H, W) of ``rasterise`` -> (N, points) bool."""
     check_radius(radius)
     xp = namespace(index)

@@ -3,21 +3,21 @@
 from hoibench.video.decoding import decode
 from hoibench.video.encoding import encode
 from hoibench.video.extract import extract
-from hoibench.video.head import Head, read_head
+from hoibench.video.header import VideoHeader, read_video_header
 from hoibench.video.info import VideoError, VideoInfo, probe
 from hoibench.video.sampling import crop, resize
 from hoibench.video.scaling import Box
 
 __all__ = [
     "Box",
-    "Head",
     "VideoError",
+    "VideoHeader",
     "VideoInfo",
     "crop",
     "decode",
     "encode",
     "extract",
     "probe",
-    "read_head",
+    "read_video_header",
     "resize",
 ]

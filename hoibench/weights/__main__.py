@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from hoibench.plugins import UnknownName
 from hoibench.weights.fetching import FetchFailed, fetch
-from hoibench.weights.finding import WeightsBroken, WeightsMissing, find
+from hoibench.weights.finding import WeightsDamaged, WeightsMissing, find
 from hoibench.weights.registry import Weight, all_weights, weight
 
 
@@ -35,7 +35,7 @@ def _list() -> int:
             where = str(find(id))
         except WeightsMissing:
             where = "absent"
-        except WeightsBroken as error:
+        except WeightsDamaged as error:
             where = f"broken: {error}"
         out.print(f"{id}\t{known.bytes} bytes\t{known.licence}\t{where}")
     return 0
@@ -47,7 +47,7 @@ def _fetch(ids: Sequence[str], folder: Path | None) -> int:
     try:
         for wanted in [weight(id) for id in ids]:
             out.print(str(_fetch_one(wanted, folder, errors)))
-    except (FetchFailed, WeightsBroken) as error:
+    except (FetchFailed, WeightsDamaged) as error:
         errors.print(str(error))
         return 1
     except UnknownName as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hoibench.store import atomic_write
-from hoibench.weights.finding import WeightsBroken, cache_folder, check
+from hoibench.weights.finding import WeightsDamaged, cache_folder, check
 from hoibench.weights.registry import Weight
 
 _CHUNK = 1 << 18
@@ -30,7 +30,7 @@ def fetch(wanted: Weight, folder: Path | None = None, progress: Callable[[int], 
 
     Raises:
         FetchFailed: no connection, a refusal by the server, or an answer that breaks off.
-        WeightsBroken: the server gave other bytes; nothing is kept.
+        WeightsDamaged: the server gave other bytes; nothing is kept.
         OSError: the folder cannot be written.
     """
     path = (folder or cache_folder()) / wanted.file
@@ -38,12 +38,12 @@ def fetch(wanted: Weight, folder: Path | None = None, progress: Callable[[int], 
         try:
             check(path, wanted)
             return path
-        except WeightsBroken:  # fetched again, and replaced once the right bytes are here
+        except WeightsDamaged:  # fetched again, and replaced once the right bytes are here
             pass
     with atomic_write(path) as temporary:
         found = _download(wanted, temporary, path, progress or (lambda received: None))
         if found != wanted.sha256:
-            raise WeightsBroken(
+            raise WeightsDamaged(
                 f"{wanted.url} gave a file with sha256 {found}, weights {wanted.id} have {wanted.sha256}"
             )
     return path
@@ -57,7 +57,7 @@ def _download(wanted: Weight, temporary: Path, path: Path, progress: Callable[[i
         for chunk in _chunks(wanted, path):
             received += len(chunk)
             if received > wanted.bytes:
-                raise WeightsBroken(f"{wanted.url} gives more than the {wanted.bytes} bytes of weights {wanted.id}")
+                raise WeightsDamaged(f"{wanted.url} gives more than the {wanted.bytes} bytes of weights {wanted.id}")
             digest.update(chunk)
             target.write(chunk)
             progress(received)

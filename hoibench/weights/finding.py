@@ -15,7 +15,7 @@ class WeightsMissing(LookupError):
     """A weight file lies in none of the folders; the message lists them and gives the command that fetches it."""
 
 
-class WeightsBroken(ValueError):
+class WeightsDamaged(ValueError):
     """A file has a weight's name but other bytes; the message gives both hashes and what to do."""
 
 
@@ -40,7 +40,7 @@ def find(id: str, extra: Path | None = None) -> Path:
     Raises:
         UnknownName: no weight has this id.
         WeightsMissing: no folder has the file.
-        WeightsBroken: the file's size or hash is wrong.
+        WeightsDamaged: the file's size or hash is wrong.
     """
     wanted = weight(id)
     folders = search_folders(extra)
@@ -57,16 +57,16 @@ def find(id: str, extra: Path | None = None) -> Path:
 
 
 def check(path: Path, wanted: Weight) -> None:
-    """Raise WeightsBroken unless ``path`` holds the bytes of ``wanted``; a file is hashed once while it stays as it is."""
+    """Raise WeightsDamaged unless ``path`` holds the bytes of ``wanted``; a file is hashed once while it stays as it is."""
     status = path.stat()
     if status.st_size != wanted.bytes:
-        raise WeightsBroken(
+        raise WeightsDamaged(
             f"{path} has {status.st_size} bytes, weights {wanted.id} have {wanted.bytes}: delete it and fetch it again "
             f"with `python -m hoibench.weights fetch {wanted.id}`"
         )
     found = _sha256(path, status.st_size, status.st_mtime_ns)
     if found != wanted.sha256:
-        raise WeightsBroken(
+        raise WeightsDamaged(
             f"{path} has sha256 {found}, weights {wanted.id} have {wanted.sha256}: delete it and fetch it again "
             f"with `python -m hoibench.weights fetch {wanted.id}`"
         )

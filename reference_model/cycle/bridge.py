@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hoibench.geometry import project, to_camera, to_world, unproject
-from hoibench.geometry.pseudo_video import depth_range, drawn_points, quantise, read_back, render
+from hoibench.geometry.pseudo_video import depth_range, points_in_image, quantise, read_back, render
 from reference_model.config import PseudoVideoConfig
 from reference_model.cycle.rig import Cameras, Rig
 
@@ -106,7 +106,7 @@ class Bridge:
         seen = to_camera(world, R[at], t[at])
         pixels, depth = project(seen, K[at]), seen[..., 2]
         visible = self.there[at] & seen.isfinite().all(dim=-1)
-        drawn = drawn_points(pixels, depth, size, visible=visible)
+        drawn = points_in_image(pixels, depth, size, visible=visible)
         s = depth_range(depth, drawn) if drawn.any() else depth.new_tensor([0.0, 1.0])  # nothing to draw: black
         style = self.style
         video = render(

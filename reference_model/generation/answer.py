@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hoibench.clip import FARTHEST, Prediction, Request
+from hoibench.clip import MAX_COORDINATE, Prediction, Request
 from hoibench.geometry import to_camera
 from reference_model.cycle.bridge import Bridge
 from reference_model.cycle.open_loop import sample_open_loop
@@ -77,7 +77,7 @@ def _told(
 ) -> Answer:
     back = torch.tensor(given.order).argsort()
     tracks = in_cameras(sampled.M, rig, given)
-    valid = (tracks.abs() < FARTHEST).all(dim=-1) & (tracks[..., 2] > 0) & there[0, :, None]
+    valid = (tracks.abs() < MAX_COORDINATE).all(dim=-1) & (tracks[..., 2] > 0) & there[0, :, None]
     tracks = tracks.masked_fill(~valid[..., None], 0.0)
     videos = torch.stack([as_bytes(loaded.coder.decode(z)) for z in sampled.z_video[0]])
     prediction = Prediction(

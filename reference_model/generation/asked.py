@@ -60,7 +60,7 @@ def check_request(request: Request, config: SyncMV4DConfig) -> None:
     for view in request.views:
         _check_view(view, request.size)
     if request.anchors is not None:
-        _check_anchors(request.clip, request.anchors, config.mjd.views)
+        _check_anchors(request.clip_id, request.anchors, config.mjd.views)
 
 
 def view_order(views: Sequence[View]) -> tuple[int, ...]:
@@ -81,12 +81,14 @@ def anchors_of(pixels: np.ndarray, device: torch.device | str) -> tuple[Tensor, 
 def _check_grid(request: Request, config: SyncMV4DConfig) -> None:
     views = config.mjd.views
     if len(request.views) != views:
-        raise ValueError(f"clip {request.clip} has {len(request.views)} views, the model was trained for V = {views}")
+        raise ValueError(
+            f"clip {request.clip_id} has {len(request.views)} views, the model was trained for V = {views}"
+        )
     wanted, found = (config.frames, config.height, config.width), (request.frames, *request.size)
     if found != wanted:
         told = ["{} frames of {}x{}".format(*grid) for grid in (found, wanted)]
         raise ValueError(
-            f"clip {request.clip} asks for {told[0]}, the model was trained for {told[1]}: use one of that grid"
+            f"clip {request.clip_id} asks for {told[0]}, the model was trained for {told[1]}: use one of that grid"
         )
 
 
@@ -107,7 +109,7 @@ def _check_view(view: View, size: tuple[int, int]) -> None:
         raise ValueError(
             f"view {view.id} has no camera: tracks are aligned in a frame that is built of every view's K, R and t"
         )
-    if view.camera.moving:
+    if view.camera.is_moving:
         raise ValueError(f"the camera of view {view.id} moves from frame to frame: the model is for static ones")
     if not (view.camera.K[0, 0] > 0 and view.camera.K[1, 1] > 0):
         raise ValueError(f"the camera of view {view.id} has K {view.camera.K.tolist()}: expected focal lengths above 0")

@@ -43,7 +43,7 @@ def shots_of(dataset: Dataset, entries: Sequence[ClipEntry], cameras: Cameras) -
             yield Shot(entry.id, entry.camera_ids, _prompt(entry), partial(dataset.load, entry))
         return
     for entry in entries:
-        for serial, load in dataset.each_camera(entry):
+        for serial, load in dataset.camera_loaders(entry):
             yield Shot(entry.id, (serial,), _prompt(entry), load)
 
 

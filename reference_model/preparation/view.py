@@ -14,7 +14,7 @@ from hoibench.clip import Array, Camera, Clip, Cluster, Tracks
 from hoibench.geometry import project, resize_intrinsics, to_camera
 from hoibench.geometry.motion_colours import depth_range, quantise
 from hoibench.geometry.pseudo_video import render
-from hoibench.geometry.splatting import drawn_points
+from hoibench.geometry.splatting import points_in_image
 from hoibench.video import resize
 from reference_model.cache.files import LatentView
 from reference_model.config import SyncMV4DConfig
@@ -58,7 +58,7 @@ def draw(clip: Clip, index: int, config: SyncMV4DConfig) -> Drawing:
     seen = to_camera(world.astype(np.float64), camera.R, camera.t)
     pixels, depth = project(seen, K), seen[..., 2]
     recorded = None if tracks.recorded is None else tracks.recorded[:, points]
-    s = depth_range(depth, drawn_points(pixels, depth, size, visible=recorded))
+    s = depth_range(depth, points_in_image(pixels, depth, size, visible=recorded))
     motion = render(pixels, depth, pixels[0], s, size, visible=recorded, radius=style.radius, darkest=style.darkest)
     view = {
         "clip": clip.id,

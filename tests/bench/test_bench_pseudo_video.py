@@ -9,7 +9,7 @@ import torch
 from moving_bodies import moving_bodies
 
 from hoibench.geometry import colour_matching as matching
-from hoibench.geometry import depth_range, drawn_points, read_back, render
+from hoibench.geometry import depth_range, points_in_image, read_back, render
 
 SIZE = (480, 704)
 
@@ -17,7 +17,7 @@ SIZE = (480, 704)
 def scene(**kwargs):
     pixels, depth = moving_bodies(**kwargs)
     size = kwargs.get("size", SIZE)
-    drawn = drawn_points(pixels, depth, size)
+    drawn = points_in_image(pixels, depth, size)
     return pixels, depth, pixels[0], depth_range(depth, drawn), size
 
 

@@ -10,7 +10,7 @@ import taco_tree
 import trimesh
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.download import RGB, TacoDownload
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.objects import read_mesh
@@ -79,7 +79,9 @@ def many(root):
         for key in keys:
             shutil.copytree(folder, folder.with_name(key), copy_function=os.link)
     serials, source = taco_tree.TRIO, taco_tree.SOURCE
-    return tree, [Line(ClipEntry(key, camera_ids=serials), source, {"crop": "clip", "video": "raw"}) for key in keys]
+    return tree, [
+        SplitLine(ClipEntry(key, camera_ids=serials), source, {"crop": "clip", "video": "raw"}) for key in keys
+    ]
 
 
 @pytest.mark.benchmark(group="four such sequences by the whole command")

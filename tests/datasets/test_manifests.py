@@ -8,12 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import SHIPPED, Line, Release, Splits, format_lines, parse_lines, shipped_splits
+from hoibench.datasets.manifests import (
+    SPLITS_FOLDER,
+    Release,
+    SplitLine,
+    VersionedSplit,
+    all_splits,
+    format_lines,
+    parse_lines,
+)
 from hoibench.plugins import UnknownName
 
 WORDS = st.text(min_size=1, max_size=8)
 LINES = st.builds(
-    Line,
+    SplitLine,
     st.builds(
         ClipEntry,
         WORDS,
@@ -36,7 +44,7 @@ def test_lines_come_back_as_they_were_written(lines):
 
 
 GOOD = json.loads(
-    format_lines((Line(ClipEntry("a", ("t", "act", "o"), ("001", "002"), ("1", "2", "3")), "4", {"seed": 1}),))
+    format_lines((SplitLine(ClipEntry("a", ("t", "act", "o"), ("001", "002"), ("1", "2", "3")), "4", {"seed": 1}),))
 )
 
 
@@ -96,16 +104,16 @@ def test_lines_out_of_order_or_twice_are_refused():
 )
 def test_a_released_part_of_taco_is_what_it_was(split, part, clips, split_id):
     """Scores are published with these ids: another list of clips is another version of the split."""
-    manifest = Splits(split).manifest(part)
+    manifest = VersionedSplit(split).manifest(part)
     assert manifest.split_id == split_id
     assert len(manifest.entries) == clips
 
 
 def test_a_changed_file_is_refused(tmp_path):
-    shutil.copytree(SHIPPED / "synthetic@1", tmp_path / "synthetic@1")
+    shutil.copytree(SPLITS_FOLDER / "synthetic@1", tmp_path / "synthetic@1")
     part = tmp_path / "synthetic@1" / "demo.jsonl"
     part.write_text(part.read_text().replace('"start": 0', '"start": 1', 1))
-    splits = Splits("synthetic@1", tmp_path)
+    splits = VersionedSplit("synthetic@1", tmp_path)
     assert len(splits.manifest("val").entries) == 24
     with pytest.raises(ValueError, match=r"demo\.jsonl has sha256"):
         splits.manifest("demo")
@@ -114,13 +122,13 @@ def test_a_changed_file_is_refused(tmp_path):
 @given(st.integers(0), st.integers(1, 255))
 def test_one_changed_byte_anywhere_is_refused(tmp_path_factory, place, change):
     root = tmp_path_factory.mktemp("splits")
-    shutil.copytree(SHIPPED / "taco-syncmv4d@1", root / "x@1")
+    shutil.copytree(SPLITS_FOLDER / "taco-syncmv4d@1", root / "x@1")
     part = root / "x@1" / "test_unseen.jsonl"
     data = bytearray(part.read_bytes())
     data[place % len(data)] ^= change
     part.write_bytes(data)
     with pytest.raises(ValueError, match=r"test_unseen\.jsonl has sha256"):
-        Splits("x@1", root).lines("test_unseen")
+        VersionedSplit("x@1", root).lines("test_unseen")
 
 
 def test_a_schema_of_another_time_is_refused(tmp_path):
@@ -129,14 +137,14 @@ def test_a_schema_of_another_time_is_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"manifest\.json: schema is 'hoibench-splits/9', expected 'hoibench-splits/1'"
     ):
-        Splits("x@1", tmp_path)
+        VersionedSplit("x@1", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"manifest\.json is missing"):
-        Splits("y@1", tmp_path)
+        VersionedSplit("y@1", tmp_path)
 
 
 def test_an_unknown_part_gets_the_nearest_names():
     with pytest.raises(UnknownName, match="did you mean train"):
-        Splits("synthetic@1").manifest("trian")
+        VersionedSplit("synthetic@1").manifest("trian")
 
 
 HASH = "0" * 64
@@ -216,11 +224,11 @@ def test_what_is_missing_is_named(key):
 
 
 def test_every_shipped_manifest_is_written_as_it_is_read():
-    for splits in shipped_splits():
-        assert splits.release.to_bytes() == (SHIPPED / splits.name / "manifest.json").read_bytes()
+    for splits in all_splits():
+        assert splits.release.to_bytes() == (SPLITS_FOLDER / splits.name / "manifest.json").read_bytes()
         counted = {part: len(splits.lines(part)) for part in splits.release.files}
         assert splits.release.counts in ({}, counted)
 
 
 def test_synthetic_manifests_kept_their_bytes():
-    assert b'"counts"' not in Splits("synthetic@1").release.to_bytes()
+    assert b'"counts"' not in VersionedSplit("synthetic@1").release.to_bytes()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hoibench.clip import Camera
 from hoibench.datasets import rays
 from hoibench.datasets.numpy_caster import NumpyCaster
-from hoibench.datasets.rays import EmbreeCaster, MovedCaster, caster, pixel_rays
+from hoibench.datasets.rays import EmbreeCaster, MovedCaster, build_caster, pixel_rays
 from hoibench.geometry import project, to_camera
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -32,8 +32,8 @@ def test_embree_and_numpy_see_the_same_triangles_at_the_same_depth(seed):
     fast, plain = EmbreeCaster(corners).cast(origin, directions), NumpyCaster(corners).cast(origin, directions)
     same = fast.face == plain.face
     assert same.mean() >= 0.995
-    both = same & plain.hit
-    assert plain.hit.any()
+    both = same & plain.is_hit
+    assert plain.is_hit.any()
     np.testing.assert_allclose(fast.depth[both], plain.depth[both], atol=1e-5)
     # A sliver's weights are ill-conditioned, the point that they stand for is not.
     points = [np.einsum("mi,mij->mj", h.weights[both], corners[h.face[both]]) for h in (fast, plain)]
@@ -59,7 +59,7 @@ def test_the_nearest_of_two_walls_is_hit_at_its_depth(kind):
     assert hits.face.tolist() == [1, 1, -1]
     np.testing.assert_allclose(hits.depth, [2.0, 2.0, np.inf], rtol=1e-6)
     np.testing.assert_allclose(hits.weights[0], [0.25, 0.25, 0.5], atol=1e-6)
-    assert hits.hit.tolist() == [True, True, False]
+    assert hits.is_hit.tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("kind", [EmbreeCaster, NumpyCaster])
@@ -87,7 +87,7 @@ def test_a_moved_mesh_is_met_where_it_went(seed):
     still = (corners - pose[:3, 3]) @ pose[:3, :3]
     there, moved = NumpyCaster(corners), MovedCaster(NumpyCaster(still), pose)
     one, two = there.cast(origin, directions), moved.cast(origin, directions)
-    assert one.hit.any()
+    assert one.is_hit.any()
     assert (one.face == two.face).mean() >= 0.995
     np.testing.assert_allclose(one.depth[one.face == two.face], two.depth[one.face == two.face], atol=1e-6)
     light = rng.normal(size=3)
@@ -97,8 +97,8 @@ def test_a_moved_mesh_is_met_where_it_went(seed):
 
 def test_an_empty_mesh_is_never_met():
     rays_ahead = pencil(np.random.default_rng(0))
-    nothing = caster(np.zeros((0, 3, 3)))
-    assert not nothing.cast(np.zeros(3), rays_ahead).hit.any()
+    nothing = build_caster(np.zeros((0, 3, 3)))
+    assert not nothing.cast(np.zeros(3), rays_ahead).is_hit.any()
     assert not nothing.blocked(rays_ahead, np.array([0.0, 0.0, 1.0])).any()
 
 
@@ -109,10 +109,10 @@ def test_numpy_refuses_rays_all_around():
 
 def test_the_fallback_is_taken_where_embree_is_absent(monkeypatch):
     corners = soup(np.random.default_rng(0))
-    assert isinstance(caster(corners), EmbreeCaster)
+    assert isinstance(build_caster(corners), EmbreeCaster)
     found = importlib.util.find_spec
     monkeypatch.setattr(rays.importlib.util, "find_spec", lambda name: None if name == "embreex" else found(name))
-    assert isinstance(caster(corners), NumpyCaster)
+    assert isinstance(build_caster(corners), NumpyCaster)
 
 
 @settings(max_examples=50, deadline=None)

@@ -3,7 +3,7 @@ import pytest
 
 from hoibench.clip import Camera
 from hoibench.datasets.numpy_caster import NumpyCaster
-from hoibench.datasets.surfaces import BACKGROUND, Surface, bounds, frame_mesh, place_parts
+from hoibench.datasets.surfaces import BACKGROUND, Surface, bounding_box, frame_mesh, place_parts
 from hoibench.datasets.synthetic.cameras import TRIO, build_camera
 from hoibench.datasets.synthetic.dressing import dress
 
@@ -58,7 +58,7 @@ def test_a_part_that_was_not_recorded_is_left_out_of_its_frame():
 
 
 def test_bounds_are_lowest_and_highest():
-    low, high = bounds(np.array([[3.0, -1.0], [2.0, 5.0]]))
+    low, high = bounding_box(np.array([[3.0, -1.0], [2.0, 5.0]]))
     assert (low.tolist(), high.tolist()) == ([2.0, -1.0], [3.0, 5.0])
 
 

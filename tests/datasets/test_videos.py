@@ -164,14 +164,14 @@ def test_a_manifest_with_something_wrong_in_it_is_refused(root, changes, said):
 
 
 def test_a_methods_id_follows_its_own_files_and_no_others(root):
-    before = VideosDataset.open(root).published_id("das")
+    before = VideosDataset.open(root).published_digest("das")
     encode(root / "mine/a/left.mp4", np.zeros((3, 32, 48, 3), np.uint8), fps=8)
     (root / "das/notes.txt").write_text("not a view")
-    assert VideosDataset.open(root).published_id("das") == before
+    assert VideosDataset.open(root).published_digest("das") == before
     encode(root / "das/b/right.mp4", np.zeros((3, 32, 48, 3), np.uint8), fps=8)
-    changed = VideosDataset.open(root).published_id("das")
+    changed = VideosDataset.open(root).published_digest("das")
     (root / "das/b/right.mp4").unlink()
-    assert len({before, changed, VideosDataset.open(root).published_id("das")}) == 3
+    assert len({before, changed, VideosDataset.open(root).published_digest("das")}) == 3
 
 
 @pytest.mark.parametrize(("fps", "fits"), [(8.07, True), (8.09, False), (7.93, True), (7.91, False)])

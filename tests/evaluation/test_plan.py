@@ -37,7 +37,7 @@ class Toy(Dataset):
     def published(self):
         return self.outputs
 
-    def published_id(self, method):
+    def published_digest(self, method):
         return f"digest of {method}"
 
 
@@ -149,7 +149,7 @@ class Taped(Toy):
         whole = super().manifest(split)
         return replace(whole, entries=whole.entries[1:], left_out={whole.entries[0].id: "90 of 181 frames"})
 
-    def padded(self, split):
+    def padded_manifest(self, split):
         whole = super().manifest(split)
         short = replace(whole.entries[0], valid_frames=24)
         return Manifest(f"{whole.split}+pad", "ba9876543210", (short, *whole.entries[1:]))

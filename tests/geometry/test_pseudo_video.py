@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from hoibench.geometry import colour_matching as matching
 from hoibench.geometry import (
     depth_range,
-    drawn_points,
+    fully_visible_points,
+    points_in_image,
     quantise,
     rasterise,
     read_back,
     render,
-    shown_points,
-    whole_points,
+    visible_points,
 )
 
 SIZE = (20, 28)
@@ -112,8 +112,8 @@ def test_equally_near_anchors_go_by_index():
 def test_the_promised_bounds(seed, radius):
     pixels, depth, anchors, visible, s, video = encode(seed, radius)
     index = rasterise(pixels, depth, SIZE, visible=visible, radius=radius)
-    drawn = drawn_points(pixels, depth, SIZE, visible=visible)
-    shown, whole = shown_points(index, pixels), whole_points(index, len(anchors), radius=radius)
+    drawn = points_in_image(pixels, depth, SIZE, visible=visible)
+    shown, whole = visible_points(index, pixels), fully_visible_points(index, len(anchors), radius=radius)
     reading = read_back(video, anchors, s, radius=radius)
     lateral = np.abs(reading.pixels - pixels).max(axis=-1)
     assert lateral[whole].max(initial=0) <= 0.5 + 1e-5
@@ -153,8 +153,8 @@ def test_a_point_half_covered_is_found_where_it_peeps_out():
     pixels = np.array([[[5.0, 5.0], [6.0, 5.0]]])
     depth = np.array([[2.0, 1.0]])
     index = rasterise(pixels, depth, (12, 12))
-    assert not shown_points(index, pixels)[0, 0] and shown_points(index, pixels)[0, 1]
-    assert whole_points(index, 2).tolist() == [[False, True]]
+    assert not visible_points(index, pixels)[0, 0] and visible_points(index, pixels)[0, 1]
+    assert fully_visible_points(index, 2).tolist() == [[False, True]]
     video = render(pixels, depth, np.array([[2.0, 2.0], [9.0, 9.0]]), np.array([1.0, 2.0]), (12, 12))
     reading = read_back(video, np.array([[2.0, 2.0], [9.0, 9.0]]), np.array([1.0, 2.0]))
     assert reading.pixels.tolist() == [[[4.0, 5.0], [6.0, 5.0]]]
@@ -164,8 +164,8 @@ def test_a_point_half_covered_is_found_where_it_peeps_out():
 def test_a_square_cut_by_the_border_is_not_whole():
     pixels = np.array([[[0.0, 5.0], [6.0, 5.0], [11.4, 11.4], [11.6, 3.0]]])
     index = rasterise(pixels, np.ones((1, 4)), (12, 12))
-    assert whole_points(index, 4).tolist() == [[False, True, False, False]]
-    assert shown_points(index, pixels).tolist() == [[True, True, True, False]]
+    assert fully_visible_points(index, 4).tolist() == [[False, True, False, False]]
+    assert visible_points(index, pixels).tolist() == [[True, True, True, False]]
     assert [(index == k).sum() for k in range(4)] == [6, 9, 4, 0]
 
 
@@ -231,9 +231,9 @@ def test_torch_gives_the_same(seed, radius, darkest):
     assert drawn.dtype == torch.float32 and np.array_equal(drawn.numpy(), video)
     index = rasterise(*tensors[:2], SIZE, visible=mask, radius=radius)
     assert np.array_equal(index.numpy(), rasterise(pixels, depth, SIZE, visible=visible, radius=radius))
-    assert np.array_equal(shown_points(index, tensors[0]).numpy(), shown_points(index.numpy(), pixels))
+    assert np.array_equal(visible_points(index, tensors[0]).numpy(), visible_points(index.numpy(), pixels))
     assert np.array_equal(
-        whole_points(index, 12, radius=radius).numpy(), whole_points(index.numpy(), 12, radius=radius)
+        fully_visible_points(index, 12, radius=radius).numpy(), fully_visible_points(index.numpy(), 12, radius=radius)
     )
     noisy = np.clip(video + np.random.default_rng(seed).normal(0, 0.02, video.shape), 0, 1).astype(np.float32)
     ours, theirs = (

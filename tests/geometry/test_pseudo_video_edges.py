@@ -10,12 +10,12 @@ import torch
 
 from hoibench.geometry import (
     depth_range,
-    drawn_points,
+    points_in_image,
     quantise,
     rasterise,
     read_back,
     render,
-    shown_points,
+    visible_points,
 )
 
 S = np.array([1.0, 2.0])
@@ -294,7 +294,7 @@ def test_numpy_and_torch_do_not_mix():
     with pytest.raises(TypeError, match="s is a tuple, expected an array"):
         read_back(np.zeros((1, 16, 64, 3)), anchors, (1.0, 2.0))
     with pytest.raises(TypeError, match="visible is a list, expected an array"):
-        drawn_points(pixels, depth, (16, 64), visible=[[True] * 4])
+        points_in_image(pixels, depth, (16, 64), visible=[[True] * 4])
     with pytest.raises(TypeError, match=r"found numpy \(visible\) and torch \(pixels, depth, anchors, s\)"):
         render(*map(torch.from_numpy, (pixels, depth, anchors, S)), (16, 64), visible=np.ones((1, 4), dtype=bool))
 
@@ -330,7 +330,7 @@ def test_an_overshoot_of_half_is_the_largest(array):
 def test_shown_points_knows_the_shape():
     index = rasterise(*line(4)[:2], (16, 64))
     with pytest.raises(ValueError, match="pixels has shape"):
-        shown_points(index, np.zeros((2, 4, 2)))
+        visible_points(index, np.zeros((2, 4, 2)))
 
 
 def test_geometry_is_imported_without_torch_and_scipy():

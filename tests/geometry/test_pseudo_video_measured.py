@@ -8,14 +8,14 @@ from moving_bodies import moving_bodies
 
 from hoibench.geometry import (
     depth_range,
-    drawn_points,
+    points_in_image,
     project,
     quantise,
     rasterise,
     read_back,
     render,
-    shown_points,
     to_camera,
+    visible_points,
 )
 
 LEVELS = 255 * 0.9
@@ -48,7 +48,7 @@ class Figures:
         self.lateral, self.depth = [], []
 
     def add(self, video, pixels, depth, visible, s, size, radius):
-        shown = shown_points(rasterise(pixels, depth, size, visible=visible, radius=radius), pixels)
+        shown = visible_points(rasterise(pixels, depth, size, visible=visible, radius=radius), pixels)
         reading = read_back(video, pixels[0], s, radius=radius)
         both = shown & reading.found
         self.shown += shown.sum()
@@ -93,7 +93,7 @@ def measure(scene, kind, radius, folder):
     figures = Figures()
     for pixels, depth, visible in views:
         first = 1 if kind.startswith("tracking") else None
-        s = depth_range(depth[:first], drawn_points(pixels, depth, size, visible=visible)[:first])
+        s = depth_range(depth[:first], points_in_image(pixels, depth, size, visible=visible)[:first])
         video = render(
             pixels, depth, pixels[0], s, size, visible=visible, radius=radius, first_depth=kind.startswith("tracking")
         )

@@ -9,7 +9,7 @@ import torch
 from requests_for_models import ANGLES, SIZE, K, N, camera, small_config, small_request
 from tiny_loop import FoldingCoder
 
-from hoibench.clip import FARTHEST
+from hoibench.clip import MAX_COORDINATE
 from hoibench.geometry import project, render, to_camera, unproject
 from hoibench.methods.check import check_prediction
 from reference_model.config import CycleConfig, FlowConfig
@@ -120,7 +120,7 @@ def test_points_that_are_nowhere_are_not_valid(known):
     rig = rig_of(asked(request, CONFIG, "cpu").cameras, CONFIG.cycle.unit)
     behind = torch.from_numpy(np.array([0.0, 0.0, -2.0]) @ request.views[2].camera.R).float()
     M = known.M.clone()
-    M[0, 1, :, 4] = FARTHEST * 10
+    M[0, 1, :, 4] = MAX_COORDINATE * 10
     M[0, 2, 4, 6] = rig.coordinates(behind[None, None])[0, 0]
     known.truth = M
     prediction, _ = answer(loaded, request)

@@ -7,7 +7,7 @@ import torch
 from tiny_loop import PADDED, SIZE, B, FoldingCoder, K, N, V, tiny_batch
 
 from hoibench.geometry import project, to_camera
-from hoibench.geometry.splatting import rasterise, whole_points
+from hoibench.geometry.splatting import fully_visible_points, rasterise
 from reference_model.config import PseudoVideoConfig
 from reference_model.cycle.bridge import Bridge
 from reference_model.cycle.rig import Cameras, rig_of
@@ -34,7 +34,8 @@ def whole(radius=1):
     visible = BATCH.there[:, :, None].expand_as(depth)
     return torch.stack(
         [
-            torch.stack([whole_points(rasterise(p, d, SIZE, visible=m, radius=radius), K, radius=radius) for p, d, m in zip(*each, strict=True)])
+            torch.stack([fully_visible_points(rasterise(p, d, SIZE, visible=m, radius=radius), K, radius=radius)
+        for p, d, m in zip(*each, strict=True)])
             for each in zip(pixels, depth, visible, strict=True)
         ]
     )  # fmt: skip

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.manifests import SHIPPED, Splits
+from hoibench.datasets.manifests import SPLITS_FOLDER, VersionedSplit
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.synthetic.dates import dates
 from hoibench.datasets.taco.rig import rig
@@ -19,7 +19,7 @@ EVALUATION = ("val", "test_seen", "test_unseen")
 
 @pytest.fixture(scope="module")
 def splits():
-    return Splits("synthetic@1")
+    return VersionedSplit("synthetic@1")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def differing(folders):
         f"{name}/{file}"
         for name, made in folders.items()
         for file, content in made.items()
-        if (SHIPPED / name / file).read_bytes() != content
+        if (SPLITS_FOLDER / name / file).read_bytes() != content
     ]
 
 
@@ -68,7 +68,7 @@ def test_without_the_lists_check_covers_what_is_generated_and_says_what_is_not()
 def test_with_the_lists_check_covers_every_shipped_file(field_data):
     done = run("--check", HOIBENCH_FIELD_DATA=str(field_data))
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("same") == len(list(SHIPPED.glob("*@*/*"))) == 12 + 5 * 4 + 2 * 6
+    assert done.stderr.count("same") == len(list(SPLITS_FOLDER.glob("*@*/*"))) == 12 + 5 * 4 + 2 * 6
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -90,7 +90,7 @@ def test_lists_that_are_not_there_are_an_error(tmp_path, capsys):
 
 
 def test_check_fails_on_a_difference(tmp_path, monkeypatch):
-    monkeypatch.setattr(make, "SHIPPED", tmp_path)
+    monkeypatch.setattr(make, "SPLITS_FOLDER", tmp_path)
     folders = {"x@1": make.pack({"val": ()}, HOW)}
     assert make.check(folders) == 1
     assert make.write(folders) == 0
@@ -100,7 +100,7 @@ def test_check_fails_on_a_difference(tmp_path, monkeypatch):
 
 
 def test_a_broken_manifest_differs_and_is_made_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(make, "SHIPPED", tmp_path)
+    monkeypatch.setattr(make, "SPLITS_FOLDER", tmp_path)
     folders = {"x@1": make.pack({"val": ()}, HOW)}
     make.write(folders)
     (tmp_path / "x@1" / "manifest.json").write_text("{")
@@ -110,7 +110,7 @@ def test_a_broken_manifest_differs_and_is_made_again(tmp_path, monkeypatch):
 
 
 def test_only_the_versions_of_packages_may_be_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(make, "SHIPPED", tmp_path)
+    monkeypatch.setattr(make, "SPLITS_FOLDER", tmp_path)
     release = HOW | {"seed": 1, "made_with": {"scikit-learn": "1.9.1"}}
     make.write({"x@1": make.pack({"val": ()}, release)})
     later = release | {"made_with": {"scikit-learn": "99"}}
@@ -128,7 +128,7 @@ def test_sizes_and_ids(splits, parts):
         "test": 24,
     }
     for part in ("train", *EVALUATION, "demo"):
-        data = (SHIPPED / "synthetic@1" / f"{part}.jsonl").read_bytes()
+        data = (SPLITS_FOLDER / "synthetic@1" / f"{part}.jsonl").read_bytes()
         assert splits.manifest(part).split_id == hashlib.sha256(data).hexdigest()[:12]
         assert splits.manifest(part).split == f"synthetic@1/{part}"
     assert splits.manifest("test") == splits.manifest("test_seen")
@@ -211,7 +211,7 @@ def _actions():
 
 
 def test_wide_shows_the_same_scenes_to_other_cameras(parts):
-    wide = Splits("synthetic-wide@1")
+    wide = VersionedSplit("synthetic-wide@1")
     for part, lines in parts.items():
         for line, other in zip(lines, wide.lines(part), strict=True):
             assert (line.entry.id, line.recipe) == (other.entry.id, other.recipe)

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.manifests import SHIPPED, Splits, parse_lines
+from hoibench.datasets.manifests import SPLITS_FOLDER, VersionedSplit, parse_lines
 from hoibench.datasets.taco.rig import rig
 from splits.taco_lists import read_lists
 
@@ -30,7 +30,7 @@ VARIANTS = [
 @pytest.fixture(scope="module")
 def lines():
     """Split -> part -> lines, each read once."""
-    return {name: {part: Splits(name).lines(part) for part in parts} for name, parts in COUNTS.items()}
+    return {name: {part: VersionedSplit(name).lines(part) for part in parts} for name, parts in COUNTS.items()}
 
 
 def places(parts):
@@ -38,28 +38,30 @@ def places(parts):
 
 
 def test_these_are_all_the_taco_splits_that_are_shipped():
-    assert {path.name for path in SHIPPED.glob("taco*@*")} == COUNTS.keys()
+    assert {path.name for path in SPLITS_FOLDER.glob("taco*@*")} == COUNTS.keys()
 
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_counts(name, lines):
     assert {part: len(found) for part, found in lines[name].items()} == COUNTS[name]
-    assert Splits(name).release.counts == COUNTS[name]
+    assert VersionedSplit(name).release.counts == COUNTS[name]
     total = 2120 if "marker-removed" in name else 2317
     assert len(places(lines[name])) == sum(COUNTS[name].values()) == total, "a sequence is in two parts"
 
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_every_files_hash_is_the_recorded_one_and_no_file_is_beside_them(name):
-    release = Splits(name).release
-    found = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in (SHIPPED / name).glob("*.jsonl")}
+    release = VersionedSplit(name).release
+    found = {
+        path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in (SPLITS_FOLDER / name).glob("*.jsonl")
+    }
     assert found == release.files
-    assert {path.name for path in (SHIPPED / name).iterdir()} == {"manifest.json", *(f"{p}.jsonl" for p in found)}
+    assert {path.name for path in (SPLITS_FOLDER / name).iterdir()} == {"manifest.json", *(f"{p}.jsonl" for p in found)}
 
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_files_are_sorted_and_compact(name):
-    for path in (SHIPPED / name).glob("*.jsonl"):
+    for path in (SPLITS_FOLDER / name).glob("*.jsonl"):
         data = path.read_bytes()
         ids = [line.entry.id for line in parse_lines(data, path.name)]
         assert ids == sorted(set(ids))
@@ -68,13 +70,13 @@ def test_files_are_sorted_and_compact(name):
 
 def test_aliases():
     for name in COUNTS:
-        aliases = Splits(name).release.aliases
+        aliases = VersionedSplit(name).release.aliases
         assert aliases == (
             {"S1": "test_1", "S2": "test_2", "S3": "test_3", "S4": "test_4"}
             if "official" in name
             else {"test": "test_unseen"}
         )
-    assert Splits("taco-official@1").manifest("S3") == Splits("taco-official@1").manifest("test_3")
+    assert VersionedSplit("taco-official@1").manifest("S3") == VersionedSplit("taco-official@1").manifest("test_3")
 
 
 @pytest.mark.parametrize("name", HELD_OUT)
@@ -128,7 +130,7 @@ def test_variants_keep_every_sequence_in_its_part_and_its_cameras(name, variant,
             assert line.entry == same.entry
             assert line.source == same.source
             recipes.add((tuple(same.recipe.items()), tuple(line.recipe.items())))
-        assert Splits(name).manifest(part).split_id != Splits(variant).manifest(part).split_id
+        assert VersionedSplit(name).manifest(part).split_id != VersionedSplit(variant).manifest(part).split_id
     [(one, other)] = recipes
     assert one == (("crop", "clip"), ("video", "raw"))
     assert other == (
@@ -155,14 +157,17 @@ def test_a_sequence_is_seen_by_the_same_cameras_in_all_splits(lines):
 
 def test_every_tag_and_recipe_is_explained(lines):
     for name, parts in lines.items():
-        release = Splits(name).release
+        release = VersionedSplit(name).release
         found = list(itertools.chain(*parts.values()))
         assert {tag for line in found for tag in line.entry.tags} == release.tags.keys()
         for field, value in found[0].recipe.items():
             assert release.recipe[field].startswith(f"{value}: ")
         assert "CC BY 4.0" in release.credit
         assert ("scikit-learn" in release.made_with) == ("official" not in name)
-    assert Splits("taco-syncmv4d@1").release.tags["unseen_object"] == "tool hammer is held out (SyncMV4D, section 4.1)"
+    assert (
+        VersionedSplit("taco-syncmv4d@1").release.tags["unseen_object"]
+        == "tool hammer is held out (SyncMV4D, section 4.1)"
+    )
 
 
 def test_official_tags_are_those_of_the_part(lines):
@@ -194,7 +199,7 @@ def test_the_lists_count_the_same(field_data, lines):
         assert places(parts).keys() == wanted
         for found in parts.values():
             assert all(line.entry.triplet == lists.triplets[line.entry.id] for line in found)
-        recorded = Splits(name).release.made_from
+        recorded = VersionedSplit(name).release.made_from
         assert {
             file: hashlib.sha256((field_data / "taco" / file).read_bytes()).hexdigest() for file in recorded
         } == recorded

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.manifests import Splits
+from hoibench.datasets.manifests import VersionedSplit
 from hoibench.datasets.taco.rig import rig
 from splits.taco_cameras import choose_cameras
 
-SPLIT = Splits("taco-syncmv4d@1")
+SPLIT = VersionedSplit("taco-syncmv4d@1")
 
 
 def test_golden():

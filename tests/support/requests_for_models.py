@@ -81,7 +81,7 @@ def small_request(clusters=("left", "center", "right"), **changed) -> Request:
         views.append(View(f"cam-{cluster}", cluster, camera(ANGLES[cluster]), image))
         anchors.append(rng.uniform((10, 8), (86, 56), (K, 2)).astype(np.float32))
     values = {
-        "clip": "clip_0", "prompt": "brush the plate", "views": tuple(views), "frames": N, "fps": 8.0, "size": SIZE, "seed": 3,
+        "clip_id": "clip_0", "prompt": "brush the plate", "views": tuple(views), "frames": N, "fps": 8.0, "size": SIZE, "seed": 3,
         "anchors": np.stack(anchors),
     }  # fmt: skip
     return Request(**values | changed)

@@ -191,7 +191,7 @@ def _part_ids(scene: Scene, cameras: dict[str, Camera]) -> dict[str, np.ndarray]
         for serial, (origin, directions) in rays.items():
             window = _outline(corners[frame], cameras[serial])
             hits = mesh.caster.cast(origin, directions.reshape(*cameras[serial].size, 3)[window].reshape(-1, 3))
-            ids[serial][frame][window].flat[hits.hit] = mesh.part[hits.face[hits.hit]]
+            ids[serial][frame][window].flat[hits.is_hit] = mesh.part[hits.face[hits.is_hit]]
     return ids
 
 

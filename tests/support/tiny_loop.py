@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from hoibench.geometry import depth_range, drawn_points, project, render, to_camera, to_world, unproject
+from hoibench.geometry import depth_range, points_in_image, project, render, to_camera, to_world, unproject
 from reference_model.config import PRESETS, CycleConfig, FlowConfig, SyncMV4DConfig
 from reference_model.cycle.batch import Batch, Draws, draw
 from reference_model.cycle.rig import Cameras
@@ -160,5 +160,5 @@ def _drawn(world: Tensor, anchors: Tensor, there: Tensor, K: Tensor, R: Tensor, 
     seen = to_camera(world, R, t)
     pixels, depth = project(seen, K), seen[..., 2]
     visible = there.expand_as(depth)
-    s = depth_range(depth, drawn_points(pixels, depth, SIZE, visible=visible))
+    s = depth_range(depth, points_in_image(pixels, depth, SIZE, visible=visible))
     return s, render(pixels, depth, anchors, s, SIZE, visible=visible)

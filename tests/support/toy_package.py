@@ -75,15 +75,15 @@ class Still(Method):
 
 class Picky(Still):
     def answer(self, request, prediction):
-        if request.clip == "clip_1":
+        if request.clip_id == "clip_1":
             raise RuntimeError("clip_1 is not to my taste")
-        if request.clip == "clip_2":
+        if request.clip_id == "clip_2":
             tracks = prediction.tracks.copy()
             tracks[1, 2, 3] = np.nan
             return Prediction(tracks=tracks, anchors=prediction.anchors)
-        if request.clip == "clip_3":
+        if request.clip_id == "clip_3":
             return dataclasses.replace(prediction, video=prediction.video[:, :-1])
-        if request.clip == "clip_4":
+        if request.clip_id == "clip_4":
             return Prediction(video=prediction.video)
         return prediction
 
@@ -91,7 +91,7 @@ class Masked(Still):
     """Answers with masks of its own, other ones for each clip and seed."""
 
     def answer(self, request, prediction):
-        rng = np.random.default_rng([request.seed, int(request.clip[-1])])
+        rng = np.random.default_rng([request.seed, int(request.clip_id[-1])])
         masks = rng.random(prediction.video.shape[:4]) < 0.5
         return dataclasses.replace(prediction, masks=masks)
 
@@ -112,24 +112,24 @@ class Rude(Still):
             view.camera.R[:] = 0
             view.image[:] = 0
         request.anchors[:] = 0
-        for source in request.sources:
+        for source in request.source_videos:
             source.video[:] = 0
         return prediction
 
 class Leaving(Still):
     def answer(self, request, prediction):
-        if request.clip == "clip_1":
+        if request.clip_id == "clip_1":
             raise SystemExit(0)
         return prediction
 
 class Slow(Still):
     def answer(self, request, prediction):
-        time.sleep(60 if request.clip == "clip_1" else 0.2)
+        time.sleep(60 if request.clip_id == "clip_1" else 0.2)
         return prediction
 
 class Dying(Still):
     def answer(self, request, prediction):
-        if request.clip == "clip_1":
+        if request.clip_id == "clip_1":
             os._exit(9)
         return prediction
 

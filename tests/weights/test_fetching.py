@@ -2,7 +2,7 @@
 
 import pytest
 
-from hoibench.weights import WeightsBroken
+from hoibench.weights import WeightsDamaged
 from hoibench.weights.__main__ import main
 from hoibench.weights.fetching import FetchFailed, fetch
 
@@ -40,8 +40,8 @@ def test_a_broken_file_is_replaced(wanted, tmp_path):
         ((404, 0, b""), FetchFailed, "404"),
         ((200, len(CONTENT), CONTENT[:1000]), FetchFailed, "1000"),
         ((200, 1000, CONTENT[:1000]), FetchFailed, "ended after 1000 of 768000 bytes"),
-        ((200, len(CONTENT) + 1, CONTENT + b"\0"), WeightsBroken, "more than the 768000 bytes"),
-        ((200, len(CONTENT), CONTENT[:-1] + b"\0"), WeightsBroken, "gave a file with sha256"),
+        ((200, len(CONTENT) + 1, CONTENT + b"\0"), WeightsDamaged, "more than the 768000 bytes"),
+        ((200, len(CONTENT), CONTENT[:-1] + b"\0"), WeightsDamaged, "gave a file with sha256"),
     ],
     ids=["not found", "broken off", "short", "long", "changed"],
 )

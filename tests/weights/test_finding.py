@@ -9,7 +9,7 @@ import pytest
 
 from hoibench.plugins import UnknownName
 from hoibench.store.records import parse_record
-from hoibench.weights import Weight, WeightsBroken, WeightsMissing, all_weights, find, finding
+from hoibench.weights import Weight, WeightsDamaged, WeightsMissing, all_weights, find, finding
 
 CONTENT = bytes(range(256)) * 3000  # what the toy weight holds, see conftest.py
 
@@ -45,7 +45,7 @@ def test_a_folder_named_twice_is_searched_once_and_an_empty_name_is_no_folder(fo
 def test_the_first_folder_that_has_the_file_decides_even_if_it_is_broken(folders):
     (folders["one"] / "toy.pth").write_bytes(b"half")
     (folders["two"] / "toy.pth").write_bytes(CONTENT)
-    with pytest.raises(WeightsBroken, match=rf"{folders['one']}.* has 4 bytes, weights toy have 768000"):
+    with pytest.raises(WeightsDamaged, match=rf"{folders['one']}.* has 4 bytes, weights toy have 768000"):
         find("toy")
     (folders["one"] / "toy.pth").unlink()
     (folders["one"] / "toy.pth").mkdir()  # a folder is no file
@@ -72,7 +72,7 @@ def test_a_missing_file_says_where_it_was_looked_for_and_how_to_get_it(folders):
 def test_other_bytes_under_the_name_are_refused(folders, content):
     path = folders["one"] / "toy.pth"
     path.write_bytes(content)
-    with pytest.raises(WeightsBroken, match="delete it and fetch it again") as caught:
+    with pytest.raises(WeightsDamaged, match="delete it and fetch it again") as caught:
         find("toy")
     assert str(path) in str(caught.value)
 
@@ -86,7 +86,7 @@ def test_a_file_is_hashed_once_until_it_changes(folders, monkeypatch):
     assert find("toy") == find("toy") == path
     assert hashed == [path]
     path.write_bytes(CONTENT[:-1] + b"\0")
-    with pytest.raises(WeightsBroken):
+    with pytest.raises(WeightsDamaged):
         find("toy")
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 from hoibench.clip import Clip
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset, Grid, Manifest
-from hoibench.datasets.manifests import Line, Splits
+from hoibench.datasets.manifests import SplitLine, VersionedSplit
 from hoibench.datasets.synthetic.cameras import SIZE
 from hoibench.plugins import UnknownName
 from hoibench.progress import MessageCallback
@@ -86,7 +86,7 @@ class SyntheticDataset(Dataset):
         ensure_folder(folder, lambda root: _write(root, line))
         return folder
 
-    def _line(self, entry: ClipEntry) -> tuple[str, Line]:
+    def _line(self, entry: ClipEntry) -> tuple[str, SplitLine]:
         """The split that a clip is of, and its line; the same scene seen by other cameras is another clip."""
         try:
             return self._lines[entry.id, entry.camera_ids]
@@ -97,18 +97,18 @@ class SyntheticDataset(Dataset):
             ) from None
 
     @cached_property
-    def _splits(self) -> dict[str, Splits]:
-        return {name: Splits(name) for name in _SPLITS}
+    def _splits(self) -> dict[str, VersionedSplit]:
+        return {name: VersionedSplit(name) for name in _SPLITS}
 
     @cached_property
-    def _lines(self) -> dict[tuple[str, tuple[str, ...]], tuple[str, Line]]:
+    def _lines(self) -> dict[tuple[str, tuple[str, ...]], tuple[str, SplitLine]]:
         lines = (
             (splits.name, line) for splits in self._splits.values() for p in splits.parts for line in splits.lines(p)
         )
         return {(line.entry.id, line.entry.camera_ids): (name, line) for name, line in lines}
 
 
-def _write(root: Path, line: Line) -> None:
+def _write(root: Path, line: SplitLine) -> None:
     from hoibench.datasets.synthetic.scene import build_scene
     from hoibench.datasets.synthetic.writer import write_clip
 

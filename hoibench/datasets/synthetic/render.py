@@ -74,11 +74,11 @@ class Shot:
         hits = stage.room.caster.cast(origin, directions)
         self._depth = hits.depth
         # NaN where there is no room: never under an outline.
-        self._points = self._along(slice(None), np.where(hits.hit, hits.depth, np.float32(np.nan)))
+        self._points = self._along(slice(None), np.where(hits.is_hit, hits.depth, np.float32(np.nan)))
         self._on_light_plane = _LIGHT_PLANE @ self._points.T
         self._lit = np.full((len(directions), 3), _NOTHING, dtype=np.float32)
         self._shaded = self._lit.copy()
-        seen = np.flatnonzero(hits.hit)
+        seen = np.flatnonzero(hits.is_hit)
         colour = stage.room_look.albedo(stage.room, _take(hits, seen))
         normals = _towards(stage.room.normals[hits.face[seen]], self._directions[seen])
         self._points[seen] += _OFF_SURFACE * normals

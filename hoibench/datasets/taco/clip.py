@@ -64,7 +64,7 @@ def build_clip(
         truth=truth,
         tracks=tracks,
         load_video=media.video,
-        load_sources=media.sources,
+        load_source_videos=media.sources,
         load_masks=media.masks,
         valid_frames=valid_frames,
     )

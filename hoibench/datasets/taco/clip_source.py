@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hoibench.clip import Clip
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model, truth_kind
 from hoibench.datasets.taco.prepare.format import (
@@ -42,11 +42,11 @@ class ClipSource(Protocol):
         """``taco``, ``proxy-hand`` or ``synthetic``."""
         ...
 
-    def find(self, line: Line) -> Found | Missing:
+    def find(self, line: SplitLine) -> Found | Missing:
         """Whether a split's clip can be had here."""
         ...
 
-    def native_size(self, line: Line) -> tuple[int, int]:
+    def native_size(self, line: SplitLine) -> tuple[int, int]:
         """(H, W) of the videos that a clip that can be had, and hence every clip, is made of.
 
         Raises:
@@ -54,11 +54,11 @@ class ClipSource(Protocol):
         """
         ...
 
-    def each_camera(self, line: Line) -> Sequence[Line]:
+    def camera_loaders(self, line: SplitLine) -> Sequence[SplitLine]:
         """The line with one camera, for each that filmed the clip, whatever cameras the split names."""
         ...
 
-    def load(self, line: Line) -> Clip:
+    def load(self, line: SplitLine) -> Clip:
         """The clip; raises as ``TacoDataset.load``."""
         ...
 
@@ -100,7 +100,7 @@ class PreparedClips:
         """See ``ClipSource``."""
         return read_settings(self.out).truth
 
-    def find(self, line: Line) -> Found | Missing:
+    def find(self, line: SplitLine) -> Found | Missing:
         """See ``ClipSource``; a damaged clip is no absent one: loading it says what is wrong."""
         recipe = Recipe.parse(line.recipe)
         folders = (view_folder(self.out, line.entry.id, recipe, serial) for serial in line.entry.camera_ids)
@@ -112,22 +112,22 @@ class PreparedClips:
             return Found(None, FRAMES)
         return Found(record.instances, record.valid_frames)
 
-    def native_size(self, line: Line) -> tuple[int, int]:
+    def native_size(self, line: SplitLine) -> tuple[int, int]:
         """See ``ClipSource``."""
         return read_settings(self.out).native_size
 
-    def each_camera(self, line: Line) -> Sequence[Line]:
+    def camera_loaders(self, line: SplitLine) -> Sequence[SplitLine]:
         """See ``ClipSource``; of the cameras that the clip was prepared for."""
         recipe = Recipe.parse(line.recipe)
         serials = (s for s in rig().cameras if view_folder(self.out, line.entry.id, recipe, s).is_dir())
         return [replace(line, entry=replace(line.entry, camera_ids=(serial,)), source=None) for serial in serials]
 
-    def has(self, line: Line) -> bool:
+    def has(self, line: SplitLine) -> bool:
         """Whether the clip is there: whether it is whole is found on reading it."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
         return has_tracks(self.out, key) and all(has_view(self.out, key, recipe, s) for s in line.entry.camera_ids)
 
-    def load(self, line: Line) -> Clip:
+    def load(self, line: SplitLine) -> Clip:
         """See ``ClipSource``; without a source view where that was not prepared, which only video-to-video methods miss."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
         source = line.source if line.source and has_view(self.out, key, recipe, line.source) else None
@@ -148,21 +148,21 @@ class DownloadedClips:
         """See ``ClipSource``."""
         return truth_kind(self.tree.hand_model, self.model)
 
-    def find(self, line: Line) -> Found | Missing:
+    def find(self, line: SplitLine) -> Found | Missing:
         """See ``ClipSource``."""
         return find_clip(self.tree, line)
 
-    def native_size(self, line: Line) -> tuple[int, int]:
+    def native_size(self, line: SplitLine) -> tuple[int, int]:
         """See ``ClipSource``; asked of the clip's first video."""
         modality = MODALITIES[Recipe.parse(line.recipe).video]
         info = probe(self.tree.sequence(line.entry.id).video(line.entry.camera_ids[0], modality))
         return info.height, info.width
 
-    def each_camera(self, line: Line) -> Sequence[Line]:
+    def camera_loaders(self, line: SplitLine) -> Sequence[SplitLine]:
         """See ``ClipSource``."""
         return camera_by_camera(self.tree, line)
 
-    def load(self, line: Line) -> Clip:
+    def load(self, line: SplitLine) -> Clip:
         """See ``ClipSource``."""
         prepared = PreparedClips(self.out)
         if self.on_message is not None and not prepared.has(line):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import Array, Camera
-from hoibench.datasets.surfaces import bounds
+from hoibench.datasets.surfaces import bounding_box
 from hoibench.datasets.taco.protocol import SIZE, CropRule
 from hoibench.geometry import crop_intrinsics, project, resize_intrinsics, to_camera
 from hoibench.video import Box
@@ -42,7 +42,7 @@ class Extent:
             return cls(edge, np.zeros(2), False)
         pixels = project(points, camera.K) + 0.5
         seen = ((pixels >= 0.0) & (pixels <= edge)).all(axis=1).any()
-        low, high = bounds(pixels)
+        low, high = bounding_box(pixels)
         return cls(np.clip(low, 0.0, edge), np.clip(high, 0.0, edge), bool(seen))
 
     def join(self, other: Extent) -> Extent:

@@ -12,7 +12,7 @@ from typing import ClassVar
 from hoibench.clip import CLUSTERS, Clip, DataKind
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset, Grid, Manifest
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.clip_source import ClipSource, open_source
 from hoibench.datasets.taco.prepare.format import CONTENT
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe
@@ -60,7 +60,7 @@ class TacoDataset(Dataset):
         """The clips of a split that can be made here; the others, partial downloads' and short ones, are in ``left_out``."""
         return self._manifest(split, with_short=False)
 
-    def padded(self, split: str) -> Manifest:
+    def padded_manifest(self, split: str) -> Manifest:
         """See ``Dataset``: a split of its own, by name and id."""
         whole = self._manifest(split, with_short=True)
         return replace(whole, split=whole.split + PAD, split_id=sha256_json([whole.split_id, PAD])[:12])
@@ -75,17 +75,17 @@ class TacoDataset(Dataset):
         """
         return replace(self.source.load(self._line(entry)), tags=entry.tags)
 
-    def each_camera(self, entry: ClipEntry) -> Iterator[tuple[str, Callable[[], Clip]]]:
+    def camera_loaders(self, entry: ClipEntry) -> Iterator[tuple[str, Callable[[], Clip]]]:
         """See ``Dataset``; of prepared clips, the cameras that they were prepared for.
 
         Raises:
             ValueError: no split has such a clip.
         """
-        for line in self.source.each_camera(self._line(entry)):
+        for line in self.source.camera_loaders(self._line(entry)):
             (serial,) = line.entry.camera_ids
             yield serial, partial(self.source.load, line)
 
-    def _line(self, entry: ClipEntry) -> Line:
+    def _line(self, entry: ClipEntry) -> SplitLine:
         try:
             return self._lines[entry.id, entry.camera_ids, entry.variant]
         except KeyError:
@@ -104,19 +104,19 @@ class TacoDataset(Dataset):
             notes=tuple(f"{name}={meaning}" for name, meaning in splits.release.recipe.items()),
         )
 
-    def _truth_id(self, lines: Iterable[Line]) -> str:
+    def _truth_id(self, lines: Iterable[SplitLine]) -> str:
         """What decides the truth beyond the clips: a copy of the data of another size gives other pictures."""
         size = next(self._native_sizes(lines), None)
         return f"{CONTENT} {self.source.truth} {f'{size[1]}x{size[0]}' if size else 'of unknown size'}"
 
-    def _native_sizes(self, lines: Iterable[Line]) -> Iterator[tuple[int, int]]:
+    def _native_sizes(self, lines: Iterable[SplitLine]) -> Iterator[tuple[int, int]]:
         """Of the clips whose videos can be read; the others fail when they are loaded, each for itself."""
         for line in lines:
             with suppress(ValueError, OSError):
                 yield self.source.native_size(line)
 
     @cached_property
-    def _lines(self) -> Mapping[tuple[str, tuple[str, ...], str], Line]:
+    def _lines(self) -> Mapping[tuple[str, tuple[str, ...], str], SplitLine]:
         return {
             (line.entry.id, line.entry.camera_ids, Recipe.parse(line.recipe).name): line
             for splits in taco_splits().values()
@@ -125,7 +125,7 @@ class TacoDataset(Dataset):
         }
 
 
-def _entry(line: Line, found: Found) -> ClipEntry:
+def _entry(line: SplitLine, found: Found) -> ClipEntry:
     """The line's entry, with what only the download says."""
     return replace(
         line.entry,

@@ -9,7 +9,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.rays import pixel_rays
-from hoibench.datasets.surfaces import PlacedPart, Surface, bounds, map_frames
+from hoibench.datasets.surfaces import PlacedPart, Surface, bounding_box, map_frames
 from hoibench.geometry import project, to_camera
 
 _HEIGHT_PER_PIXEL = 240
@@ -43,7 +43,7 @@ class MaskRenderer:
             directions = self._directions[window]
             if directions.size:
                 hits = part.caster.cast(self._origin, directions.reshape(-1, 3))
-                mask[window] |= hits.hit.reshape(directions.shape[:2])
+                mask[window] |= hits.is_hit.reshape(directions.shape[:2])
         return cv2.dilate(mask, self._square).astype(bool)
 
     def _window(self, vertices: Array) -> tuple[slice, slice]:
@@ -51,7 +51,7 @@ class MaskRenderer:
         points = to_camera(vertices, self._camera.R, self._camera.t)
         if (points[:, 2] <= 0.0).any():  # a triangle that reaches behind the camera may be anywhere
             return np.s_[:, :]
-        low, high = bounds(project(points, self._camera.K))
+        low, high = bounding_box(project(points, self._camera.K))
         image = self._camera.size[::-1]
         left, top = np.clip(np.floor(low), 0, image).astype(int)
         right, bottom = np.clip(np.ceil(high) + 1, 0, image).astype(int)

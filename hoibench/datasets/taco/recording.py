@@ -16,7 +16,7 @@ from hoibench.datasets.taco.hand.hand_pose import SIDES, HandPose, read_hand
 from hoibench.datasets.taco.objects import place, read_mesh, read_poses
 from hoibench.datasets.taco.protocol import SOURCE_FPS
 from hoibench.store import array_digest
-from hoibench.video import Head, VideoInfo, probe
+from hoibench.video import VideoHeader, VideoInfo, probe
 
 _ASPECT_TOLERANCE = 0.02
 """How far a video's aspect may be from its imgSize's, as a share: resized copies round their sizes."""
@@ -30,7 +30,9 @@ def check_frame_count(path: Path, frames: int, rows: int, zip_name: str) -> None
         raise ValueError(f"{path} has {frames} frames, the annotation has {rows} rows: unpack {zip_name}.zip again")
 
 
-def check_aspect(path: Path, video: VideoInfo | Head, calibration: Path, camera: Calibration, zip_name: str) -> None:
+def check_aspect(
+    path: Path, video: VideoInfo | VideoHeader, calibration: Path, camera: Calibration, zip_name: str
+) -> None:
     """Raise ValueError unless a video has the aspect of its calibration's imgSize."""
     height, width = camera.size
     if abs((video.width * height) / (video.height * width) - 1.0) > _ASPECT_TOLERANCE:

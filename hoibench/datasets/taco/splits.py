@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from hoibench.datasets.manifests import Line, Splits, shipped_splits
+from hoibench.datasets.manifests import SplitLine, VersionedSplit, all_splits
 from hoibench.datasets.taco.download import CAMERAS, HANDS, MODELS, POSES, ROLES, TacoDownload, TacoSequence, find_model
 from hoibench.datasets.taco.objects import pose_rows
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
@@ -21,9 +21,9 @@ TOO_SHORT = f"the recording is too short for {FRAMES} frames at 8 fps; --short p
 
 
 @cache
-def taco_splits() -> dict[str, Splits]:
+def taco_splits() -> dict[str, VersionedSplit]:
     """Name -> split, ``DEFAULT_SPLIT`` first."""
-    shipped = {splits.name: splits for splits in shipped_splits() if splits.name.startswith("taco-")}
+    shipped = {splits.name: splits for splits in all_splits() if splits.name.startswith("taco-")}
     return {DEFAULT_SPLIT: shipped.pop(DEFAULT_SPLIT), **shipped}
 
 
@@ -33,7 +33,7 @@ def part_names() -> tuple[str, ...]:
     return (*first.parts, *(f"{splits.name}/{part}" for splits in others for part in splits.parts))
 
 
-def find_part(split: str) -> tuple[Splits, str]:
+def find_part(split: str) -> tuple[VersionedSplit, str]:
     """The split and the part that ``PART`` or ``NAME@VERSION/PART`` means.
 
     Raises:
@@ -46,7 +46,7 @@ def find_part(split: str) -> tuple[Splits, str]:
     return splits, part
 
 
-def split_lines(split: str) -> tuple[Line, ...]:
+def split_lines(split: str) -> tuple[SplitLine, ...]:
     """The lines of a part as released; raises as ``find_part``."""
     splits, part = find_part(split)
     return splits.lines(part)
@@ -81,11 +81,11 @@ class Selection:
         left_out: id -> why not, of the others.
     """
 
-    found: tuple[tuple[Line, Found], ...]
+    found: tuple[tuple[SplitLine, Found], ...]
     left_out: dict[str, str]
 
 
-def select(lines: Iterable[Line], find: Callable[[Line], Found | Missing], *, with_short: bool) -> Selection:
+def select(lines: Iterable[SplitLine], find: Callable[[SplitLine], Found | Missing], *, with_short: bool) -> Selection:
     """Part lines into those whose clips ``find`` finds and the others; recordings shorter than a clip are left out unless ``with_short``."""
     found, left_out = [], {}
     for line in lines:
@@ -99,7 +99,7 @@ def select(lines: Iterable[Line], find: Callable[[Line], Found | Missing], *, wi
     return Selection(tuple(found), left_out)
 
 
-def camera_by_camera(tree: TacoDownload, line: Line) -> tuple[Line, ...]:
+def camera_by_camera(tree: TacoDownload, line: SplitLine) -> tuple[SplitLine, ...]:
     """A line for each camera of TACO's that filmed the sequence, whatever cameras the split names, so that a broken one costs no other."""
     sequence = tree.sequences.get(line.entry.id)
     there = {} if sequence is None else sequence.videos(MODALITIES[Recipe.parse(line.recipe).video])
@@ -108,7 +108,7 @@ def camera_by_camera(tree: TacoDownload, line: Line) -> tuple[Line, ...]:
     return tuple(lines) or (line,)
 
 
-def find_clip(tree: TacoDownload, line: Line) -> Found | Missing:
+def find_clip(tree: TacoDownload, line: SplitLine) -> Found | Missing:
     """What a download has of a split's clip.  A file that is there and broken makes no clip absent: reading it will say what is wrong."""
     sequence = tree.sequences.get(line.entry.id)
     if sequence is None:

@@ -58,7 +58,7 @@ def load_aliked(device: str = "cpu", folder: Path | None = None) -> Aliked:
 
     Raises:
         WeightsMissing: the weights are in no folder.
-        WeightsBroken: the file has other bytes.
+        WeightsDamaged: the file has other bytes.
     """
     return _load(find(WEIGHTS, folder), device)
 

@@ -27,8 +27,8 @@ def test_the_protocol_of_the_clips(demo):
         assert clip.masks.shape == (3, 25, 128, 192)
         assert clip.tracks.world.shape == (25, POINTS, 3)
         assert clip.tracks.world.dtype == np.float32
-        assert len(clip.source_views) == len(clip.load_sources()) == 1
-        assert clip.load_sources()[0].shape == (25, 128, 192, 3)
+        assert len(clip.source_views) == len(clip.load_source_videos()) == 1
+        assert clip.load_source_videos()[0].shape == (25, 128, 192, 3)
         for view, frames in zip(clip.views, clip.video, strict=True):
             np.testing.assert_array_equal(view.image, frames[0])
 
@@ -87,7 +87,7 @@ def test_clips_have_no_cameras_but_the_splits(tmp_path):
     with pytest.raises(
         ValueError, match="--cameras all: clips of synthetic have no cameras but the split's; leave it out"
     ):
-        dataset.each_camera(dataset.manifest("demo").entries[0])
+        dataset.camera_loaders(dataset.manifest("demo").entries[0])
 
 
 def test_the_identity_of_clips_is_the_declared_version_and_no_source_text(tmp_path):

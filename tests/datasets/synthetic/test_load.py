@@ -38,7 +38,7 @@ def test_what_a_clip_says_of_itself(clip):
 
 def test_a_clip_without_a_source_has_none(written):
     loaded = written.load(source=None)
-    assert loaded.source_views == loaded.load_sources() == ()
+    assert loaded.source_views == loaded.load_source_videos() == ()
 
 
 def test_tracks_are_where_the_generator_put_the_surfaces(written, clip):

@@ -27,7 +27,7 @@ def plain_picture(bodies, frame, camera):
     colours = np.full((len(directions), 3), 0.5)
     cells = np.concatenate([body.material.cells(body.rest)[body.surface.faces] for body in bodies])
     palettes = np.stack([body.material.palette for body in bodies])
-    for ray in np.flatnonzero(hits.hit):
+    for ray in np.flatnonzero(hits.is_hit):
         face = hits.face[ray]
         normal = mesh.normals[face] * -np.sign(mesh.normals[face] @ directions[ray])
         start = origin + directions[ray] * hits.depth[ray] + 5e-4 * normal

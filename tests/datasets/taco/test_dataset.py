@@ -81,7 +81,7 @@ def test_a_clip_lies_on_the_protocols_grid(folder):
     assert clip.video.shape == (3, FRAMES, *SIZE, 3)
     assert clip.masks.shape == (3, FRAMES, *SIZE)
     assert clip.tracks.world.shape == (FRAMES, POINTS, 3)
-    assert clip.load_sources()[0].shape == (FRAMES, *SIZE, 3)
+    assert clip.load_source_videos()[0].shape == (FRAMES, *SIZE, 3)
     assert clip.truth == "synthetic" and folder.kind == "synthetic"
     for view in range(3):
         assert np.array_equal(clip.views[view].image, clip.video[view, 0])
@@ -107,7 +107,7 @@ def test_short_recordings_are_left_out_or_filled_up(tmp_path):
     dataset = open_dataset("taco", tree.root)
     assert dataset.manifest("test").entries == ()
     assert "too short" in dataset.manifest("test").left_out[KEY]
-    padded = dataset.padded("test")
+    padded = dataset.padded_manifest("test")
     assert (padded.split, [e.valid_frames for e in padded.entries]) == ("taco-syncmv4d@1/test_unseen+pad", [24])
     assert (dataset.manifest("test").split_id, padded.split_id) == ("d71d0ff7626f", "858dc3c73d61")
     clip = dataset.load(padded.entries[0])
@@ -115,7 +115,7 @@ def test_short_recordings_are_left_out_or_filled_up(tmp_path):
     # Frame 23 is source frame 86; those after it repeat the recording's last, 89.
     assert (clip.tracks.world[24:] == clip.tracks.world[24]).all()
     assert not (clip.tracks.world[23] == clip.tracks.world[24]).all()
-    assert (clip.source_views, clip.load_sources()) == ((), ())
+    assert (clip.source_views, clip.load_source_videos()) == ((), ())
 
 
 def test_without_mano_real_hands_have_a_proxy_and_say_so(taco_copy):
@@ -216,11 +216,11 @@ def test_a_broken_video_is_its_clips_own_matter(taco_copy):
     ]
     tree = taco_tree.write_tree(taco_copy.root, taco_copy.root.with_name("lists"), sequences=shoots, size=(188, 256))
     taco_faults.truncate_video(tree, KEY, "22139909")
-    manifest = open_dataset("taco", tree.root).padded("test")
+    manifest = open_dataset("taco", tree.root).padded_manifest("test")
     assert [entry.id for entry in manifest.entries] == [KEY, taco_tree.MEASURE.key]
     assert manifest.truth_id == "hoibench/taco-clips@1 synthetic 256x188"
     taco_faults.truncate_video(tree, taco_tree.MEASURE.key, "22139911")
-    assert open_dataset("taco", tree.root).padded("test").truth_id.endswith("of unknown size")
+    assert open_dataset("taco", tree.root).padded_manifest("test").truth_id.endswith("of unknown size")
 
 
 def test_a_source_view_that_comes_later_is_made_up_for(taco, taco_copy, tmp_path, monkeypatch):
@@ -257,11 +257,11 @@ def test_every_camera_of_a_clip_is_offered_by_itself(download, folder):
     """Those in the download, or those that were prepared: the split's and the source."""
     (entry,) = folder.manifest("test").entries
     filmed = {path.stem for path in download.source.tree.sequence(KEY).folder(RGB).glob("*.mp4")}
-    assert set(dict(download.each_camera(entry))) == filmed > {*entry.camera_ids, "22139914"}
-    offered = dict(folder.each_camera(entry))
+    assert set(dict(download.camera_loaders(entry))) == filmed > {*entry.camera_ids, "22139914"}
+    offered = dict(folder.camera_loaders(entry))
     assert set(offered) == {*entry.camera_ids, "22139914"}
     clip = offered["22139914"]()
     assert [view.id for view in clip.views] == ["22139914"] and clip.source_views == ()
     assert clip.video.shape == (1, FRAMES, *SIZE, 3)
     with pytest.raises(ValueError, match="no split of TACO has clip"):
-        next(iter(folder.each_camera(replace(entry, camera_ids=entry.camera_ids[:2]))))
+        next(iter(folder.camera_loaders(replace(entry, camera_ids=entry.camera_ids[:2]))))

@@ -13,7 +13,7 @@ from mano_files import write_mano
 from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.synthetic.cameras import TRIO
 from hoibench.datasets.taco.doctor import diagnose, render
 from hoibench.datasets.taco.doctor.report import Diagnosis
@@ -168,10 +168,10 @@ def prepare(tree, key, out) -> None:
     prepare_line(tree.tree, line(tree, key), out, ProxyHand())
 
 
-def line(tree, key) -> Line:
+def line(tree, key) -> SplitLine:
     """A clip of the cameras of FOUR that are one of a cluster."""
     entry = ClipEntry(key, tree.written[key].shoot.triplet, camera_ids=TRIO)
-    return Line(entry, recipe={"crop": "clip", "video": "raw"})
+    return SplitLine(entry, recipe={"crop": "clip", "video": "raw"})
 
 
 def state(root: Path) -> dict[Path, tuple[int, int]]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.doctor.listing import Listing
 from hoibench.datasets.taco.download import POSES, TacoSequence
 from hoibench.datasets.taco.objects import pose_rows
@@ -34,7 +34,7 @@ class DiagnosticContext:
     """
 
     listing: Listing
-    lines: tuple[Line, ...]
+    lines: tuple[SplitLine, ...]
     mano: Path | None
     cache: Path
     deep: bool

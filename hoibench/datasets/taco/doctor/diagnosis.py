@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.doctor.annotations import check_annotations
 from hoibench.datasets.taco.doctor.cameras import check_cameras
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
@@ -32,7 +32,7 @@ _CHECKS: tuple[Callable[[DiagnosticContext], Iterator[Check]], ...] = (
 
 def diagnose(
     root: Path,
-    lines: Iterable[Line] = (),
+    lines: Iterable[SplitLine] = (),
     *,
     mano: Path | None = None,
     cache: Path | None = None,

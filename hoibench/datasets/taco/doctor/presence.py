@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.listing import Modality, modalities
 from hoibench.datasets.taco.doctor.report import Check, Findings, Status
@@ -157,19 +157,19 @@ def _clips(context: DiagnosticContext) -> Check:
     return Check("split", title, status, total - possible, tuple(problems), fix)
 
 
-def _missing(context: DiagnosticContext, line: Line) -> list[str]:
+def _missing(context: DiagnosticContext, line: SplitLine) -> list[str]:
     """Names of the zips that a clip lacks something of."""
     key, there = line.entry.id, context.listing.there
     missing = [name for name in (POSES, HANDS, CAMERAS) if key not in there[name]]
     return missing + [name for name in _videos(line, line.entry.camera_ids) if not _has(context, key, name)]
 
 
-def _missing_source(context: DiagnosticContext, line: Line) -> list[str]:
+def _missing_source(context: DiagnosticContext, line: SplitLine) -> list[str]:
     sources = [line.source] if line.source is not None else []
     return [name for name in _videos(line, sources) if not _has(context, line.entry.id, name)]
 
 
-def _videos(line: Line, serials: Sequence[str]) -> list[str]:
+def _videos(line: SplitLine, serials: Sequence[str]) -> list[str]:
     """Names, FOLDER/SERIAL, of the zips that hold a clip's videos."""
     folder = MODALITIES[Recipe.parse(line.recipe).video]
     return [f"{folder}/{serial}" for serial in serials]

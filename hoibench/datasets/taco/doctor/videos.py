@@ -13,7 +13,7 @@ from hoibench.datasets.taco.download import EGO_RGB, MARKER_REMOVED, POSES, RGB,
 from hoibench.datasets.taco.protocol import SOURCE_FPS
 from hoibench.datasets.taco.recording import check_aspect, check_frame_count, check_rate
 from hoibench.store.records import Record, read_toml
-from hoibench.video import Head, probe, read_head
+from hoibench.video import VideoHeader, probe, read_video_header
 
 
 def check_videos(context: DiagnosticContext) -> Iterator[Check]:
@@ -30,7 +30,7 @@ def _heads(context: DiagnosticContext) -> Iterator[Check]:
         calibrations = _calibrations(sequence)
         for zip_name, path in _videos(sequence):
             with broken.catch(path):
-                head = read_head(path)
+                head = read_video_header(path)
                 heads += 1
                 if (camera := calibrations.get(path.stem)) is not None:
                     with sizes.catch(path):
@@ -81,7 +81,7 @@ def _calibrations(sequence: TacoSequence) -> dict[str, Calibration]:
         return {}  # told by the check of calibrations
 
 
-def _compare_count(counts: Findings, path: Path, head: Head, rows: int | None, zip_name: str) -> bool:
+def _compare_count(counts: Findings, path: Path, head: VideoHeader, rows: int | None, zip_name: str) -> bool:
     """Whether there was something to compare: a head may not say how many frames there are, and poses may be missing."""
     if rows is None or head.frames == 0:
         return False
@@ -96,7 +96,7 @@ def _whole_files(context: DiagnosticContext) -> Check:
     videos = [path for sequence in context.sampled for _, path in _videos(sequence)]
     for path in context.each("whole videos", videos):
         try:
-            promised = read_head(path).frames
+            promised = read_video_header(path).frames
         except (ValueError, OSError):
             continue  # told by the check of heads
         with found.catch(path):
@@ -120,7 +120,7 @@ def _ego(context: DiagnosticContext) -> Check:
     for key in context.each("egocentric videos", keys):
         path = context.listing.sequences[key].ego_video
         with found.catch(path):
-            compared += _compare_count(found, path, read_head(path), context.frames.get(key), EGO_RGB)
+            compared += _compare_count(found, path, read_video_header(path), context.frames.get(key), EGO_RGB)
     if keys:
         for key in sorted(_ego_errata() & context.listing.there[POSES] - set(keys)):
             found.add(key, "has no egocentric video: none was released")

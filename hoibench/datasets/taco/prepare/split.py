@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.hand.hand_models import HandModel, truth_kind
 from hoibench.datasets.taco.prepare.format import refuse_other_truth
@@ -66,7 +66,7 @@ def summarize(results: Sequence[LineResult]) -> Report:
     return Report(tuple(sorted(made)), tuple(sorted(kept)), dict(sorted(broken.items())), dict(sorted(lacking.items())))
 
 
-def prepare_line(tree: TacoDownload, line: Line, out: Path, model: HandModel) -> LineResult:
+def prepare_line(tree: TacoDownload, line: SplitLine, out: Path, model: HandModel) -> LineResult:
     """Prepare the clip of one line, and its source view if that can be made: only video-to-video methods miss it.
 
     Raises:
@@ -90,7 +90,7 @@ def prepare_line(tree: TacoDownload, line: Line, out: Path, model: HandModel) ->
 
 def prepare_all(
     tree: TacoDownload,
-    lines: Sequence[Line],
+    lines: Sequence[SplitLine],
     out: Path,
     *,
     model: HandModel,
@@ -136,7 +136,7 @@ def _start_worker(root: Path, out: Path, model: HandModel) -> None:
     _worker = TacoDownload(root), out, model
 
 
-def _prepare(line: Line) -> LineResult:
+def _prepare(line: SplitLine) -> LineResult:
     assert _worker is not None
     tree, out, model = _worker
     key = line.entry.id

@@ -7,7 +7,7 @@ import taco_faults as faults
 from taco_tree import FOUR, HIT, MEASURE, PLAN, POUR, SHORT, TWELVE
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import Line, Splits
+from hoibench.datasets.manifests import SplitLine, VersionedSplit
 from hoibench.datasets.taco.doctor import Check, Diagnosis, Inventory, diagnose, diagnosis, render
 from hoibench.datasets.taco.doctor.listing import modalities
 from hoibench.datasets.taco.download import EGO_RGB, HANDS, MARKER_REMOVED, POSES, RGB, triplet_folder
@@ -16,7 +16,7 @@ from hoibench.problems import Problem
 
 def lines(*shoots, serials=FOUR[:3], source=FOUR[3], video="raw"):
     recipe = {"crop": "clip", "video": video}
-    return [Line(ClipEntry(s.key, s.triplet, camera_ids=serials), source, recipe) for s in shoots]
+    return [SplitLine(ClipEntry(s.key, s.triplet, camera_ids=serials), source, recipe) for s in shoots]
 
 
 def doctor(root, cache, wanted=(), sample=0, **options) -> dict[str, Check]:
@@ -73,7 +73,7 @@ class TestSplit:
     """What a split needs and does not find."""
 
     def test_one_clip_of_the_shipped_split_can_be_made(self, taco, tmp_path):
-        check = doctor(taco.root, tmp_path, Splits("taco-syncmv4d@1").lines("test"))["split"]
+        check = doctor(taco.root, tmp_path, VersionedSplit("taco-syncmv4d@1").lines("test"))["split"]
         assert check.title == "1 of 84 clips of the split can be made"
         assert (check.status, check.count) == ("warning", 83)
 

@@ -9,7 +9,7 @@ import taco_tree
 from mano_files import write_mano
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.clip_source import PreparedClips, prepared_folder
 from hoibench.datasets.taco.hand.hand_models import ProxyHand, read_mano_hand
 from hoibench.datasets.taco.prepare.split import prepare_line
@@ -68,7 +68,9 @@ def test_another_mano_file_is_another_model(taco_copy, tmp_path):
     assert len({model.identity for model in (*models, ProxyHand())}) == 3
     assert len({prepared_folder(taco_copy.tree, model) for model in (*models, ProxyHand())}) == 3
     out = tmp_path / "out"
-    short = Line(ClipEntry(taco_tree.SHORT.key, camera_ids=taco_tree.TRIO[:1]), None, {"crop": "clip", "video": "raw"})
+    short = SplitLine(
+        ClipEntry(taco_tree.SHORT.key, camera_ids=taco_tree.TRIO[:1]), None, {"crop": "clip", "video": "raw"}
+    )
     prepare_line(taco_copy.tree, short, out, models[0])
     with pytest.raises(ValueError, match="was made with other settings .*hand_model was mano-"):
         prepare_line(taco_copy.tree, short, out, models[1])

@@ -69,7 +69,7 @@ def test_what_a_clip_says_of_itself(clip):
 
 def test_each_frame_is_the_protocols_source_frame(clip):
     indices = window(181, 30.0).indices
-    videos = [*clip.video, *clip.load_sources()]
+    videos = [*clip.video, *clip.load_source_videos()]
     assert len(videos) == 4
     for video in videos:
         assert video.shape == (49, *SIZE, 3)
@@ -89,7 +89,7 @@ def landing(taco, clip, shoot, pairs):
         mesh = frame_mesh(recording.surfaces_in([window(shoot.frames, 30.0).indices[frame]]), 0)
         hits = NumpyCaster(mesh.corners).cast(*pixel_rays(camera))
         picture = np.full(len(hits.face), BACKGROUND, dtype=np.uint8)
-        picture[hits.hit] = mesh.part[hits.face[hits.hit]]
+        picture[hits.is_hit] = mesh.part[hits.face[hits.is_hit]]
         around = np.pad(picture.reshape(SIZE), 1, mode="edge")
         visible = clip.tracks.visible[view, frame]
         u, v = np.rint(pixels_of(clip, view, frame)[0][visible]).astype(int).T
@@ -176,7 +176,7 @@ def test_a_recipe_is_followed(out):
 def test_a_short_recording_repeats_its_last_frame_and_says_so(out):
     clip = read_prepared(out, SHORT.key, CLIP, TRIO[1:2])
     assert clip.valid_frames == 24
-    assert clip.source_views == clip.load_sources() == ()
+    assert clip.source_views == clip.load_source_videos() == ()
     facts = read_sequence_record(out, SHORT.key)
     assert (facts.frames, facts.valid_frames, facts.indices[23:26]) == (90, 24, (86, 89, 89))
     for values in (clip.tracks.world, clip.tracks.visible[0], clip.masks[0]):

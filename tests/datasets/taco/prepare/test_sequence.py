@@ -12,7 +12,7 @@ from taco_tree import FOUR, SHORT, TRIO
 
 from hoibench.clip import PARTS
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.download import RGB
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_settings, tracks_folder, view_folder
@@ -210,7 +210,7 @@ def test_a_fault_of_a_view_is_named_and_nothing_of_it_is_written(taco_copy, tmp_
 
 def test_a_broken_source_view_costs_the_clip_nothing(taco_copy, tmp_path):
     path = taco_faults.shorten_video(taco_copy, KEY, SOURCE)
-    line = Line(ClipEntry(KEY, camera_ids=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
+    line = SplitLine(ClipEntry(KEY, camera_ids=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
     prepared = prepare_line(taco_copy.tree, line, tmp_path, ProxyHand())
     assert prepared.made == (ONE,)
     assert path.name in prepared.source_view_error
@@ -222,7 +222,7 @@ def test_a_broken_source_view_costs_the_clip_nothing(taco_copy, tmp_path):
 
 def test_a_source_view_that_arrives_late_is_added_and_then_needed_no_more(taco_copy, taco, tmp_path):
     path = taco_faults.drop_camera(taco_copy, KEY, SOURCE)
-    line = Line(ClipEntry(KEY, camera_ids=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
+    line = SplitLine(ClipEntry(KEY, camera_ids=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
     assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()).source_view_error is not None
     shutil.copy2(taco.sequence(KEY).video(SOURCE), path)
     assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == LineResult(KEY, "made", made=(SOURCE,))

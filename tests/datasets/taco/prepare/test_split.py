@@ -15,7 +15,7 @@ from dying_hand import DyingHand
 from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT, TRIO
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.reader import is_prepared
 from hoibench.datasets.taco.prepare.split import LineResult, prepare_all
@@ -27,7 +27,7 @@ RAW = {"crop": "clip", "video": "raw"}
 
 
 def line(key, serials=TRIO[:1], source=None):
-    return Line(ClipEntry(key, camera_ids=serials), source, RAW)
+    return SplitLine(ClipEntry(key, camera_ids=serials), source, RAW)
 
 
 def contents(out):
@@ -120,7 +120,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import Line
+from hoibench.datasets.manifests import SplitLine
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.prepare.split import prepare_all
@@ -128,7 +128,7 @@ from hoibench.datasets.taco.prepare.split import prepare_all
 if __name__ == "__main__":
     root, out, serials, *keys = sys.argv[1:]
     recipe = {"crop": "clip", "video": "raw"}
-    lines = [Line(ClipEntry(key, camera_ids=tuple(serials.split(","))), None, recipe) for key in keys]
+    lines = [SplitLine(ClipEntry(key, camera_ids=tuple(serials.split(","))), None, recipe) for key in keys]
     report = prepare_all(TacoDownload(Path(root)), lines, Path(out), model=ProxyHand(), workers=2)
     print(report)
     sys.exit(bool(report.broken))

@@ -1,4 +1,4 @@
-"""The head of a video file: what it promises, and whether an mp4 is as long as its boxes say, without decoding a frame."""
+"""The header of a video file: what it promises, and whether an mp4 is as long as its boxes say, without decoding a frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNDECODED = {"skip_frame": "all", "probesize": "32"}
 
 
 @dataclass(frozen=True)
-class Head:
+class VideoHeader:
     """N ``frames`` (0 where the head does not say) of ``height`` x ``width`` pixels at ``fps``."""
 
     frames: int
@@ -22,8 +22,8 @@ class Head:
     fps: float
 
 
-def read_head(path: Path) -> Head:
-    """The head of a video.
+def read_video_header(path: Path) -> VideoHeader:
+    """The header of a video.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -34,7 +34,7 @@ def read_head(path: Path) -> Head:
         if "mp4" in container.format.name:
             _check_length(path)
         context = stream.codec_context
-        return Head(stream.frames, context.height, context.width, float(stream.average_rate or 0.0))
+        return VideoHeader(stream.frames, context.height, context.width, float(stream.average_rate or 0.0))
 
 
 def _check_length(path: Path) -> None:

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from hoibench.video import VideoError, encode, probe, read_head
+from hoibench.video import VideoError, encode, probe, read_video_header
 from hoibench.video.info import open_video
 
 
@@ -19,7 +19,7 @@ def video(tmp_path_factory):
 
 
 def test_it_is_what_the_packets_say(video):
-    head, info = read_head(video), probe(video)
+    head, info = read_video_header(video), probe(video)
     assert (head.frames, head.height, head.width, head.fps) == (7, 64, 96, 30.0)
     assert vars(head) == {name: getattr(info, name) for name in vars(head)}
 
@@ -34,7 +34,7 @@ def test_it_is_read_of_every_codec_that_tacos_copies_use(tmp_path, codec):
             picture = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 40 * shade, np.uint8), format="rgb24")
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
-    head = read_head(path)
+    head = read_video_header(path)
     assert (head.frames, head.height, head.width, head.fps) == (5, 64, 96, 30.0)
 
 
@@ -44,7 +44,7 @@ def test_a_file_shorter_than_its_boxes_is_refused(video, tmp_path, keep):
     data = video.read_bytes()
     path.write_bytes(data[: int(keep * len(data))])
     with pytest.raises(VideoError, match=r"cut\.mp4"):
-        read_head(path)
+        read_video_header(path)
 
 
 def test_nothing_is_decoded(tmp_path):
@@ -65,4 +65,4 @@ def test_nothing_is_decoded(tmp_path):
         with open_video(path) as container:
             next(container.decode(video=0))
 
-    assert seconds(lambda: read_head(path)) < seconds(decode_first) / 5
+    assert seconds(lambda: read_video_header(path)) < seconds(decode_first) / 5
