@@ -85,8 +85,10 @@ class DPAConfig:
         1024, "points of a window along the curve, as Point Transformer V3; None: all points of a frame", COUNT
     )
     orders: tuple[Literal["z", "z-trans"], ...] = ours(("z", "z-trans"), "curves, one block after another")
-    voxel: float = ours(0.05, "edge of a voxel in the rig's units: 1 cm", POSITIVE)
-    reach: float = ours(4.0, "points farther out lie, for their order, on the border, in the rig's units", POSITIVE)
+    voxel: float = ours(0.05, "edge of a voxel in the scene frame's units: 1 cm", POSITIVE)
+    reach: float = ours(
+        4.0, "points farther out lie, for their order, on the border, in the scene frame's units", POSITIVE
+    )
     sparse_conv: Literal["auto", "spconv", "torch"] = ours("auto", "spconv where it is installed")
     temporal: bool = ours(False, "attention along each track; the authors' HarmoHOI has it")
     predicts: Literal["velocity", "tracks"] = paper("velocity", "equation 4")
@@ -168,7 +170,7 @@ class CycleConfig:
         "of the coarse tracks: the paper does not detach them, but a backward through the decoder does not fit beside 5 B",
     )
     text_dropout: float = ours(0.1, "share of training samples without a prompt", SHARE)
-    unit: float = ours(0.2, "metres to a unit of the rig's frame, so that tracks are near unit variance", POSITIVE)
+    unit: float = ours(0.2, "metres to a unit of the scene frame, so that tracks are near unit variance", POSITIVE)
     loop_every: int = ours(1, "sampling steps from one pass through the decoder to the next", COUNT)
     loop_start: float = ours(1.0, "noise level at and below which the loop runs", SHARE)
 

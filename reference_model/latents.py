@@ -55,7 +55,7 @@ def decode(vae: AutoencoderKLWan, z: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class VideoCoder:
-    """E and D of one frozen autoencoder, as the loop takes them (``reference_model.cycle.bridge.Autoencoder``)."""
+    """E and D of one frozen autoencoder, as the loop takes them (``reference_model.cycle.track_codec.Autoencoder``)."""
 
     vae: AutoencoderKLWan
 

@@ -8,16 +8,16 @@ from typing import Literal
 from torch import nn
 
 from reference_model.config import SyncMV4DConfig
-from reference_model.cycle.apart import apart_step
-from reference_model.cycle.batch import Batch, Draws
-from reference_model.cycle.bridge import Autoencoder, Bridge
+from reference_model.cycle.batch import Batch, Noise
 from reference_model.cycle.joint_step import joint_step
 from reference_model.cycle.losses import Losses
-from reference_model.cycle.rig import rig_of
+from reference_model.cycle.scene_frame import build_scene_frame
+from reference_model.cycle.track_codec import Autoencoder, TrackCodec
+from reference_model.cycle.warmup_step import warmup_step
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 
-Stage = Literal["apart", "joint"]
+Stage = Literal["warmup", "joint"]
 """Section 4.2: the warm-up trains both models apart, then the whole is trained in the loop."""
 
 
@@ -41,14 +41,16 @@ class SyncMV4D(nn.Module):
         self.mjd = MultiViewJointDiffusion(**asdict(config.mjd)) if mjd is None else mjd
         self.dpa = DiffusionPointsAligner(**asdict(config.dpa)) if dpa is None else dpa
 
-    def bridge(self, batch: Batch, autoencoder: Autoencoder) -> Bridge:
+    def track_codec(self, batch: Batch, autoencoder: Autoencoder) -> TrackCodec:
         """The way between the two models for one batch."""
-        rig = rig_of(batch.cameras, self.config.cycle.unit)
-        return Bridge(autoencoder, batch.cameras, rig, batch.anchors, batch.there, self.config.pseudo_video)
+        scene_frame = build_scene_frame(batch.cameras, self.config.cycle.unit)
+        return TrackCodec(
+            autoencoder, batch.cameras, scene_frame, batch.anchors, batch.point_mask, self.config.pseudo_video
+        )
 
-    def forward(self, batch: Batch, draws: Draws, autoencoder: Autoencoder, stage: Stage = "joint") -> Losses:
+    def forward(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage = "joint") -> Losses:
         """The losses of one iteration on one batch; all submodules are called in the same order on all ranks."""
-        bridge = self.bridge(batch, autoencoder)
-        if stage == "apart":
-            return apart_step(self.mjd, self.dpa, batch, draws, bridge)
-        return joint_step(self.mjd, self.dpa, batch, draws, bridge, self.config.flow, self.config.cycle)
+        track_codec = self.track_codec(batch, autoencoder)
+        if stage == "warmup":
+            return warmup_step(self.mjd, self.dpa, batch, noise, track_codec)
+        return joint_step(self.mjd, self.dpa, batch, noise, track_codec, self.config.flow, self.config.cycle)

@@ -105,7 +105,7 @@ class PhantomAligner(DiffusionPointsAligner):
         for block in self.blocks:
             block.conv = AllNeighbours(self.settings.width)
 
-    def _arrange(self, place: Tensor, found: Tensor, there: Tensor | None, frames: int) -> list[Cloud]:
+    def _arrange(self, place: Tensor, found: Tensor, point_mask: Tensor | None, frames: int) -> list[Cloud]:
         """Windows of the size and number that any places give."""
         groups, points = place.shape[:2]
         at = windows(place[..., 0].long(), None, self.settings.window or points)

@@ -1,4 +1,4 @@
-"""One batch of Algorithm 1's inputs, and one iteration's random draws."""
+"""One batch of Algorithm 1's inputs, and one iteration's random noise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.flow import sample_time
-from reference_model.cycle.rig import Cameras
+from reference_model.cycle.scene_frame import Cameras
 
 _NONE_FOUND = 0.1
 """Share of samples whose coarse set is empty in the warm-up."""
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
         text: (B, L, text_dim).
         world: M (B, V, N, K, 3) metres, each view's own points.
         anchors: (B, V, K, 2) pixels of these in frame 0.
-        there: (B, V, K) bool, false for padding where a view has fewer points.
+        point_mask: (B, V, K) bool, false for padding where a view has fewer points.
         cameras: of the V views.
     """
 
@@ -35,7 +35,7 @@ class Batch(NamedTuple):
     text: Tensor
     world: Tensor
     anchors: Tensor
-    there: Tensor
+    point_mask: Tensor
     cameras: Cameras
 
     def to(self, device: torch.device | str) -> Batch:
@@ -50,12 +50,12 @@ class Batch(NamedTuple):
         return self.cameras.intrinsics
 
     @property
-    def normal_anchors(self) -> Tensor:
+    def normalized_anchors(self) -> Tensor:
         """Anchors as DPA takes them: ((u + 1/2) / W, (v + 1/2) / H)."""
-        return self.cameras.normal(self.anchors)
+        return self.cameras.normalize(self.anchors)
 
 
-class Draws(NamedTuple):
+class Noise(NamedTuple):
     """The random numbers of one iteration.
 
     Attributes:
@@ -63,7 +63,7 @@ class Draws(NamedTuple):
         video, motion: z_1 of the latents, of their shape.
         points: M_1, of the tracks' shape.
         jitter: of the tracks' shape, what makes true tracks coarse in the warm-up.
-        missing: (B, V, N, K) in [0, 1), which of these are found.
+        drop_uniform: (B, V, N, K) in [0, 1), which of these are found.
         guided: whether this iteration computes guidance; alike on all ranks, since all must call the same modules.
     """
 
@@ -72,15 +72,15 @@ class Draws(NamedTuple):
     motion: Tensor
     points: Tensor
     jitter: Tensor
-    missing: Tensor
+    drop_uniform: Tensor
     guided: bool
 
-    def to(self, device: torch.device | str) -> Draws:
+    def to(self, device: torch.device | str) -> Noise:
         """The numbers on another device."""
-        return Draws(*(each.to(device) for each in self[:-1]), guided=self.guided)
+        return Noise(*(each.to(device) for each in self[:-1]), guided=self.guided)
 
 
-def draw(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, shared: torch.Generator) -> Draws:
+def sample_noise(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, shared: torch.Generator) -> Noise:
     """The random numbers of one iteration, on the CPU, so that they do not depend on the device.
 
     Args:
@@ -90,14 +90,14 @@ def draw(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, shared: tor
         shared: alike on all ranks, of the coin.
     """
     points, latents = batch.world.shape, batch.z_video.shape
-    missing = torch.rand(points[:-1], generator=own)
-    missing[torch.rand(points[0], generator=own) < _NONE_FOUND] = 0.0
-    return Draws(
+    drop_uniform = torch.rand(points[:-1], generator=own)
+    drop_uniform[torch.rand(points[0], generator=own) < _NONE_FOUND] = 0.0
+    return Noise(
         t=sample_time(len(batch.s), config.flow.training_shift, own),
         video=torch.randn(latents, generator=own),
         motion=torch.randn(latents, generator=own),
         points=torch.randn(points, generator=own),
         jitter=torch.randn(points, generator=own),
-        missing=missing,
+        drop_uniform=drop_uniform,
         guided=bool(torch.rand((), generator=shared) < config.cycle.guided_share),
     )

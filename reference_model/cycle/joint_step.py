@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.batch import Batch, Draws
-from reference_model.cycle.bridge import Bridge
+from reference_model.cycle.batch import Batch, Noise
 from reference_model.cycle.flow import clean, interpolate, time_grid, velocity
 from reference_model.cycle.losses import Losses, chamfer, masked_squared_error, squared_error
+from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 
@@ -18,8 +18,8 @@ def joint_step(
     mjd: MultiViewJointDiffusion,
     dpa: DiffusionPointsAligner,
     batch: Batch,
-    draws: Draws,
-    bridge: Bridge,
+    noise: Noise,
+    track_codec: TrackCodec,
     flow: FlowConfig,
     cycle: CycleConfig,
 ) -> Losses:
@@ -30,37 +30,37 @@ def joint_step(
     """
     literal = cycle.reading == "algorithm1_literal"
     K = batch.intrinsics if mjd.settings.scale_tokens_see_K else None
-    z_image, anchors, there = batch.z_video[:, :, :, :1], batch.normal_anchors, batch.there
-    M = bridge.rig.coordinates(batch.world)
-    t = draws.t  # 5: sample time step t
-    z_video = interpolate(batch.z_video, draws.video, t)  # 6: diffuse
-    z_motion = interpolate(batch.z_motion, draws.motion, t)
-    M_t = interpolate(M, draws.points, t)
+    z_image, anchors, point_mask = batch.z_video[:, :, :, :1], batch.normalized_anchors, batch.point_mask
+    M = track_codec.scene_frame.from_world(batch.world)
+    t = noise.t  # 5: sample time step t
+    z_video = interpolate(batch.z_video, noise.video, t)  # 6: diffuse
+    z_motion = interpolate(batch.z_motion, noise.motion, t)
+    M_t = interpolate(M, noise.points, t)
 
     guidance = torch.zeros_like(z_motion)
-    if draws.guided:
+    if noise.guided:
         with torch.no_grad():
             z_coarse, s_coarse = z_motion, batch.s
             if not literal:  # the stand-in for the previous sampling step's output
                 _, v, s_coarse = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K)
                 z_coarse = clean(z_motion, v, t)
-            coarse, found = bridge.tracks(z_coarse, s_coarse)
-            M_tilde = clean(M_t, dpa(M_t, coarse, found, anchors, t, there), t)  # 7: refine without gradient
-            guidance = bridge.guidance(M_tilde)  # 8: project, normalise, encode
+            coarse, found = track_codec.decode_tracks(z_coarse, s_coarse)
+            M_tilde = clean(M_t, dpa(M_t, coarse, found, anchors, t, point_mask), t)  # 7: refine without gradient
+            guidance = track_codec.encode_guidance(M_tilde)  # 8: project, normalise, encode
 
     v_video, v_motion, s = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K)  # 9: co-generate with guidance
     dt = step_of(t, flow) if literal else -t
     z_hat = z_motion + dt.view(-1, *[1] * (z_motion.ndim - 1)) * v_motion  # 10
-    coarse, found = bridge.tracks(z_hat, s, cycle.gradient)  # 11: denormalise and decode,
-    v_points = dpa(M_t, coarse, found, anchors, t, there)  # and refine on that condition
+    coarse, found = track_codec.decode_tracks(z_hat, s, cycle.gradient)  # 11: denormalise and decode,
+    v_points = dpa(M_t, coarse, found, anchors, t, point_mask)  # and refine on that condition
     M_bar = clean(M_t, v_points, t)
 
     return Losses(  # 12: L_MJD (equation 3) and L_DPA (equation 4)
-        video=squared_error(v_video[:, :, :, 1:], velocity(batch.z_video, draws.video)[:, :, :, 1:]),
-        motion=squared_error(v_motion, velocity(batch.z_motion, draws.motion)),
+        video=squared_error(v_video[:, :, :, 1:], velocity(batch.z_video, noise.video)[:, :, :, 1:]),
+        motion=squared_error(v_motion, velocity(batch.z_motion, noise.motion)),
         scale=squared_error(s, batch.s),
-        points=masked_squared_error(v_points, velocity(M, draws.points), there),
-        chamfer=chamfer(M_bar, M, there),
+        points=masked_squared_error(v_points, velocity(M, noise.points), point_mask),
+        chamfer=chamfer(M_bar, M, point_mask),
         scale_error=(s.detach() - batch.s).abs().mean(),
     )
 

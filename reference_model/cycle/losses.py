@@ -34,13 +34,13 @@ def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction - target).square().mean()
 
 
-def masked_squared_error(prediction: Tensor, target: Tensor, there: Tensor) -> Tensor:
-    """The mean squared difference of tracks (B, V, N, K, 3) over the points that are there (B, V, K); 0 where none is."""
-    difference = (prediction - target).masked_fill(~there[:, :, None, :, None], 0.0)
-    return (difference.square().mean(dim=(2, 4)) / there.sum().clamp(min=1)).sum()
+def masked_squared_error(prediction: Tensor, target: Tensor, point_mask: Tensor) -> Tensor:
+    """The mean squared difference of tracks (B, V, N, K, 3) over the points of ``point_mask`` (B, V, K); 0 where none is."""
+    difference = (prediction - target).masked_fill(~point_mask[:, :, None, :, None], 0.0)
+    return (difference.square().mean(dim=(2, 4)) / point_mask.sum().clamp(min=1)).sum()
 
 
-def chamfer(prediction: Tensor, target: Tensor, there: Tensor) -> Tensor:
+def chamfer(prediction: Tensor, target: Tensor, point_mask: Tensor) -> Tensor:
     """Squared Chamfer distance of the merged cloud of all views, frame by frame, the mean both ways (equation 4); 0 where no sample has a point.
 
     Neighbours are found without gradients, and only the pairs that they make are differentiated: no matrix of distances is kept.
@@ -48,18 +48,18 @@ def chamfer(prediction: Tensor, target: Tensor, there: Tensor) -> Tensor:
     Args:
         prediction: (B, V, N, K, 3).
         target: the same.
-        there: (B, V, K) bool, the points that are no padding.
+        point_mask: (B, V, K) bool, the points that are no padding.
     """
-    clouds = zip(*(_clouds(each, there) for each in (prediction, target)), strict=True)
+    clouds = zip(*(_clouds(each, point_mask) for each in (prediction, target)), strict=True)
     distances = [_both_ways(one, other) for one, other in clouds]
     return torch.stack(distances).mean() if distances else prediction.new_zeros(())
 
 
-def _clouds(tracks: Tensor, there: Tensor) -> list[Tensor]:
+def _clouds(tracks: Tensor, point_mask: Tensor) -> list[Tensor]:
     """The merged cloud of each frame of each sample that has points, (V K', 3)."""
     return [
         each
-        for sample, real in zip(tracks, there, strict=True)
+        for sample, real in zip(tracks, point_mask, strict=True)
         if real.any()
         for each in sample.transpose(1, 2)[real].transpose(0, 1)
     ]
@@ -68,8 +68,8 @@ def _clouds(tracks: Tensor, there: Tensor) -> list[Tensor]:
 def _both_ways(one: Tensor, other: Tensor) -> Tensor:
     nearest = by_tree if one.device.type == "cpu" else by_table
     with torch.no_grad():
-        there, back = nearest(one.float(), other.float()), nearest(other.float(), one.float())
-    return ((one - other[there]).square().sum(-1).mean() + (other - one[back]).square().sum(-1).mean()) / 2
+        forth, back = nearest(one.float(), other.float()), nearest(other.float(), one.float())
+    return ((one - other[forth]).square().sum(-1).mean() + (other - one[back]).square().sum(-1).mean()) / 2
 
 
 def by_table(points: Tensor, cloud: Tensor) -> Tensor:

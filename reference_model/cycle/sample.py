@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.bridge import Bridge
 from reference_model.cycle.flow import clean, euler_step, time_grid
 from reference_model.cycle.text_guidance import guided
+from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 from reference_model.mjd.tokens import hold_first_frame
@@ -38,7 +38,7 @@ class Conditions(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Clean latents of videos and pseudo-videos (B, V, C, n, h, w), tracks (B, V, N, K, 3) in the rig's frame, and s (B, V, 2) metres."""
+    """Clean latents of videos and pseudo-videos (B, V, C, n, h, w), tracks (B, V, N, K, 3) in the scene frame, and s (B, V, 2) metres."""
 
     z_video: Tensor
     z_motion: Tensor
@@ -51,7 +51,7 @@ def sample(
     mjd: MultiViewJointDiffusion,
     dpa: DiffusionPointsAligner,
     given: Conditions,
-    bridge: Bridge,
+    track_codec: TrackCodec,
     flow: FlowConfig,
     cycle: CycleConfig,
     generator: torch.Generator,
@@ -86,10 +86,12 @@ def sample(
         looped = cycle.loops(step, float(t), last=last)
         if looped:
             literal = cycle.reading == "algorithm1_literal"
-            coarse, found = bridge.tracks(z_next if literal else clean(z_motion, v_motion, t), s)  # MJD -> DPA
-        v_points = dpa(M, coarse, found, given.anchors, times, bridge.there)  # Eq. 4
+            coarse, found = track_codec.decode_tracks(
+                z_next if literal else clean(z_motion, v_motion, t), s
+            )  # MJD -> DPA
+        v_points = dpa(M, coarse, found, given.anchors, times, track_codec.point_mask)  # Eq. 4
         if looped and cycle.guidance and not last:
-            guidance = bridge.guidance(clean(M, v_points, t))  # DPA -> MJD, at the next step
+            guidance = track_codec.encode_guidance(clean(M, v_points, t))  # DPA -> MJD, at the next step
         z_motion, M = z_next, euler_step(M, v_points, t, t_next)
     sampled = Sample(z_video, z_motion, M, s)
     for name, each in sampled._asdict().items():

@@ -24,14 +24,14 @@ class Cloud(NamedTuple):
         hidden: (G w, 1, 1, s) added to the scores of the points as keys, or None where all of them are points.
         unfound: the same of the coarse points, (G w, 1, 1, 1 + s), the null token first.
         voxels: for sparse convolution, of the points that are there.
-        there: (G P,) indices of these points.
+        real_points: (G P,) indices of these points.
     """
 
     windows: Windows
     hidden: Tensor | None
     unfound: Tensor
     voxels: VoxelMap
-    there: Tensor
+    real_points: Tensor
 
 
 def scores_of(seen: Tensor) -> Tensor:
@@ -114,9 +114,9 @@ class PointBlock(nn.Module):
 
     def _positions(self, x: Tensor, cloud: Cloud) -> Tensor:
         """XCPE, Point Transformer V3's position encoding: a sparse convolution of the points that are there."""
-        features = x.flatten(0, 1)[cloud.there]
+        features = x.flatten(0, 1)[cloud.real_points]
         encoded = self.conv_out(self.conv(features, cloud.voxels)).type_as(x)
-        return torch.zeros_like(x).flatten(0, 1).index_copy(0, cloud.there, encoded).view_as(x)
+        return torch.zeros_like(x).flatten(0, 1).index_copy(0, cloud.real_points, encoded).view_as(x)
 
     def _modulated(self, norm: int, x: Tensor, rows: tuple[Tensor, ...]) -> Tensor:
         shift, scale = rows[2 * norm : 2 * norm + 2]

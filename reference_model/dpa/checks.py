@@ -14,7 +14,7 @@ def check_inputs(
     found: Tensor,
     anchors: Tensor,
     t: Tensor,
-    there: Tensor | None,
+    point_mask: Tensor | None,
 ) -> None:
     """Check the arguments of DiffusionPointsAligner.forward.
 
@@ -34,8 +34,8 @@ def check_inputs(
         "anchors": (anchors, (batch, views, points, 2)),
         "t": (t, (batch,)),
     }
-    if there is not None:
-        expected["there"] = (there, (batch, views, points))
+    if point_mask is not None:
+        expected["point_mask"] = (point_mask, (batch, views, points))
     for name, (tensor, shape) in expected.items():
         if tuple(tensor.shape) != shape:
             raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")

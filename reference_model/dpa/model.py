@@ -37,7 +37,7 @@ class CoordinateLinear(nn.Linear):
 
 
 class DiffusionPointsAligner(ModelMixin, ConfigMixin):
-    """Velocity of tracks, v^M = G[M_t, M^, t]; all coordinates are those of the rig's frame (``reference_model.cycle.rig``), in its units.
+    """Velocity of tracks, v^M = G[M_t, M^, t]; all coordinates are those of the scene frame (``reference_model.cycle.scene_frame``), in its units.
 
     model = DiffusionPointsAligner(**dataclasses.asdict(preset("nano").dpa))
     v = model(M_t, coarse, found, anchors, t)
@@ -81,7 +81,7 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         self.gradient_checkpointing = False
 
     def forward(
-        self, M_t: Tensor, coarse: Tensor, found: Tensor, anchors: Tensor, t: Tensor, there: Tensor | None = None
+        self, M_t: Tensor, coarse: Tensor, found: Tensor, anchors: Tensor, t: Tensor, point_mask: Tensor | None = None
     ) -> Tensor:
         """Velocities (B, V, N, K, 3) float32 (equation 4).
 
@@ -91,15 +91,15 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
             found: (B, V, N, K) bool.
             anchors: (B, V, K, 2) pixels in frame 0, ((u + 1/2) / W, (v + 1/2) / H).
             t: (B,) noise levels in [0, 1].
-            there: (B, V, K) bool, false for padding where a view has fewer points; None means that all are points.
+            point_mask: (B, V, K) bool, false for padding where a view has fewer points; None means that all are points.
 
         Raises:
             ValueError: shapes that do not belong together.
         """
-        check_inputs(self.settings, M_t, coarse, found, anchors, t, there)
+        check_inputs(self.settings, M_t, coarse, found, anchors, t, point_mask)
         batch, views, frames, points = M_t.shape[:4]
-        found = found if there is None else found & there[:, :, None]
-        M_t = M_t.masked_fill(~there[:, :, None, :, None], 0.0) if there is not None else M_t
+        found = found if point_mask is None else found & point_mask[:, :, None]
+        M_t = M_t.masked_fill(~point_mask[:, :, None, :, None], 0.0) if point_mask is not None else M_t
         coarse = coarse.masked_fill(~found[..., None], 0.0)
 
         identity = self._identity(anchors, frames)
@@ -108,7 +108,7 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         time = self.time_embedding(self.time_channels(1000.0 * t).to(x.dtype)).repeat_interleave(frames, dim=0)
 
         place = by_frame(torch.where(found[..., None], coarse, M_t).detach())
-        arranged = self._arrange(place, by_frame(found[..., None])[..., 0], there, frames)
+        arranged = self._arrange(place, by_frame(found[..., None])[..., 0], point_mask, frames)
         checkpointed = self.gradient_checkpointing and torch.is_grad_enabled()
         conditions = [self._with_null(gather(tokens, cloud.windows)) for cloud in arranged]
         for number, block in enumerate(self.blocks):
@@ -127,12 +127,12 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         frame = self.frame_embedding(_waves(when))[:, None]
         return anchor + frame + self.view_embedding[:, None, None]
 
-    def _arrange(self, place: Tensor, found: Tensor, there: Tensor | None, frames: int) -> list[Cloud]:
+    def _arrange(self, place: Tensor, found: Tensor, point_mask: Tensor | None, frames: int) -> list[Cloud]:
         """The points of all views of a frame as one cloud (``place`` (G, P, 3)), along one curve after another."""
         settings = self.settings
         groups, points = place.shape[:2]
         grid = grid_coordinates(place, settings.voxel, settings.reach)
-        real = None if there is None else there.flatten(1).repeat_interleave(frames, dim=0)
+        real = None if point_mask is None else point_mask.flatten(1).repeat_interleave(frames, dim=0)
         index = torch.arange(groups * points, device=place.device) if real is None else real.flatten().nonzero()[:, 0]
         side = math.ceil(2 * settings.reach / settings.voxel) + 1
         voxels = voxel_map(index // points, grid.flatten(0, 1)[index], side, groups)

@@ -61,21 +61,21 @@ class Windows(NamedTuple):
     size: int
 
 
-def windows(code: Tensor, there: Tensor | None, size: int) -> Windows:
+def windows(code: Tensor, point_mask: Tensor | None, size: int) -> Windows:
     """Windows of ``size`` consecutive points along the curve; the last borrows from the one before, as Point Transformer V3 pads.
 
     Args:
         code: (G, P) places on the curve.
-        there: (G, P) bool, false for points that are only padding, which come last and take no place that a point could have; what they are read
-            back from means nothing.  None means that all are there.
+        point_mask: (G, P) bool, false for points that are only padding, which come last and take no place that a point could have; what they are read
+            back from means nothing.  None means that all are points.
         size: places of a window; clouds of fewer points are one window.
     """
     groups, count = code.shape
     size = min(size, count)
     points = code.new_full((groups,), count)
-    if there is not None:
-        code = code.masked_fill(~there, torch.iinfo(code.dtype).max)
-        points = there.sum(dim=1)
+    if point_mask is not None:
+        code = code.masked_fill(~point_mask, torch.iinfo(code.dtype).max)
+        points = point_mask.sum(dim=1)
     order = code.argsort(dim=1, stable=True)
     even = torch.arange(0, count, size, device=code.device)
     starts = torch.minimum(even, (points - size).clamp(min=0)[:, None])  # (G, w)

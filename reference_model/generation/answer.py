@@ -9,10 +9,10 @@ from torch import Tensor
 
 from hoibench.clip import MAX_COORDINATE, Prediction, Request
 from hoibench.geometry import to_camera
-from reference_model.cycle.bridge import Bridge
 from reference_model.cycle.open_loop import sample_open_loop
-from reference_model.cycle.rig import Rig, rig_of
 from reference_model.cycle.sample import Conditions, Sample, sample
+from reference_model.cycle.scene_frame import SceneFrame, build_scene_frame
+from reference_model.cycle.track_codec import TrackCodec
 from reference_model.generation.asked import Asked, anchors_of, asked
 from reference_model.generation.own_anchors import own_anchors
 from reference_model.pixels import as_bytes
@@ -40,21 +40,21 @@ def answer(loaded: LoadedModel, request: Request) -> Answer:
     z_image, text, no_text = _encoded(loaded, given, request.prompt)
     intrinsics = given.intrinsics if config.mjd.scale_tokens_see_K else None
     n, *_ = config.latent_grid(config.frames, *request.size)
-    anchors, there = given.anchors, given.there
-    if anchors is None or there is None:
+    anchors, point_mask = given.anchors, given.point_mask
+    if anchors is None or point_mask is None:
         motion = sample_open_loop(model.mjd, z_image, text, no_text, n, config.flow, generator, intrinsics).z_motion[0]
-        anchors, there = _chosen(loaded, motion, request.seed)
-    rig = rig_of(given.cameras, config.cycle.unit)
-    bridge = Bridge(loaded.coder, given.cameras, rig, anchors, there, config.pseudo_video)
-    conditions = Conditions(z_image, text, no_text, given.cameras.normal(anchors), intrinsics, (config.frames, n))
-    sampled = sample(model.mjd, model.dpa, conditions, bridge, config.flow, config.cycle, generator)
-    return _told(loaded, request, given, anchors, there, rig, sampled)
+        anchors, point_mask = _chosen(loaded, motion, request.seed)
+    scene_frame = build_scene_frame(given.cameras, config.cycle.unit)
+    track_codec = TrackCodec(loaded.coder, given.cameras, scene_frame, anchors, point_mask, config.pseudo_video)
+    conditions = Conditions(z_image, text, no_text, given.cameras.normalize(anchors), intrinsics, (config.frames, n))
+    sampled = sample(model.mjd, model.dpa, conditions, track_codec, config.flow, config.cycle, generator)
+    return _told(loaded, request, given, anchors, point_mask, scene_frame, sampled)
 
 
-def in_cameras(M: Tensor, rig: Rig, given: Asked) -> Tensor:
-    """Tracks (1, V, N, K, 3) of the rig's frame in the space of each view's camera, (V, N, K, 3) metres."""
+def in_cameras(M: Tensor, scene_frame: SceneFrame, given: Asked) -> Tensor:
+    """Tracks (1, V, N, K, 3) of the scene frame in the space of each view's camera, (V, N, K, 3) metres."""
     cameras = given.cameras
-    return to_camera(rig.world(M), cameras.R[:, :, None], cameras.t[:, :, None])[0]
+    return to_camera(scene_frame.to_world(M), cameras.R[:, :, None], cameras.t[:, :, None])[0]
 
 
 def _encoded(loaded: LoadedModel, given: Asked, prompt: str | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -73,11 +73,17 @@ def _chosen(loaded: LoadedModel, z_motion: Tensor, seed: int) -> tuple[Tensor, T
 
 
 def _told(
-    loaded: LoadedModel, request: Request, given: Asked, anchors: Tensor, there: Tensor, rig: Rig, sampled: Sample
+    loaded: LoadedModel,
+    request: Request,
+    given: Asked,
+    anchors: Tensor,
+    point_mask: Tensor,
+    scene_frame: SceneFrame,
+    sampled: Sample,
 ) -> Answer:
     back = torch.tensor(given.order).argsort()
-    tracks = in_cameras(sampled.M, rig, given)
-    valid = (tracks.abs() < MAX_COORDINATE).all(dim=-1) & (tracks[..., 2] > 0) & there[0, :, None]
+    tracks = in_cameras(sampled.M, scene_frame, given)
+    valid = (tracks.abs() < MAX_COORDINATE).all(dim=-1) & (tracks[..., 2] > 0) & point_mask[0, :, None]
     tracks = tracks.masked_fill(~valid[..., None], 0.0)
     videos = torch.stack([as_bytes(loaded.coder.decode(z)) for z in sampled.z_video[0]])
     prediction = Prediction(

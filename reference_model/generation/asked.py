@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Array, Camera, Request, View, check_shape
 from reference_model.config import SyncMV4DConfig
-from reference_model.cycle.rig import Cameras
+from reference_model.cycle.scene_frame import Cameras
 from reference_model.pixels import as_floats
 
 
@@ -30,7 +30,7 @@ class Asked(NamedTuple):
     images: Tensor
     cameras: Cameras
     anchors: Tensor | None
-    there: Tensor | None
+    point_mask: Tensor | None
 
     @property
     def intrinsics(self) -> Tensor:
@@ -74,8 +74,8 @@ def view_order(views: Sequence[View]) -> tuple[int, ...]:
 def anchors_of(pixels: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """Anchors (1, V, K, 2) and which of them are there (1, V, K), of pixels (V, K, 2) that are NaN or infinite where there is none."""
     anchors = torch.from_numpy(pixels).to(device, torch.float32)[None]
-    there = anchors.isfinite().all(dim=-1)
-    return anchors.masked_fill(~there[..., None], 0.0), there
+    point_mask = anchors.isfinite().all(dim=-1)
+    return anchors.masked_fill(~point_mask[..., None], 0.0), point_mask
 
 
 def _check_grid(request: Request, config: SyncMV4DConfig) -> None:

@@ -27,7 +27,7 @@ class TrainingStage:
 
     Attributes:
         name: in logs.
-        stage: both models apart, or the whole in its loop.
+        stage: ``warmup`` trains the two models separately, ``joint`` in the loop.
         iterations: how many.
         size: H and W of the videos; the latent cache of this size is read.
         data: share of the clips that are drawn from.

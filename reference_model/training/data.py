@@ -17,7 +17,7 @@ from hoibench.clip import CLUSTERS
 from reference_model.cache import LatentCache, LatentView
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.batch import Batch
-from reference_model.cycle.rig import Cameras
+from reference_model.cycle.scene_frame import Cameras
 from reference_model.training.config import Launch
 from reference_model.training.seeds import generator
 from reference_model.training.unusable import refuse_unusable
@@ -139,11 +139,13 @@ def to_batch(samples: Sequence[Sequence[LatentView]], text: Tensor, size: tuple[
     def stacked(name: str, points_at: int | None = None) -> Tensor:
         return torch.stack([torch.stack([_padded(getattr(v, name), points_at, most) for v in vs]) for vs in samples])
 
-    there = torch.stack([torch.stack([torch.arange(most) < len(view.anchors) for view in views]) for views in samples])
+    point_mask = torch.stack(
+        [torch.stack([torch.arange(most) < len(view.anchors) for view in views]) for views in samples]
+    )
     cameras = Cameras(stacked("K"), stacked("R"), stacked("t"), size)
     return Batch(
         z_video=stacked("z_video"), z_motion=stacked("z_motion"), s=stacked("s"), text=text,
-        world=stacked("world", 1), anchors=stacked("anchors", 0), there=there, cameras=cameras,
+        world=stacked("world", 1), anchors=stacked("anchors", 0), point_mask=point_mask, cameras=cameras,
     )  # fmt: skip
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from reference_model.cycle.batch import Batch, Draws
-from reference_model.cycle.bridge import Autoencoder
+from reference_model.cycle.batch import Batch, Noise
 from reference_model.cycle.losses import Losses
+from reference_model.cycle.track_codec import Autoencoder
 from reference_model.model import Stage, SyncMV4D
 from reference_model.training.config import TrainingConfig
 from reference_model.training.memory import SHARE_OUT, advised
@@ -26,7 +26,7 @@ class Engine(Protocol):
 
     name: EngineName
 
-    def losses(self, batch: Batch, draws: Draws, autoencoder: Autoencoder, stage: Stage) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
         """The losses of this process's batch, on any device; gradients are kept for ``step``."""
         ...
 
@@ -69,7 +69,7 @@ def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, world
 def ready(model: SyncMV4D, config: TrainingConfig, world: World) -> None:
     """Set what training needs of a model: gradients, gradient checkpointing, and in which precision its two networks compute.
 
-    Autocast covers the networks alone: in bfloat16 a metre is known to 4 mm, so the rig's frame, projections, the flow and the losses stay float32.
+    Autocast covers the networks alone: in bfloat16 a metre is known to 4 mm, so the scene frame, projections, the flow and the losses stay float32.
     """
     model.train().requires_grad_(True)
     for network in (model.mjd, model.dpa):
@@ -117,10 +117,10 @@ class DataParallelEngine:
             places = [world.device] if world.device.type == "cuda" else None
             self._module = DistributedDataParallel(model, device_ids=places)
 
-    def losses(self, batch: Batch, draws: Draws, autoencoder: Autoencoder, stage: Stage) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
         """As ``Engine.losses``."""
         device = self._world.device
-        losses: Losses = self._module(batch.to(device), draws.to(device), autoencoder, stage)
+        losses: Losses = self._module(batch.to(device), noise.to(device), autoencoder, stage)
         return losses
 
     def step(self, loss: Tensor, rate: float) -> float:

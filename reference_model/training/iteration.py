@@ -12,9 +12,9 @@ from torch import Tensor
 
 from hoibench.errors import Crash
 from reference_model.config import SyncMV4DConfig
-from reference_model.cycle.batch import draw
-from reference_model.cycle.bridge import Autoencoder
+from reference_model.cycle.batch import sample_noise
 from reference_model.cycle.losses import Losses
+from reference_model.cycle.track_codec import Autoencoder
 from reference_model.training.checkpoints import save_checkpoint
 from reference_model.training.config import LossWeights, TrainingConfig
 from reference_model.training.data import TrainingData
@@ -78,11 +78,11 @@ def iterate(
     with world.together():
         sample = training.data[stage_index].sample(iteration, config.batch, world.rank, world.size)
     own = generator(config.seed, "noise", iteration, world.rank, world.size)
-    draws = draw(sample.batch, training.model, own, generator(config.seed, "coin", iteration))
+    noise = sample_noise(sample.batch, training.model, own, generator(config.seed, "coin", iteration))
     rate = config.rate(iteration)
     where = f"iteration {iteration}, stage {stage.name}, {stage.size[0]}x{stage.size[1]}"
     with advised(where, of_iteration(training.model, config, stage)):
-        losses = engine.losses(sample.batch, draws, training.autoencoder, stage.stage)
+        losses = engine.losses(sample.batch, noise, training.autoencoder, stage.stage)
         loss = weighted(losses, config.weights)
         told = torch.stack([loss, *losses]).detach().double()
         *means, stops = (world.summed(torch.cat([told, told.new_tensor([stop_asked()])])) / world.size).tolist()

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reference_model.cycle.batch import Batch, Draws
-from reference_model.cycle.bridge import Autoencoder
+from reference_model.cycle.batch import Batch, Noise
 from reference_model.cycle.losses import Losses
+from reference_model.cycle.track_codec import Autoencoder
 from reference_model.model import Stage, SyncMV4D
 from reference_model.training.config import LAUNCH, TrainingConfig
 from reference_model.training.engine import EngineName, optimizer_of, set_rate
@@ -40,10 +40,10 @@ class Zero3Engine:
             model=model, optimizer=optimizer_of(model, config), config=settings(config), dist_init_required=False
         )
 
-    def losses(self, batch: Batch, draws: Draws, autoencoder: Autoencoder, stage: Stage) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
         """As ``Engine.losses``."""
         device = self._world.device
-        losses: Losses = self._engine(batch.to(device), draws.to(device), autoencoder, stage)
+        losses: Losses = self._engine(batch.to(device), noise.to(device), autoencoder, stage)
         return losses
 
     def step(self, loss: Tensor, rate: float) -> float:

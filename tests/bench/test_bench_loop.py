@@ -50,7 +50,7 @@ def test_sparse_convolution(benchmark, backend, cloud):
     assert torch.allclose(out, SubmanifoldConv(CHANNELS, "torch")(x.detach(), at), atol=1e-5)
 
 
-def all_distances(prediction, target, there):
+def all_distances(prediction, target, point_mask):
     """The same, every distance being differentiated."""
     one, other = (each.transpose(1, 2)[0, 0].flatten(0, 1) for each in (prediction, target))
     squares = (one[:, None] - other).square().sum(-1)
@@ -64,16 +64,16 @@ def test_chamfer(benchmark, way):
     g = torch.Generator().manual_seed(0)
     target = surface(g)
     prediction = (target + 0.05 * torch.randn(target.shape, generator=g)).requires_grad_()
-    there = torch.ones(1, VIEWS, POINTS, dtype=torch.bool)
+    point_mask = torch.ones(1, VIEWS, POINTS, dtype=torch.bool)
 
     def forward_and_backward():
         prediction.grad = None
-        value = way(prediction, target, there)
+        value = way(prediction, target, point_mask)
         value.backward()
         return value.detach(), prediction.grad
 
     value, slope = benchmark.pedantic(forward_and_backward, rounds=5, warmup_rounds=1)
     again = prediction.detach().clone().requires_grad_()
-    expected = chamfer(again, target, there)
+    expected = chamfer(again, target, point_mask)
     expected.backward()
     assert torch.allclose(value, expected) and torch.allclose(slope, again.grad, atol=1e-7)

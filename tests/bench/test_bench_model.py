@@ -15,10 +15,10 @@ from reference_model.config import FlowConfig, SyncMV4DConfig, preset
 from reference_model.cost.flops import Flops, count_flops, sparse_convolution_flops, whole_steps
 from reference_model.cost.memory import dtypes_in_bf16
 from reference_model.cost.phantom import phantom_latents, phantom_mjd, phantom_vae
-from reference_model.cycle.batch import Batch, draw
-from reference_model.cycle.bridge import Bridge
-from reference_model.cycle.rig import Cameras, rig_of
+from reference_model.cycle.batch import Batch, sample_noise
 from reference_model.cycle.sample import Conditions, sample
+from reference_model.cycle.scene_frame import Cameras, build_scene_frame
+from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.latents import VideoCoder
 from reference_model.mjd.model import MultiViewJointDiffusion
@@ -38,7 +38,7 @@ class Case(NamedTuple):
     flops: Flops
     mjd: MultiViewJointDiffusion
     dpa: DiffusionPointsAligner
-    bridge: Bridge
+    track_codec: TrackCodec
     given: Conditions
     device: str
 
@@ -61,8 +61,8 @@ def case(request):
     vae.register_to_config(latents_mean=[0.0] * channels, latents_std=[1.0] * channels)
     for model in (mjd, dpa, vae):
         model.eval().requires_grad_(False)
-    bridge, given = scene(config, VideoCoder(vae), device)
-    return Case(config, count_flops(config), mjd, dpa, bridge, given, device)
+    track_codec, given = scene(config, VideoCoder(vae), device)
+    return Case(config, count_flops(config), mjd, dpa, track_codec, given, device)
 
 
 def drawn(model, device, dtypes):
@@ -82,11 +82,13 @@ def scene(config, coder, device):
     K[..., 0, 0] = K[..., 1, 1] = 0.9 * size[1]
     cameras = Cameras(K.to(device), cameras.R.to(device), cameras.t.to(device), size)
     anchors = torch.rand(1, views, points, 2, device=device) * torch.tensor([size[1] - 1, size[0] - 1], device=device)
-    there = torch.ones(1, views, points, dtype=torch.bool, device=device)
+    point_mask = torch.ones(1, views, points, dtype=torch.bool, device=device)
     z = torch.randn(phantom_latents(config).shape, device=device)
     text = torch.randn(2, config.text_tokens, config.mjd.text_dim, device=device).split(1)
-    bridge = Bridge(coder, cameras, rig_of(cameras, config.cycle.unit), anchors, there, config.pseudo_video)
-    return bridge, Conditions(z[:, :, :, :1], *text, cameras.normal(anchors), None, (config.frames, z.shape[3]))
+    track_codec = TrackCodec(
+        coder, cameras, build_scene_frame(cameras, config.cycle.unit), anchors, point_mask, config.pseudo_video
+    )
+    return track_codec, Conditions(z[:, :, :, :1], *text, cameras.normalize(anchors), None, (config.frames, z.shape[3]))
 
 
 def measure(benchmark, case, run, operations):
@@ -147,14 +149,14 @@ def test_dpa(benchmark, case):
 def test_encode(benchmark, case):
     config = case.config
     video = torch.rand(config.frames, config.height, config.width, 3, device=case.device)
-    z = measure(benchmark, case, lambda: case.bridge.autoencoder.encode(video), case.flops.encode)
+    z = measure(benchmark, case, lambda: case.track_codec.autoencoder.encode(video), case.flops.encode)
     assert z.shape == latents(case).shape[2:]
 
 
 @pytest.mark.benchmark(group="reference model: decode a view")
 def test_decode(benchmark, case):
     config, z = case.config, latents(case)[0, 0]
-    video = measure(benchmark, case, lambda: case.bridge.autoencoder.decode(z), case.flops.decode)
+    video = measure(benchmark, case, lambda: case.track_codec.autoencoder.decode(z), case.flops.decode)
     assert video.shape == (config.frames, config.height, config.width, 3)
 
 
@@ -167,7 +169,7 @@ def test_steps(benchmark, case):
     sampled = measure(
         benchmark,
         case,
-        lambda: sample(case.mjd, case.dpa, case.given, case.bridge, flow, config.cycle, generator),
+        lambda: sample(case.mjd, case.dpa, case.given, case.track_codec, flow, config.cycle, generator),
         operations,
     )
     assert sampled.M.isfinite().all()
@@ -180,17 +182,26 @@ def test_training_step(benchmark, case):
     model = SyncMV4D(config, case.mjd, case.dpa).train().requires_grad_(True)
     for network in (case.mjd, case.dpa):
         network.enable_gradient_checkpointing()
-    rig, z, views = case.bridge.rig, latents(case), config.mjd.views
+    scene_frame, z, views = case.track_codec.scene_frame, latents(case), config.mjd.views
     M = torch.randn(1, views, config.frames, config.pseudo_video.points, 3, device=case.device)
     s = torch.tensor([0.5, 1.5], device=case.device).expand(1, views, 2)
-    bridge = case.bridge
-    batch = Batch(z, z, s, case.given.text, rig.world(M), bridge.anchors, bridge.there, bridge.cameras)
-    draws = draw(batch, config, *2 * [torch.Generator().manual_seed(0)])._replace(guided=False).to(case.device)
+    track_codec = case.track_codec
+    batch = Batch(
+        z,
+        z,
+        s,
+        case.given.text,
+        scene_frame.to_world(M),
+        track_codec.anchors,
+        track_codec.point_mask,
+        track_codec.cameras,
+    )
+    noise = sample_noise(batch, config, *2 * [torch.Generator().manual_seed(0)])._replace(guided=False).to(case.device)
 
     def step():
         model.zero_grad(set_to_none=True)
         with torch.enable_grad():
-            losses = model(batch, draws, bridge.autoencoder)
+            losses = model(batch, noise, track_codec.autoencoder)
             loss = torch.stack(losses[:5]).sum()
             loss.backward()
         return loss.detach()

@@ -13,7 +13,7 @@ from hoibench.clip import MAX_COORDINATE
 from hoibench.geometry import project, render, to_camera, unproject
 from hoibench.methods.check import check_prediction
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.rig import rig_of
+from reference_model.cycle.scene_frame import build_scene_frame
 from reference_model.generation.answer import answer
 from reference_model.generation.asked import asked
 from reference_model.mjd.model import MJDOutput
@@ -39,7 +39,9 @@ class Known:
         self.z_video, self.z_motion = (
             torch.stack([coder.encode(each) for each in x])[None] for x in (self.videos, self.motion)
         )
-        self.M = rig_of(given.cameras, CONFIG.cycle.unit).coordinates(torch.from_numpy(self.world)[None].float())
+        self.M = build_scene_frame(given.cameras, CONFIG.cycle.unit).from_world(
+            torch.from_numpy(self.world)[None].float()
+        )
         self.text = []
         self.asks_given = True
 
@@ -72,10 +74,10 @@ class Known:
 
         places = np.stack([(each + 0.5) / (SIZE[1], SIZE[0]) for each in small_request().anchors])
 
-        def dpa(M, coarse, found, anchors, t, there):
+        def dpa(M, coarse, found, anchors, t, point_mask):
             if self.asks_given:
                 near = np.isclose(anchors[0], places, atol=1e-6).all(-1)
-                assert (near | ~there[0].numpy()).all(), "as shares of the image, from left to right"
+                assert (near | ~point_mask[0].numpy()).all(), "as shares of the image, from left to right"
             return (M - self.truth) / t.view(-1, 1, 1, 1, 1)
 
         self.truth = self.M
@@ -117,11 +119,11 @@ def test_points_that_are_nowhere_are_not_valid(known):
     """What is too far or behind the camera, in a model that draws nothing of it."""
     loaded = known.loaded(cycle=CycleConfig(guidance=False))
     request = small_request()
-    rig = rig_of(asked(request, CONFIG, "cpu").cameras, CONFIG.cycle.unit)
+    scene_frame = build_scene_frame(asked(request, CONFIG, "cpu").cameras, CONFIG.cycle.unit)
     behind = torch.from_numpy(np.array([0.0, 0.0, -2.0]) @ request.views[2].camera.R).float()
     M = known.M.clone()
     M[0, 1, :, 4] = MAX_COORDINATE * 10
-    M[0, 2, 4, 6] = rig.coordinates(behind[None, None])[0, 0]
+    M[0, 2, 4, 6] = scene_frame.from_world(behind[None, None])[0, 0]
     known.truth = M
     prediction, _ = answer(loaded, request)
     expected = np.ones((3, N, K), bool)

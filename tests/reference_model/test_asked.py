@@ -63,7 +63,7 @@ def test_the_tensors_are_the_requests():
     given = asked(GIVEN, CONFIG, "cpu")
     np.testing.assert_array_equal((given.images * 255).round().to(torch.uint8), [view.image for view in GIVEN.views])
     np.testing.assert_array_equal(given.anchors[0], GIVEN.anchors)
-    assert given.there.all() and given.there.shape == (1, 3, K)
+    assert given.point_mask.all() and given.point_mask.shape == (1, 3, K)
     np.testing.assert_allclose(given.intrinsics[0, 1], [90 / 96, 85 / 64])
     assert asked(dataclasses.replace(GIVEN, anchors=None), CONFIG, "cpu").anchors is None
 
@@ -73,4 +73,4 @@ def test_anchors_that_are_none():
     anchors[1, 4], anchors[2, 0, 1] = np.nan, np.inf
     given = asked(dataclasses.replace(GIVEN, anchors=anchors), CONFIG, "cpu")
     assert given.anchors.isfinite().all()
-    assert [tuple(each) for each in (~given.there).nonzero().tolist()] == [(0, 1, 4), (0, 2, 0)]
+    assert [tuple(each) for each in (~given.point_mask).nonzero().tolist()] == [(0, 1, 4), (0, 2, 0)]

@@ -7,7 +7,7 @@ import torch
 from tiny_loop import SIZE, B, FoldingCoder, tiny_batch, tiny_config
 
 from reference_model.config import CycleConfig
-from reference_model.cycle.batch import draw
+from reference_model.cycle.batch import sample_noise
 
 BATCH = tiny_batch(FoldingCoder())
 CONFIG = tiny_config()
@@ -18,7 +18,7 @@ def seeded(seed):
 
 
 def drawn(own=0, shared=0, config=CONFIG, batch=BATCH):
-    return draw(batch, config, seeded(own), seeded(shared))
+    return sample_noise(batch, config, seeded(own), seeded(shared))
 
 
 def test_intrinsics_are_focal_lengths_over_the_images_sides():
@@ -30,7 +30,7 @@ def test_intrinsics_are_focal_lengths_over_the_images_sides():
 def test_normal_anchors_are_0_at_the_images_left_edge_and_1_at_its_right():
     height, width = SIZE
     corners = torch.tensor([[-0.5, -0.5], [width - 0.5, height - 0.5], [(width - 1) / 2, 0.0]])
-    anchors = BATCH._replace(anchors=corners.expand(B, 3, 3, 2)).normal_anchors
+    anchors = BATCH._replace(anchors=corners.expand(B, 3, 3, 2)).normalized_anchors
     assert torch.allclose(anchors[0, 0], torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.5, 0.5 / height]]))
 
 
@@ -44,7 +44,7 @@ def test_a_batch_and_its_draws_move_whole():
 
 def test_numbers_are_the_ranks_own_and_the_coin_is_shared():
     one, same, other = drawn(), drawn(), drawn(own=1)
-    for name in ("t", "video", "motion", "points", "jitter", "missing"):
+    for name in ("t", "video", "motion", "points", "jitter", "drop_uniform"):
         assert torch.equal(getattr(one, name), getattr(same, name))
         assert not torch.equal(getattr(one, name), getattr(other, name))
     for seed in range(20):
@@ -53,55 +53,55 @@ def test_numbers_are_the_ranks_own_and_the_coin_is_shared():
 
 def test_all_numbers_of_a_draw_are_drawn_apart():
     """No two of an iteration's numbers are one, across samples, views, frames and points; a sample in which nothing is found aside."""
-    draws = drawn()
-    found = draws.missing.flatten(1)
+    noise = drawn()
+    found = noise.drop_uniform.flatten(1)
     found = found[found.any(dim=1)]
-    for values in (draws.video, draws.motion, draws.points, draws.jitter, found):
+    for values in (noise.video, noise.motion, noise.points, noise.jitter, found):
         assert values.numel() and len(values.unique()) > 0.99 * values.numel()
-    both = torch.cat([draws.video, draws.motion]).flatten()
+    both = torch.cat([noise.video, noise.motion]).flatten()
     assert len(both.unique()) > 0.99 * len(both)
-    assert len(torch.cat([draws.points, draws.jitter]).unique()) > 0.99 * 2 * draws.points.numel()
+    assert len(torch.cat([noise.points, noise.jitter]).unique()) > 0.99 * 2 * noise.points.numel()
 
 
 def test_the_shared_generator_gives_the_coin_alone():
     shared, coin = seeded(0), seeded(0)
-    draw(BATCH, CONFIG, seeded(0), shared)
+    sample_noise(BATCH, CONFIG, seeded(0), shared)
     torch.rand((), generator=coin)
     assert torch.equal(shared.get_state(), coin.get_state())
 
 
 def test_shapes_are_those_of_what_is_diffused():
-    draws = drawn()
-    assert draws.video.shape == draws.motion.shape == BATCH.z_video.shape
-    assert draws.points.shape == draws.jitter.shape == BATCH.world.shape
-    assert draws.missing.shape == BATCH.world.shape[:-1] and draws.t.shape == (B,)
-    noises = [draws.video, draws.motion, draws.points, draws.jitter]
+    noise = drawn()
+    assert noise.video.shape == noise.motion.shape == BATCH.z_video.shape
+    assert noise.points.shape == noise.jitter.shape == BATCH.world.shape
+    assert noise.drop_uniform.shape == BATCH.world.shape[:-1] and noise.t.shape == (B,)
+    noises = [noise.video, noise.motion, noise.points, noise.jitter]
     assert all(abs(each.mean()) < 0.1 and abs(each.std() - 1) < 0.1 for each in noises)
-    assert not torch.equal(draws.video, draws.motion) and not torch.equal(draws.points, draws.jitter)
-    assert ((draws.t > 0) & (draws.t <= 1)).all()
+    assert not torch.equal(noise.video, noise.motion) and not torch.equal(noise.points, noise.jitter)
+    assert ((noise.t > 0) & (noise.t <= 1)).all()
 
 
 def many(config, count=400):
-    """Draws of so many samples, in batches of ten, of small shapes; the shared generator goes on from one to the next."""
+    """Noise of so many samples, in batches of ten, of small shapes; the shared generator goes on from one to the next."""
     small = BATCH._replace(
         s=torch.zeros(10, 3, 2), z_video=torch.zeros(10, 3, 1, 1, 1, 1), world=torch.zeros(10, 3, 2, 5, 3)
     )
     own, shared = seeded(0), seeded(0)
-    return [draw(small, config, own, shared) for _ in range(count // 10)], shared
+    return [sample_noise(small, config, own, shared) for _ in range(count // 10)], shared
 
 
 def test_a_tenth_of_samples_finds_nothing_and_of_the_rest_missing_is_uniform():
-    draws, _ = many(CONFIG, 4000)
-    missing = torch.cat([each.missing for each in draws])
-    none = (missing == 0).all(dim=3).all(dim=2).all(dim=1)
+    noise, _ = many(CONFIG, 4000)
+    drop_uniform = torch.cat([each.drop_uniform for each in noise])
+    none = (drop_uniform == 0).all(dim=3).all(dim=2).all(dim=1)
     assert none.float().mean().item() == pytest.approx(0.1, abs=0.02)
-    assert (missing[~none] > 0.3).float().mean().item() == pytest.approx(0.7, abs=0.02)
+    assert (drop_uniform[~none] > 0.3).float().mean().item() == pytest.approx(0.7, abs=0.02)
 
 
 @pytest.mark.parametrize(("guided", "share"), [(0.0, 0.0), (0.25, 0.25), (1.0, 1.0)])
 def test_the_coin_falls_as_often_as_configured(guided, share):
-    draws, _ = many(dataclasses.replace(CONFIG, cycle=CycleConfig(guided=guided)), 4000)
-    assert sum(each.guided for each in draws) / len(draws) == pytest.approx(share, abs=0.07 if 0 < share < 1 else 0)
+    noise, _ = many(dataclasses.replace(CONFIG, cycle=CycleConfig(guided=guided)), 4000)
+    assert sum(each.guided for each in noise) / len(noise) == pytest.approx(share, abs=0.07 if 0 < share < 1 else 0)
 
 
 def test_without_the_cycle_no_iteration_is_guided_and_the_generators_go_on_alike():

@@ -127,15 +127,15 @@ def test_an_empty_coarse_set_is_the_null_token():
 def test_padding_changes_nothing(window):
     model = tiny_dpa(window=window)
     M_t, coarse, found, anchors, t = (each[:, :, ..., :] if each.ndim > 1 else each for each in case())
-    there = torch.ones(B, V, K, dtype=torch.bool)
-    there[:, 2, 7:] = False
-    found = found & there[:, :, None]
-    v = model(M_t, coarse, found, anchors, t, there)
+    point_mask = torch.ones(B, V, K, dtype=torch.bool)
+    point_mask[:, 2, 7:] = False
+    found = found & point_mask[:, :, None]
+    v = model(M_t, coarse, found, anchors, t, point_mask)
     other = M_t.clone()
     other[:, 2, :, 7:] = 99.0
     assert torch.equal(
-        model(other, coarse, found, anchors, t, there)[there[:, :, None].expand_as(found)],
-        v[there[:, :, None].expand_as(found)],
+        model(other, coarse, found, anchors, t, point_mask)[point_mask[:, :, None].expand_as(found)],
+        v[point_mask[:, :, None].expand_as(found)],
     )
 
 
@@ -145,14 +145,14 @@ def test_more_padding_changes_nothing(window):
     """As a sample gets beside one of more points: its windows are those of its own points."""
     model = tiny_dpa(window=window)
     M_t, coarse, found, anchors, t = case()
-    there = torch.arange(K) < torch.tensor([[9, 10, 6], [10, 3, 8]])[..., None]
+    point_mask = torch.arange(K) < torch.tensor([[9, 10, 6], [10, 3, 8]])[..., None]
     given = [
         torch.cat([each, torch.ones_like(each)], dim=dim)
         for each, dim in ((M_t, 3), (coarse, 3), (found, 3), (anchors, 2))
     ]
-    v = model(M_t, coarse, found, anchors, t, there)
-    padded = model(*given, t, torch.cat([there, torch.zeros_like(there)], dim=2))[..., :K, :]
-    at = there[:, :, None].expand_as(found)
+    v = model(M_t, coarse, found, anchors, t, point_mask)
+    padded = model(*given, t, torch.cat([point_mask, torch.zeros_like(point_mask)], dim=2))[..., :K, :]
+    at = point_mask[:, :, None].expand_as(found)
     assert torch.allclose(padded[at], v[at], atol=1e-5)
 
 
@@ -161,9 +161,9 @@ def test_a_view_in_which_nothing_is_seen_and_a_view_without_points():
     model = tiny_dpa()
     M_t, coarse, found, anchors, t = case()
     found[:, 1] = False
-    there = torch.ones(B, V, K, dtype=torch.bool)
-    there[:, 1] = False
-    assert model(M_t, coarse, found, anchors, t, there).isfinite().all()
+    point_mask = torch.ones(B, V, K, dtype=torch.bool)
+    point_mask[:, 1] = False
+    assert model(M_t, coarse, found, anchors, t, point_mask).isfinite().all()
 
 
 def test_gradient_checkpointing_changes_nothing():
@@ -186,7 +186,7 @@ def test_every_parameter_learns():
 
 @torch.no_grad()
 def test_mixed_precision_leaves_coordinates_in_full():
-    """bfloat16 would round them: to 1 mm half a metre from the rig's centre."""
+    """bfloat16 would round them: to 1 mm half a metre from the scene frame's centre."""
     model = tiny_dpa(num_layers=1)
     M_t, coarse, found, anchors, t = case()
     M_t, step = M_t + 3.0, 2.0**-10  # a fifth of a millimetre, where bfloat16 knows 3 mm
@@ -216,7 +216,7 @@ def test_inputs_that_do_not_belong_together_are_refused():
         r"coarse has shape \(2, 3, 3, 10, 3\), expected": (M_t, coarse[:, :, :3], found, anchors, t),
         "anchors has shape": (M_t, coarse, found, anchors[:, :, :5], t),
         "t has shape": (M_t, coarse, found, anchors, t[:1]),
-        "there has shape": (M_t, coarse, found, anchors, t, found),
+        "point_mask has shape": (M_t, coarse, found, anchors, t, found),
         "K is 0": (M_t[..., :0, :], coarse, found, anchors, t),
     }.items():
         with pytest.raises(ValueError, match=match):

@@ -27,10 +27,10 @@ def case(device):
     g = torch.Generator().manual_seed(1)
     M_t, coarse = torch.randn(2, B, V, N, K, 3, generator=g).to(device)
     found = torch.rand(B, V, N, K, generator=g).to(device) < 0.7
-    there = torch.ones(B, V, K, dtype=torch.bool, device=device)
-    there[0, 1, 25:] = False
+    point_mask = torch.ones(B, V, K, dtype=torch.bool, device=device)
+    point_mask[0, 1, 25:] = False
     anchors, t = torch.rand(B, V, K, 2, generator=g), torch.rand(B, generator=g)
-    return M_t.requires_grad_(), coarse.requires_grad_(), found, anchors.to(device), t.to(device), there
+    return M_t.requires_grad_(), coarse.requires_grad_(), found, anchors.to(device), t.to(device), point_mask
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 from diffusers import AutoencoderKLWan
-from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_draws, tiny_models
+from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_models, tiny_noise
 from tiny_wan import write_vae
 
 from reference_model.config import CycleConfig
@@ -21,7 +21,7 @@ def losses_of(stage="joint", batch=BATCH, coder=EXACT, *, guided=False, mjd=None
     changed = {"mjd": dataclasses.replace(config.mjd, **mjd or {}), "dpa": dataclasses.replace(config.dpa, **dpa or {})}
     config = dataclasses.replace(config, **changed)
     model = SyncMV4D(config, *tiny_models(config)).train()
-    return model, model(batch, tiny_draws(batch, config, guided=guided), coder, stage)
+    return model, model(batch, tiny_noise(batch, config, guided=guided), coder, stage)
 
 
 def still(model, losses):
@@ -34,7 +34,7 @@ def still(model, losses):
 
 
 KINDS = {
-    "apart": ("apart", {}),
+    "warmup": ("warmup", {}),
     "joint, not guided": ("joint", {}),
     "joint, guided": ("joint", {"guided": True}),
     "joint, guided, literal": ("joint", {"guided": True, "reading": "algorithm1_literal"}),
@@ -63,7 +63,7 @@ def test_every_parameter_gets_a_gradient(kind, precision):
 
 
 def test_a_batch_without_any_point_still_passes_gradients_to_all():
-    model, losses = losses_of(batch=BATCH._replace(there=torch.zeros_like(BATCH.there)), guided=True)
+    model, losses = losses_of(batch=BATCH._replace(point_mask=torch.zeros_like(BATCH.point_mask)), guided=True)
     assert not still(model, losses)[0]
     assert losses.points == 0 and losses.chamfer == 0
 

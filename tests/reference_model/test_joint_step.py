@@ -7,13 +7,13 @@ import itertools
 import pytest
 import torch
 from plain_losses import brute_chamfer, mean_over_points
-from recording_models import Journal, RecordingBridge, RecordingDPA, RecordingMJD
-from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_draws
+from recording_models import Journal, RecordingDPA, RecordingMJD, RecordingTrackCodec
+from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_noise
 
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.bridge import Bridge
 from reference_model.cycle.joint_step import joint_step, step_of
-from reference_model.cycle.rig import rig_of
+from reference_model.cycle.scene_frame import build_scene_frame
+from reference_model.cycle.track_codec import TrackCodec
 
 CODER = FoldingCoder()
 BATCH = tiny_batch(CODER)
@@ -27,18 +27,23 @@ class Iteration:
 
     def __init__(self, reading, *, guided, gradient="none", true=False, see_k=False, broken=None):
         self.cycle = CycleConfig(reading=reading, gradient=gradient)
-        self.draws = tiny_draws(BATCH, CONFIG, guided=guided)._replace(t=T)
+        self.noise = tiny_noise(BATCH, CONFIG, guided=guided)._replace(t=T)
         self.journal, self.true = Journal(), true
         self.weights = {name: torch.ones((), requires_grad=True) for name in ("video", "motion", "scale", "points")}
         if broken:
             self.weights[broken] = torch.tensor(torch.nan, requires_grad=True)
-        bridge = Bridge(
-            CODER, BATCH.cameras, rig_of(BATCH.cameras, 0.2), BATCH.anchors, BATCH.there, CONFIG.pseudo_video
+        track_codec = TrackCodec(
+            CODER,
+            BATCH.cameras,
+            build_scene_frame(BATCH.cameras, 0.2),
+            BATCH.anchors,
+            BATCH.point_mask,
+            CONFIG.pseudo_video,
         )
-        self.M = bridge.rig.coordinates(BATCH.world)
+        self.M = track_codec.scene_frame.from_world(BATCH.world)
         self.losses = joint_step(
-            RecordingMJD(self.journal, self.mjd, see_k=see_k), RecordingDPA(self.journal, self.dpa), BATCH, self.draws,
-            RecordingBridge(self.journal, bridge), CONFIG.flow, self.cycle,
+            RecordingMJD(self.journal, self.mjd, see_k=see_k), RecordingDPA(self.journal, self.dpa), BATCH, self.noise,
+            RecordingTrackCodec(self.journal, track_codec), CONFIG.flow, self.cycle,
         )  # fmt: skip
 
     def off(self, like):
@@ -47,7 +52,7 @@ class Iteration:
         return 0.0 if self.true else torch.randn(like.shape, generator=g)
 
     def mjd(self, z_video, z_motion, text, t):
-        video, motion = self.draws.video - BATCH.z_video, self.draws.motion - BATCH.z_motion
+        video, motion = self.noise.video - BATCH.z_video, self.noise.motion - BATCH.z_motion
         return (
             self.weights["video"] * (video + self.off(video)),
             self.weights["motion"] * (motion + self.off(motion)),
@@ -55,7 +60,7 @@ class Iteration:
         )
 
     def dpa(self, M_t, coarse, t):
-        v = self.draws.points - self.M
+        v = self.noise.points - self.M
         return self.weights["points"] * (v + 0.1 * self.off(v)) + 0.01 * coarse
 
     def reached(self, loss):
@@ -83,15 +88,15 @@ def stepped(z_t, v, dt):
 @pytest.mark.parametrize("guided", [True, False])
 @pytest.mark.parametrize("reading", READINGS)
 def test_the_calls_come_in_algorithm_1s_order(reading, guided):
-    line_7_and_8 = [*["mjd"] * (reading == "x0"), "tracks", "dpa", "guidance"]
-    assert iteration(reading, guided=guided).journal.parts == line_7_and_8 * guided + ["mjd", "tracks", "dpa"]
+    line_7_and_8 = [*["mjd"] * (reading == "x0"), "decode_tracks", "dpa", "encode_guidance"]
+    assert iteration(reading, guided=guided).journal.parts == line_7_and_8 * guided + ["mjd", "decode_tracks", "dpa"]
 
 
 @pytest.mark.parametrize("reading", READINGS)
 def test_lines_7_and_8_refine_what_would_be_the_last_steps_output(reading):
     step = iteration(reading, guided=True)
     *estimate, tracks, dpa, guidance = step.journal[:-3]
-    z_t = diffused(BATCH.z_motion, step.draws.motion)
+    z_t = diffused(BATCH.z_motion, step.noise.motion)
     if reading == "algorithm1_literal":  # Dec(z_t^Mpv, s): the noisy latents, the true range
         assert not estimate
         z, s = z_t, BATCH.s
@@ -101,7 +106,7 @@ def test_lines_7_and_8_refine_what_would_be_the_last_steps_output(reading):
         assert torch.equal(mjd.given["z_motion"], step.journal[-3].given["z_motion"])
         z, s = stepped(z_t, mjd.answer.motion, (-T).tolist()), mjd.answer.scale
     assert torch.allclose(tracks.given["z_motion"], z, atol=1e-5) and torch.equal(tracks.given["s"], s)
-    M_t = diffused(step.M, step.draws.points)
+    M_t = diffused(step.M, step.noise.points)
     assert torch.allclose(dpa.given["M_t"], M_t, atol=1e-6)
     assert dpa.given["coarse"] is tracks.answer[0] and dpa.given["found"] is tracks.answer[1]
     assert torch.equal(dpa.given["t"], T)
@@ -115,12 +120,12 @@ def test_line_9_generates_with_the_guidance_of_line_8(reading, guided):
     step = iteration(reading, guided=guided)
     mjd, _, _ = step.journal[-3:]
     given = mjd.given
-    assert torch.allclose(given["z_video"], diffused(BATCH.z_video, step.draws.video), atol=1e-6)
-    assert torch.allclose(given["z_motion"], diffused(BATCH.z_motion, step.draws.motion), atol=1e-6)
+    assert torch.allclose(given["z_video"], diffused(BATCH.z_video, step.noise.video), atol=1e-6)
+    assert torch.allclose(given["z_motion"], diffused(BATCH.z_motion, step.noise.motion), atol=1e-6)
     assert torch.equal(given["z_image"], BATCH.z_video[:, :, :, :1])
     assert given["text"] is BATCH.text and torch.equal(given["t"], T) and given["intrinsics"] is None
     if guided:
-        assert given["guidance"] is step.journal.of("guidance")[0].answer
+        assert given["guidance"] is step.journal.of("encode_guidance")[0].answer
     else:
         assert given["guidance"].shape == BATCH.z_motion.shape and not given["guidance"].any()
     assert mjd.gradients
@@ -135,25 +140,28 @@ def test_lines_10_and_11_decode_the_stepped_latents_with_the_predicted_range(rea
     z_hat = stepped(mjd.given["z_motion"], mjd.answer.motion, dt)
     assert torch.allclose(tracks.given["z_motion"], z_hat, atol=1e-5)
     assert torch.equal(tracks.given["s"], mjd.answer.scale)
-    assert torch.allclose(dpa.given["M_t"], diffused(step.M, step.draws.points), atol=1e-6)
+    assert torch.allclose(dpa.given["M_t"], diffused(step.M, step.noise.points), atol=1e-6)
     assert dpa.given["coarse"] is tracks.answer[0] and dpa.given["found"] is tracks.answer[1]
     assert torch.equal(dpa.given["t"], T)
     for call in step.journal.of("dpa"):
-        assert torch.equal(call.given["anchors"], BATCH.normal_anchors) and call.given["there"] is BATCH.there
+        assert (
+            torch.equal(call.given["anchors"], BATCH.normalized_anchors)
+            and call.given["point_mask"] is BATCH.point_mask
+        )
 
 
 @pytest.mark.parametrize("reading", READINGS)
 def test_line_12_is_equations_3_and_4(reading):
     step = iteration(reading, guided=True)
     mjd, _, dpa = step.journal[-3:]
-    video, motion = step.draws.video - BATCH.z_video, step.draws.motion - BATCH.z_motion
+    video, motion = step.noise.video - BATCH.z_video, step.noise.motion - BATCH.z_motion
     frames = range(1, video.shape[3])  # the image's frame is given, not generated
     expected = {
         "video": torch.stack([(mjd.answer.video - video)[:, :, :, n] for n in frames]).square().mean(),
         "motion": (mjd.answer.motion - motion).square().mean(),
         "scale": (mjd.answer.scale - BATCH.s).square().mean(),
-        "points": mean_over_points(dpa.answer, step.draws.points - step.M, BATCH.there),
-        "chamfer": brute_chamfer(stepped(dpa.given["M_t"], dpa.answer, (-T).tolist()), step.M, BATCH.there),
+        "points": mean_over_points(dpa.answer, step.noise.points - step.M, BATCH.point_mask),
+        "chamfer": brute_chamfer(stepped(dpa.given["M_t"], dpa.answer, (-T).tolist()), step.M, BATCH.point_mask),
         "scale_error": (mjd.answer.scale - BATCH.s).abs().mean(),
     }
     assert set(expected) == set(step.losses._fields)
@@ -164,7 +172,7 @@ def test_line_12_is_equations_3_and_4(reading):
 @pytest.mark.parametrize("guided", [True, False])
 def test_the_truth_costs_nothing(guided):
     step = iteration("x0", guided=guided, true=True)
-    _, found = step.journal.of("tracks")[-1].answer
+    _, found = step.journal.of("decode_tracks")[-1].answer
     assert found.float().mean() > 0.8  # the estimate of clean motion is the drawn truth
     losses = step.losses._asdict()
     assert all(losses[name] < 1e-9 for name in ("video", "motion", "scale"))
@@ -178,7 +186,7 @@ def test_the_truth_costs_nothing(guided):
 def test_gradients_reach_mjd_from_line_11_as_far_as_asked(reading, gradient, through_dpa):
     step = iteration(reading, guided=True, gradient=gradient, true=reading == "x0")
     assert step.journal[-2].given["gradient"] == gradient
-    assert all(call.given["gradient"] == "none" for call in step.journal.of("tracks")[:-1])
+    assert all(call.given["gradient"] == "none" for call in step.journal.of("decode_tracks")[:-1])
     for loss in (step.losses.points, step.losses.chamfer):
         assert step.reached(loss) == {"points"} | through_dpa
     noisy = iteration(reading, guided=True, gradient=gradient)  # the true answers' losses have no slope

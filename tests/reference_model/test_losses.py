@@ -13,18 +13,18 @@ B, V, N, K = 2, 3, 4, 7
 def case(seed=0, far=1.0):
     g = torch.Generator().manual_seed(seed)
     prediction, target = torch.randn(2, B, V, N, K, 3, generator=g) * far
-    there = torch.rand(B, V, K, generator=g) < 0.7
-    there[0, 2] = False  # a view without points
-    return prediction, target, there
+    point_mask = torch.rand(B, V, K, generator=g) < 0.7
+    point_mask[0, 2] = False  # a view without points
+    return prediction, target, point_mask
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_chamfer_and_its_gradients_are_those_of_all_distances(seed):
     results = []
     for way in (chamfer, brute_chamfer):
-        prediction, target, there = case(seed)
+        prediction, target, point_mask = case(seed)
         prediction.requires_grad_()
-        value = way(prediction, target, there)
+        value = way(prediction, target, point_mask)
         value.backward()
         results.append((value.detach(), prediction.grad))
     for one, other in zip(*results, strict=True):
@@ -42,25 +42,27 @@ def test_the_tree_of_a_cpu_finds_the_neighbours_that_the_table_of_a_gpu_finds(fa
 def test_chamfer_on_a_gpu_is_that_on_a_cpu():
     if not torch.cuda.is_available():
         pytest.skip("no GPU")
-    prediction, target, there = case(1)
-    expected = chamfer(prediction, target, there)
-    assert chamfer(prediction.cuda(), target.cuda(), there.cuda()).item() == pytest.approx(expected.item(), rel=1e-5)
+    prediction, target, point_mask = case(1)
+    expected = chamfer(prediction, target, point_mask)
+    assert chamfer(prediction.cuda(), target.cuda(), point_mask.cuda()).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 def test_what_is_no_number_makes_chamfer_none(bad):
-    prediction, target, there = case(1)
-    prediction[1, 0, 2, there[1, 0].nonzero()[0, 0]] = bad
-    assert not chamfer(prediction, target, there).isfinite()
+    prediction, target, point_mask = case(1)
+    prediction[1, 0, 2, point_mask[1, 0].nonzero()[0, 0]] = bad
+    assert not chamfer(prediction, target, point_mask).isfinite()
 
 
 def test_chamfer_is_what_trees_find():
-    prediction, target, there = case(1)
+    prediction, target, point_mask = case(1)
     values = []
-    for one, other in zip(frames(prediction, there), frames(target, there), strict=True):
+    for one, other in zip(frames(prediction, point_mask), frames(target, point_mask), strict=True):
         forth, back = cKDTree(other.numpy()).query(one.numpy())[0], cKDTree(one.numpy()).query(other.numpy())[0]
         values.append(((forth**2).mean() + (back**2).mean()) / 2)
-    assert chamfer(prediction, target, there).item() == pytest.approx(sum(values) / len(values), rel=1e-5)
+    assert chamfer(prediction, target, point_mask).item() == pytest.approx(sum(values) / len(values), rel=1e-5)
 
 
 def test_chamfer_by_hand():
@@ -87,28 +89,29 @@ def test_near_neighbours_are_found_far_from_the_origin():
 
 def test_padding_does_not_matter_whatever_it_holds():
     for loss in (chamfer, masked_squared_error):
-        prediction, target, there = case()
-        expected = loss(prediction, target, there)
-        padding = ~there[:, :, None, :, None].expand_as(prediction)
+        prediction, target, point_mask = case()
+        expected = loss(prediction, target, point_mask)
+        padding = ~point_mask[:, :, None, :, None].expand_as(prediction)
         for strange in (1e6, torch.nan, torch.inf):
             given = prediction.masked_fill(padding, 7.0).requires_grad_()
-            value = loss(given, target.masked_fill(padding, strange), there)
+            value = loss(given, target.masked_fill(padding, strange), point_mask)
             value.backward()
             assert torch.equal(value, expected)
             assert given.grad.isfinite().all() and not given.grad[padding].any() and given.grad[~padding].any()
 
 
 def test_masked_squared_error_is_a_mean_over_points_that_are_there():
-    prediction, target, there = case()
-    expected = mean_over_points(prediction, target, there)
-    assert masked_squared_error(prediction, target, there).item() == pytest.approx(expected.item(), rel=1e-5)
-    assert torch.allclose(masked_squared_error(prediction, target, torch.ones_like(there)), squared_error(prediction, target))  # fmt: skip
+    prediction, target, point_mask = case()
+    expected = mean_over_points(prediction, target, point_mask)
+    assert masked_squared_error(prediction, target, point_mask).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert torch.allclose(masked_squared_error(prediction, target, torch.ones_like(point_mask)), squared_error(prediction, target))  # fmt: skip
     assert squared_error(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 0.0, 0.0])).item() == pytest.approx(13 / 3)
 
 
 @pytest.mark.parametrize("loss", [chamfer, masked_squared_error])
 def test_a_sample_without_points_is_left_out_and_none_at_all_is_no_loss(loss):
-    prediction, target, there = case()
-    there[0] = False
-    assert loss(prediction, target, there).item() == pytest.approx(loss(prediction[1:], target[1:], there[1:]).item(), rel=1e-6)  # fmt: skip
-    assert loss(prediction, target, torch.zeros_like(there)).item() == 0.0
+    prediction, target, point_mask = case()
+    point_mask[0] = False
+    rest = loss(prediction[1:], target[1:], point_mask[1:])
+    assert loss(prediction, target, point_mask).item() == pytest.approx(rest.item(), rel=1e-6)
+    assert loss(prediction, target, torch.zeros_like(point_mask)).item() == 0.0

@@ -5,10 +5,10 @@ import functools
 
 import pytest
 import torch
-from tiny_loop import LATENT, B, FoldingCoder, K, N, V, tiny_batch, tiny_config, tiny_draws, tiny_models
+from tiny_loop import LATENT, B, FoldingCoder, K, N, V, tiny_batch, tiny_config, tiny_models, tiny_noise
 
 from reference_model.config import FlowConfig, to_the_letter
-from reference_model.cycle.batch import draw
+from reference_model.cycle.batch import sample_noise
 from reference_model.cycle.sample import Conditions, sample
 from reference_model.latents import VideoCoder
 from reference_model.model import SyncMV4D
@@ -28,7 +28,7 @@ def config_of(setting, channels):
 
 
 class Whole:
-    """Models of fixed random weights, a batch and the bridge between them, through one coder."""
+    """Models of fixed random weights, a batch and the track_codec between them, through one coder."""
 
     def __init__(self, coder, channels):
         self.coder, self.channels, self.batch = coder, channels, tiny_batch(coder)
@@ -46,7 +46,7 @@ class Whole:
     def losses(self, setting):
         """Of a guided iteration in which gradients pass through the decoder, and the largest gradient of each model."""
         model = self.model(setting)
-        losses = model(self.batch, tiny_draws(self.batch, model.config, guided=True), self.coder)
+        losses = model(self.batch, tiny_noise(self.batch, model.config, guided=True), self.coder)
         models = [list(part.parameters()) for part in (model.mjd, model.dpa)]
         slopes = torch.autograd.grad(sum(losses[:-1]), [each for part in models for each in part], allow_unused=True)
         parts = slopes[: len(models[0])], slopes[len(models[0]) :]
@@ -57,10 +57,10 @@ class Whole:
         """A sample of fixed noise."""
         batch, model = self.batch, self.model(setting)
         given = Conditions(
-            batch.z_video[:, :, :, :1], batch.text, -batch.text, batch.normal_anchors, None, (N, LATENT[0])
+            batch.z_video[:, :, :, :1], batch.text, -batch.text, batch.normalized_anchors, None, (N, LATENT[0])
         )
-        generator, bridge = torch.Generator().manual_seed(3), model.bridge(batch, self.coder)
-        return sample(model.mjd, model.dpa, given, bridge, model.config.flow, model.config.cycle, generator)
+        generator, track_codec = torch.Generator().manual_seed(3), model.track_codec(batch, self.coder)
+        return sample(model.mjd, model.dpa, given, track_codec, model.config.flow, model.config.cycle, generator)
 
 
 @pytest.fixture(scope="module", params=["wan", "folding"])
@@ -106,8 +106,8 @@ def test_to_the_letter_guidance_is_added_to_the_latents_in_every_iteration(whole
     model = whole.model("to_the_letter")
     assert torch.equal(model.mjd.guidance_embedding.weight, model.mjd.patch_embedding.weight)
     generators = [torch.Generator().manual_seed(seed) for seed in range(20)]
-    assert all(draw(whole.batch, model.config, each, each).guided for each in generators)
-    unguided = tiny_draws(whole.batch, model.config, guided=False)
+    assert all(sample_noise(whole.batch, model.config, each, each).guided for each in generators)
+    unguided = tiny_noise(whole.batch, model.config, guided=False)
     with torch.no_grad():
         without = model(whole.batch, unguided, whole.coder)
     losses, _ = whole.losses("to_the_letter")

@@ -6,14 +6,14 @@ import inspect
 
 import pytest
 import torch
-from recording_models import Journal, RecordingBridge, RecordingDPA, RecordingMJD
+from recording_models import Journal, RecordingDPA, RecordingMJD, RecordingTrackCodec
 from tiny_loop import LATENT, FoldingCoder, K, N, V, tiny_batch, tiny_config
 
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.bridge import Bridge
 from reference_model.cycle.flow import time_grid
-from reference_model.cycle.rig import rig_of
 from reference_model.cycle.sample import Conditions, sample
+from reference_model.cycle.scene_frame import build_scene_frame
+from reference_model.cycle.track_codec import TrackCodec
 
 CODER = FoldingCoder()
 B = 1
@@ -30,20 +30,22 @@ class Run:
 
     def __init__(self, cycle=CYCLE, flow=FLOW, *, true=False, no_text=True, seed=0, z_image=None):
         self.journal, self.true, self.start = Journal(), true, {}
-        bridge = Bridge(CODER, BATCH.cameras, rig_of(BATCH.cameras, 0.2), BATCH.anchors, BATCH.there, PSEUDO_VIDEO)
-        self.M = bridge.rig.coordinates(BATCH.world)
+        track_codec = TrackCodec(
+            CODER, BATCH.cameras, build_scene_frame(BATCH.cameras, 0.2), BATCH.anchors, BATCH.point_mask, PSEUDO_VIDEO
+        )
+        self.M = track_codec.scene_frame.from_world(BATCH.world)
         self.z_image = BATCH.z_video[:, :, :, :1] if z_image is None else z_image
         given = Conditions(
             self.z_image,
             BATCH.text,
             -BATCH.text if no_text else None,
-            BATCH.normal_anchors,
+            BATCH.normalized_anchors,
             BATCH.intrinsics,
             (N, LATENT[0]),
         )
         models = RecordingMJD(self.journal, self.mjd), RecordingDPA(self.journal, self.dpa)
-        bridge = RecordingBridge(self.journal, bridge)
-        self.sample = sample(*models, given, bridge, flow, cycle, torch.Generator().manual_seed(seed))
+        track_codec = RecordingTrackCodec(self.journal, track_codec)
+        self.sample = sample(*models, given, track_codec, flow, cycle, torch.Generator().manual_seed(seed))
 
     def mjd(self, z_video, z_motion, text, t):
         z_1 = self.start.setdefault("latents", (z_video.clone(), z_motion.clone()))
@@ -68,9 +70,9 @@ def run(reading="x0", **options):
 
 
 def test_each_step_calls_both_passes_then_the_loop():
-    step = ["mjd", "mjd", "tracks", "dpa"]
+    step = ["mjd", "mjd", "decode_tracks", "dpa"]
     assert (
-        run().journal.parts == [*step, "guidance"] * (FLOW.steps - 1) + step
+        run().journal.parts == [*step, "encode_guidance"] * (FLOW.steps - 1) + step
     )  # nothing follows that the last would guide
     assert run(no_text=False).journal.parts.count("mjd") == FLOW.steps
 
@@ -84,7 +86,7 @@ def test_guidance_of_one_step_enters_the_next_and_none_the_first(no_text):
             if step == 0:
                 assert call.given["guidance"].shape == BATCH.z_motion.shape and not call.given["guidance"].any()
             else:
-                assert call.given["guidance"] is journal.of("guidance")[step - 1].answer
+                assert call.given["guidance"] is journal.of("encode_guidance")[step - 1].answer
 
 
 def test_the_models_are_asked_at_the_grids_times():
@@ -98,7 +100,7 @@ def test_the_models_are_asked_at_the_grids_times():
 def test_every_step_is_given_the_cameras_and_the_anchors():
     for call in run().journal.of("mjd"):
         assert call.given["intrinsics"] is not None and torch.equal(call.given["intrinsics"], BATCH.intrinsics)
-    assert all(torch.equal(call.given["anchors"], BATCH.normal_anchors) for call in run().journal.of("dpa"))
+    assert all(torch.equal(call.given["anchors"], BATCH.normalized_anchors) for call in run().journal.of("dpa"))
 
 
 def test_text_guides_video_alone_and_the_range_is_the_conditional_passes():
@@ -114,7 +116,7 @@ def test_text_guides_video_alone_and_the_range_is_the_conditional_passes():
         z_video = with_text.given["z_video"] + dt * v
         assert torch.allclose(after["z_video"][:, :, :, 1:], z_video[:, :, :, 1:], atol=1e-4)
         assert torch.allclose(after["z_motion"], with_text.given["z_motion"] + dt * with_text.answer.motion, atol=1e-5)
-        assert torch.equal(one.journal.of("tracks")[step].given["s"], with_text.answer.scale)
+        assert torch.equal(one.journal.of("decode_tracks")[step].given["s"], with_text.answer.scale)
     assert torch.equal(one.sample.scale, one.conditional[-1].answer.scale)
 
 
@@ -122,13 +124,15 @@ def test_text_guides_video_alone_and_the_range_is_the_conditional_passes():
 def test_coarse_motion_is_the_estimate_or_the_next_state(reading):
     one = run(reading)
     for step, (mjd, tracks, dpa) in enumerate(
-        zip(one.conditional, one.journal.of("tracks"), one.journal.of("dpa"), strict=True)
+        zip(one.conditional, one.journal.of("decode_tracks"), one.journal.of("dpa"), strict=True)
     ):
         dt = -GRID[step] if reading == "x0" else GRID[step + 1] - GRID[step]
         z = mjd.given["z_motion"] + dt * mjd.answer.motion
         assert torch.allclose(tracks.given["z_motion"], z, atol=1e-5)
         assert dpa.given["coarse"] is tracks.answer[0] and dpa.given["found"] is tracks.answer[1]
-        assert torch.equal(dpa.given["anchors"], BATCH.normal_anchors) and dpa.given["there"] is BATCH.there
+        assert (
+            torch.equal(dpa.given["anchors"], BATCH.normalized_anchors) and dpa.given["point_mask"] is BATCH.point_mask
+        )
 
 
 def test_tracks_take_eulers_steps_and_their_estimate_becomes_guidance():
@@ -139,7 +143,7 @@ def test_tracks_take_eulers_steps_and_their_estimate_becomes_guidance():
         after = calls[step + 1].given["M_t"] if step + 1 < len(calls) else one.sample.M
         assert torch.allclose(after, M + (GRID[step + 1] - GRID[step]) * v, atol=1e-5)
         if step + 1 < len(calls):
-            assert torch.allclose(one.journal.of("guidance")[step].given["M"], M - GRID[step] * v, atol=1e-5)
+            assert torch.allclose(one.journal.of("encode_guidance")[step].given["M"], M - GRID[step] * v, atol=1e-5)
 
 
 @pytest.mark.parametrize("z_image", [None, torch.rand(B, V, CODER.channels, 1, *LATENT[1:])])
@@ -160,8 +164,10 @@ def test_true_velocities_lead_to_the_truth(reading, no_text):
     assert torch.allclose(one.sample.z_motion, BATCH.z_motion, atol=1e-5)
     assert torch.allclose(one.sample.M, one.M, atol=1e-5)
     assert torch.equal(one.sample.scale, BATCH.s)
-    assert one.journal.of("tracks")[-1].answer[1].float().mean() > 0.8  # at t = 0 both readings see the drawn truth
-    for call in one.journal.of("guidance"):  # from the first step on, what guides is the drawn truth
+    assert (
+        one.journal.of("decode_tracks")[-1].answer[1].float().mean() > 0.8
+    )  # at t = 0 both readings see the drawn truth
+    for call in one.journal.of("encode_guidance"):  # from the first step on, what guides is the drawn truth
         assert ((call.answer - BATCH.z_motion).abs() > 1e-3).float().mean() < 0.01
 
 
@@ -178,7 +184,7 @@ def test_true_velocities_lead_to_the_truth(reading, no_text):
 def test_the_loop_runs_where_it_is_asked_to_and_in_the_last_step(cycle, looped):
     flow = dataclasses.replace(FLOW, steps=6)
     journal = Run(cycle, flow, no_text=False).journal
-    guidance, tracks, seen = iter(journal.of("guidance")), iter(journal.of("tracks")), []
+    guidance, tracks, seen = iter(journal.of("encode_guidance")), iter(journal.of("decode_tracks")), []
     expected, coarse = torch.zeros_like(BATCH.z_motion), None
     for step, (mjd, dpa) in enumerate(zip(journal.of("mjd"), journal.of("dpa"), strict=True)):
         assert torch.equal(mjd.given["guidance"], expected)  # without the loop guidance stays
@@ -195,7 +201,7 @@ def test_the_loop_runs_where_it_is_asked_to_and_in_the_last_step(cycle, looped):
 
 def test_without_the_cycle_mjd_is_never_guided():
     journal = Run(CycleConfig(guidance=False)).journal
-    assert not journal.of("guidance") and len(journal.of("tracks")) == FLOW.steps
+    assert not journal.of("encode_guidance") and len(journal.of("decode_tracks")) == FLOW.steps
     assert not any(call.given["guidance"].any() for call in journal.of("mjd"))
 
 

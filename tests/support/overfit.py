@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from reference_model.cache import LatentCache
 from reference_model.config import preset
-from reference_model.cycle.batch import Batch, Draws, draw
+from reference_model.cycle.batch import Batch, Noise, sample_noise
 from reference_model.cycle.losses import Losses
-from reference_model.cycle.rig import Cameras
 from reference_model.cycle.sample import Conditions, sample
+from reference_model.cycle.scene_frame import Cameras
 from reference_model.model import Stage, SyncMV4D
 from reference_model.prepare import main as prepare
 from reference_model.saved_model import save_model
@@ -77,7 +77,7 @@ def overfit(folder: Path, wan: Path, root: Path) -> None:
     with TemporaryDirectory() as temporary:
         one = _one_clip(Path(temporary) / "cache", wan, root)
     two, four = repeated(one, 2), repeated(one, len(TIMES))
-    fixed = _draws(four, "fixed")._replace(t=torch.tensor(TIMES))
+    fixed = _noise(four, "fixed")._replace(t=torch.tensor(TIMES))
     torch.manual_seed(0)
     model = SyncMV4D(NANO, load_mjd(wan, NANO))
     aligner = SyncMV4D(NANO, _Still(), model.dpa)
@@ -91,17 +91,19 @@ def overfit(folder: Path, wan: Path, root: Path) -> None:
     # Its operations are small: beside other work, two threads that wait for one another take up to seven times as long.
     torch.set_num_threads(1)
     before = losses()
-    _train(model, four, "joint", lambda i: fixed._replace(points=_draws(four, "joint", i).points), TOGETHER, 5e-3)
-    _train(aligner, two, "apart", lambda i: _draws(two, "fresh", i), ALIGNER, 4e-3)
+    _train(model, four, "joint", lambda i: fixed._replace(points=_noise(four, "joint", i).points), TOGETHER, 5e-3)
+    _train(aligner, two, "warmup", lambda i: _noise(two, "fresh", i), ALIGNER, 4e-3)
     after = losses()
     torch.set_num_threads(threads)
     save_model(folder / "model", model, wan)
 
-    bridge = model.bridge(one, _Blind())
+    track_codec = model.track_codec(one, _Blind())
     frames = NANO.frames, one.z_video.shape[3]
-    given = Conditions(one.z_video[:, :, :, :1], one.text, None, one.normal_anchors, None, frames)
-    sampled = sample(model.mjd, model.dpa, given, bridge, NANO.flow, NANO.cycle, generator("sample"))
-    torch.save((tuple(before), tuple(after), one.world[0], bridge.rig.world(sampled.M)[0]), folder / _RESULT)
+    given = Conditions(one.z_video[:, :, :, :1], one.text, None, one.normalized_anchors, None, frames)
+    sampled = sample(model.mjd, model.dpa, given, track_codec, NANO.flow, NANO.cycle, generator("sample"))
+    torch.save(
+        (tuple(before), tuple(after), one.world[0], track_codec.scene_frame.to_world(sampled.M)[0]), folder / _RESULT
+    )
 
 
 class _Still(nn.Module):
@@ -125,7 +127,7 @@ class _Blind:
 
 
 def _train(
-    model: SyncMV4D, batch: Batch, stage: Stage, draws: Callable[[int], Draws], iterations: int, rate: float
+    model: SyncMV4D, batch: Batch, stage: Stage, sample: Callable[[int], Noise], iterations: int, rate: float
 ) -> None:
     """Train all of a model by its own engine."""
     config = TrainingConfig(
@@ -134,7 +136,7 @@ def _train(
     )  # fmt: skip
     engine = open_engine("ddp", model, config, World(0, 1, torch.device("cpu")))
     for iteration in range(iterations):
-        loss = weighted(engine.losses(batch, draws(iteration), _Blind(), stage), config.weights)
+        loss = weighted(engine.losses(batch, sample(iteration), _Blind(), stage), config.weights)
         engine.step(loss, config.rate(iteration))
 
 
@@ -148,11 +150,11 @@ def repeated(batch: Batch, count: int) -> Batch:
     return Batch(*map(many, batch[:-1]), cameras=Cameras(many(K), many(R), many(t), size))
 
 
-def _draws(batch: Batch, *key: int | str) -> Draws:
+def _noise(batch: Batch, *key: int | str) -> Noise:
     """Random numbers with no coarse track found, and later times more often."""
     g = generator(*key)
-    draws = draw(batch, NANO, g, g)
-    return draws._replace(missing=torch.zeros_like(draws.missing), t=1 - (1 - draws.t) ** 2, guided=False)
+    noise = sample_noise(batch, NANO, g, g)
+    return noise._replace(drop_uniform=torch.zeros_like(noise.drop_uniform), t=1 - (1 - noise.t) ** 2, guided=False)
 
 
 def _one_clip(folder: Path, wan: Path, root: Path) -> Batch:
@@ -161,8 +163,8 @@ def _one_clip(folder: Path, wan: Path, root: Path) -> Batch:
     assert prepare([*words, "--out", str(folder), "--device", "cpu"]) == 0
     with_prompt = replace(NANO, cycle=replace(NANO.cycle, text_dropout=0.0))
     batch = TrainingData(LatentCache(folder), with_prompt, seed=0).sample(0, 1, 0, 1).batch
-    counts = batch.there[0].sum(-1).tolist()
+    counts = batch.point_mask[0].sum(-1).tolist()
     at = torch.stack([torch.arange(POINTS) * count // POINTS for count in counts])[None]  # spread over all parts
     world = batch.world.take_along_dim(at[:, :, None, :, None], dim=3)
     anchors = batch.anchors.take_along_dim(at[..., None], dim=2)
-    return batch._replace(world=world, anchors=anchors, there=torch.ones_like(at, dtype=torch.bool))
+    return batch._replace(world=world, anchors=anchors, point_mask=torch.ones_like(at, dtype=torch.bool))

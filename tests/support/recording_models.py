@@ -1,4 +1,4 @@
-"""Stand-ins for the two models and the bridge that note each call: its inputs, its answer, and whether gradients were on.
+"""Stand-ins for the two models and the track codec that note each call: its inputs, its answer, and whether gradients were on.
 
 They share one journal, so that the order of calls can be held to Algorithm 1.
 """
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from reference_model.cycle.bridge import Bridge
+from reference_model.cycle.track_codec import TrackCodec
 from reference_model.mjd.model import MJDOutput
 
 
@@ -62,21 +62,23 @@ class RecordingDPA:
     def __init__(self, journal: Journal, velocities: Callable[..., Tensor]):
         self.journal, self.velocities = journal, velocities
 
-    def __call__(self, M_t, coarse, found, anchors, t, there=None) -> Tensor:
+    def __call__(self, M_t, coarse, found, anchors, t, point_mask=None) -> Tensor:
         answer = self.velocities(M_t, coarse, t)
-        return self.journal.note("dpa", answer, M_t=M_t, coarse=coarse, found=found, anchors=anchors, t=t, there=there)
+        return self.journal.note(
+            "dpa", answer, M_t=M_t, coarse=coarse, found=found, anchors=anchors, t=t, point_mask=point_mask
+        )
 
 
-class RecordingBridge:
-    """A bridge whose calls are noted."""
+class RecordingTrackCodec:
+    """A track codec whose calls are noted."""
 
-    def __init__(self, journal: Journal, bridge: Bridge):
-        self.journal, self.bridge = journal, bridge
-        self.rig, self.there = bridge.rig, bridge.there
+    def __init__(self, journal: Journal, track_codec: TrackCodec):
+        self.journal, self.track_codec = journal, track_codec
+        self.scene_frame, self.point_mask = track_codec.scene_frame, track_codec.point_mask
 
-    def tracks(self, z_motion, s, gradient="none") -> tuple[Tensor, Tensor]:
-        answer = self.bridge.tracks(z_motion, s, gradient)
-        return self.journal.note("tracks", answer, z_motion=z_motion, s=s, gradient=gradient)
+    def decode_tracks(self, z_motion, s, gradient="none") -> tuple[Tensor, Tensor]:
+        answer = self.track_codec.decode_tracks(z_motion, s, gradient)
+        return self.journal.note("decode_tracks", answer, z_motion=z_motion, s=s, gradient=gradient)
 
-    def guidance(self, M) -> Tensor:
-        return self.journal.note("guidance", self.bridge.guidance(M), M=M)
+    def encode_guidance(self, M) -> Tensor:
+        return self.journal.note("encode_guidance", self.track_codec.encode_guidance(M), M=M)

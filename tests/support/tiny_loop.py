@@ -14,8 +14,8 @@ from torch import Tensor
 
 from hoibench.geometry import depth_range, points_in_image, project, render, to_camera, to_world, unproject
 from reference_model.config import PRESETS, CycleConfig, FlowConfig, SyncMV4DConfig
-from reference_model.cycle.batch import Batch, Draws, draw
-from reference_model.cycle.rig import Cameras
+from reference_model.cycle.batch import Batch, Noise, sample_noise
+from reference_model.cycle.scene_frame import Cameras
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 
@@ -120,13 +120,13 @@ def tiny_batch(coder: FoldingCoder, batch: int = B, seed: int = 0) -> Batch:
     anchors = grid + torch.rand(batch, V, K, 2, generator=g) * 2 - 1
     tracks = [_moving(anchors[b, v], K_[b, v], R[b, v], t[b, v], TARGET + b, g) for b in range(batch) for v in range(V)]
     world = torch.stack(tracks).unflatten(0, (batch, V))
-    there = torch.ones(batch, V, K, dtype=torch.bool)
+    point_mask = torch.ones(batch, V, K, dtype=torch.bool)
     sample, view, count = PADDED
-    there[sample, view, K - count :] = False
+    point_mask[sample, view, K - count :] = False
     anchors[sample, view, K - count :] = 0.0
     world[sample, view, :, K - count :] = 0.0
     places = [(b, v) for b in range(batch) for v in range(V)]
-    views = [_drawn(world[at], anchors[at], there[at], K_[at], R[at], t[at]) for at in places]
+    views = [_drawn(world[at], anchors[at], point_mask[at], K_[at], R[at], t[at]) for at in places]
     videos = torch.rand(batch * V, N, *size, 3, generator=g)
     return Batch(
         z_video=torch.stack([coder.encode(video) for video in videos]).unflatten(0, (batch, V)),
@@ -135,15 +135,15 @@ def tiny_batch(coder: FoldingCoder, batch: int = B, seed: int = 0) -> Batch:
         text=torch.randn(batch, 5, PRESETS["nano"].mjd.text_dim, generator=g),
         world=world,
         anchors=anchors,
-        there=there,
+        point_mask=point_mask,
         cameras=cameras,
     )
 
 
-def tiny_draws(batch: Batch, config: SyncMV4DConfig, *, guided: bool, seed: int = 1) -> Draws:
+def tiny_noise(batch: Batch, config: SyncMV4DConfig, *, guided: bool, seed: int = 1) -> Noise:
     """One iteration's random numbers, the coin chosen."""
     own, shared = (torch.Generator().manual_seed(seed) for _ in range(2))
-    return draw(batch, config, own, shared)._replace(guided=guided)
+    return sample_noise(batch, config, own, shared)._replace(guided=guided)
 
 
 def _moving(anchors: Tensor, K: Tensor, R: Tensor, t: Tensor, pivot: Tensor, g: torch.Generator) -> Tensor:
@@ -155,10 +155,12 @@ def _moving(anchors: Tensor, K: Tensor, R: Tensor, t: Tensor, pivot: Tensor, g: 
     return torch.stack(frames)
 
 
-def _drawn(world: Tensor, anchors: Tensor, there: Tensor, K: Tensor, R: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+def _drawn(
+    world: Tensor, anchors: Tensor, point_mask: Tensor, K: Tensor, R: Tensor, t: Tensor
+) -> tuple[Tensor, Tensor]:
     """Depth range and pseudo-video of one view's tracks."""
     seen = to_camera(world, R, t)
     pixels, depth = project(seen, K), seen[..., 2]
-    visible = there.expand_as(depth)
+    visible = point_mask.expand_as(depth)
     s = depth_range(depth, points_in_image(pixels, depth, SIZE, visible=visible))
     return s, render(pixels, depth, anchors, s, SIZE, visible=visible)

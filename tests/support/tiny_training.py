@@ -50,7 +50,7 @@ def model_of(config: TrainingConfig) -> SyncMV4DConfig:
     return LOOP if any(stage.stage == "joint" for stage in config.stages) else TINY
 
 
-def training(iterations=5, stage="apart", **changes) -> TrainingConfig:
+def training(iterations=5, stage="warmup", **changes) -> TrainingConfig:
     """A training at the tiny size, fast and exact."""
     stages = (TrainingStage("only", stage, iterations, (TINY.height, TINY.width)),)
     settings = {
@@ -106,7 +106,7 @@ def view_of(config: SyncMV4DConfig, clip: str, cluster, number: int, points: int
 
 
 class NoAutoencoder:
-    """For trainings of both models apart, which need none."""
+    """For trainings of the warm-up, which need none."""
 
 
 ALONE = World(0, 1, torch.device("cpu"))

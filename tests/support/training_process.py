@@ -36,7 +36,7 @@ from hoibench.cli.exit_codes import to_exit_code
 from hoibench.errors import Crash
 from reference_model.cache import LatentCache
 from reference_model.cache.tensors import damaged
-from reference_model.cycle.bridge import Bridge
+from reference_model.cycle.track_codec import TrackCodec
 from reference_model.training import loop
 from reference_model.training.data import TrainingData
 from reference_model.training.engine import DataParallelEngine
@@ -80,7 +80,7 @@ def one(asked, world: World) -> str:
 
 def changed(asked, world: World, seen):
     """What is different from an ordinary training, or is noted of it."""
-    sample, tracks, load = TrainingData.sample, Bridge.tracks, LatentCache.load
+    sample, tracks, load = TrainingData.sample, TrackCodec.decode_tracks, LatentCache.load
 
     def noting_clips(*arguments):
         if is_now("damaged", asked, world, len(seen["clips"])):
@@ -99,7 +99,7 @@ def changed(asked, world: World, seen):
         return dataclasses.replace(loaded, z_motion=loaded.z_motion * torch.nan) if clip == asked["nan"] else loaded
 
     yield patch.object(TrainingData, "sample", noting_clips)
-    yield patch.object(Bridge, "tracks", noting_found)
+    yield patch.object(TrackCodec, "decode_tracks", noting_found)
     if "nan" in asked:
         yield patch.object(LatentCache, "load", spoiled)
     if asked.get("blind") and not world.leads:
@@ -118,11 +118,11 @@ def noted(engine, asked, world: World, seen) -> None:
     """Note which iterations are guided, and make one of them steep."""
     losses, step = engine.losses, engine.step
 
-    def noting_losses(batch, draws, *arguments):
+    def noting_losses(batch, noise, *arguments):
         if is_now("full_memory", asked, world, len(seen["guided"])):
             raise torch.OutOfMemoryError("CUDA out of memory")
-        seen["guided"].append(draws.guided)
-        return losses(batch, draws, *arguments)
+        seen["guided"].append(noise.guided)
+        return losses(batch, noise, *arguments)
 
     def steep_step(loss, rate):
         now = is_now("steep", asked, world, len(seen["guided"]) - 1)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 from diffusers import AutoencoderKLWan
-from tiny_loop import LATENT, FoldingCoder, tiny_batch, tiny_config, tiny_draws, tiny_models
+from tiny_loop import LATENT, FoldingCoder, tiny_batch, tiny_config, tiny_models, tiny_noise
 from tiny_wan import write_vae
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -60,7 +60,7 @@ def batch():
     """Of one sample whose views all have K points, and with as many tokens of text as the configuration has."""
     made = tiny_batch(LoadedCoder(), batch=1)
     text = made.text[:, :1].expand(-1, small().text_tokens, -1)
-    return made._replace(text=text, there=torch.ones_like(made.there))
+    return made._replace(text=text, point_mask=torch.ones_like(made.point_mask))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_a_forward_and_a_training_step_of_the_points_aligner(batch, changes):
     config = dataclasses.replace(config, dpa=dataclasses.replace(config.dpa, **changes))
     _, dpa = tiny_models(config)
     M_t = torch.randn(batch.world.shape, generator=torch.Generator().manual_seed(0))
-    given = M_t, M_t, M_t[..., 0] < 0.5, batch.normal_anchors, torch.rand(1)
+    given = M_t, M_t, M_t[..., 0] < 0.5, batch.normalized_anchors, torch.rand(1)
     spared = Spared(dpa)
     with torch.no_grad():
         forward = counted(lambda: dpa(*given))
@@ -144,11 +144,11 @@ def test_steps_of_sampling(batch, flops):
     """The last encodes nothing."""
     config = small()
     mjd, dpa = tiny_models(config)
-    spared, bridge = Spared(dpa), SyncMV4D(config, mjd, dpa).bridge(batch, LoadedCoder())
-    z_image, anchors = batch.z_video[:, :, :, :1], batch.normal_anchors
+    spared, track_codec = Spared(dpa), SyncMV4D(config, mjd, dpa).track_codec(batch, LoadedCoder())
+    z_image, anchors = batch.z_video[:, :, :, :1], batch.normalized_anchors
     given = Conditions(z_image, batch.text, batch.text, anchors, None, (config.frames, LATENT[0]))
     flow = dataclasses.replace(config.flow, steps=2)
-    real = counted(lambda: sample(mjd, dpa, given, bridge, flow, config.cycle, torch.Generator().manual_seed(0)))
+    real = counted(lambda: sample(mjd, dpa, given, track_codec, flow, config.cycle, torch.Generator().manual_seed(0)))
     views = len(z_image[0])
     assert_all_but_projections(real, 2 * whole_steps(config, flops).sampling - views * flops.encode - spared.operations)
 
@@ -169,8 +169,8 @@ def test_a_step_of_training(batch, flops, reading, gradient, guided):
     spared = Spared(model.dpa)
     for network in (model.mjd, model.dpa):
         network.enable_gradient_checkpointing()
-    draws = tiny_draws(batch, config, guided=guided)
-    real = counted(lambda: sum(model(batch, draws, LoadedCoder())[:5]).backward())
+    noise = tiny_noise(batch, config, guided=guided)
+    real = counted(lambda: sum(model(batch, noise, LoadedCoder())[:5]).backward())
     assert_all_but_projections(real, whole_steps(config, flops).training - spared.operations)
 
 

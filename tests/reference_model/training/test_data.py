@@ -68,7 +68,7 @@ def test_points_are_padded_and_nothing_else_changed(cache):
     data = TrainingData(cache, TINY, seed=0)
     batch = data.sample(0, 1, 0, 1).batch
     choice = data.choices(0, 1, 0, 1)[0]
-    assert batch.there.sum(-1).tolist() == [[12, 9, 10]]
+    assert batch.point_mask.sum(-1).tolist() == [[12, 9, 10]]
     for index, view in enumerate(choice.views):
         stored = cache.load(choice.clip, view)
         count = len(stored.anchors)
@@ -76,7 +76,7 @@ def test_points_are_padded_and_nothing_else_changed(cache):
             assert torch.equal(getattr(batch, name)[0, index], getattr(stored, name))
         assert torch.equal(batch.world[0, index, :, :count], stored.world)
         assert torch.equal(batch.anchors[0, index, :count], stored.anchors)
-        assert not batch.world[0, index, :, count:].any() and batch.there[0, index, :count].all()
+        assert not batch.world[0, index, :, count:].any() and batch.point_mask[0, index, :count].all()
         assert torch.equal(batch.cameras.K[0, index], stored.K) and torch.equal(batch.cameras.R[0, index], stored.R)
         assert torch.equal(batch.cameras.t[0, index], stored.t)
     assert batch.cameras.size == (TINY.height, TINY.width)

@@ -51,7 +51,7 @@ def test_with_gradient_checkpointing_the_same_training_goes_on(tmp_path, cache, 
 
 
 @pytest.mark.parametrize(
-    ("stage", "gradient", "advises"), [("joint", "full", True), ("joint", "none", False), ("apart", "full", False)]
+    ("stage", "gradient", "advises"), [("joint", "full", True), ("joint", "none", False), ("warmup", "full", False)]
 )
 def test_gradients_through_the_decoder_are_named_where_there_are_any(stage, gradient, advises):
     model = dataclasses.replace(TINY, cycle=dataclasses.replace(TINY.cycle, gradient=gradient))

@@ -31,11 +31,11 @@ class Recorder:
     name = "ddp"
 
     def __init__(self):
-        self.batches, self.draws, self.rates = [], [], []
+        self.batches, self.noise, self.rates = [], [], []
 
-    def losses(self, batch, draws, autoencoder, stage):
+    def losses(self, batch, noise, autoencoder, stage):
         self.batches.append(batch)
-        self.draws.append(draws)
+        self.noise.append(noise)
         return Losses(*torch.ones(len(Losses._fields)))
 
     def step(self, loss, rate):
@@ -70,14 +70,14 @@ def recorded(tmp_path, cache):
     return record
 
 
-RANDOM = ("t", "video", "motion", "points", "jitter", "missing")
+RANDOM = ("t", "video", "motion", "points", "jitter", "drop_uniform")
 
 
 def test_noise_is_of_one_seed_iteration_and_process_alone(recorded):
-    (one, again), (next_one,) = recorded(0, 0).draws, recorded(1).draws
+    (one, again), (next_one,) = recorded(0, 0).noise, recorded(1).noise
     assert all(torch.equal(getattr(one, name), getattr(again, name)) for name in RANDOM)
-    first, other = (recorded(0, rank=rank, size=2).draws[0] for rank in range(2))
-    seeded = recorded(0, seed=1).draws[0]
+    first, other = (recorded(0, rank=rank, size=2).noise[0] for rank in range(2))
+    seeded = recorded(0, seed=1).noise[0]
     for two in ((one, next_one), (first, other), (one, first), (one, seeded)):
         for name in RANDOM:
             a, b = (getattr(each, name) for each in two)
@@ -90,9 +90,9 @@ def test_processes_take_clips_of_their_own_and_each_clip_with_its_own_views(reco
 
 
 def test_all_processes_toss_one_coin_and_toss_it_anew_each_iteration(recorded):
-    one, other = ([draws.guided for draws in recorded(*range(40), rank=r, size=2).draws] for r in (0, 1))
+    one, other = ([noise.guided for noise in recorded(*range(40), rank=r, size=2).noise] for r in (0, 1))
     assert one == other and 4 < sum(one) < 36
-    assert one != [draws.guided for draws in recorded(*range(40), seed=1).draws]
+    assert one != [noise.guided for noise in recorded(*range(40), seed=1).noise]
 
 
 def test_the_step_is_taken_at_the_rate_of_the_iteration(recorded):

@@ -23,7 +23,7 @@ log_every = 1
 
 [[stages]]
 name = "warm-up"
-stage = "apart"
+stage = "warmup"
 iterations = 2
 size = [64, 96]
 data = 0.5

@@ -7,7 +7,7 @@ import pytest
 from reference_model.config import PRESETS
 from reference_model.training.config import LAUNCH, TrainingConfig, TrainingStage, launch_file, read_launch
 
-STAGE = '[[stages]]\nname = "a"\nstage = "apart"\niterations = 4\nsize = [64, 96]\n'
+STAGE = '[[stages]]\nname = "a"\nstage = "warmup"\niterations = 4\nsize = [64, 96]\n'
 
 
 def test_the_papers_curriculum():
@@ -15,7 +15,7 @@ def test_the_papers_curriculum():
     model, training = read_launch(LAUNCH / "wan22_5b.toml", PRESETS["wan22_5b"])
     assert model == PRESETS["wan22_5b"]
     warm_up, *whole = training.stages
-    assert (warm_up.stage, warm_up.iterations, warm_up.data) == ("apart", 5000, 0.1)
+    assert (warm_up.stage, warm_up.iterations, warm_up.data) == ("warmup", 5000, 0.1)
     assert sum(stage.iterations for stage in whole) == 30000
     assert all((stage.stage, stage.data) == ("joint", 1.0) for stage in whole)
     assert [stage.size for stage in training.stages] == [(256, 384), (256, 384), (480, 704)]
@@ -52,7 +52,7 @@ def test_every_field_says_where_its_value_comes_from():
         (f"speed = 3\n{STAGE}", "unknown key 'speed': did you mean 'seed'"),
         (f"batch = 0\n{STAGE}", "batch is 0"),
         (f"learning_rate = nan\n{STAGE}", "learning_rate is nan"),
-        (STAGE.replace("apart", "alone"), r"stages\[0\].stage is 'alone': input should be 'apart' or 'joint'"),
+        (STAGE.replace("warmup", "alone"), r"stages\[0\].stage is 'alone': input should be 'warmup' or 'joint'"),
         (f'precision = "fp16"\n{STAGE}', "precision is 'fp16': input should be 'bf16' or 'fp32'"),
         (f'decay = "linear"\n{STAGE}', "decay is 'linear': input should be 'constant' or 'cosine'"),
         (f'learning_rate = "1e-4"\n{STAGE}', "learning_rate is '1e-4': input should be a valid number"),
@@ -79,7 +79,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_rates_rise_and_fall():
-    stages = (TrainingStage("a", "apart", 100, (64, 96)),)
+    stages = (TrainingStage("a", "warmup", 100, (64, 96)),)
     constant, cosine = (TrainingConfig(stages, rate_warmup=10, decay=decay) for decay in ("constant", "cosine"))
     assert [round(constant.rate(i), 12) for i in (0, 4, 9, 10, 99)] == [0.1, 0.5, 1, 1, 1]
     assert cosine.rate(0) == pytest.approx(0.1) and cosine.rate(50) == pytest.approx(0.55)
@@ -87,7 +87,7 @@ def test_rates_rise_and_fall():
 
 
 def test_iterations_belong_to_stages_in_turn():
-    stages = tuple(TrainingStage(name, "apart", count, (64, 96)) for name, count in (("a", 2), ("b", 3)))
+    stages = tuple(TrainingStage(name, "warmup", count, (64, 96)) for name, count in (("a", 2), ("b", 3)))
     training = TrainingConfig(stages)
     assert [training.stage_at(i) for i in range(5)] == [0, 0, 1, 1, 1]
     with pytest.raises(ValueError, match="5 iterations"):

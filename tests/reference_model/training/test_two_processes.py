@@ -8,7 +8,7 @@ import torch
 from started_trainings import asked, seen, together
 from tiny_training import LOOP, TINY, NoAutoencoder, curve, open_tiny, training, write_cache
 
-from reference_model.cycle.batch import draw
+from reference_model.cycle.batch import sample_noise
 from reference_model.model import SyncMV4D
 from reference_model.training.data import TrainingData
 from reference_model.training.iteration import weighted
@@ -16,7 +16,7 @@ from reference_model.training.seeds import generator
 
 pytestmark = pytest.mark.slow
 ENGINES = ("ddp", "zero3")
-STAGES = {"apart": TINY, "joint": LOOP}
+STAGES = {"warmup": TINY, "joint": LOOP}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def two(tmp_path_factory, caches):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_two_processes_take_different_clips(two, engine):
-    one, other = seen(two[engine, "apart"])
+    one, other = seen(two[engine, "warmup"])
     assert [(each["world_size"], each["rank"]) for each in (one, other)] == [(2, 0), (2, 1)]
     assert len(one["clips"]) == 5
     assert all(ours != theirs for ours, theirs in zip(one["clips"], other["clips"], strict=True))
@@ -83,29 +83,29 @@ def test_the_loop_was_gone_through_with_and_without_guidance(two, engine):
 
 def test_two_processes_are_one_process_with_both_their_batches(two, caches):
     config = training()
-    engine, data, means = open_tiny("ddp", config), TrainingData(caches["apart"], TINY, seed=config.seed), []
+    engine, data, means = open_tiny("ddp", config), TrainingData(caches["warmup"], TINY, seed=config.seed), []
     for iteration in range(5):
         both = []
         for rank in range(2):
             batch = data.sample(iteration, 1, rank, 2).batch
             own, shared = generator(config.seed, "noise", iteration, rank, 2), generator(config.seed, "coin", iteration)
-            draws = draw(batch, TINY, own, shared)
-            both.append(engine.losses(batch, draws, NoAutoencoder(), "apart"))
+            noise = sample_noise(batch, TINY, own, shared)
+            both.append(engine.losses(batch, noise, NoAutoencoder(), "warmup"))
         total = torch.stack([weighted(losses, config.weights) for losses in both]).mean()
         mean = [float(torch.stack(each).mean().detach()) for each in zip(*both, strict=True)]
         means.append([float(total.detach()), *mean[:5], engine.step(total, config.rate(iteration))])
-    torch.testing.assert_close(numbers(curve(two["ddp", "apart"])), torch.tensor(means), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(numbers(curve(two["ddp", "warmup"])), torch.tensor(means), rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory, caches):
     """In iteration 1 the clip of the second process is NaN, or its gradients are; the folders, and both clips of that iteration."""
-    data = TrainingData(caches["apart"], TINY, seed=0)
+    data = TrainingData(caches["warmup"], TINY, seed=0)
     clips = [data.choices(1, 1, rank, 2)[0].clip for rank in range(2)]
     faults = {"nan": {"nan": clips[1]}, "steep": {"steep": 1}}
     folders = {(engine, what): tmp_path_factory.mktemp(f"{engine}-{what}") for engine in ENGINES for what in faults}
     settings = {"save_every": 1, "iterations": 3}
-    jobs = [asked(caches["apart"], out, engine, settings) | faults[what] for (engine, what), out in folders.items()]
+    jobs = [asked(caches["warmup"], out, engine, settings) | faults[what] for (engine, what), out in folders.items()]
     for code, told in together(*jobs):
         assert code == 0, told[-3000:]
     return folders, clips

@@ -12,7 +12,7 @@ from torch import Tensor
 from hoibench.geometry import project, to_camera, to_world, unproject
 from hoibench.geometry.pseudo_video import depth_range, points_in_image, quantise, read_back, render
 from reference_model.config import PseudoVideoConfig
-from reference_model.cycle.rig import Cameras, Rig
+from reference_model.cycle.scene_frame import Cameras, SceneFrame
 
 Gradient = Literal["full", "depth_scale", "none"]
 """How far the coarse tracks pass gradients: through the decoder's depth channel and s, through s alone, or not at all."""
@@ -31,26 +31,26 @@ class Autoencoder(Protocol):
 
 
 @dataclass(frozen=True)
-class Bridge:
+class TrackCodec:
     """One batch's way between latents and tracks.
 
     Attributes:
         autoencoder: E and D.
         cameras: of the batch.
-        rig: the frame of the tracks.
+        scene_frame: the frame of the tracks.
         anchors: (B, V, K, 2) pixels in frame 0.
-        there: (B, V, K) bool, false for padding.
+        point_mask: (B, V, K) bool, false for padding.
         style: how motion is drawn.
     """
 
     autoencoder: Autoencoder
     cameras: Cameras
-    rig: Rig
+    scene_frame: SceneFrame
     anchors: Tensor
-    there: Tensor
+    point_mask: Tensor
     style: PseudoVideoConfig
 
-    def tracks(self, z_motion: Tensor, s: Tensor, gradient: Gradient = "none") -> tuple[Tensor, Tensor]:
+    def decode_tracks(self, z_motion: Tensor, s: Tensor, gradient: Gradient = "none") -> tuple[Tensor, Tensor]:
         """Coarse tracks, Denorm & Dec (Algorithm 1, lines 7 and 11).
 
         Args:
@@ -59,7 +59,7 @@ class Bridge:
             gradient: how far gradients pass.
 
         Returns:
-            (B, V, N, K, 3) in the rig's frame, zero where not found; and found (B, V, N, K) bool.
+            (B, V, N, K, 3) in the scene frame, zero where not found; and found (B, V, N, K) bool.
         """
         enabled = torch.is_grad_enabled()
         with _full_precision(z_motion), torch.set_grad_enabled(enabled and gradient == "full"):
@@ -67,15 +67,15 @@ class Bridge:
         with _full_precision(z_motion), torch.set_grad_enabled(enabled and gradient != "none"):
             world, found = zip(*(self._read(at, video, s[at]) for at, video in videos.items()), strict=True)
             shape = self.anchors.shape[:2]
-            coarse = self.rig.coordinates(torch.stack(world).unflatten(0, shape))
+            coarse = self.scene_frame.from_world(torch.stack(world).unflatten(0, shape))
         seen = torch.stack(found).unflatten(0, shape)
         return coarse.masked_fill(~seen[..., None], 0.0), seen
 
     @torch.no_grad()
-    def guidance(self, M: Tensor) -> Tensor:
-        """Latents of tracks as a pseudo-video, E(Proj & Norm) (Algorithm 1, line 8); M (B, V, N, K, 3) in the rig's frame -> (B, V, C, n, h, w)."""
+    def encode_guidance(self, M: Tensor) -> Tensor:
+        """Latents of tracks as a pseudo-video, E(Proj & Norm) (Algorithm 1, line 8); M (B, V, N, K, 3) in the scene frame -> (B, V, C, n, h, w)."""
         with _full_precision(M):
-            world = self.rig.world(M)
+            world = self.scene_frame.to_world(M)
             z = torch.stack([self.autoencoder.encode(self._draw(at, world[at])) for at in self._views()])
         return z.unflatten(0, self.anchors.shape[:2])
 
@@ -87,7 +87,7 @@ class Bridge:
         if not (video.isfinite().all() and s.isfinite().all()):
             nothing = video.new_zeros(len(video), self.anchors.shape[2], 3)
             return nothing, nothing[..., 0].bool()
-        anchors = self.anchors[at].masked_fill(~self.there[at][:, None], torch.nan)  # no colour, so never found
+        anchors = self.anchors[at].masked_fill(~self.point_mask[at][:, None], torch.nan)  # no colour, so never found
         reading = read_back(
             video,
             anchors,
@@ -105,7 +105,7 @@ class Bridge:
         K, R, t, size = self.cameras
         seen = to_camera(world, R[at], t[at])
         pixels, depth = project(seen, K[at]), seen[..., 2]
-        visible = self.there[at] & seen.isfinite().all(dim=-1)
+        visible = self.point_mask[at] & seen.isfinite().all(dim=-1)
         drawn = points_in_image(pixels, depth, size, visible=visible)
         s = depth_range(depth, drawn) if drawn.any() else depth.new_tensor([0.0, 1.0])  # nothing to draw: black
         style = self.style

@@ -1,4 +1,4 @@
-"""The rig's frame, in which tracks are aligned: world frames differ from one recording date to another, the rig's own does not."""
+"""The scene frame, in which tracks are aligned: world frames differ from one recording date to another, the scene frame does not."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Cameras(NamedTuple):
         focal = self.K.diagonal(dim1=-2, dim2=-1)[..., :2]
         return focal / focal.new_tensor([width, height])
 
-    def normal(self, pixels: Tensor) -> Tensor:
+    def normalize(self, pixels: Tensor) -> Tensor:
         """Pixels (..., 2) as DPA takes anchors: ((u + 1/2) / W, (v + 1/2) / H)."""
         height, width = self.size
         return (pixels + 0.5) / pixels.new_tensor([width, height])
 
 
-class Rig(NamedTuple):
+class SceneFrame(NamedTuple):
     """A frame built of the cameras alone.
 
     Attributes:
@@ -47,17 +47,17 @@ class Rig(NamedTuple):
     basis: Tensor
     unit: float
 
-    def coordinates(self, world: Tensor) -> Tensor:
-        """World points (B, ..., 3) metres in the rig's frame and units."""
-        return _per_sample(world - _along(self.centre, world), self.basis.mT) / self.unit
+    def from_world(self, points: Tensor) -> Tensor:
+        """World points (B, ..., 3) metres in the scene frame, in its units."""
+        return _per_sample(points - _along(self.centre, points), self.basis.mT) / self.unit
 
-    def world(self, coordinates: Tensor) -> Tensor:
-        """The inverse of ``coordinates``."""
+    def to_world(self, coordinates: Tensor) -> Tensor:
+        """The inverse of ``from_world``."""
         return _per_sample(coordinates * self.unit, self.basis) + _along(self.centre, coordinates)
 
 
-def rig_of(cameras: Cameras, unit: float) -> Rig:
-    """The frame of a rig.
+def build_scene_frame(cameras: Cameras, unit: float) -> SceneFrame:
+    """Build the scene frame of some cameras.
 
     Rays go through the centres of the images, which for crops are not the optical axes: a crop's centre is where hands and objects are.  Parallel
     rays, or the one of a single view, meet nowhere; a light pull to 0.75 m along each decides then, and moves no centre of rays that are a few
@@ -66,12 +66,7 @@ def rig_of(cameras: Cameras, unit: float) -> Rig:
     Args:
         cameras: V views; the middle one gives the axes.
         unit: metres to a unit, fixed for a data set and never taken from a sample.
-
-    Raises:
-        ValueError: the unit is not positive.
     """
-    if not unit > 0:
-        raise ValueError(f"a rig's unit is {unit} m: expected more than 0")
     height, width = cameras.size
     K, R, t = (each.double() for each in cameras[:3])  # so light a pull is lost in float32
     middle = K.new_tensor([(width - 1) / 2, (height - 1) / 2, 1.0])
@@ -82,7 +77,7 @@ def rig_of(cameras: Cameras, unit: float) -> Rig:
     across_and_light = across + _WEIGHT * torch.eye(3).to(d)
     pulled = (across @ origin[..., None])[..., 0] + _WEIGHT * (origin + _DEPTH * d)
     centre = torch.linalg.solve(across_and_light.sum(1), pulled.sum(1))
-    return Rig(centre.to(cameras.t), cameras.R[:, R.shape[1] // 2], unit)
+    return SceneFrame(centre.to(cameras.t), cameras.R[:, R.shape[1] // 2], unit)
 
 
 def _per_sample(points: Tensor, matrix: Tensor) -> Tensor:

@@ -4,11 +4,11 @@ import pytest
 import torch
 from plain_losses import brute_chamfer, mean_over_points
 from recording_models import Journal, RecordingDPA, RecordingMJD
-from tiny_loop import PADDED, FoldingCoder, tiny_batch, tiny_config, tiny_draws
+from tiny_loop import PADDED, FoldingCoder, tiny_batch, tiny_config, tiny_noise
 
-from reference_model.cycle.apart import apart_step
-from reference_model.cycle.bridge import Bridge
-from reference_model.cycle.rig import rig_of
+from reference_model.cycle.scene_frame import build_scene_frame
+from reference_model.cycle.track_codec import TrackCodec
+from reference_model.cycle.warmup_step import warmup_step
 
 CODER = FoldingCoder()
 BATCH = tiny_batch(CODER)
@@ -28,15 +28,17 @@ class NoCoder:
 class Iteration:
     """One step of the warm-up with recording stand-ins."""
 
-    def __init__(self, *, guided=False, see_k=False, missing=None):
-        draws = tiny_draws(BATCH, tiny_config(), guided=guided)
-        self.draws = draws._replace(t=T, missing=draws.missing if missing is None else missing)
+    def __init__(self, *, guided=False, see_k=False, drop_uniform=None):
+        noise = tiny_noise(BATCH, tiny_config(), guided=guided)
+        self.noise = noise._replace(t=T, drop_uniform=noise.drop_uniform if drop_uniform is None else drop_uniform)
         self.w = {name: torch.ones((), requires_grad=True) for name in ("mjd", "dpa")}
         config = tiny_config().pseudo_video
-        bridge = Bridge(NoCoder(), BATCH.cameras, rig_of(BATCH.cameras, 0.2), BATCH.anchors, BATCH.there, config)
-        self.M, self.journal = bridge.rig.coordinates(BATCH.world), Journal()
+        track_codec = TrackCodec(
+            NoCoder(), BATCH.cameras, build_scene_frame(BATCH.cameras, 0.2), BATCH.anchors, BATCH.point_mask, config
+        )
+        self.M, self.journal = track_codec.scene_frame.from_world(BATCH.world), Journal()
         models = RecordingMJD(self.journal, self.mjd, see_k=see_k), RecordingDPA(self.journal, self.dpa)
-        self.losses = apart_step(*models, BATCH, self.draws, bridge)
+        self.losses = warmup_step(*models, BATCH, self.noise, track_codec)
         self.calls = {call.part: call for call in self.journal}
 
     def mjd(self, z_video, z_motion, text, t):
@@ -56,44 +58,44 @@ def test_each_model_is_called_once_whatever_the_coin_and_mjd_without_guidance(gu
     assert step.journal.parts == ["mjd", "dpa"]
     given = step.calls["mjd"].given
     assert given["guidance"].shape == BATCH.z_motion.shape and not given["guidance"].any()
-    assert torch.allclose(given["z_video"], diffused(BATCH.z_video, step.draws.video), atol=1e-6)
-    assert torch.allclose(given["z_motion"], diffused(BATCH.z_motion, step.draws.motion), atol=1e-6)
+    assert torch.allclose(given["z_video"], diffused(BATCH.z_video, step.noise.video), atol=1e-6)
+    assert torch.allclose(given["z_motion"], diffused(BATCH.z_motion, step.noise.motion), atol=1e-6)
     assert torch.equal(given["z_image"], BATCH.z_video[:, :, :, :1])
     assert given["text"] is BATCH.text and torch.equal(given["t"], T) and given["intrinsics"] is None
     assert torch.equal(Iteration(see_k=True).calls["mjd"].given["intrinsics"], BATCH.intrinsics)
 
 
 def test_coarse_tracks_are_the_truth_beside_which_they_lie_and_in_part():
-    missing = torch.rand(BATCH.world.shape[:-1], generator=torch.Generator().manual_seed(0))
-    step = Iteration(missing=missing)
+    drop_uniform = torch.rand(BATCH.world.shape[:-1], generator=torch.Generator().manual_seed(0))
+    step = Iteration(drop_uniform=drop_uniform)
     given = step.calls["dpa"].given
-    assert torch.allclose(given["M_t"], diffused(step.M, step.draws.points), atol=1e-6)
-    assert torch.allclose(given["coarse"] - step.M, 0.1 * step.draws.jitter, atol=1e-6)
-    assert torch.equal(given["found"], (step.draws.missing > 0.3) & BATCH.there[:, :, None])
-    assert torch.equal(given["anchors"], BATCH.normal_anchors) and given["there"] is BATCH.there
+    assert torch.allclose(given["M_t"], diffused(step.M, step.noise.points), atol=1e-6)
+    assert torch.allclose(given["coarse"] - step.M, 0.1 * step.noise.jitter, atol=1e-6)
+    assert torch.equal(given["found"], (step.noise.drop_uniform > 0.3) & BATCH.point_mask[:, :, None])
+    assert torch.equal(given["anchors"], BATCH.normalized_anchors) and given["point_mask"] is BATCH.point_mask
     assert torch.equal(given["t"], T)
     sample, view, count = PADDED
-    assert (missing[sample, view, :, -count:] > 0.3).any() and not given["found"][sample, view, :, -count:].any()
+    assert (drop_uniform[sample, view, :, -count:] > 0.3).any() and not given["found"][sample, view, :, -count:].any()
 
 
 def test_a_sample_whose_points_all_are_missing_has_an_empty_coarse_set():
-    missing = torch.ones(BATCH.world.shape[:-1])
-    missing[0] = 0.0
-    found = Iteration(missing=missing).calls["dpa"].given["found"]
-    assert not found[0].any() and torch.equal(found[1], BATCH.there[1, :, None].expand_as(found[1]))
+    drop_uniform = torch.ones(BATCH.world.shape[:-1])
+    drop_uniform[0] = 0.0
+    found = Iteration(drop_uniform=drop_uniform).calls["dpa"].given["found"]
+    assert not found[0].any() and torch.equal(found[1], BATCH.point_mask[1, :, None].expand_as(found[1]))
 
 
 def test_losses_are_equations_3_and_4_and_each_is_of_one_model():
     step = Iteration()
     mjd, dpa = (step.calls[part] for part in ("mjd", "dpa"))
-    video, motion = step.draws.video - BATCH.z_video, step.draws.motion - BATCH.z_motion
+    video, motion = step.noise.video - BATCH.z_video, step.noise.motion - BATCH.z_motion
     M_bar = torch.stack([dpa.given["M_t"][b] - t * dpa.answer[b] for b, t in enumerate(T.tolist())])
     expected = {
         "video": (mjd.answer.video - video)[:, :, :, 1:].square().mean(),
         "motion": (mjd.answer.motion - motion).square().mean(),
         "scale": (mjd.answer.scale - BATCH.s).square().mean(),
-        "points": mean_over_points(dpa.answer, step.draws.points - step.M, BATCH.there),
-        "chamfer": brute_chamfer(M_bar, step.M, BATCH.there),
+        "points": mean_over_points(dpa.answer, step.noise.points - step.M, BATCH.point_mask),
+        "chamfer": brute_chamfer(M_bar, step.M, BATCH.point_mask),
         "scale_error": (mjd.answer.scale - BATCH.s).abs().mean(),
     }
     for name, value in expected.items():

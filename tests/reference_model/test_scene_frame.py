@@ -1,11 +1,11 @@
-"""The rig's frame: where it lies, that it goes with the cameras, and that it is kept in full precision."""
+"""The scene frame: where it lies, that it goes with the cameras, and that it is kept in full precision."""
 
 import pytest
 import torch
 from tiny_loop import SIZE, TARGET, looking_at, rotation
 
 from hoibench.geometry import optical_centre, to_camera
-from reference_model.cycle.rig import Cameras, Rig, rig_of
+from reference_model.cycle.scene_frame import Cameras, SceneFrame, build_scene_frame
 
 UNIT = 0.2
 MILLIMETRE = 1e-3
@@ -24,9 +24,9 @@ def moved(cameras, turn, shift):
 @pytest.mark.parametrize("distance", [0.4, 0.9, 2.0])
 @pytest.mark.parametrize("degrees", [(-60, 0, 60), (-90, 10, 80), (-10, 0, 10), (-3, 0, 3), (0, 120)])
 def test_cameras_that_look_at_a_point_have_their_centre_there(degrees, distance):
-    rig = rig_of(looking_at(TARGET, *degrees, distance=distance), UNIT)
-    assert (rig.centre[0] - TARGET).norm() < MILLIMETRE
-    assert (rig.coordinates(TARGET.expand(1, 1, 3)).norm() * UNIT) < MILLIMETRE
+    scene_frame = build_scene_frame(looking_at(TARGET, *degrees, distance=distance), UNIT)
+    assert (scene_frame.centre[0] - TARGET).norm() < MILLIMETRE
+    assert (scene_frame.from_world(TARGET.expand(1, 1, 3)).norm() * UNIT) < MILLIMETRE
 
 
 def test_rays_go_through_the_middle_of_a_crop_and_not_along_the_optical_axes():
@@ -37,74 +37,68 @@ def test_rays_go_through_the_middle_of_a_crop_and_not_along_the_optical_axes():
     K = cameras.K.clone()
     K[..., :2, 2] = middle - K.diagonal(dim1=-2, dim2=-1)[..., :2] * target[..., :2] / target[..., 2:]
     crops = Cameras(K, R, t, SIZE)
-    assert (rig_of(crops, UNIT).centre[0] - TARGET).norm() < MILLIMETRE
-    assert (rig_of(crops._replace(K=cameras.K), UNIT).centre[0] - TARGET).norm() > 30 * MILLIMETRE
+    assert (build_scene_frame(crops, UNIT).centre[0] - TARGET).norm() < MILLIMETRE
+    assert (build_scene_frame(crops._replace(K=cameras.K), UNIT).centre[0] - TARGET).norm() > 30 * MILLIMETRE
 
 
 def test_coordinates_and_world_are_inverse():
-    rig, world = rig_of(looking_at(TARGET, -60, 5, 60), UNIT), points()
-    assert torch.allclose(rig.world(rig.coordinates(world)), world, atol=1e-6)
-    assert torch.allclose(rig.coordinates(rig.world(world)), world, atol=1e-5)
+    scene_frame, world = build_scene_frame(looking_at(TARGET, -60, 5, 60), UNIT), points()
+    assert torch.allclose(scene_frame.to_world(scene_frame.from_world(world)), world, atol=1e-6)
+    assert torch.allclose(scene_frame.from_world(scene_frame.to_world(world)), world, atol=1e-5)
 
 
 def test_axes_are_the_centre_views_and_units_are_metres_over_the_unit():
     cameras = looking_at(TARGET, -60, 5, 60)
-    rig, other = rig_of(cameras, UNIT), rig_of(cameras, 1.0)
-    assert torch.equal(rig.basis, cameras.R[:, 1])
+    scene_frame, other = build_scene_frame(cameras, UNIT), build_scene_frame(cameras, 1.0)
+    assert torch.equal(scene_frame.basis, cameras.R[:, 1])
     ahead = optical_centre(cameras.R, cameras.t)[0, 1]
-    x, y, z = rig.coordinates(ahead.expand(1, 1, 3))[0, 0]
+    x, y, z = scene_frame.from_world(ahead.expand(1, 1, 3))[0, 0]
     assert z * UNIT == pytest.approx(-0.9, abs=1e-4)  # the camera is 0.9 m before the centre, along its own axis
     assert max(abs(x), abs(y)) * UNIT < MILLIMETRE
-    assert torch.allclose(rig.coordinates(points()) * UNIT, other.coordinates(points()), atol=1e-6)
+    assert torch.allclose(scene_frame.from_world(points()) * UNIT, other.from_world(points()), atol=1e-6)
 
 
 def test_cameras_and_points_that_move_together_have_the_same_coordinates():
     """Why it exists: a world frame is one recording date's."""
     cameras, world = looking_at(TARGET, -50, 0, 70), points()
     turn, shift = rotation(torch.tensor([1.0, -2.0, 0.5]), 130.0), torch.tensor([1.5, -0.4, 0.8])
-    here = rig_of(cameras, UNIT).coordinates(world)
-    there = rig_of(moved(cameras, turn, shift), UNIT).coordinates(world @ turn.T + shift)
-    assert torch.allclose(here, there, atol=2e-5)
-    assert not torch.allclose(here, rig_of(cameras, UNIT).coordinates(world @ turn.T + shift), atol=0.1)
+    here = build_scene_frame(cameras, UNIT).from_world(world)
+    turned = build_scene_frame(moved(cameras, turn, shift), UNIT).from_world(world @ turn.T + shift)
+    assert torch.allclose(here, turned, atol=2e-5)
+    assert not torch.allclose(here, build_scene_frame(cameras, UNIT).from_world(world @ turn.T + shift), atol=0.1)
 
 
 def test_samples_have_each_their_own():
     one, two = looking_at(TARGET, -50, 0, 70), looking_at(-TARGET, -20, 10, 30)
     both = Cameras(*(torch.cat(each) for each in zip(one[:3], two[:3], strict=True)), SIZE)
     world = torch.cat([points(1), points(2)])
-    together = rig_of(both, UNIT).coordinates(world)
+    together = build_scene_frame(both, UNIT).from_world(world)
     for sample, cameras in enumerate((one, two)):
-        assert torch.allclose(together[sample], rig_of(cameras, UNIT).coordinates(world[sample : sample + 1])[0], atol=1e-5)  # fmt: skip
+        assert torch.allclose(together[sample], build_scene_frame(cameras, UNIT).from_world(world[sample : sample + 1])[0], atol=1e-5)  # fmt: skip
 
 
 def test_a_single_view_and_parallel_ones_have_a_centre_before_them():
     K, R, t, _ = looking_at(TARGET, 20)
     ahead = torch.tensor([0.0, 0.0, 0.75])
-    single = rig_of(Cameras(K, R, t, SIZE), UNIT)
+    single = build_scene_frame(Cameras(K, R, t, SIZE), UNIT)
     assert torch.allclose(to_camera(single.centre, R[0, 0], t[0, 0])[0], ahead, atol=1e-4)
     beside = torch.tensor([[-0.1, 0.0, 0.0], [0.0, 0.0, 0.0], [0.1, 0.0, 0.0]])
-    parallel = rig_of(Cameras(K.expand(1, 3, 3, 3), R.expand(1, 3, 3, 3), t + beside, SIZE), UNIT)
+    parallel = build_scene_frame(Cameras(K.expand(1, 3, 3, 3), R.expand(1, 3, 3, 3), t + beside, SIZE), UNIT)
     assert torch.allclose(to_camera(parallel.centre, R[0, 0], t[0, 0])[0], ahead, atol=1e-4)
 
 
 def test_mixed_precision_leaves_coordinates_in_full():
     cameras, world = looking_at(TARGET, -50, 0, 70), points()
-    rig = rig_of(cameras, UNIT)
+    scene_frame = build_scene_frame(cameras, UNIT)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        mixed = rig_of(cameras, UNIT)
-        assert torch.equal(mixed.centre, rig.centre)
-        assert torch.equal(mixed.coordinates(world), rig.coordinates(world))
-        assert torch.equal(mixed.world(world), rig.world(world))
-
-
-@pytest.mark.parametrize("unit", [0.0, -1.0, float("nan")])
-def test_a_unit_that_is_none_is_refused(unit):
-    with pytest.raises(ValueError, match="unit is"):
-        rig_of(looking_at(TARGET, -50, 0, 70), unit)
+        mixed = build_scene_frame(cameras, UNIT)
+        assert torch.equal(mixed.centre, scene_frame.centre)
+        assert torch.equal(mixed.from_world(world), scene_frame.from_world(world))
+        assert torch.equal(mixed.to_world(world), scene_frame.to_world(world))
 
 
 def test_gradients_pass_to_points():
-    rig = Rig(TARGET[None], torch.eye(3)[None], UNIT)
+    scene_frame = SceneFrame(TARGET[None], torch.eye(3)[None], UNIT)
     world = points().requires_grad_()
-    rig.coordinates(world).sum().backward()
+    scene_frame.from_world(world).sum().backward()
     assert torch.allclose(world.grad, torch.full_like(world, 1 / UNIT))

@@ -1,0 +1,43 @@
+"""The warm-up of section 4.2: MJD without guidance, and DPA on true tracks made coarse, neither knowing of the other."""
+
+from __future__ import annotations
+
+import torch
+
+from reference_model.cycle.batch import Batch, Noise
+from reference_model.cycle.flow import clean, interpolate, velocity
+from reference_model.cycle.losses import Losses, chamfer, masked_squared_error, squared_error
+from reference_model.cycle.track_codec import TrackCodec
+from reference_model.dpa.model import DiffusionPointsAligner
+from reference_model.mjd.model import MultiViewJointDiffusion
+
+JITTER = 0.1
+"""Of the coarse tracks, in the scene frame's units; like what follows not in paper, which does not tell what DPA sees in the warm-up."""
+
+MISSING = 0.3
+"""Share of coarse points that are not found; one sample in ten finds none at all."""
+
+
+def warmup_step(
+    mjd: MultiViewJointDiffusion, dpa: DiffusionPointsAligner, batch: Batch, noise: Noise, track_codec: TrackCodec
+) -> Losses:
+    """The losses of equations 3 and 4, without the autoencoder between them."""
+    t, point_mask, M = noise.t, batch.point_mask, track_codec.scene_frame.from_world(batch.world)
+    z_video, z_motion = (
+        interpolate(z_0, z_1, t) for z_0, z_1 in ((batch.z_video, noise.video), (batch.z_motion, noise.motion))
+    )
+    K = batch.intrinsics if mjd.settings.scale_tokens_see_K else None
+    none = torch.zeros_like(z_motion)
+    v_video, v_motion, s = mjd(z_video, z_motion, batch.z_video[:, :, :, :1], batch.text, t, none, K)
+
+    found = (noise.drop_uniform > MISSING) & point_mask[:, :, None]
+    M_t = interpolate(M, noise.points, t)
+    v_points = dpa(M_t, M + JITTER * noise.jitter, found, batch.normalized_anchors, t, point_mask)
+    return Losses(
+        video=squared_error(v_video[:, :, :, 1:], velocity(batch.z_video, noise.video)[:, :, :, 1:]),
+        motion=squared_error(v_motion, velocity(batch.z_motion, noise.motion)),
+        scale=squared_error(s, batch.s),
+        points=masked_squared_error(v_points, velocity(M, noise.points), point_mask),
+        chamfer=chamfer(clean(M_t, v_points, t), M, point_mask),
+        scale_error=(s.detach() - batch.s).abs().mean(),
+    )
