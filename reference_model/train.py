@@ -4,11 +4,12 @@
     torchrun --nproc-per-node 8 -m reference_model.train --preset wan22_5b --engine zero3 --cache LOW HIGH --wan WAN --out RUN
     deepspeed --num_gpus 8 --no_local_rank --module reference_model.train ...
 
-Either launcher tells each process its RANK, LOCAL_RANK and WORLD_SIZE; without them there is one process.  The same command goes on from the newest
-checkpoint.  SIGTERM or Ctrl-C ends it after the iteration with a checkpoint and exit code 75: run it again; a second one, more than two seconds
-later, ends it at once.  Launchers have a grace of their own before they kill (torchrun's is 30 s), so send the signal to the processes where saving
-takes longer.  Launchers give an exit code of their own too (torchrun 1): "stopped with a checkpoint" tells, or that RUN/model is not there yet.
-While it loads, or writes the model at the end, a signal ends it at once; the same command goes on from the newest checkpoint.
+Both launchers set RANK, LOCAL_RANK and WORLD_SIZE; without these variables there is one process.  Run the same command again to resume from the
+newest checkpoint.
+
+SIGTERM or Ctrl-C stops after the current iteration with a checkpoint and exit code 75; a second signal, more than two seconds later, ends the process
+at once, as does the first while it loads or writes the model.  Launchers kill after a grace period (torchrun: 30 s), so signal the processes directly
+if saving takes longer.  Launchers also replace the exit code (torchrun by 1): look for "stopped with a checkpoint", or for RUN/model.
 """
 
 from __future__ import annotations
@@ -34,66 +35,66 @@ if TYPE_CHECKING:
     from reference_model.model import SyncMV4D
     from reference_model.training.config import Launch
     from reference_model.training.data import TrainingData
+    from reference_model.training.distributed import ProcessGroup
     from reference_model.training.engine import Engine
     from reference_model.training.run_folder import RunFolder
-    from reference_model.training.world import World
 
 PROGRAM = "python -m reference_model.train"
-AGAIN = 75
-"""Exit code of a training that was stopped: the same command goes on."""
+EXIT_STOPPED = 75
+"""Exit code of a training that was stopped; the same command resumes it."""
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train a model on what python -m reference_model.prepare wrote, or go on where a training stopped.
+    """Train a model on latent caches of python -m reference_model.prepare, or resume a training.
 
-    The same command goes on from the newest checkpoint. Ctrl-C or SIGTERM ends it after the iteration with a checkpoint and exit code 75; a second
-    one, more than two seconds later, ends it at once, and so does the first while it loads or writes the model; nothing saved is lost. For several
-    GPUs: torchrun --nproc-per-node 8 -m reference_model.train ..., which gives 1 instead of 75: look for "stopped with a checkpoint".
+    The same command resumes from the newest checkpoint. Ctrl-C or SIGTERM stops after the iteration with a checkpoint and exit code 75; a second one,
+    more than two seconds later, ends the process at once, as does the first while it loads or writes the model; nothing saved is lost. For several
+    GPUs: torchrun --nproc-per-node 8 -m reference_model.train ..., which exits with 1 instead of 75: look for "stopped with a checkpoint".
     """
 
     preset: str
     """The model (python -m reference_model.info lists them)."""
 
     cache: tuple[Path, ...]
-    """Latent caches, one for each size of video that the stages have."""
+    """Latent caches, one for each video size of the stages."""
 
     wan: Path
-    """A folder of Wan2.2-TI2V-5B-Diffusers: its transformer is what training starts from, its autoencoder closes the loop."""
+    """Folder of Wan2.2-TI2V-5B-Diffusers: training starts from its transformer and uses its autoencoder in the loop."""
 
     out: Path
-    """The folder of the training: checkpoints, loss curve, and at the end the model."""
+    """Folder of the run: checkpoints, loss curve, and at the end the model."""
 
     stages: Path | None = None
-    """A launch configuration: stages, numbers, changes to the model. Default: the preset's, reference_model/training/launch/PRESET.toml."""
+    """Launch configuration: stages, settings, changes to the model. Default: reference_model/training/launch/PRESET.toml."""
 
     start: Literal["wan", "random"] = "wan"
-    """What the weights are at first."""
+    """Initial weights."""
 
     engine: Literal["ddp", "zero3"] = "ddp"
-    """ddp: every process holds the whole model. zero3: DeepSpeed shares it out."""
+    """ddp: every process holds the complete model. zero3: DeepSpeed shards it."""
 
     iterations: int | None = None
-    """End this session once so many iterations are done in all; the same command without it goes on."""
+    """End this session after this many iterations in total; the same command without it resumes."""
 
     seed: int | None = None
-    """In place of the launch configuration's."""
+    """Replaces the launch configuration's seed."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train."""
+    """Device to train on."""
 
 
 def train_command(arguments: Sequence[str]) -> int:
-    """Train; the exit code."""
+    """Run the command and return the exit code."""
     options = tyro.cli(Train, args=list(arguments), prog=PROGRAM)
     refuse_empty(arguments)
     if not options.cache:
-        raise ValueError("--cache names no folder: give one or more that python -m reference_model.prepare wrote")
+        raise ValueError("--cache has no folder: give one or more written by python -m reference_model.prepare")
     from hoibench.cli.run import resolve_device
     from reference_model.training.config import launch_file, read_launch
     from reference_model.training.data import open_stages
-    from reference_model.training.run_folder import RunFolder
-    from reference_model.training.world import joined
+    from reference_model.training.distributed import init_distributed
+    from reference_model.training.run_folder import RunFolder, RunSettings
 
     launch = read_launch(options.stages or launch_file(options.preset), preset(options.preset))
     if options.seed is not None:
@@ -102,57 +103,63 @@ def train_command(arguments: Sequence[str]) -> int:
         raise ValueError(f"--iterations is {options.iterations}, expected 1 to {launch.training.iterations}")
     caches, data = open_stages(options.cache, launch, options.preset)
     folder = RunFolder(options.out)
-    with joined(resolve_device(options.device)) as world, ExitStack() as held:
-        with world.together():
-            if world.leads:
+    settings = RunSettings(
+        model=launch.model,
+        training=launch.training,
+        engine=options.engine,
+        caches={size: each.origin.id for size, each in caches.items()},
+        start=options.start,
+    )
+    with init_distributed(resolve_device(options.device)) as group, ExitStack() as locks:
+        with group.raise_together():
+            if group.is_main:
                 _check_wan(options, launch.model, caches.values())
                 make_out(options.out)
-                held.enter_context(folder.held())
-                ids = {size: each.origin.id for size, each in caches.items()}
-                folder.claim(*launch, options.engine, ids, options.start)
-        if world.agreed(folder.finished):
-            told = Console(stderr=True, quiet=not world.leads)
-            told.print(f"finished already: {folder.model}", markup=False, highlight=False, soft_wrap=True)
+                locks.enter_context(folder.locked())
+                folder.ensure_settings(settings)
+        if group.broadcast(folder.is_finished):
+            console = Console(stderr=True, quiet=not group.is_main)
+            console.print(f"already finished: {folder.model}", markup=False, highlight=False, soft_wrap=True)
             return 0
-        return _train(options, launch, data, folder, world)
+        return _train(options, launch, data, folder, group)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train with every error in plain words; the exit code (0 done, 2 usage, 75 stopped: run again)."""
+    """Run the command, print errors as one sentence, and return the exit code (0 done, 2 usage, 75 stopped)."""
     logging.captureWarnings(True)
     return to_exit_code(train_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder: RunFolder, world: World) -> int:
+def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder: RunFolder, group: ProcessGroup) -> int:
     from reference_model.latents import VideoCoder
     from reference_model.training.engine import open_engine
-    from reference_model.training.iteration import Training
     from reference_model.training.loop import train
+    from reference_model.training.step import TrainingJob
     from reference_model.wan import load_vae
 
     config, training = launch
-    coder = VideoCoder(load_vae(options.wan).to(world.device))
-    engine = open_engine(options.engine, _model(options, launch), training, world)
+    coder = VideoCoder(load_vae(options.wan).to(group.device))
+    engine = open_engine(options.engine, _build_model(options, launch), training, group)
     until = options.iterations or training.iterations
-    job = Training(folder, config, training, data, coder, until)
-    console = Console(stderr=True, quiet=not world.leads)
+    job = TrainingJob(folder, config, training, data, coder, until)
+    console = Console(stderr=True, quiet=not group.is_main)
     with progress_bar(console) as on_progress:
-        ending = train(job, engine, world, on_progress)
+        ending = train(job, engine, group, on_progress)
     if ending == "stopped":
         console.print(
-            f"stopped with a checkpoint; the same command goes on: {PROGRAM} ... --out {options.out}",
+            f"stopped with a checkpoint; resume by the same command: {PROGRAM} ... --out {options.out}",
             markup=False,
             soft_wrap=True,
         )
-        return AGAIN
+        return EXIT_STOPPED
     if until == training.iterations:
-        _write_model(engine, config, folder, options.wan, world)
+        _write_model(engine, config, folder, options.wan, group)
         console.print(str(folder.model), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
 def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
-    """The model must begin with what the checkpoint has and take what its autoencoder gives, and that must be the caches' own."""
+    """Check that the model fits the checkpoint's transformer and autoencoder, and that the caches were encoded by that autoencoder."""
     from reference_model.cache.metadata import weights_digest
     from reference_model.wan import check_vae, open_mjd, open_vae
 
@@ -169,8 +176,8 @@ def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCa
             )
 
 
-def _model(options: Train, launch: Launch) -> SyncMV4D:
-    """The model to begin with, alike on all processes."""
+def _build_model(options: Train, launch: Launch) -> SyncMV4D:
+    """Return the initial model, equal on all processes."""
     import torch
 
     from reference_model.model import SyncMV4D
@@ -182,15 +189,15 @@ def _model(options: Train, launch: Launch) -> SyncMV4D:
     return SyncMV4D(config, load_mjd(options.wan, config, dtype=dtype) if options.start == "wan" else None)
 
 
-def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, wan: Path, world: World) -> None:
-    """Write the trained model's folder."""
+def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, wan: Path, group: ProcessGroup) -> None:
+    """Write the folder of the trained model."""
     import torch
 
     from reference_model.model import SyncMV4D
     from reference_model.saved_model import save_model
 
-    weights = engine.weights()  # all processes take part
-    if world.leads:
+    weights = engine.weights()  # a collective operation
+    if group.is_main:
         with torch.device("meta"):
             model = SyncMV4D(config)
         model.load_state_dict(weights, assign=True)

@@ -1,1 +1,1 @@
-"""Training of SyncMV4D: data, engines, checkpoints and the loop (section 4.2)."""
+"""Training of SyncMV4D (section 4.2): data, engines, checkpoints and the training loop."""

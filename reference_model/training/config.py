@@ -1,14 +1,16 @@
-"""Every number of training: what section 4.2 fixes, and what it leaves open, with our reason.
+"""The configuration of a training: values that section 4.2 fixes, and values that it leaves open with our reasons.
 
-A launch configuration is a TOML file of these fields, with the model's in the table ``model``; ``launch/PRESET.toml`` is a preset's own.
+A launch configuration is a TOML file of these fields, with changes to the model in the table ``model``; ``launch/PRESET.toml`` is each preset's own.
 """
 
 from __future__ import annotations
 
 import math
 import tomllib
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,32 +20,34 @@ from reference_model.config_fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITI
 from reference_model.config_json import changed
 from reference_model.model import Stage
 
-LAUNCH = Path(__file__).parent / "launch"
+LAUNCH_FOLDER = Path(__file__).parent / "launch"
 
 
 @dataclass(frozen=True)
 class TrainingStage:
-    """A stretch of training.
+    """A stage of training.
 
     Attributes:
         name: in logs.
-        stage: ``warmup`` trains the two models separately, ``joint`` in the loop.
-        iterations: how many.
-        size: H and W of the videos; the latent cache of this size is read.
-        data: share of the clips that are drawn from.
+        stage: which losses: ``warmup`` trains both models separately, ``joint`` in the loop.
+        iterations: their number.
+        size: H and W of the videos; selects the latent cache.
+        data_fraction: fraction of the clips to train on.
     """
 
     name: str
     stage: Stage
     iterations: int
     size: tuple[int, int]
-    data: float = 1.0
+    data_fraction: float = 1.0
 
     def __post_init__(self) -> None:
         if self.iterations < 1:
             raise ValueError(f"stage {self.name} has {self.iterations} iterations: expected 1 or more")
-        if not 0 < self.data <= 1:
-            raise ValueError(f"stage {self.name} takes {self.data} of the data: expected more than 0, at most 1")
+        if not 0 < self.data_fraction <= 1:
+            raise ValueError(
+                f"stage {self.name} has data_fraction {self.data_fraction}: expected more than 0, at most 1"
+            )
 
 
 @dataclass(frozen=True)
@@ -61,32 +65,32 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A whole training.  No moving average of the weights is kept (not in paper).
+    """The configuration of a training.  There is no moving average of the weights (not in paper).
 
     Raises:
-        ValueError: a number is out of its range; names it.
+        ValueError: a value is out of its range.
     """
 
     __pydantic_config__ = Record.model_config
 
     stages: tuple[TrainingStage, ...] = field(metadata={"origin": "section 4.2; a launch configuration gives them"})
-    seed: int = ours(0, "of the order of clips, the views drawn, noise and coins")
-    batch: int = ours(1, "clips of V views a process; more does not fit beside 5 B", COUNT)
+    seed: int = ours(0, "of the order of clips, the choice of views, noise and coins")
+    batch_size: int = ours(1, "clips of V views per process; more does not fit next to 5 B", COUNT)
     learning_rate: float = ours(
         1e-5, "of the joint diffusion model, which starts from the base model's weights", POSITIVE
     )
-    points_learning_rate: float = ours(1e-4, "of the points aligner, which starts from nothing", POSITIVE)
+    dpa_learning_rate: float = ours(1e-4, "of the points aligner, which starts from random weights", POSITIVE)
     betas: tuple[float, float] = ours((0.9, 0.95), "of AdamW, as usual for large transformers", BELOW_ONE)
     weight_decay: float = ours(0.01, "of AdamW", NOT_NEGATIVE)
-    rate_warmup: int = ours(500, "iterations over which the rates rise from zero", NOT_NEGATIVE)
-    decay: Literal["constant", "cosine"] = ours("constant", "of the rates after that, to a tenth at the end if cosine")
-    clip: float = ours(1.0, "largest norm of all gradients", POSITIVE)
-    weights: LossWeights = field(default_factory=LossWeights)
+    warmup_iterations: int = ours(500, "over which the learning rates rise from zero", NOT_NEGATIVE)
+    lr_schedule: Literal["constant", "cosine"] = ours("constant", "after the warm-up; cosine ends at a tenth")
+    max_grad_norm: float = ours(1.0, "of all gradients; larger ones are clipped", POSITIVE)
+    loss_weights: LossWeights = field(default_factory=LossWeights)
     precision: Literal["bf16", "fp32"] = paper("bf16", "section 4.2: mixed precision")
     gradient_checkpointing: bool = paper(True, "section 4.2")
-    save_every: int = ours(500, "iterations from one checkpoint to the next", COUNT)
-    keep: int = ours(2, "checkpoints; older ones are deleted", COUNT)
-    log_every: int = ours(10, "iterations from one point of the loss curve to the next", COUNT)
+    save_every: int = ours(500, "iterations between checkpoints", COUNT)
+    keep_checkpoints: int = ours(2, "older ones are deleted", COUNT)
+    log_every: int = ours(10, "iterations between entries of the loss curve", COUNT)
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -97,60 +101,56 @@ class TrainingConfig:
 
     @property
     def iterations(self) -> int:
-        """Of all stages."""
+        """The number of iterations of all stages."""
         return sum(stage.iterations for stage in self.stages)
 
-    def stage_at(self, iteration: int) -> int:
-        """Index of the stage that an iteration, counted from 0, belongs to."""
-        for index, stage in enumerate(self.stages):
-            iteration -= stage.iterations
-            if iteration < 0:
-                return index
-        raise ValueError(f"the training has {self.iterations} iterations")
+    def stage_index(self, iteration: int) -> int:
+        """Return the index of the stage that an iteration, counted from 0, belongs to."""
+        return bisect_right(list(accumulate(stage.iterations for stage in self.stages)), iteration)
 
-    def rate(self, iteration: int) -> float:
-        """What both learning rates are multiplied by in an iteration."""
-        rise = min(1.0, (iteration + 1) / max(self.rate_warmup, 1))
-        if self.decay == "constant":
-            return rise
-        return rise * (0.55 + 0.45 * math.cos(math.pi * iteration / self.iterations))
+    def lr_factor(self, iteration: int) -> float:
+        """Return the factor of both learning rates in an iteration."""
+        warmup = min(1.0, (iteration + 1) / max(self.warmup_iterations, 1))
+        if self.lr_schedule == "constant":
+            return warmup
+        return warmup * (0.55 + 0.45 * math.cos(math.pi * iteration / self.iterations))
 
 
 class Launch(NamedTuple):
-    """What a launch configuration describes: the model, on the grid of the last stage, and its training."""
+    """A launch configuration: the model, on the grid of the last stage, and its training."""
 
     model: SyncMV4DConfig
     training: TrainingConfig
 
 
 def launch_file(preset: str) -> Path:
-    """The launch configuration of a preset, and of its twin that reads Algorithm 1 to the letter."""
-    return LAUNCH / f"{preset.removesuffix(LITERAL)}.toml"
+    """Return the launch configuration of a preset; its literal twin shares it."""
+    return LAUNCH_FOLDER / f"{preset.removesuffix(LITERAL)}.toml"
 
 
 def read_launch(path: Path, preset: SyncMV4DConfig) -> Launch:
-    """The training that a launch configuration describes, and the preset with the changes of its table ``model``.
+    """Read a launch configuration; its table ``model`` changes fields of the preset.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no TOML, or a field is unknown, missing, of another type or out of its range; names file and field.
+        ValueError: it is not TOML, or a field is unknown, missing, of another type or out of its range; names file and field.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such launch configuration; {LAUNCH} has the presets' own")
+        raise FileNotFoundError(f"{path}: no such launch configuration; {LAUNCH_FOLDER} has those of the presets")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    of_model = table.pop("model", {})
+    model_table = table.pop("model", {})
     training = parse_record(TrainingConfig, table, str(path))
-    return Launch(_model(path, preset, of_model, training.stages), training)
+    return Launch(_read_model(path, preset, model_table, training.stages), training)
 
 
-def _model(path: Path, preset: SyncMV4DConfig, table: Any, stages: Sequence[TrainingStage]) -> SyncMV4DConfig:
-    """The preset, changed, on the grid of the last stage; that of every stage is checked."""
-    fixed = {"height", "width"} & table.keys() if isinstance(table, Mapping) else ()
-    for name in sorted(fixed):
-        raise ValueError(f"{path}: model.{name} is not taken here, expected it in the size of each stage: leave it out")
+def _read_model(path: Path, preset: SyncMV4DConfig, table: Any, stages: Sequence[TrainingStage]) -> SyncMV4DConfig:
+    """Return the changed preset on the grid of the last stage; checks the grid of every stage."""
+    fixed = sorted({"height", "width"} & table.keys()) if isinstance(table, Mapping) else []
+    if fixed:
+        raise ValueError(f"{path}: model.{fixed[0]} is given by the size of each stage: leave it out here")
     model = changed(preset, str(path), table)
     for stage in stages:
         height, width = stage.size

@@ -1,9 +1,9 @@
-"""What an iteration trains on: clips, one view of each cluster (section 4.1), as a function of seed, iteration and rank alone."""
+"""Training batches: clips with one view per cluster (section 4.1), chosen by seed, iteration and rank only."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,25 +14,29 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hoibench.clip import CLUSTERS
+from hoibench.store.sealed_folder import CorruptFolder
 from reference_model.cache import LatentCache, LatentView
+from reference_model.cache.files import Glance
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.batch import Batch
 from reference_model.cycle.scene_frame import Cameras
 from reference_model.training.config import Launch
-from reference_model.training.seeds import generator
-from reference_model.training.unusable import refuse_unusable
+from reference_model.training.rng import seeded_generator
+
+MAX_LISTED_VIEWS = 10
+"""Views that an error lists."""
 
 
-class Choice(NamedTuple):
-    """A sample: a clip, a view of it from each cluster, and whether its prompt is dropped."""
+class SampleChoice(NamedTuple):
+    """A sample to train on: a clip, a view of each cluster, and whether its prompt is dropped."""
 
     clip: str
     views: tuple[str, ...]
-    without_prompt: bool
+    drop_prompt: bool
 
 
-class Sample(NamedTuple):
-    """A batch, and the clips that are in it."""
+class LoadedBatch(NamedTuple):
+    """A batch and the ids of its clips."""
 
     batch: Batch
     clips: tuple[str, ...]
@@ -41,77 +45,82 @@ class Sample(NamedTuple):
 class TrainingData:
     """The samples of one stage of training.
 
-    All ranks go through one endless order of samples, in each epoch another permutation of the clips; in an iteration each rank takes the next ones
-    that no other takes.  Every view and every dropped prompt is drawn by the sample's place in that order.
+    All ranks share one endless order of samples, a new permutation of the clips in each epoch; in an iteration each rank takes the next samples of
+    its own.  Views and dropped prompts depend on the seed and the sample's place in that order.
 
     Args:
-        cache: what ``python -m reference_model.prepare`` wrote.
+        cache: written by ``python -m reference_model.prepare``.
         config: the model, on the cache's grid.
         seed: of the training.
-        share: of the clips; which ones depends on the seed.
+        fraction: of the clips to train on; the seed selects them.
 
     Raises:
-        ValueError: the cache is of another configuration or empty, a clip lacks a view of a cluster, or a view cannot be trained on.
+        ValueError: the cache is empty or made for another configuration, a clip has no view of a cluster, or a view cannot be trained on.
     """
 
-    def __init__(self, cache: LatentCache, config: SyncMV4DConfig, *, seed: int, share: float = 1.0) -> None:
+    def __init__(self, cache: LatentCache, config: SyncMV4DConfig, *, seed: int, fraction: float = 1.0) -> None:
         cache.check(config)
         if config.mjd.views != len(CLUSTERS):
             raise ValueError(
-                f"the model has V={config.mjd.views}: training draws a view of each of {', '.join(CLUSTERS)}"
+                f"the model has V={config.mjd.views}: training needs one view of each of {', '.join(CLUSTERS)}"
             )
         if not cache.clips:
-            raise ValueError(f"{cache.folder} holds no clip: run python -m reference_model.prepare")
+            raise ValueError(f"{cache.folder} has no clips: run python -m reference_model.prepare")
         self._cache, self._config, self._seed = cache, config, seed
-        self._views = {clip: _by_cluster(cache, clip) for clip in cache.clips}
-        count = math.ceil(share * len(self._views))
-        self.clips = tuple(sorted(_shuffled(tuple(self._views), seed, "share")[:count]))
-        refuse_unusable(cache, self.clips)
+        self._views = {clip: _views_by_cluster(cache, clip) for clip in cache.clips}
+        count = math.ceil(fraction * len(self._views))
+        self.clips = tuple(sorted(_shuffle(tuple(self._views), seed, "share")[:count]))
+        check_views(cache, self.clips)
 
-    def choices(self, iteration: int, count: int, rank: int, world: int) -> list[Choice]:
-        """What a rank takes in an iteration, ``count`` samples of the ``count * world`` that all ranks take."""
-        first = (iteration * world + rank) * count
-        return [self._choice(place) for place in range(first, first + count)]
+    def choose_samples(self, iteration: int, count: int, rank: int, ranks: int) -> list[SampleChoice]:
+        """Return the ``count`` samples of a rank in an iteration, of the ``count * ranks`` of all ranks."""
+        first = (iteration * ranks + rank) * count
+        return [self._choose_sample(place) for place in range(first, first + count)]
 
-    def sample(self, iteration: int, count: int, rank: int, world: int) -> Sample:
-        """What a rank takes in an iteration, read from the cache; float32.
+    def load_batch(self, iteration: int, count: int, rank: int, ranks: int) -> LoadedBatch:
+        """Load the samples of a rank in an iteration; float32.
 
         Raises:
-            CorruptFolder: a file of the cache is not as it was written.
+            CorruptFolder: a file of the cache is damaged.
         """
-        choices = self.choices(iteration, count, rank, world)
+        choices = self.choose_samples(iteration, count, rank, ranks)
         views = [[self._cache.load(choice.clip, view) for view in choice.views] for choice in choices]
-        text = [self._cache.text("" if c.without_prompt else v[0].prompt) for c, v in zip(choices, views, strict=True)]
+        text = [self._cache.text("" if c.drop_prompt else v[0].prompt) for c, v in zip(choices, views, strict=True)]
         size = self._config.height, self._config.width
-        return Sample(to_batch(views, torch.stack(text).float(), size), tuple(choice.clip for choice in choices))
+        return LoadedBatch(to_batch(views, torch.stack(text).float(), size), tuple(choice.clip for choice in choices))
 
-    def _choice(self, place: int) -> Choice:
+    def _choose_sample(self, place: int) -> SampleChoice:
         epoch, index = divmod(place, len(self.clips))
-        clip = _shuffled(self.clips, self._seed, "epoch", epoch)[index]
-        draws = torch.rand(1 + len(CLUSTERS), generator=generator(self._seed, "sample", place)).tolist()
-        there = self._views[clip]
-        views = tuple(there[c][int(u * len(there[c]))] for c, u in zip(CLUSTERS, draws[1:], strict=True))
-        return Choice(clip, views, draws[0] < self._config.cycle.text_dropout)
+        clip = _shuffle(self.clips, self._seed, "epoch", epoch)[index]
+        u_prompt, *u_views = torch.rand(
+            1 + len(CLUSTERS), generator=seeded_generator(self._seed, "sample", place)
+        ).tolist()
+        views = self._views[clip]
+        chosen = tuple(views[c][int(u * len(views[c]))] for c, u in zip(CLUSTERS, u_views, strict=True))
+        return SampleChoice(clip, chosen, u_prompt < self._config.cycle.text_dropout)
 
 
 def open_stages(
     folders: Sequence[Path], launch: Launch, preset: str
 ) -> tuple[dict[str, LatentCache], list[TrainingData]]:
-    """The caches by their size, HxW, and what each stage draws from.
+    """Open latent caches for a training.
 
     Args:
         folders: of the caches.
         launch: the model and its training.
-        preset: name of the model, for the command that errors give.
+        preset: name of the model, for error messages.
+
+    Returns:
+        The caches by their size, HxW, and the data of each stage.
 
     Raises:
-        FileNotFoundError: a folder is no cache.
-        ValueError: two caches are of one size, a stage has none of its size, or as ``TrainingData``.
+        FileNotFoundError: a folder is not a cache.
+        ValueError: two caches have the same size, a stage has no cache of its size, or as ``TrainingData``.
     """
     opened = [LatentCache(folder) for folder in folders]
     caches = {f"{each.origin.height}x{each.origin.width}": each for each in opened}
     if len(caches) < len(opened):
-        raise ValueError(f"--cache names several of one size ({', '.join(map(str, folders))}): give one of each")
+        raise ValueError(f"--cache has several of one size ({', '.join(map(str, folders))}): give one of each")
     data = []
     for stage in launch.training.stages:
         height, width = stage.size
@@ -119,15 +128,15 @@ def open_stages(
         if cache is None:
             raise ValueError(
                 f"stage {stage.name} needs a cache of {height}x{width}, --cache has {', '.join(caches)}:"
-                f" run python -m reference_model.prepare --preset {preset} --size {height} {width} with the rest of its words"
+                f" run python -m reference_model.prepare --preset {preset} --size {height} {width} with the same other options"
             )
         sized = replace(launch.model, height=height, width=width)
-        data.append(TrainingData(cache, sized, seed=launch.training.seed, share=stage.data))
+        data.append(TrainingData(cache, sized, seed=launch.training.seed, fraction=stage.data_fraction))
     return caches, data
 
 
 def to_batch(samples: Sequence[Sequence[LatentView]], text: Tensor, size: tuple[int, int]) -> Batch:
-    """Views of B clips as one batch, their points padded to the largest number in any view.
+    """Stack the views of B clips, with points padded to the largest number in any view.
 
     Args:
         samples: B lists of V views.
@@ -136,37 +145,79 @@ def to_batch(samples: Sequence[Sequence[LatentView]], text: Tensor, size: tuple[
     """
     most = max(len(view.anchors) for views in samples for view in views)
 
-    def stacked(name: str, points_at: int | None = None) -> Tensor:
-        return torch.stack([torch.stack([_padded(getattr(v, name), points_at, most) for v in vs]) for vs in samples])
+    def stack(name: str, points_dim: int | None = None) -> Tensor:
+        return torch.stack([torch.stack([_pad(getattr(v, name), points_dim, most) for v in vs]) for vs in samples])
 
     point_mask = torch.stack(
         [torch.stack([torch.arange(most) < len(view.anchors) for view in views]) for views in samples]
     )
-    cameras = Cameras(stacked("K"), stacked("R"), stacked("t"), size)
+    cameras = Cameras(stack("K"), stack("R"), stack("t"), size)
     return Batch(
-        z_video=stacked("z_video"), z_motion=stacked("z_motion"), s=stacked("s"), text=text,
-        world=stacked("world", 1), anchors=stacked("anchors", 0), point_mask=point_mask, cameras=cameras,
+        z_video=stack("z_video"), z_motion=stack("z_motion"), s=stack("s"), text=text,
+        world=stack("world", 1), anchors=stack("anchors", 0), point_mask=point_mask, cameras=cameras,
     )  # fmt: skip
 
 
-def _padded(tensor: Tensor, points_at: int | None, most: int) -> Tensor:
-    if points_at is None:
-        return tensor.float()
-    behind = (0, 0) * (tensor.ndim - 1 - points_at)
-    return pad(tensor.float(), (*behind, 0, most - tensor.shape[points_at]))
+def check_views(cache: LatentCache, clips: Iterable[str]) -> None:
+    """Check a few kilobytes of every view before training; drawn by chance, a bad one would end the training after days.
 
-
-def _by_cluster(cache: LatentCache, clip: str) -> Mapping[str, tuple[str, ...]]:
-    views = {c: tuple(view.id for view in cache.views(clip) if view.cluster == c) for c in CLUSTERS}
-    if lacking := [cluster for cluster, found in views.items() if not found]:
+    Raises:
+        ValueError: a view is damaged, has no camera or a moving one, or sees no point, or a prompt has no embedding; lists the views.
+    """
+    if not cache.has_text(""):
         raise ValueError(
-            f"{cache.folder}: clip {clip} has no view of cluster {', '.join(lacking)}:"
-            " run python -m reference_model.prepare again (it says why a view is broken), or delete the clip's folder in views/"
+            f"{cache.folder} has no embedding of the empty prompt: run python -m reference_model.prepare again"
+        )
+    views = [(clip, view.id) for clip in clips for view in cache.views(clip)]
+    faults = list(_find_faults(cache, views))
+    if faults:
+        more = f"; and {len(faults) - MAX_LISTED_VIEWS} more" if len(faults) > MAX_LISTED_VIEWS else ""
+        raise ValueError(
+            f"{cache.folder}: {len(faults)} of {len(views)} views cannot be trained on:"
+            f" {'; '.join(faults[:MAX_LISTED_VIEWS])}{more}."
+            " Delete their files in views/CLIP/CLUSTER, or run python -m reference_model.prepare again to replace damaged ones"
+        )
+
+
+def _find_faults(cache: LatentCache, views: Iterable[tuple[str, str]]) -> Iterator[str]:
+    has_text = lru_cache(maxsize=None)(cache.has_text)
+    for clip, view in views:
+        try:
+            header = cache.glance(clip, view)
+        except CorruptFolder as error:
+            yield str(error)
+            continue
+        fault = _fault(header) or ("" if has_text(header.prompt) else f"has no embedding of {header.prompt!r}")
+        if fault:
+            yield f"clip {clip}, view {view} {fault}"
+
+
+def _fault(view: Glance) -> str:
+    if view.R.ndim == 3:
+        return "has a moving camera, the model needs a fixed one"
+    if not (view.K[0, 0] > 0 and view.K[1, 1] > 0 and view.R.det() > 0):
+        return f"has no valid camera (K {view.K.tolist()}, R {view.R.tolist()})"
+    return "" if view.sees else "sees none of its points in any frame"
+
+
+def _pad(tensor: Tensor, points_dim: int | None, most: int) -> Tensor:
+    if points_dim is None:
+        return tensor.float()
+    later_dims = (0, 0) * (tensor.ndim - 1 - points_dim)
+    return pad(tensor.float(), (*later_dims, 0, most - tensor.shape[points_dim]))
+
+
+def _views_by_cluster(cache: LatentCache, clip: str) -> Mapping[str, tuple[str, ...]]:
+    views = {c: tuple(view.id for view in cache.views(clip) if view.cluster == c) for c in CLUSTERS}
+    if missing := [cluster for cluster, found in views.items() if not found]:
+        raise ValueError(
+            f"{cache.folder}: clip {clip} has no view of cluster {', '.join(missing)}:"
+            " run python -m reference_model.prepare again (it lists views that fail), or delete the clip's folder in views/"
         )
     return views
 
 
 @lru_cache(maxsize=8)
-def _shuffled(clips: tuple[str, ...], *key: int | str) -> tuple[str, ...]:
-    order = torch.randperm(len(clips), generator=generator(*key)).tolist()
+def _shuffle(clips: tuple[str, ...], *key: int | str) -> tuple[str, ...]:
+    order = torch.randperm(len(clips), generator=seeded_generator(*key)).tolist()
     return tuple(clips[index] for index in order)

@@ -1,7 +1,9 @@
-"""What carries out the steps of training: plain or distributed data parallelism here, ZeRO-3 in ``zero3``, behind one interface."""
+"""Training engines: data parallelism or DeepSpeed's ZeRO-3 (section 4.2), behind one interface."""
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,141 +15,204 @@ from reference_model.cycle.batch import Batch, Noise
 from reference_model.cycle.losses import Losses
 from reference_model.cycle.track_codec import Autoencoder
 from reference_model.model import Stage, SyncMV4D
-from reference_model.training.config import TrainingConfig
-from reference_model.training.memory import SHARE_OUT, advised
-from reference_model.training.world import World
+from reference_model.training.config import LAUNCH_FOLDER, TrainingConfig
+from reference_model.training.distributed import ProcessGroup
+from reference_model.training.out_of_memory import SHARD_HINT, oom_hint
 
 EngineName = Literal["ddp", "zero3"]
-_STATE = "state.pt"
+_STATE, _ZERO3_TAG = "state.pt", "zero3"
 
 
 class Engine(Protocol):
-    """A model in training, with its optimizer; every method is called by all processes alike."""
+    """A model in training with its optimizer; all processes call every method."""
 
     name: EngineName
 
     def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
-        """The losses of this process's batch, on any device; gradients are kept for ``step``."""
+        """Return the losses of this process's batch, with gradients."""
         ...
 
-    def step(self, loss: Tensor, rate: float) -> float:
-        """Backward, clip, update; ``rate`` multiplies the learning rates.
+    def step(self, loss: Tensor, lr_factor: float) -> float:
+        """Backpropagate, clip and update; ``lr_factor`` multiplies the learning rates.
 
         Returns:
-            The norm of all gradients before clipping; where it is not finite, nothing was updated.
+            The norm of all gradients before clipping; if it is not finite, nothing was updated.
         """
         ...
 
     def save(self, folder: Path) -> None:
-        """Write weights and the optimizer's state into a folder."""
+        """Write the weights and the optimizer's state to a folder."""
         ...
 
     def load(self, folder: Path) -> None:
-        """Read what ``save`` wrote."""
+        """Load what ``save`` wrote."""
         ...
 
     def weights(self) -> dict[str, Tensor]:
-        """All weights on the CPU, float32; empty on processes that do not lead."""
+        """Return all weights on the CPU as float32 on the main process, an empty dict on others."""
         ...
 
 
-def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, world: World) -> Engine:
-    """The engine of a name, on a model that it takes over.
+def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> Engine:
+    """Return an engine that trains ``model``.
 
     Raises:
         Crash: memory is full.
     """
-    ready(model, config, world)
-    with advised("the model and its optimizer", SHARE_OUT):
+    configure_model(model, config, group)
+    with oom_hint("the model and its optimizer", SHARD_HINT):
         if name == "zero3":
-            from reference_model.training.zero3 import Zero3Engine
-
-            return Zero3Engine(model, config, world)
-        return DataParallelEngine(model, config, world)
+            return Zero3Engine(model, config, group)
+        return DataParallelEngine(model, config, group)
 
 
-def ready(model: SyncMV4D, config: TrainingConfig, world: World) -> None:
-    """Set what training needs of a model: gradients, gradient checkpointing, and in which precision its two networks compute.
+def configure_model(model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> None:
+    """Enable gradients, gradient checkpointing, and mixed precision of the two networks.
 
-    Autocast covers the networks alone: in bfloat16 a metre is known to 4 mm, so the scene frame, projections, the flow and the losses stay float32.
+    Only the networks run under autocast: bfloat16 resolves a metre to 4 mm, so world frames, projections, the flow and the losses stay float32.
     """
     model.train().requires_grad_(True)
     for network in (model.mjd, model.dpa):
         if config.gradient_checkpointing:
             network.enable_gradient_checkpointing()
         if config.precision == "bf16":
-            network.forward = torch.autocast(world.device.type, torch.bfloat16)(network.forward)
+            network.forward = torch.autocast(group.device.type, torch.bfloat16)(network.forward)
 
 
-def optimizer_of(model: SyncMV4D, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW, each network at its own rate; only the weights of linear layers and convolutions decay.
+def build_optimizer(model: SyncMV4D, config: TrainingConfig) -> torch.optim.AdamW:
+    """Return AdamW with a learning rate per network; only weights of linear layers and convolutions decay.
 
-    Biases, norms, learned tokens and tables of modulation have a size that means something: decay would pull them to zero for nothing.
+    Biases, norms, learned tokens and modulation tables do not: their size carries meaning.
     """
     groups = []
-    for network, rate in ((model.mjd, config.learning_rate), (model.dpa, config.points_learning_rate)):
+    for network, rate in ((model.mjd, config.learning_rate), (model.dpa, config.dpa_learning_rate)):
         for decays in (True, False):
-            parameters = [each for name, each in network.named_parameters() if _is_of_a_map(name, each) == decays]
+            parameters = [each for name, each in network.named_parameters() if _decays(name, each) == decays]
             decay = config.weight_decay if decays else 0.0
-            groups.append({"params": parameters, "lr": rate, "full_rate": rate, "weight_decay": decay})
+            groups.append({"params": parameters, "lr": rate, "base_lr": rate, "weight_decay": decay})
     return torch.optim.AdamW(groups, betas=config.betas)
 
 
-def _is_of_a_map(name: str, parameter: nn.Parameter) -> bool:
-    """Whether a parameter is a matrix or a kernel; tokens and tables have more than one dimension too, but names of their own."""
+def _decays(name: str, parameter: nn.Parameter) -> bool:
+    """Return whether a parameter is a matrix or kernel; tokens and tables have several dimensions too, but other names."""
     return name.endswith(".weight") and parameter.ndim > 1
 
 
-def set_rate(groups: list[dict[str, Any]], rate: float) -> None:
-    """Multiply the learning rates of an optimizer's groups."""
-    for group in groups:
-        group["lr"] = rate * group["full_rate"]
+def _scale_learning_rates(param_groups: list[dict[str, Any]], factor: float) -> None:
+    for each in param_groups:
+        each["lr"] = factor * each["base_lr"]
 
 
 class DataParallelEngine:
-    """Every process holds the whole model; of one process, no more than that process (PyTorch's DistributedDataParallel)."""
+    """Data parallelism: every process holds the complete model, in PyTorch's DistributedDataParallel if there are several."""
 
     name: EngineName = "ddp"
 
-    def __init__(self, model: SyncMV4D, config: TrainingConfig, world: World) -> None:
-        self._model, self._config, self._world = model.to(world.device), config, world
-        self._optimizer = optimizer_of(model, config)
+    def __init__(self, model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> None:
+        self._model, self._config, self._group = model.to(group.device), config, group
+        self._optimizer = build_optimizer(model, config)
         self._module: nn.Module = model
-        if world.size > 1:
-            places = [world.device] if world.device.type == "cuda" else None
-            self._module = DistributedDataParallel(model, device_ids=places)
+        if group.size > 1:
+            devices = [group.device] if group.device.type == "cuda" else None
+            self._module = DistributedDataParallel(model, device_ids=devices)
 
     def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
-        """As ``Engine.losses``."""
-        device = self._world.device
+        """See ``Engine.losses``."""
+        device = self._group.device
         losses: Losses = self._module(batch.to(device), noise.to(device), autoencoder, stage)
         return losses
 
-    def step(self, loss: Tensor, rate: float) -> float:
-        """As ``Engine.step``."""
+    def step(self, loss: Tensor, lr_factor: float) -> float:
+        """See ``Engine.step``."""
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(self._model.parameters(), self._config.clip))
+        norm = float(nn.utils.clip_grad_norm_(self._model.parameters(), self._config.max_grad_norm))
         if torch.isfinite(torch.tensor(norm)):
-            set_rate(self._optimizer.param_groups, rate)
+            _scale_learning_rates(self._optimizer.param_groups, lr_factor)
             self._optimizer.step()
         return norm
 
     def save(self, folder: Path) -> None:
-        """As ``Engine.save``: one file, which process 0 writes."""
-        with self._world.together():
-            if self._world.leads:
+        """See ``Engine.save``; the main process writes one file."""
+        with self._group.raise_together():
+            if self._group.is_main:
                 state = {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict()}
                 torch.save(state, folder / _STATE)
 
     def load(self, folder: Path) -> None:
-        """As ``Engine.load``; from the CPU, since the device need not hold all of it twice."""
+        """See ``Engine.load``; loads through the CPU, since the device may not have room for two copies."""
         state = torch.load(folder / _STATE, map_location="cpu", weights_only=True, mmap=True)
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
 
     def weights(self) -> dict[str, Tensor]:
-        """As ``Engine.weights``."""
-        if not self._world.leads:
+        """See ``Engine.weights``."""
+        if not self._group.is_main:
             return {}
         return {name: each.detach().float().cpu() for name, each in self._model.named_parameters()}
+
+
+class Zero3Engine:
+    """DeepSpeed's ZeRO-3: weights, gradients and the optimizer's state are sharded over all processes.
+
+    All processes must call the same networks in the same order, since each call gathers weights from all.
+    """
+
+    name: EngineName = "zero3"
+
+    def __init__(self, model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> None:
+        if group.device.type == "cpu":
+            os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when deepspeed is imported
+        os.environ.setdefault("LOCAL_RANK", "0")  # for a single process without a launcher
+        import deepspeed
+
+        self._group = group
+        self._engine, *_ = deepspeed.initialize(
+            model=model,
+            optimizer=build_optimizer(model, config),
+            config=_deepspeed_config(config),
+            dist_init_required=False,
+        )
+
+    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
+        """See ``Engine.losses``."""
+        device = self._group.device
+        losses: Losses = self._engine(batch.to(device), noise.to(device), autoencoder, stage)
+        return losses
+
+    def step(self, loss: Tensor, lr_factor: float) -> float:
+        """See ``Engine.step``; DeepSpeed (0.19.8, not yet 0.19.0) skips updates whose norm is not finite, and returns infinity."""
+        _scale_learning_rates(self._engine.optimizer.param_groups, lr_factor)
+        self._engine.backward(loss)
+        self._engine.step()
+        return float(self._engine.get_global_grad_norm())
+
+    def save(self, folder: Path) -> None:
+        """See ``Engine.save``; every process writes a file."""
+        self._engine.save_checkpoint(str(folder), tag=_ZERO3_TAG, save_latest=False)
+
+    def load(self, folder: Path) -> None:
+        """See ``Engine.load``; needs as many processes as saved it."""
+        self._engine.load_checkpoint(str(folder), tag=_ZERO3_TAG)
+
+    def weights(self) -> dict[str, Tensor]:
+        """See ``Engine.weights``; gathers the optimizer's float32 copies one by one."""
+        from deepspeed.utils import safe_get_full_fp32_param
+
+        gathered: dict[str, Tensor] = {}
+        for name, parameter in self._engine.module.named_parameters():
+            full = safe_get_full_fp32_param(parameter)  # a collective operation
+            if self._group.is_main:
+                gathered[name] = full.detach().to("cpu", torch.float32, copy=True)
+        return gathered
+
+
+def _deepspeed_config(config: TrainingConfig) -> dict[str, Any]:
+    """Return ``launch/zero3.json`` with the training's batch size, clipping and precision."""
+    shared: dict[str, Any] = json.loads((LAUNCH_FOLDER / "zero3.json").read_text())
+    return {
+        **shared,
+        "train_micro_batch_size_per_gpu": config.batch_size,
+        "gradient_clipping": config.max_grad_norm,
+        "bf16": {"enabled": config.precision == "bf16"},
+    }

@@ -1,67 +1,107 @@
-"""The loop of training: draw, forward, backward, step; log, save, and stop in order."""
+"""The training loop: resume, step, log, save, and stop on a signal."""
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Literal
 
 from hoibench.progress import ProgressCallback
-from reference_model.training.checkpoints import keep_newest, latest_checkpoint, load_checkpoint, save_checkpoint
+from reference_model.training.checkpoints import (
+    delete_old_checkpoints,
+    find_latest_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from reference_model.training.distributed import ProcessGroup
 from reference_model.training.engine import Engine
-from reference_model.training.iteration import Training, iterate
-from reference_model.training.loss_log import LossLog, LossPoint, loss_log
-from reference_model.training.signals import heeding
-from reference_model.training.world import World
+from reference_model.training.loss_log import LossEntry, LossLog, open_loss_log
+from reference_model.training.step import TrainingJob, train_step
 
 Ending = Literal["done", "stopped"]
 
+_KILLED = 128
+_REPEAT_SECONDS = 2.0
 
-def train(training: Training, engine: Engine, world: World, on_progress: ProgressCallback) -> Ending:
-    """Train from the newest checkpoint to the end, or until a signal asks for an end; all processes call this.
 
-    Where that checkpoint is the end already, the engine holds it and the folder is left as it is.
+def train(job: TrainingJob, engine: Engine, group: ProcessGroup, on_progress: ProgressCallback) -> Ending:
+    """Train from the newest checkpoint to the end or to a stop signal; all processes call this.
+
+    If that checkpoint is at the end already, the engine loads it and the folder is unchanged.
 
     Returns:
-        ``done``, or ``stopped`` where a signal did that; either way a checkpoint is there.
+        ``done``, or ``stopped`` after a signal; in both cases there is a checkpoint.
 
     Raises:
-        Crash: a loss or gradient is NaN or infinite, or memory is full; says what to do.
-        ValueError: the checkpoint cannot be gone on from, or data cannot be trained on.
-        OSError: the disk is full; the last checkpoint is as it was.
+        Crash: a loss or gradient is NaN or infinite, or memory is full; the message says what to do.
+        ValueError: the checkpoint or the data cannot be used.
+        OSError: the disk is full; the last checkpoint is unchanged.
     """
-    folder, config = training.folder, training.config
-    with world.together():
-        newest = latest_checkpoint(folder.checkpoints) if world.leads else None
-    checkpoint = world.agreed(newest)
-    begun = checkpoint.iteration if checkpoint else 0
+    folder, config = job.folder, job.config
+    with group.raise_together():
+        latest = find_latest_checkpoint(folder.checkpoints) if group.is_main else None
+    checkpoint = group.broadcast(latest)
+    start = checkpoint.iteration if checkpoint else 0
     if checkpoint:
-        load_checkpoint(checkpoint, engine, world)
-    if begun >= training.until:
+        load_checkpoint(checkpoint, engine, group)
+    if start >= job.until:
         return "done"
-    if world.leads:
-        folder.note_session(begun, world.size)
-    with heeding() as stop, _curve(training, begun, world) as curve:
-        for iteration in range(begun, training.until):
-            outcome = iterate(training, engine, world, iteration, stop_asked=lambda: stop.asked)
-            done, stage = iteration + 1, config.stages[config.stage_at(iteration)].name
-            if curve and done % config.log_every == 0:
-                curve.write(LossPoint(iteration=iteration, stage=stage, **outcome.numbers))
-            if outcome.stop or done % config.save_every == 0 or done == training.until:
-                save_checkpoint(folder.checkpoints / f"{done:08d}", done, engine, world)
-                if world.leads:
-                    keep_newest(folder.checkpoints, config.keep, done)
-            on_progress(f"{stage}, iterations", done, training.until)
-            if outcome.stop:
+    if group.is_main:
+        folder.append_session(start, group.size)
+    with stop_on_signal() as stop, _loss_log(job, start, group) as losses:
+        for iteration in range(start, job.until):
+            result = train_step(job, engine, group, iteration, should_stop=lambda: stop.is_set)
+            done, stage = iteration + 1, config.stages[config.stage_index(iteration)].name
+            if losses and done % config.log_every == 0:
+                losses.append(LossEntry(iteration=iteration, stage=stage, **result.values))
+            if result.should_stop or done % config.save_every == 0 or done == job.until:
+                save_checkpoint(folder.checkpoints / f"{done:08d}", done, engine, group)
+                if group.is_main:
+                    delete_old_checkpoints(folder.checkpoints, config.keep_checkpoints, done)
+            on_progress(f"{stage}, iterations", done, job.until)
+            if result.should_stop:
                 return "stopped"
     return "done"
 
 
+class StopSignal:
+    """Handler of SIGTERM and SIGINT: the first signal sets ``is_set``, one more than two seconds later ends the process at once.
+
+    Launchers forward a Ctrl-C that the terminal already sent to all processes, so two signals in quick succession count as one.
+    """
+
+    is_set = False
+    _time = 0.0
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
+        if not self.is_set:
+            self.is_set, self._time = True, time.monotonic()
+        elif time.monotonic() - self._time > _REPEAT_SECONDS:
+            os._exit(_KILLED + number)  # an exception would not end a process that waits for others or is in C++
+
+
 @contextmanager
-def _curve(training: Training, begun: int, world: World) -> Iterator[LossLog | None]:
-    """The loss curve, which one process writes."""
-    if not world.leads:
+def stop_on_signal() -> Iterator[StopSignal]:
+    """Handle SIGTERM and SIGINT by a ``StopSignal`` until the block ends."""
+    stop = StopSignal()
+    handlers = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _loss_log(job: TrainingJob, start: int, group: ProcessGroup) -> Iterator[LossLog | None]:
+    """Open the loss log on the main process; None on others."""
+    if not group.is_main:
         yield None
         return
-    with loss_log(training.folder.losses, begun) as curve:
-        yield curve
+    with open_loss_log(job.folder.losses, start) as losses:
+        yield losses

@@ -1,4 +1,4 @@
-"""The loss curve, as JSON lines and for TensorBoard: one curve, however often the training was stopped."""
+"""The loss curve as JSON lines and for TensorBoard; a resumed training continues it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from hoibench.store import write_bytes
 from hoibench.store.records import Record, parse_record
 
 
-class LossPoint(Record):
-    """A line of the curve: an iteration, counted from 0, and its numbers.
+class LossEntry(Record):
+    """A line of the loss curve.
 
     Attributes:
-        iteration, stage: which.
+        iteration: counted from 0.
+        stage: its name.
         loss: the weighted sum of the losses.
         video, motion, scale, points, chamfer, scale_error: as ``reference_model.cycle.losses.Losses``.
-        gradient: the norm of all gradients before clipping.
-        rate: the learning rate of the joint diffusion model.
-        seconds: that it took.
+        gradient_norm: of all gradients before clipping.
+        learning_rate: of the joint diffusion model.
+        seconds: duration of the iteration.
     """
 
     iteration: int
@@ -34,34 +35,34 @@ class LossPoint(Record):
     points: float
     chamfer: float
     scale_error: float
-    gradient: float
-    rate: float
+    gradient_norm: float
+    learning_rate: float
     seconds: float
 
     def to_line(self) -> str:
-        """The point as a line of the file."""
+        """Return the entry as a line of the file."""
         return json.dumps(self.to_json()) + "\n"
 
 
 class LossLog:
-    """Writes points of the curve; opened by ``loss_log``."""
+    """Appends entries to the loss curve; created by ``open_loss_log``."""
 
     def __init__(self, path: Path, board: SummaryWriter) -> None:
         self._path, self._board = path, board
 
-    def write(self, point: LossPoint) -> None:
-        """Add a point, on disk before this returns to the caller's next step."""
+    def append(self, entry: LossEntry) -> None:
+        """Append an entry to the file and to TensorBoard."""
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(point.to_line())
-        for name, value in point.model_dump(exclude={"iteration", "stage"}).items():
-            self._board.add_scalar(name, value, point.iteration)
+            stream.write(entry.to_line())
+        for name, value in entry.model_dump(exclude={"iteration", "stage"}).items():
+            self._board.add_scalar(name, value, entry.iteration)
 
 
 @contextmanager
-def loss_log(path: Path, iteration: int) -> Iterator[LossLog]:
-    """Go on with the curve at ``path`` from an iteration: points from there on, of a session that was killed, are taken out."""
-    kept = [point for point in read_losses(path) if point.iteration < iteration]
-    write_bytes(path, "".join(point.to_line() for point in kept).encode())
+def open_loss_log(path: Path, iteration: int) -> Iterator[LossLog]:
+    """Continue the loss curve at ``path`` from an iteration; later entries, of a killed session, are removed."""
+    entries = [entry for entry in read_losses(path) if entry.iteration < iteration]
+    write_bytes(path, "".join(entry.to_line() for entry in entries).encode())
     board = SummaryWriter(str(path.parent / "tensorboard"), purge_step=iteration)
     try:
         yield LossLog(path, board)
@@ -69,21 +70,20 @@ def loss_log(path: Path, iteration: int) -> Iterator[LossLog]:
         board.close()
 
 
-def read_losses(path: Path) -> list[LossPoint]:
-    """The points of a curve; a last line that was not finished is left out.
+def read_losses(path: Path) -> list[LossEntry]:
+    """Read a loss curve; an unfinished last line is ignored.
 
     Raises:
-        ValueError: another line is no point; names file and line.
+        ValueError: another line is invalid; names file and line.
     """
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    # Behind the last break: unfinished.
-    return [_point(f"{path}, line {number}", line) for number, line in enumerate(lines[:-1], 1)]
+    return [_parse_entry(f"{path}, line {number}", line) for number, line in enumerate(lines[:-1], 1)]
 
 
-def _point(where: str, line: str) -> LossPoint:
+def _parse_entry(where: str, line: str) -> LossEntry:
     try:
-        return parse_record(LossPoint, json.loads(line), where)
+        return parse_record(LossEntry, json.loads(line), where)
     except ValueError as error:
-        raise ValueError(f"{where} is {line!r:.60}, expected a point of the loss curve: delete the line") from error
+        raise ValueError(f"{where} is {line!r:.60}, expected an entry of the loss curve: delete the line") from error

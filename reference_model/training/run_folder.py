@@ -1,7 +1,7 @@
-"""The folder of a training: what it was begun with, which resuming must not change.
+"""The folder of a training run, and the settings that resuming must not change.
 
-RUN/run.json            the model's and the training's configuration, seed, caches, engine
-RUN/sessions.jsonl      each start: from which iteration, by how many processes, of which commit, on which machine
+RUN/run.json            ``RunSettings``: configurations of model and training, seed, caches, engine
+RUN/sessions.jsonl      a ``Session`` for each start: iteration, processes, commit, machine
 RUN/losses.jsonl        the loss curve; RUN/tensorboard/ has the same
 RUN/checkpoints/        see ``checkpoints``
 RUN/model/              the trained model, at the end
@@ -11,7 +11,7 @@ RUN/.lock               empty; locked while a training runs
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,28 +20,32 @@ from typing import Any
 from hoibench.store.provenance import provenance
 from hoibench.store.records import Record
 from hoibench.store.sealed_folder import locked, refuse_other_settings
-from reference_model.config import SyncMV4DConfig
 from reference_model.config_json import WholeConfig
 from reference_model.saved_model import RECORD
 from reference_model.training.config import TrainingConfig
 from reference_model.training.engine import EngineName
 
-_RECORD, _LOCK = "run.json", ".lock"
-_FREE = ("training.save_every", "training.keep", "training.log_every", "training.gradient_checkpointing")
-"""What may differ from one session to the next: it changes no number."""
+_RUN, _LOCK = "run.json", ".lock"
+_MAY_CHANGE = (
+    "training.save_every",
+    "training.keep_checkpoints",
+    "training.log_every",
+    "training.gradient_checkpointing",
+)
+"""Settings that may differ between sessions, since they change no number."""
 
 
 class RunSettings(Record):
-    """The settings that a training begins with.
+    """The settings of a training run.
 
     Attributes:
         model, training: their configurations.
-        engine: that carries it out.
+        engine: its name.
         caches: id of each latent cache by its size, HxW.
-        start: what the weights were at first.
+        start: the initial weights.
     """
 
-    SCHEMA = "hoibench/training-run@2"
+    SCHEMA = "hoibench/training-run@3"
 
     model: WholeConfig
     training: TrainingConfig
@@ -51,7 +55,7 @@ class RunSettings(Record):
 
 
 class Session(Record):
-    """A start of a training: from which iteration, by how many processes, of which commit, on which machine."""
+    """One start of a training: first iteration, number of processes, commit and machine."""
 
     iteration: int
     processes: int
@@ -60,13 +64,13 @@ class Session(Record):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a training keeps what it writes."""
+    """The folder of a training run."""
 
     path: Path
 
     @property
     def checkpoints(self) -> Path:
-        """A folder of checkpoints by iteration."""
+        """The folder of checkpoints."""
         return self.path / "checkpoints"
 
     @property
@@ -80,42 +84,32 @@ class RunFolder:
         return self.path / "model"
 
     @property
-    def finished(self) -> bool:
-        """Whether the trained model is there, which is whole or not there and the last thing that a training writes."""
+    def is_finished(self) -> bool:
+        """True if the trained model is there; it is the last thing written, and complete or absent."""
         return (self.model / RECORD).is_file()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep other trainings out of the folder until the block or the process ends, however it ends.
+    def locked(self) -> Iterator[None]:
+        """Keep other trainings out of the folder until the block or the process ends.
 
         Raises:
-            ValueError: another training is at work in it.
+            ValueError: another training is using it.
         """
-        with locked(self.path / _LOCK, wait=False) as ours:
-            if not ours:
-                raise ValueError(f"another training is at work in {self.path}: end it, or give another --out")
+        with locked(self.path / _LOCK, wait=False) as is_ours:
+            if not is_ours:
+                raise ValueError(f"another training is running in {self.path}: stop it, or give another --out")
             yield
 
-    def claim(
-        self, model: SyncMV4DConfig, training: TrainingConfig, engine: EngineName, caches: Mapping[str, str], start: str
-    ) -> None:
-        """Write down what the training is begun with, or hold it to what was.
+    def ensure_settings(self, settings: RunSettings) -> None:
+        """Record the settings of a new run, or check that a resumed one has the same.
 
-        Until the first checkpoint nothing depends on what was written: a start that failed, say for want of memory, may be given otherwise.
-        So call this while the folder is ``held``.
-
-        Args:
-            model: its configuration.
-            training: its configuration.
-            engine: that carries it out.
-            caches: id of each latent cache by its size, HxW.
-            start: what the weights were at first.
+        Until the first checkpoint nothing depends on them, so a failed start may be repeated with others.
+        Call this while the folder is ``locked``.
 
         Raises:
-            ValueError: the folder was begun with something else, which is listed, or nobody knows with what.
+            ValueError: the run has other settings, which are listed, or its record is missing or damaged.
         """
-        settings = RunSettings(model=model, training=training, engine=engine, caches=dict(caches), start=start)
-        path = self.path / _RECORD
+        path = self.path / _RUN
         if not self._has_results():
             settings.write(path)
             return
@@ -123,16 +117,16 @@ class RunFolder:
             recorded = RunSettings.read(path)
         except (FileNotFoundError, ValueError) as error:
             raise ValueError(
-                f"{path} does not tell what the checkpoints beside it are of ({error}): put it back, or give another --out"
+                f"cannot read {path}, the settings of the checkpoints there ({error}): restore it, or give another --out"
             ) from error
-        fix = "give the same again, or another --out"
-        refuse_other_settings(path, recorded, settings.to_json(), fix=fix, free=_FREE)
+        fix = "give the same settings, or another --out"
+        refuse_other_settings(path, recorded, settings.to_json(), fix=fix, free=_MAY_CHANGE)
 
     def _has_results(self) -> bool:
-        return self.finished or (self.checkpoints.is_dir() and any(self.checkpoints.glob("[0-9]*")))
+        return self.is_finished or (self.checkpoints.is_dir() and any(self.checkpoints.glob("[0-9]*")))
 
-    def note_session(self, iteration: int, processes: int) -> None:
-        """Add a start to the list of them."""
+    def append_session(self, iteration: int, processes: int) -> None:
+        """Append a start to the list of sessions."""
         session = Session(iteration=iteration, processes=processes, provenance=provenance())
         with (self.path / "sessions.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(session.to_json()) + "\n")

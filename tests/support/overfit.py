@@ -1,6 +1,6 @@
-"""A nano model trained on one synthetic clip until it knows it by heart; the slow tests share it (fixture ``overfitted``).
+"""A nano model overfitted to one synthetic clip; the slow tests share it (fixture ``overfitted``).
 
-The autoencoder is random, so no coarse tracks can be read off what it decodes: the points aligner is trained without any, and sampled without any.
+The autoencoder is random, so its decoded videos have no coarse tracks: the points aligner is trained and sampled without any.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from reference_model.prepare import main as prepare
 from reference_model.saved_model import save_model
 from reference_model.training.config import TrainingConfig, TrainingStage
 from reference_model.training.data import TrainingData
+from reference_model.training.distributed import ProcessGroup
 from reference_model.training.engine import open_engine
-from reference_model.training.iteration import weighted
-from reference_model.training.seeds import generator
-from reference_model.training.world import World
+from reference_model.training.rng import seeded_generator
+from reference_model.training.step import weighted_sum
 from reference_model.wan import load_mjd
 
 NANO = preset("nano")
 TIMES = (0.3, 0.5, 0.7, 0.9)
 POINTS = 8
-"""Of a view that are trained on: the aligner's cost is that of its points."""
+"""Points per view; the aligner's cost is proportional to them."""
 
-TOGETHER, ALIGNER = 110, 600
-"""Iterations of both models in their loop, and then of the aligner alone: the latents' noise is fixed, that of the tracks is new every time, since a
-sampler starts from any."""
+JOINT_ITERATIONS, ALIGNER_ITERATIONS = 110, 600
+"""Iterations of both models in their loop, and then of the aligner alone.  The latents' noise is fixed; the tracks' noise is new in each iteration,
+since a sampler starts from any."""
 
 _RESULT = "overfit.pt"
 _SIZE = NANO.height, NANO.width
@@ -45,12 +45,12 @@ _SIZE = NANO.height, NANO.width
 
 @dataclass(frozen=True)
 class Overfit:
-    """What the training gave.
+    """The results of the overfitting.
 
     Attributes:
         folder: the trained model's.
         before, after: losses at the fixed noise and times.
-        truth, sampled: (V, N, K, 3) tracks of the clip, and those that the closed loop samples; metres.
+        truth, sampled: (V, N, K, 3) tracks of the clip, and tracks sampled by the closed loop; metres.
     """
 
     folder: Path
@@ -61,17 +61,17 @@ class Overfit:
 
 
 def read_overfit(folder: Path) -> Overfit:
-    """What ``overfit`` wrote."""
+    """Read the results of ``overfit``."""
     before, after, truth, sampled = torch.load(folder / _RESULT)
     return Overfit(folder / "model", Losses(*before), Losses(*after), truth, sampled)
 
 
 def overfit(folder: Path, wan: Path, root: Path) -> None:
-    """Prepare a clip, train on it, sample it, and write the model and what is told of it into ``folder``.
+    """Prepare a clip, train on it, sample it, and write the model and the results to ``folder``.
 
     Args:
-        folder: there already.
-        wan: the checkpoint to begin with.
+        folder: an existing folder.
+        wan: the checkpoint to start from.
         root: of the synthetic data set, which has the clip.
     """
     with TemporaryDirectory() as temporary:
@@ -80,34 +80,36 @@ def overfit(folder: Path, wan: Path, root: Path) -> None:
     fixed = _noise(four, "fixed")._replace(t=torch.tensor(TIMES))
     torch.manual_seed(0)
     model = SyncMV4D(NANO, load_mjd(wan, NANO))
-    aligner = SyncMV4D(NANO, _Still(), model.dpa)
+    aligner = SyncMV4D(NANO, _ZeroMJD(), model.dpa)
 
     def losses() -> Losses:
         with torch.no_grad():
-            found: Losses = model(four, fixed, _Blind(), "joint")
+            found: Losses = model(four, fixed, _BlankAutoencoder(), "joint")
         return found
 
     threads = torch.get_num_threads()
-    # Its operations are small: beside other work, two threads that wait for one another take up to seven times as long.
+    # Its operations are small: on a busy machine two threads that wait for each other take up to seven times as long.
     torch.set_num_threads(1)
     before = losses()
-    _train(model, four, "joint", lambda i: fixed._replace(points=_noise(four, "joint", i).points), TOGETHER, 5e-3)
-    _train(aligner, two, "warmup", lambda i: _noise(two, "fresh", i), ALIGNER, 4e-3)
+    _train(
+        model, four, "joint", lambda i: fixed._replace(points=_noise(four, "joint", i).points), JOINT_ITERATIONS, 5e-3
+    )
+    _train(aligner, two, "warmup", lambda i: _noise(two, "fresh", i), ALIGNER_ITERATIONS, 4e-3)
     after = losses()
     torch.set_num_threads(threads)
     save_model(folder / "model", model, wan)
 
-    track_codec = model.track_codec(one, _Blind())
+    track_codec = model.track_codec(one, _BlankAutoencoder())
     frames = NANO.frames, one.z_video.shape[3]
     given = Conditions(one.z_video[:, :, :, :1], one.text, None, one.normalized_anchors, None, frames)
-    sampled = sample(model.mjd, model.dpa, given, track_codec, NANO.flow, NANO.cycle, generator("sample"))
+    sampled = sample(model.mjd, model.dpa, given, track_codec, NANO.flow, NANO.cycle, seeded_generator("sample"))
     torch.save(
         (tuple(before), tuple(after), one.world[0], track_codec.scene_frame.to_world(sampled.M)[0]), folder / _RESULT
     )
 
 
-class _Still(nn.Module):
-    """In the place of MJD while the aligner is trained apart: predicts nothing, costs nothing."""
+class _ZeroMJD(nn.Module):
+    """A substitute for MJD while the aligner is trained alone: predicts zeros at no cost."""
 
     settings = NANO.mjd
 
@@ -115,8 +117,8 @@ class _Still(nn.Module):
         return torch.zeros_like(z_video), torch.zeros_like(z_motion), z_video.new_zeros(*z_video.shape[:2], 2)
 
 
-class _Blind:
-    """An autoencoder in whose videos no point is found, and which gives no guidance."""
+class _BlankAutoencoder:
+    """An autoencoder whose videos contain no points, and which gives no guidance."""
 
     def encode(self, video: Tensor) -> Tensor:
         n, h, w = NANO.latent_grid(*video.shape[:3])
@@ -127,21 +129,21 @@ class _Blind:
 
 
 def _train(
-    model: SyncMV4D, batch: Batch, stage: Stage, sample: Callable[[int], Noise], iterations: int, rate: float
+    model: SyncMV4D, batch: Batch, stage: Stage, noise_at: Callable[[int], Noise], iterations: int, rate: float
 ) -> None:
-    """Train all of a model by its own engine."""
+    """Train a model with the data-parallel engine."""
     config = TrainingConfig(
-        (TrainingStage("overfit", stage, iterations, _SIZE),), learning_rate=rate, points_learning_rate=rate,
-        rate_warmup=20, decay="cosine", betas=(0.9, 0.99), weight_decay=0.0, precision="fp32", gradient_checkpointing=False,
+        (TrainingStage("overfit", stage, iterations, _SIZE),), learning_rate=rate, dpa_learning_rate=rate,
+        warmup_iterations=20, lr_schedule="cosine", betas=(0.9, 0.99), weight_decay=0.0, precision="fp32", gradient_checkpointing=False,
     )  # fmt: skip
-    engine = open_engine("ddp", model, config, World(0, 1, torch.device("cpu")))
+    engine = open_engine("ddp", model, config, ProcessGroup(0, 1, torch.device("cpu")))
     for iteration in range(iterations):
-        loss = weighted(engine.losses(batch, sample(iteration), _Blind(), stage), config.weights)
-        engine.step(loss, config.rate(iteration))
+        loss = weighted_sum(engine.losses(batch, noise_at(iteration), _BlankAutoencoder(), stage), config.loss_weights)
+        engine.step(loss, config.lr_factor(iteration))
 
 
 def repeated(batch: Batch, count: int) -> Batch:
-    """A batch of one sample, so many times over."""
+    """Repeat a batch of one sample."""
 
     def many(x: Tensor) -> Tensor:
         return x.expand(count, *x.shape[1:])
@@ -151,20 +153,20 @@ def repeated(batch: Batch, count: int) -> Batch:
 
 
 def _noise(batch: Batch, *key: int | str) -> Noise:
-    """Random numbers with no coarse track found, and later times more often."""
-    g = generator(*key)
+    """Return random numbers without coarse tracks, and with later times more often."""
+    g = seeded_generator(*key)
     noise = sample_noise(batch, NANO, g, g)
     return noise._replace(drop_uniform=torch.zeros_like(noise.drop_uniform), t=1 - (1 - noise.t) ** 2, guided=False)
 
 
 def _one_clip(folder: Path, wan: Path, root: Path) -> Batch:
-    """A synthetic clip as the cache has it, with its prompt, and ``POINTS`` of the points of each view."""
+    """Return a synthetic clip as the cache stores it, with its prompt and ``POINTS`` points of each view."""
     words = ["--preset", "nano", "--wan", str(wan), "--dataset", "synthetic", "--root", str(root), "--limit", "1"]
     assert prepare([*words, "--out", str(folder), "--device", "cpu"]) == 0
     with_prompt = replace(NANO, cycle=replace(NANO.cycle, text_dropout=0.0))
-    batch = TrainingData(LatentCache(folder), with_prompt, seed=0).sample(0, 1, 0, 1).batch
+    batch = TrainingData(LatentCache(folder), with_prompt, seed=0).load_batch(0, 1, 0, 1).batch
     counts = batch.point_mask[0].sum(-1).tolist()
-    at = torch.stack([torch.arange(POINTS) * count // POINTS for count in counts])[None]  # spread over all parts
+    at = torch.stack([torch.arange(POINTS) * count // POINTS for count in counts])[None]  # evenly over all parts
     world = batch.world.take_along_dim(at[:, :, None, :, None], dim=3)
     anchors = batch.anchors.take_along_dim(at[..., None], dim=2)
     return batch._replace(world=world, anchors=anchors, point_mask=torch.ones_like(at, dtype=torch.bool))

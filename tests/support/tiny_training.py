@@ -1,4 +1,4 @@
-"""A small model, a latent cache of random latents around true geometry, and trainings of a few iterations on them."""
+"""A tiny model, a latent cache of random latents with true geometry, and trainings of a few iterations."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from reference_model.config import DPAConfig, SyncMV4DConfig, preset
 from reference_model.model import SyncMV4D
 from reference_model.training.config import TrainingConfig, TrainingStage
 from reference_model.training.data import TrainingData
+from reference_model.training.distributed import ProcessGroup
 from reference_model.training.engine import open_engine
-from reference_model.training.iteration import Training
 from reference_model.training.loop import train
 from reference_model.training.loss_log import read_losses
-from reference_model.training.run_folder import RunFolder
-from reference_model.training.world import World
+from reference_model.training.run_folder import RunFolder, RunSettings
+from reference_model.training.step import TrainingJob
 
 NANO = preset("nano")
 TINY = dataclasses.replace(
@@ -41,20 +41,20 @@ LOOP = dataclasses.replace(
     flow=dataclasses.replace(TINY.flow, training_shift=0.05),
     cycle=dataclasses.replace(TINY.cycle, gradient="full"),
 )
-"""For the loop: with an exact autoencoder, little noise and every gradient, so that a model that knows nothing yet finds coarse points, too."""
+"""For the loop: an exact autoencoder, little noise and all gradients, so that even an untrained model finds coarse points."""
 PROMPT = "brush the plate with the brush"
 
 
 def model_of(config: TrainingConfig) -> SyncMV4DConfig:
-    """The tiny model that a training is of."""
+    """Return the tiny model of a training."""
     return LOOP if any(stage.stage == "joint" for stage in config.stages) else TINY
 
 
-def training(iterations=5, stage="warmup", **changes) -> TrainingConfig:
-    """A training at the tiny size, fast and exact."""
+def training_config(iterations=5, stage="warmup", **changes) -> TrainingConfig:
+    """Return a training at the tiny size, fast and exact."""
     stages = (TrainingStage("only", stage, iterations, (TINY.height, TINY.width)),)
     settings = {
-        "learning_rate": 1e-3, "points_learning_rate": 1e-3, "rate_warmup": 2, "precision": "fp32",
+        "learning_rate": 1e-3, "dpa_learning_rate": 1e-3, "warmup_iterations": 2, "precision": "fp32",
         "gradient_checkpointing": False, "save_every": 100, "log_every": 1,
     }  # fmt: skip
     return TrainingConfig(**{"stages": stages} | settings | changes)
@@ -63,7 +63,7 @@ def training(iterations=5, stage="warmup", **changes) -> TrainingConfig:
 def write_cache(
     folder: Path, clips=4, config: SyncMV4DConfig = TINY, points=(12, 9, 10), views=1, vae="3"
 ) -> LatentCache:
-    """A cache of so many clips; view ``v`` of a cluster sees ``points[cluster]`` points."""
+    """Write a cache of ``clips`` clips; the views of a cluster see ``points[cluster]`` points."""
     origin = Origin(
         **of_config(config), dtype="float32", dataset="synthetic", split="toy@1/train", split_id="1", truth_id="2",
         vae=vae, text_encoder="4", hoibench="0",
@@ -80,7 +80,7 @@ def write_cache(
 
 
 def view_of(config: SyncMV4DConfig, clip: str, cluster, number: int, points: int) -> LatentView:
-    """One view: points that move within 10 cm, seen from 0.7 m."""
+    """Return a view of points that move within 10 cm, seen from 0.7 m."""
     g = torch.Generator().manual_seed(sum(map(ord, clip + cluster)) * 7 + number)
     latent = (config.mjd.in_channels, *config.latent_grid(config.frames, config.height, config.width))
     size = config.height, config.width
@@ -106,34 +106,42 @@ def view_of(config: SyncMV4DConfig, clip: str, cluster, number: int, points: int
 
 
 class NoAutoencoder:
-    """For trainings of the warm-up, which need none."""
+    """For trainings of both models separately, which need no autoencoder."""
 
 
-ALONE = World(0, 1, torch.device("cpu"))
+ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 
 
 def run(folder: Path, config: TrainingConfig, cache: LatentCache, engine="ddp", until=None, progress=None):
-    """Train a tiny model in this process; how it ended."""
-    job = prepared(folder, config, cache, engine, ALONE, until)
+    """Train a tiny model in this process and return how it ended."""
+    job = build_job(folder, config, cache, engine, ALONE, until)
     return train(job, open_tiny(engine, config), ALONE, progress or (lambda *_: None))
 
 
-def prepared(folder: Path, config: TrainingConfig, cache: LatentCache, engine, world: World, until=None) -> Training:
-    """All that the loop needs to train a tiny model."""
+def build_job(
+    folder: Path, config: TrainingConfig, cache: LatentCache, engine, group: ProcessGroup, until=None
+) -> TrainingJob:
+    """Return the inputs of the training loop for a tiny model; the main process records its settings."""
     run_folder, model = RunFolder(folder), model_of(config)
-    if world.leads:
-        run_folder.claim(model, config, engine, {"64x96": cache.origin.id}, "random")
-    data = [TrainingData(cache, model, seed=config.seed, share=stage.data) for stage in config.stages]
+    if group.is_main:
+        run_folder.ensure_settings(settings_of(config, cache, engine))
+    data = [TrainingData(cache, model, seed=config.seed, fraction=stage.data_fraction) for stage in config.stages]
     coder = CODER if model is LOOP else NoAutoencoder()
-    return Training(run_folder, model, config, data, coder, until or config.iterations)
+    return TrainingJob(run_folder, model, config, data, coder, until or config.iterations)
 
 
-def open_tiny(engine, config: TrainingConfig, world: World = ALONE):
-    """An engine on a tiny model of fixed random weights."""
+def settings_of(config: TrainingConfig, cache: LatentCache, engine="ddp") -> RunSettings:
+    """Return the settings of a run of a tiny model."""
+    caches = {"64x96": cache.origin.id}
+    return RunSettings(model=model_of(config), training=config, engine=engine, caches=caches, start="random")
+
+
+def open_tiny(engine, config: TrainingConfig, group: ProcessGroup = ALONE):
+    """Return an engine on a tiny model of fixed random weights."""
     torch.manual_seed(0)
-    return open_engine(engine, SyncMV4D(model_of(config)), config, world)
+    return open_engine(engine, SyncMV4D(model_of(config)), config, group)
 
 
-def curve(folder: Path):
-    """The loss curve without its seconds."""
-    return [point.model_dump(exclude={"seconds"}) for point in read_losses(folder / "losses.jsonl")]
+def read_curve(folder: Path):
+    """Read the loss curve without the durations."""
+    return [entry.model_dump(exclude={"seconds"}) for entry in read_losses(folder / "losses.jsonl")]

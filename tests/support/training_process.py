@@ -1,19 +1,19 @@
 """One process of tiny trainings, one after another, ``main([{"cache": ..., "out": ..., "engine": ...}, ...])``; ``started_trainings`` starts it.
 
-What it saw of each is in OUT/rankR.json.  Of a training are told:
+It writes a report on each to OUT/rankR.json.  Options of a training:
 
 cache, out: folders
 engine: ddp or zero3
-training: changes to ``tiny_training.training``
+training: changes to ``tiny_training.training_config``
 kill_after: iterations after which the process kills itself
-kill_in_save: whether it does so instead in the midst of the next checkpoint
-slow: seconds between iterations
-blind: whether processes other than the first see no checkpoint
-nan: a clip whose motion is NaN
-steep: an iteration in which the last process's gradients are no numbers
-damaged: an iteration in which the last process finds its file of the cache damaged
-full_memory: an iteration in which the last process's memory is full
-full_disk: whether the first process cannot write its checkpoint
+kill_in_save: if true, it kills itself during the next checkpoint instead
+pause: seconds between iterations
+hide_checkpoints: if true, processes other than the first find no checkpoint
+nan_clip: a clip whose motion is NaN
+infinite_gradient: an iteration in which the last process's gradients are infinite
+damaged_file: an iteration in which the last process finds a damaged file of the cache
+out_of_memory: an iteration in which the last process runs out of memory
+full_disk: if true, the first process cannot write its checkpoint
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
-from tiny_training import open_tiny, prepared, training
+from tiny_training import build_job, open_tiny, training_config
 
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.errors import Crash
@@ -39,110 +39,111 @@ from reference_model.cache.tensors import damaged
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.training import loop
 from reference_model.training.data import TrainingData
+from reference_model.training.distributed import ProcessGroup, init_distributed
 from reference_model.training.engine import DataParallelEngine
-from reference_model.training.world import World, joined
 
-AGREED_ON = {"nan", "steep", "damaged", "full_disk"}
-"""Faults that all processes end a training with together, so that they can go on to another one."""
+COMMON_FAULTS = {"nan_clip", "infinite_gradient", "damaged_file", "full_disk"}
+"""Faults that end a training on all processes together, so that they can run another one."""
 
 
 def main(trainings) -> int:
-    """Carry them out; the exit code."""
+    """Run the trainings and return the exit code."""
 
     def command(_) -> int:
-        with joined("cpu") as world:
-            endings = [one(asked, world) for asked in trainings]
+        with init_distributed("cpu") as group:
+            endings = [run_training(options, group) for options in trainings]
         return 75 if "stopped" in endings else 0
 
     return to_exit_code(command, [])
 
 
-def one(asked, world: World) -> str:
-    """Carry out a training; how it ended."""
-    out, config = Path(asked["out"]), training(**asked.get("training", {}))
-    seen = {"world_size": dist.get_world_size(), "rank": dist.get_rank(), "clips": [], "guided": [], "found": 0}
-    with ExitStack() as changes:
-        for change in changed(asked, world, seen):
-            changes.enter_context(change)
-        engine = open_tiny(asked["engine"], config, world)
-        noted(engine, asked, world, seen)
-        job = prepared(out, config, LatentCache(Path(asked["cache"])), asked["engine"], world)
+def run_training(options, group: ProcessGroup) -> str:
+    """Run a training and return how it ended."""
+    out, config = Path(options["out"]), training_config(**options.get("training", {}))
+    report = {"world_size": dist.get_world_size(), "rank": dist.get_rank(), "clips": [], "guided": [], "found": 0}
+    with ExitStack() as patches:
+        for each in build_patches(options, group, report):
+            patches.enter_context(each)
+        engine = open_tiny(options["engine"], config, group)
+        wrap_engine(engine, options, group, report)
+        job = build_job(out, config, LatentCache(Path(options["cache"])), options["engine"], group)
         try:
-            ending = loop.train(job, engine, world, progress_of(asked))
+            ending = loop.train(job, engine, group, build_progress(options))
         except (Crash, ValueError, OSError) as error:
-            if not asked.keys() & AGREED_ON:
+            if not options.keys() & COMMON_FAULTS:
                 raise
             ending = str(error)
-        seen |= {"ending": ending, **held(engine)}
-    (out / f"rank{world.rank}.json").write_text(json.dumps(seen))
+        report |= {"ending": ending, **describe_parameters(engine)}
+    (out / f"rank{group.rank}.json").write_text(json.dumps(report))
     return ending
 
 
-def changed(asked, world: World, seen):
-    """What is different from an ordinary training, or is noted of it."""
-    sample, tracks, load = TrainingData.sample, TrackCodec.decode_tracks, LatentCache.load
+def build_patches(options, group: ProcessGroup, report):
+    """Yield patches that record what the training does, or make it fail."""
+    load_batch, tracks, load = TrainingData.load_batch, TrackCodec.decode_tracks, LatentCache.load
 
-    def noting_clips(*arguments):
-        if is_now("damaged", asked, world, len(seen["clips"])):
+    def record_clips(*arguments):
+        if is_due("damaged_file", options, group, len(report["clips"])):
             raise damaged(Path("clip.safetensors"), "is shorter than it was written")
-        drawn = sample(*arguments)
-        seen["clips"].append(drawn.clips)
-        return drawn
+        loaded = load_batch(*arguments)
+        report["clips"].append(loaded.clips)
+        return loaded
 
-    def noting_found(*arguments):
+    def record_found(*arguments):
         coarse, found = tracks(*arguments)
-        seen["found"] += int(found.sum())
+        report["found"] += int(found.sum())
         return coarse, found
 
-    def spoiled(cache, clip, view):
+    def load_nan(cache, clip, view):
         loaded = load(cache, clip, view)
-        return dataclasses.replace(loaded, z_motion=loaded.z_motion * torch.nan) if clip == asked["nan"] else loaded
+        is_nan = clip == options["nan_clip"]
+        return dataclasses.replace(loaded, z_motion=loaded.z_motion * torch.nan) if is_nan else loaded
 
-    yield patch.object(TrainingData, "sample", noting_clips)
-    yield patch.object(TrackCodec, "decode_tracks", noting_found)
-    if "nan" in asked:
-        yield patch.object(LatentCache, "load", spoiled)
-    if asked.get("blind") and not world.leads:
-        yield patch.object(loop, "latest_checkpoint", lambda folder: None)
-    if asked.get("full_disk"):
+    yield patch.object(TrainingData, "load_batch", record_clips)
+    yield patch.object(TrackCodec, "decode_tracks", record_found)
+    if "nan_clip" in options:
+        yield patch.object(LatentCache, "load", load_nan)
+    if options.get("hide_checkpoints") and not group.is_main:
+        yield patch.object(loop, "find_latest_checkpoint", lambda folder: None)
+    if options.get("full_disk"):
         save = torch.save
         yield patch.object(torch, "save", lambda state, path: save(state, "/dev/full"))
 
 
-def is_now(fault: str, asked, world: World, iteration: int) -> bool:
-    """Whether this is the process, and the iteration, that a fault is asked for."""
-    return world.rank == world.size - 1 and iteration == asked.get(fault)
+def is_due(fault: str, options, group: ProcessGroup, iteration: int) -> bool:
+    """Return whether a fault is due in this iteration of this process."""
+    return group.rank == group.size - 1 and iteration == options.get(fault)
 
 
-def noted(engine, asked, world: World, seen) -> None:
-    """Note which iterations are guided, and make one of them steep."""
+def wrap_engine(engine, options, group: ProcessGroup, report) -> None:
+    """Record which iterations are guided, and inject the engine's faults."""
     losses, step = engine.losses, engine.step
 
-    def noting_losses(batch, noise, *arguments):
-        if is_now("full_memory", asked, world, len(seen["guided"])):
+    def record_guided(batch, noise, *arguments):
+        if is_due("out_of_memory", options, group, len(report["guided"])):
             raise torch.OutOfMemoryError("CUDA out of memory")
-        seen["guided"].append(noise.guided)
+        report["guided"].append(noise.guided)
         return losses(batch, noise, *arguments)
 
-    def steep_step(loss, rate):
-        now = is_now("steep", asked, world, len(seen["guided"]) - 1)
-        return step(loss * torch.inf if now else loss, rate)
+    def infinite_step(loss, lr_factor):
+        due = is_due("infinite_gradient", options, group, len(report["guided"]) - 1)
+        return step(loss * torch.inf if due else loss, lr_factor)
 
-    engine.losses = noting_losses
-    if "steep" in asked:
-        engine.step = steep_step
+    engine.losses = record_guided
+    if "infinite_gradient" in options:
+        engine.step = infinite_step
 
 
-def progress_of(asked):
-    """What happens between iterations."""
+def build_progress(options):
+    """Return a progress callback that pauses, or kills the process."""
 
     def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def progress(what, done, total):
-        time.sleep(asked.get("slow", 0))
-        if done == asked.get("kill_after"):
-            if not asked.get("kill_in_save"):
+    def progress(stage, done, total):
+        time.sleep(options.get("pause", 0))
+        if done == options.get("kill_after"):
+            if not options.get("kill_in_save"):
                 die()
             save = DataParallelEngine.save
             DataParallelEngine.save = lambda *arguments: (save(*arguments), die())
@@ -150,17 +151,17 @@ def progress_of(asked):
     return progress
 
 
-def held(engine):
-    """The parameters that this process holds in float32: how many numbers, the sum of their squares, and what tells them from others."""
-    whole = engine.name == "ddp"
-    flat = torch.cat([part.detach().flatten() for part in (engine._model.parameters() if whole else shards(engine))])
+def describe_parameters(engine):
+    """Return the count, sum of squares and digest of the float32 parameters that this process holds."""
+    parameters = engine._model.parameters() if engine.name == "ddp" else find_shards(engine)
+    flat = torch.cat([each.detach().flatten() for each in parameters])
     assert flat.dtype == torch.float32
     squares = float(flat.double().square().sum())
-    return {"numbers": len(flat), "squares": squares, "digest": hashlib.sha256(flat.numpy().tobytes()).hexdigest()}
+    return {"count": len(flat), "squares": squares, "digest": hashlib.sha256(flat.numpy().tobytes()).hexdigest()}
 
 
-def shards(engine):
-    """Of each parameter what this process's ZeRO-3 holds, without what fills the last shard up."""
+def find_shards(engine):
+    """Yield this process's ZeRO-3 shard of each parameter, without padding."""
     from deepspeed.utils import safe_get_local_fp32_param
 
     for parameter in engine._engine.module.parameters():

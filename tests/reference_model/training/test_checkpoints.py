@@ -1,27 +1,28 @@
-"""Checkpoints: exact, whole or not there, the newest whole one is found, and nothing that fails harms those before it."""
+"""Checkpoints: exact, complete or absent; the newest intact one is found, and failures leave earlier ones unchanged."""
 
 import errno
 import logging
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import curve, open_tiny, run, training, write_cache
+from tiny_training import open_tiny, read_curve, run, training_config, write_cache
 
 from reference_model.training import checkpoints
 from reference_model.training.checkpoints import (
     Checkpoint,
     CheckpointMetadata,
-    keep_newest,
-    latest_checkpoint,
+    delete_old_checkpoints,
+    find_latest_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
-from reference_model.training.world import World
+from reference_model.training.distributed import ProcessGroup
 
-ALONE = World(0, 1, torch.device("cpu"))
+ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +34,22 @@ def cache(tmp_path_factory):
 def trained(tmp_path_factory, cache):
     """Checkpoints of iterations 2 and 4."""
     out = tmp_path_factory.mktemp("run")
-    run(out, training(4, save_every=2), cache)
+    run(out, training_config(4, save_every=2), cache)
     return out / "checkpoints"
 
 
 @pytest.fixture
 def folder(trained, tmp_path):
-    """A copy of them to break."""
+    """A copy to damage."""
     return Path(shutil.copytree(trained, tmp_path / "checkpoints"))
 
 
-def test_all_of_a_training_state_comes_back(folder):
+def test_a_checkpoint_restores_the_complete_state(folder):
     """Weights and both moments of the optimizer, bit for bit."""
-    one, other = (open_tiny("ddp", training(4)) for _ in range(2))
-    load_checkpoint(latest_checkpoint(folder), one, ALONE)
+    one, other = (open_tiny("ddp", training_config(4)) for _ in range(2))
+    load_checkpoint(find_latest_checkpoint(folder), one, ALONE)
     save_checkpoint(folder / "00000005", 5, one, ALONE)
-    found = latest_checkpoint(folder)
+    found = find_latest_checkpoint(folder)
     assert (found.iteration, found.metadata.engine, found.metadata.processes) == (5, "ddp", 1)
     load_checkpoint(found, other, ALONE)
     assert all(torch.equal(value, other.weights()[name]) for name, value in one.weights().items())
@@ -71,7 +72,7 @@ def lengthen(path):
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("damage", "message"),
     [
         (lambda c: (c / "checkpoint.json").unlink(), "checkpoint.json"),
         (lambda c: (c / "checkpoint.json").write_text("{"), "not strict JSON"),
@@ -81,22 +82,22 @@ def lengthen(path):
         (lambda c: lengthen(c / "state.pt"), "bytes,"),
     ],
 )
-def test_a_checkpoint_that_is_not_whole_is_passed_over_with_a_warning(folder, harm, told, caplog):
-    harm(folder / "00000004")
-    assert latest_checkpoint(folder).iteration == 2
-    assert "00000004 is not whole" in caplog.text and told in caplog.text
+def test_a_damaged_checkpoint_is_skipped_with_a_warning(folder, damage, message, caplog):
+    damage(folder / "00000004")
+    assert find_latest_checkpoint(folder).iteration == 2
+    assert re.search("skipped the damaged checkpoint .*00000004", caplog.text) and message in caplog.text
 
 
-def test_what_a_killed_process_left_unfinished_is_no_checkpoint(folder, caplog):
+def test_unfinished_folders_are_not_checkpoints(folder, caplog):
     (folder / "00000004").rename(folder / ".unfinished-00000006")
-    (folder / ".tmp-01234567-00000004").mkdir()  # one that was about to be replaced
-    assert latest_checkpoint(folder).iteration == 2 and not caplog.text
-    keep_newest(folder, 2, 2)
+    (folder / ".tmp-01234567-00000004").mkdir()  # about to be replaced
+    assert find_latest_checkpoint(folder).iteration == 2 and not caplog.text
+    delete_old_checkpoints(folder, 2, 2)
     assert [path.name for path in folder.iterdir()] == ["00000002"]
 
 
-def test_a_checkpoint_is_on_disk_before_it_has_its_name(folder, monkeypatch):
-    """Every file and their folder, so that a loss of power leaves a name with nothing missing behind it; and then the name itself."""
+def test_a_checkpoint_is_synced_before_it_is_renamed(folder, monkeypatch):
+    """All files and their folder first, so that after a power loss a renamed folder is complete; then the name."""
     new, before, after = folder / "00000006", set(), set()
     sync = os.fsync
 
@@ -105,86 +106,86 @@ def test_a_checkpoint_is_on_disk_before_it_has_its_name(folder, monkeypatch):
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", recorded)
-    save_checkpoint(new, 6, open_tiny("ddp", training(4)), ALONE)
+    save_checkpoint(new, 6, open_tiny("ddp", training_config(4)), ALONE)
     files = [path for path in new.rglob("*") if path.is_file()]
     assert len(files) >= 2 and {path.stat().st_ino for path in files} <= before
     assert new.stat().st_ino in before
     assert folder.stat().st_ino in after
 
 
-def test_where_there_never_was_one_there_is_none(tmp_path):
-    assert latest_checkpoint(tmp_path / "checkpoints") is None
+def test_without_checkpoints_none_is_found(tmp_path):
+    assert find_latest_checkpoint(tmp_path / "checkpoints") is None
 
 
-def test_where_none_is_whole_training_does_not_begin_anew(tmp_path, trained, cache):
+def test_training_does_not_start_again_if_all_checkpoints_are_damaged(tmp_path, trained, cache):
     out = Path(shutil.copytree(trained.parent, tmp_path / "run"))
     for name in ("00000002", "00000004"):
         shorten(out / "checkpoints" / name / "state.pt")
-    before = curve(out)
-    told = r"checkpoints has no whole checkpoint \(broken: 00000002, 00000004\): delete them to begin anew"
-    with pytest.raises(ValueError, match=told):
-        run(out, training(4, save_every=2), cache)
-    assert curve(out) == before and len(before) == 4
+    before = read_curve(out)
+    message = r"checkpoints has no intact checkpoint \(damaged: 00000002, 00000004\): delete them to start again"
+    with pytest.raises(ValueError, match=message):
+        run(out, training_config(4, save_every=2), cache)
+    assert read_curve(out) == before and len(before) == 4
 
 
-def test_what_cannot_be_looked_at_is_not_taken_for_broken(folder, monkeypatch):
+def test_an_unreadable_checkpoint_is_not_taken_for_damaged(folder, monkeypatch):
     def unreachable(*_, **__):
         raise PermissionError(errno.EACCES, "Permission denied", str(folder))
 
     monkeypatch.setattr(checkpoints, "read_metadata", unreachable)
     with pytest.raises(PermissionError):
-        latest_checkpoint(folder)
+        find_latest_checkpoint(folder)
 
 
-def test_only_the_newest_are_kept(tmp_path, cache):
-    run(tmp_path, training(5, keep=2, save_every=2), cache)
+def test_only_the_newest_checkpoints_are_kept(tmp_path, cache):
+    run(tmp_path, training_config(5, keep_checkpoints=2, save_every=2), cache)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["00000004", "00000005"]
 
 
-def test_a_broken_one_is_not_kept_in_place_of_a_whole_one(tmp_path, trained, cache):
+def test_a_damaged_checkpoint_does_not_count_as_kept(tmp_path, trained, cache):
     out = Path(shutil.copytree(trained.parent, tmp_path / "run"))
     shorten(out / "checkpoints/00000004/state.pt")
     seen = []
 
-    def progress(what, done, total):
+    def progress(stage, done, total):
         seen.append(sorted(path.name for path in (out / "checkpoints").iterdir()))
 
-    run(out, training(4, save_every=1, keep=1), cache, progress=progress)
+    run(out, training_config(4, save_every=1, keep_checkpoints=1), cache, progress=progress)
     assert seen == [["00000003"], ["00000004"]]
-    assert latest_checkpoint(out / "checkpoints").iteration == 4
+    assert find_latest_checkpoint(out / "checkpoints").iteration == 4
 
 
-def test_a_full_disk_is_told_and_the_old_checkpoint_stays(folder):
-    engine = open_tiny("ddp", training(4))
+def test_a_full_disk_leaves_the_old_checkpoint(folder):
+    engine = open_tiny("ddp", training_config(4))
     engine.save = lambda where: torch.save(engine.weights(), "/dev/full")
     with pytest.raises(OSError, match="No space left") as raised:
         save_checkpoint(folder / "00000006", 6, engine, ALONE)
     assert raised.value.errno == errno.ENOSPC
     assert sorted(path.name for path in folder.iterdir()) == ["00000002", "00000004"]
-    assert latest_checkpoint(folder).iteration == 4
+    assert find_latest_checkpoint(folder).iteration == 4
 
 
-def test_contents_that_cannot_be_read_are_told(folder):
+def test_unreadable_contents_are_reported(folder):
     path = folder / "00000004" / "state.pt"
     path.write_bytes(bytes(path.stat().st_size))
-    with pytest.raises(ValueError, match="00000004 cannot be read .* delete it"):
-        load_checkpoint(latest_checkpoint(folder), open_tiny("ddp", training(4)), ALONE)
+    with pytest.raises(ValueError, match="cannot read .*00000004 .*: delete it"):
+        load_checkpoint(find_latest_checkpoint(folder), open_tiny("ddp", training_config(4)), ALONE)
 
 
 def of_four(folder, engine):
-    """A checkpoint that four processes wrote."""
+    """Return a checkpoint written by four processes."""
     return Checkpoint(folder, CheckpointMetadata(iteration=4, engine=engine, processes=4))
 
 
 def test_another_number_of_processes_goes_on_with_a_warning(folder, monkeypatch, caplog):
-    found = latest_checkpoint(folder)
+    found = find_latest_checkpoint(folder)
     caplog.set_level(logging.WARNING)
-    load_checkpoint(of_four(found.folder, "ddp"), open_tiny("ddp", training(4)), ALONE)
+    load_checkpoint(of_four(found.folder, "ddp"), open_tiny("ddp", training_config(4)), ALONE)
     assert "was written by 4 processes, now there are 1: an iteration now takes 0.25 times as many clips" in caplog.text
 
 
 def test_zero3_refuses_another_number_of_processes(folder):
-    engine = open_tiny("ddp", training(4))
+    engine = open_tiny("ddp", training_config(4))
     engine.name = "zero3"
     with pytest.raises(ValueError, match="so start 4 again"):
         load_checkpoint(of_four(folder, "zero3"), engine, ALONE)

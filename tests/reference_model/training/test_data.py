@@ -1,4 +1,4 @@
-"""What an iteration draws: a function of seed, iteration and rank alone, each clip once an epoch, one view of each cluster."""
+"""What an iteration noise: a function of seed, iteration and rank alone, each clip once an epoch, one view of each cluster."""
 
 import dataclasses
 import hashlib
@@ -9,6 +9,7 @@ import torch
 from tiny_training import PROMPT, TINY, view_of, write_cache
 
 from hoibench.clip import CLUSTERS
+from hoibench.store.sealed_folder import CorruptFolder
 from reference_model.cache import LatentCache
 from reference_model.cache.files import write_view
 from reference_model.config import with_mjd
@@ -28,46 +29,46 @@ def equal(one, other):
 
 def test_a_batch_is_a_function_of_seed_iteration_and_rank(cache):
     data, again = (TrainingData(cache, TINY, seed=5) for _ in range(2))
-    data.sample(3, 1, 0, 2)  # what was drawn before changes nothing
-    assert equal(data.sample(7, 2, 1, 2).batch, again.sample(7, 2, 1, 2).batch)
+    data.load_batch(3, 1, 0, 2)  # what was drawn before changes nothing
+    assert equal(data.load_batch(7, 2, 1, 2).batch, again.load_batch(7, 2, 1, 2).batch)
 
 
 @pytest.mark.parametrize("other", [(5, 8, 1), (5, 7, 0), (6, 7, 1)])
 def test_another_seed_iteration_or_rank_is_another_batch(cache, other):
     seed, iteration, rank = other
-    one = TrainingData(cache, TINY, seed=5).choices(7, 2, 1, 2)
-    assert TrainingData(cache, TINY, seed=seed).choices(iteration, 2, rank, 2) != one
+    one = TrainingData(cache, TINY, seed=5).choose_samples(7, 2, 1, 2)
+    assert TrainingData(cache, TINY, seed=seed).choose_samples(iteration, 2, rank, 2) != one
 
 
-def test_ranks_share_an_iteration_out(cache):
+def test_ranks_share_the_samples_of_an_iteration(cache):
     """Two processes of one clip take what one process of two clips takes."""
     data = TrainingData(cache, TINY, seed=0)
     for iteration in range(6):
-        apart = [data.choices(iteration, 1, rank, 2) for rank in range(2)]
-        assert apart[0] + apart[1] == data.choices(iteration, 2, 0, 1)
-        assert apart[0][0].clip != apart[1][0].clip
+        parts = [data.choose_samples(iteration, 1, rank, 2) for rank in range(2)]
+        assert parts[0] + parts[1] == data.choose_samples(iteration, 2, 0, 1)
+        assert parts[0][0].clip != parts[1][0].clip
 
 
-def test_an_epoch_takes_each_clip_once_in_an_order_of_its_own(cache):
+def test_each_epoch_is_another_permutation_of_the_clips(cache):
     data = TrainingData(cache, TINY, seed=0)
-    epochs = [[data.choices(4 * epoch + i, 1, 0, 1)[0].clip for i in range(4)] for epoch in range(6)]
+    epochs = [[data.choose_samples(4 * epoch + i, 1, 0, 1)[0].clip for i in range(4)] for epoch in range(6)]
     assert all(sorted(epoch) == sorted(cache.clips) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) > 1
 
 
-def test_one_view_of_each_cluster_and_in_the_end_all(cache):
+def test_one_view_of_each_cluster_is_drawn_and_eventually_all(cache):
     data = TrainingData(cache, TINY, seed=0)
-    drawn = Counter(view for i in range(60) for view in data.choices(i, 1, 0, 1)[0].views)
+    drawn = Counter(view for i in range(60) for view in data.choose_samples(i, 1, 0, 1)[0].views)
     assert drawn.keys() == {f"{cluster}{number}" for cluster in CLUSTERS for number in range(2)}
-    choice = data.choices(0, 1, 0, 1)[0]
+    choice = data.choose_samples(0, 1, 0, 1)[0]
     assert [view[:-1] for view in choice.views] == list(CLUSTERS)
 
 
-def test_points_are_padded_and_nothing_else_changed(cache):
+def test_only_points_are_padded(cache):
     """12, 9 and 10 points: padded to 12."""
     data = TrainingData(cache, TINY, seed=0)
-    batch = data.sample(0, 1, 0, 1).batch
-    choice = data.choices(0, 1, 0, 1)[0]
+    batch = data.load_batch(0, 1, 0, 1).batch
+    choice = data.choose_samples(0, 1, 0, 1)[0]
     assert batch.point_mask.sum(-1).tolist() == [[12, 9, 10]]
     for index, view in enumerate(choice.views):
         stored = cache.load(choice.clip, view)
@@ -82,57 +83,59 @@ def test_points_are_padded_and_nothing_else_changed(cache):
     assert batch.cameras.size == (TINY.height, TINY.width)
 
 
-def test_prompts_are_dropped_at_the_rate_of_the_configuration(cache):
+def test_prompts_are_dropped_at_the_configured_rate(cache):
     always, never = (
         TrainingData(cache, dataclasses.replace(TINY, cycle=dataclasses.replace(TINY.cycle, text_dropout=p)), seed=0)
         for p in (1.0, 0.0)
     )
-    assert torch.equal(always.sample(0, 1, 0, 1).batch.text[0], cache.text(""))
-    assert torch.equal(never.sample(0, 1, 0, 1).batch.text[0], cache.text(PROMPT))
-    dropped = sum(c.without_prompt for c in TrainingData(cache, TINY, seed=0).choices(0, 2000, 0, 1))
+    assert torch.equal(always.load_batch(0, 1, 0, 1).batch.text[0], cache.text(""))
+    assert torch.equal(never.load_batch(0, 1, 0, 1).batch.text[0], cache.text(PROMPT))
+    dropped = sum(c.drop_prompt for c in TrainingData(cache, TINY, seed=0).choose_samples(0, 2000, 0, 1))
     assert 140 <= dropped <= 260  # 10 % of 2000, 4.5 standard deviations either way
 
 
-def test_a_prompt_is_dropped_whatever_views_and_clip_are_drawn(cache):
-    """In 4000 draws each half has about 200 of 2000 dropped, with a standard deviation of 13."""
-    drawn = TrainingData(cache, TINY, seed=0).choices(0, 4000, 0, 1)
+def test_dropped_prompts_are_independent_of_the_views(cache):
+    """In 4000 noise each half has about 200 of 2000 dropped, with a standard deviation of 13."""
+    drawn = TrainingData(cache, TINY, seed=0).choose_samples(0, 4000, 0, 1)
     for index in range(len(CLUSTERS)):
         for number in "01":
-            dropped = [choice.without_prompt for choice in drawn if choice.views[index].endswith(number)]
+            dropped = [choice.drop_prompt for choice in drawn if choice.views[index].endswith(number)]
             assert len(dropped) > 1800 and 0.07 < sum(dropped) / len(dropped) < 0.13
 
 
-def test_views_are_drawn_apart_in_each_cluster(cache):
-    drawn = Counter(choice.views for choice in TrainingData(cache, TINY, seed=0).choices(0, 1600, 0, 1))
+def test_views_are_drawn_independently_in_each_cluster(cache):
+    drawn = Counter(choice.views for choice in TrainingData(cache, TINY, seed=0).choose_samples(0, 1600, 0, 1))
     assert len(drawn) == 8 and min(drawn.values()) > 140  # 200 each, with a standard deviation of 13
 
 
-def test_each_sample_draws_for_itself_and_by_the_seed(cache):
+def test_draws_differ_between_samples_and_seeds(cache):
     """Views and dropped prompts of the samples of one epoch differ, and so do those of two seeds."""
-    drawn = [[c[1:] for c in TrainingData(cache, TINY, seed=seed).choices(0, 4, 0, 1)] for seed in range(6)]
+    drawn = [[c[1:] for c in TrainingData(cache, TINY, seed=seed).choose_samples(0, 4, 0, 1)] for seed in range(6)]
     assert sum(len(set(epoch)) > 1 for epoch in drawn) >= 5
-    by_clip = [dict(c[:2] for c in TrainingData(cache, TINY, seed=seed).choices(0, 4, 0, 1)) for seed in range(6)]
+    by_clip = [
+        dict(c[:2] for c in TrainingData(cache, TINY, seed=seed).choose_samples(0, 4, 0, 1)) for seed in range(6)
+    ]
     assert all(len({each[clip] for each in by_clip}) > 1 for clip in cache.clips)
     assert len({tuple(epoch) for epoch in drawn}) == 6
 
 
 def test_each_sample_of_a_batch_has_its_own_prompt(cache):
     data = TrainingData(cache, TINY, seed=0)
-    at = next(i for i in range(200) if len({c.without_prompt for c in data.choices(i, 2, 0, 1)}) == 2)
-    texts = [cache.text("" if c.without_prompt else PROMPT) for c in data.choices(at, 2, 0, 1)]
-    assert torch.equal(data.sample(at, 2, 0, 1).batch.text, torch.stack(texts))
+    at = next(i for i in range(200) if len({c.drop_prompt for c in data.choose_samples(i, 2, 0, 1)}) == 2)
+    texts = [cache.text("" if c.drop_prompt else PROMPT) for c in data.choose_samples(at, 2, 0, 1)]
+    assert torch.equal(data.load_batch(at, 2, 0, 1).batch.text, torch.stack(texts))
 
 
-def test_a_share_of_the_data_is_the_same_clips_always(cache):
-    data = TrainingData(cache, TINY, seed=0, share=0.3)
+def test_a_fraction_of_the_data_is_always_the_same_clips(cache):
+    data = TrainingData(cache, TINY, seed=0, fraction=0.3)
     assert len(data.clips) == 2  # of 4, rounded up
-    assert {data.choices(i, 1, 0, 1)[0].clip for i in range(20)} == set(data.clips)
-    assert data.clips == TrainingData(cache, TINY, seed=0, share=0.3).clips
-    assert len({TrainingData(cache, TINY, seed=seed, share=0.3).clips for seed in range(8)}) > 1
+    assert {data.choose_samples(i, 1, 0, 1)[0].clip for i in range(20)} == set(data.clips)
+    assert data.clips == TrainingData(cache, TINY, seed=0, fraction=0.3).clips
+    assert len({TrainingData(cache, TINY, seed=seed, fraction=0.3).clips for seed in range(8)}) > 1
 
 
-def broken(folder, **changes):
-    """A cache of one clip whose centre view is changed."""
+def open_changed(folder, **changes):
+    """Return the data of a cache of one clip whose centre view is changed."""
     cache = write_cache(folder, clips=1)
     view = dataclasses.replace(view_of(TINY, "clip0", "center", 0, 9), **changes)
     write_view(folder, cache.origin, view)
@@ -140,67 +143,67 @@ def broken(folder, **changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
-        ({"K": torch.zeros(3, 3)}, "clip clip0, view center0 has no camera"),
-        ({"R": torch.zeros(3, 3)}, "has no camera"),
+        ({"K": torch.zeros(3, 3)}, "clip clip0, view center0 has no valid camera"),
+        ({"R": torch.zeros(3, 3)}, "has no valid camera"),
         ({"R": torch.eye(3).expand(9, 3, 3), "t": torch.zeros(9, 3)}, "has a moving camera"),
         ({"visible": torch.zeros(9, 9, dtype=torch.bool)}, "clip clip0, view center0 sees none of its points"),
     ],
 )
-def test_a_view_that_cannot_be_trained_on_is_named(tmp_path, changes, told):
-    with pytest.raises(ValueError, match=told):
-        broken(tmp_path, **changes).sample(0, 1, 0, 1)
+def test_an_unusable_view_is_named(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        open_changed(tmp_path, **changes).load_batch(0, 1, 0, 1)
 
 
 FAULTS = (
     ({"R": torch.eye(3).expand(9, 3, 3), "t": torch.zeros(9, 3)}, "has a moving camera"),
-    ({"K": torch.zeros(3, 3)}, "has no camera"),
+    ({"K": torch.zeros(3, 3)}, "has no valid camera"),
     ({"visible": torch.zeros(9, 12, dtype=torch.bool)}, "sees none of its points"),
 )
 
 
-def change(cache, clip, cluster, number, **changes):
-    """Write a view of twelve points anew, changed."""
+def rewrite_view(cache, clip, cluster, number, **changes):
+    """Write a view of twelve points again, with changes."""
     view = view_of(TINY, clip, cluster, number, 12)
     write_view(cache.folder, cache.origin, dataclasses.replace(view, **changes))
 
 
-def test_all_views_are_looked_at_before_training_and_listed_in_one_error(tmp_path):
-    """Whichever views would be drawn first, and in clips that come last."""
+def test_all_views_are_checked_before_training_and_listed_in_one_error(tmp_path):
+    """Independent of the order in which views are drawn."""
     cache = write_cache(tmp_path, clips=4, views=2)
     for (changes, _), clip, cluster in zip(FAULTS, ("clip1", "clip3", "clip3"), CLUSTERS, strict=True):
-        change(cache, clip, cluster, 1, **changes)
+        rewrite_view(cache, clip, cluster, 1, **changes)
     (tmp_path / "views/clip0/right/right0.safetensors").write_bytes(b"cut off")
     with pytest.raises(ValueError, match="4 of 24 views cannot be trained on") as refused:
         TrainingData(LatentCache(tmp_path), TINY, seed=0)
-    told = str(refused.value)
+    message = str(refused.value)
     places = ("clip clip1, view left1", "clip clip3, view center1", "clip clip3, view right1")
-    assert all(f"{place} {fault}" in told for place, (_, fault) in zip(places, FAULTS, strict=True))
-    assert "right0.safetensors is truncated" in told and "more" not in told
+    assert all(f"{place} {fault}" in message for place, (_, fault) in zip(places, FAULTS, strict=True))
+    assert "right0.safetensors is truncated" in message and "more" not in message
 
 
 def test_an_error_lists_ten_views_and_counts_the_rest(tmp_path):
     cache = write_cache(tmp_path, clips=4)
     for clip in cache.clips:
         for cluster in CLUSTERS:
-            change(cache, clip, cluster, 0, **FAULTS[2][0])
+            rewrite_view(cache, clip, cluster, 0, **FAULTS[2][0])
     with pytest.raises(ValueError, match="12 of 12 views .*; and 2 more") as refused:
         TrainingData(LatentCache(tmp_path), TINY, seed=0)
     assert str(refused.value).count("sees none") == 10
 
 
-def test_a_view_that_sees_its_points_in_a_later_frame_alone_is_taken(tmp_path):
+def test_a_view_may_see_its_points_only_in_a_later_frame(tmp_path):
     cache = write_cache(tmp_path, clips=1)
     late = torch.zeros(9, 12, dtype=torch.bool)
     late[8, 3] = True
-    change(cache, "clip0", "left", 0, visible=late)
-    assert TrainingData(LatentCache(tmp_path), TINY, seed=0).sample(0, 1, 0, 1).clips == ("clip0",)
+    rewrite_view(cache, "clip0", "left", 0, visible=late)
+    assert TrainingData(LatentCache(tmp_path), TINY, seed=0).load_batch(0, 1, 0, 1).clips == ("clip0",)
 
 
 def test_a_view_without_points_is_named(tmp_path):
     cache = write_cache(tmp_path, clips=1)
-    change(
+    rewrite_view(
         cache, "clip0", "left", 0, anchors=torch.zeros(0, 2), world=torch.zeros(9, 0, 3), part=torch.zeros(0),
         visible=torch.zeros(9, 0, dtype=torch.bool),
     )  # fmt: skip
@@ -208,24 +211,28 @@ def test_a_view_without_points_is_named(tmp_path):
         TrainingData(LatentCache(tmp_path), TINY, seed=0)
 
 
-def test_views_are_not_read_whole_before_training(tmp_path, monkeypatch):
-    cache = write_cache(tmp_path, clips=2)
-    monkeypatch.setattr(LatentCache, "load", None)
-    monkeypatch.setattr("reference_model.cache.tensors._digest", None)
-    TrainingData(cache, TINY, seed=0)
-
-
-def test_a_prompt_without_a_text_is_named_before_training(tmp_path):
+def test_latents_are_not_read_before_training(tmp_path):
+    """A changed latent is found only when it is loaded."""
     cache = write_cache(tmp_path, clips=1)
-    change(cache, "clip0", "left", 0, prompt="stir the pot")
-    with pytest.raises(ValueError, match="view left0 has no text of its prompt 'stir the pot'"):
+    path = tmp_path / "views/clip0/left/left0.safetensors"
+    stored = cache.load("clip0", "left0").z_video.numpy().tobytes()
+    path.write_bytes(path.read_bytes().replace(stored, bytes(len(stored))))
+    data = TrainingData(cache, TINY, seed=0)
+    with pytest.raises(CorruptFolder, match="left0.safetensors"):
+        data.load_batch(0, 1, 0, 1)
+
+
+def test_a_prompt_without_an_embedding_is_named_before_training(tmp_path):
+    cache = write_cache(tmp_path, clips=1)
+    rewrite_view(cache, "clip0", "left", 0, prompt="stir the pot")
+    with pytest.raises(ValueError, match="view left0 has no embedding of 'stir the pot'"):
         TrainingData(LatentCache(tmp_path), TINY, seed=0)
 
 
 def test_a_cache_without_the_empty_prompt_is_refused(tmp_path):
     write_cache(tmp_path, clips=1)
     (tmp_path / f"text/{hashlib.sha256().hexdigest()}.safetensors").unlink()
-    with pytest.raises(ValueError, match="has no text of the empty prompt: run python -m reference_model.prepare"):
+    with pytest.raises(ValueError, match="has no embedding of the empty prompt: run python -m reference_model.prepare"):
         TrainingData(LatentCache(tmp_path), TINY, seed=0)
 
 
@@ -237,7 +244,7 @@ def test_a_cluster_without_a_view_is_named_before_training(tmp_path):
 
 
 def test_an_empty_cache_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no clip: run python -m reference_model.prepare"):
+    with pytest.raises(ValueError, match="has no clips: run python -m reference_model.prepare"):
         TrainingData(write_cache(tmp_path, clips=0), TINY, seed=0)
 
 

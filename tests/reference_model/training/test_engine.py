@@ -4,30 +4,30 @@ import dataclasses
 
 import pytest
 import torch
-from tiny_training import ALONE, TINY, training
+from tiny_training import ALONE, TINY, training_config
 
 from reference_model.model import SyncMV4D
-from reference_model.training.engine import open_engine, optimizer_of
+from reference_model.training.engine import build_optimizer, open_engine
 
-CONFIG = training(betas=(0.7, 0.8), learning_rate=3e-5, points_learning_rate=2e-4, weight_decay=0.1)
+CONFIG = training_config(betas=(0.7, 0.8), learning_rate=3e-5, dpa_learning_rate=2e-4, weight_decay=0.1)
 MODEL = SyncMV4D(dataclasses.replace(TINY, dpa=dataclasses.replace(TINY.dpa, temporal=True)))
-GROUP_OF = {id(each): group for group in optimizer_of(MODEL, CONFIG).param_groups for each in group["params"]}
+GROUP_OF = {id(each): group for group in build_optimizer(MODEL, CONFIG).param_groups for each in group["params"]}
 MAPS = torch.nn.Linear | torch.nn.Conv3d
 
 
-def test_every_parameter_is_in_one_group_and_learns_at_its_networks_rate():
-    assert len(GROUP_OF) == sum(len(group["params"]) for group in optimizer_of(MODEL, CONFIG).param_groups)
+def test_every_parameter_has_one_group_with_its_networks_learning_rate():
+    assert len(GROUP_OF) == sum(len(group["params"]) for group in build_optimizer(MODEL, CONFIG).param_groups)
     for name, each in MODEL.named_parameters():
         group, rate = GROUP_OF[id(each)], 3e-5 if name.startswith("mjd.") else 2e-4
-        assert group["lr"] == group["full_rate"] == rate
+        assert group["lr"] == group["base_lr"] == rate
 
 
-def test_moments_are_averaged_as_configured():
-    assert {group["betas"] for group in optimizer_of(MODEL, CONFIG).param_groups} == {(0.7, 0.8)}
+def test_betas_are_configured():
+    assert {group["betas"] for group in build_optimizer(MODEL, CONFIG).param_groups} == {(0.7, 0.8)}
 
 
 def test_only_weights_of_linear_layers_and_convolutions_decay():
-    """Told by the kinds of the layers, not by the parameters' names."""
+    """Checked by the types of the layers, not by parameter names."""
     maps = {id(module.weight) for module in MODEL.modules() if isinstance(module, MAPS)}
     maps |= {id(block.conv.weight) for block in MODEL.dpa.blocks}  # spconv's kernel
     for name, each in MODEL.named_parameters():
@@ -44,10 +44,10 @@ def test_tokens_tables_norms_and_biases_do_not_decay():
     }  # fmt: skip
 
 
-def test_decay_shrinks_what_decays_and_nothing_else():
+def test_weight_decay_shrinks_only_decaying_parameters():
     model = SyncMV4D(TINY)
     before = {name: each.detach().clone() for name, each in model.named_parameters()}
-    optimizer = optimizer_of(model, CONFIG)
+    optimizer = build_optimizer(model, CONFIG)
     for each in model.parameters():
         each.grad = torch.zeros_like(each)
     optimizer.step()
@@ -57,10 +57,10 @@ def test_decay_shrinks_what_decays_and_nothing_else():
     assert not torch.equal(after[weight], before[weight]) and torch.equal(after[token], before[token])
 
 
-def test_each_step_is_taken_at_the_rate_asked_for():
-    """AdamW moves every weight by its learning rate where the gradient stays the same, however large that is."""
+def test_each_step_uses_the_given_learning_rate_factor():
+    """With a constant gradient of any size, AdamW moves every weight by its learning rate."""
     model = SyncMV4D(TINY)
-    config = training(4, learning_rate=1e-3, points_learning_rate=4e-3, weight_decay=0.0)
+    config = training_config(4, learning_rate=1e-3, dpa_learning_rate=4e-3, weight_decay=0.0)
     engine, steps = open_engine("ddp", model, config, ALONE), []
     for rate in (0.5, 1.0, 0.25):
         before = {name: each.clone() for name, each in engine.weights().items()}
@@ -72,10 +72,10 @@ def test_each_step_is_taken_at_the_rate_asked_for():
 
 
 @pytest.mark.parametrize("size", [3.0, 0.2])
-def test_gradients_are_clipped_to_the_largest_norm_and_told_as_they_were(size):
+def test_gradients_are_clipped_and_the_norm_before_is_returned(size):
     model = SyncMV4D(TINY)
-    engine = open_engine("ddp", model, training(4, clip=0.5), ALONE)
+    engine = open_engine("ddp", model, training_config(4, max_grad_norm=0.5), ALONE)
     count = sum(each.numel() for each in model.parameters())
-    told = engine.step(size / count**0.5 * sum(each.sum() for each in model.parameters()), 1.0)
+    reported = engine.step(size / count**0.5 * sum(each.sum() for each in model.parameters()), 1.0)
     norm = torch.stack([each.grad.norm() for each in model.parameters()]).norm()
-    assert told == pytest.approx(size, rel=1e-3) and float(norm) == pytest.approx(min(size, 0.5), rel=1e-3)
+    assert reported == pytest.approx(size, rel=1e-3) and float(norm) == pytest.approx(min(size, 0.5), rel=1e-3)

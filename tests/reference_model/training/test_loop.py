@@ -1,4 +1,4 @@
-"""The loop: resuming is exact, NaN stops it with a word and harms nothing, signals end it in order."""
+"""The loop: resuming is exact, NaN stops it and leaves checkpoints unchanged, signals stop it with a checkpoint."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tiny_training import TINY, curve, open_tiny, run, training, write_cache
+from tiny_training import TINY, open_tiny, read_curve, run, settings_of, training_config, write_cache
 
 from hoibench.errors import Crash
 from reference_model.cache import LatentCache, LatentView
@@ -17,7 +17,7 @@ from reference_model.model import SyncMV4D
 from reference_model.saved_model import save_model
 from reference_model.training.data import TrainingData
 from reference_model.training.engine import DataParallelEngine
-from reference_model.training.loss_log import LossPoint
+from reference_model.training.loss_log import LossEntry
 from reference_model.training.run_folder import RunFolder
 
 
@@ -28,9 +28,9 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, cache):
-    """A training of 6 iterations that nothing stopped."""
+    """An uninterrupted training of 6 iterations."""
     folder = tmp_path_factory.mktemp("whole")
-    assert run(folder, training(6), cache) == "done"
+    assert run(folder, training_config(6), cache) == "done"
     return folder
 
 
@@ -39,12 +39,12 @@ def weights(folder, iteration):
 
 
 def test_the_curve_has_every_loss_of_every_iteration(whole):
-    points = curve(whole)
+    points = read_curve(whole)
     assert [point["iteration"] for point in points] == list(range(6))
     for point in points:
         parts = ("video", "motion", "scale", "points", "chamfer")
         assert point["loss"] == pytest.approx(sum(point[name] for name in parts), rel=1e-6)
-    assert [point["rate"] for point in points[:3]] == [5e-4, 1e-3, 1e-3]
+    assert [point["learning_rate"] for point in points[:3]] == [5e-4, 1e-3, 1e-3]
     assert points[-1]["scale"] < points[0]["scale"]
 
 
@@ -52,33 +52,33 @@ def test_tensorboard_has_the_same_curve(whole):
     board = EventAccumulator(str(whole / "tensorboard")).Reload()
     events = board.Scalars("motion")
     assert [event.step for event in events] == list(range(6))
-    assert [event.value for event in events] == pytest.approx([point["motion"] for point in curve(whole)])
+    assert [event.value for event in events] == pytest.approx([point["motion"] for point in read_curve(whole)])
 
 
 def test_resuming_is_exact(whole, tmp_path, cache):
-    assert run(tmp_path, training(6), cache, until=3) == "done"
-    assert run(tmp_path, training(6), cache) == "done"
-    assert curve(tmp_path) == curve(whole)
+    assert run(tmp_path, training_config(6), cache, until=3) == "done"
+    assert run(tmp_path, training_config(6), cache) == "done"
+    assert read_curve(tmp_path) == read_curve(whole)
     ours, theirs = weights(tmp_path, 6), weights(whole, 6)
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
-def test_a_half_written_checkpoint_costs_iterations_and_nothing_else(whole, tmp_path, cache, caplog):
-    run(tmp_path, training(6, save_every=2), cache, until=4)
+def test_a_damaged_checkpoint_costs_only_iterations(whole, tmp_path, cache, caplog):
+    run(tmp_path, training_config(6, save_every=2), cache, until=4)
     (tmp_path / "checkpoints/00000004/state.pt").write_bytes(b"PK")
-    run(tmp_path, training(6), cache)
-    assert curve(tmp_path) == curve(whole) and "00000004 is not whole" in caplog.text
+    run(tmp_path, training_config(6), cache)
+    assert read_curve(tmp_path) == read_curve(whole) and "skipped the damaged checkpoint" in caplog.text
 
 
-def test_a_loss_line_that_was_cut_off_is_made_again(whole, tmp_path, cache):
-    run(tmp_path, training(6), cache, until=4)
+def test_an_unfinished_line_of_the_curve_is_replaced(whole, tmp_path, cache):
+    run(tmp_path, training_config(6), cache, until=4)
     with (tmp_path / "losses.jsonl").open("a") as stream:
         stream.write('{"iteration": 4, "sta')
-    run(tmp_path, training(6), cache)
-    assert curve(tmp_path) == curve(whole)
+    run(tmp_path, training_config(6), cache)
+    assert read_curve(tmp_path) == read_curve(whole)
 
 
-def test_a_full_disk_ends_the_training_and_it_goes_on_from_the_last_checkpoint(whole, tmp_path, cache, monkeypatch):
+def test_after_a_full_disk_training_resumes_from_the_last_checkpoint(whole, tmp_path, cache, monkeypatch):
     save = DataParallelEngine.save
 
     def on_a_full_disk(self, folder):
@@ -89,144 +89,148 @@ def test_a_full_disk_ends_the_training_and_it_goes_on_from_the_last_checkpoint(w
 
     monkeypatch.setattr(DataParallelEngine, "save", on_a_full_disk)
     with pytest.raises(OSError, match=r"No space left on device: .*checkpoints/00000004"):
-        run(tmp_path, training(6, save_every=2), cache)
+        run(tmp_path, training_config(6, save_every=2), cache)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000002"]
     monkeypatch.undo()
-    assert run(tmp_path, training(6, save_every=2), cache) == "done"
-    assert curve(tmp_path) == curve(whole)
+    assert run(tmp_path, training_config(6, save_every=2), cache) == "done"
+    assert read_curve(tmp_path) == read_curve(whole)
 
 
 def contents(folder):
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_training_that_is_at_its_end_is_left_alone(whole, cache):
+def test_a_training_at_its_end_changes_no_file(whole, cache):
     before = contents(whole)
-    assert run(whole, training(6), cache) == "done"
-    assert run(whole, training(6), cache, until=2) == "done"
+    assert run(whole, training_config(6), cache) == "done"
+    assert run(whole, training_config(6), cache, until=2) == "done"
     assert contents(whole) == before
 
 
-def test_a_run_is_finished_when_its_model_is_there(tmp_path):
+def test_a_run_with_a_model_is_finished(tmp_path):
     folder = RunFolder(tmp_path)
-    assert not folder.finished
+    assert not folder.is_finished
     folder.model.mkdir()
-    assert not folder.finished
+    assert not folder.is_finished
     save_model(folder.model, SyncMV4D(TINY))
-    assert folder.finished
+    assert folder.is_finished
 
 
-NUMBERS = LossPoint.model_fields.keys() - {"iteration", "stage"}
+NUMBERS = LossEntry.model_fields.keys() - {"iteration", "stage"}
 
 
 @pytest.mark.parametrize("line", [b"\0", b'{"iteration": 3}', b"\xff\xfe", b"[3]"])
-def test_a_damaged_line_in_the_midst_of_the_curve_is_named(tmp_path, line):
-    good = LossPoint(stage="only", iteration=0, **dict.fromkeys(NUMBERS, 1.0)).to_line().encode()
+def test_a_damaged_line_within_the_curve_is_named(tmp_path, line):
+    good = LossEntry(stage="only", iteration=0, **dict.fromkeys(NUMBERS, 1.0)).to_line().encode()
     (tmp_path / "losses.jsonl").write_bytes(good + line + b"\n" + good)
-    with pytest.raises(ValueError, match=r"losses.jsonl, line 2 is .*, expected a point of the loss curve: delete"):
-        curve(tmp_path)
+    with pytest.raises(ValueError, match=r"losses.jsonl, line 2 is .*, expected an entry of the loss curve: delete"):
+        read_curve(tmp_path)
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_text("")])
-def test_checkpoints_whose_beginning_is_not_known_are_not_gone_on_from(tmp_path, cache, harm):
-    run(tmp_path, training(6), cache, until=2)
-    harm(tmp_path / "run.json")
-    with pytest.raises(ValueError, match=r"run.json does not tell what the checkpoints beside it are of"):
-        run(tmp_path, training(6, seed=5), cache)
-    assert len(curve(tmp_path)) == 2
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("")])
+def test_checkpoints_without_settings_are_not_resumed(tmp_path, cache, damage):
+    run(tmp_path, training_config(6), cache, until=2)
+    damage(tmp_path / "run.json")
+    with pytest.raises(ValueError, match=r"cannot read .*run.json, the settings of the checkpoints there"):
+        run(tmp_path, training_config(6, seed=5), cache)
+    assert len(read_curve(tmp_path)) == 2
 
 
-def test_sessions_are_written_down(tmp_path, cache):
-    run(tmp_path, training(6), cache, until=2)
-    run(tmp_path, training(6), cache, until=3)
+def test_sessions_are_recorded(tmp_path, cache):
+    run(tmp_path, training_config(6), cache, until=2)
+    run(tmp_path, training_config(6), cache, until=3)
     sessions = [json.loads(line) for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
     assert [(each["iteration"], each["processes"]) for each in sessions] == [(0, 1), (2, 1)]
     assert all(each["provenance"].keys() >= {"git", "command"} for each in sessions)
 
 
-@pytest.mark.parametrize("changes", [{"seed": 1}, {"learning_rate": 3e-3}, {"batch": 2}])
-def test_going_on_with_another_configuration_is_refused(whole, cache, changes):
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"learning_rate": 3e-3}, {"batch_size": 2}])
+def test_resuming_with_another_configuration_is_refused(whole, cache, changes):
     before = (whole / "run.json").read_bytes()
     (name, value) = next(iter(changes.items()))
     with pytest.raises(ValueError, match=rf"training\.{name} was .*, now {value}"):
-        run(whole, training(6, **changes), cache)
+        run(whole, training_config(6, **changes), cache)
     assert (whole / "run.json").read_bytes() == before
 
 
-def test_what_changes_no_number_may_change(tmp_path, cache):
-    run(tmp_path, training(6), cache, until=2)
-    run(tmp_path, training(6, save_every=3, keep=5), cache, until=3)
+def test_settings_that_change_no_number_may_change(tmp_path, cache):
+    run(tmp_path, training_config(6), cache, until=2)
+    run(tmp_path, training_config(6, save_every=3, keep_checkpoints=5), cache, until=3)
 
 
-def test_another_model_or_cache_is_refused(whole):
+def test_another_model_or_cache_is_refused(whole, cache):
     folder = RunFolder(whole)
     other = dataclasses.replace(TINY, flow=dataclasses.replace(TINY.flow, training_shift=2.0))
+    settings = settings_of(training_config(6), cache)
     with pytest.raises(
         ValueError, match=r"model.flow.training_shift was 1.0, now 2.0; caches.64x96 was .*, now another"
     ):
-        folder.claim(other, training(6), "ddp", {"64x96": "another"}, "random")
+        folder.ensure_settings(settings.model_copy(update={"model": other, "caches": {"64x96": "another"}}))
 
 
-def nan_in(clip, monkeypatch):
+def patch_nan(clip, monkeypatch):
     """Make the motion of one clip NaN."""
     load = LatentCache.load
 
-    def spoiled(self, name, view) -> LatentView:
+    def load_nan(self, name, view) -> LatentView:
         loaded = load(self, name, view)
         return dataclasses.replace(loaded, z_motion=loaded.z_motion * torch.nan) if name == clip else loaded
 
-    monkeypatch.setattr(LatentCache, "load", spoiled)
+    monkeypatch.setattr(LatentCache, "load", load_nan)
 
 
-def test_nan_stops_the_training_and_says_where(tmp_path, cache, monkeypatch):
+def test_nan_stops_the_training_and_names_the_clip(tmp_path, cache, monkeypatch):
     data = TrainingData(cache, TINY, seed=0)
     at = next(
         i
         for i in range(2, 40)
-        if data.choices(i, 1, 0, 1)[0].clip not in {data.choices(j, 1, 0, 1)[0].clip for j in range(i)}
+        if data.choose_samples(i, 1, 0, 1)[0].clip not in {data.choose_samples(j, 1, 0, 1)[0].clip for j in range(i)}
     )
-    clip = data.choices(at, 1, 0, 1)[0].clip
-    nan_in(clip, monkeypatch)
+    clip = data.choose_samples(at, 1, 0, 1)[0].clip
+    patch_nan(clip, monkeypatch)
     with pytest.raises(
         Crash, match=rf"iteration {at}, stage only: NaN or infinite video, motion.* of {clip}\."
     ) as raised:
-        run(tmp_path, training(8, save_every=1, points_learning_rate=5e-4, clip=0.7), cache)
+        run(tmp_path, training_config(8, save_every=1, dpa_learning_rate=5e-4, max_grad_norm=0.7), cache)
     assert f"failed-{at:08d}" in str(raised.value)
-    assert "a lower learning rate (it was 0.001, of the points aligner 0.0005) or clip (0.7)" in str(raised.value)
+    assert "a lower learning rate (now 0.001, of the points aligner 0.0005) or max_grad_norm (0.7)" in str(raised.value)
     assert (tmp_path / f"failed-{at:08d}/state.pt").is_file()
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir())[-1] == f"{at:08d}"
     assert all(value.isfinite().all() for value in weights(tmp_path, at).values())
 
 
-def test_an_infinite_gradient_stops_the_training_before_it_is_taken(tmp_path, cache, monkeypatch):
+def test_an_infinite_gradient_stops_the_training_before_the_update(tmp_path, cache, monkeypatch):
     step = DataParallelEngine.step
-    monkeypatch.setattr(DataParallelEngine, "step", lambda self, loss, rate: step(self, loss * 1e38 * 1e38, rate))
+    monkeypatch.setattr(DataParallelEngine, "step", lambda self, loss, factor: step(self, loss * 1e38 * 1e38, factor))
     with pytest.raises(Crash, match="iteration 0, stage only: NaN or infinite gradient of clip"):
-        run(tmp_path, training(4), cache)
-    start, failed = open_tiny("ddp", training(4)).weights(), torch.load(tmp_path / "failed-00000000/state.pt")["model"]
+        run(tmp_path, training_config(4), cache)
+    start, failed = (
+        open_tiny("ddp", training_config(4)).weights(),
+        torch.load(tmp_path / "failed-00000000/state.pt")["model"],
+    )
     assert all(torch.equal(value, failed[name]) for name, value in start.items())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_after_the_iteration_with_a_checkpoint(whole, tmp_path, cache, number):
-    def progress(what, done, total):
+def test_a_signal_stops_after_the_iteration_with_a_checkpoint(whole, tmp_path, cache, number):
+    def progress(stage, done, total):
         if done == 3:
             os.kill(os.getpid(), number)
 
     before = signal.getsignal(number)
-    assert run(tmp_path, training(6), cache, progress=progress) == "stopped"
+    assert run(tmp_path, training_config(6), cache, progress=progress) == "stopped"
     assert signal.getsignal(number) == before
-    assert len(curve(tmp_path)) == 4 and (tmp_path / "checkpoints/00000004").is_dir()
-    assert run(tmp_path, training(6), cache) == "done"
-    assert curve(tmp_path) == curve(whole)
+    assert len(read_curve(tmp_path)) == 4 and (tmp_path / "checkpoints/00000004").is_dir()
+    assert run(tmp_path, training_config(6), cache) == "done"
+    assert read_curve(tmp_path) == read_curve(whole)
 
 
 @pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"gradient_checkpointing": True}])
-def test_precision_and_checkpointing_change_little_or_nothing(whole, tmp_path, cache, changes):
-    """Checkpointing computes the same anew; bfloat16 has 8 bits, and none of them is spent on geometry."""
-    run(tmp_path, training(6, **changes), cache, until=2)
-    for ours, theirs in zip(curve(tmp_path), curve(whole)[:2], strict=True):
+def test_precision_changes_losses_little_and_checkpointing_does_not(whole, tmp_path, cache, changes):
+    """Checkpointing recomputes the same numbers; bfloat16 has 8 bits, and geometry stays in float32."""
+    run(tmp_path, training_config(6, **changes), cache, until=2)
+    for ours, theirs in zip(read_curve(tmp_path), read_curve(whole)[:2], strict=True):
         for name in ("video", "motion", "points", "chamfer"):
             assert ours[name] == pytest.approx(theirs[name], rel=1e-6 if "gradient_checkpointing" in changes else 1e-2)
-    same = curve(tmp_path) == curve(whole)[:2]
+    same = read_curve(tmp_path) == read_curve(whole)[:2]
     assert same == ("gradient_checkpointing" in changes)

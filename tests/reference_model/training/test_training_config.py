@@ -1,23 +1,23 @@
-"""Launch configurations: those of the presets are the paper's, and what is wrong in one is named."""
+"""Launch configurations: the presets' own follow the paper, and errors name the value."""
 
 import dataclasses
 
 import pytest
 
 from reference_model.config import PRESETS
-from reference_model.training.config import LAUNCH, TrainingConfig, TrainingStage, launch_file, read_launch
+from reference_model.training.config import LAUNCH_FOLDER, TrainingConfig, TrainingStage, launch_file, read_launch
 
 STAGE = '[[stages]]\nname = "a"\nstage = "warmup"\niterations = 4\nsize = [64, 96]\n'
 
 
 def test_the_papers_curriculum():
     """Section 4.2: 5K steps on 10 % of the data apart, 30K of the whole, 256x384 before 480x704."""
-    model, training = read_launch(LAUNCH / "wan22_5b.toml", PRESETS["wan22_5b"])
+    model, training = read_launch(LAUNCH_FOLDER / "wan22_5b.toml", PRESETS["wan22_5b"])
     assert model == PRESETS["wan22_5b"]
     warm_up, *whole = training.stages
-    assert (warm_up.stage, warm_up.iterations, warm_up.data) == ("warmup", 5000, 0.1)
+    assert (warm_up.stage, warm_up.iterations, warm_up.data_fraction) == ("warmup", 5000, 0.1)
     assert sum(stage.iterations for stage in whole) == 30000
-    assert all((stage.stage, stage.data) == ("joint", 1.0) for stage in whole)
+    assert all((stage.stage, stage.data_fraction) == ("joint", 1.0) for stage in whole)
     assert [stage.size for stage in training.stages] == [(256, 384), (256, 384), (480, 704)]
     assert training.precision == "bf16" and training.gradient_checkpointing
 
@@ -32,16 +32,16 @@ def test_every_preset_has_a_curriculum_that_fits_it(name):
 
 
 def test_every_field_says_where_its_value_comes_from():
-    assert all(f.name == "weights" or f.metadata["origin"] for f in dataclasses.fields(TrainingConfig))
+    assert all(f.name == "loss_weights" or f.metadata["origin"] for f in dataclasses.fields(TrainingConfig))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("stages = 3", "stages is 3: input should be a valid array"),
         ("stages = [1, 2]", r"stages\[0\] is 1: input should be an object; stages\[1\] is 2"),
         ("[stages]\nname = 'a'", "stages is an object with 1 keys: input should be a valid array"),
-        (f"weights = 2\n{STAGE}", "weights is 2: input should be an object"),
+        (f"loss_weights = 2\n{STAGE}", "loss_weights is 2: input should be an object"),
         (f"betas = [0.9, 1.5]\n{STAGE}", r"betas is \(0.9, 1.5\): expected within \[0, 1\)"),
         ("", "the key 'stages' is missing"),
         ("stages = []", "no stages"),
@@ -50,26 +50,26 @@ def test_every_field_says_where_its_value_comes_from():
             r"key 'stages\[0\].stage' is missing; .*iterations' is missing; .*size' is missing",
         ),
         (f"speed = 3\n{STAGE}", "unknown key 'speed': did you mean 'seed'"),
-        (f"batch = 0\n{STAGE}", "batch is 0"),
+        (f"batch_size = 0\n{STAGE}", "batch_size is 0"),
         (f"learning_rate = nan\n{STAGE}", "learning_rate is nan"),
         (STAGE.replace("warmup", "alone"), r"stages\[0\].stage is 'alone': input should be 'warmup' or 'joint'"),
         (f'precision = "fp16"\n{STAGE}', "precision is 'fp16': input should be 'bf16' or 'fp32'"),
-        (f'decay = "linear"\n{STAGE}', "decay is 'linear': input should be 'constant' or 'cosine'"),
+        (f'lr_schedule = "linear"\n{STAGE}', "lr_schedule is 'linear': input should be 'constant' or 'cosine'"),
         (f'learning_rate = "1e-4"\n{STAGE}', "learning_rate is '1e-4': input should be a valid number"),
-        (f"batch = 1.5\n{STAGE}", "batch is 1.5: input should be a valid integer"),
+        (f"batch_size = 1.5\n{STAGE}", "batch_size is 1.5: input should be a valid integer"),
         (f'gradient_checkpointing = "no"\n{STAGE}', "gradient_checkpointing is 'no': input should be a valid boolean"),
         (f"betas = [0.9]\n{STAGE}", r"the key 'betas\[1\]' is missing"),
         (STAGE.replace("[64, 96]", "[64]"), r"the key 'stages\[0\].size\[1\]' is missing"),
-        (f"{STAGE}[weights]\nvideo = true\n", "weights.video is True: input should be a valid number"),
-        (STAGE + "data = 0.0\n", "takes 0.0 of the data"),
+        (f"{STAGE}[loss_weights]\nvideo = true\n", "loss_weights.video is True: input should be a valid number"),
+        (STAGE + "data_fraction = 0.0\n", "has data_fraction 0.0"),
         (STAGE.replace("4", "0"), "0 iterations"),
         ("[[stages]", "s.toml"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, text, told):
+def test_invalid_values_are_named(tmp_path, text, message):
     path = tmp_path / "s.toml"
     path.write_text(text)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         read_launch(path, PRESETS["nano"])
 
 
@@ -80,22 +80,22 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_rates_rise_and_fall():
     stages = (TrainingStage("a", "warmup", 100, (64, 96)),)
-    constant, cosine = (TrainingConfig(stages, rate_warmup=10, decay=decay) for decay in ("constant", "cosine"))
-    assert [round(constant.rate(i), 12) for i in (0, 4, 9, 10, 99)] == [0.1, 0.5, 1, 1, 1]
-    assert cosine.rate(0) == pytest.approx(0.1) and cosine.rate(50) == pytest.approx(0.55)
-    assert cosine.rate(99) == pytest.approx(0.1, abs=1e-3)
+    constant, cosine = (
+        TrainingConfig(stages, warmup_iterations=10, lr_schedule=each) for each in ("constant", "cosine")
+    )
+    assert [round(constant.lr_factor(i), 12) for i in (0, 4, 9, 10, 99)] == [0.1, 0.5, 1, 1, 1]
+    assert cosine.lr_factor(0) == pytest.approx(0.1) and cosine.lr_factor(50) == pytest.approx(0.55)
+    assert cosine.lr_factor(99) == pytest.approx(0.1, abs=1e-3)
 
 
 def test_iterations_belong_to_stages_in_turn():
     stages = tuple(TrainingStage(name, "warmup", count, (64, 96)) for name, count in (("a", 2), ("b", 3)))
     training = TrainingConfig(stages)
-    assert [training.stage_at(i) for i in range(5)] == [0, 0, 1, 1, 1]
-    with pytest.raises(ValueError, match="5 iterations"):
-        training.stage_at(5)
+    assert [training.stage_index(i) for i in range(5)] == [0, 0, 1, 1, 1]
 
 
-def written(folder, text):
-    """What a launch configuration of this text makes of nano."""
+def read_text(folder, text):
+    """Read a launch configuration of this text for nano."""
     path = folder / "s.toml"
     path.write_text(text)
     return read_launch(path, PRESETS["nano"])
@@ -115,7 +115,7 @@ radius = 2
 [model]
 text_tokens = 8
 """
-    model, training = written(tmp_path, f"seed = 3\n{STAGE}{changes}")
+    model, training = read_text(tmp_path, f"seed = 3\n{STAGE}{changes}")
     nano = PRESETS["nano"]
     assert model == dataclasses.replace(
         nano,
@@ -130,7 +130,7 @@ text_tokens = 8
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[model]\ncycles = 3", "unknown key 'model.cycles': did you mean 'cycle'"),
         (
@@ -149,22 +149,22 @@ text_tokens = 8
         ("[model.pseudo_video]\nradius = true", "model.pseudo_video.radius is True: input should be a valid integer"),
         ("[model.mjd]\nscale_tokens = 1", "model.mjd: scale_tokens is 1: expected 2"),
         ("[model]\nframes = 24", "model: 24 frames: expected"),
-        ("[model]\nheight = 64", "model.height is not taken here, expected it in the size of each stage: leave it out"),
-        ("[model]\nwidth = 96", "model.width is not taken here"),
+        ("[model]\nheight = 64", "model.height is given by the size of each stage: leave it out here"),
+        ("[model]\nwidth = 96", "model.width is given by the size of each stage"),
     ],
 )
-def test_what_is_wrong_in_the_model_is_named_with_its_file(tmp_path, text, told):
-    with pytest.raises(ValueError, match=rf"s\.toml: {told}"):
-        written(tmp_path, f"{STAGE}{text}\n")
+def test_invalid_values_of_the_model_are_named_with_the_file(tmp_path, text, message):
+    with pytest.raises(ValueError, match=rf"s\.toml: {message}"):
+        read_text(tmp_path, f"{STAGE}{text}\n")
 
 
 def test_a_model_that_is_no_table_and_a_size_that_does_not_divide_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"s\.toml: model is 3: input should be an object"):
-        written(tmp_path, f"model = 3\n{STAGE}")
+        read_text(tmp_path, f"model = 3\n{STAGE}")
     with pytest.raises(ValueError, match=r"s\.toml: stage a: width is 100: expected a multiple of 32"):
-        written(tmp_path, STAGE.replace("96", "100"))
+        read_text(tmp_path, STAGE.replace("96", "100"))
 
 
 def test_a_seed_below_0_is_refused(tmp_path):
     with pytest.raises(ValueError, match="seed is -1: expected 0 or more"):
-        written(tmp_path, f"seed = -1\n{STAGE}")
+        read_text(tmp_path, f"seed = -1\n{STAGE}")

@@ -1,18 +1,18 @@
-"""Two processes on either engine: the same losses, parameters whole on each or shared out, and an end for both when one meets NaN."""
+"""Two processes on each engine: equal losses, parameters replicated or sharded, and a common end at NaN."""
 
 import json
 import re
 
 import pytest
 import torch
-from started_trainings import asked, seen, together
-from tiny_training import LOOP, TINY, NoAutoencoder, curve, open_tiny, training, write_cache
+from started_trainings import read_reports, run_two, training_options
+from tiny_training import LOOP, TINY, NoAutoencoder, open_tiny, read_curve, training_config, write_cache
 
 from reference_model.cycle.batch import sample_noise
 from reference_model.model import SyncMV4D
 from reference_model.training.data import TrainingData
-from reference_model.training.iteration import weighted
-from reference_model.training.seeds import generator
+from reference_model.training.rng import seeded_generator
+from reference_model.training.step import weighted_sum
 
 pytestmark = pytest.mark.slow
 ENGINES = ("ddp", "zero3")
@@ -26,12 +26,12 @@ def caches(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory, caches):
-    """Five iterations of either stage on either engine; the folders."""
+    """Folders of five iterations of each stage on each engine."""
     folders = {(engine, stage): tmp_path_factory.mktemp(f"{engine}-{stage}") for engine in ENGINES for stage in STAGES}
-    jobs = [asked(caches[stage], out, engine, {"stage": stage}) for (engine, stage), out in folders.items()]
-    for code, told in together(*jobs):
-        assert code == 0, told[-3000:]
-        warned = [line for line in told.splitlines() if "Warning" in line]
+    jobs = [training_options(caches[stage], out, engine, {"stage": stage}) for (engine, stage), out in folders.items()]
+    for code, output in run_two(*jobs):
+        assert code == 0, output[-3000:]
+        warned = [line for line in output.splitlines() if "Warning" in line]
         # DeepSpeed calls what torch will rename.
         assert all("FutureWarning: `torch.distributed" in line for line in warned), warned
     return folders
@@ -39,27 +39,27 @@ def two(tmp_path_factory, caches):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_two_processes_take_different_clips(two, engine):
-    one, other = seen(two[engine, "warmup"])
+    one, other = read_reports(two[engine, "warmup"])
     assert [(each["world_size"], each["rank"]) for each in (one, other)] == [(2, 0), (2, 1)]
     assert len(one["clips"]) == 5
     assert all(ours != theirs for ours, theirs in zip(one["clips"], other["clips"], strict=True))
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_zero3_shares_the_parameters_out_and_ddp_has_them_twice(two, stage):
-    """In float32, after five iterations: the shards hold together what each process of DDP holds."""
+def test_zero3_shards_the_parameters_and_ddp_replicates_them(two, stage):
+    """After five iterations, in float32: the shards together equal the parameters of a DDP process."""
     with torch.device("meta"):
         whole = sum(each.numel() for each in SyncMV4D(STAGES[stage]).parameters())
-    one, other = seen(two["ddp", stage])
-    assert one["digest"] == other["digest"] and one["numbers"] == other["numbers"] == whole
-    shards = seen(two["zero3", stage])
+    one, other = read_reports(two["ddp", stage])
+    assert one["digest"] == other["digest"] and one["count"] == other["count"] == whole
+    shards = read_reports(two["zero3", stage])
     assert shards[0]["digest"] != shards[1]["digest"]
-    assert all(0 < each["numbers"] < whole for each in shards)
-    assert sum(each["numbers"] for each in shards) == whole
+    assert all(0 < each["count"] < whole for each in shards)
+    assert sum(each["count"] for each in shards) == whole
     assert sum(each["squares"] for each in shards) == pytest.approx(one["squares"], rel=1e-5)
 
 
-LOSSES = ("loss", "video", "motion", "scale", "points", "chamfer", "gradient")
+LOSSES = ("loss", "video", "motion", "scale", "points", "chamfer", "gradient_norm")
 
 
 def numbers(points):
@@ -68,66 +68,72 @@ def numbers(points):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_zero3_and_ddp_give_the_same_losses(two, stage):
-    ddp, zero3 = (numbers(curve(two[engine, stage])) for engine in ENGINES)
+    ddp, zero3 = (numbers(read_curve(two[engine, stage])) for engine in ENGINES)
     assert len(ddp) == 5
     torch.testing.assert_close(zero3, ddp, rtol=1e-4, atol=1e-4)
-    assert (ddp[1:] - ddp[:-1]).abs().min(dim=0).values.min() > 1e-4  # which they would not be by standing still
+    assert (ddp[1:] - ddp[:-1]).abs().min(dim=0).values.min() > 1e-4  # every loss changes
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_loop_was_gone_through_with_and_without_guidance(two, engine):
-    for each in seen(two[engine, "joint"]):
+def test_the_loop_runs_with_and_without_guidance(two, engine):
+    for each in read_reports(two[engine, "joint"]):
         assert len(each["guided"]) == 5 and set(each["guided"]) == {True, False}
         assert each["found"] > 0
 
 
-def test_two_processes_are_one_process_with_both_their_batches(two, caches):
-    config = training()
+def test_two_processes_equal_one_process_with_both_batches(two, caches):
+    config = training_config()
     engine, data, means = open_tiny("ddp", config), TrainingData(caches["warmup"], TINY, seed=config.seed), []
     for iteration in range(5):
         both = []
         for rank in range(2):
-            batch = data.sample(iteration, 1, rank, 2).batch
-            own, shared = generator(config.seed, "noise", iteration, rank, 2), generator(config.seed, "coin", iteration)
+            batch = data.load_batch(iteration, 1, rank, 2).batch
+            own, shared = (
+                seeded_generator(config.seed, "noise", iteration, rank, 2),
+                seeded_generator(config.seed, "coin", iteration),
+            )
             noise = sample_noise(batch, TINY, own, shared)
             both.append(engine.losses(batch, noise, NoAutoencoder(), "warmup"))
-        total = torch.stack([weighted(losses, config.weights) for losses in both]).mean()
+        total = torch.stack([weighted_sum(losses, config.loss_weights) for losses in both]).mean()
         mean = [float(torch.stack(each).mean().detach()) for each in zip(*both, strict=True)]
-        means.append([float(total.detach()), *mean[:5], engine.step(total, config.rate(iteration))])
-    torch.testing.assert_close(numbers(curve(two["ddp", "warmup"])), torch.tensor(means), rtol=1e-4, atol=1e-5)
+        means.append([float(total.detach()), *mean[:5], engine.step(total, config.lr_factor(iteration))])
+    torch.testing.assert_close(numbers(read_curve(two["ddp", "warmup"])), torch.tensor(means), rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory, caches):
-    """In iteration 1 the clip of the second process is NaN, or its gradients are; the folders, and both clips of that iteration."""
+    """Folders of trainings where the second process's clip is NaN in iteration 1, or its gradients are infinite; and both clips."""
     data = TrainingData(caches["warmup"], TINY, seed=0)
-    clips = [data.choices(1, 1, rank, 2)[0].clip for rank in range(2)]
-    faults = {"nan": {"nan": clips[1]}, "steep": {"steep": 1}}
+    clips = [data.choose_samples(1, 1, rank, 2)[0].clip for rank in range(2)]
+    faults = {"nan": {"nan_clip": clips[1]}, "infinite": {"infinite_gradient": 1}}
     folders = {(engine, what): tmp_path_factory.mktemp(f"{engine}-{what}") for engine in ENGINES for what in faults}
     settings = {"save_every": 1, "iterations": 3}
-    jobs = [asked(caches["warmup"], out, engine, settings) | faults[what] for (engine, what), out in folders.items()]
-    for code, told in together(*jobs):
-        assert code == 0, told[-3000:]
+    jobs = [
+        training_options(caches["warmup"], out, engine, settings) | faults[what]
+        for (engine, what), out in folders.items()
+    ]
+    for code, output in run_two(*jobs):
+        assert code == 0, output[-3000:]
     return folders, clips
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("what", ["nan", "steep"])
-def test_nan_of_one_process_ends_both_and_harms_no_checkpoint(failed, engine, what):
+@pytest.mark.parametrize("what", ["nan", "infinite"])
+def test_nan_in_one_process_ends_both_and_leaves_checkpoints_unchanged(failed, engine, what):
     folders, clips = failed
     out = folders[engine, what]
-    endings = [each["ending"] for each in seen(out)]
+    endings = [each["ending"] for each in read_reports(out)]
     assert endings[0] == endings[1]
     named = f"motion, .* of {clips[1]}" if what == "nan" else f"gradient of {clips[0]}; gradient of {clips[1]}"
     assert re.match(rf"iteration 1, stage only: NaN or infinite (video, )?{named}\. The state before", endings[0])
-    assert len(curve(out)) == 1 and [path.name for path in (out / "checkpoints").iterdir()] == ["00000001"]
-    good, kept = (weights_in(folder, engine) for folder in (out / "checkpoints/00000001", out / "failed-00000001"))
-    assert len(good) == len(kept) and all(torch.equal(*pair) for pair in zip(good, kept, strict=True))
+    assert len(read_curve(out)) == 1 and [path.name for path in (out / "checkpoints").iterdir()] == ["00000001"]
+    good, saved = (weights_in(folder, engine) for folder in (out / "checkpoints/00000001", out / "failed-00000001"))
+    assert len(good) == len(saved) and all(torch.equal(*pair) for pair in zip(good, saved, strict=True))
     assert all(each.isfinite().all() for each in good)
 
 
 def weights_in(folder, engine):
-    """The float32 weights in a checkpoint, of DDP as they are, of ZeRO-3 as both processes hold them."""
+    """Return the float32 weights in a checkpoint: DDP's tensors, or ZeRO-3's flat shards of both processes."""
     processes = json.loads((folder / "checkpoint.json").read_text())["processes"]
     if engine == "ddp":
         return list(torch.load(folder / "state.pt")["model"].values())

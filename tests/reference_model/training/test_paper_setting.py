@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from started_trainings import asked, seen, together
-from tiny_training import LOOP, curve, write_cache
+from started_trainings import read_reports, run_two, training_options
+from tiny_training import LOOP, read_curve, write_cache
 
 pytestmark = pytest.mark.slow
 ENGINES = ("ddp", "zero3")
@@ -15,26 +15,26 @@ LOSSES = ("loss", "video", "motion", "scale", "points", "chamfer")
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Some iterations on either engine; the folders."""
+    """Folders of a few iterations on each engine."""
     cache = write_cache(tmp_path_factory.mktemp("cache"), config=LOOP)
     folders = {engine: tmp_path_factory.mktemp(engine) for engine in ENGINES}
-    for code, told in together(*(asked(cache, out, engine, SETTING) for engine, out in folders.items())):
-        assert code == 0, told[-3000:]
+    for code, output in run_two(*(training_options(cache, out, engine, SETTING) for engine, out in folders.items())):
+        assert code == 0, output[-3000:]
     return folders
 
 
 def test_both_engines_give_the_same_losses_in_the_papers_setting(whole):
     ddp, zero3 = (
-        torch.tensor([[point[name] for name in LOSSES] for point in curve(whole[engine])]) for engine in ENGINES
+        torch.tensor([[point[name] for name in LOSSES] for point in read_curve(whole[engine])]) for engine in ENGINES
     )
     assert len(ddp) == SETTING["iterations"] and ddp.isfinite().all() and zero3.isfinite().all()
-    torch.testing.assert_close(zero3[0], ddp[0], rtol=2e-3, atol=1e-4)  # of the same weights, in bfloat16's 8 bits
-    torch.testing.assert_close(zero3, ddp, rtol=0.06, atol=1e-3)  # of weights that were moved by such gradients
-    assert (ddp[1:] - ddp[:-1]).abs().min(dim=0).values.min() > 1e-3  # which they would not be by standing still
+    torch.testing.assert_close(zero3[0], ddp[0], rtol=2e-3, atol=1e-4)  # equal weights, bfloat16's 8 bits
+    torch.testing.assert_close(zero3, ddp, rtol=0.06, atol=1e-3)  # weights after updates in bfloat16
+    assert (ddp[1:] - ddp[:-1]).abs().min(dim=0).values.min() > 1e-3  # every loss changes
     assert not torch.equal(zero3, ddp)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_coarse_points_are_found_in_the_papers_setting(whole, engine):
-    for each in seen(whole[engine]):
+    for each in read_reports(whole[engine]):
         assert set(each["guided"]) == {True, False} and each["found"] > 0

@@ -1,0 +1,120 @@
+"""The processes of a distributed training, as torchrun or deepspeed started them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from hoibench.errors import Crash
+
+
+@dataclass(frozen=True)
+class ProcessGroup:
+    """All processes of a training, seen from this one: its rank, their number, its device, and collective operations.
+
+    Every process must call the collective operations in the same order; with one process they return at once.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """True for the one process that writes shared files and messages."""
+        return self.rank == 0
+
+    def all_reduce(self, values: Tensor) -> Tensor:
+        """Return the sum over all processes, on the CPU."""
+        values = values.to(self.device)
+        if self.size > 1:
+            dist.all_reduce(values)
+        return values.cpu()
+
+    def all_gather(self, value: Any) -> list[Any]:
+        """Return a small value of every process, by rank."""
+        values = [value] * self.size
+        if self.size > 1:
+            dist.all_gather_object(values, value)
+        return values
+
+    def broadcast(self, value: Any) -> Any:
+        """Return the main process's value on every process; on a network file system each might read something else."""
+        values = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(values)
+        return values[0]
+
+    @contextmanager
+    def raise_together(self) -> Iterator[None]:
+        """Wait until every process has run the block; if it fails on one, raise that error on all.
+
+        Otherwise the others would wait for a process that has ended.  The block must not contain collective operations.
+        """
+        own = None
+        try:
+            yield
+        except Exception as error:
+            own = error
+        errors = self.all_gather(None if own is None else _to_picklable(own))
+        if own is not None:
+            raise own
+        for error in errors:
+            if error is not None:
+                raise error
+
+    def barrier(self) -> None:
+        """Wait until all processes have called this."""
+        if self.size > 1:
+            dist.barrier()
+
+
+@contextmanager
+def init_distributed(device: str) -> Iterator[ProcessGroup]:
+    """Join the processes described by RANK, LOCAL_RANK and WORLD_SIZE; without these variables there is one process.
+
+    Args:
+        device: ``cpu`` (gloo) or ``cuda`` (nccl).
+
+    Raises:
+        Crash: another process ended during a collective operation.
+    """
+    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    own_device = torch.device(device)
+    if device == "cuda":
+        own_device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(own_device)
+    backend = "nccl" if device == "cuda" else "gloo"
+    if size > 1:
+        dist.init_process_group(backend)
+    else:  # DeepSpeed needs a group, even of one process
+        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        yield ProcessGroup(rank, size, own_device)
+    except RuntimeError as error:
+        if not (size > 1 and is_lost_process(error)):
+            raise
+        raise Crash(f"process {rank}: another process ended unexpectedly; its own message says why") from None
+    finally:
+        dist.destroy_process_group()
+
+
+def is_lost_process(error: Exception) -> bool:
+    """Return whether an error means that another process has ended; gloo has no class for it, only the place in its source."""
+    return isinstance(error, dist.DistError) or "gloo/transport" in str(error)
+
+
+def _to_picklable(error: Exception) -> Exception:
+    """Return an error of the same text that pickles; errors of our own classes may not."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return OSError(error.errno, error.strerror, error.filename)
+    if isinstance(error, ValueError):
+        return ValueError(str(error))
+    return Crash(str(error) if isinstance(error, Crash) else f"{type(error).__name__}: {error}")

@@ -1,0 +1,45 @@
+"""Out-of-memory errors with a hint about how to use less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from hoibench.errors import Crash
+from reference_model.config import SyncMV4DConfig
+from reference_model.training.config import TrainingConfig, TrainingStage
+
+SHARD_HINT = "start in another --out with --engine zero3 on more processes"
+"""The hint where the model and its optimizer alone do not fit."""
+
+
+@contextmanager
+def oom_hint(where: str, hint: str) -> Iterator[None]:
+    """Turn an out-of-memory error into one sentence with a hint.
+
+    Raises:
+        Crash: memory is full.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        is_cpu = "can't allocate memory" in str(error)  # PyTorch has no error class for it
+        if not (is_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)):
+            raise
+        # Without the traceback, which would hide the message.
+        raise Crash(f"out of memory ({where}): {hint}; the last checkpoint is unchanged") from None
+
+
+def step_hint(model: SyncMV4DConfig, config: TrainingConfig, stage: TrainingStage) -> str:
+    """Return the hint for a training step; only gradient checkpointing leaves all numbers equal, so the same run may resume with it."""
+    options = [
+        *(["batch_size 1"] if config.batch_size > 1 else []),
+        "a smaller size of the stage",
+        *(["cycle.gradient none"] if stage.stage == "joint" and model.cycle.gradient != "none" else []),
+        *([] if config.precision == "bf16" else ["precision bf16"]),
+        "--engine zero3 on more processes",
+    ]
+    restart = f"start in another --out with {', '.join(options[:-1])} or {options[-1]}"
+    return restart if config.gradient_checkpointing else f"set gradient_checkpointing to true and resume, or {restart}"
