@@ -131,7 +131,7 @@ def _config(options: Prepare) -> SyncMV4DConfig:
 def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, note: MessageCallback) -> Job:
     """What is to be done, and where; the folder is claimed for it, once the checkpoint is known to be whole."""
     from hoibench import __version__
-    from hoibench.cli.data import refuse_inside
+    from hoibench.cli.data import check_outside
     from reference_model.cache.metadata import Origin, claim, is_claimed, of_config, refuse_foreign, weights_digest
     from reference_model.preparation.job import Job
     from reference_model.preparation.parts import check_parts
@@ -139,7 +139,7 @@ def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: s
     split = manifest.split.replace("/", "-")
     out = options.out or Path("latents") / f"{options.preset}-{split}-{config.height}x{config.width}"
     if options.root is not None:
-        refuse_inside(options.root, out)
+        check_outside(options.root, out)
     refuse_foreign(out)
     note(f"hashing the weights in {options.wan}")
     origin = Origin(

@@ -24,7 +24,7 @@ from torch import nn
 
 from hoibench.store import sha256_json
 from hoibench.store.atomic import new_folder
-from hoibench.store.sealed_folder import FolderMetadata, read_metadata, seal
+from hoibench.store.verified_folder import FolderMetadata, read_metadata, write_metadata
 from reference_model.config import DPAConfig, SyncMV4DConfig
 from reference_model.config_json import WholeConfig
 from reference_model.dpa.model import DiffusionPointsAligner
@@ -91,7 +91,7 @@ def save_model(folder: Path, model: SyncMV4D, wan: Path | None = None) -> None:
         with _full_disk_told(folder):
             model.mjd.save_pretrained(new / "mjd")
             model.dpa.save_pretrained(new / "dpa")
-        seal(new, ModelMetadata(config=model.config))
+        write_metadata(new, ModelMetadata(config=model.config))
         for part in _small_parts(wan):
             shutil.copytree(part, new / part.name)
 

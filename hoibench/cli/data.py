@@ -23,7 +23,7 @@ _COMMANDS = {
 }
 
 
-def refuse_inside(root: Path, out: Path | None, flag: str = "--out") -> None:
+def check_outside(root: Path, out: Path | None, flag: str = "--out") -> None:
     """Raise ValueError where a command is to write into the download that it reads."""
     if out is not None and out.resolve().is_relative_to(root.resolve()):
         raise ValueError(

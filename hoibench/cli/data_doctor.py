@@ -10,7 +10,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from hoibench.cli.data import refuse_inside
+from hoibench.cli.data import check_outside
 from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.progress_bar import progress_bar
 
@@ -63,7 +63,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
         raise ValueError(
             f"{options.root} holds prepared clips, which need no doctor: give the download that they were made of"
         )
-    refuse_inside(options.root, options.objects, "--objects")
+    check_outside(options.root, options.objects, "--objects")
     lines = split_lines(options.split)
     with progress_bar(Console(stderr=True)) as on_progress:
         report = diagnose(

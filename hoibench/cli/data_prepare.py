@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 from rich.console import Console
 
-from hoibench.cli.data import refuse_inside
+from hoibench.cli.data import check_outside
 from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.progress_bar import progress_bar
 
@@ -76,7 +76,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     from hoibench.datasets.taco.splits import split_lines
 
     tree = TacoDownload(options.root)
-    refuse_inside(options.root, options.out)
+    check_outside(options.root, options.out)
     lines, left_out = _wanted(tree, split_lines(options.split), options)
     if not lines:
         reasons = "; ".join(f"{count}: {reason}" for reason, count in left_out.items())

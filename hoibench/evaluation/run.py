@@ -20,7 +20,7 @@ from hoibench.evaluation.worker import UnitReport, WorkerContext
 from hoibench.methods.method import Entrant
 from hoibench.predictions import is_complete
 from hoibench.results.run_record import Status
-from hoibench.store import sealed_folder, sweep
+from hoibench.store import locks, remove_temporary_files
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +56,9 @@ def run(plan: Plan, listener: Listener) -> Outcome:
     with locked(plan.out, record_name(plan).removesuffix(".json")):
         check_resumable(plan)
         path, record = plan.out / record_name(plan), make_record(plan)
-        sweep(plan.out, path.name)
+        remove_temporary_files(plan.out, path.name)
         if plan.config.shard is None:
-            sweep(plan.out, RESULTS)
+            remove_temporary_files(plan.out, RESULTS)
         record.write(path)
         handler = log_to(plan.out / "log.txt")
         log.info("run %s: %d units, config %s", plan.out, len(plan.units), plan.hash)
@@ -124,7 +124,7 @@ def locked(out: Path, name: str) -> Iterator[None]:
     Raises:
         RunRefused: another process holds it.
     """
-    with sealed_folder.locked(out / f".{name}.lock", wait=False) as ours:
+    with locks.locked(out / f".{name}.lock", wait=False) as ours:
         if not ours:
             raise RunRefused(f"another process is working on {out}: wait for it, or give another --out or --shard")
         yield

@@ -36,7 +36,7 @@ from hoibench.predictions import (
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.jsonl import append_metric, read_scores
 from hoibench.results.rows import Row
-from hoibench.store import sweep
+from hoibench.store import remove_temporary_files
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class Scorer:
         )  # fmt: skip
         frames = _frames_id(folder) if prediction.masks is None else None
         if context.rescore:
-            sweep(path.parent, path.name)  # what a killed call left
+            remove_temporary_files(path.parent, path.name)  # what a killed call left
         written = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}") if context.rescore else path
         broken: list[str] = []
         for card in self._unscored(unit):

@@ -21,7 +21,7 @@ from hoibench.metric_card import Card
 from hoibench.metrics.measurement import Measurement
 from hoibench.predictions import PREDICTION_FILE
 from hoibench.reference_rows import FROZEN_SELF
-from hoibench.store import sweep
+from hoibench.store import remove_temporary_files
 
 Stage = Literal["generate", "score"]
 
@@ -124,5 +124,5 @@ class ClipLoader:
 def forget(out: Path, unit: Unit) -> None:
     """Remove what was made from a prediction that is about to be made anew: its rows, and the row that holds its first frame."""
     unit.scores(out).unlink(missing_ok=True)
-    sweep(unit.prediction(out))
+    remove_temporary_files(unit.prediction(out))
     (unit.with_prefix(FROZEN_SELF).prediction(out) / PREDICTION_FILE).unlink(missing_ok=True)

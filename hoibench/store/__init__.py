@@ -1,6 +1,6 @@
-"""Files that are whole or absent, hashes, provenance, and readers that trust nothing."""
+"""Atomic writes, hashes, provenance, and readers for untrusted files."""
 
-from hoibench.store.atomic import atomic_write, sweep, sync, write_bytes
+from hoibench.store.atomic import atomic_write, remove_temporary_files, sync, write_bytes
 from hoibench.store.hashes import array_digest, canonical_json, sampled_digest, sha256_file, sha256_json
 from hoibench.store.json_file import read_json, write_json
 from hoibench.store.npz import ArrayLimits, read_npz, write_npz
@@ -12,10 +12,10 @@ __all__ = [
     "canonical_json",
     "read_json",
     "read_npz",
+    "remove_temporary_files",
     "sampled_digest",
     "sha256_file",
     "sha256_json",
-    "sweep",
     "sync",
     "write_bytes",
     "write_json",

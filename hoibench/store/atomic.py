@@ -1,4 +1,4 @@
-"""Atomic writes of files and folders: a reader sees the old one or the new one, never a part of either."""
+"""Atomic writes of files and folders: a reader sees the old version or the new one, never a partial one."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-ELSEWHERE = (
-    "free space there, or choose a folder that can be written, by --out where a command has it, else by HOIBENCH_CACHE"
-)
-"""The fix where a folder cannot be written."""
+_FIX = "free space on that disk, or choose a writable folder with --out (if the command has it) or HOIBENCH_CACHE"
 
 _STALE_SECONDS = 24 * 3600.0
 
 
 class WriteError(OSError):
-    """A folder cannot be written: the disk is full, or closed to us.  Unlike a file that cannot be read, it stops everything."""
+    """A folder cannot be written: the disk is full or read-only.  Stops a whole job, unlike an unreadable input file."""
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to; on success it is synced and takes ``path``'s name.
+    """Yield a temporary path next to ``path`` to write to; on success, sync it and rename it to ``path``.
 
-    On any exception the temporary file is removed and ``path`` is as it was.  The temporary name keeps the suffix, since encoders choose by it.
+    On any exception, the temporary file is removed and ``path`` is unchanged.  The temporary name keeps the suffix,
+    by which encoders choose a format.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -41,25 +39,25 @@ def atomic_write(path: Path) -> Iterator[Path]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-            error.filename = str(path)  # a full disk names no file by itself
+            error.filename = str(path)  # the error of a full disk names no file
         raise
 
 
 @contextmanager
-def new_folder(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iterator[Path]:
-    """Give an empty folder beside ``folder`` to fill; on success it is synced and takes ``folder``'s name, and what had the name is removed.
+def new_folder(folder: Path, keep_existing: Callable[[], bool] = lambda: False) -> Iterator[Path]:
+    """Yield a new empty folder next to ``folder`` to fill; on success, sync it and let it replace ``folder``.
 
-    On any exception the new folder is removed, and ``folder`` is as it was.  What processes killed more than a day ago left is removed.
+    On any exception, the new folder is removed and ``folder`` is unchanged.  Also removes what processes killed more than a day ago left.
 
         with new_folder(Path("model")) as new:
             (new / "weights.bin").write_bytes(weights)
 
     Args:
-        folder: to be.
-        keep: asked where a folder of this name is there in the end: whether it stays and the new one is removed.
+        folder: the folder to write.
+        keep_existing: called if ``folder`` exists at the end; returns True to keep it and remove the new one.
 
     Raises:
-        WriteError: the folder cannot be written, or the disk is full; says what to do.
+        WriteError: the folder cannot be written, or the disk is full; the message includes the fix.
     """
     with as_write_error(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -68,35 +66,34 @@ def new_folder(folder: Path, keep: Callable[[], bool] = lambda: False) -> Iterat
         new.mkdir()
         try:
             yield new
-            replace_folder(new, folder, keep)
+            replace_folder(new, folder, keep_existing)
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
 
-def ensure_folder(folder: Path, make: Callable[[Path], None]) -> None:
-    """Have ``make`` fill ``folder`` unless it is there: it is whole or absent, however many processes try and whenever they are killed.
+def ensure_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Call ``fill`` to write ``folder`` unless it exists; safe if several processes do so at once or are killed.
 
     Raises:
-        WriteError: the folder cannot be written, or the disk is full; says what to do.
+        WriteError: the folder cannot be written, or the disk is full; the message includes the fix.
     """
     if not folder.is_dir():
-        # Where another process is faster, its folder is as good as ours.
-        with new_folder(folder, keep=folder.is_dir) as new:
-            make(new)
+        with new_folder(folder, keep_existing=folder.is_dir) as new:
+            fill(new)
 
 
-def replace_folder(new: Path, folder: Path, keep: Callable[[], bool] = lambda: False) -> None:
-    """Sync the folder ``new`` and rename it to ``folder``, beside it; what had the name is removed, or stays if ``keep`` says so.
+def replace_folder(new: Path, folder: Path, keep_existing: Callable[[], bool] = lambda: False) -> None:
+    """Sync the folder ``new`` and rename it to ``folder``, its sibling, replacing an existing one unless ``keep_existing()``.
 
     Raises:
-        OSError: it cannot be synced or renamed; what was at ``folder`` still is, and so is ``new``.
+        OSError: it cannot be synced or renamed; both folders are unchanged.
     """
     for path in (*new.rglob("*"), new):
         sync(path)
     old = _temporary(folder)
     try:
         while not _rename(new, folder):
-            if keep():
+            if keep_existing():
                 return
             shutil.rmtree(old, ignore_errors=True)
             with suppress(FileNotFoundError):  # another process moved it
@@ -111,20 +108,20 @@ def replace_folder(new: Path, folder: Path, keep: Callable[[], bool] = lambda: F
 
 @contextmanager
 def as_write_error(folder: Path) -> Iterator[None]:
-    """Turn an OSError of a block that only writes below ``folder`` into a ``WriteError`` that says what to do."""
+    """Convert an OSError inside a block that only writes below ``folder`` to a ``WriteError`` with the fix."""
     try:
         yield
     except WriteError:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
-        raise WriteError(error.errno, f"cannot write {error.filename or folder} ({reason}): {ELSEWHERE}") from error
+        raise WriteError(error.errno, f"cannot write {error.filename or folder} ({reason}): {_FIX}") from error
 
 
-def sweep(folder: Path, name: str = "*") -> None:
-    """Remove temporary files that killed writers of ``folder / name`` left; the caller must be alone in writing there."""
-    for left in folder.glob(f".tmp-????????-{name}"):
-        left.unlink(missing_ok=True)
+def remove_temporary_files(folder: Path, name: str = "*") -> None:
+    """Remove temporary files left by killed writers of ``folder / name``; nobody else may be writing there."""
+    for path in folder.glob(f".tmp-????????-{name}"):
+        path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -134,7 +131,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on disk."""
+    """Wait until a file or a folder's entries are on disk."""
     if os.name == "nt" and path.is_dir():  # Windows has no way to sync a folder
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -149,7 +146,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _rename(new: Path, folder: Path) -> bool:
-    """Rename a folder unless there is one of that name that is not empty."""
+    """Rename a folder; return False if a non-empty folder of that name exists."""
     try:
         new.rename(folder)
     except OSError:
@@ -160,7 +157,7 @@ def _rename(new: Path, folder: Path) -> bool:
 
 
 def _remove_stale(parent: Path) -> None:
-    """Remove the folders that processes killed more than a day ago left half made."""
+    """Remove partial folders left by processes killed more than a day ago."""
     for path in parent.glob(".tmp-*"):
         try:
             old = time.time() - path.stat().st_mtime > _STALE_SECONDS

@@ -1,4 +1,4 @@
-"""The cache's folder, which generated clips and fetched weights share."""
+"""The cache folder for generated clips and downloaded weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ import platformdirs
 
 
 def cache_dir() -> Path:
-    """``$HOIBENCH_CACHE`` (``~`` is the user's home), or ``hoibench`` in the user's cache folder; it need not exist yet."""
-    chosen = os.environ.get("HOIBENCH_CACHE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("hoibench", appauthor=False)
+    """Return ``$HOIBENCH_CACHE`` (``~`` is expanded), or ``hoibench`` in the user's cache folder; it may not exist yet."""
+    path = os.environ.get("HOIBENCH_CACHE")
+    return Path(path).expanduser() if path else platformdirs.user_cache_path("hoibench", appauthor=False)

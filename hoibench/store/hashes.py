@@ -1,4 +1,4 @@
-"""Hashes of files and of JSON values."""
+"""Hashes of files, arrays and JSON values."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _BLOCK, _BLOCKS = 1 << 20, 16
 
 
 def sha256_file(path: Path) -> str:
-    """The SHA-256 of a file, 64 hex digits, read in chunks."""
+    """Return the SHA-256 of a file, 64 hex digits, reading it in chunks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, no spaces, no NaN: equal values give equal text."""
+    """Return JSON with sorted keys, no spaces and no NaN: equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 def sha256_json(value: Any) -> str:
-    """The SHA-256 of a value's canonical JSON, 64 hex digits."""
+    """Return the SHA-256 of a value's canonical JSON, 64 hex digits."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def array_digest(*arrays: Array) -> str:
-    """The SHA-256 of arrays' values, one after another, as little-endian float32 in C order, 64 hex digits; every NaN is the same."""
+    """Return the SHA-256 of concatenated array values as little-endian float32 in C order, 64 hex digits; all NaNs are equal."""
     digest = hashlib.sha256()
     for array in arrays:
         values = np.asarray(array).astype("<f4")
@@ -42,13 +42,13 @@ def array_digest(*arrays: Array) -> str:
 
 
 def sampled_digest(path: Path) -> str:
-    """A digest of a file's contents, or of the names and contents of all files below a folder, 12 hex digits; hidden files do not count.
+    """Return a digest (12 hex digits) of a file's contents, or of the names and contents of all non-hidden files below a folder.
 
-    A file of up to 16 MiB is read whole, of a longer one 16 blocks of 1 MiB at even distances: another training moves weights everywhere, so
-    a few blocks show it; a change of single bytes in a long file is not found.  Where the file or folder lies does not matter.
+    Reads files of up to 16 MiB completely, and 16 evenly spaced blocks of 1 MiB of larger ones: a different training changes weights everywhere,
+    so a few blocks detect it, but a change of single bytes may be missed.  The path itself does not matter.
 
     Raises:
-        FileNotFoundError: there is no such file or folder.
+        FileNotFoundError: the file or folder does not exist.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")

@@ -1,4 +1,4 @@
-"""JSON files that name their schema: written strictly, read from strangers."""
+"""Strict JSON files with a ``schema`` key."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ def write_json(path: Path, value: Any) -> None:
     """Write strict, indented JSON to ``path`` atomically.
 
     Raises:
-        ValueError: the value holds NaN or infinity, which JSON has no word for.
+        ValueError: the value contains NaN or infinity, which JSON cannot represent.
     """
     write_bytes(path, (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
 
 
 def read_json(path: Path, schema: str) -> dict[str, Any]:
-    """The object in a JSON file whose key ``schema`` is the one given.
+    """Read the object in a JSON file and check its ``schema`` key.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is too large, no strict JSON, no object, or of another schema; names the file.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is too large, not strict JSON, not an object, or has another schema; names the file.
     """
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise ValueError(f"{path} has {size} bytes, at most {MAX_BYTES} are read")
+        raise ValueError(f"{path} has {size} bytes, expected at most {MAX_BYTES}")
     try:
         value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not strict JSON: {error}") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{path} holds no object, expected one with schema {schema!r}")
+        raise ValueError(f"{path} is not a JSON object, expected one with schema {schema!r}")
     if value.get("schema") != schema:
         raise ValueError(f"{path}: schema is {value.get('schema')!r}, expected {schema!r}")
     return value

@@ -1,4 +1,4 @@
-"""npz files from strangers: no pickle, every size checked before memory is taken for it."""
+"""Untrusted npz files: no pickle, and every size is checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ import numpy as np
 from hoibench.clip import Array
 from hoibench.store.atomic import atomic_write
 
-_HEADER_BYTES = 1_000  # nested deeper, Python's parser gives up with MemoryError
+_HEADER_BYTES = 1_000  # Python's parser raises MemoryError on deeply nested longer ones
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_DAMAGE = (
+_PARSE_ERRORS = (
     zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError, UnicodeError, ArithmeticError,
     LookupError, TypeError, EOFError, RuntimeError,
 )  # fmt: skip
-"""What zipfile, zlib and numpy raise on bytes that no npz holds, beside ValueError."""
+"""Exceptions other than ValueError that zipfile, zlib and numpy raise on damaged files."""
 
 
 @dataclass(frozen=True)
 class ArrayLimits:
-    """Bounds on an npz file: arrays in it, bytes of one array, bytes in all.
+    """Limits on an npz file: number of arrays, bytes per array, and bytes in total.
 
-    They alone bound the memory it takes.  How well it is packed says nothing: deflate shrinks masks of one value by 1030:1.
+    The compression ratio is not limited: deflate shrinks constant masks by 1030:1.
     """
 
     members: int = 64
@@ -43,11 +43,8 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
     """Write named arrays to a compressed npz file, atomically.
 
     Raises:
-        ValueError: an array has dtype object, which only pickle could store.
+        ValueError: an array has dtype object.
     """
-    for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise ValueError(f"{path}: array {name!r} has dtype object, which is not stored")
     with atomic_write(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
@@ -56,8 +53,8 @@ def read_npz(path: Path, limits: ArrayLimits | None = None) -> dict[str, Array]:
     """Read every array of an npz file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is not an npz, or breaks a limit; the message names file, member, value and limit.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is not a complete npz file or exceeds a limit; names file, member, value and limit.
     """
     limits = limits or ArrayLimits()
     with path.open("rb") as file:
@@ -65,24 +62,26 @@ def read_npz(path: Path, limits: ArrayLimits | None = None) -> dict[str, Array]:
             with zipfile.ZipFile(file) as archive:
                 _check_directory(archive, limits)
                 return {info.filename.removesuffix(".npy"): _read_member(archive, info) for info in archive.infolist()}
-        except _DAMAGE as error:
+        except _PARSE_ERRORS as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ValueError(f"{path} is not a whole npz file ({reason}): write it again with numpy.savez") from error
+            raise ValueError(
+                f"{path} is not a complete npz file ({reason}): write it again with numpy.savez"
+            ) from error
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         except OSError as error:
-            # A seek to a place that no file has; other errors are the disk's.
+            # EINVAL is a seek to an impossible offset; other errors come from the disk.
             if error.errno != errno.EINVAL:
                 raise
-            raise ValueError(f"{path} is not a whole npz file ({error}): write it again with numpy.savez") from error
+            raise ValueError(f"{path} is not a complete npz file ({error}): write it again with numpy.savez") from error
 
 
 def _check_directory(archive: zipfile.ZipFile, limits: ArrayLimits) -> None:
     infos = archive.infolist()
     if len(infos) > limits.members:
-        raise ValueError(f"it holds {len(infos)} arrays, at most {limits.members} are read")
+        raise ValueError(f"it has {len(infos)} arrays, expected at most {limits.members}")
     if len({info.filename for info in infos}) != len(infos):
-        raise ValueError("it holds two arrays of the same name")
+        raise ValueError("it has two arrays of the same name")
     for info in infos:
         where = f"member {info.filename!r}"
         if not info.filename.endswith(".npy") or "/" in info.filename or "\\" in info.filename:
@@ -92,10 +91,10 @@ def _check_directory(archive: zipfile.ZipFile, limits: ArrayLimits) -> None:
         if info.compress_type not in _PACKED:
             raise ValueError(f"{where} is packed by zip method {info.compress_type}: write it with numpy.savez")
         if info.file_size > limits.array_bytes:
-            raise ValueError(f"{where} has {info.file_size} bytes, at most {limits.array_bytes} are read")
+            raise ValueError(f"{where} has {info.file_size} bytes, expected at most {limits.array_bytes}")
     total = sum(info.file_size for info in infos)
     if total > limits.total_bytes:
-        raise ValueError(f"it unpacks to {total} bytes, at most {limits.total_bytes} are read")
+        raise ValueError(f"it unpacks to {total} bytes, expected at most {limits.total_bytes}")
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
@@ -103,7 +102,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
     with archive.open(info) as stream:
         data = stream.read(info.file_size + 1)
     if len(data) != info.file_size:
-        raise ValueError(f"{where} holds {len(data)} bytes, its directory says {info.file_size}")
+        raise ValueError(f"{where} has {len(data)} bytes, but its directory entry says {info.file_size}")
     buffer = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(buffer)
@@ -111,14 +110,14 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
             version
         )
         if read_header is None:
-            raise ValueError(f"npy version {version} is not read")
+            raise ValueError(f"npy version {version} is not supported")
         shape, _, dtype = read_header(buffer, max_header_size=_HEADER_BYTES)
         if dtype.hasobject:
             raise ValueError("it has dtype object, which only pickle could load")
         if math.prod(shape) * dtype.itemsize != len(data) - buffer.tell():
-            raise ValueError(f"its header says shape {shape} of {dtype}, its bytes say otherwise")
+            raise ValueError(f"its header (shape {shape}, {dtype}) does not match its size")
         buffer.seek(0)
         array: Array = np.lib.format.read_array(buffer, allow_pickle=False, max_header_size=_HEADER_BYTES)
-    except (ValueError, *_DAMAGE) as error:
+    except (ValueError, *_PARSE_ERRORS) as error:
         raise ValueError(f"{where}: {' '.join(str(error).split())}") from error
     return array

@@ -1,4 +1,4 @@
-"""Provenance: which code, libraries, machine and command made a result."""
+"""Provenance: the code, libraries, machine and command that produced a result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIBRARIES = ("numpy", "scipy", "torch", "torchvision", "kornia", "av", "opencv-p
 
 
 def provenance() -> dict[str, Any]:
-    """Facts about this process: JSON-serialisable, gathered without importing any library it names."""
+    """Return JSON-serialisable facts about this process, without importing the libraries listed."""
     from hoibench import __version__
 
     return {
@@ -32,9 +32,9 @@ def provenance() -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Commit and dirtiness of the checkout that tracks ``folder``, or None where there is none or git is missing."""
+    """Return commit and dirty flag of the checkout that tracks ``folder``, or None if there is none or git is missing."""
     try:
-        if not _git(folder, "ls-files", "."):  # installed below somebody else's checkout
+        if not _git(folder, "ls-files", "."):  # installed inside an unrelated checkout
             return None
         commit = _git(folder, "rev-parse", "HEAD")
         return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}

@@ -1,4 +1,4 @@
-"""Pydantic models of file formats: one model writes a file, reads it and checks it."""
+"""Pydantic models of file formats: one model writes, reads and checks a file."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _LONGEST_VALUE = 80
 
 
 class Record(BaseModel):
-    """The contents of one kind of file, or a part of it: immutable, no unknown keys, no conversion of types, no NaN.
+    """Base class for (parts of) file formats: immutable, no unknown keys, no type conversion, no NaN.
 
-    A model of a whole JSON file sets ``SCHEMA``, which the file holds under the key ``schema``:
+    A model of a complete JSON file sets ``SCHEMA``, which is stored under the key ``schema``:
 
         class Settings(Record):
             SCHEMA = "hoibench/settings@1"
@@ -42,36 +42,36 @@ class Record(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The record in a JSON file.
+        """Read a record from a JSON file.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: it is not JSON, of another schema, or a key is missing, unknown or wrong; names file, key, value and what is expected.
+            FileNotFoundError: the file does not exist.
+            ValueError: the file is not JSON or has another schema, or a key is missing, unknown or invalid; names file, key, value and expectation.
         """
         table = read_json(path, cls.SCHEMA)
         del table["schema"]
         return parse_record(cls, table, str(path))
 
     def write(self, path: Path) -> None:
-        """Write the record as a JSON file, atomically."""
+        """Write the record to a JSON file, atomically."""
         write_json(path, self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """The record as JSON values, under its schema where it has one."""
-        head = {"schema": self.SCHEMA} if self.SCHEMA else {}
-        return head | self.model_dump(mode="json")
+        """Return the record as JSON values, with the key ``schema`` if it has one."""
+        schema = {"schema": self.SCHEMA} if self.SCHEMA else {}
+        return schema | self.model_dump(mode="json")
 
 
 def parse_record(model: type[M], table: Any, where: str) -> M:
-    """A model from the values of a JSON or TOML file; lists become tuples where the model has tuples.
+    """Convert the values of a JSON or TOML file to a model; lists become tuples where the model has tuples.
 
     Args:
         model: a pydantic model, or a dataclass whose ``__pydantic_config__`` is ``Record.model_config``.
         table: what ``json.loads`` or ``tomllib.loads`` returned.
-        where: file, and line or table in it; leads the message.
+        where: file, and line or table in it; starts the error message.
 
     Raises:
-        ValueError: one line a problem (at most five): key, value, and what is expected.
+        ValueError: the values do not fit; names key, value and expectation of up to five problems.
     """
     try:
         return TypeAdapter(model).validate_json(json.dumps(table, default=str))
@@ -80,11 +80,11 @@ def parse_record(model: type[M], table: Any, where: str) -> M:
 
 
 def read_toml(model: type[M], item: Traversable) -> M:
-    """A model from a TOML file, which may lie in a package.
+    """Read a model from a TOML file, which may be in a package.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not TOML, or a key is missing, unknown or wrong; names file, key, value and what is expected.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is not TOML, or a key is missing, unknown or invalid; names file, key, value and expectation.
     """
     try:
         table = tomllib.loads(item.read_text(encoding="utf-8"))
@@ -94,14 +94,14 @@ def read_toml(model: type[M], item: Traversable) -> M:
 
 
 def explain(error: ValidationError, model: type[Any], where: str) -> str:
-    """Pydantic's problems in our words: file, key, value, and what is expected."""
+    """Format the problems of a validation error: file, key, value and expectation."""
     problems = [_problem(details, model) for details in error.errors(include_url=False)]
     more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
     return f"{where}: " + "; ".join([*problems[:_MOST_PROBLEMS], *more])
 
 
 def _problem(details: ErrorDetails, model: type[Any]) -> str:
-    place, value = _dotted(details["loc"]), _shown(details["input"])
+    place, value = _dotted(details["loc"]), _short_repr(details["input"])
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "missing":
         return f"the key {place!r} is missing"
@@ -117,26 +117,26 @@ def _problem(details: ErrorDetails, model: type[Any]) -> str:
 
 
 def _keys(kind: Any, outer: Sequence[int | str]) -> list[str]:
-    """The keys that a model, or the one that is at a place in it, takes; none where that is not known."""
+    """Return the known keys at a location inside a model; empty if unknown."""
     for part in outer:
         kind = get_args(kind)[0] if isinstance(part, int) and get_args(kind) else _fields(kind).get(str(part))
     return sorted(_fields(kind))
 
 
 def _fields(kind: Any) -> dict[str, Any]:
-    """Type of each key of a model or dataclass."""
+    """Return the type of each key of a model or dataclass."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
     return get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
 
 
 def _dotted(location: Sequence[int | str]) -> str:
-    words = ""
+    path = ""
     for part in location:
-        words += f"[{part}]" if isinstance(part, int) else f".{part}" if words else str(part)
-    return words
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
 
 
-def _shown(value: Any) -> str:
+def _short_repr(value: Any) -> str:
     text = f"an object with {len(value)} keys" if isinstance(value, Mapping) else repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

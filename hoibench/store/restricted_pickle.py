@@ -1,4 +1,4 @@
-"""Pickles from strangers: nothing is imported or called but what a reader allows by name, and no size in one is believed."""
+"""Untrusted pickles: nothing is imported or called except allowed names, and no size in the file is trusted."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-DAMAGE = (
+PICKLE_ERRORS = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, struct.error, OverflowError,
     RecursionError, MemoryError, AssertionError,
 )  # fmt: skip
-"""What unpickling raises on bytes that no writer wrote."""
+"""Exceptions that unpickling raises on damaged or malicious files."""
 
-_LONGEST_REASON = 300
+_LONGEST_MESSAGE = 300
 
 
-# Python's own unpickler, not the one in C: that takes memory for a memo as long as the largest index in the pickle says, 64 GiB at ten bytes' word.
+# The pure Python unpickler: the C one allocates a memo as large as the largest index in the pickle says (64 GiB for a ten-byte file).
 class RestrictedUnpickler(pickle._Unpickler):
-    """An unpickler that finds only what a subclass allows: ``names`` maps (module, name) to what stands for it.
+    """An unpickler that resolves only the names in ``names``, a map of (module, name) to a replacement.
 
-    Only objects of the classes in ``stateful`` are given a state.  Names of Python 2 come as they are written; its text is taken as Latin-1, as the
-    arrays in such pickles ask for.
+    Only objects of the classes in ``stateful`` may be given a state.  Names from Python 2 are not translated; its strings are decoded as Latin-1,
+    as pickled arrays require.
     """
 
     names: ClassVar[Mapping[tuple[str, str], Any]] = {}
@@ -37,7 +37,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         super().__init__(stream, encoding="latin1")
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for a name in the pickle.
+        """Return the replacement for a name in the pickle.
 
         Raises:
             pickle.UnpicklingError: the name is not allowed.
@@ -48,33 +48,33 @@ class RestrictedUnpickler(pickle._Unpickler):
             raise pickle.UnpicklingError(f"it names {module}.{name}, which is not allowed") from None
 
     def load_bytearray8(self) -> None:
-        """Read a bytearray, as the base class does after taking as much memory as the pickle says."""
+        """Read a bytearray; unlike the base class, do not allocate the claimed length first."""
         (length,) = struct.unpack("<Q", self.read(8))
         self.append(bytearray(self.read(length)))
 
     def load_build(self) -> None:
-        """Give an object a state, as the base class does to any object, functions and classes too."""
+        """Set an object's state; the base class would do so for any object, including functions and classes."""
         if not isinstance(self.stack[-2], self.stateful):
-            raise pickle.UnpicklingError(f"it gives a state to a {type(self.stack[-2]).__name__}")
-        super().load_build()  # type: ignore[misc]  # typeshed leaves out the methods that read one opcode each
+            raise pickle.UnpicklingError(f"it sets the state of a {type(self.stack[-2]).__name__}")
+        super().load_build()  # type: ignore[misc]  # typeshed omits the opcode methods
 
     dispatch |= {pickle.BYTEARRAY8[0]: load_bytearray8, pickle.BUILD[0]: load_build}
 
 
-def reason(error: Exception) -> str:
-    """What one of ``DAMAGE`` says, on one line and not at length; some say nothing but their name."""
-    words = " ".join(str(error).split()) or type(error).__name__
-    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]}..."
+def short_message(error: Exception) -> str:
+    """Return an exception's message (or its class name if empty) on one line, truncated."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
-    """All of a file.
+    """Read a file of at most ``limit`` bytes.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it has more than ``limit`` bytes.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file has more than ``limit`` bytes.
     """
     size = path.stat().st_size
     if size > limit:
-        raise ValueError(f"{path} has {size} bytes, at most {limit} are read")
+        raise ValueError(f"{path} has {size} bytes, expected at most {limit}")
     return path.read_bytes()

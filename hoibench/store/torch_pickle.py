@@ -1,8 +1,8 @@
-"""Pickles of dicts of torch tensors, read without running what they say and without importing torch.
+"""Untrusted pickles of torch tensors, read without executing them and without importing torch.
 
 A tensor in a plain pickle is a call of ``torch._utils._rebuild_tensor_v2`` on a storage, and the storage a call of ``torch.storage._load_from_bytes``
 on torch's legacy stream: five pickles, then each storage's length and raw numbers.  Both are rebuilt here as numpy arrays; any other name in a pickle
-is refused.  A storage that was on a GPU is read like one that was not.
+is an error.  The storage's device is ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.store.restricted_pickle import DAMAGE, RestrictedUnpickler, read_bounded, reason
+from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler, read_bounded, short_message
 
 _MAX_BYTES = 1 << 30
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -39,26 +39,28 @@ _DTYPES = {
 
 
 def read_torch_pickle(path: Path) -> Any:
-    """What a pickle of containers, numbers, strings and torch tensors holds, the tensors as numpy arrays.
+    """Read a pickle of containers, numbers, strings and torch tensors; tensors become numpy arrays.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is larger than 1 GiB, cut short, or names anything but tensors; the message names the file.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is larger than 1 GiB, truncated, or names anything but tensors; the message names the file.
     """
     data = read_bounded(path, _MAX_BYTES)
     try:
         return _Tensors(data).load()
-    except DAMAGE as error:
-        raise ValueError(f"{path} is no whole pickle of torch tensors ({reason(error)}): unpack it again") from error
+    except PICKLE_ERRORS as error:
+        raise ValueError(
+            f"{path} is not a complete pickle of torch tensors ({short_message(error)}): unpack it again"
+        ) from error
 
 
 def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Array:
-    """The array of ``size`` and ``stride`` (elements) that starts ``offset`` elements into a storage."""
-    # Nothing is told of what is not known to be numbers: in a few bytes, a tuple can nest one that takes gigabytes to write out.
+    """Return the array of ``size`` and ``stride`` (in elements) at ``offset`` in a storage."""
+    # Messages include only checked numbers: the repr of a nested tuple of a few pickled bytes can take gigabytes.
     if not isinstance(storage, np.ndarray) or storage.ndim != 1:
         raise ValueError("a tensor has no storage")
     if not (_are_sizes((offset,)) and _are_sizes(size) and _are_sizes(stride) and len(size) == len(stride)):
-        raise ValueError("a tensor's size, stride and offset are no numbers that fit together")
+        raise ValueError("a tensor's size, stride and offset are not valid or not consistent")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if (0 not in size and last >= len(storage)) or math.prod(size) > len(storage):
         raise ValueError(
@@ -71,7 +73,7 @@ def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) 
 
 
 def _are_sizes(values: Any) -> bool:
-    """Whether these are a tuple of a few integers from 0 that a file may count with."""
+    """Return True for a short tuple of plausible non-negative integers."""
     return (
         isinstance(values, tuple)
         and len(values) <= _MAX_AXES
@@ -80,7 +82,7 @@ def _are_sizes(values: Any) -> bool:
 
 
 def _read_storage(blob: bytes) -> Array:
-    """The numbers of the one storage in a legacy torch stream."""
+    """Read the one storage in a legacy torch stream."""
     stream = io.BytesIO(blob)
     magic, protocol, system = (RestrictedUnpickler(stream).load() for _ in range(3))
     if magic != _MAGIC or protocol != _PROTOCOL or not isinstance(system, dict) or system["little_endian"] is not True:
@@ -89,10 +91,10 @@ def _read_storage(blob: bytes) -> Array:
     keys = RestrictedUnpickler(stream).load()
     (written,) = struct.unpack("<q", stream.read(8))
     numbers = np.frombuffer(stream.read(), dtype=_DTYPES[name])
-    if not isinstance(keys, list) or len(keys) != 1 or not isinstance(keys[0], str) or keys[0] != key:
-        raise ValueError("a storage is not under the key that its header says")
+    if keys != [key]:
+        raise ValueError("a storage has another key than its header says")
     if written != length or len(numbers) != length:
-        raise ValueError(f"a storage holds {len(numbers)} numbers, its header says {length}")
+        raise ValueError(f"a storage has {len(numbers)} numbers, but its header says {length}")
     return numbers
 
 
@@ -102,7 +104,7 @@ class _Tensors(RestrictedUnpickler):
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data))
         self._storages: dict[int, tuple[bytes, Array]] = {}
-        self._left = len(data)
+        self._bytes_left = len(data)
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("torch.storage", "_load_from_bytes"):
@@ -113,16 +115,14 @@ class _Tensors(RestrictedUnpickler):
 
     def _load_tensor(self, *arguments: Any) -> Array:
         tensor = _rebuild_tensor(*arguments)
-        # A tensor is written with its whole storage; many views of one that was written once would outgrow any memory.
-        self._left -= tensor.nbytes
-        if self._left < 0:
-            raise ValueError("its tensors hold more than the file")
+        # Limit the total: many views of one storage could otherwise exhaust memory.
+        self._bytes_left -= tensor.nbytes
+        if self._bytes_left < 0:
+            raise ValueError("its tensors are larger than the file")
         return tensor
 
     def _load_storage(self, blob: Any) -> Array:
-        if not isinstance(blob, bytes):
-            raise ValueError(f"a storage is read from a {type(blob).__name__}")
-        # Every view of a storage carries all of it, and comparing is cheaper than reading it again.
+        # Each view of a storage repeats all of it, and comparing is cheaper than parsing again.
         known, numbers = self._storages.get(len(blob), (None, None))
         if numbers is None or known != blob:
             numbers = _read_storage(blob)
@@ -137,8 +137,7 @@ class _StorageId(RestrictedUnpickler):
 
     def persistent_load(self, pid: Any) -> tuple[str, str, int]:
         kind, name, key, _device, length, view = pid
-        if kind != "storage" or view is not None or not isinstance(name, str) or not isinstance(key, str):
-            raise pickle.UnpicklingError("a storage's id is of an unknown kind")
-        if not _are_sizes((length,)):
-            raise pickle.UnpicklingError("a storage's length is no number that fits in a file")
+        is_known = kind == "storage" and view is None and isinstance(name, str) and isinstance(key, str)
+        if not (is_known and _are_sizes((length,))):
+            raise pickle.UnpicklingError("a storage has an invalid id or length")
         return name, key, length

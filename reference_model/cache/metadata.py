@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from hoibench.store import sha256_file, sha256_json
 from hoibench.store.records import Record
-from hoibench.store.sealed_folder import ensure_settings, refuse_other_settings
+from hoibench.store.settings import check_settings, ensure_settings
 from reference_model.config import SyncMV4DConfig
 from reference_model.model_config import DOWNLOAD, part
 
@@ -179,7 +179,7 @@ def claim(folder: Path, origin: Origin) -> None:
 
 def refuse_others(folder: Path, wanted: Mapping[str, Any], fix: str = _FIX) -> None:
     """Raise ValueError if a cache was made with other values of these fields of ``Origin`` than are wanted; lists them and says the ``fix``."""
-    refuse_other_settings(record_path(folder), read_origin(folder), wanted, fix=fix)
+    check_settings(record_path(folder), read_origin(folder), wanted, fix=fix)
 
 
 def _is_free(folder: Path, origin: Origin, there: Origin) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hoibench.store import canonical_json, write_bytes
 from hoibench.store.records import Record, parse_record
-from hoibench.store.sealed_folder import CorruptFolder
+from hoibench.store.verified_folder import CorruptFolder
 
 _KEY = "hoibench"
 """The one entry of the header: several would be written in an order that differs from run to run."""

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Array, Clip
 from hoibench.errors import Crash, is_disk_full
-from hoibench.store import sweep
+from hoibench.store import remove_temporary_files
 from hoibench.store.atomic import WriteError
-from hoibench.store.sealed_folder import CorruptFolder, locked
+from hoibench.store.locks import locked
+from hoibench.store.verified_folder import CorruptFolder
 from reference_model.cache.files import find_view, read_view, write_view
 from reference_model.cache.metadata import views_folder
 from reference_model.preparation.job import Job
@@ -82,7 +83,7 @@ class _Work:
         with locked(folder / ".lock", wait=wait) as ours:
             if ours:
                 for cluster in CLUSTERS:
-                    sweep(folder / cluster)
+                    remove_temporary_files(folder / cluster)
                 for shot in shots:
                     self._on_shot(shot, kept)
         return ours

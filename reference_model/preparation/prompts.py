@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
-from hoibench.store import sweep
-from hoibench.store.sealed_folder import CorruptFolder, locked
+from hoibench.store import remove_temporary_files
+from hoibench.store.locks import locked
+from hoibench.store.verified_folder import CorruptFolder
 from reference_model.cache.files import read_text, write_text
 from reference_model.cache.metadata import text_folder
 from reference_model.preparation.job import Job
@@ -28,7 +29,7 @@ def prepare_text(job: Job, prompts: Iterable[str], told: Callable[[int, int], No
     missing = _missing(job, wanted)
     if missing:
         with locked(text_folder(job.out) / ".lock", wait=True):
-            sweep(text_folder(job.out))
+            remove_temporary_files(text_folder(job.out))
             missing = _missing(job, missing)  # asked again: another process may have been faster
             _embed(job, missing, told)
         gc.collect()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hoibench.errors import Crash
 from hoibench.store.atomic import replace_folder
-from hoibench.store.sealed_folder import CorruptFolder, FolderMetadata, read_metadata, seal
+from hoibench.store.verified_folder import CorruptFolder, FolderMetadata, read_metadata, write_metadata
 from reference_model.training.distributed import ProcessGroup, is_lost_process
 from reference_model.training.engine import Engine, EngineName
 from reference_model.training.out_of_memory import SHARD_HINT, oom_hint
@@ -72,7 +72,7 @@ def save_checkpoint(folder: Path, iteration: int, engine: Engine, group: Process
         with group.raise_together():
             if group.is_main:
                 metadata = CheckpointMetadata(iteration=iteration, engine=engine.name, processes=group.size)
-                seal(unfinished, metadata, hashed=False)  # the files are too large to be read again
+                write_metadata(unfinished, metadata, hashed=False)  # the files are too large to be read again
                 replace_folder(unfinished, folder)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hoibench.clip import CLUSTERS
-from hoibench.store.sealed_folder import CorruptFolder
+from hoibench.store.verified_folder import CorruptFolder
 from reference_model.cache import LatentCache, LatentView
 from reference_model.cache.files import Glance
 from reference_model.config import SyncMV4DConfig

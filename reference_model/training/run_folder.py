@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hoibench.store.locks import locked
 from hoibench.store.provenance import provenance
 from hoibench.store.records import Record
-from hoibench.store.sealed_folder import locked, refuse_other_settings
+from hoibench.store.settings import check_settings
 from reference_model.config_json import WholeConfig
 from reference_model.saved_model import RECORD
 from reference_model.training.config import TrainingConfig
@@ -120,7 +121,7 @@ class RunFolder:
                 f"cannot read {path}, the settings of the checkpoints there ({error}): restore it, or give another --out"
             ) from error
         fix = "give the same settings, or another --out"
-        refuse_other_settings(path, recorded, settings.to_json(), fix=fix, free=_MAY_CHANGE)
+        check_settings(path, recorded, settings.to_json(), fix=fix, ignored=_MAY_CHANGE)
 
     def _has_results(self) -> bool:
         return self.is_finished or (self.checkpoints.is_dir() and any(self.checkpoints.glob("[0-9]*")))

@@ -45,11 +45,11 @@ def test_a_broken_clip_fails_alone_and_its_rows_say_why(words, tmp_path, capsys)
     assert main([*words, "--out", str(tmp_path / "rows.parquet")]) == 3
     told = capsys.readouterr()
     assert "failed  clip_1" in told.err
-    assert "tracks.npz is not a whole npz file" in told.err
+    assert "tracks.npz is not a complete npz file" in told.err
     assert "clip_0\n  rpe@1" in told.out
     rows = pd.read_parquet(tmp_path / "rows.parquet").set_index("clip")
     assert rows.loc["clip_1", "status"] == "failed"
-    assert "tracks.npz is not a whole npz file" in rows.loc["clip_1", "reason"]
+    assert "tracks.npz is not a complete npz file" in rows.loc["clip_1", "reason"]
     assert set(rows.loc["clip_0", "status"]) == {"ok"}
 
 

@@ -120,7 +120,7 @@ def test_views_may_have_no_camera_and_cameras_may_move(tmp_path, clip):
             r"schema is 'hoibench/clip@2', expected 'hoibench/clip@1'",
         ),
         (lambda facts: {}, "schema is None"),
-        (lambda facts: [facts], "holds no object"),
+        (lambda facts: [facts], "is not a JSON object"),
         (lambda facts: {k: v for k, v in facts.items() if k != "fps"}, "the key 'fps' is missing"),
         (lambda facts: facts | {"views": 3}, "views is 3: "),
         (lambda facts: facts | {"prompt": 3}, "prompt is 3: "),

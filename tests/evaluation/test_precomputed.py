@@ -59,7 +59,7 @@ def test_broken_predictions_are_failures_and_no_predictions_an_error(tmp_path):
     for part in (*mine.glob("*/view-*"), *mine.glob("*/prediction.json")):
         part.unlink()
     outcome, _ = go(tmp_path / "b", limit=1, method=(f"mine={mine}",))
-    assert "tracks.npz is not a whole npz file" in outcome.failures[0].reason
+    assert "tracks.npz is not a complete npz file" in outcome.failures[0].reason
     assert headlines(tmp_path / "b").loc["mine", "status"].tolist() == ["failed", "failed"]
     tracks.unlink()
     with pytest.raises(ValueError, match=r"mine holds no view-\*\.mp4 and no tracks\.npz of any clip"):

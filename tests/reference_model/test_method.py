@@ -38,9 +38,9 @@ def edited(folder, copy, table, name, value):
     """A copy of a model's folder whose record has another value."""
     shutil.copytree(folder, copy)
     record = json.loads((copy / RECORD).read_text())
-    del record["seal"]
+    del record["metadata_sha256"]
     record["config"][table][name] = value
-    (copy / RECORD).write_text(json.dumps(record | {"seal": sha256_json(record)}))
+    (copy / RECORD).write_text(json.dumps(record | {"metadata_sha256": sha256_json(record)}))
     return copy
 
 

@@ -134,9 +134,9 @@ def test_a_clip_that_is_not_for_the_model_is_refused_before_it_is_loaded(sample,
 
 def other_steps(model):
     record = json.loads((model / RECORD).read_text())
-    del record["seal"]
+    del record["metadata_sha256"]
     record["config"]["flow"]["steps"] += 1
-    (model / RECORD).write_text(json.dumps(record | {"seal": sha256_json(record)}))
+    (model / RECORD).write_text(json.dumps(record | {"metadata_sha256": sha256_json(record)}))
 
 
 def other_weight(model):

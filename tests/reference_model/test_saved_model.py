@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from hoibench.store import sha256_json
 from hoibench.store.records import parse_record
-from hoibench.store.sealed_folder import CorruptFolder
+from hoibench.store.verified_folder import CorruptFolder
 from reference_model import saved_model
 from reference_model.config import FlowConfig, preset
 from reference_model.model import SyncMV4D
@@ -47,9 +47,9 @@ def edit(folder, change):
     """Change what a model's folder says of itself, as if it had been written so."""
     path = folder / saved_model.RECORD
     record = json.loads(path.read_text())
-    del record["seal"]
+    del record["metadata_sha256"]
     change(record)
-    path.write_text(json.dumps(record | {"seal": sha256_json(record)}))
+    path.write_text(json.dumps(record | {"metadata_sha256": sha256_json(record)}))
 
 
 def test_a_model_comes_back(saved, model, wan_folder):
@@ -112,7 +112,7 @@ def test_a_model_is_replaced_whole_or_not_at_all(saved, model, tmp_path, monkeyp
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(saved_model, "seal", full)
+        patch.setattr(saved_model, "write_metadata", full)
         with pytest.raises(OSError, match="No space"):
             save_model(folder, other)
     assert read_record(folder) == first
@@ -170,7 +170,7 @@ def test_nan_is_not_loaded(copy, part):
 def test_truncated_and_missing_files(copy, tmp_path):
     path = copy / "dpa" / "diffusion_pytorch_model.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(ValueError, match=r"model.safetensors has \d+ bytes, \d+ were written: copy the model's folder"):
+    with pytest.raises(ValueError, match=r"model.safetensors has \d+ bytes, expected \d+: copy the model's folder"):
         load_model(copy)
     path.unlink()
     with pytest.raises(CorruptFolder, match=r"model.safetensors is missing: copy the model's folder again"):
@@ -186,7 +186,8 @@ def test_weights_that_were_changed_in_place_are_refused(copy):
     next(iter(tensors.values())).flatten()[0] += 1
     save_file(tensors, path, {"format": "pt"})
     with pytest.raises(
-        ValueError, match=r"model.safetensors is not as it was written, by its SHA-256: copy the model's folder"
+        ValueError,
+        match=r"model.safetensors has changed since it was written \(its SHA-256 differs\): copy the model's folder",
     ):
         load_model(copy)
 
@@ -210,7 +211,7 @@ def test_another_schema(copy):
 def test_a_record_that_was_changed(copy):
     path = copy / saved_model.RECORD
     path.write_text(path.read_text().replace('"loop_every": 1', '"loop_every": 2'))
-    with pytest.raises(CorruptFolder, match="syncmv4d.json is missing or damaged .it is not as it was written"):
+    with pytest.raises(CorruptFolder, match="syncmv4d.json is missing or damaged .its SHA-256 differs"):
         load_model(copy)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hoibench.store import atomic_write, sweep, write_bytes
+from hoibench.store import atomic_write, remove_temporary_files, write_bytes
 from hoibench.store.atomic import WriteError, ensure_folder, new_folder, replace_folder
 
 
@@ -72,9 +72,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 def test_sweeping_removes_what_killed_writers_left(tmp_path):
     for name in (".tmp-0123abcd-a.json", ".tmp-0123abcd-b.npz", "a.json", ".tmp-x"):
         (tmp_path / name).write_text("")
-    sweep(tmp_path, "a.json")
+    remove_temporary_files(tmp_path, "a.json")
     assert sorted(p.name for p in tmp_path.iterdir()) == [".tmp-0123abcd-b.npz", ".tmp-x", "a.json"]
-    sweep(tmp_path)
+    remove_temporary_files(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == [".tmp-x", "a.json"]
 
 
@@ -150,9 +150,9 @@ def test_the_old_folder_comes_back_where_the_new_one_cannot_be_renamed(root, mon
     assert (root / "model" / "b.bin").is_file()
 
 
-def test_who_is_asked_whether_to_keep_the_old_folder_is_asked_in_the_end(root):
+def test_keep_existing_is_called_at_the_end(root):
     for keep in (True, False):
-        with new_folder(root / "clip", keep=lambda keep=keep: keep) as new:
+        with new_folder(root / "clip", keep_existing=lambda keep=keep: keep) as new:
             (root / "clip").mkdir(exist_ok=True)
             (root / "clip" / "theirs").touch()
             (new / "ours").touch()

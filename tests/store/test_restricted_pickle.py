@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from hoibench.store.restricted_pickle import DAMAGE, RestrictedUnpickler, read_bounded, reason
+from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler, read_bounded, short_message
 
 
 def load(data, reader=RestrictedUnpickler):
@@ -55,8 +55,8 @@ def test_no_size_in_a_pickle_is_believed(data):
     tracemalloc.start()
     try:
         load(data)
-    except DAMAGE as error:
-        assert reason(error)
+    except PICKLE_ERRORS as error:
+        assert short_message(error)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1 << 20
@@ -69,20 +69,20 @@ def test_a_state_is_given_to_no_function_and_no_class():
     class Reader(RestrictedUnpickler):
         names = {("a", "b"): innocent}
 
-    with pytest.raises(pickle.UnpicklingError, match="it gives a state to a function"):
+    with pytest.raises(pickle.UnpicklingError, match="it sets the state of a function"):
         load(b"\x80\x04ca\nb\nN}\x8c\x0c__defaults__)s\x86b.", Reader)
     assert innocent.__defaults__ is None
 
 
 def test_a_reason_is_one_line_and_neither_empty_nor_long():
-    assert reason(EOFError()) == "EOFError"
-    assert reason(ValueError("a\n  b")) == "a b"
-    assert len(reason(KeyError("a" * 10**6))) < 400
+    assert short_message(EOFError()) == "EOFError"
+    assert short_message(ValueError("a\n  b")) == "a b"
+    assert len(short_message(KeyError("a" * 10**6))) < 400
 
 
 def test_a_file_over_the_limit_is_not_read(tmp_path):
     path = tmp_path / "a.pkl"
     path.write_bytes(bytes(11))
     assert read_bounded(path, 11) == bytes(11)
-    with pytest.raises(ValueError, match=r"a\.pkl has 11 bytes, at most 10"):
+    with pytest.raises(ValueError, match=r"a\.pkl has 11 bytes, expected at most 10"):
         read_bounded(path, 10)

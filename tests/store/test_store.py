@@ -43,7 +43,7 @@ def test_npz_round_trip(tmp_path):
 
 def test_objects_are_never_written_or_read(tmp_path):
     path = tmp_path / "x.npz"
-    with pytest.raises(ValueError, match="object"):
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
         write_npz(path, {"a": np.array([{}])})
     np.savez(path, a=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="dtype object"):
@@ -65,7 +65,7 @@ def test_a_lying_header_is_refused(tmp_path):
     np.lib.format.write_array_header_1_0(buffer, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)})
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("a.npy", buffer.getvalue() + b"\0" * 8)
-    with pytest.raises(ValueError, match="its header says shape"):
+    with pytest.raises(ValueError, match=r"its header \(shape .* does not match its size"):
         read_npz(tmp_path / "x.npz")
 
 
@@ -96,7 +96,7 @@ def test_git_state_is_none_outside_a_checkout(tmp_path):
     [
         ("{", "is not strict JSON"),
         ('{"schema": "a@1", "x": NaN}', "NaN is not JSON"),
-        ("[]", "holds no object"),
+        ("[]", "is not a JSON object"),
         ('{"schema": "a@2"}', "schema is 'a@2', expected 'a@1'"),
         ("[" * 100_000, "is not strict JSON"),
         ("\ud800".encode("utf-16", "surrogatepass"), "is not strict JSON"),
@@ -117,7 +117,7 @@ def test_a_json_file_of_the_largest_size_is_read_and_a_larger_one_refused(tmp_pa
     monkeypatch.setattr(json_file, "MAX_BYTES", size)
     assert read_json(path, "a@1") == {"schema": "a@1"}
     monkeypatch.setattr(json_file, "MAX_BYTES", size - 1)
-    with pytest.raises(ValueError, match=rf"a\.json has {size} bytes, at most {size - 1} are read"):
+    with pytest.raises(ValueError, match=rf"a\.json has {size} bytes, expected at most {size - 1}"):
         read_json(path, "a@1")
 
 
@@ -137,6 +137,10 @@ def test_an_npz_at_its_limits_is_read_and_beyond_them_refused(tmp_path):
         sizes = [info.file_size for info in archive.infolist()]
     exact = ArrayLimits(members=2, array_bytes=max(sizes), total_bytes=sum(sizes))
     assert len(read_npz(path, exact)) == 2
-    for name, told in (("members", "2 arrays, at most 1"), ("array_bytes", "at most"), ("total_bytes", "unpacks to")):
-        with pytest.raises(ValueError, match=told):
+    for name, message in (
+        ("members", "2 arrays, expected at most 1"),
+        ("array_bytes", "at most"),
+        ("total_bytes", "unpacks to"),
+    ):
+        with pytest.raises(ValueError, match=message):
             read_npz(path, replace(exact, **{name: getattr(exact, name) - 1}))

@@ -174,7 +174,7 @@ def test_views_of_a_storage_that_was_written_once_are_no_bomb(tmp_path):
         return read_torch_pickle(path)
 
     assert [tensor.shape for tensor in read(1)] == [(10_000,)]
-    with pytest.raises(ValueError, match="its tensors hold more than the file"):
+    with pytest.raises(ValueError, match="its tensors are larger than the file"):
         read(300)
 
 

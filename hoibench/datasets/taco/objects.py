@@ -73,7 +73,7 @@ def read_poses(path: Path) -> Array:
         # Mapped, so that no memory is taken for what a header claims and the file has not.
         poses = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OverflowError) as error:
-        raise ValueError(f"{path} is not a whole npy file ({error}): unpack Object_Poses.zip again") from error
+        raise ValueError(f"{path} is not a complete npy file ({error}): unpack Object_Poses.zip again") from error
     if not isinstance(poses, np.ndarray):
         raise ValueError(f"{path} is no npy file but an archive of some: unpack Object_Poses.zip again")
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or len(poses) == 0 or poses.dtype.kind != "f":
@@ -99,7 +99,7 @@ def pose_rows(path: Path) -> int:
     try:
         poses = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a whole npy file ({error}): unpack Object_Poses.zip again") from error
+        raise ValueError(f"{path} is not a complete npy file ({error}): unpack Object_Poses.zip again") from error
     shape: tuple[int, ...] = getattr(poses, "shape", ())  # an archive of arrays has none
     if len(shape) != 3 or shape[1:] != (4, 4) or shape[0] == 0:
         raise ValueError(f"{path} has shape {shape}, expected (N, 4, 4): unpack Object_Poses.zip again")

@@ -87,7 +87,7 @@ FAULTS = {
     "an object never recorded": Fault(
         lambda tree: faults.no_pose_at_all(tree, KEY), "rigid", "none of its 181 rows", "none of its 181 rows"
     ),
-    "poses cut short": Fault(lambda tree: faults.cut_poses(tree, KEY), "poses", "not a whole npy", "not a whole npy"),
+    "poses cut short": Fault(lambda tree: faults.cut_poses(tree, KEY), "poses", "not a complete npy", "not a complete npy"),
     "a mesh in metres": Fault(
         lambda tree: faults.mesh_in_metres(tree, tool(tree)), "meshes", "not in centimetres", "not in centimetres"
     ),
@@ -101,7 +101,7 @@ FAULTS = {
     "a forbidden pickle": Fault(
         lambda tree: faults.forbidden_pickle(tree, KEY), "hands", "system", "system"
     ),
-    "a pickle cut short": Fault(lambda tree: faults.cut_pickle(tree, KEY), "hands", "no whole pickle", "no whole pickle"),
+    "a pickle cut short": Fault(lambda tree: faults.cut_pickle(tree, KEY), "hands", "not a complete pickle", "not a complete pickle"),
     "a hand with fewer frames": Fault(
         lambda tree: faults.short_hand(tree, KEY), "hands", "the last frame of the right hand is 178, expected 181", "181, 178, 181, 181"
     ),

@@ -136,7 +136,7 @@ def test_a_cut_file_is_named(tmp_path):
     path = tmp_path / "tool_001.npy"
     np.save(path, poses())
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(ValueError, match=r"tool_001\.npy is not a whole npy file"):
+    with pytest.raises(ValueError, match=r"tool_001\.npy is not a complete npy file"):
         read_poses(path)
 
 
@@ -149,7 +149,7 @@ def test_rows_are_counted_without_reading_them(tmp_path_factory, rows, dtype, ve
     path.write_bytes(stream.getvalue())
     assert pose_rows(path) == rows
     path.write_bytes(stream.getvalue()[:-1])
-    with pytest.raises(ValueError, match=r"tool_001\.npy is not a whole npy file .*unpack Object_Poses\.zip again"):
+    with pytest.raises(ValueError, match=r"tool_001\.npy is not a complete npy file .*unpack Object_Poses\.zip again"):
         pose_rows(path)
 
 
@@ -159,7 +159,7 @@ def test_rows_are_counted_without_reading_them(tmp_path_factory, rows, dtype, ve
 def test_rows_of_what_is_no_npy_file_are_refused_by_name(tmp_path, data):
     path = tmp_path / "tool_001.npy"
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"tool_001\.npy is not a whole npy file"):
+    with pytest.raises(ValueError, match=r"tool_001\.npy is not a complete npy file"):
         pose_rows(path)
 
 
@@ -217,7 +217,7 @@ def test_a_header_that_claims_more_than_the_file_has_takes_no_memory(tmp_path):
     data = path.read_bytes().replace(b"(2, 4, 4), }           ", b"(200000000000, 4, 4), }")
     assert b"200000000000" in data
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"tool_001\.npy is not a whole npy file"):
+    with pytest.raises(ValueError, match=r"tool_001\.npy is not a complete npy file"):
         read_poses(path)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from hoibench.clip import CLUSTERS
 from hoibench.plugins import UnknownName
-from hoibench.store.sealed_folder import CorruptFolder
+from hoibench.store.verified_folder import CorruptFolder
 from reference_model.cache import CachedView, LatentCache
 from reference_model.cache.files import write_text, write_view
 from reference_model.cache.metadata import claim, read_origin

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from hoibench.store.records import Record
-from hoibench.store.sealed_folder import CorruptFolder
+from hoibench.store.verified_folder import CorruptFolder
 from reference_model.cache import tensors as cache_tensors
 from reference_model.cache.tensors import read_tensors, write_tensors
 
@@ -74,7 +74,7 @@ def test_a_changed_byte_is_noticed_or_changes_nothing(whole, tmp_path_factory, a
         assert (facts, same(tensors)) == (FACTS, True)
 
 
-def test_any_number_in_the_tensors_is_sealed(whole, tmp_path):
+def test_a_change_of_any_number_in_the_tensors_is_detected(whole, tmp_path):
     path = tmp_path / "a.safetensors"
     header = 8 + int.from_bytes(whole[:8], "little")
     for at in range(header, len(whole)):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hoibench.store.sealed_folder import locked
+from hoibench.store.locks import locked
 from reference_model.cache import LatentCache
 from reference_model.cache.files import write_text, write_view
 from reference_model.cache.metadata import claim, is_claimed, read_origin
@@ -117,8 +117,7 @@ def test_a_folder_that_is_closed(arguments, tmp_path, monkeypatch, capsys, code)
     assert main([*arguments, "--out", str(out)]) == 2
     told = capsys.readouterr().err
     assert (
-        f"error: cannot write {out} (Closed): free space there, or choose a folder that can be written, by --out"
-        in told
+        f"error: cannot write {out} (Closed): free space on that disk, or choose a writable folder with --out" in told
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from dying_prepare import DIED
 from fork_server import Forked, fork_call
 
-from hoibench.store.sealed_folder import locked
+from hoibench.store.locks import locked
 from reference_model.cache.metadata import claim, read_origin
 from reference_model.preparation import clips as prepare_clips
 from reference_model.prepare import main

@@ -76,7 +76,7 @@ def lengthen(path):
     [
         (lambda c: (c / "checkpoint.json").unlink(), "checkpoint.json"),
         (lambda c: (c / "checkpoint.json").write_text("{"), "not strict JSON"),
-        (lambda c: (c / "checkpoint.json").write_text(edited(c / "checkpoint.json")), "not as it was written"),
+        (lambda c: (c / "checkpoint.json").write_text(edited(c / "checkpoint.json")), "its SHA-256 differs"),
         (lambda c: (c / "state.pt").unlink(), "state.pt"),
         (lambda c: shorten(c / "state.pt"), "bytes,"),
         (lambda c: lengthen(c / "state.pt"), "bytes,"),

@@ -9,7 +9,7 @@ import torch
 from tiny_training import PROMPT, TINY, view_of, write_cache
 
 from hoibench.clip import CLUSTERS
-from hoibench.store.sealed_folder import CorruptFolder
+from hoibench.store.verified_folder import CorruptFolder
 from reference_model.cache import LatentCache
 from reference_model.cache.files import write_view
 from reference_model.config import with_mjd

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.store.restricted_pickle import DAMAGE, RestrictedUnpickler, read_bounded, reason
+from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler, read_bounded, short_message
 
 _MAX_BYTES = 1 << 28
 _MAX_NUMBERS = 1 << 20
@@ -54,8 +54,10 @@ def read_model_pickle(path: Path) -> dict[str, Any]:
     data = read_bounded(path, _MAX_BYTES)
     try:
         table = _Model(io.BytesIO(data)).load()
-    except DAMAGE as error:
-        raise ValueError(f"{path} is no whole pickle of a hand model ({reason(error)}): download it again") from error
+    except PICKLE_ERRORS as error:
+        raise ValueError(
+            f"{path} is not a complete pickle of a hand model ({short_message(error)}): download it again"
+        ) from error
     if not isinstance(table, dict) or not all(isinstance(name, str) for name in table):
         raise ValueError(f"{path} holds no dict of a model's arrays: give MANO_LEFT.pkl or MANO_RIGHT.pkl")
     return table
@@ -69,8 +71,8 @@ def as_array(value: Any) -> Array:
     """
     try:
         return _as_array(value)
-    except DAMAGE as error:
-        raise ValueError(reason(error)) from error
+    except PICKLE_ERRORS as error:
+        raise ValueError(short_message(error)) from error
 
 
 def _as_array(value: Any) -> Array:

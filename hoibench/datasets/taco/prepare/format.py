@@ -1,8 +1,8 @@
 """The folder of prepared clips: what lies where in it, and what each of its parts says of itself.
 
 OUT/prepared.json              ``PreparationSettings``: what all of it was made with
-OUT/KEY/tracks/                the true tracks of a sequence, sealed with its ``SequenceRecord``
-OUT/KEY/CROP-VIDEO/SERIAL/     one camera's view of it, video and masks, sealed with its ``ViewRecord``
+OUT/KEY/tracks/                the true tracks of a sequence, with its ``SequenceRecord``
+OUT/KEY/CROP-VIDEO/SERIAL/     one camera's view of it, video and masks, with its ``ViewRecord``
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from hoibench.datasets.taco.calibration import Calibration
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.store import sha256_json
 from hoibench.store.records import Record
-from hoibench.store.sealed_folder import FolderMetadata, ensure_settings, read_metadata, refuse_other_settings
+from hoibench.store.settings import check_settings, ensure_settings
+from hoibench.store.verified_folder import FolderMetadata, read_metadata
 from hoibench.video import Box
 
 CONTENT = "hoibench/taco-clips@1"
@@ -190,7 +191,7 @@ def refuse_other_truth(out: Path, truth: str, hand_model: str) -> None:
     """Raise ValueError if a folder holds clips of another truth or hand model."""
     if is_prepared_folder(out):
         wanted = {"truth": truth, "hand_model": hand_model}
-        refuse_other_settings(out / _SETTINGS, read_settings(out), wanted, fix=_OTHER_FOLDER)
+        check_settings(out / _SETTINGS, read_settings(out), wanted, fix=_OTHER_FOLDER)
 
 
 def read_sequence_record(out: Path, key: str) -> SequenceRecord:

@@ -21,7 +21,7 @@ from hoibench.datasets.taco.prepare.format import (
 )
 from hoibench.datasets.taco.protocol import FPS, FRAMES, POINTS, SIZE, Recipe
 from hoibench.store import read_npz
-from hoibench.store.sealed_folder import is_intact, read_metadata
+from hoibench.store.verified_folder import is_intact, read_metadata
 from hoibench.video import decode
 
 

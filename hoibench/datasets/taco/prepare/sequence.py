@@ -44,7 +44,7 @@ from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, recorded_mask, track_points
 from hoibench.datasets.taco.visibility import PointVisibility, check_parts_in_view
 from hoibench.store import read_npz, write_npz
-from hoibench.store.sealed_folder import CorruptFolder, read_metadata, write_sealed
+from hoibench.store.verified_folder import CorruptFolder, read_metadata, write_folder
 from hoibench.video import encode, extract
 
 CRF = 12
@@ -215,7 +215,7 @@ class Preparation:
         world, part = track_points(points, self._frames.surfaces)
         recorded = recorded_mask(points, self._frames.surfaces)
         arrays = {"world": self._frames.expand(world), "part": part, "recorded": self._frames.expand(recorded)}
-        write_sealed(folder, self._record, lambda new: write_npz(new / TRACKS, arrays))
+        write_folder(folder, self._record, lambda new: write_npz(new / TRACKS, arrays))
 
     def _make_views(self, videos: Mapping[str, VideoRecord]) -> None:
         cameras = (calibration.camera(calibration.size) for calibration in self.recording.calibrations.values())
@@ -258,7 +258,7 @@ class Preparation:
             encode(new / VIDEO, video, FPS, crf=CRF)
             write_npz(new / VIEW, packed)
 
-        write_sealed(self._folder(view.serial), view, fill)
+        write_folder(self._folder(view.serial), view, fill)
 
 
 def _check_same_size(key: str, videos: Mapping[str, VideoRecord]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from hoibench.datasets.taco.prepare.format import (
     view_folders,
 )
 from hoibench.datasets.taco.recording import Recording, check_rate
-from hoibench.store.sealed_folder import CorruptFolder, read_metadata
+from hoibench.store.verified_folder import CorruptFolder, read_metadata
 
 
 def read_video_record(recording: Recording, serial: str, modality: str) -> VideoRecord:

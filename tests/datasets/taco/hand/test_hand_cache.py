@@ -171,7 +171,7 @@ def test_a_broken_file_is_not_kept(root, sequence):
     path = sequence / "left_hand.pkl"
     shutil.copy(path, sequence / "whole")
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(ValueError, match=r"left_hand\.pkl is no whole pickle"):
+    with pytest.raises(ValueError, match=r"left_hand\.pkl is not a complete pickle"):
         read_hand(sequence, "left")
     assert not root.exists()
     (sequence / "whole").replace(path)

@@ -209,12 +209,12 @@ LOOP = b"\x80\x02}U\x09shapedirscchumpy.reordering\nSelect\n)\x81q\x01}(U\x01ah\
     [
         (LOOP, "shapedirs: maximum recursion depth exceeded"),
         (b"\x80\x02}r" + struct.pack("<I", 2**32 - 1) + b".", "has no v_template"),
-        (b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b".", r"is no whole pickle of a hand model \(EOFError\)"),
-        (b"\x80\x02B" + struct.pack("<I", 2**31) + b".", "is no whole pickle"),
+        (b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b".", r"is not a complete pickle of a hand model \(EOFError\)"),
+        (b"\x80\x02B" + struct.pack("<I", 2**31) + b".", "is not a complete pickle"),
         (dumps([1]), "holds no dict"),
         (dumps({"J_regressor": sparse(np.eye(3)), "f": Named("numpy.ndarray", {})}), "f: "),
         (dumps({"weights": Named("scipy.sparse.csc_matrix", {"_shape": (10**6, 10**6)})}), "1000000 x 1000000"),
-        (b"", "is no whole pickle"),
+        (b"", "is not a complete pickle"),
     ],
 )
 def test_a_hostile_pickle_costs_neither_memory_nor_a_crash(tmp_path, data, message):
@@ -291,7 +291,7 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path):
     path = tmp_path / "MANO_RIGHT.pkl"
     with path.open("wb") as stream:
         stream.truncate((1 << 28) + 1)
-    with pytest.raises(ValueError, match="268435457 bytes, at most 268435456"):
+    with pytest.raises(ValueError, match="268435457 bytes, expected at most 268435456"):
         read_mano(path)
 
 

@@ -21,9 +21,9 @@ from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.prepare.split import LineResult, prepare_line
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
-from hoibench.store import sealed_folder
+from hoibench.store import verified_folder
 from hoibench.store.atomic import WriteError
-from hoibench.store.sealed_folder import CorruptFolder
+from hoibench.store.verified_folder import CorruptFolder
 from hoibench.video import decode
 
 KEY = SHORT.key
@@ -100,7 +100,7 @@ def test_a_damaged_view_is_made_again(taco, whole, out):
 
 def test_damaged_tracks_are_named_and_made_again(taco, whole, out):
     cut(tracks_folder(out, KEY) / "tracks.npz")
-    with pytest.raises(CorruptFolder, match=r"tracks\.npz has \d+ bytes, \d+ were written: run hoibench data prepare"):
+    with pytest.raises(CorruptFolder, match=r"tracks\.npz has \d+ bytes, expected \d+: run hoibench data prepare"):
         read_prepared(out, KEY, RECIPE, (ONE,))
     assert prepare(taco, out, (ONE, TWO)) == ()
     assert contents(out) == contents(whole)
@@ -231,7 +231,7 @@ def test_a_source_view_that_arrives_late_is_added_and_then_needed_no_more(taco_c
 
 
 def test_a_full_disk_stops_and_leaves_whole_folders(taco, whole, tmp_path, monkeypatch):
-    real, written = sealed_folder.write_json, []
+    real, written = verified_folder.write_json, []
 
     def fills_up(path, value):
         if len(written) == 2:  # the records of the tracks and of a view
@@ -239,7 +239,7 @@ def test_a_full_disk_stops_and_leaves_whole_folders(taco, whole, tmp_path, monke
         written.append(path)
         real(path, value)
 
-    monkeypatch.setattr(sealed_folder, "write_json", fills_up)
+    monkeypatch.setattr(verified_folder, "write_json", fills_up)
     with pytest.raises(WriteError, match="No space left on device"):
         prepare(taco, tmp_path, (ONE, TWO))
     monkeypatch.undo()
