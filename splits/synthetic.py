@@ -14,9 +14,9 @@ import numpy as np
 from hoibench.clip import CLUSTERS
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.manifests import SplitLine
-from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
+from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO
 from hoibench.datasets.synthetic.catalogue import catalogue
-from hoibench.datasets.synthetic.dates import dates
+from hoibench.datasets.synthetic.world_frames import recording_dates
 from hoibench.datasets.taco.rig import rig
 
 NAME = "synthetic@1"
@@ -85,7 +85,7 @@ def _part(
             taken.add(pair)
         recipe = {"tool_instance": tool, "target_instance": target, "seed": int(rng.integers(2**31))}
         entry = ClipEntry(next(keys), triplet, pair, TRIO, 0, _tags(triplet))
-        lines.append(SplitLine(entry, SOURCE, recipe))
+        lines.append(SplitLine(entry, SOURCE_CAMERA, recipe))
     return tuple(lines)
 
 
@@ -113,8 +113,8 @@ def _in_turn(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Trip
 
 def _keys(rng: np.random.Generator) -> Iterator[str]:
     """Sequence keys in random order, as many on each date, so that every part has clips of every world frame."""
-    per_date = -(-sum(SIZES.values()) // len(dates()))
-    keys = [f"{date}_{number:03d}" for date in dates() for number in range(1, per_date + 1)]
+    per_date = -(-sum(SIZES.values()) // len(recording_dates()))
+    keys = [f"{date}_{number:03d}" for date in recording_dates() for number in range(1, per_date + 1)]
     return (keys[index] for index in rng.permutation(len(keys)))
 
 

@@ -78,7 +78,7 @@ def many(root):
     for folder in [path for path in root.glob(f"*/(*)/{KEY}") if path.is_dir()]:
         for key in keys:
             shutil.copytree(folder, folder.with_name(key), copy_function=os.link)
-    serials, source = taco_tree.TRIO, taco_tree.SOURCE
+    serials, source = taco_tree.TRIO, taco_tree.SOURCE_CAMERA
     return tree, [
         SplitLine(ClipEntry(key, camera_ids=serials), source, {"crop": "clip", "video": "raw"}) for key in keys
     ]

@@ -5,11 +5,11 @@ import pytest
 
 from hoibench.clip import Clip
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
+from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO
 from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from hoibench.datasets.synthetic.load import load_clip
 from hoibench.datasets.synthetic.scene import Scene, build_scene
-from hoibench.datasets.synthetic.writer import write_clip
+from hoibench.datasets.synthetic.writer import write_sequence
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.recording import Recording
 
@@ -30,13 +30,13 @@ class Written:
         tree = TacoDownload(self.root)
         return Recording(tree, tree.sequence(self.key))
 
-    def load(self, serials=TRIO, source=SOURCE) -> Clip:
+    def load(self, serials=TRIO, source=SOURCE_CAMERA) -> Clip:
         return load_clip(TacoDownload(self.root), self.key, serials, source, points=POINTS, truth="synthetic")
 
 
 def write(root: Path, key: str, frames: int = 5, seed: int = 7) -> Written:
     scene = build_scene(("spoon", "stir", "bowl"), 0, 0, seed, frames=frames)
-    write_clip(root, key, scene, (*TRIO, SOURCE), seed)
+    write_sequence(root, key, scene, (*TRIO, SOURCE_CAMERA), seed)
     return Written(scene, root, key, seed)
 
 

@@ -5,11 +5,11 @@ from hoibench.clip import Camera
 from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.surfaces import BACKGROUND, Surface, bounding_box, frame_mesh, place_parts
 from hoibench.datasets.synthetic.cameras import TRIO, build_camera
-from hoibench.datasets.synthetic.dressing import dress
+from hoibench.datasets.synthetic.materials import build_textured_surfaces
 
 
 def test_depth_and_part_of_a_scene_agree_with_the_plain_z_buffer(written):
-    surfaces = [body.surface for body in dress(written.scene, written.seed)]
+    surfaces = [body.surface for body in build_textured_surfaces(written.scene, written.seed)]
     for frame, serial in enumerate(TRIO):
         fast, plain = frame_mesh(surfaces, frame), frame_mesh(surfaces, frame)
         vars(plain)["caster"] = NumpyCaster(plain.corners)

@@ -9,7 +9,7 @@ import pytest
 from hoibench.clip import CLUSTERS
 from hoibench.datasets.manifests import SPLITS_FOLDER, VersionedSplit
 from hoibench.datasets.synthetic.catalogue import catalogue
-from hoibench.datasets.synthetic.dates import dates
+from hoibench.datasets.synthetic.world_frames import recording_dates
 from hoibench.datasets.taco.rig import rig
 from splits import make
 
@@ -191,7 +191,7 @@ def test_lines_hold_what_making_a_clip_takes(parts):
 
 def test_every_part_has_clips_of_every_world_frame(parts):
     for lines in parts.values():
-        assert {line.entry.id.partition("_")[0] for line in lines} == set(dates())
+        assert {line.entry.id.partition("_")[0] for line in lines} == set(recording_dates())
 
 
 def test_actions_are_even_in_evaluation(parts):

@@ -15,12 +15,12 @@ import numpy as np
 from PIL import Image
 
 from hoibench.datasets.synthetic.cameras import build_camera
-from hoibench.datasets.synthetic.catalogue import INSTANCES, catalogue, make_prop
+from hoibench.datasets.synthetic.catalogue import INSTANCES, catalogue, make_object
 from hoibench.datasets.synthetic.dataset import VERSION, SyntheticDataset
-from hoibench.datasets.synthetic.dates import dates, world_frame
-from hoibench.datasets.synthetic.dressing import dress
-from hoibench.datasets.synthetic.render import Shot, Stage
+from hoibench.datasets.synthetic.materials import build_textured_surfaces
+from hoibench.datasets.synthetic.render import RenderScene, RenderView
 from hoibench.datasets.synthetic.scene import build_scene
+from hoibench.datasets.synthetic.world_frames import recording_dates, world_frame
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import SIDES
 from hoibench.datasets.taco.rig import rig
@@ -48,7 +48,7 @@ def contents(root):
 @cache
 def objects():
     """The shape of every object."""
-    props = [make_prop(category, instance) for category in catalogue().categories for instance in range(INSTANCES)]
+    props = [make_object(category, instance) for category in catalogue().categories for instance in range(INSTANCES)]
     faces = [np.frombuffer(hashlib.sha256(p.solid.faces.tobytes()).digest()[:8], np.uint8) for p in props]
     return {
         "objects/vertices": np.concatenate([prop.solid.vertices for prop in props]),
@@ -78,21 +78,21 @@ def scenes():
         scene = build_scene(triplet, index % INSTANCES, (3 * index + 1) % INSTANCES, index)
         hands = [scene.hands[side] for side in SIDES]
         skin = np.stack([proxy_hand.vertices(h.side, h.theta, h.trans, h.betas) for h in hands])
-        bodies = dress(scene, index)
+        bodies = build_textured_surfaces(scene, index)
         found["motion"].append([i.poses[:, :3, :3] @ _FRAME.T + i.poses[:, :3, 3:] for i in (scene.tool, scene.target)])
         found["skin"].append(skin[:, :, _SKIN])
         found["hand"].append(skin[:, _MIDDLE])
         found["betas"].append([hand.betas for hand in hands])
         found["material"].append([[*b.material.palette, *b.material.lattice, b.material.shift] for b in bodies])
         if index < len(serials):
-            stage = Stage(bodies)
-            pictures.append(Shot(stage, build_camera(serials[index])).picture(stage.mesh(_MIDDLE)))
+            render_scene = RenderScene(bodies)
+            pictures.append(RenderView(render_scene, build_camera(serials[index])).render(render_scene.mesh(_MIDDLE)))
     return {f"scenes/{name}": np.array(values) for name, values in found.items()} | {"pictures": np.stack(pictures)}
 
 
 def frames():
     """The cameras of the rig, and the world frame of each recording date."""
-    worlds = [world_frame(date) for date in dates()]
+    worlds = [world_frame(date) for date in recording_dates()]
     return {
         "rig/cameras": np.stack([_matrix(build_camera(serial)) for serial in sorted(rig().cameras)]),
         "dates/frames": np.stack([np.column_stack([world.R, world.t]) for world in worlds]),

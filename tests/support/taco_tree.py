@@ -21,11 +21,11 @@ from taco_pictures import paint, write_video
 from hoibench.clip import Camera
 from hoibench.datasets.rays import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, frame_mesh
-from hoibench.datasets.synthetic.cameras import SOURCE, TRIO, build_camera
-from hoibench.datasets.synthetic.dates import WorldFrame, world_frame
-from hoibench.datasets.synthetic.dressing import dress
+from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO, build_camera
+from hoibench.datasets.synthetic.materials import build_textured_surfaces
 from hoibench.datasets.synthetic.scene import Scene, build_scene
-from hoibench.datasets.synthetic.writer import write_records
+from hoibench.datasets.synthetic.world_frames import WorldFrame, world_frame
+from hoibench.datasets.synthetic.writer import write_annotations
 from hoibench.datasets.taco import download
 from hoibench.datasets.taco.download import TacoDownload, TacoSequence, triplet_folder
 from hoibench.datasets.taco.hand.hand_pose import SIDES, read_hand
@@ -34,7 +34,7 @@ from hoibench.geometry import project, resize_intrinsics, to_camera
 
 FPS = 30.0
 NATIVE = (3000, 4096)
-FOUR = (*TRIO, SOURCE)
+FOUR = (*TRIO, SOURCE_CAMERA)
 TWELVE = tuple(rig().cameras)
 EGO_SIZE = (54, 96)
 SIZES = (94, 128), (94, 128)
@@ -139,7 +139,7 @@ def write_tree(root, lists, sequences=PLAN, size=SIZES[0], image_size=None, seri
         scene = build_scene(shoot.triplet, 0, 0, seed=1, frames=shoot.frames, fps=FPS)
         tree.written[shoot.key] = Written(chosen, scene)
         cameras = {serial: released_camera(serial, tree.image_size) for serial in TWELVE}
-        write_records(root, shoot.key, scene, cameras, world_frame(shoot.world))
+        write_annotations(root, shoot.key, scene, cameras, world_frame(shoot.world))
         _distort(tree.sequence(shoot.key).calibration)
         if shoot.clones:
             _clone_hands(tree.sequence(shoot.key).folder(download.HANDS))
@@ -182,7 +182,7 @@ def _film(tree: TacoTree, shoot: Shoot, scene: Scene) -> None:
 
 def _part_ids(scene: Scene, cameras: dict[str, Camera]) -> dict[str, np.ndarray]:
     """Serial -> (N, H, W) uint8 part at each pixel's centre."""
-    surfaces = [body.surface for body in dress(scene, 0)[:4]]
+    surfaces = [body.surface for body in build_textured_surfaces(scene, 0)[:4]]
     corners = np.concatenate([_box(surface.vertices) for surface in surfaces], axis=1)
     rays = {serial: pixel_rays(camera) for serial, camera in cameras.items()}
     ids = {serial: np.full((scene.frames, *camera.size), BACKGROUND, np.uint8) for serial, camera in cameras.items()}

@@ -1,7 +1,7 @@
-"""One motion programme per TACO action: what the tool does, as a function of time and of the sizes that frame 0 shows.
+"""One motion program per TACO action: what the tool does, as a function of time and of the sizes that frame 0 shows.
 
-A programme speaks in the frame of the work: its origin is over the middle of the target, at the height that is worked on, ``a`` runs to the tool's
-handle (for a vessel: from the target to the tool), ``b`` across it to the left of ``a``, ``z`` up.  Every programme is at phase 0 at the start, and
+A program speaks in the frame of the work: its origin is over the middle of the target, at the height that is worked on, ``a`` runs to the tool's
+handle (for a vessel: from the target to the tool), ``b`` across it to the left of ``a``, ``z`` up.  Every program is at phase 0 at the start, and
 its period depends on the action alone.
 """
 
@@ -13,20 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hoibench.datasets.synthetic.objects.prop import Family
+from hoibench.datasets.synthetic.objects.object_model import Family
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """What a programme may know of the objects.
+class WorkDimensions:
+    """What a program may know of the objects.
 
     Attributes:
         family: how the tool is held.
         radius: how far the tool can go from the middle of the area worked on, metres.
-        apart: distance of the middles when the tool stands beside the target, metres.
-        over: distance of the middles when the tool's lip is over the target's middle, metres.
+        beside: distance of the middles when the tool stands beside the target, metres.
+        pouring: distance of the middles when the tool's lip is over the target's middle, metres.
         rim: height of the target's highest point over the place worked on, metres.
         floor: height of the table over the place worked on (negative), metres.
         lip: height of the tool's lip over its bottom, metres.
@@ -34,16 +34,16 @@ class Sizes:
 
     family: Family
     radius: float
-    apart: float
-    over: float
+    beside: float
+    pouring: float
     rim: float
     floor: float
     lip: float
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
-    """What a programme asks for.
+class ToolMotion:
+    """What a program asks for.
 
     Attributes:
         path: (N, 3) position of the tool's origin along (a, b, z), metres.
@@ -62,7 +62,7 @@ class Motion:
     turn: Array
 
 
-Programme = Callable[[Array, Sizes], Motion]
+MotionProgram = Callable[[Array, WorkDimensions], ToolMotion]
 
 
 def _motion(
@@ -76,9 +76,9 @@ def _motion(
     gap: float = 0.0,
     shake: Array | float = 0.0,
     turn: Array | float = 0.0,
-) -> Motion:
+) -> ToolMotion:
     x = [np.broadcast_to(np.asarray(x, dtype=np.float64), t.shape) for x in (a, b, z, pitch, roll, shake, turn)]
-    return Motion(np.stack(x[:3], axis=1), x[3], x[4], gap, x[5], x[6])
+    return ToolMotion(np.stack(x[:3], axis=1), x[3], x[4], gap, x[5], x[6])
 
 
 def _cycle(t: Array, period: float) -> Array:
@@ -91,12 +91,12 @@ def _ease(t: Array, start: float, end: float) -> Array:
     return np.asarray(x * x * (3.0 - 2.0 * x))
 
 
-def brush(t: Array, s: Sizes) -> Motion:
+def brush(t: Array, s: WorkDimensions) -> ToolMotion:
     """Strokes away from the handle and back."""
     return _motion(t, 0.5 * (0.03 + 1.1 * s.radius) * np.cos(_cycle(t, 1.0)), 0.0, 0.0)
 
 
-def dust(t: Array, s: Sizes) -> Motion:
+def dust(t: Array, s: WorkDimensions) -> ToolMotion:
     """Wide strokes across the handle's direction, lifted a little on their way."""
     phase = _cycle(t, 1.5)
     return _motion(
@@ -108,7 +108,7 @@ def dust(t: Array, s: Sizes) -> Motion:
     )
 
 
-def scrape_off(t: Array, s: Sizes) -> Motion:
+def scrape_off(t: Array, s: WorkDimensions) -> ToolMotion:
     """Pulls towards the handle along the target, then lifts and goes back."""
     phase = _cycle(t, 1.5)
     away = 0.5 - 0.5 * np.cos(phase)
@@ -117,7 +117,7 @@ def scrape_off(t: Array, s: Sizes) -> Motion:
     return _motion(t, reach * (away - 0.5), 0.0, 0.025 * lift, pitch=0.12 * lift)
 
 
-def cut(t: Array, s: Sizes) -> Motion:
+def cut(t: Array, s: WorkDimensions) -> ToolMotion:
     """Sawing chops that move on across the target."""
     phase = _cycle(t, 0.75)
     up = 0.5 - 0.5 * np.cos(phase)
@@ -125,14 +125,14 @@ def cut(t: Array, s: Sizes) -> Motion:
     return _motion(t, -0.022 * np.sin(phase), across, 0.024 * up, pitch=0.12 * up)
 
 
-def stir(t: Array, s: Sizes) -> Motion:
+def stir(t: Array, s: WorkDimensions) -> ToolMotion:
     """Circles round the target's middle."""
     phase = _cycle(t, 1.0)
     radius = 0.004 + 0.42 * s.radius
     return _motion(t, radius * np.cos(phase), radius * np.sin(phase), 0.0)
 
 
-def stir_fry(t: Array, s: Sizes) -> Motion:
+def stir_fry(t: Array, s: WorkDimensions) -> ToolMotion:
     """Pushes away, scoops up and tosses back, in an upright ellipse."""
     phase = _cycle(t, 0.75)
     up = np.maximum(np.sin(phase), 0.0) ** 2
@@ -141,14 +141,14 @@ def stir_fry(t: Array, s: Sizes) -> Motion:
     )
 
 
-def skim_off(t: Array, s: Sizes) -> Motion:
+def skim_off(t: Array, s: WorkDimensions) -> ToolMotion:
     """Skims across the surface, then lifts what it took and swings back."""
     phase = _cycle(t, 1.5)
     up = np.maximum(-np.sin(phase), 0.0) ** 2
     return _motion(t, 0.0, 0.5 * (0.03 + 1.0 * s.radius) * np.cos(phase), 0.035 * up, pitch=0.10 * up, roll=0.25 * up)
 
 
-def smear(t: Array, s: Sizes) -> Motion:
+def smear(t: Array, s: WorkDimensions) -> ToolMotion:
     """Small circles that move on across the target."""
     phase = _cycle(t, 1.0)
     radius = 0.006 + 0.22 * s.radius
@@ -161,19 +161,19 @@ def smear(t: Array, s: Sizes) -> Motion:
     )
 
 
-def measure(t: Array, s: Sizes) -> Motion:
+def measure(t: Array, s: WorkDimensions) -> ToolMotion:
     """Slides lengthwise over the target, stays to read, and slides back."""
     there = _ease(t, 0.0, 1.25) - _ease(t, 1.75, 3.0)
     return _motion(t, (0.06 + 1.2 * s.radius) * (0.5 - there), 0.0, 0.0)
 
 
-def hit(t: Array, s: Sizes) -> Motion:
+def hit(t: Array, s: WorkDimensions) -> ToolMotion:
     """Rises and strikes."""
     up = np.abs(np.sin(0.5 * _cycle(t, 0.75))) ** 1.5
     return _motion(t, 0.012 * up, 0.0, (0.030 + 0.8 * s.radius) * up, pitch=0.35 * up)
 
 
-def screw(t: Array, s: Sizes) -> Motion:
+def screw(t: Array, s: WorkDimensions) -> ToolMotion:
     """Comes down on the target and turns to and fro about its shaft."""
     down = 1.0 - _ease(t, 0.0, 0.75)
     return _motion(
@@ -185,50 +185,50 @@ def screw(t: Array, s: Sizes) -> Motion:
     )
 
 
-def put_in(t: Array, s: Sizes) -> Motion:
+def put_in(t: Array, s: WorkDimensions) -> ToolMotion:
     """Carries something over from beside the target, tips it in, and comes half-way back."""
     there, back, tip = _ease(t, 0.0, 1.25), _ease(t, 2.125, 3.0), _ease(t, 1.0, 1.625) - _ease(t, 1.875, 2.375)
     return _carry(t, s, there - 0.5 * back, tip)
 
 
-def put_out(t: Array, s: Sizes) -> Motion:
+def put_out(t: Array, s: WorkDimensions) -> ToolMotion:
     """Takes something out of the target, tips it out beside it, and comes half-way back."""
     away, back, tip = _ease(t, 0.125, 1.375), _ease(t, 2.125, 3.0), _ease(t, 1.125, 1.75) - _ease(t, 1.875, 2.375)
     return _carry(t, s, 1.0 - away + 0.5 * back, tip)
 
 
-def pour_in_some(t: Array, s: Sizes) -> Motion:
+def pour_in_some(t: Array, s: WorkDimensions) -> ToolMotion:
     """Lifts the vessel from beside the target, tilts it over the middle for a moment, and sets it back upright."""
     there, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.5) - _ease(t, 1.875, 2.5)
     return _pour(t, s, there - 0.5 * _ease(t, 2.25, 3.0), 0.85 * tip)
 
 
-def empty(t: Array, s: Sizes) -> Motion:
+def empty(t: Array, s: WorkDimensions) -> ToolMotion:
     """Lifts the vessel over the target, turns it well over, and shakes out the rest."""
     there, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.75)
     shake = 0.18 * np.sin(_cycle(t, 0.5)) ** 2 * _ease(t, 1.75, 1.875)
     return _pour(t, s, there, 1.25 * tip - shake)
 
 
-def _carry(t: Array, s: Sizes, inside: Array, tip: Array) -> Motion:
+def _carry(t: Array, s: WorkDimensions, inside: Array, tip: Array) -> ToolMotion:
     """A tool between beside the target (``inside`` 0) and its middle (1), in an arc over the rim."""
     if s.family == "vessel":
         return _pour(t, s, inside, 0.9 * tip)
     outside = 1.0 - inside
     arc = 4.0 * inside * outside
     return _motion(
-        t, 0.75 * s.apart * outside, 0.0, (s.rim + 0.015) * outside + (0.3 * s.rim + 0.015) * arc, roll=0.8 * tip
+        t, 0.75 * s.beside * outside, 0.0, (s.rim + 0.015) * outside + (0.3 * s.rim + 0.015) * arc, roll=0.8 * tip
     )
 
 
-def _pour(t: Array, s: Sizes, over: Array, tilt: Array) -> Motion:
+def _pour(t: Array, s: WorkDimensions, over: Array, tilt: Array) -> ToolMotion:
     """A vessel between beside the target (``over`` 0) and with its lip above the middle (1), up first, then across."""
     up = max(0.02, s.rim - s.floor + 0.03 - 0.7 * s.lip) * np.clip(1.6 * over, 0.0, 1.0)
-    a = s.apart + (s.over - s.apart) * over
+    a = s.beside + (s.pouring - s.beside) * over
     return _motion(t, a, 0.0, s.floor + up, pitch=-tilt, gap=0.004)
 
 
-PROGRAMMES: dict[str, Programme] = {
+MOTION_PROGRAMS: dict[str, MotionProgram] = {
     "brush": brush,
     "cut": cut,
     "dust": dust,
@@ -245,4 +245,4 @@ PROGRAMMES: dict[str, Programme] = {
     "stir": stir,
     "stir-fry": stir_fry,
 }
-"""Action -> programme; t (N,) seconds from the start."""
+"""Action -> program; t (N,) seconds from the start."""

@@ -13,7 +13,7 @@ SIZE = (128, 192)
 TRIO = ("22139909", "22139916", "22139946")
 """Left, center, right: of the trios with one camera a cluster, the one with the widest view of the table whose pairs are at most 45 degrees apart."""
 
-SOURCE = "22139910"
+SOURCE_CAMERA = "22139910"
 """The camera outside the trio that video-to-video methods may see."""
 
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pydantic import RootModel
 
 from hoibench.datasets.synthetic.objects import blocks, sticks, vessels
-from hoibench.datasets.synthetic.objects.prop import Draw, Prop
+from hoibench.datasets.synthetic.objects.object_model import ObjectModel, SizeSampler
 from hoibench.store.records import read_toml
 
 Triplet = tuple[str, str, str]
@@ -19,7 +19,7 @@ Triplet = tuple[str, str, str]
 INSTANCES = 10
 """Instances of each category, numbered from 0."""
 
-MAKERS: dict[str, Callable[[Draw], Prop]] = {
+OBJECT_BUILDERS: dict[str, Callable[[SizeSampler], ObjectModel]] = {
     "bowl": vessels.bowl,
     "box": blocks.box,
     "brush": sticks.brush,
@@ -70,7 +70,7 @@ class Catalogue:
             raise ValueError(f"{category} has no instance {instance}: give 0 to {self.instances - 1}")
         return f"{1 + self.categories.index(category) * self.instances + instance:03d}"
 
-    def of_id(self, object_id: str) -> tuple[str, int]:
+    def find_object(self, object_id: str) -> tuple[str, int]:
         """The (category, instance) of a three-digit id.
 
         Raises:
@@ -97,11 +97,11 @@ def catalogue() -> Catalogue:
         for tool, targets in tools.items()
         for target in targets
     ]
-    return Catalogue(tuple(sorted(triplets)), tuple(sorted(MAKERS)), INSTANCES)
+    return Catalogue(tuple(sorted(triplets)), tuple(sorted(OBJECT_BUILDERS)), INSTANCES)
 
 
 @cache
-def make_prop(category: str, instance: int) -> Prop:
+def make_object(category: str, instance: int) -> ObjectModel:
     """The object of a category and instance number, always the same one.
 
     Raises:
@@ -109,4 +109,4 @@ def make_prop(category: str, instance: int) -> Prop:
     """
     known = catalogue()
     known.object_id(category, instance)  # refuses what is not there
-    return MAKERS[category](Draw(known.categories.index(category), instance, known.instances))
+    return OBJECT_BUILDERS[category](SizeSampler(known.categories.index(category), instance, known.instances))

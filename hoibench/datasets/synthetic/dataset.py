@@ -110,14 +110,14 @@ class SyntheticDataset(Dataset):
 
 def _write(root: Path, line: SplitLine) -> None:
     from hoibench.datasets.synthetic.scene import build_scene
-    from hoibench.datasets.synthetic.writer import write_clip
+    from hoibench.datasets.synthetic.writer import write_sequence
 
     triplet, source = line.entry.triplet, line.source
     if triplet is None or source is None:
         raise ValueError(f"clip {line.entry.id} has no triplet or no source camera in its manifest")
     recipe = line.recipe
     scene = build_scene(triplet, recipe["tool_instance"], recipe["target_instance"], recipe["seed"])
-    write_clip(root, line.entry.id, scene, (*line.entry.camera_ids, source), recipe["seed"])
+    write_sequence(root, line.entry.id, scene, (*line.entry.camera_ids, source), recipe["seed"])
 
 
 def clips_folder(root: Path) -> Path:

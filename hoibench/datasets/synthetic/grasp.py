@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from hoibench.datasets.synthetic.objects.prop import Grip
+from hoibench.datasets.synthetic.objects.object_model import Grip
 from hoibench.datasets.synthetic.solids import Solid
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import Side
@@ -41,7 +41,7 @@ class Grasp:
     fingers: Array
 
 
-def grasp(solid: Solid, grip: Grip, side: Side, betas: Array) -> Grasp:
+def close_hand(solid: Solid, grip: Grip, side: Side, betas: Array) -> Grasp:
     """The hand of a given shape closed on a solid.
 
     Raises:

@@ -27,7 +27,7 @@ _NOTHING = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Body:
+class TexturedSurface:
     """A surface with its look: ``rest`` (P, 3) are its vertices in the frame that its ``material`` is fixed to."""
 
     surface: Surface
@@ -35,10 +35,10 @@ class Body:
     material: Material
 
 
-class _Look:
+class _Textures:
     """The colours of some bodies' surfaces."""
 
-    def __init__(self, bodies: Sequence[Body]) -> None:
+    def __init__(self, bodies: Sequence[TexturedSurface]) -> None:
         self._palettes = np.stack([body.material.palette for body in bodies]).astype(np.float32)
         cells = [body.material.cells(body.rest)[body.surface.faces] for body in bodies]
         self._cells = np.concatenate(cells).astype(np.float32)
@@ -48,30 +48,30 @@ class _Look:
         return albedo(_interpolate(self._cells[hits.face], hits.weights), self._palettes[mesh.surface[hits.face]])
 
 
-class Stage:
+class RenderScene:
     """The bodies of a scene under the light."""
 
-    def __init__(self, bodies: Sequence[Body]) -> None:
+    def __init__(self, bodies: Sequence[TexturedSurface]) -> None:
         moving = [body for body in bodies if body.surface.part != BACKGROUND]
         room = [body for body in bodies if body.surface.part == BACKGROUND]
         self._surfaces = [body.surface for body in moving]
         self.room = frame_mesh([body.surface for body in room], 0)
-        self.room_look = _Look(room)
-        self.look = _Look(moving)
+        self.room_textures = _Textures(room)
+        self.textures = _Textures(moving)
 
     def mesh(self, frame: int) -> FrameMesh:
         """Hands and objects in one frame; build it once for all cameras."""
         return frame_mesh(self._surfaces, frame)
 
 
-class Shot:
-    """A static camera on a stage."""
+class RenderView:
+    """A static camera in a scene."""
 
-    def __init__(self, stage: Stage, camera: Camera) -> None:
-        self._look, self._camera = stage.look, camera
+    def __init__(self, render_scene: RenderScene, camera: Camera) -> None:
+        self._textures, self._camera = render_scene.textures, camera
         origin, directions = pixel_rays(camera, SAMPLES)
         self._origin, self._directions = origin.astype(np.float32), directions.astype(np.float32)
-        hits = stage.room.caster.cast(origin, directions)
+        hits = render_scene.room.caster.cast(origin, directions)
         self._depth = hits.depth
         # NaN where there is no room: never under an outline.
         self._points = self._along(slice(None), np.where(hits.is_hit, hits.depth, np.float32(np.nan)))
@@ -79,14 +79,14 @@ class Shot:
         self._lit = np.full((len(directions), 3), _NOTHING, dtype=np.float32)
         self._shaded = self._lit.copy()
         seen = np.flatnonzero(hits.is_hit)
-        colour = stage.room_look.albedo(stage.room, _take(hits, seen))
-        normals = _towards(stage.room.normals[hits.face[seen]], self._directions[seen])
+        colour = render_scene.room_textures.albedo(render_scene.room, _take(hits, seen))
+        normals = _towards(render_scene.room.normals[hits.face[seen]], self._directions[seen])
         self._points[seen] += _OFF_SURFACE * normals
         self._lit[seen] = colour * _brightness(normals @ _LIGHT)
         self._shaded[seen] = colour * _AMBIENT
 
-    def picture(self, mesh: FrameMesh) -> Array:
-        """The image (H, W, 3) uint8 of the stage's ``mesh`` in one frame."""
+    def render(self, mesh: FrameMesh) -> Array:
+        """The image (H, W, 3) uint8 of the scene from its ``mesh`` in one frame."""
         colour = self._lit.copy()
         in_shadow = self._room_in_shadow(mesh)
         colour[in_shadow] = self._shaded[in_shadow]
@@ -118,7 +118,7 @@ class Shot:
         asked = np.flatnonzero(facing > 0.0)
         points = self._along(samples[asked], hits.depth[asked]) + _OFF_SURFACE * normals[asked]
         facing[asked] *= ~mesh.caster.blocked(points, _LIGHT)
-        return self._look.albedo(mesh, hits) * _brightness(facing)
+        return self._textures.albedo(mesh, hits) * _brightness(facing)
 
     def _along(self, samples: Array | slice, depth: Array) -> Array:
         points: Array = self._origin + self._directions[samples] * depth[:, None]

@@ -14,12 +14,19 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hoibench.datasets.synthetic.actions import PROGRAMMES
-from hoibench.datasets.synthetic.catalogue import Triplet, catalogue, make_prop
-from hoibench.datasets.synthetic.clearance import hands_apart, lower, moving_points, over_table, samples, still_points
-from hoibench.datasets.synthetic.grasp import Grasp, axis_angle, grasp
-from hoibench.datasets.synthetic.objects.prop import Prop
-from hoibench.datasets.synthetic.staging import Stage, carried, plan
+from hoibench.datasets.synthetic.actions import MOTION_PROGRAMS
+from hoibench.datasets.synthetic.catalogue import Triplet, catalogue, make_object
+from hoibench.datasets.synthetic.choreography import Choreography, plan_choreography, target_motion
+from hoibench.datasets.synthetic.collision import (
+    hand_to_hand,
+    lower_to_contact,
+    moving_against_still,
+    points_above_table,
+    sample_surface,
+    still_against_moving,
+)
+from hoibench.datasets.synthetic.grasp import Grasp, axis_angle, close_hand
+from hoibench.datasets.synthetic.objects.object_model import ObjectModel
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
 
@@ -27,7 +34,7 @@ Array = NDArray[np.float64]
 
 TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
 """The point of the table top under the look-at point; motions are planned around it."""
-PERSONS = 4
+PERSON_COUNT = 4
 """How many people there are, each with hands of their own shape."""
 
 
@@ -84,19 +91,19 @@ def build_scene(
         ValueError: the triplet or an instance is not in the ``catalogue``, or seed, frames or fps is out of range.
     """
     tool_id, target_id = _checked(triplet, tool_instance, target_instance, seed, frames, fps)
-    tool, target = make_prop(triplet[0], tool_instance), make_prop(triplet[2], target_instance)
-    rng = np.random.default_rng([seed, int(tool_id), int(target_id), sorted(PROGRAMMES).index(triplet[1])])
-    person = int(rng.integers(PERSONS))
-    stage = plan(tool, target, triplet[1], np.arange(frames) / fps, rng)
+    tool, target = make_object(triplet[0], tool_instance), make_object(triplet[2], target_instance)
+    rng = np.random.default_rng([seed, int(tool_id), int(target_id), sorted(MOTION_PROGRAMS).index(triplet[1])])
+    person = int(rng.integers(PERSON_COUNT))
+    choreography = plan_choreography(tool, target, triplet[1], np.arange(frames) / fps, rng)
 
     right = _held(triplet[0], tool_instance, "right", person)
     left = _held(triplet[2], target_instance, "left", person)
-    up = _height(stage, tool, target, right, left, person)
-    poses = stage.tool.copy()
+    up = _height(choreography, tool, target, right, left, person)
+    poses = choreography.tool.copy()
     poses[:, 2, 3] += up
     to_rig = np.eye(4)
     to_rig[:3, 3] = TABLE_ORIGIN
-    moved = [to_rig @ p for p in (carried(stage) @ poses, stage.target)]
+    moved = [to_rig @ p for p in (target_motion(choreography) @ poses, choreography.target)]
     hands: dict[Side, HandMotion] = {
         "left": _hand_motion("left", left, moved[1], person),
         "right": _hand_motion("right", right, moved[0], person),
@@ -131,27 +138,29 @@ def _betas(person: int, side: Side) -> Array:
 @cache
 def _held(category: str, instance: int, side: Side, person: int) -> Grasp:
     """A person's grasp of an object: the right hand's as a tool, the left hand's as a target."""
-    prop = make_prop(category, instance)
-    grip = prop.use if side == "right" else prop.steady
+    model = make_object(category, instance)
+    grip = model.use if side == "right" else model.steady
     if grip is None:
         raise ValueError(
-            f"the {side} hand has no grip for {category}: triplets.toml asks for a role that its Prop does not have"
+            f"the {side} hand has no grip for {category}: triplets.toml asks for a role that its ObjectModel does not have"
         )
-    return grasp(prop.solid, grip, side, _betas(person, side))
+    return close_hand(model.solid, grip, side, _betas(person, side))
 
 
-def _height(stage: Stage, tool: Prop, target: Prop, right: Grasp, left: Grasp, person: int) -> float:
+def _height(
+    choreography: Choreography, tool: ObjectModel, target: ObjectModel, right: Grasp, left: Grasp, person: int
+) -> float:
     """How far the tool's path is raised or lowered to come into contact."""
-    still, poses = stage.target[0], stage.tool
-    tool_points, target_points = samples(tool.solid), samples(target.solid)
+    still, poses = choreography.target[0], choreography.tool
+    tool_points, target_points = sample_surface(tool.solid), sample_surface(target.solid)
     right_skin, left_skin = _skin("right", right, person), _skin("left", left, person)
     queries = [
-        over_table(np.concatenate([tool_points, right_skin]), poses),
-        moving_points(np.concatenate([tool_points, right_skin]), poses, still, target.solid.distance),
-        still_points(np.concatenate([target_points, left_skin]), still, poses, tool.solid.distance),
-        hands_apart(right_skin, poses, left_skin, still),
+        points_above_table(np.concatenate([tool_points, right_skin]), poses),
+        moving_against_still(np.concatenate([tool_points, right_skin]), poses, still, target.solid.distance),
+        still_against_moving(np.concatenate([target_points, left_skin]), still, poses, tool.solid.distance),
+        hand_to_hand(right_skin, poses, left_skin, still),
     ]
-    return lower(queries) + stage.gap
+    return lower_to_contact(queries) + choreography.gap
 
 
 def _skin(side: Side, held: Grasp, person: int) -> Array:

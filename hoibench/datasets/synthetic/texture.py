@@ -54,7 +54,7 @@ class Material:
         return points @ self.lattice.T + self.shift
 
 
-def material(palette: Array, cell: Array | float, rng: np.random.Generator) -> Material:
+def random_material(palette: Array, cell: Array | float, rng: np.random.Generator) -> Material:
     """A material whose noise cells have ``cell`` metres along the object's axes, placed and turned at random."""
     turn = Rotation.random(random_state=rng).as_matrix()
     return Material(np.asarray(palette), turn / np.asarray(cell), rng.uniform(0.0, _CELLS, 3))

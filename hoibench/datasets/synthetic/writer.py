@@ -11,11 +11,11 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.datasets.synthetic.cameras import build_camera
-from hoibench.datasets.synthetic.dates import WorldFrame, world_frame
-from hoibench.datasets.synthetic.dressing import dress
 from hoibench.datasets.synthetic.hand_files import write_hand
-from hoibench.datasets.synthetic.render import Shot, Stage
+from hoibench.datasets.synthetic.materials import build_textured_surfaces
+from hoibench.datasets.synthetic.render import RenderScene, RenderView
 from hoibench.datasets.synthetic.scene import Mesh, Scene
+from hoibench.datasets.synthetic.world_frames import WorldFrame, world_frame
 from hoibench.datasets.taco import download
 from hoibench.datasets.taco.hand.proxy_hand import HAND_MODEL
 from hoibench.store import write_bytes, write_json
@@ -25,7 +25,7 @@ CRF = 12
 _CENTIMETRES = 100.0
 
 
-def write_clip(root: Path, key: str, scene: Scene, serials: Sequence[str], seed: int) -> None:
+def write_sequence(root: Path, key: str, scene: Scene, serials: Sequence[str], seed: int) -> None:
     """Write one sequence: its videos, calibration, poses and models, in the world frame of the key's date.
 
     Args:
@@ -40,13 +40,13 @@ def write_clip(root: Path, key: str, scene: Scene, serials: Sequence[str], seed:
         ValueError: a serial or the date is unknown.
     """
     cameras = {serial: build_camera(serial) for serial in serials}
-    write_records(root, key, scene, cameras, world_frame(key.partition("_")[0]))
+    write_annotations(root, key, scene, cameras, world_frame(key.partition("_")[0]))
     folder = download.TacoSequence(root, scene.triplet, key).folder(download.RGB)
-    for serial, video in film(scene, cameras, seed).items():
+    for serial, video in render_videos(scene, cameras, seed).items():
         encode(folder / f"{serial}.mp4", video, scene.fps, crf=CRF)
 
 
-def write_records(root: Path, key: str, scene: Scene, cameras: Mapping[str, Camera], world: WorldFrame) -> None:
+def write_annotations(root: Path, key: str, scene: Scene, cameras: Mapping[str, Camera], world: WorldFrame) -> None:
     """Write all of one sequence but its videos: calibration, hands, object poses and models.
 
     Args:
@@ -71,15 +71,15 @@ def write_records(root: Path, key: str, scene: Scene, cameras: Mapping[str, Came
         write_bytes(root / download.MODELS[0] / f"{item.id}_cm.obj", _obj(item.mesh))
 
 
-def film(scene: Scene, cameras: Mapping[str, Camera], seed: int) -> dict[str, Array]:
+def render_videos(scene: Scene, cameras: Mapping[str, Camera], seed: int) -> dict[str, Array]:
     """Serial -> video (N, H, W, 3) uint8 of cameras in the rig frame."""
-    stage = Stage(dress(scene, seed))
-    shots = {serial: Shot(stage, camera) for serial, camera in cameras.items()}
+    render_scene = RenderScene(build_textured_surfaces(scene, seed))
+    views = {serial: RenderView(render_scene, camera) for serial, camera in cameras.items()}
     videos: dict[str, list[Array]] = {serial: [] for serial in cameras}
     for frame in range(scene.frames):
-        mesh = stage.mesh(frame)
-        for serial, shot in shots.items():
-            videos[serial].append(shot.picture(mesh))
+        mesh = render_scene.mesh(frame)
+        for serial, view in views.items():
+            videos[serial].append(view.render(mesh))
     return {serial: np.stack(frames) for serial, frames in videos.items()}
 
 

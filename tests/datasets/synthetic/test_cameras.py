@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.synthetic.cameras import SIZE, SOURCE, TRIO, build_camera
+from hoibench.datasets.synthetic.cameras import SIZE, SOURCE_CAMERA, TRIO, build_camera
 from hoibench.datasets.taco.calibration import read_calibration
 from hoibench.datasets.taco.rig import rig
 from hoibench.geometry import is_rigid, optical_centre, project, to_camera
@@ -12,7 +12,7 @@ from hoibench.geometry import is_rigid, optical_centre, project, to_camera
 
 def test_the_trio_has_one_camera_of_each_cluster_in_order():
     assert tuple(rig().cluster(serial) for serial in TRIO) == CLUSTERS
-    assert SOURCE not in TRIO
+    assert SOURCE_CAMERA not in TRIO
 
 
 def test_every_pair_of_the_trio_is_at_most_45_degrees_apart():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hoibench.clip import CLUSTERS, PARTS
-from hoibench.datasets.synthetic.cameras import SOURCE, TRIO
+from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO
 from hoibench.datasets.taco.protocol import prompt
 from hoibench.geometry import to_camera
 from hoibench.video import decode, encode
@@ -23,7 +23,7 @@ def test_views_come_left_center_right_in_whatever_order_they_are_asked(written, 
     for loaded in (clip, again):
         assert tuple(view.id for view in loaded.views) == TRIO
         assert tuple(view.cluster for view in loaded.views) == CLUSTERS
-        assert [view.id for view in loaded.source_views] == [SOURCE]
+        assert [view.id for view in loaded.source_views] == [SOURCE_CAMERA]
     np.testing.assert_array_equal(again.tracks.visible, clip.tracks.visible)
 
 
@@ -44,10 +44,10 @@ def test_a_clip_without_a_source_has_none(written):
 def test_tracks_are_where_the_generator_put_the_surfaces(written, clip):
     """From the rig frame's scene to what the loader says a camera sees, by two ways."""
     from hoibench.datasets.synthetic.cameras import build_camera
-    from hoibench.datasets.synthetic.dressing import dress
+    from hoibench.datasets.synthetic.materials import build_textured_surfaces
     from hoibench.datasets.taco.tracks import choose_points, track_points
 
-    made = [body.surface for body in dress(written.scene, written.seed)[:4]]
+    made = [body.surface for body in build_textured_surfaces(written.scene, written.seed)[:4]]
     points = choose_points(written.recording.surfaces, 128)
     there, part = track_points(points, made)
     np.testing.assert_array_equal(part, clip.tracks.part)

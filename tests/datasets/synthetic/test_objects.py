@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hoibench.datasets.synthetic.catalogue import INSTANCES, catalogue, make_prop
+from hoibench.datasets.synthetic.catalogue import INSTANCES, catalogue, make_object
 
 CATEGORIES = catalogue().categories
 
@@ -33,26 +33,26 @@ def test_ids_are_three_digits_and_round_trip():
     known = catalogue()
     ids = [known.object_id(c, i) for c, i in itertools.product(known.categories, range(INSTANCES))]
     assert ids == [f"{n:03d}" for n in range(1, 201)]
-    assert [known.of_id(i) for i in ids] == list(itertools.product(known.categories, range(INSTANCES)))
+    assert [known.find_object(i) for i in ids] == list(itertools.product(known.categories, range(INSTANCES)))
 
 
 @pytest.mark.parametrize("bad", ["000", "201", "7", "abc", "0001"])
 def test_unknown_ids_are_refused(bad):
     with pytest.raises(ValueError, match="001 to 200"):
-        catalogue().of_id(bad)
+        catalogue().find_object(bad)
 
 
 def test_unknown_category_and_instance_are_refused():
     with pytest.raises(ValueError, match="nearest: spoon"):
         catalogue().object_id("spon", 0)
     with pytest.raises(ValueError, match="give 0 to 9"):
-        make_prop("spoon", 10)
+        make_object("spoon", 10)
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_meshes_are_watertight_light_and_face_outwards(category):
     for instance in range(INSTANCES):
-        solid = make_prop(category, instance).solid
+        solid = make_object(category, instance).solid
         assert 30 <= len(solid.faces) <= 2000
         assert solid.faces.dtype == np.int32
         assert solid.vertices.dtype == np.float64
@@ -67,9 +67,9 @@ def test_meshes_are_watertight_light_and_face_outwards(category):
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_instances_differ_visibly(category):
-    extents = np.array([np.ptp(make_prop(category, i).solid.vertices, axis=0) for i in range(INSTANCES)])
+    extents = np.array([np.ptp(make_object(category, i).solid.vertices, axis=0) for i in range(INSTANCES)])
     assert np.ptp(extents, axis=0).max() > 0.008
-    shapes = [make_prop(category, i).solid.vertices for i in range(INSTANCES)]
+    shapes = [make_object(category, i).solid.vertices for i in range(INSTANCES)]
     for (a, wide), (b, other) in itertools.combinations(zip(shapes, extents, strict=True), 2):
         moved = np.abs(a - b).max() if a.shape == b.shape else np.abs(wide - other).max()
         assert moved > 0.001
@@ -77,12 +77,12 @@ def test_instances_differ_visibly(category):
 
 def test_every_role_has_a_grip_and_targets_stand_on_the_table():
     for tool, _, target in catalogue().triplets:
-        assert make_prop(tool, 0).use is not None
-        assert make_prop(target, 0).steady is not None
-        assert make_prop(target, 0).solid.vertices[:, 2].min() == pytest.approx(0.0, abs=1e-12)
+        assert make_object(tool, 0).use is not None
+        assert make_object(target, 0).steady is not None
+        assert make_object(target, 0).solid.vertices[:, 2].min() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_the_same_object_every_time():
-    first = make_prop("kettle", 4).solid.vertices.tobytes()
-    make_prop.cache_clear()
-    assert make_prop("kettle", 4).solid.vertices.tobytes() == first
+    first = make_object("kettle", 4).solid.vertices.tobytes()
+    make_object.cache_clear()
+    assert make_object("kettle", 4).solid.vertices.tobytes() == first

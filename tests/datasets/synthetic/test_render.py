@@ -6,8 +6,8 @@ from hoibench.datasets.rays import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, frame_mesh
 from hoibench.datasets.synthetic import render
 from hoibench.datasets.synthetic.cameras import TRIO, build_camera
-from hoibench.datasets.synthetic.dressing import dress
-from hoibench.datasets.synthetic.render import SAMPLES, Shot, Stage
+from hoibench.datasets.synthetic.materials import build_textured_surfaces
+from hoibench.datasets.synthetic.render import SAMPLES, RenderScene, RenderView
 from hoibench.datasets.synthetic.texture import albedo
 
 SIZE = (24, 36)
@@ -15,7 +15,7 @@ SIZE = (24, 36)
 
 @pytest.fixture(scope="module")
 def bodies(written):
-    return dress(written.scene, written.seed)
+    return build_textured_surfaces(written.scene, written.seed)
 
 
 def plain_picture(bodies, frame, camera):
@@ -54,33 +54,33 @@ def _lit(start, mesh):
 
 def test_the_picture_is_that_of_the_plain_renderer(bodies):
     frame, camera = 4, build_camera(TRIO[2], SIZE)
-    stage = Stage(bodies)
-    fast = Shot(stage, camera).picture(stage.mesh(frame)).astype(int)
+    render_scene = RenderScene(bodies)
+    fast = RenderView(render_scene, camera).render(render_scene.mesh(frame)).astype(int)
     plain = plain_picture(bodies, frame, camera).astype(int)
     assert (np.abs(fast - plain).max(axis=-1) <= 1).mean() >= 0.999
 
 
 def test_the_same_scene_gives_the_same_picture(written):
     camera = build_camera(TRIO[1], SIZE)
-    stages = [Stage(dress(written.scene, written.seed)) for _ in range(2)]
-    one, two = (Shot(stage, camera).picture(stage.mesh(1)) for stage in stages)
+    render_scenes = [RenderScene(build_textured_surfaces(written.scene, written.seed)) for _ in range(2)]
+    one, two = (RenderView(render_scene, camera).render(render_scene.mesh(1)) for render_scene in render_scenes)
     np.testing.assert_array_equal(one, two)
 
 
 def test_frames_do_not_leak_into_each_other(bodies):
-    stage = Stage(bodies)
-    shot, fresh = (Shot(stage, build_camera(TRIO[1], SIZE)) for _ in range(2))
+    render_scene = RenderScene(bodies)
+    view, fresh = (RenderView(render_scene, build_camera(TRIO[1], SIZE)) for _ in range(2))
     for frame in (3, 1, 4):
-        shot.picture(stage.mesh(frame))
-    np.testing.assert_array_equal(shot.picture(stage.mesh(0)), fresh.picture(stage.mesh(0)))
+        view.render(render_scene.mesh(frame))
+    np.testing.assert_array_equal(view.render(render_scene.mesh(0)), fresh.render(render_scene.mesh(0)))
 
 
 def test_hands_and_objects_cast_shadows_on_the_table(bodies):
-    stage, camera = Stage(bodies), build_camera(TRIO[1], SIZE)
-    shot, mesh = Shot(stage, camera), stage.mesh(0)
-    with_shadow = shot.picture(mesh).astype(int)
+    render_scene, camera = RenderScene(bodies), build_camera(TRIO[1], SIZE)
+    view, mesh = RenderView(render_scene, camera), render_scene.mesh(0)
+    with_shadow = view.render(mesh).astype(int)
     far_away = FrameMesh(mesh.corners + np.array([50.0, 0.0, 0.0]), mesh.surface, mesh.part)
-    empty = shot.picture(far_away).astype(int)
+    empty = view.render(far_away).astype(int)
     table = mesh.depth_and_part(camera)[1] == BACKGROUND
     darker = table & (with_shadow.sum(axis=-1) < 0.8 * empty.sum(axis=-1))
     assert darker.sum() > 5
@@ -90,7 +90,7 @@ def test_hands_and_objects_cast_shadows_on_the_table(bodies):
 
 
 def test_an_object_looks_the_same_in_every_clip_and_rooms_differ(written):
-    one, two = (dress(written.scene, seed) for seed in (1, 2))
+    one, two = (build_textured_surfaces(written.scene, seed) for seed in (1, 2))
     np.testing.assert_array_equal(one[2].material.palette, two[2].material.palette)
     np.testing.assert_array_equal(one[2].material.lattice, two[2].material.lattice)
     assert np.abs(one[4].material.palette - two[4].material.palette).max() > 0.01

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from hoibench.datasets.synthetic.actions import PROGRAMMES
-from hoibench.datasets.synthetic.catalogue import catalogue, make_prop
-from hoibench.datasets.synthetic.clearance import samples
+from hoibench.datasets.synthetic.actions import MOTION_PROGRAMS
+from hoibench.datasets.synthetic.catalogue import catalogue, make_object
+from hoibench.datasets.synthetic.collision import sample_surface
 from hoibench.datasets.synthetic.scene import TABLE_ORIGIN, Scene, build_scene
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.geometry import is_rigid
@@ -27,7 +27,7 @@ def _one_a_family():
     """One triplet for each action and kind of tool, with targets that take turns."""
     chosen = {}
     for k, triplet in enumerate(catalogue().triplets):
-        chosen.setdefault((triplet[1], make_prop(triplet[0], 0).family), []).append((k, triplet))
+        chosen.setdefault((triplet[1], make_object(triplet[0], 0).family), []).append((k, triplet))
     return [options[(7 * n) % len(options)][1] for n, options in enumerate(chosen.values())]
 
 
@@ -52,7 +52,7 @@ def _local(thing, world):
 def _depth(thing, instance, world):
     """(N, P) signed distances of world points to a scene object, by the distance that test_solids checks against its mesh."""
     local = _local(thing, world)
-    return make_prop(thing.category, instance).solid.distance(local.reshape(-1, 3)).reshape(local.shape[:2])
+    return make_object(thing.category, instance).solid.distance(local.reshape(-1, 3)).reshape(local.shape[:2])
 
 
 def test_shapes_and_rigid_motion(scene):
@@ -79,10 +79,10 @@ def test_hands_move_with_what_they_hold_and_touch_it_in_every_frame(scene):
 
 
 def test_nothing_passes_through_anything(scene):
-    tool, target = make_prop(scene.tool.category, 2).solid, make_prop(scene.target.category, 3).solid
+    tool, target = make_object(scene.tool.category, 2).solid, make_object(scene.target.category, 3).solid
     right, left = _hand(scene, "right"), _hand(scene, "left")
-    assert _depth(scene.target, 3, _world(scene.tool, samples(tool))).min() > -0.001
-    assert _depth(scene.tool, 2, _world(scene.target, samples(target))).min() > -0.001
+    assert _depth(scene.target, 3, _world(scene.tool, sample_surface(tool))).min() > -0.001
+    assert _depth(scene.tool, 2, _world(scene.target, sample_surface(target))).min() > -0.001
     assert _depth(scene.target, 3, right).min() > -0.003
     assert _depth(scene.tool, 2, left).min() > -0.003
     for points in (_world(scene.tool, tool.vertices), _world(scene.target, target.vertices), right, left):
@@ -102,7 +102,9 @@ def test_the_target_stands_on_the_table(scene):
 
 
 def test_tools_work_on_their_targets(scene):
-    gap = _depth(scene.target, 3, _world(scene.tool, samples(make_prop(scene.tool.category, 2).solid))).min(axis=1)
+    gap = _depth(scene.target, 3, _world(scene.tool, sample_surface(make_object(scene.tool.category, 2).solid))).min(
+        axis=1
+    )
     if scene.triplet[1] in ON_THE_TARGET:
         assert gap.min() < 0.02
     else:
@@ -186,7 +188,7 @@ def test_screwing_turns_about_the_shaft():
 
 
 def test_every_action_has_one_programme():
-    assert set(PROGRAMMES) == {action for _, action, _ in catalogue().triplets}
+    assert set(MOTION_PROGRAMS) == {action for _, action, _ in catalogue().triplets}
 
 
 @pytest.mark.parametrize(

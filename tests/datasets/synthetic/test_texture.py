@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoibench.datasets.synthetic.texture import Material, albedo, blobs, material
+from hoibench.datasets.synthetic.texture import Material, albedo, blobs, random_material
 
 PALETTE = np.array([[0.1, 0.0, 0.2], [0.5, 0.4, 0.6], [1.0, 0.9, 0.8]])
 
@@ -36,19 +36,19 @@ def test_colours_go_from_dark_over_ground_to_light_with_the_noise():
 @given(st.integers(0, 2**32 - 1))
 def test_cells_are_affine_so_they_may_be_interpolated_in_a_triangle(seed):
     rng = np.random.default_rng(seed)
-    wood = material(PALETTE, np.array([0.01, 0.02, 0.01]), rng)
+    wood = random_material(PALETTE, np.array([0.01, 0.02, 0.01]), rng)
     corners, weights = rng.normal(size=(3, 3)), rng.dirichlet(np.ones(3))
     np.testing.assert_allclose(wood.cells((weights @ corners)[None])[0], weights @ wood.cells(corners), atol=1e-9)
 
 
 def test_one_cell_of_metres_is_one_cell_of_noise_along_each_axis():
-    wood = material(PALETTE, np.array([0.01, 0.02, 0.05]), np.random.default_rng(0))
+    wood = random_material(PALETTE, np.array([0.01, 0.02, 0.05]), np.random.default_rng(0))
     steps = wood.cells(np.diag([0.01, 0.02, 0.05])) - wood.cells(np.zeros((1, 3)))
     np.testing.assert_allclose(np.linalg.norm(steps, axis=1), 1.0)
 
 
 def test_a_material_comes_from_its_generator_alone():
-    one, two = (material(PALETTE, 0.01, np.random.default_rng(5)) for _ in range(2))
+    one, two = (random_material(PALETTE, 0.01, np.random.default_rng(5)) for _ in range(2))
     assert isinstance(one, Material)
     np.testing.assert_array_equal(one.lattice, two.lattice)
     np.testing.assert_array_equal(one.shift, two.shift)

@@ -3,9 +3,9 @@ import pickle
 import numpy as np
 import torch
 
-from hoibench.datasets.synthetic.cameras import SOURCE, TRIO, build_camera
-from hoibench.datasets.synthetic.dates import world_frame
-from hoibench.datasets.synthetic.writer import film, write_records
+from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO, build_camera
+from hoibench.datasets.synthetic.world_frames import world_frame
+from hoibench.datasets.synthetic.writer import render_videos, write_annotations
 from hoibench.datasets.taco.download import HANDS, TacoDownload
 from hoibench.datasets.taco.hand.hand_pose import SIDES, read_hand
 from hoibench.datasets.taco.objects import read_mesh, read_poses
@@ -16,9 +16,9 @@ from hoibench.video import probe
 
 
 def write_again(tmp_path, written, key):
-    from hoibench.datasets.synthetic.writer import write_clip
+    from hoibench.datasets.synthetic.writer import write_sequence
 
-    write_clip(tmp_path, key, written.scene, (*TRIO, SOURCE), written.seed)
+    write_sequence(tmp_path, key, written.scene, (*TRIO, SOURCE_CAMERA), written.seed)
     return type(written)(written.scene, tmp_path, key, written.seed)
 
 
@@ -36,7 +36,7 @@ def test_object_poses_and_meshes_come_back(written):
 
 def test_cameras_come_back_to_the_last_bit_of_K(written):
     frame = world_frame("20231002")
-    for serial in (*TRIO, SOURCE):
+    for serial in (*TRIO, SOURCE_CAMERA):
         back, ours = written.recording.camera(serial, (128, 192)), build_camera(serial)
         np.testing.assert_array_equal(back.K, ours.K)
         np.testing.assert_allclose(back.R, frame.camera(ours).R, atol=1e-15)
@@ -70,7 +70,7 @@ def test_torch_reads_the_hand_files_as_it_reads_tacos(written):
 
 
 def test_videos_come_back_nearly_as_filmed(written):
-    videos = film(written.scene, {serial: build_camera(serial) for serial in TRIO}, written.seed)
+    videos = render_videos(written.scene, {serial: build_camera(serial) for serial in TRIO}, written.seed)
     clip = written.load()
     for view, serial in enumerate(TRIO):
         error = (clip.video[view].astype(float) - videos[serial]) ** 2
@@ -113,7 +113,7 @@ def test_records_are_written_apart_from_films_for_cameras_of_any_size(written, t
     """As the hostile tree does: one size for K and imgSize, another for what is filmed."""
     cameras = {serial: build_camera(serial, (376, 512)) for serial in TRIO}
     frame = world_frame("20230927")
-    write_records(tmp_path, "20231102_070", written.scene, cameras, frame)
+    write_annotations(tmp_path, "20231102_070", written.scene, cameras, frame)
     assert not list(tmp_path.rglob("*.mp4"))
     recording = _recording(tmp_path, "20231102_070")
     assert recording.frames == written.scene.frames

@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoibench.datasets.synthetic.objects.prop import Draw, Grip, Prop, press_from_left, wrap_from_right
+from hoibench.datasets.synthetic.objects.object_model import (
+    Grip,
+    ObjectModel,
+    SizeSampler,
+    press_from_left,
+    wrap_from_right,
+)
 from hoibench.datasets.synthetic.objects.sticks import Z_TO_Y
 from hoibench.datasets.synthetic.solids import lathe, moved, prism, rounded_rectangle, union
 
 
-def eraser(draw: Draw) -> Prop:
+def eraser(sizes: SizeSampler) -> ObjectModel:
     """A blackboard eraser: felt under a body."""
     long, wide, felt, body = (
-        draw.uniform(0.085, 0.12),
-        draw.uniform(0.042, 0.052),
-        draw.uniform(0.008, 0.014),
-        draw.uniform(0.02, 0.028),
+        sizes.uniform(0.085, 0.12),
+        sizes.uniform(0.042, 0.052),
+        sizes.uniform(0.008, 0.014),
+        sizes.uniform(0.02, 0.028),
     )
     outline = rounded_rectangle(long, wide, 0.006)
     solid = union(prism(0.97 * outline, 0.0, felt), prism(outline, felt, felt + body))
-    return Prop("eraser", solid, "block", use=_from_above(felt + body), foot=0.45 * long)
+    return ObjectModel("eraser", solid, "block", use=_from_above(felt + body), foot=0.45 * long)
 
 
-def soap(draw: Draw) -> Prop:
+def soap(sizes: SizeSampler) -> ObjectModel:
     """A bar of soap."""
-    long, wide, high = draw.uniform(0.075, 0.09), draw.uniform(0.045, 0.055), draw.uniform(0.024, 0.032)
+    long, wide, high = sizes.uniform(0.075, 0.09), sizes.uniform(0.045, 0.055), sizes.uniform(0.024, 0.032)
     solid = prism(rounded_rectangle(long, wide, 0.4 * wide, corner=6), 0.0, high)
-    return Prop("soap", solid, "block", use=_from_above(high), foot=0.45 * long)
+    return ObjectModel("soap", solid, "block", use=_from_above(high), foot=0.45 * long)
 
 
-def box(draw: Draw) -> Prop:
+def box(sizes: SizeSampler) -> ObjectModel:
     """A carton."""
-    long, wide, high = draw.uniform(0.06, 0.08), draw.uniform(0.075, 0.105), draw.uniform(0.05, 0.075)
-    return Prop(
+    long, wide, high = sizes.uniform(0.06, 0.08), sizes.uniform(0.075, 0.105), sizes.uniform(0.05, 0.075)
+    return ObjectModel(
         "box",
         prism(rounded_rectangle(long, wide, 0.003, corner=2), 0.0, high),
         "vessel",
@@ -45,11 +51,11 @@ def box(draw: Draw) -> Prop:
     )
 
 
-def toy(draw: Draw) -> Prop:
+def toy(sizes: SizeSampler) -> ObjectModel:
     """A toy car, its bonnet towards +y."""
-    long, wide, r = draw.uniform(0.10, 0.13), draw.uniform(0.05, 0.06), draw.uniform(0.013, 0.017)
-    low, deck = 0.7 * r, 0.7 * r + draw.uniform(0.020, 0.028)
-    roof = deck + draw.uniform(0.018, 0.026)
+    long, wide, r = sizes.uniform(0.10, 0.13), sizes.uniform(0.05, 0.06), sizes.uniform(0.013, 0.017)
+    low, deck = 0.7 * r, 0.7 * r + sizes.uniform(0.020, 0.028)
+    roof = deck + sizes.uniform(0.018, 0.026)
     chassis = prism(rounded_rectangle(wide, long, 0.010), low, deck)
     cabin = moved(
         prism(rounded_rectangle(0.86 * wide, 0.52 * long, 0.008), deck, roof), np.eye(3), (0, -0.10 * long, 0)
@@ -59,7 +65,7 @@ def toy(draw: Draw) -> Prop:
     wheels = [
         moved(lathe(disc, 20), across, (sx * wide / 2.0, sy * 0.30 * long, r)) for sx in (-1, 1) for sy in (-1, 1)
     ]
-    return Prop(
+    return ObjectModel(
         "toy",
         union(chassis, cabin, *wheels),
         "vessel",
@@ -69,14 +75,14 @@ def toy(draw: Draw) -> Prop:
     )
 
 
-def helmet(draw: Draw) -> Prop:
+def helmet(sizes: SizeSampler) -> ObjectModel:
     """A hard hat: a dome over a brim."""
-    r, high = draw.uniform(0.072, 0.086), draw.uniform(0.075, 0.095)
+    r, high = sizes.uniform(0.072, 0.086), sizes.uniform(0.075, 0.095)
     turn = np.linspace(0.12, np.pi / 2.0, 9)
     dome = np.column_stack([r * np.cos(turn), 0.006 + (high - 0.006) * np.sin(turn)])
     profile = np.concatenate([[(0, 0), (r + 0.009, 0), (r + 0.010, 0.004), (r + 0.001, 0.009)], dome[:-1], [(0, high)]])
     profile[4:] = profile[4:][np.argsort(profile[4:, 1], kind="stable")]
-    return Prop(
+    return ObjectModel(
         "helmet",
         lathe(profile, 36),
         "vessel",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoibench.datasets.synthetic.objects.prop import Draw, Prop, side_grip_of_stick
+from hoibench.datasets.synthetic.objects.object_model import ObjectModel, SizeSampler, side_grip_of_stick
 from hoibench.datasets.synthetic.solids import Array, Solid, lathe, moved, prism, rounded_rectangle, tube, union
 
 Z_TO_Y = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """Turns an upright solid on its side: its z axis becomes -y, its y axis z."""
 
 
-def spoon(draw: Draw) -> Prop:
+def spoon(sizes: SizeSampler) -> ObjectModel:
     """A round scoop on a handle that rises behind it."""
-    r, length = draw.uniform(0.017, 0.024), draw.uniform(0.15, 0.18)
-    depth = draw.uniform(0.008, 0.012)
+    r, length = sizes.uniform(0.017, 0.024), sizes.uniform(0.15, 0.18)
+    depth = sizes.uniform(0.008, 0.012)
     outer = [(0.0, 0.0), (0.55 * r, 0.0015), (0.85 * r, 0.45 * depth), (r, depth)]
     inner = [(r - 0.0018, depth), (0.8 * r, 0.5 * depth + 0.0015), (0.5 * r, 0.0035), (0.0, 0.0025)]
-    rise = draw.uniform(0.012, 0.022)
+    rise = sizes.uniform(0.012, 0.022)
     path = [
         (r - 0.003, 0, depth - 0.003),
         (r + 0.03, 0, depth + rise),
@@ -26,38 +26,38 @@ def spoon(draw: Draw) -> Prop:
     ]
     handle = tube(np.array(path), np.array([(0.005, 0.0025), (0.0045, 0.004), (0.007, 0.006), (0.009, 0.007)]))
     grip = side_grip_of_stick(r + 0.68 * length, depth + rise)
-    return Prop(
+    return ObjectModel(
         "spoon",
         union(lathe(np.array(outer + inner), 24), handle),
         "stick",
         use=grip,
         foot=r,
-        pitch=draw.uniform(0.45, 0.6),
+        pitch=sizes.uniform(0.45, 0.6),
     )
 
 
-def spatula(draw: Draw) -> Prop:
+def spatula(sizes: SizeSampler) -> ObjectModel:
     """A flat blade on a raised handle."""
-    long, wide = draw.uniform(0.055, 0.08), draw.uniform(0.045, 0.065)
-    length, rise = draw.uniform(0.15, 0.18), draw.uniform(0.02, 0.035)
+    long, wide = sizes.uniform(0.055, 0.08), sizes.uniform(0.045, 0.065)
+    length, rise = sizes.uniform(0.15, 0.18), sizes.uniform(0.02, 0.035)
     blade = moved(
-        prism(rounded_rectangle(long, wide, draw.uniform(0.006, 0.02)), 0.0, 0.003), np.eye(3), (long / 2.0, 0, 0)
+        prism(rounded_rectangle(long, wide, sizes.uniform(0.006, 0.02)), 0.0, 0.003), np.eye(3), (long / 2.0, 0, 0)
     )
     path = [(long - 0.012, 0, 0.003), (long + 0.03, 0, rise), (long + 0.055, 0, rise), (long + length, 0, rise)]
     handle = tube(np.array(path), np.array([(0.007, 0.003), (0.006, 0.004), (0.009, 0.007), (0.011, 0.008)]))
-    return Prop(
+    return ObjectModel(
         "spatula",
         union(blade, handle),
         "stick",
         use=side_grip_of_stick(long + 0.66 * length, rise),
         foot=0.5 * wide,
-        pitch=draw.uniform(0.35, 0.5),
+        pitch=sizes.uniform(0.35, 0.5),
     )
 
 
-def knife(draw: Draw) -> Prop:
+def knife(sizes: SizeSampler) -> ObjectModel:
     """An upright blade, its edge on z = 0, and a handle behind it."""
-    tip, heel, high = draw.uniform(0.05, 0.07), draw.uniform(0.05, 0.06), draw.uniform(0.026, 0.038)
+    tip, heel, high = sizes.uniform(0.05, 0.07), sizes.uniform(0.05, 0.06), sizes.uniform(0.026, 0.038)
     outline = [
         (heel, 0.0),
         (heel, high),
@@ -70,19 +70,19 @@ def knife(draw: Draw) -> Prop:
     mid = high - 0.011
     path = [(heel - 0.006, 0, mid), (heel + 0.02, 0, mid), (heel + 0.07, 0, mid), (heel + 0.115, 0, mid - 0.003)]
     handle = tube(np.array(path), np.array([(0.008, 0.010), (0.0085, 0.012), (0.0095, 0.013), (0.009, 0.014)]))
-    return Prop(
+    return ObjectModel(
         "knife",
         union(blade, handle),
         "stick",
         use=side_grip_of_stick(heel + 0.062, mid),
         foot=0.01,
-        pitch=draw.uniform(0.2, 0.32),
+        pitch=sizes.uniform(0.2, 0.32),
     )
 
 
-def brush(draw: Draw) -> Prop:
+def brush(sizes: SizeSampler) -> ObjectModel:
     """A block of bristles under a back, with a handle."""
-    long, wide, deep = draw.uniform(0.05, 0.075), draw.uniform(0.024, 0.034), draw.uniform(0.014, 0.024)
+    long, wide, deep = sizes.uniform(0.05, 0.075), sizes.uniform(0.024, 0.034), sizes.uniform(0.014, 0.024)
     bristles = prism(rounded_rectangle(long, wide, 0.006), 0.0, deep)
     back = prism(rounded_rectangle(long + 0.008, wide + 0.006, 0.01), deep, deep + 0.012)
     z = deep + 0.007
@@ -93,19 +93,19 @@ def brush(draw: Draw) -> Prop:
         (long / 2 + 0.14, 0, z + 0.012),
     ]
     handle = tube(np.array(path), np.array([(0.010, 0.006), (0.008, 0.006), (0.011, 0.009), (0.009, 0.008)]))
-    return Prop(
+    return ObjectModel(
         "brush",
         union(bristles, back, handle),
         "stick",
         use=side_grip_of_stick(long / 2 + 0.085, z + 0.012),
         foot=0.5 * long,
-        pitch=draw.uniform(0.28, 0.42),
+        pitch=sizes.uniform(0.28, 0.42),
     )
 
 
-def roller(draw: Draw) -> Prop:
+def roller(sizes: SizeSampler) -> ObjectModel:
     """A roll across the handle's direction, on a bent wire."""
-    r, long = draw.uniform(0.016, 0.024), draw.uniform(0.065, 0.10)
+    r, long = sizes.uniform(0.016, 0.024), sizes.uniform(0.065, 0.10)
     profile = np.array(
         [
             (0, -long / 2),
@@ -129,19 +129,19 @@ def roller(draw: Draw) -> Prop:
     z = r + 0.02
     path = [(0.085, 0, z), (0.11, 0, z), (0.16, 0, z), (0.20, 0, z)]
     handle = tube(np.array(path), np.array([(0.007, 0.007), (0.011, 0.010), (0.012, 0.012), (0.010, 0.010)]))
-    return Prop(
+    return ObjectModel(
         "roller",
         union(roll, wire, handle),
         "stick",
         use=side_grip_of_stick(0.145, z),
         foot=0.5 * long,
-        pitch=draw.uniform(0.35, 0.5),
+        pitch=sizes.uniform(0.35, 0.5),
     )
 
 
-def hammer(draw: Draw) -> Prop:
+def hammer(sizes: SizeSampler) -> ObjectModel:
     """A head that stands on its striking face, and a shaft."""
-    r, high, length = draw.uniform(0.011, 0.016), draw.uniform(0.06, 0.085), draw.uniform(0.17, 0.20)
+    r, high, length = sizes.uniform(0.011, 0.016), sizes.uniform(0.06, 0.085), sizes.uniform(0.17, 0.20)
     profile = [
         (0, 0),
         (r, 0),
@@ -157,19 +157,19 @@ def hammer(draw: Draw) -> Prop:
         np.array([(0, 0, z), (0.06, 0, z), (0.11, 0, z), (length, 0, z)]),
         np.array([(0.006, 0.008), (0.006, 0.009), (0.010, 0.012), (0.011, 0.013)]),
     )
-    return Prop(
+    return ObjectModel(
         "hammer",
         union(lathe(np.array(profile), 20), shaft),
         "stick",
         use=side_grip_of_stick(0.74 * length, z),
         foot=r,
-        pitch=draw.uniform(0.05, 0.15),
+        pitch=sizes.uniform(0.05, 0.15),
     )
 
 
-def screwdriver(draw: Draw) -> Prop:
+def screwdriver(sizes: SizeSampler) -> ObjectModel:
     """A shaft and a fluted handle in line; the tip is at the origin."""
-    shaft, length, r = draw.uniform(0.06, 0.09), draw.uniform(0.085, 0.10), draw.uniform(0.011, 0.015)
+    shaft, length, r = sizes.uniform(0.06, 0.09), sizes.uniform(0.085, 0.10), sizes.uniform(0.011, 0.015)
     blade = tube(
         np.array([(0, 0, 0), (0.012, 0, 0), (shaft + 0.01, 0, 0)]),
         np.array([(0.0035, 0.0012), (0.003, 0.003), (0.003, 0.003)]),
@@ -177,19 +177,19 @@ def screwdriver(draw: Draw) -> Prop:
     )
     path = [(shaft, 0, 0), (shaft + 0.015, 0, 0), (shaft + 0.7 * length, 0, 0), (shaft + length, 0, 0)]
     handle = tube(np.array(path), np.array([(0.6 * r, 0.6 * r), (r, r), (r, r), (0.8 * r, 0.8 * r)]))
-    return Prop(
+    return ObjectModel(
         "screwdriver",
         union(blade, handle),
         "stick",
         use=side_grip_of_stick(shaft + 0.5 * length, 0.0),
         foot=0.002,
-        pitch=draw.uniform(1.0, 1.15),
+        pitch=sizes.uniform(1.0, 1.15),
     )
 
 
-def glue_gun(draw: Draw) -> Prop:
+def glue_gun(sizes: SizeSampler) -> ObjectModel:
     """A nozzle and barrel, with a pistol grip under its end."""
-    barrel, r = draw.uniform(0.085, 0.10), draw.uniform(0.013, 0.017)
+    barrel, r = sizes.uniform(0.085, 0.10), sizes.uniform(0.013, 0.017)
     nozzle = tube(np.array([(0, 0, 0), (0.03, 0, 0)]), np.array([(0.002, 0.002), (0.008, 0.008)]), segments=10)
     body = tube(
         np.array([(0.026, 0, 0), (0.05, 0, 0), (0.026 + barrel, 0, 0.0)]),
@@ -200,27 +200,27 @@ def glue_gun(draw: Draw) -> Prop:
         np.array([(end, 0, 0), (end + 0.055, 0, 0.004), (end + 0.10, 0, 0.0)]),
         np.array([(0.011, 0.013), (0.012, 0.015), (0.011, 0.013)]),
     )
-    return Prop(
+    return ObjectModel(
         "glue gun",
         union(nozzle, body, stock),
         "stick",
         use=side_grip_of_stick(end + 0.055, 0.004),
         foot=0.002,
-        pitch=draw.uniform(0.7, 0.85),
+        pitch=sizes.uniform(0.7, 0.85),
     )
 
 
-def ruler(draw: Draw) -> Prop:
+def ruler(sizes: SizeSampler) -> ObjectModel:
     """A flat strip, held at its far end; the origin is under its near end."""
-    length, wide, thick = draw.uniform(0.20, 0.24), draw.uniform(0.026, 0.034), draw.uniform(0.003, 0.005)
+    length, wide, thick = sizes.uniform(0.20, 0.24), sizes.uniform(0.026, 0.034), sizes.uniform(0.003, 0.005)
     strip: Solid = moved(prism(strip_outline(length, wide), 0.0, thick), np.eye(3), (length / 2.0, 0, 0))
-    return Prop(
+    return ObjectModel(
         "ruler",
         strip,
         "stick",
         use=side_grip_of_stick(0.74 * length, thick / 2.0, oblique=0.6),
         foot=0.5 * wide,
-        pitch=draw.uniform(0.14, 0.24),
+        pitch=sizes.uniform(0.14, 0.24),
     )
 
 

@@ -6,14 +6,20 @@ import math
 
 import numpy as np
 
-from hoibench.datasets.synthetic.objects.prop import Draw, Grip, Prop, press_from_left, wrap_from_right
+from hoibench.datasets.synthetic.objects.object_model import (
+    Grip,
+    ObjectModel,
+    SizeSampler,
+    press_from_left,
+    wrap_from_right,
+)
 from hoibench.datasets.synthetic.solids import Array, Solid, lathe, tube, union
 
 
-def bowl(draw: Draw) -> Prop:
+def bowl(sizes: SizeSampler) -> ObjectModel:
     """An open bowl."""
-    r, high, foot = draw.uniform(0.056, 0.072), draw.uniform(0.042, 0.056), draw.uniform(0.026, 0.034)
-    belly = draw.uniform(0.78, 0.9)
+    r, high, foot = sizes.uniform(0.056, 0.072), sizes.uniform(0.042, 0.056), sizes.uniform(0.026, 0.034)
+    belly = sizes.uniform(0.78, 0.9)
     wall = 0.0035
     outer = [
         (0, 0),
@@ -30,7 +36,7 @@ def bowl(draw: Draw) -> Prop:
         (0.5 * (foot + belly * r) - 0.002, 0.10 * high + 0.004),
         (0, 0.004),
     ]
-    return Prop(
+    return ObjectModel(
         "bowl",
         lathe(np.array(outer + inner), 36),
         "vessel",
@@ -43,10 +49,10 @@ def bowl(draw: Draw) -> Prop:
     )
 
 
-def plate(draw: Draw) -> Prop:
+def plate(sizes: SizeSampler) -> ObjectModel:
     """A shallow plate."""
-    r, high = draw.uniform(0.076, 0.092), draw.uniform(0.015, 0.021)
-    flat = draw.uniform(0.60, 0.70) * r
+    r, high = sizes.uniform(0.076, 0.092), sizes.uniform(0.015, 0.021)
+    flat = sizes.uniform(0.60, 0.70) * r
     wall = 0.004
     outer = [(0, 0), (0.92 * flat, 0), (flat + 0.004, 0.004), (0.9 * r, 0.75 * high), (r, high)]
     inner = [
@@ -56,7 +62,7 @@ def plate(draw: Draw) -> Prop:
         (0.9 * flat, wall),
         (0, wall),
     ]
-    return Prop(
+    return ObjectModel(
         "plate",
         lathe(np.array(outer + inner), 40),
         "vessel",
@@ -69,14 +75,14 @@ def plate(draw: Draw) -> Prop:
     )
 
 
-def cup(draw: Draw) -> Prop:
+def cup(sizes: SizeSampler) -> ObjectModel:
     """A tumbler, straight, flared or waisted."""
-    r, high = draw.uniform(0.033, 0.040), draw.uniform(0.075, 0.095)
-    foot, waist = draw.uniform(0.74, 1.0) * r, draw.uniform(0.86, 1.02)
+    r, high = sizes.uniform(0.033, 0.040), sizes.uniform(0.075, 0.095)
+    foot, waist = sizes.uniform(0.74, 1.0) * r, sizes.uniform(0.86, 1.02)
     middle = waist * (foot + r) / 2.0
     outer = [(0, 0), (foot - 0.003, 0), (foot, 0.003), (middle, 0.5 * high), (r, high)]
     inner = [(r - 0.003, high), (middle - 0.003, 0.5 * high), (foot - 0.004, 0.007), (0, 0.006)]
-    return Prop(
+    return ObjectModel(
         "cup",
         lathe(np.array(outer + inner), 32),
         "vessel",
@@ -89,17 +95,17 @@ def cup(draw: Draw) -> Prop:
     )
 
 
-def pan(draw: Draw) -> Prop:
+def pan(sizes: SizeSampler) -> ObjectModel:
     """A frying pan; its handle points to -x."""
-    r, high, wall = draw.uniform(0.074, 0.088), draw.uniform(0.030, 0.040), 0.0035
-    foot = draw.uniform(0.80, 0.88) * r
+    r, high, wall = sizes.uniform(0.074, 0.088), sizes.uniform(0.030, 0.040), 0.0035
+    foot = sizes.uniform(0.80, 0.88) * r
     outer = [(0, 0), (foot, 0), (foot + 0.004, 0.004), (r, high)]
     inner = [(r - wall, high), (foot, 0.006), (0.96 * foot, wall), (0, wall)]
-    z, end = high + 0.008, -r - draw.uniform(0.105, 0.12)
+    z, end = high + 0.008, -r - sizes.uniform(0.105, 0.12)
     path = [(0.004 - r, 0, high - 0.006), (-r - 0.012, 0, high), (-r - 0.035, 0, z), (end, 0, z + 0.003)]
     handle = tube(np.array(path), np.array([(0.010, 0.004), (0.008, 0.005), (0.011, 0.008), (0.012, 0.008)]))
     grip = Grip((-r - 0.075, 0.0, z), (0.0, 0.60, -0.80), (1.0, 0.0, 0.0), oblique=0.35, palm=(0.080, 0.0), floor=0.0)
-    return Prop(
+    return ObjectModel(
         "pan",
         union(lathe(np.array(outer + inner), 40), handle),
         "vessel",
@@ -110,10 +116,10 @@ def pan(draw: Draw) -> Prop:
     )
 
 
-def kettle(draw: Draw) -> Prop:
+def kettle(sizes: SizeSampler) -> ObjectModel:
     """A tall kettle with a lid, a straight spout and a square handle."""
-    r, high = draw.uniform(0.048, 0.056), draw.uniform(0.085, 0.10)
-    top = draw.uniform(0.60, 0.72) * r
+    r, high = sizes.uniform(0.048, 0.056), sizes.uniform(0.085, 0.10)
+    top = sizes.uniform(0.60, 0.72) * r
     body = [
         (0, 0),
         (r - 0.004, 0),
@@ -130,9 +136,9 @@ def kettle(draw: Draw) -> Prop:
     return _pot("kettle", union(lathe(np.array(body + knob), 32), spout, handle), bar, 0.55 * high, top, high + 0.026)
 
 
-def teapot(draw: Draw) -> Prop:
+def teapot(sizes: SizeSampler) -> ObjectModel:
     """A round pot with a lid, a curved spout and an ear."""
-    r, high = draw.uniform(0.046, 0.055), draw.uniform(0.070, 0.082)
+    r, high = sizes.uniform(0.046, 0.055), sizes.uniform(0.070, 0.082)
     body = [
         (0, 0),
         (0.55 * r, 0),
@@ -151,10 +157,10 @@ def teapot(draw: Draw) -> Prop:
     )
 
 
-def _pot(category: str, solid: Solid, bar: float, middle: float, top: float, high: float) -> Prop:
+def _pot(category: str, solid: Solid, bar: float, middle: float, top: float, high: float) -> ObjectModel:
     use = Grip((bar + 0.006, 0.0, middle), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), palm=(0.078, 0.0))
     steady = Grip((bar + 0.006, 0.0, middle), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), palm=(0.078, 0.0), floor=0.0)
-    return Prop(
+    return ObjectModel(
         category, solid, "vessel", use=use, steady=steady, foot=top, work_radius=top, work_height=high, facing=math.pi
     )
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from taco_tree import SHORT, TRIO, TWELVE, released_camera
 
-from hoibench.datasets.synthetic.dates import world_frame
-from hoibench.datasets.synthetic.writer import write_records
+from hoibench.datasets.synthetic.world_frames import world_frame
+from hoibench.datasets.synthetic.writer import write_annotations
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.format import read_view_record
 from hoibench.datasets.taco.prepare.reader import read_prepared
@@ -22,7 +22,7 @@ def moved(taco_copy):
     """The tree with SHORT's records in the frame of another date."""
     cameras = {serial: released_camera(serial, taco_copy.size) for serial in TWELVE}
     other = world_frame("20231002")
-    write_records(taco_copy.root, KEY, taco_copy.written[KEY].scene, cameras, other)
+    write_annotations(taco_copy.root, KEY, taco_copy.written[KEY].scene, cameras, other)
     return taco_copy, other
 
 

@@ -22,7 +22,7 @@ class _Frame(Record):
 
 
 class _DateTable(RootModel[dict[str, _Frame]]):
-    """dates.toml: date -> frame."""
+    """world_frames.toml: date -> frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +69,11 @@ def world_frame(date: str) -> WorldFrame:
     return WorldFrame(R, np.array(frame.origin))
 
 
-def dates() -> tuple[str, ...]:
+def recording_dates() -> tuple[str, ...]:
     """The recording dates, YYYYMMDD."""
     return tuple(_table())
 
 
 @cache
 def _table() -> dict[str, _Frame]:
-    return read_toml(_DateTable, files("hoibench.datasets.synthetic") / "dates.toml").root
+    return read_toml(_DateTable, files("hoibench.datasets.synthetic") / "world_frames.toml").root

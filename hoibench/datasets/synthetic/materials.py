@@ -8,9 +8,9 @@ import numpy as np
 
 from hoibench.clip import Array
 from hoibench.datasets.surfaces import BACKGROUND, Surface
-from hoibench.datasets.synthetic.render import Body
+from hoibench.datasets.synthetic.render import TexturedSurface
 from hoibench.datasets.synthetic.scene import Scene, SceneObject
-from hoibench.datasets.synthetic.texture import material
+from hoibench.datasets.synthetic.texture import random_material
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
 from hoibench.datasets.taco.objects import place
@@ -25,7 +25,7 @@ _SKIN = np.array([[0.62, 0.38, 0.29], [0.84, 0.62, 0.50], [0.99, 0.86, 0.77]])
 _WALL_Y = -0.45  # behind the hands, and near enough to fill the upper third of a picture
 
 
-def dress(scene: Scene, seed: int) -> tuple[Body, ...]:
+def build_textured_surfaces(scene: Scene, seed: int) -> tuple[TexturedSurface, ...]:
     """The bodies of a scene in its own frame: left hand, right hand, tool, target, table, wall.
 
     An object's colours belong to its id and are the same in every clip; skin, table and wall are drawn by ``seed``.
@@ -36,20 +36,22 @@ def dress(scene: Scene, seed: int) -> tuple[Body, ...]:
     return (*hands, _object(2, scene.tool), _object(3, scene.target), *_room(scene, rng))
 
 
-def _hand(scene: Scene, part: int, side: Side, skin: Array, rng: np.random.Generator) -> Body:
+def _hand(scene: Scene, part: int, side: Side, skin: Array, rng: np.random.Generator) -> TexturedSurface:
     motion = scene.hands[side]
     vertices = proxy_hand.vertices(side, motion.theta, motion.trans, motion.betas)
     rest = proxy_hand.vertices(side, np.zeros((1, 48)), np.zeros((1, 3)), motion.betas)[0]
-    return Body(Surface(part, vertices, proxy_hand.FACES[side]), rest, material(skin, _OBJECT_CELL, rng))
+    return TexturedSurface(
+        Surface(part, vertices, proxy_hand.FACES[side]), rest, random_material(skin, _OBJECT_CELL, rng)
+    )
 
 
-def _object(part: int, item: SceneObject) -> Body:
+def _object(part: int, item: SceneObject) -> TexturedSurface:
     rng = np.random.default_rng([int(item.id), 0x0B1EC7])
     surface = Surface(part, place(item.mesh.vertices, item.poses), item.mesh.faces)
-    return Body(surface, item.mesh.vertices, material(_palette(rng, 0.7), _OBJECT_CELL, rng))
+    return TexturedSurface(surface, item.mesh.vertices, random_material(_palette(rng, 0.7), _OBJECT_CELL, rng))
 
 
-def _room(scene: Scene, rng: np.random.Generator) -> tuple[Body, Body]:
+def _room(scene: Scene, rng: np.random.Generator) -> tuple[TexturedSurface, TexturedSurface]:
     z = scene.table_height
     table = np.array([[-1.1, 0.7, z], [-1.1, _WALL_Y, z], [1.2, _WALL_Y, z], [1.2, 0.7, z]])
     wall = np.array(
@@ -61,9 +63,13 @@ def _room(scene: Scene, rng: np.random.Generator) -> tuple[Body, Body]:
     )
 
 
-def _flat(corners: Array, frames: int, palette: Array, cell: Array | float, rng: np.random.Generator) -> Body:
+def _flat(
+    corners: Array, frames: int, palette: Array, cell: Array | float, rng: np.random.Generator
+) -> TexturedSurface:
     vertices = np.broadcast_to(corners, (frames, 4, 3))
-    return Body(Surface(BACKGROUND, vertices, np.array([[0, 1, 2], [0, 2, 3]])), corners, material(palette, cell, rng))
+    return TexturedSurface(
+        Surface(BACKGROUND, vertices, np.array([[0, 1, 2], [0, 2, 3]])), corners, random_material(palette, cell, rng)
+    )
 
 
 def _palette(rng: np.random.Generator, saturation: float) -> Array:

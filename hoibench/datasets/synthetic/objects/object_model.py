@@ -15,7 +15,7 @@ Vector = tuple[float, float, float]
 Family = Literal["stick", "block", "vessel"]
 
 
-class Draw:
+class SizeSampler:
     """Sizes of one instance of a category: over the instances every size takes evenly spaced values, in an order of its own."""
 
     def __init__(self, category: int, instance: int, instances: int) -> None:
@@ -57,7 +57,7 @@ class Grip:
 
 
 @dataclass(frozen=True, eq=False)
-class Prop:
+class ObjectModel:
     """An object as a tool (right hand) and as a target (left hand).
 
     Frames: a stick or block has its working place at the origin, +z away from what it works on, a stick's handle towards +x.  Vessels and

@@ -4,15 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoibench.datasets.synthetic.cameras import TRIO, build_camera
-from hoibench.datasets.synthetic.dates import dates, world_frame
+from hoibench.datasets.synthetic.world_frames import recording_dates, world_frame
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.geometry import to_camera
 
-FRAMES = pytest.mark.parametrize("date", dates())
+FRAMES = pytest.mark.parametrize("date", recording_dates())
 
 
 def test_there_are_two_frames_that_differ_in_origin_and_yaw():
-    first, second = (world_frame(date) for date in dates())
+    first, second = (world_frame(date) for date in recording_dates())
     assert np.linalg.norm(first.t - second.t) > 0.5
     assert np.abs(first.R - second.R).max() > 0.5
     # z is up in both.

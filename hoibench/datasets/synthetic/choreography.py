@@ -7,26 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hoibench.datasets.synthetic.actions import PROGRAMMES, Motion, Sizes
-from hoibench.datasets.synthetic.objects.prop import Family, Prop
+from hoibench.datasets.synthetic.actions import MOTION_PROGRAMS, ToolMotion, WorkDimensions
+from hoibench.datasets.synthetic.objects.object_model import Family, ObjectModel
 from hoibench.datasets.taco.hand.skinning import rotations
 
 Array = NDArray[np.float64]
 
-HEADING: dict[Family, float] = {"stick": -1.0, "block": 0.4, "vessel": -0.15}
+TOOL_HEADING: dict[Family, float] = {"stick": -1.0, "block": 0.4, "vessel": -0.15}
 """Azimuth, radians from +x, of a stick's handle, of a block's length, or of a vessel seen from the target."""
-PLACE: dict[Family, tuple[float, float]] = {
+TARGET_POSITION: dict[Family, tuple[float, float]] = {
     "stick": (-0.030, 0.045),
     "block": (-0.030, 0.045),
     "vessel": (-0.085, 0.035),
 }
 """Where the target stands on the table, metres from its origin."""
-RESIDUAL = 0.04
+WANDER_AMPLITUDE = 0.04
 """Amplitude of what the seed adds to a path, as a part of the path's extent."""
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class Choreography:
     """A planned scene before anything is lowered into contact, origin on the table.
 
     Attributes:
@@ -40,48 +40,50 @@ class Stage:
     gap: float
 
 
-def plan(tool: Prop, target: Prop, action: str, t: Array, rng: np.random.Generator) -> Stage:
-    """The stage of an action; ``t`` (N,) seconds."""
-    place = np.append(np.asarray(PLACE[tool.family]) + rng.uniform(-0.014, 0.014, 2), 0.0)
+def plan_choreography(
+    tool: ObjectModel, target: ObjectModel, action: str, t: Array, rng: np.random.Generator
+) -> Choreography:
+    """The choreography of an action; ``t`` (N,) seconds."""
+    place = np.append(np.asarray(TARGET_POSITION[tool.family]) + rng.uniform(-0.014, 0.014, 2), 0.0)
     yaw = target.facing + rng.uniform(-0.25, 0.25)
-    heading = HEADING[tool.family] + rng.uniform(-0.22, 0.22)
+    heading = TOOL_HEADING[tool.family] + rng.uniform(-0.22, 0.22)
     stand = np.eye(4)
-    stand[:3, :3], stand[:3, 3] = about("z", yaw), place
+    stand[:3, :3], stand[:3, 3] = axis_rotation("z", yaw), place
 
-    lean = about("y", -tool.pitch)
-    base = about("z", heading) @ lean
+    lean = axis_rotation("y", -tool.pitch)
+    base = axis_rotation("z", heading) @ lean
     sizes = _sizes(tool, target, stand, base, heading)
-    motion = PROGRAMMES[action](t, sizes)
+    motion = MOTION_PROGRAMS[action](t, sizes)
     path = motion.path + _residual(t, motion.path, rng)
 
-    turn = base @ about("y", motion.pitch) @ about("x", motion.roll)
+    turn = base @ axis_rotation("y", motion.pitch) @ axis_rotation("x", motion.roll)
     pivot = _lip(tool) if tool.family == "vessel" else np.zeros(3)
     work = place + target.work_height * np.array([0.0, 0.0, 1.0])
     poses = np.tile(np.eye(4), (len(t), 1, 1))
     poses[:, :3, :3] = turn
-    poses[:, :3, 3] = work + path @ about("z", heading).T + base @ pivot - turn @ pivot
-    return Stage(_pushed(motion, place, heading) @ stand, poses, motion.gap)
+    poses[:, :3, 3] = work + path @ axis_rotation("z", heading).T + base @ pivot - turn @ pivot
+    return Choreography(_pushed(motion, place, heading) @ stand, poses, motion.gap)
 
 
-def carried(stage: Stage) -> Array:
+def target_motion(choreography: Choreography) -> Array:
     """(N, 4, 4) what the left hand's motion of the target does to everything on it; the first is the identity."""
-    return np.asarray(stage.target @ np.linalg.inv(stage.target[0]))
+    return np.asarray(choreography.target @ np.linalg.inv(choreography.target[0]))
 
 
-def about(axis: str, angle: Array | float) -> Array:
+def axis_rotation(axis: str, angle: Array | float) -> Array:
     """(..., 3, 3) turns about x, y or z by radians."""
     vector = np.zeros((*np.shape(angle), 3))
     vector[..., "xyz".index(axis)] = angle
     return rotations(vector)
 
 
-def _sizes(tool: Prop, target: Prop, stand: Array, base: Array, heading: float) -> Sizes:
+def _sizes(tool: ObjectModel, target: ObjectModel, stand: Array, base: Array, heading: float) -> WorkDimensions:
     a = np.array([np.cos(heading), np.sin(heading), 0.0])
     target_reach = float((target.solid.vertices @ stand[:3, :3].T @ a).max())
     tool_reach = float((-(tool.solid.vertices @ base.T) @ a).max())
     rim = float(target.solid.vertices[:, 2].max()) - target.work_height
     free = max(target.work_radius - 0.6 * tool.foot, 0.4 * target.work_radius)
-    return Sizes(
+    return WorkDimensions(
         tool.family,
         free,
         target_reach + tool_reach + 0.012,
@@ -92,7 +94,7 @@ def _sizes(tool: Prop, target: Prop, stand: Array, base: Array, heading: float) 
     )
 
 
-def _lip(tool: Prop) -> Array:
+def _lip(tool: ObjectModel) -> Array:
     """(3,) the place over which a vessel pours: the highest of its points that lie furthest to -x."""
     v = tool.solid.vertices
     edge = v[v[:, 0] < v[:, 0].min() + 0.004]
@@ -104,13 +106,13 @@ def _residual(t: Array, path: Array, rng: np.random.Generator) -> Array:
     extent = float(np.ptp(path[:, :2], axis=0).max())
     rate, phase = rng.uniform(0.3, 0.8, 2), rng.uniform(0.0, 2.0 * np.pi, 2)
     wave = np.sin(2.0 * np.pi * rate * t[:, None] + phase) - np.sin(phase)
-    return np.column_stack([RESIDUAL * extent * wave / 2.0, np.zeros(len(t))])
+    return np.column_stack([WANDER_AMPLITUDE * extent * wave / 2.0, np.zeros(len(t))])
 
 
-def _pushed(motion: Motion, place: Array, heading: float) -> Array:
+def _pushed(motion: ToolMotion, place: Array, heading: float) -> Array:
     """(N, 4, 4) the target's motion on the table: a turn about its place, and a push along the heading."""
     out = np.tile(np.eye(4), (len(motion.path), 1, 1))
-    out[:, :3, :3] = about("z", motion.turn - motion.turn[0])
+    out[:, :3, :3] = axis_rotation("z", motion.turn - motion.turn[0])
     push = (motion.shake - motion.shake[0])[:, None] * [np.cos(heading), np.sin(heading), 0.0]
     out[:, :3, 3] = place + push - out[:, :3, :3] @ place
     return out
