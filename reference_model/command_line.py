@@ -1,4 +1,4 @@
-"""Checks of commands' arguments."""
+"""Checks of the commands' arguments."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ from pathlib import Path
 from hoibench.errors import is_disk_full
 
 
-def refuse_empty(arguments: Sequence[str]) -> None:
-    """Refuse a word that is empty, which an unset variable of a shell leaves and a path would take for the folder that one is in.
-
-    Raises:
-        ValueError: names the option.
-    """
+def refuse_empty_arguments(arguments: Sequence[str]) -> None:
+    """Raise ValueError if an argument is empty, as an unset shell variable leaves it: an empty path would mean the current folder."""
     for option, word in pairwise(("", *arguments)):
-        if not word:
-            raise ValueError(f"{option or 'the first word'} is given an empty word (an unset variable?): give a value")
-        if word.startswith("--") and word.endswith("="):
-            raise ValueError(f"{word[:-1]} is given an empty word (an unset variable?): give a value")
+        empty = (option or "the first argument") if not word else word[:-1] if _is_option_without_value(word) else None
+        if empty:
+            raise ValueError(f"{empty} is empty (an unset variable?): give a value")
 
 
-def make_out(folder: Path) -> None:
-    """Make the folder of ``--out``, and see that files can be written there.
+def create_output_folder(folder: Path) -> None:
+    """Create the folder of ``--out`` and check that files can be written in it.
 
     Raises:
-        ValueError: names the folder and the system's reason.
+        ValueError: the folder cannot be written; names it and the system's reason.
         OSError: the disk is full.
     """
     try:
@@ -36,4 +31,8 @@ def make_out(folder: Path) -> None:
     except OSError as error:
         if is_disk_full(error):
             raise
-        raise ValueError(f"--out {folder} cannot be written ({error.strerror}): give a folder that can") from error
+        raise ValueError(f"--out {folder} cannot be written ({error.strerror}): give a writable folder") from error
+
+
+def _is_option_without_value(word: str) -> bool:
+    return word.startswith("--") and word.endswith("=")

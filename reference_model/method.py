@@ -14,10 +14,9 @@ import torch
 from hoibench.clip import Array, Prediction, Request
 from hoibench.methods.method import Entrant, Method, Runtime
 from reference_model.config import SyncMV4DConfig, preset
-from reference_model.generation.answer import Answer, answer
-from reference_model.model_config import REPOSITORY
-from reference_model.pixels import as_bytes
-from reference_model.saved_model import LoadedModel, load_model, read_record
+from reference_model.generation.answer import Answer, answer, to_uint8
+from reference_model.loading.folder import REPOSITORY
+from reference_model.loading.saved_model import LoadedModel, load_model, read_saved_config
 
 CUSTOM = "custom"
 """The preset of a checkpoint that is held to no other preset."""
@@ -39,7 +38,7 @@ class SyncMV4DMethod(Method):
             )
         self._checkpoint = checkpoint
         if self.preset not in (None, CUSTOM):
-            _check_preset(self.preset, read_record(checkpoint)[0], checkpoint)
+            _check_preset(self.preset, read_saved_config(checkpoint)[0], checkpoint)
         with _told_what_to_lower(runtime):
             self._loaded: LoadedModel | None = load_model(
                 checkpoint, wan_folder(runtime.weights), runtime.device, _DTYPES[runtime.precision]
@@ -66,7 +65,7 @@ class SyncMV4DMethod(Method):
         assert self._loaded is not None, "the method is closed"
         coder = self._loaded.coder
         with torch.no_grad(), _told_what_to_lower(self.runtime):
-            return np.stack([as_bytes(coder.decode(z.to(self.runtime.device))).numpy() for z in answered.z_motion])
+            return np.stack([to_uint8(coder.decode(z.to(self.runtime.device))).numpy() for z in answered.z_motion])
 
     def close(self) -> None:
         """Free the models."""

@@ -26,7 +26,7 @@ class SyncMV4D(nn.Module):
 
     Args:
         config: the model.
-        mjd: the multi-view joint diffusion model, e.g. of ``reference_model.wan.load_mjd``; None builds one of random weights.
+        mjd: the multi-view joint diffusion model, e.g. of ``reference_model.loading.transformer.load_mjd``; None builds one of random weights.
         dpa: the points aligner, likewise.
     """
 

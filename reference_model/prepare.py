@@ -17,7 +17,7 @@ from rich.console import Console
 from hoibench.cli.exit_codes import as_crash, to_exit_code
 from hoibench.cli.progress_bar import progress_bar
 from reference_model.config import PRESETS, SyncMV4DConfig, preset
-from reference_model.model_config import part
+from reference_model.loading.folder import find_part
 
 if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset, Manifest
@@ -91,7 +91,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     for name in ("vae", "text_encoder", "tokenizer"):
-        part(options.wan, name)
+        find_part(options.wan, name)
     from hoibench.cli.run import resolve_device
 
     device = resolve_device(options.device)

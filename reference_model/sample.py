@@ -15,7 +15,7 @@ from rich.console import Console
 
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.progress_bar import progress_bar
-from reference_model.command_line import make_out, refuse_empty
+from reference_model.command_line import create_output_folder, refuse_empty_arguments
 
 if TYPE_CHECKING:
     from hoibench.clip import Request
@@ -68,7 +68,7 @@ class Options:
 def sample_command(arguments: Sequence[str]) -> int:
     """Sample; the exit code."""
     options = tyro.cli(Options, args=list(arguments), prog=PROGRAM)
-    refuse_empty(arguments)
+    refuse_empty_arguments(arguments)
     if options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
     if not 0 <= options.seed < 2**63:
@@ -82,14 +82,14 @@ def sample_command(arguments: Sequence[str]) -> int:
     from hoibench.methods.method import Entrant, Runtime
     from hoibench.store import sampled_digest
     from reference_model.generation.asked import check_request
+    from reference_model.loading.saved_model import find_wan_parts, read_saved_config
     from reference_model.method import CUSTOM, SyncMV4DMethod, wan_folder
-    from reference_model.saved_model import find_parts, read_record
     from reference_model.spec import own_spec
 
-    config, digest = read_record(options.checkpoint)
+    config, digest = read_saved_config(options.checkpoint)
     source, requests = _requests(options, note)
     device = resolve_device(options.device)
-    parts = find_parts(options.checkpoint, wan_folder(options.weights))
+    parts = find_wan_parts(options.checkpoint, wan_folder(options.weights))
     asked = {
         "model": digest,
         "wan": {part.name: sampled_digest(part) for part in parts},
@@ -101,7 +101,7 @@ def sample_command(arguments: Sequence[str]) -> int:
     if waiting:
         first = next(iter(waiting.values()))
         check_request(first(), config)  # before the model is loaded, which takes minutes
-        make_out(options.out)
+        create_output_folder(options.out)
         note(f"loading {options.checkpoint}")
         method = SyncMV4DMethod(
             Entrant(own_spec(), CUSTOM, {"checkpoint": options.checkpoint}),

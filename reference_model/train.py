@@ -27,7 +27,7 @@ from rich.console import Console
 
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.progress_bar import progress_bar
-from reference_model.command_line import make_out, refuse_empty
+from reference_model.command_line import create_output_folder, refuse_empty_arguments
 from reference_model.config import SyncMV4DConfig, preset
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Train:
 def train_command(arguments: Sequence[str]) -> int:
     """Run the command and return the exit code."""
     options = tyro.cli(Train, args=list(arguments), prog=PROGRAM)
-    refuse_empty(arguments)
+    refuse_empty_arguments(arguments)
     if not options.cache:
         raise ValueError("--cache has no folder: give one or more written by python -m reference_model.prepare")
     from hoibench.cli.run import resolve_device
@@ -114,7 +114,7 @@ def train_command(arguments: Sequence[str]) -> int:
         with group.raise_together():
             if group.is_main:
                 _check_wan(options, launch.model, caches.values())
-                make_out(options.out)
+                create_output_folder(options.out)
                 locks.enter_context(folder.locked())
                 folder.ensure_settings(settings)
         if group.broadcast(folder.is_finished):
@@ -131,11 +131,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder: RunFolder, group: ProcessGroup) -> int:
-    from reference_model.latents import VideoCoder
+    from reference_model.loading.autoencoder import VideoCoder, load_vae
     from reference_model.training.engine import open_engine
     from reference_model.training.loop import train
     from reference_model.training.step import TrainingJob
-    from reference_model.wan import load_vae
 
     config, training = launch
     coder = VideoCoder(load_vae(options.wan).to(group.device))
@@ -161,7 +160,8 @@ def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder:
 def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
     """Check that the model fits the checkpoint's transformer and autoencoder, and that the caches were encoded by that autoencoder."""
     from reference_model.cache.metadata import weights_digest
-    from reference_model.wan import check_vae, open_mjd, open_vae
+    from reference_model.loading.autoencoder import check_vae, open_vae
+    from reference_model.loading.transformer import open_mjd
 
     wan = options.wan
     if options.start == "wan":
@@ -180,8 +180,8 @@ def _build_model(options: Train, launch: Launch) -> SyncMV4D:
     """Return the initial model, equal on all processes."""
     import torch
 
+    from reference_model.loading.transformer import load_mjd
     from reference_model.model import SyncMV4D
-    from reference_model.wan import load_mjd
 
     config, training = launch
     torch.manual_seed(training.seed)
@@ -193,8 +193,8 @@ def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, wan:
     """Write the folder of the trained model."""
     import torch
 
+    from reference_model.loading.saved_model import save_model
     from reference_model.model import SyncMV4D
-    from reference_model.saved_model import save_model
 
     weights = engine.weights()  # a collective operation
     if group.is_main:

@@ -13,7 +13,7 @@ from hoibench.store import sha256_file, sha256_json
 from hoibench.store.records import Record
 from hoibench.store.settings import check_settings, ensure_settings
 from reference_model.config import SyncMV4DConfig
-from reference_model.model_config import DOWNLOAD, part
+from reference_model.loading.folder import DOWNLOAD_COMMAND, find_part
 
 RECORD = "cache.json"
 SUFFIX = ".safetensors"
@@ -130,7 +130,7 @@ def weights_digest(checkpoint: Path, *names: str) -> str:
     Raises:
         FileNotFoundError: a subfolder is missing or empty; says what to download.
     """
-    return sha256_json({name: _sums(part(checkpoint, name)) for name in names})[:12]
+    return sha256_json({name: _sums(find_part(checkpoint, name)) for name in names})[:12]
 
 
 def read_origin(folder: Path) -> Origin:
@@ -190,5 +190,5 @@ def _is_free(folder: Path, origin: Origin, there: Origin) -> bool:
 def _sums(folder: Path) -> dict[str, str]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     if not paths:
-        raise FileNotFoundError(f"{folder} is empty. Download it: {DOWNLOAD}")
+        raise FileNotFoundError(f"{folder} is empty. Download it: {DOWNLOAD_COMMAND}")
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in paths}

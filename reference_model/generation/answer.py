@@ -15,8 +15,7 @@ from reference_model.cycle.scene_frame import SceneFrame, build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.generation.asked import Asked, anchors_of, asked
 from reference_model.generation.own_anchors import own_anchors
-from reference_model.pixels import as_bytes
-from reference_model.saved_model import LoadedModel
+from reference_model.loading.saved_model import LoadedModel
 
 
 class Answer(NamedTuple):
@@ -72,6 +71,11 @@ def _chosen(loaded: LoadedModel, z_motion: Tensor, seed: int) -> tuple[Tensor, T
     return anchors_of(own_anchors(first, style.points, style.darkest, seed), z_motion.device)
 
 
+def to_uint8(video: Tensor) -> Tensor:
+    """Convert a video in [0, 1] to uint8 on the CPU."""
+    return (video * 255.0).round().to("cpu", torch.uint8)
+
+
 def _told(
     loaded: LoadedModel,
     request: Request,
@@ -85,7 +89,7 @@ def _told(
     tracks = in_cameras(sampled.M, scene_frame, given)
     valid = (tracks.abs() < MAX_COORDINATE).all(dim=-1) & (tracks[..., 2] > 0) & point_mask[0, :, None]
     tracks = tracks.masked_fill(~valid[..., None], 0.0)
-    videos = torch.stack([as_bytes(loaded.coder.decode(z)) for z in sampled.z_video[0]])
+    videos = torch.stack([to_uint8(loaded.coder.decode(z)) for z in sampled.z_video[0]])
     prediction = Prediction(
         video=videos[back].numpy(),
         tracks=tracks.cpu()[back].numpy(),

@@ -12,7 +12,6 @@ from torch import Tensor
 from hoibench.clip import CLUSTERS, Array, Camera, Request, View, check_shape
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.scene_frame import Cameras
-from reference_model.pixels import as_floats
 
 
 class Asked(NamedTuple):
@@ -44,7 +43,7 @@ def asked(request: Request, config: SyncMV4DConfig, device: torch.device | str) 
     order = view_order(request.views)
     frames = np.stack([request.views[i].image for i in order])  # type: ignore[misc]  # checked
     cameras = _stacked([request.views[i].camera for i in order], request.size, device)  # type: ignore[misc]
-    images = torch.from_numpy(as_floats(frames)).to(device)
+    images = torch.from_numpy(frames.astype(np.float32) / 255).to(device)
     if request.anchors is None:
         return Asked(order, images, cameras, None, None)
     return Asked(order, images, cameras, *anchors_of(np.asarray(request.anchors)[list(order)], device))

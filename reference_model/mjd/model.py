@@ -35,7 +35,7 @@ class MJDOutput(NamedTuple):
 class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
     """Wan2.2's diffusion transformer over V views and two modalities at once: (v^V, v^Mpv, s) = G[z_t^V, z_t^Mpv, z^I, P, t].
 
-    Built of diffusers' own parts under Wan's names, so ``reference_model.wan.load_mjd`` loads Wan2.2-TI2V-5B by name; see ``MJDConfig`` for the
+    Built of diffusers' own parts under Wan's names, so ``loading.transformer.load_mjd`` loads Wan2.2-TI2V-5B by name; see ``MJDConfig`` for the
     arguments.
 
         model = MultiViewJointDiffusion(**dataclasses.asdict(preset("nano").mjd))

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 from typing import Literal
 
@@ -155,7 +154,9 @@ def _blamed(what: str) -> Iterator[None]:
 
 def _load_encoder(job: Job) -> Callable[[Array], Tensor]:
     """E, (N, H, W, 3) -> (C, n, h, w)."""
-    from reference_model.latents import encode  # here, since diffusers takes seconds and is often not needed
-    from reference_model.wan import load_vae
+    from reference_model.loading.autoencoder import (  # here, since diffusers takes seconds and is often not needed
+        VideoCoder,
+        load_vae,
+    )
 
-    return partial(encode, load_vae(job.wan).to(job.device))
+    return VideoCoder(load_vae(job.wan).to(job.device)).encode

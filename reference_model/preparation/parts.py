@@ -16,12 +16,11 @@ def check_parts(wan: Path, config: SyncMV4DConfig) -> None:
         FileNotFoundError: a part or a file of it is missing.
         ValueError: a file is broken, its weights are another model's, or it is not the configuration's.
     """
-    from reference_model.text import open_text_encoder  # here, since both take seconds and are often not needed
-    from reference_model.wan import check_vae, open_vae
+    from reference_model.loading.autoencoder import (  # here, since both take seconds and are often not needed
+        check_vae,
+        open_vae,
+    )
+    from reference_model.loading.text_encoder import check_text_encoder, open_text_encoder
 
     check_vae(open_vae(wan)[0], config, wan / "vae")
-    found, wanted = open_text_encoder(wan)[0].config.d_model, config.mjd.text_dim
-    if found != wanted:
-        raise ValueError(
-            f"{wan / 'text_encoder'} gives {found} channels, the preset takes {wanted}: give the preset's own checkpoint"
-        )
+    check_text_encoder(open_text_encoder(wan)[0], config, wan / "text_encoder")

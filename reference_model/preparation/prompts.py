@@ -53,7 +53,9 @@ def _is_whole(job: Job, prompt: str) -> bool:
 def _embed(job: Job, prompts: Sequence[str], told: Callable[[int, int], None]) -> None:
     if not prompts:
         return
-    from reference_model.text import load_text_encoder  # here, since transformers takes seconds and is often not needed
+    from reference_model.loading.text_encoder import (
+        load_text_encoder,  # here, since transformers takes seconds and is often not needed
+    )
 
     encoder = load_text_encoder(job.wan, device=job.device)
     for done, prompt in enumerate(prompts):

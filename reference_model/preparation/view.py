@@ -18,7 +18,6 @@ from hoibench.geometry.splatting import points_in_image
 from hoibench.video import resize
 from reference_model.cache.files import LatentView
 from reference_model.config import SyncMV4DConfig
-from reference_model.pixels import as_floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +69,7 @@ def draw(clip: Clip, index: int, config: SyncMV4DConfig) -> Drawing:
     }
     numbers = {"s": s, "anchors": pixels[0], "world": world, "K": K, "R": camera.R, "t": camera.t}
     return Drawing(
-        as_floats(resize(video, size)),
+        resize(video, size).astype(np.float32) / 255,
         quantise(motion) if style.eight_bit else motion,
         view | {name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in numbers.items()},
     )

@@ -22,7 +22,7 @@ from hoibench.store.provenance import provenance
 from hoibench.store.records import Record
 from hoibench.store.settings import check_settings
 from reference_model.config_json import WholeConfig
-from reference_model.saved_model import RECORD
+from reference_model.loading.saved_model import METADATA_FILE
 from reference_model.training.config import TrainingConfig
 from reference_model.training.engine import EngineName
 
@@ -87,7 +87,7 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         """True if the trained model is there; it is the last thing written, and complete or absent."""
-        return (self.model / RECORD).is_file()
+        return (self.model / METADATA_FILE).is_file()
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -16,8 +16,8 @@ from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.scene_frame import build_scene_frame
 from reference_model.generation.answer import answer
 from reference_model.generation.asked import asked
+from reference_model.loading.saved_model import LoadedModel
 from reference_model.mjd.model import MJDOutput
-from reference_model.saved_model import LoadedModel
 
 CLUSTERS = list(ANGLES)
 CONFIG = small_config()

@@ -9,7 +9,7 @@ from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_models, tiny_n
 from tiny_wan import write_vae
 
 from reference_model.config import CycleConfig
-from reference_model.latents import VideoCoder
+from reference_model.loading.autoencoder import VideoCoder
 from reference_model.model import SyncMV4D
 
 EXACT = FoldingCoder()

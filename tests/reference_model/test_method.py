@@ -16,8 +16,8 @@ from hoibench.methods.registry import installed_specs, load_method
 from hoibench.store import sha256_json
 from reference_model import method as method_module
 from reference_model.config import PRESETS
+from reference_model.loading.saved_model import METADATA_FILE
 from reference_model.method import SyncMV4DMethod, wan_folder
-from reference_model.saved_model import RECORD
 from reference_model.spec import own_spec
 
 REQUEST = small_request()
@@ -37,10 +37,10 @@ def nano_like(small_model_folder, tmp_path_factory):
 def edited(folder, copy, table, name, value):
     """A copy of a model's folder whose record has another value."""
     shutil.copytree(folder, copy)
-    record = json.loads((copy / RECORD).read_text())
+    record = json.loads((copy / METADATA_FILE).read_text())
     del record["metadata_sha256"]
     record["config"][table][name] = value
-    (copy / RECORD).write_text(json.dumps(record | {"metadata_sha256": sha256_json(record)}))
+    (copy / METADATA_FILE).write_text(json.dumps(record | {"metadata_sha256": sha256_json(record)}))
     return copy
 
 
@@ -209,7 +209,7 @@ def test_parts_are_read_from_the_folder_of_weights(small_model_folder, wan_folde
     bare = tmp_path / "bare"
     shutil.copytree(small_model_folder, bare, ignore=shutil.ignore_patterns("vae", "text_encoder", "tokenizer"))
     with pytest.raises(
-        FileNotFoundError, match="bare has no vae: give a folder of Wan2.2-TI2V-5B-Diffusers by --weights"
+        FileNotFoundError, match="bare has no vae: give a copy of Wan2.2-TI2V-5B-Diffusers by --weights"
     ):
         load(bare)
     weights = tmp_path / "weights"

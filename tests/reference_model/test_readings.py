@@ -10,9 +10,8 @@ from tiny_loop import LATENT, B, FoldingCoder, K, N, V, tiny_batch, tiny_config,
 from reference_model.config import FlowConfig, to_the_letter
 from reference_model.cycle.batch import sample_noise
 from reference_model.cycle.sample import Conditions, sample
-from reference_model.latents import VideoCoder
+from reference_model.loading.autoencoder import VideoCoder, load_vae
 from reference_model.model import SyncMV4D
-from reference_model.wan import load_vae
 
 READINGS = ("x0", "algorithm1_literal")
 SETTINGS = (*READINGS, "to_the_letter")

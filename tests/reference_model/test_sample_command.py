@@ -15,8 +15,8 @@ from hoibench.methods.registry import folder_spec
 from hoibench.predictions import is_complete, read_prediction
 from hoibench.store import sha256_json
 from hoibench.video import probe
+from reference_model.loading.saved_model import METADATA_FILE
 from reference_model.sample import main
-from reference_model.saved_model import RECORD
 from reference_model.spec import own_spec
 
 
@@ -97,10 +97,10 @@ def test_images_of_ones_own(sample, images, tmp_path, monkeypatch):
     [
         (("--limit", 0), "error: --limit is 0, expected at least 1"),
         (("--seed", -1), "error: --seed is -1, expected 0 or more, and less than 2**63"),
-        (("--checkpoint", "nowhere"), "error: nowhere/syncmv4d.json: no such file. Expected a folder that"),
+        (("--checkpoint", "nowhere"), "error: nowhere/syncmv4d.json: no such file. Expected a folder written"),
         (("--images", "nowhere"), "error: nowhere/clip.json: no such file. Expected schema, fps, frames"),
-        (("--checkpoint", ""), "error: --checkpoint is given an empty word (an unset variable?): give a value"),
-        (("--out", ""), "error: --out is given an empty word"),
+        (("--checkpoint", ""), "error: --checkpoint is empty (an unset variable?): give a value"),
+        (("--out", ""), "error: --out is empty"),
     ],
 )
 def test_one_sentence_for_each_mistake(sample, flags, message):
@@ -133,10 +133,10 @@ def test_a_clip_that_is_not_for_the_model_is_refused_before_it_is_loaded(sample,
 
 
 def other_steps(model):
-    record = json.loads((model / RECORD).read_text())
+    record = json.loads((model / METADATA_FILE).read_text())
     del record["metadata_sha256"]
     record["config"]["flow"]["steps"] += 1
-    (model / RECORD).write_text(json.dumps(record | {"metadata_sha256": sha256_json(record)}))
+    (model / METADATA_FILE).write_text(json.dumps(record | {"metadata_sha256": sha256_json(record)}))
 
 
 def other_weight(model):
@@ -176,7 +176,7 @@ def test_a_folder_that_cannot_be_made_is_named_before_the_model_is_loaded(sample
     (tmp_path / "file").write_text("in the way")
     for out, reason in ((tmp_path / "file/out", "Not a directory"), (tmp_path / "file", "File exists")):
         code, _, error = sample("--out", out)
-        assert code == 2 and error == [f"error: --out {out} cannot be written ({reason}): give a folder that can"]
+        assert code == 2 and error == [f"error: --out {out} cannot be written ({reason}): give a writable folder"]
 
 
 def test_images_that_are_missing_or_broken(sample, tmp_path):

@@ -7,7 +7,8 @@ os.environ["DS_ACCELERATOR"] = "cpu"  # read when deepspeed is imported
 
 for name in (
     "deepspeed", "torch.utils.tensorboard", "tiny_training", "reference_model.prepare", "reference_model.train", "reference_model.sample",
-    "reference_model.preparation.clips", "reference_model.saved_model", "reference_model.text", "reference_model.training.engine",
+    "reference_model.preparation.clips", "reference_model.loading.saved_model", "reference_model.loading.text_encoder",
+    "reference_model.training.engine",
     "hoibench.datasets.synthetic.dataset",
 ):  # fmt: skip
     importlib.import_module(name)

@@ -19,16 +19,16 @@ from reference_model.cycle.batch import Batch, Noise, sample_noise
 from reference_model.cycle.losses import Losses
 from reference_model.cycle.sample import Conditions, sample
 from reference_model.cycle.scene_frame import Cameras
+from reference_model.loading.saved_model import save_model
+from reference_model.loading.transformer import load_mjd
 from reference_model.model import Stage, SyncMV4D
 from reference_model.prepare import main as prepare
-from reference_model.saved_model import save_model
 from reference_model.training.config import TrainingConfig, TrainingStage
 from reference_model.training.data import TrainingData
 from reference_model.training.distributed import ProcessGroup
 from reference_model.training.engine import open_engine
 from reference_model.training.rng import seeded_generator
 from reference_model.training.step import weighted_sum
-from reference_model.wan import load_mjd
 
 NANO = preset("nano")
 TIMES = (0.3, 0.5, 0.7, 0.9)

@@ -32,8 +32,8 @@ def _saved(name: str, config: Callable, wan: Path) -> Path:
     def build(folder: Path) -> None:
         import torch
 
+        from reference_model.loading.saved_model import save_model
         from reference_model.model import SyncMV4D
-        from reference_model.saved_model import save_model
 
         with torch.random.fork_rng():
             torch.manual_seed(0)

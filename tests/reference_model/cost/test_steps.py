@@ -25,7 +25,7 @@ from reference_model.cost.flops import (
 )
 from reference_model.cycle.sample import Conditions, sample
 from reference_model.dpa.sparse_conv import SubmanifoldConv, voxel_map
-from reference_model.latents import decode, encode
+from reference_model.loading.autoencoder import VideoCoder
 from reference_model.model import SyncMV4D
 
 CHANNELS, LOAD = FoldingCoder.channels, 200
@@ -126,12 +126,12 @@ def test_a_convolution_of_a_full_grid_lacks_its_border_alone():
 
 def test_the_autoencoder(tmp_path):
     write_vae(tmp_path)
-    vae = AutoencoderKLWan.from_pretrained(tmp_path / "vae").requires_grad_(False)
+    coder = VideoCoder(AutoencoderKLWan.from_pretrained(tmp_path / "vae").requires_grad_(False))
     config = tiny_config()
     video, z = torch.rand(config.frames, config.height, config.width, 3), torch.randn(16, *LATENT)
-    assert counted(lambda: encode(vae, video)) == encoder_flops(config)
-    assert counted(lambda: decode(vae, z)) == decoder_flops(config)
-    both = counted(lambda: decode(vae, z.requires_grad_()).mean().backward())
+    assert counted(lambda: coder.encode(video)) == encoder_flops(config)
+    assert counted(lambda: coder.decode(z)) == decoder_flops(config)
+    both = counted(lambda: coder.decode(z.requires_grad_()).mean().backward())
     assert both == decoder_flops(config) + decoder_backward_flops(config)
 
 

@@ -14,15 +14,14 @@ from hoibench.clip import PARTS
 from hoibench.geometry import project, to_camera
 from hoibench.geometry.pseudo_video import render
 from hoibench.video import resize
-from reference_model import text, wan
 from reference_model.cache import LatentCache
-from reference_model.latents import encode
+from reference_model.loading import autoencoder, text_encoder
+from reference_model.loading.autoencoder import VideoCoder, load_vae
+from reference_model.loading.text_encoder import load_text_encoder
 from reference_model.preparation import view as prepare_view
 from reference_model.preparation.clips import prepare_clips
 from reference_model.preparation.prompts import prepare_text
 from reference_model.prepare import main
-from reference_model.text import load_text_encoder
-from reference_model.wan import load_vae
 
 
 @pytest.fixture(scope="session")
@@ -42,23 +41,23 @@ def test_every_view_is_there_from_left_to_right(cache, clip):
 
 
 def test_latents_are_those_of_the_resized_video_and_begin_with_the_images(views, clip, wan_folder, config):
-    vae = load_vae(wan_folder)
+    coder = VideoCoder(load_vae(wan_folder))
     for view, pixels in zip(views, clip.video, strict=True):
         video = resize(pixels, (config.height, config.width)) / np.float32(255)
-        assert torch.equal(view.z_video, encode(vae, video))
-        assert torch.equal(view.z_video[:, :1], encode(vae, video[:1]))
+        assert torch.equal(view.z_video, coder.encode(video))
+        assert torch.equal(view.z_video[:, :1], coder.encode(video[:1]))
 
 
 def test_a_file_alone_is_enough_to_draw_its_motion_again(views, wan_folder, config):
     """What the loop will do with the points that it refines."""
-    vae, size = load_vae(wan_folder), (config.height, config.width)
+    coder, size = VideoCoder(load_vae(wan_folder)), (config.height, config.width)
     for view in views:
         seen = to_camera(view.world.double(), view.R.double(), view.t.double())
         pixels, depth = project(seen, view.K.double()), seen[..., 2]
         torch.testing.assert_close(pixels[0].float(), view.anchors, atol=1e-4, rtol=0)
         drawn = render(pixels, depth, view.anchors.double(), view.s.double(), size)
         assert (
-            encode(vae, drawn) - view.z_motion
+            coder.encode(drawn) - view.z_motion
         ).abs().mean() < 1e-3  # poses are kept in float32: a point on the edge of a pixel may cross it
         inside = (pixels.round() >= 0).all(-1) & (pixels.round() < torch.tensor(size).flip(0)).all(-1)
         torch.testing.assert_close(
@@ -127,7 +126,7 @@ def test_eight_bits_are_256_levels(clip, config):
 
 def test_the_same_command_keeps_all_and_loads_nothing(arguments, made, monkeypatch, capsys):
     before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
-    for module, name in ((wan, "load_vae"), (text, "load_text_encoder")):
+    for module, name in ((autoencoder, "load_vae"), (text_encoder, "load_text_encoder")):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("loaded"))
     assert main([*arguments, "--out", str(made), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -157,7 +156,7 @@ def test_what_is_damaged_is_made_again_to_the_same_bytes(arguments, made, clip, 
 
 def test_the_text_encoder_is_gone_before_the_autoencoder_comes(job, shot, monkeypatch):
     encoders, order, counts = [], [], []
-    load_text, load_video = text.load_text_encoder, wan.load_vae
+    load_text, load_video = text_encoder.load_text_encoder, autoencoder.load_vae
 
     def load_words(*arguments, **options):
         encoder = load_text(*arguments, **options)
@@ -171,8 +170,8 @@ def test_the_text_encoder_is_gone_before_the_autoencoder_comes(job, shot, monkey
         assert [encoder() for encoder in encoders] == [None]
         return load_video(*arguments)
 
-    monkeypatch.setattr(text, "load_text_encoder", load_words)
-    monkeypatch.setattr(wan, "load_vae", load_pictures)
+    monkeypatch.setattr(text_encoder, "load_text_encoder", load_words)
+    monkeypatch.setattr(autoencoder, "load_vae", load_pictures)
     assert prepare_text(job, ["a hammer", "", "a hammer"], lambda *count: counts.append(count)) == (2, 0)
     assert counts == [(0, 2), (1, 2)]
     prepare_clips(job, [shot()], lambda outcome: None)

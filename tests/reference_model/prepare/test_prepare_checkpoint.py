@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from hoibench.datasets import registry
 from reference_model.cache import LatentCache
-from reference_model.model_folder import Weights
+from reference_model.loading.folder import Weights
 from reference_model.preparation.parts import check_parts
 from reference_model.prepare import main
 
@@ -93,10 +93,10 @@ FAULTS = {
     "extra": (with_another_tensor, r"extra: more \(2,\)"),
     "differing": (with_another_shape, r"differing: quant_conv.bias is \(31,\), expected \(32,\)"),
     "shard": (without_a_shard, "vae lacks 1 of 1 shards .* a.safetensors"),
-    "json": (without_json, "vae/config.json is no JSON"),
+    "json": (without_json, "vae/config.json is not JSON"),
     "null": (configured("vae", latents_std=None), "vae/config.json: latents_std is None"),
     "word": (configured("vae", dim_mult="x"), "vae/config.json: dim_mult is 'x'"),
-    "stride": (configured("vae", scale_factor_spatial=8), r"\(16, 4, 8, 8\), the preset \(16, 4, 16, 16\)"),
+    "stride": (configured("vae", scale_factor_spatial=8), r"\(16, 4, 8, 8\), the model expects \(16, 4, 16, 16\)"),
     "d_model": (configured("text_encoder", d_model="a"), "text_encoder/config.json .*'d_model'"),
     "shared": (without_a_word, "missing: shared.weight"),
     "settings": (without_settings, "tokenizer_config.json: no such file"),
@@ -107,7 +107,7 @@ FAULTS = {
 def test_every_fault_is_found_by_looking_alone(broken, config, fault, reason, monkeypatch):
     fault(broken)
     monkeypatch.setattr(Weights, "read", lambda *_: pytest.fail("weights were read"))
-    with pytest.raises((ValueError, FileNotFoundError), match=rf"(?s){reason}.*(hf download|give the preset's own)"):
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"(?s){reason}.*(hf download|give the model's own)"):
         check_parts(broken, config)
 
 
@@ -125,11 +125,11 @@ def test_a_checkpoint_of_another_model_is_refused(wan_folder, config):
     check_parts(wan_folder, config)
     wide = replace(config, mjd=replace(config.mjd, in_channels=48))
     with pytest.raises(
-        ValueError, match=r"vae has \(channels, \*stride\) \(16, 4, 16, 16\), the preset \(48, 4, 16, 16\)"
+        ValueError, match=r"vae has \(channels, \*stride\) \(16, 4, 16, 16\), the model expects \(48, 4, 16, 16\)"
     ):
         check_parts(wan_folder, wide)
     wordy = replace(config, mjd=replace(config.mjd, text_dim=4096))
-    with pytest.raises(ValueError, match="text_encoder gives 32 channels, the preset takes 4096"):
+    with pytest.raises(ValueError, match="text_encoder gives 32 channels, the model expects 4096"):
         check_parts(wan_folder, wordy)
 
 
@@ -138,7 +138,7 @@ def test_an_autoencoder_that_only_reading_shows_to_be_broken_costs_no_prompt(
 ):
     change(broken / VAE, lambda tensors: tensors["quant_conv.bias"].fill_(float("nan")))
     assert run(broken) == 2
-    assert "quant_conv.bias holds NaN" in capsys.readouterr().err
+    assert "quant_conv.bias contains NaN" in capsys.readouterr().err
     texts = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "text").glob("*.safetensors")}
     assert len(texts) == 2
     assert run(wan_folder, "--json") == 0
@@ -155,7 +155,7 @@ def test_a_text_encoder_that_only_reading_shows_to_be_broken_leaves_the_folder_f
     path = broken / "text_encoder" / "model.safetensors"
     change(path, lambda tensors: tensors["shared.weight"].fill_(float("nan")))
     assert run(broken) == 2
-    assert "shared.weight holds NaN" in capsys.readouterr().err
+    assert "shared.weight contains NaN" in capsys.readouterr().err
     assert run(wan_folder) == 0
     assert len(LatentCache(tmp_path / "out").clips) == 1
 

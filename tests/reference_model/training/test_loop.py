@@ -13,8 +13,8 @@ from tiny_training import TINY, open_tiny, read_curve, run, settings_of, trainin
 
 from hoibench.errors import Crash
 from reference_model.cache import LatentCache, LatentView
+from reference_model.loading.saved_model import save_model
 from reference_model.model import SyncMV4D
-from reference_model.saved_model import save_model
 from reference_model.training.data import TrainingData
 from reference_model.training.engine import DataParallelEngine
 from reference_model.training.loss_log import LossEntry

@@ -5,7 +5,7 @@ import torch
 
 from hoibench.metrics.chamfer import chamfer
 from reference_model.config import preset
-from reference_model.saved_model import load_model
+from reference_model.loading.saved_model import load_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -9,8 +9,8 @@ from tiny_training import TINY, read_curve, write_cache
 
 from reference_model.cache.metadata import weights_digest
 from reference_model.config import PRESETS
+from reference_model.loading.saved_model import load_model
 from reference_model.model import SyncMV4D
-from reference_model.saved_model import load_model
 from reference_model.train import main
 from reference_model.training.run_folder import RunFolder
 
@@ -90,8 +90,8 @@ def test_from_cache_to_model_folder(options, tiny, tmp_path, capsys):
         ({"--wan": "nowhere"}, "nowhere"),
         ({"--iterations": "9"}, "--iterations is 9, expected 1 to 3"),
         ({"--seed": "-1"}, "seed is -1: expected 0 or more, and less than 2**63"),
-        ({"--cache": ""}, "--cache is given an empty word (an unset variable?): give a value"),
-        ({"--out": ""}, "--out is given an empty word"),
+        ({"--cache": ""}, "--cache is empty (an unset variable?): give a value"),
+        ({"--out": ""}, "--out is empty"),
     ],
 )
 def test_usage_errors_are_one_sentence(options, tmp_path, capsys, changes, message):
@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_created_is_named(options, tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
     for out, reason in ((tmp_path / "file/run", "Not a directory"), (tmp_path / "file", "File exists")):
         assert main(to_words(options | {"--out": str(out)})) == 2
-        assert capsys.readouterr().err == f"error: --out {out} cannot be written ({reason}): give a folder that can\n"
+        assert capsys.readouterr().err == f"error: --out {out} cannot be written ({reason}): give a writable folder\n"
 
 
 LOOP = LAUNCH[: LAUNCH.index("[[stages]]")] + LAUNCH[LAUNCH.rindex("[[stages]]") :]
@@ -156,7 +156,7 @@ def test_a_launch_configuration_of_another_autoencoder_is_refused(options, tiny,
     other = dataclasses.replace(tiny, vae=dataclasses.replace(tiny.vae, stride=(8, 16, 16)))
     write_cache(tmp_path / "other", clips=1, config=other, vae=weights_digest(wan_folder, "vae"))
     assert main(to_words(options | {"--cache": str(tmp_path / "other")})) == 2
-    assert "vae has (channels, *stride) (16, 4, 16, 16), the preset (16, 8, 16, 16)" in capsys.readouterr().err
+    assert "vae has (channels, *stride) (16, 4, 16, 16), the model expects (16, 8, 16, 16)" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -7,8 +7,8 @@ import torch
 from changed_checkpoints import NANO, WEIGHTS, assert_inherits, nano_with, rewrite
 from tiny_wan import write_transformer
 
+from reference_model.loading.transformer import load_mjd
 from reference_model.mjd.model import MultiViewJointDiffusion
-from reference_model.wan import load_mjd
 
 
 def test_every_parameter_of_wan_is_wans(wan_folder, wan):
@@ -102,7 +102,9 @@ def test_a_saved_mjd_comes_back(saved):
 
 
 def test_another_number_of_views_than_trained(saved):
-    with pytest.raises(ValueError, match="trained for V=3, asked for V=2\nGive the configuration that it has"):
+    with pytest.raises(
+        ValueError, match="trained for V=3, expected V=2\nGive the configuration that it was saved with"
+    ):
         load_mjd(saved[1], nano_with(views=2))
 
 

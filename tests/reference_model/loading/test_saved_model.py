@@ -12,10 +12,16 @@ from safetensors.torch import load_file, save_file
 from hoibench.store import sha256_json
 from hoibench.store.records import parse_record
 from hoibench.store.verified_folder import CorruptFolder
-from reference_model import saved_model
 from reference_model.config import FlowConfig, preset
+from reference_model.loading.saved_model import (
+    METADATA_FILE,
+    WAN_PARTS,
+    ModelMetadata,
+    load_model,
+    read_saved_config,
+    save_model,
+)
 from reference_model.model import SyncMV4D
-from reference_model.saved_model import ModelMetadata, load_model, read_record, save_model
 
 NANO = preset("nano")
 CONFIG = dataclasses.replace(NANO, frames=9, height=64, width=96, flow=FlowConfig(steps=2, shift=3.0))
@@ -45,7 +51,7 @@ def copy(saved, tmp_path):
 
 def edit(folder, change):
     """Change what a model's folder says of itself, as if it had been written so."""
-    path = folder / saved_model.RECORD
+    path = folder / METADATA_FILE
     record = json.loads(path.read_text())
     del record["metadata_sha256"]
     change(record)
@@ -63,14 +69,14 @@ def test_a_model_comes_back(saved, model, wan_folder):
     video = torch.rand(5, 64, 96, 3, generator=torch.Generator().manual_seed(1))
     assert loaded.coder.decode(loaded.coder.encode(video)).shape == video.shape
     assert loaded.text_encoder.embed(["brush"], CONFIG.text_tokens).shape == (1, 16, 32)
-    assert {path.name for path in saved.iterdir()} == {saved_model.RECORD, "mjd", "dpa", *saved_model.PARTS}
+    assert {path.name for path in saved.iterdir()} == {METADATA_FILE, "mjd", "dpa", *WAN_PARTS}
 
 
 def test_the_digest_is_the_weights(saved, model, tmp_path):
     save_model(tmp_path / "again", model)
     other = SyncMV4D(CONFIG, model.mjd)
     save_model(tmp_path / "other", other)
-    digests = [read_record(folder)[1] for folder in (saved, tmp_path / "again", tmp_path / "other")]
+    digests = [read_saved_config(folder)[1] for folder in (saved, tmp_path / "again", tmp_path / "other")]
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -78,9 +84,9 @@ def test_the_digest_is_the_weights(saved, model, tmp_path):
     ("table", "name", "value"), [("flow", "steps", 3), ("flow", "guidance_scale", 1.0), ("cycle", "loop_every", 2)]
 )
 def test_the_digest_is_the_settings_too(saved, copy, table, name, value):
-    assert read_record(copy)[1] == read_record(saved)[1] == load_model(copy).digest
+    assert read_saved_config(copy)[1] == read_saved_config(saved)[1] == load_model(copy).digest
     edit(copy, lambda record: record["config"][table].update({name: value}))
-    assert read_record(copy)[1] != read_record(saved)[1]
+    assert read_saved_config(copy)[1] != read_saved_config(saved)[1]
 
 
 def test_half_precision_is_of_mjd_alone(saved):
@@ -91,12 +97,11 @@ def test_half_precision_is_of_mjd_alone(saved):
         assert {each.dtype for each in part.parameters()} == {torch.float32}
 
 
-def test_parts_that_are_large_are_read_beside_the_folder(model, wan_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(saved_model, "SMALL", 1000)
-    save_model(tmp_path / "model", model, wan_folder)
-    assert {path.name for path in (tmp_path / "model").iterdir()} == {saved_model.RECORD, "mjd", "dpa"}
+def test_parts_that_are_large_are_read_beside_the_folder(model, wan_folder, tmp_path):
+    save_model(tmp_path / "model", model, wan_folder, max_copied_bytes=1000)
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {METADATA_FILE, "mjd", "dpa"}
     assert load_model(tmp_path / "model", wan_folder).config == CONFIG
-    with pytest.raises(FileNotFoundError, match="model has no vae: give a folder of Wan2.2.* by --weights"):
+    with pytest.raises(FileNotFoundError, match="model has no vae: give a copy of Wan2.2.* by --weights"):
         load_model(tmp_path / "model")
     with pytest.raises(FileNotFoundError, match="neither .*model nor .*none has vae"):
         load_model(tmp_path / "model", tmp_path / "none")
@@ -105,26 +110,26 @@ def test_parts_that_are_large_are_read_beside_the_folder(model, wan_folder, tmp_
 def test_a_model_is_replaced_whole_or_not_at_all(saved, model, tmp_path, monkeypatch):
     folder = tmp_path / "model"
     save_model(folder, model)
-    first = read_record(folder)
+    first = read_saved_config(folder)
     other = SyncMV4D(CONFIG, model.mjd)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(saved_model, "write_metadata", full)
+        patch.setattr(type(model.dpa), "save_pretrained", full)
         with pytest.raises(OSError, match="No space"):
             save_model(folder, other)
-    assert read_record(folder) == first
+    assert read_saved_config(folder) == first
     save_model(folder, other)
-    assert read_record(folder)[1] != first[1]
+    assert read_saved_config(folder)[1] != first[1]
     assert [path.name for path in tmp_path.iterdir()] == ["model"], "nothing is left beside it"
 
 
 def test_a_model_is_still_there_when_the_new_one_cannot_take_its_place(model, tmp_path, monkeypatch):
     folder = tmp_path / "model"
     save_model(folder, model)
-    first, rename = read_record(folder), Path.rename
+    first, rename = read_saved_config(folder), Path.rename
 
     def stopped(path, target):
         if path.name.startswith(".tmp-"):
@@ -134,25 +139,25 @@ def test_a_model_is_still_there_when_the_new_one_cannot_take_its_place(model, tm
     monkeypatch.setattr(Path, "rename", stopped)
     with pytest.raises(KeyboardInterrupt):
         save_model(folder, SyncMV4D(CONFIG, model.mjd))
-    assert read_record(folder) == first
+    assert read_saved_config(folder) == first
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_other_folders_are_left_alone(model, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(FileExistsError, match="is no model's folder: give another"):
+    with pytest.raises(FileExistsError, match="exists and is not a model's folder: give another"):
         save_model(tmp_path, model)
     assert (tmp_path / "thesis.tex").read_text() == "x"
     (tmp_path / "empty").mkdir()
     save_model(tmp_path / "empty", model)
-    assert read_record(tmp_path / "empty")[0] == CONFIG
+    assert read_saved_config(tmp_path / "empty")[0] == CONFIG
 
 
 def test_nan_is_not_saved(model, tmp_path):
     broken = SyncMV4D(CONFIG, model.mjd)
     with torch.no_grad():
         broken.dpa.head.bias[1] = torch.nan
-    with pytest.raises(ValueError, match=r"dpa\.head\.bias holds NaN or infinity, so the model was not saved"):
+    with pytest.raises(ValueError, match=r"dpa\.head\.bias contains NaN or infinity, so the model was not saved"):
         save_model(tmp_path / "model", broken)
     assert not list(tmp_path.iterdir())
 
@@ -163,7 +168,7 @@ def test_nan_is_not_loaded(copy, part):
     tensors = load_file(path)
     next(iter(tensors.values())).flatten()[0] = torch.nan
     save_file(tensors, path, {"format": "pt"})
-    with pytest.raises(ValueError, match=f"{part}/diffusion_pytorch_model.safetensors: .* holds NaN"):
+    with pytest.raises(ValueError, match=f"{part}/diffusion_pytorch_model.safetensors: .* contains NaN"):
         load_model(copy)
 
 
@@ -175,7 +180,7 @@ def test_truncated_and_missing_files(copy, tmp_path):
     path.unlink()
     with pytest.raises(CorruptFolder, match=r"model.safetensors is missing: copy the model's folder again"):
         load_model(copy)
-    with pytest.raises(FileNotFoundError, match=r"syncmv4d.json: no such file. Expected a folder that"):
+    with pytest.raises(FileNotFoundError, match=r"syncmv4d.json: no such file. Expected a folder written by"):
         load_model(tmp_path / "none")
 
 
@@ -209,7 +214,7 @@ def test_another_schema(copy):
 
 
 def test_a_record_that_was_changed(copy):
-    path = copy / saved_model.RECORD
+    path = copy / METADATA_FILE
     path.write_text(path.read_text().replace('"loop_every": 1', '"loop_every": 2'))
     with pytest.raises(CorruptFolder, match="syncmv4d.json is missing or damaged .its SHA-256 differs"):
         load_model(copy)
@@ -226,7 +231,7 @@ def test_a_points_aligner_of_another_configuration(copy):
 def test_parts_of_another_model(copy, tmp_path):
     edit(copy, lambda record: record["config"]["vae"].update(stride=[4, 8, 8]))
     with pytest.raises(
-        ValueError, match=r"vae has \(channels, \*stride\) \(16, 4, 16, 16\), the preset \(16, 4, 8, 8\)"
+        ValueError, match=r"vae has \(channels, \*stride\) \(16, 4, 16, 16\), the model expects \(16, 4, 8, 8\)"
     ):
         load_model(copy)
 

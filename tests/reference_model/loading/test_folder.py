@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from tiny_wan import write_transformer
 
 from reference_model.config import preset
-from reference_model.wan import load_mjd
+from reference_model.loading.transformer import load_mjd
 
 NANO = preset("nano")
 STEM = "diffusion_pytorch_model"
@@ -80,7 +80,7 @@ def test_truncated_file(single, left):
 def test_pointer_in_place_of_the_file(single):
     path = single / f"{STEM}.safetensors"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    refused(single, ValueError, str(path), "no safetensors file")
+    refused(single, ValueError, str(path), "not a safetensors file")
 
 
 def test_truncated_shard(sharded):
@@ -101,7 +101,7 @@ def test_a_tensor_that_no_shard_holds(sharded):
     tensors = load_file(path)
     name, _ = tensors.popitem()
     save_file(tensors, path)
-    refused(sharded, ValueError, f"{name} is not in {path.name}, where the index has it")
+    refused(sharded, ValueError, f"{name} is not in {path.name}, where the index lists it")
 
 
 def test_a_tensor_that_the_index_leaves_out(sharded):
@@ -134,7 +134,7 @@ def test_a_number_that_is_none(single, value):
     tensors = load_file(path)
     tensors["blocks.1.attn1.to_k.weight"][3, 5] = value
     save_file(tensors, path)
-    refused(single, ValueError, str(path), "blocks.1.attn1.to_k.weight holds NaN, infinity")
+    refused(single, ValueError, str(path), "blocks.1.attn1.to_k.weight contains NaN, infinity")
 
 
 def test_a_number_too_large_for_the_dtype(single):
@@ -143,5 +143,5 @@ def test_a_number_too_large_for_the_dtype(single):
     tensors["proj_out.weight"][0, 0] = 1e6
     save_file(tensors, path)
     assert load_mjd(single.parent, NANO).proj_out.weight[0, 0] == 1e6
-    with pytest.raises(ValueError, match=r"proj_out.weight holds .* a number that torch.float16 cannot hold"):
+    with pytest.raises(ValueError, match=r"proj_out.weight contains .* a number too large for torch.float16"):
         load_mjd(single.parent, NANO, dtype=torch.float16)

@@ -1,0 +1,128 @@
+"""Wan's video autoencoder: loading it, and coding one video at a time in float32, z = (E(video) - mean) / std."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reference_model.config import SyncMV4DConfig
+from reference_model.loading.folder import (
+    CONFIG_FILE,
+    DOWNLOAD_COMMAND,
+    Weights,
+    build_from_config,
+    check_class,
+    check_config_types,
+    check_weights,
+    find_part,
+    load_weights,
+    open_weights,
+    read_config,
+)
+
+_ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class VideoCoder:
+    """The encoder and decoder of a frozen autoencoder (``reference_model.cycle``'s ``Autoencoder``)."""
+
+    vae: AutoencoderKLWan
+
+    @torch.no_grad()
+    def encode(self, video: Tensor | NDArray[np.float32]) -> Tensor:
+        """Encode a video (N, H, W, 3) in [0, 1] to latents (C, n, h, w) float32: the mode of E, not a sample.
+
+        The autoencoder is causal: latent frame 0 depends on the first image alone (diffusers: autoencoders/autoencoder_kl_wan.py).  Rounding
+        errors beyond 0 or 1 are clipped.
+
+        Raises:
+            ValueError: values are not in [0, 1].
+        """
+        x = torch.as_tensor(video, device=self.vae.device)
+        inside = x.clamp(0, 1)
+        if not (x.is_floating_point() and (x - inside).abs().max() <= _ROUNDING):
+            low, high = x.aminmax()
+            raise ValueError(
+                f"the video has {x.dtype} values from {low:.6g} to {high:.6g}: expected floats in [0, 1] (8-bit ones divided by 255)"
+            )
+        with torch.autocast(x.device.type, enabled=False):
+            z = self.vae.encode(inside.float().movedim(-1, 0)[None] * 2 - 1).latent_dist.mode()[0]
+        mean, std = self._moments(z.device)
+        return (z - mean) / std
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Decode latents (C, n, h, w) to a video (N, H, W, 3) float32 in [0, 1], N = 1 + 4 (n - 1); differentiable."""
+        with torch.autocast(z.device.type, enabled=False):
+            mean, std = self._moments(z.device)
+            x = self.vae.decode((z.float() * std + mean)[None]).sample[0]
+        return (x.movedim(0, -1) + 1) / 2
+
+    def _moments(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each channel over the autoencoder's training data, (C, 1, 1, 1)."""
+        mean, std = (
+            torch.tensor(each, dtype=torch.float32, device=device)[:, None, None, None]
+            for each in (self.vae.config.latents_mean, self.vae.config.latents_std)
+        )
+        return mean, std
+
+
+def load_vae(checkpoint: Path) -> AutoencoderKLWan:
+    """Load the frozen autoencoder from subfolder vae/ of a copy of Wan2.2-TI2V-5B-Diffusers, float32.
+
+    Raises:
+        FileNotFoundError: the subfolder, its configuration or its weights are missing.
+        ValueError: another model, damaged files, or invalid latents_mean or latents_std.
+    """
+    vae, weights = open_vae(checkpoint)
+    load_weights(vae, weights, dtype=torch.float32)
+    return vae.eval().requires_grad_(False)
+
+
+def open_vae(checkpoint: Path) -> tuple[AutoencoderKLWan, Weights]:
+    """Build the autoencoder on the meta device and check its files without reading weights; raises as ``load_vae``."""
+    folder = find_part(checkpoint, "vae")
+    stored = read_config(folder)
+    check_class(folder, stored, AutoencoderKLWan)
+    check_config_types(folder, stored, AutoencoderKLWan)
+    with torch.device("meta"):
+        vae = build_from_config(folder, lambda: AutoencoderKLWan.from_config(stored))
+    _check_moments(folder, vae.config)
+    weights = open_weights(folder)
+    check_weights(vae, weights)
+    return vae, weights
+
+
+def check_vae(vae: AutoencoderKLWan, config: SyncMV4DConfig, folder: Path) -> None:
+    """Raise ValueError unless the latents of an autoencoder, read from ``folder``, have the channels and strides of a model."""
+    space = vae.config.scale_factor_spatial
+    found = (vae.config.z_dim, vae.config.scale_factor_temporal, space, space)
+    expected = (config.mjd.in_channels, *config.vae.stride)
+    if found != expected:
+        raise ValueError(
+            f"{folder} has (channels, *stride) {found}, the model expects {expected}: give the model's own checkpoint"
+        )
+
+
+def _check_moments(folder: Path, config: Mapping[str, Any]) -> None:
+    problems = []
+    for name in ("latents_mean", "latents_std"):
+        if len(config[name]) != config["z_dim"]:
+            problems.append(f"{name} has {len(config[name])} numbers, expected {config['z_dim']}")
+        for index, value in enumerate(config[name]):
+            if not math.isfinite(value) or (name == "latents_std" and value <= 0):
+                problems.append(f"{name}[{index}] is {value}")
+    if problems:
+        more = f" and {len(problems) - 1} more" * (len(problems) > 1)
+        raise ValueError(
+            f"{folder / CONFIG_FILE}: {problems[0]}{more}; expected finite numbers, positive in latents_std. Download it: {DOWNLOAD_COMMAND}"
+        )

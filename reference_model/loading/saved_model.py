@@ -1,0 +1,201 @@
+"""A trained SyncMV4D as a folder: configuration, weights of both models and, if small, the parts of Wan that it needs.
+
+    save_model(folder, model, wan)
+    loaded = load_model(folder, wan, device="cuda", dtype=torch.bfloat16)
+
+``syncmv4d.json``, ``mjd/`` and ``dpa/`` are always there; ``vae/``, ``text_encoder/`` and ``tokenizer/`` may be in a copy of Wan2.2-TI2V-5B.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from hoibench.store import sha256_json
+from hoibench.store.atomic import new_folder
+from hoibench.store.verified_folder import FolderMetadata, read_metadata, write_metadata
+from reference_model.config import DPAConfig, SyncMV4DConfig
+from reference_model.config_json import WholeConfig
+from reference_model.dpa.model import DiffusionPointsAligner
+from reference_model.loading.autoencoder import VideoCoder, check_vae, load_vae
+from reference_model.loading.folder import CONFIG_FILE, DOWNLOAD_COMMAND, load_weights, open_weights, read_config
+from reference_model.loading.text_encoder import TextEncoder, check_text_encoder, load_text_encoder
+from reference_model.loading.transformer import load_mjd
+from reference_model.model import SyncMV4D
+
+METADATA_FILE = "syncmv4d.json"
+WAN_PARTS = ("vae", "text_encoder", "tokenizer")
+
+
+class ModelMetadata(FolderMetadata):
+    """The metadata of a model's folder; ``files`` are those of MJD and DPA, not the parts of Wan."""
+
+    SCHEMA = "hoibench/syncmv4d@2"
+    FILE = METADATA_FILE
+    FIX = "copy the model's folder again"
+
+    config: WholeConfig
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """Everything that sampling needs, on one device.
+
+    Attributes:
+        config: the model's configuration.
+        model: MJD and DPA, frozen.
+        coder: the video autoencoder.
+        text_encoder: umT5.
+        digest: 12 hex digits of the configuration and the weights of MJD and DPA.
+    """
+
+    config: SyncMV4DConfig
+    model: SyncMV4D
+    coder: VideoCoder
+    text_encoder: TextEncoder
+    digest: str
+
+
+def save_model(folder: Path, model: SyncMV4D, wan: Path | None = None, *, max_copied_bytes: int = 512 << 20) -> None:
+    """Write a model's folder atomically, replacing one that an earlier call wrote.
+
+    Args:
+        folder: the folder to write.
+        model: the model, neither sharded nor wrapped.
+        wan: a checkpoint whose autoencoder, text encoder and tokenizer are copied if they are small.
+        max_copied_bytes: their size up to which they are copied: those of test models are, Wan's own are not.
+
+    Raises:
+        FileExistsError: ``folder`` has other contents.
+        ValueError: a weight is NaN or infinite; names it.
+        OSError: the disk is full or ``folder`` cannot be written.
+    """
+    if folder.exists() and not (folder / METADATA_FILE).is_file() and not _is_empty(folder):
+        raise FileExistsError(f"{folder} exists and is not a model's folder: give another")
+    _check_finite(model)
+    with new_folder(folder) as new:
+        with _disk_full_as_oserror(folder):
+            model.mjd.save_pretrained(new / "mjd")
+            model.dpa.save_pretrained(new / "dpa")
+        write_metadata(new, ModelMetadata(config=model.config))
+        for part in _small_parts(wan, max_copied_bytes):
+            shutil.copytree(part, new / part.name)
+
+
+def load_model(
+    folder: Path,
+    wan: Path | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> LoadedModel:
+    """Load a model that ``save_model`` wrote and the parts of Wan that it needs, all frozen.
+
+    Args:
+        folder: the model's folder.
+        wan: a copy of Wan2.2-TI2V-5B-Diffusers for the parts that are not in ``folder``.
+        device: device of all parts.
+        dtype: dtype of MJD's weights; DPA and the autoencoder are float32.
+
+    Raises:
+        FileNotFoundError: the folder, a file or a part is missing; says how to get it.
+        ValueError: a file is truncated, changed or of another model, weights contain NaN, or the configuration is of another version.
+    """
+    config, digest = read_saved_config(folder)
+    vae_folder, text_folder, _ = find_wan_parts(folder, wan)
+    vae = load_vae(vae_folder.parent)
+    check_vae(vae, config, vae_folder)
+    text_encoder = load_text_encoder(text_folder.parent, device=device)
+    check_text_encoder(text_encoder.model, config, text_folder)
+    model = SyncMV4D(config, load_mjd(folder / "mjd", config, dtype=dtype), _load_dpa(folder / "dpa", config.dpa))
+    model.eval().requires_grad_(False)
+    read_metadata(folder, ModelMetadata, check="contents")  # last, since the checks above give better reasons
+    return LoadedModel(config, model.to(device), VideoCoder(vae.to(device)), text_encoder, digest)
+
+
+def read_saved_config(folder: Path) -> tuple[SyncMV4DConfig, str]:
+    """Read a model folder's configuration, and its digest: 12 hex digits of configuration and weights.  Reads no weights.
+
+    Raises:
+        FileNotFoundError: the folder is not a model's, or a file is missing.
+        ValueError: the metadata is of another version, or a file has another size than was written.
+    """
+    path = folder / METADATA_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file. Expected a folder written by python -m reference_model.train, with {METADATA_FILE}, mjd and dpa"
+        )
+    metadata = read_metadata(folder, ModelMetadata, check="sizes")
+    return metadata.config, sha256_json(metadata.to_json())[:12]
+
+
+def find_wan_parts(folder: Path, wan: Path | None = None) -> list[Path]:
+    """Find each of ``WAN_PARTS`` in a model's folder or in a copy of Wan.
+
+    Raises:
+        FileNotFoundError: a part is in neither; says how to get it.
+    """
+    return [_find_wan_part(folder, wan, name) for name in WAN_PARTS]
+
+
+def _find_wan_part(folder: Path, wan: Path | None, name: str) -> Path:
+    if (folder / name).is_dir():
+        return folder / name
+    if wan is None:
+        raise FileNotFoundError(
+            f"{folder} has no {name}: give a copy of Wan2.2-TI2V-5B-Diffusers by --weights ({DOWNLOAD_COMMAND})"
+        )
+    if not (wan / name).is_dir():
+        raise FileNotFoundError(f"neither {folder} nor {wan} has {name}: download it again, {DOWNLOAD_COMMAND}")
+    return wan / name
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+@contextmanager
+def _disk_full_as_oserror(folder: Path) -> Iterator[None]:
+    """Raise OSError for a full disk, for which safetensors has an error of its own."""
+    try:
+        yield
+    except SafetensorError as error:
+        if f"os error {errno.ENOSPC}" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+
+
+def _check_finite(model: nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        if not torch.stack(parameter.detach().aminmax()).isfinite().all():
+            raise ValueError(f"{name} contains NaN or infinity, so the model was not saved")
+
+
+def _small_parts(wan: Path | None, max_bytes: int) -> list[Path]:
+    parts = [wan / name for name in WAN_PARTS if (wan / name).is_dir()] if wan is not None else []
+    size = sum(path.stat().st_size for part in parts for path in part.rglob("*") if path.is_file())
+    return parts if size <= max_bytes else []
+
+
+def _load_dpa(folder: Path, config: DPAConfig) -> DiffusionPointsAligner:
+    stored, expected = read_config(folder), json.loads(json.dumps(asdict(config)))
+    problems = [
+        f"{name} is {stored.get(name)!r}, expected {value!r}"
+        for name, value in expected.items()
+        if stored.get(name) != value
+    ]
+    if problems:
+        raise ValueError(f"{folder / CONFIG_FILE} describes another model than {METADATA_FILE}: {', '.join(problems)}")
+    with torch.device("meta"):
+        dpa = DiffusionPointsAligner(**asdict(config))
+    load_weights(dpa, open_weights(folder), dtype=torch.float32)
+    return dpa

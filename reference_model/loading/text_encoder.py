@@ -1,0 +1,141 @@
+"""Wan's text encoder umT5: loading it, and embedding prompts, zero-padded to L tokens (diffusers: pipelines/wan/pipeline_wan.py)."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ftfy
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
+
+from reference_model.config import SyncMV4DConfig
+from reference_model.loading.folder import (
+    CONFIG_FILE,
+    DOWNLOAD_COMMAND,
+    Weights,
+    build_from_config,
+    check_weights,
+    find_part,
+    load_weights,
+    open_weights,
+    read_config,
+)
+
+_SHOWN_CHARACTERS = 60
+_VOCABULARY_FILES = ("tokenizer.json", "spiece.model")
+"""Either file is enough."""
+
+
+def clean_prompt(prompt: str) -> str:
+    """Return a prompt with Unicode repaired, HTML entities resolved and white space reduced to single spaces, as in Wan's training.
+
+    ftfy is a required dependency: with and without it, one prompt would have two embeddings.
+    """
+    return " ".join(html.unescape(html.unescape(ftfy.fix_text(prompt))).split())
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """A frozen umT5 and its tokenizer."""
+
+    model: UMT5EncoderModel
+    tokenizer: Any
+
+    @torch.no_grad()
+    def embed(self, prompts: Sequence[str], tokens: int) -> Tensor:
+        """Embed P prompts as (P, tokens, text_dim) float32 on the model's device, zero after each prompt's last token.
+
+        Args:
+            prompts: P texts; the empty one is the unconditional prompt.
+            tokens: L.
+
+        Raises:
+            ValueError: a prompt has more than L tokens; none is truncated.
+        """
+        ids = [self._tokenize(prompt, tokens) for prompt in prompts]
+        embeddings = torch.zeros(len(ids), tokens, self.model.config.d_model, device=self.model.device)
+        for row, each in zip(embeddings, ids, strict=True):
+            # Without padding: a prompt costs only its own tokens, and its embedding depends on nothing else.
+            row[: len(each)] = self.model(torch.tensor([each], device=row.device)).last_hidden_state[0]
+        return embeddings
+
+    def _tokenize(self, prompt: str, tokens: int) -> list[int]:
+        text = clean_prompt(prompt)
+        ids: list[int] = self.tokenizer(text, verbose=False).input_ids  # without its warning of truncation
+        if len(ids) > tokens:
+            shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+            raise ValueError(
+                f"the prompt {shown!r} has {len(ids)} tokens, the model takes at most {tokens}: shorten it"
+            )
+        return ids
+
+
+def load_text_encoder(
+    checkpoint: Path, *, dtype: torch.dtype = torch.bfloat16, device: torch.device | str = "cpu"
+) -> TextEncoder:
+    """Load umT5 from subfolders text_encoder/ and tokenizer/ of a copy of Wan2.2-TI2V-5B-Diffusers.
+
+    Args:
+        checkpoint: the copy's folder.
+        dtype: dtype of the weights; bfloat16 is Wan's own (Wan2.2: wan/configs/shared_config.py), and float16 would overflow.
+        device: device that embeds prompts.
+
+    Raises:
+        FileNotFoundError: a subfolder or a file is missing.
+        ValueError: another model, or damaged files.
+    """
+    model, weights, tokenizer = open_text_encoder(checkpoint)
+    load_weights(model, weights, dtype=dtype)
+    model.eval().requires_grad_(False)
+    return TextEncoder(model.to(device), tokenizer)
+
+
+def open_text_encoder(checkpoint: Path) -> tuple[UMT5EncoderModel, Weights, Any]:
+    """Build umT5 on the meta device, check its files without reading weights, and load the tokenizer; raises as ``load_text_encoder``."""
+    folder, tokenizer_folder = find_part(checkpoint, "text_encoder"), find_part(checkpoint, "tokenizer")
+    stored = read_config(folder)
+    if stored.get("model_type") != "umt5":
+        raise ValueError(
+            f"{folder / CONFIG_FILE}: model_type is {stored.get('model_type')!r}, expected 'umt5'. Download it: {DOWNLOAD_COMMAND}"
+        )
+    with torch.device("meta"):
+        model = build_from_config(folder, lambda: UMT5EncoderModel(UMT5Config.from_dict(stored)))
+    # One table, stored once.  Wan's file says tie_word_embeddings false, and not every version of transformers ties it then (pull 43880).
+    model.set_input_embeddings(model.shared)
+    weights = open_weights(folder, "model")
+    check_weights(model, weights, ignored=frozenset({"encoder.embed_tokens.weight"}))  # a second copy of that table
+    return model, weights, _load_tokenizer(tokenizer_folder, model.config.vocab_size)
+
+
+def check_text_encoder(model: UMT5EncoderModel, config: SyncMV4DConfig, folder: Path) -> None:
+    """Raise ValueError unless the embeddings of a text encoder, read from ``folder``, have the channels of a model."""
+    found, expected = model.config.d_model, config.mjd.text_dim
+    if found != expected:
+        raise ValueError(
+            f"{folder} gives {found} channels, the model expects {expected}: give the model's own checkpoint"
+        )
+
+
+def _load_tokenizer(folder: Path, vocabulary: int) -> Any:
+    settings = folder / "tokenizer_config.json"
+    if not settings.is_file():  # transformers would use default end and padding tokens
+        raise FileNotFoundError(f"{settings}: no such file. Download it: {DOWNLOAD_COMMAND}")
+    if not any((folder / name).is_file() for name in _VOCABULARY_FILES):  # transformers would use a vocabulary of four
+        raise FileNotFoundError(
+            f"{folder} has neither {' nor '.join(_VOCABULARY_FILES)}. Download it: {DOWNLOAD_COMMAND}"
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # its parsers raise errors of many types
+        raise ValueError(f"{folder} has no readable tokenizer ({error}). Download it: {DOWNLOAD_COMMAND}") from error
+    if len(tokenizer) > vocabulary:
+        raise ValueError(
+            f"{folder} has {len(tokenizer)} pieces, text_encoder/ has {vocabulary}: they are from different checkpoints."
+            f" Download both: {DOWNLOAD_COMMAND}"
+        )
+    return tokenizer

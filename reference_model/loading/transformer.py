@@ -1,0 +1,122 @@
+"""MJD with the weights of Wan2.2's transformer, or with its own from an earlier training."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import WanTransformer3DModel
+
+from reference_model.config import MJDConfig, SyncMV4DConfig
+from reference_model.loading.folder import (
+    CONFIG_FILE,
+    COPY_AGAIN,
+    DOWNLOAD_COMMAND,
+    REPOSITORY,
+    Weights,
+    check_class,
+    check_weights,
+    find_part,
+    load_weights,
+    open_weights,
+    read_config,
+)
+from reference_model.mjd.model import MultiViewJointDiffusion
+
+_SHARED_FIELDS = (
+    "num_attention_heads", "attention_head_dim", "in_channels", "text_dim", "freq_dim", "ffn_dim", "num_layers", "eps", "patch_size",
+)  # fmt: skip
+_ORIGINAL_LAYOUT = (
+    f"in the layout of Wan's own code, not in that of diffusers. Use {REPOSITORY} ({DOWNLOAD_COMMAND}),"
+    " or convert with diffusers' scripts/convert_wan_to_diffusers.py --model_type Wan2.2-TI2V-5B --output_path FOLDER"
+)
+
+
+def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch.float32) -> MultiViewJointDiffusion:
+    """Load MJD from Wan2.2's transformer, from which new parameters are derived, or from a saved MJD.
+
+    Args:
+        folder: a copy of Wan2.2-TI2V-5B-Diffusers, or a folder written by ``MultiViewJointDiffusion.save_pretrained``.
+        config: the model to build; the folder must have the same shape.
+        dtype: dtype of the weights; those in ``MultiViewJointDiffusion._keep_in_fp32_modules`` stay float32.
+
+    Raises:
+        FileNotFoundError: the folder, its configuration, its weights or a shard is missing.
+        ValueError: another shape or layout, missing or extra weights (all listed), a truncated file, or NaN.
+    """
+    model, weights, new = open_mjd(folder, config)
+    load_weights(model, weights, dtype=dtype, new=new, in_fp32=model._keep_in_fp32_modules)
+    if new:
+        model.inherit()
+    return model.eval()
+
+
+def open_mjd(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffusion, Weights, frozenset[str]]:
+    """Check a folder for ``load_mjd`` without reading its weights; raises as ``load_mjd``.
+
+    Returns:
+        MJD on the meta device, the folder's weights, and the names of the parameters that must be derived from them.
+    """
+    folder = _find_transformer(Path(folder))
+    stored = read_config(folder)
+    is_mjd = stored.get("_class_name") == MultiViewJointDiffusion.__name__
+    if not is_mjd:
+        check_class(folder, stored, WanTransformer3DModel)
+    _check_config(folder, stored, config.mjd, is_mjd)
+    weights = open_weights(folder)
+    with torch.device("meta"):
+        model = MultiViewJointDiffusion(**dataclasses.asdict(config.mjd))
+    new = frozenset() if is_mjd else model.new_parameters()
+    check_weights(model, weights, new=new, hint=COPY_AGAIN if is_mjd else _layout_hint(weights))
+    return model, weights, new
+
+
+def _find_transformer(folder: Path) -> Path:
+    if (folder / CONFIG_FILE).is_file():
+        name = read_config(folder).get("_class_name")
+        if name in (MultiViewJointDiffusion.__name__, WanTransformer3DModel.__name__):
+            return folder
+        if name == "WanModel":
+            raise ValueError(f"{folder} is {_ORIGINAL_LAYOUT}")
+    return find_part(folder, "transformer")
+
+
+def _check_config(folder: Path, stored: Mapping[str, Any], mjd: MJDConfig, is_mjd: bool) -> None:
+    expected = dataclasses.asdict(mjd) if is_mjd else _wan_arguments(mjd)
+    defaults = {name: each.default for name, each in inspect.signature(WanTransformer3DModel).parameters.items()}
+    problems = []
+    for name, wanted in expected.items():
+        value = stored.get(name, None if is_mjd else defaults[name])
+        value = tuple(value) if isinstance(value, list) else value
+        if value != wanted:
+            problems.append(
+                f"trained for V={value}, expected V={wanted}"
+                if name == "views"
+                else f"{name} is {value!r}, expected {wanted!r}"
+            )
+    if problems:
+        raise ValueError(
+            "\n  ".join([f"{folder / CONFIG_FILE} describes another model:", *problems])
+            + f"\nGive the configuration that it was saved with, or the folder of the expected model; for Wan: {DOWNLOAD_COMMAND}"
+        )
+
+
+def _wan_arguments(mjd: MJDConfig) -> dict[str, Any]:
+    """The arguments of the WanTransformer3DModel from which an MJD is initialised."""
+    return {name: getattr(mjd, name) for name in _SHARED_FIELDS} | {
+        "out_channels": mjd.in_channels,
+        "cross_attn_norm": True,
+        "qk_norm": "rms_norm_across_heads",
+        "image_dim": None,
+        "added_kv_proj_dim": None,
+        "pos_embed_seq_len": None,
+    }
+
+
+def _layout_hint(weights: Weights) -> str:
+    is_original = any(".self_attn." in name or name.startswith("head.") for name in weights.all_shapes())
+    return f"This is {_ORIGINAL_LAYOUT}" if is_original else f"Expected {REPOSITORY}: {DOWNLOAD_COMMAND}"
