@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,18 @@ import torch
 
 from hoibench.clip import Array, Prediction, Request
 from hoibench.methods.method import Entrant, Method, Runtime
+from hoibench.methods.spec import Spec, parse_spec
+from hoibench.plugins import SPEC_FILE
 from reference_model.config import SyncMV4DConfig, preset
-from reference_model.generation.answer import Answer, answer, to_uint8
+from reference_model.generation.generate import Generated, generate, to_uint8
 from reference_model.loading.folder import REPOSITORY
 from reference_model.loading.saved_model import LoadedModel, load_model, read_saved_config
 
 CUSTOM = "custom"
-"""The preset of a checkpoint that is held to no other preset."""
+"""The preset for checkpoints that need not match any other preset."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-"""Of MJD's weights; the points aligner, the autoencoder and the drawing of motion are float32 always."""
+"""Precisions of MJD; the points aligner, the autoencoder and the rendering of motion are always float32."""
 
 
 class SyncMV4DMethod(Method):
@@ -33,39 +37,46 @@ class SyncMV4DMethod(Method):
         checkpoint = self.settings.get("checkpoint")
         if not isinstance(checkpoint, Path):
             raise ValueError(
-                f"{entrant.key} needs --set {entrant.key}.checkpoint=FOLDER, and no weights of it are public yet: "
-                "train it (python -m reference_model.train), and give the folder that this writes"
+                f"{entrant.key} needs --set {entrant.key}.checkpoint=FOLDER: there are no public weights yet, "
+                "so train the model (python -m reference_model.train) and give the folder that training writes"
             )
         self._checkpoint = checkpoint
         if self.preset not in (None, CUSTOM):
             _check_preset(self.preset, read_saved_config(checkpoint)[0], checkpoint)
-        with _told_what_to_lower(runtime):
+        with _explain_out_of_memory(runtime):
             self._loaded: LoadedModel | None = load_model(
                 checkpoint, wan_folder(runtime.weights), runtime.device, _DTYPES[runtime.precision]
             )
 
     def generate(self, request: Request) -> Prediction:
-        """Videos, and the tracks of the request's anchors, or of points of the model's own choice.
+        """Generate videos, and the tracks of the request's anchors or of points that the model chooses.
 
         Raises:
-            ValueError: the request is not one for this model; says what differs.
-            torch.OutOfMemoryError: says what to lower.
+            ValueError: the request does not fit this model.
+            torch.OutOfMemoryError: the message says what to lower.
         """
-        return self.answer(request).prediction
+        return self.generate_with_motion(request).prediction
 
-    def answer(self, request: Request) -> Answer:
-        """The prediction with the latents of its motion; raises as ``generate``."""
+    def generate_with_motion(self, request: Request) -> Generated:
+        """Generate a prediction with the latents of its motion; raises as ``generate``."""
         assert self._loaded is not None, "the method is closed"
-        with _told_what_to_lower(self.runtime):
-            answered = answer(self._loaded, request)
-        return answered._replace(prediction=self._signed(answered.prediction))
+        with _explain_out_of_memory(self.runtime):
+            generated = generate(self._loaded, request)
+        provenance = {
+            "preset": self.preset,
+            "checkpoint": self._checkpoint.resolve().name,
+            "precision": self.runtime.precision,
+        }
+        prediction = generated.prediction
+        prediction = replace(prediction, provenance={**provenance, **prediction.provenance})
+        return generated._replace(prediction=prediction)
 
-    def motion(self, answered: Answer) -> Array:
-        """The motion pseudo-videos of an answer, (V, N, H, W, 3) uint8."""
+    def decode_motion(self, generated: Generated) -> Array:
+        """Decode the motion pseudo-videos, (V, N, H, W, 3) uint8."""
         assert self._loaded is not None, "the method is closed"
         coder = self._loaded.coder
-        with torch.no_grad(), _told_what_to_lower(self.runtime):
-            return np.stack([to_uint8(coder.decode(z.to(self.runtime.device))).numpy() for z in answered.z_motion])
+        with torch.no_grad(), _explain_out_of_memory(self.runtime):
+            return np.stack([to_uint8(coder.decode(z.to(self.runtime.device))).numpy() for z in generated.z_motion])
 
     def close(self) -> None:
         """Free the models."""
@@ -73,36 +84,39 @@ class SyncMV4DMethod(Method):
         if self.runtime.device == "cuda":
             torch.cuda.empty_cache()
 
-    def _signed(self, prediction: Prediction) -> Prediction:
-        ours = {
-            "preset": self.preset,
-            "checkpoint": self._checkpoint.resolve().name,
-            "precision": self.runtime.precision,
-        }
-        return replace(prediction, provenance={**ours, **prediction.provenance})
+
+def read_spec_text() -> str:
+    """Read ``spec.toml``."""
+    return (files("reference_model") / SPEC_FILE).read_text(encoding="utf-8")
+
+
+def read_spec() -> Spec:
+    """Read the method's spec, whether or not the package is installed."""
+    return parse_spec(f"reference_model/{SPEC_FILE}", tomllib.loads(read_spec_text()))
 
 
 def wan_folder(weights: Path | None) -> Path | None:
-    """The copy of Wan2.2 below a folder of weight files, or the folder itself, which then is the copy; None where none is given."""
+    """Return the folder of Wan2.2: a subfolder of ``weights``, or ``weights`` itself; None if none is given."""
     if weights is None:
         return None
-    below = weights / REPOSITORY.rpartition("/")[2]
-    return below if below.is_dir() else weights
+    subfolder = weights / REPOSITORY.rpartition("/")[2]
+    return subfolder if subfolder.is_dir() else weights
 
 
 def _check_preset(name: str, config: SyncMV4DConfig, checkpoint: Path) -> None:
-    """Refuse a checkpoint of another preset; grid, sampling and the rest of the loop may be its own."""
+    """Check that a checkpoint has a preset's configuration; grid, sampling and most of the loop may differ."""
     found, expected = _identity(config), _identity(preset(name))
-    if unlike := [
+    if differences := [
         f"{each} {found[each]} ({name}: {value})" for each, value in expected.items() if found[each] != value
     ]:
         raise ValueError(
-            f"{checkpoint} is not of preset {name}: {', '.join(unlike)}. Take syncmv4d+{CUSTOM}, or the preset's own checkpoint"
+            f"{checkpoint} does not match preset {name}: {', '.join(differences)}. "
+            f"Use syncmv4d+{CUSTOM}, or a checkpoint of this preset"
         )
 
 
 def _identity(config: SyncMV4DConfig) -> dict[str, Any]:
-    """What makes a trained model the preset's, by dotted name: how it begins and what computes its convolutions have no part in it."""
+    """Return the fields that a checkpoint of a preset must share, by dotted name."""
     parts = {"mjd": config.mjd, "dpa": config.dpa, "pseudo_video": config.pseudo_video, "vae": config.vae}
     values = {f"{part}.{name}": value for part, each in parts.items() for name, value in asdict(each).items()}
     del values["mjd.guidance_init"], values["dpa.sparse_conv"]
@@ -110,12 +124,12 @@ def _identity(config: SyncMV4DConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def _told_what_to_lower(runtime: Runtime) -> Iterator[None]:
+def _explain_out_of_memory(runtime: Runtime) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         half = "" if runtime.precision == "bf16" else "--precision bf16 or "
         raise torch.OutOfMemoryError(
-            f"the memory of {runtime.device} is full: give {half}--workers 1, or a checkpoint of a smaller grid"
+            f"out of memory on {runtime.device}: use {half}--workers 1, or a checkpoint of a smaller grid"
         ) from error

@@ -1,4 +1,4 @@
-"""``python -m reference_model.sample``: videos, tracks and motion pseudo-videos of some clips, or of images of one's own."""
+"""``python -m reference_model.sample``: videos, tracks and motion pseudo-videos of clips, or of your own images."""
 
 from __future__ import annotations
 
@@ -26,47 +26,47 @@ PROGRAM = "python -m reference_model.sample"
 
 @dataclass(frozen=True)
 class Options:
-    """Make videos and tracks, and keep the motion pseudo-videos beside them; what is there is kept, so the same command goes on where it was stopped.
+    """Generate videos, tracks and motion pseudo-videos. The same command resumes: completed clips are skipped.
 
     OUT is a folder of predictions: python -m hoibench.run --method NAME=OUT scores it.
     """
 
     checkpoint: Path
-    """The model's folder, as python -m reference_model.train writes it."""
+    """Model folder that python -m reference_model.train wrote."""
 
     out: Path
-    """Where to write: seed-S/CLIP/view-*.mp4, motion-*.mp4, tracks.npz and prediction.json."""
+    """Output folder: seed-S/CLIP/view-*.mp4, motion-*.mp4, tracks.npz and prediction.json."""
 
     dataset: str = "synthetic"
-    """Where clips come from (hoibench ls datasets)."""
+    """Data set of the clips (hoibench ls datasets)."""
 
     root: Path | None = None
-    """Where the data set lies."""
+    """Folder of the data set."""
 
     split: str | None = None
-    """Which clips (hoibench ls splits). Default: the data set's own."""
+    """Split of the clips (hoibench ls splits). Default: the data set's default split."""
 
     limit: int = 1
-    """Take only this many clips."""
+    """Number of clips."""
 
     images: Path | None = None
-    """In place of a data set: a folder with clip.json and the reference images view-0.png, view-1.png, ..."""
+    """Instead of a data set: a folder with clip.json and the reference images view-0.png, view-1.png, ..."""
 
     seed: int = 0
-    """Seed of all that is drawn."""
+    """Random seed."""
 
     weights: Path | None = None
-    """A copy of Wan2.2-TI2V-5B-Diffusers, or the folder that it lies in, for what the checkpoint does not hold."""
+    """Wan2.2-TI2V-5B-Diffusers, or the folder that contains it, for parts that the checkpoint lacks."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Of the multi-view diffusion model; all else is float32."""
+    """Precision of the multi-view diffusion model; the rest is always float32."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to sample."""
+    """Device to sample on."""
 
 
 def sample_command(arguments: Sequence[str]) -> int:
-    """Sample; the exit code."""
+    """Sample, and return the exit code."""
     options = tyro.cli(Options, args=list(arguments), prog=PROGRAM)
     refuse_empty_arguments(arguments)
     if options.limit < 1:
@@ -80,53 +80,55 @@ def sample_command(arguments: Sequence[str]) -> int:
 
     from hoibench.cli.run import resolve_device
     from hoibench.methods.method import Entrant, Runtime
-    from hoibench.store import sampled_digest
-    from reference_model.generation.asked import check_request
+    from hoibench.plugins import SPEC_FILE
+    from hoibench.store import sampled_digest, write_bytes
+    from reference_model.generation.inputs import check_request
     from reference_model.loading.saved_model import find_wan_parts, read_saved_config
-    from reference_model.method import CUSTOM, SyncMV4DMethod, wan_folder
-    from reference_model.spec import own_spec
+    from reference_model.method import CUSTOM, SyncMV4DMethod, read_spec, read_spec_text, wan_folder
 
     config, digest = read_saved_config(options.checkpoint)
-    source, requests = _requests(options, note)
+    source, requests = find_requests(options, note)
     device = resolve_device(options.device)
     parts = find_wan_parts(options.checkpoint, wan_folder(options.weights))
-    asked = {
+    settings = {
         "model": digest,
         "wan": {part.name: sampled_digest(part) for part in parts},
         "clips": source,
         "seed": options.seed,
         "precision": options.precision,
     }
-    waiting = {clip: make for clip, make in requests.items() if not _is_kept(_folder(options, clip), asked)}
-    if waiting:
-        first = next(iter(waiting.values()))
-        check_request(first(), config)  # before the model is loaded, which takes minutes
+    pending = {
+        clip: build for clip, build in requests.items() if not is_done(prediction_folder(options, clip), settings)
+    }
+    if pending:
+        build_first = next(iter(pending.values()))
+        check_request(build_first(), config)  # before loading the model, which takes minutes
         create_output_folder(options.out)
         note(f"loading {options.checkpoint}")
         method = SyncMV4DMethod(
-            Entrant(own_spec(), CUSTOM, {"checkpoint": options.checkpoint}),
+            Entrant(read_spec(), CUSTOM, {"checkpoint": options.checkpoint}),
             Runtime(device, options.precision, 1, options.weights),
         )
         with progress_bar(console) as on_progress:
-            for done, (clip, make) in enumerate(waiting.items()):
-                on_progress(f"clip {clip}, clips", done, len(waiting))
-                _write(_folder(options, clip), method, make(), asked)
-            on_progress("clips", len(waiting), len(waiting))
-    _describe(options.out)
+            for done, (clip, build) in enumerate(pending.items()):
+                on_progress(f"clip {clip}, clips", done, len(pending))
+                generate_and_write(prediction_folder(options, clip), method, build(), settings)
+            on_progress("clips", len(pending), len(pending))
+    write_bytes(options.out / SPEC_FILE, read_spec_text().encode())  # so that predictions are scored as this method's
     Console().out(str(options.out), highlight=False)
     return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Sample with every error in plain words; the exit code (0 done, 1 crash, 2 usage)."""
+    """Run the command with readable errors, and return the exit code (0 done, 1 crash, 2 usage)."""
     logging.captureWarnings(True)
     return to_exit_code(sample_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def _requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[str, Callable[[], Request]]]:
-    """What the clips are taken from, and how to make the request of each, by the clip's id."""
+def find_requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[str, Callable[[], Request]]]:
+    """Find the source of the clips, and a builder of each clip's request by clip id."""
     from hoibench.store import sampled_digest
-    from reference_model.spec import own_spec
+    from reference_model.method import read_spec
 
     if options.images is not None:
         from reference_model.generation.reference_images import read_request
@@ -142,51 +144,44 @@ def _requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[
     manifest = dataset.manifest(options.split or dataset.default_split)
     entries = sample_clips(manifest.entries, options.limit)
 
-    def maker(entry: ClipEntry) -> Callable[[], Request]:
-        return lambda: build_request(dataset.load(entry), own_spec(), options.seed)
+    def builder(entry: ClipEntry) -> Callable[[], Request]:
+        return lambda: build_request(dataset.load(entry), read_spec(), options.seed)
 
-    return f"{dataset.name}, {manifest.truth_id}", {entry.id: maker(entry) for entry in entries}
+    return f"{dataset.name}, {manifest.truth_id}", {entry.id: builder(entry) for entry in entries}
 
 
-def _folder(options: Options, clip: str) -> Path:
+def prediction_folder(options: Options, clip: str) -> Path:
+    """Return the folder of a clip's prediction."""
     return options.out / f"seed-{options.seed}" / clip
 
 
-def _is_kept(folder: Path, asked: dict[str, Any]) -> bool:
-    """Whether the folder holds what is asked for.
+def is_done(folder: Path, settings: dict[str, Any]) -> bool:
+    """Return whether the folder has a complete prediction with these settings.
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: the folder has a prediction with other settings.
     """
     from hoibench.predictions import is_complete, read_prediction_record
 
     if not is_complete(folder):
         return False
     found = read_prediction_record(folder).request
-    if found != asked:
-        raise ValueError(f"{folder} holds a prediction made otherwise ({found}, now {asked}): give another --out")
+    if found != settings:
+        raise ValueError(f"{folder} has a prediction with other settings ({found}, now {settings}): give another --out")
     return True
 
 
-def _write(folder: Path, method: SyncMV4DMethod, request: Request, asked: dict[str, Any]) -> None:
+def generate_and_write(folder: Path, method: SyncMV4DMethod, request: Request, settings: dict[str, Any]) -> None:
+    """Generate one prediction and write it with its motion pseudo-videos."""
     from hoibench.predictions import write_prediction
     from hoibench.video import encode
 
-    begun = time.monotonic()
-    answered = method.answer(request)
-    seconds = round(time.monotonic() - begun, 3)
-    for index, frames in enumerate(method.motion(answered)):
+    start = time.monotonic()
+    generated = method.generate_with_motion(request)
+    seconds = round(time.monotonic() - start, 3)
+    for index, frames in enumerate(method.decode_motion(generated)):
         encode(folder / f"motion-{index}.mp4", frames, request.fps)
-    write_prediction(folder, answered.prediction, request.fps, request=asked, seconds=seconds)
-
-
-def _describe(out: Path) -> None:
-    """Put the method's spec beside the predictions, so that they are scored as its own."""
-    from hoibench.plugins import SPEC_FILE
-    from hoibench.store import write_bytes
-    from reference_model.spec import spec_text
-
-    write_bytes(out / SPEC_FILE, spec_text().encode())
+    write_prediction(folder, generated.prediction, request.fps, request=settings, seconds=seconds)
 
 
 if __name__ == "__main__":

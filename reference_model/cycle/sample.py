@@ -1,4 +1,7 @@
-"""Sampling in the closed loop: what the paper's supplement promises and does not print, from equations 2 to 4 and section 3.5."""
+"""The sampler: Euler steps of MJD, and of DPA in the closed loop (equations 2 to 4, section 3.5).
+
+The paper refers to its supplement for the pseudocode of inference, which was not published.
+"""
 
 from __future__ import annotations
 
@@ -10,93 +13,141 @@ from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.flow import clean, euler_step, time_grid
-from reference_model.cycle.text_guidance import guided
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.mjd.model import MultiViewJointDiffusion
-from reference_model.mjd.tokens import hold_first_frame
+from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
+from reference_model.mjd.tokens import replace_first_frame
 
 
 class Conditions(NamedTuple):
-    """What a sample is asked for.
+    """The conditions of a sample.
 
     Attributes:
-        z_image: z^I (B, V, C, 1, h, w).
+        z_image: z^I (B, V, C, 1, h, w), the first latent frame of the videos.
         text: (B, L, text_dim).
-        no_text: the empty prompt's, (B, L, text_dim), or None to leave out guidance by text.
-        anchors: (B, V, K, 2), ((u + 1/2) / W, (v + 1/2) / H).
-        intrinsics: (B, V, 2), where the model's scale tokens see K.
-        frames: (N, n), of videos and of latents.
+        no_text: embedding of the empty prompt (B, L, text_dim), or None for no classifier-free guidance.
+        anchors: (B, V, K, 2), ((u + 1/2) / W, (v + 1/2) / H); None in open loop.
+        intrinsics: (B, V, 2), if the model's scale tokens see K.
+        frames: (N, n), frames of the videos and of the latents.
     """
 
     z_image: Tensor
     text: Tensor
     no_text: Tensor | None
-    anchors: Tensor
+    anchors: Tensor | None
     intrinsics: Tensor | None
     frames: tuple[int, int]
 
 
-class Sample(NamedTuple):
-    """Clean latents of videos and pseudo-videos (B, V, C, n, h, w), tracks (B, V, N, K, 3) in the scene frame, and s (B, V, 2) metres."""
+class Sampled(NamedTuple):
+    """A sample: clean latents of videos and pseudo-videos, tracks and depth ranges.
+
+    Attributes:
+        z_video: (B, V, C, n, h, w).
+        z_motion: (B, V, C, n, h, w).
+        M: tracks (B, V, N, K, 3) in the scene frame; None in open loop.
+        s: (B, V, 2) near and far, metres.
+    """
 
     z_video: Tensor
     z_motion: Tensor
-    M: Tensor
-    scale: Tensor
+    M: Tensor | None
+    s: Tensor
 
 
 @torch.no_grad()
 def sample(
     mjd: MultiViewJointDiffusion,
-    dpa: DiffusionPointsAligner,
+    dpa: DiffusionPointsAligner | None,
     given: Conditions,
-    track_codec: TrackCodec,
+    track_codec: TrackCodec | None,
     flow: FlowConfig,
     cycle: CycleConfig,
     generator: torch.Generator,
-) -> Sample:
-    """Videos, motion and tracks of V reference images.
+) -> Sampled:
+    """Sample videos, motion and tracks of V reference images.
 
-    Guidance of one step enters the next, and none the first.  On steps without the loop DPA goes on with the coarse tracks of the last one that had
-    it, at first with none.
+    Without ``dpa`` and ``track_codec`` MJD samples in open loop (Table 3, row 3).  In the closed loop the guidance of one step enters the next,
+    and the first step has none; on steps without the loop DPA reuses the last coarse tracks, at first none.
 
     Raises:
-        FloatingPointError: the models gave NaN or infinity.
+        FloatingPointError: the sample contains NaN or infinity.
     """
-    z_image = given.z_image.float()
-    latents = (*z_image.shape[:3], given.frames[1], *z_image.shape[4:])
-    points = (*given.anchors.shape[:2], given.frames[0], given.anchors.shape[2], 3)
-    z_video, z_motion, M = (
-        torch.randn(shape, generator=generator, device=generator.device).to(z_image)
-        for shape in (latents, latents, points)
-    )
-    z_video = hold_first_frame(z_video, z_image)
-    coarse, found = torch.zeros_like(M), torch.zeros_like(M[..., 0], dtype=torch.bool)
-    guidance = torch.zeros_like(z_motion)
+    given = given._replace(z_image=given.z_image.float())
+    z_video, z_motion, M = sample_initial_noise(given, generator)
+    guidance = None
+    if dpa is not None:
+        guidance, coarse, found = torch.zeros_like(z_motion), torch.zeros_like(M), torch.zeros_like(M[..., 0]).bool()
     for step, (t, t_next) in enumerate(pairwise(time_grid(flow.steps, flow.shift))):
-        times = t.to(M.device).expand(len(M))
-        state, texts = (z_video, z_motion, z_image), (given.text, given.no_text)
-        v_video, v_motion, s = guided(
-            mjd, state, *texts, flow.guidance_scale, times, guidance, given.intrinsics
-        )  # Eq. 3
-        z_video = hold_first_frame(euler_step(z_video, v_video, t, t_next), z_image)  # Eq. 2
-        z_next = euler_step(z_motion, v_motion, t, t_next)
-        last = step == flow.steps - 1
-        looped = cycle.loops(step, float(t), last=last)
-        if looped:
-            literal = cycle.reading == "algorithm1_literal"
-            coarse, found = track_codec.decode_tracks(
-                z_next if literal else clean(z_motion, v_motion, t), s
-            )  # MJD -> DPA
-        v_points = dpa(M, coarse, found, given.anchors, times, track_codec.point_mask)  # Eq. 4
-        if looped and cycle.guidance and not last:
-            guidance = track_codec.encode_guidance(clean(M, v_points, t))  # DPA -> MJD, at the next step
-        z_motion, M = z_next, euler_step(M, v_points, t, t_next)
-    sampled = Sample(z_video, z_motion, M, s)
-    for name, each in sampled._asdict().items():
-        if not each.isfinite().all():
+        times = t.to(z_motion.device).expand(len(z_motion))
+        v_video, v_motion, s = classifier_free_guidance(  # Eq. 3
+            mjd, z_video, z_motion, given, times, guidance, flow.guidance_scale
+        )
+        z_next = euler_step(z_motion, v_motion, t, t_next)  # Eq. 2
+        if dpa is not None:
+            is_last = step == flow.steps - 1
+            is_looped = cycle.loops(step, float(t), last=is_last)
+            if is_looped:  # MJD -> DPA
+                z_coarse = z_next if cycle.reading == "algorithm1_literal" else clean(z_motion, v_motion, t)
+                coarse, found = track_codec.decode_tracks(z_coarse, s)
+            v_points = dpa(M, coarse, found, given.anchors, times, track_codec.point_mask)  # Eq. 4
+            if is_looped and cycle.guidance and not is_last:  # DPA -> MJD, in the next step
+                guidance = track_codec.encode_guidance(clean(M, v_points, t))
+            M = euler_step(M, v_points, t, t_next)
+        z_video = replace_first_frame(euler_step(z_video, v_video, t, t_next), given.z_image)
+        z_motion = z_next
+    return check_finite(Sampled(z_video, z_motion, M, s))
+
+
+def sample_initial_noise(given: Conditions, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Sample z_1 of the videos, whose first frame is the image's, and of the motion, and M_1 if there are anchors."""
+    z_image, (frames, latent_frames) = given.z_image, given.frames
+    latents = (*z_image.shape[:3], latent_frames, *z_image.shape[4:])
+
+    def noise(shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape, generator=generator, device=generator.device).to(z_image)
+
+    z_video, z_motion = replace_first_frame(noise(latents), z_image), noise(latents)
+    if given.anchors is None:
+        return z_video, z_motion, None
+    batch, views, points, _ = given.anchors.shape
+    return z_video, z_motion, noise((batch, views, frames, points, 3))
+
+
+def classifier_free_guidance(
+    mjd: MultiViewJointDiffusion,
+    z_video: Tensor,
+    z_motion: Tensor,
+    given: Conditions,
+    t: Tensor,
+    guidance: Tensor | None,
+    scale: float,
+) -> MJDOutput:
+    """Evaluate equation 3 with classifier-free guidance of the video.
+
+    Motion and s come from the conditional pass: guidance shifts colours, and the colours of motion are coordinates.
+
+    Args:
+        mjd: the model.
+        z_video: z_t^V (B, V, C, n, h, w).
+        z_motion: z_t^Mpv (B, V, C, n, h, w).
+        given: image, prompt, empty prompt and intrinsics.
+        t: (B,) noise levels.
+        guidance: latents of the refined motion, the same with and without the prompt.
+        scale: guidance scale; 1 is no guidance.
+    """
+    conditional = mjd(z_video, z_motion, given.z_image, given.text, t, guidance, given.intrinsics)
+    if given.no_text is None:
+        return conditional
+    v_without = mjd(z_video, z_motion, given.z_image, given.no_text, t, guidance, given.intrinsics).video
+    return conditional._replace(video=v_without + scale * (conditional.video - v_without))
+
+
+def check_finite(sampled: Sampled) -> Sampled:
+    """Return the sample, if it is finite."""
+    for name, values in sampled._asdict().items():
+        if values is not None and not values.isfinite().all():
             raise FloatingPointError(
-                f"sampled {name} holds NaN or infinity: the weights are broken, or overflow in this precision"
+                f"sampled {name} contains NaN or infinity: the weights are damaged, or overflow in this precision"
             )
     return sampled

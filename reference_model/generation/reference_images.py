@@ -1,4 +1,4 @@
-"""A request of one's own: clip.json, which tells cameras, prompt and grid, and a reference image for each view."""
+"""Requests from a user's own folder: clip.json with cameras, prompt and grid, and one reference image per view."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from PIL import Image, UnidentifiedImageError
 from hoibench.clip import Array, Request
 from hoibench.datasets.clip_folder import read_clip
 from hoibench.evaluation.request import build_request
-from reference_model.spec import own_spec
+from reference_model.method import read_spec
 
 
 def read_request(folder: Path, seed: int) -> Request:
-    """The request that a folder describes; where no tracks.npz tells which points are asked for, the model chooses them.
+    """Read the request of a folder; without tracks.npz the model chooses the points to track.
 
     Raises:
         FileNotFoundError: clip.json or an image is missing.
-        ValueError: a file is broken; names it.
+        ValueError: a file is damaged; names it.
     """
     if not (folder / "clip.json").is_file():
         raise FileNotFoundError(
@@ -27,15 +27,15 @@ def read_request(folder: Path, seed: int) -> Request:
         )
     clip = read_clip(folder)
     views = tuple(replace(view, image=_image(folder / f"view-{i}.png")) for i, view in enumerate(clip.views))
-    return build_request(replace(clip, id=folder.resolve().name, views=views), own_spec(), seed)
+    return build_request(replace(clip, id=folder.resolve().name, views=views), read_spec(), seed)
 
 
 def _image(path: Path) -> Array:
-    """(H, W, 3) uint8."""
+    """Read an image, (H, W, 3) uint8."""
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path}: no such file. Give a reference image for each view of clip.json") from error
+        raise FileNotFoundError(f"{path}: no such file. Expected one reference image per view of clip.json") from error
     except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path} is no image that can be read ({error})") from error
+        raise ValueError(f"{path} cannot be read as an image ({error})") from error

@@ -21,7 +21,7 @@ from reference_model.mjd.checks import check_inputs
 from reference_model.mjd.inheritance import NEW, inherit
 from reference_model.mjd.modulation import TimeRows, modulate, span_rows
 from reference_model.mjd.rotary import rotaries
-from reference_model.mjd.tokens import TokenLayout, hold_first_frame, unpatchify
+from reference_model.mjd.tokens import TokenLayout, replace_first_frame, unpatchify
 
 
 class MJDOutput(NamedTuple):
@@ -130,7 +130,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         """
         check_inputs(self.settings, z_video, z_motion, z_image, text, t, guidance, intrinsics)
         if z_video is not None and z_image is not None:
-            z_video = hold_first_frame(z_video, z_image)
+            z_video = replace_first_frame(z_video, z_image)
         layout = self._layout(z_video, z_motion, held=z_image is not None)
         x = self._embed(z_video, z_motion, guidance, intrinsics)
         text, time, time_out = self._condition(text.to(x.dtype), t)

@@ -62,7 +62,7 @@ class TokenLayout:
         return x.split([clean + noisy, self.placed - clean - noisy, self.special], dim=2)
 
 
-def hold_first_frame(z: Tensor, z_image: Tensor) -> Tensor:
+def replace_first_frame(z: Tensor, z_image: Tensor) -> Tensor:
     """Video latents whose first frame is the image's, which is never noisy (section 3.3).
 
     Args:

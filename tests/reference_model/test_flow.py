@@ -18,7 +18,7 @@ from reference_model.cycle.flow import (
     time_grid,
     velocity,
 )
-from reference_model.mjd.tokens import hold_first_frame
+from reference_model.mjd.tokens import replace_first_frame
 
 shifts = st.floats(0.05, 50)
 times = st.floats(0, 1, width=32)
@@ -212,17 +212,17 @@ def test_the_grid_is_what_diffusers_shift_makes_of_even_steps():
 
 def test_the_first_frame_is_the_images_and_no_other_is_touched():
     z, z_image = drawn(0), drawn(1, (2, 3, 4, 1, 6, 7))
-    held = hold_first_frame(z, z_image)
+    held = replace_first_frame(z, z_image)
     assert torch.equal(held[..., :1, :, :], z_image)
     assert torch.equal(held[..., 1:, :, :], z[..., 1:, :, :])
     assert torch.equal(z, drawn(0))
-    assert torch.equal(hold_first_frame(held, z_image), held)
+    assert torch.equal(replace_first_frame(held, z_image), held)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 2, 6, 7), (3, 4, 1, 6, 7), (2, 1, 4, 1, 6, 7), (2, 3, 4, 1, 1, 1)])
 def test_an_image_of_another_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"expected \(2, 3, 4, 1, 6, 7\) for a video's \(2, 3, 4, 5, 6, 7\)"):
-        hold_first_frame(drawn(0), torch.zeros(shape))
+        replace_first_frame(drawn(0), torch.zeros(shape))
 
 
 # Refusals

@@ -17,15 +17,14 @@ from hoibench.store import sha256_json
 from reference_model import method as method_module
 from reference_model.config import PRESETS
 from reference_model.loading.saved_model import METADATA_FILE
-from reference_model.method import SyncMV4DMethod, wan_folder
-from reference_model.spec import own_spec
+from reference_model.method import SyncMV4DMethod, read_spec, wan_folder
 
 REQUEST = small_request()
 
 
 def load(folder, preset="custom", **runtime):
     settings = {} if folder is None else {"checkpoint": folder}
-    return load_method(Entrant(own_spec(), preset, settings), Runtime(**runtime))
+    return load_method(Entrant(read_spec(), preset, settings), Runtime(**runtime))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def equal(one, other):
     return all(np.array_equal(mine, theirs) for mine, theirs in zip(parts(one), parts(other), strict=True))
 
 
-def test_an_answer_is_what_the_spec_declares(method, prediction):
+def test_a_prediction_has_the_outputs_of_the_spec(method, prediction):
     check_outputs(prediction, method.spec)
     check_prediction(prediction, REQUEST)
     assert prediction.scale == method.spec.scale
@@ -70,7 +69,7 @@ def test_an_answer_is_what_the_spec_declares(method, prediction):
     json.dumps(dict(prediction.provenance), allow_nan=False)
     assert prediction.provenance["checkpoint"] == "small", "its name, and no path"
     assert {key: prediction.provenance[key] for key in ("preset", "precision", "steps", "seed", "anchors")} == {
-        "preset": "nano", "precision": "fp32", "steps": 2, "seed": 3, "anchors": "given",
+        "preset": "nano", "precision": "fp32", "steps": 2, "seed": 3, "anchors": "request",
     }  # fmt: skip
 
 
@@ -94,7 +93,7 @@ def test_without_anchors_the_model_chooses_by_the_seed(method):
     request = dataclasses.replace(REQUEST, anchors=None)
     one = method.generate(request)
     check_prediction(one, request)
-    assert one.provenance["anchors"] == "own"
+    assert one.provenance["anchors"] == "model"
     assert equal(method.generate(request), one)
 
 
@@ -115,7 +114,7 @@ def test_half_precision_is_close_and_not_the_same(small_model_folder, prediction
     [
         ({"prompt": "brush " * 20}, r"has 21 tokens, the model takes at most 16: shorten it"),
         ({"frames": 9}, "the model was trained for 5 frames of 64x96"),
-        ({"size": (64, 128)}, "asks for 5 frames of 64x128, the model was trained for 5 frames of 64x96"),
+        ({"size": (64, 128)}, "has 5 frames of 64x128, the model was trained for 5 frames of 64x96"),
         ({"views": REQUEST.views[:2]}, "clip_0 has 2 views, the model was trained for V = 3"),
         ({"views": ()}, "clip_0 has 0 views, the model was trained for V = 3"),
         ({"views": with_view(REQUEST, 1, camera=None).views}, "view cam-center has no camera"),
@@ -124,12 +123,12 @@ def test_half_precision_is_close_and_not_the_same(small_model_folder, prediction
             {"views": with_view(REQUEST, 0, image=np.zeros((96, 64, 3), np.uint8)).views},
             r"image has shape \(96, 64, 3\), expected",
         ),
-        ({"anchors": REQUEST.anchors[:, :0], "prompt": ""}, "clip_0 has no anchor: give one or more, or None"),
-        ({"anchors": np.full_like(REQUEST.anchors, np.nan)}, "clip_0 has NaN or infinity for each anchor"),
+        ({"anchors": REQUEST.anchors[:, :0], "prompt": ""}, "clip_0 has no anchor: give at least one, or None"),
+        ({"anchors": np.full_like(REQUEST.anchors, np.nan)}, "clip_0 has no finite anchor"),
         ({"anchors": REQUEST.anchors[:2]}, r"anchors has shape \(2, 12, 2\), expected \(3, K, 2\)"),
     ],
 )
-def test_what_the_model_cannot_answer(method, changed, message):
+def test_requests_that_do_not_fit_are_refused(method, changed, message):
     with pytest.raises(ValueError, match=message):
         method.generate(dataclasses.replace(REQUEST, **changed))
 
@@ -144,21 +143,21 @@ def test_a_camera_of_nan_is_none(name):
 def test_anchors_of_one_view_alone_are_tracked_there(method):
     anchors = REQUEST.anchors.copy()
     anchors[:2] = np.nan
-    answered = method.generate(dataclasses.replace(REQUEST, anchors=anchors))
-    assert not answered.valid[:2].any() and np.isfinite(answered.tracks).all()
+    prediction = method.generate(dataclasses.replace(REQUEST, anchors=anchors))
+    assert not prediction.valid[:2].any() and np.isfinite(prediction.tracks).all()
 
 
 def test_without_anchors_and_prompt_the_model_chooses_both(method):
     request = dataclasses.replace(REQUEST, anchors=None, prompt="")
-    answered = method.generate(request)
-    check_prediction(answered, request)
-    assert answered.provenance["anchors"] == "own"
+    prediction = method.generate(request)
+    check_prediction(prediction, request)
+    assert prediction.provenance["anchors"] == "model"
 
 
 def test_without_a_checkpoint():
     with pytest.raises(
         ValueError,
-        match=r"syncmv4d\+wan22_5b needs --set syncmv4d\+wan22_5b.checkpoint=FOLDER, and no weights of it are public yet: train it",
+        match=r"syncmv4d\+wan22_5b needs --set syncmv4d\+wan22_5b.checkpoint=FOLDER: there are no public weights yet, so train",
     ):
         load(None, preset="wan22_5b")
 
@@ -170,13 +169,13 @@ def test_a_folder_that_is_no_model(tmp_path):
 
 def test_a_checkpoint_of_another_preset(small_model_folder):
     with pytest.raises(
-        ValueError, match=r"small is not of preset wan22_5b: mjd\.num_attention_heads 4 \(wan22_5b: 24\), .*"
+        ValueError, match=r"small does not match preset wan22_5b: mjd\.num_attention_heads 4 \(wan22_5b: 24\), .*"
     ):
         load(small_model_folder, preset="wan22_5b")
 
 
 @pytest.mark.parametrize(
-    ("table", "name", "value", "told"),
+    ("table", "name", "value", "difference"),
     [
         ("mjd", "view_rope", False, r"mjd\.view_rope False \(nano: True\)"),
         ("dpa", "predicts", "velocity", r"dpa\.predicts velocity \(nano: tracks\)"),
@@ -185,9 +184,9 @@ def test_a_checkpoint_of_another_preset(small_model_folder):
         ("vae", "base_dim", 16, r"vae\.base_dim 16 \(nano: 8\)"),
     ],
 )
-def test_what_makes_a_checkpoint_another_presets(nano_like, tmp_path, table, name, value, told):
+def test_what_makes_a_checkpoint_another_presets(nano_like, tmp_path, table, name, value, difference):
     other = edited(nano_like, tmp_path / "other", table, name, value)
-    with pytest.raises(ValueError, match=rf"other is not of preset nano: {told}\. Take syncmv4d\+custom"):
+    with pytest.raises(ValueError, match=rf"other does not match preset nano: {difference}\. Use syncmv4d\+custom"):
         load(other, preset="nano")
 
 
@@ -228,8 +227,8 @@ def test_out_of_memory_says_what_to_lower(small_model_folder, method, monkeypatc
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(method_module, "load_model" if stage == "load" else "answer", full)
-    with pytest.raises(torch.OutOfMemoryError, match="memory of cpu is full: give --precision bf16 or --workers 1"):
+    monkeypatch.setattr(method_module, "load_model" if stage == "load" else "generate", full)
+    with pytest.raises(torch.OutOfMemoryError, match="out of memory on cpu: use --precision bf16 or --workers 1"):
         load(small_model_folder) if stage == "load" else method.generate(REQUEST)
 
 
@@ -238,7 +237,7 @@ def test_out_of_memory_in_half_precision_does_not_ask_for_it(small_model_folder,
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(method_module, "load_model", full)
-    with pytest.raises(torch.OutOfMemoryError, match="memory of cpu is full: give --workers 1, or a checkpoint of"):
+    with pytest.raises(torch.OutOfMemoryError, match="out of memory on cpu: use --workers 1, or a checkpoint of"):
         load(small_model_folder, precision="bf16")
 
 
@@ -256,9 +255,9 @@ def test_the_spec_is_found_by_its_entry_point(monkeypatch):
     )
     installed_specs.cache_clear()
     try:
-        assert installed_specs() == {"syncmv4d": own_spec()}
+        assert installed_specs() == {"syncmv4d": read_spec()}
     finally:
         installed_specs.cache_clear()
-    spec = own_spec()
+    spec = read_spec()
     assert (spec.pairing, spec.scale, spec.view_type, spec.outputs) == ("query", "metric", "mv", ("video", "tracks"))
     assert tuple(spec.presets) == ("custom", *PRESETS) and spec.families == ("i2vm", "ito4g")

@@ -1,4 +1,4 @@
-"""Sampling in the closed loop, traced through recording stand-ins: what enters which step, and that true velocities lead to the truth."""
+"""Sampling in the closed loop, traced through recording models: the inputs of each step, and true velocities that lead to the truth."""
 
 import dataclasses
 import functools
@@ -26,7 +26,7 @@ READINGS = ("x0", "algorithm1_literal")
 
 
 class Run:
-    """One sample drawn through recording stand-ins."""
+    """One sample of recording models."""
 
     def __init__(self, cycle=CYCLE, flow=FLOW, *, true=False, no_text=True, seed=0, z_image=None):
         self.journal, self.true, self.start = Journal(), true, {}
@@ -89,7 +89,7 @@ def test_guidance_of_one_step_enters_the_next_and_none_the_first(no_text):
                 assert call.given["guidance"] is journal.of("encode_guidance")[step - 1].answer
 
 
-def test_the_models_are_asked_at_the_grids_times():
+def test_the_models_are_evaluated_at_the_times_of_the_grid():
     journal = run().journal
     for part in ("mjd", "dpa"):
         calls = journal.of(part)
@@ -117,7 +117,7 @@ def test_text_guides_video_alone_and_the_range_is_the_conditional_passes():
         assert torch.allclose(after["z_video"][:, :, :, 1:], z_video[:, :, :, 1:], atol=1e-4)
         assert torch.allclose(after["z_motion"], with_text.given["z_motion"] + dt * with_text.answer.motion, atol=1e-5)
         assert torch.equal(one.journal.of("decode_tracks")[step].given["s"], with_text.answer.scale)
-    assert torch.equal(one.sample.scale, one.conditional[-1].answer.scale)
+    assert torch.equal(one.sample.s, one.conditional[-1].answer.scale)
 
 
 @pytest.mark.parametrize("reading", READINGS)
@@ -163,7 +163,7 @@ def test_true_velocities_lead_to_the_truth(reading, no_text):
     assert torch.allclose(one.sample.z_video, BATCH.z_video, atol=1e-5)
     assert torch.allclose(one.sample.z_motion, BATCH.z_motion, atol=1e-5)
     assert torch.allclose(one.sample.M, one.M, atol=1e-5)
-    assert torch.equal(one.sample.scale, BATCH.s)
+    assert torch.equal(one.sample.s, BATCH.s)
     assert (
         one.journal.of("decode_tracks")[-1].answer[1].float().mean() > 0.8
     )  # at t = 0 both readings see the drawn truth
@@ -181,7 +181,7 @@ def test_true_velocities_lead_to_the_truth(reading, no_text):
         (CycleConfig(loop_start=0.0), [5]),
     ],
 )
-def test_the_loop_runs_where_it_is_asked_to_and_in_the_last_step(cycle, looped):
+def test_the_loop_runs_on_the_configured_steps_and_the_last(cycle, looped):
     flow = dataclasses.replace(FLOW, steps=6)
     journal = Run(cycle, flow, no_text=False).journal
     guidance, tracks, seen = iter(journal.of("encode_guidance")), iter(journal.of("decode_tracks")), []
@@ -216,16 +216,16 @@ def test_a_seed_is_a_sample():
     assert not torch.equal(noises[0], noises[1][:, :, :, 1:])
 
 
-@pytest.mark.parametrize("broken", ["mjd", "dpa"])
-def test_models_that_have_diverged_are_refused(broken, monkeypatch):
-    whole = getattr(Run, broken)
+@pytest.mark.parametrize("diverged", ["mjd", "dpa"])
+def test_models_that_have_diverged_are_refused(diverged, monkeypatch):
+    finite = getattr(Run, diverged)
 
-    def diverged(self, *given):
-        answer = whole(self, *given)
-        return answer * torch.nan if broken == "dpa" else (answer[0], answer[1] * torch.nan, answer[2])
+    def velocities(self, *given):
+        v = finite(self, *given)
+        return v * torch.nan if diverged == "dpa" else (v[0], v[1] * torch.nan, v[2])
 
-    monkeypatch.setattr(Run, broken, diverged)
-    with pytest.raises(FloatingPointError, match="M holds NaN" if broken == "dpa" else "z_motion holds NaN"):
+    monkeypatch.setattr(Run, diverged, velocities)
+    with pytest.raises(FloatingPointError, match="M contains NaN" if diverged == "dpa" else "z_motion contains NaN"):
         Run()
 
 
@@ -237,7 +237,7 @@ def test_points_are_sampled_as_many_as_there_are_anchors():
     assert run().sample.M.shape == (B, V, N, K, 3)
 
 
-def test_it_is_read_at_one_glance():
+def test_the_sampler_fits_a_screen():
     source = inspect.getsource(sample)
     assert len(source.splitlines()) <= 60
     assert all(f"# Eq. {number}" in source for number in (2, 3, 4))

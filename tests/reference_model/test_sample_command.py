@@ -1,4 +1,4 @@
-"""``python -m reference_model.sample`` in this process, on images of one's own."""
+"""``python -m reference_model.sample`` in this process, on a user's own images."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from hoibench.predictions import is_complete, read_prediction
 from hoibench.store import sha256_json
 from hoibench.video import probe
 from reference_model.loading.saved_model import METADATA_FILE
+from reference_model.method import read_spec
 from reference_model.sample import main
-from reference_model.spec import own_spec
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,13 @@ def sample(small_model_folder, images, tmp_path, capsys):
             else:
                 words += [flag, str(value)]
         code = main(words)
-        told = capsys.readouterr()
-        return code, told.out, told.err.strip().splitlines()[-1:]
+        output = capsys.readouterr()
+        return code, output.out, output.err.strip().splitlines()[-1:]
 
     return run
 
 
-def test_images_of_ones_own(sample, images, tmp_path, monkeypatch):
+def test_a_users_own_images(sample, images, tmp_path, monkeypatch):
     code, out, _ = sample()
     assert (code, out) == (0, f"{tmp_path / 'out'}\n")
     folder = tmp_path / "out" / "seed-0" / "kitchen"
@@ -72,21 +72,21 @@ def test_images_of_ones_own(sample, images, tmp_path, monkeypatch):
         assert (info.frames, info.height, info.width) == (N, *SIZE)
     assert is_complete(folder)
     prediction = read_prediction(folder)
-    assert prediction.tracks.shape[:2] == (3, N) and prediction.provenance["anchors"] == "own"
+    assert prediction.tracks.shape[:2] == (3, N) and prediction.provenance["anchors"] == "model"
     spec = folder_spec("mine", tmp_path / "out")
-    assert (spec.pairing, spec.outputs, spec.scale) == (own_spec().pairing, ("video", "tracks"), "metric")
+    assert (spec.pairing, spec.outputs, spec.scale) == (read_spec().pairing, ("video", "tracks"), "metric")
 
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert sample()[0] == 0
-    assert before == {path: path.stat().st_mtime_ns for path in folder.iterdir()}, "what is there is kept"
+    assert before == {path: path.stat().st_mtime_ns for path in folder.iterdir()}, "completed clips are skipped"
 
     shutil.copytree(images, tmp_path / "kitchen")
     facts = json.loads((images / "clip.json").read_text()) | {"prompt": "pour"}
     (tmp_path / "kitchen/clip.json").write_text(json.dumps(facts))
-    code, _, told = sample("--images", tmp_path / "kitchen")
-    assert code == 2 and "holds a prediction made otherwise" in told[0], "another prompt"
+    code, _, error = sample("--images", tmp_path / "kitchen")
+    assert code == 2 and "has a prediction with other settings" in error[0], "another prompt"
     code, _, error = sample("--precision", "bf16")
-    assert code == 2 and "holds a prediction made otherwise" in error[0] and error[0].endswith("give another --out")
+    assert code == 2 and "has a prediction with other settings" in error[0] and error[0].endswith("give another --out")
     (folder / "prediction.json").unlink()  # as when it was stopped
     assert sample()[0] == 0
     np.testing.assert_array_equal(read_prediction(folder).tracks, prediction.tracks)
@@ -127,7 +127,7 @@ def test_a_clip_that_is_not_for_the_model_is_refused_before_it_is_loaded(sample,
     code, out, error = sample("--images", folder)
     assert (code, out) == (2, "")
     assert error == [
-        "error: clip longer asks for 9 frames of 64x96, the model was trained for 5 frames of 64x96: use one of that grid"
+        "error: clip longer has 9 frames of 64x96, the model was trained for 5 frames of 64x96: use clips of that size"
     ]
     assert not (tmp_path / "out").exists()
 
@@ -160,7 +160,7 @@ def test_a_prediction_of_another_model_is_not_kept_as_its_own(sample, small_mode
         assert sample("--checkpoint", model)[0] == 0, "a copy is the same model"
         change(model)
         code, _, error = sample("--checkpoint", model)
-        assert code == 2 and "holds a prediction made otherwise" in error[0], change.__name__
+        assert code == 2 and "has a prediction with other settings" in error[0], change.__name__
 
 
 @pytest.mark.slow
@@ -168,7 +168,7 @@ def test_a_prediction_of_another_model_is_not_kept_as_its_own(sample, small_mode
 def test_a_data_set_of_another_grid_is_refused_before_the_model_is_loaded(small_model_folder, tmp_path, capsys):
     words = ["--checkpoint", str(small_model_folder), "--out", str(tmp_path / "out"), "--root", str(tmp_path / "data")]
     assert main([*words, "--device", "cpu"]) == 2
-    assert "asks for 25 frames of 128x192, the model was trained for 5 frames of 64x96" in capsys.readouterr().err
+    assert "has 25 frames of 128x192, the model was trained for 5 frames of 64x96" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_model")
@@ -184,10 +184,10 @@ def test_images_that_are_missing_or_broken(sample, tmp_path):
     write_images(folder)
     (folder / "view-1.png").write_bytes((folder / "view-1.png").read_bytes()[:60])
     code, _, error = sample("--images", folder)
-    assert code == 2 and f"{folder / 'view-1.png'} is no image that can be read" in error[0]
+    assert code == 2 and f"{folder / 'view-1.png'} cannot be read as an image" in error[0]
     (folder / "view-1.png").unlink()
     code, _, error = sample("--images", folder)
-    assert code == 2 and f"{folder / 'view-1.png'}: no such file. Give a reference image" in error[0]
+    assert code == 2 and f"{folder / 'view-1.png'}: no such file. Expected one reference image" in error[0]
     assert not (tmp_path / "out").exists()
 
 
@@ -209,4 +209,4 @@ def test_a_synthetic_clip_in_a_process_of_its_own(nano_folder, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout == "out\n"
     (folder,) = (tmp_path / "out" / "seed-0").iterdir()
-    assert read_prediction(folder).provenance["anchors"] == "given"
+    assert read_prediction(folder).provenance["anchors"] == "request"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from requests_for_models import K, camera, small_config, small_request, with_view
 
-from reference_model.generation.asked import asked, view_order
+from reference_model.generation.inputs import request_to_inputs, view_order
 
 CONFIG = small_config()
 GIVEN = small_request()
@@ -22,23 +22,23 @@ def moving(index):
     ("request_", "message"),
     [
         (small_request(("left", "right")), "clip clip_0 has 2 views, the model was trained for V = 3"),
-        (dataclasses.replace(GIVEN, frames=9), "asks for 9 frames of 64x96, the model was trained for 5 frames of 64x96"),
-        (dataclasses.replace(GIVEN, size=(64, 128)), "asks for 5 frames of 64x128, the model was trained for 5 frames of 64x96"),
-        (with_view(GIVEN, 1, camera=None), "view cam-center has no camera: tracks are aligned in a frame that is built of"),
-        (moving(2), "the camera of view cam-right moves from frame to frame: the model is for static ones"),
+        (dataclasses.replace(GIVEN, frames=9), "has 9 frames of 64x96, the model was trained for 5 frames of 64x96"),
+        (dataclasses.replace(GIVEN, size=(64, 128)), "has 5 frames of 64x128, the model was trained for 5 frames of 64x96"),
+        (with_view(GIVEN, 1, camera=None), "view cam-center has no camera: the model aligns tracks in a frame built from"),
+        (moving(2), "the camera of view cam-right moves: the model supports static cameras only"),
         (with_view(GIVEN, 0, image=None), "view cam-left has no reference image"),
         (with_view(GIVEN, 0, image=np.zeros((64, 64, 3), np.uint8)), r"cam-left: image has shape \(64, 64, 3\), expected \(64, 96, 3\)"),
         (with_view(GIVEN, 0, image=np.zeros((64, 96, 3), np.float32)), "cam-left: image has dtype float32, expected uint8"),
-        (with_view(GIVEN, 0, camera=dataclasses.replace(camera(0.0), size=(128, 192))), r"is of images \(128, 192\), expected"),
+        (with_view(GIVEN, 0, camera=dataclasses.replace(camera(0.0), size=(128, 192))), r"has image size \(128, 192\), expected"),
         (dataclasses.replace(GIVEN, anchors=np.zeros((2, K, 2), np.float32)), r"anchors has shape \(2, 12, 2\), expected \(3, K, 2\)"),
-        (dataclasses.replace(GIVEN, anchors=np.zeros((3, 0, 2), np.float32)), "clip_0 has no anchor: give one or more, or None"),
-        (dataclasses.replace(GIVEN, anchors=np.full((3, K, 2), np.nan, np.float32)), "clip_0 has NaN or infinity for each anchor: give one"),
+        (dataclasses.replace(GIVEN, anchors=np.zeros((3, 0, 2), np.float32)), "clip_0 has no anchor: give at least one, or None"),
+        (dataclasses.replace(GIVEN, anchors=np.full((3, K, 2), np.nan, np.float32)), "clip_0 has no finite anchor: give"),
         (with_view(GIVEN, 2, camera=dataclasses.replace(camera(0.0), K=np.diag([0.0, 85.0, 1.0]))), r"view cam-right has K \[\[0.* expected focal"),
     ],
 )  # fmt: skip
-def test_what_is_refused(request_, message):
+def test_requests_that_do_not_fit_are_refused(request_, message):
     with pytest.raises(ValueError, match=message):
-        asked(request_, CONFIG, "cpu")
+        request_to_inputs(request_, CONFIG, "cpu")
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_what_is_refused(request_, message):
 )
 def test_the_model_sees_left_center_right(clusters):
     request = small_request(clusters)
-    given, sorted_ = asked(request, CONFIG, "cpu"), asked(small_request(), CONFIG, "cpu")
+    given, sorted_ = request_to_inputs(request, CONFIG, "cpu"), request_to_inputs(small_request(), CONFIG, "cpu")
     assert [clusters[i] for i in given.order] == ["left", "center", "right"]
-    for name in ("images", "intrinsics", "anchors"):
+    for name in ("images", "anchors"):
         assert torch.equal(getattr(given, name), getattr(sorted_, name))
     for mine, theirs in zip(given.cameras[:3], sorted_.cameras[:3], strict=True):
         assert torch.equal(mine, theirs)
@@ -60,17 +60,17 @@ def test_views_of_no_cluster_keep_their_order():
 
 
 def test_the_tensors_are_the_requests():
-    given = asked(GIVEN, CONFIG, "cpu")
+    given = request_to_inputs(GIVEN, CONFIG, "cpu")
     np.testing.assert_array_equal((given.images * 255).round().to(torch.uint8), [view.image for view in GIVEN.views])
     np.testing.assert_array_equal(given.anchors[0], GIVEN.anchors)
     assert given.point_mask.all() and given.point_mask.shape == (1, 3, K)
-    np.testing.assert_allclose(given.intrinsics[0, 1], [90 / 96, 85 / 64])
-    assert asked(dataclasses.replace(GIVEN, anchors=None), CONFIG, "cpu").anchors is None
+    np.testing.assert_allclose(given.cameras.intrinsics[0, 1], [90 / 96, 85 / 64])
+    assert request_to_inputs(dataclasses.replace(GIVEN, anchors=None), CONFIG, "cpu").anchors is None
 
 
-def test_anchors_that_are_none():
+def test_missing_anchors_are_masked():
     anchors = GIVEN.anchors.copy()
     anchors[1, 4], anchors[2, 0, 1] = np.nan, np.inf
-    given = asked(dataclasses.replace(GIVEN, anchors=anchors), CONFIG, "cpu")
+    given = request_to_inputs(dataclasses.replace(GIVEN, anchors=anchors), CONFIG, "cpu")
     assert given.anchors.isfinite().all()
     assert [tuple(each) for each in (~given.point_mask).nonzero().tolist()] == [(0, 1, 4), (0, 2, 0)]

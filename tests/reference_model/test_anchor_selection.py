@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference_model.generation.own_anchors import own_anchors
+from reference_model.generation.anchor_selection import select_anchors
 
 SIZE = (20, 30)
 DARKEST = 0.1
@@ -15,9 +15,9 @@ def frame(*pixels, colour=(0.4, 0.6, 0.1)):
     return out
 
 
-def test_only_the_foreground_is_chosen_and_all_of_it_where_it_is_small():
+def test_only_foreground_is_selected_and_all_of_it_if_small():
     few = [(3, 4), (20, 15), (29, 19)]
-    chosen = own_anchors(torch.stack([frame(*few), frame((7, 7)), frame()]), 5, DARKEST, 0)
+    chosen = select_anchors(torch.stack([frame(*few), frame((7, 7)), frame()]), 5, DARKEST, 0)
     assert chosen.shape == (3, 3, 2)
     assert {tuple(each) for each in chosen[0]} == set(few)
     assert tuple(chosen[1, 0]) == (7, 7)
@@ -25,7 +25,7 @@ def test_only_the_foreground_is_chosen_and_all_of_it_where_it_is_small():
 
 
 @pytest.mark.parametrize(
-    ("colour", "there"),
+    ("colour", "is_foreground"),
     [
         ((0.1, 0.1, 0.1), True),
         ((0.06, 0.06, 0.06), True),
@@ -34,29 +34,29 @@ def test_only_the_foreground_is_chosen_and_all_of_it_where_it_is_small():
         ((0.1, 0.0, 0.11), True),
     ],
 )
-def test_foreground_is_nearer_to_a_points_colour_than_to_black(colour, there):
-    chosen = own_anchors(torch.stack([frame((5, 5), colour=colour), frame((1, 1))]), 2, DARKEST, 0)
-    assert np.isfinite(chosen[0, 0]).all() == there
+def test_foreground_is_nearer_to_a_points_colour_than_to_black(colour, is_foreground):
+    chosen = select_anchors(torch.stack([frame((5, 5), colour=colour), frame((1, 1))]), 2, DARKEST, 0)
+    assert np.isfinite(chosen[0, 0]).all() == is_foreground
 
 
 def test_points_are_spread():
     """Of a full frame, K farthest points come no nearer than half the side of a square that each could have."""
     full = torch.ones(1, *SIZE, 3)
     count = 24
-    chosen = own_anchors(full, count, DARKEST, 1)[0]
-    apart = np.linalg.norm(chosen[:, None] - chosen[None], axis=-1)[~np.eye(count, dtype=bool)]
+    chosen = select_anchors(full, count, DARKEST, 1)[0]
+    distances = np.linalg.norm(chosen[:, None] - chosen[None], axis=-1)[~np.eye(count, dtype=bool)]
     assert len({tuple(each) for each in chosen}) == count
-    assert apart.min() > 0.5 * np.sqrt(SIZE[0] * SIZE[1] / count)
+    assert distances.min() > 0.5 * np.sqrt(SIZE[0] * SIZE[1] / count)
     assert np.ptp(chosen[:, 0]) == SIZE[1] - 1 and np.ptp(chosen[:, 1]) == SIZE[0] - 1
 
 
 def test_the_seed_decides():
     full = torch.ones(2, *SIZE, 3)
-    first, again = (own_anchors(full, 6, DARKEST, 7) for _ in range(2))
+    first, again = (select_anchors(full, 6, DARKEST, 7) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    assert any((own_anchors(full, 6, DARKEST, seed) != first).any() for seed in range(4))
+    assert any((select_anchors(full, 6, DARKEST, seed) != first).any() for seed in range(4))
 
 
 def test_nothing_to_choose_from():
-    with pytest.raises(ValueError, match="shows no point in frame 0 of any view: train longer, or give anchors"):
-        own_anchors(torch.zeros(3, *SIZE, 3), 6, DARKEST, 0)
+    with pytest.raises(ValueError, match="has no point in frame 0 of any view: train longer, or give anchors"):
+        select_anchors(torch.zeros(3, *SIZE, 3), 6, DARKEST, 0)

@@ -1,12 +1,13 @@
+"""Sampling in open loop: MJD alone, traced through a recording model."""
+
 import dataclasses
-import math
 
 import pytest
 import torch
 
-from reference_model.config import FlowConfig, preset
+from reference_model.config import CycleConfig, FlowConfig, preset
 from reference_model.cycle.flow import time_grid, velocity
-from reference_model.cycle.open_loop import sample_open_loop
+from reference_model.cycle.sample import Conditions, sample
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 
 B, V, C, N, H, W, L, TEXT_DIM = 2, 3, 4, 5, 2, 4, 3, 8
@@ -25,8 +26,8 @@ Z_IMAGE = drawn(B, V, C, 1, H, W, seed=100)
 TEXT, NO_TEXT = torch.ones(B, L, TEXT_DIM), torch.zeros(B, L, TEXT_DIM)
 
 
-class Recording:
-    """Stands in for MJD: notes its inputs, and answers with ``velocities(z_video, z_motion, text, t)`` and a scale that tells text and time."""
+class RecordingMJD:
+    """An MJD that records its inputs, and returns ``velocities(z_video, z_motion, text, t)`` and a scale that depends on text and time."""
 
     def __init__(self, velocities):
         self.velocities, self.calls = velocities, []
@@ -48,13 +49,14 @@ def turbulent(z_video, z_motion, text, t):
     return z_video * 3 + 1, z_motion - 2
 
 
-def sample(mjd, no_text=NO_TEXT, flow=FLOW, seed=0, **options):
-    return sample_open_loop(mjd, Z_IMAGE, TEXT, no_text, N, flow, seeded(seed), **options)
+def open_loop(mjd, no_text=NO_TEXT, flow=FLOW, seed=0, *, z_image=Z_IMAGE, text=TEXT, n=N, intrinsics=None):
+    given = Conditions(z_image, text, no_text, None, intrinsics, (4 * n - 3, n))
+    return sample(mjd, None, given, None, flow, CycleConfig(), seeded(seed))
 
 
 def test_the_first_frame_is_the_images_before_in_and_after_every_step():
-    mjd = Recording(turbulent)
-    sampled = sample(mjd)
+    mjd = RecordingMJD(turbulent)
+    sampled = open_loop(mjd)
     assert len(mjd.calls) == 2 * FLOW.steps
     for call in mjd.calls:
         assert torch.equal(call["z_video"][:, :, :, :1], Z_IMAGE)
@@ -72,14 +74,14 @@ def test_the_true_velocities_lead_to_the_data():
         start.setdefault("video", noise_video), start.setdefault("motion", noise_motion)
         return velocity(z_video, start["video"]), velocity(z_motion, start["motion"])
 
-    sampled = sample(Recording(true))
+    sampled = open_loop(RecordingMJD(true))
     torch.testing.assert_close(sampled.z_video, z_video, atol=1e-5, rtol=0)
     torch.testing.assert_close(sampled.z_motion, z_motion, atol=1e-5, rtol=0)
 
 
-def test_the_model_is_asked_at_the_grids_times_once_with_text_and_once_without():
-    mjd = Recording(turbulent)
-    sample(mjd)
+def test_each_step_evaluates_the_model_with_and_without_text():
+    mjd = RecordingMJD(turbulent)
+    open_loop(mjd)
     grid = time_grid(FLOW.steps, FLOW.shift)[:-1]
     for call, t in zip(mjd.calls, grid.repeat_interleave(2), strict=True):
         assert call["t"].tolist() == [t.item()] * B
@@ -95,19 +97,19 @@ def test_text_guides_video_alone_and_the_scale_is_that_with_text():
     def of_text(z_video, z_motion, text, t):
         return torch.ones_like(z_video) * (2 + text.mean()), torch.ones_like(z_motion) * (2 + text.mean())
 
-    start = Recording(of_text)
-    sampled = sample(start)
+    start = RecordingMJD(of_text)
+    sampled = open_loop(start)
     first = start.calls[0]
     # From t = 1 to 0, z falls by v: with text 3, without it 2, guided 2 + 3 (3 - 2) = 5.
     torch.testing.assert_close(sampled.z_video[:, :, :, 1:], first["z_video"][:, :, :, 1:] - 5, atol=1e-5, rtol=0)
     torch.testing.assert_close(sampled.z_motion, first["z_motion"] - 3, atol=1e-5, rtol=0)
     last = time_grid(FLOW.steps, FLOW.shift)[-2]
-    torch.testing.assert_close(sampled.scale, torch.full((B, V, 2), 1 + last.item()), atol=1e-6, rtol=0)
+    torch.testing.assert_close(sampled.s, torch.full((B, V, 2), 1 + last.item()), atol=1e-6, rtol=0)
 
 
 def test_without_an_empty_prompt_there_is_one_pass_a_step():
-    mjd = Recording(turbulent)
-    sample(mjd, no_text=None)
+    mjd = RecordingMJD(turbulent)
+    open_loop(mjd, no_text=None)
     assert len(mjd.calls) == FLOW.steps
     assert all(call["text"] is TEXT for call in mjd.calls)
 
@@ -116,14 +118,14 @@ def test_guidance_of_scale_one_is_no_guidance():
     def of_text(z_video, z_motion, text, t):
         return z_video * text.mean() + 1, z_motion
 
-    plain = sample(Recording(of_text), no_text=None)
-    unit = sample(Recording(of_text), flow=dataclasses.replace(FLOW, guidance_scale=1.0))
+    plain = open_loop(RecordingMJD(of_text), no_text=None)
+    unit = open_loop(RecordingMJD(of_text), flow=dataclasses.replace(FLOW, guidance_scale=1.0))
     torch.testing.assert_close(unit.z_video, plain.z_video, atol=1e-5, rtol=1e-5)
 
 
-def test_noise_is_normal_and_each_views_and_modalitys_own():
-    mjd = Recording(turbulent)
-    sample_open_loop(mjd, torch.zeros(B, V, C, 1, 16, 16), TEXT, None, 9, FLOW, seeded())
+def test_noise_is_normal_and_independent_of_view_and_modality():
+    mjd = RecordingMJD(turbulent)
+    open_loop(mjd, None, z_image=torch.zeros(B, V, C, 1, 16, 16), n=9)
     noise = torch.stack([mjd.calls[0]["z_video"][:, :, :, 1:], mjd.calls[0]["z_motion"][:, :, :, 1:]])
     rows = noise.flatten(0, 2).flatten(1)  # modality, sample, view
     correlation = torch.corrcoef(rows) - torch.eye(len(rows))
@@ -133,20 +135,20 @@ def test_noise_is_normal_and_each_views_and_modalitys_own():
 
 
 def test_the_same_seed_gives_the_same_and_another_seed_another():
-    first, again, other = (sample(Recording(turbulent), seed=seed) for seed in (1, 1, 2))
+    first, again, other = (open_loop(RecordingMJD(turbulent), seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first.z_video, again.z_video)
     assert torch.equal(first.z_motion, again.z_motion)
     assert not torch.equal(first.z_motion, other.z_motion)
 
 
 def test_intrinsics_reach_every_pass():
-    mjd, intrinsics = Recording(turbulent), torch.ones(B, V, 2)
-    sample(mjd, intrinsics=intrinsics)
+    mjd, intrinsics = RecordingMJD(turbulent), torch.ones(B, V, 2)
+    open_loop(mjd, intrinsics=intrinsics)
     assert all(call["intrinsics"] is intrinsics for call in mjd.calls)
 
 
 def test_a_half_precision_image_is_sampled_in_full():
-    sampled = sample_open_loop(Recording(turbulent), Z_IMAGE.bfloat16(), TEXT, NO_TEXT, N, FLOW, seeded())
+    sampled = open_loop(RecordingMJD(turbulent), z_image=Z_IMAGE.bfloat16())
     assert sampled.z_video.dtype == sampled.z_motion.dtype == torch.float32
     assert torch.equal(sampled.z_video[:, :, :, :1], Z_IMAGE.bfloat16().float())
 
@@ -162,7 +164,7 @@ def test_through_the_real_model_the_first_frame_is_the_images_bit_for_bit():
     mjd.register_forward_pre_hook(lambda _, args, kwargs: seen.append(args[0].clone()), with_kwargs=True)
     mjd.patch_embedding.register_forward_pre_hook(lambda _, args: patched.append(args[0].clone()))
 
-    sampled = sample_open_loop(mjd, z_image, text, torch.zeros_like(text), n, config.flow, seeded())
+    sampled = open_loop(mjd, torch.zeros_like(text), config.flow, z_image=z_image, text=text, n=n)
 
     assert len(seen) == len(patched) == 2 * config.flow.steps
     for z in seen:
@@ -171,34 +173,18 @@ def test_through_the_real_model_the_first_frame_is_the_images_bit_for_bit():
         assert torch.equal(z.unflatten(0, (1, V))[:, :, :, :1], z_image)
     assert torch.equal(sampled.z_video[:, :, :, :1], z_image)
     assert sampled.z_video.shape == sampled.z_motion.shape == (1, V, config.mjd.in_channels, n, h, w)
-    assert sampled.scale.shape == (1, V, 2)
-    assert all(each.isfinite().all() and not each.requires_grad for each in sampled)
+    assert sampled.s.shape == (1, V, 2) and sampled.M is None
+    assert all(each.isfinite().all() and not each.requires_grad for each in sampled if each is not None)
     assert not torch.equal(sampled.z_video[:, :, :, 1:], seen[0][:, :, :, 1:])
 
 
-@pytest.mark.parametrize("shape", [(B, V, C, H, W), (B, V, C, 2, H, W)])
-def test_images_that_are_not_one_frame_are_refused(shape):
-    with pytest.raises(ValueError, match=r"expected \(B, V, C, 1, h, w\)"):
-        sample_open_loop(Recording(turbulent), torch.zeros(shape), TEXT, None, N, FLOW, seeded())
-
-
-def test_no_frame_is_refused():
-    with pytest.raises(ValueError, match="0 latent frames: expected 1 or more"):
-        sample_open_loop(Recording(turbulent), Z_IMAGE, TEXT, None, 0, FLOW, seeded())
-
-
-@pytest.mark.parametrize(("name", "position"), [("z_image", 0), ("text", 1), ("no_text", 2)])
-def test_inputs_that_are_not_finite_are_refused_before_any_step(name, position):
-    inputs = [Z_IMAGE.clone(), TEXT.clone(), NO_TEXT.clone()]
-    inputs[position].view(-1)[3] = math.nan
-    mjd = Recording(turbulent)
-    with pytest.raises(ValueError, match=f"^{name} holds NaN"):
-        sample_open_loop(mjd, *inputs, N, FLOW, seeded())
-    assert mjd.calls == []
+def test_a_sample_that_is_not_finite_is_refused():
+    with pytest.raises(FloatingPointError, match="sampled z_motion contains NaN or infinity"):
+        open_loop(RecordingMJD(lambda z_video, z_motion, text, t: (z_video, z_motion * torch.nan)))
 
 
 def test_the_model_refuses_another_number_of_views():
     mjd = MultiViewJointDiffusion(**dataclasses.asdict(preset("nano").mjd))
     z_image, text = torch.zeros(1, 2, 16, 1, 4, 6), torch.zeros(1, 4, 32)
     with pytest.raises(ValueError, match="2 views, but the model is for V = 3"):
-        sample_open_loop(mjd, z_image, text, None, 2, FLOW, seeded())
+        open_loop(mjd, None, z_image=z_image, text=text, n=2)

@@ -1,4 +1,4 @@
-"""The way from a request to its answer, held by models whose sample is known: each state is led straight to the truth."""
+"""From a request to its prediction, with models whose velocities lead straight to a known truth."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -14,8 +14,8 @@ from hoibench.geometry import project, render, to_camera, unproject
 from hoibench.methods.check import check_prediction
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.scene_frame import build_scene_frame
-from reference_model.generation.answer import answer
-from reference_model.generation.asked import asked
+from reference_model.generation.generate import generate
+from reference_model.generation.inputs import request_to_inputs
 from reference_model.loading.saved_model import LoadedModel
 from reference_model.mjd.model import MJDOutput
 
@@ -29,7 +29,7 @@ class Known:
     def __init__(self):
         request = small_request()
         coder = FoldingCoder()
-        given = asked(request, CONFIG, "cpu")
+        given = request_to_inputs(request, CONFIG, "cpu")
         g = torch.Generator().manual_seed(0)
         self.videos = torch.randint(0, 256, (3, N, *SIZE, 3), generator=g) / 255
         self.videos[:, 0] = given.images
@@ -43,7 +43,7 @@ class Known:
             torch.from_numpy(self.world)[None].float()
         )
         self.text = []
-        self.asks_given = True
+        self.expects_given_anchors = True
 
     def _moving(self, request, v):
         """Points at an anchor each in frame 0, moving straight on."""
@@ -75,7 +75,7 @@ class Known:
         places = np.stack([(each + 0.5) / (SIZE[1], SIZE[0]) for each in small_request().anchors])
 
         def dpa(M, coarse, found, anchors, t, point_mask):
-            if self.asks_given:
+            if self.expects_given_anchors:
                 near = np.isclose(anchors[0], places, atol=1e-6).all(-1)
                 assert (near | ~point_mask[0].numpy()).all(), "as shares of the image, from left to right"
             return (M - self.truth) / t.view(-1, 1, 1, 1, 1)
@@ -100,7 +100,7 @@ def known():
 @pytest.mark.parametrize("clusters", [("left", "center", "right"), ("right", "left", "center")])
 def test_tracks_are_in_each_views_camera_and_all_is_in_the_requests_order(known, clusters):
     request = small_request(clusters)
-    prediction, z_motion = answer(known.loaded(), request)
+    prediction, z_motion = generate(known.loaded(), request)
     check_prediction(prediction, request)
     places = [CLUSTERS.index(cluster) for cluster in clusters]
     for v, place in enumerate(places):
@@ -115,27 +115,26 @@ def test_tracks_are_in_each_views_camera_and_all_is_in_the_requests_order(known,
     assert prediction.tracks.dtype == prediction.anchors.dtype == np.float32
 
 
-def test_points_that_are_nowhere_are_not_valid(known):
-    """What is too far or behind the camera, in a model that draws nothing of it."""
+def test_points_too_far_or_behind_the_camera_are_not_valid(known):
     loaded = known.loaded(cycle=CycleConfig(guidance=False))
     request = small_request()
-    scene_frame = build_scene_frame(asked(request, CONFIG, "cpu").cameras, CONFIG.cycle.unit)
+    scene_frame = build_scene_frame(request_to_inputs(request, CONFIG, "cpu").cameras, CONFIG.cycle.unit)
     behind = torch.from_numpy(np.array([0.0, 0.0, -2.0]) @ request.views[2].camera.R).float()
     M = known.M.clone()
     M[0, 1, :, 4] = MAX_COORDINATE * 10
     M[0, 2, 4, 6] = scene_frame.from_world(behind[None, None])[0, 0]
     known.truth = M
-    prediction, _ = answer(loaded, request)
+    prediction, _ = generate(loaded, request)
     expected = np.ones((3, N, K), bool)
     expected[1, :, 4] = expected[2, 4, 6] = False
     np.testing.assert_array_equal(prediction.valid, expected)
     assert np.isfinite(prediction.tracks).all()
 
 
-def test_an_anchor_that_is_nowhere_is_answered_as_not_valid(known):
+def test_tracks_of_missing_anchors_are_not_valid(known):
     anchors = small_request().anchors.copy()
     anchors[1, 0] = np.nan
-    prediction, _ = answer(known.loaded(), small_request(anchors=anchors))
+    prediction, _ = generate(known.loaded(), small_request(anchors=anchors))
     expected = np.ones((3, N, K), bool)
     expected[1, :, 0] = False
     np.testing.assert_array_equal(prediction.valid, expected)
@@ -146,11 +145,11 @@ def test_without_anchors_points_of_the_sampled_motion_are_tracked(known, monkeyp
     loaded = known.loaded()
     before = type(loaded.model.mjd).calls
     monkeypatch.setattr(known, "truth", known.M[:, :, :, :1].expand(-1, -1, -1, K, -1))
-    monkeypatch.setattr(known, "asks_given", False)
-    prediction, _ = answer(loaded, small_request(anchors=None))
+    monkeypatch.setattr(known, "expects_given_anchors", False)
+    prediction, _ = generate(loaded, small_request(anchors=None))
     steps = CONFIG.flow.steps
-    assert type(loaded.model.mjd).calls - before == 2 * 2 * steps, "one sampling in the open, one in the closed loop"
-    assert prediction.provenance["anchors"] == "own"
+    assert type(loaded.model.mjd).calls - before == 2 * 2 * steps, "one sample in open loop, one in the closed loop"
+    assert prediction.provenance["anchors"] == "model"
     assert prediction.anchors.shape == (3, K, 2)
     for v in range(3):
         drawn = (known.motion[v, 0] > 0).any(-1).numpy()
@@ -161,14 +160,14 @@ def test_without_anchors_points_of_the_sampled_motion_are_tracked(known, monkeyp
 
 def test_the_prompt_and_the_empty_one(known):
     known.text.clear()
-    answer(known.loaded(), small_request())
-    answer(known.loaded(), small_request(prompt=None))
+    generate(known.loaded(), small_request())
+    generate(known.loaded(), small_request(prompt=None))
     L = CONFIG.text_tokens
     assert known.text == [(["brush the plate", ""], L), (["", ""], L)]
 
 
-def test_no_guidance_by_text_asks_the_model_once_a_step(known):
+def test_without_guidance_the_model_runs_once_per_step(known):
     loaded = known.loaded(flow=FlowConfig(steps=3, guidance_scale=1.0))
     before = type(loaded.model.mjd).calls
-    answer(loaded, small_request())
+    generate(loaded, small_request())
     assert type(loaded.model.mjd).calls - before == 3

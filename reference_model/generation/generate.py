@@ -1,0 +1,108 @@
+"""From a request to a prediction: encode the conditions, sample in the closed loop, convert the sample."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hoibench.clip import MAX_COORDINATE, Prediction, Request
+from hoibench.geometry import to_camera
+from reference_model.cycle.sample import Conditions, Sampled, sample
+from reference_model.cycle.scene_frame import build_scene_frame
+from reference_model.cycle.track_codec import TrackCodec
+from reference_model.generation.anchor_selection import select_anchors
+from reference_model.generation.inputs import ModelInputs, anchors_to_tensors, request_to_inputs
+from reference_model.loading.saved_model import LoadedModel
+
+
+class Generated(NamedTuple):
+    """A prediction, and the latents of its motion pseudo-videos (V, C, n, h, w), both in the request's order of views."""
+
+    prediction: Prediction
+    z_motion: Tensor
+
+
+@torch.no_grad()
+def generate(loaded: LoadedModel, request: Request) -> Generated:
+    """Generate videos and tracks for a request; equal seeds give equal bytes on the CPU of one machine.
+
+    Raises:
+        ValueError: the request does not fit the model, or its prompt is too long.
+        FloatingPointError: the sample contains NaN or infinity.
+    """
+    config, model = loaded.config, loaded.model
+    generator = torch.Generator().manual_seed(request.seed)
+    inputs = request_to_inputs(request, config, model.mjd.device)
+    conditions = encode_conditions(loaded, inputs, request.prompt)
+    if inputs.anchors is None:
+        inputs = choose_anchors(loaded, inputs, conditions, request.seed, generator)
+    scene_frame = build_scene_frame(inputs.cameras, config.cycle.unit)
+    track_codec = TrackCodec(
+        loaded.coder, inputs.cameras, scene_frame, inputs.anchors, inputs.point_mask, config.pseudo_video
+    )
+    conditions = conditions._replace(anchors=inputs.cameras.normalize(inputs.anchors))
+    sampled = sample(model.mjd, model.dpa, conditions, track_codec, config.flow, config.cycle, generator)
+    return to_prediction(loaded, request, inputs, track_codec, sampled)
+
+
+def encode_conditions(loaded: LoadedModel, inputs: ModelInputs, prompt: str | None) -> Conditions:
+    """Encode the images and the prompt; the conditions have no anchors yet."""
+    config = loaded.config
+    z_image = torch.stack([loaded.coder.encode(image[None]) for image in inputs.images])[None]
+    text, no_text = loaded.text_encoder.embed([prompt or "", ""], config.text_tokens).split(1)
+    latent_frames, *_ = config.latent_grid(config.frames, config.height, config.width)
+    return Conditions(
+        z_image=z_image,
+        text=text,
+        no_text=no_text if config.flow.guidance_scale != 1 else None,
+        anchors=None,
+        intrinsics=inputs.cameras.intrinsics if config.mjd.scale_tokens_see_K else None,
+        frames=(config.frames, latent_frames),
+    )
+
+
+def choose_anchors(
+    loaded: LoadedModel, inputs: ModelInputs, conditions: Conditions, seed: int, generator: torch.Generator
+) -> ModelInputs:
+    """Choose the points to track, in frame 0 of a motion that MJD samples in open loop."""
+    config = loaded.config
+    motion = sample(loaded.model.mjd, None, conditions, None, config.flow, config.cycle, generator).z_motion[0]
+    first = torch.stack([loaded.coder.decode(z[:, :1])[0] for z in motion])  # the first latent frame is the first image
+    pixels = select_anchors(first, config.pseudo_video.points, config.pseudo_video.darkest, seed)
+    anchors, point_mask = anchors_to_tensors(pixels, motion.device)
+    return inputs._replace(anchors=anchors, point_mask=point_mask)
+
+
+def to_prediction(
+    loaded: LoadedModel, request: Request, inputs: ModelInputs, track_codec: TrackCodec, sampled: Sampled
+) -> Generated:
+    """Convert a sample: tracks in each view's camera, videos in bytes, views in the request's order."""
+    anchors, point_mask, cameras = track_codec.anchors[0], track_codec.point_mask[0], inputs.cameras
+    world = track_codec.scene_frame.to_world(sampled.M)
+    tracks = to_camera(world, cameras.R[:, :, None], cameras.t[:, :, None])[0]
+    valid = (tracks.abs() < MAX_COORDINATE).all(dim=-1) & (tracks[..., 2] > 0) & point_mask[:, None]
+    tracks = tracks.masked_fill(~valid[..., None], 0.0)
+    videos = torch.stack([to_uint8(loaded.coder.decode(z)) for z in sampled.z_video[0]])
+    order = torch.tensor(inputs.order).argsort()
+    prediction = Prediction(
+        video=videos[order].numpy(),
+        tracks=tracks.cpu()[order].numpy(),
+        anchors=anchors.cpu()[order].numpy(),
+        valid=valid.cpu()[order].numpy(),
+        scale="metric",
+        provenance={
+            "model": loaded.digest,
+            "steps": loaded.config.flow.steps,
+            "seed": request.seed,
+            "anchors": "model" if request.anchors is None else "request",
+            "s": sampled.s[0].cpu()[order].tolist(),
+        },
+    )
+    return Generated(prediction, sampled.z_motion[0].cpu()[order])
+
+
+def to_uint8(video: Tensor) -> Tensor:
+    """Convert a video in [0, 1] to uint8 on the CPU."""
+    return (video * 255.0).round().to("cpu", torch.uint8)
