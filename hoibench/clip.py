@@ -1,7 +1,10 @@
-"""The nouns of the benchmark: what a clip is, what a method may see of it, and what it answers.
+"""The core types of the benchmark.
 
-Letters: V views, N frames, H x W pixels, K tracked points.  Lengths are metres, pixels have their centres at integer coordinates, and camera axes are
-OpenCV's (x right, y down, z forward).
+A data set gives a ``Clip``: videos, cameras and true point tracks.  A method receives a ``Request``, which holds the clip's inputs without its truth,
+and returns a ``Prediction``.
+
+Shapes use V views, N frames, H x W pixels and K tracked points.  Lengths are in metres, pixel centres are at integer coordinates, and camera axes
+follow OpenCV (x right, y down, z forward).
 """
 
 from __future__ import annotations
@@ -26,20 +29,21 @@ SCALES: tuple[Scale, ...] = ("metric", "shared", "per_view")
 
 
 MAX_COORDINATE = 1e6
-"""Largest coordinate a point may have, in metres or a method's own unit: beyond it one point would swamp every mean."""
+"""Largest coordinate of a predicted point, in metres or the method's own unit; a larger one would dominate every mean."""
 
 
 def check_float(name: str, array: Array) -> None:
-    """Raise ValueError unless ``array`` is of floating-point numbers."""
+    """Raise ValueError unless ``array`` has a floating-point dtype."""
     if not np.issubdtype(array.dtype, np.floating):
         raise ValueError(f"{name} has dtype {array.dtype}, expected float32")
 
 
 def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
-    """Raise ValueError unless ``array`` has the ``expected`` shape; a letter in it matches any length.
+    """Raise ValueError unless ``array`` has the ``expected`` shape, in which a letter matches any length.
 
-    Raises:
-        ValueError: names the field, the shape found and the shape wanted.
+    >>> check_shape("tracks", np.zeros((3, 25, 2)), ("V", "N", 3))
+    Traceback (most recent call last):
+    ValueError: tracks has shape (3, 25, 2), expected (V, N, 3)
     """
     fits = array.ndim == len(expected) and all(
         isinstance(want, str) or got == want for got, want in zip(array.shape, expected, strict=True)
@@ -50,11 +54,7 @@ def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> Non
 
 
 def check_mask(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
-    """Raise ValueError unless ``array`` is bool and has the ``expected`` shape: as an index, 0 and 1 mean something else.
-
-    Raises:
-        ValueError: names the field, what was found and what is wanted.
-    """
+    """Raise ValueError unless ``array`` is bool and has the ``expected`` shape; an integer array would index instead of mask."""
     if array.dtype != np.bool_:
         raise ValueError(f"{name} has dtype {array.dtype}, expected bool: write array.astype(bool)")
     check_shape(name, array, expected)
@@ -65,10 +65,10 @@ class Camera:
     """A pinhole camera: x_cam = R x_world + t.
 
     Attributes:
-        K: (3, 3) intrinsics, pixels.
-        R: (3, 3) or, for a moving camera, (N, 3, 3); world to camera.
-        t: (3,) or (N, 3), metres.
-        size: (H, W) of the image that K belongs to.
+        K: (3, 3) intrinsics in pixels.
+        R: (3, 3) rotation from world to camera; (N, 3, 3) for a moving camera.
+        t: (3,) translation in metres; (N, 3) for a moving camera.
+        size: (H, W) of the image that K refers to.
     """
 
     K: Array
@@ -85,17 +85,24 @@ class Camera:
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"Camera.{name} holds NaN or infinity")
         if np.abs(self.R @ self.R.mT - np.eye(3)).max() > 1e-3 or (np.linalg.det(self.R) < 0).any():
-            raise ValueError("Camera.R is no rotation: expected R R^T = I with determinant +1")
+            raise ValueError("Camera.R is not a rotation: expected R R^T = I and determinant +1")
 
     @property
     def is_moving(self) -> bool:
-        """Whether the extrinsics change from frame to frame."""
+        """True if the extrinsics change from frame to frame."""
         return self.R.ndim == 3
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One viewpoint: its camera, the cluster it was drawn from, and its reference image ((H, W, 3) uint8)."""
+    """One viewpoint of a clip.
+
+    Attributes:
+        id: the camera's id.
+        cluster: the side of the rig that the camera is on, or None.
+        camera: None if it is not known.
+        image: (H, W, 3) uint8 reference image, or None.
+    """
 
     id: str
     cluster: Cluster | None = None
@@ -112,11 +119,11 @@ class Tracks:
     """True 4D point tracks.
 
     Attributes:
-        world: (N, K, 3) float32, metres, world frame.
-        visible: (V, N, K) bool, seen by the view in the frame.
-        part: (K,) uint8, index into ``PARTS``.
-        recorded: (N, K) bool, false where the recording has no row for the point's part: ``world`` holds the position of the nearest frame that
-            has one, and nothing is visible; None means that all are.
+        world: (N, K, 3) float32 positions in the world frame, in metres.
+        visible: (V, N, K) bool, true where the view sees the point.
+        part: (K,) uint8 index into ``PARTS``.
+        recorded: (N, K) bool, false where the recording has no pose for the point's part.  There, ``world`` repeats the nearest recorded position
+            and ``visible`` is false.  None means that every frame is recorded.
     """
 
     world: Array
@@ -131,18 +138,18 @@ class Tracks:
         check_mask("Tracks.visible", self.visible, ("V", n, k))
         check_shape("Tracks.part", self.part, (k,))
         if not np.isfinite(self.world).all():
-            raise ValueError("Tracks.world holds NaN or infinity; mask missing points out before a clip is built")
+            raise ValueError("Tracks.world holds NaN or infinity; fill in missing points and set recorded to false")
         if self.recorded is not None:
             check_mask("Tracks.recorded", self.recorded, (n, k))
             if (self.visible & ~self.recorded).any():
                 raise ValueError(
-                    "Tracks.visible is true where Tracks.recorded is false: what was not recorded is not seen"
+                    "Tracks.visible is true where Tracks.recorded is false: a point that was not recorded cannot be visible"
                 )
 
 
 @dataclass(frozen=True, eq=False)
 class SourceVideo:
-    """A video that a video-to-video method may see: ``video`` (N, H, W, 3) uint8 from ``view``, a camera outside the V views."""
+    """An input video for video-to-video methods: ``video`` (N, H, W, 3) uint8, seen from ``view``."""
 
     view: View
     video: Array
@@ -150,25 +157,26 @@ class SourceVideo:
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One clip of a data set with all its truth; never shown to a method, which gets a ``Request``.
+    """One clip of a data set with its truth; methods receive a ``Request`` instead.
 
     Attributes:
         id: the sequence key.
-        triplet: (tool, action, target).
-        prompt: the text given to methods; None where the data set has none.
-        views: the V views that are scored.
-        source_views: views outside the V, for methods whose family may see one.
-        fps: frames per second of ``video`` and ``tracks``.
+        triplet: (tool, action, target), or None.
+        prompt: the text prompt, or None if the data set has none.
+        views: the V scored views.
+        source_views: views outside the V, as input for video-to-video methods.
+        fps: frames per second of the video and the tracks.
         frames: N.
-        instances: ids of the (tool, target) objects: clips that share them are one bootstrap cluster.
+        size: (H, W).
+        instances: ids of the (tool, target) objects; clips with the same pair form one bootstrap cluster.
         tags: why the clip is in its split, e.g. ``unseen_object``.
-        truth: where the truth comes from: ``synthetic``, ``taco``, ``proxy-hand``; None where there is none.
-        tracks: true tracks, or None.
-        load_video: returns (V, N, H, W, 3) uint8; None where there is no true video.
-        load_source_videos: returns one (N, H, W, 3) uint8 video a source view.
-        load_masks: returns (V, N, H, W) bool, hands and objects.
-        valid_frames: of a recording shorter than the clip, the frames that it has; the rest repeat its last one and are not scored.
-            None means that all are.
+        truth: the origin of the truth: ``synthetic``, ``taco`` or ``proxy-hand``; None if there is no truth.
+        tracks: true point tracks, or None.
+        load_video: loads the (V, N, H, W, 3) uint8 true video; None if there is none.
+        load_source_videos: loads one (N, H, W, 3) uint8 video per source view.
+        load_masks: loads (V, N, H, W) bool masks of hands and objects.
+        valid_frames: number of recorded frames if the recording is shorter than N; the remaining frames repeat the last one and are not scored.
+            None means that all frames are valid.
     """
 
     id: str
@@ -196,33 +204,35 @@ class Clip:
 
     @cached_property
     def video(self) -> Array | None:
-        """(V, N, H, W, 3) uint8 true video, decoded once on first use."""
+        """(V, N, H, W, 3) uint8 true video, decoded on first use; None if there is none."""
         return None if self.load_video is None else self.load_video()
 
     @cached_property
     def masks(self) -> Array | None:
-        """(V, N, H, W) bool, true where a hand or an object is, made once on first use."""
+        """(V, N, H, W) bool, true on hands and objects, loaded on first use; None if there are none."""
         return None if self.load_masks is None else self.load_masks()
 
     @property
     def cameras(self) -> tuple[Camera, ...] | None:
-        """The V cameras, or None if any view lacks one."""
+        """The V cameras, or None if a view has no camera."""
         cameras = tuple(view.camera for view in self.views if view.camera is not None)
         return cameras if cameras and len(cameras) == len(self.views) else None
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """All that a method may see of a clip.  Truth is unreachable from here.
+    """The inputs of a method for one clip; the truth cannot be reached from here.
 
     Attributes:
         clip_id: the id of the clip, an opaque key.
-        prompt: the text prompt.
+        prompt: the text prompt, or None.
         views: V views with reference images and cameras.
-        frames, fps, size: the grid to answer on: N frames at ``fps``, (H, W) pixels.
-        seed: seed of every random choice the method makes.
-        source_videos: videos the method's family is allowed to see (``v2v``: one camera outside V; ``vto4r``: the V target videos).
-        anchors: (V, K, 2) pixels of the points to track in frame 0, where the method's spec declares pairing ``query``.
+        frames: N, the number of frames to generate.
+        fps: frames per second to generate at.
+        size: (H, W) to generate at.
+        seed: seed for every random choice of the method.
+        source_videos: input videos of the method's family (``v2v``: one camera outside the V; ``vto4r``: the V target videos).
+        anchors: (V, K, 2) pixels of the points to track in frame 0, if the method's spec declares pairing ``query``.
     """
 
     clip_id: str
@@ -238,18 +248,22 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a method answers to a request; every part is optional, but at least one is there.
+    """The output of a method for one request: at least one of video, tracks and points.
 
     Attributes:
-        video: (V, N, H, W, 3) uint8, or V paths of already encoded files, which are kept byte for byte.
-        tracks: (V, N, K', 3) float32, camera space; metres if ``scale`` is ``metric``.
-        anchors: (V, K', 2) float32, pixels of the tracks in frame 0.
-        valid: (V, N, K') bool; None means that all are.
-        points: (V, N, h, w, 3) float16 point maps, camera space; sampled when scored.
+        video: (V, N, H, W, 3) uint8, or V paths of encoded files, which are stored byte for byte.
+        tracks: (V, N, K', 3) float32 in camera space, in metres if ``scale`` is ``metric``.
+        anchors: (V, K', 2) float32 pixels of the tracks in frame 0.
+        valid: (V, N, K') bool; None means that every point is valid.
+        points: (V, N, h, w, 3) float16 point maps in camera space; scored on a sample of their points.
         masks: (V, N, H, W) bool, the method's own foreground.
         scale: ``metric``, ``shared`` (one unknown factor per clip) or ``per_view``.
-        crop: native-to-protocol crop (top, left, height, width) in native pixels, for the record.
-        provenance: anything the method wants kept, JSON-serialisable.
+        crop: (top, left, height, width) in native pixels of the crop that the method used, as a record only.
+        provenance: JSON-serialisable facts that the method wants to store.
+
+    >>> prediction = Prediction(tracks=np.zeros((3, 25, 64, 3)), anchors=np.zeros((3, 64, 2)), scale="shared")
+    >>> prediction.tracks.shape
+    (3, 25, 64, 3)
     """
 
     video: Array | tuple[Path, ...] | None = None
@@ -264,7 +278,7 @@ class Prediction:
 
     def __post_init__(self) -> None:
         if self.video is None and self.tracks is None and self.points is None:
-            raise ValueError("a prediction holds none of video, tracks and points: give at least one")
+            raise ValueError("a prediction needs at least one of video, tracks and points")
         if self.scale not in SCALES:
             raise ValueError(f"scale is {self.scale!r}, expected one of {', '.join(SCALES)}")
         if isinstance(self.video, np.ndarray):
@@ -284,20 +298,19 @@ class Prediction:
         check_float("tracks", tracks)
         check_shape("tracks", tracks, ("V", "N", "K'", 3))
         if self.anchors is None:
-            raise ValueError("tracks come without anchors: give (V, K', 2) pixels of the tracks in frame 0")
+            raise ValueError("tracks need anchors: give the (V, K', 2) pixels of the tracks in frame 0")
         check_float("anchors", self.anchors)
         check_shape("anchors", self.anchors, (tracks.shape[0], tracks.shape[2], 2))
         if not np.isfinite(self.anchors).all():
             raise ValueError("anchors hold NaN or infinity")
         if self.valid is not None:
             check_mask("valid", self.valid, tracks.shape[:3])
-        bad = ~(np.abs(tracks) <= MAX_COORDINATE).all(axis=-1)  # NaN is not
+        bad = ~(np.abs(tracks) <= MAX_COORDINATE).all(axis=-1)  # true for NaN, too
         if self.valid is not None:
             bad &= self.valid
         if bad.any():
             v, n, k = (int(i[0]) for i in np.nonzero(bad))
             raise ValueError(
                 f"tracks hold NaN, infinity or coordinates over {MAX_COORDINATE:g} at {int(bad.sum())} points, "
-                f"the first at view {v}, frame {n}, point {k}: "
-                "mark such points false in `valid`"
+                f"the first at view {v}, frame {n}, point {k}; set these points to false in `valid`"
             )

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hoibench.datasets.manifests import SPLITS_FOLDER, Release, SplitLine, format_lines
+from hoibench.datasets.split_files import SPLITS_FOLDER, Release, SplitLine, format_lines
 from hoibench.store import write_bytes
 from splits import synthetic
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from hoibench.clip import CLUSTERS
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.synthetic.world_frames import recording_dates

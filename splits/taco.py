@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.store import sha256_file
 from hoibench.store.records import Record, read_toml
 from splits.taco_assignments import HeldOut, Place, hold_out, official

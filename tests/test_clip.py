@@ -111,5 +111,5 @@ def test_absurd_coordinates_are_refused():
 
 
 def test_a_mirrored_camera_is_refused():
-    with pytest.raises(ValueError, match="no rotation"):
+    with pytest.raises(ValueError, match="not a rotation"):
         Camera(np.eye(3), np.diag([1.0, 1.0, -1.0]), np.zeros(3), (8, 8))

@@ -30,11 +30,11 @@ class Cache:
 def cache_command(arguments: Sequence[str]) -> int:
     """List or clear the cache."""
     options = tyro.cli(Cache, args=list(arguments), prog="hoibench cache")
-    from hoibench.datasets.cache_entries import clear, entries
+    from hoibench.datasets.cache_entries import clear_entries, list_entries
     from hoibench.store.cache_dir import cache_dir
 
     cleared = options.do == "clear"
-    listed = clear(options.name) if cleared else entries()
+    listed = clear_entries(options.name) if cleared else list_entries()
     size = f"{len(listed)} entries, {sum(e.bytes for e in listed) / 1e6:.1f} MB"
     if options.json:
         facts = [e._asdict() for e in listed]

@@ -18,7 +18,7 @@ from hoibench.cli.exit_codes import as_crash
 from hoibench.cli.progress_bar import progress_bar
 
 if TYPE_CHECKING:
-    from hoibench.datasets.manifests import SplitLine
+    from hoibench.datasets.split_files import SplitLine
     from hoibench.datasets.taco.download import TacoDownload
     from hoibench.datasets.taco.prepare.split import LineResult
 

@@ -123,7 +123,7 @@ def _datasets() -> Rows:
 
 
 def _splits() -> Rows:
-    from hoibench.datasets.manifests import all_splits
+    from hoibench.datasets.split_files import all_splits
 
     rows = []
     for splits in all_splits():

@@ -1,4 +1,4 @@
-"""What the evaluation asks of a data set: manifests of clips, and the clips."""
+"""The interface of a data set: splits list clips, and ``Dataset.load`` loads them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ _SHUFFLE_SEED = 20260101
 
 @dataclass(frozen=True)
 class Manifest:
-    """The clips of one split, in sorted order.
+    """The clips of one split.
 
     Attributes:
         split: ``name@version/part``, e.g. ``synthetic@1/demo``.
-        split_id: first 12 hex digits of the manifest's hash.
-        entries: the clips.
-        truth_id: what decides the truth beyond the entries: the data's declared version where clips are generated, how they were prepared where
-            they are recorded.
-        left_out: clips of the released split that are not among the entries, each with the reason.
-        notes: sentences on how the clips were made, which readers of a board must know.
+        split_id: first 12 hex digits of the hash of the released file.
+        entries: the clips, sorted by id.
+        truth_id: the version of the truth: the declared version of generated data, or the preparation settings of recorded data.
+        left_out: id -> reason, of clips of the released split that are missing from ``entries``.
+        notes: sentences about the clips that the leaderboard shows.
     """
 
     split: str
@@ -43,23 +42,29 @@ class Manifest:
 
     @property
     def exclusion_summary(self) -> tuple[str, ...]:
-        """``N: reason`` for each reason why clips were left out, the commonest first."""
+        """``COUNT: REASON`` for each reason why clips were left out, most frequent first."""
         return tuple(f"{count}: {reason}" for reason, count in Counter(self.left_out.values()).most_common())
 
 
 def clip_set_id(entries: tuple[ClipEntry, ...], truth_id: str = "") -> str:
     """Return 12 hex digits that identify a set of clips: the clips' ids, cameras and start frames, in any order, and how their truth was made."""
-    clips = sorted(_scored(entry) for entry in entries)
+    clips = sorted(_identity(entry) for entry in entries)
     return sha256_json([truth_id, clips] if truth_id else clips)[:12]
 
 
-def _scored(entry: ClipEntry) -> list[Any]:
+def _identity(entry: ClipEntry) -> list[Any]:
     also = {"valid_frames": entry.valid_frames, "variant": entry.variant or None}
     return [entry.id, list(entry.camera_ids), entry.start, *([name, value] for name, value in also.items() if value)]
 
 
 def sample_clips(clips: Sequence[T], limit: int | None) -> tuple[T, ...]:
-    """The first ``limit`` of the clips in a fixed shuffle, in the order given; all where there is no limit."""
+    """Return the first ``limit`` clips of a fixed shuffle, in their original order; all clips if ``limit`` is None.
+
+    The shuffle never changes, so runs with the same ``--limit`` are comparable.
+
+    >>> sample_clips("abcdefghij", 4)
+    ('b', 'c', 'd', 'h')
+    """
     if limit is None or limit >= len(clips):
         return tuple(clips)
     order = list(range(len(clips)))
@@ -69,7 +74,7 @@ def sample_clips(clips: Sequence[T], limit: int | None) -> tuple[T, ...]:
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid that a data set's clips lie on: V views, N frames, (H, W) pixels, K tracked points."""
+    """The shape of a data set's clips: V views, N frames, (H, W) pixels, K tracked points."""
 
     views: int
     frames: int
@@ -78,14 +83,14 @@ class Grid:
 
 
 class Dataset(ABC):
-    """A data set, opened on a root folder (or a cache, where it is generated).
+    """A data set, opened on a root folder, or on the cache if its clips are generated.
 
     Class attributes:
-        name: the word behind ``--dataset``.
-        kind: ``measured`` or ``synthetic``; the two never share a board.
-        default_split: used when no ``--split`` is given.
-        has_truth: whether its clips have true video, tracks and cameras, from which reference rows are made.
-        grid: the grid of its clips, or None where they differ or are not known before they are read.
+        name: the value of ``--dataset``.
+        kind: ``measured`` or ``synthetic``; the two are never ranked together.
+        default_split: the split without ``--split``.
+        has_truth: True if clips have true video, tracks and cameras, from which reference rows are computed.
+        grid: the shape of the clips; None if it varies or is unknown before clips are read.
     """
 
     name: ClassVar[str]
@@ -97,60 +102,60 @@ class Dataset(ABC):
     @classmethod
     @abstractmethod
     def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> Dataset:
-        """The data set at ``root``.
+        """Open the data set at ``root``.
 
         Raises:
-            FileNotFoundError: the root or a file in it is missing; names it and says what belongs there.
-            ValueError: what is there is not this data set.
+            FileNotFoundError: the root or a file in it is missing; names the file and its expected content.
+            ValueError: the root does not contain this data set.
         """
 
     @abstractmethod
     def splits(self) -> tuple[str, ...]:
-        """Names that ``manifest`` takes."""
+        """Return the names that ``manifest`` accepts."""
 
     @abstractmethod
     def manifest(self, split: str) -> Manifest:
-        """The clips of a split.
+        """Return the clips of a split.
 
         Raises:
-            UnknownName: there is no such split; gives the nearest names.
+            UnknownName: the split does not exist; suggests the nearest names.
         """
 
     def padded_manifest(self, split: str) -> Manifest:
-        """The clips of a split with those whose recording is shorter than a clip, which ``manifest`` leaves out.
+        """Return the clips of a split, including those with a recording shorter than a clip, which ``manifest`` leaves out.
 
         Raises:
-            UnknownName: there is no such split; gives the nearest names.
+            UnknownName: the split does not exist; suggests the nearest names.
             ValueError: the data set has no short recordings.
         """
-        raise ValueError(f"{self.name} has no short sequences: --short pad is for data sets that do")
+        raise ValueError(f"{self.name} has no short sequences: leave out --short pad")
 
     def camera_loaders(self, entry: ClipEntry) -> Iterable[tuple[str, Callable[[], Clip]]]:
-        """Every camera that filmed a clip of a split, not the split's alone: its serial, and what loads the clip with this one view.
+        """Yield (camera id, loader) for every camera that recorded a clip, including cameras outside the split.
 
-        A camera is loaded by itself, so that a broken one costs no other; loading raises as ``load``.
+        Each loader returns the clip with this one view and raises the errors of ``load``, so that one damaged video does not affect other cameras.
 
         Raises:
-            ValueError: the data set's clips have no cameras but the split's.
+            ValueError: the data set has no cameras outside its splits.
         """
-        raise ValueError(f"--cameras all: clips of {self.name} have no cameras but the split's; leave it out")
+        raise ValueError(f"{self.name} has no cameras outside its splits: leave out --cameras all")
 
     @abstractmethod
     def load(self, entry: ClipEntry) -> Clip:
-        """The clip, its video and masks decoded only when first used.
+        """Load a clip; its video and masks are decoded on first use.
 
         Raises:
-            FileNotFoundError, ValueError: the clip's files are missing or broken; names the file, the value and the fix.
+            FileNotFoundError, ValueError: a file of the clip is missing or damaged; names the file, the value and the fix.
         """
 
     def published(self) -> Mapping[str, str]:
-        """Methods whose outputs are part of the data set (videos only): id -> full name."""
+        """Return id -> full name of the methods whose outputs are part of the data set."""
         return {}
 
     def published_digest(self, method: str) -> str:
-        """A digest of a published method's files, so that a run notices when they change."""
-        raise KeyError(f"{self.name} holds no outputs of {method}")
+        """Return a digest of a published method's files, which changes with them."""
+        raise KeyError(f"{self.name} has no outputs of {method}")
 
     def published_prediction(self, method: str, entry: ClipEntry) -> Prediction:
-        """The data set's own output of one of its ``published`` methods on a clip."""
-        raise KeyError(f"{self.name} holds no outputs of {method} for {entry.id}")
+        """Return the output of a ``published`` method on a clip."""
+        raise KeyError(f"{self.name} has no outputs of {method} for {entry.id}")

@@ -1,4 +1,4 @@
-"""The entries of the cache, listed and cleared by name: generated clips, prepared clips, weights."""
+"""List and clear the entries of the cache: generated clips, prepared clips and weights."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import NamedTuple
 from hoibench.store.cache_dir import cache_dir
 
 WEIGHTS = "weights"
-"""The entry that holds fetched weights."""
+"""Name of the entry with downloaded weights."""
 
 PREPARED = "taco-clips@"
-"""Prefix of the entries of prepared recordings."""
+"""Prefix of the entries with prepared recordings."""
 
 _GENERATED = re.compile(r"synthetic-clips@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
-"""Synthetic clips of a version, or NAME@VERSION-DIGEST, as in taco-clips@1-0123456789ab.  Whatever else lies in the folder is not the benchmark's."""
+"""Names of generated entries: synthetic-clips@VERSION or NAME@VERSION-DIGEST, e.g. taco-clips@1-0123456789ab.  Other folders are left alone."""
 
 
 class Entry(NamedTuple):
-    """One folder of the cache, with all that lies in it."""
+    """One folder of the cache: its name, total size in bytes and number of files."""
 
     name: str
     bytes: int
     files: int
 
 
-def entries() -> list[Entry]:
-    """The entries of the cache, generated clips and weights, sorted by name; what killed runs left behind counts to its entry."""
+def list_entries() -> list[Entry]:
+    """Return the entries of the cache, sorted by name; unfinished files of interrupted runs count towards their entry."""
     root = cache_dir()
     if not root.is_dir():
         return []
@@ -36,30 +36,30 @@ def entries() -> list[Entry]:
 
 
 def _is_entry(path: Path) -> bool:
-    ours = path.name == WEIGHTS or _GENERATED.fullmatch(path.name)
-    return bool(ours) and path.is_dir() and not path.is_symlink()
+    is_known = path.name == WEIGHTS or _GENERATED.fullmatch(path.name)
+    return bool(is_known) and path.is_dir() and not path.is_symlink()
 
 
-def clear(name: str | None = None) -> list[Entry]:
-    """Delete one entry of the cache, or all that come back by themselves; the entries that are gone.
+def clear_entries(name: str | None = None) -> list[Entry]:
+    """Delete one entry of the cache, or all entries that are regenerated automatically; return the deleted entries.
 
-    Fetched weights, and prepared clips, which can be days of work, go only by name.
+    Downloaded weights and prepared clips, which may take days to prepare, are deleted only by name.
 
     Raises:
-        FileNotFoundError: there is no such entry; lists those there are.
+        FileNotFoundError: the entry does not exist; lists the existing ones.
         OSError: a file cannot be deleted.
     """
-    there = entries()
-    doomed = [entry for entry in there if (entry.name == name if name else _comes_back(entry.name))]
-    if name and not doomed:
-        known = ", ".join(entry.name for entry in there)
-        raise FileNotFoundError(f"{cache_dir()} has no entry {name!r}, only {known or 'none'}")
-    for entry in doomed:
+    entries = list_entries()
+    deleted = [entry for entry in entries if (entry.name == name if name else _is_regenerated(entry.name))]
+    if name and not deleted:
+        known = ", ".join(entry.name for entry in entries)
+        raise FileNotFoundError(f"{cache_dir()} has no entry {name!r}; entries: {known or 'none'}")
+    for entry in deleted:
         shutil.rmtree(cache_dir() / entry.name)
-    return doomed
+    return deleted
 
 
-def _comes_back(name: str) -> bool:
+def _is_regenerated(name: str) -> bool:
     return name != WEIGHTS and not name.startswith(PREPARED)
 
 

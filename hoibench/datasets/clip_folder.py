@@ -1,4 +1,4 @@
-"""A clip of one's own: a folder with clip.json, tracks.npz and view-*.mp4."""
+"""Clips in folders of their own, with clip.json, tracks.npz and view-*.mp4: the format of ``hoibench score --truth``."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def _to_array(value: Any) -> Array:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"the rows differ in length ({error})") from error
+        raise ValueError(f"rows differ in length ({error})") from error
     if array.dtype.kind not in "if":
-        raise ValueError(f"{str(value)[:80]} are no numbers")
+        raise ValueError(f"{str(value)[:80]} is not numeric")
     return array.astype(np.float64)
 
 
@@ -30,7 +30,7 @@ Numbers = Annotated[Any, AfterValidator(_to_array), PlainSerializer(lambda array
 
 
 class ClipViewRecord(Record):
-    """A view in clip.json: its id, the cluster it was drawn from, and its camera's ``K``, ``R``, ``t`` and ``size`` (see ``Camera``), all or none."""
+    """A view in clip.json; ``K``, ``R``, ``t`` and ``size`` describe its ``Camera`` and are given together or not at all."""
 
     id: str
     cluster: Cluster | None = None
@@ -43,19 +43,19 @@ class ClipViewRecord(Record):
     def _check_camera(self) -> Self:
         known = [name for name in ("K", "R", "t", "size") if getattr(self, name) is not None]
         if known and len(known) < 4:
-            raise ValueError(f"a camera has K, R, t and size, here is only {', '.join(known)}: give all or none")
-        self.camera()  # refuses what is none
+            raise ValueError(f"a camera needs K, R, t and size, found only {', '.join(known)}: give all or none")
+        self.camera()  # raises ValueError if it is invalid
         return self
 
     def camera(self) -> Camera | None:
-        """The view's camera, or None."""
+        """Return the view's camera, or None."""
         if self.K is None or self.R is None or self.t is None or self.size is None:
             return None
         return Camera(self.K, self.R, self.t, self.size)
 
 
 class ClipRecord(Record):
-    """clip.json: a clip's rate, length, (H, W), words and views; the attributes are those of ``Clip``."""
+    """The content of clip.json; the attributes are those of ``Clip``."""
 
     SCHEMA = "hoibench/clip@1"
 
@@ -70,21 +70,21 @@ class ClipRecord(Record):
 
 
 def clip_folders(root: Path) -> list[Path]:
-    """The clip folders below ``root``, sorted.
+    """Return the clip folders in ``root``, sorted.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no clip in it.
+        FileNotFoundError: ``root`` does not exist or has no clip.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder")
     folders = sorted(path.parent for path in root.glob("*/clip.json"))
     if not folders:
-        raise FileNotFoundError(f"{root}: no clips here; each is a folder with clip.json, tracks.npz and view-*.mp4")
+        raise FileNotFoundError(f"{root}: no clips found; expected folders with clip.json, tracks.npz and view-*.mp4")
     return folders
 
 
 def write_clip(folder: Path, clip: Clip) -> None:
-    """Store a clip's truth in the form that ``read_clip`` reads."""
+    """Write a clip and its truth to a folder for ``read_clip``."""
     record = ClipRecord(
         fps=clip.fps,
         frames=clip.frames,
@@ -115,11 +115,11 @@ def _view_record(view: View) -> ClipViewRecord:
 
 
 def read_clip(folder: Path) -> Clip:
-    """A clip from its folder; tracks.npz and the videos may each be absent.
+    """Read a clip from its folder; tracks.npz is optional, and so are the videos.
 
     Raises:
-        FileNotFoundError: clip.json or a view's video is missing.
-        ValueError: a file is broken or its arrays do not fit; names file, value and what was expected.
+        FileNotFoundError: clip.json is missing, or some views have a video and others do not.
+        ValueError: a file is damaged or has an unexpected value; names file, value and expectation.
     """
     record = ClipRecord.read(folder / "clip.json")
     views = tuple(View(view.id, view.cluster, view.camera()) for view in record.views)
@@ -131,27 +131,31 @@ def read_clip(folder: Path) -> Clip:
         if masks is not None:
             check_mask("masks", masks, (len(views), *shape))
         if tracks is not None and not np.isin(tracks.part, range(len(PARTS))).all():
-            raise ValueError(f"part holds {tracks.part.max()}, expected 0..{len(PARTS) - 1}: {', '.join(PARTS)}")
+            raise ValueError(f"part is {tracks.part.max()}, expected 0..{len(PARTS) - 1}: {', '.join(PARTS)}")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'tracks.npz'}: {error}") from error
     return Clip(
         id=folder.name, triplet=record.triplet, prompt=record.prompt, views=views,
         source_views=(), fps=record.fps, frames=record.frames, size=record.size, truth=record.truth,
-        tracks=tracks, load_video=_video(folder, len(views), shape),
+        tracks=tracks, load_video=_video_loader(folder, len(views), shape),
         load_masks=None if masks is None else lambda: masks, valid_frames=record.valid_frames,
     )  # fmt: skip
 
 
-def _video(folder: Path, views: int, shape: tuple[int, int, int]) -> Callable[[], Array] | None:
+def _video_loader(folder: Path, views: int, shape: tuple[int, int, int]) -> Callable[[], Array] | None:
     paths = [folder / f"view-{index}.mp4" for index in range(views)]
-    there = [path for path in paths if path.is_file()]
-    if not there:
+    found = [path for path in paths if path.is_file()]
+    if not found:
         return None
-    if there != paths:
-        missing = next(path for path in paths if path not in there)
-        raise FileNotFoundError(f"{missing} is missing, while {there[0].name} is there")
+    if found != paths:
+        missing = next(path for path in paths if path not in found)
+        raise FileNotFoundError(
+            f"{missing} is missing, but {found[0].name} exists: give a video for every view or for none"
+        )
     for path in paths:
         info = probe(path)
         if (info.frames, info.height, info.width) != shape:
-            raise ValueError(f"{path} has {info.frames} frames of {info.height}x{info.width}, clip.json says {shape}")
+            raise ValueError(
+                f"{path} has {info.frames} frames of {info.height}x{info.width}, expected {shape} from clip.json"
+            )
     return lambda: np.stack([decode(path) for path in paths])

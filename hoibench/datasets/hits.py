@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hoibench.clip import Array
 
 MISS = -1
-"""The triangle of a ray that meets none."""
+"""Face index of a ray without a hit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,8 +15,8 @@ class Hits:
     """The first hits of M rays on a mesh.
 
     Attributes:
-        face: (M,) int32, the triangle's index, or -1 where a ray meets none.
-        depth: (M,) float32, in lengths of the ray's direction; infinite where a ray meets none.
+        face: (M,) int32 index of the triangle, or ``MISS``.
+        depth: (M,) float32 in units of the direction's length; infinite without a hit.
         weights: (M, 3) float32 barycentric weights of the triangle's corners.
     """
 
@@ -26,6 +26,6 @@ class Hits:
 
     @property
     def is_hit(self) -> Array:
-        """(M,) bool, whether the ray meets the mesh."""
+        """(M,) bool, true where the ray hits the mesh."""
         is_hit: Array = self.face != MISS
         return is_hit

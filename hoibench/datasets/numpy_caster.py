@@ -1,4 +1,4 @@
-"""A z-buffer in plain numpy: the fallback for machines without embree, and the oracle of the renderer's tests."""
+"""A ray caster in plain numpy: the fallback without embree, and the reference in tests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _AHEAD = 1e-6
 
 
 class NumpyCaster:
-    """Rays by rasterisation: each triangle is tried on the samples that lie in its box on the image plane.
+    """A caster by rasterisation in double precision: tests each triangle against the samples in its bounding box on the image plane.
 
-    Double precision.  A ray d meets triangle (a, b, c), seen from the ray's origin, where the volumes d.(b x c), d.(c x a) and d.(a x b) share a
-    sign; divided by their sum they are the barycentric weights.
+    A ray d hits the triangle (a, b, c), relative to the ray's origin, if the volumes d.(b x c), d.(c x a) and d.(a x b) have the same sign.
+    Divided by their sum, the volumes are the barycentric weights.
     """
 
     def __init__(self, corners: Array) -> None:
@@ -24,40 +24,43 @@ class NumpyCaster:
     def cast(self, origin: Array, directions: Array) -> Hits:
         """See ``hoibench.datasets.rays.Caster``."""
         directions = np.asarray(directions, dtype=np.float64)
-        seen = self._corners - origin
+        corners = self._corners - origin
         frame = _frame(directions.mean(axis=0))
         rays = directions @ frame.T
         if (rays[:, 2] <= 0.0).any():
-            raise ValueError("the rays of one cast point into more than a half-space: cast them in parts")
-        in_view = seen @ frame.T
+            raise ValueError("rays of one cast must be within a half-space: cast them in parts")
+        in_view = corners @ frame.T
         box_low, box_high = _perspective_boxes(in_view)
         samples = _Samples(rays[:, :2] / rays[:, 2:])
-        return _rasterise(samples, box_low, box_high, _Pencil(seen, directions))
+        return _rasterise(samples, box_low, box_high, _RaysFromOrigin(corners, directions))
 
     def blocked(self, points: Array, direction: Array) -> Array:
         """See ``hoibench.datasets.rays.Caster``."""
         points = np.asarray(points, dtype=np.float64)
-        # Seen along the light every ray is a point: the first hit beyond each of them is asked for.
+        # Along the direction, each ray projects to a point.
         frame = _frame(np.asarray(direction, dtype=np.float64))
-        flat = self._corners @ frame.T
+        corners = self._corners @ frame.T
         samples = _Samples((points @ frame.T)[:, :2])
         hits = _rasterise(
-            samples, flat[..., :2].min(axis=1), flat[..., :2].max(axis=1), _Parallel(flat, points @ frame.T)
+            samples,
+            corners[..., :2].min(axis=1),
+            corners[..., :2].max(axis=1),
+            _ParallelRays(corners, points @ frame.T),
         )
         return hits.is_hit
 
 
-class _Pencil:
-    """Rays from one origin: ``seen`` (F, 3, 3) corners relative to it, ``directions`` (M, 3)."""
+class _RaysFromOrigin:
+    """Rays with one origin: ``corners`` (F, 3, 3) relative to it, ``directions`` (M, 3)."""
 
-    def __init__(self, seen: Array, directions: Array) -> None:
+    def __init__(self, corners: Array, directions: Array) -> None:
         self._directions = directions
-        a, b, c = seen[:, 0], seen[:, 1], seen[:, 2]
+        a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
         self._volumes = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
         self._height = np.einsum("fi,fi->f", a, self._volumes[:, 0])
 
-    def meet(self, face: int, rays: Array) -> tuple[Array, Array]:
-        """Depth (m,) of a triangle along some rays, NaN where it is missed, and the weights (m, 3)."""
+    def intersect(self, face: int, rays: Array) -> tuple[Array, Array]:
+        """Return depths (m,) of one triangle along some rays, NaN without a hit, and weights (m, 3)."""
         volumes = self._directions[rays] @ self._volumes[face].T
         total = volumes.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -67,27 +70,27 @@ class _Pencil:
         return np.where(inside, depth, np.nan), weights
 
 
-class _Parallel:
-    """Rays along z: ``flat`` (F, 3, 3) corners and ``points`` (M, 3) starts, in the light's frame."""
+class _ParallelRays:
+    """Rays along z: ``corners`` (F, 3, 3) and start ``points`` (M, 3), both in the frame of the rays."""
 
-    def __init__(self, flat: Array, points: Array) -> None:
-        self._flat = flat
+    def __init__(self, corners: Array, points: Array) -> None:
+        self._corners = corners
         self._points = points
 
-    def meet(self, face: int, rays: Array) -> tuple[Array, Array]:
-        """Distance (m,) of a triangle ahead of some points, NaN where there is none, and the weights (m, 3)."""
-        edges = self._flat[face, :, None, :2] - self._points[rays][None, :, :2]
+    def intersect(self, face: int, rays: Array) -> tuple[Array, Array]:
+        """Return distances (m,) of one triangle from some points, NaN without a hit, and weights (m, 3)."""
+        edges = self._corners[face, :, None, :2] - self._points[rays][None, :, :2]
         a, b, c = edges
         areas = np.stack([_cross2(b, c), _cross2(c, a), _cross2(a, b)], axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             weights = areas / areas.sum(axis=1, keepdims=True)
-        ahead = weights @ self._flat[face, :, 2] - self._points[rays, 2]
+        ahead = weights @ self._corners[face, :, 2] - self._points[rays, 2]
         inside = (weights >= 0.0).all(axis=1) & (ahead > _AHEAD)
         return np.where(inside, ahead, np.nan), weights
 
 
 class _Samples:
-    """2D samples in a grid of bins, sorted so that a row of bins is one run of indices."""
+    """2D samples sorted into a grid of bins, so that the samples in a row of bins are contiguous."""
 
     def __init__(self, positions: Array) -> None:
         self._low = positions.min(axis=0)
@@ -103,7 +106,7 @@ class _Samples:
         return bins
 
     def in_box(self, low: Array, high: Array) -> Array:
-        """Indices of the samples in the bins that a box (low (2,), high (2,)) touches."""
+        """Return indices of the samples in bins that a box, low (2,) to high (2,), overlaps."""
         if (high < self._low).any() or (low > self._low + self._step * _BINS).any():
             return self._order[:0]
         (c0, r0), (c1, r1) = self._bins(low), self._bins(high)
@@ -113,7 +116,7 @@ class _Samples:
         return np.concatenate(runs)
 
 
-def _rasterise(samples: _Samples, low: Array, high: Array, geometry: _Pencil | _Parallel) -> Hits:
+def _rasterise(samples: _Samples, low: Array, high: Array, geometry: _RaysFromOrigin | _ParallelRays) -> Hits:
     face = np.full(samples.count, MISS, dtype=np.int32)
     depth = np.full(samples.count, np.inf)
     weights = np.zeros((samples.count, 3))
@@ -121,15 +124,15 @@ def _rasterise(samples: _Samples, low: Array, high: Array, geometry: _Pencil | _
         rays = samples.in_box(low[index], high[index])
         if rays.size == 0:
             continue
-        reach, corner_weights = geometry.meet(index, rays)
-        nearer = reach < depth[rays]
-        kept = rays[nearer]
-        face[kept], depth[kept], weights[kept] = index, reach[nearer], corner_weights[nearer]
+        distance, corner_weights = geometry.intersect(index, rays)
+        nearer = distance < depth[rays]
+        hit = rays[nearer]
+        face[hit], depth[hit], weights[hit] = index, distance[nearer], corner_weights[nearer]
     return Hits(face, depth.astype(np.float32), weights.astype(np.float32))
 
 
 def _perspective_boxes(in_view: Array) -> tuple[Array, Array]:
-    """Boxes (F, 2) of triangles on the plane z = 1; one that reaches behind the origin is tried everywhere, one wholly behind nowhere."""
+    """Return low and high corners (F, 2) of the triangles' boxes on the plane z = 1: infinite if partly behind the origin, empty if entirely."""
     z = in_view[..., 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         flat = in_view[..., :2] / z[..., None]
@@ -142,10 +145,10 @@ def _perspective_boxes(in_view: Array) -> tuple[Array, Array]:
 
 
 def _frame(forward: Array) -> Array:
-    """A rotation (3, 3) whose last row is along ``forward``."""
+    """Return a rotation (3, 3) with its last row along ``forward``."""
     z = forward / np.linalg.norm(forward)
-    aside = np.eye(3)[np.argmin(np.abs(z))]
-    x = np.cross(aside, z)
+    sideways = np.eye(3)[np.argmin(np.abs(z))]
+    x = np.cross(sideways, z)
     x /= np.linalg.norm(x)
     return np.stack([x, np.cross(z, x), z])
 

@@ -1,4 +1,4 @@
-"""Ray casting on triangle meshes: what a pixel sees, whether a point is seen, and what a light reaches.
+"""Ray casting on triangle meshes, for rendering, visibility and shadows.
 
 Rays either start at one point, with depth measured in lengths of their directions, or are parallel, as from a distant light.  ``EmbreeCaster`` is the
 fast implementation; ``hoibench.datasets.numpy_caster.NumpyCaster`` is the plain numpy fallback without embree, and the tests' reference.
@@ -18,52 +18,52 @@ from hoibench.datasets.numpy_caster import NumpyCaster
 
 
 class Caster(Protocol):
-    """Answers rays against one triangle mesh, corners (F, 3, 3) in metres."""
+    """A ray caster for one triangle mesh with corners (F, 3, 3) in metres."""
 
     def cast(self, origin: Array, directions: Array) -> Hits:
-        """The first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3), which lie in one half-space."""
+        """Return the first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3), which must be within one half-space."""
 
     def blocked(self, points: Array, direction: Array) -> Array:
-        """(M,) bool: whether the mesh lies anywhere ahead of ``points`` (M, 3) along ``direction`` (3,)."""
+        """Return (M,) bool, true where a ray from ``points`` (M, 3) along ``direction`` (3,) hits the mesh."""
 
 
 class EmbreeCaster:
-    """Rays by Intel Embree: single precision, a hierarchy of boxes built once a mesh."""
+    """A caster with Intel Embree, in single precision; builds one bounding volume hierarchy per mesh."""
 
     def __init__(self, corners: Array) -> None:
         from embreex.mesh_construction import TriangleMesh
         from embreex.rtcore_scene import EmbreeScene
 
         self._scene = EmbreeScene()
-        # The mesh object must outlive the scene, which holds no reference of its own.
+        # The scene does not keep a reference to the mesh object, which must outlive it.
         self._mesh = TriangleMesh(self._scene, np.ascontiguousarray(corners, dtype=np.float32))
 
     def cast(self, origin: Array, directions: Array) -> Hits:
         """See ``Caster``."""
         origins = np.empty(directions.shape, dtype=np.float32)
         origins[:] = origin
-        answer = self._scene.run(origins, directions.astype(np.float32), query="INTERSECT", output=1)
-        face = answer["primID"]
-        depth = np.where(face == MISS, np.float32(np.inf), answer["tfar"])
-        u, v = answer["u"], answer["v"]
+        result = self._scene.run(origins, directions.astype(np.float32), query="INTERSECT", output=1)
+        face = result["primID"]
+        depth = np.where(face == MISS, np.float32(np.inf), result["tfar"])
+        u, v = result["u"], result["v"]
         return Hits(face, depth, np.stack([1.0 - u - v, u, v], axis=-1))
 
     def blocked(self, points: Array, direction: Array) -> Array:
         """See ``Caster``."""
         directions = np.empty(points.shape, dtype=np.float32)
         directions[:] = direction
-        answer = self._scene.run(points.astype(np.float32), directions, query="OCCLUDED")
-        blocked: Array = answer == 0
+        result = self._scene.run(points.astype(np.float32), directions, query="OCCLUDED")
+        blocked: Array = result == 0
         return blocked
 
 
 @dataclass(frozen=True, eq=False)
 class MovedCaster:
-    """A mesh that moves as one piece: rays are turned into its own frame, so that its hierarchy of boxes is built once.
+    """A caster for a rigidly moving mesh, which transforms rays into the mesh's frame instead of rebuilding its hierarchy.
 
     Attributes:
-        still: the mesh in its own frame.
-        pose: (4, 4) from there to the world, rigid.
+        still: caster of the mesh in its own frame.
+        pose: (4, 4) rigid pose, mesh to world.
     """
 
     still: Caster
@@ -81,21 +81,21 @@ class MovedCaster:
 
 
 def build_caster(corners: Array) -> Caster:
-    """The fastest caster that this machine has for a mesh of (F, 3, 3) triangle corners."""
-    if len(corners) > 0 and importlib.util.find_spec("embreex") is not None:  # embree takes no empty mesh
+    """Return the fastest available caster for a mesh of (F, 3, 3) triangle corners."""
+    if len(corners) > 0 and importlib.util.find_spec("embreex") is not None:  # embree rejects an empty mesh
         return EmbreeCaster(corners)
     return NumpyCaster(corners)
 
 
 def pixel_rays(camera: Camera, samples: int = 1) -> tuple[Array, Array]:
-    """Rays through a static camera's pixels, straight from K: depth along them is the z-depth in metres.
+    """Return rays through the pixels of a static camera, scaled so that depth along them is the z-depth in metres.
 
     Args:
-        camera: pixel centres lie at integer coordinates.
+        camera: a camera with pixel centres at integer coordinates.
         samples: s; each pixel is sampled on a centred s x s grid.
 
     Returns:
-        origin (3,) and directions (H*s, W*s, 3) in the world.
+        Origin (3,) and directions (H * s * W * s, 3) in the world, in reading order.
     """
     height, width = camera.size
     within = (np.arange(samples) + 0.5) / samples - 0.5

@@ -1,4 +1,4 @@
-"""Which data sets there are."""
+"""The registry of data sets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hoibench.store.records import Record, parse_record
 
 
 class DatasetCard(Record):
-    """A data set's name, kind (``measured`` or ``synthetic``), title and ``module:Class``."""
+    """A registered data set: its name, kind, title and entry point ``module:Class``."""
 
     name: str
     kind: Literal["measured", "synthetic"]
@@ -23,16 +23,16 @@ class DatasetCard(Record):
 
 @lru_cache(maxsize=1)
 def all_datasets() -> dict[str, DatasetCard]:
-    """Every registered data set by name.
+    """Return every registered data set by name.
 
     Raises:
-        ValueError: two share a name, or a spec lacks a key.
+        ValueError: two data sets share a name, or a card lacks a key.
     """
     cards: dict[str, DatasetCard] = {}
     for where, table in read_specs("hoibench.datasets"):
         card = parse_record(DatasetCard, table, where)
         if card.name in cards:
-            raise ValueError(f"{where}: a data set {card.name!r} is already registered; choose another name")
+            raise ValueError(f"{where}: the data set {card.name!r} is already registered; choose another name")
         cards[card.name] = card
     return cards
 
@@ -41,13 +41,13 @@ def open_dataset(name: str, root: Path | None, on_message: MessageCallback | Non
     """Open a data set by name.
 
     Raises:
-        UnknownName: there is no such data set; gives the nearest names.
-        FileNotFoundError, ValueError: ``root`` does not hold it.
+        UnknownName: the data set does not exist; suggests the nearest names.
+        FileNotFoundError, ValueError: ``root`` does not contain the data set.
     """
     cards = all_datasets()
     if name not in cards:
         raise UnknownName("data set", name, cards)
-    kind = load_object(cards[name].entry)
-    if not (isinstance(kind, type) and issubclass(kind, Dataset)):
-        raise ValueError(f"{cards[name].entry} is not a hoibench.datasets.base.Dataset")
-    return kind.open(root, on_message)
+    dataset = load_object(cards[name].entry)
+    if not (isinstance(dataset, type) and issubclass(dataset, Dataset)):
+        raise ValueError(f"{cards[name].entry} is not a subclass of hoibench.datasets.base.Dataset")
+    return dataset.open(root, on_message)

@@ -1,4 +1,4 @@
-"""Moving triangle surfaces of hands and objects, and what a camera sees of them."""
+"""Moving triangle surfaces of hands and objects."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from hoibench.clip import Array, Camera, check_shape
 from hoibench.datasets.rays import Caster, MovedCaster, build_caster, pixel_rays
 
 BACKGROUND = 255
-"""The part id of what is neither hand nor object; the others are indices into ``hoibench.clip.PARTS``."""
+"""Part id of everything except hands and objects, whose ids are indices into ``hoibench.clip.PARTS``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """One part's triangles over time.
+    """The triangles of one part over time.
 
     Attributes:
         part: index into ``PARTS``, or ``BACKGROUND``.
-        vertices: (N, P, 3) metres, world; NaN in a frame that was not recorded.
+        vertices: (N, P, 3) metres in the world; NaN in frames that were not recorded.
         faces: (F, 3) vertex indices.
-        rest: (P, 3) metres, the vertices of a rigid part in its own frame, and
-        poses: (N, 4, 4), from there to the world; both None for a part that bends.
+        rest: (P, 3) vertices of a rigid part in its own frame, in metres; None for a deforming part.
+        poses: (N, 4, 4) poses of a rigid part, part to world; None for a deforming part.
     """
 
     part: int
@@ -40,11 +40,11 @@ class Surface:
 
     @cached_property
     def recorded(self) -> Array:
-        """(N,) bool, false where the part was not recorded: some vertex is NaN."""
+        """(N,) bool, false in frames that were not recorded (a vertex is NaN)."""
         return np.asarray(np.isfinite(self.vertices).all(axis=(1, 2)))
 
     def caster(self, frame: int) -> Caster:
-        """Answers rays against the triangles in one frame."""
+        """Return a caster for the triangles in one frame."""
         if self._still is None or self.poses is None:
             return build_caster(self.vertices[frame][self.faces])
         return MovedCaster(self._still, self.poses[frame])
@@ -56,7 +56,7 @@ class Surface:
 
 @dataclass(frozen=True, eq=False)
 class FrameMesh:
-    """All surfaces in one frame: corners (F, 3, 3) metres, and the surface (F,) and part (F,) that each triangle is of."""
+    """All surfaces in one frame: corners (F, 3, 3) in metres, and each triangle's surface index (F,) and part (F,)."""
 
     corners: Array
     surface: Array
@@ -64,7 +64,7 @@ class FrameMesh:
 
     @cached_property
     def caster(self) -> Caster:
-        """Answers rays against these triangles."""
+        """The caster of these triangles."""
         return build_caster(self.corners)
 
     @cached_property
@@ -76,7 +76,7 @@ class FrameMesh:
         return normals / np.where(length > 0.0, length, 1.0)
 
     def depth_and_part(self, camera: Camera) -> tuple[Array, Array]:
-        """The z-depth (H, W) float32 in metres, infinite on nothing, and the part (H, W) uint8 at each pixel's centre."""
+        """Render z-depth (H, W) float32 in metres, infinite without a hit, and part (H, W) uint8 at pixel centres."""
         hits = self.caster.cast(*pixel_rays(camera))
         part = np.full(len(hits.face), BACKGROUND, dtype=np.uint8)
         part[hits.is_hit] = self.part[hits.face[hits.is_hit]]
@@ -84,7 +84,7 @@ class FrameMesh:
 
 
 def frame_mesh(surfaces: Sequence[Surface], frame: int) -> FrameMesh:
-    """The triangles of the surfaces that were recorded in one frame."""
+    """Return the mesh of the surfaces that were recorded in one frame."""
     counts = [len(s.faces) if s.recorded[frame] else 0 for s in surfaces]
     corners = [s.vertices[frame][s.faces] for s in surfaces if s.recorded[frame]]
     return FrameMesh(
@@ -96,27 +96,27 @@ def frame_mesh(surfaces: Sequence[Surface], frame: int) -> FrameMesh:
 
 @dataclass(frozen=True, eq=False)
 class PlacedPart:
-    """One part in one frame: its vertices (P, 3), metres, world, and what answers rays against it."""
+    """One part in one frame: vertices (P, 3) in the world, in metres, and their caster."""
 
     vertices: Array
     caster: Caster
 
 
 def place_parts(surfaces: Sequence[Surface], frame: int) -> tuple[PlacedPart, ...]:
-    """The parts that were recorded in one frame, each with a caster of its own: where only depths are asked for, the faster way by far."""
+    """Return the parts that were recorded in one frame, each with its own caster, which is much faster than ``FrameMesh`` for depth."""
     return tuple(PlacedPart(s.vertices[frame], s.caster(frame)) for s in surfaces if s.recorded[frame])
 
 
 class FrameVisitor(Protocol):
-    """One camera's view of hands and objects, say; it makes an array of each frame."""
+    """A computation of one array per frame, e.g. the masks of one camera."""
 
     def visit(self, frame: int, parts: Sequence[PlacedPart]) -> Array:
-        """An array of the parts of one frame, of the same shape in each frame."""
+        """Return an array for the parts of one frame, with the same shape in each frame."""
         ...
 
 
 def map_frames(surfaces: Sequence[Surface], visitors: Sequence[FrameVisitor]) -> tuple[Array, ...]:
-    """The arrays (N, ...) that each visitor makes of all frames; the parts of a frame are placed once for all of them."""
+    """Return an array (N, ...) per visitor over all frames; each frame's parts are placed once for all visitors."""
     frames = []
     for frame in range(len(surfaces[0].vertices)):
         parts = place_parts(surfaces, frame)
@@ -125,6 +125,6 @@ def map_frames(surfaces: Sequence[Surface], visitors: Sequence[FrameVisitor]) ->
 
 
 def bounding_box(pixels: Array) -> tuple[Array, Array]:
-    """The lowest and highest (x, y) of pixels (P, 2), P > 0; a column at a time, which numpy does many times faster than both at once."""
-    x, y = pixels[:, 0], pixels[:, 1]
+    """Return the lowest and highest (x, y) of pixels (P, 2), P > 0."""
+    x, y = pixels[:, 0], pixels[:, 1]  # much faster than min(axis=0) of both columns
     return np.array([x.min(), y.min()]), np.array([x.max(), y.max()])

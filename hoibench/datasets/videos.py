@@ -1,4 +1,4 @@
-"""Videos only: clips of any methods in several views, described by a manifest.json, without truth and without cameras."""
+"""The data set ``videos``: multi-view videos of published methods without truth or cameras, listed in a manifest.json."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FPS_TOLERANCE = 0.01
 class VideosDataset(Dataset):
     """A folder of multi-view videos; the methods in its manifest are its ``published`` ones.
 
-    Every view is scored, the source view of video-to-video methods too: they all had it, and leaving it out would leave its pairs out.
+    Every view is scored, including the source view of video-to-video methods, since pairs of views would be lost without it.
     """
 
     name: ClassVar[str] = "videos"
@@ -37,28 +37,28 @@ class VideosDataset(Dataset):
 
     @classmethod
     def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> VideosDataset:
-        """The data set of ``root``/manifest.json; the videos themselves are checked clip by clip, when they are asked for.
+        """Open ``root``/manifest.json; videos are checked clip by clip on use.
 
         Raises:
-            FileNotFoundError: no root is given, or there is no manifest.json in it.
-            ValueError: the manifest is not one; names the file, the key, the value and what belongs there.
+            FileNotFoundError: there is no root, or it has no manifest.json.
+            ValueError: the manifest is invalid; names file, key, value and expectation.
         """
         if root is None:
             raise FileNotFoundError(
-                "--dataset videos needs --root DIR, a folder with manifest.json and the videos it names"
+                "--dataset videos needs --root DIR: a folder with manifest.json and the videos that it lists"
             )
         path = root / "manifest.json"
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file; --root names the folder that holds manifest.json")
+            raise FileNotFoundError(f"{path}: no such file; --root must be the folder with manifest.json")
         table = read_json(path, VideosManifest.SCHEMA)
         return cls(root, VideosManifest.read(path), sha256_json(table)[:12])
 
     def splits(self) -> tuple[str, ...]:
-        """The one split, ``all``."""
+        """Return the only split, ``all``."""
         return ("all",)
 
     def manifest(self, split: str) -> Manifest:
-        """Every clip of the folder; the split's id is the hash of manifest.json's content, however it is laid out.
+        """Return every clip of the folder; the split's id is the hash of the values in manifest.json.
 
         Raises:
             UnknownName: the split is not ``all``.
@@ -69,7 +69,7 @@ class VideosDataset(Dataset):
         return Manifest("videos@1/all", self._split_id, entries)
 
     def load(self, entry: ClipEntry) -> Clip:
-        """The clip: its views, rate and size, and no truth.
+        """Load a clip: its views, rate and size, without truth.
 
         Raises:
             UnknownName: the manifest has no such clip.
@@ -89,23 +89,23 @@ class VideosDataset(Dataset):
         )
 
     def published(self) -> Mapping[str, str]:
-        """The manifest's methods: id -> full name."""
+        """Return id -> full name of the manifest's methods."""
         return {id: method.name for id, method in self._manifest.methods.items()}
 
     def published_digest(self, method: str) -> str:
-        """A digest of the method's files that are there."""
+        """Return a digest of the method's existing files."""
         manifest = self._manifest
         paths = (self.root / manifest.file(method, clip, view) for clip in manifest.prompts for view in manifest.views)
         contents = {path.relative_to(self.root).as_posix(): sampled_digest(path) for path in paths if path.is_file()}
         return sha256_json(contents)[:12]
 
     def published_prediction(self, method: str, entry: ClipEntry) -> Prediction:
-        """A method's videos of a clip, as paths, each file checked against the manifest.
+        """Return the paths of a method's videos of a clip after checking each file against the manifest.
 
         Raises:
             UnknownName: the manifest has no such method or clip.
             FileNotFoundError: a view's file is missing.
-            VideoError: a file is no whole video, or its length, size or rate is not the manifest's.
+            VideoError: a file is not a complete video, or its length, size or rate differs from the manifest.
         """
         manifest = self._manifest
         if method not in manifest.methods:
@@ -121,17 +121,14 @@ class VideosDataset(Dataset):
 
     def _check(self, path: Path) -> None:
         found, manifest = probe(path), self._manifest
-        for what, value, wanted in (
+        same_fps = abs(found.fps - manifest.fps) <= _FPS_TOLERANCE * manifest.fps
+        for name, value, expected in (
             ("frames", found.frames, manifest.frames),
             ("(H, W)", (found.height, found.width), manifest.size),
+            ("fps", manifest.fps if same_fps else found.fps, manifest.fps),
         ):
-            if value != wanted:
+            if value != expected:
                 raise VideoError(
-                    f"{path} has {what} {value}, {self.root / 'manifest.json'} says {wanted}: every view of every clip has the same; "
+                    f"{path} has {name} {value}, expected {expected} from {self.root / 'manifest.json'}: "
                     "replace the file or correct the manifest"
                 )
-        if abs(found.fps - manifest.fps) > _FPS_TOLERANCE * manifest.fps:
-            raise VideoError(
-                f"{path} runs at {found.fps:g} fps, {self.root / 'manifest.json'} says {manifest.fps:g}: "
-                "replace the file or correct the manifest"
-            )

@@ -1,4 +1,4 @@
-"""manifest.json of a folder of videos, schema ``hoibench/videos@1``."""
+"""The manifest.json of the data set ``videos``, schema ``hoibench/videos@1``."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _FIELDS = ("method", "clip", "view")
 def _check_id(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}", value):
         raise ValueError(
-            f"{value[:100]!r} is no id: expected letters, digits, '_', '-' and '.', not starting with '.', at most 128"
+            f"{value[:100]!r} is not an id: expected at most 128 letters, digits, '_', '-' and '.', not starting with '.'"
         )
     return value
 
 
 def _check_template(value: str) -> str:
-    """A path template that stays under the root, whatever ids it is filled with."""
+    """Check that a path template stays inside the root for all ids."""
     try:
         parts = list(string.Formatter().parse(value))
     except ValueError:
         parts = []
     fields = {name for _, name, _, _ in parts if name is not None}
-    plain = all(not spec and not conversion for _, _, spec, conversion in parts)
+    has_plain_fields = all(not spec and not conversion for _, _, spec, conversion in parts)
     path = PurePosixPath(value)
-    stays = not path.is_absolute() and ".." not in path.parts and "\\" not in value and ":" not in value
-    if fields != set(_FIELDS) or not plain or not stays:
+    is_inside = not path.is_absolute() and ".." not in path.parts and "\\" not in value and ":" not in value
+    if fields != set(_FIELDS) or not has_plain_fields or not is_inside:
         raise ValueError(
-            f"{value[:100]!r} is no template: expected a relative path with {{method}}, {{clip}} and {{view}}, without '..', "
+            f"{value[:100]!r} is not a path template: expected a relative path with {{method}}, {{clip}} and {{view}}, without '..', "
             "e.g. '{method}/{clip}/{view}.mp4'"
         )
     return value
@@ -44,30 +44,30 @@ Id = Annotated[str, AfterValidator(_check_id)]
 
 
 class PublishedMethod(Record):
-    """A method whose outputs lie in the folder: its full ``name`` and the ``paper`` it is from, or None."""
+    """A method with videos in the folder: its full ``name`` and its ``paper``, or None."""
 
     name: str
     paper: str | None = None
 
 
 class VideosClip(Record):
-    """A clip of the folder and its prompt, if it has one."""
+    """A clip in the folder and its prompt, or None."""
 
     id: Id
     prompt: str | None = None
 
 
 class VideosManifest(Record):
-    """The contents of a folder of videos.
+    """The content of manifest.json.
 
     Attributes:
-        fps, frames, height, width: the rate, length and size that every video has.
+        fps, frames, height, width: rate, length and size of every video.
         views: ids of the V views, in order.
         clips: the clips.
-        methods: by id.
-        path: the template of a video's path under the root, with {method}, {clip} and {view}.
-        source_view: the view that video-to-video methods were given, or None.
-        source, licence: where the videos are from.
+        methods: id -> method.
+        path: template of a video's path under the root, with {method}, {clip} and {view}.
+        source_view: the input view of video-to-video methods, or None.
+        source, licence: origin and licence of the videos.
     """
 
     SCHEMA = "hoibench/videos@1"
@@ -88,7 +88,7 @@ class VideosManifest(Record):
     def _check_ids(self) -> Self:
         for key, ids in (("views", self.views), ("clips", tuple(self.prompts))):
             if len(set(ids)) != len(getattr(self, key)):
-                raise ValueError(f"{key} names one id twice; give each an id of its own")
+                raise ValueError(f"{key} has a repeated id; ids must be unique")
         if self.source_view is not None and self.source_view not in self.views:
             views = ", ".join(self.views)
             raise ValueError(f"source_view is {self.source_view!r}, expected one of the views ({views}) or null")
@@ -101,9 +101,9 @@ class VideosManifest(Record):
 
     @property
     def prompts(self) -> dict[str, str | None]:
-        """Clip id -> its prompt, or None."""
+        """Clip id -> prompt or None."""
         return {clip.id: clip.prompt for clip in self.clips}
 
     def file(self, method: str, clip: str, view: str) -> PurePosixPath:
-        """The path of a video, relative to the root."""
+        """Return the path of a video relative to the root."""
         return PurePosixPath(self.path.format(method=method, clip=clip, view=view))

@@ -10,7 +10,7 @@ import taco_tree
 import trimesh
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.download import RGB, TacoDownload
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.objects import read_mesh

@@ -33,7 +33,7 @@ def test_clear_deletes_generated_clips_and_nothing_else(root, capsys):
 
 def test_only_entries_can_be_named(root, capsys):
     assert main(["cache", "clear", "Documents"]) == 2
-    assert f"has no entry 'Documents', only {CLIPS}, weights" in capsys.readouterr().err
+    assert f"has no entry 'Documents'; entries: {CLIPS}, weights" in capsys.readouterr().err
     assert left(root) == ["Documents", CLIPS, "weights"]
 
 

@@ -1,4 +1,4 @@
-"""What a manifest says of itself."""
+"""Manifests, samples of clips and ids of clip sets."""
 
 import hashlib
 from dataclasses import replace
@@ -15,8 +15,8 @@ def test_clips_left_out_are_counted_by_reason():
     assert Manifest("x@1/test", "0", ()).exclusion_summary == ()
 
 
-def test_a_limit_takes_the_first_of_a_fixed_shuffle_in_the_order_given():
-    """Runs with --limit are compared with each other: which clips they take stays the same for ever."""
+def test_sample_clips_is_a_fixed_shuffle_in_the_original_order():
+    """Runs with --limit are compared with each other, so the sample must never change."""
     clips = list("abcdefghij")
     assert sample_clips(clips, 1) == ("b",)
     assert sample_clips(clips, 4) == tuple("bcdh")
@@ -28,12 +28,12 @@ def test_a_limit_takes_the_first_of_a_fixed_shuffle_in_the_order_given():
     assert sample_clips(clips, 0) == ()
 
 
-def test_a_clip_made_otherwise_is_another_clip():
-    whole = (ClipEntry("a", camera_ids=("1", "2")), ClipEntry("b", camera_ids=("1", "2")))
-    short = (whole[0], ClipEntry("b", camera_ids=("1", "2"), valid_frames=24))
-    assert clip_set_id(whole) == clip_set_id(whole[::-1])
-    cropped = (whole[0], ClipEntry("b", camera_ids=("1", "2"), variant="frame0-raw"))
-    assert len({clip_set_id(whole), clip_set_id(short), clip_set_id(cropped), clip_set_id(whole, "truth")}) == 4
+def test_length_variant_and_truth_change_the_clip_set_id():
+    full = (ClipEntry("a", camera_ids=("1", "2")), ClipEntry("b", camera_ids=("1", "2")))
+    short = (full[0], ClipEntry("b", camera_ids=("1", "2"), valid_frames=24))
+    assert clip_set_id(full) == clip_set_id(full[::-1])
+    cropped = (full[0], ClipEntry("b", camera_ids=("1", "2"), variant="frame0-raw"))
+    assert len({clip_set_id(full), clip_set_id(short), clip_set_id(cropped), clip_set_id(full, "truth")}) == 4
 
 
 TWO = (
@@ -59,7 +59,7 @@ BOTH = ',["valid_frames",24],["variant","frame0-raw"]'
         ),
     ],
 )
-def test_the_id_of_clips_is_what_it_was_when_it_was_released(changes, truth_id, text, golden):
-    """Rows of boards are compared by it: it stays the same for ever, the hash of a text that can be written down."""
+def test_clip_set_ids_never_change(changes, truth_id, text, golden):
+    """Leaderboards compare rows by this id, which is the hash of a text that can be written down."""
     assert clip_set_id((TWO[0], replace(TWO[1], **changes)), truth_id) == golden
     assert hashlib.sha256(text.encode()).hexdigest()[:12] == golden

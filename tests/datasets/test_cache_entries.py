@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hoibench.datasets.cache_entries import PREPARED, WEIGHTS, clear, entries
+from hoibench.datasets.cache_entries import PREPARED, WEIGHTS, clear_entries, list_entries
 from hoibench.store.atomic import ensure_folder
 from hoibench.store.cache_dir import cache_dir
 
@@ -19,7 +19,7 @@ def fill(folder):
     (folder / "b.bin").write_bytes(b"678")
 
 
-def test_the_cache_is_where_the_variable_says_or_in_the_users_folder(root, monkeypatch):
+def test_the_cache_folder_comes_from_the_variable_or_the_user(root, monkeypatch):
     assert cache_dir() == root
     monkeypatch.setenv("HOIBENCH_CACHE", "~/x")
     assert cache_dir() == Path.home() / "x"
@@ -31,51 +31,51 @@ ONE, TWO = "taco-hands@1-ba9876543210", "synthetic-clips@1"
 
 
 def test_entries_are_counted_and_cleared(root):
-    assert entries() == []
+    assert list_entries() == []
     for name in (TWO, ONE):
         ensure_folder(root / name / "clip", fill)
-    assert entries() == [(TWO, 8, 2), (ONE, 8, 2)]
-    assert clear(ONE) == [(ONE, 8, 2)]
-    assert [entry.name for entry in entries()] == [TWO]
-    with pytest.raises(FileNotFoundError, match=f"'{ONE}', only {TWO}"):
-        clear(ONE)
-    assert clear() == [(TWO, 8, 2)]
-    assert entries() == []
+    assert list_entries() == [(TWO, 8, 2), (ONE, 8, 2)]
+    assert clear_entries(ONE) == [(ONE, 8, 2)]
+    assert [entry.name for entry in list_entries()] == [TWO]
+    with pytest.raises(FileNotFoundError, match=f"'{ONE}'; entries: {TWO}"):
+        clear_entries(ONE)
+    assert clear_entries() == [(TWO, 8, 2)]
+    assert list_entries() == []
 
 
-def test_what_others_keep_in_the_folder_is_neither_listed_nor_cleared(root, tmp_path):
-    """Someone may have set HOIBENCH_CACHE to a folder that holds more than this."""
-    strangers = ("Documents", "synthetic@1", "synthetic-clips@1.old", "weights.old", "synthetic@1-0123456789AB")
-    for name in (*strangers, ONE):
+def test_other_folders_are_neither_listed_nor_deleted(root, tmp_path):
+    """HOIBENCH_CACHE may be a folder with other files."""
+    other_folders = ("Documents", "synthetic@1", "synthetic-clips@1.old", "weights.old", "synthetic@1-0123456789AB")
+    for name in (*other_folders, ONE):
         ensure_folder(root / name / "clip", fill)
     linked = tmp_path / "elsewhere"
     linked.mkdir()
     (root / TWO).symlink_to(linked)
     (root / "synthetic@1-aaaaaaaaaaaa").write_text("a file")
-    assert [entry.name for entry in entries()] == [ONE]
+    assert [entry.name for entry in list_entries()] == [ONE]
     with pytest.raises(FileNotFoundError, match="no entry 'Documents'"):
-        clear("Documents")
+        clear_entries("Documents")
     with pytest.raises(FileNotFoundError, match="no entry '../elsewhere'"):
-        clear("../elsewhere")
-    clear()
-    assert sorted(path.name for path in root.iterdir()) == sorted([*strangers, TWO, "synthetic@1-aaaaaaaaaaaa"])
+        clear_entries("../elsewhere")
+    clear_entries()
+    assert sorted(path.name for path in root.iterdir()) == sorted([*other_folders, TWO, "synthetic@1-aaaaaaaaaaaa"])
     assert linked.is_dir()
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, f"{PREPARED}1-0123456789ab"])
-def test_what_does_not_come_back_by_itself_is_cleared_only_by_name(root, name):
+def test_entries_that_are_not_regenerated_are_deleted_only_by_name(root, name):
     (root / name).mkdir(parents=True)
     (root / name / "a.bin").write_bytes(b"123")
     ensure_folder(root / ONE / "clip", fill)
-    assert (name, 3, 1) in entries()
-    assert [entry.name for entry in clear()] == [ONE]
-    assert entries() == [(name, 3, 1)]
-    assert clear(name) == [(name, 3, 1)]
-    assert entries() == []
+    assert (name, 3, 1) in list_entries()
+    assert [entry.name for entry in clear_entries()] == [ONE]
+    assert list_entries() == [(name, 3, 1)]
+    assert clear_entries(name) == [(name, 3, 1)]
+    assert list_entries() == []
 
 
-def test_the_data_sets_and_the_weights_know_the_same_names(root):
-    """What is made must be listed, or it could never be cleared."""
+def test_every_folder_in_the_cache_is_listed(root):
+    """An entry that is not listed could never be deleted."""
     from hoibench.datasets.synthetic.dataset import clips_folder
     from hoibench.datasets.taco.clip_source import prepared_folder
     from hoibench.datasets.taco.download import POSES, TacoDownload
@@ -90,4 +90,4 @@ def test_the_data_sets_and_the_weights_know_the_same_names(root):
     folders += [prepared, cache_dir() / f"{VERSION}-0123456789ab"]
     for folder in folders:
         folder.mkdir(parents=True)
-    assert sorted(entry.name for entry in entries()) == sorted(folder.name for folder in folders)
+    assert sorted(entry.name for entry in list_entries()) == sorted(folder.name for folder in folders)

@@ -1,4 +1,4 @@
-"""A clip of one's own, written and read back."""
+"""A clip folder is written and read back."""
 
 import json
 from dataclasses import replace
@@ -41,13 +41,13 @@ def test_a_clip_round_trips(clip, folder):
     assert [(view.id, view.cluster) for view in back.views] == [(view.id, view.cluster) for view in clip.views]
 
 
-def test_words_and_masks_round_trip(tmp_path, clip):
+def test_texts_and_masks_round_trip(tmp_path, clip):
     masks = np.zeros((len(clip.views), clip.frames, *clip.size), bool)
     masks[0, 1, 2, 3] = True
-    words = {"prompt": "stir", "triplet": ("spoon", "stir", "bowl"), "truth": "measured"}
-    write_clip(tmp_path / "c", replace(clip, **words, load_masks=lambda: masks))
+    texts = {"prompt": "stir", "triplet": ("spoon", "stir", "bowl"), "truth": "measured"}
+    write_clip(tmp_path / "c", replace(clip, **texts, load_masks=lambda: masks))
     back = read_clip(tmp_path / "c")
-    assert {name: getattr(back, name) for name in words} == words
+    assert {name: getattr(back, name) for name in texts} == texts
     assert np.array_equal(back.masks, masks)
 
 
@@ -58,19 +58,20 @@ def test_a_clip_without_tracks_and_videos_is_read(tmp_path, clip):
     assert back.tracks is back.video is back.masks is None
 
 
-def test_videos_are_all_there_and_of_the_clips_grid(folder, clip):
-    (folder / "view-1.mp4").rename(folder / "else.mp4")
-    with pytest.raises(FileNotFoundError, match=r"view-1\.mp4 is missing, while view-0\.mp4 is there"):
+def test_videos_are_complete_and_have_the_size_of_the_clip(folder, clip):
+    (folder / "view-1.mp4").rename(folder / "other.mp4")
+    with pytest.raises(FileNotFoundError, match=r"view-1\.mp4 is missing, but view-0\.mp4 exists"):
         read_clip(folder)
     for shape in ((clip.frames + 1, *clip.size, 3), (clip.frames, clip.size[0] + 2, clip.size[1], 3)):
         encode(folder / "view-1.mp4", np.zeros(shape, np.uint8), clip.fps)
         with pytest.raises(
-            ValueError, match=rf"view-1\.mp4 has {shape[0]} frames of {shape[1]}x{shape[2]}, clip\.json"
+            ValueError,
+            match=rf"view-1\.mp4 has {shape[0]} frames of {shape[1]}x{shape[2]}, expected .* from clip\.json",
         ):
             read_clip(folder)
 
 
-def test_parts_are_those_that_there_are(folder):
+def test_a_part_out_of_range_is_refused(folder):
     arrays = read_npz(folder / "tracks.npz")
     part = np.arange(len(arrays["part"])).astype(np.uint8) % 4
     write_npz(folder / "tracks.npz", arrays | {"part": part})
@@ -78,12 +79,12 @@ def test_parts_are_those_that_there_are(folder):
     part[-1] = 4
     write_npz(folder / "tracks.npz", arrays | {"part": part})
     with pytest.raises(
-        ValueError, match=r"tracks\.npz: part holds 4, expected 0\.\.3: left hand, right hand, tool, target"
+        ValueError, match=r"tracks\.npz: part is 4, expected 0\.\.3: left hand, right hand, tool, target"
     ):
         read_clip(folder)
 
 
-def test_what_was_not_recorded_round_trips(tmp_path, clip):
+def test_unrecorded_frames_round_trip(tmp_path, clip):
     recorded = np.ones(clip.tracks.world.shape[:2], dtype=bool)
     recorded[-1] = False
     tracks = replace(clip.tracks, recorded=recorded, visible=clip.tracks.visible & recorded)
@@ -97,7 +98,7 @@ def with_view(facts, **changes):
     return facts | {"views": [facts["views"][0] | changes, *facts["views"][1:]]}
 
 
-def test_views_may_have_no_camera_and_cameras_may_move(tmp_path, clip):
+def test_views_without_a_camera_and_with_a_moving_one_round_trip(tmp_path, clip):
     camera = clip.views[1].camera
     still = np.repeat(camera.R[None], clip.frames, axis=0), np.repeat(camera.t[None], clip.frames, axis=0)
     views = (
@@ -132,15 +133,18 @@ def test_views_may_have_no_camera_and_cameras_may_move(tmp_path, clip):
         (lambda facts: facts | {"promt": "x"}, "unknown key 'promt': did you mean 'prompt'"),
         (lambda facts: with_view(facts, cluster="middle"), r"views\[0\].cluster is 'middle': "),
         (lambda facts: with_view(facts, id=3), r"views\[0\].id is 3: "),
-        (lambda facts: with_view(facts, t=None), r"views\[0\]: a camera has K, R, t and size, here is only K, R, size"),
-        (lambda facts: with_view(facts, size=None), r"views\[0\]: a camera has .* here is only K, R, t"),
-        (lambda facts: with_view(facts, t=["0", "0", "1"]), r"views\[0\].t: .* are no numbers"),
-        (lambda facts: with_view(facts, t=[0, [0], 1]), r"views\[0\].t: the rows differ in length"),
+        (lambda facts: with_view(facts, t=None), r"views\[0\]: a camera needs K, R, t and size, found only K, R, size"),
+        (lambda facts: with_view(facts, size=None), r"views\[0\]: a camera needs .* found only K, R, t"),
+        (lambda facts: with_view(facts, t=["0", "0", "1"]), r"views\[0\].t: .* is not numeric"),
+        (lambda facts: with_view(facts, t=[0, [0], 1]), r"views\[0\].t: rows differ in length"),
         (lambda facts: with_view(facts, t=[0, 1]), r"views\[0\]: Camera.t has shape \(2,\)"),
-        (lambda facts: with_view(facts, R=[[2, 0, 0], [0, 1, 0], [0, 0, 1]]), r"views\[0\]: Camera.R is no rotation"),
+        (
+            lambda facts: with_view(facts, R=[[2, 0, 0], [0, 1, 0], [0, 0, 1]]),
+            r"views\[0\]: Camera.R is not a rotation",
+        ),
     ],
 )
-def test_facts_are_checked(folder, change, message):
+def test_clip_json_is_checked(folder, change, message):
     path = folder / "clip.json"
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with pytest.raises(ValueError, match=rf"clip\.json:? {message}"):
@@ -167,12 +171,12 @@ def test_masks_are_checked_before_a_metric_needs_them(clip, folder):
         read_clip(folder)
 
 
-def test_a_root_must_hold_clips(tmp_path, folder):
+def test_a_root_without_clips_is_refused(tmp_path, folder):
     assert clip_folders(tmp_path) == [folder]
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "clip.json").write_text("{}")
     assert clip_folders(tmp_path) == sorted([folder, tmp_path / "a"])
-    with pytest.raises(FileNotFoundError, match="no clips here"):
+    with pytest.raises(FileNotFoundError, match="no clips found"):
         clip_folders(folder)
     with pytest.raises(FileNotFoundError, match="gone: no such folder"):
         clip_folders(tmp_path / "gone")

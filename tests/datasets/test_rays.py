@@ -43,7 +43,7 @@ def test_embree_and_numpy_see_the_same_triangles_at_the_same_depth(seed):
 
 @settings(max_examples=25, deadline=None)
 @given(SEEDS)
-def test_embree_and_numpy_agree_on_what_the_light_reaches(seed):
+def test_embree_and_numpy_agree_on_shadows(seed):
     rng = np.random.default_rng(seed)
     corners, points = soup(rng), rng.normal([0.0, 0.0, 1.0], 0.3, size=(400, 3))
     light = rng.normal(size=3)
@@ -78,7 +78,7 @@ def test_a_mesh_behind_a_point_does_not_block_it(kind):
 
 @settings(max_examples=25, deadline=None)
 @given(SEEDS)
-def test_a_moved_mesh_is_met_where_it_went(seed):
+def test_a_moved_mesh_is_hit_at_its_new_place(seed):
     rng = np.random.default_rng(seed)
     corners, directions, origin = soup(rng), pencil(rng), rng.normal(scale=0.05, size=3)
     R = np.linalg.qr(rng.normal(size=(3, 3)))[0]
@@ -95,7 +95,7 @@ def test_a_moved_mesh_is_met_where_it_went(seed):
     assert (there.blocked(points, light) == moved.blocked(points, light)).mean() >= 0.995
 
 
-def test_an_empty_mesh_is_never_met():
+def test_an_empty_mesh_is_never_hit():
     rays_ahead = pencil(np.random.default_rng(0))
     nothing = build_caster(np.zeros((0, 3, 3)))
     assert not nothing.cast(np.zeros(3), rays_ahead).is_hit.any()
@@ -107,7 +107,7 @@ def test_numpy_refuses_rays_all_around():
         NumpyCaster(soup(np.random.default_rng(0))).cast(np.zeros(3), np.array([[0.0, 0.1, 1.0], [0.0, 0.1, -2.0]]))
 
 
-def test_the_fallback_is_taken_where_embree_is_absent(monkeypatch):
+def test_numpy_is_the_fallback_without_embree(monkeypatch):
     corners = soup(np.random.default_rng(0))
     assert isinstance(build_caster(corners), EmbreeCaster)
     found = importlib.util.find_spec

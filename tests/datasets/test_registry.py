@@ -26,7 +26,7 @@ def register(monkeypatch):
         (CARD | {"name": 3}, "name is 3: "),
     ],
 )
-def test_a_card_with_something_wrong_in_it_is_refused(register, card, message):
+def test_an_invalid_card_is_refused(register, card, message):
     register(card)
     with pytest.raises(ValueError) as caught:
         registry.all_datasets()
@@ -35,11 +35,11 @@ def test_a_card_with_something_wrong_in_it_is_refused(register, card, message):
 
 def test_two_cards_of_one_name_are_refused(register):
     register(CARD, CARD)
-    with pytest.raises(ValueError, match=r"cards/x\.toml: a data set 'x' is already registered; choose another name"):
+    with pytest.raises(ValueError, match=r"cards/x\.toml: the data set 'x' is already registered; choose another name"):
         registry.all_datasets()
 
 
-def test_an_entry_that_is_no_data_set_is_refused(register):
+def test_an_entry_point_that_is_not_a_data_set_is_refused(register):
     register(CARD | {"entry": "pathlib:Path"})
-    with pytest.raises(ValueError, match=r"pathlib:Path is not a hoibench\.datasets\.base\.Dataset"):
+    with pytest.raises(ValueError, match=r"pathlib:Path is not a subclass of hoibench\.datasets\.base\.Dataset"):
         registry.open_dataset("x", None)

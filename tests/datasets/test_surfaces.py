@@ -8,7 +8,7 @@ from hoibench.datasets.synthetic.cameras import TRIO, build_camera
 from hoibench.datasets.synthetic.materials import build_textured_surfaces
 
 
-def test_depth_and_part_of_a_scene_agree_with_the_plain_z_buffer(written):
+def test_depth_and_part_of_a_scene_agree_with_the_numpy_caster(written):
     surfaces = [body.surface for body in build_textured_surfaces(written.scene, written.seed)]
     for frame, serial in enumerate(TRIO):
         fast, plain = frame_mesh(surfaces, frame), frame_mesh(surfaces, frame)
@@ -23,7 +23,7 @@ def test_depth_and_part_of_a_scene_agree_with_the_plain_z_buffer(written):
         assert near[same].mean() >= 0.999
 
 
-def test_parts_and_depths_of_two_plates_are_what_they_are_by_hand():
+def test_parts_and_depths_of_two_plates_are_those_computed_by_hand():
     plate = np.array([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [-1.0, 1.0, 0.0]])
     faces = np.array([[0, 1, 2], [0, 2, 3]])
     near = Surface(2, np.add(plate * 0.25, [0.0, 0.0, 2.0])[None], faces)
@@ -57,7 +57,7 @@ def test_a_part_that_was_not_recorded_is_left_out_of_its_frame():
     assert (part == BACKGROUND).all()
 
 
-def test_bounds_are_lowest_and_highest():
+def test_a_bounding_box_has_the_lowest_and_highest_pixel():
     low, high = bounding_box(np.array([[3.0, -1.0], [2.0, 5.0]]))
     assert (low.tolist(), high.tolist()) == ([2.0, -1.0], [3.0, 5.0])
 

@@ -1,4 +1,4 @@
-"""Folders of videos: what is in them comes back, and what is wrong with them is said."""
+"""The data set ``videos``: reading a folder, and the errors of an invalid one."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ MANIFEST = {
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def complete(tmp_path_factory):
     root = tmp_path_factory.mktemp("videos")
     (root / "manifest.json").write_text(json.dumps(MANIFEST))
     video = root / "video.mp4"
@@ -41,8 +41,8 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture
-def root(whole, tmp_path):
-    return shutil.copytree(whole, tmp_path / "videos")
+def root(complete, tmp_path):
+    return shutil.copytree(complete, tmp_path / "videos")
 
 
 def rewrite(root, **changes):
@@ -54,8 +54,8 @@ def entry(dataset, id="a"):
     return next(entry for entry in dataset.manifest("all").entries if entry.id == id)
 
 
-def test_clips_come_sorted_with_all_views_and_no_truth(whole):
-    dataset = VideosDataset.open(whole)
+def test_clips_come_sorted_with_all_views_and_no_truth(complete):
+    dataset = VideosDataset.open(complete)
     assert [e.id for e in dataset.manifest(dataset.default_split).entries] == ["a", "b"]
     clip = dataset.load(entry(dataset, "b"))
     assert [view.id for view in clip.views] == ["left", "right"]  # the source view, left, is scored like any other
@@ -65,16 +65,16 @@ def test_clips_come_sorted_with_all_views_and_no_truth(whole):
     assert not dataset.has_truth
 
 
-def test_the_split_id_of_a_folder_is_what_it_was(whole):
-    """Scores are published with these ids."""
-    assert VideosDataset.open(whole).manifest("all").split_id == "df099e7c3c04"
+def test_the_split_id_of_a_folder_never_changes(complete):
+    """Published scores name these ids."""
+    assert VideosDataset.open(complete).manifest("all").split_id == "df099e7c3c04"
 
 
-def test_published_outputs_are_the_files_themselves(whole):
-    dataset = VideosDataset.open(whole)
+def test_published_outputs_are_the_files_themselves(complete):
+    dataset = VideosDataset.open(complete)
     assert dataset.published() == {"das": "DaS", "mine": "Mine"}
     prediction = dataset.published_prediction("das", entry(dataset))
-    assert prediction.video == (whole / "das/a/left.mp4", whole / "das/a/right.mp4")
+    assert prediction.video == (complete / "das/a/left.mp4", complete / "das/a/right.mp4")
     assert prediction.provenance["licence"] == "CC BY-SA 4.0"
     assert prediction.provenance["source_view"] == "left"
 
@@ -88,19 +88,19 @@ def test_the_split_id_follows_the_content_not_the_layout_of_the_manifest(root):
     assert VideosDataset.open(root).manifest("all").split_id != before
 
 
-def test_unknown_names_give_the_nearest(whole):
-    dataset = VideosDataset.open(whole)
+def test_unknown_names_give_the_nearest(complete):
+    dataset = VideosDataset.open(complete)
     with pytest.raises(UnknownName, match="split 'al'.*all"):
         dataset.manifest("al")
     with pytest.raises(UnknownName, match="method 'dos': did you mean das"):
         dataset.published_prediction("dos", entry(dataset))
     other = entry(dataset).__class__("c")
-    for ask in (dataset.load, lambda e: dataset.published_prediction("das", e)):
+    for call in (dataset.load, lambda e: dataset.published_prediction("das", e)):
         with pytest.raises(UnknownName, match="unknown clip 'c'"):
-            ask(other)
+            call(other)
 
 
-def test_a_missing_root_or_manifest_is_said(tmp_path):
+def test_a_missing_root_or_manifest_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="--root DIR"):
         VideosDataset.open(None)
     for root in (tmp_path / "gone", tmp_path):
@@ -109,14 +109,14 @@ def test_a_missing_root_or_manifest_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "\xff\xfe", '{"schema": 1}', "[]", "null"])
-def test_a_file_that_is_no_manifest_is_refused(root, text):
+def test_a_file_that_is_not_a_manifest_is_refused(root, text):
     (root / "manifest.json").write_text(text, encoding="latin-1")
     with pytest.raises(ValueError, match=str(root / "manifest.json")):
         VideosDataset.open(root)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"schema": "hoibench/videos@2"}, "schema is 'hoibench/videos@2'"),
         ({"fps": ...}, "the key 'fps' is missing"),
@@ -126,44 +126,44 @@ def test_a_file_that_is_no_manifest_is_refused(root, text):
         ({"frames": 0}, "frames is 0: "),
         ({"height": True}, "height is True: "),
         ({"views": []}, "views is"),
-        ({"views": ["left", "left"]}, "one id twice"),
-        ({"views": ["../left", "right"]}, r"views\[0\]: '../left' is no id"),
+        ({"views": ["left", "left"]}, "repeated id"),
+        ({"views": ["../left", "right"]}, r"views\[0\]: '../left' is not an id"),
         ({"source_view": "up"}, "source_view is 'up', expected one of the views"),
         ({"clips": [{"prompt": None}]}, r"the key 'clips\[0\].id' is missing"),
-        ({"clips": [{"id": ".."}]}, r"clips\[0\].id: '\.\.' is no id"),
-        ({"clips": [{"id": "a"}, {"id": "a"}]}, "one id twice"),
+        ({"clips": [{"id": ".."}]}, r"clips\[0\].id: '\.\.' is not an id"),
+        ({"clips": [{"id": "a"}, {"id": "a"}]}, "repeated id"),
         ({"clips": [{"id": "a", "prompt": 3}]}, r"clips\[0\].prompt is 3: "),
         ({"methods": {}}, "methods is"),
         ({"methods": {"das": {}}}, "the key 'methods.das.name' is missing"),
-        ({"methods": {"a/b": {"name": "x"}}}, "methods.a/b.*'a/b' is no id"),
+        ({"methods": {"a/b": {"name": "x"}}}, "methods.a/b.*'a/b' is not an id"),
         ({"path": 3}, "path is 3: "),
-        ({"path": "{method}/{clip}.mp4"}, "path: .* is no template: expected a relative path"),
-        ({"path": "../{method}/{clip}/{view}.mp4"}, "path: .* is no template: expected a relative path"),
-        ({"path": "/{method}/{clip}/{view}.mp4"}, "path: .* is no template: expected a relative path"),
-        ({"path": "{method}/{clip}/{view}{0}.mp4"}, "path: .* is no template: expected a relative path"),
-        ({"path": "{method.__class__}/{clip}/{view}.mp4"}, "path: .* is no template: expected a relative path"),
-        ({"path": "{method}/{clip}/{view:>99}.mp4"}, "path: .* is no template: expected a relative path"),
-        ({"path": "{method}/{clip}/{view!r}"}, "path: .* is no template: expected a relative path"),
-        ({"path": "c:{method}/{clip}/{view}"}, "path: .* is no template: expected a relative path"),
-        ({"path": "..\\\\{method}/{clip}/{view}"}, "path: .* is no template: expected a relative path"),
+        ({"path": "{method}/{clip}.mp4"}, "path: .* is not a path template: expected a relative path"),
+        ({"path": "../{method}/{clip}/{view}.mp4"}, "path: .* is not a path template: expected a relative path"),
+        ({"path": "/{method}/{clip}/{view}.mp4"}, "path: .* is not a path template: expected a relative path"),
+        ({"path": "{method}/{clip}/{view}{0}.mp4"}, "path: .* is not a path template: expected a relative path"),
+        ({"path": "{method.__class__}/{clip}/{view}.mp4"}, "path: .* is not a path template: expected a relative path"),
+        ({"path": "{method}/{clip}/{view:>99}.mp4"}, "path: .* is not a path template: expected a relative path"),
+        ({"path": "{method}/{clip}/{view!r}"}, "path: .* is not a path template: expected a relative path"),
+        ({"path": "c:{method}/{clip}/{view}"}, "path: .* is not a path template: expected a relative path"),
+        ({"path": "..\\\\{method}/{clip}/{view}"}, "path: .* is not a path template: expected a relative path"),
         ({"fps": 0}, "fps is 0"),
         ({"width": -2}, "width is -2: "),
         ({"frames": 3.5}, "frames is 3.5: "),
-        ({"views": ["x" * 129, "right"]}, "is no id"),
+        ({"views": ["x" * 129, "right"]}, "is not an id"),
         ({"clips": []}, r"clips is \[\]: "),
         ({"licence": 3}, "licence is 3: "),
         ({"methods": {"das": {"name": "x", "papr": "y"}}}, "unknown key 'methods.das.papr'"),
-        ({"path": "{method}/{clip}/{view"}, "path: .* is no template: expected a relative path"),
+        ({"path": "{method}/{clip}/{view"}, "path: .* is not a path template: expected a relative path"),
     ],
 )
-def test_a_manifest_with_something_wrong_in_it_is_refused(root, changes, said):
+def test_an_invalid_manifest_is_refused(root, changes, message):
     rewrite(root, **changes)
-    with pytest.raises(ValueError, match=said) as caught:
+    with pytest.raises(ValueError, match=message) as caught:
         VideosDataset.open(root)
     assert str(root / "manifest.json") in str(caught.value)
 
 
-def test_a_methods_id_follows_its_own_files_and_no_others(root):
+def test_a_methods_digest_depends_on_its_own_files_alone(root):
     before = VideosDataset.open(root).published_digest("das")
     encode(root / "mine/a/left.mp4", np.zeros((3, 32, 48, 3), np.uint8), fps=8)
     (root / "das/notes.txt").write_text("not a view")
@@ -181,11 +181,11 @@ def test_rates_agree_to_a_hundredth(root, fps, fits):
     if fits:
         assert dataset.published_prediction("das", entry(dataset)).video
     else:
-        with pytest.raises(VideoError, match=r"left\.mp4 runs at"):
+        with pytest.raises(VideoError, match=r"left\.mp4 has fps"):
             dataset.published_prediction("das", entry(dataset))
 
 
-def test_a_missing_view_is_said_and_spares_the_other_clips(root):
+def test_a_missing_view_is_named_and_affects_no_other_clip(root):
     (root / "das/a/right.mp4").unlink()
     dataset = VideosDataset.open(root)
     with pytest.raises(FileNotFoundError, match="right.mp4"):
@@ -194,18 +194,18 @@ def test_a_missing_view_is_said_and_spares_the_other_clips(root):
 
 
 @pytest.mark.parametrize(
-    ("shape", "fps", "said"),
+    ("shape", "fps", "message"),
     [
-        ((4, 32, 48, 3), 8, r"has frames 4, .*manifest\.json says 3"),
-        ((3, 32, 64, 3), 8, r"has \(H, W\) \(32, 64\), .* says \(32, 48\)"),
-        ((3, 32, 48, 3), 12, "runs at 12 fps, .* says 8"),
+        ((4, 32, 48, 3), 8, r"has frames 4, expected 3 from .*manifest\.json"),
+        ((3, 32, 64, 3), 8, r"has \(H, W\) \(32, 64\), expected \(32, 48\)"),
+        ((3, 32, 48, 3), 12, r"has fps 12\.0, expected 8\.0"),
     ],
     ids=["length", "size", "rate"],
 )
-def test_a_view_unlike_the_others_is_refused(root, shape, fps, said):
+def test_a_video_that_differs_from_the_manifest_is_refused(root, shape, fps, message):
     encode(root / "das/a/right.mp4", np.zeros(shape, np.uint8), fps=fps)
     dataset = VideosDataset.open(root)
-    with pytest.raises(VideoError, match=said):
+    with pytest.raises(VideoError, match=message):
         dataset.published_prediction("das", entry(dataset))
 
 
@@ -218,7 +218,7 @@ def test_a_truncated_view_is_refused(root):
 
 
 @pytest.mark.field
-def test_the_published_videos_are_whole(field_data):
+def test_the_published_videos_are_complete(field_data):
     dataset = VideosDataset.open(field_data / "published")
     assert set(dataset.published()) == {"das", "syncammaster", "sv4d2", "harmohoi"}
     for clip in dataset.manifest("all").entries:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.manifests import SPLITS_FOLDER, VersionedSplit
+from hoibench.datasets.split_files import SPLITS_FOLDER, VersionedSplit
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.synthetic.world_frames import recording_dates
 from hoibench.datasets.taco.rig import rig

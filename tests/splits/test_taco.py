@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.manifests import SPLITS_FOLDER, VersionedSplit, parse_lines
+from hoibench.datasets.split_files import SPLITS_FOLDER, VersionedSplit, parse_lines
 from hoibench.datasets.taco.rig import rig
 from splits.taco_lists import read_lists
 

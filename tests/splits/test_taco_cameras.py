@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.manifests import VersionedSplit
+from hoibench.datasets.split_files import VersionedSplit
 from hoibench.datasets.taco.rig import rig
 from splits.taco_cameras import choose_cameras
 

@@ -1,1 +1,1 @@
-"""Data set specs as TOML files: name, kind, title and the class that opens it."""
+"""Data set cards in TOML: name, kind, title and entry point."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 from hoibench.clip import Clip
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset, Grid, Manifest
-from hoibench.datasets.manifests import SplitLine, VersionedSplit
+from hoibench.datasets.split_files import SplitLine, VersionedSplit
 from hoibench.datasets.synthetic.cameras import SIZE
 from hoibench.plugins import UnknownName
 from hoibench.progress import MessageCallback

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hoibench.clip import Clip
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model, truth_kind
 from hoibench.datasets.taco.prepare.format import (

@@ -12,7 +12,7 @@ from typing import ClassVar
 from hoibench.clip import CLUSTERS, Clip, DataKind
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset, Grid, Manifest
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.clip_source import ClipSource, open_source
 from hoibench.datasets.taco.prepare.format import CONTENT
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from hoibench.datasets.manifests import SplitLine, VersionedSplit, all_splits
+from hoibench.datasets.split_files import SplitLine, VersionedSplit, all_splits
 from hoibench.datasets.taco.download import CAMERAS, HANDS, MODELS, POSES, ROLES, TacoDownload, TacoSequence, find_model
 from hoibench.datasets.taco.objects import pose_rows
 from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, SOURCE_FPS, Recipe, window

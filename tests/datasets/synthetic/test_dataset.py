@@ -84,9 +84,7 @@ def test_a_clip_of_no_split_is_refused(tmp_path):
 
 def test_clips_have_no_cameras_but_the_splits(tmp_path):
     dataset = SyntheticDataset.open(tmp_path)
-    with pytest.raises(
-        ValueError, match="--cameras all: clips of synthetic have no cameras but the split's; leave it out"
-    ):
+    with pytest.raises(ValueError, match="synthetic has no cameras outside its splits: leave out --cameras all"):
         dataset.camera_loaders(dataset.manifest("demo").entries[0])
 
 

@@ -13,7 +13,7 @@ from mano_files import write_mano
 from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.synthetic.cameras import TRIO
 from hoibench.datasets.taco.doctor import diagnose, render
 from hoibench.datasets.taco.doctor.report import Diagnosis

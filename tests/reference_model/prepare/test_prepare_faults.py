@@ -248,7 +248,7 @@ def test_a_part_that_is_not_there_is_named_in_one_sentence(arguments, wan_folder
         (["--preset", "nanno"], "there is no preset 'nanno': expected one of wan22_5b, nano"),
         (["--limit", "0"], "--limit is 0, expected at least 1"),
         (["--split", "trian"], "unknown split of synthetic@1 'trian': did you mean train?"),
-        (["--cameras", "all"], "--cameras all: clips of synthetic have no cameras but the split's"),
+        (["--cameras", "all"], "synthetic has no cameras outside its splits: leave out --cameras all"),
     ],
 )
 def test_wrong_words_are_told(arguments, tmp_path, capsys, changed, reason):

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.doctor.listing import Listing
 from hoibench.datasets.taco.download import POSES, TacoSequence
 from hoibench.datasets.taco.objects import pose_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.doctor.annotations import check_annotations
 from hoibench.datasets.taco.doctor.cameras import check_cameras
 from hoibench.datasets.taco.doctor.context import DiagnosticContext

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.hand.hand_models import HandModel, truth_kind
 from hoibench.datasets.taco.prepare.format import refuse_other_truth

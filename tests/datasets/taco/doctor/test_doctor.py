@@ -7,7 +7,7 @@ import taco_faults as faults
 from taco_tree import FOUR, HIT, MEASURE, PLAN, POUR, SHORT, TWELVE
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import SplitLine, VersionedSplit
+from hoibench.datasets.split_files import SplitLine, VersionedSplit
 from hoibench.datasets.taco.doctor import Check, Diagnosis, Inventory, diagnose, diagnosis, render
 from hoibench.datasets.taco.doctor.listing import modalities
 from hoibench.datasets.taco.download import EGO_RGB, HANDS, MARKER_REMOVED, POSES, RGB, triplet_folder

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hoibench.datasets.cache_entries import clear, entries
+from hoibench.datasets.cache_entries import clear_entries, list_entries
 from hoibench.datasets.taco.hand import hand_cache, hand_pose
 from hoibench.datasets.taco.hand.hand_pose import read_hand
 
@@ -106,11 +106,11 @@ def test_the_cache_lists_a_download_as_one_entry_and_clears_it(sequence, tmp_pat
     for folder in (sequence, second, elsewhere):
         write(folder)
         read_hand(folder, "left")
-    listed = entries()
+    listed = list_entries()
     assert sorted(entry.files for entry in listed) == [1, 2]
     assert all(entry.name.startswith("taco-hands@1-") for entry in listed)
-    clear()
-    assert entries() == []
+    clear_entries()
+    assert list_entries() == []
     read_hand(sequence, "left")
 
 

@@ -9,7 +9,7 @@ import taco_tree
 from mano_files import write_mano
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.clip_source import PreparedClips, prepared_folder
 from hoibench.datasets.taco.hand.hand_models import ProxyHand, read_mano_hand
 from hoibench.datasets.taco.prepare.split import prepare_line

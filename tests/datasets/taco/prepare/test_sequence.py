@@ -12,7 +12,7 @@ from taco_tree import FOUR, SHORT, TRIO
 
 from hoibench.clip import PARTS
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.download import RGB
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_settings, tracks_folder, view_folder

@@ -15,7 +15,7 @@ from dying_hand import DyingHand
 from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT, TRIO
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.reader import is_prepared
 from hoibench.datasets.taco.prepare.split import LineResult, prepare_all
@@ -120,7 +120,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import SplitLine
+from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.prepare.split import prepare_all

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.datasets.manifests import (
+from hoibench.datasets.split_files import (
     SPLITS_FOLDER,
     Release,
     SplitLine,
@@ -64,14 +64,14 @@ GOOD = json.loads(
         ({"recipe": []}, r"recipe is \[\]: "),
     ],
 )
-def test_a_broken_line_is_named_by_file_and_number(changes, message):
+def test_an_invalid_line_is_named_by_file_and_number(changes, message):
     text = json.dumps(GOOD) + "\n" + json.dumps({**GOOD, "id": "b", **changes}) + "\n"
     with pytest.raises(ValueError, match=f"file, line 2: {message}"):
         parse_lines(text.encode(), "file")
 
 
 @pytest.mark.parametrize("text", [b"{", b"[]", b"3", b"", b"\xff"])
-def test_a_line_that_is_no_object_is_refused(text):
+def test_a_line_that_is_not_an_object_is_refused(text):
     with pytest.raises(ValueError, match="file, line 1: "):
         parse_lines(text + b"\n", "file")
 
@@ -86,7 +86,7 @@ def test_a_line_without_a_key_is_refused(key):
 def test_lines_out_of_order_or_twice_are_refused():
     for second in ("a", "A"):
         text = json.dumps(GOOD) + "\n" + json.dumps({**GOOD, "id": second}) + "\n"
-        with pytest.raises(ValueError, match="not sorted by id"):
+        with pytest.raises(ValueError, match="ids are unsorted or repeated"):
             parse_lines(text.encode(), "file")
 
 
@@ -102,8 +102,8 @@ def test_lines_out_of_order_or_twice_are_refused():
         ("taco-official-marker-removed@1", "test_1", 215, "bec35b8a73fc"),
     ],
 )
-def test_a_released_part_of_taco_is_what_it_was(split, part, clips, split_id):
-    """Scores are published with these ids: another list of clips is another version of the split."""
+def test_released_parts_of_taco_never_change(split, part, clips, split_id):
+    """Published scores name these ids; a change needs a new version of the split."""
     manifest = VersionedSplit(split).manifest(part)
     assert manifest.split_id == split_id
     assert len(manifest.entries) == clips
@@ -131,7 +131,7 @@ def test_one_changed_byte_anywhere_is_refused(tmp_path_factory, place, change):
         VersionedSplit("x@1", root).lines("test_unseen")
 
 
-def test_a_schema_of_another_time_is_refused(tmp_path):
+def test_another_schema_is_refused(tmp_path):
     (tmp_path / "x@1").mkdir()
     (tmp_path / "x@1" / "manifest.json").write_text('{"schema": "hoibench-splits/9"}')
     with pytest.raises(
@@ -171,7 +171,7 @@ def releases(draw):
 
 
 def read(table):
-    """The release in a file that holds ``table``."""
+    """Read a manifest.json that holds ``table``."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manifest.json"
         path.write_text(json.dumps(table))
@@ -179,7 +179,7 @@ def read(table):
 
 
 @given(releases())
-def test_a_release_comes_back_as_it_was_written(release):
+def test_a_release_round_trips(release):
     assert read(json.loads(release.to_bytes())) == release
 
 
@@ -197,33 +197,33 @@ MANIFEST = json.loads(
         ({"seed": True}, "seed is True: "),
         ({"seed": -1}, "seed is -1: "),
         ({"aliases": {"test": ["val"]}}, "aliases.test is ['val']: "),
-        ({"aliases": {"test": "train"}}, "alias 'test' of 'train' fits no part: expected another name for one of val"),
-        ({"aliases": {"val": "val"}}, "alias 'val' of 'val' fits no part"),
+        ({"aliases": {"test": "train"}}, "alias 'test' of 'train' is invalid: expected a new name for one of val"),
+        ({"aliases": {"val": "val"}}, "alias 'val' of 'val' is invalid"),
         ({"files": {}}, "files is an object with 0 keys: "),
         ({"files": {"val": "0123"}}, "files.val is '0123': "),
         ({"files": {"val": HASH + "\n"}}, "files.val is '000"),
         ({"counts": {"val": "3"}}, "counts.val is '3': "),
         ({"counts": {"val": -1}}, "counts.val is -1: "),
-        ({"counts": {"train": 3}}, "counts names train, files val: expected the same parts"),
+        ({"counts": {"train": 3}}, "counts has the parts train, files has val: expected the same parts"),
         ({"counts": [3]}, "counts is [3]: "),
         ({"tags": {"a": 1}}, "tags.a is 1: "),
         ({"made_from": {"list": "0123"}}, "made_from.list is '0123': "),
         ({"credit": None}, "credit is None: "),
     ],
 )
-def test_what_a_manifest_cannot_say_is_refused(changes, message):
+def test_an_invalid_manifest_is_refused(changes, message):
     with pytest.raises(ValueError) as caught:
         read(MANIFEST | changes)
     assert f"manifest.json: {message}" in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["generator", "seed", "aliases", "files"])
-def test_what_is_missing_is_named(key):
+def test_a_missing_key_is_named(key):
     with pytest.raises(ValueError, match=f"the key '{key}' is missing"):
         read({k: v for k, v in MANIFEST.items() if k != key})
 
 
-def test_every_shipped_manifest_is_written_as_it_is_read():
+def test_every_shipped_manifest_round_trips():
     for splits in all_splits():
         assert splits.release.to_bytes() == (SPLITS_FOLDER / splits.name / "manifest.json").read_bytes()
         counted = {part: len(splits.lines(part)) for part in splits.release.files}

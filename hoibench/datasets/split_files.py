@@ -1,4 +1,4 @@
-"""VersionedSplit as shipped: the ``splits`` package holds a folder for each, with a JSONL file a part and a manifest.json of their hashes."""
+"""The files of the shipped splits: a folder per version with one JSONL file per part and a manifest.json that records their hashes."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from hoibench.plugins import UnknownName
 from hoibench.store.records import Record, explain
 
 SPLITS_FOLDER = Path(__file__).parents[2] / "splits"
-"""Beside hoibench, in a checkout and when installed; by its name alone, a folder ``splits`` where the user stands could be found first."""
+"""The installed ``splits`` package; importing it by name could find a folder ``splits`` in the working directory first."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Release(Record):
-    """One version of a split, the manifest.json of its folder: what its files are, and how they were made.
+    """The manifest.json of one version of a split: its files and how they were generated.
 
     Attributes:
-        generator: the script and function that made it.
-        seed: of the random choices in making it, or None where there are none.
-        aliases: other name -> part.
+        generator: the module and function that generated the split.
+        seed: the seed of its random choices, or None if there are none.
+        aliases: alias -> part.
         files: part -> sha256 of its JSONL file.
-        counts: part -> how many clips it has.
-        tags: tag -> why clips carry it.
-        recipe: field of the lines' recipe -> what its value means.
-        cameras: how each clip's cameras were chosen.
-        made_from: file -> sha256 of what the split was made from.
-        made_with: package -> its version, of packages that the choices depend on.
-        credit: whose data it names.
+        counts: part -> number of clips.
+        tags: tag -> its meaning.
+        recipe: field of the lines' recipe -> its meaning.
+        cameras: the rule by which each clip's cameras were chosen.
+        made_from: input file -> sha256.
+        made_with: package -> version, of packages that affect the result.
+        credit: the source of the data.
     """
 
     SCHEMA = "hoibench-splits/1"
@@ -58,22 +58,22 @@ class Release(Record):
         for alias, part in self.aliases.items():
             if part not in self.files or alias in self.files:
                 raise ValueError(
-                    f"alias {alias!r} of {part!r} fits no part: expected another name for one of {', '.join(self.files)}"
+                    f"alias {alias!r} of {part!r} is invalid: expected a new name for one of {', '.join(self.files)}"
                 )
         if self.counts and self.counts.keys() != self.files.keys():
             raise ValueError(
-                f"counts names {', '.join(self.counts)}, files {', '.join(self.files)}: expected the same parts"
+                f"counts has the parts {', '.join(self.counts)}, files has {', '.join(self.files)}: expected the same parts"
             )
         return self
 
     def to_bytes(self) -> bytes:
-        """The file; what is empty and may be is left out."""
+        """Return the content of manifest.json, without empty optional keys."""
         table = {"schema": self.SCHEMA, **self.model_dump(mode="json", exclude_defaults=True)}
         return (json.dumps(table, indent=1) + "\n").encode()
 
 
 class _LineRecord(Record):
-    """One line of a part's JSONL file."""
+    """The JSON object in one line of a JSONL file."""
 
     id: str
     triplet: tuple[str, str, str] | None
@@ -87,12 +87,12 @@ class _LineRecord(Record):
 
 @dataclass(frozen=True)
 class SplitLine:
-    """One line of a part: a clip, and what making it takes beyond what statistics need.
+    """One clip of a split with the settings that produce it.
 
     Attributes:
         entry: the clip.
-        source: serial of the camera outside ``entry.camera_ids`` that video-to-video methods may see, or None.
-        recipe: what the data set makes the clip from: a generated one all that it takes, TACO the crop and which videos.
+        source: id of the source camera for video-to-video methods, which is not in ``entry.camera_ids``, or None.
+        recipe: settings of the data set: the scene of a generated clip; crop and kind of video of a TACO clip.
     """
 
     entry: ClipEntry
@@ -101,41 +101,41 @@ class SplitLine:
 
 
 class VersionedSplit:
-    """The parts of one versioned split, such as ``synthetic@1``; a file whose hash is not the recorded one is refused."""
+    """One version of a split, e.g. ``synthetic@1``; reading checks the recorded hash of each file."""
 
     def __init__(self, name: str, root: Path = SPLITS_FOLDER) -> None:
         self.name = name
         self._folder = root / name
         manifest = self._folder / "manifest.json"
         if not manifest.is_file():
-            raise FileNotFoundError(f"{manifest} is missing: install hoibench with its splits")
+            raise FileNotFoundError(f"{manifest} is missing: reinstall hoibench")
         self.release = Release.read(manifest)
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Part names, then the aliases of parts."""
+        """Names of the parts, followed by their aliases."""
         return (*self.release.files, *self.release.aliases)
 
     def manifest(self, part: str) -> Manifest:
-        """The clips of a part or of an alias of one.
+        """Return the clips of a part, which may be named by an alias.
 
         Raises:
-            UnknownName: there is no such part.
-            ValueError: the file is not the one that was released.
+            UnknownName: the part does not exist.
+            ValueError: the file differs from the released one.
         """
         part = self._resolve(part)
         entries = tuple(line.entry for line in self.lines(part))
         return Manifest(f"{self.name}/{part}", self.release.files[part][:12], entries)
 
     def lines(self, part: str) -> tuple[SplitLine, ...]:
-        """The lines of a part, sorted by id; errors as ``manifest``."""
+        """Return the lines of a part, sorted by id; raises the errors of ``manifest``."""
         part = self._resolve(part)
         item = self._folder / f"{part}.jsonl"
         data = item.read_bytes()
         found, recorded = hashlib.sha256(data).hexdigest(), self.release.files[part]
         if found != recorded:
             raise ValueError(
-                f"{item} has sha256 {found[:12]}..., released was {recorded[:12]}...: install hoibench again"
+                f"{item} has sha256 {found[:12]}..., the released file has {recorded[:12]}...: reinstall hoibench"
             )
         return parse_lines(data, str(item))
 
@@ -147,21 +147,21 @@ class VersionedSplit:
 
 
 def all_splits() -> list[VersionedSplit]:
-    """Every versioned split that is shipped, by name."""
+    """Return every shipped split, sorted by name."""
     folders = (item for item in SPLITS_FOLDER.iterdir() if (item / "manifest.json").is_file())
     return [VersionedSplit(item.name) for item in sorted(folders, key=lambda item: item.name)]
 
 
 def parse_lines(data: bytes, where: str) -> tuple[SplitLine, ...]:
-    """The lines of a JSONL file.
+    """Parse the lines of a JSONL file; ``where`` names it in errors.
 
     Raises:
-        ValueError: a line is not a clip, or they are not sorted by id without repetition; names file and line.
+        ValueError: a line is invalid, or ids are unsorted or repeated; names file and line.
     """
     lines = tuple(_parse_line(text, f"{where}, line {n}") for n, text in enumerate(data.splitlines(), start=1))
     ids = [line.entry.id for line in lines]
     if ids != sorted(set(ids)):
-        raise ValueError(f"{where} is not sorted by id without repetition")
+        raise ValueError(f"{where}: ids are unsorted or repeated")
     return lines
 
 
@@ -175,7 +175,7 @@ def _parse_line(text: bytes, where: str) -> SplitLine:
 
 
 def format_lines(lines: tuple[SplitLine, ...], separators: tuple[str, str] = (",", ":")) -> bytes:
-    """The JSONL file of some lines; ``separators`` between items and after keys."""
+    """Return the JSONL file of some lines, with JSON ``separators`` between items and after keys."""
     return "".join(json.dumps(_to_json(line), separators=separators) + "\n" for line in lines).encode()
 
 
