@@ -1,1 +1,1 @@
-"""The page: results of runs as a static site that opens by double click."""
+"""The leaderboard: results of runs as a static page that opens without a server."""

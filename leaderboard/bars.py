@@ -1,4 +1,4 @@
-"""The small bar in a cell: a column's interval and mean on a scale that the column's rows share."""
+"""Bars in cells: mean and interval on a scale that the rows of a column share."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _MARGIN = 4.0
 
 @dataclass(frozen=True)
 class Scale:
-    """The values at a bar's left and right end."""
+    """The values at the left and the right end of a bar."""
 
     low: float
     high: float
 
-    def place(self, value: float) -> float:
-        """Where a value stands, in SVG units; outside the scale it stops at the edge."""
+    def to_x(self, value: float) -> float:
+        """Return the x coordinate of a value in SVG units, clamped to the scale."""
         share = (value - self.low) / (self.high - self.low)
         return round(_MARGIN + min(max(share, 0.0), 1.0) * (WIDTH - 2 * _MARGIN), 1)
 
 
 @dataclass(frozen=True)
 class Bar:
-    """SVG coordinates of a mean and its interval; ``beyond`` is ``low`` or ``high`` where the mean lies off the scale."""
+    """SVG coordinates of a mean and its interval; ``beyond`` is ``low`` or ``high`` if the mean is outside the scale, else None."""
 
     low: float
     mean: float
@@ -35,25 +35,25 @@ class Bar:
 
     @property
     def width(self) -> float:
-        """Length of the interval."""
+        """The length of the interval."""
         return round(self.high - self.low, 1)
 
 
-def scale_of(cells: Sequence[Cell]) -> Scale | None:
-    """The scale that holds every interval of the cells, or None where nothing differs."""
+def fit_scale(cells: Sequence[Cell]) -> Scale | None:
+    """Return the scale that contains every interval of the cells, or None if all values are equal."""
     ends = [end for cell in cells for end in _ends(cell)]
     if not ends or min(ends) == max(ends):
         return None
     return Scale(min(ends), max(ends))
 
 
-def bar(cell: Cell, scale: Scale | None) -> Bar | None:
-    """The bar of a cell, or None without a value or a scale."""
+def draw_bar(cell: Cell, scale: Scale | None) -> Bar | None:
+    """Return the bar of a cell, or None without a value or a scale."""
     if scale is None or cell.value is None:
         return None
     low, high = min(_ends(cell)), max(_ends(cell))
     beyond = "low" if cell.value < scale.low else "high" if cell.value > scale.high else None
-    return Bar(scale.place(low), scale.place(cell.value), scale.place(high), beyond)
+    return Bar(scale.to_x(low), scale.to_x(cell.value), scale.to_x(high), beyond)
 
 
 def _ends(cell: Cell) -> Iterable[float]:

@@ -1,4 +1,4 @@
-"""Numbers that papers print: data files, read once, shown as printed."""
+"""Values printed in papers, from the TOML files under leaderboard/reported."""
 
 from __future__ import annotations
 
@@ -15,54 +15,54 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 class ReportedRow(Record):
-    """One printed line: facts and values are the paper's own strings, a missing value empty."""
+    """A row of a table; attributes and values are the paper's strings, empty if missing."""
 
     method: str
-    facts: tuple[str, ...]
+    attributes: tuple[str, ...]
     values: tuple[str, ...]
 
 
 class ReportedColumn(Record):
-    """A column's title, and the one that it shares with its neighbours."""
+    """A column's title, and the title of its group of neighbouring columns."""
 
     title: str
     group: str
 
 
 class ReportedTable(Record):
-    """One printed table."""
+    """A table of a paper; ``attributes`` are the titles of the columns before the values."""
 
     number: int
     title: str
     note: str
-    facts: tuple[str, ...]
+    attributes: tuple[str, ...]
     columns: tuple[ReportedColumn, ...]
     rows: tuple[ReportedRow, ...]
 
     @property
     def groups(self) -> tuple[tuple[str, int], ...]:
-        """Titles that neighbouring columns share, with how many do, in column order."""
-        return tuple((group, len(list(run))) for group, run in groupby(column.group for column in self.columns))
+        """Titles of the groups of columns with their number of columns, in order."""
+        return tuple((group, len(list(members))) for group, members in groupby(column.group for column in self.columns))
 
     @model_validator(mode="after")
     def _check_rows(self) -> Self:
         for row in self.rows:
-            if (len(row.facts), len(row.values)) != (len(self.facts), len(self.columns)):
+            if (len(row.attributes), len(row.values)) != (len(self.attributes), len(self.columns)):
                 raise ValueError(
-                    f"row {row.method!r} has {len(row.facts)} facts and {len(row.values)} values, the head of table {self.number} has "
-                    f"{len(self.facts)} and {len(self.columns)}"
+                    f"row {row.method!r} has {len(row.attributes)} attributes and {len(row.values)} values, the head of table {self.number} "
+                    f"has {len(self.attributes)} and {len(self.columns)}"
                 )
-            if odd := [value for value in row.values if value and not _NUMBER.fullmatch(value)]:
+            if invalid := [value for value in row.values if value and not _NUMBER.fullmatch(value)]:
                 raise ValueError(
-                    f"row {row.method!r} of table {self.number} holds {odd[0]!r}, expected a number as printed, or an empty text"
+                    f"row {row.method!r} of table {self.number} has value {invalid[0]!r}, expected a number or an empty string"
                 )
         return self
 
 
 class Paper(Record):
-    """A paper's tables with their source: the contents of a file under leaderboard/reported."""
+    """The contents of a file under leaderboard/reported: a paper's tables with their source."""
 
-    version: Literal["hoibench/reported@1"] = Field(alias="schema")
+    version: Literal["hoibench/reported@2"] = Field(alias="schema")
     title: str
     citation: str
     url: str
@@ -71,10 +71,10 @@ class Paper(Record):
 
 
 def read_papers() -> tuple[Paper, ...]:
-    """Every paper under leaderboard/reported, by file name.
+    """Read all papers under leaderboard/reported, sorted by file name.
 
     Raises:
-        ValueError: a file is of another schema, or a row does not fit its table; names file and row.
+        ValueError: a file has another schema, or a row does not match its table; names file and row.
     """
     folder = Path(__file__).parent / "reported"
     return tuple(read_toml(Paper, path) for path in sorted(folder.glob("*.toml")))

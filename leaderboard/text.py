@@ -1,4 +1,4 @@
-"""Strings and numbers fit for a page: every string of a run is hostile until it has been through here (and is escaped by the template besides)."""
+"""Text and numbers for the page: strings of a run are untrusted, so they are sanitized here and escaped by the templates."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ import unicodedata
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-_SHORTEST_REAL_NUMBER = 6
+_MAX_DECIMALS = 6
 
 
-def plain(text: object, limit: int) -> str:
-    """``text`` without control, bidirectional and unassigned characters, and cut to ``limit`` characters."""
-    kept = "".join(
+def sanitize(text: object, limit: int) -> str:
+    r"""Replace control, bidirectional and unassigned characters, join white space, and cut the text to ``limit`` characters.
+
+    >>> sanitize("Wan\u202e 2.2\n", 20)
+    'Wan� 2.2'
+    """
+    clean = "".join(
         c if unicodedata.category(c)[0] != "C" else " " if c in "\t\n\r" else "\N{REPLACEMENT CHARACTER}"
         for c in str(text)[: 4 * limit]
     )
-    kept = " ".join(kept.split())
-    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
+    clean = " ".join(clean.split())
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
 def web_link(url: object, limit: int = 300) -> str | None:
-    """``url`` if it is an absolute http or https address, else None: no other scheme ever becomes a link."""
+    """Return ``url`` if it is an absolute http or https address, else None; other schemes never become a link."""
     text = str(url or "")
     if not text.isascii() or not text.isprintable() or len(text) > limit or " " in text:
         return None
@@ -32,19 +36,27 @@ def web_link(url: object, limit: int = 300) -> str | None:
     return text if parts.scheme in ("http", "https") and parts.netloc else None
 
 
-def decimals(values: Iterable[float]) -> int:
-    """Decimals that show a column's typical value with four digits: from the median size of the values that are not zero."""
+def choose_decimals(values: Iterable[float]) -> int:
+    """Return the number of decimals that shows the median size of the values with four digits; zeros are ignored.
+
+    >>> choose_decimals([5.1, 7.7, 41.0]), choose_decimals([0.0131])
+    (3, 5)
+    """
     sizes = sorted(abs(value) for value in values if value)
     if not sizes:
         return 0
-    return max(0, min(_SHORTEST_REAL_NUMBER, 3 - math.floor(math.log10(sizes[len(sizes) // 2]))))
+    return max(0, min(_MAX_DECIMALS, 3 - math.floor(math.log10(sizes[len(sizes) // 2]))))
 
 
-def number(value: float, places: int) -> str:
-    """``value`` with fixed decimals; what they would round to zero becomes a power of ten, and only zero itself is "0"."""
+def format_number(value: float, decimals: int) -> str:
+    """Format ``value`` with fixed decimals; a value that would round to zero is shown as a power of ten.
+
+    >>> format_number(5.126, 2), format_number(0.0004, 2), format_number(0, 2)
+    ('5.13', '4e−04', '0')
+    """
     if not value:
         return "0"
-    shown = f"{value:.{places}f}"
+    shown = f"{value:.{decimals}f}"
     if not float(shown):
         shown = f"{value:.0e}"
     return shown.replace("-", "\N{MINUS SIGN}")

@@ -14,7 +14,7 @@ from rich.progress import track
 
 if TYPE_CHECKING:
     from hoibench.metrics.measurement import Status
-    from hoibench.results.rows import Row
+    from hoibench.results.result_row import ResultRow
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,15 @@ def _score_run(options: Score, run: Path) -> int:
 def _score_folders(options: Score, pred: Path, truth: Path) -> int:
     rows, failed = _score_clips(options, pred, truth)
     if options.out is not None:
-        from hoibench.results.parquet import write_rows
+        from hoibench.results.results_file import write_rows
 
         write_rows(options.out, (row for of_clip in rows.values() for row in of_clip))
     for clip, of_clip in rows.items():
-        _print(clip, [row for row in of_clip if row.headline], options.json)
+        _print(clip, [row for row in of_clip if row.is_headline], options.json)
     return 3 if failed else 0
 
 
-def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, list[Row]], int]:
+def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, list[ResultRow]], int]:
     """Every clip's rows, and how many clips failed."""
     from hoibench.datasets.clip_folder import clip_folders, read_clip
     from hoibench.evaluation.api import rows_without_value, score
@@ -116,7 +116,7 @@ def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, lis
     if not cards:
         raise ValueError(f"--metrics is {options.metrics!r}, expected ids or presets, e.g. rpe,chamfer")
     console, name, failed = Console(stderr=True), pred.name or "prediction", 0
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[ResultRow]] = {}
     folders = clip_folders(truth)
     for folder in track(folders, "clips", console=console, disable=not console.is_terminal, transient=True):
         status: Status = "error"  # the truth's fault, until it is read
@@ -136,7 +136,7 @@ def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, lis
     return rows, failed
 
 
-def _print(clip: str, headline: Sequence[Row], as_json: bool) -> None:
+def _print(clip: str, headline: Sequence[ResultRow], as_json: bool) -> None:
     if as_json:
         fields = ("metric", "region", "value", "unit", "status", "reason")
         print(json.dumps({"clip": clip, "rows": [{field: getattr(r, field) for field in fields} for r in headline]}))

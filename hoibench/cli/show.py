@@ -1,4 +1,4 @@
-"""``hoibench show``: a run's board on the terminal."""
+"""``hoibench show``: the boards of runs on the terminal."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Show:
     """full or fg."""
 
     secondary: bool = False
-    """Also show metrics that never rank."""
+    """Also show secondary metrics, which are never ranked."""
 
 
 def show_command(arguments: Sequence[str]) -> int:
     """Print the boards: metrics as rows, methods as columns."""
     options = tyro.cli(Show, args=list(arguments), prog="hoibench show")
     if not options.runs:
-        raise ValueError("show what? give the folder of a run (hoibench ls runs)")
+        raise ValueError("no run given: give the folder of a run (see hoibench ls runs)")
     from hoibench.metric_card import all_cards
     from hoibench.results.board import build_boards
-    from hoibench.results.runs import read_run
+    from hoibench.results.run_folder import read_run
 
     console = Console()
     if not console.is_terminal:
@@ -52,23 +52,24 @@ def show_command(arguments: Sequence[str]) -> int:
 
 def _table(board: Board, region: str, secondary: bool) -> Table:
     title = f"{board.split} ({board.kind}), {len(board.clips)} clips, region {region}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, caption="* leads or is not separable from the best")
+    table = Table(
+        title=title, box=box.SIMPLE_HEAD, pad_edge=False, caption="* best, or not significantly worse than the best"
+    )
     table.add_column("metric")
-    for entrant in board.entrants:
-        table.add_column(entrant.method.key, justify="right", overflow="fold")
+    for row in board.rows:
+        table.add_column(row.method.key, justify="right", overflow="fold")
     for j, column in enumerate(board.columns):
-        if column.region == region and (column.metric.ranked or secondary):
-            cells = [_text(board.cells[i, j]) for i in range(len(board.entrants))]
-            table.add_row(
-                f"{column.metric.id} ({column.metric.unit})" if column.metric.unit else column.metric.id, *cells
-            )
+        card = column.card
+        if column.region == region and (card.ranked or secondary):
+            cells = [_text(board.cells[i, j]) for i in range(len(board.rows))]
+            table.add_row(f"{card.id} ({card.unit})" if card.unit else card.id, *cells)
     return table
 
 
 def _text(cell: Cell) -> str:
     if cell.value is None:
         return cell.status.replace("_", " ")
-    mark = "*" if cell.standing.leader or cell.standing.tied else ""
+    mark = "*" if cell.standing.in_leading_group else ""
     spread = f" [{cell.interval.low:.2g}, {cell.interval.high:.2g}]".replace("[", "\\[") if cell.interval else ""
     count = f" {cell.n_scored}/{cell.n_expected}" if cell.n_scored != cell.n_expected else ""
     return f"{cell.value:.4g}{mark}{spread}{count}"

@@ -20,7 +20,7 @@ from hoibench.metric_card import Card, select_cards
 from hoibench.metrics.case import Case, Pairing
 from hoibench.metrics.measurement import Measurement, Status
 from hoibench.predictions import decode_prediction
-from hoibench.results.rows import Row
+from hoibench.results.result_row import ResultRow
 
 ANCHOR_PIXELS = 0.01
 """How far an anchor may lie from the clip's own and still be taken for it: rounding, and nothing else."""
@@ -35,11 +35,11 @@ def score(
     device: str = "cpu",
     weights: Path | None = None,
     name: str = "prediction",
-) -> list[Row]:
+) -> list[ResultRow]:
     """Score one prediction against one clip.
 
         rows = hoibench.score(prediction, clip, ["rpe", "chamfer"])
-        {row.metric: row.value for row in rows if row.headline}
+        {row.metric: row.value for row in rows if row.is_headline}
 
     Args:
         prediction: camera-space tracks, video, or both.  Frames in memory go through the codec first, as a run's do.
@@ -71,7 +71,7 @@ def score(
     return [row for _, rows in score_case(case, cards, _key(name, clip.id, clip.truth, device)) for row in rows]
 
 
-def rows_without_value(cards: Iterable[Card], clip: str, name: str, status: Status, reason: str) -> list[Row]:
+def rows_without_value(cards: Iterable[Card], clip: str, name: str, status: Status, reason: str) -> list[ResultRow]:
     """The rows of a clip that could not be scored: one a metric and region, each with the reason."""
     key = _key(name, clip)
     return [to_row(Measurement(None, status, reason, region=r), card, key) for card in cards for r in card.regions]

@@ -10,10 +10,10 @@ from hoibench.evaluation.measure import RowKey, to_row
 from hoibench.evaluation.unit import Unit
 from hoibench.metric_card import Card, select_cards
 from hoibench.metrics.measurement import Measurement
-from hoibench.results.jsonl import read_scores
-from hoibench.results.parquet import write_rows
-from hoibench.results.rows import Row
+from hoibench.results.result_row import ResultRow
+from hoibench.results.results_file import write_rows
 from hoibench.results.run_record import Failure, RunRecord
+from hoibench.results.score_file import read_scores
 
 RESULTS = "results.parquet"
 NOT_REACHED = "stop: the run stopped before this unit was done"
@@ -29,7 +29,7 @@ def recorded_units(record: RunRecord) -> list[Unit]:
     ]
 
 
-def collect_rows(out: Path, record: RunRecord) -> Iterator[Row]:
+def collect_rows(out: Path, record: RunRecord) -> Iterator[ResultRow]:
     """Every row of a run: those scored, and a ``failed`` one for each metric of a unit that failed or was not reached.
 
     Raises:
@@ -50,7 +50,7 @@ def collect_rows(out: Path, record: RunRecord) -> Iterator[Row]:
             )
 
 
-def _scores_of(out: Path, unit: Unit) -> tuple[dict[str, list[Row]], str]:
+def _scores_of(out: Path, unit: Unit) -> tuple[dict[str, list[ResultRow]], str]:
     """A unit's rows by metric, and why those that are not there are not."""
     path = unit.scores(out)
     try:
@@ -79,7 +79,7 @@ def write_results(out: Path, record: RunRecord) -> Path:
     return path
 
 
-def missing_rows(card: Card, key: RowKey, reason: str, outputs: frozenset[str], has_truth: bool) -> list[Row]:
+def missing_rows(card: Card, key: RowKey, reason: str, outputs: frozenset[str], has_truth: bool) -> list[ResultRow]:
     """Rows of a metric that was never reached: failed, unless the method or the data set has no such thing anyway."""
     status = status_of_stage(reason)
     for need in card.needs:

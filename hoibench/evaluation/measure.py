@@ -13,7 +13,7 @@ from hoibench.clip import Clip, Prediction
 from hoibench.metric_card import Card
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import NO_CAMERAS, NO_TRUE_TRACKS, NO_TRUE_VIDEO, Measurement, NotApplicable, NoValue
-from hoibench.results.rows import Row
+from hoibench.results.result_row import ResultRow
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class RowKey:
     device: str = "cpu"
 
 
-def score_case(case: Case, cards: Iterable[Card], key: RowKey) -> Iterator[tuple[Card, list[Row]]]:
+def score_case(case: Case, cards: Iterable[Card], key: RowKey) -> Iterator[tuple[Card, list[ResultRow]]]:
     """Yield each metric's rows as soon as they are there.
 
     A metric that has no value gives rows that say why; one that breaks gives rows with status ``error`` and is logged.
@@ -78,9 +78,9 @@ def require(card: Card, prediction: Prediction, clip: Clip) -> None:
             raise NotApplicable(reason)
 
 
-def to_row(measurement: Measurement, card: Card, key: RowKey) -> Row:
+def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:
     """The row of a measurement."""
-    return Row(
+    return ResultRow(
         method=key.method,
         preset=key.preset,
         clip=key.clip,

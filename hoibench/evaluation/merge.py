@@ -95,9 +95,9 @@ def _whole_record(out: Path) -> Iterator[RunRecord]:
         records = [RunRecord.read(path) for path in paths] or [RunRecord.read(out / "run.json")]
         if paths:
             _check_shards(out, paths, records)
-        earlier = [facts for record in records for facts in (*record.earlier, record.provenance)]
+        earlier = [facts for record in records for facts in (*record.earlier_provenance, record.provenance)]
         others = tuple(facts for facts in _distinct(earlier) if facts != records[0].provenance)
-        yield records[0].model_copy(update={"merged": bool(paths), "shard": None, "earlier": others})
+        yield records[0].model_copy(update={"merged": bool(paths), "shard": None, "earlier_provenance": others})
 
 
 def _distinct(provenances: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -38,14 +38,14 @@ def end_run(out: Path, record: RunRecord) -> Outcome:
     """Write the table and the record of a run, all of whose units were worked on."""
     outcome = _outcome(out, record, recorded_units(record), whole=True)
     write_results(out, record)
-    record.ended(outcome.status, outcome.failures).write(out / "run.json")
+    record.with_exit(outcome.status, outcome.failures).write(out / "run.json")
     return outcome
 
 
 def end_shard(out: Path, record: RunRecord, units: Iterable[Unit], name: str) -> Outcome:
     """Write the record of a shard of a run."""
     outcome = _outcome(out, record, list(units), whole=False)
-    record.ended(outcome.status, outcome.failures).write(out / name)
+    record.with_exit(outcome.status, outcome.failures).write(out / name)
     return outcome
 
 

@@ -43,14 +43,14 @@ def make_record(plan: Plan) -> RunRecord:
         truth_id=plan.manifest.truth_id,
         notes=plan.manifest.notes,
         clips=plan.entries,
-        left_out=plan.manifest.exclusion_summary,
+        excluded=plan.manifest.exclusion_summary,
         methods=tuple(_method(entrant, plan) for entrant in plan.entrants),
         metrics=tuple(card.id for card in plan.cards),
         seeds=plan.config.seeds,
         shard=plan.config.shard,
         merged=False,
         provenance={} if old is None else old.provenance,
-        earlier=() if old is None else old.earlier,
+        earlier_provenance=() if old is None else old.earlier_provenance,
         exit=Exit(),
     )
     return with_provenance(record, plan.device, plan.config.batch)
@@ -59,9 +59,9 @@ def make_record(plan: Plan) -> RunRecord:
 def with_provenance(record: RunRecord, device: str, batch: int) -> RunRecord:
     """The record with the provenance of this process; what it had is kept as earlier, where that was other code, machine or device."""
     now = provenance() | {"device": device, "batch": batch}
-    before = (*record.earlier, *([record.provenance] if record.provenance else []))
+    before = (*record.earlier_provenance, *([record.provenance] if record.provenance else []))
     earlier = tuple(facts for facts in before if code_of(facts) != code_of(now))
-    return record.model_copy(update={"provenance": now, "earlier": earlier})
+    return record.model_copy(update={"provenance": now, "earlier_provenance": earlier})
 
 
 def code_of(facts: Mapping[str, Any]) -> list[Any]:

@@ -71,7 +71,7 @@ def run(plan: Plan, listener: Listener) -> Outcome:
             log.exception("the run stopped")
             with suppress(OSError, ValueError):  # a full disk takes not even this
                 status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
-                record.ended(status, failures_of(plan.out, plan.units)).write(path)
+                record.with_exit(status, failures_of(plan.out, plan.units)).write(path)
             if isinstance(error, Exception) and not is_fatal(error):
                 raise RunStopped(f"{type(error).__name__}: {error}") from error
             raise

@@ -34,8 +34,8 @@ from hoibench.predictions import (
     write_prediction,
 )
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
-from hoibench.results.jsonl import append_metric, read_scores
-from hoibench.results.rows import Row
+from hoibench.results.result_row import ResultRow
+from hoibench.results.score_file import append_metric, read_scores
 from hoibench.store import remove_temporary_files
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ def _measure(case: Case, card: Card, frames: Hashable, loaded: LoadedClip) -> li
     return loaded.measured[card.id, frames]
 
 
-def _kept_scores(path: Path) -> dict[str, list[Row]]:
+def _kept_scores(path: Path) -> dict[str, list[ResultRow]]:
     """The rows that are there; a file that cannot be read is set aside, and its metrics are scored again."""
     try:
         return read_scores(path) if path.is_file() else {}

@@ -1,1 +1,1 @@
-"""Results: rows, their files, and the statistics drawn from them."""
+"""Results: rows of values, their files, and the board with its statistics."""

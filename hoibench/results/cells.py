@@ -1,4 +1,4 @@
-"""Cells of a board: a number with its interval, its count and its standing, or a word and the reason why there is no number."""
+"""Cells of a board: a mean with its interval and standing, or a status with the reason why there is no value."""
 
 from __future__ import annotations
 
@@ -7,47 +7,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from hoibench.metric_card import Card
 from hoibench.reference_rows import FROZEN, GROUND_TRUTH
+from hoibench.results.clip_scores import ClipScores
+from hoibench.results.confidence_intervals import Interval
 from hoibench.results.ranking import (
-    Handling,
+    Conditions,
     Standing,
-    rank_class,
-    short_name,
-    standings,
+    rank_column,
+    ranking_class,
     why_companion_forbids,
     why_grey,
     why_unranked,
+    without_version,
 )
 from hoibench.results.run_record import RunMethod
-from hoibench.results.scores import ClipScores
-from hoibench.results.statistics import Interval, mean_intervals
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One entrant on one metric in one region.
+    """One board row on one metric in one region.
 
     Attributes:
-        status: ``ok``; the status of most clips where there is no number; ``missing`` without any row; ``withheld`` where a rule forbids showing it.
-        reason: why there is no number.
-        value: mean over clips, a failed clip counting as its stand-in; None unless ``status`` is ``ok``.
-        interval: of that mean; None under 2 clips.
-        n_scored, n_expected: clips with a number of their own, and clips on the board.
-        failures: clips of which a seed failed.
-        without_failures: the mean of the clips' own numbers, where failures took stand-ins and a number is left.
+        status: ``ok``; without a value the status of most clips, ``missing`` if there are no results, or ``withheld`` by a rule.
+        reason: why there is no value.
+        value: mean over clips, a failed clip counting as the penalty; None unless ``status`` is ``ok``.
+        interval: confidence interval of the mean; None for fewer than 2 clips.
+        n_scored, n_expected: clips with a value of their own, and clips of the board.
+        failures: clips with a failed seed.
+        value_without_failures: mean over the clips' own values, if failures were penalised.
         seeds: fewest seeds of a clip.
-        standing: place in the ranking, or why there is none.
-        grey: why the number says little.
-        handling: pairing, alignment, truth and coverage behind it.
-        off_ratio: for a ratio metric, by what factor it is typically off the truth.
-        order: what to sort by, lower is better; None sorts last.
+        standing: the standing in the column.
+        grey: the reason why the value says little, or None.
+        conditions: pairing, alignment, truth and coverage.
+        ratio_factor: for a ratio metric, the geometric mean of the factors by which clips differ from the truth.
+        order: sort key, lower is better; None sorts last.
     """
 
     status: str
@@ -57,115 +56,106 @@ class Cell:
     n_scored: int
     n_expected: int
     failures: int
-    without_failures: float | None
+    value_without_failures: float | None
     seeds: int
     standing: Standing
     grey: str | None
-    handling: Handling
-    off_ratio: float | None
+    conditions: Conditions
+    ratio_factor: float | None
     order: float | None
 
 
 @dataclass(frozen=True, eq=False)
-class Context:
-    """What a column's rules look up elsewhere on the board.
+class ColumnContext:
+    """The parts of the board that a column's rules depend on.
 
     Attributes:
-        methods: M methods.
-        clusters: (C,) object-instance labels.
-        references: entrant index of each reference row, by method id.
-        companion: scores of the column's companion metric, None where the board has none.
-        motion: the metric that tells how much a row moves, with its scores, for a column that standing still would earn; else None.
+        methods: the methods of the M rows.
+        clusters: (C,) object-pair labels.
+        reference_index: row index of each reference row by method id.
+        companion: scores of the column's companion metric, None if the board lacks it.
+        motion: for a column in which a still video does well, the metric that measures motion and its scores; else None.
     """
 
     methods: Sequence[RunMethod]
     clusters: Array
-    references: Mapping[str, int]
+    reference_index: Mapping[str, int]
     companion: ClipScores | None
     motion: tuple[Card, ClipScores] | None
 
 
 def fill_column(
-    metric: Card,
+    card: Card,
     region: str,
-    rows: pd.DataFrame,
+    results: pd.DataFrame,
     scores: ClipScores,
-    bounds: Sequence[Interval | None],
-    context: Context,
+    intervals: Sequence[Interval | None],
+    context: ColumnContext,
 ) -> list[Cell]:
-    """The M cells of one column.
+    """Return the M cells of one column.
 
     Args:
-        metric: the column's metric.
+        card: the column's metric.
         region: the column's region.
-        rows: its headline rows, as ``gather`` takes them.
-        scores: what ``gather`` made of them.
-        bounds: M intervals, see ``intervals``.
+        results: the column's headline results, as given to ``clip_scores``.
+        scores: the column's scores.
+        intervals: M intervals, from ``column_intervals``.
         context: the rest of the board.
     """
     methods = context.methods
-    by_entrant = dict(iter(rows.groupby("entrant")))
-    own = [by_entrant.get(m, rows.iloc[:0]) for m in range(len(methods))]
-    handlings = [_handling(part) for part in own]
-    withheld = [_withheld(metric, context, m) for m in range(len(methods))]
+    results_of = dict(iter(results.groupby("board_row")))
+    own = [results_of.get(m, results.iloc[:0]) for m in range(len(methods))]
+    conditions = [_conditions(part) for part in own]
+    withheld = [_why_withheld(card, context, m) for m in range(len(methods))]
     unranked = [
-        withheld[m] or _why_unranked(metric, region, own[m], scores, context, m, handlings[m])
+        withheld[m] or _why_unranked(card, region, own[m], scores, context, m, conditions[m])
         for m in range(len(methods))
     ]
-    classes = [rank_class(method, metric, handling) for method, handling in zip(methods, handlings, strict=True)]
-    places = standings(scores, classes, unranked, context.clusters)
+    classes = [ranking_class(method, card, given) for method, given in zip(methods, conditions, strict=True)]
+    standings = rank_column(scores, classes, unranked, context.clusters)
     return [
-        _empty(own[m], scores, m, withheld[m], handlings[m])
-        if withheld[m] or not scores.present[m].any()
-        else _number(metric, scores, m, bounds[m], places[m], _grey(context, m), handlings[m])
+        _empty_cell(own[m], scores, m, withheld[m], conditions[m])
+        if withheld[m] or not scores.has_value[m].any()
+        else _value_cell(card, scores, m, intervals[m], standings[m], _why_grey(context, m), conditions[m])
         for m in range(len(methods))
     ]
 
 
-def intervals(columns: Sequence[ClipScores], clusters: Array) -> list[list[Interval | None]]:
-    """The interval of every cell, columns first; all columns share one bootstrap."""
-    if not columns:
-        return []
-    values = np.concatenate([scores.value for scores in columns]).T
-    present = np.concatenate([scores.present for scores in columns]).T
-    found = mean_intervals(values, present, clusters)
-    width = len(found) // len(columns)
-    return [found[n * width : (n + 1) * width] for n in range(len(columns))]
-
-
-def _number(
-    metric: Card,
+def _value_cell(
+    card: Card,
     scores: ClipScores,
     m: int,
     interval: Interval | None,
     standing: Standing,
     grey: str | None,
-    handling: Handling,
+    conditions: Conditions,
 ) -> Cell:
-    value = _mean(scores.value[m], scores.present[m])
-    badness = _mean(scores.badness[m], scores.comparable[m])
-    clean = _mean(scores.clean[m], scores.scored[m])
-    ratio = metric.direction == "ratio" and badness is not None
+    value = _mean(scores.value[m], scores.has_value[m])
+    cost = _mean(scores.cost[m], scores.has_cost[m])
+    own_value = _mean(scores.own_value[m], scores.has_own_value[m])
     return Cell(
         status="ok",
         reason=None,
         value=value,
         interval=interval,
-        n_scored=int(scores.scored[m].sum()),
+        n_scored=int(scores.has_own_value[m].sum()),
         n_expected=scores.value.shape[1],
         failures=int(scores.failed[m].sum()),
-        without_failures=clean if scores.stood_in[m] and scores.failed[m].any() else None,
+        value_without_failures=own_value if scores.penalised[m] and scores.failed[m].any() else None,
         seeds=int(scores.seeds[m][scores.seeds[m] > 0].min(initial=2**31 - 1)),
         standing=standing,
         grey=grey,
-        handling=handling,
-        off_ratio=math.exp(badness) if ratio and badness is not None else None,
-        order=value if metric.direction == "none" else badness,
+        conditions=conditions,
+        ratio_factor=math.exp(cost) if card.direction == "ratio" and cost is not None else None,
+        order=value if card.direction == "none" else cost,
     )
 
 
-def _empty(rows: pd.DataFrame, scores: ClipScores, m: int, withheld: str | None, handling: Handling) -> Cell:
-    status, reason = ("withheld", withheld) if withheld and scores.present[m].any() else _most_common_gap(rows)
+def _empty_cell(
+    results: pd.DataFrame, scores: ClipScores, m: int, withheld: str | None, conditions: Conditions
+) -> Cell:
+    has_value = scores.has_value[m].any()
+    status, reason = ("withheld", withheld) if withheld and has_value else _commonest_reason(results)
     return Cell(
         status=status,
         reason=reason,
@@ -174,70 +164,71 @@ def _empty(rows: pd.DataFrame, scores: ClipScores, m: int, withheld: str | None,
         n_scored=0,
         n_expected=scores.value.shape[1],
         failures=int(scores.failed[m].sum()),
-        without_failures=None,
+        value_without_failures=None,
         seeds=0,
         standing=Standing(unranked=reason),
         grey=None,
-        handling=handling,
-        off_ratio=None,
+        conditions=conditions,
+        ratio_factor=None,
         order=None,
     )
 
 
-def _most_common_gap(rows: pd.DataFrame) -> tuple[str, str]:
-    if rows.empty:
-        return "missing", "the run holds no row of it"
-    counted = rows.groupby(["status", "reason"], dropna=False).size().sort_values(ascending=False, kind="stable")
-    status, reason = counted.index[0]
+def _commonest_reason(results: pd.DataFrame) -> tuple[str, str]:
+    if results.empty:
+        return "missing", "the run has no results of this metric"
+    counts = results.groupby(["status", "reason"], dropna=False).size().sort_values(ascending=False, kind="stable")
+    status, reason = counts.index[0]
     return str(status), str(reason)
 
 
-def _handling(rows: pd.DataFrame) -> Handling:
-    ok = rows[rows["status"] == "ok"]
+def _conditions(results: pd.DataFrame) -> Conditions:
+    ok = results[results["status"] == "ok"]
     coverage = ok["coverage"].mean()
     truths = set(ok["truth"].dropna())
-    return Handling(
-        pairing=_only(ok["pairing"]),
-        alignment=_only(ok["alignment"]),
+    return Conditions(
+        pairing=_common_value(ok["pairing"]),
+        alignment=_common_value(ok["alignment"]),
         truth="proxy-hand" if "proxy-hand" in truths else next(iter(truths), None),
         coverage=None if pd.isna(coverage) else float(coverage),
     )
 
 
-def _only(column: pd.Series[Any]) -> str | None:
-    words = set(column.dropna())
-    return "mixed" if len(words) > 1 else next(iter(words), None)
+def _common_value(column: pd.Series[Any]) -> str | None:
+    values = set(column.dropna())
+    return "mixed" if len(values) > 1 else next(iter(values), None)
 
 
-def _withheld(metric: Card, context: Context, m: int) -> str | None:
-    if metric.companion is None or (context.companion is not None and context.companion.comparable[m].any()):
+def _why_withheld(card: Card, context: ColumnContext, m: int) -> str | None:
+    if card.companion is None or (context.companion is not None and context.companion.has_cost[m].any()):
         return None
-    return f"never shown without {short_name(metric.companion.metric)}, which this row lacks: {metric.companion.why}"
+    companion = without_version(card.companion.metric)
+    return f"shown only with {companion}, which this row lacks: {card.companion.why}"
 
 
 def _why_unranked(
-    metric: Card,
+    card: Card,
     region: str,
-    rows: pd.DataFrame,
+    results: pd.DataFrame,
     scores: ClipScores,
-    context: Context,
+    context: ColumnContext,
     m: int,
-    handling: Handling,
+    conditions: Conditions,
 ) -> str | None:
-    errors = rows.loc[rows["status"] == "error", "clip_index"].nunique()
-    reason = why_unranked(context.methods[m], metric, region, scores, m, handling, errors)
-    if reason is None and metric.companion is not None:
-        return why_companion_forbids(metric.companion, context.companion, m, context.references.get(FROZEN))
+    errors = results.loc[results["status"] == "error", "clip_index"].nunique()
+    reason = why_unranked(context.methods[m], card, region, scores, m, conditions, errors)
+    if reason is None and card.companion is not None:
+        return why_companion_forbids(card.companion, context.companion, m, context.reference_index.get(FROZEN))
     return reason
 
 
-def _grey(context: Context, m: int) -> str | None:
-    truth = context.references.get(GROUND_TRUTH)
+def _why_grey(context: ColumnContext, m: int) -> str | None:
+    truth = context.reference_index.get(GROUND_TRUTH)
     if context.motion is None or truth is None:
         return None
-    metric, scores = context.motion
-    own, true = (_mean(scores.clean[n], scores.scored[n]) for n in (m, truth))
-    return why_grey(metric, own, true)
+    motion_card, scores = context.motion
+    motion, true_motion = (_mean(scores.own_value[n], scores.has_own_value[n]) for n in (m, truth))
+    return why_grey(motion_card, motion, true_motion)
 
 
 def _mean(values: Array, mask: Array) -> float | None:

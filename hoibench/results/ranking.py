@@ -1,4 +1,4 @@
-"""Who may be ranked with whom, and why a number is shown but not ranked."""
+"""Rules of ranking: which rows of a board compete in a column, and why a number is shown but not ranked or greyed."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hoibench.metric_card import Card, Companion
+from hoibench.results.clip_scores import ClipScores
 from hoibench.results.run_record import RunMethod
-from hoibench.results.scores import ClipScores
-from hoibench.results.statistics import leading_group
+from hoibench.results.significance import leading_group
 
 Array = NDArray[Any]
 
-SEEDS = 3
-"""A generative row needs this many to be ranked."""
+MIN_SEEDS = 3
+"""A generative method needs as many seeds to be ranked."""
 RECONSTRUCTION = "vto4r"
-"""The family that is given the true video, and gives one answer whatever the seed."""
+"""The family that sees the true video and gives the same prediction for every seed."""
+REFERENCE_ROW = "a reference row"
+SECONDARY_METRIC = "secondary metrics are never ranked"
 
 
 @dataclass(frozen=True)
-class Handling:
-    """How an entrant's points were paired and scaled in one column; ``mixed`` where rows differ, None for video metrics."""
+class Conditions:
+    """The conditions under which a cell was scored.
+
+    Attributes:
+        pairing, alignment: of its points; ``mixed`` if clips differ, None for video metrics.
+        truth: the kind of truth, ``proxy-hand`` if any clip has one.
+        coverage: mean share of true points that have a prediction.
+    """
 
     pairing: str | None = None
     alignment: str | None = None
@@ -32,108 +40,135 @@ class Handling:
 
 @dataclass(frozen=True)
 class Standing:
-    """An entrant's place in one column: in the leading group or not (None where not ranked), the leader or not, or why it is not ranked."""
+    """The standing of a row in one column.
 
-    tied: bool | None = None
-    leader: bool = False
+    Attributes:
+        in_leading_group: true if not significantly worse than the leader; None without a rank.
+        is_leader: true for the best row of its class.
+        unranked: the reason why the row is not ranked, or None.
+    """
+
+    in_leading_group: bool | None = None
+    is_leader: bool = False
     unranked: str | None = None
 
 
-def family(method: RunMethod, metric: Card) -> str:
-    """The family in which a method competes by a metric: one model may be I2VM for its videos and Ito4G for its motion."""
-    fitting = [f for f in method.families if f in metric.families] or list(method.families)
-    return fitting[0] if fitting else "unstated"
+def competing_family(method: RunMethod, card: Card) -> str:
+    """Return the family in which a method competes by a metric: one model may be I2VM for its videos and Ito4G for its motion."""
+    matching = [family for family in method.families if family in card.families] or list(method.families)
+    return matching[0] if matching else "unstated"
 
 
-def rank_class(method: RunMethod, metric: Card, handling: Handling) -> tuple[str, ...]:
-    """Entrants are ranked together only where this is equal: family, alignment, and whether points were paired through the truth's projection."""
-    oracle = "oracle-projection" if handling.pairing == "oracle-projection" else "own points"
-    return family(method, metric), handling.alignment or "none", oracle
+def ranking_class(method: RunMethod, card: Card, conditions: Conditions) -> tuple[str, ...]:
+    """Return the class in which a row is ranked: family, alignment, and whether points were paired through the truth's projection."""
+    points = "oracle-projection" if conditions.pairing == "oracle-projection" else "own points"
+    return competing_family(method, card), conditions.alignment or "none", points
 
 
 def why_unranked(
     method: RunMethod,
-    metric: Card,
+    card: Card,
     region: str,
     scores: ClipScores,
-    entrant: int,
-    handling: Handling,
+    row: int,
+    conditions: Conditions,
     errors: int,
 ) -> str | None:
-    """The first rule that keeps an entrant's number out of the ranking, in words, or None."""
+    """Return the first reason not to rank a row, or None.
+
+    Args:
+        method: the row's method.
+        card: the column's metric.
+        region: the column's region.
+        scores: the column's scores.
+        row: the row's index.
+        conditions: the cell's conditions.
+        errors: number of clips on which scoring raised an error.
+    """
     if method.kind == "reference":
-        return "a reference row"
-    if metric.direction == "none" or not metric.ranked:
-        return "a secondary metric, shown but never ranked"
+        return REFERENCE_ROW
+    if card.direction == "none" or not card.ranked:
+        return SECONDARY_METRIC
     if region not in method.regions:
         return f"this method is ranked only in region {' and '.join(method.regions)}"
-    if handling.truth == "proxy-hand":
+    if conditions.truth == "proxy-hand":
         return "the truth has a proxy hand"
-    if "mixed" in (handling.alignment, handling.pairing):
+    if "mixed" in (conditions.alignment, conditions.pairing):
         return "its clips were aligned or paired in different ways"
     if errors:
-        return f"the scorer broke on {errors} clip{'s' * (errors > 1)}"
-    if not scores.stood_in[entrant]:
-        return f"{int(scores.failed[entrant].sum())} failed, and no frozen and random rows to take their place"
-    seeds = int(scores.seeds[entrant][scores.seeds[entrant] > 0].min(initial=SEEDS))
-    if family(method, metric) != RECONSTRUCTION and seeds < SEEDS:
-        return f"{'one seed' if seeds == 1 else f'{seeds} seeds'}; a generative method is ranked with at least {SEEDS}"
-    if scores.comparable[entrant].sum() < 2:
+        return f"scoring raised an error on {_count(errors, 'clip')}"
+    if not scores.penalised[row]:
+        failed = _count(int(scores.failed[row].sum()), "clip")
+        return f"{failed} failed, and there are no frozen and random rows to score them by"
+    seeds = int(scores.seeds[row][scores.seeds[row] > 0].min(initial=MIN_SEEDS))
+    if competing_family(method, card) != RECONSTRUCTION and seeds < MIN_SEEDS:
+        return f"{_count(seeds, 'seed')}; a generative method needs at least {MIN_SEEDS} to be ranked"
+    if scores.has_cost[row].sum() < 2:
         return "fewer than 2 clips"
     return None
 
 
-def standings(
+def rank_column(
     scores: ClipScores, classes: list[tuple[str, ...]], unranked: list[str | None], clusters: Array
 ) -> list[Standing]:
-    """Each entrant's standing in one column; a class with a single ranked entrant has no leader.
+    """Return each row's standing in one column; a class with a single ranked row has no leader.
 
     Args:
         scores: (M, C) arrays.
-        classes: M rank classes.
-        unranked: M reasons, None for who is ranked.
-        clusters: (C,) object-instance labels.
+        classes: M ranking classes.
+        unranked: M reasons not to rank a row, or None.
+        clusters: (C,) object-pair labels.
     """
-    found = [Standing(unranked=reason) for reason in unranked]
-    for kind in dict.fromkeys(classes):
-        members = [m for m, reason in enumerate(unranked) if reason is None and classes[m] == kind]
+    standings = [Standing(unranked=reason) for reason in unranked]
+    for ranking in dict.fromkeys(classes):
+        members = [m for m, reason in enumerate(unranked) if reason is None and classes[m] == ranking]
         if len(members) < 2:
             continue
-        best, tied = leading_group(scores.badness[members].T, scores.comparable[members].T, clusters)
-        for place, m in enumerate(members):
-            found[m] = Standing(tied=bool(tied[place]), leader=place == best)
-    return found
+        best, tied = leading_group(scores.cost[members].T, scores.has_cost[members].T, clusters)
+        for n, m in enumerate(members):
+            standings[m] = Standing(in_leading_group=bool(tied[n]), is_leader=n == best)
+    return standings
 
 
-def why_grey(motion: Card, moves: float | None, truth_moves: float | None) -> str | None:
-    """The reason why a number that standing still would earn says little: by ``motion`` the row moves less than half as much as the truth does."""
-    if moves is None or not truth_moves or moves >= truth_moves / 2:
+def why_grey(motion_card: Card, motion: float | None, true_motion: float | None) -> str | None:
+    """Return the reason to grey a number that a still video would earn too, or None: the row moves less than half as much as the truth.
+
+    Args:
+        motion_card: the metric that measures motion.
+        motion: the row's value of it.
+        true_motion: the truth's value of it.
+    """
+    if motion is None or not true_motion or motion >= true_motion / 2:
         return None
-    return f"hardly moves: {motion.title} {moves:.2f}, the truth's is {truth_moves:.2f}; standing still is consistent"
+    return f"hardly moves ({motion_card.title} {motion:.2f}, truth {true_motion:.2f}); a still video is trivially consistent"
 
 
 def why_companion_forbids(
-    companion: Companion, scores: ClipScores | None, entrant: int, frozen: int | None
+    companion: Companion, scores: ClipScores | None, row: int, frozen_row: int | None
 ) -> str | None:
-    """The reason why a number is shown and not ranked: in the companion metric the row is further from the truth than standing still.
+    """Return the reason not to rank a row because of a companion metric, or None: the row is worse in it than the frozen first frame.
 
     Args:
         companion: the rule.
-        scores: those of the companion metric, or None where the board lacks it.
-        entrant: the row in question.
-        frozen: the row that holds the first frame, or None.
+        scores: of the companion metric, None if the board lacks it.
+        row: the row's index.
+        frozen_row: the frozen row's index, or None.
     """
-    name = short_name(companion.metric)
-    if scores is None or frozen is None or not scores.comparable[frozen].any():
-        return f"no frozen row on {name} to stand against"
-    both = scores.comparable[entrant] & scores.comparable[frozen]
+    name = without_version(companion.metric)
+    if scores is None or frozen_row is None or not scores.has_cost[frozen_row].any():
+        return f"no frozen row with {name} to compare with"
+    both = scores.has_cost[row] & scores.has_cost[frozen_row]
     if not both.any():
-        return f"no clip with {name} that frozen has too"
-    if scores.badness[entrant][both].mean() > scores.badness[frozen][both].mean():
+        return f"no clip on which both it and frozen have {name}"
+    if scores.cost[row][both].mean() > scores.cost[frozen_row][both].mean():
         return f"its {name} is worse than frozen's: {companion.why}"
     return None
 
 
-def short_name(metric: str) -> str:
-    """A metric id without its version."""
+def without_version(metric: str) -> str:
+    """Return a metric id without its version."""
     return metric.partition("@")[0]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

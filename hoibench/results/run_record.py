@@ -1,4 +1,4 @@
-"""run.json: what a run is, on what clips, by which methods, and how it ended."""
+"""The format of run.json: the clips, methods, settings and provenance of a run, and how it ended."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Status = Literal["running", "done", "over_budget", "interrupted", "stopped"]
 
 
 class RunMethod(Record):
-    """A method of a run; a run may have one method with several presets.
+    """A method of a run with one of its presets.
 
     Attributes:
-        id, preset: what rows call it; both together name it.
+        id, preset: together the method's key in result rows.
         name: the title to show.
-        kind: ``reference`` (never ranked), ``method``, or ``published`` (outputs that came with the data).
-        families: of ``i2v``, ``i2vm``, ``v2v``, ``vto4r``, ``ito4g``.
-        regions: where it may be ranked, e.g. only ``fg`` for a method that draws no background.
+        kind: ``reference`` (never ranked), ``method``, or ``published`` (outputs that came with the data set).
+        families: some of ``i2v``, ``i2vm``, ``v2v``, ``vto4r``, ``ito4g``.
+        regions: the regions in which it may be ranked, e.g. only ``fg`` for a method that draws no background.
         view_type: ``sv``, ``mv`` or None.
-        outputs: what it gives: ``video``, ``tracks``, ``points``.
-        seeds: the seeds it has rows of.
-        pairing: how its points are paired with true ones; None without points.
+        outputs: some of ``video``, ``tracks``, ``points``.
+        seeds: the seeds that it was run with.
+        pairing: how its points are paired with true points; None without points.
         paper: citation or URL.
         privileges: inputs beyond reference images and prompt.
-        settings: what the user set for this method.
+        settings: the user's settings for this method.
     """
 
     id: str
@@ -49,12 +49,12 @@ class RunMethod(Record):
 
     @property
     def key(self) -> str:
-        """``METHOD[+PRESET]``: its name within the run, and that of its folders."""
+        """The key ``METHOD[+PRESET]``, which also names its folders."""
         return method_key(self.id, self.preset)
 
 
 class Failure(Record):
-    """A unit of work that gave no answer: which, at which stage, and why."""
+    """A unit of work that failed, the stage at which it failed, and the reason."""
 
     unit: str
     stage: str
@@ -62,7 +62,7 @@ class Failure(Record):
 
 
 class Exit(Record):
-    """The end of a run, or that it has none yet."""
+    """The state in which a run ended, or ``running``."""
 
     status: Status = "running"
     failures: tuple[Failure, ...] = ()
@@ -73,19 +73,23 @@ class RunRecord(Record):
 
     Attributes:
         name: the folder's name.
-        config: the settings of the run, which ``--config run.json`` takes up again.
-        identity: everything that decides the values; ``config_hash`` is its hash.
+        config: the settings of the run; ``--config run.json`` reads them.
+        identity: everything that determines the values; ``config_hash`` is its hash.
         dataset, kind, has_truth: the data set's name, ``measured`` or ``synthetic``, and whether it has truth.
-        split, split_id: the clips that were asked for.
-        clips, clip_set_id: the clips that are scored; ``left_out`` says in words which of the split are not.
-        truth_id, notes: what made the truth, and how the clips were made, where the data set says so.
-        methods, metrics, seeds: what was run and measured.
-        shard: ``i/n`` of a part of a run; ``merged`` tells that the run was joined of such parts.
-        provenance: code, libraries, machine and command of this run; ``earlier`` holds those of parts that other code made.
-        exit: how it ended.
+        split, split_id: the requested split.
+        clips, clip_set_id: the clips that are scored.
+        excluded: for each reason why clips of the split are not scored, a text with their number.
+        truth_id: id of the version or preparation of the truth; may be empty.
+        notes: sentences on how the clips were prepared.
+        methods, metrics, seeds: the scored methods, metric ids and seeds.
+        shard: ``i/n`` for a shard.
+        merged: true if the run was merged from shards.
+        provenance: code, libraries, machine and command of this run.
+        earlier_provenance: the same for parts of the run that were made by other code or on another machine.
+        exit: the state in which the run ended.
     """
 
-    SCHEMA: ClassVar[str] = "hoibench/run@2"
+    SCHEMA: ClassVar[str] = "hoibench/run@3"
 
     name: str
     config: dict[str, Any]
@@ -100,32 +104,32 @@ class RunRecord(Record):
     truth_id: str
     notes: tuple[str, ...]
     clips: tuple[ClipEntry, ...]
-    left_out: tuple[str, ...]
+    excluded: tuple[str, ...]
     methods: tuple[RunMethod, ...]
     metrics: tuple[str, ...]
     seeds: tuple[int, ...]
     shard: str | None
     merged: bool
     provenance: dict[str, Any]
-    earlier: tuple[dict[str, Any], ...]
+    earlier_provenance: tuple[dict[str, Any], ...]
     exit: Exit
 
     @model_validator(mode="after")
-    def _refuse_repeats(self) -> Self:
-        for what, names in (
+    def _check_unique(self) -> Self:
+        for key, names in (
             ("clips", [clip.id for clip in self.clips]),
             ("methods", [method.key for method in self.methods]),
         ):
             repeated = [name for name, count in Counter(names).items() if count > 1]
             if repeated:
-                raise ValueError(f"{what} lists {repeated[0]!r} twice")
+                raise ValueError(f"{key} lists {repeated[0]!r} twice")
         return self
 
     @property
     def created(self) -> str:
-        """The time at which the run was made, ISO 8601, or an empty text."""
+        """The start time of the run, ISO 8601; empty if unknown."""
         return str(self.provenance.get("created", ""))
 
-    def ended(self, status: Status, failures: Iterable[Failure]) -> RunRecord:
-        """This record with how the run ended."""
+    def with_exit(self, status: Status, failures: Iterable[Failure]) -> RunRecord:
+        """Return this record with the state in which the run ended."""
         return self.model_copy(update={"exit": Exit(status=status, failures=tuple(failures))})

@@ -1,38 +1,38 @@
 "use strict";
-// The board without this script is a complete table; the script adds sorting, filters and the colour scheme.
+// Adds sorting, filters and a colour scheme button; without this script the board is a complete static table.
 (function () {
   const root = document.documentElement;
 
-  /* Colour scheme: the system's until the button is pressed, then kept. */
+  /* Colour scheme: the system's until the button is pressed, then the chosen one. */
   function setUpTheme() {
     const button = document.querySelector("button.theme");
     const system = matchMedia("(prefers-color-scheme: dark)");
-    const remembered = recall("hoibench-theme");
-    if (remembered === "dark" || remembered === "light") root.dataset.theme = remembered;
+    const stored = readSetting("hoibench-theme");
+    if (stored === "dark" || stored === "light") root.dataset.theme = stored;
     const isDark = () => (root.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
-    const show = () => {
+    const updateLabel = () => {
       button.textContent = isDark() ? "Light" : "Dark";
       button.setAttribute("aria-label", "Switch to " + (isDark() ? "light" : "dark") + " colours");
     };
     button.addEventListener("click", () => {
       root.dataset.theme = isDark() ? "light" : "dark";
-      remember("hoibench-theme", root.dataset.theme);
-      show();
+      writeSetting("hoibench-theme", root.dataset.theme);
+      updateLabel();
     });
-    system.addEventListener("change", show);
-    show();
+    system.addEventListener("change", updateLabel);
+    updateLabel();
     button.hidden = false;
   }
 
-  // Storage may be forbidden for a page opened from a file; the choice then lasts as long as the page.
-  function recall(key) {
+  // Storage may be forbidden for a page opened from a file; the choice is then lost on reload.
+  function readSetting(key) {
     try { return localStorage.getItem(key); } catch { return null; }
   }
-  function remember(key, value) {
-    try { localStorage.setItem(key, value); } catch { /* kept on the page only */ }
+  function writeSetting(key, value) {
+    try { localStorage.setItem(key, value); } catch { /* lost on reload */ }
   }
 
-  /* Sorting: best first, worst first, the page's own order; rows without a number stay last in both directions. */
+  /* Sorting: best first, worst first, page order; rows without a value are always last. */
   const NEXT = { "": "best", best: "worst", worst: "" };
 
   function compareRows(column, sign) {
@@ -53,7 +53,7 @@
     }
   }
 
-  // What a screen reader hears is the direction of the values, and the best value may be the highest.
+  // Screen readers announce the direction of the values; the best value may be the highest.
   function ariaSort(head) {
     if (!head.dataset.sorted) return "none";
     return (head.dataset.sorted === "best") === (head.dataset.better === "higher") ? "descending" : "ascending";

@@ -1,10 +1,10 @@
-"""The clustered bootstrap of a whole board against scipy.stats.bootstrap, on the same draws."""
+"""The clustered bootstrap of a board against scipy.stats.bootstrap, on the same draws."""
 
 import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from hoibench.results.statistics import DRAWS, SEED, cluster_weights, mean_intervals
+from hoibench.results.confidence_intervals import DRAWS, SEED, cluster_weights, mean_intervals
 
 CLIPS, COLUMNS = 200, 12 * 8
 VALUES = np.random.default_rng(0).lognormal(size=(CLIPS, COLUMNS))
@@ -25,7 +25,7 @@ def scipys():
 
 
 @pytest.mark.benchmark(group="bootstrap: 200 clips, 12 metrics, 8 methods, 10,000 draws")
-@pytest.mark.parametrize("road", [ours, scipys])
-def test_bootstrap(benchmark, road):
-    intervals = benchmark.pedantic(road, rounds=3, iterations=1)
+@pytest.mark.parametrize("implementation", [ours, scipys])
+def test_bootstrap(benchmark, implementation):
+    intervals = benchmark.pedantic(implementation, rounds=3, iterations=1)
     np.testing.assert_allclose(intervals, ours(), rtol=1e-9)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hoibench.metric_card import Card
-from hoibench.results.parquet import SCHEMA
+from hoibench.results.results_file import SCHEMA
 from hoibench.results.run_record import RunRecord
 from leaderboard.build import MAX_INDEX_BYTES, build
 
@@ -27,7 +27,7 @@ CARDS = {
         unit="%",
         direction="lower",
         formula="mean",
-        source="made up",
+        source="invented",
     )
     for n, name in enumerate(METRICS)
 }
@@ -59,8 +59,8 @@ def run(tmp_path_factory):
     pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), folder / "results.parquet")
     facts = {
         "schema": RunRecord.SCHEMA, "name": "large", "config": {}, "config_hash": "0", "identity": {}, "dataset": "d", "kind": "synthetic",
-        "has_truth": True, "split": "s", "split_id": "i", "clip_set_id": "c", "truth_id": "", "notes": [], "left_out": [], "metrics": METRICS,
-        "shard": None, "merged": False, "earlier": [],
+        "has_truth": True, "split": "s", "split_id": "i", "clip_set_id": "c", "truth_id": "", "notes": [], "excluded": [], "metrics": METRICS,
+        "shard": None, "merged": False, "earlier_provenance": [],
         "clips": [{"id": clip, "instances": [str(n // 4), "0"]} for n, clip in enumerate(CLIPS)],
         "methods": [{"id": name, "name": name, "kind": "method", "families": ["i2vm"]} for name in METHODS],
         "seeds": [0, 1, 2], "provenance": {}, "exit": {"status": "done", "failures": []},

@@ -141,5 +141,5 @@ def test_points_in_another_order_are_still_found(clip, truth):
     swapped = replace(
         truth, anchors=truth.anchors[:, ::-1], tracks=truth.tracks[:, :, ::-1], valid=truth.valid[..., ::-1]
     )
-    (row,) = (row for row in hoibench.score(swapped, clip, "rpe") if row.headline)
+    (row,) = (row for row in hoibench.score(swapped, clip, "rpe") if row.is_headline)
     assert row.value < 1e-3

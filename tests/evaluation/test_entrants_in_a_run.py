@@ -144,7 +144,7 @@ def test_scoring_alone_says_what_scored_and_keeps_what_made(tmp_path):
     rescore(out, {"batch": 2, "workers": 1}, "cpu", Silent())
     after = json.loads((out / "run.json").read_text())
     assert (after["provenance"]["batch"], after["provenance"]["device"]) == (2, "cpu")
-    assert [facts["hoibench"] for facts in after["earlier"]] == ["0.0.1"]
+    assert [facts["hoibench"] for facts in after["earlier_provenance"]] == ["0.0.1"]
     assert after["exit"]["status"] == "done"
 
 

@@ -13,7 +13,7 @@ from hoibench.evaluation.merge import merge
 from hoibench.evaluation.plan import make_plan
 from hoibench.evaluation.record import RunRefused
 from hoibench.evaluation.run import RunStopped, run
-from hoibench.results.jsonl import read_scores, write_scores
+from hoibench.results.score_file import read_scores, write_scores
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -148,5 +148,5 @@ def test_what_made_the_earlier_parts_is_kept(tmp_path):
     path.write_text(json.dumps(record))
     go(tmp_path / "r", limit=1)
     go(tmp_path / "r", limit=1)
-    earlier = json.loads(path.read_text())["earlier"]
+    earlier = json.loads(path.read_text())["earlier_provenance"]
     assert [facts["git"]["commit"] for facts in earlier] == ["0" * 40]

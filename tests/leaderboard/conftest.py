@@ -5,22 +5,16 @@ import shutil
 import threading
 from pathlib import Path
 
+import fake_runs
 import pytest
 from playwright.sync_api import sync_playwright
 
-from hoibench.plugins import load_object
 from leaderboard.build import build
 
 SWITCHES = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"
 )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def fake():
-    """The module of made-up runs, shared with the tests of results."""
-    return load_object(f"{Path(__file__).parents[1] / 'fake_runs.py'}:MODULE")
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +31,7 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium):
-    """Open a page at a URL, collecting what its console says; a test ends with an empty console unless it clears it."""
+    """Open a page at a URL, and collect its console messages; a test ends with an empty console unless it clears it."""
     contexts, said = [], []
 
     def open_page(url, **options):
@@ -57,22 +51,22 @@ def visit(chromium):
 
 
 @pytest.fixture(scope="session")
-def site(fake, tmp_path_factory):
+def site(tmp_path_factory):
     """A page of three realistic runs: a synthetic split with failures and gaps, a single-seed demo, and measured videos."""
     root = tmp_path_factory.mktemp("site")
-    split = fake.write_run(root / "seen", edit=_trouble, exit={"status": "over_budget", "failures": FAILURES})
-    demo = fake.write_run(root / "demo", fake.REFERENCES, clips=6, seeds=(0,), split="synthetic@1/demo")
-    videos = fake.write_run(
+    split = fake_runs.write_run(root / "seen", edit=_trouble, exit={"status": "over_budget", "failures": FAILURES})
+    demo = fake_runs.write_run(root / "demo", fake_runs.REFERENCE_ROWS, clips=6, seeds=(0,), split="synthetic@1/demo")
+    videos = fake_runs.write_run(
         root / "videos",
-        fake.METHODS[:4],
+        fake_runs.METHODS[:4],
         clips=4,
         seeds=(0,),
-        metrics=fake.VIDEO,
+        metrics=fake_runs.VIDEO,
         kind="measured",
         split="videos/all",
         dataset="videos",
     )
-    return build([split, demo, videos], root / "page", fake.CARDS)
+    return build([split, demo, videos], root / "page", fake_runs.CARDS)
 
 
 FAILURES = [

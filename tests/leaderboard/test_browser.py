@@ -2,6 +2,7 @@
 
 import re
 
+import fake_runs
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -44,14 +45,14 @@ def test_the_page_is_styled_and_scripted_and_its_console_is_empty(visit, url, sc
     assert page.locator("section.board").count() == 3 and page.locator("article.card").count() == 11
     assert page.locator("button.theme").is_visible()  # the script ran
     assert (
-        page.locator(f"{TABLE} td .v").first.evaluate("e => getComputedStyle(e).fontWeight") == "400"
+        page.locator(f"{TABLE} td .value").first.evaluate("e => getComputedStyle(e).fontWeight") == "400"
     )  # the style applies: a reference row
     screenshot(page, "light")
 
 
-def test_sorting_puts_the_best_first_then_the_worst_and_missing_last_both_ways(visit, site, fake):
+def test_sorting_puts_the_best_first_then_the_worst_and_missing_last_both_ways(visit, site):
     page = visit(site.as_uri())
-    title = fake.CARDS["matching_pixels_dyn/sift-mnn@1"].title
+    title = fake_runs.CARDS["matching_pixels_dyn/sift-mnn@1"].title
     before = orders(page, title)
     assert any(None in body and len(body) > 1 for body in before)
     for reverse in (False, True):
@@ -81,10 +82,10 @@ def test_sorting_keeps_reference_rows_in_place_and_tells_assistive_technology(vi
 def test_the_region_filter_shows_one_region_at_a_time(visit, site):
     page = visit(site.as_uri())
     assert page.locator(f"{SEEN} div.table:visible").count() == 1
-    full = page.locator(f"{SEEN} div.table:visible td .v").first.inner_text()
+    full = page.locator(f"{SEEN} div.table:visible td .value").first.inner_text()
     page.locator(SEEN).get_by_role("radio", name="foreground").check()
     assert page.locator(f"{SEEN} div.table:visible").get_attribute("data-region") == "fg"
-    assert page.locator(f"{SEEN} div.table:visible td .v").first.inner_text() != full
+    assert page.locator(f"{SEEN} div.table:visible td .value").first.inner_text() != full
 
 
 def test_the_column_filter_hides_groups_and_secondary_metrics(visit, site):

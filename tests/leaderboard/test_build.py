@@ -1,4 +1,4 @@
-"""The page's text, its files and its refusals."""
+"""The page's text, its files and its error messages."""
 
 import errno
 import json
@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import fake_runs
 import pytest
 
 from leaderboard import build as module
@@ -20,12 +21,12 @@ def text(site):
     return site.read_text()
 
 
-def test_the_folder_holds_the_index_and_its_own_assets_only(site):
+def test_the_folder_has_only_the_index_and_its_assets(site):
     files = {str(path.relative_to(site.parent)) for path in site.parent.rglob("*") if path.is_file()}
     assert files == {"index.html", "assets/board.css", "assets/board.js"}
 
 
-def test_the_policy_is_there_and_nothing_needs_more_than_it_gives(text):
+def test_the_page_has_a_policy_and_stays_within_it(text):
     assert f'content="{POLICY}"' in text
     assert not re.search(r"\sstyle=|\son\w+=|<style|javascript:", text)
     sources = re.findall(r'(?:src|href)="([^"#][^"]*)"', text)
@@ -36,7 +37,7 @@ def test_the_banner_warns_of_the_papers_tables(text):
     assert "must not be compared with the papers’ tables" in text
 
 
-def test_kinds_stand_apart(text):
+def test_each_kind_of_result_has_its_own_section(text):
     sections = re.findall(r'<section class="(board \w+|reported)"', text)
     assert sections == ["board measured", "board synthetic", "board synthetic", "reported"]
 
@@ -57,19 +58,21 @@ def test_every_internal_link_has_its_target(text):
 
 
 def test_a_failed_clip_shows_both_numbers_and_the_count(text):
-    assert re.search(r'2 failed</span><span class="extra">\d+\.\d+ without</span><span class="n short">22/24', text)
+    assert re.search(
+        r'2 failed</span><span class="extra">\d+\.\d+ without</span><span class="count incomplete">22/24', text
+    )
 
 
-def test_failures_are_listed_and_cut(text):
+def test_failures_are_listed_up_to_a_limit(text):
     assert "60 failed" in text and "… and 20 more in run.json." in text
 
 
-def test_the_single_seed_rows_say_so(text):
-    assert "one seed" in text and "Not ranked: one seed; a generative method is ranked with at least 3." in text
+def test_rows_with_a_single_seed_are_marked_and_not_ranked(text):
+    assert "1 seed" in text and "Not ranked: 1 seed; a generative method needs at least 3 to be ranked." in text
 
 
-def test_cards_are_printed_with_their_known_failure(text, fake):
-    assert all(f"<code>{metric}</code>" in text for metric in fake.CARDS)
+def test_cards_are_printed_with_their_known_failure(text):
+    assert all(f"<code>{metric}</code>" in text for metric in fake_runs.CARDS)
     assert "Saturates on a table top." in text and "e = |sP-X| / max(|X|, 0.01)" in text
 
 
@@ -91,31 +94,35 @@ def test_the_html_is_well_formed(text):
     ET.fromstring(body)
 
 
-def test_a_second_build_replaces_the_page(fake, tmp_path):
-    one = fake.write_run(tmp_path / "one", fake.REFERENCES[:1], clips=2, seeds=(0,))
-    two = fake.write_run(tmp_path / "two", fake.REFERENCES[:1], clips=2, seeds=(0,), split="synthetic@1/val")
-    first = build([one], tmp_path / "page", fake.CARDS).read_text()
-    index = build([two], tmp_path / "page", fake.CARDS)
+def test_a_second_build_replaces_the_page(tmp_path):
+    one = fake_runs.write_run(tmp_path / "one", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,))
+    two = fake_runs.write_run(
+        tmp_path / "two", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,), split="synthetic@1/val"
+    )
+    first = build([one], tmp_path / "page", fake_runs.CARDS).read_text()
+    index = build([two], tmp_path / "page", fake_runs.CARDS)
     assert "synthetic@1/val" in index.read_text() and "synthetic@1/val" not in first
-    assert build([one], tmp_path / "page", fake.CARDS).read_text() == first  # same runs, same bytes
+    assert build([one], tmp_path / "page", fake_runs.CARDS).read_text() == first  # same runs, same bytes
 
 
-def test_a_build_that_fails_leaves_the_old_page(fake, tmp_path, monkeypatch):
-    run = fake.write_run(tmp_path / "one", fake.REFERENCES[:1], clips=2, seeds=(0,))
-    before = build([run], tmp_path / "page", fake.CARDS).read_bytes()
+def test_a_build_that_fails_leaves_the_old_page(tmp_path, monkeypatch):
+    run = fake_runs.write_run(tmp_path / "one", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,))
+    before = build([run], tmp_path / "page", fake_runs.CARDS).read_bytes()
     monkeypatch.setattr(module, "MAX_INDEX_BYTES", len(before))
-    build([run], tmp_path / "page", fake.CARDS)
+    build([run], tmp_path / "page", fake_runs.CARDS)
     monkeypatch.setattr(module, "MAX_INDEX_BYTES", len(before) - 1)
     with pytest.raises(ValueError, match=f"more than {len(before) - 1}: put fewer runs on one page"):
-        build([run], tmp_path / "page", fake.CARDS)
+        build([run], tmp_path / "page", fake_runs.CARDS)
     assert (tmp_path / "page" / "index.html").read_bytes() == before
     assert not list((tmp_path / "page").rglob(".tmp-*"))
 
 
-def test_an_index_that_cannot_be_replaced_stays_as_it_was(fake, tmp_path, monkeypatch):
-    one = fake.write_run(tmp_path / "one", fake.REFERENCES[:1], clips=2, seeds=(0,))
-    two = fake.write_run(tmp_path / "two", fake.REFERENCES[:1], clips=2, seeds=(0,), split="synthetic@1/val")
-    index = build([one], tmp_path / "page", fake.CARDS)
+def test_an_index_that_cannot_be_replaced_stays_unchanged(tmp_path, monkeypatch):
+    one = fake_runs.write_run(tmp_path / "one", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,))
+    two = fake_runs.write_run(
+        tmp_path / "two", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,), split="synthetic@1/val"
+    )
+    index = build([one], tmp_path / "page", fake_runs.CARDS)
     before, replace = index.read_bytes(), os.replace
 
     def fails_on_the_index(source, target, **more):
@@ -125,17 +132,17 @@ def test_an_index_that_cannot_be_replaced_stays_as_it_was(fake, tmp_path, monkey
 
     monkeypatch.setattr(os, "replace", fails_on_the_index)
     with pytest.raises(OSError, match="no space left"):
-        build([two], tmp_path / "page", fake.CARDS)
+        build([two], tmp_path / "page", fake_runs.CARDS)
     assert index.read_bytes() == before
     assert sorted(path.name for path in index.parent.iterdir()) == ["assets", "index.html"]
 
 
-def test_the_page_of_no_run_says_so(tmp_path, fake):
-    assert "No run was given to this page." in build([], tmp_path / "page", fake.CARDS).read_text()
+def test_a_page_without_runs_has_a_message(tmp_path):
+    assert "This page has no runs." in build([], tmp_path / "page", fake_runs.CARDS).read_text()
 
 
-def test_the_command_line_builds_or_names_the_broken_run(fake, tmp_path, capsys):
-    run = fake.write_run(tmp_path / "one", fake.REFERENCES[:1], clips=2, seeds=(0,))
+def test_the_command_line_builds_the_page_or_names_the_invalid_run(tmp_path, capsys):
+    run = fake_runs.write_run(tmp_path / "one", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,))
     assert main([str(run), "--out", str(tmp_path / "page")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "page" / "index.html")
     (run / "run.json").write_text(json.dumps({"schema": "other"}))

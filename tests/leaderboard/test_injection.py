@@ -1,7 +1,8 @@
-"""Every string of a run is hostile: whatever it holds, the page shows it as text."""
+"""Every string of a run is untrusted: the page shows it as text."""
 
 import json
 
+import fake_runs
 import pytest
 
 from leaderboard.build import build
@@ -27,10 +28,10 @@ CORPUS = [
 ]
 
 
-def hostile_run(fake, folder, text):
-    """A run with ``text`` in every string that the format leaves free."""
-    actor = fake.Actor(
-        text, text, fake.levels(1, 10, 5, 0.02, 0.012, 20),
+def hostile_run(folder, text):
+    """Write a run with ``text`` in every free string of the format."""
+    method = fake_runs.FakeMethod(
+        text, text, fake_runs.means(1, 10, 5, 0.02, 0.012, 20),
         more={"families": (text,), "preset": text, "pairing": text, "paper": text, "privileges": (text,), "regions": (text,)},
     )  # fmt: skip
     clips = [
@@ -55,8 +56,8 @@ def hostile_run(fake, folder, text):
         return row | change
 
     provenance = {"created": text, "git": {text: text}, text: text, "command": text, "nested": {"a": {text: [text]}}}
-    return fake.write_run(
-        folder, [actor], clips=2, edit=poison, name=text, dataset=text, split=text, split_id=text, clip_set_id=text, config_hash=text,
+    return fake_runs.write_run(
+        folder, [method], clips=2, edit=poison, name=text, dataset=text, split=text, split_id=text, clip_set_id=text, config_hash=text,
         provenance=provenance, exit={"status": "done", "failures": [{"unit": text, "stage": text, "reason": text}]},
     ) and _set_clips(folder, clips)  # fmt: skip
 
@@ -68,10 +69,10 @@ def _set_clips(folder, clips):
 
 
 @pytest.fixture(scope="module")
-def hostile_page(fake, tmp_path_factory):
+def hostile_page(tmp_path_factory):
     root = tmp_path_factory.mktemp("hostile")
     return build(
-        [hostile_run(fake, root / f"run-{n}", text) for n, text in enumerate(CORPUS)], root / "page", fake.CARDS
+        [hostile_run(root / f"run-{n}", text) for n, text in enumerate(CORPUS)], root / "page", fake_runs.CARDS
     )
 
 

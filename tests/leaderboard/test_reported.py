@@ -1,4 +1,4 @@
-"""The paper's tables, digit by digit, and what a broken file says."""
+"""The paper's tables, digit by digit, and the messages for an invalid file."""
 
 import pytest
 
@@ -34,33 +34,33 @@ def test_the_four_tables_are_the_papers():
         ("529.4", "32.7"),
     ]
     assert list(four.values()) == [("483.8", ""), ("503.1", "46.3"), ("529.4", "32.7")]
-    assert paper.tables[2].rows[0].facts == ("–", "✓", "✓", "✓")
+    assert paper.tables[2].rows[0].attributes == ("–", "✓", "✓", "✓")
     assert paper.tables[0].groups == (("Single-view", 2), ("Multi-view", 2))
 
 
 def table(**change):
-    row = {"method": "A", "facts": [], "values": ["1.0"]}
+    row = {"method": "A", "attributes": [], "values": ["1.0"]}
     return {
-        "schema": "hoibench/reported@1", "title": "T", "citation": "C", "url": "https://a.b", "note": "",
-        "table": [{"number": 1, "title": "t", "note": "", "facts": [], "columns": [{"title": "RPE", "group": "g"}], "rows": [row | change]}],
+        "schema": "hoibench/reported@2", "title": "T", "citation": "C", "url": "https://a.b", "note": "",
+        "table": [{"number": 1, "title": "t", "note": "", "attributes": [], "columns": [{"title": "RPE", "group": "g"}], "rows": [row | change]}],
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"values": []}, r"table\[0\]: row 'A' has 0 facts and 0 values, the head of table 1 has 0 and 1"),
-        ({"facts": ["x"]}, r"row 'A' has 1 facts and 1 values"),
-        ({"values": ["1,5"]}, r"row 'A' of table 1 holds '1,5'"),
+        ({"values": []}, r"table\[0\]: row 'A' has 0 attributes and 0 values, the head of table 1 has 0 and 1"),
+        ({"attributes": ["x"]}, r"row 'A' has 1 attributes and 1 values"),
+        ({"values": ["1,5"]}, r"row 'A' of table 1 has value '1,5'"),
         ({"values": [1.5]}, r"table\[0\]\.rows\[0\]\.values\[0\] is 1\.5"),
     ],
 )
-def test_a_row_that_does_not_fit_is_named(change, message):
+def test_a_row_that_does_not_match_its_table_is_named(change, message):
     assert parse_record(Paper, table(), "file.toml").tables[0].rows[0].values == ("1.0",)
     with pytest.raises(ValueError, match=rf"file\.toml: .*{message}"):
         parse_record(Paper, table(**change), "file.toml")
 
 
 def test_another_schema_is_refused():
-    with pytest.raises(ValueError, match=r"file\.toml: schema is 'x': .*'hoibench/reported@1'"):
+    with pytest.raises(ValueError, match=r"file\.toml: schema is 'x': .*'hoibench/reported@2'"):
         parse_record(Paper, table() | {"schema": "x"}, "file.toml")

@@ -4,34 +4,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.text import decimals, number, plain, web_link
+from leaderboard.text import choose_decimals, format_number, sanitize, web_link
 
 
 @given(st.text(), st.integers(1, 50))
-def test_plain_text_is_short_printable_and_stable(text, limit):
-    shown = plain(text, limit)
-    assert len(shown) <= limit and plain(shown, limit) == shown
+def test_sanitized_text_is_short_printable_and_stable(text, limit):
+    shown = sanitize(text, limit)
+    assert len(shown) <= limit and sanitize(shown, limit) == shown
     shown.encode()  # a lone surrogate would not encode
     assert all(c.isprintable() or c == "\u00a0" or c.isspace() for c in shown)
 
 
 @pytest.mark.parametrize(
-    ("value", "places", "shown"),
+    ("value", "decimals", "shown"),
     [(0.0, 3, "0"), (0.95623, 4, "0.9562"), (-1.25, 1, "−1.2"), (3e-7, 2, "3e−07"), (529.44, 1, "529.4")],
 )
-def test_numbers_by_hand(value, places, shown):
-    assert number(value, places) == shown
+def test_numbers_by_hand(value, decimals, shown):
+    assert format_number(value, decimals) == shown
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 6))
-def test_only_zero_is_shown_as_zero(value, places):
-    shown = float(number(value, places).replace("−", "-"))
+def test_only_zero_is_shown_as_zero(value, decimals):
+    shown = float(format_number(value, decimals).replace("−", "-"))
     assert (shown == 0) == (value == 0)
-    assert abs(shown - value) <= max(0.51 * 10**-places, abs(value) * 0.51) if shown else True
+    assert abs(shown - value) <= max(0.51 * 10**-decimals, abs(value) * 0.51) if shown else True
 
 
 @pytest.mark.parametrize(
-    ("values", "places"),
+    ("values", "decimals"),
     [
         ([0.9562, 0.4521], 4),
         ([529.4, 33.8, 137.5], 1),
@@ -42,8 +42,8 @@ def test_only_zero_is_shown_as_zero(value, places):
         ([1e-12], 6),
     ],
 )
-def test_decimals_show_four_digits_of_the_typical_value(values, places):
-    assert decimals(values) == places
+def test_decimals_show_four_digits_of_the_typical_value(values, decimals):
+    assert choose_decimals(values) == decimals
 
 
 @pytest.mark.parametrize("url", ["https://arxiv.org/abs/2511.19319", "http://example.org/?a=1&b=2"])

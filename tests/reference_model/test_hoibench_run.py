@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from hoibench.predictions import read_prediction
-from hoibench.results.jsonl import read_scores
+from hoibench.results.score_file import read_scores
 
 pytestmark = pytest.mark.slow
 

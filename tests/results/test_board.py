@@ -1,22 +1,25 @@
-"""The board's rules, one by one, on made-up runs."""
+"""Rules of the board, one by one, on fake runs."""
 
+import fake_runs
 import numpy as np
 import pytest
 
 from hoibench.clip_entry import ClipEntry
 from hoibench.results.board import build_boards
-from hoibench.results.entrants import cluster_labels
-from hoibench.results.runs import read_run
+from hoibench.results.board_rows import cluster_labels
+from hoibench.results.run_folder import read_run
 
 
 @pytest.fixture(scope="session")
-def board_of(fake, tmp_path_factory):
-    """Write runs, read them, and give the boards; each argument set is written once a session."""
+def board_of(tmp_path_factory):
+    """Write runs, read them, and build their boards."""
 
     def make(*runs):
         root = tmp_path_factory.mktemp("runs")
-        folders = [fake.write_run(root / run.pop("name", f"run-{n}"), **run) for n, run in enumerate(map(dict, runs))]
-        return build_boards([read_run(folder) for folder in folders], fake.CARDS)
+        folders = [
+            fake_runs.write_run(root / run.pop("name", f"run-{n}"), **run) for n, run in enumerate(map(dict, runs))
+        ]
+        return build_boards([read_run(folder) for folder in folders], fake_runs.CARDS)
 
     return make
 
@@ -28,8 +31,8 @@ def full(board_of):
 
 
 def cell(board, method, metric, region="full"):
-    (m,) = [n for n, e in enumerate(board.entrants) if method in (e.method.id, e.label)]
-    (c,) = [n for n, c in enumerate(board.columns) if (c.metric.id, c.region) == (metric, region)]
+    (m,) = [n for n, e in enumerate(board.rows) if method in (e.method.id, e.label)]
+    (c,) = [n for n, c in enumerate(board.columns) if (c.card.id, c.region) == (metric, region)]
     return board.cells[m, c]
 
 
@@ -51,52 +54,55 @@ def none_of(method, status, clips):
     return change
 
 
-def test_every_pair_of_entrant_and_column_has_a_cell(full):
-    assert set(full.cells) == {(m, c) for m in range(len(full.entrants)) for c in range(len(full.columns))}
+def test_every_pair_of_row_and_column_has_a_cell(full):
+    assert set(full.cells) == {(m, c) for m in range(len(full.rows)) for c in range(len(full.columns))}
     assert full.regions == ("full", "fg") and full.clusters == 24
 
 
 def test_reference_rows_frame_the_methods_and_never_rank(full):
-    roles = [entrant.role for entrant in full.entrants]
+    roles = [row.role for row in full.rows]
     assert roles == sorted(roles, key=["ceiling", "ranked", "floor"].index) and set(roles) == {
         "ceiling",
         "ranked",
         "floor",
     }
     for (m, _), found in full.cells.items():
-        if full.entrants[m].method.kind == "reference":
-            assert found.standing.tied is None and not found.standing.leader
+        if full.rows[m].method.kind == "reference":
+            assert found.standing.in_leading_group is None and not found.standing.is_leader
 
 
-def test_a_cell_is_the_mean_over_clips_with_its_interval(full, fake):
+def test_a_cell_is_the_mean_over_clips_with_its_interval(full):
     rows = full.runs[0].headlines
     mine = rows[(rows["method"] == "syncmv4d") & (rows["metric"] == "rpe@1")]
     found = cell(full, "syncmv4d", "rpe@1")
     assert found.value == pytest.approx(mine.groupby("clip")["value"].mean().mean(), rel=1e-12)
-    assert found.interval.low < found.value < found.interval.high and not found.interval.optimistic
+    assert found.interval.low < found.value < found.interval.high and not found.interval.is_optimistic
     assert (found.n_scored, found.n_expected, found.seeds) == (24, 24, 3)
 
 
-def test_families_are_ranked_apart_and_by_what_the_column_measures(full):
-    assert cell(full, "syncmv4d", "rpe@1").standing.leader  # the best of its family, Ito4G ...
-    assert cell(full, "geocrafter", "rpe@1").standing.leader  # ... and the best of Vto4R, whatever the other has
-    assert cell(full, "geo4d", "rpe@1").standing.tied is False
-    assert cell(full, "svimo", "mv_rpe_scene@1").standing.tied is True
+def test_each_family_is_ranked_separately_by_the_group_of_the_column(full):
+    assert cell(full, "syncmv4d", "rpe@1").standing.is_leader  # the best of its family, Ito4G ...
+    assert cell(full, "geocrafter", "rpe@1").standing.is_leader  # ... and the best of Vto4R, whatever the other has
+    assert cell(full, "geo4d", "rpe@1").standing.in_leading_group is False
+    assert cell(full, "svimo", "mv_rpe_scene@1").standing.in_leading_group is True
 
 
-def test_what_stands_alone_in_its_class_leads_nobody(full):
+def test_the_only_row_of_its_class_is_no_leader(full):
     standing = cell(full, "wan2.2", "dynamic_degree/dis@1").standing
-    assert standing.tied is None and not standing.leader and standing.unranked is None
+    assert standing.in_leading_group is None and not standing.is_leader and standing.unranked is None
 
 
 def test_a_method_without_background_is_ranked_in_the_foreground_only(full):
     metric = "matching_pixels/sift-mnn@1"
     assert "only in region fg" in cell(full, "sv4d2", metric).standing.unranked
-    assert cell(full, "das", metric, "fg").standing.leader and cell(full, "sv4d2", metric, "fg").standing.tied is False
+    assert (
+        cell(full, "das", metric, "fg").standing.is_leader
+        and cell(full, "sv4d2", metric, "fg").standing.in_leading_group is False
+    )
 
 
 def test_secondary_metrics_never_rank(full):
-    assert all(cell(full, m, "psnr@1").standing.tied is None for m in ("syncmv4d", "svimo", "das"))
+    assert all(cell(full, m, "psnr@1").standing.in_leading_group is None for m in ("syncmv4d", "svimo", "das"))
 
 
 def test_a_row_that_hardly_moves_is_greyed_in_consistency_columns_only(full):
@@ -106,8 +112,8 @@ def test_a_row_that_hardly_moves_is_greyed_in_consistency_columns_only(full):
     assert cell(full, "syncmv4d", "matching_pixels/sift-mnn@1").grey is None
 
 
-def test_agreement_among_views_needs_mv_rpe_scene_no_worse_than_frozen(full, board_of, fake):
-    assert cell(full, "syncmv4d", "xv_rpe@1").standing.leader
+def test_a_column_with_a_companion_ranks_only_rows_no_worse_in_it_than_frozen(full, board_of):
+    assert cell(full, "syncmv4d", "xv_rpe@1").standing.is_leader
     assert "its mv_rpe_scene is worse than frozen's: views may" in cell(full, "geo4d", "xv_rpe@1").standing.unranked
     drop = only("mv_rpe_scene@1", lambda row: None if row["method"] == "svimo" else row)
     (board,) = board_of({"metrics": AGREEMENT, "edit": drop})
@@ -122,7 +128,8 @@ def test_alignment_classes_never_share_a_leading_group(board_of):
     shared = only("rpe@1", lambda row: row | {"alignment": "shared"} if row["method"] == "svimo" else row)
     (board,) = board_of({"metrics": FEW, "edit": shared})
     assert (
-        cell(board, "svimo", "rpe@1").standing.tied is None and cell(board, "syncmv4d", "rpe@1").standing.tied is None
+        cell(board, "svimo", "rpe@1").standing.in_leading_group is None
+        and cell(board, "syncmv4d", "rpe@1").standing.in_leading_group is None
     )
     mixed = only(
         "rpe@1", lambda row: row | {"alignment": "shared"} if row["method"] == "svimo" and row["seed"] else row
@@ -131,26 +138,28 @@ def test_alignment_classes_never_share_a_leading_group(board_of):
     assert "different ways" in cell(board, "svimo", "rpe@1").standing.unranked
 
 
-def test_a_failed_clip_counts_as_its_stand_in_and_the_second_number_leaves_it_out(full, board_of):
+def test_a_failed_clip_counts_as_its_penalty_and_the_second_value_excludes_it(full, board_of):
     (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003", "007")))})
     found, before = cell(board, "svimo", "rpe@1"), cell(full, "svimo", "rpe@1")
     assert found.failures == 2 and (found.n_scored, found.n_expected) == (22, 24)
-    assert found.value > before.value > 0 and found.without_failures == pytest.approx(before.value, rel=0.2)
+    assert found.value > before.value > 0 and found.value_without_failures == pytest.approx(before.value, rel=0.2)
     assert found.standing.unranked is None
 
 
-def test_failures_without_stand_ins_are_shown_but_not_ranked(board_of, fake):
-    actors = [a for a in (*fake.REFERENCES, *fake.METHODS) if a.id != "random"]
-    (board,) = board_of({"actors": actors, "metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003",)))})
+def test_failures_without_a_penalty_are_shown_but_not_ranked(board_of):
+    methods = [a for a in (*fake_runs.REFERENCE_ROWS, *fake_runs.METHODS) if a.id != "random"]
+    (board,) = board_of(
+        {"methods": methods, "metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003",)))}
+    )
     found = cell(board, "svimo", "rpe@1")
     assert (
         "no frozen and random rows" in found.standing.unranked
-        and found.without_failures is None
+        and found.value_without_failures is None
         and found.value is not None
     )
 
 
-def test_when_every_clip_failed_the_ranked_number_is_the_stand_ins(board_of):
+def test_if_every_clip_failed_the_value_is_the_penalty(board_of):
     (board,) = board_of(
         {"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", tuple(f"{n:03d}" for n in range(24))))}
     )
@@ -158,12 +167,12 @@ def test_when_every_clip_failed_the_ranked_number_is_the_stand_ins(board_of):
     assert (
         found.value == pytest.approx(cell(board, "random", "rpe@1").value)
         and found.n_scored == 0
-        and found.without_failures is None
+        and found.value_without_failures is None
     )
 
 
 @pytest.mark.parametrize("status", ["unavailable", "undefined", "not_applicable", "error"])
-def test_a_cell_without_numbers_has_the_word_and_the_reason(board_of, status):
+def test_a_cell_without_a_value_has_status_and_reason(board_of, status):
     (board,) = board_of(
         {"metrics": FEW, "edit": only("rpe@1", none_of("svimo", status, tuple(f"{n:03d}" for n in range(24))))}
     )
@@ -171,20 +180,20 @@ def test_a_cell_without_numbers_has_the_word_and_the_reason(board_of, status):
     assert (found.status, found.reason, found.value, found.order) == (status, f"{status} on purpose", None, None)
 
 
-def test_a_scorer_that_broke_keeps_the_row_out_of_the_ranking(board_of):
+def test_a_row_with_a_scoring_error_is_not_ranked(board_of):
     (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "error", ("001",)))})
-    assert cell(board, "svimo", "rpe@1").standing.unranked == "the scorer broke on 1 clip"
+    assert cell(board, "svimo", "rpe@1").standing.unranked == "scoring raised an error on 1 clip"
 
 
-def test_no_row_at_all_is_missing(full):
+def test_a_cell_without_results_is_missing(full):
     assert (cell(full, "das", "rpe@1").status, cell(full, "das", "rpe@1").value) == ("missing", None)
 
 
-@pytest.mark.parametrize(("seeds", "words"), [((0,), "one seed"), ((0, 1), "2 seeds")])
+@pytest.mark.parametrize(("seeds", "words"), [((0,), "1 seed;"), ((0, 1), "2 seeds")])
 def test_a_generative_row_needs_three_seeds_and_a_reconstruction_does_not(board_of, seeds, words):
     (board,) = board_of({"metrics": FEW, "seeds": seeds})
     assert cell(board, "syncmv4d", "rpe@1").standing.unranked.startswith(words)
-    assert cell(board, "geocrafter", "rpe@1").standing.leader
+    assert cell(board, "geocrafter", "rpe@1").standing.is_leader
 
 
 def test_a_proxy_hand_is_never_ranked(board_of):
@@ -194,7 +203,7 @@ def test_a_proxy_hand_is_never_ranked(board_of):
 
 def test_few_object_pairs_give_an_interval_labelled_optimistic(board_of):
     (board,) = board_of({"metrics": FEW, "instances": 6})
-    assert board.clusters == 6 and cell(board, "syncmv4d", "rpe@1").interval.optimistic
+    assert board.clusters == 6 and cell(board, "syncmv4d", "rpe@1").interval.is_optimistic
 
 
 def test_one_clip_has_no_interval_and_no_rank(board_of):
@@ -206,14 +215,14 @@ def test_one_clip_has_no_interval_and_no_rank(board_of):
 def test_a_ratio_metric_is_ordered_by_its_distance_from_the_truth(full):
     ours, other = cell(full, "syncmv4d", "smoothness@1"), cell(full, "svimo", "smoothness@1")
     assert (
-        1 < ours.off_ratio < other.off_ratio
+        1 < ours.ratio_factor < other.ratio_factor
         and ours.order < other.order
-        and np.exp(ours.order) == pytest.approx(ours.off_ratio)
+        and np.exp(ours.order) == pytest.approx(ours.ratio_factor)
     )
 
 
-def test_runs_whose_truth_was_made_otherwise_never_meet(board_of, fake):
-    small = {"actors": fake.REFERENCES[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
+def test_runs_with_different_truth_have_separate_boards(board_of):
+    small = {"methods": fake_runs.REFERENCE_ROWS[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
     boards = board_of(
         {"name": "a", "truth_id": "large"} | small,
         {"name": "b", "truth_id": "small"} | small,
@@ -223,16 +232,16 @@ def test_runs_whose_truth_was_made_otherwise_never_meet(board_of, fake):
     assert [board.truth_id for board in boards] == ["large", "small"]
 
 
-def test_a_board_says_how_its_clips_were_made_and_which_are_missing(board_of, fake):
-    small = {"actors": fake.REFERENCES[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
+def test_notes_state_how_clips_were_prepared_and_which_are_excluded(board_of):
+    small = {"methods": fake_runs.REFERENCE_ROWS[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
     (board,) = board_of(
-        {"name": "a", "notes": ["crop=clip: a hint."], "left_out": ["3: too short", "1: no camera"]} | small,
+        {"name": "a", "notes": ["crop=clip: a hint."], "excluded": ["3: too short", "1: no camera"]} | small,
         {"name": "b", "notes": ["crop=clip: a hint."]} | small,
     )
-    assert board.notes == ("crop=clip: a hint.", "a leaves out clips of the split. 3: too short; 1: no camera.")
+    assert board.notes == ("crop=clip: a hint.", "a excludes clips of the split. 3: too short; 1: no camera.")
 
 
-def test_runs_over_different_clips_meet_on_those_that_both_scored(board_of, fake):
+def test_a_board_of_runs_over_different_clips_has_the_shared_clips(board_of):
     (board,) = board_of(
         {"name": "a", "metrics": FEW, "clips": 24},
         {
@@ -240,19 +249,17 @@ def test_runs_over_different_clips_meet_on_those_that_both_scored(board_of, fake
             "metrics": (*FEW, "psnr@1"),
             "clips": 10,
             "first_clip": 8,
-            "actors": [*fake.REFERENCES, fake.METHODS[2]],
+            "methods": [*fake_runs.REFERENCE_ROWS, fake_runs.METHODS[2]],
         },
     )
     assert [clip.id[-3:] for clip in board.clips] == [f"{n:03d}" for n in range(8, 18)] and len(board.clip_set_ids) == 2
     assert cell(board, "syncmv4d", "rpe@1").n_expected == 10
-    assert board.notes == ("Only clips that every run scored are used. a: 10 of its 24 clips",)
-    assert [e.method.id for e in board.entrants].count("frozen") == 1 and "WAN2.2 (b)" in [
-        e.label for e in board.entrants
-    ]
+    assert board.notes == ("Only clips that every run scored are used: 10 of the 24 clips of a.",)
+    assert [e.method.id for e in board.rows].count("frozen") == 1 and "WAN2.2 (b)" in [e.label for e in board.rows]
 
 
-def test_runs_without_a_common_clip_kind_or_split_stand_on_boards_of_their_own(board_of, fake):
-    alone = {"actors": fake.REFERENCES[:1], "clips": 4, "seeds": (0,)}
+def test_runs_without_a_common_clip_kind_or_split_have_separate_boards(board_of):
+    alone = {"methods": fake_runs.REFERENCE_ROWS[:1], "clips": 4, "seeds": (0,)}
     boards = board_of(
         {"name": "a", **alone},
         {"name": "b", **alone, "first_clip": 50},
@@ -270,20 +277,20 @@ def test_a_metric_without_a_card_is_shown_and_never_ranked(full):
 
 @pytest.mark.parametrize(
     ("column", "message"),
-    [("clip_set_id", "rows of clip set id other"), ("method", "rows of 'other', which run.json does not list")],
+    [("clip_set_id", "rows of clip set other"), ("method", "rows of 'other', which run.json does not list")],
 )
-def test_results_that_do_not_belong_to_the_run_are_refused(board_of, fake, column, message):
+def test_results_of_another_run_are_refused(board_of, column, message):
     with pytest.raises(ValueError, match=message):
-        board_of({"actors": fake.REFERENCES[:1], "edit": lambda row: row | {column: "other"}})
+        board_of({"methods": fake_runs.REFERENCE_ROWS[:1], "edit": lambda row: row | {column: "other"}})
 
 
-def test_a_metric_that_no_line_can_have_is_named_and_left_out(board_of):
+def test_a_metric_that_applies_to_no_row_is_omitted_with_a_note(board_of):
     def nothing(row):
         return row | {"value": None, "status": "not_applicable", "reason": "no cameras", "details": {}}
 
     (board,) = board_of({"metrics": (*FEW, "mv_rpe_scene@1"), "edit": only("mv_rpe_scene@1", nothing)})
-    assert [column.metric.id for column in board.columns] == ["rpe@1"]
-    assert board.notes[-1] == "Left out, since no line can have them: mv_rpe_scene@1."
+    assert [column.card.id for column in board.columns] == ["rpe@1"]
+    assert board.notes[-1] == "Omitted because they apply to no row: mv_rpe_scene@1."
 
 
 ALL_CLIPS = tuple(f"{n:03d}" for n in range(24))
@@ -295,8 +302,8 @@ def mean_of(board, method, metric, leaving_out=()):
     return mine[~mine["clip"].str[-3:].isin(leaving_out)].groupby("clip")["value"].mean().mean()
 
 
-def test_columns_stand_by_group_then_ranked_ones_first_then_as_their_cards(full):
-    assert [(column.metric.id, column.region) for column in full.columns] == [
+def test_columns_are_sorted_by_group_then_ranked_first_then_by_card(full):
+    assert [(column.card.id, column.region) for column in full.columns] == [
         ("dynamic_degree/dis@1", "full"), ("dynamic_degree/dis@1", "fg"), ("psnr@1", "full"), ("psnr@1", "fg"),
         ("matching_pixels/sift-mnn@1", "full"), ("matching_pixels/sift-mnn@1", "fg"),
         ("matching_pixels_dyn/sift-mnn@1", "full"), ("matching_pixels_dyn/sift-mnn@1", "fg"),
@@ -304,29 +311,29 @@ def test_columns_stand_by_group_then_ranked_ones_first_then_as_their_cards(full)
     ]  # fmt: skip
 
 
-def test_lines_stand_by_role_then_by_family_and_name(full):
-    assert [entrant.method.id for entrant in full.entrants] == [
+def test_rows_are_sorted_by_role_then_family_then_name(full):
+    assert [row.method.id for row in full.rows] == [
         "ground_truth", "gt_noise_1cm", "gt_scaled_0.9",
         "wan2.2", "svimo", "syncmv4d", "das", "sv4d2", "geo4d", "geocrafter",
         "frozen", "frozen_self/syncmv4d", "random",
     ]  # fmt: skip
 
 
-def test_the_second_number_of_a_row_with_failures_is_the_mean_of_the_other_clips(full, board_of):
+def test_the_value_without_failures_is_the_mean_of_the_other_clips(full, board_of):
     (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003", "007")))})
     found = cell(board, "svimo", "rpe@1")
-    assert found.without_failures == pytest.approx(mean_of(full, "svimo", "rpe@1", ("003", "007")), rel=1e-12)
-    assert cell(board, "syncmv4d", "rpe@1").without_failures is None
+    assert found.value_without_failures == pytest.approx(mean_of(full, "svimo", "rpe@1", ("003", "007")), rel=1e-12)
+    assert cell(board, "syncmv4d", "rpe@1").value_without_failures is None
 
 
-def test_a_reference_row_that_failed_takes_no_stand_in(full, board_of):
+def test_failures_of_a_reference_row_are_not_penalised(full, board_of):
     (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("gt_noise_1cm", "failed", ("003",)))})
     found = cell(board, "gt_noise_1cm", "rpe@1")
     assert (found.n_scored, found.failures) == (23, 1)
     assert found.value == pytest.approx(mean_of(full, "gt_noise_1cm", "rpe@1", ("003",)), rel=1e-12)
 
 
-def test_the_clip_with_the_fewest_seeds_counts(board_of, fake):
+def test_the_clip_with_the_fewest_seeds_counts(board_of):
     def one_less(row):
         return None if (row["method"], row["seed"], row["clip"][-3:]) == ("svimo", 2, "005") else row
 
@@ -336,7 +343,7 @@ def test_the_clip_with_the_fewest_seeds_counts(board_of, fake):
     assert cell(board, "syncmv4d", "rpe@1").standing.unranked is None
 
 
-def test_what_most_rows_say_is_the_word_of_an_empty_cell(board_of):
+def test_an_empty_cell_has_the_commonest_status(board_of):
     def change(row):
         if row["method"] != "svimo":
             return row
@@ -348,7 +355,7 @@ def test_what_most_rows_say_is_the_word_of_an_empty_cell(board_of):
     assert (found.status, found.reason) == ("unavailable", "unavailable here")
 
 
-def test_how_rows_were_made_is_read_from_those_that_have_a_number(board_of):
+def test_conditions_are_those_of_clips_with_a_value(board_of):
     def change(row):
         if row["method"] == "svimo" and row["clip"][-3:] == "001":
             return row | {"value": None, "status": "failed", "reason": "no", "pairing": "anchor", "coverage": 0.0}
@@ -357,21 +364,21 @@ def test_how_rows_were_made_is_read_from_those_that_have_a_number(board_of):
         return row | {"coverage": covered, "truth": truth}
 
     (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", change)})
-    handling = cell(board, "svimo", "rpe@1").handling
-    assert (handling.pairing, handling.coverage, handling.truth) == ("query", 1.0, "synthetic")
+    conditions = cell(board, "svimo", "rpe@1").conditions
+    assert (conditions.pairing, conditions.coverage, conditions.truth) == ("query", 1.0, "synthetic")
     assert cell(board, "svimo", "rpe@1").standing.unranked is None
-    assert cell(board, "syncmv4d", "rpe@1").handling.coverage == pytest.approx(1 - 0.5 / 24)
+    assert cell(board, "syncmv4d", "rpe@1").conditions.coverage == pytest.approx(1 - 0.5 / 24)
     assert cell(board, "geo4d", "rpe@1").standing.unranked == "the truth has a proxy hand"  # one clip is enough
 
 
-def test_a_row_without_a_number_and_without_its_companion_is_missing_and_not_withheld(full):
+def test_a_cell_without_a_value_and_without_its_companion_is_missing_and_not_withheld(full):
     assert cell(full, "das", "xv_rpe@1").status == "missing"
 
 
 MATCHES = ("dynamic_degree/dis@1", "matching_pixels/sift-mnn@1")
 
 
-def test_how_much_a_row_moves_is_read_in_the_same_region(board_of):
+def test_motion_is_read_in_the_same_region(board_of):
     def stops(row):
         still = (row["method"], row["region"], row["metric"]) == ("syncmv4d", "fg", MATCHES[0])
         return row | ({"value": 0.0} if still else {})
@@ -380,14 +387,14 @@ def test_how_much_a_row_moves_is_read_in_the_same_region(board_of):
     assert cell(board, "syncmv4d", MATCHES[1], "fg").grey and cell(board, "syncmv4d", MATCHES[1]).grey is None
 
 
-def test_the_first_metric_of_motion_that_the_board_has_decides(board_of, fake):
-    """By the dynamic degree WAN2.2 hardly moves; by PSNR, were it one of motion, it would."""
+def test_the_first_motion_metric_on_the_board_decides(board_of):
+    """WAN2.2 hardly moves by either metric, so it is grey; the reason names the metric."""
     runs = board_of({"metrics": (*MATCHES, "psnr@1")})[0].runs
 
     def grey(*motion):
-        card = fake.CARDS[MATCHES[1]]
+        card = fake_runs.CARDS[MATCHES[1]]
         rule = card.stillness.model_copy(update={"motion": motion})
-        cards = fake.CARDS | {card.id: card.model_copy(update={"stillness": rule})}
+        cards = fake_runs.CARDS | {card.id: card.model_copy(update={"stillness": rule})}
         (board,) = build_boards(runs, cards)
         return cell(board, "wan2.2", MATCHES[1]).grey
 
@@ -396,8 +403,8 @@ def test_the_first_metric_of_motion_that_the_board_has_decides(board_of, fake):
     assert "Dyn. Deg." in grey("absent@1", MATCHES[0]) and grey("absent@1") is None
 
 
-def test_a_failed_clip_says_nothing_of_how_much_a_row_moves(board_of):
-    """SyncMV4D moves; that half of its clips failed, whose stand-in stands still, does not make it a still one."""
+def test_failed_clips_do_not_count_as_still(board_of):
+    """SyncMV4D moves; the penalty of its failed clips, a still row, does not make it still."""
 
     def change(row):
         half = row["method"] == "syncmv4d" and row["metric"] == MATCHES[0] and int(row["clip"][-3:]) % 3
@@ -408,52 +415,52 @@ def test_a_failed_clip_says_nothing_of_how_much_a_row_moves(board_of):
     assert cell(board, "syncmv4d", MATCHES[1]).grey is None
 
 
-def test_the_newest_run_gives_the_reference_rows_that_several_runs_have(board_of, fake):
+def test_the_newest_run_provides_the_reference_rows_of_several_runs(board_of):
     def factor(by):
         return lambda row: row | {"value": by * row["value"]}
 
     def at(hour):
         return {"created": f"2026-11-22T{hour}:00:00+00:00"}
 
-    frozen = [actor for actor in fake.REFERENCES if actor.id == "frozen"]
-    small = {"actors": frozen, "metrics": FEW, "clips": 4, "seeds": (0,)}
+    frozen = [method for method in fake_runs.REFERENCE_ROWS if method.id == "frozen"]
+    small = {"methods": frozen, "metrics": FEW, "clips": 4, "seeds": (0,)}
     (board,) = board_of(
         {"name": "a", "provenance": at(18), "edit": factor(3)} | small,
         {"name": "b", "provenance": at(17), "edit": factor(1)} | small,
     )
     (old,) = board_of({"name": "b", "provenance": at(17), "edit": factor(1)} | small)
     assert [run.record.name for run in board.runs] == ["b", "a"]
-    assert len(board.entrants) == 1 and board.entrants[0].run.record.name == "a"
+    assert len(board.rows) == 1 and board.rows[0].run.record.name == "a"
     assert cell(board, "frozen", "rpe@1").value == pytest.approx(3 * cell(old, "frozen", "rpe@1").value)
 
 
-def test_a_method_of_two_runs_is_a_line_of_each(board_of, fake):
-    small = {"actors": fake.METHODS[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
+def test_a_method_of_two_runs_has_two_rows(board_of):
+    small = {"methods": fake_runs.METHODS[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
     (board,) = board_of({"name": "a"} | small, {"name": "b"} | small)
-    assert [entrant.label for entrant in board.entrants] == ["SyncMV4D (a)", "SyncMV4D (b)"]
+    assert [row.label for row in board.rows] == ["SyncMV4D (a)", "SyncMV4D (b)"]
 
 
-def test_runs_of_other_data_sets_and_other_versions_of_a_split_never_meet(board_of, fake):
-    small = {"actors": fake.REFERENCES[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
+def test_runs_of_other_data_sets_or_split_versions_have_separate_boards(board_of):
+    small = {"methods": fake_runs.REFERENCE_ROWS[:1], "metrics": FEW, "clips": 4, "seeds": (0,)}
     boards = board_of(*({"name": name} | more | small for name, more in (
         ("a", {}), ("b", {"dataset": "other"}), ("c", {"split_id": "other"}), ("d", {}),
     )))  # fmt: skip
     assert sorted([run.record.name for run in board.runs] for board in boards) == [["a", "d"], ["b"], ["c"]]
 
 
-def test_a_metric_that_failed_everywhere_keeps_its_column(board_of, fake):
+def test_a_metric_that_failed_everywhere_keeps_its_column(board_of):
     (board,) = board_of(
         {
             "metrics": FEW,
-            "actors": fake.METHODS[:1],
+            "methods": fake_runs.METHODS[:1],
             "edit": only("rpe@1", none_of("syncmv4d", "failed", ALL_CLIPS)),
         }
     )
-    assert [column.metric.id for column in board.columns] == ["rpe@1"]
+    assert [column.card.id for column in board.columns] == ["rpe@1"]
     assert cell(board, "syncmv4d", "rpe@1").status == "failed" and board.notes == ()
 
 
-def test_clips_of_the_same_objects_are_a_cluster_and_a_clip_without_objects_is_alone():
+def test_clips_of_the_same_objects_form_a_cluster_and_a_clip_without_objects_its_own():
     pairs = (("019", "112"), None, ("019", "112"), None, ("020", "112"))
     clips = tuple(ClipEntry(id=f"c{n}", instances=pair) for n, pair in enumerate(pairs))
     assert cluster_labels(clips).tolist() == [0, 1, 0, 2, 3]

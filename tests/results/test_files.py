@@ -1,4 +1,4 @@
-"""Score lines and Parquet: what was written is what is read, and broken files are named."""
+"""Score files and results.parquet: round trips, and messages that name an invalid file."""
 
 import json
 import logging
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoibench.results.jsonl import append_metric, read_scores, write_scores
-from hoibench.results.parquet import SCHEMA, read_headlines, read_rows, write_rows
-from hoibench.results.rows import COLUMNS, Row
+from hoibench.results.result_row import COLUMNS, ResultRow
+from hoibench.results.results_file import SCHEMA, read_headlines, read_rows, write_rows
+from hoibench.results.score_file import append_metric, read_scores, write_scores
 
 
 def a_row(**change):
@@ -34,7 +34,7 @@ def a_row(**change):
         "scale": 1.0,
         "n_scored": 3,
     }
-    return Row(**(table | change))
+    return ResultRow(**(table | change))
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -83,23 +83,23 @@ def test_a_metric_scored_twice_has_its_last_rows(tmp_path):
     assert [row.value for row in read_scores(tmp_path / "c.jsonl")["rpe@1"]] == [2.0]
 
 
-def test_a_line_cut_anywhere_is_dropped_with_a_warning_and_the_next_append_mends_the_file(tmp_path, caplog):
+def test_a_partial_line_is_ignored_with_a_warning_and_removed_by_the_next_append(tmp_path, caplog):
     path = tmp_path / "c.jsonl"
     append_metric(path, "rpe@1", [a_row()])
-    whole = path.stat().st_size
+    size = path.stat().st_size
     append_metric(path, "pi@1", [a_row(metric="pi@1")])
     content = path.read_bytes()
-    for cut in range(whole + 1, len(content)):
+    for cut in range(size + 1, len(content)):
         path.write_bytes(content[:cut])
         with caplog.at_level(logging.WARNING):
             assert list(read_scores(path)) == ["rpe@1"]
-        assert "torn last line" in caplog.text
+        assert "partial last line" in caplog.text
         caplog.clear()
     append_metric(path, "chamfer@1", [a_row(metric="chamfer@1")])
     assert list(read_scores(path)) == ["rpe@1", "chamfer@1"]
 
 
-BROKEN = [
+INVALID = [
     "not json",
     "[]",
     '{"metric": "rpe@1"}',
@@ -109,8 +109,8 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("line", [*BROKEN, '{"metric": "rpe@1", "rows": 3}'])
-def test_a_broken_whole_line_is_refused_by_file_and_line(tmp_path, line):
+@pytest.mark.parametrize("line", [*INVALID, '{"metric": "rpe@1", "rows": 3}'])
+def test_an_invalid_complete_line_is_refused_with_file_and_line(tmp_path, line):
     path = tmp_path / "c.jsonl"
     append_metric(path, "rpe@1", [a_row()])
     path.write_text(path.read_text() + line + "\n" + path.read_text())
@@ -131,7 +131,7 @@ def test_a_broken_whole_line_is_refused_by_file_and_line(tmp_path, line):
         {"frame": 1.5},
     ],
 )
-def test_a_row_that_says_nothing_or_is_no_strict_json_is_refused(tmp_path, change):
+def test_a_contradictory_row_or_one_that_is_not_strict_json_is_refused(tmp_path, change):
     with pytest.raises(ValueError):
         a_row(**change)
     path = tmp_path / "c.jsonl"
@@ -141,7 +141,7 @@ def test_a_row_that_says_nothing_or_is_no_strict_json_is_refused(tmp_path, chang
         read_scores(path)
 
 
-def test_a_foreign_metric_leaves_the_file_as_it_was(tmp_path):
+def test_rows_of_another_metric_leave_the_file_unchanged(tmp_path):
     path = tmp_path / "c.jsonl"
     append_metric(path, "rpe@1", [a_row()])
     before = path.read_bytes()
@@ -152,16 +152,16 @@ def test_a_foreign_metric_leaves_the_file_as_it_was(tmp_path):
 
 @settings(max_examples=60, deadline=None)
 @given(rows, st.randoms())
-def test_parquet_holds_every_value_whatever_the_order_of_writing(tmp_path_factory, some, random):
+def test_parquet_has_every_value_and_does_not_depend_on_the_order_of_writing(tmp_path_factory, some, random):
     folder = tmp_path_factory.mktemp("parquet")
     write_rows(folder / "a.parquet", some)
     table = pq.read_table(folder / "a.parquet").to_pylist()
     key = json.dumps
-    assert sorted(table, key=key) == sorted((row.flat() for row in some), key=key)
-    unlike = {
+    assert sorted(table, key=key) == sorted((row.to_parquet() for row in some), key=key)
+    distinct = {
         tuple(str(getattr(row, c)) for c in COLUMNS[:12]): row for row in some
-    }  # one row a grain, as a run writes
-    shuffled = list(unlike.values())
+    }  # no two rows of the same part of a clip, as in a run
+    shuffled = list(distinct.values())
     write_rows(folder / "b.parquet", shuffled)
     random.shuffle(shuffled)
     write_rows(folder / "c.parquet", shuffled)
@@ -184,7 +184,7 @@ def test_missing_values_are_null_and_read_as_na(tmp_path):
     assert frame["value"].dtype == pd.Float64Dtype() and frame["n_scored"].dtype == pd.Int64Dtype()
 
 
-def test_headlines_leave_the_parts_of_a_clip_out(tmp_path):
+def test_headlines_exclude_the_parts_of_a_clip(tmp_path):
     parts = [{"view": "left"}, {"pair": "left|right"}, {"frame": 3}, {"part": "tool"}]
     write_rows(tmp_path / "r.parquet", [a_row(value=9.0), *(a_row(**part) for part in parts)])
     assert read_headlines(tmp_path / "r.parquet")["value"].tolist() == [9.0]
@@ -196,18 +196,18 @@ def test_an_empty_run_has_an_empty_typed_table(tmp_path):
     assert pq.read_schema(tmp_path / "r.parquet").equals(SCHEMA)
 
 
-def test_missing_and_foreign_files_are_named(tmp_path):
+def test_missing_and_invalid_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.parquet.*merge"):
         read_rows(tmp_path / "gone.parquet")
     (tmp_path / "text.parquet").write_text("value\n1\n")
-    with pytest.raises(ValueError, match=r"text\.parquet is not a whole Parquet file"):
+    with pytest.raises(ValueError, match=r"text\.parquet is not a valid Parquet file"):
         read_rows(tmp_path / "text.parquet")
     write_rows(tmp_path / "cut.parquet", [a_row()])
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "cut.parquet").read_bytes()[:-9])
-    with pytest.raises(ValueError, match=r"cut\.parquet is not a whole Parquet file"):
+    with pytest.raises(ValueError, match=r"cut\.parquet is not a valid Parquet file"):
         read_rows(tmp_path / "cut.parquet")
     pq.write_table(pa.table({"value": [1.0]}), tmp_path / "other.parquet")
-    with pytest.raises(ValueError, match=r"other\.parquet does not hold result rows.*clip"):
+    with pytest.raises(ValueError, match=r"other\.parquet is not a results file.*clip"):
         read_rows(tmp_path / "other.parquet")
     wrong = pa.table({c: pa.array(["x"]) for c in COLUMNS})
     pq.write_table(wrong, tmp_path / "wrong.parquet")

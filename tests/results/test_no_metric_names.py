@@ -1,4 +1,4 @@
-"""Results and the page know no metric by name: what ranking and printing need of a metric stands on its card."""
+"""Results and the page know no metric by name; ranking and display use its card."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from hoibench.metric_card import all_cards
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("scale",)
-"""Names that are also words of the language: forbidden only with a version."""
+"""Names that are also English words: forbidden only with a version."""
 FILES = sorted(
     path
     for folder in ("hoibench/results", "leaderboard")
@@ -44,8 +44,8 @@ def test_the_files_are_found():
         ("<td>dynamic_degree</td>", ["dynamic_degree"]),
         ('x = "/aliked-mnn@" in name', ["aliked", "mnn"]),
         ("names = ['scale@1']", ["scale"]),
-        ("scale = scale_of(cells)", []),
+        ("scale = fit_scale(cells)", []),
     ],
 )
-def test_a_name_is_seen(text, found):
+def test_a_name_is_found(text, found):
     assert metric_names(text) == found

@@ -1,16 +1,17 @@
-"""run.json: what is read, and how a broken one is named."""
+"""Reading runs, and the messages for an invalid run.json."""
 
 import json
 
+import fake_runs
 import pytest
 
+from hoibench.results.run_folder import read_run
 from hoibench.results.run_record import Failure, RunRecord
-from hoibench.results.runs import read_run
 
 
 @pytest.fixture
-def folder(fake, tmp_path):
-    return fake.write_run(tmp_path / "run", fake.REFERENCES[:1], clips=2, seeds=(0,))
+def folder(tmp_path):
+    return fake_runs.write_run(tmp_path / "run", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,))
 
 
 def change(folder, **keys):
@@ -26,16 +27,16 @@ def test_a_run_is_read_back(folder):
     assert set(run.headlines["method"]) == {"ground_truth"}
 
 
-def test_what_is_written_is_read_back(folder):
-    change(folder, left_out=["3: shorter than a clip"], truth_id="taco 512x376", notes=["crop=clip"])
+def test_a_written_record_is_read_back(folder):
+    change(folder, excluded=["3: shorter than a clip"], truth_id="taco 512x376", notes=["crop=clip"])
     record = RunRecord.read(folder / "run.json")
-    failed = record.ended("over_budget", [Failure(unit="a/seed-0/c", stage="generate", reason="broke")])
+    failed = record.with_exit("over_budget", [Failure(unit="a/seed-0/c", stage="generate", reason="broke")])
     assert failed.exit.status == "over_budget" and record.exit.status == "done"
     failed.write(folder / "run.json")
     assert read_run(folder).record == failed
 
 
-def test_a_method_may_be_there_with_several_presets_but_once_with_each(folder):
+def test_a_method_may_have_several_presets_but_each_only_once(folder):
     methods = [{"id": "a", "name": "A", "kind": "method", "preset": preset} for preset in (None, "x", "y")]
     change(folder, methods=methods)
     assert [method.key for method in read_run(folder).record.methods] == ["a", "a+x", "a+y"]
@@ -67,7 +68,7 @@ def test_a_wrong_key_is_named_with_its_value(folder, keys, message):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"seeds": NaN}', "[" * 100_000])
-def test_what_is_not_strict_json_is_refused(folder, text):
+def test_text_that_is_not_strict_json_is_refused(folder, text):
     (folder / "run.json").write_text(text)
     with pytest.raises(ValueError, match=r"run\.json"):
         read_run(folder)
@@ -82,5 +83,5 @@ def test_a_missing_key_is_named(folder):
 
 
 def test_a_folder_without_run_json_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"run\.json: no such file; give the folder of a run"):
+    with pytest.raises(FileNotFoundError, match=r"run\.json does not exist; give a run folder"):
         read_run(tmp_path)

@@ -1,18 +1,17 @@
-"""Run folders with made-up but realistic results, for tests of what reads them."""
+"""Writes run folders with invented but realistic results."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
 from hoibench.clip_entry import ClipEntry
 from hoibench.metric_card import Card, Companion, Stillness
-from hoibench.results.parquet import write_rows
-from hoibench.results.rows import Row
+from hoibench.results.result_row import ResultRow
+from hoibench.results.results_file import write_rows
 from hoibench.results.run_record import RunMethod, RunRecord
 
 
@@ -27,7 +26,7 @@ def card(id, title, group, unit, direction, **more):
                 "unit": unit,
                 "direction": direction,
                 "formula": "mean of e",
-                "source": "made up",
+                "source": "invented",
             }
             | more
         )
@@ -96,20 +95,20 @@ VIDEO = tuple(i for i, c in CARDS.items() if c.group.startswith("video"))
 
 
 @dataclass(frozen=True)
-class Actor:
-    """A method of a fake run; ``levels`` holds each metric's mean value."""
+class FakeMethod:
+    """A method of a fake run; ``means`` has the mean value of each metric."""
 
     id: str
     name: str
-    levels: Mapping[str, float]
+    means: Mapping[str, float]
     kind: str = "method"
     families: tuple[str, ...] = ()
     more: Mapping[str, object] = field(default_factory=dict)
-    handling: Mapping[str, object] = field(default_factory=dict)
+    conditions: Mapping[str, object] = field(default_factory=dict)
 
 
-def levels(dd, mp, rpe=None, chamfer=None, smooth=None, mv=None, psnr=18.0):
-    """One mean a metric, from the few numbers that tell methods apart."""
+def means(dd, mp, rpe=None, chamfer=None, smooth=None, mv=None, psnr=18.0):
+    """Derive the mean of each metric from a few values."""
     video = {
         "dynamic_degree/dis@1": dd,
         "psnr@1": psnr,
@@ -130,19 +129,19 @@ def levels(dd, mp, rpe=None, chamfer=None, smooth=None, mv=None, psnr=18.0):
 
 
 TRUE_SMOOTHNESS = 0.012
-REFERENCES = [
-    Actor("ground_truth", "Ground truth", levels(1, 300, 0, 0, TRUE_SMOOTHNESS, 0, 60), "reference"),
-    Actor("gt_noise_1cm", "Truth + 1 cm noise", levels(1, 300, 1.4, 0.013, 0.034, 6, 60), "reference"),
-    Actor("gt_scaled_0.9", "Truth × 0.9", levels(1, 300, 10, 0.21, 0.0108, 48, 60), "reference"),
-    Actor("frozen", "Frozen first frame", levels(0, 320, 9.1, 0.048, 0, 46, 19), "reference"),
-    Actor("frozen_self/syncmv4d", "Frozen self: SyncMV4D", levels(0, 210, 9.4, 0.05, 0, 47, 19), "reference"),
-    Actor("random", "Random", levels(1, 2, 41, 0.31, 0.4, 190, 8), "reference"),
+REFERENCE_ROWS = [
+    FakeMethod("ground_truth", "Ground truth", means(1, 300, 0, 0, TRUE_SMOOTHNESS, 0, 60), "reference"),
+    FakeMethod("gt_noise_1cm", "Truth + 1 cm noise", means(1, 300, 1.4, 0.013, 0.034, 6, 60), "reference"),
+    FakeMethod("gt_scaled_0.9", "Truth × 0.9", means(1, 300, 10, 0.21, 0.0108, 48, 60), "reference"),
+    FakeMethod("frozen", "Frozen first frame", means(0, 320, 9.1, 0.048, 0, 46, 19), "reference"),
+    FakeMethod("frozen_self/syncmv4d", "Frozen self: SyncMV4D", means(0, 210, 9.4, 0.05, 0, 47, 19), "reference"),
+    FakeMethod("random", "Random", means(1, 2, 41, 0.31, 0.4, 190, 8), "reference"),
 ]
 METHODS = [
-    Actor(
+    FakeMethod(
         "syncmv4d",
         "SyncMV4D",
-        levels(0.97, 214, 5.1, 0.021, 0.0131, 21),
+        means(0.97, 214, 5.1, 0.021, 0.0131, 21),
         families=("i2vm", "ito4g"),
         more={
             "view_type": "mv",
@@ -151,43 +150,45 @@ METHODS = [
             "privileges": ("query anchors",),
         },
     ),
-    Actor(
+    FakeMethod(
         "svimo",
         "SViMo",
-        levels(0.95, 206, 5.3, 0.022, 0.0152, 22),
+        means(0.95, 206, 5.3, 0.022, 0.0152, 22),
         families=("i2vm", "ito4g"),
         more={"view_type": "sv", "pairing": "anchor"},
     ),
-    Actor(
+    FakeMethod(
         "wan2.2",
         "WAN2.2",
-        levels(0.31, 180),
+        means(0.31, 180),
         families=("i2v",),
         more={"view_type": "sv", "paper": "https://arxiv.org/abs/2503.20314"},
     ),
-    Actor("das", "DaS", levels(0.99, 96), families=("v2v",), more={"view_type": "sv", "privileges": ("source view",)}),
-    Actor(
+    FakeMethod(
+        "das", "DaS", means(0.99, 96), families=("v2v",), more={"view_type": "sv", "privileges": ("source view",)}
+    ),
+    FakeMethod(
         "sv4d2",
         "SV4D 2.0",
-        levels(0.86, 60),
+        means(0.86, 60),
         families=("v2v",),
         more={"view_type": "mv", "privileges": ("source view",), "regions": ("fg",)},
     ),
-    Actor(
+    FakeMethod(
         "geo4d",
         "Geo4D",
-        levels(1, 300, 7.7, 0.034, 0.022, 55),
+        means(1, 300, 7.7, 0.034, 0.022, 55),
         families=("vto4r",),
         more={"pairing": "oracle-projection", "privileges": ("target videos",)},
-        handling={"pairing": "oracle-projection", "alignment": "per_view"},
+        conditions={"pairing": "oracle-projection", "alignment": "per_view"},
     ),
-    Actor(
+    FakeMethod(
         "geocrafter",
         "GeometryCrafter",
-        levels(1, 300, 6.4, 0.029, 0.021, 41),
+        means(1, 300, 6.4, 0.029, 0.021, 41),
         families=("vto4r",),
         more={"pairing": "oracle-projection", "privileges": ("target videos",)},
-        handling={"pairing": "oracle-projection", "alignment": "per_view"},
+        conditions={"pairing": "oracle-projection", "alignment": "per_view"},
     ),
 ]
 
@@ -196,27 +197,27 @@ Edit = Callable[[dict], dict | None]
 
 def write_run(
     folder: Path,
-    actors: Sequence[Actor] = (*REFERENCES, *METHODS),
+    methods: Sequence[FakeMethod] = (*REFERENCE_ROWS, *METHODS),
     clips: int = 24,
     instances: int | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     metrics: Sequence[str] = tuple(CARDS),
     edit: Edit = dict,
     first_clip: int = 0,
-    **facts: object,
+    **record_keys: object,
 ) -> Path:
     """Write run.json and results.parquet to ``folder``.
 
-    ``edit`` gets each row's dict and gives it back, changed, or None to drop it; ``facts`` replace keys of run.json.
+    ``edit`` takes each row's dict and returns a changed one, or None to drop the row; ``record_keys`` replace keys of run.json.
     """
     places = range(first_clip, first_clip + clips)
     clip_set_id = f"{first_clip:04x}{clips:08x}"
-    rows = [row for actor in actors for seed in seeds for row in _rows(actor, places, seed, clip_set_id, metrics)]
+    rows = [row for method in methods for seed in seeds for row in _rows(method, places, seed, clip_set_id, metrics)]
     edited = [table for row in rows if (table := edit(row)) is not None]
-    write_rows(folder / "results.parquet", [Row(**table) for table in edited])
+    write_rows(folder / "results.parquet", [ResultRow(**table) for table in edited])
     names = [_clip_name(n) for n in places]
-    facts = _facts(folder.name, actors, names, instances or clips, clip_set_id, list(seeds)) | facts
-    (folder / "run.json").write_text(json.dumps(facts))
+    record = _record(folder.name, methods, names, instances or clips, clip_set_id, list(seeds)) | record_keys
+    (folder / "run.json").write_text(json.dumps(record))
     return folder
 
 
@@ -225,46 +226,55 @@ def _clip_name(place: int) -> str:
 
 
 @lru_cache
-def _spread(seed: tuple[int, ...], sigma: float) -> np.ndarray:
-    """Factors around one, by clip; a clip's do not depend on how many clips a run has."""
+def _factors(seed: tuple[int, ...], sigma: float) -> np.ndarray:
+    """Factors around one by clip; they do not depend on the number of clips of a run."""
     return np.random.default_rng(seed).lognormal(0, sigma, 1000)
 
 
-def _rows(actor: Actor, places: Sequence[int], seed: int, clip_set_id: str, metrics: Sequence[str]):
-    hardness = _spread((1,), 0.25)
-    for metric, level in actor.levels.items():
-        own = _spread((seed, *metric.encode(), *actor.id.encode()), 0.12)
+def _rows(method: FakeMethod, places: Sequence[int], seed: int, clip_set_id: str, metrics: Sequence[str]):
+    difficulty = _factors((1,), 0.25)
+    for metric, level in method.means.items():
+        own = _factors((seed, *metric.encode(), *method.id.encode()), 0.12)
         share = metric.startswith(("dynamic", "pi@"))
         for n in places if metric in metrics else ():
-            value = float(min(level * own[n], 1 if level <= 1 else 100) if share else level * hardness[n] * own[n])
+            value = float(min(level * own[n], 1 if level <= 1 else 100) if share else level * difficulty[n] * own[n])
             for region in CARDS[metric].regions:
                 scaled = value * (0.7 if region == "fg" else 1)
-                yield _row(actor, _clip_name(n), seed, clip_set_id, metric, region, scaled, hardness[n])
+                yield _row(method, _clip_name(n), seed, clip_set_id, metric, region, scaled, difficulty[n])
 
 
-def _row(actor: Actor, name: str, seed: int, clip_set_id: str, metric: str, region: str, value: float, hardness: float):
-    handling = (
-        {"pairing": "query", "alignment": "none"} | dict(actor.handling)
+def _row(
+    method: FakeMethod,
+    name: str,
+    seed: int,
+    clip_set_id: str,
+    metric: str,
+    region: str,
+    value: float,
+    difficulty: float,
+):
+    conditions = (
+        {"pairing": "query", "alignment": "none"} | dict(method.conditions)
         if metric in MOTION
         else {"pairing": None, "alignment": None}
     )
     return {
-        "method": actor.id, "preset": actor.more.get("preset"), "clip": name, "split": "synthetic@1/test_seen",
+        "method": method.id, "preset": method.more.get("preset"), "clip": name, "split": "synthetic@1/test_seen",
         "clip_set_id": clip_set_id, "seed": seed,
         "metric": metric, "region": region, "part": None, "view": None, "pair": None, "frame": None, "value": value, "status": "ok", "reason": None,
         "unit": CARDS[metric].unit, "n_scored": 3, "n_expected": 3, "scale": None, "truth": "synthetic",
         "coverage": 1.0 if metric in MOTION else None,
-        "details": {"ratio": value / (TRUE_SMOOTHNESS * hardness)} if metric == "smoothness@1" else {}, **handling,
+        "details": {"ratio": value / (TRUE_SMOOTHNESS * difficulty)} if metric == "smoothness@1" else {}, **conditions,
     }  # fmt: skip
 
 
-def _facts(
-    name: str, actors: Sequence[Actor], names: Sequence[str], instances: int, clip_set_id: str, seeds: list[int]
+def _record(
+    name: str, methods: Sequence[FakeMethod], names: Sequence[str], instances: int, clip_set_id: str, seeds: list[int]
 ):
     triplets = [("hammer", "hit", "toy"), ("brush", "dust", "bowl"), ("spatula", "stir", "pan")]
     methods = [
         RunMethod(**{"id": a.id, "name": a.name, "kind": a.kind, "families": a.families} | dict(a.more)).to_json()
-        for a in actors
+        for a in methods
     ]
     return {
         "schema": RunRecord.SCHEMA, "name": name, "config": {"seed": seeds, "precision": "fp32"}, "config_hash": "c" * 64, "identity": {},
@@ -274,13 +284,10 @@ def _facts(
             asdict(ClipEntry(id=clip, triplet=triplets[n % 3], instances=(f"{n % instances:03d}", "112")))
             for n, clip in enumerate(names)
         ],
-        "left_out": [], "methods": methods, "metrics": list(CARDS), "seeds": seeds, "shard": None, "merged": False,
+        "excluded": [], "methods": methods, "metrics": list(CARDS), "seeds": seeds, "shard": None, "merged": False,
         "provenance": {
             "created": "2026-11-22T17:00:00+00:00", "git": {"commit": "0" * 40, "dirty": False}, "versions": {"numpy": "2.4.6"}, "python": "3.11.15",
             "platform": "Linux", "hardware": "2 cores", "command": "python -m hoibench.run --method syncmv4d --method svimo",
         },
-        "earlier": [], "exit": {"status": "done", "failures": []},
+        "earlier_provenance": [], "exit": {"status": "done", "failures": []},
     }  # fmt: skip
-
-
-MODULE = SimpleNamespace(**globals())

@@ -1,4 +1,4 @@
-"""``results.parquet``: every row of a run in one typed, sorted file."""
+"""Reader and writer of ``results.parquet``, which has all result rows of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hoibench.results.rows import COLUMNS, Row
+from hoibench.results.result_row import COLUMNS, ResultRow
 from hoibench.store import atomic_write
 
 _INTEGERS = {"seed", "frame", "n_scored", "n_expected"}
@@ -34,8 +34,8 @@ _REQUIRED = {
     "details",
 }
 _ORDER = ("method", "preset", "seed", "clip", "metric", "region", "part", "view", "pair", "frame")
-_MARK = {b"hoibench": b"results@3"}
-_PANDAS = {pa.string(): pd.StringDtype(), pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype()}
+_METADATA = {b"hoibench": b"results@3"}
+_PANDAS_TYPES = {pa.string(): pd.StringDtype(), pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype()}
 
 
 def _type(column: str) -> pa.DataType:
@@ -44,60 +44,60 @@ def _type(column: str) -> pa.DataType:
     return pa.float64() if column in _FLOATS else pa.string()
 
 
-SCHEMA = pa.schema([pa.field(c, _type(c), nullable=c not in _REQUIRED) for c in COLUMNS], metadata=_MARK)
-"""Columns of ``Row`` in order; ``weights`` and ``details`` are JSON text, and a missing value is null, never NaN."""
+SCHEMA = pa.schema([pa.field(c, _type(c), nullable=c not in _REQUIRED) for c in COLUMNS], metadata=_METADATA)
+"""The fields of ``ResultRow`` in order; ``weights`` and ``details`` are JSON text, and a missing value is null, never NaN."""
 
 
-def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows to Parquet atomically, sorted by method, preset, seed, clip, metric and grain: equal rows give an equal file.
+def write_rows(path: Path, rows: Iterable[ResultRow]) -> None:
+    """Write rows to Parquet atomically, sorted, so equal rows give an equal file.
 
     Raises:
         OSError: the file cannot be written.
     """
-    tables = sorted((row.flat() for row in rows), key=_sort_key)
+    tables = sorted((row.to_parquet() for row in rows), key=_sort_key)
     columns = [pa.array([table[field.name] for table in tables], type=field.type) for field in SCHEMA]
     with atomic_write(path) as temporary:
         pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), temporary, compression="zstd")
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """All rows of a file, one column a field of ``Row``, in pandas' nullable types: absent is ``pd.NA``.
+    """Read all rows; the columns are the fields of ``ResultRow`` in pandas' nullable types, a missing value is ``pd.NA``.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is not Parquet, or not rows of this benchmark; names the file and the odd column.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is not Parquet, or its columns are not those of this benchmark; names file and column.
     """
     return _read(path, ())
 
 
 def read_headlines(path: Path) -> pd.DataFrame:
-    """The clips' own values only, not their views, pairs, frames and parts; otherwise as ``read_rows``."""
+    """Read the rows with the values of clips, without those of parts, views, pairs and frames; otherwise like ``read_rows``."""
     return _read(path, ("part", "view", "pair", "frame"))
 
 
-def _read(path: Path, columns_null: tuple[str, ...]) -> pd.DataFrame:
+def _read(path: Path, null_columns: tuple[str, ...]) -> pd.DataFrame:
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such results file; `hoibench merge RUN` writes it from a run's scores")
+        raise FileNotFoundError(f"{path} does not exist; `hoibench merge RUN` writes it from a run's scores")
     try:
         _check_schema(path, pq.read_schema(path))
-        table = pq.read_table(path, schema=SCHEMA, filters=_null(columns_null))
+        table = pq.read_table(path, schema=SCHEMA, filters=_all_null(null_columns))
     except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} is not a whole Parquet file: {error}") from error
-    frame: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS.get)
+        raise ValueError(f"{path} is not a valid Parquet file: {error}") from error
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS_TYPES.get)
     return frame
 
 
 def _check_schema(path: Path, schema: pa.Schema) -> None:
     if set(schema.names) != set(COLUMNS):
-        odd = ", ".join(sorted(set(schema.names) ^ set(COLUMNS)))
-        raise ValueError(f"{path} does not hold result rows: columns that do not fit: {odd}")
+        unexpected = ", ".join(sorted(set(schema.names) ^ set(COLUMNS)))
+        raise ValueError(f"{path} is not a results file: missing or unexpected columns {unexpected}")
     for field in SCHEMA:
         found = schema.field(field.name).type
         if found != field.type:
             raise ValueError(f"{path}: column {field.name!r} is {found}, expected {field.type}")
 
 
-def _null(columns: tuple[str, ...]) -> pc.Expression | None:
+def _all_null(columns: tuple[str, ...]) -> pc.Expression | None:
     return reduce(and_, (pc.field(column).is_null() for column in columns)) if columns else None
 
 

@@ -1,0 +1,141 @@
+"""The rows of a board: methods of one or several runs, on the clips that all of these runs scored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hoibench.clip_entry import ClipEntry
+from hoibench.reference_rows import CEILING
+from hoibench.results.run_folder import Run
+from hoibench.results.run_record import RunMethod
+
+Array = NDArray[Any]
+Role = Literal["ceiling", "ranked", "floor"]
+ROLES: tuple[Role, ...] = ("ceiling", "ranked", "floor")
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """One row of a board.
+
+    Attributes:
+        method: the method as recorded in run.json.
+        run: the run with its results; for a reference row that several runs have, the newest.
+        label: the method's name, with preset, and with the run if several rows have this name.
+        role: ``ceiling`` and ``floor`` are the reference rows above and below the ``ranked`` methods.
+        seeds: number of seeds.
+    """
+
+    method: RunMethod
+    run: Run
+    label: str
+    role: Role
+    seeds: int
+
+
+def group_by_shared_clips(runs: list[Run]) -> list[list[Run]]:
+    """Keep the runs of a split together if they share a clip; otherwise group them by ``clip_set_id``."""
+    if set.intersection(*({clip.id for clip in run.record.clips} for run in runs)):
+        return [runs]
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.record.clip_set_id, []).append(run)
+    return list(groups.values()) if len(groups) > 1 else [runs]
+
+
+def shared_clips(runs: list[Run]) -> tuple[tuple[ClipEntry, ...], tuple[str, ...]]:
+    """Return the clips that every run scored, and a note for each run that scored more."""
+    shared = set.intersection(*({clip.id for clip in run.record.clips} for run in runs))
+    clips = tuple(clip for clip in runs[-1].record.clips if clip.id in shared)
+    notes = tuple(
+        f"Only clips that every run scored are used: {len(clips)} of the {len(run.record.clips)} clips of {run.record.name}."
+        for run in runs
+        if len(run.record.clips) > len(clips)
+    )
+    return clips, notes
+
+
+def cluster_labels(clips: tuple[ClipEntry, ...]) -> Array:
+    """Return (C,) labels, equal for clips of the same object instances; a clip without instances has its own label."""
+    keys = [clip.instances or ("", clip.id) for clip in clips]
+    label_of = {key: n for n, key in enumerate(dict.fromkeys(keys))}
+    return np.array([label_of[key] for key in keys], dtype=np.int64)
+
+
+def collect_board_rows(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[pd.DataFrame, tuple[BoardRow, ...]]:
+    """Collect the board's rows in page order, and the headline results of its clips.
+
+    A reference row that several runs have becomes one row, with the newest run's results; any other method has one row per run.
+
+    Args:
+        runs: oldest first.
+        clip_index: index of each of the board's clips by id.
+
+    Returns:
+        The results with columns ``board_row`` and ``clip_index``, and the rows.
+    """
+    found: dict[tuple[str, ...], tuple[RunMethod, Run]] = {}
+    for run in runs:
+        found |= {_key(run, method): (method, run) for method in run.record.methods}
+    ordered = sorted(found, key=lambda key: _page_order(*found[key]))
+    row_index = {key: n for n, key in enumerate(ordered)}
+    results = pd.concat([_board_results(run, row_index, clip_index) for run in runs], ignore_index=True)
+    results = results.drop_duplicates(
+        ["board_row", "clip_index", "seed", "metric", "region"], keep="last", ignore_index=True
+    )
+    seeds = results.groupby("board_row")["seed"].nunique()
+    names = Counter(_name(method) for method, _ in found.values())
+    rows = []
+    for n, key in enumerate(ordered):
+        method, run = found[key]
+        name = _name(method)
+        label = f"{name} ({run.record.name})" if names[name] > 1 else name
+        rows.append(BoardRow(method, run, label, _role(method), int(seeds.get(n, 0))))
+    return results, tuple(rows)
+
+
+def _board_results(run: Run, row_index: Mapping[tuple[str, ...], int], clip_index: Mapping[str, int]) -> pd.DataFrame:
+    results = run.headlines
+    other_ids = set(results["clip_set_id"]) - {run.record.clip_set_id}
+    if other_ids:
+        raise ValueError(
+            f"{run.folder}: results.parquet has rows of clip set {min(other_ids)}, but run.json has {run.record.clip_set_id}; "
+            "merge the run again"
+        )
+    keys = results["method"].str.cat("+" + results["preset"], na_rep="")
+    row_of = {method.key: row_index[_key(run, method)] for method in run.record.methods}
+    unlisted = set(keys) - set(row_of)
+    if unlisted:
+        raise ValueError(
+            f"{run.folder}: results.parquet has rows of {min(unlisted)!r}, which run.json does not list; merge the run again"
+        )
+    results = results.assign(board_row=keys.map(row_of).astype(np.int64), clip_index=results["clip"].map(clip_index))
+    return results[results["clip_index"].notna()].astype({"clip_index": np.int64})
+
+
+def _key(run: Run, method: RunMethod) -> tuple[str, ...]:
+    origin = "" if method.kind == "reference" else str(run.folder)
+    return origin, method.key
+
+
+def _name(method: RunMethod) -> str:
+    return f"{method.name} [{method.preset}]" if method.preset else method.name
+
+
+def _role(method: RunMethod) -> Role:
+    if method.kind != "reference":
+        return "ranked"
+    return "ceiling" if method.id in CEILING else "floor"
+
+
+def _page_order(method: RunMethod, run: Run) -> tuple[Any, ...]:
+    place = CEILING.index(method.id) if method.id in CEILING else len(CEILING)
+    role = ROLES.index(_role(method))
+    return role, place, method.families, method.name, method.preset or "", run.record.created, run.record.name

@@ -1,0 +1,131 @@
+"""Confidence intervals of means over clips: a paired bootstrap, clustered by object pair.
+
+C clips, J quantities, B draws, G clusters. Each draw picks G of the G clusters with replacement and includes every clip of a cluster as often as
+the cluster was picked. Quantities with the same clips share the draws, so their differences are paired. Percentile intervals follow Efron &
+Tibshirani (1993), chapter 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoibench.results.clip_scores import ClipScores
+
+Array = NDArray[Any]
+Basis = Literal["object pairs", "clips"]
+
+DRAWS = 10_000
+SEED = 0
+LEVEL = 0.95
+MIN_CLUSTERS = 20
+"""With fewer clusters, resampling them is unreliable; clips are resampled as if independent, which is optimistic and labelled so."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % percentile interval of a mean over clips.
+
+    Attributes:
+        low, high: the ends.
+        basis: the resampled units: ``object pairs`` (clusters), or ``clips`` if there are fewer than ``MIN_CLUSTERS`` clusters.
+        clusters: the number of clusters.
+    """
+
+    low: float
+    high: float
+    basis: Basis
+    clusters: int
+
+    @property
+    def is_optimistic(self) -> bool:
+        """True if clips were resampled as if they were independent."""
+        return self.basis == "clips"
+
+
+def column_intervals(columns: Sequence[ClipScores], clusters: Array) -> list[list[Interval | None]]:
+    """Return the interval of every cell of a board, by column and row; all columns share one bootstrap."""
+    if not columns:
+        return []
+    values = np.concatenate([scores.value for scores in columns]).T
+    present = np.concatenate([scores.has_value for scores in columns]).T
+    intervals = mean_intervals(values, present, clusters)
+    height = len(intervals) // len(columns)
+    return [intervals[n * height : (n + 1) * height] for n in range(len(columns))]
+
+
+def mean_intervals(values: Array, present: Array, clusters: Array) -> list[Interval | None]:
+    """Return the interval of each column's mean over its clips, None for fewer than 2 clips.
+
+        >>> values = np.arange(40.0)[:, None]
+        >>> mean_intervals(values, np.ones((40, 1), bool), clusters=np.arange(40))
+        [Interval(low=15.975, high=23.05, basis='object pairs', clusters=40)]
+
+    Args:
+        values: (C, J); entries that are not ``present`` are ignored.
+        present: (C, J) bool.
+        clusters: (C,) labels.
+    """
+    intervals: list[Interval | None] = [None] * values.shape[1]
+    percentiles = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
+    for clips, columns in group_by_clips(present):
+        if clips.sum() < 2:
+            continue
+        units, basis, count = resampling_units(clusters[clips])
+        means = bootstrap_means(values[np.ix_(clips, columns)], units)
+        low, high = np.percentile(means, percentiles, axis=0)
+        for j, column in enumerate(columns):
+            intervals[column] = Interval(float(low[j]), float(high[j]), basis, count)
+    return intervals
+
+
+def bootstrap_means(values: Array, clusters: Array, draws: int = DRAWS, seed: int = SEED) -> Array:
+    """Return the mean over the clips of each draw.
+
+        >>> bootstrap_means(np.array([[1.0], [3.0]]), clusters=np.arange(2), draws=3).ravel()
+        array([3., 2., 1.])
+
+    Args:
+        values: (C, J), finite.
+        clusters: (C,) labels; clips with the same label are picked together.
+        draws: B.
+        seed: seed of the random picks.
+
+    Returns:
+        (B, J) means, paired across J.
+    """
+    labels, member = np.unique(clusters, return_inverse=True)
+    sums = np.zeros((len(labels), values.shape[1]))
+    np.add.at(sums, member, values)
+    weights = cluster_weights(len(labels), draws, seed)
+    means: Array = (weights @ sums) / (weights @ np.bincount(member))[:, None]
+    return means
+
+
+@lru_cache(maxsize=4)
+def cluster_weights(clusters: int, draws: int = DRAWS, seed: int = SEED) -> Array:
+    """Count how often each draw picks each cluster: (B, G) float64, multinomial with equal shares, rows sum to G."""
+    picks = np.random.default_rng(seed).integers(0, clusters, size=(draws, clusters))
+    flat = (picks + np.arange(draws)[:, None] * clusters).ravel()
+    weights = np.bincount(flat, minlength=draws * clusters).reshape(draws, clusters).astype(np.float64)
+    weights.setflags(write=False)
+    return weights
+
+
+def resampling_units(clusters: Array) -> tuple[Array, Basis, int]:
+    """Return the labels (C,) by which to resample these clips, their basis, and the number of clusters."""
+    count = len(np.unique(clusters))
+    return (clusters, "object pairs", count) if count >= MIN_CLUSTERS else (np.arange(len(clusters)), "clips", count)
+
+
+def group_by_clips(present: Array) -> Iterator[tuple[Array, Array]]:
+    """Group the columns of (C, J) ``present`` by their clips: yield ((C,) bool, column indices)."""
+    if present.shape[1]:
+        patterns, member = np.unique(present, axis=1, return_inverse=True)
+        for p in range(patterns.shape[1]):
+            yield patterns[:, p], np.flatnonzero(member.ravel() == p)

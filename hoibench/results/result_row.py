@@ -1,0 +1,79 @@
+"""Result rows: the primary output of a run, each one value of one metric."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from hoibench.store.records import Record
+
+
+class ResultRow(Record):
+    """One row of ``results.parquet``; the fields are the columns.
+
+    Attributes:
+        method, preset, clip, split, seed: the scored prediction.
+        clip_set_id: id of the set of clips that the run scored; runs with different sets are never ranked together.
+        metric, region: the metric's id, with version, and ``full`` or ``fg``.
+        part, view, pair, frame: the part of the clip that the value covers; all None for the clip's headline value.
+        value: the value; None if and only if ``status`` is not ``ok``.
+        status, reason: ``ok``, or why there is no value.
+        unit: the value's unit.
+        n_scored, n_expected: number of items (views, pairs or points) scored, and of those that the truth has.
+        pairing, alignment, scale: how points were paired with true points and scaled.
+        weights: sha256 of the metric's weight files, by name.
+        precision, device: of the metric's networks.
+        coverage: share of the true points that have a prediction.
+        truth: the kind of truth, e.g. ``proxy-hand``.
+        details: further JSON values.
+    """
+
+    method: str
+    preset: str | None
+    clip: str
+    split: str
+    clip_set_id: str
+    seed: int
+    metric: str
+    region: str
+    part: str | None
+    view: str | None
+    pair: str | None
+    frame: int | None
+    value: float | None
+    status: str
+    reason: str | None
+    unit: str
+    n_scored: int | None
+    n_expected: int | None
+    pairing: str | None
+    alignment: str | None
+    scale: float | None
+    weights: dict[str, str] = Field(default_factory=dict)
+    precision: str = "fp32"
+    device: str = "cpu"
+    coverage: float | None = None
+    truth: str | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.value is None) == (self.status == "ok"):
+            raise ValueError(f"{self.metric} on {self.clip}: status {self.status} with value {self.value}")
+        json.dumps(self.details, allow_nan=False)
+        return self
+
+    @property
+    def is_headline(self) -> bool:
+        """True if this is the value of the clip, not of a part, view, pair or frame."""
+        return self.view is None and self.pair is None and self.frame is None and self.part is None
+
+    def to_parquet(self) -> dict[str, Any]:
+        """Return the row as Parquet stores it, mappings as JSON text."""
+        table = self.to_json()
+        return table | {name: json.dumps(table[name], sort_keys=True) for name in ("weights", "details")}
+
+
+COLUMNS = tuple(ResultRow.model_fields)

@@ -1,0 +1,95 @@
+"""Score files: JSON lines appended during a run, one line per metric, safe against a kill at any moment.
+
+A line is complete once its newline is on disk. Text after the last newline is a partial write: readers ignore it, and the next append removes it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from pydantic import ValidationError, model_validator
+
+from hoibench.results.result_row import ResultRow
+from hoibench.store import sync, write_bytes
+from hoibench.store.records import Record, explain
+
+logger = logging.getLogger(__name__)
+
+
+def append_metric(path: Path, metric: str, rows: Iterable[ResultRow]) -> None:
+    """Append one metric's rows as one line and flush it to disk.
+
+    Raises:
+        ValueError: a row belongs to another metric.
+        OSError: the file cannot be written, or the disk is full; earlier lines stay readable.
+    """
+    line = _line(metric, rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    with path.open("ab+") as stream:
+        _remove_partial_line(path, stream)
+        stream.write(line)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if is_new:
+        sync(path.parent)
+
+
+def read_scores(path: Path) -> dict[str, list[ResultRow]]:
+    """Read the rows by metric, in file order; the last line of a metric counts.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: a complete line is invalid; names file and line.
+    """
+    *lines, tail = path.read_bytes().split(b"\n")
+    if tail:
+        logger.warning("%s: ignored a partial last line of %d bytes; its metric will be scored again", path, len(tail))
+    scores: dict[str, list[ResultRow]] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            parsed = _Line.model_validate_json(line)
+        except ValidationError as error:
+            raise ValueError(
+                f"{explain(error, _Line, f'{path}:{number}')}; delete the file to score the clip again"
+            ) from error
+        scores[parsed.metric] = list(parsed.rows)
+    return scores
+
+
+def write_scores(path: Path, scores: Mapping[str, Sequence[ResultRow]]) -> None:
+    """Rewrite a score file atomically, one line per metric in the given order."""
+    write_bytes(path, b"".join(_line(metric, rows) for metric, rows in scores.items()))
+
+
+class _Line(Record):
+    """One line: a metric and its rows."""
+
+    metric: str
+    rows: tuple[ResultRow, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        other = [row.metric for row in self.rows if row.metric != self.metric]
+        if other:
+            raise ValueError(f"a row of {other[0]!r} is listed under metric {self.metric!r}")
+        return self
+
+
+def _line(metric: str, rows: Iterable[ResultRow]) -> bytes:
+    return (json.dumps(_Line(metric=metric, rows=tuple(rows)).to_json(), ensure_ascii=False) + "\n").encode()
+
+
+def _remove_partial_line(path: Path, stream: BinaryIO) -> None:
+    """Truncate the file after its last newline."""
+    stream.seek(0)
+    content = stream.read()
+    end = content.rfind(b"\n") + 1
+    if end < len(content):
+        logger.warning("%s: removed a partial last line of %d bytes", path, len(content) - end)
+        stream.truncate(end)

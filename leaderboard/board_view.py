@@ -1,0 +1,273 @@
+"""View of a board for the page: strings are sanitized, numbers formatted, and reasons turned into numbered notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from hoibench.reference_rows import DEGRADED
+from hoibench.results.board import Board, Column
+from hoibench.results.board_rows import BoardRow
+from hoibench.results.cells import Cell
+from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
+from leaderboard.bars import Bar, Scale, draw_bar, fit_scale
+from leaderboard.card_view import ARROWS, DIRECTIONS
+from leaderboard.text import choose_decimals, format_number, sanitize, web_link
+
+FAMILY_TITLES = {"i2v": "I2V", "i2vm": "I2VM", "v2v": "V2V", "vto4r": "Vto4R", "ito4g": "Ito4G"}
+PRIVILEGED = ("v2v", "vto4r")
+STATUS_WORDS = {"not_applicable": "n/a"}
+_IMPLIED = (REFERENCE_ROW, SECONDARY_METRIC)
+"""Reasons that the section or the column head already states."""
+
+
+@dataclass
+class Notes:
+    """Numbered notes under a table, one for each distinct text."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> int:
+        """Add a note unless it exists, and return its number, from 1."""
+        text = sanitize(text, 400)
+        if text not in self.texts:
+            self.texts.append(text)
+        return self.texts.index(text) + 1
+
+
+@dataclass(frozen=True)
+class ColumnView:
+    """The head of a column; ``card`` is the number of the metric's card on the page, or None."""
+
+    title: str
+    unit: str
+    arrow: str
+    direction: str
+    better: str
+    group: str
+    is_secondary: bool
+    card: int | None
+
+
+@dataclass(frozen=True)
+class CellView:
+    """A cell as text; ``mark`` is ``leader``, ``tied`` or empty, ``order`` the sort key, lower first, None last."""
+
+    text: str
+    status: str
+    interval: str
+    is_optimistic: bool
+    count: str
+    is_complete: bool
+    mark: str
+    is_grey: bool
+    extras: tuple[str, ...]
+    notes: tuple[int, ...]
+    bar: Bar | None
+    order: float | None
+    group: str
+    is_secondary: bool
+
+
+@dataclass(frozen=True)
+class RowView:
+    """A row: its name, badges and cells; ``families`` are (title, is_privileged)."""
+
+    label: str
+    link: str | None
+    families: tuple[tuple[str, bool], ...]
+    badges: tuple[str, ...]
+    seeds: str
+    notes: tuple[int, ...]
+    role: str
+    cells: tuple[CellView, ...]
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A board in one region.
+
+    Attributes:
+        region: ``full`` or ``fg``.
+        groups: (title, slug, number of columns, number of secondary columns) of each group of columns.
+        columns: heads of the columns.
+        sections: (title, is_sortable, rows).
+        notes: texts of the notes, from number 1.
+    """
+
+    region: str
+    groups: tuple[tuple[str, str, int, int], ...]
+    columns: tuple[ColumnView, ...]
+    sections: tuple[tuple[str, bool, tuple[RowView, ...]], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BoardView:
+    """A board with a table for each region; ``facts`` are (name, text), ``groups`` (slug, title)."""
+
+    kind: str
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    tables: tuple[TableView, ...]
+    groups: tuple[tuple[str, str], ...]
+
+
+def board_view(board: Board, card_numbers: Mapping[str, int]) -> BoardView:
+    """Build the view of a board.
+
+    Args:
+        board: the board.
+        card_numbers: number of each metric's card on the page, by metric id.
+    """
+    facts = (
+        ("data set", sanitize(board.dataset, 60)),
+        ("split", sanitize(board.split, 80)),
+        ("split id", sanitize(board.split_id, 40)),
+        *([("truth", sanitize(board.truth_id, 80))] if board.truth_id else []),
+        ("clip set id", sanitize(", ".join(board.clip_set_ids), 120)),
+        ("clips", str(len(board.clips))),
+        ("object pairs", str(board.clusters)),
+        ("runs", sanitize(", ".join(run.record.name for run in board.runs), 300)),
+    )
+    groups = {column.card.group: column.card.group_title for column in board.columns}
+    return BoardView(
+        kind=board.kind,
+        title=sanitize(board.split, 80),
+        facts=facts,
+        notes=tuple(sanitize(note, 1000) for note in board.notes),
+        tables=tuple(_table(board, region, card_numbers) for region in board.regions),
+        groups=tuple((_slug(group), title) for group, title in groups.items()),
+    )
+
+
+def _table(board: Board, region: str, card_numbers: Mapping[str, int]) -> TableView:
+    notes = Notes()
+    columns = [(n, column) for n, column in enumerate(board.columns) if column.region == region]
+    heads = tuple(_column(column, card_numbers) for _, column in columns)
+    decimals, scales = {}, {}
+    for n, _ in columns:
+        cells = [board.cells[m, n] for m in range(len(board.rows))]
+        decimals[n] = choose_decimals(cell.value for cell in cells if cell.value is not None)
+        in_scale = [cell for cell, row in zip(cells, board.rows, strict=True) if row.method.id not in DEGRADED]
+        scales[n] = fit_scale(in_scale or cells)
+    rows = [
+        _row(
+            row,
+            [(board.cells[m, n], head, decimals[n], scales[n]) for (n, _), head in zip(columns, heads, strict=True)],
+            notes,
+        )
+        for m, row in enumerate(board.rows)
+    ]
+    members_of = [
+        (group, list(members)) for group, members in groupby((c for _, c in columns), key=lambda c: c.card.group)
+    ]
+    groups = tuple(
+        (members[0].card.group_title, _slug(group), len(members), sum(not column.card.ranked for column in members))
+        for group, members in members_of
+    )
+    return TableView(sanitize(region, 20), groups, heads, tuple(_sections(board.rows, rows)), tuple(notes.texts))
+
+
+def _column(column: Column, card_numbers: Mapping[str, int]) -> ColumnView:
+    card = column.card
+    return ColumnView(
+        title=sanitize(card.title, 60),
+        unit=sanitize(card.unit, 20),
+        arrow=ARROWS[card.direction],
+        direction=DIRECTIONS[card.direction],
+        better=card.direction,
+        group=_slug(card.group),
+        is_secondary=not card.ranked,
+        card=card_numbers.get(card.id),
+    )
+
+
+def _row(row: BoardRow, cells: Sequence[tuple[Cell, ColumnView, int, Scale | None]], notes: Notes) -> RowView:
+    method = row.method
+    reasons = {
+        cell.standing.unranked for cell, column, _, _ in cells if cell.value is not None and not column.is_secondary
+    }
+    shared = next(iter(reasons)) if len(reasons) == 1 else None
+    implied = (*_IMPLIED, shared)
+    view_type = {"sv": "one view at a time", "mv": "views together"}.get(method.view_type or "")
+    pairing = f"paired by {method.pairing}" if method.pairing else None
+    badges = [text for text in (view_type, pairing, *method.privileges) if text and method.kind != "reference"]
+    return RowView(
+        label=sanitize(row.label, 60),
+        link=web_link(method.paper),
+        families=tuple((sanitize(FAMILY_TITLES.get(f, f), 12), f in PRIVILEGED) for f in method.families[:6]),
+        badges=tuple(sanitize(text, 40) for text in badges[:8]),
+        seeds="" if method.kind == "reference" else "1 seed" if row.seeds == 1 else f"{row.seeds} seeds",
+        notes=(notes.add(f"Not ranked: {shared}."),) if shared and shared not in _IMPLIED else (),
+        role=row.role,
+        cells=tuple(_cell(cell, column, decimals, scale, implied, notes) for cell, column, decimals, scale in cells),
+    )
+
+
+def _cell(
+    cell: Cell, column: ColumnView, decimals: int, scale: Scale | None, implied: Sequence[str | None], notes: Notes
+) -> CellView:
+    note_texts = []
+    if cell.value is None:
+        note_texts.append(f"{cell.status.replace('_', ' ').capitalize()}: {cell.reason}")
+    elif cell.standing.unranked and cell.standing.unranked not in implied:
+        note_texts.append(f"Not ranked: {cell.standing.unranked}.")
+    if cell.grey:
+        note_texts.append(f"Greyed: {cell.grey}.")
+    status, interval, standing = sanitize(cell.status, 20), cell.interval, cell.standing
+    return CellView(
+        text=STATUS_WORDS.get(cell.status, status) if cell.value is None else format_number(cell.value, decimals),
+        status=status,
+        interval=" – ".join(format_number(end, decimals) for end in (interval.low, interval.high)) if interval else "",
+        is_optimistic=interval is not None and interval.is_optimistic,
+        count=f"{cell.n_scored}/{cell.n_expected}",
+        is_complete=cell.n_scored == cell.n_expected,
+        mark="leader" if standing.is_leader else "tied" if standing.in_leading_group else "",
+        is_grey=cell.grey is not None,
+        extras=_extras(cell, decimals),
+        notes=tuple(notes.add(text) for text in note_texts),
+        bar=draw_bar(cell, scale),
+        order=cell.order,
+        group=column.group,
+        is_secondary=column.is_secondary,
+    )
+
+
+def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
+    """Return the lines under a number: failures, the factor to the truth, incomplete coverage and a fitted scale."""
+    lines = []
+    if cell.failures:
+        lines.append(f"{cell.failures} failed")
+    if cell.value_without_failures is not None:
+        lines.append(f"{format_number(cell.value_without_failures, decimals)} without")
+    if cell.ratio_factor is not None:
+        lines.append("over 500× off" if cell.ratio_factor > 500 else f"{cell.ratio_factor:.2f}× off")
+    if cell.conditions.coverage is not None and cell.conditions.coverage < 0.9995:
+        lines.append(f"covers {100 * cell.conditions.coverage:.1f} %")
+    if cell.conditions.alignment not in (None, "none"):
+        lines.append(f"scale {sanitize(cell.conditions.alignment, 20).replace('_', ' ')}")
+    return tuple(lines)
+
+
+def _sections(rows: Sequence[BoardRow], views: Sequence[RowView]) -> list[tuple[str, bool, tuple[RowView, ...]]]:
+    titles = {
+        "ceiling": "Reference rows made from the truth",
+        "floor": "Reference rows without knowledge of the motion",
+    }
+
+    def role_and_title(pair: tuple[BoardRow, RowView]) -> tuple[str, str]:
+        row, _ = pair
+        families = " · ".join(FAMILY_TITLES.get(f, f) for f in row.method.families) or "family not stated"
+        return row.role, titles.get(row.role) or sanitize(families, 60)
+
+    return [
+        (title, role == "ranked", tuple(view for _, view in members))
+        for (role, title), members in groupby(zip(rows, views, strict=True), key=role_and_title)
+    ]
+
+
+def _slug(group: str) -> str:
+    return group.replace("/", "-")

@@ -1,0 +1,65 @@
+"""View of a metric card for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hoibench.metric_card import GROUPS, Card
+from leaderboard.text import sanitize
+
+ARROWS = {"lower": "↓", "higher": "↑", "ratio": "→1", "none": ""}
+DIRECTIONS = {
+    "lower": "lower is better",
+    "higher": "higher is better",
+    "ratio": "ranked by how far its ratio to the truth is from 1",
+    "none": "not ranked",
+}
+
+
+@dataclass(frozen=True)
+class CardView:
+    """A metric card as the page shows it; ``details`` has (name, text) pairs."""
+
+    number: int
+    id: str
+    title: str
+    group: str
+    formula: str
+    direction: str
+    details: tuple[tuple[str, str], ...]
+
+
+def card_view(card: Card, number: int) -> CardView:
+    """Build the view of a card with its number on the page."""
+    low, high = ("unbounded" if end is None else f"{end:g}" for end in card.bounds)
+    details = (
+        ("unit", card.unit),
+        ("bounds", "unbounded" if low == high == "unbounded" else f"{low} to {high}"),
+        ("regions", ", ".join(card.regions)),
+        ("needs", ", ".join(card.needs)),
+        ("weights", ", ".join(card.weights) or "none"),
+        ("presets", ", ".join(card.presets)),
+        ("shown only with", f"{card.companion.metric}: {card.companion.why}" if card.companion else ""),
+        ("greyed if a row hardly moves by", ", ".join(card.stillness.motion) if card.stillness else ""),
+        ("source", card.source),
+        ("implementation", card.implementation),
+        ("deviations", card.deviations),
+        ("known failure", card.failure),
+    )
+    return CardView(
+        number=number,
+        id=sanitize(card.id, 80),
+        title=sanitize(card.title, 80),
+        group=card.group_title,
+        formula=sanitize(card.formula, 1000),
+        direction=f"{ARROWS[card.direction]} {DIRECTIONS[card.direction]}".strip()
+        + ("" if card.ranked else "; secondary, never ranked"),
+        details=tuple((name, sanitize(text, 2000)) for name, text in details if text),
+    )
+
+
+def group_cards(cards: Sequence[CardView]) -> list[tuple[str, list[CardView]]]:
+    """Return (group title, cards) in page order."""
+    by_group = {group.title: [card for card in cards if card.group == group.title] for group in GROUPS.values()}
+    return [(title, members) for title, members in by_group.items() if members]

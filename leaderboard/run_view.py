@@ -1,0 +1,74 @@
+"""View of a run for the page: its provenance, the command that repeats it, and its failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hoibench.results.run_folder import Run
+from hoibench.results.run_record import Failure
+from leaderboard.text import sanitize
+
+_MAX_FAILURES = 40
+_MAX_PROVENANCE = 60
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as the page shows it; ``provenance`` has (name, text) pairs, ``failures`` the first ones."""
+
+    name: str
+    kind: str
+    status: str
+    provenance: tuple[tuple[str, str], ...]
+    command: str
+    failures: tuple[Failure, ...]
+    more_failures: int
+
+
+def run_view(run: Run) -> RunView:
+    """Build the view of a run."""
+    record = run.record
+    run_items = {
+        "split": record.split,
+        "split id": record.split_id,
+        "clips": f"{len(record.clips)}, clip set id {record.clip_set_id}",
+        "seeds": ", ".join(map(str, record.seeds)),
+        "config hash": record.config_hash,
+    }
+    settings = [
+        (f"settings of {method.key}", ", ".join(f"{name} = {value}" for name, value in method.settings.items()))
+        for method in record.methods
+        if method.settings and method.kind != "reference"
+    ]
+    provenance = {key: value for key, value in record.provenance.items() if key != "command"}
+    pairs = [*run_items.items(), *settings, *_flatten(provenance)][:_MAX_PROVENANCE]
+    return RunView(
+        name=sanitize(record.name, 100),
+        kind=record.kind,
+        status=sanitize(record.exit.status, 40).replace("_", " "),
+        provenance=tuple((sanitize(key, 60), sanitize(_yes_or_no(value), 200)) for key, value in pairs),
+        command=sanitize(record.provenance.get("command", ""), 2000),
+        failures=tuple(
+            Failure(unit=sanitize(f.unit, 120), stage=sanitize(f.stage, 30), reason=sanitize(f.reason, 400))
+            for f in record.exit.failures[:_MAX_FAILURES]
+        ),
+        more_failures=max(0, len(record.exit.failures) - _MAX_FAILURES),
+    )
+
+
+def _yes_or_no(value: Any) -> Any:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
+
+
+def _flatten(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the pairs of a nested mapping; keys of the second level are joined to the first, deeper levels stay values."""
+    pairs: list[tuple[str, Any]] = []
+    for key, value in table.items():
+        pairs += (
+            [(f"{key} {name}", inner) for name, inner in value.items()]
+            if isinstance(value, Mapping)
+            else [(str(key), value)]
+        )
+    return pairs

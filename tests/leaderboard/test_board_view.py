@@ -1,0 +1,248 @@
+"""Views for the templates: marks, scales, coverage, presets."""
+
+import math
+import re
+from dataclasses import replace
+
+import fake_runs
+import pytest
+
+from hoibench.results.board import build_boards
+from hoibench.results.run_folder import read_run
+from leaderboard.bars import WIDTH, draw_bar, fit_scale
+from leaderboard.board_view import board_view
+from leaderboard.build import build
+from leaderboard.run_view import run_view
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    """A board in which rpe covers less than everything for two rows, and svimo has two presets."""
+    covers = {"syncmv4d": 0.97, "svimo": 0.9996}
+
+    def uncover(row):
+        return row | (
+            {"coverage": covers[row["method"]]} if row["metric"] == "rpe@1" and row["method"] in covers else {}
+        )
+
+    svimo = next(method for method in fake_runs.METHODS if method.id == "svimo")
+    methods = [*fake_runs.REFERENCE_ROWS, *(a for a in fake_runs.METHODS if a.id != "svimo")]
+    methods += [replace(svimo, more=svimo.more | {"preset": preset}) for preset in ("large", "small")]
+    metrics = ("rpe@1", "mv_rpe_scene@1", "matching_pixels/sift-mnn@1", "smoothness@1")
+    run = fake_runs.write_run(
+        tmp_path_factory.mktemp("views") / "run", methods, clips=12, metrics=metrics, edit=uncover
+    )
+    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
+    return made
+
+
+@pytest.fixture(scope="module")
+def rows(board):
+    """The rows of the full frame by label, each cell by its metric."""
+    table = board_view(board, {id: n for n, id in enumerate(fake_runs.CARDS)}).tables[0]
+    metrics = [column.card.id for column in board.columns if column.region == "full"]
+    return {
+        row.label: dict(zip(metrics, row.cells, strict=True)) for _, _, members in table.sections for row in members
+    }
+
+
+def test_leader_tied_and_worse_have_their_marks(rows):
+    assert rows["SyncMV4D"]["mv_rpe_scene@1"].mark == "leader"
+    assert [rows[f"SViMo [{preset}]"]["mv_rpe_scene@1"].mark for preset in ("large", "small")] == ["tied", "tied"]
+    assert rows["GeometryCrafter"]["rpe@1"].mark == "leader" and rows["Geo4D"]["rpe@1"].mark == ""
+    assert rows["Random"]["rpe@1"].mark == ""
+
+
+@pytest.fixture(scope="module")
+def text(board, tmp_path_factory):
+    return build([board.runs[0].folder], tmp_path_factory.mktemp("page"), fake_runs.CARDS).read_text()
+
+
+def test_a_page_draws_the_marks(text):
+    assert re.search(
+        r'<td class="ok leader"[^>]*><span class="value">[^<]* <span class="mark" title="best of its class">●', text
+    )
+    assert re.search(
+        r'<td class="ok tied"[^>]*><span class="value">[^<]* <span class="mark" title="not significantly worse than the leader">○',
+        text,
+    )
+    assert "SViMo [large]" in text and "SViMo [small]" in text
+
+
+def test_each_preset_of_a_method_has_its_own_row(board):
+    keys = [row.method.key for row in board.rows]
+    assert {"svimo+large", "svimo+small"} <= set(keys) and len(set(keys)) == len(keys)
+    assert all(row.seeds == 3 for row in board.rows)
+
+
+def test_the_view_of_a_run_comes_from_its_record(tmp_path):
+    ours = fake_runs.METHODS[0]
+    set_up = replace(ours, more=ours.more | {"preset": "micro", "settings": {"checkpoint": "a/b", "steps": 9}})
+    folder = fake_runs.write_run(
+        tmp_path / "run", [set_up, fake_runs.METHODS[1]], clips=2, seeds=(0, 4), metrics=("rpe@1",),
+        provenance={"created": "today", "command": "hoibench run", "git": {"dirty": True}, "versions": {"numpy": "2"}},
+        exit={"status": "over_budget", "failures": [{"unit": f"u{n}", "stage": "s", "reason": "r"} for n in range(43)]},
+    )  # fmt: skip
+    found = run_view(read_run(folder))
+    provenance = dict(found.provenance)
+    assert (found.name, found.status, found.command, found.more_failures) == ("run", "over budget", "hoibench run", 3)
+    assert provenance["settings of syncmv4d+micro"] == "checkpoint = a/b, steps = 9"
+    assert not any("svimo" in name for name in provenance) and "command" not in provenance
+    assert (provenance["seeds"], provenance["created"], provenance["git dirty"], provenance["versions numpy"]) == (
+        "0, 4",
+        "today",
+        "yes",
+        "2",
+    )
+    assert provenance["clips"].startswith("2, clip set id ")
+
+
+def test_badges_and_links_are_of_methods_and_cards(board):
+    places = {column.card.id: n for n, column in enumerate(board.columns, start=1)}
+    table = board_view(board, places).tables[0]
+    heads = [column.card.id for column in board.columns if column.region == "full"]
+    assert [head.card for head in table.columns] == [places[metric] for metric in heads]
+    assert {head.card for head in board_view(board, {}).tables[0].columns} == {None}
+    lines = {row.label: row for _, _, members in table.sections for row in members}
+    assert lines["SyncMV4D"].badges == ("views together", "paired by query", "query anchors")
+    assert lines["SyncMV4D"].families == (("I2VM", False), ("Ito4G", False))
+    assert lines["Geo4D"].families == (("Vto4R", True),)
+    assert lines["WAN2.2"].badges == ("one view at a time",)
+    assert lines["Ground truth"].badges == ()
+    assert lines["SyncMV4D"].link == "https://arxiv.org/abs/2511.19319" and lines["Geo4D"].link is None
+    rpe = heads.index("rpe@1")
+    assert "scale per view" in lines["Geo4D"].cells[rpe].extras
+    assert not any("scale" in text for text in lines["SyncMV4D"].cells[rpe].extras)
+
+
+def test_a_badge_of_a_reference_row_is_never_shown(tmp_path):
+    given = {"pairing": "query", "privileges": ("the truth",)}
+    methods = [replace(fake_runs.REFERENCE_ROWS[0], more=given), fake_runs.METHODS[0]]
+    run = fake_runs.write_run(tmp_path / "run", methods, clips=2, seeds=(0,), metrics=("rpe@1",))
+    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
+    lines = [row for _, _, members in board_view(made, {}).tables[0].sections for row in members]
+    assert [row.badges for row in lines] == [(), ("views together", "paired by query", "query anchors")]
+
+
+def test_cells_sort_by_what_ranks_lower_first(board, rows):
+    cells = {
+        (board.rows[m].label, board.columns[n].card.id): c
+        for (m, n), c in board.cells.items()
+        if board.columns[n].region == "full"
+    }
+    for metric, order in (
+        ("rpe@1", lambda cell: cell.value),
+        ("matching_pixels/sift-mnn@1", lambda cell: -cell.value),
+        ("smoothness@1", lambda cell: math.log(cell.ratio_factor)),
+    ):
+        assert rows["SyncMV4D"][metric].order == pytest.approx(order(cells["SyncMV4D", metric]))
+    assert rows["DaS"]["rpe@1"].order is None
+
+
+def test_coverage_is_shown_unless_it_rounds_to_all(rows):
+    assert "covers 97.0 %" in rows["SyncMV4D"]["rpe@1"].extras
+    assert not any("covers" in text for text in rows["SViMo [large]"]["rpe@1"].extras)
+    assert not any("covers" in text for text in rows["Ground truth"]["rpe@1"].extras)
+
+
+def test_rows_with_a_known_error_do_not_stretch_the_bars(board, rows):
+    (n,) = [n for n, c in enumerate(board.columns) if (c.card.id, c.region) == ("rpe@1", "full")]
+    cells = {row.label: board.cells[m, n] for m, row in enumerate(board.rows)}
+    kept = [c for name, c in cells.items() if name != "Random" and not name.startswith("Truth") and c.value is not None]
+    assert rows["Random"]["rpe@1"].bar.beyond == "high" and rows["Random"]["rpe@1"].bar.mean == WIDTH - 4
+    for name, cell in cells.items():
+        assert rows[name]["rpe@1"].bar == draw_bar(cell, fit_scale(kept))
+    assert max(rows[name]["rpe@1"].bar.high for name in ("SyncMV4D", "Frozen first frame", "Geo4D")) > 0.8 * WIDTH
+
+
+def test_a_mean_off_the_scale_is_drawn_as_an_arrow(text):
+    line = text[text.index(">Random<") :].partition("</tr>")[0]
+    assert '<path class="off-scale" d="M72 3.5l-4-3v6z"/>' in line  # its rpe is too large
+    assert '<path class="off-scale" d="M4 3.5l4-3v6z"/>' in line  # and it has too few matching pixels
+
+
+def test_a_ratio_that_is_far_off_is_shown_without_its_factor(board):
+    (n,) = [n for n, column in enumerate(board.columns) if column.card.id == "smoothness@1"]
+    (m,) = [m for m, row in enumerate(board.rows) if row.label == "Geo4D"]
+    place = [column.region for column in board.columns[:n]].count("full")
+    shown = []
+    for factor in (1.5, 500.0, 500.1):
+        cells = board.cells | {(m, n): replace(board.cells[m, n], ratio_factor=factor)}
+        table = board_view(replace(board, cells=cells), {}).tables[0]
+        (line,) = [row for _, _, members in table.sections for row in members if row.label == "Geo4D"]
+        shown.append(line.cells[place].extras[0])
+    assert shown == ["1.50× off", "500.00× off", "over 500× off"]
+
+
+def test_a_value_that_a_still_video_would_earn_is_grey_with_a_note(tmp_path):
+    metrics = ("dynamic_degree/dis@1", "matching_pixels/sift-mnn@1")
+    run = fake_runs.write_run(tmp_path / "run", clips=4, metrics=metrics)
+    text = build([run], tmp_path / "page", fake_runs.CARDS).read_text()
+    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
+    table = board_view(made, {}).tables[0]
+    cells = {row.label: row.cells[1] for _, _, members in table.sections for row in members}
+    assert [cells[name].is_grey for name in ("Frozen first frame", "WAN2.2", "SyncMV4D", "Ground truth")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    notes = [table.notes[n - 1] for n in cells["Frozen first frame"].notes]
+    assert any(re.match(r"Greyed: hardly moves \(Dyn\. Deg\. \(DIS\) 0\.00, truth ", note) for note in notes)
+    assert '<td class="ok grey" data-group="video-multi-view"' in text
+
+
+@pytest.mark.parametrize(("instances", "optimistic"), [(20, False), (19, True)])
+def test_an_interval_over_few_object_pairs_has_a_circle(tmp_path, instances, optimistic):
+    methods = [fake_runs.REFERENCE_ROWS[0]]
+    run = fake_runs.write_run(
+        tmp_path / "run", methods, clips=20, instances=instances, seeds=(0,), metrics=("chamfer@1", "rpe@1", "pi@1")
+    )
+    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
+    (line,) = [row for _, _, members in board_view(made, {}).tables[0].sections for row in members]
+    assert {cell.is_optimistic for cell in line.cells} == {optimistic}
+    page = build([run], tmp_path / "page", fake_runs.CARDS).read_text().partition("</details>")[2]  # after the legend
+    assert (" °</span>" in page) == optimistic
+
+
+def test_bars_by_hand(board):
+    cell = replace(next(iter(board.cells.values())), value=3.0, interval=None)
+    scale = fit_scale([cell, replace(cell, value=7.0)])
+    assert (scale.low, scale.high) == (3.0, 7.0)
+    at = {value: draw_bar(replace(cell, value=value), scale) for value in (2.9, 3.0, 4.0, 7.0, 7.1)}
+    assert {value: found.mean for value, found in at.items()} == {2.9: 4.0, 3.0: 4.0, 4.0: 21.0, 7.0: 72.0, 7.1: 72.0}
+    assert [found.beyond for found in at.values()] == ["low", None, None, None, "high"]
+    assert draw_bar(replace(cell, value=None), scale) is None
+    assert fit_scale([cell, cell]) is None and fit_scale([]) is None
+    wide = replace(cell, interval=replace(board.cells[0, 0].interval, low=2.0, high=5.0))
+    assert (fit_scale([wide]).low, fit_scale([wide]).high) == (2.0, 5.0)
+    assert (draw_bar(wide, fit_scale([wide])).low, draw_bar(wide, fit_scale([wide])).width) == (4.0, 68.0)
+
+
+def test_the_reason_of_one_value_of_a_row_is_a_note_of_its_cell(tmp_path):
+    def breaks(row):
+        once = (row["method"], row["metric"], row["clip"][-3:]) == ("svimo", "rpe@1", "001")
+        return row | ({"value": None, "status": "error", "reason": "by nought"} if once else {})
+
+    run = fake_runs.write_run(
+        tmp_path / "run", fake_runs.METHODS[:2], clips=6, metrics=("rpe@1", "chamfer@1"), edit=breaks
+    )
+    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
+    (table,) = board_view(made, {}).tables
+    (line,) = [row for _, _, members in table.sections for row in members if row.label == "SViMo"]
+    assert line.notes == () and line.cells[1].notes == ()
+    assert [table.notes[n - 1] for n in line.cells[0].notes] == ["Not ranked: scoring raised an error on 1 clip."]
+
+
+def test_a_reason_that_all_values_of_a_row_share_is_a_note_of_the_row(tmp_path):
+    run = fake_runs.write_run(tmp_path / "run", seeds=(0, 1), clips=4)
+    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
+    table = board_view(made, {}).tables[0]
+    lines = {row.label: row for _, _, members in table.sections for row in members}
+    (note,) = lines["SyncMV4D"].notes
+    assert table.notes[note - 1] == "Not ranked: 2 seeds; a generative method needs at least 3 to be ranked."
+    assert not any(note in cell.notes for cell in lines["SyncMV4D"].cells)
+    assert lines["SyncMV4D"].seeds == "2 seeds" and lines["Random"].seeds == ""
+    assert lines["Random"].notes == () and not any(
+        "reference row" in table.notes[n - 1] for cell in lines["Random"].cells for n in cell.notes
+    )
