@@ -1,4 +1,4 @@
-"""A case's motion: the prediction paired with the truth and aligned to it, once for all motion metrics, and their rows."""
+"""Aligned motion: a prediction paired with the truth and scaled to it, once for all motion metrics, and the rows they yield."""
 
 from __future__ import annotations
 
@@ -10,87 +10,94 @@ from hoibench.clip import Array
 from hoibench.metrics.alignment import ALIGNMENTS, fit_scales
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, NotApplicable
-from hoibench.metrics.pairing import pair
+from hoibench.metrics.pairing import pair_prediction
 from hoibench.metrics.point_sets import PointSet, mean_of_means
 from hoibench.metrics.true_tracks import TrueTracks, build_true_tracks
 
 PointError = Callable[[PointSet], Array]
-"""Error of each answer, (G, N, K) over views or pairs of views, where a missing answer already has its penalty."""
+"""Error of each predicted point, (G, N, K) over views or pairs of views; a missing point already has its penalty."""
 
 
 @dataclass(frozen=True, eq=False)
 class AlignedMotion:
-    """A prediction against the truth, camera space, metres.
+    """A prediction and the truth, camera space, metres.
 
     Attributes:
-        truth: the truth.
-        answer: s P, (V, N, K, 3), in the truth's order.
-        floor: the truth through the same pairing; None for query pairing, which loses nothing.
-        index: (V, K) predicted track of each true point for anchor pairing, else None.
+        truth: the true tracks.
+        pred: s P, (V, N, K, 3), the predicted points in the truth's order, scaled.
+        paired_truth: the truth passed through the same pairing; None for ``query`` pairing, which is exact.
+        track_index: (V, K) predicted track of each true point for ``anchor`` pairing, else None.
         scales: (V,) the factor s of each view.
-        pairing, alignment: how, as the rows say it.
+        pairing, alignment: values of the rows' columns.
     """
 
     truth: TrueTracks
-    answer: PointSet
-    floor: PointSet | None
-    index: Array | None
+    pred: PointSet
+    paired_truth: PointSet | None
+    track_index: Array | None
     scales: Array
     pairing: str
     alignment: str
 
-    def row(
+    def measurement(
         self,
         value: float | None,
         *,
         view: str | None = None,
         pair: str | None = None,
         part: str | None = None,
-        **rest: Any,
+        **columns: Any,
     ) -> Measurement:
-        """A measurement with this motion's pairing, alignment and scale: the clip's headline, or a part of it."""
+        """Return a measurement with this motion's pairing, alignment and scale: the clip's headline, or one view, pair or part."""
         scale = self._scale(view)
         if scale is None and pair is None and part is None:
             scales = dict(zip(self.truth.views, self.scales.tolist(), strict=True))
-            rest["details"] = {**rest.get("details", {}), "scales": scales}
+            columns["details"] = {**columns.get("details", {}), "scales": scales}
         return Measurement(
-            value, view=view, pair=pair, part=part, pairing=self.pairing, alignment=self.alignment, scale=scale, **rest
+            value,
+            view=view,
+            pair=pair,
+            part=part,
+            pairing=self.pairing,
+            alignment=self.alignment,
+            scale=scale,
+            **columns,
         )
 
     def _scale(self, view: str | None) -> float | None:
-        """The factor behind a row; None where each view has its own."""
+        """Return the scale of a row; None if each view has its own."""
         if self.alignment != "per_view":
             return float(self.scales[0])
         return None if view is None else float(self.scales[self.truth.views.index(view)])
 
-    def row_or_reason(self, value: float | str, **rest: Any) -> Measurement:
-        """A part of the headline, whose ``value`` may be the text that says why the truth leaves it undefined."""
+    def measurement_or_undefined(self, value: float | str, **columns: Any) -> Measurement:
+        """Return a measurement of ``value``; a text is the reason why the value is undefined."""
         if isinstance(value, str):
-            return self.row(None, status="undefined", reason=value, **rest)
-        return self.row(value, **rest)
+            return self.measurement(None, status="undefined", reason=value, **columns)
+        return self.measurement(value, **columns)
 
 
 def align_motion(case: Case) -> AlignedMotion:
-    """The case's motion, made once.
+    """Pair and align the case's prediction, once per case.
 
     Raises:
-        NotApplicable: prediction or clip lack what motion metrics need.
-        Failed: the prediction cannot be paired or aligned.
-        Undefined: the truth is nowhere visible.
+        NotApplicable: the prediction or the clip lacks an input of the motion metrics.
+        Failed: no scale can be fitted.
+        Undefined: no true point is visible.
     """
-    return case.memoize("motion", lambda: _make(case))
+    return case.memoize("motion", lambda: _align_motion(case))
 
 
-def _make(case: Case) -> AlignedMotion:
+def _align_motion(case: Case) -> AlignedMotion:
     truth = case.memoize_for_clip("truth", lambda: build_true_tracks(case.clip))
-    paired = pair(case.prediction, truth, case.pairing)
+    paired = pair_prediction(case.prediction, truth, case.pairing)
     scale = case.prediction.scale
-    scales = fit_scales(scale, paired.answer.xyz, truth.points, truth.mask, paired.answer.valid)
+    scales = fit_scales(scale, paired.pred.xyz, truth.points, truth.mask, paired.pred.valid)
     return AlignedMotion(
         truth=truth,
-        answer=paired.answer.scaled(scales),
-        floor=paired.floor,
-        index=paired.index,
+        pred=paired.pred.scaled(scales),
+        paired_truth=paired.paired_truth,
+        track_index=paired.track_index,
         scales=scales,
         pairing=case.pairing,
         alignment=ALIGNMENTS[scale],
@@ -99,13 +106,13 @@ def _make(case: Case) -> AlignedMotion:
 
 @dataclass(frozen=True, eq=False)
 class PointGroups:
-    """The sets over which a metric takes its mean of means.
+    """Points grouped by view or by pair of views, for a mean of means.
 
     Attributes:
-        kind: ``view`` or ``pair``, the row's field that holds the name.
-        names: of the G groups.
-        mask: (G, N, K) bool, the truth's points that count.
-        covered: (G, N, K) bool, those that have an answer.
+        kind: ``view`` or ``pair``, the column with the group's name.
+        names: names of the G groups.
+        mask: (G, N, K) bool, the true points that count.
+        covered: (G, N, K) bool, the points with a prediction.
     """
 
     kind: str
@@ -114,49 +121,52 @@ class PointGroups:
     covered: Array
 
     def coverage(self, group: int | None = None) -> float | None:
-        """Share of the points that count, of one group or of all, that have an answer; None where no point counts."""
+        """Return the share of counting points, of one group or of all, that have a prediction; None if no point counts."""
         chosen = slice(None) if group is None else group
         expected = int(self.mask[chosen].sum())
         return int((self.mask & self.covered)[chosen].sum()) / expected if expected else None
 
 
 def group_by_view(motion: AlignedMotion) -> PointGroups:
-    """Every view, its points visible in frame 0 and now."""
-    return PointGroups("view", motion.truth.views, motion.truth.mask, motion.answer.valid)
+    """Group by view the points that are visible in frame 0 and in frame n."""
+    return PointGroups("view", motion.truth.views, motion.truth.mask, motion.pred.valid)
 
 
 def group_by_view_with_hidden(motion: AlignedMotion) -> PointGroups:
-    """Every view, its points visible in frame 0, in all frames that recorded them: hidden ones too.
+    """Group by view the points that are visible in frame 0, in all frames that recorded them, hidden or not.
 
     Raises:
-        NotApplicable: the method gives no point where the truth is hidden.
+        NotApplicable: the method predicts no hidden point.
     """
     truth = motion.truth
-    asked = truth.seen_first & truth.recorded
-    if not (motion.answer.valid & asked & ~truth.visible).any():
-        raise NotApplicable("the method gives no point where the truth is hidden")
-    return PointGroups("view", truth.views, asked, motion.answer.valid)
+    mask = truth.visible_first & truth.recorded
+    if not (motion.pred.valid & mask & ~truth.visible).any():
+        raise NotApplicable("the method predicts no hidden points")
+    return PointGroups("view", truth.views, mask, motion.pred.valid)
 
 
 def measure_groups(
-    motion: AlignedMotion, grain: PointGroups, error: PointError, **details: Any
+    motion: AlignedMotion, groups: PointGroups, error: PointError, **details: Any
 ) -> Iterator[Measurement]:
-    """Rows of a mean of means: every view or pair, then the clip; ``details.pairing_floor`` is the truth's own value."""
-    means = mean_of_means(error(motion.answer), grain.mask)
-    if motion.floor is not None:
-        details["pairing_floor"] = mean_of_means(error(motion.floor), grain.mask).value
-    for g, name in enumerate(grain.names):
-        value = float(means.groups[g]) if means.scored[g] else f"no true point counts in this {grain.kind}"
+    """Yield the mean of means of an error: every view or pair, then the clip.
+
+    ``details["pairing_floor"]`` of the clip is the value of the truth passed through the same pairing.
+    """
+    means = mean_of_means(error(motion.pred), groups.mask)
+    if motion.paired_truth is not None:
+        details["pairing_floor"] = mean_of_means(error(motion.paired_truth), groups.mask).value
+    for g, name in enumerate(groups.names):
+        value = float(means.groups[g]) if means.scored[g] else f"no true point is visible in this {groups.kind}"
         counts: dict[str, Any] = {
             "n_scored": int(means.scored[g]),
             "n_expected": means.frames,
-            "coverage": grain.coverage(g),
+            "coverage": groups.coverage(g),
         }
-        yield motion.row_or_reason(value, **{grain.kind: name}, **counts)
-    yield motion.row(
+        yield motion.measurement_or_undefined(value, **{groups.kind: name}, **counts)
+    yield motion.measurement(
         means.value,
         n_scored=means.n_scored,
         n_expected=means.n_expected,
-        coverage=grain.coverage(),
+        coverage=groups.coverage(),
         details=details,
     )

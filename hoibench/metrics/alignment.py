@@ -1,4 +1,8 @@
-"""Alignment: the one least-squares factor that a method's declared scale allows."""
+"""Alignment: the least-squares scale factor that a method's declared scale allows.
+
+Motion metrics compare sP with X: P predicted and X true points in camera space.  A method declares its scale ``metric`` (s = 1),
+``shared`` (one s per clip) or ``per_view`` (one s per view).  No rotation and no shift is fitted.
+"""
 
 from __future__ import annotations
 
@@ -9,51 +13,60 @@ from hoibench.metrics.measurement import Failed
 
 MIN_POINTS = 10
 ALIGNMENTS: dict[Scale, str] = {"metric": "none", "shared": "shared", "per_view": "per_view"}
-"""The word on a row for each declared scale."""
+"""``alignment`` column of a row, by declared scale."""
 
 
 def fit_scale(pred: Array, truth: Array, mask: Array) -> float:
-    """The scale s = sum m<P,X> / sum m<P,P> that minimises sum m |sP - X|^2.
+    """Return the scale s = sum m<P,X> / sum m<P,P>, which minimises sum m |sP - X|^2.
 
     Args:
         pred: (..., 3) predicted points, camera space.
         truth: (..., 3) true points, camera space, metres.
-        mask: (...) bool, true where both hold a point.
+        mask: (...) bool, true for points that have both.
 
     Raises:
-        Failed: under 10 points, or s is not positive.
+        Failed: there are under 10 points, or s is not positive.
+        ValueError: the shapes differ.
 
     Source: GeometryCrafter's alignment, one factor and no shift (TencentARC/GeometryCrafter:evaluation/eval.py), unweighted.
+
+    >>> truth = np.random.default_rng(0).normal(size=(20, 3))
+    >>> round(fit_scale(truth / 2, truth, np.ones(20, dtype=bool)), 6)
+    2.0
     """
     check_shape("mask", mask, pred.shape[:-1])
     check_shape("truth", truth, pred.shape)
     P, X = pred[mask].astype(np.float64), truth[mask].astype(np.float64)
     if len(P) < MIN_POINTS:
-        raise Failed(f"{len(P)} predicted points meet the truth, a scale needs at least {MIN_POINTS}")
+        raise Failed(f"{len(P)} true points have a valid prediction; fitting a scale needs at least {MIN_POINTS}")
     square = float(np.square(P).sum())
     s = float((P * X).sum()) / square if square > 0 else 0.0
     if not (s > 0 and np.isfinite(s)):
         raise Failed(
-            f"the fitted scale is {s:.4g}, not positive: check the axes (OpenCV, z forward) and the unit of the tracks"
+            f"the fitted scale is {s:.4g}, expected a positive number: check the axes (OpenCV, z forward) and the unit of the tracks"
         )
     return s
 
 
 def fit_scales(scale: Scale, pred: Array, truth: Array, mask: Array, valid: Array) -> Array:
-    """The factor of each view, (V,), as the declared ``scale`` allows: 1 for ``metric``, one for all, or one a view.
+    """Return the factor of each view, (V,): 1 for ``metric``, one for all views for ``shared``, or one per view.
 
     Args:
-        scale: what the method declares.
+        scale: the scale that the method declares.
         pred: (V, N, K, 3) predicted points, camera space.
         truth: (V, N, K, 3) true points, camera space, metres.
-        mask: (V, N, K) bool, m.
-        valid: (V, N, K) bool, where there is a prediction.
-
-    A view in which the truth has no point is not scored, so that its factor stays 1.
+        mask: (V, N, K) bool, the true points that count.  A view without such points is not scored; its factor stays 1.
+        valid: (V, N, K) bool, false where a prediction is missing.
 
     Raises:
         Failed: see ``fit_scale``.
-        ValueError: ``scale`` is no declared scale.
+        ValueError: ``scale`` is unknown.
+
+    >>> truth = np.random.default_rng(0).normal(size=(2, 1, 20, 3))
+    >>> pred = truth / np.array([2.0, 4.0])[:, None, None, None]
+    >>> everywhere = np.ones((2, 1, 20), dtype=bool)
+    >>> fit_scales("per_view", pred, truth, everywhere, everywhere).round(6).tolist()
+    [2.0, 4.0]
     """
     if scale not in SCALES:
         raise ValueError(f"scale is {scale!r}, expected one of {', '.join(SCALES)}")

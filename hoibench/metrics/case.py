@@ -1,4 +1,4 @@
-"""One prediction against one clip: what every metric is given."""
+"""Cases: one prediction and its clip, the input of every metric."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+
+import numpy as np
 
 from hoibench.clip import Array, Clip, Prediction
 from hoibench.metrics.measurement import NotApplicable
@@ -16,18 +18,18 @@ Pairing = Literal["query", "anchor", "oracle-projection"]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What a metric sees.
+    """One prediction and its clip.
 
     Attributes:
-        prediction: the method's answer, its video decoded to (V, N, H, W, 3) uint8.
+        prediction: the method's prediction, its video decoded to (V, N, H, W, 3) uint8.
         clip: the clip with its truth.
-        pairing: how predicted points are paired with true ones.
+        pairing: how predicted points are paired with true ones, see ``hoibench.metrics.pairing``.
         device: torch device for networks.
-        weights: extra folder to look for weight files in.
-        batch: images a network takes at once.
-        seed: seed of a metric's own sampling (farthest-point start, RANSAC state), fixed per run.
-        sample_memo: results that several metrics of this case share, by key; see ``memoize``.
-        clip_memo: results that rest on the clip alone, which all cases of the clip may share; see ``memoize_for_clip``.
+        weights: extra folder to search for weight files.
+        batch: images per forward pass of a network.
+        seed: seed of the metrics' own sampling (start of farthest-point sampling), fixed per run.
+        sample_memo: results shared by the metrics of this case, by key; see ``memoize``.
+        clip_memo: results that depend on the clip only, shared by all cases of the clip; see ``memoize_for_clip``.
     """
 
     prediction: Prediction
@@ -40,13 +42,13 @@ class Case:
     sample_memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     clip_memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
-    def memoize(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of ``make()``, computed once a case for each ``key`` (features, flows, aligned tracks)."""
-        return _remember(self.sample_memo, key, make)
+    def memoize(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return ``compute()``, called once per case and ``key`` (features, flows, aligned tracks)."""
+        return _memoize(self.sample_memo, key, compute)
 
-    def memoize_for_clip(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of ``make()``, which must rest on the clip alone (small things: a count, true points), once a clip."""
-        return _remember(self.clip_memo, key, make)
+    def memoize_for_clip(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return ``compute()``, called once per clip and ``key``; the (small) result must depend on the clip only."""
+        return _memoize(self.clip_memo, key, compute)
 
     @property
     def video(self) -> Array:
@@ -55,15 +57,13 @@ class Case:
         Raises:
             NotApplicable: the method gives no video.
         """
-        if isinstance(self.prediction.video, tuple):
-            raise TypeError("Case.prediction.video holds paths; decode them first with hoibench.predictions")
-        if self.prediction.video is None:
+        if not isinstance(self.prediction.video, np.ndarray):
             raise NotApplicable("the method gives no video")
         return self.prediction.video
 
 
-def _remember(known: dict[Hashable, Any], key: Hashable, make: Callable[[], T]) -> T:
-    if key not in known:
-        known[key] = make()
-    value: T = known[key]
+def _memoize(memo: dict[Hashable, Any], key: Hashable, compute: Callable[[], T]) -> T:
+    if key not in memo:
+        memo[key] = compute()
+    value: T = memo[key]
     return value

@@ -1,4 +1,13 @@
-"""chamfer, chamfer_sq: the distance between the predicted and the true cloud of each frame, whatever answers for what."""
+"""chamfer, chamfer_sq: the distance between the predicted and the true point cloud of each frame, without point correspondence.
+
+Formula:    mean_v mean_n [ mean_p min_x |sP - X| + mean_x min_p |sP - X| ], metres; chamfer_sq: the same of |sP - X|^2, m^2.
+            Both clouds are first thinned to min(|P|, |X|) points, X at most to |X| / 2 (``cloud_distance``).
+Points:     P predicted, X true, camera space, metres; unpaired (point maps: as sampled at the true points' pixels); s the alignment's scale
+            (``alignment``).
+Counted:    all valid predicted points; true points visible in the view in frame 0 and in frame n (``TrueTracks.mask``).
+Missing:    a frame without predicted points is compared with a single point at the camera's centre.
+Card:       cards/motion.toml
+"""
 
 from __future__ import annotations
 
@@ -16,55 +25,66 @@ from hoibench.metrics.measurement import Measurement
 from hoibench.metrics.point_sets import Means, PointSet, check_points, mean_of_means
 
 Power = Literal["linear", "squared"]
-Clouds = Callable[[int, int], Array]
-"""The predicted points (K', 3) of a view and a frame, camera space, metres."""
+GetCloud = Callable[[int, int], Array]
+"""Returns the points (K', 3) of a view and a frame, camera space, metres."""
 
 
 def chamfer(pred: Array, truth: Array, mask: Array, valid: Array | None = None, seed: int = 0) -> float:
-    """Chamfer distance, m: mean_v mean_n [ mean_p min_x |p - x| + mean_x min_p |p - x| ].
+    """Return the Chamfer distance, m: mean_v mean_n [ mean_p min_x |p - x| + mean_x min_p |p - x| ].
 
-    Where counts differ, the larger cloud is thinned to the smaller count, the truth at most to half (``cloud_distance``).
+    If counts differ, the larger cloud is thinned to the smaller count, the truth at most to half (``cloud_distance``).
 
     Args:
         pred: (V, N, K', 3) camera-space points, metres, already aligned, in any order.
         truth: (V, N, K, 3) camera-space points, metres.
-        mask: (V, N, K) bool, the truth's points that count; frames without any are dropped.
+        mask: (V, N, K) bool, the true points that count; frames without such points are dropped.
         valid: (V, N, K') bool, the predicted points that count.  None means all.
-        seed: of the farthest-point sampling that thins the larger cloud.
+        seed: seed of the farthest-point sampling that thins the larger cloud.
 
     Raises:
         ValueError: views or frames differ, or a point that counts is not finite.
         Undefined: ``mask`` is empty.
 
     Source: the unsquared sum of both means of point-cloud-utils (fwilliams/point-cloud-utils:point_cloud_utils/__init__.py).
+
+    >>> truth = np.array([[[[0.0, 0.0, 1.0], [0.5, 0.0, 1.0]]]])  # one view, one frame, two points
+    >>> pred = truth[:, :, ::-1] + np.array([0.0, 0.0, 0.1])  # another order, 10 cm off
+    >>> round(chamfer(pred, truth, np.ones((1, 1, 2), dtype=bool)), 6)
+    0.2
     """
-    return _frames(pred, truth, mask, valid, seed).means("linear").value
+    return _compare_arrays(pred, truth, mask, valid, seed).means("linear").value
 
 
 def chamfer_sq(pred: Array, truth: Array, mask: Array, valid: Array | None = None, seed: int = 0) -> float:
-    """Squared Chamfer distance, m^2: ``chamfer`` of |p - x|^2, as PyTorch3D has it (pytorch3d/loss/chamfer.py)."""
-    return _frames(pred, truth, mask, valid, seed).means("squared").value
+    """Return the squared Chamfer distance, m^2: ``chamfer`` of |p - x|^2, as in PyTorch3D (pytorch3d/loss/chamfer.py).
+
+    >>> truth = np.array([[[[0.0, 0.0, 1.0], [0.5, 0.0, 1.0]]]])
+    >>> pred = truth[:, :, ::-1] + np.array([0.0, 0.0, 0.1])
+    >>> round(chamfer_sq(pred, truth, np.ones((1, 1, 2), dtype=bool)), 6)
+    0.02
+    """
+    return _compare_arrays(pred, truth, mask, valid, seed).means("squared").value
 
 
 @dataclass(frozen=True, eq=False)
-class CloudFrames:
-    """Distances of the frames of a clip that have true points.
+class FrameDistances:
+    """Cloud distances of the frames of a clip that have true points.
 
     Attributes:
-        scored: (V, N) bool, the frames that have.
-        distances: of these frames, in order.
+        scored: (V, N) bool, true for frames with true points.
+        distances: the distances of these frames, in order.
     """
 
     scored: Array
     distances: CloudDistances
 
     def means(self, power: Power, half: int | None = None) -> Means:
-        """Means of the sum of both halves, or of one: 0 accuracy, 1 completeness."""
+        """Return the means of the sum of both halves, or of one: 0 accuracy, 1 completeness."""
         halves: Array = self.distances.linear if power == "linear" else self.distances.squared
         return self._means(halves.sum(axis=1) if half is None else halves[:, half])
 
     def floor(self, power: Power) -> float:
-        """What thinning alone costs: the whole truth against its thinned self."""
+        """Return the distance caused by thinning alone: from the thinned truth to the complete truth."""
         return self._means(self.distances.floor[:, 0 if power == "linear" else 1]).value
 
     def _means(self, values: Array) -> Means:
@@ -73,124 +93,120 @@ class CloudFrames:
         return mean_of_means(table[..., None], self.scored[..., None])
 
 
-def _frames(pred: Array, truth: Array, mask: Array, valid: Array | None, seed: int) -> CloudFrames:
-    known, answer = check_points("truth", truth, mask), check_points("pred", pred, valid)
-    check_shape("pred", pred, (*known.valid.shape[:2], "K'", 3))
-    return compare_clips([(_clouds_of(answer), known)], seed)[0]
+def _compare_arrays(pred: Array, truth: Array, mask: Array, valid: Array | None, seed: int) -> FrameDistances:
+    true_points, points = check_points("truth", truth, mask), check_points("pred", pred, valid)
+    check_shape("pred", pred, (*true_points.valid.shape[:2], "K'", 3))
+    return compare_clips([(_valid_points(points), true_points)], seed)[0]
 
 
-def _clouds_of(points: PointSet) -> Clouds:
+def _valid_points(points: PointSet) -> GetCloud:
     return lambda v, n: points.xyz[v, n][points.valid[v, n]]
 
 
-def compare_clips(sides: Sequence[tuple[Clouds, PointSet]], seed: int) -> list[CloudFrames]:
-    """Compare each predicted with its true clip, frame by frame, the frames of all of them in one go."""
-    scored: list[Array] = [np.any(truth.valid, axis=-1) for _, truth in sides]
-    frames = [(s, v, n) for s, table in enumerate(scored) for v, n in np.argwhere(table)]
-    all_of_them = compare_clouds(
-        [sides[s][0](v, n) for s, v, n in frames],
-        [_clouds_of(sides[s][1])(v, n) for s, v, n in frames],
+def compare_clips(pairs: Sequence[tuple[GetCloud, PointSet]], seed: int) -> list[FrameDistances]:
+    """Compare each (prediction, truth) frame by frame, the frames of all pairs in one batch."""
+    scored: list[Array] = [np.any(truth.valid, axis=-1) for _, truth in pairs]
+    frames = [(p, v, n) for p, table in enumerate(scored) for v, n in np.argwhere(table)]
+    distances = compare_clouds(
+        [pairs[p][0](v, n) for p, v, n in frames],
+        [_valid_points(pairs[p][1])(v, n) for p, v, n in frames],
         seed,
     )
     ends = np.cumsum([0, *(int(table.sum()) for table in scored)])
     return [
-        CloudFrames(table, _between(all_of_them, start, stop))
+        FrameDistances(table, distances[start:stop])
         for table, start, stop in zip(scored, ends[:-1], ends[1:], strict=True)
     ]
 
 
-def _between(distances: CloudDistances, start: int, stop: int) -> CloudDistances:
-    return CloudDistances(**{name: array[start:stop] for name, array in vars(distances).items()})
-
-
 def measure_chamfer(case: Case) -> Iterator[Measurement]:
-    """chamfer@1: views, parts, then the clip."""
-    yield from _report(case, "linear")
+    """Yield chamfer@1 (m; lower is better; 0 or more): every view, every part, then the clip."""
+    yield from _measure(case, "linear")
 
 
 def measure_chamfer_sq(case: Case) -> Iterator[Measurement]:
-    """chamfer_sq@1: views, parts, then the clip."""
-    yield from _report(case, "squared")
+    """Yield chamfer_sq@1 (m²; lower is better; 0 or more): every view, every part, then the clip."""
+    yield from _measure(case, "squared")
 
 
-def _report(case: Case, power: Power) -> Iterator[Measurement]:
+def _measure(case: Case, power: Power) -> Iterator[Measurement]:
     motion = align_motion(case)
     clip = case.memoize("chamfer", lambda: _compare_case(case, motion))
-    means, grain = clip.whole.means(power), group_by_view(motion)
-    for v, view in enumerate(grain.names):
-        value = float(means.groups[v]) if means.scored[v] else "no true point counts in this view"
+    means, groups = clip.all_points.means(power), group_by_view(motion)
+    for v, view in enumerate(groups.names):
+        value = float(means.groups[v]) if means.scored[v] else "no true point is visible in this view"
         counts: dict[str, Any] = {"n_scored": int(means.scored[v]), "n_expected": means.frames}
-        yield motion.row_or_reason(value, view=view, coverage=grain.coverage(v), **counts)
+        yield motion.measurement_or_undefined(value, view=view, coverage=groups.coverage(v), **counts)
     for name, frames in clip.parts.items():
         part = frames.means(power) if frames.scored.any() else None
-        yield motion.row_or_reason(
-            part.value if part else "no true point of this part counts",
+        yield motion.measurement_or_undefined(
+            part.value if part else "no true point of this part is visible",
             part=name,
             n_scored=part.n_scored if part else 0,
             n_expected=means.n_expected,
         )
     details = {
-        "accuracy": clip.whole.means(power, half=0).value,
-        "completeness": clip.whole.means(power, half=1).value,
-        "frames_thinned": int(clip.whole.distances.thinned.sum()),
-        "frames_empty": int(clip.whole.distances.empty.sum()),
-        "resampling_floor": clip.whole.floor(power),
+        "accuracy": clip.all_points.means(power, half=0).value,
+        "completeness": clip.all_points.means(power, half=1).value,
+        "frames_thinned": int(clip.all_points.distances.thinned.sum()),
+        "frames_empty": int(clip.all_points.distances.empty.sum()),
+        "resampling_floor": clip.all_points.floor(power),
     }
-    if clip.floor is not None:
-        details["pairing_floor"] = clip.floor.means(power).value
+    if clip.paired_truth is not None:
+        details["pairing_floor"] = clip.paired_truth.means(power).value
     counts = {"n_scored": means.n_scored, "n_expected": means.n_expected}
-    yield motion.row(means.value, coverage=grain.coverage(), details=details, **counts)
+    yield motion.measurement(means.value, coverage=groups.coverage(), details=details, **counts)
 
 
 @dataclass(frozen=True, eq=False)
-class _ClipChamfer:
-    """A case's comparisons: all points, each part's, and the truth through the pairing where point maps were sampled."""
+class _ClipDistances:
+    """Distances of a case: of all points, of each part, and of the truth passed through the pairing if point maps were sampled."""
 
-    whole: CloudFrames
-    parts: Mapping[str, CloudFrames]
-    floor: CloudFrames | None
+    all_points: FrameDistances
+    parts: Mapping[str, FrameDistances]
+    paired_truth: FrameDistances | None
 
 
-def _compare_case(case: Case, motion: AlignedMotion) -> _ClipChamfer:
+def _compare_case(case: Case, motion: AlignedMotion) -> _ClipDistances:
     truth = motion.truth
-    known = PointSet(truth.points, truth.mask)
-    sides = [(_predicted_clouds(case, motion, None), known)]
-    sides += [
-        (_predicted_clouds(case, motion, part), replace(known, valid=truth.mask & (truth.part == part)))
+    true_points = PointSet(truth.points, truth.mask)
+    pairs = [(_predicted_clouds(case, motion, None), true_points)]
+    pairs += [
+        (_predicted_clouds(case, motion, part), replace(true_points, valid=truth.mask & (truth.part == part)))
         for part in range(len(PARTS))
     ]
     # Tracks are compared unpaired; samples of a point map exist only through the pairing, and have its floor.
-    floor = motion.floor if case.pairing == "oracle-projection" else None
-    if floor is not None:
-        sides.append((_clouds_of(floor), known))
-    frames = compare_clips(sides, case.seed)
+    paired_truth = motion.paired_truth if case.pairing == "oracle-projection" else None
+    if paired_truth is not None:
+        pairs.append((_valid_points(paired_truth), true_points))
+    frames = compare_clips(pairs, case.seed)
     parts = dict(zip(PARTS, frames[1 : 1 + len(PARTS)], strict=True))
-    return _ClipChamfer(frames[0], parts, None if floor is None else frames[-1])
+    return _ClipDistances(frames[0], parts, None if paired_truth is None else frames[-1])
 
 
-def _predicted_clouds(case: Case, motion: AlignedMotion, part: int | None) -> Clouds:
-    """The method's own points that it marks valid, of one part or all; sampled ones where it gives point maps."""
+def _predicted_clouds(case: Case, motion: AlignedMotion, part: int | None) -> GetCloud:
+    """Return the method's valid tracks, of one part or all, in their own order; for point maps, the samples."""
     tracks, valid = case.prediction.tracks, case.prediction.valid
     if tracks is None or case.pairing == "oracle-projection":
-        tracks, valid, scales = motion.answer.xyz, motion.answer.valid, np.ones_like(motion.scales)
+        tracks, valid, scales = motion.pred.xyz, motion.pred.valid, np.ones_like(motion.scales)
     else:
         scales = motion.scales
-    member = np.ones((len(tracks), tracks.shape[2]), dtype=bool) if part is None else _members(motion, tracks, part)
+    member = np.ones((len(tracks), tracks.shape[2]), dtype=bool) if part is None else _is_in_part(motion, tracks, part)
 
     def cloud(v: int, n: int) -> Array:
-        chosen = member[v] if valid is None else member[v] & valid[v, n].astype(bool)
+        chosen = member[v] if valid is None else member[v] & valid[v, n]
         points: Array = tracks[v, n][chosen].astype(np.float64) * scales[v]
         return points
 
     return cloud
 
 
-def _members(motion: AlignedMotion, tracks: Array, part: int) -> Array:
-    """(V, K') bool: the predicted tracks that answer for a true point of the part."""
+def _is_in_part(motion: AlignedMotion, tracks: Array, part: int) -> Array:
+    """Return (V, K') bool: the predicted tracks that are paired with a true point of the part."""
     of_part = motion.truth.part == part
-    if motion.index is None:
+    if motion.track_index is None:
         return np.broadcast_to(of_part, (len(tracks), tracks.shape[2]))
     members = np.zeros((len(tracks), tracks.shape[2]), dtype=bool)
-    for v, index in enumerate(motion.index):
+    for v, index in enumerate(motion.track_index):
         members[v, index[of_part & (index >= 0)]] = True
     return members

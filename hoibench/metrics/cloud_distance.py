@@ -1,4 +1,4 @@
-"""Distances between point clouds: nearest neighbours both ways, after both sides are thinned to one count."""
+"""Distances between point clouds: nearest neighbours in both directions, after both clouds are thinned to one count."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from hoibench.metrics.farthest_points import sample_farthest_points
 
 CAMERA_CENTRE = np.zeros((1, 3))
 LEAST_SHARE = 0.5
-"""The truth keeps at least this share of its points, however few are predicted: thinned without bound, it would come down to a few
-points at its ends, and whoever predicts only these would be right."""
+"""Least share of its points that the truth keeps, however few are predicted: thinned without a bound, only a few points at its ends would be
+left, and a method that predicts just these would be exact."""
 
 
 @dataclass(frozen=True, eq=False)
 class CloudDistances:
-    """What separates each of n pairs of clouds.
+    """Distances of n pairs of clouds; a slice selects pairs.
 
     Attributes:
         linear: (n, 2) metres: mean_p min_x |p - x| (accuracy), and mean_x min_p |p - x| (completeness).
         squared: (n, 2) m^2: the same of |p - x|^2.
-        floor: (n, 2) metres and m^2: both halves' sum between the whole truth and as many of its own points as were predicted, 0 where
+        floor: (n, 2) metres and m^2: the sum of both halves between the complete truth and as many of its own points as were predicted; 0 if
             there were enough.
-        thinned: (n,) bool, whether the counts differed.
-        empty: (n,) bool, whether there was no predicted point.
+        thinned: (n,) bool, true if the counts differed.
+        empty: (n,) bool, true if there was no predicted point.
     """
 
     linear: Array
@@ -38,16 +38,24 @@ class CloudDistances:
     thinned: Array
     empty: Array
 
+    def __getitem__(self, pairs: slice) -> CloudDistances:
+        return CloudDistances(**{name: array[pairs] for name, array in vars(self).items()})
+
 
 def nearest_distances(pred: Array, truth: Array) -> tuple[Array, Array]:
-    """Distance from each of (a, 3) points to the nearest of (b, 3) others, (a,), and back, (b,): exact, float64."""
+    """Return the distance from each of (a, 3) points to the nearest of (b, 3) others, (a,), and back, (b,): exact, float64.
+
+    >>> pred, truth = np.array([[0.0, 0, 0]]), np.array([[1.0, 0, 0], [0, 2, 0]])
+    >>> [distances.tolist() for distances in nearest_distances(pred, truth)]
+    [[1.0], [1.0, 2.0]]
+    """
     to_truth, _ = cKDTree(truth).query(pred)
     to_pred, _ = cKDTree(pred).query(truth)
     return np.asarray(to_truth), np.asarray(to_pred)
 
 
 def nearest_distances_of_all(pairs: Sequence[tuple[Array, Array]]) -> list[tuple[Array, Array]]:
-    """``nearest_distances`` of many pairs, one thread a core: a tree's query lets the others run."""
+    """Return ``nearest_distances`` of many pairs, computed with one thread per core (a tree's query releases the GIL)."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda pair: nearest_distances(*pair), pairs))
 
@@ -55,36 +63,34 @@ def nearest_distances_of_all(pairs: Sequence[tuple[Array, Array]]) -> list[tuple
 def compare_clouds(pred: Sequence[Array], truth: Sequence[Array], seed: int = 0) -> CloudDistances:
     """Compare predicted with true clouds, pair by pair.
 
-    Where the counts differ, the larger cloud is thinned to the smaller count by seeded farthest-point sampling, since density alone
-    moves the distance; the truth at most to half of its points.  An empty prediction is compared as one point at the camera's centre,
-    the place where rpe, too, puts what is missing: no answer must never be nearer than an answer.
+    If the counts differ, the larger cloud is thinned to the smaller count by seeded farthest-point sampling, since density alone changes the
+    distance; the truth at most to half of its points.  An empty prediction is replaced by one point at the camera's centre, as in rpe, so that a
+    missing prediction never scores better than a wrong one.
 
     Args:
         pred: (a_i, 3) each, camera space, metres; may be empty.
         truth: (b_i, 3) each, camera space, metres; never empty.
-        seed: of the sampling.
+        seed: seed of the sampling.
 
-    Raises:
-        ValueError: a true cloud is empty.
+    >>> truth = np.array([[0.0, 0, 1], [1, 0, 1]])
+    >>> compare_clouds([truth + np.array([0.0, 0, 0.1])], [truth]).linear.round(6).tolist()
+    [[0.1, 0.1]]
     """
-    for i, cloud in enumerate(truth):
-        if not len(cloud):
-            raise ValueError(f"true cloud {i} is empty: leave such frames out")
     a, b = np.array([len(p) for p in pred], dtype=int), np.array([len(x) for x in truth], dtype=int)
     empty = a == 0
-    keep = np.where(empty, b, np.clip(a, np.ceil(LEAST_SHARE * b).astype(int), b))
-    some_truth = _thin(truth, keep, seed)
-    some_pred = [CAMERA_CENTRE if not len(p) else p for p in _thin(pred, np.minimum(a, b), seed)]
-    found = nearest_distances_of_all(list(zip(some_pred, some_truth, strict=True)))
+    counts = np.where(empty, b, np.clip(a, np.ceil(LEAST_SHARE * b).astype(int), b))
+    thin_truth = _thin(truth, counts, seed)
+    thin_pred = [p if len(p) else CAMERA_CENTRE for p in _thin(pred, np.minimum(a, b), seed)]
+    distances = nearest_distances_of_all(list(zip(thin_pred, thin_truth, strict=True)))
     floors = np.zeros((len(truth), 2))
     fewer = [int(i) for i in np.flatnonzero((a < b) & ~empty)]
-    # What was taken first is the thinner cloud.  Its own way to the whole one, the other half, is 0.
-    perfect = nearest_distances_of_all([(some_truth[i][: a[i]], truth[i]) for i in fewer])
+    # Sampling is incremental: the first a points are the thinner cloud.  They are part of the complete one, so the other half is 0.
+    perfect = nearest_distances_of_all([(thin_truth[i][: a[i]], truth[i]) for i in fewer])
     for i, (_, completeness) in zip(fewer, perfect, strict=True):
         floors[i] = completeness.mean(), np.square(completeness).mean()
     return CloudDistances(
-        linear=np.array([[half.mean() for half in halves] for halves in found]).reshape(-1, 2),
-        squared=np.array([[np.square(half).mean() for half in halves] for halves in found]).reshape(-1, 2),
+        linear=np.array([[half.mean() for half in halves] for halves in distances]).reshape(-1, 2),
+        squared=np.array([[np.square(half).mean() for half in halves] for halves in distances]).reshape(-1, 2),
         floor=floors,
         thinned=(a != b) & ~empty,
         empty=empty,
@@ -92,10 +98,10 @@ def compare_clouds(pred: Sequence[Array], truth: Sequence[Array], seed: int = 0)
 
 
 def _thin(clouds: Sequence[Array], counts: Array, seed: int) -> list[Array]:
-    """The clouds, those with more points than their count thinned to it."""
-    out = list(clouds)
+    """Return the clouds, each with at most its count of points."""
+    thinned = list(clouds)
     large = [i for i, cloud in enumerate(clouds) if counts[i] < len(cloud)]
-    kept = sample_farthest_points([out[i] for i in large], [int(counts[i]) for i in large], seed)
-    for i, cloud in zip(large, kept, strict=True):
-        out[i] = cloud
-    return out
+    samples = sample_farthest_points([clouds[i] for i in large], [int(counts[i]) for i in large], seed)
+    for i, sample in zip(large, samples, strict=True):
+        thinned[i] = sample
+    return thinned

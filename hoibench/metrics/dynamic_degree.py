@@ -1,4 +1,11 @@
-"""Dynamic degree: does a video move at all (VBench:vbench/dynamic_degree.py, with another optical flow)."""
+"""dynamic_degree: whether a video moves at all (VBench:vbench/dynamic_degree.py, with another optical flow), and how much.
+
+Formula:    dynamic_degree = mean_v 1( #{pairs: s > 6 min(H, W) / 256} >= round(4 n / 16) );  dynamic_degree_px = mean_v mean_pairs s / min(H, W)
+            s: mean of the largest 5 % of flow magnitudes between two consecutive sampled frames, pixels; n frames are sampled, one every
+            max(1, round(fps / 8)).
+Regions:    full frame; fg: pixels outside the mask are grey, and only magnitudes inside the first frame's mask count.
+Card:       cards/video.toml
+"""
 
 from __future__ import annotations
 
@@ -22,20 +29,20 @@ from hoibench.metrics.optical_flow import (
     motion_threshold,
     sampling_step,
 )
-from hoibench.metrics.regions import Frame, region_frame, regions
+from hoibench.metrics.regions import RegionFrame, region_masks
 
-ComputeFlow = Callable[[Frame, Frame], FrameFlow]
+ComputeFlow = Callable[[RegionFrame, RegionFrame], FrameFlow]
 
 
 @dataclass(frozen=True)
 class DynamicDegree:
-    """The motion of one video.
+    """The amount of motion of one video.
 
     Attributes:
-        scores: one a pair of consecutive sampled frames: mean of the largest 5 % of flow magnitudes, pixels; None where the mask is empty.
-        threshold: pixels that a score must exceed for its pair to have moved.
-        sampled: n, the frames sampled.
-        step: every so-many-th frame is sampled.
+        scores: one per pair of consecutive sampled frames: mean of the largest 5 % of flow magnitudes, pixels; None if the mask is empty.
+        threshold: pixels; the pair moved if its score exceeds it.
+        sampled: n, the number of sampled frames.
+        step: frames from one sampled frame to the next.
         side: min(H, W).
     """
 
@@ -47,22 +54,22 @@ class DynamicDegree:
 
     @property
     def moved(self) -> int:
-        """Pairs that moved."""
+        """Number of pairs that moved."""
         return sum(score is not None and score > self.threshold for score in self.scores)
 
     @property
     def needed(self) -> int:
-        """Pairs that must have moved in a dynamic video: round(4 n / 16)."""
+        """Number of pairs that must move in a dynamic video: round(4 n / 16)."""
         return round(4 * self.sampled / 16)
 
     @property
     def dynamic(self) -> bool | None:
-        """Whether the video is dynamic; None for one or two frames, of which the rule asks nothing."""
+        """True if the video is dynamic; None for one or two sampled frames, for which the rule needs no moving pair."""
         return self.moved >= self.needed if self.needed else None
 
     @property
     def relative(self) -> float | None:
-        """Mean score / min(H, W), the continuous form; None where there is no score."""
+        """Mean score / min(H, W), the continuous form; None if no pair has a score."""
         scores = [score for score in self.scores if score is not None]
         return float(np.mean(scores)) / self.side if scores else None
 
@@ -70,64 +77,77 @@ class DynamicDegree:
 def dynamic_degree(
     frames: Array, fps: float, masks: Array | None = None, compute_flow: ComputeFlow = frame_flow
 ) -> DynamicDegree:
-    """The dynamic degree of a video.
+    """Return the dynamic degree of a video.
 
     Args:
         frames: (N, H, W, 3) uint8.
-        fps: frames per second; about 8 a second are compared.
-        masks: (N, H, W) bool; the rest of the frame is painted grey and not counted.
-        compute_flow: what computes the motion of a pair.
+        fps: frames per second; about 8 frames per second are compared.
+        masks: (N, H, W) bool; pixels outside are painted grey and not counted.
+        compute_flow: computes the flow of a pair.
 
     Raises:
         NotApplicable: a side has fewer than 128 pixels.
+        ValueError: ``frames`` has another shape.
+
+    >>> noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    >>> image = noise.repeat(8, axis=0).repeat(8, axis=1)  # 128x128
+    >>> moving = np.stack([np.roll(image, 5 * n, axis=1) for n in range(4)])
+    >>> dynamic_degree(moving, fps=8).dynamic, dynamic_degree(moving[[0, 0, 0, 0]], fps=8).dynamic
+    (True, False)
     """
     check_shape("frames", frames, ("N", "H", "W", 3))
     size = (frames.shape[1], frames.shape[2])
     check_flow_size(size)
     step = sampling_step(fps)
-    sampled = [region_frame(frames[i], None if masks is None else masks[i]) for i in range(0, len(frames), step)]
+    sampled = [
+        RegionFrame.from_image(frames[i], None if masks is None else masks[i]) for i in range(0, len(frames), step)
+    ]
     scores = tuple(compute_flow(a, b).score for a, b in pairwise(sampled))
     return DynamicDegree(scores, motion_threshold(size), len(sampled), step, min(size))
 
 
 def measure_dynamic_degree(case: Case) -> Iterator[Measurement]:
-    """dynamic_degree/dis: 1 for a view that is dynamic, 0 for one that is not; the clip's value is the mean of its views."""
-    return _measure(case, "no motion is asked for of 1 or 2 sampled frames", lambda degree: degree.dynamic)
+    """Yield dynamic_degree/dis@1 (no unit; higher is better; 0 to 1): 1 for each dynamic view, else 0, then the mean of the views."""
+    return _measure(
+        case, "the clip has only 1 or 2 sampled frames, too few for VBench's count", lambda degree: degree.dynamic
+    )
 
 
 def measure_dynamic_degree_px(case: Case) -> Iterator[Measurement]:
-    """dynamic_degree_px/dis: the mean pair score / min(H, W) of a view; the clip's value is the mean of its views."""
+    """Yield dynamic_degree_px/dis@1 (of the short side; not ranked; 0 or more): every view, then the mean of the views."""
     return _measure(case, "no pair of sampled frames shows the region", lambda degree: degree.relative)
 
 
-def _measure(case: Case, why_none: str, value_of: Callable[[DynamicDegree], float | None]) -> Iterator[Measurement]:
+def _measure(case: Case, undefined: str, get_value: Callable[[DynamicDegree], float | None]) -> Iterator[Measurement]:
     compute_flow = partial(cached_frame_flow, case)
-    for region, masks in regions(case):
+    for region, masks in region_masks(case):
         values: list[float | None] = []
         for v, view in enumerate(case.clip.views):
             degree = dynamic_degree(case.video[v], case.clip.fps, None if masks is None else masks[v], compute_flow)
-            values.append(value_of(degree))
-            scored = sum(score is not None for score in degree.scores)
+            values.append(get_value(degree))
             yield Measurement(
-                **_outcome(values[-1:], why_none),
+                **_mean_or_reason(values[-1:], undefined),
                 region=region,
                 view=view.id,
-                n_scored=scored,
+                n_scored=sum(score is not None for score in degree.scores),
                 n_expected=len(degree.scores),
                 details=_details(degree),
             )
-        scored = sum(value is not None for value in values)
         yield Measurement(
-            **_outcome(values, why_none), region=region, n_scored=scored, n_expected=len(values), details={"flow": FLOW}
+            **_mean_or_reason(values, undefined),
+            region=region,
+            n_scored=sum(value is not None for value in values),
+            n_expected=len(values),
+            details={"flow": FLOW},
         )
 
 
-def _outcome(values: Sequence[float | None], why_none: str) -> dict[str, Any]:
-    """Value, status and reason of the mean of those values that there are."""
-    there = [value for value in values if value is not None]
-    if not there:
-        return {"value": None, "status": "undefined", "reason": why_none}
-    return {"value": float(np.mean(there))}
+def _mean_or_reason(values: Sequence[float | None], undefined: str) -> dict[str, Any]:
+    """Return value, status and reason of the mean of the values that exist."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return {"value": None, "status": "undefined", "reason": undefined}
+    return {"value": float(np.mean(known))}
 
 
 def _details(degree: DynamicDegree) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The epipolar check of matches: how many of them one fundamental matrix explains."""
+"""Epipolar check of matches: those that one fundamental matrix explains."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ ITERATIONS = 10_000
 
 
 def epipolar_threshold(size: tuple[int, int]) -> float:
-    """Pixels within which a match must lie of its epipolar line: 1.5 min(H, W) / 480."""
+    """Return the largest distance, in pixels, of an inlier from its epipolar line: 1.5 min(H, W) / 480."""
     return 1.5 * min(size) / 480.0
 
 
 def epipolar_inliers(a: Array, b: Array, threshold: float) -> Array:
-    """The matches that OpenCV's USAC_MAGSAC keeps under one fundamental matrix.
+    """Return the matches that OpenCV's USAC_MAGSAC keeps under one fundamental matrix.
 
-    OpenCV draws its samples from a state of its own that starts anew at each call (``UsacParams.randomGeneratorState``, 0 in this preset), and
-    ``cv2.setRNGSeed`` does not reach it: the same matches in the same order give the same answer.
+    OpenCV's sampler starts from a fixed state at each call (``UsacParams.randomGeneratorState``, 0 in this preset), which ``cv2.setRNGSeed`` does
+    not affect: the same matches in the same order give the same result.
 
     Args:
         a: (m, 2) float32 pixels in the first image.
@@ -29,13 +29,13 @@ def epipolar_inliers(a: Array, b: Array, threshold: float) -> Array:
         threshold: pixels.
 
     Returns:
-        (m,) bool; none is kept of fewer than 8 matches, or where OpenCV finds no matrix.
+        (m,) bool; all false for fewer than 8 matches, or if OpenCV finds no matrix.
     """
     none = np.zeros(len(a), dtype=bool)
     if len(a) < MIN_MATCHES:
         return none
     try:
-        _, kept = cv2.findFundamentalMat(a, b, cv2.USAC_MAGSAC, threshold, CONFIDENCE, ITERATIONS)
+        _, inliers = cv2.findFundamentalMat(a, b, cv2.USAC_MAGSAC, threshold, CONFIDENCE, ITERATIONS)
     except cv2.error:
         return none
-    return none if kept is None else kept.ravel().astype(bool)
+    return none if inliers is None else inliers.ravel().astype(bool)

@@ -1,4 +1,12 @@
-"""Matching pixels: how many points two views of one moment share (PROTOCOL, "Video, across views")."""
+"""matching_pixels: the number of points that two views of one moment share.
+
+Formula:    matching_pixels = mean over pairs of views and every 4th frame of the matches that pass the matcher and the epipolar check (``epipolar``)
+            matching_pixels_rel = sum over the clip / the same sum of the true video, undefined if that has fewer than 50 matches
+            matching_pixels_dyn = matching_pixels of the matches whose two ends both move: flow > 6 min(H, W) / 256 px (``optical_flow``)
+Regions:    full frame; fg: both ends of a match inside the mask, and pixels outside grey.
+Matchers:   sift-mnn (``backbones.sift``), aliked-mnn (``backbones.aliked``); counts of different matchers must not be compared.
+Card:       cards/video_across_views.toml
+"""
 
 from __future__ import annotations
 
@@ -14,55 +22,68 @@ from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import NO_TRUE_VIDEO, Failed, Measurement, NotApplicable, Unavailable, Undefined
 from hoibench.metrics.optical_flow import FLOW, cached_frame_flow, check_flow_size, motion_threshold, sampling_step
-from hoibench.metrics.regions import region_frame, regions
+from hoibench.metrics.regions import RegionFrame, region_masks
 from hoibench.metrics.view_matches import STRIDE, PairMatches, is_on_mask, match_views
 from hoibench.weights import WeightsMissing
 
 LEAST_TRUTH = 50
-"""Matches that the truth must have over a clip for a ratio to it to mean anything."""
+"""Least number of matches of the true video over a clip, for a ratio to it."""
 
 
 def matching_pixels(video: Array, matcher: Matcher, masks: Array | None = None, stride: int = STRIDE) -> float:
-    """The mean number of matching pixels over the view pairs and every ``stride``-th frame of a (V, N, H, W, 3) uint8 video.
+    """Return the mean number of matching pixels over all pairs of views and every ``stride``-th frame.
+
+    Args:
+        video: (V, N, H, W, 3) uint8, V at least 2.
+        matcher: finds and matches points, e.g. ``Sift()``.
+        masks: (V, N, H, W) bool: both ends of a match must be inside; pixels outside are painted grey.
+        stride: frames from one matched frame to the next.
 
     Raises:
         NotApplicable: there is one view only.
+        ValueError: ``video`` has another shape.
+
+    >>> noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    >>> image = noise.repeat(8, axis=0).repeat(8, axis=1)
+    >>> video = np.stack([image, np.roll(image, 9, axis=1)])[:, None]  # two views, one frame
+    >>> matching_pixels(video, Sift()) > 100, matching_pixels(np.zeros_like(video), Sift())
+    (True, 0.0)
     """
     return _mean([pair.counts for pair in match_views(video, matcher, masks, stride)])
 
 
 def measure_sift(case: Case) -> Iterator[Measurement]:
-    """matching_pixels/sift-mnn."""
+    """Yield matching_pixels/sift-mnn@1 (matches; higher is better; 0 or more): every pair of views, then the clip."""
     return measure_counts(case, Sift())
 
 
 def measure_sift_rel(case: Case) -> Iterator[Measurement]:
-    """matching_pixels_rel/sift-mnn."""
+    """Yield matching_pixels_rel/sift-mnn@1 (of the truth's; higher is better; 0 or more): the clip."""
     return measure_ratio(case, Sift())
 
 
 def measure_sift_dyn(case: Case) -> Iterator[Measurement]:
-    """matching_pixels_dyn/sift-mnn."""
+    """Yield matching_pixels_dyn/sift-mnn@1 (matches; higher is better; 0 or more): every pair of views, then the clip."""
     return measure_moving(case, Sift())
 
 
 def measure_aliked(case: Case) -> Iterator[Measurement]:
-    """matching_pixels/aliked-mnn."""
+    """Yield matching_pixels/aliked-mnn@1 (matches; higher is better; 0 or more): every pair of views, then the clip."""
     return measure_counts(case, _aliked(case))
 
 
 def measure_aliked_rel(case: Case) -> Iterator[Measurement]:
-    """matching_pixels_rel/aliked-mnn."""
+    """Yield matching_pixels_rel/aliked-mnn@1 (of the truth's; higher is better; 0 or more): the clip."""
     return measure_ratio(case, _aliked(case))
 
 
 def measure_aliked_dyn(case: Case) -> Iterator[Measurement]:
-    """matching_pixels_dyn/aliked-mnn."""
+    """Yield matching_pixels_dyn/aliked-mnn@1 (matches; higher is better; 0 or more): every pair of views, then the clip."""
     return measure_moving(case, _aliked(case))
 
 
 def _aliked(case: Case) -> Matcher:
-    from hoibench.metrics.backbones.aliked import load_aliked  # torch, which SIFT does without
+    from hoibench.metrics.backbones.aliked import load_aliked  # imports torch, which SIFT does not need
 
     try:
         return load_aliked(case.device, case.weights)
@@ -71,38 +92,40 @@ def _aliked(case: Case) -> Matcher:
 
 
 def measure_counts(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Matching pixels of each pair of views, and their mean."""
-    for region, masks in regions(case):
+    """Yield the matching pixels of each pair of views, then their mean."""
+    for region, masks in region_masks(case):
         pairs = match_views(case.video, matcher, masks, memo=case.sample_memo)
         yield from _count_rows(case, matcher, region, pairs, [pair.counts for pair in pairs], {})
 
 
 def measure_ratio(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Matching pixels summed over the clip, divided by those of the truth."""
+    """Yield the sum of matching pixels over the clip, divided by that of the true video."""
     truth = case.clip.video
     if truth is None:
         raise NotApplicable(NO_TRUE_VIDEO)
     if truth.shape != case.video.shape:
-        raise Failed(f"the video has shape {case.video.shape}, the truth {truth.shape}: there is no ratio of the two")
-    for region, masks in regions(case):
+        raise Failed(f"the video has shape {case.video.shape}, the true video {truth.shape}: they cannot be compared")
+    for region, masks in region_masks(case):
         truth_masks = None if masks is None else case.clip.masks
         if masks is not None and truth_masks is None:
-            yield Measurement(None, "not_applicable", "the truth has no masks", region=region)
+            yield Measurement(None, "not_applicable", "the data set has no true masks", region=region)
             continue
         generated = _total(match_views(case.video, matcher, masks, memo=case.sample_memo))
         true = case.memoize_for_clip(
             ("matches of the truth", matcher.name, region),
             partial(_true_total, case, matcher, truth, truth_masks),
         )
-        facts: dict[str, Any] = {
+        columns: dict[str, Any] = {
             "region": region,
             "weights": matcher.weights,
             "details": {"stride": STRIDE, "generated": generated, "truth": true},
         }
         if true < LEAST_TRUTH:
-            yield Measurement(None, "undefined", f"the truth has {true} matches, fewer than {LEAST_TRUTH}", **facts)
+            yield Measurement(
+                None, "undefined", f"the true video has {true} matches; a ratio needs at least {LEAST_TRUTH}", **columns
+            )
         else:
-            yield Measurement(generated / true, **facts)
+            yield Measurement(generated / true, **columns)
 
 
 def _true_total(case: Case, matcher: Matcher, truth: Array, masks: Array | None) -> int:
@@ -110,11 +133,11 @@ def _true_total(case: Case, matcher: Matcher, truth: Array, masks: Array | None)
 
 
 def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Matching pixels both of whose ends move."""
+    """Yield the matching pixels whose two ends both move: each pair of views, then their mean."""
     height, width = case.video.shape[2:4]
     check_flow_size((height, width))
     details = {"flow": FLOW, "step": sampling_step(case.clip.fps), "threshold_px": motion_threshold((height, width))}
-    for region, masks in regions(case):
+    for region, masks in region_masks(case):
         pairs = match_views(case.video, matcher, masks, memo=case.sample_memo)
         counts = [_moving_counts(case, masks, pair) for pair in pairs]
         yield from _count_rows(case, matcher, region, pairs, counts, details)
@@ -123,19 +146,19 @@ def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
 def _moving_counts(case: Case, masks: Array | None, pair: PairMatches) -> tuple[int, ...]:
     counts = []
     for n, match in zip(pair.frames, pair.matches, strict=True):
-        moves = [_moving(case, masks, v, n) for v in pair.views]
-        both = match.inlier & is_on_mask(moves[0], match.a) & is_on_mask(moves[1], match.b)
+        moving = [_moving_pixels(case, masks, v, n) for v in pair.views]
+        both = match.inlier & is_on_mask(moving[0], match.a) & is_on_mask(moving[1], match.b)
         counts.append(int(both.sum()))
     return tuple(counts)
 
 
-def _moving(case: Case, masks: Array | None, v: int, n: int) -> Array:
-    """Where frame ``n`` of view ``v`` moves, (H, W) bool: by the flow to the next sampled frame, or, at the end, to the one before."""
+def _moving_pixels(case: Case, masks: Array | None, v: int, n: int) -> Array:
+    """Return (H, W) bool, the moving pixels of frame ``n`` of view ``v``, from the flow to the next sampled frame (the last: to the previous)."""
     step = sampling_step(case.clip.fps)
     to = n + step if n + step < case.video.shape[1] else n - step
     if to < 0:
-        raise Undefined(f"{case.video.shape[1]} frames at {case.clip.fps:g} fps have no pair to take flow from")
-    frame, other = (region_frame(case.video[v, i], None if masks is None else masks[v, i]) for i in (n, to))
+        raise Undefined(f"{case.video.shape[1]} frames at {case.clip.fps:g} fps are too few for optical flow")
+    frame, other = (RegionFrame.from_image(case.video[v, i], None if masks is None else masks[v, i]) for i in (n, to))
     return cached_frame_flow(case, frame, other).moving
 
 
@@ -147,7 +170,7 @@ def _count_rows(
     counts: Sequence[Sequence[int]],
     details: dict[str, Any],
 ) -> Iterator[Measurement]:
-    """A row a pair of views, then the clip's."""
+    """Yield one measurement per pair of views, then the clip's."""
     ids = [view.id for view in case.clip.views]
     details = {"stride": STRIDE, **details}
     for pair, count in zip(pairs, counts, strict=True):
@@ -172,7 +195,7 @@ def _count_rows(
 
 
 def _raw(pairs: Sequence[PairMatches]) -> dict[str, float | None]:
-    """Mean matches a frame before the epipolar check, and the share of them that it keeps (None where there are none)."""
+    """Return the mean number of matches per frame before the epipolar check, and the share that passes it (None without matches)."""
     raw = sum(sum(pair.raw) for pair in pairs)
     return {"raw": _mean([pair.raw for pair in pairs]), "inlier_ratio": _total(pairs) / raw if raw else None}
 

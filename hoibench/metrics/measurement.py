@@ -1,4 +1,4 @@
-"""What a metric says: a number with its grain, or the reason why there is none."""
+"""Measurements: one value of one metric with its view, pair or part, or the reason why there is no value."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Status = Literal["ok", "failed", "error", "unavailable", "not_applicable", "unde
 class Measurement:
     """One value of one metric on one clip.
 
-    The headline of a clip has ``view``, ``pair``, ``frame`` and ``part`` all None; the others are its parts, for drill-down.
+    The clip's headline has ``view``, ``pair``, ``frame`` and ``part`` all None; the other measurements break it down.
 
     Attributes:
-        value: a finite number, or None where ``status`` is not ``ok``.
-        status: ``ok``; ``failed`` (the method's answer cannot be scored); ``error`` (the scorer broke); ``unavailable`` (weights absent);
-            ``not_applicable`` (the method or the data set has no such thing); ``undefined`` (the definition gives no value here).
-        reason: why, where the status is not ``ok``.
+        value: a finite number, or None if ``status`` is not ``ok``.
+        status: ``ok``; ``failed`` (the prediction cannot be scored); ``error`` (the metric crashed); ``unavailable`` (weights are missing);
+            ``not_applicable`` (the method or the data set does not provide the input); ``undefined`` (the definition gives no value here).
+        reason: why there is no value, shown on the page.
         region: ``full`` frame or ``fg`` foreground.
         view: the view's id.
-        pair: the two views' ids, joined by a bar.
-        n_scored, n_expected: sets (frames, pairs, ...) that entered the mean, and how many there could be.
+        pair: the ids of two views, joined by a bar.
+        n_scored, n_expected: sets (frames, pairs, ...) in the mean, and the number of sets there could be.
         pairing, alignment, scale: how predicted points were paired and scaled; None for video metrics.
-        coverage: share of truth-valid points that have a valid prediction.
+        coverage: share of the scored true points that have a valid prediction.
         weights: sha256 of each weight file used, by weight id.
-        details: whatever explains the number; JSON-serialisable.  ``ratio`` is what a ``ratio`` metric is ranked by.
+        details: further numbers that explain the value, JSON-serialisable.  A ``ratio`` metric is ranked by ``details["ratio"]``.
     """
 
     value: float | None
@@ -56,7 +56,7 @@ class Measurement:
 
 
 class NoValue(Exception):
-    """Raised by a metric that has no value for a case; the runner turns it into rows with ``status`` and ``reason``."""
+    """Raised by a metric that has no value for a sample; the runner turns it into rows with ``status`` and ``reason``."""
 
     status: Status = "error"
 
@@ -67,19 +67,19 @@ class NoValue(Exception):
 
 
 class Failed(NoValue):
-    """The method's answer cannot be scored, e.g. an alignment with a negative scale: counts against the method."""
+    """The prediction cannot be scored, e.g. its fitted scale is negative: counts against the method."""
 
     status: Status = "failed"
 
 
 class Unavailable(NoValue):
-    """Weights or a library are absent; the reason holds the command that fetches them."""
+    """Weights or a library are missing; the reason contains the command that installs them."""
 
     status: Status = "unavailable"
 
 
 class NotApplicable(NoValue):
-    """The method or the data set has no such thing (no tracks, no cameras, frames too small)."""
+    """The method or the data set does not provide the input (no tracks, no cameras, frames too small)."""
 
     status: Status = "not_applicable"
 
@@ -87,7 +87,7 @@ class NotApplicable(NoValue):
 NO_CAMERAS = "the data set has no cameras"
 NO_TRUE_TRACKS = "the data set has no true tracks"
 NO_TRUE_VIDEO = "the data set has no true video"
-"""Reasons why a metric does not apply, the same words wherever it is noticed."""
+"""Reasons why a metric does not apply, worded alike wherever they are found."""
 
 
 class Undefined(NoValue):

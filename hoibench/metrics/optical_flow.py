@@ -1,4 +1,4 @@
-"""Optical flow between frames, and what the dynamic degree takes from it."""
+"""Optical flow between two frames: its score and the pixels that move, as VBench's dynamic degree defines them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from hoibench.clip import Array
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import NotApplicable
-from hoibench.metrics.regions import Frame
+from hoibench.metrics.regions import RegionFrame
 
 FLOW = "dis-medium"
-"""What computes the flow, as details name it: OpenCV's dense inverse search, preset MEDIUM."""
+"""Name of the flow in ``details``: OpenCV's dense inverse search, preset MEDIUM."""
 
 MIN_SIDE = 128
 TOP_SHARE = 0.05
@@ -25,8 +25,8 @@ class FrameFlow:
     """The flow from one frame to another.
 
     Attributes:
-        score: mean of the largest 5 % of magnitudes, pixels; None where the region is empty.
-        moving: (H, W) bool, true where the magnitude is above the frame's ``motion_threshold``.
+        score: mean of the largest 5 % of magnitudes, pixels; None if the region is empty.
+        moving: (H, W) bool, true where the magnitude exceeds the frame's ``motion_threshold``.
     """
 
     score: float | None
@@ -34,47 +34,47 @@ class FrameFlow:
 
 
 def check_flow_size(size: tuple[int, int]) -> None:
-    """Raise NotApplicable for frames with a side under 128 px, where flow has too little to go by."""
+    """Raise NotApplicable for frames with a side under 128 px, too small for optical flow."""
     if min(size) < MIN_SIDE:
         raise NotApplicable(
-            f"frames of {size[0]}x{size[1]} pixels have a side under {MIN_SIDE}, too small for optical flow"
+            f"frames of {size[0]}x{size[1]} pixels are too small for optical flow, which needs {MIN_SIDE} on each side"
         )
 
 
 def sampling_step(fps: float) -> int:
-    """Flow is taken between every so-many-th frame, about 8 a second: max(1, round(fps / 8)), halves to even as in VBench."""
+    """Return the step between sampled frames, about 8 frames per second: max(1, round(fps / 8)), halves to even as in VBench."""
     return max(1, round(fps / 8))
 
 
 def motion_threshold(size: tuple[int, int]) -> float:
-    """Pixels above which something moves: 6 min(H, W) / 256 (VBench:vbench/dynamic_degree.py)."""
+    """Return the flow magnitude, in pixels, above which something moves: 6 min(H, W) / 256 (VBench:vbench/dynamic_degree.py)."""
     return 6.0 * min(size) / 256.0
 
 
 def dis_flow(image: Array, other: Array) -> Array:
-    """Flow from one (H, W, 3) uint8 image to another, (H, W, 2) float32 pixels (x, y)."""
+    """Return the flow from one (H, W, 3) uint8 image to another, (H, W, 2) float32 pixels (x, y)."""
     grey, other_grey = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (image, other))
-    # One a call, since it has buffers of its own; Any, since OpenCV's stubs forbid None, which stands for "no initial flow".
+    # One estimator per call, since it owns buffers; Any, since OpenCV's stubs forbid None, which means "no initial flow".
     estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow: Array = estimator.calc(grey, other_grey, None)
     return flow
 
 
-def frame_flow(frame: Frame, other: Frame) -> FrameFlow:
-    """The motion from a frame to another, inside the frame's mask."""
+def frame_flow(frame: RegionFrame, other: RegionFrame) -> FrameFlow:
+    """Return the flow from a frame to another, inside the frame's mask."""
     magnitude = np.linalg.norm(dis_flow(frame.image, other.image), axis=-1)
     inside = magnitude.ravel() if frame.mask is None else magnitude[frame.mask]
     return FrameFlow(top_mean(inside), magnitude > motion_threshold(frame.size))
 
 
 def top_mean(magnitudes: Array) -> float | None:
-    """Mean of the largest int(5 %) of (n,) magnitudes, at least of one; None where there are none."""
+    """Return the mean of the largest int(5 %) of (n,) magnitudes, at least of one; None if there are none."""
     if magnitudes.size == 0:
         return None
     count = max(1, int(TOP_SHARE * magnitudes.size))
     return float(np.partition(magnitudes, -count)[-count:].mean(dtype=np.float64))
 
 
-def cached_frame_flow(case: Case, frame: Frame, other: Frame) -> FrameFlow:
-    """``frame_flow``, computed once a case for each pair of frames."""
+def cached_frame_flow(case: Case, frame: RegionFrame, other: RegionFrame) -> FrameFlow:
+    """Return ``frame_flow``, computed once per case for each pair of frames."""
     return case.memoize((FLOW, frame.digest, other.digest), lambda: frame_flow(frame, other))

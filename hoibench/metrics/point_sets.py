@@ -1,87 +1,95 @@
-"""Masked point sets: their checks, and the one order of means that all motion metrics share."""
+"""Masked point sets: input checks of the plain-array metrics, and the mean of means that motion metrics share."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hoibench.clip import Array, check_shape
+from hoibench.clip import Array, Camera, check_shape
 from hoibench.metrics.measurement import Undefined
 
 
 @dataclass(frozen=True, eq=False)
 class PointSet:
-    """PointSet that answer for the truth's, one for one.
+    """Points of every view and frame, some of them missing.
 
     Attributes:
         xyz: (V, N, K, 3) float64, metres; zero where not valid.
-        valid: (V, N, K) bool, whether there is an answer.
+        valid: (V, N, K) bool, false where a point is missing.
     """
 
     xyz: Array
     valid: Array
 
     def scaled(self, scales: Array) -> PointSet:
-        """The points times a factor a view, (V,)."""
+        """Return the points times one factor per view, (V,)."""
         return PointSet(self.xyz * scales[:, None, None, None], self.valid)
 
 
-def check_points(name: str, xyz: Array, valid: Array | None) -> PointSet:
-    """Checked points in float64; None for ``valid`` means that all are.
-
-    Raises:
-        ValueError: a shape is wrong, or a valid point holds NaN or infinity; names the array, the value and the place.
-    """
-    check_shape(name, xyz, ("V", "N", "K", 3))
-    if valid is None:
-        valid = np.ones(xyz.shape[:3], dtype=bool)
-    check_shape(f"the mask of {name}", valid, xyz.shape[:3])
-    valid = np.asarray(valid, dtype=bool)
-    bad = valid & ~np.isfinite(xyz).all(axis=-1)
-    if bad.any():
-        v, n, k = np.argwhere(bad)[0]
-        raise ValueError(
-            f"{name} holds {xyz[v, n, k].tolist()} at view {v}, frame {n}, point {k} ({int(bad.sum())} such points in all): "
-            "mark points that are missing false in its mask"
-        )
+def mask_points(xyz: Array, valid: Array | None) -> PointSet:
+    """Return (V, N, K, 3) points as float64 with zeros where ``valid`` is false; None means that all are valid."""
+    valid = np.ones(xyz.shape[:3], dtype=bool) if valid is None else valid.astype(bool)
     return PointSet(np.where(valid[..., None], xyz, 0.0).astype(np.float64), valid)
 
 
-def check_points_and_truth(pred: Array, truth: Array, mask: Array, valid: Array | None) -> tuple[PointSet, PointSet]:
-    """Checked (prediction, truth) of one shape (V, N, K, 3); the truth's ``valid`` is ``mask``.
+def check_points(name: str, xyz: Array, valid: Array | None) -> PointSet:
+    """Check points and their mask, and return them as a ``PointSet``.
 
     Raises:
-        ValueError: the shapes differ, or a point that counts holds NaN or infinity.
+        ValueError: a shape is wrong, or a valid point is NaN or infinite; names the array, the value and its index.
     """
-    known = check_points("truth", truth, mask)
-    check_shape("pred", pred, known.xyz.shape)
-    return check_points("pred", pred, valid), known
+    check_shape(name, xyz, ("V", "N", "K", 3))
+    if valid is not None:
+        check_shape(f"the mask of {name}", valid, xyz.shape[:3])
+    points = mask_points(xyz, valid)
+    bad = ~np.isfinite(points.xyz).all(axis=-1)
+    if bad.any():
+        v, n, k = np.argwhere(bad)[0]
+        raise ValueError(
+            f"{name} has {xyz[v, n, k].tolist()} at view {v}, frame {n}, point {k} ({int(bad.sum())} such points in all): "
+            "set missing points to false in its mask"
+        )
+    return points
 
 
-def check_points_and_world(
-    pred: Array, world: Array, mask: Array, valid: Array | None
-) -> tuple[PointSet, Array, Array]:
-    """Checked prediction (V, N, K, 3), true world points (N, K, 3) in float64, and mask (V, N, K).
+def check_prediction_and_truth(
+    pred: Array, truth: Array, mask: Array, valid: Array | None
+) -> tuple[PointSet, PointSet]:
+    """Check prediction and truth of one shape (V, N, K, 3); ``mask`` becomes the truth's ``valid``.
 
     Raises:
-        ValueError: the shapes do not fit, or a point holds NaN or infinity.
+        ValueError: the shapes differ, or a point that counts is NaN or infinite.
+    """
+    true_points = check_points("truth", truth, mask)
+    check_shape("pred", pred, true_points.xyz.shape)
+    return check_points("pred", pred, valid), true_points
+
+
+def check_prediction_and_world(
+    pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None
+) -> tuple[PointSet, Array, Array]:
+    """Check a prediction (V, N, K, 3), true world points (N, K, 3), V cameras and a mask (V, N, K); return points, world in float64 and mask.
+
+    Raises:
+        ValueError: the shapes do not fit, or a point that counts is NaN or infinite.
     """
     truth = check_points("world", world[None], None).xyz[0]
-    check_shape("pred", pred, ("V", *truth.shape))
+    check_shape("pred", pred, (len(cameras), *truth.shape))
     check_shape("mask", mask, pred.shape[:3])
-    return check_points("pred", pred, valid), truth, np.asarray(mask, dtype=bool)
+    return check_points("pred", pred, valid), truth, mask.astype(bool)
 
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """A mean of means, with its parts.
+    """A mean of means and its parts.
 
     Attributes:
-        value: the mean over groups (views, or pairs of views) that have one.
-        groups: (G,) each group's mean over its frames, NaN where it has none.
-        scored: (G,) frames that entered each group's mean.
-        frames: N, the frames there could be.
+        value: the mean over groups (views, or pairs of views) that have a mean.
+        groups: (G,) each group's mean over its frames, NaN for a group without frames.
+        scored: (G,) number of frames in each group's mean.
+        frames: N, the number of frames of the clip.
     """
 
     value: float
@@ -91,7 +99,7 @@ class Means:
 
     @property
     def n_scored(self) -> int:
-        """Frames that entered, over all groups."""
+        """Frames in the mean, over all groups."""
         return int(self.scored.sum())
 
     @property
@@ -101,22 +109,28 @@ class Means:
 
 
 def mean_of_means(error: Array, mask: Array) -> Means:
-    """mean_g mean_n [ sum_k m e / sum_k m ]: over points, then over frames, then over groups, each set counting once.
+    """Return mean_g mean_n [ sum_k m e / sum_k m ]: over points, then over frames, then over groups.
+
+    Every frame weighs the same in its group and every group the same in the result, whatever their numbers of points.
 
     Args:
-        error: (G, N, K) per point; not read where ``mask`` is false.
-        mask: (G, N, K) bool, true for the points that count.  Frames without any are dropped, then groups without frames.
+        error: (G, N, K) error of each point; ignored where ``mask`` is false.
+        mask: (G, N, K) bool, true for the points that count.  Frames without such points are dropped, then groups without frames.
 
     Raises:
-        Undefined: no point counts at all.
+        Undefined: no point counts.
 
     Source: the order of means of GeometryCrafter's point metrics (TencentARC/GeometryCrafter:evaluation/eval.py), with views outermost.
+
+    >>> error = np.array([[[1.0, 3.0], [10.0, 99.0]]])  # one view, two frames, two points
+    >>> mean_of_means(error, np.array([[[True, True], [True, False]]])).value
+    6.0
     """
     count = mask.sum(axis=-1)
     total = np.where(mask, error, 0.0).sum(axis=-1)
     scored = (count > 0).sum(axis=-1)
     if not scored.any():
-        raise Undefined("no true point counts in any frame")
+        raise Undefined("no true point is visible in any frame")
     frame_means = np.divide(total, count, out=np.zeros(count.shape), where=count > 0)
     groups = np.full(len(scored), np.nan)
     np.divide(frame_means.sum(axis=-1), scored, out=groups, where=scored > 0)

@@ -1,4 +1,4 @@
-"""Regions: the full frame, or the foreground alone with everything else painted grey."""
+"""Regions: the full frame, or the foreground with all other pixels painted grey."""
 
 from __future__ import annotations
 
@@ -10,24 +10,36 @@ import numpy as np
 
 from hoibench.clip import Array
 from hoibench.metrics.case import Case
-from hoibench.metrics.measurement import Failed
 
 GREY = 127
+MAX_OWN_AREA = 2.0
+"""A method's own masks may cover at most this many times the area of the truth's."""
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
-    """One frame as a region shows it.
+class RegionFrame:
+    """One frame in a region.
 
     Attributes:
-        image: (H, W, 3) uint8, grey outside of the mask.
+        image: (H, W, 3) uint8, grey outside the mask.
         mask: (H, W) bool, or None for the full frame.
-        digest: a hash of both, so that equal frames share what is computed from them.
+        digest: hash of both; equal frames share computed results.
     """
 
     image: Array
     mask: Array | None
     digest: bytes
+
+    @classmethod
+    def from_image(cls, image: Array, mask: Array | None = None) -> RegionFrame:
+        """Paint an (H, W, 3) uint8 image grey outside an (H, W) bool mask; None is the full frame."""
+        if mask is not None:
+            image = np.where(mask[..., None], image, np.uint8(GREY))
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16)
+        digest.update(repr(image.shape).encode())
+        if mask is not None:
+            digest.update(np.packbits(mask).tobytes())
+        return cls(image, mask, digest.digest())
 
     @property
     def size(self) -> tuple[int, int]:
@@ -35,41 +47,18 @@ class Frame:
         return self.image.shape[0], self.image.shape[1]
 
 
-def region_frame(image: Array, mask: Array | None = None) -> Frame:
-    """The frame of an (H, W, 3) uint8 image in the region of an (H, W) bool mask (PROTOCOL, "Region"; None is the full frame)."""
-    if mask is not None:
-        image = np.where(mask[..., None], image, np.uint8(GREY))
-    digest = hashlib.blake2b(image.tobytes(), digest_size=16)
-    digest.update(repr(image.shape).encode())
-    if mask is not None:
-        digest.update(np.packbits(mask).tobytes())
-    return Frame(image, mask, digest.digest())
+def region_masks(case: Case) -> Iterator[tuple[str, Array | None]]:
+    """Yield (region, masks) of a case: ``full`` with None, then ``fg`` with (V, N, H, W) bool if there are masks.
 
-
-LARGEST = 2.0
-"""Times the truth's foreground that a method's own may cover."""
-
-
-def _too_large(own: Array, truth: Array | None) -> bool:
-    return truth is not None and own.shape == truth.shape and bool(own.sum() > LARGEST * truth.sum())
-
-
-def regions(case: Case) -> Iterator[tuple[str, Array | None]]:
-    """Yield (region, masks) of a case: ``full`` with None, then ``fg`` with (V, N, H, W) bool where there are masks.
-
-    The method's own masks come first, the truth's else, and also where the method's cover over ``LARGEST`` times as much: a mask of everything
-    would make the background count as foreground.
-
-    Raises:
-        Failed: the method's masks do not fit its video.
+    The method's own masks are used if it gives some, else the truth's.  The truth's are also used if the method's cover over ``MAX_OWN_AREA``
+    times as much: a mask of everything would count the background as foreground.
     """
     yield "full", None
-    own = case.prediction.masks
-    truth = case.clip.masks
-    masks = truth if own is None or _too_large(own, truth) else own
-    if masks is None:
-        return
-    if masks.shape != case.video.shape[:4]:
-        whose = "the method's" if masks is own else "the truth's"
-        raise Failed(f"{whose} masks have shape {masks.shape}, the video has (V, N, H, W) = {case.video.shape[:4]}")
-    yield "fg", masks.astype(bool, copy=False)
+    own, truth = case.prediction.masks, case.clip.masks
+    masks = truth if own is None or _is_too_large(own, truth) else own
+    if masks is not None:
+        yield "fg", masks.astype(bool, copy=False)
+
+
+def _is_too_large(own: Array, truth: Array | None) -> bool:
+    return truth is not None and bool(own.sum() > MAX_OWN_AREA * truth.sum())

@@ -1,4 +1,12 @@
-"""reproj_px: where one view's prediction lands in another view's image, against where the truth is."""
+"""reproj_px: the pixels between one view's prediction and the truth in another view's image.
+
+Formula:    median over i != j, n and k with m_i m_j of |pi_j(W_i(sP_i)) - pi_j(X_w)|, pixels; pi_j projects into camera j.
+Points:     P_v predicted, camera space of view v, metres; X_w true, world, metres; P in the order of X (``pairing``); s the alignment's scale
+            (``alignment``); W_v(p) = R_v^T (p - t_v).
+Counted:    m_i m_j: visible in both views in frame 0 and in frame n.
+Missing:    a tenth of the diagonal of j's image, also for points behind camera j.
+Card:       cards/motion_across_views.toml
+"""
 
 from __future__ import annotations
 
@@ -11,54 +19,59 @@ from hoibench.geometry import project, to_camera
 from hoibench.metrics.aligned_motion import align_motion
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, Undefined
-from hoibench.metrics.point_sets import PointSet, check_points_and_world
+from hoibench.metrics.point_sets import PointSet, check_prediction_and_world
 from hoibench.metrics.true_tracks import cameras_to_world, world_to_cameras
 from hoibench.metrics.xv_rpe import group_by_view_pair, ordered_pairs, true_in_both_views
 
 PENALTY = 0.1
-"""Share of the image's diagonal that a point behind the camera, or a missing one, is off by."""
-
-
-def pixel_error(answer: PointSet, truth: Array, cameras: Sequence[Camera]) -> Array:
-    """Pixels between sP_i and X in camera j, for each ordered pair: (V (V-1), N, K).
-
-    A point that is missing, or behind camera j, is off by a tenth of the diagonal of j's image.
-
-    Args:
-        answer: (V, N, K, 3) camera space, metres.
-        truth: (V, N, K, 3) camera space, metres; the points that count lie in front of their camera.
-        cameras: the V cameras.
-    """
-    if len(cameras) < 2:
-        raise ValueError("one view reprojects into no other: cross-view metrics need at least two cameras")
-    world = cameras_to_world(answer.xyz, cameras)
-    errors = []
-    for i, j in zip(*ordered_pairs(len(cameras)), strict=True):
-        camera = cameras[j]
-        seen = to_camera(world[i], camera.R, camera.t)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            distance = np.linalg.norm(project(seen, camera.K) - project(truth[j], camera.K), axis=-1)
-        in_front = answer.valid[i] & (seen[..., 2] > 0)
-        errors.append(np.where(in_front, distance, PENALTY * float(np.hypot(*camera.size))))
-    return np.stack(errors)
+"""Error of a missing point, or of one behind the camera, as a share of the image's diagonal."""
 
 
 def reproj_px(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
-    """Reprojection error, px: median over ordered view pairs' points, those true in both views, of ``pixel_error``.
+    """Return the reprojection error, px: the median of ``pixel_error`` over all ordered view pairs and the points that count in both views.
 
     Args:
         pred: (V, N, K, 3) camera-space points, metres, already aligned, V at least 2.
         world: (N, K, 3) true points, metres, world frame.
         cameras: the V cameras.
-        mask: (V, N, K) bool, the truth's points that count.
-        valid: (V, N, K) bool, where there is a prediction.  None means everywhere.
+        mask: (V, N, K) bool, the true points that count.
+        valid: (V, N, K) bool, false where a prediction is missing.  None means that all are valid.
 
     Raises:
         ValueError: shapes differ, there is one view, or a point is not finite.
         Undefined: no point counts in two views.
+
+    >>> K = np.array([[200.0, 0.0, 95.5], [0.0, 200.0, 63.5], [0.0, 0.0, 1.0]])
+    >>> cameras = [Camera(K, np.eye(3), np.array([dx, 0.0, 0.0]), (128, 192)) for dx in (0.0, -0.1)]
+    >>> world = np.array([[[0.05, 0.0, 2.0]]])
+    >>> pred = world_to_cameras(world + np.array([0.0, 0.01, 0.0]), cameras)  # 1 cm off at 2 m, focal length 200 px
+    >>> round(reproj_px(pred, world, cameras, np.ones((2, 1, 1), dtype=bool)), 6)
+    1.0
     """
-    answer, X, m = check_points_and_world(pred, world, mask, valid)
-    return _median(pixel_error(answer, world_to_cameras(X, cameras), cameras), true_in_both_views(m))
+    points, X, m = check_prediction_and_world(pred, world, cameras, mask, valid)
+    return _median(pixel_error(points, world_to_cameras(X, cameras), cameras), true_in_both_views(m))
+
+
+def pixel_error(pred: PointSet, truth: Array, cameras: Sequence[Camera]) -> Array:
+    """Return the pixels between sP_i and X in camera j, for each ordered pair: (V (V-1), N, K).
+
+    The error of a point that is missing or behind camera j is a tenth of the diagonal of j's image.
+
+    Args:
+        pred: (V, N, K, 3) camera space, metres.
+        truth: (V, N, K, 3) camera space, metres; the points that count are in front of their camera.
+        cameras: the V cameras.
+    """
+    world = cameras_to_world(pred.xyz, cameras)
+    errors = []
+    for i, j in zip(*ordered_pairs(len(cameras)), strict=True):
+        camera = cameras[j]
+        in_camera = to_camera(world[i], camera.R, camera.t)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            distance = np.linalg.norm(project(in_camera, camera.K) - project(truth[j], camera.K), axis=-1)
+        in_front = pred.valid[i] & (in_camera[..., 2] > 0)
+        errors.append(np.where(in_front, distance, PENALTY * float(np.hypot(*camera.size))))
+    return np.stack(errors)
 
 
 def _median(error: Array, mask: Array) -> float:
@@ -68,24 +81,24 @@ def _median(error: Array, mask: Array) -> float:
 
 
 def measure_reproj_px(case: Case) -> Iterator[Measurement]:
-    """reproj_px@1."""
+    """Yield reproj_px@1 (px; lower is better; 0 or more): every ordered pair of views, then the clip."""
     motion = align_motion(case)
-    truth, grain = motion.truth, group_by_view_pair(motion)
-    error = pixel_error(motion.answer, truth.points, truth.cameras)
+    truth, groups = motion.truth, group_by_view_pair(motion)
+    error = pixel_error(motion.pred, truth.points, truth.cameras)
     details = {}
-    if motion.floor is not None:
-        details["pairing_floor"] = _median(pixel_error(motion.floor, truth.points, truth.cameras), grain.mask)
-    frames = grain.mask.any(axis=-1).sum(axis=-1)
-    expected = grain.mask.shape[1]
-    for p, name in enumerate(grain.names):
-        value = _median(error[p], grain.mask[p]) if frames[p] else "no true point is visible in both views at once"
-        yield motion.row_or_reason(
-            value, pair=name, n_scored=int(frames[p]), n_expected=expected, coverage=grain.coverage(p)
+    if motion.paired_truth is not None:
+        details["pairing_floor"] = _median(pixel_error(motion.paired_truth, truth.points, truth.cameras), groups.mask)
+    frames = groups.mask.any(axis=-1).sum(axis=-1)
+    expected = groups.mask.shape[1]
+    for p, name in enumerate(groups.names):
+        value = _median(error[p], groups.mask[p]) if frames[p] else "no true point is visible in both views at once"
+        yield motion.measurement_or_undefined(
+            value, pair=name, n_scored=int(frames[p]), n_expected=expected, coverage=groups.coverage(p)
         )
-    yield motion.row(
-        _median(error, grain.mask),
+    yield motion.measurement(
+        _median(error, groups.mask),
         n_scored=int(frames.sum()),
-        n_expected=expected * len(grain.names),
-        coverage=grain.coverage(),
+        n_expected=expected * len(groups.names),
+        coverage=groups.coverage(),
         details=details,
     )

@@ -1,4 +1,10 @@
-"""scale@1: the factor that a method with metric output would have needed."""
+"""scale: the scale factor that would fit a method with metric output best.
+
+Formula:    s = sum m<P, X> / sum m<P, P> over all views, frames and points that count and have a valid prediction (``alignment.fit_scale``).
+Points:     P predicted, X true, camera space, metres; P in the order of X (``pairing``).
+Alignment:  none; s is reported and not applied.
+Card:       cards/motion.toml
+"""
 
 from __future__ import annotations
 
@@ -12,27 +18,27 @@ from hoibench.metrics.measurement import Failed, Measurement, NotApplicable, Und
 
 
 def measure_scale(case: Case) -> Iterator[Measurement]:
-    """scale@1: the least-squares factor a view, then one for the clip; no other row applies it.
+    """Yield scale@1 (1; not ranked; 0 or more): every view's factor, then the clip's.
 
     Raises:
-        NotApplicable: the method declares that its unit is free.
-        Undefined: no positive factor fits, or too few points.
+        NotApplicable: the method does not declare metric output.
+        Undefined: there are too few points, or the factor is not positive.
     """
     if case.prediction.scale != "metric":
         raise NotApplicable(
-            f"the method declares its scale {case.prediction.scale}: its unit is free, so no factor is right"
+            f"the method declares its scale {case.prediction.scale}: its unit is arbitrary, so no factor is the right one"
         )
     motion = align_motion(case)
-    X, both = motion.truth.points, motion.truth.mask & motion.answer.valid
+    X, both = motion.truth.points, motion.truth.mask & motion.pred.valid
     for v, view in enumerate(motion.truth.views):
-        yield motion.row_or_reason(_scale_or_reason(motion.answer.xyz[v], X[v], both[v]), view=view)
-    headline = _scale_or_reason(motion.answer.xyz, X, both)
+        yield motion.measurement_or_undefined(_fit_or_reason(motion.pred.xyz[v], X[v], both[v]), view=view)
+    headline = _fit_or_reason(motion.pred.xyz, X, both)
     if isinstance(headline, str):
         raise Undefined(headline)
-    yield motion.row(headline)
+    yield motion.measurement(headline)
 
 
-def _scale_or_reason(pred: Array, truth: Array, mask: Array) -> float | str:
+def _fit_or_reason(pred: Array, truth: Array, mask: Array) -> float | str:
     try:
         return fit_scale(pred, truth, mask)
     except Failed as failure:

@@ -1,4 +1,4 @@
-"""The truth that motion is measured against: tracks in every camera, and what of them counts."""
+"""True tracks of a clip in the world and in every camera, and the points that count."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from functools import cached_property
 
 import numpy as np
 
-from hoibench.clip import Array, Camera, Clip, check_shape
+from hoibench.clip import Array, Camera, Clip
 from hoibench.geometry import project, to_camera, to_world
 from hoibench.metrics.measurement import NO_CAMERAS, NO_TRUE_TRACKS, NotApplicable, Undefined
 
 
 def world_to_cameras(world: Array, cameras: Sequence[Camera]) -> Array:
-    """World points (N, K, 3) in each camera, (V, N, K, 3) metres."""
+    """Return world points (N, K, 3) in the space of each camera, (V, N, K, 3), metres."""
     return np.stack([to_camera(world, camera.R, camera.t) for camera in cameras])
 
 
 def cameras_to_world(points: Array, cameras: Sequence[Camera]) -> Array:
-    """W_v(p) = R_v^T (p - t_v): camera-space points (V, N, K, 3) of each view in the world, same shape."""
-    check_shape("camera-space points", points, (len(cameras), "N", "K", 3))
+    """Return W_v(p) = R_v^T (p - t_v): the camera-space points (V, N, K, 3) of each view in the world, same shape."""
     return np.stack([to_world(view, camera.R, camera.t) for view, camera in zip(points, cameras, strict=True)])
 
 
 def scene_size(world: Array) -> float:
-    """D, the RMS distance of all points of all frames, (N, K, 3) metres, to their one common centroid, metres.
+    """Return D, the RMS distance of the points of all frames, (N, K, 3) metres, to their common centroid, metres.
 
     Raises:
-        Undefined: all points coincide, so that D cannot divide.
+        Undefined: all points coincide, so that D cannot be a divisor.
+
+    >>> scene_size(np.array([[[0.0, 0, 0], [2, 0, 0]]]))
+    1.0
     """
     points = world.reshape(-1, 3).astype(np.float64)
     size = float(np.sqrt(np.square(points - points.mean(axis=0)).sum(axis=-1).mean()))
@@ -39,7 +41,7 @@ def scene_size(world: Array) -> float:
 
 @dataclass(frozen=True, eq=False)
 class TrueTracks:
-    """The true tracks of a clip, seen by its cameras.
+    """The true tracks of a clip and the cameras that see them.
 
     Attributes:
         views: ids of the V views.
@@ -47,7 +49,7 @@ class TrueTracks:
         world: (N, K, 3) float64, metres.
         visible: (V, N, K) bool.
         part: (K,) index into ``hoibench.clip.PARTS``.
-        recorded: (N, K) bool, false where ``world`` only holds the nearest recorded position.
+        recorded: (N, K) bool, false where ``world`` repeats the nearest recorded position.
     """
 
     views: tuple[str, ...]
@@ -63,25 +65,25 @@ class TrueTracks:
         return world_to_cameras(self.world, self.cameras)
 
     @property
-    def seen_first(self) -> Array:
-        """(V, 1, K) bool: visible in frame 0, so that a method could be asked for the point."""
+    def visible_first(self) -> Array:
+        """(V, 1, K) bool: visible in frame 0, so that a method can be asked to track the point."""
         return self.visible[:, :1]
 
     @cached_property
     def mask(self) -> Array:
-        """m, (V, N, K) bool, from truth alone: visible in the view in frame 0 and in the frame."""
-        return self.visible & self.seen_first
+        """m, (V, N, K) bool, the points that count: visible in the view both in frame 0 and in frame n."""
+        return self.visible & self.visible_first
 
     @cached_property
     def pixels(self) -> Array:
-        """(V, N, K, 2) float64, where each view's camera sees the points; infinite behind it."""
+        """(V, N, K, 2) float64, the points projected into each view; infinite for points behind the camera."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             pixels = np.stack([project(x, camera.K) for x, camera in zip(self.points, self.cameras, strict=True)])
         return np.where(self.points[..., 2:] > 0, pixels, np.inf)
 
 
 def build_true_tracks(clip: Clip) -> TrueTracks:
-    """The truth of a clip.
+    """Return the true tracks of a clip.
 
     Raises:
         NotApplicable: the clip has no true tracks, or a view has no camera.
@@ -96,7 +98,7 @@ def build_true_tracks(clip: Clip) -> TrueTracks:
         views=tuple(view.id for view in clip.views),
         cameras=clip.cameras,
         world=clip.tracks.world.astype(np.float64),
-        visible=clip.tracks.visible.astype(bool),
+        visible=clip.tracks.visible,
         part=clip.tracks.part,
         recorded=np.ones(clip.tracks.world.shape[:2], dtype=bool) if recorded is None else recorded,
     )

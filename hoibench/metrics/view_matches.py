@@ -13,7 +13,7 @@ from hoibench.clip import Array, check_shape
 from hoibench.metrics.backbones.features import Features, Matcher
 from hoibench.metrics.epipolar import epipolar_inliers, epipolar_threshold
 from hoibench.metrics.measurement import NotApplicable
-from hoibench.metrics.regions import Frame, region_frame
+from hoibench.metrics.regions import RegionFrame
 
 STRIDE = 4
 
@@ -27,7 +27,7 @@ class Matches:
     Attributes:
         a: (m, 2) float32 pixels in the first frame.
         b: (m, 2) float32 pixels in the second.
-        inlier: (m,) bool, kept by the epipolar check.
+        inlier: (m,) bool, true for matches that pass the epipolar check.
     """
 
     a: Array
@@ -37,7 +37,13 @@ class Matches:
 
 @dataclass(frozen=True, eq=False)
 class PairMatches:
-    """Matches of two views over a clip: ``matches`` of the frames ``frames`` of the views numbered ``views``."""
+    """Matches of two views over a clip.
+
+    Attributes:
+        views: indices of the two views.
+        frames: indices of the matched frames.
+        matches: matches of each of these frames.
+    """
 
     views: tuple[int, int]
     frames: tuple[int, ...]
@@ -61,21 +67,23 @@ def match_views(
 
     Args:
         video: (V, N, H, W, 3) uint8.
-        matcher: what finds and pairs points.
-        masks: (V, N, H, W) bool: both ends of a match must lie inside; the rest of the frame is painted grey.
+        matcher: finds and matches points.
+        masks: (V, N, H, W) bool: both ends of a match must be inside; pixels outside are painted grey.
         stride: frames from one matched frame to the next.
-        memo: keeps features and matches of frames by content, for calls to come.
+        memo: stores features and matches of frames by content, for reuse by later calls.
 
     Raises:
         NotApplicable: there is one view only.
+        ValueError: ``video`` has another shape.
     """
     check_shape("video", video, ("V", "N", "H", "W", 3))
     if len(video) < 2:
-        raise NotApplicable("one view has no pair to match")
+        raise NotApplicable("the clip has only one view, so there is no pair of views to match")
     memo = {} if memo is None else memo
     indices = tuple(range(0, video.shape[1], stride))
     frames = [
-        [region_frame(video[v, n], None if masks is None else masks[v, n]) for n in indices] for v in range(len(video))
+        [RegionFrame.from_image(video[v, n], None if masks is None else masks[v, n]) for n in indices]
+        for v in range(len(video))
     ]
     return tuple(
         PairMatches(
@@ -87,16 +95,16 @@ def match_views(
     )
 
 
-def match_frames(matcher: Matcher, a: Frame, b: Frame, memo: Memo) -> Matches:
-    """Match two frames; what ``memo`` holds of them is not computed again."""
+def match_frames(matcher: Matcher, a: RegionFrame, b: RegionFrame, memo: Memo) -> Matches:
+    """Match two frames; results in ``memo`` are reused."""
     key = ("matches", matcher.name, a.digest, b.digest)
     if key not in memo:
-        memo[key] = _match(matcher, a, b, _features(matcher, a, memo), _features(matcher, b, memo))
+        memo[key] = _match(matcher, a, b, _describe(matcher, a, memo), _describe(matcher, b, memo))
     matches: Matches = memo[key]
     return matches
 
 
-def _match(matcher: Matcher, a: Frame, b: Frame, features_a: Features, features_b: Features) -> Matches:
+def _match(matcher: Matcher, a: RegionFrame, b: RegionFrame, features_a: Features, features_b: Features) -> Matches:
     pairs = matcher.match(features_a, features_b)
     points_a, points_b = features_a.points[pairs[:, 0]], features_b.points[pairs[:, 1]]
     inside = is_on_mask(a.mask, points_a) & is_on_mask(b.mask, points_b)
@@ -104,7 +112,7 @@ def _match(matcher: Matcher, a: Frame, b: Frame, features_a: Features, features_
     return Matches(points_a, points_b, epipolar_inliers(points_a, points_b, epipolar_threshold(a.size)))
 
 
-def _features(matcher: Matcher, frame: Frame, memo: Memo) -> Features:
+def _describe(matcher: Matcher, frame: RegionFrame, memo: Memo) -> Features:
     key = ("features", matcher.name, frame.digest)
     if key not in memo:
         memo[key] = matcher.describe(frame.image)
@@ -113,7 +121,7 @@ def _features(matcher: Matcher, frame: Frame, memo: Memo) -> Features:
 
 
 def is_on_mask(mask: Array | None, points: Array) -> Array:
-    """Whether the pixel nearest to each of (m, 2) points is set in an (H, W) bool mask; all are where the mask is None."""
+    """Return (m,) bool: true if the pixel nearest to the (x, y) point is set in an (H, W) bool mask; all true without a mask."""
     if mask is None:
         return np.ones(len(points), dtype=bool)
     x, y = np.floor(points + 0.5).astype(np.int64).T

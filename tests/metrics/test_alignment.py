@@ -59,17 +59,17 @@ def test_a_view_without_true_points_needs_no_scale():
 
 def test_what_cannot_be_aligned_fails_with_its_reason():
     X, m, _ = cloud(3)
-    with pytest.raises(Failed, match="not positive: check the axes"):
+    with pytest.raises(Failed, match="expected a positive number: check the axes"):
         fit_scale(-X, X, m)
-    with pytest.raises(Failed, match="not positive"):
+    with pytest.raises(Failed, match="expected a positive number"):
         fit_scale(0 * X, X, m)
     few = np.zeros_like(m)
     few[0, 0, :9] = True
-    with pytest.raises(Failed, match="9 predicted points meet the truth, a scale needs at least 10"):
+    with pytest.raises(Failed, match="9 true points have a valid prediction; fitting a scale needs at least 10"):
         fit_scale(X, X, few)
     few[0, 0, 9] = True
     assert fit_scale(X, X, few) == pytest.approx(1.0)
-    with pytest.raises(Failed, match="0 predicted points"):
+    with pytest.raises(Failed, match="0 true points have a valid prediction"):
         fit_scales("per_view", X, X, m, np.zeros_like(m))
 
 

@@ -139,16 +139,11 @@ def test_a_tiny_prediction_meets_at_least_half_of_the_truth():
     assert found.floor[0, 0] == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_true_cloud_must_have_points():
-    with pytest.raises(ValueError, match="true cloud 0 is empty"):
-        compare_clouds([np.zeros((3, 3))], [np.zeros((0, 3))])
-
-
 def test_wrong_shapes_and_nan_are_named():
     P, X, m, valid = scene(8)
     with pytest.raises(ValueError, match="pred has shape"):
         chamfer(P[:1], X, m, valid[:1])
     with pytest.raises(ValueError, match="the mask of pred has shape"):
         chamfer(P, X, m, valid[:1])
-    with pytest.raises(ValueError, match="pred holds"):
+    with pytest.raises(ValueError, match=r"pred has \[nan"):
         chamfer(P * np.nan, X, m, valid)

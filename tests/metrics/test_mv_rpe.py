@@ -131,5 +131,5 @@ def test_a_scene_without_extent_is_undefined():
 
 def test_cameras_must_be_one_a_view():
     P, world, cameras, m, _ = scene(3)
-    with pytest.raises(ValueError, match="camera-space points has shape"):
+    with pytest.raises(ValueError, match="pred has shape"):
         mv_rpe_scene(P, world, cameras[:1], m)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from hoibench.clip import Prediction
 from hoibench.geometry import project, unproject
-from hoibench.metrics.measurement import Failed, NotApplicable
-from hoibench.metrics.pairing import anchor_radius, find_nearest_anchors, pair
+from hoibench.metrics.measurement import NotApplicable
+from hoibench.metrics.pairing import anchor_radius, find_nearest_anchors, pair_prediction
 from hoibench.metrics.true_tracks import build_true_tracks
 
 
@@ -42,31 +42,10 @@ def test_the_radius_grows_with_the_image(height, radius):
 
 def test_query_pairs_by_index(toy, truth, answer):
     made = answer(toy)
-    paired = pair(made, truth, "query")
-    assert paired.answer.valid.tolist() == made.valid.tolist()
-    assert paired.answer.xyz[made.valid].tolist() == made.tracks[made.valid].astype(float).tolist()
-    assert paired.floor is None
-
-
-def test_query_with_another_number_of_tracks_fails(toy, truth, answer):
-    made = answer(toy)
-    fewer = replace(made, tracks=made.tracks[:, :, :-1], anchors=made.anchors[:, :-1], valid=made.valid[..., :-1])
-    with pytest.raises(Failed, match="gives 47 tracks for 48 anchors"):
-        pair(fewer, truth, "query")
-
-
-@pytest.mark.parametrize("pairing", ["query", "anchor"])
-def test_another_grid_fails_and_no_tracks_do_not_apply(toy, truth, answer, pairing):
-    made = answer(toy)
-    with pytest.raises(Failed, match="tracks hold 3 views of 8 frames, the clip has 3 of 9"):
-        pair(replace(made, tracks=made.tracks[:, 1:], valid=None), truth, pairing)
-    with pytest.raises(NotApplicable, match="no tracks"):
-        pair(Prediction(points=np.ones((3, 9, 4, 6, 3), dtype=np.float16)), truth, pairing)
-
-
-def test_an_unknown_pairing_is_named(toy, truth, answer):
-    with pytest.raises(ValueError, match="pairing is 'index'"):
-        pair(answer(toy), truth, "index")
+    paired = pair_prediction(made, truth, "query")
+    assert paired.pred.valid.tolist() == made.valid.tolist()
+    assert paired.pred.xyz[made.valid].tolist() == made.tracks[made.valid].astype(float).tolist()
+    assert paired.paired_truth is None
 
 
 def test_anchors_find_tracks_in_any_order_and_among_any_others(toy, truth, answer):
@@ -79,37 +58,41 @@ def test_anchors_find_tracks_in_any_order_and_among_any_others(toy, truth, answe
         anchors=np.concatenate([far, made.anchors[:, order]], axis=1),
         valid=np.concatenate([np.ones((3, 9, 5), dtype=bool), made.valid[..., order]], axis=2),
     )
-    paired, straight = pair(mixed, truth, "anchor"), pair(made, truth, "query")
+    paired, straight = pair_prediction(mixed, truth, "anchor"), pair_prediction(made, truth, "query")
     m = truth.mask
-    assert paired.answer.valid[m].all()
-    assert paired.answer.xyz[m].tolist() == straight.answer.xyz[m].tolist()
-    assert paired.floor.xyz[m] == pytest.approx(truth.points[m], abs=1e-5)
-    seen = truth.seen_first[:, 0]
-    assert (order[paired.index[seen] - 5] == np.nonzero(seen)[1]).all()
-    assert (paired.index[~seen] == -1).all()
+    assert paired.pred.valid[m].all()
+    assert paired.pred.xyz[m].tolist() == straight.pred.xyz[m].tolist()
+    assert paired.paired_truth.xyz[m] == pytest.approx(truth.points[m], abs=1e-5)
+    seen = truth.visible_first[:, 0]
+    assert (order[paired.track_index[seen] - 5] == np.nonzero(seen)[1]).all()
+    assert (paired.track_index[~seen] == -1).all()
 
 
 def test_points_without_an_anchor_have_no_answer(toy, truth, answer):
     made = answer(toy)
     anchors = made.anchors.copy()
     anchors[:, 3] += 500.0
-    paired = pair(replace(made, anchors=anchors), truth, "anchor")
-    lost = paired.index[:, 3] != 3
+    paired = pair_prediction(replace(made, anchors=anchors), truth, "anchor")
+    lost = paired.track_index[:, 3] != 3
     assert lost.all()
-    paired = pair(replace(made, anchors=made.anchors + 500.0), truth, "anchor")
-    assert not paired.answer.valid.any()
-    assert not paired.floor.valid.any()
+    paired = pair_prediction(replace(made, anchors=made.anchors + 500.0), truth, "anchor")
+    assert not paired.pred.valid.any()
+    assert not paired.paired_truth.valid.any()
 
 
 def test_the_anchor_floor_is_the_truth_moved_to_the_anchor(toy, truth, answer):
     made = answer(toy)
     shift = np.array([0.6, -0.3])
-    paired = pair(replace(made, anchors=made.anchors + shift), truth, "anchor")
-    v, k = next((v, k) for v, k in zip(*np.nonzero(truth.seen_first[:, 0]), strict=True) if paired.index[v, k] == k)
+    paired = pair_prediction(replace(made, anchors=made.anchors + shift), truth, "anchor")
+    v, k = next(
+        (v, k) for v, k in zip(*np.nonzero(truth.visible_first[:, 0]), strict=True) if paired.track_index[v, k] == k
+    )
     camera, first = toy.cameras[v], truth.points[v, 0, k]
-    assert project(paired.floor.xyz[v, 0, [k]], camera.K)[0] == pytest.approx(made.anchors[v, k] + shift, abs=1e-4)
-    assert paired.floor.xyz[v, 0, k, 2] == pytest.approx(first[2])
-    offset = paired.floor.xyz[v, :, k] - truth.points[v, :, k]
+    assert project(paired.paired_truth.xyz[v, 0, [k]], camera.K)[0] == pytest.approx(
+        made.anchors[v, k] + shift, abs=1e-4
+    )
+    assert paired.paired_truth.xyz[v, 0, k, 2] == pytest.approx(first[2])
+    offset = paired.paired_truth.xyz[v, :, k] - truth.points[v, :, k]
     assert offset == pytest.approx(np.broadcast_to(offset[0], offset.shape))
 
 
@@ -119,25 +102,18 @@ def test_point_maps_are_sampled_at_the_truths_pixel(toy, truth):
     grid = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(float)
     maps = np.stack([unproject(grid, np.full(len(grid), 1.4), c.K).reshape(128, 192, 3) for c in toy.cameras])
     made = Prediction(points=np.repeat(maps[:, None], 9, axis=1).astype(np.float32))
-    paired = pair(made, truth, "oracle-projection")
+    paired = pair_prediction(made, truth, "oracle-projection")
     m = truth.mask
-    assert paired.answer.valid.tolist() == m.tolist()
+    assert paired.pred.valid.tolist() == m.tolist()
     for v, camera in enumerate(toy.cameras):
-        off = project(paired.answer.xyz[v][m[v]], camera.K) - truth.pixels[v][m[v]]
+        off = project(paired.pred.xyz[v][m[v]], camera.K) - truth.pixels[v][m[v]]
         assert np.abs(off).max() <= 0.5 + 1e-3
-        assert paired.answer.xyz[v][m[v]][:, 2] == pytest.approx(1.4)
+        assert paired.pred.xyz[v][m[v]][:, 2] == pytest.approx(1.4)
         # The floor: the truth's own depth, on the ray of the pixel that was read.
-        floor = paired.floor.xyz[v][m[v]]
+        floor = paired.paired_truth.xyz[v][m[v]]
         assert floor[:, 2] == pytest.approx(truth.points[v][m[v]][:, 2])
         assert project(floor, camera.K) == pytest.approx(np.round(project(floor, camera.K)), abs=1e-6)
         assert np.abs(project(floor, camera.K) - truth.pixels[v][m[v]]).max() <= 0.5 + 1e-9
-
-
-def test_without_point_maps_there_is_nothing_to_sample(toy, truth, answer):
-    with pytest.raises(NotApplicable, match="no point maps"):
-        pair(answer(toy), truth, "oracle-projection")
-    with pytest.raises(Failed, match="point maps hold 2 views"):
-        pair(Prediction(points=np.ones((2, 9, 4, 6, 3), dtype=np.float16)), truth, "oracle-projection")
 
 
 def test_a_point_is_answered_where_its_track_was_found_and_is_valid(toy, answer, truth):
@@ -146,10 +122,17 @@ def test_a_point_is_answered_where_its_track_was_found_and_is_valid(toy, answer,
     anchors, valid = made.anchors.copy(), np.ones_like(made.valid)
     anchors[:, 0] = -1e4
     valid[:, 3, 5] = False
-    paired = pair(replace(made, anchors=anchors, valid=valid), truth, "anchor")
-    found = paired.index >= 0
-    assert not found[:, 0].any() and found[truth.seen_first[:, 0]].mean() > 0.9
-    assert not paired.answer.valid[:, :, 0].any()
-    track = paired.index == 5
-    assert track.any() and not paired.answer.valid[:, 3][track].any()
-    assert (paired.answer.valid[:, 4] == found).all()
+    paired = pair_prediction(replace(made, anchors=anchors, valid=valid), truth, "anchor")
+    found = paired.track_index >= 0
+    assert not found[:, 0].any() and found[truth.visible_first[:, 0]].mean() > 0.9
+    assert not paired.pred.valid[:, :, 0].any()
+    track = paired.track_index == 5
+    assert track.any() and not paired.pred.valid[:, 3][track].any()
+    assert (paired.pred.valid[:, 4] == found).all()
+
+
+@pytest.mark.parametrize("pairing", ["query", "anchor", "oracle-projection"])
+def test_missing_tracks_or_point_maps_are_not_applicable(toy, truth, answer, pairing):
+    maps = Prediction(points=np.ones((3, 9, 4, 6, 3), dtype=np.float16))
+    with pytest.raises(NotApplicable, match="no point maps" if pairing == "oracle-projection" else "no tracks"):
+        pair_prediction(answer(toy) if pairing == "oracle-projection" else maps, truth, pairing)

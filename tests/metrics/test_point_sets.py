@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
+from hoibench.clip import Camera
 from hoibench.metrics.measurement import Undefined
-from hoibench.metrics.point_sets import check_points, check_points_and_truth, check_points_and_world, mean_of_means
+from hoibench.metrics.point_sets import (
+    check_points,
+    check_prediction_and_truth,
+    check_prediction_and_world,
+    mean_of_means,
+)
 
 
 def test_each_set_counts_once_whatever_its_size():
@@ -32,14 +38,14 @@ def test_masked_out_errors_are_never_read():
 
 
 def test_no_point_at_all_is_undefined():
-    with pytest.raises(Undefined, match="no true point counts"):
+    with pytest.raises(Undefined, match="no true point is visible"):
         mean_of_means(np.ones((1, 2, 3)), np.zeros((1, 2, 3), dtype=bool))
 
 
 def test_a_nan_that_counts_is_named_with_its_place():
     points = np.ones((2, 3, 4, 3))
     points[1, 2, 3, 0] = np.nan
-    with pytest.raises(ValueError, match=r"pred holds \[nan, 1.0, 1.0\] at view 1, frame 2, point 3"):
+    with pytest.raises(ValueError, match=r"pred has \[nan, 1.0, 1.0\] at view 1, frame 2, point 3"):
         check_points("pred", points, None)
     valid = np.ones((2, 3, 4), dtype=bool)
     valid[1, 2, 3] = False
@@ -64,14 +70,15 @@ def test_shapes_that_do_not_fit_are_named(change, message):
         "valid": None,
     }
     with pytest.raises(ValueError, match=message):
-        check_points_and_truth(**{**arrays, **change})
+        check_prediction_and_truth(**{**arrays, **change})
 
 
 def test_a_world_that_does_not_fit_is_named():
     pred, world, mask = np.ones((2, 3, 4, 3)), np.ones((3, 4, 3)), np.ones((2, 3, 4), dtype=bool)
+    cameras = [Camera(np.eye(3), np.eye(3), np.zeros(3), (128, 192))] * 2
     with pytest.raises(ValueError, match="pred has shape"):
-        check_points_and_world(pred, world[:, :3], mask, None)
+        check_prediction_and_world(pred, world[:, :3], cameras, mask, None)
     with pytest.raises(ValueError, match="mask has shape"):
-        check_points_and_world(pred, world, mask[:1], None)
-    with pytest.raises(ValueError, match="world holds"):
-        check_points_and_world(pred, world * np.inf, mask, None)
+        check_prediction_and_world(pred, world, cameras, mask[:1], None)
+    with pytest.raises(ValueError, match="world has"):
+        check_prediction_and_world(pred, world * np.inf, cameras, mask, None)

@@ -80,7 +80,7 @@ def test_what_is_missing_costs_by_the_size_of_the_view_that_it_is_drawn_into(sce
 def test_one_view_or_no_shared_point_has_no_value(scene):
     world, cameras, m = scene
     X = world_to_cameras(world, cameras)
-    with pytest.raises(ValueError, match="at least two cameras"):
+    with pytest.raises(ValueError, match="at least two views"):
         reproj_px(X[:1], world, cameras[:1], m[:1])
     with pytest.raises(Undefined, match="no true point is visible in two views"):
         reproj_px(X, world, cameras, np.zeros_like(m))

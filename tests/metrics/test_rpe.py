@@ -106,5 +106,5 @@ def test_nothing_visible_is_undefined():
 def test_a_nan_that_counts_is_an_error():
     P, X, m, _ = scene(4)
     P[0, 0, 0] = np.nan
-    with pytest.raises(ValueError, match="pred holds"):
+    with pytest.raises(ValueError, match=r"pred has \[nan"):
         rpe(P, X, m)

@@ -111,7 +111,7 @@ def test_nothing_to_judge_is_undefined_and_no_answer_fails():
     alternating = np.zeros_like(m)
     alternating[:, ::2] = True
     for metric in (smoothness, accel_error):
-        with pytest.raises(Undefined, match="three frames on end"):
+        with pytest.raises(Undefined, match="three consecutive frames"):
             metric(P, X, alternating)
         with pytest.raises(Undefined):
             metric(P[:, :2], X[:, :2], m[:, :2])

@@ -67,8 +67,3 @@ def test_what_was_not_recorded_is_not_asked_for_even_where_hidden_points_are(toy
     assert values[None] == pytest.approx(0.0, abs=1e-4)
     with pytest.raises(ValueError, match="not recorded is not seen"):
         replace(broken.tracks, visible=toy.tracks.visible | True)
-
-
-def test_cameras_must_be_one_a_view(toy):
-    with pytest.raises(ValueError, match="camera-space points has shape"):
-        cameras_to_world(np.zeros((2, 9, 4, 3)), toy.cameras)

@@ -78,7 +78,7 @@ def test_views_have_no_order_of_their_own(seed, scene):
 def test_one_view_or_no_shared_point_has_no_value(scene):
     world, cameras, m = scene
     X = world_to_cameras(world, cameras)
-    with pytest.raises(ValueError, match="at least two cameras"):
+    with pytest.raises(ValueError, match="at least two views"):
         xv_rpe(X[:1], world, cameras[:1], m[:1])
     alone = np.zeros_like(m)
     alone[0] = True

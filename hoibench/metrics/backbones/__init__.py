@@ -1,1 +1,1 @@
-"""Networks and detectors that metrics look through, each behind a small interface."""
+"""Feature detectors and networks of the metrics, each behind a small interface."""

@@ -1,4 +1,4 @@
-"""ALIKED-n16 (Zhao et al. 2023, arXiv:2304.03608), kornia's network with the authors' weights, and mutual nearest neighbours."""
+"""The aliked-mnn matcher: ALIKED-n16 (Zhao et al. 2023, arXiv:2304.03608) with the authors' weights, and mutual nearest neighbours."""
 
 from __future__ import annotations
 
@@ -25,40 +25,42 @@ SHORT_SIDE = 512
 class Aliked:
     """The 2048 strongest ALIKED-n16 points, mutual nearest neighbours, L2 < 0.9.
 
-    Images with a short side under 512 px are doubled bilinearly; points are given in the image's own pixels.
+    Images with a short side under 512 px are upsampled by two, bilinearly; points are in pixels of the original image.
     """
 
     network: ALIKED
     device: str
     name: str = "aliked-mnn"
-    most: float = 0.9
+    max_distance: float = 0.9
     weights: Mapping[str, str] = field(default_factory=lambda: {WEIGHTS: all_weights()[WEIGHTS].sha256})
 
     @torch.inference_mode()
     def describe(self, image: Array) -> Features:
-        """The features of an (H, W, 3) uint8 image.
+        """Return the features of an (H, W, 3) uint8 image.
 
-        One image at a time: on a CPU a batch is slower an image and takes memory in proportion.
+        Images are processed one by one: on a CPU a batch takes longer per image, and more memory.
         """
         pixels = torch.from_numpy(np.array(image)).to(self.device).permute(2, 0, 1)[None].float() / 255.0
         scale = 2.0 if min(image.shape[:2]) < SHORT_SIDE else 1.0
         if scale != 1.0:
             pixels = torch.nn.functional.interpolate(pixels, scale_factor=scale, mode="bilinear", align_corners=False)
-        found = self.network(pixels.contiguous(memory_format=torch.channels_last))[0]
-        points = (found.keypoints + 0.5) / scale - 0.5  # the doubled grid shares the image's edges, not its centres
-        return Features(points.cpu().numpy(), found.descriptors.cpu().numpy())
+        output = self.network(pixels.contiguous(memory_format=torch.channels_last))[0]
+        points = (
+            output.keypoints + 0.5
+        ) / scale - 0.5  # the upsampled grid shares the image's edges, not its pixel centres
+        return Features(points.cpu().numpy(), output.descriptors.cpu().numpy())
 
     def match(self, a: Features, b: Features) -> Array:
-        """Pairs of indices, (m, 2) int64."""
-        return mutual_pairs(a.descriptors, b.descriptors, most=self.most)
+        """Return the matches as pairs of indices, (m, 2) int64."""
+        return mutual_pairs(a.descriptors, b.descriptors, max_distance=self.max_distance)
 
 
 def load_aliked(device: str = "cpu", folder: Path | None = None) -> Aliked:
-    """ALIKED-n16 on a device; its weights are looked for in ``folder`` first.
+    """Load ALIKED-n16 on a device; its weights are searched in ``folder`` first.
 
     Raises:
         WeightsMissing: the weights are in no folder.
-        WeightsDamaged: the file has other bytes.
+        WeightsDamaged: the file does not match its checksum.
     """
     return _load(find(WEIGHTS, folder), device)
 
@@ -67,6 +69,6 @@ def load_aliked(device: str = "cpu", folder: Path | None = None) -> Aliked:
 def _load(path: Path, device: str) -> Aliked:
     network = ALIKED(model_name=WEIGHTS, max_num_keypoints=KEYPOINTS, detection_threshold=-1.0)
     load_into(network, path, missing=["dkd.hw_grid"])  # kornia's own constant
-    # Channels last: the network takes norms over channels, which lie together then (a third faster on a CPU).
+    # Channels last: the network takes norms over channels, which are then contiguous (a third faster on a CPU).
     network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
     return Aliked(network, device)

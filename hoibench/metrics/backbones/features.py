@@ -1,4 +1,4 @@
-"""Local features: points in an image with descriptors, and what a matcher is."""
+"""Local features of an image, the interface of a matcher, and mutual nearest neighbours."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hoibench.clip import Array
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """PointSet of one image.
+    """Points of one image and their descriptors.
 
     Attributes:
-        points: (n, 2) float32, x and y in pixels, centres at integers.
+        points: (n, 2) float32, x and y in pixels; pixel centres are integers.
         descriptors: (n, d) float32.
     """
 
@@ -25,34 +25,38 @@ class Features:
 
 
 class Matcher(Protocol):
-    """Finds points in images and pairs those of two images."""
+    """Interface: finds points in images and matches those of two images."""
 
     @property
     def name(self) -> str:
-        """Its part of the metric id, e.g. ``sift-mnn``."""
+        """The matcher's part of the metric id, e.g. ``sift-mnn``."""
 
     @property
     def weights(self) -> Mapping[str, str]:
-        """The sha256 of each weight file it loaded, by id."""
+        """The sha256 of each loaded weight file, by id."""
 
     def describe(self, image: Array) -> Features:
-        """The features of an (H, W, 3) uint8 image."""
+        """Return the features of an (H, W, 3) uint8 image."""
 
     def match(self, a: Features, b: Features) -> Array:
-        """Pairs of indices into ``a`` and ``b``, (m, 2) int64, sorted by the first."""
+        """Return the matches as pairs of indices into ``a`` and ``b``, (m, 2) int64, sorted by the first."""
 
 
-def mutual_pairs(a: Array, b: Array, ratio: float | None = None, most: float | None = None) -> Array:
-    """Pairs of (n, d) and (m, d) descriptors that are each other's nearest neighbour in L2; ties go to the lower index.
+def mutual_pairs(a: Array, b: Array, ratio: float | None = None, max_distance: float | None = None) -> Array:
+    """Return the pairs of descriptors that are each other's nearest neighbour in L2; ties go to the lower index.
 
     Args:
-        a: the first image's descriptors.
-        b: the second's.
-        ratio: nearest / second nearest distance must be below it, seen from either side, so that the order of the images does not matter.
-        most: the distance must be below it.
+        a: (n, d) descriptors of the first image.
+        b: (m, d) descriptors of the second.
+        ratio: upper bound of nearest / second nearest distance, from both sides, so that the order of the images does not matter.
+        max_distance: upper bound of the distance.
 
     Returns:
         (k, 2) int64 indices, sorted by the first.
+
+    >>> a, b = np.array([[0.0], [5.0]]), np.array([[5.1], [0.2], [9.0]])
+    >>> mutual_pairs(a, b).tolist()
+    [[0, 1], [1, 0]]
     """
     if len(a) == 0 or len(b) == 0:
         return np.empty((0, 2), dtype=np.int64)
@@ -61,7 +65,7 @@ def mutual_pairs(a: Array, b: Array, ratio: float | None = None, most: float | N
     squared += np.square(a).sum(1)[:, None]
     squared += np.square(b).sum(1)[None]
     columns = squared.argmin(axis=1)
-    # NumPy's argmin is slow down columns, so it looks only at those whose least distance a row also calls its nearest.
+    # NumPy's argmin is slow along columns, so it runs only on those whose least distance is also a row's least.
     rows = np.flatnonzero(squared.min(axis=0)[columns] == squared[np.arange(len(a)), columns])
     from_b = np.ascontiguousarray(squared[:, columns[rows]].T)
     mutual = from_b.argmin(axis=1) == rows
@@ -71,18 +75,18 @@ def mutual_pairs(a: Array, b: Array, ratio: float | None = None, most: float | N
     if ratio is not None:
         keep &= distance < ratio * _second_smallest(squared[rows])
         keep &= distance < ratio * _second_smallest(from_b)
-    if most is not None:
-        keep &= distance < most
+    if max_distance is not None:
+        keep &= distance < max_distance
     return np.stack([rows[keep], columns[keep]], axis=1).astype(np.int64, copy=False)
 
 
 def _second_smallest(squared: Array) -> Array:
-    """The second smallest distance of each row of (k, m) squared ones; infinite where a row has one."""
+    """Return the second smallest distance of each row of (k, m) squared distances; infinite if a row has only one."""
     if squared.shape[1] == 1:
         return np.full(len(squared), np.inf)
     return _root(np.partition(squared, 1, axis=1)[:, 1])
 
 
 def _root(squared: Array) -> Array:
-    root: Array = np.sqrt(np.maximum(squared, 0.0))  # rounding may leave a distance of 0 just below it
+    root: Array = np.sqrt(np.maximum(squared, 0.0))  # rounding may turn a distance of 0 negative
     return root

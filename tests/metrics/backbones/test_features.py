@@ -8,14 +8,14 @@ from hypothesis.extra.numpy import arrays
 from hoibench.metrics.backbones.features import mutual_pairs
 
 
-def descriptors(most=9):
+def descriptors(max_count=9):
     """Whole numbers, so that ties happen and distances are exact in float32."""
-    return st.integers(0, most).flatmap(
+    return st.integers(0, max_count).flatmap(
         lambda n: arrays(np.float32, (n, 3), elements=st.integers(0, 6).map(float), fill=st.nothing())
     )
 
 
-def naive_pairs(a, b, ratio=None, most=None):
+def naive_pairs(a, b, ratio=None, max_distance=None):
     """Each step as a sentence: my nearest, and I am its nearest, and both of us are clear about it."""
     pairs = []
     for i, x in enumerate(a):
@@ -31,16 +31,16 @@ def naive_pairs(a, b, ratio=None, most=None):
             for distances, k in ((to_b, j), (to_a, i)):
                 others = distances[:k] + distances[k + 1 :]
                 clear &= distances[k] < ratio * min(others, default=np.inf)
-        if most is not None:
-            clear &= to_b[j] < most
+        if max_distance is not None:
+            clear &= to_b[j] < max_distance
         if clear:
             pairs.append((i, j))
     return pairs
 
 
 @given(descriptors(), descriptors(), st.sampled_from([None, 0.83]), st.sampled_from([None, 2.5]))
-def test_pairs_are_those_of_plain_loops(a, b, ratio, most):
-    assert list(map(tuple, mutual_pairs(a, b, ratio, most).tolist())) == naive_pairs(a, b, ratio, most)
+def test_pairs_are_those_of_plain_loops(a, b, ratio, max_distance):
+    assert list(map(tuple, mutual_pairs(a, b, ratio, max_distance).tolist())) == naive_pairs(a, b, ratio, max_distance)
 
 
 @given(arrays(np.float32, (8, 4), elements=st.floats(-1, 1, width=32), unique=True), st.permutations(range(8)))
@@ -66,5 +66,5 @@ def test_a_lone_descriptor_has_no_second_neighbour_to_be_confused_with():
 
 def test_the_bounds_are_strict():
     a, b = np.array([[0.0], [10.0]], np.float32), np.array([[1.0], [10.0]], np.float32)
-    assert mutual_pairs(a, b, most=1.0).tolist() == [[1, 1]]
-    assert mutual_pairs(a, b, most=1.0001).tolist() == [[0, 0], [1, 1]]
+    assert mutual_pairs(a, b, max_distance=1.0).tolist() == [[1, 1]]
+    assert mutual_pairs(a, b, max_distance=1.0001).tolist() == [[0, 0], [1, 1]]

@@ -79,17 +79,17 @@ def test_a_truth_with_few_matches_gives_no_ratio(case_of, stage):
     video = stage()[0]
     row = last(measure_sift_rel(case_of(video, truth=np.zeros_like(video))))
     assert (row.status, row.value) == ("undefined", None)
-    assert "0 matches, fewer than 50" in row.reason
+    assert "0 matches; a ratio needs at least 50" in row.reason
 
 
 def test_the_ratio_needs_a_truth_of_the_same_shape(case_of, stage):
     video, masks = stage()
     with pytest.raises(NotApplicable, match="no true video"):
         list(measure_sift_rel(case_of(video)))
-    with pytest.raises(Failed, match="no ratio"):
+    with pytest.raises(Failed, match="cannot be compared"):
         list(measure_sift_rel(case_of(video, truth=video[:, :-1])))
     row = last(measure_sift_rel(case_of(video, masks=masks, truth=video)))
-    assert (row.region, row.status, row.reason) == ("fg", "not_applicable", "the truth has no masks")
+    assert (row.region, row.status, row.reason) == ("fg", "not_applicable", "the data set has no true masks")
 
 
 def test_a_frozen_video_has_no_moving_matches(case_of, stage):

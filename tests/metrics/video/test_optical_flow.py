@@ -16,7 +16,7 @@ from hoibench.metrics.optical_flow import (
     sampling_step,
     top_mean,
 )
-from hoibench.metrics.regions import region_frame
+from hoibench.metrics.regions import RegionFrame
 
 
 def test_flow_follows_a_shift(texture):
@@ -68,24 +68,26 @@ def test_motion_counts_only_inside_the_mask(texture):
     other[:, 96:] = wide[:, 108:204]  # the right half moves by 8 px
     left = np.zeros((128, 192), bool)
     left[:, :80] = True
-    assert frame_flow(region_frame(image), region_frame(other)).score > 6
-    moved = frame_flow(region_frame(image, left), region_frame(other, left))
+    assert frame_flow(RegionFrame.from_image(image), RegionFrame.from_image(other)).score > 6
+    moved = frame_flow(RegionFrame.from_image(image, left), RegionFrame.from_image(other, left))
     assert moved.score == 0.0
     assert not moved.moving.any()
-    assert frame_flow(region_frame(image, left & False), region_frame(other)).score is None
+    assert frame_flow(RegionFrame.from_image(image, left & False), RegionFrame.from_image(other)).score is None
 
 
 def test_moving_is_above_the_threshold(texture):
     wide = texture(128, 220)
-    moving = frame_flow(region_frame(wide[:, 20:212]), region_frame(wide[:, 14:206])).moving  # 6 px, the threshold is 3
+    moving = frame_flow(
+        RegionFrame.from_image(wide[:, 20:212]), RegionFrame.from_image(wide[:, 14:206])
+    ).moving  # 6 px, the threshold is 3
     assert moving[20:-20, 20:-20].mean() > 0.99
-    slow = frame_flow(region_frame(wide[:, 20:212]), region_frame(wide[:, 18:210])).moving  # 2 px
+    slow = frame_flow(RegionFrame.from_image(wide[:, 20:212]), RegionFrame.from_image(wide[:, 18:210])).moving  # 2 px
     assert slow[20:-20, 20:-20].mean() < 0.01
 
 
 def test_a_pair_is_computed_once_a_case(case_of, texture):
     case = case_of(np.stack([[texture(128, 192, seed) for seed in range(2)]]))
-    frames = [region_frame(image) for image in case.video[0]]
+    frames = [RegionFrame.from_image(image) for image in case.video[0]]
     assert cached_frame_flow(case, *frames) is cached_frame_flow(case, *frames)
     assert cached_frame_flow(case, *frames) is not cached_frame_flow(case, *frames[::-1])
     assert cached_frame_flow(case, frames[0], frames[0]) is not cached_frame_flow(case, *frames)

@@ -132,7 +132,7 @@ def test_what_is_shared_does_not_change_the_answer(stage):
 
 
 def test_one_view_has_no_pair(stage):
-    with pytest.raises(NotApplicable, match="one view"):
+    with pytest.raises(NotApplicable, match="only one view"):
         match_views(stage(views=1)[0], Sift())
 
 
