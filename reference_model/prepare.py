@@ -1,15 +1,16 @@
-"""``python -m reference_model.prepare``: the latents and texts that training reads, made of a data set once."""
+"""``python -m reference_model.prepare``: encode a data set's videos and prompts once for training."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -22,67 +23,68 @@ from reference_model.loading.folder import find_part
 if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset, Manifest
     from hoibench.progress import MessageCallback
-    from reference_model.preparation.clips import Outcome
-    from reference_model.preparation.job import Job
-    from reference_model.preparation.shots import Shot
+    from reference_model.preparation.clips import ViewResult
+    from reference_model.preparation.job import PreparationJob
+    from reference_model.preparation.view_groups import ViewGroup
 
 PROGRAM = "python -m reference_model.prepare"
-BROKEN = 3
+EXIT_SOME_FAILED = 3
+"""Exit code if some clips failed and the others were prepared."""
 
 
 @dataclass(frozen=True)
 class Prepare:
-    """Encode a data set's videos, motion pseudo-videos and prompts once, so that training loads neither autoencoder nor text encoder.
+    """Encode a data set's videos, motion pseudo-videos and prompts once, so that training needs no text encoder.
 
-    What is there is kept, so the same command goes on wherever it was stopped, and may run several times at once: processes share the clips.
-    A broken clip is skipped and listed at the end with its reason; the exit code is then 3.
+    Completed views are kept: the same command resumes after an interruption, and several processes of it share the clips.
+    Clips that fail are listed at the end with the reason; the exit code is then 3.
     """
 
-    preset: Annotated[str, tyro.conf.arg(help=f"The model that is to be trained: {' or '.join(PRESETS)}.")]
+    preset: Annotated[str, tyro.conf.arg(help=f"The model to train: {' or '.join(PRESETS)}.")]
 
     wan: Path
-    """The checkpoint: a folder of Wan2.2-TI2V-5B-Diffusers, of which vae/, text_encoder/ and tokenizer/ are read."""
+    """Folder of Wan2.2-TI2V-5B-Diffusers; vae/, text_encoder/ and tokenizer/ are read."""
 
     dataset: Literal["synthetic", "taco"]
-    """Where clips come from."""
+    """Data set."""
 
     root: Path | None = None
-    """TACO's download, or a folder that hoibench data prepare wrote. For synthetic clips: where they are kept, in place of the cache."""
+    """TACO's download, or a folder written by hoibench data prepare. For synthetic clips: their folder instead of the cache."""
 
     split: str = "train"
-    """Which clips (hoibench ls splits)."""
+    """Split of the data set (hoibench ls splits)."""
 
     cameras: Literal["split", "all"] = "split"
-    """split: the three cameras that the split names. all: every camera that TACO's clip has, of which training draws one a cluster."""
+    """split: the three cameras of the split. all: every camera of TACO's clip; training draws one per cluster."""
 
     limit: int | None = None
-    """Take only this many clips."""
+    """Number of clips to prepare."""
 
     size: tuple[int, int] | None = None
-    """H W of the videos. Default: the preset's; the paper's first stage is 256 384."""
+    """H W of the videos. Default: the preset's; the paper's first stage has 256 384."""
 
     stages: Path | None = None
-    """The launch configuration of the training, where it changes the model, e.g. how motion is drawn."""
+    """Launch configuration of the training, if it changes the model, for example the pseudo-videos."""
 
     out: Path | None = None
-    """The folder of the cache. Default: latents/PRESET-SPLIT-HxW."""
+    """Folder of the cache. Default: latents/PRESET-SPLIT-HxW."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to encode."""
+    """Device to encode on."""
 
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """What latents and texts are stored in; they are computed in float32, the text encoder's weights being bfloat16."""
+    """Type of stored latents and embeddings; they are computed in float32, with bfloat16 weights of the text encoder."""
 
     json: bool = False
     """Print JSON."""
 
 
 def prepare_command(arguments: Sequence[str]) -> int:
-    """Prepare; the exit code."""
+    """Run the command and return the exit code."""
     options = tyro.cli(Prepare, args=list(arguments), prog=PROGRAM)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
-    config = _config(options)
+    config = _read_config(options)
     if options.size is not None:
         config = replace(config, height=options.size[0], width=options.size[1])
     console = Console(stderr=True)
@@ -98,28 +100,28 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
     from hoibench.datasets.base import sample_clips
     from hoibench.datasets.registry import open_dataset
-    from reference_model.preparation.shots import shots_of
+    from reference_model.preparation.view_groups import group_views
 
     dataset = open_dataset(options.dataset, options.root, note)
     _check_frames(dataset, options, config)
     manifest = dataset.manifest(options.split)
-    shots = list(shots_of(dataset, sample_clips(manifest.entries, options.limit), options.cameras))
-    if not shots:
+    groups = list(group_views(dataset, sample_clips(manifest.entries, options.limit), options.cameras))
+    if not groups:
         raise ValueError(
-            f"split {options.split} gives no clip ({'; '.join(manifest.exclusion_summary) or 'it is empty'})"
+            f"split {options.split} has no clips ({'; '.join(manifest.exclusion_summary) or 'it is empty'})"
         )
-    job = _job(options, config, manifest, device, note)
-    return _run(job, shots, manifest, console, as_json=options.json)
+    job = _open_job(options, config, manifest, device, note)
+    return _run(job, groups, manifest, console, as_json=options.json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prepare with every error in plain words; the exit code (0 done, 2 usage, 3 done but for broken clips)."""
+    """Run the command, print errors as one sentence, and return the exit code (0 done, 2 usage, 3 some clips failed)."""
     logging.captureWarnings(True)
     return to_exit_code(prepare_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def _config(options: Prepare) -> SyncMV4DConfig:
-    """The preset as it is to be trained, on its own grid."""
+def _read_config(options: Prepare) -> SyncMV4DConfig:
+    """Return the preset with the changes of the launch configuration, on the preset's grid."""
     config = preset(options.preset)
     if options.stages is None:
         return config
@@ -128,22 +130,30 @@ def _config(options: Prepare) -> SyncMV4DConfig:
     return replace(read_launch(options.stages, config).model, height=config.height, width=config.width)
 
 
-def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, note: MessageCallback) -> Job:
-    """What is to be done, and where; the folder is claimed for it, once the checkpoint is known to be whole."""
+def _open_job(
+    options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, note: MessageCallback
+) -> PreparationJob:
+    """Record the cache's settings, once the checkpoint is checked, and return the job."""
     from hoibench import __version__
     from hoibench.cli.data import check_outside
-    from reference_model.cache.metadata import Origin, claim, is_claimed, of_config, refuse_foreign, weights_digest
-    from reference_model.preparation.job import Job
-    from reference_model.preparation.parts import check_parts
+    from reference_model.cache.settings import (
+        CacheSettings,
+        check_folder,
+        config_settings,
+        ensure_cache_settings,
+        has_settings,
+        weights_digest,
+    )
+    from reference_model.preparation.job import PreparationJob, check_wan_parts
 
     split = manifest.split.replace("/", "-")
     out = options.out or Path("latents") / f"{options.preset}-{split}-{config.height}x{config.width}"
     if options.root is not None:
         check_outside(options.root, out)
-    refuse_foreign(out)
+    check_folder(out)
     note(f"hashing the weights in {options.wan}")
-    origin = Origin(
-        **of_config(config),
+    settings = CacheSettings(
+        **config_settings(config),
         dtype=options.dtype,
         dataset=options.dataset,
         split=manifest.split,
@@ -153,37 +163,60 @@ def _job(options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: s
         text_encoder=weights_digest(options.wan, "text_encoder", "tokenizer"),
         hoibench=__version__,
     )
-    if not is_claimed(out, origin):
-        check_parts(options.wan, config)
-        claim(out, origin)
-    return Job(out, origin, config, options.wan, device)
+    if not has_settings(out, settings):
+        check_wan_parts(options.wan, config)
+        ensure_cache_settings(out, settings)
+    return PreparationJob(out, settings, config, options.wan, device)
 
 
-def _run(job: Job, shots: Sequence[Shot], manifest: Manifest, console: Console, *, as_json: bool) -> int:
+def _run(
+    job: PreparationJob, groups: Sequence[ViewGroup], manifest: Manifest, console: Console, *, as_json: bool
+) -> int:
     from reference_model.preparation.clips import prepare_clips
     from reference_model.preparation.prompts import prepare_text
-    from reference_model.preparation.report import as_text, facts_of
 
-    outcomes: list[Outcome] = []
-    total = sum(len(shot.views) for shot in shots)
-    clips = len({shot.clip for shot in shots})
+    results: list[ViewResult] = []
+    total = sum(len(group.views) for group in groups)
+    clips = len({group.clip for group in groups})
     prompts = 0, 0
     try:
         with progress_bar(console) as on_progress:
-            prompts = prepare_text(job, ["", *(shot.prompt for shot in shots)], partial(on_progress, "prompts"))
+            prompts = prepare_text(job, ["", *(group.prompt for group in groups)], partial(on_progress, "prompts"))
 
-            def told(outcome: Outcome) -> None:
-                outcomes.append(outcome)
-                on_progress(f"clip {len({each.clip for each in outcomes})} of {clips}, views", len(outcomes), total)
+            def on_result(result: ViewResult) -> None:
+                results.append(result)
+                on_progress(f"clip {len({each.clip for each in results})} of {clips}, views", len(results), total)
 
             on_progress("views", 0, total)
-            prepare_clips(job, shots, told)
-    finally:  # what is known is told, also after Ctrl-C or on a full disk
-        if outcomes:
-            facts = facts_of(job.out, outcomes, manifest, prompts)
+            prepare_clips(job, groups, on_result)
+    finally:  # report also after Ctrl-C or on a full disk
+        if results:
+            report = _build_report(job.folder, results, manifest, prompts)
             with as_crash():
-                Console().out(json.dumps(facts, indent=1) if as_json else as_text(facts), highlight=False)
-    return BROKEN if any(outcome.status == "broken" for outcome in outcomes) else 0
+                Console().out(json.dumps(report, indent=1) if as_json else _format_report(report), highlight=False)
+    return EXIT_SOME_FAILED if any(result.status == "failed" for result in results) else 0
+
+
+def _build_report(
+    out: Path, results: Sequence[ViewResult], manifest: Manifest, prompts: tuple[int, int]
+) -> dict[str, Any]:
+    counts = Counter(result.status for result in results)
+    return {
+        "out": str(out),
+        "clips": len({result.clip for result in results}),
+        "views": {status: counts[status] for status in ("created", "skipped", "failed")},
+        "failed": {f"{each.clip}/{each.view}": each.reason for each in results if each.status == "failed"},
+        "excluded": dict(Counter(manifest.left_out.values()).most_common()),
+        "prompts": dict(zip(("created", "skipped"), prompts, strict=True)),
+    }
+
+
+def _format_report(report: Mapping[str, Any]) -> str:
+    lines = [f"excluded, {count}: {reason}" for reason, count in report["excluded"].items()]
+    lines += [f"failed  {key}  {reason}" for key, reason in report["failed"].items()]
+    for name in ("views", "prompts"):
+        lines.append(f"{name}: " + ", ".join(f"{count} {status}" for status, count in report[name].items()))
+    return "\n".join([*lines, report["out"]])
 
 
 def _check_frames(dataset: Dataset, options: Prepare, config: SyncMV4DConfig) -> None:

@@ -107,7 +107,7 @@ def train_command(arguments: Sequence[str]) -> int:
         model=launch.model,
         training=launch.training,
         engine=options.engine,
-        caches={size: each.origin.id for size, each in caches.items()},
+        caches={size: each.settings.id for size, each in caches.items()},
         start=options.start,
     )
     with init_distributed(resolve_device(options.device)) as group, ExitStack() as locks:
@@ -159,7 +159,7 @@ def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder:
 
 def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
     """Check that the model fits the checkpoint's transformer and autoencoder, and that the caches were encoded by that autoencoder."""
-    from reference_model.cache.metadata import weights_digest
+    from reference_model.cache.settings import weights_digest
     from reference_model.loading.autoencoder import check_vae, open_vae
     from reference_model.loading.transformer import open_mjd
 
@@ -169,9 +169,9 @@ def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCa
     check_vae(open_vae(wan)[0], config, wan / "vae")
     digest = weights_digest(wan, "vae")
     for cache in caches:
-        if cache.origin.vae != digest:
+        if cache.settings.vae != digest:
             raise ValueError(
-                f"{cache.folder} was encoded by another autoencoder ({cache.origin.vae}) than {wan / 'vae'} ({digest}):"
+                f"{cache.folder} was encoded by another autoencoder ({cache.settings.vae}) than {wan / 'vae'} ({digest}):"
                 " give the --wan that it was prepared with"
             )
 

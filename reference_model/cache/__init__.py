@@ -1,6 +1,5 @@
-"""The latent cache: what training reads of every clip, view and prompt."""
+"""The latent cache: views and prompts of clips as training reads them."""
 
-from reference_model.cache.files import LatentView
-from reference_model.cache.reader import CachedView, LatentCache
+from reference_model.cache.latent_cache import CachedView, LatentCache, LatentView
 
 __all__ = ["CachedView", "LatentCache", "LatentView"]

@@ -1,1 +1,1 @@
-"""What ``python -m reference_model.prepare`` does: prompts and clips, encoded once."""
+"""Preparation of a latent cache: clips and prompts of a data set, encoded once."""

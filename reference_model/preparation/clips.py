@@ -1,6 +1,6 @@
-"""The clips of a latent cache: what is there and whole is kept, and broken clips are told and skipped.
+"""The clips of a latent cache: intact views are skipped, and clips that fail are reported and do not stop the others.
 
-A clip is held by the process that works on it, so several can be started side by side on one folder, one a GPU say: they share the clips.
+Each clip is locked by the process that works on it, so several processes can share a folder, for example one per GPU.
 """
 
 from __future__ import annotations
@@ -13,150 +13,144 @@ from itertools import groupby
 from typing import Literal
 
 import torch
-from torch import Tensor
 
-from hoibench.clip import CLUSTERS, Array, Clip
+from hoibench.clip import CLUSTERS, Clip
 from hoibench.errors import Crash, is_disk_full
 from hoibench.store import remove_temporary_files
 from hoibench.store.atomic import WriteError
 from hoibench.store.locks import locked
 from hoibench.store.verified_folder import CorruptFolder
-from reference_model.cache.files import find_view, read_view, write_view
-from reference_model.cache.metadata import views_folder
-from reference_model.preparation.job import Job
-from reference_model.preparation.shots import Shot
-from reference_model.preparation.view import draw
+from reference_model.cache.latent_cache import find_view, read_view, write_view
+from reference_model.cache.settings import views_folder
+from reference_model.preparation.encode_view import encode_view, render_view
+from reference_model.preparation.job import Encoder, PreparationJob
+from reference_model.preparation.view_groups import ViewGroup
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a view; ``reason`` is why it is broken."""
+class ViewResult:
+    """The result of preparing a view; ``reason`` says why it failed."""
 
     clip: str
     view: str
-    status: Literal["made", "kept", "broken"]
+    status: Literal["created", "skipped", "failed"]
     reason: str = ""
 
 
-def prepare_clips(job: Job, shots: Iterable[Shot], told: Callable[[Outcome], None]) -> None:
-    """Encode what the cache lacks of the views of some shots, those of a clip in a row; ``told`` is told of each view once.
+def prepare_clips(job: PreparationJob, groups: Iterable[ViewGroup], on_result: Callable[[ViewResult], None]) -> None:
+    """Encode the views that the cache lacks.
 
-    The autoencoder is loaded only if a view is lacking.
+    The autoencoder is loaded only if a view is missing.
+
+    Args:
+        job: the cache.
+        groups: the views, those of a clip in a row.
+        on_result: called once for each view.
 
     Raises:
         FileNotFoundError: the autoencoder is missing.
-        ValueError: the autoencoder is broken, or the cache was claimed for something else meanwhile.
-        OSError: the disk is full or the cache cannot be written; what was made is kept.
-        Crash: the device's memory is full.
+        ValueError: the autoencoder is damaged, or the cache has got other settings meanwhile.
+        OSError: the disk is full or the cache cannot be written; completed views are kept.
+        Crash: the device is out of memory.
     """
-    work = _Work(job, told)
-    clips = [(clip, tuple(some)) for clip, some in groupby(shots, key=lambda shot: shot.clip)]
-    taken = [each for each in clips if not work.on_clip(*each, wait=False)]
-    for each in taken:  # by another process, which may have been killed since
-        work.on_clip(*each, wait=True)
+    worker = _Worker(job, on_result)
+    clips = [(clip, tuple(members)) for clip, members in groupby(groups, key=lambda group: group.clip)]
+    locked_clips = [each for each in clips if not worker.prepare_clip(*each, wait=False)]
+    for each in locked_clips:  # another process has them, or was killed meanwhile
+        worker.prepare_clip(*each, wait=True)
 
 
-class _Broken(Exception):
-    """A clip cannot be prepared, and the others can."""
+class _ClipError(Exception):
+    """A clip cannot be prepared; others can."""
 
 
-class _Work:
-    """One process's work on a cache, clip by clip."""
+class _Worker:
+    """Prepares clips one by one."""
 
-    def __init__(self, job: Job, told: Callable[[Outcome], None]) -> None:
+    def __init__(self, job: PreparationJob, on_result: Callable[[ViewResult], None]) -> None:
         self._job = job
-        self._told = told
-        self._encode: Callable[[Array], Tensor] | None = None
+        self._on_result = on_result
+        self._encoder: Encoder | None = None
 
-    def on_clip(self, clip: str, shots: Sequence[Shot], *, wait: bool) -> bool:
-        """Make what a clip lacks; false if another process is about it."""
-        views = [view for shot in shots for view in shot.views]
-        kept = {view for view in views if self._is_whole(clip, view)}
-        if len(kept) == len(views):
+    def prepare_clip(self, clip: str, groups: Sequence[ViewGroup], *, wait: bool) -> bool:
+        """Create the missing views of a clip; return False if another process has locked it."""
+        views = [view for group in groups for view in group.views]
+        intact = {view for view in views if self._is_intact(clip, view)}
+        if len(intact) == len(views):
             for view in views:
-                self._told(Outcome(clip, view, "kept"))
+                self._on_result(ViewResult(clip, view, "skipped"))
             return True
-        folder = views_folder(self._job.out) / clip
-        with locked(folder / ".lock", wait=wait) as ours:
-            if ours:
+        folder = views_folder(self._job.folder) / clip
+        with locked(folder / ".lock", wait=wait) as is_ours:
+            if is_ours:
                 for cluster in CLUSTERS:
                     remove_temporary_files(folder / cluster)
-                for shot in shots:
-                    self._on_shot(shot, kept)
-        return ours
+                for group in groups:
+                    self._prepare_group(group, intact)
+        return is_ours
 
-    def _on_shot(self, shot: Shot, kept: Collection[str]) -> None:
-        # Asked again: another process may have made them before the clip was ours.
-        missing = [view for view in shot.views if view not in kept and not self._is_whole(shot.clip, view)]
-        for view in shot.views:
+    def _prepare_group(self, group: ViewGroup, intact: Collection[str]) -> None:
+        # Checked again: another process may have created them before the clip was locked.
+        missing = [view for view in group.views if view not in intact and not self._is_intact(group.clip, view)]
+        for view in group.views:
             if view not in missing:
-                self._told(Outcome(shot.clip, view, "kept"))
+                self._on_result(ViewResult(group.clip, view, "skipped"))
         if not missing:
             return
         try:
-            with _blamed(shot.clip):
-                clip = shot.load()
-                if (clip.prompt or "") != shot.prompt:
-                    raise ValueError(f"its prompt is {clip.prompt!r}, that of its triplet {shot.prompt!r}")
-        except _Broken as error:
+            with _as_clip_error(group.clip):
+                clip = group.load()
+                if (clip.prompt or "") != group.prompt:
+                    raise ValueError(f"its prompt is {clip.prompt!r}, expected {group.prompt!r}")
+        except _ClipError as error:
             for view in missing:
-                self._told(Outcome(shot.clip, view, "broken", str(error)))
+                self._on_result(ViewResult(group.clip, view, "failed", str(error)))
             return
         for view in missing:
-            self._told(self._on_view(clip, view))
+            self._on_result(self._prepare_view(clip, view))
 
-    def _on_view(self, clip: Clip, view: str) -> Outcome:
+    def _prepare_view(self, clip: Clip, view: str) -> ViewResult:
         job, where = self._job, f"clip {clip.id}, view {view}"
         try:
-            with _blamed(where):
-                drawing = draw(clip, [each.id for each in clip.views].index(view), job.config)
-            latents = drawing.encoded(self._encoder(), job.dtype)
-        except _Broken as error:
-            return Outcome(clip.id, view, "broken", str(error))
+            with _as_clip_error(where):
+                rendered = render_view(clip, [each.id for each in clip.views].index(view), job.config)
+            latents = encode_view(rendered, self._load_encoder(), job.dtype)
+        except _ClipError as error:
+            return ViewResult(clip.id, view, "failed", str(error))
         except torch.OutOfMemoryError as error:
-            raise Crash(f"the memory of {job.device} is full ({where}): lower --size; what was done is kept") from error
-        job.check()
+            raise Crash(f"{job.device} is out of memory ({where}): lower --size; completed views are kept") from error
+        job.check_settings()
         try:
-            write_view(job.out, job.origin, latents)
+            write_view(job.folder, job.settings, latents)
         except ValueError as error:  # NaN
-            return Outcome(clip.id, view, "broken", str(error))
-        return Outcome(clip.id, view, "made")
+            return ViewResult(clip.id, view, "failed", str(error))
+        return ViewResult(clip.id, view, "created")
 
-    def _is_whole(self, clip: str, view: str) -> bool:
+    def _is_intact(self, clip: str, view: str) -> bool:
         job = self._job
         try:
-            cluster = find_view(job.out, clip, view)
-            return cluster is not None and bool(read_view(job.out, job.origin, clip, cluster, view))
+            cluster = find_view(job.folder, clip, view)
+            return cluster is not None and bool(read_view(job.folder, job.settings, clip, cluster, view))
         except (CorruptFolder, FileNotFoundError):
             return False
 
-    def _encoder(self) -> Callable[[Array], Tensor]:
-        if self._encode is None:
-            self._encode = _load_encoder(self._job)
-        return self._encode
+    def _load_encoder(self) -> Encoder:
+        if self._encoder is None:
+            self._encoder = self._job.load_encoder()
+        return self._encoder
 
 
 @contextmanager
-def _blamed(what: str) -> Iterator[None]:
-    """Turn errors into ``_Broken``, but those that every other clip would meet, too: a disk that is full or closed to us."""
+def _as_clip_error(where: str) -> Iterator[None]:
+    """Turn errors into ``_ClipError``, except those that every other clip would meet: a full or read-only disk."""
     try:
         yield
     except (ValueError, FileNotFoundError) as error:
-        raise _Broken(" ".join(str(error).split())) from error
-    except Exception as error:  # whatever a stranger's file brings about, the other clips go on
+        raise _ClipError(" ".join(str(error).split())) from error
+    except Exception as error:  # whatever a clip's files cause, the other clips continue
         if isinstance(error, WriteError) or is_disk_full(error):
             raise
-        log.exception("%s cannot be prepared", what)
-        raise _Broken(f"{type(error).__name__}: {error}") from error
-
-
-def _load_encoder(job: Job) -> Callable[[Array], Tensor]:
-    """E, (N, H, W, 3) -> (C, n, h, w)."""
-    from reference_model.loading.autoencoder import (  # here, since diffusers takes seconds and is often not needed
-        VideoCoder,
-        load_vae,
-    )
-
-    return VideoCoder(load_vae(job.wan).to(job.device)).encode
+        log.exception("cannot prepare %s", where)
+        raise _ClipError(f"{type(error).__name__}: {error}") from error

@@ -1,40 +1,74 @@
-"""What every step of preparing a latent cache needs to know."""
+"""The job of preparing a latent cache: its folder, settings, model and checkpoint."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from reference_model.cache.metadata import Origin, refuse_others
+from hoibench.clip import Array
+from reference_model.cache.settings import CacheSettings, check_cache_settings
 from reference_model.config import SyncMV4DConfig
+
+Encoder = Callable[[Array], Tensor]
+"""The encoder E of the video autoencoder: (N, H, W, 3) -> (C, n, h, w)."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """A cache that is being prepared.
+class PreparationJob:
+    """A latent cache to prepare.
 
     Attributes:
-        out: its folder.
-        origin: what its files are made with.
+        folder: of the cache.
+        settings: of the cache.
         config: the model that it is for.
         wan: the checkpoint, a folder of Wan2.2-TI2V-5B-Diffusers.
         device: ``cpu`` or ``cuda``.
     """
 
-    out: Path
-    origin: Origin
+    folder: Path
+    settings: CacheSettings
     config: SyncMV4DConfig
     wan: Path
     device: str
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of latents and text as stored."""
-        stored: torch.dtype = getattr(torch, self.origin.dtype)
-        return stored
+        """Type of the stored latents and embeddings."""
+        dtype: torch.dtype = getattr(torch, self.settings.dtype)
+        return dtype
 
-    def check(self) -> None:
-        """Raise ValueError if the cache has been claimed for something else since; asked before each file is written."""
-        refuse_others(self.out, self.origin.to_json())
+    def check_settings(self) -> None:
+        """Raise ValueError if the cache has got other settings meanwhile; called before each file is written."""
+        check_cache_settings(self.folder, self.settings.to_json())
+
+    def load_encoder(self) -> Encoder:
+        """Load the video autoencoder.
+
+        Raises:
+            FileNotFoundError, ValueError: it is missing or damaged.
+        """
+        # diffusers takes seconds to import and is often not needed
+        from reference_model.loading.autoencoder import VideoCoder, load_vae
+
+        return VideoCoder(load_vae(self.wan).to(self.device)).encode
+
+
+def check_wan_parts(wan: Path, config: SyncMV4DConfig) -> None:
+    """Check that a checkpoint's autoencoder, text encoder and tokenizer are intact and fit a model.
+
+    Reads configurations, and the names and shapes of all weights; NaN in a weight is found only when it is loaded.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file is damaged, or its weights are of another model.
+    """
+    # These imports take seconds and are often not needed.
+    from reference_model.loading.autoencoder import check_vae, open_vae
+    from reference_model.loading.text_encoder import check_text_encoder, open_text_encoder
+
+    check_vae(open_vae(wan)[0], config, wan / "vae")
+    check_text_encoder(open_text_encoder(wan)[0], config, wan / "text_encoder")

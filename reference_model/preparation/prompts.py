@@ -1,4 +1,4 @@
-"""The prompts of a latent cache, embedded once each."""
+"""The embeddings of a latent cache's prompts."""
 
 from __future__ import annotations
 
@@ -10,56 +10,65 @@ import torch
 from hoibench.store import remove_temporary_files
 from hoibench.store.locks import locked
 from hoibench.store.verified_folder import CorruptFolder
-from reference_model.cache.files import read_text, write_text
-from reference_model.cache.metadata import text_folder
-from reference_model.preparation.job import Job
+from reference_model.cache.latent_cache import read_text, write_text
+from reference_model.cache.settings import text_folder
+from reference_model.preparation.job import PreparationJob
 
 
-def prepare_text(job: Job, prompts: Iterable[str], told: Callable[[int, int], None]) -> tuple[int, int]:
-    """Embed those of some prompts that the cache lacks; how many it made, and how many were there.  ``told`` is told how many of how many are done.
+def prepare_text(
+    job: PreparationJob, prompts: Iterable[str], on_progress: Callable[[int, int], None]
+) -> tuple[int, int]:
+    """Embed the prompts that the cache lacks.
 
-    The text encoder is loaded only if one is lacking, and is gone on return: it is too large to be held beside the autoencoder.
+    The text encoder is loaded only if an embedding is missing, and released on return: it does not fit next to the autoencoder.
+
+    Args:
+        job: the cache.
+        prompts: to embed; may repeat.
+        on_progress: (done, total) of the missing prompts.
+
+    Returns:
+        The numbers of prompts that were embedded, and that were there already.
 
     Raises:
         FileNotFoundError: the text encoder is missing.
-        ValueError: a prompt is too long, its embedding holds NaN, the text encoder is broken, or the cache was claimed for something else meanwhile.
-        OSError: the disk is full or the cache cannot be written; what was embedded is kept.
+        ValueError: a prompt is too long, its embedding holds NaN, the text encoder is damaged, or the cache has got other settings meanwhile.
+        OSError: the disk is full or the cache cannot be written; completed embeddings are kept.
     """
-    wanted = sorted(set(prompts))
-    missing = _missing(job, wanted)
+    prompts = sorted(set(prompts))
+    missing = _find_missing(job, prompts)
     if missing:
-        with locked(text_folder(job.out) / ".lock", wait=True):
-            remove_temporary_files(text_folder(job.out))
-            missing = _missing(job, missing)  # asked again: another process may have been faster
-            _embed(job, missing, told)
+        with locked(text_folder(job.folder) / ".lock", wait=True):
+            remove_temporary_files(text_folder(job.folder))
+            missing = _find_missing(job, missing)  # again: another process may have embedded some
+            _embed(job, missing, on_progress)
         gc.collect()
         if job.device == "cuda":
             torch.cuda.empty_cache()
-    return len(missing), len(wanted) - len(missing)
+    return len(missing), len(prompts) - len(missing)
 
 
-def _missing(job: Job, prompts: Sequence[str]) -> list[str]:
-    return [prompt for prompt in prompts if not _is_whole(job, prompt)]
+def _find_missing(job: PreparationJob, prompts: Sequence[str]) -> list[str]:
+    return [prompt for prompt in prompts if not _is_intact(job, prompt)]
 
 
-def _is_whole(job: Job, prompt: str) -> bool:
+def _is_intact(job: PreparationJob, prompt: str) -> bool:
     try:
-        read_text(job.out, job.origin, prompt)
+        read_text(job.folder, job.settings, prompt)
     except (CorruptFolder, FileNotFoundError):
         return False
     return True
 
 
-def _embed(job: Job, prompts: Sequence[str], told: Callable[[int, int], None]) -> None:
+def _embed(job: PreparationJob, prompts: Sequence[str], on_progress: Callable[[int, int], None]) -> None:
     if not prompts:
         return
-    from reference_model.loading.text_encoder import (
-        load_text_encoder,  # here, since transformers takes seconds and is often not needed
-    )
+    # transformers takes seconds to import and is often not needed
+    from reference_model.loading.text_encoder import load_text_encoder
 
     encoder = load_text_encoder(job.wan, device=job.device)
     for done, prompt in enumerate(prompts):
-        told(done, len(prompts))
-        embedding = encoder.embed([prompt], job.origin.text[0])[0]
-        job.check()
-        write_text(job.out, job.origin, prompt, embedding.to("cpu", job.dtype))
+        on_progress(done, len(prompts))
+        embedding = encoder.embed([prompt], job.settings.text_shape[0])[0]
+        job.check_settings()
+        write_text(job.folder, job.settings, prompt, embedding.to("cpu", job.dtype))

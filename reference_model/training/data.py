@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 from hoibench.clip import CLUSTERS
 from hoibench.store.verified_folder import CorruptFolder
 from reference_model.cache import LatentCache, LatentView
-from reference_model.cache.files import Glance
+from reference_model.cache.latent_cache import ViewHeader
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.batch import Batch
 from reference_model.cycle.scene_frame import Cameras
@@ -118,7 +118,7 @@ def open_stages(
         ValueError: two caches have the same size, a stage has no cache of its size, or as ``TrainingData``.
     """
     opened = [LatentCache(folder) for folder in folders]
-    caches = {f"{each.origin.height}x{each.origin.width}": each for each in opened}
+    caches = {f"{each.settings.height}x{each.settings.width}": each for each in opened}
     if len(caches) < len(opened):
         raise ValueError(f"--cache has several of one size ({', '.join(map(str, folders))}): give one of each")
     data = []
@@ -183,7 +183,7 @@ def _find_faults(cache: LatentCache, views: Iterable[tuple[str, str]]) -> Iterat
     has_text = lru_cache(maxsize=None)(cache.has_text)
     for clip, view in views:
         try:
-            header = cache.glance(clip, view)
+            header = cache.header(clip, view)
         except CorruptFolder as error:
             yield str(error)
             continue
@@ -192,12 +192,12 @@ def _find_faults(cache: LatentCache, views: Iterable[tuple[str, str]]) -> Iterat
             yield f"clip {clip}, view {view} {fault}"
 
 
-def _fault(view: Glance) -> str:
+def _fault(view: ViewHeader) -> str:
     if view.R.ndim == 3:
         return "has a moving camera, the model needs a fixed one"
     if not (view.K[0, 0] > 0 and view.K[1, 1] > 0 and view.R.det() > 0):
         return f"has no valid camera (K {view.K.tolist()}, R {view.R.tolist()})"
-    return "" if view.sees else "sees none of its points in any frame"
+    return "" if view.sees_points else "sees none of its points in any frame"
 
 
 def _pad(tensor: Tensor, points_dim: int | None, most: int) -> Tensor:

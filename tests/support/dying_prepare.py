@@ -1,4 +1,4 @@
-"""``python -m reference_model.prepare``, which dies before one of its files gets its name."""
+"""``python -m reference_model.prepare`` that dies before renaming one of its files."""
 
 import itertools
 import os
@@ -9,12 +9,12 @@ from reference_model.prepare import main
 DIED = 9
 
 
-def main_dying_at(last, arguments):
-    """Prepare; end at once at the renaming of this number, counted from 0."""
+def main_dying_at(number, arguments):
+    """Run the command and end the process at the rename of this number, counted from 0."""
     steps, replace = itertools.count(), Path.replace
 
     def replace_or_die(*paths):
-        if next(steps) == last:
+        if next(steps) == number:
             os._exit(DIED)
         return replace(*paths)
 

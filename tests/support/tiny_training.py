@@ -11,8 +11,8 @@ from tiny_loop import FoldingCoder
 from hoibench.clip import CLUSTERS
 from hoibench.geometry import project, render, to_camera
 from reference_model.cache import LatentCache
-from reference_model.cache.files import LatentView, write_text, write_view
-from reference_model.cache.metadata import Origin, claim, of_config
+from reference_model.cache.latent_cache import LatentView, write_text, write_view
+from reference_model.cache.settings import CacheSettings, config_settings, ensure_cache_settings
 from reference_model.config import DPAConfig, SyncMV4DConfig, preset
 from reference_model.model import SyncMV4D
 from reference_model.training.config import TrainingConfig, TrainingStage
@@ -64,18 +64,18 @@ def write_cache(
     folder: Path, clips=4, config: SyncMV4DConfig = TINY, points=(12, 9, 10), views=1, vae="3"
 ) -> LatentCache:
     """Write a cache of ``clips`` clips; the views of a cluster see ``points[cluster]`` points."""
-    origin = Origin(
-        **of_config(config), dtype="float32", dataset="synthetic", split="toy@1/train", split_id="1", truth_id="2",
+    settings = CacheSettings(
+        **config_settings(config), dtype="float32", dataset="synthetic", split="toy@1/train", split_id="1", truth_id="2",
         vae=vae, text_encoder="4", hoibench="0",
     )  # fmt: skip
-    claim(folder, origin)
+    ensure_cache_settings(folder, settings)
     for prompt in ("", PROMPT):
-        embedding = torch.randn(origin.text, generator=torch.Generator().manual_seed(len(prompt)))
-        write_text(folder, origin, prompt, embedding)
+        embedding = torch.randn(settings.text_shape, generator=torch.Generator().manual_seed(len(prompt)))
+        write_text(folder, settings, prompt, embedding)
     for clip in range(clips):
         for index, cluster in enumerate(CLUSTERS):
             for number in range(views):
-                write_view(folder, origin, view_of(config, f"clip{clip}", cluster, number, points[index]))
+                write_view(folder, settings, view_of(config, f"clip{clip}", cluster, number, points[index]))
     return LatentCache(folder)
 
 
@@ -132,7 +132,7 @@ def build_job(
 
 def settings_of(config: TrainingConfig, cache: LatentCache, engine="ddp") -> RunSettings:
     """Return the settings of a run of a tiny model."""
-    caches = {"64x96": cache.origin.id}
+    caches = {"64x96": cache.settings.id}
     return RunSettings(model=model_of(config), training=config, engine=engine, caches=caches, start="random")
 
 

@@ -1,4 +1,4 @@
-"""The command on a real clip: what it writes is what training needs, and what is there is kept."""
+"""The command on a real clip: it writes the inputs of training, and keeps completed files."""
 
 import gc
 import json
@@ -18,15 +18,15 @@ from reference_model.cache import LatentCache
 from reference_model.loading import autoencoder, text_encoder
 from reference_model.loading.autoencoder import VideoCoder, load_vae
 from reference_model.loading.text_encoder import load_text_encoder
-from reference_model.preparation import view as prepare_view
 from reference_model.preparation.clips import prepare_clips
+from reference_model.preparation.encode_view import render_view
 from reference_model.preparation.prompts import prepare_text
 from reference_model.prepare import main
 
 
 @pytest.fixture(scope="session")
-def cache(made):
-    return LatentCache(made)
+def cache(prepared_cache):
+    return LatentCache(prepared_cache)
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +48,8 @@ def test_latents_are_those_of_the_resized_video_and_begin_with_the_images(views,
         assert torch.equal(view.z_video[:, :1], coder.encode(video[:1]))
 
 
-def test_a_file_alone_is_enough_to_draw_its_motion_again(views, wan_folder, config):
-    """What the loop will do with the points that it refines."""
+def test_the_pseudo_video_can_be_rendered_from_the_file(views, wan_folder, config):
+    """As the loop does with refined points."""
     coder, size = VideoCoder(load_vae(wan_folder)), (config.height, config.width)
     for view in views:
         seen = to_camera(view.world.double(), view.R.double(), view.t.double())
@@ -65,11 +65,11 @@ def test_a_file_alone_is_enough_to_draw_its_motion_again(views, wan_folder, conf
         )
 
 
-def test_points_are_the_clips_that_the_view_sees_first(views, clip, config):
+def test_points_are_those_visible_in_frame_0(views, clip, config):
     size = torch.tensor([config.width, config.height])
     for index, view in enumerate(views):
         seen = np.flatnonzero(clip.tracks.visible[index, 0])
-        assert 0 < len(seen) < clip.tracks.world.shape[1]  # else the rule would say nothing
+        assert 0 < len(seen) < clip.tracks.world.shape[1]  # the rule has an effect
         assert np.array_equal(view.world, clip.tracks.world[:, seen])
         assert np.array_equal(view.visible, clip.tracks.visible[index][:, seen])
         assert np.array_equal(view.part, clip.tracks.part[seen])
@@ -95,50 +95,53 @@ def test_prompts_and_the_empty_one_are_embedded(cache, views, clip, wan_folder, 
         assert torch.equal(cache.text(prompt), encoder.embed([prompt], config.text_tokens)[0])
 
 
-def test_at_most_k_points_are_taken_evenly():
-    visible = np.zeros(40, dtype=bool)
-    visible[3:33] = True
-    for most, expected in ((100, range(3, 33)), (30, range(3, 33)), (3, (3, 13, 23)), (1, (3,)), (20, None)):
-        chosen = prepare_view._seen_first(visible, most, "view x")
-        assert len(chosen) == min(most, 30)
-        assert expected is None or list(chosen) == list(expected)
-        assert visible[chosen].all()
-        assert (np.diff(chosen) >= 1).all()
-        assert len(chosen) < 2 or np.ptp(np.diff(chosen)) <= 1
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [(100, range(3, 33)), (30, range(3, 33)), (3, (3, 13, 23)), (1, (3,)), (20, np.arange(20) * 30 // 20 + 3)],
+)
+def test_at_most_k_points_are_chosen_evenly(clip, config, most, expected):
+    """Of 30 visible points; each is recognised by its position."""
+    visible = np.zeros_like(clip.tracks.visible)
+    visible[:, 0, 3:33] = True
+    style = replace(config.pseudo_video, points=most)
+    rendered = render_view(
+        replace(clip, tracks=replace(clip.tracks, visible=visible)), 0, replace(config, pseudo_video=style)
+    )
+    assert np.array_equal(rendered.fields["world"], clip.tracks.world[:, list(expected)].astype(np.float32))
 
 
-def test_what_was_not_recorded_is_not_drawn(clip, config):
+def test_unrecorded_frames_are_not_drawn(clip, config):
     recorded = np.ones(clip.tracks.world.shape[:2], dtype=bool)
     recorded[5:8] = False
     tracks = clip.tracks
     partial = type(tracks)(tracks.world, tracks.visible & recorded, tracks.part, recorded)
-    drawing = prepare_view.draw(replace(clip, tracks=partial), 0, config)
-    lit = drawing.motion.any(axis=(1, 2, 3))
+    rendered = render_view(replace(clip, tracks=partial), 0, config)
+    lit = rendered.motion.any(axis=(1, 2, 3))
     assert lit[:5].all() and not lit[5:8].any() and lit[8:].all()
 
 
 def test_eight_bits_are_256_levels(clip, config):
     style = replace(config.pseudo_video, eight_bit=True)
-    levels = prepare_view.draw(clip, 0, replace(config, pseudo_video=style)).motion * 255
+    levels = render_view(clip, 0, replace(config, pseudo_video=style)).motion * 255
     np.testing.assert_allclose(levels, levels.round(), atol=1e-4)
     assert len(np.unique(levels.round())) > 20
 
 
-def test_the_same_command_keeps_all_and_loads_nothing(arguments, made, monkeypatch, capsys):
-    before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+def test_the_same_command_skips_all_and_loads_nothing(arguments, prepared_cache, monkeypatch, capsys):
+    before = {path: path.stat().st_mtime_ns for path in prepared_cache.rglob("*")}
     for module, name in ((autoencoder, "load_vae"), (text_encoder, "load_text_encoder")):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("loaded"))
-    assert main([*arguments, "--out", str(made), "--json"]) == 0
+    assert main([*arguments, "--out", str(prepared_cache), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report == {
-        "out": str(made), "clips": 1, "views": {"made": 0, "kept": 3, "broken": 0}, "broken": {}, "left_out": {},
-        "prompts": {"made": 0, "kept": 2},
+        "out": str(prepared_cache), "clips": 1, "views": {"created": 0, "skipped": 3, "failed": 0}, "failed": {}, "excluded": {},
+        "prompts": {"created": 0, "skipped": 2},
     }  # fmt: skip
-    assert {path: path.stat().st_mtime_ns for path in made.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in prepared_cache.rglob("*")} == before
 
 
-def test_what_is_damaged_is_made_again_to_the_same_bytes(arguments, made, clip, contents, tmp_path, capsys):
-    out = shutil.copytree(made, tmp_path / "cache")
+def test_damaged_files_are_replaced_with_the_same_bytes(arguments, prepared_cache, clip, contents, tmp_path, capsys):
+    out = shutil.copytree(prepared_cache, tmp_path / "cache")
     left, center, right = sorted(
         out.glob(f"views/{clip.id}/*/*.safetensors"), key=lambda path: "lcr".index(path.parent.name[0])
     )
@@ -148,13 +151,13 @@ def test_what_is_damaged_is_made_again_to_the_same_bytes(arguments, made, clip, 
     text_file.write_bytes(text_file.read_bytes()[:-1] + b"x")
     (right.parent / ".tmp-01234567-killed.safetensors").write_bytes(b"half")
     assert main([*arguments, "--out", str(out)]) == 0
-    told = capsys.readouterr()
-    assert "views: 2 made, 1 kept, 0 broken\nprompts: 1 made, 1 kept" in told.out
-    assert "\x1b" not in told.out + told.err
-    assert contents(out) == contents(made)
+    output = capsys.readouterr()
+    assert "views: 2 created, 1 skipped, 0 failed\nprompts: 1 created, 1 skipped" in output.out
+    assert "\x1b" not in output.out + output.err
+    assert contents(out) == contents(prepared_cache)
 
 
-def test_the_text_encoder_is_gone_before_the_autoencoder_comes(job, shot, monkeypatch):
+def test_the_text_encoder_is_released_before_the_autoencoder_is_loaded(job, view_group, monkeypatch):
     encoders, order, counts = [], [], []
     load_text, load_video = text_encoder.load_text_encoder, autoencoder.load_vae
 
@@ -174,14 +177,14 @@ def test_the_text_encoder_is_gone_before_the_autoencoder_comes(job, shot, monkey
     monkeypatch.setattr(autoencoder, "load_vae", load_pictures)
     assert prepare_text(job, ["a hammer", "", "a hammer"], lambda *count: counts.append(count)) == (2, 0)
     assert counts == [(0, 2), (1, 2)]
-    prepare_clips(job, [shot()], lambda outcome: None)
+    prepare_clips(job, [view_group()], lambda result: None)
     assert order == ["text", "video"]
 
 
-def test_bfloat16_halves_latents_and_text_and_nothing_else(arguments, made, clip, tmp_path):
+def test_bfloat16_halves_latents_and_text_and_nothing_else(arguments, prepared_cache, clip, tmp_path):
     out = tmp_path / "half"
     assert main([*arguments, "--out", str(out), "--dtype", "bfloat16"]) == 0
-    full, half = LatentCache(made), LatentCache(out)
+    full, half = LatentCache(prepared_cache), LatentCache(out)
     view = full.views(clip.id)[0].id
     one, other = full.load(clip.id, view), half.load(clip.id, view)
     for name in ("z_video", "z_motion"):
@@ -191,8 +194,8 @@ def test_bfloat16_halves_latents_and_text_and_nothing_else(arguments, made, clip
     assert torch.equal(other.world, one.world)
 
 
-def test_a_launch_configuration_that_draws_otherwise_gets_a_cache_of_its_own(arguments, config, tmp_path):
-    """Squares of 5 pixels in place of 3, as the training that is launched by the same file asks for."""
+def test_a_launch_configuration_may_change_the_pseudo_videos(arguments, config, tmp_path):
+    """Squares of 5 pixels instead of 3, for a training with the same launch configuration."""
     launch = tmp_path / "wide.toml"
     stage = '[[stages]]\nname = "loop"\nstage = "joint"\niterations = 1\nsize = [128, 192]\n'
     launch.write_text(stage + "[model.pseudo_video]\nradius = 2\n")

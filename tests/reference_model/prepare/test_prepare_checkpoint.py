@@ -1,4 +1,4 @@
-"""A checkpoint that is not whole is told before anything is made, or costs nothing that was made with its other parts."""
+"""A damaged checkpoint is reported before any file is written, or does not cost the files of its intact parts."""
 
 import json
 import shutil
@@ -13,15 +13,15 @@ from safetensors.torch import load_file, save_file
 from hoibench.datasets import registry
 from reference_model.cache import LatentCache
 from reference_model.loading.folder import Weights
-from reference_model.preparation.parts import check_parts
+from reference_model.preparation.job import check_wan_parts
 from reference_model.prepare import main
 
 VAE = "vae/diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture
-def broken(wan_folder, tmp_path):
-    """A copy of the parts that are read, to break."""
+def damaged_wan(wan_folder, tmp_path):
+    """A copy of the parts that are read, to damage."""
     for name in ("vae", "text_encoder", "tokenizer"):
         shutil.copytree(wan_folder / name, tmp_path / "wan" / name)
     return tmp_path / "wan"
@@ -104,57 +104,55 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("fault", "reason"), FAULTS.values(), ids=FAULTS)
-def test_every_fault_is_found_by_looking_alone(broken, config, fault, reason, monkeypatch):
-    fault(broken)
+def test_every_fault_is_found_without_reading_weights(damaged_wan, config, fault, reason, monkeypatch):
+    fault(damaged_wan)
     monkeypatch.setattr(Weights, "read", lambda *_: pytest.fail("weights were read"))
     with pytest.raises((ValueError, FileNotFoundError), match=rf"(?s){reason}.*(hf download|give the model's own)"):
-        check_parts(broken, config)
+        check_wan_parts(damaged_wan, config)
 
 
 @pytest.mark.parametrize("name", ["truncated", "stride", "null", "d_model"])
-def test_a_broken_checkpoint_is_told_before_the_folder_is_claimed(broken, run, tmp_path, capsys, name):
-    FAULTS[name][0](broken)
-    assert run(broken) == 2
-    told = capsys.readouterr().err
-    assert str(broken) in told
-    assert "Traceback" not in told
+def test_a_damaged_checkpoint_is_reported_before_the_folder_is_created(damaged_wan, run, tmp_path, capsys, name):
+    FAULTS[name][0](damaged_wan)
+    assert run(damaged_wan) == 2
+    error = capsys.readouterr().err
+    assert str(damaged_wan) in error
+    assert "Traceback" not in error
     assert not (tmp_path / "out").exists()
 
 
 def test_a_checkpoint_of_another_model_is_refused(wan_folder, config):
-    check_parts(wan_folder, config)
+    check_wan_parts(wan_folder, config)
     wide = replace(config, mjd=replace(config.mjd, in_channels=48))
     with pytest.raises(
         ValueError, match=r"vae has \(channels, \*stride\) \(16, 4, 16, 16\), the model expects \(48, 4, 16, 16\)"
     ):
-        check_parts(wan_folder, wide)
+        check_wan_parts(wan_folder, wide)
     wordy = replace(config, mjd=replace(config.mjd, text_dim=4096))
     with pytest.raises(ValueError, match="text_encoder gives 32 channels, the model expects 4096"):
-        check_parts(wan_folder, wordy)
+        check_wan_parts(wan_folder, wordy)
 
 
-def test_an_autoencoder_that_only_reading_shows_to_be_broken_costs_no_prompt(
-    broken, run, wan_folder, made, contents, tmp_path, capsys
+def test_nan_in_the_autoencoder_does_not_cost_the_prompts(
+    damaged_wan, run, wan_folder, prepared_cache, contents, tmp_path, capsys
 ):
-    change(broken / VAE, lambda tensors: tensors["quant_conv.bias"].fill_(float("nan")))
-    assert run(broken) == 2
+    change(damaged_wan / VAE, lambda tensors: tensors["quant_conv.bias"].fill_(float("nan")))
+    assert run(damaged_wan) == 2
     assert "quant_conv.bias contains NaN" in capsys.readouterr().err
     texts = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "text").glob("*.safetensors")}
     assert len(texts) == 2
     assert run(wan_folder, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["prompts"] == {"made": 0, "kept": 2}
+    assert json.loads(capsys.readouterr().out)["prompts"] == {"created": 0, "skipped": 2}
     assert {path: path.stat().st_mtime_ns for path in texts} == texts
-    assert contents(tmp_path / "out") == contents(made)
-    assert run(broken) == 2  # now that there are views
+    assert contents(tmp_path / "out") == contents(prepared_cache)
+    assert run(damaged_wan) == 2  # now there are views
     assert "was made with other settings (vae was " in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_text_encoder_that_only_reading_shows_to_be_broken_leaves_the_folder_free(
-    broken, run, wan_folder, tmp_path, capsys
-):
-    path = broken / "text_encoder" / "model.safetensors"
+def test_after_nan_in_the_text_encoder_the_settings_may_change(damaged_wan, run, wan_folder, tmp_path, capsys):
+    path = damaged_wan / "text_encoder" / "model.safetensors"
     change(path, lambda tensors: tensors["shared.weight"].fill_(float("nan")))
-    assert run(broken) == 2
+    assert run(damaged_wan) == 2
     assert "shared.weight contains NaN" in capsys.readouterr().err
     assert run(wan_folder) == 0
     assert len(LatentCache(tmp_path / "out").clips) == 1
@@ -165,13 +163,13 @@ def no_data_set(monkeypatch):
     monkeypatch.setattr(registry, "open_dataset", lambda *_: pytest.fail("the data set was opened"))
 
 
-def test_a_device_that_is_not_there_is_told_first(run, wan_folder, no_data_set, capsys, monkeypatch):
+def test_a_missing_device_is_reported_first(run, wan_folder, no_data_set, capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert run(wan_folder, "--device", "cuda") == 2
     assert "--device cuda: torch finds no CUDA device; use --device cpu" in capsys.readouterr().err
 
 
-def test_a_checkpoint_that_is_not_there_is_told_before_torch_is_imported(arguments, wan_folder, tmp_path):
+def test_a_missing_checkpoint_is_reported_before_torch_is_imported(arguments, wan_folder, tmp_path):
     script = "import sys; from reference_model.prepare import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
     options = [str(tmp_path / "wan") if word == str(wan_folder) else word for word in arguments]
     done = subprocess.run([sys.executable, "-c", script, *options], capture_output=True, text=True, check=True)

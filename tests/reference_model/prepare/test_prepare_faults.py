@@ -1,4 +1,4 @@
-"""What goes wrong costs what it must and no more, and is told by name."""
+"""Failures: reported by name, without harm to other clips."""
 
 import errno
 import json
@@ -15,28 +15,28 @@ from hoibench.datasets.synthetic.dataset import SyntheticDataset
 from hoibench.errors import Crash
 from hoibench.store import atomic
 from reference_model.cache import LatentCache
-from reference_model.cache.metadata import claim
-from reference_model.preparation import clips as prepare_clips
-from reference_model.preparation.clips import Outcome
+from reference_model.cache.settings import ensure_cache_settings
+from reference_model.preparation.clips import ViewResult, prepare_clips
+from reference_model.preparation.job import PreparationJob
 from reference_model.prepare import main
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """An autoencoder that takes no time: what it gives is not asked here."""
+    """An autoencoder that takes no time; its values do not matter here."""
 
     def encode(video):
         n, h, w = (len(video) - 1) // 4 + 1, video.shape[1] // 16, video.shape[2] // 16
         return torch.full((16, n, h, w), float(video.mean()))
 
-    monkeypatch.setattr(prepare_clips, "_load_encoder", lambda job: encode)
+    monkeypatch.setattr(PreparationJob, "load_encoder", lambda job: encode)
 
 
-def prepare(job, shots) -> list[Outcome]:
-    told = []
-    claim(job.out, job.origin)
-    prepare_clips.prepare_clips(job, shots, told.append)
-    return told
+def prepare(job, groups) -> list[ViewResult]:
+    results = []
+    ensure_cache_settings(job.folder, job.settings)
+    prepare_clips(job, groups, results.append)
+    return results
 
 
 def without_tracks(clip):
@@ -74,7 +74,7 @@ def renamed(clip):
     return {"prompt": "another"}
 
 
-BROKEN = [
+FAULTS = [
     (without_tracks, 3, "the clip has no tracks"),
     (without_camera, 1, "view 22139916 has no camera"),
     (without_cluster, 1, "view 22139916 has no cluster"),
@@ -85,14 +85,14 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "views", "reason"), BROKEN, ids=[fault.__name__ for fault, *_ in BROKEN])
-def test_a_broken_clip_is_told_and_the_others_are_done(job, shot, clip, fault, views, reason):
-    told = prepare(job, [shot("b", **fault(clip)), shot("c")])
-    broken = [outcome for outcome in told if outcome.status == "broken"]
-    assert len(broken) == views
-    assert all(outcome.clip == "b" and reason in outcome.reason for outcome in broken)
-    assert [outcome.clip for outcome in told if outcome.status == "made"] == ["b"] * (3 - views) + ["c"] * 3
-    cache = LatentCache(job.out)
+@pytest.mark.parametrize(("fault", "views", "reason"), FAULTS, ids=[fault.__name__ for fault, *_ in FAULTS])
+def test_a_clip_that_fails_is_reported_and_the_others_are_prepared(job, view_group, clip, fault, views, reason):
+    results = prepare(job, [view_group("b", **fault(clip)), view_group("c")])
+    failed = [result for result in results if result.status == "failed"]
+    assert len(failed) == views
+    assert all(result.clip == "b" and reason in result.reason for result in failed)
+    assert [result.clip for result in results if result.status == "created"] == ["b"] * (3 - views) + ["c"] * 3
+    cache = LatentCache(job.folder)
     assert [len(cache.views(name)) for name in cache.clips] == ([3 - views, 3] if views < 3 else [3])
 
 
@@ -105,33 +105,33 @@ def test_a_broken_clip_is_told_and_the_others_are_done(job, shot, clip, fault, v
         PermissionError(13, "closed", "x.npz"),
     ],
 )
-def test_whatever_a_clip_raises_is_its_own_fault(job, shot, error):
+def test_any_error_of_a_clip_fails_that_clip_only(job, view_group, error):
     def fail():
         raise error
 
-    told = prepare(job, [replace(shot("a"), load=fail), shot("b")])
-    assert [outcome.status for outcome in told] == ["broken"] * 3 + ["made"] * 3
-    assert all(str(error) in outcome.reason for outcome in told[:3])
+    results = prepare(job, [replace(view_group("a"), load=fail), view_group("b")])
+    assert [result.status for result in results] == ["failed"] * 3 + ["created"] * 3
+    assert all(str(error) in result.reason for result in results[:3])
 
 
 @pytest.mark.parametrize("name", ["z_video", "z_motion"])
-def test_latents_that_are_no_numbers_are_refused_by_name(job, shot, clip, monkeypatch, name):
+def test_latents_with_nan_are_refused_by_name(job, view_group, clip, monkeypatch, name):
     def encode(video):
-        spoilt = (video.mean() < 0.1) == (name == "z_motion")  # the pseudo-video is mostly black
-        return torch.full((16, 7, 4, 6), np.nan if spoilt else 0.0)
+        is_nan = (video.mean() < 0.1) == (name == "z_motion")  # the pseudo-video is mostly black
+        return torch.full((16, 7, 4, 6), np.nan if is_nan else 0.0)
 
-    monkeypatch.setattr(prepare_clips, "_load_encoder", lambda job: encode)
-    told = prepare(job, [shot()])
-    assert [outcome.status for outcome in told] == ["broken"] * 3
-    assert f"{name} holds NaN or infinity" in told[0].reason
-    assert f"{clip.id}/left/22139909.safetensors was not written" in told[0].reason
-    assert not list(job.out.rglob("*.safetensors"))
+    monkeypatch.setattr(PreparationJob, "load_encoder", lambda job: encode)
+    results = prepare(job, [view_group()])
+    assert [result.status for result in results] == ["failed"] * 3
+    assert f"{name} holds NaN or infinity" in results[0].reason
+    assert f"{clip.id}/left/22139909.safetensors was not written" in results[0].reason
+    assert not list(job.folder.rglob("*.safetensors"))
 
 
 @pytest.mark.parametrize("full", [0, 2])
-def test_a_full_disk_stops_it_leaves_no_half_and_is_gone_on_with(job, shot, contents, monkeypatch, tmp_path, full):
-    shots, undisturbed = [shot("a"), shot("b")], replace(job, out=tmp_path / "undisturbed")
-    prepare(undisturbed, shots)
+def test_a_full_disk_stops_preparation_and_it_resumes(job, view_group, contents, monkeypatch, tmp_path, full):
+    groups, undisturbed = [view_group("a"), view_group("b")], replace(job, folder=tmp_path / "undisturbed")
+    prepare(undisturbed, groups)
     synced = []
 
     def no_space(path):
@@ -142,34 +142,34 @@ def test_a_full_disk_stops_it_leaves_no_half_and_is_gone_on_with(job, shot, cont
     with monkeypatch.context() as patch:
         patch.setattr(atomic, "sync", no_space)
         with pytest.raises(OSError, match="No space left") as caught:
-            prepare(job, shots)
+            prepare(job, groups)
     assert caught.value.errno == errno.ENOSPC
-    assert len(list(job.out.rglob("*.safetensors"))) == full
-    assert not list(job.out.rglob(".tmp-*"))
-    told = prepare(job, shots)
-    assert [outcome.status for outcome in told].count("kept") == full
-    assert contents(job.out) == contents(undisturbed.out)
+    assert len(list(job.folder.rglob("*.safetensors"))) == full
+    assert not list(job.folder.rglob(".tmp-*"))
+    results = prepare(job, groups)
+    assert [result.status for result in results].count("skipped") == full
+    assert contents(job.folder) == contents(undisturbed.folder)
 
 
-def test_a_disk_that_is_full_while_a_clip_is_made_is_nobodys_fault(job, shot):
+def test_a_full_disk_while_a_clip_is_loaded_fails_no_clip(job, view_group):
     def fail():
         raise OSError(errno.ENOSPC, "no space left in the cache")
 
     with pytest.raises(OSError, match="no space left in the cache"):
-        prepare(job, [replace(shot(), load=fail)])
+        prepare(job, [replace(view_group(), load=fail)])
 
 
-def test_memory_that_is_full_says_what_to_lower(job, shot, monkeypatch):
+def test_out_of_memory_says_what_to_lower(job, view_group, monkeypatch):
     def encode(video):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(prepare_clips, "_load_encoder", lambda job: encode)
-    with pytest.raises(Crash, match="the memory of cpu is full .*lower --size; what was done is kept"):
-        prepare(job, [shot()])
+    monkeypatch.setattr(PreparationJob, "load_encoder", lambda job: encode)
+    with pytest.raises(Crash, match="cpu is out of memory .*lower --size; completed views are kept"):
+        prepare(job, [view_group()])
 
 
-def test_a_full_disk_is_told_in_one_sentence(arguments, made, tmp_path, monkeypatch, capsys):
-    out = shutil.copytree(made, tmp_path / "cache")
+def test_a_full_disk_is_reported_in_one_sentence(arguments, prepared_cache, tmp_path, monkeypatch, capsys):
+    out = shutil.copytree(prepared_cache, tmp_path / "cache")
     next(out.glob("views/*/center/*.safetensors")).unlink()
 
     def no_space(path):
@@ -177,13 +177,13 @@ def test_a_full_disk_is_told_in_one_sentence(arguments, made, tmp_path, monkeypa
 
     monkeypatch.setattr(atomic, "sync", no_space)
     assert main([*arguments, "--out", str(out)]) == 1
-    told = capsys.readouterr()
-    assert "No space left on device" in told.err or "no space left while writing" in told.err
-    assert "what was done is kept: free some space and give the same command again" in told.err
-    assert "Traceback" not in told.err
+    error = capsys.readouterr()
+    assert "No space left on device" in error.err or "no space left while writing" in error.err
+    assert "what was done is kept: free some space and give the same command again" in error.err
+    assert "Traceback" not in error.err
 
 
-def test_a_broken_clip_is_listed_and_the_exit_code_is_3(arguments, train_root, made, tmp_path, capsys):
+def test_a_clip_that_fails_is_listed_and_the_exit_code_is_3(arguments, train_root, prepared_cache, tmp_path, capsys):
     root = shutil.copytree(train_root, tmp_path / "root")
     dataset = SyntheticDataset.open(root)
     (entry,) = sample_clips(dataset.manifest("train").entries, 1)
@@ -195,36 +195,36 @@ def test_a_broken_clip_is_listed_and_the_exit_code_is_3(arguments, train_root, m
     ]
     assert main([*options, "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
-    assert report["views"] == {"made": 0, "kept": 0, "broken": 3}
-    assert [key.split("/")[0] for key in report["broken"]] == [entry.id] * 3
-    assert all(video.name in reason for reason in report["broken"].values())
+    assert report["views"] == {"created": 0, "skipped": 0, "failed": 3}
+    assert [key.split("/")[0] for key in report["failed"]] == [entry.id] * 3
+    assert all(video.name in reason for reason in report["failed"].values())
     assert main(options) == 3
-    assert f"broken  {entry.id}/22139909  " in capsys.readouterr().out
+    assert f"failed  {entry.id}/22139909  " in capsys.readouterr().out
 
 
-def test_another_way_of_making_it_is_refused_with_the_difference(arguments, made, tmp_path, capsys):
-    before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
-    assert main([*arguments, "--out", str(made), "--dtype", "bfloat16", "--split", "val"]) == 2
-    told = " ".join(capsys.readouterr().err.split())
+def test_other_settings_are_refused_with_the_difference(arguments, prepared_cache, tmp_path, capsys):
+    before = {path: path.stat().st_mtime_ns for path in prepared_cache.rglob("*")}
+    assert main([*arguments, "--out", str(prepared_cache), "--dtype", "bfloat16", "--split", "val"]) == 2
+    error = " ".join(capsys.readouterr().err.split())
     assert (
-        f"{made} was made with other settings (dtype was float32, now bfloat16; split was synthetic@1/train, now synthetic@1/val; split_id was"
-        in told
+        f"{prepared_cache} was made with other settings (dtype was float32, now bfloat16;"
+        " split was synthetic@1/train, now synthetic@1/val; split_id was" in error
     )
-    assert "give another folder by --out" in told
-    assert {path: path.stat().st_mtime_ns for path in made.rglob("*")} == before
+    assert "give another folder by --out" in error
+    assert {path: path.stat().st_mtime_ns for path in prepared_cache.rglob("*")} == before
 
 
-def test_other_weights_are_refused(arguments, made, wan_folder, tmp_path, capsys):
+def test_other_weights_are_refused(arguments, prepared_cache, wan_folder, tmp_path, capsys):
     other = shutil.copytree(wan_folder, tmp_path / "wan")
     (other / "tokenizer" / "tokenizer_config.json").write_text("{}")
     options = [str(other) if word == str(wan_folder) else word for word in arguments]
-    assert main([*options, "--out", str(made)]) == 2
+    assert main([*options, "--out", str(prepared_cache)]) == 2
     assert "was made with other settings (text_encoder was " in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("name", ["vae", "text_encoder", "tokenizer"])
 @pytest.mark.parametrize("how", ["absent", "empty"])
-def test_a_part_that_is_not_there_is_named_in_one_sentence(arguments, wan_folder, tmp_path, capsys, name, how):
+def test_a_missing_part_is_named_in_one_sentence(arguments, wan_folder, tmp_path, capsys, name, how):
     other = tmp_path / "wan"
     for part in ("vae", "text_encoder", "tokenizer"):
         if part != name:
@@ -233,10 +233,10 @@ def test_a_part_that_is_not_there_is_named_in_one_sentence(arguments, wan_folder
         (other / name).mkdir()
     options = [str(other) if word == str(wan_folder) else word for word in arguments]
     assert main([*options, "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert str(Path("wan") / name) in told
-    assert "Wan2.2-TI2V-5B-Diffusers" in told
-    assert "Traceback" not in told
+    error = capsys.readouterr().err
+    assert str(Path("wan") / name) in error
+    assert "Wan2.2-TI2V-5B-Diffusers" in error
+    assert "Traceback" not in error
     assert not (tmp_path / "out").exists()
 
 
@@ -251,7 +251,7 @@ def test_a_part_that_is_not_there_is_named_in_one_sentence(arguments, wan_folder
         (["--cameras", "all"], "synthetic has no cameras outside its splits: leave out --cameras all"),
     ],
 )
-def test_wrong_words_are_told(arguments, tmp_path, capsys, changed, reason):
+def test_invalid_options_are_named(arguments, tmp_path, capsys, changed, reason):
     assert main([*arguments, "--out", str(tmp_path / "out"), *changed]) == 2
     assert reason in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""What --out may be, and what a cache that is there may yet be claimed for."""
+"""The --out folder, and when the settings of a cache may still change."""
 
 import errno
 from contextlib import contextmanager
@@ -9,61 +9,61 @@ import torch
 
 from hoibench.store.locks import locked
 from reference_model.cache import LatentCache
-from reference_model.cache.files import write_text, write_view
-from reference_model.cache.metadata import claim, is_claimed, read_origin
+from reference_model.cache.latent_cache import write_text, write_view
+from reference_model.cache.settings import ensure_cache_settings, has_settings, read_settings
 from reference_model.preparation import prompts as prepare_prompts
 from reference_model.preparation.clips import prepare_clips
 from reference_model.preparation.prompts import prepare_text
 from reference_model.prepare import main
 
-ANY = [{"vae": "x"}, {"text_encoder": "x"}, {"dtype": "bfloat16"}, {"split_id": "x"}, {"hoibench": "1"}]
-OF_TEXT = ({"text_encoder": "x"}, {"dtype": "bfloat16"}, {"hoibench": "1"})
+CHANGES = [{"vae": "x"}, {"text_encoder": "x"}, {"dtype": "bfloat16"}, {"split_id": "x"}, {"hoibench": "1"}]
+TEXT_CHANGES = ({"text_encoder": "x"}, {"dtype": "bfloat16"}, {"hoibench": "1"})
 
 
-@pytest.mark.parametrize("changes", ANY, ids=str)
-def test_a_cache_of_nothing_is_free(origin, tmp_path, changes):
-    claim(tmp_path, origin)
-    assert is_claimed(tmp_path, origin)
-    other = origin.model_copy(update=changes)
-    assert not is_claimed(tmp_path, other)
-    claim(tmp_path, other)
-    assert read_origin(tmp_path) == other
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_the_settings_of_an_empty_cache_may_change(cache_settings, tmp_path, changes):
+    ensure_cache_settings(tmp_path, cache_settings)
+    assert has_settings(tmp_path, cache_settings)
+    other = cache_settings.model_copy(update=changes)
+    assert not has_settings(tmp_path, other)
+    ensure_cache_settings(tmp_path, other)
+    assert read_settings(tmp_path) == other
 
 
-@pytest.mark.parametrize("changes", ANY, ids=str)
-def test_a_cache_of_prompts_is_held_to_what_made_them(origin, tmp_path, changes):
-    claim(tmp_path, origin)
-    write_text(tmp_path, origin, "a prompt", torch.ones(origin.text))
-    other = origin.model_copy(update=changes)
-    if changes in OF_TEXT:
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_the_text_settings_of_a_cache_with_prompts_may_not_change(cache_settings, tmp_path, changes):
+    ensure_cache_settings(tmp_path, cache_settings)
+    write_text(tmp_path, cache_settings, "a prompt", torch.ones(cache_settings.text_shape))
+    other = cache_settings.model_copy(update=changes)
+    if changes in TEXT_CHANGES:
         with pytest.raises(ValueError, match=rf"was made with other settings \({next(iter(changes))} was "):
-            claim(tmp_path, other)
-        assert read_origin(tmp_path) == origin
+            ensure_cache_settings(tmp_path, other)
+        assert read_settings(tmp_path) == cache_settings
     else:
-        claim(tmp_path, other)
-        assert read_origin(tmp_path) == other
-    assert torch.equal(LatentCache(tmp_path).text("a prompt"), torch.ones(origin.text))
+        ensure_cache_settings(tmp_path, other)
+        assert read_settings(tmp_path) == other
+    assert torch.equal(LatentCache(tmp_path).text("a prompt"), torch.ones(cache_settings.text_shape))
 
 
-@pytest.mark.parametrize("changes", ANY, ids=str)
-def test_a_cache_of_views_is_held_to_all(origin, view, tmp_path, changes):
-    claim(tmp_path, origin)
-    write_view(tmp_path, origin, view())
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_no_setting_of_a_cache_with_views_may_change(cache_settings, view, tmp_path, changes):
+    ensure_cache_settings(tmp_path, cache_settings)
+    write_view(tmp_path, cache_settings, view())
     with pytest.raises(ValueError, match=rf"was made with other settings \({next(iter(changes))} was "):
-        claim(tmp_path, origin.model_copy(update=changes))
-    assert read_origin(tmp_path) == origin
+        ensure_cache_settings(tmp_path, cache_settings.model_copy(update=changes))
+    assert read_settings(tmp_path) == cache_settings
 
 
-def test_who_lost_the_cache_to_another_writes_nothing(job, shot):
-    claim(job.out, job.origin.model_copy(update={"vae": "x"}))
+def test_nothing_is_written_to_a_cache_that_got_other_settings(job, view_group):
+    ensure_cache_settings(job.folder, job.settings.model_copy(update={"vae": "x"}))
     with pytest.raises(ValueError, match=r"was made with other settings \(vae was x, now "):
         prepare_text(job, ["a hammer"], lambda *count: None)
     with pytest.raises(ValueError, match=r"was made with other settings \(vae was x, now "):
-        prepare_clips(job, [shot()], lambda outcome: None)
-    assert not list(job.out.rglob("*.safetensors"))
+        prepare_clips(job, [view_group()], lambda result: None)
+    assert not list(job.folder.rglob("*.safetensors"))
 
 
-def test_prompts_that_another_process_made_meanwhile_are_not_counted_as_made(job, monkeypatch):
+def test_prompts_that_another_process_embedded_meanwhile_are_not_counted(job, monkeypatch):
     @contextmanager
     def overtaken(lock_file, *, wait):
         with monkeypatch.context() as patch:
@@ -77,35 +77,35 @@ def test_prompts_that_another_process_made_meanwhile_are_not_counted_as_made(job
 
 
 @pytest.mark.parametrize("below", ["", "deeper", "deeper/still"])
-def test_a_file_in_place_of_the_folder(arguments, tmp_path, capsys, below):
+def test_a_file_instead_of_a_folder_is_refused(arguments, tmp_path, capsys, below):
     (tmp_path / "out").write_text("mine")
     assert main([*arguments, "--out", str(tmp_path / "out" / below)]) == 2
-    told = capsys.readouterr().err
-    assert f"{tmp_path / 'out'} is a file, expected a folder: give another --out" in told
+    error = capsys.readouterr().err
+    assert f"{tmp_path / 'out'} is a file, expected a folder: give another --out" in error
     assert (tmp_path / "out").read_text() == "mine"
 
 
-def test_a_folder_of_other_things(arguments, tmp_path, capsys):
+def test_a_folder_of_other_files_is_refused(arguments, tmp_path, capsys):
     (tmp_path / "thesis.tex").write_text("mine")
     (tmp_path / "videos").mkdir()
     assert main([*arguments, "--out", str(tmp_path)]) == 2
-    told = capsys.readouterr().err
-    assert f"--out {tmp_path} is no latent cache and holds other things (thesis.tex and 1 more)" in told
-    assert "give a folder that is new or empty" in told
+    error = capsys.readouterr().err
+    assert f"--out {tmp_path} is not a latent cache and has other files (thesis.tex and 1 more)" in error
+    assert "give a new or empty folder" in error
     assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", "videos"}
 
 
-def test_hidden_files_and_what_a_killed_process_left_are_no_other_things(origin, tmp_path):
+def test_hidden_and_temporary_files_are_ignored(cache_settings, tmp_path):
     (tmp_path / ".directory").touch()
     (tmp_path / ".tmp-01234567-cache.json").touch()
     (tmp_path / "views").mkdir()
-    claim(tmp_path, origin)
-    (tmp_path / "notes.txt").touch()  # one's own, beside a cache that is known as one
-    assert is_claimed(tmp_path, origin)
+    ensure_cache_settings(tmp_path, cache_settings)
+    (tmp_path / "notes.txt").touch()  # allowed in a known cache
+    assert has_settings(tmp_path, cache_settings)
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
-def test_a_folder_that_is_closed(arguments, tmp_path, monkeypatch, capsys, code):
+def test_a_folder_that_cannot_be_written_is_named(arguments, tmp_path, monkeypatch, capsys, code):
     mkdir, out = Path.mkdir, tmp_path / "out"
 
     def closed(path, *rest, **options):
@@ -115,14 +115,14 @@ def test_a_folder_that_is_closed(arguments, tmp_path, monkeypatch, capsys, code)
 
     monkeypatch.setattr(Path, "mkdir", closed)
     assert main([*arguments, "--out", str(out)]) == 2
-    told = capsys.readouterr().err
+    error = capsys.readouterr().err
     assert (
-        f"error: cannot write {out} (Closed): free space on that disk, or choose a writable folder with --out" in told
+        f"error: cannot write {out} (Closed): free space on that disk, or choose a writable folder with --out" in error
     )
 
 
 def test_the_help_names_the_presets(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
-    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "The model that is to be trained: wan22_5b or nano" in told
+    error = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "The model to train: wan22_5b or nano" in error

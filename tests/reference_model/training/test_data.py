@@ -11,7 +11,7 @@ from tiny_training import PROMPT, TINY, view_of, write_cache
 from hoibench.clip import CLUSTERS
 from hoibench.store.verified_folder import CorruptFolder
 from reference_model.cache import LatentCache
-from reference_model.cache.files import write_view
+from reference_model.cache.latent_cache import write_view
 from reference_model.config import with_mjd
 from reference_model.training.data import TrainingData
 
@@ -138,7 +138,7 @@ def open_changed(folder, **changes):
     """Return the data of a cache of one clip whose centre view is changed."""
     cache = write_cache(folder, clips=1)
     view = dataclasses.replace(view_of(TINY, "clip0", "center", 0, 9), **changes)
-    write_view(folder, cache.origin, view)
+    write_view(folder, cache.settings, view)
     return TrainingData(LatentCache(folder), TINY, seed=0)
 
 
@@ -166,7 +166,7 @@ FAULTS = (
 def rewrite_view(cache, clip, cluster, number, **changes):
     """Write a view of twelve points again, with changes."""
     view = view_of(TINY, clip, cluster, number, 12)
-    write_view(cache.folder, cache.origin, dataclasses.replace(view, **changes))
+    write_view(cache.folder, cache.settings, dataclasses.replace(view, **changes))
 
 
 def test_all_views_are_checked_before_training_and_listed_in_one_error(tmp_path):

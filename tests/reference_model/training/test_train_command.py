@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_training import TINY, read_curve, write_cache
 
-from reference_model.cache.metadata import weights_digest
+from reference_model.cache.settings import weights_digest
 from reference_model.config import PRESETS
 from reference_model.loading.saved_model import load_model
 from reference_model.model import SyncMV4D

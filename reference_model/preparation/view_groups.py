@@ -1,4 +1,4 @@
-"""What of a data set is prepared: its clips, with the views that the split names or with all that there are."""
+"""The views to prepare: of each clip the cameras of the split, or all cameras."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Cameras = Literal["split", "all"]
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
+class ViewGroup:
     """Views of a clip that are loaded together.
 
     Attributes:
         clip: its id.
         views: their ids.
-        prompt: the clip's, known before it is loaded.
-        load: the clip with these views; raises as ``Dataset.load``.
+        prompt: of the clip, known before it is loaded.
+        load: returns the clip with these views; raises as ``Dataset.load``.
     """
 
     clip: str
@@ -32,19 +32,19 @@ class Shot:
     load: Callable[[], Clip]
 
 
-def shots_of(dataset: Dataset, entries: Sequence[ClipEntry], cameras: Cameras) -> Iterator[Shot]:
-    """The shots of some clips; with ``cameras`` all, one for each camera, so that a broken one costs no other.
+def group_views(dataset: Dataset, entries: Sequence[ClipEntry], cameras: Cameras) -> Iterator[ViewGroup]:
+    """Yield the views of clips: a group per clip, or with ``cameras="all"`` a group per camera, so that a damaged one costs no other.
 
     Raises:
-        ValueError: all cameras are asked of a data set whose clips have no others than the split's.
+        ValueError: ``cameras`` is ``all``, and the data set has no cameras besides the split's.
     """
     if cameras == "split":
         for entry in entries:
-            yield Shot(entry.id, entry.camera_ids, _prompt(entry), partial(dataset.load, entry))
+            yield ViewGroup(entry.id, entry.camera_ids, _prompt(entry), partial(dataset.load, entry))
         return
     for entry in entries:
-        for serial, load in dataset.camera_loaders(entry):
-            yield Shot(entry.id, (serial,), _prompt(entry), load)
+        for camera_id, load in dataset.camera_loaders(entry):
+            yield ViewGroup(entry.id, (camera_id,), _prompt(entry), load)
 
 
 def _prompt(entry: ClipEntry) -> str:

@@ -1,0 +1,184 @@
+"""The settings and layout of a latent cache.
+
+    FOLDER/cache.json                               ``CacheSettings``
+    FOLDER/views/CLIP/CLUSTER/VIEW.safetensors      see ``latent_cache``
+    FOLDER/text/SHA256_OF_THE_PROMPT.safetensors
+
+The first process records the settings; later ones must have the same.  Settings may change while no file depends on them, so a failure of the
+autoencoder does not cost the prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from hoibench.store import sha256_file, sha256_json
+from hoibench.store.records import Record
+from hoibench.store.settings import check_settings, ensure_settings
+from reference_model.config import SyncMV4DConfig
+from reference_model.loading.folder import DOWNLOAD_COMMAND, find_part
+
+SETTINGS_FILE = "cache.json"
+SUFFIX = ".safetensors"
+_FIX = "give another folder by --out, or delete this one"
+
+DType = Literal["float32", "bfloat16"]
+
+_TEXT_SETTINGS = ("text_shape", "dtype", "text_encoder", "hoibench")
+"""The settings that embeddings depend on; views depend on all."""
+
+
+class CacheSettings(Record):
+    """The settings of a latent cache; a change of how files are computed needs a new schema version.
+
+    Attributes:
+        frames, height, width: N, H and W of the videos.
+        latent_shape: (C, n, h, w) of a video's latents.
+        text_shape: (L, text_dim) of a prompt's embedding.
+        points, radius, darkest, eight_bit: of the motion pseudo-videos (``config.PseudoVideoConfig``).
+        dtype: of stored latents and text; they are computed in float32.
+        dataset, split: of the clips; ``split`` is NAME@VERSION/PART.
+        split_id, truth_id: of the split's manifest (hoibench.datasets.base).
+        vae, text_encoder: digests of the checkpoint's files, see ``weights_digest``.
+        hoibench: the version of hoibench.
+    """
+
+    SCHEMA: ClassVar[str] = "hoibench/latent-cache@3"
+
+    frames: int
+    height: int
+    width: int
+    latent_shape: tuple[int, int, int, int]
+    text_shape: tuple[int, int]
+    points: int
+    radius: int
+    darkest: float
+    eight_bit: bool
+    dtype: DType
+    dataset: str
+    split: str
+    split_id: str
+    truth_id: str
+    vae: str
+    text_encoder: str
+    hoibench: str
+
+    @property
+    def id(self) -> str:
+        """12 hex digits, stored in every view."""
+        return sha256_json(self.to_json())[:12]
+
+    @property
+    def text_id(self) -> str:
+        """12 hex digits, stored in every embedding."""
+        return sha256_json(self.model_dump(mode="json", include=set(_TEXT_SETTINGS)))[:12]
+
+
+def views_folder(folder: Path) -> Path:
+    """Return the folder of views, with subfolders CLIP/CLUSTER."""
+    return folder / "views"
+
+
+def text_folder(folder: Path) -> Path:
+    """Return the folder of embeddings."""
+    return folder / "text"
+
+
+def config_settings(config: SyncMV4DConfig) -> dict[str, Any]:
+    """Return the fields of ``CacheSettings`` that a model's configuration determines."""
+    grid = config.frames, config.height, config.width
+    pseudo_video = config.pseudo_video
+    return {
+        **dict(zip(("frames", "height", "width"), grid, strict=True)),
+        "latent_shape": (config.mjd.in_channels, *config.latent_grid(*grid)),
+        "text_shape": (config.text_tokens, config.mjd.text_dim),
+        **{name: getattr(pseudo_video, name) for name in ("points", "radius", "darkest", "eight_bit")},
+    }
+
+
+def weights_digest(checkpoint: Path, *names: str) -> str:
+    """Return 12 hex digits of the contents of subfolders of a checkpoint.
+
+    Raises:
+        FileNotFoundError: a subfolder is missing or empty; says what to download.
+    """
+    return sha256_json({name: _file_digests(find_part(checkpoint, name)) for name in names})[:12]
+
+
+def read_settings(folder: Path) -> CacheSettings:
+    """Read the settings of a cache.
+
+    Raises:
+        FileNotFoundError: the folder is not a cache.
+        ValueError: the file is damaged or of another version.
+    """
+    path = folder / SETTINGS_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: expected a folder written by python -m reference_model.prepare")
+    return CacheSettings.read(path)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ValueError unless a folder is new, empty or a cache; hidden files are ignored."""
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if existing.exists() and not existing.is_dir():
+        raise ValueError(f"--out {folder}: {existing} is a file, expected a folder: give another --out")
+    if existing != folder or (folder / SETTINGS_FILE).is_file():
+        return
+    ours = {SETTINGS_FILE, views_folder(folder).name, text_folder(folder).name}
+    names = sorted(path.name for path in folder.iterdir() if path.name not in ours and not path.name.startswith("."))
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        raise ValueError(
+            f"--out {folder} is not a latent cache and has other files ({names[0]}{more}): give a new or empty folder"
+        )
+
+
+def has_settings(folder: Path, settings: CacheSettings) -> bool:
+    """Return True if a cache has these settings, and False if they may still be recorded.
+
+    Raises:
+        ValueError: it has other settings, which are listed, or the folder is not a cache.
+    """
+    check_folder(folder)
+    if not (folder / SETTINGS_FILE).is_file() or _may_replace(folder, settings, read_settings(folder)):
+        return False
+    check_cache_settings(folder, settings.to_json())
+    return True
+
+
+def ensure_cache_settings(folder: Path, settings: CacheSettings) -> None:
+    """Record the settings of a new cache, or check that an existing one has the same; safe with several processes.
+
+    Raises:
+        ValueError: it has other settings, which are listed, or the folder is not a cache.
+        WriteError: the folder cannot be written, or the disk is full.
+    """
+    check_folder(folder)
+    ensure_settings(
+        folder / SETTINGS_FILE,
+        settings,
+        fix=_FIX,
+        may_replace=lambda recorded: recorded is not None and _may_replace(folder, settings, recorded),
+    )
+
+
+def check_cache_settings(folder: Path, expected: Mapping[str, Any], fix: str = _FIX) -> None:
+    """Raise ValueError if a cache has other values of these fields of ``CacheSettings``; lists them and ends with the fix."""
+    check_settings(folder / SETTINGS_FILE, read_settings(folder), expected, fix=fix)
+
+
+def _may_replace(folder: Path, settings: CacheSettings, recorded: CacheSettings) -> bool:
+    """Return whether no file depends on the settings that differ."""
+    if recorded == settings or any(views_folder(folder).glob(f"*/*/[!.]*{SUFFIX}")):
+        return False
+    return recorded.text_id == settings.text_id or not any(text_folder(folder).glob(f"[!.]*{SUFFIX}"))
+
+
+def _file_digests(folder: Path) -> dict[str, str]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    if not paths:
+        raise FileNotFoundError(f"{folder} is empty. Download it: {DOWNLOAD_COMMAND}")
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in paths}

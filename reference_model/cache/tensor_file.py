@@ -1,0 +1,117 @@
+"""Safetensors files with metadata and a digest of their contents in the header, so that damage is detected on reading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from hoibench.store import canonical_json, write_bytes
+from hoibench.store.records import Record, parse_record
+from hoibench.store.verified_folder import CorruptFolder
+
+_KEY = "hoibench"
+"""The only entry of the header: safetensors writes several entries in an order that differs between runs."""
+
+M = TypeVar("M", bound=Record)
+
+
+class _Header(Record):
+    """The header entry: the file's metadata, and a digest of it and of all tensors."""
+
+    metadata: dict[str, Any]
+    sha256: str
+
+
+def corrupt_file(path: Path, fault: str) -> CorruptFolder:
+    """Return the error for a damaged file of the cache."""
+    return CorruptFolder(f"{path} {fault}: delete it and run python -m reference_model.prepare again")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Record) -> None:
+    """Write tensors and metadata atomically; equal contents give equal bytes.
+
+    Raises:
+        ValueError: a tensor holds NaN or infinity; names it.
+        OSError: the disk is full or the folder cannot be written.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    bad = _find_not_finite(tensors)
+    if bad is not None:
+        raise ValueError(f"{bad} holds NaN or infinity, so {path} was not written")
+    header = _Header(metadata=metadata.to_json(), sha256=_digest(tensors, metadata))
+    write_bytes(path, save(tensors, metadata={_KEY: canonical_json(header.to_json())}))
+
+
+def read_tensors(path: Path, model: type[M]) -> tuple[dict[str, Tensor], M]:
+    """Read and verify all tensors and the metadata of a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CorruptFolder: it is truncated, changed, not written by ``write_tensors``, or holds NaN; names the file and the fix.
+    """
+    tensors, metadata, sha256 = _read(path, model, _read_all)
+    if sha256 != _digest(tensors, metadata):
+        raise corrupt_file(path, "differs from what was written")
+    return _check_finite(path, tensors), metadata
+
+
+def read_slices(path: Path, model: type[M], slices: Mapping[str, slice]) -> tuple[dict[str, Tensor], M]:
+    """Read rows of some tensors and the metadata; the rest is not read, so the digest is not verified.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CorruptFolder: it is truncated, not written by ``write_tensors``, lacks a tensor, or a slice holds NaN.
+    """
+    tensors, metadata, _ = _read(
+        path, model, lambda stream: {name: stream.get_slice(name)[rows] for name, rows in slices.items()}
+    )
+    return _check_finite(path, tensors), metadata
+
+
+def _read(path: Path, model: type[M], read: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], M, str]:
+    """Return the tensors that ``read`` reads from a file, its metadata, and its recorded digest."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: run python -m reference_model.prepare again")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            header = parse_record(_Header, json.loads((stream.metadata() or {})[_KEY]), "its header")
+            return read(stream), parse_record(model, header.metadata, "its header"), header.sha256
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise corrupt_file(path, f"is truncated or not a file of the cache ({error})") from error
+
+
+def _read_all(stream: Any) -> dict[str, Tensor]:
+    return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118  (not a dict)
+
+
+def _check_finite(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    bad = _find_not_finite(tensors)
+    if bad is not None:
+        raise corrupt_file(path, f"cannot be trained on, {bad} holds NaN or infinity")
+    return tensors
+
+
+def _find_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """Return the name of a tensor with NaN or infinity."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            return name
+    return None
+
+
+def _digest(tensors: Mapping[str, Tensor], metadata: Record) -> str:
+    """Return the SHA-256 of the metadata and of each tensor's name, type, shape and values, independent of the file's layout."""
+    digest = hashlib.sha256(canonical_json(metadata.to_json()).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\0{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

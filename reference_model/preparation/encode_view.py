@@ -1,0 +1,99 @@
+"""One view of a clip, rendered on the model's grid and encoded for the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from hoibench.clip import Array, Camera, Clip, Cluster, Tracks
+from hoibench.geometry import project, resize_intrinsics, to_camera
+from hoibench.geometry.motion_colours import depth_range, quantise
+from hoibench.geometry.pseudo_video import render
+from hoibench.geometry.splatting import points_in_image
+from hoibench.video import resize
+from reference_model.cache import LatentView
+from reference_model.config import SyncMV4DConfig
+from reference_model.preparation.job import Encoder
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedView:
+    """A view before encoding.
+
+    Attributes:
+        video, motion: (N, H, W, 3) float32 in [0, 1].
+        fields: the other fields of ``LatentView``.
+    """
+
+    video: Array
+    motion: Array
+    fields: Mapping[str, Any]
+
+
+def encode_view(rendered: RenderedView, encode: Encoder, dtype: torch.dtype) -> LatentView:
+    """Encode both videos of a view to latents of type ``dtype``."""
+    z_video, z_motion = (encode(video).to("cpu", dtype) for video in (rendered.video, rendered.motion))
+    return LatentView(z_video=z_video, z_motion=z_motion, **rendered.fields)
+
+
+def render_view(clip: Clip, index: int, config: SyncMV4DConfig) -> RenderedView:
+    """Render view ``index`` of a clip on a configuration's grid.
+
+    The points are those of the clip that the view sees in frame 0, at most ``config.pseudo_video.points``.  If it sees fewer, there are fewer (the
+    paper has K in every view): a point hidden in frame 0 has no anchor pixel.  They are drawn in every recorded frame and occlude only each other,
+    as in the loop: lines 2 and 8 of Algorithm 1 are one operator.
+
+    Raises:
+        ValueError: the clip has no video, tracks or camera, has another length, or the view sees no point in frame 0.
+    """
+    video, tracks, camera, cluster = _read_truth(clip, index, config)
+    size, style = (config.height, config.width), config.pseudo_video
+    points = _choose_points(tracks.visible[index, 0], style.points, clip.views[index].id)
+    world = tracks.world[:, points]
+    K = resize_intrinsics(camera.K, camera.size, size)
+    in_camera = to_camera(world.astype(np.float64), camera.R, camera.t)
+    pixels, depth = project(in_camera, K), in_camera[..., 2]
+    recorded = None if tracks.recorded is None else tracks.recorded[:, points]
+    s = depth_range(depth, points_in_image(pixels, depth, size, visible=recorded))
+    motion = render(pixels, depth, pixels[0], s, size, visible=recorded, radius=style.radius, darkest=style.darkest)
+    fields = {
+        "clip": clip.id,
+        "view": clip.views[index].id,
+        "cluster": cluster,
+        "prompt": clip.prompt or "",
+        "visible": torch.from_numpy(tracks.visible[index][:, points]),
+        "part": torch.from_numpy(tracks.part[points]),
+    }
+    floats = {"s": s, "anchors": pixels[0], "world": world, "K": K, "R": camera.R, "t": camera.t}
+    return RenderedView(
+        resize(video, size).astype(np.float32) / 255,
+        quantise(motion) if style.eight_bit else motion,
+        fields | {name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in floats.items()},
+    )
+
+
+def _read_truth(clip: Clip, index: int, config: SyncMV4DConfig) -> tuple[Array, Tracks, Camera, Cluster]:
+    """Return the video (N, H, W, 3) uint8, tracks, camera and cluster of a view."""
+    view = clip.views[index]
+    if clip.frames != config.frames:
+        raise ValueError(f"the clip has {clip.frames} frames, the model {config.frames}")
+    if clip.tracks is None:
+        raise ValueError("the clip has no tracks")
+    if view.camera is None or view.cluster is None:
+        raise ValueError(f"view {view.id} has no {'camera' if view.camera is None else 'cluster'}")
+    if clip.video is None:
+        raise ValueError("the clip has no video")
+    return clip.video[index], clip.tracks, view.camera, view.cluster
+
+
+def _choose_points(visible: Array, most: int, view: str) -> Array:
+    """Return indices of the points visible in frame 0, (K,) bool -> (K',), at most ``most``, evenly spaced: points are ordered by part."""
+    indices = np.flatnonzero(visible)
+    if not indices.size:
+        raise ValueError(f"view {view} sees no point in frame 0")
+    count = min(most, indices.size)
+    return indices[np.arange(count) * indices.size // count]
