@@ -1,12 +1,9 @@
-"""Video files: decode by frame index, encode, crop, resize."""
+"""Video files: probe, decode by frame index, encode, crop and resize."""
 
-from hoibench.video.decoding import decode
+from hoibench.video.decoding import decode, decode_crop
 from hoibench.video.encoding import encode
-from hoibench.video.extract import extract
-from hoibench.video.header import VideoHeader, read_video_header
-from hoibench.video.info import VideoError, VideoInfo, probe
-from hoibench.video.sampling import crop, resize
-from hoibench.video.scaling import Box
+from hoibench.video.info import VideoError, VideoHeader, VideoInfo, probe, read_video_header
+from hoibench.video.resizing import Box, crop, resize
 
 __all__ = [
     "Box",
@@ -15,8 +12,8 @@ __all__ = [
     "VideoInfo",
     "crop",
     "decode",
+    "decode_crop",
     "encode",
-    "extract",
     "probe",
     "read_video_header",
     "resize",

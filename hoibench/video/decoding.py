@@ -1,9 +1,11 @@
-"""Frames of a video file by their index, never by their time."""
+"""Decode frames of a video file by index, never by time."""
 
 from __future__ import annotations
 
 import operator
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,56 +13,118 @@ import numpy as np
 
 from hoibench.clip import Array
 from hoibench.video.info import VideoError, VideoInfo, open_video, probe, truncated, video_stream
+from hoibench.video.resizing import Box, Resizer, check_box
 
 MAX_BYTES = 4 << 30
-"""RGB bytes that one call decodes at most: 49 TACO frames in full resolution are 1.8 GB."""
+"""Maximum size of one decoded result in bytes of RGB; 49 TACO frames in full resolution have 1.8 GB."""
+
+_MAX_PENDING = 3  # decoded frames that may wait for the resizing thread
 
 
 def decode(path: Path, frames: Sequence[int] | None = None) -> Array:
-    """Decode a video, or the ``frames`` of it with these indices, in any order and as often as named.
+    """Decode a video, or the given frame indices of it, in any order and with repetitions.
 
-    The whole file is checked either way, so a truncated end is noticed even where it was not asked for.
+    The complete file is checked in both cases, so that a truncated end is always detected.
+
+    >>> import tempfile
+    >>> from hoibench.video import encode
+    >>> path = Path(tempfile.mkdtemp()) / "video.mp4"
+    >>> encode(path, np.zeros((8, 64, 96, 3), np.uint8), fps=8)
+    >>> decode(path).shape
+    (8, 64, 96, 3)
+    >>> decode(path, [7, 0, 0]).shape
+    (3, 64, 96, 3)
 
     Returns:
-        (N, H, W, 3) uint8 RGB, by the colour matrix and range that the file is tagged with (BT.601, limited, where it has no tags).
+        (N, H, W, 3) uint8 RGB, converted by the colour matrix and range in the file's tags (BT.601, limited range, without tags).
 
     Raises:
-        FileNotFoundError: there is no such file.
-        VideoError: the file is no whole video, an index is outside of it, or the result would exceed ``MAX_BYTES``.
+        FileNotFoundError: the file does not exist.
+        VideoError: the file is not a complete video, an index is out of range, or the result would exceed ``MAX_BYTES``.
     """
     info = probe(path)
-    wanted = range(info.frames) if frames is None else [operator.index(index) for index in frames]
-    _check_request(path, info, wanted)
-    video = np.empty((len(wanted), info.height, info.width, 3), dtype=np.uint8)
-    slots: dict[int, list[int]] = {}
-    for slot, index in enumerate(wanted):
-        slots.setdefault(index, []).append(slot)
-    for index, frame in read_frames(path, info, slots):
+    indices = range(info.frames) if frames is None else [operator.index(index) for index in frames]
+    slots = _slots(path, info, indices)
+    size = len(indices) * info.height * info.width * 3
+    if size > MAX_BYTES:
+        raise VideoError(
+            f"{path}: {len(indices)} frames of {info.height}x{info.width} take {size} bytes, over the maximum of {MAX_BYTES}: decode fewer frames"
+        )
+    video = np.empty((len(indices), info.height, info.width, 3), dtype=np.uint8)
+    for index, frame in _decode_frames(path, info, slots):
         video[slots[index]] = frame.to_ndarray(format="rgb24", threads=1)
     return video
 
 
-def _check_request(path: Path, info: VideoInfo, wanted: Sequence[int]) -> None:
-    outside = [index for index in wanted if not 0 <= index < info.frames]
-    if outside:
-        raise VideoError(f"{path} has no frame {outside[0]}: it holds frames 0 to {info.frames - 1}")
-    size = len(wanted) * info.height * info.width * 3
-    if size > MAX_BYTES:
-        raise VideoError(
-            f"{path}: {len(wanted)} frames of {info.height}x{info.width} take {size} bytes, at most {MAX_BYTES} are decoded at once; "
-            "ask for fewer frames"
-        )
+def decode_crop(path: Path, frames: Sequence[int], box: Box, size: tuple[int, int]) -> Array:
+    """Decode frames by index, cropped to ``box`` and resized to ``size``, without holding full frames in memory.
 
+    The result equals ``resize(crop(decode(path, frames), box), size)``.  The file is decoded once, up to the last given frame, whatever the order
+    and repetitions of the indices.
 
-def read_frames(path: Path, info: VideoInfo, wanted: Collection[int]) -> Iterator[tuple[int, Any]]:
-    """Yield (index, PyAV frame) of the wanted frames, in order, up to the last of them; ``info`` is what ``probe`` said of the file.
+    Args:
+        path: the video.
+        frames: N indices.
+        box: (top, left, height, width) in pixels of the video.
+        size: (h, w) of the result.
+
+    Returns:
+        (N, h, w, 3) uint8 RGB.
 
     Raises:
-        VideoError: the file ends before the last wanted frame, or a frame is damaged or of another size than the header says.
+        FileNotFoundError: the file does not exist.
+        VideoError: the file is not a complete video, or a frame or the box is out of range.
+        ValueError: the size is empty.
     """
-    if not wanted:
+    if min(size) < 1:
+        raise ValueError(f"{path}: cannot resize frames to {size[0]}x{size[1]}: expected at least 1x1")
+    info = probe(path)
+    slots = _slots(path, info, [operator.index(index) for index in frames])
+    try:
+        check_box(box, (info.height, info.width))
+    except ValueError as error:
+        raise VideoError(f"{path}: {error}") from error
+    video = np.empty((len(frames), *size, 3), dtype=np.uint8)
+    resizer = Resizer(size, box)
+
+    def fill(index: int, frame: Any) -> None:
+        video[slots[index]] = resizer(frame)
+
+    # A second thread resizes frames while the next ones are decoded.
+    with ThreadPoolExecutor(1, thread_name_prefix="resize") as thread:
+        pending: deque[Future[None]] = deque()
+        for index, frame in _decode_frames(path, info, slots):
+            pending.append(thread.submit(fill, index, frame))
+            if len(pending) > _MAX_PENDING:
+                pending.popleft().result()
+        for future in pending:
+            future.result()
+    return video
+
+
+def _slots(path: Path, info: VideoInfo, indices: Sequence[int]) -> dict[int, list[int]]:
+    """Return frame index -> its positions in ``indices``.
+
+    Raises:
+        VideoError: an index is out of range.
+    """
+    slots: dict[int, list[int]] = {}
+    for slot, index in enumerate(indices):
+        if not 0 <= index < info.frames:
+            raise VideoError(f"{path} has no frame {index}: expected 0 to {info.frames - 1}")
+        slots.setdefault(index, []).append(slot)
+    return slots
+
+
+def _decode_frames(path: Path, info: VideoInfo, indices: Collection[int]) -> Iterator[tuple[int, Any]]:
+    """Yield (index, PyAV frame) of the given frames in ascending order; ``info`` is the result of ``probe``.
+
+    Raises:
+        VideoError: the file ends before the last frame, or a frame is damaged or differs in size from the header.
+    """
+    if not indices:
         return
-    last = max(wanted)
+    last = max(indices)
     index = -1
     with open_video(path) as container:
         stream = video_stream(path, container)
@@ -70,10 +134,10 @@ def read_frames(path: Path, info: VideoInfo, wanted: Collection[int]) -> Iterato
                 raise truncated(path, index, info.frames)
             if (frame.height, frame.width) != (info.height, info.width):
                 raise VideoError(
-                    f"{path}: frame {index} has {frame.height}x{frame.width} pixels, the header says {info.height}x{info.width}; "
-                    "encode it again with one size"
+                    f"{path}: frame {index} has {frame.height}x{frame.width} pixels, expected {info.height}x{info.width} from the header: "
+                    "encode the video again with one size"
                 )
-            if index in wanted:
+            if index in indices:
                 yield index, frame
             if index == last:
                 return

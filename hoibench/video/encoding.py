@@ -1,4 +1,4 @@
-"""Video files from frames: H.264 for reading everywhere, FFV1 where nothing may be lost."""
+"""Encode frames to video files: H.264 for compatibility, FFV1 for lossless storage."""
 
 from __future__ import annotations
 
@@ -23,10 +23,16 @@ _SUFFIXES: dict[str, tuple[str, ...]] = {"h264": (".mp4", ".mkv"), "ffv1": (".mk
 
 
 def encode(path: Path, frames: Array, fps: float, codec: Codec = "h264", crf: int = 12, threads: int = 1) -> None:
-    """Write frames to a video file, whole or not at all; the same frames give the same bytes on one machine.
+    """Write frames to a video file atomically; equal frames give equal bytes on one machine.
 
-    H.264 is High profile, 4:2:0, BT.709 limited range and tagged so, an intra frame every 8, no B-frames (hence no edit list: every reader
-    counts the same frames), its index at the front so that a browser starts at once.  FFV1 keeps RGB exactly.
+    H.264 is High profile, 4:2:0, tagged as BT.709 limited range, with an intra frame every 8 frames and without B-frames (and thus without an edit
+    list, so that all readers count the same frames).  Its index is at the front for playback in a browser.  FFV1 preserves RGB exactly.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "video.mp4"
+    >>> encode(path, np.zeros((8, 64, 96, 3), np.uint8), fps=8)
+    >>> path.stat().st_size > 0
+    True
 
     Args:
         path: ``.mp4`` (H.264) or ``.mkv`` (both).
@@ -37,12 +43,12 @@ def encode(path: Path, frames: Array, fps: float, codec: Codec = "h264", crf: in
         threads: threads of the conversion and of the encoder.
 
     Raises:
-        VideoError: the frames, the rate or the file's suffix do not fit the codec; the message says which and what to do.
+        VideoError: the frames, the rate or the file's suffix are invalid for the codec; names the value and the fix.
         OSError: the file cannot be written, e.g. the disk is full.
     """
     _check(path, frames, fps, codec, crf)
     with atomic_write(path) as temporary:
-        options = {"fflags": "+bitexact"}  # Matroska would else draw a random id
+        options = {"fflags": "+bitexact"}  # without it, Matroska files contain a random id
         if path.suffix == ".mp4":
             options["movflags"] = "+faststart"
         with av.open(str(temporary), "w", options=options) as container:
@@ -54,23 +60,23 @@ def encode(path: Path, frames: Array, fps: float, codec: Codec = "h264", crf: in
 
 def _check(path: Path, frames: Array, fps: float, codec: str, crf: int) -> None:
     if codec not in _SUFFIXES:
-        raise VideoError(f"{path}: codec {codec!r} is not written, expected one of {', '.join(_SUFFIXES)}")
+        raise VideoError(f"{path}: codec {codec!r} is not supported, expected one of {', '.join(_SUFFIXES)}")
     if path.suffix not in _SUFFIXES[codec]:
-        raise VideoError(f"{path}: {codec} goes into {' or '.join(_SUFFIXES[codec])} files, not into {path.suffix!r}")
+        raise VideoError(f"{path}: {codec} needs a {' or '.join(_SUFFIXES[codec])} file, not {path.suffix!r}")
     check_shape(f"{path}: frames", frames, ("N", "H", "W", 3))
     if frames.dtype != np.uint8:
         raise VideoError(f"{path}: frames have dtype {frames.dtype}, expected uint8 in 0..255")
     n, height, width, _ = frames.shape
     if n == 0 or not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
         raise VideoError(
-            f"{path}: {n} frames of {height}x{width} pixels, expected at least 1, of 1 to {MAX_SIDE} pixels a side"
+            f"{path}: {n} frames of {height}x{width} pixels, expected at least 1 frame of 1 to {MAX_SIDE} pixels per side"
         )
     if codec == "h264" and (height % 2 or width % 2):
         raise VideoError(
-            f"{path}: H.264 needs even sizes, the frames have {height}x{width}; crop to {height - height % 2}x{width - width % 2} or use ffv1"
+            f"{path}: H.264 needs an even height and width, found {height}x{width}; crop to {height - height % 2}x{width - width % 2} or use ffv1"
         )
     if not 0 < fps <= _MAX_FPS:  # false for NaN, too
-        raise VideoError(f"{path}: fps is {fps}, expected a number above 0, at most {_MAX_FPS}")
+        raise VideoError(f"{path}: fps is {fps}, expected a number above 0 and at most {_MAX_FPS}")
     if not 0 <= crf <= 51:
         raise VideoError(f"{path}: crf is {crf}, expected 0 to 51")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hoibench.datasets.taco.protocol import SIZE, window
-from hoibench.video import extract
+from hoibench.video import decode_crop
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 CODECS = {"mpeg4": ["mpeg4", "-q:v", "3"], "h264": ["libx264", "-preset", "veryfast", "-crf", "20"]}
@@ -40,5 +40,5 @@ def with_ffmpeg(path, box):
 def test_extract(benchmark, videos, way, codec, box):
     benchmark.group = f"{codec}, {box} picture"
     path, box = videos / f"{codec}.mp4", BOXES[box]
-    arguments = (extract, path, FRAMES, box, SIZE) if way == "hoibench" else (with_ffmpeg, path, box)
+    arguments = (decode_crop, path, FRAMES, box, SIZE) if way == "hoibench" else (with_ffmpeg, path, box)
     assert benchmark(*arguments).shape == (49, *SIZE, 3)

@@ -1,4 +1,4 @@
-"""Small videos, and the real ones where they are at hand."""
+"""Small videos and published ones."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hoibench.video import encode
 
 
 def smooth_frames(n=17, height=64, width=96):
-    """Frames without sharp edges, each unlike the others, so that a wrong index shows."""
+    """Return distinct frames without sharp edges."""
     y, x = np.mgrid[:height, :width]
     frames = [
         np.stack([(x * 2 + 9 * i) % 256, (y * 3 + 5 * i) % 256, np.full_like(x, 20 + 10 * i)], axis=-1)

@@ -1,4 +1,4 @@
-"""Encoding: nothing moves, nothing shifts in colour, equal frames give equal bytes, and a failure leaves nothing behind."""
+"""Encoding preserves geometry and colour, is reproducible, and leaves no partial files."""
 
 import av
 import numpy as np
@@ -79,9 +79,9 @@ def test_the_frame_rate_is_kept(tmp_path, frames, fps):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        ({"frames": np.zeros((2, 63, 96, 3), np.uint8)}, "even sizes, the frames have 63x96; crop to 62x96"),
+        ({"frames": np.zeros((2, 63, 96, 3), np.uint8)}, "even height and width, found 63x96; crop to 62x96"),
         ({"frames": np.zeros((0, 64, 96, 3), np.uint8)}, "0 frames"),
         ({"frames": np.zeros((2, 64, 96), np.uint8)}, r"shape \(2, 64, 96\)"),
         ({"frames": np.zeros((2, 64, 96, 3), np.float32)}, "dtype float32, expected uint8"),
@@ -89,13 +89,13 @@ def test_the_frame_rate_is_kept(tmp_path, frames, fps):
         ({"fps": 0}, "fps is 0"),
         ({"fps": 1e9}, "fps is 1000000000.0, expected a number above 0"),
         ({"crf": 52}, "crf is 52"),
-        ({"codec": "ffv1"}, r"ffv1 goes into \.mkv"),
-        ({"codec": "vp9"}, "'vp9' is not written"),
+        ({"codec": "ffv1"}, r"ffv1 needs a \.mkv"),
+        ({"codec": "vp9"}, "'vp9' is not supported"),
     ],
 )
-def test_what_cannot_be_encoded_is_refused(tmp_path, frames, change, said):
+def test_invalid_arguments_are_refused(tmp_path, frames, change, message):
     arguments = {"frames": frames, "fps": 8, **change}
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         encode(tmp_path / "bad.mp4", **arguments)
     assert not list(tmp_path.iterdir())
 
@@ -105,10 +105,10 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, frames, monke
     encode(path, frames, fps=8)
     old = path.read_bytes()
 
-    def break_off(*_):
+    def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hoibench.store.atomic.sync", break_off)
+    monkeypatch.setattr("hoibench.store.atomic.sync", fail)
     with pytest.raises(OSError, match="No space left"):
         encode(path, frames[::-1], fps=8)
     assert path.read_bytes() == old

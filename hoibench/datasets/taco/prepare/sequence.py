@@ -45,7 +45,7 @@ from hoibench.datasets.taco.tracks import choose_points, recorded_mask, track_po
 from hoibench.datasets.taco.visibility import PointVisibility, check_parts_in_view
 from hoibench.store import read_npz, write_npz
 from hoibench.store.verified_folder import CorruptFolder, read_metadata, write_folder
-from hoibench.video import encode, extract
+from hoibench.video import decode_crop, encode
 
 CRF = 12
 
@@ -250,7 +250,7 @@ class Preparation:
     def _make_view(self, view: ViewRecord, truth: ViewTruth) -> None:
         # Read before anything is written, so that an error here is the download's, and one there the disk's.
         path = self.recording.sequence.video(view.serial, self._modality)
-        video = extract(path, self._frames.span.indices, view.box, SIZE)
+        video = decode_crop(path, self._frames.span.indices, view.box, SIZE)
         seen: dict[str, Array] = {"visible": truth.visible, "mask": truth.mask}
         packed = {name: np.packbits(self._frames.expand(values), axis=-1) for name, values in seen.items()}
 

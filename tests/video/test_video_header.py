@@ -1,4 +1,4 @@
-"""What the head of a video says."""
+"""The header of a video."""
 
 import time
 
@@ -12,20 +12,20 @@ from hoibench.video.info import open_video
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
-    path = tmp_path_factory.mktemp("head") / "video.mp4"
+    path = tmp_path_factory.mktemp("header") / "video.mp4"
     noise = np.random.default_rng(0).integers(0, 255, (7, 64, 96, 3), np.uint8)
     encode(path, noise, 30.0)
     return path
 
 
-def test_it_is_what_the_packets_say(video):
-    head, info = read_video_header(video), probe(video)
-    assert (head.frames, head.height, head.width, head.fps) == (7, 64, 96, 30.0)
-    assert vars(head) == {name: getattr(info, name) for name in vars(head)}
+def test_the_header_agrees_with_the_packets(video):
+    header, info = read_video_header(video), probe(video)
+    assert (header.frames, header.height, header.width, header.fps) == (7, 64, 96, 30.0)
+    assert vars(header) == {name: getattr(info, name) for name in vars(header)}
 
 
 @pytest.mark.parametrize("codec", ["mpeg4", "h264", "hevc"])
-def test_it_is_read_of_every_codec_that_tacos_copies_use(tmp_path, codec):
+def test_the_header_of_every_codec_in_copies_of_taco_is_read(tmp_path, codec):
     path = tmp_path / "video.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=30)
@@ -34,8 +34,8 @@ def test_it_is_read_of_every_codec_that_tacos_copies_use(tmp_path, codec):
             picture = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 40 * shade, np.uint8), format="rgb24")
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
-    head = read_video_header(path)
-    assert (head.frames, head.height, head.width, head.fps) == (5, 64, 96, 30.0)
+    header = read_video_header(path)
+    assert (header.frames, header.height, header.width, header.fps) == (5, 64, 96, 30.0)
 
 
 @pytest.mark.parametrize("keep", [0.2, 0.6, 0.999])
@@ -47,17 +47,17 @@ def test_a_file_shorter_than_its_boxes_is_refused(video, tmp_path, keep):
         read_video_header(path)
 
 
-def test_nothing_is_decoded(tmp_path):
-    """A frame of 6 million pixels takes far longer to decode than a head to read."""
+def test_no_frame_is_decoded(tmp_path):
+    """Decoding a frame of 6 million pixels takes far longer than reading the header."""
     path = tmp_path / "large.mp4"
     noise = np.random.default_rng(0).integers(0, 255, (1, 500, 750, 3), np.uint8)
     encode(path, noise.repeat(4, axis=1).repeat(4, axis=2), 30.0)
 
-    def seconds(look):
+    def seconds(read):
         times = []
         for _ in range(3):
             start = time.perf_counter()
-            look()
+            read()
             times.append(time.perf_counter() - start)
         return min(times)
 

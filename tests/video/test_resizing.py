@@ -20,11 +20,11 @@ def test_crop_cuts_the_box(frames):
     "box", [(-1, 0, 4, 4), (0, -1, 4, 4), (0, 0, 65, 4), (61, 0, 4, 4), (0, 93, 4, 4), (0, 0, 0, 4), (0, 0, 4, 0)]
 )
 def test_a_box_outside_of_the_frame_is_refused(frames, box):
-    with pytest.raises(ValueError, match="does not lie inside frames of 64x96"):
+    with pytest.raises(ValueError, match="is not inside frames of 64x96"):
         crop(frames, box)
 
 
-def test_resize_keeps_a_constant_and_the_size_asked_for():
+def test_resize_preserves_a_constant():
     frames = np.full((2, 31, 47, 3), (10, 128, 250), np.uint8)
     for size in ((16, 80), (1, 1)):
         assert np.array_equal(resize(frames, size), np.full((2, *size, 3), (10, 128, 250), np.uint8))
@@ -71,7 +71,7 @@ def test_resize_is_the_bicubic_filter_of_its_definition(sizes, seed):
     frame = np.random.default_rng(seed).integers(90, 166, (h, w, 3), np.uint8)
     expected = np.einsum("ih,hwc,jw->ijc", catmull_rom(h, new_h), frame.astype(float), catmull_rom(w, new_w))
     off = np.abs(resize(frame[None], (new_h, new_w))[0] - expected)
-    # swscale takes the two pixels beside an edge a little otherwise where it enlarges.
+    # swscale treats the two pixels next to an edge slightly differently when enlarging.
     rows, columns = (
         slice(edge, -edge) for edge in (1 + math.ceil(2 * max(1, b / a)) for a, b in ((h, new_h), (w, new_w)))
     )
@@ -83,5 +83,7 @@ def test_resize_refuses_floats_and_empty_sizes():
     with pytest.raises(ValueError, match="float64"):
         resize(np.zeros((1, 8, 8, 3)), (4, 4))
     for size in ((0, 4), (4, 0)):
-        with pytest.raises(ValueError, match=f"to {size[0]}x{size[1]}: expected uint8 and at least 1x1"):
+        with pytest.raises(
+            ValueError, match=f"to {size[0]}x{size[1]}: expected uint8 frames and a size of at least 1x1"
+        ):
             resize(np.zeros((1, 8, 8, 3), np.uint8), size)
