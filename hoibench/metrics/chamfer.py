@@ -1,7 +1,7 @@
 """chamfer, chamfer_sq: the distance between the predicted and the true point cloud of each frame, without point correspondence.
 
 Formula:    mean_v mean_n [ mean_p min_x |sP - X| + mean_x min_p |sP - X| ], metres; chamfer_sq: the same of |sP - X|^2, m^2.
-            Both clouds are first thinned to min(|P|, |X|) points, X at most to |X| / 2 (``cloud_distance``).
+            Both clouds are first thinned to min(|P|, |X|) points, X to no fewer than |X| / 2 (``cloud_distance``).
 Points:     P predicted, X true, camera space, metres; unpaired (point maps: as sampled at the true points' pixels); s the alignment's scale
             (``alignment``).
 Counted:    all valid predicted points; true points visible in the view in frame 0 and in frame n (``TrueTracks.mask``).
