@@ -1,4 +1,4 @@
-"""Metric cards: everything about a metric but its code, read from TOML without importing it."""
+"""Metric cards: the description of a metric, read from TOML without importing its code."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ _MOTION = ("ito4g", "vto4r")
 
 @dataclass(frozen=True)
 class Group:
-    """Columns that stand together on the page.
+    """A group of columns on the page, and the families of methods that are ranked in it.
 
-    A method of several families competes in such a column as the first of them that is among ``families``: one model may be I2VM for its videos
-    and Ito4G for its motion.
+    A method competes as the first of its families that is in ``families``: one model may be I2VM for its videos and Ito4G for its motion.
     """
 
     title: str
@@ -39,14 +38,17 @@ GROUPS = {
     "motion/multi-view": Group("Motion, across views", _MOTION),
     "other": Group("Other", ()),
 }
-"""Groups by id, in the page's order."""
+"""Groups by id, in page order; ``other`` is for metrics without a registered card."""
 
 
 class Companion(Record):
-    """A metric against the truth, without which a number of this metric misleads.
+    """A metric against the truth without which this metric is misleading.
 
-    A row that has no number in ``metric`` does not show one here either; a row that is worse in it than the first frame held (the frozen row) is
-    shown and not ranked.  ``why`` says in a few words what goes wrong otherwise.
+    A row without a value of ``metric`` is not shown here; a row with a worse value of it than the frozen first frame is not ranked.
+
+    Attributes:
+        metric: the companion's id.
+        why: a short reason.
     """
 
     metric: str
@@ -54,31 +56,33 @@ class Companion(Record):
 
 
 class Stillness(Record):
-    """Standing still earns this metric a good number, so it says little of a row that hardly moves.
+    """The rule for a metric on which a still video does well: rows that move less than half as much as the truth are greyed.
 
-    The number of a row that moves less than half as much as the truth does is greyed; it stays in the ranking.  ``motion`` lists the metrics that
-    tell how much a row moves, higher for more: the first that the board has, in the same region where possible, decides.
+    Attributes:
+        motion: ids of metrics that measure motion, higher for more; the first that the board has counts, preferably in the same region.
     """
 
     motion: tuple[str, ...]
 
 
 class Card(Record):
-    """One metric id and what a reader must know of it.
+    """The description of one metric.
 
     Attributes:
-        id: names everything that changes the value, with a version: ``matching_pixels/sift-mnn@1``.
-        entry: ``module:function``; the function takes a Case and yields Measurements, the clip's headline last.
-        title, group, unit, formula: what the page shows; ``group`` is one of ``GROUPS``.
-        direction: which way is better; ``ratio`` ranks by |log(details.ratio)|; ``none`` is never ranked.
-        bounds: (least, most) possible value; None is unbounded, in a file ``"inf"``.
-        needs: what prediction and clip must have; the rest gives ``not_applicable``.
-        weights: ids in hoibench/weights that it loads.
-        presets: ``paper`` (a column of the paper's tables), ``offline`` (no downloaded weights); ``all`` holds every metric.
+        id: the metric's id with a version, e.g. ``matching_pixels/sift-mnn@1``; a change of the value needs a new id.
+        entry: ``module:function``; the function takes a ``Case`` and yields ``Measurement``s, the clip's headline last.
+        title, unit, formula: texts for the page.
+        group: id in ``GROUPS``.
+        direction: ``lower`` or ``higher`` is better; ``ratio`` ranks by |log(details.ratio)|; ``none`` is never ranked.
+        bounds: (smallest, largest) possible value; None is unbounded, in a file ``"inf"``.
+        needs: required parts of prediction and clip; without them the status is ``not_applicable``.
+        weights: ids of the files in hoibench/weights that it loads.
+        presets: ``paper`` (a column of the paper's tables), ``offline`` (no downloaded weights); ``all`` selects every metric.
         regions: ``full``, ``fg`` or both.
-        ranked: whether it may order methods; secondary metrics are shown only.
-        companion, stillness: rules of ranking that hold for this metric, None where they do not.
-        source, implementation, deviations, failure: where the definition comes from, what computes it, how it differs, where it misleads.
+        ranked: false for a secondary metric, which is shown but never ranked.
+        companion, stillness: rules of ranking, None if they do not apply.
+        source, implementation: where the definition comes from, and the code that computes it.
+        deviations, failure: differences from the source, and a known failure.
     """
 
     id: str
@@ -110,31 +114,31 @@ class Card(Record):
 
     @property
     def group_title(self) -> str:
-        """The group's name on the page."""
+        """The title of the group."""
         return GROUPS[self.group].title
 
     @property
-    def group_place(self) -> int:
-        """The group's place on the page."""
+    def group_index(self) -> int:
+        """The index of the group in page order."""
         return list(GROUPS).index(self.group)
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The families that are ranked by this metric, see ``Group``."""
+        """The families of methods that are ranked by this metric."""
         return GROUPS[self.group].families
 
     def load(self) -> Callable[..., Iterable[Any]]:
-        """Import the metric's function: it takes a ``Case`` and yields ``Measurement``s."""
+        """Import the metric's function, which takes a ``Case`` and yields ``Measurement``s."""
         function: Callable[..., Iterable[Any]] = load_object(self.entry)
         return function
 
 
 @lru_cache(maxsize=1)
 def all_cards() -> dict[str, Card]:
-    """Every registered card by id, in file order; a file may hold several under ``[[card]]``.
+    """Read all registered cards by id, in file order; a file may have several under ``[[card]]``.
 
     Raises:
-        ValueError: two cards share an id, or a file is wrong; names file, key and value.
+        ValueError: two cards share an id, or a file is invalid; names file, key and value.
     """
     cards: dict[str, Card] = {}
     for where, table in read_specs("hoibench.metrics"):
@@ -147,10 +151,10 @@ def all_cards() -> dict[str, Card]:
 
 
 def select_cards(names: Iterable[str]) -> list[Card]:
-    """Cards for metric ids, id stems without version, and preset names, each once, in registry order.
+    """Select cards by metric id, id without version, or preset, each once, in registry order.
 
     Raises:
-        UnknownName: gives the nearest names.
+        UnknownName: a name matches no card; the message has the nearest names.
     """
     cards = all_cards()
     chosen: set[str] = set()
@@ -160,8 +164,8 @@ def select_cards(names: Iterable[str]) -> list[Card]:
         elif name in PRESETS:
             chosen.update(card.id for card in cards.values() if name in card.presets)
         else:
-            hits = [key for key in cards if name in (key, key.rpartition("@")[0])]
-            if not hits:
+            matching = [key for key in cards if name in (key, key.rpartition("@")[0])]
+            if not matching:
                 raise UnknownName("metric", name, [*cards, *PRESETS])
-            chosen.update(hits)
+            chosen.update(matching)
     return [card for key, card in cards.items() if key in chosen]

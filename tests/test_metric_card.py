@@ -1,4 +1,4 @@
-"""Metric cards: what a file may say, and that what the rules of ranking name is there."""
+"""Metric cards: their file format, and the metrics that their rules refer to."""
 
 import pytest
 
@@ -11,10 +11,10 @@ TABLE = {
 }  # fmt: skip
 
 
-def test_a_card_takes_the_place_and_the_families_of_its_group():
+def test_a_card_has_the_index_and_the_families_of_its_group():
     card = parse_record(Card, TABLE | {"bounds": [0, "inf"], "regions": ["full", "fg"]}, "a.toml")
     assert (card.bounds, card.regions) == ((0.0, None), ("full", "fg"))
-    assert (card.group_place, card.group_title, card.families) == (3, "Motion, across views", ("ito4g", "vto4r"))
+    assert (card.group_index, card.group_title, card.families) == (3, "Motion, across views", ("ito4g", "vto4r"))
     assert GROUPS["video/single-view"].families == ("i2v", "i2vm", "v2v")
 
 
@@ -36,7 +36,7 @@ def test_a_wrong_key_is_named_with_its_value(keys, message):
         parse_record(Card, TABLE | keys, "a.toml")
 
 
-def test_metrics_that_rules_of_ranking_name_are_registered():
+def test_metrics_in_rules_of_ranking_are_registered():
     cards = all_cards()
     ruled = [card for card in cards.values() if card.companion or card.stillness]
     assert len(ruled) >= 6
@@ -52,7 +52,7 @@ def test_metrics_that_rules_of_ranking_name_are_registered():
     )
 
 
-def test_metrics_are_chosen_by_id_by_stem_and_by_preset_each_once():
+def test_metrics_are_selected_by_id_by_id_without_version_and_by_preset_each_once():
     cards = list(all_cards().values())
     assert select_cards(["all", "rpe"]) == cards
     assert select_cards(["offline"]) == [card for card in cards if "offline" in card.presets]

@@ -152,7 +152,7 @@ def _columns(results: pd.DataFrame, cards: Mapping[str, Card]) -> tuple[Column, 
     def order(column: Column) -> tuple[Any, ...]:
         card = column.card
         return (
-            card.group_place,
+            card.group_index,
             not card.ranked,
             places.get(card.id, len(places)),
             card.id,

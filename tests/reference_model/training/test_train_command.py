@@ -86,7 +86,10 @@ def test_from_cache_to_model_folder(options, tiny, tmp_path, capsys):
     [
         ({"--preset": "huge"}, "no preset 'huge'"),
         ({"--stages": "nowhere.toml"}, "nowhere.toml: no such launch configuration"),
-        ({"--cache": "nowhere"}, "nowhere/cache.json is missing: expected a folder written by python -m reference_model.prepare"),
+        (
+            {"--cache": "nowhere"},
+            "nowhere/cache.json is missing: expected a folder written by python -m reference_model.prepare",
+        ),
         ({"--wan": "nowhere"}, "nowhere"),
         ({"--iterations": "9"}, "--iterations is 9, expected 1 to 3"),
         ({"--seed": "-1"}, "seed is -1: expected 0 or more, and less than 2**63"),
