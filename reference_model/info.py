@@ -113,7 +113,7 @@ def _fields(listed: Iterable[Origin]) -> Table:
 
 def main() -> int:
     """Run the command; the exit code."""
-    return to_exit_code(info_command, sys.argv[1:], keeps=False)
+    return to_exit_code(info_command, sys.argv[1:], resumable=False)
 
 
 if __name__ == "__main__":

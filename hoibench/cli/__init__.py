@@ -1,1 +1,1 @@
-"""The command line: thin, and alone in printing."""
+"""The command line; only this package prints."""

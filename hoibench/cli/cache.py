@@ -1,4 +1,4 @@
-"""``hoibench cache``: what the cache holds, and clearing it."""
+"""``hoibench cache``: list or clear the cache."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import tyro
 
 @dataclass(frozen=True)
 class Cache:
-    """The cache, $HOIBENCH_CACHE or hoibench in the user's cache folder: generated clips, made again when needed, prepared ones, and fetched weights.
+    """List or clear the cache ($HOIBENCH_CACHE, or hoibench in the user's cache folder): generated clips, prepared clips and fetched weights.
 
-    Nothing else in that folder is listed or deleted.
+    Other files in that folder are neither listed nor deleted.
     """
 
-    do: tyro.conf.Positional[Literal["ls", "clear"]] = "ls"
-    """List what is there, or delete generated clips."""
+    action: tyro.conf.Positional[Literal["ls", "clear"]] = "ls"
+    """ls: list the entries. clear: delete generated clips, which are generated again when needed."""
 
     name: tyro.conf.Positional[str | None] = None
-    """For clear: only this entry. Without it all generated clips; weights and prepared clips of TACO go only by name, e.g. clear weights."""
+    """For clear: delete only this entry. Weights and prepared clips of TACO are deleted only by name, e.g. clear weights."""
 
     json: bool = False
     """Print JSON."""
 
 
 def cache_command(arguments: Sequence[str]) -> int:
-    """List or clear the cache."""
+    """List or clear the cache; return the exit code."""
     options = tyro.cli(Cache, args=list(arguments), prog="hoibench cache")
     from hoibench.datasets.cache_entries import clear_entries, list_entries
     from hoibench.store.cache_dir import cache_dir
 
-    cleared = options.do == "clear"
+    cleared = options.action == "clear"
     listed = clear_entries(options.name) if cleared else list_entries()
     size = f"{len(listed)} entries, {sum(e.bytes for e in listed) / 1e6:.1f} MB"
     if options.json:

@@ -1,4 +1,4 @@
-"""Errors as users see them: one message that names the thing and the fix, and an exit code."""
+"""Exit codes of commands, and one message for each error: the file or value, and the fix."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from hoibench.errors import Crash, is_disk_full
 log = logging.getLogger(__name__)
 
 CRASH, USAGE, INTERRUPTED = 1, 2, 130
-OF_MODEL = ("accelerate", "deepspeed", "diffusers", "ftfy", "safetensors", "spconv", "tensorboard", "transformers")
-"""What only the reference model needs."""
+MODEL_LIBRARIES = (
+    "accelerate", "deepspeed", "diffusers", "ftfy", "safetensors", "spconv", "tensorboard", "transformers",
+)  # fmt: skip
+"""Libraries that only the reference model needs."""
 
 
 @contextmanager
 def as_crash() -> Iterator[None]:
-    """Around work that no command line can make fail: what goes wrong inside is a crash, unless the disk is full.
+    """Turn errors into a ``Crash``, around work that valid arguments cannot make fail; a full disk stays an ``OSError``.
 
     Raises:
         Crash: from the error.
@@ -32,54 +34,54 @@ def as_crash() -> Iterator[None]:
         raise Crash(f"{type(error).__name__}: {error}") from error
 
 
-def to_exit_code(command: Callable[[Sequence[str]], int], arguments: Sequence[str], *, keeps: bool = True) -> int:
-    """Run a command; errors of use give 2, a full disk or a crash 1, Ctrl-C 130.
+def to_exit_code(command: Callable[[Sequence[str]], int], arguments: Sequence[str], *, resumable: bool = True) -> int:
+    """Run a command and return its exit code: 2 for usage errors, 1 for a full disk or a crash, 130 for Ctrl-C.
 
     Args:
-        command: takes the words of the command line, returns the exit code.
-        arguments: the words.
-        keeps: whether the same command, given again, goes on from what is done, of which users are told.
+        command: takes the command-line arguments, returns the exit code.
+        arguments: the command-line arguments.
+        resumable: True if the same command resumes an interrupted one, as the message then says.
     """
     if os.environ.get("HOIBENCH_DEBUG"):
         return command(arguments)
     try:
         return command(arguments)
     except KeyboardInterrupt:
-        kept = "; what was done is kept: the same command goes on from there" if keeps else ""
-        print(f"stopped{kept}", file=sys.stderr)
+        hint = "; completed work is kept: give the same command again to resume" if resumable else ""
+        print(f"interrupted{hint}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         return CRASH
     except Exception as error:
-        told, code = _explain(error, keeps)
-        if code == CRASH and not is_disk_full(error) and not _is_told(error):
+        message, code = _message_and_code(error, resumable)
+        if code == CRASH and not is_disk_full(error) and not _is_for_users(error):
             log.error("crashed", exc_info=error)
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {message}", file=sys.stderr)
         return code
 
 
-def _is_told(error: Exception) -> bool:
-    """Whether the error is a sentence that was written for users, so that a traceback would only hide it."""
+def _is_for_users(error: Exception) -> bool:
+    """Return True if the message was written for users, who need no traceback."""
     return isinstance(error, Crash) and error.__cause__ is None
 
 
-def _explain(error: Exception, keeps: bool) -> tuple[str, int]:
+def _message_and_code(error: Exception, resumable: bool) -> tuple[str, int]:
     if isinstance(error, OSError):
-        return _explain_system(error, keeps)
+        return _os_error_message(error, resumable)
     if isinstance(error, ModuleNotFoundError):
-        extra = "model" if (error.name or "").split(".")[0] in OF_MODEL else "metrics"
+        extra = "model" if (error.name or "").split(".")[0] in MODEL_LIBRARIES else "metrics"
         return f"{error.name} is not installed: pip install 'hoibench[{extra}]'", USAGE
     if isinstance(error, ValueError):
         return str(error), USAGE
-    what = str(error) if isinstance(error, Crash) else f"{type(error).__name__}: {error}"
-    return what, CRASH
+    message = str(error) if isinstance(error, Crash) else f"{type(error).__name__}: {error}"
+    return message, CRASH
 
 
-def _explain_system(error: OSError, keeps: bool) -> tuple[str, int]:
-    """The words for what the system refused: our own where the error has them."""
-    ours = error.strerror not in (None, os.strerror(error.errno or 0))
+def _os_error_message(error: OSError, resumable: bool) -> tuple[str, int]:
+    """Use the error's own text where it is not the system's."""
+    has_own_text = error.strerror not in (None, os.strerror(error.errno or 0))
     if not is_disk_full(error):
-        return (str(error.strerror) if ours else str(error)), USAGE
-    where = error.strerror if ours else f"no space left while writing {error.filename or 'a file'}"
-    kept = "; what was done is kept" if keeps else ""
-    return f"{where}{kept}: free some space and give the same command again", CRASH
+        return (str(error.strerror) if has_own_text else str(error)), USAGE
+    message = error.strerror if has_own_text else f"no space left while writing {error.filename or 'a file'}"
+    hint = "; completed work is kept" if resumable else ""
+    return f"{message}{hint}: free some space and give the same command again", CRASH

@@ -1,4 +1,4 @@
-"""``hoibench ls``: what there is, without importing any of it."""
+"""``hoibench ls``: list methods, metrics, data sets, splits and runs, without importing their code."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ Rows = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Ls:
-    """What there is."""
+    """List methods, presets, settings, metrics, data sets, splits or runs."""
 
     what: tyro.conf.Positional[Literal["methods", "presets", "settings", "metrics", "datasets", "splits", "runs"]] = (
         "methods"
     )
-    """Which list."""
+    """What to list."""
 
     runs: Path = Path("runs")
-    """For runs: the folder that holds them."""
+    """The folder with the runs, for the list of runs."""
 
     json: bool = False
     """Print JSON."""
 
 
 def ls_command(arguments: Sequence[str]) -> int:
-    """Print a list as a table or as JSON."""
+    """Print a list as a table or as JSON; return the exit code."""
     options = tyro.cli(Ls, args=list(arguments), prog="hoibench ls")
-    makers = {
+    listers = {
         "methods": _methods,
         "presets": _presets,
         "settings": _settings,
@@ -43,7 +43,7 @@ def ls_command(arguments: Sequence[str]) -> int:
         "datasets": _datasets,
         "splits": _splits,
     }
-    rows = _runs(options.runs) if options.what == "runs" else makers[options.what]()
+    rows = _runs(options.runs) if options.what == "runs" else listers[options.what]()
     if options.json:
         print(json.dumps(rows, indent=1))
     elif not rows:
@@ -69,12 +69,12 @@ def _methods() -> Rows:
     from hoibench.methods.registry import installed_specs
     from hoibench.reference_rows import REFERENCES
 
-    listed = [
-        {"method": s.id, "families": " ".join(s.families), "gives": " ".join(s.outputs), "presets": " ".join(s.presets), "name": s.title}
+    methods = [
+        {"method": s.id, "families": " ".join(s.families), "outputs": " ".join(s.outputs), "presets": " ".join(s.presets), "name": s.title}
         for s in installed_specs().values()
     ]  # fmt: skip
-    return listed + [
-        {"method": name, "families": "reference", "gives": "video tracks", "presets": "", "name": title}
+    return methods + [
+        {"method": name, "families": "reference", "outputs": "video tracks", "presets": "", "name": title}
         for name, title in REFERENCES.items()
     ]
 

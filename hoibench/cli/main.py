@@ -1,4 +1,4 @@
-"""The command ``hoibench``: one verb per subcommand."""
+"""The command ``hoibench`` and its subcommands."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hoibench.plugins import UnknownName, load_object
 USAGE = """\
 usage: hoibench COMMAND [options]
 
-  run     generate, score and build the page      (python -m hoibench.run)
-  ls      what there is: methods, metrics, datasets, splits, runs
-  show    a run's board on the terminal
-  merge   join the shards of a run, or redo a run's table and page
-  score   score a run's stored predictions anew, or a folder of predictions against a folder of truth
-  data    a TACO download: doctor, prepare, mano
-  cache   generated clips and fetched weights: ls, clear (weights only by name)
+  run     generate predictions, score them and build the page  (same as python -m hoibench.run)
+  ls      list methods, presets, settings, metrics, datasets, splits or runs
+  show    print a run's leaderboard
+  merge   merge the shards of a run, or write a run's table and page again
+  score   score a run's stored predictions again, or a folder of predictions against a folder of truth
+  data    check and prepare a TACO download: doctor, prepare, mano
+  cache   list or clear generated clips and fetched weights
 
-hoibench COMMAND --help says more."""
+hoibench COMMAND --help shows a command's options."""
 
 
 _COMMANDS = {
@@ -31,11 +31,11 @@ _COMMANDS = {
     "data": "hoibench.cli.data:data_command",
     "cache": "hoibench.cli.cache:cache_command",
 }
-"""Imported one at a time, so that a light command does not pay for a heavy one."""
+"""Only the command that runs is imported, so that a light command starts fast."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; the exit code."""
+    """Run a subcommand; return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
         print(USAGE)

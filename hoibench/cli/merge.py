@@ -1,4 +1,4 @@
-"""``hoibench merge``: join the shards of a run, or redo the table and page of a whole one."""
+"""``hoibench merge``: merge the shards of a run, or write a run's table and page again."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from rich.console import Console
 
 @dataclass(frozen=True)
 class Merge:
-    """Join the shards of a run, or redo the table and page of a whole one; prints the page's path last."""
+    """Merge the shards of a run, or write a run's table and page again; the last line printed is the page's path."""
 
     run: tyro.conf.Positional[Path]
-    """The run's folder."""
+    """The folder of the run."""
 
     json: bool = False
     """Print the summary as one JSON object."""
 
 
 def merge_command(arguments: Sequence[str]) -> int:
-    """Merge and build the page; the exit code, as the run's would be."""
+    """Merge and build the page; return the exit code that the run would have."""
     options = tyro.cli(Merge, args=list(arguments), prog="hoibench merge")
     from hoibench.cli.exit_codes import as_crash
     from hoibench.cli.run import report

@@ -1,4 +1,4 @@
-"""Progress on the terminal: a bar where there is one, plain lines where there is none."""
+"""Progress on the terminal: a bar on a terminal, a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from rich.progress import (
 )
 
 from hoibench.evaluation.plan import Plan
-from hoibench.evaluation.run import Listener
-from hoibench.evaluation.worker import UnitReport
+from hoibench.evaluation.run import RunListener
+from hoibench.evaluation.unit import UnitReport
 from hoibench.progress import ProgressCallback
 
-PLAIN_SECONDS = 10.0
-"""Least time between two plain lines."""
+LINE_INTERVAL = 10.0
+"""Least time in seconds between two lines."""
 
 
 @contextmanager
 def progress_bar(console: Console) -> Iterator[ProgressCallback]:
-    """Show progress until the block ends: a bar on a terminal, a line every ten seconds elsewhere."""
+    """Show progress until the block ends."""
     if console.is_terminal:
         columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
@@ -41,20 +41,20 @@ def progress_bar(console: Console) -> Iterator[ProgressCallback]:
     def print_line(stage: str, done: int, total: int) -> None:
         nonlocal last_printed
         now = time.monotonic()
-        if now - last_printed >= PLAIN_SECONDS:
+        if now - last_printed >= LINE_INTERVAL:
             last_printed = now
             console.print(f"{stage}: {done}/{total}, {now - start:.0f} s", markup=False, highlight=False)
 
     yield print_line
 
 
-def make_listener(console: Console) -> Listener:
-    """A bar on a terminal, plain lines elsewhere."""
-    return RichListener(console) if console.is_terminal else PlainListener(console)
+def make_listener(console: Console) -> RunListener:
+    """Return the listener that shows a run's progress on this console."""
+    return BarListener(console) if console.is_terminal else LineListener(console)
 
 
-class RichListener:
-    """One bar over all units, failures printed above it as they come."""
+class BarListener:
+    """One bar over all units; failures are printed above it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -66,15 +66,15 @@ class RichListener:
             console=console, transient=True,
         )  # fmt: skip
 
-    def started(self, plan: Plan, steps: int) -> None:
+    def on_start(self, plan: Plan, steps: int) -> None:
         """Show the bar."""
         self._task = self._bar.add_task("starting", total=steps, failed="")
         self._bar.start()
 
-    def reported(self, report: UnitReport) -> None:
-        """Advance."""
+    def on_report(self, report: UnitReport) -> None:
+        """Advance the bar, and print a failure."""
         assert self._task is not None
-        if _counts(report):
+        if _is_new_failure(report):
             self._failed += 1
             self._console.print(
                 f"failed  {report.unit.key}: {report.failure}", style="red", markup=False, highlight=False
@@ -82,52 +82,54 @@ class RichListener:
         self._bar.update(
             self._task,
             advance=1,
-            description=_doing(report),
+            description=_stage_name(report),
             failed=f"[red]{self._failed} failed" if self._failed else "",
         )
 
-    def stopped(self) -> None:
-        """Take the bar away."""
+    def on_end(self) -> None:
+        """Remove the bar."""
         self._bar.stop()
 
 
 @dataclass
-class PlainListener:
-    """A line now and then, and one for every failure."""
+class LineListener:
+    """A line every ten seconds, and one for every failure."""
 
     console: Console
     _total: int = 0
     _done: int = 0
-    _begun: float = field(default_factory=time.monotonic)
-    _said: float = 0.0
+    _start: float = field(default_factory=time.monotonic)
+    _last_printed: float = 0.0
 
-    def started(self, plan: Plan, steps: int) -> None:
-        """Say how much there is to do."""
+    def on_start(self, plan: Plan, steps: int) -> None:
+        """Print how much work the run has."""
         self._total = steps
         clips = len({unit.clip for unit in plan.units})
-        self._say(f"{len(plan.units)} units: {clips} clips, {len(plan.entrants)} rows each, {len(plan.cards)} metrics")
+        self._print(
+            f"{len(plan.units)} units: {clips} clips, {len(plan.entrants)} rows each, {len(plan.cards)} metrics"
+        )
 
-    def reported(self, report: UnitReport) -> None:
-        """Say where we are, at most every ten seconds, and every failure."""
+    def on_report(self, report: UnitReport) -> None:
+        """Print every failure and, every ten seconds, the progress."""
         self._done += 1
-        if _counts(report):
-            self._say(f"failed  {report.unit.key}: {report.failure}")
+        if _is_new_failure(report):
+            self._print(f"failed  {report.unit.key}: {report.failure}")
         now = time.monotonic()
-        if now - self._said >= PLAIN_SECONDS or self._done == self._total:
-            self._said = now
-            self._say(f"{self._done}/{self._total} steps, {_doing(report)}, {now - self._begun:.0f} s")
+        if now - self._last_printed >= LINE_INTERVAL or self._done == self._total:
+            self._last_printed = now
+            self._print(f"{self._done}/{self._total} steps, {_stage_name(report)}, {now - self._start:.0f} s")
 
-    def stopped(self) -> None:
-        """Nothing to take away."""
+    def on_end(self) -> None:
+        """Do nothing."""
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _doing(report: UnitReport) -> str:
+def _stage_name(report: UnitReport) -> str:
     return f"generating {report.unit.entrant}" if report.stage == "generate" else "scoring"
 
 
-def _counts(report: UnitReport) -> bool:
-    """Whether a report is of a failure that is not the consequence of another."""
-    return report.failure is not None and not report.follows
+def _is_new_failure(report: UnitReport) -> bool:
+    """Return True for a failure that was not caused by another one."""
+    return report.failure is not None and not report.source_failed

@@ -1,4 +1,4 @@
-"""``hoibench run``: from flags to the page's path."""
+"""``hoibench run``: generate, score and build the page."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from rich.console import Console
 
 from hoibench.cli.exit_codes import as_crash, to_exit_code
 from hoibench.evaluation.config import RunConfig, check_config
-from hoibench.evaluation.settings_file import as_arguments
+from hoibench.evaluation.config_file import to_arguments
 
 if TYPE_CHECKING:
-    from hoibench.evaluation.outcome import Outcome
+    from hoibench.evaluation.finish import Outcome
 
 PROGRAM = "python -m hoibench.run"
 
 
-def parse(arguments: Sequence[str]) -> RunConfig:
-    """The configuration of a command line, with its ``--config`` file read in front of the flags.
+def parse_arguments(arguments: Sequence[str]) -> RunConfig:
+    """Parse a command line; the settings of its ``--config`` file come before the flags.
 
     Raises:
-        SystemExit: help was asked for (0), or the flags are wrong (2).
-        FileNotFoundError, ValueError: the file is missing or wrong; names file, key and value.
+        SystemExit: for ``--help`` (0) or wrong flags (2).
+        FileNotFoundError, ValueError: the file is missing or wrong; the message names file, key and value.
     """
-    path = _config_file(arguments)
-    preset = [] if path is None else _read_config(path)
-    return tyro.cli(RunConfig, args=[*preset, *arguments], prog=PROGRAM)
+    path = _find_config_file(arguments)
+    file_arguments = [] if path is None else _read_config_file(path)
+    return tyro.cli(RunConfig, args=[*file_arguments, *arguments], prog=PROGRAM)
 
 
-def _config_file(arguments: Sequence[str]) -> Path | None:
+def _find_config_file(arguments: Sequence[str]) -> Path | None:
     for index, word in enumerate(arguments):
         if word == "--config" and index + 1 < len(arguments):
             return Path(arguments[index + 1])
@@ -44,37 +44,37 @@ def _config_file(arguments: Sequence[str]) -> Path | None:
     return None
 
 
-def _read_config(path: Path) -> list[str]:
+def _read_config_file(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"--config {path}: no such file")
     try:
         text = path.read_text(encoding="utf-8")
         table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         if not isinstance(table, dict):
-            raise ValueError(f"it holds {table!r:.40}, expected an object")
+            raise ValueError(f"found {table!r:.40}, expected an object")
     except ValueError as error:
         raise ValueError(f"--config {path} is not valid {path.suffix.lstrip('.') or 'TOML'}: {error}") from error
     table = table.get("config", table)
-    return as_arguments(f"--config {path}", {key: value for key, value in table.items() if key != "config"})
+    return to_arguments(f"--config {path}", {key: value for key, value in table.items() if key != "config"})
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run, build the page, print its path last; the exit code (0 done, 2 usage, 3 over the failure budget)."""
-    config = parse(arguments)
+    """Run, build the page and print its path; return 0, or 3 for more failures than allowed."""
+    config = parse_arguments(arguments)
     check_config(config)
     console = Console(stderr=True)
     from hoibench.datasets.registry import open_dataset
     from hoibench.evaluation.plan import make_plan
 
-    def note(text: str) -> None:
+    def print_message(text: str) -> None:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
-    dataset = open_dataset(config.dataset, config.root, note)
+    dataset = open_dataset(config.dataset, config.root, print_message)
     plan = make_plan(config, dataset, resolve_device(config.device))
     for exclusion in plan.manifest.exclusion_summary:
-        note(f"clips left out, {exclusion}")
+        print_message(f"clips left out, {exclusion}")
     if config.dry_run:
-        from hoibench.cli.dryrun import describe
+        from hoibench.cli.dry_run import describe
 
         print(describe(plan, dataset))
         return 0
@@ -87,37 +87,38 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def report(outcome: Outcome, as_json: bool, console: Console) -> int:
-    """Build the page of a whole run and print where it is (of a shard: its folder); the exit code."""
+    """Build the page of a run and print its path (for a shard, its folder); return the exit code."""
     page = None
-    if outcome.whole:
+    if outcome.is_shard:
+        console.print(
+            f"this shard is done; after the last one, run: hoibench merge {_relative(outcome.out)}",
+            markup=False, highlight=False,
+        )  # fmt: skip
+    else:
         from leaderboard.build import build
 
         page = build([outcome.out], outcome.out / "leaderboard")
-    else:
-        console.print(
-            f"this shard is done; when all are: hoibench merge {_shown(outcome.out)}", markup=False, highlight=False
-        )
     if outcome.failures:
         over = outcome.exit_code != 0
         console.print(
             f"{len(outcome.failures)} of {outcome.units} units failed"
-            + (f", more than --max-failures forgives ({outcome.allowed})" if over else "")
-            + f"; their reasons are on the page and in {_shown(outcome.out / 'run.json')}",
+            + (f", more than --max-failures allows ({outcome.max_failures})" if over else "")
+            + f"; the page and {_relative(outcome.out / 'run.json')} give the reasons",
             style="red" if over else "yellow", markup=False, highlight=False,
         )  # fmt: skip
     if as_json:
         summary: dict[str, Any] = {
-            "out": str(_shown(outcome.out)), "page": None if page is None else str(_shown(page)), "units": outcome.units,
+            "out": str(_relative(outcome.out)), "page": None if page is None else str(_relative(page)), "units": outcome.units,
             "failures": [failure.to_json() for failure in outcome.failures], "status": outcome.status,
         }  # fmt: skip
         print(json.dumps(summary))
     else:
-        print(_shown(page or outcome.out))
+        print(_relative(page or outcome.out))
     return outcome.exit_code
 
 
-def _shown(path: Path) -> Path:
-    """The path as a user below it would write it."""
+def _relative(path: Path) -> Path:
+    """Return the path relative to the working folder, if it is inside."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -138,6 +139,6 @@ def resolve_device(device: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run with every error in plain words; the exit code."""
+    """Run the command; return the exit code."""
     logging.captureWarnings(True)
     return to_exit_code(run_command, sys.argv[1:] if arguments is None else arguments)

@@ -1,4 +1,4 @@
-"""``hoibench score``: the stored predictions of a run anew, or a folder of predictions against a folder of truth."""
+"""``hoibench score``: score the predictions of a run again, or a folder of predictions against a folder of truth."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """Score the stored predictions of a run anew, or a folder of predictions against a folder of truth.
+    """Score the stored predictions of a run again, or a folder of predictions against a folder of truth.
 
-    ``hoibench score RUN`` runs no method: it scores what lies in RUN, and writes the run's table and page again.
+    ``hoibench score RUN`` runs no method: it scores the predictions in RUN, and writes the run's table and page again.
 
-    ``hoibench score --pred DIR --truth DIR`` takes one folder a clip in each, of the same names.
-    A clip of truth holds clip.json (schema "hoibench/clip@1", fps, frames, size and, for each view, id, K, R, t, size),
+    ``hoibench score --pred DIR --truth DIR`` expects one folder per clip in each, with the same names.
+    A clip of truth has clip.json (schema "hoibench/clip@1", fps, frames, size and, for each view, id, K, R, t, size),
     tracks.npz (world, visible, part) and view-0.mp4, view-1.mp4, ...;
-    a prediction holds tracks.npz (tracks, anchors, valid) and view-0.mp4, view-1.mp4, ...
+    a prediction has tracks.npz (tracks, anchors, valid) and view-0.mp4, view-1.mp4, ...
     """
 
     run: tyro.conf.Positional[Path | None] = None
-    """A run's folder, instead of --pred and --truth."""
+    """The folder of a run; leave out --pred and --truth."""
 
     pred: Path | None = None
     """Predictions: CLIP/tracks.npz and CLIP/view-*.mp4."""
@@ -39,38 +39,38 @@ class Score:
     """Truth: CLIP/clip.json, CLIP/tracks.npz and CLIP/view-*.mp4."""
 
     root: Path | None = None
-    """For a run: where its data set lies on this machine, if elsewhere than it lay."""
+    """For a run: the folder of its data set, if it differs from the run's."""
 
     workers: int | None = None
-    """For a run: clips scored at once, each in a process of its own. Default: one on a GPU, else one a core."""
+    """For a run: number of worker processes. Default: one on a GPU, else one per core."""
 
     metrics: str = "offline"
     """Metric ids and presets (paper, offline, all), separated by commas."""
 
     pairing: Literal["query", "anchor", "oracle-projection"] | None = None
-    """How points are paired; by default query where a clip's anchors are the truth's own, in order, else anchor
+    """How points are paired. Default: query if a prediction's anchors are the clip's own, in order, else anchor
     (oracle-projection for point maps)."""
 
     out: Path | None = None
-    """Also write all rows to this Parquet file; a clip that could not be scored has rows that say why."""
+    """Also write all rows to this Parquet file; a clip that could not be scored has rows with the reason."""
 
     weights: Path | None = None
-    """A folder to look for weight files in."""
+    """A folder with weight files, searched before $HOIBENCH_WEIGHTS and the cache."""
 
     device: Literal["auto", "cpu", "cuda"] = "cpu"
-    """Where networks run."""
+    """The device of the networks."""
 
     json: bool = False
-    """Print JSON: one object a clip, or the summary of a run."""
+    """Print JSON: one object per clip, or the summary of a run."""
 
 
 def score_command(arguments: Sequence[str]) -> int:
-    """Score; 3 if a clip could not be scored, or a run has more failures than it forgives."""
+    """Score; return 0, or 3 if a clip could not be scored or a run has more failures than allowed."""
     options = tyro.cli(Score, args=list(arguments), prog="hoibench score")
     if options.run is not None:
         return _score_run(options, options.run)
     if options.pred is None or options.truth is None:
-        raise ValueError("score what? give the folder of a run, or --pred and --truth")
+        raise ValueError("nothing to score: give the folder of a run, or --pred and --truth")
     return _score_folders(options, options.pred, options.truth)
 
 
@@ -83,7 +83,7 @@ def _score_run(options: Score, run: Path) -> int:
     if options.pred is not None or options.truth is not None:
         raise ValueError("give the folder of a run, or --pred and --truth, not both")
     if options.metrics != Score.metrics or options.pairing is not None or options.out is not None:
-        raise ValueError("--metrics, --pairing and --out belong to --pred and --truth: a run has its own")
+        raise ValueError("--metrics, --pairing and --out need --pred and --truth: a run has its own")
     given = {"root": options.root, "weights": options.weights, "workers": options.workers}
     settings = {name: value for name, value in given.items() if value is not None}
     console = Console(stderr=True)
@@ -97,17 +97,17 @@ def _score_folders(options: Score, pred: Path, truth: Path) -> int:
     if options.out is not None:
         from hoibench.results.results_file import write_rows
 
-        write_rows(options.out, (row for of_clip in rows.values() for row in of_clip))
-    for clip, of_clip in rows.items():
-        _print(clip, [row for row in of_clip if row.is_headline], options.json)
+        write_rows(options.out, (row for clip_rows in rows.values() for row in clip_rows))
+    for clip, clip_rows in rows.items():
+        _print_clip(clip, [row for row in clip_rows if row.is_headline], options.json)
     return 3 if failed else 0
 
 
 def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, list[ResultRow]], int]:
-    """Every clip's rows, and how many clips failed."""
+    """Return every clip's rows, and how many clips failed."""
     from hoibench.datasets.clip_folder import clip_folders, read_clip
     from hoibench.evaluation.api import rows_without_value, score
-    from hoibench.evaluation.failures import reason_of
+    from hoibench.evaluation.failures import format_reason
     from hoibench.metric_card import select_cards
     from hoibench.predictions import read_prediction
 
@@ -119,7 +119,7 @@ def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, lis
     rows: dict[str, list[ResultRow]] = {}
     folders = clip_folders(truth)
     for folder in track(folders, "clips", console=console, disable=not console.is_terminal, transient=True):
-        status: Status = "error"  # the truth's fault, until it is read
+        status: Status = "error"  # a fault of the truth, until it is read
         try:
             clip = read_clip(folder)
             status = "failed"
@@ -130,18 +130,18 @@ def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, lis
             )  # fmt: skip
         except (FileNotFoundError, ValueError) as error:
             failed += 1
-            reason = reason_of(error)
+            reason = format_reason(error)
             rows[folder.name] = rows_without_value(cards, folder.name, name, status, reason)
             console.print(f"failed  {folder.name}: {reason}", markup=False, highlight=False, soft_wrap=True)
     return rows, failed
 
 
-def _print(clip: str, headline: Sequence[ResultRow], as_json: bool) -> None:
+def _print_clip(clip: str, headline: Sequence[ResultRow], as_json: bool) -> None:
     if as_json:
         fields = ("metric", "region", "value", "unit", "status", "reason")
         print(json.dumps({"clip": clip, "rows": [{field: getattr(r, field) for field in fields} for r in headline]}))
         return
     print(clip)
     for r in headline:
-        shown = f"{r.value:.6g} {r.unit}" if r.value is not None else f"{r.status}: {r.reason}"
-        print(f"  {r.metric:<32} {r.region:<5} {shown}")
+        value = f"{r.value:.6g} {r.unit}" if r.value is not None else f"{r.status}: {r.reason}"
+        print(f"  {r.metric:<32} {r.region:<5} {value}")

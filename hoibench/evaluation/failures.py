@@ -1,4 +1,4 @@
-"""Failures: which errors stop a run, and how those that do not are kept beside where the prediction would be."""
+"""Failures: which errors stop a run, and how the failure of one unit is recorded in the run folder."""
 
 from __future__ import annotations
 
@@ -17,70 +17,72 @@ from hoibench.store.records import Record
 
 log = logging.getLogger(__name__)
 
-FAILURE = "failure.json"
-LONGEST = 1000
-"""Characters of a reason; the whole text is in the log."""
+FAILURE_FILE = "failure.json"
+MAX_REASON_LENGTH = 1000
+"""Characters of a reason; the log has the full text."""
 
 
 class FailureRecord(Record):
-    """The contents of failure.json: the unit, the stage at which it failed, why, and the traceback.
+    """The contents of failure.json: the unit, the stage at which it failed, the reason and the traceback.
 
-    ``follows`` says that it failed because the prediction that it is made from did, which counts once.
+    ``source_failed``: see ``UnitReport``.
     """
 
-    SCHEMA: ClassVar[str] = "hoibench/failure@1"
+    SCHEMA: ClassVar[str] = "hoibench/failure@2"
 
     unit: str
     stage: str
     reason: str
     traceback: str = ""
-    follows: bool = False
+    source_failed: bool = False
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether an error is the run's, not the unit's: a full or unwritable disk stops everything, and nothing is lost."""
+    """Return True if an error stops the whole run: the disk is full or cannot be written."""
     return isinstance(error, OSError) and error.errno in (*DISK_FULL, errno.EROFS)
 
 
-def reason_of(error: BaseException) -> str:
-    """The error in one line: its message, after its type where the message alone says little."""
+def format_reason(error: BaseException) -> str:
+    """Return an error in one line: its message, after its type where the message alone says little."""
     try:
         message = str(error)
     except Exception:
-        message = "its message cannot be made"
+        message = "its message cannot be formatted"
     text = " ".join("".join(c if c.isprintable() else " " for c in message).split())
-    text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    text = text if len(text) <= MAX_REASON_LENGTH else f"{text[:MAX_REASON_LENGTH]} ..."
     plain = isinstance(error, (ValueError, FileNotFoundError)) and len(text) > 20
     return text if plain else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
-def record_failure(out: Path, unit: Unit, stage: str, reason: str, trace: str = "", *, follows: bool = False) -> None:
-    """Write a unit's failure beside where its prediction would be; a resumed run tries the unit again."""
-    failure = FailureRecord(unit=unit.key, stage=stage, reason=reason, traceback=trace, follows=follows)
-    failure.write(unit.prediction(out) / FAILURE)
+def record_failure(
+    out: Path, unit: Unit, stage: str, reason: str, trace: str = "", *, source_failed: bool = False
+) -> None:
+    """Write failure.json into the folder of a unit's prediction; a resumed run tries the unit again."""
+    failure = FailureRecord(unit=unit.key, stage=stage, reason=reason, traceback=trace, source_failed=source_failed)
+    failure.write(unit.prediction_folder(out) / FAILURE_FILE)
 
 
-def record_exception(out: Path, unit: Unit, stage: str, error: BaseException, *, follows: bool = False) -> str:
-    """Log an exception that is being handled and record it as the unit's failure; ``STAGE: REASON``.
+def record_exception(out: Path, unit: Unit, stage: str, error: BaseException, *, source_failed: bool = False) -> str:
+    """Log an exception, record it as the unit's failure, and return ``STAGE: REASON``.
 
     Raises:
-        OSError: the error is the run's, not the unit's (see ``is_fatal``).
+        OSError: the error is fatal (see ``is_fatal``).
     """
     if is_fatal(error):
         raise error
     log.error("%s failed at %s", unit.key, stage, exc_info=error)
-    reason = reason_of(error)
-    record_failure(out, unit, stage, reason, traceback.format_exc(), follows=follows)
+    reason = format_reason(error)
+    record_failure(out, unit, stage, reason, traceback.format_exc(), source_failed=source_failed)
     return f"{stage}: {reason}"
 
 
 def read_failure(out: Path, unit: Unit) -> FailureRecord | None:
-    """A unit's recorded failure, or None.
+    """Read a unit's failure.json; None if it has none.
 
     Raises:
-        ValueError: the record is broken; names the file and the fix.
+        ValueError: the file is damaged; the message names it and the fix.
     """
-    path = unit.prediction(out) / FAILURE
+    path = unit.prediction_folder(out) / FAILURE_FILE
     try:
         return FailureRecord.read(path)
     except FileNotFoundError:
@@ -89,12 +91,17 @@ def read_failure(out: Path, unit: Unit) -> FailureRecord | None:
         raise ValueError(f"{error}; delete the file and resume the run") from error
 
 
-def status_of_stage(failure: str) -> Status:
-    """Whose failure it is: ``failed`` is the method's; ``error`` that of data set (``load``), scorer (``score``) or run (``stop``)."""
-    return "error" if failure.partition(":")[0] in ("load", "score", "stop") else "failed"
-
-
-def failures_of(out: Path, units: Iterable[Unit]) -> list[Failure]:
-    """The recorded failures of the units: unit, stage, reason; one that follows from another does not count again."""
+def read_failures(out: Path, units: Iterable[Unit]) -> list[Failure]:
+    """Read the failures of units, except those caused by the failure of another unit."""
     found = (read_failure(out, unit) for unit in units)
-    return [Failure(unit=f.unit, stage=f.stage, reason=f.reason) for f in found if f is not None and not f.follows]
+    return [
+        Failure(unit=f.unit, stage=f.stage, reason=f.reason) for f in found if f is not None and not f.source_failed
+    ]
+
+
+def status_of_stage(failure: str) -> Status:
+    """Return the status of rows with the failure ``STAGE: REASON``.
+
+    ``error`` is a fault of the data set (``load``), the scorer (``score``) or the run (``stop``), and ``failed`` one of the method.
+    """
+    return "error" if failure.partition(":")[0] in ("load", "score", "stop") else "failed"

@@ -1,4 +1,4 @@
-"""The identity of a run: all that decides its values; and the differences of two of these."""
+"""The identity of a run: everything that decides its values."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hoibench.predictions import prediction_folder
 from hoibench.reference_rows import PUBLISHED
 from hoibench.store import sampled_digest, sha256_file, sha256_json
 
-_DECIDING = ("families", "view_type", "outputs", "pairing", "scale", "weights", "regions", "kind")
-"""Fields of a spec that decide a run's values; the others describe the method, or say where its files lie."""
+_DECIDING_FIELDS = ("families", "view_type", "outputs", "pairing", "scale", "weights", "regions", "kind")
+"""Fields of a spec that decide a run's values; the others describe the method or locate its files."""
 
 
 def entrant_identity(entrant: Entrant, content: str | None) -> dict[str, Any]:
-    """All that decides an entrant's predictions: its spec, the contents of its settings, and ``content`` (see ``content_digest``)."""
-    spec = entrant.spec.model_dump(mode="json", include=set(_DECIDING))
+    """Return everything that decides an entrant's predictions: its spec, the contents of its settings, and its ``content_digest``."""
+    spec = entrant.spec.model_dump(mode="json", include=set(_DECIDING_FIELDS))
     settings = {
         name: sampled_digest(value) if isinstance(value, Path) else value
         for name, value in entrant.settings.items()
@@ -30,10 +30,10 @@ def entrant_identity(entrant: Entrant, content: str | None) -> dict[str, Any]:
 
 
 def content_digest(spec: Spec, dataset: Dataset, clips: Iterable[str], seeds: Iterable[int]) -> str | None:
-    """A digest of what a method is made of, as far as the version of hoibench does not stand for it; None where it does.
+    """Return a digest of a method's code or predictions; None if the version of hoibench decides them.
 
-    That is the file of an adapter or of a stranger's module, the commit of the code that one of our own methods wraps, published files, and
-    of a folder the predictions of the run's clips.
+    It covers the source file of an adapter or third-party method, the commit of the upstream code that a built-in method wraps, published
+    files, and in a folder of predictions those of the run's clips.
     """
     if spec.kind == "published":
         return dataset.published_digest(spec.id.removeprefix(PUBLISHED))
@@ -48,7 +48,7 @@ def content_digest(spec: Spec, dataset: Dataset, clips: Iterable[str], seeds: It
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The differences between two identities, a line each."""
+    """Return the differences between two identities, a line each."""
     lines = []
     for key in [*old, *(key for key in new if key not in old)]:
         a, b = old.get(key), new.get(key)
@@ -56,13 +56,13 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             continue
         if isinstance(a, list) and isinstance(b, list):
             named_a, named_b = _by_name(a), _by_name(b)
-            gone, come = [n for n in named_a if n not in named_b], [n for n in named_b if n not in named_a]
+            removed, added = [n for n in named_a if n not in named_b], [n for n in named_b if n not in named_a]
             changed = [
                 f"{n} ({_changes(named_a[n], named_b[n])})"
                 for n in named_a
                 if n in named_b and named_a[n] != named_b[n]
             ]
-            parts = (_list("without", gone), _list("with", come), _list("other", changed))
+            parts = (_list("without", removed), _list("with", added), _list("changed", changed))
             lines.append(f"{key}: " + ("; ".join(filter(None, parts)) or "in another order"))
         else:
             lines.append(f"{key}: {a} -> {b}")

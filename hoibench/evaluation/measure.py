@@ -1,4 +1,4 @@
-"""One prediction against one clip: every metric's rows."""
+"""Rows of every metric for one prediction of one clip."""
 
 from __future__ import annotations
 
@@ -34,35 +34,39 @@ class RowKey:
 
 
 def score_case(case: Case, cards: Iterable[Card], key: RowKey) -> Iterator[tuple[Card, list[ResultRow]]]:
-    """Yield each metric's rows as soon as they are there.
+    """Yield each metric with its rows.
 
-    A metric that has no value gives rows that say why; one that breaks gives rows with status ``error`` and is logged.
+    A metric without a value gives rows with the reason; one that raises gives rows with status ``error``, and the error is logged.
     """
     for card in cards:
         yield card, [to_row(m, card, key) for m in measure(case, card)]
 
 
 def measure(case: Case, card: Card) -> Sequence[Measurement]:
-    """The metric's measurements, or one without a value for each of its regions.
+    """Return a metric's measurements; if it has no value, one without a value for each of its regions.
 
     Raises:
-        OSError, MemoryError: the machine is at fault, not the metric.
+        OSError, MemoryError: a fault of the machine, not of the metric.
     """
     try:
-        require(card, case.prediction, case.clip)
+        check_needs(card, case.prediction, case.clip)
         return list(card.load()(case))
     except NoValue as none:
         return [Measurement(None, none.status, none.reason, region=region) for region in card.regions]
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        log.exception("metric %s broke on clip %s", card.id, case.clip.id)
+        log.exception("metric %s failed on clip %s", card.id, case.clip.id)
         reason = f"{type(error).__name__}: {error}"
         return [Measurement(None, "error", reason, region=region) for region in card.regions]
 
 
-def require(card: Card, prediction: Prediction, clip: Clip) -> None:
-    """Raise NotApplicable unless the prediction and the clip have what the metric needs."""
+def check_needs(card: Card, prediction: Prediction, clip: Clip) -> None:
+    """Check that the prediction and the clip have what the metric needs.
+
+    Raises:
+        NotApplicable: with the first need that is missing.
+    """
     tracks = prediction.tracks is not None or prediction.points is not None
     available: dict[str, tuple[bool, str]] = {
         "video": (prediction.video is not None, "the method gives no video"),
@@ -79,7 +83,7 @@ def require(card: Card, prediction: Prediction, clip: Clip) -> None:
 
 
 def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:
-    """The row of a measurement."""
+    """Return the row of a measurement."""
     return ResultRow(
         method=key.method,
         preset=key.preset,
@@ -97,8 +101,8 @@ def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:
         status=measurement.status,
         reason=measurement.reason,
         unit=card.unit,
-        n_scored=_integer(measurement.n_scored),
-        n_expected=_integer(measurement.n_expected),
+        n_scored=_to_int(measurement.n_scored),
+        n_expected=_to_int(measurement.n_expected),
         pairing=measurement.pairing,
         alignment=measurement.alignment,
         scale=None if measurement.scale is None else float(measurement.scale),
@@ -107,20 +111,20 @@ def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:
         device=key.device,
         coverage=None if measurement.coverage is None else float(measurement.coverage),
         truth=key.truth,
-        details=_plain(measurement.details),
+        details=_to_json(measurement.details),
     )
 
 
-def _integer(value: Any) -> int | None:
+def _to_int(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays as JSON values."""
+def _to_json(value: Any) -> Any:
+    """Convert NumPy scalars and arrays to JSON values."""
     if isinstance(value, dict) or hasattr(value, "items"):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _to_json(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [_to_json(v) for v in value]
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     return value

@@ -1,4 +1,4 @@
-"""Work on a run as a whole, of one piece or of shards: joining it, and scoring its stored predictions anew."""
+"""Commands on a finished run: merge its shards, or score its stored predictions again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hoibench.datasets.registry import open_dataset
-from hoibench.evaluation.collect import recorded_units
 from hoibench.evaluation.config import check_config, parse_shard
-from hoibench.evaluation.local_executor import log_to, make_executor
-from hoibench.evaluation.outcome import Outcome, end_run
-from hoibench.evaluation.plan import plan_of_record
-from hoibench.evaluation.record import RunRefused, code_of, with_provenance
-from hoibench.evaluation.run import Listener, jobs_of, locked
-from hoibench.evaluation.settings_file import config_of_json
+from hoibench.evaluation.config_file import config_from_json
+from hoibench.evaluation.executor import choose_executor, log_to_file
+from hoibench.evaluation.finish import Outcome, all_units, finish_run
+from hoibench.evaluation.plan import plan_from_record
+from hoibench.evaluation.record import RunRefused, environment_facts, with_provenance
+from hoibench.evaluation.run import RunListener, group_by_clip, locked
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.predictions import PREDICTION_FILE, is_complete
 from hoibench.results.run_record import RunRecord
@@ -27,63 +26,62 @@ log = logging.getLogger(__name__)
 
 
 def merge(out: Path) -> Outcome:
-    """Join the shards of a run, or redo the table of a whole one: writes results.parquet and, for shards, run.json.
+    """Write the results.parquet and the run.json of a run from all its shards; without shards, write both again.
 
     Raises:
-        FileNotFoundError: the folder holds no run.
-        RunRefused: shards are missing or differ in their settings, or a process works on the run.
+        FileNotFoundError: the folder has no run.
+        RunRefused: shards are missing or have different settings, or a process is working on the run.
     """
-    with _whole_record(out) as record:
-        return end_run(out, record)
+    with _locked_record(out) as record:
+        return finish_run(out, record)
 
 
-def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: Listener) -> Outcome:
-    """Score the stored predictions of a finished run anew, whole or of several shards, and write its table and record again.
+def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: RunListener) -> Outcome:
+    """Score the stored predictions of a finished run (or of all its shards) again, and write its table and record.
 
-    The methods need not be installed.  A unit's old rows stand until its new ones are there.
+    The methods need not be installed.  A unit keeps its old rows until its new ones are complete.
 
     Args:
         out: the run's folder.
-        settings: fields of ``RunConfig`` that differ here: root, weights, workers, batch, unit_timeout.
+        settings: fields of ``RunConfig`` to change: root, weights, workers, batch, unit_timeout.
         device: torch device of the metrics' networks.
-        listener: told of the progress.
+        listener: shows the progress.
 
     Raises:
-        FileNotFoundError: the folder holds no run.
-        RunRefused: shards are missing or unfinished, a process works on the run, or the data set is not the one that it was made on.
-        UnknownName: a metric or the data set is not installed here.
-        OSError: the disk is full or unwritable; what was done is kept.
+        FileNotFoundError: the folder has no run.
+        RunRefused: shards are missing or unfinished, a process is working on the run, or the data set differs from the run's.
+        UnknownName: a metric or the data set is not installed.
+        OSError: the disk is full or unwritable; completed units are kept.
     """
-    with _whole_record(out) as record:
-        config = replace(config_of_json(record.config), **settings, out=out, shard=None)
+    with _locked_record(out) as record:
+        config = replace(config_from_json(record.config), **settings, out=out, shard=None)
         try:
-            plan = plan_of_record(record, config, open_dataset(config.dataset, config.root), device)
+            plan = plan_from_record(record, config, open_dataset(config.dataset, config.root), device)
         except ValueError as error:
             raise RunRefused(f"{out}: {error}") from error
         check_config(config)
-        made = [unit for unit in recorded_units(record) if (unit.prediction(out) / PREDICTION_FILE).is_file()]
-        units = [unit for unit in made if is_complete(unit.prediction(out))]
-        if broken := [unit.key for unit in made if unit not in set(units)]:
-            raise RunRefused(
-                f"{out}: predictions are damaged ({', '.join(broken[:3])}): run again, which makes them anew"
-            )
-        jobs = jobs_of(plan, units)
+        stored = [unit for unit in all_units(record) if (unit.prediction_folder(out) / PREDICTION_FILE).is_file()]
+        units = [unit for unit in stored if is_complete(unit.prediction_folder(out))]
+        if damaged := [unit.key for unit in stored if unit not in set(units)]:
+            raise RunRefused(f"{out}: predictions are damaged ({', '.join(damaged[:3])}): run again to replace them")
+        jobs = group_by_clip(plan, units)
         record = with_provenance(record, device, config.batch)
-        handler = log_to(out / "log.txt")
+        handler = log_to_file(out / "log.txt")
         log.info("rescoring %s: %d units", out, len(units))
-        listener.started(plan, len(units))
+        listener.on_start(plan, len(units))
         try:
-            make_executor(plan, len(jobs)).score(WorkerContext.of(plan, rescore=True), jobs, listener.reported)
-            return end_run(out, record)
+            context = WorkerContext.from_plan(plan, rescore=True)
+            choose_executor(plan, len(jobs)).score(context, jobs, listener.on_report)
+            return finish_run(out, record)
         finally:
-            listener.stopped()
+            listener.on_end()
             logging.getLogger().removeHandler(handler)
             handler.close()
 
 
 @contextmanager
-def _whole_record(out: Path) -> Iterator[RunRecord]:
-    """The record of a run, of its shards together where it has any; the run and all of these are locked meanwhile."""
+def _locked_record(out: Path) -> Iterator[RunRecord]:
+    """Lock a run with all its shards, and yield the record that joins them."""
     if not out.is_dir():
         raise FileNotFoundError(f"{out}: no such folder")
     with ExitStack() as locks:
@@ -95,14 +93,14 @@ def _whole_record(out: Path) -> Iterator[RunRecord]:
         records = [RunRecord.read(path) for path in paths] or [RunRecord.read(out / "run.json")]
         if paths:
             _check_shards(out, paths, records)
-        earlier = [facts for record in records for facts in (*record.earlier_provenance, record.provenance)]
-        others = tuple(facts for facts in _distinct(earlier) if facts != records[0].provenance)
-        yield records[0].model_copy(update={"merged": bool(paths), "shard": None, "earlier_provenance": others})
+        provenances = [facts for record in records for facts in (*record.earlier_provenance, record.provenance)]
+        earlier = tuple(facts for facts in _drop_repeats(provenances) if facts != records[0].provenance)
+        yield records[0].model_copy(update={"merged": bool(paths), "shard": None, "earlier_provenance": earlier})
 
 
-def _distinct(provenances: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One of those with the same code, libraries and machine."""
-    return list({canonical_json(code_of(facts)): facts for facts in provenances}.values())
+def _drop_repeats(provenances: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep the last of those with the same code, libraries and machine."""
+    return list({canonical_json(environment_facts(facts)): facts for facts in provenances}.values())
 
 
 def _check_shards(out: Path, paths: Sequence[Path], records: Sequence[RunRecord]) -> None:
@@ -110,9 +108,9 @@ def _check_shards(out: Path, paths: Sequence[Path], records: Sequence[RunRecord]
     wanted = [f"run.{i}of{n[1]}.json" for i in range(1, n[1] + 1)] if n else []
     missing = sorted(set(wanted) - {path.name for path in paths})
     if missing:
-        raise RunRefused(f"{out} lacks {', '.join(missing)}: run the other shards first")
+        raise RunRefused(f"{out} has no {', '.join(missing)}: run the other shards first")
     for path, record in zip(paths, records, strict=True):
         if record.config_hash != records[0].config_hash:
-            raise RunRefused(f"{path} has other settings than {paths[0].name}: they are not one run")
+            raise RunRefused(f"{path} has other settings than {paths[0].name}: they belong to different runs")
         if record.exit.status not in ("done", "over_budget"):
             raise RunRefused(f"{path} is {record.exit.status}: finish that shard first")

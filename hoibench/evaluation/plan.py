@@ -1,4 +1,4 @@
-"""The plan of a run, decided before anything is done: clips, entrants, metrics and the units of work."""
+"""The plan of a run: clips, entrants, metrics and units of work, all decided before any work is done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset, Manifest, clip_set_id, sample_clips
 from hoibench.evaluation.config import RunConfig, check_config, parse_shard
 from hoibench.evaluation.identity import content_digest, entrant_identity
-from hoibench.evaluation.references import frozen_self_entrant, is_seeded, reference_specs
+from hoibench.evaluation.reference_predictions import depends_on_seed, frozen_self_entrant, reference_specs
 from hoibench.evaluation.unit import Unit
 from hoibench.methods.entrants import select_entrants
 from hoibench.methods.method import Entrant
@@ -30,11 +30,18 @@ _PATHS = ("root", "weights", "checkpoint")
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, decided: the configuration with every name resolved.
+    """A run's configuration with every name resolved.
 
-    ``entries`` are all clips of the run; ``units`` are those of this shard, clip by clip, a method's own before rows made from it;
-    ``contents`` holds a digest of what each entrant is made of (see ``content_digest``); ``folder`` is where the command was given, so that
-    a method which changes the working folder takes nothing elsewhere.
+    Attributes:
+        config: the settings.
+        kind, has_truth: see ``Dataset``.
+        manifest: the manifest of the split.
+        entries: the run's clips, of all shards.
+        entrants: the methods and reference rows, in the page's order.
+        cards: the metrics.
+        device: torch device of the networks.
+        contents: a digest of each entrant's code or files by key; see ``content_digest``.
+        folder: the working folder at the start, which a method may change.
     """
 
     config: RunConfig
@@ -50,17 +57,17 @@ class Plan:
 
     @property
     def clip_set_id(self) -> str:
-        """Hash of the clips that are scored."""
+        """The hash of the run's clips."""
         return clip_set_id(self.entries, self.manifest.truth_id)
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
-        """The units of this shard."""
+        """The units of this shard, clip by clip; a method comes before the rows that depend on its predictions."""
         i, n = parse_shard(self.config.shard) or (1, 1)
         return tuple(unit for entry in self.entries[i - 1 :: n] for unit in self.units_of(entry))
 
     def units_of(self, entry: ClipEntry) -> tuple[Unit, ...]:
-        """The units of one clip."""
+        """Return the units of one clip."""
         return tuple(
             Unit(entrant.spec.id, entrant.preset, seed, entry.id)
             for entrant in self.entrants
@@ -68,22 +75,22 @@ class Plan:
         )
 
     def seeds_of(self, entrant: Entrant) -> tuple[int, ...]:
-        """The seeds of an entrant; what never changes with the seed is made once, for the first."""
+        """Return the seeds of an entrant; only the first one if its predictions do not depend on the seed."""
         spec = entrant.spec
         if spec.id.startswith(FROZEN_SELF):
-            own = entrant.key.removeprefix(FROZEN_SELF)
-            return self.seeds_of(next(other for other in self.entrants if other.key == own))
+            source = entrant.key.removeprefix(FROZEN_SELF)
+            return self.seeds_of(next(other for other in self.entrants if other.key == source))
         if spec.folder is not None:
             fixed = not has_seed_folders(spec.folder)
         else:
-            fixed = spec.kind == "published" or (spec.kind == "reference" and not is_seeded(spec.id))
+            fixed = spec.kind == "published" or (spec.kind == "reference" and not depends_on_seed(spec.id))
         return self.config.seeds[:1] if fixed else self.config.seeds
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the values of a run; a run resumes only under the same.
+        """Everything that decides the values of a run; a run can only be resumed with the same identity.
 
-        Device, batch and where things lie do not: contents stand for folders, and rows hold the device.
+        Device, batch and paths are not part of it: digests of the contents replace folders, and each row has its device.
         """
         config = self.config
         return {
@@ -113,11 +120,11 @@ class Plan:
 
 
 def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
-    """Resolve a configuration against what is installed and what the data set holds.
+    """Resolve a configuration with the installed methods and metrics and the data set's clips.
 
     Raises:
-        UnknownName: a method, preset, setting, metric or split does not exist; gives the nearest names.
-        ValueError, FileNotFoundError: a setting no run can have, or a file that is missing.
+        UnknownName: a method, preset, setting, metric or split does not exist; the message gives the nearest names.
+        ValueError, FileNotFoundError: a setting is invalid, or a file is missing.
     """
     check_config(config)
     config = replace(
@@ -126,8 +133,8 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     manifest = _manifest(config, dataset)
     if not manifest.entries:
         why = "; ".join(manifest.exclusion_summary[:3]) or "it is empty"
-        raise ValueError(f"split {manifest.split} gives no clip to score ({why})")
-    entrants = _select(config, dataset)
+        raise ValueError(f"split {manifest.split} has no clip to score ({why})")
+    entrants = _select_entrants(config, dataset)
     cards = tuple(select_cards(config.metric_names))
     entries = sample_clips(manifest.entries, config.limit)
     contents = {
@@ -140,18 +147,18 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     )  # fmt: skip
 
 
-def plan_of_record(record: RunRecord, config: RunConfig, dataset: Dataset, device: str) -> Plan:
-    """The plan of a run that was made, to score its predictions anew; its methods need not be installed here.
+def plan_from_record(record: RunRecord, config: RunConfig, dataset: Dataset, device: str) -> Plan:
+    """Build the plan for scoring a finished run again; its methods need not be installed.
 
     Args:
-        record: of the run.
-        config: the run's settings, with what differs here (root, weights, workers, out).
-        dataset: the data set, as it is here.
+        record: the run's record.
+        config: the run's settings, with changes such as root, weights, workers, out.
+        dataset: the data set on this machine.
         device: torch device of the metrics' networks.
 
     Raises:
-        UnknownName: the run has a metric or a split that is not there.
-        ValueError: the data set has other truth, or lacks clips of the run; says which.
+        UnknownName: a metric or the split of the run does not exist.
+        ValueError: the data set has other truth, or lacks clips of the run.
     """
     manifest = _manifest(config, dataset)
     entries = record.clips
@@ -162,12 +169,11 @@ def plan_of_record(record: RunRecord, config: RunConfig, dataset: Dataset, devic
             if missing
             else f"has truth {manifest.truth_id!r}, not {record.truth_id!r}"
         )
-        raise ValueError(f"the data set {record.dataset} {why}: score it where the run was made, or run it anew")
+        raise ValueError(f"the data set {record.dataset} {why}: rescore on the machine of the run, or start a new run")
     entrants = []
     for method in record.methods:
         names = ("id", "name", "kind", "families", "regions", "outputs", "view_type", "pairing")
-        facts = {name: value for name in names if (value := getattr(method, name)) is not None}
-        spec = Spec(**facts)
+        spec = Spec(**{name: value for name in names if (value := getattr(method, name)) is not None})
         entrants.append(Entrant(spec, method.preset))
     return Plan(
         config, record.kind, record.has_truth, manifest, entries, tuple(entrants), tuple(select_cards(record.metrics)),
@@ -176,12 +182,12 @@ def plan_of_record(record: RunRecord, config: RunConfig, dataset: Dataset, devic
 
 
 def _manifest(config: RunConfig, dataset: Dataset) -> Manifest:
-    clips_of = dataset.padded_manifest if config.short == "pad" else dataset.manifest
-    return clips_of(config.split or dataset.default_split)
+    split = config.split or dataset.default_split
+    return dataset.padded_manifest(split) if config.short == "pad" else dataset.manifest(split)
 
 
-def _select(config: RunConfig, dataset: Dataset) -> tuple[Entrant, ...]:
-    """Entrants in the order asked for, each method followed by its first frame held, then the reference rows where there is truth."""
+def _select_entrants(config: RunConfig, dataset: Dataset) -> tuple[Entrant, ...]:
+    """Return the entrants in the given order, each method followed by its ``frozen_self`` row, then (with truth) the reference rows."""
     published = {
         f"{PUBLISHED}{name}": Spec(id=PUBLISHED + name, name=title, kind="published")
         for name, title in dataset.published().items()
@@ -190,20 +196,20 @@ def _select(config: RunConfig, dataset: Dataset) -> tuple[Entrant, ...]:
     names = list(config.method) or ([] if config.adapter else list(published))
     if not names and not config.adapter:
         raise ValueError("no method: give --method NAME (hoibench ls methods), NAME=FOLDER, or --adapter FILE.py:CLASS")
-    own = [name for name in names if name.startswith(FROZEN_SELF)]
+    frozen_names = [name for name in names if name.startswith(FROZEN_SELF)]
     chosen = select_entrants(
-        [name for name in names if name not in own], config.adapter, [*published.values(), *references.values()],
+        [name for name in names if name not in frozen_names], config.adapter, [*published.values(), *references.values()],
         settings=config.set, preset=config.preset, checkpoint=config.checkpoint,
     )  # fmt: skip
     keys = [FROZEN_SELF + entrant.key for entrant in chosen]
-    for name in own:
+    for name in frozen_names:
         if name not in keys:
             raise UnknownName("method", name, keys)
     entrants: dict[str, Entrant] = {}
     for entrant in chosen:
         entrants[entrant.key] = entrant
         frozen = frozen_self_entrant(entrant)
-        if frozen.key in own or (dataset.has_truth and entrant.spec.kind == "method"):
+        if frozen.key in frozen_names or (dataset.has_truth and entrant.spec.kind == "method"):
             entrants[frozen.key] = frozen
     missing = {key: Entrant(spec) for key, spec in references.items() if key not in entrants}
     return tuple((entrants | missing).values())

@@ -1,4 +1,4 @@
-"""run.json: what a run is, kept beside its results and checked when it resumes."""
+"""The record of a run, run.json: built from the plan, and checked when the run is resumed."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from hoibench.evaluation.config import parse_shard
+from hoibench.evaluation.config_file import config_to_json
 from hoibench.evaluation.identity import differences
 from hoibench.evaluation.plan import Plan
-from hoibench.evaluation.settings_file import as_json
 from hoibench.methods.method import Entrant
 from hoibench.results.run_record import Exit, RunMethod, RunRecord
 from hoibench.store.provenance import provenance
 
 
 class RunRefused(ValueError):
-    """The folder holds a run that this command may not touch; the message says why and what to do."""
+    """The folder's run cannot be continued by this command; the message says why and what to do."""
 
 
 def record_name(plan: Plan) -> str:
-    """``run.json``, or ``run.<i>of<n>.json`` for a shard."""
+    """Return ``run.json``, or ``run.<i>of<n>.json`` for a shard."""
     shard = parse_shard(plan.config.shard)
     return "run.json" if shard is None else f"run.{shard[0]}of{shard[1]}.json"
 
 
-def make_record(plan: Plan) -> RunRecord:
-    """What run.json says before the run has ended; of a run that resumes it keeps what made the earlier parts, where that was other code."""
+def build_record(plan: Plan) -> RunRecord:
+    """Build the record of a run that starts or resumes; it lists the provenance of parts that other code made."""
     path = plan.out / record_name(plan)
     old = RunRecord.read(path) if path.is_file() else None
     record = RunRecord(
         name=plan.out.resolve().name,
-        config=as_json(plan.config),
+        config=config_to_json(plan.config),
         config_hash=plan.hash,
         identity=plan.identity,
         dataset=plan.config.dataset,
@@ -44,7 +44,7 @@ def make_record(plan: Plan) -> RunRecord:
         notes=plan.manifest.notes,
         clips=plan.entries,
         excluded=plan.manifest.exclusion_summary,
-        methods=tuple(_method(entrant, plan) for entrant in plan.entrants),
+        methods=tuple(_method_record(entrant, plan) for entrant in plan.entrants),
         metrics=tuple(card.id for card in plan.cards),
         seeds=plan.config.seeds,
         shard=plan.config.shard,
@@ -57,19 +57,19 @@ def make_record(plan: Plan) -> RunRecord:
 
 
 def with_provenance(record: RunRecord, device: str, batch: int) -> RunRecord:
-    """The record with the provenance of this process; what it had is kept as earlier, where that was other code, machine or device."""
+    """Return the record with this process's provenance; a different one from before moves to ``earlier``."""
     now = provenance() | {"device": device, "batch": batch}
     before = (*record.earlier_provenance, *([record.provenance] if record.provenance else []))
-    earlier = tuple(facts for facts in before if code_of(facts) != code_of(now))
+    earlier = tuple(facts for facts in before if environment_facts(facts) != environment_facts(now))
     return record.model_copy(update={"provenance": now, "earlier_provenance": earlier})
 
 
-def code_of(facts: Mapping[str, Any]) -> list[Any]:
-    """The parts of a provenance that can change a value: code, libraries, machine and device."""
+def environment_facts(facts: Mapping[str, Any]) -> list[Any]:
+    """Return the parts of a provenance that can change a value: code, libraries, machine and device."""
     return [facts.get(key) for key in ("hoibench", "git", "python", "versions", "hardware", "device")]
 
 
-def _method(entrant: Entrant, plan: Plan) -> RunMethod:
+def _method_record(entrant: Entrant, plan: Plan) -> RunMethod:
     spec = entrant.spec
     return RunMethod(
         id=spec.id,
@@ -89,28 +89,28 @@ def _method(entrant: Entrant, plan: Plan) -> RunMethod:
 
 
 def check_resumable(plan: Plan) -> None:
-    """Raise if the run's folder belongs to another configuration, or is sharded another way.
+    """Check that the run's folder is empty or has the same run, with the same number of shards.
 
     Raises:
-        RunRefused: with the difference and the ways out.
+        RunRefused: with the differences and the ways out.
     """
     for path in sorted(plan.out.glob("run*.json")):
         try:
             old = RunRecord.read(path)
         except ValueError as error:
-            raise RunRefused(f"{error}: give another --out, or --no-resume to set that run aside") from error
+            raise RunRefused(f"{error}: give another --out, or --no-resume to rename that run's folder") from error
         if changed := differences(old.identity, plan.identity):
             listed = "\n  ".join(changed)
             raise RunRefused(
-                f"{plan.out} holds a run of other settings:\n  {listed}\n"
-                "Give another --out, or --no-resume to set that run aside."
+                f"{plan.out} has a run with other settings:\n  {listed}\n"
+                "Give another --out, or --no-resume to rename that run's folder."
             )
-        if not old.merged and _parts(old.shard) != _parts(plan.config.shard):
+        if not old.merged and _shard_count(old.shard) != _shard_count(plan.config.shard):
             raise RunRefused(
-                f"{plan.out} holds {path.name}, a run split another way: use its --shard, or another --out"
+                f"{plan.out} has {path.name}, a run with another number of shards: use its --shard, or another --out"
             )
 
 
-def _parts(shard: str | None) -> str:
-    """The n of ``i/n``; empty for a run in one piece."""
+def _shard_count(shard: str | None) -> str:
+    """Return the n of ``i/n``; an empty text for a run without shards."""
     return "" if shard is None else shard.partition("/")[2]

@@ -1,4 +1,4 @@
-"""From a clip to the request that a method may see: copies, so that a method that writes into them changes nobody's truth."""
+"""The request that a method receives for a clip.  It holds copies, so that a method cannot change the truth."""
 
 from __future__ import annotations
 
@@ -11,14 +11,41 @@ from hoibench.geometry import project, to_camera
 from hoibench.methods.spec import Spec
 
 
-def anchors(clip: Clip) -> Array:
-    """(V, K, 2) float32 pixels of the true points in frame 0 of each view, hidden ones too.
+def build_request(clip: Clip, spec: Spec, seed: int) -> Request:
+    """Build a method's request: source views only if its families allow them, anchors only if it declares ``query`` pairing.
 
     Raises:
-        ValueError: the clip has no true tracks or no cameras.
+        ValueError: the method needs a source view, and the clip has none.
     """
-    if clip.tracks is None or clip.cameras is None:
-        raise ValueError(f"clip {clip.id} has no tracks or no cameras, so no anchors to query")
+    sources: tuple[SourceVideo, ...] = ()
+    if spec.families == ("v2v",) and not clip.source_views:
+        raise ValueError(f"clip {clip.id} has no source view, which {spec.id} needs: the camera's video is missing")
+    if "v2v" in spec.families and clip.source_views and clip.load_source_videos is not None:
+        videos = zip(clip.source_views, clip.load_source_videos(), strict=True)
+        sources = tuple(SourceVideo(_copy_view(view), video.copy()) for view, video in videos)
+    if "vto4r" in spec.families and clip.video is not None:
+        videos = zip(clip.views, clip.video, strict=True)
+        sources += tuple(SourceVideo(_copy_view(view), video.copy()) for view, video in videos)
+    wants_anchors = spec.pairing == "query" and "tracks" in spec.outputs and clip.tracks is not None
+    return Request(
+        clip_id=clip.id,
+        prompt=clip.prompt,
+        views=tuple(_copy_view(view) for view in clip.views),
+        frames=clip.frames,
+        fps=clip.fps,
+        size=clip.size,
+        seed=seed,
+        source_videos=sources,
+        anchors=project_anchors(clip) if wants_anchors and clip.cameras is not None else None,
+    )
+
+
+def project_anchors(clip: Clip) -> Array:
+    """Project the true points of frame 0 into each view: (V, K, 2) float32 pixels, including hidden points.
+
+    The clip must have tracks and cameras.
+    """
+    assert clip.tracks is not None and clip.cameras is not None
     first = clip.tracks.world[0].astype(np.float64)
     pixels = []
     for camera in clip.cameras:
@@ -27,36 +54,7 @@ def anchors(clip: Clip) -> Array:
     return np.stack(pixels).astype(np.float32)
 
 
-def build_request(clip: Clip, spec: Spec, seed: int) -> Request:
-    """What the method may see of the clip: sources only where its families allow them, anchors only where it declares ``query``.
-
-    Raises:
-        ValueError: the method sees nothing but a source view, and the clip has none.
-    """
-    sources: tuple[SourceVideo, ...] = ()
-    if spec.families == ("v2v",) and not clip.source_views:
-        raise ValueError(f"clip {clip.id} has no source view, which {spec.id} needs: its camera's video was not there")
-    if "v2v" in spec.families and clip.source_views and clip.load_source_videos is not None:
-        videos = zip(clip.source_views, clip.load_source_videos(), strict=True)
-        sources = tuple(SourceVideo(_copy(view), video.copy()) for view, video in videos)
-    if "vto4r" in spec.families and clip.video is not None:
-        videos = zip(clip.views, clip.video, strict=True)
-        sources += tuple(SourceVideo(_copy(view), video.copy()) for view, video in videos)
-    wants_anchors = spec.pairing == "query" and "tracks" in spec.outputs and clip.tracks is not None
-    return Request(
-        clip_id=clip.id,
-        prompt=clip.prompt,
-        views=tuple(_copy(view) for view in clip.views),
-        frames=clip.frames,
-        fps=clip.fps,
-        size=clip.size,
-        seed=seed,
-        source_videos=sources,
-        anchors=anchors(clip) if wants_anchors and clip.cameras is not None else None,
-    )
-
-
-def _copy(view: View) -> View:
+def _copy_view(view: View) -> View:
     camera = view.camera
     return replace(
         view,

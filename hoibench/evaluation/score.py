@@ -1,4 +1,4 @@
-"""A scorer: the metrics' networks, loaded once, that scores stored predictions; predictions that no method has to run for it makes itself."""
+"""A scorer: loads the metrics' networks once and scores stored predictions; it also builds the predictions that need no method."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 from hoibench.clip import Prediction
 from hoibench.clip_entry import ClipEntry
-from hoibench.evaluation.failures import FAILURE, record_exception
+from hoibench.evaluation.failures import FAILURE_FILE, record_exception
 from hoibench.evaluation.measure import RowKey, measure, to_row
-from hoibench.evaluation.padding import trim_prediction
-from hoibench.evaluation.references import build_reference, hold_first_frame
+from hoibench.evaluation.reference_predictions import build_reference, freeze
 from hoibench.evaluation.request import build_request
-from hoibench.evaluation.unit import Unit
-from hoibench.evaluation.worker import ClipLoader, LoadedClip, UnitReport, WorkerContext, forget
+from hoibench.evaluation.scored_clip import trim_prediction
+from hoibench.evaluation.unit import Unit, UnitReport, delete_results
+from hoibench.evaluation.worker import ClipLoader, LoadedClip, WorkerContext
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card
@@ -40,95 +40,92 @@ from hoibench.store import remove_temporary_files
 
 log = logging.getLogger(__name__)
 
-RETRIED = ("unavailable", "error")
-"""Statuses that a resumed run scores again: weights may have come, the scorer may have been mended."""
+RETRIED_STATUSES = ("unavailable", "error")
+"""Statuses that a resumed run scores again: weights may have been fetched, a scorer may have been fixed."""
 
 
-class SourceFailed(FileNotFoundError):
-    """The prediction that this one is made from failed: said in its rows, not reported and counted a second time."""
+class SourcePredictionFailed(FileNotFoundError):
+    """The prediction that this one is built from failed; its own failure is in the rows but is not counted again."""
 
 
-class ScorerBroke(RuntimeError):
-    """Metrics broke on a clip; their rows say ``error``, and the method is not to blame."""
+class MetricsFailed(RuntimeError):
+    """Metrics raised errors on a clip; their rows say ``error``, and the method is not at fault."""
 
 
 class Scorer:
-    """The metrics of a run with the clip that it is on."""
+    """Scores predictions with the metrics of a run, clip by clip."""
 
     def __init__(self, context: WorkerContext) -> None:
         self.context = context
         self._clips = ClipLoader(context)
 
     def load_clip(self, entry: ClipEntry) -> None:
-        """Load a clip, so that its first unit is not charged for it."""
+        """Load a clip before its first unit is timed."""
         self._clips.load(entry)
 
     def run(self, unit: Unit, entry: ClipEntry) -> UnitReport:
-        """Score what is not scored of a unit.  A failure is recorded, never raised; without its method's prediction nothing is done.
+        """Score the metrics of a unit that have no rows yet.  A failure is recorded, not raised; without a prediction of its method nothing is done.
 
         Raises:
-            OSError: a file of the run cannot be written (disk full, for one): the run as a whole must stop.
+            OSError: a file of the run cannot be written, e.g. because the disk is full; the whole run must stop.
         """
-        begun = time.monotonic()
         out, spec = self.context.out, self.context.entrants[unit.entrant].spec
-        folder = unit.prediction(out)
+        folder = unit.prediction_folder(out)
         stage = "load"
-        whole = is_complete(folder)
-        if (spec.entry and not whole) or (whole and not self._unscored(unit)):
-            return UnitReport(unit, "score", 0.0, worked=False)
+        has_prediction = is_complete(folder)
+        if (spec.entry and not has_prediction) or (has_prediction and not self._cards_to_score(unit)):
+            return UnitReport(unit, "score", did_work=False)
         try:
             loaded = self._clips.load(entry)
-            if not whole:
+            if not has_prediction:
                 stage = "generate"
-                forget(out, unit)
-                self._make(unit, spec, loaded)
+                delete_results(out, unit)
+                self._store_prediction(unit, spec, loaded)
             stage = "score"
             self._score(unit, spec, loaded)
         except (Exception, SystemExit) as error:
-            if self.context.rescore and stage == "load":  # the existing rows stand
+            if self.context.rescore and stage == "load":  # keep the existing rows
                 raise
-            follows = isinstance(error, SourceFailed)
-            failure = record_exception(out, unit, stage, error, follows=follows)
-            return UnitReport(unit, "score", time.monotonic() - begun, True, failure, follows)
-        (folder / FAILURE).unlink(missing_ok=True)
-        return UnitReport(unit, "score", time.monotonic() - begun, worked=True)
+            source_failed = isinstance(error, SourcePredictionFailed)
+            failure = record_exception(out, unit, stage, error, source_failed=source_failed)
+            return UnitReport(unit, "score", True, failure, source_failed)
+        (folder / FAILURE_FILE).unlink(missing_ok=True)
+        return UnitReport(unit, "score", did_work=True)
 
-    def _make(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> None:
-        """Store a prediction that is made from truth, or from what lies on disk."""
-        begun = time.monotonic()
-        prediction = self._found(unit, spec, loaded)
-        seconds = round(time.monotonic() - begun, 3)
+    def _store_prediction(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> None:
+        """Build or read the prediction of a unit that needs no method, check it and store it in the run."""
+        start = time.monotonic()
+        prediction = self._build_prediction(unit, spec, loaded)
+        seconds = round(time.monotonic() - start, 3)
         check_outputs(prediction, spec)
         check_prediction(decode_prediction(prediction), build_request(loaded.clip, spec, unit.seed))
-        folder = unit.prediction(self.context.out)
+        folder = unit.prediction_folder(self.context.out)
         write_prediction(folder, prediction, loaded.clip.fps, unit=unit.key, seconds=seconds)
 
-    def _found(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> Prediction:
+    def _build_prediction(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> Prediction:
         if unit.method.startswith(FROZEN_SELF):
-            own = unit.without_prefix(FROZEN_SELF).prediction(self.context.out)
-            if not is_complete(own):
-                raise SourceFailed("depends on a prediction that failed")
-            return hold_first_frame(decode_prediction(read_prediction(own)))
+            source = unit.without_prefix(FROZEN_SELF).prediction_folder(self.context.out)
+            if not is_complete(source):
+                raise SourcePredictionFailed("skipped: depends on a prediction that failed")
+            return freeze(decode_prediction(read_prediction(source)))
         if spec.kind == "reference":
             return build_reference(spec.id, loaded.clip, unit.seed)
         if spec.kind == "published":
             return self._clips.dataset.published_prediction(spec.id.removeprefix(PUBLISHED), loaded.entry)
-        if spec.folder is None:
-            raise FileNotFoundError(f"{unit.prediction(self.context.out)}: no prediction, and {spec.id} does not run")
-        return _precomputed(spec, spec.folder, unit)
+        assert spec.folder is not None  # methods with an entry are never built here
+        return _read_precomputed(spec, spec.folder, unit)
 
-    def _unscored(self, unit: Unit) -> tuple[Card, ...]:
-        """The metrics that have no rows yet, or rows that may come out otherwise now."""
+    def _cards_to_score(self, unit: Unit) -> tuple[Card, ...]:
+        """Return the metrics without rows, or with rows of a retried status."""
         if self.context.rescore:
             return self.context.cards
-        kept = _kept_scores(unit.scores(self.context.out))
-        done = {metric for metric, rows in kept.items() if not any(row.status in RETRIED for row in rows)}
+        scores = _read_scores(unit.score_file(self.context.out))
+        done = {metric for metric, rows in scores.items() if not any(row.status in RETRIED_STATUSES for row in rows)}
         return tuple(card for card in self.context.cards if card.id not in done)
 
     def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> None:
-        """Score the metrics that have no rows yet."""
-        context, scored, path = self.context, loaded.scored, unit.scores(self.context.out)
-        folder = unit.prediction(context.out)
+        context, scored, path = self.context, loaded.scored, unit.score_file(self.context.out)
+        folder = unit.prediction_folder(context.out)
         prediction = trim_prediction(decode_prediction(read_prediction(folder)), scored.frames)
         case = Case(
             prediction, scored, spec.pairing, context.device, context.config.weights, context.config.batch,
@@ -138,26 +135,26 @@ class Scorer:
             unit.method, unit.clip, context.split, context.clip_set_id, unit.seed, unit.preset,
             context.config.precision, scored.truth, context.device,
         )  # fmt: skip
-        frames = _frames_id(folder) if prediction.masks is None else None
+        video_digests = _video_digests(folder) if prediction.masks is None else None
         if context.rescore:
-            remove_temporary_files(path.parent, path.name)  # what a killed call left
-        written = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}") if context.rescore else path
-        broken: list[str] = []
-        for card in self._unscored(unit):
-            measured = _measure(case, card, frames, loaded)
-            append_metric(written, card.id, [to_row(m, card, key) for m in measured])
-            broken += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]
+            remove_temporary_files(path.parent, path.name)  # temporary files of an interrupted call
+        target = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}") if context.rescore else path
+        errors: list[str] = []
+        for card in self._cards_to_score(unit):
+            measured = _measure(case, card, video_digests, loaded)
+            append_metric(target, card.id, [to_row(m, card, key) for m in measured])
+            errors += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]
         if context.rescore:
-            written.replace(path)
-        if broken:
-            raise ScorerBroke(f"{len(broken)} metrics broke; {broken[0]}")
+            target.replace(path)
+        if errors:
+            raise MetricsFailed(f"{len(errors)} metrics failed; {errors[0]}")
 
 
-def _precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
+def _read_precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
     found = find_prediction(folder, unit.clip, unit.seed)
-    if (found / PREDICTION_FILE).is_file() and (odd := find_damaged_files(found)):
+    if (found / PREDICTION_FILE).is_file() and (damaged := find_damaged_files(found)):
         raise ValueError(
-            f"{odd[0]} is missing, or not of the size that {PREDICTION_FILE} says: write the prediction again"
+            f"{damaged[0]} is missing or does not have the size in {PREDICTION_FILE}: write the prediction again"
         )
     prediction = read_prediction(found, spec.scale)
     if (folder / SPEC_FILE).is_file() and prediction.scale != spec.scale:
@@ -167,25 +164,25 @@ def _precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
     return prediction
 
 
-def _measure(case: Case, card: Card, frames: Hashable, loaded: LoadedClip) -> list[Measurement]:
-    """Measure, or recall what a unit with the very same video files gave: reference rows share the truth's video."""
-    if frames is None or not card.group.startswith("video/"):
+def _measure(case: Case, card: Card, video_digests: Hashable, loaded: LoadedClip) -> list[Measurement]:
+    """Measure, or reuse the measurements of a unit with identical video files: reference rows share the truth's video."""
+    if video_digests is None or not card.group.startswith("video/"):
         return list(measure(case, card))
-    if (card.id, frames) not in loaded.measured:
-        loaded.measured[card.id, frames] = list(measure(case, card))
-    return loaded.measured[card.id, frames]
+    if (card.id, video_digests) not in loaded.measured:
+        loaded.measured[card.id, video_digests] = list(measure(case, card))
+    return loaded.measured[card.id, video_digests]
 
 
-def _kept_scores(path: Path) -> dict[str, list[ResultRow]]:
-    """The rows that are there; a file that cannot be read is set aside, and its metrics are scored again."""
+def _read_scores(path: Path) -> dict[str, list[ResultRow]]:
+    """Read a unit's rows; a damaged file is renamed, and its metrics are scored again."""
     try:
         return read_scores(path) if path.is_file() else {}
     except ValueError as error:
-        log.warning("%s; set aside as %s.broken", error, path)
-        path.rename(path.with_name(f"{path.name}.broken"))
+        log.warning("%s; renamed to %s.damaged", error, path)
+        path.rename(path.with_name(f"{path.name}.damaged"))
         return {}
 
 
-def _frames_id(folder: Path) -> Hashable:
+def _video_digests(folder: Path) -> Hashable:
     files = read_prediction_record(folder).files
-    return tuple(facts.sha256 for name, facts in sorted(files.items()) if name.startswith("view-"))
+    return tuple(checksum.sha256 for name, checksum in sorted(files.items()) if name.startswith("view-"))

@@ -1,11 +1,17 @@
-"""The unit of work and of resuming."""
+"""The unit of work and of resuming: one entrant on one clip with one seed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from hoibench.method_key import method_key
+from hoibench.predictions import PREDICTION_FILE
+from hoibench.reference_rows import FROZEN_SELF
+from hoibench.store import remove_temporary_files
+
+Stage = Literal["generate", "score"]
 
 
 @dataclass(frozen=True)
@@ -28,17 +34,43 @@ class Unit:
         return f"{self.entrant}/seed-{self.seed}/{self.clip}"
 
     def with_prefix(self, prefix: str) -> Unit:
-        """The same unit of the method called ``prefix`` and this one's id."""
+        """Return the same unit for the method ``prefix`` + id."""
         return replace(self, method=prefix + self.method)
 
     def without_prefix(self, prefix: str) -> Unit:
-        """The same unit of the method whose id this one has after ``prefix``."""
+        """Return the same unit for the method whose id lacks ``prefix``."""
         return replace(self, method=self.method.removeprefix(prefix))
 
-    def prediction(self, run: Path) -> Path:
-        """The folder of its prediction."""
+    def prediction_folder(self, run: Path) -> Path:
+        """Return the folder of the unit's prediction."""
         return run / "predictions" / self.key
 
-    def scores(self, run: Path) -> Path:
-        """The file of its rows."""
+    def score_file(self, run: Path) -> Path:
+        """Return the file of the unit's rows."""
         return run / "scores" / f"{self.key}.jsonl"
+
+
+@dataclass(frozen=True)
+class UnitReport:
+    """The end of one stage of a unit.
+
+    Attributes:
+        unit: the unit.
+        stage: ``generate`` or ``score``.
+        did_work: False if the stage was already complete.
+        failure: ``STAGE: REASON``, or None.
+        source_failed: True if the unit failed because it depends on a prediction that failed; such failures are not counted again.
+    """
+
+    unit: Unit
+    stage: Stage
+    did_work: bool
+    failure: str | None = None
+    source_failed: bool = False
+
+
+def delete_results(out: Path, unit: Unit) -> None:
+    """Delete everything that depends on a prediction before it is generated again: its rows, and its ``frozen_self`` prediction."""
+    unit.score_file(out).unlink(missing_ok=True)
+    remove_temporary_files(unit.prediction_folder(out))
+    (unit.with_prefix(FROZEN_SELF).prediction_folder(out) / PREDICTION_FILE).unlink(missing_ok=True)

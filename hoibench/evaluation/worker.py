@@ -1,29 +1,22 @@
-"""Parts that generators and scorers share: the context of a worker, and the clip that it is on."""
+"""The parts that generators and scorers share: a worker's context, and its current clip."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hoibench.clip import Clip
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset
 from hoibench.datasets.registry import open_dataset
-from hoibench.evaluation.codec import encode_truth
 from hoibench.evaluation.config import RunConfig
-from hoibench.evaluation.padding import trim_clip
 from hoibench.evaluation.plan import Plan
-from hoibench.evaluation.unit import Unit
+from hoibench.evaluation.scored_clip import encode_truth, trim_clip
 from hoibench.methods.method import Entrant
 from hoibench.metric_card import Card
 from hoibench.metrics.measurement import Measurement
-from hoibench.predictions import PREDICTION_FILE
-from hoibench.reference_rows import FROZEN_SELF
-from hoibench.store import remove_temporary_files
-
-Stage = Literal["generate", "score"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +26,11 @@ class WorkerContext:
     Attributes:
         config: the run's settings.
         out: the run's folder.
-        device: torch device of networks.
-        split, clip_set_id: as rows hold them.
-        entrants: by key.
+        device: torch device of the networks.
+        split, clip_set_id: columns of every row.
+        entrants: the entrants by key.
         cards: the metrics.
-        rescore: whether stored predictions are scored anew, whatever rows there are.
+        rescore: True to score every stored prediction again, even if it has rows.
     """
 
     config: RunConfig
@@ -50,45 +43,24 @@ class WorkerContext:
     rescore: bool = False
 
     @classmethod
-    def of(cls, plan: Plan, *, rescore: bool = False) -> WorkerContext:
-        """The context of a plan."""
+    def from_plan(cls, plan: Plan, *, rescore: bool = False) -> WorkerContext:
+        """Return the context of a plan."""
         entrants = {entrant.key: entrant for entrant in plan.entrants}
         return cls(
             plan.config, plan.out, plan.device, plan.manifest.split, plan.clip_set_id, entrants, plan.cards, rescore
         )
 
 
-@dataclass(frozen=True)
-class UnitReport:
-    """The end of one stage of a unit.
-
-    Attributes:
-        unit: the unit.
-        stage: ``generate`` or ``score``.
-        seconds: that it took.
-        worked: whether anything was left to do.
-        failure: ``STAGE: REASON``, or None.
-        follows: whether it failed because the prediction that it is made from did, which counts once.
-    """
-
-    unit: Unit
-    stage: Stage
-    seconds: float
-    worked: bool
-    failure: str | None = None
-    follows: bool = False
-
-
 @dataclass
 class LoadedClip:
-    """The clip that a worker is on, with what all its units share.
+    """A worker's current clip, with everything that its units share.
 
     Attributes:
         entry: its line of the manifest.
-        clip: as methods' requests are made from it.
-        scored: as it is scored: what was recorded, its video after the codec.
-        measured: measurements that units with the same video share.
-        memo: what metrics keep about the clip.
+        clip: the clip that requests are built from.
+        scored: the clip that predictions are scored against: recorded frames only, video through the codec.
+        measured: measurements shared by units with the same video.
+        memo: values that metrics cache for the clip.
     """
 
     entry: ClipEntry
@@ -114,15 +86,8 @@ class ClipLoader:
         return self._dataset
 
     def load(self, entry: ClipEntry) -> LoadedClip:
-        """A clip, generated first where the data set generates."""
+        """Load a clip; a data set that generates its clips generates it first."""
         if self._loaded is None or self._loaded.entry != entry:
             clip = self.dataset.load(entry)
             self._loaded = LoadedClip(entry, clip, trim_clip(encode_truth(clip)))
         return self._loaded
-
-
-def forget(out: Path, unit: Unit) -> None:
-    """Remove what was made from a prediction that is about to be made anew: its rows, and the row that holds its first frame."""
-    unit.scores(out).unlink(missing_ok=True)
-    remove_temporary_files(unit.prediction(out))
-    (unit.with_prefix(FROZEN_SELF).prediction(out) / PREDICTION_FILE).unlink(missing_ok=True)

@@ -55,4 +55,4 @@ def test_help_says_what_goes_and_what_stays(capsys):
         main(["cache", "--help"])
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "HOIBENCH_CACHE" in said
-    assert "weights and prepared clips of TACO go only by name" in said
+    assert "Weights and prepared clips of TACO are deleted only by name" in said

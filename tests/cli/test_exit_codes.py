@@ -39,21 +39,21 @@ def test_a_fault_of_ours_is_a_crash_whatever_its_kind(tmp_path, monkeypatch, cap
 
 
 def test_a_full_disk_says_where_and_what_to_do(tmp_path, monkeypatch, capsys):
-    def breaks(out, record):
+    def breaks(path, rows):
         raise OSError(errno.ENOSPC, "No space left on device", "r/results.parquet")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("hoibench.evaluation.outcome.write_results", breaks)
+    monkeypatch.setattr("hoibench.evaluation.finish.write_rows", breaks)
     assert run(TOY) == 1
     said = capsys.readouterr().err
-    assert "no space left while writing r/results.parquet; what was done is kept" in said
+    assert "no space left while writing r/results.parquet; completed work is kept" in said
     assert json.loads((tmp_path / "r" / "run.json").read_text())["exit"]["status"] == "stopped"
 
 
 @pytest.mark.parametrize(
     ("number", "code", "told"),
     [
-        (errno.ENOSPC, 1, "error: choose another place; what was done is kept: free some space and give the same command again\n"),
+        (errno.ENOSPC, 1, "error: choose another place; completed work is kept: free some space and give the same command again\n"),
         (errno.EACCES, 2, "error: choose another place\n"),
     ],
 )  # fmt: skip
@@ -76,7 +76,7 @@ def test_a_shard_speaks_json_too(tmp_path, monkeypatch, capsys):
     [
         (["--out", "file"], "file"),
         (["--out", "file/x"], "file"),
-        (["--shard", "1/2", "--no-resume", "--out", "r"], "would set the other shards aside"),
+        (["--shard", "1/2", "--no-resume", "--out", "r"], "would also rename the other shards"),
         (["--config", "list.json"], "expected an object"),
         (["--config", "bytes.toml"], "bytes.toml"),
         (["--out", "old"], "expected 'hoibench/run@3': give another --out, or --no-resume"),

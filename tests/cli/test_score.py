@@ -10,7 +10,7 @@ import pytest
 from hoibench.cli.main import main
 from hoibench.datasets.clip_folder import write_clip
 from hoibench.datasets.registry import open_dataset
-from hoibench.evaluation.references import build_reference
+from hoibench.evaluation.reference_predictions import build_reference
 from hoibench.predictions import write_prediction
 from hoibench.store import read_npz, write_npz
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from hoibench.cli.run import parse
-from hoibench.evaluation.config import RunConfig, check_config, parse_budget, parse_shard
-from hoibench.evaluation.settings_file import as_arguments, as_json
+from hoibench.cli.run import parse_arguments
+from hoibench.evaluation.config import RunConfig, check_config, parse_max_failures, parse_shard
+from hoibench.evaluation.config_file import config_to_json, to_arguments
 
 
 def test_flags_repeat():
-    config = parse(["--method", "a", "--method", "b", "--seed", "3", "--seed", "1", "--seed", "3"])
+    config = parse_arguments(["--method", "a", "--method", "b", "--seed", "3", "--seed", "1", "--seed", "3"])
     assert config.method == ("a", "b")
     assert config.seeds == (3, 1)
     assert RunConfig().seeds == (0,)
@@ -19,7 +19,7 @@ def test_flags_repeat():
 def test_a_file_is_read_before_the_flags(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text('method = ["a"]\nlimit = 3\nseed = [1, 2]\nresume = false\nunit-timeout = 2.5\n')
-    config = parse(["--config", str(path), "--limit", "4", "--method", "b"])
+    config = parse_arguments(["--config", str(path), "--limit", "4", "--method", "b"])
     assert config.method == ("a", "b")
     assert (config.limit, config.seeds, config.resume, config.unit_timeout) == (4, (1, 2), False, 2.5)
 
@@ -27,8 +27,8 @@ def test_a_file_is_read_before_the_flags(tmp_path):
 def test_what_json_says_is_what_was_given(tmp_path):
     config = RunConfig(method=("a", "b=x"), seed=(1,), root=Path("r"), limit=2, dry_run=True, max_failures="0.1")
     path = tmp_path / "run.json"
-    path.write_text(json.dumps({"schema": "hoibench/run@1", "config": as_json(config)}))
-    assert parse([f"--config={path}"]) == replace(config, config=path)
+    path.write_text(json.dumps({"schema": "hoibench/run@1", "config": config_to_json(config)}))
+    assert parse_arguments([f"--config={path}"]) == replace(config, config=path)
 
 
 @pytest.mark.parametrize(
@@ -43,17 +43,17 @@ def test_a_wrong_file_is_named(tmp_path, text, message):
     path = tmp_path / "c.toml"
     path.write_text(text)
     with pytest.raises(ValueError, match="c.toml") as caught:
-        parse(["--config", str(path)])
+        parse_arguments(["--config", str(path)])
     assert message in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="none.toml: no such file"):
-        parse(["--config", str(tmp_path / "none.toml")])
+        parse_arguments(["--config", str(tmp_path / "none.toml")])
 
 
 def test_arguments_leave_defaults_out():
-    assert as_arguments("f", {"split": None, "seed": [1, 2], "dry_run": True, "json": False}) == [
+    assert to_arguments("f", {"split": None, "seed": [1, 2], "dry_run": True, "json": False}) == [
         "--seed", "1", "--seed", "2", "--dry-run", "--no-json",
     ]  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_arguments_leave_defaults_out():
         (RunConfig(unit_timeout=float("nan")), "--unit-timeout is nan"),
         (RunConfig(seed=(2**63,)), "--seed is 9223372036854775808"),
         (RunConfig(unit_timeout=float("inf")), "--unit-timeout is inf"),
-        (RunConfig(unit_timeout=1.0, executor="inline"), "--unit-timeout needs a process"),
+        (RunConfig(unit_timeout=1.0, executor="inline"), "--unit-timeout needs worker processes"),
         (RunConfig(metrics=" , "), "--metrics is"),
         (RunConfig(max_failures="many"), "--max-failures is 'many'"),
         (RunConfig(max_failures="1.5"), "--max-failures is '1.5'"),
@@ -90,7 +90,7 @@ def test_missing_paths_are_named(tmp_path):
 
 
 def test_budgets():
-    assert [parse_budget(t, 25) for t in ("0", "3", "0.1", "0.0")] == [0, 3, 2, 0]
+    assert [parse_max_failures(t, 25) for t in ("0", "3", "0.1", "0.0")] == [0, 3, 2, 0]
     assert parse_shard("2/4") == (2, 4)
     assert parse_shard(None) is None
 
@@ -107,7 +107,7 @@ def test_all_wrong_values_are_named_at_once():
 
 
 def test_a_table_of_a_methods_settings_in_a_file():
-    words = as_arguments("x.toml", {"methods": {"model+small": {"steps": 3, "tiled": True}, "das": {"upstream": "/d"}}})
+    words = to_arguments("x.toml", {"methods": {"model+small": {"steps": 3, "tiled": True}, "das": {"upstream": "/d"}}})
     assert words == ["--set", "model+small.steps=3", "--set", "model+small.tiled=true", "--set", "das.upstream=/d"]
     with pytest.raises(ValueError, match="x.toml: das is 3, expected a table of settings"):
-        as_arguments("x.toml", {"methods": {"das": 3}})
+        to_arguments("x.toml", {"methods": {"das": 3}})

@@ -139,7 +139,7 @@ def test_units_say_where_they_lie(tmp_path):
     unit = plan(limit=1).units[0]
     assert unit.key == f"frozen/seed-0/{unit.clip}"
     assert dataclasses.replace(unit, preset="nano").key.startswith("frozen+nano/seed-0/")
-    assert unit.scores(tmp_path) == tmp_path / "scores" / "frozen" / "seed-0" / f"{unit.clip}.jsonl"
+    assert unit.score_file(tmp_path) == tmp_path / "scores" / "frozen" / "seed-0" / f"{unit.clip}.jsonl"
 
 
 class Taped(Toy):
@@ -169,7 +169,7 @@ def test_a_split_of_which_nothing_is_left_says_why():
         def manifest(self, split):
             return replace(super().manifest(split), entries=())
 
-    with pytest.raises(ValueError, match="gives no clip to score \\(1: 90 of 181 frames\\)"):
+    with pytest.raises(ValueError, match="has no clip to score \\(1: 90 of 181 frames\\)"):
         plan(Empty())
 
 

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from toy_runs import go, headlines
+from toy_runs import headline_rows, run_toy
 
 from hoibench.evaluation.record import RunRefused
 from hoibench.store import read_npz, write_npz
@@ -12,10 +12,10 @@ pytestmark = pytest.mark.usefixtures("toy")
 
 
 def test_precomputed_predictions_are_scored_in_place_of_a_method(tmp_path):
-    go(tmp_path / "r", limit=2)
+    run_toy(tmp_path / "r", limit=2)
     folder = tmp_path / "r" / "predictions" / "still"
-    outcome, _ = go(tmp_path / "again", limit=2, method=(f"copy={folder}",))
-    first, second = headlines(tmp_path / "r"), headlines(tmp_path / "again")
+    outcome, _ = run_toy(tmp_path / "again", limit=2, method=(f"copy={folder}",))
+    first, second = headline_rows(tmp_path / "r"), headline_rows(tmp_path / "again")
     assert outcome.exit_code == 0
     assert first.loc["still", "value"].tolist() == second.loc["copy", "value"].tolist()
 
@@ -26,63 +26,63 @@ def _copy_of(folder, target):
 
 
 def test_changed_predictions_are_not_taken_for_the_old_ones(tmp_path):
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
-    go(tmp_path / "again", limit=1, method=(f"mine={mine}",))
+    run_toy(tmp_path / "again", limit=1, method=(f"mine={mine}",))
     tracks = next(mine.glob("*/tracks.npz"))
     arrays = read_npz(tracks)
     write_npz(tracks, arrays | {"tracks": arrays["tracks"] * 3})
-    with pytest.raises(RunRefused, match=r"other mine \(content: \w+ -> \w+\)"):
-        go(tmp_path / "again", limit=1, method=(f"mine={mine}",))
+    with pytest.raises(RunRefused, match=r"changed mine \(content: \w+ -> \w+\)"):
+        run_toy(tmp_path / "again", limit=1, method=(f"mine={mine}",))
 
 
 def test_one_set_of_predictions_is_one_seed(tmp_path):
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     plain = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "plain")
-    go(tmp_path / "a", limit=1, method=(f"mine={plain}",), seed=(0, 1, 2))
-    assert headlines(tmp_path / "a").loc["mine"].index.get_level_values("seed").unique().tolist() == [0]
-    outcome, _ = go(
+    run_toy(tmp_path / "a", limit=1, method=(f"mine={plain}",), seed=(0, 1, 2))
+    assert headline_rows(tmp_path / "a").loc["mine"].index.get_level_values("seed").unique().tolist() == [0]
+    outcome, _ = run_toy(
         tmp_path / "b", limit=1, method=(f"mine={plain.parent / 'r' / 'predictions' / 'still'}",), seed=(0, 1)
     )
     assert [failure.unit.split("/")[1] for failure in outcome.failures] == ["seed-1"]
 
 
 def test_broken_predictions_are_failures_and_no_predictions_an_error(tmp_path):
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
     tracks = next(mine.glob("*/tracks.npz"))
     whole = tracks.read_bytes()
     tracks.write_bytes(whole[:100])
-    outcome, _ = go(tmp_path / "a", limit=1, method=(f"mine={mine}",))
-    assert "tracks.npz is missing, or not of the size that prediction.json says" in outcome.failures[0].reason
-    assert headlines(tmp_path / "a").loc["mine", "status"].tolist() == ["failed", "failed"]
+    outcome, _ = run_toy(tmp_path / "a", limit=1, method=(f"mine={mine}",))
+    assert "tracks.npz is missing or does not have the size in prediction.json" in outcome.failures[0].reason
+    assert headline_rows(tmp_path / "a").loc["mine", "status"].tolist() == ["failed", "failed"]
     for part in (*mine.glob("*/view-*"), *mine.glob("*/prediction.json")):
         part.unlink()
-    outcome, _ = go(tmp_path / "b", limit=1, method=(f"mine={mine}",))
+    outcome, _ = run_toy(tmp_path / "b", limit=1, method=(f"mine={mine}",))
     assert "tracks.npz is not a complete npz file" in outcome.failures[0].reason
-    assert headlines(tmp_path / "b").loc["mine", "status"].tolist() == ["failed", "failed"]
+    assert headline_rows(tmp_path / "b").loc["mine", "status"].tolist() == ["failed", "failed"]
     tracks.unlink()
     with pytest.raises(ValueError, match=r"mine holds no view-\*\.mp4 and no tracks\.npz of any clip"):
-        go(tmp_path / "c", limit=1, method=(f"mine={mine}",))
+        run_toy(tmp_path / "c", limit=1, method=(f"mine={mine}",))
 
 
 def test_the_scale_of_a_folder_is_heeded(tmp_path):
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
     (mine / "spec.toml").write_text('id = "mine"\npairing = "query"\noutputs = ["video", "tracks"]\nscale = "shared"\n')
-    outcome, _ = go(tmp_path / "a", limit=1, method=(f"mine={mine}",))
+    outcome, _ = run_toy(tmp_path / "a", limit=1, method=(f"mine={mine}",))
     assert "says scale metric" in outcome.failures[0].reason
     next(mine.glob("*/prediction.json")).unlink()
-    go(tmp_path / "b", limit=1, method=(f"mine={mine}",))
-    assert headlines(tmp_path / "b").loc["mine", "alignment"].iloc[0] == "shared"
+    run_toy(tmp_path / "b", limit=1, method=(f"mine={mine}",))
+    assert headline_rows(tmp_path / "b").loc["mine", "alignment"].iloc[0] == "shared"
 
 
 def test_a_frozen_self_follows_its_method(tmp_path):
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     next((tmp_path / "r" / "predictions" / "still" / "seed-0").glob("*/prediction.json")).unlink()
-    _, reports = go(tmp_path / "r", limit=1)
-    assert [(report.unit.method, report.stage) for report in reports if report.worked] == [
+    _, reports = run_toy(tmp_path / "r", limit=1)
+    assert [(report.unit.method, report.stage) for report in reports if report.did_work] == [
         ("still", "generate"), ("still", "score"), ("frozen_self/still", "score"),
     ]  # fmt: skip
-    outcome, _ = go(tmp_path / "s", limit=1, method=("frozen", "frozen_self/frozen"), seed=(0, 1))
+    outcome, _ = run_toy(tmp_path / "s", limit=1, method=("frozen", "frozen_self/frozen"), seed=(0, 1))
     assert outcome.exit_code == 0

@@ -5,28 +5,31 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from toy_runs import Silent, go, headlines
+from toy_runs import RecordingListener, headline_rows, run_toy
 
 from hoibench.datasets.registry import open_dataset
+from hoibench.errors import Crash
+from hoibench.evaluation import score
 from hoibench.evaluation.config import RunConfig
+from hoibench.evaluation.measure import measure
 from hoibench.evaluation.merge import merge
 from hoibench.evaluation.plan import make_plan
 from hoibench.evaluation.record import RunRefused
-from hoibench.evaluation.run import RunStopped, run
+from hoibench.evaluation.run import run
 from hoibench.results.score_file import read_scores, write_scores
 
 pytestmark = pytest.mark.usefixtures("toy")
 
 
 def test_a_run_makes_everything_it_says(tmp_path):
-    outcome, reports = go(tmp_path / "r", limit=2)
+    outcome, reports = run_toy(tmp_path / "r", limit=2)
     assert outcome.exit_code == 0
     assert outcome.units == 2 * 8
     assert [report.stage for report in reports] == ["generate"] * 2 + ["score"] * 16
     record = json.loads((tmp_path / "r" / "run.json").read_text())
     assert record["exit"] == {"status": "done", "failures": []}
     assert [m["id"] for m in record["methods"]][:2] == ["still", "frozen_self/still"]
-    table = headlines(tmp_path / "r")
+    table = headline_rows(tmp_path / "r")
     assert len(table) == 16 * 2
     assert (table["status"] == "ok").all()
     assert table.loc[("ground_truth", slice(None), 0, "rpe@1"), "value"].max() < 1e-4
@@ -34,78 +37,78 @@ def test_a_run_makes_everything_it_says(tmp_path):
 
 
 def test_a_second_call_does_nothing_again(tmp_path):
-    go(tmp_path / "r", limit=2)
+    run_toy(tmp_path / "r", limit=2)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "r" / "predictions").rglob("*") if p.is_file()}
-    _, reports = go(tmp_path / "r", limit=2)
-    assert not any(report.worked for report in reports)
+    _, reports = run_toy(tmp_path / "r", limit=2)
+    assert not any(report.did_work for report in reports)
     assert before == {p: p.stat().st_mtime_ns for p in before}
 
 
 def test_resuming_redoes_only_what_is_missing(tmp_path):
-    go(tmp_path / "r", limit=2)
-    whole = headlines(tmp_path / "r")
+    run_toy(tmp_path / "r", limit=2)
+    whole = headline_rows(tmp_path / "r")
     unit = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     lines = unit.read_bytes().splitlines(keepends=True)
     unit.write_bytes(lines[0] + lines[1][:40])
     gone = next((tmp_path / "r" / "predictions" / "random" / "seed-0").glob("*/prediction.json"))
     gone.unlink()
-    _, reports = go(tmp_path / "r", limit=2)
-    assert sorted((report.unit.method, report.stage) for report in reports if report.worked) == [
+    _, reports = run_toy(tmp_path / "r", limit=2)
+    assert sorted((report.unit.method, report.stage) for report in reports if report.did_work) == [
         ("random", "score"), ("still", "score"),
     ]  # fmt: skip
-    pd.testing.assert_frame_equal(headlines(tmp_path / "r"), whole)
+    pd.testing.assert_frame_equal(headline_rows(tmp_path / "r"), whole)
 
 
 def test_a_new_prediction_is_scored_anew(tmp_path):
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     record = next((tmp_path / "r" / "predictions" / "still" / "seed-0").glob("*/prediction.json"))
     scores = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     record.unlink()
     before = scores.stat().st_mtime_ns
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     assert scores.stat().st_mtime_ns > before
 
 
 @pytest.mark.parametrize("status", ["unavailable", "error"])
 def test_rows_that_may_come_out_otherwise_are_scored_again(tmp_path, status):
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     scores = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     kept = read_scores(scores)
     absent = {"value": None, "status": status, "reason": "no weights, or a mistake"}
     kept["rpe@1"] = [row.model_copy(update=absent) for row in kept["rpe@1"]]
     write_scores(scores, kept)
-    _, reports = go(tmp_path / "r", limit=1)
-    assert [report.unit.method for report in reports if report.worked] == ["still"]
-    assert headlines(tmp_path / "r").loc[("still", slice(None), 0, "rpe@1"), "status"].tolist() == ["ok"]
+    _, reports = run_toy(tmp_path / "r", limit=1)
+    assert [report.unit.method for report in reports if report.did_work] == ["still"]
+    assert headline_rows(tmp_path / "r").loc[("still", slice(None), 0, "rpe@1"), "status"].tolist() == ["ok"]
 
 
 def test_another_configuration_is_refused_with_the_difference(tmp_path):
-    go(tmp_path / "r", limit=2)
+    run_toy(tmp_path / "r", limit=2)
     before = (tmp_path / "r" / "run.json").read_bytes()
     with pytest.raises(RunRefused, match=r"(?s)other settings.*metrics: without chamfer@1.*--no-resume"):
-        go(tmp_path / "r", limit=2, metrics="rpe")
+        run_toy(tmp_path / "r", limit=2, metrics="rpe")
     assert (tmp_path / "r" / "run.json").read_bytes() == before
 
 
 def test_no_resume_sets_the_old_run_aside(tmp_path):
-    go(tmp_path / "r", limit=1)
-    go(tmp_path / "r", limit=1, metrics="rpe", resume=False)
+    run_toy(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1, metrics="rpe", resume=False)
     assert (tmp_path / "r.old-1" / "results.parquet").is_file()
-    assert set(headlines(tmp_path / "r").index.get_level_values("metric")) == {"rpe@1"}
+    assert set(headline_rows(tmp_path / "r").index.get_level_values("metric")) == {"rpe@1"}
 
 
 def test_shards_merge_into_the_same_table(tmp_path):
-    go(tmp_path / "whole")
+    run_toy(tmp_path / "whole")
     for i in (1, 2):
-        outcome, _ = go(tmp_path / "parts", shard=f"{i}/2")
-        assert not outcome.whole
+        outcome, _ = run_toy(tmp_path / "parts", shard=f"{i}/2")
+        assert outcome.is_shard
         if i == 1:
-            with pytest.raises(RunRefused, match=r"lacks run\.2of2\.json"):
+            with pytest.raises(RunRefused, match=r"has no run\.2of2\.json"):
                 merge(tmp_path / "parts")
     assert merge(tmp_path / "parts").exit_code == 0
-    pd.testing.assert_frame_equal(headlines(tmp_path / "parts"), headlines(tmp_path / "whole"))
-    with pytest.raises(RunRefused, match="split another way"):
-        go(tmp_path / "parts", shard="1/3")
+    pd.testing.assert_frame_equal(headline_rows(tmp_path / "parts"), headline_rows(tmp_path / "whole"))
+    with pytest.raises(RunRefused, match="another number of shards"):
+        run_toy(tmp_path / "parts", shard="1/3")
 
 
 def test_merge_of_nothing_is_told(tmp_path):
@@ -116,37 +119,52 @@ def test_merge_of_nothing_is_told(tmp_path):
 def test_ctrl_c_is_an_interruption_and_a_fault_a_stop(tmp_path):
     for error, status in ((KeyboardInterrupt, "interrupted"), (RuntimeError, "stopped")):
 
-        class Breaking(Silent):
-            def reported(self, report, error=error):
+        class Breaking(RecordingListener):
+            def on_report(self, report, error=error):
                 raise error
 
         config = RunConfig(out=tmp_path / status, dataset="toy", method=("still",), metrics="rpe", executor="inline")
-        with pytest.raises((KeyboardInterrupt, RunStopped)):
+        with pytest.raises((KeyboardInterrupt, Crash)):
             run(make_plan(config, open_dataset("toy", None), "cpu"), Breaking())
         assert json.loads((tmp_path / status / "run.json").read_text())["exit"]["status"] == status
 
 
 def test_seeds_make_rows_of_their_own(tmp_path):
-    go(tmp_path / "r", limit=1, seed=(0, 1))
-    values = headlines(tmp_path / "r").loc[("random", slice(None), slice(None), "rpe@1"), "value"]
+    run_toy(tmp_path / "r", limit=1, seed=(0, 1))
+    values = headline_rows(tmp_path / "r").loc[("random", slice(None), slice(None), "rpe@1"), "value"]
     assert len(values) == 2
     assert np.ptp(values.to_numpy()) > 0
 
 
 def test_shards_never_set_each_other_aside(tmp_path):
-    go(tmp_path / "r", shard="1/2")
-    with pytest.raises(ValueError, match="would set the other shards aside"):
-        go(tmp_path / "r", shard="2/2", resume=False)
+    run_toy(tmp_path / "r", shard="1/2")
+    with pytest.raises(ValueError, match="would also rename the other shards"):
+        run_toy(tmp_path / "r", shard="2/2", resume=False)
     assert (tmp_path / "r" / "run.1of2.json").is_file()
 
 
 def test_what_made_the_earlier_parts_is_kept(tmp_path):
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     path = tmp_path / "r" / "run.json"
     record = json.loads(path.read_text())
     record["provenance"]["git"] = {"commit": "0" * 40, "dirty": False}
     path.write_text(json.dumps(record))
-    go(tmp_path / "r", limit=1)
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     earlier = json.loads(path.read_text())["earlier_provenance"]
     assert [facts["git"]["commit"] for facts in earlier] == ["0" * 40]
+
+
+def test_the_same_video_is_measured_once_but_not_under_other_masks(tmp_path, monkeypatch):
+    measured = []
+
+    def counting(case, card):
+        measured.append(case.prediction.masks is not None)
+        return measure(case, card)
+
+    monkeypatch.setattr(score, "measure", counting)
+    run_toy(tmp_path / "r", limit=1, method=("masked", "still"), seed=(0, 1), metrics="dynamic_degree/dis")
+    own = [masked for masked in measured if masked]
+    assert len(own) == 4, "two seeds, each with its first frame held"
+    others = {"the truth's rows", "still and frozen", "frozen_self/still", "random of seed 0", "random of seed 1"}
+    assert len(measured) - len(own) == len(others)

@@ -8,29 +8,29 @@ from hoibench.evaluation.plan import make_plan
 from hoibench.evaluation.run import run
 
 
-class Silent:
+class RecordingListener:
     def __init__(self):
         self.reports = []
 
-    def started(self, plan, steps):
+    def on_start(self, plan, steps):
         self.steps = steps
 
-    def reported(self, report):
+    def on_report(self, report):
         self.reports.append(report)
 
-    def stopped(self):
+    def on_end(self):
         pass
 
 
-def go(out, device="cpu", **settings):
+def run_toy(out, device="cpu", **settings):
     settings = {"dataset": "toy", "method": ("still",), "metrics": "rpe,chamfer", "executor": "inline"} | settings
     config = RunConfig(out=out, **settings)
-    listener = Silent()
+    listener = RecordingListener()
     outcome = run(make_plan(config, open_dataset("toy", None), device), listener)
     return outcome, listener.reports
 
 
-def headlines(out):
+def headline_rows(out):
     table = pd.read_parquet(out / "results.parquet")
     table = table[table["view"].isna() & table["pair"].isna() & table["part"].isna() & table["frame"].isna()]
     return table.set_index(["method", "clip", "seed", "metric"]).sort_index()

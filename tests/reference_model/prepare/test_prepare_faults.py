@@ -179,7 +179,7 @@ def test_a_full_disk_is_reported_in_one_sentence(arguments, prepared_cache, tmp_
     assert main([*arguments, "--out", str(out)]) == 1
     error = capsys.readouterr()
     assert "No space left on device" in error.err or "no space left while writing" in error.err
-    assert "what was done is kept: free some space and give the same command again" in error.err
+    assert "completed work is kept: free some space and give the same command again" in error.err
     assert "Traceback" not in error.err
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from toy_runs import go, headlines
+from toy_runs import headline_rows, run_toy
 
 from hoibench.evaluation.merge import merge
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usefixtures("toy")
 
 
 def test_failures_are_counted_told_and_never_silent(tmp_path):
-    outcome, _ = go(tmp_path / "r", method=("picky",))
+    outcome, _ = run_toy(tmp_path / "r", method=("picky",))
     assert outcome.exit_code == 3
     reasons = {failure.unit: failure for failure in outcome.failures}
     assert reasons["picky/seed-0/clip_1"].reason == "RuntimeError: clip_1 is not to my taste"
@@ -18,7 +18,7 @@ def test_failures_are_counted_told_and_never_silent(tmp_path):
     assert "video has shape (2, 5, 32, 48, 3), expected (2, 6, 32, 48, 3)" in reasons["picky/seed-0/clip_3"].reason
     assert reasons["picky/seed-0/clip_4"].reason.endswith("this prediction holds no tracks")
     assert {failure.stage for failure in outcome.failures} == {"generate"}
-    table = headlines(tmp_path / "r")
+    table = headline_rows(tmp_path / "r")
     failed = table.loc[("picky", "clip_1", 0, "rpe@1")]
     assert (failed["status"], pd.isna(failed["value"])) == ("failed", True)
     assert "taste" in failed["reason"]
@@ -28,37 +28,37 @@ def test_failures_are_counted_told_and_never_silent(tmp_path):
 
 
 def test_forgiven_failures_exit_with_0(tmp_path):
-    outcome, _ = go(tmp_path / "r", method=("picky",), max_failures="4")
+    outcome, _ = run_toy(tmp_path / "r", method=("picky",), max_failures="4")
     assert (len(outcome.failures), outcome.exit_code) == (4, 0)
 
 
 def test_what_failed_is_tried_again(tmp_path):
-    go(tmp_path / "r", method=("picky",))
-    _, reports = go(tmp_path / "r", method=("picky",))
-    assert sum(report.worked for report in reports) == 8
+    run_toy(tmp_path / "r", method=("picky",))
+    _, reports = run_toy(tmp_path / "r", method=("picky",))
+    assert sum(report.did_work for report in reports) == 8
 
 
 def test_a_truncated_video_fails_its_clip_alone(tmp_path):
-    go(tmp_path / "r", limit=2)
+    run_toy(tmp_path / "r", limit=2)
     folder = tmp_path / "r" / "predictions" / "still"
     broken = sorted(folder.glob("seed-0/*/view-1.mp4"))[0]
     broken.write_bytes(broken.read_bytes()[:-400])
-    outcome, _ = go(tmp_path / "again", limit=2, method=(f"copy={folder}",))
+    outcome, _ = run_toy(tmp_path / "again", limit=2, method=(f"copy={folder}",))
     mine = [f for f in outcome.failures if f.unit.startswith("copy/")]
     assert len(mine) == 1
     assert "view-1.mp4" in mine[0].reason
 
 
 def test_a_method_cannot_write_into_the_truth(tmp_path):
-    go(tmp_path / "polite", limit=1)
-    go(tmp_path / "rude", limit=1, method=("rude",))
-    polite, rude = (headlines(tmp_path / name)["value"] for name in ("polite", "rude"))
+    run_toy(tmp_path / "polite", limit=1)
+    run_toy(tmp_path / "rude", limit=1, method=("rude",))
+    polite, rude = (headline_rows(tmp_path / name)["value"] for name in ("polite", "rude"))
     for reference in ("ground_truth", "gt_noise_1cm", "frozen", "random"):
         pd.testing.assert_series_equal(polite[reference], rude[reference])
 
 
 def test_a_method_that_leaves_fails_alone(tmp_path):
-    outcome, _ = go(tmp_path / "r", method=("leaving",), limit=6)
+    outcome, _ = run_toy(tmp_path / "r", method=("leaving",), limit=6)
     assert [failure.reason for failure in outcome.failures] == ["SystemExit: 0"]
 
 
@@ -68,14 +68,14 @@ def test_a_scorer_that_breaks_is_not_the_methods_fault(tmp_path, monkeypatch):
         yield
 
     monkeypatch.setattr("hoibench.metrics.rpe.measure_rpe", breaks)
-    outcome, _ = go(tmp_path / "r", limit=1)
+    outcome, _ = run_toy(tmp_path / "r", limit=1)
     assert outcome.exit_code == 3
-    table = headlines(tmp_path / "r")
+    table = headline_rows(tmp_path / "r")
     assert set(table.loc[(slice(None), slice(None), slice(None), "rpe@1"), "status"]) == {"error"}
     monkeypatch.undo()
-    outcome, _ = go(tmp_path / "r", limit=1)
+    outcome, _ = run_toy(tmp_path / "r", limit=1)
     assert outcome.exit_code == 0
-    assert (headlines(tmp_path / "r")["status"] == "ok").all()
+    assert (headline_rows(tmp_path / "r")["status"] == "ok").all()
 
 
 def test_metrics_that_raise_count_too(tmp_path, monkeypatch):
@@ -84,36 +84,36 @@ def test_metrics_that_raise_count_too(tmp_path, monkeypatch):
         yield
 
     monkeypatch.setattr("hoibench.metrics.rpe.measure_rpe", breaks)
-    outcome, _ = go(tmp_path / "r", limit=1)
+    outcome, _ = run_toy(tmp_path / "r", limit=1)
     assert outcome.exit_code == 3
-    assert "1 metrics broke; rpe@1: ZeroDivisionError: by nought" in outcome.failures[0].reason
-    table = headlines(tmp_path / "r")
+    assert "1 metrics failed; rpe@1: ZeroDivisionError: by nought" in outcome.failures[0].reason
+    table = headline_rows(tmp_path / "r")
     assert set(table.loc[(slice(None), slice(None), slice(None), "chamfer@1"), "status"]) == {"ok"}
 
 
 def test_a_broken_score_file_is_set_aside(tmp_path):
-    go(tmp_path / "r", limit=1)
-    whole = headlines(tmp_path / "r")
+    run_toy(tmp_path / "r", limit=1)
+    whole = headline_rows(tmp_path / "r")
     path = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     path.write_bytes(b"{]\n" + path.read_bytes())
     merge(tmp_path / "r")
-    assert set(headlines(tmp_path / "r").loc["still", "status"]) == {"error"}
-    go(tmp_path / "r", limit=1)
-    pd.testing.assert_frame_equal(headlines(tmp_path / "r"), whole)
-    assert path.with_name(path.name + ".broken").is_file()
+    assert set(headline_rows(tmp_path / "r").loc["still", "status"]) == {"error"}
+    run_toy(tmp_path / "r", limit=1)
+    pd.testing.assert_frame_equal(headline_rows(tmp_path / "r"), whole)
+    assert path.with_name(path.name + ".damaged").is_file()
 
 
 def test_merging_a_part_says_what_is_missing(tmp_path):
-    go(tmp_path / "r", limit=2)
+    run_toy(tmp_path / "r", limit=2)
     gone = next((tmp_path / "r" / "scores" / "random" / "seed-0").glob("*.jsonl"))
     gone.unlink()
     outcome = merge(tmp_path / "r")
     assert outcome.exit_code == 3
-    assert outcome.failures[0].reason == "the run stopped before this unit was done"
+    assert outcome.failures[0].reason == "the run stopped before it reached this unit"
 
 
 def test_a_merge_counts_rows_that_cannot_be_read(tmp_path):
-    go(tmp_path / "r", limit=1)
+    run_toy(tmp_path / "r", limit=1)
     path = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     path.write_bytes(path.read_bytes() + b"garbage\xff\n")
     outcome = merge(tmp_path / "r")

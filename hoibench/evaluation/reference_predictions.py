@@ -1,4 +1,4 @@
-"""Reference rows: predictions made from the truth, which prove that a metric measures what it says (PROTOCOL, "Reference rows")."""
+"""Predictions of the reference rows, built from the truth; they show that a metric measures what it claims (PROTOCOL, "Reference rows")."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from hoibench.clip import Array, Clip, Prediction, Tracks
-from hoibench.evaluation.request import anchors
+from hoibench.evaluation.request import project_anchors
 from hoibench.geometry import to_camera
 from hoibench.methods.method import Entrant
 from hoibench.methods.spec import Spec
@@ -18,7 +18,7 @@ NOISE_METRES = 0.01
 
 
 def reference_specs() -> dict[str, Spec]:
-    """The reference rows' specs by id, in the page's order."""
+    """Return the specs of the reference rows by id, in the page's order."""
     return {
         name: Spec(id=name, name=title, outputs=("video", "tracks"), pairing="query", kind="reference")
         for name, title in REFERENCES.items()
@@ -26,27 +26,27 @@ def reference_specs() -> dict[str, Spec]:
 
 
 def frozen_self_entrant(entrant: Entrant) -> Entrant:
-    """The row that holds an entrant's own first frame."""
+    """Return the entrant whose predictions repeat the first frame of another's."""
     spec = entrant.spec
-    held = {
-        "id": FROZEN_SELF + spec.id, "entry": "", "name": f"{spec.title}, its first frame held", "kind": "reference",
+    changes = {
+        "id": FROZEN_SELF + spec.id, "entry": "", "name": f"{spec.title}, first frame repeated", "kind": "reference",
         "folder": None,
     }  # fmt: skip
-    return Entrant(spec.model_copy(update=held), entrant.preset)
+    return Entrant(spec.model_copy(update=changes), entrant.preset)
 
 
-def is_seeded(name: str) -> bool:
-    """Whether a reference row changes with the seed; the others are made once, for the first seed."""
+def depends_on_seed(name: str) -> bool:
+    """Return True if a reference row changes with the seed; the others are built once, for the first seed."""
     return name.startswith(FROZEN_SELF) or name in ("gt_shuffled", "gt_noise_1cm", "random")
 
 
 def build_reference(name: str, clip: Clip, seed: int) -> Prediction:
-    """The reference prediction ``name`` for a clip.
+    """Build the prediction of reference row ``name`` for a clip.
 
-    Its tracks are camera-space and metric; validity is the truth's own mask m, so that nothing is gained or lost by coverage.
+    Tracks are in camera space and metric.  Their validity is the truth's mask m, so that coverage neither helps nor hurts.
 
     Raises:
-        ValueError: the clip has neither true video nor true tracks.
+        ValueError: the clip has no true video, tracks or cameras.
     """
     tracks = clip.tracks
     if clip.video is None or tracks is None or clip.cameras is None:
@@ -55,20 +55,20 @@ def build_reference(name: str, clip: Clip, seed: int) -> Prediction:
     return _BUILDERS[name](clip, tracks, clip.video, rng)
 
 
-def hold_first_frame(prediction: Prediction) -> Prediction:
-    """The prediction with frame 0 of its (decoded) video and tracks held throughout."""
+def freeze(prediction: Prediction) -> Prediction:
+    """Repeat frame 0 of a prediction's (decoded) video and tracks in every frame."""
     return replace(
         prediction,
-        video=None if prediction.video is None else _hold(np.asarray(prediction.video)),
-        tracks=None if prediction.tracks is None else _hold(prediction.tracks),
-        valid=None if prediction.valid is None else _hold(prediction.valid),
-        points=None if prediction.points is None else _hold(prediction.points),
-        masks=None if prediction.masks is None else _hold(prediction.masks),
+        video=None if prediction.video is None else _repeat_first(np.asarray(prediction.video)),
+        tracks=None if prediction.tracks is None else _repeat_first(prediction.tracks),
+        valid=None if prediction.valid is None else _repeat_first(prediction.valid),
+        points=None if prediction.points is None else _repeat_first(prediction.points),
+        masks=None if prediction.masks is None else _repeat_first(prediction.masks),
         provenance={},
     )
 
 
-def _hold(array: Array) -> Array:
+def _repeat_first(array: Array) -> Array:
     return np.repeat(array[:, :1], array.shape[1], axis=1)
 
 
@@ -82,30 +82,30 @@ def _mask(tracks: Tracks) -> Array:
     return tracks.visible & tracks.visible[:, :1]
 
 
-def _answer(clip: Clip, video: Array, camera_tracks: Array, valid: Array) -> Prediction:
-    return Prediction(video=video, tracks=camera_tracks.astype(np.float32), anchors=anchors(clip), valid=valid)
+def _prediction(clip: Clip, video: Array, camera_tracks: Array, valid: Array) -> Prediction:
+    return Prediction(video=video, tracks=camera_tracks.astype(np.float32), anchors=project_anchors(clip), valid=valid)
 
 
 def _ground_truth(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
-    return _answer(clip, video, _camera_tracks(clip, tracks.world), _mask(tracks))
+    return _prediction(clip, video, _camera_tracks(clip, tracks.world), _mask(tracks))
 
 
 def _shuffled(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
     order = rng.permutation(tracks.world.shape[1])
-    return _answer(clip, video, _camera_tracks(clip, tracks.world[:, order]), _mask(tracks)[..., order])
+    return _prediction(clip, video, _camera_tracks(clip, tracks.world[:, order]), _mask(tracks)[..., order])
 
 
 def _frozen(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
-    return _answer(clip, _hold(video), _hold(_camera_tracks(clip, tracks.world)), _mask(tracks))
+    return _prediction(clip, _repeat_first(video), _repeat_first(_camera_tracks(clip, tracks.world)), _mask(tracks))
 
 
 def _noisy(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
     points = _camera_tracks(clip, tracks.world)
-    return _answer(clip, video, points + rng.normal(0.0, NOISE_METRES, points.shape), _mask(tracks))
+    return _prediction(clip, video, points + rng.normal(0.0, NOISE_METRES, points.shape), _mask(tracks))
 
 
 def _scaled(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
-    return _answer(clip, video, 0.9 * _camera_tracks(clip, tracks.world), _mask(tracks))
+    return _prediction(clip, video, 0.9 * _camera_tracks(clip, tracks.world), _mask(tracks))
 
 
 def _random(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
@@ -114,7 +114,7 @@ def _random(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) 
     assert cameras is not None
     points = [to_camera(rng.uniform(low, high, tracks.world.shape), camera.R, camera.t) for camera in cameras]
     noise = rng.integers(0, 256, video.shape, dtype=np.uint8)
-    return _answer(clip, noise, np.stack(points), _mask(tracks))
+    return _prediction(clip, noise, np.stack(points), _mask(tracks))
 
 
 _Builder = Callable[[Clip, Tracks, Array, np.random.Generator], Prediction]

@@ -1,4 +1,4 @@
-"""The settings of a run as a file holds them: run.json, and the file of ``--config``."""
+"""The settings of a run as JSON or TOML values: in run.json, and in the file given by ``--config``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hoibench.evaluation.config import RunConfig
 from hoibench.store.records import explain
 
 
-def as_json(config: RunConfig) -> dict[str, Any]:
-    """The settings as plain JSON values, as run.json keeps them and ``--config`` reads them."""
+def config_to_json(config: RunConfig) -> dict[str, Any]:
+    """Convert the settings to JSON values, for run.json."""
     plain = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
     return {
         name: str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
@@ -22,11 +22,11 @@ def as_json(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def config_of_json(table: Mapping[str, Any]) -> RunConfig:
-    """The settings that ``as_json`` gave.
+def config_from_json(table: Mapping[str, Any]) -> RunConfig:
+    """Convert JSON values, as from ``config_to_json``, to settings.
 
     Raises:
-        ValueError: a value is not of its setting's type; names it.
+        ValueError: a value has the wrong type; the message names it.
     """
     try:
         return TypeAdapter(RunConfig).validate_python(dict(table))
@@ -34,11 +34,11 @@ def config_of_json(table: Mapping[str, Any]) -> RunConfig:
         raise ValueError(explain(error, RunConfig, "run.json: config")) from error
 
 
-def as_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
-    """The command-line arguments that say what a table of settings says, so that files and flags are checked alike.
+def to_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
+    """Convert a table of settings to command-line arguments, so that files and flags are checked in the same way.
 
     Raises:
-        ValueError: a key is unknown or a value is itself a table; names file, key and value.
+        ValueError: a key is unknown, or a value is a table; the message names file, key and value.
     """
     known = {f.name for f in dataclasses.fields(RunConfig)}
     arguments: list[str] = []
@@ -48,7 +48,9 @@ def as_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
             arguments += _settings_arguments(where, value)
             continue
         if name not in known or name == "config":
-            raise ValueError(f"{where}: unknown setting {key!r}; there are {', '.join(sorted(known - {'config'}))}")
+            raise ValueError(
+                f"{where}: unknown setting {key!r}, expected one of {', '.join(sorted(known - {'config'}))}"
+            )
         if isinstance(value, Mapping):
             raise ValueError(f"{where}: {key} is a table, expected a value or a list")
         flag = "--" + name.replace("_", "-")
@@ -61,7 +63,7 @@ def as_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
 
 
 def _settings_arguments(where: str, methods: Any) -> list[str]:
-    """The ``--set`` arguments of tables such as ``[methods."syncmv4d+micro"]``."""
+    """Convert tables such as ``[methods."syncmv4d+micro"]`` to ``--set`` arguments."""
     arguments: list[str] = []
     for method, settings in methods.items() if isinstance(methods, Mapping) else [("methods", methods)]:
         if not isinstance(settings, Mapping):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hoibench.cli import dryrun
+from hoibench.cli import dry_run
 from hoibench.cli.run import main as run
 from hoibench.datasets.base import Grid
 from hoibench.datasets.registry import open_dataset
@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def survey():
+def estimate():
     """What a run of two clips on a grid of 3 x 10 frames of 4 x 6 pixels and 5 points would need."""
 
     def of(**outputs):
@@ -36,7 +36,7 @@ def survey():
         (still,) = (entrant for entrant in plan.entrants if entrant.key == "still")
         plan = replace(plan, entrants=(replace(still, spec=still.spec.model_copy(update=outputs)),))
         dataset.grid = Grid(views=3, frames=10, size=(4, 6), points=5)
-        return dryrun.survey(plan, dataset)
+        return dry_run.estimate(plan, dataset)
 
     return of
 
@@ -68,21 +68,21 @@ def test_predictions_that_are_there_give_the_time(capsys):
     assert facts["seconds_left"] == 0
 
 
-def test_disk_is_bounded_by_videos_and_tracks(survey):
-    facts = survey()
+def test_disk_is_bounded_by_videos_and_tracks(estimate):
+    facts = estimate()
     assert facts["units"] == 2
-    assert facts["bytes_at_most"] == 2 * 3 * 10 * (4 * 6 * 3 + 5 * (12 + 1))
-    assert facts["points_or_masks"] == []
-    said = dryrun.as_text(facts)
+    assert facts["max_bytes"] == 2 * 3 * 10 * (4 * 6 * 3 + 5 * (12 + 1))
+    assert facts["methods_with_points_or_masks"] == []
+    said = dry_run.format_facts(facts)
     assert "GB of videos and tracks (their uncompressed size);" in said
     assert "point maps" not in said
 
 
-def test_point_maps_and_masks_are_said_to_come_on_top(survey):
-    facts = survey(outputs=("video", "points"))
+def test_point_maps_and_masks_are_said_to_come_on_top(estimate):
+    facts = estimate(outputs=("video", "points"))
     assert (
-        "videos and tracks (their uncompressed size), and on top the point maps and masks of still;"
-        in dryrun.as_text(facts)
+        "videos and tracks (their uncompressed size), plus the point maps and masks of still;"
+        in dry_run.format_facts(facts)
     )
 
 
@@ -90,7 +90,7 @@ def test_all_problems_are_shown_at_once(folder, capsys, monkeypatch):
     (folder / "mine").mkdir()
     (folder / "mine" / "clip_1").mkdir()
     (folder / "mine" / "clip_1" / "view-0.mp4").touch()
-    monkeypatch.setattr(dryrun.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    monkeypatch.setattr(dry_run.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     words = ["--dataset", "toy", "--metrics", "matching_pixels/aliked-mnn", "--method", "mine=mine"]
     assert run([*words, "--dry-run", "--json"]) == 0
     problems = json.loads(capsys.readouterr().out)["problems"]
@@ -107,20 +107,20 @@ def test_a_run_that_would_be_refused_is_a_problem(capsys):
     capsys.readouterr()
     assert run([*TOY, "--metrics", "chamfer", "--out", "r", "--dry-run", "--json"]) == 0
     (problem,) = json.loads(capsys.readouterr().out)["problems"]
-    assert problem.startswith("r cannot be gone on with") or "/r cannot be gone on with" in problem
+    assert problem.startswith("r cannot be resumed") or "/r cannot be resumed" in problem
     assert "metrics: without rpe@1; with chamfer@1" in problem
 
 
-def test_a_disk_that_is_too_small_is_a_problem(survey, monkeypatch):
-    needed = survey()["bytes_at_most"]
-    monkeypatch.setattr(dryrun.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
-    assert survey()["problems"] == []
-    monkeypatch.setattr(dryrun.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
-    assert "bytes free, expected up to" in survey()["problems"][0]
+def test_a_disk_that_is_too_small_is_a_problem(estimate, monkeypatch):
+    needed = estimate()["max_bytes"]
+    monkeypatch.setattr(dry_run.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
+    assert estimate()["problems"] == []
+    monkeypatch.setattr(dry_run.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
+    assert "bytes free, expected up to" in estimate()["problems"][0]
 
 
-def test_each_prediction_is_looked_at_once(survey, monkeypatch):
+def test_each_prediction_is_looked_at_once(estimate, monkeypatch):
     looked = []
-    monkeypatch.setattr(dryrun, "is_complete", lambda folder: looked.append(folder))
-    survey()
+    monkeypatch.setattr(dry_run, "is_complete", lambda folder: looked.append(folder))
+    estimate()
     assert len(looked) == len(set(looked)) == 2

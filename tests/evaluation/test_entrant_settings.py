@@ -1,0 +1,93 @@
+"""Presets and settings of the entrants of a run, and which of them may change when the run is resumed."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from toy_runs import headline_rows, run_toy
+
+from hoibench.evaluation.record import RunRefused
+from hoibench.predictions import read_prediction, read_prediction_record
+
+pytestmark = pytest.mark.usefixtures("toy")
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    paths = [tmp_path / "one.txt", tmp_path / "two.txt"]
+    for path, number in zip(paths, ("0.5", "0.25"), strict=True):
+        path.write_text(number)
+    return paths
+
+
+def test_two_presets_and_two_methods_with_checkpoints_of_their_own(tmp_path, checkpoints):
+    one, two = checkpoints
+    outcome, _ = run_toy(
+        tmp_path / "r", limit=1, method=("tuned+whole", "tuned+points", "tuned_too"),
+        set=(f"tuned+whole.checkpoint={one}", f"tuned+points.checkpoint={two}", f"tuned_too.checkpoint={two}"),
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.failures
+    folders = {path.name for path in (tmp_path / "r" / "predictions").iterdir()}
+    assert {"tuned+whole", "tuned+points", "tuned_too+whole"} <= folders
+    own = {path.name for path in (tmp_path / "r" / "predictions" / "frozen_self").iterdir()}
+    assert own == {"tuned+whole", "tuned+points", "tuned_too+whole"}
+
+    def tracks(key):
+        (folder,) = (tmp_path / "r" / "predictions" / key / "seed-0").iterdir()
+        return read_prediction(folder)
+
+    whole, points, too = tracks("tuned+whole"), tracks("tuned+points"), tracks("tuned_too+whole")
+    assert (whole.tracks - points.tracks).ravel() == pytest.approx(0.25, abs=1e-6)
+    assert (points.tracks == too.tracks).all()
+    assert points.video is None and whole.video is not None
+    table = pd.read_parquet(tmp_path / "r" / "results.parquet")
+    assert set(table.loc[table["method"] == "tuned", "preset"]) == {"whole", "points"}
+    assert len(headline_rows(tmp_path / "r").loc["tuned"]) == 2 * 2
+    record = json.loads((tmp_path / "r" / "run.json").read_text())
+    settings = {(m["id"], m["preset"]): m["settings"] for m in record["methods"]}
+    assert settings["tuned", "points"] == {"checkpoint": str(two), "video": True}
+
+
+def test_a_setting_that_is_given_reaches_the_method(tmp_path, checkpoints):
+    settings = (f"tuned.checkpoint={checkpoints[0]}", "tuned.video=false")
+    outcome, _ = run_toy(tmp_path / "r", limit=1, method=("tuned",), set=settings)
+    assert "holds no video" in outcome.failures[0].reason
+
+
+def test_a_run_goes_on_with_another_device_batch_and_path(tmp_path, checkpoints):
+    one, two = checkpoints
+    two.write_text(one.read_text())
+    run_toy(tmp_path / "r", limit=2, method=("tuned",), checkpoint=one, batch=8)
+    next((tmp_path / "r" / "scores" / "tuned+whole" / "seed-0").glob("*.jsonl")).unlink()
+    (tmp_path / "r").rename(tmp_path / "moved")
+    outcome, reports = run_toy(
+        tmp_path / "moved", device="cuda", limit=2, method=("tuned",), checkpoint=two, batch=2, workers=1,
+        set=(f"tuned.python={one}",),
+    )  # fmt: skip
+    assert outcome.exit_code == 0
+    assert [(report.unit.entrant, report.stage) for report in reports if report.did_work] == [("tuned+whole", "score")]
+    table = headline_rows(tmp_path / "moved")
+    assert sorted(table.loc["tuned", "device"].unique()) == ["cpu", "cuda"], "each row keeps the device that made it"
+    assert set(table.loc["random", "device"]) == {"cpu"}
+    folder = next((tmp_path / "moved" / "predictions" / "tuned+whole" / "seed-0").iterdir())
+    assert (read_prediction_record(folder).device, read_prediction_record(folder).batch) == ("cpu", 8)
+
+
+def test_a_checkpoint_is_known_by_its_contents(tmp_path, checkpoints):
+    one, two = checkpoints
+    run_toy(tmp_path / "r", limit=1, method=("tuned",), checkpoint=one)
+    with pytest.raises(RunRefused, match=r"(?s)changed tuned\+whole \(settings: .*--no-resume"):
+        run_toy(tmp_path / "r", limit=1, method=("tuned",), checkpoint=two)
+    one.write_text("0.75")
+    with pytest.raises(RunRefused, match=r"changed tuned\+whole \(settings"):
+        run_toy(tmp_path / "r", limit=1, method=("tuned",), checkpoint=one)
+
+
+def test_a_run_on_predictions_goes_on_when_they_have_moved(tmp_path):
+    run_toy(tmp_path / "r", limit=1)
+    mine = shutil.copytree(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
+    run_toy(tmp_path / "again", limit=1, method=(f"mine={mine}",))
+    moved = mine.rename(tmp_path / "elsewhere")
+    _, reports = run_toy(tmp_path / "again", limit=1, method=(f"mine={moved}",))
+    assert not any(report.did_work for report in reports)
