@@ -90,7 +90,7 @@ def test_pairing_can_be_said(words, tmp_path, capsys):
 
 def test_a_truth_folder_must_hold_clips(tmp_path, capsys):
     assert main(["score", "--pred", str(tmp_path), "--truth", str(tmp_path)]) == 2
-    assert "no clips here" in capsys.readouterr().err
+    assert "no clips found" in capsys.readouterr().err
 
 
 def test_predictions_may_be_missing(words, tmp_path, capsys):
