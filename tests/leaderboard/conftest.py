@@ -19,7 +19,7 @@ SWITCHES = (
 
 @pytest.fixture(scope="session")
 def chromium():
-    """A headless Chromium, the one on PATH; tests that need it skip where there is none."""
+    """The headless Chromium on PATH; tests that need it are skipped without one."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
         pytest.skip("no chromium on PATH: apt-get install chromium")
@@ -32,29 +32,29 @@ def chromium():
 @pytest.fixture
 def visit(chromium):
     """Open a page at a URL, and collect its console messages; a test ends with an empty console unless it clears it."""
-    contexts, said = [], []
+    contexts, messages = [], []
 
     def open_page(url, **options):
         contexts.append(chromium.new_context(**options))
         page = contexts[-1].new_page()
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
+        page.on("console", lambda message: messages.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: messages.append(f"error: {error}"))
+        page.on("requestfailed", lambda request: messages.append(f"failed: {request.url}"))
         page.goto(url)
-        page.said = said
+        page.messages = messages
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    assert said == []
+    assert messages == []
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """A page of three realistic runs: a synthetic split with failures and gaps, a single-seed demo, and measured videos."""
+    """A page of three fake runs: a synthetic split with failures and missing values, a single-seed demo, and measured videos."""
     root = tmp_path_factory.mktemp("site")
-    split = fake_runs.write_run(root / "seen", edit=_trouble, exit={"status": "over_budget", "failures": FAILURES})
+    split = fake_runs.write_run(root / "seen", edit=_add_failures, exit={"status": "over_budget", "failures": FAILURES})
     demo = fake_runs.write_run(root / "demo", fake_runs.REFERENCE_ROWS, clips=6, seeds=(0,), split="synthetic@1/demo")
     videos = fake_runs.write_run(
         root / "videos",
@@ -74,17 +74,17 @@ FAILURES = [
 ]
 
 
-def _trouble(row):
+def _add_failures(row):
     if row["method"] == "svimo" and row["metric"] == "rpe@1" and row["clip"].endswith(("_003", "_007")):
         return row | {"value": None, "status": "failed", "reason": "the fitted scale is negative"}
     if row["method"] == "das" and row["metric"] == "matching_pixels_dyn/sift-mnn@1":
-        return row | {"value": None, "status": "unavailable", "reason": "weights are absent: fetch them"}
+        return row | {"value": None, "status": "unavailable", "reason": "weights are missing: fetch them"}
     return row
 
 
 @pytest.fixture(scope="session")
 def served(site):
-    """The same page over http on a loopback port."""
+    """The URL of the same page over http on a loopback port."""
     handler = functools.partial(QuietHandler, directory=site.parent)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -102,7 +102,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def screenshot(request):
-    """Save a screenshot under HOIBENCH_SCREENSHOTS, where that names a folder."""
+    """Save a screenshot in the folder HOIBENCH_SCREENSHOTS, if that is set."""
 
     def save(page, name):
         if folder := os.environ.get("HOIBENCH_SCREENSHOTS"):

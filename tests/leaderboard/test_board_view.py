@@ -17,12 +17,12 @@ from leaderboard.run_view import run_view
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory):
-    """A board in which rpe covers less than everything for two rows, and svimo has two presets."""
-    covers = {"syncmv4d": 0.97, "svimo": 0.9996}
+    """A board on which two rows have incomplete coverage of rpe, and svimo has two presets."""
+    coverage = {"syncmv4d": 0.97, "svimo": 0.9996}
 
     def uncover(row):
         return row | (
-            {"coverage": covers[row["method"]]} if row["metric"] == "rpe@1" and row["method"] in covers else {}
+            {"coverage": coverage[row["method"]]} if row["metric"] == "rpe@1" and row["method"] in coverage else {}
         )
 
     svimo = next(method for method in fake_runs.METHODS if method.id == "svimo")
@@ -32,8 +32,8 @@ def board(tmp_path_factory):
     run = fake_runs.write_run(
         tmp_path_factory.mktemp("views") / "run", methods, clips=12, metrics=metrics, edit=uncover
     )
-    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
-    return made
+    (built,) = build_boards([read_run(run)], fake_runs.CARDS)
+    return built
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def rows(board):
     }
 
 
-def test_leader_tied_and_worse_have_their_marks(rows):
+def test_leader_and_tied_rows_have_marks(rows):
     assert rows["SyncMV4D"]["mv_rpe_scene@1"].mark == "leader"
     assert [rows[f"SViMo [{preset}]"]["mv_rpe_scene@1"].mark for preset in ("large", "small")] == ["tied", "tied"]
     assert rows["GeometryCrafter"]["rpe@1"].mark == "leader" and rows["Geo4D"]["rpe@1"].mark == ""
@@ -97,7 +97,7 @@ def test_the_view_of_a_run_comes_from_its_record(tmp_path):
     assert provenance["clips"].startswith("2, clip set id ")
 
 
-def test_badges_and_links_are_of_methods_and_cards(board):
+def test_badges_and_links_come_from_methods_and_cards(board):
     places = {column.card.id: n for n, column in enumerate(board.columns, start=1)}
     table = board_view(board, places).tables[0]
     heads = [column.card.id for column in board.columns if column.region == "full"]
@@ -115,16 +115,16 @@ def test_badges_and_links_are_of_methods_and_cards(board):
     assert not any("scale" in text for text in lines["SyncMV4D"].cells[rpe].extras)
 
 
-def test_a_badge_of_a_reference_row_is_never_shown(tmp_path):
+def test_reference_rows_have_no_badges(tmp_path):
     given = {"pairing": "query", "privileges": ("the truth",)}
     methods = [replace(fake_runs.REFERENCE_ROWS[0], more=given), fake_runs.METHODS[0]]
     run = fake_runs.write_run(tmp_path / "run", methods, clips=2, seeds=(0,), metrics=("rpe@1",))
-    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
-    lines = [row for _, _, members in board_view(made, {}).tables[0].sections for row in members]
+    (built,) = build_boards([read_run(run)], fake_runs.CARDS)
+    lines = [row for _, _, members in board_view(built, {}).tables[0].sections for row in members]
     assert [row.badges for row in lines] == [(), ("views together", "paired by query", "query anchors")]
 
 
-def test_cells_sort_by_what_ranks_lower_first(board, rows):
+def test_cells_sort_by_cost(board, rows):
     cells = {
         (board.rows[m].label, board.columns[n].card.id): c
         for (m, n), c in board.cells.items()
@@ -145,7 +145,7 @@ def test_coverage_is_shown_unless_it_rounds_to_all(rows):
     assert not any("covers" in text for text in rows["Ground truth"]["rpe@1"].extras)
 
 
-def test_rows_with_a_known_error_do_not_stretch_the_bars(board, rows):
+def test_degraded_rows_do_not_affect_the_scale_of_bars(board, rows):
     (n,) = [n for n, c in enumerate(board.columns) if (c.card.id, c.region) == ("rpe@1", "full")]
     cells = {row.label: board.cells[m, n] for m, row in enumerate(board.rows)}
     kept = [c for name, c in cells.items() if name != "Random" and not name.startswith("Truth") and c.value is not None]
@@ -155,7 +155,7 @@ def test_rows_with_a_known_error_do_not_stretch_the_bars(board, rows):
     assert max(rows[name]["rpe@1"].bar.high for name in ("SyncMV4D", "Frozen first frame", "Geo4D")) > 0.8 * WIDTH
 
 
-def test_a_mean_off_the_scale_is_drawn_as_an_arrow(text):
+def test_a_mean_outside_the_scale_is_drawn_as_an_arrow(text):
     line = text[text.index(">Random<") :].partition("</tr>")[0]
     assert '<path class="off-scale" d="M72 3.5l-4-3v6z"/>' in line  # its rpe is too large
     assert '<path class="off-scale" d="M4 3.5l4-3v6z"/>' in line  # and it has too few matching pixels
@@ -178,8 +178,8 @@ def test_a_value_that_a_still_video_would_earn_is_grey_with_a_note(tmp_path):
     metrics = ("dynamic_degree/dis@1", "matching_pixels/sift-mnn@1")
     run = fake_runs.write_run(tmp_path / "run", clips=4, metrics=metrics)
     text = build([run], tmp_path / "page", fake_runs.CARDS).read_text()
-    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
-    table = board_view(made, {}).tables[0]
+    (built,) = build_boards([read_run(run)], fake_runs.CARDS)
+    table = board_view(built, {}).tables[0]
     cells = {row.label: row.cells[1] for _, _, members in table.sections for row in members}
     assert [cells[name].is_grey for name in ("Frozen first frame", "WAN2.2", "SyncMV4D", "Ground truth")] == [
         True,
@@ -198,8 +198,8 @@ def test_an_interval_over_few_object_pairs_has_a_circle(tmp_path, instances, opt
     run = fake_runs.write_run(
         tmp_path / "run", methods, clips=20, instances=instances, seeds=(0,), metrics=("chamfer@1", "rpe@1", "pi@1")
     )
-    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
-    (line,) = [row for _, _, members in board_view(made, {}).tables[0].sections for row in members]
+    (built,) = build_boards([read_run(run)], fake_runs.CARDS)
+    (line,) = [row for _, _, members in board_view(built, {}).tables[0].sections for row in members]
     assert {cell.is_optimistic for cell in line.cells} == {optimistic}
     page = build([run], tmp_path / "page", fake_runs.CARDS).read_text().partition("</details>")[2]  # after the legend
     assert (" °</span>" in page) == optimistic
@@ -222,13 +222,13 @@ def test_bars_by_hand(board):
 def test_the_reason_of_one_value_of_a_row_is_a_note_of_its_cell(tmp_path):
     def breaks(row):
         once = (row["method"], row["metric"], row["clip"][-3:]) == ("svimo", "rpe@1", "001")
-        return row | ({"value": None, "status": "error", "reason": "by nought"} if once else {})
+        return row | ({"value": None, "status": "error", "reason": "division by zero"} if once else {})
 
     run = fake_runs.write_run(
         tmp_path / "run", fake_runs.METHODS[:2], clips=6, metrics=("rpe@1", "chamfer@1"), edit=breaks
     )
-    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
-    (table,) = board_view(made, {}).tables
+    (built,) = build_boards([read_run(run)], fake_runs.CARDS)
+    (table,) = board_view(built, {}).tables
     (line,) = [row for _, _, members in table.sections for row in members if row.label == "SViMo"]
     assert line.notes == () and line.cells[1].notes == ()
     assert [table.notes[n - 1] for n in line.cells[0].notes] == ["Not ranked: scoring raised an error on 1 clip."]
@@ -236,8 +236,8 @@ def test_the_reason_of_one_value_of_a_row_is_a_note_of_its_cell(tmp_path):
 
 def test_a_reason_that_all_values_of_a_row_share_is_a_note_of_the_row(tmp_path):
     run = fake_runs.write_run(tmp_path / "run", seeds=(0, 1), clips=4)
-    (made,) = build_boards([read_run(run)], fake_runs.CARDS)
-    table = board_view(made, {}).tables[0]
+    (built,) = build_boards([read_run(run)], fake_runs.CARDS)
+    table = board_view(built, {}).tables[0]
     lines = {row.label: row for _, _, members in table.sections for row in members}
     (note,) = lines["SyncMV4D"].notes
     assert table.notes[note - 1] == "Not ranked: 2 seeds; a generative method needs at least 3 to be ranked."

@@ -1,4 +1,4 @@
-"""The page in a real browser, from a file and over http."""
+"""The page in a real browser, opened as a file and over http."""
 
 import re
 
@@ -26,7 +26,7 @@ def column_of(page, title):
 
 
 def orders(page, title):
-    """The sort keys down a column, one list a sortable body, None where there is no number."""
+    """The sort keys of a column, one list for each sortable body, None without a value."""
     place = column_of(page, title)
     script = (
         "(bodies, n) => bodies.map(b => [...b.querySelectorAll('tr.row')].map(r => r.cells[n].dataset.order ?? null))"
@@ -40,7 +40,7 @@ def is_sorted_with_missing_last(keys, reverse):
     return keys == sorted(numbers, reverse=reverse) + [None] * (len(keys) - len(numbers))
 
 
-def test_the_page_is_styled_and_scripted_and_its_console_is_empty(visit, url, screenshot):
+def test_style_and_script_are_active_and_the_console_is_empty(visit, url, screenshot):
     page = visit(url)
     assert page.locator("section.board").count() == 3 and page.locator("article.card").count() == 11
     assert page.locator("button.theme").is_visible()  # the script ran
@@ -62,18 +62,18 @@ def test_sorting_puts_the_best_first_then_the_worst_and_missing_last_both_ways(v
     assert orders(page, title) == before
 
 
-def test_sorting_keeps_reference_rows_in_place_and_tells_assistive_technology(visit, site):
+def test_sorting_keeps_reference_rows_in_place_and_sets_aria_sort(visit, site):
     page = visit(site.as_uri())
     names = f"{TABLE} tbody.ceiling .label, {TABLE} tbody.floor .label"
     before = page.locator(names).all_inner_texts()
     sort_by(page, "Mat. Pix. (SIFT)")
     assert page.locator(names).all_inner_texts() == before
     sort_by(page, "RPE")
-    sort_by(page, "RPE")  # worst first: another order than the page's for every body
+    sort_by(page, "RPE")  # worst first: differs from the page order in every body
     assert page.locator(names).all_inner_texts() == before
     sort_by(page, "Mat. Pix. (SIFT)")
     head = page.locator(f"{TABLE} tr.metrics th", has_text="Mat. Pix. (SIFT)")
-    assert head.get_attribute("aria-sort") == "descending"  # more is better, and the best is first
+    assert head.get_attribute("aria-sort") == "descending"  # higher is better, and the best is first
     sort_by(page, "RPE")
     assert page.locator(f"{TABLE} th[aria-sort=ascending]").count() == 1 and head.get_attribute("aria-sort") == "none"
     assert page.locator(names).all_inner_texts() == before
@@ -101,7 +101,7 @@ def test_the_column_filter_hides_groups_and_secondary_metrics(visit, site):
     assert sum(widths()) == len(shown())
 
 
-def test_everything_can_be_reached_and_worked_with_the_keyboard(visit, site):
+def test_everything_can_be_reached_and_used_with_the_keyboard(visit, site):
     page = visit(site.as_uri())
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the boards"
@@ -126,7 +126,7 @@ def brightness(page):
     return (red + green + blue) / 3
 
 
-def test_dark_mode_follows_the_system_until_the_button_says_otherwise(visit, site, screenshot):
+def test_dark_mode_follows_the_system_until_the_button_is_pressed(visit, site, screenshot):
     page = visit(site.as_uri(), color_scheme="dark")
     assert brightness(page) < 60
     screenshot(page, "dark")
@@ -138,8 +138,8 @@ def test_dark_mode_follows_the_system_until_the_button_says_otherwise(visit, sit
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(visit, site, scheme):
-    """WCAG AA: at least 4.5 to 1, for every piece of text that is not itself a mark or hidden."""
+def test_text_has_enough_contrast(visit, site, scheme):
+    """WCAG AA: a contrast of at least 4.5 to 1 for all visible text."""
     page = visit(site.as_uri(), color_scheme=scheme)
     weak = page.evaluate(CONTRAST)
     assert weak == []
@@ -160,7 +160,7 @@ CONTRAST = """() => {
 }"""
 
 
-def test_without_scripts_the_table_is_whole(visit, site):
+def test_without_scripts_the_table_is_complete(visit, site):
     page = visit(site.as_uri(), java_script_enabled=False)
     assert page.locator(f"{SEEN} div.table:visible").count() == 2  # both regions
     assert page.locator(f"{TABLE} tr.metrics th:visible").count() == 12
@@ -188,7 +188,7 @@ def test_the_policy_stops_inline_scripts_styles_and_other_origins(visit, site):
     page.wait_for_timeout(200)
     assert page.evaluate("window.ran") is None
     blocked = [
-        text for text in page.said if "Content Security Policy" in text or "content security policy" in text.lower()
+        text for text in page.messages if "Content Security Policy" in text or "content security policy" in text.lower()
     ]
     assert len(blocked) >= 4
-    page.said.clear()
+    page.messages.clear()

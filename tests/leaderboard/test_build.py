@@ -48,7 +48,7 @@ def test_every_note_is_cited_and_every_citation_has_its_note(text):
         set(re.findall(r'id="(b[^"]*-note-\d+)"', text)),
     )
     assert cited == defined != set()
-    assert "weights are absent: fetch them" in text
+    assert "weights are missing: fetch them" in text
 
 
 def test_every_internal_link_has_its_target(text):
@@ -71,12 +71,12 @@ def test_rows_with_a_single_seed_are_marked_and_not_ranked(text):
     assert "1 seed" in text and "Not ranked: 1 seed; a generative method needs at least 3 to be ranked." in text
 
 
-def test_cards_are_printed_with_their_known_failure(text):
+def test_cards_show_their_known_failure(text):
     assert all(f"<code>{metric}</code>" in text for metric in fake_runs.CARDS)
     assert "Saturates on a table top." in text and "e = |sP-X| / max(|X|, 0.01)" in text
 
 
-def test_the_drawing_of_an_interval_agrees_with_its_text(text):
+def test_the_bar_of_an_interval_contains_its_mean(text):
     bars = re.findall(
         r'<rect class="range" x="([\d.]+)" y="1.5" width="([\d.]+)" height="4"/><circle class="dot" cx="([\d.]+)"', text
     )
@@ -88,7 +88,7 @@ def test_the_drawing_of_an_interval_agrees_with_its_text(text):
 
 
 def test_the_html_is_well_formed(text):
-    """As XML, after closing the void elements: an unclosed or misnested tag anywhere is an error."""
+    """Parsed as XML after closing the void elements, which fails for an unclosed or misnested tag."""
     body = re.sub(r"<(meta|link|input)\b([^>]*)>", r"<\1\2/>", text.partition("<html")[2])
     body = re.sub(r"\s(checked|hidden|defer|open|data-sortable|data-secondary)(?=[\s/>])", r' \1=""', "<html" + body)
     ET.fromstring(body)

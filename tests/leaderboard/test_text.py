@@ -11,7 +11,7 @@ from leaderboard.text import choose_decimals, format_number, sanitize, web_link
 def test_sanitized_text_is_short_printable_and_stable(text, limit):
     shown = sanitize(text, limit)
     assert len(shown) <= limit and sanitize(shown, limit) == shown
-    shown.encode()  # a lone surrogate would not encode
+    shown.encode()  # fails for a lone surrogate
     assert all(c.isprintable() or c == "\u00a0" or c.isspace() for c in shown)
 
 
@@ -72,5 +72,5 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("url", [*SCHEMES, *MALFORMED])
-def test_nothing_else_does(url):
+def test_other_addresses_do_not_become_links(url):
     assert web_link(url) is None
