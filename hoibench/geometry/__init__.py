@@ -1,7 +1,15 @@
-"""Projection, frames of reference and the motion pseudo-video: one code for numpy and torch arrays."""
+"""Projection, camera intrinsics and the motion pseudo-video, for numpy and torch arrays."""
 
-from hoibench.geometry.frames import crop_intrinsics, is_rigid, optical_centre, resize_intrinsics
-from hoibench.geometry.projection import project, to_camera, to_world, unproject
+from hoibench.geometry.projection import (
+    crop_intrinsics,
+    is_rigid,
+    optical_centre,
+    project,
+    resize_intrinsics,
+    to_camera,
+    to_world,
+    unproject,
+)
 from hoibench.geometry.pseudo_video import RecoveredTracks, depth_range, quantise, read_back, render
 from hoibench.geometry.splatting import fully_visible_points, points_in_image, rasterise, visible_points
 

@@ -40,7 +40,7 @@ def test_projection_and_unprojection_are_inverse(seed):
     assert np.allclose(unproject(project(points, K), points[..., 2], K), points, atol=1e-12)
 
 
-def test_moving_cameras_go_frame_by_frame():
+def test_moving_cameras_apply_per_frame():
     cameras = [camera(s) for s in range(3)]
     R, t = np.stack([c[1] for c in cameras]), np.stack([c[2] for c in cameras])
     points = np.random.default_rng(0).normal(size=(3, 5, 3))
@@ -73,8 +73,8 @@ def test_resizing_keeps_pixel_centres_at_integers():
     assert project(np.array([[0.0, 0.0, 1.0]]), half).tolist() == [[0.0, 0.0]]
 
 
-def test_axes_are_resized_apart():
-    """Corner to corner: the image's outer edges, half a pixel outside of its first and last pixels, stay its edges."""
+def test_axes_are_resized_independently():
+    """The image's outer edges, half a pixel beyond its first and last pixels, map to the outer edges."""
     K = np.array([[90.0, 2.0, 40], [0, 110, 30], [0, 0, 1]])
     small = resize_intrinsics(K, (200, 300), (50, 150))
     points = unproject(np.array([[-0.5, -0.5], [299.5, 199.5], [40.0, 30.0]]), np.array([1.0, 2.0, 1.0]), K)

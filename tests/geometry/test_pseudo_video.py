@@ -1,4 +1,4 @@
-"""Drawing point tracks and reading them back: exactly what the plain twins do, within the bounds that the docstrings promise."""
+"""Rendering and reading back equal their plain references and keep the documented error bounds."""
 
 import numpy as np
 import plain_pseudo_video as plain
@@ -24,7 +24,7 @@ seeds = st.integers(0, 100_000)
 
 
 def scene(seed, frames=3, points=12, size=SIZE):
-    """Points anywhere, some outside the image, some behind the camera, some equally deep, hidden ones full of NaN."""
+    """Random points: some outside the image, behind the camera or at equal depth; invisible points are NaN."""
     rng = np.random.default_rng(seed)
     height, width = size
     pixels = rng.uniform(-4, [width + 3, height + 3], (frames, points, 2))
@@ -37,7 +37,7 @@ def scene(seed, frames=3, points=12, size=SIZE):
 
 
 def encode(seed, radius=1, darkest=0.1, **kwargs):
-    """A drawn scene: what was drawn, its s and its video."""
+    """A rendered scene: which points were drawn, s and the video."""
     pixels, depth, anchors, visible = scene(seed, **kwargs)
     s = np.array([0.05, 1.05], dtype=np.float32)
     video = render(pixels, depth, anchors, s, SIZE, visible=visible, radius=radius, darkest=darkest)
@@ -46,7 +46,7 @@ def encode(seed, radius=1, darkest=0.1, **kwargs):
 
 @given(seeds, st.integers(0, 3))
 @settings(max_examples=40, deadline=None)
-def test_the_z_buffer_is_a_painter(seed, radius):
+def test_rasterise_equals_drawing_from_far_to_near(seed, radius):
     pixels, depth, _, visible = scene(seed)
     index = rasterise(pixels, depth, SIZE, visible=visible, radius=radius)
     assert np.array_equal(index, plain.draw_index(pixels, depth, SIZE, visible, radius))
@@ -54,7 +54,7 @@ def test_the_z_buffer_is_a_painter(seed, radius):
 
 @given(seeds, st.integers(0, 2), st.sampled_from([0.0, 0.1, 0.5]))
 @settings(max_examples=20, deadline=None)
-def test_colours_are_the_papers(seed, radius, darkest):
+def test_colours_follow_the_paper(seed, radius, darkest):
     pixels, depth, anchors, visible, s, video = encode(seed, radius, darkest)
     assert np.array_equal(video, plain.draw(pixels, depth, anchors, s, SIZE, visible, radius, darkest))
 
@@ -72,8 +72,8 @@ def test_a_known_video():
 
 @given(seeds, st.integers(0, 2), st.sampled_from([0.0, 0.1]), st.sampled_from([0.3, 1.5]), st.booleans())
 @settings(max_examples=25, deadline=None)
-def test_reading_is_trying_every_anchor(seed, radius, darkest, match_within, eight_bit):
-    """Of videos that nobody drew so, too: dimmed, noisy, with anchors that coincide or lie outside the image."""
+def test_read_back_equals_exhaustive_search(seed, radius, darkest, match_within, eight_bit):
+    """Includes dimmed and noisy videos, and anchors that coincide or are outside the image."""
     _, _, anchors, _, s, video = encode(seed, radius, darkest)
     rng = np.random.default_rng(seed)
     anchors[5] = anchors[2]
@@ -90,7 +90,7 @@ def test_reading_is_trying_every_anchor(seed, radius, darkest, match_within, eig
     assert not found[:, [5, 7, 9]].any()
 
 
-def test_equally_near_anchors_go_by_index():
+def test_ties_go_to_the_lowest_index():
     """A grid of anchors, and colours half-way between two and between four of them."""
     v, u = (x.ravel() for x in np.mgrid[0:20:4, 0:28:4])
     anchors = np.stack([u, v], axis=-1)[::-1].astype(np.float64)
@@ -109,7 +109,7 @@ def test_equally_near_anchors_go_by_index():
 
 @given(seeds, st.integers(0, 3))
 @settings(max_examples=40, deadline=None)
-def test_the_promised_bounds(seed, radius):
+def test_the_documented_error_bounds_hold(seed, radius):
     pixels, depth, anchors, visible, s, video = encode(seed, radius)
     index = rasterise(pixels, depth, SIZE, visible=visible, radius=radius)
     drawn = points_in_image(pixels, depth, SIZE, visible=visible)
@@ -132,7 +132,7 @@ def grid(step, size, offset=0):
 
 
 def test_of_two_surfaces_that_cross_the_nearer_one_is_found():
-    """Two sheets of points on the same pixels: one recedes, one comes nearer, and they change places half-way."""
+    """Two sheets of points on the same pixels swap their depth order half-way."""
     sheet = grid(4, (40, 56))
     here, frames = len(sheet), 9
     pixels = np.broadcast_to(np.concatenate([sheet, sheet]), (frames, 2 * here, 2))
@@ -149,7 +149,7 @@ def test_of_two_surfaces_that_cross_the_nearer_one_is_found():
     assert np.abs(reading.pixels - pixels)[reading.found].max() == 0
 
 
-def test_a_point_half_covered_is_found_where_it_peeps_out():
+def test_a_half_covered_point_is_found_at_its_visible_half():
     pixels = np.array([[[5.0, 5.0], [6.0, 5.0]]])
     depth = np.array([[2.0, 1.0]])
     index = rasterise(pixels, depth, (12, 12))
@@ -161,7 +161,7 @@ def test_a_point_half_covered_is_found_where_it_peeps_out():
     assert reading.found.all()
 
 
-def test_a_square_cut_by_the_border_is_not_whole():
+def test_a_square_cut_by_the_border_is_not_fully_visible():
     pixels = np.array([[[0.0, 5.0], [6.0, 5.0], [11.4, 11.4], [11.6, 3.0]]])
     index = rasterise(pixels, np.ones((1, 4)), (12, 12))
     assert fully_visible_points(index, 4).tolist() == [[False, True, False, False]]
@@ -169,7 +169,7 @@ def test_a_square_cut_by_the_border_is_not_whole():
     assert [(index == k).sum() for k in range(4)] == [6, 9, 4, 0]
 
 
-def test_the_depth_range_is_of_drawn_points_in_front():
+def test_the_depth_range_covers_drawn_points_in_front():
     depth = np.array([[1.0, 5.0, -2.0], [np.nan, 0.5, 3.0]])
     drawn = np.array([[True, False, True], [False, False, True]])
     s = depth_range(depth, drawn)
@@ -186,7 +186,7 @@ def test_a_clip_of_one_depth_is_drawn_and_read():
     assert reading.found.all() and (reading.depth == np.float32(0.7)).all()
 
 
-def test_depths_beyond_the_range_are_drawn_as_its_ends():
+def test_depths_outside_the_range_are_clipped():
     anchors = np.array([[5.0, 5.0], [15.0, 5.0]])
     s = np.array([1.0, 2.0])
     reading = read_back(render(anchors[None], np.array([[0.5, 9.0]]), anchors, s, (20, 20)), anchors, s)
@@ -211,7 +211,7 @@ def test_a_tracking_video_keeps_frame_0s_depth_but_not_its_occlusion():
 
 @given(seeds)
 @settings(max_examples=20, deadline=None)
-def test_quantising_is_storing_in_8_bits(seed):
+def test_quantise_equals_storing_in_8_bits(seed):
     video = np.random.default_rng(seed).uniform(-0.1, 1.1, (2, 3, 4, 3)).astype(np.float32)
     stored = np.clip(np.round(video * 255), 0, 255).astype(np.uint8)
     assert quantise(video).dtype == np.float32
@@ -245,8 +245,8 @@ def test_torch_gives_the_same(seed, radius, darkest):
 
 
 @pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
-def test_the_search_without_a_tree_finds_the_same(monkeypatch, array):
-    """On a GPU every anchor is tried."""
+def test_exhaustive_search_equals_the_tree(monkeypatch, array):
+    """GPU tensors use exhaustive search."""
     _, _, anchors, _, s, video = encode(7, points=40)
     noisy = np.clip(video + np.random.default_rng(0).normal(0, 0.03, video.shape), 0, 1).astype(np.float32)
     expected = read_back(noisy, anchors, s)

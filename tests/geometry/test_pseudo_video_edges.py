@@ -1,4 +1,4 @@
-"""Pseudo-videos at the edges: gradients, anchors that coincide or lie outside, the paper's literal colours, bad input."""
+"""Edge cases of pseudo-videos: gradients, coinciding or outside anchors, the paper's colours, invalid input."""
 
 import re
 import subprocess
@@ -46,7 +46,7 @@ def test_depth_passes_the_gradient_of_blue_and_of_s():
     assert not reading.pixels.requires_grad
 
 
-def test_points_that_are_not_found_leave_gradients_alone():
+def test_points_that_are_not_found_have_no_gradient():
     pixels, depth, anchors = map(torch.from_numpy, line(6))
     visible = torch.tensor([[True, False, True, True, True, False]])
     depth[~visible] = torch.nan
@@ -74,7 +74,7 @@ def test_blue_beyond_its_range_still_has_a_gradient():
     assert torch.count_nonzero(video.grad) == 27
 
 
-def test_anchors_that_coincide_are_one_anchor_that_of_the_lowest_index():
+def test_coinciding_anchors_count_as_the_one_with_the_lowest_index():
     pixels, depth, anchors = line(6)
     anchors[4], anchors[5] = anchors[1], anchors[1] + 1e-9
     reading = read_back(render(pixels, depth, anchors, S, (16, 64)), anchors, S)
@@ -112,7 +112,7 @@ def test_points_on_the_images_rim_have_colours_within_bounds():
     assert read_back(video, anchors, S).found.all()
 
 
-def test_the_papers_literal_colours_lose_only_what_is_drawn_black():
+def test_the_papers_colours_lose_only_black_points():
     """darkest 0: the point at the corner of the image and of the depth range is black; its neighbours, and itself once deeper, are not."""
     anchors = np.array([[-0.5, -0.5], [20.0, 8.0], [0.0, 6.0]])
     pixels = np.array([[[1.0, 1.0], [20.0, 8.0], [1.0, 6.0]]]).repeat(2, axis=0)
@@ -138,7 +138,7 @@ def test_dark_noise_is_background(level):
     assert np.array_equal(got.found, expected.found) and np.array_equal(got.pixels, expected.pixels)
 
 
-def test_a_colour_far_from_every_anchor_is_no_point():
+def test_a_colour_far_from_every_anchor_is_ignored():
     _, _, anchors = line(6)  # 11 px apart
     video = np.full((1, 16, 64, 3), [0.1 + 0.9 * 20.5 / 64, 1.0, 0.5])  # (20, 15.5): 9.0 px from the nearest
     assert read_back(video, anchors, S, match_within=0.9).found.sum() == 1
@@ -146,7 +146,7 @@ def test_a_colour_far_from_every_anchor_is_no_point():
 
 
 @pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
-def test_a_colour_at_the_very_reach_is_matched(array):
+def test_a_colour_at_the_maximum_distance_is_matched(array):
     """Anchors 8 pixels apart, a pixel half-way between two; all are exact in binary."""
     anchors = np.stack([np.arange(3.5, 64, 8), np.full(8, 7.5)], axis=-1)
     video = np.zeros((1, 16, 64, 3), dtype=np.float32)
@@ -157,7 +157,7 @@ def test_a_colour_at_the_very_reach_is_matched(array):
 
 
 @pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
-def test_the_spacing_is_the_median_of_the_ways_to_the_next_anchor(array):
+def test_the_spacing_is_the_median_distance_to_the_nearest_anchor(array):
     """Anchors at 3.5, 7.5, 15.5, 31.5, 63.5: the next are 4, 4, 8, 16 and 32 pixels away."""
     anchors = np.stack([np.array([3.5, 7.5, 15.5, 31.5, 63.5]), np.full(5, 7.5)], axis=-1)
     video = np.zeros((1, 16, 64, 3), dtype=np.float32)
@@ -167,7 +167,7 @@ def test_the_spacing_is_the_median_of_the_ways_to_the_next_anchor(array):
     assert not read_back(*arguments, darkest=0.0, match_within=0.9999).found.any()
 
 
-def test_what_is_as_near_to_black_as_to_the_colours_is_background():
+def test_colours_as_near_to_black_as_to_the_box_are_background():
     """One anchor of colour (1/2, 1/2): its box of colours begins there, and the plane between it and black is r + g = 1/2."""
     anchors = np.array([[31.5, 7.5]])
     for level, found in ((0.25, False), (np.nextafter(np.float32(0.25), np.float32(1)), True)):
@@ -176,8 +176,8 @@ def test_what_is_as_near_to_black_as_to_the_colours_is_background():
         assert read_back(video, anchors, S, darkest=0.0).found.tolist() == [[found]]
 
 
-def test_strays_are_left_out():
-    """One pixel in a point's colour far from its square neither moves it nor changes its depth; of a point in tatters nothing is found."""
+def test_outliers_are_ignored():
+    """A distant pixel in a point's colour changes neither its position nor its depth; a point of scattered pixels is not found."""
     pixels, depth, anchors = line(6)
     video = render(pixels, depth, anchors, S, (16, 64))
     video[0, 2, 30] = [*video[0, 8, 4, :2], 1.0]
@@ -191,7 +191,7 @@ def test_strays_are_left_out():
     assert read_back(video, anchors, S, radius=20).found.all()
 
 
-def test_numbers_without_meaning_do_not_disturb():
+def test_values_of_invisible_points_are_ignored():
     pixels, depth, anchors = line(4)
     expected = render(pixels[:, :2], depth[:, :2], anchors[:2], S, (16, 64))
     depth[0, 2], pixels[0, 2] = -1.0, np.nan
@@ -206,7 +206,7 @@ def test_numbers_without_meaning_do_not_disturb():
 
 @pytest.mark.parametrize(("kind", "value"), [("pixels", np.nan), ("depth", np.nan), ("depth", np.inf)])
 @pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
-def test_a_drawn_point_without_a_number_is_named(kind, value, array):
+def test_a_drawn_point_with_nan_is_named(kind, value, array):
     pixels, depth, anchors = line(4)
     pixels, depth = pixels.repeat(3, axis=0), depth.repeat(3, axis=0)
     {"pixels": pixels, "depth": depth}[kind][1, 2] = value
@@ -252,7 +252,7 @@ def changed(**kwargs):
     ],
 )
 @pytest.mark.parametrize("first_depth", [False, True])
-def test_bad_input_to_drawing_is_named(first_depth, wrong, message):
+def test_invalid_input_to_render_is_named(first_depth, wrong, message):
     with pytest.raises(ValueError, match=message):
         render(**changed(**wrong), first_depth=first_depth)
 
@@ -272,7 +272,7 @@ def test_bad_input_to_drawing_is_named(first_depth, wrong, message):
         ({"match_within": 0.0}, "match_within is 0.0"),
     ],
 )
-def test_bad_input_to_reading_is_named(wrong, message):
+def test_invalid_input_to_read_back_is_named(wrong, message):
     arguments = {"video": np.zeros((2, 8, 8, 3)), "anchors": np.zeros((2, 2)), "s": S} | wrong
     with pytest.raises(ValueError, match=message):
         read_back(**arguments)
@@ -316,7 +316,7 @@ def test_a_decoders_overshoot_is_read_and_other_ranges_are_refused(array):
 
 
 @pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
-def test_an_overshoot_of_half_is_the_largest(array):
+def test_an_overshoot_of_half_is_the_maximum(array):
     video = np.zeros((1, 2, 2, 3), dtype=np.float32)
     video[0, 0, 0], video[0, 1, 1] = -0.5, 1.5
     assert quantise(array(video)).max() == 1.0 and quantise(array(video)).min() == 0.0
@@ -327,7 +327,7 @@ def test_an_overshoot_of_half_is_the_largest(array):
             quantise(array(beyond))
 
 
-def test_shown_points_knows_the_shape():
+def test_visible_points_checks_the_shape():
     index = rasterise(*line(4)[:2], (16, 64))
     with pytest.raises(ValueError, match="pixels has shape"):
         visible_points(index, np.zeros((2, 4, 2)))

@@ -1,4 +1,4 @@
-"""What 8 bits and video files cost a pseudo-video: a law, and the figures that the docs state."""
+"""Errors of pseudo-videos in 8 bits and in video files, including the figures in the docs."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_anchors_farther_apart_than_a_levels_diagonal_are_never_confused_in_8_bi
 
 
 class Figures:
-    """Errors of the points whose centre pixel shows them."""
+    """Errors of points that are visible at their centre pixel."""
 
     def __init__(self):
         self.shown = self.found = 0
@@ -132,7 +132,7 @@ def test_smooth_tracks_at_the_papers_size(kind, tmp_path):
         ("h264", 3, [0.934, 6.141, 102.9, 9.664, 130.2]),
     ],
 )
-def test_what_else_the_docs_say_of_smooth_tracks(kind, radius, expected, tmp_path):
+def test_other_documented_figures_of_smooth_tracks(kind, radius, expected, tmp_path):
     check(bodies(), kind, radius, expected, tmp_path, rel=0.2 if kind == "h264" else 0.02)
 
 
@@ -148,5 +148,5 @@ def test_what_else_the_docs_say_of_smooth_tracks(kind, radius, expected, tmp_pat
         ("h264", 3, [0.999, 1.0, 2.22, 2.033, 13.78]),
     ],
 )
-def test_what_the_docs_say_of_a_synthetic_clip(kind, radius, expected, tmp_path):
+def test_documented_figures_of_a_synthetic_clip(kind, radius, expected, tmp_path):
     check(synthetic(), kind, radius, expected, tmp_path, rel=0.2 if kind == "h264" else 0.02)

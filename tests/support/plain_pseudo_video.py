@@ -1,4 +1,4 @@
-"""The motion pseudo-video written plainly, with loops: a painter who draws from far to near, and a reader who tries every anchor at every pixel."""
+"""Plain reference of the motion pseudo-video: draws from far to near, and matches every pixel by exhaustive search."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def draw_index(pixels, depth, size, visible, radius):
-    """What ``rasterise`` returns: far points first, of equally far ones those of the highest index, so that the last coat is the nearest point."""
+    """Reference of ``rasterise``: draws far points first and, on ties, high indices first, so that the nearest point remains."""
     height, width = size
     index = np.full((len(pixels), height, width), -1)
     for n in range(len(pixels)):
@@ -22,7 +22,7 @@ def draw_index(pixels, depth, size, visible, radius):
 
 
 def colour(anchor, depth, s, size, darkest):
-    """(red, green, blue) of a point, as section 3.3 has it."""
+    """Return (red, green, blue) of a point, as in section 3.3."""
     near, far = (float(x) for x in s)
     u, v = (float(x) for x in anchor)
     share = (float(depth) - near) / (far - near) if far > near else 0.0
@@ -35,7 +35,7 @@ def colour(anchor, depth, s, size, darkest):
 
 
 def draw(pixels, depth, anchors, s, size, visible, radius=1, darkest=0.1):
-    """What ``render`` returns, of anchors inside the image."""
+    """Reference of ``render`` for anchors inside the image."""
     index = draw_index(pixels, depth, size, visible, radius)
     video = np.zeros((*index.shape, 3), dtype=np.float32)
     for n, y, x in zip(*np.nonzero(index >= 0), strict=True):
@@ -45,18 +45,18 @@ def draw(pixels, depth, anchors, s, size, visible, radius=1, darkest=0.1):
 
 
 def place(red, green, size, darkest):
-    """The pixel of frame 0 that a colour stands for."""
+    """Return the pixel of frame 0 of a colour."""
     bright = 1 - darkest
     return (float(red) - darkest) / bright * size[1] - 0.5, (float(green) - darkest) / bright * size[0] - 0.5
 
 
 def square(a, b):
-    """Squared distance in the plane."""
+    """Return the squared distance in the plane."""
     return (a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1])
 
 
 def read(video, anchors, s, radius=1, darkest=0.1, match_within=1.5):
-    """What ``read_back`` returns: pixels, depth, found."""
+    """Reference of ``read_back``: pixels, depth, found."""
     n_frames, height, width, _ = video.shape
     size, points = (height, width), len(anchors)
     colours, places = {}, {}
