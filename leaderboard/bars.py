@@ -12,7 +12,7 @@ _MARGIN = 4.0
 
 
 @dataclass(frozen=True)
-class Scale:
+class BarScale:
     """The values at the left and the right end of a bar."""
 
     low: float
@@ -39,15 +39,15 @@ class Bar:
         return round(self.high - self.low, 1)
 
 
-def fit_scale(cells: Sequence[Cell]) -> Scale | None:
+def fit_scale(cells: Sequence[Cell]) -> BarScale | None:
     """Return the scale that contains every interval of the cells, or None if all values are equal."""
     ends = [end for cell in cells for end in _ends(cell)]
     if not ends or min(ends) == max(ends):
         return None
-    return Scale(min(ends), max(ends))
+    return BarScale(min(ends), max(ends))
 
 
-def draw_bar(cell: Cell, scale: Scale | None) -> Bar | None:
+def draw_bar(cell: Cell, scale: BarScale | None) -> Bar | None:
     """Return the bar of a cell, or None without a value or a scale."""
     if scale is None or cell.value is None:
         return None

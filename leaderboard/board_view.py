@@ -11,7 +11,7 @@ from hoibench.results.board import Board, Column
 from hoibench.results.board_rows import BoardRow
 from hoibench.results.cells import Cell
 from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
-from leaderboard.bars import Bar, Scale, draw_bar, fit_scale
+from leaderboard.bars import Bar, BarScale, draw_bar, fit_scale
 from leaderboard.card_view import ARROWS, DIRECTIONS
 from leaderboard.text import choose_decimals, format_number, sanitize, web_link
 
@@ -185,7 +185,7 @@ def _column(column: Column, card_numbers: Mapping[str, int]) -> ColumnView:
     )
 
 
-def _row(row: BoardRow, cells: Sequence[tuple[Cell, ColumnView, int, Scale | None]], notes: Notes) -> RowView:
+def _row(row: BoardRow, cells: Sequence[tuple[Cell, ColumnView, int, BarScale | None]], notes: Notes) -> RowView:
     method = row.method
     reasons = {
         cell.standing.unranked for cell, column, _, _ in cells if cell.value is not None and not column.is_secondary
@@ -208,7 +208,7 @@ def _row(row: BoardRow, cells: Sequence[tuple[Cell, ColumnView, int, Scale | Non
 
 
 def _cell(
-    cell: Cell, column: ColumnView, decimals: int, scale: Scale | None, implied: Sequence[str | None], notes: Notes
+    cell: Cell, column: ColumnView, decimals: int, scale: BarScale | None, implied: Sequence[str | None], notes: Notes
 ) -> CellView:
     note_texts = []
     if cell.value is None:

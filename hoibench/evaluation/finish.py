@@ -14,7 +14,7 @@ from hoibench.metric_card import Card, select_cards
 from hoibench.metrics.measurement import Measurement
 from hoibench.results.result_row import ResultRow
 from hoibench.results.results_file import write_rows
-from hoibench.results.run_record import Failure, RunRecord, Status
+from hoibench.results.run_record import Failure, RunRecord, RunStatus
 from hoibench.results.score_file import read_scores
 
 RESULTS_FILE = "results.parquet"
@@ -45,7 +45,7 @@ class Outcome:
         return 0 if len(self.failures) <= self.max_failures else 3
 
     @property
-    def status(self) -> Status:
+    def status(self) -> RunStatus:
         """The status in run.json."""
         return "done" if self.exit_code == 0 else "over_budget"
 

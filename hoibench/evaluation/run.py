@@ -18,7 +18,7 @@ from hoibench.evaluation.unit import Unit, UnitReport
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.methods.method import Entrant
 from hoibench.predictions import is_complete
-from hoibench.results.run_record import Status
+from hoibench.results.run_record import RunStatus
 from hoibench.store import locks, remove_temporary_files
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def run(plan: Plan, listener: RunListener) -> Outcome:
         except BaseException as error:
             log.exception("the run stopped")
             with suppress(OSError, ValueError):  # the disk may be full
-                status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
+                status: RunStatus = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
                 record.with_exit(status, read_failures(plan.out, plan.units)).write(path)
             if isinstance(error, Exception) and not is_fatal(error):
                 raise Crash(f"{type(error).__name__}: {error}") from error

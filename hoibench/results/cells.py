@@ -15,7 +15,7 @@ from hoibench.reference_rows import FROZEN, GROUND_TRUTH
 from hoibench.results.clip_scores import ClipScores
 from hoibench.results.confidence_intervals import Interval
 from hoibench.results.ranking import (
-    Conditions,
+    ScoringConditions,
     Standing,
     rank_column,
     ranking_class,
@@ -60,7 +60,7 @@ class Cell:
     seeds: int
     standing: Standing
     grey: str | None
-    conditions: Conditions
+    conditions: ScoringConditions
     ratio_factor: float | None
     order: float | None
 
@@ -128,7 +128,7 @@ def _value_cell(
     interval: Interval | None,
     standing: Standing,
     grey: str | None,
-    conditions: Conditions,
+    conditions: ScoringConditions,
 ) -> Cell:
     value = _mean(scores.value[m], scores.has_value[m])
     cost = _mean(scores.cost[m], scores.has_cost[m])
@@ -152,7 +152,7 @@ def _value_cell(
 
 
 def _empty_cell(
-    results: pd.DataFrame, scores: ClipScores, m: int, withheld: str | None, conditions: Conditions
+    results: pd.DataFrame, scores: ClipScores, m: int, withheld: str | None, conditions: ScoringConditions
 ) -> Cell:
     has_value = scores.has_value[m].any()
     status, reason = ("withheld", withheld) if withheld and has_value else _commonest_reason(results)
@@ -182,11 +182,11 @@ def _commonest_reason(results: pd.DataFrame) -> tuple[str, str]:
     return str(status), str(reason)
 
 
-def _conditions(results: pd.DataFrame) -> Conditions:
+def _conditions(results: pd.DataFrame) -> ScoringConditions:
     ok = results[results["status"] == "ok"]
     coverage = ok["coverage"].mean()
     truths = set(ok["truth"].dropna())
-    return Conditions(
+    return ScoringConditions(
         pairing=_common_value(ok["pairing"]),
         alignment=_common_value(ok["alignment"]),
         truth="proxy-hand" if "proxy-hand" in truths else next(iter(truths), None),
@@ -213,7 +213,7 @@ def _why_unranked(
     scores: ClipScores,
     context: ColumnContext,
     m: int,
-    conditions: Conditions,
+    conditions: ScoringConditions,
 ) -> str | None:
     errors = results.loc[results["status"] == "error", "clip_index"].nunique()
     reason = why_unranked(context.methods[m], card, region, scores, m, conditions, errors)

@@ -23,7 +23,7 @@ SECONDARY_METRIC = "secondary metrics are never ranked"
 
 
 @dataclass(frozen=True)
-class Conditions:
+class ScoringConditions:
     """The conditions under which a cell was scored.
 
     Attributes:
@@ -59,7 +59,7 @@ def competing_family(method: RunMethod, card: Card) -> str:
     return matching[0] if matching else "unstated"
 
 
-def ranking_class(method: RunMethod, card: Card, conditions: Conditions) -> tuple[str, ...]:
+def ranking_class(method: RunMethod, card: Card, conditions: ScoringConditions) -> tuple[str, ...]:
     """Return the class in which a row is ranked: family, alignment, and whether points were paired through the truth's projection."""
     points = "oracle-projection" if conditions.pairing == "oracle-projection" else "own points"
     return competing_family(method, card), conditions.alignment or "none", points
@@ -71,7 +71,7 @@ def why_unranked(
     region: str,
     scores: ClipScores,
     row: int,
-    conditions: Conditions,
+    conditions: ScoringConditions,
     errors: int,
 ) -> str | None:
     """Return the first reason not to rank a row, or None.

@@ -12,7 +12,7 @@ from hoibench.clip_entry import ClipEntry
 from hoibench.method_key import method_key
 from hoibench.store.records import Record
 
-Status = Literal["running", "done", "over_budget", "interrupted", "stopped"]
+RunStatus = Literal["running", "done", "over_budget", "interrupted", "stopped"]
 
 
 class RunMethod(Record):
@@ -64,7 +64,7 @@ class Failure(Record):
 class Exit(Record):
     """The state in which a run ended, or ``running``."""
 
-    status: Status = "running"
+    status: RunStatus = "running"
     failures: tuple[Failure, ...] = ()
 
 
@@ -130,6 +130,6 @@ class RunRecord(Record):
         """The start time of the run, ISO 8601; empty if unknown."""
         return str(self.provenance.get("created", ""))
 
-    def with_exit(self, status: Status, failures: Iterable[Failure]) -> RunRecord:
+    def with_exit(self, status: RunStatus, failures: Iterable[Failure]) -> RunRecord:
         """Return this record with the state in which the run ended."""
         return self.model_copy(update={"exit": Exit(status=status, failures=tuple(failures))})

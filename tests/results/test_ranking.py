@@ -10,7 +10,7 @@ import pytest
 from hoibench.metric_card import Companion
 from hoibench.results.clip_scores import ClipScores
 from hoibench.results.ranking import (
-    Conditions,
+    ScoringConditions,
     competing_family,
     rank_column,
     ranking_class,
@@ -23,7 +23,7 @@ from hoibench.results.run_record import RunMethod
 OURS = RunMethod(id="ours", name="Ours", kind="method", families=("i2vm", "ito4g"))
 VIDEO = SimpleNamespace(id="v@1", title="V", families=("i2v", "i2vm", "v2v"), direction="lower", ranked=True)
 MOTION = SimpleNamespace(id="m@1", title="M", families=("ito4g", "vto4r"), direction="lower", ranked=True)
-OWN = Conditions(pairing="query", alignment="none")
+OWN = ScoringConditions(pairing="query", alignment="none")
 
 
 def scores(values, seeds=3, failed=(), present=None):
@@ -63,7 +63,7 @@ def test_points_paired_through_the_truth_have_a_class_of_their_own():
         "oracle-projection",
     )
     assert ranking_class(OURS, MOTION, replace(OWN, alignment="shared")) == ("ito4g", "shared", "own points")
-    assert ranking_class(OURS, VIDEO, Conditions()) == ("i2vm", "none", "own points")
+    assert ranking_class(OURS, VIDEO, ScoringConditions()) == ("i2vm", "none", "own points")
 
 
 def test_a_method_with_three_seeds_a_clip_is_ranked():
