@@ -10,13 +10,13 @@ CLIPS, COLUMNS = 200, 12 * 8
 VALUES = np.random.default_rng(0).lognormal(size=(CLIPS, COLUMNS))
 
 
-def ours():
+def with_hoibench():
     cluster_weights.cache_clear()
     found = mean_intervals(VALUES, np.ones(VALUES.shape, bool), np.arange(CLIPS))
     return np.array([[interval.low, interval.high] for interval in found])
 
 
-def scipys():
+def with_scipy():
     rng = np.random.default_rng(SEED)
     found = bootstrap(
         (VALUES,), np.mean, n_resamples=DRAWS, batch=100, method="percentile", axis=0, rng=rng
@@ -25,7 +25,7 @@ def scipys():
 
 
 @pytest.mark.benchmark(group="bootstrap: 200 clips, 12 metrics, 8 methods, 10,000 draws")
-@pytest.mark.parametrize("implementation", [ours, scipys])
+@pytest.mark.parametrize("implementation", [with_hoibench, with_scipy])
 def test_bootstrap(benchmark, implementation):
     intervals = benchmark.pedantic(implementation, rounds=3, iterations=1)
-    np.testing.assert_allclose(intervals, ours(), rtol=1e-9)
+    np.testing.assert_allclose(intervals, with_hoibench(), rtol=1e-9)

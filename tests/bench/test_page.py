@@ -45,6 +45,7 @@ def run(tmp_path_factory):
         "status": "ok",
         "unit": "%",
         "precision": "fp32",
+        "device": "cpu",
         "weights": "{}",
         "details": "{}",
     }
@@ -57,7 +58,7 @@ def run(tmp_path_factory):
     }
     arrays = [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(count, f.type) for f in SCHEMA]
     pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), folder / "results.parquet")
-    facts = {
+    record = {
         "schema": RunRecord.SCHEMA, "name": "large", "config": {}, "config_hash": "0", "identity": {}, "dataset": "d", "kind": "synthetic",
         "has_truth": True, "split": "s", "split_id": "i", "clip_set_id": "c", "truth_id": "", "notes": [], "excluded": [], "metrics": METRICS,
         "shard": None, "merged": False, "earlier_provenance": [],
@@ -65,7 +66,7 @@ def run(tmp_path_factory):
         "methods": [{"id": name, "name": name, "kind": "method", "families": ["i2vm"]} for name in METHODS],
         "seeds": [0, 1, 2], "provenance": {}, "exit": {"status": "done", "failures": []},
     }  # fmt: skip
-    (folder / "run.json").write_text(json.dumps(facts))
+    (folder / "run.json").write_text(json.dumps(record))
     return folder
 
 
