@@ -1,21 +1,19 @@
-"""What a configuration costs: counted from its modules and the shapes that flow through them; nothing is allocated, nothing measured."""
+"""The cost of a configuration, counted from its modules and tensor shapes: nothing is allocated or measured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from reference_model.config import SyncMV4DConfig
-from reference_model.cost.flops import Flops, Steps, count_flops, whole_steps
-from reference_model.cost.inventory import Tokens, count_tokens
-from reference_model.cost.memory import Memory, count_memory
-from reference_model.cost.parameters import Parameters, count_parameters
+from reference_model.cost.flops import Flops, Steps, count_flops, count_steps
+from reference_model.cost.sizes import Memory, Parameters, Tokens, count_memory, count_parameters, count_tokens
 
 __all__ = ["Cost", "Flops", "Memory", "Parameters", "Steps", "Tokens", "count_cost"]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """All of it."""
+    """Everything that is counted."""
 
     parameters: Parameters
     tokens: Tokens
@@ -25,10 +23,8 @@ class Cost:
 
 
 def count_cost(config: SyncMV4DConfig, gpus: int) -> Cost:
-    """What a configuration costs, trained on so many GPUs.
-
-    Raises:
-        ValueError: there is no GPU.
-    """
-    memory, flops = count_memory(config, gpus), count_flops(config)
-    return Cost(count_parameters(config), count_tokens(config), flops, whole_steps(config, flops), memory)
+    """Count the cost of a configuration, trained on a number of GPUs."""
+    flops = count_flops(config)
+    return Cost(
+        count_parameters(config), count_tokens(config), flops, count_steps(config, flops), count_memory(config, gpus)
+    )

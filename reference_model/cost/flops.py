@@ -1,110 +1,116 @@
-"""How many floating-point operations a configuration takes: counted on meta and fake tensors, not by a formula."""
+"""Floating-point operations of a configuration: matrix products and convolutions, counted by torch.utils.flop_counter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, NamedTuple
 
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from reference_model.config import SyncMV4DConfig
-from reference_model.cost.phantom import (
+from reference_model.config import SyncMV4DConfig, with_mjd
+from reference_model.cost.meta_model import (
     TAPS,
-    align,
-    alignment_step,
-    forward,
-    of_blocks,
-    of_depth,
-    of_length,
-    phantom_dpa,
-    phantom_latents,
-    phantom_mjd,
-    phantom_vae,
-    phantom_video,
-    training_step,
+    build_dpa,
+    build_mjd,
+    build_vae,
+    empty_latents,
+    empty_video,
+    run_dpa,
+    run_mjd,
+    train_dpa,
+    train_mjd,
+    with_latent_frames,
 )
 
 
 @dataclass(frozen=True)
 class Flops:
-    """Floating-point operations as torch.utils.flop_counter counts them: of matrix products and convolutions.
+    """Operations of the parts; each annotation is the label in tables.
 
-    Attributes:
-        forward: of MJD on all views of one sample.
-        training_step: of MJD on one sample with gradient checkpointing: forward, again forward, backward.
-        encode: of the autoencoder's encoder on one view.
-        decode: of its decoder on one view.
-        decode_backward: of a backward through the decoder to one view's latents; its weights are frozen.
-        align: of DPA on the points of all views of one sample.
-        alignment_step: of DPA on one sample with gradient checkpointing: forward, again forward, backward.
-        sparse_convolution: of these, in ``align``: at most, since how many voxels have neighbours depends on the places of the points.
+    MJD and DPA are counted on all views of one sample, their training steps with gradient checkpointing.  ``sparse_convolution`` is included in
+    ``align``, and an upper bound: which voxels have neighbours depends on coordinates.
     """
 
-    forward: int
-    training_step: int
-    encode: int
-    decode: int
-    decode_backward: int
-    align: int
-    alignment_step: int
-    sparse_convolution: int
-
-    @property
-    def guided_step(self) -> int:
-        """Of a sampler's step: a forward with the text and one without."""
-        return 2 * self.forward
+    forward: Annotated[int, "MJD: forward"]
+    training_step: Annotated[int, "MJD: training step, with recomputation"]
+    encode: Annotated[int, "autoencoder: encode one view"]
+    decode: Annotated[int, "autoencoder: decode one view"]
+    decode_backward: Annotated[int, "autoencoder: backward of decoding one view"]
+    align: Annotated[int, "DPA: forward"]
+    sparse_convolution: Annotated[int, "  of which sparse convolutions, at most"]
+    alignment_step: Annotated[int, "DPA: training step"]
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Floating-point operations of whole steps.
+    """Operations of complete steps on one sample; each annotation is the label in tables.
 
-    Attributes:
-        sampling: a sampler's step with text guidance and the loop: two forwards of MJD, V pseudo-videos decoded, DPA, V encoded.
-        joint: an iteration of Algorithm 1 without guidance: MJD's training step, V decoded, backward through the decoder where
-            ``cycle.gradient`` is full, DPA's training step.
-        guidance_x0: what lines 7 and 8 add where coarse motion is an estimate of clean motion: MJD, V decoded, DPA, V encoded.
-        guidance_literal: the same where it is noisy motion, which takes no MJD.
-        training: the mean iteration, by the configuration's reading and its share of iterations with guidance, which may be none.
+    ``joint`` is Algorithm 1 without guidance, with the backward through the decoder if ``cycle.gradient`` is full.  Guidance (lines 7 and 8) adds
+    ``guidance_x0`` if coarse motion is an estimate of clean motion, ``guidance_literal`` if it is noisy motion, which needs no MJD.
+    ``training`` is the mean iteration, by the configuration's reading and its share of iterations with guidance.
     """
 
-    sampling: int
-    joint: int
-    guidance_x0: int
-    guidance_literal: int
-    training: int
+    text_guidance: Annotated[int, "MJD with the text and without"]
+    encode_motion: Annotated[int, "autoencoder: encode motion of all views"]
+    decode_motion: Annotated[int, "autoencoder: decode motion of all views"]
+    decode_output: Annotated[int, "autoencoder: decode all videos and motion"]
+    sampling: Annotated[int, "sampling step: MJD twice, decode, DPA, encode"]
+    joint: Annotated[int, "training step: MJD, decode, DPA"]
+    guidance_x0: Annotated[int, "  guidance adds, x0: MJD, decode, DPA, encode"]
+    guidance_literal: Annotated[int, "  guidance adds, literal: decode, DPA, encode"]
+    training: Annotated[int, "  mean, with the share of guidance"]
+
+
+class _Axis(NamedTuple):
+    """A length that a cost is linear in, since all units after the first are alike: blocks, or latent frames in the autoencoder."""
+
+    length: Callable[[SyncMV4DConfig], int]
+    shorten: Callable[[SyncMV4DConfig, int], SyncMV4DConfig]
+
+
+_MJD_BLOCKS = _Axis(lambda config: config.mjd.num_layers, lambda config, k: with_mjd(config, num_layers=k))
+_DPA_BLOCKS = _Axis(
+    lambda config: config.dpa.num_layers, lambda config, k: replace(config, dpa=replace(config.dpa, num_layers=k))
+)
+_LATENT_FRAMES = _Axis(lambda config: empty_latents(config).shape[3], with_latent_frames)
+
+PARTS: dict[str, tuple[_Axis, Callable[[SyncMV4DConfig], Callable[[], object]]]] = {
+    "forward": (_MJD_BLOCKS, lambda config: partial(run_mjd, build_mjd(config), config)),
+    "training_step": (_MJD_BLOCKS, lambda config: partial(train_mjd, build_mjd(config), config)),
+    "encode": (_LATENT_FRAMES, lambda config: partial(build_vae(config).encode, empty_video(config))),
+    "decode": (_LATENT_FRAMES, lambda config: partial(build_vae(config).decode, empty_latents(config)[:, 0])),
+    "decode_backward": (_LATENT_FRAMES, lambda config: _decoded(config)),
+    "align": (_DPA_BLOCKS, lambda config: partial(run_dpa, build_dpa(config), config)),
+    "alignment_step": (_DPA_BLOCKS, lambda config: partial(train_dpa, build_dpa(config), config)),
+}
+"""The axis of each part of ``Flops``, and a function that prepares it and returns the call to count."""
 
 
 def count_flops(config: SyncMV4DConfig) -> Flops:
-    """The operations of a configuration, from those of one block and of two, and of one latent frame and of two.
-
-    Blocks are alike, and so to the autoencoder are all latent frames after the first.
-    """
-    layers, blocks, n = config.mjd.num_layers, config.dpa.num_layers, phantom_latents(config).shape[3]
-    return Flops(
-        forward=along(lambda k: forward_flops(of_depth(config, k)), layers),
-        training_step=along(lambda k: training_flops(of_depth(config, k)), layers),
-        encode=along(lambda k: encoder_flops(of_length(config, k)), n),
-        decode=along(lambda k: decoder_flops(of_length(config, k)), n),
-        decode_backward=along(lambda k: decoder_backward_flops(of_length(config, k)), n),
-        align=along(lambda k: align_flops(of_blocks(config, k)), blocks),
-        alignment_step=along(lambda k: alignment_flops(of_blocks(config, k)), blocks),
-        sparse_convolution=sparse_convolution_flops(config),
-    )
+    """Count the operations of a configuration's parts."""
+    parts = {part: extrapolate_part(part, config) for part in PARTS}
+    return Flops(**parts, sparse_convolution=sparse_convolution_flops(config))
 
 
-def whole_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
-    """The whole steps of a configuration, of its parts' operations."""
+def count_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
+    """Sum the operations of complete steps from those of the parts."""
     views, cycle = config.mjd.views, config.cycle
-    decode, encode = views * flops.decode, views * flops.encode
+    encode, decode = views * flops.encode, views * flops.decode
     backward = views * flops.decode_backward if cycle.gradient == "full" else 0
     loop = decode + flops.align + encode
     joint = flops.training_step + decode + backward + flops.alignment_step
     guidance = {"x0": flops.forward + loop, "algorithm1_literal": loop}
     return Steps(
-        sampling=flops.guided_step + loop,
+        text_guidance=2 * flops.forward,
+        encode_motion=encode,
+        decode_motion=decode,
+        decode_output=2 * decode,
+        sampling=2 * flops.forward + loop,
         joint=joint,
         guidance_x0=guidance["x0"],
         guidance_literal=guidance["algorithm1_literal"],
@@ -112,67 +118,34 @@ def whole_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
     )
 
 
-def along(count: Callable[[int], int], length: int) -> int:
-    """The count of a whole from those of its first part and its first two, where every later part takes what the second takes."""
-    one, two = count(1), count(2)
-    return one + (length - 1) * (two - one)
+def extrapolate_part(part: str, config: SyncMV4DConfig) -> int:
+    """Count a part of ``Flops`` from its first block or latent frame and its first two."""
+    axis, _ = PARTS[part]
+    one, two = (count_part(part, axis.shorten(config, k)) for k in (1, 2))
+    return one + (axis.length(config) - 1) * (two - one)
 
 
-def forward_flops(config: SyncMV4DConfig) -> int:
-    """Of one forward of MJD on one sample, every block counted."""
-    mjd = phantom_mjd(config)
-    return _operations(lambda: forward(mjd, config))
-
-
-def training_flops(config: SyncMV4DConfig) -> int:
-    """Of one training step of MJD on one sample with gradient checkpointing, every block counted."""
-    mjd = phantom_mjd(config)
-    return _operations(lambda: training_step(mjd, config))
-
-
-def encoder_flops(config: SyncMV4DConfig) -> int:
-    """Of encoding one view, every frame counted."""
-    vae = phantom_vae(config)
-    return _operations(lambda: vae.encode(phantom_video(config)))
-
-
-def decoder_flops(config: SyncMV4DConfig) -> int:
-    """Of decoding one view, every frame counted."""
-    vae = phantom_vae(config)
-    return _operations(lambda: vae.decode(phantom_latents(config)[:, 0]))
-
-
-def decoder_backward_flops(config: SyncMV4DConfig) -> int:
-    """Of the backward from one decoded view to its latents, every frame counted."""
-    vae, z = phantom_vae(config).requires_grad_(False), phantom_latents(config)[:, 0].requires_grad_()
-    decoded = vae.decode(z).sample.mean()
-    return _operations(decoded.backward)
-
-
-def align_flops(config: SyncMV4DConfig) -> int:
-    """Of one forward of DPA on one sample, each voxel with all its neighbours."""
-    with FakeTensorMode():
-        dpa = phantom_dpa(config)
-        return _operations(lambda: align(dpa, config))
-
-
-def alignment_flops(config: SyncMV4DConfig) -> int:
-    """Of one training step of DPA on one sample with gradient checkpointing, each voxel with all its neighbours."""
-    with FakeTensorMode():
-        dpa = phantom_dpa(config)
-        return _operations(lambda: alignment_step(dpa, config))
+def count_part(part: str, config: SyncMV4DConfig) -> int:
+    """Count a part of ``Flops`` with all of its blocks and latent frames."""
+    _, prepare = PARTS[part]
+    with FakeTensorMode() if part in ("align", "alignment_step") else nullcontext():
+        run = prepare(config)
+        # The counter has no rule for the recomputation in fused attention's backward, which depends on the kernel.
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            run()
+    return counter.get_total_flops()
 
 
 def sparse_convolution_flops(config: SyncMV4DConfig, neighbours: int | None = None) -> int:
-    """Of the sparse convolutions of one forward of DPA on one sample, whose voxels have so many neighbours in all; None is the most."""
+    """Return the operations of DPA's sparse convolutions in one forward, for a total number of neighbours; None is the maximum."""
     dpa = config.dpa
     if neighbours is None:
         neighbours = TAPS * config.frames * dpa.views * config.pseudo_video.points
     return 2 * dpa.num_layers * dpa.width**2 * neighbours
 
 
-def _operations(run: Callable[[], object]) -> int:
-    # Fused attention is counted with the scores that its backward computes again: kernels differ in that, models do not.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops()
+def _decoded(config: SyncMV4DConfig) -> Callable[[], object]:
+    """Decode one view and return the backward to its latents."""
+    z = empty_latents(config)[:, 0].requires_grad_()
+    backward: Callable[[], object] = build_vae(config).requires_grad_(False).decode(z).sample.mean().backward
+    return backward

@@ -223,20 +223,28 @@ def load_weights(
         weights: the folder's weights.
         dtype: dtype of the parameters.
         new: parameters that the folder does not have; they get uninitialised memory.
-        in_fp32: components of dotted names whose parameters are float32 whatever ``dtype`` is.
+        in_fp32: see ``parameter_dtypes``.
 
     Raises:
         ValueError: a tensor contains NaN or infinity, or does once converted.
     """
     import torch
 
-    shapes = {name: each.shape for name, each in model.named_parameters()}
-    fp32 = frozenset(in_fp32)
-    dtypes = {name: torch.float32 if fp32.intersection(name.split(".")) else dtype for name in shapes}
-    tensors = weights.read({name: dtypes[name] for name in shapes if name not in new})
-    tensors |= {name: torch.empty(shapes[name], dtype=dtypes[name]) for name in new}
+    dtypes = parameter_dtypes(model, dtype, in_fp32)
+    tensors = weights.read({name: dtypes[name] for name in dtypes if name not in new})
+    tensors |= {name: torch.empty(model.get_parameter(name).shape, dtype=dtypes[name]) for name in new}
     model.load_state_dict(tensors, strict=False, assign=True)  # names are checked; tied parameters have two there
     assert not any(each.is_meta for each in (*model.parameters(), *model.buffers()))
+
+
+def parameter_dtypes(model: nn.Module, dtype: torch.dtype, in_fp32: Iterable[str] = ()) -> dict[str, torch.dtype]:
+    """Return each parameter's dtype by name: float32 if a component of its dotted name is in ``in_fp32``, else ``dtype``."""
+    import torch
+
+    fp32 = frozenset(in_fp32)
+    return {
+        name: torch.float32 if fp32.intersection(name.split(".")) else dtype for name, _ in model.named_parameters()
+    }
 
 
 def _open_shards(folder: Path, index: Path) -> Weights:

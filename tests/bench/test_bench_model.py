@@ -12,15 +12,15 @@ import torch
 from tiny_loop import TARGET, looking_at
 
 from reference_model.config import FlowConfig, SyncMV4DConfig, preset
-from reference_model.cost.flops import Flops, count_flops, sparse_convolution_flops, whole_steps
-from reference_model.cost.memory import dtypes_in_bf16
-from reference_model.cost.phantom import phantom_latents, phantom_mjd, phantom_vae
+from reference_model.cost.flops import Flops, count_flops, count_steps, sparse_convolution_flops
+from reference_model.cost.meta_model import build_mjd, build_vae, empty_latents
 from reference_model.cycle.batch import Batch, sample_noise
 from reference_model.cycle.sample import Conditions, sample
 from reference_model.cycle.scene_frame import Cameras, build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.loading.autoencoder import VideoCoder
+from reference_model.loading.folder import parameter_dtypes
 from reference_model.mjd.model import MultiViewJointDiffusion
 from reference_model.model import SyncMV4D
 
@@ -52,10 +52,10 @@ def case(request):
         pytest.skip(f"wan22_5b needs {MEMORY >> 30} GB of free memory on the GPU")
     torch.manual_seed(0)
     config = preset(request.param)
-    mjd = phantom_mjd(config)
-    drawn(mjd, device, dtypes_in_bf16(mjd) if device == "cuda" else {})
+    mjd = build_mjd(config)
+    drawn(mjd, device, parameter_dtypes(mjd, torch.bfloat16, mjd._keep_in_fp32_modules) if device == "cuda" else {})
     dpa = DiffusionPointsAligner(**dataclasses.asdict(config.dpa)).to(device)
-    vae = phantom_vae(config)
+    vae = build_vae(config)
     drawn(vae, device, {})
     channels = config.mjd.in_channels
     vae.register_to_config(latents_mean=[0.0] * channels, latents_std=[1.0] * channels)
@@ -83,7 +83,7 @@ def scene(config, coder, device):
     cameras = Cameras(K.to(device), cameras.R.to(device), cameras.t.to(device), size)
     anchors = torch.rand(1, views, points, 2, device=device) * torch.tensor([size[1] - 1, size[0] - 1], device=device)
     point_mask = torch.ones(1, views, points, dtype=torch.bool, device=device)
-    z = torch.randn(phantom_latents(config).shape, device=device)
+    z = torch.randn(empty_latents(config).shape, device=device)
     text = torch.randn(2, config.text_tokens, config.mjd.text_dim, device=device).split(1)
     track_codec = TrackCodec(
         coder, cameras, build_scene_frame(cameras, config.cycle.unit), anchors, point_mask, config.pseudo_video
@@ -115,7 +115,7 @@ def measure(benchmark, case, run, operations):
 
 
 def latents(case):
-    return torch.randn(phantom_latents(case.config).shape, device=case.device)
+    return torch.randn(empty_latents(case.config).shape, device=case.device)
 
 
 @pytest.mark.benchmark(group="reference model: forward of MJD")
@@ -165,7 +165,7 @@ def test_steps(benchmark, case):
     config, generator = case.config, torch.Generator().manual_seed(0)
     flow = FlowConfig(steps=STEPS)
     encode = config.mjd.views * case.flops.encode
-    operations = STEPS * whole_steps(config, case.flops).sampling - encode
+    operations = STEPS * count_steps(config, case.flops).sampling - encode
     sampled = measure(
         benchmark,
         case,
@@ -207,7 +207,7 @@ def test_training_step(benchmark, case):
         return loss.detach()
 
     try:
-        assert measure(benchmark, case, step, whole_steps(config, case.flops).joint).isfinite()
+        assert measure(benchmark, case, step, count_steps(config, case.flops).joint).isfinite()
     finally:
         model.zero_grad(set_to_none=True)
         model.eval().requires_grad_(False)

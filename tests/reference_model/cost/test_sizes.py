@@ -1,13 +1,16 @@
-"""How many parameters and tokens a configuration has."""
+"""Parameters, tokens and memory of a configuration."""
 
 import dataclasses
 
+import pytest
+import torch
 from diffusers import WanTransformer3DModel
 
 from reference_model.config import preset, with_mjd
-from reference_model.cost.inventory import count_tokens
-from reference_model.cost.parameters import count_parameters
+from reference_model.cost.meta_model import build_mjd, with_latent_frames
+from reference_model.cost.sizes import count_parameters, count_tokens, forward_peak
 from reference_model.dpa.model import DiffusionPointsAligner
+from reference_model.loading.folder import parameter_dtypes
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 WAN, NANO = preset("wan22_5b"), preset("nano")
@@ -71,3 +74,41 @@ def test_tokens_where_modalities_and_special_tokens_keep_apart():
     assert tokens.inter_view == (26, 2 * 330)
     assert tokens.specials_meet == 0
     assert tokens.total == 9100
+
+
+# Memory
+
+
+def test_the_papers_models_memory(wan):
+    memory, count = wan["memory"], wan["parameters"]["total"]
+    assert memory["basis"] == "computed, not measured"
+    assert 2 * count < memory["weights_bf16"] < 2.02 * count
+    assert memory["vae"] == 4 * wan["parameters"]["vae"]
+    assert memory["training_state"] == 16 * count // 8
+    assert memory["block_boundaries"] == 30 * 3 * 8588 * 3072 * 2
+    assert memory["latents"] == 2 * 3 * 48 * 13 * 30 * 44 * 4
+    hidden = 3 * 8588 * 14336 * 2  # the MLP's, before and after its GELU at once
+    assert 2 * hidden < memory["forward_peak"] < 3 * hidden
+
+
+@pytest.fixture(scope="module")
+def peak():
+    return forward_peak(with_mjd(NANO, num_layers=1))
+
+
+def test_every_block_peaks_alike(peak):
+    assert forward_peak(with_mjd(NANO, num_layers=2)) == peak
+
+
+def test_attention_never_writes_its_matrix(peak):
+    """Of nearly twice the tokens, as much memory, not four times."""
+    assert 1.7 < forward_peak(with_latent_frames(with_mjd(NANO, num_layers=1), 13)) / peak < 2.0
+
+
+def test_half_precision_is_what_the_library_makes_of_it(tmp_path):
+    model = MultiViewJointDiffusion(**dataclasses.asdict(NANO.mjd))
+    model.save_pretrained(tmp_path)
+    loaded = MultiViewJointDiffusion.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+    assert parameter_dtypes(build_mjd(NANO), torch.bfloat16, MultiViewJointDiffusion._keep_in_fp32_modules) == {
+        name: each.dtype for name, each in loaded.named_parameters()
+    }

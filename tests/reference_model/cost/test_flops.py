@@ -5,20 +5,9 @@ import dataclasses
 import pytest
 
 from reference_model.config import LITERAL, PRESETS, SyncMV4DConfig, preset, with_mjd
-from reference_model.cost.flops import (
-    align_flops,
-    alignment_flops,
-    along,
-    count_flops,
-    decoder_backward_flops,
-    decoder_flops,
-    encoder_flops,
-    forward_flops,
-    sparse_convolution_flops,
-    training_flops,
-)
-from reference_model.cost.inventory import count_tokens
-from reference_model.cost.phantom import of_depth, of_length, phantom_latents, phantom_vae, phantom_video
+from reference_model.cost.flops import PARTS, count_flops, count_part, extrapolate_part
+from reference_model.cost.meta_model import build_vae, empty_latents, empty_video
+from reference_model.cost.sizes import count_tokens
 
 WAN, NANO = preset("wan22_5b"), preset("nano")
 
@@ -50,13 +39,12 @@ def test_the_papers_model_takes_what_its_products_take(wan):
     flops = wan["flops"]
     assert flops["basis"] == "counted, not measured"
     assert flops["forward"] == closed_form(WAN)
-    assert flops["guided_step"] == 2 * flops["forward"]
     # 389.1 TFLOP if every view made keys and values of the text for itself.
     mjd = WAN.mjd
     apart = (mjd.views - 1) * 2 * WAN.text_tokens * 2 * mjd.width**2 * mjd.num_layers
     assert round((flops["forward"] + apart) / 1e12, 1) == 389.1
     # Forward, recomputation and a backward of twice a forward; of what lies outside the blocks nothing is recomputed.
-    outside = 2 * closed_form(of_depth(WAN, 1)) - closed_form(of_depth(WAN, 2))
+    outside = 2 * closed_form(with_mjd(WAN, num_layers=1)) - closed_form(with_mjd(WAN, num_layers=2))
     assert 4 * flops["forward"] - 2 * outside < flops["training_step"] < 4 * flops["forward"]
 
 
@@ -87,6 +75,9 @@ def test_the_papers_steps_are_sums_of_their_parts(wan):
     flops, steps = wan["flops"], wan["steps"]
     loop = 3 * flops["decode"] + flops["align"] + 3 * flops["encode"]
     assert steps["basis"] == "counted, not measured"
+    assert steps["text_guidance"] == 2 * flops["forward"]
+    assert (steps["encode_motion"], steps["decode_motion"]) == (3 * flops["encode"], 3 * flops["decode"])
+    assert steps["decode_output"] == 6 * flops["decode"]
     assert steps["sampling"] == 2 * flops["forward"] + loop
     assert steps["joint"] == flops["training_step"] + 3 * flops["decode"] + flops["alignment_step"]
     assert steps["guidance_literal"] == loop
@@ -108,7 +99,7 @@ def test_seconds_are_operations_at_the_assumed_rate(wan):
 )
 def test_small_models_take_what_their_products_take(changes):
     config = with_mjd(NANO, **changes)
-    assert along(lambda k: forward_flops(of_depth(config, k)), config.mjd.num_layers) == closed_form(config)
+    assert extrapolate_part("forward", config) == closed_form(config)
 
 
 @pytest.mark.slow
@@ -116,25 +107,25 @@ def test_small_models_take_what_their_products_take(changes):
 def test_the_first_two_parts_tell_of_all(name):
     """Of a preset, and of its twin that reads Algorithm 1 to the letter, whose models but for DPA differ in their first weights alone."""
     config, literal = preset(name), preset(f"{name}{LITERAL}")
-    aligner = (align_flops, alignment_flops, sparse_convolution_flops)
-    counts = (forward_flops, training_flops, encoder_flops, decoder_flops, decoder_backward_flops, *aligner)
-    whole = [count(config) for count in counts]
-    assert list(dataclasses.astuple(count_flops(config))) == whole
+    counted = {part: count_part(part, config) for part in PARTS}
+    flops, literal_flops = (dataclasses.asdict(count_flops(each)) for each in (config, literal))
+    assert {part: flops[part] for part in PARTS} == counted
     begun_alike = dataclasses.replace(literal.mjd, guidance_init=config.mjd.guidance_init)
     assert (begun_alike, literal.vae) == (config.mjd, config.vae)
-    assert list(dataclasses.astuple(count_flops(literal))) == [*whole[:5], *(count(literal) for count in aligner)]
+    counted |= {part: count_part(part, literal) for part in ("align", "alignment_step")}
+    assert {part: literal_flops[part] for part in PARTS} == counted
 
 
-@pytest.mark.parametrize("count", [encoder_flops, decoder_flops, decoder_backward_flops])
-def test_the_first_two_frames_tell_of_all(count):
-    config = dataclasses.replace(NANO, height=32, width=32)
-    assert along(lambda k: count(of_length(config, k)), 3) == count(of_length(config, 3))
+@pytest.mark.parametrize("part", ["encode", "decode", "decode_backward"])
+def test_the_first_two_frames_tell_of_all(part):
+    config = dataclasses.replace(NANO, frames=9, height=32, width=32)
+    assert extrapolate_part(part, config) == count_part(part, config)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_presets_autoencoder_makes_its_latents(name):
     config = dataclasses.replace(preset(name), frames=5, height=64, width=96)
-    vae = phantom_vae(config)
-    z = vae.encode(phantom_video(config)).latent_dist.mode()
-    assert z.shape == phantom_latents(config)[:, 0].shape
-    assert vae.decode(z).sample.shape == phantom_video(config).shape
+    vae = build_vae(config)
+    z = vae.encode(empty_video(config)).latent_dist.mode()
+    assert z.shape == empty_latents(config)[:, 0].shape
+    assert vae.decode(z).sample.shape == empty_video(config).shape

@@ -11,18 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from reference_model.config import CycleConfig
-from reference_model.cost.flops import (
-    Flops,
-    align_flops,
-    alignment_flops,
-    decoder_backward_flops,
-    decoder_flops,
-    encoder_flops,
-    forward_flops,
-    sparse_convolution_flops,
-    training_flops,
-    whole_steps,
-)
+from reference_model.cost.flops import Flops, count_part, count_steps, sparse_convolution_flops
 from reference_model.cycle.sample import Conditions, sample
 from reference_model.dpa.sparse_conv import SubmanifoldConv, voxel_map
 from reference_model.loading.autoencoder import VideoCoder
@@ -66,10 +55,10 @@ def batch():
 @pytest.fixture(scope="module")
 def flops():
     config, load = small(), LoadedCoder.OPERATIONS
+    parts = {part: count_part(part, config) for part in ("forward", "training_step", "align", "alignment_step")}
     return Flops(
-        forward_flops(config), training_flops(config), load, load, load, align_flops(config), alignment_flops(config),
-        sparse_convolution_flops(config),
-    )  # fmt: skip
+        **parts, encode=load, decode=load, decode_backward=load, sparse_convolution=sparse_convolution_flops(config)
+    )
 
 
 class Spared:
@@ -108,12 +97,12 @@ def test_a_forward_and_a_training_step_of_the_points_aligner(batch, changes):
         forward = counted(lambda: dpa(*given))
     most = sparse_convolution_flops(config)
     assert 0 < spared.operations < most
-    assert forward == align_flops(config) - spared.operations
+    assert forward == count_part("align", config) - spared.operations
     assert most - spared.operations == sparse_convolution_flops(config, spared.first[0])
     dpa.enable_gradient_checkpointing()
     spared = Spared(dpa)
     step = counted(lambda: dpa(*given).mean().backward())
-    assert step == alignment_flops(config) - spared.operations
+    assert step == count_part("alignment_step", config) - spared.operations
 
 
 def test_a_convolution_of_a_full_grid_lacks_its_border_alone():
@@ -129,10 +118,10 @@ def test_the_autoencoder(tmp_path):
     coder = VideoCoder(AutoencoderKLWan.from_pretrained(tmp_path / "vae").requires_grad_(False))
     config = tiny_config()
     video, z = torch.rand(config.frames, config.height, config.width, 3), torch.randn(16, *LATENT)
-    assert counted(lambda: coder.encode(video)) == encoder_flops(config)
-    assert counted(lambda: coder.decode(z)) == decoder_flops(config)
+    assert counted(lambda: coder.encode(video)) == count_part("encode", config)
+    assert counted(lambda: coder.decode(z)) == count_part("decode", config)
     both = counted(lambda: coder.decode(z.requires_grad_()).mean().backward())
-    assert both == decoder_flops(config) + decoder_backward_flops(config)
+    assert both == count_part("decode", config) + count_part("decode_backward", config)
 
 
 def assert_all_but_projections(real, expected):
@@ -150,7 +139,7 @@ def test_steps_of_sampling(batch, flops):
     flow = dataclasses.replace(config.flow, steps=2)
     real = counted(lambda: sample(mjd, dpa, given, track_codec, flow, config.cycle, torch.Generator().manual_seed(0)))
     views = len(z_image[0])
-    assert_all_but_projections(real, 2 * whole_steps(config, flops).sampling - views * flops.encode - spared.operations)
+    assert_all_but_projections(real, 2 * count_steps(config, flops).sampling - views * flops.encode - spared.operations)
 
 
 @pytest.mark.parametrize(
@@ -171,16 +160,16 @@ def test_a_step_of_training(batch, flops, reading, gradient, guided):
         network.enable_gradient_checkpointing()
     noise = tiny_noise(batch, config, guided=guided)
     real = counted(lambda: sum(model(batch, noise, LoadedCoder())[:5]).backward())
-    assert_all_but_projections(real, whole_steps(config, flops).training - spared.operations)
+    assert_all_but_projections(real, count_steps(config, flops).training - spared.operations)
 
 
 def test_the_mean_step_is_guided_by_the_configurations_share(flops):
     x0, literal = (
-        whole_steps(small(reading=reading, guided=share), flops)
+        count_steps(small(reading=reading, guided=share), flops)
         for reading, share in (("x0", 0.25), ("algorithm1_literal", 0.75))
     )
     assert x0.training == x0.joint + round(0.25 * x0.guidance_x0)
     assert literal.training == literal.joint + round(0.75 * literal.guidance_literal)
     assert x0.guidance_x0 == literal.guidance_literal + flops.forward
-    without = whole_steps(small(guidance=False), flops)
+    without = count_steps(small(guidance=False), flops)
     assert without.training == without.joint == x0.joint

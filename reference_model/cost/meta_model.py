@@ -1,0 +1,128 @@
+"""The models of a configuration without weights, on the meta device or as fake tensors, and calls that only propagate shapes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLWan
+from torch import Tensor, nn
+
+from reference_model.config import SyncMV4DConfig
+from reference_model.dpa.block import Cloud, scores_of
+from reference_model.dpa.model import DiffusionPointsAligner
+from reference_model.dpa.serialization import gather, windows
+from reference_model.dpa.sparse_conv import VoxelMap
+from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
+
+TAPS = 27
+"""Weights of a 3 x 3 x 3 convolution."""
+
+
+def build_mjd(config: SyncMV4DConfig) -> MultiViewJointDiffusion:
+    """Build MJD on the meta device."""
+    with torch.device("meta"):
+        return MultiViewJointDiffusion(**asdict(config.mjd))
+
+
+def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
+    """Build the autoencoder on the meta device."""
+    vae, channels = config.vae, 3 * config.vae.patch_size**2
+    with torch.device("meta"):
+        return AutoencoderKLWan(
+            base_dim=vae.base_dim,
+            decoder_base_dim=vae.decoder_base_dim,
+            z_dim=config.mjd.in_channels,
+            dim_mult=list(vae.dim_mult),
+            num_res_blocks=vae.num_res_blocks,
+            temperal_downsample=list(vae.temperal_downsample),
+            is_residual=True,
+            in_channels=channels,
+            out_channels=channels,
+            patch_size=vae.patch_size,
+            scale_factor_temporal=vae.stride[0],
+            scale_factor_spatial=vae.stride[1],
+        )
+
+
+def build_dpa(config: SyncMV4DConfig) -> DiffusionPointsAligner:
+    """Build DPA for ``run_dpa``; call both in FakeTensorMode, since autocast does not support the meta device."""
+    return _ShapeOnlyAligner(**asdict(config.dpa))
+
+
+def empty_video(config: SyncMV4DConfig) -> Tensor:
+    """Return one view's video as the autoencoder takes it, (1, 3, N, H, W), on the meta device."""
+    return torch.empty(1, 3, config.frames, config.height, config.width, device="meta")
+
+
+def empty_latents(config: SyncMV4DConfig, device: str = "meta") -> Tensor:
+    """Return the latents of all views of one sample, (1, V, C, n, h, w)."""
+    grid = config.latent_grid(config.frames, config.height, config.width)
+    return torch.empty(1, config.mjd.views, config.mjd.in_channels, *grid, device=device)
+
+
+def run_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig, device: str = "meta") -> MJDOutput:
+    """Run MJD on one sample with guidance latents."""
+    z = empty_latents(config, device)
+    text = torch.empty(1, config.text_tokens, config.mjd.text_dim, device=device)
+    intrinsics = torch.empty(1, config.mjd.views, 2, device=device) if config.mjd.scale_tokens_see_K else None
+    output: MJDOutput = mjd(z, z, z[:, :, :, :1], text, torch.empty(1, device=device), z, intrinsics)
+    return output
+
+
+def train_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig) -> None:
+    """Run MJD forward and backward on one sample with gradient checkpointing."""
+    mjd.enable_gradient_checkpointing()
+    video, motion, scale = run_mjd(mjd, config)
+    (video.mean() + motion.mean() + scale.mean()).backward()
+
+
+def run_dpa(dpa: DiffusionPointsAligner, config: SyncMV4DConfig) -> Tensor:
+    """Run DPA on the tracks of one sample, K per view."""
+    views, points = config.dpa.views, config.pseudo_video.points
+    M_t = torch.zeros(1, views, config.frames, points, 3)
+    found = torch.ones(M_t.shape[:-1], dtype=torch.bool)
+    output: Tensor = dpa(M_t, M_t, found, torch.zeros(1, views, points, 2), torch.ones(1))
+    return output
+
+
+def train_dpa(dpa: DiffusionPointsAligner, config: SyncMV4DConfig) -> None:
+    """Run DPA forward and backward on one sample with gradient checkpointing."""
+    dpa.enable_gradient_checkpointing()
+    run_dpa(dpa, config).mean().backward()
+
+
+def with_latent_frames(config: SyncMV4DConfig, n: int) -> SyncMV4DConfig:
+    """Return the configuration for videos of n latent frames."""
+    return replace(config, frames=1 + config.vae.stride[0] * (n - 1))
+
+
+class _FullConvolution(nn.Module):
+    """A sparse convolution at its greatest cost: each point has a voxel of its own with all 27 neighbours."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.taps = nn.Linear(TAPS * channels, channels)
+
+    def forward(self, x: Tensor, at: VoxelMap) -> Tensor:
+        """(P, C) -> (P, C)."""
+        return self.taps(x.repeat(1, TAPS))
+
+
+class _ShapeOnlyAligner(DiffusionPointsAligner):
+    """DPA without its only dependence on values: the voxels that its points occupy."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for block in self.blocks:
+            block.conv = _FullConvolution(self.settings.width)
+
+    def _arrange(self, place: Tensor, found: Tensor, point_mask: Tensor | None, frames: int) -> list[Cloud]:
+        groups, points = place.shape[:2]
+        at = windows(place[..., 0].long(), None, self.settings.window or points)
+        seen = gather(found[..., None], at)[..., 0]
+        unfound = scores_of(torch.cat([torch.ones_like(seen[:, :1]), seen], dim=1))
+        index = torch.arange(groups * points, device=place.device)
+        voxels = VoxelMap(index[:, None].expand(-1, 4), index, side=1, clouds=groups)
+        return [Cloud(at, None, unfound, voxels, index)]
