@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from plain_losses import brute_chamfer, frames, mean_over_points
+from plain_losses import brute_chamfer, mean_over_points, merged_clouds
 from scipy.spatial import cKDTree
 
 from reference_model.cycle.losses import by_table, by_tree, chamfer, masked_squared_error, squared_error
@@ -59,7 +59,7 @@ def test_what_is_no_number_makes_chamfer_none(bad):
 def test_chamfer_is_what_trees_find():
     prediction, target, point_mask = case(1)
     values = []
-    for one, other in zip(frames(prediction, point_mask), frames(target, point_mask), strict=True):
+    for one, other in zip(merged_clouds(prediction, point_mask), merged_clouds(target, point_mask), strict=True):
         forth, back = cKDTree(other.numpy()).query(one.numpy())[0], cKDTree(one.numpy()).query(other.numpy())[0]
         values.append(((forth**2).mean() + (back**2).mean()) / 2)
     assert chamfer(prediction, target, point_mask).item() == pytest.approx(sum(values) / len(values), rel=1e-5)

@@ -1,7 +1,7 @@
 """A small joint batch for tests of the closed loop, and autoencoders to run it with.
 
-Three cameras look at ``TARGET``; each view has twelve points on a 4 x 3 grid of its frame 0, all of which move by one rigid motion, so that no point
-covers another and every anchor is the projection of its track.  Sample 0 has fewer points in view 2: the rest is padding.
+Three cameras look at ``TARGET``.  Each view has twelve points on a 4 x 3 grid in frame 0, which move by one rigid motion, so points do not occlude
+each other and every anchor is the projection of its track.  Sample 0 has fewer points in view 2; the others are padding.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ B, V, N, K, SIZE = 2, 3, 9, 12, (32, 64)
 LATENT = (3, 2, 4)
 TARGET = torch.tensor([0.4, -1.2, 2.0])
 PADDED = (0, 2, 3)
-"""Sample, view, and how many of its last points are padding."""
+"""Sample, view, and the number of its last points that are padding."""
 
 STRIDE = (4, 16, 16)
 
 
 class FoldingCoder:
-    """Stands in for the video autoencoder, exactly: folds each block of 4 x 16 x 16 pixels into the channels of one latent.
+    """An exact substitute for the video autoencoder: folds each block of 4 x 16 x 16 pixels into the channels of one latent.
 
-    Frame 0 has a latent frame of its own, as in Wan's; three copies of it fill the block, and decoding drops them.  What latents that are no video's
-    decode to is cut off at black and white, as Wan's decoder does.
+    Frame 0 has its own latent frame, as in Wan's; three copies of it fill the block, and decoding drops them.  Decoded values are clipped to [0, 1],
+    as in Wan's decoder.
     """
 
     channels = 3 * math.prod(STRIDE)
@@ -51,7 +51,7 @@ class FoldingCoder:
 
 
 def tiny_config(channels: int = 16, *, cycle: CycleConfig | None = None, **changed) -> SyncMV4DConfig:
-    """Nano's model on a smaller grid, narrower and with one block each."""
+    """Return nano on a smaller grid, narrower and with fewer blocks."""
     nano = PRESETS["nano"]
     return dataclasses.replace(
         nano,
@@ -68,7 +68,7 @@ def tiny_config(channels: int = 16, *, cycle: CycleConfig | None = None, **chang
 
 
 def tiny_models(config: SyncMV4DConfig) -> tuple[MultiViewJointDiffusion, DiffusionPointsAligner]:
-    """Both models, with no parameter left at zero, as after training."""
+    """Return both models with no parameter at zero, as after training."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         models = (
@@ -82,7 +82,7 @@ def tiny_models(config: SyncMV4DConfig) -> tuple[MultiViewJointDiffusion, Diffus
 
 
 def looking_at(target: Tensor, *degrees: float, distance: float = 0.9, size: tuple[int, int] = SIZE) -> Cameras:
-    """One sample of cameras on a circle around a point, the centre of each image on it."""
+    """Return one sample of cameras on a circle around a point, which is at the centre of each image."""
     rotations, translations = [], []
     for number, degree in enumerate(degrees):
         a = math.radians(degree)
@@ -102,13 +102,13 @@ def looking_at(target: Tensor, *degrees: float, distance: float = 0.9, size: tup
 
 
 def rotation(axis: Tensor, degrees: float) -> Tensor:
-    """The rotation by an angle about an axis (3,), (3, 3)."""
+    """Return the (3, 3) rotation by an angle about an axis (3,)."""
     x, y, z = torch.nn.functional.normalize(axis, dim=0).tolist()
     return torch.linalg.matrix_exp(math.radians(degrees) * torch.tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]))
 
 
 def tiny_batch(coder: FoldingCoder, batch: int = B, seed: int = 0) -> Batch:
-    """Latents of ``coder``, true tracks and cameras of so many samples."""
+    """Return latents of ``coder``, true tracks and cameras of ``batch`` samples."""
     g = torch.Generator().manual_seed(seed)
     K_, R, t, size = (
         torch.cat(each) if isinstance(each[0], Tensor) else each[0]
@@ -118,15 +118,17 @@ def tiny_batch(coder: FoldingCoder, batch: int = B, seed: int = 0) -> Batch:
     u, v = torch.meshgrid(torch.linspace(12, 48, 4), torch.linspace(7, 25, 3), indexing="xy")
     grid = torch.stack([u.flatten(), v.flatten()], dim=-1)
     anchors = grid + torch.rand(batch, V, K, 2, generator=g) * 2 - 1
-    tracks = [_moving(anchors[b, v], K_[b, v], R[b, v], t[b, v], TARGET + b, g) for b in range(batch) for v in range(V)]
+    tracks = [
+        _move_rigidly(anchors[b, v], K_[b, v], R[b, v], t[b, v], TARGET + b, g) for b in range(batch) for v in range(V)
+    ]
     world = torch.stack(tracks).unflatten(0, (batch, V))
     point_mask = torch.ones(batch, V, K, dtype=torch.bool)
     sample, view, count = PADDED
     point_mask[sample, view, K - count :] = False
     anchors[sample, view, K - count :] = 0.0
     world[sample, view, :, K - count :] = 0.0
-    places = [(b, v) for b in range(batch) for v in range(V)]
-    views = [_drawn(world[at], anchors[at], point_mask[at], K_[at], R[at], t[at]) for at in places]
+    indices = [(b, v) for b in range(batch) for v in range(V)]
+    views = [_render_tracks(world[at], anchors[at], point_mask[at], K_[at], R[at], t[at]) for at in indices]
     videos = torch.rand(batch * V, N, *size, 3, generator=g)
     return Batch(
         z_video=torch.stack([coder.encode(video) for video in videos]).unflatten(0, (batch, V)),
@@ -141,24 +143,26 @@ def tiny_batch(coder: FoldingCoder, batch: int = B, seed: int = 0) -> Batch:
 
 
 def tiny_noise(batch: Batch, config: SyncMV4DConfig, *, guided: bool, seed: int = 1) -> Noise:
-    """One iteration's random numbers, the coin chosen."""
+    """Return one iteration's random numbers with a given coin."""
     own, shared = (torch.Generator().manual_seed(seed) for _ in range(2))
     return sample_noise(batch, config, own, shared)._replace(guided=guided)
 
 
-def _moving(anchors: Tensor, K: Tensor, R: Tensor, t: Tensor, pivot: Tensor, g: torch.Generator) -> Tensor:
-    """World tracks (N, K, 3) of pixels at random depths near the target, turned by 12 degrees and shifted by 4 cm over the clip."""
+def _move_rigidly(anchors: Tensor, K: Tensor, R: Tensor, t: Tensor, pivot: Tensor, g: torch.Generator) -> Tensor:
+    """Return world tracks (N, K, 3) of pixels at random depths near the target, rotated by 12 degrees and shifted by 4 cm over the clip."""
     depth = 0.85 + 0.1 * torch.rand(len(anchors), generator=g)
     start = to_world(unproject(anchors, depth, K), R, t)
-    axis, way = torch.tensor([0.2, 1.0, 0.1]), torch.tensor([0.03, -0.02, 0.02])
-    frames = [pivot + (start - pivot) @ rotation(axis, 12 * share).T + share * way for share in torch.linspace(0, 1, N)]
+    axis, shift = torch.tensor([0.2, 1.0, 0.1]), torch.tensor([0.03, -0.02, 0.02])
+    frames = [
+        pivot + (start - pivot) @ rotation(axis, 12 * share).T + share * shift for share in torch.linspace(0, 1, N)
+    ]
     return torch.stack(frames)
 
 
-def _drawn(
+def _render_tracks(
     world: Tensor, anchors: Tensor, point_mask: Tensor, K: Tensor, R: Tensor, t: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Depth range and pseudo-video of one view's tracks."""
+    """Return the depth range and pseudo-video of one view's tracks."""
     seen = to_camera(world, R, t)
     pixels, depth = project(seen, K), seen[..., 2]
     visible = point_mask.expand_as(depth)

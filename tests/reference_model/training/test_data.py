@@ -41,7 +41,7 @@ def test_another_seed_iteration_or_rank_is_another_batch(cache, other):
 
 
 def test_ranks_share_the_samples_of_an_iteration(cache):
-    """Two processes of one clip take what one process of two clips takes."""
+    """Two processes with batch size 1 take the same samples as one with batch size 2."""
     data = TrainingData(cache, TINY, seed=0)
     for iteration in range(6):
         parts = [data.choose_samples(iteration, 1, rank, 2) for rank in range(2)]
@@ -95,7 +95,7 @@ def test_prompts_are_dropped_at_the_configured_rate(cache):
 
 
 def test_dropped_prompts_are_independent_of_the_views(cache):
-    """In 4000 noise each half has about 200 of 2000 dropped, with a standard deviation of 13."""
+    """In 4000 draws each half has about 200 of 2000 dropped, with a standard deviation of 13."""
     drawn = TrainingData(cache, TINY, seed=0).choose_samples(0, 4000, 0, 1)
     for index in range(len(CLUSTERS)):
         for number in "01":

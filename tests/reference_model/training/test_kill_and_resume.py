@@ -17,15 +17,15 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, cache):
+def uninterrupted(tmp_path_factory, cache):
     """Seven uninterrupted iterations in a separate process."""
-    out = tmp_path_factory.mktemp("whole")
+    out = tmp_path_factory.mktemp("uninterrupted")
     assert wait(start(training_options(cache, out, "ddp", {"iterations": 7})))[0] == 0
     return read_curve(out)
 
 
 @pytest.mark.parametrize("in_save", [False, True])
-def test_kill_and_resume_gives_the_same_curve_bit_for_bit(tmp_path, cache, whole, in_save):
+def test_kill_and_resume_gives_the_same_curve_bit_for_bit(tmp_path, cache, uninterrupted, in_save):
     job = training_options(cache, tmp_path, "ddp", {"iterations": 7, "save_every": 2})
     code, _ = wait(start(job | {"kill_after": 3 if in_save else 5, "kill_in_save": in_save}))
     assert code == -signal.SIGKILL
@@ -33,7 +33,7 @@ def test_kill_and_resume_gives_the_same_curve_bit_for_bit(tmp_path, cache, whole
     names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert names == ([".unfinished-00000004", "00000002"] if in_save else ["00000002", "00000004"])
     assert wait(start(job))[0] == 0
-    assert read_curve(tmp_path) == whole
+    assert read_curve(tmp_path) == uninterrupted
     sessions = [json.loads(line)["iteration"] for line in (tmp_path / "sessions.jsonl").read_text().splitlines()]
     assert sessions == [0, 2 if in_save else 4]
 
@@ -72,12 +72,17 @@ BF16 = {"precision": "bf16", "gradient_checkpointing": True}
 
 def test_zero3_resumes_exactly_and_refuses_another_number_of_processes(tmp_path, cache):
     """In float32 and bfloat16; only the first process looks for checkpoints, since the other would find none."""
-    whole, whole_bf16, killed, killed_bf16 = (
+    uninterrupted, uninterrupted_bf16, killed, killed_bf16 = (
         training_options(cache, tmp_path / name, "zero3", {"save_every": 2} | settings)
-        for name, settings in (("whole", {}), ("whole-bf16", BF16), ("killed", {}), ("killed-bf16", BF16))
+        for name, settings in (
+            ("uninterrupted", {}),
+            ("uninterrupted-bf16", BF16),
+            ("killed", {}),
+            ("killed-bf16", BF16),
+        )
     )
     dying = {"kill_after": 3}
-    for jobs in ((whole, whole_bf16, killed_bf16 | dying), (killed | dying,)):
+    for jobs in ((uninterrupted, uninterrupted_bf16, killed_bf16 | dying), (killed | dying,)):
         assert all(code != 0 for code, _ in run_two(*jobs))
     for name in ("killed", "killed-bf16"):
         assert [path.name for path in (tmp_path / name / "checkpoints").iterdir()] == ["00000002"]
@@ -85,10 +90,12 @@ def test_zero3_resumes_exactly_and_refuses_another_number_of_processes(tmp_path,
     assert code == 2 and "was written by 2 processes, now there are 1: ZeRO-3 cannot change" in output
     for code, output in run_two(killed | {"hide_checkpoints": True}, killed_bf16 | {"hide_checkpoints": True}):
         assert code == 0, output[-3000:]
-    curves = {name: read_curve(tmp_path / name) for name in ("whole", "whole-bf16", "killed", "killed-bf16")}
-    assert len(curves["whole"]) == len(curves["whole-bf16"]) == 5
-    assert curves["killed"] == curves["whole"] and curves["killed-bf16"] == curves["whole-bf16"]
-    assert curves["whole"] != curves["whole-bf16"]
+    curves = {
+        name: read_curve(tmp_path / name) for name in ("uninterrupted", "uninterrupted-bf16", "killed", "killed-bf16")
+    }
+    assert len(curves["uninterrupted"]) == len(curves["uninterrupted-bf16"]) == 5
+    assert curves["killed"] == curves["uninterrupted"] and curves["killed-bf16"] == curves["uninterrupted-bf16"]
+    assert curves["uninterrupted"] != curves["uninterrupted-bf16"]
 
 
 def test_ddp_resumes_with_another_number_of_processes(tmp_path, cache):

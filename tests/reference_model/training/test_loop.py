@@ -27,9 +27,9 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, cache):
+def uninterrupted(tmp_path_factory, cache):
     """An uninterrupted training of 6 iterations."""
-    folder = tmp_path_factory.mktemp("whole")
+    folder = tmp_path_factory.mktemp("uninterrupted")
     assert run(folder, training_config(6), cache) == "done"
     return folder
 
@@ -38,52 +38,52 @@ def weights(folder, iteration):
     return torch.load(folder / f"checkpoints/{iteration:08d}/state.pt")["model"]
 
 
-def test_the_curve_has_every_loss_of_every_iteration(whole):
-    points = read_curve(whole)
-    assert [point["iteration"] for point in points] == list(range(6))
-    for point in points:
+def test_the_curve_has_every_loss_of_every_iteration(uninterrupted):
+    entries = read_curve(uninterrupted)
+    assert [entry["iteration"] for entry in entries] == list(range(6))
+    for entry in entries:
         parts = ("video", "motion", "scale", "points", "chamfer")
-        assert point["loss"] == pytest.approx(sum(point[name] for name in parts), rel=1e-6)
-    assert [point["learning_rate"] for point in points[:3]] == [5e-4, 1e-3, 1e-3]
-    assert points[-1]["scale"] < points[0]["scale"]
+        assert entry["loss"] == pytest.approx(sum(entry[name] for name in parts), rel=1e-6)
+    assert [entry["learning_rate"] for entry in entries[:3]] == [5e-4, 1e-3, 1e-3]
+    assert entries[-1]["scale"] < entries[0]["scale"]
 
 
-def test_tensorboard_has_the_same_curve(whole):
-    board = EventAccumulator(str(whole / "tensorboard")).Reload()
+def test_tensorboard_has_the_same_curve(uninterrupted):
+    board = EventAccumulator(str(uninterrupted / "tensorboard")).Reload()
     events = board.Scalars("motion")
     assert [event.step for event in events] == list(range(6))
-    assert [event.value for event in events] == pytest.approx([point["motion"] for point in read_curve(whole)])
+    assert [event.value for event in events] == pytest.approx([entry["motion"] for entry in read_curve(uninterrupted)])
 
 
-def test_resuming_is_exact(whole, tmp_path, cache):
+def test_resuming_is_exact(uninterrupted, tmp_path, cache):
     assert run(tmp_path, training_config(6), cache, until=3) == "done"
     assert run(tmp_path, training_config(6), cache) == "done"
-    assert read_curve(tmp_path) == read_curve(whole)
-    ours, theirs = weights(tmp_path, 6), weights(whole, 6)
+    assert read_curve(tmp_path) == read_curve(uninterrupted)
+    ours, theirs = weights(tmp_path, 6), weights(uninterrupted, 6)
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
-def test_a_damaged_checkpoint_costs_only_iterations(whole, tmp_path, cache, caplog):
+def test_a_damaged_checkpoint_costs_only_iterations(uninterrupted, tmp_path, cache, caplog):
     run(tmp_path, training_config(6, save_every=2), cache, until=4)
     (tmp_path / "checkpoints/00000004/state.pt").write_bytes(b"PK")
     run(tmp_path, training_config(6), cache)
-    assert read_curve(tmp_path) == read_curve(whole) and "skipped the damaged checkpoint" in caplog.text
+    assert read_curve(tmp_path) == read_curve(uninterrupted) and "skipped the damaged checkpoint" in caplog.text
 
 
-def test_an_unfinished_line_of_the_curve_is_replaced(whole, tmp_path, cache):
+def test_an_unfinished_line_of_the_curve_is_replaced(uninterrupted, tmp_path, cache):
     run(tmp_path, training_config(6), cache, until=4)
     with (tmp_path / "losses.jsonl").open("a") as stream:
         stream.write('{"iteration": 4, "sta')
     run(tmp_path, training_config(6), cache)
-    assert read_curve(tmp_path) == read_curve(whole)
+    assert read_curve(tmp_path) == read_curve(uninterrupted)
 
 
-def test_after_a_full_disk_training_resumes_from_the_last_checkpoint(whole, tmp_path, cache, monkeypatch):
+def test_after_a_full_disk_training_resumes_from_the_last_checkpoint(uninterrupted, tmp_path, cache, monkeypatch):
     save = DataParallelEngine.save
 
     def on_a_full_disk(self, folder):
         if folder.name.endswith("00000004"):
-            (folder / "begun").write_bytes(bytes(1000))
+            (folder / "unfinished").write_bytes(bytes(1000))
             torch.save(self.weights(), "/dev/full")
         save(self, folder)
 
@@ -93,18 +93,18 @@ def test_after_a_full_disk_training_resumes_from_the_last_checkpoint(whole, tmp_
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["00000002"]
     monkeypatch.undo()
     assert run(tmp_path, training_config(6, save_every=2), cache) == "done"
-    assert read_curve(tmp_path) == read_curve(whole)
+    assert read_curve(tmp_path) == read_curve(uninterrupted)
 
 
 def contents(folder):
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_training_at_its_end_changes_no_file(whole, cache):
-    before = contents(whole)
-    assert run(whole, training_config(6), cache) == "done"
-    assert run(whole, training_config(6), cache, until=2) == "done"
-    assert contents(whole) == before
+def test_a_training_at_its_end_changes_no_file(uninterrupted, cache):
+    before = contents(uninterrupted)
+    assert run(uninterrupted, training_config(6), cache) == "done"
+    assert run(uninterrupted, training_config(6), cache, until=2) == "done"
+    assert contents(uninterrupted) == before
 
 
 def test_a_run_with_a_model_is_finished(tmp_path):
@@ -145,12 +145,12 @@ def test_sessions_are_recorded(tmp_path, cache):
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"learning_rate": 3e-3}, {"batch_size": 2}])
-def test_resuming_with_another_configuration_is_refused(whole, cache, changes):
-    before = (whole / "run.json").read_bytes()
+def test_resuming_with_another_configuration_is_refused(uninterrupted, cache, changes):
+    before = (uninterrupted / "run.json").read_bytes()
     (name, value) = next(iter(changes.items()))
     with pytest.raises(ValueError, match=rf"training\.{name} was .*, now {value}"):
-        run(whole, training_config(6, **changes), cache)
-    assert (whole / "run.json").read_bytes() == before
+        run(uninterrupted, training_config(6, **changes), cache)
+    assert (uninterrupted / "run.json").read_bytes() == before
 
 
 def test_settings_that_change_no_number_may_change(tmp_path, cache):
@@ -158,8 +158,8 @@ def test_settings_that_change_no_number_may_change(tmp_path, cache):
     run(tmp_path, training_config(6, save_every=3, keep_checkpoints=5), cache, until=3)
 
 
-def test_another_model_or_cache_is_refused(whole, cache):
-    folder = RunFolder(whole)
+def test_another_model_or_cache_is_refused(uninterrupted, cache):
+    folder = RunFolder(uninterrupted)
     other = dataclasses.replace(TINY, flow=dataclasses.replace(TINY.flow, training_shift=2.0))
     settings = settings_of(training_config(6), cache)
     with pytest.raises(
@@ -212,7 +212,7 @@ def test_an_infinite_gradient_stops_the_training_before_the_update(tmp_path, cac
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_after_the_iteration_with_a_checkpoint(whole, tmp_path, cache, number):
+def test_a_signal_stops_after_the_iteration_with_a_checkpoint(uninterrupted, tmp_path, cache, number):
     def progress(stage, done, total):
         if done == 3:
             os.kill(os.getpid(), number)
@@ -222,15 +222,15 @@ def test_a_signal_stops_after_the_iteration_with_a_checkpoint(whole, tmp_path, c
     assert signal.getsignal(number) == before
     assert len(read_curve(tmp_path)) == 4 and (tmp_path / "checkpoints/00000004").is_dir()
     assert run(tmp_path, training_config(6), cache) == "done"
-    assert read_curve(tmp_path) == read_curve(whole)
+    assert read_curve(tmp_path) == read_curve(uninterrupted)
 
 
 @pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"gradient_checkpointing": True}])
-def test_precision_changes_losses_little_and_checkpointing_does_not(whole, tmp_path, cache, changes):
+def test_precision_changes_losses_little_and_checkpointing_does_not(uninterrupted, tmp_path, cache, changes):
     """Checkpointing recomputes the same numbers; bfloat16 has 8 bits, and geometry stays in float32."""
     run(tmp_path, training_config(6, **changes), cache, until=2)
-    for ours, theirs in zip(read_curve(tmp_path), read_curve(whole)[:2], strict=True):
+    for ours, theirs in zip(read_curve(tmp_path), read_curve(uninterrupted)[:2], strict=True):
         for name in ("video", "motion", "points", "chamfer"):
             assert ours[name] == pytest.approx(theirs[name], rel=1e-6 if "gradient_checkpointing" in changes else 1e-2)
-    same = read_curve(tmp_path) == read_curve(whole)[:2]
+    same = read_curve(tmp_path) == read_curve(uninterrupted)[:2]
     assert same == ("gradient_checkpointing" in changes)

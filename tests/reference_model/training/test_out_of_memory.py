@@ -39,15 +39,15 @@ def test_out_of_memory_is_one_sentence(tmp_path, cache, monkeypatch, capsys, cap
 
 
 def test_the_training_resumes_with_gradient_checkpointing(tmp_path, cache, monkeypatch):
-    whole, out = tmp_path / "whole", tmp_path / "run"
-    run(whole, training_config(4), cache)
+    uninterrupted, out = tmp_path / "uninterrupted", tmp_path / "run"
+    run(uninterrupted, training_config(4), cache)
     run(out, training_config(4), cache, until=2)
     with monkeypatch.context() as patched:
         patched.setattr(SyncMV4D, "forward", full)
         with pytest.raises(Crash, match="iteration 2.* set gradient_checkpointing to true and resume"):
             run(out, training_config(4), cache)
     assert run(out, training_config(4, gradient_checkpointing=True), cache) == "done"
-    assert read_curve(out) == read_curve(whole)
+    assert read_curve(out) == read_curve(uninterrupted)
 
 
 @pytest.mark.parametrize(

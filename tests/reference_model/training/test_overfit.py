@@ -1,4 +1,4 @@
-"""A model of nano's size learns one clip by heart: each part of it can fit what it is asked to."""
+"""A nano model overfits one clip: each part can fit its target."""
 
 import pytest
 import torch
@@ -20,15 +20,15 @@ def test_each_error_falls_at_least_tenfold(overfitted, name):
     assert after <= before / 10, f"{name}: {before:.4f} before, {after:.4f} after"
 
 
-def test_sampled_tracks_are_far_nearer_than_points_that_stay(overfitted):
-    """The tracks are sampled from noise that training never saw; ``frozen`` holds each point at its place in frame 0."""
+def test_sampled_tracks_are_closer_than_frozen_points(overfitted):
+    """The tracks are sampled from noise unseen in training; in ``frozen`` each point stays at its position in frame 0."""
     truth = overfitted.truth
     frozen = distance(truth[:, :1].expand_as(truth), truth)
     sampled = distance(overfitted.sampled, truth)
-    assert sampled <= 0.25 * frozen, f"{1000 * sampled:.2f} mm, of points that stay {1000 * frozen:.2f} mm"
+    assert sampled <= 0.25 * frozen, f"{1000 * sampled:.2f} mm, of frozen points {1000 * frozen:.2f} mm"
 
 
-def test_it_writes_a_models_folder(overfitted):
+def test_it_writes_a_model_folder(overfitted):
     loaded = load_model(overfitted.folder)
     assert loaded.config == preset("nano")
     assert not any(parameter.requires_grad for parameter in loaded.model.parameters())

@@ -14,18 +14,18 @@ LOSSES = ("loss", "video", "motion", "scale", "points", "chamfer")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def folders(tmp_path_factory):
     """Folders of a few iterations on each engine."""
     cache = write_cache(tmp_path_factory.mktemp("cache"), config=LOOP)
-    folders = {engine: tmp_path_factory.mktemp(engine) for engine in ENGINES}
-    for code, output in run_two(*(training_options(cache, out, engine, SETTING) for engine, out in folders.items())):
+    runs = {engine: tmp_path_factory.mktemp(engine) for engine in ENGINES}
+    for code, output in run_two(*(training_options(cache, out, engine, SETTING) for engine, out in runs.items())):
         assert code == 0, output[-3000:]
-    return folders
+    return runs
 
 
-def test_both_engines_give_the_same_losses_in_the_papers_setting(whole):
+def test_both_engines_give_the_same_losses_in_the_papers_setting(folders):
     ddp, zero3 = (
-        torch.tensor([[point[name] for name in LOSSES] for point in read_curve(whole[engine])]) for engine in ENGINES
+        torch.tensor([[entry[name] for name in LOSSES] for entry in read_curve(folders[engine])]) for engine in ENGINES
     )
     assert len(ddp) == SETTING["iterations"] and ddp.isfinite().all() and zero3.isfinite().all()
     torch.testing.assert_close(zero3[0], ddp[0], rtol=2e-3, atol=1e-4)  # equal weights, bfloat16's 8 bits
@@ -35,6 +35,6 @@ def test_both_engines_give_the_same_losses_in_the_papers_setting(whole):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_coarse_points_are_found_in_the_papers_setting(whole, engine):
-    for each in read_reports(whole[engine]):
+def test_coarse_points_are_found_in_the_papers_setting(folders, engine):
+    for each in read_reports(folders[engine]):
         assert set(each["guided"]) == {True, False} and each["found"] > 0

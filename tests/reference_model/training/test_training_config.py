@@ -11,13 +11,13 @@ STAGE = '[[stages]]\nname = "a"\nstage = "warmup"\niterations = 4\nsize = [64, 9
 
 
 def test_the_papers_curriculum():
-    """Section 4.2: 5K steps on 10 % of the data apart, 30K of the whole, 256x384 before 480x704."""
+    """Section 4.2: a warm-up of 5K steps on 10 % of the data, 30K in the loop, 256x384 before 480x704."""
     model, training = read_launch(LAUNCH_FOLDER / "wan22_5b.toml", PRESETS["wan22_5b"])
     assert model == PRESETS["wan22_5b"]
-    warm_up, *whole = training.stages
+    warm_up, *joint = training.stages
     assert (warm_up.stage, warm_up.iterations, warm_up.data_fraction) == ("warmup", 5000, 0.1)
-    assert sum(stage.iterations for stage in whole) == 30000
-    assert all((stage.stage, stage.data_fraction) == ("joint", 1.0) for stage in whole)
+    assert sum(stage.iterations for stage in joint) == 30000
+    assert all((stage.stage, stage.data_fraction) == ("joint", 1.0) for stage in joint)
     assert [stage.size for stage in training.stages] == [(256, 384), (256, 384), (480, 704)]
     assert training.precision == "bf16" and training.gradient_checkpointing
 

@@ -49,13 +49,13 @@ def test_two_processes_take_different_clips(two, engine):
 def test_zero3_shards_the_parameters_and_ddp_replicates_them(two, stage):
     """After five iterations, in float32: the shards together equal the parameters of a DDP process."""
     with torch.device("meta"):
-        whole = sum(each.numel() for each in SyncMV4D(STAGES[stage]).parameters())
+        total = sum(each.numel() for each in SyncMV4D(STAGES[stage]).parameters())
     one, other = read_reports(two["ddp", stage])
-    assert one["digest"] == other["digest"] and one["count"] == other["count"] == whole
+    assert one["digest"] == other["digest"] and one["count"] == other["count"] == total
     shards = read_reports(two["zero3", stage])
     assert shards[0]["digest"] != shards[1]["digest"]
-    assert all(0 < each["count"] < whole for each in shards)
-    assert sum(each["count"] for each in shards) == whole
+    assert all(0 < each["count"] < total for each in shards)
+    assert sum(each["count"] for each in shards) == total
     assert sum(each["squares"] for each in shards) == pytest.approx(one["squares"], rel=1e-5)
 
 
