@@ -1,1 +1,1 @@
-"""Versioned manifests: which clips each split of each data set has, as JSONL files with their hashes, and the scripts that make them."""
+"""Versioned splits of the data sets as JSONL files with recorded hashes, and the scripts that generate them."""

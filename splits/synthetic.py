@@ -1,7 +1,9 @@
-"""synthetic@1: which scenes are in train, val, test_seen, test_unseen and demo; synthetic-wide@1: the same scenes, seen by trios drawn at random.
+"""Generate the splits of synthetic clips.
 
-Held out from everything but test_unseen are tool hammer and action measure, as in SyncMV4D's split of TACO (section 4.1).  No two clips of the
-evaluation parts share their pair of object instances, since such pairs are the bootstrap's clusters, and no such pair is in train.
+synthetic@1 assigns scenes to train, val, test_seen, test_unseen and demo; synthetic-wide@1 has the same scenes with randomly drawn cameras.
+
+Only test_unseen has the tool hammer and the action measure, as in SyncMV4D's split of TACO (section 4.1).  Each clip of the evaluation parts has a
+unique pair of object instances, which is a bootstrap cluster and does not occur in train.
 """
 
 from __future__ import annotations
@@ -33,44 +35,46 @@ Pair = tuple[str, str]
 
 
 def parts() -> dict[str, tuple[SplitLine, ...]]:
-    """Part name -> its lines, sorted by id."""
+    """Return part -> lines of synthetic@1, sorted by id."""
     rng = np.random.default_rng(SEED)
     keys = _keys(rng)
     held_out = [t for t in catalogue().triplets if _tags(t)]
     seen = [t for t in catalogue().triplets if not _tags(t)]
-    taken: set[Pair] = set()
-    made = {
-        "test_seen": _part(_by_action(seen, rng), SIZES["test_seen"], taken, True, keys, rng),
-        "val": _part(_by_action(seen, rng), SIZES["val"], taken, True, keys, rng),
-        "test_unseen": _part(_by_action(held_out, rng), SIZES["test_unseen"], taken, True, keys, rng),
-        "train": _part(_in_turn(seen, rng), SIZES["train"], taken, False, keys, rng),
+    used_pairs: set[Pair] = set()
+    lines = {
+        "test_seen": _draw_part(_balanced_by_action(seen, rng), SIZES["test_seen"], used_pairs, True, keys, rng),
+        "val": _draw_part(_balanced_by_action(seen, rng), SIZES["val"], used_pairs, True, keys, rng),
+        "test_unseen": _draw_part(
+            _balanced_by_action(held_out, rng), SIZES["test_unseen"], used_pairs, True, keys, rng
+        ),
+        "train": _draw_part(_in_rounds(seen, rng), SIZES["train"], used_pairs, False, keys, rng),
     }
-    made["demo"] = tuple(_first_of_action(made["test_seen"], action) for action in DEMO_ACTIONS)
+    lines["demo"] = tuple(_first_of_action(lines["test_seen"], action) for action in DEMO_ACTIONS)
     order = (*SIZES, "demo")
-    return {part: tuple(sorted(made[part], key=lambda line: line.entry.id)) for part in order}
+    return {part: tuple(sorted(lines[part], key=lambda line: line.entry.id)) for part in order}
 
 
 def wide_parts() -> dict[str, tuple[SplitLine, ...]]:
-    """The parts of synthetic-wide@1: each clip's cameras, one a cluster and a source outside them, drawn by its key alone."""
-    return {part: tuple(_widened(line) for line in lines) for part, lines in parts().items()}
+    """Return part -> lines of synthetic-wide@1: one camera per cluster and a source camera, drawn with the clip's key as the seed."""
+    return {part: tuple(_with_random_cameras(line) for line in lines) for part, lines in parts().items()}
 
 
-def _widened(line: SplitLine) -> SplitLine:
+def _with_random_cameras(line: SplitLine) -> SplitLine:
     rng = np.random.default_rng([SEED, *line.entry.id.encode()])
     cameras = rig().cameras
     trio = TRIO
-    while trio == TRIO:  # a clip of both splits would not be two clips
+    while trio == TRIO:  # clips of the two splits must differ
         of_cluster = ([serial for serial in cameras if cameras[serial].cluster == name] for name in CLUSTERS)
         trio = tuple(str(rng.choice(serials)) for serials in of_cluster)
     source = str(rng.choice([serial for serial in cameras if serial not in trio]))
     return replace(line, entry=replace(line.entry, camera_ids=trio), source=source)
 
 
-def _part(
+def _draw_part(
     triplets: Iterator[Triplet],
     size: int,
-    taken: set[Pair],
-    distinct: bool,
+    used_pairs: set[Pair],
+    is_evaluation: bool,
     keys: Iterator[str],
     rng: np.random.Generator,
 ) -> tuple[SplitLine, ...]:
@@ -79,10 +83,10 @@ def _part(
         triplet = next(triplets)
         tool, target = (int(n) for n in rng.integers(catalogue().instances, size=2))
         pair = (catalogue().object_id(triplet[0], tool), catalogue().object_id(triplet[2], target))
-        if pair in taken or pair[0] == pair[1]:
+        if pair in used_pairs or pair[0] == pair[1]:
             continue
-        if distinct:
-            taken.add(pair)
+        if is_evaluation:
+            used_pairs.add(pair)
         recipe = {"tool_instance": tool, "target_instance": target, "seed": int(rng.integers(2**31))}
         entry = ClipEntry(next(keys), triplet, pair, TRIO, 0, _tags(triplet))
         lines.append(SplitLine(entry, SOURCE_CAMERA, recipe))
@@ -92,11 +96,11 @@ def _part(
 def _tags(triplet: Triplet) -> tuple[str, ...]:
     tool, action, _ = triplet
     unseen = {"unseen_object": tool == UNSEEN_TOOL, "unseen_action": action == UNSEEN_ACTION}
-    return tuple(tag for tag, holds in unseen.items() if holds)
+    return tuple(tag for tag, applies in unseen.items() if applies)
 
 
-def _by_action(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Triplet]:
-    """Triplets for ever, the actions in turn, so that each is equally often drawn."""
+def _balanced_by_action(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Triplet]:
+    """Yield random triplets forever, cycling through the actions."""
     actions = sorted({action for _, action, _ in triplets})
     while True:
         for action in actions:
@@ -104,15 +108,15 @@ def _by_action(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Tr
             yield choices[rng.integers(len(choices))]
 
 
-def _in_turn(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Triplet]:
-    """Triplets for ever, each once before any comes again."""
+def _in_rounds(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Triplet]:
+    """Yield triplets forever in random order, each once per round."""
     while True:
         for index in rng.permutation(len(triplets)):
             yield triplets[index]
 
 
 def _keys(rng: np.random.Generator) -> Iterator[str]:
-    """Sequence keys in random order, as many on each date, so that every part has clips of every world frame."""
+    """Return sequence keys in random order with equal counts per date, so that every part has clips of every world frame."""
     per_date = -(-sum(SIZES.values()) // len(recording_dates()))
     keys = [f"{date}_{number:03d}" for date in recording_dates() for number in range(1, per_date + 1)]
     return (keys[index] for index in rng.permutation(len(keys)))

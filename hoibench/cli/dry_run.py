@@ -11,7 +11,7 @@ from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.record import RunRefused, check_resumable
 from hoibench.predictions import is_complete, prediction_folder, read_prediction_record
 from hoibench.problems import Problem
-from hoibench.weights import WeightsMissing, find
+from hoibench.weights import WeightsMissing, find_weights
 
 
 def describe(plan: Plan, dataset: Dataset) -> str:
@@ -78,7 +78,7 @@ def _find_weights(plan: Plan) -> dict[str, dict[str, str | None]]:
     weights: dict[str, dict[str, str | None]] = {}
     for name in sorted(needed):
         try:
-            weights[name] = {"path": str(find(name, plan.config.weights)), "missing": None}
+            weights[name] = {"path": str(find_weights(name, plan.config.weights)), "missing": None}
         except WeightsMissing as error:
             weights[name] = {"path": None, "missing": str(error.args[0])}
     return weights

@@ -1,6 +1,6 @@
-"""Downloadable weights: one registry, found in folders by name and known by their hash."""
+"""Weight files of metrics: a registry, a search in folders, and downloads, all checked by SHA-256."""
 
-from hoibench.weights.finding import WeightsDamaged, WeightsMissing, find
+from hoibench.weights.finding import WeightsDamaged, WeightsMissing, find_weights
 from hoibench.weights.registry import Weight, all_weights
 
-__all__ = ["Weight", "WeightsDamaged", "WeightsMissing", "all_weights", "find"]
+__all__ = ["Weight", "WeightsDamaged", "WeightsMissing", "all_weights", "find_weights"]

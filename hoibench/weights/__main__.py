@@ -1,4 +1,4 @@
-"""``python -m hoibench.weights``: list the registered weights, or fetch one."""
+"""List the registered weights, or download them: ``python -m hoibench.weights``."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from hoibench.plugins import UnknownName
-from hoibench.weights.fetching import FetchFailed, fetch
-from hoibench.weights.finding import WeightsDamaged, WeightsMissing, find
-from hoibench.weights.registry import Weight, all_weights, weight
+from hoibench.weights.fetching import FetchError, fetch_weights
+from hoibench.weights.finding import WeightsDamaged, WeightsMissing, find_weights
+from hoibench.weights.registry import Weight, all_weights, get_weight
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 done, 1 the file could not be had, 2 usage."""
+    """Run the command and return its exit code: 0 success, 1 failed download, 2 usage."""
     parser = argparse.ArgumentParser(prog="python -m hoibench.weights", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("ls", help="list the weights and where they lie")
-    fetching = commands.add_parser("fetch", help="download weights into the cache, or into a folder")
-    fetching.add_argument("id", nargs="+", help="ids, as `ls` shows them")
-    fetching.add_argument("--to", type=Path, metavar="DIR", help="folder to put them in instead of the cache")
+    commands.add_parser("ls", help="list the weights and their files")
+    fetching = commands.add_parser("fetch", help="download weights to the cache or to a folder")
+    fetching.add_argument("id", nargs="+", help="ids of weights, as listed by `ls`")
+    fetching.add_argument("--to", type=Path, metavar="DIR", help="target folder instead of the cache")
     options = parser.parse_args(arguments)
     return _list() if options.command == "ls" else _fetch(options.id, options.to)
 
 
 def _list() -> int:
     out = Console(soft_wrap=True, highlight=False, markup=False)
-    for id, known in all_weights().items():
+    for id, weight in all_weights().items():
         try:
-            where = str(find(id))
+            where = str(find_weights(id))
         except WeightsMissing:
-            where = "absent"
+            where = "missing"
         except WeightsDamaged as error:
-            where = f"broken: {error}"
-        out.print(f"{id}\t{known.bytes} bytes\t{known.licence}\t{where}")
+            where = f"damaged: {error}"
+        out.print(f"{id}\t{weight.bytes} bytes\t{weight.licence}\t{where}")
     return 0
 
 
@@ -45,9 +45,9 @@ def _fetch(ids: Sequence[str], folder: Path | None) -> int:
     out = Console(soft_wrap=True, highlight=False, markup=False)
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
-        for wanted in [weight(id) for id in ids]:
-            out.print(str(_fetch_one(wanted, folder, errors)))
-    except (FetchFailed, WeightsDamaged) as error:
+        for weight in [get_weight(id) for id in ids]:
+            out.print(str(_fetch_one(weight, folder, errors)))
+    except (FetchError, WeightsDamaged) as error:
         errors.print(str(error))
         return 1
     except UnknownName as error:
@@ -56,11 +56,11 @@ def _fetch(ids: Sequence[str], folder: Path | None) -> int:
     return 0
 
 
-def _fetch_one(wanted: Weight, folder: Path | None, console: Console) -> Path:
+def _fetch_one(weight: Weight, folder: Path | None, console: Console) -> Path:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(wanted.id, total=wanted.bytes)
-        return fetch(wanted, folder, lambda received: bar.update(task, completed=received))
+        task = bar.add_task(weight.id, total=weight.bytes)
+        return fetch_weights(weight, folder, lambda received: bar.update(task, completed=received))
 
 
 if __name__ == "__main__":

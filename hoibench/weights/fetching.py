@@ -1,4 +1,4 @@
-"""Fetching a weight file: streamed, checked, and whole or absent."""
+"""Download a weight file, check its hash and store it atomically."""
 
 from __future__ import annotations
 
@@ -9,75 +9,78 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hoibench.store import atomic_write
-from hoibench.weights.finding import WeightsDamaged, cache_folder, check
+from hoibench.weights.finding import WeightsDamaged, cache_folder, check_weights
 from hoibench.weights.registry import Weight
 
 _CHUNK = 1 << 18
 _TIMEOUT = 30
 
 
-class FetchFailed(OSError):
-    """The network did not give the file; the message holds the cause and a command to fetch it by hand."""
+class FetchError(OSError):
+    """A failed download; the message gives the cause and a command for a manual download."""
 
 
-def fetch(wanted: Weight, folder: Path | None = None, progress: Callable[[int], None] | None = None) -> Path:
-    """Download a weight file into ``folder`` (the cache by default) unless its right bytes are already there.
+def fetch_weights(weight: Weight, folder: Path | None = None, progress: Callable[[int], None] | None = None) -> Path:
+    """Download a weight file to ``folder``, by default the cache, unless it already exists with the correct hash.
 
     Args:
-        wanted: the registered weight.
-        folder: where it goes.
-        progress: told the bytes received so far.
+        weight: the registered weight.
+        folder: the target folder.
+        progress: callback for the number of bytes received so far.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        FetchFailed: no connection, a refusal by the server, or an answer that breaks off.
-        WeightsDamaged: the server gave other bytes; nothing is kept.
+        FetchError: there is no connection, or the server refuses or interrupts the download.
+        WeightsDamaged: the server sent other bytes; no file is stored.
         OSError: the folder cannot be written.
     """
-    path = (folder or cache_folder()) / wanted.file
+    path = (folder or cache_folder()) / weight.file
     if path.is_file():
         try:
-            check(path, wanted)
+            check_weights(path, weight)
             return path
-        except WeightsDamaged:  # fetched again, and replaced once the right bytes are here
+        except WeightsDamaged:  # replaced by the download
             pass
     with atomic_write(path) as temporary:
-        found = _download(wanted, temporary, path, progress or (lambda received: None))
-        if found != wanted.sha256:
+        found = _download(weight, temporary, path, progress or (lambda received: None))
+        if found != weight.sha256:
             raise WeightsDamaged(
-                f"{wanted.url} gave a file with sha256 {found}, weights {wanted.id} have {wanted.sha256}"
+                f"{weight.url} sent a file with sha256 {found}, expected {weight.sha256} for weights {weight.id}"
             )
     return path
 
 
-def _download(wanted: Weight, temporary: Path, path: Path, progress: Callable[[int], None]) -> str:
-    """Write the URL's bytes to ``temporary``, at most as many as are expected, and return their SHA-256."""
+def _download(weight: Weight, temporary: Path, path: Path, progress: Callable[[int], None]) -> str:
+    """Download to ``temporary``, at most the expected number of bytes, and return their SHA-256."""
     digest = hashlib.sha256()
     received = 0
     with temporary.open("wb") as target:
-        for chunk in _chunks(wanted, path):
+        for chunk in _chunks(weight, path):
             received += len(chunk)
-            if received > wanted.bytes:
-                raise WeightsDamaged(f"{wanted.url} gives more than the {wanted.bytes} bytes of weights {wanted.id}")
+            if received > weight.bytes:
+                raise WeightsDamaged(f"{weight.url} sent more than the {weight.bytes} bytes of weights {weight.id}")
             digest.update(chunk)
             target.write(chunk)
             progress(received)
-    if received < wanted.bytes:
-        raise _failed(wanted, path, f"the answer ended after {received} of {wanted.bytes} bytes")
+    if received < weight.bytes:
+        raise _fetch_error(weight, path, f"the download ended after {received} of {weight.bytes} bytes")
     return digest.hexdigest()
 
 
-def _chunks(wanted: Weight, path: Path) -> Iterator[bytes]:
-    request = urllib.request.Request(wanted.url, headers={"User-Agent": "hoibench"})  # noqa: S310 -- a Weight's url is http(s)
+def _chunks(weight: Weight, path: Path) -> Iterator[bytes]:
+    request = urllib.request.Request(weight.url, headers={"User-Agent": "hoibench"})  # noqa: S310 -- a Weight's url is http(s)
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 -- the same
-            while chunk := answer.read(_CHUNK):
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310 -- as above
+            while chunk := response.read(_CHUNK):
                 yield chunk
     except (OSError, http.client.HTTPException) as error:
-        raise _failed(wanted, path, str(error) or type(error).__name__) from error
+        raise _fetch_error(weight, path, str(error) or type(error).__name__) from error
 
 
-def _failed(wanted: Weight, path: Path, why: str) -> FetchFailed:
-    return FetchFailed(
-        f"cannot fetch weights {wanted.id} from {wanted.url}: {why}; try again, or on a machine with a connection run "
-        f"`curl -L -o {wanted.file} {wanted.url}` and put the file at {path}"
+def _fetch_error(weight: Weight, path: Path, cause: str) -> FetchError:
+    return FetchError(
+        f"cannot fetch weights {weight.id} from {weight.url}: {cause}; try again, or run "
+        f"`curl -L -o {weight.file} {weight.url}` on a machine with a connection and copy the file to {path}"
     )

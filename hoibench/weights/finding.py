@@ -1,4 +1,4 @@
-"""Where a weight file lies on this machine, and whether it is the right one."""
+"""Find a weight file on this machine and check its hash."""
 
 from __future__ import annotations
 
@@ -8,67 +8,67 @@ from pathlib import Path
 
 from hoibench.store import sha256_file
 from hoibench.store.cache_dir import cache_dir
-from hoibench.weights.registry import Weight, weight
+from hoibench.weights.registry import Weight, get_weight
 
 
 class WeightsMissing(LookupError):
-    """A weight file lies in none of the folders; the message lists them and gives the command that fetches it."""
+    """A weight file was not found; the message lists the folders and gives the command that downloads it."""
 
 
 class WeightsDamaged(ValueError):
-    """A file has a weight's name but other bytes; the message gives both hashes and what to do."""
+    """A weight file has other bytes than expected; the message gives both hashes and the fix."""
 
 
 def cache_folder() -> Path:
-    """Where fetched weights are kept: ``$HOIBENCH_CACHE/weights``, by default under the user's cache folder."""
+    """Return the folder of downloaded weights: ``$HOIBENCH_CACHE/weights``, by default in the user's cache."""
     return cache_dir() / "weights"
 
 
 def search_folders(extra: Path | None = None) -> tuple[Path, ...]:
-    """Folders that are looked through, in order: ``extra``, those in ``$HOIBENCH_WEIGHTS`` (as in a PATH), the cache."""
+    """Return the folders to search, in order: ``extra``, those in ``$HOIBENCH_WEIGHTS`` (in the format of PATH), and the cache."""
     named = [Path(part) for part in os.environ.get("HOIBENCH_WEIGHTS", "").split(os.pathsep) if part]
     return tuple(dict.fromkeys([*([extra] if extra else []), *named, cache_folder()]))
 
 
-def find(id: str, extra: Path | None = None) -> Path:
-    """The checked file of a weight; the first folder that has it decides.
+def find_weights(id: str, extra: Path | None = None) -> Path:
+    """Find a weight file in the first folder that has it, and check its hash.
 
     Args:
         id: a registered id.
-        extra: a folder to look in first (``--weights``).
+        extra: a folder to search first (``--weights``).
 
     Raises:
-        UnknownName: no weight has this id.
+        UnknownName: the id is not registered.
         WeightsMissing: no folder has the file.
-        WeightsDamaged: the file's size or hash is wrong.
+        WeightsDamaged: the file has the wrong size or hash.
     """
-    wanted = weight(id)
+    weight = get_weight(id)
     folders = search_folders(extra)
     for folder in folders:
-        path = folder / wanted.file
+        path = folder / weight.file
         if path.is_file():
-            check(path, wanted)
+            check_weights(path, weight)
             return path
     raise WeightsMissing(
-        f"weights {id} ({wanted.file}, {wanted.bytes} bytes, {wanted.licence}) are in none of "
-        f"{', '.join(str(folder) for folder in folders)}; "
-        f"fetch them with `python -m hoibench.weights fetch {id}`, or name their folder with --weights or HOIBENCH_WEIGHTS"
+        f"weights {id} ({weight.file}, {weight.bytes} bytes, {weight.licence}) not found in "
+        f"{', '.join(str(folder) for folder in folders)}: "
+        f"run `python -m hoibench.weights fetch {id}`, or set their folder by --weights or HOIBENCH_WEIGHTS"
     )
 
 
-def check(path: Path, wanted: Weight) -> None:
-    """Raise WeightsDamaged unless ``path`` holds the bytes of ``wanted``; a file is hashed once while it stays as it is."""
+def check_weights(path: Path, weight: Weight) -> None:
+    """Raise WeightsDamaged unless ``path`` has the size and hash of ``weight``; the hash is cached until the file changes."""
     status = path.stat()
-    if status.st_size != wanted.bytes:
+    if status.st_size != weight.bytes:
         raise WeightsDamaged(
-            f"{path} has {status.st_size} bytes, weights {wanted.id} have {wanted.bytes}: delete it and fetch it again "
-            f"with `python -m hoibench.weights fetch {wanted.id}`"
+            f"{path} has {status.st_size} bytes, expected {weight.bytes} for weights {weight.id}: delete it and download it again "
+            f"with `python -m hoibench.weights fetch {weight.id}`"
         )
     found = _sha256(path, status.st_size, status.st_mtime_ns)
-    if found != wanted.sha256:
+    if found != weight.sha256:
         raise WeightsDamaged(
-            f"{path} has sha256 {found}, weights {wanted.id} have {wanted.sha256}: delete it and fetch it again "
-            f"with `python -m hoibench.weights fetch {wanted.id}`"
+            f"{path} has sha256 {found}, expected {weight.sha256} for weights {weight.id}: delete it and download it again "
+            f"with `python -m hoibench.weights fetch {weight.id}`"
         )
 
 

@@ -1,4 +1,4 @@
-"""Tensors out of a weight file, without running anything that it holds."""
+"""Load tensors from a weight file without executing code in it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from pathlib import Path
 import torch
 
 
-def load_state(path: Path) -> dict[str, torch.Tensor]:
-    """The state dict of a torch checkpoint, on the CPU.
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
+    """Read the state dict of a torch checkpoint to the CPU.
 
     Raises:
-        ValueError: the file is no checkpoint, or holds anything but tensors by name.
+        ValueError: the file is not a checkpoint, or has values other than named tensors.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as error:  # a broken stream leads the unpickler into any error
+    except Exception as error:  # a damaged file can cause any error in the unpickler
         raise ValueError(f"{path} is not a plain torch checkpoint: {error}") from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ValueError(f"{path} holds no state dict (tensors by name)")
+        raise ValueError(f"{path} is not a state dict of named tensors")
     return dict(state)
 
 
-def load_into(module: torch.nn.Module, path: Path, missing: Iterable[str] = ()) -> None:
-    """Load a checkpoint into a module; exactly the tensors named in ``missing`` may be absent from it.
+def load_weights(module: torch.nn.Module, path: Path, missing: Iterable[str] = ()) -> None:
+    """Load a checkpoint into a module; exactly the tensors in ``missing`` must be absent from the file.
 
     Raises:
-        ValueError: names or shapes differ otherwise.
+        ValueError: other names differ, or shapes differ.
     """
-    state = load_state(path)
+    state = read_state_dict(path)
     try:
         keys = module.load_state_dict(state, strict=False)
     except RuntimeError as error:

@@ -17,13 +17,13 @@ class Weight(Record):
     """One weight file.
 
     Attributes:
-        id: its name in metric cards and method specs.
-        file: the file's name in a weights folder.
-        url: where it is fetched from, pinned to a revision.
+        id: the name in metric cards and method specs.
+        file: the file name in a weights folder.
+        url: the download URL, pinned to a revision.
         sha256: 64 hex digits.
-        bytes: its size.
-        licence: of the weights, as their authors state it.
-        used_by: metrics and methods that load it.
+        bytes: size of the file.
+        licence: licence of the weights, as stated by their authors.
+        used_by: metrics and methods that load the file.
     """
 
     id: str
@@ -36,23 +36,23 @@ class Weight(Record):
 
 
 class _Registry(Record):
-    """registry.toml."""
+    """The content of registry.toml."""
 
     weight: tuple[Weight, ...]
 
 
 @lru_cache(maxsize=1)
 def all_weights() -> Mapping[str, Weight]:
-    """Every registered weight by id."""
+    """Return every registered weight by id."""
     registry = read_toml(_Registry, files("hoibench.weights") / "registry.toml")
     return {weight.id: weight for weight in registry.weight}
 
 
-def weight(id: str) -> Weight:
-    """The registered weight with this id.
+def get_weight(id: str) -> Weight:
+    """Return the registered weight with an id.
 
     Raises:
-        UnknownName: there is none; gives the nearest ids.
+        UnknownName: the id is not registered; suggests the nearest ids.
     """
     known = all_weights()
     if id not in known:

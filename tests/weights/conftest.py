@@ -1,4 +1,4 @@
-"""A registered weight that a web server on this machine gives out."""
+"""A registered weight and a local web server for it."""
 
 import hashlib
 import threading
@@ -13,7 +13,7 @@ CONTENT = bytes(range(256)) * 3000
 
 @pytest.fixture
 def served():
-    """url -> what the server answers there: (status, promised length, bytes)."""
+    """Yield the server's URL and its pages: path -> (status, Content-Length, bytes)."""
     pages = {"/toy.pth": (200, len(CONTENT), CONTENT)}
 
     class Handler(BaseHTTPRequestHandler):
@@ -38,7 +38,7 @@ def served():
 
 @pytest.fixture
 def toy():
-    """A weight like a registered one, served by no one."""
+    """A weight whose URL is not served."""
     return Weight(
         id="toy",
         file="toy.pth",
@@ -52,7 +52,7 @@ def toy():
 
 @pytest.fixture
 def register(monkeypatch, tmp_path):
-    """Make ``weight`` the only registered one, with no folder that holds it."""
+    """Return a function that makes a weight the only registered one; no folder has it yet."""
     monkeypatch.delenv("HOIBENCH_WEIGHTS", raising=False)
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path / "cache"))
 

@@ -1,4 +1,4 @@
-"""Finding weights: where they are looked for, and that only the right bytes pass."""
+"""Finding weights: the search order, and the check of the file."""
 
 import os
 import subprocess
@@ -9,9 +9,9 @@ import pytest
 
 from hoibench.plugins import UnknownName
 from hoibench.store.records import parse_record
-from hoibench.weights import Weight, WeightsDamaged, WeightsMissing, all_weights, find, finding
+from hoibench.weights import Weight, WeightsDamaged, WeightsMissing, all_weights, find_weights, finding
 
-CONTENT = bytes(range(256)) * 3000  # what the toy weight holds, see conftest.py
+CONTENT = bytes(range(256)) * 3000  # content of the toy weight, see conftest.py
 
 
 @pytest.fixture
@@ -26,12 +26,12 @@ def folders(toy, register, monkeypatch, tmp_path):
 
 
 def test_folders_are_searched_in_order(folders):
-    for name in ("cache", "two", "one", "extra"):  # each new one comes before those already there
+    for name in ("cache", "two", "one", "extra"):  # each new folder precedes the earlier ones
         (folders[name] / "toy.pth").write_bytes(CONTENT)
-        assert find("toy", folders["extra"]) == folders[name] / "toy.pth"
+        assert find_weights("toy", folders["extra"]) == folders[name] / "toy.pth"
 
 
-def test_a_folder_named_twice_is_searched_once_and_an_empty_name_is_no_folder(folders, monkeypatch, tmp_path):
+def test_repeated_and_empty_folders_are_ignored(folders, monkeypatch, tmp_path):
     one, two = folders["one"], folders["two"]
     monkeypatch.setenv("HOIBENCH_WEIGHTS", os.pathsep.join(["", str(two), "", str(one), str(two), ""]))
     assert finding.search_folders(one) == (one, two, folders["cache"])
@@ -39,29 +39,29 @@ def test_a_folder_named_twice_is_searched_once_and_an_empty_name_is_no_folder(fo
     (tmp_path / "here" / "toy.pth").write_bytes(CONTENT)
     monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(WeightsMissing):
-        find("toy")
+        find_weights("toy")
 
 
-def test_the_first_folder_that_has_the_file_decides_even_if_it_is_broken(folders):
+def test_the_first_folder_with_the_file_wins_even_if_it_is_damaged(folders):
     (folders["one"] / "toy.pth").write_bytes(b"half")
     (folders["two"] / "toy.pth").write_bytes(CONTENT)
-    with pytest.raises(WeightsDamaged, match=rf"{folders['one']}.* has 4 bytes, weights toy have 768000"):
-        find("toy")
+    with pytest.raises(WeightsDamaged, match=rf"{folders['one']}.* has 4 bytes, expected 768000"):
+        find_weights("toy")
     (folders["one"] / "toy.pth").unlink()
-    (folders["one"] / "toy.pth").mkdir()  # a folder is no file
-    assert find("toy") == folders["two"] / "toy.pth"
+    (folders["one"] / "toy.pth").mkdir()  # a folder with the name of the file
+    assert find_weights("toy") == folders["two"] / "toy.pth"
 
 
-def test_the_cache_is_where_the_data_sets_keep_theirs(monkeypatch):
+def test_the_cache_folder_is_that_of_the_data_sets(monkeypatch):
     monkeypatch.setenv("HOIBENCH_CACHE", "~/x")
     assert finding.cache_folder() == Path.home() / "x" / "weights"
     monkeypatch.setenv("HOIBENCH_CACHE", "x")
     assert finding.cache_folder() == Path("x/weights")
 
 
-def test_a_missing_file_says_where_it_was_looked_for_and_how_to_get_it(folders):
+def test_a_missing_file_names_the_folders_and_the_command(folders):
     with pytest.raises(WeightsMissing) as caught:
-        find("toy", folders["extra"])
+        find_weights("toy", folders["extra"])
     message = str(caught.value)
     assert all(str(folder) in message for folder in folders.values())
     assert "toy.pth" in message
@@ -69,11 +69,11 @@ def test_a_missing_file_says_where_it_was_looked_for_and_how_to_get_it(folders):
 
 
 @pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT[:-1] + b"\0"], ids=["short", "changed"])
-def test_other_bytes_under_the_name_are_refused(folders, content):
+def test_other_bytes_are_refused(folders, content):
     path = folders["one"] / "toy.pth"
     path.write_bytes(content)
-    with pytest.raises(WeightsDamaged, match="delete it and fetch it again") as caught:
-        find("toy")
+    with pytest.raises(WeightsDamaged, match="delete it and download it again") as caught:
+        find_weights("toy")
     assert str(path) in str(caught.value)
 
 
@@ -83,16 +83,16 @@ def test_a_file_is_hashed_once_until_it_changes(folders, monkeypatch):
     hashed = []
     real = finding.sha256_file
     monkeypatch.setattr(finding, "sha256_file", lambda path: hashed.append(path) or real(path))
-    assert find("toy") == find("toy") == path
+    assert find_weights("toy") == find_weights("toy") == path
     assert hashed == [path]
     path.write_bytes(CONTENT[:-1] + b"\0")
     with pytest.raises(WeightsDamaged):
-        find("toy")
+        find_weights("toy")
 
 
-def test_an_unknown_id_gives_the_nearest():
+def test_an_unknown_id_suggests_the_nearest():
     with pytest.raises(UnknownName, match="did you mean aliked-n16"):
-        find("aliked-n61")
+        find_weights("aliked-n61")
 
 
 def test_every_registered_weight_is_complete():
@@ -118,7 +118,7 @@ def test_every_registered_weight_is_complete():
         ({"sise": 3}, "unknown key 'sise'"),
     ],
 )
-def test_what_a_weight_cannot_be_is_refused(toy, changes, message):
+def test_an_invalid_registry_entry_is_refused(toy, changes, message):
     with pytest.raises(ValueError, match=f"registry, toy: {message}"):
         parse_record(Weight, toy.to_json() | changes, "registry, toy")
 

@@ -1,9 +1,9 @@
-"""Loading tensors: nothing in a file is run, and nothing may be missing unsaid."""
+"""Loading tensors: no code in a file is executed, and names and shapes are checked."""
 
 import pytest
 import torch
 
-from hoibench.weights.loading import load_into, load_state
+from hoibench.weights.loading import load_weights, read_state_dict
 
 
 class Trap:
@@ -16,41 +16,41 @@ def path(tmp_path):
     return tmp_path / "toy.pth"
 
 
-def test_a_state_dict_comes_back(path):
+def test_a_state_dict_round_trips(path):
     torch.save({"a": torch.arange(3)}, path)
-    assert load_state(path)["a"].tolist() == [0, 1, 2]
+    assert read_state_dict(path)["a"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("content", [Trap(), {"a": Trap()}], ids=["object", "inside"])
 def test_code_in_a_file_is_not_run(path, content):
     torch.save(content, path)
     with pytest.raises(ValueError, match="not a plain torch checkpoint"):
-        load_state(path)
+        read_state_dict(path)
 
 
 @pytest.mark.parametrize("content", [[torch.zeros(2)], {"a": {"b": torch.zeros(2)}}, torch.zeros(2)])
-def test_only_tensors_by_name_pass(path, content):
+def test_only_named_tensors_are_accepted(path, content):
     torch.save(content, path)
-    with pytest.raises(ValueError, match="no state dict"):
-        load_state(path)
+    with pytest.raises(ValueError, match="is not a state dict"):
+        read_state_dict(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 broken"])
-def test_a_file_of_another_kind_is_refused(path, content):
+def test_a_file_that_is_not_a_checkpoint_is_refused(path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=str(path)):
-        load_state(path)
+        read_state_dict(path)
 
 
 def test_exactly_the_named_tensors_may_be_missing(path):
     layer = torch.nn.Linear(2, 3)
     torch.save({"weight": torch.ones(3, 2)}, path)
-    load_into(layer, path, missing=["bias"])
+    load_weights(layer, path, missing=["bias"])
     assert layer.weight.eq(1).all()
     with pytest.raises(ValueError, match=r"missing \['bias'\] \(expected \[\]\)"):
-        load_into(layer, path)
+        load_weights(layer, path)
     with pytest.raises(ValueError, match=r"expected \['bias', 'more'\]"):
-        load_into(layer, path, missing=["bias", "more"])
+        load_weights(layer, path, missing=["bias", "more"])
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_exactly_the_named_tensors_may_be_missing(path):
 def test_a_state_of_another_network_is_refused(path, state):
     torch.save(state, path)
     with pytest.raises(ValueError, match="does not fit Linear"):
-        load_into(torch.nn.Linear(2, 3), path)
+        load_weights(torch.nn.Linear(2, 3), path)

@@ -13,8 +13,8 @@ from kornia.feature import ALIKED
 
 from hoibench.clip import Array
 from hoibench.metrics.backbones.features import Features, mutual_pairs
-from hoibench.weights import all_weights, find
-from hoibench.weights.loading import load_into
+from hoibench.weights import all_weights, find_weights
+from hoibench.weights.loading import load_weights
 
 WEIGHTS = "aliked-n16"
 KEYPOINTS = 2048
@@ -62,13 +62,13 @@ def load_aliked(device: str = "cpu", folder: Path | None = None) -> Aliked:
         WeightsMissing: the weights are in no folder.
         WeightsDamaged: the file does not match its checksum.
     """
-    return _load(find(WEIGHTS, folder), device)
+    return _load(find_weights(WEIGHTS, folder), device)
 
 
 @lru_cache(maxsize=2)
 def _load(path: Path, device: str) -> Aliked:
     network = ALIKED(model_name=WEIGHTS, max_num_keypoints=KEYPOINTS, detection_threshold=-1.0)
-    load_into(network, path, missing=["dkd.hw_grid"])  # kornia's own constant
+    load_weights(network, path, missing=["dkd.hw_grid"])  # kornia's own constant
     # Channels last: the network takes norms over channels, which are then contiguous (a third faster on a CPU).
     network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
     return Aliked(network, device)

@@ -1,6 +1,6 @@
-"""Make the shipped splits again: ``python -m splits.make`` writes them, ``python -m splits.make --check`` compares instead.
+"""Generate the shipped splits: ``python -m splits.generate`` writes them, ``python -m splits.generate --check`` compares them.
 
-TACO's need its official lists, data_lists/ of leolyliu/TACO-Instructions; without them they are left as they are.
+The splits of TACO need its official lists, the folder data_lists/ of leolyliu/TACO-Instructions; without the lists they are skipped.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ Folder = dict[str, bytes]
 """File name -> content of one split's folder."""
 
 
-def pack(
-    parts: Mapping[str, tuple[SplitLine, ...]], how: Mapping[str, Any], separators: tuple[str, str] = (",", ":")
+def build_folder(
+    parts: Mapping[str, tuple[SplitLine, ...]], fields: Mapping[str, Any], separators: tuple[str, str] = (",", ":")
 ) -> Folder:
-    """The folder of a split; ``how`` it was made are the fields of its ``Release`` but the files' hashes."""
+    """Return the files of a split's folder; ``fields`` are those of its ``Release`` except ``files``."""
     folder = {f"{part}.jsonl": format_lines(lines, separators) for part, lines in parts.items()}
     hashes = {part: hashlib.sha256(folder[f"{part}.jsonl"]).hexdigest() for part in parts}
-    return {**folder, _MANIFEST: Release(**how, files=hashes).to_bytes()}
+    return {**folder, _MANIFEST: Release(**fields, files=hashes).to_bytes()}
 
 
 def synthetic_folders() -> dict[str, Folder]:
-    """Split name -> its folder, of the synthetic splits."""
-    made = {synthetic.NAME: synthetic.parts, synthetic.WIDE_NAME: synthetic.wide_parts}
+    """Return split name -> folder, of the synthetic splits."""
+    splits = {synthetic.NAME: synthetic.parts, synthetic.WIDE_NAME: synthetic.wide_parts}
     return {
-        name: pack(
+        name: build_folder(
             parts(),
             {
                 "generator": f"{synthetic.__name__}.{parts.__name__}",
                 "seed": synthetic.SEED,
                 "aliases": synthetic.ALIASES,
             },
-            (", ", ": "),  # as they were released
+            (", ", ": "),  # the released separators
         )
-        for name, parts in made.items()
+        for name, parts in splits.items()
     }
 
 
 def taco_folders(lists: Path) -> dict[str, Folder]:
-    """Split name -> its folder, of TACO's splits; errors as ``read_lists``."""
-    from splits import taco  # imports scikit-learn, which nothing else needs
+    """Return split name -> folder, of the splits of TACO; raises the errors of ``read_lists``."""
+    from splits import taco  # imports scikit-learn, which only this split needs
 
-    return {name: pack(parts, how) for name, (parts, how) in taco.releases(lists).items()}
+    return {name: build_folder(parts, fields) for name, (parts, fields) in taco.releases(lists).items()}
 
 
 def is_same(path: Path, content: bytes) -> bool:
-    """Whether a file holds ``content``; of a manifest, the packages' versions may be others, since what was made with them is compared too."""
+    """Return True if a file has ``content``; in a manifest, versions of packages may differ, since their results are compared as well."""
     if not path.is_file():
         return False
     shipped = path.read_bytes()
@@ -69,34 +69,32 @@ def is_same(path: Path, content: bytes) -> bool:
         versions = Release.read(path).made_with
     except ValueError:
         return False
-    how = json.loads(content) | {"made_with": versions}
-    del how["schema"]
-    return shipped == Release(**how).to_bytes()
+    fields = json.loads(content) | {"made_with": versions}
+    del fields["schema"]
+    return shipped == Release(**fields).to_bytes()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the splits, or with ``--check`` say which files differ; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m splits.make", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a shipped file differs")
-    parser.add_argument(
-        "--lists", type=Path, help="TACO's data_lists; default: $HOIBENCH_FIELD_DATA/taco if it is there"
-    )
+    """Write the splits, or list differing files with ``--check``; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m splits.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a shipped file differs")
+    parser.add_argument("--lists", type=Path, help="TACO's data_lists; default: $HOIBENCH_FIELD_DATA/taco if it exists")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     folders = synthetic_folders()
     lists = options.lists or _default_lists()
     if lists is None:
-        _LOG.info("TACO's splits are left as they are: give --lists, the folder of its official lists")
+        _LOG.info("Skipped the splits of TACO: give --lists, the folder of its official lists")
     else:
         try:
             folders |= taco_folders(lists)
         except (FileNotFoundError, ValueError) as error:
             parser.error(str(error))
-    return check(folders) if options.check else write(folders)
+    return check_folders(folders) if options.check else write_folders(folders)
 
 
-def check(folders: Mapping[str, Folder]) -> int:
-    """Say of each file whether the shipped one is the same; returns 1 where one is not."""
+def check_folders(folders: Mapping[str, Folder]) -> int:
+    """Log whether each shipped file is unchanged; return 1 if one differs, else 0."""
     different = 0
     for name, folder in folders.items():
         for file, content in folder.items():
@@ -106,8 +104,8 @@ def check(folders: Mapping[str, Folder]) -> int:
     return int(different > 0)
 
 
-def write(folders: Mapping[str, Folder]) -> int:
-    """Write the files that differ from the shipped ones; returns 0."""
+def write_folders(folders: Mapping[str, Folder]) -> int:
+    """Write the files that differ from the shipped ones; return 0."""
     for name, folder in folders.items():
         for file, content in folder.items():
             if not is_same(SPLITS_FOLDER / name / file, content):

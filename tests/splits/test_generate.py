@@ -11,7 +11,7 @@ from hoibench.datasets.split_files import SPLITS_FOLDER, VersionedSplit
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.synthetic.world_frames import recording_dates
 from hoibench.datasets.taco.rig import rig
-from splits import make
+from splits import generate
 
 HOW = {"generator": "me", "seed": None, "aliases": {}}
 EVALUATION = ("val", "test_seen", "test_unseen")
@@ -30,92 +30,92 @@ def parts(splits):
 def differing(folders):
     return [
         f"{name}/{file}"
-        for name, made in folders.items()
-        for file, content in made.items()
+        for name, files in folders.items()
+        for file, content in files.items()
         if (SPLITS_FOLDER / name / file).read_bytes() != content
     ]
 
 
-def test_the_shipped_synthetic_files_are_those_that_are_made_again():
-    assert differing(make.synthetic_folders()) == []
+def test_generating_the_synthetic_splits_reproduces_the_shipped_files():
+    assert differing(generate.synthetic_folders()) == []
 
 
 @pytest.mark.field
-def test_the_shipped_taco_files_are_those_that_the_official_lists_give(field_data):
-    folders = make.taco_folders(field_data / "taco")
+def test_generating_the_taco_splits_reproduces_the_shipped_files(field_data):
+    folders = generate.taco_folders(field_data / "taco")
     assert len(folders) == 7
-    assert make.check(folders) == 0
+    assert generate.check_folders(folders) == 0
     assert [name for name in differing(folders) if not name.endswith("manifest.json")] == []
 
 
 def run(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "splits.make", *arguments],
+        [sys.executable, "-m", "splits.generate", *arguments],
         capture_output=True,
         text=True,
         env={**{k: v for k, v in os.environ.items() if k != "HOIBENCH_FIELD_DATA"}, **environment},
     )
 
 
-def test_without_the_lists_check_covers_what_is_generated_and_says_what_is_not():
+def test_check_without_the_lists_skips_taco():
     done = run("--check")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("same") == 12
-    assert "TACO's splits are left as they are: give --lists" in done.stderr
+    assert "Skipped the splits of TACO: give --lists" in done.stderr
 
 
 @pytest.mark.field
-def test_with_the_lists_check_covers_every_shipped_file(field_data):
+def test_check_with_the_lists_covers_every_shipped_file(field_data):
     done = run("--check", HOIBENCH_FIELD_DATA=str(field_data))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("same") == len(list(SPLITS_FOLDER.glob("*@*/*"))) == 12 + 5 * 4 + 2 * 6
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_the_lists_are_those_named_or_those_of_the_field_data(tmp_path, monkeypatch, named):
+def test_the_lists_are_given_or_those_of_the_field_data(tmp_path, monkeypatch, named):
     monkeypatch.setenv("HOIBENCH_FIELD_DATA", str(tmp_path))
     (tmp_path / "taco").mkdir()
-    taken = []
-    monkeypatch.setattr(make, "synthetic_folders", dict)
-    monkeypatch.setattr(make, "taco_folders", lambda lists: taken.append(lists) or {})
-    assert make.main(["--check", *(["--lists", str(tmp_path / "own")] if named else [])]) == 0
-    assert taken == [tmp_path / ("own" if named else "taco")]
+    used = []
+    monkeypatch.setattr(generate, "synthetic_folders", dict)
+    monkeypatch.setattr(generate, "taco_folders", lambda lists: used.append(lists) or {})
+    assert generate.main(["--check", *(["--lists", str(tmp_path / "own")] if named else [])]) == 0
+    assert used == [tmp_path / ("own" if named else "taco")]
 
 
-def test_lists_that_are_not_there_are_an_error(tmp_path, capsys):
+def test_missing_lists_are_an_error(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
-        make.main(["--check", "--lists", str(tmp_path)])
+        generate.main(["--check", "--lists", str(tmp_path)])
     assert caught.value.code == 2
     assert "v1_overall_data_sequences.txt is missing: download data_lists/" in capsys.readouterr().err
 
 
 def test_check_fails_on_a_difference(tmp_path, monkeypatch):
-    monkeypatch.setattr(make, "SPLITS_FOLDER", tmp_path)
-    folders = {"x@1": make.pack({"val": ()}, HOW)}
-    assert make.check(folders) == 1
-    assert make.write(folders) == 0
-    assert make.check(folders) == 0
+    monkeypatch.setattr(generate, "SPLITS_FOLDER", tmp_path)
+    folders = {"x@1": generate.build_folder({"val": ()}, HOW)}
+    assert generate.check_folders(folders) == 1
+    assert generate.write_folders(folders) == 0
+    assert generate.check_folders(folders) == 0
     (tmp_path / "x@1" / "val.jsonl").write_text("{}")
-    assert make.check(folders) == 1
+    assert generate.check_folders(folders) == 1
 
 
-def test_a_broken_manifest_differs_and_is_made_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(make, "SPLITS_FOLDER", tmp_path)
-    folders = {"x@1": make.pack({"val": ()}, HOW)}
-    make.write(folders)
+def test_a_damaged_manifest_differs_and_is_written_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "SPLITS_FOLDER", tmp_path)
+    folders = {"x@1": generate.build_folder({"val": ()}, HOW)}
+    generate.write_folders(folders)
     (tmp_path / "x@1" / "manifest.json").write_text("{")
-    assert make.check(folders) == 1
-    make.write(folders)
-    assert make.check(folders) == 0
+    assert generate.check_folders(folders) == 1
+    generate.write_folders(folders)
+    assert generate.check_folders(folders) == 0
 
 
-def test_only_the_versions_of_packages_may_be_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(make, "SPLITS_FOLDER", tmp_path)
+def test_only_the_versions_of_packages_may_differ(tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "SPLITS_FOLDER", tmp_path)
     release = HOW | {"seed": 1, "made_with": {"scikit-learn": "1.9.1"}}
-    make.write({"x@1": make.pack({"val": ()}, release)})
+    generate.write_folders({"x@1": generate.build_folder({"val": ()}, release)})
     later = release | {"made_with": {"scikit-learn": "99"}}
-    assert make.check({"x@1": make.pack({"val": ()}, later)}) == 0
-    assert make.check({"x@1": make.pack({"val": ()}, later | {"seed": 2})}) == 1
+    assert generate.check_folders({"x@1": generate.build_folder({"val": ()}, later)}) == 0
+    assert generate.check_folders({"x@1": generate.build_folder({"val": ()}, later | {"seed": 2})}) == 1
 
 
 def test_sizes_and_ids(splits, parts):
@@ -169,14 +169,14 @@ def test_each_evaluation_clip_has_its_own_pair_of_instances(parts):
     assert all(tool != target for part in pairs.values() for tool, target in part)
 
 
-def test_what_is_seen_in_tests_is_in_train(parts):
+def test_seen_triplets_of_evaluation_are_in_train(parts):
     known = {line.entry.triplet for line in parts["train"]}
     for part in ("val", "test_seen"):
         assert {line.entry.triplet for line in parts[part]} <= known
         assert len({line.entry.triplet[1] for line in parts[part]}) == 13
 
 
-def test_lines_hold_what_making_a_clip_takes(parts):
+def test_lines_have_valid_recipes_and_cameras(parts):
     for line in itertools.chain(*parts.values()):
         entry = line.entry
         tool, _, target = entry.triplet
@@ -210,7 +210,7 @@ def _actions():
     )
 
 
-def test_wide_shows_the_same_scenes_to_other_cameras(parts):
+def test_wide_has_the_same_scenes_with_other_cameras(parts):
     wide = VersionedSplit("synthetic-wide@1")
     for part, lines in parts.items():
         for line, other in zip(lines, wide.lines(part), strict=True):
