@@ -12,7 +12,7 @@ __version__ = "0.1.0.dev0"
 
 
 def __getattr__(name: str) -> Any:
-    if name == "score":  # imported late: scoring needs torch, listing does not
+    if name == "score":  # imported on first use, since it needs torch
         from hoibench.evaluation.api import score
 
         return score

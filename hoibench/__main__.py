@@ -1,4 +1,4 @@
-"""``python -m hoibench``: the same as the command ``hoibench``."""
+"""``python -m hoibench``, the same as the command ``hoibench``."""
 
 from __future__ import annotations
 

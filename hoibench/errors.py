@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Error numbers of a full disk or an exhausted quota."""
+"""Error numbers of a full disk and of an exhausted quota."""
 
 
 class Crash(Exception):
-    """A failure after the work had begun, which no command line could have prevented."""
+    """A failure during the work that no other arguments could have prevented."""
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error says that the disk, or the user's share of it, is full."""
+    """Return True if an error says that the disk is full or the user's quota exhausted."""
     return isinstance(error, OSError) and error.errno in DISK_FULL

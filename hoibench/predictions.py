@@ -1,4 +1,4 @@
-"""Predictions on disk: view-*.mp4, tracks.npz, and prediction.json, written last, which says that the others are whole."""
+"""Predictions on disk: view-*.mp4, tracks.npz, and prediction.json, which is written last and lists the other files."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _ARRAY_NAMES = ("tracks", "anchors", "valid", "points", "masks")
 Codec = Literal["h264", "ffv1"]
 
 
-class FileFacts(Record):
-    """Size and SHA-256 of a file of a prediction."""
+class FileChecksum(Record):
+    """The size and SHA-256 of a file of a prediction."""
 
     bytes: int
     sha256: str
@@ -37,14 +37,12 @@ class PredictionRecord(Record):
     """The contents of prediction.json.
 
     Attributes:
-        scale: what the coordinates are up to, as in ``Prediction``.
-        crop: (top, left, height, width) in native pixels, as in ``Prediction``.
-        provenance: what the method wants kept.
+        scale, crop, provenance: as in ``Prediction``.
         files: the prediction's other files.
-        unit: method, seed and clip of a run that made it.
-        seconds: that generating took.
-        device, precision, batch: what it was generated with.
-        request: what a command that samples a model alone was asked for.
+        unit: the unit of the run that generated it.
+        seconds: time that generating took.
+        device, precision, batch: the runtime that generated it.
+        request: the arguments of a command that generated it without a run.
     """
 
     SCHEMA: ClassVar[str] = "hoibench/prediction@2"
@@ -52,7 +50,7 @@ class PredictionRecord(Record):
     scale: Scale
     crop: tuple[int, int, int, int] | None = None
     provenance: dict[str, Any] = Field(default_factory=dict)
-    files: dict[FileName, FileFacts] = Field(default_factory=dict)
+    files: dict[FileName, FileChecksum] = Field(default_factory=dict)
     unit: str | None = None
     seconds: float | None = None
     device: str | None = None
@@ -62,11 +60,11 @@ class PredictionRecord(Record):
 
 
 def write_prediction(folder: Path, prediction: Prediction, fps: float, codec: Codec = "h264", **facts: Any) -> None:
-    """Store a prediction; videos that are already encoded are copied byte for byte.
+    """Write a prediction to a folder; videos that are already encoded are copied byte for byte.
 
     Args:
-        folder: made if missing; files of an earlier, unfinished attempt are replaced.
-        prediction: what to store.
+        folder: created if missing; files of an interrupted call are replaced.
+        prediction: the prediction.
         fps: frames per second of the videos.
         codec: ``h264`` (CRF 12) or lossless ``ffv1``.
         facts: other fields of ``PredictionRecord``, e.g. ``seconds``.
@@ -87,7 +85,7 @@ def write_prediction(folder: Path, prediction: Prediction, fps: float, codec: Co
         scale=prediction.scale,
         crop=prediction.crop,
         provenance=dict(prediction.provenance),
-        files={path.name: FileFacts(bytes=path.stat().st_size, sha256=sha256_file(path)) for path in paths},
+        files={path.name: FileChecksum(bytes=path.stat().st_size, sha256=sha256_file(path)) for path in paths},
         **facts,
     ).write(folder / PREDICTION_FILE)
 
@@ -100,9 +98,7 @@ def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec
     for index, view in enumerate(prediction.video):
         if isinstance(view, Path):
             if view.suffix not in SUFFIXES:
-                raise ValueError(
-                    f"{view} is a {view.suffix or 'nameless'} file: videos are kept as {' or '.join(SUFFIXES)}"
-                )
+                raise ValueError(f"{view} is no {' or '.join(SUFFIXES)} file: convert the video")
             path = folder / f"view-{index}{view.suffix}"
             with atomic_write(path) as temporary:
                 shutil.copyfile(view, temporary)
@@ -114,7 +110,7 @@ def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether prediction.json is there and every file it names has the size it says; hashes are not checked."""
+    """Return True if prediction.json exists and every file in it has the listed size; hashes are not checked."""
     try:
         return not find_damaged_files(folder)
     except (OSError, ValueError):
@@ -122,7 +118,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def find_damaged_files(folder: Path) -> list[Path]:
-    """The files that prediction.json names and that are missing or of another size.
+    """Return the files that are missing or do not have the size in prediction.json.
 
     Raises:
         FileNotFoundError, ValueError: as ``read_prediction_record``.
@@ -132,23 +128,25 @@ def find_damaged_files(folder: Path) -> list[Path]:
 
 
 def read_prediction_record(folder: Path) -> PredictionRecord:
-    """The contents of prediction.json.
+    """Read prediction.json.
 
     Raises:
         FileNotFoundError: it is missing.
-        ValueError: it is not JSON of this schema; names the file, the key and the value.
+        ValueError: it is not JSON of this schema; the message names the file, the key and the value.
     """
     return PredictionRecord.read(folder / PREDICTION_FILE)
 
 
 def read_prediction(folder: Path, scale: Scale = "metric") -> Prediction:
-    """A stored prediction with its videos as paths; see ``decode_prediction``.
+    """Read a prediction with its videos as paths; ``decode_prediction`` reads their frames.
 
-    prediction.json may be missing in a folder made by hand: what lies there is then taken as it is, in the given ``scale``.
+    Args:
+        folder: the prediction's folder.  Without prediction.json, as in a folder made by hand, all its view-* files and tracks.npz are read.
+        scale: the scale for a folder without prediction.json.
 
     Raises:
-        FileNotFoundError: there is no prediction in the folder.
-        ValueError: a file is broken or arrays do not fit; names the file.
+        FileNotFoundError: the folder has no prediction.
+        ValueError: a file is damaged or arrays do not fit together; the message names the file.
     """
     record = read_prediction_record(folder) if (folder / PREDICTION_FILE).is_file() else PredictionRecord(scale=scale)
     found = [folder / name for name in record.files] or [*folder.glob("view-*"), folder / TRACKS_FILE]
@@ -165,7 +163,7 @@ def read_prediction(folder: Path, scale: Scale = "metric") -> Prediction:
         )
     if [path.stem for path in videos] != [f"view-{i}" for i in range(len(videos))]:
         names = ", ".join(path.name for path in videos)
-        raise ValueError(f"{folder} holds {names}: number the views view-0, view-1, ... without a gap")
+        raise ValueError(f"{folder} has {names}: number the views view-0, view-1, ... without a gap")
     unknown = set(arrays) - set(_ARRAY_NAMES)
     if unknown:
         raise ValueError(f"{folder / TRACKS_FILE}: unknown array {sorted(unknown)[0]!r}")
@@ -187,10 +185,11 @@ def _view_number(path: Path) -> int:
 
 
 def decode_prediction(prediction: Prediction) -> Prediction:
-    """The same prediction with its video as (V, N, H, W, 3) uint8 frames.
+    """Return the prediction with its video, if any, decoded to (V, N, H, W, 3) uint8 frames.
 
     Raises:
-        VideoError: a file cannot be read, or the views differ in length or size.
+        VideoError: a file cannot be read.
+        ValueError: the views differ in length or size.
     """
     if not isinstance(prediction.video, tuple):
         return prediction
@@ -203,20 +202,20 @@ def decode_prediction(prediction: Prediction) -> Prediction:
 
 
 def has_seed_folders(folder: Path) -> bool:
-    """Whether predictions lie in ``seed-S/CLIP``, a set for each seed, and not in ``CLIP``, one for all."""
+    """Return True if the predictions are in ``seed-S/CLIP``, one per seed; False if they are in ``CLIP``, one for all seeds."""
     return any(path.is_dir() for path in folder.glob("seed-*"))
 
 
 def prediction_folder(folder: Path, clip: str, seed: int) -> Path:
-    """The path of a clip's prediction in a folder of predictions, whether or not it exists."""
+    """Return the path of a clip's prediction in a folder of predictions; it need not exist."""
     return folder / f"seed-{seed}" / clip if has_seed_folders(folder) else folder / clip
 
 
 def find_prediction(folder: Path, clip: str, seed: int) -> Path:
-    """The folder of one clip in a folder of predictions.
+    """Find a clip's prediction in a folder of predictions.
 
     Raises:
-        FileNotFoundError: it is not there; names it.
+        FileNotFoundError: there is none; the message names the expected folder.
     """
     found = prediction_folder(folder, clip, seed)
     if not found.is_dir():

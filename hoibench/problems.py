@@ -1,4 +1,4 @@
-"""Problems found by a check that goes on to the end, so that a user sees all of them at once."""
+"""Problems that a check collects, so that a user sees all of them at once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, told as ``FILE: WHERE FOUND, expected EXPECTED: FIX``.
+    """One problem, printed as ``FILE: WHERE FOUND, expected EXPECTED: FIX``.
 
-        str(Problem("run.toml", "limit", "is 0", "at least 1", ""))  # "run.toml: limit is 0, expected at least 1"
+    >>> print(Problem("run.toml", "limit", "is 0", "at least 1", ""))
+    run.toml: limit is 0, expected at least 1
 
     Attributes:
         file: the file, folder or flag.
-        where: the place in it (key, line, frame), or an empty text.
-        found: what is there, as a predicate: "is 0", "is missing".
-        expected: what belongs there.
-        fix: what to do.
+        where: the place in the file (key, line, frame), or an empty text.
+        found: the wrong value, as a predicate: "is 0", "is missing".
+        expected: the expected value, or an empty text.
+        fix: what to do, or an empty text.
     """
 
     file: str
@@ -33,7 +34,7 @@ class Problem:
 
 
 def raise_if_any(problems: Iterable[Problem]) -> None:
-    """Raise one error that lists every problem, a line each.
+    """Raise one error that lists all problems, one per line.
 
     Raises:
         ValueError: there is at least one problem.

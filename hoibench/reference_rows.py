@@ -1,6 +1,6 @@
-"""Reference rows by name: predictions made from the truth or held still, which show what a metric's numbers mean.
+"""Reference rows by name: predictions built from the truth, or without any motion, which put a metric's numbers in context.
 
-The evaluation alone can build them; methods, results and page know them by these names.
+Only the evaluation can build them; methods, results and the page know them by these names.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ REFERENCES = {
     "gt_shuffled": "Ground truth, points shuffled",
     "gt_noise_1cm": "Ground truth, 1 cm noise on points",
     "gt_scaled_0.9": "Ground truth, points scaled by 0.9",
-    FROZEN: "First frame of the truth, held",
+    FROZEN: "First frame of the truth, repeated",
     RANDOM: "Random points, noise video",
 }
-"""Titles of the rows that are made from the truth, by id, in the page's order."""
+"""Titles of the rows built from the truth by id, in the page's order."""
 
 FLOOR = (FROZEN, RANDOM)
-"""Rows that know nothing of the motion, the floor: a failed clip of a method counts as the worse of them."""
+"""Rows that contain no information about the motion; a failed clip of a method counts as the worse of the two."""
 
 CEILING = tuple(name for name in REFERENCES if name not in FLOOR)
-"""Rows that the truth makes good."""
+"""Rows that contain the true motion, exactly or with a known error."""
 
 DEGRADED = (*(name for name in CEILING if name != GROUND_TRUTH), RANDOM)
-"""Rows with a known, often large error: no scale is drawn for them."""
+"""Rows with a known, often large error; charts are not scaled to them."""
 
 FROZEN_SELF = "frozen_self/"
-"""Prefix of the rows that hold a method's own first frame."""
+"""Prefix of the rows that repeat a method's own first frame."""
 
 PUBLISHED = "published/"
-"""Prefix of the rows that belong to a videos-only data set."""
+"""Prefix of the rows with predictions that belong to a data set."""

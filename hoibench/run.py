@@ -1,4 +1,4 @@
-"""``python -m hoibench.run``: the main job."""
+"""``python -m hoibench.run``, the same as the command ``hoibench run``."""
 
 from __future__ import annotations
 

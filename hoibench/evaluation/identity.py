@@ -9,7 +9,7 @@ from typing import Any
 from hoibench.datasets.base import Dataset
 from hoibench.methods.method import Entrant
 from hoibench.methods.spec import Spec
-from hoibench.plugins import is_built_in, source_file
+from hoibench.plugins import find_source_file, is_built_in
 from hoibench.predictions import prediction_folder
 from hoibench.reference_rows import PUBLISHED
 from hoibench.store import sampled_digest, sha256_file, sha256_json
@@ -24,7 +24,7 @@ def entrant_identity(entrant: Entrant, content: str | None) -> dict[str, Any]:
     settings = {
         name: sampled_digest(value) if isinstance(value, Path) else value
         for name, value in entrant.settings.items()
-        if entrant.spec.settings[name].decides_values
+        if entrant.spec.settings[name].affects_predictions
     }
     return {"id": entrant.key, **spec, "settings": settings, "content": content}
 
@@ -43,7 +43,7 @@ def content_digest(spec: Spec, dataset: Dataset, clips: Iterable[str], seeds: It
         return sha256_json(found)[:12]
     if not spec.entry or is_built_in(spec.entry):
         return None if spec.upstream is None else spec.upstream.commit
-    source = source_file(spec.entry)
+    source = find_source_file(spec.entry)
     return None if source is None else sha256_file(source)[:12]
 
 

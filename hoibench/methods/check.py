@@ -1,4 +1,4 @@
-"""Whether a prediction answers its request."""
+"""Checks of a prediction against its method's spec and its request."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from hoibench.methods.spec import OUTPUTS, Spec
 
 
 def check_outputs(prediction: Prediction, spec: Spec) -> None:
-    """Raise unless the prediction holds just what its method declares, on every clip: what is left out on hard clips would else not be missed.
+    """Check that the prediction has exactly the outputs that its method declares; otherwise a method could silently skip hard clips.
 
     Raises:
-        ValueError: names what is missing or undeclared.
+        ValueError: names the outputs of both.
     """
-    there = {name for name in OUTPUTS if getattr(prediction, name) is not None}
-    missing, undeclared = sorted(set(spec.outputs) - there), sorted(there - set(spec.outputs))
-    if missing:
-        raise ValueError(f"{spec.id} declares {', '.join(spec.outputs)}; this prediction holds no {', '.join(missing)}")
-    if undeclared:
-        raise ValueError(f"this prediction holds {', '.join(undeclared)}: add it to `outputs` in the spec of {spec.id}")
+    outputs = [name for name in OUTPUTS if getattr(prediction, name) is not None]
+    if set(outputs) != set(spec.outputs):
+        declared = ", ".join(spec.outputs)
+        raise ValueError(
+            f"the prediction has the outputs {', '.join(outputs)}, but the spec of {spec.id} declares {declared}"
+        )
 
 
 def check_prediction(prediction: Prediction, request: Request) -> None:
-    """Raise unless the prediction lies on the request's grid.
+    """Check that the shapes of a prediction fit its request.
 
     Raises:
-        ValueError: names the field, its shape and the shape asked for.
+        ValueError: names the field, its shape and the expected shape.
     """
     views, frames, (height, width) = len(request.views), request.frames, request.size
     if isinstance(prediction.video, np.ndarray):
@@ -37,8 +37,8 @@ def check_prediction(prediction: Prediction, request: Request) -> None:
         check_shape("tracks", prediction.tracks, (views, frames, "K'", 3))
         if request.anchors is not None and prediction.tracks.shape[2] != request.anchors.shape[1]:
             raise ValueError(
-                f"tracks hold {prediction.tracks.shape[2]} points for {request.anchors.shape[1]} query anchors: "
-                "answer each anchor, in order"
+                f"tracks has {prediction.tracks.shape[2]} points for {request.anchors.shape[1]} query anchors: "
+                "return one point per anchor, in the same order"
             )
     if prediction.points is not None:
         check_shape("points", prediction.points, (views, frames, "h", "w", 3))

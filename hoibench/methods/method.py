@@ -15,13 +15,13 @@ from hoibench.methods.spec import SettingValue, Spec
 
 @dataclass(frozen=True)
 class Runtime:
-    """Device, precision, batch and weights, the same for every method of a run.
+    """The device and precision of a run, the same for all its methods.
 
     Attributes:
-        device: torch device of its networks.
-        precision: ``fp32`` or ``bf16``, of its networks.
-        batch: images that a network takes at once.
-        weights: a folder to look for weight files in, or None.
+        device: torch device of the networks.
+        precision: ``fp32`` or ``bf16``, for the networks.
+        batch: number of images that a network processes at once.
+        weights: a folder with weight files, or None.
     """
 
     device: str = "cpu"
@@ -32,12 +32,12 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Entrant:
-    """A method as it takes part in a run: with one of its presets, and its settings.
+    """A method in a run, with one of its presets and its settings.
 
     Attributes:
-        spec: the method's spec, as its preset has it.
-        preset: the preset, or None for a method without any.
-        settings: a value for each setting that was given or has a default, of the declared type.
+        spec: the method's spec, with the preset applied.
+        preset: the preset's name, or None for a method without presets.
+        settings: the value of each setting that was given or has a default, in its declared type.
     """
 
     spec: Spec
@@ -46,14 +46,14 @@ class Entrant:
 
     @property
     def key(self) -> str:
-        """``METHOD`` or ``METHOD+PRESET``: its name in folders, in settings and on the page."""
+        """``METHOD`` or ``METHOD+PRESET``: the name in folders, settings and on the page."""
         return method_key(self.spec.id, self.preset)
 
 
 class Method(ABC):
-    """A method: loads once, then answers requests.
+    """The base class of methods: loaded once, then called with one request after another.
 
-    A class given by ``--adapter file.py:Class`` carries its spec as the class attribute ``spec``, or beside the file as ``spec.toml``.
+    A class given by ``--adapter file.py:Class`` has its spec as the class attribute ``spec``, or as ``spec.toml`` next to the file.
     """
 
     spec: Spec
@@ -66,10 +66,11 @@ class Method(ABC):
 
     @abstractmethod
     def generate(self, request: Request) -> Prediction:
-        """Answer one request on its grid: V views, N frames, (H, W) pixels.
+        """Generate the prediction for one request: V views, N frames, (H, W) pixels.
 
-        Every random choice follows ``request.seed``.  Any exception makes this clip a failure with its text as the reason; the run goes on.
+        Every random choice must follow ``request.seed``.  An exception makes this clip a failure with the exception's text as the reason;
+        the run continues.
         """
 
-    def close(self) -> None:  # noqa: B027  (optional: most methods hold nothing)
-        """Free what was loaded."""
+    def close(self) -> None:  # noqa: B027  (optional)
+        """Free the memory that the method uses."""

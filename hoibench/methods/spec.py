@@ -1,9 +1,9 @@
-"""Method specs: everything about a method but its code, read from TOML without importing it."""
+"""Method specs: everything about a method except its code, read from TOML without importing it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,67 +21,78 @@ ViewType = Literal["sv", "mv"]
 SettingValue = str | int | float | bool | Path
 
 OUTPUTS: tuple[Output, ...] = ("video", "tracks", "points", "masks")
-LONGEST = 500
-"""Characters of any text in a spec."""
+MAX_TEXT_LENGTH = 500
 
-_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]*(/[A-Za-z0-9_][A-Za-z0-9_.~-]*)*")
-_PRESET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
-_KEY = re.compile(r"[a-z][a-z0-9_]{0,99}")
+_PART = r"[A-Za-z0-9_][A-Za-z0-9_.~-]{0,99}"
 
 
-def _check_text(text: str) -> str:
-    if len(text) > LONGEST or not text.isprintable():
-        raise ValueError(f"expected printable text of at most {LONGEST} characters")
-    return text
+def _check(is_valid: Callable[[str], object], message: str) -> AfterValidator:
+    """Return a validator that rejects other texts with ``TEXT MESSAGE``."""
+
+    def check(text: str) -> str:
+        if not is_valid(text):
+            raise ValueError(f"{text!r:.120} {message}")
+        return text
+
+    return AfterValidator(check)
 
 
-def _check_id(name: str) -> str:
-    if not _ID.fullmatch(name) or max(map(len, name.split("/"))) > 100:
-        raise ValueError(f"{name!r:.200} is no folder name: use at most 100 letters, digits, '_', '.', '-'")
-    return name
-
-
-def _check_preset_name(name: str) -> str:
-    if not _PRESET.fullmatch(name):
-        raise ValueError(f"{name!r:.120} is no preset name: use at most 100 letters, digits, '_', '-'")
-    return name
-
-
-def _check_key(key: str) -> str:
-    if not _KEY.fullmatch(key):
-        raise ValueError(f"{key!r:.120} is no setting's name: use at most 100 small letters, digits, '_'")
-    return key
-
-
-Text = Annotated[str, AfterValidator(_check_text)]
+Text = Annotated[
+    str,
+    _check(
+        lambda text: len(text) <= MAX_TEXT_LENGTH and text.isprintable(),
+        f"is not printable text of at most {MAX_TEXT_LENGTH} characters",
+    ),
+]
+MethodId = Annotated[
+    Text,
+    _check(
+        re.compile(rf"{_PART}(/{_PART})*").fullmatch,
+        "is not a folder name: use at most 100 letters, digits, '_', '.', '-'",
+    ),
+]
+PresetName = Annotated[
+    str,
+    _check(
+        re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}").fullmatch,
+        "is not a preset name: use at most 100 letters, digits, '_', '-'",
+    ),
+]
+SettingKey = Annotated[
+    str,
+    _check(
+        re.compile(r"[a-z][a-z0-9_]{0,99}").fullmatch,
+        "is not a setting's name: use at most 100 small letters, digits, '_'",
+    ),
+]
 
 
 class Setting(Record):
-    """A setting that a method declares; ``--set METHOD.KEY=VALUE`` and the config file give it a value.
+    """A setting that a method declares; ``--set METHOD.KEY=VALUE`` or the config file sets its value.
 
     Attributes:
-        type: ``path`` values must exist, and are made absolute where the command was given.
-        help: what it does, in a sentence.
-        default: the value where none is given; None means that the method is told nothing.
-        choices: the texts that are allowed; empty means any.
-        decides_values: whether another value can change predictions.  The path of an interpreter cannot; a run resumes under another one.
+        type: a ``path`` must exist, and is made absolute from the working folder.
+        help: one sentence that says what the setting does.
+        default: the value if none is given; None leaves the setting out.
+        choices: the allowed texts; empty allows any.
+        affects_predictions: False if a run may be resumed with another value, e.g. the path of an interpreter.
     """
 
     type: Literal["path", "text", "int", "float", "flag"]
     help: Text
     default: str | int | float | bool | None = None
     choices: tuple[str, ...] = ()
-    decides_values: bool = True
+    affects_predictions: bool = True
 
 
 class Preset(Record):
-    """A named variant of a method: what it is, its default checkpoint, and what it declares otherwise than its method.
+    """A named variant of a method: its default checkpoint, and the fields in which it differs from the method's spec.
 
     Attributes:
         title: its name on the page, after the method's.
-        summary: one line that says what it is.
-        checkpoint: the value of the setting ``checkpoint`` where none is given.
-        families, view_type, outputs, pairing: as in ``Spec``, where they differ.
+        summary: one line that describes it.
+        checkpoint: the default of the setting ``checkpoint``.
+        families, view_type, outputs, pairing: as in ``Spec``, or None for the method's own.
     """
 
     title: Text
@@ -94,7 +105,7 @@ class Preset(Record):
 
 
 class Upstream(Record):
-    """The code that a baseline wraps: repository, the commit that is known to work, and its licence."""
+    """The code that a baseline wraps: repository, tested commit, and licence."""
 
     repository: Text
     commit: Text
@@ -102,31 +113,31 @@ class Upstream(Record):
 
 
 class Spec(Record):
-    """What a method says of itself.
+    """The description of a method.
 
     Attributes:
-        id: its name on the command line, in folders and on the page.
-        entry: ``module:Class`` or ``file.py:Class`` of a ``Method``; empty for predictions that already lie on disk.
-        name: its full name.
-        families: ``v2v`` may see one camera outside the V views, ``vto4r`` the V target videos.
+        id: the name on the command line, in folders and on the page.
+        entry: ``module:Class`` or ``file.py:Class`` of a ``Method``; empty for stored predictions.
+        name: the full name.
+        families: ``v2v`` methods may see one camera outside the V views, ``vto4r`` methods the V target videos.
         view_type: ``sv`` generates one view at a time, ``mv`` all views together.
-        outputs: what every prediction holds.
-        pairing: how its points are paired with true ones; ``query`` means that it answers the benchmark's anchors in order.
-        scale: what its coordinates are up to; a prediction repeats it.
+        outputs: the contents of every prediction.
+        pairing: how its points are paired with true points; ``query`` methods return one point per anchor of the request, in order.
+        scale: the scale of its coordinates; each prediction repeats it.
         presets: its variants by name; the first is the default.
-        settings: what it can be told, by key.
+        settings: its settings by key.
         weights: ids in hoibench/weights that it loads.
         regions: where it may be ranked: only ``fg`` for a method that draws no background.
         paper: citation or URL.
-        upstream: the code that it wraps, if that is somebody else's.
-        environment: how to install what it needs, where ``pip install hoibench`` is not enough.
-        min_gpu_mb: the least GPU memory that it runs in, in MiB; None where it needs no GPU.
-        status: ``available``, or ``unreleased`` for a method whose code does not exist yet, so that only its predictions can be scored.
+        upstream: third-party code that it wraps.
+        environment: how to install what it needs beyond ``pip install hoibench``.
+        min_gpu_mb: the GPU memory that it needs in MiB; None if it needs no GPU.
+        status: ``available``, or ``unreleased`` for a method without released code, for which only stored predictions can be scored.
         kind: ``method``; ``reference`` rows are built by the evaluation, ``published`` ones belong to a data set.
-        folder: where precomputed predictions lie; None for a method that runs.
+        folder: the folder of stored predictions; None for a method that runs.
     """
 
-    id: Annotated[Text, AfterValidator(_check_id)]
+    id: MethodId
     entry: Text = ""
     name: Text = ""
     families: tuple[Family, ...] = ()
@@ -134,8 +145,8 @@ class Spec(Record):
     outputs: tuple[Output, ...] = ("video",)
     pairing: Pairing = "anchor"
     scale: Scale = "metric"
-    presets: dict[Annotated[str, AfterValidator(_check_preset_name)], Preset] = Field(default_factory=dict)
-    settings: dict[Annotated[str, AfterValidator(_check_key)], Setting] = Field(default_factory=dict)
+    presets: dict[PresetName, Preset] = Field(default_factory=dict)
+    settings: dict[SettingKey, Setting] = Field(default_factory=dict)
     weights: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ("full", "fg")
     paper: Text = ""
@@ -149,41 +160,45 @@ class Spec(Record):
     @model_validator(mode="after")
     def _check_checkpoints(self) -> Spec:
         if "checkpoint" not in self.settings:
-            having = [name for name, preset in self.presets.items() if preset.checkpoint is not None]
-            if having:
-                raise ValueError(f"preset {having[0]!r} has a checkpoint, but the method declares no such setting")
+            names = [name for name, preset in self.presets.items() if preset.checkpoint is not None]
+            if names:
+                raise ValueError(f"preset {names[0]!r} has a checkpoint, but the method has no setting 'checkpoint'")
         return self
 
     @property
     def title(self) -> str:
-        """The full name, or the id where there is none."""
+        """The full name, or the id if there is none."""
         return self.name or self.id
 
     @property
     def privileges(self) -> tuple[str, ...]:
-        """What it is given beyond reference images, cameras and prompt."""
-        given = []
+        """The inputs that it receives in addition to reference images, cameras and prompt."""
+        privileges = []
         if "v2v" in self.families:
-            given.append("source view")
+            privileges.append("source view")
         if "vto4r" in self.families:
-            given.append("target videos")
+            privileges.append("target videos")
         if self.pairing == "query" and "tracks" in self.outputs:
-            given.append("query anchors")
-        return tuple(given)
+            privileges.append("query anchors")
+        return tuple(privileges)
 
     def with_preset(self, name: str) -> Spec:
-        """The spec as one of its presets has it."""
+        """Return the spec with one of its presets applied."""
         preset = self.presets[name]
-        own = {key: getattr(preset, key) for key in ("families", "view_type", "outputs", "pairing")}
-        changed = {key: value for key, value in own.items() if value is not None}
-        return self.model_copy(update={**changed, "name": f"{self.title}, {preset.title}"})
+        fields = {key: getattr(preset, key) for key in ("families", "view_type", "outputs", "pairing")}
+        changes = {key: value for key, value in fields.items() if value is not None}
+        return self.model_copy(update={**changes, "name": f"{self.title}, {preset.title}"})
 
 
 def parse_spec(where: str, table: Mapping[str, Any]) -> Spec:
-    """A spec from a TOML table.
+    """Parse the spec in a TOML table.
+
+    Args:
+        where: the file, for error messages.
+        table: the contents of the file.
 
     Raises:
-        ValueError: a key is missing, unknown or holds a word outside its vocabulary; names file, key and value.
+        ValueError: a key is missing, unknown or has a wrong value; the message names file, key and value.
     """
     for key in ("kind", "folder"):
         if key in table:

@@ -67,7 +67,7 @@ def test_presets_and_settings_are_listed(capsys):
         (["--method", "still", "--split", "dmo"], "unknown split 'dmo': did you mean demo?"),
         (["--method", "still", "--dataset", "synthtic"], "unknown data set 'synthtic': did you mean synthetic?"),
         (["--method", "still", "--root", "nowhere"], "nowhere: no such folder"),
-        (["--method", "mine=nowhere"], "nowhere is no folder of predictions"),
+        (["--method", "mine=nowhere"], "mine=nowhere: no such folder"),
         (["--method", "tuned+pionts"], "unknown preset of tuned 'pionts': did you mean points?"),
         (
             ["--method", "tuned", "--set", "tuned.vido=false"],
@@ -75,9 +75,9 @@ def test_presets_and_settings_are_listed(capsys):
         ),
         (
             ["--method", "tuned", "--method", "tuned_too", "--checkpoint", "."],
-            "tuned+whole and tuned_too+whole could take it; say which by --set tuned+whole.checkpoint=PATH",
+            "fits tuned+whole and tuned_too+whole: use --set tuned+whole.checkpoint=PATH",
         ),
-        (["--adapter", "none.py:A"], "none.py is no file"),
+        (["--adapter", "none.py:A"], "none.py:A: no such file"),
         (["--config", "none.toml"], "none.toml: no such file"),
         ([], "no method: give --method NAME"),
     ],

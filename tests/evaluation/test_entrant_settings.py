@@ -52,7 +52,7 @@ def test_two_presets_and_two_methods_with_checkpoints_of_their_own(tmp_path, che
 def test_a_setting_that_is_given_reaches_the_method(tmp_path, checkpoints):
     settings = (f"tuned.checkpoint={checkpoints[0]}", "tuned.video=false")
     outcome, _ = run_toy(tmp_path / "r", limit=1, method=("tuned",), set=settings)
-    assert "holds no video" in outcome.failures[0].reason
+    assert "has the outputs tracks, but the spec of tuned declares video, tracks" in outcome.failures[0].reason
 
 
 def test_a_run_goes_on_with_another_device_batch_and_path(tmp_path, checkpoints):

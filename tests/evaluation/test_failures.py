@@ -16,7 +16,9 @@ def test_failures_are_counted_told_and_never_silent(tmp_path):
     assert reasons["picky/seed-0/clip_1"].reason == "RuntimeError: clip_1 is not to my taste"
     assert "view 1, frame 2, point 3" in reasons["picky/seed-0/clip_2"].reason
     assert "video has shape (2, 5, 32, 48, 3), expected (2, 6, 32, 48, 3)" in reasons["picky/seed-0/clip_3"].reason
-    assert reasons["picky/seed-0/clip_4"].reason.endswith("this prediction holds no tracks")
+    assert reasons["picky/seed-0/clip_4"].reason.endswith(
+        "has the outputs video, but the spec of picky declares video, tracks"
+    )
     assert {failure.stage for failure in outcome.failures} == {"generate"}
     table = headline_rows(tmp_path / "r")
     failed = table.loc[("picky", "clip_1", 0, "rpe@1")]

@@ -167,7 +167,7 @@ default = true
 [settings.python]
 type = "path"
 help = "Decides nothing."
-decides_values = false
+affects_predictions = false
 """
 
 
