@@ -1,28 +1,22 @@
-"""A toy scene on a rig like TACO's, and the slow twins of the motion metrics."""
+"""Toy clips for metrics: moving points before three cameras, and a textured foreground that moves in front of a textured background."""
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from hoibench.clip import Camera, Clip, Prediction, Tracks, View
 from hoibench.geometry import project, to_camera
+from hoibench.metric_card import all_cards
+from hoibench.metrics.backbones.features import Features
 from hoibench.metrics.case import Case
 
-
-@pytest.fixture(scope="session")
-def twins():
-    """The module of plain loops beside this file; tests have no packages to import it from."""
-    spec = importlib.util.spec_from_file_location("motion_twins", Path(__file__).with_name("motion_twins.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+SIZE = (128, 192)
 
 
 def look_at(azimuth, elevation, distance, target=(0.1, 0.0, 0.05)):
-    """World-to-camera pose of a camera around the target, z of the world up; angles in degrees."""
+    """Return the world-to-camera pose of a camera around the target, with z of the world up; angles in degrees."""
     a, e = np.deg2rad([azimuth, elevation])
     target = np.array(target)
     eye = target + distance * np.array([np.cos(e) * np.sin(a), -np.cos(e) * np.cos(a), np.sin(e)])
@@ -33,19 +27,19 @@ def look_at(azimuth, elevation, distance, target=(0.1, 0.0, 0.05)):
     return R, -R @ eye
 
 
-def rig(frames, moving):
-    """Three cameras at 1.5 to 1.7 m, 40 degrees apart; a moving rig sways."""
+def build_cameras(frames, moving):
+    """Return three cameras at 1.5 to 1.7 m, 40 degrees apart; moving cameras sway."""
     cameras = []
     K = np.array([[300.0, 0.0, 95.5], [0.0, 305.0, 63.5], [0.0, 0.0, 1.0]])
     for azimuth, distance in ((-40.0, 1.5), (0.0, 1.6), (40.0, 1.7)):
         poses = [look_at(azimuth + (3.0 * np.sin(n) if moving else 0.0), 40.0, distance) for n in range(frames)]
         R, t = np.stack([R for R, _ in poses]), np.stack([t for _, t in poses])
-        cameras.append(Camera(K, R if moving else R[0], t if moving else t[0], (128, 192)))
+        cameras.append(Camera(K, R if moving else R[0], t if moving else t[0], SIZE))
     return tuple(cameras)
 
 
-def motion_of_parts(rng, frames, points):
-    """(N, K, 3) world points of two hands, a tool that swings with one, and a target at rest; and their parts."""
+def move_points(rng, frames, points):
+    """Return (N, K, 3) world points of two hands, a tool that swings with one, and a target at rest; and their parts."""
     part = np.arange(points) % 4
     centre = np.array([[-0.1, 0.05, 0.1], [0.15, -0.05, 0.15], [0.2, 0.0, 0.12], [0.0, 0.0, 0.03]])[part]
     body = centre + rng.uniform(-0.06, 0.06, (points, 3))
@@ -55,16 +49,15 @@ def motion_of_parts(rng, frames, points):
 
 
 @pytest.fixture(scope="session")
-def make_clip():
-    """Builds a toy clip: seeded, of a given size, its points hidden at random."""
+def build_clip():
+    """Builds a seeded toy clip; ``visible`` is the share of visible points."""
 
-    def make(seed=0, frames=9, points=48, moving=False, seen=0.75, fps=8.0):
+    def build(seed=0, frames=9, points=48, moving=False, visible=0.75, fps=8.0):
         rng = np.random.default_rng(seed)
-        cameras = rig(frames, moving)
-        world, part = motion_of_parts(rng, frames, points)
+        cameras = build_cameras(frames, moving)
+        world, part = move_points(rng, frames, points)
         pixels = np.stack([project(to_camera(world, c.R, c.t), c.K) for c in cameras])
-        visible = ((pixels > 0) & (pixels < [191, 127])).all(axis=-1)
-        visible &= rng.random(visible.shape) < seen
+        inside = ((pixels > 0) & (pixels < [191, 127])).all(axis=-1)
         return Clip(
             id="toy",
             triplet=None,
@@ -73,16 +66,16 @@ def make_clip():
             source_views=(),
             fps=fps,
             frames=frames,
-            size=(128, 192),
-            tracks=Tracks(world.astype(np.float32), visible, part),
+            size=SIZE,
+            tracks=Tracks(world.astype(np.float32), inside & (rng.random(inside.shape) < visible), part),
         )
 
-    return make
+    return build
 
 
 @pytest.fixture(scope="session")
-def toy(make_clip):
-    return make_clip()
+def toy_clip(build_clip):
+    return build_clip()
 
 
 def camera_tracks(clip, world):
@@ -94,8 +87,8 @@ def first_pixels(clip, points):
 
 
 @pytest.fixture(scope="session")
-def answer():
-    """Builds a reference row's prediction for a clip, or a changed one: ``answer(clip, "frozen", scale="shared")``."""
+def predict():
+    """Builds the prediction of a reference row for a clip, with changes: ``predict(clip, "frozen", scale="shared")``."""
 
     def build(clip, name="ground_truth", seed=0, **changes):
         rng = np.random.default_rng([seed, len(name)])
@@ -112,24 +105,110 @@ def answer():
             "gt_scaled_0.9": 0.9 * X,
             "random": np.stack([camera_tracks(clip, world)[v] for v, world in enumerate(scattered)]),
         }[name]
-        made = Prediction(
+        prediction = Prediction(
             tracks=tracks.astype(np.float32),
             anchors=first_pixels(clip, X).astype(np.float32),
             valid=m[..., order] if name == "gt_shuffled" else m,
         )
-        return replace(made, **changes)
+        return replace(prediction, **changes)
 
     return build
 
 
 @pytest.fixture(scope="session")
-def headline():
-    """The clip's own measurement of a metric id, after all its parts."""
-    from hoibench.metric_card import all_cards
+def measure():
+    """Returns all measurements of a metric id."""
 
-    def measure(metric, prediction, clip, **case):
-        rows = list(all_cards()[metric].load()(Case(prediction, clip, **case)))
+    def run(metric, prediction, clip, **case):
+        return list(all_cards()[metric].load()(Case(prediction, clip, **case)))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def measure_headline(measure):
+    """Returns the clip's own measurement of a metric id, which comes last."""
+
+    def run(metric, prediction, clip, **case):
+        rows = measure(metric, prediction, clip, **case)
         assert [r for r in rows if (r.view, r.pair, r.part, r.frame) == (None,) * 4] == rows[-1:]
         return rows[-1]
 
-    return measure
+    return run
+
+
+@pytest.fixture(scope="session")
+def texture():
+    """Builds a seeded (H, W, 3) uint8 texture; ``blob`` is the size of its blobs in pixels."""
+
+    def build(height, width, seed=0, blob=2.0):
+        rng = np.random.default_rng(seed)
+        noise = cv2.GaussianBlur(rng.random((height, width, 3)).astype(np.float32), (0, 0), blob)
+        low, high = np.percentile(noise, [1, 99])
+        return (np.clip((noise - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def build_video(texture):
+    """Builds (video (V, N, H, W, 3), masks (V, N, H, W)): the foreground moves by ``speed`` px per frame, and parallax grows with the view."""
+
+    def build(views=3, frames=9, speed=5, seed=0):
+        height, width = SIZE
+        back, front = texture(height, width + 40, seed), texture(64, 64, seed + 1)
+        video = np.empty((views, frames, height, width, 3), np.uint8)
+        masks = np.zeros((views, frames, height, width), bool)
+        for v in range(views):
+            for n in range(frames):
+                video[v, n] = back[:, 3 * v : 3 * v + width]
+                left = 60 + speed * n - 9 * v
+                video[v, n, 32:96, left : left + 64] = front
+                masks[v, n, 32:96, left : left + 64] = True
+        return video, masks
+
+    return build
+
+
+class FixedMatcher:
+    """A matcher with given points for each view, whose index is the first pixel's value; point k matches point k."""
+
+    weights = {}
+
+    def __init__(self, *points, name="fixed"):
+        self.points, self.name, self.described = points, name, 0
+
+    def describe(self, image):
+        self.described += 1
+        points = np.asarray(self.points[image[0, 0, 0]], np.float32)
+        return Features(points, np.zeros((len(points), 1), np.float32))
+
+    def match(self, a, b):
+        return np.stack([np.arange(len(a.points))] * 2, axis=1)
+
+
+@pytest.fixture(scope="session")
+def fixed_matcher():
+    return FixedMatcher
+
+
+@pytest.fixture(scope="session")
+def build_case():
+    """Builds the case of a video, with the true video and masks if given."""
+
+    def build(video, masks=None, truth=None, truth_masks=None, fps=8.0, **settings):
+        clip = Clip(
+            id="toy",
+            triplet=None,
+            prompt=None,
+            views=tuple(View(f"view-{v}") for v in range(len(video))),
+            source_views=(),
+            fps=fps,
+            frames=video.shape[1],
+            size=video.shape[2:4],
+            load_video=None if truth is None else lambda: truth,
+            load_masks=None if truth_masks is None else lambda: truth_masks,
+        )
+        return Case(Prediction(video=video, masks=masks), clip, **settings)
+
+    return build

@@ -1,4 +1,5 @@
 import numpy as np
+import plain_motion
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,12 +17,12 @@ def cloud(seed, shape=(3, 4, 20)):
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-def test_the_closed_form_is_the_least_squares_solution(seed, twins):
+def test_the_closed_form_is_the_least_squares_solution(seed):
     X, m, rng = cloud(seed)
     P = 0.6 * X + rng.normal(0.0, 0.05, X.shape)
     s = fit_scale(P, X, m)
     assert s == pytest.approx(np.linalg.lstsq(P[m].reshape(-1, 1), X[m].ravel())[0][0], rel=1e-9)
-    assert s == pytest.approx(twins.scale(P, X, m), rel=1e-9)
+    assert s == pytest.approx(plain_motion.scale(P, X, m), rel=1e-9)
     least = np.square(s * P - X)[m].sum()
     assert all(np.square(other * P - X)[m].sum() > least for other in (s * 0.999, s * 1.001))
 

@@ -1,4 +1,5 @@
 import numpy as np
+import plain_motion
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,13 +14,13 @@ def as_set(points):
 
 
 @given(seed=seeds, grid=st.booleans())
-def test_equal_to_plain_loops(seed, grid, twins):
+def test_equal_to_plain_loops(seed, grid):
     rng = np.random.default_rng(seed)
     # A coarse grid is full of ties and duplicates.
     clouds = [rng.integers(0, 3, (n, 3)).astype(float) if grid else rng.normal(size=(n, 3)) for n in (1, 7, 12)]
     counts = [int(rng.integers(1, len(cloud) + 1)) for cloud in clouds]
     for kept, cloud, count in zip(sample_farthest_points(clouds, counts, seed), clouds, counts, strict=True):
-        assert kept.tolist() == [list(p) for p in twins.farthest(cloud, count, seed)]
+        assert kept.tolist() == [list(p) for p in plain_motion.farthest(cloud, count, seed)]
 
 
 @given(seed=seeds, grid=st.booleans())

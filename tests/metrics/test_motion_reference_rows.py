@@ -1,4 +1,4 @@
-"""The partial orders of the reference rows, which prove that a metric measures what it says, on a toy scene."""
+"""The partial orders of the reference rows, which prove that a metric measures what it says, on a toy_clip scene."""
 
 import math
 
@@ -9,11 +9,11 @@ PERCENT, METRES = 1e-4, 1e-6  # what float32 tracks leave of zero
 
 
 @pytest.fixture(scope="module")
-def scores(make_clip, answer, headline):
-    clip = make_clip(frames=12, points=120)
+def scores(build_clip, predict, measure_headline):
+    clip = build_clip(frames=12, points=120)
 
     def of(metric):
-        return {name: headline(metric, answer(clip, name), clip) for name in NAMES}
+        return {name: measure_headline(metric, predict(clip, name), clip) for name in NAMES}
 
     return of
 

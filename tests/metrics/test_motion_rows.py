@@ -22,13 +22,14 @@ PAIRS = ("xv_rpe@1", "xv_pi@1")
 everything = pytest.mark.parametrize("metric", [card.id for card in CARDS if card.id not in HIDDEN])
 
 
-def rows_of(metric, prediction, clip, **case):
-    return list(all_cards()[metric].load()(Case(prediction, clip, **case)))
-
-
-def reordered(made, order):
-    """The same answer in another order, to be paired by its anchors."""
-    return replace(made, tracks=made.tracks[:, :, order], anchors=made.anchors[:, order], valid=made.valid[..., order])
+def reordered(prediction, order):
+    """The same predict in another order, to be paired by its anchors."""
+    return replace(
+        prediction,
+        tracks=prediction.tracks[:, :, order],
+        anchors=prediction.anchors[:, order],
+        valid=prediction.valid[..., order],
+    )
 
 
 def test_every_id_of_the_protocol_has_a_card():
@@ -44,10 +45,10 @@ def test_every_id_of_the_protocol_has_a_card():
 
 
 @everything
-def test_values_stay_in_their_cards_bounds_and_name_their_conditions(metric, toy, answer):
+def test_values_stay_in_their_cards_bounds_and_name_their_conditions(metric, toy_clip, predict, measure):
     low, high = all_cards()[metric].bounds
     for name in ("ground_truth", "gt_noise_1cm", "random"):
-        for row in rows_of(metric, answer(toy, name), toy):
+        for row in measure(metric, predict(toy_clip, name), toy_clip):
             assert row.status == "ok"
             assert low <= row.value
             assert high is None or row.value <= high
@@ -55,8 +56,8 @@ def test_values_stay_in_their_cards_bounds_and_name_their_conditions(metric, toy
 
 
 @pytest.mark.parametrize("metric", VIEWS)
-def test_the_headline_is_the_mean_of_its_views(metric, toy, answer):
-    *views, headline = rows_of(metric, answer(toy, "random"), toy)
+def test_the_headline_is_the_mean_of_its_views(metric, toy_clip, predict, measure):
+    *views, headline = measure(metric, predict(toy_clip, "random"), toy_clip)
     assert [row.view for row in views] == ["left", "center", "right"]
     assert headline.value == pytest.approx(np.mean([row.value for row in views]))
     assert (headline.n_scored, headline.n_expected, headline.coverage) == (27, 27, 1.0)
@@ -64,8 +65,8 @@ def test_the_headline_is_the_mean_of_its_views(metric, toy, answer):
 
 
 @pytest.mark.parametrize("metric", PAIRS)
-def test_the_headline_is_the_mean_of_its_ordered_pairs(metric, toy, answer):
-    *pairs, headline = rows_of(metric, answer(toy, "random"), toy)
+def test_the_headline_is_the_mean_of_its_ordered_pairs(metric, toy_clip, predict, measure):
+    *pairs, headline = measure(metric, predict(toy_clip, "random"), toy_clip)
     names = ["left|center", "left|right", "center|left", "center|right", "right|left", "right|center"]
     assert [row.pair for row in pairs] == names
     assert headline.value == pytest.approx(np.mean([row.value for row in pairs]))
@@ -76,42 +77,50 @@ def test_the_headline_is_the_mean_of_its_ordered_pairs(metric, toy, answer):
     ("metric", "bound"),
     [("pi@1", 0.25), ("pi_010@1", 0.10), ("pi_005@1", 0.05), ("mv_pi_scene@1", None), ("xv_pi@1", None)],
 )
-def test_inliers_are_those_within_the_bound_of_the_name(metric, bound, toy, answer, headline):
-    """An answer scaled by 1 + e is off by e of the distance: all points are within a bound above e, none within one below."""
-    made = answer(toy)
+def test_inliers_are_those_within_the_bound_of_the_name(metric, bound, toy_clip, predict, measure_headline):
+    """An predict scaled by 1 + e is off by e of the distance: all points are within a bound above e, none within one below."""
+    prediction = predict(toy_clip)
     if bound is not None:
         values = [
-            headline(metric, replace(made, tracks=np.float32(1 + share * bound) * made.tracks), toy)
+            measure_headline(
+                metric, replace(prediction, tracks=np.float32(1 + share * bound) * prediction.tracks), toy_clip
+            )
             for share in (0.98, 1.02)
         ]
         assert [row.value for row in values] == [100.0, 0.0]
         assert {row.details["threshold"] for row in values} == {bound}
-    size = scene_size(toy.tracks.world)
+    size = scene_size(toy_clip.tracks.world)
     shift = np.float32([0.0, 0.0, size])
     if metric == "mv_pi_scene@1":  # every point is off by a share of the scene's size
         off = [
-            headline(metric, replace(made, tracks=made.tracks + np.float32(share) * shift), toy)
+            measure_headline(
+                metric, replace(prediction, tracks=prediction.tracks + np.float32(share) * shift), toy_clip
+            )
             for share in (0.24, 0.26)
         ]
         assert [row.value for row in off] == [100.0, 0.0]
     if metric == "xv_pi@1":  # one view alone is off: of six pairs, two agree, and four by so much
         alone = np.array([1, 0, 0])[:, None, None, None]
         off = [
-            headline(metric, replace(made, tracks=(made.tracks + share * alone * shift).astype(np.float32)), toy)
+            measure_headline(
+                metric,
+                replace(prediction, tracks=(prediction.tracks + share * alone * shift).astype(np.float32)),
+                toy_clip,
+            )
             for share in (0.24, 0.26)
         ]
         assert [row.value for row in off] == [100.0, pytest.approx(100 / 3)]
 
 
-def test_reprojection_has_a_median_for_each_pair_and_one_for_all(toy, answer):
-    *pairs, headline = rows_of("reproj_px@1", answer(toy, "random"), toy)
+def test_reprojection_has_a_median_for_each_pair_and_one_for_all(toy_clip, predict, measure):
+    *pairs, headline = measure("reproj_px@1", predict(toy_clip, "random"), toy_clip)
     assert len(pairs) == 6
     assert min(row.value for row in pairs) <= headline.value <= max(row.value for row in pairs)
     assert (headline.n_scored, headline.n_expected) == (54, 54)
 
 
-def test_chamfer_has_views_and_parts(toy, answer):
-    rows = rows_of("chamfer@1", answer(toy, "gt_noise_1cm"), toy)
+def test_chamfer_has_views_and_parts(toy_clip, predict, measure):
+    rows = measure("chamfer@1", predict(toy_clip, "gt_noise_1cm"), toy_clip)
     assert [(row.view, row.part) for row in rows] == [
         *((view, None) for view in ("left", "center", "right")),
         *((None, part) for part in PARTS),
@@ -124,38 +133,40 @@ def test_chamfer_has_views_and_parts(toy, answer):
 
 
 @pytest.mark.parametrize("metric", ["chamfer@1", "chamfer_sq@1"])
-def test_the_seed_of_a_case_thins_a_cloud_of_too_many_points(metric, toy, answer, headline):
+def test_the_seed_of_a_case_thins_a_cloud_of_too_many_points(metric, toy_clip, predict, measure_headline):
     """Each anchor has two tracks, 2 cm apart: which of them are kept rests on the seed alone."""
-    made = answer(toy)
+    prediction = predict(toy_clip)
     twice = replace(
-        made,
-        tracks=np.concatenate([made.tracks, made.tracks + np.float32([0.02, 0.0, 0.0])], axis=2),
-        anchors=np.concatenate([made.anchors, made.anchors], axis=1),
-        valid=np.concatenate([made.valid, made.valid], axis=2),
+        prediction,
+        tracks=np.concatenate([prediction.tracks, prediction.tracks + np.float32([0.02, 0.0, 0.0])], axis=2),
+        anchors=np.concatenate([prediction.anchors, prediction.anchors], axis=1),
+        valid=np.concatenate([prediction.valid, prediction.valid], axis=2),
     )
-    one, again, other = (headline(metric, twice, toy, pairing="anchor", seed=seed) for seed in (0, 0, 1))
+    one, again, other = (measure_headline(metric, twice, toy_clip, pairing="anchor", seed=seed) for seed in (0, 0, 1))
     assert one.details["frames_thinned"] == 27
     assert one.value == again.value != other.value
-    same = [headline(metric, made, toy, seed=seed).value for seed in (0, 1)]
+    same = [measure_headline(metric, prediction, toy_clip, seed=seed).value for seed in (0, 1)]
     assert same[0] == same[1]
 
 
-def test_thinning_has_a_floor_in_metres_and_in_square_metres(toy, answer, headline):
-    """A third of the points is missing: even a perfect answer is that far from the whole truth."""
-    made = answer(toy)
-    valid = made.valid & (np.arange(made.valid.shape[2]) % 3 > 0)
-    linear, squared = (headline(metric, replace(made, valid=valid), toy) for metric in ("chamfer@1", "chamfer_sq@1"))
-    known, m = build_true_tracks(toy).points, build_true_tracks(toy).mask
+def test_thinning_has_a_floor_in_metres_and_in_square_metres(toy_clip, predict, measure_headline):
+    """A third of the points is missing: even a perfect predict is that far from the whole truth."""
+    prediction = predict(toy_clip)
+    valid = prediction.valid & (np.arange(prediction.valid.shape[2]) % 3 > 0)
+    linear, squared = (
+        measure_headline(metric, replace(prediction, valid=valid), toy_clip) for metric in ("chamfer@1", "chamfer_sq@1")
+    )
+    known, m = build_true_tracks(toy_clip).points, build_true_tracks(toy_clip).mask
     frames = [(known[v, n][valid[v, n]], known[v, n][m[v, n]]) for v in range(3) for n in range(9)]
     floors = compare_clouds([p for p, _ in frames], [x for _, x in frames]).floor.mean(axis=0)
     assert [row.details["resampling_floor"] for row in (linear, squared)] == pytest.approx(floors.tolist(), rel=1e-6)
     assert 0 < floors[1] < floors[0] / 5
 
 
-def test_a_part_that_alone_is_wrong_is_alone_in_its_row(toy, answer):
-    made = answer(toy)
-    off = np.where(toy.tracks.part == 2, 0.1, 0.0)[:, None]
-    rows = rows_of("chamfer@1", replace(made, tracks=made.tracks + off), toy)
+def test_a_part_that_alone_is_wrong_is_alone_in_its_row(toy_clip, predict, measure):
+    prediction = predict(toy_clip)
+    off = np.where(toy_clip.tracks.part == 2, 0.1, 0.0)[:, None]
+    rows = measure("chamfer@1", replace(prediction, tracks=prediction.tracks + off), toy_clip)
     parts = {row.part: row.value for row in rows if row.part}
     assert parts.pop("tool") > 0.05
     assert max(parts.values()) < 1e-6
@@ -163,61 +174,72 @@ def test_a_part_that_alone_is_wrong_is_alone_in_its_row(toy, answer):
 
 @pytest.mark.parametrize("metric", ["chamfer@1", "chamfer_sq@1"])
 @pytest.mark.parametrize("scale", ["shared", "per_view"])
-def test_chamfer_compares_clouds_at_the_fitted_scale(metric, scale, toy, answer):
-    made, factors = answer(toy), np.array([0.5, 0.8, 1.25] if scale == "per_view" else [0.5] * 3, dtype=np.float32)
-    rows = rows_of(metric, replace(made, tracks=made.tracks * factors[:, None, None, None], scale=scale), toy)
+def test_chamfer_compares_clouds_at_the_fitted_scale(metric, scale, toy_clip, predict, measure):
+    prediction, factors = (
+        predict(toy_clip),
+        np.array([0.5, 0.8, 1.25] if scale == "per_view" else [0.5] * 3, dtype=np.float32),
+    )
+    rows = measure(
+        metric, replace(prediction, tracks=prediction.tracks * factors[:, None, None, None], scale=scale), toy_clip
+    )
     assert max(row.value for row in rows) < 1e-6
 
 
-def test_a_track_that_answers_for_no_point_belongs_to_no_part(toy, answer):
+def test_a_track_that_answers_for_no_point_belongs_to_no_part(toy_clip, predict, measure):
     """The last track is far off and has its anchor nowhere; a tool point has lost its own anchor."""
-    made = answer(toy)
-    anchors = np.concatenate([made.anchors, np.full((3, 1, 2), 1e4)], axis=1)
+    prediction = predict(toy_clip)
+    anchors = np.concatenate([prediction.anchors, np.full((3, 1, 2), 1e4)], axis=1)
     anchors[:, 2] = -1e4
     stray = replace(
-        made,
-        tracks=np.concatenate([made.tracks, made.tracks[:, :, :1] + 3.0], axis=2),
+        prediction,
+        tracks=np.concatenate([prediction.tracks, prediction.tracks[:, :, :1] + 3.0], axis=2),
         anchors=anchors,
-        valid=np.concatenate([made.valid, np.ones_like(made.valid[..., :1])], axis=2),
+        valid=np.concatenate([prediction.valid, np.ones_like(prediction.valid[..., :1])], axis=2),
     )
-    rows = rows_of("chamfer@1", stray, toy, pairing="anchor")
+    rows = measure("chamfer@1", stray, toy_clip, pairing="anchor")
     parts = {row.part: row.value for row in rows if row.part}
     assert max(parts.values()) < 0.05
     assert rows[-1].value > 0.05
 
 
-def test_a_part_that_is_never_seen_is_undefined(toy, answer):
-    visible = toy.tracks.visible & (toy.tracks.part != 2)
-    clip = replace(toy, tracks=replace(toy.tracks, visible=visible))
-    rows = {row.part: row for row in rows_of("chamfer@1", answer(clip), clip) if row.part}
+def test_a_part_that_is_never_seen_is_undefined(toy_clip, predict, measure):
+    visible = toy_clip.tracks.visible & (toy_clip.tracks.part != 2)
+    clip = replace(toy_clip, tracks=replace(toy_clip.tracks, visible=visible))
+    rows = {row.part: row for row in measure("chamfer@1", predict(clip), clip) if row.part}
     assert (rows["tool"].status, rows["tool"].n_scored) == ("undefined", 0)
     assert rows["target"].status == "ok"
 
 
 @everything
-def test_an_anchor_paired_answer_in_another_order_scores_as_the_ordered_one(metric, toy, answer, headline):
-    made = answer(toy, "gt_noise_1cm")
+def test_an_anchor_paired_answer_in_another_order_scores_as_the_ordered_one(
+    metric, toy_clip, predict, measure_headline
+):
+    prediction = predict(toy_clip, "gt_noise_1cm")
     order = np.random.default_rng(0).permutation(48)
-    ordered = headline(metric, made, toy)
-    found = headline(metric, reordered(made, order), toy, pairing="anchor")
+    ordered = measure_headline(metric, prediction, toy_clip)
+    found = measure_headline(metric, reordered(prediction, order), toy_clip, pairing="anchor")
     assert found.value == pytest.approx(ordered.value, rel=1e-9)
     assert (found.pairing, found.coverage) == ("anchor", ordered.coverage)
 
 
-def test_the_pairing_floor_is_printed_where_pairing_costs(toy, answer, headline):
-    made = answer(toy)
-    near = replace(made, anchors=made.anchors + 0.5)
+def test_the_pairing_floor_is_printed_where_pairing_costs(toy_clip, predict, measure_headline):
+    prediction = predict(toy_clip)
+    near = replace(prediction, anchors=prediction.anchors + 0.5)
     for metric in (*VIEWS, *PAIRS, "reproj_px@1", "smoothness@1", "accel_error@1"):
-        assert "pairing_floor" not in headline(metric, made, toy).details
-        row = headline(metric, near, toy, pairing="anchor")
+        assert "pairing_floor" not in measure_headline(metric, prediction, toy_clip).details
+        row = measure_headline(metric, near, toy_clip, pairing="anchor")
         assert row.details["pairing_floor"] >= 0
-    assert "pairing_floor" not in headline("chamfer@1", near, toy, pairing="anchor").details  # clouds are not paired
-    smooth = headline(
-        "smoothness@1", near, toy, pairing="anchor"
+    assert (
+        "pairing_floor" not in measure_headline("chamfer@1", near, toy_clip, pairing="anchor").details
+    )  # clouds are not paired
+    smooth = measure_headline(
+        "smoothness@1", near, toy_clip, pairing="anchor"
     ).details  # half a pixel aside moves nearly as the truth does
     assert smooth["pairing_floor"] == pytest.approx(smooth["truth"], rel=0.01)
     # Half a pixel each way at 1.6 m and 300 px: about 4 mm, 0.24 % of the distance.
-    assert headline("rpe@1", near, toy, pairing="anchor").details["pairing_floor"] == pytest.approx(0.24, rel=0.15)
+    assert measure_headline("rpe@1", near, toy_clip, pairing="anchor").details["pairing_floor"] == pytest.approx(
+        0.24, rel=0.15
+    )
 
 
 def point_maps(clip, depth):
@@ -228,8 +250,8 @@ def point_maps(clip, depth):
 
 
 @everything
-def test_point_maps_are_scored_through_the_truths_pixels(metric, toy, headline):
-    row = headline(metric, point_maps(toy, 1.5), toy, pairing="oracle-projection")
+def test_point_maps_are_scored_through_the_truths_pixels(metric, toy_clip, measure_headline):
+    row = measure_headline(metric, point_maps(toy_clip, 1.5), toy_clip, pairing="oracle-projection")
     assert row.status == "ok"
     assert row.pairing == "oracle-projection"
     if metric != "scale@1":
@@ -237,207 +259,226 @@ def test_point_maps_are_scored_through_the_truths_pixels(metric, toy, headline):
         assert row.coverage == 1.0
 
 
-def test_chamfer_reads_point_maps_where_the_row_says_so_though_there_are_tracks(toy, answer, headline):
+def test_chamfer_reads_point_maps_where_the_row_says_so_though_there_are_tracks(toy_clip, predict, measure_headline):
     both = replace(
-        point_maps(toy, 1.5), tracks=answer(toy).tracks, anchors=answer(toy).anchors, valid=answer(toy).valid
+        point_maps(toy_clip, 1.5),
+        tracks=predict(toy_clip).tracks,
+        anchors=predict(toy_clip).anchors,
+        valid=predict(toy_clip).valid,
     )
-    alone = headline("chamfer@1", point_maps(toy, 1.5), toy, pairing="oracle-projection").value
-    assert headline("chamfer@1", both, toy, pairing="oracle-projection").value == alone > 0.01
-    assert headline("chamfer@1", both, toy).value < 1e-6
+    alone = measure_headline("chamfer@1", point_maps(toy_clip, 1.5), toy_clip, pairing="oracle-projection").value
+    assert measure_headline("chamfer@1", both, toy_clip, pairing="oracle-projection").value == alone > 0.01
+    assert measure_headline("chamfer@1", both, toy_clip).value < 1e-6
 
 
-def test_every_declared_scale_is_fitted_at_its_grain(toy, answer, headline):
-    made, factors = answer(toy), np.array([0.5, 0.8, 1.25], dtype=np.float32)
-    apart = made.tracks * factors[:, None, None, None]
-    for scale, tracks in (("metric", made.tracks), ("shared", 0.5 * made.tracks), ("per_view", apart)):
-        row = headline("mv_rpe_scene@1", replace(made, tracks=tracks, scale=scale), toy)
+def test_every_declared_scale_is_fitted_at_its_grain(toy_clip, predict, measure_headline, measure):
+    prediction, factors = predict(toy_clip), np.array([0.5, 0.8, 1.25], dtype=np.float32)
+    apart = prediction.tracks * factors[:, None, None, None]
+    for scale, tracks in (("metric", prediction.tracks), ("shared", 0.5 * prediction.tracks), ("per_view", apart)):
+        row = measure_headline("mv_rpe_scene@1", replace(prediction, tracks=tracks, scale=scale), toy_clip)
         assert row.value == pytest.approx(0, abs=1e-4)
-    rows = rows_of("rpe@1", replace(made, tracks=apart, scale="per_view"), toy)
+    rows = measure("rpe@1", replace(prediction, tracks=apart, scale="per_view"), toy_clip)
     assert [row.scale for row in rows] == [*(pytest.approx(1 / f) for f in factors), None]
     assert {row.alignment for row in rows} == {"per_view"}
     assert rows[-1].details["scales"] == {row.view: row.scale for row in rows[:-1]}
-    halved = rows_of("rpe@1", replace(made, tracks=0.5 * made.tracks, scale="shared"), toy)
+    halved = measure("rpe@1", replace(prediction, tracks=0.5 * prediction.tracks, scale="shared"), toy_clip)
     assert [row.scale for row in halved] == [pytest.approx(2.0)] * 4
-    shared = rows_of("rpe@1", replace(made, tracks=apart, scale="shared"), toy)
+    shared = measure("rpe@1", replace(prediction, tracks=apart, scale="shared"), toy_clip)
     assert len({row.scale for row in shared}) == 1
     assert shared[-1].value > 10
-    assert headline("xv_rpe@1", replace(made, tracks=apart, scale="shared"), toy).value > 10
+    assert measure_headline("xv_rpe@1", replace(prediction, tracks=apart, scale="shared"), toy_clip).value > 10
 
 
-def test_the_scale_row_is_for_metric_methods(toy, answer):
-    made = answer(toy)
-    apart = made.tracks * np.array([0.5, 1.0, 2.0], dtype=np.float32)[:, None, None, None]
-    *views, headline = rows_of("scale@1", replace(made, tracks=apart), toy)
+def test_the_scale_row_is_for_metric_methods(toy_clip, predict, measure):
+    prediction = predict(toy_clip)
+    apart = prediction.tracks * np.array([0.5, 1.0, 2.0], dtype=np.float32)[:, None, None, None]
+    *views, headline = measure("scale@1", replace(prediction, tracks=apart), toy_clip)
     assert [row.value for row in views] == [pytest.approx(f, rel=1e-6) for f in (2.0, 1.0, 0.5)]
     assert 0.5 < headline.value < 2.0
     for scale in ("shared", "per_view"):
         with pytest.raises(NotApplicable, match=f"declares its scale {scale}"):
-            rows_of("scale@1", replace(made, scale=scale), toy)
+            measure("scale@1", replace(prediction, scale=scale), toy_clip)
     with pytest.raises(Undefined, match="expected a positive number"):
-        rows_of("scale@1", replace(made, tracks=-made.tracks), toy)
-    few = np.zeros_like(made.valid)
-    few[tuple(np.argwhere(made.valid)[:9].T)] = True
+        measure("scale@1", replace(prediction, tracks=-prediction.tracks), toy_clip)
+    few = np.zeros_like(prediction.valid)
+    few[tuple(np.argwhere(prediction.valid)[:9].T)] = True
     with pytest.raises(Undefined, match="9 true points have a valid prediction; fitting a scale needs at least 10"):
-        rows_of("scale@1", replace(made, valid=few), toy)
+        measure("scale@1", replace(prediction, valid=few), toy_clip)
 
 
-def test_coverage_is_the_share_of_true_points_that_are_answered(toy, answer, headline):
-    made = answer(toy)
-    keep = np.random.default_rng(0).random(made.valid.shape) < 0.6
-    m = build_true_tracks(toy).mask
-    half = replace(made, valid=made.valid & keep)
-    rows = rows_of("rpe@1", half, toy)
+def test_coverage_is_the_share_of_true_points_that_are_answered(toy_clip, predict, measure_headline, measure):
+    prediction = predict(toy_clip)
+    keep = np.random.default_rng(0).random(prediction.valid.shape) < 0.6
+    m = build_true_tracks(toy_clip).mask
+    half = replace(prediction, valid=prediction.valid & keep)
+    rows = measure("rpe@1", half, toy_clip)
     assert rows[-1].coverage == (m & keep).sum() / m.sum()
     assert [row.coverage for row in rows[:-1]] == [(m & keep)[v].sum() / m[v].sum() for v in range(3)]
-    assert rows[-1].value == pytest.approx(rpe(made.tracks, build_true_tracks(toy).points, m, half.valid))
+    assert rows[-1].value == pytest.approx(rpe(prediction.tracks, build_true_tracks(toy_clip).points, m, half.valid))
     triples = (m & keep)[:, :-2] & (m & keep)[:, 1:-1] & (m & keep)[:, 2:]
     expected = m[:, :-2] & m[:, 1:-1] & m[:, 2:]
     for metric in ("smoothness@1", "accel_error@1"):
-        assert headline(metric, half, toy).coverage == triples.sum() / expected.sum()
+        assert measure_headline(metric, half, toy_clip).coverage == triples.sum() / expected.sum()
     both = m & keep
     pairs = [(m[i] & m[j], both[i] & both[j]) for i in range(3) for j in range(3) if i != j]
     share = sum(b.sum() for _, b in pairs) / sum(a.sum() for a, _ in pairs)
-    assert headline("xv_rpe@1", half, toy).coverage == pytest.approx(share)
+    assert measure_headline("xv_rpe@1", half, toy_clip).coverage == pytest.approx(share)
 
 
-def test_values_outside_of_valid_are_never_read(toy, answer, headline):
-    made = answer(toy, "gt_noise_1cm")
-    dirty = replace(made, tracks=np.where(made.valid[..., None], made.tracks, np.nan))
+def test_values_outside_of_valid_are_never_read(toy_clip, predict, measure_headline):
+    prediction = predict(toy_clip, "gt_noise_1cm")
+    dirty = replace(prediction, tracks=np.where(prediction.valid[..., None], prediction.tracks, np.nan))
     for card in CARDS:
         if card.id not in HIDDEN:
-            assert headline(card.id, dirty, toy).value == headline(card.id, made, toy).value
+            assert (
+                measure_headline(card.id, dirty, toy_clip).value
+                == measure_headline(card.id, prediction, toy_clip).value
+            )
 
 
 @pytest.mark.parametrize("metric", HIDDEN)
-def test_hidden_points_are_judged_only_where_a_method_gives_them(metric, toy, answer, headline):
-    made = answer(toy, "gt_noise_1cm")
+def test_hidden_points_are_judged_only_where_a_method_gives_them(metric, toy_clip, predict, measure_headline, measure):
+    prediction = predict(toy_clip, "gt_noise_1cm")
     with pytest.raises(NotApplicable, match="the method predicts no hidden points"):
-        rows_of(metric, made, toy)
-    everywhere = replace(made, valid=None)
-    row = headline(metric, everywhere, toy)
+        measure(metric, prediction, toy_clip)
+    everywhere = replace(prediction, valid=None)
+    row = measure_headline(metric, everywhere, toy_clip)
     assert row.coverage == 1.0
     # Hidden points are as noisy as seen ones here; leaving some of them out costs.
-    assert row.value == pytest.approx(headline(metric.replace("_all", ""), everywhere, toy).value, rel=0.1)
-    some = np.random.default_rng(0).random(made.valid.shape) < 0.5
-    assert headline(metric, replace(made, valid=made.valid | some), toy).value > row.value
+    assert row.value == pytest.approx(measure_headline(metric.replace("_all", ""), everywhere, toy_clip).value, rel=0.1)
+    some = np.random.default_rng(0).random(prediction.valid.shape) < 0.5
+    assert measure_headline(metric, replace(prediction, valid=prediction.valid | some), toy_clip).value > row.value
 
 
 @pytest.mark.parametrize("metric", HIDDEN)
-def test_hidden_points_count_where_frame_0_saw_them_and_they_were_recorded(metric, toy, answer):
+def test_hidden_points_count_where_frame_0_saw_them_and_they_were_recorded(metric, toy_clip, predict, measure):
     """PointSet 0 to 3 are off by a metre: two were not seen in frame 0, and two are not recorded after it."""
-    visible = np.ones_like(toy.tracks.visible)
+    visible = np.ones_like(toy_clip.tracks.visible)
     visible[:, 3:, ::2] = False
     visible[:, 0, :2] = False
     visible[:, 1:, 2:4] = False
-    recorded = np.ones(toy.tracks.world.shape[:2], dtype=bool)
+    recorded = np.ones(toy_clip.tracks.world.shape[:2], dtype=bool)
     recorded[1:, 2:4] = False
-    clip = replace(toy, tracks=replace(toy.tracks, visible=visible, recorded=recorded))
-    made = replace(answer(clip), valid=None)
-    tracks = made.tracks.copy()
+    clip = replace(toy_clip, tracks=replace(toy_clip.tracks, visible=visible, recorded=recorded))
+    prediction = replace(predict(clip), valid=None)
+    tracks = prediction.tracks.copy()
     tracks[:, :, :2] += 1.0
     tracks[:, 1:, 2:4] += 1.0
-    rows = rows_of(metric, replace(made, tracks=tracks), clip)
+    rows = measure(metric, replace(prediction, tracks=tracks), clip)
     assert max(row.value for row in rows) < 1e-4
     tracks[:, 5, 4] += 1.0  # hidden, seen in frame 0, recorded
-    assert rows_of(metric, replace(made, tracks=tracks), clip)[-1].value > 0.1
+    assert measure(metric, replace(prediction, tracks=tracks), clip)[-1].value > 0.1
 
 
 @pytest.mark.parametrize(("off", "coverage"), [(1.9, 1.0), (2.1, 0.0)])
-def test_an_anchor_answers_within_a_share_of_the_images_height(toy, answer, headline, off, coverage):
-    wide = tuple(replace(view, camera=replace(view.camera, size=(480, 960))) for view in toy.views)
-    clip = replace(toy, views=wide, size=(480, 960))
-    made = answer(clip)
-    few = np.argsort(made.anchors[0, :, 0])[::47]  # far from each other, so that none answers for another
+def test_an_anchor_answers_within_a_share_of_the_images_height(toy_clip, predict, off, coverage):
+    wide = tuple(replace(view, camera=replace(view.camera, size=(480, 960))) for view in toy_clip.views)
+    clip = replace(toy_clip, views=wide, size=(480, 960))
+    prediction = predict(clip)
+    few = np.argsort(prediction.anchors[0, :, 0])[::47]  # far from each other, so that none answers for another
     kept = np.isin(np.arange(48), few)
     clip = replace(clip, tracks=replace(clip.tracks, visible=np.broadcast_to(kept, clip.tracks.visible.shape)))
-    aside = replace(made, anchors=made.anchors + np.float32([off, 0.0]), valid=None)
+    aside = replace(prediction, anchors=prediction.anchors + np.float32([off, 0.0]), valid=None)
     found = pair_prediction(aside, build_true_tracks(clip), "anchor").pred.valid[:, :, kept]
     assert found.mean() == coverage
 
 
 @everything
-def test_a_negative_scale_or_too_few_points_fail(metric, toy, answer):
-    made = answer(toy)
+def test_a_negative_scale_or_too_few_points_fail(metric, toy_clip, predict, measure):
+    prediction = predict(toy_clip)
     wanted = NotApplicable if metric == "scale@1" else Failed
-    for bad in (replace(made, tracks=-made.tracks), replace(made, valid=np.zeros_like(made.valid))):
+    for bad in (
+        replace(prediction, tracks=-prediction.tracks),
+        replace(prediction, valid=np.zeros_like(prediction.valid)),
+    ):
         for scale in ("shared", "per_view"):
             with pytest.raises(wanted):
-                rows_of(metric, replace(bad, scale=scale), toy)
+                measure(metric, replace(bad, scale=scale), toy_clip)
 
 
 @everything
-def test_a_truth_that_is_never_visible_is_undefined(metric, toy, answer):
-    visible = np.zeros_like(toy.tracks.visible)
+def test_a_truth_that_is_never_visible_is_undefined(metric, toy_clip, predict, measure):
+    visible = np.zeros_like(toy_clip.tracks.visible)
     with pytest.raises(Undefined):
-        rows_of(metric, replace(answer(toy), valid=None), replace(toy, tracks=replace(toy.tracks, visible=visible)))
+        measure(
+            metric,
+            replace(predict(toy_clip), valid=None),
+            replace(toy_clip, tracks=replace(toy_clip.tracks, visible=visible)),
+        )
 
 
 @everything
-def test_without_tracks_or_truth_nothing_applies(metric, toy, answer):
+def test_without_tracks_or_truth_nothing_applies(metric, toy_clip, predict, measure):
     with pytest.raises(NotApplicable):
-        rows_of(metric, answer(toy), replace(toy, tracks=None))
+        measure(metric, predict(toy_clip), replace(toy_clip, tracks=None))
     with pytest.raises(NotApplicable):
-        rows_of(metric, Prediction(video=np.zeros((3, 9, 8, 8, 3), dtype=np.uint8)), toy)
+        measure(metric, Prediction(video=np.zeros((3, 9, 8, 8, 3), dtype=np.uint8)), toy_clip)
 
 
-def test_a_view_that_sees_nothing_is_dropped_and_said(toy, answer):
-    visible = toy.tracks.visible.copy()
+def test_a_view_that_sees_nothing_is_dropped_and_said(toy_clip, predict, measure):
+    visible = toy_clip.tracks.visible.copy()
     visible[1, 0] = False
-    clip = replace(toy, tracks=replace(toy.tracks, visible=visible))
+    clip = replace(toy_clip, tracks=replace(toy_clip.tracks, visible=visible))
     for metric in (*VIEWS, "chamfer@1", "smoothness@1", "accel_error@1", "scale@1"):
-        rows = rows_of(metric, replace(answer(clip), valid=None), clip)
+        rows = measure(metric, replace(predict(clip), valid=None), clip)
         center = next(row for row in rows if row.view == "center")
         assert center.status == "undefined"
         assert center.reason
         assert rows[-1].status == "ok"
     for metric in (*PAIRS, "reproj_px@1"):
-        rows = rows_of(metric, replace(answer(clip), valid=None), clip)
+        rows = measure(metric, replace(predict(clip), valid=None), clip)
         assert [row.pair for row in rows if row.status == "ok"] == ["left|right", "right|left", None]
         assert [row.n_scored for row in rows] == [0, 9, 0, 0, 9, 0, 18]
         assert [row.n_expected for row in rows] == [9] * 6 + [54]
 
 
-def test_a_view_without_an_answer_has_no_smoothness_of_its_own_and_costs_the_clip(toy, answer):
-    made = answer(toy)
-    valid = made.valid.copy()
+def test_a_view_without_an_answer_has_no_smoothness_of_its_own_and_costs_the_clip(toy_clip, predict, measure):
+    prediction = predict(toy_clip)
+    valid = prediction.valid.copy()
     valid[1] = False
-    rows = rows_of("smoothness@1", replace(made, valid=valid), toy)
+    rows = measure("smoothness@1", replace(prediction, valid=valid), toy_clip)
     assert [row.status for row in rows] == ["ok", "failed", "ok", "ok"]
     assert rows[-1].details["ratio_covered"] == pytest.approx(1, abs=1e-4)
     assert abs(np.log(rows[-1].details["ratio"])) == pytest.approx(-np.log(rows[-1].coverage), rel=1e-4)
 
 
-def test_one_view_has_no_pairs(toy, answer):
-    clip = replace(toy, views=toy.views[:1], tracks=replace(toy.tracks, visible=toy.tracks.visible[:1]))
-    made = answer(clip)
+def test_one_view_has_no_pairs(toy_clip, predict, measure):
+    clip = replace(
+        toy_clip, views=toy_clip.views[:1], tracks=replace(toy_clip.tracks, visible=toy_clip.tracks.visible[:1])
+    )
+    prediction = predict(clip)
     for metric in (*PAIRS, "reproj_px@1"):
         with pytest.raises(NotApplicable, match="only one view"):
-            rows_of(metric, made, clip)
+            measure(metric, prediction, clip)
 
 
 @pytest.mark.parametrize("metric", ["smoothness@1", "accel_error@1", "rpe@1", "mv_rpe_scene@1", "xv_rpe@1"])
-def test_a_moving_rig_adds_nothing(metric, make_clip, answer, headline):
-    clip = make_clip(moving=True)
-    row = headline(metric, answer(clip), clip)
+def test_a_moving_rig_adds_nothing(metric, build_clip, predict, measure_headline):
+    clip = build_clip(moving=True)
+    row = measure_headline(metric, predict(clip), clip)
     if metric == "smoothness@1":
-        still = make_clip()
-        assert row.details["truth"] == pytest.approx(headline(metric, answer(still), still).details["truth"], rel=0.1)
+        still = build_clip()
+        assert row.details["truth"] == pytest.approx(
+            measure_headline(metric, predict(still), still).details["truth"], rel=0.1
+        )
         assert row.details["ratio"] == pytest.approx(1, abs=1e-4)
     else:
         assert row.value < 1e-4
 
 
 @pytest.mark.parametrize("fps", [30.0, 8.1, 7.9])
-def test_second_differences_have_a_unit_at_eight_frames_a_second_only(make_clip, answer, fps):
-    clip = make_clip(fps=fps)
+def test_second_differences_have_a_unit_at_eight_frames_a_second_only(build_clip, predict, fps, measure):
+    clip = build_clip(fps=fps)
     for metric in ("smoothness@1", "accel_error@1"):
         with pytest.raises(NotApplicable, match=f"{fps:g} fps"):
-            rows_of(metric, answer(clip), clip)
+            measure(metric, predict(clip), clip)
 
 
-def test_each_view_has_its_own_smoothness_and_ratio(toy, answer):
-    made, factors = answer(toy), np.float32([1.0, 2.0, 3.0])
-    rows = rows_of("smoothness@1", replace(made, tracks=made.tracks * factors[:, None, None, None]), toy)
+def test_each_view_has_its_own_smoothness_and_ratio(toy_clip, predict, measure):
+    prediction, factors = predict(toy_clip), np.float32([1.0, 2.0, 3.0])
+    rows = measure(
+        "smoothness@1", replace(prediction, tracks=prediction.tracks * factors[:, None, None, None]), toy_clip
+    )
     assert [row.details["ratio_covered"] for row in rows[:-1]] == pytest.approx([1, 2, 3], rel=1e-4)
     truths = [row.details["truth"] for row in rows[:-1]]
     assert [row.value for row in rows[:-1]] == pytest.approx(
@@ -445,23 +486,23 @@ def test_each_view_has_its_own_smoothness_and_ratio(toy, answer):
     )
 
 
-def test_a_truth_at_rest_has_no_smoothness_ratio(toy, answer):
-    still = np.repeat(toy.tracks.world[:1], toy.frames, axis=0)
-    clip = replace(toy, tracks=replace(toy.tracks, world=still))
+def test_a_truth_at_rest_has_no_smoothness_ratio(toy_clip, predict, measure):
+    still = np.repeat(toy_clip.tracks.world[:1], toy_clip.frames, axis=0)
+    clip = replace(toy_clip, tracks=replace(toy_clip.tracks, world=still))
     with pytest.raises(Undefined, match="too small for a ratio"):
-        rows_of("smoothness@1", answer(clip, "gt_noise_1cm"), clip)
+        measure("smoothness@1", predict(clip, "gt_noise_1cm"), clip)
 
 
-def test_the_work_is_shared_by_the_metrics_of_a_case(toy, answer, monkeypatch):
-    case = Case(answer(toy), toy)
+def test_the_work_is_shared_by_the_metrics_of_a_case(toy_clip, predict, monkeypatch):
+    case = Case(predict(toy_clip), toy_clip)
     first = {card.id: list(card.load()(case))[-1].value for card in CARDS if card.id not in HIDDEN}
     monkeypatch.setattr("hoibench.metrics.aligned_motion.pair_prediction", None)
     monkeypatch.setattr("hoibench.metrics.chamfer.compare_clips", None)
     assert {card.id: list(card.load()(case))[-1].value for card in CARDS if card.id not in HIDDEN} == first
 
 
-def test_world_rows_name_their_origin(toy, answer, headline):
-    details = headline("mv_rpe_world@1", answer(toy), toy).details
-    norms = np.linalg.norm(toy.tracks.world.astype(float), axis=-1)
+def test_world_rows_name_their_origin(toy_clip, predict, measure_headline):
+    details = measure_headline("mv_rpe_world@1", predict(toy_clip), toy_clip).details
+    norms = np.linalg.norm(toy_clip.tracks.world.astype(float), axis=-1)
     assert details["median_norm"] == pytest.approx(np.median(norms))
     assert len(details["origin"]) == 12

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import plain_motion
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,26 +45,26 @@ def scene(seed, moving=False, views=2, frames=3, points=5):
 
 
 @given(seed=seeds, moving=st.booleans())
-def test_equal_to_plain_loops(seed, moving, twins):
+def test_equal_to_plain_loops(seed, moving):
     P, world, cameras, m, valid = scene(seed, moving)
-    by_scene = twins.world_errors(P, world, cameras, m, valid, "scene")
-    by_norm = twins.world_errors(P, world, cameras, m, valid, "norm")
+    by_scene = plain_motion.world_errors(P, world, cameras, m, valid, "scene")
+    by_norm = plain_motion.world_errors(P, world, cameras, m, valid, "norm")
     case = (P, world, cameras, m, valid)
-    assert mv_rpe_scene(*case) == pytest.approx(twins.percent(by_scene), rel=1e-9)
-    assert mv_pi_scene(*case) == pytest.approx(twins.inliers(by_scene, 0.25), rel=1e-9)
-    assert mv_rpe_world(*case) == pytest.approx(twins.percent(by_norm), rel=1e-9)
-    assert mv_pi_world(*case) == pytest.approx(twins.inliers(by_norm, 0.25), rel=1e-9)
+    assert mv_rpe_scene(*case) == pytest.approx(plain_motion.percent(by_scene), rel=1e-9)
+    assert mv_pi_scene(*case) == pytest.approx(plain_motion.inliers(by_scene, 0.25), rel=1e-9)
+    assert mv_rpe_world(*case) == pytest.approx(plain_motion.percent(by_norm), rel=1e-9)
+    assert mv_pi_world(*case) == pytest.approx(plain_motion.inliers(by_norm, 0.25), rel=1e-9)
 
 
 @given(seed=seeds, moving=st.booleans())
-def test_the_change_of_frame_is_rigid(seed, moving):
+def test_the_change_of_frame_is_rigid(seed, moving, predict):
     """The lemma of the cards: |W_v(P) - X_w| = |P - X|, so that mv_* is rpe with another divisor."""
     P, world, cameras, _, _ = scene(seed, moving)
-    answer = PointSet(P, np.ones(P.shape[:3], dtype=bool))
+    predict = PointSet(P, np.ones(P.shape[:3], dtype=bool))
     in_camera = np.linalg.norm(P - world_to_cameras(world, cameras), axis=-1)
-    assert scene_error(answer, world, cameras) * scene_size(world) == pytest.approx(in_camera, abs=1e-12)
+    assert scene_error(predict, world, cameras) * scene_size(world) == pytest.approx(in_camera, abs=1e-12)
     divisor = np.maximum(np.linalg.norm(world, axis=-1), 0.01)
-    assert world_error(answer, world, cameras) * divisor == pytest.approx(in_camera, abs=1e-12)
+    assert world_error(predict, world, cameras) * divisor == pytest.approx(in_camera, abs=1e-12)
 
 
 def test_truth_is_perfect_and_nothing_scores_one_hundred_percent():
@@ -116,11 +117,11 @@ def test_one_view_scaled_is_an_error_under_a_shared_scale():
     assert mv_rpe_scene(X, world, cameras, np.ones_like(m)) > 1
 
 
-def test_scene_size_by_hand(twins):
+def test_scene_size_by_hand():
     square = np.array([[[0, 0, 0], [2, 0, 0]], [[0, 2, 0], [2, 2, 0]]], dtype=float)
     assert scene_size(square) == pytest.approx(np.sqrt(2))
     assert scene_size(square + 7) == pytest.approx(np.sqrt(2))
-    assert scene_size(square) == pytest.approx(twins.scene_size(square))
+    assert scene_size(square) == pytest.approx(plain_motion.scene_size(square))
 
 
 def test_a_scene_without_extent_is_undefined():

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import plain_motion
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,17 +14,19 @@ from hoibench.metrics.true_tracks import build_true_tracks
 
 
 @pytest.fixture(scope="module")
-def truth(toy):
-    return build_true_tracks(toy)
+def truth(toy_clip):
+    return build_true_tracks(toy_clip)
 
 
 @given(seed=st.integers(0, 2**32 - 1), grid=st.booleans(), k=st.integers(0, 30))
-def test_nearest_anchor_equals_plain_loops(seed, grid, k, twins):
+def test_nearest_anchor_equals_plain_loops(seed, grid, k):
     rng = np.random.default_rng(seed)
     # Half-pixel positions are full of ties and duplicates, and of distances that equal the radius.
     draw = (lambda n: rng.integers(0, 8, (n, 2)) / 2.0) if grid else (lambda n: rng.uniform(0, 6, (n, 2)))
     pixels, anchors, radius = draw(20), draw(k), 1.0
-    assert find_nearest_anchors(pixels, anchors, radius).tolist() == twins.nearest_anchors(pixels, anchors, radius)
+    assert find_nearest_anchors(pixels, anchors, radius).tolist() == plain_motion.nearest_anchors(
+        pixels, anchors, radius
+    )
 
 
 def test_equally_near_anchors_go_to_the_lowest_index_and_may_be_shared():
@@ -40,25 +43,25 @@ def test_the_radius_grows_with_the_image(height, radius):
     assert anchor_radius(height) == radius
 
 
-def test_query_pairs_by_index(toy, truth, answer):
-    made = answer(toy)
-    paired = pair_prediction(made, truth, "query")
-    assert paired.pred.valid.tolist() == made.valid.tolist()
-    assert paired.pred.xyz[made.valid].tolist() == made.tracks[made.valid].astype(float).tolist()
+def test_query_pairs_by_index(toy_clip, truth, predict):
+    prediction = predict(toy_clip)
+    paired = pair_prediction(prediction, truth, "query")
+    assert paired.pred.valid.tolist() == prediction.valid.tolist()
+    assert paired.pred.xyz[prediction.valid].tolist() == prediction.tracks[prediction.valid].astype(float).tolist()
     assert paired.paired_truth is None
 
 
-def test_anchors_find_tracks_in_any_order_and_among_any_others(toy, truth, answer):
-    made = answer(toy)
+def test_anchors_find_tracks_in_any_order_and_among_any_others(toy_clip, truth, predict):
+    prediction = predict(toy_clip)
     order = np.random.default_rng(0).permutation(48)
     far = np.full((3, 5, 2), 1e4)
     mixed = replace(
-        made,
-        tracks=np.concatenate([np.zeros((3, 9, 5, 3)), made.tracks[:, :, order]], axis=2),
-        anchors=np.concatenate([far, made.anchors[:, order]], axis=1),
-        valid=np.concatenate([np.ones((3, 9, 5), dtype=bool), made.valid[..., order]], axis=2),
+        prediction,
+        tracks=np.concatenate([np.zeros((3, 9, 5, 3)), prediction.tracks[:, :, order]], axis=2),
+        anchors=np.concatenate([far, prediction.anchors[:, order]], axis=1),
+        valid=np.concatenate([np.ones((3, 9, 5), dtype=bool), prediction.valid[..., order]], axis=2),
     )
-    paired, straight = pair_prediction(mixed, truth, "anchor"), pair_prediction(made, truth, "query")
+    paired, straight = pair_prediction(mixed, truth, "anchor"), pair_prediction(prediction, truth, "query")
     m = truth.mask
     assert paired.pred.valid[m].all()
     assert paired.pred.xyz[m].tolist() == straight.pred.xyz[m].tolist()
@@ -68,44 +71,44 @@ def test_anchors_find_tracks_in_any_order_and_among_any_others(toy, truth, answe
     assert (paired.track_index[~seen] == -1).all()
 
 
-def test_points_without_an_anchor_have_no_answer(toy, truth, answer):
-    made = answer(toy)
-    anchors = made.anchors.copy()
+def test_points_without_an_anchor_have_no_answer(toy_clip, truth, predict):
+    prediction = predict(toy_clip)
+    anchors = prediction.anchors.copy()
     anchors[:, 3] += 500.0
-    paired = pair_prediction(replace(made, anchors=anchors), truth, "anchor")
+    paired = pair_prediction(replace(prediction, anchors=anchors), truth, "anchor")
     lost = paired.track_index[:, 3] != 3
     assert lost.all()
-    paired = pair_prediction(replace(made, anchors=made.anchors + 500.0), truth, "anchor")
+    paired = pair_prediction(replace(prediction, anchors=prediction.anchors + 500.0), truth, "anchor")
     assert not paired.pred.valid.any()
     assert not paired.paired_truth.valid.any()
 
 
-def test_the_anchor_floor_is_the_truth_moved_to_the_anchor(toy, truth, answer):
-    made = answer(toy)
+def test_the_anchor_floor_is_the_truth_moved_to_the_anchor(toy_clip, truth, predict):
+    prediction = predict(toy_clip)
     shift = np.array([0.6, -0.3])
-    paired = pair_prediction(replace(made, anchors=made.anchors + shift), truth, "anchor")
+    paired = pair_prediction(replace(prediction, anchors=prediction.anchors + shift), truth, "anchor")
     v, k = next(
         (v, k) for v, k in zip(*np.nonzero(truth.visible_first[:, 0]), strict=True) if paired.track_index[v, k] == k
     )
-    camera, first = toy.cameras[v], truth.points[v, 0, k]
+    camera, first = toy_clip.cameras[v], truth.points[v, 0, k]
     assert project(paired.paired_truth.xyz[v, 0, [k]], camera.K)[0] == pytest.approx(
-        made.anchors[v, k] + shift, abs=1e-4
+        prediction.anchors[v, k] + shift, abs=1e-4
     )
     assert paired.paired_truth.xyz[v, 0, k, 2] == pytest.approx(first[2])
     offset = paired.paired_truth.xyz[v, :, k] - truth.points[v, :, k]
     assert offset == pytest.approx(np.broadcast_to(offset[0], offset.shape))
 
 
-def test_point_maps_are_sampled_at_the_truths_pixel(toy, truth):
+def test_point_maps_are_sampled_at_the_truths_pixel(toy_clip, truth):
     """A map of the plane z = 1.4: the sample lies on the truth's ray up to half a pixel, at that depth."""
     rows, columns = np.mgrid[:128, :192]
     grid = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(float)
-    maps = np.stack([unproject(grid, np.full(len(grid), 1.4), c.K).reshape(128, 192, 3) for c in toy.cameras])
-    made = Prediction(points=np.repeat(maps[:, None], 9, axis=1).astype(np.float32))
-    paired = pair_prediction(made, truth, "oracle-projection")
+    maps = np.stack([unproject(grid, np.full(len(grid), 1.4), c.K).reshape(128, 192, 3) for c in toy_clip.cameras])
+    prediction = Prediction(points=np.repeat(maps[:, None], 9, axis=1).astype(np.float32))
+    paired = pair_prediction(prediction, truth, "oracle-projection")
     m = truth.mask
     assert paired.pred.valid.tolist() == m.tolist()
-    for v, camera in enumerate(toy.cameras):
+    for v, camera in enumerate(toy_clip.cameras):
         off = project(paired.pred.xyz[v][m[v]], camera.K) - truth.pixels[v][m[v]]
         assert np.abs(off).max() <= 0.5 + 1e-3
         assert paired.pred.xyz[v][m[v]][:, 2] == pytest.approx(1.4)
@@ -116,13 +119,13 @@ def test_point_maps_are_sampled_at_the_truths_pixel(toy, truth):
         assert np.abs(project(floor, camera.K) - truth.pixels[v][m[v]]).max() <= 0.5 + 1e-9
 
 
-def test_a_point_is_answered_where_its_track_was_found_and_is_valid(toy, answer, truth):
+def test_a_point_is_answered_where_its_track_was_found_and_is_valid(toy_clip, predict, truth):
     """Point 0 has lost its anchor, and the track of point 5 is invalid in frame 3; the last track is valid throughout."""
-    made = answer(toy)
-    anchors, valid = made.anchors.copy(), np.ones_like(made.valid)
+    prediction = predict(toy_clip)
+    anchors, valid = prediction.anchors.copy(), np.ones_like(prediction.valid)
     anchors[:, 0] = -1e4
     valid[:, 3, 5] = False
-    paired = pair_prediction(replace(made, anchors=anchors, valid=valid), truth, "anchor")
+    paired = pair_prediction(replace(prediction, anchors=anchors, valid=valid), truth, "anchor")
     found = paired.track_index >= 0
     assert not found[:, 0].any() and found[truth.visible_first[:, 0]].mean() > 0.9
     assert not paired.pred.valid[:, :, 0].any()
@@ -132,7 +135,7 @@ def test_a_point_is_answered_where_its_track_was_found_and_is_valid(toy, answer,
 
 
 @pytest.mark.parametrize("pairing", ["query", "anchor", "oracle-projection"])
-def test_missing_tracks_or_point_maps_are_not_applicable(toy, truth, answer, pairing):
+def test_missing_tracks_or_point_maps_are_not_applicable(toy_clip, truth, predict, pairing):
     maps = Prediction(points=np.ones((3, 9, 4, 6, 3), dtype=np.float16))
     with pytest.raises(NotApplicable, match="no point maps" if pairing == "oracle-projection" else "no tracks"):
-        pair_prediction(answer(toy) if pairing == "oracle-projection" else maps, truth, pairing)
+        pair_prediction(predict(toy_clip) if pairing == "oracle-projection" else maps, truth, pairing)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import plain_motion
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,14 +16,14 @@ TENTH_OF_DIAGONAL = 0.1 * np.hypot(128, 192)
 
 
 @pytest.fixture(scope="module")
-def scene(make_clip):
-    clip = make_clip(frames=3, points=8)
+def scene(build_clip):
+    clip = build_clip(frames=3, points=8)
     tracks = clip.tracks
     return tracks.world.astype(float), clip.cameras, tracks.visible & tracks.visible[:, :1]
 
 
 @given(seed=st.integers(0, 2**32 - 1), spread=st.sampled_from([0.02, 1.5]))
-def test_equal_to_plain_loops(seed, spread, scene, twins):
+def test_equal_to_plain_loops(seed, spread, scene):
     world, cameras, _ = scene
     rng = np.random.default_rng(seed)
     X = world_to_cameras(world, cameras)
@@ -30,7 +31,7 @@ def test_equal_to_plain_loops(seed, spread, scene, twins):
     m, valid = rng.random(X.shape[:3]) < 0.7, rng.random(X.shape[:3]) < 0.8
     m[:2, 0, 0] = True
     assert reproj_px(P, world, cameras, m, valid) == pytest.approx(
-        twins.reprojection(P, world, cameras, m, valid), rel=1e-9
+        plain_motion.reprojection(P, world, cameras, m, valid), rel=1e-9
     )
 
 
@@ -55,8 +56,8 @@ def test_behind_the_camera_and_missing_cost_a_tenth_of_the_diagonal(scene):
     assert reproj_px(X, world, cameras, m, np.zeros_like(m)) == pytest.approx(TENTH_OF_DIAGONAL)
 
 
-def test_what_is_missing_costs_by_the_size_of_the_view_that_it_is_drawn_into(scene):
-    """Only view 0 has no answer: what it lacks is looked for in views 1 and 2, of another size than its own."""
+def test_what_is_missing_costs_by_the_size_of_the_view_that_it_is_drawn_into(scene, predict):
+    """Only view 0 has no predict: what it lacks is looked for in views 1 and 2, of another size than its own."""
     world, cameras, _ = scene
     sizes = ((100, 100), (300, 400), (300, 400))
     apart = [replace(camera, size=size) for camera, size in zip(cameras, sizes, strict=True)]

@@ -1,4 +1,5 @@
 import numpy as np
+import plain_motion
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,15 +30,15 @@ def full(points):
 
 
 @given(seed=seeds)
-def test_equal_to_plain_loops(seed, twins):
+def test_equal_to_plain_loops(seed):
     P, X, m, valid = scene(seed)
     result = smoothness(P, X, m, valid)
-    value, truth, coverage, ratio = twins.smoothness(P, X, m, valid)
+    value, truth, coverage, ratio = plain_motion.smoothness(P, X, m, valid)
     assert result.pred.value == pytest.approx(value, rel=1e-9)
     assert result.truth.value == pytest.approx(truth, rel=1e-9)
     assert result.coverage == pytest.approx(coverage, rel=1e-12)
     assert result.ranked_ratio == pytest.approx(ratio, rel=1e-9)
-    assert accel_error(P, X, m, valid) == pytest.approx(twins.accel_error(P, X, m, valid), rel=1e-9)
+    assert accel_error(P, X, m, valid) == pytest.approx(plain_motion.accel_error(P, X, m, valid), rel=1e-9)
 
 
 def test_linear_motion_is_smooth():

@@ -1,4 +1,5 @@
 import numpy as np
+import plain_motion
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,23 +13,23 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @pytest.fixture(scope="module")
-def scene(make_clip):
-    clip = make_clip(frames=3, points=8)
+def scene(build_clip):
+    clip = build_clip(frames=3, points=8)
     tracks = clip.tracks
     return tracks.world.astype(float), clip.cameras, tracks.visible & tracks.visible[:, :1]
 
 
 @given(seed=seeds)
-def test_equal_to_plain_loops(seed, scene, twins):
+def test_equal_to_plain_loops(seed, scene):
     world, cameras, _ = scene
     rng = np.random.default_rng(seed)
     X = world_to_cameras(world, cameras)
     P = X + rng.normal(0.0, 0.05, X.shape)
     m, valid = rng.random(X.shape[:3]) < 0.7, rng.random(X.shape[:3]) < 0.8
     m[:2, 0, 0] = True
-    errors = twins.agreement_errors(P, world, cameras, m, valid)
-    assert xv_rpe(P, world, cameras, m, valid) == pytest.approx(twins.percent(errors), rel=1e-9)
-    assert xv_pi(P, world, cameras, m, valid) == pytest.approx(twins.inliers(errors, 0.25), rel=1e-9)
+    errors = plain_motion.agreement_errors(P, world, cameras, m, valid)
+    assert xv_rpe(P, world, cameras, m, valid) == pytest.approx(plain_motion.percent(errors), rel=1e-9)
+    assert xv_pi(P, world, cameras, m, valid) == pytest.approx(plain_motion.inliers(errors, 0.25), rel=1e-9)
 
 
 def test_every_ordered_pair_is_there():

@@ -43,8 +43,8 @@ class Fixed:
         return np.stack([np.arange(len(a.points))] * 2, axis=1)
 
 
-def test_every_pair_of_views_on_every_fourth_frame(stage):
-    pairs = match_views(stage(frames=9)[0], Sift())
+def test_every_pair_of_views_on_every_fourth_frame(build_video):
+    pairs = match_views(build_video(frames=9)[0], Sift())
     assert [pair.views for pair in pairs] == [(0, 1), (0, 2), (1, 2)]
     assert {pair.frames for pair in pairs} == {(0, 4, 8)}
     assert all(len(pair.counts) == len(pair.raw) == 3 for pair in pairs)
@@ -57,8 +57,8 @@ def test_forty_nine_frames_are_matched_at_thirteen():
     assert len(pair.frames) == 13
 
 
-def test_inliers_lie_where_the_other_view_shows_the_same(stage):
-    (pair,) = match_views(stage(views=2)[0], Sift())
+def test_inliers_lie_where_the_other_view_shows_the_same(build_video):
+    (pair,) = match_views(build_video(views=2)[0], Sift())
     for match in pair.matches:
         assert match.inlier.sum() > 50
         moved = (match.a - match.b)[match.inlier]
@@ -66,8 +66,8 @@ def test_inliers_lie_where_the_other_view_shows_the_same(stage):
         assert np.mean(np.min(np.abs(moved[:, :1] - [3, 9]), axis=1) < 0.5) > 0.95  # background or foreground parallax
 
 
-def test_counts_equal_a_plain_pipeline(stage):
-    video = stage(views=2, frames=1)[0]
+def test_counts_equal_a_plain_pipeline(build_video):
+    video = build_video(views=2, frames=1)[0]
     (pair,) = match_views(video, Sift())
     sift, brute = cv2.SIFT.create(), cv2.BFMatcher()
     points, descriptors = zip(
@@ -111,8 +111,8 @@ def test_points_at_the_border_belong_to_the_nearest_pixel():
     assert is_on_mask(None, points).all()
 
 
-def test_equal_frames_are_looked_at_once(stage):
-    video = stage()[0].copy()
+def test_equal_frames_are_looked_at_once(build_video):
+    video = build_video()[0].copy()
     video[:] = video[:, :1]
     matcher = Counting()
     pairs = match_views(video, matcher)
@@ -120,8 +120,8 @@ def test_equal_frames_are_looked_at_once(stage):
     assert {len(set(pair.counts)) for pair in pairs} == {1}
 
 
-def test_what_is_shared_does_not_change_the_answer(stage):
-    video, masks = stage(seed=3)
+def test_what_is_shared_does_not_change_the_answer(build_video):
+    video, masks = build_video(seed=3)
     alone = [pair.counts for pair in match_views(video, Sift())]
     matcher, shared = Counting(), {}
     match_views(video, matcher, masks, memo=shared)
@@ -131,16 +131,16 @@ def test_what_is_shared_does_not_change_the_answer(stage):
     assert matcher.described == described  # the reversed views had the same frames
 
 
-def test_one_view_has_no_pair(stage):
+def test_one_view_has_no_pair(build_video):
     with pytest.raises(NotApplicable, match="only one view"):
-        match_views(stage(views=1)[0], Sift())
+        match_views(build_video(views=1)[0], Sift())
 
 
-def test_two_matchers_of_one_case_look_at_the_frames_each_for_itself(given_points):
+def test_two_matchers_of_one_case_look_at_the_frames_each_for_itself(fixed_matcher):
     video = np.zeros((2, 1, 64, 64, 3), np.uint8)
     video[1] = 1
     near, far = ([(x, y + offset) for x in (5, 25, 45) for y in (0, 10, 20)] for offset in (0, 30))
-    one, other, shared = given_points(near, near), given_points(far, far, name="other"), {}
+    one, other, shared = fixed_matcher(near, near), fixed_matcher(far, far, name="other"), {}
     found = [match_views(video, matcher, memo=shared)[0].matches[0].a for matcher in (one, other)]
     assert [points[:, 1].min() for points in found] == [0, 30]
     assert (one.described, other.described) == (2, 2)

@@ -39,30 +39,30 @@ def test_equal_frames_share_a_digest_and_others_do_not():
     assert len({same, *(frame.digest for frame in others)}) == 8
 
 
-def test_the_methods_own_masks_come_before_the_truths(case_of):
+def test_the_methods_own_masks_come_before_the_truths(build_case):
     for own, true, wanted in ((OWN, TRUE, OWN), (None, TRUE, TRUE), (OWN, None, OWN)):
-        found = dict(region_masks(case_of(VIDEO, masks=own, truth_masks=true)))
+        found = dict(region_masks(build_case(VIDEO, masks=own, truth_masks=true)))
         assert list(found) == ["full", "fg"]
         assert found["full"] is None
         assert np.array_equal(found["fg"], wanted)
 
 
-def test_a_mask_of_everything_is_not_taken_for_the_foreground(case_of):
+def test_a_mask_of_everything_is_not_taken_for_the_foreground(build_case):
     everything = np.ones_like(OWN)
-    assert np.array_equal(dict(region_masks(case_of(VIDEO, masks=everything, truth_masks=OWN)))["fg"], OWN)
-    assert np.array_equal(dict(region_masks(case_of(VIDEO, masks=everything)))["fg"], everything)
+    assert np.array_equal(dict(region_masks(build_case(VIDEO, masks=everything, truth_masks=OWN)))["fg"], OWN)
+    assert np.array_equal(dict(region_masks(build_case(VIDEO, masks=everything)))["fg"], everything)
 
 
-def test_without_masks_there_is_only_the_full_frame(case_of):
-    assert dict(region_masks(case_of(VIDEO))) == {"full": None}
+def test_without_masks_there_is_only_the_full_frame(build_case):
+    assert dict(region_masks(build_case(VIDEO))) == {"full": None}
 
 
 @pytest.mark.parametrize(("more", "own"), [(0, True), (1, False)])
-def test_own_masks_may_cover_twice_the_truths_foreground_and_not_a_pixel_more(case_of, more, own):
+def test_own_masks_may_cover_twice_the_truths_foreground_and_not_a_pixel_more(build_case, more, own):
     truth = np.zeros((2, 3, 4, 6), bool)
     truth[..., :2, 2] = True
     wide = np.zeros((2, 3, 4, 6), bool)
     wide[..., :4, 2] = True
     wide[0, 0, 0, 3 : 3 + more] = True
-    _, (region, masks) = region_masks(case_of(VIDEO, masks=wide, truth_masks=truth))
+    _, (region, masks) = region_masks(build_case(VIDEO, masks=wide, truth_masks=truth))
     assert region == "fg" and np.array_equal(masks, wide if own else truth)

@@ -1,4 +1,4 @@
-"""Slow twins of the motion metrics: plain loops, written from the formulas alone; nothing of hoibench is used."""
+"""Plain-loop versions of the motion metrics, written from the formulas alone; nothing of hoibench is used."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The epipolar check: true matches pass, others do not, and the answer is always the same."""
+"""The epipolar check: true matches pass, others do not, and the predict is always the same."""
 
 import cv2
 import numpy as np

@@ -85,8 +85,8 @@ def test_moving_is_above_the_threshold(texture):
     assert slow[20:-20, 20:-20].mean() < 0.01
 
 
-def test_a_pair_is_computed_once_a_case(case_of, texture):
-    case = case_of(np.stack([[texture(128, 192, seed) for seed in range(2)]]))
+def test_a_pair_is_computed_once_a_case(build_case, texture):
+    case = build_case(np.stack([[texture(128, 192, seed) for seed in range(2)]]))
     frames = [RegionFrame.from_image(image) for image in case.video[0]]
     assert cached_frame_flow(case, *frames) is cached_frame_flow(case, *frames)
     assert cached_frame_flow(case, *frames) is not cached_frame_flow(case, *frames[::-1])

@@ -28,9 +28,9 @@ def noise(like, seed=0):
     return np.random.default_rng(seed).integers(0, 256, like.shape, dtype=np.uint8)
 
 
-def test_rows_give_each_pair_and_then_the_clip(case_of, stage):
-    video, masks = stage()
-    rows = list(measure_sift(case_of(video, masks=masks)))
+def test_rows_give_each_pair_and_then_the_clip(build_case, build_video):
+    video, masks = build_video()
+    rows = list(measure_sift(build_case(video, masks=masks)))
     pairs = ["view-0|view-1", "view-0|view-2", "view-1|view-2"]
     assert [(row.region, row.pair) for row in rows] == [(r, p) for r in ("full", "fg") for p in (*pairs, None)]
     counts = [pair.counts for pair in match_views(video, Sift())]
@@ -41,77 +41,77 @@ def test_rows_give_each_pair_and_then_the_clip(case_of, stage):
     assert rows[3].value <= rows[3].details["raw"]
 
 
-def test_the_foreground_has_fewer_matches_than_the_frame(case_of, stage):
-    video, masks = stage()
-    values = {row.region: row.value for row in measure_sift(case_of(video, masks=masks)) if not row.pair}
+def test_the_foreground_has_fewer_matches_than_the_frame(build_case, build_video):
+    video, masks = build_video()
+    values = {row.region: row.value for row in measure_sift(build_case(video, masks=masks)) if not row.pair}
     assert 0 < values["fg"] < values["full"]
 
 
-def test_views_of_one_scene_match_and_noise_does_not(stage):
-    video = stage()[0]
+def test_views_of_one_scene_match_and_noise_does_not(build_video):
+    video = build_video()[0]
     assert matching_pixels(video, Sift()) > 10 * matching_pixels(noise(video), Sift())
 
 
-def test_nothing_to_match_is_zero_without_a_ratio_of_inliers(case_of):
-    row = last(measure_sift(case_of(np.full((2, 5, 128, 128, 3), 127, np.uint8))))
+def test_nothing_to_match_is_zero_without_a_ratio_of_inliers(build_case):
+    row = last(measure_sift(build_case(np.full((2, 5, 128, 128, 3), 127, np.uint8))))
     assert row.value == 0.0
     assert row.details["inlier_ratio"] is None
 
 
-def test_the_truth_against_itself_is_one(case_of, stage):
-    video, masks = stage()
-    rows = list(measure_sift_rel(case_of(video, truth=video, truth_masks=masks)))
+def test_the_truth_against_itself_is_one(build_case, build_video):
+    video, masks = build_video()
+    rows = list(measure_sift_rel(build_case(video, truth=video, truth_masks=masks)))
     assert [(row.region, row.value, row.pair) for row in rows] == [("full", 1.0, None), ("fg", 1.0, None)]
 
 
-def test_the_ratio_is_of_sums_over_the_clip(case_of, stage):
-    truth = stage(seed=0)[0]
+def test_the_ratio_is_of_sums_over_the_clip(build_case, build_video):
+    truth = build_video(seed=0)[0]
     video = truth.copy()
     video[0] = noise(video[0])
-    row = last(measure_sift_rel(case_of(video, truth=truth)))
+    row = last(measure_sift_rel(build_case(video, truth=truth)))
     sums = [sum(sum(pair.counts) for pair in match_views(v, Sift())) for v in (video, truth)]
     assert row.value == pytest.approx(sums[0] / sums[1])
     assert row.value < 0.5
     assert (row.details["generated"], row.details["truth"]) == tuple(sums)
 
 
-def test_a_truth_with_few_matches_gives_no_ratio(case_of, stage):
-    video = stage()[0]
-    row = last(measure_sift_rel(case_of(video, truth=np.zeros_like(video))))
+def test_a_truth_with_few_matches_gives_no_ratio(build_case, build_video):
+    video = build_video()[0]
+    row = last(measure_sift_rel(build_case(video, truth=np.zeros_like(video))))
     assert (row.status, row.value) == ("undefined", None)
     assert "0 matches; a ratio needs at least 50" in row.reason
 
 
-def test_the_ratio_needs_a_truth_of_the_same_shape(case_of, stage):
-    video, masks = stage()
+def test_the_ratio_needs_a_truth_of_the_same_shape(build_case, build_video):
+    video, masks = build_video()
     with pytest.raises(NotApplicable, match="no true video"):
-        list(measure_sift_rel(case_of(video)))
+        list(measure_sift_rel(build_case(video)))
     with pytest.raises(Failed, match="cannot be compared"):
-        list(measure_sift_rel(case_of(video, truth=video[:, :-1])))
-    row = last(measure_sift_rel(case_of(video, masks=masks, truth=video)))
+        list(measure_sift_rel(build_case(video, truth=video[:, :-1])))
+    row = last(measure_sift_rel(build_case(video, masks=masks, truth=video)))
     assert (row.region, row.status, row.reason) == ("fg", "not_applicable", "the data set has no true masks")
 
 
-def test_a_frozen_video_has_no_moving_matches(case_of, stage):
-    video = stage()[0].copy()
-    moving = last(measure_sift_dyn(case_of(video)))
+def test_a_frozen_video_has_no_moving_matches(build_case, build_video):
+    video = build_video()[0].copy()
+    moving = last(measure_sift_dyn(build_case(video)))
     video[:] = video[:, :1]
-    frozen = case_of(video)
+    frozen = build_case(video)
     assert last(measure_sift_dyn(frozen)).value == 0.0
     assert last(measure_sift(frozen)).value > moving.value > 0
 
 
-def test_moving_matches_lie_on_what_moves(case_of, stage):
-    video, masks = stage(speed=5)  # the threshold is 3 px
+def test_moving_matches_lie_on_what_moves(build_case, build_video):
+    video, masks = build_video(speed=5)  # the threshold is 3 px
     (pair, *_) = match_views(video, Sift())
     on_front = [
         int((m.inlier & masks[0, n][tuple(np.rint(m.a).astype(int).T[::-1])]).sum())
         for n, m in zip(pair.frames, pair.matches, strict=True)
     ]
-    row = next(iter(measure_sift_dyn(case_of(video))))
+    row = next(iter(measure_sift_dyn(build_case(video))))
     assert row.details["flow"] == "dis-medium"
     assert sum(row.details["counts"]) == pytest.approx(sum(on_front), rel=0.25)
-    slow = case_of(stage(speed=2)[0])
+    slow = build_case(build_video(speed=2)[0])
     assert last(measure_sift_dyn(slow)).value < row.value / 5
 
 
@@ -121,7 +121,7 @@ def grid_of_points(count, offset):
     return 4.0 * places + np.array([offset, 16.0])
 
 
-def test_each_end_of_a_match_moves_by_its_own_view(case_of, texture, given_points):
+def test_each_end_of_a_match_moves_by_its_own_view(build_case, texture, fixed_matcher):
     """The left half of view 0 moves and the right half of view 1; matches lie in the left half there and in the right half here."""
     back, front = texture(128, 256, 0), texture(128, 80, 1)
     video = np.broadcast_to(back[:, :192], (2, 5, 128, 192, 3)).copy()
@@ -129,45 +129,45 @@ def test_each_end_of_a_match_moves_by_its_own_view(case_of, texture, given_point
         video[0, n, :, :80] = np.roll(front, 6 * n, axis=1)
         video[1, n, :, 112:] = np.roll(front, 6 * n, axis=1)
     video[:, :, 0, 0, 0] = np.array([0, 1])[:, None]
-    moving = given_points(grid_of_points(48, 20), grid_of_points(48, 132))
-    one_end = given_points(grid_of_points(48, 20), grid_of_points(48, 20))
-    (pair, _) = (row for row in measure_moving(case_of(video), moving) if row.region == "full")
+    moving = fixed_matcher(grid_of_points(48, 20), grid_of_points(48, 132))
+    one_end = fixed_matcher(grid_of_points(48, 20), grid_of_points(48, 20))
+    (pair, _) = (row for row in measure_moving(build_case(video), moving) if row.region == "full")
     assert min(pair.details["counts"]) > 40
-    (pair, _) = (row for row in measure_moving(case_of(video), one_end) if row.region == "full")
+    (pair, _) = (row for row in measure_moving(build_case(video), one_end) if row.region == "full")
     assert max(pair.details["counts"]) == 0
 
 
 @pytest.mark.parametrize(("matches", "status"), [(49, "undefined"), (50, "ok")])
-def test_fifty_matches_of_the_truth_make_a_ratio(case_of, given_points, matches, status):
+def test_fifty_matches_of_the_truth_make_a_ratio(build_case, fixed_matcher, matches, status):
     video = np.zeros((2, 1, 128, 192, 3), np.uint8)
     video[1, :, 0, 0, 0] = 1
-    matcher = given_points(grid_of_points(matches, 20), grid_of_points(matches, 60))
-    row = last(measure_ratio(case_of(video, truth=video), matcher))
+    matcher = fixed_matcher(grid_of_points(matches, 20), grid_of_points(matches, 60))
+    row = last(measure_ratio(build_case(video, truth=video), matcher))
     assert (row.status, row.details["truth"]) == (status, matches)
     assert row.value == (1.0 if status == "ok" else None)
 
 
-def test_moving_matches_need_two_frames_of_128_px(case_of, stage):
-    video = stage()[0]
+def test_moving_matches_need_two_frames_of_128_px(build_case, build_video):
+    video = build_video()[0]
     with pytest.raises(NotApplicable, match="127x192"):
-        list(measure_sift_dyn(case_of(video[:, :, :127])))
+        list(measure_sift_dyn(build_case(video[:, :, :127])))
     with pytest.raises(Undefined, match="1 frames at 8 fps"):
-        list(measure_sift_dyn(case_of(video[:, :1])))
+        list(measure_sift_dyn(build_case(video[:, :1])))
 
 
-def test_the_order_of_metrics_does_not_matter(case_of, stage):
-    video, masks = stage(frames=5)
+def test_the_order_of_metrics_does_not_matter(build_case, build_video):
+    video, masks = build_video(frames=5)
     metrics = [measure_sift, measure_sift_dyn, measure_sift_rel]
-    case = case_of(video, masks=masks, truth=stage(frames=5, seed=5)[0], truth_masks=masks)
+    case = build_case(video, masks=masks, truth=build_video(frames=5, seed=5)[0], truth_masks=masks)
     forward = [[row.value for row in metric(case)] for metric in metrics]
-    case = case_of(video, masks=masks, truth=stage(frames=5, seed=5)[0], truth_masks=masks)
+    case = build_case(video, masks=masks, truth=build_video(frames=5, seed=5)[0], truth_masks=masks)
     assert [[row.value for row in metric(case)] for metric in metrics[::-1]] == forward[::-1]
 
 
-def test_without_weights_aliked_is_unavailable(case_of, stage, monkeypatch, tmp_path):
+def test_without_weights_aliked_is_unavailable(build_case, build_video, monkeypatch, tmp_path):
     monkeypatch.delenv("HOIBENCH_WEIGHTS", raising=False)
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
-    case = case_of(stage()[0])
+    case = build_case(build_video()[0])
     for metric in (
         measure_aliked,
         measure_aliked_rel,
@@ -189,9 +189,9 @@ def test_cards_say_what_they_need():
 
 
 @pytest.mark.field
-def test_aliked_rows_name_their_weights(case_of, stage, field_data):
-    video = stage(views=2, frames=3)[0]
-    case = case_of(video, truth=video, weights=field_data / "aliked")
+def test_aliked_rows_name_their_weights(build_case, build_video, field_data):
+    video = build_video(views=2, frames=3)[0]
+    case = build_case(video, truth=video, weights=field_data / "aliked")
     rows = list(measure_aliked(case))
     assert rows[-1].value > 100
     assert set(rows[-1].weights) == {"aliked-n16"}

@@ -58,12 +58,12 @@ def test_consecutive_sampled_frames_are_compared(fps, sampled):
     assert found.sampled == len(sampled)
 
 
-def test_small_frames_are_not_applicable(case_of):
+def test_small_frames_are_not_applicable(build_case):
     frames = np.zeros((3, 127, 192, 3), np.uint8)
     with pytest.raises(NotApplicable, match="127x192"):
         dynamic_degree(frames, 8)
     with pytest.raises(NotApplicable):
-        list(measure_dynamic_degree(case_of(frames[None])))
+        list(measure_dynamic_degree(build_case(frames[None])))
     assert dynamic_degree(np.zeros((3, 128, 192, 3), np.uint8), 8).dynamic is False
 
 
@@ -83,24 +83,24 @@ def test_the_same_motion_in_more_frames_gives_the_same_verdict(texture):
     assert dynamic_degree(frames, fps=16).dynamic is True  # 4 px a pair
 
 
-def test_foreground_and_background_are_told_apart(stage):
-    video, masks = stage(views=1, speed=5)
+def test_foreground_and_background_are_told_apart(build_video):
+    video, masks = build_video(views=1, speed=5)
     assert dynamic_degree(video[0], 8, masks[0]).dynamic is True
-    still_front, front = stage(views=1, speed=0)
+    still_front, front = build_video(views=1, speed=0)
     still_front[0, :, :, :60] = video[0][:, :, 66:126]  # something moves, left of the foreground
     assert dynamic_degree(still_front[0], 8).dynamic is True
     assert dynamic_degree(still_front[0], 8, front[0]).dynamic is False
 
 
-def test_the_clips_value_is_the_mean_of_its_views_and_comes_last(case_of, stage):
-    moving, masks = stage(views=2)
+def test_the_clips_value_is_the_mean_of_its_views_and_comes_last(build_case, build_video):
+    moving, masks = build_video(views=2)
     video = moving.copy()
     video[1] = moving[1, :1]
     for metric, one in (
         (measure_dynamic_degree, 1.0),
         (measure_dynamic_degree_px, dynamic_degree(video[0], 8).relative),
     ):
-        rows = list(metric(case_of(video, masks=masks)))
+        rows = list(metric(build_case(video, masks=masks)))
         assert [(row.region, row.view) for row in rows] == [
             ("full", "view-0"),
             ("full", "view-1"),
@@ -114,16 +114,16 @@ def test_the_clips_value_is_the_mean_of_its_views_and_comes_last(case_of, stage)
         assert (rows[0].n_scored, rows[0].n_expected) == (8, 8)
 
 
-def test_two_frames_are_undefined_and_said_so(case_of, stage):
-    rows = list(measure_dynamic_degree(case_of(stage(frames=2)[0])))
+def test_two_frames_are_undefined_and_said_so(build_case, build_video):
+    rows = list(measure_dynamic_degree(build_case(build_video(frames=2)[0])))
     assert {row.status for row in rows} == {"undefined"}
     assert "1 or 2 sampled frames" in rows[-1].reason
-    assert list(measure_dynamic_degree_px(case_of(stage(frames=2)[0])))[-1].value > 0
+    assert list(measure_dynamic_degree_px(build_case(build_video(frames=2)[0])))[-1].value > 0
 
 
-def test_a_foreground_that_is_never_there_does_not_move(case_of, stage):
-    video, masks = stage()
-    case = case_of(video, masks=masks & False)
+def test_a_foreground_that_is_never_there_does_not_move(build_case, build_video):
+    video, masks = build_video()
+    case = build_case(video, masks=masks & False)
     last = list(measure_dynamic_degree(case))[-1]
     assert (last.region, last.value) == ("fg", 0.0)
     last = list(measure_dynamic_degree_px(case))[-1]
