@@ -28,12 +28,12 @@ def test_the_closed_form_is_the_least_squares_solution(seed):
 
 
 @given(seed=st.integers(0, 2**32 - 1), c=st.floats(0.01, 100))
-def test_a_scaled_prediction_is_undone_exactly(seed, c):
+def test_a_scaled_prediction_is_recovered(seed, c):
     X, m, _ = cloud(seed)
     assert fit_scale(c * X, X, m) * c == pytest.approx(1.0, rel=1e-12)
 
 
-def test_each_declared_scale_is_fitted_at_its_own_grain():
+def test_scales_are_fitted_per_clip_or_per_view_as_declared():
     X, m, _ = cloud(0)
     valid = np.ones_like(m)
     factors = np.array([0.5, 1.0, 2.0])
@@ -45,20 +45,20 @@ def test_each_declared_scale_is_fitted_at_its_own_grain():
     assert shared[0] == pytest.approx(fit_scale(P, X, m))
 
 
-def test_points_that_are_hidden_or_missing_do_not_enter():
+def test_hidden_and_missing_points_are_ignored():
     X, m, rng = cloud(1)
     valid = rng.random(m.shape) < 0.8
     P = np.where((m & valid)[..., None], X / 3.0, 77.0)
     assert fit_scales("shared", P, X, m, valid) == pytest.approx([3, 3, 3])
 
 
-def test_a_view_without_true_points_needs_no_scale():
+def test_a_view_without_true_points_keeps_scale_one():
     X, m, _ = cloud(2)
     m[1] = False
     assert fit_scales("per_view", X / 2, X, m, np.ones_like(m)) == pytest.approx([2, 1, 2])
 
 
-def test_what_cannot_be_aligned_fails_with_its_reason():
+def test_failed_alignments_give_their_reason():
     X, m, _ = cloud(3)
     with pytest.raises(Failed, match="expected a positive number: check the axes"):
         fit_scale(-X, X, m)

@@ -23,7 +23,7 @@ def test_texts_are_complete(card):
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
-def test_the_docstring_of_the_function_gives_unit_direction_and_bounds_of_the_card(card):
+def test_function_docstrings_agree_with_their_card(card):
     low, high = card.bounds
     bounds = f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
     first_line = inspect.getdoc(card.load()).splitlines()[0]
@@ -31,7 +31,7 @@ def test_the_docstring_of_the_function_gives_unit_direction_and_bounds_of_the_ca
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
-def test_the_docstring_of_the_module_gives_the_formula_and_names_the_file_of_the_card(card):
+def test_module_docstrings_give_the_formula_and_the_file_of_the_card(card):
     text = inspect.getmodule(card.load()).__doc__
     assert "\nFormula: " in text
     assert f"\nCard:       cards/{card_file(card)}\n" in text

@@ -37,7 +37,7 @@ def test_equal_to_plain_loops(seed):
     assert chamfer_sq(P, X, m, valid, seed) == pytest.approx(plain_motion.chamfer(P, X, m, valid, seed, 2), rel=1e-9)
 
 
-def test_trees_equal_brute_force_on_clouds_of_full_size():
+def test_trees_equal_brute_force():
     rng = np.random.default_rng(0)
     pred, truth = rng.normal(0, 0.2, (700, 3)) + AWAY, rng.normal(0, 0.2, (900, 3)) + AWAY
     table = np.sqrt(np.square(pred[:, None] - truth[None]).sum(axis=-1))
@@ -54,8 +54,8 @@ def test_many_pairs_keep_their_order():
 
 
 @pytest.mark.parametrize("d", [0.001, 0.02, 0.049])
-def test_two_grids_d_apart_by_hand(d):
-    """As long as d is under half the pitch, each point's nearest is its own copy: 2 d, and 2 d^2."""
+def test_two_shifted_grids_by_hand(d):
+    """If d is below half the pitch, the nearest neighbour of each point is its own copy: 2 d, and 2 d^2."""
     grid = np.stack(np.meshgrid(*[0.1 * np.arange(4)] * 3), axis=-1).reshape(-1, 3) + AWAY
     P, X = frame(grid + np.array([d, 0, 0])), frame(grid)
     assert chamfer(P, X, everywhere(X)) == pytest.approx(2 * d, rel=1e-9)
@@ -63,7 +63,7 @@ def test_two_grids_d_apart_by_hand(d):
 
 
 @given(seed=seeds)
-def test_order_does_not_matter_and_a_cloud_is_at_zero_from_itself(seed):
+def test_the_order_of_points_does_not_matter_and_a_cloud_has_distance_zero_to_itself(seed):
     P, X, m, valid = scene(seed)
     order = np.random.default_rng(seed).permutation(P.shape[2])
     assert chamfer(P[:, :, order], X, m, valid[:, :, order]) == pytest.approx(chamfer(P, X, m, valid), rel=1e-12)
@@ -72,7 +72,7 @@ def test_order_does_not_matter_and_a_cloud_is_at_zero_from_itself(seed):
 
 
 @given(seed=seeds)
-def test_symmetric_rigid_and_bounded_by_the_paired_error(seed):
+def test_chamfer_is_symmetric_invariant_and_bounded_by_the_paired_error(seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(0.0, 0.2, (1, 2, 12, 3))
     P = X + rng.normal(0.0, 0.1, X.shape)
@@ -93,7 +93,7 @@ def test_frames_without_truth_are_dropped():
         chamfer(P, X, np.zeros_like(m), valid)
 
 
-def test_an_empty_frame_is_the_camera_centre_and_never_pays():
+def test_an_empty_frame_scores_like_the_camera_centre():
     P, X, m, _ = scene(6)
     nothing = np.zeros(P.shape[:3], dtype=bool)
     centre = np.zeros((*P.shape[:2], 1, 3))
@@ -106,8 +106,8 @@ def test_an_empty_frame_is_the_camera_centre_and_never_pays():
 
 
 @given(seed=seeds, kept=st.integers(1, 20))
-def test_keeping_only_the_best_points_never_pays(seed, kept):
-    """Every other point is exact, the rest 1.7 cm off: marking only exact ones valid must not gain, however few they are."""
+def test_dropping_all_but_the_best_points_never_lowers_the_distance(seed, kept):
+    """Every other point is exact, the others have an error of 1.7 cm: predicting only exact points must not pay."""
     rng = np.random.default_rng(seed)
     X = rng.normal(0.0, 0.1, (1, 1, 40, 3)) + AWAY
     P = X + np.where(np.arange(40) % 2, 0.01, 0.0)[:, None]
@@ -116,23 +116,23 @@ def test_keeping_only_the_best_points_never_pays(seed, kept):
     assert chamfer(P, X, everywhere(X), valid) > chamfer(P, X, everywhere(X))
 
 
-def test_density_is_taken_out_and_its_cost_is_told():
+def test_larger_clouds_are_thinned_and_the_floor_is_reported():
     rng = np.random.default_rng(7)
     truth = rng.uniform(0, 1, (300, 3))
     found = compare_clouds([truth, truth[:100], truth], [truth, truth, truth[:100]])
     assert found.thinned.tolist() == [False, True, True]
     assert found.linear[0].tolist() == [0, 0]
-    # Where the prediction is the smaller side, the truth is thinned, which costs; where it is the larger one, the truth stays whole.
+    # A smaller prediction thins the truth, which has a floor; a larger one leaves the truth complete.
     assert found.floor[0].tolist() == [0, 0] == found.floor[2].tolist()
     assert 0 < found.floor[1, 0] < 0.2
     assert 0 < found.floor[1, 1] < found.floor[1, 0]
 
 
-def test_a_tiny_prediction_meets_at_least_half_of_the_truth():
+def test_the_truth_keeps_at_least_half_of_its_points():
     line = np.column_stack([np.linspace(0, 1, 100), np.zeros((100, 2))])
     first = np.argmax(
         line @ np.random.default_rng(0).standard_normal(3)
-    )  # the one point that would be left of the truth
+    )  # the only point of the truth that would be left
     end = line[[first]]
     found = compare_clouds([end], [line])
     assert found.linear[0, 0] == 0

@@ -1,4 +1,4 @@
-"""Dynamic degree: VBench's count on given flows, and what real motion gives."""
+"""Dynamic degree: VBench's count on given flows, and values of moving textures."""
 
 from itertools import pairwise
 
@@ -20,26 +20,26 @@ def degree(*scores, sampled=None):
 
 
 @pytest.mark.parametrize(("sampled", "needed"), [(2, 0), (3, 1), (6, 2), (10, 2), (14, 4), (16, 4), (49, 12), (81, 20)])
-def test_the_count_needed_is_vbenchs(sampled, needed):
+def test_the_needed_count_equals_vbench(sampled, needed):
     assert degree(sampled=sampled).needed == needed
 
 
-def test_a_pair_must_exceed_the_threshold():
+def test_a_pair_moves_if_its_score_exceeds_the_threshold():
     assert degree(3.0, 3.0001, 2.9, None).moved == 1
 
 
-def test_a_video_is_dynamic_from_the_needed_pairs_on():
+def test_a_video_with_the_needed_pairs_is_dynamic():
     still, fast = [0.0] * 12, [9.0] * 3
     assert degree(*fast, *still).dynamic is False  # 16 frames need 4
     assert degree(*fast, 9.0, *still[1:]).dynamic is True
 
 
-def test_one_or_two_frames_have_no_verdict():
+def test_one_or_two_frames_have_no_value():
     assert degree(sampled=1).dynamic is None
     assert degree(9.0).dynamic is None
 
 
-def test_the_continuous_form_is_the_mean_score_over_the_short_side():
+def test_the_continuous_form_is_the_mean_score_divided_by_the_short_side():
     assert degree(1.0, None, 3.0).relative == pytest.approx(2.0 / 128)
     assert degree(None, None).relative is None
 
@@ -76,14 +76,14 @@ def test_a_moving_texture_is_dynamic_above_the_threshold(texture, speed, dynamic
     assert found.relative == pytest.approx(speed / 128, rel=0.2, abs=1e-12)
 
 
-def test_the_same_motion_in_more_frames_gives_the_same_verdict(texture):
+def test_the_step_follows_the_frame_rate(texture):
     wide = texture(128, 260)
     frames = np.stack([wide[:, 60 - 2 * n : 252 - 2 * n] for n in range(17)])
     assert dynamic_degree(frames, fps=8).dynamic is False  # 2 px a pair
     assert dynamic_degree(frames, fps=16).dynamic is True  # 4 px a pair
 
 
-def test_foreground_and_background_are_told_apart(build_video):
+def test_the_mask_separates_foreground_from_background(build_video):
     video, masks = build_video(views=1, speed=5)
     assert dynamic_degree(video[0], 8, masks[0]).dynamic is True
     still_front, front = build_video(views=1, speed=0)
@@ -92,7 +92,7 @@ def test_foreground_and_background_are_told_apart(build_video):
     assert dynamic_degree(still_front[0], 8, front[0]).dynamic is False
 
 
-def test_the_clips_value_is_the_mean_of_its_views_and_comes_last(build_case, build_video):
+def test_the_headline_is_the_mean_of_the_views_and_comes_last(build_case, build_video):
     moving, masks = build_video(views=2)
     video = moving.copy()
     video[1] = moving[1, :1]
@@ -114,14 +114,14 @@ def test_the_clips_value_is_the_mean_of_its_views_and_comes_last(build_case, bui
         assert (rows[0].n_scored, rows[0].n_expected) == (8, 8)
 
 
-def test_two_frames_are_undefined_and_said_so(build_case, build_video):
+def test_two_frames_are_undefined_with_a_reason(build_case, build_video):
     rows = list(measure_dynamic_degree(build_case(build_video(frames=2)[0])))
     assert {row.status for row in rows} == {"undefined"}
     assert "1 or 2 sampled frames" in rows[-1].reason
     assert list(measure_dynamic_degree_px(build_case(build_video(frames=2)[0])))[-1].value > 0
 
 
-def test_a_foreground_that_is_never_there_does_not_move(build_case, build_video):
+def test_an_empty_foreground_does_not_move(build_case, build_video):
     video, masks = build_video()
     case = build_case(video, masks=masks & False)
     last = list(measure_dynamic_degree(case))[-1]

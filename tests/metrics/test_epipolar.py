@@ -1,4 +1,4 @@
-"""The epipolar check: true matches pass, others do not, and the predict is always the same."""
+"""The epipolar check: true matches pass, wrong ones fail, and the result is deterministic."""
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ K = np.array([[300.0, 0.0, 192.0], [0.0, 300.0, 128.0], [0.0, 0.0, 1.0]])
 
 
 def two_views(points, outliers, seed=0, noise=0.2):
-    """Matches (m, 2), (m, 2) of random points before two cameras 20 degrees apart, the last ``outliers`` of them wrong."""
+    """Return matches (m, 2), (m, 2) of random points seen by two cameras, the last ``outliers`` of them wrong."""
     rng = np.random.default_rng(seed)
     X = np.c_[rng.uniform(-1, 1, (points, 2)), rng.uniform(3, 6, points)]
     R, _ = cv2.Rodrigues(np.array([0.0, np.deg2rad(20), 0.0]))
@@ -21,18 +21,18 @@ def two_views(points, outliers, seed=0, noise=0.2):
     return a.astype(np.float32), b.astype(np.float32)
 
 
-def test_the_threshold_follows_the_short_side():
+def test_the_threshold_scales_with_the_short_side():
     assert epipolar_threshold((480, 704)) == 1.5
     assert epipolar_threshold((384, 256)) == pytest.approx(0.8)
 
 
-def test_true_matches_pass_and_wrong_ones_do_not():
+def test_true_matches_pass_and_wrong_ones_fail():
     a, b = two_views(200, outliers=80)
     kept = epipolar_inliers(a, b, 1.5)
     assert kept.shape == (200,)
     assert kept.dtype == bool
     assert kept[:120].mean() > 0.95
-    assert kept[120:].mean() < 0.15  # some lie on their line by chance
+    assert kept[120:].mean() < 0.15  # some are on their epipolar line by chance
 
 
 @pytest.mark.parametrize("matches", [0, 1, 7])
@@ -42,7 +42,7 @@ def test_fewer_than_eight_matches_are_none(matches):
     assert epipolar_inliers(a[:8], b[:8], 1.5).any()
 
 
-def test_an_error_of_opencv_is_none(monkeypatch):
+def test_an_opencv_error_gives_no_inliers(monkeypatch):
     def fail(*_):
         raise cv2.error("no model")
 
@@ -51,12 +51,12 @@ def test_an_error_of_opencv_is_none(monkeypatch):
     assert epipolar_inliers(a, b, 1.5).tolist() == [False] * 20
 
 
-def test_points_that_are_all_one_point_are_no_error():
+def test_identical_points_are_no_error():
     a = np.full((30, 2), 17.0, np.float32)
     assert epipolar_inliers(a, a, 1.5).shape == (30,)
 
 
-def test_the_answer_does_not_depend_on_seeds_threads_or_earlier_calls():
+def test_inliers_do_not_depend_on_seeds_threads_or_earlier_calls():
     cases = [
         two_views(150, outliers=100, seed=seed, noise=0.7) for seed in range(4)
     ]  # hard: samples decide the outcome

@@ -20,7 +20,7 @@ def test_equal_to_plain_loops(seed, grid):
     clouds = [rng.integers(0, 3, (n, 3)).astype(float) if grid else rng.normal(size=(n, 3)) for n in (1, 7, 12)]
     counts = [int(rng.integers(1, len(cloud) + 1)) for cloud in clouds]
     for kept, cloud, count in zip(sample_farthest_points(clouds, counts, seed), clouds, counts, strict=True):
-        assert kept.tolist() == [list(p) for p in plain_motion.farthest(cloud, count, seed)]
+        assert kept.tolist() == [list(p) for p in plain_motion.sample_farthest_points(cloud, count, seed)]
 
 
 @given(seed=seeds, grid=st.booleans())
@@ -31,13 +31,13 @@ def test_the_order_of_points_does_not_matter(seed, grid):
     assert kept.tolist() == other.tolist()
 
 
-def test_a_cloud_kept_whole_is_itself():
+def test_sampling_all_points_returns_the_cloud():
     cloud = np.random.default_rng(0).integers(0, 3, (30, 3)).astype(float)
     (kept,) = sample_farthest_points([cloud], [30])
     assert as_set(kept) == as_set(cloud)
 
 
-def test_clouds_do_not_depend_on_what_shares_their_batch():
+def test_samples_do_not_depend_on_the_other_clouds():
     rng = np.random.default_rng(1)
     clouds = [rng.normal(size=(n, 3)) for n in (5, 40, 17, 40, 3)]
     counts = [4, 10, 17, 39, 1]
@@ -47,23 +47,23 @@ def test_clouds_do_not_depend_on_what_shares_their_batch():
     assert [len(k) for k in together] == counts
 
 
-def test_it_spreads_over_the_whole_cloud():
+def test_samples_spread_evenly():
     line = np.column_stack([np.linspace(0, 1, 101), np.zeros((101, 2))])
     (kept,) = sample_farthest_points([line], [5])
     assert sorted(kept[:, 0]) == pytest.approx([0, 0.25, 0.5, 0.75, 1])
 
 
-def test_another_seed_starts_elsewhere():
+def test_the_seed_sets_the_first_point():
     cloud = np.random.default_rng(2).normal(size=(200, 3))
     firsts = {tuple(sample_farthest_points([cloud], [1], seed)[0][0]) for seed in range(10)}
     assert len(firsts) > 1
 
 
 @pytest.mark.parametrize("count", [0, 4])
-def test_a_count_that_cannot_be_kept_is_named(count):
+def test_an_impossible_count_is_named(count):
     with pytest.raises(ValueError, match=f"cannot sample {count} points of cloud 0, which has 3"):
         sample_farthest_points([np.zeros((3, 3))], [count])
 
 
-def test_nothing_gives_nothing():
+def test_no_clouds_give_no_samples():
     assert sample_farthest_points([], []) == []

@@ -1,4 +1,4 @@
-"""Matching pixels as rows: counts, ratios to the truth, and what of the matches moves."""
+"""Rows of the matching-pixels metrics: counts, ratios to the truth, and moving matches."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def noise(like, seed=0):
     return np.random.default_rng(seed).integers(0, 256, like.shape, dtype=np.uint8)
 
 
-def test_rows_give_each_pair_and_then_the_clip(build_case, build_video):
+def test_rows_are_pairs_then_the_clip(build_case, build_video):
     video, masks = build_video()
     rows = list(measure_sift(build_case(video, masks=masks)))
     pairs = ["view-0|view-1", "view-0|view-2", "view-1|view-2"]
@@ -52,7 +52,7 @@ def test_views_of_one_scene_match_and_noise_does_not(build_video):
     assert matching_pixels(video, Sift()) > 10 * matching_pixels(noise(video), Sift())
 
 
-def test_nothing_to_match_is_zero_without_a_ratio_of_inliers(build_case):
+def test_blank_frames_have_zero_matches_and_no_inlier_ratio(build_case):
     row = last(measure_sift(build_case(np.full((2, 5, 128, 128, 3), 127, np.uint8))))
     assert row.value == 0.0
     assert row.details["inlier_ratio"] is None
@@ -64,7 +64,7 @@ def test_the_truth_against_itself_is_one(build_case, build_video):
     assert [(row.region, row.value, row.pair) for row in rows] == [("full", 1.0, None), ("fg", 1.0, None)]
 
 
-def test_the_ratio_is_of_sums_over_the_clip(build_case, build_video):
+def test_the_ratio_divides_sums_over_the_clip(build_case, build_video):
     truth = build_video(seed=0)[0]
     video = truth.copy()
     video[0] = noise(video[0])
@@ -101,7 +101,7 @@ def test_a_frozen_video_has_no_moving_matches(build_case, build_video):
     assert last(measure_sift(frozen)).value > moving.value > 0
 
 
-def test_moving_matches_lie_on_what_moves(build_case, build_video):
+def test_moving_matches_are_on_the_moving_foreground(build_case, build_video):
     video, masks = build_video(speed=5)  # the threshold is 3 px
     (pair, *_) = match_views(video, Sift())
     on_front = [
@@ -116,13 +116,13 @@ def test_moving_matches_lie_on_what_moves(build_case, build_video):
 
 
 def grid_of_points(count, offset):
-    """``count`` points 4 px apart, right of ``offset``: a translation between two views, which one fundamental matrix explains."""
+    """Return ``count`` points on a grid of 4 px, right of ``offset``: a translation between two views, explained by one fundamental matrix."""
     places = np.stack(np.meshgrid(np.arange(8), np.arange(count // 8 + 1)), axis=-1).reshape(-1, 2)[:count]
     return 4.0 * places + np.array([offset, 16.0])
 
 
-def test_each_end_of_a_match_moves_by_its_own_view(build_case, texture, fixed_matcher):
-    """The left half of view 0 moves and the right half of view 1; matches lie in the left half there and in the right half here."""
+def test_each_end_of_a_match_must_move_in_its_own_view(build_case, texture, fixed_matcher):
+    """The left half of view 0 and the right half of view 1 move."""
     back, front = texture(128, 256, 0), texture(128, 80, 1)
     video = np.broadcast_to(back[:, :192], (2, 5, 128, 192, 3)).copy()
     for n in range(5):
@@ -138,7 +138,7 @@ def test_each_end_of_a_match_moves_by_its_own_view(build_case, texture, fixed_ma
 
 
 @pytest.mark.parametrize(("matches", "status"), [(49, "undefined"), (50, "ok")])
-def test_fifty_matches_of_the_truth_make_a_ratio(build_case, fixed_matcher, matches, status):
+def test_a_ratio_needs_fifty_true_matches(build_case, fixed_matcher, matches, status):
     video = np.zeros((2, 1, 128, 192, 3), np.uint8)
     video[1, :, 0, 0, 0] = 1
     matcher = fixed_matcher(grid_of_points(matches, 20), grid_of_points(matches, 60))
@@ -177,7 +177,7 @@ def test_without_weights_aliked_is_unavailable(build_case, build_video, monkeypa
             list(metric(case))
 
 
-def test_cards_say_what_they_need():
+def test_cards_declare_weights_regions_and_needs():
     cards = {id: card for id, card in all_cards().items() if id.startswith(("matching_pixels", "dynamic_degree"))}
     assert len(cards) == 8
     for id, card in cards.items():

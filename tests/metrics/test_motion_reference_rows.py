@@ -1,4 +1,4 @@
-"""The partial orders of the reference rows, which prove that a metric measures what it says, on a toy_clip scene."""
+"""Partial orders of the reference rows on a toy clip: they show that each metric measures what it claims."""
 
 import math
 
@@ -19,7 +19,7 @@ def scores(build_clip, predict, measure_headline):
 
 
 @pytest.mark.parametrize("metric", ["rpe@1", "mv_rpe_scene@1", "mv_rpe_world@1"])
-def test_relative_errors_rise_from_truth_over_noise_to_random(scores, metric):
+def test_relative_errors_increase_from_truth_to_noise_to_random(scores, metric):
     values = {name: m.value for name, m in scores(metric).items()}
     assert values["ground_truth"] < PERCENT < values["gt_noise_1cm"] < values["random"]
     assert values["ground_truth"] < values["gt_scaled_0.9"]
@@ -27,7 +27,7 @@ def test_relative_errors_rise_from_truth_over_noise_to_random(scores, metric):
 
 
 @pytest.mark.parametrize("metric", ["chamfer@1", "chamfer_sq@1"])
-def test_chamfer_sees_places_but_no_order(scores, metric):
+def test_chamfer_ignores_the_order_of_points(scores, metric):
     values = {name: m.value for name, m in scores(metric).items()}
     assert values["ground_truth"] < METRES
     assert values["gt_shuffled"] < METRES
@@ -35,7 +35,7 @@ def test_chamfer_sees_places_but_no_order(scores, metric):
     assert values["frozen"] > METRES
 
 
-def test_cross_view_disagreement_is_blind_to_what_all_views_share(scores):
+def test_frozen_views_agree(scores):
     values = {name: m.value for name, m in scores("xv_rpe@1").items()}
     assert values["ground_truth"] < PERCENT
     assert values["frozen"] < PERCENT
@@ -43,33 +43,33 @@ def test_cross_view_disagreement_is_blind_to_what_all_views_share(scores):
 
 
 @pytest.mark.parametrize("metric", ["pi@1", "pi_010@1", "pi_005@1", "mv_pi_scene@1", "mv_pi_world@1", "xv_pi@1"])
-def test_random_has_the_fewest_inliers_of_rows_in_place(scores, metric):
-    """A shuffled row also loses the points that it hides by moving their validity, a scaled one all of them under a tight bound."""
+def test_random_has_the_fewest_inliers(scores, metric):
+    """Two rows are left out: shuffling also permutes validity, and scaling misses every point under a tight bound."""
     values = {name: m.value for name, m in scores(metric).items() if name not in ("gt_shuffled", "gt_scaled_0.9")}
     assert values["ground_truth"] == 100
     assert values.pop("random") < min(values.values())
 
 
-def test_smoothness_is_one_at_the_truth_and_zero_when_frozen(scores):
+def test_the_smoothness_ratio_is_one_for_the_truth_and_zero_for_a_frozen_clip(scores):
     rows = scores("smoothness@1")
     assert rows["frozen"].value < METRES
     assert rows["ground_truth"].details["ratio"] == pytest.approx(1.0, abs=1e-4)
     assert rows["gt_noise_1cm"].details["ratio"] > 1.5
-    off = {name: abs(math.log(max(m.details["ratio"], 1e-9))) for name, m in rows.items()}
-    assert min(off, key=off.get) == "ground_truth"
+    distance = {name: abs(math.log(max(m.details["ratio"], 1e-9))) for name, m in rows.items()}
+    assert min(distance, key=distance.get) == "ground_truth"
 
 
-def test_accel_error_is_zero_at_the_truth_alone(scores):
+def test_accel_error_is_zero_only_for_the_truth(scores):
     values = {name: m.value for name, m in scores("accel_error@1").items()}
     assert values["ground_truth"] < METRES < min(values["frozen"], values["gt_noise_1cm"], values["random"])
 
 
-def test_reprojection_rises_from_truth_over_noise_to_random(scores):
+def test_reprojection_errors_increase_from_truth_to_noise_to_random(scores):
     values = {name: m.value for name, m in scores("reproj_px@1").items()}
     assert values["ground_truth"] < 1e-3 < values["gt_noise_1cm"] < values["random"]
 
 
-def test_the_scale_of_metric_rows_is_what_was_done_to_them(scores):
+def test_scale_is_the_inverse_of_the_applied_factor(scores):
     values = {name: m.value for name, m in scores("scale@1").items()}
     assert values["ground_truth"] == pytest.approx(1.0, abs=1e-6)
     assert values["gt_scaled_0.9"] == pytest.approx(1 / 0.9, abs=1e-6)

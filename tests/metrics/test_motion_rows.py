@@ -1,4 +1,4 @@
-"""The rows that motion metrics yield: grain, pairing, alignment, coverage, and what happens where there is no value."""
+"""Rows of the motion metrics: views, pairs, parts, pairing, alignment, coverage, and missing values."""
 
 from dataclasses import replace
 
@@ -19,11 +19,11 @@ CARDS = [card for card in all_cards().values() if card.group.startswith("motion/
 HIDDEN = ("rpe_all@1", "mv_rpe_scene_all@1")
 VIEWS = ("rpe@1", "pi@1", "pi_010@1", "pi_005@1", "mv_rpe_scene@1", "mv_pi_scene@1", "mv_rpe_world@1", "mv_pi_world@1")
 PAIRS = ("xv_rpe@1", "xv_pi@1")
-everything = pytest.mark.parametrize("metric", [card.id for card in CARDS if card.id not in HIDDEN])
+every_metric = pytest.mark.parametrize("metric", [card.id for card in CARDS if card.id not in HIDDEN])
 
 
-def reordered(prediction, order):
-    """The same predict in another order, to be paired by its anchors."""
+def reorder(prediction, order):
+    """Return the prediction with its tracks in another order, to be paired by anchors."""
     return replace(
         prediction,
         tracks=prediction.tracks[:, :, order],
@@ -32,7 +32,7 @@ def reordered(prediction, order):
     )
 
 
-def test_every_id_of_the_protocol_has_a_card():
+def test_all_motion_metrics_of_the_protocol_have_cards():
     assert [card.id for card in CARDS] == [
         *("rpe@1", "pi@1", "pi_010@1", "pi_005@1", "rpe_all@1", "chamfer@1", "chamfer_sq@1", "smoothness@1"),
         *("accel_error@1", "scale@1", "mv_rpe_scene@1", "mv_pi_scene@1", "mv_rpe_scene_all@1", "mv_rpe_world@1"),
@@ -44,8 +44,10 @@ def test_every_id_of_the_protocol_has_a_card():
     ]
 
 
-@everything
-def test_values_stay_in_their_cards_bounds_and_name_their_conditions(metric, toy_clip, predict, measure):
+@every_metric
+def test_values_are_within_the_bounds_of_the_card_and_rows_give_pairing_and_alignment(
+    metric, toy_clip, predict, measure
+):
     low, high = all_cards()[metric].bounds
     for name in ("ground_truth", "gt_noise_1cm", "random"):
         for row in measure(metric, predict(toy_clip, name), toy_clip):
@@ -77,8 +79,8 @@ def test_the_headline_is_the_mean_of_its_ordered_pairs(metric, toy_clip, predict
     ("metric", "bound"),
     [("pi@1", 0.25), ("pi_010@1", 0.10), ("pi_005@1", 0.05), ("mv_pi_scene@1", None), ("xv_pi@1", None)],
 )
-def test_inliers_are_those_within_the_bound_of_the_name(metric, bound, toy_clip, predict, measure_headline):
-    """An predict scaled by 1 + e is off by e of the distance: all points are within a bound above e, none within one below."""
+def test_inliers_are_points_within_the_bound_in_the_name(metric, bound, toy_clip, predict, measure_headline):
+    """A prediction scaled by 1 + e has a relative error of e: all points are within a bound above e, none within one below."""
     prediction = predict(toy_clip)
     if bound is not None:
         values = [
@@ -91,7 +93,7 @@ def test_inliers_are_those_within_the_bound_of_the_name(metric, bound, toy_clip,
         assert {row.details["threshold"] for row in values} == {bound}
     size = scene_size(toy_clip.tracks.world)
     shift = np.float32([0.0, 0.0, size])
-    if metric == "mv_pi_scene@1":  # every point is off by a share of the scene's size
+    if metric == "mv_pi_scene@1":  # every point has an error of a share of the scene's size
         off = [
             measure_headline(
                 metric, replace(prediction, tracks=prediction.tracks + np.float32(share) * shift), toy_clip
@@ -99,7 +101,7 @@ def test_inliers_are_those_within_the_bound_of_the_name(metric, bound, toy_clip,
             for share in (0.24, 0.26)
         ]
         assert [row.value for row in off] == [100.0, 0.0]
-    if metric == "xv_pi@1":  # one view alone is off: of six pairs, two agree, and four by so much
+    if metric == "xv_pi@1":  # only one view has an error: of six pairs, two agree
         alone = np.array([1, 0, 0])[:, None, None, None]
         off = [
             measure_headline(
@@ -112,7 +114,7 @@ def test_inliers_are_those_within_the_bound_of_the_name(metric, bound, toy_clip,
         assert [row.value for row in off] == [100.0, pytest.approx(100 / 3)]
 
 
-def test_reprojection_has_a_median_for_each_pair_and_one_for_all(toy_clip, predict, measure):
+def test_reprojection_has_one_median_per_pair_and_one_for_the_clip(toy_clip, predict, measure):
     *pairs, headline = measure("reproj_px@1", predict(toy_clip, "random"), toy_clip)
     assert len(pairs) == 6
     assert min(row.value for row in pairs) <= headline.value <= max(row.value for row in pairs)
@@ -133,8 +135,8 @@ def test_chamfer_has_views_and_parts(toy_clip, predict, measure):
 
 
 @pytest.mark.parametrize("metric", ["chamfer@1", "chamfer_sq@1"])
-def test_the_seed_of_a_case_thins_a_cloud_of_too_many_points(metric, toy_clip, predict, measure_headline):
-    """Each anchor has two tracks, 2 cm apart: which of them are kept rests on the seed alone."""
+def test_the_seed_of_the_case_determines_how_large_clouds_are_thinned(metric, toy_clip, predict, measure_headline):
+    """Each anchor has two tracks at a distance of 2 cm; only the seed decides which of them are kept."""
     prediction = predict(toy_clip)
     twice = replace(
         prediction,
@@ -149,8 +151,8 @@ def test_the_seed_of_a_case_thins_a_cloud_of_too_many_points(metric, toy_clip, p
     assert same[0] == same[1]
 
 
-def test_thinning_has_a_floor_in_metres_and_in_square_metres(toy_clip, predict, measure_headline):
-    """A third of the points is missing: even a perfect predict is that far from the whole truth."""
+def test_the_resampling_floor_is_given_in_metres_and_square_metres(toy_clip, predict, measure_headline):
+    """A third of the points is missing: even a perfect prediction has this distance to the complete truth."""
     prediction = predict(toy_clip)
     valid = prediction.valid & (np.arange(prediction.valid.shape[2]) % 3 > 0)
     linear, squared = (
@@ -163,7 +165,7 @@ def test_thinning_has_a_floor_in_metres_and_in_square_metres(toy_clip, predict, 
     assert 0 < floors[1] < floors[0] / 5
 
 
-def test_a_part_that_alone_is_wrong_is_alone_in_its_row(toy_clip, predict, measure):
+def test_an_error_of_one_part_shows_only_in_the_row_of_that_part(toy_clip, predict, measure):
     prediction = predict(toy_clip)
     off = np.where(toy_clip.tracks.part == 2, 0.1, 0.0)[:, None]
     rows = measure("chamfer@1", replace(prediction, tracks=prediction.tracks + off), toy_clip)
@@ -185,8 +187,8 @@ def test_chamfer_compares_clouds_at_the_fitted_scale(metric, scale, toy_clip, pr
     assert max(row.value for row in rows) < 1e-6
 
 
-def test_a_track_that_answers_for_no_point_belongs_to_no_part(toy_clip, predict, measure):
-    """The last track is far off and has its anchor nowhere; a tool point has lost its own anchor."""
+def test_an_unpaired_track_belongs_to_no_part(toy_clip, predict, measure):
+    """The last track has a large error and an anchor outside the image; a tool point has no anchor."""
     prediction = predict(toy_clip)
     anchors = np.concatenate([prediction.anchors, np.full((3, 1, 2), 1e4)], axis=1)
     anchors[:, 2] = -1e4
@@ -202,7 +204,7 @@ def test_a_track_that_answers_for_no_point_belongs_to_no_part(toy_clip, predict,
     assert rows[-1].value > 0.05
 
 
-def test_a_part_that_is_never_seen_is_undefined(toy_clip, predict, measure):
+def test_a_part_that_is_never_visible_is_undefined(toy_clip, predict, measure):
     visible = toy_clip.tracks.visible & (toy_clip.tracks.part != 2)
     clip = replace(toy_clip, tracks=replace(toy_clip.tracks, visible=visible))
     rows = {row.part: row for row in measure("chamfer@1", predict(clip), clip) if row.part}
@@ -210,19 +212,17 @@ def test_a_part_that_is_never_seen_is_undefined(toy_clip, predict, measure):
     assert rows["target"].status == "ok"
 
 
-@everything
-def test_an_anchor_paired_answer_in_another_order_scores_as_the_ordered_one(
-    metric, toy_clip, predict, measure_headline
-):
+@every_metric
+def test_anchor_pairing_gives_the_same_value_for_any_order_of_tracks(metric, toy_clip, predict, measure_headline):
     prediction = predict(toy_clip, "gt_noise_1cm")
     order = np.random.default_rng(0).permutation(48)
     ordered = measure_headline(metric, prediction, toy_clip)
-    found = measure_headline(metric, reordered(prediction, order), toy_clip, pairing="anchor")
+    found = measure_headline(metric, reorder(prediction, order), toy_clip, pairing="anchor")
     assert found.value == pytest.approx(ordered.value, rel=1e-9)
     assert (found.pairing, found.coverage) == ("anchor", ordered.coverage)
 
 
-def test_the_pairing_floor_is_printed_where_pairing_costs(toy_clip, predict, measure_headline):
+def test_the_pairing_floor_is_given_for_inexact_pairings(toy_clip, predict, measure_headline):
     prediction = predict(toy_clip)
     near = replace(prediction, anchors=prediction.anchors + 0.5)
     for metric in (*VIEWS, *PAIRS, "reproj_px@1", "smoothness@1", "accel_error@1"):
@@ -231,7 +231,7 @@ def test_the_pairing_floor_is_printed_where_pairing_costs(toy_clip, predict, mea
         assert row.details["pairing_floor"] >= 0
     assert (
         "pairing_floor" not in measure_headline("chamfer@1", near, toy_clip, pairing="anchor").details
-    )  # clouds are not paired
+    )  # clouds are unpaired
     smooth = measure_headline(
         "smoothness@1", near, toy_clip, pairing="anchor"
     ).details  # half a pixel aside moves nearly as the truth does
@@ -249,8 +249,8 @@ def point_maps(clip, depth):
     return Prediction(points=np.repeat(np.stack(maps)[:, None], clip.frames, axis=1).astype(np.float16))
 
 
-@everything
-def test_point_maps_are_scored_through_the_truths_pixels(metric, toy_clip, measure_headline):
+@every_metric
+def test_point_maps_are_scored_by_oracle_projection(metric, toy_clip, measure_headline):
     row = measure_headline(metric, point_maps(toy_clip, 1.5), toy_clip, pairing="oracle-projection")
     assert row.status == "ok"
     assert row.pairing == "oracle-projection"
@@ -259,7 +259,7 @@ def test_point_maps_are_scored_through_the_truths_pixels(metric, toy_clip, measu
         assert row.coverage == 1.0
 
 
-def test_chamfer_reads_point_maps_where_the_row_says_so_though_there_are_tracks(toy_clip, predict, measure_headline):
+def test_chamfer_uses_point_maps_for_oracle_projection_even_with_tracks(toy_clip, predict, measure_headline):
     both = replace(
         point_maps(toy_clip, 1.5),
         tracks=predict(toy_clip).tracks,
@@ -271,28 +271,28 @@ def test_chamfer_reads_point_maps_where_the_row_says_so_though_there_are_tracks(
     assert measure_headline("chamfer@1", both, toy_clip).value < 1e-6
 
 
-def test_every_declared_scale_is_fitted_at_its_grain(toy_clip, predict, measure_headline, measure):
+def test_rows_give_the_scale_per_clip_or_per_view(toy_clip, predict, measure_headline, measure):
     prediction, factors = predict(toy_clip), np.array([0.5, 0.8, 1.25], dtype=np.float32)
-    apart = prediction.tracks * factors[:, None, None, None]
-    for scale, tracks in (("metric", prediction.tracks), ("shared", 0.5 * prediction.tracks), ("per_view", apart)):
+    scaled = prediction.tracks * factors[:, None, None, None]
+    for scale, tracks in (("metric", prediction.tracks), ("shared", 0.5 * prediction.tracks), ("per_view", scaled)):
         row = measure_headline("mv_rpe_scene@1", replace(prediction, tracks=tracks, scale=scale), toy_clip)
         assert row.value == pytest.approx(0, abs=1e-4)
-    rows = measure("rpe@1", replace(prediction, tracks=apart, scale="per_view"), toy_clip)
+    rows = measure("rpe@1", replace(prediction, tracks=scaled, scale="per_view"), toy_clip)
     assert [row.scale for row in rows] == [*(pytest.approx(1 / f) for f in factors), None]
     assert {row.alignment for row in rows} == {"per_view"}
     assert rows[-1].details["scales"] == {row.view: row.scale for row in rows[:-1]}
     halved = measure("rpe@1", replace(prediction, tracks=0.5 * prediction.tracks, scale="shared"), toy_clip)
     assert [row.scale for row in halved] == [pytest.approx(2.0)] * 4
-    shared = measure("rpe@1", replace(prediction, tracks=apart, scale="shared"), toy_clip)
+    shared = measure("rpe@1", replace(prediction, tracks=scaled, scale="shared"), toy_clip)
     assert len({row.scale for row in shared}) == 1
     assert shared[-1].value > 10
-    assert measure_headline("xv_rpe@1", replace(prediction, tracks=apart, scale="shared"), toy_clip).value > 10
+    assert measure_headline("xv_rpe@1", replace(prediction, tracks=scaled, scale="shared"), toy_clip).value > 10
 
 
-def test_the_scale_row_is_for_metric_methods(toy_clip, predict, measure):
+def test_the_scale_metric_applies_to_metric_output_only(toy_clip, predict, measure):
     prediction = predict(toy_clip)
-    apart = prediction.tracks * np.array([0.5, 1.0, 2.0], dtype=np.float32)[:, None, None, None]
-    *views, headline = measure("scale@1", replace(prediction, tracks=apart), toy_clip)
+    scaled = prediction.tracks * np.array([0.5, 1.0, 2.0], dtype=np.float32)[:, None, None, None]
+    *views, headline = measure("scale@1", replace(prediction, tracks=scaled), toy_clip)
     assert [row.value for row in views] == [pytest.approx(f, rel=1e-6) for f in (2.0, 1.0, 0.5)]
     assert 0.5 < headline.value < 2.0
     for scale in ("shared", "per_view"):
@@ -306,7 +306,7 @@ def test_the_scale_row_is_for_metric_methods(toy_clip, predict, measure):
         measure("scale@1", replace(prediction, valid=few), toy_clip)
 
 
-def test_coverage_is_the_share_of_true_points_that_are_answered(toy_clip, predict, measure_headline, measure):
+def test_coverage_is_the_share_of_true_points_with_a_prediction(toy_clip, predict, measure_headline, measure):
     prediction = predict(toy_clip)
     keep = np.random.default_rng(0).random(prediction.valid.shape) < 0.6
     m = build_true_tracks(toy_clip).mask
@@ -325,7 +325,7 @@ def test_coverage_is_the_share_of_true_points_that_are_answered(toy_clip, predic
     assert measure_headline("xv_rpe@1", half, toy_clip).coverage == pytest.approx(share)
 
 
-def test_values_outside_of_valid_are_never_read(toy_clip, predict, measure_headline):
+def test_invalid_points_are_ignored(toy_clip, predict, measure_headline):
     prediction = predict(toy_clip, "gt_noise_1cm")
     dirty = replace(prediction, tracks=np.where(prediction.valid[..., None], prediction.tracks, np.nan))
     for card in CARDS:
@@ -337,22 +337,22 @@ def test_values_outside_of_valid_are_never_read(toy_clip, predict, measure_headl
 
 
 @pytest.mark.parametrize("metric", HIDDEN)
-def test_hidden_points_are_judged_only_where_a_method_gives_them(metric, toy_clip, predict, measure_headline, measure):
+def test_hidden_points_are_scored_only_if_predicted(metric, toy_clip, predict, measure_headline, measure):
     prediction = predict(toy_clip, "gt_noise_1cm")
     with pytest.raises(NotApplicable, match="the method predicts no hidden points"):
         measure(metric, prediction, toy_clip)
     everywhere = replace(prediction, valid=None)
     row = measure_headline(metric, everywhere, toy_clip)
     assert row.coverage == 1.0
-    # Hidden points are as noisy as seen ones here; leaving some of them out costs.
+    # Hidden points have the same noise as visible ones here; dropping some of them raises the error.
     assert row.value == pytest.approx(measure_headline(metric.replace("_all", ""), everywhere, toy_clip).value, rel=0.1)
     some = np.random.default_rng(0).random(prediction.valid.shape) < 0.5
     assert measure_headline(metric, replace(prediction, valid=prediction.valid | some), toy_clip).value > row.value
 
 
 @pytest.mark.parametrize("metric", HIDDEN)
-def test_hidden_points_count_where_frame_0_saw_them_and_they_were_recorded(metric, toy_clip, predict, measure):
-    """PointSet 0 to 3 are off by a metre: two were not seen in frame 0, and two are not recorded after it."""
+def test_hidden_points_count_if_visible_in_frame_0_and_recorded(metric, toy_clip, predict, measure):
+    """Points 0 to 3 have an error of a metre: two are hidden in frame 0, and two are not recorded after it."""
     visible = np.ones_like(toy_clip.tracks.visible)
     visible[:, 3:, ::2] = False
     visible[:, 0, :2] = False
@@ -366,24 +366,24 @@ def test_hidden_points_count_where_frame_0_saw_them_and_they_were_recorded(metri
     tracks[:, 1:, 2:4] += 1.0
     rows = measure(metric, replace(prediction, tracks=tracks), clip)
     assert max(row.value for row in rows) < 1e-4
-    tracks[:, 5, 4] += 1.0  # hidden, seen in frame 0, recorded
+    tracks[:, 5, 4] += 1.0  # hidden, visible in frame 0, recorded
     assert measure(metric, replace(prediction, tracks=tracks), clip)[-1].value > 0.1
 
 
 @pytest.mark.parametrize(("off", "coverage"), [(1.9, 1.0), (2.1, 0.0)])
-def test_an_anchor_answers_within_a_share_of_the_images_height(toy_clip, predict, off, coverage):
+def test_the_anchor_radius_is_a_share_of_the_image_height(toy_clip, predict, off, coverage):
     wide = tuple(replace(view, camera=replace(view.camera, size=(480, 960))) for view in toy_clip.views)
     clip = replace(toy_clip, views=wide, size=(480, 960))
     prediction = predict(clip)
-    few = np.argsort(prediction.anchors[0, :, 0])[::47]  # far from each other, so that none answers for another
+    few = np.argsort(prediction.anchors[0, :, 0])[::47]  # far from each other, so that no anchor is near another point
     kept = np.isin(np.arange(48), few)
     clip = replace(clip, tracks=replace(clip.tracks, visible=np.broadcast_to(kept, clip.tracks.visible.shape)))
-    aside = replace(prediction, anchors=prediction.anchors + np.float32([off, 0.0]), valid=None)
-    found = pair_prediction(aside, build_true_tracks(clip), "anchor").pred.valid[:, :, kept]
+    shifted = replace(prediction, anchors=prediction.anchors + np.float32([off, 0.0]), valid=None)
+    found = pair_prediction(shifted, build_true_tracks(clip), "anchor").pred.valid[:, :, kept]
     assert found.mean() == coverage
 
 
-@everything
+@every_metric
 def test_a_negative_scale_or_too_few_points_fail(metric, toy_clip, predict, measure):
     prediction = predict(toy_clip)
     wanted = NotApplicable if metric == "scale@1" else Failed
@@ -396,8 +396,8 @@ def test_a_negative_scale_or_too_few_points_fail(metric, toy_clip, predict, meas
                 measure(metric, replace(bad, scale=scale), toy_clip)
 
 
-@everything
-def test_a_truth_that_is_never_visible_is_undefined(metric, toy_clip, predict, measure):
+@every_metric
+def test_an_invisible_truth_is_undefined(metric, toy_clip, predict, measure):
     visible = np.zeros_like(toy_clip.tracks.visible)
     with pytest.raises(Undefined):
         measure(
@@ -407,15 +407,15 @@ def test_a_truth_that_is_never_visible_is_undefined(metric, toy_clip, predict, m
         )
 
 
-@everything
-def test_without_tracks_or_truth_nothing_applies(metric, toy_clip, predict, measure):
+@every_metric
+def test_missing_tracks_or_truth_are_not_applicable(metric, toy_clip, predict, measure):
     with pytest.raises(NotApplicable):
         measure(metric, predict(toy_clip), replace(toy_clip, tracks=None))
     with pytest.raises(NotApplicable):
         measure(metric, Prediction(video=np.zeros((3, 9, 8, 8, 3), dtype=np.uint8)), toy_clip)
 
 
-def test_a_view_that_sees_nothing_is_dropped_and_said(toy_clip, predict, measure):
+def test_a_view_without_visible_points_is_dropped_with_a_reason(toy_clip, predict, measure):
     visible = toy_clip.tracks.visible.copy()
     visible[1, 0] = False
     clip = replace(toy_clip, tracks=replace(toy_clip.tracks, visible=visible))
@@ -432,7 +432,7 @@ def test_a_view_that_sees_nothing_is_dropped_and_said(toy_clip, predict, measure
         assert [row.n_expected for row in rows] == [9] * 6 + [54]
 
 
-def test_a_view_without_an_answer_has_no_smoothness_of_its_own_and_costs_the_clip(toy_clip, predict, measure):
+def test_a_view_without_predictions_fails_in_smoothness_and_lowers_the_coverage(toy_clip, predict, measure):
     prediction = predict(toy_clip)
     valid = prediction.valid.copy()
     valid[1] = False
@@ -453,7 +453,7 @@ def test_one_view_has_no_pairs(toy_clip, predict, measure):
 
 
 @pytest.mark.parametrize("metric", ["smoothness@1", "accel_error@1", "rpe@1", "mv_rpe_scene@1", "xv_rpe@1"])
-def test_a_moving_rig_adds_nothing(metric, build_clip, predict, measure_headline):
+def test_moving_cameras_add_no_error(metric, build_clip, predict, measure_headline):
     clip = build_clip(moving=True)
     row = measure_headline(metric, predict(clip), clip)
     if metric == "smoothness@1":
@@ -467,7 +467,7 @@ def test_a_moving_rig_adds_nothing(metric, build_clip, predict, measure_headline
 
 
 @pytest.mark.parametrize("fps", [30.0, 8.1, 7.9])
-def test_second_differences_have_a_unit_at_eight_frames_a_second_only(build_clip, predict, fps, measure):
+def test_second_differences_need_eight_frames_per_second(build_clip, predict, fps, measure):
     clip = build_clip(fps=fps)
     for metric in ("smoothness@1", "accel_error@1"):
         with pytest.raises(NotApplicable, match=f"{fps:g} fps"):
@@ -486,14 +486,14 @@ def test_each_view_has_its_own_smoothness_and_ratio(toy_clip, predict, measure):
     )
 
 
-def test_a_truth_at_rest_has_no_smoothness_ratio(toy_clip, predict, measure):
+def test_a_still_truth_has_no_smoothness_ratio(toy_clip, predict, measure):
     still = np.repeat(toy_clip.tracks.world[:1], toy_clip.frames, axis=0)
     clip = replace(toy_clip, tracks=replace(toy_clip.tracks, world=still))
     with pytest.raises(Undefined, match="too small for a ratio"):
         measure("smoothness@1", predict(clip, "gt_noise_1cm"), clip)
 
 
-def test_the_work_is_shared_by_the_metrics_of_a_case(toy_clip, predict, monkeypatch):
+def test_the_metrics_of_a_case_share_pairing_and_cloud_distances(toy_clip, predict, monkeypatch):
     case = Case(predict(toy_clip), toy_clip)
     first = {card.id: list(card.load()(case))[-1].value for card in CARDS if card.id not in HIDDEN}
     monkeypatch.setattr("hoibench.metrics.aligned_motion.pair_prediction", None)
@@ -501,7 +501,7 @@ def test_the_work_is_shared_by_the_metrics_of_a_case(toy_clip, predict, monkeypa
     assert {card.id: list(card.load()(case))[-1].value for card in CARDS if card.id not in HIDDEN} == first
 
 
-def test_world_rows_name_their_origin(toy_clip, predict, measure_headline):
+def test_world_rows_identify_their_origin(toy_clip, predict, measure_headline):
     details = measure_headline("mv_rpe_world@1", predict(toy_clip), toy_clip).details
     norms = np.linalg.norm(toy_clip.tracks.world.astype(float), axis=-1)
     assert details["median_norm"] == pytest.approx(np.median(norms))

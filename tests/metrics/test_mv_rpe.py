@@ -58,16 +58,16 @@ def test_equal_to_plain_loops(seed, moving):
 
 @given(seed=seeds, moving=st.booleans())
 def test_the_change_of_frame_is_rigid(seed, moving, predict):
-    """The lemma of the cards: |W_v(P) - X_w| = |P - X|, so that mv_* is rpe with another divisor."""
+    """|W_v(P) - X_w| = |P - X|, so that mv_* is rpe with another divisor, as the cards say."""
     P, world, cameras, _, _ = scene(seed, moving)
-    predict = PointSet(P, np.ones(P.shape[:3], dtype=bool))
+    pred = PointSet(P, np.ones(P.shape[:3], dtype=bool))
     in_camera = np.linalg.norm(P - world_to_cameras(world, cameras), axis=-1)
-    assert scene_error(predict, world, cameras) * scene_size(world) == pytest.approx(in_camera, abs=1e-12)
+    assert scene_error(pred, world, cameras) * scene_size(world) == pytest.approx(in_camera, abs=1e-12)
     divisor = np.maximum(np.linalg.norm(world, axis=-1), 0.01)
-    assert world_error(predict, world, cameras) * divisor == pytest.approx(in_camera, abs=1e-12)
+    assert world_error(pred, world, cameras) * divisor == pytest.approx(in_camera, abs=1e-12)
 
 
-def test_truth_is_perfect_and_nothing_scores_one_hundred_percent():
+def test_the_truth_scores_zero_and_an_empty_prediction_one_hundred_percent():
     _, world, cameras, m, _ = scene(0)
     X = world_to_cameras(world, cameras)
     assert mv_rpe_scene(X, world, cameras, m) == pytest.approx(0, abs=1e-10)
@@ -77,19 +77,21 @@ def test_truth_is_perfect_and_nothing_scores_one_hundred_percent():
 
 
 @given(seed=seeds)
-def test_moving_the_world_origin_changes_world_but_not_scene(seed):
+def test_moving_the_world_origin_changes_only_the_world_metrics(seed):
     P, world, cameras, m, valid = scene(seed)
     rng = np.random.default_rng(seed)
     G, shift = rotation(rng), np.array([3.0, -2.0, 1.0])
     moved = world @ G.T + shift
-    there = [Camera(c.K, c.R @ G.T, c.t - c.R @ G.T @ shift, c.size) for c in cameras]
-    assert mv_rpe_scene(P, moved, there, m, valid) == pytest.approx(mv_rpe_scene(P, world, cameras, m, valid), rel=1e-9)
+    new_cameras = [Camera(c.K, c.R @ G.T, c.t - c.R @ G.T @ shift, c.size) for c in cameras]
+    assert mv_rpe_scene(P, moved, new_cameras, m, valid) == pytest.approx(
+        mv_rpe_scene(P, world, cameras, m, valid), rel=1e-9
+    )
     everywhere = np.ones_like(m)
-    assert mv_rpe_world(P, moved, there, m, everywhere) < mv_rpe_world(P, world, cameras, m, everywhere)
-    assert origin_id(there) != origin_id(cameras)
+    assert mv_rpe_world(P, moved, new_cameras, m, everywhere) < mv_rpe_world(P, world, cameras, m, everywhere)
+    assert origin_id(new_cameras) != origin_id(cameras)
 
 
-def test_an_origin_is_known_by_rotation_and_place_of_every_camera_to_four_digits():
+def test_the_origin_id_depends_on_every_camera_pose_to_four_digits():
     cameras = scene(4, moving=True)[2]
     first, last = cameras
 
@@ -102,7 +104,7 @@ def test_an_origin_is_known_by_rotation_and_place_of_every_camera_to_four_digits
     assert len(others | {origin_id(cameras)}) == 5
 
 
-def test_a_point_at_the_worlds_origin_is_divided_by_a_centimetre():
+def test_the_least_divisor_is_one_centimetre():
     _, world, cameras, m, _ = scene(5)
     world = np.where(np.arange(world.shape[1])[:, None] == 0, 0.0, world)
     X = world_to_cameras(world, cameras)
@@ -110,7 +112,7 @@ def test_a_point_at_the_worlds_origin_is_divided_by_a_centimetre():
     assert error[..., 0] == pytest.approx(2.0)
 
 
-def test_one_view_scaled_is_an_error_under_a_shared_scale():
+def test_scaling_one_view_raises_the_error():
     _, world, cameras, m, _ = scene(1)
     X = world_to_cameras(world, cameras)
     X[1] *= 1.2

@@ -1,4 +1,4 @@
-"""Flow, and the numbers of VBench's rule."""
+"""Optical flow, and the numbers of VBench's rule."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_equal_images_have_no_flow(texture):
     assert not dis_flow(image, image).any()
 
 
-def test_flow_owes_nothing_to_earlier_calls(texture):
+def test_flow_does_not_depend_on_earlier_calls(texture):
     a, b, c = (texture(128, 192, seed) for seed in range(3))
     first = dis_flow(a, b)
     dis_flow(c, a)
@@ -43,22 +43,22 @@ def test_flow_owes_nothing_to_earlier_calls(texture):
     ("fps", "step"),
     [(1, 1), (8, 1), (10, 1), (12, 2), (15, 2), (16, 2), (20, 2), (24, 3), (25, 3), (29.97, 4), (30, 4), (60, 8)],
 )
-def test_the_step_is_vbenchs(fps, step):
+def test_the_sampling_step_equals_vbench(fps, step):
     assert sampling_step(fps) == step
 
 
-def test_the_threshold_is_vbenchs():
+def test_the_threshold_equals_vbench():
     assert motion_threshold((480, 704)) == 11.25
     assert motion_threshold((256, 128)) == 3.0
 
 
 @given(arrays(np.float64, st.integers(1, 200), elements=st.floats(0, 100)))
-def test_the_top_mean_is_that_of_sorted_magnitudes(magnitudes):
+def test_the_top_mean_equals_sorting(magnitudes):
     count = max(1, int(0.05 * len(magnitudes)))
     assert top_mean(magnitudes) == pytest.approx(sorted(magnitudes)[-count:] @ np.full(count, 1 / count))
 
 
-def test_nothing_has_no_top_mean():
+def test_an_empty_array_has_no_top_mean():
     assert top_mean(np.empty(0)) is None
 
 
@@ -75,7 +75,7 @@ def test_motion_counts_only_inside_the_mask(texture):
     assert frame_flow(RegionFrame.from_image(image, left & False), RegionFrame.from_image(other)).score is None
 
 
-def test_moving_is_above_the_threshold(texture):
+def test_pixels_above_the_threshold_move(texture):
     wide = texture(128, 220)
     moving = frame_flow(
         RegionFrame.from_image(wide[:, 20:212]), RegionFrame.from_image(wide[:, 14:206])
@@ -85,7 +85,7 @@ def test_moving_is_above_the_threshold(texture):
     assert slow[20:-20, 20:-20].mean() < 0.01
 
 
-def test_a_pair_is_computed_once_a_case(build_case, texture):
+def test_a_pair_is_computed_once_per_case(build_case, texture):
     case = build_case(np.stack([[texture(128, 192, seed) for seed in range(2)]]))
     frames = [RegionFrame.from_image(image) for image in case.video[0]]
     assert cached_frame_flow(case, *frames) is cached_frame_flow(case, *frames)

@@ -19,7 +19,7 @@ def truth(toy_clip):
 
 
 @given(seed=st.integers(0, 2**32 - 1), grid=st.booleans(), k=st.integers(0, 30))
-def test_nearest_anchor_equals_plain_loops(seed, grid, k):
+def test_nearest_anchors_equal_plain_loops(seed, grid, k):
     rng = np.random.default_rng(seed)
     # Half-pixel positions are full of ties and duplicates, and of distances that equal the radius.
     draw = (lambda n: rng.integers(0, 8, (n, 2)) / 2.0) if grid else (lambda n: rng.uniform(0, 6, (n, 2)))
@@ -29,12 +29,12 @@ def test_nearest_anchor_equals_plain_loops(seed, grid, k):
     )
 
 
-def test_equally_near_anchors_go_to_the_lowest_index_and_may_be_shared():
+def test_ties_go_to_the_lowest_index_and_anchors_may_be_shared():
     anchors = np.array([[9.0, 9.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]])
     assert find_nearest_anchors(np.array([[0.0, 0.0], [1.2, 0.0], [5.0, 5.0]]), anchors, 1.0).tolist() == [1, 1, -1]
 
 
-def test_a_pixel_that_is_nowhere_has_no_anchor():
+def test_an_infinite_pixel_has_no_anchor():
     assert find_nearest_anchors(np.array([[np.inf, 0.0]]), np.zeros((1, 2)), 1.0).tolist() == [-1]
 
 
@@ -51,7 +51,7 @@ def test_query_pairs_by_index(toy_clip, truth, predict):
     assert paired.paired_truth is None
 
 
-def test_anchors_find_tracks_in_any_order_and_among_any_others(toy_clip, truth, predict):
+def test_anchor_pairing_finds_tracks_in_any_order_among_other_tracks(toy_clip, truth, predict):
     prediction = predict(toy_clip)
     order = np.random.default_rng(0).permutation(48)
     far = np.full((3, 5, 2), 1e4)
@@ -66,12 +66,12 @@ def test_anchors_find_tracks_in_any_order_and_among_any_others(toy_clip, truth, 
     assert paired.pred.valid[m].all()
     assert paired.pred.xyz[m].tolist() == straight.pred.xyz[m].tolist()
     assert paired.paired_truth.xyz[m] == pytest.approx(truth.points[m], abs=1e-5)
-    seen = truth.visible_first[:, 0]
-    assert (order[paired.track_index[seen] - 5] == np.nonzero(seen)[1]).all()
-    assert (paired.track_index[~seen] == -1).all()
+    visible = truth.visible_first[:, 0]
+    assert (order[paired.track_index[visible] - 5] == np.nonzero(visible)[1]).all()
+    assert (paired.track_index[~visible] == -1).all()
 
 
-def test_points_without_an_anchor_have_no_answer(toy_clip, truth, predict):
+def test_points_without_an_anchor_have_no_prediction(toy_clip, truth, predict):
     prediction = predict(toy_clip)
     anchors = prediction.anchors.copy()
     anchors[:, 3] += 500.0
@@ -83,7 +83,7 @@ def test_points_without_an_anchor_have_no_answer(toy_clip, truth, predict):
     assert not paired.paired_truth.valid.any()
 
 
-def test_the_anchor_floor_is_the_truth_moved_to_the_anchor(toy_clip, truth, predict):
+def test_the_paired_truth_starts_at_the_anchor(toy_clip, truth, predict):
     prediction = predict(toy_clip)
     shift = np.array([0.6, -0.3])
     paired = pair_prediction(replace(prediction, anchors=prediction.anchors + shift), truth, "anchor")
@@ -99,8 +99,8 @@ def test_the_anchor_floor_is_the_truth_moved_to_the_anchor(toy_clip, truth, pred
     assert offset == pytest.approx(np.broadcast_to(offset[0], offset.shape))
 
 
-def test_point_maps_are_sampled_at_the_truths_pixel(toy_clip, truth):
-    """A map of the plane z = 1.4: the sample lies on the truth's ray up to half a pixel, at that depth."""
+def test_point_maps_are_sampled_at_the_pixel_of_the_true_point(toy_clip, truth):
+    """In a map of the plane z = 1.4, the sample is within half a pixel of the true point's ray, at that depth."""
     rows, columns = np.mgrid[:128, :192]
     grid = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(float)
     maps = np.stack([unproject(grid, np.full(len(grid), 1.4), c.K).reshape(128, 192, 3) for c in toy_clip.cameras])
@@ -119,8 +119,8 @@ def test_point_maps_are_sampled_at_the_truths_pixel(toy_clip, truth):
         assert np.abs(project(floor, camera.K) - truth.pixels[v][m[v]]).max() <= 0.5 + 1e-9
 
 
-def test_a_point_is_answered_where_its_track_was_found_and_is_valid(toy_clip, predict, truth):
-    """Point 0 has lost its anchor, and the track of point 5 is invalid in frame 3; the last track is valid throughout."""
+def test_a_point_is_valid_if_its_track_was_found_and_is_valid(toy_clip, predict, truth):
+    """Point 0 has no anchor, and the track of point 5 is invalid in frame 3; all other tracks are valid."""
     prediction = predict(toy_clip)
     anchors, valid = prediction.anchors.copy(), np.ones_like(prediction.valid)
     anchors[:, 0] = -1e4

@@ -8,14 +8,14 @@ from hoibench.metrics.point_maps import sample_point_maps
 
 
 def plane(depth=2.0, h=4, w=6):
-    """(1, 1, h, w, 3): x and y tell column and row."""
+    """Return (1, 1, h, w, 3) maps whose x and y are column and row."""
     maps = np.zeros((1, 1, h, w, 3))
     maps[..., 0], maps[..., 1] = np.meshgrid(np.arange(w), np.arange(h))
     maps[..., 2] = depth
     return maps
 
 
-def at(*pixels):
+def pixels_at(*pixels):
     return np.array(pixels, dtype=float)[None, None]
 
 
@@ -37,15 +37,17 @@ def test_equal_to_plain_loops(seed, dtype):
             assert (np.abs(centres[v, n, k] - pixels[v, n, k]) <= cell / 2 + 1e-12).all()
 
 
-def test_the_pixel_that_covers_a_position_is_read():
+def test_the_map_pixel_that_covers_a_position_is_sampled():
     # The map has half the image's resolution: map column 1 covers image columns 2 and 3, [1.5, 3.5).
-    points, centres = sample_point_maps(plane(), at([1.49, 0], [1.5, 0], [3.49, 0], [3.5, 7.49]), [(8, 12)])
+    points, centres = sample_point_maps(plane(), pixels_at([1.49, 0], [1.5, 0], [3.49, 0], [3.5, 7.49]), [(8, 12)])
     assert points.xyz[0, 0, :, :2].tolist() == [[0, 0], [1, 0], [1, 0], [2, 3]]
     assert centres[0, 0].tolist() == [[0.5, 0.5], [2.5, 0.5], [2.5, 0.5], [4.5, 6.5]]
 
 
-def test_outside_the_map_nothing_is_read():
-    points, centres = sample_point_maps(plane(), at([-0.6, 1], [5.5, 1], [2, 3.5], [np.inf, np.inf], [2, 2]), [(4, 6)])
+def test_positions_outside_the_map_are_invalid():
+    points, centres = sample_point_maps(
+        plane(), pixels_at([-0.6, 1], [5.5, 1], [2, 3.5], [np.inf, np.inf], [2, 2]), [(4, 6)]
+    )
     assert points.valid[0, 0].tolist() == [False, False, False, False, True]
     assert np.isinf(centres[0, 0, :4]).all()
 
@@ -53,31 +55,31 @@ def test_outside_the_map_nothing_is_read():
 @pytest.mark.parametrize(
     ("depth", "valid"), [(2.039, True), (1.961, True), (2.041, False), (1.959, False), (np.nan, False), (np.inf, False)]
 )
-@pytest.mark.parametrize("beside", [(1, 3), (3, 3), (2, 2), (2, 4)])
-def test_a_depth_jump_of_more_than_two_percent_beside_is_an_edge(depth, valid, beside):
+@pytest.mark.parametrize("neighbour", [(1, 3), (3, 3), (2, 2), (2, 4)])
+def test_a_neighbouring_depth_jump_above_two_percent_is_an_edge(depth, valid, neighbour):
     maps = plane(h=5)
-    maps[0, 0, beside[0], beside[1], 2] = depth
-    points, _ = sample_point_maps(maps, at([3, 2]), [(5, 6)])
+    maps[0, 0, neighbour[0], neighbour[1], 2] = depth
+    points, _ = sample_point_maps(maps, pixels_at([3, 2]), [(5, 6)])
     assert bool(points.valid[0, 0, 0]) == valid
 
 
 @pytest.mark.parametrize("depth", [0.0, -2.0, np.nan, np.inf])
-def test_a_point_that_is_not_in_front_of_the_camera_is_no_answer(depth):
-    points, _ = sample_point_maps(plane(depth), at([2, 2]), [(4, 6)])
+def test_a_point_not_in_front_of_the_camera_is_invalid(depth):
+    points, _ = sample_point_maps(plane(depth), pixels_at([2, 2]), [(4, 6)])
     assert not points.valid.any()
     assert (points.xyz == 0).all()
 
 
-def test_shapes_that_do_not_fit_are_named():
+def test_wrong_shapes_are_named():
     with pytest.raises(ValueError, match="maps has shape"):
-        sample_point_maps(plane()[..., :2], at([0, 0]), [(4, 6)])
+        sample_point_maps(plane()[..., :2], pixels_at([0, 0]), [(4, 6)])
     with pytest.raises(ValueError, match="pixels has shape"):
-        sample_point_maps(plane(), at([0, 0]), [(4, 6)] * 2)
+        sample_point_maps(plane(), pixels_at([0, 0]), [(4, 6)] * 2)
 
 
-@pytest.mark.parametrize(("beside", "valid"), [(102.0, True), (102.001, False), (98.0, True), (97.999, False)])
-def test_a_depth_that_differs_by_two_percent_is_no_edge_and_by_more_is_one(beside, valid):
+@pytest.mark.parametrize(("neighbour", "valid"), [(102.0, True), (102.001, False), (98.0, True), (97.999, False)])
+def test_the_bound_of_a_depth_edge_is_two_percent(neighbour, valid):
     maps = plane(depth=100.0, h=3, w=3)
-    maps[0, 0, 1, 2, 2] = beside
-    points, _ = sample_point_maps(maps, at((1, 1)), [(3, 3)])
+    maps[0, 0, 1, 2, 2] = neighbour
+    points, _ = sample_point_maps(maps, pixels_at((1, 1)), [(3, 3)])
     assert points.valid.tolist() == [[[valid]]]

@@ -11,7 +11,7 @@ from hoibench.metrics.point_sets import (
 )
 
 
-def test_each_set_counts_once_whatever_its_size():
+def test_frames_and_views_have_equal_weights():
     error = np.array([[[1.0, 3.0, 5.0], [10.0, 0.0, 0.0]], [[7.0, 0.0, 0.0], [0.0, 0.0, 0.0]]])
     mask = np.array([[[1, 1, 1], [1, 0, 0]], [[1, 0, 0], [0, 0, 0]]], dtype=bool)
     means = mean_of_means(error, mask)
@@ -31,18 +31,18 @@ def test_an_empty_view_is_dropped_and_counted():
     assert (means.n_scored, means.n_expected) == (1, 6)
 
 
-def test_masked_out_errors_are_never_read():
+def test_errors_outside_the_mask_are_ignored():
     error = np.full((1, 1, 2), np.nan)
     error[0, 0, 1] = 4.0
     assert mean_of_means(error, np.array([[[False, True]]])).value == 4.0
 
 
-def test_no_point_at_all_is_undefined():
+def test_an_empty_mask_is_undefined():
     with pytest.raises(Undefined, match="no true point is visible"):
         mean_of_means(np.ones((1, 2, 3)), np.zeros((1, 2, 3), dtype=bool))
 
 
-def test_a_nan_that_counts_is_named_with_its_place():
+def test_nan_in_a_valid_point_is_named_with_its_index():
     points = np.ones((2, 3, 4, 3))
     points[1, 2, 3, 0] = np.nan
     with pytest.raises(ValueError, match=r"pred has \[nan, 1.0, 1.0\] at view 1, frame 2, point 3"):
@@ -62,7 +62,7 @@ def test_a_nan_that_counts_is_named_with_its_place():
         ({"valid": np.ones((2, 3, 5), dtype=bool)}, "the mask of pred has shape"),
     ],
 )
-def test_shapes_that_do_not_fit_are_named(change, message):
+def test_wrong_shapes_are_named(change, message):
     arrays = {
         "pred": np.ones((2, 3, 4, 3)),
         "truth": np.ones((2, 3, 4, 3)),
@@ -73,7 +73,7 @@ def test_shapes_that_do_not_fit_are_named(change, message):
         check_prediction_and_truth(**{**arrays, **change})
 
 
-def test_a_world_that_does_not_fit_is_named():
+def test_wrong_world_points_are_named():
     pred, world, mask = np.ones((2, 3, 4, 3)), np.ones((3, 4, 3)), np.ones((2, 3, 4), dtype=bool)
     cameras = [Camera(np.eye(3), np.eye(3), np.zeros(3), (128, 192))] * 2
     with pytest.raises(ValueError, match="pred has shape"):

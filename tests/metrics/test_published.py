@@ -1,4 +1,4 @@
-"""Real outputs of four published methods: the metrics order them as one sees them."""
+"""Published videos of four methods: the metrics rank them as a viewer does."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def frames_of(published, method, frames, views=None):
     ("frame", "views"),
     [(0, 2), pytest.param(0, 6, marks=pytest.mark.slow), pytest.param(48, 6, marks=pytest.mark.slow)],
 )
-def test_aliked_puts_harmohoi_first_and_sv4d2_last(published, field_data, frame, views):
+def test_aliked_ranks_harmohoi_first_and_sv4d2_last(published, field_data, frame, views):
     matcher = load_aliked("cpu", field_data / "aliked")
     score = {
         method: matching_pixels(frames_of(published, method, [frame], views), matcher)
@@ -38,8 +38,8 @@ def test_aliked_puts_harmohoi_first_and_sv4d2_last(published, field_data, frame,
     assert score["harmohoi"] > 1.3 * score[order[-2]]
 
 
-def test_published_videos_move_and_a_held_frame_does_not(published):
+def test_published_videos_move_and_a_repeated_frame_does_not(published):
     video = frames_of(published, "harmohoi", None)
     assert all(dynamic_degree(view, 8).dynamic for view in video[:2])
-    held = dynamic_degree(np.repeat(video[0, :1], 49, axis=0), 8)
-    assert (held.dynamic, held.moved, held.relative) == (False, 0, 0.0)
+    repeated = dynamic_degree(np.repeat(video[0, :1], 49, axis=0), 8)
+    assert (repeated.dynamic, repeated.moved, repeated.relative) == (False, 0, 0.0)

@@ -1,4 +1,4 @@
-"""Regions: what a metric sees of a frame."""
+"""Regions: masks of a case, and frames painted grey outside them."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ OWN[..., 2] = True
 TRUE = ~OWN
 
 
-def test_outside_of_the_mask_is_grey():
+def test_pixels_outside_the_mask_are_grey():
     frame = RegionFrame.from_image(VIDEO[0, 1], OWN[0, 1])
     assert np.array_equal(frame.image[:, 2], VIDEO[0, 1][:, 2])
     assert (np.delete(frame.image, 2, axis=1) == 127).all()
     assert frame.size == (4, 6)
 
 
-def test_the_full_frame_is_untouched():
+def test_the_full_frame_is_unchanged():
     assert np.array_equal(RegionFrame.from_image(VIDEO[0, 0]).image, VIDEO[0, 0])
 
 
@@ -39,7 +39,7 @@ def test_equal_frames_share_a_digest_and_others_do_not():
     assert len({same, *(frame.digest for frame in others)}) == 8
 
 
-def test_the_methods_own_masks_come_before_the_truths(build_case):
+def test_the_methods_own_masks_are_preferred(build_case):
     for own, true, wanted in ((OWN, TRUE, OWN), (None, TRUE, TRUE), (OWN, None, OWN)):
         found = dict(region_masks(build_case(VIDEO, masks=own, truth_masks=true)))
         assert list(found) == ["full", "fg"]
@@ -47,7 +47,7 @@ def test_the_methods_own_masks_come_before_the_truths(build_case):
         assert np.array_equal(found["fg"], wanted)
 
 
-def test_a_mask_of_everything_is_not_taken_for_the_foreground(build_case):
+def test_a_mask_of_everything_is_replaced_by_the_true_masks(build_case):
     everything = np.ones_like(OWN)
     assert np.array_equal(dict(region_masks(build_case(VIDEO, masks=everything, truth_masks=OWN)))["fg"], OWN)
     assert np.array_equal(dict(region_masks(build_case(VIDEO, masks=everything)))["fg"], everything)
@@ -58,7 +58,7 @@ def test_without_masks_there_is_only_the_full_frame(build_case):
 
 
 @pytest.mark.parametrize(("more", "own"), [(0, True), (1, False)])
-def test_own_masks_may_cover_twice_the_truths_foreground_and_not_a_pixel_more(build_case, more, own):
+def test_own_masks_may_cover_at_most_twice_the_area_of_the_true_masks(build_case, more, own):
     truth = np.zeros((2, 3, 4, 6), bool)
     truth[..., :2, 2] = True
     wide = np.zeros((2, 3, 4, 6), bool)

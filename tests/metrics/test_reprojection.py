@@ -36,7 +36,7 @@ def test_equal_to_plain_loops(seed, spread, scene):
 
 
 def test_by_hand():
-    """Two cameras side by side, a point 1 cm off at 2 m under 200 px focal length: one pixel, in both directions."""
+    """Two cameras side by side, focal length 200 px, an error of 1 cm at 2 m: one pixel, in both directions."""
     K = np.array([[200.0, 0.0, 95.5], [0.0, 200.0, 63.5], [0.0, 0.0, 1.0]])
     cameras = [Camera(K, np.eye(3), np.array([dx, 0.0, 0.0]), (128, 192)) for dx in (0.0, -0.1)]
     world = np.array([[[0.05, 0.0, 2.0]]])
@@ -44,30 +44,30 @@ def test_by_hand():
     assert reproj_px(P, world, cameras, np.ones((2, 1, 1), dtype=bool)) == pytest.approx(1.0)
 
 
-def test_truth_lands_on_itself(scene):
+def test_the_truth_has_no_reprojection_error(scene):
     world, cameras, m = scene
     assert reproj_px(world_to_cameras(world, cameras), world, cameras, m) == pytest.approx(0, abs=1e-9)
 
 
-def test_behind_the_camera_and_missing_cost_a_tenth_of_the_diagonal(scene):
+def test_points_behind_the_camera_or_missing_score_a_tenth_of_the_diagonal(scene):
     world, cameras, m = scene
     X = world_to_cameras(world, cameras)
     assert reproj_px(-3 * X, world, cameras, m) == pytest.approx(TENTH_OF_DIAGONAL)
     assert reproj_px(X, world, cameras, m, np.zeros_like(m)) == pytest.approx(TENTH_OF_DIAGONAL)
 
 
-def test_what_is_missing_costs_by_the_size_of_the_view_that_it_is_drawn_into(scene, predict):
-    """Only view 0 has no predict: what it lacks is looked for in views 1 and 2, of another size than its own."""
+def test_the_penalty_depends_on_the_image_that_is_projected_into(scene):
+    """Only view 0 has no prediction; its points are projected into views 1 and 2, whose images have another size."""
     world, cameras, _ = scene
     sizes = ((100, 100), (300, 400), (300, 400))
-    apart = [replace(camera, size=size) for camera, size in zip(cameras, sizes, strict=True)]
-    X = world_to_cameras(world, apart)
+    cameras = [replace(camera, size=size) for camera, size in zip(cameras, sizes, strict=True)]
+    X = world_to_cameras(world, cameras)
     valid = np.ones(X.shape[:3], bool)
     valid[0] = False
-    error = pixel_error(PointSet(X, valid), X, apart)  # pairs (0, 1), (0, 2), (1, 0), ...
+    error = pixel_error(PointSet(X, valid), X, cameras)  # pairs (0, 1), (0, 2), (1, 0), ...
     assert error[:2] == pytest.approx(50.0) and error[2:] == pytest.approx(0.0, abs=1e-9)
     valid[:] = [[[True]], [[False]], [[False]]]
-    error = pixel_error(PointSet(X, valid), X, apart)
+    error = pixel_error(PointSet(X, valid), X, cameras)
     assert [round(float(e.mean()), 6) for e in error] == [
         0,
         0,
@@ -78,7 +78,7 @@ def test_what_is_missing_costs_by_the_size_of_the_view_that_it_is_drawn_into(sce
     ]
 
 
-def test_one_view_or_no_shared_point_has_no_value(scene):
+def test_one_view_is_an_error_and_no_shared_point_is_undefined(scene):
     world, cameras, m = scene
     X = world_to_cameras(world, cameras)
     with pytest.raises(ValueError, match="at least two views"):

@@ -53,12 +53,12 @@ def test_an_error_of_exactly_the_threshold_is_no_inlier():
     assert pi(np.nextafter(P, 0), X, m) == 100
 
 
-def test_near_the_camera_the_divisor_is_a_centimetre():
+def test_the_least_divisor_is_one_centimetre():
     P, X = one([0, 0, 0.006], [0, 0, 0.001])
     assert rpe(P, X, np.ones((1, 1, 1), dtype=bool)) == pytest.approx(50)
 
 
-def test_a_missing_point_counts_as_the_camera_centre():
+def test_a_missing_point_scores_like_the_camera_centre():
     P, X, m, valid = scene(1)
     at_centre = np.where(valid[..., None], P, 0.0)
     assert rpe(P, X, m, valid) == pytest.approx(rpe(at_centre, X, m), rel=1e-12)
@@ -67,7 +67,7 @@ def test_a_missing_point_counts_as_the_camera_centre():
 
 
 @given(seed=seeds)
-def test_dropping_a_good_point_costs(seed):
+def test_dropping_a_good_point_raises_the_error(seed):
     _, X, m, _ = scene(seed)
     P = X * 1.1
     valid = np.ones_like(m)
@@ -77,14 +77,14 @@ def test_dropping_a_good_point_costs(seed):
 
 
 @given(seed=seeds)
-def test_one_rotation_about_the_camera_changes_nothing(seed):
+def test_rotations_about_the_camera_do_not_change_the_value(seed):
     P, X, m, valid = scene(seed)
     R = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0]
     assert rpe(P @ R.T, X @ R.T, m, valid) == pytest.approx(rpe(P, X, m, valid), rel=1e-9)
 
 
 @given(seed=seeds)
-def test_views_and_points_have_no_order_of_their_own(seed):
+def test_the_order_of_views_and_points_does_not_matter(seed):
     P, X, m, valid = scene(seed)
     order = np.random.default_rng(seed).permutation(m.shape[2])
     same = [a[::-1][:, :, order] for a in (P, X, m, valid)]
@@ -104,7 +104,7 @@ def test_nothing_visible_is_undefined():
         pi(P, X, np.zeros_like(m))
 
 
-def test_a_nan_that_counts_is_an_error():
+def test_nan_in_a_valid_point_is_an_error():
     P, X, m, _ = scene(4)
     P[0, 0, 0] = np.nan
     with pytest.raises(ValueError, match=r"pred has \[nan"):

@@ -20,12 +20,12 @@ def scene(seed, shape=(2, 7, 5)):
     return P, X, mask, valid
 
 
-def along(path):
-    """(1, N, 1, 3): one point on a path of x coordinates."""
+def path_points(path):
+    """Return (1, N, 1, 3): one point on a path of x coordinates."""
     return np.asarray(path, dtype=float)[None, :, None, None] * [1.0, 0.0, 0.0]
 
 
-def full(points):
+def all_valid(points):
     return np.ones(points.shape[:3], dtype=bool)
 
 
@@ -42,22 +42,22 @@ def test_equal_to_plain_loops(seed):
 
 
 def test_linear_motion_is_smooth():
-    P, X = along(0.3 * np.arange(6)), along(np.arange(6) ** 2)
-    assert smoothness(P, X, full(X)).pred.value == pytest.approx(0, abs=1e-15)
+    P, X = path_points(0.3 * np.arange(6)), path_points(np.arange(6) ** 2)
+    assert smoothness(P, X, all_valid(X)).pred.value == pytest.approx(0, abs=1e-15)
 
 
 @pytest.mark.parametrize("a", [0.02, -0.5])
 def test_constant_acceleration_by_hand(a):
     """x = n^2 a / 2 has the second difference a."""
-    X = along(0.5 * a * np.arange(6) ** 2)
-    result = smoothness(2 * X, X, full(X))
+    X = path_points(0.5 * a * np.arange(6) ** 2)
+    result = smoothness(2 * X, X, all_valid(X))
     assert result.truth.value == pytest.approx(abs(a))
     assert result.ratio() == pytest.approx(2)
-    assert accel_error(2 * X, X, full(X)) == pytest.approx(abs(a))
+    assert accel_error(2 * X, X, all_valid(X)) == pytest.approx(abs(a))
 
 
 @given(seed=seeds)
-def test_a_frame_of_reference_at_rest_changes_nothing(seed):
+def test_a_fixed_change_of_frame_does_not_change_the_values(seed):
     P, X, m, valid = scene(seed)
     R = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0]
     moved = (P @ R.T + 2.0, X @ R.T + 2.0, m, valid)
@@ -71,7 +71,7 @@ def test_accel_error_ignores_offset_and_constant_drift():
     assert accel_error(X + drift, X, m) == pytest.approx(0, abs=1e-12)
 
 
-def test_a_frozen_clip_scores_zero_and_its_ratio_says_so():
+def test_a_frozen_clip_has_value_and_ratio_zero():
     _, X, m, _ = scene(1)
     frozen = np.repeat(X[:, :1], X.shape[1], axis=1)
     result = smoothness(frozen, X, m)
@@ -81,33 +81,33 @@ def test_a_frozen_clip_scores_zero_and_its_ratio_says_so():
 
 
 @given(seed=seeds, c=st.floats(0.1, 10.0))
-def test_dropping_points_evenly_moves_the_ratio_away_from_one(seed, c):
+def test_missing_points_move_the_ranked_ratio_away_from_one(seed, c):
     _, X, m, _ = scene(seed)
     valid = np.ones_like(m)
     valid[0, 1, 0] = False
     m[0, 3:6, 1] = True
-    whole, part = smoothness(c * X, X, m), smoothness(c * X, X, m, valid)
-    assert part.ratio() == pytest.approx(c)
-    assert abs(np.log(part.ranked_ratio)) > abs(np.log(whole.ranked_ratio))
+    full_result, partial = smoothness(c * X, X, m), smoothness(c * X, X, m, valid)
+    assert partial.ratio() == pytest.approx(c)
+    assert abs(np.log(partial.ranked_ratio)) > abs(np.log(full_result.ranked_ratio))
 
 
-def test_a_missing_triple_is_at_rest_or_as_wrong_as_the_others():
+def test_a_missing_triple_scores_at_rest_or_as_the_mean_of_the_others():
     a = 0.1
-    X = np.concatenate([along(0.5 * a * np.arange(4) ** 2)] * 2, axis=2)
-    valid = full(X)
+    X = np.concatenate([path_points(0.5 * a * np.arange(4) ** 2)] * 2, axis=2)
+    valid = all_valid(X)
     valid[0, 0, 1] = False  # one of the second point's two triples goes
     for factor, missing in ((1.5, 1.0 * a), (4.0, 3.0 * a)):
         error = abs(factor - 1) * a
-        assert accel_error(factor * X, X, full(X), valid) == pytest.approx((3 * error + missing) / 4)
+        assert accel_error(factor * X, X, all_valid(X), valid) == pytest.approx((3 * error + missing) / 4)
 
 
 @given(seed=seeds)
-def test_dropping_what_is_as_good_as_the_rest_never_lowers_the_error(seed):
+def test_dropping_average_points_never_lowers_the_error(seed):
     _, X, m, valid = scene(seed)
     assert accel_error(1.3 * X, X, m, valid) >= accel_error(1.3 * X, X, m) - 1e-12
 
 
-def test_nothing_to_judge_is_undefined_and_no_answer_fails():
+def test_no_true_triple_is_undefined_and_no_predicted_triple_fails():
     P, X, m, _ = scene(2)
     alternating = np.zeros_like(m)
     alternating[:, ::2] = True
@@ -120,7 +120,7 @@ def test_nothing_to_judge_is_undefined_and_no_answer_fails():
             metric(P, X, m, alternating)
 
 
-def test_a_truth_at_rest_has_no_ratio():
+def test_a_still_truth_has_no_ratio():
     P, X, m, _ = scene(3)
     result = smoothness(P, np.repeat(X[:, :1], X.shape[1], axis=1), m)
     assert result.pred.value > 0
@@ -129,7 +129,7 @@ def test_a_truth_at_rest_has_no_ratio():
 
 
 @pytest.mark.parametrize(("truth", "ratio"), [(1e-6, 2.0), (0.99e-6, None)])
-def test_a_ratio_needs_a_truth_that_accelerates(truth, ratio):
+def test_a_ratio_needs_an_accelerating_truth(truth, ratio):
     def means(value):
         return Means(value, np.array([value]), np.array([3]), 3)
 
@@ -138,7 +138,7 @@ def test_a_ratio_needs_a_truth_that_accelerates(truth, ratio):
     assert result.ranked_ratio == (None if ratio is None else pytest.approx(4.0))
 
 
-def test_uncovered_triples_move_the_ranked_ratio_away_from_one_on_either_side():
+def test_the_ranked_ratio_moves_away_from_one_on_either_side():
     def result(pred):
         return Smoothness(
             Means(pred, np.array([pred]), np.array([3]), 3), Means(1.0, np.ones(1), np.array([3]), 3), 0.5

@@ -11,7 +11,7 @@ from hoibench.metrics.rpe import measure_rpe_all
 from hoibench.metrics.true_tracks import build_true_tracks, cameras_to_world, world_to_cameras
 
 
-def test_a_point_counts_where_it_is_seen_now_and_was_seen_first(toy_clip):
+def test_a_point_counts_if_visible_in_frame_0_and_in_frame_n(toy_clip):
     truth = build_true_tracks(toy_clip)
     visible = toy_clip.tracks.visible
     for v, n, k in np.ndindex(*visible.shape):
@@ -21,7 +21,7 @@ def test_a_point_counts_where_it_is_seen_now_and_was_seen_first(toy_clip):
 
 
 @pytest.mark.parametrize("moving", [False, True])
-def test_every_camera_sees_the_points_from_its_own_pose(build_clip, moving):
+def test_points_are_in_the_space_of_each_camera(build_clip, moving):
     clip = build_clip(moving=moving)
     truth = build_true_tracks(clip)
     assert truth.points.dtype == np.float64
@@ -34,17 +34,17 @@ def test_every_camera_sees_the_points_from_its_own_pose(build_clip, moving):
     )
 
 
-def test_behind_the_camera_there_is_no_pixel(toy_clip):
+def test_points_behind_the_camera_have_infinite_pixels(toy_clip):
     truth = build_true_tracks(toy_clip)
     assert np.isfinite(truth.pixels).all()
-    about = np.diag([-1.0, 1.0, -1.0])  # half a turn about y: what lay ahead lies behind
-    turned = tuple(Camera(c.K, about @ c.R, about @ c.t, c.size) for c in toy_clip.cameras)
+    half_turn = np.diag([-1.0, 1.0, -1.0])  # half a turn half_turn y: points in front are then behind
+    turned = tuple(Camera(c.K, half_turn @ c.R, half_turn @ c.t, c.size) for c in toy_clip.cameras)
     behind = replace(truth, cameras=turned)
     assert np.isinf(behind.pixels).all()
-    assert world_to_cameras(truth.world, turned) == pytest.approx(truth.points @ about)
+    assert world_to_cameras(truth.world, turned) == pytest.approx(truth.points @ half_turn)
 
 
-def test_what_is_missing_is_said(toy_clip):
+def test_missing_tracks_cameras_or_visible_points_are_named(toy_clip):
     with pytest.raises(NotApplicable, match="no true tracks"):
         build_true_tracks(replace(toy_clip, tracks=None))
     with pytest.raises(NotApplicable, match="the data set has no cameras"):
@@ -55,15 +55,15 @@ def test_what_is_missing_is_said(toy_clip):
         build_true_tracks(replace(toy_clip, tracks=replace(toy_clip.tracks, visible=hidden)))
 
 
-def test_what_was_not_recorded_is_not_asked_for_even_where_hidden_points_are(toy_clip, predict):
+def test_unrecorded_points_do_not_count_even_with_hidden_points(toy_clip, predict):
     recorded = np.ones(toy_clip.tracks.world.shape[:2], dtype=bool)
     recorded[4:6, toy_clip.tracks.part == 1] = False
-    held = toy_clip.tracks.world.copy()
-    held[4:6, toy_clip.tracks.part == 1] = 50.0  # must not be looked at
+    world = toy_clip.tracks.world.copy()
+    world[4:6, toy_clip.tracks.part == 1] = 50.0  # must be ignored
     visible = toy_clip.tracks.visible & recorded
-    broken = replace(toy_clip, tracks=replace(toy_clip.tracks, world=held, visible=visible, recorded=recorded))
+    clip = replace(toy_clip, tracks=replace(toy_clip.tracks, world=world, visible=visible, recorded=recorded))
     everywhere = predict(toy_clip, valid=np.ones(visible.shape, dtype=bool))
-    values = {r.view: r.value for r in measure_rpe_all(Case(everywhere, broken))}
+    values = {r.view: r.value for r in measure_rpe_all(Case(everywhere, clip))}
     assert values[None] == pytest.approx(0.0, abs=1e-4)
     with pytest.raises(ValueError, match="that was not recorded cannot be visible"):
-        replace(broken.tracks, visible=toy_clip.tracks.visible | True)
+        replace(clip.tracks, visible=toy_clip.tracks.visible | True)

@@ -1,4 +1,4 @@
-"""Matches between views: which frames and pairs, what a mask leaves, and nothing computed twice."""
+"""Matches between views: frames, pairs, masks, and the memo."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from hoibench.metrics.view_matches import is_on_mask, match_views
 
 
 class Counting(Sift):
-    """SIFT that counts what it is asked for."""
+    """SIFT that counts its calls."""
 
     def __init__(self):
         super().__init__()
@@ -29,7 +29,7 @@ class Counting(Sift):
 
 
 class Fixed:
-    """A matcher whose points are given, each matched to the one of the same number."""
+    """A matcher with given points; point k matches point k."""
 
     name, weights = "fixed", {}
 
@@ -43,21 +43,21 @@ class Fixed:
         return np.stack([np.arange(len(a.points))] * 2, axis=1)
 
 
-def test_every_pair_of_views_on_every_fourth_frame(build_video):
+def test_every_pair_of_views_is_matched_on_every_fourth_frame(build_video):
     pairs = match_views(build_video(frames=9)[0], Sift())
     assert [pair.views for pair in pairs] == [(0, 1), (0, 2), (1, 2)]
     assert {pair.frames for pair in pairs} == {(0, 4, 8)}
     assert all(len(pair.counts) == len(pair.raw) == 3 for pair in pairs)
 
 
-def test_forty_nine_frames_are_matched_at_thirteen():
+def test_13_of_49_frames_are_matched():
     blank = np.zeros((2, 49, 8, 8, 3), np.uint8)
     (pair,) = match_views(blank, Fixed([]))
     assert pair.frames == tuple(range(0, 49, 4))
     assert len(pair.frames) == 13
 
 
-def test_inliers_lie_where_the_other_view_shows_the_same(build_video):
+def test_inliers_follow_the_parallax(build_video):
     (pair,) = match_views(build_video(views=2)[0], Sift())
     for match in pair.matches:
         assert match.inlier.sum() > 50
@@ -84,9 +84,9 @@ def test_counts_equal_a_plain_pipeline(build_video):
     assert pair.counts == (int(kept.sum()),)
 
 
-def test_fewer_than_eight_matches_count_zero():
+def test_fewer_than_eight_matches_count_as_zero():
     video = np.zeros((2, 1, 64, 64, 3), np.uint8)
-    video[1] = 9  # Fixed: all points of the second view lie 9 px further
+    video[1] = 9  # Fixed shifts the points of the second view by 9 px
     points = np.random.default_rng(0).uniform(0, 50, (8, 2))
     for n in (7, 8):
         (pair,) = match_views(video, Fixed(points[:n]))
@@ -94,7 +94,7 @@ def test_fewer_than_eight_matches_count_zero():
         assert (pair.counts[0] > 0) == (n == 8)
 
 
-def test_both_ends_must_lie_inside_the_mask():
+def test_both_ends_must_be_inside_the_mask():
     video = np.zeros((2, 1, 40, 60, 3), np.uint8)
     masks = np.zeros((2, 1, 40, 60), bool)
     masks[0, 0, :, :30] = masks[1, 0, :20] = True
@@ -111,7 +111,7 @@ def test_points_at_the_border_belong_to_the_nearest_pixel():
     assert is_on_mask(None, points).all()
 
 
-def test_equal_frames_are_looked_at_once(build_video):
+def test_equal_frames_are_computed_once(build_video):
     video = build_video()[0].copy()
     video[:] = video[:, :1]
     matcher = Counting()
@@ -120,27 +120,27 @@ def test_equal_frames_are_looked_at_once(build_video):
     assert {len(set(pair.counts)) for pair in pairs} == {1}
 
 
-def test_what_is_shared_does_not_change_the_answer(build_video):
+def test_the_memo_does_not_change_the_matches(build_video):
     video, masks = build_video(seed=3)
     alone = [pair.counts for pair in match_views(video, Sift())]
-    matcher, shared = Counting(), {}
-    match_views(video, matcher, masks, memo=shared)
-    match_views(video[::-1], matcher, memo=shared)
+    matcher, memo = Counting(), {}
+    match_views(video, matcher, masks, memo=memo)
+    match_views(video[::-1], matcher, memo=memo)
     described = matcher.described
-    assert [pair.counts for pair in match_views(video, matcher, memo=shared)] == alone
+    assert [pair.counts for pair in match_views(video, matcher, memo=memo)] == alone
     assert matcher.described == described  # the reversed views had the same frames
 
 
-def test_one_view_has_no_pair(build_video):
+def test_one_view_is_not_applicable(build_video):
     with pytest.raises(NotApplicable, match="only one view"):
         match_views(build_video(views=1)[0], Sift())
 
 
-def test_two_matchers_of_one_case_look_at_the_frames_each_for_itself(fixed_matcher):
+def test_matchers_do_not_share_features_in_the_memo(fixed_matcher):
     video = np.zeros((2, 1, 64, 64, 3), np.uint8)
     video[1] = 1
     near, far = ([(x, y + offset) for x in (5, 25, 45) for y in (0, 10, 20)] for offset in (0, 30))
-    one, other, shared = fixed_matcher(near, near), fixed_matcher(far, far, name="other"), {}
-    found = [match_views(video, matcher, memo=shared)[0].matches[0].a for matcher in (one, other)]
+    one, other, memo = fixed_matcher(near, near), fixed_matcher(far, far, name="other"), {}
+    found = [match_views(video, matcher, memo=memo)[0].matches[0].a for matcher in (one, other)]
     assert [points[:, 1].min() for points in found] == [0, 30]
     assert (one.described, other.described) == (2, 2)

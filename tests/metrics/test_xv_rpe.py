@@ -27,12 +27,12 @@ def test_equal_to_plain_loops(seed, scene):
     P = X + rng.normal(0.0, 0.05, X.shape)
     m, valid = rng.random(X.shape[:3]) < 0.7, rng.random(X.shape[:3]) < 0.8
     m[:2, 0, 0] = True
-    errors = plain_motion.agreement_errors(P, world, cameras, m, valid)
+    errors = plain_motion.disagreement_errors(P, world, cameras, m, valid)
     assert xv_rpe(P, world, cameras, m, valid) == pytest.approx(plain_motion.percent(errors), rel=1e-9)
     assert xv_pi(P, world, cameras, m, valid) == pytest.approx(plain_motion.inliers(errors, 0.25), rel=1e-9)
 
 
-def test_every_ordered_pair_is_there():
+def test_all_ordered_pairs_are_compared():
     assert list(zip(*ordered_pairs(3), strict=True)) == [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
     mask = np.array([[[True, True]], [[True, False]], [[False, True]]])
     assert true_in_both_views(mask).tolist() == [
@@ -45,19 +45,19 @@ def test_every_ordered_pair_is_there():
     ]
 
 
-def test_views_that_are_wrong_alike_agree_and_only_this_metric_sees_those_that_are_not(scene):
-    """Three views shifted alike or apart by 5 cm: mv equal, xv 0 against more."""
+def test_equal_errors_agree_and_different_errors_raise_only_this_metric(scene):
+    """Shift three views by 5 cm, in one direction or in three: mv_rpe is equal, xv_rpe is 0 or positive."""
     world, cameras, m = scene
     shifts = 0.05 * np.eye(3)
-    alike = world_to_cameras(world + shifts[0], cameras)
-    apart = np.stack([world_to_cameras(world + shift, cameras)[v] for v, shift in enumerate(shifts)])
-    assert mv_rpe_scene(alike, world, cameras, m) == pytest.approx(mv_rpe_scene(apart, world, cameras, m), rel=1e-9)
-    assert xv_rpe(alike, world, cameras, m) == pytest.approx(0, abs=1e-9)
-    # two unit axes are sqrt(2) apart
-    assert xv_rpe(apart, world, cameras, m) == pytest.approx(100 * 0.05 * np.sqrt(2) / scene_size(world), rel=1e-9)
+    same = world_to_cameras(world + shifts[0], cameras)
+    different = np.stack([world_to_cameras(world + shift, cameras)[v] for v, shift in enumerate(shifts)])
+    assert mv_rpe_scene(same, world, cameras, m) == pytest.approx(mv_rpe_scene(different, world, cameras, m), rel=1e-9)
+    assert xv_rpe(same, world, cameras, m) == pytest.approx(0, abs=1e-9)
+    # the distance between two unit axes is sqrt(2)
+    assert xv_rpe(different, world, cameras, m) == pytest.approx(100 * 0.05 * np.sqrt(2) / scene_size(world), rel=1e-9)
 
 
-def test_a_point_missing_in_either_view_is_a_full_error(scene):
+def test_a_point_missing_in_either_view_scores_one(scene):
     world, cameras, m = scene
     X = world_to_cameras(world, cameras)
     valid = np.ones_like(m)
@@ -67,7 +67,7 @@ def test_a_point_missing_in_either_view_is_a_full_error(scene):
 
 
 @given(seed=seeds)
-def test_views_have_no_order_of_their_own(seed, scene):
+def test_the_order_of_views_does_not_matter(seed, scene):
     world, cameras, m = scene
     rng = np.random.default_rng(seed)
     P = world_to_cameras(world, cameras) + rng.normal(0.0, 0.05, (*m.shape, 3))
@@ -76,7 +76,7 @@ def test_views_have_no_order_of_their_own(seed, scene):
     assert other == pytest.approx(xv_rpe(P, world, cameras, m), rel=1e-12)
 
 
-def test_one_view_or_no_shared_point_has_no_value(scene):
+def test_one_view_is_an_error_and_no_shared_point_is_undefined(scene):
     world, cameras, m = scene
     X = world_to_cameras(world, cameras)
     with pytest.raises(ValueError, match="at least two views"):

@@ -50,12 +50,12 @@ def mean_of_means(sets):
 
 
 def scale(P, X, m):
-    above = below = 0.0
+    numerator = denominator = 0.0
     for index in np.argwhere(m):
         p, x = P[tuple(index)], X[tuple(index)]
-        above += sum(float(a) * float(b) for a, b in zip(p, x, strict=True))
-        below += sum(float(a) ** 2 for a in p)
-    return above / below
+        numerator += sum(float(a) * float(b) for a, b in zip(p, x, strict=True))
+        denominator += sum(float(a) ** 2 for a in p)
+    return numerator / denominator
 
 
 def relative_errors(P, X, m, valid):
@@ -101,14 +101,14 @@ def world_errors(P, world, cameras, m, valid, divide_by):
                 if not m[v, n, k]:
                     continue
                 divisor = size if divide_by == "scene" else max(norm(world[n, k]), 0.01)
-                off = norm(difference(world_point(P[v, n, k], R, t), world[n, k])) / divisor
-                values.append(off if valid[v, n, k] else 1.0)
+                error = norm(difference(world_point(P[v, n, k], R, t), world[n, k])) / divisor
+                values.append(error if valid[v, n, k] else 1.0)
             frames.append(values)
         sets.append(frames)
     return sets
 
 
-def agreement_errors(P, world, cameras, m, valid):
+def disagreement_errors(P, world, cameras, m, valid):
     V, N, K = m.shape
     size = scene_size(world)
     sets = []
@@ -142,33 +142,33 @@ def reprojection(P, world, cameras, m, valid):
                     height, width = cameras[j].size
                     error = 0.1 * math.hypot(height, width)
                     if valid[i, n, k]:
-                        seen = camera_point(world_point(P[i, n, k], *pose(cameras[i], n)), *pose(cameras[j], n))
+                        projected = camera_point(world_point(P[i, n, k], *pose(cameras[i], n)), *pose(cameras[j], n))
                         true = camera_point(world[n, k], *pose(cameras[j], n))
-                        if seen[2] > 0:
-                            error = norm(difference(pixel(seen, cameras[j].K), pixel(true, cameras[j].K)))
+                        if projected[2] > 0:
+                            error = norm(difference(pixel(projected, cameras[j].K), pixel(true, cameras[j].K)))
                     errors.append(error)
     errors.sort()
     middle = len(errors) // 2
     return errors[middle] if len(errors) % 2 else (errors[middle - 1] + errors[middle]) / 2
 
 
-def farthest(cloud, count, seed):
+def sample_farthest_points(cloud, count, seed):
     """Farthest-point sampling: first along a seeded direction, ties by coordinates."""
     direction = np.random.default_rng(seed).standard_normal(3)
-    left = sorted(tuple(float(c) for c in point) for point in cloud)
-    taken = []
-    while len(taken) < count:
+    remaining = sorted(tuple(float(c) for c in point) for point in cloud)
+    chosen = []
+    while len(chosen) < count:
         best, best_value = None, None
-        for point in left:
-            if taken:
-                value = min((point[0] - q[0]) ** 2 + (point[1] - q[1]) ** 2 + (point[2] - q[2]) ** 2 for q in taken)
+        for point in remaining:
+            if chosen:
+                value = min((point[0] - q[0]) ** 2 + (point[1] - q[1]) ** 2 + (point[2] - q[2]) ** 2 for q in chosen)
             else:
                 value = point[0] * direction[0] + point[1] * direction[1] + point[2] * direction[2]
             if best is None or value > best_value:
                 best, best_value = point, value
-        taken.append(best)
-        left.remove(best)
-    return taken
+        chosen.append(best)
+        remaining.remove(best)
+    return chosen
 
 
 def chamfer(P, X, m, valid, seed, power):
@@ -184,10 +184,13 @@ def chamfer(P, X, m, valid, seed, power):
                 found = [(0.0, 0.0, 0.0)]
             elif len(found) != len(true):
                 kept = min(len(true), max(len(found), math.ceil(len(true) / 2)))
-                found, true = farthest(found, min(len(found), len(true)), seed), farthest(true, kept, seed)
-            there = mean([min(norm(difference(p, x)) ** power for x in true) for p in found])
-            back = mean([min(norm(difference(p, x)) ** power for p in found) for x in true])
-            frames.append([there + back])
+                found, true = (
+                    sample_farthest_points(found, min(len(found), len(true)), seed),
+                    sample_farthest_points(true, kept, seed),
+                )
+            accuracy = mean([min(norm(difference(p, x)) ** power for x in true) for p in found])
+            completeness = mean([min(norm(difference(p, x)) ** power for p in found) for x in true])
+            frames.append([accuracy + completeness])
         sets.append(frames)
     return mean_of_means(sets)
 
@@ -198,7 +201,7 @@ def second_difference(points, v, n, k):
     ]
 
 
-def holds(mask, v, n, k):
+def true_in_three_frames(mask, v, n, k):
     return bool(mask[v, n - 1, k] and mask[v, n, k] and mask[v, n + 1, k])
 
 
@@ -210,9 +213,9 @@ def smoothness(P, X, m, valid):
         pred.append([])
         true.append([])
         for n in range(1, N - 1):
-            points = [k for k in range(K) if holds(m, v, n, k)]
+            points = [k for k in range(K) if true_in_three_frames(m, v, n, k)]
             expected += len(points)
-            points = [k for k in points if holds(valid, v, n, k)]
+            points = [k for k in points if true_in_three_frames(valid, v, n, k)]
             covered += len(points)
             pred[v].append([norm(second_difference(P, v, n, k)) for k in points])
             true[v].append([norm(second_difference(X, v, n, k)) for k in points])
@@ -227,7 +230,7 @@ def accel_error(P, X, m, valid):
     for v in range(V):
         for n in range(1, N - 1):
             for k in range(K):
-                if holds(m, v, n, k) and holds(valid, v, n, k):
+                if true_in_three_frames(m, v, n, k) and true_in_three_frames(valid, v, n, k):
                     errors[v, n, k] = norm(difference(second_difference(P, v, n, k), second_difference(X, v, n, k)))
     typical = mean(list(errors.values()))
     sets = [
@@ -235,7 +238,7 @@ def accel_error(P, X, m, valid):
             [
                 errors.get((v, n, k), max(typical, norm(second_difference(X, v, n, k))))
                 for k in range(K)
-                if holds(m, v, n, k)
+                if true_in_three_frames(m, v, n, k)
             ]
             for n in range(1, N - 1)
         ]
@@ -267,7 +270,7 @@ def sample_point_map(grid, u, size):
         return None
     for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
         if 0 <= r < h and 0 <= c < w:
-            beside = float(grid[r, c, 2])
-            if not math.isfinite(beside) or abs(beside - point[2]) > 0.02 * point[2]:
+            neighbour = float(grid[r, c, 2])
+            if not math.isfinite(neighbour) or abs(neighbour - point[2]) > 0.02 * point[2]:
                 return None
     return point

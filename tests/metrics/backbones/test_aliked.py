@@ -1,4 +1,4 @@
-"""ALIKED: the network's grid is the image's, and its weights are those of the registry."""
+"""ALIKED: points are in pixels of the original image, and the weights are those of the registry."""
 
 import cv2
 import numpy as np
@@ -22,10 +22,10 @@ def image():
 
 
 class Corners(torch.nn.Module):
-    """Stands in for the network: it records its input and answers with the corners of it."""
+    """A fake network that records its input and returns the input's corners and centre."""
 
     def forward(self, images):
-        self.seen = images
+        self.input = images
         height, width = images.shape[-2:]
         self.keypoints = torch.tensor([[0.0, 0.0], [width - 1.0, height - 1.0], [(width - 1) / 2, (height - 1) / 2]])
         self.descriptors = torch.zeros(3, 8)
@@ -35,22 +35,22 @@ class Corners(torch.nn.Module):
 @pytest.mark.parametrize(
     ("size", "given"), [((511, 700), (1022, 1400)), ((512, 700), (512, 700)), ((64, 96), (128, 192))]
 )
-def test_small_images_are_doubled_and_points_come_back_on_their_own_grid(size, given):
+def test_small_images_are_upsampled_and_points_are_in_original_pixels(size, given):
     network = Corners()
     image = np.zeros((*size, 3), np.uint8)
     image[..., 1] = 51
     points = Aliked(network, "cpu").describe(image).points
-    assert network.seen.shape == (1, 3, *given)
-    assert network.seen[0, :, 5, 5].tolist() == pytest.approx([0.0, 0.2, 0.0])
+    assert network.input.shape == (1, 3, *given)
+    assert network.input[0, :, 5, 5].tolist() == pytest.approx([0.0, 0.2, 0.0])
     outside = (
         0.25 if given != size else 0.0
-    )  # the first of the doubled pixels lies a quarter pixel outside of the first centre
+    )  # the first upsampled pixel centre is a quarter pixel outside the first original one
     height, width = size
     wanted = [[-outside, -outside], [width - 1 + outside, height - 1 + outside], [(width - 1) / 2, (height - 1) / 2]]
     assert np.allclose(points, wanted, atol=1e-4)
 
 
-def test_without_weights_the_command_is_given(monkeypatch, tmp_path):
+def test_missing_weights_give_the_command_that_fetches_them(monkeypatch, tmp_path):
     monkeypatch.delenv("HOIBENCH_WEIGHTS", raising=False)
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
     with pytest.raises(WeightsMissing, match="hoibench.weights fetch aliked-n16"):
@@ -67,7 +67,7 @@ def test_matches_follow_a_shift(aliked, image):
 
 
 @pytest.mark.field
-def test_the_strongest_2048_points_are_taken(aliked):
+def test_the_strongest_2048_points_are_kept(aliked):
     rng = np.random.default_rng(0)
     features = aliked.describe(rng.integers(0, 256, (192, 256, 3), dtype=np.uint8))
     assert features.points.shape == (2048, 2)
@@ -77,7 +77,7 @@ def test_the_strongest_2048_points_are_taken(aliked):
 
 
 @pytest.mark.field
-def test_an_image_gives_the_same_features_whatever_came_before(aliked, image):
+def test_features_do_not_depend_on_earlier_images(aliked, image):
     first = aliked.describe(image)
     aliked.describe(image[:64, :96])
     again = aliked.describe(image)

@@ -9,14 +9,14 @@ from hoibench.metrics.backbones.features import mutual_pairs
 
 
 def descriptors(max_count=9):
-    """Whole numbers, so that ties happen and distances are exact in float32."""
+    """Returns arrays of integers, so that there are ties and distances are exact in float32."""
     return st.integers(0, max_count).flatmap(
         lambda n: arrays(np.float32, (n, 3), elements=st.integers(0, 6).map(float), fill=st.nothing())
     )
 
 
 def naive_pairs(a, b, ratio=None, max_distance=None):
-    """Each step as a sentence: my nearest, and I am its nearest, and both of us are clear about it."""
+    """Return the mutual nearest neighbours by plain loops."""
     pairs = []
     for i, x in enumerate(a):
         to_b = [float(np.linalg.norm(x - y)) for y in b]
@@ -39,7 +39,7 @@ def naive_pairs(a, b, ratio=None, max_distance=None):
 
 
 @given(descriptors(), descriptors(), st.sampled_from([None, 0.83]), st.sampled_from([None, 2.5]))
-def test_pairs_are_those_of_plain_loops(a, b, ratio, max_distance):
+def test_pairs_equal_plain_loops(a, b, ratio, max_distance):
     assert list(map(tuple, mutual_pairs(a, b, ratio, max_distance).tolist())) == naive_pairs(a, b, ratio, max_distance)
 
 
@@ -50,7 +50,7 @@ def test_swapping_the_images_swaps_the_pairs(a, order):
     assert sorted(swapped[:, ::-1].tolist()) == pairs.tolist()
 
 
-def test_a_permutation_is_undone():
+def test_a_permutation_is_recovered():
     rng = np.random.default_rng(0)
     a = rng.normal(size=(50, 16)).astype(np.float32)
     order = rng.permutation(50)
@@ -59,7 +59,7 @@ def test_a_permutation_is_undone():
     assert len(pairs) == 50
 
 
-def test_a_lone_descriptor_has_no_second_neighbour_to_be_confused_with():
+def test_a_single_descriptor_passes_the_ratio_test():
     assert mutual_pairs(np.ones((1, 3), np.float32), np.zeros((1, 3), np.float32), ratio=0.8).tolist() == [[0, 0]]
     assert mutual_pairs(np.ones((2, 3), np.float32), np.zeros((1, 3), np.float32), ratio=0.8).tolist() == []
 

@@ -1,4 +1,4 @@
-"""SIFT: matches lie where the image went."""
+"""SIFT: matches follow shifts and homographies."""
 
 import cv2
 import numpy as np
@@ -47,8 +47,8 @@ def test_a_blank_image_has_no_points(image):
     assert matcher.match(blank, matcher.describe(image)).shape == (0, 2)
 
 
-def test_distances_are_exact_in_single_precision(image):
-    """SIFT's entries are whole numbers up to 255: squares of 128 of them stay under 2**24."""
+def test_squared_distances_are_exact_in_float32(image):
+    """SIFT's descriptors are integers up to 255: the sum of 128 squares stays below 2**24."""
     found = Sift().describe(image).descriptors
     assert np.array_equal(found, found.round())
     assert found.max() <= 255
