@@ -1,4 +1,4 @@
-"""Checkpoints whose files are changed, and configurations that they do not fit."""
+"""Changes of checkpoint files, and configurations that do not fit them."""
 
 import json
 
@@ -12,22 +12,22 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 def nano_with(**changes):
-    """Nano with other fields of MJD."""
+    """Return nano with other fields of MJD."""
     return with_mjd(NANO, **changes)
 
 
 def rewrite(path, change):
-    """Store what ``change`` makes of a file's tensors."""
+    """Replace a file's tensors by ``change(tensors)``."""
     save_file(change(load_file(path)), path)
 
 
 def reconfigure(path, **changes):
-    """Store other fields in a file of JSON."""
+    """Replace fields of a JSON file."""
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def assert_inherits(model, wan):
-    """Every parameter of Wan's transformer is MJD's, and MJD's others are new."""
+    """Assert that MJD has all parameters of Wan's transformer with their values, and that its others are new."""
     ours, wans = dict(model.named_parameters()), dict(wan.named_parameters())
     assert set(ours) - set(wans) == model.new_parameters()
     assert set(wans) <= set(ours)

@@ -1,6 +1,6 @@
 """A small random checkpoint in the layout of Wan2.2-TI2V-5B-Diffusers, at the sizes of the preset ``nano``; fixture: ``wan_folder``.
 
-What is written: transformer/, vae/ (Wan2.2's shape: residual, patches of 2 x 2 pixels, stride (4, 16, 16)), text_encoder/ and tokenizer/.
+It has transformer/, vae/ (Wan2.2's shape: residual, patches of 2 x 2 pixels, stride (4, 16, 16)), text_encoder/ and tokenizer/.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SPECIAL = ("<pad>", "</s>", "<unk>")
 
 @pytest.fixture(scope="session")
 def wan_folder() -> Path:
-    """The checkpoint that tests share; break a copy (shutil.copytree)."""
+    """The checkpoint that tests share; change a copy of it only (shutil.copytree)."""
     name = "Wan2.2-TI2V-tiny-Diffusers"
     return cached_folder("wan", "seed 0", lambda folder: write_checkpoint(folder / name)) / name
 
@@ -32,7 +32,7 @@ def write_checkpoint(folder: Path, seed: int = 0) -> None:
 
 
 def transformer_config() -> dict[str, Any]:
-    """The arguments of WanTransformer3DModel at nano's sizes."""
+    """Return the arguments of WanTransformer3DModel at nano's sizes."""
     from reference_model.config import preset
 
     mjd = preset("nano").mjd
@@ -51,19 +51,19 @@ def transformer_config() -> dict[str, Any]:
 
 
 def write_transformer(folder: Path, seed: int = 0, *, max_shard_size: str = "10GB", **changed: Any) -> None:
-    """Write transformer/: one file, or shards where ``max_shard_size`` is small; ``changed`` are other arguments of the model."""
+    """Write transformer/ in one file, or in shards if ``max_shard_size`` is small; ``changed`` overrides arguments of the model."""
     import torch
     from diffusers import WanTransformer3DModel
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = WanTransformer3DModel(**transformer_config() | changed)
-    _scatter(model, seed)
+    _add_noise(model, seed)
     model.save_pretrained(folder / "transformer", max_shard_size=max_shard_size)
 
 
 def write_vae(folder: Path, seed: int = 0) -> None:
-    """Write vae/, with latents_mean and latents_std that are no identity."""
+    """Write vae/, with latents_mean and latents_std other than 0 and 1."""
     import torch
     from diffusers import AutoencoderKLWan
 
@@ -78,12 +78,12 @@ def write_vae(folder: Path, seed: int = 0) -> None:
             latents_mean=torch.randn(z_dim, generator=draw).tolist(),
             latents_std=(0.5 + torch.rand(z_dim, generator=draw)).tolist(),
         )  # fmt: skip
-    _scatter(model, seed)
+    _add_noise(model, seed)
     model.save_pretrained(folder / "vae")
 
 
 def write_text_encoder(folder: Path, seed: int = 0) -> None:
-    """Write text_encoder/: umT5 of nano's text_dim; as Wan's it stores one embedding table, and says tie_word_embeddings false."""
+    """Write text_encoder/: umT5 with nano's text_dim; like Wan's, it stores one embedding table and says tie_word_embeddings false."""
     import torch
     from transformers import UMT5Config, UMT5EncoderModel
 
@@ -100,7 +100,7 @@ def write_text_encoder(folder: Path, seed: int = 0) -> None:
 
 
 def pieces() -> list[tuple[str, float]]:
-    """The tokenizer's pieces with their log probabilities: every word of the synthetic clips' prompts, and single characters for all else."""
+    """Return the tokenizer's pieces with log probabilities: each word of the synthetic clips' prompts, and single characters."""
     from hoibench.datasets.synthetic.catalogue import catalogue
     from hoibench.datasets.taco.protocol import prompt
 
@@ -115,7 +115,7 @@ def pieces() -> list[tuple[str, float]]:
 
 
 def write_tokenizer(folder: Path) -> None:
-    """Write tokenizer/: a Unigram model in T5's files, which closes every sequence by </s>."""
+    """Write tokenizer/: a Unigram model in T5's files that ends each sequence with </s>."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
     tokenizer = Tokenizer(models.Unigram(pieces(), unk_id=SPECIAL.index("<unk>")))
@@ -134,8 +134,8 @@ def write_tokenizer(folder: Path) -> None:
     (out / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))
 
 
-def _scatter(model: Any, seed: int) -> None:
-    """Draw every parameter anew around its initial value, so that none is zero, one, or equal to another."""
+def _add_noise(model: Any, seed: int) -> None:
+    """Add noise to each parameter, so that none is zero, one, or equal to another."""
     import torch
 
     draw = torch.Generator().manual_seed(seed + 1)

@@ -1,4 +1,4 @@
-"""The operations of the parts: counted from a few of their blocks and frames, as whole, and by a formula."""
+"""Operations of the parts: extrapolated, fully counted, and in closed form."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ WAN, NANO = preset("wan22_5b"), preset("nano")
 
 
 def closed_form(config: SyncMV4DConfig) -> int:
-    """Operations of a forward of one sample: 2 a b c of each product of (a, b) and (b, c)."""
+    """Return the operations of a forward of one sample: 2 a b c for each product of (a, b) and (b, c)."""
     mjd, tokens = config.mjd, count_tokens(config)
     V, L, d, S, special = mjd.views, config.text_tokens, mjd.width, tokens.intra_view, tokens.scale + tokens.register
     groups, together = tokens.inter_view
@@ -28,33 +28,33 @@ def closed_form(config: SyncMV4DConfig) -> int:
     )
     attention = 4 * d * (V * S * S + groups * together**2 + tokens.specials_meet**2 + T * L)
     patch, grid_tokens = mjd.in_channels * 4, V * (S - special)
-    guidance = grid_tokens // 2  # of motion's tokens alone
+    guidance = grid_tokens // 2  # motion tokens only
     embeddings = 2 * (grid_tokens + guidance) * patch * d + 2 * L * (mjd.text_dim * d + d * d)
     time = 2 * 2 * (mjd.freq_dim * d + d * d + d * 6 * d) + 2 * d * 6 * d
     heads = 2 * grid_tokens * d * patch + 2 * V * mjd.scale_tokens * d
     return mjd.num_layers * (linears + attention) + embeddings + time + heads
 
 
-def test_the_papers_model_takes_what_its_products_take(wan):
+def test_mjd_of_the_paper_matches_the_closed_form(wan):
     flops = wan["flops"]
     assert flops["basis"] == "counted, not measured"
     assert flops["forward"] == closed_form(WAN)
-    # 389.1 TFLOP if every view made keys and values of the text for itself.
+    # 389.1 TFLOP if each view computed its own keys and values of the text.
     mjd = WAN.mjd
     apart = (mjd.views - 1) * 2 * WAN.text_tokens * 2 * mjd.width**2 * mjd.num_layers
     assert round((flops["forward"] + apart) / 1e12, 1) == 389.1
-    # Forward, recomputation and a backward of twice a forward; of what lies outside the blocks nothing is recomputed.
+    # Forward, recomputation, and a backward of twice a forward; only the blocks are recomputed.
     outside = 2 * closed_form(with_mjd(WAN, num_layers=1)) - closed_form(with_mjd(WAN, num_layers=2))
     assert 4 * flops["forward"] - 2 * outside < flops["training_step"] < 4 * flops["forward"]
 
 
-def test_the_base_models_autoencoder_takes_what_it_took_elsewhere(wan):
+def test_autoencoder_of_the_paper_matches_earlier_counts(wan):
     assert round(wan["flops"]["encode"] / 1e12, 1) == 58.2
     assert round(wan["flops"]["decode"] / 1e12, 1) == 306.1
 
 
-def test_the_papers_aligner_takes_what_its_products_take(wan):
-    """In 5 windows of 1024 for the 4800 points of a frame."""
+def test_dpa_of_the_paper_matches_the_closed_form(wan):
+    """Each frame has 4800 points in 5 windows of 1024."""
     c, frames, points = WAN.dpa.width, 49, 49 * 3 * 1600
     places, coarse = frames * 5 * 1024, frames * 5 * 1025
     convolution = 2 * 27 * points * c * c
@@ -71,7 +71,7 @@ def test_the_papers_aligner_takes_what_its_products_take(wan):
     assert wan["flops"]["align"] == 8 * block + embeddings + 2 * points * c * 3
 
 
-def test_the_papers_steps_are_sums_of_their_parts(wan):
+def test_steps_are_sums_of_parts(wan):
     flops, steps = wan["flops"], wan["steps"]
     loop = 3 * flops["decode"] + flops["align"] + 3 * flops["encode"]
     assert steps["basis"] == "counted, not measured"
@@ -97,15 +97,15 @@ def test_seconds_are_operations_at_the_assumed_rate(wan):
 @pytest.mark.parametrize(
     "changes", [{"views": 2, "num_layers": 5}, {"inter_view": "separate", "special_tokens_meet": False}], ids=str
 )
-def test_small_models_take_what_their_products_take(changes):
+def test_small_mjd_matches_the_closed_form(changes):
     config = with_mjd(NANO, **changes)
     assert extrapolate_part("forward", config) == closed_form(config)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PRESETS if not name.endswith(LITERAL)])
-def test_the_first_two_parts_tell_of_all(name):
-    """Of a preset, and of its twin that reads Algorithm 1 to the letter, whose models but for DPA differ in their first weights alone."""
+def test_extrapolation_equals_the_full_count(name):
+    """The literal twin of a preset differs from it in DPA and in initial weights."""
     config, literal = preset(name), preset(f"{name}{LITERAL}")
     counted = {part: count_part(part, config) for part in PARTS}
     flops, literal_flops = (dataclasses.asdict(count_flops(each)) for each in (config, literal))
@@ -117,13 +117,13 @@ def test_the_first_two_parts_tell_of_all(name):
 
 
 @pytest.mark.parametrize("part", ["encode", "decode", "decode_backward"])
-def test_the_first_two_frames_tell_of_all(part):
+def test_extrapolation_over_frames_equals_the_full_count(part):
     config = dataclasses.replace(NANO, frames=9, height=32, width=32)
     assert extrapolate_part(part, config) == count_part(part, config)
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_presets_autoencoder_makes_its_latents(name):
+def test_the_autoencoder_gives_the_presets_latents(name):
     config = dataclasses.replace(preset(name), frames=5, height=64, width=96)
     vae = build_vae(config)
     z = vae.encode(empty_video(config)).latent_dist.mode()

@@ -1,4 +1,4 @@
-"""Costs against torch's counter on models that really run: MJD, DPA, the autoencoder, and whole steps of sampling and training."""
+"""Counted operations equal those of real runs: MJD, DPA, the autoencoder, and complete steps of sampling and training."""
 
 import dataclasses
 
@@ -20,14 +20,14 @@ from reference_model.model import SyncMV4D
 CHANNELS, LOAD = FoldingCoder.channels, 200
 
 
-def counted(run):
+def count_run(run):
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         run()
     return counter.get_total_flops()
 
 
 class LoadedCoder(FoldingCoder):
-    """Takes one product of matrices more for each video, of ``OPERATIONS``; as much again in the backward."""
+    """A coder with an extra matrix product of ``OPERATIONS`` per video, and as much in the backward."""
 
     OPERATIONS = 2 * LOAD * CHANNELS * LATENT[0] * LATENT[1] * LATENT[2]
 
@@ -46,7 +46,7 @@ def small(**cycle):
 
 @pytest.fixture(scope="module")
 def batch():
-    """Of one sample whose views all have K points, and with as many tokens of text as the configuration has."""
+    """One sample whose views all have K points, with the configuration's number of text tokens."""
     made = tiny_batch(LoadedCoder(), batch=1)
     text = made.text[:, :1].expand(-1, small().text_tokens, -1)
     return made._replace(text=text, point_mask=torch.ones_like(made.point_mask))
@@ -61,8 +61,8 @@ def flops():
     )
 
 
-class Spared:
-    """What the sparse convolutions of a model take less than the most, since voxels have few neighbours."""
+class SavedOperations:
+    """Counts the operations that a model's sparse convolutions save, since voxels have few neighbours."""
 
     def __init__(self, dpa):
         self.operations = 0
@@ -74,72 +74,72 @@ class Spared:
         x, at = given
         neighbours = int((at.neighbours >= 0).sum())
         self.first.append(neighbours)
-        # Of a checkpointed training step both forwards come here; its backward takes twice a forward.
+        # A checkpointed training step calls this in both forwards; its backward costs two forwards.
         self.operations += (2 if torch.is_grad_enabled() else 1) * 2 * x.shape[1] ** 2 * (27 * len(x) - neighbours)
 
 
 @torch.no_grad()
-def test_a_forward_of_mjd(batch, flops):
+def test_forward_of_mjd(batch, flops):
     mjd, _ = tiny_models(small())
     z = batch.z_video
-    assert counted(lambda: mjd(z, z, z[:, :, :, :1], batch.text, torch.ones(1), z)) == flops.forward
+    assert count_run(lambda: mjd(z, z, z[:, :, :, :1], batch.text, torch.ones(1), z)) == flops.forward
 
 
 @pytest.mark.parametrize("changes", [{}, {"window": None, "temporal": True}], ids=str)
-def test_a_forward_and_a_training_step_of_the_points_aligner(batch, changes):
+def test_forward_and_training_step_of_dpa(batch, changes):
     config = small()
     config = dataclasses.replace(config, dpa=dataclasses.replace(config.dpa, **changes))
     _, dpa = tiny_models(config)
     M_t = torch.randn(batch.world.shape, generator=torch.Generator().manual_seed(0))
     given = M_t, M_t, M_t[..., 0] < 0.5, batch.normalized_anchors, torch.rand(1)
-    spared = Spared(dpa)
+    saved = SavedOperations(dpa)
     with torch.no_grad():
-        forward = counted(lambda: dpa(*given))
+        forward = count_run(lambda: dpa(*given))
     most = sparse_convolution_flops(config)
-    assert 0 < spared.operations < most
-    assert forward == count_part("align", config) - spared.operations
-    assert most - spared.operations == sparse_convolution_flops(config, spared.first[0])
+    assert 0 < saved.operations < most
+    assert forward == count_part("align", config) - saved.operations
+    assert most - saved.operations == sparse_convolution_flops(config, saved.first[0])
     dpa.enable_gradient_checkpointing()
-    spared = Spared(dpa)
-    step = counted(lambda: dpa(*given).mean().backward())
-    assert step == count_part("alignment_step", config) - spared.operations
+    saved = SavedOperations(dpa)
+    step = count_run(lambda: dpa(*given).mean().backward())
+    assert step == count_part("alignment_step", config) - saved.operations
 
 
-def test_a_convolution_of_a_full_grid_lacks_its_border_alone():
+def test_sparse_convolution_of_a_full_grid():
     side = 6
     grid = torch.cartesian_prod(*3 * [torch.arange(side)])
     at = voxel_map(torch.zeros(len(grid), dtype=torch.long), grid, side, 1)
     layer = SubmanifoldConv(8, "torch")
-    assert counted(lambda: layer(torch.randn(len(grid), 8), at)) == 2 * 8 * 8 * (3 * side - 2) ** 3
+    assert count_run(lambda: layer(torch.randn(len(grid), 8), at)) == 2 * 8 * 8 * (3 * side - 2) ** 3
 
 
-def test_the_autoencoder(tmp_path):
+def test_autoencoder(tmp_path):
     write_vae(tmp_path)
     coder = VideoCoder(AutoencoderKLWan.from_pretrained(tmp_path / "vae").requires_grad_(False))
     config = tiny_config()
     video, z = torch.rand(config.frames, config.height, config.width, 3), torch.randn(16, *LATENT)
-    assert counted(lambda: coder.encode(video)) == count_part("encode", config)
-    assert counted(lambda: coder.decode(z)) == count_part("decode", config)
-    both = counted(lambda: coder.decode(z.requires_grad_()).mean().backward())
+    assert count_run(lambda: coder.encode(video)) == count_part("encode", config)
+    assert count_run(lambda: coder.decode(z)) == count_part("decode", config)
+    both = count_run(lambda: coder.decode(z.requires_grad_()).mean().backward())
     assert both == count_part("decode", config) + count_part("decode_backward", config)
 
 
 def assert_all_but_projections(real, expected):
-    """Projecting points is a product of matrices too, of 3 x 3, which costs leave out: far less than coding one view."""
+    """The costs leave out the 3 x 3 products that project points: far less than coding one view."""
     assert 0 <= real - expected < LoadedCoder.OPERATIONS / 10
 
 
-def test_steps_of_sampling(batch, flops):
-    """The last encodes nothing."""
+def test_sampling_steps(batch, flops):
+    """The last step encodes nothing."""
     config = small()
     mjd, dpa = tiny_models(config)
-    spared, track_codec = Spared(dpa), SyncMV4D(config, mjd, dpa).track_codec(batch, LoadedCoder())
+    saved, track_codec = SavedOperations(dpa), SyncMV4D(config, mjd, dpa).track_codec(batch, LoadedCoder())
     z_image, anchors = batch.z_video[:, :, :, :1], batch.normalized_anchors
     given = Conditions(z_image, batch.text, batch.text, anchors, None, (config.frames, LATENT[0]))
     flow = dataclasses.replace(config.flow, steps=2)
-    real = counted(lambda: sample(mjd, dpa, given, track_codec, flow, config.cycle, torch.Generator().manual_seed(0)))
+    real = count_run(lambda: sample(mjd, dpa, given, track_codec, flow, config.cycle, torch.Generator().manual_seed(0)))
     views = len(z_image[0])
-    assert_all_but_projections(real, 2 * count_steps(config, flops).sampling - views * flops.encode - spared.operations)
+    assert_all_but_projections(real, 2 * count_steps(config, flops).sampling - views * flops.encode - saved.operations)
 
 
 @pytest.mark.parametrize(
@@ -152,18 +152,18 @@ def test_steps_of_sampling(batch, flops):
         ("algorithm1_literal", "full", True),
     ],
 )
-def test_a_step_of_training(batch, flops, reading, gradient, guided):
+def test_training_step(batch, flops, reading, gradient, guided):
     config = small(reading=reading, gradient=gradient, guided=float(guided))
     model = SyncMV4D(config, *tiny_models(config)).train()
-    spared = Spared(model.dpa)
+    saved = SavedOperations(model.dpa)
     for network in (model.mjd, model.dpa):
         network.enable_gradient_checkpointing()
     noise = tiny_noise(batch, config, guided=guided)
-    real = counted(lambda: sum(model(batch, noise, LoadedCoder())[:5]).backward())
-    assert_all_but_projections(real, count_steps(config, flops).training - spared.operations)
+    real = count_run(lambda: sum(model(batch, noise, LoadedCoder())[:5]).backward())
+    assert_all_but_projections(real, count_steps(config, flops).training - saved.operations)
 
 
-def test_the_mean_step_is_guided_by_the_configurations_share(flops):
+def test_mean_step_uses_the_share_of_guidance(flops):
     x0, literal = (
         count_steps(small(reading=reading, guided=share), flops)
         for reading, share in (("x0", 0.25), ("algorithm1_literal", 0.75))

@@ -23,7 +23,7 @@ WAN = preset("wan22_5b")
 
 @pytest.fixture
 def small(monkeypatch):
-    """Replaces counting by constants; the list of configurations and numbers of GPUs that were counted."""
+    """Replace counting by constants, and return the list of calls (config, gpus)."""
     calls = []
 
     def count_cost(config, gpus):
@@ -114,7 +114,7 @@ def test_fields_are_listed_with_their_origins(name, info_output):
     expected = [[each.field, each.value, each.origin] for each in origins(preset(name))]
     assert [list(row.values()) for row in rows] == json.loads(json.dumps(expected))
     text = info_output("--preset", name, "--fields")
-    assert "channels lie in [darkest, 1]" in text  # no bracket is taken for markup
+    assert "channels lie in [darkest, 1]" in text  # brackets are not parsed as markup
     for field, _, _ in expected:
         assert field in text
 
@@ -155,7 +155,7 @@ def test_the_module_runs_as_a_command():
     assert done.stdout == ""
 
 
-def test_a_command_that_keeps_nothing_does_not_say_that_it_does():
+def test_a_full_disk_message_promises_no_resuming():
     done = subprocess.run(
         f"{sys.executable} -m reference_model.info --fields --json >/dev/full",
         shell=True, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,

@@ -19,7 +19,7 @@ WAN, NANO = preset("wan22_5b"), preset("nano")
 # Parameters
 
 
-def test_the_papers_model_has_6_19_billion_parameters(wan):
+def test_wan22_5b_has_6_19_billion_parameters(wan):
     parameters = wan["parameters"]
     assert parameters["total"] == 6_192_356_737
     assert parameters["wan"] == 4_999_787_712
@@ -43,7 +43,7 @@ def test_the_papers_model_has_6_19_billion_parameters(wan):
     assert wan["memory"]["weights_fp32"] == 4 * parameters["total"]
 
 
-def test_the_small_model_is_counted_as_it_is_allocated():
+def test_counted_parameters_equal_allocated_ones():
     counted = count_parameters(NANO)
     model = MultiViewJointDiffusion(**dataclasses.asdict(NANO.mjd))
     assert counted.total == sum(each.numel() for each in model.parameters())
@@ -61,7 +61,7 @@ def test_the_small_model_is_counted_as_it_is_allocated():
 # Tokens
 
 
-def test_the_papers_model_has_9100_tokens_a_view(wan):
+def test_wan22_5b_has_9100_tokens_per_view(wan):
     assert wan["latents"] == [13, 30, 44]
     assert wan["tokens"] == {
         "total": 9100, "video": 4290, "motion": 4290, "scale": 2, "register": 6, "text": 512,
@@ -69,7 +69,7 @@ def test_the_papers_model_has_9100_tokens_a_view(wan):
     }  # fmt: skip
 
 
-def test_tokens_where_modalities_and_special_tokens_keep_apart():
+def test_tokens_with_separate_modalities_and_special_tokens():
     tokens = count_tokens(with_mjd(WAN, inter_view="separate", special_tokens_meet=False, views=2))
     assert tokens.inter_view == (26, 2 * 330)
     assert tokens.specials_meet == 0
@@ -79,7 +79,7 @@ def test_tokens_where_modalities_and_special_tokens_keep_apart():
 # Memory
 
 
-def test_the_papers_models_memory(wan):
+def test_memory_of_wan22_5b(wan):
     memory, count = wan["memory"], wan["parameters"]["total"]
     assert memory["basis"] == "computed, not measured"
     assert 2 * count < memory["weights_bf16"] < 2.02 * count
@@ -87,7 +87,7 @@ def test_the_papers_models_memory(wan):
     assert memory["training_state"] == 16 * count // 8
     assert memory["block_boundaries"] == 30 * 3 * 8588 * 3072 * 2
     assert memory["latents"] == 2 * 3 * 48 * 13 * 30 * 44 * 4
-    hidden = 3 * 8588 * 14336 * 2  # the MLP's, before and after its GELU at once
+    hidden = 3 * 8588 * 14336 * 2  # the MLP's activations, before and after GELU
     assert 2 * hidden < memory["forward_peak"] < 3 * hidden
 
 
@@ -96,16 +96,16 @@ def peak():
     return forward_peak(with_mjd(NANO, num_layers=1))
 
 
-def test_every_block_peaks_alike(peak):
+def test_peak_is_independent_of_depth(peak):
     assert forward_peak(with_mjd(NANO, num_layers=2)) == peak
 
 
-def test_attention_never_writes_its_matrix(peak):
-    """Of nearly twice the tokens, as much memory, not four times."""
+def test_peak_is_linear_in_tokens(peak):
+    """Nearly twice the tokens need nearly twice the memory, not four times."""
     assert 1.7 < forward_peak(with_latent_frames(with_mjd(NANO, num_layers=1), 13)) / peak < 2.0
 
 
-def test_half_precision_is_what_the_library_makes_of_it(tmp_path):
+def test_half_precision_matches_diffusers(tmp_path):
     model = MultiViewJointDiffusion(**dataclasses.asdict(NANO.mjd))
     model.save_pretrained(tmp_path)
     loaded = MultiViewJointDiffusion.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)

@@ -11,7 +11,7 @@ def wan(wan_folder):
 
 @pytest.fixture
 def copy(wan_folder, tmp_path):
-    """A copy of transformer/ and vae/, to break."""
+    """A writable copy of transformer/ and vae/."""
     for name in ("transformer", "vae"):
         shutil.copytree(wan_folder / name, tmp_path / name)
     return tmp_path

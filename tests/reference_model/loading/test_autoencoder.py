@@ -1,4 +1,4 @@
-"""The autoencoder of a checkpoint, checkpoints that are refused, and the coding of videos."""
+"""The autoencoder: encoding, decoding, loading, and checkpoints that are rejected."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_first_latent_is_the_latent_of_the_first_image(coder, frames):
     assert torch.equal(z[:, :1], coder.encode(video[:1]))
 
 
-def test_a_latent_does_not_see_later_frames(coder):
+def test_latents_are_causal(coder):
     video = clip(9)
     other = torch.cat([video[:5], clip(4, seed=1)])
     z, z_other = coder.encode(video), coder.encode(other)
@@ -60,8 +60,7 @@ def test_decode_undoes_the_normalisation(vae, coder):
     torch.testing.assert_close(video, expected)
 
 
-def test_normalisation_round_trips_through_an_autoencoder_that_changes_nothing(vae, coder, monkeypatch):
-    """With E and D the identity on latents, D(E(x)) is x: what encode takes away, decode gives back."""
+def test_decode_inverts_the_normalisation_of_encode(vae, coder, monkeypatch):
     raw = torch.rand(1, 16, 2, 2, 3) * 2 - 1
     seen = []
 
@@ -76,7 +75,7 @@ def test_normalisation_round_trips_through_an_autoencoder_that_changes_nothing(v
     torch.testing.assert_close(seen[0], raw)
 
 
-def test_decode_is_differentiable_and_the_autoencoder_frozen(vae, coder):
+def test_decode_is_differentiable_with_a_frozen_autoencoder(vae, coder):
     z = coder.encode(clip(9)).requires_grad_()
     coder.decode(z).square().sum().backward()
     assert (z.grad.abs().amax(dim=(0, 2, 3)) > 0).all(), "every latent frame is reached"
@@ -88,7 +87,7 @@ def test_encode_keeps_no_graph(coder):
     assert not coder.encode(clip(1).requires_grad_()).requires_grad
 
 
-def test_numpy_and_torch_videos_are_alike(coder):
+def test_numpy_and_torch_videos_give_equal_latents(coder):
     video = clip(1)
     assert torch.equal(coder.encode(video.numpy()), coder.encode(video))
     assert torch.equal(coder.encode(video.numpy().astype(np.float64)), coder.encode(video))
@@ -113,14 +112,13 @@ def test_float32_under_autocast(coder):
         (torch.full((1, 64, 96, 3), torch.nan), "from nan"),
     ],
 )
-def test_encode_refuses(coder, video, message):
+def test_encode_rejects_values_outside_0_to_1(coder, video, message):
     with pytest.raises(ValueError, match=message):
         coder.encode(video)
 
 
-def test_the_coder_of_the_loop_forgives_rounding_and_nothing_more(vae, coder):
-    coder, video = VideoCoder(vae), clip(5)
-    assert torch.equal(coder.encode(video), coder.encode(video))
+def test_encode_clips_rounding_errors_only(coder):
+    video = clip(5)
     video[0, 0, 0], video[1, 0, 0] = 1.0, 0.0
     rounded = video.clone()
     rounded[0, 0, 0], rounded[1, 0, 0] = 1.0 + 1e-6, -1e-6
@@ -131,10 +129,10 @@ def test_the_coder_of_the_loop_forgives_rounding_and_nothing_more(vae, coder):
             coder.encode(rounded)
 
 
-# The checkpoint
+# Loading
 
 
-def test_autoencoder_is_that_of_the_file(wan_folder):
+def test_loaded_autoencoder_equals_the_file(wan_folder):
     vae = load_vae(wan_folder)
     expected = AutoencoderKLWan.from_pretrained(wan_folder / "vae")
     parameters = dict(expected.named_parameters())
@@ -162,7 +160,7 @@ def test_autoencoder_is_float32_whatever_is_stored(copy):
         ({"latents_mean": [float("inf")] + [1.0] * 15}, "latents_mean[0] is inf;"),
     ],
 )
-def test_autoencoder_without_moments(copy, changes, problem):
+def test_invalid_moments(copy, changes, problem):
     reconfigure(copy / "vae" / "config.json", **changes)
     with pytest.raises(ValueError) as error:
         load_vae(copy)
@@ -183,7 +181,7 @@ def test_autoencoder_without_moments(copy, changes, problem):
         ("base_dim", -8, r"config.json describes no valid model \(RuntimeError"),
     ],
 )
-def test_autoencoder_with_a_field_of_another_type(copy, name, value, expected):
+def test_config_values_of_another_type(copy, name, value, expected):
     reconfigure(copy / "vae" / "config.json", **{name: value})
     with pytest.raises(ValueError, match=f"{expected}.*hf download") as error:
         load_vae(copy)
@@ -191,13 +189,13 @@ def test_autoencoder_with_a_field_of_another_type(copy, name, value, expected):
     assert "\n" not in str(error.value)
 
 
-def test_another_autoencoder(copy):
+def test_another_class_of_autoencoder(copy):
     reconfigure(copy / "vae" / "config.json", _class_name="AutoencoderKL")
     with pytest.raises(ValueError, match="_class_name is 'AutoencoderKL', expected 'AutoencoderKLWan'"):
         load_vae(copy)
 
 
-def test_autoencoder_with_other_weights(copy):
+def test_missing_weights_of_the_autoencoder(copy):
     rewrite(copy / "vae" / WEIGHTS, lambda tensors: {k: v for k, v in tensors.items() if k != "quant_conv.bias"})
     with pytest.raises(ValueError, match=r"\(1 problem\):\n  missing: quant_conv.bias \(32,\)\n.*hf download"):
         load_vae(copy)

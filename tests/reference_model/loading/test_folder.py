@@ -1,4 +1,4 @@
-"""Broken files; the transformer of the small checkpoint stands for every model."""
+"""Missing and damaged files of a model's folder, shown on the transformer of the small checkpoint."""
 
 import json
 import shutil
@@ -65,7 +65,7 @@ def test_no_config(single):
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "\x00", "[" * 100_000])
-def test_config_is_no_object(single, text):
+def test_config_is_not_an_object(single, text):
     (single / "config.json").write_text(text)
     refused(single, ValueError, str(single / "config.json"), "JSON")
 
@@ -77,7 +77,7 @@ def test_truncated_file(single, left):
     refused(single, ValueError, str(path), f"({path.stat().st_size} bytes) is truncated")
 
 
-def test_pointer_in_place_of_the_file(single):
+def test_git_lfs_pointer_instead_of_the_file(single):
     path = single / f"{STEM}.safetensors"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     refused(single, ValueError, str(path), "not a safetensors file")
@@ -96,7 +96,7 @@ def test_missing_shards_are_all_named(sharded):
     refused(sharded, FileNotFoundError, f"lacks 2 of {len(paths)} shards", paths[0].name, paths[-1].name)
 
 
-def test_a_tensor_that_no_shard_holds(sharded):
+def test_a_listed_tensor_is_missing_from_its_shard(sharded):
     path = shard_paths(sharded)[0]
     tensors = load_file(path)
     name, _ = tensors.popitem()
@@ -104,7 +104,7 @@ def test_a_tensor_that_no_shard_holds(sharded):
     refused(sharded, ValueError, f"{name} is not in {path.name}, where the index lists it")
 
 
-def test_a_tensor_that_the_index_leaves_out(sharded):
+def test_a_tensor_is_missing_from_the_index(sharded):
     path = edit_index(sharded, lambda listed: listed.pop("proj_out.weight"))
     refused(sharded, ValueError, str(path), "proj_out.weight in ", "is not in the index")
 
@@ -129,7 +129,7 @@ def test_index_without_a_map(sharded, listed):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_number_that_is_none(single, value):
+def test_nan_and_infinity_in_weights(single, value):
     path = single / f"{STEM}.safetensors"
     tensors = load_file(path)
     tensors["blocks.1.attn1.to_k.weight"][3, 5] = value

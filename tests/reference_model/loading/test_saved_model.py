@@ -33,7 +33,7 @@ def model():
     model = SyncMV4D(CONFIG)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))  # no zero, no copy
+            parameter.add_(0.02 * torch.randn_like(parameter))  # no parameter is zero or equal to another
     return model
 
 
@@ -50,7 +50,7 @@ def copy(saved, tmp_path):
 
 
 def edit(folder, change):
-    """Change what a model's folder says of itself, as if it had been written so."""
+    """Change the metadata of a model's folder and their checksum."""
     path = folder / METADATA_FILE
     record = json.loads(path.read_text())
     del record["metadata_sha256"]
@@ -58,7 +58,7 @@ def edit(folder, change):
     path.write_text(json.dumps(record | {"metadata_sha256": sha256_json(record)}))
 
 
-def test_a_model_comes_back(saved, model, wan_folder):
+def test_save_and_load_round_trip(saved, model, wan_folder):
     loaded = load_model(saved)
     assert loaded.config == CONFIG
     expected = model.state_dict()
@@ -72,7 +72,7 @@ def test_a_model_comes_back(saved, model, wan_folder):
     assert {path.name for path in saved.iterdir()} == {METADATA_FILE, "mjd", "dpa", *WAN_PARTS}
 
 
-def test_the_digest_is_the_weights(saved, model, tmp_path):
+def test_digest_depends_on_weights(saved, model, tmp_path):
     save_model(tmp_path / "again", model)
     other = SyncMV4D(CONFIG, model.mjd)
     save_model(tmp_path / "other", other)
@@ -83,13 +83,13 @@ def test_the_digest_is_the_weights(saved, model, tmp_path):
 @pytest.mark.parametrize(
     ("table", "name", "value"), [("flow", "steps", 3), ("flow", "guidance_scale", 1.0), ("cycle", "loop_every", 2)]
 )
-def test_the_digest_is_the_settings_too(saved, copy, table, name, value):
+def test_digest_depends_on_settings(saved, copy, table, name, value):
     assert read_saved_config(copy)[1] == read_saved_config(saved)[1] == load_model(copy).digest
     edit(copy, lambda record: record["config"][table].update({name: value}))
     assert read_saved_config(copy)[1] != read_saved_config(saved)[1]
 
 
-def test_half_precision_is_of_mjd_alone(saved):
+def test_half_precision_is_for_mjd_only(saved):
     loaded = load_model(saved, dtype=torch.bfloat16)
     assert loaded.model.mjd.blocks[0].ffn.net[2].weight.dtype == torch.bfloat16
     assert loaded.model.mjd.scale_shift_table.dtype == torch.float32
@@ -97,7 +97,7 @@ def test_half_precision_is_of_mjd_alone(saved):
         assert {each.dtype for each in part.parameters()} == {torch.float32}
 
 
-def test_parts_that_are_large_are_read_beside_the_folder(model, wan_folder, tmp_path):
+def test_large_parts_are_not_copied(model, wan_folder, tmp_path):
     save_model(tmp_path / "model", model, wan_folder, max_copied_bytes=1000)
     assert {path.name for path in (tmp_path / "model").iterdir()} == {METADATA_FILE, "mjd", "dpa"}
     assert load_model(tmp_path / "model", wan_folder).config == CONFIG
@@ -107,7 +107,7 @@ def test_parts_that_are_large_are_read_beside_the_folder(model, wan_folder, tmp_
         load_model(tmp_path / "model", tmp_path / "none")
 
 
-def test_a_model_is_replaced_whole_or_not_at_all(saved, model, tmp_path, monkeypatch):
+def test_a_model_is_replaced_atomically(saved, model, tmp_path, monkeypatch):
     folder = tmp_path / "model"
     save_model(folder, model)
     first = read_saved_config(folder)
@@ -126,7 +126,7 @@ def test_a_model_is_replaced_whole_or_not_at_all(saved, model, tmp_path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["model"], "nothing is left beside it"
 
 
-def test_a_model_is_still_there_when_the_new_one_cannot_take_its_place(model, tmp_path, monkeypatch):
+def test_the_old_model_survives_an_interrupted_replacement(model, tmp_path, monkeypatch):
     folder = tmp_path / "model"
     save_model(folder, model)
     first, rename = read_saved_config(folder), Path.rename
@@ -143,7 +143,7 @@ def test_a_model_is_still_there_when_the_new_one_cannot_take_its_place(model, tm
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_other_folders_are_left_alone(model, tmp_path):
+def test_other_folders_are_not_overwritten(model, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(FileExistsError, match="exists and is not a model's folder: give another"):
         save_model(tmp_path, model)
@@ -184,8 +184,7 @@ def test_truncated_and_missing_files(copy, tmp_path):
         load_model(tmp_path / "none")
 
 
-def test_weights_that_were_changed_in_place_are_refused(copy):
-    """Of the same size, and numbers still: only their hash tells."""
+def test_weights_changed_in_place_are_rejected(copy):
     path = copy / "mjd" / "diffusion_pytorch_model.safetensors"
     tensors = load_file(path)
     next(iter(tensors.values())).flatten()[0] += 1
@@ -197,7 +196,7 @@ def test_weights_that_were_changed_in_place_are_refused(copy):
         load_model(copy)
 
 
-def test_a_full_disk_is_told_for_what_it_is(model, tmp_path, monkeypatch):
+def test_a_full_disk_is_an_oserror(model, tmp_path, monkeypatch):
     def full(*_):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
@@ -213,14 +212,14 @@ def test_another_schema(copy):
         load_model(copy)
 
 
-def test_a_record_that_was_changed(copy):
+def test_changed_metadata(copy):
     path = copy / METADATA_FILE
     path.write_text(path.read_text().replace('"loop_every": 1', '"loop_every": 2'))
     with pytest.raises(CorruptFolder, match="syncmv4d.json is missing or damaged .its SHA-256 differs"):
         load_model(copy)
 
 
-def test_a_points_aligner_of_another_configuration(copy):
+def test_dpa_with_another_configuration(copy):
     edit(copy, lambda record: record["config"]["dpa"].update(window=None, orders=["z"]))
     with pytest.raises(
         ValueError, match=r"window is 256, expected None, orders is \['z', 'z-trans'\], expected \['z'\]"
@@ -237,7 +236,7 @@ def test_parts_of_another_model(copy, tmp_path):
 
 
 def stored(config):
-    """A configuration as a model's folder holds it."""
+    """A configuration as stored in a model's folder."""
     return json.loads(json.dumps(ModelMetadata(config=config).to_json()))["config"]
 
 
@@ -246,7 +245,7 @@ def read(table):
 
 
 @pytest.mark.parametrize("config", [NANO, preset("wan22_5b"), CONFIG])
-def test_a_configuration_comes_back_exactly(config):
+def test_configuration_round_trip(config):
     assert read(stored(config)) == config
 
 
@@ -267,7 +266,7 @@ def test_a_configuration_comes_back_exactly(config):
         (("cycle",), "guidance", 1, "x: config.cycle.guidance is 1: input should be a valid boolean"),
     ],
 )
-def test_what_no_configuration_holds(where, name, value, message):
+def test_invalid_configuration_values(where, name, value, message):
     table = stored(NANO)
     inner = table
     for key in where:

@@ -35,7 +35,7 @@ def test_equals_diffusers_pipeline(encoder):
     torch.testing.assert_close(encoder.embed(PROMPTS, 20), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_padding_is_zero_and_nothing_else(encoder):
+def test_padding_only_is_zero(encoder):
     embeddings = encoder.embed(PROMPTS, 20)
     assert embeddings.shape == (3, 20, 32)
     assert embeddings.dtype == torch.float32
@@ -46,7 +46,7 @@ def test_padding_is_zero_and_nothing_else(encoder):
         assert not row[length:].any()
 
 
-def test_an_embedding_depends_on_its_prompt_alone(encoder):
+def test_an_embedding_depends_on_its_prompt_only(encoder):
     together = encoder.embed(PROMPTS, 20)
     for prompt, row in zip(PROMPTS, together, strict=True):
         assert torch.equal(encoder.embed([prompt], 20)[0], row)
@@ -57,15 +57,15 @@ def test_no_prompts(encoder):
     assert encoder.embed([], 7).shape == (0, 7, 32)
 
 
-def test_long_prompts_are_refused_whole(encoder):
+def test_long_prompts_are_rejected_not_truncated(encoder):
     fits = " ".join(["spoon"] * 15)
     assert encoder.embed([fits], 16)[0, 15].any()
     with pytest.raises(ValueError, match=r"'spoon spoon .*\.\.\.' has 17 tokens, the model takes at most 16"):
         encoder.embed(["bowl", fits + " spoon"], 16)
 
 
-def test_a_long_prompt_is_told_of_by_the_error_alone(wan_folder):
-    """The tokenizer would warn once in its life, so this one is new."""
+def test_a_long_prompt_gives_an_error_without_a_warning(wan_folder):
+    """In a new process, since a tokenizer warns once."""
     script = (
         "import sys; from reference_model.loading.text_encoder import load_text_encoder\n"
         "load_text_encoder(sys.argv[1]).embed(['spoon ' * 600], 512)"
@@ -75,7 +75,7 @@ def test_a_long_prompt_is_told_of_by_the_error_alone(wan_folder):
     assert "sequence length" not in done.stderr
 
 
-def test_short_prompts_are_named_whole(encoder):
+def test_short_prompts_are_quoted_in_full(encoder):
     with pytest.raises(ValueError, match="the prompt 'use the spoon' has 4 tokens"):
         encoder.embed(["use the spoon"], 3)
 
@@ -100,13 +100,13 @@ def test_bfloat16_by_default_and_frozen(wan_folder, encoder):
     torch.testing.assert_close(embeddings, encoder.embed(PROMPTS, 20), atol=0.1, rtol=0.05)
 
 
-def test_the_embedding_table_is_that_of_the_file(encoder, wan_folder):
+def test_embedding_table_equals_the_file(encoder, wan_folder):
     stored = load_file(wan_folder / "text_encoder" / "model.safetensors")
     assert torch.equal(encoder.model.encoder.embed_tokens.weight, stored["shared.weight"])
     assert encoder.model.encoder.embed_tokens.weight.std() > 0.1
 
 
-def test_a_second_copy_of_the_table_is_no_fault(copy, encoder):
+def test_a_second_copy_of_the_embedding_table_is_accepted(copy, encoder):
     path = copy / "text_encoder" / "model.safetensors"
     tensors = load_file(path)
     save_file(tensors | {"encoder.embed_tokens.weight": tensors["shared.weight"].clone()}, path)
@@ -139,7 +139,7 @@ def test_missing_tensor(copy):
 
 
 @pytest.mark.parametrize(("name", "value"), [("d_model", "a"), ("num_layers", None), ("num_heads", "x"), ("d_ff", -1)])
-def test_a_field_of_another_type(copy, name, value):
+def test_config_values_of_another_type(copy, name, value):
     path = copy / "text_encoder" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
     with pytest.raises(ValueError, match=r"config.json describes no valid model \(.*hf download") as error:
@@ -155,13 +155,13 @@ def test_a_tokenizer_without_its_settings(copy):
         load_text_encoder(copy)
 
 
-def test_a_tokenizer_without_its_vocabulary_is_refused(copy):
+def test_a_tokenizer_without_its_vocabulary(copy):
     (copy / "tokenizer" / "tokenizer.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"tokenizer has neither tokenizer.json nor spiece.model.*hf download"):
         load_text_encoder(copy)
 
 
-def test_broken_tokenizer(copy):
+def test_damaged_tokenizer(copy):
     (copy / "tokenizer" / "tokenizer.json").write_text("{")
     with pytest.raises(ValueError, match=r"tokenizer has no readable tokenizer"):
         load_text_encoder(copy)

@@ -1,4 +1,4 @@
-"""What is loaded of Wan's transformer, and of a saved MJD."""
+"""MJD loaded from Wan's transformer and from a saved MJD."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from reference_model.loading.transformer import load_mjd
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 
-def test_every_parameter_of_wan_is_wans(wan_folder, wan):
+def test_parameters_of_wan_equal_the_file(wan_folder, wan):
     model = load_mjd(wan_folder, NANO)
     assert_inherits(model, wan)
     assert {each.dtype for each in model.parameters()} == {torch.float32}
@@ -19,17 +19,17 @@ def test_every_parameter_of_wan_is_wans(wan_folder, wan):
     assert not model.training
 
 
-def test_shards_are_one_checkpoint(tmp_path, wan):
+def test_sharded_weights(tmp_path, wan):
     write_transformer(tmp_path, max_shard_size="300KB")
     assert len(list((tmp_path / "transformer").glob("*.safetensors"))) > 2
     assert_inherits(load_mjd(tmp_path, NANO), wan)
 
 
-def test_the_transformer_folder_alone_will_do(wan_folder, wan):
+def test_the_transformer_folder_is_enough(wan_folder, wan):
     assert_inherits(load_mjd(wan_folder / "transformer", NANO), wan)
 
 
-def test_new_parameters_are_inherited_and_drawn(wan_folder):
+def test_new_parameters_are_derived_or_random(wan_folder):
     torch.manual_seed(3)
     model = load_mjd(wan_folder, NANO)
     for block in model.blocks:
@@ -43,19 +43,19 @@ def test_new_parameters_are_inherited_and_drawn(wan_folder):
 
 @pytest.fixture
 def nan_for_empty():
-    """Memory that nobody has written holds NaN."""
+    """Fills uninitialised memory with NaN."""
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
 
 
-def test_no_new_parameter_keeps_the_memory_it_found(wan_folder, nan_for_empty):
+def test_every_new_parameter_is_initialised(wan_folder, nan_for_empty):
     assert torch.empty(1).isnan()
     model = load_mjd(wan_folder, nano_with(scale_tokens_see_K=True))
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
-def test_bfloat16_keeps_what_needs_float32(wan_folder, wan):
+def test_bfloat16_except_for_float32_modules(wan_folder, wan):
     model = load_mjd(wan_folder, NANO, dtype=torch.bfloat16)
     whole = frozenset(MultiViewJointDiffusion._keep_in_fp32_modules)
     dtypes = {
@@ -69,8 +69,7 @@ def test_bfloat16_keeps_what_needs_float32(wan_folder, wan):
         assert torch.equal(model.get_parameter(name), parameter.to(dtypes[name])), name
 
 
-def test_the_model_survives_its_file(copy):
-    """Nothing is mapped from disk: a folder may be written anew while its model lives."""
+def test_the_model_does_not_map_its_file(copy):
     model = load_mjd(copy, NANO)
     before = model.patch_embedding.weight.clone()
     path = copy / "transformer" / WEIGHTS
@@ -80,7 +79,7 @@ def test_the_model_survives_its_file(copy):
     assert torch.equal(model.patch_embedding.weight, before)
 
 
-# A saved MJD.
+# A saved MJD
 
 
 @pytest.fixture
@@ -94,7 +93,7 @@ def saved(tmp_path):
     return model, tmp_path / "mjd"
 
 
-def test_a_saved_mjd_comes_back(saved):
+def test_saved_mjd_round_trip(saved):
     model, folder = saved
     loaded = dict(load_mjd(folder, NANO).named_parameters())
     assert loaded.keys() == dict(model.named_parameters()).keys()
@@ -108,14 +107,14 @@ def test_another_number_of_views_than_trained(saved):
         load_mjd(saved[1], nano_with(views=2))
 
 
-def test_a_saved_mjd_of_other_choices(saved):
+def test_saved_mjd_with_another_configuration(saved):
     with pytest.raises(ValueError) as error:
         load_mjd(saved[1], nano_with(view_rope=False, register_tokens=4))
     assert "register_tokens is 6, expected 4" in str(error.value)
     assert "view_rope is True, expected False" in str(error.value)
 
 
-def test_a_saved_mjd_without_a_new_parameter(saved, tmp_path):
+def test_saved_mjd_without_a_new_parameter(saved, tmp_path):
     model, _ = saved
     model.save_pretrained(tmp_path / "one")
     rewrite(tmp_path / "one" / WEIGHTS, lambda tensors: {k: v for k, v in tensors.items() if k != "scale_head.bias"})

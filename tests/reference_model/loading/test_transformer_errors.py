@@ -1,4 +1,4 @@
-"""Checkpoints of another shape, layout or class, and arguments that are none."""
+"""Checkpoints of another shape, layout or class."""
 
 import json
 import shutil
@@ -25,8 +25,8 @@ def test_all_differing_fields_are_listed(tmp_path):
     assert str(tmp_path / "transformer" / "config.json") in str(error.value)
 
 
-def test_the_released_models_configuration_is_the_papers(tmp_path):
-    """Of the fields alone: what is missed are the weights."""
+def test_wan22_5b_matches_the_released_configuration(tmp_path):
+    """The check of the configuration passes; the weights are missing."""
     released = {
         "_class_name": "WanTransformer3DModel", "added_kv_proj_dim": None, "attention_head_dim": 128, "cross_attn_norm": True, "eps": 1e-06,
         "ffn_dim": 14336, "freq_dim": 256, "image_dim": None, "in_channels": 48, "num_attention_heads": 24, "num_layers": 30,
@@ -54,7 +54,7 @@ def test_each_field_is_compared(copy, name, value):
         load_mjd(copy, NANO)
 
 
-def test_fields_that_a_file_leaves_out_have_diffusers_defaults(copy, wan):
+def test_missing_fields_have_diffusers_defaults(copy, wan):
     path = copy / "transformer" / "config.json"
     stored = json.loads(path.read_text())
     for name in ("image_dim", "cross_attn_norm", "qk_norm"):
@@ -86,13 +86,13 @@ def test_all_differing_weights_are_listed(copy):
         assert line in message
 
 
-def test_wans_own_folder_must_lack_new_parameters(copy):
+def test_new_parameters_in_wans_folder_are_rejected(copy):
     rewrite(copy / "transformer" / WEIGHTS, lambda tensors: tensors | {"scale_head.bias": torch.zeros(1)})
     with pytest.raises(ValueError, match="extra: scale_head.bias"):
         load_mjd(copy, NANO)
 
 
-def test_original_names_are_recognised(copy):
+def test_names_of_the_original_layout_are_recognised(copy):
     def rename(tensors):
         names = {".attn1.to_": ".self_attn.", ".attn2.to_": ".cross_attn."}
         for new, old in names.items():
@@ -106,7 +106,7 @@ def test_original_names_are_recognised(copy):
         load_mjd(copy, NANO)
 
 
-def test_the_original_folder_is_recognised(tmp_path):
+def test_folder_of_the_original_layout_is_recognised(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"_class_name": "WanModel", "dim": 3072}))
     with pytest.raises(ValueError, match="is in the layout of Wan's own code.*Wan-AI/Wan2.2-TI2V-5B-Diffusers"):
         load_mjd(tmp_path, NANO)
