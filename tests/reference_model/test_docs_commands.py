@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tyro
 
-from hoibench.cli.run import parse
+from hoibench.cli.run import parse_arguments
 from reference_model.config import preset
 from reference_model.info import Info
 from reference_model.prepare import Prepare
@@ -53,7 +53,7 @@ OURS = [each for each in GIVEN if each[1].startswith("reference_model.") or each
 def test_a_command_is_parsed(page, module, words):
     if words == ["--help"]:
         return
-    given = parse(words) if module == "hoibench.run" else tyro.cli(OPTIONS[module], args=words)
+    given = parse_arguments(words) if module == "hoibench.run" else tyro.cli(OPTIONS[module], args=words)
     assert given is not None, page
 
 
