@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Cluster
-from hoibench.plugins import UnknownName
 from hoibench.store.records import Record
 from reference_model.cache.settings import (
     SUFFIX,
@@ -134,31 +133,15 @@ class LatentCache:
         return tuple(self._views)
 
     def views(self, clip: str) -> tuple[CachedView, ...]:
-        """Return the views of a clip by cluster (left, center, right) and id.
-
-        Raises:
-            UnknownName: the cache has no such clip.
-        """
-        if clip not in self._views:
-            raise UnknownName("clip", clip, self._views)
+        """Return the views of a clip by cluster (left, center, right) and id."""
         return self._views[clip]
 
     def load(self, clip: str, view: str) -> LatentView:
-        """Read and verify a view.
-
-        Raises:
-            UnknownName: the cache has no such clip or view.
-            FileNotFoundError, CorruptFolder: as ``read_view``.
-        """
+        """Read and verify a view; raises as ``read_view``."""
         return read_view(self.folder, self.settings, clip, self._cluster(clip, view), view)
 
     def header(self, clip: str, view: str) -> ViewHeader:
-        """Read a few kilobytes of a view; latents are not read, and the digest is not verified.
-
-        Raises:
-            UnknownName: the cache has no such clip or view.
-            FileNotFoundError, CorruptFolder: as ``read_view``, for the part that is read.
-        """
+        """Read a few kilobytes of a view: the latents are not read, and the digest is not verified; raises as ``read_view``."""
         return read_header(self.folder, self.settings, clip, self._cluster(clip, view), view)
 
     def text(self, prompt: str) -> Tensor:
@@ -170,10 +153,7 @@ class LatentCache:
         return _text_path(self.folder, prompt).is_file()
 
     def _cluster(self, clip: str, view: str) -> Cluster:
-        clusters = {each.id: each.cluster for each in self.views(clip)}
-        if view not in clusters:
-            raise UnknownName(f"view of clip {clip}", view, clusters)
-        return clusters[view]
+        return next(each.cluster for each in self.views(clip) if each.id == view)
 
     @cached_property
     def _views(self) -> Mapping[str, tuple[CachedView, ...]]:
@@ -207,7 +187,7 @@ def read_view(folder: Path, settings: CacheSettings, clip: str, cluster: Cluster
 
     Raises:
         FileNotFoundError: its file is missing.
-        CorruptFolder: its file is truncated, changed, of another cache, or holds NaN or another shape.
+        CorruptFolder: its file is truncated, changed, of another cache, or has other shapes.
     """
     path = _view_path(folder, clip, cluster, view)
     tensors, metadata = read_tensors(path, ViewMetadata)
@@ -252,13 +232,9 @@ def read_text(folder: Path, settings: CacheSettings, prompt: str) -> Tensor:
 
     Raises:
         FileNotFoundError: the cache has no embedding of it.
-        CorruptFolder: the file is truncated, changed, of another cache, or holds NaN or another shape.
+        CorruptFolder: the file is truncated, changed, of another cache, or has another shape.
     """
     path = _text_path(folder, prompt)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} has no embedding of {prompt!r} ({path.name}): run python -m reference_model.prepare again"
-        )
     tensors, metadata = read_tensors(path, TextMetadata)
     _check_metadata(path, metadata, settings_id=settings.text_id, prompt=prompt)
     _check_shapes(path, tensors, {"embedding": settings.text_shape})
@@ -285,8 +261,8 @@ def _check_metadata(path: Path, metadata: Record, **expected: str) -> None:
 
 
 def _check_shapes(path: Path, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    if tensors.keys() != shapes.keys():
-        raise corrupt_file(path, f"has {', '.join(sorted(tensors))}, expected {', '.join(sorted(shapes))}")
-    for name, shape in shapes.items():
-        if tuple(tensors[name].shape) != shape:
-            raise corrupt_file(path, f"has {name} of shape {tuple(tensors[name].shape)}, expected {shape}")
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    names = [name for name in sorted({*found, *shapes}) if found.get(name) != shapes.get(name)]
+    if names:
+        differences = (f"{name} of shape {found.get(name)}, expected {shapes.get(name)}" for name in names)
+        raise corrupt_file(path, f"has {'; '.join(differences)}")

@@ -39,13 +39,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Record) -
     """Write tensors and metadata atomically; equal contents give equal bytes.
 
     Raises:
-        ValueError: a tensor holds NaN or infinity; names it.
+        ValueError: a tensor contains NaN or infinity; names it.
         OSError: the disk is full or the folder cannot be written.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    bad = _find_not_finite(tensors)
-    if bad is not None:
-        raise ValueError(f"{bad} holds NaN or infinity, so {path} was not written")
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} contains NaN or infinity, so {path} was not written")
     header = _Header(metadata=metadata.to_json(), sha256=_digest(tensors, metadata))
     write_bytes(path, save(tensors, metadata={_KEY: canonical_json(header.to_json())}))
 
@@ -55,12 +55,12 @@ def read_tensors(path: Path, model: type[M]) -> tuple[dict[str, Tensor], M]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        CorruptFolder: it is truncated, changed, not written by ``write_tensors``, or holds NaN; names the file and the fix.
+        CorruptFolder: it is truncated, changed, or not written by ``write_tensors``; names the file and the fix.
     """
     tensors, metadata, sha256 = _read(path, model, _read_all)
     if sha256 != _digest(tensors, metadata):
         raise corrupt_file(path, "differs from what was written")
-    return _check_finite(path, tensors), metadata
+    return tensors, metadata
 
 
 def read_slices(path: Path, model: type[M], slices: Mapping[str, slice]) -> tuple[dict[str, Tensor], M]:
@@ -68,12 +68,12 @@ def read_slices(path: Path, model: type[M], slices: Mapping[str, slice]) -> tupl
 
     Raises:
         FileNotFoundError: there is no such file.
-        CorruptFolder: it is truncated, not written by ``write_tensors``, lacks a tensor, or a slice holds NaN.
+        CorruptFolder: it is truncated, lacks a tensor, or is not written by ``write_tensors``.
     """
     tensors, metadata, _ = _read(
         path, model, lambda stream: {name: stream.get_slice(name)[rows] for name, rows in slices.items()}
     )
-    return _check_finite(path, tensors), metadata
+    return tensors, metadata
 
 
 def _read(path: Path, model: type[M], read: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], M, str]:
@@ -90,21 +90,6 @@ def _read(path: Path, model: type[M], read: Callable[[Any], dict[str, Tensor]]) 
 
 def _read_all(stream: Any) -> dict[str, Tensor]:
     return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118  (not a dict)
-
-
-def _check_finite(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    bad = _find_not_finite(tensors)
-    if bad is not None:
-        raise corrupt_file(path, f"cannot be trained on, {bad} holds NaN or infinity")
-    return tensors
-
-
-def _find_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """Return the name of a tensor with NaN or infinity."""
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            return name
-    return None
 
 
 def _digest(tensors: Mapping[str, Tensor], metadata: Record) -> str:

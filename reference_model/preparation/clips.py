@@ -102,8 +102,6 @@ class _Worker:
         try:
             with _as_clip_error(group.clip):
                 clip = group.load()
-                if (clip.prompt or "") != group.prompt:
-                    raise ValueError(f"its prompt is {clip.prompt!r}, expected {group.prompt!r}")
         except _ClipError as error:
             for view in missing:
                 self._on_result(ViewResult(group.clip, view, "failed", str(error)))

@@ -81,12 +81,8 @@ def _read_truth(clip: Clip, index: int, config: SyncMV4DConfig) -> tuple[Array, 
     view = clip.views[index]
     if clip.frames != config.frames:
         raise ValueError(f"the clip has {clip.frames} frames, the model {config.frames}")
-    if clip.tracks is None:
-        raise ValueError("the clip has no tracks")
-    if view.camera is None or view.cluster is None:
-        raise ValueError(f"view {view.id} has no {'camera' if view.camera is None else 'cluster'}")
-    if clip.video is None:
-        raise ValueError("the clip has no video")
+    if clip.video is None or clip.tracks is None or view.camera is None or view.cluster is None:
+        raise ValueError(f"view {view.id} has no video, tracks, camera or cluster")
     return clip.video[index], clip.tracks, view.camera, view.cluster
 
 

@@ -16,11 +16,15 @@ from typing import Any, Literal, NamedTuple
 
 from hoibench.store.records import Record, parse_record
 from reference_model.config import LITERAL, SyncMV4DConfig
-from reference_model.config_fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, check_ranges, ours, paper
+from reference_model.config_fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges, ours, paper
 from reference_model.config_json import changed
 from reference_model.model import Stage
 
 LAUNCH_FOLDER = Path(__file__).parent / "launch"
+
+FRACTION = Range("more than 0, at most 1", lambda value: 0 < value <= 1)
+SEED = Range("0 or more, and less than 2**63", lambda value: 0 <= value < 2**63)
+NOT_EMPTY = Range("one stage or more", lambda _: True)
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,11 @@ class TrainingStage:
 
     name: str
     stage: Stage
-    iterations: int
+    iterations: int = field(metadata={"within": COUNT})
     size: tuple[int, int]
-    data_fraction: float = 1.0
+    data_fraction: float = field(default=1.0, metadata={"within": FRACTION})
 
-    def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise ValueError(f"stage {self.name} has {self.iterations} iterations: expected 1 or more")
-        if not 0 < self.data_fraction <= 1:
-            raise ValueError(
-                f"stage {self.name} has data_fraction {self.data_fraction}: expected more than 0, at most 1"
-            )
+    __post_init__ = check_ranges
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,10 @@ class TrainingConfig:
 
     __pydantic_config__ = Record.model_config
 
-    stages: tuple[TrainingStage, ...] = field(metadata={"origin": "section 4.2; a launch configuration gives them"})
-    seed: int = ours(0, "of the order of clips, the choice of views, noise and coins")
+    stages: tuple[TrainingStage, ...] = field(
+        metadata={"origin": "section 4.2; a launch configuration gives them", "within": NOT_EMPTY}
+    )
+    seed: int = ours(0, "of the order of clips, the choice of views, noise and coins", SEED)
     batch_size: int = ours(1, "clips of V views per process; more does not fit next to 5 B", COUNT)
     learning_rate: float = ours(
         1e-5, "of the joint diffusion model, which starts from the base model's weights", POSITIVE
@@ -92,12 +92,7 @@ class TrainingConfig:
     keep_checkpoints: int = ours(2, "older ones are deleted", COUNT)
     log_every: int = ours(10, "iterations between entries of the loss curve", COUNT)
 
-    def __post_init__(self) -> None:
-        check_ranges(self)
-        if not self.stages:
-            raise ValueError("a training has no stages: expected at least one")
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"seed is {self.seed}: expected 0 or more, and less than 2**63")
+    __post_init__ = check_ranges
 
     @property
     def iterations(self) -> int:
