@@ -17,7 +17,7 @@ def descriptors():
 
 @pytest.mark.benchmark(group="mutual nearest neighbours")
 def test_hoibench(benchmark, descriptors):
-    assert len(benchmark(mutual_pairs, *descriptors, most=0.9)) == 2048
+    assert len(benchmark(mutual_pairs, *descriptors, max_distance=0.9)) == 2048
 
 
 @pytest.mark.benchmark(group="mutual nearest neighbours")
