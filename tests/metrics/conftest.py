@@ -50,7 +50,7 @@ def move_points(rng, frames, points):
 
 @pytest.fixture(scope="session")
 def build_clip():
-    """Builds a seeded toy clip; ``visible`` is the share of visible points."""
+    """Build a seeded toy clip; ``visible`` is the share of visible points."""
 
     def build(seed=0, frames=9, points=48, moving=False, visible=0.75, fps=8.0):
         rng = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ def first_pixels(clip, points):
 
 @pytest.fixture(scope="session")
 def predict():
-    """Builds the prediction of a reference row for a clip, with changes: ``predict(clip, "frozen", scale="shared")``."""
+    """Build the prediction of a reference row for a clip, with changes: ``predict(clip, "frozen", scale="shared")``."""
 
     def build(clip, name="ground_truth", seed=0, **changes):
         rng = np.random.default_rng([seed, len(name)])
@@ -117,7 +117,7 @@ def predict():
 
 @pytest.fixture(scope="session")
 def measure():
-    """Returns all measurements of a metric id."""
+    """Return all measurements of a metric id."""
 
     def run(metric, prediction, clip, **case):
         return list(all_cards()[metric].load()(Case(prediction, clip, **case)))
@@ -127,7 +127,7 @@ def measure():
 
 @pytest.fixture(scope="session")
 def measure_headline(measure):
-    """Returns the clip's own measurement of a metric id, which comes last."""
+    """Return the clip's own measurement of a metric id, which comes last."""
 
     def run(metric, prediction, clip, **case):
         rows = measure(metric, prediction, clip, **case)
@@ -139,7 +139,7 @@ def measure_headline(measure):
 
 @pytest.fixture(scope="session")
 def texture():
-    """Builds a seeded (H, W, 3) uint8 texture; ``blob`` is the size of its blobs in pixels."""
+    """Build a seeded (H, W, 3) uint8 texture; ``blob`` is the size of its blobs in pixels."""
 
     def build(height, width, seed=0, blob=2.0):
         rng = np.random.default_rng(seed)
@@ -152,7 +152,7 @@ def texture():
 
 @pytest.fixture(scope="session")
 def build_video(texture):
-    """Builds (video (V, N, H, W, 3), masks (V, N, H, W)): the foreground moves by ``speed`` px per frame, and parallax grows with the view."""
+    """Build (video (V, N, H, W, 3), masks (V, N, H, W)): the foreground moves by ``speed`` px per frame, and parallax grows with the view."""
 
     def build(views=3, frames=9, speed=5, seed=0):
         height, width = SIZE
@@ -194,7 +194,7 @@ def fixed_matcher():
 
 @pytest.fixture(scope="session")
 def build_case():
-    """Builds the case of a video, with the true video and masks if given."""
+    """Build the case of a video, with the true video and masks if given."""
 
     def build(video, masks=None, truth=None, truth_masks=None, fps=8.0, **settings):
         clip = Clip(

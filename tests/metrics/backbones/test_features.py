@@ -9,7 +9,7 @@ from hoibench.metrics.backbones.features import mutual_pairs
 
 
 def descriptors(max_count=9):
-    """Returns arrays of integers, so that there are ties and distances are exact in float32."""
+    """Return arrays of integers, so that there are ties and distances are exact in float32."""
     return st.integers(0, max_count).flatmap(
         lambda n: arrays(np.float32, (n, 3), elements=st.integers(0, 6).map(float), fill=st.nothing())
     )
