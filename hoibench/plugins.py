@@ -11,16 +11,18 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from hoibench.store.records import explain, read_toml
+
+V = TypeVar("V")
 
 SPEC_FILE = "spec.toml"
 """The spec of one method: in a package's folder, next to an adapter's file, or in a folder of predictions."""
@@ -42,6 +44,17 @@ class UnknownName(ValueError):
         listed = f"known: {', '.join(known[:_MAX_LISTED]) or 'none'}{more}"
         hint = f"did you mean {' or '.join(near)}?" if near else listed
         super().__init__(f"unknown {kind} {name!r}: {hint}")
+
+
+def get_by_name(kind: str, name: str, table: Mapping[str, V]) -> V:
+    """Return ``table[name]``.
+
+    Raises:
+        UnknownName: the table has no such name.
+    """
+    if name not in table:
+        raise UnknownName(kind, name, table)
+    return table[name]
 
 
 def read_specs(group: str) -> Iterator[tuple[str, dict[str, Any]]]:

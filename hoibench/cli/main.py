@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from hoibench.cli.exit_codes import to_exit_code
-from hoibench.plugins import UnknownName, load_object
+from hoibench.plugins import get_by_name, load_object
 
 USAGE = """\
 usage: hoibench COMMAND [options]
@@ -49,7 +49,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: Sequence[str]) -> int:
-    if words[0] not in _COMMANDS:
-        raise UnknownName("command", words[0], _COMMANDS)
-    command: Callable[[Sequence[str]], int] = load_object(_COMMANDS[words[0]])
+    command: Callable[[Sequence[str]], int] = load_object(get_by_name("command", words[0], _COMMANDS))
     return command(words[1:])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from hoibench.datasets.base import Dataset
-from hoibench.plugins import UnknownName, load_object, read_specs
+from hoibench.plugins import get_by_name, load_object, read_specs
 from hoibench.progress import MessageCallback
 from hoibench.store.records import Record, parse_record
 
@@ -44,10 +44,8 @@ def open_dataset(name: str, root: Path | None, on_message: MessageCallback | Non
         UnknownName: the data set does not exist; suggests the nearest names.
         FileNotFoundError, ValueError: ``root`` does not contain the data set.
     """
-    cards = all_datasets()
-    if name not in cards:
-        raise UnknownName("data set", name, cards)
-    dataset = load_object(cards[name].entry)
+    entry = get_by_name("data set", name, all_datasets()).entry
+    dataset = load_object(entry)
     if not (isinstance(dataset, type) and issubclass(dataset, Dataset)):
-        raise ValueError(f"{cards[name].entry} is not a subclass of hoibench.datasets.base.Dataset")
+        raise ValueError(f"{entry} is not a subclass of hoibench.datasets.base.Dataset")
     return dataset.open(root, on_message)

@@ -10,7 +10,7 @@ from hoibench.clip import Clip, Prediction, View
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset, Grid, Manifest
 from hoibench.datasets.videos_manifest import VideosManifest
-from hoibench.plugins import UnknownName
+from hoibench.plugins import UnknownName, get_by_name
 from hoibench.progress import MessageCallback
 from hoibench.store import read_json, sampled_digest, sha256_json
 from hoibench.video import VideoError, probe
@@ -75,12 +75,10 @@ class VideosDataset(Dataset):
             UnknownName: the manifest has no such clip.
         """
         manifest = self._manifest
-        if entry.id not in manifest.prompts:
-            raise UnknownName("clip", entry.id, manifest.prompts)
         return Clip(
             id=entry.id,
             triplet=None,
-            prompt=manifest.prompts[entry.id],
+            prompt=get_by_name("clip", entry.id, manifest.prompts),
             views=tuple(View(view) for view in manifest.views),
             source_views=(),
             fps=manifest.fps,
@@ -108,10 +106,8 @@ class VideosDataset(Dataset):
             VideoError: a file is not a complete video, or its length, size or rate differs from the manifest.
         """
         manifest = self._manifest
-        if method not in manifest.methods:
-            raise UnknownName("method", method, manifest.methods)
-        if entry.id not in manifest.prompts:
-            raise UnknownName("clip", entry.id, manifest.prompts)
+        get_by_name("method", method, manifest.methods)
+        get_by_name("clip", entry.id, manifest.prompts)
         paths = tuple(self.root / manifest.file(method, entry.id, view) for view in manifest.views)
         for path in paths:
             self._check(path)

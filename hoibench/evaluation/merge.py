@@ -82,12 +82,10 @@ def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: RunLi
 @contextmanager
 def _locked_record(out: Path) -> Iterator[RunRecord]:
     """Lock a run with all its shards, and yield the record that joins them."""
-    if not out.is_dir():
-        raise FileNotFoundError(f"{out}: no such folder")
     with ExitStack() as locks:
         paths = sorted(out.glob("run.*of*.json"))
         if not paths and not (out / "run.json").is_file():
-            raise FileNotFoundError(f"{out / 'run.json'} is missing: give the folder of a run")
+            raise FileNotFoundError(f"{out} is not the folder of a run: it has no run.json")
         for name in ("run", *(path.stem for path in paths)):
             locks.enter_context(locked(out, name))
         records = [RunRecord.read(path) for path in paths] or [RunRecord.read(out / "run.json")]

@@ -11,7 +11,7 @@ from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from hoibench.methods.method import Entrant
 from hoibench.methods.registry import adapter_spec, folder_spec, installed_specs
 from hoibench.methods.spec import Setting, SettingValue, Spec
-from hoibench.plugins import UnknownName
+from hoibench.plugins import get_by_name
 
 _VALUE_TYPES: dict[str, tuple[TypeAdapter[SettingValue], str]] = {
     "text": (TypeAdapter(str), "a text"),
@@ -58,15 +58,18 @@ def select_entrants(
             chosen[name] = folder_spec(name, Path(folder)), None
             continue
         method, _, preset_name = name.partition("+")
-        if method not in known:
-            raise UnknownName("method", method, known)
-        chosen[name] = known[method], _check_preset(known[method], preset_name) if preset_name else None
+        spec = get_by_name("method", method, known)
+        if preset_name:
+            get_by_name(f"preset of {method}", preset_name, spec.presets)
+        chosen[name] = spec, preset_name or None
     named = {spec.id for spec, _ in chosen.values()}
     chosen |= {spec.id: (spec, None) for spec in from_adapters if spec.id not in named}
     if preset is not None:
         candidates = [name for name, (spec, given) in chosen.items() if spec.presets and given is None]
         name = _only_candidate(f"--preset {preset}", candidates, "--method {}+PRESET")
-        chosen[name] = chosen[name][0], _check_preset(chosen[name][0], preset)
+        spec = chosen[name][0]
+        get_by_name(f"preset of {spec.id}", preset, spec.presets)
+        chosen[name] = spec, preset
     entrants: dict[str, Entrant] = {}
     for spec, given in chosen.values():
         if spec.status == "unreleased" and spec.folder is None:
@@ -89,12 +92,6 @@ def _known_specs(adapters: Iterable[str], built_in: Iterable[Spec]) -> tuple[dic
             )
         known[spec.id] = spec
     return known, from_adapters
-
-
-def _check_preset(spec: Spec, name: str) -> str:
-    if name not in spec.presets:
-        raise UnknownName(f"preset of {spec.id}", name, spec.presets)
-    return name
 
 
 def _only_candidate(flag: str, candidates: Sequence[str], alternative: str) -> str:
@@ -147,14 +144,12 @@ def _split_setting(text: str, entrants: Mapping[str, Entrant]) -> tuple[str, str
     target, has_key, name = left.rpartition(".")
     if not (has_value and has_key):
         raise ValueError(f"--set {text!r}: write METHOD.KEY=VALUE, e.g. das.upstream=/opt/das")
-    matching = [target] if target in entrants else [key for key, e in entrants.items() if e.spec.id == target]
-    if not matching:
-        raise UnknownName("entrant of this run", target, entrants)
+    matching = [key for key, entrant in entrants.items() if entrant.spec.id == target]
     if len(matching) > 1:
         raise ValueError(f"--set {text}: this run has {' and '.join(matching)}; name one of them")
-    if name not in entrants[matching[0]].spec.settings:
-        raise UnknownName(f"setting of {matching[0]}", name, entrants[matching[0]].spec.settings)
-    return matching[0], name, value
+    key = matching[0] if matching else target
+    get_by_name(f"setting of {key}", name, get_by_name("entrant of this run", key, entrants).spec.settings)
+    return key, name, value
 
 
 def _parse_value(where: str, setting: Setting, text: str) -> SettingValue:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import PositiveInt, StringConstraints
 
-from hoibench.plugins import UnknownName
+from hoibench.plugins import get_by_name
 from hoibench.store.records import Record, read_toml
 
 
@@ -54,7 +54,4 @@ def get_weight(id: str) -> Weight:
     Raises:
         UnknownName: the id is not registered; suggests the nearest ids.
     """
-    known = all_weights()
-    if id not in known:
-        raise UnknownName("weight", id, known)
-    return known[id]
+    return get_by_name("weight", id, all_weights())

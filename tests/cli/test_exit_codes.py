@@ -101,4 +101,4 @@ def test_errors_of_use_are_one_line_and_2(tmp_path, monkeypatch, capsys, words, 
 def test_merge_of_nothing_is_an_error_of_use(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["merge", "nope"]) == 2
-    assert "nope: no such folder" in capsys.readouterr().err
+    assert "nope is not the folder of a run" in capsys.readouterr().err

@@ -131,4 +131,4 @@ def test_scoring_alone_says_what_it_needs(tmp_path, capsys):
     assert main(["score", str(tmp_path), "--pred", str(tmp_path)]) == 2
     assert "not both" in capsys.readouterr().err
     assert main(["score", str(tmp_path / "none")]) == 2
-    assert "none: no such folder" in capsys.readouterr().err
+    assert "none is not the folder of a run" in capsys.readouterr().err
