@@ -63,7 +63,7 @@ class Prepare:
     size: tuple[int, int] | None = None
     """H W of the videos. Default: the preset's; the paper's first stage has 256 384."""
 
-    stages: Path | None = None
+    launch: Path | None = None
     """Launch configuration of the training, if it changes the model, for example the pseudo-videos."""
 
     out: Path | None = None
@@ -89,7 +89,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
         config = replace(config, height=options.size[0], width=options.size[1])
     console = Console(stderr=True)
 
-    def note(text: str) -> None:
+    def on_message(text: str) -> None:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     for name in ("vae", "text_encoder", "tokenizer"):
@@ -102,7 +102,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     from hoibench.datasets.registry import open_dataset
     from reference_model.preparation.view_groups import group_views
 
-    dataset = open_dataset(options.dataset, options.root, note)
+    dataset = open_dataset(options.dataset, options.root, on_message)
     _check_frames(dataset, options, config)
     manifest = dataset.manifest(options.split)
     groups = list(group_views(dataset, sample_clips(manifest.entries, options.limit), options.cameras))
@@ -110,7 +110,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
         raise ValueError(
             f"split {options.split} has no clips ({'; '.join(manifest.exclusion_summary) or 'it is empty'})"
         )
-    job = _open_job(options, config, manifest, device, note)
+    job = _open_job(options, config, manifest, device, on_message)
     return _run(job, groups, manifest, console, as_json=options.json)
 
 
@@ -123,15 +123,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _read_config(options: Prepare) -> SyncMV4DConfig:
     """Return the preset with the changes of the launch configuration, on the preset's grid."""
     config = preset(options.preset)
-    if options.stages is None:
+    if options.launch is None:
         return config
     from reference_model.training.config import read_launch
 
-    return replace(read_launch(options.stages, config).model, height=config.height, width=config.width)
+    return replace(read_launch(options.launch, config).model, height=config.height, width=config.width)
 
 
 def _open_job(
-    options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, note: MessageCallback
+    options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, on_message: MessageCallback
 ) -> PreparationJob:
     """Record the cache's settings, once the checkpoint is checked, and return the job."""
     from hoibench import __version__
@@ -151,7 +151,7 @@ def _open_job(
     if options.root is not None:
         check_outside(options.root, out)
     check_folder(out)
-    note(f"hashing the weights in {options.wan}")
+    on_message(f"hashing the weights in {options.wan}")
     settings = CacheSettings(
         **config_settings(config),
         dtype=options.dtype,

@@ -65,7 +65,7 @@ class Train:
     out: Path
     """Folder of the run: checkpoints, loss curve, and at the end the model."""
 
-    stages: Path | None = None
+    launch: Path | None = None
     """Launch configuration: stages, settings, changes to the model. Default: reference_model/training/launch/PRESET.toml."""
 
     start: Literal["wan", "random"] = "wan"
@@ -96,7 +96,7 @@ def train_command(arguments: Sequence[str]) -> int:
     from reference_model.training.distributed import init_distributed
     from reference_model.training.run_folder import RunFolder, RunSettings
 
-    launch = read_launch(options.stages or launch_file(options.preset), preset(options.preset))
+    launch = read_launch(options.launch or launch_file(options.preset), preset(options.preset))
     if options.seed is not None:
         launch = launch._replace(training=replace(launch.training, seed=options.seed))
     if options.iterations is not None and not 1 <= options.iterations <= launch.training.iterations:

@@ -32,9 +32,9 @@ class TrainingStage:
     """A stage of training.
 
     Attributes:
-        name: in logs.
-        stage: which losses: ``warmup`` trains both models separately, ``joint`` in the loop.
-        iterations: their number.
+        name: shown in logs and messages.
+        stage: ``warmup`` trains both models separately, ``joint`` trains them in the loop.
+        iterations: number of iterations.
         size: H and W of the videos; selects the latent cache.
         data_fraction: fraction of the clips to train on.
     """

@@ -199,7 +199,7 @@ def test_a_launch_configuration_may_change_the_pseudo_videos(arguments, config, 
     launch = tmp_path / "wide.toml"
     stage = '[[stages]]\nname = "loop"\nstage = "joint"\niterations = 1\nsize = [128, 192]\n'
     launch.write_text(stage + "[model.pseudo_video]\nradius = 2\n")
-    assert main([*arguments, "--stages", str(launch), "--out", str(tmp_path / "wide")]) == 0
+    assert main([*arguments, "--launch", str(launch), "--out", str(tmp_path / "wide")]) == 0
     wide = LatentCache(tmp_path / "wide")
     wide.check(replace(config, pseudo_video=replace(config.pseudo_video, radius=2)))
     with pytest.raises(ValueError, match="radius"):

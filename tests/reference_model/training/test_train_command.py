@@ -54,7 +54,7 @@ def options(tiny, tmp_path, wan_folder):
         "--cache": str(tmp_path / "cache"),
         "--wan": str(wan_folder),
         "--out": str(tmp_path / "run"),
-        "--stages": str(tmp_path / "launch.toml"),
+        "--launch": str(tmp_path / "launch.toml"),
         "--device": "cpu",
     }
 
@@ -85,7 +85,7 @@ def test_from_cache_to_model_folder(options, tiny, tmp_path, capsys):
     ("changes", "message"),
     [
         ({"--preset": "huge"}, "no preset 'huge'"),
-        ({"--stages": "nowhere.toml"}, "nowhere.toml: no such launch configuration"),
+        ({"--launch": "nowhere.toml"}, "nowhere.toml: no such launch configuration"),
         (
             {"--cache": "nowhere"},
             "nowhere/cache.json is missing: expected a folder written by python -m reference_model.prepare",
@@ -98,8 +98,8 @@ def test_from_cache_to_model_folder(options, tiny, tmp_path, capsys):
     ],
 )
 def test_usage_errors_are_one_sentence(options, tmp_path, capsys, changes, message):
-    if "--stages" not in changes and "--preset" in changes:
-        changes = changes | {"--stages": options["--stages"]}
+    if "--launch" not in changes and "--preset" in changes:
+        changes = changes | {"--launch": options["--launch"]}
     assert main(to_words(options | changes)) == 2
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
