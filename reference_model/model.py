@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Literal
 
 from torch import nn
@@ -38,8 +37,8 @@ class SyncMV4D(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self.mjd = MultiViewJointDiffusion(**asdict(config.mjd)) if mjd is None else mjd
-        self.dpa = DiffusionPointsAligner(**asdict(config.dpa)) if dpa is None else dpa
+        self.mjd = MultiViewJointDiffusion(config.mjd) if mjd is None else mjd
+        self.dpa = DiffusionPointsAligner(config.dpa) if dpa is None else dpa
 
     def track_codec(self, batch: Batch, autoencoder: Autoencoder) -> TrackCodec:
         """The way between the two models for one batch."""

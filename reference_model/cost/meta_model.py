@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor, nn
 
-from reference_model.config import SyncMV4DConfig
-from reference_model.dpa.block import Cloud, scores_of
+from reference_model.config import DPAConfig, SyncMV4DConfig
+from reference_model.dpa.block import PointLayout, attention_bias
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.dpa.serialization import gather, windows
+from reference_model.dpa.serialization import build_windows, gather_windows
 from reference_model.dpa.sparse_conv import VoxelMap
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 
@@ -23,7 +22,7 @@ TAPS = 27
 def build_mjd(config: SyncMV4DConfig) -> MultiViewJointDiffusion:
     """Build MJD on the meta device."""
     with torch.device("meta"):
-        return MultiViewJointDiffusion(**asdict(config.mjd))
+        return MultiViewJointDiffusion(config.mjd)
 
 
 def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
@@ -48,7 +47,7 @@ def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
 
 def build_dpa(config: SyncMV4DConfig) -> DiffusionPointsAligner:
     """Build DPA for ``run_dpa``; call both in FakeTensorMode, since autocast does not support the meta device."""
-    return _ShapeOnlyAligner(**asdict(config.dpa))
+    return _ShapeOnlyAligner(config.dpa)
 
 
 def empty_video(config: SyncMV4DConfig) -> Tensor:
@@ -113,16 +112,16 @@ class _FullConvolution(nn.Module):
 class _ShapeOnlyAligner(DiffusionPointsAligner):
     """DPA without its only dependence on values: the voxels that its points occupy."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, config: DPAConfig) -> None:
+        super().__init__(config)
         for block in self.blocks:
             block.conv = _FullConvolution(self.settings.width)
 
-    def _arrange(self, place: Tensor, found: Tensor, point_mask: Tensor | None, frames: int) -> list[Cloud]:
-        groups, points = place.shape[:2]
-        at = windows(place[..., 0].long(), None, self.settings.window or points)
-        seen = gather(found[..., None], at)[..., 0]
-        unfound = scores_of(torch.cat([torch.ones_like(seen[:, :1]), seen], dim=1))
-        index = torch.arange(groups * points, device=place.device)
+    def _layouts(self, places: Tensor, found: Tensor, point_mask: Tensor | None, frames: int) -> list[PointLayout]:
+        groups, points = places.shape[:2]
+        windows = build_windows(places[..., 0].long(), None, self.settings.window or points)
+        is_key = gather_windows(found[..., None], windows)[..., 0]
+        bias = attention_bias(torch.cat([torch.ones_like(is_key[:, :1]), is_key], dim=1))
+        index = torch.arange(groups * points, device=places.device)
         voxels = VoxelMap(index[:, None].expand(-1, 4), index, side=1, clouds=groups)
-        return [Cloud(at, None, unfound, voxels, index)]
+        return [PointLayout(windows, None, bias, voxels, index)]

@@ -14,7 +14,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from reference_model.config import SyncMV4DConfig, with_mjd
 from reference_model.cost.meta_model import build_dpa, build_mjd, build_vae, empty_latents, run_mjd
 from reference_model.loading.folder import parameter_dtypes
-from reference_model.mjd.inheritance import NEW
+from reference_model.mjd.initialization import NEW_PARAMETERS
 
 STATE_BYTES = 2 + 2 + 4 + 4 + 4
 """Bytes of a parameter in training: weight and gradient in bf16; weight, first and second moment in float32."""
@@ -73,7 +73,7 @@ def count_parameters(config: SyncMV4DConfig) -> Parameters:
     """Count the parameters of a configuration's models."""
     groups: Counter[str] = Counter()
     for name, parameter in build_mjd(config).named_parameters():
-        groups[next((part for part in name.split(".") if part in NEW), "wan")] += parameter.numel()
+        groups[next((part for part in name.split(".") if part in NEW_PARAMETERS), "wan")] += parameter.numel()
     wan = groups.pop("wan")
     with FakeTensorMode():
         dpa = _numel(build_dpa(config))

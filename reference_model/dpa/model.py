@@ -3,77 +3,66 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import asdict
 from typing import ClassVar
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.configuration_utils import ConfigMixin
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.normalization import FP32LayerNorm
+from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from reference_model.config import DPAConfig
-from reference_model.dpa.block import Cloud, PointBlock, scores_of
-from reference_model.dpa.checks import check_inputs
-from reference_model.dpa.serialization import gather, grid_coordinates, windows, z_order
-from reference_model.dpa.sparse_conv import voxel_map
+from reference_model.dpa.block import PointBlock, PointLayout, attention_bias
+from reference_model.dpa.serialization import build_windows, gather_windows, grid_coordinates, z_order
+from reference_model.dpa.sparse_conv import build_voxel_map
 
 _TIME_CHANNELS = 256
 _OCTAVES = 8
 
 _LEAST_TIME = 0.05
-"""Noise level below which the way to predicted tracks is no longer divided by t itself: errors of the prediction would be multiplied without end."""
+"""Least noise level by which predicted tracks are divided to get a velocity: less would multiply their errors without bound."""
 
 
 class CoordinateLinear(nn.Linear):
-    """A linear layer from or to coordinates, in float32 whatever the weights and autocast are: bfloat16 knows half a metre to 1 mm."""
+    """A linear layer from or to coordinates, always in float32: bfloat16 resolves half a metre to 1 mm."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., C) -> (..., C') float32."""
+        """Transform (..., C) -> (..., C') float32."""
         with torch.autocast(x.device.type, enabled=False):
             return linear(x.float(), self.weight.float(), self.bias.float())
 
 
 class DiffusionPointsAligner(ModelMixin, ConfigMixin):
-    """Velocity of tracks, v^M = G[M_t, M^, t]; all coordinates are those of the scene frame (``reference_model.cycle.scene_frame``), in its units.
+    """Velocity of tracks, v^M = G[M_t, M^, t]; coordinates are in the scene frame (``reference_model.cycle.scene_frame``) and its units.
 
-    model = DiffusionPointsAligner(**dataclasses.asdict(preset("nano").dpa))
-    v = model(M_t, coarse, found, anchors, t)
+    >>> from reference_model.config import preset
+    >>> model = DiffusionPointsAligner(preset("nano").dpa)
+    >>> M_t = coarse = torch.randn(1, 3, 5, 20, 3)  # B, V, N, K, 3
+    >>> found, anchors = torch.ones(1, 3, 5, 20, dtype=torch.bool), torch.rand(1, 3, 20, 2)
+    >>> list(model(M_t, coarse, found, anchors, t=torch.rand(1)).shape)
+    [1, 3, 5, 20, 3]
     """
 
     _supports_gradient_checkpointing = True
     _repeated_blocks: ClassVar = ["PointBlock"]
 
-    @register_to_config
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        num_layers: int,
-        window: int | None,
-        orders: Sequence[str],
-        voxel: float,
-        reach: float,
-        sparse_conv: str,
-        temporal: bool,
-        predicts: str,
-        views: int,
-    ) -> None:
+    def __init__(self, config: DPAConfig) -> None:
         super().__init__()
-        stored = {name: self.config[name] for name in DPAConfig.__dataclass_fields__}
-        self.settings = DPAConfig(**stored | {"orders": tuple(orders)})  # JSON has no tuples
-        features = 2 * _OCTAVES
+        self.register_to_config(**asdict(config))  # for save_pretrained
+        self.settings, width, features = config, config.width, 2 * _OCTAVES
         self.point_embedding = CoordinateLinear(3, width)
         self.coarse_embedding = CoordinateLinear(3, width)
         self.anchor_embedding = CoordinateLinear(2 * features, width)
         self.frame_embedding = CoordinateLinear(features, width)
-        self.view_embedding = nn.Parameter(torch.randn(views, width) * 0.02)
+        self.view_embedding = nn.Parameter(torch.randn(config.views, width) * 0.02)
         self.null_token = nn.Parameter(torch.randn(width) * 0.02)
         self.time_channels = Timesteps(_TIME_CHANNELS, flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(_TIME_CHANNELS, width)
-        self.blocks = nn.ModuleList([PointBlock(self.settings) for _ in range(num_layers)])
+        self.blocks = nn.ModuleList([PointBlock(config) for _ in range(config.num_layers)])
         self.norm_out = FP32LayerNorm(width)
         self.head = CoordinateLinear(width, 3)
         nn.init.zeros_(self.head.weight)
@@ -83,78 +72,101 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
     def forward(
         self, M_t: Tensor, coarse: Tensor, found: Tensor, anchors: Tensor, t: Tensor, point_mask: Tensor | None = None
     ) -> Tensor:
-        """Velocities (B, V, N, K, 3) float32 (equation 4).
+        """Predict velocities (B, V, N, K, 3) float32 (equation 4).
 
         Args:
             M_t: (B, V, N, K, 3) noisy tracks, K points of each view.
-            coarse: (B, V, N, K, 3) the same points as MJD's pseudo-videos tell them, where found.
+            coarse: (B, V, N, K, 3) the same points decoded from MJD's pseudo-videos, where found.
             found: (B, V, N, K) bool.
             anchors: (B, V, K, 2) pixels in frame 0, ((u + 1/2) / W, (v + 1/2) / H).
             t: (B,) noise levels in [0, 1].
-            point_mask: (B, V, K) bool, false for padding where a view has fewer points; None means that all are points.
+            point_mask: (B, V, K) bool, False for padding in views with fewer points; None if there is no padding.
 
         Raises:
-            ValueError: shapes that do not belong together.
+            ValueError: inconsistent shapes.
         """
-        check_inputs(self.settings, M_t, coarse, found, anchors, t, point_mask)
-        batch, views, frames, points = M_t.shape[:4]
-        found = found if point_mask is None else found & point_mask[:, :, None]
-        M_t = M_t.masked_fill(~point_mask[:, :, None, :, None], 0.0) if point_mask is not None else M_t
+        self._check_shapes(M_t, coarse, found, anchors, t, point_mask)
+        batch, views, frames, _ = M_t.shape[:4]
+        if point_mask is not None:
+            found = found & rearrange(point_mask, "b v k -> b v 1 k")
+            M_t = M_t.masked_fill(~rearrange(point_mask, "b v k -> b v 1 k 1"), 0.0)
         coarse = coarse.masked_fill(~found[..., None], 0.0)
 
         identity = self._identity(anchors, frames)
-        x = by_frame(self.point_embedding(M_t) + identity)
-        tokens = by_frame(self.coarse_embedding(coarse) + identity)
-        time = self.time_embedding(self.time_channels(1000.0 * t).to(x.dtype)).repeat_interleave(frames, dim=0)
+        x = group_frames(self.point_embedding(M_t) + identity)
+        tokens = group_frames(self.coarse_embedding(coarse) + identity)
+        time = self.time_embedding(self.time_channels(1000.0 * t).to(x.dtype))
+        time = repeat(time, "b c -> (b n) c", n=frames)
 
-        place = by_frame(torch.where(found[..., None], coarse, M_t).detach())
-        arranged = self._arrange(place, by_frame(found[..., None])[..., 0], point_mask, frames)
-        checkpointed = self.gradient_checkpointing and torch.is_grad_enabled()
-        conditions = [self._with_null(gather(tokens, cloud.windows)) for cloud in arranged]
+        places = group_frames(torch.where(found[..., None], coarse, M_t).detach())
+        layouts = self._layouts(places, group_frames(found[..., None])[..., 0], point_mask, frames)
+        conditions = [self._prepend_null(gather_windows(tokens, layout.windows)) for layout in layouts]
+        is_checkpointed = self.gradient_checkpointing and torch.is_grad_enabled()
         for number, block in enumerate(self.blocks):
-            turn = number % len(arranged)
-            arguments = (x, conditions[turn], time, arranged[turn], (batch, frames))
-            x = self._gradient_checkpointing_func(block, *arguments) if checkpointed else block(*arguments)
-        predicted = self.head(self.norm_out(x)).reshape(batch, frames, views, points, 3).transpose(1, 2)
+            curve = number % len(layouts)
+            arguments = (x, conditions[curve], time, layouts[curve], batch)
+            x = self._gradient_checkpointing_func(block, *arguments) if is_checkpointed else block(*arguments)
+        predicted = rearrange(self.head(self.norm_out(x)), "(b n) (v k) c -> b v n k c", b=batch, v=views)
         if self.settings.predicts == "velocity":
             return predicted
         return (M_t - predicted) / t.float().clamp(min=_LEAST_TIME).view(-1, 1, 1, 1, 1)
 
+    def _check_shapes(
+        self, M_t: Tensor, coarse: Tensor, found: Tensor, anchors: Tensor, t: Tensor, point_mask: Tensor | None
+    ) -> None:
+        if M_t.ndim != 5 or M_t.shape[1] != self.settings.views or M_t.shape[3] < 1 or M_t.shape[4] != 3:
+            raise ValueError(
+                f"M_t has shape {tuple(M_t.shape)}, expected (B, {self.settings.views}, N, K, 3) with K > 0"
+            )
+        batch, views, frames, points = M_t.shape[:4]
+        expected = {
+            "coarse": (coarse, (batch, views, frames, points, 3)),
+            "found": (found, (batch, views, frames, points)),
+            "anchors": (anchors, (batch, views, points, 2)),
+            "t": (t, (batch,)),
+            "point_mask": (point_mask, (batch, views, points)),
+        }
+        for name, (tensor, shape) in expected.items():
+            if tensor is not None and tuple(tensor.shape) != shape:
+                raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")
+
     def _identity(self, anchors: Tensor, frames: int) -> Tensor:
-        """What tells a point from others at any noise level: anchor, view and frame; (B, V, N, K, C)."""
-        when = torch.linspace(0, 1, frames, device=anchors.device)
-        anchor = self.anchor_embedding(_waves(anchors).flatten(-2))[:, :, None]
-        frame = self.frame_embedding(_waves(when))[:, None]
-        return anchor + frame + self.view_embedding[:, None, None]
+        """Embed anchor, view and frame (B, V, N, K, C): they identify a point at any noise level."""
+        anchor = self.anchor_embedding(rearrange(sinusoids(anchors), "b v k xy c -> b v 1 k (xy c)"))
+        frame = self.frame_embedding(sinusoids(torch.linspace(0, 1, frames, device=anchors.device)))
+        return anchor + rearrange(frame, "n c -> n 1 c") + rearrange(self.view_embedding, "v c -> v 1 1 c")
 
-    def _arrange(self, place: Tensor, found: Tensor, point_mask: Tensor | None, frames: int) -> list[Cloud]:
-        """The points of all views of a frame as one cloud (``place`` (G, P, 3)), along one curve after another."""
+    def _layouts(self, places: Tensor, found: Tensor, point_mask: Tensor | None, frames: int) -> list[PointLayout]:
+        """Arrange the points of all views of a frame (places (G, P, 3)) along each curve."""
         settings = self.settings
-        groups, points = place.shape[:2]
-        grid = grid_coordinates(place, settings.voxel, settings.reach)
-        real = None if point_mask is None else point_mask.flatten(1).repeat_interleave(frames, dim=0)
-        index = torch.arange(groups * points, device=place.device) if real is None else real.flatten().nonzero()[:, 0]
+        groups, points = places.shape[:2]
+        grid = grid_coordinates(places, settings.voxel, settings.reach)
+        if point_mask is None:
+            is_real, index = None, torch.arange(groups * points, device=places.device)
+        else:
+            is_real = repeat(point_mask, "b v k -> (b n) (v k)", n=frames)
+            index = is_real.flatten().nonzero()[:, 0]
         side = math.ceil(2 * settings.reach / settings.voxel) + 1
-        voxels = voxel_map(index // points, grid.flatten(0, 1)[index], side, groups)
-        clouds = []
+        voxels = build_voxel_map(index // points, grid.flatten(0, 1)[index], side, groups)
+        layouts = []
         for order in settings.orders:
-            at = windows(z_order(grid, order), real, settings.window or points)
-            seen = gather(found[..., None], at)[..., 0]
-            unfound = scores_of(torch.cat([torch.ones_like(seen[:, :1]), seen], dim=1))
-            hidden = None if real is None else scores_of(gather(real[..., None], at)[..., 0])
-            clouds.append(Cloud(at, hidden, unfound, voxels, index))
-        return clouds
+            windows = build_windows(z_order(grid, order), is_real, settings.window or points)
+            is_key = gather_windows(found[..., None], windows)[..., 0]
+            is_key = torch.cat([torch.ones_like(is_key[:, :1]), is_key], dim=1)  # the null token first
+            bias = None if is_real is None else attention_bias(gather_windows(is_real[..., None], windows)[..., 0])
+            layouts.append(PointLayout(windows, bias, attention_bias(is_key), voxels, index))
+        return layouts
 
-    def _with_null(self, tokens: Tensor) -> Tensor:
+    def _prepend_null(self, tokens: Tensor) -> Tensor:
         return torch.cat([self.null_token.expand(len(tokens), 1, -1), tokens], dim=1)
 
 
-def by_frame(x: Tensor) -> Tensor:
-    """Points of all views of a frame together: (B, V, N, K, C) -> (B N, V K, C)."""
-    return x.transpose(1, 2).flatten(2, 3).flatten(0, 1)
+def group_frames(x: Tensor) -> Tensor:
+    """Group the points of all views of a frame: (B, V, N, K, C) -> (B N, V K, C)."""
+    return rearrange(x, "b v n k c -> (b n) (v k) c")
 
 
-def _waves(x: Tensor) -> Tensor:
-    """Sines and cosines (..., 16) of numbers in [0, 1], an octave apart."""
+def sinusoids(x: Tensor) -> Tensor:
+    """Compute sines and cosines (..., 16) of numbers in [0, 1], one pair per octave."""
     angles = x[..., None] * (math.pi * 2.0 ** torch.arange(_OCTAVES, device=x.device))
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

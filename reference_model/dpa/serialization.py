@@ -1,6 +1,6 @@
 """Point clouds as sequences: neighbours in space become neighbours in order (Point Transformer V3, section 4.1).
 
-Places on the curve are those of PointTransformerV3:serialization/.
+Positions on the curve equal those of PointTransformerV3:serialization/.
 """
 
 from __future__ import annotations
@@ -8,30 +8,21 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
+from einops import rearrange, repeat
 from torch import Tensor
-
-from reference_model.config import GRID_BITS
 
 Order = Literal["z", "z-trans"]
 
 
 def grid_coordinates(points: Tensor, edge: float, reach: float) -> Tensor:
-    """Voxels (..., 3) int64, counted from 0, of points (..., 3); those farther than ``reach`` from the origin along an axis are put there.
-
-    Raises:
-        ValueError: the grid would need more than 16 bits an axis.
-    """
-    if not 0 < 2 * reach / edge < 2**GRID_BITS:
-        raise ValueError(
-            f"voxels of {edge} within {reach} of the origin: expected fewer than {2**GRID_BITS} along an axis"
-        )
+    """Compute the voxels (..., 3) int64, counted from 0, of points (..., 3); coordinates beyond ``reach`` are clamped to it."""
     return ((points.clamp(-reach, reach) + reach) / edge).floor().long()
 
 
 def z_order(grid: Tensor, order: Order = "z") -> Tensor:
-    """The place (...,) int64 of each voxel (..., 3) on a z-shaped curve: the bits of x, y and z in turn, x's being the highest of three.
+    """Compute the position (...,) int64 of each voxel (..., 3) on a z-shaped curve: the bits of x, y and z interleaved, x highest.
 
-    ``z-trans`` swaps x and y, so that what one curve cuts apart the other keeps together.
+    ``z-trans`` swaps x and y, so that neighbours separated by one curve are close on the other.
     """
     x, y, z = grid.unbind(-1)
     if order == "z-trans":
@@ -40,7 +31,7 @@ def z_order(grid: Tensor, order: Order = "z") -> Tensor:
 
 
 def _spread(number: Tensor) -> Tensor:
-    """The bits of a 16-bit number, two zeros between any two."""
+    """Insert two zeros between any two bits of a 16-bit number."""
     number = (number | (number << 16)) & 0x0000FF0000FF
     number = (number | (number << 8)) & 0x00F00F00F00F
     number = (number | (number << 4)) & 0x0C30C30C30C3
@@ -48,27 +39,27 @@ def _spread(number: Tensor) -> Tensor:
 
 
 class Windows(NamedTuple):
-    """How the P points of each of G clouds are grouped for attention.
+    """Attention windows of the P points of each of G clouds.
 
     Attributes:
-        index: (G, w s) which point stands in each place, w windows of s places along the curve.
-        place: (G, P) in which place each point is read back.
+        index: (G, w s) the point at each position, w windows of s positions along the curve.
+        position: (G, P) the position from which each point is read back.
         size: s.
     """
 
     index: Tensor
-    place: Tensor
+    position: Tensor
     size: int
 
 
-def windows(code: Tensor, point_mask: Tensor | None, size: int) -> Windows:
-    """Windows of ``size`` consecutive points along the curve; the last borrows from the one before, as Point Transformer V3 pads.
+def build_windows(code: Tensor, point_mask: Tensor | None, size: int) -> Windows:
+    """Build windows of ``size`` consecutive points along the curve; the last overlaps the one before, as Point Transformer V3 pads.
 
     Args:
-        code: (G, P) places on the curve.
-        point_mask: (G, P) bool, false for points that are only padding, which come last and take no place that a point could have; what they are read
-            back from means nothing.  None means that all are points.
-        size: places of a window; clouds of fewer points are one window.
+        code: (G, P) positions on the curve.
+        point_mask: (G, P) bool, False for padding, which comes last and displaces no point; what is read back for it is undefined.  None without
+            padding.
+        size: points of a window; clouds of fewer points are one window.
     """
     groups, count = code.shape
     size = min(size, count)
@@ -86,13 +77,13 @@ def windows(code: Tensor, point_mask: Tensor | None, size: int) -> Windows:
     return Windows(order.gather(1, taken), window * size + within, size)
 
 
-def gather(x: Tensor, at: Windows) -> Tensor:
-    """Features (G, P, C) window by window, (G w, s, C)."""
-    taken = x.gather(1, at.index[..., None].expand(-1, -1, x.shape[-1]))
-    return taken.reshape(-1, at.size, x.shape[-1])
+def gather_windows(x: Tensor, windows: Windows) -> Tensor:
+    """Gather features (G, P, C) window by window, (G w, s, C)."""
+    index = repeat(windows.index, "g i -> g i c", c=x.shape[-1])
+    return rearrange(x.gather(1, index), "g (w s) c -> (g w) s c", s=windows.size)
 
 
-def scatter(x: Tensor, at: Windows) -> Tensor:
-    """The inverse of ``gather``: (G, P, C), each point from the window that it is read back from."""
-    groups, channels = at.place.shape[0], x.shape[-1]
-    return x.reshape(groups, -1, channels).gather(1, at.place[..., None].expand(-1, -1, channels))
+def scatter_windows(x: Tensor, windows: Windows) -> Tensor:
+    """Invert ``gather_windows``: (G w, s, C) -> (G, P, C)."""
+    position = repeat(windows.position, "g p -> g p c", c=x.shape[-1])
+    return rearrange(x, "(g w) s c -> g (w s) c", g=len(windows.position)).gather(1, position)

@@ -1,6 +1,6 @@
 """Submanifold sparse convolution: 3 x 3 x 3 taps over occupied voxels only (Graham and others, 2018).
 
-On spconv where it is installed, else in plain torch; both use the same weights, in spconv's layout, and tests hold them to one another.
+It runs on spconv if installed, else in plain torch; both use the same weights in spconv's layout, and tests compare them.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from torch import Tensor, nn
 Backend = Literal["auto", "spconv", "torch"]
 
 _BORDER = 2
-"""Empty voxels along each axis, so that a neighbour's number never belongs to another row."""
+"""Empty voxels along each axis, so that the key of a neighbour never is the key of a voxel in another row."""
 
 _PAIRS = "neighbours"
 
 
 @dataclass(frozen=True, eq=False)
 class VoxelMap:
-    """The occupied voxels of several clouds; each backend finds their neighbours once, for all layers.
+    """The occupied voxels of several clouds; each backend finds neighbours once for all layers.
 
     Attributes:
         voxels: (X, 4) int32, (cloud, x, y, z) of each, sorted.
-        voxel_of: (P,) int64, the voxel of each point.
+        point_voxel: (P,) int64, the voxel of each point.
         side: voxels along each axis.
         clouds: number of clouds.
-        pairs: spconv's own table of neighbours, once it has made it.
+        pairs: spconv's table of neighbours, after its first layer.
     """
 
     voxels: Tensor
-    voxel_of: Tensor
+    point_voxel: Tensor
     side: int
     clouds: int
     pairs: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def neighbours(self) -> Tensor:
-        """(27, X) int64, the voxel at each tap's offset, or -1; the taps in the order of the weights."""
+        """The voxel at each tap's offset, or -1, (27, X) int64, with taps in the order of the weights."""
         keys = _keys(self.voxels[:, 0].long(), self.voxels[:, 1:].long(), self.side)
         offsets = torch.tensor(list(product((-1, 0, 1), repeat=3)), device=keys.device)
         wanted = keys + (offsets * _steps(self.side, keys.device)).sum(-1)[:, None]
@@ -54,32 +54,32 @@ class VoxelMap:
         return torch.where(keys[at] == wanted, at, -1)
 
 
-def voxel_map(cloud: Tensor, grid: Tensor, side: int, clouds: int) -> VoxelMap:
-    """Voxels of points: ``cloud`` (P,) int64, ``grid`` (P, 3) int64 within [0, side)."""
+def build_voxel_map(cloud: Tensor, grid: Tensor, side: int, clouds: int) -> VoxelMap:
+    """Build the voxels of points: ``cloud`` (P,) int64, ``grid`` (P, 3) int64 within [0, side)."""
     span = side + _BORDER
-    keys, voxel_of = torch.unique(_keys(cloud, grid, side), return_inverse=True)
+    keys, point_voxel = torch.unique(_keys(cloud, grid, side), return_inverse=True)
     inner = keys % span**3
     places = torch.stack([keys // span**3, inner // span**2 - 1, inner // span % span - 1, inner % span - 1], dim=-1)
-    return VoxelMap(places.int(), voxel_of, side, clouds)
+    return VoxelMap(places.int(), point_voxel, side, clouds)
 
 
 def _keys(cloud: Tensor, grid: Tensor, side: int) -> Tensor:
-    """A number of each voxel, in whose order clouds come before x, y and z."""
+    """Compute a key per voxel; keys sort by cloud, then x, y and z."""
     return cloud * (side + _BORDER) ** 3 + ((grid + 1) * _steps(side, grid.device)).sum(-1)
 
 
 def _steps(side: int, device: torch.device) -> Tensor:
-    """How much further a voxel's number is one voxel on, along x, y and z."""
+    """Compute the difference of the keys of neighbours along x, y and z."""
     span = side + _BORDER
     return torch.tensor([span * span, span, 1], device=device)
 
 
 class SubmanifoldConv(nn.Module):
-    """A convolution of point features: those in one voxel are averaged, the voxels convolved, and each point gets its voxel's result.
+    """A convolution of point features: average the points of each voxel, convolve the voxels, and give each point its voxel's result.
 
     Args:
         channels: C.
-        backend: ``auto`` is spconv where it is installed.
+        backend: ``auto`` is spconv if installed.
     """
 
     def __init__(self, channels: int, backend: Backend = "auto") -> None:
@@ -88,44 +88,44 @@ class SubmanifoldConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.backend = ("spconv" if find_spec("spconv") else "torch") if backend == "auto" else backend
 
-    def forward(self, x: Tensor, at: VoxelMap) -> Tensor:
-        """(P, C) -> (P, C) float32, whatever the features and weights are."""
-        count = len(at.voxels)
-        convolve = on_spconv if self.backend == "spconv" else on_torch
+    def forward(self, x: Tensor, voxels: VoxelMap) -> Tensor:
+        """Convolve (P, C) -> (P, C), always in float32."""
+        count = len(voxels.voxels)
+        convolve = convolve_spconv if self.backend == "spconv" else convolve_torch
         with torch.autocast(
             x.device.type, enabled=False
         ):  # spconv has no bfloat16, and would turn to float16 by itself
             x = x.float()
-            occupancy = torch.bincount(at.voxel_of, minlength=count).to(x.dtype)[:, None]
-            features = x.new_zeros(count, x.shape[1]).index_add(0, at.voxel_of, x) / occupancy
-            return convolve(features, self.weight.float(), self.bias.float(), at)[at.voxel_of]
+            occupancy = torch.bincount(voxels.point_voxel, minlength=count).to(x.dtype)[:, None]
+            features = x.new_zeros(count, x.shape[1]).index_add(0, voxels.point_voxel, x) / occupancy
+            return convolve(features, self.weight.float(), self.bias.float(), voxels)[voxels.point_voxel]
 
 
-def on_torch(features: Tensor, weight: Tensor, bias: Tensor, at: VoxelMap) -> Tensor:
-    """(X, C) -> (X, C), tap by tap: each output has at most one neighbour at an offset, so the sums need no atomics and are deterministic."""
+def convolve_torch(features: Tensor, weight: Tensor, bias: Tensor, voxels: VoxelMap) -> Tensor:
+    """Convolve (X, C) -> (X, C) tap by tap: an output has at most one neighbour per offset, so sums need no atomics and are deterministic."""
     out = bias.expand(len(features), -1)
-    for tap, neighbour in zip(weight.flatten(1, 3).unbind(1), at.neighbours, strict=True):
+    for tap, neighbour in zip(weight.flatten(1, 3).unbind(1), voxels.neighbours, strict=True):
         (hit,) = (neighbour >= 0).nonzero(as_tuple=True)
         out = out.index_add(0, hit, features[neighbour[hit]] @ tap.mT)
     return out
 
 
-def on_spconv(features: Tensor, weight: Tensor, bias: Tensor, at: VoxelMap) -> Tensor:
-    """The same on spconv; without a GPU its native algorithm is the only one that runs."""
-    if not len(features):  # spconv refuses it, and weights without a gradient would stop distributed training
-        return on_torch(features, weight, bias, at)
+def convolve_spconv(features: Tensor, weight: Tensor, bias: Tensor, voxels: VoxelMap) -> Tensor:
+    """Convolve on spconv; on the CPU only its native algorithm runs."""
+    if not len(features):  # spconv rejects it, and weights without a gradient would stop distributed training
+        return convolve_torch(features, weight, bias, voxels)
     tensor = _spconv().SparseConvTensor(
-        features, at.voxels.contiguous(), 3 * [at.side], at.clouds, indice_dict=at.pairs
+        features, voxels.voxels.contiguous(), 3 * [voxels.side], voxels.clouds, indice_dict=voxels.pairs
     )
     layer = _spconv_layer(features.shape[1], weight.device.type)
     convolved = torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (tensor,))
-    at.pairs.update(convolved.indice_dict)
+    voxels.pairs.update(convolved.indice_dict)
     return convolved.features
 
 
 @cache
 def _spconv_layer(channels: int, device: str) -> Any:
-    """A layer without weights of its own."""
+    """Build a layer on the meta device; its weights are passed in each call."""
     algorithm = None if device == "cuda" else _spconv().ConvAlgo.Native
     with torch.device("meta"):
         return _spconv().SubMConv3d(channels, channels, 3, algo=algorithm, indice_key=_PAIRS)
@@ -133,14 +133,14 @@ def _spconv_layer(channels: int, device: str) -> Any:
 
 @cache
 def _spconv() -> Any:
-    """The library, without warnings that users cannot heed: it takes autograd's decorators, and asks for tracing, as PyTorch had them once."""
-    logging.getLogger("torch.fx._symbolic_trace").addFilter(_is_not_of_tracing)
+    """Import spconv without its warnings about outdated PyTorch functions, which users cannot fix."""
+    logging.getLogger("torch.fx._symbolic_trace").addFilter(_is_not_about_tracing)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.custom_", FutureWarning)
         import spconv.pytorch
     return spconv.pytorch
 
 
-def _is_not_of_tracing(record: logging.LogRecord) -> bool:
-    """Keep all but what PyTorch logs when spconv makes its first tensor, a class that asks by is_fx_tracing()."""
+def _is_not_about_tracing(record: logging.LogRecord) -> bool:
+    """Filter out the message that PyTorch logs when spconv calls is_fx_tracing()."""
     return not record.getMessage().startswith("is_fx_tracing will return true")

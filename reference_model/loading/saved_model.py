@@ -196,6 +196,6 @@ def _load_dpa(folder: Path, config: DPAConfig) -> DiffusionPointsAligner:
     if problems:
         raise ValueError(f"{folder / CONFIG_FILE} describes another model than {METADATA_FILE}: {', '.join(problems)}")
     with torch.device("meta"):
-        dpa = DiffusionPointsAligner(**asdict(config))
+        dpa = DiffusionPointsAligner(config)
     load_weights(dpa, open_weights(folder), dtype=torch.float32)
     return dpa

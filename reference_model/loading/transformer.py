@@ -51,7 +51,7 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
     model, weights, new = open_mjd(folder, config)
     load_weights(model, weights, dtype=dtype, new=new, in_fp32=model._keep_in_fp32_modules)
     if new:
-        model.inherit()
+        model.init_from_wan()
     return model.eval()
 
 
@@ -69,7 +69,7 @@ def open_mjd(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffus
     _check_config(folder, stored, config.mjd, is_mjd)
     weights = open_weights(folder)
     with torch.device("meta"):
-        model = MultiViewJointDiffusion(**dataclasses.asdict(config.mjd))
+        model = MultiViewJointDiffusion(config.mjd)
     new = frozenset() if is_mjd else model.new_parameters()
     check_weights(model, weights, new=new, hint=COPY_AGAIN if is_mjd else _layout_hint(weights))
     return model, weights, new

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 import torch
 from diffusers.models.attention import FeedForward
 from diffusers.models.normalization import FP32LayerNorm
+from diffusers.models.transformers.transformer_wan import WanAttention, WanAttnProcessor
+from einops import rearrange
 from torch import Tensor, nn
 
 from reference_model.config import MJDConfig
-from reference_model.mjd.attention import (
-    inter_view_attention,
-    intra_view_attention,
-    text_cross_attention,
-    wan_attention,
-)
-from reference_model.mjd.modulation import TimeRows, add_gated, modulate, span_rows
-from reference_model.mjd.rotary import Rotary
-from reference_model.mjd.tokens import TokenLayout
+from reference_model.mjd.tokens import Rotary, TokenLayout, fold, unfold
 
 
 class MultiViewBlock(nn.Module):
     """Modulation, inter-view attention, intra-view attention, text cross-attention, MLP.
 
-    Children that Wan's block has too bear its names, so that Wan's weights load by name.  New are ``attn_view`` and the tables that end in ``_view``
-    or ``_motion``.
+    Modules that Wan's block has too have its names, so that Wan's weights load by name.  ``attn_view`` and the tables that end in ``_view`` or
+    ``_motion`` are new.
     """
 
     def __init__(self, config: MJDConfig) -> None:
@@ -46,28 +43,28 @@ class MultiViewBlock(nn.Module):
     def forward(
         self, x: Tensor, text: Tensor, time: TimeRows, frame_rotary: Rotary, view_rotary: Rotary, layout: TokenLayout
     ) -> Tensor:
-        """X (B, V, S, d) -> (B, V, S, d).
+        """Transform tokens (B, V, S, d) -> (B, V, S, d).
 
-        Arguments are positional, as gradient checkpointing wants them.
+        Arguments are positional, as gradient checkpointing requires.
 
         Args:
             x: tokens.
             text: (B, L, d).
-            time: six rows a span: attention's shift, scale, gate, and the MLP's.  Inter-view attention takes attention's.
+            time: six rows per span: shift, scale and gate of attention, and of the MLP; inter-view attention uses those of attention.
             frame_rotary: of a folded frame, for inter-view attention.
             view_rotary: of a view, for intra-view attention.
             layout: the layout of S.
         """
         spans = layout.spans
-        view_shift, view_scale, view_gate = span_rows(
-            self.scale_shift_table_view, self.scale_shift_table_view_motion, time.rows(3)
+        view_shift, view_scale, view_gate = modulation_rows(
+            self.scale_shift_table_view, self.scale_shift_table_view_motion, time.first(3)
         )
-        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = span_rows(
+        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulation_rows(
             self.scale_shift_table, self.scale_shift_table_motion, time
         )
 
         y = modulate(self.norm_view, x, spans, view_shift, view_scale)
-        y = inter_view_attention(self.attn_view, y, layout, frame_rotary, meet=self.special_tokens_meet)
+        y = inter_view_attention(self.attn_view, y, layout, frame_rotary, special_tokens_meet=self.special_tokens_meet)
         x = add_gated(x, y, spans, view_gate)
 
         y = modulate(self.norm1, x, spans, shift, scale)
@@ -79,3 +76,85 @@ class MultiViewBlock(nn.Module):
 
         y = modulate(self.norm3, x, spans, mlp_shift, mlp_scale)
         return add_gated(x, self.ffn(y), spans, mlp_gate)
+
+
+def wan_attention(width: int, heads: int, eps: float, *, cross: bool = False) -> WanAttention:
+    """Build attention as in Wan2.2: biases everywhere, RMS norms of queries and keys over all heads jointly."""
+    head_dim = width // heads
+    return WanAttention(
+        width, heads, head_dim, eps, cross_attention_dim_head=head_dim if cross else None, processor=WanAttnProcessor()
+    )
+
+
+def inter_view_attention(
+    attention: WanAttention, x: Tensor, layout: TokenLayout, rotary: Rotary, *, special_tokens_meet: bool
+) -> Tensor:
+    """Apply inter-view geometry attention: tokens of one latent frame attend to those of all views (section 3.3).
+
+    Args:
+        attention: the block's ``attn_view``.
+        x: (B, V, S, d).
+        layout: the layout of S.
+        rotary: of a folded frame.
+        special_tokens_meet: whether the special tokens of all views attend to each other, as one more group; else nothing is added to them.
+
+    Returns:
+        (B, V, S, d).
+    """
+    frames, special = fold(x, layout)
+    has_group = special_tokens_meet and layout.special_tokens > 0
+    special = attention(special) if has_group else torch.zeros_like(special)
+    return unfold(attention(frames, None, None, rotary), special, layout, views=x.shape[1])
+
+
+def intra_view_attention(attention: WanAttention, x: Tensor, rotary: Rotary) -> Tensor:
+    """Apply intra-view spatiotemporal attention: all tokens of a view, of all frames and both modalities, attend to each other."""
+    y = attention(rearrange(x, "b v s d -> (b v) s d"), None, None, rotary)
+    return rearrange(y, "(b v) s d -> b v s d", v=x.shape[1])
+
+
+def text_cross_attention(attention: WanAttention, x: Tensor, text: Tensor) -> Tensor:
+    """Apply text-conditioned cross-attention: x (B, V, S, d) attends to text (B, L, d); the views share the text's keys and values."""
+    return rearrange(attention(rearrange(x, "b v s d -> b (v s) d"), text), "b (v s) d -> b v s d", v=x.shape[1])
+
+
+class TimeRows(NamedTuple):
+    """The projected time of each span, which is added to the modulation tables: (B, r, d), r rows.
+
+    Only two noise levels occur, t and 0 (the reference image, which is clean), so a sequence has three spans with one modulation each: the clean
+    image, noisy video, and motion.  Nothing is gathered per token: at 25,764 tokens that would be 1.9 GB in fp32.
+    """
+
+    clean: Tensor
+    video: Tensor
+    motion: Tensor
+
+    def first(self, count: int) -> TimeRows:
+        """Return the first rows."""
+        return TimeRows(*(each[:, :count] for each in self))
+
+
+def modulation_rows(video: Tensor, motion: Tensor, time: TimeRows) -> list[list[Tensor]]:
+    """Add the projected time to the tables (1, r, d) of video and motion: rows of shift, scale, gate, ...
+
+    The clean image is video at another noise level, so it uses the table of video.
+
+    Returns:
+        r rows, each with one (B, 1, 1, d) float32 per span.
+    """
+    spans = [table.float() + each.float() for table, each in zip((video, video, motion), time, strict=True)]
+    return [[rearrange(span[:, row], "b d -> b 1 1 d") for span in spans] for row in range(video.shape[1])]
+
+
+def modulate(
+    norm: nn.Module, x: Tensor, spans: Sequence[int], shift: Iterable[Tensor], scale: Iterable[Tensor]
+) -> Tensor:
+    """Compute norm(x) (1 + scale) + shift in fp32, span by span; x (B, V, S, d)."""
+    parts = zip(x.split(list(spans), dim=2), shift, scale, strict=True)
+    return torch.cat([norm(part.float()) * (1 + s) + a for part, a, s in parts], dim=2).type_as(x)
+
+
+def add_gated(x: Tensor, y: Tensor, spans: Sequence[int], gate: Iterable[Tensor]) -> Tensor:
+    """Compute x + y gate in fp32, span by span; x and y (B, V, S, d)."""
+    parts = zip(x.split(list(spans), dim=2), y.split(list(spans), dim=2), gate, strict=True)
+    return torch.cat([part.float() + new * g for part, new, g in parts], dim=2).type_as(x)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reference_model.mjd.modulation import TimeRows, modulate, span_rows
+from reference_model.mjd.block import TimeRows, modulate, modulation_rows
 
 SPANS = (330, 3960, 4298)
 WIDTH = 3072
@@ -19,7 +19,7 @@ def case():
 
 
 def by_spans(norm, video, motion, time, x):
-    shift, scale, *_ = span_rows(video, motion, time)
+    shift, scale, *_ = modulation_rows(video, motion, time)
     return modulate(norm, x, SPANS, shift, scale)
 
 

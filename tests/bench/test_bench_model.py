@@ -4,7 +4,6 @@ Weights are random: MJD's in bf16 where CUDA is, DPA's and the autoencoder's in 
 ``extra_info`` of each benchmark holds the operations in TFLOP, the floor in seconds and how often the median is longer, and CUDA's peak memory in GB.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import pytest
@@ -54,7 +53,7 @@ def case(request):
     config = preset(request.param)
     mjd = build_mjd(config)
     drawn(mjd, device, parameter_dtypes(mjd, torch.bfloat16, mjd._keep_in_fp32_modules) if device == "cuda" else {})
-    dpa = DiffusionPointsAligner(**dataclasses.asdict(config.dpa)).to(device)
+    dpa = DiffusionPointsAligner(config.dpa).to(device)
     vae = build_vae(config)
     drawn(vae, device, {})
     channels = config.mjd.in_channels

@@ -8,10 +8,8 @@ import torch
 from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
 from tiny_mjd import NANO
 
-from reference_model.mjd.block import MultiViewBlock
-from reference_model.mjd.modulation import TimeRows
-from reference_model.mjd.rotary import rotaries
-from reference_model.mjd.tokens import TokenLayout
+from reference_model.mjd.block import MultiViewBlock, TimeRows
+from reference_model.mjd.tokens import TokenLayout, rotary_tables
 
 B, V, D = 2, 3, NANO.width
 GRID = (2, 3, 2)
@@ -77,10 +75,10 @@ def test_a_block_is_its_plain_twin(inter, meet):
     torch.manual_seed(0)
     config = dataclasses.replace(NANO, inter_view=inter, special_tokens_meet=meet)
     block = MultiViewBlock(config).eval()
-    layout = TokenLayout(GRID, video=True, motion=True, special=3, held=True, inter_view=inter)
+    layout = TokenLayout(GRID, has_video=True, has_motion=True, special_tokens=3, has_image=True, inter_view=inter)
     x, text = torch.randn(B, V, len(TOKENS), D), torch.randn(B, 5, D)
     time = TimeRows(*torch.randn(3, B, 6, D))
-    frame_rotary, view_rotary = rotaries(layout, torch.arange(V), config.attention_head_dim)
+    frame_rotary, view_rotary = rotary_tables(layout, torch.arange(V), config.attention_head_dim)
     ours = block(x, text, time, frame_rotary, view_rotary, layout)
     theirs = plain(block, x, text, time, config)
     assert (ours - theirs).abs().max() < 1e-5 * theirs.abs().max()

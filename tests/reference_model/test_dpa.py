@@ -17,7 +17,7 @@ def tiny_dpa(**changes):
     settings = dataclasses.replace(
         preset("nano_literal").dpa, **{"width": 32, "window": 8, "sparse_conv": "torch", "voxel": 0.5} | changes
     )
-    model = DiffusionPointsAligner(**dataclasses.asdict(settings)).eval()
+    model = DiffusionPointsAligner(settings).eval()
     with torch.no_grad():
         for parameter in model.parameters():  # as after training: nothing is at zero
             parameter.add_(torch.randn_like(parameter) * 0.1)
@@ -32,14 +32,14 @@ def case(seed=1):
 
 
 def test_its_arguments_are_the_configurations_fields():
-    model = DiffusionPointsAligner(**dataclasses.asdict(preset("nano").dpa))
+    model = DiffusionPointsAligner(preset("nano").dpa)
     assert set(model.config) >= {f.name for f in dataclasses.fields(DPAConfig)}
 
 
 @torch.no_grad()
 def test_it_starts_at_rest():
     """The velocity head is zero before training."""
-    model = DiffusionPointsAligner(**dataclasses.asdict(preset("nano_literal").dpa))
+    model = DiffusionPointsAligner(preset("nano_literal").dpa)
     assert not model(*case()).any()
 
 
@@ -56,7 +56,7 @@ def test_predicted_tracks_are_where_the_velocity_points_back_to():
 
 @torch.no_grad()
 def test_a_model_that_predicts_tracks_starts_at_the_rigs_centre():
-    model = DiffusionPointsAligner(**dataclasses.asdict(preset("nano").dpa))
+    model = DiffusionPointsAligner(preset("nano").dpa)
     M_t, *given, t = case()
     assert clean(M_t, model(M_t, *given, t), t.clamp(min=0.05)).abs().max() < 1e-6
 
@@ -212,12 +212,12 @@ def test_inputs_that_do_not_belong_together_are_refused():
     M_t, coarse, found, anchors, t = case()
     for match, arguments in {
         r"M_t has shape": (M_t[..., :2], coarse, found, anchors, t),
-        "2 views, but the model is for V = 3": (M_t[:, :2], coarse, found, anchors, t),
+        r"M_t has shape \(2, 2, .*expected \(B, 3, N, K, 3\)": (M_t[:, :2], coarse, found, anchors, t),
         r"coarse has shape \(2, 3, 3, 10, 3\), expected": (M_t, coarse[:, :, :3], found, anchors, t),
         "anchors has shape": (M_t, coarse, found, anchors[:, :, :5], t),
         "t has shape": (M_t, coarse, found, anchors, t[:1]),
         "point_mask has shape": (M_t, coarse, found, anchors, t, found),
-        "K is 0": (M_t[..., :0, :], coarse, found, anchors, t),
+        "with K > 0": (M_t[..., :0, :], coarse, found, anchors, t),
     }.items():
         with pytest.raises(ValueError, match=match):
             model(*arguments)

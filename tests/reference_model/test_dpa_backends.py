@@ -15,7 +15,7 @@ def aligner(backend, **changes):
     """With weights of the same seed, none of them at zero."""
     settings = dataclasses.replace(preset("nano").dpa, sparse_conv=backend, voxel=0.5, window=32, **changes)
     torch.manual_seed(0)
-    model = DiffusionPointsAligner(**dataclasses.asdict(settings))
+    model = DiffusionPointsAligner(settings)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
@@ -46,10 +46,10 @@ def test_both_backends_make_one_aligner(device, temporal):
         v.square().mean().backward()
         gradients = {name: each.grad for name, each in model.named_parameters()}
         results.append({"v": v.detach(), "M_t": given[0].grad, "coarse": given[1].grad, **gradients})
-    in_torch, on_spconv = results
-    assert in_torch.keys() == on_spconv.keys()
+    in_torch, convolve_spconv = results
+    assert in_torch.keys() == convolve_spconv.keys()
     for name, expected in in_torch.items():
         assert expected.any(), name
         torch.testing.assert_close(
-            on_spconv[name], expected, rtol=1e-3, atol=1e-5 * float(expected.abs().max()), msg=name
+            convolve_spconv[name], expected, rtol=1e-3, atol=1e-5 * float(expected.abs().max()), msg=name
         )

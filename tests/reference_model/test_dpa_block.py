@@ -7,9 +7,9 @@ import torch
 from torch.nn.functional import layer_norm
 
 from reference_model.config import preset
-from reference_model.dpa.block import Cloud, PointBlock, scores_of
-from reference_model.dpa.serialization import gather, grid_coordinates, windows, z_order
-from reference_model.dpa.sparse_conv import voxel_map
+from reference_model.dpa.block import PointBlock, PointLayout, attention_bias
+from reference_model.dpa.serialization import build_windows, gather_windows, grid_coordinates, z_order
+from reference_model.dpa.sparse_conv import build_voxel_map
 
 BATCH, FRAMES, POINTS, WIDTH, HEADS = 2, 3, 12, 16, 2
 GROUPS = BATCH * FRAMES
@@ -78,13 +78,15 @@ def test_a_block_is_its_plain_twin(size, temporal):
     null, time, found = torch.randn(WIDTH), torch.randn(GROUPS, WIDTH), torch.rand(GROUPS, POINTS) < 0.6
     grid = grid_coordinates(torch.randn(GROUPS, POINTS, 3), config.voxel, config.reach)
     code, index = z_order(grid), torch.arange(GROUPS * POINTS)
-    voxels = voxel_map(index // POINTS, grid.flatten(0, 1), int(2 * config.reach / config.voxel) + 1, GROUPS)
-    at = windows(code, None, size)
-    tokens = gather(coarse, at)
-    seen = torch.cat([torch.ones(len(tokens), 1, dtype=torch.bool), gather(found[..., None], at)[..., 0]], dim=1)
-    cloud = Cloud(at, None, scores_of(seen), voxels, index)
+    voxels = build_voxel_map(index // POINTS, grid.flatten(0, 1), int(2 * config.reach / config.voxel) + 1, GROUPS)
+    at = build_windows(code, None, size)
+    tokens = gather_windows(coarse, at)
+    seen = torch.cat(
+        [torch.ones(len(tokens), 1, dtype=torch.bool), gather_windows(found[..., None], at)[..., 0]], dim=1
+    )
+    layout = PointLayout(at, None, attention_bias(seen), voxels, index)
     conditions = torch.cat([null.expand(len(tokens), 1, -1), tokens], dim=1)
-    ours = block(x, conditions, time, cloud, (BATCH, FRAMES))
+    ours = block(x, conditions, time, layout, BATCH)
     order = code.argsort(dim=1, stable=True).tolist()
     groups = [[points[i : i + size] for i in range(0, POINTS, size)] for points in order]
     theirs = plain(block, x, coarse, null, time, found, groups, voxels, temporal)

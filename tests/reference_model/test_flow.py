@@ -1,4 +1,3 @@
-import math
 from itertools import pairwise
 
 import pytest
@@ -12,7 +11,6 @@ from reference_model.cycle.flow import (
     clean,
     euler_step,
     interpolate,
-    noise,
     sample_time,
     shift,
     time_grid,
@@ -65,12 +63,6 @@ def test_a_grid_falls_from_one_to_zero(steps, s):
     assert (grid.diff() < 0).all()
 
 
-@pytest.mark.parametrize("steps", [0, -3])
-def test_a_grid_of_no_step_is_refused(steps):
-    with pytest.raises(ValueError, match=f"steps is {steps}: expected 1 or more"):
-        time_grid(steps, 5)
-
-
 # The shift
 
 
@@ -102,14 +94,6 @@ def test_a_shift_above_one_moves_towards_the_noise(sigma, s):
     assert moved >= sigma - 1e-12 if s >= 1 else moved <= sigma + 1e-12
 
 
-@pytest.mark.parametrize("s", [0, -1, math.nan, math.inf])
-def test_a_shift_that_is_no_positive_number_is_refused(s):
-    generator = torch.Generator()
-    for call in (lambda: shift(0.5, s), lambda: time_grid(4, s), lambda: sample_time(4, s, generator)):
-        with pytest.raises(ValueError, match=f"shift is {s}: expected a positive number"):
-            call()
-
-
 # Training times
 
 
@@ -138,12 +122,11 @@ def test_times_never_reach_zero(monkeypatch):
 
 @settings(max_examples=30)
 @given(times, st.integers(0, 2**31))
-def test_any_two_of_data_noise_state_and_velocity_give_the_others(t, seed):
+def test_state_and_velocity_give_data_and_noise(t, seed):
     z0, z1 = drawn(seed), drawn(seed + 1)
     z_t, v = interpolate(z0, z1, t), velocity(z0, z1)
     torch.testing.assert_close(clean(z_t, v, t), z0, atol=2e-6, rtol=0)
-    torch.testing.assert_close(noise(z_t, v, t), z1, atol=2e-6, rtol=0)
-    torch.testing.assert_close(interpolate(clean(z_t, v, t), noise(z_t, v, t), t), z_t, atol=2e-6, rtol=0)
+    torch.testing.assert_close(clean(z_t, v, t) + v, z1, atol=2e-6, rtol=0)
 
 
 def test_the_velocity_is_the_derivative_of_the_state():
@@ -176,7 +159,6 @@ def test_a_time_for_each_sample_is_each_samples_time():
     for function, all_of_it in (
         (lambda b, time: interpolate(z0[b], z1[b], time), interpolate(z0, z1, t)),
         (lambda b, time: clean(z0[b], v[b], time), clean(z0, v, t)),
-        (lambda b, time: noise(z0[b], v[b], time), noise(z0, v, t)),
         (lambda b, time: euler_step(z0[b], v[b], time, later[b]), euler_step(z0, v, t, later)),
     ):
         assert torch.equal(all_of_it, torch.stack([function(b, t[b]) for b in each]))
@@ -212,45 +194,8 @@ def test_the_grid_is_what_diffusers_shift_makes_of_even_steps():
 
 def test_the_first_frame_is_the_images_and_no_other_is_touched():
     z, z_image = drawn(0), drawn(1, (2, 3, 4, 1, 6, 7))
-    held = replace_first_frame(z, z_image)
-    assert torch.equal(held[..., :1, :, :], z_image)
-    assert torch.equal(held[..., 1:, :, :], z[..., 1:, :, :])
+    replaced = replace_first_frame(z, z_image)
+    assert torch.equal(replaced[..., :1, :, :], z_image)
+    assert torch.equal(replaced[..., 1:, :, :], z[..., 1:, :, :])
     assert torch.equal(z, drawn(0))
-    assert torch.equal(replace_first_frame(held, z_image), held)
-
-
-@pytest.mark.parametrize("shape", [(2, 3, 4, 2, 6, 7), (3, 4, 1, 6, 7), (2, 1, 4, 1, 6, 7), (2, 3, 4, 1, 1, 1)])
-def test_an_image_of_another_shape_is_refused(shape):
-    with pytest.raises(ValueError, match=r"expected \(2, 3, 4, 1, 6, 7\) for a video's \(2, 3, 4, 5, 6, 7\)"):
-        replace_first_frame(drawn(0), torch.zeros(shape))
-
-
-# Refusals
-
-
-@pytest.mark.parametrize("t", [-0.01, 1.01, math.nan, 1000, torch.tensor([0.5, -0.1]), torch.tensor([math.nan, 0.5])])
-def test_a_time_outside_is_refused(t):
-    z = drawn()
-    for call in (
-        lambda: interpolate(z, z, t),
-        lambda: clean(z, z, t),
-        lambda: noise(z, z, t),
-        lambda: euler_step(z, z, t, 0.0),
-        lambda: euler_step(z, z, 1.0, t),
-        lambda: shift(t, 5),
-    ):
-        with pytest.raises(ValueError, match=r"expected within \[0, 1\], where 0 is clean"):
-            call()
-
-
-@pytest.mark.parametrize("t", [torch.zeros(3), torch.zeros(2, 1), torch.zeros(1)])
-def test_times_that_are_not_one_for_each_sample_are_refused(t):
-    with pytest.raises(ValueError, match=r"expected a number or shape \(2,\)"):
-        interpolate(drawn(), drawn(), t)
-
-
-@pytest.mark.parametrize("later", [0.5, 0.75, torch.tensor([0.25, 0.5])])
-def test_a_step_that_does_not_fall_is_refused(later):
-    t = 0.5 if isinstance(later, float) else torch.tensor([0.5, 0.5])
-    with pytest.raises(ValueError, match="expected a falling grid of times"):
-        euler_step(drawn(), drawn(), t, later)
+    assert torch.equal(replace_first_frame(replaced, z_image), replaced)

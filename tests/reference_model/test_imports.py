@@ -1,4 +1,4 @@
-"""The model's own folders import torch, diffusers, spconv, scipy, hoibench.geometry, the configuration and each other: they can be lifted out."""
+"""The model folders import torch, diffusers, einops, spconv, scipy, hoibench.geometry, the configuration and each other: they can be lifted out."""
 
 import ast
 import sys
@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2] / "reference_model"
 ALLOWED = (
     "torch",
     "diffusers",
+    "einops",
     "spconv",
     "scipy",
     "hoibench.geometry",

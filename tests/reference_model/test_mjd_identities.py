@@ -1,7 +1,5 @@
 """What must hold of multi-view joint diffusion whatever its weights are: identities (a) to (e) of the design."""
 
-import dataclasses
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,10 +7,9 @@ from hypothesis import strategies as st
 from tiny_mjd import GRID, NANO, from_wan, inputs, random_wan, tiny_mjd, trained
 
 from reference_model.config import preset
-from reference_model.mjd.attention import inter_view_attention, wan_attention
+from reference_model.mjd.block import inter_view_attention, wan_attention
 from reference_model.mjd.model import MultiViewJointDiffusion
-from reference_model.mjd.rotary import rotaries
-from reference_model.mjd.tokens import TokenLayout, fold, unfold
+from reference_model.mjd.tokens import TokenLayout, fold, rotary_tables, unfold
 
 TOKENS = 18
 FRAME = 6
@@ -91,10 +88,10 @@ def test_two_equal_modalities_are_wan_twice():
 layouts = st.builds(
     TokenLayout,
     grid=st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3)),
-    video=st.just(True),
-    motion=st.booleans(),
-    special=st.integers(0, 4),
-    held=st.booleans(),
+    has_video=st.just(True),
+    has_motion=st.booleans(),
+    special_tokens=st.integers(0, 4),
+    has_image=st.booleans(),
     inter_view=st.sampled_from(["joint", "separate"]),
 )
 
@@ -113,14 +110,14 @@ def test_c_fold_and_unfold_are_inverse_permutations(layout, batch, views):
 @settings(max_examples=30, deadline=None)
 def test_c_a_folded_group_is_one_frame_of_one_clip(layout, views):
     """Each token is its (batch, modality, frame): a group must agree in batch and frame, and in modality where they are apart."""
-    f, p, m = layout.grid[0], layout.frame, layout.modalities
+    f, p, m = layout.grid[0], layout.tokens_per_frame, layout.modalities
     label = (
         torch.arange(2)[:, None, None, None, None] * 100
         + torch.arange(m)[:, None, None] * 10
         + torch.arange(f)[:, None]
     )
     x = label.expand(2, views, m, f, p).reshape(2, views, -1, 1)
-    x = torch.cat([x, x.new_zeros(2, views, layout.special, 1)], dim=2)
+    x = torch.cat([x, x.new_zeros(2, views, layout.special_tokens, 1)], dim=2)
     placed, _ = fold(x, layout)
     if layout.inter_view == "joint":
         placed = placed - placed // 10 % 10 * 10
@@ -131,10 +128,10 @@ def test_c_a_folded_group_is_one_frame_of_one_clip(layout, views):
 def test_c_one_view_folded_is_ordinary_attention_frame_by_frame():
     torch.manual_seed(0)
     attention = wan_attention(NANO.width, NANO.num_attention_heads, NANO.eps)
-    layout = TokenLayout((*GRID[:1], 2, 3), video=True, motion=False, special=0, held=True)
+    layout = TokenLayout((*GRID[:1], 2, 3), has_video=True, has_motion=False, special_tokens=0, has_image=True)
     x = torch.randn(2, 1, layout.length, NANO.width)
-    frame, _ = rotaries(layout, torch.arange(1), NANO.attention_head_dim)
-    folded = inter_view_attention(attention, x, layout, frame, meet=True)
+    frame, _ = rotary_tables(layout, torch.arange(1), NANO.attention_head_dim)
+    folded = inter_view_attention(attention, x, layout, frame, special_tokens_meet=True)
     plain = [attention(x[:, 0, 6 * i : 6 * i + 6], None, None, frame) for i in range(3)]
     assert torch.allclose(folded[:, 0], torch.cat(plain, dim=1), atol=1e-6)
 
@@ -162,7 +159,7 @@ def test_d_with_view_rope_the_order_of_views_matters():
 
 def test_e_the_papers_model_counts_its_parameters_on_the_meta_device():
     with torch.device("meta"):
-        model = MultiViewJointDiffusion(**dataclasses.asdict(preset("wan22_5b").mjd))
+        model = MultiViewJointDiffusion(preset("wan22_5b").mjd)
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     new = sum(size for name, size in sizes.items() if name in model.new_parameters())
     assert sum(sizes.values()) - new == 4_999_787_712  # Wan2.2-TI2V-5B's transformer

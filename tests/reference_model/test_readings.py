@@ -38,7 +38,7 @@ class Whole:
         config = config_of(setting, self.channels)
         model = SyncMV4D(config, *tiny_models(config))
         if setting == "to_the_letter":
-            model.mjd.inherit()
+            model.mjd.init_from_wan()
         return model
 
     @functools.cache  # noqa: B019

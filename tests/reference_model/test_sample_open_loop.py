@@ -156,7 +156,7 @@ def test_a_half_precision_image_is_sampled_in_full():
 def test_through_the_real_model_the_first_frame_is_the_images_bit_for_bit():
     config = preset("nano")
     torch.manual_seed(0)
-    mjd = MultiViewJointDiffusion(**dataclasses.asdict(config.mjd)).eval()
+    mjd = MultiViewJointDiffusion(config.mjd).eval()
     n, h, w = config.latent_grid(9, 64, 96)
     z_image = drawn(1, V, config.mjd.in_channels, 1, h, w)
     text = drawn(1, config.text_tokens, config.mjd.text_dim)
@@ -184,7 +184,7 @@ def test_a_sample_that_is_not_finite_is_refused():
 
 
 def test_the_model_refuses_another_number_of_views():
-    mjd = MultiViewJointDiffusion(**dataclasses.asdict(preset("nano").mjd))
+    mjd = MultiViewJointDiffusion(preset("nano").mjd)
     z_image, text = torch.zeros(1, 2, 16, 1, 4, 6), torch.zeros(1, 4, 32)
-    with pytest.raises(ValueError, match="2 views, but the model is for V = 3"):
+    with pytest.raises(ValueError, match="2 views, but the model was built for V = 3"):
         open_loop(mjd, None, z_image=z_image, text=text, n=2)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.fx import _symbolic_trace
 
-from reference_model.dpa.sparse_conv import SubmanifoldConv, voxel_map
+from reference_model.dpa.sparse_conv import SubmanifoldConv, build_voxel_map
 
 SIDE, CLOUDS, CHANNELS = 6, 3, 5
 
@@ -38,7 +38,7 @@ def dense(layer, x, cloud, grid):
 @settings(max_examples=30, deadline=None)
 def test_it_is_the_dense_convolution_at_occupied_voxels(seed, count):
     layer, x, cloud, grid = case(seed, count)
-    at = voxel_map(cloud, grid, SIDE, CLOUDS)
+    at = build_voxel_map(cloud, grid, SIDE, CLOUDS)
     assert torch.allclose(layer(x, at), dense(layer, x, cloud, grid), atol=1e-5)
 
 
@@ -48,7 +48,7 @@ def test_spconv_and_torch_give_equal_outputs_and_gradients(device):
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no GPU")
     layer, x, cloud, grid = case(0, 200)
-    at = voxel_map(cloud.to(device), grid.to(device), SIDE, CLOUDS)
+    at = build_voxel_map(cloud.to(device), grid.to(device), SIDE, CLOUDS)
     other = SubmanifoldConv(CHANNELS, "spconv")
     other.load_state_dict(layer.state_dict())
     weights, results = torch.randn(200, CHANNELS, device=device), []
@@ -64,7 +64,7 @@ def test_spconv_and_torch_give_equal_outputs_and_gradients(device):
 
 def test_gradients_are_those_of_the_definition():
     layer, x, cloud, grid = case(1, 80)
-    at = voxel_map(cloud, grid, SIDE, CLOUDS)
+    at = build_voxel_map(cloud, grid, SIDE, CLOUDS)
     gradients = []
     for way in (lambda: layer(x, at), lambda: dense(layer, x, cloud, grid)):
         layer.zero_grad()
@@ -79,7 +79,7 @@ def test_no_points_at_all_still_pass_a_gradient_to_the_weights(backend):
     """A parameter without one would stop distributed training."""
     if backend == "spconv":
         pytest.importorskip("spconv", reason="spconv-cu120 has no wheel for this platform")
-    at = voxel_map(torch.zeros(0, dtype=torch.long), torch.zeros(0, 3, dtype=torch.long), SIDE, 1)
+    at = build_voxel_map(torch.zeros(0, dtype=torch.long), torch.zeros(0, 3, dtype=torch.long), SIDE, 1)
     layer = SubmanifoldConv(CHANNELS, backend)
     out = layer(torch.zeros(0, CHANNELS), at)
     out.sum().backward()
@@ -89,7 +89,7 @@ def test_no_points_at_all_still_pass_a_gradient_to_the_weights(backend):
 def test_neighbours_do_not_wrap_around_the_grid():
     """The last voxel of a row and the first of the next are no neighbours, nor are two clouds."""
     grid = torch.tensor([[0, 0, SIDE - 1], [0, 1, 0], [0, 0, SIDE - 1]])
-    at = voxel_map(torch.tensor([0, 0, 1]), grid, SIDE, 2)
+    at = build_voxel_map(torch.tensor([0, 0, 1]), grid, SIDE, 2)
     assert (at.neighbours >= 0).sum() == 3  # each its own only
 
 
@@ -97,7 +97,7 @@ def test_spconv_finds_neighbours_once_for_all_layers():
     """And plain torch's table is not made where spconv does the work."""
     pytest.importorskip("spconv", reason="spconv-cu120 has no wheel for this platform")
     layer, x, cloud, grid = case(2, 60)
-    at = voxel_map(cloud, grid, SIDE, CLOUDS)
+    at = build_voxel_map(cloud, grid, SIDE, CLOUDS)
     first, second = SubmanifoldConv(CHANNELS, "spconv"), SubmanifoldConv(CHANNELS, "spconv")
     with torch.no_grad():
         first(x, at)
@@ -118,7 +118,7 @@ def test_spconv_logs_nothing_of_tracing():
     log.addHandler(handler)
     _symbolic_trace.is_fx_tracing_warning.cache_clear()
     try:
-        at = voxel_map(torch.zeros(2, dtype=torch.long), torch.tensor([[0, 0, 0], [1, 2, 3]]), SIDE, 1)
+        at = build_voxel_map(torch.zeros(2, dtype=torch.long), torch.tensor([[0, 0, 0], [1, 2, 3]]), SIDE, 1)
         SubmanifoldConv(CHANNELS, "spconv")(torch.ones(2, CHANNELS), at)
         log.warning("another")
     finally:

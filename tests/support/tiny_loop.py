@@ -72,8 +72,8 @@ def tiny_models(config: SyncMV4DConfig) -> tuple[MultiViewJointDiffusion, Diffus
     with torch.random.fork_rng():
         torch.manual_seed(0)
         models = (
-            MultiViewJointDiffusion(**dataclasses.asdict(config.mjd)),
-            DiffusionPointsAligner(**dataclasses.asdict(config.dpa)),
+            MultiViewJointDiffusion(config.mjd),
+            DiffusionPointsAligner(config.dpa),
         )
         with torch.no_grad():
             for parameter in (each for model in models for each in model.parameters()):

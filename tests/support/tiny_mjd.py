@@ -16,7 +16,7 @@ GRID = (3, 4, 6)
 
 def tiny_mjd(**changes):
     torch.manual_seed(0)
-    return MultiViewJointDiffusion(**dataclasses.asdict(dataclasses.replace(NANO, **changes))).eval()
+    return MultiViewJointDiffusion(dataclasses.replace(NANO, **changes)).eval()
 
 
 def trained(model):
@@ -39,7 +39,7 @@ def from_wan(wan, **changes):
     model = tiny_mjd(**changes)
     missing, unexpected = model.load_state_dict(wan.state_dict(), strict=False)
     assert set(missing) == model.new_parameters() and not unexpected
-    model.inherit()
+    model.init_from_wan()
     return model
 
 

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from reference_model.config import CycleConfig
 from reference_model.cost.flops import Flops, count_part, count_steps, sparse_convolution_flops
 from reference_model.cycle.sample import Conditions, sample
-from reference_model.dpa.sparse_conv import SubmanifoldConv, voxel_map
+from reference_model.dpa.sparse_conv import SubmanifoldConv, build_voxel_map
 from reference_model.loading.autoencoder import VideoCoder
 from reference_model.model import SyncMV4D
 
@@ -108,7 +108,7 @@ def test_forward_and_training_step_of_dpa(batch, changes):
 def test_sparse_convolution_of_a_full_grid():
     side = 6
     grid = torch.cartesian_prod(*3 * [torch.arange(side)])
-    at = voxel_map(torch.zeros(len(grid), dtype=torch.long), grid, side, 1)
+    at = build_voxel_map(torch.zeros(len(grid), dtype=torch.long), grid, side, 1)
     layer = SubmanifoldConv(8, "torch")
     assert count_run(lambda: layer(torch.randn(len(grid), 8), at)) == 2 * 8 * 8 * (3 * side - 2) ** 3
 

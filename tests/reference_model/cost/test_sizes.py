@@ -1,7 +1,5 @@
 """Parameters, tokens and memory of a configuration."""
 
-import dataclasses
-
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
@@ -11,6 +9,7 @@ from reference_model.cost.meta_model import build_mjd, with_latent_frames
 from reference_model.cost.sizes import count_parameters, count_tokens, forward_peak
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.loading.folder import parameter_dtypes
+from reference_model.loading.transformer import load_mjd
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 WAN, NANO = preset("wan22_5b"), preset("nano")
@@ -45,9 +44,9 @@ def test_wan22_5b_has_6_19_billion_parameters(wan):
 
 def test_counted_parameters_equal_allocated_ones():
     counted = count_parameters(NANO)
-    model = MultiViewJointDiffusion(**dataclasses.asdict(NANO.mjd))
+    model = MultiViewJointDiffusion(NANO.mjd)
     assert counted.total == sum(each.numel() for each in model.parameters())
-    aligner = DiffusionPointsAligner(**dataclasses.asdict(NANO.dpa))
+    aligner = DiffusionPointsAligner(NANO.dpa)
     assert counted.dpa == sum(each.numel() for each in aligner.parameters())
     new = model.new_parameters()
     assert sum(counted.new.values()) == sum(each.numel() for name, each in model.named_parameters() if name in new)
@@ -106,9 +105,9 @@ def test_peak_is_linear_in_tokens(peak):
 
 
 def test_half_precision_matches_diffusers(tmp_path):
-    model = MultiViewJointDiffusion(**dataclasses.asdict(NANO.mjd))
+    model = MultiViewJointDiffusion(NANO.mjd)
     model.save_pretrained(tmp_path)
-    loaded = MultiViewJointDiffusion.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+    loaded = load_mjd(tmp_path, NANO, dtype=torch.bfloat16)
     assert parameter_dtypes(build_mjd(NANO), torch.bfloat16, MultiViewJointDiffusion._keep_in_fp32_modules) == {
         name: each.dtype for name, each in loaded.named_parameters()
     }

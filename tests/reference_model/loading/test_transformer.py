@@ -1,7 +1,5 @@
 """MJD loaded from Wan's transformer and from a saved MJD."""
 
-import dataclasses
-
 import pytest
 import torch
 from changed_checkpoints import NANO, WEIGHTS, assert_inherits, nano_with, rewrite
@@ -85,7 +83,7 @@ def test_the_model_does_not_map_its_file(copy):
 @pytest.fixture
 def saved(tmp_path):
     torch.manual_seed(5)
-    model = MultiViewJointDiffusion(**dataclasses.asdict(NANO.mjd))
+    model = MultiViewJointDiffusion(NANO.mjd)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter))

@@ -1,7 +1,7 @@
-"""How the parameters that Wan2.2 lacks begin: as copies of its own where there is a counterpart, so that the model starts as Wan does.
+"""Initial values of the parameters that Wan2.2 lacks: copies of its own where there is a counterpart, so that the model starts as Wan.
 
-With random motion tokens beside it no initialisation keeps Wan's video exactly, since they share a softmax; what holds is listed in
-docs/reference_model.md and tested.
+With random motion tokens no initialization preserves Wan's video exactly, since both share a softmax; docs/reference_model.md lists what is
+preserved.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reference_model.mjd.block import MultiViewBlock
     from reference_model.mjd.model import MultiViewJointDiffusion
 
-NEW = frozenset(
+NEW_PARAMETERS = frozenset(
     (
         "attn_view",
         "guidance_embedding",
@@ -30,22 +30,22 @@ NEW = frozenset(
         "time_proj_motion",
     )
 )
-"""Every parameter with one of these in its dotted name is not Wan's."""
+"""A parameter with one of these in its dotted name is not Wan's."""
 
 _TOKEN_STD = 0.02
 
 
 @torch.no_grad()
-def inherit(model: MultiViewJointDiffusion) -> None:
+def init_from_wan(model: MultiViewJointDiffusion) -> None:
     """Set the new parameters from Wan's, in place."""
     for block in model.blocks:
-        _inherit_block(block)
-    for ours, wans in (
+        _init_block(block)
+    for new, wan in (
         (model.patch_embedding_motion, model.patch_embedding),
         (model.time_proj_motion, model.condition_embedder.time_proj),
         (model.proj_out_motion, model.proj_out),
     ):
-        ours.load_state_dict(wans.state_dict())
+        new.load_state_dict(wan.state_dict())
     model.scale_shift_table_motion.copy_(model.scale_shift_table)
     if model.settings.guidance_init == "zero":
         model.guidance_embedding.weight.zero_()
@@ -60,9 +60,9 @@ def inherit(model: MultiViewJointDiffusion) -> None:
         model.intrinsics_embedding.bias.zero_()
 
 
-def _inherit_block(block: MultiViewBlock) -> None:
+def _init_block(block: MultiViewBlock) -> None:
     block.attn_view.load_state_dict(block.attn1.state_dict())
-    block.attn_view.to_out[0].weight.zero_()  # Inter-view attention adds nothing until it is trained.
+    block.attn_view.to_out[0].weight.zero_()  # inter-view attention adds nothing until it is trained
     block.attn_view.to_out[0].bias.zero_()
     block.scale_shift_table_motion.copy_(block.scale_shift_table)
     block.scale_shift_table_view.copy_(block.scale_shift_table[:, :3])
