@@ -18,7 +18,7 @@ POINTS = 128
 
 @dataclass(frozen=True)
 class Written:
-    """One short synthetic clip on disk, and the scene that it was made from."""
+    """One short synthetic clip on disk and its scene."""
 
     scene: Scene
     root: Path
@@ -42,7 +42,7 @@ def write(root: Path, key: str, frames: int = 5, seed: int = 7) -> Written:
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory) -> Written:
-    """A clip of the date whose world frame is not the rig's."""
+    """A clip of the date with a world frame other than the rig frame."""
     return write(tmp_path_factory.mktemp("tree"), "20231002_001")
 
 
@@ -53,7 +53,7 @@ def clip(written) -> Clip:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A clip of a split, and the recording that it was loaded from."""
+    """A clip of a split and its recording."""
 
     entry: ClipEntry
     clip: Clip
@@ -62,7 +62,7 @@ class Loaded:
 
 @pytest.fixture(scope="session")
 def demo(demo_root) -> list[Loaded]:
-    """The clips of the default split, generated as a user's first run does."""
+    """The clips of the default split, generated as in a user's first run."""
     dataset = SyntheticDataset.open(demo_root)
     loaded = []
     for entry in dataset.manifest("demo").entries:

@@ -10,13 +10,13 @@ from disk_cache import DATA_CODE, cached_folder
 
 @pytest.fixture(scope="session")
 def demo_root() -> Path:
-    """A root of the data set ``synthetic``, or a cache, that holds the clips of the split ``demo``."""
+    """A root of the data set ``synthetic`` with the clips of the split ``demo``; may be used as a cache."""
     return _generated("demo", None)
 
 
 @pytest.fixture(scope="session")
 def train_root() -> Path:
-    """One that holds the clip which ``--limit 1`` takes of the split ``train``."""
+    """A root with the clip that ``--limit 1`` selects from the split ``train``."""
     return _generated("train", 1)
 
 

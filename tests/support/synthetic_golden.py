@@ -1,4 +1,4 @@
-"""The contents of the synthetic data set in small, and their comparison with those of its version, stored under tests/datasets/synthetic/golden.
+"""A sample of the content of the synthetic data set, and its comparison with the arrays in tests/datasets/synthetic/golden.
 
 After a change of contents that is meant, raise ``VERSION`` in hoibench/datasets/synthetic/dataset.py, then run this file to store what the new
 version holds.
@@ -28,9 +28,9 @@ from hoibench.datasets.taco.rig import rig
 FOLDER = Path(__file__).parents[1] / "datasets" / "synthetic" / "golden"
 
 NEAR = 1e-5
-"""Metres (or pixels, or noise cells) that coordinates may differ by."""
+"""Tolerance of coordinates in metres, pixels or noise cells."""
 SHARE = 0.999
-"""The part of a picture's pixels, of a mask's, or of the visible marks that must agree."""
+"""Share of an image's pixels, a mask's pixels or visibilities that must agree."""
 
 _UNIT = 1e-6
 _MIDDLE = 12
@@ -41,24 +41,24 @@ _FRAME = np.array(
 
 
 def contents(root):
-    """Name -> array of all that the version promises; ``root`` is where a clip is generated.  Lengths in metres."""
+    """Return name -> array of the content of a version, in metres; ``root`` is a folder for a generated clip."""
     return objects() | scenes() | frames() | loaded_clip(root)
 
 
 @cache
 def objects():
-    """The shape of every object."""
-    props = [make_object(category, instance) for category in catalogue().categories for instance in range(INSTANCES)]
-    faces = [np.frombuffer(hashlib.sha256(p.solid.faces.tobytes()).digest()[:8], np.uint8) for p in props]
+    """Return the shape of every object."""
+    models = [make_object(category, instance) for category in catalogue().categories for instance in range(INSTANCES)]
+    faces = [np.frombuffer(hashlib.sha256(p.solid.faces.tobytes()).digest()[:8], np.uint8) for p in models]
     return {
-        "objects/vertices": np.concatenate([prop.solid.vertices for prop in props]),
-        "objects/counts": np.array([len(prop.solid.vertices) for prop in props]),
+        "objects/vertices": np.concatenate([model.solid.vertices for model in models]),
+        "objects/counts": np.array([len(model.solid.vertices) for model in models]),
         "objects/faces": np.stack(faces),
     }
 
 
 def chosen_triplets():
-    """Triplets that together have every action, every tool and every target."""
+    """Return triplets that together have every action, tool and target."""
     known = catalogue().triplets
     chosen, missing = [], {word for triplet in known for word in enumerate(triplet)}
     while missing:
@@ -70,7 +70,7 @@ def chosen_triplets():
 
 @cache
 def scenes():
-    """Motion of objects and hands in scenes that have every action, tool, target and person, and a picture by every camera of the rig."""
+    """Return the motion in scenes with every action, tool, target and person, and an image by every camera of the rig."""
     found = {name: [] for name in ("motion", "skin", "hand", "betas", "material")}
     serials = sorted(rig().cameras)
     pictures = []
@@ -78,20 +78,20 @@ def scenes():
         scene = build_scene(triplet, index % INSTANCES, (3 * index + 1) % INSTANCES, index)
         hands = [scene.hands[side] for side in SIDES]
         skin = np.stack([proxy_hand.vertices(h.side, h.theta, h.trans, h.betas) for h in hands])
-        bodies = build_textured_surfaces(scene, index)
+        surfaces = build_textured_surfaces(scene, index)
         found["motion"].append([i.poses[:, :3, :3] @ _FRAME.T + i.poses[:, :3, 3:] for i in (scene.tool, scene.target)])
         found["skin"].append(skin[:, :, _SKIN])
         found["hand"].append(skin[:, _MIDDLE])
         found["betas"].append([hand.betas for hand in hands])
-        found["material"].append([[*b.material.palette, *b.material.lattice, b.material.shift] for b in bodies])
+        found["material"].append([[*b.material.palette, *b.material.lattice, b.material.shift] for b in surfaces])
         if index < len(serials):
-            render_scene = RenderScene(bodies)
+            render_scene = RenderScene(surfaces)
             pictures.append(RenderView(render_scene, build_camera(serials[index])).render(render_scene.mesh(_MIDDLE)))
     return {f"scenes/{name}": np.array(values) for name, values in found.items()} | {"pictures": np.stack(pictures)}
 
 
 def frames():
-    """The cameras of the rig, and the world frame of each recording date."""
+    """Return the cameras of the rig and the world frame of each recording date."""
     worlds = [world_frame(date) for date in recording_dates()]
     return {
         "rig/cameras": np.stack([_matrix(build_camera(serial)) for serial in sorted(rig().cameras)]),
@@ -100,7 +100,7 @@ def frames():
 
 
 def loaded_clip(root):
-    """The truth of one clip as the evaluation gets it."""
+    """Return the truth of one loaded clip."""
     dataset = SyntheticDataset.open(root)
     clip = dataset.load(dataset.manifest("demo").entries[0])
     return {
@@ -118,7 +118,7 @@ def _matrix(camera):
 
 
 def differences(golden, found):
-    """What differs beyond the tolerances, a sentence each."""
+    """Return one sentence for each difference beyond the tolerances."""
     if golden.keys() != found.keys():
         return [f"other arrays: {', '.join(sorted(golden.keys() ^ found.keys()))}"]
     pairs = ((name, golden[name], found[name]) for name in golden)
@@ -141,13 +141,13 @@ def _difference(name, before, now):
 
 
 def read_golden(version=VERSION):
-    """The stored contents of a version."""
+    """Read the stored content of a version."""
     with np.load(FOLDER / f"{version}.npz") as stored:
         return {name: _unpacked(name, stored[name]) for name in stored.files}
 
 
 def write_golden(found):
-    """Store contents as those of the present version."""
+    """Store content as that of the current version."""
     FOLDER.mkdir(exist_ok=True)
     np.savez_compressed(FOLDER / f"{VERSION}.npz", **{name: _packed(name, array) for name, array in found.items()})
 

@@ -1,1 +1,1 @@
-"""Synthetic TACO: procedural two-handed scenes, rendered and written in TACO's own layout, read back by the TACO loader."""
+"""Synthetic TACO: procedural two-handed scenes, rendered and written in the layout of TACO, and read by the TACO reader."""

@@ -1,8 +1,7 @@
-"""One motion program per TACO action: what the tool does, as a function of time and of the sizes that frame 0 shows.
+"""One motion program per TACO action: the motion of the tool as a function of time and of the dimensions of the objects.
 
-A program speaks in the frame of the work: its origin is over the middle of the target, at the height that is worked on, ``a`` runs to the tool's
-handle (for a vessel: from the target to the tool), ``b`` across it to the left of ``a``, ``z`` up.  Every program is at phase 0 at the start, and
-its period depends on the action alone.
+Programs use the work frame: its origin is above the middle of the target at working height, ``a`` points to the tool's handle (for a vessel, from
+the target to the tool), ``b`` is to the left of ``a``, and ``z`` is up.  Every program starts at phase 0, and its period depends on the action alone.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WorkDimensions:
-    """What a program may know of the objects.
+    """Dimensions of the objects that programs use, in metres.
 
     Attributes:
         family: how the tool is held.
-        radius: how far the tool can go from the middle of the area worked on, metres.
-        beside: distance of the middles when the tool stands beside the target, metres.
-        pouring: distance of the middles when the tool's lip is over the target's middle, metres.
-        rim: height of the target's highest point over the place worked on, metres.
-        floor: height of the table over the place worked on (negative), metres.
-        lip: height of the tool's lip over its bottom, metres.
+        radius: maximum distance of the tool from the middle of the work area.
+        beside: distance of the objects' middles when the tool is next to the target.
+        pouring: distance of the objects' middles when the tool's lip is over the middle of the target.
+        rim: height of the target's highest point above the work area.
+        floor: height of the table above the work area (negative).
+        lip: height of the tool's lip above its bottom.
     """
 
     family: Family
@@ -43,15 +42,15 @@ class WorkDimensions:
 
 @dataclass(frozen=True, eq=False)
 class ToolMotion:
-    """What a program asks for.
+    """The motion that a program returns.
 
     Attributes:
-        path: (N, 3) position of the tool's origin along (a, b, z), metres.
-        pitch: (N,) turn about the tool's y axis, radians; positive raises the end at -x.
-        roll: (N,) turn about the tool's x axis, radians.
-        gap: how far above its lowest possible height the whole path stays, metres; 0 where the tool works on the target.
-        shake: (N,) the left hand's push of the target along a, metres; the tool goes along.
-        turn: (N,) the left hand's turn of the target on the table, radians; the tool goes along.
+        path: (N, 3) position of the tool's origin along (a, b, z), in metres.
+        pitch: (N,) rotation about the tool's y axis, in radians; positive raises the end at -x.
+        roll: (N,) rotation about the tool's x axis, in radians.
+        gap: distance of the path above its lowest possible height, in metres; 0 if the tool touches the target.
+        shake: (N,) motion of the target along a by the left hand, in metres; the tool follows.
+        turn: (N,) rotation of the target on the table by the left hand, in radians; the tool follows.
     """
 
     path: Array
@@ -86,18 +85,18 @@ def _cycle(t: Array, period: float) -> Array:
 
 
 def _ease(t: Array, start: float, end: float) -> Array:
-    """0 before ``start``, 1 after ``end``, smooth between."""
+    """Return 0 before ``start``, 1 after ``end``, and a smooth transition in between."""
     x = np.clip((t - start) / (end - start), 0.0, 1.0)
     return np.asarray(x * x * (3.0 - 2.0 * x))
 
 
 def brush(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Strokes away from the handle and back."""
+    """Stroke away from the handle and back."""
     return _motion(t, 0.5 * (0.03 + 1.1 * s.radius) * np.cos(_cycle(t, 1.0)), 0.0, 0.0)
 
 
 def dust(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Wide strokes across the handle's direction, lifted a little on their way."""
+    """Make wide, slightly lifted strokes across the handle's direction."""
     phase = _cycle(t, 1.5)
     return _motion(
         t,
@@ -109,7 +108,7 @@ def dust(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def scrape_off(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Pulls towards the handle along the target, then lifts and goes back."""
+    """Pull towards the handle, then lift and return."""
     phase = _cycle(t, 1.5)
     away = 0.5 - 0.5 * np.cos(phase)
     lift = np.maximum(-np.sin(phase), 0.0) ** 2
@@ -118,7 +117,7 @@ def scrape_off(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def cut(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Sawing chops that move on across the target."""
+    """Saw and chop while moving across the target."""
     phase = _cycle(t, 0.75)
     up = 0.5 - 0.5 * np.cos(phase)
     across = 0.8 * s.radius * (0.5 - t / 3.0)
@@ -126,14 +125,14 @@ def cut(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def stir(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Circles round the target's middle."""
+    """Circle around the middle of the target."""
     phase = _cycle(t, 1.0)
     radius = 0.004 + 0.42 * s.radius
     return _motion(t, radius * np.cos(phase), radius * np.sin(phase), 0.0)
 
 
 def stir_fry(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Pushes away, scoops up and tosses back, in an upright ellipse."""
+    """Push away, scoop up and toss back, in a vertical ellipse."""
     phase = _cycle(t, 0.75)
     up = np.maximum(np.sin(phase), 0.0) ** 2
     return _motion(
@@ -142,14 +141,14 @@ def stir_fry(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def skim_off(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Skims across the surface, then lifts what it took and swings back."""
+    """Skim across the surface, then lift and swing back."""
     phase = _cycle(t, 1.5)
     up = np.maximum(-np.sin(phase), 0.0) ** 2
     return _motion(t, 0.0, 0.5 * (0.03 + 1.0 * s.radius) * np.cos(phase), 0.035 * up, pitch=0.10 * up, roll=0.25 * up)
 
 
 def smear(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Small circles that move on across the target."""
+    """Make small circles while moving across the target."""
     phase = _cycle(t, 1.0)
     radius = 0.006 + 0.22 * s.radius
     return _motion(
@@ -162,19 +161,19 @@ def smear(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def measure(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Slides lengthwise over the target, stays to read, and slides back."""
-    there = _ease(t, 0.0, 1.25) - _ease(t, 1.75, 3.0)
-    return _motion(t, (0.06 + 1.2 * s.radius) * (0.5 - there), 0.0, 0.0)
+    """Slide lengthwise over the target, pause, and slide back."""
+    progress = _ease(t, 0.0, 1.25) - _ease(t, 1.75, 3.0)
+    return _motion(t, (0.06 + 1.2 * s.radius) * (0.5 - progress), 0.0, 0.0)
 
 
 def hit(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Rises and strikes."""
+    """Rise and strike."""
     up = np.abs(np.sin(0.5 * _cycle(t, 0.75))) ** 1.5
     return _motion(t, 0.012 * up, 0.0, (0.030 + 0.8 * s.radius) * up, pitch=0.35 * up)
 
 
 def screw(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Comes down on the target and turns to and fro about its shaft."""
+    """Come down on the target and rotate back and forth about the shaft."""
     down = 1.0 - _ease(t, 0.0, 0.75)
     return _motion(
         t,
@@ -186,32 +185,32 @@ def screw(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def put_in(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Carries something over from beside the target, tips it in, and comes half-way back."""
-    there, back, tip = _ease(t, 0.0, 1.25), _ease(t, 2.125, 3.0), _ease(t, 1.0, 1.625) - _ease(t, 1.875, 2.375)
-    return _carry(t, s, there - 0.5 * back, tip)
+    """Carry something from next to the target, tip it in, and return half-way."""
+    inside, back, tip = _ease(t, 0.0, 1.25), _ease(t, 2.125, 3.0), _ease(t, 1.0, 1.625) - _ease(t, 1.875, 2.375)
+    return _carry(t, s, inside - 0.5 * back, tip)
 
 
 def put_out(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Takes something out of the target, tips it out beside it, and comes half-way back."""
+    """Take something out of the target, tip it out next to it, and return half-way."""
     away, back, tip = _ease(t, 0.125, 1.375), _ease(t, 2.125, 3.0), _ease(t, 1.125, 1.75) - _ease(t, 1.875, 2.375)
     return _carry(t, s, 1.0 - away + 0.5 * back, tip)
 
 
 def pour_in_some(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Lifts the vessel from beside the target, tilts it over the middle for a moment, and sets it back upright."""
-    there, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.5) - _ease(t, 1.875, 2.5)
-    return _pour(t, s, there - 0.5 * _ease(t, 2.25, 3.0), 0.85 * tip)
+    """Lift the vessel from next to the target, tilt it over the middle for a moment, and return it upright."""
+    over, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.5) - _ease(t, 1.875, 2.5)
+    return _pour(t, s, over - 0.5 * _ease(t, 2.25, 3.0), 0.85 * tip)
 
 
 def empty(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Lifts the vessel over the target, turns it well over, and shakes out the rest."""
-    there, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.75)
+    """Lift the vessel over the target, tilt it far, and shake out the rest."""
+    over, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.75)
     shake = 0.18 * np.sin(_cycle(t, 0.5)) ** 2 * _ease(t, 1.75, 1.875)
-    return _pour(t, s, there, 1.25 * tip - shake)
+    return _pour(t, s, over, 1.25 * tip - shake)
 
 
 def _carry(t: Array, s: WorkDimensions, inside: Array, tip: Array) -> ToolMotion:
-    """A tool between beside the target (``inside`` 0) and its middle (1), in an arc over the rim."""
+    """Move a tool from next to the target (``inside`` 0) to its middle (1), in an arc over the rim."""
     if s.family == "vessel":
         return _pour(t, s, inside, 0.9 * tip)
     outside = 1.0 - inside
@@ -222,7 +221,7 @@ def _carry(t: Array, s: WorkDimensions, inside: Array, tip: Array) -> ToolMotion
 
 
 def _pour(t: Array, s: WorkDimensions, over: Array, tilt: Array) -> ToolMotion:
-    """A vessel between beside the target (``over`` 0) and with its lip above the middle (1), up first, then across."""
+    """Move a vessel from next to the target (``over`` 0) to its lip above the middle (1), first up, then across."""
     up = max(0.02, s.rim - s.floor + 0.03 - 0.7 * s.lip) * np.clip(1.6 * over, 0.0, 1.0)
     a = s.beside + (s.pouring - s.beside) * over
     return _motion(t, a, 0.0, s.floor + up, pitch=-tilt, gap=0.004)
@@ -245,4 +244,4 @@ MOTION_PROGRAMS: dict[str, MotionProgram] = {
     "stir": stir,
     "stir-fry": stir_fry,
 }
-"""Action -> program; t (N,) seconds from the start."""
+"""Action -> motion program; programs take times t (N,) in seconds from the start."""

@@ -1,4 +1,4 @@
-"""Cameras of the synthetic rig, hung where TACO's hang and looking at the common look-at point."""
+"""Cameras of the synthetic rig, at the positions of TACO's cameras and directed at the common look-at point."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ SIZE = (128, 192)
 """(H, W) of a synthetic image."""
 
 TRIO = ("22139909", "22139916", "22139946")
-"""Left, center, right: of the trios with one camera a cluster, the one with the widest view of the table whose pairs are at most 45 degrees apart."""
+"""Left, center and right camera: the trio with the widest view of the table whose pairs are at most 45 degrees apart."""
 
 SOURCE_CAMERA = "22139910"
-"""The camera outside the trio that video-to-video methods may see."""
+"""The input camera of video-to-video methods, outside the trio."""
 
 
 def build_camera(serial: str, size: tuple[int, int] = SIZE) -> Camera:
-    """One camera in the rig frame (that of recording date 20230927), with the horizontal field of view of TACO's.
+    """Build a camera in the rig frame, which is that of recording date 20230927, with the horizontal field of view of TACO's camera.
 
     Raises:
         ValueError: the rig has no such camera.
     """
-    rig().cluster(serial)
+    rig().cluster(serial)  # raises ValueError for an unknown camera
     mount = rig().cameras[serial]
     height, width = size
     focal = mount.focal * width / RIG_COLUMNS
     K = np.array([[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]])
     outward = _outward(mount.azimuth, mount.elevation)
-    R = _looking(-outward)
+    R = _look_rotation(-outward)
     return Camera(K, R, -R @ (np.asarray(rig().look_at) + mount.distance * outward), size)
 
 
@@ -38,8 +38,8 @@ def _outward(azimuth: float, elevation: float) -> Array:
     return np.array([np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), np.sin(e)])
 
 
-def _looking(forward: Array) -> Array:
-    """The upright world-to-camera rotation (3, 3) of a camera that looks along ``forward``: x right, y down, z forward."""
+def _look_rotation(forward: Array) -> Array:
+    """Return the rotation (3, 3), world to camera, of an upright camera that looks along ``forward``: x right, y down, z forward."""
     right = np.cross(forward, [0.0, 0.0, 1.0])
     right /= np.linalg.norm(right)
     return np.stack([right, np.cross(forward, right), forward])

@@ -1,4 +1,4 @@
-"""Which scenes exist: triplets, object instances, and the three-digit ids that objects have on disk."""
+"""The catalogue of scenes: triplets, object instances, and the three-digit ids of objects on disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hoibench.store.records import read_toml
 Triplet = tuple[str, str, str]
 
 INSTANCES = 10
-"""Instances of each category, numbered from 0."""
+"""Number of instances of each category."""
 
 OBJECT_BUILDERS: dict[str, Callable[[SizeSampler], ObjectModel]] = {
     "bowl": vessels.bowl,
@@ -45,12 +45,12 @@ OBJECT_BUILDERS: dict[str, Callable[[SizeSampler], ObjectModel]] = {
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Everything ``build_scene`` can make.
+    """The triplets and objects that ``build_scene`` accepts.
 
     Attributes:
         triplets: (tool, action, target), sorted.
-        categories: object categories, sorted; each has ``instances`` instances.
-        instances: how many instances each category has.
+        categories: object categories, sorted.
+        instances: number of instances of each category.
     """
 
     triplets: tuple[Triplet, ...]
@@ -58,10 +58,10 @@ class Catalogue:
     instances: int
 
     def object_id(self, category: str, instance: int) -> str:
-        """Three-digit id, ``001`` to ``200``, of an instance, the same as a tool and as a target.
+        """Return the three-digit id of an instance, ``001`` to ``200``.
 
         Raises:
-            ValueError: there is no such category or instance.
+            ValueError: the category or instance does not exist.
         """
         if category not in self.categories:
             near = ", ".join(difflib.get_close_matches(category, self.categories)) or ", ".join(self.categories)
@@ -70,26 +70,14 @@ class Catalogue:
             raise ValueError(f"{category} has no instance {instance}: give 0 to {self.instances - 1}")
         return f"{1 + self.categories.index(category) * self.instances + instance:03d}"
 
-    def find_object(self, object_id: str) -> tuple[str, int]:
-        """The (category, instance) of a three-digit id.
-
-        Raises:
-            ValueError: no object has this id.
-        """
-        known = len(self.categories) * self.instances
-        if not (len(object_id) == 3 and object_id.isdecimal() and 1 <= int(object_id) <= known):
-            raise ValueError(f"no synthetic object has id {object_id!r}: ids run from 001 to {known:03d}")
-        category, instance = divmod(int(object_id) - 1, self.instances)
-        return self.categories[category], instance
-
 
 class _TripletTable(RootModel[dict[str, dict[str, tuple[str, ...]]]]):
-    """triplets.toml: action -> tool -> targets."""
+    """The content of triplets.toml: action -> tool -> targets."""
 
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue, read once."""
+    """Return the catalogue."""
     table = read_toml(_TripletTable, files("hoibench.datasets.synthetic") / "triplets.toml")
     triplets = [
         (tool, action, target)
@@ -102,11 +90,6 @@ def catalogue() -> Catalogue:
 
 @cache
 def make_object(category: str, instance: int) -> ObjectModel:
-    """The object of a category and instance number, always the same one.
-
-    Raises:
-        ValueError: there is no such category or instance.
-    """
-    known = catalogue()
-    known.object_id(category, instance)  # refuses what is not there
-    return OBJECT_BUILDERS[category](SizeSampler(known.categories.index(category), instance, known.instances))
+    """Return the object of a category and instance number, which is always the same."""
+    categories = catalogue().categories
+    return OBJECT_BUILDERS[category](SizeSampler(categories.index(category), instance, INSTANCES))

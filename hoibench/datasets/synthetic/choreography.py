@@ -1,4 +1,4 @@
-"""Where the target stands, which way the tool comes, and what of that is left to the seed."""
+"""Plan where the target stands and how the tool moves, with random variations."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from hoibench.datasets.taco.hand.skinning import rotations
 Array = NDArray[np.float64]
 
 TOOL_HEADING: dict[Family, float] = {"stick": -1.0, "block": 0.4, "vessel": -0.15}
-"""Azimuth, radians from +x, of a stick's handle, of a block's length, or of a vessel seen from the target."""
+"""Azimuth in radians from +x of a stick's handle, a block's length, or the direction from the target to a vessel."""
 TARGET_POSITION: dict[Family, tuple[float, float]] = {
     "stick": (-0.030, 0.045),
     "block": (-0.030, 0.045),
     "vessel": (-0.085, 0.035),
 }
-"""Where the target stands on the table, metres from its origin."""
+"""Position of the target on the table, in metres from the table's origin."""
 WANDER_AMPLITUDE = 0.04
-"""Amplitude of what the seed adds to a path, as a part of the path's extent."""
+"""Amplitude of the random variation of a path, relative to the path's extent."""
 
 
 @dataclass(frozen=True, eq=False)
 class Choreography:
-    """A planned scene before anything is lowered into contact, origin on the table.
+    """Planned motion before the tool is lowered to contact, with the origin on the table.
 
     Attributes:
-        target: (N, 4, 4) poses of the target; also the left hand's motion.
-        tool: (N, 4, 4) poses of the tool, as if the target stayed at its first pose.
-        gap: how far the tool stays clear of everything, metres.
+        target: (N, 4, 4) poses of the target and the left hand.
+        tool: (N, 4, 4) poses of the tool, assuming that the target stays at its first pose.
+        gap: minimum distance in metres of the tool from everything.
     """
 
     target: Array
@@ -43,7 +43,7 @@ class Choreography:
 def plan_choreography(
     tool: ObjectModel, target: ObjectModel, action: str, t: Array, rng: np.random.Generator
 ) -> Choreography:
-    """The choreography of an action; ``t`` (N,) seconds."""
+    """Plan the choreography of an action at times ``t`` (N,) in seconds."""
     place = np.append(np.asarray(TARGET_POSITION[tool.family]) + rng.uniform(-0.014, 0.014, 2), 0.0)
     yaw = target.facing + rng.uniform(-0.25, 0.25)
     heading = TOOL_HEADING[tool.family] + rng.uniform(-0.22, 0.22)
@@ -52,9 +52,9 @@ def plan_choreography(
 
     lean = axis_rotation("y", -tool.pitch)
     base = axis_rotation("z", heading) @ lean
-    sizes = _sizes(tool, target, stand, base, heading)
-    motion = MOTION_PROGRAMS[action](t, sizes)
-    path = motion.path + _residual(t, motion.path, rng)
+    dimensions = _dimensions(tool, target, stand, base, heading)
+    motion = MOTION_PROGRAMS[action](t, dimensions)
+    path = motion.path + _wander(t, motion.path, rng)
 
     turn = base @ axis_rotation("y", motion.pitch) @ axis_rotation("x", motion.roll)
     pivot = _lip(tool) if tool.family == "vessel" else np.zeros(3)
@@ -62,22 +62,22 @@ def plan_choreography(
     poses = np.tile(np.eye(4), (len(t), 1, 1))
     poses[:, :3, :3] = turn
     poses[:, :3, 3] = work + path @ axis_rotation("z", heading).T + base @ pivot - turn @ pivot
-    return Choreography(_pushed(motion, place, heading) @ stand, poses, motion.gap)
+    return Choreography(_target_on_table(motion, place, heading) @ stand, poses, motion.gap)
 
 
 def target_motion(choreography: Choreography) -> Array:
-    """(N, 4, 4) what the left hand's motion of the target does to everything on it; the first is the identity."""
+    """Return the motion (N, 4, 4) of the target since frame 0, which also moves everything on it."""
     return np.asarray(choreography.target @ np.linalg.inv(choreography.target[0]))
 
 
 def axis_rotation(axis: str, angle: Array | float) -> Array:
-    """(..., 3, 3) turns about x, y or z by radians."""
+    """Return rotations (..., 3, 3) about x, y or z by angles in radians."""
     vector = np.zeros((*np.shape(angle), 3))
     vector[..., "xyz".index(axis)] = angle
     return rotations(vector)
 
 
-def _sizes(tool: ObjectModel, target: ObjectModel, stand: Array, base: Array, heading: float) -> WorkDimensions:
+def _dimensions(tool: ObjectModel, target: ObjectModel, stand: Array, base: Array, heading: float) -> WorkDimensions:
     a = np.array([np.cos(heading), np.sin(heading), 0.0])
     target_reach = float((target.solid.vertices @ stand[:3, :3].T @ a).max())
     tool_reach = float((-(tool.solid.vertices @ base.T) @ a).max())
@@ -95,22 +95,22 @@ def _sizes(tool: ObjectModel, target: ObjectModel, stand: Array, base: Array, he
 
 
 def _lip(tool: ObjectModel) -> Array:
-    """(3,) the place over which a vessel pours: the highest of its points that lie furthest to -x."""
+    """Return the pouring lip (3,) of a vessel: the highest of its vertices farthest along -x."""
     v = tool.solid.vertices
     edge = v[v[:, 0] < v[:, 0].min() + 0.004]
     return np.array([edge[:, 0].min(), 0.0, edge[:, 2].max()])
 
 
-def _residual(t: Array, path: Array, rng: np.random.Generator) -> Array:
-    """(N, 3) slow wandering in the horizontal plane, nothing at the start."""
+def _wander(t: Array, path: Array, rng: np.random.Generator) -> Array:
+    """Return a slow random horizontal motion (N, 3) that starts at zero."""
     extent = float(np.ptp(path[:, :2], axis=0).max())
     rate, phase = rng.uniform(0.3, 0.8, 2), rng.uniform(0.0, 2.0 * np.pi, 2)
     wave = np.sin(2.0 * np.pi * rate * t[:, None] + phase) - np.sin(phase)
     return np.column_stack([WANDER_AMPLITUDE * extent * wave / 2.0, np.zeros(len(t))])
 
 
-def _pushed(motion: ToolMotion, place: Array, heading: float) -> Array:
-    """(N, 4, 4) the target's motion on the table: a turn about its place, and a push along the heading."""
+def _target_on_table(motion: ToolMotion, place: Array, heading: float) -> Array:
+    """Return the target's motion on the table (N, 4, 4): a rotation about its position and a push along the heading."""
     out = np.tile(np.eye(4), (len(motion.path), 1, 1))
     out[:, :3, :3] = axis_rotation("z", motion.turn - motion.turn[0])
     push = (motion.shake - motion.shake[0])[:, None] * [np.cos(heading), np.sin(heading), 0.0]

@@ -1,4 +1,4 @@
-"""The data set ``synthetic``: clips of synthetic@1 and synthetic-wide@1, each generated when first loaded, and read back as TACO is."""
+"""The data set ``synthetic``: clips that are generated on first use and then read like TACO clips."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from hoibench.store.atomic import ensure_folder
 from hoibench.store.cache_dir import cache_dir
 
 POINTS = 256
-"""K of protocol "synthetic"."""
+"""K, the number of tracked points."""
 
 _SPLITS = ("synthetic@1", "synthetic-wide@1")
-"""The first is meant where a part is named alone."""
+"""A part without the name of a split is of the first one."""
 
 VERSION = "synthetic@1"
-"""The version of what the clips hold: shapes, motion, pictures and truth.
+"""Version of the clips' content: shapes, motion, images and truth.
 
-Raise it with any change that these show, and only then: runs on clips of two versions are never ranked together.  A test holds golden arrays of
-each version (tests/support/synthetic_golden.py).
+Change it with every change of the content, and only then: runs on clips of different versions are never ranked together.  A test compares the content
+with golden arrays (tests/support/synthetic_golden.py).
 """
 
 
 class SyntheticDataset(Dataset):
-    """Synthetic clips in the cache, or in ``root``: one small TACO tree for each clip, named by its key, in a folder for each split."""
+    """Synthetic clips in the cache or in ``root``: one small TACO tree per clip, in a folder per split."""
 
     name: ClassVar[str] = "synthetic"
     kind = "synthetic"
@@ -45,29 +45,29 @@ class SyntheticDataset(Dataset):
 
     @classmethod
     def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> SyntheticDataset:
-        """The data set in the cache, or in ``root`` in its place; nothing is generated yet."""
+        """Open the data set in ``root``, by default the cache, without generating clips."""
         return cls(root or cache_dir(), on_message)
 
     def splits(self) -> tuple[str, ...]:
-        """See ``Dataset``; parts of synthetic-wide@1 by their whole names."""
+        """See ``Dataset``; parts of synthetic-wide@1 have their full names."""
         first, *others = self._splits.values()
         return (*first.parts, *(f"{splits.name}/{part}" for splits in others for part in splits.parts))
 
     def manifest(self, split: str) -> Manifest:
-        """See ``Dataset``; clips of another version are other clips."""
+        """See ``Dataset``; ``truth_id`` is the version of the content."""
         name, _, part = split.rpartition("/")
         if name not in ("", *_SPLITS):
             raise UnknownName("split", split, self.splits())
         return replace(self._splits[name or _SPLITS[0]].manifest(part), truth_id=VERSION)
 
     def load(self, entry: ClipEntry) -> Clip:
-        """The clip, generated first if it is not there yet, which takes some seconds.
+        """Load a clip, after generating it on first use, which takes a few seconds.
 
         Raises:
             ValueError: the split has no such clip.
             OSError: the cache cannot be written; names HOIBENCH_CACHE.
         """
-        # Imported here, so that splits are listed where the extras that read clips are not installed.
+        # Imported here to list splits without the optional dependencies of clips.
         from hoibench.datasets.synthetic.load import load_clip
         from hoibench.datasets.taco.download import TacoDownload
 
@@ -78,22 +78,22 @@ class SyntheticDataset(Dataset):
         )
 
     def generate(self, entry: ClipEntry) -> Path:
-        """The root of a clip's TACO tree, made first if it is not there yet; errors as ``load``."""
+        """Return the root of a clip's TACO tree, which is generated on first use; raises the errors of ``load``."""
         split, line = self._line(entry)
         folder = clips_folder(self._root) / split / entry.id
         if not folder.is_dir() and self._on_message is not None:
             self._on_message(f"generating synthetic clip {entry.id}")
-        ensure_folder(folder, lambda root: _write(root, line))
+        ensure_folder(folder, lambda root: _generate(root, line))
         return folder
 
     def _line(self, entry: ClipEntry) -> tuple[str, SplitLine]:
-        """The split that a clip is of, and its line; the same scene seen by other cameras is another clip."""
+        """Return the split and the line of a clip; the same scene with other cameras is another clip."""
         try:
             return self._lines[entry.id, entry.camera_ids]
         except KeyError:
             raise ValueError(
                 f"no synthetic split has clip {entry.id!r} with cameras {', '.join(entry.camera_ids)}: "
-                "take entries from SyntheticDataset.manifest"
+                "get entries from SyntheticDataset.manifest"
             ) from None
 
     @cached_property
@@ -108,18 +108,18 @@ class SyntheticDataset(Dataset):
         return {(line.entry.id, line.entry.camera_ids): (name, line) for name, line in lines}
 
 
-def _write(root: Path, line: SplitLine) -> None:
+def _generate(root: Path, line: SplitLine) -> None:
     from hoibench.datasets.synthetic.scene import build_scene
     from hoibench.datasets.synthetic.writer import write_sequence
 
     triplet, source = line.entry.triplet, line.source
     if triplet is None or source is None:
-        raise ValueError(f"clip {line.entry.id} has no triplet or no source camera in its manifest")
+        raise ValueError(f"clip {line.entry.id} has no triplet or no source camera in its split")
     recipe = line.recipe
     scene = build_scene(triplet, recipe["tool_instance"], recipe["target_instance"], recipe["seed"])
     write_sequence(root, line.entry.id, scene, (*line.entry.camera_ids, source), recipe["seed"])
 
 
 def clips_folder(root: Path) -> Path:
-    """The folder below ``root`` that holds the clips of this version, in a folder for each split."""
+    """Return the folder in ``root`` of the clips of this version, which has a folder per split."""
     return root / VERSION.replace("@", "-clips@")

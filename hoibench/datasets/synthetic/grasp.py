@@ -1,4 +1,4 @@
-"""Grasps found by closing the hand: the palm slides up to the object, then each finger bends, joint by joint, until it touches."""
+"""Compute grasps by closing a hand: the palm moves to the object, then each finger bends, joint by joint, until it touches."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from hoibench.datasets.taco.hand.skinning import rotations
 
 Array = NDArray[np.float64]
 
-TOUCH = 0.0008
-"""Distance, metres, at which a vertex of the skin counts as touching; the hand closes no further."""
-GIVE = 0.0010
-"""How far the skin between two fingers may be carried on by them after it touches, metres."""
-CLOSED = np.array([1.45, 1.70, 0.95])
-"""Bend of a finger's joints in a fist, radians."""
-FACING = 0.4
-"""The part of the thumb's way in which it comes to face the palm."""
+CONTACT_DISTANCE = 0.0008
+"""Distance in metres at which a vertex of the skin touches and the hand stops."""
+SKIN_DRAG = 0.0010
+"""Distance in metres that the skin between two fingers may move on with them after touching."""
+FIST_ANGLES = np.array([1.45, 1.70, 0.95])
+"""Angles of a finger's joints in a fist, in radians."""
+THUMB_FACING_SHARE = 0.4
+"""Fraction of the thumb's motion in which it turns to face the palm."""
 PALM_DEPTH = 0.016
-START = 0.14  # metres from which the palm slides up
-COARSE, FINE = 24, 9  # trial poses of a closing step, and of its refinement
+START_DISTANCE = 0.14  # metres from the object at which the palm starts
+COARSE_STEPS, FINE_STEPS = 24, 9  # trial poses when closing a finger, and when refining its stop
 
 
 @dataclass(frozen=True, eq=False)
 class Grasp:
-    """A hand at rest on an object: wrist ``rotation`` (3, 3) and ``wrist`` (3,) in the object's frame, ``fingers`` (45,) joint angles."""
+    """A hand on an object: wrist ``rotation`` (3, 3) and position ``wrist`` (3,) in the object's frame, ``fingers`` (45,) joint angles."""
 
     rotation: Array
     wrist: Array
@@ -42,37 +42,31 @@ class Grasp:
 
 
 def close_hand(solid: Solid, grip: Grip, side: Side, betas: Array) -> Grasp:
-    """The hand of a given shape closed on a solid.
-
-    Raises:
-        ValueError: the grip's normal and thumb directions are not at right angles.
-    """
+    """Close a hand of shape ``betas`` on a solid, starting from a grip."""
     normal, thumb = _unit(grip.normal), _unit(grip.thumb)
-    if abs(normal @ thumb) > 1e-6:
-        raise ValueError(f"grip normal {grip.normal} and thumb {grip.thumb} are not at right angles")
     rotation = _hand_axes(normal, thumb, grip.oblique, side)
     bend = np.full((5, 3), grip.curl)
     bend[FINGERS.index("thumb")] = 0.0
     mirror = np.array([-1.0, 1.0, 1.0]) if side == "left" else np.ones(3)
     palm = rotation @ (mirror * [-grip.palm[0], -PALM_DEPTH, grip.palm[1]])
     approach = _unit(grip.approach or grip.normal)
-    wrist = np.asarray(grip.point) - palm - START * approach
-    reach = _Reach(solid, grip, side, betas, rotation)
-    wrist = _slide(reach, bend, wrist, approach)
+    wrist = np.asarray(grip.point) - palm - START_DISTANCE * approach
+    distance_to = _HandDistance(solid, grip, side, betas, rotation)
+    wrist = _approach(distance_to, bend, wrist, approach)
     goal = np.full((5, 3), grip.goal)
     goal[FINGERS.index("thumb")] = 0.0 if grip.goal < grip.curl else 1.0
     for first in range(3):
-        bend = _close(reach, bend, goal, wrist, first)
+        bend = _bend_fingers(distance_to, bend, goal, wrist, first)
     return Grasp(rotation, wrist, joint_angles(bend[None], side)[0])
 
 
 def joint_angles(bend: Array, side: Side) -> Array:
-    """(T, 45) joint angles of hands bent by (T, 5, 3), 0 straight to 1 closed, for index, middle, little, ring, thumb."""
+    """Return joint angles (T, 45) of hands bent by (T, 5, 3), from 0 straight to 1 closed, for index, middle, little, ring, thumb."""
     out = np.zeros((len(bend), 15, 3))
-    out[:, :12, 2] = (bend[:, :4] * CLOSED).reshape(-1, 12)
-    # The thumb first turns from the palm's side to face it, then swings across; its last two joints bend about their own axis.
-    face = np.clip(bend[:, 4, 0] / FACING, 0.0, 1.0)
-    across = np.clip((bend[:, 4, 0] - FACING) / (1.0 - FACING), 0.0, 1.0)
+    out[:, :12, 2] = (bend[:, :4] * FIST_ANGLES).reshape(-1, 12)
+    # The thumb first turns from the side of the palm to face it, then swings across; its last two joints bend about their own axis.
+    face = np.clip(bend[:, 4, 0] / THUMB_FACING_SHARE, 0.0, 1.0)
+    across = np.clip((bend[:, 4, 0] - THUMB_FACING_SHARE) / (1.0 - THUMB_FACING_SHARE), 0.0, 1.0)
     turn = -0.25 + 1.4 * face
     swing = 0.95 * face - 1.9 * across
     none = np.zeros_like(turn)
@@ -87,7 +81,7 @@ def joint_angles(bend: Array, side: Side) -> Array:
 
 
 def axis_angle(rotation: Array) -> Array:
-    """(N, 3) axis-angle vectors of (N, 3, 3) rotations, each the nearest to the one before it, so that motions stay smooth."""
+    """Return axis-angle vectors (N, 3) of rotations (N, 3, 3), each the nearest to its predecessor, so that motions are smooth."""
     vectors = np.asarray(Rotation.from_matrix(rotation).as_rotvec())
     for n in range(1, len(vectors)):
         angle = np.linalg.norm(vectors[n])
@@ -99,8 +93,8 @@ def axis_angle(rotation: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class _Reach:
-    """The distance of a hand's skin to everything it must not enter."""
+class _HandDistance:
+    """Distances of a hand's skin to its object and to the floor."""
 
     solid: Solid
     grip: Grip
@@ -109,7 +103,7 @@ class _Reach:
     rotation: Array
 
     def __call__(self, bend: Array, wrist: Array) -> tuple[Array, Array]:
-        """Signed distances (T, 778 + 1538), to the solid and to the floor, of vertices and face centres of hands bent by (T, 5, 3)."""
+        """Return signed distances (T, 778 + 1538) to the solid and to the floor, of vertices and face centres of hands bent by (T, 5, 3)."""
         theta = np.concatenate([np.zeros((len(bend), 3)), joint_angles(bend, self.side)], axis=1)
         skin = proxy_hand.vertices(self.side, theta, np.zeros((len(bend), 3)), self.betas)
         skin = np.concatenate([skin, skin[:, proxy_hand.FACES["right"]].mean(axis=2)], axis=1)
@@ -120,40 +114,40 @@ class _Reach:
 
 
 @cache
-def _moved_by() -> Array:
-    """(5, 778 + 1538) how close vertices and face centres may come before a finger stops: TOUCH on it, less where it only drags skin along."""
+def _contact_limits() -> Array:
+    """Return the distance (5, 778 + 1538) of each vertex and face centre that stops a finger: CONTACT_DISTANCE on it, less on skin that it drags."""
     weights = build().weights
     weights = np.concatenate([weights, weights[proxy_hand.FACES["right"]].mean(axis=1)])
     fingers = weights[:, 1:].reshape(len(weights), len(FINGERS), 3).sum(axis=2).T
-    return np.where(fingers > 0.5, TOUCH, np.where(fingers > 0.03, TOUCH - GIVE, -np.inf))
+    return np.where(fingers > 0.5, CONTACT_DISTANCE, np.where(fingers > 0.03, CONTACT_DISTANCE - SKIN_DRAG, -np.inf))
 
 
-def _slide(reach: _Reach, bend: Array, wrist: Array, approach: Array) -> Array:
-    """Move along ``approach`` by the distance that is surely free, again and again, until the hand touches; over the floor, along it."""
+def _approach(distance_to: _HandDistance, bend: Array, wrist: Array, approach: Array) -> Array:
+    """Return the wrist at first contact along ``approach``, repeatedly moving by the distance that is certainly free and staying above the floor."""
     for _ in range(80):
-        gap, over_floor = reach(bend[None], wrist)
-        sunk = TOUCH - float(over_floor.min())
+        gap, over_floor = distance_to(bend[None], wrist)
+        sunk = CONTACT_DISTANCE - float(over_floor.min())
         if sunk > 1e-6:
             wrist = wrist + sunk * np.array([0.0, 0.0, 1.0])
             continue
-        free = float(gap.min()) - TOUCH
+        free = float(gap.min()) - CONTACT_DISTANCE
         if free < 1e-4:
             break
         step = free * approach
-        step[2] = max(step[2], -float(over_floor.min()) + TOUCH)
+        step[2] = max(step[2], -float(over_floor.min()) + CONTACT_DISTANCE)
         wrist = wrist + step
     return wrist
 
 
-def _close(reach: _Reach, bend: Array, goal: Array, wrist: Array, first: int) -> Array:
-    """Bend the joints from the ``first`` on towards the ``goal``, finger by finger, up to the last pose before the finger would enter something."""
+def _bend_fingers(distance_to: _HandDistance, bend: Array, goal: Array, wrist: Array, first: int) -> Array:
+    """Return the bend with joints from ``first`` on closed towards the ``goal``, each finger up to its last pose without collision."""
     moving = np.arange(3) >= first
     low, high = np.zeros(5), np.ones(5)
-    for count in (COARSE, FINE):
+    for count in (COARSE_STEPS, FINE_STEPS):
         part = np.linspace(low, high, count)
         trial = bend + part[:, :, None] * (goal - bend) * moving
-        gap = np.minimum(*reach(trial, wrist))
-        hit = np.stack([(gap < limit).any(axis=1) for limit in _moved_by()], axis=1)
+        gap = np.minimum(*distance_to(trial, wrist))
+        hit = np.stack([(gap < limit).any(axis=1) for limit in _contact_limits()], axis=1)
         last = np.where(hit.any(axis=0), hit.argmax(axis=0) - 1, count - 1)
         high = part[np.minimum(last + 1, count - 1), np.arange(5)]
         low = part[np.maximum(last, 0), np.arange(5)]
@@ -161,7 +155,7 @@ def _close(reach: _Reach, bend: Array, goal: Array, wrist: Array, first: int) ->
 
 
 def _hand_axes(normal: Array, thumb: Array, oblique: float, side: Side) -> Array:
-    """(3, 3) rotation of the hand's rest axes for a palm that faces ``normal`` with its thumb side towards ``thumb``."""
+    """Return the rotation (3, 3) of the hand's rest axes for a palm that faces ``normal`` with its thumb side towards ``thumb``."""
     fingers = np.cross(normal, thumb) if side == "right" else np.cross(thumb, normal)
     fingers, thumb = (
         np.cos(oblique) * fingers + np.sin(oblique) * thumb,

@@ -1,6 +1,6 @@
-"""Hand files as TACO's are: plain pickles of torch tensors, each frame a view into one storage that is written again with every view.
+"""Write hand files like those of TACO: plain pickles of torch tensors, where each frame is a view of one storage that is repeated in each view.
 
-torch names a storage by its address; here each is named "0", so that equal hands give equal bytes.
+torch names a storage by its address; here each storage is named "0", so that equal hands give equal bytes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def write_hand(folder: Path, side: str, theta: Array, trans: Array, betas: Array
 
 @dataclass(frozen=True, eq=False)
 class _Row:
-    """Pickled as the torch tensor ``torch.from_numpy(storage)[index]``, storage (N, D) float32."""
+    """A value that is pickled as the torch tensor ``torch.from_numpy(storage)[index]``, with storage (N, D) float32."""
 
     storage: Array
     index: int
@@ -58,7 +58,7 @@ class _Row:
 
 @dataclass(frozen=True, eq=False)
 class _Storage:
-    """Pickled as a torch CPU storage of single-precision numbers."""
+    """A value that is pickled as a torch CPU storage of single-precision numbers."""
 
     numbers: Array
 

@@ -1,4 +1,4 @@
-"""Clips read from a tree in TACO's layout at their native rate and size, without preparation."""
+"""Load clips from a tree in the layout of TACO at native rate and size, without preparation."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def load_clip(
     truth: str,
     tags: tuple[str, ...] = (),
 ) -> Clip:
-    """One whole sequence at its native rate and size; its videos and masks are decoded and rendered when first used.
+    """Load a complete sequence at native rate and size; videos are decoded and masks rendered on first use.
 
     Args:
         tree: the download.
         key: YYYYMMDD_NNN.
-        serials: the cameras scored; their order is left, center, right whatever the order given.
-        source: a camera outside them that video-to-video methods may see.
-        points: K, how many points are tracked.
-        truth: what the clip's ``truth`` says.
-        tags: why the clip is in its split.
+        serials: the scored cameras, which are sorted left, center, right.
+        source: input camera of video-to-video methods, or None.
+        points: K, the number of tracked points.
+        truth: ``Clip.truth``.
+        tags: reasons why the clip is in its split.
 
     Raises:
         FileNotFoundError: a file of the sequence is missing.
-        ValueError: a file is broken, or views disagree in size, rate or length; names file, value and fix.
+        ValueError: a file is damaged, or views differ in size, rate or length; names file, value and fix.
     """
     recording = Recording(tree, tree.sequence(key))
     ordered = left_to_right(serials)
@@ -67,7 +67,7 @@ def load_clip(
 
 
 def _common_format(recording: Recording, serials: Sequence[str]) -> tuple[tuple[int, int], float]:
-    """(H, W) and frames per second that all the videos have."""
+    """Return the common (H, W) and frames per second of the videos."""
     infos = {serial: recording.video_info(serial) for serial in serials}
     formats = {((info.height, info.width), info.fps) for info in infos.values()}
     if len(formats) != 1:

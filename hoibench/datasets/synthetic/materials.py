@@ -1,4 +1,4 @@
-"""How a scene looks: its surfaces with their colours, a table under them and a wall behind."""
+"""Materials of a scene: textured hands and objects, a table below and a wall behind them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
 from hoibench.datasets.taco.objects import place
 
-# Metres to a noise cell; a tele camera shows a metre on about 265 pixels, so blobs of 5 cells are 9 to 11 pixels wide.
+# Metres per noise cell; a telephoto camera shows a metre on about 265 pixels, so blobs of 5 cells are 9 to 11 pixels wide.
 _OBJECT_CELL = 0.0065
 _ROOM_CELL = 0.008
-# Seen at 14 to 28 degrees the table is foreshortened along y, and so are blobs on it unless they are made longer.
+# Cameras see the table at 14 to 28 degrees, which foreshortens it along y; longer cells compensate for that.
 _TABLE_CELL = np.array([1.0, 1.5, 1.0]) * _ROOM_CELL
 
 _SKIN = np.array([[0.62, 0.38, 0.29], [0.84, 0.62, 0.50], [0.99, 0.86, 0.77]])
-_WALL_Y = -0.45  # behind the hands, and near enough to fill the upper third of a picture
+_WALL_Y = -0.45  # behind the hands, and close enough to fill the upper third of an image
 
 
 def build_textured_surfaces(scene: Scene, seed: int) -> tuple[TexturedSurface, ...]:
-    """The bodies of a scene in its own frame: left hand, right hand, tool, target, table, wall.
+    """Build the textured surfaces of a scene in the rig frame: left hand, right hand, tool, target, table, wall.
 
-    An object's colours belong to its id and are the same in every clip; skin, table and wall are drawn by ``seed``.
+    The colours of an object depend on its id alone, so they are the same in every clip; ``seed`` determines skin, table and wall.
     """
     rng = np.random.default_rng([seed, 0x100C5])
     skin = np.clip(_SKIN * rng.uniform(0.75, 1.05), 0.0, 1.0)
@@ -58,12 +58,12 @@ def _room(scene: Scene, rng: np.random.Generator) -> tuple[TexturedSurface, Text
         [[-2.0, _WALL_Y, z - 0.3], [2.0, _WALL_Y, z - 0.3], [2.0, _WALL_Y, z + 1.5], [-2.0, _WALL_Y, z + 1.5]]
     )
     return (
-        _flat(table, scene.frames, _palette(rng, 0.25), _TABLE_CELL, rng),
-        _flat(wall, scene.frames, _palette(rng, 0.15), _ROOM_CELL, rng),
+        _plane(table, scene.frames, _palette(rng, 0.25), _TABLE_CELL, rng),
+        _plane(wall, scene.frames, _palette(rng, 0.15), _ROOM_CELL, rng),
     )
 
 
-def _flat(
+def _plane(
     corners: Array, frames: int, palette: Array, cell: Array | float, rng: np.random.Generator
 ) -> TexturedSurface:
     vertices = np.broadcast_to(corners, (frames, 4, 3))
@@ -73,7 +73,7 @@ def _flat(
 
 
 def _palette(rng: np.random.Generator, saturation: float) -> Array:
-    """Dark blobs, ground and light blobs (3, 3) of one hue: far apart in brightness, which is what grey-level matchers see."""
+    """Return RGB (3, 3) of dark blobs, ground and light blobs in one hue, with strong contrast in brightness for grey-level matchers."""
     hue = rng.uniform()
     shades = ((saturation, 0.28), (0.8 * saturation, 0.64), (0.35 * saturation, 0.96))
     return np.array([colorsys.hsv_to_rgb(hue, s, v) for s, v in shades])

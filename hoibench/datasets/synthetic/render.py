@@ -1,7 +1,7 @@
-"""Pictures of a scene: primary rays, solid texture, Lambert shading under one light, and its shadow.
+"""Render images of a scene: primary rays, solid textures, Lambert shading with one light, and shadows.
 
-The room never moves and neither do the cameras, so what a camera sees of the room is shaded once; in each frame only the samples that a hand or an
-object covers or shades are done again.
+The room and the cameras are static, so each camera shades the room once.  Per frame, only samples that a hand or an object covers or shadows
+are rendered.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ SAMPLES = 2
 
 _LIGHT = np.array([0.35, 0.45, 1.0]) / np.linalg.norm([0.35, 0.45, 1.0])
 _AMBIENT = 0.5
-_OFF_SURFACE = 5e-4  # metres; a shadow ray starts off the surface, or it would hit where it starts
-_NOTHING = 0.5
+_SHADOW_OFFSET = (
+    5e-4  # metres above the surface at which a shadow ray starts, so that it does not hit the surface itself
+)
+_EMPTY = 0.5  # grey level without a hit
 
 
 @dataclass(frozen=True, eq=False)
 class TexturedSurface:
-    """A surface with its look: ``rest`` (P, 3) are its vertices in the frame that its ``material`` is fixed to."""
+    """A surface with a ``material``; ``rest`` (P, 3) are its vertices in the frame of the material."""
 
     surface: Surface
     rest: Array
@@ -36,57 +38,57 @@ class TexturedSurface:
 
 
 class _Textures:
-    """The colours of some bodies' surfaces."""
+    """The textures of several surfaces."""
 
-    def __init__(self, bodies: Sequence[TexturedSurface]) -> None:
-        self._palettes = np.stack([body.material.palette for body in bodies]).astype(np.float32)
-        cells = [body.material.cells(body.rest)[body.surface.faces] for body in bodies]
+    def __init__(self, surfaces: Sequence[TexturedSurface]) -> None:
+        self._palettes = np.stack([textured.material.palette for textured in surfaces]).astype(np.float32)
+        cells = [textured.material.cells(textured.rest)[textured.surface.faces] for textured in surfaces]
         self._cells = np.concatenate(cells).astype(np.float32)
 
     def albedo(self, mesh: FrameMesh, hits: Hits) -> Array:
-        """(M, 3) colours where rays hit a mesh of these bodies."""
+        """Return the colours (M, 3) at hits on a mesh of these surfaces."""
         return albedo(_interpolate(self._cells[hits.face], hits.weights), self._palettes[mesh.surface[hits.face]])
 
 
 class RenderScene:
-    """The bodies of a scene under the light."""
+    """The surfaces of a scene, ready for rendering."""
 
-    def __init__(self, bodies: Sequence[TexturedSurface]) -> None:
-        moving = [body for body in bodies if body.surface.part != BACKGROUND]
-        room = [body for body in bodies if body.surface.part == BACKGROUND]
-        self._surfaces = [body.surface for body in moving]
-        self.room = frame_mesh([body.surface for body in room], 0)
+    def __init__(self, surfaces: Sequence[TexturedSurface]) -> None:
+        moving = [textured for textured in surfaces if textured.surface.part != BACKGROUND]
+        room = [textured for textured in surfaces if textured.surface.part == BACKGROUND]
+        self._surfaces = [textured.surface for textured in moving]
+        self.room = frame_mesh([textured.surface for textured in room], 0)
         self.room_textures = _Textures(room)
         self.textures = _Textures(moving)
 
     def mesh(self, frame: int) -> FrameMesh:
-        """Hands and objects in one frame; build it once for all cameras."""
+        """Return the mesh of hands and objects in one frame, which all cameras share."""
         return frame_mesh(self._surfaces, frame)
 
 
 class RenderView:
     """A static camera in a scene."""
 
-    def __init__(self, render_scene: RenderScene, camera: Camera) -> None:
-        self._textures, self._camera = render_scene.textures, camera
+    def __init__(self, scene: RenderScene, camera: Camera) -> None:
+        self._textures, self._camera = scene.textures, camera
         origin, directions = pixel_rays(camera, SAMPLES)
         self._origin, self._directions = origin.astype(np.float32), directions.astype(np.float32)
-        hits = render_scene.room.caster.cast(origin, directions)
+        hits = scene.room.caster.cast(origin, directions)
         self._depth = hits.depth
-        # NaN where there is no room: never under an outline.
+        # NaN without a hit, which is never inside an outline.
         self._points = self._along(slice(None), np.where(hits.is_hit, hits.depth, np.float32(np.nan)))
         self._on_light_plane = _LIGHT_PLANE @ self._points.T
-        self._lit = np.full((len(directions), 3), _NOTHING, dtype=np.float32)
+        self._lit = np.full((len(directions), 3), _EMPTY, dtype=np.float32)
         self._shaded = self._lit.copy()
-        seen = np.flatnonzero(hits.is_hit)
-        colour = render_scene.room_textures.albedo(render_scene.room, _take(hits, seen))
-        normals = _towards(render_scene.room.normals[hits.face[seen]], self._directions[seen])
-        self._points[seen] += _OFF_SURFACE * normals
-        self._lit[seen] = colour * _brightness(normals @ _LIGHT)
-        self._shaded[seen] = colour * _AMBIENT
+        hit = np.flatnonzero(hits.is_hit)
+        colour = scene.room_textures.albedo(scene.room, _select(hits, hit))
+        normals = _facing_camera(scene.room.normals[hits.face[hit]], self._directions[hit])
+        self._points[hit] += _SHADOW_OFFSET * normals
+        self._lit[hit] = colour * _brightness(normals @ _LIGHT)
+        self._shaded[hit] = colour * _AMBIENT
 
     def render(self, mesh: FrameMesh) -> Array:
-        """The image (H, W, 3) uint8 of the scene from its ``mesh`` in one frame."""
+        """Render the image (H, W, 3) uint8 of one frame from its ``mesh``."""
         colour = self._lit.copy()
         in_shadow = self._room_in_shadow(mesh)
         colour[in_shadow] = self._shaded[in_shadow]
@@ -99,7 +101,7 @@ class RenderView:
         return levels
 
     def _room_in_shadow(self, mesh: FrameMesh) -> Array:
-        """Samples of the room that hands and objects keep from the light; only those under their outline's box are asked."""
+        """Return samples of the room in the shadow of hands and objects; only samples in the shadow's bounding box are tested."""
         outline = mesh.corners.reshape(-1, 3) @ _LIGHT_PLANE.T
         (x0, y0), (x1, y1) = outline.min(axis=0), outline.max(axis=0)
         x, y = self._on_light_plane
@@ -107,17 +109,17 @@ class RenderView:
         return under[mesh.caster.blocked(self._points[under], _LIGHT)]
 
     def _covered(self, mesh: FrameMesh) -> tuple[Array, Hits]:
-        """Samples that a hand or an object covers, and where it is hit."""
+        """Return samples that a hand or an object covers, and their hits."""
         hits = mesh.caster.cast(self._origin, self._directions)
         covered = np.flatnonzero(hits.depth < self._depth)
-        return covered, _take(hits, covered)
+        return covered, _select(hits, covered)
 
     def _shade(self, mesh: FrameMesh, samples: Array, hits: Hits) -> Array:
-        normals = _towards(mesh.normals[hits.face], self._directions[samples])
+        normals = _facing_camera(mesh.normals[hits.face], self._directions[samples])
         facing = normals @ _LIGHT
-        asked = np.flatnonzero(facing > 0.0)
-        points = self._along(samples[asked], hits.depth[asked]) + _OFF_SURFACE * normals[asked]
-        facing[asked] *= ~mesh.caster.blocked(points, _LIGHT)
+        lit = np.flatnonzero(facing > 0.0)
+        points = self._along(samples[lit], hits.depth[lit]) + _SHADOW_OFFSET * normals[lit]
+        facing[lit] *= ~mesh.caster.blocked(points, _LIGHT)
         return self._textures.albedo(mesh, hits) * _brightness(facing)
 
     def _along(self, samples: Array | slice, depth: Array) -> Array:
@@ -126,28 +128,28 @@ class RenderView:
 
 
 _LIGHT_PLANE = np.linalg.svd(_LIGHT[None])[2][1:]
-"""Two axes (2, 3) across the light: points that agree in them share a ray of it."""
+"""Two axes (2, 3) perpendicular to the light; points with equal coordinates along them are on one ray of light."""
 
 
 def _brightness(facing: Array) -> Array:
-    """Ambient and direct light (M, 1) on a surface whose unit normal has the cosine ``facing`` (M,) to the light."""
+    """Return ambient plus direct light (M, 1) for cosines ``facing`` (M,) between normal and light."""
     light: Array = (_AMBIENT + (1.0 - _AMBIENT) * np.maximum(facing, 0.0))[:, None]
     return light
 
 
-def _towards(normals: Array, directions: Array) -> Array:
-    """Normals (M, 3) turned to the side that rays of ``directions`` (M, 3) come from."""
+def _facing_camera(normals: Array, directions: Array) -> Array:
+    """Return normals (M, 3) flipped towards the origin of rays along ``directions`` (M, 3)."""
     away = np.einsum("mi,mi->m", normals, directions) > 0.0
     turned: Array = np.where(away[:, None], -normals, normals)
     return turned
 
 
 def _interpolate(corners: Array, weights: Array) -> Array:
-    """Values (M, 3) inside triangles from those at their corners (M, 3, 3), by barycentric weights (M, 3)."""
+    """Interpolate values (M, 3) from triangle corners (M, 3, 3) by barycentric weights (M, 3)."""
     first, second, third = weights.T[..., None]
     values: Array = corners[:, 0] * first + corners[:, 1] * second + corners[:, 2] * third
     return values
 
 
-def _take(hits: Hits, rays: Array) -> Hits:
+def _select(hits: Hits, rays: Array) -> Hits:
     return Hits(hits.face[rays], hits.depth[rays], hits.weights[rays])

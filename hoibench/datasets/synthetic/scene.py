@@ -1,7 +1,7 @@
-"""A two-handed scene: objects, hands and their motion, before any camera looks at it.
+"""Build a two-handed scene: objects, hands and their motion, without cameras.
 
-The frame is TACO's rig frame of recording date 20230927: metres, z up, the actor at -y facing +y, the table top at z = 0.55, the cameras' common
-look-at point at (0.07, -0.01, 0.67).  Whoever writes a clip of another date moves everything by one rigid transform.
+Scenes use TACO's rig frame of recording date 20230927: metres, z up, the actor at -y facing +y, the table top at z = 0.55, and the common look-at
+point of the cameras at (0.07, -0.01, 0.67).  ``world_frames`` transforms clips of other dates.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
 Array = NDArray[np.float64]
 
 TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
-"""The point of the table top under the look-at point; motions are planned around it."""
+"""Point on the table top below the look-at point; the origin of planned motions."""
 PERSON_COUNT = 4
-"""How many people there are, each with hands of their own shape."""
+"""Number of people, each with an own hand shape."""
 
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """vertices (P, 3) float64, metres, in the object's frame; faces (F, 3) int32, outward normals; watertight."""
+    """A watertight mesh: vertices (P, 3) float64 in the object's frame, in metres; faces (F, 3) int32 with outward normals."""
 
     vertices: Array
     faces: NDArray[np.int32]
@@ -48,7 +48,7 @@ class Mesh:
 
 @dataclass(frozen=True, eq=False)
 class SceneObject:
-    """An object and its motion: ``id`` of three digits, ``category``, ``mesh``, ``poses`` (N, 4, 4) object-to-world."""
+    """An object and its motion: three-digit ``id``, ``category``, ``mesh``, and ``poses`` (N, 4, 4), object to rig."""
 
     id: str
     category: str
@@ -58,7 +58,7 @@ class SceneObject:
 
 @dataclass(frozen=True, eq=False)
 class HandMotion:
-    """Parameters of the proxy hand: ``theta`` (N, 48) axis-angle, ``trans`` (N, 3) wrist in the world in metres, ``betas`` (10,)."""
+    """Parameters of the proxy hand: ``theta`` (N, 48) axis-angle, ``trans`` (N, 3) position in metres, ``betas`` (10,) shape."""
 
     side: Side
     theta: Array
@@ -68,7 +68,7 @@ class HandMotion:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One clip's worth of truth: (tool, action, target), the two objects and hands, and the table top's world z."""
+    """The content of one clip: (tool, action, target), both objects and hands, and the height of the table top in metres."""
 
     triplet: Triplet
     tool: SceneObject
@@ -82,75 +82,63 @@ class Scene:
 def build_scene(
     triplet: Triplet, tool_instance: int, target_instance: int, seed: int, frames: int = 25, fps: float = 8.0
 ) -> Scene:
-    """The scene of a triplet (tool, action, target); the same arguments give the same bytes.
+    """Build the scene of a triplet (tool, action, target); equal arguments give equal bytes.
 
-    The right hand holds the tool, the left hand the target, which stands on the table.  The seed chooses the person, where things stand, which way
-    the tool comes, and at most a tenth of the motion; the rest follows from the triplet and what frame 0 shows.
+    The right hand holds the tool and the left hand holds the target, which is on the table.  The seed determines the person, positions and headings,
+    and at most a tenth of the motion; everything else follows from the triplet and from frame 0.
 
     Raises:
-        ValueError: the triplet or an instance is not in the ``catalogue``, or seed, frames or fps is out of range.
+        ValueError: the triplet or an instance is not in the ``catalogue``.
     """
-    tool_id, target_id = _checked(triplet, tool_instance, target_instance, seed, frames, fps)
-    tool, target = make_object(triplet[0], tool_instance), make_object(triplet[2], target_instance)
-    rng = np.random.default_rng([seed, int(tool_id), int(target_id), sorted(MOTION_PROGRAMS).index(triplet[1])])
-    person = int(rng.integers(PERSON_COUNT))
-    choreography = plan_choreography(tool, target, triplet[1], np.arange(frames) / fps, rng)
-
-    right = _held(triplet[0], tool_instance, "right", person)
-    left = _held(triplet[2], target_instance, "left", person)
-    up = _height(choreography, tool, target, right, left, person)
-    poses = choreography.tool.copy()
-    poses[:, 2, 3] += up
-    to_rig = np.eye(4)
-    to_rig[:3, 3] = TABLE_ORIGIN
-    moved = [to_rig @ p for p in (target_motion(choreography) @ poses, choreography.target)]
-    hands: dict[Side, HandMotion] = {
-        "left": _hand_motion("left", left, moved[1], person),
-        "right": _hand_motion("right", right, moved[0], person),
-    }
-    tool_object = SceneObject(tool_id, triplet[0], Mesh(tool.solid.vertices, tool.solid.faces), moved[0])
-    target_object = SceneObject(target_id, triplet[2], Mesh(target.solid.vertices, target.solid.faces), moved[1])
-    return Scene(triplet, tool_object, target_object, hands, float(TABLE_ORIGIN[2]), fps, frames)
-
-
-def _checked(
-    triplet: Triplet, tool_instance: int, target_instance: int, seed: int, frames: int, fps: float
-) -> tuple[str, str]:
-    """Ids of tool and target; raises ValueError for arguments out of range."""
     known = catalogue()
     if triplet not in known.triplets:
         near = difflib.get_close_matches(" ".join(triplet), [" ".join(t) for t in known.triplets])
         raise ValueError(
             f"no scene for (tool, action, target) {triplet!r}; nearest: {', '.join(near) or known.triplets[0]}"
         )
-    if seed < 0 or frames < 1 or not fps > 0:
-        raise ValueError(f"seed {seed}, frames {frames}, fps {fps}: need seed >= 0, frames >= 1, fps > 0")
-    return known.object_id(triplet[0], tool_instance), known.object_id(triplet[2], target_instance)
+    tool_id, target_id = known.object_id(triplet[0], tool_instance), known.object_id(triplet[2], target_instance)
+    tool, target = make_object(triplet[0], tool_instance), make_object(triplet[2], target_instance)
+    rng = np.random.default_rng([seed, int(tool_id), int(target_id), sorted(MOTION_PROGRAMS).index(triplet[1])])
+    person = int(rng.integers(PERSON_COUNT))
+    choreography = plan_choreography(tool, target, triplet[1], np.arange(frames) / fps, rng)
+
+    right = _person_grasp(triplet[0], tool_instance, "right", person)
+    left = _person_grasp(triplet[2], target_instance, "left", person)
+    poses = choreography.tool.copy()
+    poses[:, 2, 3] += _contact_offset(choreography, tool, target, right, left, person)
+    to_rig = np.eye(4)
+    to_rig[:3, 3] = TABLE_ORIGIN
+    tool_poses, target_poses = (to_rig @ p for p in (target_motion(choreography) @ poses, choreography.target))
+    hands: dict[Side, HandMotion] = {
+        "left": _hand_motion("left", left, target_poses, person),
+        "right": _hand_motion("right", right, tool_poses, person),
+    }
+    tool_object = SceneObject(tool_id, triplet[0], Mesh(tool.solid.vertices, tool.solid.faces), tool_poses)
+    target_object = SceneObject(target_id, triplet[2], Mesh(target.solid.vertices, target.solid.faces), target_poses)
+    return Scene(triplet, tool_object, target_object, hands, float(TABLE_ORIGIN[2]), fps, frames)
 
 
 @cache
 def _betas(person: int, side: Side) -> Array:
-    """(10,) hand shape of a person; left and right differ a little, as TACO's do."""
+    """Return the hand shape (10,) of a person; left and right differ slightly, as in TACO."""
     common = np.random.default_rng([0, person]).normal(0.0, 0.6, 10)
     return np.clip(common + np.random.default_rng([1 + SIDES.index(side), person]).normal(0.0, 0.1, 10), -1.5, 1.5)
 
 
 @cache
-def _held(category: str, instance: int, side: Side, person: int) -> Grasp:
-    """A person's grasp of an object: the right hand's as a tool, the left hand's as a target."""
+def _person_grasp(category: str, instance: int, side: Side, person: int) -> Grasp:
+    """Return a person's grasp of an object: the right hand holds a tool, the left hand a target."""
     model = make_object(category, instance)
     grip = model.use if side == "right" else model.steady
     if grip is None:
-        raise ValueError(
-            f"the {side} hand has no grip for {category}: triplets.toml asks for a role that its ObjectModel does not have"
-        )
+        raise ValueError(f"{category} has no grip for the {side} hand: define it in objects/, or correct triplets.toml")
     return close_hand(model.solid, grip, side, _betas(person, side))
 
 
-def _height(
+def _contact_offset(
     choreography: Choreography, tool: ObjectModel, target: ObjectModel, right: Grasp, left: Grasp, person: int
 ) -> float:
-    """How far the tool's path is raised or lowered to come into contact."""
+    """Return the offset in metres that raises or lowers the tool's path to contact."""
     still, poses = choreography.target[0], choreography.tool
     tool_points, target_points = sample_surface(tool.solid), sample_surface(target.solid)
     right_skin, left_skin = _skin("right", right, person), _skin("left", left, person)
@@ -163,15 +151,15 @@ def _height(
     return lower_to_contact(queries) + choreography.gap
 
 
-def _skin(side: Side, held: Grasp, person: int) -> Array:
-    """(778, 3) a grasping hand in the object's frame."""
-    theta = np.concatenate([axis_angle(held.rotation[None])[0], held.fingers])
-    skin: Array = proxy_hand.vertices(side, theta[None], held.wrist[None], _betas(person, side))[0]
+def _skin(side: Side, grasp: Grasp, person: int) -> Array:
+    """Return the skin (778, 3) of a grasping hand in the object's frame."""
+    theta = np.concatenate([axis_angle(grasp.rotation[None])[0], grasp.fingers])
+    skin: Array = proxy_hand.vertices(side, theta[None], grasp.wrist[None], _betas(person, side))[0]
     return skin
 
 
-def _hand_motion(side: Side, held: Grasp, poses: Array, person: int) -> HandMotion:
-    """A hand that moves with the object it holds."""
-    turn = axis_angle(poses[:, :3, :3] @ held.rotation)
-    theta = np.concatenate([turn, np.tile(held.fingers, (len(poses), 1))], axis=1)
-    return HandMotion(side, theta, poses[:, :3, 3] + poses[:, :3, :3] @ held.wrist, _betas(person, side))
+def _hand_motion(side: Side, grasp: Grasp, poses: Array, person: int) -> HandMotion:
+    """Return the motion of a hand that holds an object with ``poses``."""
+    turn = axis_angle(poses[:, :3, :3] @ grasp.rotation)
+    theta = np.concatenate([turn, np.tile(grasp.fingers, (len(poses), 1))], axis=1)
+    return HandMotion(side, theta, poses[:, :3, 3] + poses[:, :3, :3] @ grasp.wrist, _betas(person, side))

@@ -1,6 +1,6 @@
-"""Solids built from numbers: a triangle mesh for the renderer, and the signed distance that grasps and clearances are solved with.
+"""Parametric solids: a triangle mesh for rendering, and a signed distance for grasps and collisions.
 
-Each primitive makes both from the same profile, so they agree up to the faceting of the mesh.
+Each primitive builds both from one profile, so they agree up to the faceting of the mesh.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Faces = NDArray[np.int32]
 
 
 NEAR = 0.01
-"""Within this distance of a solid's bounding box, metres, its distance is worked out exactly."""
+"""Distance in metres from a solid's bounding box within which its distance is exact."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Solid:
     Attributes:
         vertices: (P, 3) metres.
         faces: (F, 3) with outward normals.
-        distance: (P, 3) -> (P,) metres, negative inside; further than ``NEAR`` from the solid it may answer less than the true distance.
+        distance: (P, 3) -> (P,) metres, negative inside; a lower bound farther than ``NEAR`` from the solid.
     """
 
     vertices: Array
@@ -35,11 +35,11 @@ class Solid:
 
 
 def lathe(profile: Array, segments: int = 32) -> Solid:
-    """Solid of revolution about z.
+    """Build a solid of revolution about z.
 
     Args:
-        profile: (M, 2) radius and height, metres; starts and ends on the axis and runs counter-clockwise in the (r, z) plane.
-        segments: facets around the axis.
+        profile: (M, 2) radius and height in metres, counter-clockwise in the (r, z) plane, from axis to axis.
+        segments: number of facets around the axis.
     """
     profile = np.asarray(profile, dtype=np.float64)
     angle = 2.0 * np.pi * np.arange(segments) / segments
@@ -59,7 +59,7 @@ def lathe(profile: Array, segments: int = 32) -> Solid:
 
 
 def prism(outline: Array, low: float, high: float) -> Solid:
-    """Upright prism; ``outline`` (M, 2) is counter-clockwise and star-shaped about its mean."""
+    """Build an upright prism; ``outline`` (M, 2) is counter-clockwise and star-shaped about its mean."""
     outline = np.asarray(outline, dtype=np.float64)
     count = len(outline)
     levels = [np.column_stack([outline, np.full(count, z)]) for z in (low, high)]
@@ -78,13 +78,13 @@ def prism(outline: Array, low: float, high: float) -> Solid:
 
 
 def tube(path: Array, radii: Array, up: tuple[float, float, float] = (0.0, 0.0, 1.0), segments: int = 12) -> Solid:
-    """Tube of elliptical sections along a polyline, with flat ends.
+    """Build a tube with elliptical sections along a polyline and flat ends.
 
     Args:
         path: (K, 3) metres.
-        radii: (K, 2) half width and half height of the section; or (2,), the same everywhere.
-        up: the direction of the half height; not parallel to the path.
-        segments: facets around the path.
+        radii: (K, 2) half width and half height of each section, or (2,) for all sections.
+        up: direction of the half height, not parallel to the path.
+        segments: number of facets around the path.
     """
     path = np.asarray(path, dtype=np.float64)
     radii = np.broadcast_to(np.asarray(radii, dtype=np.float64), (len(path), 2))
@@ -101,14 +101,14 @@ def tube(path: Array, radii: Array, up: tuple[float, float, float] = (0.0, 0.0, 
     return _bounded(vertices, faces, lambda points: _tube_distance(points, path, radii, np.asarray(up)))
 
 
-def moved(solid: Solid, rotation: Array, shift: tuple[float, float, float] | Array) -> Solid:
-    """The solid turned by a (3, 3) rotation, then shifted by (3,) metres."""
+def transform(solid: Solid, rotation: Array, shift: tuple[float, float, float] | Array) -> Solid:
+    """Rotate a solid by (3, 3), then translate it by (3,) metres."""
     t = np.asarray(shift, dtype=np.float64)
     return Solid(solid.vertices @ rotation.T + t, solid.faces, lambda points: solid.distance((points - t) @ rotation))
 
 
 def union(*solids: Solid) -> Solid:
-    """Solids taken together; where they overlap their surfaces pass through each other."""
+    """Combine solids; overlapping surfaces intersect and are not merged."""
     first = np.cumsum([0, *(len(s.vertices) for s in solids)])
     faces = np.concatenate([s.faces + np.int32(k) for s, k in zip(solids, first, strict=False)])
     parts = tuple(s.distance for s in solids)
@@ -120,17 +120,17 @@ def union(*solids: Solid) -> Solid:
 
 
 def polygon_distance(points: Array, polygon: Array, edges: int) -> Array:
-    """Signed distance in the plane, negative inside.
+    """Return signed distances in the plane, negative inside.
 
     Args:
         points: (P, 2).
         polygon: (M, 2) closed outline.
-        edges: how many of its edges, from the first on, are surface: M, or M - 1 where the closing edge is an axis of revolution.
+        edges: number of edges that are surface: M, or M - 1 if the closing edge is an axis of revolution.
     """
     x, y = np.ascontiguousarray(points.T)
     nearest = np.full(len(points), np.inf)
     inside = np.zeros(len(points), dtype=bool)
-    # One edge after the other: every array stays as short as the points, which is several times faster than all edges at once.
+    # Iterating over edges keeps arrays small, which is several times faster than all edges at once.
     for k, ((ax, ay), (bx, by)) in enumerate(zip(polygon, np.roll(polygon, -1, axis=0), strict=True)):
         ex, ey = bx - ax, by - ay
         ox, oy = x - ax, y - ay
@@ -143,7 +143,7 @@ def polygon_distance(points: Array, polygon: Array, edges: int) -> Array:
 
 
 def rounded_rectangle(length: float, width: float, radius: float, corner: int = 4) -> Array:
-    """(4 * corner, 2) outline, centred, counter-clockwise."""
+    """Return a centred, counter-clockwise outline (4 * corner, 2)."""
     turn = np.linspace(0.0, np.pi / 2.0, corner)
     arc = radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     out = []
@@ -155,7 +155,7 @@ def rounded_rectangle(length: float, width: float, radius: float, corner: int = 
 
 
 def _bounded(vertices: Array, faces: Faces, distance: Callable[[Array], Array]) -> Solid:
-    """A solid whose distance, far away, is that to its bounding box: never more than the true one, and cheap."""
+    """Build a solid with a distance that is replaced by the cheap lower bound of its bounding box far away."""
     low, high = vertices.min(axis=0), vertices.max(axis=0)
 
     def bounded(points: Array) -> Array:
@@ -171,7 +171,7 @@ def _bounded(vertices: Array, faces: Faces, distance: Callable[[Array], Array]) 
 
 
 def _section_axes(tangent: Array, up: Array) -> tuple[Array, Array]:
-    """Unit side and height directions (K, 3) of the sections across ``tangent`` (K, 3)."""
+    """Return unit side and height directions (K, 3) of sections perpendicular to ``tangent`` (K, 3)."""
     along = tangent / np.linalg.norm(tangent, axis=1, keepdims=True)
     side = np.cross(up, along)
     side /= np.linalg.norm(side, axis=1, keepdims=True)
@@ -179,7 +179,7 @@ def _section_axes(tangent: Array, up: Array) -> tuple[Array, Array]:
 
 
 def _tube_distance(points: Array, path: Array, radii: Array, up: Array) -> Array:
-    """Distance to the nearest of the tube's straight pieces; first-order exact near the surface of an ellipse."""
+    """Return distances to the nearest straight piece of a tube; exact to first order near the surface of an ellipse."""
     best = np.full(len(points), np.inf)
     axis = np.diff(path, axis=0)
     side, high = _section_axes(axis, up)
@@ -200,12 +200,12 @@ def _tube_distance(points: Array, path: Array, radii: Array, up: Array) -> Array
 
 
 def _strip(grid: NDArray[np.int64]) -> Faces:
-    """Triangles between rings that follow each other upwards; ``grid`` (K, S) holds vertex numbers, rings counter-clockwise."""
+    """Return triangles between consecutive rings, from bottom to top; ``grid`` (K, S) has the vertex numbers of counter-clockwise rings."""
     a, d = grid[:-1], grid[1:]
     b, c = np.roll(a, -1, axis=1), np.roll(d, -1, axis=1)
     return np.concatenate([np.stack([a, b, c], axis=-1), np.stack([a, c, d], axis=-1)]).reshape(-1, 3).astype(np.int32)
 
 
 def _fan(centre: int, ring: NDArray[np.int64]) -> Faces:
-    """Triangles from a centre to a ring seen counter-clockwise."""
+    """Return triangles from a centre to a counter-clockwise ring."""
     return np.stack([np.full(len(ring), centre), ring, np.roll(ring, -1)], axis=-1).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Solid textures: coloured blobs that fill space, looked up at a point of the object's own frame, so that no surface needs to be unwrapped."""
+"""Solid textures: coloured blobs in 3D space that are sampled in an object's own frame, without texture coordinates."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hoibench.clip import Array
 
 _CELLS = 64
 _NOISE_SEED = 20230927
-_FINE = 1.3  # strength of the fine octave: what most keypoints fire on
-_GAIN = 1.5  # how hard the blobs' edges are
+_FINE = 1.3  # strength of the fine octave, which triggers most keypoints
+_GAIN = 1.5  # sharpness of the blobs' edges
 
 
 @cache
 def blobs() -> Array:
-    """One period of band-limited noise, (64, 64, 64) float32 in -1..1: blobs about 5 cells wide, and others half as wide on them.
+    """Return one period of band-limited noise, (64, 64, 64) float32 in -1..1: blobs about 5 cells wide and finer blobs of half that width.
 
-    A blob is what a difference-of-Gaussians keypoint fires on, so two octaves of differences of Gaussians give two scales of them.
+    Two octaves of differences of Gaussians give blobs that difference-of-Gaussians keypoints detect at two scales.
     """
     noise = np.random.default_rng(_NOISE_SEED).standard_normal((2, _CELLS, _CELLS, _CELLS))
     octaves = _band(noise[0], 1.6) + _FINE * _band(noise[1], 0.8)
@@ -37,12 +37,12 @@ def _band(noise: Array, sigma: float) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Blobs of one size and palette.
+    """Blobs with one size and palette.
 
     Attributes:
-        palette: (3, 3) RGB in 0..1: of dark blobs, of the ground between, of light blobs.
-        lattice: (3, 3) object-frame metres to cells of ``blobs()``; its axes are askew, so that no plane repeats with the period.
-        shift: (3,) cells.
+        palette: (3, 3) RGB in 0..1 of dark blobs, the ground between blobs, and light blobs.
+        lattice: (3, 3) from metres in the object's frame to cells of ``blobs()``, rotated so that no plane shows the period.
+        shift: (3,) offset in cells.
     """
 
     palette: Array
@@ -50,18 +50,18 @@ class Material:
     shift: Array
 
     def cells(self, points: Array) -> Array:
-        """Where in the noise object-frame points (P, 3) lie, (P, 3) cells; affine, so it may be interpolated over a triangle."""
+        """Return noise cells (P, 3) of points (P, 3) in the object's frame; affine, so cells may be interpolated over a triangle."""
         return points @ self.lattice.T + self.shift
 
 
 def random_material(palette: Array, cell: Array | float, rng: np.random.Generator) -> Material:
-    """A material whose noise cells have ``cell`` metres along the object's axes, placed and turned at random."""
-    turn = Rotation.random(random_state=rng).as_matrix()
-    return Material(np.asarray(palette), turn / np.asarray(cell), rng.uniform(0.0, _CELLS, 3))
+    """Draw a material with noise cells of ``cell`` metres along the object's axes, randomly shifted and rotated."""
+    rotation = Rotation.random(random_state=rng).as_matrix()
+    return Material(np.asarray(palette), rotation / np.asarray(cell), rng.uniform(0.0, _CELLS, 3))
 
 
 def albedo(cells: Array, palettes: Array) -> Array:
-    """Colours (M, 3) at noise cells (M, 3), each from its own palette (M, 3, 3)."""
+    """Return colours (M, 3) at noise cells (M, 3) with palettes (M, 3, 3)."""
     level = map_coordinates(blobs(), cells.T, order=1, mode="grid-wrap")[:, None]
     ground = palettes[:, 1]
     lighter = ground + np.maximum(level, 0.0) * (palettes[:, 2] - ground)

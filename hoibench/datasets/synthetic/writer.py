@@ -1,4 +1,4 @@
-"""A scene, filmed and written in TACO's layout."""
+"""Render a scene and write it in the layout of TACO."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from hoibench.store import write_bytes, write_json
 from hoibench.video import encode
 
 CRF = 12
-_CENTIMETRES = 100.0
+_CENTIMETRES = 100.0  # per metre; models of TACO are in centimetres
 
 
 def write_sequence(root: Path, key: str, scene: Scene, serials: Sequence[str], seed: int) -> None:
-    """Write one sequence: its videos, calibration, poses and models, in the world frame of the key's date.
+    """Write a sequence, its videos, calibration, poses and models, in the world frame of the key's date.
 
     Args:
-        root: the tree; other sequences in it stay.
+        root: the tree, which may have other sequences.
         key: YYYYMMDD_NNN.
-        scene: what happens, in the rig frame.
-        serials: the cameras that film it.
-        seed: of the room's and the skin's colours.
+        scene: the scene in the rig frame.
+        serials: the cameras.
+        seed: seed of the colours of room and skin.
 
     Raises:
         OSError: the tree cannot be written.
-        ValueError: a serial or the date is unknown.
+        ValueError: a camera is unknown.
     """
     cameras = {serial: build_camera(serial) for serial in serials}
     write_annotations(root, key, scene, cameras, world_frame(key.partition("_")[0]))
@@ -47,14 +47,14 @@ def write_sequence(root: Path, key: str, scene: Scene, serials: Sequence[str], s
 
 
 def write_annotations(root: Path, key: str, scene: Scene, cameras: Mapping[str, Camera], world: WorldFrame) -> None:
-    """Write all of one sequence but its videos: calibration, hands, object poses and models.
+    """Write a sequence without its videos: calibration, hands, object poses and models.
 
     Args:
-        root: the tree; other sequences in it stay.
+        root: the tree, which may have other sequences.
         key: YYYYMMDD_NNN.
-        scene: what happens, in the rig frame.
-        cameras: serial -> camera in the rig frame, K for an image of its ``size``.
-        world: the frame that the records are in.
+        scene: the scene in the rig frame.
+        cameras: serial -> camera in the rig frame.
+        world: the world frame of the written files.
 
     Raises:
         OSError: the tree cannot be written.
@@ -72,7 +72,7 @@ def write_annotations(root: Path, key: str, scene: Scene, cameras: Mapping[str, 
 
 
 def render_videos(scene: Scene, cameras: Mapping[str, Camera], seed: int) -> dict[str, Array]:
-    """Serial -> video (N, H, W, 3) uint8 of cameras in the rig frame."""
+    """Render videos (N, H, W, 3) uint8 by cameras in the rig frame: serial -> video."""
     render_scene = RenderScene(build_textured_surfaces(scene, seed))
     views = {serial: RenderView(render_scene, camera) for serial, camera in cameras.items()}
     videos: dict[str, list[Array]] = {serial: [] for serial in cameras}

@@ -1,4 +1,4 @@
-"""An independent measure of depth and contact: exact distances to triangles, signed by the winding number."""
+"""A reference for signed distances: exact distances to triangles, signed by the winding number."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,9 @@ import pytest
 
 
 def _signed_distance(points, triangles):
-    """(P,) distances to triangles (F, 3, 3), negative inside.
+    """Return distances (P,) to triangles (F, 3, 3), negative inside.
 
-    Everything is written in dot products of points with vectors of the triangles, so that it is a few products of matrices and no (P, F, 3) array.
+    Dot products of points with vectors of the triangles keep this to a few matrix products without (P, F, 3) arrays.
     """
     corners = triangles.swapaxes(0, 1)
     edges = np.roll(corners, -1, axis=0) - corners
@@ -17,7 +17,7 @@ def _signed_distance(points, triangles):
     length = np.linalg.norm(normal, axis=1)
     normal = normal / np.maximum(length, 1e-14)[:, None]
     squared = (points * points).sum(-1)[:, None]
-    # Of each corner: the point's squared distance, and its way along the edge and across it, towards the triangle's inside.
+    # For each corner: the point's squared distance, and its coordinates along the edge and perpendicular to it, towards the inside.
     away = [np.maximum(squared - 2.0 * points @ c.T + (c * c).sum(-1), 0.0) for c in corners]
     along = [points @ e.T - (c * e).sum(-1) for c, e in zip(corners, edges, strict=True)]
     inwards = [np.cross(normal, e) for e in edges]
@@ -43,7 +43,7 @@ def _signed_distance(points, triangles):
 
 @pytest.fixture(scope="session")
 def mesh_distance() -> Callable:
-    """(P,) signed distances of points (P, 3) to a closed mesh, negative inside; inf where further than ``near`` from its bounding box."""
+    """Return a function for signed distances (P,) of points (P, 3) to a closed mesh; inf farther than ``near`` from its bounding box."""
 
     def measure(points, vertices, faces, near=np.inf):
         out = np.full(len(points), np.inf)
@@ -59,7 +59,7 @@ def mesh_distance() -> Callable:
 
 @pytest.fixture(scope="session")
 def capped() -> Callable:
-    """(1552, 3) faces of a proxy hand with its open wrist closed by a fan, so that inside and outside are defined."""
+    """Return a function for the faces (1552, 3) of a proxy hand with its wrist closed by a fan, so that the inside is defined."""
     from hoibench.datasets.taco.hand import proxy_hand
 
     def close(side):

@@ -24,7 +24,7 @@ def test_every_pair_of_the_trio_is_at_most_45_degrees_apart():
 
 
 @pytest.mark.parametrize("serial", sorted(rig().cameras))
-def test_every_camera_is_upright_and_looks_at_the_look_at_point(serial):
+def test_every_camera_is_upright_and_faces_the_look_at_point(serial):
     camera = build_camera(serial)
     assert is_rigid(camera.R, 1e-12)
     centre = to_camera(np.array([rig().look_at]), camera.R, camera.t)
@@ -43,7 +43,7 @@ def test_an_unknown_serial_is_named():
 
 @pytest.mark.field
 @pytest.mark.parametrize("serial", sorted(rig().cameras))
-def test_the_cameras_hang_where_tacos_hang(field_data, serial):
+def test_the_cameras_are_at_the_positions_of_tacos(field_data, serial):
     real = read_calibration(field_data / "taco" / "calibration_20230927_027_512x376.json")[serial]
     ours = build_camera(serial)
     gap = optical_centre(real.R, real.t) - optical_centre(ours.R, ours.t)

@@ -16,7 +16,7 @@ from hoibench.plugins import UnknownName
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_protocol_of_the_clips(demo):
+def test_clips_have_the_documented_shape(demo):
     for loaded in demo:
         entry, clip = loaded.entry, loaded.clip
         assert (clip.id, clip.triplet, clip.instances) == (entry.id, entry.triplet, entry.instances)
@@ -33,7 +33,7 @@ def test_the_protocol_of_the_clips(demo):
             np.testing.assert_array_equal(view.image, frames[0])
 
 
-def test_hands_and_objects_stay_in_every_picture_and_before_the_wall(demo):
+def test_hands_and_objects_stay_in_every_image_and_in_front_of_the_wall(demo):
     for clip in (loaded.clip for loaded in demo):
         height, width = clip.size
         for camera in clip.cameras:
@@ -42,7 +42,7 @@ def test_hands_and_objects_stay_in_every_picture_and_before_the_wall(demo):
             assert inside.mean() > 0.97
 
 
-def test_a_clip_is_generated_once_and_says_so_before(tmp_path, monkeypatch):
+def test_a_clip_is_generated_once_after_a_message(tmp_path, monkeypatch):
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
     told = []
     dataset = SyntheticDataset.open(None, told.append)
@@ -65,7 +65,7 @@ def test_splits_and_their_alias():
         dataset.manifest("test_sen")
 
 
-def test_wide_clips_are_clips_of_their_own(tmp_path):
+def test_wide_clips_differ_from_others(tmp_path):
     dataset = SyntheticDataset.open(tmp_path)
     entry = dataset.manifest("synthetic-wide@1/demo").entries[0]
     assert entry.id == dataset.manifest("demo").entries[0].id
@@ -77,19 +77,19 @@ def test_wide_clips_are_clips_of_their_own(tmp_path):
         dataset.manifest("synthetic-wide@2/demo")
 
 
-def test_a_clip_of_no_split_is_refused(tmp_path):
+def test_an_unknown_clip_is_refused(tmp_path):
     with pytest.raises(ValueError, match="20990101_001"):
         SyntheticDataset.open(tmp_path).load(ClipEntry("20990101_001"))
 
 
-def test_clips_have_no_cameras_but_the_splits(tmp_path):
+def test_cameras_outside_the_split_are_refused(tmp_path):
     dataset = SyntheticDataset.open(tmp_path)
     with pytest.raises(ValueError, match="synthetic has no cameras outside its splits: leave out --cameras all"):
         dataset.camera_loaders(dataset.manifest("demo").entries[0])
 
 
-def test_the_identity_of_clips_is_the_declared_version_and_no_source_text(tmp_path):
-    """A copy of the package whose every docstring on synthetic clips was edited names the same clips."""
+def test_ids_depend_on_the_declared_version_not_on_source_text(tmp_path):
+    """A copy of the package with edited docstrings gives the same ids."""
     for package in ("hoibench", "splits"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     for path in (tmp_path / "hoibench" / "datasets" / "synthetic").rglob("*.py"):
@@ -108,7 +108,7 @@ def test_the_identity_of_clips_is_the_declared_version_and_no_source_text(tmp_pa
     assert done.stdout.split() == ["Edited.", *ours]
 
 
-def test_splits_are_listed_without_the_heavy_libraries():
+def test_splits_are_listed_without_heavy_libraries():
     code = (
         "import sys; from hoibench.datasets.synthetic.dataset import SyntheticDataset as S; "
         "S.open(None).manifest('demo'); "

@@ -11,8 +11,8 @@ def golden():
     return read_golden()
 
 
-def test_the_contents_are_those_of_the_declared_version(golden, tmp_path):
-    """Where they are meant to change, raise VERSION and run tests/support/synthetic_golden.py."""
+def test_the_content_is_that_of_the_declared_version(golden, tmp_path):
+    """For an intended change, raise VERSION and run tests/support/synthetic_golden.py."""
     assert differences(golden, contents(tmp_path)) == []
 
 
@@ -26,13 +26,13 @@ def test_the_golden_scenes_have_every_action_tool_target_and_person(golden):
 
 
 @pytest.mark.parametrize("place", [0, 20_000, -1])
-def test_a_moved_vertex_is_noticed(golden, place):
+def test_a_moved_vertex_is_detected(golden, place):
     found = objects()["objects/vertices"].copy()
     found[place, 1] += 2e-5
     assert differences({"v": golden["objects/vertices"]}, {"v": found}) == ["v: differs by up to 2e-05"]
 
 
-def test_a_turned_face_is_noticed(golden):
+def test_a_turned_face_is_detected(golden):
     found = golden | {"objects/faces": golden["objects/faces"].copy()}
     found["objects/faces"][7, 0] ^= 1
     assert differences(golden, found) == ["objects/faces: differs"]
@@ -43,18 +43,18 @@ def test_rounding_is_not_a_change(golden):
     assert differences(golden, found) == []
 
 
-@pytest.mark.parametrize(("levels", "pixels", "noticed"), [(1, 128 * 192, False), (2, 24, False), (2, 25, True)])
-def test_pictures_may_differ_by_a_level_and_in_one_pixel_of_a_thousand(golden, levels, pixels, noticed):
+@pytest.mark.parametrize(("levels", "pixels", "detected"), [(1, 128 * 192, False), (2, 24, False), (2, 25, True)])
+def test_pictures_may_differ_by_a_level_and_in_one_pixel_of_a_thousand(golden, levels, pixels, detected):
     pictures = golden["pictures"].copy()
     changed = pictures[3].reshape(-1, 3)
     changed[:pixels, 2] = np.where(
         changed[:pixels, 2] < 128, changed[:pixels, 2] + levels, changed[:pixels, 2] - levels
     )
     found = differences(golden, golden | {"pictures": pictures})
-    assert found == (["pictures: only 99.90 % agree in view 3"] if noticed else [])
+    assert found == (["pictures: only 99.90 % agree in view 3"] if detected else [])
 
 
-def test_another_count_and_other_arrays_are_noticed(golden):
+def test_another_count_and_other_arrays_are_detected(golden):
     assert differences(golden, golden | {"objects/counts": golden["objects/counts"][1:]})[0].startswith(
         "objects/counts: shape"
     )

@@ -13,12 +13,12 @@ from hoibench.video import decode, encode
 
 @pytest.fixture
 def copy(written, tmp_path):
-    """The clip's tree, to break."""
+    """A copy of the clip's tree that tests may damage."""
     shutil.copytree(written.root, tmp_path / "tree")
     return type(written)(written.scene, tmp_path / "tree", written.key, written.seed)
 
 
-def test_views_come_left_center_right_in_whatever_order_they_are_asked(written, clip):
+def test_views_are_sorted_left_center_right(written, clip):
     again = written.load(serials=TRIO[::-1])
     for loaded in (clip, again):
         assert tuple(view.id for view in loaded.views) == TRIO
@@ -27,7 +27,7 @@ def test_views_come_left_center_right_in_whatever_order_they_are_asked(written, 
     np.testing.assert_array_equal(again.tracks.visible, clip.tracks.visible)
 
 
-def test_what_a_clip_says_of_itself(clip):
+def test_the_facts_of_a_clip(clip):
     assert (clip.id, clip.triplet, clip.fps, clip.frames) == ("20231002_001", ("spoon", "stir", "bowl"), 8.0, 5)
     assert clip.prompt == "use the spoon to stir in the bowl"
     assert clip.truth == "synthetic"
@@ -41,8 +41,8 @@ def test_a_clip_without_a_source_has_none(written):
     assert loaded.source_views == loaded.load_source_videos() == ()
 
 
-def test_tracks_are_where_the_generator_put_the_surfaces(written, clip):
-    """From the rig frame's scene to what the loader says a camera sees, by two ways."""
+def test_tracks_are_on_the_generated_surfaces(written, clip):
+    """Two ways from the scene in the rig frame to camera space agree."""
     from hoibench.datasets.synthetic.cameras import build_camera
     from hoibench.datasets.synthetic.materials import build_textured_surfaces
     from hoibench.datasets.taco.tracks import choose_points, track_points
@@ -92,7 +92,7 @@ def test_annotations_of_different_lengths_are_refused(copy):
         copy.load()
 
 
-def test_a_part_that_was_not_recorded_in_a_frame_is_held_and_hidden_there(copy, clip):
+def test_an_unrecorded_part_repeats_its_position_and_is_invisible(copy, clip):
     _, path = copy.recording.sequence.object_pose("tool")
     poses = np.load(path)
     poses[3] = np.nan

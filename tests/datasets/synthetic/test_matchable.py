@@ -5,7 +5,7 @@ from hoibench.metrics.view_matches import match_views
 
 
 def test_the_true_views_match(demo):
-    """By the metric's own rule: sift-mnn, MAGSAC at 0.4 px."""
+    """True views have matches by the metric's rule: sift-mnn, MAGSAC at 0.4 px."""
     counts = {}
     for clip in (loaded.clip for loaded in demo):
         for pair in match_views(clip.video, Sift()):

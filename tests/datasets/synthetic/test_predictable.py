@@ -1,4 +1,4 @@
-"""A generator that sees the prompt and frame 0 can know the motion: a linear regressor on just that explains it."""
+"""The motion is predictable: linear regression on the prompt and frame 0 explains it."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ FRAMES, FPS = 13, 4.0
 
 
 def _seen(scene, triplet, triplets):
-    """What the prompt and frame 0 tell: poses, sizes and which triplet it is."""
+    """Return the features of the prompt and frame 0: poses, sizes and triplet."""
     tool, target = scene.tool.poses[0], scene.target.poses[0]
     sizes = [np.ptp(o.mesh.vertices, axis=0) for o in (scene.tool, scene.target)]
     kind = [float(triplet == t) for t in triplets]
@@ -20,7 +20,7 @@ def _seen(scene, triplet, triplets):
 
 @pytest.fixture(scope="module")
 def scenes():
-    """Action -> (features (S, F), displacement (S, 39)), train scenes first."""
+    """Return action -> (features (S, F), displacement (S, 39)), with train scenes first."""
     rng = np.random.default_rng(0)
     out = {}
     for action in sorted({a for _, a, _ in catalogue().triplets}):
@@ -38,7 +38,7 @@ def scenes():
 
 
 def _residual(x, y):
-    """Held-out residuals of ridge regression, and of the train scenes' mean, for one action."""
+    """Return held-out residuals of ridge regression and of the train scenes' mean, for one action."""
     mean, spread = x[:TRAIN].mean(axis=0), x[:TRAIN].std(axis=0) + 1e-6
     z = (x - mean) / spread
     centre = y[:TRAIN].mean(axis=0)
@@ -52,7 +52,7 @@ def test_frame_0_and_the_prompt_explain_the_motion(scenes):
     assert 1.0 - (residual**2).sum() / (about_mean**2).sum() > 0.95
 
 
-def test_the_motion_is_no_constant_of_its_action(scenes):
+def test_the_motion_is_not_constant_per_action(scenes):
     for x, y in scenes.values():
         assert len(np.unique(np.round(y, 6), axis=0)) == len(x)
         assert y.std(axis=0).max() > 0.0015

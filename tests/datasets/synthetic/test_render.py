@@ -14,19 +14,19 @@ SIZE = (24, 36)
 
 
 @pytest.fixture(scope="module")
-def bodies(written):
+def surfaces(written):
     return build_textured_surfaces(written.scene, written.seed)
 
 
-def plain_picture(bodies, frame, camera):
-    """The picture in one pass over all bodies with the plain caster: nothing kept from frame to frame, nothing left out."""
-    mesh = frame_mesh([body.surface for body in bodies], frame)
+def plain_picture(surfaces, frame, camera):
+    """Render an image in one pass over all surfaces with the plain caster."""
+    mesh = frame_mesh([textured.surface for textured in surfaces], frame)
     plain = NumpyCaster(mesh.corners)
     origin, directions = pixel_rays(camera, SAMPLES)
     hits = plain.cast(origin, directions)
     colours = np.full((len(directions), 3), 0.5)
-    cells = np.concatenate([body.material.cells(body.rest)[body.surface.faces] for body in bodies])
-    palettes = np.stack([body.material.palette for body in bodies])
+    cells = np.concatenate([textured.material.cells(textured.rest)[textured.surface.faces] for textured in surfaces])
+    palettes = np.stack([textured.material.palette for textured in surfaces])
     for ray in np.flatnonzero(hits.is_hit):
         face = hits.face[ray]
         normal = mesh.normals[face] * -np.sign(mesh.normals[face] @ directions[ray])
@@ -39,7 +39,7 @@ def plain_picture(bodies, frame, camera):
 
 
 def _lit(start, mesh):
-    """Whether no triangle lies between a point and the light, by Moeller and Trumbore's test on all of them."""
+    """Return True where no triangle is between a point and the light, by Moeller and Trumbore's test on all triangles."""
     a, b, c = mesh.corners.swapaxes(0, 1)
     light = render._LIGHT
     p = np.cross(light, c - a)
@@ -52,32 +52,32 @@ def _lit(start, mesh):
     return not ((u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)).any()
 
 
-def test_the_picture_is_that_of_the_plain_renderer(bodies):
+def test_the_image_equals_that_of_the_plain_renderer(surfaces):
     frame, camera = 4, build_camera(TRIO[2], SIZE)
-    render_scene = RenderScene(bodies)
-    fast = RenderView(render_scene, camera).render(render_scene.mesh(frame)).astype(int)
-    plain = plain_picture(bodies, frame, camera).astype(int)
+    scene = RenderScene(surfaces)
+    fast = RenderView(scene, camera).render(scene.mesh(frame)).astype(int)
+    plain = plain_picture(surfaces, frame, camera).astype(int)
     assert (np.abs(fast - plain).max(axis=-1) <= 1).mean() >= 0.999
 
 
-def test_the_same_scene_gives_the_same_picture(written):
+def test_the_same_scene_gives_the_same_image(written):
     camera = build_camera(TRIO[1], SIZE)
-    render_scenes = [RenderScene(build_textured_surfaces(written.scene, written.seed)) for _ in range(2)]
-    one, two = (RenderView(render_scene, camera).render(render_scene.mesh(1)) for render_scene in render_scenes)
+    scenes = [RenderScene(build_textured_surfaces(written.scene, written.seed)) for _ in range(2)]
+    one, two = (RenderView(scene, camera).render(scene.mesh(1)) for scene in scenes)
     np.testing.assert_array_equal(one, two)
 
 
-def test_frames_do_not_leak_into_each_other(bodies):
-    render_scene = RenderScene(bodies)
-    view, fresh = (RenderView(render_scene, build_camera(TRIO[1], SIZE)) for _ in range(2))
+def test_frames_are_independent(surfaces):
+    scene = RenderScene(surfaces)
+    view, fresh = (RenderView(scene, build_camera(TRIO[1], SIZE)) for _ in range(2))
     for frame in (3, 1, 4):
-        view.render(render_scene.mesh(frame))
-    np.testing.assert_array_equal(view.render(render_scene.mesh(0)), fresh.render(render_scene.mesh(0)))
+        view.render(scene.mesh(frame))
+    np.testing.assert_array_equal(view.render(scene.mesh(0)), fresh.render(scene.mesh(0)))
 
 
-def test_hands_and_objects_cast_shadows_on_the_table(bodies):
-    render_scene, camera = RenderScene(bodies), build_camera(TRIO[1], SIZE)
-    view, mesh = RenderView(render_scene, camera), render_scene.mesh(0)
+def test_hands_and_objects_cast_shadows_on_the_table(surfaces):
+    scene, camera = RenderScene(surfaces), build_camera(TRIO[1], SIZE)
+    view, mesh = RenderView(scene, camera), scene.mesh(0)
     with_shadow = view.render(mesh).astype(int)
     far_away = FrameMesh(mesh.corners + np.array([50.0, 0.0, 0.0]), mesh.surface, mesh.part)
     empty = view.render(far_away).astype(int)

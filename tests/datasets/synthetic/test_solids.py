@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoibench.datasets.synthetic.solids import lathe, moved, polygon_distance, prism, rounded_rectangle, tube, union
+from hoibench.datasets.synthetic.solids import lathe, polygon_distance, prism, rounded_rectangle, transform, tube, union
 
 BOWL = lathe(np.array([(0, 0), (0.04, 0), (0.07, 0.05), (0.066, 0.05), (0.038, 0.004), (0, 0.004)]), 48)
 BLOCK = prism(rounded_rectangle(0.10, 0.04, 0.01), 0.0, 0.02)
@@ -24,7 +24,7 @@ def test_distance_agrees_with_the_mesh_near_the_surface(solid, tolerance, mesh_d
 
 
 @pytest.mark.parametrize("solid", [BOWL, BLOCK, ROD], ids=["lathe", "prism", "tube"])
-def test_far_distance_never_exceeds_the_true_one(solid, mesh_distance):
+def test_the_far_distance_is_a_lower_bound(solid, mesh_distance):
     points = np.random.default_rng(1).uniform(-0.3, 0.3, (200, 3))
     truth = mesh_distance(points, solid.vertices, solid.faces)
     assert (solid.distance(points)[truth > 0] <= truth[truth > 0] + 6e-4).all()
@@ -48,8 +48,8 @@ def test_polygon_distance_is_one_lipschitz(numbers):
     assert abs(change[0]) <= np.linalg.norm(p - q) + 1e-12
 
 
-def test_moved_and_union_follow_their_parts():
-    shifted = moved(BLOCK, TURN, (0.3, 0.0, 0.1))
+def test_transform_and_union_agree_with_their_parts():
+    shifted = transform(BLOCK, TURN, (0.3, 0.0, 0.1))
     points = np.random.default_rng(2).uniform(-0.06, 0.06, (50, 3))
     assert shifted.distance(points @ TURN.T + [0.3, 0.0, 0.1]) == pytest.approx(BLOCK.distance(points))
     both = union(BLOCK, ROD)

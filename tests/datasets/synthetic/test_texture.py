@@ -19,7 +19,7 @@ def test_blobs_fill_their_range_and_repeat_without_a_seam():
 
 
 def test_a_blob_is_about_five_cells_wide():
-    """Widths of light and dark runs along an axis of the coarse octave's scale: what a viewer sees as a blob."""
+    """A blob is a run of light or dark cells along an axis at the scale of the coarse octave."""
     signs = blobs() > 0.0
     runs = 64 * 64 * 64 / (signs != np.roll(signs, 1, axis=0)).sum()
     assert 2.5 < runs < 6.0
@@ -47,7 +47,7 @@ def test_one_cell_of_metres_is_one_cell_of_noise_along_each_axis():
     np.testing.assert_allclose(np.linalg.norm(steps, axis=1), 1.0)
 
 
-def test_a_material_comes_from_its_generator_alone():
+def test_a_material_depends_on_its_generator_alone():
     one, two = (random_material(PALETTE, 0.01, np.random.default_rng(5)) for _ in range(2))
     assert isinstance(one, Material)
     np.testing.assert_array_equal(one.lattice, two.lattice)

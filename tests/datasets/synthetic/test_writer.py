@@ -22,7 +22,7 @@ def write_again(tmp_path, written, key):
     return type(written)(written.scene, tmp_path, key, written.seed)
 
 
-def test_object_poses_and_meshes_come_back(written):
+def test_object_poses_and_meshes_round_trip(written):
     frame, sequence = world_frame("20231002"), written.recording.sequence
     for role, item in (("tool", written.scene.tool), ("target", written.scene.target)):
         object_id, path = sequence.object_pose(role)
@@ -34,7 +34,7 @@ def test_object_poses_and_meshes_come_back(written):
         np.testing.assert_array_equal(faces, item.mesh.faces)
 
 
-def test_cameras_come_back_to_the_last_bit_of_K(written):
+def test_cameras_round_trip_with_exact_K(written):
     frame = world_frame("20231002")
     for serial in (*TRIO, SOURCE_CAMERA):
         back, ours = written.recording.camera(serial, (128, 192)), build_camera(serial)
@@ -43,7 +43,7 @@ def test_cameras_come_back_to_the_last_bit_of_K(written):
         np.testing.assert_allclose(back.t, frame.camera(ours).t, atol=1e-15)
 
 
-def test_hands_come_back(written):
+def test_hands_round_trip(written):
     frame = world_frame("20231002")
     for side in SIDES:
         back, ours = read_hand(written.recording.sequence.folder(HANDS), side), written.scene.hands[side]
@@ -53,7 +53,7 @@ def test_hands_come_back(written):
         np.testing.assert_allclose(back.betas, ours.betas, atol=1e-6)
 
 
-def test_torch_reads_the_hand_files_as_it_reads_tacos(written):
+def test_torch_reads_the_hand_files(written):
     folder = written.recording.sequence.folder(HANDS)
     for side in SIDES:
         with (folder / f"{side}_hand.pkl").open("rb") as stream:
@@ -69,7 +69,7 @@ def test_torch_reads_the_hand_files_as_it_reads_tacos(written):
             np.testing.assert_array_equal(frame["hand_trans"].numpy(), back.trans[i].astype(np.float32))
 
 
-def test_videos_come_back_nearly_as_filmed(written):
+def test_videos_round_trip_nearly(written):
     videos = render_videos(written.scene, {serial: build_camera(serial) for serial in TRIO}, written.seed)
     clip = written.load()
     for view, serial in enumerate(TRIO):
@@ -86,7 +86,7 @@ def test_the_same_scene_gives_the_same_bytes(written, tmp_path):
     assert ours == theirs
 
 
-def test_another_date_moves_the_world_and_nothing_that_a_camera_sees(written, clip, tmp_path):
+def test_another_date_moves_the_world_but_changes_no_image(written, clip, tmp_path):
     moved = write_again(tmp_path, written, "20230927_001").load()
     assert np.abs(moved.tracks.world - clip.tracks.world).max() > 0.3
     np.testing.assert_array_equal(moved.video, clip.video)
@@ -109,8 +109,8 @@ def _recording(root, key):
     return Recording(tree, tree.sequence(key))
 
 
-def test_records_are_written_apart_from_films_for_cameras_of_any_size(written, tmp_path):
-    """As the hostile tree does: one size for K and imgSize, another for what is filmed."""
+def test_annotations_are_written_without_videos_for_cameras_of_any_size(written, tmp_path):
+    """K and imgSize may have another size than the videos."""
     cameras = {serial: build_camera(serial, (376, 512)) for serial in TRIO}
     frame = world_frame("20230927")
     write_annotations(tmp_path, "20231102_070", written.scene, cameras, frame)

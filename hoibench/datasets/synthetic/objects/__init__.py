@@ -1,1 +1,1 @@
-"""The things that synthetic hands hold: parametric tools and targets in the vocabulary of TACO."""
+"""Parametric tools and targets with the categories of TACO."""

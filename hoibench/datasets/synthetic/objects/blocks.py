@@ -1,4 +1,4 @@
-"""Compact things: held from above, or standing on the table to be worked on."""
+"""Compact objects: tools held from above, and targets on the table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hoibench.datasets.synthetic.objects.object_model import (
     wrap_from_right,
 )
 from hoibench.datasets.synthetic.objects.sticks import Z_TO_Y
-from hoibench.datasets.synthetic.solids import lathe, moved, prism, rounded_rectangle, union
+from hoibench.datasets.synthetic.solids import lathe, prism, rounded_rectangle, transform, union
 
 
 def eraser(sizes: SizeSampler) -> ObjectModel:
@@ -57,13 +57,13 @@ def toy(sizes: SizeSampler) -> ObjectModel:
     low, deck = 0.7 * r, 0.7 * r + sizes.uniform(0.020, 0.028)
     roof = deck + sizes.uniform(0.018, 0.026)
     chassis = prism(rounded_rectangle(wide, long, 0.010), low, deck)
-    cabin = moved(
+    cabin = transform(
         prism(rounded_rectangle(0.86 * wide, 0.52 * long, 0.008), deck, roof), np.eye(3), (0, -0.10 * long, 0)
     )
     disc = np.array([(0, -0.005), (r, -0.005), (r, 0.005), (0, 0.005)])
     across = Z_TO_Y[[1, 0, 2]] * [[1.0], [-1.0], [1.0]]
     wheels = [
-        moved(lathe(disc, 20), across, (sx * wide / 2.0, sy * 0.30 * long, r)) for sx in (-1, 1) for sy in (-1, 1)
+        transform(lathe(disc, 20), across, (sx * wide / 2.0, sy * 0.30 * long, r)) for sx in (-1, 1) for sy in (-1, 1)
     ]
     return ObjectModel(
         "toy",

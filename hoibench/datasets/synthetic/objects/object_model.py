@@ -1,4 +1,4 @@
-"""What a scene must know of an object besides its shape: how it is held, how it is used, and where it is worked on."""
+"""An object's shape, grips and work area."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Family = Literal["stick", "block", "vessel"]
 
 
 class SizeSampler:
-    """Sizes of one instance of a category: over the instances every size takes evenly spaced values, in an order of its own."""
+    """Sizes of one instance of a category; over all instances, each size takes evenly spaced values in its own random order."""
 
     def __init__(self, category: int, instance: int, instances: int) -> None:
         self._category, self._instance, self._instances = category, instance, instances
         self._drawn = 0
 
     def uniform(self, low: float, high: float) -> float:
-        """The next size, between ``low`` and ``high``."""
+        """Return the next size, between ``low`` and ``high``."""
         order = np.random.default_rng([self._category, self._drawn]).permutation(self._instances)
         self._drawn += 1
         return low + (high - low) * (float(order[self._instance]) + 0.5) / self._instances
@@ -31,18 +31,18 @@ class SizeSampler:
 
 @dataclass(frozen=True)
 class Grip:
-    """How a hand comes to an object, in the object's frame.
+    """The approach of a hand to an object, in the object's frame.
 
     Attributes:
-        point: the place on the object that the palm makes for, metres.
-        normal: the way the palm faces.
-        thumb: the way the thumb side of the hand points, at a right angle to ``normal``.
-        oblique: turn of the hand about ``normal``, radians, that brings the fingers towards ``thumb``.
-        palm: how far from the wrist, and how far to the thumb side, ``point`` comes to lie, metres.
-        approach: the way the hand comes; None means along ``normal``.
-        curl: bend of the fingers as the hand comes, 0 (flat) to 1 (fist).
-        goal: bend that the fingers then strive for; where it is less than ``curl`` they stretch, and the thumb stays aside.
-        floor: height under which the hand must not reach, or None.
+        point: target of the palm on the object, in metres.
+        normal: direction that the palm faces.
+        thumb: direction of the thumb side of the hand, perpendicular to ``normal``.
+        oblique: rotation of the hand about ``normal`` in radians, which moves the fingers towards ``thumb``.
+        palm: distance of ``point`` from the wrist, and its offset to the thumb side, in metres.
+        approach: direction of approach; None means ``normal``.
+        curl: bend of the fingers during the approach, from 0 (flat) to 1 (fist).
+        goal: final bend of the fingers; if it is less than ``curl``, the fingers stretch and the thumb does not close.
+        floor: minimum height of the hand, or None.
     """
 
     point: Vector
@@ -60,20 +60,20 @@ class Grip:
 class ObjectModel:
     """An object as a tool (right hand) and as a target (left hand).
 
-    Frames: a stick or block has its working place at the origin, +z away from what it works on, a stick's handle towards +x.  Vessels and
-    targets stand on z = 0 about the origin; a spout points to -x.
+    A stick or block has its working end at the origin, +z away from the target, and a stick's handle towards +x.  Vessels and targets are centred on
+    the origin and stand on z = 0; a spout points to -x.
 
     Attributes:
         category: the word in the triplet.
         solid: shape in the object's frame.
-        family: which kind of motion plan moves it as a tool.
-        use: how the right hand holds it as a tool.
-        steady: how the left hand holds it as a target that stands on the table.
-        foot: radius of the part of a tool that works, metres.
-        work_radius: radius of the area that tools work on, metres.
-        work_height: height of that area over the table, metres.
-        pitch: lean of a stick while it is used, radians, handle up.
-        facing: yaw at which it stands as a target, radians.
+        family: the kind of motion as a tool.
+        use: grip of the right hand as a tool.
+        steady: grip of the left hand as a target on the table.
+        foot: radius of the working end of a tool, in metres.
+        work_radius: radius of the area that tools work on, in metres.
+        work_height: height of that area above the table, in metres.
+        pitch: inclination of a stick during use in radians, handle up.
+        facing: yaw as a target, in radians.
     """
 
     category: str
@@ -89,17 +89,17 @@ class ObjectModel:
 
 
 def side_grip_of_stick(at: float, height: float, oblique: float = 0.8) -> Grip:
-    """The right hand round a handle along x: palm at its right side and over it, thumb towards the working end."""
+    """Return the right hand's grip around a handle along x: palm at its right side and above it, thumb towards the working end."""
     return Grip((at, 0.0, height), (0.0, -0.60, -0.80), (-1.0, 0.0, 0.0), oblique=oblique, palm=(0.078, 0.0))
 
 
 def wrap_from_right(x: float, height: float) -> Grip:
-    """The right hand round an upright body or bar, thumb up, from +x."""
+    """Return the right hand's grip around an upright body or bar from +x, thumb up."""
     return Grip((x, 0.0, height), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), palm=(0.085, 0.0))
 
 
 def press_from_left(x: float, height: float) -> Grip:
-    """The left hand's fingertips against something low, from -x, the palm down and the wrist a little raised."""
+    """Return the left hand's grip with fingertips against a low object from -x, palm down and wrist slightly raised."""
     return Grip(
         (x, 0.0, height),
         normal=(-0.36, 0.0, -0.93),

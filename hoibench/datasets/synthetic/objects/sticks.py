@@ -1,14 +1,14 @@
-"""Tools with a handle: working place at the origin, handle towards +x, +z up."""
+"""Tools with a handle: working end at the origin, handle towards +x, +z up."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from hoibench.datasets.synthetic.objects.object_model import ObjectModel, SizeSampler, side_grip_of_stick
-from hoibench.datasets.synthetic.solids import Array, Solid, lathe, moved, prism, rounded_rectangle, tube, union
+from hoibench.datasets.synthetic.solids import Array, Solid, lathe, prism, rounded_rectangle, transform, tube, union
 
 Z_TO_Y = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-"""Turns an upright solid on its side: its z axis becomes -y, its y axis z."""
+"""Rotation that lays an upright solid on its side: its z axis becomes -y, its y axis z."""
 
 
 def spoon(sizes: SizeSampler) -> ObjectModel:
@@ -40,7 +40,7 @@ def spatula(sizes: SizeSampler) -> ObjectModel:
     """A flat blade on a raised handle."""
     long, wide = sizes.uniform(0.055, 0.08), sizes.uniform(0.045, 0.065)
     length, rise = sizes.uniform(0.15, 0.18), sizes.uniform(0.02, 0.035)
-    blade = moved(
+    blade = transform(
         prism(rounded_rectangle(long, wide, sizes.uniform(0.006, 0.02)), 0.0, 0.003), np.eye(3), (long / 2.0, 0, 0)
     )
     path = [(long - 0.012, 0, 0.003), (long + 0.03, 0, rise), (long + 0.055, 0, rise), (long + length, 0, rise)]
@@ -66,7 +66,7 @@ def knife(sizes: SizeSampler) -> ObjectModel:
         (-0.85 * tip, 0.004),
         (-0.4 * tip, 0.0),
     ]
-    blade = moved(prism(np.array(outline), -0.0013, 0.0013), Z_TO_Y, (0, 0, 0))
+    blade = transform(prism(np.array(outline), -0.0013, 0.0013), Z_TO_Y, (0, 0, 0))
     mid = high - 0.011
     path = [(heel - 0.006, 0, mid), (heel + 0.02, 0, mid), (heel + 0.07, 0, mid), (heel + 0.115, 0, mid - 0.003)]
     handle = tube(np.array(path), np.array([(0.008, 0.010), (0.0085, 0.012), (0.0095, 0.013), (0.009, 0.014)]))
@@ -116,7 +116,7 @@ def roller(sizes: SizeSampler) -> ObjectModel:
             (0, long / 2),
         ]
     )
-    roll = moved(lathe(profile, 24), Z_TO_Y, (0, 0, r))
+    roll = transform(lathe(profile, 24), Z_TO_Y, (0, 0, r))
     side = long / 2 + 0.010
     bend = [
         (0, long / 2 - 0.002, r),
@@ -213,7 +213,7 @@ def glue_gun(sizes: SizeSampler) -> ObjectModel:
 def ruler(sizes: SizeSampler) -> ObjectModel:
     """A flat strip, held at its far end; the origin is under its near end."""
     length, wide, thick = sizes.uniform(0.20, 0.24), sizes.uniform(0.026, 0.034), sizes.uniform(0.003, 0.005)
-    strip: Solid = moved(prism(strip_outline(length, wide), 0.0, thick), np.eye(3), (length / 2.0, 0, 0))
+    strip: Solid = transform(prism(strip_outline(length, wide), 0.0, thick), np.eye(3), (length / 2.0, 0, 0))
     return ObjectModel(
         "ruler",
         strip,
@@ -225,7 +225,7 @@ def ruler(sizes: SizeSampler) -> ObjectModel:
 
 
 def strip_outline(length: float, wide: float) -> Array:
-    """(P, 2) rectangle whose long sides carry a vertex every centimetre."""
+    """Return a rectangle (P, 2) with a vertex per centimetre on its long sides."""
     x = np.linspace(-length / 2.0, length / 2.0, int(length / 0.01) + 1)
     low = np.column_stack([x, np.full(len(x), -wide / 2.0)])
     return np.concatenate([low, (low * [1.0, -1.0])[::-1]])

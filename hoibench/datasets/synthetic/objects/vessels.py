@@ -1,4 +1,4 @@
-"""Dishes and pots: they stand on z = 0 about the origin, a spout points to -x, a handle to +x."""
+"""Dishes and pots: centred on the origin, on z = 0, with a spout towards -x and a handle towards +x."""
 
 from __future__ import annotations
 
