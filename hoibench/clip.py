@@ -19,45 +19,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
 Cluster = Literal["left", "center", "right"]
+"""Side of the camera rig."""
+
 DataKind = Literal["measured", "synthetic"]
+"""Origin of a data set's clips."""
+
 Scale = Literal["metric", "shared", "per_view"]
+"""Scale of a prediction's 3D points: metres, one unknown factor per clip, or one per view."""
 
 CLUSTERS: tuple[Cluster, ...] = ("left", "center", "right")
-PARTS = ("left hand", "right hand", "tool", "target")
 SCALES: tuple[Scale, ...] = ("metric", "shared", "per_view")
 
+PARTS = ("left hand", "right hand", "tool", "target")
+"""Names of the tracked parts; ``Tracks.part`` has indices into them."""
 
 MAX_COORDINATE = 1e6
 """Largest coordinate of a predicted point, in metres or the method's own unit; a larger one would dominate every mean."""
-
-
-def check_float(name: str, array: Array) -> None:
-    """Raise ValueError unless ``array`` has a floating-point dtype."""
-    if not np.issubdtype(array.dtype, np.floating):
-        raise ValueError(f"{name} has dtype {array.dtype}, expected float32")
-
-
-def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
-    """Raise ValueError unless ``array`` has the ``expected`` shape, in which a letter matches any length.
-
-    >>> check_shape("tracks", np.zeros((3, 25, 2)), ("V", "N", 3))
-    Traceback (most recent call last):
-    ValueError: tracks has shape (3, 25, 2), expected (V, N, 3)
-    """
-    fits = array.ndim == len(expected) and all(
-        isinstance(want, str) or got == want for got, want in zip(array.shape, expected, strict=True)
-    )
-    if not fits:
-        wanted = ", ".join(str(n) for n in expected) + ("," if len(expected) == 1 else "")
-        raise ValueError(f"{name} has shape {tuple(array.shape)}, expected ({wanted})")
-
-
-def check_mask(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
-    """Raise ValueError unless ``array`` is bool and has the ``expected`` shape; an integer array would index instead of mask."""
-    if array.dtype != np.bool_:
-        raise ValueError(f"{name} has dtype {array.dtype}, expected bool: write array.astype(bool)")
-    check_shape(name, array, expected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +48,10 @@ class Camera:
         R: (3, 3) rotation from world to camera; (N, 3, 3) for a moving camera.
         t: (3,) translation in metres; (N, 3) for a moving camera.
         size: (H, W) of the image that K refers to.
+
+    >>> K = np.array([[300.0, 0, 95.5], [0, 300, 63.5], [0, 0, 1]])
+    >>> Camera(K, R=np.eye(3), t=np.zeros(3), size=(128, 192)).is_moving
+    False
     """
 
     K: Array
@@ -257,7 +240,7 @@ class Prediction:
         valid: (V, N, K') bool; None means that every point is valid.
         points: (V, N, h, w, 3) float16 point maps in camera space; scored on a sample of their points.
         masks: (V, N, H, W) bool, the method's own foreground.
-        scale: ``metric``, ``shared`` (one unknown factor per clip) or ``per_view``.
+        scale: scale of ``tracks`` and ``points``, see ``Scale``.
         crop: (top, left, height, width) in native pixels of the crop that the method used, as a record only.
         provenance: JSON-serialisable facts that the method wants to store.
 
@@ -314,3 +297,31 @@ class Prediction:
                 f"tracks hold NaN, infinity or coordinates over {MAX_COORDINATE:g} at {int(bad.sum())} points, "
                 f"the first at view {v}, frame {n}, point {k}; set these points to false in `valid`"
             )
+
+
+def check_float(name: str, array: Array) -> None:
+    """Raise ValueError unless ``array`` has a floating-point dtype."""
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"{name} has dtype {array.dtype}, expected float32")
+
+
+def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
+    """Raise ValueError unless ``array`` has the ``expected`` shape, in which a letter matches any length.
+
+    >>> check_shape("tracks", np.zeros((3, 25, 2)), ("V", "N", 3))
+    Traceback (most recent call last):
+    ValueError: tracks has shape (3, 25, 2), expected (V, N, 3)
+    """
+    fits = array.ndim == len(expected) and all(
+        isinstance(want, str) or got == want for got, want in zip(array.shape, expected, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join(str(n) for n in expected) + ("," if len(expected) == 1 else "")
+        raise ValueError(f"{name} has shape {tuple(array.shape)}, expected ({wanted})")
+
+
+def check_mask(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
+    """Raise ValueError unless ``array`` is bool and has the ``expected`` shape; an integer array would index instead of mask."""
+    if array.dtype != np.bool_:
+        raise ValueError(f"{name} has dtype {array.dtype}, expected bool: write array.astype(bool)")
+    check_shape(name, array, expected)

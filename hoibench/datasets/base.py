@@ -47,7 +47,7 @@ class Manifest:
 
 
 def clip_set_id(entries: tuple[ClipEntry, ...], truth_id: str = "") -> str:
-    """Return 12 hex digits that identify a set of clips: the clips' ids, cameras and start frames, in any order, and how their truth was made."""
+    """Return 12 hex digits that identify a set of clips: the clips' ids, cameras and start frames, in any order, and the version of their truth."""
     clips = sorted(_identity(entry) for entry in entries)
     return sha256_json([truth_id, clips] if truth_id else clips)[:12]
 

@@ -75,7 +75,7 @@ class FrameMesh:
         length = np.linalg.norm(normals, axis=-1, keepdims=True)
         return normals / np.where(length > 0.0, length, 1.0)
 
-    def depth_and_part(self, camera: Camera) -> tuple[Array, Array]:
+    def render_depth_and_part(self, camera: Camera) -> tuple[Array, Array]:
         """Render z-depth (H, W) float32 in metres, infinite without a hit, and part (H, W) uint8 at pixel centres."""
         hits = self.caster.cast(*pixel_rays(camera))
         part = np.full(len(hits.face), BACKGROUND, dtype=np.uint8)
@@ -83,7 +83,7 @@ class FrameMesh:
         return hits.depth.reshape(camera.size), part.reshape(camera.size)
 
 
-def frame_mesh(surfaces: Sequence[Surface], frame: int) -> FrameMesh:
+def build_frame_mesh(surfaces: Sequence[Surface], frame: int) -> FrameMesh:
     """Return the mesh of the surfaces that were recorded in one frame."""
     counts = [len(s.faces) if s.recorded[frame] else 0 for s in surfaces]
     corners = [s.vertices[frame][s.faces] for s in surfaces if s.recorded[frame]]

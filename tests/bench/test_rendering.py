@@ -4,7 +4,7 @@ import pytest
 
 from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.rays import EmbreeCaster, pixel_rays
-from hoibench.datasets.surfaces import frame_mesh
+from hoibench.datasets.surfaces import build_frame_mesh
 from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO, build_camera
 from hoibench.datasets.synthetic.load import load_clip
 from hoibench.datasets.synthetic.materials import build_textured_surfaces
@@ -19,7 +19,7 @@ TRIPLET = ("spoon", "stir", "pan")
 @pytest.mark.parametrize("kind", [EmbreeCaster, NumpyCaster])
 def test_primary_rays(benchmark, kind):
     surfaces = [body.surface for body in build_textured_surfaces(build_scene(TRIPLET, 0, 0, 1, frames=1), 1)]
-    corners = frame_mesh(surfaces, 0).corners
+    corners = build_frame_mesh(surfaces, 0).corners
     rays = pixel_rays(build_camera(TRIO[1]), samples=2)
     hits = benchmark.pedantic(lambda: kind(corners).cast(*rays), rounds=5, warmup_rounds=1)
     assert hits.is_hit.mean() > 0.9

@@ -35,7 +35,7 @@ def test_embree_and_numpy_see_the_same_triangles_at_the_same_depth(seed):
     both = same & plain.is_hit
     assert plain.is_hit.any()
     np.testing.assert_allclose(fast.depth[both], plain.depth[both], atol=1e-5)
-    # A sliver's weights are ill-conditioned, the point that they stand for is not.
+    # The weights of a sliver are ill-conditioned, but the point that they give is not.
     points = [np.einsum("mi,mij->mj", h.weights[both], corners[h.face[both]]) for h in (fast, plain)]
     np.testing.assert_allclose(points[0], points[1], atol=1e-4)
     np.testing.assert_allclose(points[1], origin + directions[both] * plain.depth[both, None], atol=1e-5)
@@ -85,14 +85,14 @@ def test_a_moved_mesh_is_hit_at_its_new_place(seed):
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = R * np.linalg.det(R), rng.normal(size=3)
     still = (corners - pose[:3, 3]) @ pose[:3, :3]
-    there, moved = NumpyCaster(corners), MovedCaster(NumpyCaster(still), pose)
-    one, two = there.cast(origin, directions), moved.cast(origin, directions)
+    placed, moved = NumpyCaster(corners), MovedCaster(NumpyCaster(still), pose)
+    one, two = placed.cast(origin, directions), moved.cast(origin, directions)
     assert one.is_hit.any()
     assert (one.face == two.face).mean() >= 0.995
     np.testing.assert_allclose(one.depth[one.face == two.face], two.depth[one.face == two.face], atol=1e-6)
     light = rng.normal(size=3)
     points = rng.normal([0.0, 0.0, 1.0], 0.3, size=(200, 3))
-    assert (there.blocked(points, light) == moved.blocked(points, light)).mean() >= 0.995
+    assert (placed.blocked(points, light) == moved.blocked(points, light)).mean() >= 0.995
 
 
 def test_an_empty_mesh_is_never_hit():

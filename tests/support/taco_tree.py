@@ -20,7 +20,7 @@ from taco_pictures import paint, write_video
 
 from hoibench.clip import Camera
 from hoibench.datasets.rays import pixel_rays
-from hoibench.datasets.surfaces import BACKGROUND, frame_mesh
+from hoibench.datasets.surfaces import BACKGROUND, build_frame_mesh
 from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO, build_camera
 from hoibench.datasets.synthetic.materials import build_textured_surfaces
 from hoibench.datasets.synthetic.scene import Scene, build_scene
@@ -187,7 +187,7 @@ def _part_ids(scene: Scene, cameras: dict[str, Camera]) -> dict[str, np.ndarray]
     rays = {serial: pixel_rays(camera) for serial, camera in cameras.items()}
     ids = {serial: np.full((scene.frames, *camera.size), BACKGROUND, np.uint8) for serial, camera in cameras.items()}
     for frame in range(scene.frames):
-        mesh = frame_mesh(surfaces, frame)
+        mesh = build_frame_mesh(surfaces, frame)
         for serial, (origin, directions) in rays.items():
             window = _outline(corners[frame], cameras[serial])
             hits = mesh.caster.cast(origin, directions.reshape(*cameras[serial].size, 3)[window].reshape(-1, 3))

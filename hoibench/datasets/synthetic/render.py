@@ -14,7 +14,7 @@ import numpy as np
 from hoibench.clip import Array, Camera
 from hoibench.datasets.hits import Hits
 from hoibench.datasets.rays import pixel_rays
-from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, Surface, frame_mesh
+from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, Surface, build_frame_mesh
 from hoibench.datasets.synthetic.texture import Material, albedo
 
 SAMPLES = 2
@@ -57,13 +57,13 @@ class RenderScene:
         moving = [textured for textured in surfaces if textured.surface.part != BACKGROUND]
         room = [textured for textured in surfaces if textured.surface.part == BACKGROUND]
         self._surfaces = [textured.surface for textured in moving]
-        self.room = frame_mesh([textured.surface for textured in room], 0)
+        self.room = build_frame_mesh([textured.surface for textured in room], 0)
         self.room_textures = _Textures(room)
         self.textures = _Textures(moving)
 
     def mesh(self, frame: int) -> FrameMesh:
         """Return the mesh of hands and objects in one frame, which all cameras share."""
-        return frame_mesh(self._surfaces, frame)
+        return build_frame_mesh(self._surfaces, frame)
 
 
 class RenderView:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import Array, Camera, Tracks
-from hoibench.datasets.surfaces import Surface, frame_mesh
+from hoibench.datasets.surfaces import Surface, build_frame_mesh
 from hoibench.datasets.taco.visibility import visibility
 
 _CANDIDATES_PER_POINT = 64
@@ -86,7 +86,7 @@ def recorded_mask(points: SurfacePoints, surfaces: Sequence[Surface]) -> Array:
 
 def sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Generator) -> SurfacePoints:
     """``count`` points drawn uniformly by area from the surfaces in frame 0; raises as ``choose_points``."""
-    mesh = frame_mesh(surfaces, 0)
+    mesh = build_frame_mesh(surfaces, 0)
     a, b, c = mesh.corners.swapaxes(0, 1)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     if not area.sum() > 0.0:

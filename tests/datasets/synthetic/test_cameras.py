@@ -48,7 +48,7 @@ def test_the_cameras_are_at_the_positions_of_tacos(field_data, serial):
     ours = build_camera(serial)
     gap = optical_centre(real.R, real.t) - optical_centre(ours.R, ours.t)
     assert np.linalg.norm(gap) < 0.02
-    # TACO's cameras look past the common point, all of them by less than half of what they see to a side.
+    # TACO's cameras miss the common point by less than half of their half field of view.
     half_of_view = np.arctan(real.size[1] / 2 / real.K[0, 0])
     assert np.arccos(real.R[2] @ ours.R[2]) < half_of_view / 2
     assert ours.K[0, 0] / SIZE[1] == pytest.approx(real.K[0, 0] / real.size[1], rel=1e-3)

@@ -44,15 +44,15 @@ def test_hands_and_objects_stay_in_every_image_and_in_front_of_the_wall(demo):
 
 def test_a_clip_is_generated_once_after_a_message(tmp_path, monkeypatch):
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
-    told = []
-    dataset = SyntheticDataset.open(None, told.append)
+    messages = []
+    dataset = SyntheticDataset.open(None, messages.append)
     entry = dataset.manifest("val").entries[0]
     assert list(tmp_path.iterdir()) == []
     first = dataset.load(entry)
-    assert told == [f"generating synthetic clip {entry.id}"]
+    assert messages == [f"generating synthetic clip {entry.id}"]
     assert [path.parent for path in tmp_path.glob("*/*/*")] == [clips_folder(tmp_path) / "synthetic@1"]
-    second = SyntheticDataset.open(None, told.append).load(entry)
-    assert len(told) == 1
+    second = SyntheticDataset.open(None, messages.append).load(entry)
+    assert len(messages) == 1
     np.testing.assert_array_equal(first.tracks.world, second.tracks.world)
 
 

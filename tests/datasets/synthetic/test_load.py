@@ -47,14 +47,14 @@ def test_tracks_are_on_the_generated_surfaces(written, clip):
     from hoibench.datasets.synthetic.materials import build_textured_surfaces
     from hoibench.datasets.taco.tracks import choose_points, track_points
 
-    made = [body.surface for body in build_textured_surfaces(written.scene, written.seed)[:4]]
+    surfaces = [textured.surface for textured in build_textured_surfaces(written.scene, written.seed)[:4]]
     points = choose_points(written.recording.surfaces, 128)
-    there, part = track_points(points, made)
+    positions, part = track_points(points, surfaces)
     np.testing.assert_array_equal(part, clip.tracks.part)
     for serial, camera in zip(TRIO, clip.cameras, strict=True):
         ours = build_camera(serial)
         np.testing.assert_allclose(
-            to_camera(clip.tracks.world, camera.R, camera.t), to_camera(there, ours.R, ours.t), atol=2e-6
+            to_camera(clip.tracks.world, camera.R, camera.t), to_camera(positions, ours.R, ours.t), atol=2e-6
         )
 
 
@@ -103,7 +103,7 @@ def test_an_unrecorded_part_repeats_its_position_and_is_invisible(copy, clip):
     np.testing.assert_array_equal(tracks.world[3, tool], whole.world[2, tool])
     np.testing.assert_array_equal(tracks.world[:, ~tool], whole.world[:, ~tool])
     assert not tracks.visible[:, 3, tool].any()
-    # Without the tool nothing hides what was behind it.
+    # Points behind the missing tool become visible.
     assert (tracks.visible[:, 3, ~tool] >= whole.visible[:, 3, ~tool]).all()
     assert whole.recorded is None
 

@@ -48,7 +48,7 @@ def _residual(x, y):
 
 def test_frame_0_and_the_prompt_explain_the_motion(scenes):
     residual, about_mean = (np.concatenate(r) for r in zip(*(_residual(x, y) for x, y in scenes.values()), strict=True))
-    # Stricter than all variance: what the action's mean motion already explains does not count.
+    # Stricter than explained variance: the action's mean motion is subtracted first.
     assert 1.0 - (residual**2).sum() / (about_mean**2).sum() > 0.95
 
 

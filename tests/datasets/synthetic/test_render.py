@@ -3,7 +3,7 @@ import pytest
 
 from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.rays import pixel_rays
-from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, frame_mesh
+from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, build_frame_mesh
 from hoibench.datasets.synthetic import render
 from hoibench.datasets.synthetic.cameras import TRIO, build_camera
 from hoibench.datasets.synthetic.materials import build_textured_surfaces
@@ -20,7 +20,7 @@ def surfaces(written):
 
 def plain_picture(surfaces, frame, camera):
     """Render an image in one pass over all surfaces with the plain caster."""
-    mesh = frame_mesh([textured.surface for textured in surfaces], frame)
+    mesh = build_frame_mesh([textured.surface for textured in surfaces], frame)
     plain = NumpyCaster(mesh.corners)
     origin, directions = pixel_rays(camera, SAMPLES)
     hits = plain.cast(origin, directions)
@@ -81,7 +81,7 @@ def test_hands_and_objects_cast_shadows_on_the_table(surfaces):
     with_shadow = view.render(mesh).astype(int)
     far_away = FrameMesh(mesh.corners + np.array([50.0, 0.0, 0.0]), mesh.surface, mesh.part)
     empty = view.render(far_away).astype(int)
-    table = mesh.depth_and_part(camera)[1] == BACKGROUND
+    table = mesh.render_depth_and_part(camera)[1] == BACKGROUND
     darker = table & (with_shadow.sum(axis=-1) < 0.8 * empty.sum(axis=-1))
     assert darker.sum() > 5
     # The light only ever gets less.

@@ -41,26 +41,26 @@ def _hand(scene, side):
     return proxy_hand.vertices(side, h.theta, h.trans, h.betas)
 
 
-def _world(thing, points):
-    return points @ thing.poses[:, :3, :3].swapaxes(1, 2) + thing.poses[:, None, :3, 3]
+def _world(item, points):
+    return points @ item.poses[:, :3, :3].swapaxes(1, 2) + item.poses[:, None, :3, 3]
 
 
-def _local(thing, world):
-    return (world - thing.poses[:, None, :3, 3]) @ thing.poses[:, :3, :3]
+def _local(item, world):
+    return (world - item.poses[:, None, :3, 3]) @ item.poses[:, :3, :3]
 
 
-def _depth(thing, instance, world):
+def _depth(item, instance, world):
     """Return signed distances (N, P) of world points to a scene object; test_solids checks them against the mesh."""
-    local = _local(thing, world)
-    return make_object(thing.category, instance).solid.distance(local.reshape(-1, 3)).reshape(local.shape[:2])
+    local = _local(item, world)
+    return make_object(item.category, instance).solid.distance(local.reshape(-1, 3)).reshape(local.shape[:2])
 
 
 def test_shapes_and_rigid_motion(scene):
-    for thing in (scene.tool, scene.target):
-        assert thing.poses.shape == (25, 4, 4)
-        assert thing.poses.dtype == np.float64
-        assert is_rigid(thing.poses, 1e-9)
-        assert np.isfinite(thing.poses).all()
+    for item in (scene.tool, scene.target):
+        assert item.poses.shape == (25, 4, 4)
+        assert item.poses.dtype == np.float64
+        assert is_rigid(item.poses, 1e-9)
+        assert np.isfinite(item.poses).all()
     for side in ("left", "right"):
         hand = scene.hands[side]
         assert hand.side == side
@@ -69,11 +69,11 @@ def test_shapes_and_rigid_motion(scene):
 
 
 def test_hands_move_with_their_objects_and_touch_them_in_every_frame(scene):
-    for side, thing, instance in (("right", scene.tool, 2), ("left", scene.target, 3)):
+    for side, item, instance in (("right", scene.tool, 2), ("left", scene.target, 3)):
         skin = _hand(scene, side)
-        local = _local(thing, skin)
+        local = _local(item, skin)
         assert np.abs(local - local[0]).max() < 1e-9
-        gap = _depth(thing, instance, skin).min(axis=1)
+        gap = _depth(item, instance, skin).min(axis=1)
         assert (gap > -0.003).all()
         assert (gap < 0.003).all()
 

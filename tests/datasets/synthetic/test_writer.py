@@ -90,14 +90,14 @@ def test_another_date_moves_the_world_but_changes_no_image(written, clip, tmp_pa
     moved = write_again(tmp_path, written, "20230927_001").load()
     assert np.abs(moved.tracks.world - clip.tracks.world).max() > 0.3
     np.testing.assert_array_equal(moved.video, clip.video)
-    # Rounding may move a candidate over a voxel's edge; apart from such a point the choice is the same.
+    # Rounding may move a candidate across a voxel's edge; all other choices are the same.
     same = np.isclose(_in_first_camera(moved), _in_first_camera(clip), atol=2e-6).all(axis=(0, 2))
     assert same.mean() > 0.9
     surfaces = written.recording.surfaces, _recording(tmp_path, moved.id).surfaces
     points = choose_points(surfaces[0], 64)
-    here, there = (track_points(points, s)[0] for s in surfaces)
+    first, second = (track_points(points, s)[0] for s in surfaces)
     for a, b in zip(clip.cameras, moved.cameras, strict=True):
-        np.testing.assert_allclose(to_camera(here, a.R, a.t), to_camera(there, b.R, b.t), atol=2e-6)
+        np.testing.assert_allclose(to_camera(first, a.R, a.t), to_camera(second, b.R, b.t), atol=2e-6)
 
 
 def _in_first_camera(clip):

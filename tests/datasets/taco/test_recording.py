@@ -3,7 +3,7 @@ import pytest
 import taco_faults
 from taco_tree import FOUR, MEASURE, POUR, SHORT, TRIO
 
-from hoibench.datasets.surfaces import frame_mesh
+from hoibench.datasets.surfaces import build_frame_mesh
 from hoibench.datasets.taco.calibration import Calibration
 from hoibench.datasets.taco.download import MARKER_REMOVED
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
@@ -59,7 +59,7 @@ def test_rows_that_were_not_recorded_are_left_out_of_the_frame(taco_copy):
         [True] * 3,
         [True, False, True],
     ]
-    mesh = frame_mesh(recording.surfaces, 5)
+    mesh = build_frame_mesh(recording.surfaces, 5)
     assert set(mesh.part.tolist()) == {0, 2}
     assert np.isfinite(mesh.corners).all()
 

@@ -6,7 +6,7 @@ import taco_faults
 from taco_pictures import PERIOD, frame_code, is_removed, part_of
 from taco_tree import FOUR, MEASURE, PLAN, POUR, SHORT, TWELVE
 
-from hoibench.datasets.surfaces import frame_mesh
+from hoibench.datasets.surfaces import build_frame_mesh
 from hoibench.datasets.taco.download import MARKER_REMOVED, MODELS, RGB
 from hoibench.datasets.taco.recording import Recording
 from hoibench.video import decode, probe
@@ -37,7 +37,7 @@ def test_pixels_tell_frame_modality_and_part(taco, shoot):
         assert is_removed(video[0]) == (modality == MARKER_REMOVED)
     camera = recording.camera(serial, taco.size)
     for frame in (0, shoot.frames - 1):
-        _, part = frame_mesh(recording.surfaces, frame).depth_and_part(camera)
+        _, part = build_frame_mesh(recording.surfaces, frame).render_depth_and_part(camera)
         assert len(np.unique(part)) == 5
         assert (part_of(video[frame]) == part).mean() > 0.97  # outlines blur
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from hoibench.clip import Camera
 from hoibench.datasets.numpy_caster import NumpyCaster
-from hoibench.datasets.surfaces import Surface, frame_mesh
+from hoibench.datasets.surfaces import Surface, build_frame_mesh
 from hoibench.datasets.taco.tracks import build_tracks, choose_points, sample_by_area, track_points
 from hoibench.datasets.taco.visibility import visibility
 from hoibench.geometry import project, to_camera
@@ -129,7 +129,7 @@ def test_visibility_agrees_with_the_z_buffer_on_every_clip_of_the_demo(demo):
     for loaded in demo:
         clip, surfaces = loaded.clip, loaded.recording.surfaces
         for frame in (0, 12, 24):
-            mesh = frame_mesh(surfaces, frame)
+            mesh = build_frame_mesh(surfaces, frame)
             camera, points = clip.cameras[0], clip.tracks.world[frame].astype(float)
             in_camera = to_camera(points, camera.R, camera.t)
             pixels = project(in_camera, camera.K)

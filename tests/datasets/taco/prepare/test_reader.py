@@ -9,7 +9,7 @@ from taco_tree import FOUR, MEASURE, SHORT, TRIO
 from hoibench.clip import CLUSTERS
 from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.rays import pixel_rays
-from hoibench.datasets.surfaces import BACKGROUND, frame_mesh
+from hoibench.datasets.surfaces import BACKGROUND, build_frame_mesh
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_view_record
 from hoibench.datasets.taco.prepare.reader import read_prepared
 from hoibench.datasets.taco.protocol import SIZE, Recipe, window
@@ -86,7 +86,7 @@ def landing(taco, clip, shoot, pairs):
     counts = np.zeros(4, dtype=int)
     for view, frame in pairs:
         recording, camera = record(taco, shoot), clip.cameras[view]
-        mesh = frame_mesh(recording.surfaces_in([window(shoot.frames, 30.0).indices[frame]]), 0)
+        mesh = build_frame_mesh(recording.surfaces_in([window(shoot.frames, 30.0).indices[frame]]), 0)
         hits = NumpyCaster(mesh.corners).cast(*pixel_rays(camera))
         picture = np.full(len(hits.face), BACKGROUND, dtype=np.uint8)
         picture[hits.is_hit] = mesh.part[hits.face[hits.is_hit]]
@@ -115,9 +115,9 @@ def test_the_video_shows_the_part_of_every_track_away_from_outlines(clip, surfac
     blur = 25
     same, sure = 0, 0
     for frame in range(0, 49, 12):
-        mesh = frame_mesh(surfaces, frame)
+        mesh = build_frame_mesh(surfaces, frame)
         for view, camera in enumerate(clip.cameras):
-            part = mesh.depth_and_part(camera)[1]
+            part = mesh.render_depth_and_part(camera)[1]
             flat = maximum_filter(part, blur) == minimum_filter(part, blur)
             u, v = np.rint(pixels_of(clip, view, frame)[0][clip.tracks.visible[view, frame]]).astype(int).T
             inside = (u >= 0) & (v >= 0) & (u < SIZE[1]) & (v < SIZE[0])
@@ -136,16 +136,16 @@ def test_visibility_is_that_of_the_plain_z_buffer(clip, surfaces):
         pixels, depth = pixels_of(clip, view, frame)
         inside = ((pixels >= -0.5) & (pixels < [SIZE[1] - 0.5, SIZE[0] - 0.5])).all(axis=1)
         rays = np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(camera.K).T @ camera.R
-        first = NumpyCaster(frame_mesh(surfaces, frame).corners).cast(-camera.R.T @ camera.t, rays).depth
+        first = NumpyCaster(build_frame_mesh(surfaces, frame).corners).cast(-camera.R.T @ camera.t, rays).depth
         agree.append((clip.tracks.visible[view, frame] == (inside & (first >= depth - 1e-4))).mean())
     assert min(agree) >= 0.99
 
 
 def test_masks_cover_the_parts_and_little_else(clip, surfaces):
     for frame in (0, 30):
-        mesh = frame_mesh(surfaces, frame)
+        mesh = build_frame_mesh(surfaces, frame)
         for view, camera in enumerate(clip.cameras):
-            there = mesh.depth_and_part(camera)[1] != BACKGROUND
+            there = mesh.render_depth_and_part(camera)[1] != BACKGROUND
             np.testing.assert_array_equal(clip.masks[view, frame], maximum_filter(there, 5, mode="constant"))
 
 
