@@ -15,14 +15,14 @@ pytest_plugins = ["disk_cache", "toy_package", "taco_fixtures", "tiny_wan", "req
 with suppress(ImportError):  # the base install has no hypothesis
     from hypothesis import settings
 
-    # Laws hold however busy the machine is.
+    # The machine may be busy.
     settings.register_profile("no deadline", deadline=None)
     settings.load_profile("no deadline")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Draws without a generator of their own are the same in whatever order tests run, those of fixtures too."""
+    """Seed the global generators before each test and its fixtures, so that results do not depend on the order of tests."""
     random.seed(0)
     for library, seed in (("numpy", "random.seed"), ("torch", "manual_seed")):
         if module := sys.modules.get(library):
@@ -31,19 +31,19 @@ def pytest_runtest_setup(item):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Where HOIBENCH_NO_SKIPS names a marker, a skipped test of that marker has failed."""
+    """Let skipped tests fail if HOIBENCH_NO_SKIPS names one of their markers."""
     outcome = yield
     report = outcome.get_result()
     wanted = [name for name in os.environ.get("HOIBENCH_NO_SKIPS", "").split(",") if name]
     if report.skipped and not hasattr(report, "wasxfail") and any(item.get_closest_marker(name) for name in wanted):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped, which HOIBENCH_NO_SKIPS forbids here: {report.longrepr}"
+        report.longrepr = f"{item.nodeid} was skipped, which HOIBENCH_NO_SKIPS forbids: {report.longrepr}"
 
 
 @pytest.fixture(scope="session")
 def field_data() -> Path:
-    """The real data; tests that need it skip where it is absent."""
+    """The folder of real data; tests that need it are skipped if it does not exist."""
     folder = Path(os.environ.get("HOIBENCH_FIELD_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"no field data at {folder} (HOIBENCH_FIELD_DATA)")
+        pytest.skip(f"no real data in {folder} (HOIBENCH_FIELD_DATA)")
     return folder

@@ -1,4 +1,4 @@
-"""Folders that tests share: built once, whole or absent, of the code as it is."""
+"""The cache of folders that tests share: built once per version of the code, complete or absent."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from fork_server import fork
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    """A cache of its own, as a process that has used nothing of it sees it."""
+    """An empty cache that no process has used."""
     monkeypatch.setattr(disk_cache, "FOLDER", tmp_path / "tests")
     monkeypatch.setattr(disk_cache, "used", {})
     return tmp_path / "tests"
@@ -36,7 +36,7 @@ if __name__ == "__main__":
 """
 
 
-def test_processes_that_come_at_once_build_a_folder_once(tmp_path):
+def test_simultaneous_processes_build_a_folder_once(tmp_path):
     script = tmp_path / "build.py"
     script.write_text(SLOW_BUILD)
     env = {"HOIBENCH_CACHE": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -54,16 +54,16 @@ def test_another_name_or_version_is_another_folder():
     assert [(one / "text").read_text() for one in folders] == ["a-1", "a-2", "b-1"]
 
 
-def test_a_build_that_fails_leaves_nothing_and_the_next_begins_anew(folder):
+def test_a_failed_build_leaves_nothing_and_the_next_starts_again(folder):
     def fail(folder):
         (folder / "half").touch()
         raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
         cached_folder("thing", "1", fail)
-    whole = cached_folder("thing", "1", lambda folder: (folder / "whole").touch())
-    assert names(whole) == ["whole"]
-    assert [name for name in names(folder) if not name.endswith(".lock")] == [whole.name]
+    complete = cached_folder("thing", "1", lambda folder: (folder / "complete").touch())
+    assert names(complete) == ["complete"]
+    assert [name for name in names(folder) if not name.endswith(".lock")] == [complete.name]
 
 
 @pytest.mark.parametrize("code", ["package", "package/*.py"])
@@ -78,7 +78,7 @@ def test_a_changed_source_file_is_another_folder(code, monkeypatch, tmp_path):
     assert digests[0] == digests[2] != digests[1]
 
 
-def test_folders_that_nobody_used_for_a_day_go(folder):
+def test_folders_unused_for_a_day_are_removed(folder):
     old, used = (cached_folder(name, "1", lambda folder: (folder / "x").touch()) for name in ("old", "used"))
     for path, age in ((old, disk_cache.UNUSED_SECONDS + 60), (used, disk_cache.UNUSED_SECONDS - 60)):
         os.utime(path, (time.time() - age,) * 2)

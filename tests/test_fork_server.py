@@ -1,4 +1,4 @@
-"""Forked processes are processes of their own: folder, environment, pipes, exit codes, signals."""
+"""Forked processes have their own folder, environment, pipes, exit code and signals."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ if __name__ == "__main__":
 ENDLESS = """
 import sys, time
 if __name__ == "__main__":
-    print("begun", flush=True)
+    print("started", flush=True)
     try:
         time.sleep(60)
     except KeyboardInterrupt:
@@ -39,19 +39,19 @@ def script(tmp_path):
 
 @pytest.fixture
 def endless(script, tmp_path):
-    """Start a process that sleeps; it has begun to."""
+    """Start a process that sleeps, and wait until it does."""
 
     def start(**options):
-        process = fork([script(ENDLESS)], imports="json", output=tmp_path / "told", **options)
-        while process.told != "begun\n":
-            assert process.poll() is None, process.told
+        process = fork([script(ENDLESS)], imports="json", output=tmp_path / "output", **options)
+        while process.output_text != "started\n":
+            assert process.poll() is None, process.output_text
             time.sleep(0.01)
         return process
 
     return start
 
 
-def test_it_has_a_folder_an_environment_arguments_and_pipes_of_its_own(script, tmp_path):
+def test_a_process_has_its_own_folder_environment_arguments_and_pipes(script, tmp_path):
     (tmp_path / "inner").mkdir()
     done = fork_run([script(SCRIPT), "7", "a b"], imports="json", cwd=tmp_path / "inner", env={"COLOUR": "red"})
     assert (done.returncode, done.stderr) == (7, "to stderr\n")
@@ -68,15 +68,15 @@ def test_a_module_is_found_as_python_finds_it(tmp_path):
     assert "No module named here" in fork_run(["-m", "here"], imports="json", cwd=there).stderr
 
 
-def test_the_same_command_says_the_same_in_an_interpreter_of_its_own(script):
+def test_a_command_prints_the_same_in_a_new_interpreter(script):
     command = [script(SCRIPT), "3"]
     fresh = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
     forked = fork_run(command, imports="json")
     assert (forked.stdout, forked.stderr, forked.returncode) == (fresh.stdout, fresh.stderr, fresh.returncode)
 
 
-def test_an_exception_is_told_and_is_exit_code_1(script):
-    done = fork_run([script("raise ValueError('so')")], imports="json", merged=True)
+def test_an_exception_is_printed_and_gives_exit_code_1(script):
+    done = fork_run([script("raise ValueError('so')")], imports="json", merge_stderr=True)
     assert done.returncode == 1
     assert done.stdout.endswith("ValueError: so\n")
 
@@ -91,23 +91,23 @@ def test_signals_reach_it(endless, number, code):
     assert (process.wait(60), process.poll()) == (code, code)
 
 
-def test_one_beside_another_holds_nothing_of_it(endless, tmp_path):
+def test_a_process_inherits_no_files_of_another(endless, tmp_path):
     other = endless()
     (tmp_path / "second.py").write_text("import os\nprint(sorted(os.listdir('/proc/self/fd')))\n")
-    done = fork_run([str(tmp_path / "second.py")], imports="json", merged=True)
+    done = fork_run([str(tmp_path / "second.py")], imports="json", merge_stderr=True)
     other.kill()
     assert "Warning" not in done.stdout, done.stdout
     assert len(done.stdout.split(",")) == 4, "three streams and the listing itself"
 
 
-def test_it_may_lead_a_session(endless):
+def test_a_process_may_start_a_session(endless):
     alone = endless(start_new_session=True)
     assert os.getsid(alone.pid) == alone.pid
     os.killpg(alone.pid, signal.SIGKILL)
     assert alone.wait(60) == -9
 
 
-def test_what_takes_too_long_is_killed(script):
+def test_a_process_over_its_timeout_is_killed(script):
     began = time.monotonic()
     with pytest.raises(subprocess.TimeoutExpired):
         fork_run([script(ENDLESS)], imports="json", timeout=0.5)
@@ -129,13 +129,16 @@ def test_a_function_may_be_called_and_write_to_a_file(tmp_path, monkeypatch):
     (tmp_path / "adding.py").write_text("def add(*numbers):\n    print('adding', numbers)\n    return sum(numbers)\n")
     monkeypatch.syspath_prepend(tmp_path)
     process = fork(
-        ["--call", "adding:add", "[3, 4]"], imports="json", output=tmp_path / "told", env={"PYTHONPATH": str(tmp_path)}
+        ["--call", "adding:add", "[3, 4]"],
+        imports="json",
+        output=tmp_path / "output",
+        env={"PYTHONPATH": str(tmp_path)},
     )
-    assert (process.wait(30), process.told) == (7, "adding (3, 4)\n")
+    assert (process.wait(30), process.output_text) == (7, "adding (3, 4)\n")
 
 
-def test_imports_that_fail_are_no_silence(script):
-    with pytest.raises(RuntimeError, match="its error stands above"):
+def test_failing_imports_raise(script):
+    with pytest.raises(RuntimeError, match="its error is printed above"):
         fork([script(SCRIPT)], imports="no_such_module")
     fork_server.server.cache_clear()
     assert fork_run([script(SCRIPT), "0"], imports="json").returncode == 0

@@ -1,4 +1,4 @@
-"""What pyproject.toml names is what there is."""
+"""pyproject.toml lists every package, and versions agree."""
 
 import importlib.metadata
 import tomllib

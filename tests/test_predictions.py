@@ -56,7 +56,7 @@ def test_lossless_codec_keeps_every_byte_of_grey(tmp_path):
     assert np.array_equal(decode_prediction(read_prediction(tmp_path)).video, grey)
 
 
-def test_encoded_files_are_kept_byte_for_byte(tmp_path):
+def test_encoded_files_are_copied_byte_for_byte(tmp_path):
     source = tmp_path / "source.mp4"
     encode(source, frames()[0], 8.0)
     write_prediction(tmp_path / "out", Prediction(video=(source, source)), 8.0)
@@ -64,7 +64,7 @@ def test_encoded_files_are_kept_byte_for_byte(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["record", "missing", "short", "long", "text", "list"])
-def test_a_part_is_not_whole(tmp_path, prediction, damage):
+def test_a_damaged_prediction_is_not_complete(tmp_path, prediction, damage):
     write_prediction(tmp_path, prediction, 8.0)
     if damage == "record":
         (tmp_path / "prediction.json").unlink()
@@ -117,7 +117,7 @@ def test_seed_folders_come_first(tmp_path):
         find_prediction(tmp_path, "other", 0)
 
 
-def test_a_prediction_holds_just_what_its_spec_declares(prediction):
+def test_a_prediction_has_exactly_the_outputs_of_its_spec(prediction):
     check_outputs(prediction, Spec(id="a", outputs=("video", "tracks")))
     with pytest.raises(ValueError, match="has the outputs video, tracks, but the spec of a declares video$"):
         check_outputs(prediction, Spec(id="a", outputs=("video",)))
@@ -127,7 +127,7 @@ def test_a_prediction_holds_just_what_its_spec_declares(prediction):
         check_outputs(prediction, Spec(id="a", outputs=("video", "tracks", "masks")))
 
 
-def test_a_prediction_must_answer_its_request(prediction):
+def test_a_prediction_must_fit_its_request(prediction):
     views = (View("a"), View("b"))
     request = Request("c", None, views, N, 8.0, (H, W), 0, anchors=np.zeros((V, K, 2)))
     check_prediction(prediction, request)
@@ -140,7 +140,7 @@ def test_a_prediction_must_answer_its_request(prediction):
 @pytest.mark.parametrize(
     "files", [{"../other/view-0.mp4": {}}, {"/etc/passwd": {}}, ["view-0.mp4"], 3, {"view-0.avi": {}}]
 )
-def test_a_record_names_nothing_outside_its_folder(tmp_path, files):
+def test_a_record_may_not_name_files_outside_its_folder(tmp_path, files):
     (tmp_path / "prediction.json").write_text(
         json.dumps({"schema": "hoibench/prediction@2", "scale": "metric", "files": files})
     )
@@ -149,7 +149,7 @@ def test_a_record_names_nothing_outside_its_folder(tmp_path, files):
     assert not is_complete(tmp_path)
 
 
-def test_links_to_elsewhere_are_refused(tmp_path):
+def test_links_to_other_folders_are_refused(tmp_path):
     encode(tmp_path / "theirs.mp4", frames()[0], 8.0)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "view-0.mp4").symlink_to(tmp_path / "theirs.mp4")

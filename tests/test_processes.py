@@ -9,7 +9,16 @@ import time
 from contextlib import closing
 
 import pytest
-from pool_tasks import answer, die_soon, fail_to_start, note_the_end, sleep_long, start, start_threads, threads_here
+from pool_tasks import (
+    count_threads,
+    exit_soon,
+    fail_to_start,
+    sleep_long,
+    start,
+    start_threads,
+    upper_case,
+    write_end_file,
+)
 
 from hoibench import processes
 from hoibench.processes import TaskPool, WorkerCrash
@@ -17,38 +26,38 @@ from hoibench.processes import TaskPool, WorkerCrash
 KILLED = "its process ended with code 9: killed from outside, or out of memory"
 
 
-def pool(folder, notes=0, count=1):
-    for number in range(notes):
+def pool(folder, failing_starts=0, count=1):
+    for number in range(failing_starts):
         (folder / str(number)).touch()
     return TaskPool(count, start, (folder,))
 
 
-def told(results):
+def results_as_text(results):
     return {job: str(result) if isinstance(result, WorkerCrash) else result for job, result in results}
 
 
-def test_jobs_have_results_and_one_that_kills_its_process_says_so(tmp_path):
-    results = told(pool(tmp_path, count=2).results(answer, ["a", "die", "b", "c"]))
+def test_jobs_have_results_and_one_that_kills_its_process_a_crash(tmp_path):
+    results = results_as_text(pool(tmp_path, count=2).results(upper_case, ["a", "die", "b", "c"]))
     assert results == {"a": "A", "die": KILLED, "b": "B", "c": "C"}
     assert not multiprocessing.active_children()
 
 
 def test_a_process_that_dies_before_it_has_a_job_is_replaced(tmp_path):
-    assert list(pool(tmp_path, notes=2).results(answer, ["a", "b"])) == [("a", "A"), ("b", "B")]
+    assert list(pool(tmp_path, failing_starts=2).results(upper_case, ["a", "b"])) == [("a", "A"), ("b", "B")]
 
 
-def test_where_no_process_lives_every_job_says_so(tmp_path):
-    results = told(pool(tmp_path, notes=20).results(answer, ["a", "b"]))
+def test_every_job_is_a_crash_if_no_process_starts(tmp_path):
+    results = results_as_text(pool(tmp_path, failing_starts=20).results(upper_case, ["a", "b"]))
     reason = "its process failed to start 4 times: killed from outside, or out of memory"
     assert results == {"a": reason, "b": reason}
     assert len(list(tmp_path.iterdir())) == 12
 
 
-def test_known_results_come_before_an_error(tmp_path):
+def test_complete_results_come_before_an_error(tmp_path):
     known = []
 
     def collect():
-        for job, _ in pool(tmp_path).results(answer, ["a", "full", "b"]):
+        for job, _ in pool(tmp_path).results(upper_case, ["a", "full", "b"]):
             known.append(job)
 
     with pytest.raises(OSError, match="No space left"):
@@ -57,23 +66,23 @@ def test_known_results_come_before_an_error(tmp_path):
     assert not multiprocessing.active_children()
 
 
-def test_a_consumer_that_stops_leaves_no_process(tmp_path):
-    with closing(pool(tmp_path).results(answer, ["a", "b"])) as results:
+def test_no_process_is_left_if_the_consumer_stops_early(tmp_path):
+    with closing(pool(tmp_path).results(upper_case, ["a", "b"])) as results:
         assert next(results) == ("a", "A")
     assert not multiprocessing.active_children()
 
 
 def test_without_jobs_no_process_starts(tmp_path):
-    assert list(pool(tmp_path, notes=1).results(answer, [])) == []
+    assert list(pool(tmp_path, failing_starts=1).results(upper_case, [])) == []
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_job_over_its_time_is_ended_and_the_worker_goes_on(tmp_path):
+def test_a_job_over_its_timeout_is_ended_and_the_worker_continues(tmp_path):
     seen = []
 
     def do(worker, job):
         try:
-            seen.append(worker.call(answer, job, timeout=60 if job != "sleep" else 0.5))
+            seen.append(worker.call(upper_case, job, timeout=60 if job != "sleep" else 0.5))
         except TimeoutError:
             seen.append("timeout")
 
@@ -85,7 +94,7 @@ def test_the_first_error_of_a_job_stops_the_others(tmp_path):
     done = []
 
     def do(worker, job):
-        done.append(worker.call(answer, job))
+        done.append(worker.call(upper_case, job))
 
     with pytest.raises(OSError, match="No space left"):
         pool(tmp_path).run(["a", "full", "b"], do)
@@ -96,38 +105,38 @@ def test_a_process_that_dies_between_two_calls_is_replaced(tmp_path):
     seen = []
 
     def do(worker, job):
-        worker.call(die_soon)
+        worker.call(exit_soon)
         time.sleep(1.5)
-        seen.append(worker.call(answer, job))
+        seen.append(worker.call(upper_case, job))
 
     pool(tmp_path).run(["a"], do)
     assert seen == ["A"]
 
 
-def test_an_error_of_the_start_is_raised_as_what_it_is():
+def test_an_error_of_the_start_function_is_raised():
     with pytest.raises(ImportError, match="no such library"):
-        list(TaskPool(1, fail_to_start).results(answer, ["a"]))
+        list(TaskPool(1, fail_to_start).results(upper_case, ["a"]))
 
 
-def test_the_last_call_of_a_worker_is_made_and_cannot_hold_up_the_end(tmp_path, monkeypatch):
-    pool(tmp_path).run(["a"], lambda worker, job: worker.call(answer, job), last=note_the_end)
+def test_the_last_call_of_a_worker_has_a_time_limit(tmp_path, monkeypatch):
+    pool(tmp_path).run(["a"], lambda worker, job: worker.call(upper_case, job), last=write_end_file)
     assert (tmp_path / "end").exists()
     (tmp_path / "end").unlink()
     monkeypatch.setattr(processes, "CLOSE_SECONDS", 0.5)
-    pool(tmp_path).run(["a"], lambda worker, job: worker.call(answer, job), last=sleep_long)
+    pool(tmp_path).run(["a"], lambda worker, job: worker.call(upper_case, job), last=sleep_long)
     assert not multiprocessing.active_children()
 
 
-def test_an_error_ends_what_others_are_at(tmp_path):
+def test_an_error_ends_the_other_workers_jobs(tmp_path):
     with pytest.raises(OSError, match="No space left"):
-        pool(tmp_path, count=2).run(["sleep", "full"], lambda worker, job: worker.call(answer, job))
+        pool(tmp_path, count=2).run(["sleep", "full"], lambda worker, job: worker.call(upper_case, job))
     assert not multiprocessing.active_children()
 
 
-def test_workers_have_one_thread_each_and_this_process_keeps_its_own(monkeypatch):
+def test_workers_have_one_thread_and_this_process_keeps_its_setting(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    ((_, threads),) = TaskPool(1, start_threads).results(threads_here, ["x"])
+    ((_, threads),) = TaskPool(1, start_threads).results(count_threads, ["x"])
     assert set(threads.values()) == {1}
     assert {"openblas", "torch"} <= set(threads)
     assert os.environ["OMP_NUM_THREADS"] == "7"

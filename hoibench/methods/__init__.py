@@ -1,1 +1,1 @@
-"""Methods: what they declare, how they are found, and how their predictions lie on disk."""
+"""Methods: their specs, presets and settings, the registry, and the interface of a method that runs."""

@@ -1,4 +1,4 @@
-"""What must work without torch, pandas, scipy: run by `tox -e base` in an environment that has none of them."""
+"""Commands that must work without torch, pandas and scipy; `tox -e base` runs them without these libraries."""
 
 import json
 import subprocess
@@ -39,14 +39,14 @@ def run(*words, code=0, **kwargs):
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_light_commands_import_nothing_heavy(words, tmp_path):
-    """Blocked imports fail loudly, so the test means the same in every environment."""
+    """Imports of these libraries are blocked, so the test is the same in every environment."""
     script = BLOCKED % (HEAVY, [words[0], *words[1:]], words[0])
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
 
-def test_ls_speaks_json():
+def test_ls_prints_json():
     metrics = json.loads(run("hoibench", "ls", "metrics", "--json").stdout)
     assert {"rpe@1", "chamfer@1", "matching_pixels/sift-mnn@1"} <= {row["metric"] for row in metrics}
     splits = json.loads(run("hoibench", "ls", "splits", "--json").stdout)

@@ -38,7 +38,7 @@ def test_restricted(benchmark, folder, monkeypatch):
 
 
 @pytest.mark.benchmark(group="a hand of 209 frames")
-def test_kept(benchmark, folder):
+def test_cached(benchmark, folder):
     read_hand(folder, "left")
     assert benchmark(read_hand, folder, "left").theta.shape == (FRAMES, 48)
 

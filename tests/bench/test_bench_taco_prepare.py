@@ -96,14 +96,14 @@ def test_throughput(benchmark, many, tmp_path, workers):
 
 
 @pytest.mark.benchmark(group="one TACO clip and its source view, 100,000-face objects, 4096x3000 video")
-def test_the_whole_preparation(benchmark, root, tmp_path):
+def test_preparation(benchmark, root, tmp_path):
     outs = (tmp_path / str(number) for number in range(100))
     made = benchmark.pedantic(lambda: prepare_views(open_recording(root), next(outs), taco_tree.FOUR, RECIPE), rounds=2)
     assert len(made) == 4
 
 
 @pytest.mark.benchmark(group="visibility and masks of four views")
-def test_what_four_views_see(benchmark, root, prepared):
+def test_visibility_and_masks(benchmark, root, prepared):
     surfaces = open_recording(root).surfaces_in(window(181, 30.0).indices)
     assert sum(len(surface.faces) for surface in surfaces) > 1.5 * FACES
     tracks = read_npz(tracks_folder(prepared, KEY) / TRACKS)
@@ -113,5 +113,5 @@ def test_what_four_views_see(benchmark, root, prepared):
 
 
 @pytest.mark.benchmark(group="an already prepared sequence")
-def test_what_is_there_is_kept(benchmark, root, prepared):
+def test_a_prepared_sequence_is_skipped(benchmark, root, prepared):
     assert benchmark(lambda: prepare_views(open_recording(root), prepared, taco_tree.FOUR, RECIPE)) == ()

@@ -1,4 +1,4 @@
-"""``hoibench cache`` in this process."""
+"""``hoibench cache``."""
 
 import json
 
@@ -31,13 +31,13 @@ def test_clear_deletes_generated_clips_and_nothing_else(root, capsys):
     assert left(root) == ["Documents"]
 
 
-def test_only_entries_can_be_named(root, capsys):
+def test_only_cache_entries_can_be_cleared(root, capsys):
     assert main(["cache", "clear", "Documents"]) == 2
     assert f"has no entry 'Documents'; entries: {CLIPS}, weights" in capsys.readouterr().err
     assert left(root) == ["Documents", CLIPS, "weights"]
 
 
-def test_ls_lists_what_may_be_cleared(root, capsys):
+def test_ls_lists_cache_entries(root, capsys):
     assert main(["cache"]) == 0
     shown = capsys.readouterr().out
     assert CLIPS in shown
@@ -50,9 +50,9 @@ def test_ls_lists_what_may_be_cleared(root, capsys):
     }
 
 
-def test_help_says_what_goes_and_what_stays(capsys):
+def test_help_describes_what_is_deleted(capsys):
     with pytest.raises(SystemExit):
         main(["cache", "--help"])
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "HOIBENCH_CACHE" in said
-    assert "Weights and prepared clips of TACO are deleted only by name" in said
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "HOIBENCH_CACHE" in text
+    assert "Weights and prepared clips of TACO are deleted only by name" in text

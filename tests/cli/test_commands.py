@@ -1,4 +1,4 @@
-"""Commands in this process, and what they say when something is wrong."""
+"""Commands and their error messages."""
 
 import json
 
@@ -50,11 +50,11 @@ def test_json_summary(done, capsys):
 def test_presets_and_settings_are_listed(capsys):
     assert main(["ls", "presets", "--json"]) == 0
     presets = {row["method"]: row["title"] for row in json.loads(capsys.readouterr().out)}
-    assert presets["tuned+points"] == "points alone" and presets["syncmv4d+nano"] == "nano"
+    assert presets["tuned+points"] == "points only" and presets["syncmv4d+nano"] == "nano"
     assert main(["ls", "settings", "--json"]) == 0
     settings = {row["setting"]: row for row in json.loads(capsys.readouterr().out)}
     assert settings["tuned.video"] == {
-        "setting": "tuned.video", "type": "flag", "default": "True", "help": "Whether to answer with video.",
+        "setting": "tuned.video", "type": "flag", "default": "True", "help": "Return a video.",
     }  # fmt: skip
     assert settings["syncmv4d.checkpoint"]["type"] == "path"
 

@@ -1,4 +1,4 @@
-"""``--dry-run`` in this process."""
+"""``--dry-run``."""
 
 import json
 from dataclasses import replace
@@ -41,7 +41,7 @@ def estimate():
     return of
 
 
-def test_json_is_json_and_nothing_is_touched(folder, capsys):
+def test_json_output_and_no_files_written(folder, capsys):
     assert run([*TOY, "--dry-run", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["split"], facts["clips"], facts["units_done"]) == ("toy@1/demo", 2, 0)
@@ -51,15 +51,15 @@ def test_json_is_json_and_nothing_is_touched(folder, capsys):
     assert not list(folder.iterdir())
 
 
-def test_text_says_the_same(capsys):
+def test_text_output(capsys):
     assert run([*TOY, "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert "clips      2" in said
-    assert "aliked-n16: missing" in said
-    assert "fetch aliked-n16" in said
+    text = capsys.readouterr().out
+    assert "clips      2" in text
+    assert "aliked-n16: missing" in text
+    assert "fetch aliked-n16" in text
 
 
-def test_predictions_that_are_there_give_the_time(capsys):
+def test_existing_predictions_give_the_time(capsys):
     assert run([*TOY, "--metrics", "rpe", "--workers", "1", "--out", "r"]) == 0
     capsys.readouterr()
     assert run([*TOY, "--metrics", "rpe", "--out", "r", "--dry-run", "--json"]) == 0
@@ -73,12 +73,12 @@ def test_disk_is_bounded_by_videos_and_tracks(estimate):
     assert facts["units"] == 2
     assert facts["max_bytes"] == 2 * 3 * 10 * (4 * 6 * 3 + 5 * (12 + 1))
     assert facts["methods_with_points_or_masks"] == []
-    said = dry_run.format_facts(facts)
-    assert "GB of videos and tracks (their uncompressed size);" in said
-    assert "point maps" not in said
+    text = dry_run.format_facts(facts)
+    assert "GB of videos and tracks (their uncompressed size);" in text
+    assert "point maps" not in text
 
 
-def test_point_maps_and_masks_are_said_to_come_on_top(estimate):
+def test_point_maps_and_masks_are_mentioned_separately(estimate):
     facts = estimate(outputs=("video", "points"))
     assert (
         "videos and tracks (their uncompressed size), plus the point maps and masks of still;"
@@ -98,11 +98,11 @@ def test_all_problems_are_shown_at_once(folder, capsys, monkeypatch):
     assert f"{folder / 'mine' / 'clip_0'} is missing: no prediction for clip clip_0" in problems
     assert any(text.startswith("aliked-n16 is missing: ") and "fetch aliked-n16" in text for text in problems)
     assert run([*words, "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert said.count("problem    ") == len(problems) == 6
+    text = capsys.readouterr().out
+    assert text.count("problem    ") == len(problems) == 6
 
 
-def test_a_run_that_would_be_refused_is_a_problem(capsys):
+def test_a_run_that_cannot_be_resumed_is_a_problem(capsys):
     assert run([*TOY, "--metrics", "rpe", "--workers", "1", "--out", "r"]) == 0
     capsys.readouterr()
     assert run([*TOY, "--metrics", "chamfer", "--out", "r", "--dry-run", "--json"]) == 0
@@ -119,7 +119,7 @@ def test_a_disk_that_is_too_small_is_a_problem(estimate, monkeypatch):
     assert "bytes free, expected up to" in estimate()["problems"][0]
 
 
-def test_each_prediction_is_looked_at_once(estimate, monkeypatch):
+def test_each_prediction_is_checked_once(estimate, monkeypatch):
     looked = []
     monkeypatch.setattr(dry_run, "is_complete", lambda folder: looked.append(folder))
     estimate()

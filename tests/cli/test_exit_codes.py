@@ -1,4 +1,4 @@
-"""Whose fault an error is, by its exit code."""
+"""Exit codes and messages of errors."""
 
 import errno
 import json
@@ -28,44 +28,44 @@ TOY = (
 
 
 @pytest.mark.parametrize("error", [KeyError("foo"), ValueError("foo"), FileNotFoundError("foo"), RuntimeError("foo")])
-def test_a_fault_of_ours_is_a_crash_whatever_its_kind(tmp_path, monkeypatch, capsys, error):
-    def breaks(runs, out):
+def test_an_internal_error_of_any_type_is_a_crash(tmp_path, monkeypatch, capsys, error):
+    def fail(runs, out):
         raise error
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("leaderboard.build.build", breaks)
+    monkeypatch.setattr("leaderboard.build.build", fail)
     assert run(TOY) == 1
     assert f"error: {type(error).__name__}: " in capsys.readouterr().err
 
 
-def test_a_full_disk_says_where_and_what_to_do(tmp_path, monkeypatch, capsys):
-    def breaks(path, rows):
+def test_a_full_disk_gives_the_file_and_the_fix(tmp_path, monkeypatch, capsys):
+    def fail(path, rows):
         raise OSError(errno.ENOSPC, "No space left on device", "r/results.parquet")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("hoibench.evaluation.finish.write_rows", breaks)
+    monkeypatch.setattr("hoibench.evaluation.finish.write_rows", fail)
     assert run(TOY) == 1
-    said = capsys.readouterr().err
-    assert "no space left while writing r/results.parquet; completed work is kept" in said
+    error_text = capsys.readouterr().err
+    assert "no space left while writing r/results.parquet; completed work is kept" in error_text
     assert json.loads((tmp_path / "r" / "run.json").read_text())["exit"]["status"] == "stopped"
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "told"),
+    ("number", "code", "message"),
     [
         (errno.ENOSPC, 1, "error: choose another place; completed work is kept: free some space and give the same command again\n"),
         (errno.EACCES, 2, "error: choose another place\n"),
     ],
 )  # fmt: skip
-def test_a_place_that_explains_itself_is_quoted_without_a_traceback(capsys, number, code, told):
-    def breaks(words):
+def test_an_os_error_with_its_own_text_is_printed_without_a_traceback(capsys, number, code, message):
+    def fail(words):
         raise OSError(number, "choose another place")
 
-    assert to_exit_code(breaks, []) == code
-    assert capsys.readouterr().err == told
+    assert to_exit_code(fail, []) == code
+    assert capsys.readouterr().err == message
 
 
-def test_a_shard_speaks_json_too(tmp_path, monkeypatch, capsys):
+def test_a_shard_can_print_json(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run([*TOY, "--shard", "1/2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["page"] is None
@@ -83,7 +83,7 @@ def test_a_shard_speaks_json_too(tmp_path, monkeypatch, capsys):
         (["--out", "torn"], "is not strict JSON"),
     ],
 )
-def test_errors_of_use_are_one_line_and_2(tmp_path, monkeypatch, capsys, words, message):
+def test_usage_errors_are_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     (tmp_path / "list.json").write_text("[1, 2]")
@@ -92,13 +92,13 @@ def test_errors_of_use_are_one_line_and_2(tmp_path, monkeypatch, capsys, words, 
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(text)
     assert run([*TOY[:-2], *words]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert "Traceback" not in said
-    assert said.count("\n") == 1
+    error_text = capsys.readouterr().err
+    assert message in error_text
+    assert "Traceback" not in error_text
+    assert error_text.count("\n") == 1
 
 
-def test_merge_of_nothing_is_an_error_of_use(tmp_path, monkeypatch, capsys):
+def test_merging_a_missing_folder_is_a_usage_error(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["merge", "nope"]) == 2
     assert "nope is not the folder of a run" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""``hoibench score`` on folders of one's own."""
+"""``hoibench score --pred --truth``."""
 
 import json
 import shutil
@@ -40,35 +40,35 @@ def test_folders_are_scored(words, tmp_path, capsys):
     assert len(pd.read_parquet(tmp_path / "rows.parquet")) == 2 * 3
 
 
-def test_a_broken_clip_fails_alone_and_its_rows_say_why(words, tmp_path, capsys):
+def test_a_damaged_clip_fails_alone_and_its_rows_give_the_reason(words, tmp_path, capsys):
     (tmp_path / "pred" / "clip_1" / "tracks.npz").write_bytes(b"PK")
     assert main([*words, "--out", str(tmp_path / "rows.parquet")]) == 3
-    told = capsys.readouterr()
-    assert "failed  clip_1" in told.err
-    assert "tracks.npz is not a complete npz file" in told.err
-    assert "clip_0\n  rpe@1" in told.out
+    output = capsys.readouterr()
+    assert "failed  clip_1" in output.err
+    assert "tracks.npz is not a complete npz file" in output.err
+    assert "clip_0\n  rpe@1" in output.out
     rows = pd.read_parquet(tmp_path / "rows.parquet").set_index("clip")
     assert rows.loc["clip_1", "status"] == "failed"
     assert "tracks.npz is not a complete npz file" in rows.loc["clip_1", "reason"]
     assert set(rows.loc["clip_0", "status"]) == {"ok"}
 
 
-def test_broken_truth_is_not_the_methods_fault(words, tmp_path):
+def test_damaged_truth_is_not_the_methods_fault(words, tmp_path):
     (tmp_path / "truth" / "clip_1" / "clip.json").write_text("{}")
     assert main([*words, "--out", str(tmp_path / "rows.parquet")]) == 3
     rows = pd.read_parquet(tmp_path / "rows.parquet").set_index("clip")
     assert rows.loc["clip_1", "status"] == "error"
 
 
-def test_a_mistyped_metric_is_told_once_before_any_clip(words, tmp_path, capsys):
+def test_a_mistyped_metric_is_reported_once_before_any_clip(words, tmp_path, capsys):
     assert main([*words[:-1], "rpe,chamfr", "--out", str(tmp_path / "rows.parquet")]) == 2
-    told = capsys.readouterr()
-    assert told.err.count("unknown metric 'chamfr': did you mean chamfer@1") == 1
-    assert "failed" not in told.err
+    output = capsys.readouterr()
+    assert output.err.count("unknown metric 'chamfr': did you mean chamfer@1") == 1
+    assert "failed" not in output.err
     assert not (tmp_path / "rows.parquet").exists()
 
 
-def test_a_prediction_off_the_grid_fails(words, tmp_path, capsys):
+def test_a_prediction_of_another_length_fails(words, tmp_path, capsys):
     path = tmp_path / "pred" / "clip_0" / "tracks.npz"
     arrays = read_npz(path)
     write_npz(path, arrays | {"tracks": arrays["tracks"][:, :-1], "valid": arrays["valid"][:, :-1]})
@@ -76,7 +76,7 @@ def test_a_prediction_off_the_grid_fails(words, tmp_path, capsys):
     assert "failed  clip_0: tracks has shape (2, 5, 40, 3), expected (2, 6, K', 3)" in capsys.readouterr().err
 
 
-def test_pairing_can_be_said(words, tmp_path, capsys):
+def test_pairing_can_be_chosen(words, tmp_path, capsys):
     def pairings(*more):
         main([*words, "--out", str(tmp_path / "rows.parquet"), *more])
         return set(pd.read_parquet(tmp_path / "rows.parquet").groupby("clip").pairing.first())
@@ -88,7 +88,7 @@ def test_pairing_can_be_said(words, tmp_path, capsys):
     assert pairings("--pairing", "query") == {"query"}
 
 
-def test_a_truth_folder_must_hold_clips(tmp_path, capsys):
+def test_a_truth_folder_must_have_clips(tmp_path, capsys):
     assert main(["score", "--pred", str(tmp_path), "--truth", str(tmp_path)]) == 2
     assert "no clips found" in capsys.readouterr().err
 

@@ -57,8 +57,8 @@ def test_a_run_and_the_function_agree(tmp_path, monkeypatch, clip, cases):
     pd.testing.assert_frame_equal(
         *(table.sort_values(order).reset_index(drop=True) for table in (ran, scored)), check_dtype=False
     )
-    kept = decode_prediction(read_prediction(tmp_path / "r" / "predictions" / "gt_noise_1cm" / "seed-0" / clip.id))
-    assert np.array_equal(cases[-1].prediction.video, kept.video)
+    stored = decode_prediction(read_prediction(tmp_path / "r" / "predictions" / "gt_noise_1cm" / "seed-0" / clip.id))
+    assert np.array_equal(cases[-1].prediction.video, stored.video)
 
 
 def equal_share(video, other):
@@ -78,7 +78,7 @@ def test_truth_and_frames_in_memory_go_through_the_codec(clip, truth, cases, tmp
     assert equal_share(cases[1].prediction.video, case.prediction.video) > 0.95
 
 
-def test_motion_metrics_do_not_pay_for_the_codec(clip, truth, monkeypatch):
+def test_motion_metrics_do_not_encode_video(clip, truth, monkeypatch):
     monkeypatch.setattr("hoibench.evaluation.scored_clip.encode", lambda *_: pytest.fail("a video was encoded"))
     assert hoibench.score(truth, clip, ["rpe", "chamfer"])
 
@@ -93,12 +93,12 @@ def test_motion_metrics_do_not_pay_for_the_codec(clip, truth, monkeypatch):
         (lambda p: Prediction(points=np.ones((3, 6, 8, 8, 3))), r"points has shape \(3, 6, 8, 8, 3\)"),
     ],
 )
-def test_a_prediction_must_lie_on_the_clips_grid(clip, truth, change, message):
+def test_a_prediction_must_fit_the_clip(clip, truth, change, message):
     with pytest.raises(ValueError, match=message):
         hoibench.score(change(truth), clip, "rpe")
 
 
-def test_a_metric_that_breaks_has_an_error_row_but_a_full_disk_is_no_metrics_fault(clip, truth, tmp_path):
+def test_an_exception_of_a_metric_gives_an_error_row_but_a_full_disk_is_raised(clip, truth, tmp_path):
     (tmp_path / "broken.py").write_text(
         "import errno\n"
         "def full(case):\n    raise OSError(errno.ENOSPC, 'No space left on device')\n"
@@ -112,7 +112,7 @@ def test_a_metric_that_breaks_has_an_error_row_but_a_full_disk_is_no_metrics_fau
         measure(case, card.model_copy(update={"entry": f"{tmp_path}/broken.py:full"}))
 
 
-def test_query_pairing_demands_every_anchor(clip, truth):
+def test_query_pairing_needs_every_anchor(clip, truth):
     fewer = replace(truth, tracks=truth.tracks[:, :, 1:], anchors=truth.anchors[:, 1:], valid=truth.valid[..., 1:])
     with pytest.raises(ValueError, match="39 points for 40 query anchors"):
         hoibench.score(fewer, clip, "rpe", pairing="query")

@@ -24,7 +24,7 @@ def test_a_file_is_read_before_the_flags(tmp_path):
     assert (config.limit, config.seeds, config.resume, config.unit_timeout) == (4, (1, 2), False, 2.5)
 
 
-def test_what_json_says_is_what_was_given(tmp_path):
+def test_settings_survive_a_json_round_trip(tmp_path):
     config = RunConfig(method=("a", "b=x"), seed=(1,), root=Path("r"), limit=2, dry_run=True, max_failures="0.1")
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"schema": "hoibench/run@1", "config": config_to_json(config)}))
@@ -39,7 +39,7 @@ def test_what_json_says_is_what_was_given(tmp_path):
         ("x = [", "is not valid toml"),
     ],
 )
-def test_a_wrong_file_is_named(tmp_path, text, message):
+def test_errors_name_the_file(tmp_path, text, message):
     path = tmp_path / "c.toml"
     path.write_text(text)
     with pytest.raises(ValueError, match="c.toml") as caught:
@@ -52,7 +52,7 @@ def test_a_missing_file_is_named(tmp_path):
         parse_arguments(["--config", str(tmp_path / "none.toml")])
 
 
-def test_arguments_leave_defaults_out():
+def test_null_values_give_no_arguments():
     assert to_arguments("f", {"split": None, "seed": [1, 2], "dry_run": True, "json": False}) == [
         "--seed", "1", "--seed", "2", "--dry-run", "--no-json",
     ]  # fmt: skip
@@ -89,13 +89,13 @@ def test_missing_paths_are_named(tmp_path):
         check_config(RunConfig(checkpoint=tmp_path / "none"))
 
 
-def test_budgets():
+def test_max_failures_is_a_count_or_a_share():
     assert [parse_max_failures(t, 25) for t in ("0", "3", "0.1", "0.0")] == [0, 3, 2, 0]
     assert parse_shard("2/4") == (2, 4)
     assert parse_shard(None) is None
 
 
-def test_all_wrong_values_are_named_at_once():
+def test_all_wrong_values_are_listed_at_once():
     with pytest.raises(ValueError) as caught:
         check_config(RunConfig(limit=0, workers=-1, shard="a"))
     assert str(caught.value).splitlines() == [
@@ -106,7 +106,7 @@ def test_all_wrong_values_are_named_at_once():
     ]
 
 
-def test_a_table_of_a_methods_settings_in_a_file():
+def test_tables_of_method_settings_become_set_arguments():
     words = to_arguments("x.toml", {"methods": {"model+small": {"steps": 3, "tiled": True}, "das": {"upstream": "/d"}}})
     assert words == ["--set", "model+small.steps=3", "--set", "model+small.tiled=true", "--set", "das.upstream=/d"]
     with pytest.raises(ValueError, match="x.toml: das is 3, expected a table of settings"):

@@ -21,7 +21,7 @@ def checkpoints(tmp_path):
     return paths
 
 
-def test_two_presets_and_two_methods_with_checkpoints_of_their_own(tmp_path, checkpoints):
+def test_each_entrant_has_its_own_preset_and_checkpoint(tmp_path, checkpoints):
     one, two = checkpoints
     outcome, _ = run_toy(
         tmp_path / "r", limit=1, method=("tuned+whole", "tuned+points", "tuned_too"),
@@ -49,13 +49,13 @@ def test_two_presets_and_two_methods_with_checkpoints_of_their_own(tmp_path, che
     assert settings["tuned", "points"] == {"checkpoint": str(two), "video": True}
 
 
-def test_a_setting_that_is_given_reaches_the_method(tmp_path, checkpoints):
+def test_a_setting_reaches_the_method(tmp_path, checkpoints):
     settings = (f"tuned.checkpoint={checkpoints[0]}", "tuned.video=false")
     outcome, _ = run_toy(tmp_path / "r", limit=1, method=("tuned",), set=settings)
     assert "has the outputs tracks, but the spec of tuned declares video, tracks" in outcome.failures[0].reason
 
 
-def test_a_run_goes_on_with_another_device_batch_and_path(tmp_path, checkpoints):
+def test_a_run_resumes_with_another_device_batch_and_path(tmp_path, checkpoints):
     one, two = checkpoints
     two.write_text(one.read_text())
     run_toy(tmp_path / "r", limit=2, method=("tuned",), checkpoint=one, batch=8)
@@ -74,7 +74,7 @@ def test_a_run_goes_on_with_another_device_batch_and_path(tmp_path, checkpoints)
     assert (read_prediction_record(folder).device, read_prediction_record(folder).batch) == ("cpu", 8)
 
 
-def test_a_checkpoint_is_known_by_its_contents(tmp_path, checkpoints):
+def test_a_checkpoint_is_identified_by_its_contents(tmp_path, checkpoints):
     one, two = checkpoints
     run_toy(tmp_path / "r", limit=1, method=("tuned",), checkpoint=one)
     with pytest.raises(RunRefused, match=r"(?s)changed tuned\+whole \(settings: .*--no-resume"):
@@ -84,7 +84,7 @@ def test_a_checkpoint_is_known_by_its_contents(tmp_path, checkpoints):
         run_toy(tmp_path / "r", limit=1, method=("tuned",), checkpoint=one)
 
 
-def test_a_run_on_predictions_goes_on_when_they_have_moved(tmp_path):
+def test_a_run_on_stored_predictions_resumes_after_they_moved(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     mine = shutil.copytree(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
     run_toy(tmp_path / "again", limit=1, method=(f"mine={mine}",))

@@ -1,4 +1,4 @@
-"""What fails in a run, how it is told, and whose failure it is."""
+"""Failures of units: their reasons, statuses and counts."""
 
 import pandas as pd
 import pytest
@@ -9,7 +9,7 @@ from hoibench.evaluation.merge import merge
 pytestmark = pytest.mark.usefixtures("toy")
 
 
-def test_failures_are_counted_told_and_never_silent(tmp_path):
+def test_failures_are_counted_and_have_reasons(tmp_path):
     outcome, _ = run_toy(tmp_path / "r", method=("picky",))
     assert outcome.exit_code == 3
     reasons = {failure.unit: failure for failure in outcome.failures}
@@ -29,18 +29,18 @@ def test_failures_are_counted_told_and_never_silent(tmp_path):
     assert table.loc[("frozen_self/picky", "clip_1", 0, "rpe@1"), "status"] == "failed"
 
 
-def test_forgiven_failures_exit_with_0(tmp_path):
+def test_allowed_failures_exit_with_0(tmp_path):
     outcome, _ = run_toy(tmp_path / "r", method=("picky",), max_failures="4")
     assert (len(outcome.failures), outcome.exit_code) == (4, 0)
 
 
-def test_what_failed_is_tried_again(tmp_path):
+def test_failed_units_are_tried_again(tmp_path):
     run_toy(tmp_path / "r", method=("picky",))
     _, reports = run_toy(tmp_path / "r", method=("picky",))
     assert sum(report.did_work for report in reports) == 8
 
 
-def test_a_truncated_video_fails_its_clip_alone(tmp_path):
+def test_a_truncated_video_fails_only_its_clip(tmp_path):
     run_toy(tmp_path / "r", limit=2)
     folder = tmp_path / "r" / "predictions" / "still"
     broken = sorted(folder.glob("seed-0/*/view-1.mp4"))[0]
@@ -51,7 +51,7 @@ def test_a_truncated_video_fails_its_clip_alone(tmp_path):
     assert "view-1.mp4" in mine[0].reason
 
 
-def test_a_method_cannot_write_into_the_truth(tmp_path):
+def test_a_method_cannot_change_the_truth(tmp_path):
     run_toy(tmp_path / "polite", limit=1)
     run_toy(tmp_path / "rude", limit=1, method=("rude",))
     polite, rude = (headline_rows(tmp_path / name)["value"] for name in ("polite", "rude"))
@@ -59,17 +59,17 @@ def test_a_method_cannot_write_into_the_truth(tmp_path):
         pd.testing.assert_series_equal(polite[reference], rude[reference])
 
 
-def test_a_method_that_leaves_fails_alone(tmp_path):
+def test_a_method_that_exits_fails_only_its_unit(tmp_path):
     outcome, _ = run_toy(tmp_path / "r", method=("leaving",), limit=6)
     assert [failure.reason for failure in outcome.failures] == ["SystemExit: 0"]
 
 
-def test_a_scorer_that_breaks_is_not_the_methods_fault(tmp_path, monkeypatch):
-    def breaks(case):
+def test_an_exception_of_the_scorer_is_not_the_methods_fault(tmp_path, monkeypatch):
+    def fail(case):
         raise MemoryError("no room")
         yield
 
-    monkeypatch.setattr("hoibench.metrics.rpe.measure_rpe", breaks)
+    monkeypatch.setattr("hoibench.metrics.rpe.measure_rpe", fail)
     outcome, _ = run_toy(tmp_path / "r", limit=1)
     assert outcome.exit_code == 3
     table = headline_rows(tmp_path / "r")
@@ -80,12 +80,12 @@ def test_a_scorer_that_breaks_is_not_the_methods_fault(tmp_path, monkeypatch):
     assert (headline_rows(tmp_path / "r")["status"] == "ok").all()
 
 
-def test_metrics_that_raise_count_too(tmp_path, monkeypatch):
-    def breaks(case):
+def test_metrics_that_raise_are_failures(tmp_path, monkeypatch):
+    def fail(case):
         raise ZeroDivisionError("by nought")
         yield
 
-    monkeypatch.setattr("hoibench.metrics.rpe.measure_rpe", breaks)
+    monkeypatch.setattr("hoibench.metrics.rpe.measure_rpe", fail)
     outcome, _ = run_toy(tmp_path / "r", limit=1)
     assert outcome.exit_code == 3
     assert "1 metrics failed; rpe@1: ZeroDivisionError: by nought" in outcome.failures[0].reason
@@ -93,28 +93,28 @@ def test_metrics_that_raise_count_too(tmp_path, monkeypatch):
     assert set(table.loc[(slice(None), slice(None), slice(None), "chamfer@1"), "status"]) == {"ok"}
 
 
-def test_a_broken_score_file_is_set_aside(tmp_path):
+def test_a_damaged_score_file_is_renamed(tmp_path):
     run_toy(tmp_path / "r", limit=1)
-    whole = headline_rows(tmp_path / "r")
+    before = headline_rows(tmp_path / "r")
     path = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     path.write_bytes(b"{]\n" + path.read_bytes())
     merge(tmp_path / "r")
     assert set(headline_rows(tmp_path / "r").loc["still", "status"]) == {"error"}
     run_toy(tmp_path / "r", limit=1)
-    pd.testing.assert_frame_equal(headline_rows(tmp_path / "r"), whole)
+    pd.testing.assert_frame_equal(headline_rows(tmp_path / "r"), before)
     assert path.with_name(path.name + ".damaged").is_file()
 
 
-def test_merging_a_part_says_what_is_missing(tmp_path):
+def test_merging_an_incomplete_run_gives_the_missing_units_a_reason(tmp_path):
     run_toy(tmp_path / "r", limit=2)
-    gone = next((tmp_path / "r" / "scores" / "random" / "seed-0").glob("*.jsonl"))
-    gone.unlink()
+    deleted = next((tmp_path / "r" / "scores" / "random" / "seed-0").glob("*.jsonl"))
+    deleted.unlink()
     outcome = merge(tmp_path / "r")
     assert outcome.exit_code == 3
     assert outcome.failures[0].reason == "the run stopped before it reached this unit"
 
 
-def test_a_merge_counts_rows_that_cannot_be_read(tmp_path):
+def test_a_merge_counts_unreadable_rows_as_failures(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     path = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     path.write_bytes(path.read_bytes() + b"garbage\xff\n")

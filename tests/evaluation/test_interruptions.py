@@ -1,4 +1,4 @@
-"""Real processes that are killed, stopped, starved of disk and started twice; what they leave must be whole."""
+"""Runs in separate processes that are killed, interrupted, out of disk space or started twice must resume to the same results."""
 
 import json
 import os
@@ -31,25 +31,25 @@ def files(folder):
 
 
 @pytest.fixture(scope="module")
-def whole(launch_in, tmp_path_factory):
+def uninterrupted(launch_in, tmp_path_factory):
     """An uninterrupted run of the same settings."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    process = launch_in(folder, *PLAIN, "--out", "whole")
-    begun = time.monotonic()
+    process = launch_in(folder, *PLAIN, "--out", "uninterrupted")
+    start = time.monotonic()
     out, _ = finish(process, 0)
     assert out.splitlines()[-1].endswith("index.html")
-    rows = table(folder / "whole")
-    rows.attrs["seconds"] = time.monotonic() - begun
+    rows = table(folder / "uninterrupted")
+    rows.attrs["seconds"] = time.monotonic() - start
     return rows
 
 
-def test_kill_9_at_random_moments_loses_nothing(launch, tmp_path, whole):
+def test_kill_9_at_random_times_loses_nothing(launch, tmp_path, uninterrupted):
     rng = random.Random(0)
     kills = 0
     for _ in range(30):
         process = launch(*PLAIN, "--out", "r", start_new_session=True)
         try:
-            process.wait(timeout=rng.uniform(0.2, 0.9) * whole.attrs["seconds"])
+            process.wait(timeout=rng.uniform(0.2, 0.9) * uninterrupted.attrs["seconds"])
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)  # the parent alone: its workers must notice
             process.communicate(timeout=60)
@@ -65,11 +65,11 @@ def test_kill_9_at_random_moments_loses_nothing(launch, tmp_path, whole):
     time.sleep(1.0)
     assert (len(files(tmp_path / "r")) if (tmp_path / "r").exists() else 0) == before, "a worker outlived its parent"
     finish(launch(*PLAIN, "--out", "r"), 0)
-    pd.testing.assert_frame_equal(table(tmp_path / "r"), whole)
+    pd.testing.assert_frame_equal(table(tmp_path / "r"), uninterrupted)
     assert not [path for path in files(tmp_path / "r") if path.name.startswith(".tmp-")]
 
 
-def test_ctrl_c_stops_at_once_and_resumes(launch, tmp_path, whole):
+def test_a_run_resumes_after_ctrl_c(launch, tmp_path, uninterrupted):
     process = launch(*PLAIN, "--out", "r")
     deadline = time.monotonic() + 240
     while not list((tmp_path / "r" / "scores").rglob("*.jsonl")):
@@ -80,20 +80,20 @@ def test_ctrl_c_stops_at_once_and_resumes(launch, tmp_path, whole):
     assert "completed work is kept" in err
     assert json.loads((tmp_path / "r" / "run.json").read_text())["exit"]["status"] == "interrupted"
     finish(launch(*PLAIN, "--out", "r"), 0)
-    pd.testing.assert_frame_equal(table(tmp_path / "r"), whole)
+    pd.testing.assert_frame_equal(table(tmp_path / "r"), uninterrupted)
 
 
-def test_two_processes_on_one_run(launch, tmp_path, whole):
+def test_a_second_process_on_a_run_is_refused(launch, tmp_path, uninterrupted):
     first = launch(*PLAIN, "--out", "r")
     while not (tmp_path / "r" / "run.json").exists():
         time.sleep(0.05)
     _, err = finish(launch(*PLAIN, "--out", "r"), 2)
     assert f"another process is working on {tmp_path / 'r'}" in err
     finish(first, 0)
-    pd.testing.assert_frame_equal(table(tmp_path / "r"), whole)
+    pd.testing.assert_frame_equal(table(tmp_path / "r"), uninterrupted)
 
 
-def test_a_full_disk_loses_nothing(launch, tmp_path, whole):
+def test_a_full_disk_loses_nothing(launch, tmp_path, uninterrupted):
     """A tmpfs too small for the run; grown, the same command goes on."""
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -104,17 +104,17 @@ def test_a_full_disk_loses_nothing(launch, tmp_path, whole):
         _, err = finish(launch(*PLAIN, "--out", str(disk / "r")), 1)
         assert "no space left" in err
         assert "give the same command again" in err
-        kept = {p: p.read_bytes() for p in files(disk / "r" / "predictions") if p.name == "prediction.json"}
-        assert kept
+        stored = {p: p.read_bytes() for p in files(disk / "r" / "predictions") if p.name == "prediction.json"}
+        assert stored
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
         finish(launch(*PLAIN, "--out", str(disk / "r")), 0)
-        assert all(path.read_bytes() == data for path, data in kept.items())
-        pd.testing.assert_frame_equal(table(disk / "r"), whole)
+        assert all(path.read_bytes() == data for path, data in stored.items())
+        pd.testing.assert_frame_equal(table(disk / "r"), uninterrupted)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_method_over_its_time_or_killed_fails_alone(launch, tmp_path):
+def test_a_timeout_or_a_dead_process_fails_only_its_unit(launch, tmp_path):
     flags = ("--limit", "6", "--workers", "1", "--out")
     _, err = finish(launch("--method", "slow", "--unit-timeout", "8", *flags, "slow"), 3)
     assert "no result within 8 s" in err
@@ -128,7 +128,7 @@ def test_a_method_over_its_time_or_killed_fails_alone(launch, tmp_path):
         }
 
 
-def test_a_method_that_changes_the_working_folder_takes_nothing_elsewhere(launch, tmp_path):
+def test_a_method_may_change_the_working_folder(launch, tmp_path):
     out, _ = finish(launch("--method", "wandering", "--limit", "2", "--workers", "1", "--out", "r"), 0)
     assert (tmp_path / out.splitlines()[-1]).is_file()
     assert (table(tmp_path / "r")["status"] == "ok").all()

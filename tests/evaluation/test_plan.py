@@ -51,7 +51,7 @@ def plan(dataset=None, **settings):
     return make_plan(RunConfig(**settings), dataset or Toy(), "cpu")
 
 
-def test_references_are_always_there_and_once():
+def test_reference_rows_are_added_once():
     ids = [entrant.key for entrant in plan().entrants]
     assert ids[0] == "frozen"
     assert set(ids) == {"frozen", "ground_truth", "gt_shuffled", "gt_noise_1cm", "gt_scaled_0.9", "random"}
@@ -66,7 +66,7 @@ def test_published_methods_are_the_default_of_videos():
         plan(Videos(), method=("published/das", "frozen_self/published/sv4d2"))
 
 
-def test_methods_are_followed_by_their_frozen_selves(tmp_path):
+def test_methods_are_followed_by_their_frozen_self_rows(tmp_path):
     (tmp_path / "view-0.mp4").touch()
     ids = [entrant.key for entrant in plan(method=(f"mine={tmp_path}",)).entrants]
     assert ids[:2] == ["mine", "frozen_self/mine"]
@@ -77,13 +77,13 @@ def test_no_method_is_an_error():
         plan(method=())
 
 
-def test_only_what_changes_with_the_seed_is_made_again():
+def test_rows_that_do_not_depend_on_the_seed_have_one_seed():
     units = plan(seed=(0, 1, 2), limit=1).units
     count = {m: sum(u.method == m for u in units) for m in ("ground_truth", "frozen", "random", "gt_noise_1cm")}
     assert count == {"ground_truth": 1, "frozen": 1, "random": 3, "gt_noise_1cm": 3}
 
 
-def test_limits_come_from_one_shuffle():
+def test_limits_use_one_shuffle():
     small, large = plan(limit=3).entries, plan(limit=6).entries
     assert len(small) == 3
     assert set(small) < set(large)
@@ -91,14 +91,14 @@ def test_limits_come_from_one_shuffle():
     assert small != ENTRIES[:3]
 
 
-def test_shards_part_the_clips():
+def test_shards_divide_the_clips():
     parts = [plan(shard=f"{i}/4") for i in (1, 2, 3, 4)]
     keys = [unit.key for part in parts for unit in part.units]
     assert sorted(keys) == sorted(unit.key for unit in plan().units)
     assert len({part.hash for part in parts}) == 1
 
 
-def test_the_hash_follows_what_decides_values():
+def test_the_hash_changes_with_settings_that_change_values():
     base = plan()
     assert plan(workers=7, max_failures="3", unit_timeout=9.0).hash == base.hash
     for change in ({"limit": 2}, {"seed": (1,)}, {"metrics": "pi"}, {"method": ("random",)}, {"precision": "bf16"}):
@@ -106,7 +106,7 @@ def test_the_hash_follows_what_decides_values():
     assert base.out.name == f"toy-demo-{base.hash[:8]}"
 
 
-def test_what_a_method_declares_decides_its_values(tmp_path):
+def test_the_hash_changes_with_fields_of_a_spec_that_change_values(tmp_path):
     def declared(text):
         (tmp_path / "spec.toml").write_text(f'id = "mine"\n{text}\n')
         return plan(method=(f"mine={tmp_path}",)).hash
@@ -118,11 +118,11 @@ def test_what_a_method_declares_decides_its_values(tmp_path):
     assert declared('name = "Mine"') == declared('paper = "https://example.org"') == plain
 
 
-def test_differences_are_told_in_names():
-    told = differences(plan().identity, plan(metrics="rpe,pi", seed=(1,), limit=2).identity)
-    assert any(line == "metrics: with pi@1" for line in told)
-    assert "seeds: without 0; with 1" in told
-    assert any(line.startswith("clip_set_id: ") for line in told)
+def test_differences_give_names():
+    lines = differences(plan().identity, plan(metrics="rpe,pi", seed=(1,), limit=2).identity)
+    assert any(line == "metrics: with pi@1" for line in lines)
+    assert "seeds: without 0; with 1" in lines
+    assert any(line.startswith("clip_set_id: ") for line in lines)
     assert differences(plan().identity, plan().identity) == []
 
 
@@ -135,7 +135,7 @@ def test_unknown_names_give_the_nearest():
         plan(method=("frosen",))
 
 
-def test_units_say_where_they_lie(tmp_path):
+def test_paths_of_units(tmp_path):
     unit = plan(limit=1).units[0]
     assert unit.key == f"frozen/seed-0/{unit.clip}"
     assert dataclasses.replace(unit, preset="nano").key.startswith("frozen+nano/seed-0/")
@@ -146,16 +146,16 @@ class Taped(Toy):
     """A data set of which one recording is too short."""
 
     def manifest(self, split):
-        whole = super().manifest(split)
-        return replace(whole, entries=whole.entries[1:], left_out={whole.entries[0].id: "90 of 181 frames"})
+        manifest = super().manifest(split)
+        return replace(manifest, entries=manifest.entries[1:], left_out={manifest.entries[0].id: "90 of 181 frames"})
 
     def padded_manifest(self, split):
-        whole = super().manifest(split)
-        short = replace(whole.entries[0], valid_frames=24)
-        return Manifest(f"{whole.split}+pad", "ba9876543210", (short, *whole.entries[1:]))
+        manifest = super().manifest(split)
+        short = replace(manifest.entries[0], valid_frames=24)
+        return Manifest(f"{manifest.split}+pad", "ba9876543210", (short, *manifest.entries[1:]))
 
 
-def test_short_recordings_are_dropped_or_padded_and_never_rank_together():
+def test_dropped_and_padded_recordings_give_different_clip_sets():
     dropped, padded = plan(Taped()), plan(Taped(), short="pad")
     assert len(padded.entries) == len(dropped.entries) + 1
     assert padded.manifest.split_id != dropped.manifest.split_id
@@ -164,7 +164,7 @@ def test_short_recordings_are_dropped_or_padded_and_never_rank_together():
         plan(Toy(), short="pad")
 
 
-def test_a_split_of_which_nothing_is_left_says_why():
+def test_a_split_without_clips_gives_the_reason():
     class Empty(Taped):
         def manifest(self, split):
             return replace(super().manifest(split), entries=())
@@ -173,7 +173,7 @@ def test_a_split_of_which_nothing_is_left_says_why():
         plan(Empty())
 
 
-def test_what_decides_the_truth_decides_the_clip_set_id():
+def test_the_clip_set_id_changes_with_the_truth():
     class Remade(Toy):
         def manifest(self, split):
             return replace(super().manifest(split), truth_id="other")

@@ -1,4 +1,4 @@
-"""Predictions that lie in a folder, and rows made from them."""
+"""Stored predictions in a run, and the rows built from them."""
 
 import shutil
 
@@ -11,7 +11,7 @@ from hoibench.store import read_npz, write_npz
 pytestmark = pytest.mark.usefixtures("toy")
 
 
-def test_precomputed_predictions_are_scored_in_place_of_a_method(tmp_path):
+def test_stored_predictions_are_scored_like_a_method(tmp_path):
     run_toy(tmp_path / "r", limit=2)
     folder = tmp_path / "r" / "predictions" / "still"
     outcome, _ = run_toy(tmp_path / "again", limit=2, method=(f"copy={folder}",))
@@ -25,7 +25,7 @@ def _copy_of(folder, target):
     return target
 
 
-def test_changed_predictions_are_not_taken_for_the_old_ones(tmp_path):
+def test_a_run_does_not_resume_with_changed_predictions(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
     run_toy(tmp_path / "again", limit=1, method=(f"mine={mine}",))
@@ -36,7 +36,7 @@ def test_changed_predictions_are_not_taken_for_the_old_ones(tmp_path):
         run_toy(tmp_path / "again", limit=1, method=(f"mine={mine}",))
 
 
-def test_one_set_of_predictions_is_one_seed(tmp_path):
+def test_predictions_without_seed_folders_are_one_seed(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     plain = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "plain")
     run_toy(tmp_path / "a", limit=1, method=(f"mine={plain}",), seed=(0, 1, 2))
@@ -47,12 +47,12 @@ def test_one_set_of_predictions_is_one_seed(tmp_path):
     assert [failure.unit.split("/")[1] for failure in outcome.failures] == ["seed-1"]
 
 
-def test_broken_predictions_are_failures_and_no_predictions_an_error(tmp_path):
+def test_damaged_predictions_are_failures_and_no_predictions_an_error(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
     tracks = next(mine.glob("*/tracks.npz"))
-    whole = tracks.read_bytes()
-    tracks.write_bytes(whole[:100])
+    complete = tracks.read_bytes()
+    tracks.write_bytes(complete[:100])
     outcome, _ = run_toy(tmp_path / "a", limit=1, method=(f"mine={mine}",))
     assert "tracks.npz is missing or does not have the size in prediction.json" in outcome.failures[0].reason
     assert headline_rows(tmp_path / "a").loc["mine", "status"].tolist() == ["failed", "failed"]
@@ -66,7 +66,7 @@ def test_broken_predictions_are_failures_and_no_predictions_an_error(tmp_path):
         run_toy(tmp_path / "c", limit=1, method=(f"mine={mine}",))
 
 
-def test_the_scale_of_a_folder_is_heeded(tmp_path):
+def test_the_scale_of_a_folder_is_used(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     mine = _copy_of(tmp_path / "r" / "predictions" / "still" / "seed-0", tmp_path / "mine")
     (mine / "spec.toml").write_text('id = "mine"\npairing = "query"\noutputs = ["video", "tracks"]\nscale = "shared"\n')
@@ -77,7 +77,7 @@ def test_the_scale_of_a_folder_is_heeded(tmp_path):
     assert headline_rows(tmp_path / "b").loc["mine", "alignment"].iloc[0] == "shared"
 
 
-def test_a_frozen_self_follows_its_method(tmp_path):
+def test_a_frozen_self_row_is_rebuilt_with_its_method(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     next((tmp_path / "r" / "predictions" / "still" / "seed-0").glob("*/prediction.json")).unlink()
     _, reports = run_toy(tmp_path / "r", limit=1)

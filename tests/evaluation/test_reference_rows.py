@@ -1,4 +1,4 @@
-"""The README's first command on the demo split, and the orders that its reference rows must have (PROTOCOL, "Reference rows")."""
+"""The README's first command on the demo split, and the order that the values of its reference rows must have (PROTOCOL, "Reference rows")."""
 
 import json
 import os
@@ -18,18 +18,18 @@ ZERO = {
     "chamfer@1": 1e-6,
     "accel_error@1": 1e-6,
 }
-"""What counts as none, since tracks are stored in float32: percent, metres, metres a frame squared."""
+"""Largest values that count as zero, since tracks are stored in float32 (percent, metres, metres per frame squared)."""
 
 
 @pytest.fixture(scope="module", params=[2, pytest.param(6, marks=pytest.mark.slow)], ids="{} clips".format)
 def clips(request):
-    """How many clips of the split ``demo`` are run: all six, or two where there is little time."""
+    """The number of clips of the split ``demo``: all six in the slow suite, else two."""
     return request.param
 
 
 @pytest.fixture(scope="module")
 def demo(clips, demo_root):
-    """The results of the README's first command, run as a user runs it."""
+    """The results of the README's first command."""
     words = [sys.executable, "-m", "hoibench.run", "--method", "frozen", "--method", "random"]
     words += ["--limit", str(clips)] if clips < 6 else []
     env = {**os.environ, "HOIBENCH_WEIGHTS": "", "HOIBENCH_CACHE": str(demo_root)}
@@ -58,7 +58,7 @@ def mean(rows):
     return rows[rows["status"] == "ok"].groupby(["metric", "method"])["value"].mean()
 
 
-def test_every_reference_row_is_there_on_every_clip(rows, clips):
+def test_every_clip_has_every_reference_row(rows, clips):
     references = {"ground_truth", "gt_shuffled", "gt_noise_1cm", "gt_scaled_0.9", "frozen", "random"}
     assert set(rows["method"]) == references
     assert rows.groupby("method")["clip"].nunique().eq(clips).all()
@@ -72,13 +72,13 @@ def test_relative_errors(mean, metric):
     assert m["gt_shuffled"] > ZERO[metric]
 
 
-def test_rpe_of_the_truth_is_none_on_every_clip(rows):
+def test_rpe_of_the_truth_is_zero_on_every_clip(rows):
     truth = rows[(rows["method"] == "ground_truth") & (rows["metric"] == "rpe@1")]
     assert (truth["value"] < 1e-4).all()
 
 
 @pytest.mark.parametrize("metric", ["chamfer@1", "chamfer_sq@1"])
-def test_chamfer_does_not_see_the_order_of_points(mean, metric):
+def test_chamfer_does_not_depend_on_the_order_of_points(mean, metric):
     m, none = mean[metric], ZERO["chamfer@1"]
     assert max(m["ground_truth"], m["gt_shuffled"]) < none < m["gt_noise_1cm"] < m["random"]
     assert m["frozen"] > none
@@ -128,12 +128,12 @@ def test_matching_pixels(mean):
     assert moving["frozen"] == 0 < moving["ground_truth"]
 
 
-def test_absent_weights_give_rows_that_say_what_to_do(demo_root, tmp_path):
+def test_missing_weights_give_rows_with_the_fetch_command(demo_root, tmp_path):
     """The clips come from the cache through --root, while the cache itself, and with it any fetched weight, is elsewhere."""
     words = ["-m", "hoibench.run", "--method", "frozen", "--limit", "1", "--executor", "inline"]
     words += ["--metrics", "matching_pixels/aliked-mnn", "--root", str(demo_root), "--out", "weightless"]
     env = {**os.environ, "HOIBENCH_WEIGHTS": "", "HOIBENCH_CACHE": str(tmp_path / "nowhere")}
-    done = fork_run(words, imports="run_imports", cwd=tmp_path, env=env, timeout=300)
+    done = fork_run(words, imports="preimport_run", cwd=tmp_path, env=env, timeout=300)
     assert done.returncode == 0, done.stderr
     table = pd.read_parquet(tmp_path / "weightless" / "results.parquet")
     assert set(table["status"]) == {"unavailable"}
@@ -144,7 +144,7 @@ def test_absent_weights_give_rows_that_say_what_to_do(demo_root, tmp_path):
 @pytest.mark.slow
 @pytest.mark.field
 def test_matching_pixels_with_aliked(tmp_path, field_data, demo_root):
-    """On three clips: a network takes its time on a CPU."""
+    """Only on three clips, since the network is slow on a CPU."""
     words = [sys.executable, "-m", "hoibench.run", "--method", "frozen", "--limit", "3", "--out", "r"]
     words += ["--metrics", "matching_pixels/aliked-mnn,matching_pixels_dyn/aliked-mnn"]
     env = {**os.environ, "HOIBENCH_WEIGHTS": str(field_data / "aliked"), "HOIBENCH_CACHE": str(demo_root)}

@@ -29,7 +29,7 @@ class Grey(Method):
 """
 
 
-def test_scoring_alone_gives_equal_rows_without_the_method(tmp_path, capsys):
+def test_rescoring_gives_equal_rows_without_the_method(tmp_path, capsys):
     adapter = tmp_path / "grey.py"
     adapter.write_text(ADAPTER)
     metrics = "rpe,chamfer,smoothness,matching_pixels/sift-mnn"
@@ -42,16 +42,16 @@ def test_scoring_alone_gives_equal_rows_without_the_method(tmp_path, capsys):
     (out / "results.parquet").unlink()
     moved = out.rename(tmp_path / "moved")
     code = main(["score", str(moved), "--workers", "1"])
-    told = capsys.readouterr()
-    assert code == 0, told.err
-    assert told.out.strip().endswith("index.html")
+    output = capsys.readouterr()
+    assert code == 0, output.err
+    assert output.out.strip().endswith("index.html")
     pd.testing.assert_frame_equal(pd.read_parquet(moved / "results.parquet"), before)
     assert all((moved / p.relative_to(out)).stat().st_mtime_ns == t for p, t in predictions.items())
     assert all((moved / p.relative_to(out)).stat().st_mtime_ns > t for p, t in scores.items()), "all were scored anew"
     assert not list(moved.rglob(".tmp-*"))
 
 
-def test_scoring_alone_says_what_scored_and_keeps_what_made(tmp_path):
+def test_rescoring_records_its_provenance_and_keeps_the_earlier_one(tmp_path):
     out = tmp_path / "r"
     run_toy(out, limit=1)
     record = json.loads((out / "run.json").read_text())
@@ -64,7 +64,7 @@ def test_scoring_alone_says_what_scored_and_keeps_what_made(tmp_path):
     assert after["exit"]["status"] == "done"
 
 
-def test_scoring_alone_refuses_other_truth(tmp_path):
+def test_rescoring_refuses_other_truth(tmp_path):
     out = tmp_path / "r"
     run_toy(out, limit=1)
     record = json.loads((out / "run.json").read_text())
@@ -79,7 +79,7 @@ def test_scoring_alone_refuses_other_truth(tmp_path):
     assert (out / "results.parquet").read_bytes() == before
 
 
-def test_scoring_alone_and_joining_keep_out_of_a_shard_at_work(tmp_path):
+def test_rescoring_and_merging_refuse_a_locked_shard(tmp_path):
     out = tmp_path / "r"
     for i in (1, 2):
         run_toy(out, shard=f"{i}/2")
@@ -90,7 +90,7 @@ def test_scoring_alone_and_joining_keep_out_of_a_shard_at_work(tmp_path):
     assert merge(out).exit_code == 0
 
 
-def test_scoring_alone_spoils_nothing_where_it_cannot_begin(tmp_path, capsys, monkeypatch):
+def test_rescoring_changes_nothing_if_it_cannot_start(tmp_path, capsys, monkeypatch):
     out = tmp_path / "r"
     run_toy(out, limit=1)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name != "log.txt"}
@@ -116,7 +116,7 @@ def test_scoring_alone_spoils_nothing_where_it_cannot_begin(tmp_path, capsys, mo
     assert {p for p in out.rglob("*") if p.is_file()} - set(before) <= {out / "log.txt"}
 
 
-def test_scoring_alone_counts_its_steps(tmp_path):
+def test_rescoring_reports_every_step(tmp_path):
     out = tmp_path / "r"
     run_toy(out, limit=2, method=("picky",), seed=(0, 1), max_failures="9")
     listener = RecordingListener()
@@ -125,7 +125,7 @@ def test_scoring_alone_counts_its_steps(tmp_path):
     assert all(report.did_work for report in listener.reports)
 
 
-def test_scoring_alone_says_what_it_needs(tmp_path, capsys):
+def test_the_score_command_names_its_missing_arguments(tmp_path, capsys):
     assert main(["score"]) == 2
     assert "give the folder of a run, or --pred and --truth" in capsys.readouterr().err
     assert main(["score", str(tmp_path), "--pred", str(tmp_path)]) == 2

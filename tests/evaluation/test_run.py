@@ -1,4 +1,4 @@
-"""Runs in this process: what is made, what is kept, and how parts come together."""
+"""Runs in this process: files, resuming, shards and records."""
 
 import json
 
@@ -21,7 +21,7 @@ from hoibench.results.score_file import read_scores, write_scores
 pytestmark = pytest.mark.usefixtures("toy")
 
 
-def test_a_run_makes_everything_it_says(tmp_path):
+def test_a_run_writes_all_its_files(tmp_path):
     outcome, reports = run_toy(tmp_path / "r", limit=2)
     assert outcome.exit_code == 0
     assert outcome.units == 2 * 8
@@ -36,7 +36,7 @@ def test_a_run_makes_everything_it_says(tmp_path):
     assert (tmp_path / "r" / "log.txt").is_file()
 
 
-def test_a_second_call_does_nothing_again(tmp_path):
+def test_a_second_call_does_no_work(tmp_path):
     run_toy(tmp_path / "r", limit=2)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "r" / "predictions").rglob("*") if p.is_file()}
     _, reports = run_toy(tmp_path / "r", limit=2)
@@ -46,20 +46,20 @@ def test_a_second_call_does_nothing_again(tmp_path):
 
 def test_resuming_redoes_only_what_is_missing(tmp_path):
     run_toy(tmp_path / "r", limit=2)
-    whole = headline_rows(tmp_path / "r")
+    before = headline_rows(tmp_path / "r")
     unit = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     lines = unit.read_bytes().splitlines(keepends=True)
     unit.write_bytes(lines[0] + lines[1][:40])
-    gone = next((tmp_path / "r" / "predictions" / "random" / "seed-0").glob("*/prediction.json"))
-    gone.unlink()
+    deleted = next((tmp_path / "r" / "predictions" / "random" / "seed-0").glob("*/prediction.json"))
+    deleted.unlink()
     _, reports = run_toy(tmp_path / "r", limit=2)
     assert sorted((report.unit.method, report.stage) for report in reports if report.did_work) == [
         ("random", "score"), ("still", "score"),
     ]  # fmt: skip
-    pd.testing.assert_frame_equal(headline_rows(tmp_path / "r"), whole)
+    pd.testing.assert_frame_equal(headline_rows(tmp_path / "r"), before)
 
 
-def test_a_new_prediction_is_scored_anew(tmp_path):
+def test_a_new_prediction_is_scored_again(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     record = next((tmp_path / "r" / "predictions" / "still" / "seed-0").glob("*/prediction.json"))
     scores = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
@@ -70,19 +70,19 @@ def test_a_new_prediction_is_scored_anew(tmp_path):
 
 
 @pytest.mark.parametrize("status", ["unavailable", "error"])
-def test_rows_that_may_come_out_otherwise_are_scored_again(tmp_path, status):
+def test_rows_with_a_retried_status_are_scored_again(tmp_path, status):
     run_toy(tmp_path / "r", limit=1)
     scores = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
-    kept = read_scores(scores)
+    rows_by_metric = read_scores(scores)
     absent = {"value": None, "status": status, "reason": "no weights, or a mistake"}
-    kept["rpe@1"] = [row.model_copy(update=absent) for row in kept["rpe@1"]]
-    write_scores(scores, kept)
+    rows_by_metric["rpe@1"] = [row.model_copy(update=absent) for row in rows_by_metric["rpe@1"]]
+    write_scores(scores, rows_by_metric)
     _, reports = run_toy(tmp_path / "r", limit=1)
     assert [report.unit.method for report in reports if report.did_work] == ["still"]
     assert headline_rows(tmp_path / "r").loc[("still", slice(None), 0, "rpe@1"), "status"].tolist() == ["ok"]
 
 
-def test_another_configuration_is_refused_with_the_difference(tmp_path):
+def test_other_settings_are_refused_with_the_differences(tmp_path):
     run_toy(tmp_path / "r", limit=2)
     before = (tmp_path / "r" / "run.json").read_bytes()
     with pytest.raises(RunRefused, match=r"(?s)other settings.*metrics: without chamfer@1.*--no-resume"):
@@ -90,7 +90,7 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
     assert (tmp_path / "r" / "run.json").read_bytes() == before
 
 
-def test_no_resume_sets_the_old_run_aside(tmp_path):
+def test_no_resume_renames_the_earlier_run(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     run_toy(tmp_path / "r", limit=1, metrics="rpe", resume=False)
     assert (tmp_path / "r.old-1" / "results.parquet").is_file()
@@ -98,7 +98,7 @@ def test_no_resume_sets_the_old_run_aside(tmp_path):
 
 
 def test_shards_merge_into_the_same_table(tmp_path):
-    run_toy(tmp_path / "whole")
+    run_toy(tmp_path / "unsharded")
     for i in (1, 2):
         outcome, _ = run_toy(tmp_path / "parts", shard=f"{i}/2")
         assert outcome.is_shard
@@ -106,17 +106,17 @@ def test_shards_merge_into_the_same_table(tmp_path):
             with pytest.raises(RunRefused, match=r"has no run\.2of2\.json"):
                 merge(tmp_path / "parts")
     assert merge(tmp_path / "parts").exit_code == 0
-    pd.testing.assert_frame_equal(headline_rows(tmp_path / "parts"), headline_rows(tmp_path / "whole"))
+    pd.testing.assert_frame_equal(headline_rows(tmp_path / "parts"), headline_rows(tmp_path / "unsharded"))
     with pytest.raises(RunRefused, match="another number of shards"):
         run_toy(tmp_path / "parts", shard="1/3")
 
 
-def test_merge_of_nothing_is_told(tmp_path):
+def test_merging_a_folder_without_a_run_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"run\.json"):
         merge(tmp_path)
 
 
-def test_ctrl_c_is_an_interruption_and_a_fault_a_stop(tmp_path):
+def test_the_record_tells_ctrl_c_from_a_crash(tmp_path):
     for error, status in ((KeyboardInterrupt, "interrupted"), (RuntimeError, "stopped")):
 
         class Breaking(RecordingListener):
@@ -129,21 +129,21 @@ def test_ctrl_c_is_an_interruption_and_a_fault_a_stop(tmp_path):
         assert json.loads((tmp_path / status / "run.json").read_text())["exit"]["status"] == status
 
 
-def test_seeds_make_rows_of_their_own(tmp_path):
+def test_each_seed_has_its_own_rows(tmp_path):
     run_toy(tmp_path / "r", limit=1, seed=(0, 1))
     values = headline_rows(tmp_path / "r").loc[("random", slice(None), slice(None), "rpe@1"), "value"]
     assert len(values) == 2
     assert np.ptp(values.to_numpy()) > 0
 
 
-def test_shards_never_set_each_other_aside(tmp_path):
+def test_a_shard_cannot_rename_the_other_shards(tmp_path):
     run_toy(tmp_path / "r", shard="1/2")
     with pytest.raises(ValueError, match="would also rename the other shards"):
         run_toy(tmp_path / "r", shard="2/2", resume=False)
     assert (tmp_path / "r" / "run.1of2.json").is_file()
 
 
-def test_what_made_the_earlier_parts_is_kept(tmp_path):
+def test_the_record_keeps_the_provenance_of_earlier_parts(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     path = tmp_path / "r" / "run.json"
     record = json.loads(path.read_text())
@@ -155,7 +155,7 @@ def test_what_made_the_earlier_parts_is_kept(tmp_path):
     assert [facts["git"]["commit"] for facts in earlier] == ["0" * 40]
 
 
-def test_the_same_video_is_measured_once_but_not_under_other_masks(tmp_path, monkeypatch):
+def test_the_same_video_is_measured_once_unless_masks_differ(tmp_path, monkeypatch):
     measured = []
 
     def counting(case, card):

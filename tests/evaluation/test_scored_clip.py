@@ -1,4 +1,4 @@
-"""Clips longer than their recording: the frames that only repeat the last one count for nothing."""
+"""Clips longer than their recording: frames that repeat the last recorded one are not scored."""
 
 from dataclasses import replace
 
@@ -57,13 +57,13 @@ def test_a_padded_clip_scores_as_its_recorded_frames_do(clip):
     assert values(hoibench.score(replace(noisy, tracks=wild), clip, METRICS)) != values(expected)
 
 
-def test_a_clip_without_a_short_recording_is_left_alone(clip):
+def test_a_fully_recorded_clip_is_not_changed(clip):
     assert trim_clip(clip) is clip
     whole = replace(clip, valid_frames=clip.frames)
     assert trim_clip(whole) is whole
 
 
 @pytest.mark.parametrize("n", [0, 99])
-def test_valid_frames_lie_in_the_clip(clip, n):
+def test_valid_frames_must_be_within_the_clip(clip, n):
     with pytest.raises(ValueError, match=f"valid_frames is {n}, expected 1 to {clip.frames}"):
         replace(clip, valid_frames=n)

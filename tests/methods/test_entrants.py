@@ -1,4 +1,4 @@
-"""Who takes part in a run, with which preset and which settings."""
+"""The entrants of a run, with their presets and settings."""
 
 import re
 
@@ -44,13 +44,13 @@ def weights(tmp_path):
     return folders
 
 
-def test_the_preset_is_in_the_key_the_default_one_too():
+def test_the_key_contains_the_preset():
     assert list(select("model", "plain")) == ["model+small", "plain"]
     assert list(select("model+video_only", "model")) == ["model+video_only", "model+small"]
     assert list(select("model", "model+small")) == ["model+small"]
 
 
-def test_a_preset_changes_what_it_says_and_nothing_else():
+def test_a_preset_changes_only_its_own_fields():
     small, video = select("model+small", "model+video_only").values()
     assert video.spec.outputs == ("video",) and video.spec.families == ("i2v",)
     assert (video.spec.view_type, video.spec.pairing) == ("sv", "anchor")
@@ -58,7 +58,7 @@ def test_a_preset_changes_what_it_says_and_nothing_else():
     assert (small.spec.title, video.spec.title) == ("Model, small", "Model, video only")
 
 
-def test_settings_go_to_one_entrant_each(weights):
+def test_each_setting_goes_to_one_entrant(weights):
     one, two = weights
     entrants = select(
         "model+small", "model+video_only", "other",
@@ -69,7 +69,7 @@ def test_settings_go_to_one_entrant_each(weights):
     assert entrants["other"].settings == {"steps": 8}
 
 
-def test_values_have_the_type_that_is_declared():
+def test_values_have_the_declared_type():
     (entrant,) = select("other", settings=["other.guidance=5", "other.tiled=false", "other.codec=wan"]).values()
     assert entrant.settings == {"steps": 50, "guidance": 5.0, "tiled": False, "codec": "wan"}
     assert isinstance(entrant.settings["guidance"], float)
@@ -99,16 +99,16 @@ def test_paths_are_absolute_and_must_exist(weights, monkeypatch):
         ("model.steps=7", "this run has model+small and model+video_only; name one of them"),
     ],
 )
-def test_a_wrong_setting_names_itself_and_what_is_there(text, message):
+def test_errors_in_settings_name_setting_and_fix(text, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         select("model+small", "model+video_only", "other", "plain", settings=[text])
 
 
-def test_a_method_with_one_preset_in_the_run_needs_no_preset_in_its_settings():
+def test_settings_need_no_preset_if_a_method_has_one_entrant():
     assert select("model", settings=["model.steps=3"])["model+small"].settings["steps"] == 3
 
 
-def test_the_checkpoint_flag_goes_to_the_one_that_takes_it(weights):
+def test_the_checkpoint_flag_goes_to_the_only_entrant_with_that_setting(weights):
     assert select("model", "plain", checkpoint=weights[0])["model+small"].settings["checkpoint"] == weights[0]
     message = "fits model+small and other: use --set model+small.checkpoint=PATH --set other.checkpoint=PATH"
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -122,7 +122,7 @@ def test_the_checkpoint_flag_goes_to_the_one_that_takes_it(weights):
         select("plain", checkpoint=weights[0])
 
 
-def test_the_preset_flag_goes_to_the_one_that_can_take_it():
+def test_the_preset_flag_goes_to_the_only_method_with_presets():
     assert list(select("model", "plain", preset="video_only")) == ["model+video_only", "plain"]
     assert list(select("model+small", "model", preset="video_only")) == ["model+small", "model+video_only"]
     with pytest.raises(UnknownName, match="unknown preset of model 'smal': did you mean small"):
@@ -157,7 +157,7 @@ def test_a_presets_checkpoint_is_its_default(weights):
         Spec(id="a", presets=presets)
 
 
-def test_a_method_without_released_code_has_predictions_alone(tmp_path):
+def test_a_method_without_released_code_has_only_stored_predictions(tmp_path):
     spec = PLAIN.model_copy(update={"status": "unreleased"})
     (tmp_path / "view-0.mp4").touch()
     with pytest.raises(ValueError, match="plain: its code is not released; score predictions by plain=FOLDER"):
@@ -187,7 +187,7 @@ class Grey(Method):
 """
 
 
-def test_adapters_come_last_and_may_be_named_with_a_preset(tmp_path):
+def test_adapters_come_last_unless_named_and_may_have_a_preset(tmp_path):
     adapter = tmp_path / "grey.py"
     adapter.write_text(ADAPTER)
     both = [f"{adapter}:Grey"]

@@ -38,14 +38,14 @@ def adapter(tmp_path):
     return path
 
 
-def test_an_adapter_brings_its_spec(adapter):
+def test_an_adapter_has_its_own_spec(adapter):
     spec = adapter_spec(f"{adapter}:Grey")
     assert (spec.id, spec.entry) == ("grey", f"{adapter}:Grey")
     method = load_method(Entrant(spec), Runtime())
     assert isinstance(method, Method)
 
 
-def test_a_spec_beside_the_file_is_read_without_importing_it(adapter):
+def test_a_spec_next_to_the_file_is_read_without_importing_the_file(adapter):
     adapter.write_text("raise RuntimeError('imported')\nclass Grey: pass\n")
     (adapter.parent / "spec.toml").write_text('id = "grey"\nfamilies = ["i2v"]\n')
     assert adapter_spec(f"{adapter}:Grey").families == ("i2v",)
@@ -85,7 +85,7 @@ class Grey(Method):
 """
 
 
-def test_an_adapter_is_a_module_like_any_other(adapter):
+def test_an_adapter_is_a_regular_module(adapter):
     """Dataclasses with postponed annotations and pickle look their module up in sys.modules."""
     adapter.write_text(DATACLASS)
     method = load_method(Entrant(adapter_spec(f"{adapter}:Grey")), Runtime())
@@ -93,7 +93,7 @@ def test_an_adapter_is_a_module_like_any_other(adapter):
     assert sys.modules[type(method).__module__].Grey is type(method)
 
 
-def test_adapters_of_one_file_name_do_not_mix(adapter, tmp_path):
+def test_adapters_with_the_same_file_name_are_different_modules(adapter, tmp_path):
     other = tmp_path / "other" / "grey.py"
     other.parent.mkdir()
     adapter.write_text(DATACLASS)
@@ -104,15 +104,15 @@ def test_adapters_of_one_file_name_do_not_mix(adapter, tmp_path):
 
 
 @pytest.fixture
-def path_kept(monkeypatch):
+def restored_sys_path(monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path.copy())
     yield
     for name in ("sibling_of_grey", "late_sibling_of_grey"):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.usefixtures("path_kept")
-def test_files_beside_an_adapter_can_be_imported(adapter, monkeypatch):
+@pytest.mark.usefixtures("restored_sys_path")
+def test_files_next_to_an_adapter_can_be_imported(adapter, monkeypatch):
     (adapter.parent / "sibling_of_grey.py").write_text("VALUE = 5")
     (adapter.parent / "late_sibling_of_grey.py").write_text("VALUE = 6")
     late = "\n    def late(self):\n        import late_sibling_of_grey\n        return late_sibling_of_grey.VALUE\n"
@@ -137,7 +137,7 @@ def test_files_beside_an_adapter_can_be_imported(adapter, monkeypatch):
         ("import broken_sibling", "cannot be imported (SyntaxError: "),
     ],
 )
-@pytest.mark.usefixtures("path_kept")
+@pytest.mark.usefixtures("restored_sys_path")
 def test_an_adapter_that_cannot_be_imported_is_named(adapter, text, message):
     (adapter.parent / "broken_sibling.py").write_text("def")
     adapter.write_text(f"{text}\n{ADAPTER}")
@@ -147,7 +147,7 @@ def test_an_adapter_that_cannot_be_imported_is_named(adapter, text, message):
     assert not [name for name in set(sys.modules) - before if "adapter" in name]
 
 
-def test_a_syntax_error_says_where(adapter):
+def test_a_syntax_error_gives_the_line(adapter):
     adapter.write_text("\nclass Grey(:\n")
     with pytest.raises(ValueError, match=r"grey\.py is not valid Python: invalid syntax .*line 2"):
         adapter_spec(f"{adapter}:Grey")
@@ -180,7 +180,7 @@ def test_an_adapter_is_a_method_whatever_its_spec_says(adapter):
     assert adapter_spec(f"{adapter}:Grey").kind == "method"
 
 
-def test_a_wrong_spec_of_an_adapter_says_which_key(adapter):
+def test_an_error_in_an_adapters_spec_names_the_key(adapter):
     adapter.write_text(ADAPTER.replace('name="Grey frames"', 'names="Grey frames"'))
     with pytest.raises(ValueError, match=r"grey\.py has an invalid spec: unknown key 'names'"):
         adapter_spec(f"{adapter}:Grey")

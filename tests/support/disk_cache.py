@@ -1,6 +1,6 @@
-"""Expensive folders that tests share, kept on disk: built once for each state of the code, by whichever process needs them first.
+"""A cache on disk of expensive folders that tests share, built once per version of the code.
 
-All workers of a run, all environments of ``.ci/run`` and the next run of a developer find what one of them has built.
+All test workers, all environments of ``.ci/run`` and later test runs use the same folders.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from hoibench.store.cache_dir import cache_dir
 
 ROOT = Path(__file__).parents[2]
 FOLDER = cache_dir() / "tests"
-"""Where the folders are; taken here, once, since tests set HOIBENCH_CACHE for themselves."""
+"""The folder of the cache, fixed here because tests change HOIBENCH_CACHE."""
 
 CODE = ("hoibench", "leaderboard", "reference_model", "splits", "tests/support")
 DATA_CODE = (
     "hoibench/*.py", "hoibench/datasets", "hoibench/geometry", "hoibench/store", "hoibench/video", "hoibench/weights", "splits",
 )  # fmt: skip
-"""What data sets are made by: .importlinter forbids them to know more."""
+"""The code that data sets depend on, as .importlinter enforces."""
 LIBRARIES = ("av", "diffusers", "numpy", "torch", "transformers")
 UNUSED_SECONDS = 24 * 3600
-"""After so long without a use, a folder is removed when the next one is built: every edit of the code leaves the old ones behind."""
+"""Folders unused for this long are removed when another one is built, since every edit of the code leaves old ones behind."""
 
 used: dict[Path, dict[str, tuple[int, int]]] = {}
-"""What this process was given, as ``files_state`` saw it then."""
+"""The folders that this process uses, with their ``files_state`` at that time."""
 
 
 def cached_folder(name: str, version: str, build: Callable[[Path], None], code: tuple[str, ...] = CODE) -> Path:
-    """The folder that ``build`` fills, read-only for tests: to change something, copy it (``shutil.copytree``).
+    """Return a folder with the files that ``build`` writes.  Tests must not change it; copy it instead (``shutil.copytree``).
 
-    A session fixture that prepares one clip becomes
+    Example of a session fixture that prepares one clip:
 
         @pytest.fixture(scope="session")
         def prepared() -> Path:
@@ -49,16 +49,15 @@ def cached_folder(name: str, version: str, build: Callable[[Path], None], code: 
 
             return cached_folder("taco-prepared", "20231102_070-96x128", build)
 
-    Every xdist worker gets the same folder; the first one builds it while the others wait. It appears whole or not at all. What is written must not
-    hold the folder's own path (it is renamed when it is whole), and must depend on nothing but the code, ``version`` and other cached folders.
+    All xdist workers get the same folder; the first one builds it while the others wait. The folder is complete or absent. The files must not
+    contain the folder's path, since it is renamed when it is complete, and may depend only on the code, ``version`` and other cached folders.
 
     Args:
-        name: which thing this is, as a file name.
-        version: what of it: the data set's version and all arguments of ``build`` that may differ. Code is accounted for: a folder is built anew
-            when any source file of the packages or of tests/support has changed, so that a test never passes on what older code had built.
-        build: fills the empty folder that it is given.
-        code: the folders and patterns of files, from the repository's root, that decide what ``build`` writes; for data sets ``DATA_CODE``
-            and the builder's own files, so that an edit of the model costs no new TACO tree.
+        name: the folder's name.
+        version: the data set's version and all arguments of ``build`` that may differ.
+        build: writes files into the empty folder that it receives.
+        code: folders and file patterns, relative to the repository's root, that ``build`` depends on; the folder is built again when one of
+            these files changes. For data sets: ``DATA_CODE`` and the builder's own files.
     """
     key = hashlib.sha256(f"{version}\n{code_digest(code)}".encode()).hexdigest()[:16]
     folder = FOLDER / f"{name}-{key}"
@@ -66,21 +65,21 @@ def cached_folder(name: str, version: str, build: Callable[[Path], None], code: 
         return folder
     FOLDER.mkdir(parents=True, exist_ok=True)
     with _lock(folder):
-        if not _is_there(folder):
+        if not _touch(folder):
             _build(folder, build)
     used[folder] = files_state(folder)
     return folder
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cached_folders_stay_as_they_are():
-    """Fail, and remove the folder, where a test has written into one that tests share."""
+def _check_cached_folders():
+    """Fail, and remove the folder, if a test has changed a shared folder."""
     yield
     remove_changed(used)
 
 
 def remove_changed(states: dict[Path, dict[str, tuple[int, int]]]) -> None:
-    """Remove those folders whose files are not as they were, and raise AssertionError where there are any."""
+    """Remove the folders whose files have changed; raise AssertionError if there are any."""
     changed = [folder for folder, state in states.items() if files_state(folder) != state]
     for folder in changed:
         shutil.rmtree(folder)
@@ -90,7 +89,7 @@ def remove_changed(states: dict[Path, dict[str, tuple[int, int]]]) -> None:
 
 
 def files_state(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of change of every file; a folder's own time tells its last use."""
+    """Return the size and modification time of every file."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {
         str(path.relative_to(folder)): (status.st_size, status.st_mtime_ns)
@@ -103,8 +102,8 @@ def _lock(folder: Path) -> FileLock:
     return FileLock(folder.with_name(f"{folder.name}.lock"))
 
 
-def _is_there(folder: Path) -> bool:
-    """Whether the folder exists; notes that it was used now."""
+def _touch(folder: Path) -> bool:
+    """Mark the folder as used now; return False if it does not exist."""
     try:
         os.utime(folder)
     except FileNotFoundError:
@@ -114,11 +113,11 @@ def _is_there(folder: Path) -> bool:
 
 def _build(folder: Path, build: Callable[[Path], None]) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed process
     partial.mkdir()
     build(partial)
     partial.rename(folder)
-    _is_there(folder)
+    _touch(folder)
     _remove_unused(folder)
 
 
@@ -140,7 +139,7 @@ def _is_unused(folder: Path) -> bool:
 
 @functools.cache
 def code_digest(code: tuple[str, ...]) -> str:
-    """A digest of what else decides a folder's content: source files, Python, and the libraries that write."""
+    """Return a digest of source files, the Python version, and the versions of libraries that write files."""
     digest = hashlib.sha256(sys.version.encode())
     for library in LIBRARIES:
         digest.update(f"{library} {_version(library)}\n".encode())

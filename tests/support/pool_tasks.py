@@ -1,4 +1,4 @@
-"""Functions that the processes of a tested pool run: they import them by name, which they could not do with a test module."""
+"""Functions for worker processes in tests of the pool; worker processes cannot import test modules."""
 
 import errno
 import os
@@ -10,15 +10,15 @@ _folder = None
 
 
 def start(folder):
-    """Die before any job, as often as there are notes in the folder."""
+    """Kill this process before any job, once for each file in the folder."""
     global _folder
     _folder = folder
-    for note in folder.iterdir():
-        note.unlink()
+    for file in folder.iterdir():
+        file.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def answer(job):
+def upper_case(job):
     if job == "die":
         os._exit(9)
     if job == "full":
@@ -28,7 +28,7 @@ def answer(job):
     return job.upper()
 
 
-def note_the_end():
+def write_end_file():
     (_folder / "end").touch()
 
 
@@ -36,7 +36,7 @@ def sleep_long():
     time.sleep(600)
 
 
-def die_soon():
+def exit_soon():
     threading.Timer(0.5, lambda: os._exit(9)).start()
 
 
@@ -48,8 +48,8 @@ def start_threads():
     """Do nothing."""
 
 
-def threads_here(_):
-    """The number of threads that BLAS and torch have in this process, by library."""
+def count_threads(_):
+    """Return the number of threads of BLAS and torch in this process, by library."""
     import numpy  # noqa: F401
     import torch
     from threadpoolctl import threadpool_info

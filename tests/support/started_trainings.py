@@ -38,7 +38,7 @@ def start_two(*trainings: dict[str, Any]) -> list[Forked]:
 
 def wait(process: Forked) -> tuple[int, str]:
     """Wait for a process and return its exit code and output."""
-    return process.wait(), process.told
+    return process.wait(), process.output_text
 
 
 def run_two(*trainings: dict[str, Any]) -> list[tuple[int, str]]:

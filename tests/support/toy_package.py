@@ -1,4 +1,4 @@
-"""A stranger's package with a small data set and a few methods, found through its entry points in this process and in others."""
+"""A third-party package with a small data set and a few methods, found through its entry points in this process and in others."""
 
 import os
 from functools import partial
@@ -59,7 +59,7 @@ from hoibench.clip import Prediction
 from hoibench.methods.method import Method
 
 class Still(Method):
-    """Holds the reference images, and points at one metre behind their anchors."""
+    """Repeats the reference images, with points one metre behind their anchors."""
 
     def generate(self, request):
         V, K = request.anchors.shape[:2]
@@ -68,13 +68,13 @@ class Still(Method):
             ray = np.concatenate([request.anchors[v], np.ones((K, 1))], 1) @ np.linalg.inv(view.camera.K).T
             tracks[v] = ray
         video = np.stack([view.image for view in request.views])[:, None].repeat(request.frames, 1)
-        return self.answer(request, Prediction(video=video, tracks=tracks, anchors=request.anchors))
+        return self.change(request, Prediction(video=video, tracks=tracks, anchors=request.anchors))
 
-    def answer(self, request, prediction):
+    def change(self, request, prediction):
         return prediction
 
 class Picky(Still):
-    def answer(self, request, prediction):
+    def change(self, request, prediction):
         if request.clip_id == "clip_1":
             raise RuntimeError("clip_1 is not to my taste")
         if request.clip_id == "clip_2":
@@ -88,25 +88,25 @@ class Picky(Still):
         return prediction
 
 class Masked(Still):
-    """Answers with masks of its own, other ones for each clip and seed."""
+    """Adds random masks that depend on the clip and the seed."""
 
-    def answer(self, request, prediction):
+    def change(self, request, prediction):
         rng = np.random.default_rng([request.seed, int(request.clip_id[-1])])
         masks = rng.random(prediction.video.shape[:4]) < 0.5
         return dataclasses.replace(prediction, masks=masks)
 
 class Tuned(Still):
-    """Moves the points by the number in its checkpoint, and answers without video where it is told to."""
+    """Moves the points by the number in its checkpoint; returns no video if the setting ``video`` is false."""
 
-    def answer(self, request, prediction):
+    def change(self, request, prediction):
         moved = prediction.tracks + np.float32(self.settings["checkpoint"].read_text())
         video = prediction.video if self.settings["video"] else None
         return dataclasses.replace(prediction, tracks=moved, video=video if "video" in self.spec.outputs else None)
 
 class Rude(Still):
-    """Writes into everything that it is given."""
+    """Writes into all its inputs."""
 
-    def answer(self, request, prediction):
+    def change(self, request, prediction):
         for view in request.views:
             view.camera.K[:2] /= 8
             view.camera.R[:] = 0
@@ -117,24 +117,24 @@ class Rude(Still):
         return prediction
 
 class Leaving(Still):
-    def answer(self, request, prediction):
+    def change(self, request, prediction):
         if request.clip_id == "clip_1":
             raise SystemExit(0)
         return prediction
 
 class Slow(Still):
-    def answer(self, request, prediction):
+    def change(self, request, prediction):
         time.sleep(60 if request.clip_id == "clip_1" else 0.2)
         return prediction
 
 class Dying(Still):
-    def answer(self, request, prediction):
+    def change(self, request, prediction):
         if request.clip_id == "clip_1":
             os._exit(9)
         return prediction
 
 class Wandering(Still):
-    def answer(self, request, prediction):
+    def change(self, request, prediction):
         os.chdir("/")
         return prediction
 
@@ -152,7 +152,7 @@ pairing = "query"
 title = "whole"
 
 [presets.points]
-title = "points alone"
+title = "points only"
 outputs = ["tracks"]
 
 [settings.checkpoint]
@@ -161,12 +161,12 @@ help = "A file that holds a number."
 
 [settings.video]
 type = "flag"
-help = "Whether to answer with video."
+help = "Return a video."
 default = true
 
 [settings.python]
 type = "path"
-help = "Decides nothing."
+help = "Not used."
 affects_predictions = false
 """
 
@@ -218,17 +218,17 @@ def toy(package, monkeypatch):
 
 @pytest.fixture(scope="session")
 def launch_in(package):
-    """Start `python -m hoibench.run` on the toy data set in a folder, as a process of its own."""
+    """Start `python -m hoibench.run` on the toy data set in a folder, in a separate process."""
 
     def start(folder, *flags, env=None, **kwargs):
         words = ["-m", "hoibench.run", "--dataset", "toy", "--metrics", "rpe,chamfer,smoothness", *flags]
         variables = {**os.environ, "PYTHONPATH": str(package), "OMP_NUM_THREADS": "1", **(env or {})}
-        return fork(words, imports="run_imports", cwd=folder, env=variables, **kwargs)
+        return fork(words, imports="preimport_run", cwd=folder, env=variables, **kwargs)
 
     return start
 
 
 @pytest.fixture
 def launch(launch_in, tmp_path):
-    """The same in the test's folder."""
+    """Start a run in the test's folder."""
     return partial(launch_in, tmp_path)

@@ -1,4 +1,4 @@
-"""Runs of the toy package in this process."""
+"""Runs of the toy package in this process, their progress reports and their rows."""
 
 import pandas as pd
 

@@ -104,7 +104,7 @@ def undisturbed(command, tmp_path_factory) -> tuple[Path, float]:
     process = command(out)
     wait_for(out / "cache.json", process)
     start = time.monotonic()
-    assert process.wait() == 0, process.told
+    assert process.wait() == 0, process.output_text
     return out, time.monotonic() - start
 
 
@@ -131,7 +131,7 @@ def test_it_resumes_after_a_kill_before_any_rename(arguments, prepared_cache, co
         done = fork_call("dying_prepare:main_dying_at", 1, [*arguments, "--out", str(out)], output=output)
         if done.wait() == 0:
             break
-        assert done.poll() == DIED, done.told
+        assert done.poll() == DIED, done.output_text
         deaths += 1
         assert list(out.rglob(".tmp-*"))
     assert deaths == 5  # of six files: the settings, two texts and three views

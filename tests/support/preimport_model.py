@@ -1,4 +1,4 @@
-"""What processes of the reference model find imported, see ``fork_server``; nothing here may start a thread or ask for a device."""
+"""The imports of the reference model's commands, made by ``fork_server`` before it forks; none may start a thread or use a device."""
 
 import importlib
 import os

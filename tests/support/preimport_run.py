@@ -1,4 +1,4 @@
-"""All that ``python -m hoibench.run`` imports on its way, for the processes that ``fork_server`` forks."""
+"""The imports of ``python -m hoibench.run``, made by ``fork_server`` before it forks."""
 
 import av  # noqa: F401
 import cv2  # noqa: F401
