@@ -12,7 +12,7 @@ from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset
 from hoibench.datasets.taco.protocol import prompt
 
-Cameras = Literal["split", "all"]
+CameraChoice = Literal["split", "all"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class ViewGroup:
     load: Callable[[], Clip]
 
 
-def group_views(dataset: Dataset, entries: Sequence[ClipEntry], cameras: Cameras) -> Iterator[ViewGroup]:
+def group_views(dataset: Dataset, entries: Sequence[ClipEntry], cameras: CameraChoice) -> Iterator[ViewGroup]:
     """Yield the views of clips: a group per clip, or with ``cameras="all"`` a group per camera, so that a damaged one costs no other.
 
     Raises:

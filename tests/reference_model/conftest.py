@@ -4,7 +4,7 @@ from disk_cache import DATA_CODE, cached_folder
 
 @pytest.fixture(scope="session")
 def overfitted(wan_folder, train_root):
-    """What ``overfit`` gives, trained once for all slow tests; ``overfitted.folder`` is the model's."""
+    """Results of ``overfit``, trained once for all slow tests; ``overfitted.folder`` is the model folder."""
     from overfit import overfit, read_overfit
 
     code = (*DATA_CODE, "reference_model", "tests/support/overfit.py", "tests/support/tiny_wan.py")

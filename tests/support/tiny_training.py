@@ -109,13 +109,13 @@ class NoAutoencoder:
     """For trainings of both models separately, which need no autoencoder."""
 
 
-ALONE = ProcessGroup(0, 1, torch.device("cpu"))
+SINGLE_PROCESS = ProcessGroup(0, 1, torch.device("cpu"))
 
 
 def run(folder: Path, config: TrainingConfig, cache: LatentCache, engine="ddp", until=None, progress=None):
     """Train a tiny model in this process and return how it ended."""
-    job = build_job(folder, config, cache, engine, ALONE, until)
-    return train(job, open_tiny(engine, config), ALONE, progress or (lambda *_: None))
+    job = build_job(folder, config, cache, engine, SINGLE_PROCESS, until)
+    return train(job, open_tiny(engine, config), SINGLE_PROCESS, progress or (lambda *_: None))
 
 
 def build_job(
@@ -136,7 +136,7 @@ def settings_of(config: TrainingConfig, cache: LatentCache, engine="ddp") -> Run
     return RunSettings(model=model_of(config), training=config, engine=engine, caches=caches, start="random")
 
 
-def open_tiny(engine, config: TrainingConfig, group: ProcessGroup = ALONE):
+def open_tiny(engine, config: TrainingConfig, group: ProcessGroup = SINGLE_PROCESS):
     """Return an engine on a tiny model of fixed random weights."""
     torch.manual_seed(0)
     return open_engine(engine, SyncMV4D(model_of(config)), config, group)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import open_tiny, read_curve, run, training_config, write_cache
+from tiny_training import SINGLE_PROCESS, open_tiny, read_curve, run, training_config, write_cache
 
 from reference_model.training import checkpoints
 from reference_model.training.checkpoints import (
@@ -20,9 +20,6 @@ from reference_model.training.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from reference_model.training.distributed import ProcessGroup
-
-ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +44,11 @@ def folder(trained, tmp_path):
 def test_a_checkpoint_restores_the_complete_state(folder):
     """Weights and both moments of the optimizer, bit for bit."""
     one, other = (open_tiny("ddp", training_config(4)) for _ in range(2))
-    load_checkpoint(find_latest_checkpoint(folder), one, ALONE)
-    save_checkpoint(folder / "00000005", 5, one, ALONE)
+    load_checkpoint(find_latest_checkpoint(folder), one, SINGLE_PROCESS)
+    save_checkpoint(folder / "00000005", 5, one, SINGLE_PROCESS)
     found = find_latest_checkpoint(folder)
     assert (found.iteration, found.metadata.engine, found.metadata.processes) == (5, "ddp", 1)
-    load_checkpoint(found, other, ALONE)
+    load_checkpoint(found, other, SINGLE_PROCESS)
     assert all(torch.equal(value, other.weights()[name]) for name, value in one.weights().items())
     states = [torch.load(folder / name / "state.pt")["optimizer"]["state"] for name in ("00000004", "00000005")]
     assert states[0].keys() == states[1].keys() and len(states[0]) == len(one.weights())
@@ -106,7 +103,7 @@ def test_a_checkpoint_is_synced_before_it_is_renamed(folder, monkeypatch):
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", recorded)
-    save_checkpoint(new, 6, open_tiny("ddp", training_config(4)), ALONE)
+    save_checkpoint(new, 6, open_tiny("ddp", training_config(4)), SINGLE_PROCESS)
     files = [path for path in new.rglob("*") if path.is_file()]
     assert len(files) >= 2 and {path.stat().st_ino for path in files} <= before
     assert new.stat().st_ino in before
@@ -159,7 +156,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(folder):
     engine = open_tiny("ddp", training_config(4))
     engine.save = lambda where: torch.save(engine.weights(), "/dev/full")
     with pytest.raises(OSError, match="No space left") as raised:
-        save_checkpoint(folder / "00000006", 6, engine, ALONE)
+        save_checkpoint(folder / "00000006", 6, engine, SINGLE_PROCESS)
     assert raised.value.errno == errno.ENOSPC
     assert sorted(path.name for path in folder.iterdir()) == ["00000002", "00000004"]
     assert find_latest_checkpoint(folder).iteration == 4
@@ -169,18 +166,18 @@ def test_unreadable_contents_are_reported(folder):
     path = folder / "00000004" / "state.pt"
     path.write_bytes(bytes(path.stat().st_size))
     with pytest.raises(ValueError, match="cannot read .*00000004 .*: delete it"):
-        load_checkpoint(find_latest_checkpoint(folder), open_tiny("ddp", training_config(4)), ALONE)
+        load_checkpoint(find_latest_checkpoint(folder), open_tiny("ddp", training_config(4)), SINGLE_PROCESS)
 
 
-def of_four(folder, engine):
+def written_by_four(folder, engine):
     """Return a checkpoint written by four processes."""
     return Checkpoint(folder, CheckpointMetadata(iteration=4, engine=engine, processes=4))
 
 
-def test_another_number_of_processes_goes_on_with_a_warning(folder, monkeypatch, caplog):
+def test_another_number_of_processes_resumes_with_a_warning(folder, monkeypatch, caplog):
     found = find_latest_checkpoint(folder)
     caplog.set_level(logging.WARNING)
-    load_checkpoint(of_four(found.folder, "ddp"), open_tiny("ddp", training_config(4)), ALONE)
+    load_checkpoint(written_by_four(found.folder, "ddp"), open_tiny("ddp", training_config(4)), SINGLE_PROCESS)
     assert "was written by 4 processes, now there are 1: an iteration now takes 0.25 times as many clips" in caplog.text
 
 
@@ -188,4 +185,4 @@ def test_zero3_refuses_another_number_of_processes(folder):
     engine = open_tiny("ddp", training_config(4))
     engine.name = "zero3"
     with pytest.raises(ValueError, match="so start 4 again"):
-        load_checkpoint(of_four(folder, "zero3"), engine, ALONE)
+        load_checkpoint(written_by_four(folder, "zero3"), engine, SINGLE_PROCESS)

@@ -1,4 +1,4 @@
-"""What an iteration noise: a function of seed, iteration and rank alone, each clip once an epoch, one view of each cluster."""
+"""Training data: a function of seed, iteration and rank; each clip once per epoch, one view of each cluster."""
 
 import dataclasses
 import hashlib
@@ -29,7 +29,7 @@ def equal(one, other):
 
 def test_a_batch_is_a_function_of_seed_iteration_and_rank(cache):
     data, again = (TrainingData(cache, TINY, seed=5) for _ in range(2))
-    data.load_batch(3, 1, 0, 2)  # what was drawn before changes nothing
+    data.load_batch(3, 1, 0, 2)  # earlier calls have no effect
     assert equal(data.load_batch(7, 2, 1, 2).batch, again.load_batch(7, 2, 1, 2).batch)
 
 

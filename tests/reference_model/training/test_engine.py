@@ -1,10 +1,10 @@
-"""The optimizer: which parameters decay, and at which rate each learns."""
+"""The optimizer: weight decay and learning rate of each parameter."""
 
 import dataclasses
 
 import pytest
 import torch
-from tiny_training import ALONE, TINY, training_config
+from tiny_training import SINGLE_PROCESS, TINY, training_config
 
 from reference_model.model import SyncMV4D
 from reference_model.training.engine import build_optimizer, open_engine
@@ -61,7 +61,7 @@ def test_each_step_uses_the_given_learning_rate_factor():
     """With a constant gradient of any size, AdamW moves every weight by its learning rate."""
     model = SyncMV4D(TINY)
     config = training_config(4, learning_rate=1e-3, dpa_learning_rate=4e-3, weight_decay=0.0)
-    engine, steps = open_engine("ddp", model, config, ALONE), []
+    engine, steps = open_engine("ddp", model, config, SINGLE_PROCESS), []
     for rate in (0.5, 1.0, 0.25):
         before = {name: each.clone() for name, each in engine.weights().items()}
         engine.step(sum(each.sum() for each in model.parameters()), rate)
@@ -74,7 +74,7 @@ def test_each_step_uses_the_given_learning_rate_factor():
 @pytest.mark.parametrize("size", [3.0, 0.2])
 def test_gradients_are_clipped_and_the_norm_before_is_returned(size):
     model = SyncMV4D(TINY)
-    engine = open_engine("ddp", model, training_config(4, max_grad_norm=0.5), ALONE)
+    engine = open_engine("ddp", model, training_config(4, max_grad_norm=0.5), SINGLE_PROCESS)
     count = sum(each.numel() for each in model.parameters())
     reported = engine.step(size / count**0.5 * sum(each.sum() for each in model.parameters()), 1.0)
     norm = torch.stack([each.grad.norm() for each in model.parameters()]).norm()

@@ -1,4 +1,4 @@
-"""The paper's own setting on two processes."""
+"""The setting of the paper on two processes."""
 
 import pytest
 import torch
