@@ -12,10 +12,9 @@ from hoibench.errors import is_disk_full
 
 def refuse_empty_arguments(arguments: Sequence[str]) -> None:
     """Raise ValueError if an argument is empty, as an unset shell variable leaves it: an empty path would mean the current folder."""
-    for option, word in pairwise(("", *arguments)):
-        empty = (option or "the first argument") if not word else word[:-1] if _is_option_without_value(word) else None
-        if empty:
-            raise ValueError(f"{empty} is empty (an unset variable?): give a value")
+    for previous, word in pairwise(("the first argument", *arguments)):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            raise ValueError(f"{word.removesuffix('=') or previous} is empty (an unset variable?): give a value")
 
 
 def create_output_folder(folder: Path) -> None:
@@ -32,7 +31,3 @@ def create_output_folder(folder: Path) -> None:
         if is_disk_full(error):
             raise
         raise ValueError(f"--out {folder} cannot be written ({error.strerror}): give a writable folder") from error
-
-
-def _is_option_without_value(word: str) -> bool:
-    return word.startswith("--") and word.endswith("=")

@@ -13,7 +13,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 
 from reference_model.config import SyncMV4DConfig, with_mjd
 from reference_model.cost.meta_model import build_dpa, build_mjd, build_vae, empty_latents, run_mjd
-from reference_model.loading.folder import parameter_dtypes
+from reference_model.loading.weights import parameter_dtypes
 from reference_model.mjd.initialization import NEW_PARAMETERS
 
 STATE_BYTES = 2 + 2 + 4 + 4 + 4

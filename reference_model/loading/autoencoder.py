@@ -18,16 +18,13 @@ from reference_model.config import SyncMV4DConfig
 from reference_model.loading.folder import (
     CONFIG_FILE,
     DOWNLOAD_COMMAND,
-    Weights,
     build_from_config,
     check_class,
     check_config_types,
-    check_weights,
     find_part,
-    load_weights,
-    open_weights,
     read_config,
 )
+from reference_model.loading.weights import Weights, check_weights, load_weights, open_weights
 
 _ROUNDING = 1e-5
 

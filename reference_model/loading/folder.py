@@ -1,41 +1,25 @@
-"""A model's folder in the format of diffusers and transformers: config.json and safetensors weights, in one file or in shards.
-
-The libraries' own loaders fill a missing tensor with random numbers and only warn; these raise an error that lists every difference.
-torch is imported only where tensors are read, so that a missing file is reported at once.
-"""
+"""A model's folder in the format of diffusers and transformers, and its config.json; imports no torch, so a missing file is reported at once."""
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
-from safetensors import SafetensorError, safe_open
 
 from hoibench.store.records import parse_record
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
 
 REPOSITORY = "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
 DOWNLOAD_COMMAND = f"hf download {REPOSITORY} --local-dir FOLDER"
 COPY_AGAIN = f"Copy or download it again; for Wan: {DOWNLOAD_COMMAND}"
 
 CONFIG_FILE = "config.json"
-WEIGHTS_STEM = "diffusion_pytorch_model"
-"""Name of diffusers' weight files, without suffix."""
 
-Shape = tuple[int, ...]
 T = TypeVar("T")
-
-
-# The configuration
 
 
 def find_part(checkpoint: Path, name: str) -> Path:
@@ -64,7 +48,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         FileNotFoundError: the file is missing.
         ValueError: the file is not a JSON object.
     """
-    return _read_object(folder / CONFIG_FILE)
+    return read_json_object(folder / CONFIG_FILE)
 
 
 def check_class(folder: Path, stored: Mapping[str, Any], expected: type) -> None:
@@ -74,6 +58,21 @@ def check_class(folder: Path, stored: Mapping[str, Any], expected: type) -> None
             f"{folder / CONFIG_FILE}: _class_name is {stored.get('_class_name')!r}, expected {expected.__name__!r}."
             f" Download it: {DOWNLOAD_COMMAND}"
         )
+
+
+def check_config(folder: Path, stored: Mapping[str, Any], expected: Mapping[str, Any], fix: str) -> None:
+    """Compare the values in config.json with those of a model.
+
+    Raises:
+        ValueError: values differ or are missing; lists all.
+    """
+    problems = [
+        f"{name} is {stored.get(name)!r}, expected {value!r}"
+        for name, value in json.loads(json.dumps(expected)).items()  # with lists for tuples, as stored
+        if stored.get(name) != value
+    ]
+    if problems:
+        raise ValueError(list_problems(f"{folder / CONFIG_FILE} describes another model", problems, fix))
 
 
 def check_config_types(folder: Path, stored: Mapping[str, Any], model: type) -> None:
@@ -101,7 +100,8 @@ def build_from_config(folder: Path, build: Callable[[], T]) -> T:
         raise ValueError(f"{folder / CONFIG_FILE} describes no valid model ({reason}). {COPY_AGAIN}") from error
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read the object in a JSON file; raises as ``read_config``."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file. {COPY_AGAIN}")
     try:
@@ -113,6 +113,12 @@ def _read_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def list_problems(title: str, problems: list[str], fix: str) -> str:
+    """Return an error message with a line per problem."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return "\n".join([f"{title} ({count}):", *(f"  {each}" for each in problems), fix])
+
+
 @cache
 def _arguments(model: type) -> type[BaseModel]:
     """The constructor arguments of a diffusers model as a pydantic model, which ignores the other keys of config.json."""
@@ -122,170 +128,3 @@ def _arguments(model: type) -> type[BaseModel]:
         name: (hints[name], each.default) for name, each in inspect.signature(init).parameters.items() if name in hints
     }
     return create_model(model.__name__, __config__=ConfigDict(strict=True), **fields)
-
-
-# The weights
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Names and shapes of the tensors in a folder, none of them read yet.
-
-    Attributes:
-        folder: the model's folder.
-        shapes: shape of each tensor, by file and name.
-    """
-
-    folder: Path
-    shapes: Mapping[Path, Mapping[str, Shape]]
-
-    def all_shapes(self) -> dict[str, Shape]:
-        """Return the shape of every tensor by name."""
-        return {name: shape for file in self.shapes.values() for name, shape in file.items()}
-
-    def read(self, dtypes: Mapping[str, torch.dtype]) -> dict[str, Tensor]:
-        """Read the named tensors, each converted to its dtype.
-
-        Raises:
-            ValueError: a tensor contains NaN or infinity, or does once converted.
-        """
-        import torch
-
-        tensors = {}
-        for path, shapes in self.shapes.items():
-            with safe_open(path, framework="pt") as file:
-                for name in filter(dtypes.__contains__, shapes):
-                    # A copy, because the tensor is mapped from the file: overwriting the file would change the model.
-                    tensor = file.get_tensor(name).to(dtypes[name], copy=True)
-                    # One NaN makes both extremes NaN; testing each number would allocate a copy and take far longer.
-                    if not torch.stack(tensor.aminmax()).isfinite().all():
-                        raise ValueError(
-                            f"{path}: {name} contains NaN, infinity, or a number too large for {dtypes[name]}. {COPY_AGAIN}"
-                        )
-                    tensors[name] = tensor
-        return tensors
-
-
-def open_weights(folder: Path, stem: str = WEIGHTS_STEM) -> Weights:
-    """Read the names and shapes of a folder's weights: the shards in ``STEM.safetensors.index.json``, or ``STEM.safetensors``.
-
-    Raises:
-        FileNotFoundError: neither file exists, or shards are missing, which are all named.
-        ValueError: a file is truncated or not safetensors, or the index and its shards disagree.
-    """
-    index = folder / f"{stem}.safetensors.index.json"
-    single = folder / f"{stem}.safetensors"
-    if index.is_file():
-        return _open_shards(folder, index)
-    if single.is_file():
-        return Weights(folder, {single: _read_shapes(single)})
-    raise FileNotFoundError(f"{folder} has neither {single.name} nor {index.name}. {COPY_AGAIN}")
-
-
-def check_weights(
-    model: nn.Module,
-    weights: Weights,
-    *,
-    new: frozenset[str] = frozenset(),
-    ignored: frozenset[str] = frozenset(),
-    hint: str = COPY_AGAIN,
-) -> None:
-    """Compare names and shapes of a folder's tensors with a model's parameters; reads no tensor.
-
-    Args:
-        model: the model, which may be on the meta device.
-        weights: the folder's weights.
-        new: parameters that the folder must not have.
-        ignored: tensors that the folder may have in addition.
-        hint: last line of the error.
-
-    Raises:
-        ValueError: tensors are missing, extra or of another shape; lists all.
-    """
-    expected = {name: tuple(each.shape) for name, each in model.named_parameters() if name not in new}
-    stored = {name: shape for name, shape in weights.all_shapes().items() if name not in ignored}
-    if problems := list(_differences(expected, stored)):
-        raise ValueError(_listed(f"{weights.folder} does not have this model's weights", problems, hint))
-
-
-def load_weights(
-    model: nn.Module,
-    weights: Weights,
-    *,
-    dtype: torch.dtype,
-    new: frozenset[str] = frozenset(),
-    in_fp32: Iterable[str] = (),
-) -> None:
-    """Read a folder's tensors into a model on the meta device, after ``check_weights``; each tensor is in memory once.
-
-    Args:
-        model: the model, whose parameters are replaced.
-        weights: the folder's weights.
-        dtype: dtype of the parameters.
-        new: parameters that the folder does not have; they get uninitialised memory.
-        in_fp32: see ``parameter_dtypes``.
-
-    Raises:
-        ValueError: a tensor contains NaN or infinity, or does once converted.
-    """
-    import torch
-
-    dtypes = parameter_dtypes(model, dtype, in_fp32)
-    tensors = weights.read({name: dtypes[name] for name in dtypes if name not in new})
-    tensors |= {name: torch.empty(model.get_parameter(name).shape, dtype=dtypes[name]) for name in new}
-    model.load_state_dict(tensors, strict=False, assign=True)  # names are checked; tied parameters have two there
-    assert not any(each.is_meta for each in (*model.parameters(), *model.buffers()))
-
-
-def parameter_dtypes(model: nn.Module, dtype: torch.dtype, in_fp32: Iterable[str] = ()) -> dict[str, torch.dtype]:
-    """Return each parameter's dtype by name: float32 if a component of its dotted name is in ``in_fp32``, else ``dtype``."""
-    import torch
-
-    fp32 = frozenset(in_fp32)
-    return {
-        name: torch.float32 if fp32.intersection(name.split(".")) else dtype for name, _ in model.named_parameters()
-    }
-
-
-def _open_shards(folder: Path, index: Path) -> Weights:
-    listed = _read_object(index).get("weight_map")
-    if not isinstance(listed, dict) or not listed or not all(isinstance(name, str) for name in listed.values()):
-        raise ValueError(f"{index} has no weight_map from tensors to files. {COPY_AGAIN}")
-    shards = {name: folder / Path(name).name for name in sorted(set(listed.values()))}
-    if missing := [name for name, path in shards.items() if not path.is_file()]:
-        raise FileNotFoundError(
-            f"{folder} lacks {len(missing)} of {len(shards)} shards that {index.name} lists: {', '.join(missing)}. {COPY_AGAIN}"
-        )
-    weights = Weights(folder, {path: _read_shapes(path) for path in shards.values()})
-    found = {(key, path.name) for path, keys in weights.shapes.items() for key in keys}
-    expected = {(key, Path(name).name) for key, name in listed.items()}
-    problems = [f"{key} is not in {name}, where the index lists it" for key, name in sorted(expected - found)]
-    problems += [f"{key} in {name} is not in the index" for key, name in sorted(found - expected)]
-    if problems:
-        raise ValueError(_listed(f"{index} and its shards are from different checkpoints", problems, COPY_AGAIN))
-    return weights
-
-
-def _read_shapes(path: Path) -> dict[str, Shape]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 -- no mapping
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} ({path.stat().st_size} bytes) is truncated or not a safetensors file ({error}). {COPY_AGAIN}"
-        ) from error
-
-
-def _differences(expected: Mapping[str, Shape], stored: Mapping[str, Shape]) -> Iterator[str]:
-    for name in sorted(expected.keys() - stored.keys()):
-        yield f"missing: {name} {expected[name]}"
-    for name in sorted(stored.keys() - expected.keys()):
-        yield f"extra: {name} {stored[name]}"
-    for name in sorted(expected.keys() & stored.keys()):
-        if expected[name] != stored[name]:
-            yield f"differing: {name} is {stored[name]}, expected {expected[name]}"
-
-
-def _listed(title: str, problems: list[str], fix: str) -> str:
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return "\n".join([f"{title} ({count}):", *(f"  {each}" for each in problems), fix])

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -28,9 +27,10 @@ from reference_model.config import DPAConfig, SyncMV4DConfig
 from reference_model.config_json import WholeConfig
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.loading.autoencoder import VideoCoder, check_vae, load_vae
-from reference_model.loading.folder import CONFIG_FILE, DOWNLOAD_COMMAND, load_weights, open_weights, read_config
+from reference_model.loading.folder import DOWNLOAD_COMMAND, check_config, read_config
 from reference_model.loading.text_encoder import TextEncoder, check_text_encoder, load_text_encoder
 from reference_model.loading.transformer import load_mjd
+from reference_model.loading.weights import load_weights, open_weights
 from reference_model.model import SyncMV4D
 
 METADATA_FILE = "syncmv4d.json"
@@ -187,14 +187,7 @@ def _small_parts(wan: Path | None, max_bytes: int) -> list[Path]:
 
 
 def _load_dpa(folder: Path, config: DPAConfig) -> DiffusionPointsAligner:
-    stored, expected = read_config(folder), json.loads(json.dumps(asdict(config)))
-    problems = [
-        f"{name} is {stored.get(name)!r}, expected {value!r}"
-        for name, value in expected.items()
-        if stored.get(name) != value
-    ]
-    if problems:
-        raise ValueError(f"{folder / CONFIG_FILE} describes another model than {METADATA_FILE}: {', '.join(problems)}")
+    check_config(folder, read_config(folder), asdict(config), f"{METADATA_FILE} differs: {ModelMetadata.FIX}")
     with torch.device("meta"):
         dpa = DiffusionPointsAligner(config)
     load_weights(dpa, open_weights(folder), dtype=torch.float32)

@@ -14,17 +14,8 @@ from torch import Tensor
 from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
 
 from reference_model.config import SyncMV4DConfig
-from reference_model.loading.folder import (
-    CONFIG_FILE,
-    DOWNLOAD_COMMAND,
-    Weights,
-    build_from_config,
-    check_weights,
-    find_part,
-    load_weights,
-    open_weights,
-    read_config,
-)
+from reference_model.loading.folder import CONFIG_FILE, DOWNLOAD_COMMAND, build_from_config, find_part, read_config
+from reference_model.loading.weights import Weights, check_weights, load_weights, open_weights
 
 _SHOWN_CHARACTERS = 60
 _VOCABULARY_FILES = ("tokenizer.json", "spiece.model")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,12 @@ from reference_model.loading.folder import (
     COPY_AGAIN,
     DOWNLOAD_COMMAND,
     REPOSITORY,
-    Weights,
     check_class,
-    check_weights,
+    check_config,
     find_part,
-    load_weights,
-    open_weights,
     read_config,
 )
+from reference_model.loading.weights import Weights, check_weights, load_weights, open_weights
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 _SHARED_FIELDS = (
@@ -33,6 +30,9 @@ _SHARED_FIELDS = (
 _ORIGINAL_LAYOUT = (
     f"in the layout of Wan's own code, not in that of diffusers. Use {REPOSITORY} ({DOWNLOAD_COMMAND}),"
     " or convert with diffusers' scripts/convert_wan_to_diffusers.py --model_type Wan2.2-TI2V-5B --output_path FOLDER"
+)
+_FIX = (
+    f"Give the configuration that it was saved with, or the folder of the expected model; for Wan: {DOWNLOAD_COMMAND}"
 )
 
 
@@ -64,9 +64,11 @@ def open_mjd(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffus
     folder = _find_transformer(Path(folder))
     stored = read_config(folder)
     is_mjd = stored.get("_class_name") == MultiViewJointDiffusion.__name__
-    if not is_mjd:
+    if is_mjd:
+        check_config(folder, stored, dataclasses.asdict(config.mjd), _FIX)
+    else:
         check_class(folder, stored, WanTransformer3DModel)
-    _check_config(folder, stored, config.mjd, is_mjd)
+        check_config(folder, _wan_defaults() | stored, _wan_arguments(config.mjd), _FIX)
     weights = open_weights(folder)
     with torch.device("meta"):
         model = MultiViewJointDiffusion(config.mjd)
@@ -85,24 +87,9 @@ def _find_transformer(folder: Path) -> Path:
     return find_part(folder, "transformer")
 
 
-def _check_config(folder: Path, stored: Mapping[str, Any], mjd: MJDConfig, is_mjd: bool) -> None:
-    expected = dataclasses.asdict(mjd) if is_mjd else _wan_arguments(mjd)
-    defaults = {name: each.default for name, each in inspect.signature(WanTransformer3DModel).parameters.items()}
-    problems = []
-    for name, wanted in expected.items():
-        value = stored.get(name, None if is_mjd else defaults[name])
-        value = tuple(value) if isinstance(value, list) else value
-        if value != wanted:
-            problems.append(
-                f"trained for V={value}, expected V={wanted}"
-                if name == "views"
-                else f"{name} is {value!r}, expected {wanted!r}"
-            )
-    if problems:
-        raise ValueError(
-            "\n  ".join([f"{folder / CONFIG_FILE} describes another model:", *problems])
-            + f"\nGive the configuration that it was saved with, or the folder of the expected model; for Wan: {DOWNLOAD_COMMAND}"
-        )
+def _wan_defaults() -> dict[str, Any]:
+    parameters = inspect.signature(WanTransformer3DModel).parameters.values()
+    return {each.name: list(each.default) if isinstance(each.default, tuple) else each.default for each in parameters}
 
 
 def _wan_arguments(mjd: MJDConfig) -> dict[str, Any]:

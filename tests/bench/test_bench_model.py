@@ -19,7 +19,7 @@ from reference_model.cycle.scene_frame import Cameras, build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.loading.autoencoder import VideoCoder
-from reference_model.loading.folder import parameter_dtypes
+from reference_model.loading.weights import parameter_dtypes
 from reference_model.mjd.model import MultiViewJointDiffusion
 from reference_model.model import SyncMV4D
 

@@ -37,7 +37,8 @@ def commands(page):
     """Of a page: (module, its words)."""
     prose = FENCED.sub("", page.read_text(encoding="utf-8"))
     lines = [line for body in fences(page, "sh") for line in body.replace("\\\n", " ").splitlines()]
-    for line in [*lines, *INLINE.findall(prose)]:
+    lines += [line for line in INLINE.findall(prose) if len(line.split()) > 3]  # a module alone is a name
+    for line in lines:
         for command in line.split("&&"):
             words = [] if SYNOPSIS in command else shlex.split(command, comments=True)
             if "-m" in words[:-1] and words[0] in ("python", "torchrun"):

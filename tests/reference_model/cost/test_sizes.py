@@ -8,8 +8,8 @@ from reference_model.config import preset, with_mjd
 from reference_model.cost.meta_model import build_mjd, with_latent_frames
 from reference_model.cost.sizes import count_parameters, count_tokens, forward_peak
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.loading.folder import parameter_dtypes
 from reference_model.loading.transformer import load_mjd
+from reference_model.loading.weights import parameter_dtypes
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 WAN, NANO = preset("wan22_5b"), preset("nano")

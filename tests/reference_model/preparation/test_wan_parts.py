@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from hoibench.datasets import registry
 from reference_model.cache import LatentCache
-from reference_model.loading.folder import Weights
+from reference_model.loading.weights import Weights
 from reference_model.preparation.job import check_wan_parts
 from reference_model.prepare import main
 
