@@ -84,7 +84,16 @@ def clip_folders(root: Path) -> list[Path]:
 
 
 def write_clip(folder: Path, clip: Clip) -> None:
-    """Write a clip and its truth to a folder for ``read_clip``."""
+    """Write a clip and its truth to a folder for ``read_clip``.
+
+    >>> import tempfile
+    >>> video = np.zeros((1, 8, 64, 96, 3), np.uint8)
+    >>> clip = Clip("c", None, "stir", (View("left"),), (), fps=8.0, frames=8, size=(64, 96), load_video=lambda: video)
+    >>> folder = Path(tempfile.mkdtemp()) / "c"
+    >>> write_clip(folder, clip)
+    >>> read_clip(folder).video.shape
+    (1, 8, 64, 96, 3)
+    """
     record = ClipRecord(
         fps=clip.fps,
         frames=clip.frames,

@@ -99,7 +99,7 @@ class TacoTree:
 
     def camera(self, key: str, serial: str) -> Camera:
         """The camera in the world of the sequence, for its video."""
-        return self.written[key].world.camera(filming_camera(serial, self.size, self.image_size))
+        return self.written[key].world.transform_camera(filming_camera(serial, self.size, self.image_size))
 
     @property
     def written_at(self) -> int:
@@ -228,7 +228,7 @@ def ego_cameras(frames) -> list[Camera]:
 def _write_ego_cameras(folder: Path, cameras: list[Camera], world: WorldFrame) -> None:
     folder.mkdir(parents=True)
     extrinsics = np.tile(np.eye(4), (len(cameras), 1, 1))
-    for pose, camera in zip(extrinsics, map(world.camera, cameras), strict=True):
+    for pose, camera in zip(extrinsics, map(world.transform_camera, cameras), strict=True):
         pose[:3, :3], pose[:3, 3] = camera.R, camera.t
     np.savetxt(folder / "egocentric_intrinsic.txt", cameras[0].K)
     np.save(folder / "egocentric_frame_extrinsic.npy", extrinsics)

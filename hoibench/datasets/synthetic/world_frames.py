@@ -32,24 +32,24 @@ class WorldFrame:
     R: Array
     t: Array
 
-    def points(self, rig: Array) -> Array:
+    def transform_points(self, rig: Array) -> Array:
         """Transform points (..., 3) from the rig frame to the world."""
         world: Array = rig @ self.R.T + self.t
         return world
 
-    def poses(self, rig: Array) -> Array:
+    def transform_poses(self, rig: Array) -> Array:
         """Convert poses (N, 4, 4) from object-to-rig to object-to-world."""
         transform = np.eye(4)
         transform[:3, :3], transform[:3, 3] = self.R, self.t
         world: Array = transform @ rig
         return world
 
-    def axis_angles(self, rig: Array) -> Array:
+    def transform_axis_angles(self, rig: Array) -> Array:
         """Convert axis-angle rotations (N, 3) from the rig frame to the world."""
         world: Array = (Rotation.from_matrix(self.R) * Rotation.from_rotvec(rig)).as_rotvec()
         return world
 
-    def camera(self, rig: Camera) -> Camera:
+    def transform_camera(self, rig: Camera) -> Camera:
         """Convert a camera from the rig frame to the world; its image stays the same."""
         R = rig.R @ self.R.T
         return Camera(rig.K, R, rig.t - R @ self.t, rig.size)

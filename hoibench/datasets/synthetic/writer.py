@@ -61,12 +61,12 @@ def write_annotations(root: Path, key: str, scene: Scene, cameras: Mapping[str, 
     """
     sequence = download.TacoSequence(root, scene.triplet, key)
     write_bytes(root / download.HAND_MODEL_FILE, f"{HAND_MODEL}\n".encode())
-    write_json(sequence.calibration, {serial: _calibration(world.camera(c)) for serial, c in cameras.items()})
+    write_json(sequence.calibration, {serial: _calibration(world.transform_camera(c)) for serial, c in cameras.items()})
     for side, hand in scene.hands.items():
-        theta = np.concatenate([world.axis_angles(hand.theta[:, :3]), hand.theta[:, 3:]], axis=1)
-        write_hand(sequence.folder(download.HANDS), side, theta, world.points(hand.trans), hand.betas)
+        theta = np.concatenate([world.transform_axis_angles(hand.theta[:, :3]), hand.theta[:, 3:]], axis=1)
+        write_hand(sequence.folder(download.HANDS), side, theta, world.transform_points(hand.trans), hand.betas)
     for role, item in (("tool", scene.tool), ("target", scene.target)):
-        poses = world.poses(item.poses).astype(np.float32)
+        poses = world.transform_poses(item.poses).astype(np.float32)
         write_bytes(sequence.folder(download.POSES) / f"{role}_{item.id}.npy", _npy(poses))
         write_bytes(root / download.MODELS[0] / f"{item.id}_cm.obj", _obj(item.mesh))
 

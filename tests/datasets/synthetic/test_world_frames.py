@@ -26,8 +26,8 @@ def test_a_camera_sees_the_same_in_every_frame(date, seed):
     points = np.random.default_rng(seed).normal(size=(50, 3))
     frame = world_frame(date)
     for camera in map(build_camera, TRIO):
-        moved = frame.camera(camera)
-        seen = to_camera(frame.points(points), moved.R, moved.t)
+        moved = frame.transform_camera(camera)
+        seen = to_camera(frame.transform_points(points), moved.R, moved.t)
         np.testing.assert_allclose(seen, to_camera(points, camera.R, camera.t), atol=1e-12)
 
 
@@ -38,9 +38,11 @@ def test_poses_and_points_transform_alike(date):
     pose[0, :3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
     pose[0, :3, 3] = [0.1, 0.2, 0.3]
     vertex = np.array([0.4, 0.5, 0.6])
-    moved = frame.poses(pose)[0]
+    moved = frame.transform_poses(pose)[0]
     np.testing.assert_allclose(
-        moved[:3, :3] @ vertex + moved[:3, 3], frame.points(pose[0, :3, :3] @ vertex + pose[0, :3, 3]), atol=1e-12
+        moved[:3, :3] @ vertex + moved[:3, 3],
+        frame.transform_points(pose[0, :3, :3] @ vertex + pose[0, :3, 3]),
+        atol=1e-12,
     )
 
 
@@ -49,9 +51,9 @@ def test_hand_parameters_and_points_transform_alike(date):
     rng = np.random.default_rng(3)
     frame = world_frame(date)
     theta, trans, betas = rng.normal(scale=0.5, size=(4, 48)), rng.normal(size=(4, 3)), rng.normal(size=10)
-    turned = np.concatenate([frame.axis_angles(theta[:, :3]), theta[:, 3:]], axis=1)
+    turned = np.concatenate([frame.transform_axis_angles(theta[:, :3]), theta[:, 3:]], axis=1)
     np.testing.assert_allclose(
-        proxy_hand.vertices("left", turned, frame.points(trans), betas),
-        frame.points(proxy_hand.vertices("left", theta, trans, betas)),
+        proxy_hand.vertices("left", turned, frame.transform_points(trans), betas),
+        frame.transform_points(proxy_hand.vertices("left", theta, trans, betas)),
         atol=1e-9,
     )

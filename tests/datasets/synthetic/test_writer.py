@@ -28,7 +28,7 @@ def test_object_poses_and_meshes_round_trip(written):
         object_id, path = sequence.object_pose(role)
         assert object_id == item.id
         assert np.load(path).dtype == np.float32
-        np.testing.assert_allclose(read_poses(path), frame.poses(item.poses), atol=1e-6)
+        np.testing.assert_allclose(read_poses(path), frame.transform_poses(item.poses), atol=1e-6)
         vertices, faces = read_mesh(written.recording.tree.model(object_id))
         np.testing.assert_allclose(vertices, item.mesh.vertices, atol=1e-8)
         np.testing.assert_array_equal(faces, item.mesh.faces)
@@ -39,16 +39,16 @@ def test_cameras_round_trip_with_exact_K(written):
     for serial in (*TRIO, SOURCE_CAMERA):
         back, ours = written.recording.camera(serial, (128, 192)), build_camera(serial)
         np.testing.assert_array_equal(back.K, ours.K)
-        np.testing.assert_allclose(back.R, frame.camera(ours).R, atol=1e-15)
-        np.testing.assert_allclose(back.t, frame.camera(ours).t, atol=1e-15)
+        np.testing.assert_allclose(back.R, frame.transform_camera(ours).R, atol=1e-15)
+        np.testing.assert_allclose(back.t, frame.transform_camera(ours).t, atol=1e-15)
 
 
 def test_hands_round_trip(written):
     frame = world_frame("20231002")
     for side in SIDES:
         back, ours = read_hand(written.recording.sequence.folder(HANDS), side), written.scene.hands[side]
-        np.testing.assert_allclose(back.trans, frame.points(ours.trans), atol=1e-6)
-        np.testing.assert_allclose(back.theta[:, :3], frame.axis_angles(ours.theta[:, :3]), atol=1e-6)
+        np.testing.assert_allclose(back.trans, frame.transform_points(ours.trans), atol=1e-6)
+        np.testing.assert_allclose(back.theta[:, :3], frame.transform_axis_angles(ours.theta[:, :3]), atol=1e-6)
         np.testing.assert_allclose(back.theta[:, 3:], ours.theta[:, 3:], atol=1e-6)
         np.testing.assert_allclose(back.betas, ours.betas, atol=1e-6)
 
