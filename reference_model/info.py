@@ -16,7 +16,7 @@ from rich.table import Table
 
 from hoibench.cli.exit_codes import to_exit_code
 from reference_model.config import PRESETS, SyncMV4DConfig, preset, with_mjd
-from reference_model.config_fields import Origin, origins
+from reference_model.config.fields import Provenance, field_provenance
 
 if TYPE_CHECKING:
     from reference_model.cost import Cost
@@ -74,7 +74,7 @@ def info_command(arguments: Sequence[str]) -> int:
     config = build_config(options)
     output: Any
     if options.fields:
-        rows = list(origins(config))
+        rows = list(field_provenance(config))
         output = [each._asdict() for each in rows] if options.json else _fields_table(rows)
     else:
         from reference_model.cost import count_cost  # torch takes seconds
@@ -141,7 +141,9 @@ def to_tables(options: Info, config: SyncMV4DConfig, cost: Cost) -> Group:
         f"latents {config.mjd.in_channels} x {n} x {h} x {w}; presets are {' and '.join(PRESETS)}"
     )
     cycle = config.cycle
-    reading = f"gradient {cycle.gradient}; training reads {cycle.reading}, {cycle.guided_share:.0%} with guidance"
+    reading = (
+        f"gradient {cycle.gradient}; training reads {cycle.reading}, {cycle.training_guidance_share:.0%} with guidance"
+    )
     steps = _table("operations of complete steps, one sample", *_timed(cost.steps, options.tflops))
     steps.caption, steps.caption_justify = f"{reading}. {PRECISION_NOTE}", "left"
     return Group(
@@ -193,9 +195,9 @@ def _table(title: str, heads: Iterable[str], rows: Iterable[Sequence[str]]) -> T
     return table
 
 
-def _fields_table(rows: Iterable[Origin]) -> Table:
+def _fields_table(rows: Iterable[Provenance]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in Origin._fields:
+    for name in Provenance._fields:
         table.add_column(name, overflow="fold", no_wrap=name == "value")
     for each in rows:
         table.add_row(each.field, str(each.value), each.origin)

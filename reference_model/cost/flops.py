@@ -114,7 +114,7 @@ def count_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
         joint=joint,
         guidance_x0=guidance["x0"],
         guidance_literal=guidance["algorithm1_literal"],
-        training=joint + round(cycle.guided_share * guidance[cycle.reading]),
+        training=joint + round(cycle.training_guidance_share * guidance[cycle.reading]),
     )
 
 

@@ -86,7 +86,7 @@ def sample(
         z_next = euler_step(z_motion, v_motion, t, t_next)  # Eq. 2
         if dpa is not None:
             is_last = step == flow.steps - 1
-            is_looped = cycle.loops(step, float(t), last=is_last)
+            is_looped = cycle.is_looped(step, float(t), is_last=is_last)
             if is_looped:  # MJD -> DPA
                 z_coarse = z_next if cycle.reading == "algorithm1_literal" else clean(z_motion, v_motion, t)
                 coarse, found = track_codec.decode_tracks(z_coarse, s)

@@ -16,8 +16,8 @@ from typing import Any, Literal, NamedTuple
 
 from hoibench.store.records import Record, parse_record
 from reference_model.config import LITERAL, SyncMV4DConfig
-from reference_model.config_fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges, ours, paper
-from reference_model.config_json import changed
+from reference_model.config.fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges, ours, paper
+from reference_model.config.records import apply_changes
 from reference_model.model import Stage
 
 LAUNCH_FOLDER = Path(__file__).parent / "launch"
@@ -146,7 +146,7 @@ def _read_model(path: Path, preset: SyncMV4DConfig, table: Any, stages: Sequence
     fixed = sorted({"height", "width"} & table.keys()) if isinstance(table, Mapping) else []
     if fixed:
         raise ValueError(f"{path}: model.{fixed[0]} is given by the size of each stage: leave it out here")
-    model = changed(preset, str(path), table)
+    model = apply_changes(preset, str(path), table)
     for stage in stages:
         height, width = stage.size
         try:

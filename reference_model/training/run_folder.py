@@ -21,7 +21,7 @@ from hoibench.store.locks import locked
 from hoibench.store.provenance import provenance
 from hoibench.store.records import Record
 from hoibench.store.settings import check_settings
-from reference_model.config_json import WholeConfig
+from reference_model.config.records import CompleteConfig
 from reference_model.loading.saved_model import METADATA_FILE
 from reference_model.training.config import TrainingConfig
 from reference_model.training.engine import EngineName
@@ -48,7 +48,7 @@ class RunSettings(Record):
 
     SCHEMA = "hoibench/training-run@3"
 
-    model: WholeConfig
+    model: CompleteConfig
     training: TrainingConfig
     engine: EngineName
     caches: dict[str, str]

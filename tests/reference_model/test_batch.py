@@ -100,7 +100,7 @@ def test_a_tenth_of_samples_finds_nothing_and_of_the_rest_missing_is_uniform():
 
 @pytest.mark.parametrize(("guided", "share"), [(0.0, 0.0), (0.25, 0.25), (1.0, 1.0)])
 def test_the_coin_falls_as_often_as_configured(guided, share):
-    noise, _ = many(dataclasses.replace(CONFIG, cycle=CycleConfig(guided=guided)), 4000)
+    noise, _ = many(dataclasses.replace(CONFIG, cycle=CycleConfig(guidance_share=guided)), 4000)
     assert sum(each.guided for each in noise) / len(noise) == pytest.approx(share, abs=0.07 if 0 < share < 1 else 0)
 
 

@@ -18,7 +18,7 @@ from reference_model.training.config import LossWeights
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "told"),
+    ("kind", "changes", "message"),
     [
         (MJDConfig, {"num_layers": 0}, "num_layers is 0: expected 1 or more"),
         (MJDConfig, {"scale_tokens": 1}, "scale_tokens is 1: expected 2"),
@@ -42,8 +42,8 @@ from reference_model.training.config import LossWeights
         (LossWeights, {"motion": -1.0}, "motion is -1.0: expected 0 or more"),
     ],
 )
-def test_a_number_out_of_its_range_is_named(kind, changes, told):
-    with pytest.raises(ValueError, match=told):
+def test_a_number_out_of_its_range_is_named(kind, changes, message):
+    with pytest.raises(ValueError, match=message):
         kind(**changes)
 
 
@@ -53,5 +53,5 @@ def test_none_is_in_every_range_that_knows_it():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_change_of_a_preset_is_checked_as_well(name):
-    with pytest.raises(ValueError, match="guided is 2"):
-        dataclasses.replace(PRESETS[name].cycle, guided=2)
+    with pytest.raises(ValueError, match="guidance_share is 2"):
+        dataclasses.replace(PRESETS[name].cycle, guidance_share=2)

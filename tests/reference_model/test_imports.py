@@ -15,14 +15,14 @@ ALLOWED = (
     "scipy",
     "hoibench.geometry",
     "reference_model.config",
-    "reference_model.config_fields",
     "reference_model.mjd",
     "reference_model.dpa",
     "reference_model.cycle",
 )
 FILES = [
-    ROOT / "config.py",
-    ROOT / "config_fields.py",
+    ROOT / "config/__init__.py",
+    ROOT / "config/models.py",
+    ROOT / "config/fields.py",
     *sorted(path for part in ("mjd", "dpa", "cycle") for path in (ROOT / part).rglob("*.py")),
 ]
 

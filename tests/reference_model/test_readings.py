@@ -7,22 +7,22 @@ import pytest
 import torch
 from tiny_loop import LATENT, B, FoldingCoder, K, N, V, tiny_batch, tiny_config, tiny_models, tiny_noise
 
-from reference_model.config import FlowConfig, to_the_letter
+from reference_model.config import FlowConfig, literal_twin
 from reference_model.cycle.batch import sample_noise
 from reference_model.cycle.sample import Conditions, sample
 from reference_model.loading.autoencoder import VideoCoder, load_vae
 from reference_model.model import SyncMV4D
 
 READINGS = ("x0", "algorithm1_literal")
-SETTINGS = (*READINGS, "to_the_letter")
+SETTINGS = (*READINGS, "literal_twin")
 """Either reading alone, and what a preset NAME_literal is: guidance as line 9 adds it, in each iteration, velocities, every gradient."""
 
 
 def config_of(setting, channels):
     config = tiny_config(channels)
     config = dataclasses.replace(config, flow=FlowConfig(steps=2, shift=2.0, guidance_scale=3.0))
-    if setting == "to_the_letter":
-        return to_the_letter(config)
+    if setting == "literal_twin":
+        return literal_twin(config)
     return dataclasses.replace(config, cycle=dataclasses.replace(config.cycle, reading=setting, gradient="full"))
 
 
@@ -37,7 +37,7 @@ class Whole:
         """With all weights as after training, or to the letter as they are before it."""
         config = config_of(setting, self.channels)
         model = SyncMV4D(config, *tiny_models(config))
-        if setting == "to_the_letter":
+        if setting == "literal_twin":
             model.mjd.init_from_wan()
         return model
 
@@ -100,14 +100,14 @@ def test_readings_differ_in_the_tracks_that_are_sampled(whole):
     assert not torch.equal(x0.z_motion, literal.z_motion)  # by the guidance of the second step
 
 
-def test_to_the_letter_guidance_is_added_to_the_latents_in_every_iteration(whole):
+def test_literal_twin_guidance_is_added_to_the_latents_in_every_iteration(whole):
     """Line 9 to the letter: W of the guidance is the patch embedding's own, and no coin leaves it out."""
-    model = whole.model("to_the_letter")
+    model = whole.model("literal_twin")
     assert torch.equal(model.mjd.guidance_embedding.weight, model.mjd.patch_embedding.weight)
     generators = [torch.Generator().manual_seed(seed) for seed in range(20)]
     assert all(sample_noise(whole.batch, model.config, each, each).guided for each in generators)
     unguided = tiny_noise(whole.batch, model.config, guided=False)
     with torch.no_grad():
         without = model(whole.batch, unguided, whole.coder)
-    losses, _ = whole.losses("to_the_letter")
+    losses, _ = whole.losses("literal_twin")
     assert all(getattr(losses, name) != getattr(without, name) for name in ("video", "motion", "scale"))

@@ -279,6 +279,8 @@ def test_invalid_configuration_values(where, name, value, message):
 
 def test_missing_fields_are_named():
     table = stored(NANO)
-    del table["cycle"]["unit"], table["cycle"]["guided"], table["frames"]
-    with pytest.raises(ValueError, match=r"it lacks cycle.guided, cycle.unit, frames: use the version that wrote it"):
+    del table["cycle"]["unit"], table["cycle"]["guidance_share"], table["frames"]
+    with pytest.raises(
+        ValueError, match=r"it lacks cycle.guidance_share, cycle.unit, frames: use the version that wrote it"
+    ):
         read(table)

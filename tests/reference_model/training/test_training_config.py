@@ -135,7 +135,7 @@ text_tokens = 8
         ("[model]\ncycles = 3", "unknown key 'model.cycles': did you mean 'cycle'"),
         (
             "[model.cycle]\nspeed = 3",
-            "unknown key 'model.cycle.speed': expected gradient, guidance, guided, loop_every",
+            "unknown key 'model.cycle.speed': expected gradient, guidance, guidance_share, loop_every",
         ),
         ("[model]\ncycle = 3", "model.cycle is 3: input should be an object"),
         (

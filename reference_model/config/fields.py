@@ -1,4 +1,4 @@
-"""Fields of configurations: each says where its value comes from and, where not every value will do, the range that it must lie in."""
+"""Fields of configurations: each has a provenance and, where not every value is valid, a range."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ NOT_IN_PAPER = "not in paper"
 
 
 class Range(NamedTuple):
-    """Values that a number may have: in words, and as a test."""
+    """A range of valid numbers, in words and as a test."""
 
-    told: str
-    holds: Callable[[float], bool]
+    text: str
+    contains: Callable[[float], bool]
 
 
 COUNT = Range("1 or more", lambda value: value >= 1)
@@ -25,22 +25,22 @@ BELOW_ONE = Range("within [0, 1)", lambda value: 0 <= value < 1)
 
 
 def paper(default: Any, where: str, within: Range | None = None) -> Any:
-    """A field whose value the paper gives, at ``where``."""
+    """Declare a field whose value the paper gives, at ``where``."""
     return _field(default, where, within)
 
 
 def ours(default: Any, why: str, within: Range | None = None) -> Any:
-    """A field that the paper leaves open, and why it has this value."""
+    """Declare a field that the paper leaves open, with the reason for its value."""
     return _field(default, f"{NOT_IN_PAPER}: {why}", within)
 
 
 def departs(default: Any, where: str, why: str, within: Range | None = None) -> Any:
-    """A field to which the paper gives another value, at ``where``, and why it has this one."""
+    """Declare a field to which the paper gives another value, at ``where``, with the reason for this one."""
     return _field(default, f"departs from {where}: {why}", within)
 
 
 def check_ranges(config: Any) -> None:
-    """Hold the fields of a configuration to their ranges, each number of a tuple to the tuple's; None is in all of them.
+    """Check that the fields of a configuration are in their ranges; a tuple's range applies to its numbers, None is valid.
 
     Raises:
         ValueError: a value is out of its field's range; names both.
@@ -50,29 +50,29 @@ def check_ranges(config: Any) -> None:
         if within is None or value is None:
             continue
         numbers = value if isinstance(value, tuple) else (value,)
-        if not numbers or not all(map(within.holds, numbers)):
-            raise ValueError(f"{each.name} is {value}: expected {within.told}")
+        if not numbers or not all(map(within.contains, numbers)):
+            raise ValueError(f"{each.name} is {value}: expected {within.text}")
 
 
-class Origin(NamedTuple):
-    """Where the value of one field comes from."""
+class Provenance(NamedTuple):
+    """The provenance of one field's value."""
 
     field: str
     value: Any
     origin: str
 
 
-def origins(config: Any, prefix: str = "") -> Iterator[Origin]:
-    """The fields of a configuration and of those inside it: dotted name, value, and where the value comes from."""
+def field_provenance(config: Any, prefix: str = "") -> Iterator[Provenance]:
+    """List the fields of a configuration and of nested ones: dotted name, value, and origin of the value."""
     for each in fields(config):
         value = getattr(config, each.name)
         if is_dataclass(value):
-            yield from origins(value, f"{prefix}{each.name}.")
+            yield from field_provenance(value, f"{prefix}{each.name}.")
         else:
             origin = each.metadata["origin"]
             if value != each.default:
-                origin = f"this preset's own, in place of {each.default} ({origin})"
-            yield Origin(prefix + each.name, value, origin)
+                origin = f"this preset's own, instead of {each.default} ({origin})"
+            yield Provenance(prefix + each.name, value, origin)
 
 
 def _field(default: Any, origin: str, within: Range | None) -> Any:

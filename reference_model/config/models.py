@@ -1,7 +1,7 @@
-"""Every number of the model: what the paper fixes, with its section, and what it leaves open, with our reason.
+"""Every number of the model: values of the paper with their section, and our own with the reason.
 
-Each field carries its origin: ``paper(value, "section 4.2")``; ``ours(value, "why")``, *not in paper*; or ``departs(value, "section 3.3", "why")``,
-where the paper has another value.  ``config_fields.origins`` lists them, and ``python -m reference_model.info --preset NAME --fields`` prints them.
+Each field has a provenance: ``paper(value, "section 4.2")``; ``ours(value, "why")``, *not in paper*; or ``departs(value, "section 3.3", "why")``,
+where the paper has another value.  ``python -m reference_model.info --preset NAME --fields`` prints them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from reference_model.config_fields import (
+from reference_model.config.fields import (
     BELOW_ONE,
     COUNT,
     NOT_NEGATIVE,
@@ -22,7 +22,7 @@ from reference_model.config_fields import (
 )
 
 GRID_BITS = 16
-"""Of a coordinate of DPA's grid: three of them fill 48 of a 64-bit place on a curve."""
+"""Bits of a grid coordinate of DPA: three coordinates take 48 of the 64 bits of a position on the curve."""
 
 
 @dataclass(frozen=True)
@@ -43,30 +43,30 @@ class MJDConfig:
     register_tokens: int = paper(6, "section 4.2: t_r", NOT_NEGATIVE)
     inter_view: Literal["joint", "separate"] = ours(
         "joint",
-        "whether video and motion tokens of a frame meet in inter-view attention; the printed shape lacks the modality",
+        "whether video and motion tokens of a frame attend to each other across views; the printed shape lacks the modality",
     )
     special_tokens_meet: bool = ours(
         True,
-        "scale and register tokens of all views meet in inter-view attention, as one more group; else no view's scale knows of another's",
+        "scale and register tokens of all views attend to each other in inter-view attention; otherwise views could not agree on scale",
     )
     view_rope: bool = ours(
-        True, "RoPE of inter-view attention has the view's index on its time axis, as SynCamMaster's"
+        True, "the time axis of RoPE in inter-view attention is the view's index, as in SynCamMaster"
     )
     guidance_init: Literal["zero", "patch_embedding"] = departs(
-        "zero", "Algorithm 1, line 9", "W of the guidance embedding before training; patch_embedding is the paper's"
+        "zero", "Algorithm 1, line 9", "initial weight of the guidance embedding; patch_embedding is the paper's"
     )
     scale_tokens_see_K: bool = ours(
-        False, "scale tokens get (fx / W, fy / H); without intrinsics the metric depth of a crop is ill-posed"
+        False, "scale tokens get (fx / W, fy / H): without intrinsics the metric depth of a crop is ill-posed"
     )
 
     def __post_init__(self) -> None:
         check_ranges(self)
         if self.attention_head_dim % 2:
             raise ValueError(
-                f"attention_head_dim is {self.attention_head_dim}: expected an even number, since RoPE turns pairs"
+                f"attention_head_dim is {self.attention_head_dim}: expected an even number, since RoPE rotates pairs"
             )
         if self.scale_tokens not in (0, 2):
-            raise ValueError(f"scale_tokens is {self.scale_tokens}: expected 2, near and far, or 0, no depth range")
+            raise ValueError(f"scale_tokens is {self.scale_tokens}: expected 2 (near and far) or 0 (no depth range)")
 
     @property
     def width(self) -> int:
@@ -79,20 +79,22 @@ class DPAConfig:
     """The diffusion points aligner: Point Transformer V3's parts, without its pooling."""
 
     width: int = ours(256, "channels of a point", COUNT)
-    heads: int = ours(8, "of attention", COUNT)
-    num_layers: int = ours(8, "27 M parameters in all; the paper's is not told", COUNT)
+    heads: int = ours(8, "attention heads", COUNT)
+    num_layers: int = ours(8, "27 M parameters in total; the paper does not state it", COUNT)
     window: int | None = ours(
-        1024, "points of a window along the curve, as Point Transformer V3; None: all points of a frame", COUNT
+        1024, "points of a window along the curve, as in Point Transformer V3; None: all points of a frame", COUNT
     )
-    orders: tuple[Literal["z", "z-trans"], ...] = ours(("z", "z-trans"), "curves, one block after another")
-    voxel: float = ours(0.05, "edge of a voxel in the scene frame's units: 1 cm", POSITIVE)
+    orders: tuple[Literal["z", "z-trans"], ...] = ours(("z", "z-trans"), "curves, alternating from block to block")
+    voxel: float = ours(0.05, "edge of a voxel in units of the scene frame: 1 cm", POSITIVE)
     reach: float = ours(
-        4.0, "points farther out lie, for their order, on the border, in the scene frame's units", POSITIVE
+        4.0,
+        "half the edge of the grid in units of the scene frame; points beyond are ordered as if on its border",
+        POSITIVE,
     )
-    sparse_conv: Literal["auto", "spconv", "torch"] = ours("auto", "spconv where it is installed")
+    sparse_conv: Literal["auto", "spconv", "torch"] = ours("auto", "spconv if installed")
     temporal: bool = ours(False, "attention along each track; the authors' HarmoHOI has it")
     predicts: Literal["velocity", "tracks"] = paper("velocity", "equation 4")
-    """What the last layer gives: v, or the clean tracks that v then is the way to, v = (M_t - tracks) / t."""
+    """Output of the last layer: v, or clean tracks, from which v = (M_t - tracks) / t."""
     views: int = paper(3, "section 4.2", COUNT)
 
     def __post_init__(self) -> None:
@@ -129,13 +131,13 @@ class PseudoVideoConfig:
     points: int = paper(1600, "section 4.2: K", COUNT)
     radius: int = ours(1, "a point is a square of 2 radius + 1 pixels", NOT_NEGATIVE)
     darkest: float = departs(
-        0.1, "section 3.3", "channels lie in [darkest, 1]; the paper's 0 collides with the black background", BELOW_ONE
+        0.1, "section 3.3", "channels are in [darkest, 1]: the paper's 0 collides with the black background", BELOW_ONE
     )
     eight_bit: bool = departs(
-        False, "section 3.3", "floats; of the paper's 256 levels a channel, one is 3 px and 1/230 of the depth range"
+        False, "section 3.3", "floats: one of the paper's 256 levels per channel is 3 px, or 1/230 of the depth range"
     )
     match_within: float = ours(
-        1.5, "how far from an anchor a colour may be to be matched with it, in anchor spacings", POSITIVE
+        1.5, "greatest distance at which a colour matches an anchor, in anchor spacings", POSITIVE
     )
 
     __post_init__ = check_ranges
@@ -145,10 +147,10 @@ class PseudoVideoConfig:
 class FlowConfig:
     """Rectified flow."""
 
-    steps: int = ours(50, "as the base model samples", COUNT)
-    shift: float = ours(5.0, "of the sampler's grid, as the base model's", POSITIVE)
-    training_shift: float = paper(1.0, "Algorithm 1, line 5: t is uniform, which 1 leaves it", POSITIVE)
-    guidance_scale: float = ours(5.0, "of the text, on video only, as the base model's", NOT_NEGATIVE)
+    steps: int = ours(50, "sampling steps, as for the base model", COUNT)
+    shift: float = ours(5.0, "shift of the sampler's grid, as for the base model", POSITIVE)
+    training_shift: float = paper(1.0, "Algorithm 1, line 5: t is uniform, so the shift is 1", POSITIVE)
+    guidance_scale: float = ours(5.0, "of the text, for video only, as for the base model", NOT_NEGATIVE)
 
     __post_init__ = check_ranges
 
@@ -159,39 +161,39 @@ class CycleConfig:
 
     reading: Literal["x0", "algorithm1_literal"] = ours(
         "x0",
-        "what is decoded as coarse motion: an estimate of clean motion, or what lines 7 and 11 print, noisy motion",
+        "the latents decoded as coarse motion: an estimate of clean motion, or noisy motion as lines 7 and 11 print",
     )
     guidance: bool = ours(True, "false is Table 3's row without the cycle")
-    guided: float = ours(
-        0.5, "share of training iterations with guidance; the first sampling step has none, so it must occur", SHARE
+    guidance_share: float = ours(
+        0.5, "share of training iterations with guidance; some need none, as the first sampling step", SHARE
     )
     gradient: Literal["full", "depth_scale", "none"] = ours(
         "none",
-        "of the coarse tracks: the paper does not detach them, but a backward through the decoder does not fit beside 5 B",
+        "gradient of the coarse tracks: the paper does not detach them, but backward through the decoder does not fit in memory with 5 B",
     )
     text_dropout: float = ours(0.1, "share of training samples without a prompt", SHARE)
-    unit: float = ours(0.2, "metres to a unit of the scene frame, so that tracks are near unit variance", POSITIVE)
-    loop_every: int = ours(1, "sampling steps from one pass through the decoder to the next", COUNT)
+    unit: float = ours(0.2, "metres per unit of the scene frame, so that tracks have about unit variance", POSITIVE)
+    loop_every: int = ours(1, "the loop runs every so many sampling steps", COUNT)
     loop_start: float = ours(1.0, "noise level at and below which the loop runs", SHARE)
 
     __post_init__ = check_ranges
 
     @property
-    def guided_share(self) -> float:
-        """Share of training iterations with guidance, none where there is no cycle."""
-        return self.guided if self.guidance else 0.0
+    def training_guidance_share(self) -> float:
+        """Share of training iterations with guidance; 0 without the cycle."""
+        return self.guidance_share if self.guidance else 0.0
 
-    def loops(self, step: int, t: float, *, last: bool) -> bool:
-        """Whether a sampling step passes through the decoder; the last always does, since its tracks are the answer."""
-        return last or (t <= self.loop_start and step % self.loop_every == 0)
+    def is_looped(self, step: int, t: float, *, is_last: bool) -> bool:
+        """Return whether the loop runs in a sampling step; it always does in the last, whose tracks are the result."""
+        return is_last or (t <= self.loop_start and step % self.loop_every == 0)
 
 
 @dataclass(frozen=True)
 class SyncMV4DConfig:
-    """A whole model on a grid of N frames of H x W pixels.
+    """The complete model on a grid of N frames of H x W pixels.
 
     Raises:
-        ValueError: the grid does not divide into latents and patches, or the two models are of different numbers of views.
+        ValueError: the grid does not divide into latents and patches, or the two models have different numbers of views.
     """
 
     frames: int = paper(49, "section 4.2: N")
@@ -212,16 +214,16 @@ class SyncMV4DConfig:
         self.latent_grid(self.frames, self.height, self.width)
 
     def latent_grid(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
-        """(n, h, w) of the latents of a video of so many frames and pixels: 1 + (N - 1) / r_n, H / r_h, W / r_w.
+        """Compute (n, h, w) of a video's latents: 1 + (N - 1) / r_n, H / r_h, W / r_w.
 
         Raises:
-            ValueError: names the number that does not fit, and the nearest ones that do.
+            ValueError: names the number that does not divide, and the nearest ones that do.
         """
         stride, patch = self.vae.stride, self.mjd.patch_size
         if frames < 1 or (frames - 1) % stride[0]:
             n = max(0, (frames - 1) // stride[0])
             raise ValueError(
-                f"{frames} frames: expected {stride[0]} n + 1 of them, such as {stride[0] * n + 1} or {stride[0] * (n + 1) + 1}"
+                f"{frames} frames: expected {stride[0]} n + 1, such as {stride[0] * n + 1} or {stride[0] * (n + 1) + 1}"
             )
         for name, length, step in (("height", height, stride[1] * patch[1]), ("width", width, stride[2] * patch[2])):
             if length < step or length % step:
@@ -231,7 +233,7 @@ class SyncMV4DConfig:
 
 
 def with_mjd(config: SyncMV4DConfig, **changes: Any) -> SyncMV4DConfig:
-    """The configuration with other fields of MJD; the points aligner is of as many views."""
+    """Replace fields of MJD; the points aligner gets the same number of views."""
     mjd = replace(config.mjd, **changes)
     return replace(config, mjd=mjd, dpa=replace(config.dpa, views=mjd.views))
 
@@ -258,30 +260,35 @@ PRESETS: dict[str, SyncMV4DConfig] = {
         flow=FlowConfig(steps=8),
     ),
 }
-"""``wan22_5b`` is the paper's model; ``nano`` the same on synthetic clips, small enough for tests (d = 96, since a patch has 16 x 4 = 64 numbers).
-Each has a twin, ``NAME_literal``, that reads Algorithm 1 to the letter."""
+"""``wan22_5b`` is the paper's model; ``nano`` is a small one for synthetic clips and tests (d = 96, since a patch has 16 x 4 = 64 numbers).
+Each has a twin, ``NAME_literal``, that follows Algorithm 1 literally."""
 
 LITERAL = "_literal"
 
 
-def to_the_letter(config: SyncMV4DConfig) -> SyncMV4DConfig:
-    """The same model with Algorithm 1 as printed: noisy motion is decoded, guidance is added to latents, always, and nothing is detached."""
+def literal_twin(config: SyncMV4DConfig) -> SyncMV4DConfig:
+    """Return the same model with Algorithm 1 as printed: noisy motion is decoded, latents always get guidance, and nothing is detached."""
     return replace(
         config,
         mjd=replace(config.mjd, guidance_init="patch_embedding"),
         dpa=replace(config.dpa, predicts="velocity"),
-        cycle=replace(config.cycle, reading="algorithm1_literal", guided=1.0, gradient="full"),
+        cycle=replace(config.cycle, reading="algorithm1_literal", guidance_share=1.0, gradient="full"),
     )
 
 
-PRESETS |= {name + LITERAL: to_the_letter(config) for name, config in PRESETS.items()}
+PRESETS |= {name + LITERAL: literal_twin(config) for name, config in PRESETS.items()}
 
 
 def preset(name: str) -> SyncMV4DConfig:
-    """The configuration of a name.
+    """Return the configuration of a preset.
+
+    >>> from reference_model.config import preset
+    >>> config = preset("wan22_5b")
+    >>> config.latent_grid(config.frames, config.height, config.width)
+    (13, 30, 44)
 
     Raises:
-        ValueError: there is none of this name.
+        ValueError: there is no preset of this name.
     """
     if name not in PRESETS:
         raise ValueError(f"there is no preset {name!r}: expected one of {', '.join(PRESETS)}")

@@ -1,0 +1,33 @@
+"""The configuration of the model: every number with its provenance, and the presets."""
+
+from reference_model.config.models import (
+    GRID_BITS,
+    LITERAL,
+    PRESETS,
+    CycleConfig,
+    DPAConfig,
+    FlowConfig,
+    MJDConfig,
+    PseudoVideoConfig,
+    SyncMV4DConfig,
+    VAEConfig,
+    literal_twin,
+    preset,
+    with_mjd,
+)
+
+__all__ = [
+    "GRID_BITS",
+    "LITERAL",
+    "PRESETS",
+    "CycleConfig",
+    "DPAConfig",
+    "FlowConfig",
+    "MJDConfig",
+    "PseudoVideoConfig",
+    "SyncMV4DConfig",
+    "VAEConfig",
+    "literal_twin",
+    "preset",
+    "with_mjd",
+]

@@ -1,0 +1,71 @@
+"""Configurations in files: complete ones in JSON, and TOML tables that change some fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import BeforeValidator
+
+from hoibench.store.records import Record, parse_record
+from reference_model.config import SyncMV4DConfig
+
+
+def apply_changes(config: SyncMV4DConfig, where: str, table: Any) -> SyncMV4DConfig:
+    """Replace fields of a configuration by the values of a table; nested tables change nested configurations.
+
+    Args:
+        config: the configuration to change.
+        where: the file with the table ``model``, for messages.
+        table: read from TOML or JSON.
+
+    Raises:
+        ValueError: a field is unknown or its value is invalid; names the field, the value and what is expected.
+    """
+    merged = _merge(asdict(config), table) if isinstance(table, Mapping) else table
+    return parse_record(_ChangedConfig, {"model": merged}, where).model
+
+
+def _merge(values: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values} | {
+        name: _merge(values[name], value)
+        if isinstance(values.get(name), Mapping) and isinstance(value, Mapping)
+        else value
+        for name, value in table.items()
+    }
+
+
+def _check_complete(value: Any) -> Any:
+    """Refuse a stored configuration that lacks a field: the default of this version may differ from the value that was used."""
+    if missing := sorted(_missing_fields(SyncMV4DConfig, value)):
+        raise ValueError(f"it lacks {', '.join(missing)}: use the version that wrote it")
+    return _lists_to_tuples(value)
+
+
+def _lists_to_tuples(value: Any) -> Any:
+    """Convert lists of JSON to tuples, which pydantic does not do after a validator."""
+    if isinstance(value, Mapping):
+        return {name: _lists_to_tuples(each) for name, each in value.items()}
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _missing_fields(kind: Any, value: Any, prefix: str = "") -> Iterator[str]:
+    if not isinstance(value, Mapping):  # a configuration object, or an invalid value that validation reports
+        return
+    hints = get_type_hints(kind)
+    for each in fields(kind):
+        if each.name not in value:
+            yield f"{prefix}{each.name}"
+        elif is_dataclass(hints[each.name]):
+            yield from _missing_fields(hints[each.name], value[each.name], f"{prefix}{each.name}.")
+
+
+CompleteConfig = Annotated[SyncMV4DConfig, BeforeValidator(_check_complete)]
+"""Type of a ``Record``'s field with a configuration that lacks no field."""
+
+
+class _ChangedConfig(Record):
+    """The table ``model`` of a launch configuration."""
+
+    model: SyncMV4DConfig
