@@ -153,7 +153,7 @@ def test_sampling_steps(batch, flops):
     ],
 )
 def test_training_step(batch, flops, reading, gradient, guided):
-    config = small(reading=reading, gradient=gradient, guided=float(guided))
+    config = small(reading=reading, gradient=gradient, guidance_share=float(guided))
     model = SyncMV4D(config, *tiny_models(config)).train()
     saved = SavedOperations(model.dpa)
     for network in (model.mjd, model.dpa):
@@ -165,7 +165,7 @@ def test_training_step(batch, flops, reading, gradient, guided):
 
 def test_mean_step_uses_the_share_of_guidance(flops):
     x0, literal = (
-        count_steps(small(reading=reading, guided=share), flops)
+        count_steps(small(reading=reading, guidance_share=share), flops)
         for reading, share in (("x0", 0.25), ("algorithm1_literal", 0.75))
     )
     assert x0.training == x0.joint + round(0.25 * x0.guidance_x0)

@@ -128,7 +128,7 @@ def test_fields_are_listed_with_their_origins(name, info_output):
             ["--size", "1000000", "1000000"],
             "3 views of 49 frames of 1000000 x 1000000 pixels: expected at most 10,000,000,000 pixels in total",
         ),
-        (["--frames", "50"], "50 frames: expected 4 n + 1 of them, such as 49 or 53"),
+        (["--frames", "50"], "50 frames: expected 4 n + 1, such as 49 or 53"),
         (["--views", "0"], "--views is 0, expected at least 1"),
         (
             ["--preset", "wan21"],
