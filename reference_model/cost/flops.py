@@ -84,7 +84,7 @@ PARTS: dict[str, tuple[_Axis, Callable[[SyncMV4DConfig], Callable[[], object]]]]
     "training_step": (_MJD_BLOCKS, lambda config: partial(train_mjd, build_mjd(config), config)),
     "encode": (_LATENT_FRAMES, lambda config: partial(build_vae(config).encode, empty_video(config))),
     "decode": (_LATENT_FRAMES, lambda config: partial(build_vae(config).decode, empty_latents(config)[:, 0])),
-    "decode_backward": (_LATENT_FRAMES, lambda config: _decoded(config)),
+    "decode_backward": (_LATENT_FRAMES, lambda config: _decode_and_return_backward(config)),
     "align": (_DPA_BLOCKS, lambda config: partial(run_dpa, build_dpa(config), config)),
     "alignment_step": (_DPA_BLOCKS, lambda config: partial(train_dpa, build_dpa(config), config)),
 }
@@ -130,7 +130,7 @@ def count_part(part: str, config: SyncMV4DConfig) -> int:
     _, prepare = PARTS[part]
     with FakeTensorMode() if part in ("align", "alignment_step") else nullcontext():
         run = prepare(config)
-        # The counter has no rule for the recomputation in fused attention's backward, which depends on the kernel.
+        # Without fused attention, whose backward the counter charges for recomputed scores: that is up to the kernel, not the model.
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             run()
     return counter.get_total_flops()
@@ -144,8 +144,7 @@ def sparse_convolution_flops(config: SyncMV4DConfig, neighbours: int | None = No
     return 2 * dpa.num_layers * dpa.width**2 * neighbours
 
 
-def _decoded(config: SyncMV4DConfig) -> Callable[[], object]:
-    """Decode one view and return the backward to its latents."""
+def _decode_and_return_backward(config: SyncMV4DConfig) -> Callable[[], object]:
     z = empty_latents(config)[:, 0].requires_grad_()
     backward: Callable[[], object] = build_vae(config).requires_grad_(False).decode(z).sample.mean().backward
     return backward

@@ -39,7 +39,7 @@ class VideoCoder:
     def encode(self, video: Tensor | NDArray[np.float32]) -> Tensor:
         """Encode a video (N, H, W, 3) in [0, 1] to latents (C, n, h, w) float32: the mode of E, not a sample.
 
-        The autoencoder is causal: latent frame 0 depends on the first image alone (diffusers: autoencoders/autoencoder_kl_wan.py).  Rounding
+        The autoencoder is causal: latent frame 0 depends on the first image only (diffusers: autoencoders/autoencoder_kl_wan.py).  Rounding
         errors beyond 0 or 1 are clipped.
 
         Raises:

@@ -123,7 +123,9 @@ def load_weights(
     dtypes = parameter_dtypes(model, dtype, in_fp32)
     tensors = weights.read({name: dtypes[name] for name in dtypes if name not in new})
     tensors |= {name: torch.empty(model.get_parameter(name).shape, dtype=dtypes[name]) for name in new}
-    model.load_state_dict(tensors, strict=False, assign=True)  # names are checked; tied parameters have two there
+    model.load_state_dict(
+        tensors, strict=False, assign=True
+    )  # check_weights has compared names; tied parameters have two
     assert not any(each.is_meta for each in (*model.parameters(), *model.buffers()))
 
 

@@ -47,9 +47,9 @@ def small(**cycle):
 @pytest.fixture(scope="module")
 def batch():
     """One sample whose views all have K points, with the configuration's number of text tokens."""
-    made = tiny_batch(LoadedCoder(), batch=1)
-    text = made.text[:, :1].expand(-1, small().text_tokens, -1)
-    return made._replace(text=text, point_mask=torch.ones_like(made.point_mask))
+    batch = tiny_batch(LoadedCoder(), batch=1)
+    text = batch.text[:, :1].expand(-1, small().text_tokens, -1)
+    return batch._replace(text=text, point_mask=torch.ones_like(batch.point_mask))
 
 
 @pytest.fixture(scope="module")

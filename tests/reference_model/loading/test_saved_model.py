@@ -123,7 +123,7 @@ def test_a_model_is_replaced_atomically(saved, model, tmp_path, monkeypatch):
     assert read_saved_config(folder) == first
     save_model(folder, other)
     assert read_saved_config(folder)[1] != first[1]
-    assert [path.name for path in tmp_path.iterdir()] == ["model"], "nothing is left beside it"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"], "no temporary folder remains"
 
 
 def test_the_old_model_survives_an_interrupted_replacement(model, tmp_path, monkeypatch):
@@ -154,11 +154,11 @@ def test_other_folders_are_not_overwritten(model, tmp_path):
 
 
 def test_nan_is_not_saved(model, tmp_path):
-    broken = SyncMV4D(CONFIG, model.mjd)
+    damaged = SyncMV4D(CONFIG, model.mjd)
     with torch.no_grad():
-        broken.dpa.head.bias[1] = torch.nan
+        damaged.dpa.head.bias[1] = torch.nan
     with pytest.raises(ValueError, match=r"dpa\.head\.bias contains NaN or infinity, so the model was not saved"):
-        save_model(tmp_path / "model", broken)
+        save_model(tmp_path / "model", damaged)
     assert not list(tmp_path.iterdir())
 
 

@@ -40,7 +40,7 @@ def test_padding_only_is_zero(encoder):
     assert embeddings.shape == (3, 20, 32)
     assert embeddings.dtype == torch.float32
     lengths = [len(encoder.tokenizer(clean_prompt(prompt)).input_ids) for prompt in PROMPTS]
-    assert lengths[:2] == [9, 1], "eight words and the end; the end alone"
+    assert lengths[:2] == [9, 1], "eight words and the end token; the end token only"
     for row, length in zip(embeddings, lengths, strict=True):
         assert (row[:length].abs().amax(dim=1) > 0).all()
         assert not row[length:].any()
@@ -87,7 +87,9 @@ def test_cleans_as_diffusers(text):
 
 def test_cleaning_golden():
     assert clean_prompt("  the\n cup&amp;amp;\tthe cafÃ© ") == "the cup& the café"
-    assert clean_prompt("spoon &amp;amp; <cup>") == "spoon & <cup>", "twice, where ftfy leaves entities alone"
+    assert clean_prompt("spoon &amp;amp; <cup>") == "spoon & <cup>", (
+        "resolved twice, since ftfy skips entities in text with tags"
+    )
 
 
 def test_bfloat16_by_default_and_frozen(wan_folder, encoder):

@@ -55,9 +55,9 @@ def test_every_new_parameter_is_initialised(wan_folder, nan_for_empty):
 
 def test_bfloat16_except_for_float32_modules(wan_folder, wan):
     model = load_mjd(wan_folder, NANO, dtype=torch.bfloat16)
-    whole = frozenset(MultiViewJointDiffusion._keep_in_fp32_modules)
+    in_fp32 = frozenset(MultiViewJointDiffusion._keep_in_fp32_modules)
     dtypes = {
-        name: torch.float32 if whole & set(name.split(".")) else torch.bfloat16
+        name: torch.float32 if in_fp32 & set(name.split(".")) else torch.bfloat16
         for name in dict(model.named_parameters())
     }
     assert {name: each.dtype for name, each in model.named_parameters()} == dtypes
