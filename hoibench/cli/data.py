@@ -1,4 +1,4 @@
-"""``hoibench data``: a TACO download, from its zips to prepared clips."""
+"""``hoibench data``: check a TACO download and prepare clips from it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hoibench.plugins import UnknownName, load_object
 USAGE = """\
 usage: hoibench data COMMAND [options]
 
-  doctor    what a TACO download has and lacks, what in it disagrees, and which object is what
-  prepare   make the clips of a split: cropped, re-timed, with tracks and masks
-  mano      check MANO's model files, and write them as plain npz
+  doctor    find missing, damaged and inconsistent files in a TACO download
+  prepare   prepare the clips of a split: cropped, resampled, with tracks and masks
+  mano      check MANO's model files, and convert them to npz
 
-hoibench data COMMAND --help says more; docs/taco.md leads from the download page to a scored clip."""
+Run hoibench data COMMAND --help for options; docs/taco.md is a guide from download to scores."""
 
 _COMMANDS = {
     "doctor": "hoibench.cli.data_doctor:doctor_command",
@@ -24,15 +24,15 @@ _COMMANDS = {
 
 
 def check_outside(root: Path, out: Path | None, flag: str = "--out") -> None:
-    """Raise ValueError where a command is to write into the download that it reads."""
+    """Raise ValueError if a command would write into the download it reads."""
     if out is not None and out.resolve().is_relative_to(root.resolve()):
         raise ValueError(
-            f"{flag} {out} lies in the download {root}, which is never written to: give a place outside it"
+            f"{flag} {out} is inside the download {root}, which is never written to: choose a path outside it"
         )
 
 
 def data_command(arguments: Sequence[str]) -> int:
-    """Run a subcommand; the exit code."""
+    """Run a subcommand and return the exit code."""
     words = list(arguments)
     if not words or words[0] in ("-h", "--help", "help"):
         print(USAGE)

@@ -1,4 +1,4 @@
-"""``hoibench data doctor``: what a TACO download has and lacks, and what in it disagrees."""
+"""``hoibench data doctor``: find missing, damaged and inconsistent files in a TACO download."""
 
 from __future__ import annotations
 
@@ -19,49 +19,49 @@ PROBLEMS = 3
 
 @dataclass(frozen=True)
 class Doctor:
-    """Say what a TACO download has, what a split needs of it and does not find, and what in it disagrees; nothing is written to it.
+    """Find missing, damaged and inconsistent files in a TACO download, without writing to it.
 
-    The exit code is 3 where there is a problem; warnings alone give 0.
+    The exit code is 3 if there are problems, 0 if there are only warnings.
     """
 
     root: tyro.conf.Positional[Path]
-    """The folder that TACO's zips were unpacked in."""
+    """The folder with TACO's unpacked zips."""
 
     split: str = "test"
-    """The clips that are wanted (hoibench ls splits)."""
+    """Check that these clips can be prepared (hoibench ls splits)."""
 
     deep: bool = False
-    """Read every file whole; otherwise listing, headers and JSON of all sequences, and whole files of a sample."""
+    """Read all files completely, instead of headers of all sequences and complete files of a sample."""
 
     sample: int = 8
-    """How many sequences of the split to read whole."""
+    """Number of sequences of the split to read completely."""
 
     mano: Path | None = None
     """The folder of MANO_LEFT and MANO_RIGHT. Default: $HOIBENCH_MANO."""
 
     objects: Path | None = None
-    """Write a CSV table of the objects there: id, category, roles, number of sequences. TACO ships no such table."""
+    """Write a CSV table of the objects: id, category, roles, number of sequences. TACO has no such table."""
 
     json: bool = False
     """Print JSON."""
 
 
 def doctor_command(arguments: Sequence[str]) -> int:
-    """Diagnose a tree; the exit code."""
+    """Diagnose a download and return the exit code."""
     options = tyro.cli(Doctor, args=list(arguments), prog="hoibench data doctor")
     if options.sample < 1:
         raise ValueError(f"--sample is {options.sample}, expected at least 1")
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
     from hoibench.datasets.taco.doctor.object_table import format_objects
     from hoibench.datasets.taco.doctor.report import render
-    from hoibench.datasets.taco.download import POSES, discover
+    from hoibench.datasets.taco.download import POSES, find_sequences
     from hoibench.datasets.taco.prepare.format import is_prepared_folder
     from hoibench.datasets.taco.splits import split_lines
     from hoibench.store import write_bytes
 
     if is_prepared_folder(options.root):
         raise ValueError(
-            f"{options.root} holds prepared clips, which need no doctor: give the download that they were made of"
+            f"{options.root} contains prepared clips, not a download: give the folder with TACO's unpacked zips"
         )
     check_outside(options.root, options.objects, "--objects")
     lines = split_lines(options.split)
@@ -71,6 +71,6 @@ def doctor_command(arguments: Sequence[str]) -> int:
         )
     if options.objects is not None:
         with as_crash():
-            write_bytes(options.objects, format_objects(discover(options.root, POSES).values()).encode())
+            write_bytes(options.objects, format_objects(find_sequences(options.root, POSES).values()).encode())
     print(json.dumps(asdict(report), indent=1, default=str) if options.json else render(report))
-    return 0 if report.healthy else PROBLEMS
+    return 0 if report.is_healthy else PROBLEMS

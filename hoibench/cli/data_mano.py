@@ -1,4 +1,4 @@
-"""``hoibench data mano``: check MANO's model files, and write them as plain npz."""
+"""``hoibench data mano``: check MANO's model files, and convert them to npz."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from hoibench.cli.exit_codes import as_crash
 
 @dataclass(frozen=True)
 class ManoFiles:
-    """Read MANO_LEFT and MANO_RIGHT (.pkl as released, or .npz) without running what a pickle says, check them, and with --out write them as npz.
+    """Check MANO_LEFT and MANO_RIGHT (.pkl as released, or .npz) without executing the pickles, and convert them with --out.
 
-    The converted files are licensed as the released ones are: for your own use alone.
+    The converted files have the licence of the released ones: do not share them.
     """
 
     folder: tyro.conf.Positional[Path]
-    """The folder that holds MANO_LEFT.pkl and MANO_RIGHT.pkl."""
+    """The folder with MANO_LEFT.pkl and MANO_RIGHT.pkl."""
 
     out: Path | None = None
     """Write MANO_LEFT.npz and MANO_RIGHT.npz into this folder."""
 
 
 def mano_command(arguments: Sequence[str]) -> int:
-    """Check and convert; the exit code."""
+    """Check and convert the files, and return the exit code."""
     options = tyro.cli(ManoFiles, args=list(arguments), prog="hoibench data mano")
     from hoibench.datasets.taco.hand.hand_pose import SIDES
     from hoibench.datasets.taco.hand.mano_file import convert, find_mano, read_mano

@@ -1,4 +1,4 @@
-"""``hoibench data prepare``: the clips of a split, made from a TACO download."""
+"""``hoibench data prepare``: prepare the clips of a split from a TACO download."""
 
 from __future__ import annotations
 
@@ -22,38 +22,37 @@ if TYPE_CHECKING:
     from hoibench.datasets.taco.download import TacoDownload
     from hoibench.datasets.taco.prepare.split import LineResult
 
-BROKEN = 3
+SOME_FAILED = 3
 
 
 @dataclass(frozen=True)
 class Prepare:
-    """Make a split's clips of a TACO download: 49 frames of 480x704 at 8 fps, cropped, with tracks, visibility and masks.
+    """Prepare a split's clips from a TACO download: 49 frames of 480x704 at 8 fps, cropped, with tracks, visibility and masks.
 
-    What is there is kept, so the same command goes on wherever it was stopped. A broken sequence is skipped and listed at the end; the exit
-    code is then 3.
+    Existing clips are skipped, so the same command resumes after an interruption. Sequences that fail are listed at the end; the exit code is
+    then 3.
     """
 
     root: tyro.conf.Positional[Path]
-    """The folder that TACO's zips were unpacked in."""
+    """The folder with TACO's unpacked zips."""
 
     split: str = "test"
-    """Which clips (hoibench ls splits)."""
+    """The split (hoibench ls splits)."""
 
     out: Path | None = None
-    """The folder of prepared clips, which --root of a run takes in the place of the download. Default: the cache, where a run on the download
-    finds them."""
+    """The folder of prepared clips; a run accepts it as --root. Default: the cache, where a run on the download finds them."""
 
     cameras: Literal["split", "all"] = "split"
-    """split: the cameras that the split names, three and a source. all: every camera that was downloaded, for training."""
+    """split: the split's cameras, three and a source. all: every downloaded camera, for training."""
 
     short: Literal["drop", "pad"] = "drop"
-    """What happens to recordings shorter than a clip: left out, or filled up with their last frame."""
+    """Drop recordings shorter than a clip, or pad them with their last frame."""
 
     limit: int | None = None
-    """Take only this many clips, the same that a run's --limit takes."""
+    """Prepare only this many clips, the same as a run with this --limit."""
 
     workers: int | None = None
-    """Sequences worked on at once. Default: one a core."""
+    """Number of sequences prepared at once. Default: one per core."""
 
     mano: Path | None = None
     """The folder of MANO_LEFT and MANO_RIGHT. Default: $HOIBENCH_MANO."""
@@ -63,7 +62,7 @@ class Prepare:
 
 
 def prepare_command(arguments: Sequence[str]) -> int:
-    """Prepare; the exit code."""
+    """Prepare the clips and return the exit code."""
     options = tyro.cli(Prepare, args=list(arguments), prog="hoibench data prepare")
     for name in ("limit", "workers"):
         value = getattr(options, name)
@@ -75,16 +74,16 @@ def prepare_command(arguments: Sequence[str]) -> int:
     from hoibench.datasets.taco.prepare.split import prepare_all, summarize
     from hoibench.datasets.taco.splits import split_lines
 
-    tree = TacoDownload(options.root)
+    download = TacoDownload(options.root)
     check_outside(options.root, options.out)
-    lines, left_out = _wanted(tree, split_lines(options.split), options)
+    lines, left_out = _select_lines(download, split_lines(options.split), options)
     if not lines:
         reasons = "; ".join(f"{count}: {reason}" for reason, count in left_out.items())
-        raise ValueError(f"{options.root} gives no clip of split {options.split} ({reasons})")
-    model = choose_hand_model(tree.hand_model, options.mano)
-    out = options.out or prepared_folder(tree, model)
+        raise ValueError(f"{options.root} has no clip of split {options.split} ({reasons})")
+    model = choose_hand_model(download.hand_model, options.mano)
+    out = options.out or prepared_folder(download, model)
     console = Console(stderr=True)
-    if truth_kind(tree.hand_model, model) == "proxy-hand":
+    if truth_kind(download.hand_model, model) == "proxy-hand":
         console.print(MANO_MISSING_WARNING, style="yellow", markup=False, highlight=False, soft_wrap=True)
     results: list[LineResult] = []
     try:
@@ -95,32 +94,36 @@ def prepare_command(arguments: Sequence[str]) -> int:
                 on_progress("clips", len(results), len(lines))
 
             workers = options.workers or os.cpu_count() or 1
-            prepare_all(tree, lines, out, model=model, workers=workers, on_progress=on_result)
-    finally:  # what is known is told, also after Ctrl-C or on a full disk
+            prepare_all(download, lines, out, model=model, workers=workers, on_result=on_result)
+    finally:  # print the report also after Ctrl-C or a full disk
         report = summarize(results)
         facts = {"out": str(out), **asdict(report), "left_out": left_out}
         with as_crash():
             print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
-    return BROKEN if report.broken else 0
+    return SOME_FAILED if report.failed else 0
 
 
-def _wanted(tree: TacoDownload, lines: Sequence[SplitLine], options: Prepare) -> tuple[list[SplitLine], dict[str, int]]:
-    """The lines whose clips this download can give, and reason -> count of the others."""
+def _select_lines(
+    download: TacoDownload, lines: Sequence[SplitLine], options: Prepare
+) -> tuple[list[SplitLine], dict[str, int]]:
+    """Return the lines whose clips this download has, and a count by reason of the others."""
     from hoibench.datasets.base import sample_clips
-    from hoibench.datasets.taco.splits import camera_by_camera, find_clip, select
+    from hoibench.datasets.taco.splits import find_clip, lines_per_camera, select_clips
 
     every = options.cameras == "all"
-    asked = {line.entry.id: camera_by_camera(tree, line) if every else (line,) for line in lines}
-    # All lines of a clip are there or absent together.
-    first = [several[0] for several in asked.values()]
-    selection = select(first, lambda line: find_clip(tree, line), with_short=options.short == "pad")
+    lines_by_id = {line.entry.id: lines_per_camera(download, line) if every else (line,) for line in lines}
+    # All lines of a clip are available or not together.
+    first = [clip_lines[0] for clip_lines in lines_by_id.values()]
+    selection = select_clips(first, lambda line: find_clip(download, line), with_short=options.short == "pad")
     clips = sample_clips([line.entry.id for line, _ in selection.found], options.limit)
-    return [line for clip in clips for line in asked[clip]], dict(Counter(selection.left_out.values()).most_common())
+    return [line for clip in clips for line in lines_by_id[clip]], dict(
+        Counter(selection.left_out.values()).most_common()
+    )
 
 
 def _as_text(facts: dict[str, Any]) -> str:
     lines = [f"left out, {count}: {reason}" for reason, count in facts["left_out"].items()]
-    lines += [f"broken  {key}  {reason}" for key, reason in facts["broken"].items()]
+    lines += [f"failed  {key}  {reason}" for key, reason in facts["failed"].items()]
     lines += [f"no source view  {key}  {reason}" for key, reason in facts["source_view_errors"].items()]
-    counts = ", ".join(f"{len(facts[name])} {name}" for name in ("made", "kept", "broken"))
+    counts = ", ".join(f"{len(facts[name])} {name}" for name in ("created", "skipped", "failed"))
     return "\n".join([*lines, counts, facts["out"]])

@@ -44,8 +44,8 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("taco")
     native = taco_tree.NATIVE
     tree = taco_tree.write_tree(folder / "tree", folder / "lists", [taco_tree.HIT], image_size=native)
-    for instance in Recording(tree.tree, tree.sequence(KEY)).instances:
-        refine(tree.tree.model(instance))
+    for instance in Recording(tree.download, tree.sequence(KEY)).instances:
+        refine(tree.download.mesh(instance))
     first, *others = (tree.sequence(KEY).folder(RGB) / f"{serial}.mp4" for serial in taco_tree.FOUR)
     source = ["-f", "lavfi", "-i", "testsrc2=size=4096x3000:rate=30", "-frames:v", "181", "-pix_fmt", "yuv420p"]
     subprocess.run(["ffmpeg", "-v", "error", "-y", *source, "-c:v", "mpeg4", "-q:v", "3", first], check=True)
@@ -91,7 +91,7 @@ def test_throughput(benchmark, many, tmp_path, workers):
     report = benchmark.pedantic(
         lambda: prepare_all(tree, lines, tmp_path / "out", model=ProxyHand(), workers=workers), rounds=1
     )
-    assert len(report.made) == SEQUENCES
+    assert len(report.created) == SEQUENCES
     benchmark.extra_info["sequences an hour"] = round(3600 * SEQUENCES / benchmark.stats["mean"])
 
 

@@ -46,7 +46,7 @@ def test_the_commands_are_listed(said):
 def test_the_doctor_finds_a_whole_tree_in_order(said, taco):
     code, out, _ = said("doctor", taco.root, "--sample", 1)
     assert code == 0, out
-    assert "1 of 84 clips of the split can be made" in out
+    assert "1 of 84 clips of the split can be prepared" in out
     assert out.splitlines()[-1].startswith("no problem")
 
 
@@ -76,13 +76,13 @@ def test_the_doctor_writes_a_table_of_the_objects(said, taco, tmp_path):
 def test_prepared_clips_are_kept_and_broken_sequences_listed(said, prepared, taco, taco_copy, tmp_path):
     code, out, _ = said("prepare", taco.root, "--out", prepared, "--workers", 1)
     lines = out.splitlines()
-    assert (code, lines[-2:]) == (0, ["0 made, 1 kept, 0 broken", str(prepared)])
+    assert (code, lines[-2:]) == (0, ["0 created, 1 skipped, 0 failed", str(prepared)])
     assert "left out, 82: the sequence is not in Object_Poses" in lines
     taco_faults.truncate_video(taco_copy, KEY, "22139905")
     code, out, _ = said("prepare", taco_copy.root, "--out", tmp_path / "out", "--workers", 1, "--json")
     facts = json.loads(out)
-    assert code == 3 and facts["made"] == []
-    assert "22139905.mp4 is truncated" in facts["broken"][KEY]
+    assert code == 3 and facts["created"] == []
+    assert "22139905.mp4 is truncated" in facts["failed"][KEY]
 
 
 def test_all_cameras_are_prepared_each_for_itself(said, tmp_path):
@@ -93,7 +93,7 @@ def test_all_cameras_are_prepared_each_for_itself(said, tmp_path):
     stray.with_name("1.mp4").write_bytes(stray.read_bytes())
     command = ("prepare", tree.root, "--out", tmp_path / "out", "--cameras", "all", "--short", "pad", "--workers", 1)
     code, out, _ = said(*command)
-    assert code == 3 and f"broken  {KEY}" in out and "22139910.mp4 is truncated" in out
+    assert code == 3 and f"failed  {KEY}" in out and "22139910.mp4 is truncated" in out
     views = {path.name for path in (tmp_path / "out" / KEY / "clip-raw").iterdir()}
     assert views == {"22139909", "22139946"}
 
@@ -102,19 +102,19 @@ def test_nothing_is_written_into_the_download(said, taco, tmp_path):
     for command, flag in (("prepare", "--out"), ("doctor", "--objects")):
         for out in (taco.root, taco.root / "inside" / "it"):
             code, _, err = said(command, taco.root, flag, out)
-            assert code == 2 and f"{flag} {out} lies in the download" in err
+            assert code == 2 and f"{flag} {out} is inside the download" in err
     (tmp_path / "link").symlink_to(taco.root)
     assert said("prepare", taco.root, "--out", tmp_path / "link" / "x")[0] == 2
 
 
 def test_a_download_that_gives_no_clip_is_an_error_of_use(said, taco):
     code, _, err = said("prepare", taco.root, "--split", "val")
-    assert code == 2 and "gives no clip of split val (224: the sequence is not in Object_Poses)" in err
+    assert code == 2 and "has no clip of split val (224: the sequence is not in Object_Poses)" in err
 
 
 def test_prepared_clips_need_no_doctor(said, prepared):
     code, _, err = said("doctor", prepared)
-    assert code == 2 and "holds prepared clips" in err
+    assert code == 2 and "contains prepared clips" in err
 
 
 def test_prepare_refuses_counts_below_one(said, taco):
@@ -132,7 +132,7 @@ def test_mano_is_checked_and_converted(said, tmp_path):
     (tmp_path / "MANO_LEFT.pkl").replace(tmp_path / "MANO_RIGHT.pkl")
     write_mano(tmp_path, "left")
     code, _, err = said("mano", tmp_path)
-    assert code == 2 and "holds MANO's left hand, expected the right one" in err
+    assert code == 2 and "is MANO's left hand, expected the right one" in err
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def test_what_is_no_triplet_is_named_by_file_and_number(tmp_path, folder):
     path.write_text(f"\n{folder} 20231002_003\n")
     with pytest.raises(ValueError) as caught:
         read_sequences(path)
-    assert f"{path}, line 2: {folder!r} names no triplet" in str(caught.value)
+    assert f"{path}, line 2: {folder!r} is not a triplet" in str(caught.value)
 
 
 @pytest.mark.parametrize("line", ["20231002_003,test_5", "20231002_003 train", "20231002_003,", "2023,train"])

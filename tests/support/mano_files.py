@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from hoibench.datasets.taco.hand.proxy_mesh import build
+from hoibench.datasets.taco.hand.proxy_mesh import build_template
 
 PARENTS = [2**32 - 1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14]
 
@@ -22,7 +22,7 @@ PARENTS = [2**32 - 1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14]
 def random_model(side: str, seed: int = 0) -> dict[str, np.ndarray]:
     """Members of a model whose rest pose is roughly a hand's, so that it has a side."""
     rng = np.random.default_rng(seed)
-    template = build()
+    template = build_template()
     mirror = np.array([-1.0 if side == "left" else 1.0, 1.0, 1.0])
     offset = np.array([0.095, 0.006, 0.006])
     vertices = (template.vertices + offset + rng.normal(0.0, 1e-4, (778, 3))) * mirror

@@ -165,7 +165,7 @@ def garble_calibration(tree, key) -> Path:
 
 
 def _edit_poses(tree, key, role, edit) -> Path:
-    _, path = tree.sequence(key).object_pose(role)
+    _, path = tree.sequence(key).find_object_pose(role)
     stream = io.BytesIO()
     np.save(stream, edit(np.load(path)))
     write_bytes(path, stream.getvalue())
@@ -201,7 +201,7 @@ def no_pose_at_all(tree, key, role="tool") -> Path:
 
 def cut_poses(tree, key, role="tool") -> Path:
     """A pose file that ends early."""
-    _, path = tree.sequence(key).object_pose(role)
+    _, path = tree.sequence(key).find_object_pose(role)
     write_bytes(path, path.read_bytes()[:-100])
     return path
 
@@ -215,7 +215,7 @@ def mesh_in_millimetres(tree, object_id) -> Path:
 
 
 def _scale_mesh(tree, object_id, factor) -> Path:
-    path = tree.tree.model(object_id)
+    path = tree.download.mesh(object_id)
     lines = []
     for line in path.read_text().splitlines():
         name, *values = line.split()

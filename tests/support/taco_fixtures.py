@@ -59,7 +59,7 @@ def prepared(taco, shared_cache) -> Path:
         line = next(line for line in split_lines("test") if line.entry.id == taco_tree.HIT.key)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("HOIBENCH_CACHE", str(shared_cache))
-            prepare_line(taco.tree, line, folder, ProxyHand())
+            prepare_line(taco.download, line, folder, ProxyHand())
 
     return cached_folder("taco-prepared", str(taco.written_at), build, _CODE)
 
@@ -75,7 +75,7 @@ def prepared_views(taco, shared_cache) -> Callable[..., Path]:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("HOIBENCH_CACHE", str(shared_cache))
                 for key, serials, recipe in views:
-                    prepare_views(Recording(taco.tree, taco.tree.sequence(key)), folder, serials, recipe)
+                    prepare_views(Recording(taco.download, taco.download.sequence(key)), folder, serials, recipe)
 
         return cached_folder(name, f"{taco.written_at} {views}", build, _CODE)
 

@@ -91,7 +91,7 @@ class TacoTree:
     written: dict[str, Written] = field(default_factory=dict)
 
     @property
-    def tree(self) -> TacoDownload:
+    def download(self) -> TacoDownload:
         return TacoDownload(self.root)
 
     def sequence(self, key: str) -> TacoSequence:

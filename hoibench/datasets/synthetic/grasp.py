@@ -13,7 +13,7 @@ from hoibench.datasets.synthetic.objects.object_model import Grip
 from hoibench.datasets.synthetic.solids import Solid
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import Side
-from hoibench.datasets.taco.hand.proxy_mesh import build
+from hoibench.datasets.taco.hand.proxy_mesh import build_template
 from hoibench.datasets.taco.hand.proxy_surface import FINGERS
 from hoibench.datasets.taco.hand.skinning import rotations
 
@@ -116,7 +116,7 @@ class _HandDistance:
 @cache
 def _contact_limits() -> Array:
     """Return the distance (5, 778 + 1538) of each vertex and face centre that stops a finger: CONTACT_DISTANCE on it, less on skin that it drags."""
-    weights = build().weights
+    weights = build_template().weights
     weights = np.concatenate([weights, weights[proxy_hand.FACES["right"]].mean(axis=1)])
     fingers = weights[:, 1:].reshape(len(weights), len(FINGERS), 3).sum(axis=2).T
     return np.where(fingers > 0.5, CONTACT_DISTANCE, np.where(fingers > 0.03, CONTACT_DISTANCE - SKIN_DRAG, -np.inf))

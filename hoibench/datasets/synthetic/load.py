@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hoibench.clip import Array, Clip, View
-from hoibench.datasets.taco.clip import LazyMedia, build_clip, left_to_right, view_of
+from hoibench.datasets.taco.clip import LazyMedia, build_clip, build_view, left_to_right
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.masks import build_masks
 from hoibench.datasets.taco.recording import Recording
@@ -78,7 +78,7 @@ def _common_format(recording: Recording, serials: Sequence[str]) -> tuple[tuple[
 
 def _view(recording: Recording, serial: str, size: tuple[int, int]) -> View:
     image = decode(recording.sequence.video(serial), [0])[0]
-    return view_of(serial, recording.camera(serial, size), image)
+    return build_view(serial, recording.camera(serial, size), image)
 
 
 def _video(recording: Recording, serial: str) -> Array:

@@ -13,7 +13,7 @@ from hoibench.datasets.synthetic.scene import Scene, SceneObject
 from hoibench.datasets.synthetic.texture import random_material
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
-from hoibench.datasets.taco.objects import place
+from hoibench.datasets.taco.objects import place_vertices
 
 # Metres per noise cell; a telephoto camera shows a metre on about 265 pixels, so blobs of 5 cells are 9 to 11 pixels wide.
 _OBJECT_CELL = 0.0065
@@ -47,7 +47,7 @@ def _hand(scene: Scene, part: int, side: Side, skin: Array, rng: np.random.Gener
 
 def _object(part: int, item: SceneObject) -> TexturedSurface:
     rng = np.random.default_rng([int(item.id), 0x0B1EC7])
-    surface = Surface(part, place(item.mesh.vertices, item.poses), item.mesh.faces)
+    surface = Surface(part, place_vertices(item.mesh.vertices, item.poses), item.mesh.faces)
     return TexturedSurface(surface, item.mesh.vertices, random_material(_palette(rng, 0.7), _OBJECT_CELL, rng))
 
 

@@ -1,1 +1,1 @@
-"""TACO as a user downloads it: its folders, cameras, objects and hands, and the clips made of them."""
+"""The TACO data set: its download, cameras, objects and hands, and the clips prepared from them."""

@@ -1,4 +1,4 @@
-"""calibration.json: the allocentric cameras of a sequence."""
+"""Reader of calibration.json, the allocentric cameras of a sequence."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from hoibench.geometry import is_rigid, resize_intrinsics
 from hoibench.store.records import parse_record
 
 _NEAR_MIDDLE = (0.3, 0.7)
-"""Where a principal point lies, as a share of the image's side; those of TACO's 12 cameras lie between 0.37 and 0.64."""
+"""Range of a principal point, as a fraction of the image's side; TACO's 12 cameras are between 0.37 and 0.64."""
 _RESOLUTIONS = ((4096, 3000), (2048, 1500), (1024, 750), (512, 376))
-"""(width, height) that copies of TACO are known in."""
+"""Known (width, height) of copies of TACO."""
 _FOCAL_RATIO = 1.05
-"""Between fx and fy: pixels are square, and copies resize to whole pixels."""
+"""Largest ratio of fx and fy: pixels are square, and copies are resized to integer sizes."""
 _FOCAL_CHANGE = 1.6
-"""Between a camera's focal length on different dates: wide enough for any refocusing, too narrow for another resolution."""
+"""Largest ratio of a camera's focal lengths on different dates: allows refocusing, detects another resolution."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """One camera as recorded: K (3, 3) in pixels of an image of ``size`` (H, W); x_cam = R x_world + t, metres, OpenCV axes.
 
-    Distortion coefficients are in the file but never applied: TACO's own code ignores them, and they diverge off the image centre.
+    Distortion coefficients in the file are not applied: TACO's own code ignores them, and they diverge away from the image centre.
     """
 
     K: Array
@@ -39,10 +39,10 @@ class Calibration:
     size: tuple[int, int]
 
     def camera(self, size: tuple[int, int]) -> Camera:
-        """The camera for a video of ``size`` (H, W).
+        """Return the camera for a video of ``size`` (H, W).
 
-        A video smaller than its calibration's imgSize was resized from that, pixel areas aligned, and K with it (``geometry.resize_intrinsics``).
-        A larger one means that the calibration is of a resized copy; these copies scale K by the plain ratio of sizes, which the plain ratio undoes
+        A video smaller than its calibration's imgSize was resized with aligned pixel areas, so K is too (``geometry.resize_intrinsics``).
+        A larger video means that the calibration is of a resized copy; such copies scale K by the ratio of sizes, which is undone here
         (research/taco.md 1.5).
         """
         if math.prod(size) <= math.prod(self.size):
@@ -52,12 +52,12 @@ class Calibration:
 
 
 def read_calibration(path: Path) -> dict[str, Calibration]:
-    """Serial -> camera; K and R may be flat or nested.
+    """Read cameras by serial; K and R may be flat or nested.
 
     Raises:
         FileNotFoundError: the file is missing.
-        ValueError: the file is not JSON, or a camera's entry is incomplete, not finite, no rotation or for images of another size than its
-            imgSize; names file, serial and value.
+        ValueError: the file is not JSON, or a camera is incomplete, not finite, not rigid or of another image size than its imgSize; names
+            file, serial and value.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download Allocentric_Camera_Parameters.zip")
@@ -77,23 +77,23 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"it has {next(name for name in names if names.count(name) > 1)!r} twice")
+        raise ValueError(f"duplicate key {next(name for name in names if names.count(name) > 1)!r}")
     return table
 
 
 def _fill(*shape: int) -> BeforeValidator:
-    """A validator that makes a float64 array of this shape of numbers, flat or nested."""
+    """Return a validator that converts flat or nested numbers to a float64 array of this shape."""
 
-    def check(value: Any) -> Array:
+    def to_array(value: Any) -> Array:
         try:
             array = np.asarray(value, dtype=np.float64).reshape(shape)
         except (TypeError, ValueError):
-            raise ValueError(f"{value!r} is not numbers that fill {shape}") from None
+            raise ValueError(f"{value!r} is not an array of shape {shape}") from None
         if not np.isfinite(array).all():
-            raise ValueError("it holds NaN or infinity")
+            raise ValueError("has NaN or infinity")
         return array
 
-    return BeforeValidator(check)
+    return BeforeValidator(to_array)
 
 
 class _Entry(BaseModel):
@@ -113,7 +113,7 @@ class _Entry(BaseModel):
         if not (self.K[0, 0] > 0.0 and self.K[1, 1] > 0.0) or not np.array_equal(self.K[2], [0.0, 0.0, 1.0]):
             raise ValueError(f"K is {self.K.tolist()}, expected positive focal lengths and a last row 0, 0, 1")
         if not is_rigid(self.R):
-            raise ValueError(f"R is no rotation: {self.R.tolist()}")
+            raise ValueError(f"R is not a rotation: {self.R.tolist()}")
         return self
 
 
@@ -125,27 +125,27 @@ def _read_camera(where: str, table: Any) -> Calibration:
 
 
 def _check_resolution(where: str, K: Array, width: int, height: int) -> None:
-    """Raise ValueError unless the principal point lies near the middle of the image."""
+    """Raise ValueError unless the principal point is near the image centre."""
     centre = K[:2, 2]
-    share = centre / [width, height]
+    relative = centre / [width, height]
     low, high = _NEAR_MIDDLE
-    if (share >= low).all() and (share <= high).all():
+    if (relative >= low).all() and (relative <= high).all():
         return
     fits = [size for size in _RESOLUTIONS if all(low <= c / n <= high for c, n in zip(centre, size, strict=True))]
     sizes = " or ".join(f"{w}x{h}" for w, h in fits) or f"about {2 * centre[0]:.0f}x{2 * centre[1]:.0f}"
     raise ValueError(
-        f"{where}: K is of another resolution: its principal point ({centre[0]:.1f}, {centre[1]:.1f}) is far from the middle of imgSize "
-        f"{width}x{height}, it would fit {sizes}: unpack Allocentric_Camera_Parameters.zip of the same copy as the videos"
+        f"{where}: K is of another resolution: its principal point ({centre[0]:.1f}, {centre[1]:.1f}) is far from the centre of imgSize "
+        f"{width}x{height} but fits {sizes}: unpack Allocentric_Camera_Parameters.zip of the same copy as the videos"
     )
 
 
 def _check_focal(where: str, serial: str, camera: Calibration) -> None:
-    """Raise ValueError unless the focal lengths are about equal and, of a camera of the rig, about those that its lens has."""
+    """Raise ValueError unless fx and fy are similar and, for a camera of the rig, close to its usual focal length."""
     fx, fy = camera.K[0, 0], camera.K[1, 1]
     pose = rig().cameras.get(serial)
     usual = fx if pose is None else pose.focal * camera.size[1] / RIG_COLUMNS
     if not (1.0 / _FOCAL_RATIO <= fx / fy <= _FOCAL_RATIO and 1.0 / _FOCAL_CHANGE <= fx / usual <= _FOCAL_CHANGE):
         raise ValueError(
-            f"{where}: K has focal lengths {fx:.1f} and {fy:.1f} px at imgSize {camera.size[1]}x{camera.size[0]}, its lens has about {usual:.1f}: "
-            "K is another camera's or of another resolution; unpack Allocentric_Camera_Parameters.zip again"
+            f"{where}: K has focal lengths {fx:.1f} and {fy:.1f} px at imgSize {camera.size[1]}x{camera.size[0]}, expected about {usual:.1f}: "
+            "K belongs to another camera or resolution; unpack Allocentric_Camera_Parameters.zip again"
         )

@@ -1,4 +1,4 @@
-"""The parts of a clip that are the same for every clip of TACO, wherever its pictures come from."""
+"""Assembly of TACO clips from views, tracks and lazily loaded media."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hoibench.datasets.taco.rig import rig
 
 @dataclass(frozen=True, eq=False)
 class LazyMedia:
-    """Functions that load a clip's pictures when they are first used; see ``Clip``."""
+    """Functions that load a clip's videos and masks on first use; see ``Clip``."""
 
     video: Callable[[], Array]
     sources: Callable[[], tuple[Array, ...]]
@@ -21,15 +21,15 @@ class LazyMedia:
 
 
 def left_to_right(serials: Sequence[str]) -> list[str]:
-    """Serials in the order of their clusters: left, center, right."""
+    """Sort serials by cluster: left, center, right."""
     return sorted(serials, key=lambda serial: CLUSTERS.index(rig().cluster(serial)))
 
 
-def view_of(serial: str, camera: Camera, image: Array) -> View:
-    """The view of a serial; ``image`` (H, W, 3) uint8 is its first frame.
+def build_view(serial: str, camera: Camera, image: Array) -> View:
+    """Build the view of a camera; ``image`` (H, W, 3) uint8 is its first frame.
 
     Raises:
-        ValueError: TACO has no such camera.
+        ValueError: TACO has no camera of this serial.
     """
     return View(serial, rig().cluster(serial), camera, image)
 
@@ -49,7 +49,7 @@ def build_clip(
     tags: tuple[str, ...],
     valid_frames: int | None = None,
 ) -> Clip:
-    """The clip of a sequence, with its prompt."""
+    """Build the clip of a sequence, with its prompt."""
     return Clip(
         id=key,
         triplet=triplet,

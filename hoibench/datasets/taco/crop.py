@@ -1,4 +1,4 @@
-"""Where a view of a clip is cropped: one static box, from what is true of the hands and objects (PROTOCOL, "Crop")."""
+"""The crop of a view: one static box around the true hands and objects (PROTOCOL, "Crop")."""
 
 from __future__ import annotations
 
@@ -16,79 +16,80 @@ from hoibench.video import Box
 
 _ASPECT = SIZE[1] / SIZE[0]
 _GROWTH: dict[CropRule, float] = {"clip": 1.0 + 2 * 0.15, "frame0": 1.6}
-_SMALLEST = 22  # columns: a box of one pixel has no aspect
+_SMALLEST = 22  # columns; smaller boxes do not have the aspect ratio
 
 
 @dataclass(frozen=True, eq=False)
 class Extent:
-    """What vertices cover of an image, in pixels from its outer edge: ``low`` and ``high`` (x, y), cut at the image.
+    """The bounding box of projected vertices, clipped to the image.
 
     Attributes:
-        low, high: (2,); the left edge of pixel 0 is at 0, its centre at 0.5.
-        seen: whether any vertex lies inside the image.
+        low, high: (2,) corners (x, y) in pixels; the left edge of pixel 0 is at 0, its centre at 0.5.
+        is_visible: True if a vertex is inside the image.
     """
 
     low: Array
     high: Array
-    seen: bool
+    is_visible: bool
 
     @classmethod
-    def of(cls, vertices: Array, camera: Camera) -> Extent:
-        """The extent of vertices (P, 3), world, metres; those behind the camera, or NaN, are left out."""
+    def from_vertices(cls, vertices: Array, camera: Camera) -> Extent:
+        """Project vertices (P, 3), world, metres; ignore NaN and vertices behind the camera."""
         points = to_camera(vertices, camera.R, camera.t)
         points = points[points[:, 2] > 0.0]
         edge = np.array(camera.size[::-1], dtype=np.float64)
         if len(points) == 0:
             return cls(edge, np.zeros(2), False)
         pixels = project(points, camera.K) + 0.5
-        seen = ((pixels >= 0.0) & (pixels <= edge)).all(axis=1).any()
+        inside = ((pixels >= 0.0) & (pixels <= edge)).all(axis=1).any()
         low, high = bounding_box(pixels)
-        return cls(np.clip(low, 0.0, edge), np.clip(high, 0.0, edge), bool(seen))
+        return cls(np.clip(low, 0.0, edge), np.clip(high, 0.0, edge), bool(inside))
 
     def join(self, other: Extent) -> Extent:
-        """The extent of both."""
-        return Extent(np.minimum(self.low, other.low), np.maximum(self.high, other.high), self.seen or other.seen)
+        """Return the union of both extents."""
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return Extent(low, high, self.is_visible or other.is_visible)
 
 
 def crop_box(extents: Iterable[Extent], rule: CropRule, size: tuple[int, int], camera: str) -> Box:
-    """The box (top, left, height, width) that a view is cropped to: integer, even, of aspect 22:15, inside its image of ``size`` (H, W).
+    """Return the crop (top, left, height, width) of a view: even integers, aspect 22:15, inside the image of ``size`` (H, W).
 
-    1. The truth's extent: the smallest box around the projected vertices of hands and objects that are in front of the camera, cut at the image;
-       under rule ``clip`` of all valid frames of the clip, under ``frame0`` of its first frame.
+    1. The bounding box of the projected vertices of hands and objects in front of the camera, clipped to the image, over all valid frames of the
+       clip (rule ``clip``) or in its first frame (rule ``frame0``).
     2. Each side is multiplied, about the box's centre: by 1.3 (a margin of 15 % a side) under ``clip``, by 1.6 under ``frame0``.
-    3. The side that is too short for the aspect grows about the centre; the width is rounded up to an even number, at least 22, and the height
-       is the even number nearest to 15/22 of it.
-    4. An image too small for that gives the largest such box that fits.
-    5. The corner is the even number nearest to where the box is centred, shifted until the box lies inside the image.
+    3. The side that is too short for the aspect ratio grows about the centre; the width is rounded up to an even number, at least 22, and the
+       height is the even number nearest to 15/22 of it.
+    4. If the image is too small, the box is the largest that fits.
+    5. The corner is rounded to the nearest even number and shifted until the box is inside the image.
 
     Args:
-        extents: of the frames that the rule asks for.
+        extents: extents in the frames that the rule uses.
         rule: ``clip`` or ``frame0``.
         size: (H, W) of the image.
-        camera: its name, for the error.
+        camera: name of the camera for error messages.
 
     Raises:
-        ValueError: no vertex of the truth is in the image, or the image is smaller than any box; names the camera.
+        ValueError: no vertex is in the image, or the image is smaller than any box; names the camera.
     """
-    whole: Extent | None = None
+    union: Extent | None = None
     for extent in extents:
-        whole = extent if whole is None else whole.join(extent)
-    if whole is None or not whole.seen:
+        union = extent if union is None else union.join(extent)
+    if union is None or not union.is_visible:
         raise ValueError(
-            f"camera {camera} sees nothing of the hands and objects: its calibration is of another rig, or K of another size"
+            f"camera {camera} sees no hand or object: its calibration belongs to another camera, or K to another image size"
         )
-    sides = (whole.high - whole.low) * _GROWTH[rule]
-    wanted = max(float(sides[0]), float(sides[1]) * _ASPECT)
-    width = min(max(2 * math.ceil(wanted / 2), _SMALLEST), _widest(size))
+    sides = (union.high - union.low) * _GROWTH[rule]
+    least_width = max(float(sides[0]), float(sides[1]) * _ASPECT)
+    width = min(max(2 * math.ceil(least_width / 2), _SMALLEST), _widest(size))
     if width < _SMALLEST:
         raise ValueError(f"camera {camera}: an image of {size[0]}x{size[1]} pixels is too small to crop")
     height = _height(width)
-    centre = (whole.low + whole.high) / 2
+    centre = (union.low + union.high) / 2
     return _corner(centre[1], height, size[0]), _corner(centre[0], width, size[1]), height, width
 
 
 def crop_camera(camera: Camera, box: Box) -> Camera:
-    """The camera of the view that is cropped to ``box`` and resized to the protocol's size."""
+    """Return the camera of a view cropped to ``box`` and resized to the protocol's size."""
     K = resize_intrinsics(crop_intrinsics(camera.K, *box[:2]), box[2:], SIZE)
     return Camera(K, camera.R, camera.t, SIZE)
 
@@ -98,7 +99,7 @@ def _height(width: int) -> int:
 
 
 def _widest(size: tuple[int, int]) -> int:
-    """The largest even width whose box fits into an image."""
+    """Return the largest even width of a box that fits into the image."""
     width = 2 * (min(size[1], math.ceil(size[0] * _ASPECT) + 2) // 2)
     while _height(width) > size[0]:
         width -= 2

@@ -1,4 +1,4 @@
-"""The data set ``taco``: clips of TACO's splits, made from a download when first loaded, or read from a folder of prepared clips."""
+"""The data set ``taco``: clips prepared from a download when first loaded, or read from a folder of prepared clips."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset, Grid, Manifest
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.clip_source import ClipSource, open_source
-from hoibench.datasets.taco.prepare.format import CONTENT
+from hoibench.datasets.taco.prepare.format import CONTENT_VERSION
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe
-from hoibench.datasets.taco.splits import Found, find_part, part_names, select, taco_splits
+from hoibench.datasets.taco.splits import Found, find_part, part_names, select_clips, taco_splits
 from hoibench.progress import MessageCallback
 from hoibench.store import sha256_json
 
 PAD = "+pad"
-"""What the name of a split ends with where short recordings are taken."""
+"""Suffix of the name of a split that includes short recordings."""
 
 
 class TacoDataset(Dataset):
@@ -34,54 +34,54 @@ class TacoDataset(Dataset):
 
     def __init__(self, source: ClipSource) -> None:
         self.source = source
-        # A tree of made scenes in TACO's layout is read like TACO, and never ranked with it.
+        # Synthetic scenes in TACO's layout are read like TACO but never ranked with it.
         if source.truth == "synthetic":
             self.kind = "synthetic"
 
     @classmethod
     def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> TacoDataset:
-        """The data set on a download, whose clips are prepared into the cache, or on a folder of prepared clips.
+        """Open a download, whose clips are prepared into the cache, or a folder of prepared clips.
 
         Raises:
-            FileNotFoundError: no root is given, or it holds neither.
-            ValueError: MANO's files are broken, or are given for a tree that is not posed for them.
+            FileNotFoundError: no root is given, or it contains neither.
+            ValueError: MANO's files are damaged, or are given for a download with other hands.
         """
         if root is None:
             raise FileNotFoundError(
-                "--dataset taco needs --root: the folder that TACO's zips were unpacked in, or one that hoibench data prepare wrote"
+                "--dataset taco needs --root: the folder with TACO's unpacked zips, or one written by hoibench data prepare"
             )
         return cls(open_source(root, on_message))
 
     def splits(self) -> tuple[str, ...]:
-        """See ``Dataset``; parts of other splits than taco-syncmv4d@1 by their whole names."""
+        """See ``Dataset``; only parts of taco-syncmv4d@1 have short names."""
         return part_names()
 
     def manifest(self, split: str) -> Manifest:
-        """The clips of a split that can be made here; the others, partial downloads' and short ones, are in ``left_out``."""
+        """Return the available clips of a split; unavailable and short ones are in ``left_out``."""
         return self._manifest(split, with_short=False)
 
     def padded_manifest(self, split: str) -> Manifest:
-        """See ``Dataset``: a split of its own, by name and id."""
-        whole = self._manifest(split, with_short=True)
-        return replace(whole, split=whole.split + PAD, split_id=sha256_json([whole.split_id, PAD])[:12])
+        """See ``Dataset``; the result has its own split name and id."""
+        manifest = self._manifest(split, with_short=True)
+        return replace(manifest, split=manifest.split + PAD, split_id=sha256_json([manifest.split_id, PAD])[:12])
 
     def load(self, entry: ClipEntry) -> Clip:
-        """The clip, prepared first if it is not there yet, which takes about a minute.
+        """Load a clip, preparing it first if necessary (about a minute).
 
         Raises:
-            ValueError: no split has such a clip, or a file of the sequence is broken; names file, value and fix.
+            ValueError: no split has this clip, or a file of the sequence is damaged; names file, value and fix.
             FileNotFoundError: a file of the sequence is missing.
             OSError: the cache cannot be written; names HOIBENCH_CACHE.
         """
         return replace(self.source.load(self._line(entry)), tags=entry.tags)
 
     def camera_loaders(self, entry: ClipEntry) -> Iterator[tuple[str, Callable[[], Clip]]]:
-        """See ``Dataset``; of prepared clips, the cameras that they were prepared for.
+        """See ``Dataset``; for prepared clips, only the cameras that were prepared.
 
         Raises:
-            ValueError: no split has such a clip.
+            ValueError: no split has this clip.
         """
-        for line in self.source.camera_loaders(self._line(entry)):
+        for line in self.source.lines_per_camera(self._line(entry)):
             (serial,) = line.entry.camera_ids
             yield serial, partial(self.source.load, line)
 
@@ -95,7 +95,7 @@ class TacoDataset(Dataset):
 
     def _manifest(self, split: str, *, with_short: bool) -> Manifest:
         splits, part = find_part(split)
-        selection = select(splits.lines(part), self.source.find, with_short=with_short)
+        selection = select_clips(splits.lines(part), self.source.find, with_short=with_short)
         return replace(
             splits.manifest(part),
             entries=tuple(_entry(line, found) for line, found in selection.found),
@@ -105,12 +105,12 @@ class TacoDataset(Dataset):
         )
 
     def _truth_id(self, lines: Iterable[SplitLine]) -> str:
-        """What decides the truth beyond the clips: a copy of the data of another size gives other pictures."""
+        """Return the version of the truth, including the video size: resized copies of TACO give other pixels."""
         size = next(self._native_sizes(lines), None)
-        return f"{CONTENT} {self.source.truth} {f'{size[1]}x{size[0]}' if size else 'of unknown size'}"
+        return f"{CONTENT_VERSION} {self.source.truth} {f'{size[1]}x{size[0]}' if size else 'of unknown size'}"
 
     def _native_sizes(self, lines: Iterable[SplitLine]) -> Iterator[tuple[int, int]]:
-        """Of the clips whose videos can be read; the others fail when they are loaded, each for itself."""
+        """Yield the video sizes of readable clips; the others raise when they are loaded."""
         for line in lines:
             with suppress(ValueError, OSError):
                 yield self.source.native_size(line)
@@ -126,10 +126,10 @@ class TacoDataset(Dataset):
 
 
 def _entry(line: SplitLine, found: Found) -> ClipEntry:
-    """The line's entry, with what only the download says."""
+    """Return the line's entry with the values known only from the download."""
     return replace(
         line.entry,
         instances=found.instances,
-        valid_frames=found.valid_frames if found.short else None,
+        valid_frames=found.valid_frames if found.is_short else None,
         variant=Recipe.parse(line.recipe).name,
     )

@@ -16,7 +16,7 @@ _HEIGHT_PER_PIXEL = 240
 
 
 def build_masks(surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array:
-    """(V, N, H, W) bool: where a hand or an object is, dilated by max(1, round(H / 240)) pixels, so that its outline is inside.
+    """Render masks (V, N, H, W) bool of hands and objects, dilated by max(1, round(H / 240)) pixels to include the outline.
 
     Args:
         surfaces: hands and objects.
@@ -26,7 +26,7 @@ def build_masks(surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array
 
 
 class MaskRenderer:
-    """What one static camera sees of hands and objects, frame by frame; its rays are made once."""
+    """Renders masks of hands and objects for one static camera, frame by frame."""
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
@@ -36,7 +36,7 @@ class MaskRenderer:
         self._square = np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
 
     def visit(self, _frame: int, parts: Sequence[PlacedPart]) -> Array:
-        """(H, W) bool, dilated, of the parts of one frame."""
+        """Return the dilated mask (H, W) bool of one frame."""
         mask = np.zeros(self._camera.size, dtype=np.uint8)
         for part in parts:
             window = self._window(part.vertices)
@@ -47,9 +47,9 @@ class MaskRenderer:
         return cv2.dilate(mask, self._square).astype(bool)
 
     def _window(self, vertices: Array) -> tuple[slice, slice]:
-        """The rows and columns that the triangles of some vertices can be in: other rays need not be cast."""
+        """Return the rows and columns that can contain triangles of these vertices; other rays need not be cast."""
         points = to_camera(vertices, self._camera.R, self._camera.t)
-        if (points[:, 2] <= 0.0).any():  # a triangle that reaches behind the camera may be anywhere
+        if (points[:, 2] <= 0.0).any():  # a triangle that reaches behind the camera may project anywhere
             return np.s_[:, :]
         low, high = bounding_box(project(points, self._camera.K))
         image = self._camera.size[::-1]

@@ -11,21 +11,18 @@ from hoibench.clip import Array
 
 _METRES_PER_UNIT = 0.01
 _SMALLEST, _LARGEST = 0.01, 1.0
-"""Metres that the longest side of an object's bounding box may have: TACO's objects are hand tools and tableware, none near a metre long.
-
-A mesh in metres is told by it; one in millimetres is, if the object is over 10 cm long.
-"""
+"""Range of the longest side of an object, in metres; detects meshes in metres, and in millimetres for objects over 10 cm."""
 _LOOSE = 0.05
-"""Share of a mesh's vertices that may belong to no face; the released meshes are closed."""
+"""Largest fraction of vertices that belong to no face; the released meshes are closed."""
 _RIGID_TOLERANCE = 1e-4
 
 
 def read_mesh(path: Path) -> tuple[Array, Array]:
-    """Vertices (P, 3) float64 in metres, object frame, and faces (F, 3) of an OBJ file in centimetres, in the file's order.
+    """Read vertices (P, 3) float64 in metres, object frame, and faces (F, 3) of an OBJ file in centimetres.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file holds no triangle mesh, or one that cannot be in centimetres; names file and value.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is not a triangle mesh, or not in centimetres; names file and value.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download Object_Models.zip")
@@ -33,87 +30,89 @@ def read_mesh(path: Path) -> tuple[Array, Array]:
         mesh = trimesh.load_mesh(path, process=False, maintain_order=True, skip_materials=True)
         vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int32)
     except (ValueError, IndexError, AttributeError, OSError) as error:
-        raise ValueError(f"{path} is no readable OBJ file ({error}): unpack Object_Models.zip again") from error
+        raise ValueError(f"{path} is not a readable OBJ file ({error}): unpack Object_Models.zip again") from error
     if len(vertices) == 0 or len(faces) == 0 or not np.isfinite(vertices).all() or faces.max() >= len(vertices):
-        raise ValueError(f"{path} holds no triangle mesh with finite vertices: unpack Object_Models.zip again")
+        raise ValueError(f"{path} is not a triangle mesh with finite vertices: unpack Object_Models.zip again")
     _check_faces(path, faces, len(vertices))
     metres = vertices * _METRES_PER_UNIT
     extent = float(np.ptp(metres, axis=0).max())
     if not _SMALLEST <= extent <= _LARGEST:
         raise ValueError(
-            f"{path}: the object would be {100 * extent:.3g} cm long, expected {100 * _SMALLEST:g} to {100 * _LARGEST:g} cm: "
-            "its vertices are not in centimetres; unpack Object_Models.zip again"
+            f"{path}: the object is {100 * extent:.3g} cm long, expected {100 * _SMALLEST:g} to {100 * _LARGEST:g} cm: "
+            "the file is not in centimetres; unpack Object_Models.zip again"
         )
     return metres, faces
 
 
 def _check_faces(path: Path, faces: Array, vertices: int) -> None:
-    """Raise ValueError unless every face was read, whole: the parser passes over a line that was cut, and takes vertex 0 for the last one."""
-    written = [line.split()[1:] for line in path.read_bytes().splitlines() if line.startswith(b"f ")]
-    zero = any(corner.partition(b"/")[0] in (b"0", b"-0") for corners in written for corner in corners)
-    if zero or sum(len(corners) - 2 for corners in written) != len(faces) or min(map(len, written)) < 3:
-        raise ValueError(f"{path} holds a face that is cut or names vertex 0: unpack Object_Models.zip again")
+    """Raise ValueError unless every face was read: the parser skips truncated lines, and reads vertex 0 as the last vertex."""
+    lines = [line.split()[1:] for line in path.read_bytes().splitlines() if line.startswith(b"f ")]
+    has_zero = any(corner.partition(b"/")[0] in (b"0", b"-0") for corners in lines for corner in corners)
+    if has_zero or sum(len(corners) - 2 for corners in lines) != len(faces) or min(map(len, lines)) < 3:
+        raise ValueError(f"{path} has a truncated face or a face with vertex 0: unpack Object_Models.zip again")
     loose = vertices - len(np.unique(faces))
     if loose > _LOOSE * vertices:
         raise ValueError(
-            f"{path}: {loose} of its {vertices} vertices belong to no face, so that faces are missing: unpack Object_Models.zip again"
+            f"{path}: {loose} of {vertices} vertices belong to no face, so faces are missing: unpack Object_Models.zip again"
         )
 
 
 def read_poses(path: Path) -> Array:
-    """Object-to-world poses (N, 4, 4) float64, metres; a row that was not recorded, or not whole, is NaN.
+    """Read object-to-world poses (N, 4, 4) float64, metres; rows that were not fully recorded are NaN.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file holds something else than rigid poses, or none at all; names file, frame and value.
+        FileNotFoundError: the file is missing.
+        ValueError: the file does not contain rigid poses, or none was recorded; names file, frame and value.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download Object_Poses.zip")
     try:
-        # Mapped, so that no memory is taken for what a header claims and the file has not.
+        # Memory-mapped, so that no memory is allocated for a size that the header only claims.
         poses = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OverflowError) as error:
         raise ValueError(f"{path} is not a complete npy file ({error}): unpack Object_Poses.zip again") from error
     if not isinstance(poses, np.ndarray):
-        raise ValueError(f"{path} is no npy file but an archive of some: unpack Object_Poses.zip again")
+        raise ValueError(f"{path} is an npz file, expected npy: unpack Object_Poses.zip again")
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or len(poses) == 0 or poses.dtype.kind != "f":
-        raise ValueError(f"{path} has shape {poses.shape} of {poses.dtype}, expected floating-point (N, 4, 4)")
+        raise ValueError(
+            f"{path} has shape {poses.shape} and type {poses.dtype}, expected floating-point (N, 4, 4): unpack Object_Poses.zip again"
+        )
     rigid: Array = poses.astype(np.float64)
     recorded: Array = np.asarray(np.isfinite(rigid).all(axis=(1, 2)))
     if not recorded.any():
-        raise ValueError(f"{path}: none of its {len(poses)} rows was recorded (all hold NaN): drop the sequence")
+        raise ValueError(f"{path}: none of its {len(poses)} rows was recorded (all have NaN): exclude the sequence")
     rigid[~recorded] = np.nan
     bad = np.flatnonzero(recorded & ~_are_rigid(np.where(recorded[:, None, None], rigid, np.eye(4))))
     if bad.size:
-        raise ValueError(f"{path}: frame {bad[0]} is no rigid pose: {rigid[bad[0]].tolist()}; drop the sequence")
+        raise ValueError(f"{path}: frame {bad[0]} is not a rigid pose: {rigid[bad[0]].tolist()}; exclude the sequence")
     return rigid
 
 
-def pose_rows(path: Path) -> int:
-    """N of a file of poses (N, 4, 4), from its head and its length alone.
+def count_pose_rows(path: Path) -> int:
+    """Return N of a file of poses (N, 4, 4), from its header.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no whole npy file of that shape; names it.
+        OSError: the file cannot be read.
+        ValueError: the file is not a complete npy file of that shape; names it.
     """
     try:
         poses = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path} is not a complete npy file ({error}): unpack Object_Poses.zip again") from error
-    shape: tuple[int, ...] = getattr(poses, "shape", ())  # an archive of arrays has none
+    shape: tuple[int, ...] = getattr(poses, "shape", ())  # an npz file has none
     if len(shape) != 3 or shape[1:] != (4, 4) or shape[0] == 0:
         raise ValueError(f"{path} has shape {shape}, expected (N, 4, 4): unpack Object_Poses.zip again")
     return int(shape[0])
 
 
-def place(vertices: Array, poses: Array) -> Array:
-    """Object-frame vertices (P, 3) in the world, (N, P, 3), under poses (N, 4, 4)."""
+def place_vertices(vertices: Array, poses: Array) -> Array:
+    """Transform object-frame vertices (P, 3) to the world, (N, P, 3), by poses (N, 4, 4)."""
     placed: Array = vertices @ poses[:, :3, :3].mT + poses[:, None, :3, 3]
     return placed
 
 
 def _are_rigid(poses: Array) -> Array:
-    """(N,) bool: R R^T = I, det R = 1, last row 0, 0, 0, 1."""
+    """Return which poses are rigid, (N,) bool: R R^T = I, det R = 1, last row 0, 0, 0, 1."""
     R = poses[:, :3, :3]
     orthogonal = np.abs(R @ R.mT - np.eye(3)).max(axis=(1, 2)) <= _RIGID_TOLERANCE
     upright = np.abs(np.linalg.det(R) - 1.0) <= _RIGID_TOLERANCE

@@ -1,8 +1,7 @@
-"""Protocol "taco": the grid that every clip of TACO lies on, how a split's line says that its clip is made, and the prompts."""
+"""The TACO protocol: size, rate and length of clips, recipes of a split's lines, and prompts."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,40 +17,40 @@ from hoibench.store.records import read_toml
 FRAMES = 49
 FPS = 8.0
 SOURCE_FPS = 30.0
-"""Of TACO's videos and annotations; a video's own rate decides where it differs."""
+"""Rate of TACO's videos and annotations."""
 SIZE = (480, 704)
 """(H, W), pixels."""
 POINTS = 1600
-"""K."""
+"""K, the number of tracked points."""
 
 CropRule = Literal["clip", "frame0"]
 Video = Literal["raw", "marker-removed"]
 MODALITIES: dict[Video, str] = {"raw": RGB, "marker-removed": MARKER_REMOVED}
-"""The top folder that each kind of video is in."""
+"""Folder of each kind of video."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a clip is made: the rule that its views are cropped by, and which of TACO's videos they show."""
+    """The recipe of a clip: the crop rule of its views, and the kind of video."""
 
     crop: CropRule
     video: Video
 
     @property
     def name(self) -> str:
-        """CROP-VIDEO, for folders."""
+        """CROP-VIDEO, used for folder names."""
         return f"{self.crop}-{self.video}"
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Recipe:
-        """The recipe of a split's line.
+        """Parse the recipe of a split's line.
 
         Raises:
-            ValueError: a key is missing or unknown, or a value is not one of those that are known; lists them.
+            ValueError: a key is missing or unknown, or a value is unknown; lists the known ones.
         """
         known = {"crop": get_args(CropRule), "video": get_args(Video)}
         if set(table) != set(known):
-            raise ValueError(f"a recipe has the keys crop and video, not {sorted(table)}")
+            raise ValueError(f"recipe has the keys {sorted(table)}, expected crop and video")
         for key, values in known.items():
             if table[key] not in values:
                 raise ValueError(f"recipe: {key} is {table[key]!r}, expected one of {', '.join(values)}")
@@ -60,38 +59,32 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Window:
-    """Which source frame each of the clip's frames is, and how many of them the recording reaches: the rest repeat its last frame."""
+    """Source frame of each frame of a clip, and the number of recorded ones; the others repeat the last source frame."""
 
     indices: tuple[int, ...]
     valid: int
 
     @property
     def recorded(self) -> tuple[int, ...]:
-        """The source frames of the valid part."""
+        """The source frames of the recorded part."""
         return self.indices[: self.valid]
 
 
 def window(frames: int, fps: float) -> Window:
-    """The clip's window in a recording of N ``frames`` at ``fps``: frame i is floor(i * fps / 8 + 0.5), at most N - 1.
-
-    Raises:
-        ValueError: there are no frames, or the rate is no positive number.
-    """
-    if frames < 1 or not (math.isfinite(fps) and fps > 0):
-        raise ValueError(f"a recording of {frames} frames at {fps} fps has no clip in it")
-    wanted = np.floor(np.arange(FRAMES) * (fps / FPS) + 0.5).astype(int)
-    return Window(tuple(np.minimum(wanted, frames - 1).tolist()), int((wanted < frames).sum()))
+    """Return the clip's window in a recording of N ``frames`` at ``fps``: frame i is floor(i * fps / 8 + 0.5), at most N - 1."""
+    ideal = np.floor(np.arange(FRAMES) * (fps / FPS) + 0.5).astype(int)
+    return Window(tuple(np.minimum(ideal, frames - 1).tolist()), int((ideal < frames).sum()))
 
 
 class _Prompts(RootModel[dict[str, str]]):
-    """The file prompts.toml: action -> template of ``tool`` and ``target``."""
+    """The file prompts.toml: action -> template with ``tool`` and ``target``."""
 
 
 def prompt(triplet: Triplet) -> str:
-    """An imperative sentence for a (tool, action, target) triplet, by the templates in prompts.toml.
+    """Return an imperative sentence for a (tool, action, target) triplet, from the templates in prompts.toml.
 
     Raises:
-        ValueError: the action is not one of TACO's; lists those it has.
+        ValueError: the action is not one of TACO's; lists the known ones.
     """
     tool, action, target = triplet
     try:

@@ -1,4 +1,4 @@
-"""What was recorded of one sequence: cameras, and the surfaces of hands and objects over time."""
+"""One recorded sequence: cameras, and the surfaces of hands and objects over time."""
 
 from __future__ import annotations
 
@@ -13,54 +13,54 @@ from hoibench.datasets.taco.calibration import Calibration, read_calibration
 from hoibench.datasets.taco.download import CAMERAS, HANDS, RGB, ROLES, TacoDownload, TacoSequence
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model
 from hoibench.datasets.taco.hand.hand_pose import SIDES, HandPose, read_hand
-from hoibench.datasets.taco.objects import place, read_mesh, read_poses
+from hoibench.datasets.taco.objects import place_vertices, read_mesh, read_poses
 from hoibench.datasets.taco.protocol import SOURCE_FPS
 from hoibench.store import array_digest
 from hoibench.video import VideoHeader, VideoInfo, probe
 
 _ASPECT_TOLERANCE = 0.02
-"""How far a video's aspect may be from its imgSize's, as a share: resized copies round their sizes."""
+"""Largest relative difference of the aspects of a video and of its imgSize: resized copies round their sizes."""
 _RATE_TOLERANCE = 0.01
-"""Largest relative difference of a video's rate from TACO's: the rounding of a container's time base."""
+"""Largest relative difference of a video's frame rate from TACO's: containers round their time base."""
 
 
 def check_frame_count(path: Path, frames: int, rows: int, zip_name: str) -> None:
-    """Raise ValueError unless a video has as many frames as the annotation has rows."""
+    """Raise ValueError unless a video has as many frames as the annotation."""
     if frames != rows:
-        raise ValueError(f"{path} has {frames} frames, the annotation has {rows} rows: unpack {zip_name}.zip again")
+        raise ValueError(f"{path} has {frames} frames, but the annotation has {rows}: unpack {zip_name}.zip again")
 
 
 def check_aspect(
     path: Path, video: VideoInfo | VideoHeader, calibration: Path, camera: Calibration, zip_name: str
 ) -> None:
-    """Raise ValueError unless a video has the aspect of its calibration's imgSize."""
+    """Raise ValueError unless a video has the aspect ratio of its calibration's imgSize."""
     height, width = camera.size
     if abs((video.width * height) / (video.height * width) - 1.0) > _ASPECT_TOLERANCE:
         raise ValueError(
-            f"{path} has {video.width}x{video.height} pixels, {calibration} says imgSize {width}x{height} for camera {path.stem}: "
-            f"their aspects differ, so unpack both zips, {zip_name}.zip and {CAMERAS}.zip, of one copy of the data"
+            f"{path} has {video.width}x{video.height} pixels, but {calibration} has imgSize {width}x{height} for camera {path.stem}: "
+            f"the aspect ratios differ, so unpack {zip_name}.zip and {CAMERAS}.zip from the same copy of TACO"
         )
 
 
 def check_rate(path: Path, fps: float, zip_name: str) -> None:
-    """Raise ValueError unless a video has the rate of TACO's videos."""
+    """Raise ValueError unless a video has the frame rate of TACO's videos."""
     if abs(fps - SOURCE_FPS) > _RATE_TOLERANCE * SOURCE_FPS:
         raise ValueError(
-            f"{path} has {fps:g} frames a second, TACO's videos have {SOURCE_FPS:g}: unpack {zip_name}.zip again"
+            f"{path} has {fps:g} frames per second, but TACO's videos have {SOURCE_FPS:g}: unpack {zip_name}.zip again"
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One sequence of a tree, each file read when first asked for.
+    """One recorded sequence; each file is read on first use.
 
     Attributes:
-        tree: the download.
-        sequence: which sequence of it.
-        model: what gives its hands a surface; by default what ``choose_hand_model`` says of the tree.
+        download: the download.
+        sequence: the sequence.
+        model: the hand model; by default, that of ``choose_hand_model``.
     """
 
-    tree: TacoDownload
+    download: TacoDownload
     sequence: TacoSequence
     model: HandModel | None = None
 
@@ -72,7 +72,7 @@ class Recording:
     @cached_property
     def instances(self) -> tuple[str, str]:
         """Ids of the (tool, target) objects."""
-        tool, target = (self.sequence.object_pose(role)[0] for role in ROLES)
+        tool, target = (self.sequence.find_object_pose(role)[0] for role in ROLES)
         return tool, target
 
     @cached_property
@@ -83,12 +83,12 @@ class Recording:
     @cached_property
     def object_poses(self) -> tuple[Array, ...]:
         """Object-to-world poses (N, 4, 4) of tool and target."""
-        return tuple(read_poses(self.sequence.object_pose(role)[1]) for role in ROLES)
+        return tuple(read_poses(self.sequence.find_object_pose(role)[1]) for role in ROLES)
 
     @cached_property
     def meshes(self) -> tuple[tuple[Array, Array], ...]:
-        """Vertices (P, 3), metres, object frame, and faces (F, 3) of tool and target."""
-        return tuple(read_mesh(self.tree.model(instance)) for instance in self.instances)
+        """Vertices (P, 3) in metres, object frame, and faces (F, 3) of tool and target."""
+        return tuple(read_mesh(self.download.mesh(instance)) for instance in self.instances)
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:
@@ -96,15 +96,15 @@ class Recording:
 
         Raises:
             FileNotFoundError: a pose file or a mesh is missing.
-            ValueError: a pose file's name is broken.
+            ValueError: a pose file has an invalid name.
         """
         hands = sorted(path for path in self.sequence.folder(HANDS).rglob("*") if path.is_file())
-        poses = [self.sequence.object_pose(role)[1] for role in ROLES]
-        return (*hands, *poses, *(self.tree.model(instance) for instance in self.instances))
+        poses = [self.sequence.find_object_pose(role)[1] for role in ROLES]
+        return (*hands, *poses, *(self.download.mesh(instance) for instance in self.instances))
 
     @cached_property
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of the annotated values of each part, by the names of ``PARTS``; errors as ``frames``."""
+    def annotation_digests(self) -> dict[str, str]:
+        """SHA-256 of the annotation of each part, by the names of ``PARTS``; raises as ``frames``."""
         hands = [array_digest(hand.theta, hand.trans, hand.betas) for hand in self.hands]
         objects = [
             array_digest(poses, vertices) for poses, (vertices, _) in zip(self.object_poses, self.meshes, strict=True)
@@ -113,48 +113,46 @@ class Recording:
 
     @cached_property
     def hand_model(self) -> HandModel:
-        """What gives the hands a surface."""
-        return self.model or choose_hand_model(self.tree.hand_model)
+        """The hand model."""
+        return self.model or choose_hand_model(self.download.hand_model)
 
     @cached_property
     def frames(self) -> int:
-        """N, the rows of the annotation.
+        """N, the number of annotated frames.
 
         Raises:
             FileNotFoundError: a file is missing.
-            ValueError: a file is broken, or the files' frame counts differ.
+            ValueError: a file is damaged, or the frame counts differ.
         """
         counts = [*(len(hand.theta) for hand in self.hands), *(len(poses) for poses in self.object_poses)]
         if len(set(counts)) != 1:
             raise ValueError(
-                f"sequence {self.sequence.key} has {counts} frames of left hand, right hand, tool and target, which must agree: "
-                f"unpack {HANDS}.zip and Object_Poses.zip again, of one copy of the data"
+                f"sequence {self.sequence.key} has {counts} frames of left hand, right hand, tool and target, expected equal numbers: "
+                f"unpack {HANDS}.zip and Object_Poses.zip from the same copy of TACO"
             )
         return counts[0]
 
     @cached_property
     def surfaces(self) -> tuple[Surface, ...]:
-        """Left hand, right hand, tool and target over all frames, in the order of ``PARTS``; errors as ``frames``."""
+        """Left hand, right hand, tool and target over all frames, in the order of ``PARTS``; raises as ``frames``."""
         return self.surfaces_in(range(self.frames))
 
     def surfaces_in(self, frames: Sequence[int]) -> tuple[Surface, ...]:
-        """The surfaces in the frames with these indices alone; vertices are NaN where a part was not recorded."""
+        """Return the surfaces in some frames; vertices are NaN where a part was not recorded."""
         chosen = list(frames)
-        if chosen and not 0 <= min(chosen) <= max(chosen) < self.frames:
-            raise ValueError(f"sequence {self.sequence.key} has frames 0 to {self.frames - 1}, not {max(chosen)}")
         poses = (replace(hand, theta=hand.theta[chosen], trans=hand.trans[chosen]) for hand in self.hands)
         surfaces = [Surface(part, *self.hand_model.surface(pose)) for part, pose in enumerate(poses)]
         for part, (mesh, all_poses) in enumerate(zip(self.meshes, self.object_poses, strict=True), start=len(SIDES)):
-            (rest, faces), places = mesh, all_poses[chosen]
-            surfaces.append(Surface(part, place(rest, places), faces, rest, places))
+            (rest, faces), poses_in_frames = mesh, all_poses[chosen]
+            surfaces.append(Surface(part, place_vertices(rest, poses_in_frames), faces, rest, poses_in_frames))
         return tuple(surfaces)
 
     def video_info(self, serial: str, modality: str = RGB) -> VideoInfo:
-        """The video of one camera.
+        """Return size, frame count and rate of one camera's video.
 
         Raises:
-            FileNotFoundError: it is missing.
-            ValueError: it is broken, its frames are not those of the annotation, or its shape is not that of its calibration.
+            FileNotFoundError: the video is missing.
+            ValueError: the video is damaged, or does not match the annotation or the calibration.
         """
         path = self.sequence.video(serial, modality)
         info = probe(path)
@@ -164,10 +162,10 @@ class Recording:
         return info
 
     def camera(self, serial: str, size: tuple[int, int]) -> Camera:
-        """The camera of a serial, for a video of ``size`` (H, W).
+        """Return the camera of a serial for a video of ``size`` (H, W).
 
         Raises:
-            ValueError: the calibration has no such camera.
+            ValueError: the calibration does not contain the camera.
         """
         return self._calibration(serial).camera(size)
 
@@ -176,4 +174,4 @@ class Recording:
             return self.calibrations[serial]
         except KeyError:
             known = ", ".join(self.calibrations)
-            raise ValueError(f"{self.sequence.calibration} has no camera {serial}, only {known}") from None
+            raise ValueError(f"{self.sequence.calibration} has no camera {serial}, expected one of {known}") from None

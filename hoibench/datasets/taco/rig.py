@@ -1,4 +1,4 @@
-"""TACO's 12 fixed cameras and the three clusters that views are drawn from."""
+"""TACO's 12 fixed cameras, in three clusters."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from hoibench.clip import Cluster
 from hoibench.store.records import Record, read_toml
 
 RIG_COLUMNS = 4096
-"""Image columns that the focal lengths of ``CameraPose`` are for."""
+"""Image width in pixels of the focal lengths of ``CameraPose``."""
 
 
 class CameraPose(Record):
     """The pose of one camera about the rig's look-at point.
 
     Attributes:
-        cluster: the side of the actor it looks from.
+        cluster: left, center or right, by azimuth.
         focal: pixels at 4096 image columns.
-        azimuth, elevation: degrees; azimuth 0 is +y, facing the actor, and grows towards +x.
+        azimuth, elevation: degrees; azimuth 0 is +y, facing the actor, increasing towards +x.
         distance: metres.
     """
 
@@ -37,10 +37,10 @@ class CameraRig(Record):
     cameras: dict[str, CameraPose]
 
     def cluster(self, serial: str) -> Cluster:
-        """The cluster of a serial.
+        """Return the cluster of a camera.
 
         Raises:
-            ValueError: the rig has no such camera; lists those it has.
+            ValueError: the serial is unknown; lists the known ones.
         """
         try:
             return self.cameras[serial].cluster
@@ -51,5 +51,5 @@ class CameraRig(Record):
 
 @cache
 def rig() -> CameraRig:
-    """The rig as rig.toml describes it."""
+    """Return the camera rig described in rig.toml."""
     return read_toml(CameraRig, files("hoibench.datasets.taco") / "rig.toml")

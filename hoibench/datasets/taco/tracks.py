@@ -1,4 +1,4 @@
-"""True point tracks: points chosen once on the surfaces of hands and objects, followed, and asked in every view whether they are seen."""
+"""True point tracks: points sampled on the surfaces of hands and objects, with their visibility in each view."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HALVINGS = 20
 
 @dataclass(frozen=True, eq=False)
 class SurfacePoints:
-    """K points fixed to triangles: ``surface`` (K,) and ``face`` (K,) indices, barycentric ``weights`` (K, 3)."""
+    """K points attached to triangles: ``surface`` (K,) and ``face`` (K,) indices, barycentric ``weights`` (K, 3)."""
 
     surface: Array
     face: Array
@@ -26,10 +26,10 @@ class SurfacePoints:
 
 
 def build_tracks(surfaces: Sequence[Surface], cameras: Sequence[Camera], count: int) -> Tracks:
-    """Tracks of ``count`` points over all frames of the surfaces, with their visibility in the cameras.
+    """Build tracks of ``count`` points over all frames, with their visibility in the cameras.
 
     Raises:
-        ValueError: the surfaces have no area in frame 0 to choose points on.
+        ValueError: the surfaces have no area in frame 0.
     """
     points = choose_points(surfaces, count)
     world, part = track_points(points, surfaces)
@@ -41,16 +41,16 @@ def build_tracks(surfaces: Sequence[Surface], cameras: Sequence[Camera], count: 
 def choose_points(surfaces: Sequence[Surface], count: int) -> SurfacePoints:
     """Spread ``count`` points evenly over the surfaces in frame 0, by voxel sampling (SyncMV4D, section 4.1).
 
-    Candidates are drawn uniformly by area; each voxel keeps the one nearest to its centre.  A voxel belongs to one surface, so that parts in contact
-    keep points of their own.  The voxels are the largest that give enough points, and what is over is dropped at random.  They lie along the
-    candidates' own axes, since the world's differ from one recording date to another.  A part that was not recorded in frame 0 gets no points.
+    Candidates are drawn uniformly by area; each voxel keeps the one nearest to its centre.  Each surface has its own voxels, so that parts in contact
+    keep their own points.  The voxel size is the largest that gives enough points; surplus points are dropped at random.  Voxels are aligned with
+    the candidates' principal axes, because world axes differ between recording dates.  A part not recorded in frame 0 gets no points.
 
     Raises:
-        ValueError: nothing was recorded in frame 0, or what was has no area.
+        ValueError: nothing was recorded in frame 0, or the surfaces have no area.
     """
     rng = np.random.default_rng(_SEED)
     pool = sample_by_area(surfaces, _CANDIDATES_PER_POINT * count, rng)
-    positions = _along_own_axes(_in_first_frame(pool, surfaces))
+    positions = _to_principal_axes(_in_first_frame(pool, surfaces))
     low, high = 0.0, float(np.ptp(positions, axis=0).max())
     for _ in range(_HALVINGS):
         edge = (low + high) / 2.0
@@ -58,43 +58,41 @@ def choose_points(surfaces: Sequence[Surface], count: int) -> SurfacePoints:
         low, high = (edge, high) if enough else (low, edge)
     if low == 0.0:
         raise ValueError(f"the surfaces give fewer than {count} distinct points in frame 0")
-    kept = np.sort(rng.permutation(_one_per_voxel(pool.surface, positions, low))[:count])
-    return SurfacePoints(pool.surface[kept], pool.face[kept], pool.weights[kept])
+    chosen = np.sort(rng.permutation(_one_per_voxel(pool.surface, positions, low))[:count])
+    return SurfacePoints(pool.surface[chosen], pool.face[chosen], pool.weights[chosen])
 
 
 def track_points(points: SurfacePoints, surfaces: Sequence[Surface]) -> tuple[Array, Array]:
-    """World positions (N, K, 3) float32 and parts (K,) uint8 of points in every frame.
+    """Return world positions (N, K, 3) float32 and parts (K,) uint8 of points in every frame.
 
-    Where its part was not recorded, a point is where it was in the nearest frame that has it, the earlier of two.
+    If its part was not recorded in a frame, a point has its position in the nearest recorded frame (the earlier one if tied).
     """
     frames = len(surfaces[0].vertices)
     world = np.empty((frames, len(points.face), 3), dtype=np.float32)
     for index, surface in enumerate(surfaces):
-        mine = np.flatnonzero(points.surface == index)
-        if mine.size:
-            for frame, held in enumerate(_nearest_recorded(surface.recorded)):
-                world[frame, mine] = _locate(points, mine, surface, held)
+        own = np.flatnonzero(points.surface == index)
+        if own.size:
+            for frame, nearest in enumerate(_nearest_recorded(surface.recorded)):
+                world[frame, own] = _locate(points, own, surface, nearest)
     part = np.array([surface.part for surface in surfaces], dtype=np.uint8)[points.surface]
     return world, part
 
 
 def recorded_mask(points: SurfacePoints, surfaces: Sequence[Surface]) -> Array:
-    """(N, K) bool: whether the part that a point is on was recorded in the frame."""
+    """Return whether each point's part was recorded in each frame, (N, K) bool."""
     recorded: Array = np.stack([surface.recorded for surface in surfaces], axis=1)[:, points.surface]
     return recorded
 
 
 def sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Generator) -> SurfacePoints:
-    """``count`` points drawn uniformly by area from the surfaces in frame 0; raises as ``choose_points``."""
+    """Draw ``count`` points uniformly by area from the surfaces in frame 0; raises as ``choose_points``."""
     mesh = build_frame_mesh(surfaces, 0)
     a, b, c = mesh.corners.swapaxes(0, 1)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     if not area.sum() > 0.0:
-        raise ValueError(
-            "the surfaces have no area in frame 0: nothing was recorded in it, or all vertices are in line"
-        )
+        raise ValueError("the surfaces have no area in frame 0: nothing was recorded, or all vertices are collinear")
     triangle = np.sort(rng.choice(len(area), size=count, p=area / area.sum()))
-    # The square root makes the density even over a triangle.
+    # The square root makes the density uniform over a triangle.
     root, share = np.sqrt(rng.uniform(size=count)), rng.uniform(size=count)
     weights = np.stack([1.0 - root, root * (1.0 - share), root * share], axis=1)
     surface = mesh.surface[triangle]
@@ -104,28 +102,28 @@ def sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Gener
 def _in_first_frame(points: SurfacePoints, surfaces: Sequence[Surface]) -> Array:
     positions = np.empty((len(points.face), 3))
     for index, surface in enumerate(surfaces):
-        mine = np.flatnonzero(points.surface == index)
-        positions[mine] = _locate(points, mine, surface, 0)
+        own = np.flatnonzero(points.surface == index)
+        positions[own] = _locate(points, own, surface, 0)
     return positions
 
 
-def _locate(points: SurfacePoints, mine: Array, surface: Surface, frame: int) -> Array:
-    """Positions (M, 3) in one frame of the points with indices ``mine`` (M,), which are on the surface."""
-    corners = surface.vertices[frame][surface.faces[points.face[mine]]]
-    located: Array = np.einsum("ki,kij->kj", points.weights[mine], corners)
+def _locate(points: SurfacePoints, indices: Array, surface: Surface, frame: int) -> Array:
+    """Return positions (M, 3) in one frame of the points with these indices (M,), which are on the surface."""
+    corners = surface.vertices[frame][surface.faces[points.face[indices]]]
+    located: Array = np.einsum("ki,kij->kj", points.weights[indices], corners)
     return located
 
 
 def _nearest_recorded(recorded: Array) -> Array:
-    """For each of N frames, the recorded frame nearest in time, the earlier of two."""
-    there = np.flatnonzero(recorded)
-    distance = np.abs(np.arange(len(recorded))[:, None] - there)
-    nearest: Array = there[distance.argmin(axis=1)]
+    """Return the nearest recorded frame of each frame, (N,); the earlier one if tied."""
+    frames = np.flatnonzero(recorded)
+    distance = np.abs(np.arange(len(recorded))[:, None] - frames)
+    nearest: Array = frames[distance.argmin(axis=1)]
     return nearest
 
 
-def _along_own_axes(positions: Array) -> Array:
-    """Positions (M, 3) about their mean along their principal axes, each pointing to the longer tail."""
+def _to_principal_axes(positions: Array) -> Array:
+    """Centre positions (M, 3) and rotate them to their principal axes, each directed to the longer tail."""
     centred = positions - positions.mean(axis=0)
     along = centred @ np.linalg.eigh(centred.T @ centred)[1]
     turned: Array = along * np.where((along**3).sum(axis=0) < 0.0, -1.0, 1.0)
@@ -133,7 +131,7 @@ def _along_own_axes(positions: Array) -> Array:
 
 
 def _voxels(surface: Array, positions: Array, edge: float) -> tuple[Array, Array]:
-    """A number (M,) for the (surface, voxel) that each point is in, and the point's distance (M,) to the voxel's centre in edges."""
+    """Return the number (M,) of each point's (surface, voxel), and its distance (M,) to the voxel's centre in edge lengths."""
     scaled = positions / edge
     voxel = np.floor(scaled)
     off_centre = np.linalg.norm(scaled - voxel - 0.5, axis=1)
@@ -143,7 +141,7 @@ def _voxels(surface: Array, positions: Array, edge: float) -> tuple[Array, Array
 
 
 def _one_per_voxel(surface: Array, positions: Array, edge: float) -> Array:
-    """Of the points in each (surface, voxel), the index of the one nearest to the voxel's centre."""
+    """Return the index of the point nearest to the centre of each occupied (surface, voxel)."""
     number, off_centre = _voxels(surface, positions, edge)
     order = np.argsort(off_centre, kind="stable")
     _, first = np.unique(number[order], return_index=True)

@@ -74,7 +74,7 @@ def test_a_truncated_video_is_named(copy):
 def test_a_video_of_another_length_is_named(copy):
     path = copy.recording.sequence.video(TRIO[2])
     encode(path, decode(path)[:-1], 8.0)
-    with pytest.raises(ValueError, match=rf"{TRIO[2]}\.mp4 has 4 frames, the annotation has 5 rows"):
+    with pytest.raises(ValueError, match=rf"{TRIO[2]}\.mp4 has 4 frames, but the annotation has 5"):
         copy.load()
 
 
@@ -86,14 +86,14 @@ def test_videos_of_different_sizes_are_refused(copy):
 
 
 def test_annotations_of_different_lengths_are_refused(copy):
-    _, path = copy.recording.sequence.object_pose("target")
+    _, path = copy.recording.sequence.find_object_pose("target")
     np.save(path, np.load(path)[:-1])
     with pytest.raises(ValueError, match=r"\[5, 5, 5, 4\] frames"):
         copy.load()
 
 
 def test_an_unrecorded_part_repeats_its_position_and_is_invisible(copy, clip):
-    _, path = copy.recording.sequence.object_pose("tool")
+    _, path = copy.recording.sequence.find_object_pose("tool")
     poses = np.load(path)
     poses[3] = np.nan
     np.save(path, poses)
@@ -122,7 +122,7 @@ def test_a_camera_without_calibration_is_named(copy):
     table = json.loads(path.read_text())
     del table[TRIO[0]]
     path.write_text(json.dumps(table))
-    with pytest.raises(ValueError, match=f"no camera {TRIO[0]}, only"):
+    with pytest.raises(ValueError, match=f"no camera {TRIO[0]}, expected one of"):
         copy.load()
 
 

@@ -25,11 +25,11 @@ def write_again(tmp_path, written, key):
 def test_object_poses_and_meshes_round_trip(written):
     frame, sequence = world_frame("20231002"), written.recording.sequence
     for role, item in (("tool", written.scene.tool), ("target", written.scene.target)):
-        object_id, path = sequence.object_pose(role)
+        object_id, path = sequence.find_object_pose(role)
         assert object_id == item.id
         assert np.load(path).dtype == np.float32
         np.testing.assert_allclose(read_poses(path), frame.transform_poses(item.poses), atol=1e-6)
-        vertices, faces = read_mesh(written.recording.tree.model(object_id))
+        vertices, faces = read_mesh(written.recording.download.mesh(object_id))
         np.testing.assert_allclose(vertices, item.mesh.vertices, atol=1e-8)
         np.testing.assert_array_equal(faces, item.mesh.faces)
 

@@ -72,10 +72,10 @@ def test_a_camera_sees_dots_where_a_really_resized_picture_shows_them(size):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"R": (2.0 * np.eye(3)).ravel().tolist()}, "R is no rotation"),
-        ({"R": np.diag([1.0, 1.0, -1.0]).ravel().tolist()}, "R is no rotation"),
-        ({"K": [1.0, 2.0]}, r"K: \[1.0, 2.0\] is not numbers that fill \(3, 3\)"),
-        ({"T": [0.0, float("nan"), 0.0]}, "T: it holds NaN"),
+        ({"R": (2.0 * np.eye(3)).ravel().tolist()}, "R is not a rotation"),
+        ({"R": np.diag([1.0, 1.0, -1.0]).ravel().tolist()}, "R is not a rotation"),
+        ({"K": [1.0, 2.0]}, r"K: \[1.0, 2.0\] is not an array of shape \(3, 3\)"),
+        ({"T": [0.0, float("nan"), 0.0]}, "T: has NaN"),
         ({"T": ["a", "b", "c"]}, "T: "),
         ({"imgSize": [0, 80]}, "imgSize is"),
         ({"K": None, "imgSize": None}, "the key 'K' is missing; the key 'imgSize' is missing"),
@@ -100,7 +100,7 @@ def test_a_broken_camera_is_named(tmp_path, changes, message):
 )
 def test_K_of_another_resolution_says_which_it_would_fit(tmp_path, centre, size, fits):
     K = [100.0, 0.0, centre[0], 0.0, 100.0, centre[1], 0.0, 0.0, 1.0]
-    with pytest.raises(ValueError, match=rf"camera 123: K is of another resolution.*it would fit .*{fits}"):
+    with pytest.raises(ValueError, match=rf"camera 123: K is of another resolution.*.*fits .*{fits}"):
         read_calibration(write(tmp_path / "calibration.json", K=K, imgSize=size))
 
 
@@ -173,7 +173,7 @@ def test_a_camera_that_is_listed_twice_is_refused(tmp_path, taco):
     entry = json.dumps(json.loads(text)["22139909"])
     path = tmp_path / "calibration.json"
     path.write_text(f'{{"22139909": {entry}, "22139909": {entry}}}')
-    with pytest.raises(ValueError, match=r"calibration\.json is not JSON \(it has '22139909' twice\)"):
+    with pytest.raises(ValueError, match=r"calibration\.json is not JSON \(duplicate key '22139909'\)"):
         read_calibration(path)
 
 
@@ -192,7 +192,7 @@ def test_focal_lengths_of_another_lens_are_refused(tmp_path, taco, change):
         table["22139909"]["K"][index] *= factor
     path = tmp_path / "calibration.json"
     path.write_text(json.dumps(table))
-    with pytest.raises(ValueError, match=r"camera 22139909: K has focal lengths .* its lens has about"):
+    with pytest.raises(ValueError, match=r"camera 22139909: K has focal lengths .* expected about"):
         read_calibration(path)
 
 
@@ -225,5 +225,5 @@ def test_focal_lengths_are_about_equal_and_about_those_of_the_lens(tmp_path, fx,
     if read:
         assert read_calibration(path)[serial].K[0, 0] == usual * fx
     else:
-        with pytest.raises(ValueError, match=f"camera {serial}: K has focal lengths .* its lens has about {usual:.1f}"):
+        with pytest.raises(ValueError, match=f"camera {serial}: K has focal lengths .* expected about {usual:.1f}"):
             read_calibration(path)

@@ -60,8 +60,8 @@ def test_frames_are_joined():
 @given(SEEDS, RULES, st.integers(30, 3000), st.integers(30, 4096))
 def test_every_box_lies_inside_the_image_and_has_the_aspect(seed, rule, height, width):
     rng = np.random.default_rng(seed)
-    extents = [Extent.of(cloud(rng), pinhole((height, width))) for _ in range(3)]
-    assume(any(extent.seen for extent in extents))
+    extents = [Extent.from_vertices(cloud(rng), pinhole((height, width))) for _ in range(3)]
+    assume(any(extent.is_visible for extent in extents))
     box = crop_box(extents, rule, (height, width), "c")
     top, left, h, w = box
     assert all(isinstance(n, int) and n % 2 == 0 for n in box)
@@ -77,8 +77,8 @@ def test_a_box_contains_the_truth_where_the_image_allows(seed, rule):
     rng = np.random.default_rng(seed)
     camera = pinhole((3000, 4096))
     points = cloud(rng)
-    extent = Extent.of(points, camera)
-    assume(extent.seen and (extent.high - extent.low).min() > 30)
+    extent = Extent.from_vertices(points, camera)
+    assume(extent.is_visible and (extent.high - extent.low).min() > 30)
     top, left, height, width = crop_box([extent], rule, camera.size, "c")
     pixels = project(to_camera(points, camera.R, camera.t), camera.K)
     inside = ((pixels >= -0.5) & (pixels <= [4095.5, 2999.5])).all(axis=1)
@@ -100,9 +100,9 @@ def test_a_box_does_not_depend_on_the_world_frame(seed, rule):
     frames = [(cloud(rng) + step - camera.t) @ camera.R for step in rng.uniform(-0.2, 0.2, size=(3, 3))]
     turn, shift = rotation(rng), rng.uniform(-5, 5, size=3)
     moved = pinhole((3000, 4096), R=camera.R @ turn.T, t=camera.t - camera.R @ turn.T @ shift)
-    here = [Extent.of(points, camera) for points in frames]
-    there = [Extent.of(points @ turn.T + shift, moved) for points in frames]
-    assume(any(extent.seen for extent in here))
+    here = [Extent.from_vertices(points, camera) for points in frames]
+    there = [Extent.from_vertices(points @ turn.T + shift, moved) for points in frames]
+    assume(any(extent.is_visible for extent in here))
     for one, two in zip(here, there, strict=True):
         np.testing.assert_allclose([one.low, one.high], [two.low, two.high], atol=1e-6)
     assert crop_box(here, rule, camera.size, "c") == crop_box(there, rule, camera.size, "c")
@@ -134,20 +134,20 @@ def test_points_behind_the_camera_or_not_recorded_do_not_count():
     camera = pinhole((100, 146))
     ahead = np.array([[0.0, 0.0, 2.0], [0.1, 0.1, 2.0]])
     strange = np.array([[0.5, 0.5, -2.0], [np.nan] * 3, [0.1, 0.0, 0.0]])
-    one, two = Extent.of(ahead, camera), Extent.of(np.concatenate([ahead, strange]), camera)
+    one, two = Extent.from_vertices(ahead, camera), Extent.from_vertices(np.concatenate([ahead, strange]), camera)
     np.testing.assert_array_equal([one.low, one.high], [two.low, two.high])
 
 
 def test_a_vertex_outside_of_the_image_counts_up_to_its_edge():
     camera = pinhole((100, 146), focal=1.0)
-    extent = Extent.of(np.array([[0.0, 0.0, 1.0], [9.0, 0.0, 1.0]]), camera)
+    extent = Extent.from_vertices(np.array([[0.0, 0.0, 1.0], [9.0, 0.0, 1.0]]), camera)
     np.testing.assert_allclose([extent.low, extent.high], [[73.0, 50.0], [146.0, 50.0]])
 
 
 @pytest.mark.parametrize("points", [[[0, 0, -1.0]], [[9.0, 0, 1.0]], [[np.nan] * 3], np.zeros((0, 3))])
 def test_a_camera_that_sees_nothing_is_named(points):
-    extent = Extent.of(np.array(points, dtype=float).reshape(-1, 3), pinhole((100, 146)))
-    with pytest.raises(ValueError, match="camera 22139908 sees nothing of the hands and objects"):
+    extent = Extent.from_vertices(np.array(points, dtype=float).reshape(-1, 3), pinhole((100, 146)))
+    with pytest.raises(ValueError, match="camera 22139908 sees no hand or object"):
         crop_box([extent], "clip", (100, 146), "22139908")
 
 

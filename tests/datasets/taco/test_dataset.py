@@ -41,7 +41,7 @@ def test_a_download_gives_the_clips_that_it_has_and_counts_the_others(download):
     assert (entry.variant, entry.valid_frames) == ("clip-raw", None)
     assert manifest.exclusion_summary == (
         "82: the sequence is not in Object_Poses",
-        "1: a camera of the clip is not in Allocentric_RGB_Videos; hoibench data doctor with this --split says which",
+        "1: a camera of the clip is not in Allocentric_RGB_Videos; hoibench data doctor with this --split shows which",
     )
     assert manifest.truth_id == "hoibench/taco-clips@1 synthetic 128x94"
     assert any("crop=clip" in note and "motion's extent" in note for note in manifest.notes)
@@ -67,7 +67,7 @@ def test_splits_that_make_a_clip_otherwise_make_another_clip(download):
 def test_prepared_clips_are_what_the_download_gives_without_it(download, folder):
     ours, theirs = download.manifest("test"), folder.manifest("test")
     assert (ours.entries, ours.truth_id, ours.split_id) == (theirs.entries, theirs.truth_id, theirs.split_id)
-    assert set(theirs.left_out.values()) == {f"the clip was not prepared in {folder.source.out}"}
+    assert set(theirs.left_out.values()) == {f"the clip was not prepared in {folder.source.folder}"}
 
 
 def test_a_clip_lies_on_the_protocols_grid(folder):
@@ -150,9 +150,9 @@ def test_mano_that_is_named_and_not_there_is_an_error(taco_copy, tmp_path, monke
 def test_what_is_no_tree_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="--dataset taco needs --root"):
         open_dataset("taco", None)
-    with pytest.raises(FileNotFoundError, match=r"nowhere is no folder"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere is not a folder"):
         open_dataset("taco", tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match=r"holds no Object_Poses"):
+    with pytest.raises(FileNotFoundError, match=r"has no Object_Poses"):
         open_dataset("taco", tmp_path)
 
 
@@ -187,7 +187,7 @@ def test_a_sequence_under_another_triplet_is_left_out(taco_copy):
             folder.rename(folder.with_name("(cut, knife, plate)"))
     assert (
         open_dataset("taco", taco_copy.root).manifest("test").left_out[KEY]
-        == "the sequence lies under another triplet than its own"
+        == "the sequence is in the folder of another triplet"
     )
 
 
@@ -197,7 +197,7 @@ def test_zips_unpacked_into_folders_of_their_own_names_are_found(taco_copy):
         to = folder / path.stem / path.relative_to(folder)
         to.parent.mkdir(parents=True)
         path.rename(to)
-    sequence = taco_copy.tree.sequence(KEY)
+    sequence = taco_copy.download.sequence(KEY)
     assert sequence.video("22139905") == folder / "22139905" / "(hit, hammer, toy)" / KEY / "22139905.mp4"
     assert [entry.id for entry in open_dataset("taco", taco_copy.root).manifest("test").entries] == [KEY]
 
@@ -239,7 +239,7 @@ def test_a_source_view_that_comes_later_is_made_up_for(taco, taco_copy, tmp_path
     path.hardlink_to(taco.sequence(KEY).video("22139914"))
     later = dataset.load(entry)
     assert [view.id for view in later.source_views] == ["22139914"]
-    assert build_request(later, spec, seed=0).sources[0].video.shape == (FRAMES, *SIZE, 3)
+    assert build_request(later, spec, seed=0).source_videos[0].video.shape == (FRAMES, *SIZE, 3)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_broken_file_is_no_absent_one(taco_copy, fault):
 def test_every_camera_of_a_clip_is_offered_by_itself(download, folder):
     """Those in the download, or those that were prepared: the split's and the source."""
     (entry,) = folder.manifest("test").entries
-    filmed = {path.stem for path in download.source.tree.sequence(KEY).folder(RGB).glob("*.mp4")}
+    filmed = {path.stem for path in download.source.download.sequence(KEY).folder(RGB).glob("*.mp4")}
     assert set(dict(download.camera_loaders(entry))) == filmed > {*entry.camera_ids, "22139914"}
     offered = dict(folder.camera_loaders(entry))
     assert set(offered) == {*entry.camera_ids, "22139914"}

@@ -35,7 +35,7 @@ def test_folders_name_action_tool_target_and_triplets_tool_action_target(folder,
 
 @pytest.mark.parametrize("folder", ["stir, spoon, bowl", "(stir, spoon)", "()", ""])
 def test_a_folder_that_names_no_triplet_is_refused(folder):
-    with pytest.raises(ValueError, match="names no triplet"):
+    with pytest.raises(ValueError, match="is not a triplet"):
         parse_triplet(folder)
 
 
@@ -64,7 +64,7 @@ def test_a_tree_without_a_marker_holds_mano_hands(tmp_path):
 def test_a_marker_that_is_no_text_is_named(tmp_path):
     (tmp_path / "Object_Poses").mkdir()
     (tmp_path / "hand_model.txt").write_bytes(b"\xff\xfe\x82")
-    with pytest.raises(ValueError, match=r"hand_model\.txt is no text"):
+    with pytest.raises(ValueError, match=r"hand_model\.txt is not text"):
         _ = TacoDownload(tmp_path).hand_model
 
 
@@ -72,22 +72,22 @@ def test_models_are_found_under_the_name_inside_the_released_zip_too(written, tm
     shutil.copytree(written.root / "Object_Models", tmp_path / "object_models_released")
     (tmp_path / "Object_Poses").mkdir()
     object_id = written.scene.tool.id
-    assert TacoDownload(tmp_path).model(object_id).parent.name == "object_models_released"
+    assert TacoDownload(tmp_path).mesh(object_id).parent.name == "object_models_released"
     with pytest.raises(FileNotFoundError, match=r"999_cm\.obj is missing: download Object_Models\.zip"):
-        TacoDownload(tmp_path).model("999")
+        TacoDownload(tmp_path).mesh("999")
 
 
 def test_what_is_missing_is_named_with_what_to_download(written, tmp_path):
-    with pytest.raises(FileNotFoundError, match="is no folder"):
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
         TacoDownload(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="holds no Object_Poses"):
+    with pytest.raises(FileNotFoundError, match="has no Object_Poses"):
         TacoDownload(tmp_path)
-    with pytest.raises(FileNotFoundError, match="no sequence 20990101_001 \\(1 are there\\)"):
+    with pytest.raises(FileNotFoundError, match="no sequence 20990101_001 \\(number of others: 1\\)"):
         TacoDownload(written.root).sequence("20990101_001")
-    with pytest.raises(FileNotFoundError, match=r"1234\.mp4 is missing \(cameras there: 22139909, .*download"):
+    with pytest.raises(FileNotFoundError, match=r"1234\.mp4 is missing \(existing cameras: 22139909, .*download"):
         written.recording.sequence.video("1234")
     with pytest.raises(FileNotFoundError, match=r"no tool_<id>\.npy: download Object_Poses\.zip"):
-        TacoSequence(tmp_path, ("a", "b", "c"), "20990101_001").object_pose("tool")
+        TacoSequence(tmp_path, ("a", "b", "c"), "20990101_001").find_object_pose("tool")
 
 
 def test_a_zip_that_lies_there_is_to_be_unpacked_not_downloaded(taco_copy):
@@ -103,9 +103,9 @@ def test_a_zip_that_lies_there_is_to_be_unpacked_not_downloaded(taco_copy):
 @pytest.mark.parametrize("modality", [RGB, MARKER_REMOVED, CAMERAS, HANDS, POSES, EGO_RGB])
 def test_a_zip_unpacked_into_a_folder_of_its_own_name_is_read(taco, taco_copy, modality):
     inner = taco_faults.nest(taco_copy, modality)
-    assert list(TacoDownload(taco_copy.root).sequences) == list(taco.tree.sequences)
+    assert list(TacoDownload(taco_copy.root).sequences) == list(taco.download.sequences)
     for key in (POUR.key, MEASURE.key):
-        folder = taco_copy.tree.sequence(key).folder(modality)
+        folder = taco_copy.download.sequence(key).folder(modality)
         assert folder.is_relative_to(inner)
         assert sorted(path.name for path in folder.iterdir()) == sorted(
             path.name for path in taco.sequence(key).folder(modality).iterdir()
@@ -119,7 +119,7 @@ def test_models_are_found_wherever_the_zip_puts_them(taco_copy, place):
     (taco_copy.root / place).parent.mkdir(exist_ok=True)
     (taco_copy.root / "object_models_released").rename(taco_copy.root / place)
     tool = taco_copy.written[POUR.key].scene.tool.id
-    assert taco_copy.tree.model(tool) == taco_copy.root / place / f"{tool}_cm.obj"
+    assert taco_copy.download.mesh(tool) == taco_copy.root / place / f"{tool}_cm.obj"
 
 
 def test_what_a_mac_leaves_in_a_folder_is_no_camera_and_no_sequence(taco_copy):
@@ -128,7 +128,7 @@ def test_what_a_mac_leaves_in_a_folder_is_no_camera_and_no_sequence(taco_copy):
     (sequence.folder(POSES).parent / ".DS_Store").touch()
     (taco_copy.root / POSES / "(no triplet)" / "20230927_001").mkdir(parents=True)
     assert set(sequence.videos()) == set(TWELVE)
-    assert set(taco_copy.tree.sequences) == set(taco_copy.written)
+    assert set(taco_copy.download.sequences) == set(taco_copy.written)
 
 
 def test_an_object_id_has_three_digits(tmp_path):
@@ -136,7 +136,7 @@ def test_an_object_id_has_three_digits(tmp_path):
     sequence.folder(POSES).mkdir(parents=True)
     (sequence.folder(POSES) / "tool_bowl.npy").touch()
     with pytest.raises(ValueError, match=r"tool_bowl\.npy names object 'bowl', expected an id of three digits"):
-        sequence.object_pose("tool")
+        sequence.find_object_pose("tool")
 
 
 def test_two_pose_files_of_one_role_are_refused(tmp_path):
@@ -145,5 +145,5 @@ def test_two_pose_files_of_one_role_are_refused(tmp_path):
     folder.mkdir(parents=True)
     for name in ("tool_001.npy", "tool_002.npy"):
         (folder / name).touch()
-    with pytest.raises(ValueError, match="holds 2 files"):
-        sequence.object_pose("tool")
+    with pytest.raises(ValueError, match="has 2 files"):
+        sequence.find_object_pose("tool")

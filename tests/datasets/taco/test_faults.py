@@ -49,17 +49,17 @@ FAULTS = {
     ),
     "an empty video": Fault(lambda tree: faults.empty_video(tree, KEY, FIRST), "videos", "is empty", "is empty"),
     "a video with fewer frames": Fault(
-        lambda tree: faults.shorten_video(tree, KEY, FIRST), "video-frames", "180 frames, the annotation has 181", "180 frames"
+        lambda tree: faults.shorten_video(tree, KEY, FIRST), "video-frames", "180 frames, but the annotation has 181", "180 frames"
     ),
     "a marker-removed video with fewer frames": Fault(
         lambda tree: faults.shorten_video(tree, MEASURE.key, FIRST, 5, MARKER_REMOVED),
-        "video-frames", "176 frames, the annotation has 181", None, key=MEASURE.key,
+        "video-frames", "176 frames, but the annotation has 181", None, key=MEASURE.key,
     ),
     "a video of another aspect": Fault(
         lambda tree: faults.square_video(tree, KEY, FIRST), "video-size", "94x94 pixels", "94x94 pixels"
     ),
     "K of another resolution": Fault(
-        lambda tree: faults.wrong_K(tree, KEY), "calibration", "would fit 4096x3000", "would fit 4096x3000"
+        lambda tree: faults.wrong_K(tree, KEY), "calibration", "fits 4096x3000", "fits 4096x3000"
     ),
     "a camera without calibration": Fault(
         lambda tree: faults.drop_calibration(tree, KEY, FIRST), "calibration", f"no camera {FIRST}", f"no camera {FIRST}"
@@ -69,7 +69,7 @@ FAULTS = {
     ),
     "a camera that looks away": Fault(
         lambda tree: faults.turn_camera(tree, KEY, FIRST).parent, "projection",
-        f"camera {FIRST} of sequence {KEY} sees nothing", f"camera {FIRST} .*sees nothing"
+        f"camera {FIRST} of sequence {KEY} sees no hand or object", f"camera {FIRST} .*sees no hand or object"
     ),
     "a target with fewer rows": Fault(
         lambda tree: faults.frame_counts(tree, KEY), "poses", "has 181 rows, target_191.npy 180", "181, 181, 181, 180"
@@ -79,7 +79,7 @@ FAULTS = {
         also=("hands", "video-frames", "ego", "length"),
     ),
     "a pose that is not rigid": Fault(
-        lambda tree: faults.non_rigid_pose(tree, KEY), "rigid", "frame 3 is no rigid pose", "frame 3 is no rigid pose"
+        lambda tree: faults.non_rigid_pose(tree, KEY), "rigid", "frame 3 is not a rigid pose", "frame 3 is not a rigid pose"
     ),
     "object rows that are NaN": Fault(
         lambda tree: faults.nan_pose_rows(tree, KEY), "object-gaps", "2 of 181 rows, the first is 5", None, "warning"
@@ -113,7 +113,7 @@ FAULTS = {
     ),
     "a hand in another world frame": Fault(
         lambda tree: faults.far_hand(tree, KEY).parent, "projection",
-        "the right hand is in no camera's image", "the right hand is in no camera's image"
+        "no camera sees the right hand", "no camera sees the right hand"
     ),
     "a missing hand": Fault(
         lambda tree: faults.drop_file(tree, KEY, HANDS, "left_hand.pkl"), "hand-files", "is missing", "download Hand_Poses.zip"
@@ -126,7 +126,7 @@ FAULTS = {
     ),
     "a calibration that the mirror calls bad": Fault(
         lambda tree: faults.bad_calibration_status(tree, KEY, cameras=(FIRST,)).parent / KEY,
-        "verdicts", f"'bad_calibration', bad cameras {FIRST}", None, "warning",
+        "calibration-reviews", f"'bad_calibration', bad cameras {FIRST}", None, "warning",
     ),
     "no calibrations": Fault(
         lambda tree: faults.drop_modality(tree, CAMERAS), "folders", f"download {CAMERAS}.zip", f"download {CAMERAS}.zip",
@@ -141,11 +141,11 @@ FAULTS = {
         also=("sequences", "split"),
     ),
     "object poses still zipped": Fault(
-        lambda tree: faults.zip_modality(tree, POSES), "zips", "nothing of it is unpacked", "unpack .*Object_Poses.zip",
+        lambda tree: faults.zip_modality(tree, POSES), "zips", "is not unpacked", "unpack .*Object_Poses.zip",
         also=("folders", "ego", "split"),
     ),
     "a camera still zipped": Fault(
-        lambda tree: faults.zip_camera(tree, FIRST), "zips", "nothing of it is unpacked", f"unpack .*{FIRST}.zip", also=("split",)
+        lambda tree: faults.zip_camera(tree, FIRST), "zips", "is not unpacked", f"unpack .*{FIRST}.zip", also=("split",)
     ),
 }  # fmt: skip
 
@@ -156,7 +156,7 @@ def tool(tree) -> str:
 
 def read_all(tree, key) -> None:
     """Read all that a clip of four cameras is made from."""
-    recording = Recording(tree.tree, tree.sequence(key))
+    recording = Recording(tree.download, tree.sequence(key))
     recording.surfaces_in([0, recording.frames - 1])
     for serial in FOUR:
         recording.camera(serial, tree.size)
@@ -165,7 +165,7 @@ def read_all(tree, key) -> None:
 
 def prepare(tree, key, out) -> None:
     """Make the clip."""
-    prepare_line(tree.tree, line(tree, key), out, ProxyHand())
+    prepare_line(tree.download, line(tree, key), out, ProxyHand())
 
 
 def line(tree, key) -> SplitLine:
@@ -272,7 +272,7 @@ class TestMano:
         shutil.copy(mano / "MANO_RIGHT.pkl", mano / "MANO_LEFT.pkl")
         check = self.check(taco_copy, tmp_path, mano)
         assert check.status == "problem"
-        assert "MANO_LEFT.pkl holds MANO's right hand" in check.examples[0]
+        assert "MANO_LEFT.pkl is MANO's right hand" in check.examples[0]
 
     def test_a_missing_file_is_named(self, taco_copy, tmp_path, mano):
         (mano / "MANO_RIGHT.pkl").unlink()
@@ -302,15 +302,15 @@ def test_a_tree_in_which_nothing_is_whole_is_still_examined_to_the_end(taco_copy
             SPOILED[how](path)
     report = diagnose(taco_copy.root, cache=tmp_path, deep=True)
     assert not any("could not be finished" in check.title for check in report.checks), render(report)
-    broken = {check.id for check in report.of("problem")}
+    broken = {check.id for check in report.with_status("problem")}
     # A text file cut short may end between two lines; a folder is no pose file, and without one nobody knows which meshes there should be.
     missed = {"cut in half": {"calibration", "meshes"}, "folders": {"meshes"}}.get(how, set())
     assert broken >= {"poses", "calibration", "meshes"} - missed
     assert ("folders" if how == "folders" else "videos") in broken
-    assert all(check.fix for check in report.of("problem"))
+    assert all(check.fix for check in report.with_status("problem"))
     if how in ("empty", "noise", "text"):
         # Of what could not be read, nothing good is said.
-        assert {check.id for check in report.of("ok")} <= {
+        assert {check.id for check in report.with_status("ok")} <= {
             "folders",
             "sequences",
             "names",
@@ -326,7 +326,7 @@ def test_a_folder_that_may_not_be_written_is_enough(taco_copy, tmp_path):
     for folder in folders:
         folder.chmod(0o555)
     try:
-        assert diagnose(taco_copy.root, cache=tmp_path, deep=True).healthy
+        assert diagnose(taco_copy.root, cache=tmp_path, deep=True).is_healthy
         read_all(taco_copy, KEY)
     finally:
         for folder in folders:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from hoibench.datasets.taco.objects import place, pose_rows, read_mesh, read_poses
+from hoibench.datasets.taco.objects import count_pose_rows, place_vertices, read_mesh, read_poses
 
 
 def poses(count=4, seed=0):
@@ -30,7 +30,7 @@ def test_meshes_are_in_centimetres_and_keep_their_order(tmp_path):
 def test_a_mesh_that_is_not_in_centimetres_is_named(tmp_path, scale, told):
     path = tmp_path / "001_cm.obj"
     path.write_text(f"v {10 * scale} 0 0\nv 0 {20 * scale} 0\nv 0 0 {30 * scale}\nf 1 2 3\n")
-    with pytest.raises(ValueError, match=rf"001_cm\.obj: the object would be {told} long.*not in centimetres"):
+    with pytest.raises(ValueError, match=rf"001_cm\.obj: the object is {told} long.*not in centimetres"):
         read_mesh(path)
 
 
@@ -104,7 +104,7 @@ def test_poses_of_which_none_was_recorded_are_an_error(tmp_path):
 def test_an_archive_under_the_name_of_an_array_is_named(tmp_path):
     with (tmp_path / "tool_001.npy").open("wb") as stream:
         np.savez(stream, poses())
-    with pytest.raises(ValueError, match=r"tool_001\.npy is no npy file"):
+    with pytest.raises(ValueError, match=r"tool_001\.npy is an npz file, expected npy"):
         read_poses(tmp_path / "tool_001.npy")
 
 
@@ -119,7 +119,7 @@ def broken():
 @pytest.mark.parametrize("fault", list(broken()))
 def test_a_pose_that_is_not_rigid_is_named_with_its_frame(tmp_path, fault):
     np.save(tmp_path / "tool_001.npy", broken()[fault])
-    with pytest.raises(ValueError, match=r"tool_001\.npy: frame 1 is no rigid pose"):
+    with pytest.raises(ValueError, match=r"tool_001\.npy: frame 1 is not a rigid pose"):
         read_poses(tmp_path / "tool_001.npy")
 
 
@@ -147,10 +147,10 @@ def test_rows_are_counted_without_reading_them(tmp_path_factory, rows, dtype, ve
     stream = io.BytesIO()
     np.lib.format.write_array(stream, np.full((rows, 4, 4), np.nan, dtype), version=version)
     path.write_bytes(stream.getvalue())
-    assert pose_rows(path) == rows
+    assert count_pose_rows(path) == rows
     path.write_bytes(stream.getvalue()[:-1])
     with pytest.raises(ValueError, match=r"tool_001\.npy is not a complete npy file .*unpack Object_Poses\.zip again"):
-        pose_rows(path)
+        count_pose_rows(path)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_rows_of_what_is_no_npy_file_are_refused_by_name(tmp_path, data):
     path = tmp_path / "tool_001.npy"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"tool_001\.npy is not a complete npy file"):
-        pose_rows(path)
+        count_pose_rows(path)
 
 
 def test_rows_of_another_shape_are_refused_by_name(tmp_path):
@@ -168,11 +168,11 @@ def test_rows_of_another_shape_are_refused_by_name(tmp_path):
     for array in (np.float32(3), np.zeros((4, 4)), np.zeros((0, 4, 4)), np.zeros((2, 3, 4))):
         np.save(path, array)
         with pytest.raises(ValueError, match=r"tool_001\.npy has shape .*expected \(N, 4, 4\)"):
-            pose_rows(path)
+            count_pose_rows(path)
     with path.open("wb") as archive:
         np.savez(archive, poses())
     with pytest.raises(ValueError, match=r"tool_001\.npy has shape"):
-        pose_rows(path)
+        count_pose_rows(path)
 
 
 @settings(max_examples=30, deadline=None)
@@ -181,7 +181,7 @@ def test_placing_is_R_v_plus_t(seed):
     rng = np.random.default_rng(seed)
     vertices, pose = rng.normal(size=(5, 3)), poses(3, seed)
     expected = [[p[:3, :3] @ v + p[:3, 3] for v in vertices] for p in pose]
-    np.testing.assert_allclose(place(vertices, pose), expected, atol=1e-12)
+    np.testing.assert_allclose(place_vertices(vertices, pose), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("line", ["f 0 1 2", "f 1 2", "f 1", "f 3 2 1 4 5 1 9999"])
@@ -228,7 +228,7 @@ def test_an_object_is_from_a_centimetre_to_a_metre_long(tmp_path, longest, read)
     if read:
         assert len(read_mesh(path)[0]) == 3
     else:
-        with pytest.raises(ValueError, match=r"expected 1 to 100 cm: its vertices are not in centimetres"):
+        with pytest.raises(ValueError, match=r"expected 1 to 100 cm: the file is not in centimetres"):
             read_mesh(path)
 
 
@@ -241,7 +241,7 @@ def test_up_to_a_twentieth_of_the_vertices_may_be_loose(tmp_path, loose, read):
     if read:
         assert len(read_mesh(path)[1]) == 998 - loose
     else:
-        with pytest.raises(ValueError, match="51 of its 1000 vertices belong to no face"):
+        with pytest.raises(ValueError, match="51 of 1000 vertices belong to no face"):
             read_mesh(path)
 
 
@@ -259,5 +259,5 @@ def test_a_pose_is_rigid_to_a_ten_thousandth(tmp_path, change, off, read):
     if read:
         np.testing.assert_array_equal(read_poses(tmp_path / "tool_001.npy"), pose)
     else:
-        with pytest.raises(ValueError, match="frame 1 is no rigid pose"):
+        with pytest.raises(ValueError, match="frame 1 is not a rigid pose"):
             read_poses(tmp_path / "tool_001.npy")

@@ -13,23 +13,23 @@ from hoibench.video import decode, probe
 
 
 def test_it_holds_the_sequences_of_the_plan(taco):
-    assert set(taco.tree.sequences) == {shoot.key for shoot in PLAN}
+    assert set(taco.download.sequences) == {shoot.key for shoot in PLAN}
     assert {shoot.frames for shoot in PLAN} == {90, 181, 209}
     assert len({shoot.world for shoot in PLAN}) == 2
     for shoot in PLAN:
-        sequence = taco.tree.sequence(shoot.key)
+        sequence = taco.download.sequence(shoot.key)
         assert set(sequence.videos()) == set(shoot.serials)
         assert set(sequence.videos(MARKER_REMOVED)) == set(shoot.marker_removed)
-        assert set(Recording(taco.tree, sequence).calibrations) == set(TWELVE)
+        assert set(Recording(taco.download, sequence).calibrations) == set(TWELVE)
         ego = probe(sequence.folder("Egocentric_RGB_Videos") / "color.mp4")
         assert ego.frames == shoot.frames - shoot.ego_missing
-        tool, _ = Recording(taco.tree, sequence).instances
-        assert taco.tree.model(tool).parent.name == MODELS[1]
+        tool, _ = Recording(taco.download, sequence).instances
+        assert taco.download.mesh(tool).parent.name == MODELS[1]
 
 
 @pytest.mark.parametrize("shoot", [POUR, MEASURE, SHORT], ids=lambda shoot: shoot.key)
 def test_pixels_tell_frame_modality_and_part(taco, shoot):
-    recording = Recording(taco.tree, taco.tree.sequence(shoot.key))
+    recording = Recording(taco.download, taco.download.sequence(shoot.key))
     serial = FOUR[1]
     for modality in (RGB, MARKER_REMOVED):
         video = decode(recording.sequence.video(serial, modality))

@@ -57,7 +57,7 @@ def test_points_move_as_the_triangles_that_they_are_fixed_to(written):
     assert world.dtype == np.float32
     assert set(part.tolist()) == {0, 1, 2, 3}
     tool = world[:, part == 2].astype(float)
-    poses = np.load(written.recording.sequence.object_pose("tool")[1]).astype(float)
+    poses = np.load(written.recording.sequence.find_object_pose("tool")[1]).astype(float)
     in_object = np.einsum("nji,nkj->nki", poses[:, :3, :3], tool - poses[:, None, :3, 3])
     np.testing.assert_allclose(in_object, np.broadcast_to(in_object[:1], in_object.shape), atol=1e-6)
     assert np.abs(tool - tool[:1]).max() > 0.01

@@ -100,7 +100,7 @@ def test_the_command_on_a_prepared_folder(prepared, wan_folder, long_job, tmp_pa
         "test",
     ]
     assert main([*options, "--cameras", "all", "--out", str(prepared / "latents")]) == 2
-    assert "lies in the download" in " ".join(capsys.readouterr().err.split())
+    assert "is inside the download" in " ".join(capsys.readouterr().err.split())
     assert main([*options, "--out", str(tmp_path / "out")]) == 0
     assert (
         main([*options, "--cameras", "all", "--out", str(tmp_path / "out"), "--json"]) == 0

@@ -1,4 +1,4 @@
-"""The doctor of a TACO download: what is missing in it, and what disagrees."""
+"""Diagnosis of a TACO download: missing, damaged and inconsistent files."""
 
 from hoibench.datasets.taco.doctor.diagnosis import diagnose
 from hoibench.datasets.taco.doctor.report import Check, Diagnosis, Inventory, render

@@ -1,4 +1,4 @@
-"""taco_info.csv: what a mirror of TACO says of the sequences' calibration; no part of the official release."""
+"""Reader of taco_info.csv, calibration reviews by a mirror of TACO; not part of the official release."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _COLUMNS = ("sequence_id", "calib_status", "calib_bad_cams")
 
 @dataclass(frozen=True)
 class CalibrationReview:
-    """``status``: good, bad_hand_pose, incomplete, ...; ``bad_cameras``: serials whose calibration is wrong."""
+    """The review of a sequence: ``status`` (good, bad_hand_pose, incomplete, ...) and ``bad_cameras``, serials with a wrong calibration."""
 
     status: str
     bad_cameras: tuple[str, ...]
 
 
 def read_reviews(path: Path) -> dict[str, CalibrationReview]:
-    """Sequence key -> review.
+    """Read the reviews by sequence key.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no text, lacks a column or a row has too few fields; names file and line.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is not text, lacks a column, or a row is truncated; names file and line.
     """
     reviews = {}
     try:
@@ -33,9 +33,9 @@ def read_reviews(path: Path) -> dict[str, CalibrationReview]:
             for row in rows:
                 name, status, bad = (row[column] for column in _COLUMNS)
                 if None in (name, status, bad):
-                    raise ValueError(f"{path}, line {rows.line_num} is cut short: download it again, or delete it")
+                    raise ValueError(f"{path}, line {rows.line_num} is truncated: download it again, or delete it")
                 serials = tuple(serial.strip() for serial in bad.split(";") if serial.strip())
                 reviews[name.rpartition("/")[2]] = CalibrationReview(status, serials)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is no table of text ({error}): download it again, or delete it") from error
+        raise ValueError(f"{path} is not a CSV file ({error}): download it again, or delete it") from error
     return reviews

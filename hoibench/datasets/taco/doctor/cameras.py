@@ -1,4 +1,4 @@
-"""Calibration of the fixed cameras, and where hands and objects land in their images."""
+"""Checks of the fixed cameras' calibration, and of the projection of hands and objects."""
 
 from __future__ import annotations
 
@@ -16,72 +16,74 @@ from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.visibility import check_parts_in_view
 
 _FRAMES = 8
-"""Frames of a sequence whose projection is looked at."""
+"""Number of frames of a sequence for the projection check."""
 
 
 def check_cameras(context: DiagnosticContext) -> Iterator[Check]:
-    """The checks of this module: calibration of all sequences, projection of the sampled ones."""
+    """Run the checks of this module: calibration of all sequences, projection of the sampled ones."""
     yield _calibrations(context)
     yield _projection(context)
 
 
 def _calibrations(context: DiagnosticContext) -> Check:
     found = Findings()
-    keys = sorted(context.listing.there[CAMERAS])
-    for key in context.each("calibrations", keys):
+    keys = sorted(context.listing.keys[CAMERAS])
+    for key in context.iterate("calibrations", keys):
         sequence = context.listing.sequences[key]
         with found.catch(sequence.calibration):
-            known = read_calibration(sequence.calibration)
-            for serial in sorted(_filmed(context, key) - known.keys()):
+            cameras = read_calibration(sequence.calibration)
+            for serial in sorted(_filmed(context, key) - cameras.keys()):
                 found.add(
-                    sequence.calibration, f"has no camera {serial}, which filmed", fix=f"unpack {CAMERAS}.zip again"
+                    sequence.calibration,
+                    f"has no camera {serial}, which has a video",
+                    fix=f"unpack {CAMERAS}.zip again",
                 )
-    return found.check(
+    return found.to_check(
         "calibration",
-        "calibrations are missing, broken or of another resolution",
-        "all calibrations read, and know the cameras that filmed",
+        "calibrations are missing, damaged or of another resolution",
+        "all calibrations are valid and contain all cameras with videos",
         f"unpack {CAMERAS}.zip of the same copy as the videos",
-        looked_at=len(keys),
+        checked=len(keys),
     )
 
 
 def _filmed(context: DiagnosticContext, key: str) -> set[str]:
-    """Serials whose video of a sequence is there, of either kind."""
+    """Return the serials with a video of a sequence, of either kind."""
     kinds = (context.listing.cameras[kind] for kind in (RGB, MARKER_REMOVED))
     return {serial for cameras in kinds for serial, keys in cameras.items() if key in keys}
 
 
 def _projection(context: DiagnosticContext) -> Check:
     found = Findings()
-    looked_at = 0
-    for sequence in context.each("projection", context.sampled):
+    checked = 0
+    for sequence in context.iterate("projection", context.sampled):
         try:
-            # The proxy hand is near enough to MANO's to tell whether a hand is in a picture.
+            # The proxy hand is similar enough to MANO's to check that a hand is in the image.
             recording = Recording(TacoDownload(context.root), sequence, ProxyHand())
             cameras = {serial: c.camera(c.size) for serial, c in recording.calibrations.items()}
             surfaces = recording.surfaces_in(_some_frames(recording))
         except (ValueError, OSError):
-            continue  # told by the checks of calibration, poses, hands and meshes
-        looked_at += 1
+            continue  # reported by the checks of calibration, poses, hands and meshes
+        checked += 1
         with found.catch(f"sequence {sequence.key}"):
             check_parts_in_view(sequence.key, surfaces, cameras.values())
         filmed = _filmed(context, sequence.key)
         for serial, camera in cameras.items():
             if serial in filmed or not filmed & cameras.keys():
                 with found.catch(f"sequence {sequence.key}"):
-                    extents = (Extent.of(vertices, camera) for s in surfaces for vertices in s.vertices)
+                    extents = (Extent.from_vertices(vertices, camera) for s in surfaces for vertices in s.vertices)
                     crop_box(extents, "clip", camera.size, f"{serial} of sequence {sequence.key}")
-    return found.check(
+    return found.to_check(
         "projection",
-        "hands or objects do not land in the images",
-        "hands and objects land in the images",
-        f"calibration, poses and hands are not of one world frame: unpack {CAMERAS}.zip, {POSES}.zip and {HANDS}.zip again; "
-        "if it stays, leave these sequences or cameras out",
-        looked_at=looked_at,
+        "hands or objects project outside the images",
+        "hands and objects project into the images",
+        f"calibration, poses and hands have different world frames: unpack {CAMERAS}.zip, {POSES}.zip and {HANDS}.zip again; "
+        "if the problem remains, exclude these sequences or cameras",
+        checked=checked,
     )
 
 
 def _some_frames(recording: Recording) -> list[int]:
-    """Some frames of a recording, evenly apart."""
+    """Return evenly spaced frames of a recording."""
     frames: list[int] = np.unique(np.linspace(0, recording.frames - 1, _FRAMES).astype(int)).tolist()
     return frames

@@ -1,4 +1,4 @@
-"""A download under context: what the checks share, each thing read once."""
+"""Context of a diagnosis: data shared by all checks, read once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TypeVar
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.doctor.listing import Listing
 from hoibench.datasets.taco.download import POSES, TacoSequence
-from hoibench.datasets.taco.objects import pose_rows
+from hoibench.datasets.taco.objects import count_pose_rows
 from hoibench.datasets.taco.protocol import Recipe, Video
 from hoibench.progress import ProgressCallback
 
@@ -21,15 +21,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class DiagnosticContext:
-    """What every check is given.
+    """The input of every check.
 
     Attributes:
-        listing: the names in the tree.
-        lines: the clips that are wanted of it; none where no split was named.
-        mano: the folder of MANO's files, None for $HOIBENCH_MANO.
-        cache: where prepared clips will go.
-        deep: whether costly checks look at every sequence.
-        sample: at how many they look otherwise.
+        listing: names of folders and files in the download.
+        lines: clips to check for; empty if no split was given.
+        mano: the folder of MANO's files; None for $HOIBENCH_MANO.
+        cache: the folder for prepared clips.
+        deep: run costly checks on all sequences.
+        sample: number of sequences for costly checks otherwise.
         on_progress: called before each step.
     """
 
@@ -43,48 +43,48 @@ class DiagnosticContext:
 
     @property
     def root(self) -> Path:
-        """The tree."""
+        """The folder of the download."""
         return self.listing.root
 
     @cached_property
     def wanted(self) -> frozenset[str]:
-        """Keys of the clips that are wanted and there; of all sequences where no split was named."""
-        there = frozenset(self.listing.sequences)
-        named = frozenset(line.entry.id for line in self.lines)
-        return (there & named) or there
+        """Keys of the existing sequences of the split, or of all sequences if there are none."""
+        existing = frozenset(self.listing.sequences)
+        of_split = frozenset(line.entry.id for line in self.lines)
+        return (existing & of_split) or existing
 
     @cached_property
     def sampled(self) -> tuple[TacoSequence, ...]:
-        """The sequences that costly checks look at: all of the tree, or some of the wanted ones, always the same."""
+        """The sequences for costly checks: all, or a fixed sample of the wanted ones."""
         if self.deep:
             return tuple(self.listing.sequences.values())
         shuffled = sorted(self.wanted, key=lambda key: hashlib.sha256(key.encode()).digest())
         return tuple(self.listing.sequences[key] for key in sorted(shuffled[: self.sample]))
 
     @cached_property
-    def kinds(self) -> frozenset[Video]:
-        """The kinds of video that are wanted; raw where no split was named."""
+    def video_kinds(self) -> frozenset[Video]:
+        """Kinds of video in the split; raw if no split was given."""
         return frozenset(Recipe.parse(line.recipe).video for line in self.lines) or frozenset({"raw"})
 
     @cached_property
-    def posed(self) -> tuple[TacoSequence, ...]:
-        """The sequences that have object poses."""
-        return tuple(self.listing.sequences[key] for key in sorted(self.listing.there[POSES]))
+    def with_poses(self) -> tuple[TacoSequence, ...]:
+        """The sequences with object poses."""
+        return tuple(self.listing.sequences[key] for key in sorted(self.listing.keys[POSES]))
 
     @cached_property
-    def frames(self) -> Mapping[str, int]:
-        """Key -> N, the rows of the tool's poses, read from the head of the file; without those that cannot be read, of which ``poses`` tells."""
+    def frame_counts(self) -> Mapping[str, int]:
+        """Key -> N, the rows of the tool's poses, from the file header; without unreadable files, which the check ``poses`` reports."""
         frames = {}
-        for sequence in self.posed:
+        for sequence in self.with_poses:
             try:
-                frames[sequence.key] = pose_rows(sequence.object_pose("tool")[1])
+                frames[sequence.key] = count_pose_rows(sequence.find_object_pose("tool")[1])
             except (ValueError, OSError):
                 continue
         return frames
 
-    def each(self, what: str, items: Iterable[T]) -> Iterator[T]:
+    def iterate(self, stage: str, items: Iterable[T]) -> Iterator[T]:
         """Yield the items, reporting progress before each."""
-        known = list(items)
-        for done, item in enumerate(known):
-            self.on_progress(what, done, len(known))
+        listed = list(items)
+        for done, item in enumerate(listed):
+            self.on_progress(stage, done, len(listed))
             yield item

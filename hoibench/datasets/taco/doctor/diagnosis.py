@@ -10,7 +10,7 @@ from hoibench.datasets.taco.doctor.annotations import check_annotations
 from hoibench.datasets.taco.doctor.cameras import check_cameras
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.environment import check_environment
-from hoibench.datasets.taco.doctor.listing import list_tree
+from hoibench.datasets.taco.doctor.listing import list_download
 from hoibench.datasets.taco.doctor.presence import check_presence
 from hoibench.datasets.taco.doctor.report import STATUSES, Check, Diagnosis
 from hoibench.datasets.taco.doctor.videos import check_videos
@@ -40,23 +40,23 @@ def diagnose(
     sample: int = SAMPLE,
     on_progress: ProgressCallback = lambda stage, done, total: None,
 ) -> Diagnosis:
-    """What is missing in a download of TACO and what disagrees; nothing is written to it, and no fault in it stops the others from being found.
+    """Find missing, damaged and inconsistent files in a TACO download, without writing to it.
 
-    Names, heads of files and calibrations are looked at in all sequences; whole videos, hand poses, meshes and projection in a sample.
+    Checks names, file headers and calibrations of all sequences, and complete videos, hand poses, meshes and projections of a sample.
 
     Args:
-        root: the folder that the zips were unpacked in.
-        lines: clips of a split that are wanted.
-        mano: the folder of MANO's files, by default $HOIBENCH_MANO.
-        cache: where prepared clips will go, by default the cache.
-        deep: look at everything in every sequence.
-        sample: how many sequences costly checks look at otherwise.
+        root: the folder with the unpacked zips.
+        lines: the clips of a split to check for.
+        mano: the folder of MANO's files; by default, $HOIBENCH_MANO.
+        cache: the folder for prepared clips; by default, the cache.
+        deep: run costly checks on all sequences.
+        sample: number of sequences for costly checks otherwise.
         on_progress: called before each step with (stage, done, total).
 
     Raises:
-        FileNotFoundError: the root is no folder.
+        FileNotFoundError: the root is not a folder.
     """
-    listing = list_tree(root)
+    listing = list_download(root)
     context = DiagnosticContext(listing, tuple(lines), mano, cache or cache_dir(), deep, sample, on_progress)
     checks = [check for group in _CHECKS for check in _run(group, context)]
     return Diagnosis(root, listing.inventory, tuple(sorted(checks, key=lambda check: STATUSES.index(check.status))))
@@ -66,8 +66,8 @@ def _run(group: Callable[[DiagnosticContext], Iterator[Check]], context: Diagnos
     try:
         yield from group(context)
     except Exception as error:
-        # What nobody foresaw is a finding as well; the checks of the group that came before it stand.
+        # Report an unexpected error as a problem, and continue with the other groups.
         name = group.__name__.removeprefix("check_")
         text = f"{type(error).__name__}: {error}"
-        problem = Problem(str(context.root), "", text, "", "report this")
-        yield Check(name, f"the checks of {name} could not be finished", "problem", 1, (problem,), problem.fix)
+        problem = Problem(str(context.root), "", text, "", "report this as a bug")
+        yield Check(name, f"the checks of {name} crashed", "problem", 1, (problem,), problem.fix)

@@ -1,4 +1,4 @@
-"""What is not of the download itself: MANO's files, a mirror's own verdicts, the cache."""
+"""Checks outside the download itself: MANO's files, a mirror's calibration reviews, the cache."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _LEAST_FREE = 1 << 30
 
 
 def check_environment(context: DiagnosticContext) -> Iterator[Check]:
-    """The checks of this module."""
+    """Run the checks of this module."""
     yield _hand_model(context)
-    yield _verdicts(context)
+    yield _calibration_reviews(context)
     yield _cache(context)
 
 
 def _hand_model(context: DiagnosticContext) -> Check:
     try:
-        wanted = read_hand_model(context.root)
-        truth = truth_kind(wanted, choose_hand_model(wanted, context.mano))
+        model_name = read_hand_model(context.root)
+        truth = truth_kind(model_name, choose_hand_model(model_name, context.mano))
     except (ValueError, OSError) as error:
         fix = "give the folder of MANO_LEFT and MANO_RIGHT: --mano DIR, or HOIBENCH_MANO"
         problem = Problem(str(context.mano or "HOIBENCH_MANO"), "", str(error), "", fix)
         return Check("mano", "the hand model cannot be used", "problem", 1, (problem,), fix)
     if truth != "proxy-hand":
-        return Check("mano", f"hands take the model {wanted}, truth is {truth!r}", "ok", 1)
-    title = "no MANO files are given: truth will be 'proxy-hand', and rows are never ranked"
-    fix = "download MANO from mano.is.tue.mpg.de and give its folder: --mano DIR, or HOIBENCH_MANO"
+        return Check("mano", f"the hand model is {model_name}, truth is {truth!r}", "ok", 1)
+    title = "MANO files are missing: truth will be 'proxy-hand', and rows are never ranked"
+    fix = "download MANO from mano.is.tue.mpg.de and give the folder: --mano DIR, or HOIBENCH_MANO"
     return Check("mano", title, "warning", 1, fix=fix)
 
 
-def _verdicts(context: DiagnosticContext) -> Check:
+def _calibration_reviews(context: DiagnosticContext) -> Check:
     path = context.root / INFO_FILE
     found = Findings()
     reviews: dict[str, CalibrationReview] = {}
@@ -51,31 +51,31 @@ def _verdicts(context: DiagnosticContext) -> Check:
         if review.status not in ("", "good") or review.bad_cameras:
             cameras = f", bad cameras {', '.join(review.bad_cameras)}" if review.bad_cameras else ""
             found.add(key, f"calib_status {review.status!r}{cameras}")
-    return found.check(
-        "verdicts",
-        f"{INFO_FILE} calls sequences bad, or is broken",
-        f"{INFO_FILE} calls all sequences good",
-        "look at them before you trust their rows; nothing is left out for it",
-        looked_at=len(reviews),
+    return found.to_check(
+        "calibration-reviews",
+        f"{INFO_FILE} lists bad sequences, or is damaged",
+        f"{INFO_FILE} lists only good sequences",
+        "inspect these sequences before trusting their rows; they are not excluded",
+        checked=len(reviews),
         status="warning",
     )
 
 
 def _cache(context: DiagnosticContext) -> Check:
-    there = context.cache
-    while not there.exists():
-        there = there.parent
-    fix = "free space there, or set HOIBENCH_CACHE to a folder that can be written"
-    if not _writable(there):
-        return Check("cache", f"{context.cache} cannot be written", "problem", 1, fix=fix)
-    free = shutil.disk_usage(there).free
-    title = f"{context.cache} can be written, {free / 1e9:.1f} GB are free"
+    folder = context.cache
+    while not folder.exists():
+        folder = folder.parent
+    fix = "free space on that disk, or set HOIBENCH_CACHE to a writable folder"
+    if not _is_writable(folder):
+        return Check("cache", f"{context.cache} is not writable", "problem", 1, fix=fix)
+    free = shutil.disk_usage(folder).free
+    title = f"{context.cache} is writable, with {free / 1e9:.1f} GB free"
     return Check("cache", title, "ok" if free >= _LEAST_FREE else "warning", 1, fix="" if free >= _LEAST_FREE else fix)
 
 
-def _writable(folder: Path) -> bool:
+def _is_writable(folder: Path) -> bool:
     try:
-        # Asked by doing it: permissions do not tell of a file system mounted read-only.
+        # Permissions alone do not reveal a read-only file system.
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError:

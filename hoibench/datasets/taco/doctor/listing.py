@@ -1,4 +1,4 @@
-"""What lies in a download, from the names of its folders and files alone."""
+"""Listing of a download, from the names of its folders and files."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from hoibench.datasets.taco.download import (
     MARKER_REMOVED,
     RGB,
     TacoSequence,
+    iter_sequences,
     modality_folders,
     parse_triplet,
-    sequence_folders,
 )
 from hoibench.store.records import Record, read_toml
 
 
 class Modality(Record):
-    """A top folder: what it ``holds``, and which clips need it: ``all``, those of ``raw`` or ``marker-removed`` video, or ``none``."""
+    """A top folder: a ``description``, and which clips need it: ``all``, those of ``raw`` or ``marker-removed`` video, or ``none``."""
 
-    holds: str
+    description: str
     needed_by: Literal["all", "raw", "marker-removed", "none"]
 
 
 class _Modalities(RootModel[dict[str, Modality]]):
-    """The file modalities.toml: name of the top folder -> what it is."""
+    """The file modalities.toml: name of a top folder -> modality."""
 
 
 @cache
 def modalities() -> Mapping[str, Modality]:
-    """Name -> modality, in the order of modalities.toml."""
+    """Return modalities by name, in the order of modalities.toml."""
     return read_toml(_Modalities, files("hoibench.datasets.taco.doctor") / "modalities.toml").root
 
 
@@ -47,49 +47,49 @@ class Listing:
 
     Attributes:
         root: the download.
-        sequences: key -> sequence, of any that has a folder in any modality.
-        there: modality -> the keys that have a folder in it.
-        cameras: kind of video (its top folder) -> serial -> the keys that have its video.
-        zips: zips that lie there.
-        strays: folders whose names are no triplet's or no sequence's, where such are expected.
-        twice: sequences that lie under more than one triplet.
+        sequences: key -> sequence, of all sequences with a folder in any modality.
+        keys: modality -> keys of the sequences with a folder in it.
+        cameras: kind of video (its top folder) -> serial -> keys of the sequences with that video.
+        zips: zips in the download.
+        strays: folders with unexpected names.
+        duplicates: keys of sequences in more than one triplet's folder.
     """
 
     root: Path
     sequences: Mapping[str, TacoSequence]
-    there: Mapping[str, frozenset[str]]
+    keys: Mapping[str, frozenset[str]]
     cameras: Mapping[str, Mapping[str, frozenset[str]]]
     zips: tuple[Path, ...]
     strays: tuple[Path, ...]
-    twice: tuple[str, ...]
+    duplicates: tuple[str, ...]
 
     @property
     def inventory(self) -> Inventory:
-        """The counts."""
+        """Counts of sequences and videos."""
         return Inventory(
             len(self.sequences),
-            {name: len(keys) for name, keys in self.there.items()},
+            {name: len(keys) for name, keys in self.keys.items()},
             {kind: {serial: len(keys) for serial, keys in cameras.items()} for kind, cameras in self.cameras.items()},
         )
 
 
-def list_tree(root: Path) -> Listing:
-    """The listing of a download; no file is opened.
+def list_download(root: Path) -> Listing:
+    """List a download without opening any file.
 
     Raises:
-        FileNotFoundError: the root is no folder.
+        FileNotFoundError: the root is not a folder.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"{root} is no folder: give the one that TACO's zips were unpacked in")
+        raise FileNotFoundError(f"{root} is not a folder: give the folder with TACO's unpacked zips")
     found: dict[str, dict[str, TacoSequence]] = {name: {} for name in modalities()}
     sequences: dict[str, TacoSequence] = {}
-    twice = set()
+    duplicates = set()
     for name, by_key in found.items():
-        for sequence in sequence_folders(root, name):
+        for sequence in iter_sequences(root, name):
             first = sequences.setdefault(sequence.key, sequence)
             by_key[sequence.key] = first
             if sequence.triplet != first.triplet:
-                twice.add(sequence.key)
+                duplicates.add(sequence.key)
     return Listing(
         root,
         dict(sorted(sequences.items())),
@@ -97,7 +97,7 @@ def list_tree(root: Path) -> Listing:
         {kind: _cameras(found[kind], kind) for kind in (RGB, MARKER_REMOVED)},
         tuple(sorted([*root.glob("*.zip"), *root.glob("*/*.zip")])),
         tuple(stray for name in modalities() for top in modality_folders(root, name) for stray in _strays(top, name)),
-        tuple(sorted(twice)),
+        tuple(sorted(duplicates)),
     )
 
 
@@ -106,12 +106,12 @@ def _cameras(found: Mapping[str, TacoSequence], kind: str) -> dict[str, frozense
     for key, sequence in found.items():
         for serial in sequence.videos(kind):
             keys.setdefault(serial, set()).add(key)
-    return {serial: frozenset(mine) for serial, mine in sorted(keys.items())}
+    return {serial: frozenset(own) for serial, own in sorted(keys.items())}
 
 
 def _strays(top: Path, modality: str) -> list[Path]:
     strays = []
-    # A glob passes over what may not be read, which iterdir would stop at.
+    # Unlike iterdir, glob skips unreadable folders.
     for folder in sorted(path for path in top.glob("*") if path.is_dir() and path.name != modality):
         try:
             parse_triplet(folder.name)

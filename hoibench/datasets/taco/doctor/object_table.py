@@ -1,4 +1,4 @@
-"""Which category each of TACO's objects is of: no official table says so, the triplets of the sequences that it appears in do."""
+"""A table of TACO's objects and their categories, from the triplets of the sequences they appear in; TACO has no such table."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class ObjectRow:
 
     Attributes:
         id: three digits.
-        category: the word that most of its sequences have for it.
+        category: its most frequent name.
         roles: ``tool``, ``target`` or both.
-        sequences: how many it appears in.
-        also: other words for it -> in how many sequences; a mistake in names, or an object of two uses.
+        sequences: number of sequences it appears in.
+        also: other names -> number of sequences; an error, or an object with two uses.
     """
 
     id: str
@@ -33,7 +33,7 @@ class ObjectRow:
 
 
 def object_rows(sequences: Iterable[TacoSequence]) -> tuple[ObjectRow, ...]:
-    """The objects that the names of the sequences' pose files tell, sorted by id; no file is opened."""
+    """Return the objects in the names of pose files, sorted by id; no file is opened."""
     categories: dict[str, Counter[str]] = defaultdict(Counter)
     roles: dict[str, set[str]] = defaultdict(set)
     keys: dict[str, set[str]] = defaultdict(set)
@@ -41,9 +41,9 @@ def object_rows(sequences: Iterable[TacoSequence]) -> tuple[ObjectRow, ...]:
         tool, _, target = sequence.triplet
         for role, category in zip(ROLES, (tool, target), strict=True):
             try:
-                object_id, _ = sequence.object_pose(role)
+                object_id, _ = sequence.find_object_pose(role)
             except (ValueError, OSError):
-                continue  # the check of poses tells
+                continue  # reported by the check of poses
             categories[object_id][category] += 1
             roles[object_id].add(role)
             keys[object_id].add(sequence.key)
@@ -56,7 +56,7 @@ def object_rows(sequences: Iterable[TacoSequence]) -> tuple[ObjectRow, ...]:
 
 
 def format_objects(sequences: Iterable[TacoSequence]) -> str:
-    """The rows of ``object_rows`` as CSV; the column ``also`` flags objects of two categories."""
+    """Format ``object_rows`` as CSV."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)

@@ -1,4 +1,4 @@
-"""Files that are there and files that are not: folders, zips that were never unpacked, odd names, and the files that the wanted clips lack."""
+"""Checks of missing files: folders, zips not unpacked, unexpected names, and files that a split needs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.listing import Modality, modalities
 from hoibench.datasets.taco.doctor.report import Check, Findings, Status
-from hoibench.datasets.taco.download import CAMERAS, HANDS, MODELS, POSES, how_to_get, modality_folders
+from hoibench.datasets.taco.download import CAMERAS, HANDS, MODELS, POSES, download_hint, modality_folders
 from hoibench.datasets.taco.protocol import FPS, FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
 from hoibench.datasets.taco.rig import rig
 from hoibench.problems import Problem
 
 
 def check_presence(context: DiagnosticContext) -> Iterator[Check]:
-    """The checks of this module, from names and the heads of pose files."""
+    """Run the checks of this module, from names and headers of pose files."""
     yield _zips(context)
     yield _modalities(context)
     yield _sequences(context)
@@ -31,43 +31,43 @@ def _zips(context: DiagnosticContext) -> Check:
     needed = False
     for path in context.listing.zips:
         if _is_packed(context, path):
-            found.add(path, "nothing of it is unpacked")
+            found.add(path, "is not unpacked")
             needed |= _is_needed(context, path)
-    return found.check(
+    return found.to_check(
         "zips",
-        "zips lie there un-unpacked",
-        "all zips that lie there are unpacked",
-        f"unpack them in {context.root}, each so that its top folder stands there",
-        looked_at=len(context.listing.zips),
+        "zips are not unpacked",
+        "all zips are unpacked",
+        f"unpack them in {context.root}, so that their top folders are there",
+        checked=len(context.listing.zips),
         status="problem" if needed else "warning",
     )
 
 
 def _is_packed(context: DiagnosticContext, path: Path) -> bool:
-    """Whether a zip is one of TACO's of which nothing is unpacked."""
+    """Return True if a zip is one of TACO's and not unpacked."""
     if path.stem in modalities():
-        return not context.listing.there[path.stem]
+        return not context.listing.keys[path.stem]
     if path.stem in MODELS:
         return not any((context.root / folder).is_dir() for folder in MODELS)
     cameras = context.listing.cameras
-    return path.stem in rig().cameras and not any(path.stem in cameras[kind] for kind in _kinds(context, path))
+    return path.stem in rig().cameras and not any(path.stem in cameras[kind] for kind in _video_folders(context, path))
 
 
 def _is_needed(context: DiagnosticContext, path: Path) -> bool:
-    """Whether clips cannot do without what is in one of TACO's zips."""
-    names = _kinds(context, path) if path.stem in rig().cameras else [path.stem]
+    """Return True if clips need one of TACO's zips."""
+    names = _video_folders(context, path) if path.stem in rig().cameras else [path.stem]
     return path.stem in MODELS or any(name in _needed(context) for name in names)
 
 
-def _kinds(context: DiagnosticContext, path: Path) -> list[str]:
-    """The folders of videos that a camera's zip may belong to: the one that it lies in, or all of them."""
+def _video_folders(context: DiagnosticContext, path: Path) -> list[str]:
+    """Return the folders of videos that a camera's zip may belong to: the one it is in, or all."""
     cameras = context.listing.cameras
     return [path.parent.name] if path.parent.name in cameras else list(cameras)
 
 
 def _needed(context: DiagnosticContext) -> dict[str, Modality]:
-    """The modalities that the wanted clips cannot do without."""
-    users = {"all", *context.kinds}
+    """Return the modalities that the wanted clips need."""
+    users = {"all", *context.video_kinds}
     return {name: modality for name, modality in modalities().items() if modality.needed_by in users}
 
 
@@ -76,40 +76,42 @@ def _modalities(context: DiagnosticContext) -> Check:
     needed, cameras = _needed(context), context.listing.cameras
     for name, modality in needed.items():
         if not modality_folders(context.root, name):
-            found.add(context.root / name, f"is missing ({modality.holds})", fix=how_to_get(context.root, name))
-        elif not context.listing.there[name]:
-            found.add(context.root / name, "holds no (action, tool, target)/YYYYMMDD_NNN", fix="unpack its zip again")
+            found.add(
+                context.root / name, f"is missing ({modality.description})", fix=download_hint(context.root, name)
+            )
+        elif not context.listing.keys[name]:
+            found.add(context.root / name, "has no (action, tool, target)/YYYYMMDD_NNN", fix="unpack its zip again")
         elif name in cameras and not cameras[name]:
-            found.add(context.root / name, "holds no SERIAL.mp4 of any camera", fix="unpack its zips again")
+            found.add(context.root / name, "has no SERIAL.mp4 of any camera", fix="unpack its zips again")
     if not any((context.root / folder).is_dir() for folder in MODELS):
-        fix = how_to_get(context.root, MODELS[0])
+        fix = download_hint(context.root, MODELS[0])
         found.add(context.root / MODELS[0], "is missing (meshes of the objects)", fix=fix)
-    return found.check(
+    return found.to_check(
         "folders",
-        "folders are missing that clips need",
-        "all folders that clips need are there",
-        f"download and unpack them in {context.root}; videos come as one zip for each camera, and single cameras will do",
-        looked_at=len(needed) + 1,
+        "required folders are missing",
+        "all required folders exist",
+        f"download and unpack them in {context.root}; videos are one zip per camera, and some cameras are enough",
+        checked=len(needed) + 1,
     )
 
 
 def _sequences(context: DiagnosticContext) -> Check:
     found = Findings()
     listing = context.listing
-    filmed = frozenset[str]().union(*(keys for cameras in listing.cameras.values() for keys in cameras.values()))
-    has = {name: listing.there[name] for name, modality in modalities().items() if modality.needed_by == "all"}
-    for name, keys in {**has, "any folder of videos": filmed}.items():
-        lacking = sorted(listing.sequences.keys() - keys)
-        if lacking and keys:  # a folder that is missing altogether is told by the check of folders
+    with_video = frozenset[str]().union(*(keys for cameras in listing.cameras.values() for keys in cameras.values()))
+    has = {name: listing.keys[name] for name, modality in modalities().items() if modality.needed_by == "all"}
+    for name, keys in {**has, "any folder of videos": with_video}.items():
+        missing_counts = sorted(listing.sequences.keys() - keys)
+        if missing_counts and keys:  # a missing folder is reported by the check of folders
             total = len(listing.sequences)
-            lack = f"lacks {len(lacking)} of {total} sequences, the first is {lacking[0]}"
-            found.add(name, lack, times=len(lacking))
-    return found.check(
+            lack = f"lacks {len(missing_counts)} of {total} sequences, the first is {missing_counts[0]}"
+            found.add(name, lack, times=len(missing_counts))
+    return found.to_check(
         "sequences",
-        "sequences are not whole",
+        "sequences are incomplete",
         "every sequence has poses, hands, calibration and videos",
-        "unpack the zip again, or what of it is still to come; a clip needs all four",
-        looked_at=len(listing.sequences),
+        "unpack the zip again; a clip needs all four",
+        checked=len(listing.sequences),
         status="warning",
     )
 
@@ -117,50 +119,52 @@ def _sequences(context: DiagnosticContext) -> Check:
 def _names(context: DiagnosticContext) -> Check:
     found = Findings()
     for path in context.listing.strays:
-        found.add(path, "is named like no folder of TACO's and is passed over")
-    for key in context.listing.twice:
-        found.add(f"sequence {key}", "lies under more than one triplet")
+        found.add(path, "has an unexpected name and is ignored")
+    for key in context.listing.duplicates:
+        found.add(f"sequence {key}", "is in folders of several triplets")
     for name in modalities():
         tops = modality_folders(context.root, name)
         if len(tops) > 1 and any(tops[0].glob("(*)")):
-            found.add(name, f"was unpacked twice, in {tops[0]} and in {tops[1]}: the first is read")
-    return found.check(
+            found.add(name, f"was unpacked twice, to {tops[0]} and {tops[1]}; the first is used")
+    return found.to_check(
         "names",
-        "names are not TACO's",
-        "all folders are named as TACO's are",
+        "folder names are unexpected",
+        "all folders have TACO's names",
         "move each sequence to FOLDER/(action, tool, target)/YYYYMMDD_NNN once",
-        looked_at=len(context.listing.sequences),
+        checked=len(context.listing.sequences),
         status="warning",
     )
 
 
 def _clips(context: DiagnosticContext) -> Check:
     if not context.lines:
-        return Check("split", "no split was named", "skipped")
-    lacking: Counter[str] = Counter()
-    sourceless: Counter[str] = Counter()
+        return Check("split", "no split was given", "skipped")
+    missing_counts: Counter[str] = Counter()
+    missing_sources: Counter[str] = Counter()
     possible = 0
     for line in context.lines:
         missing = _missing(context, line)
-        lacking.update(missing)
+        missing_counts.update(missing)
         possible += not missing
-        sourceless.update(_missing_source(context, line))
+        missing_sources.update(_missing_source(context, line))
     total = len(context.lines)
-    problems = [_lack(context, name, clips, sourceless.pop(name, 0)) for name, clips in lacking.most_common()]
-    problems += [_lack(context, name, 0, clips) for name, clips in sourceless.most_common()]
-    title = f"{possible} of {total} clips of the split can be made"
+    problems = [
+        _missing_zip(context, name, clips, missing_sources.pop(name, 0)) for name, clips in missing_counts.most_common()
+    ]
+    problems += [_missing_zip(context, name, 0, clips) for name, clips in missing_sources.most_common()]
+    title = f"{possible} of {total} clips of the split can be prepared"
     if not problems:
         return Check("split", title, "ok", total)
-    # A partial download is how TACO is used; only one that gives nothing is broken.
+    # Partial downloads are normal; only one without any clip is a problem.
     status: Status = "warning" if possible else "problem"
-    fix = "fetch what most clips lack first; a run leaves out the others and says so"
+    fix = "download the first of these zips first; a run lists the clips it leaves out"
     return Check("split", title, status, total - possible, tuple(problems), fix)
 
 
 def _missing(context: DiagnosticContext, line: SplitLine) -> list[str]:
-    """Names of the zips that a clip lacks something of."""
-    key, there = line.entry.id, context.listing.there
-    missing = [name for name in (POSES, HANDS, CAMERAS) if key not in there[name]]
+    """Return names of the zips whose files a clip is missing."""
+    key, keys = line.entry.id, context.listing.keys
+    missing = [name for name in (POSES, HANDS, CAMERAS) if key not in keys[name]]
     return missing + [name for name in _videos(line, line.entry.camera_ids) if not _has(context, key, name)]
 
 
@@ -170,7 +174,7 @@ def _missing_source(context: DiagnosticContext, line: SplitLine) -> list[str]:
 
 
 def _videos(line: SplitLine, serials: Sequence[str]) -> list[str]:
-    """Names, FOLDER/SERIAL, of the zips that hold a clip's videos."""
+    """Return names, FOLDER/SERIAL, of the zips of a clip's videos."""
     folder = MODALITIES[Recipe.parse(line.recipe).video]
     return [f"{folder}/{serial}" for serial in serials]
 
@@ -180,30 +184,30 @@ def _has(context: DiagnosticContext, key: str, zip_name: str) -> bool:
     return key in context.listing.cameras[folder].get(serial, ())
 
 
-def _lack(context: DiagnosticContext, zip_name: str, clips: int, sources: int) -> Problem:
-    """A zip that some clips lack something of, or some the video that video-to-video methods see."""
+def _missing_zip(context: DiagnosticContext, zip_name: str, clips: int, sources: int) -> Problem:
+    """Return the problem of a zip whose files some clips are missing, as scored views or as source views."""
     where = [f"in {clips} of {len(context.lines)} clips"] if clips else []
     where += [f"as the source of video-to-video methods in {sources}"] if sources else []
     folder, _, serial = zip_name.partition("/")
-    there = context.listing.cameras[folder].get(serial) if serial else context.listing.there[folder]
-    # Where some sequences of it are there, it was fetched, and others are missing inside.
-    fix = f"unpack the rest of {zip_name}.zip" if there else how_to_get(context.root, zip_name)
-    return Problem(f"{zip_name}.zip", "", f"is lacking {', '.join(where)}", "", fix)
+    existing = context.listing.cameras[folder].get(serial) if serial else context.listing.keys[folder]
+    # If some of its sequences exist, the zip was downloaded but not completely unpacked.
+    fix = f"unpack the rest of {zip_name}.zip" if existing else download_hint(context.root, zip_name)
+    return Problem(f"{zip_name}.zip", "", f"is missing {', '.join(where)}", "", fix)
 
 
 def _lengths(context: DiagnosticContext) -> Check:
     found = Findings()
-    wanted = [key for key in sorted(context.wanted) if key in context.frames]
+    wanted = [key for key in sorted(context.wanted) if key in context.frame_counts]
     for key in wanted:
-        rows = context.frames[key]
+        rows = context.frame_counts[key]
         if window(rows, SOURCE_FPS).valid < FRAMES:
             found.add(key, f"has {rows} frames")
     least = next(n for n in range(1, 10_000) if window(n, SOURCE_FPS).valid == FRAMES)
-    return found.check(
+    return found.to_check(
         "length",
-        f"sequences are too short: a clip of {FRAMES} frames at {FPS:g} fps takes {least} at {SOURCE_FPS:g}",
-        f"all sequences have the {least} frames that a clip takes",
-        "nothing is wrong with them: they are left out, or taken with --short pad",
-        looked_at=len(wanted),
+        f"sequences are too short: a clip of {FRAMES} frames at {FPS:g} fps needs {least} at {SOURCE_FPS:g}",
+        f"all sequences have the {least} frames that a clip needs",
+        "nothing: they are left out, or included with --short pad",
+        checked=len(wanted),
         status="warning",
     )

@@ -1,4 +1,4 @@
-"""The doctor's report: checks with a status, a count, the problems that each found and what to do; and as plain lines."""
+"""The diagnosis: checks with a status, a count, problems and a fix, and its rendering as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hoibench.problems import Problem
 Status = Literal["problem", "warning", "ok", "skipped"]
 
 STATUSES: tuple[Status, ...] = ("problem", "warning", "ok", "skipped")
-"""Most important first."""
+"""In order of importance."""
 
 _EXAMPLES = 5
 _STATUS_WIDTH = 9
@@ -21,14 +21,14 @@ _STATUS_WIDTH = 9
 
 @dataclass(frozen=True)
 class Check:
-    """One question and its answer.
+    """The result of one check.
 
     Attributes:
-        id: a short name that stays the same from version to version.
-        title: what was found, in a few words.
-        status: ``problem`` where clips cannot be made or would be wrong, ``warning`` where a user should know, ``ok``, or ``skipped``.
-        count: how many things were found, or, where all is well, looked at.
-        problems: what was found, each naming file and value.
+        id: a short name, stable across versions.
+        title: the result in a few words.
+        status: ``problem`` (clips cannot be prepared or would be wrong), ``warning``, ``ok`` or ``skipped``.
+        count: number of problems; if there are none, number of checked items.
+        problems: the problems, each naming file and value.
         fix: what to do.
     """
 
@@ -41,14 +41,14 @@ class Check:
 
     @property
     def examples(self) -> tuple[str, ...]:
-        """The first five problems as text, without the fix that all have."""
-        some = self.problems[:_EXAMPLES]
-        return tuple(str(replace(problem, fix="") if problem.fix == self.fix else problem) for problem in some)
+        """The first five problems as text, without the fix if it is the check's."""
+        first = self.problems[:_EXAMPLES]
+        return tuple(str(replace(problem, fix="") if problem.fix == self.fix else problem) for problem in first)
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """What is there: sequences in all, how many each top folder has, and for each kind of video how many each camera has."""
+    """Number of sequences in total, by modality, and by kind of video and camera."""
 
     sequences: int
     modalities: Mapping[str, int]
@@ -57,37 +57,37 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All of the doctor's answers on the tree at ``root``, the most important first."""
+    """All checks of the download at ``root``, the most important first."""
 
     root: Path
     inventory: Inventory
     checks: tuple[Check, ...]
 
-    def of(self, status: Status) -> tuple[Check, ...]:
-        """The checks of one status."""
+    def with_status(self, status: Status) -> tuple[Check, ...]:
+        """Return the checks of one status."""
         return tuple(check for check in self.checks if check.status == status)
 
     @property
-    def healthy(self) -> bool:
-        """Whether there is no problem; warnings may be there."""
-        return not self.of("problem")
+    def is_healthy(self) -> bool:
+        """True if there are no problems, apart from warnings."""
+        return not self.with_status("problem")
 
 
 @dataclass
 class Findings:
-    """The problems that a check finds while it goes through many things, and their count."""
+    """Collects the problems of a check and their count."""
 
     count: int = 0
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, file: object, found: str, *, expected: str = "", fix: str = "", times: int = 1) -> None:
-        """Note a problem of a file, which counts ``times``; without a fix, that of the check holds."""
+        """Add a problem of a file, counted ``times``; the default fix is that of the check."""
         self.count += times
         self.problems.append(Problem(str(file), "", found, expected, fix))
 
     @contextmanager
     def catch(self, file: object) -> Iterator[None]:
-        """Turn an error inside into a problem of ``file``: nothing that a download holds may stop the doctor."""
+        """Convert an exception to a problem of ``file``, so that the diagnosis continues."""
         try:
             yield
         except (ValueError, OSError) as error:
@@ -95,16 +95,16 @@ class Findings:
         except Exception as error:
             self.add(file, f"{type(error).__name__}: {error}")
 
-    def check(self, id: str, bad: str, good: str, fix: str, looked_at: int, status: Status = "problem") -> Check:
-        """The check: of ``status`` and titled ``bad`` where something was found, else ``ok`` and titled ``good``; skipped where nothing was there."""
+    def to_check(self, id: str, bad: str, good: str, fix: str, checked: int, status: Status = "problem") -> Check:
+        """Return the check: ``status`` and title ``bad`` if there are problems, else ``ok`` and ``good``, or ``skipped`` if nothing was checked."""
         if self.count:
             problems = tuple(replace(problem, fix=problem.fix or fix) for problem in self.problems)
             return Check(id, bad, status, self.count, problems, fix)
-        return Check(id, good, "ok", looked_at) if looked_at else Check(id, "there is nothing to look at", "skipped")
+        return Check(id, good, "ok", checked) if checked else Check(id, "nothing to check", "skipped")
 
 
 def render(diagnosis: Diagnosis) -> str:
-    """The diagnosis: what is there, then each check with its examples and its fix, the most important first."""
+    """Render the diagnosis as text: the inventory, then each check with examples and fix."""
     lines = [f"TACO at {diagnosis.root}", "", *_inventory(diagnosis.inventory), ""]
     for check in diagnosis.checks:
         lines += _check(check)
@@ -124,7 +124,7 @@ def _inventory(inventory: Inventory) -> Iterator[str]:
 
 
 def _columns(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Rows with their first column to the left and the others to the right."""
+    """Yield aligned rows, the first column to the left and the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for first, *others in rows:
         cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
@@ -142,8 +142,8 @@ def _check(check: Check) -> Iterator[str]:
 
 
 def _verdict(diagnosis: Diagnosis) -> str:
-    counts = [len(diagnosis.of(status)) for status in ("problem", "warning")]
-    words = [
+    counts = [len(diagnosis.with_status(status)) for status in ("problem", "warning")]
+    phrases = [
         f"{n or 'no'} {word}{'' if n == 1 else 's'}" for n, word in zip(counts, ("problem", "warning"), strict=True)
     ]
-    return ", ".join(words)
+    return ", ".join(phrases)

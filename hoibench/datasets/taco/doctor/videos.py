@@ -1,4 +1,4 @@
-"""Videos of the fixed cameras and of the helmet: whole, of the calibration's aspect, as long as the annotation."""
+"""Checks of videos: complete, of the calibration's aspect ratio, as long as the annotation."""
 
 from __future__ import annotations
 
@@ -17,59 +17,59 @@ from hoibench.video import VideoHeader, probe, read_video_header
 
 
 def check_videos(context: DiagnosticContext) -> Iterator[Check]:
-    """The checks of this module: heads of all videos, whole files of the sampled sequences."""
-    yield from _heads(context)
-    yield _whole_files(context)
+    """Run the checks of this module: headers of all videos, complete files of the sampled sequences."""
+    yield from _headers(context)
+    yield _complete_files(context)
     yield _ego(context)
 
 
-def _heads(context: DiagnosticContext) -> Iterator[Check]:
-    broken, sizes, counts, rates = Findings(), Findings(), Findings(), Findings()
+def _headers(context: DiagnosticContext) -> Iterator[Check]:
+    invalid, sizes, counts, rates = Findings(), Findings(), Findings(), Findings()
     heads = compared = 0
-    for sequence in context.each("heads of videos", context.listing.sequences.values()):
+    for sequence in context.iterate("headers of videos", context.listing.sequences.values()):
         calibrations = _calibrations(sequence)
         for zip_name, path in _videos(sequence):
-            with broken.catch(path):
+            with invalid.catch(path):
                 head = read_video_header(path)
                 heads += 1
                 if (camera := calibrations.get(path.stem)) is not None:
                     with sizes.catch(path):
                         check_aspect(path, head, sequence.calibration, camera, zip_name)
-                compared += _compare_count(counts, path, head, context.frames.get(sequence.key), zip_name)
+                compared += _compare_count(counts, path, head, context.frame_counts.get(sequence.key), zip_name)
                 with rates.catch(path):
                     check_rate(path, head.fps, zip_name)
-    yield broken.check(
+    yield invalid.to_check(
         "videos",
-        "videos are broken",
-        "all videos have a whole head",
+        "videos are damaged",
+        "all videos have a valid header",
         "download the camera's zip again, or unpack it again",
-        looked_at=heads,
+        checked=heads,
     )
-    yield sizes.check(
+    yield sizes.to_check(
         "video-size",
-        "videos are of another aspect than their calibration's imgSize",
-        "all videos have the aspect of their calibration's imgSize",
-        "take videos and Allocentric_Camera_Parameters.zip from the same copy of TACO",
-        looked_at=heads,
+        "videos have another aspect ratio than their calibration's imgSize",
+        "all videos have the aspect ratio of their calibration's imgSize",
+        "use videos and Allocentric_Camera_Parameters.zip from the same copy of TACO",
+        checked=heads,
     )
-    yield counts.check(
+    yield counts.to_check(
         "video-frames",
         "videos have other frame counts than the object poses",
         "all videos have as many frames as the object poses have rows",
-        "download the camera's zip again; if they stay, leave these sequences or cameras out",
-        looked_at=compared,
+        "download the camera's zip again; if the problem remains, exclude these sequences or cameras",
+        checked=compared,
     )
-    yield rates.check(
+    yield rates.to_check(
         "video-rate",
         f"videos are not at {SOURCE_FPS:g} frames per second",
         f"all videos are at {SOURCE_FPS:g} frames per second",
         "unpack the camera's zip again",
-        looked_at=heads,
+        checked=heads,
     )
 
 
 def _videos(sequence: TacoSequence) -> list[tuple[str, Path]]:
-    """The zip, MODALITY/SERIAL, and the path of each video."""
+    """Return the zip, MODALITY/SERIAL, and the path of each video."""
     found = ((kind, sequence.videos(kind)) for kind in (RGB, MARKER_REMOVED))
     return [(f"{kind}/{serial}", path) for kind, videos in found for serial, path in videos.items()]
 
@@ -78,11 +78,11 @@ def _calibrations(sequence: TacoSequence) -> dict[str, Calibration]:
     try:
         return read_calibration(sequence.calibration)
     except (ValueError, OSError):
-        return {}  # told by the check of calibrations
+        return {}  # reported by the check of calibrations
 
 
 def _compare_count(counts: Findings, path: Path, head: VideoHeader, rows: int | None, zip_name: str) -> bool:
-    """Whether there was something to compare: a head may not say how many frames there are, and poses may be missing."""
+    """Compare frame counts; return False if the header has no count or the poses are missing."""
     if rows is None or head.frames == 0:
         return False
     with counts.catch(path):
@@ -90,46 +90,46 @@ def _compare_count(counts: Findings, path: Path, head: VideoHeader, rows: int | 
     return True
 
 
-def _whole_files(context: DiagnosticContext) -> Check:
+def _complete_files(context: DiagnosticContext) -> Check:
     found = Findings()
     read = 0
     videos = [path for sequence in context.sampled for _, path in _videos(sequence)]
-    for path in context.each("whole videos", videos):
+    for path in context.iterate("complete videos", videos):
         try:
-            promised = read_video_header(path).frames
+            expected = read_video_header(path).frames
         except (ValueError, OSError):
-            continue  # told by the check of heads
+            continue  # reported by the check of headers
         with found.catch(path):
             frames = probe(path).frames
             read += 1
-            if promised not in (0, frames):
-                found.add(path, f"holds {frames} frames", expected=f"{promised}, as its head says")
-    return found.check(
-        "whole-videos",
-        "videos stop early, or hold other frames than their heads say",
-        "videos hold every frame that their heads say",
+            if expected not in (0, frames):
+                found.add(path, f"has {frames} frames", expected=f"{expected} as in its header")
+    return found.to_check(
+        "complete-videos",
+        "videos have other frame counts than their headers",
+        "videos have as many frames as their headers say",
         "download the camera's zip again, or unpack it again",
-        looked_at=read,
+        checked=read,
     )
 
 
 def _ego(context: DiagnosticContext) -> Check:
     found = Findings()
     compared = 0
-    keys = sorted(context.listing.there[EGO_RGB])
-    for key in context.each("egocentric videos", keys):
+    keys = sorted(context.listing.keys[EGO_RGB])
+    for key in context.iterate("egocentric videos", keys):
         path = context.listing.sequences[key].ego_video
         with found.catch(path):
-            compared += _compare_count(found, path, read_video_header(path), context.frames.get(key), EGO_RGB)
+            compared += _compare_count(found, path, read_video_header(path), context.frame_counts.get(key), EGO_RGB)
     if keys:
-        for key in sorted(_ego_errata() & context.listing.there[POSES] - set(keys)):
-            found.add(key, "has no egocentric video: none was released")
-    return found.check(
+        for key in sorted(_ego_errata() & context.listing.keys[POSES] - set(keys)):
+            found.add(key, "has no egocentric video because none was released")
+    return found.to_check(
         "ego",
         "egocentric videos are missing or have other frame counts than the object poses",
         "all egocentric videos have as many frames as the object poses have rows",
-        "nothing: clips are made of the fixed cameras alone",
-        looked_at=compared,
+        "nothing: clips use only the fixed cameras",
+        checked=compared,
         status="warning",
     )
 
@@ -139,6 +139,6 @@ def _ego_errata() -> frozenset[str]:
 
 
 class _EgoErrata(Record):
-    """The file ego_errata.toml: keys of sequences that have no egocentric video."""
+    """The file ego_errata.toml: keys of sequences without egocentric video."""
 
     without_video: tuple[str, ...]

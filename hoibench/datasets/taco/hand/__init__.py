@@ -1,1 +1,1 @@
-"""Hands: what was recorded of them, and the models that give them a surface."""
+"""Recorded hand poses, and the hand models that turn them into surfaces."""

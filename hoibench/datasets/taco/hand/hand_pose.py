@@ -1,4 +1,4 @@
-"""Hand poses and shapes, as recorded."""
+"""Reader of recorded hand poses and shapes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SIDES: tuple[Side, ...] = ("left", "right")
 _FRAME_ID = re.compile(r"0{0,9}([1-9][0-9]{0,8})")
 _FRAME_FILE = re.compile(r"hand_([0-9]+)\.pkl")
 _LAST_FRAME = 100_000
-"""An hour at 30 fps; an id beyond it is a broken key, not a frame."""
-_AGAIN = "unpack Hand_Poses.zip again"
+"""An hour at 30 fps; a larger id is an error."""
+_FIX = "unpack Hand_Poses.zip again"
 
 
 _LARGEST_TURN = 4.0 * np.pi
-"""Radians that a joint may turn: a rotation vector that is longer is in other units."""
+"""Largest rotation of a joint, in radians; a longer vector is in other units."""
 _LARGEST_BETA = 20.0
-"""Standard deviations that a shape may be off the mean."""
+"""Largest shape coefficient, in standard deviations."""
 
 
 @dataclass(frozen=True, eq=False)
 class HandPose:
-    """One hand over N frames, in MANO's parametrisation (flat hand mean, no PCA); rows that were not recorded are NaN.
+    """Poses of one hand over N frames, in MANO's parametrisation (flat hand mean, no PCA); rows that were not recorded are NaN.
 
     Attributes:
         theta: (N, 48) axis-angle, radians: global, then 15 joints.
@@ -48,15 +48,14 @@ class HandPose:
 
 
 def read_hand(folder: Path, side: Side) -> HandPose:
-    """The pose of one hand from ``{side}_hand.pkl`` and, zeros where it is absent, the shape from ``{side}_hand_shape.pkl``.
+    """Read the poses of one hand from ``{side}_hand.pkl`` and its shape from ``{side}_hand_shape.pkl`` (zeros if missing).
 
-    The older form, a folder ``{side}_hand`` of a pickle for each frame, is read too (leolyliu/TACO-Instructions:
-    dataset_utils/hand_pose_loader.py).  Row i is frame id i + 1; N is the last id.  Ids that are absent, and rows with a number that is
-    not finite, are NaN rows.
+    Also reads the older form, a folder ``{side}_hand`` with one pickle per frame (leolyliu/TACO-Instructions:
+    dataset_utils/hand_pose_loader.py).  Row i is frame id i + 1; N is the last id.  Missing ids and rows with non-finite values are NaN rows.
 
     Raises:
         FileNotFoundError: the poses are missing.
-        ValueError: a file is broken, holds other shapes or no recorded frame, or names what no hand file needs; names file, frame and value.
+        ValueError: a file is damaged, has other shapes, no recorded frame or forbidden names; names file, frame and value.
     """
     path = folder / f"{side}_hand.pkl"
     if path.is_file():
@@ -68,18 +67,18 @@ def read_hand(folder: Path, side: Side) -> HandPose:
         raise FileNotFoundError(f"{path} is missing: download Hand_Poses.zip")
     theta, trans = _in_order(rows)
     turns = np.linalg.norm(theta.reshape(len(theta), 16, 3), axis=2)
-    if (turns > _LARGEST_TURN).any():  # false for NaN
+    if (turns > _LARGEST_TURN).any():  # False for NaN
         frame = int(np.argwhere(turns > _LARGEST_TURN)[0, 0])
         raise ValueError(
-            f"{path}: frame {frame + 1} turns a joint by {np.nanmax(turns[frame]):.3g}: hand_pose is not in radians; {_AGAIN}"
+            f"{path}: frame {frame + 1} rotates a joint by {np.nanmax(turns[frame]):.3g}: hand_pose is not in radians; {_FIX}"
         )
     if np.isnan(theta).all():
-        raise ValueError(f"{path}: none of its {len(theta)} frames was recorded: {_AGAIN}, or leave the sequence out")
+        raise ValueError(f"{path}: none of its {len(theta)} frames was recorded: {_FIX}, or exclude the sequence")
     return HandPose(side, theta, trans, _read_shape(folder / f"{side}_hand_shape.pkl"))
 
 
 def _in_order(rows: Mapping[str, Array]) -> tuple[Array, Array]:
-    """Poses (N, 48) and wrists (N, 3), NaN where there is no row or a number in it is not finite."""
+    """Return poses (N, 48) and wrists (N, 3), NaN for missing rows and rows with non-finite values."""
     ids = rows["ids"]
     values = np.full((ids.max(), 51), np.nan)
     values[ids - 1] = np.concatenate([rows["theta"], rows["trans"]], axis=1)
@@ -90,7 +89,7 @@ def _in_order(rows: Mapping[str, Array]) -> tuple[Array, Array]:
 def _read_rows(path: Path) -> dict[str, Array]:
     frames = read_torch_pickle(path)
     if not isinstance(frames, dict) or not frames:
-        raise ValueError(f"{path} holds no dict of frames: {_AGAIN}")
+        raise ValueError(f"{path} is not a dict of frames: {_FIX}")
     return _rows(path, iter(frames.items()))
 
 
@@ -98,21 +97,23 @@ def _frame_files(folder: Path) -> Iterator[tuple[str, Any]]:
     for path in sorted(folder.glob("*.pkl")):
         match = _FRAME_FILE.fullmatch(path.name)
         if match is None:
-            raise ValueError(f"{path} is called unlike hand_00001.pkl: take it out of the folder")
+            raise ValueError(
+                f"{path} has an unexpected name, expected the form hand_00001.pkl: move it out of the folder"
+            )
         yield match[1], read_torch_pickle(path)
 
 
 def _rows(path: Path, frames: Iterator[tuple[object, Any]]) -> dict[str, Array]:
-    """What was recorded, in the order of the frame ids (F,): poses (F, 48) and wrists (F, 3)."""
+    """Return frame ids (F,) in order, poses (F, 48) and wrists (F, 3)."""
     found: dict[int, tuple[Array, Array]] = {}
     for key, table in frames:
         number = _frame_number(path, key)
         if number in found:
-            raise ValueError(f"{path} has frame {number} twice: {_AGAIN}")
+            raise ValueError(f"{path} has duplicate frame {number}: {_FIX}")
         where = f"{path}: frame {key!r}"
         found[number] = _field(where, table, "hand_pose", 48), _field(where, table, "hand_trans", 3)
     if not found:
-        raise ValueError(f"{path} holds no frames: {_AGAIN}")
+        raise ValueError(f"{path} has no frames: {_FIX}")
     ids = sorted(found)
     theta, trans = (np.stack([found[number][column] for number in ids]) for column in (0, 1))
     return {"ids": np.array(ids), "theta": theta, "trans": trans}
@@ -121,19 +122,19 @@ def _rows(path: Path, frames: Iterator[tuple[object, Any]]) -> dict[str, Array]:
 def _frame_number(path: Path, key: object) -> int:
     match = _FRAME_ID.fullmatch(str(key))
     if match is None or int(match[1]) > _LAST_FRAME:
-        wanted = f"expected '00001' to '{_LAST_FRAME}'"
-        raise ValueError(f"{path} has a frame called {reprlib.repr(key)}, {wanted}: {_AGAIN}")
+        expected = f"expected '00001' to '{_LAST_FRAME}'"
+        raise ValueError(f"{path} has a frame named {reprlib.repr(key)}, {expected}: {_FIX}")
     return int(match[1])
 
 
 def _read_shape(path: Path) -> Array:
-    # TACO's own reader takes the mean shape where the file is missing.
+    # TACO's own reader also uses the mean shape if the file is missing.
     betas = _field(str(path), read_torch_pickle(path), "hand_shape", 10) if path.is_file() else np.zeros(10)
     if not np.isfinite(betas).all():
-        raise ValueError(f"{path}: hand_shape holds NaN or infinity: {_AGAIN}")
+        raise ValueError(f"{path}: hand_shape has NaN or infinity: {_FIX}")
     if np.abs(betas).max() > _LARGEST_BETA:
         raise ValueError(
-            f"{path}: hand_shape holds {np.abs(betas).max():.3g}, no hand is over {_LARGEST_BETA:g}: {_AGAIN}"
+            f"{path}: hand_shape has {np.abs(betas).max():.3g}, expected at most {_LARGEST_BETA:g}: {_FIX}"
         )
     return betas.astype(np.float64)
 
@@ -142,5 +143,5 @@ def _field(where: str, table: Any, name: str, length: int) -> Array:
     value = table.get(name) if isinstance(table, Mapping) else None
     if not isinstance(value, np.ndarray) or value.size != length:
         shape = getattr(value, "shape", None)
-        raise ValueError(f"{where}: {name} has shape {shape}, expected ({length},): {_AGAIN}")
+        raise ValueError(f"{where}: {name} has shape {shape}, expected ({length},): {_FIX}")
     return value.reshape(length)

@@ -1,7 +1,7 @@
-"""MANO's layer as TACO uses it: 48 axis-angle numbers, no PCA, about the wrist, which then goes where ``hand_trans`` says.
+"""MANO's layer as TACO uses it: 48 axis-angle numbers, no PCA, centred at the wrist, then translated by ``hand_trans``.
 
 The definition is manopth's with ``use_pca=False, center_idx=0, flat_hand_mean=True`` (leolyliu/TACO-Instructions: dataset_utils/hand_pose_loader.py,
-dataset_utils/manopth/manopth/manolayer.py), after Romero et al. 2017.  As there, the left hand's shape directions are taken as they are in the file.
+dataset_utils/manopth/manopth/manolayer.py), after Romero et al. 2017.  As there, the left hand's shape directions are used as they are in the file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hoibench.clip import Array, check_shape
+from hoibench.clip import Array
 from hoibench.datasets.taco.hand.hand_pose import Side
 from hoibench.datasets.taco.hand.mano_file import ManoFile
 from hoibench.datasets.taco.hand.skinning import rotations, skin, with_tips
@@ -25,14 +25,14 @@ class Mano:
 
     Attributes:
         file: the hand's model.
-        flat_hand_mean: whether a pose of zeros is the flat hand, as in TACO, or the mean pose of the file.
+        flat_hand_mean: zeros are the flat hand, as in TACO, instead of the file's mean pose.
     """
 
     file: ManoFile
     flat_hand_mean: bool = True
 
     def vertices(self, theta: Array, trans: Array, betas: Array) -> Array:
-        """Surface of the hand in every frame.
+        """Return the surface of the hand in every frame.
 
         Args:
             theta: (N, 48) axis-angle, radians: global, then three joints each of index, middle, little, ring, thumb.
@@ -40,23 +40,17 @@ class Mano:
             betas: (10,) shape.
 
         Returns:
-            (N, 778, 3) metres, world; NaN where a row is.
-
-        Raises:
-            ValueError: an array has another shape.
+            (N, 778, 3) metres, world; NaN where the pose is.
         """
         return self._pose(theta, trans, betas)[0]
 
     def joints(self, theta: Array, trans: Array, betas: Array) -> Array:
-        """(N, 21, 3) wrist, then thumb, index, middle, ring, little: three joints and the tip each; arguments as ``vertices``."""
+        """Return joints (N, 21, 3): wrist, then three joints and the tip of thumb, index, middle, ring, little; arguments as ``vertices``."""
         posed, joints = self._pose(theta, trans, betas)
         return with_tips(joints, posed[:, TIPS[self.file.side]])
 
     def _pose(self, theta: Array, trans: Array, betas: Array) -> tuple[Array, Array]:
-        """Vertices (N, 778, 3) and joints (N, 16, 3) in the world."""
-        check_shape("theta", theta, ("N", 48))
-        check_shape("trans", trans, (len(theta), 3))
-        check_shape("betas", betas, (10,))
+        """Return vertices (N, 778, 3) and joints (N, 16, 3) in the world."""
         model, frames = self.file, len(theta)
         mean = np.zeros(45) if self.flat_hand_mean else model.hands_mean
         turns = rotations((theta + np.append(np.zeros(3), mean)).reshape(frames, 16, 3))

@@ -1,4 +1,4 @@
-"""MANO's model files, which users download for themselves: MANO_LEFT and MANO_RIGHT, .pkl as released or .npz as converted."""
+"""Reader of MANO's model files, which users download themselves: MANO_LEFT and MANO_RIGHT, .pkl as released or .npz as converted."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SHAPES = {
     "f": (1538, 3),
     "kintree_table": (2, 16),
 }
-"""The members read of a file, under the names they have in it."""
+"""Names and shapes of the members that are read."""
 
 _VERTICES = 778
 _OTHER_MODELS = {6890: "SMPL or SMPL+H", 10475: "SMPL-X", 5023: "FLAME"}
 _PARENTS = np.array([-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14])
 _WRIST, _MIDDLE_TIP = 0, 444
 """At rest, the middle finger points from the wrist along +x in the left hand, along -x in the right."""
-_AGAIN = "download it again"
+_FIX = "download it again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +38,10 @@ class ManoFile:
     """One hand's model (Romero et al. 2017), float64, metres.
 
     Attributes:
-        side: which hand, told from the rest pose.
+        side: left or right, determined from the rest pose.
         v_template: (778, 3) vertices of the mean shape at rest.
         shapedirs: (778, 3, 10) displacement for one unit of each beta.
-        posedirs: (778, 3, 135) displacement for each entry of the 15 joints' rotations less the identity.
+        posedirs: (778, 3, 135) displacement for each entry of the 15 joints' rotations minus the identity.
         J_regressor: (16, 778) joints from vertices.
         weights: (778, 16) skinning weights.
         hands_mean: (45,) the mean pose, axis-angle.
@@ -61,50 +61,48 @@ class ManoFile:
 
 
 def read_mano(path: Path, side: Side | None = None) -> ManoFile:
-    """A model from .npz or from the released .pkl; nothing that the pickle says is run.
+    """Read a model from .npz or the released .pkl, without executing the pickle.
 
     Args:
         path: the file.
-        side: the hand that it must be of; either by default.
+        side: the expected hand; by default, either.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is broken, another model or the other hand's; names file, member and value.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is damaged, of another model or of the other hand; names file, member and value.
     """
     arrays = _read_arrays(path)
-    model = _checked(path, arrays)
+    model = _to_model(path, arrays)
     if side not in (None, model.side):
-        raise ValueError(
-            f"{path} holds MANO's {model.side} hand, expected the {side} one: check how the files are named"
-        )
+        raise ValueError(f"{path} is MANO's {model.side} hand, expected the {side} one: check the file names")
     return model
 
 
 def find_mano(folder: Path, side: Side) -> Path:
-    """MANO_LEFT or MANO_RIGHT in a folder, or in ``models`` below it as MANO's zip has them; the converted .npz before the released .pkl.
+    """Find MANO_LEFT or MANO_RIGHT in a folder or its subfolder ``models``; prefer the converted .npz to the released .pkl.
 
     Raises:
-        FileNotFoundError: it holds neither.
+        FileNotFoundError: there is neither.
     """
     names = [f"MANO_{side.upper()}{suffix}" for suffix in (".npz", ".pkl")]
-    for path in (place / name for place in (folder, folder / "models") for name in names):
+    for path in (parent / name for parent in (folder, folder / "models") for name in names):
         if path.is_file():
             return path
     raise FileNotFoundError(
-        f"{folder} holds neither {names[0]} nor {names[1]}: download MANO from mano.is.tue.mpg.de and give the folder of its MANO_*.pkl"
+        f"{folder} has neither {names[0]} nor {names[1]}: download MANO from mano.is.tue.mpg.de and give the folder of its MANO_*.pkl"
     )
 
 
 def convert(source: Path, target: Path) -> None:
-    """Write a released model as .npz, which reads faster and unpickles nothing; licensed as the released file is, so for local use alone.
+    """Convert a released model to .npz, which is faster to read; the licence of the released file still applies.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no MANO model.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is not a MANO model.
         OSError: the target cannot be written.
     """
     arrays = _read_arrays(source)
-    _checked(source, arrays)
+    _to_model(source, arrays)
     write_npz(target, {name: arrays[name] for name in _SHAPES})
 
 
@@ -117,28 +115,26 @@ def _read_arrays(path: Path) -> dict[str, Array]:
             try:
                 arrays[name] = as_array(value)
             except ValueError as error:
-                raise ValueError(f"{path}: {name}: {error}: {_AGAIN}") from error
+                raise ValueError(f"{path}: {name}: {error}: {_FIX}") from error
     return arrays
 
 
-def _checked(path: Path, arrays: dict[str, Array]) -> ManoFile:
+def _to_model(path: Path, arrays: dict[str, Array]) -> ManoFile:
     _check_members(path, arrays)
     reals = {name: arrays[name].astype(np.float64) for name in _SHAPES if name not in ("f", "kintree_table")}
     sums = reals["weights"].sum(axis=1)
     worst = int(np.abs(sums - 1.0).argmax())
     if abs(sums[worst] - 1.0) > 1e-4:
-        raise ValueError(f"{path}: the weights of vertex {worst} sum to {sums[worst]:.4g}, expected 1: {_AGAIN}")
+        raise ValueError(f"{path}: the weights of vertex {worst} sum to {sums[worst]:.4g}, expected 1: {_FIX}")
     faces = arrays["f"].astype(np.int64)
     if faces.min() < 0 or faces.max() >= _VERTICES:
         raise ValueError(
-            f"{path}: f names vertices {faces.min()} to {faces.max()}, there are 0 to {_VERTICES - 1}: {_AGAIN}"
+            f"{path}: f has vertices {faces.min()} to {faces.max()}, expected 0 to {_VERTICES - 1}: {_FIX}"
         )
     # The root's parent is 2^32 - 1 in the file.
     parents = np.where(np.arange(16) == 0, -1, arrays["kintree_table"][0].astype(np.int64))
     if not np.array_equal(parents, _PARENTS):
-        raise ValueError(
-            f"{path}: kintree_table has parents {parents.tolist()}, MANO's are {_PARENTS.tolist()}: {_AGAIN}"
-        )
+        raise ValueError(f"{path}: kintree_table has parents {parents.tolist()}, expected {_PARENTS.tolist()}: {_FIX}")
     rest = reals["v_template"]
     reach = float(rest[_MIDDLE_TIP, 0] - reals["J_regressor"][_WRIST] @ rest[:, 0])
     return ManoFile("left" if reach > 0.0 else "right", **reals, faces=_outward(rest, faces), parents=parents)
@@ -148,22 +144,22 @@ def _check_members(path: Path, arrays: dict[str, Array]) -> None:
     vertices = arrays.get("v_template")
     if vertices is not None and vertices.shape[:1] != (_VERTICES,):
         other = _OTHER_MODELS.get(vertices.shape[0] if vertices.ndim else 0, "another model")
-        raise ValueError(f"{path} has {vertices.shape} vertices: it is {other}, give MANO_LEFT or MANO_RIGHT")
+        raise ValueError(f"{path} is {other} (its vertices have shape {vertices.shape}): give MANO_LEFT or MANO_RIGHT")
     for name, shape in _SHAPES.items():
         if name not in arrays:
-            raise ValueError(f"{path} has no {name}: it is no MANO model, give MANO_LEFT or MANO_RIGHT")
+            raise ValueError(f"{path} has no {name}, so it is not a MANO model: give MANO_LEFT or MANO_RIGHT")
         if arrays[name].shape != shape:
-            raise ValueError(f"{path}: {name} has shape {arrays[name].shape}, MANO's has {shape}: {_AGAIN}")
+            raise ValueError(f"{path}: {name} has shape {arrays[name].shape}, expected {shape}: {_FIX}")
         if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
-            raise ValueError(f"{path}: {name} holds what is no finite number: {_AGAIN}")
+            raise ValueError(f"{path}: {name} has non-numeric or non-finite values: {_FIX}")
 
 
 def _outward(vertices: Array, faces: NDArray[np.int64]) -> NDArray[np.int32]:
-    """The faces, turned round if they enclose a negative volume once the open wrist is closed by a fan."""
+    """Flip the faces if they enclose a negative volume, with the open wrist closed by a fan."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     pairs, uses = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
     rim = np.unique(pairs[uses == 1])
-    # Seen from the fan's middle, the fan itself encloses nothing.
+    # Relative to the centre of the fan, the fan itself has no volume.
     a, b, c = np.moveaxis((vertices - vertices[rim if rim.size else slice(None)].mean(axis=0))[faces], 1, 0)
-    turned = faces if (a * np.cross(b, c)).sum() >= 0.0 else faces[:, ::-1]
-    return turned.astype(np.int32)
+    flipped = faces if (a * np.cross(b, c)).sum() >= 0.0 else faces[:, ::-1]
+    return flipped.astype(np.int32)

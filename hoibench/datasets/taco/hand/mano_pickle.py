@@ -1,7 +1,7 @@
-"""Pickles of hand and body models: numpy arrays, scipy matrices and chumpy terms of Python 2, read without any of the three running.
+"""Untrusted pickles of hand and body models: numpy arrays, scipy matrices and chumpy terms of Python 2, read without executing them.
 
-Every object in such a pickle becomes an inert record of how it was made; ``as_array`` then works out the numbers of the few kinds that these models
-hold (mattloper/chumpy: chumpy/ch.py ``Ch``, chumpy/reordering.py ``Select``, ``Reshape``, ``transpose``).
+Every object in the pickle becomes an inert record of its construction; ``as_array`` then evaluates the few kinds that these models
+contain (mattloper/chumpy: chumpy/ch.py ``Ch``, chumpy/reordering.py ``Select``, ``Reshape``, ``transpose``).
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler,
 
 _MAX_BYTES = 1 << 28
 _MAX_NUMBERS = 1 << 20
-"""Of a sparse matrix: MANO's has 16 x 778, SMPL-X's 55 x 10475."""
+"""Largest size of a sparse matrix: MANO's has 16 x 778, SMPL-X's 55 x 10475."""
 _PLAIN_DTYPE = re.compile(r"[fiu][1248]|b1")
-# A tuple of a hundred bytes may nest more than memory holds written out.
+# Limited depth: the full repr of a nested tuple of a hundred pickled bytes can exceed memory.
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 2
 _SPARSE = re.compile(r"scipy\.sparse(\._?(csc|csr|coo))?\.(?P<kind>csc|csr|coo)_(matrix|array)")
 
 
 class _Record:
-    """What stands for an object of a pickle: the arguments it was made with, and the state it was then given."""
+    """A placeholder for an object of a pickle, with its constructor arguments and state."""
 
     origin: ClassVar[str]
     args: tuple[Any, ...]
     state: Any
 
     def __new__(cls, *args: Any) -> Self:
-        made = super().__new__(cls)
-        made.args, made.state = args, None
-        return made
+        record = super().__new__(cls)
+        record.args, record.state = args, None
+        return record
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
 
 def read_model_pickle(path: Path) -> dict[str, Any]:
-    """The members of a model's pickle by name; ``as_array`` turns one into numbers.
+    """Read the members of a model's pickle by name; ``as_array`` evaluates them.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is over 256 MiB, broken, names what no model needs, or holds no dict; names the file.
+        FileNotFoundError: the file is missing.
+        ValueError: the file is over 256 MiB, damaged, has forbidden names, or is not a dict; names the file.
     """
     data = read_bounded(path, _MAX_BYTES)
     try:
@@ -59,15 +59,15 @@ def read_model_pickle(path: Path) -> dict[str, Any]:
             f"{path} is not a complete pickle of a hand model ({short_message(error)}): download it again"
         ) from error
     if not isinstance(table, dict) or not all(isinstance(name, str) for name in table):
-        raise ValueError(f"{path} holds no dict of a model's arrays: give MANO_LEFT.pkl or MANO_RIGHT.pkl")
+        raise ValueError(f"{path} is not a dict of a model's arrays: give MANO_LEFT.pkl or MANO_RIGHT.pkl")
     return table
 
 
 def as_array(value: Any) -> Array:
-    """The numbers of a member: of a numpy array, of a scipy matrix (dense), or of what chumpy selects, reshapes or transposes from one.
+    """Evaluate a member: a numpy array, a scipy matrix (dense), or a chumpy selection, reshape or transpose of one.
 
     Raises:
-        ValueError: the member is something else, or broken.
+        ValueError: the member is of another kind, or damaged.
     """
     try:
         return _as_array(value)
@@ -80,7 +80,7 @@ def _as_array(value: Any) -> Array:
 
 
 def _numbers(value: Any) -> Array:
-    """As ``_as_array``, of numpy's arrays alone: with terms in two places of a term, the work would double with each level."""
+    """Evaluate a numpy array only: with nested terms in two arguments of a term, the work would double with each level."""
     return _by_rule(value, _NUMPY)
 
 
@@ -88,7 +88,7 @@ def _by_rule(value: Any, rules: Mapping[str, Callable[[Any], Array]]) -> Array:
     origin = value.origin if isinstance(value, _Record) else type(value).__name__
     rule = rules.get(origin)
     if rule is None:
-        raise ValueError(f"a member is a {origin}, which is not read")
+        raise ValueError(f"a member is a {origin}, which is not supported")
     return rule(value)
 
 
@@ -100,7 +100,7 @@ def _ndarray(value: _Record) -> Array:
 def _from_bytes(raw: Any, dtype: Any, shape: tuple[int, ...], order: Any) -> Array:
     code = dtype.args[0] if isinstance(dtype, _Record) and dtype.origin == "numpy.dtype" else dtype
     if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
-        raise ValueError(f"an array is of type {_SHORT.repr(code)}, which is not read")
+        raise ValueError(f"an array is of type {_SHORT.repr(code)}, which is not supported")
     big = dtype.state is not None and dtype.state[1] == ">"
     data = raw.encode("latin1") if isinstance(raw, str) else bytes(memoryview(raw))
     numbers = np.frombuffer(data, np.dtype(code).newbyteorder(">" if big else "<"))
@@ -127,19 +127,19 @@ def _sparse(value: _Record) -> Array:
 
 
 def _indices(value: Any) -> Array:
-    """Integers from 0, (n,), as int64."""
+    """Return non-negative integers (n,) as int64."""
     indices = _numbers(value)
     if indices.ndim != 1 or indices.dtype.kind not in "iu" or (indices < 0).any():
-        raise ValueError("a sparse matrix has indices that are no numbers of rows and columns")
+        raise ValueError("a sparse matrix has invalid indices")
     found: Array = indices.astype(np.int64)
     return found
 
 
 def _lines(starts: Array, lines: int, count: int) -> Array:
-    """The row of each of a matrix's ``count`` numbers, (count,), from where each of its ``lines`` rows starts and the last one ends."""
-    # A start that is believed unseen makes an array of any length.
+    """Return the row (or column) of each of ``count`` numbers, (count,), from the start of each of ``lines`` rows and the end of the last."""
+    # An unchecked start could make an array of any length.
     if len(starts) != lines + 1 or starts[0] != 0 or starts[-1] != count or (np.diff(starts) < 0).any():
-        raise ValueError(f"a sparse matrix does not share its {count} numbers out to its {lines} lines")
+        raise ValueError(f"a sparse matrix has invalid starts of its {lines} lines")
     return np.repeat(np.arange(lines), np.diff(starts))
 
 
@@ -177,14 +177,14 @@ def _record(origin: str) -> type[_Record]:
 
 
 def _rebuild(kind: type[_Record], _base: object, _state: object) -> _Record:
-    """Stands for copyreg._reconstructor, by which pickles of protocols 0 and 1 make objects."""
+    """Replacement for copyreg._reconstructor, which creates objects in pickles of protocols 0 and 1."""
     if not (isinstance(kind, type) and issubclass(kind, _Record)):
-        raise ValueError(f"it makes an object of {_SHORT.repr(kind)}")
+        raise ValueError(f"it creates an object of {_SHORT.repr(kind)}")
     return kind()
 
 
 def _encode(text: str, _encoding: str) -> bytes:
-    """Stands for _codecs.encode, by which Python 3 writes bytes in protocol 2."""
+    """Replacement for _codecs.encode, which Python 3 uses for bytes in protocol 2."""
     return text.encode("latin1")
 
 

@@ -37,8 +37,8 @@ class Template:
     joint_shape: Array
 
 
-def build() -> Template:
-    """The template; takes a few milliseconds and gives the same bytes every time."""
+def build_template() -> Template:
+    """Build the template, deterministically and in a few milliseconds."""
     vertices, faces, loops, tips = surface()
     vertices = _relax(vertices, faces, loops["free"], rounds=4)
     joints = np.concatenate([[np.zeros(3)], *(CHAINS[f].joints()[:3] for f in FINGERS)])
@@ -46,7 +46,7 @@ def build() -> Template:
     shape = _shape_directions(vertices, weights)
     joint_weights = np.eye(16)
     joint_shape = _shape_directions(joints, joint_weights)
-    order = _tips_first_of_mano(len(vertices), tips)
+    order = _mano_tip_order(len(vertices), tips)
     rank = np.argsort(order)
     return Template(
         vertices=_to_mano(vertices[order]),
@@ -65,7 +65,7 @@ def _to_mano(points: Array) -> Array:
 
 
 def _relax(vertices: Array, faces: NDArray[np.int64], free: NDArray[np.int64], rounds: int) -> Array:
-    """Move the ``free`` vertices half-way to the mean of their neighbours, ``rounds`` times: rounds off the joins."""
+    """Move the ``free`` vertices half-way to the mean of their neighbours, ``rounds`` times, to smooth the joins."""
     link = np.zeros((len(vertices), len(vertices)))
     for a, b in ((0, 1), (1, 2), (2, 0)):
         link[faces[:, a], faces[:, b]] = link[faces[:, b], faces[:, a]] = 1.0
@@ -82,7 +82,7 @@ def _smooth(x: Array) -> Array:
 
 
 def _weights(vertices: Array, groups: dict[str, NDArray[np.int64]]) -> Array:
-    """(778, 16) skinning: fingers by the distance along their chain, palm and web blended into the first bones."""
+    """Return skinning weights (778, 16): fingers by distance along their chain, palm and web blended into the first bones."""
     out = np.zeros((len(vertices), 16))
     out[:, 0] = 1.0
     free = groups["free"]
@@ -106,7 +106,7 @@ def _weights(vertices: Array, groups: dict[str, NDArray[np.int64]]) -> Array:
 
 
 def _shape_directions(points: Array, weights: Array) -> Array:
-    """(P, 3, 10) what one unit of each beta does: size, length, width, heel, fingers' length and girth, then single fingers."""
+    """Return displacements (P, 3, 10) for one unit of each beta: size, length, width, heel, fingers' length and girth, then single fingers."""
     scale = np.stack([points * s for s in ([0.04] * 3, [0.03, 0, 0], [0, 0, 0.04])], axis=-1)
     heel = points * [0, 0.12, 0] * np.exp(-((points[:, :1] / 0.05) ** 2))
     longer = np.zeros((len(points), 3, 6))
@@ -125,10 +125,10 @@ def _shape_directions(points: Array, weights: Array) -> Array:
     return np.concatenate([scale, heel[..., None], longer], axis=-1)
 
 
-def _tips_first_of_mano(count: int, tips: NDArray[np.int64]) -> NDArray[np.int64]:
-    """An order of the vertices that gives the fingertips the numbers they have in MANO's mesh."""
+def _mano_tip_order(count: int, tips: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a vertex order in which the fingertips have their numbers in MANO's mesh."""
     order = np.arange(count)
     for number, tip in zip((745, 317, 444, 556, 673), tips, strict=True):
-        here = int(np.flatnonzero(order == tip)[0])
-        order[number], order[here] = order[here], order[number]
+        current = int(np.flatnonzero(order == tip)[0])
+        order[number], order[current] = order[current], order[number]
     return order

@@ -1,4 +1,4 @@
-"""The proxy right hand's surface, modelled from rings of vertices; no MANO data is in it.
+"""The surface of the proxy right hand, modelled from rings of vertices, without MANO data.
 
 Axes: u points from the wrist to the fingertips, d to the back of the hand, w to the thumb side (a left-handed basis).  One tube of rings makes the
 palm, with a hole on the thumb side; four fingers and the thumb are tubes grown from holes.  A surface with V = 778 vertices and an open wrist of 16
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 FINGERS = ("index", "middle", "little", "ring", "thumb")
 """Chains in the order of the 45 joint angles, three joints each."""
 ACROSS = ("index", "middle", "ring", "little")
-"""The four fingers as they lie side by side, from the thumb side on."""
+"""The four fingers in order from the thumb side."""
 
 WRIST_RING, PALM_RING, PALM_RINGS, FINGER_RING = 16, 28, 7, 10
 RINGS = {"index": 11, "middle": 12, "ring": 12, "little": 11, "thumb": 10}
@@ -36,7 +36,7 @@ class Chain:
     start: float  # where the free tube begins, along the chain
 
     def joints(self) -> Array:
-        """(4, 3) three joints and the tip, build axes."""
+        """Return three joints and the tip (4, 3), in the axes of this module."""
         along = np.concatenate([[0.0], np.cumsum(self.bones)])
         return np.asarray(np.asarray(self.knuckle) + along[:, None] * unit(self.direction))
 
@@ -51,13 +51,13 @@ CHAINS = {
 
 
 def unit(v: object) -> Array:
-    """The vector (3,) at length 1."""
+    """Normalise a vector (3,)."""
     a = np.asarray(v, dtype=np.float64)
     return np.asarray(a / np.linalg.norm(a))
 
 
 def surface() -> tuple[Array, NDArray[np.int64], dict[str, NDArray[np.int64]], NDArray[np.int64]]:
-    """Vertices (778, 3), faces, vertex groups (a finger's own ones; ``free`` ones to relax) and the five tips."""
+    """Return vertices (778, 3), faces, vertex groups (one per finger, and ``free`` to relax) and the five tips."""
     points: list[Array] = []
     faces: list[tuple[int, int, int]] = []
     groups: dict[str, NDArray[np.int64]] = {}
@@ -98,7 +98,7 @@ def surface() -> tuple[Array, NDArray[np.int64], dict[str, NDArray[np.int64]], N
 
 
 def _tube(a: NDArray[np.int64], b: NDArray[np.int64], skip: tuple[int, ...] = ()) -> list[tuple[int, int, int]]:
-    """Two triangles for each edge of two equal rings, leaving out the edges in ``skip``."""
+    """Connect two equal rings by two triangles per edge, except the edges in ``skip``."""
     out = []
     for i in range(len(a)):
         if i not in skip:
@@ -108,21 +108,21 @@ def _tube(a: NDArray[np.int64], b: NDArray[np.int64], skip: tuple[int, ...] = ()
 
 
 def _zip(a: NDArray[np.int64], b: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """Triangles between two rings of different lengths that start at the same angle."""
+    """Connect two rings of different lengths that start at the same angle."""
     out, i, k = [], 0, 0
     while i < len(a) or k < len(b):
-        here, there = int(a[i % len(a)]), int(b[k % len(b)])
+        from_a, from_b = int(a[i % len(a)]), int(b[k % len(b)])
         if (i + 1) / len(a) <= (k + 1) / len(b):
-            out.append((here, int(a[(i + 1) % len(a)]), there))
+            out.append((from_a, int(a[(i + 1) % len(a)]), from_b))
             i += 1
         else:
-            out.append((here, int(b[(k + 1) % len(b)]), there))
+            out.append((from_a, int(b[(k + 1) % len(b)]), from_b))
             k += 1
     return out
 
 
 def _flat_ring(across: Array, centre: Array, thickness: Array, u: Array, sides: tuple[float, float]) -> Array:
-    """(28, 3) palm ring: back of the hand from the thumb side on, little-finger side, palm back again, thumb side."""
+    """Return a palm ring (28, 3): back of the hand from the thumb side, little-finger side, palm in reverse, thumb side."""
     back = np.stack([u, centre + thickness, across], axis=1)
     front = np.stack([u, centre - thickness, across], axis=1)[::-1]
     little = [u[-1], centre[-1], sides[1]]
@@ -131,7 +131,7 @@ def _flat_ring(across: Array, centre: Array, thickness: Array, u: Array, sides: 
 
 
 def _web_ring() -> Array:
-    """(28, 3) where the fingers begin."""
+    """Return the ring (28, 3) where the fingers begin."""
     base = np.array([CHAINS[f].knuckle + CHAINS[f].start * unit(CHAINS[f].direction) for f in ACROSS])
     radius = np.array([CHAINS[f].radius for f in ACROSS])
     edges = np.concatenate([[base[0, 2] + radius[0]], (base[1:, 2] + base[:-1, 2]) / 2, [base[3, 2] - radius[3]]])
@@ -143,19 +143,19 @@ def _web_ring() -> Array:
 
 
 def _web_mids(web: Array) -> Array:
-    """(3, 3) points between neighbouring fingers."""
+    """Return points (3, 3) between neighbouring fingers."""
     return np.stack([(web[i] + web[26 - i]) / 2 - [0.001, 0.0, 0.0] for i in (3, 6, 9)])
 
 
 def _resampled_wrist() -> Array:
-    """(28, 3) the wrist's cross-section, just behind the joint, with the palm's number of points."""
+    """Return the wrist's cross-section (28, 3), just behind the joint, with as many points as the palm."""
     across = np.linspace(1.0, -1.0, 13)
     thickness = 0.0165 * (1.0 - np.abs(across * 0.93) ** 2.4) ** 0.5
     return _flat_ring(across * 0.0255, np.zeros(13), thickness, np.full(13, -0.012), (0.0275, -0.0275))
 
 
 def _wrist_ring() -> Array:
-    """(16, 3) the open end, behind the wrist joint."""
+    """Return the open end (16, 3), behind the wrist joint."""
     ring = _resampled_wrist() - [0.010, 0.0, 0.0]
     closed = np.concatenate([ring, ring[:1]])
     at = np.linspace(0.0, PALM_RING, WRIST_RING, endpoint=False)
@@ -163,7 +163,7 @@ def _wrist_ring() -> Array:
 
 
 def _palm_ring(wrist: Array, web: Array, t: float) -> Array:
-    """(28, 3) the palm's cross-section at ``t`` of the way from wrist to web, thicker at the ball of the thumb and the heel."""
+    """Return the palm's cross-section (28, 3) at fraction ``t`` from wrist to web, thicker at the ball of the thumb and the heel."""
     ring = (1.0 - t) * wrist + t * web
     middle = np.sin(np.pi * t)
     ring[14:27, 1] -= 0.005 * middle
@@ -173,7 +173,7 @@ def _palm_ring(wrist: Array, web: Array, t: float) -> Array:
 
 
 def _holes(palm: list[NDArray[np.int64]], mids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """The closed loop of 10 vertices from which each finger grows, in the order of a finger ring."""
+    """Return the closed loop of 10 vertices at the base of each finger, in the order of a finger ring."""
     last = palm[-1]
     sides = [last[27], *mids, last[13]]
     loops = {}
@@ -188,7 +188,7 @@ def _holes(palm: list[NDArray[np.int64]], mids: NDArray[np.int64]) -> dict[str, 
 
 
 def _finger_rings(finger: str) -> list[Array]:
-    """Rings of 10 vertices along a finger, thicker at the joints, round at the tip."""
+    """Return rings of 10 vertices along a finger, thicker at the joints, round at the tip."""
     chain = CHAINS[finger]
     axis = unit(chain.direction)
     side = np.array([-1.0, 0.0, 0.0]) if finger == "thumb" else np.array([0.0, 0.0, 1.0])

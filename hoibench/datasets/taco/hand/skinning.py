@@ -1,4 +1,4 @@
-"""Linear blend skinning of a hand with MANO's skeleton, in numpy; the surface follows its joints (Loper et al. 2015, SMPL, section 3)."""
+"""Linear blend skinning of a hand with MANO's skeleton (Loper et al. 2015, SMPL, section 3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TIPS_IN_PLACE = np.array([0, 1, 2, 3, 16, 4, 5, 6, 17, 7, 8, 9, 18, 10, 11, 12,
 
 
 def rotations(axis_angle: Array) -> Array:
-    """(..., 3, 3) rotation matrices of (..., 3) axis-angle vectors, by Rodrigues' formula."""
+    """Convert axis-angle vectors (..., 3) to rotation matrices (..., 3, 3) by Rodrigues' formula."""
     angle = np.linalg.norm(axis_angle, axis=-1)[..., None, None]
     safe = np.maximum(angle, 1e-12)
     x, y, z = np.moveaxis(axis_angle / safe[..., 0], -1, 0)
@@ -25,7 +25,7 @@ def rotations(axis_angle: Array) -> Array:
 def skin(
     turns: Array, rest: Array, rest_joints: Array, parents: NDArray[np.int64], weights: Array
 ) -> tuple[Array, Array]:
-    """Posed vertices (N, P, 3) and joints (N, J, 3), about the first joint.
+    """Return posed vertices (N, P, 3) and joints (N, J, 3), relative to the first joint.
 
     Args:
         turns: (N, J, 3, 3) rotation of each joint relative to its parent.
@@ -50,5 +50,5 @@ def skin(
 
 
 def with_tips(joints: Array, tips: Array) -> Array:
-    """(N, 21, 3) wrist, then thumb, index, middle, ring, little: three joints and the tip each, of MANO's joints (N, 16, 3) and tips (N, 5, 3)."""
+    """Combine MANO's joints (N, 16, 3) and tips (N, 5, 3) to (N, 21, 3): wrist, then three joints and the tip of thumb to little finger."""
     return np.concatenate([joints[:, _FINGERS_IN_ORDER], tips], axis=1)[:, _TIPS_IN_PLACE]

@@ -1,1 +1,1 @@
-"""Preparation: from recordings to clips on the protocol's grid, and back from the folder that holds them."""
+"""Preparation of clips from recordings, and reading of prepared clips."""

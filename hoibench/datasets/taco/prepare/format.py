@@ -1,8 +1,8 @@
-"""The folder of prepared clips: what lies where in it, and what each of its parts says of itself.
+"""The format of a folder of prepared clips.
 
-OUT/prepared.json              ``PreparationSettings``: what all of it was made with
-OUT/KEY/tracks/                the true tracks of a sequence, with its ``SequenceRecord``
-OUT/KEY/CROP-VIDEO/SERIAL/     one camera's view of it, video and masks, with its ``ViewRecord``
+OUT/prepared.json              ``PreparationSettings`` of the folder
+OUT/KEY/tracks/                the true tracks of a sequence, and its ``SequenceRecord``
+OUT/KEY/CROP-VIDEO/SERIAL/     one camera's view: video, masks, visibility, and its ``ViewRecord``
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from hoibench.store.settings import check_settings, ensure_settings
 from hoibench.store.verified_folder import FolderMetadata, read_metadata
 from hoibench.video import Box
 
-CONTENT = "hoibench/taco-clips@1"
-"""Names what preparation means: what is made in another way is another version, whatever becomes of the code."""
+CONTENT_VERSION = "hoibench/taco-clips@1"
+"""Version of the contents of prepared clips; a change of the contents, not of the code, is a new version."""
 
 VIDEO = "video.mp4"
 VIEW = "view.npz"
 TRACKS = "tracks.npz"
 
 _SETTINGS = "prepared.json"
-_FIX = "run hoibench data prepare, which makes it again"
+_FIX = "run hoibench data prepare again"
 _OTHER_FOLDER = "prepare into another folder"
 
-Stamps = dict[str, tuple[int, int]]
-"""Path under the download's root -> size in bytes and time of change in nanoseconds; files of equal stamps are taken to be the same."""
+FileStats = dict[str, tuple[int, int]]
+"""Path below the download's root -> (size in bytes, modification time in nanoseconds); files with equal values are assumed unchanged."""
 
 Vector3 = tuple[float, float, float]
 
 
 class PreparationSettings(Record):
-    """The settings that all clips of a prepared folder are made with.
+    """The settings of all clips in a prepared folder.
 
     Attributes:
         truth: ``taco``, ``proxy-hand`` or ``synthetic``.
         hand_model: ``HandModel.identity``.
-        native_size: (H, W) of the download's videos.
+        native_size: (H, W) of the source videos.
     """
 
-    SCHEMA: ClassVar[str] = CONTENT
+    SCHEMA: ClassVar[str] = CONTENT_VERSION
 
     truth: str
     hand_model: str
@@ -63,14 +63,14 @@ class SequenceRecord(FolderMetadata):
         truth, hand_model: as in ``PreparationSettings``.
         triplet: (tool, action, target).
         instances: ids of the (tool, target) objects.
-        frames: N of the recording.
-        valid_frames: frames of the clip that the recording reaches; the others repeat its last frame.
-        indices: the source frame of each frame of the clip.
-        sources: SHA-256 of the annotations' values, by the names of parts.
-        stamps: of the annotations' files.
+        frames: number of frames of the recording.
+        valid_frames: number of recorded frames of the clip; the others repeat the last one.
+        source_frames: source frame of each frame of the clip.
+        annotation_digests: SHA-256 of each part's annotation, by name of the part.
+        file_stats: file stats of the annotations.
     """
 
-    SCHEMA: ClassVar[str] = "hoibench/taco-tracks@1"
+    SCHEMA: ClassVar[str] = "hoibench/taco-tracks@2"
     FIX: ClassVar[str] = _FIX
 
     key: str
@@ -80,18 +80,18 @@ class SequenceRecord(FolderMetadata):
     instances: tuple[str, str]
     frames: int
     valid_frames: int
-    indices: tuple[int, ...]
-    sources: dict[str, str]
-    stamps: Stamps
+    source_frames: tuple[int, ...]
+    annotation_digests: dict[str, str]
+    file_stats: FileStats
 
     @property
-    def annotations(self) -> str:
-        """A SHA-256 of what was annotated: views keep that of the annotations that they were made of."""
-        return sha256_json(self.model_dump(mode="json", exclude={"stamps", "files"}))
+    def annotations_digest(self) -> str:
+        """SHA-256 of the annotations; each view records the one it was made from."""
+        return sha256_json(self.model_dump(mode="json", exclude={"file_stats", "files"}))
 
 
 class VideoRecord(Record):
-    """Facts that tell one video from another without decoding it: frames, size (H, W), frames per second, bytes of the file."""
+    """Facts that identify a video without decoding it: frame count, size (H, W), frames per second, file size in bytes."""
 
     frames: int
     size: tuple[int, int]
@@ -108,13 +108,13 @@ class CameraRecord(Record):
     t: Vector3
 
     @classmethod
-    def of(cls, camera: Camera | Calibration) -> CameraRecord:
-        """The record of a camera."""
+    def from_camera(cls, camera: Camera | Calibration) -> CameraRecord:
+        """Return the record of a camera."""
         matrices: dict[str, Any] = {name: tuple(map(tuple, getattr(camera, name).tolist())) for name in ("K", "R")}
         return cls(size=camera.size, t=tuple(camera.t.tolist()), **matrices)
 
-    def camera(self) -> Camera:
-        """The camera of the record."""
+    def to_camera(self) -> Camera:
+        """Return the camera."""
         K, R, t = (np.array(value, dtype=np.float64) for value in (self.K, self.R, self.t))
         return Camera(K, R, t, self.size)
 
@@ -123,17 +123,17 @@ class ViewRecord(FolderMetadata):
     """The record of one view in a prepared folder.
 
     Attributes:
-        serial: of the camera.
-        recipe: name of the recipe that it is made by.
-        camera: at the protocol's size.
-        box: the (top, left, height, width) of the native image that it shows.
+        serial: serial of the camera.
+        recipe: name of the recipe.
+        camera: the camera at the protocol's size.
+        box: the crop (top, left, height, width) of the native image.
         calibration: the camera as recorded.
-        video: the video as recorded.
-        annotations: of the sequence's ``SequenceRecord``.
-        stamps: of the calibration's and the video's file.
+        video: the source video.
+        annotations_digest: ``SequenceRecord.annotations_digest`` of the sequence.
+        file_stats: file stats of the calibration and the source video.
     """
 
-    SCHEMA: ClassVar[str] = "hoibench/taco-view@1"
+    SCHEMA: ClassVar[str] = "hoibench/taco-view@2"
     FIX: ClassVar[str] = _FIX
 
     serial: str
@@ -142,85 +142,85 @@ class ViewRecord(FolderMetadata):
     box: Box
     calibration: CameraRecord
     video: VideoRecord
-    annotations: str
-    stamps: Stamps
+    annotations_digest: str
+    file_stats: FileStats
 
 
 def tracks_folder(out: Path, key: str) -> Path:
-    """The folder of a sequence's tracks."""
+    """Return the folder of a sequence's tracks."""
     return out / key / "tracks"
 
 
 def view_folder(out: Path, key: str, recipe: Recipe, serial: str) -> Path:
-    """The folder of one view of a sequence."""
+    """Return the folder of one view of a sequence."""
     return out / key / recipe.name / serial
 
 
 def view_folders(out: Path, key: str) -> Iterator[Path]:
-    """The folders of a sequence's views that are there, of all recipes."""
+    """Yield the existing folders of a sequence's views, of all recipes."""
     return (folder for folder in sorted((out / key).glob("*-*/[0-9]*")) if folder.is_dir())
 
 
 def is_prepared_folder(out: Path) -> bool:
-    """Whether a folder is one of prepared clips."""
+    """Return True for a folder of prepared clips."""
     return (out / _SETTINGS).is_file()
 
 
 def read_settings(out: Path) -> PreparationSettings:
-    """The settings of a folder of prepared clips.
+    """Read the settings of a folder of prepared clips.
 
     Raises:
-        FileNotFoundError: it is no such folder.
-        ValueError: its record is of another version, or damaged.
+        FileNotFoundError: it is not a folder of prepared clips.
+        ValueError: its settings are damaged or of another version.
     """
     path = out / _SETTINGS
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: {out} is no folder that hoibench data prepare wrote")
+        raise FileNotFoundError(f"{path} is missing: {out} was not written by hoibench data prepare")
     try:
         return PreparationSettings.read(path)
     except ValueError as error:
         raise ValueError(f"{error}: prepare into a new folder") from error
 
 
-def hold_to_settings(out: Path, settings: PreparationSettings) -> None:
-    """Write the settings of a new folder of prepared clips, or raise ValueError if it has others; raises as ``ensure_settings``."""
+def ensure_preparation_settings(out: Path, settings: PreparationSettings) -> None:
+    """Write the settings of a new folder of prepared clips, or check those of an existing one; raises as ``ensure_settings``."""
     ensure_settings(out / _SETTINGS, settings, fix=_OTHER_FOLDER)
 
 
-def refuse_other_truth(out: Path, truth: str, hand_model: str) -> None:
-    """Raise ValueError if a folder holds clips of another truth or hand model."""
+def check_truth(out: Path, truth: str, hand_model: str) -> None:
+    """Raise ValueError if an existing folder of prepared clips has another kind of truth or another hand model."""
     if is_prepared_folder(out):
-        wanted = {"truth": truth, "hand_model": hand_model}
-        check_settings(out / _SETTINGS, read_settings(out), wanted, fix=_OTHER_FOLDER)
+        expected = {"truth": truth, "hand_model": hand_model}
+        check_settings(out / _SETTINGS, read_settings(out), expected, fix=_OTHER_FOLDER)
 
 
 def read_sequence_record(out: Path, key: str) -> SequenceRecord:
-    """The record of a prepared sequence; its tracks are not looked at.
+    """Read the record of a prepared sequence, without its tracks.
 
     Raises:
-        FileNotFoundError: it was not prepared.
+        FileNotFoundError: the sequence was not prepared.
         CorruptFolder: the record is damaged; names the file.
     """
     return read_metadata(tracks_folder(out, key), SequenceRecord)
 
 
 def read_view_record(out: Path, key: str, recipe: Recipe, serial: str) -> ViewRecord:
-    """The record of a prepared view; its video and masks are not looked at.  Errors as ``read_sequence_record``."""
+    """Read the record of a prepared view, without its video and masks; raises as ``read_sequence_record``."""
     return read_metadata(view_folder(out, key, recipe, serial), ViewRecord)
 
 
 def has_tracks(out: Path, key: str) -> bool:
-    """Whether a sequence's tracks are there: whether they are intact is found on reading them."""
+    """Return True if a sequence's tracks exist; reading them checks that they are intact."""
     return _has_record(tracks_folder(out, key), SequenceRecord)
 
 
 def has_view(out: Path, key: str, recipe: Recipe, serial: str) -> bool:
-    """Whether a view is there: whether it is intact is found on reading it."""
+    """Return True if a view exists; reading it checks that it is intact."""
     return _has_record(view_folder(out, key, recipe, serial), ViewRecord)
 
 
-def stamp_files(root: Path, files: Iterable[Path]) -> Stamps:
-    """The stamps of those files that are there."""
+def read_file_stats(root: Path, files: Iterable[Path]) -> FileStats:
+    """Return size and modification time of the existing files."""
     found = {path.relative_to(root).as_posix(): path.stat() for path in files if path.is_file()}
     return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in sorted(found.items())}
 

@@ -1,4 +1,4 @@
-"""A clip read from a folder of prepared ones, without the download."""
+"""Reading of prepared clips, without the download."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hoibench.clip import Array, Clip, Tracks, View
-from hoibench.datasets.taco.clip import LazyMedia, build_clip, left_to_right, view_of
+from hoibench.datasets.taco.clip import LazyMedia, build_clip, build_view, left_to_right
 from hoibench.datasets.taco.prepare.format import (
     TRACKS,
     VIDEO,
@@ -26,34 +26,36 @@ from hoibench.video import decode
 
 
 def is_prepared(out: Path, key: str, recipe: Recipe, serials: Sequence[str]) -> bool:
-    """Whether a sequence's tracks and these views of it are there and intact: all their files are read."""
+    """Return True if a sequence's tracks and these views exist and are intact; reads all their files."""
     views = (view_folder(out, key, recipe, serial) for serial in serials)
     return is_intact(tracks_folder(out, key), SequenceRecord) and all(is_intact(view, ViewRecord) for view in views)
 
 
-def read_prepared(
+def read_prepared_clip(
     out: Path, key: str, recipe: Recipe, serials: Sequence[str], source: str | None = None, tags: tuple[str, ...] = ()
 ) -> Clip:
-    """A prepared clip, every file of it checked once; its videos and masks are decoded when first used.
+    """Read a prepared clip, checking every file once; videos and masks are decoded when first used.
 
     Args:
         out: the folder of prepared clips.
         key: YYYYMMDD_NNN.
-        recipe: how the clip was made.
-        serials: the cameras scored; their order is left, center, right whatever the order given.
-        source: a camera outside them that video-to-video methods may see.
+        recipe: recipe of the clip.
+        serials: scored cameras; the clip's order is always left, center, right.
+        source: another camera, shown to video-to-video methods.
         tags: why the clip is in its split.
 
     Raises:
-        FileNotFoundError: the clip or a view of it was not prepared; names the folder.
+        FileNotFoundError: the clip or a view was not prepared; names the folder.
         CorruptFolder: a file is damaged; names it.
-        ValueError: the folder's record is of another version, or damaged.
+        ValueError: the folder's settings are damaged or of another version, or a folder was moved there from elsewhere.
     """
     record = read_metadata(tracks_folder(out, key), SequenceRecord, check="contents")
-    _check_place(tracks_folder(out, key), (record.key, record.truth, record.hand_model), _here(out, key))
+    settings = read_settings(out)
+    expected = key, settings.truth, settings.hand_model
+    _check_location(tracks_folder(out, key), (record.key, record.truth, record.hand_model), expected)
     folders = [view_folder(out, key, recipe, serial) for serial in left_to_right(serials)]
     source_folders = [] if source is None else [view_folder(out, key, recipe, source)]
-    views, source_views = ([_read_view(folder, record) for folder in some] for some in (folders, source_folders))
+    views, source_views = ([_read_view(folder, record) for folder in group] for group in (folders, source_folders))
     return build_clip(
         key,
         record.triplet,
@@ -74,25 +76,20 @@ def read_prepared(
     )
 
 
-def _here(out: Path, key: str) -> tuple[str, str, str]:
-    settings = read_settings(out)
-    return key, settings.truth, settings.hand_model
-
-
-def _check_place(folder: Path, found: tuple[str, ...], wanted: tuple[str, ...]) -> None:
-    """Raise ValueError where a folder was brought here from another place."""
-    if found != wanted:
+def _check_location(folder: Path, found: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    """Raise ValueError if a folder was moved here from another place."""
+    if found != expected:
         raise ValueError(
-            f"{folder} is of {', '.join(found)}, but lies where {', '.join(wanted)} belongs: delete it, and run hoibench data prepare"
+            f"{folder} belongs to {', '.join(found)}, expected {', '.join(expected)}: delete it, and run hoibench data prepare"
         )
 
 
 def _read_view(folder: Path, sequence: SequenceRecord) -> View:
     record = read_metadata(folder, ViewRecord, check="contents")
-    found = (record.serial, record.recipe, f"annotations {record.annotations[:12]}")
-    wanted = (folder.name, folder.parent.name, f"annotations {sequence.annotations[:12]}")
-    _check_place(folder, found, wanted)
-    return view_of(folder.name, record.camera.camera(), decode(folder / VIDEO, [0])[0])
+    found = (record.serial, record.recipe, f"annotations {record.annotations_digest[:12]}")
+    expected = (folder.name, folder.parent.name, f"annotations {sequence.annotations_digest[:12]}")
+    _check_location(folder, found, expected)
+    return build_view(folder.name, record.camera.to_camera(), decode(folder / VIDEO, [0])[0])
 
 
 def _read_tracks(folder: Path, views: Sequence[Path]) -> Tracks:
@@ -103,5 +100,5 @@ def _read_tracks(folder: Path, views: Sequence[Path]) -> Tracks:
 
 
 def _unpack(folder: Path, name: str, length: int) -> Array:
-    """A bool array whose last axis, of ``length``, is packed eight to a byte."""
+    """Read a bool array whose last axis, of ``length``, is packed into bits."""
     return np.unpackbits(read_npz(folder / VIEW)[name], axis=-1, count=length).astype(bool)

@@ -1,4 +1,4 @@
-"""Preparation of one sequence: from a recording to views on the protocol's grid, in folders that are whole or absent, so that it resumes."""
+"""Preparation of one sequence: from a recording to cropped views at the protocol's size and rate."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from hoibench.datasets.taco.prepare.format import (
     SequenceRecord,
     VideoRecord,
     ViewRecord,
-    hold_to_settings,
-    stamp_files,
+    ensure_preparation_settings,
+    read_file_stats,
     tracks_folder,
     view_folder,
 )
@@ -51,54 +51,54 @@ CRF = 12
 
 
 def prepare_views(recording: Recording, out: Path, serials: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
-    """Make what ``out`` lacks of a sequence's tracks and of these cameras' views of it; the serials of the views that were made.
+    """Write the missing tracks and views of a sequence to ``out``; return the serials of the new views.
 
     Raises:
         FileNotFoundError: a file of the sequence is missing.
-        ValueError: a file is broken, files disagree, a camera sees nothing of the truth, or ``out`` was prepared from something else.
+        ValueError: a file is damaged, files disagree, a camera sees no hand or object, or ``out`` was prepared from other data.
         WriteError: ``out`` cannot be written.
     """
-    return Preparation(recording, out, recipe).prepare_views(serials)
+    return SequencePreparation(recording, out, recipe).prepare_views(serials)
 
 
 @dataclass(frozen=True, eq=False)
 class SampledFrames:
-    """The source frames of a clip, each once.
+    """The distinct source frames of a clip.
 
     Attributes:
-        span: which source frame each of the clip's frames is.
-        surfaces: hands and objects in the source frames.
-        row: (N,), for each of the clip's frames which of the surfaces' it is.
+        window: source frame of each frame of the clip.
+        surfaces: hands and objects in the distinct source frames.
+        row: (N,) index into the distinct source frames of each frame of the clip.
     """
 
-    span: Window
+    window: Window
     surfaces: tuple[Surface, ...]
     row: Array
 
     @classmethod
-    def sample(cls, recording: Recording, span: Window) -> SampledFrames:
-        """The source frames of a recording; errors as ``Recording.surfaces_in``."""
-        sources, row = np.unique(span.indices, return_inverse=True)
-        return cls(span, recording.surfaces_in(sources.tolist()), row)
+    def sample(cls, recording: Recording, window: Window) -> SampledFrames:
+        """Sample the source frames of a recording; raises as ``Recording.surfaces_in``."""
+        sources, row = np.unique(window.indices, return_inverse=True)
+        return cls(window, recording.surfaces_in(sources.tolist()), row)
 
     def expand(self, values: Array) -> Array:
-        """Values (N, ...) in the clip's frames of values in each source frame once."""
+        """Map values of the distinct source frames to values (N, ...) of the clip's frames."""
         expanded: Array = values[self.row]
         return expanded
 
     def unique(self, expanded: Array) -> Array:
-        """The inverse of ``expand``."""
+        """Invert ``expand``."""
         values: Array = expanded[np.unique(self.row, return_index=True)[1]]
         return values
 
     def rows_for_crop(self, rule: CropRule) -> list[int]:
-        """The rows of the frames that a crop rule looks at."""
-        return sorted(set(self.row[: self.span.valid if rule == "clip" else 1].tolist()))
+        """Return the rows of the frames that a crop rule uses."""
+        return sorted(set(self.row[: self.window.valid if rule == "clip" else 1].tolist()))
 
 
 @dataclass(frozen=True, eq=False)
 class ViewTruth:
-    """The truth as a view sees it: points ``visible`` (N, K) bool and the foreground ``mask`` (N, H, W) bool."""
+    """Point visibility (N, K) bool and foreground mask (N, H, W) bool of one view."""
 
     visible: Array
     mask: Array
@@ -107,7 +107,7 @@ class ViewTruth:
 def render_truth(
     surfaces: Sequence[Surface], world: Array, recorded: Array, cameras: Sequence[Camera]
 ) -> tuple[ViewTruth, ...]:
-    """The truth as each static camera sees it in each frame: the parts of a frame are placed once for all of them.
+    """Render point visibility and masks for several static cameras, placing the parts once per frame.
 
     Args:
         surfaces: hands and objects over N frames.
@@ -116,31 +116,31 @@ def render_truth(
         cameras: V cameras.
     """
     points = [PointVisibility(world, camera) for camera in cameras]
-    silhouettes = [MaskRenderer(camera) for camera in cameras]
-    seen = map_frames(surfaces, [*points, *silhouettes])
-    visible, masks = seen[: len(cameras)], seen[len(cameras) :]
+    renderers = [MaskRenderer(camera) for camera in cameras]
+    values = map_frames(surfaces, [*points, *renderers])
+    visible, masks = values[: len(cameras)], values[len(cameras) :]
     return tuple(ViewTruth(v & recorded, mask) for v, mask in zip(visible, masks, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
-class Preparation:
-    """The views of a recording that one recipe makes, in the folder ``out``; each file of the recording is read once."""
+class SequencePreparation:
+    """Preparation of views of a recording by one recipe into ``out``; reads each file of the recording once."""
 
     recording: Recording
     out: Path
     recipe: Recipe
 
     def prepare_views(self, serials: Sequence[str]) -> tuple[str, ...]:
-        """Make what is missing; see the function ``prepare_views``."""
+        """Write the missing tracks and views; see the function ``prepare_views``."""
         intact = {serial: record for serial in serials if (record := self._intact_view(serial)) is not None}
         missing = tuple(serial for serial in serials if serial not in intact)
         videos = {serial: read_video_record(self.recording, serial, self._modality) for serial in missing}
-        self._hold_to_settings(videos | {serial: record.video for serial, record in intact.items()})
+        self._ensure_settings(videos | {serial: record.video for serial, record in intact.items()})
         for serial, record in intact.items():
             check_video(self.recording, self._folder(serial), record, self._modality)
         self._ensure_tracks()
         if missing:
-            self._make_views(videos)
+            self._write_views(videos)
         return missing
 
     @property
@@ -153,7 +153,7 @@ class Preparation:
 
     @cached_property
     def _truth(self) -> str:
-        return truth_kind(self.recording.tree.hand_model, self.recording.hand_model)
+        return truth_kind(self.recording.download.hand_model, self.recording.hand_model)
 
     def _folder(self, serial: str) -> Path:
         return view_folder(self.out, self._key, self.recipe, serial)
@@ -164,13 +164,13 @@ class Preparation:
         except (FileNotFoundError, CorruptFolder):
             return None
 
-    def _hold_to_settings(self, videos: Mapping[str, VideoRecord]) -> None:
+    def _ensure_settings(self, videos: Mapping[str, VideoRecord]) -> None:
         settings = PreparationSettings(
             truth=self._truth,
             hand_model=self.recording.hand_model.identity,
             native_size=_check_same_size(self._key, videos),
         )
-        hold_to_settings(self.out, settings)
+        ensure_preparation_settings(self.out, settings)
 
     @cached_property
     def _frames(self) -> SampledFrames:
@@ -178,8 +178,8 @@ class Preparation:
 
     @cached_property
     def _record(self) -> SequenceRecord:
-        """The record of the tracks that are made from the recording as it is now."""
-        span = window(self.recording.frames, SOURCE_FPS)
+        """The record of the recording in its current state."""
+        clip_window = window(self.recording.frames, SOURCE_FPS)
         return SequenceRecord(
             key=self._key,
             truth=self._truth,
@@ -187,51 +187,51 @@ class Preparation:
             triplet=self.recording.sequence.triplet,
             instances=self.recording.instances,
             frames=self.recording.frames,
-            valid_frames=span.valid,
-            indices=span.indices,
-            sources=self.recording.digests,
-            stamps=stamp_files(self.recording.tree.root, self.recording.annotation_files),
+            valid_frames=clip_window.valid,
+            source_frames=clip_window.indices,
+            annotation_digests=self.recording.annotation_digests,
+            file_stats=read_file_stats(self.recording.download.root, self.recording.annotation_files),
         )
 
     def _ensure_tracks(self) -> None:
-        """Make the tracks of the sequence unless they are there; those that are there, and all views, must be of these annotations."""
+        """Write the tracks of the sequence unless they exist; check that existing tracks and views are of the current annotations."""
         folder = tracks_folder(self.out, self._key)
         try:
-            there = read_metadata(folder, SequenceRecord, check="contents")
+            existing = read_metadata(folder, SequenceRecord, check="contents")
         except (FileNotFoundError, CorruptFolder):
             check_views(self.recording, self.out, self._record)
-            self._make_tracks(folder)
+            self._write_tracks(folder)
             return
-        stamps = stamp_files(self.recording.tree.root, self.recording.annotation_files)
-        if there.stamps != stamps and there.annotations != self._record.annotations:
+        file_stats = read_file_stats(self.recording.download.root, self.recording.annotation_files)
+        if existing.file_stats != file_stats and existing.annotations_digest != self._record.annotations_digest:
             raise ValueError(
-                f"{folder} was made from other annotations than {self.recording.tree.root} now has: delete {folder.parent}, "
+                f"{folder} was prepared from other annotations than those in {self.recording.download.root}: delete {folder.parent}, "
                 "or prepare into another folder"
             )
-        check_views(self.recording, self.out, there)
+        check_views(self.recording, self.out, existing)
 
-    def _make_tracks(self, folder: Path) -> None:
+    def _write_tracks(self, folder: Path) -> None:
         points = choose_points(self._frames.surfaces, POINTS)
         world, part = track_points(points, self._frames.surfaces)
         recorded = recorded_mask(points, self._frames.surfaces)
         arrays = {"world": self._frames.expand(world), "part": part, "recorded": self._frames.expand(recorded)}
         write_folder(folder, self._record, lambda new: write_npz(new / TRACKS, arrays))
 
-    def _make_views(self, videos: Mapping[str, VideoRecord]) -> None:
+    def _write_views(self, videos: Mapping[str, VideoRecord]) -> None:
         cameras = (calibration.camera(calibration.size) for calibration in self.recording.calibrations.values())
         check_parts_in_view(self._key, self._frames.surfaces, cameras)
         views = [self._view_record(serial, video) for serial, video in videos.items()]
         tracks = read_npz(tracks_folder(self.out, self._key) / TRACKS)
         points = self._frames.unique(tracks["world"]), self._frames.unique(tracks["recorded"])
-        truths = render_truth(self._frames.surfaces, *points, [view.camera.camera() for view in views])
+        truths = render_truth(self._frames.surfaces, *points, [view.camera.to_camera() for view in views])
         for view, truth in zip(views, truths, strict=True):
-            self._make_view(view, truth)
+            self._write_view(view, truth)
 
     def _view_record(self, serial: str, video: VideoRecord) -> ViewRecord:
         recording, frames, rule = self.recording, self._frames, self.recipe.crop
         camera = recording.camera(serial, video.size)
         extents = (
-            Extent.of(np.concatenate([surface.vertices[row] for surface in frames.surfaces]), camera)
+            Extent.from_vertices(np.concatenate([surface.vertices[row] for surface in frames.surfaces]), camera)
             for row in frames.rows_for_crop(rule)
         )
         box = crop_box(extents, rule, video.size, f"{serial} of sequence {self._key}")
@@ -239,20 +239,20 @@ class Preparation:
         return ViewRecord(
             serial=serial,
             recipe=self.recipe.name,
-            camera=CameraRecord.of(crop_camera(camera, box)),
+            camera=CameraRecord.from_camera(crop_camera(camera, box)),
             box=box,
-            calibration=CameraRecord.of(recording.calibrations[serial]),
+            calibration=CameraRecord.from_camera(recording.calibrations[serial]),
             video=video,
-            annotations=self._record.annotations,
-            stamps=stamp_files(recording.tree.root, files),
+            annotations_digest=self._record.annotations_digest,
+            file_stats=read_file_stats(recording.download.root, files),
         )
 
-    def _make_view(self, view: ViewRecord, truth: ViewTruth) -> None:
-        # Read before anything is written, so that an error here is the download's, and one there the disk's.
+    def _write_view(self, view: ViewRecord, truth: ViewTruth) -> None:
+        # Read before writing, so that read errors are not reported as write errors.
         path = self.recording.sequence.video(view.serial, self._modality)
-        video = decode_crop(path, self._frames.span.indices, view.box, SIZE)
-        seen: dict[str, Array] = {"visible": truth.visible, "mask": truth.mask}
-        packed = {name: np.packbits(self._frames.expand(values), axis=-1) for name, values in seen.items()}
+        video = decode_crop(path, self._frames.window.indices, view.box, SIZE)
+        arrays: dict[str, Array] = {"visible": truth.visible, "mask": truth.mask}
+        packed = {name: np.packbits(self._frames.expand(values), axis=-1) for name, values in arrays.items()}
 
         def fill(new: Path) -> None:
             encode(new / VIDEO, video, FPS, crf=CRF)
@@ -262,11 +262,11 @@ class Preparation:
 
 
 def _check_same_size(key: str, videos: Mapping[str, VideoRecord]) -> tuple[int, int]:
-    """The (H, W) that all videos of a sequence, by their serials, have; raise ValueError if they differ, with each."""
+    """Return the common (H, W) of a sequence's videos, given by serial; raise ValueError if they differ."""
     sizes = {video.size for video in videos.values()}
     if len(sizes) != 1:
         found = ", ".join(f"{serial} {video.size[1]}x{video.size[0]}" for serial, video in videos.items())
         raise ValueError(
-            f"the videos of sequence {key} differ in size ({found}): unpack them again, of one copy of the data"
+            f"the videos of sequence {key} differ in size ({found}): unpack all of them from the same copy of TACO"
         )
     return sizes.pop()

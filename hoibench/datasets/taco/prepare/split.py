@@ -1,4 +1,4 @@
-"""Preparation of a whole split: sequences side by side in worker processes; a broken one is reported and skipped."""
+"""Preparation of a split in worker processes; sequences that fail are reported and skipped."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Literal
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.hand.hand_models import HandModel, truth_kind
-from hoibench.datasets.taco.prepare.format import refuse_other_truth
-from hoibench.datasets.taco.prepare.sequence import Preparation
+from hoibench.datasets.taco.prepare.format import check_truth
+from hoibench.datasets.taco.prepare.sequence import SequencePreparation
 from hoibench.datasets.taco.protocol import MODALITIES, Recipe
 from hoibench.datasets.taco.recording import Recording
 from hoibench.processes import TaskPool, WorkerCrash
@@ -24,111 +24,116 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LineResult:
-    """The outcome of preparing one line of a split.
+    """The result of preparing one line of a split.
 
     Attributes:
         key: YYYYMMDD_NNN.
-        status: ``made`` (at least one view of it was), ``kept`` (all was there), or ``broken``.
-        reason: why it is broken, else empty.
-        source_view_error: why a clip that was made or kept has no source view; None where it has one, or its line names none.
-        made: serials of the views that were made; the others were there.
+        status: ``created`` (at least one new view), ``skipped`` (everything existed) or ``failed``.
+        reason: why it failed, else empty.
+        source_view_error: why the clip has no source view; None if it has one, or if the line names none.
+        created_views: serials of the new views.
     """
 
     key: str
-    status: Literal["made", "kept", "broken"]
+    status: Literal["created", "skipped", "failed"]
     reason: str = ""
     source_view_error: str | None = None
-    made: tuple[str, ...] = ()
+    created_views: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Report:
-    """The outcomes of all lines, by key.
+class PreparationReport:
+    """The results of all lines, by sequence key.
 
     Attributes:
-        made, kept: the sequences whose clips are there now.
-        broken: why the others are not.
-        source_view_errors: why some of the former have no source view.
+        created: sequences with new views.
+        skipped: sequences that were already prepared.
+        failed: key -> why the sequence failed.
+        source_view_errors: key -> why a prepared sequence has no source view.
     """
 
-    made: tuple[str, ...]
-    kept: tuple[str, ...]
-    broken: dict[str, str]
+    created: tuple[str, ...]
+    skipped: tuple[str, ...]
+    failed: dict[str, str]
     source_view_errors: dict[str, str]
 
 
-def summarize(results: Sequence[LineResult]) -> Report:
-    """The report of some results; a sequence of several lines is as badly off as the worst of them."""
-    broken = {result.key: result.reason for result in results if result.status == "broken"}
-    made = {result.key for result in results if result.status == "made"} - set(broken)
-    kept = {result.key for result in results} - made - set(broken)
-    lacking = {r.key: r.source_view_error for r in results if r.source_view_error is not None and r.key not in broken}
-    return Report(tuple(sorted(made)), tuple(sorted(kept)), dict(sorted(broken.items())), dict(sorted(lacking.items())))
+def summarize(results: Sequence[LineResult]) -> PreparationReport:
+    """Summarize results; a sequence with several lines counts as failed if one failed, else as created if one was created."""
+    failed = {result.key: result.reason for result in results if result.status == "failed"}
+    created = {result.key for result in results if result.status == "created"} - set(failed)
+    skipped = {result.key for result in results} - created - set(failed)
+    no_source = {r.key: r.source_view_error for r in results if r.source_view_error is not None and r.key not in failed}
+    return PreparationReport(
+        tuple(sorted(created)), tuple(sorted(skipped)), dict(sorted(failed.items())), dict(sorted(no_source.items()))
+    )
 
 
-def prepare_line(tree: TacoDownload, line: SplitLine, out: Path, model: HandModel) -> LineResult:
-    """Prepare the clip of one line, and its source view if that can be made: only video-to-video methods miss it.
+def prepare_line(download: TacoDownload, line: SplitLine, out: Path, model: HandModel) -> LineResult:
+    """Prepare the clip of one line and, if possible, its source view, which only video-to-video methods need.
 
     Raises:
-        FileNotFoundError, ValueError: the clip cannot be made, as ``prepare_views`` says.
+        FileNotFoundError, ValueError: as ``prepare_views``.
         WriteError: ``out`` cannot be written.
     """
     recipe = Recipe.parse(line.recipe)
-    preparation = Preparation(Recording(tree, tree.sequence(line.entry.id), model), out, recipe)
-    made = preparation.prepare_views(line.entry.camera_ids)
-    error = None
+    preparation = SequencePreparation(Recording(download, download.sequence(line.entry.id), model), out, recipe)
+    created = preparation.prepare_views(line.entry.camera_ids)
+    source_view_error = None
     if line.source is not None:
         try:
-            made += preparation.prepare_views([line.source])
+            created += preparation.prepare_views([line.source])
         except WriteError:
             raise
-        except (OSError, ValueError) as problem:
-            there = line.source in preparation.recording.sequence.videos(MODALITIES[recipe.video])
-            error = " ".join(str(problem).split()) if there else f"camera {line.source} was not downloaded"
-    return LineResult(line.entry.id, "made" if made else "kept", source_view_error=error, made=made)
+        except (OSError, ValueError) as error:
+            is_downloaded = line.source in preparation.recording.sequence.videos(MODALITIES[recipe.video])
+            not_downloaded = f"camera {line.source} was not downloaded"
+            source_view_error = " ".join(str(error).split()) if is_downloaded else not_downloaded
+    status: Literal["created", "skipped"] = "created" if created else "skipped"
+    return LineResult(line.entry.id, status, source_view_error=source_view_error, created_views=created)
 
 
 def prepare_all(
-    tree: TacoDownload,
+    download: TacoDownload,
     lines: Sequence[SplitLine],
     out: Path,
     *,
     model: HandModel,
     workers: int = 1,
-    on_progress: Callable[[LineResult], None] | None = None,
-) -> Report:
-    """Prepare the clips of some lines into ``out``; what is there and intact is kept.
+    on_result: Callable[[LineResult], None] | None = None,
+) -> PreparationReport:
+    """Prepare the clips of some lines into ``out``, skipping intact ones.
 
     Args:
-        tree: the download.
-        lines: of a split, or of several.
+        download: the download.
+        lines: lines of one or more splits.
         out: the folder of prepared clips.
-        model: the model that gives hands a surface, of ``choose_hand_model``.
-        workers: processes, each with one sequence at a time.
-        on_progress: called with each line's result when it is done, so that what is known is not lost with an error.
+        model: the hand model, from ``choose_hand_model``.
+        workers: number of processes; each prepares one sequence at a time.
+        on_result: called with each line's result.
 
     Raises:
-        ValueError: ``out`` was prepared with another hand model or from another kind of tree.
-        WriteError: the disk is full or ``out`` cannot be written; what was made is kept, and the same command resumes.
-        KeyboardInterrupt: the user stopped it; likewise.
+        ValueError: ``out`` was prepared with another hand model or another kind of truth.
+        WriteError: the disk is full or ``out`` cannot be written; completed clips are kept, and the same command resumes.
+        KeyboardInterrupt: interrupted by the user; completed clips are kept.
     """
     with as_write_error(out):
         out.mkdir(parents=True, exist_ok=True)
-    refuse_other_truth(out, truth_kind(tree.hand_model, model), model.identity)
+    check_truth(out, truth_kind(download.hand_model, model), model.identity)
     results = []
-    pool = TaskPool(workers, _start_worker, (tree.root, out, model))
-    with closing(pool.results(_prepare, lines)) as answers:
-        for line, answer in answers:
-            if isinstance(answer, WorkerCrash):
-                answer = LineResult(line.entry.id, "broken", str(answer))
-            results.append(answer)
-            if on_progress is not None:
-                on_progress(results[-1])
+    pool = TaskPool(workers, _start_worker, (download.root, out, model))
+    with closing(pool.results(_prepare_in_worker, lines)) as line_results:
+        for line, result in line_results:
+            if isinstance(result, WorkerCrash):
+                result = LineResult(line.entry.id, "failed", str(result))
+            results.append(result)
+            if on_result is not None:
+                on_result(result)
     return summarize(results)
 
 
 _worker: tuple[TacoDownload, Path, HandModel] | None = None
-"""The tools of this worker process: the download, the folder of prepared clips, the hand model."""
+"""State of a worker process: the download, the folder of prepared clips, the hand model."""
 
 
 def _start_worker(root: Path, out: Path, model: HandModel) -> None:
@@ -136,16 +141,16 @@ def _start_worker(root: Path, out: Path, model: HandModel) -> None:
     _worker = TacoDownload(root), out, model
 
 
-def _prepare(line: SplitLine) -> LineResult:
+def _prepare_in_worker(line: SplitLine) -> LineResult:
     assert _worker is not None
-    tree, out, model = _worker
+    download, out, model = _worker
     key = line.entry.id
     try:
-        return prepare_line(tree, line, out, model)
+        return prepare_line(download, line, out, model)
     except WriteError:
         raise
     except (ValueError, FileNotFoundError) as error:
-        return LineResult(key, "broken", " ".join(str(error).split()))
-    except Exception as error:  # whatever a stranger's file brings about, the other sequences go on
+        return LineResult(key, "failed", " ".join(str(error).split()))
+    except Exception as error:  # an unexpected fault in one sequence must not stop the others
         log.exception("sequence %s cannot be prepared", key)
-        return LineResult(key, "broken", f"{type(error).__name__}: {error}")
+        return LineResult(key, "failed", f"{type(error).__name__}: {error}")

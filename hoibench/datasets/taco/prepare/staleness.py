@@ -1,4 +1,4 @@
-"""Whether prepared views are of the download as it is now: cheaply by their files' stamps, and by values where these differ."""
+"""Checks that prepared views match the current download: first by file size and time, and if these differ, by values."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from hoibench.datasets.taco.prepare.format import (
     CameraRecord,
+    FileStats,
     SequenceRecord,
-    Stamps,
     VideoRecord,
     ViewRecord,
-    stamp_files,
+    read_file_stats,
     view_folders,
 )
 from hoibench.datasets.taco.recording import Recording, check_rate
@@ -18,11 +18,11 @@ from hoibench.store.verified_folder import CorruptFolder, read_metadata
 
 
 def read_video_record(recording: Recording, serial: str, modality: str) -> VideoRecord:
-    """The record of a camera's video.
+    """Read the record of a camera's video.
 
     Raises:
-        FileNotFoundError: it is missing.
-        ValueError: it is broken, of another rate than TACO's, or does not fit the annotation or the calibration.
+        FileNotFoundError: the video is missing.
+        ValueError: the video is damaged, has another frame rate than TACO's, or does not match the annotation or the calibration.
     """
     info = recording.video_info(serial, modality)
     path = recording.sequence.video(serial, modality)
@@ -31,38 +31,36 @@ def read_video_record(recording: Recording, serial: str, modality: str) -> Video
 
 
 def check_video(recording: Recording, folder: Path, record: ViewRecord, modality: str) -> None:
-    """Raise ValueError if a view was made from another video than the download has; one that is gone compares with nothing."""
+    """Raise ValueError if a view was prepared from another video than the download's; a missing video is not an error."""
     serial = folder.name
     path = recording.sequence.videos(modality).get(serial)
-    if path is None or _unchanged(recording, path, record.stamps):
+    if path is None or _is_unchanged(recording, path, record.file_stats):
         return
     if record.video != read_video_record(recording, serial, modality):
-        raise ValueError(f"{folder} was made from another video than {path}: {_delete(folder)}")
+        raise ValueError(f"{folder} was prepared from another video than {path}: {_fix(folder)}")
 
 
 def check_views(recording: Recording, out: Path, tracks: SequenceRecord) -> None:
-    """Raise ValueError if a view of a sequence, of whatever recipe, was made from another calibration or other annotations."""
+    """Raise ValueError if a view of a sequence, of any recipe, was prepared from another calibration or other annotations."""
     calibration = recording.sequence.calibration
     for folder in view_folders(out, recording.sequence.key):
         try:
             record = read_metadata(folder, ViewRecord)
-        except CorruptFolder:  # whoever wants it makes it again
+        except CorruptFolder:  # replaced when it is prepared again
             continue
-        if record.annotations != tracks.annotations:
-            root = recording.tree.root
-            raise ValueError(f"{folder} was made from other annotations than {root} now has: {_delete(folder)}")
-        if _unchanged(recording, calibration, record.stamps):
+        if record.annotations_digest != tracks.annotations_digest:
+            root = recording.download.root
+            raise ValueError(f"{folder} was prepared from other annotations than those in {root}: {_fix(folder)}")
+        if _is_unchanged(recording, calibration, record.file_stats):
             continue
-        now = recording.calibrations.get(folder.name)
-        if now is None or record.calibration != CameraRecord.of(now):
-            raise ValueError(
-                f"{folder} was made from another calibration than {calibration} now has: {_delete(folder)}"
-            )
+        current = recording.calibrations.get(folder.name)
+        if current is None or record.calibration != CameraRecord.from_camera(current):
+            raise ValueError(f"{folder} was prepared from another calibration than {calibration}: {_fix(folder)}")
 
 
-def _unchanged(recording: Recording, path: Path, stamps: Stamps) -> bool:
-    return stamp_files(recording.tree.root, [path]).items() <= stamps.items()
+def _is_unchanged(recording: Recording, path: Path, file_stats: FileStats) -> bool:
+    return read_file_stats(recording.download.root, [path]).items() <= file_stats.items()
 
 
-def _delete(folder: Path) -> str:
+def _fix(folder: Path) -> str:
     return f"delete {folder}, or prepare into another folder"

@@ -24,9 +24,9 @@ def test_reviews_by_key(tmp_path):
     [
         (b"", "has no column sequence_id, calib_status, calib_bad_cams"),
         (b"sequence_id,calib_status\n", "has no column calib_bad_cams"),
-        ((HEAD + ROWS + "x,y\n").encode(), "line 4 is cut short"),
-        (b"\xff\xfe" + HEAD.encode(), "is no table of text"),
-        (HEAD.encode() + b'"' + b"x" * 200_000, "is no table of text"),
+        ((HEAD + ROWS + "x,y\n").encode(), "line 4 is truncated"),
+        (b"\xff\xfe" + HEAD.encode(), "is not a CSV file"),
+        (HEAD.encode() + b'"' + b"x" * 200_000, "is not a CSV file"),
     ],
 )
 def test_a_broken_table_is_named_with_what_to_do(tmp_path, data, message):

@@ -1,4 +1,4 @@
-"""What the doctor says of sound, partial and odd downloads; single faults are in test_faults.py."""
+"""Diagnosis of intact, partial and unusual downloads; single faults are in test_faults.py."""
 
 import json
 
@@ -20,15 +20,15 @@ def lines(*shoots, serials=FOUR[:3], source=FOUR[3], video="raw"):
 
 
 def doctor(root, cache, wanted=(), sample=0, **options) -> dict[str, Check]:
-    """Check by id; no sequence is read whole unless asked for, since hands take long to unpickle."""
+    """Checks by id; by default, no sequence is read completely because unpickling hands is slow."""
     return {check.id: check for check in diagnose(root, wanted, cache=cache, sample=sample, **options).checks}
 
 
-def test_a_sound_tree_has_no_problem_and_is_told_what_is_odd(taco, tmp_path):
+def test_an_intact_download_has_only_warnings(taco, tmp_path):
     report = diagnose(taco.root, lines(*PLAN), cache=tmp_path)
-    assert report.healthy
-    assert {check.id for check in report.of("warning")} == {"length", "ego"}
-    assert {check.id for check in report.of("skipped")} == {"zips", "verdicts"}
+    assert report.is_healthy
+    assert {check.id for check in report.with_status("warning")} == {"length", "ego"}
+    assert {check.id for check in report.with_status("skipped")} == {"zips", "calibration-reviews"}
     text = render(report)
     assert text.startswith(f"TACO at {taco.root}")
     assert text.endswith("no problems, 2 warnings")
@@ -47,22 +47,22 @@ def test_the_inventory_counts_sequences_by_folder_and_videos_by_camera(taco):
         assert inventory.cameras[kind] == {serial: n for serial, n in counts.items() if n}
 
 
-def test_a_folder_that_is_none_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="is no folder"):
+def test_a_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
         diagnose(tmp_path / "nowhere")
 
 
-def test_folders_of_sequences_without_a_video_are_told(taco_copy, tmp_path):
+def test_folders_without_any_video_are_reported(taco_copy, tmp_path):
     for path in (taco_copy.root / RGB).rglob("*.mp4"):
         path.unlink()
     check = doctor(taco_copy.root, tmp_path)["folders"]
     assert check.status == "problem"
-    assert check.examples == (f"{taco_copy.root / RGB} holds no SERIAL.mp4 of any camera: unpack its zips again",)
+    assert check.examples == (f"{taco_copy.root / RGB} has no SERIAL.mp4 of any camera: unpack its zips again",)
 
 
-def test_an_empty_folder_lacks_everything(tmp_path):
+def test_an_empty_folder_is_missing_everything(tmp_path):
     report = diagnose(tmp_path, lines(POUR), cache=tmp_path)
-    (folders, split) = report.of("problem")
+    (folders, split) = report.with_status("problem")
     assert (folders.id, folders.count) == ("folders", 5)
     assert "download Object_Models.zip" in render(report)
     assert (split.id, split.count) == ("split", 1)
@@ -70,14 +70,14 @@ def test_an_empty_folder_lacks_everything(tmp_path):
 
 
 class TestSplit:
-    """What a split needs and does not find."""
+    """Clips of a split that cannot be prepared."""
 
-    def test_one_clip_of_the_shipped_split_can_be_made(self, taco, tmp_path):
+    def test_one_clip_of_the_shipped_split_can_be_prepared(self, taco, tmp_path):
         check = doctor(taco.root, tmp_path, VersionedSplit("taco-syncmv4d@1").lines("test"))["split"]
-        assert check.title == "1 of 84 clips of the split can be made"
+        assert check.title == "1 of 84 clips of the split can be prepared"
         assert (check.status, check.count) == ("warning", 83)
 
-    def test_a_camera_that_is_missing_is_told_with_the_clips_that_need_it(self, taco_copy, tmp_path):
+    def test_a_missing_camera_is_reported_with_its_number_of_clips(self, taco_copy, tmp_path):
         for shoot in PLAN:
             faults.drop_camera(taco_copy, shoot.key, FOUR[0])
         faults.drop_camera(taco_copy, POUR.key, FOUR[1])
@@ -85,27 +85,27 @@ class TestSplit:
         check = doctor(taco_copy.root, tmp_path, lines(*PLAN))["split"]
         assert (check.status, check.count) == ("problem", 4)
         assert check.examples == (
-            f"{RGB}/{FOUR[0]}.zip is lacking in 4 of 4 clips: download {RGB}/{FOUR[0]}.zip",
-            f"{RGB}/{FOUR[1]}.zip is lacking in 1 of 4 clips: unpack the rest of {RGB}/{FOUR[1]}.zip",
-            f"{RGB}/{FOUR[3]}.zip is lacking as the source of video-to-video methods in 1: unpack the rest of {RGB}/{FOUR[3]}.zip",
+            f"{RGB}/{FOUR[0]}.zip is missing in 4 of 4 clips: download {RGB}/{FOUR[0]}.zip",
+            f"{RGB}/{FOUR[1]}.zip is missing in 1 of 4 clips: unpack the rest of {RGB}/{FOUR[1]}.zip",
+            f"{RGB}/{FOUR[3]}.zip is missing as the source of video-to-video methods in 1: unpack the rest of {RGB}/{FOUR[3]}.zip",
         )
 
-    def test_a_missing_source_alone_stops_no_clip(self, taco_copy, tmp_path):
+    def test_a_missing_source_view_does_not_block_a_clip(self, taco_copy, tmp_path):
         faults.drop_camera(taco_copy, HIT.key, FOUR[3])
         check = doctor(taco_copy.root, tmp_path, lines(*PLAN))["split"]
         assert (check.status, check.count) == ("warning", 0)
-        assert "can be made" in check.title
+        assert "can be prepared" in check.title
 
-    def test_a_camera_that_no_clip_needs_is_not_missed(self, taco_copy, tmp_path):
+    def test_an_unneeded_camera_is_not_reported(self, taco_copy, tmp_path):
         faults.drop_camera(taco_copy, POUR.key, TWELVE[0])
         assert doctor(taco_copy.root, tmp_path, lines(*PLAN))["split"].status == "ok"
 
     def test_marker_removed_clips_need_the_other_videos(self, taco, tmp_path):
         checks = doctor(taco.root, tmp_path, lines(*PLAN, video="marker-removed"))
         assert checks["split"].count == 1
-        assert checks["split"].examples[0].startswith(f"{MARKER_REMOVED}/{FOUR[0]}.zip is lacking in 1 of 4 clips")
+        assert checks["split"].examples[0].startswith(f"{MARKER_REMOVED}/{FOUR[0]}.zip is missing in 1 of 4 clips")
 
-    def test_without_videos_of_a_kind_that_is_not_wanted_nothing_is_missing(self, taco_copy, tmp_path):
+    def test_unneeded_kinds_of_video_are_not_reported(self, taco_copy, tmp_path):
         faults.drop_modality(taco_copy, RGB)
         wanted = lines(POUR, MEASURE, video="marker-removed")
         assert doctor(taco_copy.root, tmp_path, wanted)["folders"].status == "ok"
@@ -116,19 +116,19 @@ class TestSplit:
             path.unlink()
         taco_copy.sequence(HIT.key).folder(HANDS).rmdir()
         checks = doctor(taco_copy.root, tmp_path, lines(*PLAN))
-        assert checks["split"].examples == (f"{HANDS}.zip is lacking in 1 of 4 clips: unpack the rest of {HANDS}.zip",)
+        assert checks["split"].examples == (f"{HANDS}.zip is missing in 1 of 4 clips: unpack the rest of {HANDS}.zip",)
         assert checks["sequences"].examples == (f"{HANDS} lacks 1 of 4 sequences, the first is {HIT.key}",)
 
 
 class TestZips:
-    """Zips that lie in a download, unpacked or not."""
+    """Zips in a download, unpacked or not."""
 
     def zips(self, tree, cache, *names):
         for name in names:
             (tree.root / name).touch()
         return doctor(tree.root, cache)["zips"]
 
-    def test_zips_that_are_kept_after_unpacking_are_no_fault(self, taco_copy, tmp_path):
+    def test_unpacked_zips_are_ok(self, taco_copy, tmp_path):
         check = self.zips(taco_copy, tmp_path, f"{POSES}.zip", f"{RGB}/{FOUR[0]}.zip", f"{FOUR[0]}.zip", "holidays.zip")
         assert (check.status, check.count) == ("ok", 4)
 
@@ -141,7 +141,7 @@ class TestZips:
             (f"{TWELVE[0]}.zip", "problem"),
         ],
     )
-    def test_a_zip_of_which_nothing_is_there_is_named(self, taco_copy, tmp_path, name, status):
+    def test_a_zip_that_is_not_unpacked_is_named(self, taco_copy, tmp_path, name, status):
         for path in taco_copy.root.rglob(f"{TWELVE[0]}.mp4"):
             path.unlink()
         check = self.zips(taco_copy, tmp_path, name)
@@ -155,9 +155,9 @@ class TestZips:
 
 
 class TestSample:
-    """Costly checks look at a few sequences, always the same, or at all."""
+    """Costly checks use a fixed sample of sequences, or all."""
 
-    def test_only_the_sample_is_read_unless_asked_for_all(self, taco_copy, tmp_path):
+    def test_only_the_sample_is_read_unless_deep(self, taco_copy, tmp_path):
         for shoot in PLAN:
             faults.cut_pickle(taco_copy, shoot.key)
         for sample in (0, 1, 3):
@@ -166,44 +166,44 @@ class TestSample:
             assert check == doctor(taco_copy.root, tmp_path, sample=sample)["hands"]
         assert doctor(taco_copy.root, tmp_path, sample=1, deep=True)["hands"].count == len(PLAN)
 
-    def test_it_is_of_the_clips_that_are_wanted(self, taco_copy, tmp_path):
+    def test_the_sample_is_of_the_split(self, taco_copy, tmp_path):
         faults.cut_pickle(taco_copy, POUR.key)
         assert doctor(taco_copy.root, tmp_path, lines(HIT, MEASURE), sample=4)["hands"].status == "ok"
         assert doctor(taco_copy.root, tmp_path, lines(HIT, POUR), sample=4)["hands"].status == "problem"
 
 
 class TestNames:
-    """Folders that are named like none of TACO's, or twice."""
+    """Folders with unexpected or duplicate names."""
 
     def check(self, tree, cache):
         return doctor(tree.root, cache)["names"]
 
-    def test_strays_are_told_and_passed_over(self, taco_copy, tmp_path):
+    def test_unexpected_folders_are_reported_and_ignored(self, taco_copy, tmp_path):
         (taco_copy.root / POSES / "pour bowl plate").mkdir()
         (taco_copy.root / POSES / triplet_folder(POUR.triplet) / "take 2").mkdir()
         check = self.check(taco_copy, tmp_path)
         assert (check.status, check.count) == ("warning", 2)
-        assert any("pour bowl plate is named like no folder" in text for text in check.examples)
+        assert any("pour bowl plate has an unexpected name" in text for text in check.examples)
 
-    def test_a_sequence_under_two_triplets_is_told(self, taco_copy, tmp_path):
+    def test_a_sequence_of_two_triplets_is_reported(self, taco_copy, tmp_path):
         (taco_copy.root / HANDS / "(empty, cup, bowl)" / HIT.key).mkdir(parents=True)
-        assert self.check(taco_copy, tmp_path).examples == (f"sequence {HIT.key} lies under more than one triplet",)
+        assert self.check(taco_copy, tmp_path).examples == (f"sequence {HIT.key} is in folders of several triplets",)
 
-    def test_a_folder_unpacked_twice_is_told(self, taco_copy, tmp_path):
+    def test_a_folder_unpacked_twice_is_reported(self, taco_copy, tmp_path):
         inner = taco_copy.root / HANDS / HANDS / triplet_folder(POUR.triplet) / POUR.key
         inner.mkdir(parents=True)
         assert "was unpacked twice" in self.check(taco_copy, tmp_path).examples[0]
 
 
-def test_sequences_that_the_official_list_errs_about_are_told(taco_copy, tmp_path):
+def test_sequences_without_egocentric_video_in_the_release_are_reported(taco_copy, tmp_path):
     (taco_copy.root / POSES / triplet_folder(HIT.triplet) / "20231027_132").mkdir()
     check = doctor(taco_copy.root, tmp_path)["ego"]
-    assert "20231027_132 has no egocentric video: none was released" in check.examples
+    assert "20231027_132 has no egocentric video because none was released" in check.examples
 
 
-def test_a_broken_table_of_the_mirrors_is_a_warning(taco_copy, tmp_path):
+def test_a_damaged_review_table_is_a_warning(taco_copy, tmp_path):
     (taco_copy.root / "taco_info.csv").write_bytes(b"\xff\xfe\x00")
-    check = doctor(taco_copy.root, tmp_path)["verdicts"]
+    check = doctor(taco_copy.root, tmp_path)["calibration-reviews"]
     assert check.status == "warning"
     assert "taco_info.csv" in check.examples[0]
 
@@ -217,7 +217,7 @@ def test_a_cache_that_cannot_be_written_is_a_problem(taco, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_check_that_nobody_foresaw_to_fail_stops_no_other(taco, tmp_path, monkeypatch):
+def test_a_crashing_check_does_not_stop_the_others(taco, tmp_path, monkeypatch):
     def check_stars(download):
         yield Check("sky", "clear", "ok", 1)
         raise ZeroDivisionError("no stars")
@@ -229,10 +229,10 @@ def test_a_check_that_nobody_foresaw_to_fail_stops_no_other(taco, tmp_path, monk
     assert checks["cache"].status == "ok"
 
 
-def test_progress_tells_what_is_looked_at_and_how_much_is_left(taco, tmp_path):
-    told = []
-    diagnose(taco.root, cache=tmp_path, sample=0, on_progress=lambda *step: told.append(step))
-    videos = [(done, total) for what, done, total in told if what == "heads of videos"]
+def test_progress_reports_stage_done_and_total(taco, tmp_path):
+    calls = []
+    diagnose(taco.root, cache=tmp_path, sample=0, on_progress=lambda *step: calls.append(step))
+    videos = [(done, total) for stage, done, total in calls if stage == "headers of videos"]
     assert videos == [(done, 4) for done in range(4)]
 
 
@@ -246,20 +246,20 @@ def test_all_problems_are_reported_and_the_first_five_printed(taco_copy, tmp_pat
     assert all(text.endswith("_hand.pkl is missing") for text in check.examples)
 
 
-def test_checks_come_with_problems_first(taco_copy, tmp_path):
+def test_problems_come_first(taco_copy, tmp_path):
     faults.cut_poses(taco_copy, POUR.key)
     statuses = [check.status for check in diagnose(taco_copy.root, cache=tmp_path, sample=0).checks]
     assert statuses == sorted(statuses, key=["problem", "warning", "ok", "skipped"].index)
     assert statuses[0] == "problem"
 
 
-def test_a_report_reads_as_aligned_lines(tmp_path):
+def test_a_report_is_rendered_as_aligned_lines(tmp_path):
     inventory = Inventory(12, {"Object_Poses": 12, "Hand_Poses": 7}, {RGB: {"22139909": 12}, MARKER_REMOVED: {}})
 
     def cut(file, fix="unpack them"):
         return Problem(file, "", "is cut", "", fix)
 
-    broken = Check("poses", "poses are broken", "problem", 2, (cut("a.npy"), cut("b.npy", "delete it")), "unpack them")
+    broken = Check("poses", "poses are damaged", "problem", 2, (cut("a.npy"), cut("b.npy", "delete it")), "unpack them")
     checks = (broken, Check("rigid", "all is rigid", "ok", 12))
     assert (
         render(Diagnosis(tmp_path, inventory, checks))
@@ -273,7 +273,7 @@ TACO at {tmp_path}
 videos of camera  Allocentric_RGB_Videos  Marker_Removed_Allocentric_RGB_Videos
   22139909                            12                                      0
 
-problem  poses: poses are broken (2)
+problem  poses: poses are damaged (2)
          - a.npy is cut
          - b.npy is cut: delete it
          fix: unpack them

@@ -4,7 +4,7 @@ import io
 import pytest
 
 from hoibench.datasets.taco.doctor.object_table import ObjectRow, format_objects, object_rows
-from hoibench.datasets.taco.download import POSES, TacoSequence, discover, triplet_folder
+from hoibench.datasets.taco.download import POSES, TacoSequence, find_sequences, triplet_folder
 
 RECORDED = {
     "20230927_001": (("brush", "brush", "bowl"), {"tool": "071", "target": "146"}),
@@ -23,7 +23,7 @@ def write_sequences(root, recorded) -> list[TacoSequence]:
         folder.mkdir(parents=True)
         for role, object_id in objects.items():
             (folder / f"{role}_{object_id}.npy").touch()
-    return list(discover(root, POSES).values())
+    return list(find_sequences(root, POSES).values())
 
 
 @pytest.fixture

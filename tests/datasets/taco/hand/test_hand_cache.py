@@ -133,7 +133,7 @@ def test_a_damaged_entry_is_set_aside_and_made_again(root, sequence, parsed, cap
         np.testing.assert_array_equal(read_hand(sequence, "left").theta, poses)
     assert parsed == ["left_hand.pkl"] * 2
     assert [path.suffix for path in entry_files(root)] == [".damaged", ".npz"]
-    assert "set aside as 20230927_027-left_hand.damaged" in caplog.text
+    assert "renamed to 20230927_027-left_hand.damaged" in caplog.text
 
 
 def test_a_cache_that_cannot_be_written_costs_one_warning(root, sequence, parsed, caplog):

@@ -113,7 +113,7 @@ def test_the_model_is_the_trees_or_the_proxy_where_there_are_no_files(folder, mo
 
 
 def test_mano_is_refused_on_a_tree_of_proxy_hands(folder):
-    with pytest.raises(ValueError, match=f"posed for {HAND_MODEL}, not for MANO: leave out the MANO folder"):
+    with pytest.raises(ValueError, match=f"are of the model {HAND_MODEL}, not MANO: leave out the MANO folder"):
         choose_hand_model(HAND_MODEL, folder)
 
 
@@ -124,11 +124,11 @@ def test_an_unknown_model_is_named():
 
 def test_a_folder_of_other_files_is_named(tmp_path, monkeypatch):
     write_mano(tmp_path, "left")
-    with pytest.raises(FileNotFoundError, match=r"holds neither MANO_RIGHT\.npz"):
+    with pytest.raises(FileNotFoundError, match=r"has neither MANO_RIGHT\.npz"):
         choose_hand_model(MANO, tmp_path)
     (tmp_path / "MANO_RIGHT.pkl").write_bytes(dumps(random_model("left")))
     monkeypatch.setenv("HOIBENCH_MANO", str(tmp_path))
-    with pytest.raises(ValueError, match=r"MANO_RIGHT\.pkl holds MANO's left hand"):
+    with pytest.raises(ValueError, match=r"MANO_RIGHT\.pkl is MANO's left hand"):
         choose_hand_model(MANO)
 
 

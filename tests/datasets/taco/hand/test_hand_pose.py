@@ -103,14 +103,14 @@ def test_tensors_that_a_fit_left_behind_are_read(tmp_path):
 )
 def test_a_frame_that_is_called_unlike_a_number_is_named(tmp_path, name):
     dump(tmp_path / "left_hand.pkl", {"00001": frame(), name: frame()})
-    with pytest.raises(ValueError, match=r"left_hand\.pkl has a frame called .*expected '00001' to '100000'") as caught:
+    with pytest.raises(ValueError, match=r"left_hand\.pkl has a frame named .*expected '00001' to '100000'") as caught:
         read_hand(tmp_path, "left")
     assert len(str(caught.value)) < 500
 
 
 def test_a_frame_that_is_there_twice_is_named(tmp_path):
     dump(tmp_path / "left_hand.pkl", {"00001": frame(), "1": frame()})
-    with pytest.raises(ValueError, match=r"left_hand\.pkl has frame 1 twice"):
+    with pytest.raises(ValueError, match=r"left_hand\.pkl has duplicate frame 1"):
         read_hand(tmp_path, "left")
 
 
@@ -123,8 +123,8 @@ def test_a_hand_that_was_never_recorded_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({}, "holds no dict of frames"),
-        ([1], "holds no dict of frames"),
+        ({}, "is not a dict of frames"),
+        ([1], "is not a dict of frames"),
         (
             {"00001": {"hand_pose": torch.zeros(47), "hand_trans": torch.zeros(3)}},
             r"'00001': hand_pose has shape \(47,\)",
@@ -140,7 +140,7 @@ def test_a_broken_file_is_named(tmp_path, value, message):
 
 
 @pytest.mark.parametrize(
-    ("betas", "message"), [(torch.zeros(11), r"shape \(11,\)"), (torch.full((10,), torch.nan), "holds NaN")]
+    ("betas", "message"), [(torch.zeros(11), r"shape \(11,\)"), (torch.full((10,), torch.nan), "has NaN")]
 )
 def test_a_broken_shape_is_named(tmp_path, betas, message):
     write(tmp_path)
@@ -162,7 +162,7 @@ def test_the_older_form_is_a_folder_of_frames(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("hand_one.pkl", "is called unlike hand_00001.pkl"), ("hand_00000.pkl", "a frame called '00000'")],
+    [("hand_one.pkl", "expected the form hand_00001.pkl"), ("hand_00000.pkl", "a frame named '00000'")],
 )
 def test_a_strange_file_of_the_older_form_is_named(tmp_path, name, message):
     (tmp_path / "right_hand").mkdir()
@@ -173,7 +173,7 @@ def test_a_strange_file_of_the_older_form_is_named(tmp_path, name, message):
 
 def test_an_empty_folder_of_the_older_form_is_named(tmp_path):
     (tmp_path / "right_hand").mkdir()
-    with pytest.raises(ValueError, match="right_hand holds no frames"):
+    with pytest.raises(ValueError, match="right_hand has no frames"):
         read_hand(tmp_path, "right")
 
 
@@ -207,10 +207,10 @@ def test_poses_in_degrees_and_shapes_of_no_hand_are_refused(tmp_path):
     write_hand(tmp_path, "left", theta, trans, np.zeros(10))
     assert read_hand(tmp_path, "left").theta.shape == (4, 48)
     write_hand(tmp_path, "left", np.degrees(theta), trans, np.zeros(10))
-    with pytest.raises(ValueError, match=r"left_hand\.pkl: frame 1 turns a joint by .* not in radians"):
+    with pytest.raises(ValueError, match=r"left_hand\.pkl: frame 1 rotates a joint by .* not in radians"):
         read_hand(tmp_path, "left")
     write_hand(tmp_path, "right", theta, trans, np.full(10, 50.0))
-    with pytest.raises(ValueError, match=r"right_hand_shape\.pkl: hand_shape holds 50"):
+    with pytest.raises(ValueError, match=r"right_hand_shape\.pkl: hand_shape has 50"):
         read_hand(tmp_path, "right")
 
 
@@ -223,7 +223,7 @@ def test_a_joint_turns_by_two_whole_turns_at_most(tmp_path, turn, read):
     if read:
         assert read_hand(tmp_path, "left").theta[0, 3] == np.float32(turn)
     else:
-        with pytest.raises(ValueError, match="frame 1 turns a joint by 12.6: hand_pose is not in radians"):
+        with pytest.raises(ValueError, match="frame 1 rotates a joint by 12.6: hand_pose is not in radians"):
             read_hand(tmp_path, "left")
 
 
@@ -234,5 +234,5 @@ def test_a_shape_is_off_the_mean_by_twenty_deviations_at_most(tmp_path, beta, re
     if read:
         assert read_hand(tmp_path, "left").betas[0] == beta
     else:
-        with pytest.raises(ValueError, match="hand_shape holds 20.5, no hand is over 20"):
+        with pytest.raises(ValueError, match="hand_shape has 20.5, expected at most 20"):
             read_hand(tmp_path, "left")

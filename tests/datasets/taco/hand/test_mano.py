@@ -119,16 +119,3 @@ def test_rows_that_were_not_recorded_stay_so_and_leave_the_others_alone(files):
     for part, full in zip((layer.vertices(theta, trans, betas), layer.joints(theta, trans, betas)), whole, strict=True):
         assert np.isnan(part[[1, 4]]).all()
         np.testing.assert_allclose(part[[0, 2, 3, 5]], full[[0, 2, 3, 5]], rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("theta", "trans", "betas", "message"),
-    [
-        (np.zeros((2, 51)), np.zeros((2, 3)), np.zeros(10), "theta"),
-        (np.zeros((2, 48)), np.zeros((3, 3)), np.zeros(10), "trans"),
-        (np.zeros((2, 48)), np.zeros((2, 3)), np.zeros((1, 10)), "betas"),
-    ],
-)
-def test_wrong_shapes_are_named(files, theta, trans, betas, message):
-    with pytest.raises(ValueError, match=message):
-        Mano(files["right"]).vertices(theta, trans, betas)

@@ -67,6 +67,6 @@ def test_killed_before_any_step_it_goes_on(taco, tmp_path):
             break
         assert killed.returncode == 9, killed.stderr
         assert not is_prepared(out, KEY, RECIPE, CAMERAS)
-        prepare_views(Recording(taco.tree, taco.tree.sequence(KEY), ProxyHand()), out, CAMERAS, RECIPE)
+        prepare_views(Recording(taco.download, taco.download.sequence(KEY), ProxyHand()), out, CAMERAS, RECIPE)
         assert contents(out) == contents(tmp_path / "undisturbed")
     assert last >= 10  # the record, and the files and the folder of the tracks and of each view

@@ -30,28 +30,28 @@ def brought(prepared, tmp_path):
 
 
 def test_views_that_were_exchanged_are_refused(brought, line):
-    views = brought.out / KEY / "clip-raw"
+    views = brought.folder / KEY / "clip-raw"
     (views / "22139909").rename(views / "other")
     (views / "22139905").rename(views / "22139909")
     (views / "other").rename(views / "22139905")
-    with pytest.raises(ValueError, match="is of 22139905, clip-raw, .* but lies where 22139909, clip-raw"):
+    with pytest.raises(ValueError, match="belongs to 22139905, clip-raw, .* expected 22139909, clip-raw"):
         brought.load(line)
 
 
 def test_tracks_of_another_sequence_are_refused(brought, line):
-    (brought.out / KEY).rename(brought.out / "20231102_071")
-    shutil.copytree(brought.out / "20231102_071", brought.out / KEY)
+    (brought.folder / KEY).rename(brought.folder / "20231102_071")
+    shutil.copytree(brought.folder / "20231102_071", brought.folder / KEY)
     brought.load(line)
     other = line.entry.__class__("20231102_071", line.entry.triplet, None, line.entry.camera_ids)
-    with pytest.raises(ValueError, match=f"is of {KEY}, .* but lies where 20231102_071"):
+    with pytest.raises(ValueError, match=f"belongs to {KEY}, .* expected 20231102_071"):
         brought.load(line.__class__(other, line.source, line.recipe))
 
 
 @pytest.mark.parametrize("change", [{"truth": "taco"}, {"hand_model": "mano-0123456789ab"}])
 def test_clips_of_another_truth_are_refused(brought, line, change):
-    path = brought.out / "prepared.json"
+    path = brought.folder / "prepared.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(ValueError, match=f"is of {KEY}, synthetic, hoibench-proxy, but lies where"):
+    with pytest.raises(ValueError, match=f"belongs to {KEY}, synthetic, hoibench-proxy, expected"):
         brought.load(line)
 
 
@@ -66,11 +66,11 @@ def test_another_mano_file_is_another_model(taco_copy, tmp_path):
         models.append(read_mano_hand(folder))
     assert read_mano_hand(tmp_path / "0").identity == models[0].identity
     assert len({model.identity for model in (*models, ProxyHand())}) == 3
-    assert len({prepared_folder(taco_copy.tree, model) for model in (*models, ProxyHand())}) == 3
+    assert len({prepared_folder(taco_copy.download, model) for model in (*models, ProxyHand())}) == 3
     out = tmp_path / "out"
     short = SplitLine(
         ClipEntry(taco_tree.SHORT.key, camera_ids=taco_tree.TRIO[:1]), None, {"crop": "clip", "video": "raw"}
     )
-    prepare_line(taco_copy.tree, short, out, models[0])
+    prepare_line(taco_copy.download, short, out, models[0])
     with pytest.raises(ValueError, match="was made with other settings .*hand_model was mano-"):
-        prepare_line(taco_copy.tree, short, out, models[1])
+        prepare_line(taco_copy.download, short, out, models[1])

@@ -11,7 +11,7 @@ from hoibench.datasets.numpy_caster import NumpyCaster
 from hoibench.datasets.rays import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, build_frame_mesh
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_view_record
-from hoibench.datasets.taco.prepare.reader import read_prepared
+from hoibench.datasets.taco.prepare.reader import read_prepared_clip
 from hoibench.datasets.taco.protocol import SIZE, Recipe, window
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, track_points
@@ -23,7 +23,7 @@ SOURCE = FOUR[3]
 
 
 def record(taco, shoot):
-    return Recording(taco.tree, taco.tree.sequence(shoot.key))
+    return Recording(taco.download, taco.download.sequence(shoot.key))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def out(prepared_views):
 
 @pytest.fixture(scope="module")
 def clip(out):
-    return read_prepared(out, MEASURE.key, CLIP, TRIO[::-1], SOURCE, tags=("unseen_action",))
+    return read_prepared_clip(out, MEASURE.key, CLIP, TRIO[::-1], SOURCE, tags=("unseen_action",))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def landing(taco, clip, shoot, pairs):
 
 def test_visible_tracks_land_on_the_rendered_part(clip, out, taco):
     """At least 99.5 % of them on a pixel of their part, at an outline on one next to it; most of them are at none."""
-    short = read_prepared(out, SHORT.key, CLIP, TRIO[1:2])
+    short = read_prepared_clip(out, SHORT.key, CLIP, TRIO[1:2])
     counts = landing(taco, clip, MEASURE, [(0, 0), (2, 30)]) + landing(taco, short, SHORT, [(0, 12)])
     visible, within_a_pixel, inside, on_part = counts.tolist()
     assert visible > 2000
@@ -168,26 +168,28 @@ def test_a_recipe_is_followed(out):
     wide = read_view_record(out, MEASURE.key, CLIP, TRIO[0])
     first = read_view_record(out, MEASURE.key, FRAME0_REMOVED, TRIO[0])
     assert wide.box != first.box
-    video = read_prepared(out, MEASURE.key, FRAME0_REMOVED, TRIO[:1]).video[0]
+    video = read_prepared_clip(out, MEASURE.key, FRAME0_REMOVED, TRIO[:1]).video[0]
     assert is_removed(video[0])
     assert is_removed(video[-1])
 
 
 def test_a_short_recording_repeats_its_last_frame_and_says_so(out):
-    clip = read_prepared(out, SHORT.key, CLIP, TRIO[1:2])
+    clip = read_prepared_clip(out, SHORT.key, CLIP, TRIO[1:2])
     assert clip.valid_frames == 24
     assert clip.source_views == clip.load_source_videos() == ()
     facts = read_sequence_record(out, SHORT.key)
-    assert (facts.frames, facts.valid_frames, facts.indices[23:26]) == (90, 24, (86, 89, 89))
+    assert (facts.frames, facts.valid_frames, facts.source_frames[23:26]) == (90, 24, (86, 89, 89))
     for values in (clip.tracks.world, clip.tracks.visible[0], clip.masks[0]):
         np.testing.assert_array_equal(values[25:], np.broadcast_to(values[24], values[25:].shape))
-    assert [frame_code(picture[::8, ::8]) for picture in clip.video[0]] == [index % PERIOD for index in facts.indices]
+    assert [frame_code(picture[::8, ::8]) for picture in clip.video[0]] == [
+        index % PERIOD for index in facts.source_frames
+    ]
 
 
 def test_the_tracks_of_the_padding_are_those_of_the_recordings_last_frame(out, taco):
     recording = record(taco, SHORT)
     at_once = recording.surfaces_in([0, 89])
     world, part = track_points(choose_points(at_once, 1600), at_once)
-    clip = read_prepared(out, SHORT.key, CLIP, TRIO[1:2])
+    clip = read_prepared_clip(out, SHORT.key, CLIP, TRIO[1:2])
     np.testing.assert_array_equal(clip.tracks.world[[0, 24]], world)
     np.testing.assert_array_equal(clip.tracks.part, part)

@@ -16,7 +16,7 @@ from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.download import RGB
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_settings, tracks_folder, view_folder
-from hoibench.datasets.taco.prepare.reader import is_prepared, read_prepared
+from hoibench.datasets.taco.prepare.reader import is_prepared, read_prepared_clip
 from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.prepare.split import LineResult, prepare_line
 from hoibench.datasets.taco.protocol import Recipe
@@ -33,7 +33,7 @@ SOURCE = FOUR[3]
 
 
 def record(taco):
-    return Recording(taco.tree, taco.tree.sequence(KEY))
+    return Recording(taco.download, taco.download.sequence(KEY))
 
 
 def prepare(taco, out, serials=(ONE,)):
@@ -89,7 +89,7 @@ def test_a_damaged_view_is_found_and_named(out, harm, name):
     harm(path)
     assert not is_prepared(out, KEY, RECIPE, (ONE,))
     with pytest.raises(CorruptFolder, match=rf"{name} .*: run hoibench data prepare"):
-        read_prepared(out, KEY, RECIPE, (ONE, TWO))
+        read_prepared_clip(out, KEY, RECIPE, (ONE, TWO))
 
 
 def test_a_damaged_view_is_made_again(taco, whole, out):
@@ -101,16 +101,16 @@ def test_a_damaged_view_is_made_again(taco, whole, out):
 def test_damaged_tracks_are_named_and_made_again(taco, whole, out):
     cut(tracks_folder(out, KEY) / "tracks.npz")
     with pytest.raises(CorruptFolder, match=r"tracks\.npz has \d+ bytes, expected \d+: run hoibench data prepare"):
-        read_prepared(out, KEY, RECIPE, (ONE,))
+        read_prepared_clip(out, KEY, RECIPE, (ONE,))
     assert prepare(taco, out, (ONE, TWO)) == ()
     assert contents(out) == contents(whole)
 
 
 def test_a_view_that_was_not_prepared_is_named(out):
     with pytest.raises(FileNotFoundError, match=rf"clip-raw/{THREE} is missing: run hoibench data prepare"):
-        read_prepared(out, KEY, RECIPE, TRIO)
+        read_prepared_clip(out, KEY, RECIPE, TRIO)
     with pytest.raises(FileNotFoundError, match=r"20230927_999/tracks is missing"):
-        read_prepared(out, "20230927_999", RECIPE, TRIO)
+        read_prepared_clip(out, "20230927_999", RECIPE, TRIO)
 
 
 def test_a_half_made_folder_is_no_folder(taco, out):
@@ -130,7 +130,7 @@ class OtherHand(ProxyHand):
 
 def test_another_hand_model_is_refused_even_where_nothing_is_to_be_made(taco, out):
     with pytest.raises(ValueError, match="with other settings .*hand_model was hoibench-proxy, now mano"):
-        prepare_views(Recording(taco.tree, taco.tree.sequence(KEY), OtherHand()), out, (ONE, TWO), RECIPE)
+        prepare_views(Recording(taco.download, taco.download.sequence(KEY), OtherHand()), out, (ONE, TWO), RECIPE)
     assert read_settings(out).hand_model == "hoibench-proxy"
 
 
@@ -144,7 +144,9 @@ def refilm(tree, serial, fps=30.0, times=1):
 @pytest.mark.parametrize("fps", [25, 29.6, 31, 60])
 def test_a_video_of_another_rate_is_refused(taco_copy, tmp_path, fps):
     path = refilm(taco_copy, TWO, fps)
-    with pytest.raises(ValueError, match=rf"{path.name} has {fps:g}\d* frames a second, TACO's videos have 30: unpack"):
+    with pytest.raises(
+        ValueError, match=rf"{path.name} has {fps:g}\d* frames per second, but TACO's videos have 30: unpack"
+    ):
         prepare(taco_copy, tmp_path, (ONE, TWO))
     assert not (tmp_path / KEY).exists()
 
@@ -152,7 +154,7 @@ def test_a_video_of_another_rate_is_refused(taco_copy, tmp_path, fps):
 def test_the_rate_of_american_television_is_taken_for_30(taco_copy, whole, tmp_path):
     refilm(taco_copy, ONE, 30000 / 1001)
     prepare(taco_copy, tmp_path)
-    assert read_sequence_record(tmp_path, KEY).indices == read_sequence_record(whole, KEY).indices
+    assert read_sequence_record(tmp_path, KEY).source_frames == read_sequence_record(whole, KEY).source_frames
 
 
 def test_videos_of_two_sizes_make_no_clip(taco_copy, out, tmp_path):
@@ -170,7 +172,7 @@ def test_videos_of_two_sizes_make_no_clip(taco_copy, out, tmp_path):
 def test_rows_that_were_not_recorded_are_held_and_hidden(taco_copy, whole, tmp_path):
     taco_faults.nan_pose_rows(taco_copy, KEY, "tool", (4, 8))  # the clip's frames 1 and 2
     prepare(taco_copy, tmp_path)
-    tracks, untouched = (read_prepared(out, KEY, RECIPE, (ONE,)).tracks for out in (tmp_path, whole))
+    tracks, untouched = (read_prepared_clip(out, KEY, RECIPE, (ONE,)).tracks for out in (tmp_path, whole))
     tool = tracks.part == PARTS.index("tool")
     gone = tool & np.isin(np.arange(49), (1, 2))[:, None]
     np.testing.assert_array_equal(tracks.recorded, ~gone)
@@ -183,7 +185,7 @@ def test_rows_that_were_not_recorded_are_held_and_hidden(taco_copy, whole, tmp_p
 def test_a_part_missing_in_frame_0_gets_no_points(taco_copy, tmp_path):
     taco_faults.nan_pose_rows(taco_copy, KEY, "tool", (0,))
     prepare(taco_copy, tmp_path)
-    tracks = read_prepared(tmp_path, KEY, RECIPE, (ONE,)).tracks
+    tracks = read_prepared_clip(tmp_path, KEY, RECIPE, (ONE,)).tracks
     assert set(tracks.part.tolist()) == {0, 1, 3}
     assert tracks.recorded is None
 
@@ -192,9 +194,9 @@ FAULTS = {
     "a camera that was not downloaded": (taco_faults.drop_camera, FileNotFoundError, r"\.mp4 is missing"),
     "a truncated video": (taco_faults.truncate_video, ValueError, "truncated|cannot be read"),
     "an empty video": (taco_faults.empty_video, ValueError, "is empty"),
-    "a video a frame short": (taco_faults.shorten_video, ValueError, "has 89 frames, the annotation has 90 rows"),
-    "a square video": (taco_faults.square_video, ValueError, "their aspects differ"),
-    "a camera that looks away": (taco_faults.turn_camera, ValueError, "sees nothing of the hands and objects"),
+    "a video a frame short": (taco_faults.shorten_video, ValueError, "has 89 frames, but the annotation has 90"),
+    "a square video": (taco_faults.square_video, ValueError, "aspect ratios differ"),
+    "a camera that looks away": (taco_faults.turn_camera, ValueError, "sees no hand or object"),
 }
 
 
@@ -211,23 +213,25 @@ def test_a_fault_of_a_view_is_named_and_nothing_of_it_is_written(taco_copy, tmp_
 def test_a_broken_source_view_costs_the_clip_nothing(taco_copy, tmp_path):
     path = taco_faults.shorten_video(taco_copy, KEY, SOURCE)
     line = SplitLine(ClipEntry(KEY, camera_ids=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
-    prepared = prepare_line(taco_copy.tree, line, tmp_path, ProxyHand())
-    assert prepared.made == (ONE,)
+    prepared = prepare_line(taco_copy.download, line, tmp_path, ProxyHand())
+    assert prepared.created_views == (ONE,)
     assert path.name in prepared.source_view_error
     assert is_prepared(tmp_path, KEY, RECIPE, (ONE,))
     path.unlink()
-    expected = LineResult(KEY, "kept", source_view_error=f"camera {SOURCE} was not downloaded")
-    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == expected
+    expected = LineResult(KEY, "skipped", source_view_error=f"camera {SOURCE} was not downloaded")
+    assert prepare_line(taco_copy.download, line, tmp_path, ProxyHand()) == expected
 
 
 def test_a_source_view_that_arrives_late_is_added_and_then_needed_no_more(taco_copy, taco, tmp_path):
     path = taco_faults.drop_camera(taco_copy, KEY, SOURCE)
     line = SplitLine(ClipEntry(KEY, camera_ids=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
-    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()).source_view_error is not None
+    assert prepare_line(taco_copy.download, line, tmp_path, ProxyHand()).source_view_error is not None
     shutil.copy2(taco.sequence(KEY).video(SOURCE), path)
-    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == LineResult(KEY, "made", made=(SOURCE,))
+    assert prepare_line(taco_copy.download, line, tmp_path, ProxyHand()) == LineResult(
+        KEY, "created", created_views=(SOURCE,)
+    )
     path.unlink()
-    assert prepare_line(taco_copy.tree, line, tmp_path, ProxyHand()) == LineResult(KEY, "kept")
+    assert prepare_line(taco_copy.download, line, tmp_path, ProxyHand()) == LineResult(KEY, "skipped")
 
 
 def test_a_full_disk_stops_and_leaves_whole_folders(taco, whole, tmp_path, monkeypatch):
@@ -256,9 +260,9 @@ def test_a_place_that_cannot_be_written_is_told_from_a_broken_recording(taco, tm
 
 
 def test_the_tree_is_not_needed_to_read(out, whole):
-    clip = read_prepared(out, KEY, RECIPE, (ONE, TWO))
+    clip = read_prepared_clip(out, KEY, RECIPE, (ONE, TWO))
     shutil.rmtree(view_folder(out, KEY, RECIPE, TWO))
-    alone = read_prepared(out, KEY, RECIPE, (ONE,))
+    alone = read_prepared_clip(out, KEY, RECIPE, (ONE,))
     np.testing.assert_array_equal(alone.tracks.visible[0], clip.tracks.visible[0])
     np.testing.assert_array_equal(alone.video[0], decode(view_folder(whole, KEY, RECIPE, ONE) / "video.mp4"))
 

@@ -6,10 +6,10 @@ import pytest
 
 from hoibench.datasets.taco.prepare.format import (
     PreparationSettings,
-    hold_to_settings,
+    check_truth,
+    ensure_preparation_settings,
     is_prepared_folder,
     read_settings,
-    refuse_other_truth,
 )
 from hoibench.store.atomic import WriteError
 
@@ -21,44 +21,46 @@ def test_settings_are_read_and_may_be_given_again(tmp_path):
     folder = tmp_path / "new" / "folder"
     assert not is_prepared_folder(folder)
     for _ in range(2):
-        hold_to_settings(folder, OURS)
+        ensure_preparation_settings(folder, OURS)
     assert is_prepared_folder(folder)
     assert read_settings(folder) == OURS
 
 
 def test_other_settings_are_refused(tmp_path):
-    hold_to_settings(tmp_path, THEIRS)
+    ensure_preparation_settings(tmp_path, THEIRS)
     with pytest.raises(
         ValueError, match=r"\(truth was proxy-hand, now taco; hand_model was hoibench-proxy, now mano\)"
     ):
-        hold_to_settings(tmp_path, OURS)
+        ensure_preparation_settings(tmp_path, OURS)
     assert read_settings(tmp_path) == THEIRS
 
 
 def test_another_resolution_does_not_mix(tmp_path):
-    hold_to_settings(tmp_path, OURS)
+    ensure_preparation_settings(tmp_path, OURS)
     with pytest.raises(
         ValueError, match=r"native_size was \[3000, 4096\], now \[376, 512\]\): prepare into another folder"
     ):
-        hold_to_settings(tmp_path, PreparationSettings(truth="taco", hand_model="mano", native_size=(376, 512)))
+        ensure_preparation_settings(
+            tmp_path, PreparationSettings(truth="taco", hand_model="mano", native_size=(376, 512))
+        )
 
 
 def test_what_is_known_beforehand_is_held_against_the_settings(tmp_path):
-    refuse_other_truth(tmp_path, "taco", "mano")
-    hold_to_settings(tmp_path, THEIRS)
-    refuse_other_truth(tmp_path, "proxy-hand", "hoibench-proxy")
+    check_truth(tmp_path, "taco", "mano")
+    ensure_preparation_settings(tmp_path, THEIRS)
+    check_truth(tmp_path, "proxy-hand", "hoibench-proxy")
     for truth, hand_model, told in (
         ("proxy-hand", "mano", r"\(hand_model was hoibench-proxy, now mano\): prepare into another folder"),
         ("taco", "hoibench-proxy", r"\(truth was proxy-hand, now taco\): prepare into another folder"),
     ):
         with pytest.raises(ValueError, match=told):
-            refuse_other_truth(tmp_path, truth, hand_model)
+            check_truth(tmp_path, truth, hand_model)
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="file"):
-        hold_to_settings(tmp_path / "file" / "out", OURS)
+        ensure_preparation_settings(tmp_path / "file" / "out", OURS)
 
 
 @pytest.mark.parametrize("table", [{}, {"schema": "hoibench/taco-clips@0"}, {"schema": "hoibench/taco-clips@1"}])
@@ -69,5 +71,5 @@ def test_a_record_of_another_version_is_refused(tmp_path, table):
 
 
 def test_a_folder_that_nobody_prepared_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no folder that hoibench data prepare wrote"):
+    with pytest.raises(FileNotFoundError, match="was not written by hoibench data prepare"):
         read_settings(tmp_path)

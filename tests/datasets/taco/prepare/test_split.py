@@ -40,37 +40,39 @@ def test_broken_sequences_are_told_and_skipped(taco_copy, tmp_path):
     cut = taco_faults.truncate_video(taco_copy, MEASURE.key, TRIO[0])
     seen = []
     lines = [line(SHORT.key), line(MEASURE.key), line("20230927_999")]
-    report = prepare_all(taco_copy.tree, lines, tmp_path / "out", model=ProxyHand(), workers=2, on_progress=seen.append)
-    assert report.made == (SHORT.key,)
-    assert report.kept == ()
-    assert list(report.broken) == ["20230927_999", MEASURE.key]
-    assert "holds no sequence 20230927_999" in report.broken["20230927_999"]
-    assert cut.name in report.broken[MEASURE.key]
+    report = prepare_all(
+        taco_copy.download, lines, tmp_path / "out", model=ProxyHand(), workers=2, on_result=seen.append
+    )
+    assert report.created == (SHORT.key,)
+    assert report.skipped == ()
+    assert list(report.failed) == ["20230927_999", MEASURE.key]
+    assert "has no sequence 20230927_999" in report.failed["20230927_999"]
+    assert cut.name in report.failed[MEASURE.key]
     assert sorted(outcome.key for outcome in seen) == sorted(line.entry.id for line in lines)
     assert all(isinstance(outcome, LineResult) for outcome in seen)
 
-    again = prepare_all(taco_copy.tree, lines[:1], tmp_path / "out", model=ProxyHand())
-    assert (again.made, again.kept, again.broken) == ((), (SHORT.key,), {})
+    again = prepare_all(taco_copy.download, lines[:1], tmp_path / "out", model=ProxyHand())
+    assert (again.created, again.skipped, again.failed) == ((), (SHORT.key,), {})
 
 
 def test_a_worker_that_dies_is_a_broken_sequence(taco, tmp_path):
-    report = prepare_all(taco.tree, [line(HIT.key), line(SHORT.key)], tmp_path, model=DyingHand(frames=49))
-    assert report.made == (SHORT.key,)
-    assert report.broken == {HIT.key: "its process ended with code 9: killed from outside, or out of memory"}
+    report = prepare_all(taco.download, [line(HIT.key), line(SHORT.key)], tmp_path, model=DyingHand(frames=49))
+    assert report.created == (SHORT.key,)
+    assert report.failed == {HIT.key: "its process ended with code 9: killed from outside, or out of memory"}
 
 
 def test_another_hand_model_is_refused_even_where_all_is_kept(taco, tmp_path):
-    prepare_all(taco.tree, [line(SHORT.key)], tmp_path, model=ProxyHand())
+    prepare_all(taco.download, [line(SHORT.key)], tmp_path, model=ProxyHand())
     with pytest.raises(ValueError, match="with other settings .*hand_model was hoibench-proxy, now mano"):
-        prepare_all(taco.tree, [line(SHORT.key)], tmp_path, model=ProxyHand(name="mano"))
+        prepare_all(taco.download, [line(SHORT.key)], tmp_path, model=ProxyHand(name="mano"))
 
 
 def test_a_source_view_that_cannot_be_made_is_told_and_breaks_nothing(taco_copy, tmp_path):
     path = taco_faults.shorten_video(taco_copy, SHORT.key, SOURCE)
     lines = [line(SHORT.key, source=SOURCE)]
-    for status in ("made", "kept"):
-        report = prepare_all(taco_copy.tree, lines, tmp_path, model=ProxyHand())
-        assert (getattr(report, status), report.broken) == ((SHORT.key,), {})
+    for status in ("created", "skipped"):
+        report = prepare_all(taco_copy.download, lines, tmp_path, model=ProxyHand())
+        assert (getattr(report, status), report.failed) == ((SHORT.key,), {})
         assert path.name in report.source_view_errors[SHORT.key]
 
 
@@ -81,8 +83,8 @@ def test_what_was_known_before_the_disk_was_full_is_told(taco, tmp_path):
     seen = []
     lines = [line("20230927_999"), line(SHORT.key)]
     with pytest.raises(WriteError, match=SHORT.key):
-        prepare_all(taco.tree, lines, out, model=ProxyHand(), on_progress=seen.append)
-    assert [(outcome.key, outcome.status) for outcome in seen] == [("20230927_999", "broken")]
+        prepare_all(taco.download, lines, out, model=ProxyHand(), on_result=seen.append)
+    assert [(outcome.key, outcome.status) for outcome in seen] == [("20230927_999", "failed")]
 
 
 def test_who_stops_it_has_been_told_what_is_known_and_leaves_no_process(taco, tmp_path):
@@ -91,7 +93,7 @@ def test_who_stops_it_has_been_told_what_is_known_and_leaves_no_process(taco, tm
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare_all(taco.tree, [line(SHORT.key), line(HIT.key)], tmp_path, model=ProxyHand(), on_progress=stop)
+        prepare_all(taco.download, [line(SHORT.key), line(HIT.key)], tmp_path, model=ProxyHand(), on_result=stop)
     assert is_prepared(tmp_path, SHORT.key, Recipe("clip", "raw"), TRIO[:1])
     assert not multiprocessing.active_children()
 
@@ -99,21 +101,21 @@ def test_who_stops_it_has_been_told_what_is_known_and_leaves_no_process(taco, tm
 def test_a_place_that_cannot_be_written_stops_it(taco, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="file"):
-        prepare_all(taco.tree, [line(SHORT.key)], tmp_path / "file" / "out", model=ProxyHand())
+        prepare_all(taco.download, [line(SHORT.key)], tmp_path / "file" / "out", model=ProxyHand())
 
 
 def test_a_place_that_stops_taking_files_stops_it(taco, tmp_path):
-    # The sequence's folder cannot be made, for a file has its name.
+    # The sequence's folder cannot be created because a file has its name.
     out = tmp_path / "out"
     out.mkdir()
     (out / SHORT.key).write_text("")
     with pytest.raises(WriteError, match=SHORT.key):
-        prepare_all(taco.tree, [line(SHORT.key)], out, model=ProxyHand())
+        prepare_all(taco.download, [line(SHORT.key)], out, model=ProxyHand())
 
 
 def test_nothing_to_do_is_done(taco, tmp_path):
-    report = prepare_all(taco.tree, [], tmp_path, model=ProxyHand())
-    assert (report.made, report.kept, report.broken) == ((), (), {})
+    report = prepare_all(taco.download, [], tmp_path, model=ProxyHand())
+    assert (report.created, report.skipped, report.failed) == ((), (), {})
 
 
 SCRIPT = """
@@ -131,7 +133,7 @@ if __name__ == "__main__":
     lines = [SplitLine(ClipEntry(key, camera_ids=tuple(serials.split(","))), None, recipe) for key in keys]
     report = prepare_all(TacoDownload(Path(root)), lines, Path(out), model=ProxyHand(), workers=2)
     print(report)
-    sys.exit(bool(report.broken))
+    sys.exit(bool(report.failed))
 """
 
 

@@ -24,7 +24,7 @@ ONE, TWO, THREE = TRIO
 
 
 def prepare(taco, out, *serials, recipe=RECIPE):
-    return prepare_views(Recording(taco.tree, taco.tree.sequence(KEY), ProxyHand()), out, serials, recipe)
+    return prepare_views(Recording(taco.download, taco.download.sequence(KEY), ProxyHand()), out, serials, recipe)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_view_is_not_made_beside_those_of_another_calibration(taco_copy, out):
     recalibrate(taco_copy)
     with pytest.raises(
         ValueError,
-        match=rf"{KEY}/clip-raw/{ONE} was made from another calibration than .*calibration\.json now has: delete",
+        match=rf"{KEY}/clip-raw/{ONE} was prepared from another calibration than .*calibration\.json: delete",
     ):
         prepare(taco_copy, out, TWO)
     assert not has_view(out, KEY, RECIPE, TWO)
@@ -71,24 +71,24 @@ def test_another_video_than_the_kept_view_is_of_is_refused(taco_copy, out):
     path = taco_copy.sequence(KEY).video(ONE)
     nothing = np.full(taco_copy.size, BACKGROUND)
     write_video(path, np.stack([paint(nothing, frame) for frame in range(SHORT.frames)]), 30.0)
-    with pytest.raises(ValueError, match=rf"clip-raw/{ONE} was made from another video than .*{ONE}\.mp4: delete"):
+    with pytest.raises(ValueError, match=rf"clip-raw/{ONE} was prepared from another video than .*{ONE}\.mp4: delete"):
         prepare(taco_copy, out, ONE)
     assert prepare(taco_copy, out, TWO) == (TWO,)
 
 
 def test_other_annotations_are_refused_even_where_the_tracks_are_gone(taco_copy, out):
     taco_faults.nan_pose_rows(taco_copy, KEY, "target", (60,))
-    with pytest.raises(ValueError, match=rf"{KEY}/tracks was made from other annotations .* delete"):
+    with pytest.raises(ValueError, match=rf"{KEY}/tracks was prepared from other annotations .* delete"):
         prepare(taco_copy, out, ONE)
     shutil.rmtree(tracks_folder(out, KEY))
-    with pytest.raises(ValueError, match=rf"clip-raw/{ONE} was made from other annotations .* delete"):
+    with pytest.raises(ValueError, match=rf"clip-raw/{ONE} was prepared from other annotations .* delete"):
         prepare(taco_copy, out, ONE, TWO)
     assert not has_tracks(out, KEY)
 
 
 def test_files_that_were_unpacked_again_and_hold_the_same_are_no_other_download(taco_copy, out):
     sequence = taco_copy.sequence(KEY)
-    recording = Recording(taco_copy.tree, taco_copy.tree.sequence(KEY))
+    recording = Recording(taco_copy.download, taco_copy.download.sequence(KEY))
     for path in [sequence.calibration, sequence.video(ONE), *recording.annotation_files]:
         unpack_again(path)
     assert prepare(taco_copy, out, ONE) == ()

@@ -8,7 +8,7 @@ from hoibench.datasets.synthetic.world_frames import world_frame
 from hoibench.datasets.synthetic.writer import write_annotations
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.format import read_view_record
-from hoibench.datasets.taco.prepare.reader import read_prepared
+from hoibench.datasets.taco.prepare.reader import read_prepared_clip
 from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
@@ -30,9 +30,9 @@ def test_a_clip_is_the_same_in_whatever_frame_it_was_recorded(taco, moved, tmp_p
     tree, other = moved
     home = world_frame(SHORT.world)
     for where, out in ((taco, tmp_path / "here"), (tree, tmp_path / "there")):
-        recording = Recording(where.tree, where.tree.sequence(KEY), ProxyHand())
+        recording = Recording(where.download, where.download.sequence(KEY), ProxyHand())
         prepare_views(recording, out, TRIO[:1], RECIPE)
-    here, there = (read_prepared(tmp_path / name, KEY, RECIPE, TRIO[:1]) for name in ("here", "there"))
+    here, there = (read_prepared_clip(tmp_path / name, KEY, RECIPE, TRIO[:1]) for name in ("here", "there"))
     boxes = [
         [read_view_record(tmp_path / name, KEY, RECIPE, serial).box for serial in TRIO[:1]]
         for name in ("here", "there")
