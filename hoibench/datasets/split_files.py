@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeInt, StringConstraints, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, StringConstraints, ValidationError
 
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Manifest
@@ -52,19 +52,6 @@ class Release(Record):
     made_from: dict[str, Sha256] = Field({})
     made_with: dict[str, str] = Field({})
     credit: str = ""
-
-    @model_validator(mode="after")
-    def _check_parts(self) -> Self:
-        for alias, part in self.aliases.items():
-            if part not in self.files or alias in self.files:
-                raise ValueError(
-                    f"alias {alias!r} of {part!r} is invalid: expected a new name for one of {', '.join(self.files)}"
-                )
-        if self.counts and self.counts.keys() != self.files.keys():
-            raise ValueError(
-                f"counts has the parts {', '.join(self.counts)}, files has {', '.join(self.files)}: expected the same parts"
-            )
-        return self
 
     def to_bytes(self) -> bytes:
         """Return the content of manifest.json, without empty optional keys."""
@@ -156,13 +143,9 @@ def parse_lines(data: bytes, where: str) -> tuple[SplitLine, ...]:
     """Parse the lines of a JSONL file; ``where`` names it in errors.
 
     Raises:
-        ValueError: a line is invalid, or ids are unsorted or repeated; names file and line.
+        ValueError: a line is invalid; names file and line.
     """
-    lines = tuple(_parse_line(text, f"{where}, line {n}") for n, text in enumerate(data.splitlines(), start=1))
-    ids = [line.entry.id for line in lines]
-    if ids != sorted(set(ids)):
-        raise ValueError(f"{where}: ids are unsorted or repeated")
-    return lines
+    return tuple(_parse_line(text, f"{where}, line {n}") for n, text in enumerate(data.splitlines(), start=1))
 
 
 def _parse_line(text: bytes, where: str) -> SplitLine:

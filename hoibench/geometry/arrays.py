@@ -14,20 +14,10 @@ import numpy as np
 from hoibench.clip import Array, check_shape
 
 
-def namespace(*arrays: Any) -> Any:
-    """Return the module, numpy or torch, of the arrays.
-
-    Raises:
-        TypeError: the arrays are of both modules or of neither, or are on several devices.
-    """
-    kinds = {type(array).__module__.partition(".")[0] for array in arrays}
-    if kinds == {"numpy"}:
+def namespace(array: Any) -> Any:
+    """Return the module of an array: numpy or torch."""
+    if _module_name(array) == "numpy":
         return np
-    if kinds != {"torch"}:
-        raise TypeError(f"expected arrays all of numpy or all of torch, found {' and '.join(sorted(kinds))}")
-    devices = sorted({str(array.device) for array in arrays})
-    if len(devices) > 1:
-        raise TypeError(f"tensors are on {' and '.join(devices)}: move them to one device")
     import torch
 
     return torch
@@ -37,19 +27,23 @@ def check_namespace(**arrays: Any) -> Any:
     """Return the ``namespace`` of a public function's arguments, ignoring None.
 
     Raises:
-        TypeError: as ``namespace``; names the arguments.
+        TypeError: an argument is not an array, or arguments mix numpy and torch or are on several devices; names the arguments.
     """
     given = {name: array for name, array in arrays.items() if array is not None}
-    names: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name, array in given.items():
-        kind = type(array).__module__.partition(".")[0]
-        if kind not in ("numpy", "torch"):
+        module = _module_name(array)
+        if module not in ("numpy", "torch"):
             raise TypeError(f"{name} is a {type(array).__name__}, expected an array of numpy or torch")
-        names.setdefault(kind, []).append(name)
-    if len(names) > 1:
-        found = " and ".join(f"{kind} ({', '.join(of_kind)})" for kind, of_kind in sorted(names.items()))
-        raise TypeError(f"expected arrays all of numpy or all of torch, found {found}")
-    return namespace(*given.values())
+        groups.setdefault(module if module == "numpy" else f"torch on {array.device}", []).append(name)
+    if len(groups) > 1:
+        found = " and ".join(f"{group} ({', '.join(names)})" for group, names in sorted(groups.items()))
+        raise TypeError(f"expected arrays all of numpy, or all of torch on one device, found {found}")
+    return namespace(next(iter(given.values())))
+
+
+def _module_name(array: Any) -> str:
+    return type(array).__module__.partition(".")[0]
 
 
 def cast(array: Any, dtype: Any) -> Any:

@@ -36,7 +36,7 @@ def match_pixels(video: Any, anchors: Any, *, darkest: float, match_within: floa
     Returns:
         Frame, row, column and anchor index of P pixels, each (P,) int64.
     """
-    xp, video, anchors = namespace(video, anchors), detach(video), detach(anchors)
+    xp, video, anchors = namespace(video), detach(video), detach(anchors)
     size = (video.shape[1], video.shape[2])
     coloured = flatnonzero(has_colour(anchors, size))
     if not len(coloured) or not len(video):
@@ -113,7 +113,7 @@ def _by_tree(places: Any, reach: float) -> Callable[[Any], Any]:
 
 def _by_table(points: Any, places: Any) -> Any:
     """Return the index of the nearest place of each point by exhaustive search, the first on ties; (P, 2), (A, 2) -> (P,) int64."""
-    xp = namespace(points, places)
+    xp = namespace(points)
     rows = [table.argmin(axis=1) for table in _distance_tables(points, places)]
     return xp.concat(rows) if rows else xp.zeros(0, dtype=xp.int64, device=points.device)
 

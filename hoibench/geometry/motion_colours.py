@@ -11,7 +11,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hoibench.geometry.arrays import cast, check_floating, check_mask, detach, flatnonzero, min_max, namespace
+from hoibench.geometry.arrays import (
+    cast,
+    check_floating,
+    check_mask,
+    check_namespace,
+    detach,
+    flatnonzero,
+    min_max,
+    namespace,
+)
 
 OVERSHOOT = 0.5
 """Maximum distance of decoded values from [0, 1]; values in [-1, 1] or 0 to 255 exceed it and are refused."""
@@ -37,7 +46,7 @@ def depth_range(depth: Any, drawn: Any) -> Any:
     """
     check_floating("depth", depth, ("N", "K"))
     check_mask("drawn", drawn, tuple(depth.shape))
-    xp = namespace(depth, drawn)
+    xp = check_namespace(depth=depth, drawn=drawn)
     if (drawn & ~xp.isfinite(depth)).any():
         raise ValueError("depth holds NaN or infinity where drawn is true")
     chosen = depth[drawn & (depth > 0)]
@@ -66,7 +75,7 @@ def pixels_from_colours(colours: Any, size: tuple[int, int], darkest: float) -> 
 
 def depth_colours(depth: Any, s: Any, darkest: float) -> Any:
     """Return blue of depths clipped to the range; (...) metres -> (...) float32; ``darkest`` everywhere if near equals far."""
-    xp = namespace(depth, s)
+    xp = namespace(depth)
     near, far = cast(s, xp.float64)
     share = (cast(depth, xp.float64) - near) / xp.where(far > near, far - near, 1.0)
     # Unlike clip, this passes the gradient at the ends of the range, where the points that define s are.
@@ -76,7 +85,7 @@ def depth_colours(depth: Any, s: Any, darkest: float) -> Any:
 
 def depth_from_colours(blue: Any, s: Any, darkest: float) -> Any:
     """Return depths (...) float64 in metres of blue (...): the inverse of ``depth_colours``, linear beyond [darkest, 1] to keep its gradient."""
-    xp = namespace(blue, s)
+    xp = namespace(blue)
     near, far = cast(s, xp.float64)
     return near + (cast(blue, xp.float64) - darkest) / (1 - darkest) * (far - near)
 

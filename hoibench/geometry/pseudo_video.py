@@ -183,7 +183,7 @@ def _near_median(slot: Any, value: Any, reach: int, slots: int) -> Any:
 
 def _paint(index: Any, colours: Any) -> Any:
     """Colour the pixels of an index (N, H, W) by the colours (N, K, 3) of their points, on black: (N, H, W, 3)."""
-    xp = namespace(index, colours)
+    xp = namespace(index)
     n, height, width = index.shape
     shown = flatnonzero(index >= 0)
     row = shown // (height * width) * colours.shape[1] + index.reshape(-1)[shown]

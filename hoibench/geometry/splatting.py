@@ -96,7 +96,7 @@ def rasterise(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | 
 def visible_points(index: Any, pixels: Any) -> Any:
     """Return which points are shown at their nearest pixel centre; index (N, H, W) of ``rasterise``, pixels (N, K, 2) -> (N, K) bool."""
     check_floating("pixels", pixels, (index.shape[0], "K", 2))
-    xp = namespace(index, pixels)
+    xp = check_namespace(index=index, pixels=pixels)
     n, height, width = index.shape
     u, v = xp.round(pixels[..., 0]), xp.round(pixels[..., 1])
     inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)  # false for NaN, too

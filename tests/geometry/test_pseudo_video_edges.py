@@ -287,7 +287,7 @@ def test_a_view_without_drawn_points_has_no_depth_range():
 
 def test_numpy_and_torch_do_not_mix():
     pixels, depth, anchors = line(4)
-    with pytest.raises(TypeError, match=r"found numpy \(depth, anchors, s\) and torch \(pixels\)"):
+    with pytest.raises(TypeError, match=r"found numpy \(depth, anchors, s\) and torch on cpu \(pixels\)"):
         render(torch.from_numpy(pixels), depth, anchors, S, (16, 64))
     with pytest.raises(TypeError, match="s is a tuple, expected an array"):
         render(pixels, depth, anchors, (1.0, 2.0), (16, 64))
@@ -295,7 +295,7 @@ def test_numpy_and_torch_do_not_mix():
         read_back(np.zeros((1, 16, 64, 3)), anchors, (1.0, 2.0))
     with pytest.raises(TypeError, match="visible is a list, expected an array"):
         points_in_image(pixels, depth, (16, 64), visible=[[True] * 4])
-    with pytest.raises(TypeError, match=r"found numpy \(visible\) and torch \(pixels, depth, anchors, s\)"):
+    with pytest.raises(TypeError, match=r"found numpy \(visible\) and torch on cpu \(pixels, depth, anchors, s\)"):
         render(*map(torch.from_numpy, (pixels, depth, anchors, S)), (16, 64), visible=np.ones((1, 4), dtype=bool))
 
 
