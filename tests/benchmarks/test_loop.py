@@ -1,6 +1,6 @@
-"""What the loop costs beside its networks: sparse convolution in torch and on spconv, Chamfer of nearest pairs and of all distances.
+"""The cost of the loop without its networks: sparse convolution in torch and spconv, Chamfer from nearest pairs and from all distances.
 
-One frame of the paper's size: 3 views of 1600 points.
+The input is one frame of the paper's size: 3 views of 1600 points.
 """
 
 import pytest
@@ -8,14 +8,14 @@ import torch
 
 from reference_model.cycle.losses import chamfer
 from reference_model.dpa.serialization import grid_coordinates
-from reference_model.dpa.sparse_conv import SubmanifoldConv, voxel_map
+from reference_model.dpa.sparse_conv import SubmanifoldConv, build_voxel_map
 
 VIEWS, POINTS, CHANNELS = 3, 1600, 64
 REACH, EDGE = 4.0, 0.05
 
 
 def surface(g):
-    """Points of three wavy sheets of 40 cm, in units of 20 cm, (1, V, 1, K, 3)."""
+    """Return points of three wavy sheets of 40 cm, in units of 20 cm: (1, V, 1, K, 3)."""
     xy = torch.rand(1, VIEWS, 1, POINTS, 2, generator=g) * 2 - 1
     return torch.cat([xy, 0.25 * torch.sin(4 * xy).sum(-1, keepdim=True)], dim=-1)
 
@@ -26,7 +26,7 @@ def cloud():
     g = torch.Generator().manual_seed(0)
     points = surface(g)
     grid = grid_coordinates(points.view(-1, 3), EDGE, REACH)
-    at = voxel_map(torch.zeros(len(grid), dtype=torch.int64), grid, int(2 * REACH / EDGE) + 1, 1)
+    at = build_voxel_map(torch.zeros(len(grid), dtype=torch.int64), grid, int(2 * REACH / EDGE) + 1, 1)
     return at, torch.randn(len(grid), CHANNELS, generator=g)
 
 
@@ -51,15 +51,15 @@ def test_sparse_convolution(benchmark, backend, cloud):
 
 
 def all_distances(prediction, target, point_mask):
-    """The same, every distance being differentiated."""
+    """Compute Chamfer from all distances, with gradients through each."""
     one, other = (each.transpose(1, 2)[0, 0].flatten(0, 1) for each in (prediction, target))
     squares = (one[:, None] - other).square().sum(-1)
     return (squares.amin(dim=1).mean() + squares.amin(dim=0).mean()) / 2
 
 
 @pytest.mark.benchmark(group="chamfer: 4,800 points of a frame, forward and backward")
-@pytest.mark.parametrize("way", [chamfer, all_distances])
-def test_chamfer(benchmark, way):
+@pytest.mark.parametrize("implementation", [chamfer, all_distances])
+def test_chamfer(benchmark, implementation):
     torch.set_num_threads(1)
     g = torch.Generator().manual_seed(0)
     target = surface(g)
@@ -68,7 +68,7 @@ def test_chamfer(benchmark, way):
 
     def forward_and_backward():
         prediction.grad = None
-        value = way(prediction, target, point_mask)
+        value = implementation(prediction, target, point_mask)
         value.backward()
         return value.detach(), prediction.grad
 

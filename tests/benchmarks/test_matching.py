@@ -1,4 +1,4 @@
-"""Mutual nearest neighbours of 2048 x 2048 descriptors of 128 numbers, against OpenCV's brute-force matcher with cross-check."""
+"""Mutual nearest neighbours of 2048 x 2048 descriptors with 128 values, compared with OpenCV's brute-force matcher with cross-check."""
 
 import cv2
 import numpy as np

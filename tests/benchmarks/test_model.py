@@ -1,7 +1,7 @@
-"""The reference model's parts and a sampler's steps in its loop, beside the floors that counted operations give at an assumed 790 TFLOP/s.
+"""The parts of the reference model and steps of its sampler, compared with lower bounds from counted operations at an assumed 790 TFLOP/s.
 
-Weights are random: MJD's in bf16 where CUDA is, DPA's and the autoencoder's in float32, as ``load_model`` has them.  ``wan22_5b`` needs a GPU.
-``extra_info`` of each benchmark holds the operations in TFLOP, the floor in seconds and how often the median is longer, and CUDA's peak memory in GB.
+Weights are random: MJD's in bf16 on CUDA, DPA's and the autoencoder's in float32, as in ``load_model``.  ``wan22_5b`` needs a GPU.
+``extra_info`` of each benchmark has the operations in TFLOP, the lower bound in seconds, the median as a multiple of it, and CUDA's peak memory.
 """
 
 from typing import NamedTuple
@@ -25,20 +25,20 @@ from reference_model.model import SyncMV4D
 
 TFLOPS = 790.0
 MEMORY = 60 << 30
-"""Bytes of a GPU that wan22_5b is run on."""
+"""Free GPU memory in bytes that wan22_5b needs."""
 
 STEPS = 2
 
 
 class Case(NamedTuple):
-    """A preset's models on one device, and what they are given."""
+    """A preset's models on one device, and their inputs."""
 
     config: SyncMV4DConfig
     flops: Flops
     mjd: MultiViewJointDiffusion
     dpa: DiffusionPointsAligner
     track_codec: TrackCodec
-    given: Conditions
+    conditions: Conditions
     device: str
 
 
@@ -46,26 +46,28 @@ class Case(NamedTuple):
 def case(request):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if request.param == "wan22_5b" and device == "cpu":
-        pytest.skip("wan22_5b needs a CUDA device, and torch sees none")
+        pytest.skip("wan22_5b needs a CUDA device, and torch finds none")
     if request.param == "wan22_5b" and torch.cuda.mem_get_info()[0] < MEMORY:
         pytest.skip(f"wan22_5b needs {MEMORY >> 30} GB of free memory on the GPU")
     torch.manual_seed(0)
     config = preset(request.param)
     mjd = build_mjd(config)
-    drawn(mjd, device, parameter_dtypes(mjd, torch.bfloat16, mjd._keep_in_fp32_modules) if device == "cuda" else {})
+    fill_with_random_weights(
+        mjd, device, parameter_dtypes(mjd, torch.bfloat16, mjd._keep_in_fp32_modules) if device == "cuda" else {}
+    )
     dpa = DiffusionPointsAligner(config.dpa).to(device)
     vae = build_vae(config)
-    drawn(vae, device, {})
+    fill_with_random_weights(vae, device, {})
     channels = config.mjd.in_channels
     vae.register_to_config(latents_mean=[0.0] * channels, latents_std=[1.0] * channels)
     for model in (mjd, dpa, vae):
         model.eval().requires_grad_(False)
-    track_codec, given = scene(config, VideoCoder(vae), device)
-    return Case(config, count_flops(config), mjd, dpa, track_codec, given, device)
+    track_codec, conditions = scene(config, VideoCoder(vae), device)
+    return Case(config, count_flops(config), mjd, dpa, track_codec, conditions, device)
 
 
-def drawn(model, device, dtypes):
-    """Put random weights in the place of none."""
+def fill_with_random_weights(model, device, dtypes):
+    """Give a model on the meta device random weights."""
     weights = {
         name: (torch.randn(each.shape, device=device) * 0.02).to(dtypes.get(name, torch.float32))
         for name, each in model.named_parameters()
@@ -74,7 +76,7 @@ def drawn(model, device, dtypes):
 
 
 def scene(config, coder, device):
-    """Three cameras around a point, anchors all over their images, and embeddings of two prompts."""
+    """Build three cameras around a point, random anchors in their images, and embeddings of two prompts."""
     views, points, size = config.mjd.views, config.pseudo_video.points, (config.height, config.width)
     cameras = looking_at(TARGET, *torch.linspace(-40, 40, views).tolist(), size=size)
     K = cameras.K.clone()
@@ -91,9 +93,9 @@ def scene(config, coder, device):
 
 
 def measure(benchmark, case, run, operations):
-    """Time ``run`` beside its floor."""
+    """Time ``run``, and record its lower bound."""
 
-    def finished():
+    def run_to_end():
         with torch.no_grad():
             out = run()
         if case.device == "cuda":
@@ -102,14 +104,14 @@ def measure(benchmark, case, run, operations):
 
     if case.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    out = benchmark.pedantic(finished, rounds=3, warmup_rounds=1)
-    floor = operations / TFLOPS / 1e12
-    told = {"device": case.device, "tflop": operations / 1e12, "floor_s": floor}
+    out = benchmark.pedantic(run_to_end, rounds=3, warmup_rounds=1)
+    bound = operations / TFLOPS / 1e12
+    info = {"device": case.device, "tflop": operations / 1e12, "bound_s": bound}
     if case.device == "cuda":
-        told |= {"device": torch.cuda.get_device_name(), "peak_gb": torch.cuda.max_memory_allocated() / 1e9}
-    if benchmark.stats is not None:  # None where benchmarks run once, as tests
-        told["times_the_floor"] = benchmark.stats.stats.median / floor
-    benchmark.extra_info.update(told)
+        info |= {"device": torch.cuda.get_device_name(), "peak_gb": torch.cuda.max_memory_allocated() / 1e9}
+    if benchmark.stats is not None:  # None if benchmarks run once, as tests
+        info["median_over_bound"] = benchmark.stats.stats.median / bound
+    benchmark.extra_info.update(info)
     return out
 
 
@@ -121,14 +123,14 @@ def latents(case):
 def test_mjd(benchmark, case):
     z, t = latents(case), torch.full((1,), 0.5, device=case.device)
     out = measure(
-        benchmark, case, lambda: case.mjd(z, z, case.given.z_image, case.given.text, t, z), case.flops.forward
+        benchmark, case, lambda: case.mjd(z, z, case.conditions.z_image, case.conditions.text, t, z), case.flops.forward
     )
     assert out.video.shape == z.shape and out.video.isfinite().all()
 
 
 @pytest.mark.benchmark(group="reference model: forward of DPA on noise")
 def test_dpa(benchmark, case):
-    """Its floor has the neighbours that the voxels of this noise have."""
+    """The lower bound uses the number of neighbours of the voxels of this noise."""
     config, neighbours = case.config, []
     M = torch.randn(1, config.dpa.views, config.frames, config.pseudo_video.points, 3, device=case.device)
     t, found = torch.ones(1, device=case.device), torch.rand(M.shape[:-1], device=case.device) < 0.5
@@ -136,11 +138,11 @@ def test_dpa(benchmark, case):
         lambda conv, given: neighbours.append(int((given[1].neighbours >= 0).sum()))
     )
     with torch.no_grad():
-        case.dpa(M, M, found, case.given.anchors, t)
+        case.dpa(M, M, found, case.conditions.anchors, t)
     hook.remove()
     rest = case.flops.align - case.flops.sparse_convolution
     operations = rest + sparse_convolution_flops(config, neighbours[0])
-    v = measure(benchmark, case, lambda: case.dpa(M, M, found, case.given.anchors, t), operations)
+    v = measure(benchmark, case, lambda: case.dpa(M, M, found, case.conditions.anchors, t), operations)
     assert v.shape == M.shape
 
 
@@ -159,7 +161,7 @@ def test_decode(benchmark, case):
     assert video.shape == (config.frames, config.height, config.width, 3)
 
 
-@pytest.mark.benchmark(group=f"reference model: {STEPS} sampler's steps in the loop, the last of which encodes nothing")
+@pytest.mark.benchmark(group=f"reference model: {STEPS} sampler's steps in the loop, without the last encoding")
 def test_steps(benchmark, case):
     config, generator = case.config, torch.Generator().manual_seed(0)
     flow = FlowConfig(steps=STEPS)
@@ -168,7 +170,7 @@ def test_steps(benchmark, case):
     sampled = measure(
         benchmark,
         case,
-        lambda: sample(case.mjd, case.dpa, case.given, case.track_codec, flow, config.cycle, generator),
+        lambda: sample(case.mjd, case.dpa, case.conditions, case.track_codec, flow, config.cycle, generator),
         operations,
     )
     assert sampled.M.isfinite().all()
@@ -176,7 +178,7 @@ def test_steps(benchmark, case):
 
 @pytest.mark.benchmark(group="reference model: a training step of the loop without guidance, forward and backward")
 def test_training_step(benchmark, case):
-    """Algorithm 1 with gradient checkpointing; without the optimizer, whose states are shared out in training."""
+    """Algorithm 1 with gradient checkpointing, without the optimizer, whose states are sharded in training."""
     config = case.config
     model = SyncMV4D(config, case.mjd, case.dpa).train().requires_grad_(True)
     for network in (case.mjd, case.dpa):
@@ -189,7 +191,7 @@ def test_training_step(benchmark, case):
         z,
         z,
         s,
-        case.given.text,
+        case.conditions.text,
         scene_frame.to_world(M),
         track_codec.anchors,
         track_codec.point_mask,

@@ -1,4 +1,4 @@
-"""The clustered bootstrap of a board against scipy.stats.bootstrap, on the same draws."""
+"""The clustered bootstrap of a board compared with scipy.stats.bootstrap on the same draws."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""One view's motion pseudo-video at the paper's size, 49 frames of 480x704 and 1600 points: drawn and read, against the plain twins."""
+"""One view's motion pseudo-video at the paper's size (49 frames of 480x704, 1600 points): fast and plain implementations."""
 
 from functools import partial
 

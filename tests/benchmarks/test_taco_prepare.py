@@ -1,4 +1,4 @@
-"""Preparing one clip of TACO's size: objects of about 100,000 faces, four videos of 4096x3000, 181 frames; and its stages."""
+"""Preparing one clip of TACO's size, and its stages: objects of about 100,000 faces, four videos of 4096x3000, 181 frames."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ KEY = taco_tree.HIT.key
 
 
 def refine(path):
-    """Split the triangles of an OBJ file until it has about as many as TACO's."""
+    """Subdivide the triangles of an OBJ file until it has about as many as TACO's objects."""
     vertices, faces = read_mesh(path)
     while 4 * len(faces) <= FACES:
         vertices, faces = trimesh.remesh.subdivide(vertices, faces)
@@ -72,7 +72,7 @@ SEQUENCES = 4
 
 @pytest.fixture(scope="module")
 def many(root):
-    """The sequence again under other keys, its files hard links."""
+    """Copies of the sequence under other keys, as hard links."""
     tree = TacoDownload(root)
     keys = [f"20231102_9{number:02d}" for number in range(SEQUENCES)]
     for folder in [path for path in root.glob(f"*/(*)/{KEY}") if path.is_dir()]:
@@ -84,7 +84,7 @@ def many(root):
     ]
 
 
-@pytest.mark.benchmark(group="four such sequences by the whole command")
+@pytest.mark.benchmark(group="four such sequences with the whole command")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_throughput(benchmark, many, tmp_path, workers):
     tree, lines = many
@@ -92,7 +92,7 @@ def test_throughput(benchmark, many, tmp_path, workers):
         lambda: prepare_all(tree, lines, tmp_path / "out", model=ProxyHand(), workers=workers), rounds=1
     )
     assert len(report.created) == SEQUENCES
-    benchmark.extra_info["sequences an hour"] = round(3600 * SEQUENCES / benchmark.stats["mean"])
+    benchmark.extra_info["sequences per hour"] = round(3600 * SEQUENCES / benchmark.stats["mean"])
 
 
 @pytest.mark.benchmark(group="one TACO clip and its source view, 100,000-face objects, 4096x3000 video")
@@ -108,8 +108,8 @@ def test_visibility_and_masks(benchmark, root, prepared):
     assert sum(len(surface.faces) for surface in surfaces) > 1.5 * FACES
     tracks = read_npz(tracks_folder(prepared, KEY) / TRACKS)
     cameras = [read_view_record(prepared, KEY, RECIPE, serial).camera.camera() for serial in taco_tree.FOUR]
-    sights = benchmark.pedantic(lambda: render_truth(surfaces, tracks["world"], tracks["recorded"], cameras), rounds=2)
-    assert all(sight.visible.any() and sight.mask.any() for sight in sights)
+    truths = benchmark.pedantic(lambda: render_truth(surfaces, tracks["world"], tracks["recorded"], cameras), rounds=2)
+    assert all(truth.visible.any() and truth.mask.any() for truth in truths)
 
 
 @pytest.mark.benchmark(group="an already prepared sequence")

@@ -1,4 +1,4 @@
-"""Decoding against the ffmpeg program on the same file, 49 frames of 480x704."""
+"""Decoding compared with the ffmpeg program on the same file, 49 frames of 480x704."""
 
 import shutil
 import subprocess

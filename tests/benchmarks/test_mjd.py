@@ -1,4 +1,4 @@
-"""Modulation of one view's 8588 tokens of width 3072: by spans that share it, against rows gathered for each token, as the base model has it."""
+"""Modulation of one view's 8588 tokens of width 3072: one row per span, compared with one row per token as in the base model."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def by_spans(norm, video, motion, time, x):
 
 
 def by_tokens(norm, video, motion, time, x):
-    """Every token with six rows of its own, then split: (1, S, 6, d) in fp32."""
+    """Modulate with six rows per token: (1, S, 6, d) in fp32."""
     index = torch.arange(3).repeat_interleave(torch.tensor(SPANS))
     tables = torch.stack([video[0], video[0], motion[0]])[index]
     rows = (tables + torch.stack([each[0] for each in time])[index])[None]
@@ -32,9 +32,9 @@ def by_tokens(norm, video, motion, time, x):
     return (norm(x[:, 0].float()) * (1 + scale) + shift).type_as(x)[:, None]
 
 
-@pytest.mark.parametrize("way", [by_spans, by_tokens])
-def test_modulation(benchmark, way, case):
+@pytest.mark.parametrize("implementation", [by_spans, by_tokens])
+def test_modulation(benchmark, implementation, case):
     torch.set_num_threads(1)
     with torch.no_grad():
-        out = benchmark(way, *case)
+        out = benchmark(implementation, *case)
         assert torch.equal(out, by_spans(*case))

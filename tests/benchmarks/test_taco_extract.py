@@ -1,4 +1,4 @@
-"""49 cropped frames out of 181 of 4096x3000, as TACO's videos are, against the ffmpeg program on the same frames."""
+"""49 cropped frames out of 181 of 4096x3000, as in TACO, compared with the ffmpeg program on the same frames."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from hoibench.video import decode_crop
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 CODECS = {"mpeg4": ["mpeg4", "-q:v", "3"], "h264": ["libx264", "-preset", "veryfast", "-crf", "20"]}
-BOXES = {"half": (600, 800, 1500, 2200), "whole": (104, 0, 2792, 4096)}
+BOXES = {"half": (600, 800, 1500, 2200), "full": (104, 0, 2792, 4096)}
 FRAMES = window(181, 30.0).indices
 
 
@@ -36,9 +36,9 @@ def with_ffmpeg(path, box):
 
 @pytest.mark.parametrize("box", BOXES)
 @pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("way", ["hoibench", "ffmpeg"])
-def test_extract(benchmark, videos, way, codec, box):
+@pytest.mark.parametrize("implementation", ["hoibench", "ffmpeg"])
+def test_extract(benchmark, videos, implementation, codec, box):
     benchmark.group = f"{codec}, {box} picture"
     path, box = videos / f"{codec}.mp4", BOXES[box]
-    arguments = (decode_crop, path, FRAMES, box, SIZE) if way == "hoibench" else (with_ffmpeg, path, box)
+    arguments = (decode_crop, path, FRAMES, box, SIZE) if implementation == "hoibench" else (with_ffmpeg, path, box)
     assert benchmark(*arguments).shape == (49, *SIZE, 3)

@@ -1,4 +1,4 @@
-"""Rendering: embree against the numpy z-buffer, and what a whole clip costs."""
+"""Rendering with embree compared with the numpy z-buffer, and the cost of a clip."""
 
 import pytest
 
