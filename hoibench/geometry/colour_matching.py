@@ -20,7 +20,7 @@ import numpy as np
 from hoibench.geometry.arrays import detach, flatnonzero, namespace, to_numpy
 from hoibench.geometry.motion_colours import anchor_colours, has_colour, pixels_from_colours
 
-_PAIRS = 1 << 24
+MAX_DISTANCES = 1 << 24
 """Maximum number of distances in memory."""
 
 
@@ -45,9 +45,9 @@ def match_pixels(video: Any, anchors: Any, *, darkest: float, match_within: floa
     colours = anchor_colours(anchors[coloured], size, darkest)
     least = (float(colours[:, 0].min()), float(colours[:, 1].min()), darkest)
     places = pixels_from_colours(colours, size, darkest)
-    distinct = flatnonzero(_by_table(places, places) == xp.arange(len(places), device=places.device))
+    distinct = flatnonzero(nearest_by_search(places, places) == xp.arange(len(places), device=places.device))
     places, owner = places[distinct], coloured[distinct]
-    nearest = _nearest_within(places, match_within * _spacing(places))
+    nearest = _search_within(places, match_within * _spacing(places))
     found = []
     for n, frame in enumerate(video):
         pixel = _foreground(frame, least)
@@ -80,10 +80,12 @@ def _spacing(places: Any) -> float:
     return float(np.median(np.sqrt(to_numpy(xp.concat(nearest)))))
 
 
-def _nearest_within(places: Any, reach: float) -> Callable[[Any], Any]:
+def _search_within(places: Any, reach: float) -> Callable[[Any], Any]:
     """Return a function from points (P, 2) to indices (P,) int64 of the nearest place, -1 if none is within ``reach``."""
     xp = namespace(places)
-    nearest = _by_tree(places, reach) if str(places.device) == "cpu" else partial(_by_table, places=places)
+    nearest = (
+        nearest_by_tree(places, reach) if str(places.device) == "cpu" else partial(nearest_by_search, places=places)
+    )
 
     def search(points: Any) -> Any:
         index = nearest(points)
@@ -92,8 +94,8 @@ def _nearest_within(places: Any, reach: float) -> Callable[[Any], Any]:
     return search
 
 
-def _by_tree(places: Any, reach: float) -> Callable[[Any], Any]:
-    """Return a function that equals ``_by_table`` within ``reach``, using a k-d tree."""
+def nearest_by_tree(places: Any, reach: float) -> Callable[[Any], Any]:
+    """Return a function that equals ``nearest_by_search`` within ``reach``, using a k-d tree."""
     from scipy.spatial import cKDTree
 
     xp, tree = namespace(places), cKDTree(to_numpy(places))
@@ -105,13 +107,13 @@ def _by_tree(places: Any, reach: float) -> Callable[[Any], Any]:
         # The tree breaks ties arbitrarily, and returns an index past the end if there is no neighbour.
         tied = np.isfinite(distance[:, 1]) & (distance[:, 1] <= distance[:, 0] * slack)
         index = xp.asarray(np.where(np.isfinite(distance[:, 0]), index[:, 0], 0))
-        index[xp.asarray(tied)] = _by_table(points[xp.asarray(tied)], places)
+        index[xp.asarray(tied)] = nearest_by_search(points[xp.asarray(tied)], places)
         return index
 
     return nearest
 
 
-def _by_table(points: Any, places: Any) -> Any:
+def nearest_by_search(points: Any, places: Any) -> Any:
     """Return the index of the nearest place of each point by exhaustive search, the first on ties; (P, 2), (A, 2) -> (P,) int64."""
     xp = namespace(points)
     rows = [table.argmin(axis=1) for table in _distance_tables(points, places)]
@@ -120,7 +122,7 @@ def _by_table(points: Any, places: Any) -> Any:
 
 def _distance_tables(points: Any, places: Any) -> Iterator[Any]:
     """Yield squared distances of all points from all places in chunks of rows."""
-    step = max(1, _PAIRS // len(places))
+    step = max(1, MAX_DISTANCES // len(places))
     for start in range(0, len(points), step):
         yield _squared_distances(points[start : start + step, None], places)
 

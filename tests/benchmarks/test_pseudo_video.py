@@ -52,7 +52,9 @@ def test_read(benchmark, paper, array):
 def test_read_without_a_tree(benchmark, paper, monkeypatch):
     video = render(*paper)
     expected = read_back(video, *paper[2:4])
-    monkeypatch.setattr(matching, "_by_tree", lambda places, reach: partial(matching._by_table, places=places))
+    monkeypatch.setattr(
+        matching, "nearest_by_tree", lambda places, reach: partial(matching.nearest_by_search, places=places)
+    )
     reading = benchmark.pedantic(read_back, (video, *paper[2:4]), rounds=1)
     assert np.array_equal(reading.pixels, expected.pixels)
 

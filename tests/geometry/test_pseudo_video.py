@@ -1,5 +1,7 @@
 """Rendering and reading back equal their plain references and keep the documented error bounds."""
 
+from functools import partial
+
 import numpy as np
 import plain_pseudo_video as plain
 import pytest
@@ -246,12 +248,14 @@ def test_torch_gives_the_same(seed, radius, darkest):
 
 @pytest.mark.parametrize("array", [np.asarray, torch.as_tensor])
 def test_exhaustive_search_equals_the_tree(monkeypatch, array):
-    """GPU tensors use exhaustive search."""
+    """GPU tensors use exhaustive search, in chunks."""
     _, _, anchors, _, s, video = encode(7, points=40)
     noisy = np.clip(video + np.random.default_rng(0).normal(0, 0.03, video.shape), 0, 1).astype(np.float32)
     expected = read_back(noisy, anchors, s)
-    monkeypatch.setattr(matching, "_by_tree", lambda places, reach: lambda points: matching._by_table(points, places))
-    monkeypatch.setattr(matching, "_PAIRS", 1000)
-    got = read_back(array(noisy), array(anchors), array(s))
+    monkeypatch.setattr(
+        matching, "nearest_by_tree", lambda places, reach: partial(matching.nearest_by_search, places=places)
+    )
+    monkeypatch.setattr(matching, "MAX_DISTANCES", 1000)
+    result = read_back(array(noisy), array(anchors), array(s))
     for name in ("pixels", "depth", "found"):
-        assert np.array_equal(np.asarray(getattr(got, name)), getattr(expected, name)), name
+        assert np.array_equal(np.asarray(getattr(result, name)), getattr(expected, name)), name
