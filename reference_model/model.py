@@ -1,4 +1,4 @@
-"""SyncMV4D whole: both diffusion models as one module, which is what training engines ask for."""
+"""SyncMV4D: both diffusion models as one module, as training engines require."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 Stage = Literal["warmup", "joint"]
-"""Section 4.2: the warm-up trains both models apart, then the whole is trained in the loop."""
+"""Section 4.2: the warm-up trains the two models separately, then both are trained in the loop."""
 
 
 class SyncMV4D(nn.Module):
@@ -25,7 +25,7 @@ class SyncMV4D(nn.Module):
 
     Args:
         config: the model.
-        mjd: the multi-view joint diffusion model, e.g. of ``reference_model.loading.transformer.load_mjd``; None builds one of random weights.
+        mjd: the multi-view joint diffusion model, e.g. from ``reference_model.loading.transformer.load_mjd``; None builds one with random weights.
         dpa: the points aligner, likewise.
     """
 
@@ -40,16 +40,16 @@ class SyncMV4D(nn.Module):
         self.mjd = MultiViewJointDiffusion(config.mjd) if mjd is None else mjd
         self.dpa = DiffusionPointsAligner(config.dpa) if dpa is None else dpa
 
-    def track_codec(self, batch: Batch, autoencoder: Autoencoder) -> TrackCodec:
-        """The way between the two models for one batch."""
+    def build_track_codec(self, batch: Batch, autoencoder: Autoencoder) -> TrackCodec:
+        """Build the conversion between latents and tracks of one batch."""
         scene_frame = build_scene_frame(batch.cameras, self.config.cycle.unit)
         return TrackCodec(
             autoencoder, batch.cameras, scene_frame, batch.anchors, batch.point_mask, self.config.pseudo_video
         )
 
     def forward(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage = "joint") -> Losses:
-        """The losses of one iteration on one batch; all submodules are called in the same order on all ranks."""
-        track_codec = self.track_codec(batch, autoencoder)
+        """Compute the losses of one iteration on one batch; all ranks call the submodules in the same order."""
+        track_codec = self.build_track_codec(batch, autoencoder)
         if stage == "warmup":
             return warmup_step(self.mjd, self.dpa, batch, noise, track_codec)
         return joint_step(self.mjd, self.dpa, batch, noise, track_codec, self.config.flow, self.config.cycle)

@@ -1,4 +1,4 @@
-"""Algorithm 1 of SyncMV4D: one iteration of joint training, in the paper's own lines."""
+"""Algorithm 1 of SyncMV4D: one iteration of joint training, with the paper's line numbers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def joint_step(
     flow: FlowConfig,
     cycle: CycleConfig,
 ) -> Losses:
-    """The losses of one iteration (Algorithm 1; lines 1 to 3 are in the batch, 13 is the optimizer's).
+    """Compute the losses of one iteration (Algorithm 1; lines 1 to 3 are in the batch, line 13 in the optimizer).
 
-    ``cycle.reading`` is ``x0``, where coarse motion is always an estimate of clean motion, or ``algorithm1_literal``, where it is what the printed
-    lines decode: noisy motion with the true range, and one grid step of it.
+    With ``cycle.reading`` ``x0``, coarse motion is an estimate of clean motion; with ``algorithm1_literal`` it is as printed: noisy motion with
+    the true range in line 7, and one step of the grid in line 11.
     """
     literal = cycle.reading == "algorithm1_literal"
     K = batch.intrinsics if mjd.settings.scale_tokens_see_K else None
@@ -41,7 +41,7 @@ def joint_step(
     if noise.guided:
         with torch.no_grad():
             z_coarse, s_coarse = z_motion, batch.s
-            if not literal:  # the stand-in for the previous sampling step's output
+            if not literal:  # in place of the output of the previous sampling step
                 _, v, s_coarse = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K)
                 z_coarse = clean(z_motion, v, t)
             coarse, found = track_codec.decode_tracks(z_coarse, s_coarse)
@@ -49,7 +49,7 @@ def joint_step(
             guidance = track_codec.encode_guidance(M_tilde)  # 8: project, normalise, encode
 
     v_video, v_motion, s = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K)  # 9: co-generate with guidance
-    dt = step_of(t, flow) if literal else -t
+    dt = grid_step(t, flow) if literal else -t
     z_hat = z_motion + dt.view(-1, *[1] * (z_motion.ndim - 1)) * v_motion  # 10
     coarse, found = track_codec.decode_tracks(z_hat, s, cycle.gradient)  # 11: denormalise and decode,
     v_points = dpa(M_t, coarse, found, anchors, t, point_mask)  # and refine on that condition
@@ -65,8 +65,8 @@ def joint_step(
     )
 
 
-def step_of(t: Tensor, flow: FlowConfig) -> Tensor:
-    """The sampler's step that begins at or just above each noise level (B,): the negative dt of Algorithm 1, line 10, never past 0."""
+def grid_step(t: Tensor, flow: FlowConfig) -> Tensor:
+    """Find the sampler's step that begins at or just above each noise level (B,): the negative dt of Algorithm 1, line 10, never past 0."""
     ascending = time_grid(flow.steps, flow.shift).flip(0).to(t.device)
     upper = torch.searchsorted(ascending, t.float()).clamp(1, flow.steps)
     return torch.maximum(ascending[upper - 1] - ascending[upper], -t)

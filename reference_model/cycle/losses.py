@@ -1,4 +1,4 @@
-"""The objectives (equations 3 and 4): all of them means, in the model's own units."""
+"""The losses (equations 3 and 4): means, in the units of the model."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 
 
 class Losses(NamedTuple):
-    """Each a scalar; their weighted sum is line 12 of Algorithm 1.
+    """Scalar losses, whose weighted sum is line 12 of Algorithm 1.
 
     Attributes:
-        video: velocity of the video latents, but for the image's frame, which is not generated.
+        video: velocity of the video latents without the image's frame, which is not generated.
         motion: velocity of the pseudo-video's latents, all frames.
         scale: s, metres squared.
         points: velocity of the tracks.
         chamfer: of the refined tracks.
-        scale_error: mean |s^ - s| in metres, for the log, without weight.
+        scale_error: mean |s^ - s| in metres, for the log only.
     """
 
     video: Tensor
@@ -30,7 +30,7 @@ class Losses(NamedTuple):
 
 
 def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """The mean squared difference."""
+    """Compute the mean squared difference."""
     return (prediction - target).square().mean()
 
 
@@ -41,22 +41,23 @@ def masked_squared_error(prediction: Tensor, target: Tensor, point_mask: Tensor)
 
 
 def chamfer(prediction: Tensor, target: Tensor, point_mask: Tensor) -> Tensor:
-    """Squared Chamfer distance of the merged cloud of all views, frame by frame, the mean both ways (equation 4); 0 where no sample has a point.
+    """Compute the squared Chamfer distance between the merged clouds of all views, the mean over frames and both directions (equation 4).
 
-    Neighbours are found without gradients, and only the pairs that they make are differentiated: no matrix of distances is kept.
+    It is 0 if no sample has a point.  Neighbours are found without gradients and only the distances to them are differentiated, so no distance matrix
+    is stored.
 
     Args:
         prediction: (B, V, N, K, 3).
         target: the same.
-        point_mask: (B, V, K) bool, the points that are no padding.
+        point_mask: (B, V, K) bool, False for padding.
     """
-    clouds = zip(*(_clouds(each, point_mask) for each in (prediction, target)), strict=True)
-    distances = [_both_ways(one, other) for one, other in clouds]
+    clouds = zip(*(_merge_views(each, point_mask) for each in (prediction, target)), strict=True)
+    distances = [_symmetric_distance(one, other) for one, other in clouds]
     return torch.stack(distances).mean() if distances else prediction.new_zeros(())
 
 
-def _clouds(tracks: Tensor, point_mask: Tensor) -> list[Tensor]:
-    """The merged cloud of each frame of each sample that has points, (V K', 3)."""
+def _merge_views(tracks: Tensor, point_mask: Tensor) -> list[Tensor]:
+    """Merge the points of all views: one cloud (V K', 3) per frame of each sample that has points."""
     return [
         each
         for sample, real in zip(tracks, point_mask, strict=True)
@@ -65,20 +66,20 @@ def _clouds(tracks: Tensor, point_mask: Tensor) -> list[Tensor]:
     ]
 
 
-def _both_ways(one: Tensor, other: Tensor) -> Tensor:
-    nearest = by_tree if one.device.type == "cpu" else by_table
+def _symmetric_distance(one: Tensor, other: Tensor) -> Tensor:
+    nearest = nearest_by_tree if one.device.type == "cpu" else nearest_by_table
     with torch.no_grad():
         forth, back = nearest(one.float(), other.float()), nearest(other.float(), one.float())
     return ((one - other[forth]).square().sum(-1).mean() + (other - one[back]).square().sum(-1).mean()) / 2
 
 
-def by_table(points: Tensor, cloud: Tensor) -> Tensor:
-    """The index of each point's nearest in a cloud, (P, 3), (Q, 3) -> (P,) int64, by trying all."""
-    # Not by a matrix product, which loses the distance of near points.
+def nearest_by_table(points: Tensor, cloud: Tensor) -> Tensor:
+    """Find the index of each point's nearest neighbour in a cloud, (P, 3), (Q, 3) -> (P,) int64, from all distances."""
+    # A matrix product would lose the distance of near points.
     return torch.cdist(points, cloud, compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
 
 
-def by_tree(points: Tensor, cloud: Tensor) -> Tensor:
-    """The same on a CPU, by a k-d tree; where there is NaN, which the distances tell, any index."""
+def nearest_by_tree(points: Tensor, cloud: Tensor) -> Tensor:
+    """Find nearest neighbours on the CPU with a k-d tree; for NaN any index, since the distance is NaN."""
     finite, places = (each.nan_to_num(0.0, 0.0, 0.0).numpy() for each in (points, cloud))
     return torch.from_numpy(cKDTree(places).query(finite)[1])

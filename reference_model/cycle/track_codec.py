@@ -1,4 +1,4 @@
-"""Between the two models: MJD's pseudo-video latents as coarse tracks for DPA, and DPA's tracks as guidance latents for MJD (section 3.5)."""
+"""Conversion between latents and tracks (section 3.5): MJD's pseudo-video latents to coarse tracks for DPA, DPA's tracks to guidance for MJD."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from reference_model.config import PseudoVideoConfig
 from reference_model.cycle.scene_frame import Cameras, SceneFrame
 
 Gradient = Literal["full", "depth_scale", "none"]
-"""How far the coarse tracks pass gradients: through the decoder's depth channel and s, through s alone, or not at all."""
+"""Gradient of the coarse tracks: through the decoder's depth channel and s, through s only, or none."""
 
 
 class Autoencoder(Protocol):
     """The frozen video autoencoder, one video at a time."""
 
     def encode(self, video: Tensor) -> Tensor:
-        """(N, H, W, 3) in [0, 1] -> latents (C, n, h, w)."""
+        """Encode (N, H, W, 3) in [0, 1] to latents (C, n, h, w)."""
         ...
 
     def decode(self, z: Tensor) -> Tensor:
-        """Latents (C, n, h, w) -> (N, H, W, 3) in [0, 1], differentiable."""
+        """Decode latents (C, n, h, w) to (N, H, W, 3) in [0, 1], differentiably."""
         ...
 
 
 @dataclass(frozen=True)
 class TrackCodec:
-    """One batch's way between latents and tracks.
+    """Converts between the latents and the tracks of one batch.
 
     Attributes:
-        autoencoder: E and D.
+        autoencoder: encoder E and decoder D.
         cameras: of the batch.
-        scene_frame: the frame of the tracks.
+        scene_frame: coordinate frame of the tracks.
         anchors: (B, V, K, 2) pixels in frame 0.
-        point_mask: (B, V, K) bool, false for padding.
-        style: how motion is drawn.
+        point_mask: (B, V, K) bool, False for padding.
+        style: rendering of the pseudo-videos.
     """
 
     autoencoder: Autoencoder
@@ -51,12 +51,12 @@ class TrackCodec:
     style: PseudoVideoConfig
 
     def decode_tracks(self, z_motion: Tensor, s: Tensor, gradient: Gradient = "none") -> tuple[Tensor, Tensor]:
-        """Coarse tracks, Denorm & Dec (Algorithm 1, lines 7 and 11).
+        """Decode coarse tracks, Denorm & Dec (Algorithm 1, lines 7 and 11).
 
         Args:
             z_motion: (B, V, C, n, h, w).
             s: (B, V, 2) near and far, metres.
-            gradient: how far gradients pass.
+            gradient: gradient of the tracks.
 
         Returns:
             (B, V, N, K, 3) in the scene frame, zero where not found; and found (B, V, N, K) bool.
@@ -73,21 +73,30 @@ class TrackCodec:
 
     @torch.no_grad()
     def encode_guidance(self, M: Tensor) -> Tensor:
-        """Latents of tracks as a pseudo-video, E(Proj & Norm) (Algorithm 1, line 8); M (B, V, N, K, 3) in the scene frame -> (B, V, C, n, h, w)."""
+        """Render tracks as pseudo-videos and encode them, E(Proj & Norm) (Algorithm 1, line 8).
+
+        Args:
+            M: (B, V, N, K, 3) in the scene frame.
+
+        Returns:
+            Latents (B, V, C, n, h, w).
+        """
         with _full_precision(M):
             world = self.scene_frame.to_world(M)
-            z = torch.stack([self.autoencoder.encode(self._draw(at, world[at])) for at in self._views()])
+            z = torch.stack([self.autoencoder.encode(self._render(at, world[at])) for at in self._views()])
         return z.unflatten(0, self.anchors.shape[:2])
 
     def _views(self) -> Iterator[tuple[int, int]]:
         return ((b, v) for b in range(self.anchors.shape[0]) for v in range(self.anchors.shape[1]))
 
     def _read(self, at: tuple[int, int], video: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        """World points (N, K, 3) and found (N, K) of one view; nothing is found where a model has diverged, which its losses tell."""
+        """Read world points (N, K, 3) and found (N, K) of one view; nothing is found in a video with NaN, which the losses report."""
         if not (video.isfinite().all() and s.isfinite().all()):
             nothing = video.new_zeros(len(video), self.anchors.shape[2], 3)
             return nothing, nothing[..., 0].bool()
-        anchors = self.anchors[at].masked_fill(~self.point_mask[at][:, None], torch.nan)  # no colour, so never found
+        anchors = self.anchors[at].masked_fill(
+            ~self.point_mask[at][:, None], torch.nan
+        )  # has no colour, so it is never found
         reading = read_back(
             video,
             anchors,
@@ -100,14 +109,14 @@ class TrackCodec:
         world = to_world(unproject(reading.pixels, reading.depth, K[at]), R[at], t[at])
         return world, reading.found & (reading.depth.detach() > 0)
 
-    def _draw(self, at: tuple[int, int], world: Tensor) -> Tensor:
-        """The pseudo-video (N, H, W, 3) of one view's world points (N, K, 3)."""
+    def _render(self, at: tuple[int, int], world: Tensor) -> Tensor:
+        """Render the pseudo-video (N, H, W, 3) of one view's world points (N, K, 3)."""
         K, R, t, size = self.cameras
         seen = to_camera(world, R[at], t[at])
         pixels, depth = project(seen, K[at]), seen[..., 2]
         visible = self.point_mask[at] & seen.isfinite().all(dim=-1)
         drawn = points_in_image(pixels, depth, size, visible=visible)
-        s = depth_range(depth, drawn) if drawn.any() else depth.new_tensor([0.0, 1.0])  # nothing to draw: black
+        s = depth_range(depth, drawn) if drawn.any() else depth.new_tensor([0.0, 1.0])  # no visible point: black
         style = self.style
         video = render(
             pixels, depth, self.anchors[at], s, size, visible=visible, radius=style.radius, darkest=style.darkest
@@ -116,5 +125,5 @@ class TrackCodec:
 
 
 def _full_precision(z: Tensor) -> torch.autocast:
-    """Projections in half precision would be off by pixels."""
+    """Disable autocast: projections in half precision would be off by pixels."""
     return torch.autocast(z.device.type, enabled=False)

@@ -1,4 +1,4 @@
-"""The warm-up of section 4.2: MJD without guidance, and DPA on true tracks made coarse, neither knowing of the other."""
+"""The warm-up of section 4.2: MJD without guidance and DPA on noisy true tracks, trained separately."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 JITTER = 0.1
-"""Of the coarse tracks, in the scene frame's units; like what follows not in paper, which does not tell what DPA sees in the warm-up."""
+"""Standard deviation of the noise on coarse tracks, in units of the scene frame; not in paper, like the next one."""
 
-MISSING = 0.3
-"""Share of coarse points that are not found; one sample in ten finds none at all."""
+DROP_SHARE = 0.3
+"""Share of coarse points that are not found; one sample in ten has none."""
 
 
 def warmup_step(
     mjd: MultiViewJointDiffusion, dpa: DiffusionPointsAligner, batch: Batch, noise: Noise, track_codec: TrackCodec
 ) -> Losses:
-    """The losses of equations 3 and 4, without the autoencoder between them."""
+    """Compute the losses of equations 3 and 4, without the autoencoder between the models."""
     t, point_mask, M = noise.t, batch.point_mask, track_codec.scene_frame.from_world(batch.world)
     z_video, z_motion = (
         interpolate(z_0, z_1, t) for z_0, z_1 in ((batch.z_video, noise.video), (batch.z_motion, noise.motion))
     )
     K = batch.intrinsics if mjd.settings.scale_tokens_see_K else None
-    none = torch.zeros_like(z_motion)
-    v_video, v_motion, s = mjd(z_video, z_motion, batch.z_video[:, :, :, :1], batch.text, t, none, K)
+    no_guidance = torch.zeros_like(z_motion)
+    v_video, v_motion, s = mjd(z_video, z_motion, batch.z_video[:, :, :, :1], batch.text, t, no_guidance, K)
 
-    found = (noise.drop_uniform > MISSING) & point_mask[:, :, None]
+    found = (noise.drop_uniform > DROP_SHARE) & point_mask[:, :, None]
     M_t = interpolate(M, noise.points, t)
     v_points = dpa(M_t, M + JITTER * noise.jitter, found, batch.normalized_anchors, t, point_mask)
     return Losses(

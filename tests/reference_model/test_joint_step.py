@@ -11,7 +11,7 @@ from recording_models import Journal, RecordingDPA, RecordingMJD, RecordingTrack
 from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_noise
 
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.joint_step import joint_step, step_of
+from reference_model.cycle.joint_step import grid_step, joint_step
 from reference_model.cycle.scene_frame import build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
 
@@ -212,18 +212,18 @@ def test_intrinsics_go_to_scale_tokens_that_see_them_in_every_pass():
 def test_one_step_of_the_samplers_grid():
     even = FlowConfig(steps=4, shift=1.0)  # 1, .75, .5, .25, 0
     t = torch.tensor([1.0, 0.75, 0.6, 0.25, 0.1, 1e-6])
-    assert torch.allclose(step_of(t, even), torch.tensor([-0.25, -0.25, -0.25, -0.25, -0.1, -1e-6]), atol=1e-7)
+    assert torch.allclose(grid_step(t, even), torch.tensor([-0.25, -0.25, -0.25, -0.25, -0.1, -1e-6]), atol=1e-7)
     shifted = FlowConfig(steps=4, shift=5.0)  # 1, .9375, .8333, .625, 0
     t = torch.tensor([1.0, 0.9375, 0.9, 0.625, 0.626, 0.01])
     expected = [-0.0625, 0.8333333 - 0.9375, 0.8333333 - 0.9375, -0.625, 0.625 - 0.8333333, -0.01]
-    assert torch.allclose(step_of(t, shifted), torch.tensor(expected), atol=1e-6)
-    assert torch.allclose(step_of(t, FlowConfig(steps=1)), -t)
+    assert torch.allclose(grid_step(t, shifted), torch.tensor(expected), atol=1e-6)
+    assert torch.allclose(grid_step(t, FlowConfig(steps=1)), -t)
 
 
 def test_a_step_never_leads_past_0():
     t = torch.rand(1000, generator=torch.Generator().manual_seed(0))
     for steps, shift in itertools.product([1, 3, 50], [1.0, 5.0]):
-        after = t + step_of(t, FlowConfig(steps=steps, shift=shift))
+        after = t + grid_step(t, FlowConfig(steps=steps, shift=shift))
         assert (after >= 0).all() and (after < t).all()
 
 

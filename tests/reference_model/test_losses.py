@@ -5,7 +5,7 @@ import torch
 from plain_losses import brute_chamfer, mean_over_points, merged_clouds
 from scipy.spatial import cKDTree
 
-from reference_model.cycle.losses import by_table, by_tree, chamfer, masked_squared_error, squared_error
+from reference_model.cycle.losses import chamfer, masked_squared_error, nearest_by_table, nearest_by_tree, squared_error
 
 B, V, N, K = 2, 3, 4, 7
 
@@ -35,8 +35,8 @@ def test_chamfer_and_its_gradients_are_those_of_all_distances(seed):
 def test_the_tree_of_a_cpu_finds_the_neighbours_that_the_table_of_a_gpu_finds(far):
     g = torch.Generator().manual_seed(0)
     points, cloud = (far + 0.02 * torch.rand(count, 3, generator=g) for count in (300, 200))
-    assert torch.equal(by_tree(points, cloud), by_table(points, cloud))
-    assert torch.equal(by_table(points, cloud), (points[:, None] - cloud).double().norm(dim=-1).argmin(dim=1))
+    assert torch.equal(nearest_by_tree(points, cloud), nearest_by_table(points, cloud))
+    assert torch.equal(nearest_by_table(points, cloud), (points[:, None] - cloud).double().norm(dim=-1).argmin(dim=1))
 
 
 def test_chamfer_on_a_gpu_is_that_on_a_cpu():

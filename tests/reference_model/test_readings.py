@@ -58,7 +58,7 @@ class Whole:
         given = Conditions(
             batch.z_video[:, :, :, :1], batch.text, -batch.text, batch.normalized_anchors, None, (N, LATENT[0])
         )
-        generator, track_codec = torch.Generator().manual_seed(3), model.track_codec(batch, self.coder)
+        generator, track_codec = torch.Generator().manual_seed(3), model.build_track_codec(batch, self.coder)
         return sample(model.mjd, model.dpa, given, track_codec, model.config.flow, model.config.cycle, generator)
 
 

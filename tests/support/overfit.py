@@ -99,7 +99,7 @@ def overfit(folder: Path, wan: Path, root: Path) -> None:
     torch.set_num_threads(threads)
     save_model(folder / "model", model, wan)
 
-    track_codec = model.track_codec(one, _BlankAutoencoder())
+    track_codec = model.build_track_codec(one, _BlankAutoencoder())
     frames = NANO.frames, one.z_video.shape[3]
     given = Conditions(one.z_video[:, :, :, :1], one.text, None, one.normalized_anchors, None, frames)
     sampled = sample(model.mjd, model.dpa, given, track_codec, NANO.flow, NANO.cycle, seeded_generator("sample"))

@@ -133,7 +133,7 @@ def test_sampling_steps(batch, flops):
     """The last step encodes nothing."""
     config = small()
     mjd, dpa = tiny_models(config)
-    saved, track_codec = SavedOperations(dpa), SyncMV4D(config, mjd, dpa).track_codec(batch, LoadedCoder())
+    saved, track_codec = SavedOperations(dpa), SyncMV4D(config, mjd, dpa).build_track_codec(batch, LoadedCoder())
     z_image, anchors = batch.z_video[:, :, :, :1], batch.normalized_anchors
     given = Conditions(z_image, batch.text, batch.text, anchors, None, (config.frames, LATENT[0]))
     flow = dataclasses.replace(config.flow, steps=2)
