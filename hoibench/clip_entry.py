@@ -19,7 +19,7 @@ class ClipEntry:
         start: first source frame.
         tags: why the clip is in its split.
         valid_frames: frames that a recording shorter than the clip fills, None where it fills all.
-        variant: how the clip is made of its sequence, where splits differ in that, e.g. ``frame0-raw``.
+        variant: how the clip is cut from its sequence, if splits differ in that, e.g. ``frame0-raw``.
     """
 
     __pydantic_config__ = Record.model_config

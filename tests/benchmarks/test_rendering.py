@@ -18,7 +18,7 @@ TRIPLET = ("spoon", "stir", "pan")
 @pytest.mark.benchmark(group="primary rays of one 128x192 view, 2x2 samples a pixel")
 @pytest.mark.parametrize("kind", [EmbreeCaster, NumpyCaster])
 def test_primary_rays(benchmark, kind):
-    surfaces = [body.surface for body in build_textured_surfaces(build_scene(TRIPLET, 0, 0, 1, frames=1), 1)]
+    surfaces = [textured.surface for textured in build_textured_surfaces(build_scene(TRIPLET, 0, 0, 1, frames=1), 1)]
     corners = build_frame_mesh(surfaces, 0).corners
     rays = pixel_rays(build_camera(TRIO[1]), samples=2)
     hits = benchmark.pedantic(lambda: kind(corners).cast(*rays), rounds=5, warmup_rounds=1)

@@ -14,13 +14,13 @@ from hoibench.geometry import project, to_camera
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def soup(rng, count=60):
-    """Triangles of 2 to 20 cm about a point 1 m ahead."""
+def random_triangles(rng, count=60):
+    """Return random triangles of 2 to 20 cm around a point 1 m ahead."""
     centre = rng.normal([0.0, 0.0, 1.0], 0.15, size=(count, 1, 3))
     return centre + rng.normal(scale=0.06, size=(count, 3, 3))
 
 
-def pencil(rng, count=400):
+def random_directions(rng, count=400):
     return np.column_stack([rng.uniform(-0.4, 0.4, (count, 2)), np.ones(count)])
 
 
@@ -28,7 +28,7 @@ def pencil(rng, count=400):
 @given(SEEDS)
 def test_embree_and_numpy_see_the_same_triangles_at_the_same_depth(seed):
     rng = np.random.default_rng(seed)
-    corners, directions, origin = soup(rng), pencil(rng), rng.normal(scale=0.05, size=3)
+    corners, directions, origin = random_triangles(rng), random_directions(rng), rng.normal(scale=0.05, size=3)
     fast, plain = EmbreeCaster(corners).cast(origin, directions), NumpyCaster(corners).cast(origin, directions)
     same = fast.face == plain.face
     assert same.mean() >= 0.995
@@ -45,7 +45,7 @@ def test_embree_and_numpy_see_the_same_triangles_at_the_same_depth(seed):
 @given(SEEDS)
 def test_embree_and_numpy_agree_on_shadows(seed):
     rng = np.random.default_rng(seed)
-    corners, points = soup(rng), rng.normal([0.0, 0.0, 1.0], 0.3, size=(400, 3))
+    corners, points = random_triangles(rng), rng.normal([0.0, 0.0, 1.0], 0.3, size=(400, 3))
     light = rng.normal(size=3)
     fast, plain = EmbreeCaster(corners).blocked(points, light), NumpyCaster(corners).blocked(points, light)
     assert plain.any() and not plain.all()
@@ -80,7 +80,7 @@ def test_a_mesh_behind_a_point_does_not_block_it(kind):
 @given(SEEDS)
 def test_a_moved_mesh_is_hit_at_its_new_place(seed):
     rng = np.random.default_rng(seed)
-    corners, directions, origin = soup(rng), pencil(rng), rng.normal(scale=0.05, size=3)
+    corners, directions, origin = random_triangles(rng), random_directions(rng), rng.normal(scale=0.05, size=3)
     R = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = R * np.linalg.det(R), rng.normal(size=3)
@@ -96,7 +96,7 @@ def test_a_moved_mesh_is_hit_at_its_new_place(seed):
 
 
 def test_an_empty_mesh_is_never_hit():
-    rays_ahead = pencil(np.random.default_rng(0))
+    rays_ahead = random_directions(np.random.default_rng(0))
     nothing = build_caster(np.zeros((0, 3, 3)))
     assert not nothing.cast(np.zeros(3), rays_ahead).is_hit.any()
     assert not nothing.blocked(rays_ahead, np.array([0.0, 0.0, 1.0])).any()
@@ -104,11 +104,13 @@ def test_an_empty_mesh_is_never_hit():
 
 def test_numpy_refuses_rays_all_around():
     with pytest.raises(ValueError, match="half-space"):
-        NumpyCaster(soup(np.random.default_rng(0))).cast(np.zeros(3), np.array([[0.0, 0.1, 1.0], [0.0, 0.1, -2.0]]))
+        NumpyCaster(random_triangles(np.random.default_rng(0))).cast(
+            np.zeros(3), np.array([[0.0, 0.1, 1.0], [0.0, 0.1, -2.0]])
+        )
 
 
 def test_numpy_is_the_fallback_without_embree(monkeypatch):
-    corners = soup(np.random.default_rng(0))
+    corners = random_triangles(np.random.default_rng(0))
     assert isinstance(build_caster(corners), EmbreeCaster)
     found = importlib.util.find_spec
     monkeypatch.setattr(rays.importlib.util, "find_spec", lambda name: None if name == "embreex" else found(name))

@@ -9,7 +9,7 @@ from hoibench.datasets.synthetic.materials import build_textured_surfaces
 
 
 def test_depth_and_part_of_a_scene_agree_with_the_numpy_caster(written):
-    surfaces = [body.surface for body in build_textured_surfaces(written.scene, written.seed)]
+    surfaces = [textured.surface for textured in build_textured_surfaces(written.scene, written.seed)]
     for frame, serial in enumerate(TRIO):
         fast, plain = build_frame_mesh(surfaces, frame), build_frame_mesh(surfaces, frame)
         vars(plain)["caster"] = NumpyCaster(plain.corners)

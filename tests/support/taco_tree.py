@@ -182,7 +182,7 @@ def _film(tree: TacoTree, shoot: Shoot, scene: Scene) -> None:
 
 def _part_ids(scene: Scene, cameras: dict[str, Camera]) -> dict[str, np.ndarray]:
     """Serial -> (N, H, W) uint8 part at each pixel's centre."""
-    surfaces = [body.surface for body in build_textured_surfaces(scene, 0)[:4]]
+    surfaces = [textured.surface for textured in build_textured_surfaces(scene, 0)[:4]]
     corners = np.concatenate([_box(surface.vertices) for surface in surfaces], axis=1)
     rays = {serial: pixel_rays(camera) for serial, camera in cameras.items()}
     ids = {serial: np.full((scene.frames, *camera.size), BACKGROUND, np.uint8) for serial, camera in cameras.items()}

@@ -20,11 +20,11 @@ from hoibench.datasets.synthetic.texture import Material, albedo
 SAMPLES = 2
 """Each pixel is the mean of SAMPLES x SAMPLES rays."""
 
-_LIGHT = np.array([0.35, 0.45, 1.0]) / np.linalg.norm([0.35, 0.45, 1.0])
+LIGHT = np.array([0.35, 0.45, 1.0]) / np.linalg.norm([0.35, 0.45, 1.0])
+"""Unit direction to the light."""
+
 _AMBIENT = 0.5
-_SHADOW_OFFSET = (
-    5e-4  # metres above the surface at which a shadow ray starts, so that it does not hit the surface itself
-)
+_SHADOW_OFFSET = 5e-4  # metres; shadow rays start above the surface, so that they do not hit it
 _EMPTY = 0.5  # grey level without a hit
 
 
@@ -84,7 +84,7 @@ class RenderView:
         colour = scene.room_textures.albedo(scene.room, _select(hits, hit))
         normals = _facing_camera(scene.room.normals[hits.face[hit]], self._directions[hit])
         self._points[hit] += _SHADOW_OFFSET * normals
-        self._lit[hit] = colour * _brightness(normals @ _LIGHT)
+        self._lit[hit] = colour * _brightness(normals @ LIGHT)
         self._shaded[hit] = colour * _AMBIENT
 
     def render(self, mesh: FrameMesh) -> Array:
@@ -106,7 +106,7 @@ class RenderView:
         (x0, y0), (x1, y1) = outline.min(axis=0), outline.max(axis=0)
         x, y = self._on_light_plane
         under = np.flatnonzero((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))
-        return under[mesh.caster.blocked(self._points[under], _LIGHT)]
+        return under[mesh.caster.blocked(self._points[under], LIGHT)]
 
     def _covered(self, mesh: FrameMesh) -> tuple[Array, Hits]:
         """Return samples that a hand or an object covers, and their hits."""
@@ -116,10 +116,10 @@ class RenderView:
 
     def _shade(self, mesh: FrameMesh, samples: Array, hits: Hits) -> Array:
         normals = _facing_camera(mesh.normals[hits.face], self._directions[samples])
-        facing = normals @ _LIGHT
+        facing = normals @ LIGHT
         lit = np.flatnonzero(facing > 0.0)
         points = self._along(samples[lit], hits.depth[lit]) + _SHADOW_OFFSET * normals[lit]
-        facing[lit] *= ~mesh.caster.blocked(points, _LIGHT)
+        facing[lit] *= ~mesh.caster.blocked(points, LIGHT)
         return self._textures.albedo(mesh, hits) * _brightness(facing)
 
     def _along(self, samples: Array | slice, depth: Array) -> Array:
@@ -127,7 +127,7 @@ class RenderView:
         return points
 
 
-_LIGHT_PLANE = np.linalg.svd(_LIGHT[None])[2][1:]
+_LIGHT_PLANE = np.linalg.svd(LIGHT[None])[2][1:]
 """Two axes (2, 3) perpendicular to the light; points with equal coordinates along them are on one ray of light."""
 
 

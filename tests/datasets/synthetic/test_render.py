@@ -31,7 +31,7 @@ def plain_picture(surfaces, frame, camera):
         face = hits.face[ray]
         normal = mesh.normals[face] * -np.sign(mesh.normals[face] @ directions[ray])
         start = origin + directions[ray] * hits.depth[ray] + 5e-4 * normal
-        light = 0.5 + 0.5 * max(0.0, normal @ render._LIGHT) * _lit(start, mesh)
+        light = 0.5 + 0.5 * max(0.0, normal @ render.LIGHT) * _lit(start, mesh)
         colours[ray] = light * albedo((hits.weights[ray] @ cells[face])[None], palettes[mesh.surface[face]][None])[0]
     height, width = camera.size
     image = colours.reshape(height, SAMPLES, width, SAMPLES, 3).mean(axis=(1, 3))
@@ -41,7 +41,7 @@ def plain_picture(surfaces, frame, camera):
 def _lit(start, mesh):
     """Return True where no triangle is between a point and the light, by Moeller and Trumbore's test on all triangles."""
     a, b, c = mesh.corners.swapaxes(0, 1)
-    light = render._LIGHT
+    light = render.LIGHT
     p = np.cross(light, c - a)
     determinant = np.einsum("fi,fi->f", b - a, p)
     with np.errstate(divide="ignore", invalid="ignore"):
