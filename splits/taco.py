@@ -1,6 +1,6 @@
-"""taco-*@1: the held-out splits of TACO that the papers describe and nobody published, and TACO's own, from its official lists.
+"""Splits of TACO, taco-*@1: the hold-outs described in papers but never published, and TACO's own split, from its official lists.
 
-What each is stands in taco.toml.  A sequence is in the same part of every variant of a split, and seen by the same cameras in all splits.
+taco.toml defines each split.  A sequence is in the same part of all variants of a split, and has the same cameras in all splits.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _TABLE = Path(__file__).with_name("taco.toml")
 
 
 class Tag(Record):
-    """A tag of clips, and why they carry it."""
+    """A tag of clips and its reason."""
 
     tag: str
     why: str
 
 
 class Assignment(Record):
-    """The part of each clip: as ``hold_out`` says, or as TACO's own list has it, with ``tags`` by part."""
+    """An assignment of clips to parts: by ``hold_out`` rules, or by TACO's own list with ``tags`` per part."""
 
     parts: tuple[str, ...]
     aliases: dict[str, str]
@@ -42,7 +42,7 @@ class Assignment(Record):
 
 
 class Variant(Record):
-    """A split: its assignment, and the recipe of its lines."""
+    """A split: its assignment and the recipe of its lines."""
 
     assignment: str
     crop: str
@@ -63,7 +63,7 @@ class Table(Record):
 
 
 def releases(folder: Path) -> dict[str, tuple[Parts, dict[str, Any]]]:
-    """Split name -> its parts and how they were made (fields of ``Release``), from the lists in a folder; errors as ``read_lists``."""
+    """Return, by split name, its parts and how they were generated (fields of ``Release``), from the lists in a folder; errors as ``read_lists``."""
     table = read_toml(Table, _TABLE)
     lists = read_lists(folder)
     made_from = {name: sha256_file(folder / name) for name in FILES}
@@ -91,10 +91,10 @@ def _release(
 ) -> tuple[Parts, dict[str, Any]]:
     assignment = table.assignments[variant.assignment]
     recipe = {"crop": variant.crop, "video": variant.video}
-    there = lists.marker_removed if variant.video == "marker-removed" else lists.triplets.keys()
+    available = lists.marker_removed if variant.video == "marker-removed" else lists.triplets.keys()
     parts: Parts = {}
     for part in assignment.parts:
-        keys = sorted(key for key in there if places[key].part == part)
+        keys = sorted(key for key in available if places[key].part == part)
         parts[part] = tuple(_line(key, lists, places[key], recipe) for key in keys)
     drawn = bool(assignment.hold_out)
     reasons = assignment.hold_out or assignment.tags.values()

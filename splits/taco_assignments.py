@@ -1,4 +1,4 @@
-"""Which part of a split each TACO sequence is in: by what is held out, then 9:1 at random within triplets; or as TACO's own list has it."""
+"""Assignment of TACO sequences to parts: by hold-out rules, then randomly 9:1 within triplets; or by TACO's own list."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REST = "rest"
 
 
 class HeldOut(Record):
-    """Sequences with a tool or an action, for a tag's reason ``why``."""
+    """A rule that holds out sequences with a tool or an action; ``why`` explains the tag."""
 
     tag: str
     why: str
@@ -23,14 +23,14 @@ class HeldOut(Record):
     action: str | None = None
 
     def covers(self, triplet: Triplet) -> bool:
-        """Whether sequences of the triplet are held out."""
+        """Return True if sequences of the triplet are held out."""
         tool, action, _ = triplet
         return tool == self.tool or action == self.action
 
 
 @dataclass(frozen=True)
 class Place:
-    """The part that a sequence is in, and the tags that say why."""
+    """The part of a sequence, and the tags that explain it."""
 
     part: str
     tags: tuple[str, ...] = ()
@@ -39,13 +39,13 @@ class Place:
 def hold_out(
     triplets: Mapping[str, Triplet], rules: tuple[HeldOut, ...], *, val_share: float, pooled_below: int, seed: int
 ) -> dict[str, Place]:
-    """Key -> place: ``test_unseen`` where a rule holds, the others in train and val, stratified by triplet.
+    """Return places by key: ``test_unseen`` if a rule applies, else train or val, stratified by triplet.
 
     Raises:
-        ValueError: too few sequences are left to be stratified.
+        ValueError: too few sequences remain for stratification.
     """
     tags = {key: tuple(rule.tag for rule in rules if rule.covers(triplet)) for key, triplet in triplets.items()}
-    # Sorted, so that the order of the list decides nothing.
+    # Sorted, so that the result does not depend on the order of the list.
     seen = {key: triplets[key] for key in sorted(triplets) if not tags[key]}
     classes = strata(tuple(seen.values()), pooled_below)
     train, val = train_test_split(list(seen), test_size=val_share, stratify=classes, random_state=seed)
@@ -54,7 +54,7 @@ def hold_out(
 
 
 def strata(triplets: tuple[Triplet, ...], pooled_below: int) -> list[str]:
-    """The class of each sequence: its triplet; its action where the triplet has under ``pooled_below`` sequences; the rest where that is single."""
+    """Return the stratum of each sequence: its triplet; its action if the triplet has fewer than ``pooled_below``; a common rest if that is single."""
     sizes = Counter(triplets)
     classes = [" ".join(triplet) if sizes[triplet] >= pooled_below else f"any {triplet[1]} any" for triplet in triplets]
     members = Counter(classes)
@@ -62,5 +62,5 @@ def strata(triplets: tuple[Triplet, ...], pooled_below: int) -> list[str]:
 
 
 def official(parts: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, Place]:
-    """Key -> place in TACO's own split, with the tag of its part where the part has one."""
+    """Return places by key in TACO's own split, with the tag of the part if any."""
     return {key: Place(part, (tags[part],) if part in tags else ()) for key, part in parts.items()}

@@ -1,4 +1,4 @@
-"""Which cameras see a TACO sequence in the shipped splits: a matter of its key alone, so that it is the same in all of them."""
+"""Choice of cameras of a TACO sequence, from its key only, so that all splits agree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hoibench.datasets.taco.rig import rig
 
 
 def choose_cameras(key: str) -> tuple[tuple[str, ...], str]:
-    """Serials to score, one of each cluster in the order of ``CLUSTERS``, and the source: one of the nine others."""
+    """Return the scored serials, one per cluster in the order of ``CLUSTERS``, and the source, one of the nine others."""
     cameras = rig().cameras
     serials = tuple(
         _draw(f"{key}/{cluster}", (serial for serial in cameras if cameras[serial].cluster == cluster))

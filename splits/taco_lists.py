@@ -1,4 +1,4 @@
-"""The official sequence lists of TACO, as leolyliu/TACO-Instructions keeps them in data_lists/."""
+"""Reader of TACO's official sequence lists, data_lists/ of leolyliu/TACO-Instructions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OFFICIAL_PARTS = "v1_overall_data_train_test_split.txt"
 FILES = (OVERALL, WITHOUT_MARKERS, OFFICIAL_PARTS)
 
 PARTS = ("train", "test_1", "test_2", "test_3", "test_4")
-"""What the official split calls its parts; the paper's test sets S1 to S4 are the last four."""
+"""Parts of the official split; the last four are the paper's test sets S1 to S4."""
 
 _Value = TypeVar("_Value")
 _SEQUENCE = re.compile(r"(\(.+\)) (\d{8}_\d{3})")
@@ -25,11 +25,11 @@ _PART = re.compile(r"(\d{8}_\d{3}),(.+)")
 
 @dataclass(frozen=True)
 class Lists:
-    """What the lists say of TACO's sequences, each known by its key YYYYMMDD_NNN.
+    """Contents of the lists; each sequence has a key YYYYMMDD_NNN.
 
     Attributes:
         triplets: key -> (tool, action, target), of every sequence.
-        marker_removed: keys whose videos exist with the markers removed.
+        marker_removed: keys of sequences with marker-removed videos.
         parts: key -> part of the official split, of every sequence.
     """
 
@@ -39,34 +39,38 @@ class Lists:
 
 
 def read_lists(folder: Path) -> Lists:
-    """The lists in a folder.
+    """Read the lists in a folder.
 
     Raises:
         FileNotFoundError: a list is missing; names it.
-        ValueError: a line is broken, a key comes twice, or the lists disagree; names file, line and key.
+        ValueError: a line is invalid, a key is duplicated, or the lists disagree; names file, line and key.
     """
     triplets = read_sequences(folder / OVERALL)
     marker_removed = read_sequences(folder / WITHOUT_MARKERS)
     parts = read_parts(folder / OFFICIAL_PARTS)
     for key, triplet in marker_removed.items():
         if triplets.get(key) != triplet:
-            raise ValueError(f"{folder / WITHOUT_MARKERS} has {key} as {triplet}, {OVERALL} as {triplets.get(key)}")
-    if odd := sorted(triplets.keys() ^ parts.keys()):
-        raise ValueError(f"only one of {OVERALL} and {OFFICIAL_PARTS} in {folder} has {odd[0]} ({len(odd)} such keys)")
+            raise ValueError(
+                f"{folder / WITHOUT_MARKERS} has {key} as {triplet}, but {OVERALL} as {triplets.get(key)}: download both again"
+            )
+    if unmatched := sorted(triplets.keys() ^ parts.keys()):
+        raise ValueError(
+            f"only one of {OVERALL} and {OFFICIAL_PARTS} in {folder} has {unmatched[0]} ({len(unmatched)} such keys)"
+        )
     return Lists(triplets, frozenset(marker_removed), parts)
 
 
 def read_sequences(path: Path) -> dict[str, Triplet]:
-    """Key -> (tool, action, target), in the order of a list whose lines are ``(action, tool, target) YYYYMMDD_NNN``; errors as ``read_lists``."""
-    return _by_key(path, (_sequence(where, line) for where, line in _lines(path)))
+    """Read triplets by key from a list with lines ``(action, tool, target) YYYYMMDD_NNN``; raises as ``read_lists``."""
+    return _to_dict(path, (_parse_sequence(where, line) for where, line in _lines(path)))
 
 
 def read_parts(path: Path) -> dict[str, str]:
-    """Key -> part, in the order of a list whose lines are ``YYYYMMDD_NNN,part``; errors as ``read_lists``."""
-    return _by_key(path, (_part(where, line) for where, line in _lines(path)))
+    """Read parts by key from a list with lines ``YYYYMMDD_NNN,part``; raises as ``read_lists``."""
+    return _to_dict(path, (_parse_part(where, line) for where, line in _lines(path)))
 
 
-def _sequence(where: str, line: str) -> tuple[str, Triplet]:
+def _parse_sequence(where: str, line: str) -> tuple[str, Triplet]:
     match = _SEQUENCE.fullmatch(line)
     if match is None:
         raise ValueError(f"{where} is {line!r}, expected (action, tool, target) YYYYMMDD_NNN")
@@ -76,18 +80,18 @@ def _sequence(where: str, line: str) -> tuple[str, Triplet]:
         raise ValueError(f"{where}: {error}") from error
 
 
-def _part(where: str, line: str) -> tuple[str, str]:
+def _parse_part(where: str, line: str) -> tuple[str, str]:
     match = _PART.fullmatch(line)
     if match is None or match[2] not in PARTS:
         raise ValueError(f"{where} is {line!r}, expected YYYYMMDD_NNN, a comma and one of {', '.join(PARTS)}")
     return match[1], match[2]
 
 
-def _by_key(path: Path, items: Iterable[tuple[str, _Value]]) -> dict[str, _Value]:
+def _to_dict(path: Path, items: Iterable[tuple[str, _Value]]) -> dict[str, _Value]:
     found: dict[str, _Value] = {}
     for key, value in items:
         if key in found:
-            raise ValueError(f"{path} has {key} twice: keys are unique across TACO")
+            raise ValueError(f"{path} has duplicate key {key}: download it again")
         found[key] = value
     if not found:
         raise ValueError(f"{path} is empty: download it again")
@@ -95,13 +99,13 @@ def _by_key(path: Path, items: Iterable[tuple[str, _Value]]) -> dict[str, _Value
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """(where, text) of each line that holds anything."""
+    """Yield (location, text) of each non-empty line."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download data_lists/ of leolyliu/TACO-Instructions")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text ({error}): download it again") from error
+        raise ValueError(f"{path} is not text ({error}): download it again") from error
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             yield f"{path}, line {number}", line.strip()

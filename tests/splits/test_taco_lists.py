@@ -89,7 +89,7 @@ def test_a_part_that_the_split_has_not_is_named(tmp_path, line):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        (OVERALL, SEQUENCES + "(cut, knife, plate) 20231002_001\n", "has 20231002_001 twice"),
+        (OVERALL, SEQUENCES + "(cut, knife, plate) 20231002_001\n", "has duplicate key 20231002_001"),
         (OVERALL, "", "is empty"),
         (WITHOUT_MARKERS, "(stir, spoon, bowl) 20231002_009\n", r"has 20231002_009 as .*, v1_overall.* as None"),
         (WITHOUT_MARKERS, "(stir, spoon, pan) 20231002_001\n", r"has 20231002_001 as \('spoon', 'stir', 'pan'\)"),
@@ -107,7 +107,7 @@ def test_a_list_that_is_missing_or_no_text_is_named(tmp_path, name):
     with pytest.raises(FileNotFoundError, match=rf"{name} is missing: download data_lists/"):
         read_lists(tmp_path)
     (tmp_path / name).write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=f"{name} is no text"):
+    with pytest.raises(ValueError, match=f"{name} is not text"):
         read_lists(tmp_path)
 
 
