@@ -54,7 +54,7 @@ def hold_out(
 
 
 def strata(triplets: tuple[Triplet, ...], pooled_below: int) -> list[str]:
-    """Return the stratum of each sequence: its triplet; its action if the triplet has fewer than ``pooled_below``; a common rest if that is single."""
+    """Return the stratum of each sequence: its triplet; its action if fewer than ``pooled_below`` have the triplet; a common rest if single."""
     sizes = Counter(triplets)
     classes = [" ".join(triplet) if sizes[triplet] >= pooled_below else f"any {triplet[1]} any" for triplet in triplets]
     members = Counter(classes)

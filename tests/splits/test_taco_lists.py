@@ -91,7 +91,7 @@ def test_a_part_that_the_split_has_not_is_named(tmp_path, line):
     [
         (OVERALL, SEQUENCES + "(cut, knife, plate) 20231002_001\n", "has duplicate key 20231002_001"),
         (OVERALL, "", "is empty"),
-        (WITHOUT_MARKERS, "(stir, spoon, bowl) 20231002_009\n", r"has 20231002_009 as .*, v1_overall.* as None"),
+        (WITHOUT_MARKERS, "(stir, spoon, bowl) 20231002_009\n", r"has 20231002_009 as .*, but v1_overall.* as None"),
         (WITHOUT_MARKERS, "(stir, spoon, pan) 20231002_001\n", r"has 20231002_001 as \('spoon', 'stir', 'pan'\)"),
         (OFFICIAL_PARTS, "20231002_001,train\n", r"only one of .* has 20231002_002 \(1 such keys\)"),
     ],
