@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Score:
     """Score the stored predictions of a run again, or a folder of predictions against a folder of truth.
 
-    ``hoibench score RUN`` runs no method: it scores the predictions in RUN, and writes the run's table and page again.
+    hoibench score RUN runs no method: it scores the predictions in RUN, and writes the run's table and page again.
 
-    ``hoibench score --pred DIR --truth DIR`` expects one folder per clip in each, with the same names.
+    hoibench score --pred DIR --truth DIR expects one folder per clip in each, with the same names.
     A clip of truth has clip.json (schema "hoibench/clip@1", fps, frames, size and, for each view, id, K, R, t, size),
     tracks.npz (world, visible, part) and view-0.mp4, view-1.mp4, ...;
     a prediction has tracks.npz (tracks, anchors, valid) and view-0.mp4, view-1.mp4, ...

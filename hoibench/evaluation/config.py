@@ -17,8 +17,7 @@ class RunConfig:
     """Generate predictions, score them, and build the leaderboard page; the last line printed is the page's path."""
 
     method: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """A method to run: METHOD or METHOD+PRESET, or NAME=FOLDER for stored predictions. Repeatable. Default for the videos data set: all its
-    published methods."""
+    """A method to run: METHOD or METHOD+PRESET, or NAME=FOLDER for stored predictions. Default: the published methods of the data set."""
 
     dataset: str = "synthetic"
     """synthetic, taco, videos, or a data set of an installed package (see hoibench ls datasets)."""
@@ -33,7 +32,7 @@ class RunConfig:
     """Metric ids and presets (paper, offline, all), separated by commas."""
 
     seed: tyro.conf.UseAppendAction[tuple[int, ...]] = ()
-    """A seed for the methods; a ranked generative row needs three. Repeatable. Default: 0."""
+    """A seed for the methods; a ranked generative row needs three. Default: 0."""
 
     limit: int | None = None
     """Use only this many clips of the split, from a fixed shuffle."""
@@ -60,10 +59,10 @@ class RunConfig:
     """A folder with weight files, searched before $HOIBENCH_WEIGHTS and the cache."""
 
     adapter: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """path/to/file.py:Class of a method that is not installed. Repeatable."""
+    """path/to/file.py:Class of a method that is not installed."""
 
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """METHOD.KEY=VALUE or METHOD+PRESET.KEY=VALUE: a setting of a method (see hoibench ls settings). Repeatable."""
+    """METHOD.KEY=VALUE or METHOD+PRESET.KEY=VALUE: a setting of a method (see hoibench ls settings)."""
 
     preset: str | None = None
     """The preset of the method, if only one has presets and none is named. Same as METHOD+PRESET."""

@@ -71,11 +71,11 @@ def test_presets_and_settings_are_listed(capsys):
         (["--method", "tuned+pionts"], "unknown preset of tuned 'pionts': did you mean points?"),
         (
             ["--method", "tuned", "--set", "tuned.vido=false"],
-            "unknown setting of tuned+whole 'vido': did you mean video?",
+            "unknown setting of tuned+full 'vido': did you mean video?",
         ),
         (
             ["--method", "tuned", "--method", "tuned_too", "--checkpoint", "."],
-            "fits tuned+whole and tuned_too+whole: use --set tuned+whole.checkpoint=PATH",
+            "fits tuned+full and tuned_too+full: use --set tuned+full.checkpoint=PATH",
         ),
         (["--adapter", "none.py:A"], "none.py:A: no such file"),
         (["--config", "none.toml"], "none.toml: no such file"),

@@ -24,25 +24,25 @@ def checkpoints(tmp_path):
 def test_each_entrant_has_its_own_preset_and_checkpoint(tmp_path, checkpoints):
     one, two = checkpoints
     outcome, _ = run_toy(
-        tmp_path / "r", limit=1, method=("tuned+whole", "tuned+points", "tuned_too"),
-        set=(f"tuned+whole.checkpoint={one}", f"tuned+points.checkpoint={two}", f"tuned_too.checkpoint={two}"),
+        tmp_path / "r", limit=1, method=("tuned+full", "tuned+points", "tuned_too"),
+        set=(f"tuned+full.checkpoint={one}", f"tuned+points.checkpoint={two}", f"tuned_too.checkpoint={two}"),
     )  # fmt: skip
     assert outcome.exit_code == 0, outcome.failures
     folders = {path.name for path in (tmp_path / "r" / "predictions").iterdir()}
-    assert {"tuned+whole", "tuned+points", "tuned_too+whole"} <= folders
+    assert {"tuned+full", "tuned+points", "tuned_too+full"} <= folders
     own = {path.name for path in (tmp_path / "r" / "predictions" / "frozen_self").iterdir()}
-    assert own == {"tuned+whole", "tuned+points", "tuned_too+whole"}
+    assert own == {"tuned+full", "tuned+points", "tuned_too+full"}
 
     def tracks(key):
         (folder,) = (tmp_path / "r" / "predictions" / key / "seed-0").iterdir()
         return read_prediction(folder)
 
-    whole, points, too = tracks("tuned+whole"), tracks("tuned+points"), tracks("tuned_too+whole")
-    assert (whole.tracks - points.tracks).ravel() == pytest.approx(0.25, abs=1e-6)
+    full, points, too = tracks("tuned+full"), tracks("tuned+points"), tracks("tuned_too+full")
+    assert (full.tracks - points.tracks).ravel() == pytest.approx(0.25, abs=1e-6)
     assert (points.tracks == too.tracks).all()
-    assert points.video is None and whole.video is not None
+    assert points.video is None and full.video is not None
     table = pd.read_parquet(tmp_path / "r" / "results.parquet")
-    assert set(table.loc[table["method"] == "tuned", "preset"]) == {"whole", "points"}
+    assert set(table.loc[table["method"] == "tuned", "preset"]) == {"full", "points"}
     assert len(headline_rows(tmp_path / "r").loc["tuned"]) == 2 * 2
     record = json.loads((tmp_path / "r" / "run.json").read_text())
     settings = {(m["id"], m["preset"]): m["settings"] for m in record["methods"]}
@@ -59,28 +59,28 @@ def test_a_run_resumes_with_another_device_batch_and_path(tmp_path, checkpoints)
     one, two = checkpoints
     two.write_text(one.read_text())
     run_toy(tmp_path / "r", limit=2, method=("tuned",), checkpoint=one, batch=8)
-    next((tmp_path / "r" / "scores" / "tuned+whole" / "seed-0").glob("*.jsonl")).unlink()
+    next((tmp_path / "r" / "scores" / "tuned+full" / "seed-0").glob("*.jsonl")).unlink()
     (tmp_path / "r").rename(tmp_path / "moved")
     outcome, reports = run_toy(
         tmp_path / "moved", device="cuda", limit=2, method=("tuned",), checkpoint=two, batch=2, workers=1,
         set=(f"tuned.python={one}",),
     )  # fmt: skip
     assert outcome.exit_code == 0
-    assert [(report.unit.entrant, report.stage) for report in reports if report.did_work] == [("tuned+whole", "score")]
+    assert [(report.unit.entrant, report.stage) for report in reports if report.did_work] == [("tuned+full", "score")]
     table = headline_rows(tmp_path / "moved")
     assert sorted(table.loc["tuned", "device"].unique()) == ["cpu", "cuda"], "each row keeps the device that made it"
     assert set(table.loc["random", "device"]) == {"cpu"}
-    folder = next((tmp_path / "moved" / "predictions" / "tuned+whole" / "seed-0").iterdir())
+    folder = next((tmp_path / "moved" / "predictions" / "tuned+full" / "seed-0").iterdir())
     assert (read_prediction_record(folder).device, read_prediction_record(folder).batch) == ("cpu", 8)
 
 
 def test_a_checkpoint_is_identified_by_its_contents(tmp_path, checkpoints):
     one, two = checkpoints
     run_toy(tmp_path / "r", limit=1, method=("tuned",), checkpoint=one)
-    with pytest.raises(RunRefused, match=r"(?s)changed tuned\+whole \(settings: .*--no-resume"):
+    with pytest.raises(RunRefused, match=r"(?s)changed tuned\+full \(settings: .*--no-resume"):
         run_toy(tmp_path / "r", limit=1, method=("tuned",), checkpoint=two)
     one.write_text("0.75")
-    with pytest.raises(RunRefused, match=r"changed tuned\+whole \(settings"):
+    with pytest.raises(RunRefused, match=r"changed tuned\+full \(settings"):
         run_toy(tmp_path / "r", limit=1, method=("tuned",), checkpoint=one)
 
 

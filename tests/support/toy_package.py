@@ -148,8 +148,8 @@ entry = "toyset.methods:Tuned"
 outputs = ["video", "tracks"]
 pairing = "query"
 
-[presets.whole]
-title = "whole"
+[presets.full]
+title = "full"
 
 [presets.points]
 title = "points only"
@@ -157,7 +157,7 @@ outputs = ["tracks"]
 
 [settings.checkpoint]
 type = "path"
-help = "A file that holds a number."
+help = "A file with a number."
 
 [settings.video]
 type = "flag"
