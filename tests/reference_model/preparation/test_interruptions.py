@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from dying_prepare import DIED
 from fork_server import Forked, fork_call
+from killed_prepare import EXIT_KILLED
 
 from hoibench.store.locks import locked
 from reference_model.cache.settings import ensure_cache_settings, read_settings
@@ -128,10 +128,10 @@ def test_it_resumes_after_a_kill_before_any_rename(arguments, prepared_cache, co
     out, output = tmp_path / "out", tmp_path / "output"
     deaths = 0
     while True:  # each run dies at its second new file: one is complete, one unfinished
-        done = fork_call("dying_prepare:main_dying_at", 1, [*arguments, "--out", str(out)], output=output)
+        done = fork_call("killed_prepare:main_killed_at_rename", 1, [*arguments, "--out", str(out)], output=output)
         if done.wait() == 0:
             break
-        assert done.poll() == DIED, done.output_text
+        assert done.poll() == EXIT_KILLED, done.output_text
         deaths += 1
         assert list(out.rglob(".tmp-*"))
     assert deaths == 5  # of six files: the settings, two texts and three views

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from reference_model.prepare import main
 
-DIED = 9
+EXIT_KILLED = 9
 
 
-def main_dying_at(number, arguments):
+def main_killed_at_rename(number, arguments):
     """Run the command and end the process at the rename of this number, counted from 0."""
     steps, replace = itertools.count(), Path.replace
 
-    def replace_or_die(*paths):
+    def replace_or_exit(*paths):
         if next(steps) == number:
-            os._exit(DIED)
+            os._exit(EXIT_KILLED)
         return replace(*paths)
 
-    Path.replace = replace_or_die
+    Path.replace = replace_or_exit
     return main(arguments)
