@@ -71,6 +71,14 @@ def write_prediction(folder: Path, prediction: Prediction, fps: float, codec: Co
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> tracks, anchors = np.zeros((2, 6, 20, 3), np.float32), np.zeros((2, 20, 2), np.float32)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_prediction(Path(folder), Prediction(tracks=tracks, anchors=anchors), fps=8.0)
+        ...     read_prediction(Path(folder)).tracks.shape  # (V, N, K', 3)
+        (2, 6, 20, 3)
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PREDICTION_FILE).unlink(missing_ok=True)
