@@ -1,1 +1,1 @@
-"""From a request to a prediction: what is asked, which points are tracked, and the answer."""
+"""From a request to a prediction: inputs, anchors and generation."""

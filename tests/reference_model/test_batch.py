@@ -1,4 +1,4 @@
-"""What a batch derives of its fields, and one iteration's random numbers."""
+"""Properties of a batch, and the random numbers of one iteration."""
 
 import dataclasses
 

@@ -142,7 +142,7 @@ def test_padding_changes_nothing(window):
 @torch.no_grad()
 @pytest.mark.parametrize("window", [None, 8])
 def test_more_padding_changes_nothing(window):
-    """As a sample gets beside one of more points: its windows are those of its own points."""
+    """The case of a sample in a batch with one of more points: its windows are those of its own points."""
     model = tiny_dpa(window=window)
     M_t, coarse, found, anchors, t = case()
     point_mask = torch.arange(K) < torch.tensor([[9, 10, 6], [10, 3, 8]])[..., None]
@@ -200,14 +200,14 @@ def test_mixed_precision_leaves_coordinates_in_full():
 @torch.no_grad()
 def test_weights_in_bfloat16_give_velocities_in_full():
     """As ZeRO-3 keeps them, under the same autocast."""
-    whole, half = tiny_dpa(), tiny_dpa().bfloat16()
+    full, half = tiny_dpa(), tiny_dpa().bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         v = half(*case())
     assert v.dtype == torch.float32
-    assert torch.allclose(v, whole(*case()), atol=0.2)
+    assert torch.allclose(v, full(*case()), atol=0.2)
 
 
-def test_inputs_that_do_not_belong_together_are_refused():
+def test_inconsistent_inputs_are_refused():
     model = tiny_dpa()
     M_t, coarse, found, anchors, t = case()
     for match, arguments in {

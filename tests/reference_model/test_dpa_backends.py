@@ -1,4 +1,4 @@
-"""The whole points aligner on spconv and in plain torch: equal velocities, and equal gradients of all weights and inputs."""
+"""The points aligner on spconv and in plain torch: equal velocities, and equal gradients of all weights and inputs."""
 
 import dataclasses
 

@@ -69,7 +69,7 @@ def test_a_batch_without_any_point_still_passes_gradients_to_all():
 
 
 def test_through_an_autoencoder_too(tmp_path):
-    """An untrained one: its colours tell nothing, so the coarse set is empty, and the null token alone takes its place."""
+    """An untrained one: its colours are meaningless, so the coarse set is empty and only the null token takes its place."""
     write_vae(tmp_path)
     coder = VideoCoder(AutoencoderKLWan.from_pretrained(tmp_path / "vae").eval().requires_grad_(False))
     model, losses = losses_of(batch=tiny_batch(coder, batch=1), coder=coder, guided=True, gradient="full")

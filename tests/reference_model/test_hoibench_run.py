@@ -1,4 +1,4 @@
-"""The whole way in a process of its own: a command line, a request, an answer, rows."""
+"""The complete pipeline in a subprocess: command line, request, prediction, rows."""
 
 import json
 import os
@@ -28,8 +28,8 @@ def run(tmp_path):
 def test_from_request_to_rows(run, overfitted, tmp_path):
     done = run("--preset", "nano", "--checkpoint", overfitted.folder, "--metrics", "rpe,chamfer")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["failures"] == [] and told["status"] == "done"
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["failures"] == [] and result["status"] == "done"
     (folder,) = (tmp_path / "r" / "predictions" / "syncmv4d+nano" / "seed-0").iterdir()
     prediction = read_prediction(folder)
     assert prediction.tracks.shape == (3, 25, 256, 3) and len(prediction.video) == 3
@@ -37,10 +37,10 @@ def test_from_request_to_rows(run, overfitted, tmp_path):
     rows = read_scores(scores)
     assert {row.status for each in rows.values() for row in each} == {"ok"}
     assert rows.keys() == {"rpe@1", "chamfer@1"}
-    assert "SyncMV4D" in (tmp_path / told["page"]).read_text()
+    assert "SyncMV4D" in (tmp_path / result["page"]).read_text()
 
 
-def test_without_a_checkpoint_the_reason_is_told(run, tmp_path):
+def test_without_a_checkpoint_the_reason_is_result(run, tmp_path):
     done = run("--preset", "wan22_5b", "--metrics", "rpe")
     assert done.returncode == 3
     (failure,) = (tmp_path / "r" / "predictions" / "syncmv4d+wan22_5b").rglob("failure.json")

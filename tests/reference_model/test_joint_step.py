@@ -23,15 +23,15 @@ T = torch.tensor([0.3, 0.7])
 
 
 class Iteration:
-    """One joint step of recording stand-ins, whose answers depend on how often they were asked and on four parameters."""
+    """One joint step of recording models, whose outputs depend on the number of earlier calls and on four parameters."""
 
-    def __init__(self, reading, *, guided, gradient="none", true=False, see_k=False, broken=None):
+    def __init__(self, reading, *, guided, gradient="none", true=False, see_k=False, diverged=None):
         self.cycle = CycleConfig(reading=reading, gradient=gradient)
         self.noise = tiny_noise(BATCH, CONFIG, guided=guided)._replace(t=T)
         self.journal, self.true = Journal(), true
         self.weights = {name: torch.ones((), requires_grad=True) for name in ("video", "motion", "scale", "points")}
-        if broken:
-            self.weights[broken] = torch.tensor(torch.nan, requires_grad=True)
+        if diverged:
+            self.weights[diverged] = torch.tensor(torch.nan, requires_grad=True)
         track_codec = TrackCodec(
             CODER,
             BATCH.cameras,
@@ -47,7 +47,7 @@ class Iteration:
         )  # fmt: skip
 
     def off(self, like):
-        """What makes an answer wrong, each time in another way."""
+        """The error of an output, different in each call."""
         g = torch.Generator().manual_seed(len(self.journal))
         return 0.0 if self.true else torch.randn(like.shape, generator=g)
 
@@ -89,7 +89,7 @@ def stepped(z_t, v, dt):
 @pytest.mark.parametrize("reading", READINGS)
 def test_the_calls_come_in_algorithm_1s_order(reading, guided):
     line_7_and_8 = [*["mjd"] * (reading == "x0"), "decode_tracks", "dpa", "encode_guidance"]
-    assert iteration(reading, guided=guided).journal.parts == line_7_and_8 * guided + ["mjd", "decode_tracks", "dpa"]
+    assert iteration(reading, guided=guided).journal.names == line_7_and_8 * guided + ["mjd", "decode_tracks", "dpa"]
 
 
 @pytest.mark.parametrize("reading", READINGS)
@@ -102,33 +102,33 @@ def test_lines_7_and_8_refine_what_would_be_the_last_steps_output(reading):
         z, s = z_t, BATCH.s
     else:  # of an estimate made without guidance: z_0 = z_t - t v, and its own s^
         (mjd,) = estimate
-        assert not mjd.given["guidance"].any() and not mjd.gradients
-        assert torch.equal(mjd.given["z_motion"], step.journal[-3].given["z_motion"])
-        z, s = stepped(z_t, mjd.answer.motion, (-T).tolist()), mjd.answer.scale
-    assert torch.allclose(tracks.given["z_motion"], z, atol=1e-5) and torch.equal(tracks.given["s"], s)
+        assert not mjd.inputs["guidance"].any() and not mjd.has_gradients
+        assert torch.equal(mjd.inputs["z_motion"], step.journal[-3].inputs["z_motion"])
+        z, s = stepped(z_t, mjd.output.motion, (-T).tolist()), mjd.output.scale
+    assert torch.allclose(tracks.inputs["z_motion"], z, atol=1e-5) and torch.equal(tracks.inputs["s"], s)
     M_t = diffused(step.M, step.noise.points)
-    assert torch.allclose(dpa.given["M_t"], M_t, atol=1e-6)
-    assert dpa.given["coarse"] is tracks.answer[0] and dpa.given["found"] is tracks.answer[1]
-    assert torch.equal(dpa.given["t"], T)
-    assert torch.allclose(guidance.given["M"], stepped(M_t, dpa.answer, (-T).tolist()), atol=1e-5)  # M~ = M_t - t v
-    assert not any(call.gradients for call in step.journal[:-3])
-    assert not guidance.answer.requires_grad and guidance.answer.any()
+    assert torch.allclose(dpa.inputs["M_t"], M_t, atol=1e-6)
+    assert dpa.inputs["coarse"] is tracks.output[0] and dpa.inputs["found"] is tracks.output[1]
+    assert torch.equal(dpa.inputs["t"], T)
+    assert torch.allclose(guidance.inputs["M"], stepped(M_t, dpa.output, (-T).tolist()), atol=1e-5)  # M~ = M_t - t v
+    assert not any(call.has_gradients for call in step.journal[:-3])
+    assert not guidance.output.requires_grad and guidance.output.any()
 
 
 @pytest.mark.parametrize(("reading", "guided"), [*itertools.product(READINGS, [True, False])])
 def test_line_9_generates_with_the_guidance_of_line_8(reading, guided):
     step = iteration(reading, guided=guided)
     mjd, _, _ = step.journal[-3:]
-    given = mjd.given
+    given = mjd.inputs
     assert torch.allclose(given["z_video"], diffused(BATCH.z_video, step.noise.video), atol=1e-6)
     assert torch.allclose(given["z_motion"], diffused(BATCH.z_motion, step.noise.motion), atol=1e-6)
     assert torch.equal(given["z_image"], BATCH.z_video[:, :, :, :1])
     assert given["text"] is BATCH.text and torch.equal(given["t"], T) and given["intrinsics"] is None
     if guided:
-        assert given["guidance"] is step.journal.of("encode_guidance")[0].answer
+        assert given["guidance"] is step.journal.calls("encode_guidance")[0].output
     else:
         assert given["guidance"].shape == BATCH.z_motion.shape and not given["guidance"].any()
-    assert mjd.gradients
+    assert mjd.has_gradients
 
 
 @pytest.mark.parametrize("guided", [True, False])
@@ -137,16 +137,16 @@ def test_lines_10_and_11_decode_the_stepped_latents_with_the_predicted_range(rea
     step = iteration(reading, guided=guided)
     mjd, tracks, dpa = step.journal[-3:]
     dt = (-T).tolist() if reading == "x0" else [-0.3, 0.625 - 2.5 / 3]
-    z_hat = stepped(mjd.given["z_motion"], mjd.answer.motion, dt)
-    assert torch.allclose(tracks.given["z_motion"], z_hat, atol=1e-5)
-    assert torch.equal(tracks.given["s"], mjd.answer.scale)
-    assert torch.allclose(dpa.given["M_t"], diffused(step.M, step.noise.points), atol=1e-6)
-    assert dpa.given["coarse"] is tracks.answer[0] and dpa.given["found"] is tracks.answer[1]
-    assert torch.equal(dpa.given["t"], T)
-    for call in step.journal.of("dpa"):
+    z_hat = stepped(mjd.inputs["z_motion"], mjd.output.motion, dt)
+    assert torch.allclose(tracks.inputs["z_motion"], z_hat, atol=1e-5)
+    assert torch.equal(tracks.inputs["s"], mjd.output.scale)
+    assert torch.allclose(dpa.inputs["M_t"], diffused(step.M, step.noise.points), atol=1e-6)
+    assert dpa.inputs["coarse"] is tracks.output[0] and dpa.inputs["found"] is tracks.output[1]
+    assert torch.equal(dpa.inputs["t"], T)
+    for call in step.journal.calls("dpa"):
         assert (
-            torch.equal(call.given["anchors"], BATCH.normalized_anchors)
-            and call.given["point_mask"] is BATCH.point_mask
+            torch.equal(call.inputs["anchors"], BATCH.normalized_anchors)
+            and call.inputs["point_mask"] is BATCH.point_mask
         )
 
 
@@ -157,12 +157,12 @@ def test_line_12_is_equations_3_and_4(reading):
     video, motion = step.noise.video - BATCH.z_video, step.noise.motion - BATCH.z_motion
     frames = range(1, video.shape[3])  # the image's frame is given, not generated
     expected = {
-        "video": torch.stack([(mjd.answer.video - video)[:, :, :, n] for n in frames]).square().mean(),
-        "motion": (mjd.answer.motion - motion).square().mean(),
-        "scale": (mjd.answer.scale - BATCH.s).square().mean(),
-        "points": mean_over_points(dpa.answer, step.noise.points - step.M, BATCH.point_mask),
-        "chamfer": brute_chamfer(stepped(dpa.given["M_t"], dpa.answer, (-T).tolist()), step.M, BATCH.point_mask),
-        "scale_error": (mjd.answer.scale - BATCH.s).abs().mean(),
+        "video": torch.stack([(mjd.output.video - video)[:, :, :, n] for n in frames]).square().mean(),
+        "motion": (mjd.output.motion - motion).square().mean(),
+        "scale": (mjd.output.scale - BATCH.s).square().mean(),
+        "points": mean_over_points(dpa.output, step.noise.points - step.M, BATCH.point_mask),
+        "chamfer": brute_chamfer(stepped(dpa.inputs["M_t"], dpa.output, (-T).tolist()), step.M, BATCH.point_mask),
+        "scale_error": (mjd.output.scale - BATCH.s).abs().mean(),
     }
     assert set(expected) == set(step.losses._fields)
     for name, value in expected.items():
@@ -172,7 +172,7 @@ def test_line_12_is_equations_3_and_4(reading):
 @pytest.mark.parametrize("guided", [True, False])
 def test_the_truth_costs_nothing(guided):
     step = iteration("x0", guided=guided, true=True)
-    _, found = step.journal.of("decode_tracks")[-1].answer
+    _, found = step.journal.calls("decode_tracks")[-1].output
     assert found.float().mean() > 0.8  # the estimate of clean motion is the drawn truth
     losses = step.losses._asdict()
     assert all(losses[name] < 1e-9 for name in ("video", "motion", "scale"))
@@ -185,28 +185,28 @@ def test_the_truth_costs_nothing(guided):
 )
 def test_gradients_reach_mjd_from_line_11_as_far_as_asked(reading, gradient, through_dpa):
     step = iteration(reading, guided=True, gradient=gradient, true=reading == "x0")
-    assert step.journal[-2].given["gradient"] == gradient
-    assert all(call.given["gradient"] == "none" for call in step.journal.of("decode_tracks")[:-1])
+    assert step.journal[-2].inputs["gradient"] == gradient
+    assert all(call.inputs["gradient"] == "none" for call in step.journal.calls("decode_tracks")[:-1])
     for loss in (step.losses.points, step.losses.chamfer):
         assert step.reached(loss) == {"points"} | through_dpa
-    noisy = iteration(reading, guided=True, gradient=gradient)  # the true answers' losses have no slope
+    noisy = iteration(reading, guided=True, gradient=gradient)  # losses of true outputs have no gradient
     for name in ("video", "motion", "scale"):
         assert noisy.reached(getattr(noisy.losses, name)) == {name}
     assert not noisy.losses.scale_error.requires_grad
 
 
-@pytest.mark.parametrize("broken", ["video", "motion", "scale", "points"])
-def test_a_model_that_has_diverged_is_told_by_its_losses(broken):
-    losses = Iteration("x0", guided=True, broken=broken).losses._asdict()
-    told = {name for name, loss in losses.items() if not loss.isfinite()}
-    assert told == {broken} | {"points": {"chamfer"}, "scale": {"scale_error"}}.get(broken, set())
+@pytest.mark.parametrize("diverged", ["video", "motion", "scale", "points"])
+def test_losses_of_a_diverged_model_are_not_finite(diverged):
+    losses = Iteration("x0", guided=True, diverged=diverged).losses._asdict()
+    not_finite = {name for name, loss in losses.items() if not loss.isfinite()}
+    assert not_finite == {diverged} | {"points": {"chamfer"}, "scale": {"scale_error"}}.get(diverged, set())
 
 
 def test_intrinsics_go_to_scale_tokens_that_see_them_in_every_pass():
     step = iteration("x0", guided=True, see_k=True)
-    assert len(step.journal.of("mjd")) == 2
-    for call in step.journal.of("mjd"):
-        assert torch.equal(call.given["intrinsics"], BATCH.intrinsics)
+    assert len(step.journal.calls("mjd")) == 2
+    for call in step.journal.calls("mjd"):
+        assert torch.equal(call.inputs["intrinsics"], BATCH.intrinsics)
 
 
 def test_one_step_of_the_samplers_grid():

@@ -80,7 +80,7 @@ def test_chamfer_by_hand():
 
 
 def test_near_neighbours_are_found_far_from_the_origin():
-    """As when the loss gets small: points a hundredth of a unit apart, four units out, and the truth 1e-3 beside each."""
+    """The case of a small loss: points 0.01 units apart, 4 units from the origin, each 1e-3 from the truth."""
     line = torch.arange(40) * 0.01
     target = torch.stack([line + 4, line + 4, 4 - line], dim=-1).view(1, 1, 1, 40, 3)
     prediction = target + torch.tensor([1e-3, 0.0, 0.0])

@@ -1,4 +1,4 @@
-"""What must hold of multi-view joint diffusion whatever its weights are: identities (a) to (e) of the design."""
+"""Identities (a) to (e) of multi-view joint diffusion, for any weights."""
 
 import pytest
 import torch
@@ -20,12 +20,12 @@ def per_view(z):
 
 
 def wan_inputs(z_video, z_image, text, t):
-    """What Wan's own TI2V gets for the same: a batch of views, and a time for each token, 0 in frame 0."""
-    held = torch.cat([z_image, z_video[:, :, :, 1:]], dim=3)
+    """The inputs of Wan's own TI2V: a batch of views, and a time per token, 0 in frame 0."""
+    latents = torch.cat([z_image, z_video[:, :, :, 1:]], dim=3)
     views = z_video.shape[1]
     time = (1000.0 * t).repeat_interleave(views)[:, None].repeat(1, TOKENS)
     time[:, :FRAME] = 0.0
-    return per_view(held), time, text.repeat_interleave(views, dim=0)
+    return per_view(latents), time, text.repeat_interleave(views, dim=0)
 
 
 @torch.no_grad()
@@ -34,8 +34,8 @@ def test_a_views_of_video_alone_are_wan_view_by_view():
     model = from_wan(wan)
     z_video, _, z_image, text, t = inputs()
     ours = model(z_video, None, z_image, text, t)
-    held, time, texts = wan_inputs(z_video, z_image, text, t)
-    theirs = wan(held, time, texts, return_dict=False)[0]
+    latents, time, texts = wan_inputs(z_video, z_image, text, t)
+    theirs = wan(latents, time, texts, return_dict=False)[0]
     assert ours.motion is None and ours.scale is None
     assert (per_view(ours.video) - theirs).abs().max() < 1e-6 * theirs.abs().max()
 
@@ -45,7 +45,7 @@ def test_a_bit_for_bit_with_the_same_time_rows(monkeypatch):
     wan = random_wan()
     model = from_wan(wan)
     z_video, _, z_image, text, t = inputs()
-    held, time, texts = wan_inputs(z_video, z_image, text, t)
+    latents, time, texts = wan_inputs(z_video, z_image, text, t)
     embed = wan.condition_embedder.forward
 
     def gathered(timestep, text, image, timestep_seq_len):
@@ -56,7 +56,7 @@ def test_a_bit_for_bit_with_the_same_time_rows(monkeypatch):
         return rows[index], projected[index], text, image
 
     monkeypatch.setattr(wan.condition_embedder, "forward", gathered)
-    theirs = wan(held, time, texts, return_dict=False)[0]
+    theirs = wan(latents, time, texts, return_dict=False)[0]
     assert torch.equal(per_view(model(z_video, None, z_image, text, t).video), theirs)
 
 

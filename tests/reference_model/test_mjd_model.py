@@ -1,4 +1,4 @@
-"""How the model behaves: conditioning, checkpointing, attention backends, precision, saving."""
+"""MultiViewJointDiffusion: conditioning, checkpointing, attention backends, precision, saving."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_shapes_and_types():
 
 @torch.no_grad()
 def test_the_image_takes_the_place_of_the_first_frame():
-    """What z_t^V holds in frame 0 is never seen; what the image holds is."""
+    """Frame 0 of z_t^V has no effect; the image has."""
     model = trained(tiny_mjd())
     z_video, z_motion, z_image, text, t = inputs()
     other = z_video.clone()
@@ -41,10 +41,10 @@ def test_the_image_takes_the_place_of_the_first_frame():
 @torch.no_grad()
 def test_samples_of_a_batch_do_not_see_each_other():
     model = trained(tiny_mjd())
-    whole = model(*inputs())
+    batched = model(*inputs())
     for b in range(2):
         alone = model(*(each[b : b + 1] for each in inputs()))
-        for one, other in zip(whole, alone, strict=True):
+        for one, other in zip(batched, alone, strict=True):
             assert torch.allclose(one[b : b + 1], other, atol=1e-5)
 
 
@@ -61,7 +61,7 @@ def test_views_see_each_other_only_through_inter_view_attention():
 
 @torch.no_grad()
 def test_special_tokens_of_all_views_meet_if_configured():
-    """The groups that inter-view attention is asked for: three frames of two modalities, and the special tokens as one more."""
+    """Inter-view attention runs on groups of three frames of two modalities, and on the special tokens as one more."""
     for meet in (True, False):
         model = trained(tiny_mjd(special_tokens_meet=meet, num_layers=1))
         block = model.blocks[0]
@@ -73,7 +73,7 @@ def test_special_tokens_of_all_views_meet_if_configured():
 
 
 @torch.no_grad()
-def test_guidance_begins_as_nothing_and_literally_adds_to_the_latent():
+def test_initial_guidance_is_zero_or_literally_added_to_the_latent():
     z_video, z_motion, z_image, text, t = inputs()
     guidance = torch.randn(z_motion.shape, generator=torch.Generator().manual_seed(9))
     gentle = tiny_mjd()
@@ -107,7 +107,7 @@ def test_scale_tokens_may_see_the_intrinsics():
 
 def test_gradient_checkpointing_changes_memory_not_values():
     model = trained(tiny_mjd(num_layers=4)).train()
-    kept, gradients, values = [], [], []
+    bytes_saved, gradients, values = [], [], []
     for checkpointing in (False, True):
         if checkpointing:
             model.enable_gradient_checkpointing()
@@ -116,10 +116,10 @@ def test_gradient_checkpointing_changes_memory_not_values():
         with torch.autograd.graph.saved_tensors_hooks(lambda x: saved.append(x.nbytes) or x, lambda x: x):  # noqa: B023
             loss = total(model(*inputs()))
         loss.backward()
-        kept.append(sum(saved))
+        bytes_saved.append(sum(saved))
         values.append(loss.detach())
         gradients.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
-    assert kept[1] < kept[0] / 5
+    assert bytes_saved[1] < bytes_saved[0] / 5
     assert torch.equal(*values)
     assert gradients[0].keys() == gradients[1].keys()
     assert all(torch.equal(gradients[0][name], gradients[1][name]) for name in gradients[0])
@@ -163,12 +163,12 @@ def test_bf16_is_near_fp32_and_keeps_its_tables(tmp_path):
     exact = model(*inputs())
     model.save_pretrained(tmp_path)
     half = load_mjd(tmp_path, preset("nano"), dtype=torch.bfloat16)
-    kept = {
+    in_fp32 = {
         name.split(".")[-1] if "table" in name else name.split(".")[-2]
         for name, p in half.named_parameters()
         if p.dtype == torch.float32
     }
-    assert kept == {
+    assert in_fp32 == {
         "scale_shift_table", "scale_shift_table_motion", "scale_shift_table_view", "scale_shift_table_view_motion",
         "linear_1", "linear_2", "norm2", "scale_head",
     }  # fmt: skip
@@ -177,7 +177,7 @@ def test_bf16_is_near_fp32_and_keeps_its_tables(tmp_path):
 
 
 @torch.no_grad()
-def test_cast_whole_or_under_autocast_it_still_answers_in_float32():
+def test_outputs_are_float32_after_a_cast_and_under_autocast():
     """Training engines cast every parameter, also those that loading keeps in float32."""
     model = trained(tiny_mjd())
     exact = model(*inputs())
@@ -190,7 +190,7 @@ def test_cast_whole_or_under_autocast_it_still_answers_in_float32():
 
 
 @torch.no_grad()
-def test_saved_and_read_again_it_is_the_same(tmp_path):
+def test_a_saved_model_is_loaded_equal(tmp_path):
     model = trained(tiny_mjd(inter_view="separate"))
     model.save_pretrained(tmp_path)
     again = load_mjd(tmp_path, with_mjd(preset("nano"), inter_view="separate"))
@@ -224,7 +224,7 @@ def test_modulation_by_spans_is_modulation_by_token():
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_compiled_block_by_block_it_is_the_same():
+def test_the_compiled_model_gives_equal_outputs():
     model = trained(tiny_mjd())
     eager = model(*inputs())
     model.compile_repeated_blocks(fullgraph=True)
@@ -239,7 +239,7 @@ def refused(match, model=None, **changes):
         (model or tiny_mjd())(**given)
 
 
-def test_inputs_that_do_not_belong_together_are_refused():
+def test_inconsistent_inputs_are_refused():
     z_video, z_motion, z_image, text, t = inputs()
     two = {name: each[:, :2] for name, each in (("z_video", z_video), ("z_motion", z_motion), ("z_image", z_image))}
     refused("2 views, but the model was built for V = 3", **two)

@@ -1,4 +1,4 @@
-"""Both readings of Algorithm 1, and all that a literal preset changes, through real small models and coders: whole, finite, and different."""
+"""Both readings of Algorithm 1, and the literal presets, through real small models and coders: complete, finite, and different."""
 
 import dataclasses
 import functools
@@ -63,7 +63,7 @@ class Whole:
 
 
 @pytest.fixture(scope="module", params=["wan", "folding"])
-def whole(request, wan_folder):
+def setup(request, wan_folder):
     """Wan's autoencoder of random weights, and one that gives back what it was given."""
     if request.param == "wan":
         return Whole(VideoCoder(load_vae(wan_folder)), 16)
@@ -71,43 +71,43 @@ def whole(request, wan_folder):
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_a_training_step_is_finite_and_reaches_both_models(whole, setting):
-    losses, slopes = whole.losses(setting)
+def test_a_training_step_is_finite_and_reaches_both_models(setup, setting):
+    losses, slopes = setup.losses(setting)
     assert all(loss.shape == () and loss.isfinite() and loss > 0 for loss in losses)
     assert all(slope.isfinite() and slope > 0 for slope in slopes)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_a_sample_is_finite_and_whole(whole, setting):
-    sampled = whole.sampled(setting)
-    latents = (B, V, whole.channels, *LATENT)
+def test_a_sample_is_finite_and_has_all_outputs(setup, setting):
+    sampled = setup.sampled(setting)
+    latents = (B, V, setup.channels, *LATENT)
     assert [tuple(each.shape) for each in sampled] == [latents, latents, (B, V, N, K, 3), (B, V, 2)]
     assert all(each.isfinite().all() for each in sampled)
-    assert torch.equal(sampled.z_video[:, :, :, :1], whole.batch.z_video[:, :, :, :1])
+    assert torch.equal(sampled.z_video[:, :, :, :1], setup.batch.z_video[:, :, :, :1])
 
 
-def test_readings_differ_in_training_by_what_guides_and_what_is_refined(whole):
-    (x0, _), (literal, _) = map(whole.losses, READINGS)
+def test_readings_differ_in_the_losses(setup):
+    (x0, _), (literal, _) = map(setup.losses, READINGS)
     for name in ("video", "motion", "scale"):  # of one and the same noise, with other guidance
         assert getattr(x0, name) != getattr(literal, name), name
-    if isinstance(whole.coder, FoldingCoder):  # random weights of Wan's decode no point, in either reading
+    if isinstance(setup.coder, FoldingCoder):  # random weights of Wan's decode no point, in either reading
         assert x0.points != literal.points and x0.chamfer != literal.chamfer
 
 
-def test_readings_differ_in_the_tracks_that_are_sampled(whole):
-    x0, literal = map(whole.sampled, READINGS)
+def test_readings_differ_in_the_sampled_tracks(setup):
+    x0, literal = map(setup.sampled, READINGS)
     assert (x0.M - literal.M).abs().max() > 1e-3
     assert not torch.equal(x0.z_motion, literal.z_motion)  # by the guidance of the second step
 
 
-def test_literal_twin_guidance_is_added_to_the_latents_in_every_iteration(whole):
+def test_the_literal_twin_adds_guidance_in_every_iteration(setup):
     """Line 9 to the letter: W of the guidance is the patch embedding's own, and no coin leaves it out."""
-    model = whole.model("literal_twin")
+    model = setup.model("literal_twin")
     assert torch.equal(model.mjd.guidance_embedding.weight, model.mjd.patch_embedding.weight)
     generators = [torch.Generator().manual_seed(seed) for seed in range(20)]
-    assert all(sample_noise(whole.batch, model.config, each, each).guided for each in generators)
-    unguided = tiny_noise(whole.batch, model.config, guided=False)
+    assert all(sample_noise(setup.batch, model.config, each, each).guided for each in generators)
+    unguided = tiny_noise(setup.batch, model.config, guided=False)
     with torch.no_grad():
-        without = model(whole.batch, unguided, whole.coder)
-    losses, _ = whole.losses("literal_twin")
+        without = model(setup.batch, unguided, setup.coder)
+    losses, _ = setup.losses("literal_twin")
     assert all(getattr(losses, name) != getattr(without, name) for name in ("video", "motion", "scale"))

@@ -60,7 +60,7 @@ class Run:
 
     @functools.cached_property
     def conditional(self):
-        return [call for call in self.journal.of("mjd") if call.given["text"] is BATCH.text]
+        return [call for call in self.journal.calls("mjd") if call.inputs["text"] is BATCH.text]
 
 
 @functools.cache
@@ -72,87 +72,88 @@ def run(reading="x0", **options):
 def test_each_step_calls_both_passes_then_the_loop():
     step = ["mjd", "mjd", "decode_tracks", "dpa"]
     assert (
-        run().journal.parts == [*step, "encode_guidance"] * (FLOW.steps - 1) + step
+        run().journal.names == [*step, "encode_guidance"] * (FLOW.steps - 1) + step
     )  # nothing follows that the last would guide
-    assert run(no_text=False).journal.parts.count("mjd") == FLOW.steps
+    assert run(no_text=False).journal.names.count("mjd") == FLOW.steps
 
 
 @pytest.mark.parametrize("no_text", [True, False])
 def test_guidance_of_one_step_enters_the_next_and_none_the_first(no_text):
     journal = run(no_text=no_text).journal
-    calls, passes = journal.of("mjd"), 1 + no_text
+    calls, passes = journal.calls("mjd"), 1 + no_text
     for step in range(FLOW.steps):
         for call in calls[step * passes : (step + 1) * passes]:
             if step == 0:
-                assert call.given["guidance"].shape == BATCH.z_motion.shape and not call.given["guidance"].any()
+                assert call.inputs["guidance"].shape == BATCH.z_motion.shape and not call.inputs["guidance"].any()
             else:
-                assert call.given["guidance"] is journal.of("encode_guidance")[step - 1].answer
+                assert call.inputs["guidance"] is journal.calls("encode_guidance")[step - 1].output
 
 
 def test_the_models_are_evaluated_at_the_times_of_the_grid():
     journal = run().journal
     for part in ("mjd", "dpa"):
-        calls = journal.of(part)
+        calls = journal.calls(part)
         times = GRID[:-1] if part == "dpa" else [t for t in GRID[:-1] for _ in range(2)]
-        assert [call.given["t"].tolist() for call in calls] == [[pytest.approx(t)] * B for t in times]
+        assert [call.inputs["t"].tolist() for call in calls] == [[pytest.approx(t)] * B for t in times]
 
 
 def test_every_step_is_given_the_cameras_and_the_anchors():
-    for call in run().journal.of("mjd"):
-        assert call.given["intrinsics"] is not None and torch.equal(call.given["intrinsics"], BATCH.intrinsics)
-    assert all(torch.equal(call.given["anchors"], BATCH.normalized_anchors) for call in run().journal.of("dpa"))
+    for call in run().journal.calls("mjd"):
+        assert call.inputs["intrinsics"] is not None and torch.equal(call.inputs["intrinsics"], BATCH.intrinsics)
+    assert all(torch.equal(call.inputs["anchors"], BATCH.normalized_anchors) for call in run().journal.calls("dpa"))
 
 
 def test_text_guides_video_alone_and_the_range_is_the_conditional_passes():
     one = run()
-    calls, end = one.journal.of("mjd"), {"z_video": one.sample.z_video, "z_motion": one.sample.z_motion}
+    calls, end = one.journal.calls("mjd"), {"z_video": one.sample.z_video, "z_motion": one.sample.z_motion}
     for step, (with_text, without) in enumerate(zip(calls[::2], calls[1::2], strict=True)):
-        assert with_text.given["text"] is BATCH.text and torch.equal(without.given["text"], -BATCH.text)
+        assert with_text.inputs["text"] is BATCH.text and torch.equal(without.inputs["text"], -BATCH.text)
         for name in ("z_video", "z_motion", "z_image", "t", "guidance"):
-            assert with_text.given[name] is without.given[name], name
-        after = calls[2 * step + 2].given if 2 * step + 2 < len(calls) else end
+            assert with_text.inputs[name] is without.inputs[name], name
+        after = calls[2 * step + 2].inputs if 2 * step + 2 < len(calls) else end
         dt = GRID[step + 1] - GRID[step]
-        v = without.answer.video + FLOW.guidance_scale * (with_text.answer.video - without.answer.video)
-        z_video = with_text.given["z_video"] + dt * v
+        v = without.output.video + FLOW.guidance_scale * (with_text.output.video - without.output.video)
+        z_video = with_text.inputs["z_video"] + dt * v
         assert torch.allclose(after["z_video"][:, :, :, 1:], z_video[:, :, :, 1:], atol=1e-4)
-        assert torch.allclose(after["z_motion"], with_text.given["z_motion"] + dt * with_text.answer.motion, atol=1e-5)
-        assert torch.equal(one.journal.of("decode_tracks")[step].given["s"], with_text.answer.scale)
-    assert torch.equal(one.sample.s, one.conditional[-1].answer.scale)
+        assert torch.allclose(after["z_motion"], with_text.inputs["z_motion"] + dt * with_text.output.motion, atol=1e-5)
+        assert torch.equal(one.journal.calls("decode_tracks")[step].inputs["s"], with_text.output.scale)
+    assert torch.equal(one.sample.s, one.conditional[-1].output.scale)
 
 
 @pytest.mark.parametrize("reading", READINGS)
 def test_coarse_motion_is_the_estimate_or_the_next_state(reading):
     one = run(reading)
     for step, (mjd, tracks, dpa) in enumerate(
-        zip(one.conditional, one.journal.of("decode_tracks"), one.journal.of("dpa"), strict=True)
+        zip(one.conditional, one.journal.calls("decode_tracks"), one.journal.calls("dpa"), strict=True)
     ):
         dt = -GRID[step] if reading == "x0" else GRID[step + 1] - GRID[step]
-        z = mjd.given["z_motion"] + dt * mjd.answer.motion
-        assert torch.allclose(tracks.given["z_motion"], z, atol=1e-5)
-        assert dpa.given["coarse"] is tracks.answer[0] and dpa.given["found"] is tracks.answer[1]
+        z = mjd.inputs["z_motion"] + dt * mjd.output.motion
+        assert torch.allclose(tracks.inputs["z_motion"], z, atol=1e-5)
+        assert dpa.inputs["coarse"] is tracks.output[0] and dpa.inputs["found"] is tracks.output[1]
         assert (
-            torch.equal(dpa.given["anchors"], BATCH.normalized_anchors) and dpa.given["point_mask"] is BATCH.point_mask
+            torch.equal(dpa.inputs["anchors"], BATCH.normalized_anchors)
+            and dpa.inputs["point_mask"] is BATCH.point_mask
         )
 
 
 def test_tracks_take_eulers_steps_and_their_estimate_becomes_guidance():
     one = run()
-    calls = one.journal.of("dpa")
+    calls = one.journal.calls("dpa")
     for step, call in enumerate(calls):
-        M, v = call.given["M_t"], call.answer
-        after = calls[step + 1].given["M_t"] if step + 1 < len(calls) else one.sample.M
+        M, v = call.inputs["M_t"], call.output
+        after = calls[step + 1].inputs["M_t"] if step + 1 < len(calls) else one.sample.M
         assert torch.allclose(after, M + (GRID[step + 1] - GRID[step]) * v, atol=1e-5)
         if step + 1 < len(calls):
-            assert torch.allclose(one.journal.of("encode_guidance")[step].given["M"], M - GRID[step] * v, atol=1e-5)
+            assert torch.allclose(one.journal.calls("encode_guidance")[step].inputs["M"], M - GRID[step] * v, atol=1e-5)
 
 
 @pytest.mark.parametrize("z_image", [None, torch.rand(B, V, CODER.channels, 1, *LATENT[1:])])
 def test_the_first_frame_is_the_images_before_in_and_after_every_step(z_image):
     one = run() if z_image is None else Run(z_image=z_image)
-    for call in one.journal.of("mjd"):
-        assert torch.equal(call.given["z_video"][:, :, :, :1], one.z_image)
-        assert torch.equal(call.given["z_image"], one.z_image)
-        assert not torch.equal(call.given["z_motion"][:, :, :, :1], one.z_image)
+    for call in one.journal.calls("mjd"):
+        assert torch.equal(call.inputs["z_video"][:, :, :, :1], one.z_image)
+        assert torch.equal(call.inputs["z_image"], one.z_image)
+        assert not torch.equal(call.inputs["z_motion"][:, :, :, :1], one.z_image)
     assert torch.equal(one.sample.z_video[:, :, :, :1], one.z_image)
 
 
@@ -165,10 +166,10 @@ def test_true_velocities_lead_to_the_truth(reading, no_text):
     assert torch.allclose(one.sample.M, one.M, atol=1e-5)
     assert torch.equal(one.sample.s, BATCH.s)
     assert (
-        one.journal.of("decode_tracks")[-1].answer[1].float().mean() > 0.8
+        one.journal.calls("decode_tracks")[-1].output[1].float().mean() > 0.8
     )  # at t = 0 both readings see the drawn truth
-    for call in one.journal.of("encode_guidance"):  # from the first step on, what guides is the drawn truth
-        assert ((call.answer - BATCH.z_motion).abs() > 1e-3).float().mean() < 0.01
+    for call in one.journal.calls("encode_guidance"):  # from the first step on, what guides is the drawn truth
+        assert ((call.output - BATCH.z_motion).abs() > 1e-3).float().mean() < 0.01
 
 
 @pytest.mark.parametrize(
@@ -184,25 +185,25 @@ def test_true_velocities_lead_to_the_truth(reading, no_text):
 def test_the_loop_runs_on_the_configured_steps_and_the_last(cycle, looped):
     flow = dataclasses.replace(FLOW, steps=6)
     journal = Run(cycle, flow, no_text=False).journal
-    guidance, tracks, seen = iter(journal.of("encode_guidance")), iter(journal.of("decode_tracks")), []
+    guidance, tracks, seen = iter(journal.calls("encode_guidance")), iter(journal.calls("decode_tracks")), []
     expected, coarse = torch.zeros_like(BATCH.z_motion), None
-    for step, (mjd, dpa) in enumerate(zip(journal.of("mjd"), journal.of("dpa"), strict=True)):
-        assert torch.equal(mjd.given["guidance"], expected)  # without the loop guidance stays
+    for step, (mjd, dpa) in enumerate(zip(journal.calls("mjd"), journal.calls("dpa"), strict=True)):
+        assert torch.equal(mjd.inputs["guidance"], expected)  # without the loop guidance stays
         if step in looped:
-            coarse = next(tracks).answer
-            expected = expected if step == 5 else next(guidance).answer
+            coarse = next(tracks).output
+            expected = expected if step == 5 else next(guidance).output
             seen.append(step)
         if coarse is None:  # and DPA goes on with the last coarse tracks, at first with none
-            assert not dpa.given["found"].any() and not dpa.given["coarse"].any()
+            assert not dpa.inputs["found"].any() and not dpa.inputs["coarse"].any()
         else:
-            assert dpa.given["coarse"] is coarse[0] and dpa.given["found"] is coarse[1]
+            assert dpa.inputs["coarse"] is coarse[0] and dpa.inputs["found"] is coarse[1]
     assert seen == looped and not [*guidance, *tracks]
 
 
 def test_without_the_cycle_mjd_is_never_guided():
     journal = Run(CycleConfig(guidance=False)).journal
-    assert not journal.of("encode_guidance") and len(journal.of("decode_tracks")) == FLOW.steps
-    assert not any(call.given["guidance"].any() for call in journal.of("mjd"))
+    assert not journal.calls("encode_guidance") and len(journal.calls("decode_tracks")) == FLOW.steps
+    assert not any(call.inputs["guidance"].any() for call in journal.calls("mjd"))
 
 
 def test_a_seed_is_a_sample():
@@ -210,7 +211,7 @@ def test_a_seed_is_a_sample():
     for name in one.sample._fields:
         assert torch.equal(getattr(one.sample, name), getattr(same.sample, name))
     assert not torch.equal(one.sample.M, other.sample.M)
-    noises = [one.journal[0].given["z_video"][:, :, :, 1:], one.journal[0].given["z_motion"], one.start["points"]]
+    noises = [one.journal[0].inputs["z_video"][:, :, :, 1:], one.journal[0].inputs["z_motion"], one.start["points"]]
     for noise in noises:  # of unit variance, and each view's own
         assert noise.std().item() == pytest.approx(1.0, abs=0.1) and not torch.equal(noise[:, 0], noise[:, 1])
     assert not torch.equal(noises[0], noises[1][:, :, :, 1:])
@@ -230,7 +231,7 @@ def test_models_that_have_diverged_are_refused(diverged, monkeypatch):
 
 
 def test_nothing_is_recorded_for_gradients():
-    assert not any(call.gradients for call in run().journal)
+    assert not any(call.has_gradients for call in run().journal)
 
 
 def test_points_are_sampled_as_many_as_there_are_anchors():

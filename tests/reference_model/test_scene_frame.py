@@ -1,4 +1,4 @@
-"""The scene frame: where it lies, that it goes with the cameras, and that it is kept in full precision."""
+"""The scene frame: its position, its equivariance to the cameras, and its precision."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def points(seed=0):
 
 
 def moved(cameras, turn, shift):
-    """The cameras in a world in which x lies at turn x + shift."""
+    """The cameras after the world is moved, x to turn x + shift."""
     R = cameras.R @ turn.T
     return cameras._replace(R=R, t=cameras.t - (R @ shift))
 
@@ -82,8 +82,8 @@ def test_a_single_view_and_parallel_ones_have_a_centre_before_them():
     ahead = torch.tensor([0.0, 0.0, 0.75])
     single = build_scene_frame(Cameras(K, R, t, SIZE), UNIT)
     assert torch.allclose(to_camera(single.centre, R[0, 0], t[0, 0])[0], ahead, atol=1e-4)
-    beside = torch.tensor([[-0.1, 0.0, 0.0], [0.0, 0.0, 0.0], [0.1, 0.0, 0.0]])
-    parallel = build_scene_frame(Cameras(K.expand(1, 3, 3, 3), R.expand(1, 3, 3, 3), t + beside, SIZE), UNIT)
+    offsets = torch.tensor([[-0.1, 0.0, 0.0], [0.0, 0.0, 0.0], [0.1, 0.0, 0.0]])
+    parallel = build_scene_frame(Cameras(K.expand(1, 3, 3, 3), R.expand(1, 3, 3, 3), t + offsets, SIZE), UNIT)
     assert torch.allclose(to_camera(parallel.centre, R[0, 0], t[0, 0])[0], ahead, atol=1e-4)
 
 

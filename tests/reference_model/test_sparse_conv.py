@@ -23,7 +23,7 @@ def case(seed, count):
 
 
 def dense(layer, x, cloud, grid):
-    """Average the points of a voxel, convolve the whole grid, keep what is occupied: the definition."""
+    """Average the points of a voxel, convolve the complete grid, select the occupied voxels: the definition."""
     full = torch.zeros(CLOUDS, SIDE, SIDE, SIDE, CHANNELS)
     occupied = torch.zeros(CLOUDS, SIDE, SIDE, SIDE)
     for feature, c, (i, j, k) in zip(x, cloud.tolist(), grid.tolist(), strict=True):
@@ -94,7 +94,7 @@ def test_neighbours_do_not_wrap_around_the_grid():
 
 
 def test_spconv_finds_neighbours_once_for_all_layers():
-    """And plain torch's table is not made where spconv does the work."""
+    """The table of plain torch is not built if spconv is used."""
     pytest.importorskip("spconv", reason="spconv-cu120 has no wheel for this platform")
     layer, x, cloud, grid = case(2, 60)
     at = build_voxel_map(cloud, grid, SIDE, CLOUDS)
@@ -109,7 +109,7 @@ def test_spconv_finds_neighbours_once_for_all_layers():
 
 
 def test_spconv_logs_nothing_of_tracing():
-    """Of what PyTorch tells once in a process; other words of that logger stay."""
+    """A message that PyTorch logs once per process is filtered; other messages of that logger are not."""
     pytest.importorskip("spconv", reason="spconv-cu120 has no wheel for this platform")
     records = []
     handler = logging.Handler()

@@ -30,8 +30,8 @@ def in_views(world):
     return project(seen, BATCH.cameras.K).unflatten(2, (N, K)), seen[..., 2].unflatten(2, (N, K))
 
 
-def whole(radius=1):
-    """The points whose whole square is seen, (B, V, N, K): what a reading must give back."""
+def fully_visible(radius=1):
+    """Points with a fully visible square, (B, V, N, K), which must be found."""
     pixels, depth = in_views(BATCH.world)
     visible = BATCH.point_mask[:, :, None].expand_as(depth)
     return torch.stack(
@@ -48,7 +48,7 @@ def test_the_batch_is_what_it_says():
     real = BATCH.point_mask
     assert torch.allclose(pixels[:, :, 0][real], BATCH.anchors[real], atol=1e-3)
     assert (depth[BATCH.point_mask[:, :, None].expand_as(depth)] > 0.5).all()
-    assert whole()[real[:, :, None].expand(B, V, N, K)].float().mean() > 0.9
+    assert fully_visible()[real[:, :, None].expand(B, V, N, K)].float().mean() > 0.9
     assert (~real).sum() == PADDED[2]
     assert torch.equal(
         CODER.decode(BATCH.z_motion[0, 0]), CODER.decode(CODER.encode(CODER.decode(BATCH.z_motion[0, 0])))
@@ -62,7 +62,7 @@ def test_tracks_drawn_as_guidance_are_read_back(radius):
     coarse, found = track_codec.decode_tracks(
         track_codec.encode_guidance(track_codec.scene_frame.from_world(BATCH.world)), BATCH.s
     )
-    must = whole(radius)
+    must = fully_visible(radius)
     assert must.sum() > 0.8 * must.numel() and found[must].all()
     pixels, depth = in_views(track_codec.scene_frame.to_world(coarse))
     true_pixels, true_depth = in_views(BATCH.world)
@@ -73,7 +73,7 @@ def test_tracks_drawn_as_guidance_are_read_back(radius):
 def test_colours_are_matched_within_the_configured_distance():
     moved = track_codec_of().encode_guidance(track_codec_of().scene_frame.from_world(BATCH.world)) + 0.02
     _, found = track_codec_of().decode_tracks(moved, BATCH.s)
-    assert found[whole()].float().mean() > 0.5
+    assert found[fully_visible()].float().mean() > 0.5
     _, none = track_codec_of(style=dataclasses.replace(STYLE, match_within=1e-3)).decode_tracks(moved, BATCH.s)
     assert none.sum() < 0.1 * found.sum()
 

@@ -1,4 +1,4 @@
-"""The warm-up of section 4.2: two models that do not know of each other, on true tracks made coarse."""
+"""The warm-up of section 4.2: two independent models on noisy true tracks."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ T = torch.tensor([0.3, 0.7])
 
 
 class NoCoder:
-    """An autoencoder that must not be asked."""
+    """An autoencoder that must not be called."""
 
     def encode(self, video):
         raise AssertionError("the warm-up encodes nothing")
@@ -39,7 +39,7 @@ class Iteration:
         self.M, self.journal = track_codec.scene_frame.from_world(BATCH.world), Journal()
         models = RecordingMJD(self.journal, self.mjd, see_k=see_k), RecordingDPA(self.journal, self.dpa)
         self.losses = warmup_step(*models, BATCH, self.noise, track_codec)
-        self.calls = {call.part: call for call in self.journal}
+        self.calls = {call.name: call for call in self.journal}
 
     def mjd(self, z_video, z_motion, text, t):
         return self.w["mjd"] * z_video, self.w["mjd"] * z_motion, self.w["mjd"] * BATCH.s * 1.1
@@ -55,20 +55,20 @@ def diffused(z_0, z_1):
 @pytest.mark.parametrize("guided", [True, False])
 def test_each_model_is_called_once_whatever_the_coin_and_mjd_without_guidance(guided):
     step = Iteration(guided=guided)
-    assert step.journal.parts == ["mjd", "dpa"]
-    given = step.calls["mjd"].given
+    assert step.journal.names == ["mjd", "dpa"]
+    given = step.calls["mjd"].inputs
     assert given["guidance"].shape == BATCH.z_motion.shape and not given["guidance"].any()
     assert torch.allclose(given["z_video"], diffused(BATCH.z_video, step.noise.video), atol=1e-6)
     assert torch.allclose(given["z_motion"], diffused(BATCH.z_motion, step.noise.motion), atol=1e-6)
     assert torch.equal(given["z_image"], BATCH.z_video[:, :, :, :1])
     assert given["text"] is BATCH.text and torch.equal(given["t"], T) and given["intrinsics"] is None
-    assert torch.equal(Iteration(see_k=True).calls["mjd"].given["intrinsics"], BATCH.intrinsics)
+    assert torch.equal(Iteration(see_k=True).calls["mjd"].inputs["intrinsics"], BATCH.intrinsics)
 
 
 def test_coarse_tracks_are_the_truth_beside_which_they_lie_and_in_part():
     drop_uniform = torch.rand(BATCH.world.shape[:-1], generator=torch.Generator().manual_seed(0))
     step = Iteration(drop_uniform=drop_uniform)
-    given = step.calls["dpa"].given
+    given = step.calls["dpa"].inputs
     assert torch.allclose(given["M_t"], diffused(step.M, step.noise.points), atol=1e-6)
     assert torch.allclose(given["coarse"] - step.M, 0.1 * step.noise.jitter, atol=1e-6)
     assert torch.equal(given["found"], (step.noise.drop_uniform > 0.3) & BATCH.point_mask[:, :, None])
@@ -81,7 +81,7 @@ def test_coarse_tracks_are_the_truth_beside_which_they_lie_and_in_part():
 def test_a_sample_whose_points_all_are_missing_has_an_empty_coarse_set():
     drop_uniform = torch.ones(BATCH.world.shape[:-1])
     drop_uniform[0] = 0.0
-    found = Iteration(drop_uniform=drop_uniform).calls["dpa"].given["found"]
+    found = Iteration(drop_uniform=drop_uniform).calls["dpa"].inputs["found"]
     assert not found[0].any() and torch.equal(found[1], BATCH.point_mask[1, :, None].expand_as(found[1]))
 
 
@@ -89,14 +89,14 @@ def test_losses_are_equations_3_and_4_and_each_is_of_one_model():
     step = Iteration()
     mjd, dpa = (step.calls[part] for part in ("mjd", "dpa"))
     video, motion = step.noise.video - BATCH.z_video, step.noise.motion - BATCH.z_motion
-    M_bar = torch.stack([dpa.given["M_t"][b] - t * dpa.answer[b] for b, t in enumerate(T.tolist())])
+    M_bar = torch.stack([dpa.inputs["M_t"][b] - t * dpa.output[b] for b, t in enumerate(T.tolist())])
     expected = {
-        "video": (mjd.answer.video - video)[:, :, :, 1:].square().mean(),
-        "motion": (mjd.answer.motion - motion).square().mean(),
-        "scale": (mjd.answer.scale - BATCH.s).square().mean(),
-        "points": mean_over_points(dpa.answer, step.noise.points - step.M, BATCH.point_mask),
+        "video": (mjd.output.video - video)[:, :, :, 1:].square().mean(),
+        "motion": (mjd.output.motion - motion).square().mean(),
+        "scale": (mjd.output.scale - BATCH.s).square().mean(),
+        "points": mean_over_points(dpa.output, step.noise.points - step.M, BATCH.point_mask),
         "chamfer": brute_chamfer(M_bar, step.M, BATCH.point_mask),
-        "scale_error": (mjd.answer.scale - BATCH.s).abs().mean(),
+        "scale_error": (mjd.output.scale - BATCH.s).abs().mean(),
     }
     for name, value in expected.items():
         loss = getattr(step.losses, name)

@@ -1,6 +1,6 @@
-"""Stand-ins for the two models and the track codec that note each call: its inputs, its answer, and whether gradients were on.
+"""Models and a track codec that record each call: its inputs, its output, and whether gradients were enabled.
 
-They share one journal, so that the order of calls can be held to Algorithm 1.
+They share one journal, so that tests can compare the order of calls with Algorithm 1.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from reference_model.mjd.model import MJDOutput
 
 
 class Call(NamedTuple):
-    """One call: which part, what it was given by name, what it answered, and whether gradients were on."""
+    """One call: name of the module, inputs by name, output, and whether gradients were enabled."""
 
-    part: str
-    given: dict[str, Any]
-    answer: Any
-    gradients: bool
+    name: str
+    inputs: dict[str, Any]
+    output: Any
+    has_gradients: bool
 
 
 class Journal(list[Call]):
-    """All calls in their order."""
+    """All calls in order."""
 
-    def note(self, part: str, answer: Any, **given: Any) -> Any:
-        self.append(Call(part, given, answer, torch.is_grad_enabled()))
-        return answer
+    def record(self, name: str, output: Any, **inputs: Any) -> Any:
+        self.append(Call(name, inputs, output, torch.is_grad_enabled()))
+        return output
 
-    def of(self, part: str) -> list[Call]:
-        return [call for call in self if call.part == part]
+    def calls(self, name: str) -> list[Call]:
+        return [call for call in self if call.name == name]
 
     @property
-    def parts(self) -> list[str]:
-        return [call.part for call in self]
+    def names(self) -> list[str]:
+        return [call.name for call in self]
 
 
 class RecordingMJD:
@@ -50,9 +50,9 @@ class RecordingMJD:
         self.settings = SimpleNamespace(scale_tokens_see_K=see_k)
 
     def __call__(self, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None) -> MJDOutput:
-        answer = MJDOutput(*self.velocities(z_video, z_motion, text, t))
-        return self.journal.note(
-            "mjd", answer, z_video=z_video, z_motion=z_motion, z_image=z_image, text=text, t=t, guidance=guidance, intrinsics=intrinsics,
+        output = MJDOutput(*self.velocities(z_video, z_motion, text, t))
+        return self.journal.record(
+            "mjd", output, z_video=z_video, z_motion=z_motion, z_image=z_image, text=text, t=t, guidance=guidance, intrinsics=intrinsics,
         )  # fmt: skip
 
 
@@ -63,9 +63,9 @@ class RecordingDPA:
         self.journal, self.velocities = journal, velocities
 
     def __call__(self, M_t, coarse, found, anchors, t, point_mask=None) -> Tensor:
-        answer = self.velocities(M_t, coarse, t)
-        return self.journal.note(
-            "dpa", answer, M_t=M_t, coarse=coarse, found=found, anchors=anchors, t=t, point_mask=point_mask
+        output = self.velocities(M_t, coarse, t)
+        return self.journal.record(
+            "dpa", output, M_t=M_t, coarse=coarse, found=found, anchors=anchors, t=t, point_mask=point_mask
         )
 
 
@@ -77,8 +77,8 @@ class RecordingTrackCodec:
         self.scene_frame, self.point_mask = track_codec.scene_frame, track_codec.point_mask
 
     def decode_tracks(self, z_motion, s, gradient="none") -> tuple[Tensor, Tensor]:
-        answer = self.track_codec.decode_tracks(z_motion, s, gradient)
-        return self.journal.note("decode_tracks", answer, z_motion=z_motion, s=s, gradient=gradient)
+        output = self.track_codec.decode_tracks(z_motion, s, gradient)
+        return self.journal.record("decode_tracks", output, z_motion=z_motion, s=s, gradient=gradient)
 
     def encode_guidance(self, M) -> Tensor:
-        return self.journal.note("encode_guidance", self.track_codec.encode_guidance(M), M=M)
+        return self.journal.record("encode_guidance", self.track_codec.encode_guidance(M), M=M)
