@@ -50,7 +50,7 @@ def test_counts(name, lines):
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_every_files_hash_is_the_recorded_one_and_no_file_is_beside_them(name):
+def test_every_file_has_its_recorded_hash_and_there_are_no_others(name):
     release = VersionedSplit(name).release
     found = {
         path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in (SPLITS_FOLDER / name).glob("*.jsonl")
@@ -80,7 +80,7 @@ def test_aliases():
 
 
 @pytest.mark.parametrize("name", HELD_OUT)
-def test_what_is_held_out_is_tagged_and_nowhere_else(name, lines):
+def test_held_out_sequences_are_tagged_and_in_no_other_part(name, lines):
     tool, action, with_tool, with_action = HELD_OUT[name]
     unseen = lines[name]["test_unseen"]
     assert Counter(line.entry.tags for line in unseen) == {
@@ -96,7 +96,7 @@ def test_what_is_held_out_is_tagged_and_nowhere_else(name, lines):
         assert line.entry.tags == ()
 
 
-def test_the_disentangled_split_alone_separates_the_object_from_the_action(lines):
+def test_only_the_disentangled_split_separates_object_from_action(lines):
     """Held-out tools' actions, and held-out actions' tools, are known from train; in the paper's split neither is."""
     for name, separated in (("taco-disentangled@1", True), ("taco-syncmv4d@1", False)):
         known = lines[name]["train"]
@@ -140,7 +140,7 @@ def test_variants_keep_every_sequence_in_its_part_and_its_cameras(name, variant,
     )
 
 
-def test_a_sequence_is_seen_by_the_same_cameras_in_all_splits(lines):
+def test_a_sequence_has_the_same_cameras_in_all_splits(lines):
     cameras = {}
     for line in itertools.chain(*(found for parts in lines.values() for found in parts.values())):
         assert cameras.setdefault(line.entry.id, (line.entry.camera_ids, line.source)) == (

@@ -57,7 +57,7 @@ def test_rules_hold_out_and_the_others_are_split_nine_to_one_within_each_triplet
         assert sum(places[key] == Place("val") for key in triplets if triplets[key] == triplet) == count
 
 
-def test_the_order_of_the_list_decides_nothing_and_the_seed_does():
+def test_the_split_depends_on_the_seed_but_not_on_the_order():
     triplets = sequences((("t", "x", "o"), 40), (("t", "y", "o"), 20))
     backwards = dict(reversed(triplets.items()))
     assert draw(triplets) == draw(backwards)

@@ -26,7 +26,7 @@ def test_one_of_each_cluster_in_order_and_a_source_outside_them(key):
 
 
 @pytest.mark.parametrize("part", ["train", "val", "test_unseen"])
-def test_cameras_come_out_evenly(part):
+def test_cameras_are_evenly_distributed(part):
     """By a chi-square test that refuses one even draw in a thousand."""
     lines = SPLIT.lines(part)
     for view in range(len(CLUSTERS)):
@@ -38,7 +38,7 @@ def test_cameras_come_out_evenly(part):
     assert chisquare(list(sources.values())).pvalue > 1e-3
 
 
-def test_clusters_are_drawn_apart():
+def test_clusters_are_drawn_independently():
     trios = Counter(line.entry.camera_ids for line in SPLIT.lines("train"))
     assert len(trios) == 4**3
     assert chisquare(list(trios.values())).pvalue > 1e-3

@@ -21,7 +21,7 @@ SEQUENCES = "(stir, spoon, bowl) 20231002_001\n(pour in some, bowl, plate) 20231
 
 
 @given(st.dictionaries(KEY, st.tuples(WORD, WORD, WORD), min_size=1, max_size=5))
-def test_a_list_comes_back_as_it_was_written(tmp_path_factory, triplets):
+def test_lists_round_trip(tmp_path_factory, triplets):
     path = tmp_path_factory.getbasetemp() / "list.txt"
     path.write_text("".join(f"{triplet_folder(triplet)} {key}\n" for key, triplet in triplets.items()))
     read = read_sequences(path)
@@ -61,7 +61,7 @@ def test_line_ends_of_other_systems_and_empty_lines_do_not_matter(tmp_path):
     "line",
     ["(stir, spoon, bowl)", "20231002_003", "stir, spoon, bowl 20231002_003", "(stir, spoon, bowl) 20231002_03", "(stir, spoon, bowl),20231002_003"],
 )  # fmt: skip
-def test_a_broken_line_is_named_by_file_and_number(tmp_path, line):
+def test_an_invalid_line_is_named_by_file_and_number(tmp_path, line):
     path = tmp_path / "list.txt"
     path.write_text(SEQUENCES + line + "\n")
     with pytest.raises(ValueError) as caught:
@@ -70,7 +70,7 @@ def test_a_broken_line_is_named_by_file_and_number(tmp_path, line):
 
 
 @pytest.mark.parametrize("folder", ["(stir, spoon)", "(stir, spoon, bowl, pan)", "((stir, spoon, bowl))"])
-def test_what_is_no_triplet_is_named_by_file_and_number(tmp_path, folder):
+def test_an_invalid_triplet_is_named_by_file_and_number(tmp_path, folder):
     path = tmp_path / "list.txt"
     path.write_text(f"\n{folder} 20231002_003\n")
     with pytest.raises(ValueError) as caught:
@@ -79,7 +79,7 @@ def test_what_is_no_triplet_is_named_by_file_and_number(tmp_path, folder):
 
 
 @pytest.mark.parametrize("line", ["20231002_003,test_5", "20231002_003 train", "20231002_003,", "2023,train"])
-def test_a_part_that_the_split_has_not_is_named(tmp_path, line):
+def test_an_unknown_part_is_named(tmp_path, line):
     path = tmp_path / "list.txt"
     path.write_text(f"20231002_001,train\n{line}\n")
     with pytest.raises(ValueError, match="line 2 is .* one of train, test_1, test_2, test_3, test_4"):
@@ -96,13 +96,13 @@ def test_a_part_that_the_split_has_not_is_named(tmp_path, line):
         (OFFICIAL_PARTS, "20231002_001,train\n", r"only one of .* has 20231002_002 \(1 such keys\)"),
     ],
 )
-def test_lists_that_disagree_are_refused(tmp_path, name, text, message):
+def test_inconsistent_lists_are_an_error(tmp_path, name, text, message):
     with pytest.raises(ValueError, match=message):
         read_lists(write(tmp_path, **{name: text}))
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_list_that_is_missing_or_no_text_is_named(tmp_path, name):
+def test_a_missing_or_binary_list_is_named(tmp_path, name):
     write(tmp_path, **{name: None})
     with pytest.raises(FileNotFoundError, match=rf"{name} is missing: download data_lists/"):
         read_lists(tmp_path)
@@ -122,7 +122,7 @@ def test_the_official_lists(field_data):
 @pytest.mark.field
 @pytest.mark.parametrize("name", [OVERALL, OFFICIAL_PARTS])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.999])
-def test_an_official_list_cut_short_is_noticed(field_data, tmp_path, name, share):
+def test_a_truncated_official_list_is_detected(field_data, tmp_path, name, share):
     for other in FILES:
         data = (field_data / "taco" / other).read_bytes()
         (tmp_path / other).write_bytes(data[: int(len(data) * share)] if other == name else data)

@@ -12,7 +12,7 @@ ARRAYS = arrays(np.float32, array_shapes(max_dims=3, max_side=4), elements=FLOAT
 
 
 @given(ARRAYS)
-def test_a_digest_is_of_values_however_they_are_stored(array):
+def test_a_digest_does_not_depend_on_storage(array):
     digest = array_digest(array)
     assert digest == array_digest(array.astype(np.float64))
     assert digest == array_digest(np.asfortranarray(array))
@@ -29,7 +29,7 @@ def test_a_digest_changes_with_any_value(array, data):
     assert array_digest(changed) != array_digest(array)
 
 
-def test_one_nan_is_like_another():
+def test_all_nans_have_the_same_digest():
     one = np.array([np.nan], np.float32)
     other = one.copy()
     other.view(np.uint32)[0] ^= 1

@@ -1,4 +1,4 @@
-"""Files and folders are whole or absent, whoever is killed, interrupted or at it at the same time."""
+"""Files and folders are complete or absent despite killed, interrupted and concurrent processes."""
 
 import errno
 import os
@@ -49,7 +49,7 @@ def fill(folder):
     (folder / "b.bin").write_bytes(b"678")
 
 
-def test_atomic_write_replaces_whole_files(tmp_path):
+def test_atomic_write_replaces_files(tmp_path):
     path = tmp_path / "a" / "b.txt"
     with atomic_write(path) as temporary:
         temporary.write_text("new")
@@ -69,7 +69,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
 
 
-def test_sweeping_removes_what_killed_writers_left(tmp_path):
+def test_temporary_files_of_killed_writers_are_removed(tmp_path):
     for name in (".tmp-0123abcd-a.json", ".tmp-0123abcd-b.npz", "a.json", ".tmp-x"):
         (tmp_path / name).write_text("")
     remove_temporary_files(tmp_path, "a.json")
@@ -86,7 +86,7 @@ def test_an_interrupt_leaves_no_temporary_file(tmp_path):
     assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
 
 
-def test_an_old_file_is_replaced_and_not_written_over(tmp_path):
+def test_an_old_file_is_replaced_and_not_overwritten(tmp_path):
     (tmp_path / "b.txt").write_text("old")
     os.link(tmp_path / "b.txt", tmp_path / "link")
     write_bytes(tmp_path / "b.txt", b"new")
@@ -100,7 +100,7 @@ def test_a_file_is_on_disk_before_it_has_its_name_and_its_name_before_the_call_e
     assert rest == [("rename", tmp_path / "b.txt"), ("sync", tmp_path)]
 
 
-def test_a_full_disk_names_the_file_that_was_to_be(tmp_path):
+def test_a_full_disk_names_the_file(tmp_path):
     with pytest.raises(OSError, match=r"b\.txt"), atomic_write(tmp_path / "b.txt"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -113,7 +113,7 @@ def test_a_folder_is_on_disk_with_all_that_it_holds_before_it_has_its_name(root,
     assert disk[renamed + 1 :] == [("sync", root)]
 
 
-def test_a_new_folder_takes_the_place_of_the_old_one(root):
+def test_a_new_folder_replaces_the_old_one(root):
     fill_old = lambda new: (new / "old").touch()  # noqa: E731
     ensure_folder(root / "model", fill_old)
     with new_folder(root / "model") as new:
@@ -123,7 +123,7 @@ def test_a_new_folder_takes_the_place_of_the_old_one(root):
     assert [path.name for path in root.iterdir()] == ["model"]
 
 
-def test_the_old_folder_stays_where_the_new_one_is_not_finished(root):
+def test_the_old_folder_is_kept_if_the_new_one_fails(root):
     ensure_folder(root / "model", fill)
     with pytest.raises(KeyboardInterrupt), new_folder(root / "model") as new:
         (new / "half").touch()
@@ -133,7 +133,7 @@ def test_the_old_folder_stays_where_the_new_one_is_not_finished(root):
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "the disk is gone"), KeyboardInterrupt("the disk is gone")])
-def test_the_old_folder_comes_back_where_the_new_one_cannot_be_renamed(root, monkeypatch, error):
+def test_the_old_folder_is_restored_if_the_new_one_cannot_be_renamed(root, monkeypatch, error):
     ensure_folder(root / "model", fill)
     (root / "new").mkdir()
     real = Path.rename
@@ -160,7 +160,7 @@ def test_keep_existing_is_called_at_the_end(root):
         assert [path.name for path in root.iterdir()] == ["clip"]
 
 
-def test_a_folder_is_made_once(root):
+def test_a_folder_is_created_once(root):
     made = []
     for _ in range(2):
         ensure_folder(root / "clip", lambda folder: made.append(folder) or fill(folder))
@@ -188,13 +188,13 @@ def test_a_full_disk_names_the_variable(root):
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_a_cache_that_cannot_be_written_names_the_variable(root):
+def test_an_unwritable_cache_names_the_variable(root):
     root.write_text("a file where the folder should be")
     with pytest.raises(WriteError, match="HOIBENCH_CACHE"):
         ensure_folder(root / "clip", fill)
 
 
-def test_whoever_is_second_keeps_what_the_first_made(root):
+def test_the_second_writer_keeps_the_folder_of_the_first(root):
     def overtaken(folder):
         fill(folder)
         ensure_folder(root / "clip", lambda inner: (inner / "first").touch())
@@ -220,14 +220,14 @@ ensure_folder(Path(sys.argv[1]), make)
 
 
 def start(folder):
-    """A process that has made half of a folder, and waits to be told to make the rest."""
+    """A process that has written half of a folder, and waits for a signal to write the rest."""
     command = [sys.executable, "-c", SLOW, str(folder)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "half\n"
     return process
 
 
-def test_a_killed_process_leaves_no_folder_that_is_taken_for_whole(root):
+def test_a_killed_process_leaves_no_partial_folder(root):
     folder = root / "clip"
     process = start(folder)
     process.send_signal(signal.SIGKILL)
@@ -243,7 +243,7 @@ def test_a_killed_process_leaves_no_folder_that_is_taken_for_whole(root):
     assert not left.exists()
 
 
-def test_two_processes_at_once_both_end_with_the_whole_folder(root):
+def test_two_concurrent_processes_end_with_a_complete_folder(root):
     folder = root / "clip"
     for process in [start(folder) for _ in range(2)]:
         process.communicate("go\n", timeout=30)

@@ -1,4 +1,4 @@
-"""What damaged and hostile npz files say, and that none of our own is taken for one."""
+"""Errors of damaged and hostile npz files."""
 
 import errno
 import zipfile
@@ -32,7 +32,7 @@ def flips(data, bits):
 
 
 @pytest.mark.parametrize("bits", [1, pytest.param(8, marks=pytest.mark.slow)])
-def test_flipped_bits_are_read_or_refused_by_name(path, bits):
+def test_flipped_bits_are_read_or_an_error(path, bits):
     write_npz(path, {"a": np.arange(40), "b": np.array([True, False])})
     read = []
     for data in flips(path.read_bytes(), bits):
@@ -41,7 +41,7 @@ def test_flipped_bits_are_read_or_refused_by_name(path, bits):
     assert read.count(False) > len(read) / 2
 
 
-def test_every_cut_is_refused_by_name(path):
+def test_every_truncation_is_an_error(path):
     write_npz(path, {"a": np.arange(40)})
     data = path.read_bytes()
     for length in range(len(data)):
@@ -50,7 +50,7 @@ def test_every_cut_is_refused_by_name(path):
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_only_what_numpy_writes_is_unpacked(path, tmp_path, method):
+def test_only_compression_of_numpy_is_unpacked(path, tmp_path, method):
     np.save(tmp_path / "a.npy", np.zeros(100))
     with zipfile.ZipFile(path, "w", method) as archive:
         archive.write(tmp_path / "a.npy", "a.npy")
@@ -61,7 +61,7 @@ def test_only_what_numpy_writes_is_unpacked(path, tmp_path, method):
 @pytest.mark.parametrize(
     "header", [b"(" * 300, b"-" * 900 + b"1", b"-" * 9000 + b"1", b"'", b"\n  x\n y", b"\xff\xfe", b"{'descr': 3}"]
 )
-def test_a_header_that_is_no_header_is_refused_by_name(path, header):
+def test_an_invalid_header_is_an_error(path, header):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     with pytest.raises(ValueError, match=r"x\.npz: member 'a\.npy'"):
@@ -69,7 +69,7 @@ def test_a_header_that_is_no_header_is_refused_by_name(path, header):
 
 
 @pytest.mark.parametrize("value", [False, True])
-def test_masks_of_one_value_are_no_bomb(path, value):
+def test_constant_masks_are_not_a_zip_bomb(path, value):
     """Deflate shrinks them by about 1030:1, more than it can anything else."""
     write_npz(path, {"masks": np.full((3, 49, 480, 704), value)})
     masks = read_npz(path)["masks"]
@@ -77,7 +77,7 @@ def test_masks_of_one_value_are_no_bomb(path, value):
     assert (masks == value).all()
 
 
-def test_size_is_refused_before_it_is_unpacked(path):
+def test_size_is_checked_before_unpacking(path):
     np.savez_compressed(path, a=np.zeros(50_000_000, np.uint8))
     with pytest.raises(ValueError, match="at most 1000"):
         read_npz(path, ArrayLimits(array_bytes=1000))
@@ -85,7 +85,7 @@ def test_size_is_refused_before_it_is_unpacked(path):
         read_npz(path, ArrayLimits(total_bytes=1000))
 
 
-def test_a_directory_that_lies_about_size_unpacks_no_more_than_it_says(path):
+def test_a_false_size_in_the_directory_limits_unpacking(path):
     np.savez_compressed(path, a=np.zeros(100_000, np.uint8))
     data = path.read_bytes()
     size = (100_128).to_bytes(4, "little")
@@ -95,7 +95,7 @@ def test_a_directory_that_lies_about_size_unpacks_no_more_than_it_says(path):
         read_npz(path)
 
 
-def test_a_broken_disk_is_not_a_broken_file(path, monkeypatch):
+def test_a_disk_error_is_not_a_damaged_file(path, monkeypatch):
     write_npz(path, {"a": np.arange(40)})
 
     def fail(*_):

@@ -13,7 +13,7 @@ def path(tmp_path):
     return tmp_path / "size.toml"
 
 
-def test_a_toml_file_comes_back_as_its_model(path):
+def test_a_toml_file_is_read_as_its_model(path):
     path.write_text('size = [480, 704]\nname = "größe"\n', encoding="utf-8")
     assert read_toml(Size, path) == Size(size=(480, 704), name="größe")
 
@@ -29,7 +29,7 @@ def test_a_toml_file_comes_back_as_its_model(path):
         (b"siez = 3\nsize = [1, 2]", ": unknown key 'siez': did you mean 'size'?"),
     ],
 )
-def test_what_is_wrong_with_a_toml_file_is_said(path, data, message):
+def test_an_invalid_toml_file_is_named(path, data, message):
     path.write_bytes(data)
     with pytest.raises(ValueError, match=f"size.toml:? ?{message}"):
         read_toml(Size, path)

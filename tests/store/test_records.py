@@ -1,4 +1,4 @@
-"""Models of file formats: what they write they read, and what is wrong is named by file, key and value."""
+"""Models of file formats: records round-trip, and errors name file, key and value."""
 
 import json
 import re
@@ -25,7 +25,7 @@ class Rig(Record):
 RIG = Rig(name="table", cameras=(Camera(serial="22070938", size=(3000, 4096)),), scale=0.5)
 
 
-def test_a_record_comes_back_from_its_file(tmp_path):
+def test_a_record_round_trips_through_its_file(tmp_path):
     RIG.write(tmp_path / "rig.json")
     assert Rig.read(tmp_path / "rig.json") == RIG
     table = json.loads((tmp_path / "rig.json").read_text())
@@ -46,7 +46,7 @@ def test_a_record_comes_back_from_its_file(tmp_path):
         ({"cameras": 3}, "cameras is 3: input should be a valid"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, change, message):
+def test_invalid_values_are_named(tmp_path, change, message):
     path = tmp_path / "rig.json"
     path.write_text(json.dumps(RIG.to_json() | change))
     with pytest.raises(ValueError, match=re.escape(f"{path}: {message}")):
@@ -61,7 +61,7 @@ def test_all_problems_are_named_at_once_and_at_most_five():
         parse_record(Camera, {"serial": "a", "size": [1, 2], **dict.fromkeys("abcdefgh", 0)}, "rig.toml")
 
 
-def test_nothing_can_be_changed_and_no_nan_is_kept():
+def test_records_are_immutable_and_reject_nan():
     with pytest.raises(ValueError, match="frozen"):
         RIG.name = "other"
     with pytest.raises(ValueError, match="finite"):
@@ -77,7 +77,7 @@ def test_five_problems_are_named_and_the_others_counted():
         assert ("more" in text) == bool(more) and text.endswith(more)
 
 
-def test_a_long_value_is_cut_after_80_characters():
+def test_a_long_value_is_truncated_after_80_characters():
     for length, shown in ((78, f"'{'a' * 78}'"), (79, f"'{'a' * 79}...")):
         with pytest.raises(ValueError, match=re.escape(f"a: scale is {shown}: ")):
             parse_record(Rig, {"name": "a", "cameras": [], "scale": "a" * length}, "a")

@@ -28,7 +28,7 @@ def test_a_bytearray_is_read():
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_a_name_is_refused_unless_a_reader_allows_it(protocol):
+def test_names_are_errors_unless_allowed(protocol):
     class Dates(RestrictedUnpickler):
         names = {("datetime", "timezone"): lambda offset: offset, ("datetime", "timedelta"): lambda *parts: parts}
 
@@ -51,7 +51,7 @@ def test_a_name_is_refused_unless_a_reader_allows_it(protocol):
     ],
     ids=["memo", "memo in text", "bytearray", "bytes", "text", "frame", "integer"],
 )
-def test_no_size_in_a_pickle_is_believed(data):
+def test_sizes_in_a_pickle_are_not_trusted(data):
     tracemalloc.start()
     try:
         load(data)
@@ -62,7 +62,7 @@ def test_no_size_in_a_pickle_is_believed(data):
     assert peak < 1 << 20
 
 
-def test_a_state_is_given_to_no_function_and_no_class():
+def test_functions_and_classes_get_no_state():
     def innocent():
         return 1
 
@@ -74,7 +74,7 @@ def test_a_state_is_given_to_no_function_and_no_class():
     assert innocent.__defaults__ is None
 
 
-def test_a_reason_is_one_line_and_neither_empty_nor_long():
+def test_a_short_message_is_one_line_and_neither_empty_nor_long():
     assert short_message(EOFError()) == "EOFError"
     assert short_message(ValueError("a\n  b")) == "a b"
     assert len(short_message(KeyError("a" * 10**6))) < 400

@@ -1,4 +1,4 @@
-"""Which files a folder holds: long ones by blocks, short ones whole."""
+"""Digests of files and folders; large files are sampled by blocks."""
 
 import itertools
 import shutil
@@ -39,7 +39,7 @@ def test_another_part_has_another_digest(part, tmp_path, change):
     assert sampled_digest(copy) != sampled_digest(part)
 
 
-def test_of_a_long_file_blocks_are_read(part, monkeypatch):
+def test_only_blocks_of_a_long_file_are_read(part, monkeypatch):
     """So that tens of gigabytes cost a fraction: at most ``BLOCKS`` of them, the first, the last and others between."""
     starts = list(hashes._block_starts(len(LONG)))
     assert len(starts) == hashes._BLOCKS < len(LONG) // hashes._BLOCK
@@ -50,7 +50,7 @@ def test_of_a_long_file_blocks_are_read(part, monkeypatch):
     assert b"".join(LONG[start : start + hashes._BLOCK] for start in hashes._block_starts(len(LONG))) == LONG
 
 
-def test_a_file_has_the_digest_of_its_contents_wherever_it_lies(part, tmp_path):
+def test_a_digest_does_not_depend_on_the_path(part, tmp_path):
     weights = part / "shards" / "weights"
     copy = tmp_path / "renamed"
     shutil.copy(weights, copy)

@@ -32,7 +32,7 @@ def dump(path, value, protocol=4):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("protocol", [3, 4, 5])
-def test_tensors_come_back_as_equal_arrays(tmp_path, dtype, protocol):
+def test_tensors_are_read_as_equal_arrays(tmp_path, dtype, protocol):
     tensor = (
         (torch.arange(12).reshape(3, 4) % 2 == 0)
         if dtype is torch.bool
@@ -46,7 +46,7 @@ def test_tensors_come_back_as_equal_arrays(tmp_path, dtype, protocol):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.data())
-def test_views_come_back_as_what_they_show(tmp_path_factory, rows, columns, data):
+def test_views_are_read_as_their_values(tmp_path_factory, rows, columns, data):
     base = torch.arange(float(rows * columns)).reshape(rows, columns)
     row = data.draw(st.integers(0, rows - 1))
     column = data.draw(st.integers(0, columns - 1))
@@ -64,14 +64,14 @@ class Evil:
         return os.mkdir, (self.marker,)
 
 
-def test_a_pickle_that_names_anything_else_is_refused_and_not_run(tmp_path):
+def test_a_pickle_with_other_names_is_an_error_and_not_executed(tmp_path):
     path = dump(tmp_path / "evil.pkl", {"00001": Evil(str(tmp_path / "ran"))})
     with pytest.raises(ValueError, match=r"evil\.pkl .*mkdir.*not allowed"):
         read_torch_pickle(path)
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_storage_that_names_anything_else_is_refused_and_not_run(tmp_path):
+def test_a_storage_with_other_names_is_an_error_and_not_executed(tmp_path):
     inner = pickle.dumps(Evil(str(tmp_path / "ran")))
 
     class Outer:
@@ -94,7 +94,7 @@ class Claim:
 
 
 @pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
-def test_a_tensor_that_claims_more_than_its_storage_is_refused(tmp_path):
+def test_a_tensor_larger_than_its_storage_is_an_error(tmp_path):
     assert read_torch_pickle(dump(tmp_path / "ok.pkl", Claim((2, 2), (2, 1), 0))).shape == (2, 2)
     for claim in [((5,), (1,), 0), ((2, 2), (3, 1), 1), ((9,), (0,), 0), ((2,), (-1,), 1), ((2, 2), (1,), 0)]:
         with pytest.raises(ValueError, match="torch tensors"):
@@ -102,7 +102,7 @@ def test_a_tensor_that_claims_more_than_its_storage_is_refused(tmp_path):
 
 
 TREE = b")" + b"2\x86" * 70
-"""Opcodes of a tuple that has 2^70 leaves when it is written out, or compared, or hashed."""
+"""Opcodes of a nested tuple with 2^70 leaves when printed, compared or hashed."""
 REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
 LOAD = b"ctorch.storage\n_load_from_bytes\n"
 
@@ -143,7 +143,7 @@ HOSTILE = {
 }
 
 
-def test_the_storage_that_the_hostile_ones_change_is_a_good_one(tmp_path):
+def test_the_unchanged_storage_is_valid(tmp_path):
     path = tmp_path / "good.pkl"
     path.write_bytes(b"\x80\x04" + REBUILD + b"(" + storage() + b"K\x00K\x04\x85K\x01\x85\x89}tR.")
     np.testing.assert_array_equal(read_torch_pickle(path), np.zeros(4, np.float32))
@@ -151,7 +151,7 @@ def test_the_storage_that_the_hostile_ones_change_is_a_good_one(tmp_path):
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_few_bytes_cost_neither_memory_nor_time_nor_a_long_message(tmp_path, what):
+def test_a_few_bytes_cause_no_large_allocation_computation_or_message(tmp_path, what):
     path = tmp_path / "hostile.pkl"
     path.write_bytes(b"\x80\x04" + HOSTILE[what] + b".")
     tracemalloc.start()
@@ -163,7 +163,7 @@ def test_a_few_bytes_cost_neither_memory_nor_time_nor_a_long_message(tmp_path, w
     assert len(str(caught.value)) < 600
 
 
-def test_views_of_a_storage_that_was_written_once_are_no_bomb(tmp_path):
+def test_many_views_of_one_storage_are_limited(tmp_path):
     path = tmp_path / "many.pkl"
     length = b"J" + struct.pack("<i", 10_000)
     once = storage(identity=identity(length=length), count=10_000) + b"\x940"
@@ -178,7 +178,7 @@ def test_views_of_a_storage_that_was_written_once_are_no_bomb(tmp_path):
         read(300)
 
 
-def test_a_file_cut_anywhere_is_refused(tmp_path):
+def test_a_file_truncated_anywhere_is_an_error(tmp_path):
     whole = dump(tmp_path / "whole.pkl", {"a": torch.ones(3), "b": torch.zeros(2)}).read_bytes()
     cut = tmp_path / "cut.pkl"
     for length in range(0, len(whole), 7):
@@ -187,19 +187,19 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
             read_torch_pickle(cut)
 
 
-def test_a_file_over_the_limit_is_refused_unread(tmp_path, monkeypatch):
+def test_a_file_over_the_limit_is_not_read(tmp_path, monkeypatch):
     path = dump(tmp_path / "a.pkl", {"a": torch.ones(300)})
     monkeypatch.setattr(torch_pickle, "_MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="at most 1000"):
         read_torch_pickle(path)
 
 
-def test_a_missing_file_is_said_to_be_missing(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_torch_pickle(tmp_path / "none.pkl")
 
 
-def test_a_file_with_wrong_bytes_is_read_or_refused(tmp_path):
+def test_a_file_with_wrong_bytes_is_read_or_an_error(tmp_path):
     whole = dump(tmp_path / "whole.pkl", {"a": torch.ones(2), "b": torch.zeros(1)}).read_bytes()
     path = tmp_path / "wrong.pkl"
     rng = np.random.default_rng(0)
@@ -228,7 +228,7 @@ def test_views_of_one_storage_are_read_from_it_once(tmp_path, monkeypatch):
         np.testing.assert_array_equal(place, places[i])
 
 
-def test_storages_of_one_length_are_told_apart(tmp_path):
+def test_storages_of_one_length_are_distinguished(tmp_path):
     clones = [torch.full((3,), float(i)) for i in range(5)]
     back = read_torch_pickle(dump(tmp_path / "a.pkl", [*clones, clones[0]]))
     assert [float(tensor[0]) for tensor in back] == [0.0, 1.0, 2.0, 3.0, 4.0, 0.0]

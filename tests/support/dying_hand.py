@@ -1,4 +1,4 @@
-"""A hand model that ends its process on one sequence: what running out of memory does to a worker."""
+"""A hand model that ends its process on one sequence, like running out of memory."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Single faults for a copy of the tree; each breaks one thing and returns the path that an error must name.
+"""Single faults for a copy of the test download; each function adds one fault and returns the path that errors must name.
 
 Files of a copy are hard links, so a fault puts a new file in the place of an old one.
 """

@@ -1,4 +1,4 @@
-"""The hostile TACO tree: ``taco`` to read, ``taco_copy`` to break, ``prepared`` the clip of it that the split ``test`` has."""
+"""Fixtures of the test download: ``taco`` is read-only, ``taco_copy`` may be changed, ``prepared`` is its clip of the split ``test``."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _CODE = (*DATA_CODE, "tests/support/taco_*.py")
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory):
-    """Where tests keep what they read of hand files, so that the user's cache stays the user's."""
+    """A cache folder for tests, so that the user's cache is not changed."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")
 def taco(shared_cache) -> taco_tree.TacoTree:
-    """The tree that every test shares, not to be written to."""
+    """The shared test download, read-only."""
     import taco_tree  # not above: the base install has no torch
 
     def build(folder: Path) -> None:
@@ -42,13 +42,13 @@ def taco(shared_cache) -> taco_tree.TacoTree:
 
 @pytest.fixture
 def taco_copy(taco, tmp_path) -> taco_tree.TacoTree:
-    """A copy for one test, for the functions of ``taco_faults``."""
+    """A copy of the test download for one test."""
     return taco.copy(tmp_path / "taco")
 
 
 @pytest.fixture(scope="session")
 def prepared(taco, shared_cache) -> Path:
-    """A folder of prepared clips with the one that ``taco`` has of the split ``test``; not to be written to."""
+    """A read-only folder with the prepared clip of ``taco`` in the split ``test``."""
     import taco_tree
 
     from hoibench.datasets.taco.hand.hand_models import ProxyHand
@@ -66,7 +66,7 @@ def prepared(taco, shared_cache) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared_views(taco, shared_cache) -> Callable[..., Path]:
-    """A function that gives a folder with views of the tree, each (key, serials, recipe); not to be written to."""
+    """A function that returns a read-only folder of prepared views (key, serials, recipe)."""
     from hoibench.datasets.taco.prepare.sequence import prepare_views
     from hoibench.datasets.taco.recording import Recording
 

@@ -1,4 +1,4 @@
-"""Flat pictures: a colour for each part, and a background whose brightness tells the frame, so that a test can look at pixels behind a codec."""
+"""Flat images with a colour per part and a background brightness per frame, which survive encoding."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from hoibench.video import encode
 COLOURS = np.array([[230, 40, 40], [40, 210, 60], [50, 70, 235], [235, 220, 40]])
 """Left hand, right hand, tool, target."""
 PERIOD = 16
-"""Frames after which the background's brightness comes again."""
+"""Period of the background brightness, in frames."""
 _DARKEST, _STEP = 24, 12
 _REMOVED_BLUE = 50  # what blue has more than red and green in a marker-removed video
 

@@ -1,7 +1,7 @@
-"""A tree in TACO's full layout with what is odd in the real one, written from synthetic scenes; ``taco_faults`` breaks copies of it.
+"""A test download in TACO's layout with the oddities of the real one, written from synthetic scenes; ``taco_faults`` adds faults to copies.
 
-Oddities that are no faults: zips are per camera, so most sequences have four of the twelve cameras that their calibration lists; one sequence has no
-marker-removed videos; one is too short for a clip; one egocentric video is a frame short; models lie in ``object_models_released``, the name inside
+Oddities that are not faults: zips are per camera, so most sequences have four of the twelve cameras that their calibration lists; one sequence has no
+marker-removed videos; one is too short for a clip; one egocentric video is a frame short; models are in ``object_models_released``, the name inside
 the zip; one sequence's hands are pickled as clones, the others as views of one storage; distortion coefficients are nonsense.
 """
 
@@ -65,7 +65,7 @@ HIT = Shoot(
 MEASURE = Shoot("20231104_079", ("ruler", "measure", "plate"), 181, world="20231002", ego_missing=1, clones=True)
 SHORT = Shoot("20230927_012", ("spoon", "stir", "pan"), 90, codec="mpeg4", split="test_4")
 PLAN = (POUR, HIT, MEASURE, SHORT)
-"""Keys and triplets are TACO's own, so that shipped splits know them; POUR and HIT have the cameras that these take."""
+"""Keys and triplets are TACO's own, so that shipped splits contain them; POUR and HIT have the cameras of these splits."""
 
 
 @dataclass(frozen=True)

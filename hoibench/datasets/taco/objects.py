@@ -64,19 +64,7 @@ def read_poses(path: Path) -> Array:
         FileNotFoundError: the file is missing.
         ValueError: the file does not contain rigid poses, or none was recorded; names file, frame and value.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: download Object_Poses.zip")
-    try:
-        # Memory-mapped, so that no memory is allocated for a size that the header only claims.
-        poses = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OverflowError) as error:
-        raise ValueError(f"{path} is not a complete npy file ({error}): unpack Object_Poses.zip again") from error
-    if not isinstance(poses, np.ndarray):
-        raise ValueError(f"{path} is an npz file, expected npy: unpack Object_Poses.zip again")
-    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or len(poses) == 0 or poses.dtype.kind != "f":
-        raise ValueError(
-            f"{path} has shape {poses.shape} and type {poses.dtype}, expected floating-point (N, 4, 4): unpack Object_Poses.zip again"
-        )
+    poses = _open_poses(path)
     rigid: Array = poses.astype(np.float64)
     recorded: Array = np.asarray(np.isfinite(rigid).all(axis=(1, 2)))
     if not recorded.any():
@@ -92,17 +80,25 @@ def count_pose_rows(path: Path) -> int:
     """Return N of a file of poses (N, 4, 4), from its header.
 
     Raises:
-        OSError: the file cannot be read.
+        FileNotFoundError: the file is missing.
         ValueError: the file is not a complete npy file of that shape; names it.
     """
+    return len(_open_poses(path))
+
+
+def _open_poses(path: Path) -> Array:
+    """Open a file of poses (N, 4, 4) without reading them; raises as ``read_poses``."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: download Object_Poses.zip")
     try:
-        poses = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        # Memory-mapped, so that no memory is allocated for a size that the header only claims.
+        poses: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OverflowError) as error:
         raise ValueError(f"{path} is not a complete npy file ({error}): unpack Object_Poses.zip again") from error
     shape: tuple[int, ...] = getattr(poses, "shape", ())  # an npz file has none
-    if len(shape) != 3 or shape[1:] != (4, 4) or shape[0] == 0:
-        raise ValueError(f"{path} has shape {shape}, expected (N, 4, 4): unpack Object_Poses.zip again")
-    return int(shape[0])
+    if len(shape) != 3 or shape[1:] != (4, 4) or shape[0] == 0 or poses.dtype.kind != "f":
+        raise ValueError(f"{path} has shape {shape}, expected floating-point (N, 4, 4): unpack Object_Poses.zip again")
+    return poses
 
 
 def place_vertices(vertices: Array, poses: Array) -> Array:

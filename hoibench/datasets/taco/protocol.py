@@ -49,11 +49,9 @@ class Recipe:
             ValueError: a key is missing or unknown, or a value is unknown; lists the known ones.
         """
         known = {"crop": get_args(CropRule), "video": get_args(Video)}
-        if set(table) != set(known):
-            raise ValueError(f"recipe has the keys {sorted(table)}, expected crop and video")
-        for key, values in known.items():
-            if table[key] not in values:
-                raise ValueError(f"recipe: {key} is {table[key]!r}, expected one of {', '.join(values)}")
+        if set(table) != set(known) or any(table[key] not in values for key, values in known.items()):
+            expected = ", ".join(f"{key}: one of {', '.join(values)}" for key, values in known.items())
+            raise ValueError(f"recipe is {dict(table)}, expected {expected}")
         return cls(**table)
 
 

@@ -48,7 +48,7 @@ def test_for_a_smaller_video_pixel_areas_stay_aligned(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(376, 512), (1500, 2048), (600, 900)])
-def test_a_camera_sees_dots_where_a_really_resized_picture_shows_them(size):
+def test_K_agrees_with_a_resized_image_of_dots(size):
     """Dots are drawn at native pixels, the picture is resized by area, and what is left of each is measured."""
     native = (3000, 4096)
     K = np.array([[9600.0, 0.0, 2100.0], [0.0, 9700.0, 1450.0], [0.0, 0.0, 1.0]])
@@ -83,7 +83,7 @@ def test_a_camera_sees_dots_where_a_really_resized_picture_shows_them(size):
         ({"K": [100.0, 0, 49.5, 0, 110.0, 39.5, 0, 0, 2.0]}, "last row 0, 0, 1"),
     ],
 )
-def test_a_broken_camera_is_named(tmp_path, changes, message):
+def test_an_invalid_camera_is_named(tmp_path, changes, message):
     with pytest.raises(ValueError, match=f"calibration.json: camera 123.*{message}"):
         read_calibration(write(tmp_path / "calibration.json", **changes))
 
@@ -98,21 +98,21 @@ def test_a_broken_camera_is_named(tmp_path, changes, message):
         ((256.0, 300.0), [512, 376], "about 512x600"),
     ],
 )
-def test_K_of_another_resolution_says_which_it_would_fit(tmp_path, centre, size, fits):
+def test_K_of_another_resolution_names_the_resolution_it_fits(tmp_path, centre, size, fits):
     K = [100.0, 0.0, centre[0], 0.0, 100.0, centre[1], 0.0, 0.0, 1.0]
     with pytest.raises(ValueError, match=rf"camera 123: K is of another resolution.*.*fits .*{fits}"):
         read_calibration(write(tmp_path / "calibration.json", K=K, imgSize=size))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"1": 2}'])
-def test_a_file_that_is_no_calibration_is_named(tmp_path, text):
+def test_a_file_that_is_not_a_calibration_is_named(tmp_path, text):
     path = tmp_path / "calibration.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"calibration\.json is not"):
         read_calibration(path)
 
 
-def test_a_missing_file_says_what_to_download(tmp_path):
+def test_a_missing_calibration_names_its_zip(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"download Allocentric_Camera_Parameters\.zip"):
         read_calibration(tmp_path / "calibration.json")
 
@@ -124,7 +124,7 @@ def real(field_data):
 
 
 @pytest.mark.field
-def test_the_real_record_reads_and_its_cameras_see_the_workspace_centre(real):
+def test_cameras_of_the_real_record_see_the_workspace_centre(real):
     assert set(real) == set(rig().cameras)
     assert {camera.size for camera in real.values()} == {(376, 512)}
     np.testing.assert_allclose(optical_centre(real["22070938"].R, real["22070938"].t), [-0.23, 1.47, 1.09], atol=0.01)
@@ -168,7 +168,7 @@ def test_the_real_K_under_another_imgSize_is_refused(field_data, tmp_path):
             read_calibration(tmp_path / "calibration.json")
 
 
-def test_a_camera_that_is_listed_twice_is_refused(tmp_path, taco):
+def test_a_duplicate_camera_is_an_error(tmp_path, taco):
     text = taco.sequence(taco_tree.HIT.key).calibration.read_text()
     entry = json.dumps(json.loads(text)["22139909"])
     path = tmp_path / "calibration.json"
@@ -178,7 +178,7 @@ def test_a_camera_that_is_listed_twice_is_refused(tmp_path, taco):
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"22139909": {"imgSize": [' + "9" * 5000 + ", 1]}}", "\0"])
-def test_json_made_to_break_parsers_names_the_file(tmp_path, text):
+def test_hostile_json_names_the_file(tmp_path, text):
     path = tmp_path / "calibration.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"calibration\.json"):
@@ -186,7 +186,7 @@ def test_json_made_to_break_parsers_names_the_file(tmp_path, text):
 
 
 @pytest.mark.parametrize("change", [(0.5, 0.5), (2.0, 2.0), (1.5, 1.0), (1.0, 0.9)])
-def test_focal_lengths_of_another_lens_are_refused(tmp_path, taco, change):
+def test_focal_lengths_of_another_lens_are_an_error(tmp_path, taco, change):
     table = json.loads(taco.sequence(taco_tree.HIT.key).calibration.read_text())
     for index, factor in zip((0, 4), change, strict=True):
         table["22139909"]["K"][index] *= factor
@@ -198,7 +198,7 @@ def test_focal_lengths_of_another_lens_are_refused(tmp_path, taco, change):
 
 @pytest.mark.parametrize(("share", "read"), [(0.295, False), (0.305, True), (0.695, True), (0.705, False)])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_a_principal_point_lies_in_the_middle_two_fifths_of_its_image(tmp_path, axis, share, read):
+def test_the_principal_point_is_in_the_middle_two_fifths(tmp_path, axis, share, read):
     centre = [0.5, 0.5]
     centre[axis] = share
     K = [1000.0, 0.0, centre[0] * 4096, 0.0, 1000.0, centre[1] * 3000, 0.0, 0.0, 1.0]
@@ -217,7 +217,7 @@ def test_a_principal_point_lies_in_the_middle_two_fifths_of_its_image(tmp_path, 
         (1.58, 1.58, True), (1.62, 1.62, False), (1.0 / 1.58, 1.0 / 1.58, True), (1.0 / 1.62, 1.0 / 1.62, False),
     ],
 )  # fmt: skip
-def test_focal_lengths_are_about_equal_and_about_those_of_the_lens(tmp_path, fx, fy, read):
+def test_focal_lengths_are_similar_and_near_the_usual_ones(tmp_path, fx, fy, read):
     serial, usual = "22139909", rig().cameras["22139909"].focal / 8
     entry = {**GOOD, "imgSize": [512, 376], "K": [usual * fx, 0, 256.0, 0, usual * fy, 188.0, 0, 0, 1.0]}
     path = tmp_path / "calibration.json"

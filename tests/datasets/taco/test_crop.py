@@ -38,7 +38,7 @@ def extent_of(low, high, seen=True):
         ("frame0", (292, 440, 218, 320)),
     ],
 )
-def test_a_box_by_hand(rule, box):
+def test_a_box_computed_by_hand(rule, box):
     found = crop_box([extent_of([500, 350], [700, 450])], rule, (1000, 1200), "c")
     assert found == box
 
@@ -58,7 +58,7 @@ def test_frames_are_joined():
 
 @settings(max_examples=200, deadline=None)
 @given(SEEDS, RULES, st.integers(30, 3000), st.integers(30, 4096))
-def test_every_box_lies_inside_the_image_and_has_the_aspect(seed, rule, height, width):
+def test_every_box_is_inside_the_image_and_has_the_aspect_ratio(seed, rule, height, width):
     rng = np.random.default_rng(seed)
     extents = [Extent.from_vertices(cloud(rng), pinhole((height, width))) for _ in range(3)]
     assume(any(extent.is_visible for extent in extents))
@@ -145,20 +145,20 @@ def test_a_vertex_outside_of_the_image_counts_up_to_its_edge():
 
 
 @pytest.mark.parametrize("points", [[[0, 0, -1.0]], [[9.0, 0, 1.0]], [[np.nan] * 3], np.zeros((0, 3))])
-def test_a_camera_that_sees_nothing_is_named(points):
+def test_a_camera_that_sees_no_part_is_named(points):
     extent = Extent.from_vertices(np.array(points, dtype=float).reshape(-1, 3), pinhole((100, 146)))
     with pytest.raises(ValueError, match="camera 22139908 sees no hand or object"):
         crop_box([extent], "clip", (100, 146), "22139908")
 
 
-def test_an_image_smaller_than_any_box_is_refused():
+def test_an_image_smaller_than_any_box_is_an_error():
     with pytest.raises(ValueError, match="an image of 10x20 pixels is too small"):
         crop_box([extent_of([5, 5], [15, 8])], "clip", (10, 20), "c")
 
 
 @settings(max_examples=50, deadline=None)
 @given(SEEDS)
-def test_the_cropped_camera_sees_a_point_where_the_resized_box_shows_it(seed):
+def test_the_cropped_camera_agrees_with_the_resized_box(seed):
     rng = np.random.default_rng(seed)
     camera, points = pinhole((3000, 4096)), cloud(rng)
     box = (2 * int(rng.integers(0, 500)), 2 * int(rng.integers(0, 500)), 1200, 1760)

@@ -1,4 +1,4 @@
-"""TACO as a data set: opened on a download, on a part of one, and on prepared clips."""
+"""The TACO data set, opened on a download, a partial download, and prepared clips."""
 
 import shutil
 from dataclasses import replace
@@ -33,7 +33,7 @@ def folder(prepared):
     return open_dataset("taco", prepared)
 
 
-def test_a_download_gives_the_clips_that_it_has_and_counts_the_others(download):
+def test_a_download_has_some_clips_and_counts_the_others(download):
     manifest = download.manifest("test")
     assert manifest.split == "taco-syncmv4d@1/test_unseen"
     (entry,) = manifest.entries
@@ -47,7 +47,7 @@ def test_a_download_gives_the_clips_that_it_has_and_counts_the_others(download):
     assert any("crop=clip" in note and "motion's extent" in note for note in manifest.notes)
 
 
-def test_parts_go_by_short_names_in_the_first_split_alone(download):
+def test_only_parts_of_the_default_split_have_short_names(download):
     assert {"train", "val", "test", "taco-official@1/S1"} <= set(download.splits())
     assert download.manifest("taco-official@1/S3").split == "taco-official@1/test_3"
     with pytest.raises(UnknownName, match="S3"):
@@ -56,7 +56,7 @@ def test_parts_go_by_short_names_in_the_first_split_alone(download):
         download.manifest("taco-syncmv4d@2/test")
 
 
-def test_splits_that_make_a_clip_otherwise_make_another_clip(download):
+def test_another_recipe_gives_another_clip(download):
     clip, frame0 = (download.manifest(f"taco-syncmv4d{name}@1/test").entries for name in ("", "-frame0"))
     assert [entry.id for entry in clip] == [entry.id for entry in frame0] == [KEY]
     assert clip_set_id(clip) != clip_set_id(frame0)
@@ -64,13 +64,13 @@ def test_splits_that_make_a_clip_otherwise_make_another_clip(download):
     assert clip_set_id(official) == clip_set_id(clip)
 
 
-def test_prepared_clips_are_what_the_download_gives_without_it(download, folder):
+def test_prepared_clips_equal_those_of_the_download(download, folder):
     ours, theirs = download.manifest("test"), folder.manifest("test")
     assert (ours.entries, ours.truth_id, ours.split_id) == (theirs.entries, theirs.truth_id, theirs.split_id)
     assert set(theirs.left_out.values()) == {f"the clip was not prepared in {folder.source.folder}"}
 
 
-def test_a_clip_lies_on_the_protocols_grid(folder):
+def test_a_clip_has_the_protocols_size(folder):
     (entry,) = folder.manifest("test").entries
     clip = folder.load(entry)
     assert (clip.frames, clip.fps, clip.size) == (FRAMES, 8.0, SIZE)
@@ -87,21 +87,21 @@ def test_a_clip_lies_on_the_protocols_grid(folder):
         assert np.array_equal(clip.views[view].image, clip.video[view, 0])
 
 
-def test_a_clip_is_prepared_when_first_loaded_and_kept(taco, tmp_path, monkeypatch):
+def test_a_clip_is_prepared_when_first_loaded(taco, tmp_path, monkeypatch):
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
-    told = []
-    dataset = open_dataset("taco", taco.root, told.append)
+    messages = []
+    dataset = open_dataset("taco", taco.root, messages.append)
     (entry,) = dataset.manifest("test").entries
     entry = replace(entry, variant="frame0-raw")
     first = dataset.load(entry)
-    assert told == [f"preparing {KEY}"]
+    assert messages == [f"preparing {KEY}"]
     again = dataset.load(entry)
-    assert told == [f"preparing {KEY}"]
+    assert messages == [f"preparing {KEY}"]
     assert np.array_equal(first.tracks.visible, again.tracks.visible)
     assert np.array_equal(first.video, again.video)
 
 
-def test_short_recordings_are_left_out_or_filled_up(tmp_path):
+def test_short_recordings_are_left_out_or_padded(tmp_path):
     shoot = replace(taco_tree.HIT, frames=90, serials=("22139909", "22070938", "22139905"))
     tree = taco_tree.write_tree(tmp_path / "tree", tmp_path / "lists", sequences=(shoot,))
     dataset = open_dataset("taco", tree.root)
@@ -118,16 +118,16 @@ def test_short_recordings_are_left_out_or_filled_up(tmp_path):
     assert (clip.source_views, clip.load_source_videos()) == ((), ())
 
 
-def test_without_mano_real_hands_have_a_proxy_and_say_so(taco_copy):
+def test_without_mano_the_truth_is_proxy_hand(taco_copy):
     taco_faults.claim_mano(taco_copy)
-    told = []
-    dataset = open_dataset("taco", taco_copy.root, told.append)
-    assert told == [MANO_MISSING_WARNING]
+    messages = []
+    dataset = open_dataset("taco", taco_copy.root, messages.append)
+    assert messages == [MANO_MISSING_WARNING]
     assert (dataset.kind, dataset.source.truth) == ("measured", "proxy-hand")
     assert dataset.manifest("test").truth_id == "hoibench/taco-clips@1 proxy-hand 128x94"
 
 
-def test_with_mano_the_truth_is_tacos(taco_copy, tmp_path, monkeypatch):
+def test_with_mano_the_truth_is_taco(taco_copy, tmp_path, monkeypatch):
     taco_faults.claim_mano(taco_copy)
     (tmp_path / "mano").mkdir()
     for side in ("left", "right"):
@@ -140,14 +140,14 @@ def test_with_mano_the_truth_is_tacos(taco_copy, tmp_path, monkeypatch):
     assert dataset.manifest("test").truth_id != without.manifest("test").truth_id
 
 
-def test_mano_that_is_named_and_not_there_is_an_error(taco_copy, tmp_path, monkeypatch):
+def test_a_missing_mano_folder_is_an_error(taco_copy, tmp_path, monkeypatch):
     taco_faults.claim_mano(taco_copy)
     monkeypatch.setenv("HOIBENCH_MANO", str(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError, match="nowhere"):
         open_dataset("taco", taco_copy.root)
 
 
-def test_what_is_no_tree_is_named(tmp_path):
+def test_a_folder_that_is_not_a_download_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="--dataset taco needs --root"):
         open_dataset("taco", None)
     with pytest.raises(FileNotFoundError, match=r"nowhere is not a folder"):
@@ -156,7 +156,7 @@ def test_what_is_no_tree_is_named(tmp_path):
         open_dataset("taco", tmp_path)
 
 
-def test_an_entry_of_no_split_is_refused(folder):
+def test_an_entry_of_no_split_is_an_error(folder):
     with pytest.raises(ValueError, match="no split of TACO has clip '20990101_001'"):
         folder.load(ClipEntry("20990101_001"))
 
@@ -174,14 +174,14 @@ def test_an_entry_of_no_split_is_refused(folder):
         (lambda t: taco_faults.drop_file(t, KEY, "Object_Poses", "tool_061.npy"), "the sequence lacks a file in Object_Poses"),
     ],
 )  # fmt: skip
-def test_what_a_partial_download_lacks_leaves_the_clip_out(taco_copy, fault, reason):
+def test_clips_missing_from_a_partial_download_are_left_out(taco_copy, fault, reason):
     fault(taco_copy)
     manifest = open_dataset("taco", taco_copy.root).manifest("test")
     assert manifest.entries == ()
     assert manifest.left_out[KEY].startswith(reason)
 
 
-def test_a_sequence_under_another_triplet_is_left_out(taco_copy):
+def test_a_sequence_in_the_folder_of_another_triplet_is_left_out(taco_copy):
     for modality in taco_copy.root.iterdir():
         for folder in modality.glob("(hit, hammer, toy)"):
             folder.rename(folder.with_name("(cut, knife, plate)"))
@@ -202,12 +202,12 @@ def test_zips_unpacked_into_folders_of_their_own_names_are_found(taco_copy):
     assert [entry.id for entry in open_dataset("taco", taco_copy.root).manifest("test").entries] == [KEY]
 
 
-def test_a_missing_source_camera_leaves_nothing_out(taco_copy):
+def test_a_missing_source_camera_excludes_no_clip(taco_copy):
     taco_faults.drop_camera(taco_copy, KEY, "22139914")
     assert [e.id for e in open_dataset("taco", taco_copy.root).manifest("test").entries] == [KEY]
 
 
-def test_a_broken_video_is_its_clips_own_matter(taco_copy):
+def test_a_damaged_video_affects_only_its_clip(taco_copy):
     """Two clips of the split; the first one's first video is cut."""
     shutil.rmtree(taco_copy.root)
     shoots = [
@@ -223,7 +223,7 @@ def test_a_broken_video_is_its_clips_own_matter(taco_copy):
     assert open_dataset("taco", tree.root).padded_manifest("test").truth_id.endswith("of unknown size")
 
 
-def test_a_source_view_that_comes_later_is_made_up_for(taco, taco_copy, tmp_path, monkeypatch):
+def test_a_source_view_downloaded_later_is_prepared(taco, taco_copy, tmp_path, monkeypatch):
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path / "cache"))
     path = taco_faults.drop_camera(taco_copy, KEY, "22139914")
     dataset = open_dataset("taco", taco_copy.root)
@@ -245,7 +245,7 @@ def test_a_source_view_that_comes_later_is_made_up_for(taco, taco_copy, tmp_path
 @pytest.mark.parametrize(
     "fault", [lambda t: taco_faults.cut_poses(t, KEY), lambda t: taco_faults.frame_counts(t, KEY, "target")]
 )
-def test_a_broken_file_is_no_absent_one(taco_copy, fault):
+def test_a_damaged_file_does_not_count_as_missing(taco_copy, fault):
     fault(taco_copy)
     dataset = open_dataset("taco", taco_copy.root)
     (entry,) = dataset.manifest("test").entries
@@ -253,7 +253,7 @@ def test_a_broken_file_is_no_absent_one(taco_copy, fault):
         dataset.load(entry)
 
 
-def test_every_camera_of_a_clip_is_offered_by_itself(download, folder):
+def test_every_camera_of_a_clip_is_loaded_separately(download, folder):
     """Those in the download, or those that were prepared: the split's and the source."""
     (entry,) = folder.manifest("test").entries
     filmed = {path.stem for path in download.source.download.sequence(KEY).folder(RGB).glob("*.mp4")}

@@ -34,7 +34,7 @@ def test_folders_name_action_tool_target_and_triplets_tool_action_target(folder,
 
 
 @pytest.mark.parametrize("folder", ["stir, spoon, bowl", "(stir, spoon)", "()", ""])
-def test_a_folder_that_names_no_triplet_is_refused(folder):
+def test_a_folder_that_is_not_a_triplet_is_an_error(folder):
     with pytest.raises(ValueError, match="is not a triplet"):
         parse_triplet(folder)
 
@@ -47,7 +47,7 @@ def test_every_triplet_of_taco_is_read_and_written_back(field_data):
     assert {triplet_folder(parse_triplet(folder)) for folder in folders} == folders
 
 
-def test_the_tree_is_discovered(written):
+def test_sequences_are_found(written):
     tree = TacoDownload(written.root)
     assert list(tree.sequences) == [written.key]
     sequence = tree.sequence(written.key)
@@ -56,12 +56,12 @@ def test_the_tree_is_discovered(written):
     assert tree.hand_model == "hoibench-proxy"
 
 
-def test_a_tree_without_a_marker_holds_mano_hands(tmp_path):
+def test_the_default_hand_model_is_mano(tmp_path):
     (tmp_path / "Object_Poses").mkdir()
     assert TacoDownload(tmp_path).hand_model == "mano"
 
 
-def test_a_marker_that_is_no_text_is_named(tmp_path):
+def test_a_hand_model_file_that_is_not_text_is_named(tmp_path):
     (tmp_path / "Object_Poses").mkdir()
     (tmp_path / "hand_model.txt").write_bytes(b"\xff\xfe\x82")
     with pytest.raises(ValueError, match=r"hand_model\.txt is not text"):
@@ -77,7 +77,7 @@ def test_models_are_found_under_the_name_inside_the_released_zip_too(written, tm
         TacoDownload(tmp_path).mesh("999")
 
 
-def test_what_is_missing_is_named_with_what_to_download(written, tmp_path):
+def test_missing_files_are_named_with_their_zips(written, tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a folder"):
         TacoDownload(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="has no Object_Poses"):
@@ -90,7 +90,7 @@ def test_what_is_missing_is_named_with_what_to_download(written, tmp_path):
         TacoSequence(tmp_path, ("a", "b", "c"), "20990101_001").find_object_pose("tool")
 
 
-def test_a_zip_that_lies_there_is_to_be_unpacked_not_downloaded(taco_copy):
+def test_an_existing_zip_is_to_be_unpacked_not_downloaded(taco_copy):
     serial = FOUR[0]
     path = taco_faults.zip_camera(taco_copy, serial)
     with pytest.raises(FileNotFoundError, match=re.escape(f"unpack {path}")):
@@ -122,7 +122,7 @@ def test_models_are_found_wherever_the_zip_puts_them(taco_copy, place):
     assert taco_copy.download.mesh(tool) == taco_copy.root / place / f"{tool}_cm.obj"
 
 
-def test_what_a_mac_leaves_in_a_folder_is_no_camera_and_no_sequence(taco_copy):
+def test_files_of_macos_are_ignored(taco_copy):
     sequence = taco_copy.sequence(POUR.key)
     (sequence.folder(RGB) / f"._{FOUR[0]}.mp4").touch()
     (sequence.folder(POSES).parent / ".DS_Store").touch()
@@ -139,7 +139,7 @@ def test_an_object_id_has_three_digits(tmp_path):
         sequence.find_object_pose("tool")
 
 
-def test_two_pose_files_of_one_role_are_refused(tmp_path):
+def test_two_pose_files_of_one_role_are_an_error(tmp_path):
     sequence = TacoSequence(tmp_path, ("a", "b", "c"), "20990101_001")
     folder = sequence.folder("Object_Poses")
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Every fault of a download: the doctor names it and nothing else, and reading the sequence either works or says what is wrong."""
+"""Faults of a download: the doctor reports each one, and reading the sequence either works or raises an error."""
 
 import functools
 import shutil
@@ -196,7 +196,7 @@ def sound(taco, tmp_path_factory) -> Callable[[str], dict[str, tuple[str, int]]]
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_named_and_nothing_else_breaks(taco_copy, tmp_path, sound, name, monkeypatch):
+def test_a_fault_is_named_and_no_other_check_fails(taco_copy, tmp_path, sound, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path / "cache"))
     fault = FAULTS[name]
@@ -223,7 +223,7 @@ def test_a_fault_is_named_and_nothing_else_breaks(taco_copy, tmp_path, sound, na
     assert not (tmp_path / "pickle_was_run").exists()
 
 
-def test_other_sequences_read_beside_a_broken_one(taco_copy):
+def test_a_damaged_sequence_does_not_affect_others(taco_copy):
     faults.cut_pickle(taco_copy, KEY)
     faults.wrong_K(taco_copy, KEY)
     faults.truncate_video(taco_copy, KEY, FIRST)
@@ -232,7 +232,7 @@ def test_other_sequences_read_beside_a_broken_one(taco_copy):
 
 
 @pytest.mark.parametrize("modality", [RGB, MARKER_REMOVED, CAMERAS, HANDS, POSES])
-def test_a_zip_unpacked_one_folder_too_deep_is_no_fault(taco_copy, tmp_path, sound, modality):
+def test_a_zip_unpacked_one_folder_too_deep_is_ok(taco_copy, tmp_path, sound, modality):
     faults.nest(taco_copy, modality)
     assert complaints(examine(taco_copy, KEY, tmp_path)) == sound(KEY)
     read_all(taco_copy, KEY)
@@ -258,13 +258,13 @@ class TestMano:
             write_mano(folder, side)
         return folder
 
-    def test_without_files_truth_is_the_proxy_hands(self, taco_copy, tmp_path):
+    def test_without_files_the_truth_is_proxy_hand(self, taco_copy, tmp_path):
         check = self.check(taco_copy, tmp_path)
         assert check.status == "warning"
         assert "'proxy-hand'" in check.title
         assert "HOIBENCH_MANO" in check.fix
 
-    def test_with_both_files_truth_is_tacos(self, taco_copy, tmp_path, mano):
+    def test_with_both_files_the_truth_is_taco(self, taco_copy, tmp_path, mano):
         check = self.check(taco_copy, tmp_path, mano)
         assert (check.status, "'taco'" in check.title) == ("ok", True)
 
@@ -296,7 +296,7 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("how", SPOILED)
-def test_a_tree_in_which_nothing_is_whole_is_still_examined_to_the_end(taco_copy, tmp_path, how):
+def test_a_completely_damaged_download_is_diagnosed_to_the_end(taco_copy, tmp_path, how):
     for path in sorted(taco_copy.root.rglob("*")):
         if path.is_file():
             SPOILED[how](path)
@@ -320,7 +320,7 @@ def test_a_tree_in_which_nothing_is_whole_is_still_examined_to_the_end(taco_copy
         }
 
 
-def test_a_folder_that_may_not_be_written_is_enough(taco_copy, tmp_path):
+def test_a_read_only_download_is_enough(taco_copy, tmp_path):
     folders = [taco_copy.root, *(path for path in taco_copy.root.rglob("*") if path.is_dir())]
     before = state(taco_copy.root)
     for folder in folders:

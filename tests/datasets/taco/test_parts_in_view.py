@@ -1,4 +1,4 @@
-"""What lies where no camera looks was not recorded there."""
+"""Parts that no camera sees have wrong poses."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def moved(surfaces, part, change):
     return tuple(replace(s, vertices=change(s.vertices)) if s.part == part else s for s in surfaces)
 
 
-def test_what_was_recorded_is_in_sight(recorded):
+def test_recorded_parts_are_in_view(recorded):
     check_parts_in_view("k", *recorded)
 
 
@@ -36,7 +36,7 @@ def test_what_was_recorded_is_in_sight(recorded):
     "change",
     [lambda v: v - [-10.0, 0.0, 0.0], lambda v: v - [0.0, 0.0, 10.0], lambda v: 1000.0 * v, lambda v: np.full_like(v, np.nan)],
 )  # fmt: skip
-def test_what_is_elsewhere_is_named(recorded, part, change):
+def test_a_part_out_of_view_is_named(recorded, part, change):
     surfaces, cameras = recorded
     with pytest.raises(ValueError, match=f"sequence k: no camera sees the {PARTS[part]}"):
         check_parts_in_view("k", moved(surfaces, part, change), cameras)
@@ -44,14 +44,14 @@ def test_what_is_elsewhere_is_named(recorded, part, change):
 
 @settings(max_examples=20, deadline=None)
 @given(far=st.floats(12.0, 1000.0), azimuth=st.floats(0.0, 6.3), elevation=st.floats(-1.5, 1.5))
-def test_far_away_is_out_of_sight_in_every_direction(recorded, far, azimuth, elevation):
+def test_a_part_far_away_is_out_of_view_in_every_direction(recorded, far, azimuth, elevation):
     surfaces, cameras = recorded
     way = [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
     with pytest.raises(ValueError, match="no camera sees the tool"):
         check_parts_in_view("k", moved(surfaces, 2, lambda v: v + far * np.array(way)), cameras)
 
 
-def test_one_frame_in_sight_is_enough(recorded):
+def test_one_frame_in_view_is_enough(recorded):
     surfaces, cameras = recorded
 
     def leave(vertices):
@@ -63,7 +63,7 @@ def test_one_frame_in_sight_is_enough(recorded):
 
 
 @pytest.mark.parametrize(("distance", "seen"), [(3.99, True), (4.01, False)])
-def test_what_is_over_four_metres_from_a_camera_is_not_in_its_workspace(distance, seen):
+def test_a_part_over_four_metres_from_a_camera_is_out_of_view(distance, seen):
     camera = Camera(np.array([[100.0, 0, 31.5], [0, 100.0, 31.5], [0, 0, 1.0]]), np.eye(3), np.zeros(3), (64, 64))
     surface = Surface(2, np.full((1, 3, 3), [0.0, 0.0, distance]), np.array([[0, 1, 2]]))
     if seen:

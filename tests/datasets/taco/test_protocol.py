@@ -31,7 +31,7 @@ def test_every_window_is_a_walk_forward_inside_the_recording(frames, fps):
     assert all(abs(index - i * fps / 8.0) <= 0.5 + 1e-9 for i, index in enumerate(span.recorded))
 
 
-def test_a_recipe_is_what_a_splits_line_says():
+def test_a_recipe_is_parsed_from_a_splits_line():
     recipe = Recipe.parse({"crop": "frame0", "video": "marker-removed"})
     assert (recipe.crop, recipe.video, recipe.name) == ("frame0", "marker-removed", "frame0-marker-removed")
 
@@ -39,12 +39,12 @@ def test_a_recipe_is_what_a_splits_line_says():
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"crop": "clip"}, "expected crop and video"),
-        ({"crop": "clip", "video": "raw", "seed": 1}, "expected crop and video"),
-        ({"crop": "tight", "video": "raw"}, "crop is 'tight', expected one of clip, frame0"),
-        ({"crop": "clip", "video": ["raw"]}, "video is .*expected one of raw, marker-removed"),
+        ({"crop": "clip"}, "expected crop: one of clip, frame0, video: one of raw"),
+        ({"crop": "clip", "video": "raw", "seed": 1}, "expected crop: one of clip, frame0, video: one of raw"),
+        ({"crop": "tight", "video": "raw"}, "'tight'.*expected crop: one of clip, frame0"),
+        ({"crop": "clip", "video": ["raw"]}, "expected .*video: one of raw, marker-removed"),
     ],
 )
-def test_another_recipe_is_refused(table, words):
+def test_an_invalid_recipe_is_an_error(table, words):
     with pytest.raises(ValueError, match=words):
         Recipe.parse(table)

@@ -15,7 +15,7 @@ def record(taco, shoot=SHORT, model=None):
     return Recording(taco.download, taco.download.sequence(shoot.key), model)
 
 
-def test_surfaces_of_some_frames_are_those_of_all(taco):
+def test_surfaces_of_some_frames_equal_those_of_all(taco):
     recording = record(taco)
     assert recording.frames == SHORT.frames
     chosen = recording.surfaces_in([3, 0, 89])
@@ -31,7 +31,7 @@ def test_a_rigid_surface_is_its_rest_under_its_poses(taco):
         np.testing.assert_allclose(surface.vertices, moved, atol=1e-12)
 
 
-def test_the_hand_model_is_the_trees_unless_one_is_given(taco):
+def test_the_default_hand_model_is_that_of_the_download(taco):
     assert record(taco).hand_model.name == "hoibench-proxy"
     given = ProxyHand()
     assert record(taco, model=given).hand_model is given
@@ -43,7 +43,7 @@ def test_files_that_disagree_in_length_are_named_with_their_counts(taco_copy):
         _ = record(taco_copy).frames
 
 
-def test_rows_that_were_not_recorded_are_left_out_of_the_frame(taco_copy):
+def test_unrecorded_rows_are_nan(taco_copy):
     taco_faults.nan_pose_rows(taco_copy, SHORT.key, "target", (5,))
     taco_faults.missing_hand_frames(taco_copy, SHORT.key, "right", (6, 7))  # by their ids, which begin at 1
     recording = record(taco_copy)
@@ -58,7 +58,7 @@ def test_rows_that_were_not_recorded_are_left_out_of_the_frame(taco_copy):
     assert np.isfinite(mesh.corners).all()
 
 
-def test_a_modality_is_asked_for_by_name(taco):
+def test_videos_are_found_by_modality(taco):
     recording = record(taco, MEASURE)
     assert recording.video_info(TRIO[0], MARKER_REMOVED).frames == MEASURE.frames
     with pytest.raises(FileNotFoundError, match=MARKER_REMOVED):
@@ -72,7 +72,7 @@ def test_a_camera_without_calibration_is_named(taco_copy):
 
 
 @pytest.mark.parametrize(("width", "read"), [(981, True), (979, False), (1019, True), (1021, False)])
-def test_an_aspect_is_off_by_two_hundredths_at_most(tmp_path, width, read):
+def test_an_aspect_ratio_differs_by_two_percent_at_most(tmp_path, width, read):
     camera = Calibration(np.eye(3), np.eye(3), np.zeros(3), (1000, 1000))
     video = VideoInfo(frames=1, height=1000, width=width, fps=30.0, codec="h264")
     arguments = tmp_path / "1.mp4", video, tmp_path / "calibration.json", camera, "Allocentric_RGB_Videos/1"

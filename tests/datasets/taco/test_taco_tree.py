@@ -1,4 +1,4 @@
-"""The hostile tree is what it says: its pictures tell part, frame and modality behind the codec, and its records are those of the scene."""
+"""The test download: its decoded images encode part, frame and modality, and its records equal those of the scene."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from hoibench.datasets.taco.recording import Recording
 from hoibench.video import decode, probe
 
 
-def test_it_holds_the_sequences_of_the_plan(taco):
+def test_it_has_the_sequences_of_the_plan(taco):
     assert set(taco.download.sequences) == {shoot.key for shoot in PLAN}
     assert {shoot.frames for shoot in PLAN} == {90, 181, 209}
     assert len({shoot.world for shoot in PLAN}) == 2
@@ -28,7 +28,7 @@ def test_it_holds_the_sequences_of_the_plan(taco):
 
 
 @pytest.mark.parametrize("shoot", [POUR, MEASURE, SHORT], ids=lambda shoot: shoot.key)
-def test_pixels_tell_frame_modality_and_part(taco, shoot):
+def test_pixels_encode_frame_modality_and_part(taco, shoot):
     recording = Recording(taco.download, taco.download.sequence(shoot.key))
     serial = FOUR[1]
     for modality in (RGB, MARKER_REMOVED):
@@ -42,7 +42,7 @@ def test_pixels_tell_frame_modality_and_part(taco, shoot):
         assert (part_of(video[frame]) == part).mean() > 0.97  # outlines blur
 
 
-def test_a_fault_leaves_the_shared_tree_alone(taco, taco_copy):
+def test_a_fault_does_not_change_the_shared_tree(taco, taco_copy):
     before = {path: path.read_bytes() for path in (taco.root / RGB).rglob("*.mp4")}
     path = taco_faults.truncate_video(taco_copy, POUR.key, FOUR[0])
     assert path.stat().st_size < len(before[taco.root / path.relative_to(taco_copy.root)])

@@ -21,7 +21,7 @@ def plate(part, *places, scale=1.0):
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(60, 200))
-def test_points_are_as_many_as_asked_and_spread_evenly(count):
+def test_points_have_the_given_count_and_are_evenly_distributed(count):
     surfaces = [plate(2, [0, 0, 2]), plate(3, [0, 0, 5], scale=2.0)]
     points = choose_points(surfaces, count)
     world, part = track_points(points, surfaces)
@@ -44,13 +44,13 @@ def test_candidates_are_uniform_by_area_over_surfaces_triangles_and_within_a_tri
     np.testing.assert_allclose(np.cov(points.weights.T), (np.eye(3) * 3 - 1) / 36, atol=0.003)
 
 
-def test_parts_in_contact_keep_points_of_their_own():
+def test_parts_in_contact_keep_their_own_points():
     one, two = plate(0, [0, 0, 2]), plate(1, [0, 0, 2 + 1e-6])
     _, part = track_points(choose_points([one, two], 100), [one, two])
     assert abs((part == 0).sum() - 50) <= 15
 
 
-def test_points_move_as_the_triangles_that_they_are_fixed_to(written):
+def test_points_move_with_their_triangles(written):
     surfaces, scene = written.recording.surfaces, written.scene
     points = choose_points(surfaces, 128)
     world, part = track_points(points, surfaces)
@@ -64,7 +64,7 @@ def test_points_move_as_the_triangles_that_they_are_fixed_to(written):
     assert len(world) == scene.frames
 
 
-def test_the_choice_does_not_depend_on_where_the_world_has_its_origin(written):
+def test_the_choice_of_points_does_not_depend_on_the_world_frame(written):
     surfaces = written.recording.surfaces
     moved = [Surface(s.part, s.vertices + np.array([3.0, -2.0, 1.0]), s.faces) for s in surfaces]
     here, there = (track_points(choose_points(s, 128), s)[0][0] for s in (surfaces, moved))
@@ -96,7 +96,7 @@ def test_the_image_ends_half_a_pixel_beyond_its_outer_pixel_centres(x, inside):
     assert visibility(point, [plate(2, [0, 0, 2], scale=3.0)], [CAMERA])[0, 0, 0] == inside
 
 
-def test_a_point_is_held_where_its_part_was_recorded_nearest_in_time():
+def test_an_unrecorded_point_keeps_its_nearest_recorded_position():
     nothing = [np.nan] * 3
     moving = plate(2, [0, 0, 2], nothing, nothing, nothing, [1, 0, 2], nothing)
     steady = plate(3, *[[0, 0, 4]] * 6)
@@ -113,12 +113,12 @@ def test_a_point_is_held_where_its_part_was_recorded_nearest_in_time():
     assert not (tracks.visible & ~tracks.recorded).any()
 
 
-def test_nothing_recorded_in_frame_0_is_refused():
+def test_nothing_recorded_in_frame_0_is_an_error():
     with pytest.raises(ValueError, match="no area in frame 0: nothing was recorded"):
         choose_points([plate(2, [np.nan] * 3, [0, 0, 1])], 10)
 
 
-def test_surfaces_without_area_are_refused():
+def test_surfaces_without_area_are_an_error():
     with pytest.raises(ValueError, match="no area"):
         choose_points([plate(2, [0, 0, 1], scale=0.0)], 10)
 

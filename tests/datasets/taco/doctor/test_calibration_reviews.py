@@ -29,7 +29,7 @@ def test_reviews_by_key(tmp_path):
         (HEAD.encode() + b'"' + b"x" * 200_000, "is not a CSV file"),
     ],
 )
-def test_a_broken_table_is_named_with_what_to_do(tmp_path, data, message):
+def test_a_damaged_table_is_named_with_the_fix(tmp_path, data, message):
     path = tmp_path / "taco_info.csv"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=message) as caught:

@@ -295,7 +295,7 @@ def test_the_errata_are_sequences_of_the_official_list_and_in_none_of_egocentric
 
 
 @pytest.mark.field
-def test_the_real_calibration_passes_beside_its_own_resolution_alone(field_data, taco_copy, tmp_path):
+def test_the_real_calibration_passes_only_at_its_own_resolution(field_data, taco_copy, tmp_path):
     real = json.loads((field_data / "taco" / "calibration_20230927_027_512x376.json").read_text())
     path = taco_copy.sequence(POUR.key).calibration
     for size, status in (([512, 376], "ok"), ([4096, 3000], "problem")):

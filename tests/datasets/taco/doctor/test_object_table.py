@@ -31,7 +31,7 @@ def sequences(tmp_path):
     return write_sequences(tmp_path, RECORDED)
 
 
-def test_categories_are_joined_from_the_triplets(sequences):
+def test_categories_come_from_the_triplets(sequences):
     assert object_rows(sequences) == (
         ObjectRow("019", "plate", ("target",), 3, {"cup": 1}),
         ObjectRow("033", "spoon", ("tool",), 1, {}),
@@ -47,12 +47,12 @@ def test_an_object_that_is_tool_and_target_of_a_sequence_is_in_one_sequence(tmp_
     assert object_rows(sequences) == (ObjectRow("146", "bowl", ("tool", "target"), 1, {}),)
 
 
-def test_two_categories_are_flagged_not_fatal(sequences):
+def test_two_categories_of_an_object_are_listed(sequences):
     rows = list(csv.DictReader(io.StringIO(format_objects(sequences))))
     assert rows[0] == {"object": "019", "category": "plate", "roles": "target", "sequences": "3", "also": "cup in 1"}
     assert [row["also"] for row in rows[1:]] == ["", "", ""]
     assert rows[3]["roles"] == "tool;target"
 
 
-def test_nothing_gives_a_head():
+def test_no_sequences_give_only_a_header():
     assert format_objects([]) == "object,category,roles,sequences,also\n"

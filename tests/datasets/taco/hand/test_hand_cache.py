@@ -59,7 +59,7 @@ def test_a_large_file_is_unpickled_once(root, sequence, parsed):
     assert file.name == "20230927_027-left_hand.npz"
 
 
-def test_a_small_file_is_not_kept(root, sequence, parsed):
+def test_a_small_file_is_not_cached(root, sequence, parsed):
     write(sequence, SMALL)
     for _ in range(2):
         read_hand(sequence, "left")
@@ -67,7 +67,7 @@ def test_a_small_file_is_not_kept(root, sequence, parsed):
     assert not root.exists()
 
 
-def test_gaps_are_kept(sequence):
+def test_gaps_survive_caching(sequence):
     write(sequence)
     path = sequence / "left_hand.pkl"
     table = pickle.loads(path.read_bytes())
@@ -78,7 +78,7 @@ def test_gaps_are_kept(sequence):
         np.testing.assert_array_equal(np.flatnonzero(lost), [2])
 
 
-def test_a_changed_file_is_unpickled_again_and_takes_the_old_ones_place(root, sequence, parsed):
+def test_a_changed_file_is_unpickled_again_and_replaces_its_entry(root, sequence, parsed):
     write(sequence)
     read_hand(sequence, "left")
     poses = write(sequence, seed=1)
@@ -89,7 +89,7 @@ def test_a_changed_file_is_unpickled_again_and_takes_the_old_ones_place(root, se
     assert len(entry_files(root)) == 1
 
 
-def test_files_that_differ_only_in_their_folder_are_not_taken_for_each_other(sequence):
+def test_files_in_different_folders_have_different_entries(sequence):
     """Unpacked from zips, two may have one size and one time."""
     other = sequence.parents[1] / "(dust, brush, bowl)" / sequence.name
     poses = [write(folder, seed=seed) for seed, folder in enumerate((sequence, other))]
@@ -114,7 +114,7 @@ def test_the_cache_lists_a_download_as_one_entry_and_clears_it(sequence, tmp_pat
     read_hand(sequence, "left")
 
 
-def test_a_sequence_reached_by_a_link_is_the_same(sequence, tmp_path, parsed):
+def test_a_linked_sequence_has_the_same_entry(sequence, tmp_path, parsed):
     write(sequence)
     (tmp_path / "link").symlink_to(tmp_path / "tree")
     for top in ("tree", "link"):
@@ -123,7 +123,7 @@ def test_a_sequence_reached_by_a_link_is_the_same(sequence, tmp_path, parsed):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.999])
-def test_a_damaged_entry_is_set_aside_and_made_again(root, sequence, parsed, caplog, share):
+def test_a_damaged_entry_is_renamed_and_created_again(root, sequence, parsed, caplog, share):
     poses = write(sequence)
     read_hand(sequence, "left")
     (file,) = entry_files(root)
@@ -136,7 +136,7 @@ def test_a_damaged_entry_is_set_aside_and_made_again(root, sequence, parsed, cap
     assert "renamed to 20230927_027-left_hand.damaged" in caplog.text
 
 
-def test_a_cache_that_cannot_be_written_costs_one_warning(root, sequence, parsed, caplog):
+def test_an_unwritable_cache_gives_one_warning(root, sequence, parsed, caplog):
     root.write_text("a file where the folder should be")
     poses = write(sequence)
     for _ in range(3):
@@ -148,7 +148,7 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(root, sequence, parsed
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-def test_a_full_disk_costs_one_warning(sequence, caplog, monkeypatch, code):
+def test_a_full_disk_gives_one_warning(sequence, caplog, monkeypatch, code):
     def fail(path, arrays):
         raise OSError(code, os.strerror(code))
 
@@ -160,13 +160,13 @@ def test_a_full_disk_costs_one_warning(sequence, caplog, monkeypatch, code):
     assert os.strerror(code) in warning.message
 
 
-def test_nothing_is_written_beside_the_data(sequence):
+def test_nothing_is_written_into_the_download_by_the_cache(sequence):
     write(sequence)
     read_hand(sequence, "left")
     assert [path.name for path in sequence.iterdir()] == ["left_hand.pkl"]
 
 
-def test_a_broken_file_is_not_kept(root, sequence):
+def test_a_damaged_file_is_not_cached(root, sequence):
     write(sequence)
     path = sequence / "left_hand.pkl"
     shutil.copy(path, sequence / "whole")

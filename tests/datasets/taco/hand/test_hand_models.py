@@ -74,7 +74,7 @@ def test_the_proxys_surface_is_the_proxy_hands():
     np.testing.assert_array_equal(faces, FACES["right"])
 
 
-def test_each_side_takes_its_own_file(folder):
+def test_each_side_uses_its_own_file(folder):
     points = {side: choose_hand_model(MANO, folder).surface(pose(side))[0][0] for side in SIDES}
     for side in SIDES:
         model = random_model(side)
@@ -84,7 +84,7 @@ def test_each_side_takes_its_own_file(folder):
 
 @pytest.mark.parametrize("model", [ProxyHand(), "mano"], ids=["proxy", "mano"])
 @pytest.mark.parametrize("side", SIDES)
-def test_rows_that_were_not_recorded_have_no_surface(folder, model, side):
+def test_unrecorded_rows_have_no_surface(folder, model, side):
     model = choose_hand_model(MANO, folder) if model == "mano" else model
     hand = pose(side)
     hand.theta[1] = hand.trans[1] = np.nan
@@ -93,13 +93,13 @@ def test_rows_that_were_not_recorded_have_no_surface(folder, model, side):
     assert np.isfinite(points[0]).all()
 
 
-def test_mano_goes_to_worker_processes(folder):
+def test_mano_can_be_sent_to_worker_processes(folder):
     sent = pickle.loads(pickle.dumps(choose_hand_model(MANO, folder)))
     here, there = (model.surface(pose("left"))[0] for model in (choose_hand_model(MANO, folder), sent))
     np.testing.assert_array_equal(here, there)
 
 
-def test_the_model_is_the_trees_or_the_proxy_where_there_are_no_files(folder, monkeypatch):
+def test_the_proxy_replaces_mano_without_files(folder, monkeypatch):
     assert isinstance(choose_hand_model(MANO, folder), ManoHand)
     assert isinstance(choose_hand_model(MANO), ProxyHand)
     monkeypatch.setenv("HOIBENCH_MANO", str(folder))
@@ -112,7 +112,7 @@ def test_the_model_is_the_trees_or_the_proxy_where_there_are_no_files(folder, mo
     assert mano_folder() is None
 
 
-def test_mano_is_refused_on_a_tree_of_proxy_hands(folder):
+def test_mano_is_an_error_for_proxy_hands(folder):
     with pytest.raises(ValueError, match=f"are of the model {HAND_MODEL}, not MANO: leave out the MANO folder"):
         choose_hand_model(HAND_MODEL, folder)
 
@@ -122,7 +122,7 @@ def test_an_unknown_model_is_named():
         choose_hand_model("nimble")
 
 
-def test_a_folder_of_other_files_is_named(tmp_path, monkeypatch):
+def test_a_folder_without_mano_files_is_named(tmp_path, monkeypatch):
     write_mano(tmp_path, "left")
     with pytest.raises(FileNotFoundError, match=r"has neither MANO_RIGHT\.npz"):
         choose_hand_model(MANO, tmp_path)
@@ -132,7 +132,7 @@ def test_a_folder_of_other_files_is_named(tmp_path, monkeypatch):
         choose_hand_model(MANO)
 
 
-def test_what_truth_is_called(folder):
+def test_kinds_of_truth(folder):
     assert truth_kind(MANO, choose_hand_model(MANO, folder)) == "taco"
     assert truth_kind(MANO, ProxyHand()) == "proxy-hand"
     assert truth_kind(HAND_MODEL, ProxyHand()) == "synthetic"
@@ -150,7 +150,7 @@ print(*model.surface(read_hand(Path(sys.argv[2]), "left"))[0].shape)
 """
 
 
-def test_hands_take_numpy_alone(folder, tmp_path):
+def test_hands_need_only_numpy(folder, tmp_path):
     frames = {f"{i + 1:05d}": {"hand_pose": torch.zeros(48), "hand_trans": torch.zeros(3)} for i in range(3)}
     (tmp_path / "left_hand.pkl").write_bytes(pickle.dumps(frames, protocol=4))
     done = subprocess.run([sys.executable, "-c", ALONE, folder, tmp_path], capture_output=True, text=True)

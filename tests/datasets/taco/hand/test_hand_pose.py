@@ -42,7 +42,7 @@ def test_a_missing_shape_is_the_mean_shape(tmp_path):
     np.testing.assert_array_equal(read_hand(tmp_path, "left").betas, np.zeros(10))
 
 
-def test_a_missing_hand_says_what_to_download(tmp_path):
+def test_a_missing_hand_names_its_zip(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"right_hand\.pkl is missing: download Hand_Poses\.zip"):
         read_hand(tmp_path, "right")
 
@@ -58,7 +58,7 @@ def frame(pose=0.0, place=0.0):
 
 @settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.integers(1, 300), st.floats(-7.0, 7.0, width=32), min_size=1, max_size=20))
-def test_row_i_is_frame_i_plus_1_and_what_is_absent_is_nan(tmp_path_factory, recorded):
+def test_row_i_is_frame_i_plus_1_and_missing_frames_are_nan(tmp_path_factory, recorded):
     folder = tmp_path_factory.mktemp("hand")
     dump(folder / "left_hand.pkl", {f"{number:05d}": frame(value, -value) for number, value in recorded.items()})
     hand = read_hand(folder, "left")
@@ -72,7 +72,7 @@ def test_row_i_is_frame_i_plus_1_and_what_is_absent_is_nan(tmp_path_factory, rec
 @pytest.mark.parametrize(
     "broken", [frame(np.nan), frame(0.0, np.inf), {**frame(), "hand_trans": torch.tensor([1, np.nan, 1])}]
 )
-def test_a_row_with_a_number_that_is_none_is_a_row_not_recorded(tmp_path, broken):
+def test_a_row_with_a_non_finite_number_is_unrecorded(tmp_path, broken):
     dump(tmp_path / "left_hand.pkl", {"00001": frame(1.0), "00002": broken, "00003": frame(3.0)})
     hand = read_hand(tmp_path, "left")
     for values in (hand.theta, hand.trans):
@@ -88,7 +88,7 @@ def test_tensors_of_a_gpu_are_read(tmp_path, monkeypatch):
     np.testing.assert_array_equal(read_hand(tmp_path, "left").theta, np.full((1, 48), 2.0))
 
 
-def test_tensors_that_a_fit_left_behind_are_read(tmp_path):
+def test_tensors_with_gradients_are_read(tmp_path):
     """Those that ask for gradients, which the official reader detaches, and those that lie askew in memory."""
     poses, askew = torch.randn(2, 48, requires_grad=True), torch.randn(48, 2).T
     dump(tmp_path / "left_hand.pkl", {"00001": {"hand_pose": askew[1], "hand_trans": torch.zeros(1, 3)}})
@@ -101,20 +101,20 @@ def test_tensors_that_a_fit_left_behind_are_read(tmp_path):
     "name",
     ["00000", "-0001", "1.0", "", "frame1", "\u0661", 0, 1.0, True, None, "100001", 10**12, "9" * 5000, b"00001"],
 )
-def test_a_frame_that_is_called_unlike_a_number_is_named(tmp_path, name):
+def test_a_frame_with_an_invalid_name_is_named(tmp_path, name):
     dump(tmp_path / "left_hand.pkl", {"00001": frame(), name: frame()})
     with pytest.raises(ValueError, match=r"left_hand\.pkl has a frame named .*expected '00001' to '100000'") as caught:
         read_hand(tmp_path, "left")
     assert len(str(caught.value)) < 500
 
 
-def test_a_frame_that_is_there_twice_is_named(tmp_path):
+def test_a_duplicate_frame_is_named(tmp_path):
     dump(tmp_path / "left_hand.pkl", {"00001": frame(), "1": frame()})
     with pytest.raises(ValueError, match=r"left_hand\.pkl has duplicate frame 1"):
         read_hand(tmp_path, "left")
 
 
-def test_a_hand_that_was_never_recorded_is_named(tmp_path):
+def test_a_hand_without_recorded_frames_is_named(tmp_path):
     dump(tmp_path / "left_hand.pkl", {"00001": frame(np.nan), "00002": frame(np.nan)})
     with pytest.raises(ValueError, match=r"left_hand\.pkl: none of its 2 frames was recorded"):
         read_hand(tmp_path, "left")
@@ -142,7 +142,7 @@ def test_a_broken_file_is_named(tmp_path, value, message):
 @pytest.mark.parametrize(
     ("betas", "message"), [(torch.zeros(11), r"shape \(11,\)"), (torch.full((10,), torch.nan), "has NaN")]
 )
-def test_a_broken_shape_is_named(tmp_path, betas, message):
+def test_an_invalid_shape_is_named(tmp_path, betas, message):
     write(tmp_path)
     dump(tmp_path / "left_hand_shape.pkl", {"hand_shape": betas})
     with pytest.raises(ValueError, match=rf"left_hand_shape\.pkl: .*hand_shape .*{message}"):
@@ -164,7 +164,7 @@ def test_the_older_form_is_a_folder_of_frames(tmp_path):
     ("name", "message"),
     [("hand_one.pkl", "expected the form hand_00001.pkl"), ("hand_00000.pkl", "a frame named '00000'")],
 )
-def test_a_strange_file_of_the_older_form_is_named(tmp_path, name, message):
+def test_an_unexpected_file_of_the_older_form_is_named(tmp_path, name, message):
     (tmp_path / "right_hand").mkdir()
     dump(tmp_path / "right_hand" / name, frame())
     with pytest.raises(ValueError, match=f"right_hand.*{message}"):
@@ -183,7 +183,7 @@ def test_an_empty_folder_of_the_older_form_is_named(tmp_path):
      "torch._utils._rebuild_parameter", "torch.storage._load_from_bytes.__globals__", "subprocess.Popen"],
 )  # fmt: skip
 @pytest.mark.parametrize("file", ["left_hand.pkl", "left_hand_shape.pkl"])
-def test_a_forbidden_name_is_refused_and_named(tmp_path, name, file):
+def test_a_forbidden_name_is_an_error(tmp_path, name, file):
     write(tmp_path)
     (tmp_path / file).write_bytes(dumps({"00001": Call(name, str(tmp_path / "ran"))}))
     with pytest.raises(ValueError, match=rf"{file} .*names {name}, which is not allowed"):
@@ -191,7 +191,7 @@ def test_a_forbidden_name_is_refused_and_named(tmp_path, name, file):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_file_cut_anywhere_is_refused(tmp_path):
+def test_a_file_truncated_anywhere_is_an_error(tmp_path):
     write(tmp_path)
     path = tmp_path / "left_hand.pkl"
     whole = path.read_bytes()
@@ -201,7 +201,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
             read_hand(tmp_path, "left")
 
 
-def test_poses_in_degrees_and_shapes_of_no_hand_are_refused(tmp_path):
+def test_poses_in_degrees_and_implausible_shapes_are_an_error(tmp_path):
     rng = np.random.default_rng(0)
     theta, trans = rng.normal(0.0, 0.5, (4, 48)), rng.normal(size=(4, 3))
     write_hand(tmp_path, "left", theta, trans, np.zeros(10))
@@ -215,7 +215,7 @@ def test_poses_in_degrees_and_shapes_of_no_hand_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("turn", "read"), [(12.5, True), (12.6, False)])
-def test_a_joint_turns_by_two_whole_turns_at_most(tmp_path, turn, read):
+def test_a_joint_rotates_by_at_most_two_turns(tmp_path, turn, read):
     """4 pi is 12.566."""
     poses = torch.zeros(48)
     poses[3:6] = torch.tensor([turn, 0.0, 0.0])
@@ -228,7 +228,7 @@ def test_a_joint_turns_by_two_whole_turns_at_most(tmp_path, turn, read):
 
 
 @pytest.mark.parametrize(("beta", "read"), [(20.0, True), (-20.0, True), (20.5, False), (-20.5, False)])
-def test_a_shape_is_off_the_mean_by_twenty_deviations_at_most(tmp_path, beta, read):
+def test_a_shape_differs_from_the_mean_by_at_most_twenty_deviations(tmp_path, beta, read):
     write(tmp_path)
     dump(tmp_path / "left_hand_shape.pkl", {"hand_shape": torch.full((10,), beta)})
     if read:

@@ -102,7 +102,7 @@ def test_the_flat_hand_is_the_template_and_the_mean_pose_is_not(files):
     np.testing.assert_allclose(mean.vertices(*rest)[0], file.v_template - wrist, atol=1e-15)
 
 
-def test_left_hands_take_the_shape_directions_of_their_file(files):
+def test_left_hands_use_the_shape_directions_of_their_file(files):
     """TACO's layer applies no mirroring fix to them."""
     file, betas = files["left"], np.eye(10)[0]
     rest = np.zeros((1, 48)), np.zeros((1, 3))
@@ -111,7 +111,7 @@ def test_left_hands_take_the_shape_directions_of_their_file(files):
     np.testing.assert_allclose(grown[0], shift, atol=1e-15)
 
 
-def test_rows_that_were_not_recorded_stay_so_and_leave_the_others_alone(files):
+def test_unrecorded_rows_stay_nan_and_do_not_change_others(files):
     layer, theta, trans, betas = Mano(files["left"]), theta_of(2), np.ones((6, 3)), np.zeros(10)
     whole = layer.vertices(theta, trans, betas), layer.joints(theta, trans, betas)
     theta[[1, 4]] = np.nan

@@ -61,7 +61,7 @@ def test_it_is_the_pickle_that_numpy_and_scipy_would_have_read(model):
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("kind", ["csc", "csr", "coo"])
-def test_pickles_that_users_wrote_anew_are_read(tmp_path, model, kind, protocol):
+def test_pickles_rewritten_by_users_are_read(tmp_path, model, kind, protocol):
     """Without chumpy, by today's Python, numpy and scipy."""
     members = {**model, "J_regressor": getattr(scipy.sparse, f"{kind}_matrix")(model["J_regressor"])}
     assert_is(read_mano(write(tmp_path, pickle.dumps(members, protocol))), model)
@@ -100,7 +100,7 @@ def test_a_converted_file_is_the_same_model(tmp_path, side):
     assert_is(read, random_model(side))
 
 
-def test_a_folder_without_the_files_says_what_to_download(tmp_path):
+def test_a_folder_without_files_names_what_to_download(tmp_path):
     write_mano(tmp_path, "left")
     assert find_mano(tmp_path, "left").name == "MANO_LEFT.pkl"
     (tmp_path / "zip" / "models").mkdir(parents=True)
@@ -166,13 +166,13 @@ def objects():
         (lambda m: {**m, "v_template": objects()}, "v_template: an array is of type 'O8'"),
     ],
 )
-def test_what_is_wrong_with_a_model_is_named(tmp_path, model, change, message):
+def test_an_invalid_model_is_named(tmp_path, model, change, message):
     with pytest.raises(ValueError, match=rf"MANO_RIGHT\.pkl.*{message}"):
         read_mano(write(tmp_path, dumps(change(model))))
 
 
 @pytest.mark.parametrize("suffix", [".pkl", ".npz"])
-def test_faces_that_point_inwards_are_turned_round(tmp_path, model, suffix):
+def test_inward_faces_are_flipped(tmp_path, model, suffix):
     inwards = {**model, "f": model["f"][:, ::-1]}
     path = tmp_path / f"MANO_RIGHT{suffix}"
     if suffix == ".npz":
@@ -190,7 +190,7 @@ FORBIDDEN = [
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
-def test_a_forbidden_name_is_refused_and_named(tmp_path, model, name):
+def test_a_forbidden_name_is_an_error(tmp_path, model, name):
     path = write(tmp_path, {**released(model), "bs_type": Call(name, str(tmp_path / "ran"))})
     with pytest.raises(ValueError, match=rf"MANO_RIGHT\.pkl .*names {name}, which is not allowed"):
         read_mano(path)
@@ -275,13 +275,13 @@ TREE = b")" + b"2\x86" * 70
     ],
     ids=["class", "type", "dtype"],
 )
-def test_a_few_bytes_cost_no_time_and_no_long_message(tmp_path, data):
+def test_a_few_bytes_cause_no_long_computation_or_message(tmp_path, data):
     with pytest.raises(ValueError, match=r"MANO_RIGHT\.pkl") as caught:
         read_mano(write(tmp_path, b"\x80\x02" + data + b"."))
     assert len(str(caught.value)) < 1000
 
 
-def test_terms_nested_in_two_places_are_not_worked_out(tmp_path, model):
+def test_terms_nested_in_two_arguments_are_not_evaluated(tmp_path, model):
     term = ch(np.zeros(1))
     for _ in range(60):
         term = Named("chumpy.reordering.Select", {"a": term, "idxs": term})
@@ -289,7 +289,7 @@ def test_terms_nested_in_two_places_are_not_worked_out(tmp_path, model):
         read_mano(write(tmp_path, {**model, "shapedirs": term}))
 
 
-def test_a_file_over_the_limit_is_refused_unread(tmp_path):
+def test_a_file_over_the_limit_is_not_read(tmp_path):
     path = tmp_path / "MANO_RIGHT.pkl"
     with path.open("wb") as stream:
         stream.truncate((1 << 28) + 1)
@@ -297,7 +297,7 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path):
         read_mano(path)
 
 
-def test_a_file_cut_anywhere_is_refused(tmp_path, whole):
+def test_a_file_truncated_anywhere_is_an_error(tmp_path, whole):
     cuts = [*range(0, 400, 9), *range(400, len(whole), len(whole) // 60), *range(len(whole) - 60, len(whole), 7)]
     for length in cuts:
         with pytest.raises(ValueError, match=r"MANO_RIGHT\.pkl"):
@@ -306,7 +306,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, whole):
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_a_file_with_wrong_bytes_is_read_or_refused(tmp_path_factory, data):
+def test_a_file_with_wrong_bytes_is_read_or_an_error(tmp_path_factory, data):
     """Only the bytes outside the numbers tell the reader what to do."""
     whole = bytearray(
         dumps({"f": select(np.zeros((2, 1, 1)), 2), "J_regressor": sparse(np.eye(2)), "weights": np.ones(2)})

@@ -58,7 +58,7 @@ def contents(out):
 
 
 @pytest.mark.slow
-def test_killed_before_any_step_it_goes_on(taco, tmp_path):
+def test_preparation_resumes_after_being_killed_at_any_step(taco, tmp_path):
     assert prepare(taco, tmp_path / "undisturbed", -1).returncode == 0
     for last in itertools.count():
         out = tmp_path / str(last)

@@ -29,7 +29,7 @@ def brought(prepared, tmp_path):
     return PreparedClips(shutil.copytree(prepared, tmp_path / "brought"))
 
 
-def test_views_that_were_exchanged_are_refused(brought, line):
+def test_exchanged_views_are_an_error(brought, line):
     views = brought.folder / KEY / "clip-raw"
     (views / "22139909").rename(views / "other")
     (views / "22139905").rename(views / "22139909")
@@ -38,7 +38,7 @@ def test_views_that_were_exchanged_are_refused(brought, line):
         brought.load(line)
 
 
-def test_tracks_of_another_sequence_are_refused(brought, line):
+def test_tracks_of_another_sequence_are_an_error(brought, line):
     (brought.folder / KEY).rename(brought.folder / "20231102_071")
     shutil.copytree(brought.folder / "20231102_071", brought.folder / KEY)
     brought.load(line)
@@ -48,7 +48,7 @@ def test_tracks_of_another_sequence_are_refused(brought, line):
 
 
 @pytest.mark.parametrize("change", [{"truth": "taco"}, {"hand_model": "mano-0123456789ab"}])
-def test_clips_of_another_truth_are_refused(brought, line, change):
+def test_clips_of_another_truth_are_an_error(brought, line, change):
     path = brought.folder / "prepared.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match=f"belongs to {KEY}, synthetic, hoibench-proxy, expected"):

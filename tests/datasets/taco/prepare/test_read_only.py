@@ -56,7 +56,7 @@ def place():
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user")
-def test_a_download_that_may_only_be_read_is_prepared_elsewhere(taco, place):
+def test_a_read_only_download_is_prepared_elsewhere(taco, place):
     root, mine = place / "tree", place / "mine"
     shutil.copytree(taco.root, root, copy_function=os.link)
     mine.mkdir(mode=0o700)

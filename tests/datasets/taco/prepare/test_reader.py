@@ -1,4 +1,4 @@
-"""A prepared clip shows what was recorded: frames, pictures, cameras, tracks and masks agree, behind crop, re-timing and codec."""
+"""Prepared clips: frames, images, cameras, tracks and masks agree after crop, resampling and encoding."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def pixels_of(clip, view, frame):
     return project(points, camera.K), points[:, 2]
 
 
-def test_what_a_clip_says_of_itself(clip):
+def test_facts_of_a_clip(clip):
     assert (clip.id, clip.triplet, clip.fps, clip.frames, clip.size) == (MEASURE.key, MEASURE.triplet, 8.0, 49, SIZE)
     assert clip.prompt == "use the ruler to measure the plate"
     assert (clip.truth, clip.tags, clip.valid_frames) == ("synthetic", ("unseen_action",), None)
@@ -173,7 +173,7 @@ def test_a_recipe_is_followed(out):
     assert is_removed(video[-1])
 
 
-def test_a_short_recording_repeats_its_last_frame_and_says_so(out):
+def test_a_short_recording_repeats_its_last_frame_and_has_valid_frames(out):
     clip = read_prepared_clip(out, SHORT.key, CLIP, TRIO[1:2])
     assert clip.valid_frames == 24
     assert clip.source_views == clip.load_source_videos() == ()

@@ -1,4 +1,4 @@
-"""Preparation makes what is missing, finds what is damaged, and says what is wrong with a recording."""
+"""Preparation of a sequence: missing and damaged views are created, and faults of a recording are named."""
 
 import errno
 import shutil
@@ -58,13 +58,13 @@ def out(whole, tmp_path):
     return tmp_path / "out"
 
 
-def test_what_is_there_is_kept_and_not_touched(taco, out):
+def test_existing_views_are_not_changed(taco, out):
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     assert prepare(taco, out, (ONE, TWO)) == ()
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 
-def test_only_what_is_missing_is_made_and_equal_to_what_was(taco, whole, out):
+def test_only_missing_views_are_created_equal_to_the_old_ones(taco, whole, out):
     shutil.rmtree(view_folder(out, KEY, RECIPE, TWO))
     assert not is_prepared(out, KEY, RECIPE, (ONE, TWO))
     assert is_prepared(out, KEY, RECIPE, (ONE,))
@@ -84,7 +84,7 @@ def flip(path):
 
 @pytest.mark.parametrize("harm", [cut, flip, lambda path: path.unlink()], ids=["cut", "flipped", "deleted"])
 @pytest.mark.parametrize("name", ["video.mp4", "view.npz", "metadata.json"])
-def test_a_damaged_view_is_found_and_named(out, harm, name):
+def test_a_damaged_view_is_named(out, harm, name):
     path = view_folder(out, KEY, RECIPE, ONE) / name
     harm(path)
     assert not is_prepared(out, KEY, RECIPE, (ONE,))
@@ -92,13 +92,13 @@ def test_a_damaged_view_is_found_and_named(out, harm, name):
         read_prepared_clip(out, KEY, RECIPE, (ONE, TWO))
 
 
-def test_a_damaged_view_is_made_again(taco, whole, out):
+def test_a_damaged_view_is_created_again(taco, whole, out):
     cut(view_folder(out, KEY, RECIPE, ONE) / "video.mp4")
     assert prepare(taco, out, (ONE, TWO)) == (ONE,)
     assert contents(out) == contents(whole)
 
 
-def test_damaged_tracks_are_named_and_made_again(taco, whole, out):
+def test_damaged_tracks_are_named_and_created_again(taco, whole, out):
     cut(tracks_folder(out, KEY) / "tracks.npz")
     with pytest.raises(CorruptFolder, match=r"tracks\.npz has \d+ bytes, expected \d+: run hoibench data prepare"):
         read_prepared_clip(out, KEY, RECIPE, (ONE,))
@@ -113,7 +113,7 @@ def test_a_view_that_was_not_prepared_is_named(out):
         read_prepared_clip(out, "20230927_999", RECIPE, TRIO)
 
 
-def test_a_half_made_folder_is_no_folder(taco, out):
+def test_a_partial_folder_is_ignored(taco, out):
     """What a killed process leaves is never taken for a view."""
     folder = view_folder(out, KEY, RECIPE, ONE)
     folder.rename(folder.with_name(f".tmp-0123abcd-{folder.name}"))
@@ -128,7 +128,7 @@ class OtherHand(ProxyHand):
     name: str = "mano"
 
 
-def test_another_hand_model_is_refused_even_where_nothing_is_to_be_made(taco, out):
+def test_another_hand_model_is_an_error_even_if_nothing_is_missing(taco, out):
     with pytest.raises(ValueError, match="with other settings .*hand_model was hoibench-proxy, now mano"):
         prepare_views(Recording(taco.download, taco.download.sequence(KEY), OtherHand()), out, (ONE, TWO), RECIPE)
     assert read_settings(out).hand_model == "hoibench-proxy"
@@ -142,7 +142,7 @@ def refilm(tree, serial, fps=30.0, times=1):
 
 
 @pytest.mark.parametrize("fps", [25, 29.6, 31, 60])
-def test_a_video_of_another_rate_is_refused(taco_copy, tmp_path, fps):
+def test_a_video_of_another_rate_is_an_error(taco_copy, tmp_path, fps):
     path = refilm(taco_copy, TWO, fps)
     with pytest.raises(
         ValueError, match=rf"{path.name} has {fps:g}\d* frames per second, but TACO's videos have 30: unpack"
@@ -151,13 +151,13 @@ def test_a_video_of_another_rate_is_refused(taco_copy, tmp_path, fps):
     assert not (tmp_path / KEY).exists()
 
 
-def test_the_rate_of_american_television_is_taken_for_30(taco_copy, whole, tmp_path):
+def test_29_97_frames_per_second_count_as_30(taco_copy, whole, tmp_path):
     refilm(taco_copy, ONE, 30000 / 1001)
     prepare(taco_copy, tmp_path)
     assert read_sequence_record(tmp_path, KEY).source_frames == read_sequence_record(whole, KEY).source_frames
 
 
-def test_videos_of_two_sizes_make_no_clip(taco_copy, out, tmp_path):
+def test_videos_of_two_sizes_are_an_error(taco_copy, out, tmp_path):
     refilm(taco_copy, THREE, times=2)
     with pytest.raises(ValueError, match=rf"differ in size \({ONE} 128x94, {THREE} 256x188\)"):
         prepare(taco_copy, tmp_path / "new", (ONE, THREE))
@@ -169,7 +169,7 @@ def test_videos_of_two_sizes_make_no_clip(taco_copy, out, tmp_path):
         prepare(taco_copy, out, (THREE,))
 
 
-def test_rows_that_were_not_recorded_are_held_and_hidden(taco_copy, whole, tmp_path):
+def test_unrecorded_points_repeat_their_position_and_are_invisible(taco_copy, whole, tmp_path):
     taco_faults.nan_pose_rows(taco_copy, KEY, "tool", (4, 8))  # the clip's frames 1 and 2
     prepare(taco_copy, tmp_path)
     tracks, untouched = (read_prepared_clip(out, KEY, RECIPE, (ONE,)).tracks for out in (tmp_path, whole))
@@ -201,7 +201,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_of_a_view_is_named_and_nothing_of_it_is_written(taco_copy, tmp_path, name):
+def test_a_faulty_view_is_named_and_not_written(taco_copy, tmp_path, name):
     fault, error, words = FAULTS[name]
     path = fault(taco_copy, KEY, ONE)
     with pytest.raises(error, match=words) as raised:
@@ -210,7 +210,7 @@ def test_a_fault_of_a_view_is_named_and_nothing_of_it_is_written(taco_copy, tmp_
     assert not view_folder(tmp_path, KEY, RECIPE, ONE).exists()
 
 
-def test_a_broken_source_view_costs_the_clip_nothing(taco_copy, tmp_path):
+def test_a_damaged_source_view_does_not_block_the_clip(taco_copy, tmp_path):
     path = taco_faults.shorten_video(taco_copy, KEY, SOURCE)
     line = SplitLine(ClipEntry(KEY, camera_ids=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
     prepared = prepare_line(taco_copy.download, line, tmp_path, ProxyHand())
@@ -222,7 +222,7 @@ def test_a_broken_source_view_costs_the_clip_nothing(taco_copy, tmp_path):
     assert prepare_line(taco_copy.download, line, tmp_path, ProxyHand()) == expected
 
 
-def test_a_source_view_that_arrives_late_is_added_and_then_needed_no_more(taco_copy, taco, tmp_path):
+def test_a_later_source_view_is_added_and_then_kept(taco_copy, taco, tmp_path):
     path = taco_faults.drop_camera(taco_copy, KEY, SOURCE)
     line = SplitLine(ClipEntry(KEY, camera_ids=(ONE,)), SOURCE, {"crop": "clip", "video": "raw"})
     assert prepare_line(taco_copy.download, line, tmp_path, ProxyHand()).source_view_error is not None
@@ -234,7 +234,7 @@ def test_a_source_view_that_arrives_late_is_added_and_then_needed_no_more(taco_c
     assert prepare_line(taco_copy.download, line, tmp_path, ProxyHand()) == LineResult(KEY, "skipped")
 
 
-def test_a_full_disk_stops_and_leaves_whole_folders(taco, whole, tmp_path, monkeypatch):
+def test_a_full_disk_stops_preparation_and_leaves_complete_folders(taco, whole, tmp_path, monkeypatch):
     real, written = verified_folder.write_json, []
 
     def fills_up(path, value):
@@ -253,13 +253,13 @@ def test_a_full_disk_stops_and_leaves_whole_folders(taco, whole, tmp_path, monke
     assert contents(tmp_path) == contents(whole)
 
 
-def test_a_place_that_cannot_be_written_is_told_from_a_broken_recording(taco, tmp_path):
+def test_an_unwritable_folder_is_not_reported_as_a_damaged_recording(taco, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="file"):
         prepare(taco, tmp_path / "file" / "out")
 
 
-def test_the_tree_is_not_needed_to_read(out, whole):
+def test_prepared_clips_are_read_without_the_download(out, whole):
     clip = read_prepared_clip(out, KEY, RECIPE, (ONE, TWO))
     shutil.rmtree(view_folder(out, KEY, RECIPE, TWO))
     alone = read_prepared_clip(out, KEY, RECIPE, (ONE,))

@@ -1,4 +1,4 @@
-"""A whole split is prepared whatever its sequences, its workers and the machine do."""
+"""Preparation of a split despite failing sequences, workers and disks."""
 
 import multiprocessing
 import os
@@ -36,7 +36,7 @@ def contents(out):
     return {path.relative_to(out): path.read_bytes() for path in files}
 
 
-def test_broken_sequences_are_told_and_skipped(taco_copy, tmp_path):
+def test_failed_sequences_are_reported_and_skipped(taco_copy, tmp_path):
     cut = taco_faults.truncate_video(taco_copy, MEASURE.key, TRIO[0])
     seen = []
     lines = [line(SHORT.key), line(MEASURE.key), line("20230927_999")]
@@ -55,19 +55,19 @@ def test_broken_sequences_are_told_and_skipped(taco_copy, tmp_path):
     assert (again.created, again.skipped, again.failed) == ((), (SHORT.key,), {})
 
 
-def test_a_worker_that_dies_is_a_broken_sequence(taco, tmp_path):
+def test_a_crashed_worker_is_a_failed_sequence(taco, tmp_path):
     report = prepare_all(taco.download, [line(HIT.key), line(SHORT.key)], tmp_path, model=DyingHand(frames=49))
     assert report.created == (SHORT.key,)
     assert report.failed == {HIT.key: "its process ended with code 9: killed from outside, or out of memory"}
 
 
-def test_another_hand_model_is_refused_even_where_all_is_kept(taco, tmp_path):
+def test_another_hand_model_is_an_error_even_if_all_clips_exist(taco, tmp_path):
     prepare_all(taco.download, [line(SHORT.key)], tmp_path, model=ProxyHand())
     with pytest.raises(ValueError, match="with other settings .*hand_model was hoibench-proxy, now mano"):
         prepare_all(taco.download, [line(SHORT.key)], tmp_path, model=ProxyHand(name="mano"))
 
 
-def test_a_source_view_that_cannot_be_made_is_told_and_breaks_nothing(taco_copy, tmp_path):
+def test_a_source_view_error_is_reported_and_does_not_fail_the_sequence(taco_copy, tmp_path):
     path = taco_faults.shorten_video(taco_copy, SHORT.key, SOURCE)
     lines = [line(SHORT.key, source=SOURCE)]
     for status in ("created", "skipped"):
@@ -76,7 +76,7 @@ def test_a_source_view_that_cannot_be_made_is_told_and_breaks_nothing(taco_copy,
         assert path.name in report.source_view_errors[SHORT.key]
 
 
-def test_what_was_known_before_the_disk_was_full_is_told(taco, tmp_path):
+def test_results_before_a_full_disk_are_reported(taco, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / SHORT.key).write_text("")
@@ -87,7 +87,7 @@ def test_what_was_known_before_the_disk_was_full_is_told(taco, tmp_path):
     assert [(outcome.key, outcome.status) for outcome in seen] == [("20230927_999", "failed")]
 
 
-def test_who_stops_it_has_been_told_what_is_known_and_leaves_no_process(taco, tmp_path):
+def test_an_interrupt_reports_results_and_leaves_no_process(taco, tmp_path):
     def stop(outcome):
         assert outcome.key == SHORT.key
         raise KeyboardInterrupt
@@ -98,13 +98,13 @@ def test_who_stops_it_has_been_told_what_is_known_and_leaves_no_process(taco, tm
     assert not multiprocessing.active_children()
 
 
-def test_a_place_that_cannot_be_written_stops_it(taco, tmp_path):
+def test_an_unwritable_folder_stops_preparation(taco, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="file"):
         prepare_all(taco.download, [line(SHORT.key)], tmp_path / "file" / "out", model=ProxyHand())
 
 
-def test_a_place_that_stops_taking_files_stops_it(taco, tmp_path):
+def test_a_folder_that_becomes_unwritable_stops_preparation(taco, tmp_path):
     # The sequence's folder cannot be created because a file has its name.
     out = tmp_path / "out"
     out.mkdir()
@@ -113,7 +113,7 @@ def test_a_place_that_stops_taking_files_stops_it(taco, tmp_path):
         prepare_all(taco.download, [line(SHORT.key)], out, model=ProxyHand())
 
 
-def test_nothing_to_do_is_done(taco, tmp_path):
+def test_no_lines_give_an_empty_report(taco, tmp_path):
     report = prepare_all(taco.download, [], tmp_path, model=ProxyHand())
     assert (report.created, report.skipped, report.failed) == ((), (), {})
 
@@ -147,7 +147,7 @@ def command(taco, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_anywhere_it_goes_on(command, tmp_path):
+def test_preparation_resumes_after_being_killed_anywhere(command, tmp_path):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     began = time.monotonic()
     subprocess.run(command(tmp_path / "undisturbed"), check=True, env=environment)
@@ -172,7 +172,7 @@ def test_killed_anywhere_it_goes_on(command, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_at_once_do_no_harm(command, tmp_path):
+def test_two_preparations_at_once_give_the_same_clips(command, tmp_path):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     both = [subprocess.Popen(command(tmp_path / "out"), env=environment) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]

@@ -1,4 +1,4 @@
-"""Kept views and tracks never stand beside ones that were made of another download."""
+"""Views and tracks of different downloads are never mixed."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def recalibrate(taco):
     write_bytes(path, json.dumps(table).encode())
 
 
-def test_a_view_is_not_made_beside_those_of_another_calibration(taco_copy, out):
+def test_views_of_two_calibrations_are_an_error(taco_copy, out):
     recalibrate(taco_copy)
     with pytest.raises(
         ValueError,
@@ -67,7 +67,7 @@ def test_a_view_is_not_made_beside_those_of_another_calibration(taco_copy, out):
     assert prepare(taco_copy, out, ONE, TWO) == (ONE, TWO)
 
 
-def test_another_video_than_the_kept_view_is_of_is_refused(taco_copy, out):
+def test_another_video_than_that_of_an_existing_view_is_an_error(taco_copy, out):
     path = taco_copy.sequence(KEY).video(ONE)
     nothing = np.full(taco_copy.size, BACKGROUND)
     write_video(path, np.stack([paint(nothing, frame) for frame in range(SHORT.frames)]), 30.0)
@@ -76,7 +76,7 @@ def test_another_video_than_the_kept_view_is_of_is_refused(taco_copy, out):
     assert prepare(taco_copy, out, TWO) == (TWO,)
 
 
-def test_other_annotations_are_refused_even_where_the_tracks_are_gone(taco_copy, out):
+def test_other_annotations_are_an_error_even_without_tracks(taco_copy, out):
     taco_faults.nan_pose_rows(taco_copy, KEY, "target", (60,))
     with pytest.raises(ValueError, match=rf"{KEY}/tracks was prepared from other annotations .* delete"):
         prepare(taco_copy, out, ONE)
@@ -86,7 +86,7 @@ def test_other_annotations_are_refused_even_where_the_tracks_are_gone(taco_copy,
     assert not has_tracks(out, KEY)
 
 
-def test_files_that_were_unpacked_again_and_hold_the_same_are_no_other_download(taco_copy, out):
+def test_equal_files_unpacked_again_are_accepted(taco_copy, out):
     sequence = taco_copy.sequence(KEY)
     recording = Recording(taco_copy.download, taco_copy.download.sequence(KEY))
     for path in [sequence.calibration, sequence.video(ONE), *recording.annotation_files]:
@@ -95,7 +95,7 @@ def test_files_that_were_unpacked_again_and_hold_the_same_are_no_other_download(
     assert prepare(taco_copy, out, ONE, TWO) == (TWO,)
 
 
-def test_a_kept_sequence_is_not_read(taco, out, monkeypatch):
+def test_a_prepared_sequence_is_not_read(taco, out, monkeypatch):
     def read(*_):
         raise AssertionError("a file was read whose stamp is the same")
 
@@ -104,12 +104,12 @@ def test_a_kept_sequence_is_not_read(taco, out, monkeypatch):
     assert prepare(taco, out, ONE) == ()
 
 
-def test_a_video_that_is_gone_compares_with_nothing(taco_copy, out):
+def test_a_deleted_video_is_accepted(taco_copy, out):
     taco_faults.drop_camera(taco_copy, KEY, ONE)
     assert prepare(taco_copy, out, ONE) == ()
 
 
-def test_damaged_facts_of_a_view_that_nobody_asks_for_stop_nobody(taco, out):
+def test_a_damaged_record_of_an_unused_view_is_ignored(taco, out):
     (view_folder(out, KEY, RECIPE, ONE) / "metadata.json").write_text("{}")
     assert not has_view(out, KEY, RECIPE, ONE)
     assert prepare(taco, out, TWO) == (TWO,)

@@ -6,7 +6,7 @@ from hoibench.datasets.taco.prepare.sequence import render_truth
 from hoibench.datasets.taco.tracks import build_tracks
 
 
-def test_views_looked_at_together_see_what_each_sees_alone(written, clip):
+def test_views_rendered_together_equal_views_rendered_separately(written, clip):
     surfaces, tracks = written.recording.surfaces, clip.tracks
     sights = render_truth(surfaces, tracks.world, np.ones(tracks.world.shape[:2], dtype=bool), clip.cameras)
     for view, (sight, camera) in enumerate(zip(sights, clip.cameras, strict=True)):
@@ -14,7 +14,7 @@ def test_views_looked_at_together_see_what_each_sees_alone(written, clip):
         np.testing.assert_array_equal(sight.mask, build_masks(surfaces, [camera])[0])
 
 
-def test_what_was_not_recorded_is_not_seen_and_hides_nothing(written, clip):
+def test_unrecorded_parts_are_invisible_and_occlude_nothing(written, clip):
     surfaces, cameras = written.recording.surfaces, clip.cameras
     gone = 2
     *hands, tool, target = surfaces
@@ -31,6 +31,6 @@ def test_what_was_not_recorded_is_not_seen_and_hides_nothing(written, clip):
         assert (sight.mask[0] != alone[view].mask[0]).any()
 
 
-def test_a_frame_of_nothing_shows_nothing(written, clip):
+def test_a_frame_without_recorded_parts_is_empty(written, clip):
     nothing = [Surface(s.part, np.full_like(s.vertices, np.nan), s.faces) for s in written.recording.surfaces]
     assert not build_masks(nothing, clip.cameras).any()

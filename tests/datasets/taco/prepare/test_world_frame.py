@@ -1,4 +1,4 @@
-"""World frames differ by recording date: nothing that is prepared may depend on the one that a sequence was recorded in."""
+"""World frames differ between recording dates: prepared clips do not depend on them."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def moved(taco_copy):
     return taco_copy, other
 
 
-def test_a_clip_is_the_same_in_whatever_frame_it_was_recorded(taco, moved, tmp_path):
+def test_a_clip_does_not_depend_on_the_world_frame(taco, moved, tmp_path):
     tree, other = moved
     home = world_frame(SHORT.world)
     for where, out in ((taco, tmp_path / "here"), (tree, tmp_path / "there")):
