@@ -27,7 +27,7 @@ GRID_BITS = 16
 
 @dataclass(frozen=True)
 class MJDConfig:
-    """The multi-view joint diffusion model: Wan2.2-TI2V-5B and what SyncMV4D adds to it.  Names of Wan's fields are those of diffusers."""
+    """The multi-view joint diffusion model: Wan2.2-TI2V-5B with the additions of SyncMV4D.  Wan's fields have their names in diffusers."""
 
     num_attention_heads: int = paper(24, "section 4.2: the base model, Wan2.2-TI2V-5B", COUNT)
     attention_head_dim: int = paper(128, "section 4.2: d = 3072 in 24 heads", COUNT)
@@ -126,7 +126,7 @@ class VAEConfig:
 
 @dataclass(frozen=True)
 class PseudoVideoConfig:
-    """How motion is drawn (hoibench.geometry.pseudo_video)."""
+    """Rendering of motion pseudo-videos (hoibench.geometry.pseudo_video)."""
 
     points: int = paper(1600, "section 4.2: K", COUNT)
     radius: int = ours(1, "a point is a square of 2 radius + 1 pixels", NOT_NEGATIVE)

@@ -35,7 +35,7 @@ def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def masked_squared_error(prediction: Tensor, target: Tensor, point_mask: Tensor) -> Tensor:
-    """The mean squared difference of tracks (B, V, N, K, 3) over the points of ``point_mask`` (B, V, K); 0 where none is."""
+    """Compute the mean squared difference of tracks (B, V, N, K, 3) over the points of ``point_mask`` (B, V, K); 0 without points."""
     difference = (prediction - target).masked_fill(~point_mask[:, :, None, :, None], 0.0)
     return (difference.square().mean(dim=(2, 4)) / point_mask.sum().clamp(min=1)).sum()
 

@@ -27,14 +27,14 @@ def test_intrinsics_are_focal_lengths_over_the_images_sides():
     assert torch.allclose(BATCH.intrinsics, expected.expand_as(BATCH.intrinsics))
 
 
-def test_normal_anchors_are_0_at_the_images_left_edge_and_1_at_its_right():
+def test_normalized_anchors_are_0_at_the_left_edge_and_1_at_the_right_edge():
     height, width = SIZE
     corners = torch.tensor([[-0.5, -0.5], [width - 0.5, height - 0.5], [(width - 1) / 2, 0.0]])
     anchors = BATCH._replace(anchors=corners.expand(B, 3, 3, 2)).normalized_anchors
     assert torch.allclose(anchors[0, 0], torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.5, 0.5 / height]]))
 
 
-def test_a_batch_and_its_draws_move_whole():
+def test_all_tensors_of_a_batch_and_its_noise_move():
     for moved in (BATCH.to("meta"), drawn().to("meta")):
         tensors = [each for each in moved if isinstance(each, torch.Tensor)]
         tensors += [each for each in getattr(moved, "cameras", ()) if isinstance(each, torch.Tensor)]
@@ -42,7 +42,7 @@ def test_a_batch_and_its_draws_move_whole():
     assert BATCH.to("meta").cameras.size == SIZE and drawn(shared=0).to("meta").guided == drawn(shared=0).guided
 
 
-def test_numbers_are_the_ranks_own_and_the_coin_is_shared():
+def test_noise_differs_between_ranks_and_guided_is_shared():
     one, same, other = drawn(), drawn(), drawn(own=1)
     for name in ("t", "video", "motion", "points", "jitter", "drop_uniform"):
         assert torch.equal(getattr(one, name), getattr(same, name))
@@ -51,7 +51,7 @@ def test_numbers_are_the_ranks_own_and_the_coin_is_shared():
         assert drawn(own=0, shared=seed).guided == drawn(own=1, shared=seed).guided
 
 
-def test_all_numbers_of_a_draw_are_drawn_apart():
+def test_all_random_numbers_are_independent():
     """No two of an iteration's numbers are one, across samples, views, frames and points; a sample in which nothing is found aside."""
     noise = drawn()
     found = noise.drop_uniform.flatten(1)
@@ -63,14 +63,14 @@ def test_all_numbers_of_a_draw_are_drawn_apart():
     assert len(torch.cat([noise.points, noise.jitter]).unique()) > 0.99 * 2 * noise.points.numel()
 
 
-def test_the_shared_generator_gives_the_coin_alone():
+def test_the_shared_generator_decides_guided_only():
     shared, coin = seeded(0), seeded(0)
     sample_noise(BATCH, CONFIG, seeded(0), shared)
     torch.rand((), generator=coin)
     assert torch.equal(shared.get_state(), coin.get_state())
 
 
-def test_shapes_are_those_of_what_is_diffused():
+def test_noise_has_the_shapes_of_the_data():
     noise = drawn()
     assert noise.video.shape == noise.motion.shape == BATCH.z_video.shape
     assert noise.points.shape == noise.jitter.shape == BATCH.world.shape
@@ -90,7 +90,7 @@ def many(config, count=400):
     return [sample_noise(small, config, own, shared) for _ in range(count // 10)], shared
 
 
-def test_a_tenth_of_samples_finds_nothing_and_of_the_rest_missing_is_uniform():
+def test_a_tenth_of_samples_has_no_coarse_points_and_the_rest_is_uniform():
     noise, _ = many(CONFIG, 4000)
     drop_uniform = torch.cat([each.drop_uniform for each in noise])
     none = (drop_uniform == 0).all(dim=3).all(dim=2).all(dim=1)
@@ -99,12 +99,12 @@ def test_a_tenth_of_samples_finds_nothing_and_of_the_rest_missing_is_uniform():
 
 
 @pytest.mark.parametrize(("guided", "share"), [(0.0, 0.0), (0.25, 0.25), (1.0, 1.0)])
-def test_the_coin_falls_as_often_as_configured(guided, share):
+def test_the_share_of_guidance_is_as_configured(guided, share):
     noise, _ = many(dataclasses.replace(CONFIG, cycle=CycleConfig(guidance_share=guided)), 4000)
     assert sum(each.guided for each in noise) / len(noise) == pytest.approx(share, abs=0.07 if 0 < share < 1 else 0)
 
 
-def test_without_the_cycle_no_iteration_is_guided_and_the_generators_go_on_alike():
+def test_without_the_cycle_no_iteration_is_guided_and_generators_advance_equally():
     with_cycle, one = many(CONFIG)
     without, other = many(dataclasses.replace(CONFIG, cycle=CycleConfig(guidance=False)))
     assert any(each.guided for each in with_cycle) and not any(each.guided for each in without)

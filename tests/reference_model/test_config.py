@@ -47,7 +47,7 @@ def test_a_number_out_of_its_range_is_named(kind, changes, message):
         kind(**changes)
 
 
-def test_none_is_in_every_range_that_knows_it():
+def test_none_is_in_every_range():
     assert DPAConfig(window=None).window is None
 
 

@@ -26,7 +26,7 @@ OPTIONS = {
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(python -m [^`\n]+)`")
 SYNOPSIS = " ["
-"""What marks a line that lists options in brackets: no command, but a reference to them."""
+"""Marks lines that list options in brackets; they are not commands."""
 
 
 def fences(page, language):

@@ -31,20 +31,20 @@ def case(seed=1):
     return M_t, coarse, found, torch.rand(B, V, K, 2, generator=g), torch.rand(B, generator=g)
 
 
-def test_its_arguments_are_the_configurations_fields():
+def test_its_config_has_the_fields_of_the_configuration():
     model = DiffusionPointsAligner(preset("nano").dpa)
     assert set(model.config) >= {f.name for f in dataclasses.fields(DPAConfig)}
 
 
 @torch.no_grad()
-def test_it_starts_at_rest():
+def test_initial_velocities_are_zero():
     """The velocity head is zero before training."""
     model = DiffusionPointsAligner(preset("nano_literal").dpa)
     assert not model(*case()).any()
 
 
 @torch.no_grad()
-def test_predicted_tracks_are_where_the_velocity_points_back_to():
+def test_predicted_tracks_are_the_clean_estimate_of_the_velocity():
     """The same last layer, read as v or as the clean tracks; below t = 0.05 the way is not divided by t any further."""
     M_t, coarse, found, anchors, _ = case()
     t = torch.tensor([0.6, 0.01])
@@ -55,7 +55,7 @@ def test_predicted_tracks_are_where_the_velocity_points_back_to():
 
 
 @torch.no_grad()
-def test_a_model_that_predicts_tracks_starts_at_the_rigs_centre():
+def test_initially_predicted_tracks_are_the_origin():
     model = DiffusionPointsAligner(preset("nano").dpa)
     M_t, *given, t = case()
     assert clean(M_t, model(M_t, *given, t), t.clamp(min=0.05)).abs().max() < 1e-6
@@ -105,7 +105,7 @@ def test_temporal_attention_sees_other_frames():
 
 
 @torch.no_grad()
-def test_what_is_not_found_is_not_seen():
+def test_coarse_points_that_are_not_found_have_no_effect():
     model = tiny_dpa()
     M_t, coarse, found, anchors, t = case()
     noise = torch.where(found[..., None], coarse, torch.nan)
@@ -157,7 +157,7 @@ def test_more_padding_changes_nothing(window):
 
 
 @torch.no_grad()
-def test_a_view_in_which_nothing_is_seen_and_a_view_without_points():
+def test_a_view_without_found_points_and_a_view_without_points():
     model = tiny_dpa()
     M_t, coarse, found, anchors, t = case()
     found[:, 1] = False

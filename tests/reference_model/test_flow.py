@@ -97,7 +97,7 @@ def test_a_shift_above_one_moves_towards_the_noise(sigma, s):
 # Training times
 
 
-def test_times_to_train_at_are_uniform_and_never_quite_clean():
+def test_training_times_are_uniform_and_above_zero():
     t = sample_time(20_000, 1, torch.Generator().manual_seed(3))
     assert t.shape == (20_000,)
     assert t.dtype == torch.float32
@@ -169,7 +169,7 @@ def test_a_time_for_each_sample_is_each_samples_time():
 
 @pytest.mark.parametrize("s", [1.0, 3.0, 5.0])
 @pytest.mark.parametrize("steps", [1, 8, 50])
-def test_every_step_is_that_of_diffusers(steps, s):
+def test_every_step_equals_that_of_diffusers(steps, s):
     grid = time_grid(steps, s)
     theirs = FlowMatchEulerDiscreteScheduler(shift=1.0)  # with its own shift the sigmas would be shifted twice
     theirs.set_timesteps(sigmas=grid[:-1].tolist())
@@ -183,7 +183,7 @@ def test_every_step_is_that_of_diffusers(steps, s):
         assert torch.equal(ours_z, their_z)
 
 
-def test_the_grid_is_what_diffusers_shift_makes_of_even_steps():
+def test_the_grid_equals_diffusers_shift_of_even_steps():
     theirs = FlowMatchEulerDiscreteScheduler(shift=5.0)
     theirs.set_timesteps(sigmas=torch.linspace(1, 0, 51)[:-1].tolist())
     torch.testing.assert_close(theirs.sigmas, time_grid(50, 5), atol=2e-7, rtol=0)
@@ -192,7 +192,7 @@ def test_the_grid_is_what_diffusers_shift_makes_of_even_steps():
 # The first frame
 
 
-def test_the_first_frame_is_the_images_and_no_other_is_touched():
+def test_only_the_first_frame_is_replaced():
     z, z_image = drawn(0), drawn(1, (2, 3, 4, 1, 6, 7))
     replaced = replace_first_frame(z, z_image)
     assert torch.equal(replaced[..., :1, :, :], z_image)

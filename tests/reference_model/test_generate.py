@@ -98,7 +98,7 @@ def known():
 
 
 @pytest.mark.parametrize("clusters", [("left", "center", "right"), ("right", "left", "center")])
-def test_tracks_are_in_each_views_camera_and_all_is_in_the_requests_order(known, clusters):
+def test_tracks_are_in_each_views_camera_and_outputs_in_the_requests_order(known, clusters):
     request = small_request(clusters)
     prediction, z_motion = generate(known.loaded(), request)
     check_prediction(prediction, request)

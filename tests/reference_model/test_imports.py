@@ -37,18 +37,18 @@ def imported(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_it_imports_only_what_it_may(path):
-    strange = [
+def test_imports_are_allowed(path):
+    forbidden = [
         name
         for name in imported(path)
         if name.split(".")[0] not in sys.stdlib_module_names
         and not any(name == each or name.startswith(each + ".") for each in ALLOWED)
     ]
-    assert not strange
+    assert not forbidden
 
 
 @pytest.mark.parametrize("part", ["mjd", "dpa"])
-def test_the_two_models_know_neither_their_loop_nor_each_other(part):
+def test_the_two_models_import_neither_the_loop_nor_each_other(part):
     others = tuple(f"reference_model.{each}" for each in ("mjd", "dpa", "cycle") if each != part)
     names = [name for path in (ROOT / part).rglob("*.py") for name in imported(path)]
     assert names and not [name for name in names if name.startswith(others)]

@@ -93,7 +93,7 @@ def test_the_calls_come_in_algorithm_1s_order(reading, guided):
 
 
 @pytest.mark.parametrize("reading", READINGS)
-def test_lines_7_and_8_refine_what_would_be_the_last_steps_output(reading):
+def test_lines_7_and_8_refine_the_estimate_of_the_previous_step(reading):
     step = iteration(reading, guided=True)
     *estimate, tracks, dpa, guidance = step.journal[:-3]
     z_t = diffused(BATCH.z_motion, step.noise.motion)
@@ -170,7 +170,7 @@ def test_line_12_is_equations_3_and_4(reading):
 
 
 @pytest.mark.parametrize("guided", [True, False])
-def test_the_truth_costs_nothing(guided):
+def test_losses_of_the_truth_are_zero(guided):
     step = iteration("x0", guided=guided, true=True)
     _, found = step.journal.calls("decode_tracks")[-1].output
     assert found.float().mean() > 0.8  # the estimate of clean motion is the drawn truth
@@ -183,7 +183,7 @@ def test_the_truth_costs_nothing(guided):
 @pytest.mark.parametrize(
     ("gradient", "through_dpa"), [("none", set()), ("depth_scale", {"scale"}), ("full", {"scale", "motion"})]
 )
-def test_gradients_reach_mjd_from_line_11_as_far_as_asked(reading, gradient, through_dpa):
+def test_gradients_from_line_11_reach_mjd_as_configured(reading, gradient, through_dpa):
     step = iteration(reading, guided=True, gradient=gradient, true=reading == "x0")
     assert step.journal[-2].inputs["gradient"] == gradient
     assert all(call.inputs["gradient"] == "none" for call in step.journal.calls("decode_tracks")[:-1])
@@ -227,7 +227,7 @@ def test_a_step_never_leads_past_0():
         assert (after >= 0).all() and (after < t).all()
 
 
-def test_it_is_read_at_one_glance():
+def test_the_joint_step_fits_a_screen():
     assert len(inspect.getsource(joint_step).splitlines()) <= 60
     lines = inspect.getsource(joint_step)
     assert all(f"# {number}" in lines for number in (5, 6, 9, 10, 11, 12)) and "# 7:" in lines and "# 8:" in lines

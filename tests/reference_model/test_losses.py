@@ -32,7 +32,7 @@ def test_chamfer_and_its_gradients_are_those_of_all_distances(seed):
 
 
 @pytest.mark.parametrize("far", [0.0, 4.0])
-def test_the_tree_of_a_cpu_finds_the_neighbours_that_the_table_of_a_gpu_finds(far):
+def test_the_tree_and_the_table_find_equal_neighbours(far):
     g = torch.Generator().manual_seed(0)
     points, cloud = (far + 0.02 * torch.rand(count, 3, generator=g) for count in (300, 200))
     assert torch.equal(nearest_by_tree(points, cloud), nearest_by_table(points, cloud))
@@ -50,13 +50,13 @@ def test_chamfer_on_a_gpu_is_that_on_a_cpu():
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
-def test_what_is_no_number_makes_chamfer_none(bad):
+def test_chamfer_of_nan_is_not_finite(bad):
     prediction, target, point_mask = case(1)
     prediction[1, 0, 2, point_mask[1, 0].nonzero()[0, 0]] = bad
     assert not chamfer(prediction, target, point_mask).isfinite()
 
 
-def test_chamfer_is_what_trees_find():
+def test_chamfer_equals_that_of_k_d_trees():
     prediction, target, point_mask = case(1)
     values = []
     for one, other in zip(merged_clouds(prediction, point_mask), merged_clouds(target, point_mask), strict=True):
@@ -87,7 +87,7 @@ def test_near_neighbours_are_found_far_from_the_origin():
     assert chamfer(prediction, target, torch.ones(1, 1, 40, dtype=torch.bool)).item() == pytest.approx(1e-6, rel=0.01)
 
 
-def test_padding_does_not_matter_whatever_it_holds():
+def test_values_of_padding_do_not_matter():
     for loss in (chamfer, masked_squared_error):
         prediction, target, point_mask = case()
         expected = loss(prediction, target, point_mask)
@@ -100,7 +100,7 @@ def test_padding_does_not_matter_whatever_it_holds():
             assert given.grad.isfinite().all() and not given.grad[padding].any() and given.grad[~padding].any()
 
 
-def test_masked_squared_error_is_a_mean_over_points_that_are_there():
+def test_masked_squared_error_is_a_mean_over_unmasked_points():
     prediction, target, point_mask = case()
     expected = mean_over_points(prediction, target, point_mask)
     assert masked_squared_error(prediction, target, point_mask).item() == pytest.approx(expected.item(), rel=1e-5)
@@ -109,7 +109,7 @@ def test_masked_squared_error_is_a_mean_over_points_that_are_there():
 
 
 @pytest.mark.parametrize("loss", [chamfer, masked_squared_error])
-def test_a_sample_without_points_is_left_out_and_none_at_all_is_no_loss(loss):
+def test_a_sample_without_points_is_skipped_and_no_points_give_zero(loss):
     prediction, target, point_mask = case()
     point_mask[0] = False
     rest = loss(prediction[1:], target[1:], point_mask[1:])

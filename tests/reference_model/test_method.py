@@ -97,7 +97,7 @@ def test_without_anchors_the_model_chooses_by_the_seed(method):
     assert equal(method.generate(request), one)
 
 
-def test_the_prompt_is_heard_and_none_is_the_empty_one(method, prediction):
+def test_the_prompt_has_an_effect_and_none_is_the_empty_prompt(method, prediction):
     none, empty = (method.generate(dataclasses.replace(REQUEST, prompt=prompt)) for prompt in (None, ""))
     assert equal(none, empty)
     assert not np.array_equal(none.tracks, prediction.tracks) or not np.array_equal(none.video, prediction.video)
@@ -134,7 +134,7 @@ def test_requests_that_do_not_fit_are_refused(method, changed, message):
 
 
 @pytest.mark.parametrize("name", ["K", "R", "t"])
-def test_a_camera_of_nan_is_none(name):
+def test_a_camera_with_nan_is_refused(name):
     camera = REQUEST.views[0].camera
     with pytest.raises(ValueError, match=f"Camera.{name} holds NaN or infinity"):
         dataclasses.replace(camera, **{name: getattr(camera, name) * np.nan})
@@ -184,7 +184,7 @@ def test_a_checkpoint_of_another_preset(small_model_folder):
         ("vae", "base_dim", 16, r"vae\.base_dim 16 \(nano: 8\)"),
     ],
 )
-def test_what_makes_a_checkpoint_another_presets(nano_like, tmp_path, table, name, value, difference):
+def test_fields_that_make_a_checkpoint_another_preset(nano_like, tmp_path, table, name, value, difference):
     other = edited(nano_like, tmp_path / "other", table, name, value)
     with pytest.raises(ValueError, match=rf"other does not match preset nano: {difference}\. Use syncmv4d\+custom"):
         load(other, preset="nano")
@@ -199,12 +199,12 @@ def test_what_makes_a_checkpoint_another_presets(nano_like, tmp_path, table, nam
         ("cycle", "loop_every", 2),
     ],
 )
-def test_how_a_model_begins_and_is_run_are_its_own(nano_like, tmp_path, monkeypatch, table, name, value):
+def test_fields_in_which_a_checkpoint_may_differ_from_its_preset(nano_like, tmp_path, monkeypatch, table, name, value):
     monkeypatch.setattr(method_module, "load_model", lambda *_: None)
     load(edited(nano_like, tmp_path / "other", table, name, value), preset="nano")
 
 
-def test_parts_are_read_from_the_folder_of_weights(small_model_folder, wan_folder, tmp_path):
+def test_parts_are_read_from_the_weights_folder(small_model_folder, wan_folder, tmp_path):
     bare = tmp_path / "bare"
     shutil.copytree(small_model_folder, bare, ignore=shutil.ignore_patterns("vae", "text_encoder", "tokenizer"))
     with pytest.raises(
@@ -232,7 +232,7 @@ def test_out_of_memory_says_what_to_lower(small_model_folder, method, monkeypatc
         load(small_model_folder) if stage == "load" else method.generate(REQUEST)
 
 
-def test_out_of_memory_in_half_precision_does_not_ask_for_it(small_model_folder, monkeypatch):
+def test_out_of_memory_in_half_precision_does_not_suggest_it(small_model_folder, monkeypatch):
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 

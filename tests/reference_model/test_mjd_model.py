@@ -26,7 +26,7 @@ def test_shapes_and_types():
 
 
 @torch.no_grad()
-def test_the_image_takes_the_place_of_the_first_frame():
+def test_the_image_replaces_the_first_frame():
     """Frame 0 of z_t^V has no effect; the image has."""
     model = trained(tiny_mjd())
     z_video, z_motion, z_image, text, t = inputs()
@@ -39,7 +39,7 @@ def test_the_image_takes_the_place_of_the_first_frame():
 
 
 @torch.no_grad()
-def test_samples_of_a_batch_do_not_see_each_other():
+def test_samples_of_a_batch_are_independent():
     model = trained(tiny_mjd())
     batched = model(*inputs())
     for b in range(2):
@@ -87,7 +87,7 @@ def test_initial_guidance_is_zero_or_literally_added_to_the_latent():
 
 
 @torch.no_grad()
-def test_the_depth_range_is_read_from_the_scale_tokens_one_for_each_end():
+def test_each_scale_token_predicts_one_end_of_the_depth_range():
     model = trained(tiny_mjd(num_layers=1))
     model.blocks = torch.nn.ModuleList()  # without blocks no token knows of another
     before = model(*inputs()).scale
@@ -133,7 +133,7 @@ def test_every_parameter_learns():
     assert still == {"guidance_embedding.weight"}
 
 
-def test_inter_view_attention_can_leave_its_zero():
+def test_inter_view_attention_has_a_gradient_at_its_zero_initialization():
     """Its output projection is zero at the start, but its gradient is not."""
     model = tiny_mjd().train()
     total(model(*inputs())).backward()
@@ -158,7 +158,7 @@ def test_attention_backends_agree(backend):
 
 
 @torch.no_grad()
-def test_bf16_is_near_fp32_and_keeps_its_tables(tmp_path):
+def test_bf16_is_close_to_fp32_and_tables_stay_fp32(tmp_path):
     model = trained(tiny_mjd())
     exact = model(*inputs())
     model.save_pretrained(tmp_path)

@@ -119,7 +119,7 @@ def no_model(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_model")
-def test_a_clip_that_is_not_for_the_model_is_refused_before_it_is_loaded(sample, images, tmp_path):
+def test_a_clip_that_does_not_fit_is_refused_before_loading(sample, images, tmp_path):
     folder = tmp_path / "longer"
     shutil.copytree(images, folder)
     facts = json.loads((folder / "clip.json").read_text())
@@ -152,7 +152,7 @@ def other_words(model):
 CHANGES = (other_steps, other_weight, other_words)
 
 
-def test_a_prediction_of_another_model_is_not_kept_as_its_own(sample, small_model_folder, tmp_path, request):
+def test_a_prediction_of_another_model_is_not_reused(sample, small_model_folder, tmp_path, request):
     models = {change: shutil.copytree(small_model_folder, tmp_path / change.__name__) for change in CHANGES}
     assert sample("--checkpoint", small_model_folder)[0] == 0
     request.getfixturevalue("no_model")
@@ -165,21 +165,21 @@ def test_a_prediction_of_another_model_is_not_kept_as_its_own(sample, small_mode
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_model")
-def test_a_data_set_of_another_grid_is_refused_before_the_model_is_loaded(small_model_folder, tmp_path, capsys):
+def test_a_data_set_of_another_grid_is_refused_before_loading(small_model_folder, tmp_path, capsys):
     words = ["--checkpoint", str(small_model_folder), "--out", str(tmp_path / "out"), "--root", str(tmp_path / "data")]
     assert main([*words, "--device", "cpu"]) == 2
     assert "has 25 frames of 128x192, the model was trained for 5 frames of 64x96" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_model")
-def test_a_folder_that_cannot_be_made_is_named_before_the_model_is_loaded(sample, tmp_path):
+def test_an_output_folder_that_cannot_be_created_is_named_before_loading(sample, tmp_path):
     (tmp_path / "file").write_text("in the way")
     for out, reason in ((tmp_path / "file/out", "Not a directory"), (tmp_path / "file", "File exists")):
         code, _, error = sample("--out", out)
         assert code == 2 and error == [f"error: --out {out} cannot be written ({reason}): give a writable folder"]
 
 
-def test_images_that_are_missing_or_broken(sample, tmp_path):
+def test_missing_or_damaged_images_are_named(sample, tmp_path):
     folder = tmp_path / "mine"
     write_images(folder)
     (folder / "view-1.png").write_bytes((folder / "view-1.png").read_bytes()[:60])
@@ -192,7 +192,7 @@ def test_images_that_are_missing_or_broken(sample, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_synthetic_clip_in_a_process_of_its_own(nano_folder, tmp_path):
+def test_a_synthetic_clip_in_a_subprocess(nano_folder, tmp_path):
     words = [
         sys.executable,
         "-m",

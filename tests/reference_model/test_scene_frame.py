@@ -23,7 +23,7 @@ def moved(cameras, turn, shift):
 
 @pytest.mark.parametrize("distance", [0.4, 0.9, 2.0])
 @pytest.mark.parametrize("degrees", [(-60, 0, 60), (-90, 10, 80), (-10, 0, 10), (-3, 0, 3), (0, 120)])
-def test_cameras_that_look_at_a_point_have_their_centre_there(degrees, distance):
+def test_the_centre_is_the_point_that_all_cameras_face(degrees, distance):
     scene_frame = build_scene_frame(looking_at(TARGET, *degrees, distance=distance), UNIT)
     assert (scene_frame.centre[0] - TARGET).norm() < MILLIMETRE
     assert (scene_frame.from_world(TARGET.expand(1, 1, 3)).norm() * UNIT) < MILLIMETRE
@@ -68,7 +68,7 @@ def test_cameras_and_points_that_move_together_have_the_same_coordinates():
     assert not torch.allclose(here, build_scene_frame(cameras, UNIT).from_world(world @ turn.T + shift), atol=0.1)
 
 
-def test_samples_have_each_their_own():
+def test_each_sample_has_its_own_frame():
     one, two = looking_at(TARGET, -50, 0, 70), looking_at(-TARGET, -20, 10, 30)
     both = Cameras(*(torch.cat(each) for each in zip(one[:3], two[:3], strict=True)), SIZE)
     world = torch.cat([points(1), points(2)])
@@ -77,7 +77,7 @@ def test_samples_have_each_their_own():
         assert torch.allclose(together[sample], build_scene_frame(cameras, UNIT).from_world(world[sample : sample + 1])[0], atol=1e-5)  # fmt: skip
 
 
-def test_a_single_view_and_parallel_ones_have_a_centre_before_them():
+def test_a_single_view_and_parallel_views_have_a_centre_in_front():
     K, R, t, _ = looking_at(TARGET, 20)
     ahead = torch.tensor([0.0, 0.0, 0.75])
     single = build_scene_frame(Cameras(K, R, t, SIZE), UNIT)

@@ -59,7 +59,7 @@ def test_padding_comes_last():
     assert at.index.tolist() == [[3, 2, 0, 1]]
 
 
-def test_the_last_window_of_points_borrows_from_the_one_before_it_not_from_padding():
+def test_the_last_window_overlaps_the_one_before_and_has_no_padding():
     code = torch.tensor([[5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5]])
     at = build_windows(code, torch.tensor([[True] * 3 + [False] * 3, [True] * 5 + [False]]), 2)
     assert at.index.reshape(2, 3, 2)[0, :2].tolist() == [[2, 1], [1, 0]]

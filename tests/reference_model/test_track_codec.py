@@ -43,7 +43,7 @@ def fully_visible(radius=1):
     )  # fmt: skip
 
 
-def test_the_batch_is_what_it_says():
+def test_the_batch_is_consistent():
     pixels, depth = in_views(BATCH.world)
     real = BATCH.point_mask
     assert torch.allclose(pixels[:, :, 0][real], BATCH.anchors[real], atol=1e-3)
@@ -78,7 +78,7 @@ def test_colours_are_matched_within_the_configured_distance():
     assert none.sum() < 0.1 * found.sum()
 
 
-def test_points_are_read_in_the_size_in_which_they_are_drawn():
+def test_points_are_read_with_the_radius_of_rendering():
     """Of a point of one pixel, a second one in its colour is a stray."""
     track_codec = track_codec_of(style=dataclasses.replace(STYLE, radius=0))
     z = track_codec.encode_guidance(track_codec.scene_frame.from_world(BATCH.world))
@@ -90,7 +90,7 @@ def test_points_are_read_in_the_size_in_which_they_are_drawn():
     assert torch.equal(track_codec.decode_tracks(strayed, BATCH.s)[0], track_codec.decode_tracks(z, BATCH.s)[0])
 
 
-def test_guidance_is_the_pseudo_video_that_training_drew():
+def test_guidance_equals_the_pseudo_video_of_training():
     """Lines 2 and 8 are one operator, and the range of line 8 is that of the tracks themselves."""
     track_codec = track_codec_of()
     guidance = track_codec.encode_guidance(track_codec.scene_frame.from_world(BATCH.world))
@@ -105,7 +105,7 @@ def test_eight_bits_are_256_levels():
     assert torch.allclose(levels, levels.round(), atol=1e-4)
 
 
-def test_coarse_tracks_are_in_metres_of_the_range_that_is_given():
+def test_coarse_tracks_scale_with_the_depth_range():
     """Denorm: a range twice as far off puts the same pixels twice as far along their rays."""
     track_codec = track_codec_of()
     near, found = track_codec.decode_tracks(BATCH.z_motion, BATCH.s)
@@ -129,7 +129,7 @@ def test_each_view_and_sample_is_read_with_its_own_camera_and_anchors():
         assert torch.equal(seen[0], found[b]) and torch.allclose(one[0], coarse[b], atol=1e-5)
 
 
-def test_padding_is_neither_drawn_nor_found_whatever_it_holds():
+def test_padding_is_neither_rendered_nor_found():
     sample, view, count = PADDED
     anchors, world = BATCH.anchors.clone(), BATCH.world.clone()
     anchors[sample, view, -count:] = BATCH.anchors[sample, view, :count] + 0.5  # almost the colours of real points
@@ -146,7 +146,7 @@ def test_padding_is_neither_drawn_nor_found_whatever_it_holds():
     assert torch.equal(coarse, expected[0]) and torch.equal(found, expected[1])
 
 
-def test_a_view_in_which_nothing_can_be_seen_is_black_and_finds_nothing():
+def test_a_view_without_visible_points_is_black_and_finds_nothing():
     track_codec = track_codec_of()
     tracks = track_codec.scene_frame.from_world(BATCH.world)
     behind = BATCH.world.clone()
@@ -175,7 +175,7 @@ def test_a_depth_behind_the_camera_is_not_found():
 
 
 @pytest.mark.parametrize(("gradient", "to_z", "to_s"), [("none", False, False), ("depth_scale", False, True), ("full", True, True)])  # fmt: skip
-def test_gradients_pass_as_far_as_they_are_asked_to(gradient, to_z, to_s):
+def test_gradients_pass_as_configured(gradient, to_z, to_s):
     z, s = BATCH.z_motion.clone().requires_grad_(), BATCH.s.clone().requires_grad_()
     coarse, found = track_codec_of().decode_tracks(z, s, gradient)
     assert coarse.requires_grad == to_s

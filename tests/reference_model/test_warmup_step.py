@@ -53,7 +53,7 @@ def diffused(z_0, z_1):
 
 
 @pytest.mark.parametrize("guided", [True, False])
-def test_each_model_is_called_once_whatever_the_coin_and_mjd_without_guidance(guided):
+def test_each_model_is_called_once_and_mjd_without_guidance(guided):
     step = Iteration(guided=guided)
     assert step.journal.names == ["mjd", "dpa"]
     given = step.calls["mjd"].inputs
@@ -65,7 +65,7 @@ def test_each_model_is_called_once_whatever_the_coin_and_mjd_without_guidance(gu
     assert torch.equal(Iteration(see_k=True).calls["mjd"].inputs["intrinsics"], BATCH.intrinsics)
 
 
-def test_coarse_tracks_are_the_truth_beside_which_they_lie_and_in_part():
+def test_coarse_tracks_are_true_tracks_with_noise_and_gaps():
     drop_uniform = torch.rand(BATCH.world.shape[:-1], generator=torch.Generator().manual_seed(0))
     step = Iteration(drop_uniform=drop_uniform)
     given = step.calls["dpa"].inputs
@@ -78,14 +78,14 @@ def test_coarse_tracks_are_the_truth_beside_which_they_lie_and_in_part():
     assert (drop_uniform[sample, view, :, -count:] > 0.3).any() and not given["found"][sample, view, :, -count:].any()
 
 
-def test_a_sample_whose_points_all_are_missing_has_an_empty_coarse_set():
+def test_a_sample_may_have_no_coarse_points():
     drop_uniform = torch.ones(BATCH.world.shape[:-1])
     drop_uniform[0] = 0.0
     found = Iteration(drop_uniform=drop_uniform).calls["dpa"].inputs["found"]
     assert not found[0].any() and torch.equal(found[1], BATCH.point_mask[1, :, None].expand_as(found[1]))
 
 
-def test_losses_are_equations_3_and_4_and_each_is_of_one_model():
+def test_losses_are_equations_3_and_4_and_depend_on_one_model_each():
     step = Iteration()
     mjd, dpa = (step.calls[part] for part in ("mjd", "dpa"))
     video, motion = step.noise.video - BATCH.z_video, step.noise.motion - BATCH.z_motion

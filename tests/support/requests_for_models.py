@@ -1,4 +1,4 @@
-"""Requests on a small grid, and a model's folder for them; fixtures: ``small_model_folder``, ``nano_folder``."""
+"""Requests on a small grid, and model folders for them; fixtures: ``small_model_folder``, ``nano_folder``."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ANGLES = {"left": -40.0, "center": 0.0, "right": 35.0}
 
 @pytest.fixture(scope="session")
 def small_model_folder(wan_folder) -> Path:
-    """A model of random weights, nano's own but for grid and steps."""
+    """A model with random weights; it differs from nano in grid and steps only."""
     return _saved("small", small_config, wan_folder)
 
 
 @pytest.fixture(scope="session")
 def nano_folder(wan_folder) -> Path:
-    """The preset nano itself, untrained; two steps are enough to run it."""
+    """The preset nano, untrained, with two sampling steps."""
     return _saved("nano", two_step_nano, wan_folder)
 
 
@@ -53,18 +53,18 @@ def two_step_nano():
     return dataclasses.replace(preset("nano"), flow=FlowConfig(steps=2))
 
 
-def small_config(**changed):
+def small_config(**changes):
     """Nano's configuration on 5 frames of 64 x 96."""
     from reference_model.config import FlowConfig, preset
 
     nano = preset("nano")
     style = dataclasses.replace(nano.pseudo_video, points=K)
-    changed = {"flow": FlowConfig(steps=2), "pseudo_video": style} | changed
-    return dataclasses.replace(nano, frames=N, height=SIZE[0], width=SIZE[1], **changed)
+    changes = {"flow": FlowConfig(steps=2), "pseudo_video": style} | changes
+    return dataclasses.replace(nano, frames=N, height=SIZE[0], width=SIZE[1], **changes)
 
 
 def camera(angle: float) -> Camera:
-    """One of a circle around the origin, which it sees in its image's centre 0.9 m away; each with a focal length of its own."""
+    """A camera on a circle around the origin, which is 0.9 m away in the image centre; focal lengths differ between cameras."""
     a = np.radians(angle)
     R = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     focal = 90.0 + angle / 10
