@@ -59,7 +59,7 @@ class Sampled(NamedTuple):
 def sample(
     mjd: MultiViewJointDiffusion,
     dpa: DiffusionPointsAligner | None,
-    given: Conditions,
+    conditions: Conditions,
     track_codec: TrackCodec | None,
     flow: FlowConfig,
     cycle: CycleConfig,
@@ -73,15 +73,15 @@ def sample(
     Raises:
         FloatingPointError: the sample contains NaN or infinity.
     """
-    given = given._replace(z_image=given.z_image.float())
-    z_video, z_motion, M = sample_initial_noise(given, generator)
+    conditions = conditions._replace(z_image=conditions.z_image.float())
+    z_video, z_motion, M = sample_initial_noise(conditions, generator)
     guidance = None
     if dpa is not None:
         guidance, coarse, found = torch.zeros_like(z_motion), torch.zeros_like(M), torch.zeros_like(M[..., 0]).bool()
     for step, (t, t_next) in enumerate(pairwise(time_grid(flow.steps, flow.shift))):
         times = t.to(z_motion.device).expand(len(z_motion))
         v_video, v_motion, s = classifier_free_guidance(  # Eq. 3
-            mjd, z_video, z_motion, given, times, guidance, flow.guidance_scale
+            mjd, z_video, z_motion, conditions, times, guidance, flow.guidance_scale
         )
         z_next = euler_step(z_motion, v_motion, t, t_next)  # Eq. 2
         if dpa is not None:
@@ -90,27 +90,27 @@ def sample(
             if is_looped:  # MJD -> DPA
                 z_coarse = z_next if cycle.reading == "algorithm1_literal" else clean(z_motion, v_motion, t)
                 coarse, found = track_codec.decode_tracks(z_coarse, s)
-            v_points = dpa(M, coarse, found, given.anchors, times, track_codec.point_mask)  # Eq. 4
+            v_points = dpa(M, coarse, found, conditions.anchors, times, track_codec.point_mask)  # Eq. 4
             if is_looped and cycle.guidance and not is_last:  # DPA -> MJD, in the next step
                 guidance = track_codec.encode_guidance(clean(M, v_points, t))
             M = euler_step(M, v_points, t, t_next)
-        z_video = replace_first_frame(euler_step(z_video, v_video, t, t_next), given.z_image)
+        z_video = replace_first_frame(euler_step(z_video, v_video, t, t_next), conditions.z_image)
         z_motion = z_next
     return check_finite(Sampled(z_video, z_motion, M, s))
 
 
-def sample_initial_noise(given: Conditions, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
+def sample_initial_noise(conditions: Conditions, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
     """Sample z_1 of the videos, whose first frame is the image's, and of the motion, and M_1 if there are anchors."""
-    z_image, (frames, latent_frames) = given.z_image, given.frames
+    z_image, (frames, latent_frames) = conditions.z_image, conditions.frames
     latents = (*z_image.shape[:3], latent_frames, *z_image.shape[4:])
 
     def noise(shape: tuple[int, ...]) -> Tensor:
         return torch.randn(shape, generator=generator, device=generator.device).to(z_image)
 
     z_video, z_motion = replace_first_frame(noise(latents), z_image), noise(latents)
-    if given.anchors is None:
+    if conditions.anchors is None:
         return z_video, z_motion, None
-    batch, views, points, _ = given.anchors.shape
+    batch, views, points, _ = conditions.anchors.shape
     return z_video, z_motion, noise((batch, views, frames, points, 3))
 
 
@@ -118,7 +118,7 @@ def classifier_free_guidance(
     mjd: MultiViewJointDiffusion,
     z_video: Tensor,
     z_motion: Tensor,
-    given: Conditions,
+    conditions: Conditions,
     t: Tensor,
     guidance: Tensor | None,
     scale: float,
@@ -131,15 +131,15 @@ def classifier_free_guidance(
         mjd: the model.
         z_video: z_t^V (B, V, C, n, h, w).
         z_motion: z_t^Mpv (B, V, C, n, h, w).
-        given: image, prompt, empty prompt and intrinsics.
+        conditions: image, prompt, empty prompt and intrinsics.
         t: (B,) noise levels.
         guidance: latents of the refined motion, the same with and without the prompt.
         scale: guidance scale; 1 is no guidance.
     """
-    conditional = mjd(z_video, z_motion, given.z_image, given.text, t, guidance, given.intrinsics)
-    if given.no_text is None:
+    conditional = mjd(z_video, z_motion, conditions.z_image, conditions.text, t, guidance, conditions.intrinsics)
+    if conditions.no_text is None:
         return conditional
-    v_without = mjd(z_video, z_motion, given.z_image, given.no_text, t, guidance, given.intrinsics).video
+    v_without = mjd(z_video, z_motion, conditions.z_image, conditions.no_text, t, guidance, conditions.intrinsics).video
     return conditional._replace(video=v_without + scale * (conditional.video - v_without))
 
 
