@@ -12,7 +12,7 @@ import numpy as np
 
 from hoibench.clip import Array
 
-_BLOCK, _BLOCKS = 1 << 20, 16
+BLOCK, BLOCKS = 1 << 20, 16
 
 
 def sha256_file(path: Path) -> str:
@@ -61,13 +61,14 @@ def sampled_digest(path: Path) -> str:
 def _sampled_sha256(path: Path) -> str:
     digest, size = hashlib.sha256(), path.stat().st_size
     with path.open("rb") as stream:
-        for start in _block_starts(size):
+        for start in block_starts(size):
             stream.seek(start)
-            digest.update(stream.read(_BLOCK))
+            digest.update(stream.read(BLOCK))
     return digest.hexdigest()
 
 
-def _block_starts(size: int) -> Sequence[int]:
-    if size <= _BLOCK * _BLOCKS:
-        return range(0, size, _BLOCK)
-    return [(size - _BLOCK) * i // (_BLOCKS - 1) for i in range(_BLOCKS)]
+def block_starts(size: int) -> Sequence[int]:
+    """Return the offsets of the blocks that ``sampled_digest`` reads of a file of this size."""
+    if size <= BLOCK * BLOCKS:
+        return range(0, size, BLOCK)
+    return [(size - BLOCK) * i // (BLOCKS - 1) for i in range(BLOCKS)]

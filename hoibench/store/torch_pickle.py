@@ -21,9 +21,9 @@ import numpy as np
 from hoibench.clip import Array
 from hoibench.store.restricted_pickle import PICKLE_ERRORS, RestrictedUnpickler, read_bounded, short_message
 
-_MAX_BYTES = 1 << 30
-_MAGIC = 0x1950A86A20F9469CFC6C
-_PROTOCOL = 1001
+MAX_BYTES = 1 << 30
+MAGIC = 0x1950A86A20F9469CFC6C
+PROTOCOL = 1001
 _MAX_AXES = 16
 _DTYPES = {
     "DoubleStorage": "<f8",
@@ -45,7 +45,7 @@ def read_torch_pickle(path: Path) -> Any:
         FileNotFoundError: the file does not exist.
         ValueError: the file is larger than 1 GiB, truncated, or names anything but tensors; the message names the file.
     """
-    data = read_bounded(path, _MAX_BYTES)
+    data = read_bounded(path, MAX_BYTES)
     try:
         return _Tensors(data).load()
     except PICKLE_ERRORS as error:
@@ -77,7 +77,7 @@ def _are_sizes(values: Any) -> bool:
     return (
         isinstance(values, tuple)
         and len(values) <= _MAX_AXES
-        and all(type(n) is int and 0 <= n <= _MAX_BYTES for n in values)
+        and all(type(n) is int and 0 <= n <= MAX_BYTES for n in values)
     )
 
 
@@ -85,7 +85,7 @@ def _read_storage(blob: bytes) -> Array:
     """Read the one storage in a legacy torch stream."""
     stream = io.BytesIO(blob)
     magic, protocol, system = (RestrictedUnpickler(stream).load() for _ in range(3))
-    if magic != _MAGIC or protocol != _PROTOCOL or not isinstance(system, dict) or system["little_endian"] is not True:
+    if magic != MAGIC or protocol != PROTOCOL or not isinstance(system, dict) or system["little_endian"] is not True:
         raise ValueError("a storage is not a little-endian legacy torch stream")
     name, key, length = _StorageId(stream).load()
     keys = RestrictedUnpickler(stream).load()

@@ -21,7 +21,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def disk(monkeypatch):
-    """What is synced and renamed, in order: ("sync", path) and ("rename", new name)."""
+    """Syncs and renames, in order: ("sync", path) and ("rename", new name)."""
     done = []
     real_sync, real_replace, real_rename = os.fsync, Path.replace, Path.rename
 

@@ -21,7 +21,7 @@ CHANGES = {
 
 @pytest.fixture
 def part(tmp_path, monkeypatch):
-    monkeypatch.setattr(hashes, "_BLOCK", 64)
+    monkeypatch.setattr(hashes, "BLOCK", 64)
     folder = tmp_path / "vae"
     (folder / "shards").mkdir(parents=True)
     (folder / "config.json").write_bytes(b"{}")
@@ -40,14 +40,14 @@ def test_another_part_has_another_digest(part, tmp_path, change):
 
 
 def test_only_blocks_of_a_long_file_are_read(part, monkeypatch):
-    """So that tens of gigabytes cost a fraction: at most ``BLOCKS`` of them, the first, the last and others between."""
-    starts = list(hashes._block_starts(len(LONG)))
-    assert len(starts) == hashes._BLOCKS < len(LONG) // hashes._BLOCK
-    assert starts[0] == 0 and starts[-1] == len(LONG) - hashes._BLOCK
+    """At most ``BLOCKS`` blocks: the first, the last and others between."""
+    starts = list(hashes.block_starts(len(LONG)))
+    assert len(starts) == hashes.BLOCKS < len(LONG) // hashes.BLOCK
+    assert starts[0] == 0 and starts[-1] == len(LONG) - hashes.BLOCK
     gaps = {after - before for before, after in itertools.pairwise(starts)}
     assert max(gaps) - min(gaps) <= 1
-    monkeypatch.setattr(hashes, "_BLOCKS", len(LONG))
-    assert b"".join(LONG[start : start + hashes._BLOCK] for start in hashes._block_starts(len(LONG))) == LONG
+    monkeypatch.setattr(hashes, "BLOCKS", len(LONG))
+    assert b"".join(LONG[start : start + hashes.BLOCK] for start in hashes.block_starts(len(LONG))) == LONG
 
 
 def test_a_digest_does_not_depend_on_the_path(part, tmp_path):

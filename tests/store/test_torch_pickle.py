@@ -109,7 +109,7 @@ LOAD = b"ctorch.storage\n_load_from_bytes\n"
 
 def stream(identity=None, keys=None, count=4):
     """A storage of ``count`` zeros as torch's legacy stream writes it, with other opcodes for its id or its keys."""
-    head = [pickle.dumps(value, 2) for value in (torch_pickle._MAGIC, torch_pickle._PROTOCOL, {"little_endian": True})]
+    head = [pickle.dumps(value, 2) for value in (torch_pickle.MAGIC, torch_pickle.PROTOCOL, {"little_endian": True})]
     identity = identity or b"(\x8c\x07storagectorch\nFloatStorage\n\x8c\x010\x8c\x03cpuK\x04Nt"
     keys = keys or b"]\x8c\x010a"
     tail = b"\x80\x04" + identity + b"Q.\x80\x04" + keys + b"." + struct.pack("<q", count) + bytes(4 * count)
@@ -189,7 +189,7 @@ def test_a_file_truncated_anywhere_is_an_error(tmp_path):
 
 def test_a_file_over_the_limit_is_not_read(tmp_path, monkeypatch):
     path = dump(tmp_path / "a.pkl", {"a": torch.ones(300)})
-    monkeypatch.setattr(torch_pickle, "_MAX_BYTES", 1000)
+    monkeypatch.setattr(torch_pickle, "MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="at most 1000"):
         read_torch_pickle(path)
 

@@ -1,7 +1,7 @@
-"""Model files in the format of MANO's release, with random numbers in them: no number of MANO's is here.
+"""Model files in the format of MANO's release, with random numbers in them: it contains no MANO data.
 
 The released pickle is one of Python 2, protocol 2: byte strings, numpy.core names, chumpy terms, a scipy.sparse matrix.  ``Python2Pickler`` writes
-the same opcodes, so that the reader is tested on what users have.
+the same opcodes, so that the reader is tested on released files.
 """
 
 import io
@@ -44,27 +44,27 @@ def random_model(side: str, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 class Named:
-    """An object that is pickled as one of any class, by its state."""
+    """An object pickled as an instance of any class, with its state."""
 
     def __init__(self, origin: str, state: Any) -> None:
         self.origin, self.state = origin, state
 
 
 class Call:
-    """Pickled as a call of any function."""
+    """An object pickled as a call of any function."""
 
     def __init__(self, origin: str, *args: Any) -> None:
         self.origin, self.args = origin, args
 
 
 def ch(x: np.ndarray) -> Named:
-    """chumpy's array, with the state that chumpy 0.6x gives it."""
+    """A chumpy array, with the state of chumpy 0.6x."""
     rest = {"_dirty_vars": {"x"}, "_itr": None, "_make_dense": False, "_make_sparse": False, "_depends_on_deps": {}}
     return Named("chumpy.ch.Ch", {"x": x, **rest})
 
 
 def select(array: np.ndarray, wider: int = 20) -> Named:
-    """What slicing a chumpy array [:, :, :10] leaves: a choice out of the whole."""
+    """The result of slicing a chumpy array by [:, :, :10]: a selection of the full array."""
     rows, axes, count = array.shape
     whole = np.random.default_rng(9).normal(size=(rows, axes, wider))
     whole[:, :, :count] = array
@@ -74,7 +74,7 @@ def select(array: np.ndarray, wider: int = 20) -> Named:
 
 
 def sparse(dense: np.ndarray, module: str = "scipy.sparse.csc", kind: str = "csc", shape_name: str = "_shape") -> Named:
-    """scipy's matrix, with the state that it has had since 2012."""
+    """A scipy matrix, with its state since 2012."""
     matrix = getattr(scipy.sparse, f"{kind}_matrix")(dense)
     names = ("data", "row", "col") if kind == "coo" else ("data", "indices", "indptr")
     state = {name: getattr(matrix, name) for name in names}
@@ -101,14 +101,14 @@ def write_mano(folder: Path, side: str, seed: int = 0, protocol: int = 2) -> Pat
 
 
 def dumps(value: Any, protocol: int = 2) -> bytes:
-    """What Python 2 would have written."""
+    """Return the bytes that Python 2 would write."""
     stream = io.BytesIO()
     Python2Pickler(stream, protocol).dump(value)
     return stream.getvalue()
 
 
 class Python2Pickler(pickle._Pickler):
-    """Writes text as byte strings, arrays by numpy's old names, and ``Named`` and ``Call`` by the names that they carry."""
+    """Pickles text as byte strings, arrays by numpy's old names, and ``Named`` and ``Call`` by their names."""
 
     dispatch = dict(pickle._Pickler.dispatch)
 

@@ -32,12 +32,12 @@ def part_of(pixels):
 
 
 def frame_code(picture):
-    """``frame % PERIOD`` of a picture (H, W, 3)."""
+    """Return ``frame % PERIOD`` of an image (H, W, 3)."""
     return round((_background(picture)[:2].mean() - _DARKEST) / _STEP) % PERIOD
 
 
 def is_removed(picture):
-    """Whether a picture is from a marker-removed video."""
+    """Return True for an image of a marker-removed video."""
     red, _, blue = _background(picture)
     return bool(blue - red > _REMOVED_BLUE / 2)
 

@@ -103,7 +103,7 @@ class TacoTree:
 
     @property
     def written_at(self) -> int:
-        """When the tree was written, in nanoseconds: what is prepared from it goes by its files' times."""
+        """The modification time in nanoseconds, since prepared clips depend on file times."""
         return self.root.stat().st_mtime_ns
 
     def copy(self, root: Path) -> "TacoTree":
@@ -235,7 +235,7 @@ def _write_ego_cameras(folder: Path, cameras: list[Camera], world: WorldFrame) -
 
 
 def _distort(path: Path) -> None:
-    """Distortion coefficients like the real ones, which nobody may apply."""
+    """Add distortion coefficients like the real ones, which must not be applied."""
     table = json.loads(path.read_text())
     for entry in table.values():
         entry["distCoeff"] = [0.3, -8.7, 0.002, -0.004, 147.0]

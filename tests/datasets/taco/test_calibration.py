@@ -49,7 +49,7 @@ def test_for_a_smaller_video_pixel_areas_stay_aligned(tmp_path):
 
 @pytest.mark.parametrize("size", [(376, 512), (1500, 2048), (600, 900)])
 def test_K_agrees_with_a_resized_image_of_dots(size):
-    """Dots are drawn at native pixels, the picture is resized by area, and what is left of each is measured."""
+    """Draw dots at native pixels, resize the image by area, and measure each dot."""
     native = (3000, 4096)
     K = np.array([[9600.0, 0.0, 2100.0], [0.0, 9700.0, 1450.0], [0.0, 0.0, 1.0]])
     dots = np.array([(u, v) for u in (97, 1203, 2048, 3001, 4002) for v in (61, 777, 1500, 2930)])

@@ -21,7 +21,7 @@ def pinhole(size, focal=1.2, R=None, t=None):
 
 
 def cloud(rng, count=40):
-    """Points 1 to 3 m ahead, some of them out of the picture."""
+    """Points 1 to 3 m ahead, some outside the image."""
     return rng.uniform([-0.6, -0.5, 1.0], [0.6, 0.5, 3.0], size=(count, 3)) * rng.uniform(0.2, 1.0) + [0, 0, 0.5]
 
 

@@ -29,7 +29,7 @@ KEY = HIT.key
 
 @dataclass(frozen=True)
 class Fault:
-    """``check`` is the doctor's check that tells of it, with a word of it; ``reading`` what reading says, None where it works."""
+    """A fault; ``check`` is the doctor's check that reports it, with words of it; ``reading`` is the error on reading, None if there is none."""
 
     breaks: Callable
     check: str
@@ -155,7 +155,7 @@ def tool(tree) -> str:
 
 
 def read_all(tree, key) -> None:
-    """Read all that a clip of four cameras is made from."""
+    """Read all files of a clip with four cameras."""
     recording = Recording(tree.download, tree.sequence(key))
     recording.surfaces_in([0, recording.frames - 1])
     for serial in FOUR:
@@ -164,7 +164,7 @@ def read_all(tree, key) -> None:
 
 
 def prepare(tree, key, out) -> None:
-    """Make the clip."""
+    """Prepare the clip."""
     prepare_line(tree.download, line(tree, key), out, ProxyHand())
 
 
@@ -179,18 +179,18 @@ def state(root: Path) -> dict[Path, tuple[int, int]]:
 
 
 def complaints(report: Diagnosis) -> dict[str, tuple[str, int]]:
-    """Status and count of each check that found something; what could not be looked at is neither better nor worse for it."""
+    """Status and count of each check with findings; skipped checks do not count."""
     return {c.id: (c.status, c.count) for c in report.checks if c.status in ("problem", "warning")}
 
 
 def examine(tree, key, cache) -> Diagnosis:
-    """What the doctor says of a tree of which one clip is wanted, and that alone read whole: hands take long to unpickle."""
+    """The diagnosis of a download for one clip; only that clip is read completely because unpickling hands is slow."""
     return diagnose(tree.root, [line(tree, key)], cache=cache, sample=1)
 
 
 @pytest.fixture(scope="module")
 def sound(taco, tmp_path_factory) -> Callable[[str], dict[str, tuple[str, int]]]:
-    """What the doctor says of the tree as it is, where the clip of a key is wanted."""
+    """The diagnosis of the unchanged download for the clip of a key."""
     folder = tmp_path_factory.mktemp("cache")
     return functools.cache(lambda key: complaints(examine(taco, key, folder)))
 

@@ -139,7 +139,7 @@ def test_visibility_agrees_with_the_z_buffer_on_every_clip_of_the_demo(demo):
             first = NumpyCaster(mesh.corners).cast(centre, (points - centre) / in_camera[:, 2:])
             near = first.depth >= in_camera[:, 2] - 1e-4
             agree.append((clip.tracks.visible[0, frame] == (inside & near)).mean())
-            # Where a track is seen, what the pixel shows lies at the track's depth.
+            # At a visible track, the pixel's depth is the track's.
             seen = clip.tracks.visible[0, frame]
             gap = np.abs(first.depth - in_camera[:, 2])[seen]
             assert (gap < 1e-4).mean() >= 0.99

@@ -20,7 +20,7 @@ from hoibench.store.cache_dir import cache_dir
 
 SAMPLE = 8
 
-_CHECKS: tuple[Callable[[DiagnosticContext], Iterator[Check]], ...] = (
+CHECKS: tuple[Callable[[DiagnosticContext], Iterator[Check]], ...] = (
     check_presence,
     check_annotations,
     check_cameras,
@@ -58,7 +58,7 @@ def diagnose(
     """
     listing = list_download(root)
     context = DiagnosticContext(listing, tuple(lines), mano, cache or cache_dir(), deep, sample, on_progress)
-    checks = [check for group in _CHECKS for check in _run(group, context)]
+    checks = [check for group in CHECKS for check in _run(group, context)]
     return Diagnosis(root, listing.inventory, tuple(sorted(checks, key=lambda check: STATUSES.index(check.status))))
 
 

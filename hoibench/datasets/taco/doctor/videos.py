@@ -122,7 +122,7 @@ def _ego(context: DiagnosticContext) -> Check:
         with found.catch(path):
             compared += _compare_count(found, path, read_video_header(path), context.frame_counts.get(key), EGO_RGB)
     if keys:
-        for key in sorted(_ego_errata() & context.listing.keys[POSES] - set(keys)):
+        for key in sorted(ego_errata() & context.listing.keys[POSES] - set(keys)):
             found.add(key, "has no egocentric video because none was released")
     return found.to_check(
         "ego",
@@ -134,7 +134,8 @@ def _ego(context: DiagnosticContext) -> Check:
     )
 
 
-def _ego_errata() -> frozenset[str]:
+def ego_errata() -> frozenset[str]:
+    """Return keys of sequences without egocentric video."""
     return frozenset(read_toml(_EgoErrata, files("hoibench.datasets.taco.doctor") / "ego_errata.toml").without_video)
 
 

@@ -222,7 +222,7 @@ def test_a_crashing_check_does_not_stop_the_others(taco, tmp_path, monkeypatch):
         yield Check("sky", "clear", "ok", 1)
         raise ZeroDivisionError("no stars")
 
-    monkeypatch.setattr(diagnosis, "_CHECKS", (check_stars, *diagnosis._CHECKS))
+    monkeypatch.setattr(diagnosis, "CHECKS", (check_stars, *diagnosis.CHECKS))
     checks = doctor(taco.root, tmp_path)
     assert checks["sky"].status == "ok"
     assert checks["stars"].examples == (f"{taco.root} ZeroDivisionError: no stars",)
@@ -285,13 +285,13 @@ ok       rigid: all is rigid (12)
 
 @pytest.mark.field
 def test_the_errata_are_sequences_of_the_official_list_and_in_none_of_egocentric_data(field_data):
-    from hoibench.datasets.taco.doctor.videos import _ego_errata
+    from hoibench.datasets.taco.doctor.videos import ego_errata
 
     names = ("v1_overall_data_sequences.txt", "v1_egocentric_data_available_sequences.txt")
     overall, egocentric = ((field_data / "taco" / name).read_text() for name in names)
-    assert len(_ego_errata()) == 6
-    assert all(f" {key}\n" in overall for key in _ego_errata())
-    assert not any(key in egocentric for key in _ego_errata())
+    assert len(ego_errata()) == 6
+    assert all(f" {key}\n" in overall for key in ego_errata())
+    assert not any(key in egocentric for key in ego_errata())
 
 
 @pytest.mark.field

@@ -14,7 +14,7 @@ FRAMES = 12
 
 
 def write(folder, side="left", clones=False, shape=(10,)):
-    """Hand files as torch writes them, from the same numbers as TACO's writer would: views of one storage, or clones."""
+    """Write hand files as torch does, as views of one storage like TACO's, or as clones."""
     poses, places = torch.randn(FRAMES, 48), torch.randn(FRAMES, 3)
     keep = torch.clone if clones else (lambda tensor: tensor)
     frames = {
@@ -89,7 +89,7 @@ def test_tensors_of_a_gpu_are_read(tmp_path, monkeypatch):
 
 
 def test_tensors_with_gradients_are_read(tmp_path):
-    """Those that ask for gradients, which the official reader detaches, and those that lie askew in memory."""
+    """Tensors with gradients, which the official reader detaches, and non-contiguous tensors."""
     poses, askew = torch.randn(2, 48, requires_grad=True), torch.randn(48, 2).T
     dump(tmp_path / "left_hand.pkl", {"00001": {"hand_pose": askew[1], "hand_trans": torch.zeros(1, 3)}})
     np.testing.assert_array_equal(read_hand(tmp_path, "left").theta[0], askew[1].numpy())

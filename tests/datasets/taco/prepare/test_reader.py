@@ -100,7 +100,7 @@ def landing(taco, clip, shoot, pairs):
 
 
 def test_visible_tracks_land_on_the_rendered_part(clip, out, taco):
-    """At least 99.5 % of them on a pixel of their part, at an outline on one next to it; most of them are at none."""
+    """At least 99.5 % are on a pixel of their part, or next to one at an outline; most are at no outline."""
     short = read_prepared_clip(out, SHORT.key, CLIP, TRIO[1:2])
     counts = landing(taco, clip, MEASURE, [(0, 0), (2, 30)]) + landing(taco, short, SHORT, [(0, 12)])
     visible, within_a_pixel, inside, on_part = counts.tolist()

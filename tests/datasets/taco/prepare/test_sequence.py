@@ -114,7 +114,7 @@ def test_a_view_that_was_not_prepared_is_named(out):
 
 
 def test_a_partial_folder_is_ignored(taco, out):
-    """What a killed process leaves is never taken for a view."""
+    """A folder left by a killed process does not count as a view."""
     folder = view_folder(out, KEY, RECIPE, ONE)
     folder.rename(folder.with_name(f".tmp-0123abcd-{folder.name}"))
     assert not is_prepared(out, KEY, RECIPE, (ONE,))
@@ -135,7 +135,7 @@ def test_another_hand_model_is_an_error_even_if_nothing_is_missing(taco, out):
 
 
 def refilm(tree, serial, fps=30.0, times=1):
-    """Write a camera's video anew, at another rate or that many times larger."""
+    """Rewrite a camera's video at another frame rate or scale."""
     path = tree.sequence(KEY).video(serial)
     write_video(path, decode(path).repeat(times, axis=1).repeat(times, axis=2), fps)
     return path
@@ -162,7 +162,7 @@ def test_videos_of_two_sizes_are_an_error(taco_copy, out, tmp_path):
     with pytest.raises(ValueError, match=rf"differ in size \({ONE} 128x94, {THREE} 256x188\)"):
         prepare(taco_copy, tmp_path / "new", (ONE, THREE))
     assert not (tmp_path / "new").exists()
-    # Nor beside views that are there, nor alone in their folder.
+    # The same if other views exist, or none.
     with pytest.raises(ValueError, match="differ in size"):
         prepare(taco_copy, out, (THREE, ONE))
     with pytest.raises(ValueError, match=r"native_size was \[94, 128\], now \[188, 256\]"):

@@ -58,7 +58,7 @@ def test_views_of_two_calibrations_are_an_error(taco_copy, out):
     ):
         prepare(taco_copy, out, TWO)
     assert not has_view(out, KEY, RECIPE, TWO)
-    # Nor by another recipe, nor is it kept as if nothing had happened.
+    # The same for another recipe and for the existing view.
     with pytest.raises(ValueError, match="another calibration"):
         prepare(taco_copy, out, TWO, recipe=Recipe("frame0", "raw"))
     with pytest.raises(ValueError, match="another calibration"):
