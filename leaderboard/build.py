@@ -15,7 +15,7 @@ from hoibench.results.run_folder import Run, read_run
 from hoibench.store import write_bytes
 from leaderboard.board_view import board_view
 from leaderboard.card_view import card_view, group_cards
-from leaderboard.reported import read_papers
+from leaderboard.reported_results import read_papers
 from leaderboard.run_view import run_view
 
 MAX_INDEX_BYTES = 3_000_000

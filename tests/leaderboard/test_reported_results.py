@@ -3,7 +3,7 @@
 import pytest
 
 from hoibench.store.records import parse_record
-from leaderboard.reported import Paper, read_papers
+from leaderboard.reported_results import Paper, read_papers
 
 
 def test_the_four_tables_are_the_papers():
