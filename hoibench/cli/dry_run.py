@@ -7,8 +7,8 @@ import shutil
 from typing import Any
 
 from hoibench.datasets.base import Dataset
+from hoibench.evaluation.build_run_record import RunRefused, check_resumable
 from hoibench.evaluation.plan import Plan
-from hoibench.evaluation.record import RunRefused, check_resumable
 from hoibench.predictions import is_complete, prediction_folder, read_prediction_record
 from hoibench.problems import Problem
 from hoibench.weights import WeightsMissing, find_weights

@@ -18,7 +18,7 @@ from hoibench.evaluation.config import RunConfig, check_config
 from hoibench.evaluation.config_file import to_arguments
 
 if TYPE_CHECKING:
-    from hoibench.evaluation.finish import Outcome
+    from hoibench.evaluation.collect_results import Outcome
 
 PROGRAM = "python -m hoibench.run"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hoibench.datasets.registry import open_dataset
+from hoibench.evaluation.build_run_record import RunRefused, environment_facts, with_provenance
+from hoibench.evaluation.collect_results import Outcome, all_units, finish_run
 from hoibench.evaluation.config import check_config, parse_shard
 from hoibench.evaluation.config_file import config_from_json
 from hoibench.evaluation.executor import choose_executor, log_to_file
-from hoibench.evaluation.finish import Outcome, all_units, finish_run
 from hoibench.evaluation.plan import plan_from_record
-from hoibench.evaluation.record import RunRefused, environment_facts, with_provenance
 from hoibench.evaluation.run import RunListener, group_by_clip, locked
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.predictions import PREDICTION_FILE, is_complete

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from toy_runs import headline_rows, run_toy
 
-from hoibench.evaluation.record import RunRefused
+from hoibench.evaluation.build_run_record import RunRefused
 from hoibench.predictions import read_prediction, read_prediction_record
 
 pytestmark = pytest.mark.usefixtures("toy")

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from toy_runs import headline_rows, run_toy
 
-from hoibench.evaluation.record import RunRefused
+from hoibench.evaluation.build_run_record import RunRefused
 from hoibench.store import read_npz, write_npz
 
 pytestmark = pytest.mark.usefixtures("toy")

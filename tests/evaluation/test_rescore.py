@@ -7,8 +7,8 @@ import pytest
 from toy_runs import RecordingListener, run_toy
 
 from hoibench.cli.main import main
+from hoibench.evaluation.build_run_record import RunRefused
 from hoibench.evaluation.merge import merge, rescore
-from hoibench.evaluation.record import RunRefused
 from hoibench.evaluation.run import locked
 
 pytestmark = pytest.mark.usefixtures("toy")

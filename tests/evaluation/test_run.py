@@ -10,11 +10,11 @@ from toy_runs import RecordingListener, headline_rows, run_toy
 from hoibench.datasets.registry import open_dataset
 from hoibench.errors import Crash
 from hoibench.evaluation import score
+from hoibench.evaluation.build_run_record import RunRefused
 from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.measure import measure
 from hoibench.evaluation.merge import merge
 from hoibench.evaluation.plan import make_plan
-from hoibench.evaluation.record import RunRefused
 from hoibench.evaluation.run import run
 from hoibench.results.score_file import read_scores, write_scores
 
