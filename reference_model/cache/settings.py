@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from hoibench.store import sha256_file, sha256_json
+from hoibench.store.folder_settings import check_settings, ensure_settings
 from hoibench.store.records import Record
-from hoibench.store.settings import check_settings, ensure_settings
 from reference_model.config import SyncMV4DConfig
 from reference_model.loading.folder import DOWNLOAD_COMMAND, find_part
 

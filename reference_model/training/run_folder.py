@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hoibench.store.folder_settings import check_settings
 from hoibench.store.locks import locked
 from hoibench.store.provenance import provenance
 from hoibench.store.records import Record
-from hoibench.store.settings import check_settings
 from reference_model.config.records import CompleteConfig
 from reference_model.loading.saved_model import METADATA_FILE
 from reference_model.training.config import TrainingConfig

@@ -17,8 +17,8 @@ from hoibench.clip import Camera
 from hoibench.datasets.taco.calibration import Calibration
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.store import sha256_json
+from hoibench.store.folder_settings import check_settings, ensure_settings
 from hoibench.store.records import Record
-from hoibench.store.settings import check_settings, ensure_settings
 from hoibench.store.verified_folder import FolderMetadata, read_metadata
 from hoibench.video import Box
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from hoibench.store import settings as settings_record
+from hoibench.store import folder_settings
 from hoibench.store.atomic import WriteError
+from hoibench.store.folder_settings import ensure_settings
 from hoibench.store.locks import locked
 from hoibench.store.records import Record
-from hoibench.store.settings import ensure_settings
 
 
 class Settings(Record):
@@ -65,14 +65,14 @@ def test_unreadable_settings_are_kept_unless_unused(tmp_path):
 def test_only_one_of_two_concurrent_callers_writes_the_settings(tmp_path, monkeypatch):
     """Another process writes the settings after this one found none."""
     path = tmp_path / "settings.json"
-    real = settings_record.locked
+    real = folder_settings.locked
 
     def overtaken(lock_file, *, wait):
-        monkeypatch.setattr(settings_record, "locked", real)
+        monkeypatch.setattr(folder_settings, "locked", real)
         ensure(path, Settings(name="theirs"))
         return real(lock_file, wait=wait)
 
-    monkeypatch.setattr(settings_record, "locked", overtaken)
+    monkeypatch.setattr(folder_settings, "locked", overtaken)
     with pytest.raises(ValueError, match="name was theirs, now ours"):
         ensure(path, Settings(name="ours"))
     assert Settings.read(path).name == "theirs"
