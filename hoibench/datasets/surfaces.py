@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from hoibench.clip import Array, Camera, check_shape
-from hoibench.datasets.rays import Caster, MovedCaster, build_caster, pixel_rays
+from hoibench.datasets.ray_casting import Caster, MovedCaster, build_caster, pixel_rays
 
 BACKGROUND = 255
 """Part id of everything except hands and objects, whose ids are indices into ``hoibench.clip.PARTS``."""

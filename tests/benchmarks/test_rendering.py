@@ -2,8 +2,8 @@
 
 import pytest
 
-from hoibench.datasets.numpy_caster import NumpyCaster
-from hoibench.datasets.rays import EmbreeCaster, pixel_rays
+from hoibench.datasets.numpy_ray_caster import NumpyCaster
+from hoibench.datasets.ray_casting import EmbreeCaster, pixel_rays
 from hoibench.datasets.surfaces import build_frame_mesh
 from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO, build_camera
 from hoibench.datasets.synthetic.load import load_clip

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hoibench.clip import Camera
-from hoibench.datasets.numpy_caster import NumpyCaster
+from hoibench.datasets.numpy_ray_caster import NumpyCaster
 from hoibench.datasets.surfaces import BACKGROUND, Surface, bounding_box, build_frame_mesh, place_parts
 from hoibench.datasets.synthetic.cameras import TRIO, build_camera
 from hoibench.datasets.synthetic.materials import build_textured_surfaces

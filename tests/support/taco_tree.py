@@ -19,7 +19,7 @@ import torch
 from taco_pictures import paint, write_video
 
 from hoibench.clip import Camera
-from hoibench.datasets.rays import pixel_rays
+from hoibench.datasets.ray_casting import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, build_frame_mesh
 from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO, build_camera
 from hoibench.datasets.synthetic.materials import build_textured_surfaces

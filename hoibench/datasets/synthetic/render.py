@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import Array, Camera
-from hoibench.datasets.hits import Hits
-from hoibench.datasets.rays import pixel_rays
+from hoibench.datasets.ray_casting import pixel_rays
+from hoibench.datasets.ray_hits import Hits
 from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, Surface, build_frame_mesh
 from hoibench.datasets.synthetic.texture import Material, albedo
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from hoibench.clip import Array, Camera
-from hoibench.datasets.rays import pixel_rays
+from hoibench.datasets.ray_casting import pixel_rays
 from hoibench.datasets.surfaces import PlacedPart, Surface, bounding_box, map_frames
 from hoibench.geometry import project, to_camera
 

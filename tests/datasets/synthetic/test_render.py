@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from hoibench.datasets.numpy_caster import NumpyCaster
-from hoibench.datasets.rays import pixel_rays
+from hoibench.datasets.numpy_ray_caster import NumpyCaster
+from hoibench.datasets.ray_casting import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, build_frame_mesh
 from hoibench.datasets.synthetic import render
 from hoibench.datasets.synthetic.cameras import TRIO, build_camera

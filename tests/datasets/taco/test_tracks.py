@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoibench.clip import Camera
-from hoibench.datasets.numpy_caster import NumpyCaster
+from hoibench.datasets.numpy_ray_caster import NumpyCaster
 from hoibench.datasets.surfaces import Surface, build_frame_mesh
 from hoibench.datasets.taco.tracks import build_tracks, choose_points, sample_by_area, track_points
 from hoibench.datasets.taco.visibility import visibility

@@ -7,8 +7,8 @@ from taco_pictures import PERIOD, frame_code, is_removed, part_of
 from taco_tree import FOUR, MEASURE, SHORT, TRIO
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.numpy_caster import NumpyCaster
-from hoibench.datasets.rays import pixel_rays
+from hoibench.datasets.numpy_ray_caster import NumpyCaster
+from hoibench.datasets.ray_casting import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, build_frame_mesh
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_view_record
 from hoibench.datasets.taco.prepare.reader import read_prepared_clip

@@ -1,7 +1,7 @@
 """Ray casting on triangle meshes, for rendering, visibility and shadows.
 
 Rays either start at one point, with depth measured in lengths of their directions, or are parallel, as from a distant light.  ``EmbreeCaster`` is the
-fast implementation; ``hoibench.datasets.numpy_caster.NumpyCaster`` is the plain numpy fallback without embree, and the tests' reference.
+fast implementation; ``hoibench.datasets.numpy_ray_caster.NumpyCaster`` is the plain numpy fallback without embree, and the tests' reference.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from hoibench.clip import Array, Camera
-from hoibench.datasets.hits import MISS, Hits
-from hoibench.datasets.numpy_caster import NumpyCaster
+from hoibench.datasets.numpy_ray_caster import NumpyCaster
+from hoibench.datasets.ray_hits import MISS, Hits
 
 
 class Caster(Protocol):

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoibench.clip import Camera
-from hoibench.datasets import rays
-from hoibench.datasets.numpy_caster import NumpyCaster
-from hoibench.datasets.rays import EmbreeCaster, MovedCaster, build_caster, pixel_rays
+from hoibench.datasets import ray_casting
+from hoibench.datasets.numpy_ray_caster import NumpyCaster
+from hoibench.datasets.ray_casting import EmbreeCaster, MovedCaster, build_caster, pixel_rays
 from hoibench.geometry import project, to_camera
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -113,7 +113,9 @@ def test_numpy_is_the_fallback_without_embree(monkeypatch):
     corners = random_triangles(np.random.default_rng(0))
     assert isinstance(build_caster(corners), EmbreeCaster)
     found = importlib.util.find_spec
-    monkeypatch.setattr(rays.importlib.util, "find_spec", lambda name: None if name == "embreex" else found(name))
+    monkeypatch.setattr(
+        ray_casting.importlib.util, "find_spec", lambda name: None if name == "embreex" else found(name)
+    )
     assert isinstance(build_caster(corners), NumpyCaster)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.datasets.hits import MISS, Hits
+from hoibench.datasets.ray_hits import MISS, Hits
 
 _BINS = 64
 _AHEAD = 1e-6
@@ -22,7 +22,7 @@ class NumpyCaster:
         self._corners = np.asarray(corners, dtype=np.float64)
 
     def cast(self, origin: Array, directions: Array) -> Hits:
-        """See ``hoibench.datasets.rays.Caster``."""
+        """See ``hoibench.datasets.ray_casting.Caster``."""
         directions = np.asarray(directions, dtype=np.float64)
         corners = self._corners - origin
         frame = _frame(directions.mean(axis=0))
@@ -35,7 +35,7 @@ class NumpyCaster:
         return _rasterise(samples, box_low, box_high, _RaysFromOrigin(corners, directions))
 
     def blocked(self, points: Array, direction: Array) -> Array:
-        """See ``hoibench.datasets.rays.Caster``."""
+        """See ``hoibench.datasets.ray_casting.Caster``."""
         points = np.asarray(points, dtype=np.float64)
         # Along the direction, each ray projects to a point.
         frame = _frame(np.asarray(direction, dtype=np.float64))
