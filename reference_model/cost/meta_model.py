@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from reference_model.config import DPAConfig, SyncMV4DConfig
 from reference_model.dpa.block import PointLayout, attention_bias
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.dpa.serialization import build_windows, gather_windows
+from reference_model.dpa.point_serialization import build_windows, gather_windows
 from reference_model.dpa.sparse_conv import VoxelMap
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 

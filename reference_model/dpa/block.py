@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
 from reference_model.config import DPAConfig
-from reference_model.dpa.serialization import Windows, gather_windows, scatter_windows
+from reference_model.dpa.point_serialization import Windows, gather_windows, scatter_windows
 from reference_model.dpa.sparse_conv import SubmanifoldConv, VoxelMap
 
 _MASKED = -1e4

@@ -17,7 +17,7 @@ from torch.nn.functional import linear
 
 from reference_model.config import DPAConfig
 from reference_model.dpa.block import PointBlock, PointLayout, attention_bias
-from reference_model.dpa.serialization import build_windows, gather_windows, grid_coordinates, z_order
+from reference_model.dpa.point_serialization import build_windows, gather_windows, grid_coordinates, z_order
 from reference_model.dpa.sparse_conv import build_voxel_map
 
 _TIME_CHANNELS = 256

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reference_model.cycle.losses import chamfer
-from reference_model.dpa.serialization import grid_coordinates
+from reference_model.dpa.point_serialization import grid_coordinates
 from reference_model.dpa.sparse_conv import SubmanifoldConv, build_voxel_map
 
 VIEWS, POINTS, CHANNELS = 3, 1600, 64

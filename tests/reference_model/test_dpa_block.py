@@ -8,7 +8,7 @@ from torch.nn.functional import layer_norm
 
 from reference_model.config import preset
 from reference_model.dpa.block import PointBlock, PointLayout, attention_bias
-from reference_model.dpa.serialization import build_windows, gather_windows, grid_coordinates, z_order
+from reference_model.dpa.point_serialization import build_windows, gather_windows, grid_coordinates, z_order
 from reference_model.dpa.sparse_conv import build_voxel_map
 
 BATCH, FRAMES, POINTS, WIDTH, HEADS = 2, 3, 12, 16, 2

@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference_model.config import GRID_BITS
-from reference_model.dpa.serialization import build_windows, gather_windows, grid_coordinates, scatter_windows, z_order
+from reference_model.dpa.point_serialization import (
+    build_windows,
+    gather_windows,
+    grid_coordinates,
+    scatter_windows,
+    z_order,
+)
 
 coordinates = st.integers(0, 2**GRID_BITS - 1)
 
