@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from reference_model.config import SyncMV4DConfig
-from reference_model.cycle.flow import sample_time
+from reference_model.cycle.rectified_flow import sample_time
 from reference_model.cycle.scene_frame import Cameras
 
 _EMPTY_SHARE = 0.1

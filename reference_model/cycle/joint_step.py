@@ -7,8 +7,8 @@ from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.batch import Batch, Noise
-from reference_model.cycle.flow import clean, interpolate, time_grid, velocity
 from reference_model.cycle.losses import Losses, chamfer, masked_squared_error, squared_error
+from reference_model.cycle.rectified_flow import clean, interpolate, time_grid, velocity
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion

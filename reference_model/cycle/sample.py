@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.flow import clean, euler_step, time_grid
+from reference_model.cycle.rectified_flow import clean, euler_step, time_grid
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from reference_model.cycle.batch import Batch, Noise
-from reference_model.cycle.flow import clean, interpolate, velocity
 from reference_model.cycle.losses import Losses, chamfer, masked_squared_error, squared_error
+from reference_model.cycle.rectified_flow import clean, interpolate, velocity
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion

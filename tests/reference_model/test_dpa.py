@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reference_model.config import DPAConfig, preset
-from reference_model.cycle.flow import clean
+from reference_model.cycle.rectified_flow import clean
 from reference_model.dpa.model import DiffusionPointsAligner
 
 B, V, N, K = 2, 3, 4, 10

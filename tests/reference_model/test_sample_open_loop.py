@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reference_model.config import CycleConfig, FlowConfig, preset
-from reference_model.cycle.flow import time_grid, velocity
+from reference_model.cycle.rectified_flow import time_grid, velocity
 from reference_model.cycle.sample import Conditions, sample
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 

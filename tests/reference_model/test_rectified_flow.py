@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from reference_model.cycle.flow import (
+from reference_model.cycle.rectified_flow import (
     clean,
     euler_step,
     interpolate,
