@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hoibench.clip import MAX_COORDINATE, Prediction, Request
 from hoibench.geometry import to_camera
-from reference_model.cycle.sample import Conditions, Sampled, sample
+from reference_model.cycle.sampler import Conditions, Sampled, sample
 from reference_model.cycle.scene_frame import build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.generation.anchor_selection import select_anchors

@@ -14,7 +14,7 @@ from reference_model.config import FlowConfig, SyncMV4DConfig, preset
 from reference_model.cost.flops import Flops, count_flops, count_steps, sparse_convolution_flops
 from reference_model.cost.meta_model import build_mjd, build_vae, empty_latents
 from reference_model.cycle.batch import Batch, sample_noise
-from reference_model.cycle.sample import Conditions, sample
+from reference_model.cycle.sampler import Conditions, sample
 from reference_model.cycle.scene_frame import Cameras, build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner

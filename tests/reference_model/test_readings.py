@@ -9,7 +9,7 @@ from tiny_loop import LATENT, B, FoldingCoder, K, N, V, tiny_batch, tiny_config,
 
 from reference_model.config import FlowConfig, literal_twin
 from reference_model.cycle.batch import sample_noise
-from reference_model.cycle.sample import Conditions, sample
+from reference_model.cycle.sampler import Conditions, sample
 from reference_model.loading.autoencoder import VideoCoder, load_vae
 from reference_model.model import SyncMV4D
 

@@ -17,7 +17,7 @@ from reference_model.cache import LatentCache
 from reference_model.config import preset
 from reference_model.cycle.batch import Batch, Noise, sample_noise
 from reference_model.cycle.losses import Losses
-from reference_model.cycle.sample import Conditions, sample
+from reference_model.cycle.sampler import Conditions, sample
 from reference_model.cycle.scene_frame import Cameras
 from reference_model.loading.saved_model import save_model
 from reference_model.loading.transformer import load_mjd

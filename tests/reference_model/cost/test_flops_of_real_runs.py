@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reference_model.config import CycleConfig
 from reference_model.cost.flops import Flops, count_part, count_steps, sparse_convolution_flops
-from reference_model.cycle.sample import Conditions, sample
+from reference_model.cycle.sampler import Conditions, sample
 from reference_model.dpa.sparse_conv import SubmanifoldConv, build_voxel_map
 from reference_model.loading.autoencoder import VideoCoder
 from reference_model.model import SyncMV4D

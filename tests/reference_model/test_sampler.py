@@ -11,7 +11,7 @@ from tiny_loop import LATENT, FoldingCoder, K, N, V, tiny_batch, tiny_config
 
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.rectified_flow import time_grid
-from reference_model.cycle.sample import Conditions, sample
+from reference_model.cycle.sampler import Conditions, sample
 from reference_model.cycle.scene_frame import build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
 

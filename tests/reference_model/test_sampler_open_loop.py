@@ -7,7 +7,7 @@ import torch
 
 from reference_model.config import CycleConfig, FlowConfig, preset
 from reference_model.cycle.rectified_flow import time_grid, velocity
-from reference_model.cycle.sample import Conditions, sample
+from reference_model.cycle.sampler import Conditions, sample
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 
 B, V, C, N, H, W, L, TEXT_DIM = 2, 3, 4, 5, 2, 4, 3, 8
