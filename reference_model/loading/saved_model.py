@@ -24,7 +24,7 @@ from hoibench.store import sha256_json
 from hoibench.store.atomic import new_folder
 from hoibench.store.verified_folder import FolderMetadata, read_metadata, write_metadata
 from reference_model.config import DPAConfig, SyncMV4DConfig
-from reference_model.config.records import CompleteConfig
+from reference_model.config.changes import CompleteConfig
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.loading.autoencoder import VideoCoder, check_vae, load_vae
 from reference_model.loading.folder import DOWNLOAD_COMMAND, check_config, read_config

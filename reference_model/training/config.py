@@ -16,8 +16,8 @@ from typing import Any, Literal, NamedTuple
 
 from hoibench.store.records import Record, parse_record
 from reference_model.config import LITERAL, SyncMV4DConfig
+from reference_model.config.changes import apply_changes
 from reference_model.config.fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges, ours, paper
-from reference_model.config.records import apply_changes
 from reference_model.model import Stage
 
 LAUNCH_FOLDER = Path(__file__).parent / "launch"
