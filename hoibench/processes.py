@@ -1,4 +1,4 @@
-"""Worker processes: each runs one call at a time, reports crashes and timeouts, and ends with the process that started it."""
+"""Worker processes that run one call at a time, report crashes and timeouts, and end when the process that started them ends."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 @dataclass(frozen=True)
 class Merge:
-    """Merge the shards of a run, or write a run's table and page again; the last line printed is the page's path."""
+    """Merge the shards of a run, or write a run's results.parquet and leaderboard page again; the last line printed is the page's path."""
 
     run: tyro.conf.Positional[Path]
     """The folder of the run."""
@@ -22,7 +22,7 @@ class Merge:
 
 
 def merge_command(arguments: Sequence[str]) -> int:
-    """Merge and build the page; return the exit code that the run would have."""
+    """Merge the shards of a run, build its leaderboard page, and return the exit code that the unsharded run would have returned."""
     options = tyro.cli(Merge, args=list(arguments), prog="hoibench merge")
     from hoibench.cli.exit_codes import as_crash
     from hoibench.cli.run import report

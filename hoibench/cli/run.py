@@ -59,7 +59,7 @@ def _read_config_file(path: Path) -> list[str]:
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run, build the page and print its path; return 0, or 3 for more failures than allowed."""
+    """Run the evaluation, build the leaderboard page and print its path; return 0, or 3 for more failures than allowed."""
     config = parse_arguments(arguments)
     check_config(config)
     console = Console(stderr=True)
@@ -87,7 +87,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def report(outcome: Outcome, as_json: bool, console: Console) -> int:
-    """Build the page of a run and print its path (for a shard, its folder); return the exit code."""
+    """Build the leaderboard page of a run and print its path (for a shard, the run folder); return the exit code."""
     page = None
     if outcome.is_shard:
         console.print(

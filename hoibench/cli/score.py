@@ -104,7 +104,7 @@ def _score_folders(options: Score, pred: Path, truth: Path) -> int:
 
 
 def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, list[ResultRow]], int]:
-    """Return every clip's rows, and how many clips failed."""
+    """Return the result rows of every clip, and the number of clips that failed."""
     from hoibench.datasets.clip_folder import clip_folders, read_clip
     from hoibench.evaluation.api import rows_without_value, score
     from hoibench.evaluation.failures import format_reason

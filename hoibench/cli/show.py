@@ -1,4 +1,4 @@
-"""``hoibench show``: the boards of runs on the terminal."""
+"""``hoibench show``: the tables of runs (boards) on the terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Show:
 
 
 def show_command(arguments: Sequence[str]) -> int:
-    """Print the boards: metrics as rows, methods as columns."""
+    """Print a table for each board, with metrics as rows and methods as columns; return the exit code."""
     options = tyro.cli(Show, args=list(arguments), prog="hoibench show")
     if not options.runs:
         raise ValueError("no run given: give the folder of a run (see hoibench ls runs)")

@@ -26,7 +26,7 @@ def record_name(plan: Plan) -> str:
 
 
 def build_record(plan: Plan) -> RunRecord:
-    """Build the record of a run that starts or resumes; it lists the provenance of parts that other code made."""
+    """Build the record of a run that starts or resumes; the record of a resumed run keeps the provenance of its earlier processes."""
     path = plan.out / record_name(plan)
     old = RunRecord.read(path) if path.is_file() else None
     record = RunRecord(
@@ -57,7 +57,7 @@ def build_record(plan: Plan) -> RunRecord:
 
 
 def with_provenance(record: RunRecord, device: str, batch: int) -> RunRecord:
-    """Return the record with this process's provenance; a different one from before moves to ``earlier``."""
+    """Return the record with the provenance (code, libraries, machine) of this process; an earlier, different one moves to ``earlier_provenance``."""
     now = provenance() | {"device": device, "batch": batch}
     before = (*record.earlier_provenance, *([record.provenance] if record.provenance else []))
     earlier = tuple(facts for facts in before if environment_facts(facts) != environment_facts(now))

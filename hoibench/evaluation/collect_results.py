@@ -23,13 +23,13 @@ NOT_REACHED = "stop: the run stopped before it reached this unit"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run or a shard of one ended.
+    """The end of a run, or of one shard of a run: its size, its failures and its exit code.
 
     Attributes:
         out: the run's folder.
-        units: how many units it had.
+        units: the number of units of work.
         failures: the units that failed.
-        max_failures: how many failures are allowed.
+        max_failures: the number of failures that are allowed.
         is_shard: True for a shard, which has no table yet.
     """
 
@@ -51,7 +51,7 @@ class Outcome:
 
 
 def finish_run(out: Path, record: RunRecord) -> Outcome:
-    """Write the table and the record of a run."""
+    """Write results.parquet and run.json of a complete run, and return how it ended."""
     outcome = _outcome(out, record, all_units(record), is_shard=False)
     write_rows(out / RESULTS_FILE, collect_rows(out, record))
     record.with_exit(outcome.status, outcome.failures).write(out / "run.json")
@@ -59,7 +59,7 @@ def finish_run(out: Path, record: RunRecord) -> Outcome:
 
 
 def finish_shard(out: Path, record: RunRecord, units: Iterable[Unit], name: str) -> Outcome:
-    """Write the record of a shard of a run."""
+    """Write the record of one shard to the file ``name`` of the run folder, and return how the shard ended."""
     outcome = _outcome(out, record, list(units), is_shard=True)
     record.with_exit(outcome.status, outcome.failures).write(out / name)
     return outcome

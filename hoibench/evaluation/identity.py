@@ -30,7 +30,7 @@ def entrant_identity(entrant: Entrant, content: str | None) -> dict[str, Any]:
 
 
 def content_digest(spec: Spec, dataset: Dataset, clips: Iterable[str], seeds: Iterable[int]) -> str | None:
-    """Return a digest of a method's code or predictions; None if the version of hoibench decides them.
+    """Return a digest of a method's source file or stored predictions; None if the version of hoibench determines its predictions.
 
     It covers the source file of an adapter or third-party method, the commit of the upstream code that a built-in method wraps, published
     files, and in a folder of predictions those of the run's clips.

@@ -34,7 +34,7 @@ class RowKey:
 
 
 def score_case(case: Case, cards: Iterable[Card], key: RowKey) -> Iterator[tuple[Card, list[ResultRow]]]:
-    """Yield each metric with its rows.
+    """Measure one prediction of one clip (the case) by every metric, and yield each metric's card with its result rows.
 
     A metric without a value gives rows with the reason; one that raises gives rows with status ``error``, and the error is logged.
     """
@@ -83,7 +83,7 @@ def check_needs(card: Card, prediction: Prediction, clip: Clip) -> None:
 
 
 def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:
-    """Return the row of a measurement."""
+    """Convert a measurement to a result row."""
     return ResultRow(
         method=key.method,
         preset=key.preset,

@@ -81,7 +81,7 @@ def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: RunLi
 
 @contextmanager
 def _locked_record(out: Path) -> Iterator[RunRecord]:
-    """Lock a run with all its shards, and yield the record that joins them."""
+    """Lock the run folder and all its shards, and yield one run record that combines the records of the shards."""
     with ExitStack() as locks:
         paths = sorted(out.glob("run.*of*.json"))
         if not paths and not (out / "run.json").is_file():
@@ -97,7 +97,7 @@ def _locked_record(out: Path) -> Iterator[RunRecord]:
 
 
 def _drop_repeats(provenances: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep the last of those with the same code, libraries and machine."""
+    """Drop a provenance if a later one has the same code, libraries, machine and device."""
     return list({canonical_json(environment_facts(facts)): facts for facts in provenances}.values())
 
 

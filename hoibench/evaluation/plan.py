@@ -67,7 +67,7 @@ class Plan:
         return tuple(unit for entry in self.entries[i - 1 :: n] for unit in self.units_of(entry))
 
     def units_of(self, entry: ClipEntry) -> tuple[Unit, ...]:
-        """Return the units of one clip."""
+        """Return the units of one clip: every entrant with every seed."""
         return tuple(
             Unit(entrant.spec.id, entrant.preset, seed, entry.id)
             for entrant in self.entrants

@@ -26,7 +26,7 @@ def reference_specs() -> dict[str, Spec]:
 
 
 def frozen_self_entrant(entrant: Entrant) -> Entrant:
-    """Return the entrant whose predictions repeat the first frame of another's."""
+    """Return the reference row ``frozen_self/METHOD``: the predictions of a method (video and tracks) with the first frame repeated."""
     spec = entrant.spec
     changes = {
         "id": FROZEN_SELF + spec.id, "entry": "", "name": f"{spec.title}, first frame repeated", "kind": "reference",

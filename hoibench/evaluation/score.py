@@ -116,7 +116,7 @@ class Scorer:
         return _read_precomputed(spec, spec.folder, unit)
 
     def _cards_to_score(self, unit: Unit) -> tuple[Card, ...]:
-        """Return the metrics without rows, or with rows of a retried status."""
+        """Return the cards of the metrics that a unit has no rows of, or whose rows have a status that is retried, such as ``error``."""
         if self.context.rescore:
             return self.context.cards
         scores = _read_scores(unit.score_file(self.context.out))

@@ -42,11 +42,11 @@ class Unit:
         return replace(self, method=self.method.removeprefix(prefix))
 
     def prediction_folder(self, run: Path) -> Path:
-        """Return the folder of the unit's prediction."""
+        """Return the folder of the unit's stored prediction, in the run folder ``run``."""
         return run / "predictions" / self.key
 
     def score_file(self, run: Path) -> Path:
-        """Return the file of the unit's rows."""
+        """Return the JSONL file with the result rows of the unit."""
         return run / "scores" / f"{self.key}.jsonl"
 
 

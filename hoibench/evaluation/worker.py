@@ -44,7 +44,7 @@ class WorkerContext:
 
     @classmethod
     def from_plan(cls, plan: Plan, *, rescore: bool = False) -> WorkerContext:
-        """Return the context of a plan."""
+        """Return the part of a plan that its workers need."""
         entrants = {entrant.key: entrant for entrant in plan.entrants}
         return cls(
             plan.config, plan.out, plan.device, plan.manifest.split, plan.clip_set_id, entrants, plan.cards, rescore

@@ -31,7 +31,7 @@ def select_entrants(
     preset: str | None = None,
     checkpoint: Path | None = None,
 ) -> list[Entrant]:
-    """Return the entrants of a run, each once, in the order of their names; adapters that are not named come last.
+    """Return the entrants of a run (methods with preset and settings) in the order of ``--method``, then the adapters that are not named there.
 
         select_entrants(["syncmv4d+micro", "das"], settings=["das.upstream=/opt/das"])
 
@@ -81,7 +81,7 @@ def select_entrants(
 
 
 def _known_specs(adapters: Iterable[str], built_in: Iterable[Spec]) -> tuple[dict[str, Spec], list[Spec]]:
-    """Return all specs by id, and those of the adapters."""
+    """Return the specs of all methods by id, and those of the ``--adapter`` files alone."""
     known = {spec.id: spec for spec in built_in} | installed_specs()
     from_adapters = [adapter_spec(target) for target in adapters]
     for spec in from_adapters:
@@ -110,7 +110,7 @@ def _only_candidate(flag: str, candidates: Sequence[str], alternative: str) -> s
 
 
 def _with_settings(entrants: Mapping[str, Entrant], settings: Sequence[str], checkpoint: Path | None) -> list[Entrant]:
-    """Return the entrants with their given and default settings."""
+    """Return copies of the entrants with the settings of the command line, and defaults for the others."""
     given: dict[str, dict[str, SettingValue]] = {key: {} for key in entrants}
     for text in settings:
         key, name, value = _split_setting(text, entrants)

@@ -27,7 +27,7 @@ _PART = r"[A-Za-z0-9_][A-Za-z0-9_.~-]{0,99}"
 
 
 def _check(is_valid: Callable[[str], object], message: str) -> AfterValidator:
-    """Return a validator that rejects other texts with ``TEXT MESSAGE``."""
+    """Return a validator that rejects texts that do not match, with the error ``TEXT MESSAGE``."""
 
     def check(text: str) -> str:
         if not is_valid(text):
