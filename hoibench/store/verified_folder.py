@@ -123,7 +123,7 @@ def read_metadata(folder: Path, model: type[F], check: Check = "metadata") -> F:
         del table["schema"]
         metadata = parse_record(model, table, str(path))
     except (ValueError, FileNotFoundError) as error:
-        raise CorruptFolder(f"{path} is missing or damaged ({error}): {model.FIX}") from error
+        raise CorruptFolder(f"{path} cannot be used ({error}): {model.FIX}") from error
     if check != "metadata":
         for name, stored in metadata.files.items():
             _check_file(folder / name, stored, check, model.FIX)

@@ -40,7 +40,7 @@ WAN_PARTS = ("vae", "text_encoder", "tokenizer")
 class ModelMetadata(FolderMetadata):
     """The metadata of a model's folder; ``files`` are those of MJD and DPA, not the parts of Wan."""
 
-    SCHEMA = "hoibench/syncmv4d@2"
+    SCHEMA = "hoibench/syncmv4d@3"
     FILE = METADATA_FILE
     FIX = "copy the model's folder again"
 

@@ -1,9 +1,9 @@
-"""Training checkpoints: folders that are complete or absent.
+"""Training checkpoints: folders with the weights and the optimizer's state after some iterations; each is complete or absent.
 
     RUN/checkpoints/00001000/checkpoint.json    ``CheckpointMetadata``: iteration, engine, processes, and the size of every file
     RUN/checkpoints/00001000/...                the engine's files: weights and the optimizer's state
 
-Nothing else is needed to resume: noise, order of clips and learning rates are functions of the iteration.
+Nothing else is needed to resume: noise, order of clips and learning rates are functions of the run's settings and the iteration.
 """
 
 from __future__ import annotations
@@ -29,9 +29,15 @@ _UNFINISHED = ".unfinished-"
 
 
 class CheckpointMetadata(FolderMetadata):
-    """The metadata of a checkpoint: iterations done, the engine, and the number of processes."""
+    """The metadata of a checkpoint.
 
-    SCHEMA = "hoibench/training-checkpoint@3"
+    Attributes:
+        iteration: number of iterations done.
+        engine: name of the engine that wrote it.
+        processes: number of processes that wrote it.
+    """
+
+    SCHEMA = "hoibench/training-checkpoint@4"
     FILE = "checkpoint.json"
     FIX = "delete it to resume from the one before"
 
@@ -42,21 +48,21 @@ class CheckpointMetadata(FolderMetadata):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An intact checkpoint: its folder and metadata."""
+    """A checkpoint found to be intact: its folder and its metadata."""
 
     folder: Path
     metadata: CheckpointMetadata
 
     @property
     def iteration(self) -> int:
-        """The number of iterations done."""
+        """The number of iterations done when the checkpoint was written."""
         return self.metadata.iteration
 
 
 def save_checkpoint(folder: Path, iteration: int, engine: Engine, group: ProcessGroup) -> None:
-    """Write a checkpoint to ``folder``; all processes call this.
+    """Write the weights and the optimizer's state after ``iteration`` iterations to ``folder``; all processes of the training call this.
 
-    It is written to a temporary folder, synced, and renamed, so an interruption leaves earlier checkpoints unchanged.
+    They are written to a temporary folder, synced, and renamed, so an interruption leaves earlier checkpoints unchanged.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the unfinished folder is removed.
@@ -77,10 +83,10 @@ def save_checkpoint(folder: Path, iteration: int, engine: Engine, group: Process
 
 
 def find_latest_checkpoint(folder: Path) -> Checkpoint | None:
-    """Return the newest intact checkpoint in ``folder``, or None if there are no checkpoints; warn of each damaged one.
+    """Return the newest intact checkpoint in ``folder``, or None if there are no checkpoints; warn of each damaged one that is skipped.
 
     Raises:
-        ValueError: there are checkpoints but none is intact; starting again would overwrite the evidence.
+        ValueError: there are checkpoints but none is intact and of this version; starting again would delete them.
         OSError: a checkpoint cannot be read; it may be intact.
     """
     paths = _find_checkpoints(folder)
@@ -89,16 +95,16 @@ def find_latest_checkpoint(folder: Path) -> Checkpoint | None:
             return checkpoint
     if paths:
         raise ValueError(
-            f"{folder} has no intact checkpoint (damaged: {', '.join(path.name for path in paths)}):"
+            f"{folder} has no intact checkpoint of this version (found {', '.join(path.name for path in paths)}):"
             " delete them to start again, or give another --out"
         )
     return None
 
 
 def delete_old_checkpoints(folder: Path, keep: int, iteration: int) -> None:
-    """Delete all but the newest ``keep`` intact checkpoints up to an iteration, and the unfinished folders of killed processes.
+    """Delete the checkpoints in ``folder`` except the newest ``keep`` intact ones up to ``iteration``, and what killed processes left unfinished.
 
-    Checkpoints beyond the iteration are damaged; otherwise training would have resumed from them.
+    Checkpoints of later iterations are damaged; otherwise training would have resumed from them.
     """
     paths = _find_checkpoints(folder)
     intact = [path for path in paths if int(path.name) <= iteration and _read_if_intact(path)]
@@ -110,7 +116,9 @@ def delete_old_checkpoints(folder: Path, keep: int, iteration: int) -> None:
 
 
 def load_checkpoint(checkpoint: Checkpoint, engine: Engine, group: ProcessGroup) -> None:
-    """Load a checkpoint into an engine; all processes call this.
+    """Load a checkpoint's weights and optimizer state into an engine; all processes of the training call this.
+
+    With data parallelism the number of processes may differ from that of the checkpoint, which is logged as a warning.
 
     Raises:
         Crash: memory is full.
@@ -137,7 +145,7 @@ def load_checkpoint(checkpoint: Checkpoint, engine: Engine, group: ProcessGroup)
 
 
 def _find_checkpoints(folder: Path) -> list[Path]:
-    """Return the folders of all checkpoints, intact or not, by iteration."""
+    """Return the folders of all checkpoints in ``folder``, intact or not, sorted by iteration."""
     paths = (path for path in folder.glob("[0-9]*") if path.name.isdecimal() and path.is_dir())
     return sorted(paths, key=lambda path: int(path.name))
 
@@ -146,13 +154,13 @@ def _read_if_intact(folder: Path) -> Checkpoint | None:
     try:
         return Checkpoint(folder, read_metadata(folder, CheckpointMetadata, check="sizes"))
     except CorruptFolder as error:
-        log.warning("skipped the damaged checkpoint %s (%s)", folder, error)
+        log.warning("skipped the checkpoint %s (%s)", folder, error)
         return None
 
 
 @contextmanager
 def _removed_on_error(unfinished: Path, folder: Path) -> Iterator[None]:
-    """Remove the unfinished folder if writing fails, and report a full disk as one."""
+    """Remove the unfinished folder if the block fails, and raise OSError for a full disk, which PyTorch reports as RuntimeError."""
     try:
         yield
     except BaseException as error:

@@ -100,10 +100,10 @@ def test_without_hashes_only_sizes_are_checked(tmp_path):
 )
 def test_damaged_metadata_are_named(folder, change):
     (folder / "note.json").write_text(change((folder / "note.json").read_text()))
-    with pytest.raises(CorruptFolder, match=r"note\.json is missing or damaged .*: write it again"):
+    with pytest.raises(CorruptFolder, match=r"note\.json cannot be used .*: write it again"):
         read_metadata(folder, Note)
     (folder / "note.json").unlink()
-    with pytest.raises(CorruptFolder, match=r"note\.json is missing or damaged"):
+    with pytest.raises(CorruptFolder, match=r"note\.json cannot be used"):
         read_metadata(folder, Note)
 
 

@@ -206,16 +206,16 @@ def test_a_full_disk_is_an_oserror(model, tmp_path, monkeypatch):
     assert raised.value.errno == errno.ENOSPC and not list(tmp_path.iterdir())
 
 
-def test_another_schema(copy):
-    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@1"))
-    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@1', expected 'hoibench/syncmv4d@2'"):
+def test_an_older_schema_is_refused_by_name(copy):
+    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@2"))
+    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@2', expected 'hoibench/syncmv4d@3'"):
         load_model(copy)
 
 
 def test_changed_metadata(copy):
     path = copy / METADATA_FILE
     path.write_text(path.read_text().replace('"loop_every": 1', '"loop_every": 2'))
-    with pytest.raises(CorruptFolder, match="syncmv4d.json is missing or damaged .its SHA-256 differs"):
+    with pytest.raises(CorruptFolder, match="syncmv4d.json cannot be used .its SHA-256 differs"):
         load_model(copy)
 
 

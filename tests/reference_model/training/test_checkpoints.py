@@ -64,6 +64,10 @@ def edited(path):
     return path.read_text().replace('"processes": 1', '"processes": 2')
 
 
+def with_older_schema(path):
+    return path.read_text().replace("training-checkpoint@4", "training-checkpoint@3")
+
+
 def lengthen(path):
     path.write_bytes(path.read_bytes() + b"x")
 
@@ -74,6 +78,10 @@ def lengthen(path):
         (lambda c: (c / "checkpoint.json").unlink(), "checkpoint.json"),
         (lambda c: (c / "checkpoint.json").write_text("{"), "not strict JSON"),
         (lambda c: (c / "checkpoint.json").write_text(edited(c / "checkpoint.json")), "its SHA-256 differs"),
+        (
+            lambda c: (c / "checkpoint.json").write_text(with_older_schema(c / "checkpoint.json")),
+            "checkpoint.json: schema is 'hoibench/training-checkpoint@3', expected 'hoibench/training-checkpoint@4'",
+        ),
         (lambda c: (c / "state.pt").unlink(), "state.pt"),
         (lambda c: shorten(c / "state.pt"), "bytes,"),
         (lambda c: lengthen(c / "state.pt"), "bytes,"),
@@ -82,7 +90,7 @@ def lengthen(path):
 def test_a_damaged_checkpoint_is_skipped_with_a_warning(folder, damage, message, caplog):
     damage(folder / "00000004")
     assert find_latest_checkpoint(folder).iteration == 2
-    assert re.search("skipped the damaged checkpoint .*00000004", caplog.text) and message in caplog.text
+    assert re.search("skipped the checkpoint .*00000004", caplog.text) and message in caplog.text
 
 
 def test_unfinished_folders_are_not_checkpoints(folder, caplog):
@@ -119,7 +127,7 @@ def test_training_does_not_start_again_if_all_checkpoints_are_damaged(tmp_path, 
     for name in ("00000002", "00000004"):
         shorten(out / "checkpoints" / name / "state.pt")
     before = read_curve(out)
-    message = r"checkpoints has no intact checkpoint \(damaged: 00000002, 00000004\): delete them to start again"
+    message = r"checkpoints has no intact checkpoint of this version \(found 00000002, 00000004\): delete them to start again"
     with pytest.raises(ValueError, match=message):
         run(out, training_config(4, save_every=2), cache)
     assert read_curve(out) == before and len(before) == 4

@@ -67,7 +67,7 @@ def test_a_damaged_checkpoint_costs_only_iterations(uninterrupted, tmp_path, cac
     run(tmp_path, training_config(6, save_every=2), cache, until=4)
     (tmp_path / "checkpoints/00000004/state.pt").write_bytes(b"PK")
     run(tmp_path, training_config(6), cache)
-    assert read_curve(tmp_path) == read_curve(uninterrupted) and "skipped the damaged checkpoint" in caplog.text
+    assert read_curve(tmp_path) == read_curve(uninterrupted) and "skipped the checkpoint" in caplog.text
 
 
 def test_an_unfinished_line_of_the_curve_is_replaced(uninterrupted, tmp_path, cache):
