@@ -1,4 +1,4 @@
-"""The latent cache: views and prompts of clips as training reads them."""
+"""The latent cache: encoded videos, tracks, cameras and prompts of a data set's clips, as training reads them."""
 
 from reference_model.cache.latent_cache import CachedView, LatentCache, LatentView
 

@@ -1,7 +1,7 @@
-"""The latent cache: ``LatentCache`` for training, and the files of one view or prompt for ``python -m reference_model.prepare``.
+"""The latent cache: ``LatentCache`` reads it for training; other functions read and write the file of one view of a clip, or of one prompt.
 
 z^I, the latent of a view's reference image, is latent frame 0 of ``z_video``: the autoencoder is causal, so it depends on the first image only.  A
-clip may have several views in a cluster; training draws one of each per iteration (paper, section 4.1).
+clip may have several views in a camera cluster (left, center, right); training chooses one per cluster for each sample (section 4.1 of the SyncMV4D paper).
 
 Each file stores the id of the settings that it was computed with, so that a file copied from another cache is refused.
 """
@@ -35,20 +35,21 @@ from reference_model.config import SyncMV4DConfig
 
 @dataclass(frozen=True, eq=False)
 class LatentView:
-    """One view of a clip for training: N frames of H x W pixels, C x n x h x w latents, K' points.
+    """One view of a clip as training reads it: N frames of H x W pixels, as latents C x n x h x w, with the tracks of K' points.
 
     Attributes:
-        clip, view, cluster: ids.
-        prompt: the clip's; its embedding is ``LatentCache.text``.
-        z_video, z_motion: (C, n, h, w), of the video and of the motion pseudo-video; normalised, of the cache's dtype.
-        s: (2,) metres, depths of the nearest and the farthest drawn point.
+        clip, view: ids.
+        cluster: camera cluster of the view, ``left``, ``center`` or ``right``.
+        prompt: prompt of the clip; ``LatentCache.text`` returns its embedding.
+        z_video, z_motion: latents (C, n, h, w) of the video and of the motion pseudo-video, of the cache's dtype, normalised per channel.
+        s: (2,) depths in metres of the nearest and the farthest drawn point in this camera, over all frames.
         anchors: (K', 2) pixels of the points in frame 0.
-        world: (N, K', 3) metres, the points' true positions.
-        visible: (N, K') bool, in this view.
-        part: (K',) uint8, index into ``hoibench.clip.PARTS``.
-        K: (3, 3) intrinsics in pixels of this grid.
-        R: (3, 3), or (N, 3, 3) of a moving camera; world to camera.
-        t: (3,) or (N, 3) metres.
+        world: (N, K', 3) true positions of the points in world coordinates, metres.
+        visible: (N, K') bool, whether this view sees the point.
+        part: (K',) uint8, tracked part of each point, an index into ``hoibench.clip.PARTS``.
+        K: (3, 3) intrinsics for images of H x W pixels.
+        R: (3, 3) rotation from world to camera; (N, 3, 3) if the camera moves.
+        t: (3,) translation from world to camera in metres; (N, 3) if the camera moves.
     """
 
     clip: str
@@ -68,7 +69,13 @@ class LatentView:
 
 
 class ViewHeader(NamedTuple):
-    """A view's camera, prompt, and whether it sees any point: enough to check that it can be trained on."""
+    """The small fields of a cached view, enough to check that it can be trained on.
+
+    Attributes:
+        K, R, t: camera as in ``LatentView``.
+        sees_points: whether the view sees any of its points in any frame.
+        prompt: prompt of the clip.
+    """
 
     K: Tensor
     R: Tensor
@@ -78,7 +85,7 @@ class ViewHeader(NamedTuple):
 
 
 class ViewMetadata(Record):
-    """The metadata of a view's file."""
+    """The metadata in the file of a view: ids, camera cluster and prompt, and the id of the cache's settings."""
 
     settings_id: str
     clip: str
@@ -88,7 +95,7 @@ class ViewMetadata(Record):
 
 
 class TextMetadata(Record):
-    """The metadata of an embedding's file."""
+    """The metadata in the file of a prompt's embedding: the prompt, and the id of the settings that embeddings depend on."""
 
     settings_id: str
     prompt: str
@@ -99,7 +106,7 @@ _TENSORS = tuple(field.name for field in fields(LatentView) if field.name not in
 
 
 class CachedView(NamedTuple):
-    """The id and cluster of a view in the cache."""
+    """The id of a view in the cache, and its camera cluster (``left``, ``center`` or ``right``)."""
 
     id: str
     cluster: Cluster
@@ -114,8 +121,8 @@ class LatentCache:
             text = cache.text(view.prompt)
 
     Raises:
-        FileNotFoundError: the folder is not a cache.
-        ValueError: it was written by another version.
+        FileNotFoundError: the folder is not a latent cache.
+        ValueError: its settings are damaged or were written by another version.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -123,29 +130,32 @@ class LatentCache:
         self.settings = read_settings(folder)
 
     def check(self, config: SyncMV4DConfig) -> None:
-        """Raise ValueError unless the cache fits a model's configuration; lists the differences."""
+        """Raise ValueError unless the cache fits a model's configuration (video size, latents, pseudo-videos); the message lists the differences."""
         fix = "give the preset that it is for, or a cache of this preset"
         check_cache_settings(self.folder, config_settings(config), fix=fix)
 
     @property
     def clips(self) -> tuple[str, ...]:
-        """The ids of clips with at least one view, sorted."""
+        """The ids of the clips that have at least one view in the cache, sorted."""
         return tuple(self._views)
 
     def views(self, clip: str) -> tuple[CachedView, ...]:
-        """Return the views of a clip by cluster (left, center, right) and id."""
+        """Return the views of a clip, sorted by camera cluster (left, center, right), then by id."""
         return self._views[clip]
 
     def load(self, clip: str, view: str) -> LatentView:
-        """Read and verify a view; raises as ``read_view``."""
+        """Read a view of a clip and verify its digest; raises the errors of ``read_view``."""
         return read_view(self.folder, self.settings, clip, self._cluster(clip, view), view)
 
     def header(self, clip: str, view: str) -> ViewHeader:
-        """Read a few kilobytes of a view: the latents are not read, and the digest is not verified; raises as ``read_view``."""
+        """Read the camera, prompt and visibility of a view, not its latents; its digest is not verified.  Raises the errors of ``read_view``."""
         return read_header(self.folder, self.settings, clip, self._cluster(clip, view), view)
 
     def text(self, prompt: str) -> Tensor:
-        """Read the (L, text_dim) embedding of a prompt, zero after its last token; "" is the unconditional prompt.  Raises as ``read_text``."""
+        """Read the embedding (L, text_dim) of a prompt, zero after its last token; "" is the unconditional prompt.
+
+        Raises the errors of ``read_text``.
+        """
         return read_text(self.folder, self.settings, prompt)
 
     def has_text(self, prompt: str) -> bool:
@@ -171,23 +181,23 @@ class LatentCache:
 
 
 def find_view(folder: Path, clip: str, view: str) -> Cluster | None:
-    """Return the cluster of a view, or None if the cache has no file of it."""
+    """Return the camera cluster of a view of a clip, or None if the cache has no file of the view."""
     return next((cluster for cluster in CLUSTERS if _view_path(folder, clip, cluster, view).is_file()), None)
 
 
 def write_view(folder: Path, settings: CacheSettings, view: LatentView) -> None:
-    """Write a view; raises as ``write_tensors``."""
+    """Write a view to its file in a cache's folder; raises the errors of ``write_tensors``."""
     metadata = ViewMetadata(settings_id=settings.id, **{name: getattr(view, name) for name in _NAMES})
     tensors = {name: getattr(view, name) for name in _TENSORS}
     write_tensors(_view_path(folder, view.clip, view.cluster, view.view), tensors, metadata)
 
 
 def read_view(folder: Path, settings: CacheSettings, clip: str, cluster: Cluster, view: str) -> LatentView:
-    """Read and verify a view.
+    """Read a view of a clip from its file in a cache's folder, and verify digest, ids, settings and shapes.
 
     Raises:
         FileNotFoundError: its file is missing.
-        CorruptFolder: its file is truncated, changed, of another cache, or has other shapes.
+        CorruptFolder: its file is truncated, changed, from a cache with other settings, or has other shapes.
     """
     path = _view_path(folder, clip, cluster, view)
     tensors, metadata = read_tensors(path, ViewMetadata)
@@ -208,7 +218,7 @@ def read_view(folder: Path, settings: CacheSettings, clip: str, cluster: Cluster
 
 
 def read_header(folder: Path, settings: CacheSettings, clip: str, cluster: Cluster, view: str) -> ViewHeader:
-    """Read a few kilobytes of a view; raises as ``read_view``."""
+    """Read the camera, prompt and visibility of a view, a few kilobytes of its file; verify no digest.  Raises the errors of ``read_view``."""
     path = _view_path(folder, clip, cluster, view)
     all_rows, first_row = slice(None), slice(1)
     slices = {"K": all_rows, "R": all_rows, "t": all_rows, "visible": first_row}
@@ -222,17 +232,17 @@ def read_header(folder: Path, settings: CacheSettings, clip: str, cluster: Clust
 
 
 def write_text(folder: Path, settings: CacheSettings, prompt: str, embedding: Tensor) -> None:
-    """Write the (L, text_dim) embedding of a prompt; raises as ``write_tensors``."""
+    """Write the embedding (L, text_dim) of a prompt to its file in a cache's folder; raises the errors of ``write_tensors``."""
     metadata = TextMetadata(settings_id=settings.text_id, prompt=prompt)
     write_tensors(_text_path(folder, prompt), {"embedding": embedding}, metadata)
 
 
 def read_text(folder: Path, settings: CacheSettings, prompt: str) -> Tensor:
-    """Read the (L, text_dim) embedding of a prompt.
+    """Read the embedding (L, text_dim) of a prompt from its file in a cache's folder, and verify digest, settings and shape.
 
     Raises:
-        FileNotFoundError: the cache has no embedding of it.
-        CorruptFolder: the file is truncated, changed, of another cache, or has another shape.
+        FileNotFoundError: the cache has no embedding of the prompt.
+        CorruptFolder: the file is truncated, changed, from a cache with other settings, or has another shape.
     """
     path = _text_path(folder, prompt)
     tensors, metadata = read_tensors(path, TextMetadata)

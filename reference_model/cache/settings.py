@@ -1,11 +1,11 @@
-"""The settings and layout of a latent cache.
+"""The settings of a latent cache, and the layout of its folder.
 
     FOLDER/cache.json                               ``CacheSettings``
-    FOLDER/views/CLIP/CLUSTER/VIEW.safetensors      see ``latent_cache``
-    FOLDER/text/SHA256_OF_THE_PROMPT.safetensors
+    FOLDER/views/CLIP/CLUSTER/VIEW.safetensors      a ``LatentView``, see ``latent_cache``
+    FOLDER/text/SHA256_OF_THE_PROMPT.safetensors    the embedding of a prompt
 
-The first process records the settings; later ones must have the same.  Settings may change while no file depends on them, so a failure of the
-autoencoder does not cost the prompts.
+The first process writes the settings; later ones must have the same.  A setting may change while no file depends on it; for example, if preparing
+failed at the first view, another autoencoder can be given and the embeddings of prompts are kept.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ _FIX = "give another folder by --out, or delete this one"
 DType = Literal["float32", "bfloat16"]
 
 _TEXT_SETTINGS = ("text_shape", "dtype", "text_encoder", "hoibench")
-"""The settings that embeddings depend on; views depend on all."""
+"""Fields of ``CacheSettings`` that the embeddings of prompts depend on; views depend on all fields."""
 
 
 class CacheSettings(Record):
-    """The settings of a latent cache; a change of how files are computed needs a new schema version.
+    """The settings of a latent cache, on which the contents of its files depend; a change of how files are computed needs a new schema version.
 
     Attributes:
-        frames, height, width: N, H and W of the videos.
+        frames, height, width: number of frames N, height H and width W in pixels of the videos.
         latent_shape: (C, n, h, w) of a video's latents.
         text_shape: (L, text_dim) of a prompt's embedding.
-        points, radius, darkest, eight_bit: of the motion pseudo-videos (``config.PseudoVideoConfig``).
-        dtype: of stored latents and text; they are computed in float32.
-        dataset, split: of the clips; ``split`` is NAME@VERSION/PART.
-        split_id, truth_id: of the split's manifest (hoibench.datasets.base).
-        vae, text_encoder: digests of the checkpoint's files, see ``weights_digest``.
+        points, radius, darkest, eight_bit: how motion pseudo-videos are rendered (``reference_model.config.PseudoVideoConfig``).
+        dtype: type of the stored latents and embeddings; they are computed in float32.
+        dataset: name of the data set of the clips.
+        split: its split, as NAME@VERSION/PART.
+        split_id, truth_id: versions of the split's file and of the clips' truth (``hoibench.datasets.base.Manifest``).
+        vae, text_encoder: digests of these parts of the Wan checkpoint, see ``weights_digest``.
         hoibench: the version of hoibench.
     """
 
@@ -67,27 +68,27 @@ class CacheSettings(Record):
 
     @property
     def id(self) -> str:
-        """12 hex digits, stored in every view."""
+        """A digest of all settings, 12 hex digits; stored in the file of every view."""
         return sha256_json(self.to_json())[:12]
 
     @property
     def text_id(self) -> str:
-        """12 hex digits, stored in every embedding."""
+        """A digest of the settings that embeddings depend on, 12 hex digits; stored in the file of every embedding."""
         return sha256_json(self.model_dump(mode="json", include=set(_TEXT_SETTINGS)))[:12]
 
 
 def views_folder(folder: Path) -> Path:
-    """Return the folder of views, with subfolders CLIP/CLUSTER."""
+    """Return the path of a cache's folder of views, which has subfolders CLIP/CLUSTER."""
     return folder / "views"
 
 
 def text_folder(folder: Path) -> Path:
-    """Return the folder of embeddings."""
+    """Return the path of a cache's folder of prompt embeddings."""
     return folder / "text"
 
 
 def config_settings(config: SyncMV4DConfig) -> dict[str, Any]:
-    """Return the fields of ``CacheSettings`` that a model's configuration determines."""
+    """Return the values of ``CacheSettings`` that a model's configuration determines, by field name."""
     grid = config.frames, config.height, config.width
     pseudo_video = config.pseudo_video
     return {
@@ -99,7 +100,7 @@ def config_settings(config: SyncMV4DConfig) -> dict[str, Any]:
 
 
 def weights_digest(checkpoint: Path, *names: str) -> str:
-    """Return 12 hex digits of the contents of subfolders of a checkpoint.
+    """Return a digest, 12 hex digits, of the contents of all files in the named subfolders of a checkpoint.
 
     Raises:
         FileNotFoundError: a subfolder is missing or empty; says what to download.
@@ -108,7 +109,7 @@ def weights_digest(checkpoint: Path, *names: str) -> str:
 
 
 def read_settings(folder: Path) -> CacheSettings:
-    """Read the settings of a cache.
+    """Read the settings of a latent cache from its folder.
 
     Raises:
         FileNotFoundError: the folder is not a cache.
@@ -121,7 +122,7 @@ def read_settings(folder: Path) -> CacheSettings:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise ValueError unless a folder is new, empty or a cache; hidden files are ignored."""
+    """Raise ValueError unless a folder is missing, empty or a latent cache; hidden files are ignored."""
     existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if existing.exists() and not existing.is_dir():
         raise ValueError(f"--out {folder}: {existing} is a file, expected a folder: give another --out")
@@ -137,7 +138,7 @@ def check_folder(folder: Path) -> None:
 
 
 def has_settings(folder: Path, settings: CacheSettings) -> bool:
-    """Return True if a cache has these settings, and False if they may still be recorded.
+    """Return True if a cache has these settings, and False if it has none yet or ones that may be replaced by these.
 
     Raises:
         ValueError: it has other settings, which are listed, or the folder is not a cache.
@@ -150,7 +151,7 @@ def has_settings(folder: Path, settings: CacheSettings) -> bool:
 
 
 def ensure_cache_settings(folder: Path, settings: CacheSettings) -> None:
-    """Record the settings of a new cache, or check that an existing one has the same; safe with several processes.
+    """Write the settings to the folder of a new latent cache, or check that an existing cache has the same; safe with several processes.
 
     Raises:
         ValueError: it has other settings, which are listed, or the folder is not a cache.
@@ -166,12 +167,12 @@ def ensure_cache_settings(folder: Path, settings: CacheSettings) -> None:
 
 
 def check_cache_settings(folder: Path, expected: Mapping[str, Any], fix: str = _FIX) -> None:
-    """Raise ValueError if a cache has other values of these fields of ``CacheSettings``; lists them and ends with the fix."""
+    """Raise ValueError if settings of a cache differ from ``expected`` (values by field name); the message lists them and ends with ``fix``."""
     check_settings(folder / SETTINGS_FILE, read_settings(folder), expected, fix=fix)
 
 
 def _may_replace(folder: Path, settings: CacheSettings, recorded: CacheSettings) -> bool:
-    """Return whether no file depends on the settings that differ."""
+    """Return whether the settings differ from the recorded ones, and no file of the cache depends on those that do."""
     if recorded == settings or any(views_folder(folder).glob(f"*/*/[!.]*{SUFFIX}")):
         return False
     return recorded.text_id == settings.text_id or not any(text_folder(folder).glob(f"[!.]*{SUFFIX}"))

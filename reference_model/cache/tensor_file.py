@@ -1,4 +1,4 @@
-"""Safetensors files with metadata and a digest of their contents in the header, so that damage is detected on reading."""
+"""Safetensors files whose header has metadata (a ``Record``) and a digest of metadata and tensors, so that damage is detected on reading."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from hoibench.store.records import Record, parse_record
 from hoibench.store.verified_folder import CorruptFolder
 
 _KEY = "hoibench"
-"""The only entry of the header: safetensors writes several entries in an order that differs between runs."""
+"""Key of the only metadata entry of the header: safetensors writes several entries in an order that differs between runs."""
 
 M = TypeVar("M", bound=Record)
 
 
 class _Header(Record):
-    """The header entry: the file's metadata, and a digest of it and of all tensors."""
+    """The metadata entry of the header: the file's metadata, and a SHA-256 of it and of all tensors."""
 
     metadata: dict[str, Any]
     sha256: str
 
 
 def corrupt_file(path: Path, fault: str) -> CorruptFolder:
-    """Return the error for a damaged file of the cache."""
+    """Return an error whose message names a damaged file of the latent cache, the fault and the fix."""
     return CorruptFolder(f"{path} {fault}: delete it and run python -m reference_model.prepare again")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Record) -> None:
-    """Write tensors and metadata atomically; equal contents give equal bytes.
+    """Write named tensors and metadata to a safetensors file, atomically; equal contents give equal bytes.
 
     Raises:
         ValueError: a tensor contains NaN or infinity; names it.
@@ -51,7 +51,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Record) -
 
 
 def read_tensors(path: Path, model: type[M]) -> tuple[dict[str, Tensor], M]:
-    """Read and verify all tensors and the metadata of a file.
+    """Read all tensors, by name, and the metadata of a file that ``write_tensors`` wrote, and verify their digest.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -64,7 +64,15 @@ def read_tensors(path: Path, model: type[M]) -> tuple[dict[str, Tensor], M]:
 
 
 def read_slices(path: Path, model: type[M], slices: Mapping[str, slice]) -> tuple[dict[str, Tensor], M]:
-    """Read rows of some tensors and the metadata; the rest is not read, so the digest is not verified.
+    """Read rows of some tensors, and the metadata, of a file that ``write_tensors`` wrote; the digest is not verified.
+
+    Args:
+        path: the file.
+        model: class of the metadata.
+        slices: rows (indices of the first dimension) to read, by the tensor's name.
+
+    Returns:
+        The rows of each named tensor, and the metadata.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -77,7 +85,7 @@ def read_slices(path: Path, model: type[M], slices: Mapping[str, slice]) -> tupl
 
 
 def _read(path: Path, model: type[M], read: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], M, str]:
-    """Return the tensors that ``read`` reads from a file, its metadata, and its recorded digest."""
+    """Return the tensors that ``read`` reads from an open safetensors file, the file's metadata, and its stored digest."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: run python -m reference_model.prepare again")
     try:

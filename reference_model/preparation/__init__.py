@@ -1,1 +1,1 @@
-"""Preparation of a latent cache: clips and prompts of a data set, encoded once."""
+"""Preparation of a latent cache: videos, motion pseudo-videos and prompts of a data set's clips are encoded once, before training."""

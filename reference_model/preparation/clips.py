@@ -1,4 +1,4 @@
-"""The clips of a latent cache: intact views are skipped, and clips that fail are reported and do not stop the others.
+"""Encoding the views of clips into a latent cache; intact views are skipped, and views that fail are reported and do not stop the others.
 
 Each clip is locked by the process that works on it, so several processes can share a folder, for example one per GPU.
 """
@@ -31,7 +31,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ViewResult:
-    """The result of preparing a view; ``reason`` says why it failed."""
+    """The result of preparing one view of a clip.
+
+    Attributes:
+        clip, view: ids.
+        status: ``created``; ``skipped`` if the cache has the view already; or ``failed``.
+        reason: reason of a failure, else empty.
+    """
 
     clip: str
     view: str
@@ -40,14 +46,14 @@ class ViewResult:
 
 
 def prepare_clips(job: PreparationJob, groups: Iterable[ViewGroup], on_result: Callable[[ViewResult], None]) -> None:
-    """Encode the views that the cache lacks.
+    """Render, encode and store the views of clips that a latent cache lacks.
 
     The autoencoder is loaded only if a view is missing.
 
     Args:
-        job: the cache.
-        groups: the views, those of a clip in a row.
-        on_result: called once for each view.
+        job: the latent cache to fill.
+        groups: the views to prepare, in groups; groups of the same clip are adjacent.
+        on_result: called once for each view with its result.
 
     Raises:
         FileNotFoundError: the autoencoder is missing.
@@ -63,11 +69,11 @@ def prepare_clips(job: PreparationJob, groups: Iterable[ViewGroup], on_result: C
 
 
 class _ClipError(Exception):
-    """A clip cannot be prepared; others can."""
+    """A clip or view cannot be prepared; the message says why.  Others may succeed."""
 
 
 class _Worker:
-    """Prepares clips one by one."""
+    """Prepares clips one by one, and loads the autoencoder when the first view needs it."""
 
     def __init__(self, job: PreparationJob, on_result: Callable[[ViewResult], None]) -> None:
         self._job = job
@@ -75,7 +81,7 @@ class _Worker:
         self._encoder: Encoder | None = None
 
     def prepare_clip(self, clip: str, groups: Sequence[ViewGroup], *, wait: bool) -> bool:
-        """Create the missing views of a clip; return False if another process has locked it."""
+        """Create the missing views of a clip; return False, having done nothing, if another process has locked the clip and ``wait`` is False."""
         views = [view for group in groups for view in group.views]
         intact = {view for view in views if self._is_intact(clip, view)}
         if len(intact) == len(views):
@@ -142,7 +148,7 @@ class _Worker:
 
 @contextmanager
 def _as_clip_error(where: str) -> Iterator[None]:
-    """Turn errors into ``_ClipError``, except those that every other clip would meet: a full or read-only disk."""
+    """Raise ``_ClipError`` for any error in the ``with`` block, except errors that every other clip would meet: a full or read-only disk."""
     try:
         yield
     except (ValueError, FileNotFoundError) as error:

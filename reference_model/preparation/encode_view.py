@@ -1,4 +1,4 @@
-"""One view of a clip, rendered on the model's grid and encoded for the cache."""
+"""One view of a clip for the latent cache: its video resized, its motion pseudo-video rendered from the true tracks, and both encoded."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from reference_model.preparation.job import Encoder
 
 @dataclass(frozen=True, eq=False)
 class RenderedView:
-    """A view before encoding.
+    """One view of a clip before its videos are encoded.
 
     Attributes:
-        video, motion: (N, H, W, 3) float32 in [0, 1].
-        fields: the other fields of ``LatentView``.
+        video, motion: the video and the motion pseudo-video, (N, H, W, 3) float32 in [0, 1].
+        fields: the fields of ``LatentView`` other than its latents, by name.
     """
 
     video: Array
@@ -35,17 +35,17 @@ class RenderedView:
 
 
 def encode_view(rendered: RenderedView, encode: Encoder, dtype: torch.dtype) -> LatentView:
-    """Encode both videos of a view to latents of type ``dtype``."""
+    """Return the view as it is cached, with both videos encoded to latents of type ``dtype`` on the CPU."""
     z_video, z_motion = (encode(video).to("cpu", dtype) for video in (rendered.video, rendered.motion))
     return LatentView(z_video=z_video, z_motion=z_motion, **rendered.fields)
 
 
 def render_view(clip: Clip, index: int, config: SyncMV4DConfig) -> RenderedView:
-    """Render view ``index`` of a clip on a configuration's grid.
+    """Resize the video of view ``index`` of a clip to the model's video size, and render the motion pseudo-video of its true tracks.
 
     The points are those of the clip that the view sees in frame 0, at most ``config.pseudo_video.points``.  If it sees fewer, there are fewer (the
-    paper has K in every view): a point hidden in frame 0 has no anchor pixel.  They are drawn in every recorded frame and occlude only each other,
-    as in the loop: lines 2 and 8 of Algorithm 1 are one operator.
+    SyncMV4D paper has K in every view): a point hidden in frame 0 has no anchor pixel.  They are drawn in every frame in which their part was
+    recorded, and occlude only each other, as they do when training renders DPA's tracks: lines 2 and 8 of Algorithm 1 are one operator.
 
     Raises:
         ValueError: the clip has no video, tracks or camera, has another length, or the view sees no point in frame 0.
@@ -77,7 +77,7 @@ def render_view(clip: Clip, index: int, config: SyncMV4DConfig) -> RenderedView:
 
 
 def _read_truth(clip: Clip, index: int, config: SyncMV4DConfig) -> tuple[Array, Tracks, Camera, Cluster]:
-    """Return the video (N, H, W, 3) uint8, tracks, camera and cluster of a view."""
+    """Return video (N, H, W, 3) uint8, tracks, camera and camera cluster of view ``index`` of a clip; raise ValueError if one is missing."""
     view = clip.views[index]
     if clip.frames != config.frames:
         raise ValueError(f"the clip has {clip.frames} frames, the model {config.frames}")
@@ -87,7 +87,15 @@ def _read_truth(clip: Clip, index: int, config: SyncMV4DConfig) -> tuple[Array, 
 
 
 def _choose_points(visible: Array, most: int, view: str) -> Array:
-    """Return indices of the points visible in frame 0, (K,) bool -> (K',), at most ``most``, evenly spaced: points are ordered by part."""
+    """Return the indices (K',) of points that are visible in frame 0, at most ``most`` of them.
+
+    If more are visible, the choice is evenly spaced, so that every part has its share: points are ordered by part.
+
+    Args:
+        visible: (K,) bool, visibility of each point in frame 0.
+        most: largest number K' of points.
+        view: id of the view, for the error message.
+    """
     indices = np.flatnonzero(visible)
     if not indices.size:
         raise ValueError(f"view {view} sees no point in frame 0")

@@ -1,4 +1,4 @@
-"""The job of preparing a latent cache: its folder, settings, model and checkpoint."""
+"""The latent cache to prepare: its folder and settings, the model that it is for, and the Wan checkpoint that encodes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reference_model.cache.settings import CacheSettings, check_cache_settings
 from reference_model.config import SyncMV4DConfig
 
 Encoder = Callable[[Array], Tensor]
-"""The encoder E of the video autoencoder: (N, H, W, 3) -> (C, n, h, w)."""
+"""The encoder of the video autoencoder: a video (N, H, W, 3) in [0, 1] -> its latents (C, n, h, w)."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class PreparationJob:
     """A latent cache to prepare.
 
     Attributes:
-        folder: of the cache.
-        settings: of the cache.
-        config: the model that it is for.
-        wan: the checkpoint, a folder of Wan2.2-TI2V-5B-Diffusers.
-        device: ``cpu`` or ``cuda``.
+        folder: folder of the cache.
+        settings: settings of the cache.
+        config: configuration of the model that the cache is for.
+        wan: folder of the checkpoint Wan2.2-TI2V-5B-Diffusers.
+        device: device to encode on, ``cpu`` or ``cuda``.
     """
 
     folder: Path
@@ -37,19 +37,20 @@ class PreparationJob:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of the stored latents and embeddings."""
+        """Type of the latents and embeddings that are stored."""
         dtype: torch.dtype = getattr(torch, self.settings.dtype)
         return dtype
 
     def check_settings(self) -> None:
-        """Raise ValueError if the cache has got other settings meanwhile; called before each file is written."""
+        """Raise ValueError if another process has given the cache other settings meanwhile; called before each file is written."""
         check_cache_settings(self.folder, self.settings.to_json())
 
     def load_encoder(self) -> Encoder:
-        """Load the video autoencoder.
+        """Load the video autoencoder to the job's device, and return its encoder.
 
         Raises:
-            FileNotFoundError, ValueError: it is missing or damaged.
+            FileNotFoundError: the autoencoder or a file of it is missing.
+            ValueError: a file of it is damaged or of another model.
         """
         # diffusers takes seconds to import and is often not needed
         from reference_model.loading.autoencoder import VideoCoder, load_vae
@@ -58,7 +59,7 @@ class PreparationJob:
 
 
 def check_wan_parts(wan: Path, config: SyncMV4DConfig) -> None:
-    """Check that a checkpoint's autoencoder, text encoder and tokenizer are intact and fit a model.
+    """Check that the autoencoder, text encoder and tokenizer of a Wan checkpoint are complete and fit a model.
 
     Reads configurations, and the names and shapes of all weights; NaN in a weight is found only when it is loaded.
 

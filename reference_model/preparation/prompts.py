@@ -1,4 +1,4 @@
-"""The embeddings of a latent cache's prompts."""
+"""Text embeddings of prompts, written to a latent cache."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from reference_model.preparation.job import PreparationJob
 def prepare_text(
     job: PreparationJob, prompts: Iterable[str], on_progress: Callable[[int, int], None]
 ) -> tuple[int, int]:
-    """Embed the prompts that the cache lacks.
+    """Embed and store the prompts that a latent cache lacks.
 
     The text encoder is loaded only if an embedding is missing, and released on return: it does not fit next to the autoencoder.
 
     Args:
-        job: the cache.
-        prompts: to embed; may repeat.
-        on_progress: (done, total) of the missing prompts.
+        job: the latent cache to fill.
+        prompts: the prompts that the cache must have; they may repeat.
+        on_progress: called with (done, total), the number of embedded and of all missing prompts.
 
     Returns:
-        The numbers of prompts that were embedded, and that were there already.
+        The number of prompts that were embedded, and the number that the cache had already.
 
     Raises:
         FileNotFoundError: the text encoder is missing.

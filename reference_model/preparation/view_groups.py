@@ -1,4 +1,4 @@
-"""The views to prepare: of each clip the cameras of the split, or all cameras."""
+"""The views of clips to encode into a latent cache: those of the cameras in the split, or of all cameras that recorded a clip."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class ViewGroup:
     """Views of a clip that are loaded together.
 
     Attributes:
-        clip: its id.
-        views: their ids.
-        prompt: of the clip, known before it is loaded.
-        load: returns the clip with these views; raises as ``Dataset.load``.
+        clip: id of the clip.
+        views: ids of the views.
+        prompt: prompt of the clip, known before the clip is loaded; empty if it has no triplet (tool, action, target).
+        load: loads and returns the clip with these views only; raises the errors of ``Dataset.load``.
     """
 
     clip: str
@@ -33,7 +33,9 @@ class ViewGroup:
 
 
 def group_views(dataset: Dataset, entries: Sequence[ClipEntry], cameras: CameraChoice) -> Iterator[ViewGroup]:
-    """Yield the views of clips: a group per clip, or with ``cameras="all"`` a group per camera, so that a damaged one costs no other.
+    """Yield the views to encode of some clips, in groups that are loaded together.
+
+    There is one group per clip, or with ``cameras="all"`` one per camera, so that a damaged video does not affect the other views.
 
     Raises:
         ValueError: ``cameras`` is ``all``, and the data set has no cameras besides the split's.

@@ -1,6 +1,6 @@
-"""The configuration of a training: values that section 4.2 fixes, and values that it leaves open with our reasons.
+"""The configuration of a training: values given in section 4.2 of the SyncMV4D paper, and values that it leaves open, with our reasons.
 
-A launch configuration is a TOML file of these fields, with changes to the model in the table ``model``; ``launch/PRESET.toml`` is each preset's own.
+A launch configuration is a TOML file of these fields, with changes to the model in its table ``model``; ``launch/PRESET.toml`` is that of a preset.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ NOT_EMPTY = Range("one stage or more", lambda _: True)
 
 @dataclass(frozen=True)
 class TrainingStage:
-    """A stage of training.
+    """One stage of training; section 4.2 of the SyncMV4D paper has several, of growing video size.
 
     Attributes:
         name: shown in logs and messages.
-        stage: ``warmup`` trains both models separately, ``joint`` trains them in the loop.
+        stage: ``warmup`` trains diffusion model and points aligner separately; ``joint`` trains them with each other's outputs (Algorithm 1).
         iterations: number of iterations.
-        size: H and W of the videos; selects the latent cache.
-        data_fraction: fraction of the clips to train on.
+        size: height and width of the videos in pixels; selects the latent cache.
+        data_fraction: fraction of the cache's clips to train on, more than 0, at most 1.
     """
 
     name: str
@@ -50,7 +50,11 @@ class TrainingStage:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the losses in their sum (Algorithm 1, line 12; equations 3 and 4, which print none)."""
+    """Factors of the losses in their sum (Algorithm 1, line 12, of the SyncMV4D paper, whose equations 3 and 4 print no factors).
+
+    Attributes:
+        video, motion, scale, points, chamfer: factor of the loss of that name (``reference_model.cycle.losses.Losses``).
+    """
 
     video: float = ours(1.0, "equation 3 has no weights", NOT_NEGATIVE)
     motion: float = ours(1.0, "equation 3 has no weights", NOT_NEGATIVE)
@@ -63,7 +67,7 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The configuration of a training.  There is no moving average of the weights (not in paper).
+    """The configuration of a training; each field states its source or our reason.  No moving average of the weights is kept (the paper has none).
 
     Raises:
         ValueError: a value is out of its range.
@@ -96,15 +100,15 @@ class TrainingConfig:
 
     @property
     def iterations(self) -> int:
-        """The number of iterations of all stages."""
+        """The number of iterations of all stages together."""
         return sum(stage.iterations for stage in self.stages)
 
     def stage_index(self, iteration: int) -> int:
-        """Return the index of the stage that an iteration, counted from 0, belongs to."""
+        """Return the index in ``stages`` of the stage to which an iteration, counted from 0 over all stages, belongs."""
         return bisect_right(list(accumulate(stage.iterations for stage in self.stages)), iteration)
 
     def lr_factor(self, iteration: int) -> float:
-        """Return the factor of both learning rates in an iteration."""
+        """Return the number in (0, 1] that multiplies both learning rates in an iteration: linear warm-up, then constant or cosine."""
         warmup = min(1.0, (iteration + 1) / max(self.warmup_iterations, 1))
         if self.lr_schedule == "constant":
             return warmup
@@ -112,19 +116,19 @@ class TrainingConfig:
 
 
 class Launch(NamedTuple):
-    """A launch configuration: the model, on the grid of the last stage, and its training."""
+    """A launch configuration that was read: the model's configuration, with the video size of the last stage, and that of its training."""
 
     model: SyncMV4DConfig
     training: TrainingConfig
 
 
 def launch_file(preset: str) -> Path:
-    """Return the launch configuration of a preset; its literal twin shares it."""
+    """Return the path of the launch configuration of a preset of the model, the same for NAME and NAME_literal."""
     return LAUNCH_FOLDER / f"{preset.removesuffix(LITERAL)}.toml"
 
 
 def read_launch(path: Path, preset: SyncMV4DConfig) -> Launch:
-    """Read a launch configuration; its table ``model`` changes fields of the preset.
+    """Read a launch configuration from a TOML file, whose table ``model`` changes fields of the model's preset.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -142,7 +146,7 @@ def read_launch(path: Path, preset: SyncMV4DConfig) -> Launch:
 
 
 def _read_model(path: Path, preset: SyncMV4DConfig, table: Any, stages: Sequence[TrainingStage]) -> SyncMV4DConfig:
-    """Return the changed preset on the grid of the last stage; checks the grid of every stage."""
+    """Return the preset with the changes of ``table`` and the video size of the last stage; check that the model takes the size of every stage."""
     fixed = sorted({"height", "width"} & table.keys()) if isinstance(table, Mapping) else []
     if fixed:
         raise ValueError(f"{path}: model.{fixed[0]} is given by the size of each stage: leave it out here")

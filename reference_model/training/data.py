@@ -1,4 +1,7 @@
-"""Training batches: clips with one view per cluster (section 4.1), chosen by seed, iteration and rank only."""
+"""Training batches: clips with one view of each camera cluster (left, center, right; section 4.1 of the SyncMV4D paper).
+
+The choice depends on seed, iteration, rank (the number of a process) and number of processes only.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,17 @@ from reference_model.training.config import Launch
 from reference_model.training.rng import seeded_generator
 
 MAX_LISTED_VIEWS = 10
-"""Views that an error lists."""
+"""Largest number of views that an error message lists."""
 
 
 class SampleChoice(NamedTuple):
-    """A sample to train on: a clip, a view of each cluster, and whether its prompt is dropped."""
+    """The choice of a training sample.
+
+    Attributes:
+        clip: id of the clip.
+        views: id of one view of each camera cluster, in the order of ``hoibench.clip.CLUSTERS``.
+        drop_prompt: whether the sample is trained with the empty prompt.
+    """
 
     clip: str
     views: tuple[str, ...]
@@ -36,26 +45,26 @@ class SampleChoice(NamedTuple):
 
 
 class LoadedBatch(NamedTuple):
-    """A batch and the ids of its clips."""
+    """A batch, and the ids of the clips of its samples in the same order."""
 
     batch: Batch
     clips: tuple[str, ...]
 
 
 class TrainingData:
-    """The samples of one stage of training.
+    """The training samples of one stage, read from a latent cache.
 
-    All ranks share one endless order of samples, a new permutation of the clips in each epoch; in an iteration each rank takes the next samples of
-    its own.  Views and dropped prompts depend on the seed and the sample's place in that order.
+    All processes share one endless order of samples, a new permutation of the clips in each epoch.  In each iteration the next samples of that order
+    are divided among the processes by rank.  Views and dropped prompts depend on the seed and the sample's place in the order.
 
     Args:
-        cache: written by ``python -m reference_model.prepare``.
-        config: the model, on the cache's grid.
-        seed: of the training.
-        fraction: of the clips to train on; the seed selects them.
+        cache: the latent cache, written by ``python -m reference_model.prepare``.
+        config: configuration of the model, with the cache's video size.
+        seed: seed of the training.
+        fraction: fraction of the clips to train on; the seed selects them.
 
     Raises:
-        ValueError: the cache is empty or made for another configuration, a clip has no view of a cluster, or a view cannot be trained on.
+        ValueError: the cache is empty or is for another configuration, a clip has no view of a cluster, or a view cannot be trained on.
     """
 
     def __init__(self, cache: LatentCache, config: SyncMV4DConfig, *, seed: int, fraction: float = 1.0) -> None:
@@ -73,12 +82,12 @@ class TrainingData:
         check_views(cache, self.clips)
 
     def choose_samples(self, iteration: int, count: int, rank: int, ranks: int) -> list[SampleChoice]:
-        """Return the ``count`` samples of a rank in an iteration, of the ``count * ranks`` of all ranks."""
+        """Return the ``count`` samples of process ``rank`` in an iteration, of the ``count * ranks`` samples of all processes."""
         first = (iteration * ranks + rank) * count
         return [self._choose_sample(place) for place in range(first, first + count)]
 
     def load_batch(self, iteration: int, count: int, rank: int, ranks: int) -> LoadedBatch:
-        """Load the samples of a rank in an iteration; float32.
+        """Load the samples that ``choose_samples`` returns for the same arguments, as one float32 batch on the CPU.
 
         Raises:
             CorruptFolder: a file of the cache is damaged.
@@ -103,15 +112,15 @@ class TrainingData:
 def open_stages(
     folders: Sequence[Path], launch: Launch, preset: str
 ) -> tuple[dict[str, LatentCache], list[TrainingData]]:
-    """Open latent caches for a training.
+    """Open the latent caches of a training, and build the training data of each stage.
 
     Args:
-        folders: of the caches.
-        launch: the model and its training.
+        folders: folders of the caches.
+        launch: configurations of the model and its training.
         preset: name of the model, for error messages.
 
     Returns:
-        The caches by their size, HxW, and the data of each stage.
+        The caches by their video size as text ("480x704"), and the training data of each stage in order.
 
     Raises:
         FileNotFoundError: a folder is not a cache.
@@ -136,12 +145,15 @@ def open_stages(
 
 
 def to_batch(samples: Sequence[Sequence[LatentView]], text: Tensor, size: tuple[int, int]) -> Batch:
-    """Stack the views of B clips, with points padded to the largest number in any view.
+    """Stack the views of B clips to a float32 batch, in which every view has the largest number K of points of any view.
 
     Args:
         samples: B lists of V views.
-        text: (B, L, text_dim).
-        size: (H, W) of the videos.
+        text: embeddings of the B prompts, (B, L, text_dim).
+        size: (H, W) of the videos in pixels.
+
+    Returns:
+        The batch; added points are zero, and False in ``point_mask``.
     """
     most = max(len(view.anchors) for views in samples for view in views)
 
@@ -159,7 +171,7 @@ def to_batch(samples: Sequence[Sequence[LatentView]], text: Tensor, size: tuple[
 
 
 def check_views(cache: LatentCache, clips: Iterable[str]) -> None:
-    """Check a few kilobytes of every view before training; drawn by chance, a bad one would end the training after days.
+    """Check that every view of some clips can be trained on, from a few kilobytes of its file; otherwise a training could fail on one after days.
 
     Raises:
         ValueError: a view is damaged, has no camera or a moving one, or sees no point, or a prompt has no embedding; lists the views.

@@ -1,4 +1,4 @@
-"""The processes of a distributed training, as torchrun or deepspeed started them."""
+"""Communication between the processes of a distributed training, which torchrun or deepspeed started."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from hoibench.errors import Crash
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """All processes of a training, seen from this one: its rank, their number, its device, and collective operations.
+    """The processes of a training, with collective operations in which all of them take part.
+
+    Attributes:
+        rank: number of this process, from 0.
+        size: number of processes.
+        device: device of this process.
 
     Every process must call the collective operations in the same order; with one process they return at once.
     """
@@ -28,25 +33,25 @@ class ProcessGroup:
 
     @property
     def is_main(self) -> bool:
-        """True for the one process that writes shared files and messages."""
+        """True in the process of rank 0, which alone writes shared files and messages."""
         return self.rank == 0
 
     def all_reduce(self, values: Tensor) -> Tensor:
-        """Return the sum over all processes, on the CPU."""
+        """Return the sum of a tensor over all processes, on the CPU; the tensor has the same shape in each."""
         values = values.to(self.device)
         if self.size > 1:
             dist.all_reduce(values)
         return values.cpu()
 
     def all_gather(self, value: Any) -> list[Any]:
-        """Return a small value of every process, by rank."""
+        """Return the list of the values that the processes passed, by rank; values must pickle and be small."""
         values = [value] * self.size
         if self.size > 1:
             dist.all_gather_object(values, value)
         return values
 
     def broadcast(self, value: Any) -> Any:
-        """Return the main process's value on every process; on a network file system each might read something else."""
+        """Return, in every process, the value that the main process passed; for example what it read from a file that others may not see yet."""
         values = [value]
         if self.size > 1:
             dist.broadcast_object_list(values)
@@ -54,9 +59,9 @@ class ProcessGroup:
 
     @contextmanager
     def raise_together(self) -> Iterator[None]:
-        """Wait until every process has run the block; if it fails on one, raise that error on all.
+        """Run the ``with`` block, and wait until every process has run it; if it fails in one, raise an error of the same text in all.
 
-        Otherwise the others would wait for a process that has ended.  The block must not contain collective operations.
+        Without this the others would wait for a process that has ended.  The block must not contain collective operations.
         """
         own = None
         try:
@@ -78,7 +83,9 @@ class ProcessGroup:
 
 @contextmanager
 def init_distributed(device: str) -> Iterator[ProcessGroup]:
-    """Join the processes described by RANK, LOCAL_RANK and WORLD_SIZE; without these variables there is one process.
+    """Connect to the other processes of a training for the duration of the ``with`` block; yield the process group.
+
+    The environment variables RANK, LOCAL_RANK and WORLD_SIZE describe the processes; without them there is one.
 
     Args:
         device: ``cpu`` (gloo) or ``cuda`` (nccl).
@@ -107,12 +114,12 @@ def init_distributed(device: str) -> Iterator[ProcessGroup]:
 
 
 def is_lost_process(error: Exception) -> bool:
-    """Return whether an error means that another process has ended; gloo has no class for it, only the place in its source."""
+    """Return whether an error means that another process has ended; gloo raises a plain RuntimeError, known by the path of its source file."""
     return isinstance(error, dist.DistError) or "gloo/transport" in str(error)
 
 
 def _to_picklable(error: Exception) -> Exception:
-    """Return an error of the same text that pickles; errors of our own classes may not."""
+    """Return an OSError, ValueError or Crash with the text of ``error``, which can be pickled; other classes may not."""
     if isinstance(error, OSError) and error.errno is not None:
         return OSError(error.errno, error.strerror, error.filename)
     if isinstance(error, ValueError):

@@ -1,4 +1,4 @@
-"""Training engines: data parallelism or DeepSpeed's ZeRO-3 (section 4.2), behind one interface."""
+"""Training engines behind one interface: data parallelism, or DeepSpeed's ZeRO-3 (section 4.2 of the SyncMV4D paper)."""
 
 from __future__ import annotations
 
@@ -24,37 +24,44 @@ _STATE, _ZERO3_TAG = "state.pt", "zero3"
 
 
 class Engine(Protocol):
-    """A model in training with its optimizer; all processes call every method."""
+    """A model in training with its optimizer; all processes of the training call every method."""
 
     name: EngineName
 
     def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
-        """Return the losses of this process's batch, with gradients."""
+        """Run the model on this process's batch, and return its losses for ``step``.
+
+        Args:
+            batch: the batch.
+            noise: the random numbers of the iteration.
+            autoencoder: the frozen video autoencoder, on the engine's device.
+            stage: ``warmup`` or ``joint``, see ``TrainingStage``.
+        """
         ...
 
     def step(self, loss: Tensor, lr_factor: float) -> float:
-        """Backpropagate, clip and update; ``lr_factor`` multiplies the learning rates.
+        """Backpropagate a loss, clip the gradients, and update the weights; ``lr_factor`` multiplies the learning rates.
 
         Returns:
-            The norm of all gradients before clipping; if it is not finite, nothing was updated.
+            The norm of all gradients before clipping; if it is not finite, no weight was updated.
         """
         ...
 
     def save(self, folder: Path) -> None:
-        """Write the weights and the optimizer's state to a folder."""
+        """Write the weights and the optimizer's state to files in an existing folder."""
         ...
 
     def load(self, folder: Path) -> None:
-        """Load what ``save`` wrote."""
+        """Load the weights and the optimizer's state that ``save`` wrote to a folder."""
         ...
 
     def weights(self) -> dict[str, Tensor]:
-        """Return all weights on the CPU as float32 on the main process, an empty dict on others."""
+        """Return the model's parameters by name, float32 on the CPU, in the main process; an empty dict in others."""
         ...
 
 
 def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> Engine:
-    """Return an engine that trains ``model``.
+    """Build an engine that trains ``model``, whose weights it changes in place or shards.
 
     Raises:
         Crash: memory is full.
@@ -67,7 +74,7 @@ def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, group
 
 
 def configure_model(model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> None:
-    """Enable gradients, gradient checkpointing, and mixed precision of the two networks.
+    """Prepare a model for training, in place: enable gradients and, as configured, gradient checkpointing and bfloat16 in its two networks.
 
     Only the networks run under autocast: bfloat16 resolves a metre to 4 mm, so world frames, projections, the flow and the losses stay float32.
     """
@@ -80,7 +87,7 @@ def configure_model(model: SyncMV4D, config: TrainingConfig, group: ProcessGroup
 
 
 def build_optimizer(model: SyncMV4D, config: TrainingConfig) -> torch.optim.AdamW:
-    """Return AdamW with a learning rate per network; only weights of linear layers and convolutions decay.
+    """Build AdamW with one learning rate for MJD and one for DPA; only weights of linear layers and convolutions decay.
 
     Biases, norms, learned tokens and modulation tables do not: their size carries meaning.
     """
@@ -94,7 +101,7 @@ def build_optimizer(model: SyncMV4D, config: TrainingConfig) -> torch.optim.Adam
 
 
 def _decays(name: str, parameter: nn.Parameter) -> bool:
-    """Return whether a parameter is a matrix or kernel; tokens and tables have several dimensions too, but other names."""
+    """Return whether weight decay applies: to matrices and kernels; learned tokens and tables have several dimensions too, but other names."""
     return name.endswith(".weight") and parameter.ndim > 1
 
 
@@ -104,7 +111,7 @@ def _scale_learning_rates(param_groups: list[dict[str, Any]], factor: float) -> 
 
 
 class DataParallelEngine:
-    """Data parallelism: every process holds the complete model, in PyTorch's DistributedDataParallel if there are several."""
+    """Engine of data parallelism: every process has the complete model; several processes use PyTorch's DistributedDataParallel."""
 
     name: EngineName = "ddp"
 
@@ -117,13 +124,13 @@ class DataParallelEngine:
             self._module = DistributedDataParallel(model, device_ids=devices)
 
     def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
-        """See ``Engine.losses``."""
+        """Run the model on this process's batch, and return its losses; see ``Engine.losses``."""
         device = self._group.device
         losses: Losses = self._module(batch.to(device), noise.to(device), autoencoder, stage)
         return losses
 
     def step(self, loss: Tensor, lr_factor: float) -> float:
-        """See ``Engine.step``."""
+        """Backpropagate, clip and update the weights; return the norm of the gradients before clipping (``Engine.step``)."""
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self._model.parameters(), self._config.max_grad_norm))
@@ -133,27 +140,27 @@ class DataParallelEngine:
         return norm
 
     def save(self, folder: Path) -> None:
-        """See ``Engine.save``; the main process writes one file."""
+        """Write the weights and the optimizer's state to ``state.pt`` in a folder, by the main process alone."""
         with self._group.raise_together():
             if self._group.is_main:
                 state = {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict()}
                 torch.save(state, folder / _STATE)
 
     def load(self, folder: Path) -> None:
-        """See ``Engine.load``; loads through the CPU, since the device may not have room for two copies."""
+        """Load weights and optimizer state from ``state.pt`` in a folder; through the CPU, since the device may not have room for two copies."""
         state = torch.load(folder / _STATE, map_location="cpu", weights_only=True, mmap=True)
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
 
     def weights(self) -> dict[str, Tensor]:
-        """See ``Engine.weights``."""
+        """Return the parameters by name, float32 on the CPU, in the main process; an empty dict in others."""
         if not self._group.is_main:
             return {}
         return {name: each.detach().float().cpu() for name, each in self._model.named_parameters()}
 
 
 class Zero3Engine:
-    """DeepSpeed's ZeRO-3: weights, gradients and the optimizer's state are sharded over all processes.
+    """Engine of DeepSpeed's ZeRO-3: weights, gradients and the optimizer's state are sharded over all processes.
 
     All processes must call the same networks in the same order, since each call gathers weights from all.
     """
@@ -175,28 +182,34 @@ class Zero3Engine:
         )
 
     def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
-        """See ``Engine.losses``."""
+        """Run the sharded model on this process's batch, and return its losses; see ``Engine.losses``."""
         device = self._group.device
         losses: Losses = self._engine(batch.to(device), noise.to(device), autoencoder, stage)
         return losses
 
     def step(self, loss: Tensor, lr_factor: float) -> float:
-        """See ``Engine.step``; DeepSpeed (0.19.8, not yet 0.19.0) skips updates whose norm is not finite, and returns infinity."""
+        """Backpropagate, clip and update the weights; return the norm of the gradients before clipping (``Engine.step``).
+
+        DeepSpeed (0.19.8, not yet 0.19.0) skips an update whose norm is not finite; the norm returned is then infinity.
+        """
         _scale_learning_rates(self._engine.optimizer.param_groups, lr_factor)
         self._engine.backward(loss)
         self._engine.step()
         return float(self._engine.get_global_grad_norm())
 
     def save(self, folder: Path) -> None:
-        """See ``Engine.save``; every process writes a file."""
+        """Write the weights and the optimizer's state to a folder; every process writes its own shards."""
         self._engine.save_checkpoint(str(folder), tag=_ZERO3_TAG, save_latest=False)
 
     def load(self, folder: Path) -> None:
-        """See ``Engine.load``; needs as many processes as saved it."""
+        """Load the weights and the optimizer's state from a folder, with as many processes as saved it."""
         self._engine.load_checkpoint(str(folder), tag=_ZERO3_TAG)
 
     def weights(self) -> dict[str, Tensor]:
-        """See ``Engine.weights``; gathers the optimizer's float32 copies one by one."""
+        """Return the parameters by name, float32 on the CPU, in the main process; an empty dict in others.
+
+        They are the optimizer's float32 copies, gathered from all processes one by one.
+        """
         from deepspeed.utils import safe_get_full_fp32_param
 
         gathered: dict[str, Tensor] = {}
@@ -208,7 +221,7 @@ class Zero3Engine:
 
 
 def _deepspeed_config(config: TrainingConfig) -> dict[str, Any]:
-    """Return ``launch/zero3.json`` with the training's batch size, clipping and precision."""
+    """Return DeepSpeed's configuration: ``launch/zero3.json`` with the training's batch size, gradient clipping and precision."""
     shared: dict[str, Any] = json.loads((LAUNCH_FOLDER / "zero3.json").read_text())
     return {
         **shared,

@@ -1,4 +1,4 @@
-"""The training loop: resume, step, log, save, and stop on a signal."""
+"""The training loop: resume from a checkpoint, run iterations, log losses, save checkpoints, and stop on a signal."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _REPEAT_SECONDS = 2.0
 
 
 def train(job: TrainingJob, engine: Engine, group: ProcessGroup, on_progress: ProgressCallback) -> Ending:
-    """Train from the newest checkpoint to the end or to a stop signal; all processes call this.
+    """Train from the newest checkpoint, or from the start, to ``job.until`` or to a stop signal; all processes of the training call this.
 
-    If that checkpoint is at the end already, the engine loads it and the folder is unchanged.
+    If the checkpoint has reached ``job.until`` already, the engine loads it and the folder is unchanged.
 
     Returns:
-        ``done``, or ``stopped`` after a signal; in both cases there is a checkpoint.
+        ``done``, or ``stopped`` after SIGTERM or SIGINT; in both cases there is a checkpoint of the last iteration run.
 
     Raises:
         Crash: a loss or gradient is NaN or infinite, or memory is full; the message says what to do.
@@ -78,7 +78,7 @@ class StopSignal:
     _time = 0.0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal."""
+        """Handle a signal, as Python calls it: set ``is_set``, or end the process if it was set more than two seconds ago."""
         if not self.is_set:
             self.is_set, self._time = True, time.monotonic()
         elif time.monotonic() - self._time > _REPEAT_SECONDS:
@@ -87,7 +87,7 @@ class StopSignal:
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopSignal]:
-    """Handle SIGTERM and SIGINT by a ``StopSignal`` until the block ends."""
+    """Yield a ``StopSignal`` that handles SIGTERM and SIGINT until the ``with`` block ends; then restore the earlier handlers."""
     stop = StopSignal()
     handlers = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -99,7 +99,7 @@ def stop_on_signal() -> Iterator[StopSignal]:
 
 @contextmanager
 def _loss_log(job: TrainingJob, start: int, group: ProcessGroup) -> Iterator[LossLog | None]:
-    """Open the loss log on the main process; None on others."""
+    """Yield the run's loss log, open from iteration ``start``, in the main process, and None in others."""
     if not group.is_main:
         yield None
         return

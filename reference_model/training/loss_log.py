@@ -1,4 +1,4 @@
-"""The loss curve as JSON lines and for TensorBoard; a resumed training continues it."""
+"""The loss curve of a training run, written as JSON lines and for TensorBoard; a resumed training continues it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from hoibench.store.records import Record, parse_record
 
 
 class LossEntry(Record):
-    """A line of the loss curve.
+    """The losses of one iteration, means over all processes; a line of the loss curve's file.
 
     Attributes:
         iteration: counted from 0.
-        stage: its name.
+        stage: name of the stage of training.
         loss: the weighted sum of the losses.
-        video, motion, scale, points, chamfer, scale_error: as ``reference_model.cycle.losses.Losses``.
-        gradient_norm: of all gradients before clipping.
-        learning_rate: of the joint diffusion model.
+        video, motion, scale, points, chamfer, scale_error: the losses by name, see ``reference_model.cycle.losses.Losses``.
+        gradient_norm: norm of all gradients before clipping.
+        learning_rate: learning rate of the joint diffusion model.
         seconds: duration of the iteration.
     """
 
@@ -40,18 +40,18 @@ class LossEntry(Record):
     seconds: float
 
     def to_line(self) -> str:
-        """Return the entry as a line of the file."""
+        """Return the entry as a line of JSON, with its line break."""
         return json.dumps(self.to_json()) + "\n"
 
 
 class LossLog:
-    """Appends entries to the loss curve; created by ``open_loss_log``."""
+    """Writer of a loss curve, to its file and to TensorBoard; created by ``open_loss_log``."""
 
     def __init__(self, path: Path, board: SummaryWriter) -> None:
         self._path, self._board = path, board
 
     def append(self, entry: LossEntry) -> None:
-        """Append an entry to the file and to TensorBoard."""
+        """Append an iteration's losses to the file and to TensorBoard."""
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(entry.to_line())
         for name, value in entry.model_dump(exclude={"iteration", "stage"}).items():
@@ -60,7 +60,10 @@ class LossLog:
 
 @contextmanager
 def open_loss_log(path: Path, iteration: int) -> Iterator[LossLog]:
-    """Continue the loss curve at ``path`` from an iteration; later entries, of a killed session, are removed."""
+    """Yield a writer that continues the loss curve in the file ``path`` from an iteration.
+
+    Entries of this and later iterations, which a killed session wrote after its last checkpoint, are removed.
+    """
     entries = [entry for entry in read_losses(path) if entry.iteration < iteration]
     write_bytes(path, "".join(entry.to_line() for entry in entries).encode())
     board = SummaryWriter(str(path.parent / "tensorboard"), purge_step=iteration)
@@ -71,7 +74,7 @@ def open_loss_log(path: Path, iteration: int) -> Iterator[LossLog]:
 
 
 def read_losses(path: Path) -> list[LossEntry]:
-    """Read a loss curve; an unfinished last line is ignored.
+    """Read the entries of a loss curve's file; none if it does not exist.  An unfinished last line is ignored.
 
     Raises:
         ValueError: another line is invalid; names file and line.

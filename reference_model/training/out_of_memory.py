@@ -1,4 +1,4 @@
-"""Out-of-memory errors with a hint about how to use less."""
+"""Out-of-memory errors whose message says how to use less memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from reference_model.config import SyncMV4DConfig
 from reference_model.training.config import TrainingConfig, TrainingStage
 
 SHARD_HINT = "start in another --out with --engine zero3 on more processes"
-"""The hint where the model and its optimizer alone do not fit."""
+"""Hint for a model that does not fit into memory together with its optimizer."""
 
 
 @contextmanager
 def oom_hint(where: str, hint: str) -> Iterator[None]:
-    """Turn an out-of-memory error into one sentence with a hint.
+    """Raise Crash, whose message names ``where`` and ends with ``hint``, if the ``with`` block runs out of memory on the CPU or a GPU.
 
     Raises:
         Crash: memory is full.
@@ -33,7 +33,10 @@ def oom_hint(where: str, hint: str) -> Iterator[None]:
 
 
 def step_hint(model: SyncMV4DConfig, config: TrainingConfig, stage: TrainingStage) -> str:
-    """Return the hint for a training step; only gradient checkpointing leaves all numbers equal, so the same run may resume with it."""
+    """Return a hint about settings that lower the memory of a training step.
+
+    Only gradient checkpointing leaves all numbers equal, so the run may resume with it; other settings need a new run.
+    """
     options = [
         *(["batch_size 1"] if config.batch_size > 1 else []),
         "a smaller size of the stage",

@@ -1,9 +1,9 @@
 """The folder of a training run, and the settings that resuming must not change.
 
 RUN/run.json            ``RunSettings``: configurations of model and training, seed, caches, engine
-RUN/sessions.jsonl      a ``Session`` for each start: iteration, processes, commit, machine
+RUN/sessions.jsonl      a ``Session`` for each start of the training: iteration, processes, commit, machine
 RUN/losses.jsonl        the loss curve; RUN/tensorboard/ has the same
-RUN/checkpoints/        see ``checkpoints``
+RUN/checkpoints/        weights and optimizer state, see ``reference_model.training.checkpoints``
 RUN/model/              the trained model, at the end
 RUN/.lock               empty; locked while a training runs
 """
@@ -33,17 +33,17 @@ _MAY_CHANGE = (
     "training.log_every",
     "training.gradient_checkpointing",
 )
-"""Settings that may differ between sessions, since they change no number."""
+"""Settings that may change when a run resumes, since they change no weight or loss."""
 
 
 class RunSettings(Record):
-    """The settings of a training run.
+    """The settings of a training run, stored in its ``run.json``.
 
     Attributes:
-        model, training: their configurations.
-        engine: its name.
-        caches: id of each latent cache by its size, HxW.
-        start: the initial weights.
+        model, training: configurations of the model and of its training.
+        engine: name of the training engine, ``ddp`` or ``zero3``.
+        caches: id of the settings of each latent cache, by its video size as text ("480x704").
+        start: initial weights, ``wan`` or ``random``.
     """
 
     SCHEMA = "hoibench/training-run@3"
@@ -56,7 +56,13 @@ class RunSettings(Record):
 
 
 class Session(Record):
-    """One start of a training: first iteration, number of processes, commit and machine."""
+    """One start of a training, stored as a line of ``sessions.jsonl``.
+
+    Attributes:
+        iteration: first iteration of the session, counted from 0.
+        processes: number of processes.
+        provenance: commit, machine and the like, see ``hoibench.store.provenance``.
+    """
 
     iteration: int
     processes: int
@@ -65,33 +71,33 @@ class Session(Record):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of a training run."""
+    """The folder of a training run, and the paths of its contents."""
 
     path: Path
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of checkpoints."""
+        """Path of the folder that contains the checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def losses(self) -> Path:
-        """The loss curve."""
+        """Path of the loss curve's file."""
         return self.path / "losses.jsonl"
 
     @property
     def model(self) -> Path:
-        """The trained model's folder."""
+        """Path of the trained model's folder, which the end of the training creates."""
         return self.path / "model"
 
     @property
     def is_finished(self) -> bool:
-        """True if the trained model is there; it is the last thing written, and complete or absent."""
+        """True if the trained model exists; it is written last, and complete or absent."""
         return (self.model / METADATA_FILE).is_file()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other trainings out of the folder until the block or the process ends.
+        """Lock the folder against other trainings until the ``with`` block or the process ends.
 
         Raises:
             ValueError: another training is using it.
@@ -102,9 +108,9 @@ class RunFolder:
             yield
 
     def ensure_settings(self, settings: RunSettings) -> None:
-        """Record the settings of a new run, or check that a resumed one has the same.
+        """Write the settings of a new run to its folder, or check that a resumed run has the same.
 
-        Until the first checkpoint nothing depends on them, so a failed start may be repeated with others.
+        Until the first checkpoint nothing depends on them, so a start that failed may be repeated with other settings.
         Call this while the folder is ``locked``.
 
         Raises:
@@ -127,7 +133,7 @@ class RunFolder:
         return self.is_finished or (self.checkpoints.is_dir() and any(self.checkpoints.glob("[0-9]*")))
 
     def append_session(self, iteration: int, processes: int) -> None:
-        """Append a start to the list of sessions."""
+        """Append a start of the training to ``sessions.jsonl``: its first iteration, processes, commit and machine."""
         session = Session(iteration=iteration, processes=processes, provenance=provenance())
         with (self.path / "sessions.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(session.to_json()) + "\n")

@@ -1,4 +1,4 @@
-"""One training step, and the end of training where a loss or gradient is not finite."""
+"""One iteration of training, which ends the training if a loss or gradient is not finite."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class TrainingJob:
     """The inputs of the training loop.
 
     Attributes:
-        folder: of the run.
-        model: the model's configuration.
-        config: the training's configuration.
-        data: of each stage.
-        autoencoder: E and D, on the engine's device.
-        until: the iteration after which this session ends.
+        folder: folder of the run.
+        model: configuration of the model.
+        config: configuration of the training.
+        data: training data of each stage.
+        autoencoder: the video autoencoder (encoder E and decoder D), on the engine's device.
+        until: this session ends when so many iterations are done, those of earlier sessions included.
     """
 
     folder: RunFolder
@@ -48,10 +48,10 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class StepResult:
-    """The result of a training step.
+    """The result of one training iteration.
 
     Attributes:
-        values: of the loss curve: every loss, their weighted sum, gradient norm, learning rate, and seconds.
+        values: numbers of a ``LossEntry`` by name: losses and their weighted sum (means over all processes), gradient norm, learning rate, seconds.
         should_stop: whether any process received a stop signal.
     """
 
@@ -62,15 +62,15 @@ class StepResult:
 def train_step(
     job: TrainingJob, engine: Engine, group: ProcessGroup, iteration: int, *, should_stop: Callable[[], bool]
 ) -> StepResult:
-    """Run one iteration; all processes call this.
+    """Run one training iteration: load a batch, compute the losses, and update the weights; all processes of the training call this.
 
-    ``should_stop`` is called once the losses are computed, so a signal during them takes effect in this iteration.
+    ``should_stop`` is called after the losses are computed, so that a signal during their computation ends the training with this iteration.
 
-    Noise is a function of seed, iteration, rank and number of processes; the guidance coin is the same on all processes.
+    Noise is a function of seed, iteration, rank and number of processes; the choice of whether to compute guidance is the same on all processes.
 
     Raises:
         Crash: a loss or the gradient is NaN or infinite, or memory is full.
-        ValueError: as ``TrainingData.load_batch``, on any process.
+        ValueError: a file of the latent cache is damaged, on any process (a ``CorruptFolder``).
     """
     config, start = job.config, time.perf_counter()
     stage_index = config.stage_index(iteration)
@@ -103,14 +103,14 @@ def train_step(
 
 
 def weighted_sum(losses: Losses, weights: LossWeights) -> Tensor:
-    """Return the total loss (Algorithm 1, line 12)."""
+    """Return the weighted sum of the losses, a scalar (Algorithm 1, line 12, of the SyncMV4D paper); ``scale_error`` has no weight."""
     return torch.stack([weight * getattr(losses, name) for name, weight in asdict(weights).items()]).sum()
 
 
 def _fail(
     job: TrainingJob, engine: Engine, group: ProcessGroup, iteration: int, quantity: str, clips: Sequence[str]
 ) -> None:
-    """Save the state before the iteration and stop; earlier checkpoints are unchanged."""
+    """Save the state before this iteration to ``RUN/failed-ITERATION``, and raise Crash with a message that names the clips; keep all checkpoints."""
     config = job.config
     stage, lr_factor = config.stages[config.stage_index(iteration)].name, config.lr_factor(iteration)
     faults = [(quantity, clips) for quantity, clips in group.all_gather((quantity, clips)) if quantity]
