@@ -1,7 +1,7 @@
 """The latent cache: ``LatentCache`` reads it for training; other functions read and write the file of one view of a clip, or of one prompt.
 
 z^I, the latent of a view's reference image, is latent frame 0 of ``z_video``: the autoencoder is causal, so it depends on the first image only.  A
-clip may have several views in a camera cluster (left, center, right); training chooses one per cluster for each sample (section 4.1 of the SyncMV4D paper).
+clip may have several views in a camera cluster (left, center, right); training chooses one per cluster (section 4.1 of the SyncMV4D paper).
 
 Each file stores the id of the settings that it was computed with, so that a file copied from another cache is refused.
 """
