@@ -127,7 +127,9 @@ def test_training_does_not_start_again_if_all_checkpoints_are_damaged(tmp_path, 
     for name in ("00000002", "00000004"):
         shorten(out / "checkpoints" / name / "state.pt")
     before = read_curve(out)
-    message = r"checkpoints has no intact checkpoint of this version \(found 00000002, 00000004\): delete them to start again"
+    message = (
+        r"checkpoints has no intact checkpoint of this version \(found 00000002, 00000004\): delete them to start again"
+    )
     with pytest.raises(ValueError, match=message):
         run(out, training_config(4, save_every=2), cache)
     assert read_curve(out) == before and len(before) == 4
