@@ -21,22 +21,22 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 Cluster = Literal["left", "center", "right"]
-"""Side of the camera rig."""
+"""Side of the camera rig on which a camera stands; the cameras of one side form a cluster."""
 
 DataKind = Literal["measured", "synthetic"]
-"""Origin of a data set's clips."""
+"""Origin of a data set's clips: recorded by real cameras, or generated."""
 
 Scale = Literal["metric", "shared", "per_view"]
-"""Scale of a prediction's 3D points: metres, one unknown factor per clip, or one per view."""
+"""Scale of a prediction's 3D points: in metres, or in metres up to an unknown factor that is one per clip (``shared``) or one per view."""
 
 CLUSTERS: tuple[Cluster, ...] = ("left", "center", "right")
 SCALES: tuple[Scale, ...] = ("metric", "shared", "per_view")
 
 PARTS = ("left hand", "right hand", "tool", "target")
-"""Names of the tracked parts; ``Tracks.part`` has indices into them."""
+"""Names of the tracked parts, i.e. the two hands and the two objects; ``Tracks.part`` has indices into this tuple."""
 
 MAX_COORDINATE = 1e6
-"""Largest coordinate of a predicted point, in metres or the method's own unit; a larger one would dominate every mean."""
+"""Largest coordinate of a predicted point, in metres or the method's own unit; a larger one is refused, since it would dominate every mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Camera:
 
     @property
     def is_moving(self) -> bool:
-        """True if the extrinsics change from frame to frame."""
+        """True if the camera has extrinsics R and t per frame."""
         return self.R.ndim == 3
 
 
@@ -82,9 +82,9 @@ class View:
 
     Attributes:
         id: the camera's id.
-        cluster: the side of the rig that the camera is on, or None.
-        camera: None if it is not known.
-        image: (H, W, 3) uint8 reference image, or None.
+        cluster: the side of the camera rig that the camera is on, or None.
+        camera: its intrinsics and extrinsics, or None if they are unknown.
+        image: (H, W, 3) uint8 reference image, i.e. frame 0, or None.
     """
 
     id: str
@@ -99,7 +99,7 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """True 4D point tracks.
+    """True 4D tracks of K points on hands and objects over N frames.
 
     Attributes:
         world: (N, K, 3) float32 positions in the world frame, in metres.
@@ -132,7 +132,7 @@ class Tracks:
 
 @dataclass(frozen=True, eq=False)
 class SourceVideo:
-    """An input video for video-to-video methods: ``video`` (N, H, W, 3) uint8, seen from ``view``."""
+    """An input video of a video-to-video method: the frames ``video`` (N, H, W, 3) uint8, and the ``view`` that recorded them."""
 
     view: View
     video: Array
@@ -143,21 +143,21 @@ class Clip:
     """One clip of a data set with its truth; methods receive a ``Request`` instead.
 
     Attributes:
-        id: the sequence key.
+        id: key of the recorded or generated sequence.
         triplet: (tool, action, target), or None.
         prompt: the text prompt, or None if the data set has none.
         views: the V scored views.
-        source_views: views outside the V, as input for video-to-video methods.
+        source_views: further views, which are the input of video-to-video methods.
         fps: frames per second of the video and the tracks.
-        frames: N.
-        size: (H, W).
-        instances: ids of the (tool, target) objects; clips with the same pair form one bootstrap cluster.
-        tags: why the clip is in its split, e.g. ``unseen_object``.
+        frames: N, the number of frames.
+        size: (H, W) of the video in pixels.
+        instances: ids of the (tool, target) objects; the bootstrap resamples clips with the same pair together.
+        tags: reasons why the clip is in its part of the split, e.g. ``unseen_object``.
         truth: the origin of the truth: ``synthetic``, ``taco`` or ``proxy-hand``; None if there is no truth.
         tracks: true point tracks, or None.
         load_video: loads the (V, N, H, W, 3) uint8 true video; None if there is none.
         load_source_videos: loads one (N, H, W, 3) uint8 video per source view.
-        load_masks: loads (V, N, H, W) bool masks of hands and objects.
+        load_masks: loads (V, N, H, W) bool masks of hands and objects; None if there are none.
         valid_frames: number of recorded frames if the recording is shorter than N; the remaining frames repeat the last one and are not scored.
             None means that all frames are valid.
     """
@@ -204,18 +204,18 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """The inputs of a method for one clip; the truth cannot be reached from here.
+    """The inputs of a method for one clip, without access to the clip's truth.
 
     Attributes:
-        clip_id: the id of the clip, an opaque key.
+        clip_id: the id of the clip.
         prompt: the text prompt, or None.
         views: V views with reference images and cameras.
         frames: N, the number of frames to generate.
         fps: frames per second to generate at.
         size: (H, W) to generate at.
         seed: seed for every random choice of the method.
-        source_videos: input videos of the method's family (``v2v``: one camera outside the V; ``vto4r``: the V target videos).
-        anchors: (V, K, 2) pixels of the points to track in frame 0, if the method's spec declares pairing ``query``.
+        source_videos: input videos for the method's family: one from a camera outside the V views (``v2v``), or the V target videos (``vto4r``).
+        anchors: (V, K, 2) pixels in frame 0 of the points to track, for methods with pairing ``query``; other methods choose points and get None.
     """
 
     clip_id: str
@@ -235,14 +235,14 @@ class Prediction:
 
     Attributes:
         video: (V, N, H, W, 3) uint8, or V paths of encoded files, which are stored byte for byte.
-        tracks: (V, N, K', 3) float32 in camera space, in metres if ``scale`` is ``metric``.
-        anchors: (V, K', 2) float32 pixels of the tracks in frame 0.
-        valid: (V, N, K') bool; None means that every point is valid.
-        points: (V, N, h, w, 3) float16 point maps in camera space; scored on a sample of their points.
-        masks: (V, N, H, W) bool, the method's own foreground.
+        tracks: (V, N, K', 3) float32 positions of K' points in camera space, in metres if ``scale`` is ``metric``.
+        anchors: (V, K', 2) float32 pixels of these points in frame 0.
+        valid: (V, N, K') bool, false where ``tracks`` has no usable position; None means that every position is valid.
+        points: (V, N, h, w, 3) float16 point maps, i.e. the camera-space position at each of h x w pixels; scored on a sample of them.
+        masks: (V, N, H, W) bool, true on what the method takes for hands and objects.
         scale: scale of ``tracks`` and ``points``, see ``Scale``.
-        crop: (top, left, height, width) in native pixels of the crop that the method used, as a record only.
-        provenance: JSON-serialisable facts that the method wants to store.
+        crop: (top, left, height, width) in native pixels of the crop that the method used; stored but not scored.
+        provenance: JSON-serialisable facts about the prediction, to be stored with it.
 
     >>> prediction = Prediction(tracks=np.zeros((3, 25, 64, 3)), anchors=np.zeros((3, 64, 2)), scale="shared")
     >>> prediction.tracks.shape
@@ -321,7 +321,7 @@ def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> Non
 
 
 def check_mask(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
-    """Raise ValueError unless ``array`` is bool and has the ``expected`` shape; an integer array would index instead of mask."""
+    """Raise ValueError unless ``array`` is bool (an integer array would index, not mask) and has the ``expected`` shape, as in ``check_shape``."""
     if array.dtype != np.bool_:
         raise ValueError(f"{name} has dtype {array.dtype}, expected bool: write array.astype(bool)")
     check_shape(name, array, expected)

@@ -1,4 +1,4 @@
-"""The interface of a data set: splits list clips, and ``Dataset.load`` loads them."""
+"""The interface ``Dataset``, and the ``Manifest`` that lists the clips of one of its splits."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Manifest:
 
     Attributes:
         split: ``name@version/part``, e.g. ``synthetic@1/demo``.
-        split_id: first 12 hex digits of the hash of the released file.
+        split_id: first 12 hex digits of the hash of the file that lists the clips.
         entries: the clips, sorted by id.
-        truth_id: the version of the truth: the declared version of generated data, or the preparation settings of recorded data.
-        left_out: id -> reason, of clips of the released split that are missing from ``entries``.
-        notes: sentences about the clips that the leaderboard shows.
+        truth_id: identifies the version of the truth: the declared version of generated data, or the preparation settings of recorded data.
+        left_out: clip id -> reason, of clips of the released split that are missing from ``entries``.
+        notes: sentences about the clips, which the leaderboard shows.
     """
 
     split: str
@@ -47,7 +47,7 @@ class Manifest:
 
 
 def clip_set_id(entries: tuple[ClipEntry, ...], truth_id: str = "") -> str:
-    """Return 12 hex digits that identify a set of clips: the clips' ids, cameras and start frames, in any order, and the version of their truth."""
+    """Return 12 hex digits that identify a set of clips in any order: by the ids, cameras, frames and variants, and the version of the truth."""
     clips = sorted(_identity(entry) for entry in entries)
     return sha256_json([truth_id, clips] if truth_id else clips)[:12]
 
@@ -58,9 +58,9 @@ def _identity(entry: ClipEntry) -> list[Any]:
 
 
 def sample_clips(clips: Sequence[T], limit: int | None) -> tuple[T, ...]:
-    """Return the first ``limit`` clips of a fixed shuffle, in their original order; all clips if ``limit`` is None.
+    """Return a sample of ``limit`` clips in their original order, or all clips if ``limit`` is None.
 
-    The shuffle never changes, so runs with the same ``--limit`` are comparable.
+    The sample is the start of a shuffle with a fixed seed, so runs with the same ``--limit`` use the same clips.
 
     >>> sample_clips("abcdefghij", 4)
     ('b', 'c', 'd', 'h')
@@ -83,14 +83,14 @@ class Grid:
 
 
 class Dataset(ABC):
-    """A data set, opened on a root folder, or on the cache if its clips are generated.
+    """A data set in a root folder, or in hoibench's cache if its clips are generated.
 
     Class attributes:
-        name: the value of ``--dataset``.
-        kind: ``measured`` or ``synthetic``; the two are never ranked together.
-        default_split: the split without ``--split``.
-        has_truth: True if clips have true video, tracks and cameras, from which reference rows are computed.
-        grid: the shape of the clips; None if it varies or is unknown before clips are read.
+        name: the value of ``--dataset`` that selects it.
+        kind: ``measured`` or ``synthetic``; results on the two kinds are never ranked together.
+        default_split: the split that is used without ``--split``.
+        has_truth: True if clips have true video, tracks and cameras.
+        grid: the common shape of the clips; None if it varies or is unknown before clips are read.
     """
 
     name: ClassVar[str]
@@ -102,7 +102,11 @@ class Dataset(ABC):
     @classmethod
     @abstractmethod
     def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> Dataset:
-        """Open the data set at ``root``.
+        """Open the data set in the folder ``root``; None means its default folder, if it has one.
+
+        Args:
+            root: the value of ``--root``.
+            on_message: callback for messages about slow steps.
 
         Raises:
             FileNotFoundError: the root or a file in it is missing; names the file and its expected content.
@@ -111,7 +115,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def splits(self) -> tuple[str, ...]:
-        """Return the names that ``manifest`` accepts."""
+        """Return the names of the splits, which ``manifest`` accepts."""
 
     @abstractmethod
     def manifest(self, split: str) -> Manifest:
@@ -131,9 +135,9 @@ class Dataset(ABC):
         raise ValueError(f"{self.name} has no short sequences: leave out --short pad")
 
     def camera_loaders(self, entry: ClipEntry) -> Iterable[tuple[str, Callable[[], Clip]]]:
-        """Yield (camera id, loader) for every camera that recorded a clip, including cameras outside the split.
+        """Yield (camera id, function that loads the clip) for every camera that recorded a clip, including cameras outside the split.
 
-        Each loader returns the clip with this one view and raises the errors of ``load``, so that one damaged video does not affect other cameras.
+        Each function returns the clip with this one view and raises the errors of ``load``, so that one damaged video does not affect other cameras.
 
         Raises:
             ValueError: the data set has no cameras outside its splits.
@@ -142,20 +146,20 @@ class Dataset(ABC):
 
     @abstractmethod
     def load(self, entry: ClipEntry) -> Clip:
-        """Load a clip; its video and masks are decoded on first use.
+        """Load the clip of a manifest's entry; its video and masks are decoded on first use.
 
         Raises:
             FileNotFoundError, ValueError: a file of the clip is missing or damaged; names the file, the value and the fix.
         """
 
     def published(self) -> Mapping[str, str]:
-        """Return id -> full name of the methods whose outputs are part of the data set."""
+        """Return id -> full name of the published methods, i.e. those with outputs that are part of the data set; empty by default."""
         return {}
 
     def published_digest(self, method: str) -> str:
-        """Return a digest of a published method's files, which changes with them."""
+        """Return a digest of the output files of a published method (one in ``published``), which changes if a file changes."""
         raise KeyError(f"{self.name} has no outputs of {method}")
 
     def published_prediction(self, method: str, entry: ClipEntry) -> Prediction:
-        """Return the output of a ``published`` method on a clip."""
+        """Return the output of a published method (one in ``published``) for a clip."""
         raise KeyError(f"{self.name} has no outputs of {method} for {entry.id}")

@@ -1,4 +1,4 @@
-"""List and clear the entries of the cache: generated clips, prepared clips and weights."""
+"""List and delete the folders in hoibench's cache: generated clips, prepared clips and downloaded weights."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import NamedTuple
 from hoibench.store.cache_dir import cache_dir
 
 WEIGHTS = "weights"
-"""Name of the entry with downloaded weights."""
+"""Name of the cache folder with downloaded weights."""
 
 PREPARED = "taco-clips@"
-"""Prefix of the entries with prepared recordings."""
+"""Start of the names of cache folders with prepared clips of recordings."""
 
-_GENERATED = re.compile(r"synthetic-clips@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
-"""Names of generated entries: synthetic-clips@VERSION or NAME@VERSION-DIGEST, e.g. taco-clips@1-0123456789ab.  Other folders are left alone."""
+_CLIPS_FOLDER = re.compile(r"synthetic-clips@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
+"""Names of folders that hoibench writes: synthetic-clips@VERSION or NAME@VERSION-DIGEST, e.g. taco-clips@1-0123456789ab."""
 
 
 class Entry(NamedTuple):
-    """One folder of the cache: its name, total size in bytes and number of files."""
+    """A folder in the cache: its name, the total size of its files in ``bytes``, and their number."""
 
     name: str
     bytes: int
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 
 def list_entries() -> list[Entry]:
-    """Return the entries of the cache, sorted by name; unfinished files of interrupted runs count towards their entry."""
+    """Return the folders in the cache that hoibench wrote, sorted by name; sizes include unfinished files of interrupted runs."""
     root = cache_dir()
     if not root.is_dir():
         return []
@@ -36,17 +36,17 @@ def list_entries() -> list[Entry]:
 
 
 def _is_entry(path: Path) -> bool:
-    is_known = path.name == WEIGHTS or _GENERATED.fullmatch(path.name)
+    is_known = path.name == WEIGHTS or _CLIPS_FOLDER.fullmatch(path.name)
     return bool(is_known) and path.is_dir() and not path.is_symlink()
 
 
 def clear_entries(name: str | None = None) -> list[Entry]:
-    """Delete one entry of the cache, or all entries that are regenerated automatically; return the deleted entries.
+    """Delete the cache folder ``name``, or without a name all folders that are regenerated on demand; return the deleted ones.
 
-    Downloaded weights and prepared clips, which may take days to prepare, are deleted only by name.
+    Downloaded weights and prepared clips, which may take days to prepare, are deleted only if named.
 
     Raises:
-        FileNotFoundError: the entry does not exist; lists the existing ones.
+        FileNotFoundError: there is no folder ``name``; lists the existing ones.
         OSError: a file cannot be deleted.
     """
     entries = list_entries()

@@ -1,4 +1,4 @@
-"""Clips in folders of their own, with clip.json, tracks.npz and view-*.mp4: the format of ``hoibench score --truth``."""
+"""Read and write a clip as a folder with clip.json, tracks.npz and view-*.mp4: the format of ``hoibench score --truth``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Numbers = Annotated[Any, AfterValidator(_to_array), PlainSerializer(lambda array
 
 
 class ClipViewRecord(Record):
-    """A view in clip.json; ``K``, ``R``, ``t`` and ``size`` describe its ``Camera`` and are given together or not at all."""
+    """A view in clip.json; ``K``, ``R``, ``t`` and ``size`` are those of its ``Camera``, and are given together or not at all."""
 
     id: str
     cluster: Cluster | None = None
@@ -48,14 +48,14 @@ class ClipViewRecord(Record):
         return self
 
     def camera(self) -> Camera | None:
-        """Return the view's camera, or None."""
+        """Return the view's camera, or None if clip.json does not describe it."""
         if self.K is None or self.R is None or self.t is None or self.size is None:
             return None
         return Camera(self.K, self.R, self.t, self.size)
 
 
 class ClipRecord(Record):
-    """The content of clip.json; the attributes are those of ``Clip``."""
+    """The content of clip.json; the fields mean the same as in ``hoibench.clip.Clip``."""
 
     SCHEMA = "hoibench/clip@1"
 
@@ -70,7 +70,7 @@ class ClipRecord(Record):
 
 
 def clip_folders(root: Path) -> list[Path]:
-    """Return the clip folders in ``root``, sorted.
+    """Return the folders in ``root`` that contain a clip.json, sorted.
 
     Raises:
         FileNotFoundError: ``root`` does not exist or has no clip.
@@ -84,7 +84,9 @@ def clip_folders(root: Path) -> list[Path]:
 
 
 def write_clip(folder: Path, clip: Clip) -> None:
-    """Write a clip and its truth to a folder for ``read_clip``.
+    """Write a clip with its tracks, masks and video to a folder in the format of ``read_clip``.
+
+    Not written: source views, tags, object instances, reference images, and masks of a clip without tracks.
 
     >>> import tempfile
     >>> video = np.zeros((1, 8, 64, 96, 3), np.uint8)
@@ -124,7 +126,7 @@ def _view_record(view: View) -> ClipViewRecord:
 
 
 def read_clip(folder: Path) -> Clip:
-    """Read a clip from its folder; tracks.npz is optional, and so are the videos.
+    """Read a clip from a folder with clip.json and optionally tracks.npz and one video per view, which is decoded on first use.
 
     Raises:
         FileNotFoundError: clip.json is missing, or some views have a video and others do not.

@@ -1,4 +1,4 @@
-"""A ray caster in plain numpy: the fallback without embree, and the reference in tests."""
+"""A ray caster in plain numpy, used if embree is not installed, and as the reference in tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _AHEAD = 1e-6
 
 
 class NumpyCaster:
-    """A caster by rasterisation in double precision: tests each triangle against the samples in its bounding box on the image plane.
+    """A ray caster that rasterises in double precision: it tests each triangle against the rays in its bounding box on an image plane.
 
     A ray d hits the triangle (a, b, c), relative to the ray's origin, if the volumes d.(b x c), d.(c x a) and d.(a x b) have the same sign.
     Divided by their sum, the volumes are the barycentric weights.
@@ -22,7 +22,11 @@ class NumpyCaster:
         self._corners = np.asarray(corners, dtype=np.float64)
 
     def cast(self, origin: Array, directions: Array) -> Hits:
-        """See ``hoibench.datasets.ray_casting.Caster``."""
+        """Return the first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3).
+
+        Raises:
+            ValueError: the rays are not within one half-space.
+        """
         directions = np.asarray(directions, dtype=np.float64)
         corners = self._corners - origin
         frame = _frame(directions.mean(axis=0))
@@ -35,7 +39,7 @@ class NumpyCaster:
         return _rasterise(samples, box_low, box_high, _RaysFromOrigin(corners, directions))
 
     def blocked(self, points: Array, direction: Array) -> Array:
-        """See ``hoibench.datasets.ray_casting.Caster``."""
+        """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along ``direction`` (3,) hits the mesh."""
         points = np.asarray(points, dtype=np.float64)
         # Along the direction, each ray projects to a point.
         frame = _frame(np.asarray(direction, dtype=np.float64))
@@ -51,7 +55,7 @@ class NumpyCaster:
 
 
 class _RaysFromOrigin:
-    """Rays with one origin: ``corners`` (F, 3, 3) relative to it, ``directions`` (M, 3)."""
+    """Intersects triangles with rays from one origin: ``corners`` (F, 3, 3) relative to the origin, ray ``directions`` (M, 3)."""
 
     def __init__(self, corners: Array, directions: Array) -> None:
         self._directions = directions
@@ -60,7 +64,7 @@ class _RaysFromOrigin:
         self._height = np.einsum("fi,fi->f", a, self._volumes[:, 0])
 
     def intersect(self, face: int, rays: Array) -> tuple[Array, Array]:
-        """Return depths (m,) of one triangle along some rays, NaN without a hit, and weights (m, 3)."""
+        """Return the depth (m,) of triangle ``face`` along the rays with indices ``rays`` (m,), NaN without a hit, and barycentric weights (m, 3)."""
         volumes = self._directions[rays] @ self._volumes[face].T
         total = volumes.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -71,14 +75,14 @@ class _RaysFromOrigin:
 
 
 class _ParallelRays:
-    """Rays along z: ``corners`` (F, 3, 3) and start ``points`` (M, 3), both in the frame of the rays."""
+    """Intersects triangles with parallel rays: ``corners`` (F, 3, 3) and starting ``points`` (M, 3) in a frame with its z axis along the rays."""
 
     def __init__(self, corners: Array, points: Array) -> None:
         self._corners = corners
         self._points = points
 
     def intersect(self, face: int, rays: Array) -> tuple[Array, Array]:
-        """Return distances (m,) of one triangle from some points, NaN without a hit, and weights (m, 3)."""
+        """Return the distance (m,) of triangle ``face`` along the rays with indices ``rays``, NaN without a hit, and barycentric weights (m, 3)."""
         edges = self._corners[face, :, None, :2] - self._points[rays][None, :, :2]
         a, b, c = edges
         areas = np.stack([_cross2(b, c), _cross2(c, a), _cross2(a, b)], axis=1)
@@ -90,7 +94,7 @@ class _ParallelRays:
 
 
 class _Samples:
-    """2D samples sorted into a grid of bins, so that the samples in a row of bins are contiguous."""
+    """2D points, one per ray, sorted into a grid of bins; the points in adjacent bins of a row are contiguous."""
 
     def __init__(self, positions: Array) -> None:
         self._low = positions.min(axis=0)
@@ -106,7 +110,7 @@ class _Samples:
         return bins
 
     def in_box(self, low: Array, high: Array) -> Array:
-        """Return indices of the samples in bins that a box, low (2,) to high (2,), overlaps."""
+        """Return the indices of the points in all bins that overlap the box from ``low`` (2,) to ``high`` (2,)."""
         if (high < self._low).any() or (low > self._low + self._step * _BINS).any():
             return self._order[:0]
         (c0, r0), (c1, r1) = self._bins(low), self._bins(high)
@@ -132,7 +136,10 @@ def _rasterise(samples: _Samples, low: Array, high: Array, geometry: _RaysFromOr
 
 
 def _perspective_boxes(in_view: Array) -> tuple[Array, Array]:
-    """Return low and high corners (F, 2) of the triangles' boxes on the plane z = 1: infinite if partly behind the origin, empty if entirely."""
+    """Return the low and high corners (F, 2) of the bounding boxes of triangles (F, 3, 3) projected to the plane z = 1.
+
+    A triangle that is partly behind the origin has an infinite box, one that is entirely behind it an empty box.
+    """
     z = in_view[..., 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         flat = in_view[..., :2] / z[..., None]
@@ -145,7 +152,7 @@ def _perspective_boxes(in_view: Array) -> tuple[Array, Array]:
 
 
 def _frame(forward: Array) -> Array:
-    """Return a rotation (3, 3) with its last row along ``forward``."""
+    """Return a rotation (3, 3) to a frame with its z axis along ``forward`` (3,)."""
     z = forward / np.linalg.norm(forward)
     sideways = np.eye(3)[np.argmin(np.abs(z))]
     x = np.cross(sideways, z)

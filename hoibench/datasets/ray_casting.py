@@ -1,7 +1,7 @@
 """Ray casting on triangle meshes, for rendering, visibility and shadows.
 
-Rays either start at one point, with depth measured in lengths of their directions, or are parallel, as from a distant light.  ``EmbreeCaster`` is the
-fast implementation; ``hoibench.datasets.numpy_ray_caster.NumpyCaster`` is the plain numpy fallback without embree, and the tests' reference.
+Rays either start at one point, as those of a camera, or are parallel, as those of a distant light.  ``EmbreeCaster`` is the fast implementation;
+``hoibench.datasets.numpy_ray_caster.NumpyCaster`` replaces it if embree is not installed, and is the reference in tests.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from hoibench.datasets.ray_hits import MISS, Hits
 
 
 class Caster(Protocol):
-    """A ray caster for one triangle mesh with corners (F, 3, 3) in metres."""
+    """An object that intersects rays with one triangle mesh, given by the corners (F, 3, 3) of its F triangles in metres."""
 
     def cast(self, origin: Array, directions: Array) -> Hits:
-        """Return the first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3), which must be within one half-space."""
+        """Return the first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3), which must all be within one half-space."""
 
     def blocked(self, points: Array, direction: Array) -> Array:
-        """Return (M,) bool, true where a ray from ``points`` (M, 3) along ``direction`` (3,) hits the mesh."""
+        """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along the common ``direction`` (3,) hits the mesh."""
 
 
 class EmbreeCaster:
-    """A caster with Intel Embree, in single precision; builds one bounding volume hierarchy per mesh."""
+    """A ``Caster`` that uses Intel Embree in single precision; creating it builds a bounding volume hierarchy of the mesh."""
 
     def __init__(self, corners: Array) -> None:
         from embreex.mesh_construction import TriangleMesh
@@ -39,7 +39,7 @@ class EmbreeCaster:
         self._mesh = TriangleMesh(self._scene, np.ascontiguousarray(corners, dtype=np.float32))
 
     def cast(self, origin: Array, directions: Array) -> Hits:
-        """See ``Caster``."""
+        """Return the first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3)."""
         origins = np.empty(directions.shape, dtype=np.float32)
         origins[:] = origin
         result = self._scene.run(origins, directions.astype(np.float32), query="INTERSECT", output=1)
@@ -49,7 +49,7 @@ class EmbreeCaster:
         return Hits(face, depth, np.stack([1.0 - u - v, u, v], axis=-1))
 
     def blocked(self, points: Array, direction: Array) -> Array:
-        """See ``Caster``."""
+        """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along ``direction`` (3,) hits the mesh."""
         directions = np.empty(points.shape, dtype=np.float32)
         directions[:] = direction
         result = self._scene.run(points.astype(np.float32), directions, query="OCCLUDED")
@@ -59,43 +59,43 @@ class EmbreeCaster:
 
 @dataclass(frozen=True, eq=False)
 class MovedCaster:
-    """A caster for a rigidly moving mesh, which transforms rays into the mesh's frame instead of rebuilding its hierarchy.
+    """A ``Caster`` for a rigid mesh at a pose: it transforms the rays to the mesh's own frame, so that its hierarchy is built only once.
 
     Attributes:
-        still: caster of the mesh in its own frame.
-        pose: (4, 4) rigid pose, mesh to world.
+        still: caster of the mesh in the mesh's own frame.
+        pose: (4, 4) rigid transform from the mesh's frame to the world.
     """
 
     still: Caster
     pose: Array
 
     def cast(self, origin: Array, directions: Array) -> Hits:
-        """See ``Caster``."""
+        """Return the first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3)."""
         R, t = self.pose[:3, :3], self.pose[:3, 3]
         return self.still.cast((origin - t) @ R, directions @ R)
 
     def blocked(self, points: Array, direction: Array) -> Array:
-        """See ``Caster``."""
+        """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along ``direction`` (3,) hits the mesh."""
         R, t = self.pose[:3, :3], self.pose[:3, 3]
         return self.still.blocked((points - t) @ R, direction @ R)
 
 
 def build_caster(corners: Array) -> Caster:
-    """Return the fastest available caster for a mesh of (F, 3, 3) triangle corners."""
+    """Return a ray caster for the mesh with triangle corners (F, 3, 3) in metres: with embree if it is installed, else in numpy."""
     if len(corners) > 0 and importlib.util.find_spec("embreex") is not None:  # embree rejects an empty mesh
         return EmbreeCaster(corners)
     return NumpyCaster(corners)
 
 
 def pixel_rays(camera: Camera, samples: int = 1) -> tuple[Array, Array]:
-    """Return rays through the pixels of a static camera, scaled so that depth along them is the z-depth in metres.
+    """Return the rays through the pixels of a static camera, scaled so that ``Hits.depth`` along them is the z-depth in metres.
 
     Args:
         camera: a camera with pixel centres at integer coordinates.
         samples: s; each pixel is sampled on a centred s x s grid.
 
     Returns:
-        Origin (3,) and directions (H * s * W * s, 3) in the world, in reading order.
+        Origin (3,) and directions (H * s * W * s, 3) in the world frame, in reading order of the samples.
     """
     height, width = camera.size
     within = (np.arange(samples) + 0.5) / samples - 0.5

@@ -1,4 +1,4 @@
-"""Hits of rays on a mesh."""
+"""The result of casting rays on a triangle mesh."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hoibench.clip import Array
 
 MISS = -1
-"""Face index of a ray without a hit."""
+"""Value of ``Hits.face`` for a ray that hits nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,9 +15,9 @@ class Hits:
     """The first hits of M rays on a mesh.
 
     Attributes:
-        face: (M,) int32 index of the triangle, or ``MISS``.
-        depth: (M,) float32 in units of the direction's length; infinite without a hit.
-        weights: (M, 3) float32 barycentric weights of the triangle's corners.
+        face: (M,) int32 index of the nearest triangle on the ray, or ``MISS``.
+        depth: (M,) float32 distance of the hit from the ray's origin, in lengths of the ray's direction vector; infinite without a hit.
+        weights: (M, 3) float32 barycentric weights of the triangle's corners at the hit; meaningless without a hit.
     """
 
     face: Array

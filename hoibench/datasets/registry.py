@@ -1,4 +1,4 @@
-"""The registry of data sets."""
+"""The registry of data sets: list them, and open one by its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hoibench.store.records import Record, parse_record
 
 
 class DatasetCard(Record):
-    """A registered data set: its name, kind, title and entry point ``module:Class``."""
+    """The description of a registered data set: its name, kind, title, and ``entry``, the ``module:Class`` that implements it."""
 
     name: str
     kind: Literal["measured", "synthetic"]
@@ -23,7 +23,7 @@ class DatasetCard(Record):
 
 @lru_cache(maxsize=1)
 def all_datasets() -> dict[str, DatasetCard]:
-    """Return every registered data set by name.
+    """Return name -> card of every registered data set.
 
     Raises:
         ValueError: two data sets share a name, or a card lacks a key.
@@ -38,7 +38,7 @@ def all_datasets() -> dict[str, DatasetCard]:
 
 
 def open_dataset(name: str, root: Path | None, on_message: MessageCallback | None = None) -> Dataset:
-    """Open a data set by name.
+    """Open a registered data set by its name, in the folder ``root`` or, for None, in its default folder if it has one.
 
     Raises:
         UnknownName: the data set does not exist; suggests the nearest names.

@@ -1,4 +1,4 @@
-"""The files of the shipped splits: a folder per version with one JSONL file per part and a manifest.json that records their hashes."""
+"""Read and format the shipped splits: a folder per version, with a JSONL file per part and a manifest.json that records the files' hashes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hoibench.plugins import UnknownName
 from hoibench.store.records import Record, explain
 
 SPLITS_FOLDER = Path(__file__).parents[2] / "splits"
-"""The installed ``splits`` package; importing it by name could find a folder ``splits`` in the working directory first."""
+"""Folder of the shipped splits; importing ``splits`` by name could find a folder in the working directory first."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -28,13 +28,13 @@ class Release(Record):
     Attributes:
         generator: the module and function that generated the split.
         seed: the seed of its random choices, or None if there are none.
-        aliases: alias -> part.
-        files: part -> sha256 of its JSONL file.
+        aliases: other name -> part that it stands for.
+        files: part, e.g. ``train`` -> sha256 of its JSONL file.
         counts: part -> number of clips.
-        tags: tag -> its meaning.
-        recipe: field of the lines' recipe -> its meaning.
+        tags: tag of clips -> its meaning.
+        recipe: key of ``SplitLine.recipe`` -> its meaning.
         cameras: the rule by which each clip's cameras were chosen.
-        made_from: input file -> sha256.
+        made_from: file that the split was generated from -> sha256.
         made_with: package -> version, of packages that affect the result.
         credit: the source of the data.
     """
@@ -54,13 +54,13 @@ class Release(Record):
     credit: str = ""
 
     def to_bytes(self) -> bytes:
-        """Return the content of manifest.json, without empty optional keys."""
+        """Return the bytes of manifest.json, without optional keys that are empty."""
         table = {"schema": self.SCHEMA, **self.model_dump(mode="json", exclude_defaults=True)}
         return (json.dumps(table, indent=1) + "\n").encode()
 
 
 class _LineRecord(Record):
-    """The JSON object in one line of a JSONL file."""
+    """The JSON object in one line of a part's JSONL file."""
 
     id: str
     triplet: tuple[str, str, str] | None
@@ -78,8 +78,8 @@ class SplitLine:
 
     Attributes:
         entry: the clip.
-        source: id of the source camera for video-to-video methods, which is not in ``entry.camera_ids``, or None.
-        recipe: settings of the data set: the scene of a generated clip; crop and kind of video of a TACO clip.
+        source: id of the camera whose video is the input of video-to-video methods, not in ``entry.camera_ids``; None if there is none.
+        recipe: settings that produce the clip: object instances and seed of a generated clip; crop and kind of video of a TACO clip.
     """
 
     entry: ClipEntry
@@ -88,7 +88,7 @@ class SplitLine:
 
 
 class VersionedSplit:
-    """One version of a split, e.g. ``synthetic@1``; reading checks the recorded hash of each file."""
+    """One version of a split, e.g. ``synthetic@1``; reading a part checks its file against the hash recorded in manifest.json."""
 
     def __init__(self, name: str, root: Path = SPLITS_FOLDER) -> None:
         self.name = name
@@ -104,7 +104,7 @@ class VersionedSplit:
         return (*self.release.files, *self.release.aliases)
 
     def manifest(self, part: str) -> Manifest:
-        """Return the clips of a part, which may be named by an alias.
+        """Return the clips of a part, e.g. ``train``; its name may be an alias.
 
         Raises:
             UnknownName: the part does not exist.
@@ -115,7 +115,7 @@ class VersionedSplit:
         return Manifest(f"{self.name}/{part}", self.release.files[part][:12], entries)
 
     def lines(self, part: str) -> tuple[SplitLine, ...]:
-        """Return the lines of a part, sorted by id; raises the errors of ``manifest``."""
+        """Return a part's clips with their settings, in the order of its file; raises the errors of ``manifest``."""
         part = self._resolve(part)
         item = self._folder / f"{part}.jsonl"
         data = item.read_bytes()
@@ -134,13 +134,13 @@ class VersionedSplit:
 
 
 def all_splits() -> list[VersionedSplit]:
-    """Return every shipped split, sorted by name."""
+    """Return every version of every shipped split, sorted by name."""
     folders = (item for item in SPLITS_FOLDER.iterdir() if (item / "manifest.json").is_file())
     return [VersionedSplit(item.name) for item in sorted(folders, key=lambda item: item.name)]
 
 
 def parse_lines(data: bytes, where: str) -> tuple[SplitLine, ...]:
-    """Parse the lines of a JSONL file; ``where`` names it in errors.
+    """Parse the content of a part's JSONL file, one clip per line; errors name the file by ``where``.
 
     Raises:
         ValueError: a line is invalid; names file and line.
@@ -158,7 +158,7 @@ def _parse_line(text: bytes, where: str) -> SplitLine:
 
 
 def format_lines(lines: tuple[SplitLine, ...], separators: tuple[str, str] = (",", ":")) -> bytes:
-    """Return the JSONL file of some lines, with JSON ``separators`` between items and after keys."""
+    """Return clips as the content of a JSONL file; ``separators`` are the two of ``json.dumps``: between items, and after keys."""
     return "".join(json.dumps(_to_json(line), separators=separators) + "\n" for line in lines).encode()
 
 

@@ -1,4 +1,4 @@
-"""Moving triangle surfaces of hands and objects."""
+"""Moving triangle surfaces of hands and objects, and their meshes and ray casters in single frames."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from hoibench.clip import Array, Camera, check_shape
 from hoibench.datasets.ray_casting import Caster, MovedCaster, build_caster, pixel_rays
 
 BACKGROUND = 255
-"""Part id of everything except hands and objects, whose ids are indices into ``hoibench.clip.PARTS``."""
+"""Value of ``Surface.part`` for everything except hands and objects, whose values are indices into ``hoibench.clip.PARTS``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """The triangles of one part over time.
+    """The triangle mesh of one part, i.e. a hand, an object or background, over N frames.
 
     Attributes:
-        part: index into ``PARTS``, or ``BACKGROUND``.
-        vertices: (N, P, 3) metres in the world; NaN in frames that were not recorded.
+        part: index into ``hoibench.clip.PARTS``, or ``BACKGROUND``.
+        vertices: (N, P, 3) metres in the world; NaN in frames without a recorded pose.
         faces: (F, 3) vertex indices.
-        rest: (P, 3) vertices of a rigid part in its own frame, in metres; None for a deforming part.
-        poses: (N, 4, 4) poses of a rigid part, part to world; None for a deforming part.
+        rest: (P, 3) vertices of a rigid part in its own frame, in metres, or None; with ``poses``, it speeds up ray casting.
+        poses: (N, 4, 4) rigid transforms from that frame to the world, or None.
     """
 
     part: int
@@ -40,11 +40,11 @@ class Surface:
 
     @cached_property
     def recorded(self) -> Array:
-        """(N,) bool, false in frames that were not recorded (a vertex is NaN)."""
+        """(N,) bool, false in frames without a recorded pose, where vertices are NaN."""
         return np.asarray(np.isfinite(self.vertices).all(axis=(1, 2)))
 
     def caster(self, frame: int) -> Caster:
-        """Return a caster for the triangles in one frame."""
+        """Return a ray caster for the surface in frame ``frame``, in world coordinates."""
         if self._still is None or self.poses is None:
             return build_caster(self.vertices[frame][self.faces])
         return MovedCaster(self._still, self.poses[frame])
@@ -56,7 +56,13 @@ class Surface:
 
 @dataclass(frozen=True, eq=False)
 class FrameMesh:
-    """All surfaces in one frame: corners (F, 3, 3) in metres, and each triangle's surface index (F,) and part (F,)."""
+    """All surfaces in one frame as a single mesh of F triangles.
+
+    Attributes:
+        corners: (F, 3, 3) metres in the world.
+        surface: (F,) index of each triangle's surface in the sequence given to ``build_frame_mesh``.
+        part: (F,) uint8 index into ``hoibench.clip.PARTS``, or ``BACKGROUND``.
+    """
 
     corners: Array
     surface: Array
@@ -64,19 +70,19 @@ class FrameMesh:
 
     @cached_property
     def caster(self) -> Caster:
-        """The caster of these triangles."""
+        """The ray caster of these triangles, built on first use."""
         return build_caster(self.corners)
 
     @cached_property
     def normals(self) -> Array:
-        """(F, 3) unit normals; zero for a triangle without area."""
+        """(F, 3) unit normals of the triangles; zero for a triangle without area."""
         a, b, c = self.corners.swapaxes(0, 1)
         normals = np.cross(b - a, c - a)
         length = np.linalg.norm(normals, axis=-1, keepdims=True)
         return normals / np.where(length > 0.0, length, 1.0)
 
     def render_depth_and_part(self, camera: Camera) -> tuple[Array, Array]:
-        """Render z-depth (H, W) float32 in metres, infinite without a hit, and part (H, W) uint8 at pixel centres."""
+        """Return depth and part at each pixel centre: z-depth (H, W) float32 in metres, infinite on background, and ``part`` (H, W) uint8."""
         hits = self.caster.cast(*pixel_rays(camera))
         part = np.full(len(hits.face), BACKGROUND, dtype=np.uint8)
         part[hits.is_hit] = self.part[hits.face[hits.is_hit]]
@@ -84,7 +90,7 @@ class FrameMesh:
 
 
 def build_frame_mesh(surfaces: Sequence[Surface], frame: int) -> FrameMesh:
-    """Return the mesh of the surfaces that were recorded in one frame."""
+    """Return one mesh of all surfaces that have a recorded pose in frame ``frame``."""
     counts = [len(s.faces) if s.recorded[frame] else 0 for s in surfaces]
     corners = [s.vertices[frame][s.faces] for s in surfaces if s.recorded[frame]]
     return FrameMesh(
@@ -96,27 +102,33 @@ def build_frame_mesh(surfaces: Sequence[Surface], frame: int) -> FrameMesh:
 
 @dataclass(frozen=True, eq=False)
 class PlacedPart:
-    """One part in one frame: vertices (P, 3) in the world, in metres, and their caster."""
+    """A surface in one frame: its vertices (P, 3) in the world, in metres, and its ray caster in world coordinates."""
 
     vertices: Array
     caster: Caster
 
 
 def place_parts(surfaces: Sequence[Surface], frame: int) -> tuple[PlacedPart, ...]:
-    """Return the parts that were recorded in one frame, each with its own caster, which is much faster than ``FrameMesh`` for depth."""
+    """Return each surface that has a recorded pose in frame ``frame`` at its place in that frame, with a ray caster of its own.
+
+    For depth, this is much faster than a ``FrameMesh``, since casters of rigid surfaces are not rebuilt in each frame.
+    """
     return tuple(PlacedPart(s.vertices[frame], s.caster(frame)) for s in surfaces if s.recorded[frame])
 
 
 class FrameVisitor(Protocol):
-    """A computation of one array per frame, e.g. the masks of one camera."""
+    """A computation of one array per frame from the surfaces in that frame, e.g. the masks of one camera."""
 
     def visit(self, frame: int, parts: Sequence[PlacedPart]) -> Array:
-        """Return an array for the parts of one frame, with the same shape in each frame."""
+        """Return an array computed from the surfaces (``parts``) in frame ``frame``; its shape is the same in each frame."""
         ...
 
 
 def map_frames(surfaces: Sequence[Surface], visitors: Sequence[FrameVisitor]) -> tuple[Array, ...]:
-    """Return an array (N, ...) per visitor over all frames; each frame's parts are placed once for all visitors."""
+    """Run each visitor on all N frames, and return one array (N, ...) per visitor: its results, stacked.
+
+    The surfaces of a frame are moved to their places once for all visitors.
+    """
     frames = []
     for frame in range(len(surfaces[0].vertices)):
         parts = place_parts(surfaces, frame)
@@ -125,6 +137,6 @@ def map_frames(surfaces: Sequence[Surface], visitors: Sequence[FrameVisitor]) ->
 
 
 def bounding_box(pixels: Array) -> tuple[Array, Array]:
-    """Return the lowest and highest (x, y) of pixels (P, 2), P > 0."""
+    """Return the corners (x, y) of the bounding box of pixels (P, 2), lowest and highest; P must be above 0."""
     x, y = pixels[:, 0], pixels[:, 1]  # much faster than min(axis=0) of both columns
     return np.array([x.min(), y.min()]), np.array([x.max(), y.max()])

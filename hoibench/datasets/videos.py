@@ -1,4 +1,4 @@
-"""The data set ``videos``: multi-view videos of published methods without truth or cameras, listed in a manifest.json."""
+"""The data set ``videos``: multi-view output videos of published methods without truth or cameras, listed in a manifest.json."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _FPS_TOLERANCE = 0.01
 
 
 class VideosDataset(Dataset):
-    """A folder of multi-view videos; the methods in its manifest are its ``published`` ones.
+    """A folder of multi-view videos that methods generated; manifest.json lists the methods, clips and views.
 
-    Every view is scored, including the source view of video-to-video methods, since pairs of views would be lost without it.
+    Every view is scored, including the input view of video-to-video methods; without it, there would be fewer pairs of views to compare.
     """
 
     name: ClassVar[str] = "videos"
@@ -37,7 +37,7 @@ class VideosDataset(Dataset):
 
     @classmethod
     def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> VideosDataset:
-        """Open ``root``/manifest.json; videos are checked clip by clip on use.
+        """Open the folder ``root`` by its manifest.json; ``published_prediction`` checks the videos.
 
         Raises:
             FileNotFoundError: there is no root, or it has no manifest.json.
@@ -58,7 +58,7 @@ class VideosDataset(Dataset):
         return ("all",)
 
     def manifest(self, split: str) -> Manifest:
-        """Return every clip of the folder; the split's id is the hash of the values in manifest.json.
+        """Return every clip of the folder, sorted by id; the split's id is a hash of the values in manifest.json.
 
         Raises:
             UnknownName: the split is not ``all``.
@@ -69,7 +69,7 @@ class VideosDataset(Dataset):
         return Manifest("videos@1/all", self._split_id, entries)
 
     def load(self, entry: ClipEntry) -> Clip:
-        """Load a clip: its views, rate and size, without truth.
+        """Return a clip with its prompt, views, rate and size, without truth.
 
         Raises:
             UnknownName: the manifest has no such clip.
@@ -87,18 +87,18 @@ class VideosDataset(Dataset):
         )
 
     def published(self) -> Mapping[str, str]:
-        """Return id -> full name of the manifest's methods."""
+        """Return id -> full name of the methods in manifest.json."""
         return {id: method.name for id, method in self._manifest.methods.items()}
 
     def published_digest(self, method: str) -> str:
-        """Return a digest of the method's existing files."""
+        """Return a digest (12 hex digits) of those videos of a method that exist."""
         manifest = self._manifest
         paths = (self.root / manifest.file(method, clip, view) for clip in manifest.prompts for view in manifest.views)
         contents = {path.relative_to(self.root).as_posix(): sampled_digest(path) for path in paths if path.is_file()}
         return sha256_json(contents)[:12]
 
     def published_prediction(self, method: str, entry: ClipEntry) -> Prediction:
-        """Return the paths of a method's videos of a clip after checking each file against the manifest.
+        """Return the videos of a method for a clip, as a prediction with their paths, after checking each file against manifest.json.
 
         Raises:
             UnknownName: the manifest has no such method or clip.

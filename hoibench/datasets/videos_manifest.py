@@ -1,4 +1,4 @@
-"""The manifest.json of the data set ``videos``, schema ``hoibench/videos@1``."""
+"""The format of manifest.json in the data set ``videos``, schema ``hoibench/videos@1``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _check_id(value: str) -> str:
 
 
 def _check_template(value: str) -> str:
-    """Check that a path template stays inside the root for all ids."""
+    """Return the path template; raise ValueError unless it has all fields and its paths stay inside the root for all ids."""
     try:
         parts = list(string.Formatter().parse(value))
     except ValueError:
@@ -44,14 +44,14 @@ Id = Annotated[str, AfterValidator(_check_id)]
 
 
 class PublishedMethod(Record):
-    """A method with videos in the folder: its full ``name`` and its ``paper``, or None."""
+    """A method with videos in the folder: its full ``name``, and a reference to its ``paper``, or None."""
 
     name: str
     paper: str | None = None
 
 
 class VideosClip(Record):
-    """A clip in the folder and its prompt, or None."""
+    """A clip in the folder: its id, and its text prompt, or None."""
 
     id: Id
     prompt: str | None = None
@@ -61,12 +61,12 @@ class VideosManifest(Record):
     """The content of manifest.json.
 
     Attributes:
-        fps, frames, height, width: rate, length and size of every video.
+        fps, frames, height, width: frames per second, number of frames, and size in pixels of every video.
         views: ids of the V views, in order.
-        clips: the clips.
-        methods: id -> method.
+        clips: the clips with their prompts.
+        methods: method id -> name and paper of the method.
         path: template of a video's path under the root, with {method}, {clip} and {view}.
-        source_view: the input view of video-to-video methods, or None.
+        source_view: id of the view that video-to-video methods had as input, or None.
         source, licence: origin and licence of the videos.
     """
 
@@ -101,9 +101,9 @@ class VideosManifest(Record):
 
     @property
     def prompts(self) -> dict[str, str | None]:
-        """Clip id -> prompt or None."""
+        """Clip id -> text prompt, or None."""
         return {clip.id: clip.prompt for clip in self.clips}
 
     def file(self, method: str, clip: str, view: str) -> PurePosixPath:
-        """Return the path of a video relative to the root."""
+        """Return the path of a method's video of one view of a clip, relative to the root."""
         return PurePosixPath(self.path.format(method=method, clip=clip, view=view))
