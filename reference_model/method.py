@@ -1,4 +1,4 @@
-"""SyncMV4D as a method of the benchmark: ``python -m hoibench.run --method syncmv4d --checkpoint FOLDER``."""
+"""The reference model, SyncMV4D, as a method of the benchmark: ``python -m hoibench.run --method syncmv4d --checkpoint FOLDER``."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from reference_model.loading.folder import REPOSITORY
 from reference_model.loading.saved_model import LoadedModel, load_model, read_saved_config
 
 CUSTOM = "custom"
-"""The preset for checkpoints that need not match any other preset."""
+"""Name of the preset for checkpoints of any configuration; other presets require a checkpoint of the configuration of that name."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-"""Precisions of MJD; the points aligner, the autoencoder and the rendering of motion are always float32."""
+"""Precisions of the joint diffusion model; the points aligner, the autoencoder and the rendering of motion are always float32."""
 
 
 class SyncMV4DMethod(Method):
-    """Videos and tracks in V views from V images, a prompt and cameras."""
+    """The reference model as a method: it generates videos and tracks of V views from one image per view, a prompt and the cameras."""
 
     def __init__(self, entrant: Entrant, runtime: Runtime) -> None:
         super().__init__(entrant, runtime)
@@ -49,7 +49,7 @@ class SyncMV4DMethod(Method):
             )
 
     def generate(self, request: Request) -> Prediction:
-        """Generate videos, and the tracks of the request's anchors or of points that the model chooses.
+        """Return generated videos, and the tracks of the points at the request's anchors, or of points that the model chooses.
 
         Raises:
             ValueError: the request does not fit this model.
@@ -58,7 +58,12 @@ class SyncMV4DMethod(Method):
         return self.generate_with_motion(request).prediction
 
     def generate_with_motion(self, request: Request) -> Generated:
-        """Generate a prediction with the latents of its motion; raises as ``generate``."""
+        """Return a prediction with the latents of its motion pseudo-videos.
+
+        Raises:
+            ValueError: the request does not fit this model.
+            torch.OutOfMemoryError: the message says what to lower.
+        """
         assert self._loaded is not None, "the method is closed"
         with _explain_out_of_memory(self.runtime):
             generated = generate(self._loaded, request)
@@ -72,31 +77,31 @@ class SyncMV4DMethod(Method):
         return generated._replace(prediction=prediction)
 
     def decode_motion(self, generated: Generated) -> Array:
-        """Decode the motion pseudo-videos, (V, N, H, W, 3) uint8."""
+        """Decode the motion pseudo-videos of a generated prediction, and return (V, N, H, W, 3) uint8."""
         assert self._loaded is not None, "the method is closed"
         coder = self._loaded.coder
         with torch.no_grad(), _explain_out_of_memory(self.runtime):
             return np.stack([to_uint8(coder.decode(z.to(self.runtime.device))).numpy() for z in generated.z_motion])
 
     def close(self) -> None:
-        """Free the models."""
+        """Free the memory of the model; the method cannot generate afterwards."""
         self._loaded = None
         if self.runtime.device == "cuda":
             torch.cuda.empty_cache()
 
 
 def read_spec_text() -> str:
-    """Read ``spec.toml``."""
+    """Return the text of ``spec.toml``, the description of this method for the benchmark."""
     return (files("reference_model") / SPEC_FILE).read_text(encoding="utf-8")
 
 
 def read_spec() -> Spec:
-    """Read the method's spec, whether or not the package is installed."""
+    """Return this method's spec (its inputs, outputs and settings, from ``spec.toml``), whether or not the package is installed."""
     return parse_spec(f"reference_model/{SPEC_FILE}", tomllib.loads(read_spec_text()))
 
 
 def wan_folder(weights: Path | None) -> Path | None:
-    """Return the folder of Wan2.2: a subfolder of ``weights``, or ``weights`` itself; None if none is given."""
+    """Return the folder with Wan2.2's weights: the subfolder of ``weights`` with Wan's name, or else ``weights`` itself; None for None."""
     if weights is None:
         return None
     subfolder = weights / REPOSITORY.rpartition("/")[2]
@@ -104,7 +109,11 @@ def wan_folder(weights: Path | None) -> Path | None:
 
 
 def _check_preset(name: str, config: SyncMV4DConfig, checkpoint: Path) -> None:
-    """Check that a checkpoint has a preset's configuration; grid, sampling and most of the loop may differ."""
+    """Check that a checkpoint's configuration matches a preset's; size, frames, sampling and most of the loop's options may differ.
+
+    Raises:
+        ValueError: they differ; names the fields and both values.
+    """
     found, expected = _identity(config), _identity(preset(name))
     if differences := [
         f"{each} {found[each]} ({name}: {value})" for each, value in expected.items() if found[each] != value
@@ -116,7 +125,7 @@ def _check_preset(name: str, config: SyncMV4DConfig, checkpoint: Path) -> None:
 
 
 def _identity(config: SyncMV4DConfig) -> dict[str, Any]:
-    """Return the fields that a checkpoint of a preset must share, by dotted name."""
+    """Return the values in which a checkpoint must equal its preset, by the field's dotted name."""
     parts = {"mjd": config.mjd, "dpa": config.dpa, "pseudo_video": config.pseudo_video, "vae": config.vae}
     values = {f"{part}.{name}": value for part, each in parts.items() for name, value in asdict(each).items()}
     del values["mjd.guidance_init"], values["dpa.sparse_conv"]

@@ -1,4 +1,4 @@
-"""SyncMV4D: both diffusion models as one module, as training engines require."""
+"""SyncMV4D: the joint diffusion model and the points aligner as one module, as training engines require."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 Stage = Literal["warmup", "joint"]
-"""Section 4.2: the warm-up trains the two models separately, then both are trained in the loop."""
+"""Stage of training (section 4.2 of the SyncMV4D paper): ``warmup`` trains the two models separately, then ``joint`` trains them in the loop."""
 
 
 class SyncMV4D(nn.Module):
-    """MJD and DPA, trained together (Algorithm 1).
+    """The multi-view joint diffusion model (MJD) and the diffusion points aligner (DPA), trained together (Algorithm 1 of the SyncMV4D paper).
 
     Args:
-        config: the model.
+        config: the configuration of both.
         mjd: the multi-view joint diffusion model, e.g. from ``reference_model.loading.transformer.load_mjd``; None builds one with random weights.
-        dpa: the points aligner, likewise.
+        dpa: the diffusion points aligner; None builds one with random weights.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class SyncMV4D(nn.Module):
         self.dpa = DiffusionPointsAligner(config.dpa) if dpa is None else dpa
 
     def build_track_codec(self, batch: Batch, autoencoder: Autoencoder) -> TrackCodec:
-        """Build the conversion between latents and tracks of one batch."""
+        """Return the conversion between motion latents and tracks for the cameras and points of one batch."""
         scene_frame = build_scene_frame(batch.cameras, self.config.cycle.unit)
         return TrackCodec(
             autoencoder, batch.cameras, scene_frame, batch.anchors, batch.point_mask, self.config.pseudo_video
         )
 
     def forward(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage = "joint") -> Losses:
-        """Compute the losses of one iteration on one batch; all ranks call the submodules in the same order."""
+        """Return the losses of one training iteration on one batch; all training processes must call the submodules in the same order."""
         track_codec = self.build_track_codec(batch, autoencoder)
         if stage == "warmup":
             return warmup_step(self.mjd, self.dpa, batch, noise, track_codec)

@@ -66,7 +66,7 @@ class Options:
 
 
 def sample_command(arguments: Sequence[str]) -> int:
-    """Sample, and return the exit code."""
+    """Generate predictions for the clips or images that the command line names, and return the exit code, 0."""
     options = tyro.cli(Options, args=list(arguments), prog=PROGRAM)
     refuse_empty_arguments(arguments)
     if options.limit < 1:
@@ -120,13 +120,13 @@ def sample_command(arguments: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with readable errors, and return the exit code (0 done, 1 crash, 2 usage)."""
+    """Run the sample command with readable errors, and return its exit code (0 done, 1 crash, 2 usage, 130 interrupted)."""
     logging.captureWarnings(True)
     return to_exit_code(sample_command, sys.argv[1:] if arguments is None else arguments)
 
 
 def find_requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[str, Callable[[], Request]]]:
-    """Find the source of the clips, and a builder of each clip's request by clip id."""
+    """Return a text that identifies the source of the clips, and, by clip id, a function that builds the clip's request."""
     from hoibench.store import sampled_digest
     from reference_model.method import read_spec
 
@@ -151,12 +151,12 @@ def find_requests(options: Options, note: Callable[[str], None]) -> tuple[str, d
 
 
 def prediction_folder(options: Options, clip: str) -> Path:
-    """Return the folder of a clip's prediction."""
+    """Return the folder of a clip's prediction in the output folder, ``seed-S/CLIP``."""
     return options.out / f"seed-{options.seed}" / clip
 
 
 def is_done(folder: Path, settings: dict[str, Any]) -> bool:
-    """Return whether the folder has a complete prediction with these settings.
+    """Return whether a folder has a complete prediction; ``settings`` are the model, seed, data and precision that it must have.
 
     Raises:
         ValueError: the folder has a prediction with other settings.
@@ -172,7 +172,7 @@ def is_done(folder: Path, settings: dict[str, Any]) -> bool:
 
 
 def generate_and_write(folder: Path, method: SyncMV4DMethod, request: Request, settings: dict[str, Any]) -> None:
-    """Generate one prediction and write it with its motion pseudo-videos."""
+    """Generate the prediction for one request, and write it and its motion pseudo-videos (motion-0.mp4, ...) to a folder."""
     from hoibench.predictions import write_prediction
     from hoibench.video import encode
 

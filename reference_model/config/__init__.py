@@ -1,4 +1,4 @@
-"""The configuration of the model: every number with its provenance, and the presets."""
+"""The configuration of the model: every number with its origin (the paper's section, or our reason), and the presets."""
 
 from reference_model.config.models import (
     GRID_BITS,

@@ -1,4 +1,4 @@
-"""Configurations in files: complete ones in JSON, and TOML tables that change some fields."""
+"""Reading of configurations from files: complete ones from JSON, and TOML tables that change some fields of a preset."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from reference_model.config import SyncMV4DConfig
 
 
 def apply_changes(config: SyncMV4DConfig, where: str, table: Any) -> SyncMV4DConfig:
-    """Replace fields of a configuration by the values of a table; nested tables change nested configurations.
+    """Return a copy of a configuration with the fields that a table names replaced; nested tables change nested configurations.
 
     Args:
         config: the configuration to change.
         where: the file with the table ``model``, for messages.
-        table: read from TOML or JSON.
+        table: new values by field name, as read from TOML or JSON.
 
     Raises:
         ValueError: a field is unknown or its value is invalid; names the field, the value and what is expected.
@@ -37,14 +37,14 @@ def _merge(values: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any
 
 
 def _check_complete(value: Any) -> Any:
-    """Refuse a stored configuration that lacks a field: the default of this version may differ from the value that was used."""
+    """Return a stored configuration as pydantic expects it; refuse one that lacks a field, since its default may have changed since then."""
     if missing := sorted(_missing_fields(SyncMV4DConfig, value)):
         raise ValueError(f"it lacks {', '.join(missing)}: use the version that wrote it")
     return _lists_to_tuples(value)
 
 
 def _lists_to_tuples(value: Any) -> Any:
-    """Convert lists of JSON to tuples, which pydantic does not do after a validator."""
+    """Return a value from JSON with tuples for lists, at every depth: pydantic does not convert them after a validator."""
     if isinstance(value, Mapping):
         return {name: _lists_to_tuples(each) for name, each in value.items()}
     return tuple(value) if isinstance(value, list) else value
@@ -62,10 +62,10 @@ def _missing_fields(kind: Any, value: Any, prefix: str = "") -> Iterator[str]:
 
 
 CompleteConfig = Annotated[SyncMV4DConfig, BeforeValidator(_check_complete)]
-"""Type of a ``Record``'s field with a configuration that lacks no field."""
+"""Type of a configuration as a field of a ``Record`` (a JSON file's data model): reading it fails if a value is missing."""
 
 
 class _ChangedConfig(Record):
-    """The table ``model`` of a launch configuration."""
+    """The configuration after the changes of a launch configuration (a TOML file of training options), so that pydantic checks its values."""
 
     model: SyncMV4DConfig

@@ -1,4 +1,4 @@
-"""Fields of configurations: each has a provenance and, where not every value is valid, a range."""
+"""Fields of configurations: each has a provenance (the source of its value) and, where not every value is valid, a range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOT_IN_PAPER = "not in paper"
 
 
 class Range(NamedTuple):
-    """A range of valid numbers, in words and as a test."""
+    """A range of valid values: ``text`` describes it in messages, ``contains`` returns whether a number is in it."""
 
     text: str
     contains: Callable[[float], bool]
@@ -25,22 +25,22 @@ BELOW_ONE = Range("within [0, 1)", lambda value: 0 <= value < 1)
 
 
 def paper(default: Any, where: str, within: Range | None = None) -> Any:
-    """Declare a field whose value the paper gives, at ``where``."""
+    """Declare a dataclass field with a default that the paper gives, at ``where``; ``within`` is the range of valid values."""
     return _field(default, where, within)
 
 
 def ours(default: Any, why: str, within: Range | None = None) -> Any:
-    """Declare a field that the paper leaves open, with the reason for its value."""
+    """Declare a dataclass field that the paper leaves open: ``why`` is the reason for its default, ``within`` the range of valid values."""
     return _field(default, f"{NOT_IN_PAPER}: {why}", within)
 
 
 def departs(default: Any, where: str, why: str, within: Range | None = None) -> Any:
-    """Declare a field to which the paper gives another value, at ``where``, with the reason for this one."""
+    """Declare a dataclass field whose default is not the paper's: the paper gives its own at ``where``, and ``why`` is the reason for this one."""
     return _field(default, f"departs from {where}: {why}", within)
 
 
 def check_ranges(config: Any) -> None:
-    """Check that the fields of a configuration are in their ranges; a tuple's range applies to its numbers, None is valid.
+    """Check that the fields of a configuration are in their ranges; for a tuple each number must be, and None is valid.
 
     Raises:
         ValueError: a value is out of its field's range; names both.
@@ -55,7 +55,7 @@ def check_ranges(config: Any) -> None:
 
 
 class Provenance(NamedTuple):
-    """The provenance of one field's value."""
+    """The dotted name of a configuration's field, its value, and the origin of the value in words, such as ``section 4.2``."""
 
     field: str
     value: Any
@@ -63,7 +63,7 @@ class Provenance(NamedTuple):
 
 
 def field_provenance(config: Any, prefix: str = "") -> Iterator[Provenance]:
-    """List the fields of a configuration and of nested ones: dotted name, value, and origin of the value."""
+    """Yield the provenance of each field of a configuration and of nested ones; ``prefix`` precedes the names."""
     for each in fields(config):
         value = getattr(config, each.name)
         if is_dataclass(value):

@@ -1,4 +1,4 @@
-"""Every number of the model: values of the paper with their section, and our own with the reason.
+"""The configuration classes of the model and their presets: values of the SyncMV4D paper with their section, and our own with the reason.
 
 Each field has a provenance: ``paper(value, "section 4.2")``; ``ours(value, "why")``, *not in paper*; or ``departs(value, "section 3.3", "why")``,
 where the paper has another value.  ``python -m reference_model.info --preset NAME --fields`` prints them.
@@ -22,12 +22,12 @@ from reference_model.config.fields import (
 )
 
 GRID_BITS = 16
-"""Bits of a grid coordinate of DPA: three coordinates take 48 of the 64 bits of a position on the curve."""
+"""Bits of a voxel's coordinate in the points aligner: three coordinates take 48 of the 64 bits of a position on the curve."""
 
 
 @dataclass(frozen=True)
 class MJDConfig:
-    """The multi-view joint diffusion model: Wan2.2-TI2V-5B with the additions of SyncMV4D.  Wan's fields have their names in diffusers."""
+    """Configuration of the multi-view joint diffusion model: Wan2.2-TI2V-5B with SyncMV4D's additions.  Wan's fields are named as in diffusers."""
 
     num_attention_heads: int = paper(24, "section 4.2: the base model, Wan2.2-TI2V-5B", COUNT)
     attention_head_dim: int = paper(128, "section 4.2: d = 3072 in 24 heads", COUNT)
@@ -70,13 +70,13 @@ class MJDConfig:
 
     @property
     def width(self) -> int:
-        """d, channels of a token."""
+        """Channels of a token (d): the channels of all attention heads."""
         return self.num_attention_heads * self.attention_head_dim
 
 
 @dataclass(frozen=True)
 class DPAConfig:
-    """The diffusion points aligner: Point Transformer V3's parts, without its pooling."""
+    """Configuration of the diffusion points aligner: Point Transformer V3's parts, without its pooling."""
 
     width: int = ours(256, "channels of a point", COUNT)
     heads: int = ours(8, "attention heads", COUNT)
@@ -94,7 +94,7 @@ class DPAConfig:
     sparse_conv: Literal["auto", "spconv", "torch"] = ours("auto", "spconv if installed")
     temporal: bool = ours(False, "attention along each track; the authors' HarmoHOI has it")
     predicts: Literal["velocity", "tracks"] = paper("velocity", "equation 4")
-    """Output of the last layer: v, or clean tracks, from which v = (M_t - tracks) / t."""
+    """Output of the last layer: the velocity v, or clean tracks, from which v = (M_t - tracks) / t with the noisy tracks M_t at noise level t."""
     views: int = paper(3, "section 4.2", COUNT)
 
     def __post_init__(self) -> None:
@@ -111,7 +111,7 @@ class DPAConfig:
 
 @dataclass(frozen=True)
 class VAEConfig:
-    """The video autoencoder, diffusers' AutoencoderKLWan.  Names are diffusers'; channels of its latents are ``MJDConfig.in_channels``."""
+    """Configuration of the video autoencoder, diffusers' AutoencoderKLWan, with its names; its latents have ``MJDConfig.in_channels`` channels."""
 
     stride: tuple[int, int, int] = paper((4, 16, 16), "section 4.2: (r_n, r_h, r_w)", COUNT)
     base_dim: int = paper(160, "section 4.2: the base model's encoder", COUNT)
@@ -126,7 +126,7 @@ class VAEConfig:
 
 @dataclass(frozen=True)
 class PseudoVideoConfig:
-    """Rendering of motion pseudo-videos (hoibench.geometry.pseudo_video)."""
+    """Options for rendering motion pseudo-videos (hoibench.geometry.pseudo_video)."""
 
     points: int = paper(1600, "section 4.2: K", COUNT)
     radius: int = ours(1, "a point is a square of 2 radius + 1 pixels", NOT_NEGATIVE)
@@ -145,7 +145,7 @@ class PseudoVideoConfig:
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """Rectified flow."""
+    """Options of rectified flow: the sampler's steps, the noise levels of training, and classifier-free guidance."""
 
     steps: int = ours(50, "sampling steps, as for the base model", COUNT)
     shift: float = ours(5.0, "shift of the sampler's grid, as for the base model", POSITIVE)
@@ -157,7 +157,7 @@ class FlowConfig:
 
 @dataclass(frozen=True)
 class CycleConfig:
-    """The closed loop between MJD and DPA (section 3.5, Algorithm 1)."""
+    """Options of the closed loop between the joint diffusion model and the points aligner (SyncMV4D paper, section 3.5, Algorithm 1)."""
 
     reading: Literal["x0", "algorithm1_literal"] = ours(
         "x0",
@@ -180,17 +180,17 @@ class CycleConfig:
 
     @property
     def training_guidance_share(self) -> float:
-        """Share of training iterations with guidance; 0 without the cycle."""
+        """Share of training iterations in which the joint diffusion model gets guidance from the points aligner; 0 if ``guidance`` is off."""
         return self.guidance_share if self.guidance else 0.0
 
     def is_looped(self, step: int, t: float, *, is_last: bool) -> bool:
-        """Return whether the loop runs in a sampling step; it always does in the last, whose tracks are the result."""
+        """Return whether the loop runs in sampling step ``step`` (from 0) at noise level ``t``; it always does in the last step."""
         return is_last or (t <= self.loop_start and step % self.loop_every == 0)
 
 
 @dataclass(frozen=True)
 class SyncMV4DConfig:
-    """The complete model on a grid of N frames of H x W pixels.
+    """Configuration of the complete model, for videos of N frames of H x W pixels.
 
     Raises:
         ValueError: the grid does not divide into latents and patches, or the two models have different numbers of views.
@@ -214,7 +214,7 @@ class SyncMV4DConfig:
         self.latent_grid(self.frames, self.height, self.width)
 
     def latent_grid(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
-        """Compute (n, h, w) of a video's latents: 1 + (N - 1) / r_n, H / r_h, W / r_w.
+        """Return the size (n, h, w) of a video's latents: 1 + (N - 1) / r_n, H / r_h, W / r_w, with the strides (r_n, r_h, r_w) of ``vae.stride``.
 
         Raises:
             ValueError: names the number that does not divide, and the nearest ones that do.
@@ -233,7 +233,7 @@ class SyncMV4DConfig:
 
 
 def with_mjd(config: SyncMV4DConfig, **changes: Any) -> SyncMV4DConfig:
-    """Replace fields of MJD; the points aligner gets the same number of views."""
+    """Return a copy of a configuration with the given fields of ``config.mjd`` replaced; ``config.dpa`` gets the same number of views."""
     mjd = replace(config.mjd, **changes)
     return replace(config, mjd=mjd, dpa=replace(config.dpa, views=mjd.views))
 
@@ -260,14 +260,18 @@ PRESETS: dict[str, SyncMV4DConfig] = {
         flow=FlowConfig(steps=8),
     ),
 }
-"""``wan22_5b`` is the paper's model; ``nano`` is a small one for synthetic clips and tests (d = 96, since a patch has 16 x 4 = 64 numbers).
-Each has a twin, ``NAME_literal``, that follows Algorithm 1 literally."""
+"""Presets (named configurations): ``wan22_5b`` is the paper's model; ``nano`` is a small one for synthetic clips and tests (tokens have 96
+channels, since a patch has 16 x 4 = 64 numbers).  Each has a twin, ``NAME_literal``, that follows Algorithm 1 of the paper literally."""
 
 LITERAL = "_literal"
 
 
 def literal_twin(config: SyncMV4DConfig) -> SyncMV4DConfig:
-    """Return the same model with Algorithm 1 as printed: noisy motion is decoded, latents always get guidance, and nothing is detached."""
+    """Return a copy of a configuration that follows Algorithm 1 of the SyncMV4D paper as printed.
+
+    Noisy motion is decoded, every training iteration has guidance, coarse tracks pass gradients, the points aligner predicts velocities, and the
+    embedding of guidance starts as a copy of the videos' patch embedding.
+    """
     return replace(
         config,
         mjd=replace(config.mjd, guidance_init="patch_embedding"),
@@ -280,7 +284,7 @@ PRESETS |= {name + LITERAL: literal_twin(config) for name, config in PRESETS.ite
 
 
 def preset(name: str) -> SyncMV4DConfig:
-    """Return the configuration of a preset.
+    """Return the configuration of the preset ``name``, such as ``wan22_5b``.
 
     >>> from reference_model.config import preset
     >>> config = preset("wan22_5b")

@@ -1,4 +1,4 @@
-"""A batch of Algorithm 1, and the random numbers of one iteration."""
+"""The training batch of Algorithm 1 of the SyncMV4D paper, and the random numbers of one training iteration."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from reference_model.cycle.rectified_flow import sample_time
 from reference_model.cycle.scene_frame import Cameras
 
 _EMPTY_SHARE = 0.1
-"""Share of samples without coarse points in the warm-up."""
+"""Share of training samples in which the warm-up hides all coarse points from the points aligner."""
 
 
 class Batch(NamedTuple):
-    """The results of lines 1 to 3 of Algorithm 1, which the latent cache stores.
+    """The data of one training iteration, B samples of V views: lines 1 to 3 of Algorithm 1 of the SyncMV4D paper, from the latent cache.
 
     Attributes:
-        z_video: z_0^V (B, V, C, n, h, w); frame 0 is z^I.
-        z_motion: z_0^Mpv (B, V, C, n, h, w).
-        s: (B, V, 2) near and far, metres.
-        text: (B, L, text_dim).
-        world: tracks M (B, V, N, K, 3) in world coordinates, metres; each view has its own points.
+        z_video: z_0^V (B, V, C, n, h, w), clean latents of the videos; their frame 0 is z^I, the latents of the reference image.
+        z_motion: z_0^Mpv (B, V, C, n, h, w), clean latents of the motion pseudo-videos.
+        s: (B, V, 2) near and far depth of the pseudo-videos, metres.
+        text: (B, L, text_dim), umT5 embedding of the prompts.
+        world: M (B, V, N, K, 3), tracks of K points over N frames in world coordinates, metres; each view has its own points.
         anchors: (B, V, K, 2) pixels of these points in frame 0.
         point_mask: (B, V, K) bool, False for padding in views with fewer points.
-        cameras: the V cameras.
+        cameras: the V cameras of each sample.
     """
 
     z_video: Tensor
@@ -39,32 +39,33 @@ class Batch(NamedTuple):
     cameras: Cameras
 
     def to(self, device: torch.device | str) -> Batch:
-        """Move the batch to another device."""
+        """Return the batch with its tensors on another device."""
         K, R, t, size = self.cameras
         moved = (each.to(device) for each in self[:-1])
         return Batch(*moved, cameras=Cameras(K.to(device), R.to(device), t.to(device), size))
 
     @property
     def intrinsics(self) -> Tensor:
-        """Normalized focal lengths (B, V, 2), (fx / W, fy / H)."""
+        """Focal lengths of the cameras relative to the image size, (fx / W, fy / H): (B, V, 2)."""
         return self.cameras.intrinsics
 
     @property
     def normalized_anchors(self) -> Tensor:
-        """Anchors in the coordinates of DPA, ((u + 1/2) / W, (v + 1/2) / H)."""
+        """Anchors (B, V, K, 2) relative to the image size, ((u + 1/2) / W, (v + 1/2) / H), as the points aligner expects them."""
         return self.cameras.normalize(self.anchors)
 
 
 class Noise(NamedTuple):
-    """The random numbers of one iteration.
+    """The random numbers of one training iteration.
 
     Attributes:
         t: (B,) noise levels.
-        video, motion: z_1 of the latents.
-        points: M_1 of the tracks.
-        jitter: normal noise of the tracks' shape, which makes true tracks coarse in the warm-up.
+        video, motion: z_1 (B, V, C, n, h, w), normal noise of the video and motion latents.
+        points: M_1 (B, V, N, K, 3), normal noise of the tracks.
+        jitter: (B, V, N, K, 3) normal noise, which makes true tracks coarse in the warm-up.
         drop_uniform: (B, V, N, K) uniform in [0, 1), which decides which coarse points are found in the warm-up.
-        guided: whether this iteration computes guidance; equal on all ranks, since all must call the same modules.
+        guided: whether this iteration computes guidance for the joint diffusion model; equal in all training processes, since all must call
+            the same modules.
     """
 
     t: Tensor
@@ -76,18 +77,18 @@ class Noise(NamedTuple):
     guided: bool
 
     def to(self, device: torch.device | str) -> Noise:
-        """Move the numbers to another device."""
+        """Return the same numbers with all tensors on another device."""
         return Noise(*(each.to(device) for each in self[:-1]), guided=self.guided)
 
 
 def sample_noise(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, shared: torch.Generator) -> Noise:
-    """Sample the random numbers of one iteration, on the CPU, so that they do not depend on the device.
+    """Sample the random numbers of one training iteration, on the CPU, so that they do not depend on the training device.
 
     Args:
-        batch: the batch of the iteration.
+        batch: the batch of the iteration, for its shapes.
         config: the configuration of the model.
-        own: this rank's generator, for everything but ``guided``.
-        shared: a generator that is equal on all ranks, for ``guided``.
+        own: this training process's CPU generator, for everything but ``guided``.
+        shared: a CPU generator in the same state in all training processes, for ``guided``.
     """
     points, latents = batch.world.shape, batch.z_video.shape
     drop_uniform = torch.rand(points[:-1], generator=own)

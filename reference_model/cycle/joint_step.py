@@ -1,4 +1,4 @@
-"""Algorithm 1 of SyncMV4D: one iteration of joint training, with the paper's line numbers."""
+"""Algorithm 1 of the SyncMV4D paper: one iteration of joint training, with the paper's line numbers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,19 @@ def joint_step(
     flow: FlowConfig,
     cycle: CycleConfig,
 ) -> Losses:
-    """Compute the losses of one iteration (Algorithm 1; lines 1 to 3 are in the batch, line 13 in the optimizer).
+    """Return the losses of one joint training iteration (Algorithm 1 of the SyncMV4D paper, except the update of the weights in line 13).
 
-    With ``cycle.reading`` ``x0``, coarse motion is an estimate of clean motion; with ``algorithm1_literal`` it is as printed: noisy motion with
-    the true range in line 7, and one step of the grid in line 11.
+    The coarse motion that DPA refines is, with ``cycle.reading`` ``x0``, decoded from an estimate of the clean motion latents; with
+    ``algorithm1_literal``, as printed: from the noisy latents and the true depth range in line 7, and after one step of the sampler in line 11.
+
+    Args:
+        mjd: the multi-view joint diffusion model.
+        dpa: the diffusion points aligner.
+        batch: lines 1 to 3, clean latents, tracks and cameras.
+        noise: the random numbers of the iteration.
+        track_codec: the conversion between motion latents and tracks, for this batch.
+        flow: steps and shift of the sampler, for ``algorithm1_literal``.
+        cycle: reading of the algorithm, and gradient of the coarse tracks.
     """
     literal = cycle.reading == "algorithm1_literal"
     K = batch.intrinsics if mjd.settings.scale_tokens_see_K else None
@@ -66,7 +75,10 @@ def joint_step(
 
 
 def grid_step(t: Tensor, flow: FlowConfig) -> Tensor:
-    """Find the sampler's step that begins at or just above each noise level (B,): the negative dt of Algorithm 1, line 10, never past 0."""
+    """Return the (negative) time step dt for each noise level t (B,), line 10 of Algorithm 1 of the SyncMV4D paper.
+
+    It is as long as the sampler's step that begins at or just above t, but does not lead below time 0.
+    """
     ascending = time_grid(flow.steps, flow.shift).flip(0).to(t.device)
     upper = torch.searchsorted(ascending, t.float()).clamp(1, flow.steps)
     return torch.maximum(ascending[upper - 1] - ascending[upper], -t)

@@ -1,4 +1,4 @@
-"""The losses (equations 3 and 4): means, in the units of the model."""
+"""The training losses (equations 3 and 4 of the SyncMV4D paper): means of squared errors, in the units of the model's latents and tracks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 
 
 class Losses(NamedTuple):
-    """Scalar losses, whose weighted sum is line 12 of Algorithm 1.
+    """Scalar losses of one training iteration; the weighted sum of the first five is line 12 of Algorithm 1 of the SyncMV4D paper.
 
     Attributes:
-        video: velocity of the video latents without the image's frame, which is not generated.
-        motion: velocity of the pseudo-video's latents, all frames.
-        scale: s, metres squared.
-        points: velocity of the tracks.
-        chamfer: of the refined tracks.
-        scale_error: mean |s^ - s| in metres, for the log only.
+        video: squared error of the video latents' velocity, without frame 0, which is the given image.
+        motion: squared error of the motion latents' velocity, all frames.
+        scale: squared error of the near and far depths s, metres squared.
+        points: squared error of the tracks' velocity.
+        chamfer: squared Chamfer distance between refined and true tracks.
+        scale_error: mean |predicted s - s| in metres, for the log only.
     """
 
     video: Tensor
@@ -30,25 +30,25 @@ class Losses(NamedTuple):
 
 
 def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """Compute the mean squared difference."""
+    """Return the mean squared difference of two tensors of the same shape, as a scalar."""
     return (prediction - target).square().mean()
 
 
 def masked_squared_error(prediction: Tensor, target: Tensor, point_mask: Tensor) -> Tensor:
-    """Compute the mean squared difference of tracks (B, V, N, K, 3) over the points of ``point_mask`` (B, V, K); 0 without points."""
+    """Return the mean squared difference of tracks (B, V, N, K, 3) over the points that ``point_mask`` (B, V, K) selects; 0 if there are none."""
     difference = (prediction - target).masked_fill(~point_mask[:, :, None, :, None], 0.0)
     return (difference.square().mean(dim=(2, 4)) / point_mask.sum().clamp(min=1)).sum()
 
 
 def chamfer(prediction: Tensor, target: Tensor, point_mask: Tensor) -> Tensor:
-    """Compute the squared Chamfer distance between the merged clouds of all views, the mean over frames and both directions (equation 4).
+    """Return the squared Chamfer distance between two sets of tracks, the mean over samples, frames and both directions, as a scalar.
 
-    It is 0 if no sample has a point.  Neighbours are found without gradients and only the distances to them are differentiated, so no distance matrix
-    is stored.
+    In each frame the points of all views form one cloud (equation 4 of the SyncMV4D paper).  The distance is 0 if no sample has a point.
+    Neighbours are found without gradients and only the distances to them are differentiated, so no distance matrix is stored.
 
     Args:
-        prediction: (B, V, N, K, 3).
-        target: the same.
+        prediction: tracks (B, V, N, K, 3).
+        target: true tracks, of the same shape.
         point_mask: (B, V, K) bool, False for padding.
     """
     clouds = zip(*(_merge_views(each, point_mask) for each in (prediction, target)), strict=True)
@@ -57,7 +57,7 @@ def chamfer(prediction: Tensor, target: Tensor, point_mask: Tensor) -> Tensor:
 
 
 def _merge_views(tracks: Tensor, point_mask: Tensor) -> list[Tensor]:
-    """Merge the points of all views: one cloud (V K', 3) per frame of each sample that has points."""
+    """Return one point cloud (P, 3) per frame of each sample that has points: the points of all its views, without padding."""
     return [
         each
         for sample, real in zip(tracks, point_mask, strict=True)
@@ -74,12 +74,12 @@ def _symmetric_distance(one: Tensor, other: Tensor) -> Tensor:
 
 
 def nearest_by_table(points: Tensor, cloud: Tensor) -> Tensor:
-    """Find the index of each point's nearest neighbour in a cloud, (P, 3), (Q, 3) -> (P,) int64, from all distances."""
+    """Return the index of each point's nearest neighbour in a cloud, (P, 3), (Q, 3) -> (P,) int64, from the table of all distances."""
     # A matrix product would lose the distance of near points.
     return torch.cdist(points, cloud, compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
 
 
 def nearest_by_tree(points: Tensor, cloud: Tensor) -> Tensor:
-    """Find nearest neighbours on the CPU with a k-d tree; for NaN any index, since the distance is NaN."""
+    """Return what ``nearest_by_table`` returns, on the CPU with a k-d tree; any index for a point with NaN, whose distance is NaN anyway."""
     finite, places = (each.nan_to_num(0.0, 0.0, 0.0).numpy() for each in (points, cloud))
     return torch.from_numpy(cKDTree(places).query(finite)[1])

@@ -1,4 +1,4 @@
-"""Rectified flow: straight lines from data z_0 at t = 0 to noise z_1 at t = 1 (section 3.1).
+"""Rectified flow: straight lines from data z_0 at t = 0 to noise z_1 at t = 1 (section 3.1 of the SyncMV4D paper).
 
 A state is z_t = (1 - t) z_0 + t z_1 and its velocity v = dz_t / dt = z_1 - z_0, so any two of z_0, z_1, z_t, v give the others.  Sampling goes from
 t = 1 down to 0.  A time t within [0, 1] is a number or a tensor of shape (B,), one per sample of z (B, ...); latents stay in float32.
@@ -38,30 +38,33 @@ Sigma = TypeVar("Sigma", float, Tensor)
 
 
 def interpolate(z0: Tensor, z1: Tensor, t: Time) -> Tensor:
-    """Compute the state at t, z_t = (1 - t) z_0 + t z_1 (section 3.1)."""
+    """Return the state at time t on the line from data z_0 to noise z_1: z_t = (1 - t) z_0 + t z_1, of the shape of z_0."""
     t = _broadcast(t, z0)
     return (1 - t) * z0 + t * z1
 
 
 def velocity(z0: Tensor, z1: Tensor) -> Tensor:
-    """Compute the velocity, the same at every t, v = z_1 - z_0 (section 3.1)."""
+    """Return the velocity on the line from data z_0 to noise z_1: v = z_1 - z_0, the same at every time t."""
     return z1 - z0
 
 
 def clean(z_t: Tensor, v: Tensor, t: Time) -> Tensor:
-    """Estimate the data from a state and its velocity, z_0 = z_t - t v (Eq. 4 has it for M)."""
+    """Return the clean data z_0 = z_t - t v that a noisy state z_t at time t and its (predicted) velocity v imply."""
     return z_t - _broadcast(t, z_t) * v
 
 
 def euler_step(z: Tensor, v: Tensor, t: Time, t_next: Time) -> Tensor:
-    """Step to an earlier time, z + (t_next - t) v (Eq. 2, where the step is negative and t - 1 is the next time of the grid)."""
+    """Return the state at the earlier time t_next after one Euler step from z at time t: z + (t_next - t) v.
+
+    This is equation 2 of the SyncMV4D paper, which calls the next time of the sampler's grid t - 1.
+    """
     return z + (_broadcast(t_next, z) - _broadcast(t, z)) * v
 
 
 def shift(sigma: Sigma, s: float) -> Sigma:
-    """Shift times towards noise for s > 1: s sigma / (1 + (s - 1) sigma); the inverse is the shift by 1 / s.
+    """Return times ``sigma`` in [0, 1] shifted towards noise (1) if s > 1: s sigma / (1 + (s - 1) sigma); the inverse is the shift by 1 / s.
 
-    The base model's grid is shifted like this (diffusers:schedulers/scheduling_flow_match_euler_discrete.py).
+    Wan2.2's sampler shifts its times in the same way (diffusers:schedulers/scheduling_flow_match_euler_discrete.py).
     """
     return s * sigma / (s * sigma + (1 - sigma))  # equal, and rounding neither leaves [0, 1] nor moves its ends
 
@@ -70,17 +73,20 @@ _shift = shift  # below, the shift is a number
 
 
 def time_grid(steps: int, shift: float) -> Tensor:
-    """Build the times of a sampler, (steps + 1,) float32 from 1 to 0: evenly spaced, then shifted once."""
+    """Return the times of a sampler, (steps + 1,) float32 from 1 (noise) to 0 (data): evenly spaced, then moved by the function ``shift``."""
     even = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
     return _shift(even, shift).float()
 
 
 def sample_time(count: int, shift: float, generator: torch.Generator) -> Tensor:
-    """Sample training times, (count,) float32 within (0, 1] on the generator's device: uniform (Algorithm 1, line 5), then shifted."""
+    """Sample the noise levels of training samples, (count,) float32 within (0, 1] on the generator's device.
+
+    They are uniform (line 5 of Algorithm 1 of the SyncMV4D paper), then moved by the function ``shift``.
+    """
     return _shift(1 - torch.rand(count, generator=generator, device=generator.device), shift)
 
 
 def _broadcast(t: Time, z: Tensor) -> Tensor:
-    """Broadcast a time, or one per sample of z, against the trailing axes of z."""
+    """Return a time, or one time per sample of z (B, ...), as a float32 tensor that broadcasts against z."""
     t = torch.as_tensor(t, dtype=torch.float32)
     return t if t.ndim == 0 else t.reshape(-1, *[1] * (z.ndim - 1)).to(z.device)

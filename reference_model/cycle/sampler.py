@@ -1,6 +1,6 @@
-"""The sampler: Euler steps of MJD, and of DPA in the closed loop (equations 2 to 4, section 3.5).
+"""The sampler: Euler steps of the multi-view joint diffusion model (MJD) and, in the closed loop, of the points aligner (DPA).
 
-The paper refers to its supplement for the pseudocode of inference, which was not published.
+See equations 2 to 4 and section 3.5 of the SyncMV4D paper, which refers to its supplement for the pseudocode of inference, which was not published.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from reference_model.mjd.tokens import replace_first_frame
 
 
 class Conditions(NamedTuple):
-    """The conditions of a sample.
+    """The inputs of the sampler, for B samples of V views.
 
     Attributes:
-        z_image: z^I (B, V, C, 1, h, w), the first latent frame of the videos.
-        text: (B, L, text_dim).
+        z_image: z^I (B, V, C, 1, h, w), latents of the reference images, which are the first latent frame of the videos.
+        text: (B, L, text_dim), umT5 embedding of the prompts.
         no_text: embedding of the empty prompt (B, L, text_dim), or None for no classifier-free guidance.
-        anchors: (B, V, K, 2), ((u + 1/2) / W, (v + 1/2) / H); None in open loop.
-        intrinsics: (B, V, 2), if the model's scale tokens see K.
-        frames: (N, n), frames of the videos and of the latents.
+        anchors: (B, V, K, 2) positions of the K points in frame 0, ((u + 1/2) / W, (v + 1/2) / H); None in open loop.
+        intrinsics: (B, V, 2) focal lengths (fx / W, fy / H) if the model's scale tokens see them, else None.
+        frames: (N, n), number of frames of the videos and of their latents.
     """
 
     z_image: Tensor
@@ -40,13 +40,13 @@ class Conditions(NamedTuple):
 
 
 class Sampled(NamedTuple):
-    """A sample: clean latents of videos and pseudo-videos, tracks and depth ranges.
+    """The output of the sampler: clean latents of videos and motion pseudo-videos, tracks and depth ranges.
 
     Attributes:
-        z_video: (B, V, C, n, h, w).
-        z_motion: (B, V, C, n, h, w).
-        M: tracks (B, V, N, K, 3) in the scene frame; None in open loop.
-        s: (B, V, 2) near and far, metres.
+        z_video: (B, V, C, n, h, w), latents of the videos.
+        z_motion: (B, V, C, n, h, w), latents of the motion pseudo-videos.
+        M: tracks (B, V, N, K, 3) in the scene frame and its units; None in open loop.
+        s: (B, V, 2) near and far depth of the pseudo-videos, metres.
     """
 
     z_video: Tensor
@@ -65,10 +65,19 @@ def sample(
     cycle: CycleConfig,
     generator: torch.Generator,
 ) -> Sampled:
-    """Sample videos, motion and tracks of V reference images.
+    """Sample videos, motion and tracks that continue V reference images.
 
-    Without ``dpa`` and ``track_codec`` MJD samples in open loop (Table 3, row 3).  In the closed loop the guidance of one step enters the next,
-    and the first step has none; on steps without the loop DPA reuses the last coarse tracks, at first none.
+    Without ``dpa`` and ``track_codec`` MJD samples in open loop (row 3 of Table 3 of the SyncMV4D paper).  In the closed loop the guidance that
+    a step computes enters the next step, and the first step has none; in steps without the loop DPA reuses the last coarse tracks, at first none.
+
+    Args:
+        mjd: the multi-view joint diffusion model.
+        dpa: the diffusion points aligner, or None for open loop.
+        conditions: latents of the images, embedding of the prompt, anchors and cameras' focal lengths.
+        track_codec: the conversion between motion latents and tracks, or None for open loop.
+        flow: steps and shift of the sampler, and scale of classifier-free guidance.
+        cycle: the steps in which the loop runs, and its options.
+        generator: source of the initial noise.
 
     Raises:
         FloatingPointError: the sample contains NaN or infinity.
@@ -100,7 +109,10 @@ def sample(
 
 
 def sample_initial_noise(conditions: Conditions, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Sample z_1 of the videos, whose first frame is the image's, and of the motion, and M_1 if there are anchors."""
+    """Return the noise from which sampling starts: z_1 of the videos and of the motion (B, V, C, n, h, w), and of the tracks (B, V, N, K, 3).
+
+    The first latent frame of the videos is the reference image's; there are no tracks (None) without anchors.
+    """
     z_image, (frames, latent_frames) = conditions.z_image, conditions.frames
     latents = (*z_image.shape[:3], latent_frames, *z_image.shape[4:])
 
@@ -123,18 +135,18 @@ def classifier_free_guidance(
     guidance: Tensor | None,
     scale: float,
 ) -> MJDOutput:
-    """Evaluate equation 3 with classifier-free guidance of the video.
+    """Predict velocities and depth ranges with MJD (equation 3 of the SyncMV4D paper), the videos' velocity with classifier-free guidance.
 
-    Motion and s come from the conditional pass: guidance shifts colours, and the colours of motion are coordinates.
+    Motion and depth ranges come from the pass with the prompt alone: guidance shifts colours, and the colours of motion are coordinates.
 
     Args:
-        mjd: the model.
-        z_video: z_t^V (B, V, C, n, h, w).
-        z_motion: z_t^Mpv (B, V, C, n, h, w).
+        mjd: the multi-view joint diffusion model.
+        z_video: z_t^V (B, V, C, n, h, w), noisy latents of the videos.
+        z_motion: z_t^Mpv (B, V, C, n, h, w), noisy latents of the motion.
         conditions: image, prompt, empty prompt and intrinsics.
         t: (B,) noise levels.
-        guidance: latents of the refined motion, the same with and without the prompt.
-        scale: guidance scale; 1 is no guidance.
+        guidance: latents of the refined motion (B, V, C, n, h, w), the same with and without the prompt; None for none.
+        scale: scale of classifier-free guidance; 1 is no guidance.
     """
     conditional = mjd(z_video, z_motion, conditions.z_image, conditions.text, t, guidance, conditions.intrinsics)
     if conditions.no_text is None:
@@ -144,7 +156,7 @@ def classifier_free_guidance(
 
 
 def check_finite(sampled: Sampled) -> Sampled:
-    """Return the sample, if it is finite."""
+    """Return the sample unchanged; raise FloatingPointError if one of its tensors contains NaN or infinity."""
     for name, values in sampled._asdict().items():
         if values is not None and not values.isfinite().all():
             raise FloatingPointError(

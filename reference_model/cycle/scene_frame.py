@@ -1,4 +1,4 @@
-"""The scene frame, in which tracks are aligned: world frames differ between recording dates, the scene frame does not."""
+"""The scene frame, the coordinate frame of the model's tracks: it depends on the cameras only, while world frames differ between recordings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PRIOR_WEIGHT = 1e-6
 
 
 class Cameras(NamedTuple):
-    """The V cameras of each sample: K (B, V, 3, 3) pixels, R (B, V, 3, 3), t (B, V, 3) metres, of images of size (H, W)."""
+    """The V cameras of each of B samples: K (B, V, 3, 3) pixels; R (B, V, 3, 3) and t (B, V, 3) metres, world to camera; image size (H, W)."""
 
     K: Tensor
     R: Tensor
@@ -23,24 +23,24 @@ class Cameras(NamedTuple):
 
     @property
     def intrinsics(self) -> Tensor:
-        """Normalized focal lengths (B, V, 2), (fx / W, fy / H), which MJD's scale tokens may see."""
+        """Focal lengths relative to the image size, (fx / W, fy / H): (B, V, 2)."""
         height, width = self.size
         focal = self.K.diagonal(dim1=-2, dim2=-1)[..., :2]
         return focal / focal.new_tensor([width, height])
 
     def normalize(self, pixels: Tensor) -> Tensor:
-        """Normalize pixels (..., 2) to the coordinates of DPA, ((u + 1/2) / W, (v + 1/2) / H)."""
+        """Return pixels (u, v) (..., 2) relative to the image size, ((u + 1/2) / W, (v + 1/2) / H)."""
         height, width = self.size
         return (pixels + 0.5) / pixels.new_tensor([width, height])
 
 
 class SceneFrame(NamedTuple):
-    """A frame that depends on the cameras only.
+    """The coordinate frame of the model's tracks, one per sample, which depends on the cameras only.
 
     Attributes:
-        centre: (B, 3) world coordinates in metres of the point nearest to the rays through the centres of all images.
-        basis: (B, 3, 3), rows are the axes of the middle view's camera in the world.
-        unit: metres per unit.
+        centre: (B, 3) its origin: world coordinates, in metres, of the point nearest to the rays through the centres of all images.
+        basis: (B, 3, 3), its axes as rows: those of the middle view's camera, in the world.
+        unit: metres per unit of its coordinates.
     """
 
     centre: Tensor
@@ -48,24 +48,24 @@ class SceneFrame(NamedTuple):
     unit: float
 
     def from_world(self, points: Tensor) -> Tensor:
-        """Convert world points (B, ..., 3) in metres to the scene frame and its units."""
+        """Return world points (B, ..., 3), given in metres, in the scene frame and its units."""
         return _transform(points - _broadcast(self.centre, points), self.basis.mT) / self.unit
 
     def to_world(self, coordinates: Tensor) -> Tensor:
-        """Convert points of the scene frame to the world, the inverse of ``from_world``."""
+        """Return points (B, ..., 3) of the scene frame in world coordinates, in metres: the inverse of ``from_world``."""
         return _transform(coordinates * self.unit, self.basis) + _broadcast(self.centre, coordinates)
 
 
 def build_scene_frame(cameras: Cameras, unit: float) -> SceneFrame:
-    """Build the scene frame of some cameras.
+    """Build the scene frame of each sample: its origin is the point nearest to the rays of all views, its axes are the middle camera's.
 
     Rays go through the centres of the images, which for crops are not the optical axes: hands and objects are in the centre of a crop.  Parallel
     rays, or a single one, do not intersect; a small prior for 0.75 m along each ray then decides.  It moves the centre by less than a millimetre if
     rays differ by a few degrees.
 
     Args:
-        cameras: of V views; the middle one gives the axes.
-        unit: metres per unit, fixed for a data set and independent of the sample.
+        cameras: the cameras of V views; the one with index V // 2 gives the axes.
+        unit: metres per unit of the frame's coordinates, fixed for a data set and independent of the sample.
     """
     height, width = cameras.size
     K, R, t = (each.double() for each in cameras[:3])  # the prior's weight is below float32 precision

@@ -1,4 +1,7 @@
-"""Conversion between latents and tracks (section 3.5): MJD's pseudo-video latents to coarse tracks for DPA, DPA's tracks to guidance for MJD."""
+"""Conversion between the latents and the tracks of the closed loop (section 3.5 of the SyncMV4D paper).
+
+The joint diffusion model's motion latents become coarse tracks for the points aligner, and the aligner's tracks become guidance for the former.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +18,32 @@ from reference_model.config import PseudoVideoConfig
 from reference_model.cycle.scene_frame import Cameras, SceneFrame
 
 Gradient = Literal["full", "depth_scale", "none"]
-"""Gradient of the coarse tracks: through the decoder's depth channel and s, through s only, or none."""
+"""Gradient of decoded tracks: ``full`` through the decoder's depth channel and the depth range s, ``depth_scale`` through s only, or ``none``."""
 
 
 class Autoencoder(Protocol):
-    """The frozen video autoencoder, one video at a time."""
+    """The interface of the frozen video autoencoder, which converts one video at a time."""
 
     def encode(self, video: Tensor) -> Tensor:
-        """Encode (N, H, W, 3) in [0, 1] to latents (C, n, h, w)."""
+        """Encode a video (N, H, W, 3) in [0, 1] to latents (C, n, h, w)."""
         ...
 
     def decode(self, z: Tensor) -> Tensor:
-        """Decode latents (C, n, h, w) to (N, H, W, 3) in [0, 1], differentiably."""
+        """Decode latents (C, n, h, w) to a video (N, H, W, 3) in [0, 1], differentiably."""
         ...
 
 
 @dataclass(frozen=True)
 class TrackCodec:
-    """Converts between the latents and the tracks of one batch.
+    """The conversion between motion latents and tracks, for the cameras and points of one batch.
 
     Attributes:
-        autoencoder: encoder E and decoder D.
-        cameras: of the batch.
+        autoencoder: encoder E and decoder D of the pseudo-videos.
+        cameras: the cameras of the batch.
         scene_frame: coordinate frame of the tracks.
-        anchors: (B, V, K, 2) pixels in frame 0.
+        anchors: (B, V, K, 2) pixels of the points in frame 0.
         point_mask: (B, V, K) bool, False for padding.
-        style: rendering of the pseudo-videos.
+        style: options for rendering the pseudo-videos.
     """
 
     autoencoder: Autoencoder
@@ -51,15 +54,15 @@ class TrackCodec:
     style: PseudoVideoConfig
 
     def decode_tracks(self, z_motion: Tensor, s: Tensor, gradient: Gradient = "none") -> tuple[Tensor, Tensor]:
-        """Decode coarse tracks, Denorm & Dec (Algorithm 1, lines 7 and 11).
+        """Decode coarse tracks from motion latents: "Denorm & Dec" in lines 7 and 11 of Algorithm 1 of the SyncMV4D paper.
 
         Args:
-            z_motion: (B, V, C, n, h, w).
-            s: (B, V, 2) near and far, metres.
-            gradient: gradient of the tracks.
+            z_motion: (B, V, C, n, h, w), latents of the motion pseudo-videos.
+            s: (B, V, 2) their near and far depth, metres.
+            gradient: the gradient that the tracks pass on, see ``Gradient``.
 
         Returns:
-            (B, V, N, K, 3) in the scene frame, zero where not found; and found (B, V, N, K) bool.
+            Tracks (B, V, N, K, 3) in the scene frame and its units, zero for points that were not found; and found (B, V, N, K) bool.
         """
         enabled = torch.is_grad_enabled()
         with _full_precision(z_motion), torch.set_grad_enabled(enabled and gradient == "full"):
@@ -73,13 +76,13 @@ class TrackCodec:
 
     @torch.no_grad()
     def encode_guidance(self, M: Tensor) -> Tensor:
-        """Render tracks as pseudo-videos and encode them, E(Proj & Norm) (Algorithm 1, line 8).
+        """Render tracks as motion pseudo-videos and encode them: "E(Proj & Norm)" in line 8 of Algorithm 1 of the SyncMV4D paper.
 
         Args:
-            M: (B, V, N, K, 3) in the scene frame.
+            M: tracks (B, V, N, K, 3) in the scene frame and its units.
 
         Returns:
-            Latents (B, V, C, n, h, w).
+            Latents (B, V, C, n, h, w), the guidance of the joint diffusion model.
         """
         with _full_precision(M):
             world = self.scene_frame.to_world(M)
@@ -90,7 +93,11 @@ class TrackCodec:
         return ((b, v) for b in range(self.anchors.shape[0]) for v in range(self.anchors.shape[1]))
 
     def _read(self, at: tuple[int, int], video: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        """Read world points (N, K, 3) and found (N, K) of one view; nothing is found in a video with NaN, which the losses report."""
+        """Read the tracks of one view, at index (sample, view), from its decoded pseudo-video.
+
+        Returns:
+            World points (N, K, 3) in metres, and found (N, K) bool; nothing is found if the video or s has NaN, which the losses report.
+        """
         if not (video.isfinite().all() and s.isfinite().all()):
             nothing = video.new_zeros(len(video), self.anchors.shape[2], 3)
             return nothing, nothing[..., 0].bool()
@@ -110,7 +117,7 @@ class TrackCodec:
         return world, reading.found & (reading.depth.detach() > 0)
 
     def _render(self, at: tuple[int, int], world: Tensor) -> Tensor:
-        """Render the pseudo-video (N, H, W, 3) of one view's world points (N, K, 3)."""
+        """Render world points (N, K, 3) as the pseudo-video (N, H, W, 3) of one view, at index (sample, view)."""
         K, R, t, size = self.cameras
         seen = to_camera(world, R[at], t[at])
         pixels, depth = project(seen, K[at]), seen[..., 2]
@@ -125,5 +132,5 @@ class TrackCodec:
 
 
 def _full_precision(z: Tensor) -> torch.autocast:
-    """Disable autocast: projections in half precision would be off by pixels."""
+    """Return a context without autocast: in half precision, projections would be off by pixels."""
     return torch.autocast(z.device.type, enabled=False)

@@ -1,4 +1,4 @@
-"""The warm-up of section 4.2: MJD without guidance and DPA on noisy true tracks, trained separately."""
+"""The warm-up stage of training (section 4.2 of the SyncMV4D paper): the two models are trained separately, without the closed loop."""
 
 from __future__ import annotations
 
@@ -12,16 +12,26 @@ from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 JITTER = 0.1
-"""Standard deviation of the noise on coarse tracks, in units of the scene frame; not in paper, like the next one."""
+"""Standard deviation of the noise that makes true tracks coarse, in units of the scene frame; not in paper."""
 
 DROP_SHARE = 0.3
-"""Share of coarse points that are not found; one sample in ten has none."""
+"""Share of coarse points that are marked as not found; not in paper."""
 
 
 def warmup_step(
     mjd: MultiViewJointDiffusion, dpa: DiffusionPointsAligner, batch: Batch, noise: Noise, track_codec: TrackCodec
 ) -> Losses:
-    """Compute the losses of equations 3 and 4, without the autoencoder between the models."""
+    """Return the losses of one warm-up iteration (equations 3 and 4 of the SyncMV4D paper).
+
+    The joint diffusion model gets no guidance, and the coarse tracks of the points aligner are true tracks with noise, some of them hidden.
+
+    Args:
+        mjd: the multi-view joint diffusion model.
+        dpa: the diffusion points aligner.
+        batch: clean latents, tracks and cameras.
+        noise: the random numbers of the iteration.
+        track_codec: only its scene frame is used.
+    """
     t, point_mask, M = noise.t, batch.point_mask, track_codec.scene_frame.from_world(batch.world)
     z_video, z_motion = (
         interpolate(z_0, z_1, t) for z_0, z_1 in ((batch.z_video, noise.video), (batch.z_motion, noise.motion))

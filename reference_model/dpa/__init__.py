@@ -1,1 +1,1 @@
-"""Diffusion points aligner (SyncMV4D, section 3.4): Point Transformer V3's parts without pooling, as a velocity of point tracks."""
+"""The diffusion points aligner (section 3.4 of the SyncMV4D paper), a network of Point Transformer V3's parts that refines point tracks."""

@@ -1,4 +1,4 @@
-"""One block of the points aligner: xCPE, inter-view geometry attention, coarse-motion cross-attention, MLP (SyncMV4D, section 3.4 and Figure 2).
+"""One block of the points aligner: xCPE, inter-view geometry attention, coarse-motion cross-attention, MLP (SyncMV4D paper, section 3.4, Figure 2).
 
 Axes in einops patterns: g = b n groups (frame n of sample b), p points of all views of a frame, s points of a window, h heads, c channels.
 """
@@ -21,14 +21,14 @@ _MASKED = -1e4
 
 
 class PointLayout(NamedTuple):
-    """The arrangement of the points of all frames, built once for all blocks.
+    """The arrangement of the P points of each of G frames along one curve, built once for all blocks that use this curve.
 
     Attributes:
-        windows: of the points along a curve, for attention.
+        windows: w attention windows per frame, each of s consecutive points along the curve.
         key_bias: attention bias of the points as keys (G w, 1, 1, s), or None without padding.
-        coarse_key_bias: attention bias of the coarse points (G w, 1, 1, 1 + s), the null token first.
-        voxels: of the points that are not padding, for sparse convolution.
-        real_points: (G P,) indices of these points.
+        coarse_key_bias: attention bias of the coarse points as keys (G w, 1, 1, 1 + s), the null token first.
+        voxels: the voxels of the points that are not padding, for sparse convolution.
+        real_points: indices of these points among all G P points, one per point.
     """
 
     windows: Windows
@@ -39,12 +39,15 @@ class PointLayout(NamedTuple):
 
 
 def attention_bias(is_key: Tensor) -> Tensor:
-    """Compute the attention bias (G, 1, 1, s) of keys (G, s): 0 for keys, a large negative number for masked ones."""
+    """Return the attention bias (G, 1, 1, s) of G windows of s keys: 0 where ``is_key`` (G, s) is true, a large negative number elsewhere."""
     return rearrange(torch.where(is_key, 0.0, _MASKED), "g s -> g 1 1 s")
 
 
 class PointBlock(nn.Module):
-    """Points of all views of a frame, in windows along a curve, attend to each other and to the coarse motion; each norm is modulated by t."""
+    """A block of the points aligner: the points of all views of a frame attend to each other and to the coarse points, within windows along a curve.
+
+    A sparse convolution first encodes positions, and an MLP follows; the noise level scales and shifts the inputs of attention and MLP.
+    """
 
     def __init__(self, config: DPAConfig) -> None:
         super().__init__()
@@ -61,16 +64,16 @@ class PointBlock(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(c, 4 * c), nn.GELU(), nn.Linear(4 * c, c))
 
     def forward(self, x: Tensor, coarse: Tensor, time: Tensor, layout: PointLayout, batch: int) -> Tensor:
-        """Transform point tokens (G, P, C) -> (G, P, C).
+        """Transform point tokens (G, P, C); returns the same shape.
 
         Arguments are positional, as gradient checkpointing requires.
 
         Args:
-            x: point tokens of G = B N frames.
-            coarse: tokens of the coarse motion, window by window with the null token first, (G w, 1 + s, C).
-            time: (G, C), of the noise level.
-            layout: the arrangement of the points.
-            batch: B.
+            x: tokens of the P points of each of G = B N frames (B samples of N frames), all views together.
+            coarse: tokens of the coarse points, window by window with the null token first, (G w, 1 + s, C).
+            time: (G, C) embedding of the noise level.
+            layout: the arrangement of the points along this block's curve.
+            batch: B, number of samples.
         """
         rows = rearrange(self.modulation(time), "g c -> g 1 c").chunk(8, dim=-1)
         x = x + self._encode_positions(x, layout)
@@ -88,7 +91,7 @@ class PointBlock(nn.Module):
         return x + self.mlp(self._modulate(3, x, rows))
 
     def _encode_positions(self, x: Tensor, layout: PointLayout) -> Tensor:
-        """Compute xCPE, Point Transformer V3's position encoding: a sparse convolution of the points that are not padding."""
+        """Return xCPE (G, P, C), Point Transformer V3's position encoding: a sparse convolution of the points' features; zero for padding."""
         features = x.flatten(0, 1)[layout.real_points]
         encoded = self.conv_out(self.conv(features, layout.voxels)).type_as(x)
         return torch.zeros_like(x).flatten(0, 1).index_copy(0, layout.real_points, encoded).view_as(x)
@@ -99,7 +102,7 @@ class PointBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention with normalized queries and keys."""
+    """Multi-head attention with RMS-normalized queries and keys."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -108,7 +111,7 @@ class Attention(nn.Module):
         self.norm_q, self.norm_k = FP32RMSNorm(width // heads), FP32RMSNorm(width // heads)
 
     def forward(self, x: Tensor, keys: Tensor, bias: Tensor | None) -> Tensor:
-        """Attend from x (G, S, C) to keys (G, L, C); ``bias`` (G, 1, 1, L) is added to the scores."""
+        """Attend from x (G, S, C) to keys (G, L, C), and return (G, S, C); ``bias`` (G, 1, 1, L) is added to the attention scores."""
         q, k, v = (
             rearrange(each, "g s (h c) -> g h s c", h=self.heads)
             for each in (self.to_q(x), self.to_k(keys), self.to_v(keys))
@@ -120,8 +123,8 @@ class Attention(nn.Module):
 
 
 class FP32RMSNorm(nn.RMSNorm):
-    """A root-mean-square norm that is always computed in float32."""
+    """A root-mean-square norm over the last axis that is always computed in float32."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalize (..., C) -> (..., C) float32."""
+        """Normalize x (..., C), and return the same shape in float32."""
         return rms_norm(x.float(), self.normalized_shape, self.weight.float(), self.eps)

@@ -1,4 +1,4 @@
-"""Diffusion points aligner: coarse tracks of V views in, globally aligned 4D tracks out (SyncMV4D, section 3.4, equation 4)."""
+"""Diffusion points aligner: coarse tracks of V views in, their velocity to globally aligned tracks out (SyncMV4D paper, section 3.4, equation 4)."""
 
 from __future__ import annotations
 
@@ -28,16 +28,18 @@ _LEAST_TIME = 0.05
 
 
 class CoordinateLinear(nn.Linear):
-    """A linear layer from or to coordinates, always in float32: bfloat16 resolves half a metre to 1 mm."""
+    """A linear layer from or to coordinates that always computes in float32: bfloat16 resolves half a metre only to 1 mm."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform (..., C) -> (..., C') float32."""
+        """Transform x (..., C) to (..., C') float32."""
         with torch.autocast(x.device.type, enabled=False):
             return linear(x.float(), self.weight.float(), self.bias.float())
 
 
 class DiffusionPointsAligner(ModelMixin, ConfigMixin):
-    """Velocity of tracks, v^M = G[M_t, M^, t]; coordinates are in the scene frame (``reference_model.cycle.scene_frame``) and its units.
+    """The diffusion points aligner, which predicts the velocity of noisy tracks M_t from coarse tracks M^ and the noise level t.
+
+    Coordinates are in the scene frame (``reference_model.cycle.scene_frame``) and its units.
 
     >>> from reference_model.config import preset
     >>> model = DiffusionPointsAligner(preset("nano").dpa)
@@ -72,13 +74,13 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
     def forward(
         self, M_t: Tensor, coarse: Tensor, found: Tensor, anchors: Tensor, t: Tensor, point_mask: Tensor | None = None
     ) -> Tensor:
-        """Predict velocities (B, V, N, K, 3) float32 (equation 4).
+        """Predict the velocities of tracks, (B, V, N, K, 3) float32 (equation 4 of the SyncMV4D paper).
 
         Args:
-            M_t: (B, V, N, K, 3) noisy tracks, K points of each view.
-            coarse: (B, V, N, K, 3) the same points decoded from MJD's pseudo-videos, where found.
-            found: (B, V, N, K) bool.
-            anchors: (B, V, K, 2) pixels in frame 0, ((u + 1/2) / W, (v + 1/2) / H).
+            M_t: (B, V, N, K, 3) noisy tracks, K points of each view over N frames.
+            coarse: (B, V, N, K, 3) coarse tracks of the same points, decoded from motion pseudo-videos.
+            found: (B, V, N, K) bool, whether the coarse track has the point in the frame; other values of ``coarse`` are ignored.
+            anchors: (B, V, K, 2) positions of the points in frame 0, ((u + 1/2) / W, (v + 1/2) / H).
             t: (B,) noise levels in [0, 1].
             point_mask: (B, V, K) bool, False for padding in views with fewer points; None if there is no padding.
 
@@ -131,13 +133,20 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
                 raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")
 
     def _identity(self, anchors: Tensor, frames: int) -> Tensor:
-        """Embed anchor, view and frame (B, V, N, K, C): they identify a point at any noise level."""
+        """Return embeddings (B, V, N, K, C) of anchor, view and frame, which identify a point at any noise level."""
         anchor = self.anchor_embedding(rearrange(sinusoids(anchors), "b v k xy c -> b v 1 k (xy c)"))
         frame = self.frame_embedding(sinusoids(torch.linspace(0, 1, frames, device=anchors.device)))
         return anchor + rearrange(frame, "n c -> n 1 c") + rearrange(self.view_embedding, "v c -> v 1 1 c")
 
     def _layouts(self, places: Tensor, found: Tensor, point_mask: Tensor | None, frames: int) -> list[PointLayout]:
-        """Arrange the points of all views of a frame (places (G, P, 3)) along each curve."""
+        """Return the arrangement of the points along each curve of ``settings.orders``.
+
+        Args:
+            places: (G, P, 3) positions of the points of all views in each of G frames.
+            found: (G, P) bool, whether a point has a coarse position.
+            point_mask: (B, V, K) bool, False for padding, or None.
+            frames: N, with G = B N.
+        """
         settings = self.settings
         groups, points = places.shape[:2]
         grid = grid_coordinates(places, settings.voxel, settings.reach)
@@ -162,11 +171,11 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
 
 
 def group_frames(x: Tensor) -> Tensor:
-    """Group the points of all views of a frame: (B, V, N, K, C) -> (B N, V K, C)."""
+    """Regroup features of tracks so that the points of all views of a frame are one group: (B, V, N, K, C) -> (B N, V K, C)."""
     return rearrange(x, "b v n k c -> (b n) (v k) c")
 
 
 def sinusoids(x: Tensor) -> Tensor:
-    """Compute sines and cosines (..., 16) of numbers in [0, 1], one pair per octave."""
+    """Return sines and cosines (..., 16) of numbers (...) in [0, 1], at 8 frequencies an octave apart."""
     angles = x[..., None] * (math.pi * 2.0 ** torch.arange(_OCTAVES, device=x.device))
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -1,6 +1,6 @@
-"""Point clouds as sequences: neighbours in space become neighbours in order (Point Transformer V3, section 4.1).
+"""Serialization of point clouds: points are ordered along a curve, so that neighbours in space are close in order, and cut into windows.
 
-Positions on the curve equal those of PointTransformerV3:serialization/.
+See section 4.1 of the Point Transformer V3 paper; positions on the curve equal those of PointTransformerV3:serialization/.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Order = Literal["z", "z-trans"]
 
 
 def grid_coordinates(points: Tensor, edge: float, reach: float) -> Tensor:
-    """Compute the voxels (..., 3) int64, counted from 0, of points (..., 3); coordinates beyond ``reach`` are clamped to it."""
+    """Return the voxel (..., 3) int64 of each point (..., 3), with voxels of size ``edge``; coordinates are clamped to +-reach."""
     return ((points.clamp(-reach, reach) + reach) / edge).floor().long()
 
 
 def z_order(grid: Tensor, order: Order = "z") -> Tensor:
-    """Compute the position (...,) int64 of each voxel (..., 3) on a z-shaped curve: the bits of x, y and z interleaved, x highest.
+    """Return the position (...,) int64 of each voxel (..., 3) on a z-order curve: the bits of x, y and z interleaved, x highest.
 
     ``z-trans`` swaps x and y, so that neighbours separated by one curve are close on the other.
     """
@@ -31,7 +31,7 @@ def z_order(grid: Tensor, order: Order = "z") -> Tensor:
 
 
 def _spread(number: Tensor) -> Tensor:
-    """Insert two zeros between any two bits of a 16-bit number."""
+    """Return 16-bit numbers with two zeros inserted between any two of their bits."""
     number = (number | (number << 16)) & 0x0000FF0000FF
     number = (number | (number << 8)) & 0x00F00F00F00F
     number = (number | (number << 4)) & 0x0C30C30C30C3
@@ -42,9 +42,9 @@ class Windows(NamedTuple):
     """Attention windows of the P points of each of G clouds.
 
     Attributes:
-        index: (G, w s) the point at each position, w windows of s positions along the curve.
-        position: (G, P) the position from which each point is read back.
-        size: s.
+        index: (G, w s), index of the point at each position: w windows of s positions along the curve; a point may occur in two windows.
+        position: (G, P), the position from which ``scatter_windows`` reads each point.
+        size: s, points of a window.
     """
 
     index: Tensor
@@ -53,11 +53,11 @@ class Windows(NamedTuple):
 
 
 def build_windows(code: Tensor, point_mask: Tensor | None, size: int) -> Windows:
-    """Build windows of ``size`` consecutive points along the curve; the last overlaps the one before, as Point Transformer V3 pads.
+    """Build windows of ``size`` consecutive points along the curve; the last overlaps the one before if the points do not fill it.
 
     Args:
-        code: (G, P) positions on the curve.
-        point_mask: (G, P) bool, False for padding, which comes last and displaces no point; what is read back for it is undefined.  None without
+        code: (G, P) positions of the points on the curve, for each of G clouds.
+        point_mask: (G, P) bool, False for padding, which comes after all points; ``scatter_windows`` returns undefined features for it.  None without
             padding.
         size: points of a window; clouds of fewer points are one window.
     """
@@ -78,12 +78,12 @@ def build_windows(code: Tensor, point_mask: Tensor | None, size: int) -> Windows
 
 
 def gather_windows(x: Tensor, windows: Windows) -> Tensor:
-    """Gather features (G, P, C) window by window, (G w, s, C)."""
+    """Return the features (G, P, C) of the points of G clouds window by window: (G w, s, C), w windows of s points per cloud."""
     index = repeat(windows.index, "g i -> g i c", c=x.shape[-1])
     return rearrange(x.gather(1, index), "g (w s) c -> (g w) s c", s=windows.size)
 
 
 def scatter_windows(x: Tensor, windows: Windows) -> Tensor:
-    """Invert ``gather_windows``: (G w, s, C) -> (G, P, C)."""
+    """Return features of windows (G w, s, C) point by point, (G, P, C): the inverse of ``gather_windows``; each point is read from one window."""
     position = repeat(windows.position, "g p -> g p c", c=x.shape[-1])
     return rearrange(x, "(g w) s c -> g (w s) c", g=len(windows.position)).gather(1, position)

@@ -1,4 +1,4 @@
-"""Submanifold sparse convolution: 3 x 3 x 3 taps over occupied voxels only (Graham and others, 2018).
+"""Submanifold sparse convolution: 3 x 3 x 3 kernels whose inputs and outputs are occupied voxels only (Graham and others, 2018).
 
 It runs on spconv if installed, else in plain torch; both use the same weights in spconv's layout, and tests compare them.
 """
@@ -26,14 +26,14 @@ _PAIRS = "neighbours"
 
 @dataclass(frozen=True, eq=False)
 class VoxelMap:
-    """The occupied voxels of several clouds; each backend finds neighbours once for all layers.
+    """The occupied voxels of several point clouds; each backend finds the neighbours of the voxels once, for all layers.
 
     Attributes:
-        voxels: (X, 4) int32, (cloud, x, y, z) of each, sorted.
-        point_voxel: (P,) int64, the voxel of each point.
-        side: voxels along each axis.
+        voxels: (X, 4) int32, the cloud's number and x, y, z of each voxel, sorted.
+        point_voxel: (P,) int64, index in ``voxels`` of the voxel of each point.
+        side: number of voxels of the grid along each axis.
         clouds: number of clouds.
-        pairs: spconv's table of neighbours, after its first layer.
+        pairs: spconv's table of neighbours; empty until its first layer has run.
     """
 
     voxels: Tensor
@@ -44,7 +44,7 @@ class VoxelMap:
 
     @cached_property
     def neighbours(self) -> Tensor:
-        """The voxel at each tap's offset, or -1, (27, X) int64, with taps in the order of the weights."""
+        """Index of each voxel's neighbour at each of the kernel's 27 offsets, -1 if it is empty: (27, X) int64, offsets in the weights' order."""
         keys = _keys(self.voxels[:, 0].long(), self.voxels[:, 1:].long(), self.side)
         offsets = torch.tensor(list(product((-1, 0, 1), repeat=3)), device=keys.device)
         wanted = keys + (offsets * _steps(self.side, keys.device)).sum(-1)[:, None]
@@ -55,7 +55,7 @@ class VoxelMap:
 
 
 def build_voxel_map(cloud: Tensor, grid: Tensor, side: int, clouds: int) -> VoxelMap:
-    """Build the voxels of points: ``cloud`` (P,) int64, ``grid`` (P, 3) int64 within [0, side)."""
+    """Find the occupied voxels of P points, given the cloud (P,) int64 and the voxel (P, 3) int64, within [0, side), of each."""
     span = side + _BORDER
     keys, point_voxel = torch.unique(_keys(cloud, grid, side), return_inverse=True)
     inner = keys % span**3
@@ -64,12 +64,12 @@ def build_voxel_map(cloud: Tensor, grid: Tensor, side: int, clouds: int) -> Voxe
 
 
 def _keys(cloud: Tensor, grid: Tensor, side: int) -> Tensor:
-    """Compute a key per voxel; keys sort by cloud, then x, y and z."""
+    """Return one int64 key per voxel, given its cloud (X,) and position (X, 3); keys sort by cloud, then x, y and z."""
     return cloud * (side + _BORDER) ** 3 + ((grid + 1) * _steps(side, grid.device)).sum(-1)
 
 
 def _steps(side: int, device: torch.device) -> Tensor:
-    """Compute the difference of the keys of neighbours along x, y and z."""
+    """Return the differences (3,) between the keys of voxels that are neighbours along x, y and z."""
     span = side + _BORDER
     return torch.tensor([span * span, span, 1], device=device)
 
@@ -78,8 +78,8 @@ class SubmanifoldConv(nn.Module):
     """A convolution of point features: average the points of each voxel, convolve the voxels, and give each point its voxel's result.
 
     Args:
-        channels: C.
-        backend: ``auto`` is spconv if installed.
+        channels: C, of input and output.
+        backend: ``spconv``, ``torch``, or ``auto`` for spconv if it is installed, else torch.
     """
 
     def __init__(self, channels: int, backend: Backend = "auto") -> None:
@@ -89,7 +89,7 @@ class SubmanifoldConv(nn.Module):
         self.backend = ("spconv" if find_spec("spconv") else "torch") if backend == "auto" else backend
 
     def forward(self, x: Tensor, voxels: VoxelMap) -> Tensor:
-        """Convolve (P, C) -> (P, C), always in float32."""
+        """Convolve the features (P, C) of points in the given voxels, and return (P, C), always in float32."""
         count = len(voxels.voxels)
         convolve = convolve_spconv if self.backend == "spconv" else convolve_torch
         with torch.autocast(
@@ -102,7 +102,10 @@ class SubmanifoldConv(nn.Module):
 
 
 def convolve_torch(features: Tensor, weight: Tensor, bias: Tensor, voxels: VoxelMap) -> Tensor:
-    """Convolve (X, C) -> (X, C) tap by tap: an output has at most one neighbour per offset, so sums need no atomics and are deterministic."""
+    """Convolve the features (X, C) of voxels in plain torch, and return (X, C).
+
+    It adds one of the kernel's 27 offsets at a time: an output has at most one neighbour per offset, so sums need no atomics and are deterministic.
+    """
     out = bias.expand(len(features), -1)
     for tap, neighbour in zip(weight.flatten(1, 3).unbind(1), voxels.neighbours, strict=True):
         (hit,) = (neighbour >= 0).nonzero(as_tuple=True)
@@ -111,7 +114,7 @@ def convolve_torch(features: Tensor, weight: Tensor, bias: Tensor, voxels: Voxel
 
 
 def convolve_spconv(features: Tensor, weight: Tensor, bias: Tensor, voxels: VoxelMap) -> Tensor:
-    """Convolve on spconv; on the CPU only its native algorithm runs."""
+    """Convolve the features (X, C) of voxels with spconv, and return (X, C); on the CPU only its native algorithm runs."""
     if not len(features):  # spconv rejects it, and weights without a gradient would stop distributed training
         return convolve_torch(features, weight, bias, voxels)
     tensor = _spconv().SparseConvTensor(
@@ -125,7 +128,7 @@ def convolve_spconv(features: Tensor, weight: Tensor, bias: Tensor, voxels: Voxe
 
 @cache
 def _spconv_layer(channels: int, device: str) -> Any:
-    """Build a layer on the meta device; its weights are passed in each call."""
+    """Return spconv's layer for a number of channels, without weights (on the meta device): these are passed in each call."""
     algorithm = None if device == "cuda" else _spconv().ConvAlgo.Native
     with torch.device("meta"):
         return _spconv().SubMConv3d(channels, channels, 3, algo=algorithm, indice_key=_PAIRS)
@@ -133,7 +136,7 @@ def _spconv_layer(channels: int, device: str) -> Any:
 
 @cache
 def _spconv() -> Any:
-    """Import spconv without its warnings about outdated PyTorch functions, which users cannot fix."""
+    """Import and return ``spconv.pytorch``, without its warnings about outdated PyTorch functions, which users cannot fix."""
     logging.getLogger("torch.fx._symbolic_trace").addFilter(_is_not_about_tracing)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.custom_", FutureWarning)
@@ -142,5 +145,5 @@ def _spconv() -> Any:
 
 
 def _is_not_about_tracing(record: logging.LogRecord) -> bool:
-    """Filter out the message that PyTorch logs when spconv calls is_fx_tracing()."""
+    """Return False for the message that PyTorch logs when spconv calls is_fx_tracing(), so that a log filter drops it."""
     return not record.getMessage().startswith("is_fx_tracing will return true")

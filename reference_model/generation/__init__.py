@@ -1,1 +1,1 @@
-"""From a request to a prediction: inputs, anchors and generation."""
+"""Conversion of a request of the benchmark to a prediction of the model: inputs, anchors and generation."""

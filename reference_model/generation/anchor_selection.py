@@ -1,4 +1,4 @@
-"""Anchors of the model's own choice, for requests without anchors."""
+"""Selection of the points to track (their anchors, pixels in frame 0) for requests that give none."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hoibench.metrics.farthest_points import sample_farthest_points
 
 
 def select_anchors(first_frames: Tensor, count: int, darkest: float, seed: int) -> NDArray[np.float32]:
-    """Select pixels spread evenly over the foreground of each view.
+    """Select the points to track: pixels spread evenly over the foreground of each view, where the motion pseudo-video is not black.
 
     Args:
         first_frames: (V, H, W, 3) in [0, 1], frame 0 of each view's motion pseudo-video.
-        count: K, anchors per view; a view with fewer foreground pixels gets all of them.
+        count: anchors per view; a view with fewer foreground pixels gets all of them.
         darkest: least value of a point's colours (``PseudoVideoConfig.darkest``).
         seed: seed of the farthest-point selection.
 
     Returns:
-        (V, K, 2) pixels, NaN after a view's last anchor.
+        (V, K, 2) pixels (u, v), K of the view with the most anchors; NaN after a view's last anchor.
 
     Raises:
         ValueError: no view has a foreground pixel.
@@ -38,11 +38,11 @@ def select_anchors(first_frames: Tensor, count: int, darkest: float, seed: int) 
 
 
 def _foreground(frame: Tensor, darkest: float) -> Tensor:
-    """Pixels that are nearer to a point's colours, [darkest, 1] in each channel, than to black; (H, W, 3) -> (H, W) bool."""
+    """Return which pixels of a frame (H, W, 3) are nearer to a point's colours, [darkest, 1] in each channel, than to black: (H, W) bool."""
     return frame.square().sum(dim=-1) > (darkest - frame).clamp(min=0).square().sum(dim=-1)
 
 
 def _select(places: NDArray[np.int64], count: int, seed: int) -> NDArray[np.float64]:
-    """Select farthest points: (P, 2) rows and columns -> (min(P, count), 3), the last coordinate zero."""
+    """Return the min(P, count) farthest points of P pixels (row, column), (P, 2), as (row, column, 0)."""
     flat = np.pad(places.astype(np.float64), ((0, 0), (0, 1)))
     return sample_farthest_points([flat], [min(count, len(flat))], seed)[0] if len(flat) else flat

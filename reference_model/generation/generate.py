@@ -1,4 +1,4 @@
-"""From a request to a prediction: encode the conditions, sample in the closed loop, convert the sample."""
+"""Generation of a prediction for a request: encode the conditions, sample in the closed loop, convert the sample."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reference_model.loading.saved_model import LoadedModel
 
 
 class Generated(NamedTuple):
-    """A prediction, and the latents of its motion pseudo-videos (V, C, n, h, w), both in the request's order of views."""
+    """A prediction, and the latents of its motion pseudo-videos, ``z_motion`` (V, C, n, h, w); both have the views in the request's order."""
 
     prediction: Prediction
     z_motion: Tensor
@@ -26,7 +26,7 @@ class Generated(NamedTuple):
 
 @torch.no_grad()
 def generate(loaded: LoadedModel, request: Request) -> Generated:
-    """Generate videos and tracks for a request; equal seeds give equal bytes on the CPU of one machine.
+    """Generate videos and tracks for a request with a loaded model; on one machine's CPU, equal seeds give equal bytes.
 
     Raises:
         ValueError: the request does not fit the model, or its prompt is too long.
@@ -48,7 +48,7 @@ def generate(loaded: LoadedModel, request: Request) -> Generated:
 
 
 def encode_conditions(loaded: LoadedModel, inputs: ModelInputs, prompt: str | None) -> Conditions:
-    """Encode the images and the prompt; the conditions have no anchors yet."""
+    """Return the sampler's conditions: latents of the images, embeddings of the prompt and of an empty one, and focal lengths; no anchors yet."""
     config = loaded.config
     z_image = torch.stack([loaded.coder.encode(image[None]) for image in inputs.images])[None]
     text, no_text = loaded.text_encoder.embed([prompt or "", ""], config.text_tokens).split(1)
@@ -66,7 +66,7 @@ def encode_conditions(loaded: LoadedModel, inputs: ModelInputs, prompt: str | No
 def choose_anchors(
     loaded: LoadedModel, inputs: ModelInputs, conditions: Conditions, seed: int, generator: torch.Generator
 ) -> ModelInputs:
-    """Choose the points to track, in frame 0 of a motion that MJD samples in open loop."""
+    """Return the inputs with anchors, chosen in frame 0 of the motion pseudo-videos that the joint diffusion model samples without the aligner."""
     config = loaded.config
     motion = sample(loaded.model.mjd, None, conditions, None, config.flow, config.cycle, generator).z_motion[0]
     first = torch.stack([loaded.coder.decode(z[:, :1])[0] for z in motion])  # the first latent frame is the first image
@@ -78,7 +78,7 @@ def choose_anchors(
 def to_prediction(
     loaded: LoadedModel, request: Request, inputs: ModelInputs, track_codec: TrackCodec, sampled: Sampled
 ) -> Generated:
-    """Convert a sample: tracks in each view's camera, videos in bytes, views in the request's order."""
+    """Convert a sample to a prediction: tracks in metres in each view's camera space, videos decoded to uint8, views in the request's order."""
     anchors, point_mask, cameras = track_codec.anchors[0], track_codec.point_mask[0], inputs.cameras
     world = track_codec.scene_frame.to_world(sampled.M)
     tracks = to_camera(world, cameras.R[:, :, None], cameras.t[:, :, None])[0]
@@ -104,5 +104,5 @@ def to_prediction(
 
 
 def to_uint8(video: Tensor) -> Tensor:
-    """Convert a video in [0, 1] to uint8 on the CPU."""
+    """Convert a video with values in [0, 1] to uint8 (0 to 255) on the CPU."""
     return (video * 255.0).round().to("cpu", torch.uint8)

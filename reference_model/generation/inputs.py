@@ -1,4 +1,4 @@
-"""Model inputs of a request: checked tensors, the views in the order of training."""
+"""Conversion of a request to the model's inputs: checked tensors, with the views from left to right, as in training."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from reference_model.cycle.scene_frame import Cameras
 
 
 class ModelInputs(NamedTuple):
-    """The tensors of one request, B = 1.
+    """The model's inputs for one request; tensors that the model takes in batches have a first axis of 1.
 
     Attributes:
-        order: index in the request of each of the model's V views; see ``view_order``.
-        images: (V, H, W, 3) float32 in [0, 1].
-        cameras: of the V views.
-        anchors: (1, V, K, 2) pixels in frame 0, zero for missing anchors; None if the model chooses.
+        order: for each of the model's V views, its index in the request; see ``view_order``.
+        images: (V, H, W, 3) float32 in [0, 1], the reference images.
+        cameras: the cameras of the V views.
+        anchors: (1, V, K, 2) pixels in frame 0 of the points to track, zero for missing anchors; None if the model chooses.
         point_mask: (1, V, K) bool, False for missing anchors.
     """
 
@@ -33,10 +33,10 @@ class ModelInputs(NamedTuple):
 
 
 def request_to_inputs(request: Request, config: SyncMV4DConfig, device: torch.device | str) -> ModelInputs:
-    """Check a request and convert it to tensors.
+    """Check a request, and convert it to the model's inputs on a device.
 
     Raises:
-        ValueError: as ``check_request``.
+        ValueError: the request does not fit the model, see ``check_request``.
     """
     check_request(request, config)
     order = view_order(request.views)
@@ -52,7 +52,7 @@ def check_request(request: Request, config: SyncMV4DConfig) -> None:
     """Check that a request fits a model, before anything is loaded or computed.
 
     Raises:
-        ValueError: the request has another grid than the model, or lacks an input; names the view and the input.
+        ValueError: the number of views or frames or the size is not the model's, or an input is missing or unusable; names the view and the input.
     """
     _check_grid(request, config)
     for view in request.views:
@@ -62,7 +62,10 @@ def check_request(request: Request, config: SyncMV4DConfig) -> None:
 
 
 def view_order(views: Sequence[View]) -> tuple[int, ...]:
-    """Return the order of the views from left to right, since RoPE's time axis encodes it; the given order if a cluster is unknown."""
+    """Return the indices of the views from left to right, by camera cluster (the left, center or right side of the camera rig).
+
+    The model encodes this order.  If a view's cluster is unknown, the order stays as given.
+    """
     indices = range(len(views))
     if any(view.cluster is None for view in views):
         return tuple(indices)
@@ -70,14 +73,14 @@ def view_order(views: Sequence[View]) -> tuple[int, ...]:
 
 
 def anchors_to_tensors(pixels: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:
-    """Convert pixels (V, K, 2), not finite for missing anchors, to anchors (1, V, K, 2) and their mask (1, V, K)."""
+    """Convert pixels (V, K, 2), NaN for missing anchors, to float32 anchors (1, V, K, 2), zero for missing ones, and a bool mask (1, V, K)."""
     anchors = torch.from_numpy(pixels).to(device, torch.float32)[None]
     point_mask = anchors.isfinite().all(dim=-1)
     return anchors.masked_fill(~point_mask[..., None], 0.0), point_mask
 
 
 def stack_cameras(cameras: Sequence[Camera], size: tuple[int, int], device: torch.device | str) -> Cameras:
-    """Stack static cameras to tensors of one sample."""
+    """Stack static cameras, one per view, to tensors with axes (1, V, ...); ``size`` is the images' (H, W)."""
     K, R, t = (
         torch.from_numpy(np.stack([np.asarray(getattr(camera, name), np.float32) for camera in cameras]))[None]
         for name in ("K", "R", "t")

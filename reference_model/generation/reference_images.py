@@ -1,4 +1,4 @@
-"""Requests from a user's own folder: clip.json with cameras, prompt and grid, and one reference image per view."""
+"""Requests from a user's own folder: clip.json with cameras, prompt, size and number of frames, and one reference image per view."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reference_model.method import read_spec
 
 
 def read_request(folder: Path, seed: int) -> Request:
-    """Read the request of a folder; without tracks.npz the model chooses the points to track.
+    """Read a request from a folder with clip.json and view-0.png, view-1.png, ...; without tracks.npz the model chooses the points to track.
 
     Raises:
         FileNotFoundError: clip.json or an image is missing.
@@ -31,7 +31,7 @@ def read_request(folder: Path, seed: int) -> Request:
 
 
 def _image(path: Path) -> Array:
-    """Read an image, (H, W, 3) uint8."""
+    """Read an image file as (H, W, 3) uint8, in RGB."""
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))

@@ -1,1 +1,1 @@
-"""Multi-view joint diffusion (SyncMV4D, section 3.3)."""
+"""The multi-view joint diffusion model, which generates videos and motion together (section 3.3 of the SyncMV4D paper)."""

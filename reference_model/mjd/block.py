@@ -1,4 +1,4 @@
-"""One block of multi-view joint diffusion (SyncMV4D, Figure 2 and section 3.3)."""
+"""One transformer block of the multi-view joint diffusion model (SyncMV4D paper, Figure 2 and section 3.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reference_model.mjd.tokens import Rotary, TokenLayout, fold, unfold
 
 
 class MultiViewBlock(nn.Module):
-    """Modulation, inter-view attention, intra-view attention, text cross-attention, MLP.
+    """A transformer block of inter-view attention, intra-view attention, text cross-attention and an MLP, modulated by the noise level.
 
     Modules that Wan's block has too have its names, so that Wan's weights load by name.  ``attn_view`` and the tables that end in ``_view`` or
     ``_motion`` are new.
@@ -43,17 +43,17 @@ class MultiViewBlock(nn.Module):
     def forward(
         self, x: Tensor, text: Tensor, time: TimeRows, frame_rotary: Rotary, view_rotary: Rotary, layout: TokenLayout
     ) -> Tensor:
-        """Transform tokens (B, V, S, d) -> (B, V, S, d).
+        """Transform tokens (B, V, S, d), and return the same shape.
 
         Arguments are positional, as gradient checkpointing requires.
 
         Args:
-            x: tokens.
-            text: (B, L, d).
-            time: six rows per span: shift, scale and gate of attention, and of the MLP; inter-view attention uses those of attention.
-            frame_rotary: of a folded frame, for inter-view attention.
-            view_rotary: of a view, for intra-view attention.
-            layout: the layout of S.
+            x: S tokens of d channels for each of B samples and V views.
+            text: (B, L, d) tokens of the prompts.
+            time: six rows per span of tokens: shift, scale and gate of attention, and of the MLP; inter-view attention uses those of attention.
+            frame_rotary: rotary table of the tokens of one latent frame in all views, for inter-view attention.
+            view_rotary: rotary table of the tokens of one view, for intra-view attention.
+            layout: the layout of the S tokens.
         """
         spans = layout.spans
         view_shift, view_scale, view_gate = modulation_rows(
@@ -79,7 +79,7 @@ class MultiViewBlock(nn.Module):
 
 
 def wan_attention(width: int, heads: int, eps: float, *, cross: bool = False) -> WanAttention:
-    """Build attention as in Wan2.2: biases everywhere, RMS norms of queries and keys over all heads jointly."""
+    """Build an attention layer as in Wan2.2: all projections have biases, and queries and keys are RMS-normalized over all heads jointly."""
     head_dim = width // heads
     return WanAttention(
         width, heads, head_dim, eps, cross_attention_dim_head=head_dim if cross else None, processor=WanAttnProcessor()
@@ -89,17 +89,17 @@ def wan_attention(width: int, heads: int, eps: float, *, cross: bool = False) ->
 def inter_view_attention(
     attention: WanAttention, x: Tensor, layout: TokenLayout, rotary: Rotary, *, special_tokens_meet: bool
 ) -> Tensor:
-    """Apply inter-view geometry attention: tokens of one latent frame attend to those of all views (section 3.3).
+    """Apply inter-view geometry attention: the tokens of one latent frame attend to those of this frame in all views (SyncMV4D paper, 3.3).
 
     Args:
         attention: the block's ``attn_view``.
-        x: (B, V, S, d).
-        layout: the layout of S.
-        rotary: of a folded frame.
-        special_tokens_meet: whether the special tokens of all views attend to each other, as one more group; else nothing is added to them.
+        x: (B, V, S, d) tokens of B samples and V views.
+        layout: the layout of the S tokens.
+        rotary: rotary table of the tokens of one latent frame in all views.
+        special_tokens_meet: whether the special (scale and register) tokens of all views attend to each other, as one more group.
 
     Returns:
-        (B, V, S, d).
+        The attention's output (B, V, S, d), to be added to x; zero for special tokens if they do not meet.
     """
     frames, special = fold(x, layout)
     has_group = special_tokens_meet and layout.special_tokens > 0
@@ -108,18 +108,18 @@ def inter_view_attention(
 
 
 def intra_view_attention(attention: WanAttention, x: Tensor, rotary: Rotary) -> Tensor:
-    """Apply intra-view spatiotemporal attention: all tokens of a view, of all frames and both modalities, attend to each other."""
+    """Apply intra-view attention to x (B, V, S, d): all tokens of a view, of all frames, video and motion, attend to each other; same shape out."""
     y = attention(rearrange(x, "b v s d -> (b v) s d"), None, None, rotary)
     return rearrange(y, "(b v) s d -> b v s d", v=x.shape[1])
 
 
 def text_cross_attention(attention: WanAttention, x: Tensor, text: Tensor) -> Tensor:
-    """Apply text-conditioned cross-attention: x (B, V, S, d) attends to text (B, L, d); the views share the text's keys and values."""
+    """Apply cross-attention from x (B, V, S, d) to text (B, L, d), and return (B, V, S, d); the views share the text's keys and values."""
     return rearrange(attention(rearrange(x, "b v s d -> b (v s) d"), text), "b (v s) d -> b v s d", v=x.shape[1])
 
 
 class TimeRows(NamedTuple):
-    """The projected time of each span, which is added to the modulation tables: (B, r, d), r rows.
+    """The projected noise level of each span of tokens, which is added to the modulation tables: (B, r, d), r rows of shifts, scales and gates.
 
     Only two noise levels occur, t and 0 (the reference image, which is clean), so a sequence has three spans with one modulation each: the clean
     image, noisy video, and motion.  Nothing is gathered per token: at 25,764 tokens that would be 1.9 GB in fp32.
@@ -130,17 +130,17 @@ class TimeRows(NamedTuple):
     motion: Tensor
 
     def first(self, count: int) -> TimeRows:
-        """Return the first rows."""
+        """Return the first ``count`` rows of each span."""
         return TimeRows(*(each[:, :count] for each in self))
 
 
 def modulation_rows(video: Tensor, motion: Tensor, time: TimeRows) -> list[list[Tensor]]:
-    """Add the projected time to the tables (1, r, d) of video and motion: rows of shift, scale, gate, ...
+    """Add the projected noise levels to the modulation tables (1, r, d) of video and motion, whose r rows are shifts, scales and gates.
 
     The clean image is video at another noise level, so it uses the table of video.
 
     Returns:
-        r rows, each with one (B, 1, 1, d) float32 per span.
+        A list of r rows, each a list of one (B, 1, 1, d) float32 tensor per span of tokens: clean image, noisy video, motion.
     """
     spans = [table.float() + each.float() for table, each in zip((video, video, motion), time, strict=True)]
     return [[rearrange(span[:, row], "b d -> b 1 1 d") for span in spans] for row in range(video.shape[1])]
@@ -149,12 +149,12 @@ def modulation_rows(video: Tensor, motion: Tensor, time: TimeRows) -> list[list[
 def modulate(
     norm: nn.Module, x: Tensor, spans: Sequence[int], shift: Iterable[Tensor], scale: Iterable[Tensor]
 ) -> Tensor:
-    """Compute norm(x) (1 + scale) + shift in fp32, span by span; x (B, V, S, d)."""
+    """Return norm(x) (1 + scale) + shift, computed in float32, of tokens x (B, V, S, d); each span of tokens has its own scale and shift."""
     parts = zip(x.split(list(spans), dim=2), shift, scale, strict=True)
     return torch.cat([norm(part.float()) * (1 + s) + a for part, a, s in parts], dim=2).type_as(x)
 
 
 def add_gated(x: Tensor, y: Tensor, spans: Sequence[int], gate: Iterable[Tensor]) -> Tensor:
-    """Compute x + y gate in fp32, span by span; x and y (B, V, S, d)."""
+    """Return x + y gate, computed in float32, of tokens x and a layer's output y (B, V, S, d); each span of tokens has its own gate."""
     parts = zip(x.split(list(spans), dim=2), y.split(list(spans), dim=2), gate, strict=True)
     return torch.cat([part.float() + new * g for part, new, g in parts], dim=2).type_as(x)

@@ -1,4 +1,4 @@
-"""Initial values of the parameters that Wan2.2 lacks: copies of its own where there is a counterpart, so that the model starts as Wan.
+"""Initial values of the parameters that Wan2.2 lacks: copies of Wan's where there is a counterpart, so that the model starts close to Wan.
 
 With random motion tokens no initialization preserves Wan's video exactly, since both share a softmax; docs/reference_model.md lists what is
 preserved.
@@ -30,14 +30,14 @@ NEW_PARAMETERS = frozenset(
         "time_proj_motion",
     )
 )
-"""A parameter with one of these in its dotted name is not Wan's."""
+"""Parts of dotted names: a parameter with one of them in its name is not in Wan2.2's transformer."""
 
 _TOKEN_STD = 0.02
 
 
 @torch.no_grad()
 def init_from_wan(model: MultiViewJointDiffusion) -> None:
-    """Set the new parameters from Wan's, in place."""
+    """Set the parameters that Wan2.2 lacks, in place: to copies of Wan's where there is a counterpart, else to zeros or small random values."""
     for block in model.blocks:
         _init_block(block)
     for new, wan in (

@@ -1,4 +1,4 @@
-"""Checks of the inputs of MultiViewJointDiffusion, whose messages name the argument."""
+"""Checks of the inputs of MultiViewJointDiffusion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def find_input_problem(
     guidance: Tensor | None,
     intrinsics: Tensor | None,
 ) -> str | None:
-    """Check the arguments of ``MultiViewJointDiffusion.forward``, and return the first problem: the argument, its shape, and the shape expected."""
+    """Return the first problem of the arguments of ``MultiViewJointDiffusion.forward`` as a message that names the argument, or None."""
     z = z_motion if z_video is None else z_video
     if z is None:
         return "z_video and z_motion are both None: give at least one"

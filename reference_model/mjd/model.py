@@ -1,4 +1,4 @@
-"""Multi-view joint diffusion of videos and motion pseudo-videos (SyncMV4D, Figure 2, section 3.3, equation 3)."""
+"""Multi-view joint diffusion of videos and motion pseudo-videos (SyncMV4D paper, Figure 2, section 3.3, equation 3)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ from reference_model.mjd.tokens import TokenLayout, replace_first_frame, rotary_
 
 
 class MJDOutput(NamedTuple):
-    """Velocities of both latents (B, V, C, n, h, w) and depth ranges s (B, V, 2) in metres, (near, far); float32, None without the modality."""
+    """The predictions of the joint diffusion model, in float32; None for videos or motion that were not in the input.
+
+    Attributes:
+        video: velocities of the videos' latents (B, V, C, n, h, w).
+        motion: velocities of the motion latents, of the same shape.
+        scale: near and far depths s of the motion pseudo-videos (B, V, 2), metres.
+    """
 
     video: Tensor | None
     motion: Tensor | None
@@ -31,7 +37,7 @@ class MJDOutput(NamedTuple):
 
 
 class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
-    """Wan2.2's diffusion transformer over V views and two modalities: (v^V, v^Mpv, s) = G[z_t^V, z_t^Mpv, z^I, P, t].
+    """Wan2.2's diffusion transformer over V views, which predicts the velocities of video and motion latents, and the depth ranges of motion.
 
     Built from diffusers' modules under Wan's names, so ``reference_model.loading.transformer.load_mjd`` loads Wan2.2-TI2V-5B by name.
 
@@ -92,17 +98,17 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         guidance: Tensor | None = None,
         intrinsics: Tensor | None = None,
     ) -> MJDOutput:
-        """Predict velocities and depth ranges (equation 3).
+        """Predict velocities and depth ranges (equation 3 of the SyncMV4D paper).
 
         Args:
-            z_video: z_t^V (B, V, C, n, h, w), or None to generate motion only.
-            z_motion: z_t^Mpv (B, V, C, n, h, w), or None to generate videos only.
-            z_image: z^I (B, V, C, 1, h, w), which replaces frame 0 of ``z_video`` and has noise level 0.
-            text: (B, L, text_dim) of umT5.
+            z_video: z_t^V (B, V, C, n, h, w), noisy latents of the videos, or None to generate motion only.
+            z_motion: z_t^Mpv (B, V, C, n, h, w), noisy latents of the motion pseudo-videos, or None to generate videos only.
+            z_image: z^I (B, V, C, 1, h, w), latents of the reference images, which replace frame 0 of ``z_video`` and have noise level 0; or None.
+            text: (B, L, text_dim), umT5 embedding of the prompts.
             t: (B,) noise levels in [0, 1], shared by views, videos and motion.
             guidance: latents of the refined motion's pseudo-video (B, V, C, n, h, w), line 9 of Algorithm 1; None is no guidance.  Training passes
                 zeros instead of None, since all ranks must use the same parameters.
-            intrinsics: (B, V, 2), (fx / W, fy / H), if ``scale_tokens_see_K``.
+            intrinsics: (B, V, 2), focal lengths (fx / W, fy / H), if ``scale_tokens_see_K``, else None.
 
         Raises:
             ValueError: inconsistent shapes, a number of views that the model was not built for, or t outside [0, 1].
@@ -137,7 +143,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
     def _embed(
         self, z_video: Tensor | None, z_motion: Tensor | None, guidance: Tensor | None, intrinsics: Tensor | None
     ) -> Tensor:
-        """Embed latents as tokens (B, V, S, d): video, motion, scale, registers."""
+        """Return the tokens (B, V, S, d) of all inputs, in the order video, motion, scale, registers."""
         parts = []
         if z_video is not None:
             parts.append(patchify(self.patch_embedding, z_video))
@@ -153,9 +159,9 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         return torch.cat(parts, dim=2)
 
     def _condition(self, text: Tensor, t: Tensor) -> tuple[Tensor, TimeRows, TimeRows]:
-        """Embed text and time: text tokens, and the time rows of the blocks and of the output.
+        """Embed text and noise levels: return text tokens (B, L, d), and the modulation rows of the noise levels for the blocks and for the output.
 
-        t and 0 are the only times, so each is embedded once.
+        t and 0 are the only noise levels, so each is embedded once.
         """
         levels = torch.cat([t.new_zeros(1), t]) * 1000.0
         embedding, rows, text, _ = self.condition_embedder(levels, text)
@@ -169,7 +175,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         )
 
     def _project(self, x: Tensor, time: TimeRows, layout: TokenLayout) -> MJDOutput:
-        """Project the tokens of the last block to velocities and depth ranges."""
+        """Convert the tokens (B, V, S, d) of the last block to velocities and depth ranges."""
         shift, scale = modulation_rows(self.scale_shift_table, self.scale_shift_table_motion, time)
         video, motion, special = layout.split(modulate(self.norm_out, x, layout.spans, shift, scale))
         shape = layout.grid, self.settings.patch_size
@@ -180,12 +186,12 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         )
 
     def _depth_range(self, tokens: Tensor) -> Tensor:
-        """Read the ranges (B, V, 2) from scale tokens (B, V, 2, d), in the head's dtype: float32 unless a training engine casts the model."""
+        """Return depth ranges (B, V, 2) in metres from scale tokens (B, V, 2, d), computed in the dtype of ``scale_head``'s weights."""
         metres: Tensor = self.scale_head(tokens.to(self.scale_head.weight.dtype))
         return metres[..., 0].float()
 
     def init_from_wan(self) -> None:
-        """Set the parameters that Wan lacks from its own where there is a counterpart, in place."""
+        """Set the parameters that Wan2.2 lacks, in place: to copies of Wan's where there is a counterpart, else to zeros or small random values."""
         init_from_wan(self)
 
     def new_parameters(self) -> frozenset[str]:
@@ -194,6 +200,6 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
 
 
 def patchify(embedding: nn.Conv3d, z: Tensor) -> Tensor:
-    """Embed latents (B, V, C, n, h, w) as patch tokens (B, V, F h w, d)."""
+    """Embed latents (B, V, C, n, h, w) as tokens (B, V, S, d), one per patch, in the order (frame, row, column)."""
     tokens: Any = embedding(rearrange(z, "b v c n h w -> (b v) c n h w").to(embedding.weight.dtype))
     return rearrange(tokens, "(b v) d f h w -> b v (f h w) d", v=z.shape[1])
