@@ -1,1 +1,1 @@
-"""Synthetic TACO: procedural two-handed scenes, rendered and written in the layout of TACO, and read by the TACO reader."""
+"""The data set ``synthetic``: generated two-handed scenes, rendered, written in the file layout of TACO, and read by the reader of TACO."""

@@ -1,7 +1,7 @@
-"""One motion program per TACO action: the motion of the tool as a function of time and of the dimensions of the objects.
+"""One motion program per TACO action: a function from times and the dimensions of the objects to the motion of the tool.
 
 Programs use the work frame: its origin is above the middle of the target at working height, ``a`` points to the tool's handle (for a vessel, from
-the target to the tool), ``b`` is to the left of ``a``, and ``z`` is up.  Every program starts at phase 0, and its period depends on the action alone.
+the target to the tool), ``b`` is to the left of ``a``, and ``z`` is up.  The timing of a program depends on the action alone.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WorkDimensions:
-    """Dimensions of the objects that programs use, in metres.
+    """Dimensions of tool and target that motion programs use, in metres.
 
     Attributes:
-        family: how the tool is held.
+        family: the kind of tool: with a handle (``stick``), held from above (``block``), or a ``vessel``.
         radius: maximum distance of the tool from the middle of the work area.
         beside: distance of the objects' middles when the tool is next to the target.
         pouring: distance of the objects' middles when the tool's lip is over the middle of the target.
@@ -42,15 +42,15 @@ class WorkDimensions:
 
 @dataclass(frozen=True, eq=False)
 class ToolMotion:
-    """The motion that a program returns.
+    """The motion of a tool over N frames, and small motions of its target.
 
     Attributes:
-        path: (N, 3) position of the tool's origin along (a, b, z), in metres.
+        path: (N, 3) position of the tool along the axes (a, b, z) of the work frame, in metres.
         pitch: (N,) rotation about the tool's y axis, in radians; positive raises the end at -x.
         roll: (N,) rotation about the tool's x axis, in radians.
-        gap: distance of the path above its lowest possible height, in metres; 0 if the tool touches the target.
-        shake: (N,) motion of the target along a by the left hand, in metres; the tool follows.
-        turn: (N,) rotation of the target on the table by the left hand, in radians; the tool follows.
+        gap: height in metres at which the whole path is kept above first contact of anything; 0 if the tool touches.
+        shake: (N,) displacement of the target along ``a`` by the left hand, in metres; the tool moves with it.
+        turn: (N,) rotation of the target on the table by the left hand, in radians; the tool moves with it.
     """
 
     path: Array
@@ -85,18 +85,18 @@ def _cycle(t: Array, period: float) -> Array:
 
 
 def _ease(t: Array, start: float, end: float) -> Array:
-    """Return 0 before ``start``, 1 after ``end``, and a smooth transition in between."""
+    """Return (N,) a smooth step: 0 at times ``t`` (N,) before ``start``, 1 after ``end``, with a cubic transition in between."""
     x = np.clip((t - start) / (end - start), 0.0, 1.0)
     return np.asarray(x * x * (3.0 - 2.0 * x))
 
 
 def brush(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Stroke away from the handle and back."""
+    """Return the motion of brushing: strokes away from the handle and back."""
     return _motion(t, 0.5 * (0.03 + 1.1 * s.radius) * np.cos(_cycle(t, 1.0)), 0.0, 0.0)
 
 
 def dust(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Make wide, slightly lifted strokes across the handle's direction."""
+    """Return the motion of dusting: wide, slightly lifted strokes across the handle's direction, while the target rotates a little."""
     phase = _cycle(t, 1.5)
     return _motion(
         t,
@@ -108,7 +108,7 @@ def dust(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def scrape_off(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Pull towards the handle, then lift and return."""
+    """Return the motion of scraping off: a pull towards the handle, then a lifted return."""
     phase = _cycle(t, 1.5)
     away = 0.5 - 0.5 * np.cos(phase)
     lift = np.maximum(-np.sin(phase), 0.0) ** 2
@@ -117,7 +117,7 @@ def scrape_off(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def cut(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Saw and chop while moving across the target."""
+    """Return the motion of cutting: sawing and chopping while moving across the target."""
     phase = _cycle(t, 0.75)
     up = 0.5 - 0.5 * np.cos(phase)
     across = 0.8 * s.radius * (0.5 - t / 3.0)
@@ -125,14 +125,14 @@ def cut(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def stir(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Circle around the middle of the target."""
+    """Return the motion of stirring: circles around the middle of the target."""
     phase = _cycle(t, 1.0)
     radius = 0.004 + 0.42 * s.radius
     return _motion(t, radius * np.cos(phase), radius * np.sin(phase), 0.0)
 
 
 def stir_fry(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Push away, scoop up and toss back, in a vertical ellipse."""
+    """Return the motion of stir-frying: moves away from the handle in an arc and back at the bottom, while the left hand shakes the target."""
     phase = _cycle(t, 0.75)
     up = np.maximum(np.sin(phase), 0.0) ** 2
     return _motion(
@@ -141,14 +141,14 @@ def stir_fry(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def skim_off(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Skim across the surface, then lift and swing back."""
+    """Return the motion of skimming off: a stroke across the handle's direction at working height, then a lifted, tilted return."""
     phase = _cycle(t, 1.5)
     up = np.maximum(-np.sin(phase), 0.0) ** 2
     return _motion(t, 0.0, 0.5 * (0.03 + 1.0 * s.radius) * np.cos(phase), 0.035 * up, pitch=0.10 * up, roll=0.25 * up)
 
 
 def smear(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Make small circles while moving across the target."""
+    """Return the motion of smearing: small circles while moving across the target, which rotates a little."""
     phase = _cycle(t, 1.0)
     radius = 0.006 + 0.22 * s.radius
     return _motion(
@@ -161,19 +161,19 @@ def smear(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def measure(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Slide lengthwise over the target, pause, and slide back."""
+    """Return the motion of measuring: the tool slides lengthwise over the target, pauses, and slides back."""
     progress = _ease(t, 0.0, 1.25) - _ease(t, 1.75, 3.0)
     return _motion(t, (0.06 + 1.2 * s.radius) * (0.5 - progress), 0.0, 0.0)
 
 
 def hit(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Rise and strike."""
+    """Return the motion of hitting: the tool rises with its end raised, and strikes."""
     up = np.abs(np.sin(0.5 * _cycle(t, 0.75))) ** 1.5
     return _motion(t, 0.012 * up, 0.0, (0.030 + 0.8 * s.radius) * up, pitch=0.35 * up)
 
 
 def screw(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Come down on the target and rotate back and forth about the shaft."""
+    """Return the motion of screwing: the tool comes down on the target and rotates back and forth about its shaft."""
     down = 1.0 - _ease(t, 0.0, 0.75)
     return _motion(
         t,
@@ -185,32 +185,32 @@ def screw(t: Array, s: WorkDimensions) -> ToolMotion:
 
 
 def put_in(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Carry something from next to the target, tip it in, and return half-way."""
+    """Return the motion of putting in: from next to the target to its middle, where the tool tips, and half-way back."""
     inside, back, tip = _ease(t, 0.0, 1.25), _ease(t, 2.125, 3.0), _ease(t, 1.0, 1.625) - _ease(t, 1.875, 2.375)
     return _carry(t, s, inside - 0.5 * back, tip)
 
 
 def put_out(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Take something out of the target, tip it out next to it, and return half-way."""
+    """Return the motion of putting out: from the middle of the target to next to it, where the tool tips, and half-way back."""
     away, back, tip = _ease(t, 0.125, 1.375), _ease(t, 2.125, 3.0), _ease(t, 1.125, 1.75) - _ease(t, 1.875, 2.375)
     return _carry(t, s, 1.0 - away + 0.5 * back, tip)
 
 
 def pour_in_some(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Lift the vessel from next to the target, tilt it over the middle for a moment, and return it upright."""
+    """Return the motion of pouring in some: lift the vessel over the target, tilt it for a moment, and return half-way, upright."""
     over, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.5) - _ease(t, 1.875, 2.5)
     return _pour(t, s, over - 0.5 * _ease(t, 2.25, 3.0), 0.85 * tip)
 
 
 def empty(t: Array, s: WorkDimensions) -> ToolMotion:
-    """Lift the vessel over the target, tilt it far, and shake out the rest."""
+    """Return the motion of emptying: lift the vessel over the target, tilt it far, and shake out the rest."""
     over, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.75)
     shake = 0.18 * np.sin(_cycle(t, 0.5)) ** 2 * _ease(t, 1.75, 1.875)
     return _pour(t, s, over, 1.25 * tip - shake)
 
 
 def _carry(t: Array, s: WorkDimensions, inside: Array, tip: Array) -> ToolMotion:
-    """Move a tool from next to the target (``inside`` 0) to its middle (1), in an arc over the rim."""
+    """Return the motion of a tool from next to the target (``inside`` 0) to its middle (1), in an arc over the rim, tipped by ``tip`` (0 to 1)."""
     if s.family == "vessel":
         return _pour(t, s, inside, 0.9 * tip)
     outside = 1.0 - inside
@@ -221,7 +221,10 @@ def _carry(t: Array, s: WorkDimensions, inside: Array, tip: Array) -> ToolMotion
 
 
 def _pour(t: Array, s: WorkDimensions, over: Array, tilt: Array) -> ToolMotion:
-    """Move a vessel from next to the target (``over`` 0) to its lip above the middle (1), first up, then across."""
+    """Return the motion of a vessel from next to the target (``over`` 0) to its lip over the middle (1), tilted by ``tilt`` radians.
+
+    The vessel rises faster than it moves across.
+    """
     up = max(0.02, s.rim - s.floor + 0.03 - 0.7 * s.lip) * np.clip(1.6 * over, 0.0, 1.0)
     a = s.beside + (s.pouring - s.beside) * over
     return _motion(t, a, 0.0, s.floor + up, pitch=-tilt, gap=0.004)
@@ -244,4 +247,4 @@ MOTION_PROGRAMS: dict[str, MotionProgram] = {
     "stir": stir,
     "stir-fry": stir_fry,
 }
-"""Action -> motion program; programs take times t (N,) in seconds from the start."""
+"""Action -> motion program; a program takes times ``t`` (N,) in seconds from the start of the clip."""

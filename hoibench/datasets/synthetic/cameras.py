@@ -1,4 +1,4 @@
-"""Cameras of the synthetic rig, at the positions of TACO's cameras and directed at the common look-at point."""
+"""Cameras of synthetic clips, at the positions of TACO's 12 cameras and directed at their common look-at point."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ SIZE = (128, 192)
 """(H, W) of a synthetic image."""
 
 TRIO = ("22139909", "22139916", "22139946")
-"""Left, center and right camera: the trio with the widest view of the table whose pairs are at most 45 degrees apart."""
+"""Serials of the three scored cameras, left, center and right: the trio with the widest view whose pairs are at most 45 degrees apart."""
 
 SOURCE_CAMERA = "22139910"
-"""The input camera of video-to-video methods, outside the trio."""
+"""Serial of the camera whose video is the input of video-to-video methods; it is not in the trio."""
 
 
 def build_camera(serial: str, size: tuple[int, int] = SIZE) -> Camera:
-    """Build a camera in the rig frame, which is that of recording date 20230927, with the horizontal field of view of TACO's camera.
+    """Build the camera with the serial of a TACO camera: at its place, with its horizontal field of view, and with images of ``size`` (H, W).
+
+    Extrinsics are relative to the rig frame, i.e. the world frame of recording date 20230927.
 
     Raises:
         ValueError: the rig has no such camera.
@@ -39,7 +41,7 @@ def _outward(azimuth: float, elevation: float) -> Array:
 
 
 def _look_rotation(forward: Array) -> Array:
-    """Return the rotation (3, 3), world to camera, of an upright camera that looks along ``forward``: x right, y down, z forward."""
+    """Return the rotation (3, 3) from world to camera of an upright camera that looks along ``forward`` (3,): x right, y down, z forward."""
     right = np.cross(forward, [0.0, 0.0, 1.0])
     right /= np.linalg.norm(right)
     return np.stack([right, np.cross(forward, right), forward])

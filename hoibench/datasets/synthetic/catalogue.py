@@ -1,4 +1,4 @@
-"""The catalogue of scenes: triplets, object instances, and the three-digit ids of objects on disk."""
+"""The catalogue of synthetic scenes: (tool, action, target) triplets, object categories and instances, and the ids of objects in files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hoibench.store.records import read_toml
 Triplet = tuple[str, str, str]
 
 INSTANCES = 10
-"""Number of instances of each category."""
+"""Number of instances of each object category, which differ in size."""
 
 OBJECT_BUILDERS: dict[str, Callable[[SizeSampler], ObjectModel]] = {
     "bowl": vessels.bowl,
@@ -58,7 +58,7 @@ class Catalogue:
     instances: int
 
     def object_id(self, category: str, instance: int) -> str:
-        """Return the three-digit id of an instance, ``001`` to ``200``.
+        """Return the three-digit id of an instance in file names, from ``001`` to ``200``.
 
         Raises:
             ValueError: the category or instance does not exist.
@@ -77,7 +77,7 @@ class _TripletTable(RootModel[dict[str, dict[str, tuple[str, ...]]]]):
 
 @cache
 def catalogue() -> Catalogue:
-    """Return the catalogue."""
+    """Return the catalogue of all triplets in triplets.toml and all object categories."""
     table = read_toml(_TripletTable, files("hoibench.datasets.synthetic") / "triplets.toml")
     triplets = [
         (tool, action, target)
@@ -90,6 +90,6 @@ def catalogue() -> Catalogue:
 
 @cache
 def make_object(category: str, instance: int) -> ObjectModel:
-    """Return the object of a category and instance number, which is always the same."""
+    """Build the object with an instance number in a category; equal arguments give equal objects."""
     categories = catalogue().categories
     return OBJECT_BUILDERS[category](SizeSampler(categories.index(category), instance, INSTANCES))

@@ -1,4 +1,4 @@
-"""Plan where the target stands and how the tool moves, with random variations."""
+"""Plan the motion of target and tool for an action, with random variations."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from hoibench.datasets.taco.hand.skinning import rotations
 Array = NDArray[np.float64]
 
 TOOL_HEADING: dict[Family, float] = {"stick": -1.0, "block": 0.4, "vessel": -0.15}
-"""Azimuth in radians from +x of a stick's handle, a block's length, or the direction from the target to a vessel."""
+"""Mean azimuth in radians from +x: of a stick's handle, of a block's length, or of the direction from the target to a vessel."""
 TARGET_POSITION: dict[Family, tuple[float, float]] = {
     "stick": (-0.030, 0.045),
     "block": (-0.030, 0.045),
     "vessel": (-0.085, 0.035),
 }
-"""Position of the target on the table, in metres from the table's origin."""
+"""Mean position (x, y) of the target on the table, in metres from ``scene.TABLE_ORIGIN``, by the family of the tool."""
 WANDER_AMPLITUDE = 0.04
-"""Amplitude of the random variation of a path, relative to the path's extent."""
+"""Amplitude of the random variation of the tool's path, relative to the path's extent."""
 
 
 @dataclass(frozen=True, eq=False)
 class Choreography:
-    """Planned motion before the tool is lowered to contact, with the origin on the table.
+    """The planned motion of target and tool over N frames, before the tool is lowered to contact.
+
+    Poses are transforms from object to a frame with its origin on the table at ``scene.TABLE_ORIGIN`` and z up, in metres.
 
     Attributes:
-        target: (N, 4, 4) poses of the target and the left hand.
-        tool: (N, 4, 4) poses of the tool, assuming that the target stays at its first pose.
-        gap: minimum distance in metres of the tool from everything.
+        target: (N, 4, 4) poses of the target, which the left hand holds.
+        tool: (N, 4, 4) poses of the tool, if the target stayed at its first pose.
+        gap: height in metres at which the tool's path is kept above first contact.
     """
 
     target: Array
@@ -43,7 +45,7 @@ class Choreography:
 def plan_choreography(
     tool: ObjectModel, target: ObjectModel, action: str, t: Array, rng: np.random.Generator
 ) -> Choreography:
-    """Plan the choreography of an action at times ``t`` (N,) in seconds."""
+    """Plan the motion of ``tool`` and ``target`` in an action, at times ``t`` (N,) in seconds; ``rng`` draws place, headings and variations."""
     place = np.append(np.asarray(TARGET_POSITION[tool.family]) + rng.uniform(-0.014, 0.014, 2), 0.0)
     yaw = target.facing + rng.uniform(-0.25, 0.25)
     heading = TOOL_HEADING[tool.family] + rng.uniform(-0.22, 0.22)
@@ -66,12 +68,12 @@ def plan_choreography(
 
 
 def target_motion(choreography: Choreography) -> Array:
-    """Return the motion (N, 4, 4) of the target since frame 0, which also moves everything on it."""
+    """Return the rigid motion (N, 4, 4) of the target from frame 0 to each frame; the tool moves with it."""
     return np.asarray(choreography.target @ np.linalg.inv(choreography.target[0]))
 
 
 def axis_rotation(axis: str, angle: Array | float) -> Array:
-    """Return rotations (..., 3, 3) about x, y or z by angles in radians."""
+    """Return rotations (..., 3, 3) about the axis ``x``, ``y`` or ``z`` by angles (...) in radians."""
     vector = np.zeros((*np.shape(angle), 3))
     vector[..., "xyz".index(axis)] = angle
     return rotations(vector)
@@ -95,14 +97,14 @@ def _dimensions(tool: ObjectModel, target: ObjectModel, stand: Array, base: Arra
 
 
 def _lip(tool: ObjectModel) -> Array:
-    """Return the pouring lip (3,) of a vessel: the highest of its vertices farthest along -x."""
+    """Return the pouring lip (3,) of a vessel in its own frame: the lowest x of its vertices, y = 0, and the highest z near that x."""
     v = tool.solid.vertices
     edge = v[v[:, 0] < v[:, 0].min() + 0.004]
     return np.array([edge[:, 0].min(), 0.0, edge[:, 2].max()])
 
 
 def _wander(t: Array, path: Array, rng: np.random.Generator) -> Array:
-    """Return a slow random horizontal motion (N, 3) that starts at zero."""
+    """Return a slow random horizontal displacement (N, 3) in metres, which starts at zero, to be added to ``path`` (N, 3)."""
     extent = float(np.ptp(path[:, :2], axis=0).max())
     rate, phase = rng.uniform(0.3, 0.8, 2), rng.uniform(0.0, 2.0 * np.pi, 2)
     wave = np.sin(2.0 * np.pi * rate * t[:, None] + phase) - np.sin(phase)
@@ -110,7 +112,7 @@ def _wander(t: Array, path: Array, rng: np.random.Generator) -> Array:
 
 
 def _target_on_table(motion: ToolMotion, place: Array, heading: float) -> Array:
-    """Return the target's motion on the table (N, 4, 4): a rotation about its position and a push along the heading."""
+    """Return the rigid motion (N, 4, 4) of the target since frame 0: a rotation about its position ``place``, and a push along ``heading``."""
     out = np.tile(np.eye(4), (len(motion.path), 1, 1))
     out[:, :3, :3] = axis_rotation("z", motion.turn - motion.turn[0])
     push = (motion.shake - motion.shake[0])[:, None] * [np.cos(heading), np.sin(heading), 0.0]

@@ -1,4 +1,4 @@
-"""Lower a planned motion until it touches something, so that tools touch their targets and nothing intersects."""
+"""Lower a planned motion of tool and hand until something touches, so that tools touch their targets and nothing intersects."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from hoibench.datasets.synthetic.solids import Solid
 Array = NDArray[np.float64]
 
 CONTACT_DISTANCE = 0.0006
-"""Distance in metres at which lowering stops."""
+"""Distance in metres between points and obstacle at which lowering stops."""
 LOWERING_TOLERANCE = 2e-4  # metres; lowering stops when the next step would be shorter
 ACTIVE_DISTANCE = 0.02  # metres; points farther from contact than the nearest point plus this are skipped for a while
 HAND_CLEARANCE = 0.010
-"""Minimum distance in metres between vertices of two hands, which exceeds the bulge of the skin between vertices."""
+"""Minimum distance in metres between vertices of two hands; it is larger than the skin bulges between vertices."""
 SAMPLE_SPACING = 0.006
-"""Maximum distance in metres between samples on an edge of a solid."""
+"""Maximum distance in metres between the points that are tested on an edge of a solid."""
 
 
 @dataclass(frozen=True, eq=False)
 class CollisionQuery:
-    """Points that must stay outside an obstacle while a motion is raised or lowered.
+    """Points of all frames of a motion that must stay outside an obstacle while the motion is raised or lowered as a whole.
 
     Attributes:
         points: (M, 3) planned positions in the frame of the obstacle.
         lift: (M, 3) displacement of the points in that frame when the motion is raised by one metre.
-        distance: signed distance of points to the obstacle.
+        distance: function from points (P, 3) to their signed distances (P,) to the obstacle, in metres.
     """
 
     points: Array
@@ -38,7 +38,7 @@ class CollisionQuery:
     distance: Callable[[Array], Array]
 
     def distances(self, up: float, chosen: NDArray[np.bool_] | None = None) -> Array:
-        """Return distances of the points, or of the ``chosen`` ones, with the motion raised by ``up`` metres."""
+        """Return the signed distances to the obstacle of the points (or of those ``chosen`` by a mask), with the motion raised by ``up`` metres."""
         points, lift = (self.points, self.lift) if chosen is None else (self.points[chosen], self.lift[chosen])
         return self.distance(points + up * lift)
 
@@ -46,7 +46,10 @@ class CollisionQuery:
 def moving_against_still(
     points: Array, poses: Array, still: Array, distance: Callable[[Array], Array]
 ) -> CollisionQuery:
-    """Return a query of points (P, 3) moving with ``poses`` (N, 4, 4) against an obstacle at the pose ``still`` (4, 4)."""
+    """Return the collision query of points (P, 3) that move with ``poses`` (N, 4, 4) against an obstacle at the fixed pose ``still`` (4, 4).
+
+    ``distance`` takes points in the frame of the obstacle; the poses are raised or lowered.
+    """
     R = still[:3, :3]
     world = points @ poses[:, :3, :3].swapaxes(1, 2) + poses[:, None, :3, 3]
     local = (world.reshape(-1, 3) - still[:3, 3]) @ R
@@ -56,7 +59,10 @@ def moving_against_still(
 def still_against_moving(
     points: Array, still: Array, poses: Array, distance: Callable[[Array], Array]
 ) -> CollisionQuery:
-    """Return a query of points (P, 3) at the pose ``still`` against an obstacle moving with ``poses``."""
+    """Return the collision query of points (P, 3) at the fixed pose ``still`` (4, 4) against an obstacle that moves with ``poses`` (N, 4, 4).
+
+    ``distance`` takes points in the frame of the obstacle; the poses are raised or lowered.
+    """
     R = poses[:, :3, :3]
     world = points @ still[:3, :3].T + still[:3, 3]
     local = (world - poses[:, None, :3, 3]) @ R
@@ -64,12 +70,15 @@ def still_against_moving(
 
 
 def points_above_table(points: Array, poses: Array) -> CollisionQuery:
-    """Return a query of points (P, 3) moving with ``poses`` against the table, z = 0."""
+    """Return the collision query of points (P, 3) that move with ``poses`` (N, 4, 4) against the table top, z = 0."""
     return moving_against_still(points, poses, np.eye(4), lambda p: p[:, 2])
 
 
 def hand_to_hand(moving_skin: Array, poses: Array, still_skin: Array, still: Array) -> CollisionQuery:
-    """Return a query of the skin (P, 3) of a hand moving with ``poses`` against the skin (Q, 3) of a hand at ``still``, with ``HAND_CLEARANCE``."""
+    """Return the collision query of a hand that moves with ``poses`` (N, 4, 4) against a hand at the fixed pose ``still`` (4, 4).
+
+    Every third vertex of ``moving_skin`` (P, 3) must stay ``HAND_CLEARANCE`` from the vertices ``still_skin`` (Q, 3).
+    """
     tree = cKDTree(still_skin)
 
     def distance(points: Array) -> Array:
@@ -79,7 +88,7 @@ def hand_to_hand(moving_skin: Array, poses: Array, still_skin: Array, still: Arr
 
 
 def sample_surface(solid: Solid) -> Array:
-    """Return the vertices of a solid and samples along its long edges, (P, 3)."""
+    """Return points (P, 3) on a solid: its vertices, and points along edges longer than ``SAMPLE_SPACING``."""
     edges = np.unique(np.sort(solid.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
     a, b = solid.vertices[edges[:, 0]], solid.vertices[edges[:, 1]]
     pieces = np.ceil(np.linalg.norm(b - a, axis=1) / SAMPLE_SPACING).astype(int)
@@ -91,9 +100,9 @@ def sample_surface(solid: Solid) -> Array:
 
 
 def lower_to_contact(queries: Sequence[CollisionQuery], above: float = 0.04, deepest: float = 0.15) -> float:
-    """Return the offset in metres that raises (negative: lowers) a motion to first contact.
+    """Return the height in metres by which a motion must be raised (negative: lowered) to first contact.
 
-    Starts ``above`` the plan, or higher if there is a collision, and repeatedly lowers the motion by the distance that is certainly free.
+    The search starts at ``above``, or higher if there is a collision, and repeatedly lowers the motion by the distance that is certainly free.
 
     Args:
         queries: points and the obstacles that they must not enter.
@@ -120,7 +129,7 @@ def lower_to_contact(queries: Sequence[CollisionQuery], above: float = 0.04, dee
 def _lower_chosen(
     queries: Sequence[CollisionQuery], chosen: list[NDArray[np.bool_]], up: float, lowest: float
 ) -> float:
-    """Return the offset at contact of the ``chosen`` points, but not below ``lowest``."""
+    """Return the height at which the ``chosen`` points touch when lowered from the height ``up``, but at least ``lowest``."""
     while up > lowest:
         step = (
             min(float(q.distances(up, c).min(initial=np.inf)) for q, c in zip(queries, chosen, strict=True))

@@ -21,7 +21,7 @@ POINTS = 256
 """K, the number of tracked points."""
 
 _SPLITS = ("synthetic@1", "synthetic-wide@1")
-"""A part without the name of a split is of the first one."""
+"""Splits of the data set; a part given without the name of its split, e.g. ``demo``, is one of the first split."""
 
 VERSION = "synthetic@1"
 """Version of the clips' content: shapes, motion, images and truth.
@@ -32,7 +32,7 @@ with golden arrays (tests/support/synthetic_golden.py).
 
 
 class SyntheticDataset(Dataset):
-    """Synthetic clips in the cache or in ``root``: one small TACO tree per clip, in a folder per split."""
+    """Synthetic clips in the cache or in ``root``: per clip, a small folder tree in the layout of TACO."""
 
     name: ClassVar[str] = "synthetic"
     kind = "synthetic"
@@ -45,23 +45,27 @@ class SyntheticDataset(Dataset):
 
     @classmethod
     def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> SyntheticDataset:
-        """Open the data set in ``root``, by default the cache, without generating clips."""
+        """Open the data set in the folder ``root``, by default hoibench's cache, without generating clips."""
         return cls(root or cache_dir(), on_message)
 
     def splits(self) -> tuple[str, ...]:
-        """See ``Dataset``; parts of synthetic-wide@1 have their full names."""
+        """Return the names that ``manifest`` accepts: parts of synthetic@1, e.g. ``demo``, and of other splits, e.g. ``synthetic-wide@1/demo``."""
         first, *others = self._splits.values()
         return (*first.parts, *(f"{splits.name}/{part}" for splits in others for part in splits.parts))
 
     def manifest(self, split: str) -> Manifest:
-        """See ``Dataset``; ``truth_id`` is the version of the content."""
+        """Return the clips of a part of a split; the manifest's ``truth_id`` is the version of the generated content.
+
+        Raises:
+            UnknownName: the part does not exist; suggests the nearest names.
+        """
         name, _, part = split.rpartition("/")
         if name not in ("", *_SPLITS):
             raise UnknownName("split", split, self.splits())
         return replace(self._splits[name or _SPLITS[0]].manifest(part), truth_id=VERSION)
 
     def load(self, entry: ClipEntry) -> Clip:
-        """Load a clip, after generating it on first use, which takes a few seconds.
+        """Load a clip; on first use, it is generated, which takes a few seconds.
 
         Raises:
             ValueError: the split has no such clip.
@@ -78,7 +82,7 @@ class SyntheticDataset(Dataset):
         )
 
     def generate(self, entry: ClipEntry) -> Path:
-        """Return the root of a clip's TACO tree, which is generated on first use; raises the errors of ``load``."""
+        """Generate a clip's files in the layout of TACO, unless they exist, and return their root folder; raises the errors of ``load``."""
         split, line = self._line(entry)
         folder = clips_folder(self._root) / split / entry.id
         if not folder.is_dir() and self._on_message is not None:
@@ -87,7 +91,7 @@ class SyntheticDataset(Dataset):
         return folder
 
     def _line(self, entry: ClipEntry) -> tuple[str, SplitLine]:
-        """Return the split and the line of a clip; the same scene with other cameras is another clip."""
+        """Return the name of a clip's split, and its line there; the same scene with other cameras is another clip."""
         try:
             return self._lines[entry.id, entry.camera_ids]
         except KeyError:
@@ -121,5 +125,5 @@ def _generate(root: Path, line: SplitLine) -> None:
 
 
 def clips_folder(root: Path) -> Path:
-    """Return the folder in ``root`` of the clips of this version, which has a folder per split."""
+    """Return the folder in ``root`` for generated clips of the current ``VERSION``; it contains a folder per split."""
     return root / VERSION.replace("@", "-clips@")

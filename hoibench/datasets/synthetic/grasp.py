@@ -20,13 +20,13 @@ from hoibench.datasets.taco.hand.skinning import rotations
 Array = NDArray[np.float64]
 
 CONTACT_DISTANCE = 0.0008
-"""Distance in metres at which a vertex of the skin touches and the hand stops."""
+"""Distance in metres at which a vertex of the skin touches the object, so that the hand or finger stops."""
 SKIN_DRAG = 0.0010
-"""Distance in metres that the skin between two fingers may move on with them after touching."""
+"""Distance in metres by which skin between fingers may be closer than ``CONTACT_DISTANCE`` before it stops a finger that drags it along."""
 FIST_ANGLES = np.array([1.45, 1.70, 0.95])
-"""Angles of a finger's joints in a fist, in radians."""
+"""Angles of the three joints of each finger in a fist, in radians."""
 THUMB_FACING_SHARE = 0.4
-"""Fraction of the thumb's motion in which it turns to face the palm."""
+"""First fraction of the thumb's closing motion, in which it turns to face the palm."""
 PALM_DEPTH = 0.016
 START_DISTANCE = 0.14  # metres from the object at which the palm starts
 COARSE_STEPS, FINE_STEPS = 24, 9  # trial poses when closing a finger, and when refining its stop
@@ -34,7 +34,13 @@ COARSE_STEPS, FINE_STEPS = 24, 9  # trial poses when closing a finger, and when 
 
 @dataclass(frozen=True, eq=False)
 class Grasp:
-    """A hand on an object: wrist ``rotation`` (3, 3) and position ``wrist`` (3,) in the object's frame, ``fingers`` (45,) joint angles."""
+    """A hand that holds an object.
+
+    Attributes:
+        rotation: (3, 3) rotation from the hand's rest axes to the object's frame.
+        wrist: (3,) position of the wrist in the object's frame, in metres.
+        fingers: (45,) axis-angle vectors of the 15 finger joints, in radians.
+    """
 
     rotation: Array
     wrist: Array
@@ -42,7 +48,7 @@ class Grasp:
 
 
 def close_hand(solid: Solid, grip: Grip, side: Side, betas: Array) -> Grasp:
-    """Close a hand of shape ``betas`` on a solid, starting from a grip."""
+    """Return the grasp of a hand with shape ``betas`` (10,) that approaches a solid as ``grip`` describes, and closes its fingers on it."""
     normal, thumb = _unit(grip.normal), _unit(grip.thumb)
     rotation = _hand_axes(normal, thumb, grip.oblique, side)
     bend = np.full((5, 3), grip.curl)
@@ -61,7 +67,10 @@ def close_hand(solid: Solid, grip: Grip, side: Side, betas: Array) -> Grasp:
 
 
 def joint_angles(bend: Array, side: Side) -> Array:
-    """Return joint angles (T, 45) of hands bent by (T, 5, 3), from 0 straight to 1 closed, for index, middle, little, ring, thumb."""
+    """Return the joint angles (T, 45) in radians of T hands.
+
+    ``bend`` (T, 5, 3) gives the three joints of index, middle, little, ring and thumb, from 0 (straight) to 1 (closed).
+    """
     out = np.zeros((len(bend), 15, 3))
     out[:, :12, 2] = (bend[:, :4] * FIST_ANGLES).reshape(-1, 12)
     # The thumb first turns from the side of the palm to face it, then swings across; its last two joints bend about their own axis.
@@ -81,7 +90,7 @@ def joint_angles(bend: Array, side: Side) -> Array:
 
 
 def axis_angle(rotation: Array) -> Array:
-    """Return axis-angle vectors (N, 3) of rotations (N, 3, 3), each the nearest to its predecessor, so that motions are smooth."""
+    """Return axis-angle vectors (N, 3) in radians of rotations (N, 3, 3), with full turns added so that each is nearest to its predecessor."""
     vectors = np.asarray(Rotation.from_matrix(rotation).as_rotvec())
     for n in range(1, len(vectors)):
         angle = np.linalg.norm(vectors[n])
@@ -94,7 +103,7 @@ def axis_angle(rotation: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class _HandDistance:
-    """Distances of a hand's skin to its object and to the floor."""
+    """The distances of a hand's skin to its object and to the floor, as a function of its bend and position."""
 
     solid: Solid
     grip: Grip
@@ -103,7 +112,10 @@ class _HandDistance:
     rotation: Array
 
     def __call__(self, bend: Array, wrist: Array) -> tuple[Array, Array]:
-        """Return signed distances (T, 778 + 1538) to the solid and to the floor, of vertices and face centres of hands bent by (T, 5, 3)."""
+        """Return the signed distances to the solid and the heights above the floor of T hands' skin, each (T, 778 + 1538) in metres.
+
+        The skin is sampled at 778 vertices and 1538 face centres; ``bend`` (T, 5, 3) is that of ``joint_angles``, ``wrist`` (3,) a position.
+        """
         theta = np.concatenate([np.zeros((len(bend), 3)), joint_angles(bend, self.side)], axis=1)
         skin = proxy_hand.vertices(self.side, theta, np.zeros((len(bend), 3)), self.betas)
         skin = np.concatenate([skin, skin[:, proxy_hand.FACES["right"]].mean(axis=2)], axis=1)
@@ -115,7 +127,10 @@ class _HandDistance:
 
 @cache
 def _contact_limits() -> Array:
-    """Return the distance (5, 778 + 1538) of each vertex and face centre that stops a finger: CONTACT_DISTANCE on it, less on skin that it drags."""
+    """Return the distance (5, 778 + 1538) in metres at which each vertex and face centre of the skin stops each finger.
+
+    It is CONTACT_DISTANCE on the finger, SKIN_DRAG less on skin that the finger drags along, and -inf elsewhere.
+    """
     weights = build_template().weights
     weights = np.concatenate([weights, weights[proxy_hand.FACES["right"]].mean(axis=1)])
     fingers = weights[:, 1:].reshape(len(weights), len(FINGERS), 3).sum(axis=2).T
@@ -123,7 +138,7 @@ def _contact_limits() -> Array:
 
 
 def _approach(distance_to: _HandDistance, bend: Array, wrist: Array, approach: Array) -> Array:
-    """Return the wrist at first contact along ``approach``, repeatedly moving by the distance that is certainly free and staying above the floor."""
+    """Return the wrist's position (3,) at first contact when the hand moves from ``wrist`` along ``approach`` without entering the floor."""
     for _ in range(80):
         gap, over_floor = distance_to(bend[None], wrist)
         sunk = CONTACT_DISTANCE - float(over_floor.min())
@@ -140,7 +155,7 @@ def _approach(distance_to: _HandDistance, bend: Array, wrist: Array, approach: A
 
 
 def _bend_fingers(distance_to: _HandDistance, bend: Array, goal: Array, wrist: Array, first: int) -> Array:
-    """Return the bend with joints from ``first`` on closed towards the ``goal``, each finger up to its last pose without collision."""
+    """Return the bend (5, 3) after joints ``first`` to 2 of each finger closed towards ``goal``, each finger up to its last pose without contact."""
     moving = np.arange(3) >= first
     low, high = np.zeros(5), np.ones(5)
     for count in (COARSE_STEPS, FINE_STEPS):
@@ -155,7 +170,10 @@ def _bend_fingers(distance_to: _HandDistance, bend: Array, goal: Array, wrist: A
 
 
 def _hand_axes(normal: Array, thumb: Array, oblique: float, side: Side) -> Array:
-    """Return the rotation (3, 3) of the hand's rest axes for a palm that faces ``normal`` with its thumb side towards ``thumb``."""
+    """Return the rotation (3, 3) from the hand's rest axes to the object's, for a palm facing ``normal`` and a thumb side towards ``thumb``.
+
+    The hand is then rotated about ``normal`` by ``oblique`` radians, which moves the fingers towards ``thumb``.
+    """
     fingers = np.cross(normal, thumb) if side == "right" else np.cross(thumb, normal)
     fingers, thumb = (
         np.cos(oblique) * fingers + np.sin(oblique) * thumb,

@@ -1,6 +1,7 @@
-"""Write hand files like those of TACO: plain pickles of torch tensors, where each frame is a view of one storage that is repeated in each view.
+"""Write files of hand poses in the format of TACO: pickles of a dict with torch tensors per frame.
 
-torch names a storage by its address; here each storage is named "0", so that equal hands give equal bytes.
+As in TACO's files, the tensors of all frames are rows of one array, which is pickled again with each row.  torch names a pickled array by its memory
+address; here each is named "0", so that equal hands give equal bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,15 @@ _KEY = "0"
 
 
 def write_hand(folder: Path, side: str, theta: Array, trans: Array, betas: Array) -> None:
-    """Write ``{side}_hand.pkl`` and ``{side}_hand_shape.pkl``, single precision; theta (N, 48), trans (N, 3), betas (10,)."""
+    """Write ``{side}_hand.pkl`` and ``{side}_hand_shape.pkl`` to a folder, in single precision.
+
+    Args:
+        folder: the target folder.
+        side: ``left`` or ``right``.
+        theta: (N, 48) axis-angle vectors of the wrist and 15 joints, in radians.
+        trans: (N, 3) position in metres.
+        betas: (10,) shape parameters.
+    """
     poses, places = theta.astype(np.float32), trans.astype(np.float32)
     frames = {f"{i + 1:05d}": {"hand_pose": _Row(poses, i), "hand_trans": _Row(places, i)} for i in range(len(poses))}
     write_bytes(folder / f"{side}_hand.pkl", _dump(frames))

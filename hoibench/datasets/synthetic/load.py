@@ -1,4 +1,4 @@
-"""Load clips from a tree in the layout of TACO at native rate and size, without preparation."""
+"""Load clips from files in the layout of TACO, at the frame rate and size of their videos."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def load_clip(
     truth: str,
     tags: tuple[str, ...] = (),
 ) -> Clip:
-    """Load a complete sequence at native rate and size; videos are decoded and masks rendered on first use.
+    """Load a complete sequence as a clip, at the frame rate and size of its videos, which are decoded on first use, as masks are rendered.
 
     Args:
-        tree: the download.
-        key: YYYYMMDD_NNN.
-        serials: the scored cameras, which are sorted left, center, right.
-        source: input camera of video-to-video methods, or None.
+        tree: files in the layout of a TACO download.
+        key: the sequence, YYYYMMDD_NNN.
+        serials: serials of the scored cameras; the clip has them from left to right.
+        source: serial of the camera whose video is the input of video-to-video methods, or None.
         points: K, the number of tracked points.
-        truth: ``Clip.truth``.
+        truth: origin of the truth, see ``Clip.truth``.
         tags: reasons why the clip is in its split.
 
     Raises:
@@ -67,7 +67,11 @@ def load_clip(
 
 
 def _common_format(recording: Recording, serials: Sequence[str]) -> tuple[tuple[int, int], float]:
-    """Return the common (H, W) and frames per second of the videos."""
+    """Return the common (H, W) and frames per second of the videos of some cameras.
+
+    Raises:
+        ValueError: they differ.
+    """
     infos = {serial: recording.video_info(serial) for serial in serials}
     formats = {((info.height, info.width), info.fps) for info in infos.values()}
     if len(formats) != 1:

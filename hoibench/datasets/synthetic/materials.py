@@ -1,4 +1,4 @@
-"""Materials of a scene: textured hands and objects, a table below and a wall behind them."""
+"""Give the surfaces of a scene their textures: hands, objects, a table below them and a wall behind them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _plane(
 
 
 def _palette(rng: np.random.Generator, saturation: float) -> Array:
-    """Return RGB (3, 3) of dark blobs, ground and light blobs in one hue, with strong contrast in brightness for grey-level matchers."""
+    """Draw a palette (3, 3): RGB in 0..1 of dark blobs, ground and light blobs in one hue, with strong contrast for grey-level matchers."""
     hue = rng.uniform()
     shades = ((saturation, 0.28), (0.8 * saturation, 0.64), (0.35 * saturation, 0.96))
     return np.array([colorsys.hsv_to_rgb(hue, s, v) for s, v in shades])

@@ -1,4 +1,4 @@
-"""Render images of a scene: primary rays, solid textures, Lambert shading with one light, and shadows.
+"""Render images of a scene by ray casting, with solid textures, Lambert shading by one light, and shadows.
 
 The room and the cameras are static, so each camera shades the room once.  Per frame, only samples that a hand or an object covers or shadows
 are rendered.
@@ -18,10 +18,10 @@ from hoibench.datasets.surfaces import BACKGROUND, FrameMesh, Surface, build_fra
 from hoibench.datasets.synthetic.texture import Material, albedo
 
 SAMPLES = 2
-"""Each pixel is the mean of SAMPLES x SAMPLES rays."""
+"""Each pixel is the mean colour of SAMPLES x SAMPLES rays."""
 
 LIGHT = np.array([0.35, 0.45, 1.0]) / np.linalg.norm([0.35, 0.45, 1.0])
-"""Unit direction to the light."""
+"""Unit vector (3,) towards the light, in the rig frame."""
 
 _AMBIENT = 0.5
 _SHADOW_OFFSET = 5e-4  # metres; shadow rays start above the surface, so that they do not hit it
@@ -30,7 +30,7 @@ _EMPTY = 0.5  # grey level without a hit
 
 @dataclass(frozen=True, eq=False)
 class TexturedSurface:
-    """A surface with a ``material``; ``rest`` (P, 3) are its vertices in the frame of the material."""
+    """A surface with a ``material``; ``rest`` (P, 3) are its vertices in metres in the frame in which the material's texture is sampled."""
 
     surface: Surface
     rest: Array
@@ -38,7 +38,7 @@ class TexturedSurface:
 
 
 class _Textures:
-    """The textures of several surfaces."""
+    """The textures of several surfaces, for colouring hits on their common mesh."""
 
     def __init__(self, surfaces: Sequence[TexturedSurface]) -> None:
         self._palettes = np.stack([textured.material.palette for textured in surfaces]).astype(np.float32)
@@ -46,12 +46,12 @@ class _Textures:
         self._cells = np.concatenate(cells).astype(np.float32)
 
     def albedo(self, mesh: FrameMesh, hits: Hits) -> Array:
-        """Return the colours (M, 3) at hits on a mesh of these surfaces."""
+        """Return the unshaded colours (M, 3), RGB in 0..1, at M hits on a mesh of these surfaces."""
         return albedo(_interpolate(self._cells[hits.face], hits.weights), self._palettes[mesh.surface[hits.face]])
 
 
 class RenderScene:
-    """The surfaces of a scene, ready for rendering."""
+    """The surfaces of a scene, prepared for rendering: moving hands and objects, and the static room of table and wall."""
 
     def __init__(self, surfaces: Sequence[TexturedSurface]) -> None:
         moving = [textured for textured in surfaces if textured.surface.part != BACKGROUND]
@@ -62,12 +62,12 @@ class RenderScene:
         self.textures = _Textures(moving)
 
     def mesh(self, frame: int) -> FrameMesh:
-        """Return the mesh of hands and objects in one frame, which all cameras share."""
+        """Return the mesh of hands and objects in frame ``frame``, for ``RenderView.render`` of every camera."""
         return build_frame_mesh(self._surfaces, frame)
 
 
 class RenderView:
-    """A static camera in a scene."""
+    """A static camera in a scene, with the shaded room as it sees it."""
 
     def __init__(self, scene: RenderScene, camera: Camera) -> None:
         self._textures, self._camera = scene.textures, camera
@@ -88,7 +88,7 @@ class RenderView:
         self._shaded[hit] = colour * _AMBIENT
 
     def render(self, mesh: FrameMesh) -> Array:
-        """Render the image (H, W, 3) uint8 of one frame from its ``mesh``."""
+        """Render the image (H, W, 3) uint8 RGB of a frame; ``mesh`` is that of hands and objects in this frame, from ``RenderScene.mesh``."""
         colour = self._lit.copy()
         in_shadow = self._room_in_shadow(mesh)
         colour[in_shadow] = self._shaded[in_shadow]
@@ -101,7 +101,7 @@ class RenderView:
         return levels
 
     def _room_in_shadow(self, mesh: FrameMesh) -> Array:
-        """Return samples of the room in the shadow of hands and objects; only samples in the shadow's bounding box are tested."""
+        """Return the indices of the rays that hit the room in the shadow of ``mesh``; only those in the shadow's bounding box are tested."""
         outline = mesh.corners.reshape(-1, 3) @ _LIGHT_PLANE.T
         (x0, y0), (x1, y1) = outline.min(axis=0), outline.max(axis=0)
         x, y = self._on_light_plane
@@ -109,7 +109,7 @@ class RenderView:
         return under[mesh.caster.blocked(self._points[under], LIGHT)]
 
     def _covered(self, mesh: FrameMesh) -> tuple[Array, Hits]:
-        """Return samples that a hand or an object covers, and their hits."""
+        """Return the indices of the rays that hit ``mesh`` in front of the room, and their hits on it."""
         hits = mesh.caster.cast(self._origin, self._directions)
         covered = np.flatnonzero(hits.depth < self._depth)
         return covered, _select(hits, covered)
@@ -128,24 +128,24 @@ class RenderView:
 
 
 _LIGHT_PLANE = np.linalg.svd(LIGHT[None])[2][1:]
-"""Two axes (2, 3) perpendicular to the light; points with equal coordinates along them are on one ray of light."""
+"""Two axes (2, 3) perpendicular to ``LIGHT``; points with equal coordinates along them are on one ray of light."""
 
 
 def _brightness(facing: Array) -> Array:
-    """Return ambient plus direct light (M, 1) for cosines ``facing`` (M,) between normal and light."""
+    """Return the brightness (M, 1), ambient plus direct light, for cosines ``facing`` (M,) of the angle between normal and light."""
     light: Array = (_AMBIENT + (1.0 - _AMBIENT) * np.maximum(facing, 0.0))[:, None]
     return light
 
 
 def _facing_camera(normals: Array, directions: Array) -> Array:
-    """Return normals (M, 3) flipped towards the origin of rays along ``directions`` (M, 3)."""
+    """Return the normals (M, 3), flipped if necessary to point against the rays' ``directions`` (M, 3)."""
     away = np.einsum("mi,mi->m", normals, directions) > 0.0
     turned: Array = np.where(away[:, None], -normals, normals)
     return turned
 
 
 def _interpolate(corners: Array, weights: Array) -> Array:
-    """Interpolate values (M, 3) from triangle corners (M, 3, 3) by barycentric weights (M, 3)."""
+    """Return values (M, 3) interpolated from those at the three corners of a triangle (M, 3, 3), by barycentric weights (M, 3)."""
     first, second, third = weights.T[..., None]
     values: Array = corners[:, 0] * first + corners[:, 1] * second + corners[:, 2] * third
     return values

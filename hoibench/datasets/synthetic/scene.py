@@ -1,7 +1,7 @@
 """Build a two-handed scene: objects, hands and their motion, without cameras.
 
 Scenes use TACO's rig frame of recording date 20230927: metres, z up, the actor at -y facing +y, the table top at z = 0.55, and the common look-at
-point of the cameras at (0.07, -0.01, 0.67).  ``world_frames`` transforms clips of other dates.
+point of the cameras at (0.07, -0.01, 0.67).  Files of a clip use the world frame of the clip's date, see ``world_frames``.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
 Array = NDArray[np.float64]
 
 TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
-"""Point on the table top below the look-at point; the origin of planned motions."""
+"""Point on the table top below the cameras' look-at point, in the rig frame; the origin of planned motions."""
 PERSON_COUNT = 4
-"""Number of people, each with an own hand shape."""
+"""Number of people, each with a hand shape of their own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Mesh:
 
 @dataclass(frozen=True, eq=False)
 class SceneObject:
-    """An object and its motion: three-digit ``id``, ``category``, ``mesh``, and ``poses`` (N, 4, 4), object to rig."""
+    """An object and its motion: three-digit ``id``, ``category``, ``mesh``, and ``poses`` (N, 4, 4) from object to rig frame, in metres."""
 
     id: str
     category: str
@@ -58,7 +58,14 @@ class SceneObject:
 
 @dataclass(frozen=True, eq=False)
 class HandMotion:
-    """Parameters of the proxy hand: ``theta`` (N, 48) axis-angle, ``trans`` (N, 3) position in metres, ``betas`` (10,) shape."""
+    """Parameters of one hand over N frames, for ``proxy_hand.vertices``.
+
+    Attributes:
+        side: ``left`` or ``right``.
+        theta: (N, 48) axis-angle vectors of the wrist and 15 joints, in radians.
+        trans: (N, 3) position of the wrist in the rig frame, in metres.
+        betas: (10,) shape parameters.
+    """
 
     side: Side
     theta: Array
@@ -68,7 +75,7 @@ class HandMotion:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """The content of one clip: (tool, action, target), both objects and hands, and the height of the table top in metres."""
+    """The content of one clip in the rig frame: triplet (tool, action, target), both objects and hands, and the table's height in metres."""
 
     triplet: Triplet
     tool: SceneObject
@@ -82,10 +89,10 @@ class Scene:
 def build_scene(
     triplet: Triplet, tool_instance: int, target_instance: int, seed: int, frames: int = 25, fps: float = 8.0
 ) -> Scene:
-    """Build the scene of a triplet (tool, action, target); equal arguments give equal bytes.
+    """Build a scene with the objects, hands and motion of a triplet (tool, action, target); equal arguments give equal bytes.
 
     The right hand holds the tool and the left hand holds the target, which is on the table.  The seed determines the person, positions and headings,
-    and at most a tenth of the motion; everything else follows from the triplet and from frame 0.
+    and at most a tenth of the motion; everything else follows from the triplet and the object instances.
 
     Raises:
         ValueError: the triplet or an instance is not in the ``catalogue``.
@@ -120,14 +127,18 @@ def build_scene(
 
 @cache
 def _betas(person: int, side: Side) -> Array:
-    """Return the hand shape (10,) of a person; left and right differ slightly, as in TACO."""
+    """Return the shape parameters (10,) of a person's hand; left and right differ slightly, as in TACO."""
     common = np.random.default_rng([0, person]).normal(0.0, 0.6, 10)
     return np.clip(common + np.random.default_rng([1 + SIDES.index(side), person]).normal(0.0, 0.1, 10), -1.5, 1.5)
 
 
 @cache
 def _person_grasp(category: str, instance: int, side: Side, person: int) -> Grasp:
-    """Return a person's grasp of an object: the right hand holds a tool, the left hand a target."""
+    """Return a person's grasp of an object, by the right hand as a tool or by the left hand as a target.
+
+    Raises:
+        ValueError: the object has no grip for this hand.
+    """
     model = make_object(category, instance)
     grip = model.use if side == "right" else model.steady
     if grip is None:
@@ -138,7 +149,7 @@ def _person_grasp(category: str, instance: int, side: Side, person: int) -> Gras
 def _contact_offset(
     choreography: Choreography, tool: ObjectModel, target: ObjectModel, right: Grasp, left: Grasp, person: int
 ) -> float:
-    """Return the offset in metres that raises or lowers the tool's path to contact."""
+    """Return the height in metres to add to the planned path of the tool and right hand, so that it is ``choreography.gap`` above contact."""
     still, poses = choreography.target[0], choreography.tool
     tool_points, target_points = sample_surface(tool.solid), sample_surface(target.solid)
     right_skin, left_skin = _skin("right", right, person), _skin("left", left, person)
@@ -152,14 +163,14 @@ def _contact_offset(
 
 
 def _skin(side: Side, grasp: Grasp, person: int) -> Array:
-    """Return the skin (778, 3) of a grasping hand in the object's frame."""
+    """Return the vertices (778, 3) of a grasping hand's skin in the object's frame, in metres."""
     theta = np.concatenate([axis_angle(grasp.rotation[None])[0], grasp.fingers])
     skin: Array = proxy_hand.vertices(side, theta[None], grasp.wrist[None], _betas(person, side))[0]
     return skin
 
 
 def _hand_motion(side: Side, grasp: Grasp, poses: Array, person: int) -> HandMotion:
-    """Return the motion of a hand that holds an object with ``poses``."""
+    """Return the motion of a hand that holds an object which moves with ``poses`` (N, 4, 4), object to rig frame."""
     turn = axis_angle(poses[:, :3, :3] @ grasp.rotation)
     theta = np.concatenate([turn, np.tile(grasp.fingers, (len(poses), 1))], axis=1)
     return HandMotion(side, theta, poses[:, :3, 3] + poses[:, :3, :3] @ grasp.wrist, _betas(person, side))

@@ -16,17 +16,17 @@ Faces = NDArray[np.int32]
 
 
 NEAR = 0.01
-"""Distance in metres from a solid's bounding box within which its distance is exact."""
+"""Distance in metres from the bounding box of a primitive; ``Solid.distance`` is a cheap lower bound for points farther away."""
 
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A watertight mesh and its signed distance.
+    """A watertight mesh and its signed distance function.
 
     Attributes:
         vertices: (P, 3) metres.
-        faces: (F, 3) with outward normals.
-        distance: (P, 3) -> (P,) metres, negative inside; a lower bound farther than ``NEAR`` from the solid.
+        faces: (F, 3) vertex indices of triangles with outward normals.
+        distance: function from points (M, 3) to signed distances (M,) in metres, negative inside; a lower bound far from the solid, see ``NEAR``.
     """
 
     vertices: Array
@@ -59,7 +59,10 @@ def lathe(profile: Array, segments: int = 32) -> Solid:
 
 
 def prism(outline: Array, low: float, high: float) -> Solid:
-    """Build an upright prism; ``outline`` (M, 2) is counter-clockwise and star-shaped about its mean."""
+    """Build an upright prism between the heights ``low`` and ``high``, in metres.
+
+    Its ``outline`` (M, 2) is counter-clockwise and star-shaped about its mean.
+    """
     outline = np.asarray(outline, dtype=np.float64)
     count = len(outline)
     levels = [np.column_stack([outline, np.full(count, z)]) for z in (low, high)]
@@ -102,13 +105,13 @@ def tube(path: Array, radii: Array, up: tuple[float, float, float] = (0.0, 0.0, 
 
 
 def transform(solid: Solid, rotation: Array, shift: tuple[float, float, float] | Array) -> Solid:
-    """Rotate a solid by (3, 3), then translate it by (3,) metres."""
+    """Return a solid rotated by ``rotation`` (3, 3), then moved by ``shift`` (3,) metres."""
     t = np.asarray(shift, dtype=np.float64)
     return Solid(solid.vertices @ rotation.T + t, solid.faces, lambda points: solid.distance((points - t) @ rotation))
 
 
 def union(*solids: Solid) -> Solid:
-    """Combine solids; overlapping surfaces intersect and are not merged."""
+    """Return the union of solids as one solid; meshes that overlap keep their inner triangles."""
     first = np.cumsum([0, *(len(s.vertices) for s in solids)])
     faces = np.concatenate([s.faces + np.int32(k) for s, k in zip(solids, first, strict=False)])
     parts = tuple(s.distance for s in solids)
@@ -120,12 +123,12 @@ def union(*solids: Solid) -> Solid:
 
 
 def polygon_distance(points: Array, polygon: Array, edges: int) -> Array:
-    """Return signed distances in the plane, negative inside.
+    """Return the signed distances (P,) of points from a polygon in the plane, negative inside.
 
     Args:
         points: (P, 2).
-        polygon: (M, 2) closed outline.
-        edges: number of edges that are surface: M, or M - 1 if the closing edge is an axis of revolution.
+        polygon: (M, 2) corners of a closed outline.
+        edges: number of edges to which distance is measured: M, or M - 1 to ignore the closing edge, e.g. an axis of revolution.
     """
     x, y = np.ascontiguousarray(points.T)
     nearest = np.full(len(points), np.inf)
@@ -143,7 +146,7 @@ def polygon_distance(points: Array, polygon: Array, edges: int) -> Array:
 
 
 def rounded_rectangle(length: float, width: float, radius: float, corner: int = 4) -> Array:
-    """Return a centred, counter-clockwise outline (4 * corner, 2)."""
+    """Return the counter-clockwise outline (4 * corner, 2) of a centred rectangle, each corner rounded by an arc of ``corner`` points."""
     turn = np.linspace(0.0, np.pi / 2.0, corner)
     arc = radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     out = []
@@ -155,7 +158,7 @@ def rounded_rectangle(length: float, width: float, radius: float, corner: int = 
 
 
 def _bounded(vertices: Array, faces: Faces, distance: Callable[[Array], Array]) -> Solid:
-    """Build a solid with a distance that is replaced by the cheap lower bound of its bounding box far away."""
+    """Build a solid; for points farther than ``NEAR`` from its bounding box, the distance to the box replaces the exact ``distance``."""
     low, high = vertices.min(axis=0), vertices.max(axis=0)
 
     def bounded(points: Array) -> Array:
@@ -171,7 +174,7 @@ def _bounded(vertices: Array, faces: Faces, distance: Callable[[Array], Array]) 
 
 
 def _section_axes(tangent: Array, up: Array) -> tuple[Array, Array]:
-    """Return unit side and height directions (K, 3) of sections perpendicular to ``tangent`` (K, 3)."""
+    """Return the unit width and height axes, each (K, 3), of a tube's sections perpendicular to ``tangent`` (K, 3)."""
     along = tangent / np.linalg.norm(tangent, axis=1, keepdims=True)
     side = np.cross(up, along)
     side /= np.linalg.norm(side, axis=1, keepdims=True)
@@ -179,7 +182,10 @@ def _section_axes(tangent: Array, up: Array) -> tuple[Array, Array]:
 
 
 def _tube_distance(points: Array, path: Array, radii: Array, up: Array) -> Array:
-    """Return distances to the nearest straight piece of a tube; exact to first order near the surface of an ellipse."""
+    """Return the signed distances (P,) of points (P, 3) to the nearest straight piece of a tube; correct to first order near the surface.
+
+    ``path``, ``radii`` and ``up`` are those of ``tube``.
+    """
     best = np.full(len(points), np.inf)
     axis = np.diff(path, axis=0)
     side, high = _section_axes(axis, up)
@@ -200,12 +206,12 @@ def _tube_distance(points: Array, path: Array, radii: Array, up: Array) -> Array
 
 
 def _strip(grid: NDArray[np.int64]) -> Faces:
-    """Return triangles between consecutive rings, from bottom to top; ``grid`` (K, S) has the vertex numbers of counter-clockwise rings."""
+    """Return triangles (F, 3) between consecutive rings of vertices; ``grid`` (K, S) has the vertex indices of K rings, counter-clockwise."""
     a, d = grid[:-1], grid[1:]
     b, c = np.roll(a, -1, axis=1), np.roll(d, -1, axis=1)
     return np.concatenate([np.stack([a, b, c], axis=-1), np.stack([a, c, d], axis=-1)]).reshape(-1, 3).astype(np.int32)
 
 
 def _fan(centre: int, ring: NDArray[np.int64]) -> Faces:
-    """Return triangles from a centre to a counter-clockwise ring."""
+    """Return triangles (S, 3) between the vertex index ``centre`` and a counter-clockwise ring of vertex indices (S,)."""
     return np.stack([np.full(len(ring), centre), ring, np.roll(ring, -1)], axis=-1).astype(np.int32)

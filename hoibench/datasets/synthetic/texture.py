@@ -1,4 +1,4 @@
-"""Solid textures: coloured blobs in 3D space that are sampled in an object's own frame, without texture coordinates."""
+"""Solid textures: coloured blobs that fill 3D space, sampled at points in an object's own frame, so that no texture coordinates are needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GAIN = 1.5  # sharpness of the blobs' edges
 
 @cache
 def blobs() -> Array:
-    """Return one period of band-limited noise, (64, 64, 64) float32 in -1..1: blobs about 5 cells wide and finer blobs of half that width.
+    """Return one period of 3D noise, (64, 64, 64) float32 in -1..1, with blobs about 5 cells wide and finer blobs of half that width.
 
     Two octaves of differences of Gaussians give blobs that difference-of-Gaussians keypoints detect at two scales.
     """
@@ -37,11 +37,11 @@ def _band(noise: Array, sigma: float) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Blobs with one size and palette.
+    """A solid texture: blobs with a size and a palette of three colours.
 
     Attributes:
         palette: (3, 3) RGB in 0..1 of dark blobs, the ground between blobs, and light blobs.
-        lattice: (3, 3) from metres in the object's frame to cells of ``blobs()``, rotated so that no plane shows the period.
+        lattice: (3, 3) linear map from metres in the object's frame to cells of ``blobs()``, rotated so that no plane shows the noise's period.
         shift: (3,) offset in cells.
     """
 
@@ -50,18 +50,21 @@ class Material:
     shift: Array
 
     def cells(self, points: Array) -> Array:
-        """Return noise cells (P, 3) of points (P, 3) in the object's frame; affine, so cells may be interpolated over a triangle."""
+        """Return the coordinates (P, 3) in ``blobs()``, in cells, of points (P, 3) in the object's frame, in metres.
+
+        The map is affine, so the coordinates may be interpolated over a triangle.
+        """
         return points @ self.lattice.T + self.shift
 
 
 def random_material(palette: Array, cell: Array | float, rng: np.random.Generator) -> Material:
-    """Draw a material with noise cells of ``cell`` metres along the object's axes, randomly shifted and rotated."""
+    """Draw a material with a ``palette`` (3, 3) and noise cells of ``cell`` metres along the object's axes, randomly shifted and rotated."""
     rotation = Rotation.random(random_state=rng).as_matrix()
     return Material(np.asarray(palette), rotation / np.asarray(cell), rng.uniform(0.0, _CELLS, 3))
 
 
 def albedo(cells: Array, palettes: Array) -> Array:
-    """Return colours (M, 3) at noise cells (M, 3) with palettes (M, 3, 3)."""
+    """Return the colours (M, 3), RGB in 0..1, at coordinates ``cells`` (M, 3) in ``blobs()``, each with a palette of its own (M, 3, 3)."""
     level = map_coordinates(blobs(), cells.T, order=1, mode="grid-wrap")[:, None]
     ground = palettes[:, 1]
     lighter = ground + np.maximum(level, 0.0) * (palettes[:, 2] - ground)

@@ -1,4 +1,4 @@
-"""World frames of the recording dates."""
+"""World frames of synthetic clips: as in TACO, each recording date has a frame of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hoibench.store.records import Record, read_toml
 
 
 class _Frame(Record):
-    """A world frame in world_frames.toml: rotation about z in degrees and origin in metres."""
+    """A world frame in world_frames.toml: the rotation about z in degrees and translation in metres from the rig frame."""
 
     yaw: float
     origin: tuple[float, float, float]
@@ -27,30 +27,30 @@ class _DateTable(RootModel[dict[str, _Frame]]):
 
 @dataclass(frozen=True, eq=False)
 class WorldFrame:
-    """A rigid transform from the rig frame to the world: x_world = R x_rig + t; R (3, 3), t (3,) in metres."""
+    """The world frame of a date, as a rigid transform from the rig frame: x_world = R x_rig + t; R (3, 3), t (3,) in metres."""
 
     R: Array
     t: Array
 
     def transform_points(self, rig: Array) -> Array:
-        """Transform points (..., 3) from the rig frame to the world."""
+        """Return points (..., 3), given in the rig frame, in the world frame."""
         world: Array = rig @ self.R.T + self.t
         return world
 
     def transform_poses(self, rig: Array) -> Array:
-        """Convert poses (N, 4, 4) from object-to-rig to object-to-world."""
+        """Return poses (N, 4, 4) from object to world frame, given poses from object to rig frame."""
         transform = np.eye(4)
         transform[:3, :3], transform[:3, 3] = self.R, self.t
         world: Array = transform @ rig
         return world
 
     def transform_axis_angles(self, rig: Array) -> Array:
-        """Convert axis-angle rotations (N, 3) from the rig frame to the world."""
+        """Return axis-angle rotations (N, 3) in radians to the world frame, given those to the rig frame."""
         world: Array = (Rotation.from_matrix(self.R) * Rotation.from_rotvec(rig)).as_rotvec()
         return world
 
     def transform_camera(self, rig: Camera) -> Camera:
-        """Convert a camera from the rig frame to the world; its image stays the same."""
+        """Return a camera with extrinsics from the world frame, given one with extrinsics from the rig frame; its image stays the same."""
         R = rig.R @ self.R.T
         return Camera(rig.K, R, rig.t - R @ self.t, rig.size)
 
@@ -63,7 +63,7 @@ def world_frame(date: str) -> WorldFrame:
 
 
 def recording_dates() -> tuple[str, ...]:
-    """Return the recording dates, YYYYMMDD."""
+    """Return the recording dates of synthetic clips, YYYYMMDD."""
     return tuple(_table())
 
 

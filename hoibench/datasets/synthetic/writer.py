@@ -1,4 +1,4 @@
-"""Render a scene and write it in the layout of TACO."""
+"""Render a synthetic scene and write it as files in the layout of TACO."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _CENTIMETRES = 100.0  # per metre; models of TACO are in centimetres
 
 
 def write_sequence(root: Path, key: str, scene: Scene, serials: Sequence[str], seed: int) -> None:
-    """Write a sequence, its videos, calibration, poses and models, in the world frame of the key's date.
+    """Write a scene as a sequence: videos, calibration, poses and object models, in the world frame of the key's date.
 
     Args:
-        root: the tree, which may have other sequences.
-        key: YYYYMMDD_NNN.
+        root: folder of the data set in the layout of TACO, which may have other sequences.
+        key: the sequence's key, YYYYMMDD_NNN.
         scene: the scene in the rig frame.
-        serials: the cameras.
+        serials: serials of the cameras to render.
         seed: seed of the colours of room and skin.
 
     Raises:
-        OSError: the tree cannot be written.
+        OSError: a file cannot be written.
         ValueError: a camera is unknown.
     """
     cameras = {serial: build_camera(serial) for serial in serials}
@@ -47,17 +47,17 @@ def write_sequence(root: Path, key: str, scene: Scene, serials: Sequence[str], s
 
 
 def write_annotations(root: Path, key: str, scene: Scene, cameras: Mapping[str, Camera], world: WorldFrame) -> None:
-    """Write a sequence without its videos: calibration, hands, object poses and models.
+    """Write a scene as a sequence without videos: calibration, hand poses, object poses and object models.
 
     Args:
-        root: the tree, which may have other sequences.
-        key: YYYYMMDD_NNN.
+        root: folder of the data set in the layout of TACO, which may have other sequences.
+        key: the sequence's key, YYYYMMDD_NNN.
         scene: the scene in the rig frame.
         cameras: serial -> camera in the rig frame.
         world: the world frame of the written files.
 
     Raises:
-        OSError: the tree cannot be written.
+        OSError: a file cannot be written.
     """
     sequence = download.TacoSequence(root, scene.triplet, key)
     write_bytes(root / download.HAND_MODEL_FILE, f"{HAND_MODEL}\n".encode())
@@ -72,7 +72,7 @@ def write_annotations(root: Path, key: str, scene: Scene, cameras: Mapping[str, 
 
 
 def render_videos(scene: Scene, cameras: Mapping[str, Camera], seed: int) -> dict[str, Array]:
-    """Render videos (N, H, W, 3) uint8 by cameras in the rig frame: serial -> video."""
+    """Render a scene by cameras in the rig frame: serial -> video (N, H, W, 3) uint8 RGB; ``seed`` determines the colours of room and skin."""
     render_scene = RenderScene(build_textured_surfaces(scene, seed))
     views = {serial: RenderView(render_scene, camera) for serial, camera in cameras.items()}
     videos: dict[str, list[Array]] = {serial: [] for serial in cameras}
