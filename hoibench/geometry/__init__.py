@@ -1,4 +1,4 @@
-"""Projection, camera intrinsics and the motion pseudo-video, for numpy and torch arrays."""
+"""Projection, changes of intrinsics, drawing of points, and the motion pseudo-video (point tracks rendered as a video)."""
 
 from hoibench.geometry.projection import (
     crop_intrinsics,

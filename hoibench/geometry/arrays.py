@@ -1,4 +1,4 @@
-"""Operations with different names in numpy and torch, so that geometry is written once for both.
+"""Array operations that differ between numpy and torch, so that code in geometry works for both.
 
 torch is imported only when an argument is a tensor.
 """
@@ -15,7 +15,7 @@ from hoibench.clip import Array, check_shape
 
 
 def namespace(array: Any) -> Any:
-    """Return the module of an array: numpy or torch."""
+    """Return the module numpy or torch, whichever the array is from."""
     if _module_name(array) == "numpy":
         return np
     import torch
@@ -24,7 +24,7 @@ def namespace(array: Any) -> Any:
 
 
 def check_namespace(**arrays: Any) -> Any:
-    """Return the ``namespace`` of a public function's arguments, ignoring None.
+    """Return the common module, numpy or torch, of a public function's array arguments; None is ignored.
 
     Raises:
         TypeError: an argument is not an array, or arguments mix numpy and torch or are on several devices; names the arguments.
@@ -47,38 +47,38 @@ def _module_name(array: Any) -> str:
 
 
 def cast(array: Any, dtype: Any) -> Any:
-    """Return the array in another dtype; gradients of torch pass through."""
+    """Return the array converted to ``dtype``; gradients of torch pass through."""
     return array.astype(dtype, copy=False) if isinstance(array, np.ndarray) else array.to(dtype)
 
 
 def detach(array: Any) -> Any:
-    """Return the array without its gradient."""
+    """Return the array without its gradient history; a numpy array is returned as it is."""
     return array if isinstance(array, np.ndarray) else array.detach()
 
 
 def to_numpy(array: Any) -> Array:
-    """Return the values as a numpy array, which shares memory with a CPU tensor."""
+    """Return the array as a numpy array; for a CPU tensor, both share their memory."""
     return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
 
 
 def flatnonzero(mask: Any) -> Any:
-    """Return the indices of true elements in the flattened mask, ascending."""
+    """Return the indices (P,) of the true elements of a mask, in reading order of its axes."""
     return np.flatnonzero(mask) if isinstance(mask, np.ndarray) else mask.reshape(-1).nonzero()[:, 0]
 
 
 def sort(values: Any) -> Any:
-    """Return (P,) values in ascending order."""
+    """Return 1D values (P,) in ascending order."""
     return np.sort(values) if isinstance(values, np.ndarray) else values.sort().values
 
 
 def min_max(values: Any) -> tuple[float, float]:
-    """Return the minimum and the maximum, both NaN if a value is NaN."""
+    """Return the minimum and the maximum of an array, both NaN if a value is NaN."""
     low, high = (values.min(), values.max()) if isinstance(values, np.ndarray) else values.aminmax()
     return float(low), float(high)
 
 
 def minimum_at(target: Any, index: Any, values: Any) -> None:
-    """Set ``target[index[i]]`` to at most ``values[i]`` for all i, in place; indices may repeat."""
+    """Lower ``target[index[i]]`` to ``values[i]``, if that is smaller, for all i, in place; indices may repeat."""
     if isinstance(target, np.ndarray):
         np.minimum.at(target, index, values)
     else:
@@ -86,7 +86,7 @@ def minimum_at(target: Any, index: Any, values: Any) -> None:
 
 
 def sum_at(index: Any, values: Any, length: int) -> Any:
-    """Return (length,) float64 sums of the ``values`` per ``index``; gradients of torch pass to the values."""
+    """Return sums (length,) float64: element j is the sum of ``values[i]`` over all i with ``index[i]`` = j; gradients pass to the values."""
     if isinstance(values, np.ndarray):
         return np.bincount(index, weights=values, minlength=length)
     xp = namespace(values)
@@ -94,7 +94,7 @@ def sum_at(index: Any, values: Any, length: int) -> Any:
 
 
 def check_mask(name: str, mask: Any, shape: tuple[int | str, ...]) -> Any:
-    """Return the mask; raise ValueError unless it is bool and has the ``shape``."""
+    """Return the mask unchanged; raise ValueError unless it is bool and has the ``shape``, in which a letter matches any length."""
     if mask.dtype != check_namespace(**{name: mask}).bool:
         raise ValueError(f"{name} has dtype {mask.dtype}, expected bool")
     check_shape(name, mask, shape)
@@ -102,7 +102,7 @@ def check_mask(name: str, mask: Any, shape: tuple[int | str, ...]) -> Any:
 
 
 def check_floating(name: str, array: Any, shape: tuple[int | str, ...]) -> None:
-    """Raise ValueError unless ``array`` has a floating-point dtype and the ``shape``."""
+    """Raise ValueError unless ``array`` has a floating-point dtype and the ``shape``, in which a letter matches any length."""
     xp = check_namespace(**{name: array})
     if not (np.issubdtype(array.dtype, np.floating) if xp is np else array.is_floating_point()):
         raise ValueError(f"{name} has dtype {array.dtype}, expected floating point")
@@ -110,7 +110,7 @@ def check_floating(name: str, array: Any, shape: tuple[int | str, ...]) -> None:
 
 
 def is_integer(value: Any) -> bool:
-    """Return True for an integer of Python or numpy, except bool."""
+    """Return True if ``value`` is an integer of Python or numpy, but not a bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 

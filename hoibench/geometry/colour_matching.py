@@ -1,4 +1,6 @@
-"""Match the pixels of a motion pseudo-video to anchors by colour.
+"""Match the pixels of a motion pseudo-video to the points drawn in it, by their colours.
+
+A point's colour encodes its anchor, which is its pixel in frame 0.
 
 A pixel is *foreground* if its colour is nearer to the box of possible colours (from the anchors' minimum red and green, and ``darkest`` blue, to
 white) than to black.  With ``darkest`` 0.1 the box is at least 0.17 from black.  With 0 the box may contain black: then every pixel that is not black
@@ -21,17 +23,17 @@ from hoibench.geometry.arrays import detach, flatnonzero, namespace, to_numpy
 from hoibench.geometry.motion_colours import anchor_colours, has_colour, pixels_from_colours
 
 MAX_DISTANCES = 1 << 24
-"""Maximum number of distances in memory."""
+"""Maximum number of point-to-point distances in memory at once."""
 
 
 def match_pixels(video: Any, anchors: Any, *, darkest: float, match_within: float) -> tuple[Any, Any, Any, Any]:
-    """Return the pixels that match an anchor, frame by frame in reading order.
+    """Return the pixels of a pseudo-video that match an anchor by colour, frame by frame in reading order.
 
     Args:
         video: (N, H, W, 3) float32, finite.
         anchors: (K, 2) pixels in frame 0; anchors outside the image match nothing.
         darkest: the value that the video was rendered with.
-        match_within: maximum distance in spacings; a single anchor has no spacing and matches every foreground pixel.
+        match_within: maximum distance of a match, in spacings of the anchors; a single anchor has no spacing and matches every foreground pixel.
 
     Returns:
         Frame, row, column and anchor index of P pixels, each (P,) int64.
@@ -60,7 +62,10 @@ def match_pixels(video: Any, anchors: Any, *, darkest: float, match_within: floa
 
 
 def _foreground(frame: Any, least: tuple[float, float, float]) -> Any:
-    """Return indices of the pixels nearer to the box above ``least`` than to black: |p|^2 > |max(least - p, 0)|^2."""
+    """Return the indices (P,) in the flattened frame of its foreground pixels p: |p|^2 > |max(least - p, 0)|^2.
+
+    ``least`` (red, green, blue) is the lowest corner of the box of possible colours.
+    """
     margin = 0.0
     for channel, low in enumerate(least):
         value = frame[..., channel]
@@ -70,7 +75,7 @@ def _foreground(frame: Any, least: tuple[float, float, float]) -> Any:
 
 
 def _spacing(places: Any) -> float:
-    """Return the median distance from a place to its nearest neighbour; infinite for a single place."""
+    """Return the median distance of 2D ``places`` (A, 2) to their nearest neighbours; infinite for a single place."""
     if len(places) < 2:
         return np.inf
     xp = namespace(places)
@@ -81,7 +86,7 @@ def _spacing(places: Any) -> float:
 
 
 def _search_within(places: Any, reach: float) -> Callable[[Any], Any]:
-    """Return a function from points (P, 2) to indices (P,) int64 of the nearest place, -1 if none is within ``reach``."""
+    """Return a function from points (P, 2) to the index (P,) int64 of the nearest of ``places`` (A, 2), -1 if it is farther than ``reach``."""
     xp = namespace(places)
     nearest = (
         nearest_by_tree(places, reach) if str(places.device) == "cpu" else partial(nearest_by_search, places=places)
@@ -95,7 +100,10 @@ def _search_within(places: Any, reach: float) -> Callable[[Any], Any]:
 
 
 def nearest_by_tree(places: Any, reach: float) -> Callable[[Any], Any]:
-    """Return a function that equals ``nearest_by_search`` within ``reach``, using a k-d tree."""
+    """Return a function from points (P, 2) to the index (P,) of the nearest of ``places`` (A, 2), by a k-d tree.
+
+    The results equal those of ``nearest_by_search`` for points within ``reach`` of a place, and are arbitrary for others.
+    """
     from scipy.spatial import cKDTree
 
     xp, tree = namespace(places), cKDTree(to_numpy(places))
@@ -114,20 +122,20 @@ def nearest_by_tree(places: Any, reach: float) -> Callable[[Any], Any]:
 
 
 def nearest_by_search(points: Any, places: Any) -> Any:
-    """Return the index of the nearest place of each point by exhaustive search, the first on ties; (P, 2), (A, 2) -> (P,) int64."""
+    """Return the index (P,) int64 of the nearest of ``places`` (A, 2) for each of ``points`` (P, 2), by exhaustive search; the first on ties."""
     xp = namespace(points)
     rows = [table.argmin(axis=1) for table in _distance_tables(points, places)]
     return xp.concat(rows) if rows else xp.zeros(0, dtype=xp.int64, device=points.device)
 
 
 def _distance_tables(points: Any, places: Any) -> Iterator[Any]:
-    """Yield squared distances of all points from all places in chunks of rows."""
+    """Yield the table (P, A) of squared distances of points from places in chunks of rows, to limit memory."""
     step = max(1, MAX_DISTANCES // len(places))
     for start in range(0, len(points), step):
         yield _squared_distances(points[start : start + step, None], places)
 
 
 def _squared_distances(a: Any, b: Any) -> Any:
-    """Return squared distances of (..., 2) points."""
+    """Return the squared distances (...) between 2D points ``a`` and ``b``, both (..., 2)."""
     offset = a - b
     return offset[..., 0] * offset[..., 0] + offset[..., 1] * offset[..., 1]

@@ -23,11 +23,11 @@ from hoibench.geometry.arrays import (
 )
 
 OVERSHOOT = 0.5
-"""Maximum distance of decoded values from [0, 1]; values in [-1, 1] or 0 to 255 exceed it and are refused."""
+"""Maximum distance of a video's values from [0, 1]; it allows for lossy decoding, but not for values in [-1, 1] or 0 to 255."""
 
 
 def depth_range(depth: Any, drawn: Any) -> Any:
-    """Return s, the near and far depth of the drawn points of one view (Algorithm 1, line 1).
+    """Return s, the near and far depth in metres of the drawn points of one view (SyncMV4D, Algorithm 1, line 1).
 
     Args:
         depth: (N, K) metres along z.
@@ -56,25 +56,25 @@ def depth_range(depth: Any, drawn: Any) -> Any:
 
 
 def has_colour(anchors: Any, size: tuple[int, int]) -> Any:
-    """Return (K,) bool, true for anchors (K, 2) inside the image; other anchors, and NaN, have no colour."""
+    """Return (K,) bool, true for anchors (K, 2) in pixels that are inside an image of ``size`` (H, W); others, and NaN, have no colour."""
     u, v = anchors[..., 0], anchors[..., 1]
     return (u >= -0.5) & (u <= size[1] - 0.5) & (v >= -0.5) & (v <= size[0] - 0.5)
 
 
 def anchor_colours(anchors: Any, size: tuple[int, int], darkest: float) -> Any:
-    """Return (red, green) of anchors; (K, 2) pixels -> (K, 2) float32, meaningless where ``has_colour`` is false."""
+    """Return the red and green values (K, 2) float32 of anchors (K, 2) in pixels; meaningless where ``has_colour`` is false."""
     xp = namespace(anchors)
     return cast(darkest + (1 - darkest) * (cast(anchors, xp.float64) + 0.5) / _extent(size, anchors), xp.float32)
 
 
 def pixels_from_colours(colours: Any, size: tuple[int, int], darkest: float) -> Any:
-    """Return the pixels (..., 2) float64 of (red, green) colours (..., 2): the inverse of ``anchor_colours``."""
+    """Return the pixels (..., 2) float64 that red and green values (..., 2) encode: the inverse of ``anchor_colours``."""
     xp = namespace(colours)
     return (cast(colours, xp.float64) - darkest) / (1 - darkest) * _extent(size, colours) - 0.5
 
 
 def depth_colours(depth: Any, s: Any, darkest: float) -> Any:
-    """Return blue of depths clipped to the range; (...) metres -> (...) float32; ``darkest`` everywhere if near equals far."""
+    """Return the blue values (...) float32 of depths (...) in metres, clipped to the depth range ``s``; ``darkest`` if near equals far."""
     xp = namespace(depth)
     near, far = cast(s, xp.float64)
     share = (cast(depth, xp.float64) - near) / xp.where(far > near, far - near, 1.0)
@@ -84,17 +84,20 @@ def depth_colours(depth: Any, s: Any, darkest: float) -> Any:
 
 
 def depth_from_colours(blue: Any, s: Any, darkest: float) -> Any:
-    """Return depths (...) float64 in metres of blue (...): the inverse of ``depth_colours``, linear beyond [darkest, 1] to keep its gradient."""
+    """Return the depths (...) float64 in metres that blue values (...) encode: the inverse of ``depth_colours``.
+
+    Values outside [darkest, 1] are extrapolated, not clipped, so that they have a gradient.
+    """
     xp = namespace(blue)
     near, far = cast(s, xp.float64)
     return near + (cast(blue, xp.float64) - darkest) / (1 - darkest) * (far - near)
 
 
 def quantise(video: Any) -> Any:
-    """Round a video to 8 bits per channel; (..., 3) float in [0, 1] -> the same shape and dtype.
+    """Return a video (..., 3), floating point in [0, 1], with values rounded to 8 bits per channel, in the same shape and dtype.
 
     Raises:
-        ValueError: the video has another shape or dtype, or values outside [0, 1] (see ``check_video_range``).
+        ValueError: the video has another shape or dtype, or values farther than ``OVERSHOOT`` from [0, 1]; smaller excess is clipped.
     """
     check_floating("video", video, (*video.shape[:-1], 3))
     check_video_range(video)
@@ -102,7 +105,7 @@ def quantise(video: Any) -> Any:
 
 
 def check_video_range(video: Any) -> None:
-    """Raise ValueError unless the values of a video are within ``OVERSHOOT`` of [0, 1]; names the frame of NaN or infinity."""
+    """Raise ValueError unless all values of a video (N, H, W, 3) are within ``OVERSHOOT`` of [0, 1]; names the frame of NaN or infinity."""
     video = detach(video)
     if 0 in video.shape:
         return
@@ -118,14 +121,14 @@ def check_video_range(video: Any) -> None:
 
 
 def check_depth_range(s: Any) -> None:
-    """Raise ValueError unless ``s`` is two finite numbers."""
+    """Raise ValueError unless ``s`` is a floating-point array (2,) of finite numbers: the near and far depth."""
     check_floating("s", s, (2,))
     if not namespace(s).isfinite(s).all():
         raise ValueError(f"s is ({float(s[0])}, {float(s[1])}), expected the near and far depth in metres")
 
 
 def check_darkest(darkest: float) -> None:
-    """Raise ValueError unless ``darkest`` is in [0, 1)."""
+    """Raise ValueError unless ``darkest``, the lowest colour value of a point, is in [0, 1)."""
     if not 0.0 <= darkest < 1.0:
         raise ValueError(f"darkest is {darkest}, expected a number in [0, 1)")
 

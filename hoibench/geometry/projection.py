@@ -1,4 +1,4 @@
-"""World to camera to pixel and back, and changes of intrinsics; projection accepts numpy and torch arrays."""
+"""Transform points from world to camera to pixels and back (numpy or torch), and change intrinsics for crops and resizing (numpy)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from hoibench.clip import Array
 
 
 def to_camera(world: Any, R: Any, t: Any) -> Any:
-    """Transform world points to camera space, R x + t.
+    """Transform points from world to camera space: R x + t.
 
     Args:
         world: (..., P, 3) metres.
-        R: (..., 3, 3), broadcast against the leading axes of ``world``: (3, 3) for a static camera, (N, 3, 3) for a moving camera.
-        t: (..., 3) metres.
+        R: (..., 3, 3) rotation from world to camera, broadcast against the leading axes of ``world``: (N, 3, 3) for a moving camera.
+        t: (..., 3) translation in metres.
 
     Returns:
-        (..., P, 3) metres, OpenCV axes.
+        (..., P, 3) metres in camera space: x right, y down, z forward.
 
     >>> to_camera(np.zeros((5, 3)), R=np.eye(3), t=np.array([0.0, 0.0, 2.0]))[0]
     array([0., 0., 2.])
@@ -27,12 +27,12 @@ def to_camera(world: Any, R: Any, t: Any) -> Any:
 
 
 def to_world(camera: Any, R: Any, t: Any) -> Any:
-    """Transform camera-space points to the world, R^T (p - t): the inverse of ``to_camera``, with the same shapes."""
+    """Transform points (..., P, 3) from camera space to the world, R^T (p - t), in metres: the inverse of ``to_camera``."""
     return (camera - t[..., None, :]) @ R
 
 
 def project(camera: Any, K: Any) -> Any:
-    """Project camera-space points to pixels.
+    """Project points in camera space to pixels.
 
     Args:
         camera: (..., P, 3) metres.  Points with z <= 0 give meaningless pixels and must be masked by the caller.
@@ -50,7 +50,7 @@ def project(camera: Any, K: Any) -> Any:
 
 
 def unproject(pixels: Any, depth: Any, K: Any) -> Any:
-    """Unproject pixels with their z-depth to camera space: the inverse of ``project``.
+    """Return the points in camera space at pixels with known z-depth: the inverse of ``project``.
 
     Args:
         pixels: (..., P, 2).
@@ -58,7 +58,7 @@ def unproject(pixels: Any, depth: Any, K: Any) -> Any:
         K: (..., 3, 3) intrinsics in pixels, upper triangular.
 
     Returns:
-        (..., P, 3) metres.
+        (..., P, 3) metres in camera space.
 
     >>> K = np.array([[100.0, 0, 50], [0, 100, 40], [0, 0, 1]])
     >>> unproject(np.array([[55.0, 30.0]]), np.array([2.0]), K)
@@ -77,7 +77,7 @@ def optical_centre(R: Any, t: Any) -> Any:
 
 
 def crop_intrinsics(K: Array, top: float, left: float) -> Array:
-    """Return intrinsics (3, 3) for an image without its first ``top`` rows and ``left`` columns."""
+    """Return the intrinsics (3, 3) of an image after its first ``top`` rows and ``left`` columns are cut off; ``K`` are those before."""
     out = np.array(K, dtype=np.float64)
     out[0, 2] -= left
     out[1, 2] -= top
@@ -85,7 +85,7 @@ def crop_intrinsics(K: Array, top: float, left: float) -> Array:
 
 
 def resize_intrinsics(K: Array, old: tuple[int, int], new: tuple[int, int]) -> Array:
-    """Return intrinsics (3, 3) for an image resized from ``old`` to ``new`` (H, W); each axis has its own scale.
+    """Return the intrinsics (3, 3) of an image after resizing from size ``old`` to ``new``, both (H, W); each axis has its own scale.
 
     Pixel centres are at integer coordinates, so u' = s (u + 1/2) - 1/2.
 
@@ -101,7 +101,7 @@ def resize_intrinsics(K: Array, old: tuple[int, int], new: tuple[int, int]) -> A
 
 
 def is_rigid(pose: Array, tolerance: float = 1e-4) -> bool:
-    """Return True if every (..., 3, 3) or (..., 4, 4) pose has a rotation: R R^T = I and det R = 1."""
+    """Return True if the 3x3 part R of every pose (..., 3, 3) or (..., 4, 4) is a rotation within ``tolerance``: R R^T = I and det R = 1."""
     R = np.asarray(pose, dtype=np.float64)[..., :3, :3]
     orthonormal = np.abs(R @ R.mT - np.eye(3)).max() <= tolerance
     return bool(orthonormal and np.abs(np.linalg.det(R) - 1.0).max() <= tolerance)

@@ -1,4 +1,4 @@
-"""The motion pseudo-video: point tracks of one view, rendered as a video and read back from one (SyncMV4D, section 3.3).
+"""The motion pseudo-video of SyncMV4D (section 3.3): point tracks of one view as a video; ``render`` draws it, ``read_back`` recovers tracks.
 
 Arrays are numpy or torch, on any device.
 
@@ -52,12 +52,12 @@ __all__ = ["RecoveredTracks", "depth_range", "points_in_image", "quantise", "rea
 
 @dataclass(frozen=True, eq=False)
 class RecoveredTracks:
-    """Point tracks of one view that were read from a pseudo-video.
+    """Tracks of K points in one view over N frames that were read from a motion pseudo-video.
 
     Attributes:
         pixels: (N, K, 2) float32, zero for points that were not found.
         depth: (N, K) float32 metres along z, zero for points that were not found.
-        found: (N, K) bool, true if a pixel shows the point.
+        found: (N, K) bool, true where a pixel of the frame shows the point.
     """
 
     pixels: Any
@@ -84,15 +84,15 @@ def render(
         depth: (N, K) metres along z; the nearest point wins a pixel.
         anchors: (K, 2) pixels of the points in frame 0.  A point with its anchor outside the image has no colour and is not drawn.
         s: (2,) near and far depth in metres, see ``depth_range``; other depths are clipped to it.
-        size: (H, W).
+        size: (H, W) of the video in pixels.
         visible: (N, K) bool, points to draw; None means all points in front of the camera.
         radius: a point is a square of 2 radius + 1 pixels.
-        darkest: colours are in [darkest, 1]; the paper uses 0, where the darkest points look like the background.
+        darkest: colours are in [darkest, 1]; SyncMV4D uses 0, where the darkest points look like the background.
         first_depth: keep the colour of each point's depth in frame 0, as in the tracking video of Diffusion as Shader (Fig. 3, Table 4).  The current
             depth still decides occlusion.  Points that are drawn later need a depth in frame 0, and ``read_back`` returns frame 0's depth.
 
     Returns:
-        (N, H, W, 3) float32 in [0, 1]; gradients of torch pass to ``depth`` and ``s``.
+        The video (N, H, W, 3) float32 in [0, 1]; gradients of torch pass to ``depth`` and ``s``.
 
     Raises:
         TypeError: an argument is not an array, or numpy and torch are mixed; names the arguments.
@@ -126,7 +126,7 @@ def render(
 def read_back(
     video: Any, anchors: Any, s: Any, *, radius: int = 1, darkest: float = 0.1, match_within: float = 1.5
 ) -> RecoveredTracks:
-    """Read point tracks from a pseudo-video: a point is at the mean of the pixels in its colour, at the depth of their mean blue.
+    """Read the tracks of K points from a motion pseudo-video: each is at the mean of the pixels in its colour, at the depth of their mean blue.
 
     ``hoibench.geometry.colour_matching`` matches pixels to points.  Pixels farther than 2 ``radius`` from the median of their point, along either
     axis, are outliers of lossy compression and ignored; a point without other pixels is not found.  A video without losses has no outliers: a point
@@ -173,7 +173,10 @@ def read_back(
 
 
 def _near_median(slot: Any, value: Any, reach: int, slots: int) -> Any:
-    """Return (P,) bool, true where an integer ``value`` (P,) is within ``reach`` of the lower median of its ``slot`` (P,)."""
+    """Return (P,) bool, true where an integer ``value`` (P,) is within ``reach`` of the lower median of the values with the same ``slot`` (P,).
+
+    A slot is a number below ``slots`` for one point in one frame.
+    """
     count = namespace(slot).bincount(slot, minlength=slots)
     middle = count.cumsum(0) - count + (count - 1) // 2
     step = int(value.max()) + 1 if len(value) else 1
@@ -182,7 +185,7 @@ def _near_median(slot: Any, value: Any, reach: int, slots: int) -> Any:
 
 
 def _paint(index: Any, colours: Any) -> Any:
-    """Colour the pixels of an index (N, H, W) by the colours (N, K, 3) of their points, on black: (N, H, W, 3)."""
+    """Return a video (N, H, W, 3): each pixel has the colour, of (N, K, 3), of the point in ``index`` (N, H, W), or is black for index -1."""
     xp = namespace(index)
     n, height, width = index.shape
     shown = flatnonzero(index >= 0)

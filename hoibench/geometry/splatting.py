@@ -1,4 +1,4 @@
-"""Draw points as squares with a z-buffer.
+"""Draw points as squares of pixels, where the nearest point hides those behind it, and find the visible ones.
 
 Shapes use N frames of H x W pixels and K points; pixel centres are at integer coordinates.  Arrays are numpy or torch.
 """
@@ -21,16 +21,16 @@ from hoibench.geometry.arrays import (
 
 
 def points_in_image(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | None = None) -> Any:
-    """Return which points are in front of the camera with their nearest pixel centre inside the image.
+    """Return a mask of the points that are in front of the camera with their nearest pixel centre inside the image.
 
     Args:
         pixels: (N, K, 2) pixels (u right, v down).
         depth: (N, K) metres along z.
-        size: (H, W).
+        size: (H, W) of the image in pixels.
         visible: (N, K) bool, points to consider; None means all.  Other points may have any values, including NaN.
 
     Returns:
-        (N, K) bool.
+        (N, K) bool, false for points that are not considered.
 
     Raises:
         TypeError: an argument is not an array, or numpy and torch are mixed; names the arguments.
@@ -58,14 +58,14 @@ def rasterise(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | 
     border, and half-integer coordinates round to even.
 
     Args:
-        pixels: (N, K, 2).
-        depth: (N, K) metres.
-        size: (H, W).
+        pixels: (N, K, 2) pixels (u right, v down).
+        depth: (N, K) metres along z.
+        size: (H, W) of the image in pixels.
         visible: (N, K) bool, points to draw; None means all.
         radius: half the square's side in pixels, 0 or more.
 
     Returns:
-        (N, H, W) int32 indices of points, -1 for background.
+        (N, H, W) int32 index of the point that each pixel shows, -1 for background.
 
     Raises:
         TypeError: as ``points_in_image``.
@@ -94,7 +94,7 @@ def rasterise(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | 
 
 
 def visible_points(index: Any, pixels: Any) -> Any:
-    """Return which points are shown at their nearest pixel centre; index (N, H, W) of ``rasterise``, pixels (N, K, 2) -> (N, K) bool."""
+    """Return (N, K) bool, true for points at ``pixels`` (N, K, 2) that their nearest pixel shows in ``index`` (N, H, W) from ``rasterise``."""
     check_floating("pixels", pixels, (index.shape[0], "K", 2))
     xp = check_namespace(index=index, pixels=pixels)
     n, height, width = index.shape
@@ -106,7 +106,10 @@ def visible_points(index: Any, pixels: Any) -> Any:
 
 
 def fully_visible_points(index: Any, points: int, *, radius: int = 1) -> Any:
-    """Return which points have their complete square in the image and uncovered; index (N, H, W) of ``rasterise`` -> (N, points) bool."""
+    """Return (N, points) bool, true for points whose complete square is shown in ``index`` (N, H, W), drawn by ``rasterise`` with ``radius``.
+
+    It is false if the image border cuts the square, or another point covers a part of it.
+    """
     check_radius(radius)
     xp = namespace(index)
     n, height, width = index.shape
@@ -122,7 +125,7 @@ def check_radius(radius: int) -> None:
 
 
 def check_no_points(problem: str, bad: Any) -> None:
-    """Raise ValueError with the ``problem`` if ``bad`` (N, K) is true for a point; names the first one."""
+    """Raise ValueError that states the ``problem`` if ``bad`` (N, K) is true for a point; names its frame and index."""
     if bad.any():
         frame, point = divmod(int(flatnonzero(bad)[0]), bad.shape[1])
         raise ValueError(

@@ -1,1 +1,1 @@
-"""Parametric tools and targets with the categories of TACO."""
+"""Builders of parametric tools and targets, one per object category of TACO."""

@@ -1,4 +1,4 @@
-"""An object's shape, grips and work area."""
+"""The description of an object: its shape, the grips of the hands, and the area on which tools work."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Family = Literal["stick", "block", "vessel"]
 
 
 class SizeSampler:
-    """Sizes of one instance of a category; over all instances, each size takes evenly spaced values in its own random order."""
+    """Draws the sizes of one instance of an object category; over all instances, each size takes evenly spaced values in a random order."""
 
     def __init__(self, category: int, instance: int, instances: int) -> None:
         self._category, self._instance, self._instances = category, instance, instances
         self._drawn = 0
 
     def uniform(self, low: float, high: float) -> float:
-        """Return the next size, between ``low`` and ``high``."""
+        """Return the next size of this instance, between ``low`` and ``high``."""
         order = np.random.default_rng([self._category, self._drawn]).permutation(self._instances)
         self._drawn += 1
         return low + (high - low) * (float(order[self._instance]) + 0.5) / self._instances
@@ -38,11 +38,11 @@ class Grip:
         normal: direction that the palm faces.
         thumb: direction of the thumb side of the hand, perpendicular to ``normal``.
         oblique: rotation of the hand about ``normal`` in radians, which moves the fingers towards ``thumb``.
-        palm: distance of ``point`` from the wrist, and its offset to the thumb side, in metres.
-        approach: direction of approach; None means ``normal``.
+        palm: position in the hand of the place that meets ``point``: its distance from the wrist, and its offset to the thumb side, in metres.
+        approach: direction in which the hand approaches; None means ``normal``.
         curl: bend of the fingers during the approach, from 0 (flat) to 1 (fist).
         goal: final bend of the fingers; if it is less than ``curl``, the fingers stretch and the thumb does not close.
-        floor: minimum height of the hand, or None.
+        floor: minimum z of the hand in the object's frame, in metres, or None.
     """
 
     point: Vector
@@ -58,22 +58,22 @@ class Grip:
 
 @dataclass(frozen=True, eq=False)
 class ObjectModel:
-    """An object as a tool (right hand) and as a target (left hand).
+    """An object, which may be a tool (held by the right hand) or a target (held by the left hand).
 
     A stick or block has its working end at the origin, +z away from the target, and a stick's handle towards +x.  Vessels and targets are centred on
     the origin and stand on z = 0; a spout points to -x.
 
     Attributes:
-        category: the word in the triplet.
+        category: the object's word in the (tool, action, target) triplet.
         solid: shape in the object's frame.
-        family: the kind of motion as a tool.
-        use: grip of the right hand as a tool.
-        steady: grip of the left hand as a target on the table.
+        family: the kind of tool: with a handle (``stick``), held from above (``block``), or a ``vessel``.
+        use: grip of the right hand if the object is a tool, or None.
+        steady: grip of the left hand if the object is a target on the table, or None.
         foot: radius of the working end of a tool, in metres.
         work_radius: radius of the area that tools work on, in metres.
         work_height: height of that area above the table, in metres.
         pitch: inclination of a stick during use in radians, handle up.
-        facing: yaw as a target, in radians.
+        facing: mean yaw of the object on the table as a target, in radians.
     """
 
     category: str
@@ -89,17 +89,20 @@ class ObjectModel:
 
 
 def side_grip_of_stick(at: float, height: float, oblique: float = 0.8) -> Grip:
-    """Return the right hand's grip around a handle along x: palm at its right side and above it, thumb towards the working end."""
+    """Return the right hand's grip around a handle along x, at x = ``at`` and z = ``height`` metres.
+
+    The palm is on the right of the handle and above it, the thumb towards the working end; ``oblique`` is that of ``Grip``.
+    """
     return Grip((at, 0.0, height), (0.0, -0.60, -0.80), (-1.0, 0.0, 0.0), oblique=oblique, palm=(0.078, 0.0))
 
 
 def wrap_from_right(x: float, height: float) -> Grip:
-    """Return the right hand's grip around an upright body or bar from +x, thumb up."""
+    """Return the right hand's grip around an upright body or bar from +x, with the palm at (``x``, 0, ``height``) metres and the thumb up."""
     return Grip((x, 0.0, height), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), palm=(0.085, 0.0))
 
 
 def press_from_left(x: float, height: float) -> Grip:
-    """Return the left hand's grip with fingertips against a low object from -x, palm down and wrist slightly raised."""
+    """Return the left hand's grip that presses the fingertips from -x against a low object at (``x``, 0, ``height``) metres, palm down."""
     return Grip(
         (x, 0.0, height),
         normal=(-0.36, 0.0, -0.93),

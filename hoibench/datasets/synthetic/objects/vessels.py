@@ -1,4 +1,4 @@
-"""Dishes and pots: centred on the origin, on z = 0, with a spout towards -x and a handle towards +x."""
+"""Builders of dishes and pots: centred on the origin, on z = 0, with a spout towards -x and, except for the pan, a handle towards +x."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def plate(sizes: SizeSampler) -> ObjectModel:
 
 
 def cup(sizes: SizeSampler) -> ObjectModel:
-    """Build a tumbler, straight, flared or waisted."""
+    """Build a cup without a handle, straight, flared or waisted."""
     r, high = sizes.uniform(0.033, 0.040), sizes.uniform(0.075, 0.095)
     foot, waist = sizes.uniform(0.74, 1.0) * r, sizes.uniform(0.86, 1.02)
     middle = waist * (foot + r) / 2.0
@@ -117,7 +117,7 @@ def pan(sizes: SizeSampler) -> ObjectModel:
 
 
 def kettle(sizes: SizeSampler) -> ObjectModel:
-    """Build a tall kettle with a lid, a straight spout and a square handle."""
+    """Build a tall kettle with a lid, a spout and an angular handle."""
     r, high = sizes.uniform(0.048, 0.056), sizes.uniform(0.085, 0.10)
     top = sizes.uniform(0.60, 0.72) * r
     body = [
@@ -137,7 +137,7 @@ def kettle(sizes: SizeSampler) -> ObjectModel:
 
 
 def teapot(sizes: SizeSampler) -> ObjectModel:
-    """Build a round pot with a lid, a curved spout and an ear."""
+    """Build a round teapot with a lid, a spout and a handle."""
     r, high = sizes.uniform(0.046, 0.055), sizes.uniform(0.070, 0.082)
     body = [
         (0, 0),
