@@ -37,7 +37,11 @@ def _merge(values: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any
 
 
 def _check_complete(value: Any) -> Any:
-    """Return a stored configuration as pydantic expects it; refuse one that lacks a field, since its default may have changed since then."""
+    """Return a stored configuration with tuples for lists, as pydantic expects it.
+
+    Raises:
+        ValueError: a field is missing; its default may have changed since the configuration was stored.
+    """
     if missing := sorted(_missing_fields(SyncMV4DConfig, value)):
         raise ValueError(f"it lacks {', '.join(missing)}: use the version that wrote it")
     return _lists_to_tuples(value)
@@ -66,6 +70,6 @@ CompleteConfig = Annotated[SyncMV4DConfig, BeforeValidator(_check_complete)]
 
 
 class _ChangedConfig(Record):
-    """The configuration after the changes of a launch configuration (a TOML file of training options), so that pydantic checks its values."""
+    """A record with the changed configuration as its field ``model``, so that pydantic checks the values that a user gave."""
 
     model: SyncMV4DConfig

@@ -126,7 +126,7 @@ class VAEConfig:
 
 @dataclass(frozen=True)
 class PseudoVideoConfig:
-    """Options for rendering motion pseudo-videos (hoibench.geometry.pseudo_video)."""
+    """Options for rendering motion pseudo-videos, which show tracks as coloured squares (hoibench.geometry.pseudo_video)."""
 
     points: int = paper(1600, "section 4.2: K", COUNT)
     radius: int = ours(1, "a point is a square of 2 radius + 1 pixels", NOT_NEGATIVE)
@@ -184,7 +184,10 @@ class CycleConfig:
         return self.guidance_share if self.guidance else 0.0
 
     def is_looped(self, step: int, t: float, *, is_last: bool) -> bool:
-        """Return whether the loop runs in sampling step ``step`` (from 0) at noise level ``t``; it always does in the last step."""
+        """Return whether sampling step ``step`` (from 0), at noise level ``t``, decodes coarse tracks for the points aligner.
+
+        The last step always does, since its tracks are the result.
+        """
         return is_last or (t <= self.loop_start and step % self.loop_every == 0)
 
 
@@ -193,7 +196,7 @@ class SyncMV4DConfig:
     """Configuration of the complete model, for videos of N frames of H x W pixels.
 
     Raises:
-        ValueError: the grid does not divide into latents and patches, or the two models have different numbers of views.
+        ValueError: frames, height or width does not divide into latents and patches, or the two models have different numbers of views.
     """
 
     frames: int = paper(49, "section 4.2: N")

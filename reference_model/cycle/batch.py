@@ -64,8 +64,8 @@ class Noise(NamedTuple):
         points: M_1 (B, V, N, K, 3), normal noise of the tracks.
         jitter: (B, V, N, K, 3) normal noise, which makes true tracks coarse in the warm-up.
         drop_uniform: (B, V, N, K) uniform in [0, 1), which decides which coarse points are found in the warm-up.
-        guided: whether this iteration computes guidance for the joint diffusion model; equal in all training processes, since all must call
-            the same modules.
+        guided: whether the joint diffusion model gets guidance (latents of refined tracks) in this iteration; equal in all training processes,
+            since all must call the same modules.
     """
 
     t: Tensor
@@ -83,6 +83,8 @@ class Noise(NamedTuple):
 
 def sample_noise(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, shared: torch.Generator) -> Noise:
     """Sample the random numbers of one training iteration, on the CPU, so that they do not depend on the training device.
+
+    Shapes are those of ``batch``; the result is on the CPU.
 
     Args:
         batch: the batch of the iteration, for its shapes.

@@ -25,8 +25,9 @@ def joint_step(
 ) -> Losses:
     """Return the losses of one joint training iteration (Algorithm 1 of the SyncMV4D paper, except the update of the weights in line 13).
 
-    The coarse motion that DPA refines is, with ``cycle.reading`` ``x0``, decoded from an estimate of the clean motion latents; with
-    ``algorithm1_literal``, as printed: from the noisy latents and the true depth range in line 7, and after one step of the sampler in line 11.
+    The coarse tracks that the points aligner refines are decoded from motion latents.  With ``cycle.reading`` ``x0`` these are an estimate of the
+    clean latents; with ``algorithm1_literal``, as printed: noisy latents (with the true depth range) in line 7, and noisy latents after one step
+    of the sampler in line 11.
 
     Args:
         mjd: the multi-view joint diffusion model.
@@ -75,9 +76,9 @@ def joint_step(
 
 
 def grid_step(t: Tensor, flow: FlowConfig) -> Tensor:
-    """Return the (negative) time step dt for each noise level t (B,), line 10 of Algorithm 1 of the SyncMV4D paper.
+    """Return the negative time step (B,) from each noise level t (B,): dt in line 10 of Algorithm 1 of the SyncMV4D paper.
 
-    It is as long as the sampler's step that begins at or just above t, but does not lead below time 0.
+    It is as long as the sampler's step that begins at t or next above t, but t + dt is never negative.
     """
     ascending = time_grid(flow.steps, flow.shift).flip(0).to(t.device)
     upper = torch.searchsorted(ascending, t.float()).clamp(1, flow.steps)

@@ -80,6 +80,6 @@ def nearest_by_table(points: Tensor, cloud: Tensor) -> Tensor:
 
 
 def nearest_by_tree(points: Tensor, cloud: Tensor) -> Tensor:
-    """Return what ``nearest_by_table`` returns, on the CPU with a k-d tree; any index for a point with NaN, whose distance is NaN anyway."""
+    """Return the index of each point's nearest neighbour in a cloud, (P, 3), (Q, 3) -> (P,) int64, with a k-d tree on the CPU; any for NaN."""
     finite, places = (each.nan_to_num(0.0, 0.0, 0.0).numpy() for each in (points, cloud))
     return torch.from_numpy(cKDTree(places).query(finite)[1])

@@ -49,7 +49,7 @@ def velocity(z0: Tensor, z1: Tensor) -> Tensor:
 
 
 def clean(z_t: Tensor, v: Tensor, t: Time) -> Tensor:
-    """Return the clean data z_0 = z_t - t v that a noisy state z_t at time t and its (predicted) velocity v imply."""
+    """Return the estimate z_0 = z_t - t v of the clean data, from a noisy state z_t at time t and its predicted velocity v."""
     return z_t - _broadcast(t, z_t) * v
 
 

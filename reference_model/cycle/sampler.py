@@ -67,12 +67,13 @@ def sample(
 ) -> Sampled:
     """Sample videos, motion and tracks that continue V reference images.
 
-    Without ``dpa`` and ``track_codec`` MJD samples in open loop (row 3 of Table 3 of the SyncMV4D paper).  In the closed loop the guidance that
-    a step computes enters the next step, and the first step has none; in steps without the loop DPA reuses the last coarse tracks, at first none.
+    In the closed loop, MJD's motion is decoded to coarse tracks, DPA refines these, and the refined tracks are encoded as guidance of MJD in the
+    next step; the first step has no guidance.  In steps without the loop DPA reuses the last coarse tracks, at first none.  Without ``dpa`` and
+    ``track_codec`` MJD samples alone, in open loop, and there are no tracks (row 3 of Table 3 of the SyncMV4D paper).
 
     Args:
-        mjd: the multi-view joint diffusion model.
-        dpa: the diffusion points aligner, or None for open loop.
+        mjd: the multi-view joint diffusion model (MJD).
+        dpa: the diffusion points aligner (DPA), or None for open loop.
         conditions: latents of the images, embedding of the prompt, anchors and cameras' focal lengths.
         track_codec: the conversion between motion latents and tracks, or None for open loop.
         flow: steps and shift of the sampler, and scale of classifier-free guidance.
@@ -135,9 +136,10 @@ def classifier_free_guidance(
     guidance: Tensor | None,
     scale: float,
 ) -> MJDOutput:
-    """Predict velocities and depth ranges with MJD (equation 3 of the SyncMV4D paper), the videos' velocity with classifier-free guidance.
+    """Return the velocities and depth ranges that the joint diffusion model predicts, the videos' velocity with classifier-free guidance.
 
-    Motion and depth ranges come from the pass with the prompt alone: guidance shifts colours, and the colours of motion are coordinates.
+    This is equation 3 of the SyncMV4D paper.  Motion and depth come from the pass with the prompt alone, since guidance shifts colours, and the
+    colours of motion are coordinates.
 
     Args:
         mjd: the multi-view joint diffusion model.

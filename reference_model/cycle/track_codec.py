@@ -35,7 +35,7 @@ class Autoencoder(Protocol):
 
 @dataclass(frozen=True)
 class TrackCodec:
-    """The conversion between motion latents and tracks, for the cameras and points of one batch.
+    """The conversion between tracks and motion latents (latents of videos that show the tracks as coloured points), for one batch.
 
     Attributes:
         autoencoder: encoder E and decoder D of the pseudo-videos.
@@ -132,5 +132,5 @@ class TrackCodec:
 
 
 def _full_precision(z: Tensor) -> torch.autocast:
-    """Return a context without autocast: in half precision, projections would be off by pixels."""
+    """Return a context manager that disables autocast on z's device: in half precision, projections would be off by pixels."""
     return torch.autocast(z.device.type, enabled=False)

@@ -26,7 +26,7 @@ class PointLayout(NamedTuple):
     Attributes:
         windows: w attention windows per frame, each of s consecutive points along the curve.
         key_bias: attention bias of the points as keys (G w, 1, 1, s), or None without padding.
-        coarse_key_bias: attention bias of the coarse points as keys (G w, 1, 1, 1 + s), the null token first.
+        coarse_key_bias: attention bias of the coarse points as keys (G w, 1, 1, 1 + s); first is the null token, a learned key that is never masked.
         voxels: the voxels of the points that are not padding, for sparse convolution.
         real_points: indices of these points among all G P points, one per point.
     """
@@ -64,7 +64,7 @@ class PointBlock(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(c, 4 * c), nn.GELU(), nn.Linear(4 * c, c))
 
     def forward(self, x: Tensor, coarse: Tensor, time: Tensor, layout: PointLayout, batch: int) -> Tensor:
-        """Transform point tokens (G, P, C); returns the same shape.
+        """Transform point tokens (G, P, C), and return the same shape.
 
         Arguments are positional, as gradient checkpointing requires.
 

@@ -55,7 +55,14 @@ class VoxelMap:
 
 
 def build_voxel_map(cloud: Tensor, grid: Tensor, side: int, clouds: int) -> VoxelMap:
-    """Find the occupied voxels of P points, given the cloud (P,) int64 and the voxel (P, 3) int64, within [0, side), of each."""
+    """Return the occupied voxels of P points.
+
+    Args:
+        cloud: (P,) int64, number of each point's cloud.
+        grid: (P, 3) int64, voxel of each point, within [0, side).
+        side: number of voxels of the grid along each axis.
+        clouds: number of clouds.
+    """
     span = side + _BORDER
     keys, point_voxel = torch.unique(_keys(cloud, grid, side), return_inverse=True)
     inner = keys % span**3

@@ -43,6 +43,6 @@ def _foreground(frame: Tensor, darkest: float) -> Tensor:
 
 
 def _select(places: NDArray[np.int64], count: int, seed: int) -> NDArray[np.float64]:
-    """Return the min(P, count) farthest points of P pixels (row, column), (P, 2), as (row, column, 0)."""
+    """Return min(P, count) of P pixels (row, column), chosen by farthest-point sampling, as (row, column, 0)."""
     flat = np.pad(places.astype(np.float64), ((0, 0), (0, 1)))
     return sample_farthest_points([flat], [min(count, len(flat))], seed)[0] if len(flat) else flat

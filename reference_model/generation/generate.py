@@ -78,7 +78,7 @@ def choose_anchors(
 def to_prediction(
     loaded: LoadedModel, request: Request, inputs: ModelInputs, track_codec: TrackCodec, sampled: Sampled
 ) -> Generated:
-    """Convert a sample to a prediction: tracks in metres in each view's camera space, videos decoded to uint8, views in the request's order."""
+    """Convert a sample to a prediction: tracks in metres in each view's camera space, decoded videos in uint8, views in the request's order."""
     anchors, point_mask, cameras = track_codec.anchors[0], track_codec.point_mask[0], inputs.cameras
     world = track_codec.scene_frame.to_world(sampled.M)
     tracks = to_camera(world, cameras.R[:, :, None], cameras.t[:, :, None])[0]

@@ -79,7 +79,10 @@ class MultiViewBlock(nn.Module):
 
 
 def wan_attention(width: int, heads: int, eps: float, *, cross: bool = False) -> WanAttention:
-    """Build an attention layer as in Wan2.2: all projections have biases, and queries and keys are RMS-normalized over all heads jointly."""
+    """Build an attention layer as in Wan2.2: all projections have biases, and queries and keys are RMS-normalized over all heads jointly.
+
+    ``cross`` builds it for attention to the text, otherwise it is for attention of the tokens to each other.
+    """
     head_dim = width // heads
     return WanAttention(
         width, heads, head_dim, eps, cross_attention_dim_head=head_dim if cross else None, processor=WanAttnProcessor()
@@ -89,7 +92,7 @@ def wan_attention(width: int, heads: int, eps: float, *, cross: bool = False) ->
 def inter_view_attention(
     attention: WanAttention, x: Tensor, layout: TokenLayout, rotary: Rotary, *, special_tokens_meet: bool
 ) -> Tensor:
-    """Apply inter-view geometry attention: the tokens of one latent frame attend to those of this frame in all views (SyncMV4D paper, 3.3).
+    """Apply inter-view attention (section 3.3 of the SyncMV4D paper): the tokens of a latent frame attend to those of this frame in all views.
 
     Args:
         attention: the block's ``attn_view``.

@@ -88,7 +88,7 @@ def fold(x: Tensor, layout: TokenLayout) -> tuple[Tensor, Tensor]:
 
 
 def unfold(frames: Tensor, special: Tensor, layout: TokenLayout, views: int) -> Tensor:
-    """Return the sequences and special tokens that ``fold`` returned, or others of these shapes, in the order of its input: (B, V, S, d)."""
+    """Undo ``fold``: put sequences of frames and special tokens, in the shapes that ``fold`` returns, back in the order of tokens (B, V, S, d)."""
     pattern = "(b f) (v m p) d -> b v (m f p) d" if layout.inter_view == "joint" else "(b f m) (v p) d -> b v (m f p) d"
     grid = rearrange(frames, pattern, m=layout.modalities, f=layout.grid[0], v=views)
     return torch.cat([grid, rearrange(special, "b (v s) d -> b v s d", v=views)], dim=2)
@@ -161,6 +161,6 @@ def identity_rotary(count: int, like: Rotary) -> Rotary:
 
 
 def concat_rotary(*tables: Rotary) -> Rotary:
-    """Return the rotary table of a sequence of tokens that concatenates the sequences of the given tables."""
+    """Join rotary tables (cos and sin) of several token sequences to the table of their concatenation."""
     cos, sin = zip(*tables, strict=True)
     return torch.cat(cos, dim=1), torch.cat(sin, dim=1)
