@@ -1,4 +1,4 @@
-"""Checks of the commands' arguments."""
+"""Checks of arguments that the commands ``python -m reference_model.*`` share."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hoibench.errors import is_disk_full
 
 
 def refuse_empty_arguments(arguments: Sequence[str]) -> None:
-    """Raise ValueError if an argument is empty, as an unset shell variable leaves it: an empty path would mean the current folder."""
+    """Raise ValueError if an argument is empty, as with an unset shell variable; an empty path would otherwise mean the current folder."""
     for previous, word in pairwise(("the first argument", *arguments)):
         if not word or (word.startswith("--") and word.endswith("=")):
             raise ValueError(f"{word.removesuffix('=') or previous} is empty (an unset variable?): give a value")
 
 
 def create_output_folder(folder: Path) -> None:
-    """Create the folder of ``--out`` and check that files can be written in it.
+    """Create the folder given by ``--out`` if it is missing, and check that files can be written to it.
 
     Raises:
         ValueError: the folder cannot be written; names it and the system's reason.

@@ -1,4 +1,7 @@
-"""``python -m reference_model.info``: the cost of a preset (parameters, tokens, operations, memory), or its fields with their sources."""
+"""``python -m reference_model.info``: print the cost of a preset of the model (parameters, tokens, operations, memory), or list its fields.
+
+A preset is a named configuration of the model; the list states value and source of each field.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,13 @@ if TYPE_CHECKING:
     from reference_model.cost import Cost
 
 WIDTH = 160
-"""Columns of the output without a terminal."""
+"""Width in characters of the output if it is not a terminal."""
 
 MIN_TABLE_WIDTH, MAX_TABLE_WIDTH = 48, 80
-"""Columns of the tables of costs: fewer would crop numbers; a narrower terminal wraps lines instead."""
+"""Smallest and largest width of the tables of costs, in characters: fewer would crop numbers; a narrower terminal wraps lines instead."""
 
 MAX_PIXELS = 10**10
-"""Pixels of all views and frames: beyond it the sizes of attention's matrices, squares of this, exceed 64 bits."""
+"""Largest number of pixels of all views and frames: beyond it the sizes of attention matrices, which grow with its square, exceed 64 bits."""
 
 COUNTED = "counted, not measured"
 COMPUTED = "computed, not measured"
@@ -65,7 +68,7 @@ class Info:
 
 
 def info_command(arguments: Sequence[str]) -> int:
-    """Print the cost of a preset or its fields; return the exit code."""
+    """Run ``python -m reference_model.info`` with these arguments: print a preset's cost or fields, and return the exit code."""
     options = tyro.cli(Info, args=list(arguments), prog="python -m reference_model.info")
     if not (math.isfinite(options.tflops) and options.tflops > 0):
         raise ValueError(f"--tflops is {options.tflops}, expected a positive number")
@@ -93,7 +96,7 @@ def info_command(arguments: Sequence[str]) -> int:
 
 
 def build_config(options: Info) -> SyncMV4DConfig:
-    """Return the preset with the values of the options.
+    """Return the configuration of the preset in ``options``, with the views, size and frames given there.
 
     Raises:
         ValueError: the preset is unknown, a number does not fit (names the nearest that do), or the videos are too large.
@@ -112,7 +115,7 @@ def build_config(options: Info) -> SyncMV4DConfig:
 
 
 def to_json(options: Info, config: SyncMV4DConfig, cost: Cost) -> dict[str, Any]:
-    """Return a preset's cost in operations, seconds and bytes."""
+    """Return the cost of a preset as JSON values: parameters, tokens, operations, seconds at the assumed throughput, and bytes of memory."""
     operations = asdict(cost.flops) | asdict(cost.steps)
     return {
         "preset": options.preset,
@@ -134,7 +137,7 @@ def to_json(options: Info, config: SyncMV4DConfig, cost: Cost) -> dict[str, Any]
 
 
 def to_tables(options: Info, config: SyncMV4DConfig, cost: Cost) -> Group:
-    """Return a preset's cost as tables in TFLOP, seconds and GB."""
+    """Return the cost of a preset as tables to print: parameters, tokens, TFLOP, seconds at the assumed throughput, and GB of memory."""
     n, h, w = config.latent_grid(config.frames, config.height, config.width)
     title = (
         f"{options.preset}: V = {config.mjd.views} views of {config.frames} frames of {config.height} x {config.width} pixels,\n"
@@ -161,13 +164,13 @@ def to_tables(options: Info, config: SyncMV4DConfig, cost: Cost) -> Group:
 
 
 def _labelled(record: Any) -> Iterator[tuple[str, Any]]:
-    """Label and value of each field of a dataclass, whose annotations are the labels."""
+    """Yield (label, value) of each field of a dataclass such as ``Tokens``, whose annotations have the labels."""
     for name, hint in get_type_hints(type(record), include_extras=True).items():
         yield hint.__metadata__[0], getattr(record, name)
 
 
 def _flattened(record: Any) -> Iterator[tuple[str, int]]:
-    """As ``_labelled``; a field that is a table gives its sum, and then its entries."""
+    """Yield (label, number) of each field of a dataclass; for a field that is a dict its sum, then an indented label for each entry."""
     for label, value in _labelled(record):
         if isinstance(value, dict):
             yield label, sum(value.values())
@@ -177,7 +180,7 @@ def _flattened(record: Any) -> Iterator[tuple[str, int]]:
 
 
 def _timed(record: Any, tflops: float) -> tuple[list[str], list[tuple[str, str, str]]]:
-    """Heads and rows of operations and the seconds that they take."""
+    """Return column heads, and rows of label, TFLOP and seconds, for a dataclass of operations such as ``Flops``."""
     heads = [_stacked(f"TFLOP, {COUNTED}"), f"at an assumed\n{tflops:g} TFLOP/s\nin bf16"]
     return heads, [
         (label, _significant(count / 1e12), f"{count / tflops / 1e12:.3g} s") for label, count in _labelled(record)
@@ -185,7 +188,7 @@ def _timed(record: Any, tflops: float) -> tuple[list[str], list[tuple[str, str, 
 
 
 def _table(title: str, heads: Iterable[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of full width that wraps labels and never numbers."""
+    """Return a table of full width with labels in the first column; labels wrap, numbers do not."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     table.add_column(title, ratio=1, overflow="fold")
     for head in heads:
@@ -217,7 +220,7 @@ def _significant(number: float) -> str:
 
 
 def main() -> int:
-    """Run the command and return the exit code."""
+    """Run the command line's arguments, print errors as one sentence, and return the exit code."""
     return to_exit_code(info_command, sys.argv[1:], resumable=False)
 
 

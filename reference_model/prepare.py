@@ -1,4 +1,4 @@
-"""``python -m reference_model.prepare``: encode a data set's videos and prompts once for training."""
+"""``python -m reference_model.prepare``: encode a data set's videos, motion pseudo-videos and prompts into a latent cache for training."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Prepare:
 
 
 def prepare_command(arguments: Sequence[str]) -> int:
-    """Run the command and return the exit code."""
+    """Run ``python -m reference_model.prepare`` with these arguments, and return the exit code (0 done, 3 some clips failed)."""
     options = tyro.cli(Prepare, args=list(arguments), prog=PROGRAM)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
@@ -115,13 +115,13 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command, print errors as one sentence, and return the exit code (0 done, 2 usage, 3 some clips failed)."""
+    """Run the command with ``arguments`` or those of the command line, print errors as one sentence, and return the exit code (2: wrong usage)."""
     logging.captureWarnings(True)
     return to_exit_code(prepare_command, sys.argv[1:] if arguments is None else arguments)
 
 
 def _read_config(options: Prepare) -> SyncMV4DConfig:
-    """Return the preset with the changes of the launch configuration, on the preset's grid."""
+    """Return the model's preset with the changes in the launch configuration, but with the video size of the preset."""
     config = preset(options.preset)
     if options.launch is None:
         return config
@@ -133,7 +133,7 @@ def _read_config(options: Prepare) -> SyncMV4DConfig:
 def _open_job(
     options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, on_message: MessageCallback
 ) -> PreparationJob:
-    """Record the cache's settings, once the checkpoint is checked, and return the job."""
+    """Check the Wan checkpoint and write the settings of the latent cache, unless it has them, and return the job of filling it."""
     from hoibench import __version__
     from hoibench.cli.data import check_outside
     from reference_model.cache.settings import (

@@ -1,4 +1,4 @@
-"""``python -m reference_model.train``: train SyncMV4D on latent caches (section 4.2).
+"""``python -m reference_model.train``: train SyncMV4D on latent caches (section 4.2 of its paper).
 
     python -m reference_model.train --preset nano --cache CACHE --wan WAN --out RUN
     torchrun --nproc-per-node 8 -m reference_model.train --preset wan22_5b --engine zero3 --cache LOW HIGH --wan WAN --out RUN
@@ -85,7 +85,7 @@ class Train:
 
 
 def train_command(arguments: Sequence[str]) -> int:
-    """Run the command and return the exit code."""
+    """Run ``python -m reference_model.train`` with these arguments, and return the exit code (0 done, 75 stopped by a signal)."""
     options = tyro.cli(Train, args=list(arguments), prog=PROGRAM)
     refuse_empty_arguments(arguments)
     if not options.cache:
@@ -125,7 +125,7 @@ def train_command(arguments: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command, print errors as one sentence, and return the exit code (0 done, 2 usage, 75 stopped)."""
+    """Run the command with ``arguments`` or those of the command line, print errors as one sentence, and return the exit code (2: wrong usage)."""
     logging.captureWarnings(True)
     return to_exit_code(train_command, sys.argv[1:] if arguments is None else arguments)
 
@@ -158,7 +158,14 @@ def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder:
 
 
 def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
-    """Check that the model fits the checkpoint's transformer and autoencoder, and that the caches were encoded by that autoencoder."""
+    """Check that the Wan checkpoint fits the training, before any model is loaded.
+
+    Its transformer, if training starts from it, and its autoencoder must fit the model, and the latent caches must be encoded by that autoencoder.
+
+    Raises:
+        FileNotFoundError: a part of the checkpoint is missing.
+        ValueError: a part is damaged or does not fit.
+    """
     from reference_model.cache.settings import weights_digest
     from reference_model.loading.autoencoder import check_vae, open_vae
     from reference_model.loading.transformer import open_mjd
@@ -177,7 +184,7 @@ def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCa
 
 
 def _build_model(options: Train, launch: Launch) -> SyncMV4D:
-    """Return the initial model, equal on all processes."""
+    """Build the initial model: MJD with Wan's or random weights, DPA with random ones, equal in all processes."""
     import torch
 
     from reference_model.loading.transformer import load_mjd
@@ -190,7 +197,7 @@ def _build_model(options: Train, launch: Launch) -> SyncMV4D:
 
 
 def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, wan: Path, group: ProcessGroup) -> None:
-    """Write the folder of the trained model."""
+    """Save the trained model to the run's folder, in the main process; all processes call this."""
     import torch
 
     from reference_model.loading.saved_model import save_model

@@ -1,4 +1,4 @@
-"""The cost of a configuration, counted from its modules and tensor shapes: nothing is allocated or measured."""
+"""The cost of a model configuration: parameters, tokens, operations and memory, computed from tensor shapes, without allocating weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ __all__ = ["Cost", "Flops", "Memory", "Parameters", "Steps", "Tokens", "count_co
 
 @dataclass(frozen=True)
 class Cost:
-    """Everything that is counted."""
+    """The cost of a model configuration.
+
+    Attributes:
+        parameters: numbers of parameters.
+        tokens: numbers of tokens of one view.
+        flops: floating-point operations of the parts, such as one forward of MJD.
+        steps: floating-point operations of complete sampling and training steps.
+        memory: bytes for one sample.
+    """
 
     parameters: Parameters
     tokens: Tokens
@@ -23,7 +31,7 @@ class Cost:
 
 
 def count_cost(config: SyncMV4DConfig, gpus: int) -> Cost:
-    """Count the cost of a configuration, trained on a number of GPUs."""
+    """Compute the cost of a model configuration, whose training state is divided among ``gpus`` GPUs."""
     flops = count_flops(config)
     return Cost(
         count_parameters(config), count_tokens(config), flops, count_steps(config, flops), count_memory(config, gpus)

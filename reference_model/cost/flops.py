@@ -1,4 +1,7 @@
-"""Floating-point operations of a configuration: matrix products and convolutions, counted by torch.utils.flop_counter."""
+"""Floating-point operations of a model configuration, counted by torch.utils.flop_counter.
+
+Only matrix products and convolutions count; a multiplication with its addition counts as two operations.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from reference_model.cost.meta_model import (
 
 @dataclass(frozen=True)
 class Flops:
-    """Operations of the parts; each annotation is the label in tables.
+    """Floating-point operations of the model's parts; the text with each field is its label in the tables of ``reference_model.info``.
 
     MJD and DPA are counted on all views of one sample, their training steps with gradient checkpointing.  ``sparse_convolution`` is included in
     ``align``, and an upper bound: which voxels have neighbours depends on coordinates.
@@ -48,11 +51,11 @@ class Flops:
 
 @dataclass(frozen=True)
 class Steps:
-    """Operations of complete steps on one sample; each annotation is the label in tables.
+    """Floating-point operations of complete steps on one sample; the text with each field is its label in the tables of ``reference_model.info``.
 
-    ``joint`` is Algorithm 1 without guidance, with the backward through the decoder if ``cycle.gradient`` is full.  Guidance (lines 7 and 8) adds
-    ``guidance_x0`` if coarse motion is an estimate of clean motion, ``guidance_literal`` if it is noisy motion, which needs no MJD.
-    ``training`` is the mean iteration, by the configuration's reading and its share of iterations with guidance.
+    ``joint`` is Algorithm 1 of the SyncMV4D paper without guidance, with the backward through the decoder if ``cycle.gradient`` is full.  Guidance
+    (lines 7 and 8) adds ``guidance_x0`` if coarse motion is an estimate of clean motion, ``guidance_literal`` if it is noisy motion, which needs no
+    MJD.  ``training`` is the mean over iterations, with the reading of the algorithm and the share of iterations with guidance in the configuration.
     """
 
     text_guidance: Annotated[int, "MJD with the text and without"]
@@ -67,7 +70,12 @@ class Steps:
 
 
 class _Axis(NamedTuple):
-    """A length that a cost is linear in, since all units after the first are alike: blocks, or latent frames in the autoencoder."""
+    """A length with which the operations of a part grow linearly: its number of blocks, or of latent frames in the autoencoder.
+
+    Attributes:
+        length: returns that number in a configuration.
+        shorten: returns the configuration with another such number.
+    """
 
     length: Callable[[SyncMV4DConfig], int]
     shorten: Callable[[SyncMV4DConfig, int], SyncMV4DConfig]
@@ -88,17 +96,17 @@ PARTS: dict[str, tuple[_Axis, Callable[[SyncMV4DConfig], Callable[[], object]]]]
     "align": (_DPA_BLOCKS, lambda config: partial(run_dpa, build_dpa(config), config)),
     "alignment_step": (_DPA_BLOCKS, lambda config: partial(train_dpa, build_dpa(config), config)),
 }
-"""The axis of each part of ``Flops``, and a function that prepares it and returns the call to count."""
+"""For each part of ``Flops``: the axis along which its operations grow, and a function that builds its model and returns the call to count."""
 
 
 def count_flops(config: SyncMV4DConfig) -> Flops:
-    """Count the operations of a configuration's parts."""
+    """Count the operations of each part of a model configuration."""
     parts = {part: extrapolate_part(part, config) for part in PARTS}
     return Flops(**parts, sparse_convolution=sparse_convolution_flops(config))
 
 
 def count_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
-    """Sum the operations of complete steps from those of the parts."""
+    """Return the operations of complete steps, as sums of those of the parts."""
     views, cycle = config.mjd.views, config.cycle
     encode, decode = views * flops.encode, views * flops.decode
     backward = views * flops.decode_backward if cycle.gradient == "full" else 0
@@ -119,14 +127,14 @@ def count_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
 
 
 def extrapolate_part(part: str, config: SyncMV4DConfig) -> int:
-    """Count a part of ``Flops`` from its first block or latent frame and its first two."""
+    """Return the operations of a part of ``Flops``, extrapolated linearly from models with one and with two blocks or latent frames."""
     axis, _ = PARTS[part]
     one, two = (count_part(part, axis.shorten(config, k)) for k in (1, 2))
     return one + (axis.length(config) - 1) * (two - one)
 
 
 def count_part(part: str, config: SyncMV4DConfig) -> int:
-    """Count a part of ``Flops`` with all of its blocks and latent frames."""
+    """Return the operations of a part of ``Flops``, counted with all of its blocks and latent frames."""
     _, prepare = PARTS[part]
     with FakeTensorMode() if part in ("align", "alignment_step") else nullcontext():
         run = prepare(config)
@@ -137,7 +145,12 @@ def count_part(part: str, config: SyncMV4DConfig) -> int:
 
 
 def sparse_convolution_flops(config: SyncMV4DConfig, neighbours: int | None = None) -> int:
-    """Return the operations of DPA's sparse convolutions in one forward, for a total number of neighbours; None is the maximum."""
+    """Return the operations of DPA's sparse convolutions in one forward.
+
+    Args:
+        config: the model configuration.
+        neighbours: number of neighbours of all points together, each point included; None for the maximum, 27 per point.
+    """
     dpa = config.dpa
     if neighbours is None:
         neighbours = TAPS * config.frames * dpa.views * config.pseudo_video.points

@@ -1,4 +1,7 @@
-"""The models of a configuration without weights, on the meta device or as fake tensors, and calls that only propagate shapes."""
+"""The models of a configuration without weight values, and functions that run them on inputs without values, to count operations and memory.
+
+Tensors have shapes only: they are on PyTorch's meta device, or are fake tensors (FakeTensorMode).
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ from reference_model.dpa.sparse_conv import VoxelMap
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 
 TAPS = 27
-"""Weights of a 3 x 3 x 3 convolution."""
+"""Number of positions in the kernel of a 3 x 3 x 3 convolution."""
 
 
 def build_mjd(config: SyncMV4DConfig) -> MultiViewJointDiffusion:
-    """Build MJD on the meta device."""
+    """Build the diffusion model MJD on the meta device."""
     with torch.device("meta"):
         return MultiViewJointDiffusion(config.mjd)
 
 
 def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
-    """Build the autoencoder on the meta device."""
+    """Build the video autoencoder on the meta device."""
     vae, channels = config.vae, 3 * config.vae.patch_size**2
     with torch.device("meta"):
         return AutoencoderKLWan(
@@ -46,23 +49,23 @@ def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
 
 
 def build_dpa(config: SyncMV4DConfig) -> DiffusionPointsAligner:
-    """Build DPA for ``run_dpa``; call both in FakeTensorMode, since autocast does not support the meta device."""
+    """Build the points aligner DPA for ``run_dpa``; call both in FakeTensorMode, since autocast does not support the meta device."""
     return _ShapeOnlyAligner(config.dpa)
 
 
 def empty_video(config: SyncMV4DConfig) -> Tensor:
-    """Return one view's video as the autoencoder takes it, (1, 3, N, H, W), on the meta device."""
+    """Return a tensor of the shape of one view's video as the autoencoder takes it, (1, 3, N, H, W), on the meta device."""
     return torch.empty(1, 3, config.frames, config.height, config.width, device="meta")
 
 
 def empty_latents(config: SyncMV4DConfig, device: str = "meta") -> Tensor:
-    """Return the latents of all views of one sample, (1, V, C, n, h, w)."""
+    """Return a tensor of the shape of the video latents of one sample, (1, V, C, n, h, w) for V views; its values are uninitialised."""
     grid = config.latent_grid(config.frames, config.height, config.width)
     return torch.empty(1, config.mjd.views, config.mjd.in_channels, *grid, device=device)
 
 
 def run_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig, device: str = "meta") -> MJDOutput:
-    """Run MJD on one sample with guidance latents."""
+    """Run MJD on one sample with guidance latents, and return its output, which has shapes only on the meta device."""
     z = empty_latents(config, device)
     text = torch.empty(1, config.text_tokens, config.mjd.text_dim, device=device)
     intrinsics = torch.empty(1, config.mjd.views, 2, device=device) if config.mjd.scale_tokens_see_K else None
@@ -78,7 +81,7 @@ def train_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig) -> None:
 
 
 def run_dpa(dpa: DiffusionPointsAligner, config: SyncMV4DConfig) -> Tensor:
-    """Run DPA on the tracks of one sample, K per view."""
+    """Run DPA on the tracks of one sample, K points in each of V views, and return the velocities (1, V, N, K, 3)."""
     views, points = config.dpa.views, config.pseudo_video.points
     M_t = torch.zeros(1, views, config.frames, points, 3)
     found = torch.ones(M_t.shape[:-1], dtype=torch.bool)
@@ -93,24 +96,24 @@ def train_dpa(dpa: DiffusionPointsAligner, config: SyncMV4DConfig) -> None:
 
 
 def with_latent_frames(config: SyncMV4DConfig, n: int) -> SyncMV4DConfig:
-    """Return the configuration for videos of n latent frames."""
+    """Return the configuration with as many video frames as ``n`` latent frames encode."""
     return replace(config, frames=1 + config.vae.stride[0] * (n - 1))
 
 
 class _FullConvolution(nn.Module):
-    """A sparse convolution at its greatest cost: each point has a voxel of its own with all 27 neighbours."""
+    """A replacement of DPA's sparse convolution with its greatest cost: all 27 neighbours of every point exist."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.taps = nn.Linear(TAPS * channels, channels)
 
     def forward(self, x: Tensor, at: VoxelMap) -> Tensor:
-        """(P, C) -> (P, C)."""
+        """Return the features (P, C) of P points after a convolution over 27 copies of their own features; the voxels ``at`` are ignored."""
         return self.taps(x.repeat(1, TAPS))
 
 
 class _ShapeOnlyAligner(DiffusionPointsAligner):
-    """DPA without its only dependence on values: the voxels that its points occupy."""
+    """DPA that runs on tensors without values: each point gets a voxel of its own, instead of the voxel of its coordinates."""
 
     def __init__(self, config: DPAConfig) -> None:
         super().__init__(config)

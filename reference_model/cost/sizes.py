@@ -1,4 +1,4 @@
-"""Parameters, tokens (section 4.2) and memory of a configuration."""
+"""Parameters, tokens (section 4.2 of the SyncMV4D paper) and memory of a model configuration."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from reference_model.loading.weights import parameter_dtypes
 from reference_model.mjd.initialization import NEW_PARAMETERS
 
 STATE_BYTES = 2 + 2 + 4 + 4 + 4
-"""Bytes of a parameter in training: weight and gradient in bf16; weight, first and second moment in float32."""
+"""Bytes that training stores per parameter: weight and gradient in bf16; weight, first and second moment in float32."""
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Numbers of parameters; each annotation is the label in tables.
+    """Numbers of parameters of the models; the text with each field is its label in the tables of ``reference_model.info``.
 
-    ``new`` is a table of groups, the largest first.
+    ``new`` counts the parameters that Wan2.2 lacks, by the name of their module or table, the largest first.
     """
 
     total: Annotated[int, "MJD"]
@@ -36,10 +36,10 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Numbers of tokens of one view; each annotation is the label in tables.
+    """Numbers of MJD's tokens of one view; the text with each field is its label in the tables of ``reference_model.info``.
 
-    A group of inter-view attention has all views' tokens of a latent frame.  The scale and register tokens of all views are one more group, or
-    ``specials_meet`` is 0.
+    ``inter_view`` is (number of groups, tokens of a group): tokens attend to others of their group, which has all views' tokens of a latent frame, of
+    video and motion together or apart.  If the scale and register tokens of all views form one more group, ``specials_meet`` is its size; else 0.
     """
 
     video: Annotated[int, "video"]
@@ -55,9 +55,9 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes, for one sample; each annotation is the label in tables.
+    """Memory in bytes for one sample; the text with each field is its label in the tables of ``reference_model.info``.
 
-    ``training_state`` is per GPU under ZeRO-3, see ``STATE_BYTES``.  Gradient checkpointing keeps one activation per block.
+    ``training_state`` is per GPU under ZeRO-3, which shards it; see ``STATE_BYTES``.  Gradient checkpointing stores one activation per block.
     """
 
     weights_bf16: Annotated[int, "MJD's weights, bf16 except for those that stay float32"]
@@ -70,7 +70,7 @@ class Memory:
 
 
 def count_parameters(config: SyncMV4DConfig) -> Parameters:
-    """Count the parameters of a configuration's models."""
+    """Count the parameters of MJD, DPA and the video autoencoder of a configuration."""
     groups: Counter[str] = Counter()
     for name, parameter in build_mjd(config).named_parameters():
         groups[next((part for part in name.split(".") if part in NEW_PARAMETERS), "wan")] += parameter.numel()
@@ -81,7 +81,7 @@ def count_parameters(config: SyncMV4DConfig) -> Parameters:
 
 
 def count_tokens(config: SyncMV4DConfig) -> Tokens:
-    """Count the tokens of a configuration."""
+    """Count the tokens of one view in MJD, and those of a group of inter-view attention."""
     mjd = config.mjd
     grid = config.latent_grid(config.frames, config.height, config.width)
     frames, rows, columns = (length // patch for length, patch in zip(grid, mjd.patch_size, strict=True))
@@ -101,7 +101,7 @@ def count_tokens(config: SyncMV4DConfig) -> Tokens:
 
 
 def count_memory(config: SyncMV4DConfig, gpus: int) -> Memory:
-    """Compute the memory of a configuration, trained on a number of GPUs."""
+    """Compute the memory of a model configuration in bytes; ``gpus`` GPUs share the training state."""
     mjd, tokens = build_mjd(config), config.mjd.views * count_tokens(config).intra_view
     dtypes, count = parameter_dtypes(mjd, torch.bfloat16, mjd._keep_in_fp32_modules), _numel(mjd)
     return Memory(
@@ -117,9 +117,9 @@ def count_memory(config: SyncMV4DConfig, gpus: int) -> Memory:
 
 @torch.no_grad()
 def forward_peak(config: SyncMV4DConfig) -> int:
-    """Return the peak bytes of MJD's activations in a forward of one sample in bf16.
+    """Return the largest number of bytes that MJD's activations occupy at once in a forward of one sample in bf16.
 
-    Attention is fused.  The allocations are those of fake CPU tensors, without the workspace and fragmentation of a GPU.
+    Attention is fused.  Memory is counted from the shapes of fake CPU tensors, without the workspace and fragmentation of a GPU.
     """
     mjd, tracker = build_mjd(config), MemTracker()
     dtypes = parameter_dtypes(mjd, torch.bfloat16, mjd._keep_in_fp32_modules)

@@ -1,4 +1,4 @@
-"""Wan's video autoencoder: loading it, and coding one video at a time in float32, z = (E(video) - mean) / std."""
+"""Wan's video autoencoder: loading it, and encoding and decoding one video at a time in float32, z = (E(video) - mean) / std per channel."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _ROUNDING = 1e-5
 
 @dataclass(frozen=True)
 class VideoCoder:
-    """The encoder and decoder of a frozen autoencoder (``reference_model.cycle``'s ``Autoencoder``)."""
+    """The encoder and decoder of a frozen autoencoder, which map between a video and its normalised latents."""
 
     vae: AutoencoderKLWan
 
     @torch.no_grad()
     def encode(self, video: Tensor | NDArray[np.float32]) -> Tensor:
-        """Encode a video (N, H, W, 3) in [0, 1] to latents (C, n, h, w) float32: the mode of E, not a sample.
+        """Encode a video (N, H, W, 3) in [0, 1] to normalised latents (C, n, h, w) float32: the mode of the encoder's distribution, not a sample.
 
         The autoencoder is causal: latent frame 0 depends on the first image only (diffusers: autoencoders/autoencoder_kl_wan.py).  Rounding
         errors beyond 0 or 1 are clipped.
@@ -58,14 +58,17 @@ class VideoCoder:
         return (z - mean) / std
 
     def decode(self, z: Tensor) -> Tensor:
-        """Decode latents (C, n, h, w) to a video (N, H, W, 3) float32 in [0, 1], N = 1 + 4 (n - 1); differentiable."""
+        """Decode normalised latents (C, n, h, w) to a video (N, H, W, 3) float32 in [0, 1]; differentiable.
+
+        N = 1 + 4 (n - 1) with Wan's temporal stride of 4.
+        """
         with torch.autocast(z.device.type, enabled=False):
             mean, std = self._moments(z.device)
             x = self.vae.decode((z.float() * std + mean)[None]).sample[0]
         return (x.movedim(0, -1) + 1) / 2
 
     def _moments(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each channel over the autoencoder's training data, (C, 1, 1, 1)."""
+        """Return mean and standard deviation of each latent channel, (C, 1, 1, 1) each, from the autoencoder's config.json."""
         mean, std = (
             torch.tensor(each, dtype=torch.float32, device=device)[:, None, None, None]
             for each in (self.vae.config.latents_mean, self.vae.config.latents_std)
@@ -74,11 +77,11 @@ class VideoCoder:
 
 
 def load_vae(checkpoint: Path) -> AutoencoderKLWan:
-    """Load the frozen autoencoder from subfolder vae/ of a copy of Wan2.2-TI2V-5B-Diffusers, float32.
+    """Load the video autoencoder, frozen and in float32, from subfolder vae/ of ``checkpoint``, a copy of Wan2.2-TI2V-5B-Diffusers.
 
     Raises:
         FileNotFoundError: the subfolder, its configuration or its weights are missing.
-        ValueError: another model, damaged files, or invalid latents_mean or latents_std.
+        ValueError: the files are damaged or of another model, or latents_mean or latents_std are invalid.
     """
     vae, weights = open_vae(checkpoint)
     load_weights(vae, weights, dtype=torch.float32)
@@ -86,7 +89,11 @@ def load_vae(checkpoint: Path) -> AutoencoderKLWan:
 
 
 def open_vae(checkpoint: Path) -> tuple[AutoencoderKLWan, Weights]:
-    """Build the autoencoder on the meta device and check its files without reading weights; raises as ``load_vae``."""
+    """Check the autoencoder's files for ``load_vae`` without reading weights; raises the same errors, except for NaN.
+
+    Returns:
+        The autoencoder on the meta device (shapes without values), and the names and shapes of its stored weights.
+    """
     folder = find_part(checkpoint, "vae")
     stored = read_config(folder)
     check_class(folder, stored, AutoencoderKLWan)
@@ -100,7 +107,7 @@ def open_vae(checkpoint: Path) -> tuple[AutoencoderKLWan, Weights]:
 
 
 def check_vae(vae: AutoencoderKLWan, config: SyncMV4DConfig, folder: Path) -> None:
-    """Raise ValueError unless the latents of an autoencoder, read from ``folder``, have the channels and strides of a model."""
+    """Raise ValueError unless the latents of an autoencoder, read from ``folder``, have the channels and strides that a model expects."""
     space = vae.config.scale_factor_spatial
     found = (vae.config.z_dim, vae.config.scale_factor_temporal, space, space)
     expected = (config.mjd.in_channels, *config.vae.stride)

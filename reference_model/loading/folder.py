@@ -1,4 +1,7 @@
-"""A model's folder in the format of diffusers and transformers, and its config.json; imports no torch, so a missing file is reported at once."""
+"""Reading and checking config.json in model folders of diffusers and transformers.
+
+The module does not import torch, which takes seconds, so that commands report a missing file at once.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ T = TypeVar("T")
 
 
 def find_part(checkpoint: Path, name: str) -> Path:
-    """Return a subfolder of a checkpoint.
+    """Return the path of subfolder ``name`` of a Wan checkpoint, such as ``vae``.
 
     Raises:
         FileNotFoundError: the subfolder is missing; says what to download, or that the checkpoint is one level up.
@@ -42,7 +45,7 @@ def find_part(checkpoint: Path, name: str) -> Path:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read the object in config.json.
+    """Read config.json in a model's folder, and return the values by key.
 
     Raises:
         FileNotFoundError: the file is missing.
@@ -52,7 +55,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def check_class(folder: Path, stored: Mapping[str, Any], expected: type) -> None:
-    """Raise ValueError unless config.json names a class of diffusers."""
+    """Raise ValueError unless ``stored``, the values of config.json in ``folder``, names ``expected`` as the model's class in diffusers."""
     if stored.get("_class_name") != expected.__name__:
         raise ValueError(
             f"{folder / CONFIG_FILE}: _class_name is {stored.get('_class_name')!r}, expected {expected.__name__!r}."
@@ -61,10 +64,16 @@ def check_class(folder: Path, stored: Mapping[str, Any], expected: type) -> None
 
 
 def check_config(folder: Path, stored: Mapping[str, Any], expected: Mapping[str, Any], fix: str) -> None:
-    """Compare the values in config.json with those of a model.
+    """Check that the values of config.json are those of the model to be loaded.
+
+    Args:
+        folder: folder of config.json, for the message.
+        stored: the values of config.json; keys that are not in ``expected`` are ignored.
+        expected: values of the model's configuration by key.
+        fix: last line of the error message.
 
     Raises:
-        ValueError: values differ or are missing; lists all.
+        ValueError: values differ or are missing; the message lists all.
     """
     problems = [
         f"{name} is {stored.get(name)!r}, expected {value!r}"
@@ -76,7 +85,7 @@ def check_config(folder: Path, stored: Mapping[str, Any], expected: Mapping[str,
 
 
 def check_config_types(folder: Path, stored: Mapping[str, Any], model: type) -> None:
-    """Check the types in config.json against the annotations of a diffusers model.
+    """Check that the values of config.json have the types annotated in the constructor of ``model``, a class of diffusers.
 
     Raises:
         ValueError: a value has another type; names file, key and value.
@@ -88,7 +97,7 @@ def check_config_types(folder: Path, stored: Mapping[str, Any], model: type) -> 
 
 
 def build_from_config(folder: Path, build: Callable[[], T]) -> T:
-    """Call a function that builds a model from config.json, and name the file if it fails.
+    """Return the model that ``build`` builds from the config.json in ``folder``.
 
     Raises:
         ValueError: the library refused the configuration; names the file and quotes the library.
@@ -101,7 +110,7 @@ def build_from_config(folder: Path, build: Callable[[], T]) -> T:
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """Read the object in a JSON file; raises as ``read_config``."""
+    """Read a JSON file, and return the values of its object by key; raises the errors of ``read_config``."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file. {COPY_AGAIN}")
     try:
@@ -114,14 +123,14 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 
 def list_problems(title: str, problems: list[str], fix: str) -> str:
-    """Return an error message with a line per problem."""
+    """Return an error message: the title with the number of problems, a line per problem, and the fix."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     return "\n".join([f"{title} ({count}):", *(f"  {each}" for each in problems), fix])
 
 
 @cache
 def _arguments(model: type) -> type[BaseModel]:
-    """The constructor arguments of a diffusers model as a pydantic model, which ignores the other keys of config.json."""
+    """Return a pydantic model of the constructor arguments of ``model``, a class of diffusers; it ignores other keys of config.json."""
     init = inspect.unwrap(model.__init__)  # type: ignore[misc]  # of this very class
     hints = get_type_hints(init)
     fields: dict[str, Any] = {

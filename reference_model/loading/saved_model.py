@@ -1,9 +1,9 @@
-"""A trained SyncMV4D as a folder: configuration, weights of both models and, if small, the parts of Wan that it needs.
+"""A trained SyncMV4D saved as a folder: its configuration, the weights of MJD and DPA and, if small, the parts of Wan that it needs.
 
     save_model(folder, model, wan)
     loaded = load_model(folder, wan, device="cuda", dtype=torch.bfloat16)
 
-``syncmv4d.json``, ``mjd/`` and ``dpa/`` are always there; ``vae/``, ``text_encoder/`` and ``tokenizer/`` may be in a copy of Wan2.2-TI2V-5B.
+The folder has ``syncmv4d.json``, ``mjd/`` and ``dpa/``; ``vae/``, ``text_encoder/`` and ``tokenizer/`` are in it or in a copy of Wan2.2-TI2V-5B.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ WAN_PARTS = ("vae", "text_encoder", "tokenizer")
 
 
 class ModelMetadata(FolderMetadata):
-    """The metadata of a model's folder; ``files`` are those of MJD and DPA, not the parts of Wan."""
+    """The metadata of a saved model's folder, in ``syncmv4d.json``.
+
+    Attributes:
+        config: configuration of the model.
+        files: sizes and SHA-256 of the files of MJD and DPA, without those of Wan's parts.
+    """
 
     SCHEMA = "hoibench/syncmv4d@3"
     FILE = METADATA_FILE
@@ -49,14 +54,14 @@ class ModelMetadata(FolderMetadata):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Everything that sampling needs, on one device.
+    """A loaded SyncMV4D and the parts of Wan that sampling needs, on one device.
 
     Attributes:
-        config: the model's configuration.
-        model: MJD and DPA, frozen.
-        coder: the video autoencoder.
-        text_encoder: umT5.
-        digest: 12 hex digits of the configuration and the weights of MJD and DPA.
+        config: configuration of the model.
+        model: the diffusion model MJD and the points aligner DPA, frozen.
+        coder: encoder and decoder of the video autoencoder.
+        text_encoder: the text encoder umT5.
+        digest: digest of the configuration and of the weights of MJD and DPA, 12 hex digits.
     """
 
     config: SyncMV4DConfig
@@ -67,13 +72,13 @@ class LoadedModel:
 
 
 def save_model(folder: Path, model: SyncMV4D, wan: Path | None = None, *, max_copied_bytes: int = 512 << 20) -> None:
-    """Write a model's folder atomically, replacing one that an earlier call wrote.
+    """Save a model to a folder, atomically, replacing one that an earlier call wrote.
 
     Args:
         folder: the folder to write.
         model: the model, neither sharded nor wrapped.
-        wan: a checkpoint whose autoencoder, text encoder and tokenizer are copied if they are small.
-        max_copied_bytes: their size up to which they are copied: those of test models are, Wan's own are not.
+        wan: a Wan checkpoint, whose autoencoder, text encoder and tokenizer are copied if they are small.
+        max_copied_bytes: largest total size that is copied: the parts of test models are copied, Wan's own are not.
 
     Raises:
         FileExistsError: ``folder`` has other contents.
@@ -98,13 +103,13 @@ def load_model(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> LoadedModel:
-    """Load a model that ``save_model`` wrote and the parts of Wan that it needs, all frozen.
+    """Load a model that ``save_model`` wrote, and the parts of Wan that sampling needs, all frozen.
 
     Args:
         folder: the model's folder.
         wan: a copy of Wan2.2-TI2V-5B-Diffusers for the parts that are not in ``folder``.
-        device: device of all parts.
-        dtype: dtype of MJD's weights; DPA and the autoencoder are float32.
+        device: device of all models.
+        dtype: dtype of MJD's weights; DPA and the autoencoder are float32, the text encoder is bfloat16.
 
     Raises:
         FileNotFoundError: the folder, a file or a part is missing; says how to get it.
@@ -123,7 +128,10 @@ def load_model(
 
 
 def read_saved_config(folder: Path) -> tuple[SyncMV4DConfig, str]:
-    """Read a model folder's configuration, and its digest: 12 hex digits of configuration and weights.  Reads no weights.
+    """Read the configuration of a saved model, without reading weights.
+
+    Returns:
+        The configuration, and a digest of it and of the weights of MJD and DPA, 12 hex digits.
 
     Raises:
         FileNotFoundError: the folder is not a model's, or a file is missing.
@@ -139,7 +147,7 @@ def read_saved_config(folder: Path) -> tuple[SyncMV4DConfig, str]:
 
 
 def find_wan_parts(folder: Path, wan: Path | None = None) -> list[Path]:
-    """Find each of ``WAN_PARTS`` in a model's folder or in a copy of Wan.
+    """Return the folders of Wan's autoencoder, text encoder and tokenizer, in this order, each in a saved model's folder or in a copy of Wan.
 
     Raises:
         FileNotFoundError: a part is in neither; says how to get it.
@@ -165,7 +173,7 @@ def _is_empty(folder: Path) -> bool:
 
 @contextmanager
 def _disk_full_as_oserror(folder: Path) -> Iterator[None]:
-    """Raise OSError for a full disk, for which safetensors has an error of its own."""
+    """Raise OSError if the ``with`` block finds the disk full, for which safetensors has an error class of its own."""
     try:
         yield
     except SafetensorError as error:

@@ -1,4 +1,4 @@
-"""Wan's text encoder umT5: loading it, and embedding prompts, zero-padded to L tokens (diffusers: pipelines/wan/pipeline_wan.py)."""
+"""Wan's text encoder umT5: loading it, and embedding prompts, zero-padded to L tokens as in diffusers (pipelines/wan/pipeline_wan.py)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reference_model.loading.weights import Weights, check_weights, load_weights
 
 _SHOWN_CHARACTERS = 60
 _VOCABULARY_FILES = ("tokenizer.json", "spiece.model")
-"""Either file is enough."""
+"""Names of the tokenizer's vocabulary file, of which one is enough."""
 
 
 def clean_prompt(prompt: str) -> str:
@@ -32,21 +32,21 @@ def clean_prompt(prompt: str) -> str:
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """A frozen umT5 and its tokenizer."""
+    """The frozen text encoder umT5 and its tokenizer."""
 
     model: UMT5EncoderModel
     tokenizer: Any
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str], tokens: int) -> Tensor:
-        """Embed P prompts as (P, tokens, text_dim) float32 on the model's device, zero after each prompt's last token.
+        """Return the embeddings of P prompts, (P, tokens, text_dim) float32 on the model's device, zero after each prompt's last token.
 
         Args:
-            prompts: P texts; the empty one is the unconditional prompt.
-            tokens: L.
+            prompts: P texts; the empty text is the unconditional prompt.
+            tokens: number L of tokens to which each embedding is padded.
 
         Raises:
-            ValueError: a prompt has more than L tokens; none is truncated.
+            ValueError: a prompt has more than L tokens; prompts are not truncated.
         """
         ids = [self._tokenize(prompt, tokens) for prompt in prompts]
         embeddings = torch.zeros(len(ids), tokens, self.model.config.d_model, device=self.model.device)
@@ -69,16 +69,16 @@ class TextEncoder:
 def load_text_encoder(
     checkpoint: Path, *, dtype: torch.dtype = torch.bfloat16, device: torch.device | str = "cpu"
 ) -> TextEncoder:
-    """Load umT5 from subfolders text_encoder/ and tokenizer/ of a copy of Wan2.2-TI2V-5B-Diffusers.
+    """Load the text encoder umT5, frozen, from subfolders text_encoder/ and tokenizer/ of a copy of Wan2.2-TI2V-5B-Diffusers.
 
     Args:
         checkpoint: the copy's folder.
         dtype: dtype of the weights; bfloat16 is Wan's own (Wan2.2: wan/configs/shared_config.py), and float16 would overflow.
-        device: device that embeds prompts.
+        device: device to embed prompts on.
 
     Raises:
         FileNotFoundError: a subfolder or a file is missing.
-        ValueError: another model, or damaged files.
+        ValueError: the files are damaged or of another model.
     """
     model, weights, tokenizer = open_text_encoder(checkpoint)
     load_weights(model, weights, dtype=dtype)
@@ -87,7 +87,11 @@ def load_text_encoder(
 
 
 def open_text_encoder(checkpoint: Path) -> tuple[UMT5EncoderModel, Weights, Any]:
-    """Build umT5 on the meta device, check its files without reading weights, and load the tokenizer; raises as ``load_text_encoder``."""
+    """Check umT5's files for ``load_text_encoder`` without reading weights; raises the same errors, except for NaN.
+
+    Returns:
+        umT5 on the meta device (shapes without values), the names and shapes of its stored weights, and its tokenizer.
+    """
     folder, tokenizer_folder = find_part(checkpoint, "text_encoder"), find_part(checkpoint, "tokenizer")
     stored = read_config(folder)
     if stored.get("model_type") != "umt5":
@@ -104,7 +108,7 @@ def open_text_encoder(checkpoint: Path) -> tuple[UMT5EncoderModel, Weights, Any]
 
 
 def check_text_encoder(model: UMT5EncoderModel, config: SyncMV4DConfig, folder: Path) -> None:
-    """Raise ValueError unless the embeddings of a text encoder, read from ``folder``, have the channels of a model."""
+    """Raise ValueError unless the embeddings of a text encoder, read from ``folder``, have the number of channels that a model expects."""
     found, expected = model.config.d_model, config.mjd.text_dim
     if found != expected:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""MJD with the weights of Wan2.2's transformer, or with its own from an earlier training."""
+"""Loading the diffusion model MJD with the weights of Wan2.2's transformer, or with its own from an earlier training."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _FIX = (
 
 
 def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch.float32) -> MultiViewJointDiffusion:
-    """Load MJD from Wan2.2's transformer, from which new parameters are derived, or from a saved MJD.
+    """Load MJD from a saved MJD, or from Wan2.2's transformer; parameters that Wan lacks are then derived from its own.
 
     Args:
         folder: a copy of Wan2.2-TI2V-5B-Diffusers, or a folder written by ``MultiViewJointDiffusion.save_pretrained``.
-        config: the model to build; the folder must have the same shape.
+        config: configuration of the model to build; that of the folder must agree.
         dtype: dtype of the weights; those in ``MultiViewJointDiffusion._keep_in_fp32_modules`` stay float32.
 
     Raises:
         FileNotFoundError: the folder, its configuration, its weights or a shard is missing.
-        ValueError: another shape or layout, missing or extra weights (all listed), a truncated file, or NaN.
+        ValueError: the folder has another configuration or layout, weights are missing or extra (all listed) or NaN, or a file is truncated.
     """
     model, weights, new = open_mjd(folder, config)
     load_weights(model, weights, dtype=dtype, new=new, in_fp32=model._keep_in_fp32_modules)
@@ -56,10 +56,11 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
 
 
 def open_mjd(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffusion, Weights, frozenset[str]]:
-    """Check a folder for ``load_mjd`` without reading its weights; raises as ``load_mjd``.
+    """Check a folder for ``load_mjd`` without reading its weights; raises the same errors, except for NaN.
 
     Returns:
-        MJD on the meta device, the folder's weights, and the names of the parameters that must be derived from them.
+        MJD on the meta device (shapes without values), the names and shapes of the stored weights, and the names of MJD's parameters that are not
+        stored and must be derived from them.
     """
     folder = _find_transformer(Path(folder))
     stored = read_config(folder)
@@ -93,7 +94,7 @@ def _wan_defaults() -> dict[str, Any]:
 
 
 def _wan_arguments(mjd: MJDConfig) -> dict[str, Any]:
-    """The arguments of the WanTransformer3DModel from which an MJD is initialised."""
+    """Return the constructor arguments of the WanTransformer3DModel from which an MJD of this configuration is initialised."""
     return {name: getattr(mjd, name) for name in _SHARED_FIELDS} | {
         "out_channels": mjd.in_channels,
         "cross_attn_norm": True,

@@ -1,6 +1,6 @@
-"""Weights in safetensors files, in one file or in shards.
+"""Loading a model's weights from safetensors: from one file, or from several (shards) with an index.
 
-The libraries' own loaders fill a missing tensor with random numbers and only warn; these raise an error that lists every difference.
+The loaders of diffusers and transformers fill a missing tensor with random numbers and only warn; these raise an error that lists every difference.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from torch import Tensor, nn
 from reference_model.loading.folder import COPY_AGAIN, list_problems, read_json_object
 
 WEIGHTS_STEM = "diffusion_pytorch_model"
-"""Name of diffusers' weight files, without suffix."""
+"""File name of weights in folders of diffusers, without suffix."""
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Names and shapes of the tensors in a folder, none of them read yet.
+    """The names and shapes of the weights stored in a model's folder; their values are read by ``read``.
 
     Attributes:
         folder: the model's folder.
-        shapes: shape of each tensor, by file and name.
+        shapes: shape of each tensor, by path of its file, then by name.
     """
 
     folder: Path
     shapes: Mapping[Path, Mapping[str, Shape]]
 
     def all_shapes(self) -> dict[str, Shape]:
-        """Return the shape of every tensor by name."""
+        """Return the shape of every tensor of all files, by name."""
         return {name: shape for file in self.shapes.values() for name, shape in file.items()}
 
     def read(self, dtypes: Mapping[str, torch.dtype]) -> dict[str, Tensor]:
-        """Read the named tensors, each converted to its dtype.
+        """Read the tensors named in ``dtypes``, each converted to its dtype there, and return them by name, on the CPU.
 
         Raises:
             ValueError: a tensor contains NaN or infinity, or does once converted.
@@ -59,10 +59,10 @@ class Weights:
 
 
 def open_weights(folder: Path, stem: str = WEIGHTS_STEM) -> Weights:
-    """Read the names and shapes of a folder's weights: the shards in ``STEM.safetensors.index.json``, or ``STEM.safetensors``.
+    """Read the names and shapes of a folder's weights, in the shards listed in ``STEM.safetensors.index.json`` or in ``STEM.safetensors``.
 
     Raises:
-        FileNotFoundError: neither file exists, or shards are missing, which are all named.
+        FileNotFoundError: neither file exists, or shards are missing; the message names all of them.
         ValueError: a file is truncated or not safetensors, or the index and its shards disagree.
     """
     index = folder / f"{stem}.safetensors.index.json"
@@ -82,7 +82,7 @@ def check_weights(
     ignored: frozenset[str] = frozenset(),
     hint: str = COPY_AGAIN,
 ) -> None:
-    """Compare names and shapes of a folder's tensors with a model's parameters; reads no tensor.
+    """Check that the weights stored in a folder have the names and shapes of a model's parameters, without reading values.
 
     Args:
         model: the model, which may be on the meta device.
@@ -92,7 +92,7 @@ def check_weights(
         hint: last line of the error.
 
     Raises:
-        ValueError: tensors are missing, extra or of another shape; lists all.
+        ValueError: tensors are missing, extra or of another shape; the message lists all.
     """
     expected = {name: tuple(each.shape) for name, each in model.named_parameters() if name not in new}
     stored = {name: shape for name, shape in weights.all_shapes().items() if name not in ignored}
@@ -108,14 +108,14 @@ def load_weights(
     new: frozenset[str] = frozenset(),
     in_fp32: Iterable[str] = (),
 ) -> None:
-    """Read a folder's tensors into a model on the meta device, after ``check_weights``; each tensor is in memory once.
+    """Read a folder's weights into a model on the meta device, in place, after ``check_weights``; each tensor is in memory once.
 
     Args:
         model: the model, whose parameters are replaced.
         weights: the folder's weights.
         dtype: dtype of the parameters.
-        new: parameters that the folder does not have; they get uninitialised memory.
-        in_fp32: see ``parameter_dtypes``.
+        new: parameters that the folder does not have; they get uninitialised memory, which the caller must set.
+        in_fp32: components of the names of parameters that are float32 instead, see ``parameter_dtypes``.
 
     Raises:
         ValueError: a tensor contains NaN or infinity, or does once converted.
