@@ -73,7 +73,7 @@ class Prepare:
     """Device to encode on."""
 
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Type of stored latents and embeddings; they are computed in float32, with bfloat16 weights of the text encoder."""
+    """Type of stored latents and embeddings; latents are computed in float32, embeddings in bfloat16."""
 
     json: bool = False
     """Print JSON."""

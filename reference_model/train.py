@@ -184,7 +184,7 @@ def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCa
 
 
 def _build_model(options: Train, launch: Launch) -> SyncMV4D:
-    """Build the initial model: MJD with Wan's or random weights, DPA with random ones, equal in all processes."""
+    """Build the initial model: its diffusion model with Wan's or random weights, its points aligner with random ones, equal in all processes."""
     import torch
 
     from reference_model.loading.transformer import load_mjd

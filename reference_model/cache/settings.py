@@ -38,7 +38,7 @@ class CacheSettings(Record):
         latent_shape: (C, n, h, w) of a video's latents.
         text_shape: (L, text_dim) of a prompt's embedding.
         points, radius, darkest, eight_bit: how motion pseudo-videos are rendered (``reference_model.config.PseudoVideoConfig``).
-        dtype: type of the stored latents and embeddings; they are computed in float32.
+        dtype: type of the stored latents and embeddings; latents are computed in float32, embeddings in bfloat16.
         dataset: name of the data set of the clips.
         split: its split, as NAME@VERSION/PART.
         split_id, truth_id: versions of the split's file and of the clips' truth (``hoibench.datasets.base.Manifest``).
@@ -100,7 +100,7 @@ def config_settings(config: SyncMV4DConfig) -> dict[str, Any]:
 
 
 def weights_digest(checkpoint: Path, *names: str) -> str:
-    """Return a digest, 12 hex digits, of the contents of all files in the named subfolders of a checkpoint.
+    """Return a digest, 12 hex digits, of the contents of all files in the named subfolders of a Wan checkpoint.
 
     Raises:
         FileNotFoundError: a subfolder is missing or empty; says what to download.

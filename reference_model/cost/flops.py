@@ -35,8 +35,8 @@ from reference_model.cost.meta_model import (
 class Flops:
     """Floating-point operations of the model's parts; the text with each field is its label in the tables of ``reference_model.info``.
 
-    MJD and DPA are counted on all views of one sample, their training steps with gradient checkpointing.  ``sparse_convolution`` is included in
-    ``align``, and an upper bound: which voxels have neighbours depends on coordinates.
+    MJD (the diffusion model) and DPA (the points aligner) are counted on all views of one sample, their training steps with gradient
+    checkpointing.  ``sparse_convolution`` is included in ``align``, and an upper bound: which voxels have neighbours depends on coordinates.
     """
 
     forward: Annotated[int, "MJD: forward"]
@@ -106,7 +106,7 @@ def count_flops(config: SyncMV4DConfig) -> Flops:
 
 
 def count_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
-    """Return the operations of complete steps, as sums of those of the parts."""
+    """Return the operations of complete sampling and training steps, as sums of those of the model's parts in ``flops``."""
     views, cycle = config.mjd.views, config.cycle
     encode, decode = views * flops.encode, views * flops.decode
     backward = views * flops.decode_backward if cycle.gradient == "full" else 0
@@ -145,7 +145,7 @@ def count_part(part: str, config: SyncMV4DConfig) -> int:
 
 
 def sparse_convolution_flops(config: SyncMV4DConfig, neighbours: int | None = None) -> int:
-    """Return the operations of DPA's sparse convolutions in one forward.
+    """Return the floating-point operations of the sparse convolutions in one forward of the points aligner (DPA).
 
     Args:
         config: the model configuration.

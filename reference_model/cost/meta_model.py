@@ -65,7 +65,7 @@ def empty_latents(config: SyncMV4DConfig, device: str = "meta") -> Tensor:
 
 
 def run_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig, device: str = "meta") -> MJDOutput:
-    """Run MJD on one sample with guidance latents, and return its output, which has shapes only on the meta device."""
+    """Run the diffusion model on one sample with guidance latents, and return its output; on the meta device it has shapes, but no values."""
     z = empty_latents(config, device)
     text = torch.empty(1, config.text_tokens, config.mjd.text_dim, device=device)
     intrinsics = torch.empty(1, config.mjd.views, 2, device=device) if config.mjd.scale_tokens_see_K else None
@@ -74,14 +74,14 @@ def run_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig, device: str = 
 
 
 def train_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig) -> None:
-    """Run MJD forward and backward on one sample with gradient checkpointing."""
+    """Run the diffusion model forward and backward on one sample with gradient checkpointing."""
     mjd.enable_gradient_checkpointing()
     video, motion, scale = run_mjd(mjd, config)
     (video.mean() + motion.mean() + scale.mean()).backward()
 
 
 def run_dpa(dpa: DiffusionPointsAligner, config: SyncMV4DConfig) -> Tensor:
-    """Run DPA on the tracks of one sample, K points in each of V views, and return the velocities (1, V, N, K, 3)."""
+    """Run the points aligner on the tracks of one sample, K points in each of V views, and return the velocities (1, V, N, K, 3)."""
     views, points = config.dpa.views, config.pseudo_video.points
     M_t = torch.zeros(1, views, config.frames, points, 3)
     found = torch.ones(M_t.shape[:-1], dtype=torch.bool)
@@ -90,7 +90,7 @@ def run_dpa(dpa: DiffusionPointsAligner, config: SyncMV4DConfig) -> Tensor:
 
 
 def train_dpa(dpa: DiffusionPointsAligner, config: SyncMV4DConfig) -> None:
-    """Run DPA forward and backward on one sample with gradient checkpointing."""
+    """Run the points aligner forward and backward on one sample with gradient checkpointing."""
     dpa.enable_gradient_checkpointing()
     run_dpa(dpa, config).mean().backward()
 
@@ -101,7 +101,7 @@ def with_latent_frames(config: SyncMV4DConfig, n: int) -> SyncMV4DConfig:
 
 
 class _FullConvolution(nn.Module):
-    """A replacement of DPA's sparse convolution with its greatest cost: all 27 neighbours of every point exist."""
+    """A replacement of the points aligner's sparse convolution with its greatest cost: all 27 neighbours of every point exist."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class _FullConvolution(nn.Module):
 
 
 class _ShapeOnlyAligner(DiffusionPointsAligner):
-    """DPA that runs on tensors without values: each point gets a voxel of its own, instead of the voxel of its coordinates."""
+    """The points aligner (DPA), changed to run on tensors without values: each point gets a voxel of its own, instead of the voxel of its coordinates."""
 
     def __init__(self, config: DPAConfig) -> None:
         super().__init__(config)

@@ -36,10 +36,10 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Numbers of MJD's tokens of one view; the text with each field is its label in the tables of ``reference_model.info``.
+    """Numbers of tokens of one view in the diffusion model (MJD); the text with each field is its label in the tables of ``reference_model.info``.
 
-    ``inter_view`` is (number of groups, tokens of a group): tokens attend to others of their group, which has all views' tokens of a latent frame, of
-    video and motion together or apart.  If the scale and register tokens of all views form one more group, ``specials_meet`` is its size; else 0.
+    ``inter_view`` is (number of groups, tokens of a group): a token attends to its group, the tokens of all views at one latent frame, of video and
+    motion together or separately.  If the scale and register tokens of all views form one more group, ``specials_meet`` is its size; else 0.
     """
 
     video: Annotated[int, "video"]
@@ -70,7 +70,7 @@ class Memory:
 
 
 def count_parameters(config: SyncMV4DConfig) -> Parameters:
-    """Count the parameters of MJD, DPA and the video autoencoder of a configuration."""
+    """Count the parameters of diffusion model (MJD), points aligner (DPA) and video autoencoder in a configuration."""
     groups: Counter[str] = Counter()
     for name, parameter in build_mjd(config).named_parameters():
         groups[next((part for part in name.split(".") if part in NEW_PARAMETERS), "wan")] += parameter.numel()
@@ -81,7 +81,7 @@ def count_parameters(config: SyncMV4DConfig) -> Parameters:
 
 
 def count_tokens(config: SyncMV4DConfig) -> Tokens:
-    """Count the tokens of one view in MJD, and those of a group of inter-view attention."""
+    """Count the tokens of one view in the diffusion model (MJD), and those of a group of inter-view attention."""
     mjd = config.mjd
     grid = config.latent_grid(config.frames, config.height, config.width)
     frames, rows, columns = (length // patch for length, patch in zip(grid, mjd.patch_size, strict=True))
@@ -117,7 +117,7 @@ def count_memory(config: SyncMV4DConfig, gpus: int) -> Memory:
 
 @torch.no_grad()
 def forward_peak(config: SyncMV4DConfig) -> int:
-    """Return the largest number of bytes that MJD's activations occupy at once in a forward of one sample in bf16.
+    """Return the largest number of bytes that activations occupy at once in a bf16 forward of the diffusion model (MJD) on one sample.
 
     Attention is fused.  Memory is counted from the shapes of fake CPU tensors, without the workspace and fragmentation of a GPU.
     """

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def find_part(checkpoint: Path, name: str) -> Path:
-    """Return the path of subfolder ``name`` of a Wan checkpoint, such as ``vae``.
+    """Return the path of subfolder ``name``, such as ``vae``, of a copy of Wan2.2-TI2V-5B-Diffusers.
 
     Raises:
         FileNotFoundError: the subfolder is missing; says what to download, or that the checkpoint is one level up.

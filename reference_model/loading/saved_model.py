@@ -1,9 +1,10 @@
-"""A trained SyncMV4D saved as a folder: its configuration, the weights of MJD and DPA and, if small, the parts of Wan that it needs.
+"""A trained SyncMV4D saved as a folder: its configuration, its weights and, if small, the parts of Wan2.2-TI2V-5B that it needs.
 
     save_model(folder, model, wan)
     loaded = load_model(folder, wan, device="cuda", dtype=torch.bfloat16)
 
-The folder has ``syncmv4d.json``, ``mjd/`` and ``dpa/``; ``vae/``, ``text_encoder/`` and ``tokenizer/`` are in it or in a copy of Wan2.2-TI2V-5B.
+The folder has ``syncmv4d.json``, ``mjd/`` (diffusion model) and ``dpa/`` (points aligner).  ``vae/``, ``text_encoder/`` and ``tokenizer/`` are in it
+too, or in a copy of Wan.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class ModelMetadata(FolderMetadata):
 
     Attributes:
         config: configuration of the model.
-        files: sizes and SHA-256 of the files of MJD and DPA, without those of Wan's parts.
+        files: sizes and SHA-256 of the files in ``mjd/`` and ``dpa/``, not of those copied from Wan.
     """
 
     SCHEMA = "hoibench/syncmv4d@3"
@@ -109,7 +110,7 @@ def load_model(
         folder: the model's folder.
         wan: a copy of Wan2.2-TI2V-5B-Diffusers for the parts that are not in ``folder``.
         device: device of all models.
-        dtype: dtype of MJD's weights; DPA and the autoencoder are float32, the text encoder is bfloat16.
+        dtype: dtype of the diffusion model's weights; the points aligner and the autoencoder are float32, the text encoder is bfloat16.
 
     Raises:
         FileNotFoundError: the folder, a file or a part is missing; says how to get it.
@@ -131,7 +132,7 @@ def read_saved_config(folder: Path) -> tuple[SyncMV4DConfig, str]:
     """Read the configuration of a saved model, without reading weights.
 
     Returns:
-        The configuration, and a digest of it and of the weights of MJD and DPA, 12 hex digits.
+        The configuration, and a digest of it and of the model's weights, 12 hex digits.
 
     Raises:
         FileNotFoundError: the folder is not a model's, or a file is missing.

@@ -37,7 +37,7 @@ _FIX = (
 
 
 def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch.float32) -> MultiViewJointDiffusion:
-    """Load MJD from a saved MJD, or from Wan2.2's transformer; parameters that Wan lacks are then derived from its own.
+    """Load the diffusion model MJD from a saved MJD, or from Wan2.2's transformer; parameters that Wan lacks are then derived from its own.
 
     Args:
         folder: a copy of Wan2.2-TI2V-5B-Diffusers, or a folder written by ``MultiViewJointDiffusion.save_pretrained``.
@@ -56,7 +56,7 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
 
 
 def open_mjd(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffusion, Weights, frozenset[str]]:
-    """Check a folder for ``load_mjd`` without reading its weights; raises the same errors, except for NaN.
+    """Check a folder of MJD, the diffusion model, or of Wan's transformer for ``load_mjd``, without reading weights; raises its errors except for NaN.
 
     Returns:
         MJD on the meta device (shapes without values), the names and shapes of the stored weights, and the names of MJD's parameters that are not
@@ -94,7 +94,7 @@ def _wan_defaults() -> dict[str, Any]:
 
 
 def _wan_arguments(mjd: MJDConfig) -> dict[str, Any]:
-    """Return the constructor arguments of the WanTransformer3DModel from which an MJD of this configuration is initialised."""
+    """Return the constructor arguments of the WanTransformer3DModel from which the diffusion model MJD is initialised."""
     return {name: getattr(mjd, name) for name in _SHARED_FIELDS} | {
         "out_channels": mjd.in_channels,
         "cross_attn_norm": True,

@@ -45,7 +45,7 @@ def render_view(clip: Clip, index: int, config: SyncMV4DConfig) -> RenderedView:
 
     The points are those of the clip that the view sees in frame 0, at most ``config.pseudo_video.points``.  If it sees fewer, there are fewer (the
     SyncMV4D paper has K in every view): a point hidden in frame 0 has no anchor pixel.  They are drawn in every frame in which their part was
-    recorded, and occlude only each other, as they do when training renders DPA's tracks: lines 2 and 8 of Algorithm 1 are one operator.
+    recorded, and occlude only each other, as when training renders tracks of the points aligner: lines 2 and 8 of Algorithm 1 are one operator.
 
     Raises:
         ValueError: the clip has no video, tracks or camera, has another length, or the view sees no point in frame 0.

@@ -74,9 +74,9 @@ def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, group
 
 
 def configure_model(model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> None:
-    """Prepare a model for training, in place: enable gradients and, as configured, gradient checkpointing and bfloat16 in its two networks.
+    """Prepare a model for training, in place: enable gradients and, as configured, gradient checkpointing and bfloat16.
 
-    Only the networks run under autocast: bfloat16 resolves a metre to 4 mm, so world frames, projections, the flow and the losses stay float32.
+    Only the two networks run under autocast: bfloat16 resolves a metre to 4 mm, so world frames, projections, the flow and the losses stay float32.
     """
     model.train().requires_grad_(True)
     for network in (model.mjd, model.dpa):
@@ -87,9 +87,10 @@ def configure_model(model: SyncMV4D, config: TrainingConfig, group: ProcessGroup
 
 
 def build_optimizer(model: SyncMV4D, config: TrainingConfig) -> torch.optim.AdamW:
-    """Build AdamW with one learning rate for MJD and one for DPA; only weights of linear layers and convolutions decay.
+    """Build AdamW with a learning rate for the diffusion model (MJD) and one for the points aligner (DPA).
 
-    Biases, norms, learned tokens and modulation tables do not: their size carries meaning.
+    Weight decay applies only to the weights of linear layers and convolutions.  Biases, norms, learned tokens and modulation tables do not decay: their
+    size carries meaning.
     """
     groups = []
     for network, rate in ((model.mjd, config.learning_rate), (model.dpa, config.dpa_learning_rate)):
