@@ -113,7 +113,7 @@ class _FullConvolution(nn.Module):
 
 
 class _ShapeOnlyAligner(DiffusionPointsAligner):
-    """The points aligner (DPA), changed to run on tensors without values: each point gets a voxel of its own, instead of the voxel of its coordinates."""
+    """The points aligner (DPA), changed to run on tensors without values: each point gets its own voxel, not the voxel of its coordinates."""
 
     def __init__(self, config: DPAConfig) -> None:
         super().__init__(config)

@@ -56,7 +56,7 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
 
 
 def open_mjd(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffusion, Weights, frozenset[str]]:
-    """Check a folder of MJD, the diffusion model, or of Wan's transformer for ``load_mjd``, without reading weights; raises its errors except for NaN.
+    """Check a folder of the diffusion model or of Wan's transformer for ``load_mjd``, without reading weights; raises its errors except for NaN.
 
     Returns:
         MJD on the meta device (shapes without values), the names and shapes of the stored weights, and the names of MJD's parameters that are not

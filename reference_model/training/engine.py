@@ -89,8 +89,8 @@ def configure_model(model: SyncMV4D, config: TrainingConfig, group: ProcessGroup
 def build_optimizer(model: SyncMV4D, config: TrainingConfig) -> torch.optim.AdamW:
     """Build AdamW with a learning rate for the diffusion model (MJD) and one for the points aligner (DPA).
 
-    Weight decay applies only to the weights of linear layers and convolutions.  Biases, norms, learned tokens and modulation tables do not decay: their
-    size carries meaning.
+    Weight decay applies only to the weights of linear layers and convolutions.  Biases, norms, learned tokens and modulation tables do not decay:
+    their size carries meaning.
     """
     groups = []
     for network, rate in ((model.mjd, config.learning_rate), (model.dpa, config.dpa_learning_rate)):
