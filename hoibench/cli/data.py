@@ -24,7 +24,7 @@ _COMMANDS = {
 
 
 def check_outside(root: Path, out: Path | None, flag: str = "--out") -> None:
-    """Raise ValueError if a command would write into the download it reads."""
+    """Raise ValueError if ``out``, the path given by the option ``flag``, is inside the download at ``root``, which is never written to."""
     if out is not None and out.resolve().is_relative_to(root.resolve()):
         raise ValueError(
             f"{flag} {out} is inside the download {root}, which is never written to: choose a path outside it"
@@ -32,7 +32,7 @@ def check_outside(root: Path, out: Path | None, flag: str = "--out") -> None:
 
 
 def data_command(arguments: Sequence[str]) -> int:
-    """Run a subcommand and return the exit code."""
+    """Run ``hoibench data`` with these arguments, a subcommand and its options, and return the exit code."""
     words = list(arguments)
     if not words or words[0] in ("-h", "--help", "help"):
         print(USAGE)

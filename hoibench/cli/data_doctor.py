@@ -28,7 +28,7 @@ class Doctor:
     """The folder with TACO's unpacked zips."""
 
     split: str = "test"
-    """Check that these clips can be prepared (hoibench ls splits)."""
+    """Check that the clips of this split can be prepared (hoibench ls splits)."""
 
     deep: bool = False
     """Read all files completely, instead of headers of all sequences and complete files of a sample."""
@@ -47,7 +47,7 @@ class Doctor:
 
 
 def doctor_command(arguments: Sequence[str]) -> int:
-    """Diagnose a download and return the exit code."""
+    """Run ``hoibench data doctor``: print the diagnosis of a TACO download, and return exit code 3 if it has problems, else 0."""
     options = tyro.cli(Doctor, args=list(arguments), prog="hoibench data doctor")
     if options.sample < 1:
         raise ValueError(f"--sample is {options.sample}, expected at least 1")

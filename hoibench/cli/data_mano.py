@@ -26,7 +26,7 @@ class ManoFiles:
 
 
 def mano_command(arguments: Sequence[str]) -> int:
-    """Check and convert the files, and return the exit code."""
+    """Run ``hoibench data mano``: check MANO's two files, convert them if ``--out`` is given, and return exit code 0."""
     options = tyro.cli(ManoFiles, args=list(arguments), prog="hoibench data mano")
     from hoibench.datasets.taco.hand.hand_pose import SIDES
     from hoibench.datasets.taco.hand.mano_file import convert, find_mano, read_mano

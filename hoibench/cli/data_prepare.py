@@ -49,7 +49,7 @@ class Prepare:
     """Drop recordings shorter than a clip, or pad them with their last frame."""
 
     limit: int | None = None
-    """Prepare only this many clips, the same as a run with this --limit."""
+    """Prepare only this many clips, the ones that a run with this --limit uses."""
 
     workers: int | None = None
     """Number of sequences prepared at once. Default: one per core."""
@@ -62,7 +62,7 @@ class Prepare:
 
 
 def prepare_command(arguments: Sequence[str]) -> int:
-    """Prepare the clips and return the exit code."""
+    """Run ``hoibench data prepare``: prepare the clips of a split, print a report, and return exit code 3 if a sequence failed, else 0."""
     options = tyro.cli(Prepare, args=list(arguments), prog="hoibench data prepare")
     for name in ("limit", "workers"):
         value = getattr(options, name)
@@ -106,7 +106,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
 def _select_lines(
     download: TacoDownload, lines: Sequence[SplitLine], options: Prepare
 ) -> tuple[list[SplitLine], dict[str, int]]:
-    """Return the lines whose clips this download has, and a count by reason of the others."""
+    """Return the split's lines to prepare, one per clip or (with ``--cameras all``) per camera, and reason -> number of clips that are left out."""
     from hoibench.datasets.base import sample_clips
     from hoibench.datasets.taco.splits import find_clip, lines_per_camera, select_clips
 

@@ -16,15 +16,15 @@ _STALE_SECONDS = 24 * 3600.0
 
 
 class WriteError(OSError):
-    """A folder cannot be written: the disk is full or read-only.  Stops a whole job, unlike an unreadable input file."""
+    """An error of writing a file or folder, e.g. a full or read-only disk.  It ends a whole job; an unreadable input file only fails its own item."""
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to ``path`` to write to; on success, sync it and rename it to ``path``.
 
-    On any exception, the temporary file is removed and ``path`` is unchanged.  The temporary name keeps the suffix,
-    by which encoders choose a format.
+    On any exception, the temporary file is removed and ``path`` is unchanged.  The temporary path has the suffix of
+    ``path``, by which encoders choose a format.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -47,7 +47,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def new_folder(folder: Path, keep_existing: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """Yield a new empty folder next to ``folder`` to fill; on success, sync it and let it replace ``folder``.
 
-    On any exception, the new folder is removed and ``folder`` is unchanged.  Also removes what processes killed more than a day ago left.
+    On any exception, the new folder is removed and ``folder`` is unchanged.  Also removes temporary folders next to it that are more than a day old,
+    left by killed processes.
 
         with new_folder(Path("model")) as new:
             (new / "weights.bin").write_bytes(weights)
@@ -57,7 +58,7 @@ def new_folder(folder: Path, keep_existing: Callable[[], bool] = lambda: False) 
         keep_existing: called if ``folder`` exists at the end; returns True to keep it and remove the new one.
 
     Raises:
-        WriteError: the folder cannot be written, or the disk is full; the message includes the fix.
+        WriteError: the folder cannot be written, the disk is full, or the block raised another OSError; the message includes the fix.
     """
     with as_write_error(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,9 @@ def new_folder(folder: Path, keep_existing: Callable[[], bool] = lambda: False) 
 
 
 def ensure_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Call ``fill`` to write ``folder`` unless it exists; safe if several processes do so at once or are killed.
+    """Create ``folder`` atomically unless it exists: ``fill`` writes the files into a new empty folder, which is then renamed.
+
+    Several processes may do so at once, and may be killed.
 
     Raises:
         WriteError: the folder cannot be written, or the disk is full; the message includes the fix.
@@ -83,10 +86,12 @@ def ensure_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def replace_folder(new: Path, folder: Path, keep_existing: Callable[[], bool] = lambda: False) -> None:
-    """Sync the folder ``new`` and rename it to ``folder``, its sibling, replacing an existing one unless ``keep_existing()``.
+    """Sync the folder ``new`` to disk and rename it to ``folder``, a path in the same parent folder.
+
+    An existing ``folder`` is replaced, unless ``keep_existing()`` returns True: then ``new`` stays where it is.
 
     Raises:
-        OSError: it cannot be synced or renamed; both folders are unchanged.
+        OSError: ``new`` cannot be synced or renamed; an existing ``folder`` is unchanged.
     """
     for path in (*new.rglob("*"), new):
         sync(path)
@@ -108,7 +113,7 @@ def replace_folder(new: Path, folder: Path, keep_existing: Callable[[], bool] = 
 
 @contextmanager
 def as_write_error(folder: Path) -> Iterator[None]:
-    """Convert an OSError inside a block that only writes below ``folder`` to a ``WriteError`` with the fix."""
+    """Convert an OSError raised in the block, which may only write below ``folder``, to a ``WriteError`` whose message includes the fix."""
     try:
         yield
     except WriteError:
@@ -119,19 +124,24 @@ def as_write_error(folder: Path) -> Iterator[None]:
 
 
 def remove_temporary_files(folder: Path, name: str = "*") -> None:
-    """Remove temporary files left by killed writers of ``folder / name``; nobody else may be writing there."""
+    """Remove the temporary files that killed calls of ``atomic_write`` left in ``folder``; no process may be writing there now.
+
+    Args:
+        folder: the folder of the written files.
+        name: name of the written file, or a glob pattern of several names.
+    """
     for path in folder.glob(f".tmp-????????-{name}"):
         path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically."""
+    """Write ``data`` to the file ``path`` atomically: a reader sees the old contents or the new ones."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or a folder's entries are on disk."""
+    """Flush a file's contents, or a folder's list of entries, to disk, and wait until that is done."""
     if os.name == "nt" and path.is_dir():  # Windows has no way to sync a folder
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -146,7 +156,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _rename(new: Path, folder: Path) -> bool:
-    """Rename a folder; return False if a non-empty folder of that name exists."""
+    """Rename the folder ``new`` to ``folder`` and return True, or return False if ``folder`` exists and is not empty."""
     try:
         new.rename(folder)
     except OSError:
@@ -157,7 +167,7 @@ def _rename(new: Path, folder: Path) -> bool:
 
 
 def _remove_stale(parent: Path) -> None:
-    """Remove partial folders left by processes killed more than a day ago."""
+    """Remove temporary folders in ``parent`` that are more than a day old, left by killed processes."""
     for path in parent.glob(".tmp-*"):
         try:
             old = time.time() - path.stat().st_mtime > _STALE_SECONDS

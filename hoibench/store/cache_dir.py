@@ -1,4 +1,4 @@
-"""The cache folder for generated clips and downloaded weights."""
+"""The cache folder, for generated and prepared clips and for downloaded weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ import platformdirs
 
 
 def cache_dir() -> Path:
-    """Return ``$HOIBENCH_CACHE`` (``~`` is expanded), or ``hoibench`` in the user's cache folder; it may not exist yet."""
+    """Return the cache folder: ``$HOIBENCH_CACHE`` (``~`` is expanded), or ``hoibench`` in the user's cache folder; it may not exist yet."""
     path = os.environ.get("HOIBENCH_CACHE")
     return Path(path).expanduser() if path else platformdirs.user_cache_path("hoibench", appauthor=False)

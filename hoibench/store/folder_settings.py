@@ -1,4 +1,4 @@
-"""One settings record per folder: everything in the folder is made with the same settings."""
+"""A JSON file of settings in a folder (of prepared clips, say), which ensures that everything in the folder is made with the same settings."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ def ensure_settings(
     ignored: Collection[str] = (),
     may_replace: Callable[[S | None], bool] = lambda _: False,
 ) -> None:
-    """Write the settings record of a folder, or check that the existing one is equal.
+    """Write the settings of a new folder to a JSON file in it, or check that an existing file has equal settings.
 
-    If several processes call this at once, one of them writes the record.
+    If several processes call this at once, one of them writes the file.
 
         ensure_settings(Path("calibrations/settings.json"), Settings(board="9x6"), fix="choose another --out")
 
     Args:
-        path: the record, a JSON file in the folder.
+        path: the JSON file in the folder.
         settings: the current settings.
-        fix: what to do if the recorded settings differ; ends the error message.
+        fix: what the user can do if the settings in the file differ; ends the error message.
         ignored: names of settings that may differ; ``a.b`` is key b of table a.
-        may_replace: given the recorded settings (None if unreadable), returns True if nothing was made with them yet, so that they may be replaced.
+        may_replace: given the settings in the file (None if unreadable), returns True if they may be replaced because
+            nothing was made with them yet.
 
     Raises:
-        ValueError: the recorded settings differ, or the record is damaged; lists the differences and the fix.
+        ValueError: the settings in the file differ, or the file is damaged; lists the differences and the fix.
         WriteError: the folder cannot be written, or the disk is full.
     """
 
@@ -69,10 +70,10 @@ def check_settings(
     """Raise ValueError if recorded settings differ from the expected values; lists the differences and the fix.
 
     Args:
-        path: the record's file; the message names its folder.
-        recorded: the record.
-        expected: values of all keys of the record, or of some.
-        fix: what to do.
+        path: the file of the recorded settings; the message names its folder.
+        recorded: the settings in that file.
+        expected: setting -> expected value; settings without one are not compared.
+        fix: what the user can do; ends the error message.
         ignored: names of settings that may differ; ``a.b`` is key b of table a.
     """
     table = recorded.to_json()
@@ -87,7 +88,7 @@ def check_settings(
 
 
 def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted name, value) pairs of nested tables."""
+    """Yield (dotted name, value) for each value in nested tables, with lists in place of tuples."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flatten(item, f"{name}.{key}" if name else str(key))

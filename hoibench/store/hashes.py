@@ -22,7 +22,7 @@ def sha256_file(path: Path) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """Return JSON with sorted keys, no spaces and no NaN: equal values give equal text."""
+    """Return a value as JSON text with sorted keys, no spaces and no NaN, so that equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
@@ -32,7 +32,7 @@ def sha256_json(value: Any) -> str:
 
 
 def array_digest(*arrays: Array) -> str:
-    """Return the SHA-256 of concatenated array values as little-endian float32 in C order, 64 hex digits; all NaNs are equal."""
+    """Return the SHA-256, 64 hex digits, of all arrays' values as little-endian float32 in C order; shapes do not count, and all NaNs are equal."""
     digest = hashlib.sha256()
     for array in arrays:
         values = np.asarray(array).astype("<f4")
@@ -42,10 +42,11 @@ def array_digest(*arrays: Array) -> str:
 
 
 def sampled_digest(path: Path) -> str:
-    """Return a digest (12 hex digits) of a file's contents, or of the names and contents of all non-hidden files below a folder.
+    """Return a digest (12 hex digits) that identifies a file, or the files below a folder, such as model weights, quickly.
 
     Reads files of up to 16 MiB completely, and 16 evenly spaced blocks of 1 MiB of larger ones: a different training changes weights everywhere,
-    so a few blocks detect it, but a change of single bytes may be missed.  The path itself does not matter.
+    so a few blocks detect it, but a change of single bytes may be missed.  In a folder, the files' relative paths
+    count too, and files whose names begin with a dot are left out.  The place of the file or folder does not matter.
 
     Raises:
         FileNotFoundError: the file or folder does not exist.
@@ -68,7 +69,7 @@ def _sampled_sha256(path: Path) -> str:
 
 
 def block_starts(size: int) -> Sequence[int]:
-    """Return the offsets of the blocks that ``sampled_digest`` reads of a file of this size."""
+    """Return the offsets in bytes of the 1 MiB blocks that ``sampled_digest`` reads of a file of ``size`` bytes."""
     if size <= BLOCK * BLOCKS:
         return range(0, size, BLOCK)
     return [(size - BLOCK) * i // (BLOCKS - 1) for i in range(BLOCKS)]

@@ -1,4 +1,4 @@
-"""Strict JSON files with a ``schema`` key."""
+"""Strict JSON files (no NaN or infinity), read with a check of the key ``schema``, which names the file format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_BYTES = 64 << 20
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write strict, indented JSON to ``path`` atomically.
+    """Write a value as strict, indented JSON to the file ``path``, atomically.
 
     Raises:
         ValueError: the value contains NaN or infinity, which JSON cannot represent.
@@ -21,11 +21,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, schema: str) -> dict[str, Any]:
-    """Read the object in a JSON file and check its ``schema`` key.
+    """Return the object in a JSON file, after checking that its key ``schema`` (the name of the file format) has the value ``schema``.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: the file is too large, not strict JSON, not an object, or has another schema; names the file.
+        ValueError: the file is larger than 64 MiB, not strict JSON, not an object, or has another schema; names the file.
     """
     size = path.stat().st_size
     if size > MAX_BYTES:

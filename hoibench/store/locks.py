@@ -19,9 +19,10 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 @contextmanager
 def locked(lock_file: Path, *, wait: bool) -> Iterator[bool]:
-    """Lock a file against all other processes and threads, including this thread; yield whether the lock was acquired.
+    """Lock a file while the block runs; yield True if the lock was acquired, False if it is in use.
 
-    The system releases the lock when this process ends, even if it is killed.  The empty file remains.
+    The lock excludes all other processes and threads, and a second call in this thread.  The system releases it when this process ends, even if it is
+    killed; the empty file remains.  On a file system without locks, logs a warning and yields True.
 
         with locked(folder.with_name(".cam0.lock"), wait=False) as acquired:
             ...

@@ -1,4 +1,4 @@
-"""Untrusted npz files: no pickle, and every size is checked before memory is allocated."""
+"""Reader and writer of npz files; untrusted files are safe to read: no pickle, and every size is checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PARSE_ERRORS = (
 
 @dataclass(frozen=True)
 class ArrayLimits:
-    """Limits on an npz file: number of arrays, bytes per array, and bytes in total.
+    """Limits on an npz file: number of arrays, uncompressed bytes per array, and uncompressed bytes in total.
 
     The compression ratio is not limited: deflate shrinks constant masks by 1030:1.
     """
@@ -50,7 +50,7 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def read_npz(path: Path, limits: ArrayLimits | None = None) -> dict[str, Array]:
-    """Read every array of an npz file.
+    """Return the arrays of an npz file by name; ``limits`` are ``ArrayLimits()`` by default.
 
     Raises:
         FileNotFoundError: the file does not exist.

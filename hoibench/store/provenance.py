@@ -16,7 +16,10 @@ LIBRARIES = ("numpy", "scipy", "torch", "torchvision", "kornia", "av", "opencv-p
 
 
 def provenance() -> dict[str, Any]:
-    """Return JSON-serialisable facts about this process, without importing the libraries listed."""
+    """Return facts about this process as JSON values: time, git state, Python, platform, hardware, command line and versions of libraries.
+
+    The libraries are not imported.
+    """
     from hoibench import __version__
 
     return {
@@ -32,7 +35,10 @@ def provenance() -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return commit and dirty flag of the checkout that tracks ``folder``, or None if there is none or git is missing."""
+    """Return the ``commit`` of the git checkout that tracks files in ``folder``, and ``dirty``: True if tracked files have uncommitted changes.
+
+    Returns None if no checkout tracks files there, or git fails or is missing.
+    """
     try:
         if not _git(folder, "ls-files", "."):  # installed inside an unrelated checkout
             return None

@@ -24,7 +24,7 @@ _LONGEST_VALUE = 80
 
 
 class Record(BaseModel):
-    """Base class for (parts of) file formats: immutable, no unknown keys, no type conversion, no NaN.
+    """Base class for pydantic models of files and of tables in files: immutable, no unknown keys, no type conversion, no NaN.
 
     A model of a complete JSON file sets ``SCHEMA``, which is stored under the key ``schema``:
 
@@ -63,11 +63,11 @@ class Record(BaseModel):
 
 
 def parse_record(model: type[M], table: Any, where: str) -> M:
-    """Convert the values of a JSON or TOML file to a model; lists become tuples where the model has tuples.
+    """Return the values of a JSON or TOML file as an instance of ``model``; lists become tuples where the model has tuples.
 
     Args:
         model: a pydantic model, or a dataclass whose ``__pydantic_config__`` is ``Record.model_config``.
-        table: what ``json.loads`` or ``tomllib.loads`` returned.
+        table: the values, as ``json.loads`` or ``tomllib.loads`` returns them.
         where: file, and line or table in it; starts the error message.
 
     Raises:
@@ -80,7 +80,7 @@ def parse_record(model: type[M], table: Any, where: str) -> M:
 
 
 def read_toml(model: type[M], item: Traversable) -> M:
-    """Read a model from a TOML file, which may be in a package.
+    """Read a TOML file, which may be in a package, and return its values as an instance of ``model``.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -94,7 +94,7 @@ def read_toml(model: type[M], item: Traversable) -> M:
 
 
 def explain(error: ValidationError, model: type[Any], where: str) -> str:
-    """Format the problems of a validation error: file, key, value and expectation."""
+    """Return a validation error's message for users: ``where``, then key, value and expectation of up to five problems."""
     problems = [_problem(details, model) for details in error.errors(include_url=False)]
     more = [f"and {len(problems) - _MOST_PROBLEMS} more"] if len(problems) > _MOST_PROBLEMS else []
     return f"{where}: " + "; ".join([*problems[:_MOST_PROBLEMS], *more])
@@ -117,14 +117,14 @@ def _problem(details: ErrorDetails, model: type[Any]) -> str:
 
 
 def _keys(kind: Any, outer: Sequence[int | str]) -> list[str]:
-    """Return the known keys at a location inside a model; empty if unknown."""
+    """Return the keys, sorted, that the model or dataclass ``kind`` has at the location ``outer``, a path of keys and indices; empty if unknown."""
     for part in outer:
         kind = get_args(kind)[0] if isinstance(part, int) and get_args(kind) else _fields(kind).get(str(part))
     return sorted(_fields(kind))
 
 
 def _fields(kind: Any) -> dict[str, Any]:
-    """Return the type of each key of a model or dataclass."""
+    """Return key -> type of a model or dataclass; empty for other types."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
     return get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}

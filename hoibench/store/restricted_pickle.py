@@ -1,4 +1,4 @@
-"""Untrusted pickles: nothing is imported or called except allowed names, and no size in the file is trusted."""
+"""Reader of untrusted pickles: nothing is imported or called except allowed names, and no size in the file is trusted."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ _LONGEST_MESSAGE = 300
 
 # The pure Python unpickler: the C one allocates a memo as large as the largest index in the pickle says (64 GiB for a ten-byte file).
 class RestrictedUnpickler(pickle._Unpickler):
-    """An unpickler that resolves only the names in ``names``, a map of (module, name) to a replacement.
+    """An unpickler for untrusted files; subclasses list the names that a pickle may use.
 
-    Only objects of the classes in ``stateful`` may be given a state.  Names from Python 2 are not translated; its strings are decoded as Latin-1,
+    Class attributes:
+        names: (module, name) -> the object used in its place; any other name is an error.
+        stateful: classes whose objects may be given a state.
+
+    Names from Python 2 are not translated; its strings are decoded as Latin-1,
     as pickled arrays require.
     """
 
@@ -37,7 +41,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         super().__init__(stream, encoding="latin1")
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the replacement for a name in the pickle.
+        """Return the object that is used in place of a name in the pickle.
 
         Raises:
             pickle.UnpicklingError: the name is not allowed.
@@ -48,12 +52,12 @@ class RestrictedUnpickler(pickle._Unpickler):
             raise pickle.UnpicklingError(f"it names {module}.{name}, which is not allowed") from None
 
     def load_bytearray8(self) -> None:
-        """Read a bytearray; unlike the base class, do not allocate the claimed length first."""
+        """Execute the opcode BYTEARRAY8 (push a bytearray); unlike the base class, allocate no memory for a length that the file only claims."""
         (length,) = struct.unpack("<Q", self.read(8))
         self.append(bytearray(self.read(length)))
 
     def load_build(self) -> None:
-        """Set an object's state; the base class would do so for any object, including functions and classes."""
+        """Execute the opcode BUILD (set an object's state); the base class would accept any object, including functions and classes."""
         if not isinstance(self.stack[-2], self.stateful):
             raise pickle.UnpicklingError(f"it sets the state of a {type(self.stack[-2]).__name__}")
         super().load_build()  # type: ignore[misc]  # typeshed omits the opcode methods
@@ -62,13 +66,13 @@ class RestrictedUnpickler(pickle._Unpickler):
 
 
 def short_message(error: Exception) -> str:
-    """Return an exception's message (or its class name if empty) on one line, truncated."""
+    """Return an exception's message (or its class name if empty) on one line, cut to 300 characters."""
     message = " ".join(str(error).split()) or type(error).__name__
     return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
-    """Read a file of at most ``limit`` bytes.
+    """Return the contents of a file of at most ``limit`` bytes.
 
     Raises:
         FileNotFoundError: the file does not exist.

@@ -55,7 +55,7 @@ def read_torch_pickle(path: Path) -> Any:
 
 
 def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Array:
-    """Return the array of ``size`` and ``stride`` (in elements) at ``offset`` in a storage."""
+    """Return a tensor as an array: a copy of the numbers of its storage (n,) at this offset, size and stride, all counted in numbers."""
     # Messages include only checked numbers: the repr of a nested tuple of a few pickled bytes can take gigabytes.
     if not isinstance(storage, np.ndarray) or storage.ndim != 1:
         raise ValueError("a tensor has no storage")
@@ -73,7 +73,7 @@ def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) 
 
 
 def _are_sizes(values: Any) -> bool:
-    """Return True for a short tuple of plausible non-negative integers."""
+    """Return True for a tuple of at most 16 integers from 0 to 2^30, valid as sizes or strides."""
     return (
         isinstance(values, tuple)
         and len(values) <= _MAX_AXES
@@ -82,7 +82,7 @@ def _are_sizes(values: Any) -> bool:
 
 
 def _read_storage(blob: bytes) -> Array:
-    """Read the one storage in a legacy torch stream."""
+    """Return the numbers (n,) of the storage in a legacy torch stream, which must contain exactly one."""
     stream = io.BytesIO(blob)
     magic, protocol, system = (RestrictedUnpickler(stream).load() for _ in range(3))
     if magic != MAGIC or protocol != PROTOCOL or not isinstance(system, dict) or system["little_endian"] is not True:
@@ -131,7 +131,7 @@ class _Tensors(RestrictedUnpickler):
 
 
 class _StorageId(RestrictedUnpickler):
-    """The persistent id of a storage: ("storage", type, key, device, length, view)."""
+    """An unpickler of a storage's persistent id, ("storage", type, key, device, length, view); returns (type, key, length)."""
 
     names: ClassVar[Mapping[tuple[str, str], Any]] = {("torch", name): name for name in _DTYPES}
 

@@ -34,25 +34,25 @@ METADATA_SHA256 = "metadata_sha256"
 
 
 class CorruptFolder(ValueError):
-    """A folder has changed since it was written; the message names the file and the fix."""
+    """An error: a folder has changed since it was written; the message names the file and the fix."""
 
 
 class StoredFile(Record):
-    """Size in bytes and SHA-256 of one file; no SHA-256 if the folder is too large to hash."""
+    """Size in bytes and SHA-256 of one file; None in place of the SHA-256 if the folder is too large to hash."""
 
     bytes: int
     sha256: str | None
 
 
 class FolderMetadata(Record):
-    """The metadata of a folder; a subclass adds its own fields.
+    """Base class for the metadata file of a folder; a subclass adds the facts about its kind of folder.
 
     Class attributes:
         FILE: name of the metadata file.
-        FIX: what to do if a folder is missing or corrupt; ends the error message.
+        FIX: what the user can do if a folder is missing or corrupt; ends the error message.
 
     Attributes:
-        files: the folder's files by relative path; filled in by ``write_metadata``.
+        files: relative path -> size and SHA-256 of each other file; filled in by ``write_metadata``.
     """
 
     FILE: ClassVar[str] = "metadata.json"
@@ -65,12 +65,12 @@ F = TypeVar("F", bound=FolderMetadata)
 
 
 def write_folder(folder: Path, metadata: FolderMetadata, fill: Callable[[Path], None], *, hashed: bool = True) -> None:
-    """Write a folder and its metadata atomically, unless an intact one exists; a corrupt one is replaced.
+    """Write a folder and its metadata file atomically, unless an intact folder exists; a corrupt one is replaced.
 
     Args:
         folder: the folder to write.
         metadata: its metadata without ``files``.
-        fill: writes the files into a new empty folder.
+        fill: called with a new empty folder, into which it writes the files.
         hashed: record SHA-256 sums, not only sizes; False if the files are too large to read again.
 
     Raises:
@@ -84,7 +84,13 @@ def write_folder(folder: Path, metadata: FolderMetadata, fill: Callable[[Path], 
 
 
 def write_metadata(folder: Path, metadata: FolderMetadata, *, hashed: bool = True) -> None:
-    """Write the metadata of a folder that already has its files, such as one filled by several processes.
+    """Write the metadata file of a folder that already has its other files, such as one filled by several processes.
+
+    Args:
+        folder: the folder.
+        metadata: its metadata without ``files``.
+        hashed: record SHA-256 sums, not only sizes.
+
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -101,13 +107,13 @@ def write_metadata(folder: Path, metadata: FolderMetadata, *, hashed: bool = Tru
 
 
 def read_metadata(folder: Path, model: type[F], check: Check = "metadata") -> F:
-    """Read the metadata of a folder.
+    """Return the metadata of a folder, and check the folder's files as ``check`` says.
 
     Args:
         folder: the folder.
         model: class of the metadata.
-        check: ``metadata`` looks at no other file; ``sizes`` checks that all files exist with their sizes; ``contents`` also checks SHA-256
-            sums if recorded (a process hashes a file again only if it has changed).
+        check: ``metadata`` reads only the metadata file; ``sizes`` also checks that all files exist with their sizes; ``contents`` also
+            checks SHA-256 sums if recorded (a process hashes a file again only if it has changed).
 
     Raises:
         FileNotFoundError: the folder does not exist.
@@ -131,7 +137,7 @@ def read_metadata(folder: Path, model: type[F], check: Check = "metadata") -> F:
 
 
 def is_intact(folder: Path, model: type[FolderMetadata]) -> bool:
-    """Return True if a folder exists and its contents have not changed since it was written."""
+    """Return True if a folder, whose metadata is a ``model``, exists and none of its files has changed since it was written."""
     try:
         read_metadata(folder, model, check="contents")
     except (CorruptFolder, FileNotFoundError):

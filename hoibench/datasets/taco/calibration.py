@@ -1,4 +1,4 @@
-"""Reader of calibration.json, the allocentric cameras of a sequence."""
+"""Reader of calibration.json, the calibration of the allocentric (fixed) cameras of a TACO sequence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FOCAL_CHANGE = 1.6
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """One camera as recorded: K (3, 3) in pixels of an image of ``size`` (H, W); x_cam = R x_world + t, metres, OpenCV axes.
+    """One camera as in calibration.json: K (3, 3) in pixels of an image of ``size`` (H, W); x_cam = R x_world + t, metres, OpenCV axes.
 
     Distortion coefficients in the file are not applied: TACO's own code ignores them, and they diverge away from the image centre.
     """
@@ -39,11 +39,10 @@ class Calibration:
     size: tuple[int, int]
 
     def camera(self, size: tuple[int, int]) -> Camera:
-        """Return the camera for a video of ``size`` (H, W).
+        """Return the camera for a video of ``size`` (H, W), with K in that video's pixels.
 
         A video smaller than its calibration's imgSize was resized with aligned pixel areas, so K is too (``geometry.resize_intrinsics``).
-        A larger video means that the calibration is of a resized copy; such copies scale K by the ratio of sizes, which is undone here
-        (research/taco.md 1.5).
+        A larger video means that the calibration is of a resized copy; such copies scale K by the ratio of sizes, which is undone here.
         """
         if math.prod(size) <= math.prod(self.size):
             return Camera(resize_intrinsics(self.K, self.size, size), self.R, self.t, size)
@@ -52,12 +51,12 @@ class Calibration:
 
 
 def read_calibration(path: Path) -> dict[str, Calibration]:
-    """Read cameras by serial; K and R may be flat or nested.
+    """Read calibration.json and return serial -> camera; K and R may be flat or nested lists.
 
     Raises:
         FileNotFoundError: the file is missing.
-        ValueError: the file is not JSON, or a camera is incomplete, not finite, not rigid or of another image size than its imgSize; names
-            file, serial and value.
+        ValueError: the file is not JSON, or a camera is incomplete, not finite or not rigid, or its K is of another image size than its
+            imgSize or of another camera; names file, serial and value.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download Allocentric_Camera_Parameters.zip")
@@ -81,7 +80,7 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _fill(*shape: int) -> BeforeValidator:
+def _array_validator(*shape: int) -> BeforeValidator:
     """Return a validator that converts flat or nested numbers to a float64 array of this shape."""
 
     def to_array(value: Any) -> Array:
@@ -101,10 +100,10 @@ class _Entry(BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    K: Annotated[Array, _fill(3, 3)]
-    R: Annotated[Array, _fill(3, 3)]
-    T: Annotated[Array, _fill(3)]
-    imgSize: Annotated[Array, _fill(2)]
+    K: Annotated[Array, _array_validator(3, 3)]
+    R: Annotated[Array, _array_validator(3, 3)]
+    T: Annotated[Array, _array_validator(3)]
+    imgSize: Annotated[Array, _array_validator(2)]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -125,7 +124,7 @@ def _read_camera(where: str, table: Any) -> Calibration:
 
 
 def _check_resolution(where: str, K: Array, width: int, height: int) -> None:
-    """Raise ValueError unless the principal point is near the image centre."""
+    """Raise ValueError unless K's principal point is near the centre of the image (imgSize); else K is of another resolution."""
     centre = K[:2, 2]
     relative = centre / [width, height]
     low, high = _NEAR_MIDDLE
@@ -140,7 +139,7 @@ def _check_resolution(where: str, K: Array, width: int, height: int) -> None:
 
 
 def _check_focal(where: str, serial: str, camera: Calibration) -> None:
-    """Raise ValueError unless fx and fy are similar and, for a camera of the rig, close to its usual focal length."""
+    """Raise ValueError unless fx and fy are similar and, for a known camera, close to its focal length in rig.toml."""
     fx, fy = camera.K[0, 0], camera.K[1, 1]
     pose = rig().cameras.get(serial)
     usual = fx if pose is None else pose.focal * camera.size[1] / RIG_COLUMNS

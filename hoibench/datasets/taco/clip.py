@@ -13,7 +13,13 @@ from hoibench.datasets.taco.rig import rig
 
 @dataclass(frozen=True, eq=False)
 class LazyMedia:
-    """Functions that load a clip's videos and masks on first use; see ``Clip``."""
+    """Functions that load a clip's media; ``Clip`` calls each on first use.
+
+    Attributes:
+        video: returns the true videos of the V views, (V, N, H, W, 3) uint8.
+        sources: returns one (N, H, W, 3) uint8 video per source view.
+        masks: returns the masks of hands and objects, (V, N, H, W) bool.
+    """
 
     video: Callable[[], Array]
     sources: Callable[[], tuple[Array, ...]]
@@ -21,12 +27,12 @@ class LazyMedia:
 
 
 def left_to_right(serials: Sequence[str]) -> list[str]:
-    """Sort serials by cluster: left, center, right."""
+    """Return camera serials sorted by their clusters in the camera rig: left, center, right."""
     return sorted(serials, key=lambda serial: CLUSTERS.index(rig().cluster(serial)))
 
 
 def build_view(serial: str, camera: Camera, image: Array) -> View:
-    """Build the view of a camera; ``image`` (H, W, 3) uint8 is its first frame.
+    """Build the ``View`` of a TACO camera, with its cluster (left, center or right); ``image`` (H, W, 3) uint8 is its first frame.
 
     Raises:
         ValueError: TACO has no camera of this serial.
@@ -49,7 +55,22 @@ def build_clip(
     tags: tuple[str, ...],
     valid_frames: int | None = None,
 ) -> Clip:
-    """Build the clip of a sequence, with its prompt."""
+    """Build a ``Clip`` of a TACO sequence, with a prompt from its triplet.
+
+    Args:
+        key: YYYYMMDD_NNN, the id of the sequence and of the clip.
+        triplet: (tool, action, target).
+        instances: ids of the (tool, target) objects.
+        views: the V scored views.
+        source_views: views of other cameras, as input for video-to-video methods.
+        tracks: the true tracks, N frames.
+        media: loads videos and masks.
+        fps: frames per second.
+        size: (H, W) of the videos.
+        truth: ``taco``, ``proxy-hand`` or ``synthetic``; see ``truth_kind``.
+        tags: why the clip is in its split.
+        valid_frames: number of recorded frames if the recording is shorter than the clip, else None.
+    """
     return Clip(
         id=key,
         triplet=triplet,

@@ -36,36 +36,39 @@ log = logging.getLogger(__name__)
 
 
 class ClipSource(Protocol):
-    """A place that TACO clips are read from."""
+    """A source of TACO clips: a download, or a folder of prepared clips."""
 
     @property
     def truth(self) -> str:
-        """``taco``, ``proxy-hand`` or ``synthetic``."""
+        """The kind of truth of all clips: ``taco``, ``proxy-hand`` or ``synthetic``; see ``truth_kind``."""
         ...
 
     def find(self, line: SplitLine) -> Found | Missing:
-        """Return whether a split's clip is available here."""
+        """Return ``Found`` if the clip of a split's line is available in this source, else ``Missing`` with the reason."""
         ...
 
     def native_size(self, line: SplitLine) -> tuple[int, int]:
-        """Return (H, W) of the source videos of an available clip, and hence of all clips.
+        """Return (H, W) of the downloaded videos, before cropping, of the clip of a split's line; other clips have the same size.
 
         Raises:
-            ValueError, OSError: the clip is damaged; try another.
+            ValueError, OSError: the clip is damaged; try another line.
         """
         ...
 
     def lines_per_camera(self, line: SplitLine) -> Sequence[SplitLine]:
-        """Return one single-camera line for each camera that filmed the clip, not only the split's cameras."""
+        """Return copies of a split's line, each with one camera, for all cameras that filmed its clip, not only for those of the split."""
         ...
 
     def load(self, line: SplitLine) -> Clip:
-        """Load a clip; raises as ``TacoDataset.load``."""
+        """Load the clip of a split's line; raises the errors of ``TacoDataset.load``."""
         ...
 
 
 def open_source(root: Path, on_message: MessageCallback | None = None) -> ClipSource:
-    """Open the prepared clips or the download at ``root``; raises as ``TacoDataset.open``."""
+    """Return the source of the clips at ``root``: a folder of prepared clips, or else a TACO download.
+
+    If MANO's files are missing, a warning is logged and passed to ``on_message``.  Raises the errors of ``TacoDataset.open``.
+    """
     if is_prepared_folder(root):
         return PreparedClips(root)
     download = TacoDownload(root)
@@ -85,24 +88,24 @@ MANO_MISSING_WARNING = (
 
 
 def prepared_folder(download: TacoDownload, model: HandModel) -> Path:
-    """Return the cache folder for prepared clips of a download; each download and hand model has its own."""
+    """Return the folder in the cache for clips that are prepared from a download; each pair of download and hand model has its own."""
     name, _, version = CONTENT_VERSION.rpartition("/")[2].partition("@")
     return cache_dir() / f"{name}@{version}-{sha256_json([str(download.root.resolve()), model.identity])[:12]}"
 
 
 @dataclass(frozen=True)
 class PreparedClips:
-    """A folder written by ``hoibench data prepare``, read without the download."""
+    """A source of clips: a folder written by ``hoibench data prepare``, read without the download."""
 
     folder: Path
 
     @property
     def truth(self) -> str:
-        """See ``ClipSource``."""
+        """The kind of truth in the folder's settings: ``taco``, ``proxy-hand`` or ``synthetic``."""
         return read_settings(self.folder).truth
 
     def find(self, line: SplitLine) -> Found | Missing:
-        """See ``ClipSource``; a damaged clip counts as found, and loading it raises an error."""
+        """Return ``Found`` if the folder has all views of the clip of a split's line, else ``Missing``; loading a damaged clip raises an error."""
         recipe = Recipe.parse(line.recipe)
         folders = (view_folder(self.folder, line.entry.id, recipe, serial) for serial in line.entry.camera_ids)
         if not all(folder.is_dir() for folder in folders):
@@ -114,24 +117,24 @@ class PreparedClips:
         return Found(record.instances, record.valid_frames)
 
     def native_size(self, line: SplitLine) -> tuple[int, int]:
-        """See ``ClipSource``."""
+        """Return (H, W) of the downloaded videos that the folder was prepared from, as in its settings."""
         return read_settings(self.folder).native_size
 
     def lines_per_camera(self, line: SplitLine) -> Sequence[SplitLine]:
-        """See ``ClipSource``; only cameras that were prepared."""
+        """Return copies of a split's line, each with one camera, for all cameras whose view of the clip was prepared."""
         recipe = Recipe.parse(line.recipe)
         serials = (s for s in rig().cameras if view_folder(self.folder, line.entry.id, recipe, s).is_dir())
         return [replace(line, entry=replace(line.entry, camera_ids=(serial,)), source=None) for serial in serials]
 
     def has(self, line: SplitLine) -> bool:
-        """Return True if the clip exists; reading it checks that it is intact."""
+        """Return True if the clip of a split's line was prepared; only loading it checks that it is intact."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
         return has_tracks(self.folder, key) and all(
             has_view(self.folder, key, recipe, s) for s in line.entry.camera_ids
         )
 
     def load(self, line: SplitLine) -> Clip:
-        """See ``ClipSource``; without a source view, which only video-to-video methods need, if that was not prepared."""
+        """Load the clip of a split's line, without its source view (an input of video-to-video methods) if that was not prepared."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
         source = line.source if line.source and has_view(self.folder, key, recipe, line.source) else None
         return read_prepared_clip(self.folder, key, recipe, line.entry.camera_ids, source)
@@ -139,7 +142,14 @@ class PreparedClips:
 
 @dataclass(frozen=True)
 class DownloadedClips:
-    """A download whose clips are prepared into ``out`` when first loaded."""
+    """A source of clips: a TACO download, whose clips are prepared when first loaded.
+
+    Attributes:
+        download: the download.
+        model: the hand model that turns its hand poses into surfaces.
+        out: the folder for prepared clips.
+        on_message: called with a message before a clip is prepared.
+    """
 
     download: TacoDownload
     model: HandModel
@@ -148,25 +158,25 @@ class DownloadedClips:
 
     @property
     def truth(self) -> str:
-        """See ``ClipSource``."""
+        """The kind of truth that the hand model gives: ``taco``, ``proxy-hand`` or ``synthetic``."""
         return truth_kind(self.download.hand_model, self.model)
 
     def find(self, line: SplitLine) -> Found | Missing:
-        """See ``ClipSource``."""
+        """Return ``Found`` if the download has the files of the clip of a split's line, else ``Missing``; see ``find_clip``."""
         return find_clip(self.download, line)
 
     def native_size(self, line: SplitLine) -> tuple[int, int]:
-        """See ``ClipSource``; read from the clip's first video."""
+        """Return (H, W) of the first video of the clip of a split's line, as downloaded."""
         modality = MODALITIES[Recipe.parse(line.recipe).video]
         info = probe(self.download.sequence(line.entry.id).video(line.entry.camera_ids[0], modality))
         return info.height, info.width
 
     def lines_per_camera(self, line: SplitLine) -> Sequence[SplitLine]:
-        """See ``ClipSource``."""
+        """Return copies of a split's line, each with one camera, for all cameras with a downloaded video of its clip."""
         return splits.lines_per_camera(self.download, line)
 
     def load(self, line: SplitLine) -> Clip:
-        """See ``ClipSource``."""
+        """Prepare the clip of a split's line if it is missing, check that it matches the download, and load it."""
         prepared = PreparedClips(self.out)
         if self.on_message is not None and not prepared.has(line):
             self.on_message(f"preparing {line.entry.id}")

@@ -1,4 +1,4 @@
-"""The crop of a view: one static box around the true hands and objects (PROTOCOL, "Crop")."""
+"""The crop of a view: one static box around the true hands and objects."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Extent:
 
     @classmethod
     def from_vertices(cls, vertices: Array, camera: Camera) -> Extent:
-        """Project vertices (P, 3), world, metres; ignore NaN and vertices behind the camera."""
+        """Return the extent in a camera's image of vertices (P, 3), in metres in the world; NaN and vertices behind the camera are ignored."""
         points = to_camera(vertices, camera.R, camera.t)
         points = points[points[:, 2] > 0.0]
         edge = np.array(camera.size[::-1], dtype=np.float64)
@@ -46,7 +46,7 @@ class Extent:
         return cls(np.clip(low, 0.0, edge), np.clip(high, 0.0, edge), bool(inside))
 
     def join(self, other: Extent) -> Extent:
-        """Return the union of both extents."""
+        """Return the bounding box of both extents, visible if either is."""
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
         return Extent(low, high, self.is_visible or other.is_visible)
 
@@ -89,7 +89,7 @@ def crop_box(extents: Iterable[Extent], rule: CropRule, size: tuple[int, int], c
 
 
 def crop_camera(camera: Camera, box: Box) -> Camera:
-    """Return the camera of a view cropped to ``box`` and resized to the protocol's size."""
+    """Return the camera of a view that is cropped to ``box`` (top, left, height, width) and resized to the protocol's 480x704 pixels."""
     K = resize_intrinsics(crop_intrinsics(camera.K, *box[:2]), box[2:], SIZE)
     return Camera(K, camera.R, camera.t, SIZE)
 
@@ -99,7 +99,7 @@ def _height(width: int) -> int:
 
 
 def _widest(size: tuple[int, int]) -> int:
-    """Return the largest even width of a box that fits into the image."""
+    """Return the largest even width of a crop box, of aspect 22:15, that fits into an image of ``size`` (H, W)."""
     width = 2 * (min(size[1], math.ceil(size[0] * _ASPECT) + 2) // 2)
     while _height(width) > size[0]:
         width -= 2

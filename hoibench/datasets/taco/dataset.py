@@ -40,11 +40,11 @@ class TacoDataset(Dataset):
 
     @classmethod
     def open(cls, root: Path | None, on_message: MessageCallback | None = None) -> TacoDataset:
-        """Open a download, whose clips are prepared into the cache, or a folder of prepared clips.
+        """Open the data set on ``root``: a TACO download, whose clips are prepared into the cache, or a folder of prepared clips.
 
         Raises:
-            FileNotFoundError: no root is given, or it contains neither.
-            ValueError: MANO's files are damaged, or are given for a download with other hands.
+            FileNotFoundError: no root is given, it contains neither, or a file of MANO's is missing.
+            ValueError: MANO's files or the settings of the prepared clips are damaged, or the download's hand model is unknown.
         """
         if root is None:
             raise FileNotFoundError(
@@ -53,20 +53,20 @@ class TacoDataset(Dataset):
         return cls(open_source(root, on_message))
 
     def splits(self) -> tuple[str, ...]:
-        """See ``Dataset``; only parts of taco-syncmv4d@1 have short names."""
+        """Return the names that ``manifest`` accepts: PART for the parts of taco-syncmv4d@1, NAME@VERSION/PART for those of other splits."""
         return part_names()
 
     def manifest(self, split: str) -> Manifest:
-        """Return the available clips of a split; unavailable and short ones are in ``left_out``."""
+        """Return the available clips of a split; unavailable ones, and those with a recording shorter than a clip, are in ``left_out``."""
         return self._manifest(split, with_short=False)
 
     def padded_manifest(self, split: str) -> Manifest:
-        """See ``Dataset``; the result has its own split name and id."""
+        """Return the available clips of a split, short recordings included; this manifest has a split name and id of its own."""
         manifest = self._manifest(split, with_short=True)
         return replace(manifest, split=manifest.split + PAD, split_id=sha256_json([manifest.split_id, PAD])[:12])
 
     def load(self, entry: ClipEntry) -> Clip:
-        """Load a clip, preparing it first if necessary (about a minute).
+        """Load the clip of an entry of a manifest, preparing it first if necessary (about a minute).
 
         Raises:
             ValueError: no split has this clip, or a file of the sequence is damaged; names file, value and fix.
@@ -76,7 +76,7 @@ class TacoDataset(Dataset):
         return replace(self.source.load(self._line(entry)), tags=entry.tags)
 
     def camera_loaders(self, entry: ClipEntry) -> Iterator[tuple[str, Callable[[], Clip]]]:
-        """See ``Dataset``; for prepared clips, only the cameras that were prepared.
+        """Yield (camera serial, loader) for each downloaded (or prepared) camera of a clip; the loader returns the clip with this one view.
 
         Raises:
             ValueError: no split has this clip.
@@ -105,12 +105,12 @@ class TacoDataset(Dataset):
         )
 
     def _truth_id(self, lines: Iterable[SplitLine]) -> str:
-        """Return the version of the truth, including the video size: resized copies of TACO give other pixels."""
+        """Return the version of the truth: content version, kind of truth and size of the downloaded videos, which differs in resized copies."""
         size = next(self._native_sizes(lines), None)
         return f"{CONTENT_VERSION} {self.source.truth} {f'{size[1]}x{size[0]}' if size else 'of unknown size'}"
 
     def _native_sizes(self, lines: Iterable[SplitLine]) -> Iterator[tuple[int, int]]:
-        """Yield the video sizes of readable clips; the others raise when they are loaded."""
+        """Yield the (H, W) of the downloaded videos of each line's clip, without unreadable clips, which raise an error when they are loaded."""
         for line in lines:
             with suppress(ValueError, OSError):
                 yield self.source.native_size(line)
@@ -126,7 +126,7 @@ class TacoDataset(Dataset):
 
 
 def _entry(line: SplitLine, found: Found) -> ClipEntry:
-    """Return the line's entry with the values known only from the download."""
+    """Return the manifest entry of a line: its clip with object ids and number of recorded frames as found, and the recipe's name as variant."""
     return replace(
         line.entry,
         instances=found.instances,

@@ -35,7 +35,7 @@ ROLES = ("tool", "target")
 
 
 def triplet_folder(triplet: Triplet) -> str:
-    """Return the folder name ``(action, tool, target)`` of a (tool, action, target) triplet."""
+    """Return the name ``(action, tool, target)`` of the folder with a (tool, action, target) triplet's sequences."""
     tool, action, target = triplet
     return f"({action}, {tool}, {target})"
 
@@ -54,18 +54,18 @@ def parse_triplet(folder: str) -> Triplet:
 
 
 def modality_folders(root: Path, modality: str) -> tuple[Path, ...]:
-    """Return the existing folders of a modality: ROOT/M, and ROOT/M/M from a zip unpacked into a folder of its own name."""
+    """Return the existing folders of a modality M, such as ``Hand_Poses``: ROOT/M, and ROOT/M/M from a zip unpacked into a folder of its own name."""
     folder = root / modality
     return tuple(path for path in (folder, folder / modality) if path.is_dir())
 
 
 def camera_folders(root: Path, modality: str) -> tuple[Path, ...]:
-    """Return the existing folders ROOT/M/SERIAL, from cameras' zips unpacked into folders of their own names."""
+    """Return the existing folders ROOT/M/SERIAL of a modality M of videos, from cameras' zips unpacked into folders of their own names."""
     return tuple(folder for serial in rig().cameras if (folder := root / modality / serial).is_dir())
 
 
 def iter_sequences(root: Path, modality: str) -> Iterator[TacoSequence]:
-    """Yield every sequence with a folder in a modality, by triplet and key; skip folders with other names."""
+    """Yield each sequence that has a folder ``(action, tool, target)/YYYYMMDD_NNN`` in a modality, sorted by folder; skip other folders."""
     for top in (*modality_folders(root, modality), *camera_folders(root, modality)):
         for folder in sorted(top.glob("(*)/*")):
             if KEY.fullmatch(folder.name) and _TRIPLET.fullmatch(folder.parent.name) and folder.is_dir():
@@ -73,7 +73,7 @@ def iter_sequences(root: Path, modality: str) -> Iterator[TacoSequence]:
 
 
 def find_sequences(root: Path, modality: str) -> dict[str, TacoSequence]:
-    """Return the sequences of a modality by key; the first of each key."""
+    """Return key -> sequence for the sequences with a folder in a modality; if triplets share a key, the first."""
     found: dict[str, TacoSequence] = {}
     for sequence in iter_sequences(root, modality):
         found.setdefault(sequence.key, sequence)
@@ -81,7 +81,7 @@ def find_sequences(root: Path, modality: str) -> dict[str, TacoSequence]:
 
 
 def find_mesh(root: Path, object_id: str) -> Path:
-    """Return the path of an object's mesh, in a models' folder of either name, nested or not.
+    """Return the path of an object's mesh; the folder of meshes may have either name in ``MODELS``, and be nested in another.
 
     Raises:
         FileNotFoundError: the mesh is missing.
@@ -95,7 +95,7 @@ def find_mesh(root: Path, object_id: str) -> Path:
 
 
 def read_hand_model(root: Path) -> str:
-    """Return the hand model of a download: ``mano`` unless hand_model.txt names another.
+    """Return the name of a download's hand model: ``mano`` unless hand_model.txt names another.
 
     Raises:
         ValueError: hand_model.txt is not text; names it.
@@ -108,7 +108,7 @@ def read_hand_model(root: Path) -> str:
 
 
 def download_hint(root: Path, zip_name: str) -> str:
-    """Return the fix for a missing zip: unpack it if it was downloaded, else download it."""
+    """Return the fix for a zip's missing files, for error messages: to unpack the zip if it is in the download, else to download it."""
     name = f"{zip_name}.zip"
     path = next((path for path in (root / name, root / Path(zip_name).name / name) if path.is_file()), None)
     return f"download {name}" if path is None else f"unpack {path}"
@@ -116,30 +116,30 @@ def download_hint(root: Path, zip_name: str) -> str:
 
 @dataclass(frozen=True)
 class TacoSequence:
-    """One sequence, ``key`` = YYYYMMDD_NNN, of the download at ``root``."""
+    """One recorded sequence of the download at ``root``; its ``key`` is YYYYMMDD_NNN, its ``triplet`` (tool, action, target)."""
 
     root: Path
     triplet: Triplet
     key: str
 
     def folder(self, modality: str) -> Path:
-        """Return the sequence's folder in a modality such as ``Hand_Poses``, existing or not."""
+        """Return the path of the sequence's folder in a modality such as ``Hand_Poses``, even if it does not exist."""
         relative = Path(triplet_folder(self.triplet)) / self.key
         existing = (top / relative for top in modality_folders(self.root, modality) if (top / relative).is_dir())
         return next(existing, self.root / modality / relative)
 
     @property
     def calibration(self) -> Path:
-        """The calibration.json of the allocentric cameras."""
+        """The path of calibration.json, which describes the allocentric cameras."""
         return self.folder(CAMERAS) / "calibration.json"
 
     @property
     def ego_video(self) -> Path:
-        """The video of the helmet camera."""
+        """The path of the video of the helmet camera."""
         return self.folder(EGO_RGB) / "color.mp4"
 
     def videos(self, modality: str = RGB) -> dict[str, Path]:
-        """Return the existing videos of allocentric cameras by serial, including those in a folder of the camera's name."""
+        """Return serial -> path of the existing videos of allocentric cameras, including those unpacked into a folder of the camera's name."""
         relative = Path(triplet_folder(self.triplet)) / self.key
         paths = [*self.folder(modality).glob("*.mp4")]
         paths += [top / relative / f"{top.name}.mp4" for top in camera_folders(self.root, modality)]
@@ -161,7 +161,7 @@ class TacoSequence:
         return videos[serial]
 
     def find_object_pose(self, role: str) -> tuple[str, Path]:
-        """Return (object id, pose file) of the ``tool`` or the ``target``.
+        """Return (object id, path of the file of poses) of the object with this role, ``tool`` or ``target``.
 
         Raises:
             FileNotFoundError: the file is missing.
@@ -183,7 +183,7 @@ class TacoSequence:
 
 @dataclass(frozen=True)
 class TacoDownload:
-    """A TACO download, or synthetic data in its layout."""
+    """A TACO download, or synthetic data in its layout, in the folder ``root``; raises FileNotFoundError if it has no object poses."""
 
     root: Path
 
@@ -198,11 +198,11 @@ class TacoDownload:
 
     @cached_property
     def sequences(self) -> dict[str, TacoSequence]:
-        """Key -> sequence, of every sequence with object poses, sorted by triplet and key."""
+        """Key (YYYYMMDD_NNN) -> sequence, for every sequence with object poses, sorted by triplet and key."""
         return find_sequences(self.root, POSES)
 
     def sequence(self, key: str) -> TacoSequence:
-        """Return the sequence of a key.
+        """Return the sequence with this key (YYYYMMDD_NNN).
 
         Raises:
             FileNotFoundError: the download has no such sequence.
@@ -216,9 +216,9 @@ class TacoDownload:
 
     @property
     def hand_model(self) -> str:
-        """The hand model of the download; see ``read_hand_model``."""
+        """The name of the download's hand model, ``mano`` or that in hand_model.txt; raises the errors of ``read_hand_model``."""
         return read_hand_model(self.root)
 
     def mesh(self, object_id: str) -> Path:
-        """Return the path of an object's mesh; raises as ``find_mesh``."""
+        """Return the path of an object's mesh; raises the errors of ``find_mesh``."""
         return find_mesh(self.root, object_id)

@@ -16,10 +16,10 @@ _HEIGHT_PER_PIXEL = 240
 
 
 def build_masks(surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array:
-    """Render masks (V, N, H, W) bool of hands and objects, dilated by max(1, round(H / 240)) pixels to include the outline.
+    """Render masks (V, N, H, W) bool, true on hands and objects, dilated by max(1, round(H / 240)) pixels to include the outline.
 
     Args:
-        surfaces: hands and objects.
+        surfaces: hands and objects over N frames.
         cameras: V static cameras of one image size.
     """
     return np.stack(map_frames(surfaces, [MaskRenderer(camera) for camera in cameras]))
@@ -36,7 +36,7 @@ class MaskRenderer:
         self._square = np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
 
     def visit(self, _frame: int, parts: Sequence[PlacedPart]) -> Array:
-        """Return the dilated mask (H, W) bool of one frame."""
+        """Return the dilated mask (H, W) bool of the parts (hands and objects) as they are placed in one frame."""
         mask = np.zeros(self._camera.size, dtype=np.uint8)
         for part in parts:
             window = self._window(part.vertices)
@@ -47,7 +47,7 @@ class MaskRenderer:
         return cv2.dilate(mask, self._square).astype(bool)
 
     def _window(self, vertices: Array) -> tuple[slice, slice]:
-        """Return the rows and columns that can contain triangles of these vertices; other rays need not be cast."""
+        """Return the image rows and columns that can contain triangles of vertices (P, 3), world; no rays are needed elsewhere."""
         points = to_camera(vertices, self._camera.R, self._camera.t)
         if (points[:, 2] <= 0.0).any():  # a triangle that reaches behind the camera may project anywhere
             return np.s_[:, :]

@@ -1,4 +1,4 @@
-"""Object meshes and their poses."""
+"""Readers of object meshes and object poses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_mesh(path: Path) -> tuple[Array, Array]:
 
 
 def _check_faces(path: Path, faces: Array, vertices: int) -> None:
-    """Raise ValueError unless every face was read: the parser skips truncated lines, and reads vertex 0 as the last vertex."""
+    """Raise ValueError unless every face of an OBJ file was read: the parser skips truncated lines, and reads vertex 0 as the last vertex."""
     lines = [line.split()[1:] for line in path.read_bytes().splitlines() if line.startswith(b"f ")]
     has_zero = any(corner.partition(b"/")[0] in (b"0", b"-0") for corners in lines for corner in corners)
     if has_zero or sum(len(corners) - 2 for corners in lines) != len(faces) or min(map(len, lines)) < 3:
@@ -77,7 +77,7 @@ def read_poses(path: Path) -> Array:
 
 
 def count_pose_rows(path: Path) -> int:
-    """Return N of a file of poses (N, 4, 4), from its header.
+    """Return the number N of poses in a file of poses (N, 4, 4), from the file's header.
 
     Raises:
         FileNotFoundError: the file is missing.
@@ -87,7 +87,7 @@ def count_pose_rows(path: Path) -> int:
 
 
 def _open_poses(path: Path) -> Array:
-    """Open a file of poses (N, 4, 4) without reading them; raises as ``read_poses``."""
+    """Return the memory-mapped array (N, 4, 4) of a file of poses; raises the errors of ``count_pose_rows``."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download Object_Poses.zip")
     try:
@@ -102,7 +102,7 @@ def _open_poses(path: Path) -> Array:
 
 
 def place_vertices(vertices: Array, poses: Array) -> Array:
-    """Transform object-frame vertices (P, 3) to the world, (N, P, 3), by poses (N, 4, 4)."""
+    """Return object-frame vertices (P, 3) transformed to the world by poses (N, 4, 4), as (N, P, 3)."""
     placed: Array = vertices @ poses[:, :3, :3].mT + poses[:, None, :3, 3]
     return placed
 

@@ -1,4 +1,4 @@
-"""The TACO protocol: size, rate and length of clips, recipes of a split's lines, and prompts."""
+"""The protocol of TACO clips: their size, frame rate and length, their recipes (crop and kind of video), and their prompts."""
 
 from __future__ import annotations
 
@@ -31,19 +31,24 @@ MODALITIES: dict[Video, str] = {"raw": RGB, "marker-removed": MARKER_REMOVED}
 
 @dataclass(frozen=True)
 class Recipe:
-    """The recipe of a clip: the crop rule of its views, and the kind of video."""
+    """The recipe of a clip.
+
+    Attributes:
+        crop: rule for the crop of its views: around hands and objects in the whole clip (``clip``) or in its first frame (``frame0``).
+        video: kind of video, ``raw`` or ``marker-removed``.
+    """
 
     crop: CropRule
     video: Video
 
     @property
     def name(self) -> str:
-        """CROP-VIDEO, used for folder names."""
+        """CROP-VIDEO, e.g. ``frame0-raw``, used for folder names."""
         return f"{self.crop}-{self.video}"
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Recipe:
-        """Parse the recipe of a split's line.
+        """Return the recipe in the ``recipe`` table of a split's line, with the keys ``crop`` and ``video``.
 
         Raises:
             ValueError: a key is missing or unknown, or a value is unknown; lists the known ones.
@@ -57,29 +62,34 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Window:
-    """Source frame of each frame of a clip, and the number of recorded ones; the others repeat the last source frame."""
+    """The frames of a recording that make up a clip.
+
+    Attributes:
+        indices: number of the source frame of each of the clip's 49 frames.
+        valid: number of the clip's frames that were recorded; the others repeat the last source frame.
+    """
 
     indices: tuple[int, ...]
     valid: int
 
     @property
     def recorded(self) -> tuple[int, ...]:
-        """The source frames of the recorded part."""
+        """Number of the source frame of each recorded frame of the clip."""
         return self.indices[: self.valid]
 
 
 def window(frames: int, fps: float) -> Window:
-    """Return the clip's window in a recording of N ``frames`` at ``fps``: frame i is floor(i * fps / 8 + 0.5), at most N - 1."""
+    """Return the window of a clip in a recording of N ``frames`` at ``fps``: the source of frame i is floor(i * fps / 8 + 0.5), at most N - 1."""
     ideal = np.floor(np.arange(FRAMES) * (fps / FPS) + 0.5).astype(int)
     return Window(tuple(np.minimum(ideal, frames - 1).tolist()), int((ideal < frames).sum()))
 
 
 class _Prompts(RootModel[dict[str, str]]):
-    """The file prompts.toml: action -> template with ``tool`` and ``target``."""
+    """The file prompts.toml: action -> template of the prompt, with placeholders for ``tool`` and ``target``."""
 
 
 def prompt(triplet: Triplet) -> str:
-    """Return an imperative sentence for a (tool, action, target) triplet, from the templates in prompts.toml.
+    """Return the prompt for a (tool, action, target) triplet, an imperative sentence from the templates in prompts.toml.
 
     Raises:
         ValueError: the action is not one of TACO's; lists the known ones.

@@ -1,4 +1,4 @@
-"""One recorded sequence: cameras, and the surfaces of hands and objects over time."""
+"""One recorded sequence of TACO: its cameras, and the surfaces of hands and objects over time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RATE_TOLERANCE = 0.01
 
 
 def check_frame_count(path: Path, frames: int, rows: int, zip_name: str) -> None:
-    """Raise ValueError unless a video has as many frames as the annotation."""
+    """Raise ValueError unless the number of a video's ``frames`` equals the annotation's ``rows``; the message names the zip to unpack again."""
     if frames != rows:
         raise ValueError(f"{path} has {frames} frames, but the annotation has {rows}: unpack {zip_name}.zip again")
 
@@ -33,7 +33,7 @@ def check_frame_count(path: Path, frames: int, rows: int, zip_name: str) -> None
 def check_aspect(
     path: Path, video: VideoInfo | VideoHeader, calibration: Path, camera: Calibration, zip_name: str
 ) -> None:
-    """Raise ValueError unless a video has the aspect ratio of its calibration's imgSize."""
+    """Raise ValueError unless a video has the aspect ratio, within 2 %, of its camera's imgSize in calibration.json."""
     height, width = camera.size
     if abs((video.width * height) / (video.height * width) - 1.0) > _ASPECT_TOLERANCE:
         raise ValueError(
@@ -43,7 +43,7 @@ def check_aspect(
 
 
 def check_rate(path: Path, fps: float, zip_name: str) -> None:
-    """Raise ValueError unless a video has the frame rate of TACO's videos."""
+    """Raise ValueError unless a video has the frame rate of TACO's videos, 30 per second within 1 %."""
     if abs(fps - SOURCE_FPS) > _RATE_TOLERANCE * SOURCE_FPS:
         raise ValueError(
             f"{path} has {fps:g} frames per second, but TACO's videos have {SOURCE_FPS:g}: unpack {zip_name}.zip again"
@@ -55,9 +55,9 @@ class Recording:
     """One recorded sequence; each file is read on first use.
 
     Attributes:
-        download: the download.
-        sequence: the sequence.
-        model: the hand model; by default, that of ``choose_hand_model``.
+        download: the TACO download.
+        sequence: the paths of the sequence's files.
+        model: the model that turns hand poses into surfaces; by default, that of ``choose_hand_model``.
     """
 
     download: TacoDownload
@@ -66,7 +66,7 @@ class Recording:
 
     @cached_property
     def calibrations(self) -> dict[str, Calibration]:
-        """Serial -> calibrated camera."""
+        """Camera serial -> calibration, from calibration.json."""
         return read_calibration(self.sequence.calibration)
 
     @cached_property
@@ -77,12 +77,12 @@ class Recording:
 
     @cached_property
     def hands(self) -> tuple[HandPose, ...]:
-        """Left and right hand over all frames."""
+        """Poses of the left and the right hand over all frames."""
         return tuple(read_hand(self.sequence.folder(HANDS), side) for side in SIDES)
 
     @cached_property
     def object_poses(self) -> tuple[Array, ...]:
-        """Object-to-world poses (N, 4, 4) of tool and target."""
+        """Object-to-world poses (N, 4, 4), in metres, of tool and target; NaN where they were not recorded."""
         return tuple(read_poses(self.sequence.find_object_pose(role)[1]) for role in ROLES)
 
     @cached_property
@@ -92,7 +92,7 @@ class Recording:
 
     @property
     def annotation_files(self) -> tuple[Path, ...]:
-        """The files of hands, object poses and meshes.
+        """Paths of the files of hand poses, object poses and meshes.
 
         Raises:
             FileNotFoundError: a pose file or a mesh is missing.
@@ -104,7 +104,12 @@ class Recording:
 
     @cached_property
     def annotation_digests(self) -> dict[str, str]:
-        """SHA-256 of the annotation of each part, by the names of ``PARTS``; raises as ``frames``."""
+        """Part (a name in ``PARTS``) -> SHA-256 of its poses and shape.
+
+        Raises:
+            FileNotFoundError: a file is missing.
+            ValueError: a file is damaged.
+        """
         hands = [array_digest(hand.theta, hand.trans, hand.betas) for hand in self.hands]
         objects = [
             array_digest(poses, vertices) for poses, (vertices, _) in zip(self.object_poses, self.meshes, strict=True)
@@ -113,7 +118,7 @@ class Recording:
 
     @cached_property
     def hand_model(self) -> HandModel:
-        """The hand model."""
+        """The model that turns hand poses into surfaces: ``model``, or by default that of ``choose_hand_model``."""
         return self.model or choose_hand_model(self.download.hand_model)
 
     @cached_property
@@ -134,11 +139,11 @@ class Recording:
 
     @cached_property
     def surfaces(self) -> tuple[Surface, ...]:
-        """Left hand, right hand, tool and target over all frames, in the order of ``PARTS``; raises as ``frames``."""
+        """Left hand, right hand, tool and target over all frames, in the order of ``PARTS``; raises the errors of ``frames``."""
         return self.surfaces_in(range(self.frames))
 
     def surfaces_in(self, frames: Sequence[int]) -> tuple[Surface, ...]:
-        """Return the surfaces in some frames; vertices are NaN where a part was not recorded."""
+        """Return left hand, right hand, tool and target in the frames with these numbers; vertices are NaN where a part was not recorded."""
         chosen = list(frames)
         poses = (replace(hand, theta=hand.theta[chosen], trans=hand.trans[chosen]) for hand in self.hands)
         surfaces = [Surface(part, *self.hand_model.surface(pose)) for part, pose in enumerate(poses)]
@@ -148,7 +153,7 @@ class Recording:
         return tuple(surfaces)
 
     def video_info(self, serial: str, modality: str = RGB) -> VideoInfo:
-        """Return size, frame count and rate of one camera's video.
+        """Return size, frame count and rate of a camera's video, after checking them; ``modality`` is the folder of its kind of video.
 
         Raises:
             FileNotFoundError: the video is missing.
@@ -162,7 +167,7 @@ class Recording:
         return info
 
     def camera(self, serial: str, size: tuple[int, int]) -> Camera:
-        """Return the camera of a serial for a video of ``size`` (H, W).
+        """Return the camera with this serial, for a video of ``size`` (H, W).
 
         Raises:
             ValueError: the calibration does not contain the camera.

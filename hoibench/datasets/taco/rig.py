@@ -1,4 +1,4 @@
-"""TACO's 12 fixed cameras, in three clusters."""
+"""TACO's 12 fixed cameras, in three clusters: left, center and right."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from hoibench.clip import Cluster
 from hoibench.store.records import Record, read_toml
 
 RIG_COLUMNS = 4096
-"""Image width in pixels of the focal lengths of ``CameraPose``."""
+"""Width in pixels of the images to which the focal lengths of ``CameraPose`` refer."""
 
 
 class CameraPose(Record):
-    """The pose of one camera about the rig's look-at point.
+    """The pose of one camera, which looks at the rig's look-at point, and its focal length.
 
     Attributes:
         cluster: left, center or right, by azimuth.
         focal: pixels at 4096 image columns.
-        azimuth, elevation: degrees; azimuth 0 is +y, facing the actor, increasing towards +x.
-        distance: metres.
+        azimuth, elevation: direction from the look-at point to the camera, degrees; azimuth 0 is +y, facing the actor, increasing towards +x.
+        distance: metres from the look-at point to the camera.
     """
 
     cluster: Cluster
@@ -30,14 +30,20 @@ class CameraPose(Record):
 
 
 class CameraRig(Record):
-    """The cameras by serial, in the frame of recording date 20230927: z up, metres, the actor at -y."""
+    """TACO's cameras, in the world frame of recording date 20230927: z up, metres, the actor at -y.
+
+    Attributes:
+        look_at: the point that all cameras look at.
+        table_height: z of the table.
+        cameras: serial -> pose.
+    """
 
     look_at: tuple[float, float, float]
     table_height: float
     cameras: dict[str, CameraPose]
 
     def cluster(self, serial: str) -> Cluster:
-        """Return the cluster of a camera.
+        """Return the cluster (left, center or right) of the camera with this serial.
 
         Raises:
             ValueError: the serial is unknown; lists the known ones.
@@ -51,5 +57,5 @@ class CameraRig(Record):
 
 @cache
 def rig() -> CameraRig:
-    """Return the camera rig described in rig.toml."""
+    """Return TACO's camera rig, read from rig.toml."""
     return read_toml(CameraRig, files("hoibench.datasets.taco") / "rig.toml")

@@ -15,26 +15,26 @@ from hoibench.datasets.taco.rig import rig
 from hoibench.plugins import UnknownName
 
 DEFAULT_SPLIT = "taco-syncmv4d@1"
-"""Split of part names without a split name."""
+"""The split of a part that is named without a split."""
 
 TOO_SHORT = f"the recording is too short for {FRAMES} frames at 8 fps; include it with --short pad"
 
 
 @cache
 def taco_splits() -> dict[str, VersionedSplit]:
-    """Return splits by name, ``DEFAULT_SPLIT`` first."""
+    """Return name@version -> split for the shipped splits of TACO, ``DEFAULT_SPLIT`` first."""
     shipped = {splits.name: splits for splits in all_splits() if splits.name.startswith("taco-")}
     return {DEFAULT_SPLIT: shipped.pop(DEFAULT_SPLIT), **shipped}
 
 
 def part_names() -> tuple[str, ...]:
-    """Return the names known to ``find_part``: PART of the default split, NAME@VERSION/PART of the others."""
+    """Return the names of all splits' parts that ``find_part`` accepts: PART for the default split, NAME@VERSION/PART for others."""
     first, *others = taco_splits().values()
     return (*first.parts, *(f"{splits.name}/{part}" for splits in others for part in splits.parts))
 
 
 def find_part(split: str) -> tuple[VersionedSplit, str]:
-    """Return the split and part named ``PART`` or ``NAME@VERSION/PART``.
+    """Return the split, and the name of its part, for a name ``PART`` (in the default split) or ``NAME@VERSION/PART``.
 
     Raises:
         UnknownName: the split does not exist; suggests similar names.
@@ -47,14 +47,19 @@ def find_part(split: str) -> tuple[VersionedSplit, str]:
 
 
 def split_lines(split: str) -> tuple[SplitLine, ...]:
-    """Return the lines of a part; raises as ``find_part``."""
+    """Return the lines, one per clip, of the part of a split with this name; raises the errors of ``find_part``."""
     splits, part = find_part(split)
     return splits.lines(part)
 
 
 @dataclass(frozen=True)
 class Found:
-    """An available clip: ids of its (tool, target), None if a pose file's name is invalid, and its number of recorded frames."""
+    """An available clip.
+
+    Attributes:
+        instances: ids of its (tool, target) objects, or None if they cannot be read.
+        valid_frames: number of its frames that were recorded; all frames if that cannot be read.
+    """
 
     instances: tuple[str, str] | None
     valid_frames: int
@@ -67,18 +72,18 @@ class Found:
 
 @dataclass(frozen=True)
 class Missing:
-    """A clip missing from a partial download, with a reason worded the same for all such clips."""
+    """A clip that is not available; ``reason`` has the same words for all clips with that reason, so that they can be counted."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Available and unavailable clips of some lines.
+    """The available clips of some lines of a split.
 
     Attributes:
-        found: available lines.
-        left_out: id -> reason, of the others.
+        found: (line, available clip) pairs.
+        left_out: clip id -> reason, of the other lines.
     """
 
     found: tuple[tuple[SplitLine, Found], ...]
@@ -88,7 +93,7 @@ class Selection:
 def select_clips(
     lines: Iterable[SplitLine], find: Callable[[SplitLine], Found | Missing], *, with_short: bool
 ) -> Selection:
-    """Select the lines whose clips ``find`` finds; recordings shorter than a clip are left out unless ``with_short``."""
+    """Select the split lines whose clips ``find`` says are available; recordings shorter than a clip are left out unless ``with_short``."""
     found, left_out = [], {}
     for line in lines:
         clip = find(line)
@@ -102,7 +107,10 @@ def select_clips(
 
 
 def lines_per_camera(download: TacoDownload, line: SplitLine) -> tuple[SplitLine, ...]:
-    """Return one single-camera line for each camera that filmed the sequence, so that a damaged video affects no other camera."""
+    """Return copies of a split's line, each with one camera, for all cameras that filmed its sequence; the line itself if there are none.
+
+    A damaged video then affects no other camera.
+    """
     sequence = download.sequences.get(line.entry.id)
     videos = {} if sequence is None else sequence.videos(MODALITIES[Recipe.parse(line.recipe).video])
     serials = [serial for serial in rig().cameras if serial in videos]
@@ -111,7 +119,7 @@ def lines_per_camera(download: TacoDownload, line: SplitLine) -> tuple[SplitLine
 
 
 def find_clip(download: TacoDownload, line: SplitLine) -> Found | Missing:
-    """Find a split's clip in a download; a damaged file counts as found, and reading it raises an error."""
+    """Return ``Found`` if a download has the files of the clip of a split's line, else ``Missing``; files are not checked for damage."""
     sequence = download.sequences.get(line.entry.id)
     if sequence is None:
         return Missing(f"the sequence is not in {POSES}")

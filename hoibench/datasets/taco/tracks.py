@@ -18,7 +18,13 @@ _HALVINGS = 20
 
 @dataclass(frozen=True, eq=False)
 class SurfacePoints:
-    """K points attached to triangles: ``surface`` (K,) and ``face`` (K,) indices, barycentric ``weights`` (K, 3)."""
+    """K points attached to triangles of a list of surfaces.
+
+    Attributes:
+        surface: (K,) index of each point's surface in the list.
+        face: (K,) index of the triangle in the surface's faces.
+        weights: (K, 3) barycentric coordinates in the triangle.
+    """
 
     surface: Array
     face: Array
@@ -26,7 +32,7 @@ class SurfacePoints:
 
 
 def build_tracks(surfaces: Sequence[Surface], cameras: Sequence[Camera], count: int) -> Tracks:
-    """Build tracks of ``count`` points over all frames, with their visibility in the cameras.
+    """Build the tracks of ``count`` points on the surfaces over all frames, with their visibility in the cameras.
 
     Raises:
         ValueError: the surfaces have no area in frame 0.
@@ -39,7 +45,7 @@ def build_tracks(surfaces: Sequence[Surface], cameras: Sequence[Camera], count: 
 
 
 def choose_points(surfaces: Sequence[Surface], count: int) -> SurfacePoints:
-    """Spread ``count`` points evenly over the surfaces in frame 0, by voxel sampling (SyncMV4D, section 4.1).
+    """Spread ``count`` points evenly over the surfaces in frame 0, by voxel sampling (section 4.1 of the SyncMV4D paper).
 
     Candidates are drawn uniformly by area; each voxel keeps the one nearest to its centre.  Each surface has its own voxels, so that parts in contact
     keep their own points.  The voxel size is the largest that gives enough points; surplus points are dropped at random.  Voxels are aligned with
@@ -63,7 +69,7 @@ def choose_points(surfaces: Sequence[Surface], count: int) -> SurfacePoints:
 
 
 def track_points(points: SurfacePoints, surfaces: Sequence[Surface]) -> tuple[Array, Array]:
-    """Return world positions (N, K, 3) float32 and parts (K,) uint8 of points in every frame.
+    """Return the positions (N, K, 3) float32 of points in every frame, in metres in the world, and their parts (K,) uint8, indices into ``PARTS``.
 
     If its part was not recorded in a frame, a point has its position in the nearest recorded frame (the earlier one if tied).
     """
@@ -79,13 +85,13 @@ def track_points(points: SurfacePoints, surfaces: Sequence[Surface]) -> tuple[Ar
 
 
 def recorded_mask(points: SurfacePoints, surfaces: Sequence[Surface]) -> Array:
-    """Return whether each point's part was recorded in each frame, (N, K) bool."""
+    """Return a mask (N, K) bool, true where the part (hand or object) of a point was recorded in a frame."""
     recorded: Array = np.stack([surface.recorded for surface in surfaces], axis=1)[:, points.surface]
     return recorded
 
 
 def sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Generator) -> SurfacePoints:
-    """Draw ``count`` points uniformly by area from the surfaces in frame 0; raises as ``choose_points``."""
+    """Draw ``count`` points uniformly by area from the surfaces in frame 0; raises the errors of ``choose_points``."""
     mesh = build_frame_mesh(surfaces, 0)
     a, b, c = mesh.corners.swapaxes(0, 1)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
@@ -108,14 +114,14 @@ def _in_first_frame(points: SurfacePoints, surfaces: Sequence[Surface]) -> Array
 
 
 def _locate(points: SurfacePoints, indices: Array, surface: Surface, frame: int) -> Array:
-    """Return positions (M, 3) in one frame of the points with these indices (M,), which are on the surface."""
+    """Return the world positions (M, 3) in one frame of the points with indices (M,), all of which are on ``surface``."""
     corners = surface.vertices[frame][surface.faces[points.face[indices]]]
     located: Array = np.einsum("ki,kij->kj", points.weights[indices], corners)
     return located
 
 
 def _nearest_recorded(recorded: Array) -> Array:
-    """Return the nearest recorded frame of each frame, (N,); the earlier one if tied."""
+    """Return the number of the recorded frame nearest to each frame, (N,), the earlier one if tied, for a mask of recorded frames (N,)."""
     frames = np.flatnonzero(recorded)
     distance = np.abs(np.arange(len(recorded))[:, None] - frames)
     nearest: Array = frames[distance.argmin(axis=1)]
@@ -123,7 +129,7 @@ def _nearest_recorded(recorded: Array) -> Array:
 
 
 def _to_principal_axes(positions: Array) -> Array:
-    """Centre positions (M, 3) and rotate them to their principal axes, each directed to the longer tail."""
+    """Return positions (M, 3) centred and rotated to their principal axes, each of which points towards its longer tail."""
     centred = positions - positions.mean(axis=0)
     along = centred @ np.linalg.eigh(centred.T @ centred)[1]
     turned: Array = along * np.where((along**3).sum(axis=0) < 0.0, -1.0, 1.0)
@@ -131,7 +137,7 @@ def _to_principal_axes(positions: Array) -> Array:
 
 
 def _voxels(surface: Array, positions: Array, edge: float) -> tuple[Array, Array]:
-    """Return the number (M,) of each point's (surface, voxel), and its distance (M,) to the voxel's centre in edge lengths."""
+    """Return a number (M,) that identifies each point's pair of surface and voxel, and its distance (M,) to the voxel's centre in edge lengths."""
     scaled = positions / edge
     voxel = np.floor(scaled)
     off_centre = np.linalg.norm(scaled - voxel - 0.5, axis=1)
@@ -141,7 +147,7 @@ def _voxels(surface: Array, positions: Array, edge: float) -> tuple[Array, Array
 
 
 def _one_per_voxel(surface: Array, positions: Array, edge: float) -> Array:
-    """Return the index of the point nearest to the centre of each occupied (surface, voxel)."""
+    """Return the index of the point nearest to the voxel's centre, for each occupied pair of surface and voxel."""
     number, off_centre = _voxels(surface, positions, edge)
     order = np.argsort(off_centre, kind="stable")
     _, first = np.unique(number[order], return_index=True)

@@ -20,8 +20,8 @@ def visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Came
     """Return which points each camera sees in each frame, (V, N, K) bool.
 
     Args:
-        world: (N, K, 3) metres.
-        surfaces: surfaces that may occlude points.
+        world: (N, K, 3) positions of points in the world, metres.
+        surfaces: hands and objects over N frames, which may occlude points.
         cameras: V static cameras.
     """
     return np.stack(map_frames(surfaces, [PointVisibility(world, camera) for camera in cameras]))
@@ -29,13 +29,13 @@ def visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Came
 
 @dataclass(frozen=True, eq=False)
 class PointVisibility:
-    """Visibility of points (N, K, 3), metres, in one static camera, frame by frame."""
+    """Computes the visibility of points (N, K, 3), in metres in the world, in one static camera, frame by frame."""
 
     world: Array
     camera: Camera
 
     def visit(self, frame: int, parts: Sequence[PlacedPart]) -> Array:
-        """Return the visible points of one frame, (K,) bool."""
+        """Return which points are visible in one frame, (K,) bool; ``parts`` are the hands and objects as placed in that frame."""
         points = self.world[frame].astype(np.float64)
         visible = in_image(points, self.camera)
         inside = np.flatnonzero(visible)

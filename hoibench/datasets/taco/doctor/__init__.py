@@ -1,4 +1,4 @@
-"""Diagnosis of a TACO download: missing, damaged and inconsistent files."""
+"""The diagnosis of a TACO download, which finds missing, damaged and inconsistent files."""
 
 from hoibench.datasets.taco.doctor.diagnosis import diagnose
 from hoibench.datasets.taco.doctor.report import Check, Diagnosis, Inventory, render

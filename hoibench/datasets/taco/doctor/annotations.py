@@ -16,7 +16,7 @@ from hoibench.datasets.taco.objects import count_pose_rows, read_mesh, read_pose
 
 
 def check_annotations(context: DiagnosticContext) -> Iterator[Check]:
-    """Run the checks of this module: object poses of all sequences, hands and meshes of the sampled ones."""
+    """Yield the checks of annotations: object poses and file names of all sequences; contents of hand poses and meshes of the sampled ones."""
     yield _pose_files(context)
     yield from _poses(context)
     yield from _hand_files(context)
@@ -72,7 +72,7 @@ def _poses(context: DiagnosticContext) -> Iterator[Check]:
 
 
 def _add_gaps(gaps: Findings, file: Path, values: Array) -> None:
-    """Add the NaN rows of ``values`` (N,) as one problem, counted by rows."""
+    """Add one problem of ``file`` to ``gaps`` if rows of ``values`` (N,) are NaN, i.e. were not recorded; it counts once per such row."""
     rows = np.flatnonzero(np.isnan(values))
     if rows.size:
         gaps.add(file, f"{rows.size} of {len(values)} rows, the first is {rows[0]}", times=int(rows.size))
@@ -106,7 +106,7 @@ def _hand_files(context: DiagnosticContext) -> Iterator[Check]:
 
 
 def _has_hand(folder: Path, side: Side) -> bool:
-    """Return True if a hand's poses exist, as one file or, in the older form, as a folder of one file per frame."""
+    """Return True if a hand's poses exist in a sequence's folder, as one file or, in the older form, as a folder of one file per frame."""
     return (folder / f"{side}_hand.pkl").is_file() or (folder / f"{side}_hand").is_dir()
 
 
@@ -147,7 +147,7 @@ def _hands(context: DiagnosticContext) -> Iterator[Check]:
 
 def _meshes(context: DiagnosticContext) -> Check:
     found = Findings()
-    all_ids, sampled = _objects(context.with_poses), _objects(context.sampled)
+    all_ids, sampled = _object_ids(context.with_poses), _object_ids(context.sampled)
     for object_id in context.iterate("meshes", sorted(all_ids)):
         with found.catch(f"object {object_id}"):
             path = find_mesh(context.root, object_id)
@@ -162,8 +162,8 @@ def _meshes(context: DiagnosticContext) -> Check:
     )
 
 
-def _objects(sequences: tuple[TacoSequence, ...]) -> set[str]:
-    """Return ids of the objects in the names of pose files."""
+def _object_ids(sequences: tuple[TacoSequence, ...]) -> set[str]:
+    """Return the ids of the sequences' objects, from the names of pose files; missing and invalid files are skipped."""
     ids = set()
     for sequence in sequences:
         for role in ROLES:

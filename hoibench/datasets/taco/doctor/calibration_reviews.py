@@ -1,4 +1,4 @@
-"""Reader of taco_info.csv, calibration reviews by a mirror of TACO; not part of the official release."""
+"""Reader of taco_info.csv, a table of calibration reviews by a mirror of TACO; it is not part of the official release."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ _COLUMNS = ("sequence_id", "calib_status", "calib_bad_cams")
 
 @dataclass(frozen=True)
 class CalibrationReview:
-    """The review of a sequence: ``status`` (good, bad_hand_pose, incomplete, ...) and ``bad_cameras``, serials with a wrong calibration."""
+    """The review of one sequence's calibration.
+
+    Attributes:
+        status: good, bad_hand_pose, incomplete, ...
+        bad_cameras: serials of the cameras with a wrong calibration.
+    """
 
     status: str
     bad_cameras: tuple[str, ...]
 
 
 def read_reviews(path: Path) -> dict[str, CalibrationReview]:
-    """Read the reviews by sequence key.
+    """Read taco_info.csv and return sequence key (YYYYMMDD_NNN) -> calibration review.
 
     Raises:
         FileNotFoundError: the file is missing.

@@ -20,7 +20,7 @@ _FRAMES = 8
 
 
 def check_cameras(context: DiagnosticContext) -> Iterator[Check]:
-    """Run the checks of this module: calibration of all sequences, projection of the sampled ones."""
+    """Yield the checks of cameras: calibration of all sequences, and projection of hands and objects of the sampled ones."""
     yield _calibrations(context)
     yield _projection(context)
 
@@ -48,7 +48,7 @@ def _calibrations(context: DiagnosticContext) -> Check:
 
 
 def _filmed(context: DiagnosticContext, key: str) -> set[str]:
-    """Return the serials with a video of a sequence, of either kind."""
+    """Return the serials of the cameras with a video, raw or marker-removed, of the sequence with this key."""
     kinds = (context.listing.cameras[kind] for kind in (RGB, MARKER_REMOVED))
     return {serial for cameras in kinds for serial, keys in cameras.items() if key in keys}
 
@@ -84,6 +84,6 @@ def _projection(context: DiagnosticContext) -> Check:
 
 
 def _some_frames(recording: Recording) -> list[int]:
-    """Return evenly spaced frames of a recording."""
+    """Return the numbers of up to 8 evenly spaced frames of a recording, the first and the last included."""
     frames: list[int] = np.unique(np.linspace(0, recording.frames - 1, _FRAMES).astype(int)).tolist()
     return frames

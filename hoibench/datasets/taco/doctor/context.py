@@ -1,4 +1,4 @@
-"""Context of a diagnosis: data shared by all checks, read once."""
+"""The context of a diagnosis: options, and facts about the download that several checks need, each read once."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class DiagnosticContext:
-    """The input of every check.
+    """The input of every check: the download and the options of the diagnosis.
 
     Attributes:
         listing: names of folders and files in the download.
-        lines: clips to check for; empty if no split was given.
-        mano: the folder of MANO's files; None for $HOIBENCH_MANO.
-        cache: the folder for prepared clips.
-        deep: run costly checks on all sequences.
-        sample: number of sequences for costly checks otherwise.
-        on_progress: called before each step.
+        lines: lines of a split, one per clip, to check for; empty if no split was given.
+        mano: the folder of MANO's files, or None to use $HOIBENCH_MANO.
+        cache: the cache folder, whose free space is checked.
+        deep: run the costly checks on all sequences.
+        sample: number of sequences for the costly checks if not ``deep``.
+        on_progress: called with (stage, done, total) before each step.
     """
 
     listing: Listing
@@ -48,14 +48,14 @@ class DiagnosticContext:
 
     @cached_property
     def wanted(self) -> frozenset[str]:
-        """Keys of the existing sequences of the split, or of all sequences if there are none."""
+        """Keys of the downloaded sequences of the split; of all downloaded sequences if the split has none of them."""
         existing = frozenset(self.listing.sequences)
         of_split = frozenset(line.entry.id for line in self.lines)
         return (existing & of_split) or existing
 
     @cached_property
     def sampled(self) -> tuple[TacoSequence, ...]:
-        """The sequences for costly checks: all, or a fixed sample of the wanted ones."""
+        """The sequences for costly checks: all, or a sample of the ``wanted`` ones that is the same in every run."""
         if self.deep:
             return tuple(self.listing.sequences.values())
         shuffled = sorted(self.wanted, key=lambda key: hashlib.sha256(key.encode()).digest())
@@ -63,17 +63,17 @@ class DiagnosticContext:
 
     @cached_property
     def video_kinds(self) -> frozenset[Video]:
-        """Kinds of video in the split; raw if no split was given."""
+        """Kinds of video that the split's clips use, ``raw`` or ``marker-removed``; raw if no split was given."""
         return frozenset(Recipe.parse(line.recipe).video for line in self.lines) or frozenset({"raw"})
 
     @cached_property
     def with_poses(self) -> tuple[TacoSequence, ...]:
-        """The sequences with object poses."""
+        """The downloaded sequences that have a folder of object poses, sorted by key."""
         return tuple(self.listing.sequences[key] for key in sorted(self.listing.keys[POSES]))
 
     @cached_property
     def frame_counts(self) -> Mapping[str, int]:
-        """Key -> N, the rows of the tool's poses, from the file header; without unreadable files, which the check ``poses`` reports."""
+        """Sequence key -> number of frames, from the header of the tool's poses; unreadable files, which the check ``poses`` reports, are skipped."""
         frames = {}
         for sequence in self.with_poses:
             try:
@@ -83,7 +83,7 @@ class DiagnosticContext:
         return frames
 
     def iterate(self, stage: str, items: Iterable[T]) -> Iterator[T]:
-        """Yield the items, reporting progress before each."""
+        """Yield the items, calling ``on_progress`` with the name of the stage before each."""
         listed = list(items)
         for done, item in enumerate(listed):
             self.on_progress(stage, done, len(listed))

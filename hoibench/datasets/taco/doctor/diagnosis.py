@@ -1,4 +1,4 @@
-"""All checks on one download."""
+"""The function that runs all checks on a TACO download."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHECKS: tuple[Callable[[DiagnosticContext], Iterator[Check]], ...] = (
     check_videos,
     check_environment,
 )
-"""In order of importance."""
+"""Functions that yield checks, in order of importance."""
 
 
 def diagnose(
@@ -40,17 +40,17 @@ def diagnose(
     sample: int = SAMPLE,
     on_progress: ProgressCallback = lambda stage, done, total: None,
 ) -> Diagnosis:
-    """Find missing, damaged and inconsistent files in a TACO download, without writing to it.
+    """Find missing, damaged and inconsistent files in a TACO download, without writing to it, and return all checks with their problems.
 
     Checks names, file headers and calibrations of all sequences, and complete videos, hand poses, meshes and projections of a sample.
 
     Args:
         root: the folder with the unpacked zips.
-        lines: the clips of a split to check for.
+        lines: lines of a split, one per clip, to check for.
         mano: the folder of MANO's files; by default, $HOIBENCH_MANO.
-        cache: the folder for prepared clips; by default, the cache.
-        deep: run costly checks on all sequences.
-        sample: number of sequences for costly checks otherwise.
+        cache: the folder whose free space is checked; by default, the cache folder.
+        deep: run the costly checks on all sequences, not on a sample.
+        sample: number of sequences for the costly checks if not ``deep``.
         on_progress: called before each step with (stage, done, total).
 
     Raises:

@@ -1,4 +1,4 @@
-"""Checks outside the download itself: MANO's files, a mirror's calibration reviews, the cache."""
+"""Checks of MANO's files, of a mirror's calibration reviews and of the cache folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEAST_FREE = 1 << 30
 
 
 def check_environment(context: DiagnosticContext) -> Iterator[Check]:
-    """Run the checks of this module."""
+    """Yield the checks of MANO's files, of the calibration reviews in taco_info.csv, and of the cache folder's free space."""
     yield _hand_model(context)
     yield _calibration_reviews(context)
     yield _cache(context)

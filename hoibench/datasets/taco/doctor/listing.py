@@ -1,4 +1,4 @@
-"""Listing of a download, from the names of its folders and files."""
+"""The listing of a TACO download: its sequences, cameras and zips, from the names of folders and files."""
 
 from __future__ import annotations
 
@@ -25,33 +25,38 @@ from hoibench.store.records import Record, read_toml
 
 
 class Modality(Record):
-    """A top folder: a ``description``, and which clips need it: ``all``, those of ``raw`` or ``marker-removed`` video, or ``none``."""
+    """A kind of data in a download, which has a top folder of its own.
+
+    Attributes:
+        description: the folder's content in a few words.
+        needed_by: the clips that need it: ``all``, those of ``raw`` or ``marker-removed`` video, or ``none``.
+    """
 
     description: str
     needed_by: Literal["all", "raw", "marker-removed", "none"]
 
 
 class _Modalities(RootModel[dict[str, Modality]]):
-    """The file modalities.toml: name of a top folder -> modality."""
+    """The file modalities.toml: name of a top folder -> its modality (kind of data)."""
 
 
 @cache
 def modalities() -> Mapping[str, Modality]:
-    """Return modalities by name, in the order of modalities.toml."""
+    """Return name of a top folder -> its modality (kind of data), in the order of modalities.toml."""
     return read_toml(_Modalities, files("hoibench.datasets.taco.doctor") / "modalities.toml").root
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The names in a download.
+    """The sequences, cameras and zips of a download.
 
     Attributes:
-        root: the download.
-        sequences: key -> sequence, of all sequences with a folder in any modality.
+        root: the folder of the download.
+        sequences: key (YYYYMMDD_NNN) -> sequence, of all sequences with a folder in any modality (top folder).
         keys: modality -> keys of the sequences with a folder in it.
-        cameras: kind of video (its top folder) -> serial -> keys of the sequences with that video.
+        cameras: modality of videos -> camera serial -> keys of the sequences with a video by that camera.
         zips: zips in the download.
-        strays: folders with unexpected names.
+        strays: folders with unexpected names, which are ignored.
         duplicates: keys of sequences in more than one triplet's folder.
     """
 
@@ -65,7 +70,7 @@ class Listing:
 
     @property
     def inventory(self) -> Inventory:
-        """Counts of sequences and videos."""
+        """The numbers of sequences and videos, for the report."""
         return Inventory(
             len(self.sequences),
             {name: len(keys) for name, keys in self.keys.items()},
@@ -74,7 +79,7 @@ class Listing:
 
 
 def list_download(root: Path) -> Listing:
-    """List a download without opening any file.
+    """Return the listing of the download at ``root``, without opening any file.
 
     Raises:
         FileNotFoundError: the root is not a folder.

@@ -15,14 +15,14 @@ _COLUMNS = ("object", "category", "roles", "sequences", "also")
 
 @dataclass(frozen=True)
 class ObjectRow:
-    """One object.
+    """One object, a row of the table.
 
     Attributes:
         id: three digits.
-        category: its most frequent name.
+        category: its name in most of the triplets (tool, action, target).
         roles: ``tool``, ``target`` or both.
-        sequences: number of sequences it appears in.
-        also: other names -> number of sequences; an error, or an object with two uses.
+        sequences: number of sequences with it.
+        also: its other names -> number of sequences; a sign of an error, or of an object with two uses.
     """
 
     id: str
@@ -33,7 +33,7 @@ class ObjectRow:
 
 
 def object_rows(sequences: Iterable[TacoSequence]) -> tuple[ObjectRow, ...]:
-    """Return the objects in the names of pose files, sorted by id; no file is opened."""
+    """Return the table of the sequences' objects, sorted by id, from the names of pose files and of folders; no file is opened."""
     categories: dict[str, Counter[str]] = defaultdict(Counter)
     roles: dict[str, set[str]] = defaultdict(set)
     keys: dict[str, set[str]] = defaultdict(set)
@@ -56,7 +56,7 @@ def object_rows(sequences: Iterable[TacoSequence]) -> tuple[ObjectRow, ...]:
 
 
 def format_objects(sequences: Iterable[TacoSequence]) -> str:
-    """Format ``object_rows`` as CSV."""
+    """Return the table of the sequences' objects (see ``object_rows``) as CSV text with a header."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)

@@ -17,7 +17,7 @@ from hoibench.problems import Problem
 
 
 def check_presence(context: DiagnosticContext) -> Iterator[Check]:
-    """Run the checks of this module, from names and headers of pose files."""
+    """Yield the checks of missing files, from names of folders and files and from headers of pose files."""
     yield _zips(context)
     yield _modalities(context)
     yield _sequences(context)
@@ -44,7 +44,7 @@ def _zips(context: DiagnosticContext) -> Check:
 
 
 def _is_packed(context: DiagnosticContext, path: Path) -> bool:
-    """Return True if a zip is one of TACO's and not unpacked."""
+    """Return True if a zip is one of TACO's and the download has none of its contents."""
     if path.stem in modalities():
         return not context.listing.keys[path.stem]
     if path.stem in MODELS:
@@ -54,19 +54,19 @@ def _is_packed(context: DiagnosticContext, path: Path) -> bool:
 
 
 def _is_needed(context: DiagnosticContext, path: Path) -> bool:
-    """Return True if clips need one of TACO's zips."""
+    """Return True if the split's clips need one of TACO's zips."""
     names = _video_folders(context, path) if path.stem in rig().cameras else [path.stem]
     return path.stem in MODELS or any(name in _needed(context) for name in names)
 
 
 def _video_folders(context: DiagnosticContext, path: Path) -> list[str]:
-    """Return the folders of videos that a camera's zip may belong to: the one it is in, or all."""
+    """Return the names of the video folders that a camera's zip may belong to: the folder that it is in, or else both."""
     cameras = context.listing.cameras
     return [path.parent.name] if path.parent.name in cameras else list(cameras)
 
 
 def _needed(context: DiagnosticContext) -> dict[str, Modality]:
-    """Return the modalities that the wanted clips need."""
+    """Return name -> modality (kind of data) of the top folders that the split's clips need."""
     users = {"all", *context.video_kinds}
     return {name: modality for name, modality in modalities().items() if modality.needed_by in users}
 
@@ -162,7 +162,7 @@ def _clips(context: DiagnosticContext) -> Check:
 
 
 def _missing(context: DiagnosticContext, line: SplitLine) -> list[str]:
-    """Return names of the zips whose files a clip is missing."""
+    """Return the names of the zips, e.g. ``Hand_Poses`` or FOLDER/SERIAL, with the files that a split's clip lacks."""
     key, keys = line.entry.id, context.listing.keys
     missing = [name for name in (POSES, HANDS, CAMERAS) if key not in keys[name]]
     return missing + [name for name in _videos(line, line.entry.camera_ids) if not _has(context, key, name)]
@@ -174,7 +174,7 @@ def _missing_source(context: DiagnosticContext, line: SplitLine) -> list[str]:
 
 
 def _videos(line: SplitLine, serials: Sequence[str]) -> list[str]:
-    """Return names, FOLDER/SERIAL, of the zips of a clip's videos."""
+    """Return the names, FOLDER/SERIAL, of the zips with a clip's videos by these cameras."""
     folder = MODALITIES[Recipe.parse(line.recipe).video]
     return [f"{folder}/{serial}" for serial in serials]
 
@@ -185,7 +185,7 @@ def _has(context: DiagnosticContext, key: str, zip_name: str) -> bool:
 
 
 def _missing_zip(context: DiagnosticContext, zip_name: str, clips: int, sources: int) -> Problem:
-    """Return the problem of a zip whose files some clips are missing, as scored views or as source views."""
+    """Return the problem of a zip whose files are missing: ``clips`` clips need them, and ``sources`` clips need them as source view."""
     where = [f"in {clips} of {len(context.lines)} clips"] if clips else []
     where += [f"as the source of video-to-video methods in {sources}"] if sources else []
     folder, _, serial = zip_name.partition("/")

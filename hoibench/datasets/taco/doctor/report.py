@@ -21,7 +21,7 @@ _STATUS_WIDTH = 9
 
 @dataclass(frozen=True)
 class Check:
-    """The result of one check.
+    """The result of one check of a download.
 
     Attributes:
         id: a short name, stable across versions.
@@ -29,7 +29,7 @@ class Check:
         status: ``problem`` (clips cannot be prepared or would be wrong), ``warning``, ``ok`` or ``skipped``.
         count: number of problems; if there are none, number of checked items.
         problems: the problems, each naming file and value.
-        fix: what to do.
+        fix: what the user can do.
     """
 
     id: str
@@ -41,14 +41,20 @@ class Check:
 
     @property
     def examples(self) -> tuple[str, ...]:
-        """The first five problems as text, without the fix if it is the check's."""
+        """The first five problems as text, each with its fix if that differs from the check's."""
         first = self.problems[:_EXAMPLES]
         return tuple(str(replace(problem, fix="") if problem.fix == self.fix else problem) for problem in first)
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Number of sequences in total, by modality, and by kind of video and camera."""
+    """Numbers of sequences in a download.
+
+    Attributes:
+        sequences: in total.
+        modalities: name of a top folder, e.g. ``Hand_Poses`` -> number of sequences in it.
+        cameras: top folder of videos -> camera serial -> number of sequences with a video by that camera.
+    """
 
     sequences: int
     modalities: Mapping[str, int]
@@ -57,37 +63,45 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All checks of the download at ``root``, the most important first."""
+    """The results of all checks of the download at ``root``, problems first, and the numbers of its sequences."""
 
     root: Path
     inventory: Inventory
     checks: tuple[Check, ...]
 
     def with_status(self, status: Status) -> tuple[Check, ...]:
-        """Return the checks of one status."""
+        """Return the checks whose status is ``status``."""
         return tuple(check for check in self.checks if check.status == status)
 
     @property
     def is_healthy(self) -> bool:
-        """True if there are no problems, apart from warnings."""
+        """True if no check has the status ``problem``; warnings do not count."""
         return not self.with_status("problem")
 
 
 @dataclass
 class Findings:
-    """Collects the problems of a check and their count."""
+    """The problems that one check has found so far, and their count."""
 
     count: int = 0
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, file: object, found: str, *, expected: str = "", fix: str = "", times: int = 1) -> None:
-        """Add a problem of a file, counted ``times``; the default fix is that of the check."""
+        """Add a problem.
+
+        Args:
+            file: the file, folder or sequence that has the problem.
+            found: the wrong value, as a predicate: "is missing".
+            expected: the expected value, if any.
+            fix: what the user can do; by default, the fix of the check.
+            times: number that the problem adds to the count.
+        """
         self.count += times
         self.problems.append(Problem(str(file), "", found, expected, fix))
 
     @contextmanager
     def catch(self, file: object) -> Iterator[None]:
-        """Convert an exception to a problem of ``file``, so that the diagnosis continues."""
+        """Add an exception raised in the block as a problem of ``file``, so that the diagnosis continues."""
         try:
             yield
         except (ValueError, OSError) as error:
@@ -96,7 +110,11 @@ class Findings:
             self.add(file, f"{type(error).__name__}: {error}")
 
     def to_check(self, id: str, bad: str, good: str, fix: str, checked: int, status: Status = "problem") -> Check:
-        """Return the check: ``status`` and title ``bad`` if there are problems, else ``ok`` and ``good``, or ``skipped`` if nothing was checked."""
+        """Return the result of the check with this id.
+
+        It has ``status``, the title ``bad`` and the ``fix`` if there are problems, else the status ``ok`` and the title ``good``; if nothing was
+        ``checked`` and there are no problems, its status is ``skipped``.
+        """
         if self.count:
             problems = tuple(replace(problem, fix=problem.fix or fix) for problem in self.problems)
             return Check(id, bad, status, self.count, problems, fix)
@@ -104,7 +122,7 @@ class Findings:
 
 
 def render(diagnosis: Diagnosis) -> str:
-    """Render the diagnosis as text: the inventory, then each check with examples and fix."""
+    """Return the diagnosis as text: the numbers of sequences, then each check with examples of its problems and the fix."""
     lines = [f"TACO at {diagnosis.root}", "", *_inventory(diagnosis.inventory), ""]
     for check in diagnosis.checks:
         lines += _check(check)
@@ -124,7 +142,7 @@ def _inventory(inventory: Inventory) -> Iterator[str]:
 
 
 def _columns(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Yield aligned rows, the first column to the left and the others to the right."""
+    """Yield the rows as lines of text in columns, the first column aligned left and the others aligned right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for first, *others in rows:
         cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]

@@ -1,4 +1,4 @@
-"""Checks of videos: complete, of the calibration's aspect ratio, as long as the annotation."""
+"""Checks of videos: complete, at TACO's frame rate, of the calibration's aspect ratio, and as long as the annotation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hoibench.video import VideoHeader, probe, read_video_header
 
 
 def check_videos(context: DiagnosticContext) -> Iterator[Check]:
-    """Run the checks of this module: headers of all videos, complete files of the sampled sequences."""
+    """Yield the checks of videos: headers of all videos, complete files of the sampled sequences, and the egocentric videos."""
     yield from _headers(context)
     yield _complete_files(context)
     yield _ego(context)
@@ -69,7 +69,7 @@ def _headers(context: DiagnosticContext) -> Iterator[Check]:
 
 
 def _videos(sequence: TacoSequence) -> list[tuple[str, Path]]:
-    """Return the zip, MODALITY/SERIAL, and the path of each video."""
+    """Return the name of the zip, MODALITY/SERIAL, and the path, for each video of a sequence by a fixed camera."""
     found = ((kind, sequence.videos(kind)) for kind in (RGB, MARKER_REMOVED))
     return [(f"{kind}/{serial}", path) for kind, videos in found for serial, path in videos.items()]
 
@@ -82,7 +82,7 @@ def _calibrations(sequence: TacoSequence) -> dict[str, Calibration]:
 
 
 def _compare_count(counts: Findings, path: Path, head: VideoHeader, rows: int | None, zip_name: str) -> bool:
-    """Compare frame counts; return False if the header has no count or the poses are missing."""
+    """Add a problem to ``counts`` if a video's frame count differs from the poses' rows; return False if either is unknown, else True."""
     if rows is None or head.frames == 0:
         return False
     with counts.catch(path):
@@ -135,11 +135,11 @@ def _ego(context: DiagnosticContext) -> Check:
 
 
 def ego_errata() -> frozenset[str]:
-    """Return keys of sequences without egocentric video."""
+    """Return the keys of the sequences for which TACO has released no egocentric video."""
     return frozenset(read_toml(_EgoErrata, files("hoibench.datasets.taco.doctor") / "ego_errata.toml").without_video)
 
 
 class _EgoErrata(Record):
-    """The file ego_errata.toml: keys of sequences without egocentric video."""
+    """The file ego_errata.toml: keys of the sequences for which TACO has released no egocentric video."""
 
     without_video: tuple[str, ...]
