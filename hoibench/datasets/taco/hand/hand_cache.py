@@ -14,7 +14,7 @@ from hoibench.store import read_npz, write_npz
 from hoibench.store.cache_dir import cache_dir
 
 VERSION = "taco-hands@1"
-"""Version of the meaning of an entry."""
+"""Version of the contents of a cached file."""
 
 _LARGE = 1 << 20  # bytes; smaller pickles are read in a few milliseconds
 _SOURCE = "source"
@@ -23,9 +23,9 @@ _warned: set[Path] = set()
 
 
 def cached_parse(path: Path, parse: Callable[[Path], Mapping[str, Array]]) -> Mapping[str, Array]:
-    """Return the arrays that ``parse`` reads from a file, from the cache if the file is large and unchanged.
+    """Return the arrays that ``parse`` reads from a file, from the cache if the file is at least 1 MiB large and unchanged.
 
-    An unusable cache only costs time; raises as ``parse``.
+    If the cache cannot be used, the file is parsed again.  Raises the errors of ``parse``.
     """
     status = path.stat()
     if status.st_size < _LARGE:
@@ -40,7 +40,7 @@ def cached_parse(path: Path, parse: Callable[[Path], Mapping[str, Array]]) -> Ma
 
 
 def _entry_path(path: Path) -> Path:
-    """Return the entry of a file, in one folder per download because the cache is listed by folders."""
+    """Return the path in the cache for the arrays of a file; each download has a folder of its own, because the cache is listed by folders."""
     download = hashlib.sha256(str(path.parents[min(2, len(path.parents) - 1)]).encode()).hexdigest()[:12]
     return cache_dir() / f"{VERSION}-{download}" / f"{path.parent.name}-{path.stem}.npz"
 

@@ -17,46 +17,50 @@ from hoibench.datasets.taco.hand.mano_file import ManoFile, find_mano, read_mano
 from hoibench.store import array_digest
 
 MANO = "mano"
-"""Name of the hand model of a download without hand_model.txt."""
+"""Name of the hand model of TACO, i.e. of a download without hand_model.txt."""
 
 
 class HandModel(Protocol):
-    """A model that turns hand poses into surfaces."""
+    """A model that turns recorded hand poses into surfaces."""
 
     @property
     def name(self) -> str:
-        """``mano`` or ``hoibench-proxy``, as in hand_model.txt."""
+        """The model's name, ``mano`` or ``hoibench-proxy``, as in hand_model.txt."""
         ...
 
     @property
     def identity(self) -> str:
-        """The name, with a digest of the model's values if users provide them."""
+        """The name, followed by a digest of the model's values if the user provides them (MANO)."""
         ...
 
     def surface(self, hand: HandPose) -> tuple[Array, Array]:
-        """Return vertices (N, 778, 3), metres, world, NaN where the pose is, and faces (1538, 3), counter-clockwise from outside."""
+        """Return the surface of a hand over N frames.
+
+        Returns:
+            Vertices (N, 778, 3) in metres in the world, NaN in frames without a pose, and faces (1538, 3), counter-clockwise from outside.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class ProxyHand:
-    """The benchmark's own hand, used without MANO's files."""
+    """The hand model ``hoibench-proxy``, the benchmark's own, which is used if MANO's files are not available."""
 
     name: str = proxy_hand.HAND_MODEL
 
     @property
     def identity(self) -> str:
-        """The name."""
+        """The name, ``hoibench-proxy``."""
         return self.name
 
     def surface(self, hand: HandPose) -> tuple[Array, Array]:
-        """Return vertices (N, 778, 3), metres, world, and faces (1538, 3)."""
+        """Return the hand's vertices (N, 778, 3) in metres in the world, NaN in frames without a pose, and its faces (1538, 3)."""
         return proxy_hand.vertices(hand.side, hand.theta, hand.trans, hand.betas), proxy_hand.FACES[hand.side]
 
 
 @dataclass(frozen=True, eq=False)
 class ManoHand:
-    """MANO, the model of TACO's hand poses."""
+    """The hand model ``mano``, whose parameters TACO's hand poses are."""
 
     left: Mano
     right: Mano
@@ -64,18 +68,18 @@ class ManoHand:
 
     @property
     def identity(self) -> str:
-        """``mano-`` and 12 hex digits of both hands' values, which distinguish model files."""
+        """``mano-`` and a digest, 12 hex digits, of the values in both model files."""
         arrays = [getattr(layer.file, field.name) for layer in (self.left, self.right) for field in fields(ManoFile)]
         return f"{self.name}-{array_digest(*(array for array in arrays if isinstance(array, np.ndarray)))[:12]}"
 
     def surface(self, hand: HandPose) -> tuple[Array, Array]:
-        """Return vertices (N, 778, 3), metres, world, and faces (1538, 3)."""
+        """Return the hand's vertices (N, 778, 3) in metres in the world, NaN in frames without a pose, and its faces (1538, 3)."""
         layer = self.left if hand.side == "left" else self.right
         return layer.vertices(hand.theta, hand.trans, hand.betas), layer.file.faces
 
 
 def read_mano_hand(folder: Path) -> ManoHand:
-    """Read both of MANO's hands from the folder of its files.
+    """Read the left and the right hand of MANO from the folder of its files.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -86,7 +90,7 @@ def read_mano_hand(folder: Path) -> ManoHand:
 
 
 def choose_hand_model(download_model: str, mano: Path | None = None) -> HandModel:
-    """Return the hand model for a download; the proxy replaces MANO if no folder of MANO's files is given.
+    """Return the model that turns a download's hand poses into surfaces; the proxy replaces MANO if no folder of MANO's files is known.
 
     Args:
         download_model: ``TacoDownload.hand_model``: ``mano`` or ``hoibench-proxy``.
@@ -109,13 +113,18 @@ def choose_hand_model(download_model: str, mano: Path | None = None) -> HandMode
 
 
 def mano_folder() -> Path | None:
-    """Return $HOIBENCH_MANO (``~`` is expanded), or None if it is not set."""
+    """Return the folder of MANO's files, $HOIBENCH_MANO (``~`` is expanded), or None if that is not set."""
     path = os.environ.get("HOIBENCH_MANO")
     return Path(path).expanduser() if path else None
 
 
 def truth_kind(download_model: str, used: HandModel) -> str:
-    """Return the kind of truth: ``synthetic`` for proxy hands; for real ones ``taco`` with MANO, else ``proxy-hand``, which is never ranked."""
+    """Return the kind of truth of a download's clips.
+
+    Returns:
+        ``synthetic`` if the download's hands are of the proxy model; else ``taco`` if the model used is MANO, ``proxy-hand`` if it is the proxy.
+        Clips of the last kind are never ranked.
+    """
     if download_model == proxy_hand.HAND_MODEL:
         return "synthetic"
     return "taco" if used.name == MANO else "proxy-hand"

@@ -1,4 +1,4 @@
-"""Reader of recorded hand poses and shapes."""
+"""Reader of TACO's recorded hand poses and hand shapes."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ class HandPose:
     """Poses of one hand over N frames, in MANO's parametrisation (flat hand mean, no PCA); rows that were not recorded are NaN.
 
     Attributes:
-        theta: (N, 48) axis-angle, radians: global, then 15 joints.
-        trans: (N, 3) wrist joint in the world, metres.
-        betas: (10,) shape.
+        side: ``left`` or ``right``.
+        theta: (N, 48) rotations as axis-angle vectors, radians: of the whole hand, then of 15 joints.
+        trans: (N, 3) position of the wrist joint in the world, metres.
+        betas: (10,) shape coefficients.
     """
 
     side: Side
@@ -55,7 +56,8 @@ def read_hand(folder: Path, side: Side) -> HandPose:
 
     Raises:
         FileNotFoundError: the poses are missing.
-        ValueError: a file is damaged, has other shapes, no recorded frame or forbidden names; names file, frame and value.
+        ValueError: a file is damaged, has other shapes or no recorded frame, or its pickle names objects other than
+            tensors; the message names file, frame and value.
     """
     path = folder / f"{side}_hand.pkl"
     if path.is_file():
@@ -78,7 +80,7 @@ def read_hand(folder: Path, side: Side) -> HandPose:
 
 
 def _in_order(rows: Mapping[str, Array]) -> tuple[Array, Array]:
-    """Return poses (N, 48) and wrists (N, 3), NaN for missing rows and rows with non-finite values."""
+    """Return the poses (N, 48) and wrist positions (N, 3) of frames 1 to N from ``_rows``; NaN in missing and in non-finite rows."""
     ids = rows["ids"]
     values = np.full((ids.max(), 51), np.nan)
     values[ids - 1] = np.concatenate([rows["theta"], rows["trans"]], axis=1)
@@ -104,7 +106,7 @@ def _frame_files(folder: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _rows(path: Path, frames: Iterator[tuple[object, Any]]) -> dict[str, Array]:
-    """Return frame ids (F,) in order, poses (F, 48) and wrists (F, 3)."""
+    """Return arrays by name: the frames' numbers ``ids`` (F,), sorted, their poses ``theta`` (F, 48) and wrist positions ``trans`` (F, 3)."""
     found: dict[int, tuple[Array, Array]] = {}
     for key, table in frames:
         number = _frame_number(path, key)

@@ -23,7 +23,7 @@ _SHAPES = {
     "f": (1538, 3),
     "kintree_table": (2, 16),
 }
-"""Names and shapes of the members that are read."""
+"""Name -> shape of each array that is read from a model file."""
 
 _VERTICES = 778
 _OTHER_MODELS = {6890: "SMPL or SMPL+H", 10475: "SMPL-X", 5023: "FLAME"}
@@ -35,7 +35,7 @@ _FIX = "download it again"
 
 @dataclass(frozen=True, eq=False)
 class ManoFile:
-    """One hand's model (Romero et al. 2017), float64, metres.
+    """The contents of MANO's model file of one hand (Romero et al. 2017), float64, metres.
 
     Attributes:
         side: left or right, determined from the rest pose.
@@ -43,7 +43,7 @@ class ManoFile:
         shapedirs: (778, 3, 10) displacement for one unit of each beta.
         posedirs: (778, 3, 135) displacement for each entry of the 15 joints' rotations minus the identity.
         J_regressor: (16, 778) joints from vertices.
-        weights: (778, 16) skinning weights.
+        weights: (778, 16) skinning weights of the joints at each vertex; rows sum to 1.
         hands_mean: (45,) the mean pose, axis-angle.
         faces: (1538, 3) triangles, counter-clockwise from outside.
         parents: (16,) parent of each joint, -1 for the wrist.
@@ -61,7 +61,7 @@ class ManoFile:
 
 
 def read_mano(path: Path, side: Side | None = None) -> ManoFile:
-    """Read a model from .npz or the released .pkl, without executing the pickle.
+    """Read MANO's model file of one hand, a converted .npz or the released .pkl, without executing the pickle.
 
     Args:
         path: the file.
@@ -79,7 +79,7 @@ def read_mano(path: Path, side: Side | None = None) -> ManoFile:
 
 
 def find_mano(folder: Path, side: Side) -> Path:
-    """Find MANO_LEFT or MANO_RIGHT in a folder or its subfolder ``models``; prefer the converted .npz to the released .pkl.
+    """Return the path of MANO_LEFT or MANO_RIGHT in a folder or its subfolder ``models``; prefer the converted .npz to the released .pkl.
 
     Raises:
         FileNotFoundError: there is neither.
@@ -94,7 +94,7 @@ def find_mano(folder: Path, side: Side) -> Path:
 
 
 def convert(source: Path, target: Path) -> None:
-    """Convert a released model to .npz, which is faster to read; the licence of the released file still applies.
+    """Convert the released model file ``source`` to the .npz file ``target``, which is faster to read; the released file's licence still applies.
 
     Raises:
         FileNotFoundError: the file is missing.
@@ -155,7 +155,7 @@ def _check_members(path: Path, arrays: dict[str, Array]) -> None:
 
 
 def _outward(vertices: Array, faces: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Flip the faces if they enclose a negative volume, with the open wrist closed by a fan."""
+    """Return the faces (F, 3) oriented outwards: flipped if they enclose a negative volume, with the open wrist closed by a fan of triangles."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     pairs, uses = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
     rim = np.unique(pairs[uses == 1])

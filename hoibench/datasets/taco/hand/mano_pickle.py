@@ -1,7 +1,7 @@
 """Untrusted pickles of hand and body models: numpy arrays, scipy matrices and chumpy terms of Python 2, read without executing them.
 
-Every object in the pickle becomes an inert record of its construction; ``as_array`` then evaluates the few kinds that these models
-contain (mattloper/chumpy: chumpy/ch.py ``Ch``, chumpy/reordering.py ``Select``, ``Reshape``, ``transpose``).
+Every object in the pickle becomes a placeholder with the arguments of its constructor; ``as_array`` then evaluates the few kinds that these
+models contain (mattloper/chumpy: chumpy/ch.py ``Ch``, chumpy/reordering.py ``Select``, ``Reshape``, ``transpose``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SPARSE = re.compile(r"scipy\.sparse(\._?(csc|csr|coo))?\.(?P<kind>csc|csr|coo)_
 
 
 class _Record:
-    """A placeholder for an object of a pickle, with its constructor arguments and state."""
+    """A placeholder for an object of a pickle, with its constructor's arguments and its state; ``origin`` is the full name of its class."""
 
     origin: ClassVar[str]
     args: tuple[Any, ...]
@@ -45,11 +45,11 @@ class _Record:
 
 
 def read_model_pickle(path: Path) -> dict[str, Any]:
-    """Read the members of a model's pickle by name; ``as_array`` evaluates them.
+    """Read the pickle of a hand model and return name -> member; ``as_array`` evaluates a member.
 
     Raises:
         FileNotFoundError: the file is missing.
-        ValueError: the file is over 256 MiB, damaged, has forbidden names, or is not a dict; names the file.
+        ValueError: the file is over 256 MiB, damaged, has forbidden names, or is not a dict; the message names the file.
     """
     data = read_bounded(path, _MAX_BYTES)
     try:
@@ -64,7 +64,7 @@ def read_model_pickle(path: Path) -> dict[str, Any]:
 
 
 def as_array(value: Any) -> Array:
-    """Evaluate a member: a numpy array, a scipy matrix (dense), or a chumpy selection, reshape or transpose of one.
+    """Return a member of a model as an array, if it is a numpy array, a scipy sparse matrix, or a chumpy selection, reshape or transpose of one.
 
     Raises:
         ValueError: the member is of another kind, or damaged.
@@ -80,7 +80,7 @@ def _as_array(value: Any) -> Array:
 
 
 def _numbers(value: Any) -> Array:
-    """Evaluate a numpy array only: with nested terms in two arguments of a term, the work would double with each level."""
+    """Return a member that must be a numpy array: nested terms in two arguments of a term would double the work with each level."""
     return _by_rule(value, _NUMPY)
 
 
@@ -127,7 +127,7 @@ def _sparse(value: _Record) -> Array:
 
 
 def _indices(value: Any) -> Array:
-    """Return non-negative integers (n,) as int64."""
+    """Return the indices (n,) int64 in a member of a sparse matrix; they must be non-negative integers."""
     indices = _numbers(value)
     if indices.ndim != 1 or indices.dtype.kind not in "iu" or (indices < 0).any():
         raise ValueError("a sparse matrix has invalid indices")
@@ -136,7 +136,13 @@ def _indices(value: Any) -> Array:
 
 
 def _lines(starts: Array, lines: int, count: int) -> Array:
-    """Return the row (or column) of each of ``count`` numbers, (count,), from the start of each of ``lines`` rows and the end of the last."""
+    """Return the row of each number of a sparse matrix by rows, (count,); or the column, if it is stored by columns.
+
+    Args:
+        starts: (lines + 1,) index of each row's first number, and the end of the last row.
+        lines: number of rows.
+        count: number of numbers.
+    """
     # An unchecked start could make an array of any length.
     if len(starts) != lines + 1 or starts[0] != 0 or starts[-1] != count or (np.diff(starts) < 0).any():
         raise ValueError(f"a sparse matrix has invalid starts of its {lines} lines")
@@ -177,14 +183,14 @@ def _record(origin: str) -> type[_Record]:
 
 
 def _rebuild(kind: type[_Record], _base: object, _state: object) -> _Record:
-    """Replacement for copyreg._reconstructor, which creates objects in pickles of protocols 0 and 1."""
+    """Return a new placeholder; replaces copyreg._reconstructor, which creates objects in pickles of protocols 0 and 1."""
     if not (isinstance(kind, type) and issubclass(kind, _Record)):
         raise ValueError(f"it creates an object of {_SHORT.repr(kind)}")
     return kind()
 
 
 def _encode(text: str, _encoding: str) -> bytes:
-    """Replacement for _codecs.encode, which Python 3 uses for bytes in protocol 2."""
+    """Return the bytes of Latin-1 text; replaces _codecs.encode, with which Python 3 pickles bytes in protocol 2."""
     return text.encode("latin1")
 
 

@@ -1,6 +1,6 @@
-"""The proxy hand's template: its surface relaxed, with skeleton, skinning and shape directions, in MANO's rest axes.
+"""The template of the proxy hand: its smoothed surface at rest, with skeleton, skinning weights and shape directions, in MANO's axes.
 
-The surface's axes (u, d, w) become u = -x, d = +y, w = +z.
+The axes (u, d, w) of ``proxy_surface`` become -x, y and z.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from hoibench.datasets.taco.hand.proxy_surface import CHAINS, FINGERS, Array, su
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """The right hand at rest, wrist joint at the origin, MANO's axes.
+    """The right proxy hand at rest, with the wrist joint at the origin, in MANO's axes.
 
     Attributes:
         vertices: (778, 3) metres.
         faces: (1538, 3) int32, counter-clockwise from outside.
-        joints: (16, 3) wrist, then three joints a finger in the order of ``FINGERS``.
+        joints: (16, 3) metres: wrist, then three joints a finger in the order of ``FINGERS``.
         parents: (16,) parent of each joint, -1 for the wrist.
-        weights: (778, 16) skinning weights, rows sum to 1.
-        tips: (5,) fingertip vertices of thumb, index, middle, ring, little.
-        shape: (778, 3, 10) and joint_shape (16, 3, 10): displacement for one unit of each beta.
+        weights: (778, 16) skinning weights of the joints at each vertex; rows sum to 1.
+        tips: (5,) indices of the fingertip vertices of thumb, index, middle, ring, little.
+        shape: (778, 3, 10) displacement of each vertex for one unit of each shape coefficient.
+        joint_shape: (16, 3, 10) the same of each joint.
     """
 
     vertices: Array
@@ -38,7 +39,7 @@ class Template:
 
 
 def build_template() -> Template:
-    """Build the template, deterministically and in a few milliseconds."""
+    """Build the template of the proxy hand, the same in every run, in a few milliseconds."""
     vertices, faces, loops, tips = surface()
     vertices = _relax(vertices, faces, loops["free"], rounds=4)
     joints = np.concatenate([[np.zeros(3)], *(CHAINS[f].joints()[:3] for f in FINGERS)])
@@ -65,7 +66,7 @@ def _to_mano(points: Array) -> Array:
 
 
 def _relax(vertices: Array, faces: NDArray[np.int64], free: NDArray[np.int64], rounds: int) -> Array:
-    """Move the ``free`` vertices half-way to the mean of their neighbours, ``rounds`` times, to smooth the joins."""
+    """Return the vertices (P, 3) after moving those in ``free`` (indices) half-way to the mean of their neighbours ``rounds`` times."""
     link = np.zeros((len(vertices), len(vertices)))
     for a, b in ((0, 1), (1, 2), (2, 0)):
         link[faces[:, a], faces[:, b]] = link[faces[:, b], faces[:, a]] = 1.0
@@ -82,7 +83,12 @@ def _smooth(x: Array) -> Array:
 
 
 def _weights(vertices: Array, groups: dict[str, NDArray[np.int64]]) -> Array:
-    """Return skinning weights (778, 16): fingers by distance along their chain, palm and web blended into the first bones."""
+    """Return skinning weights (778, 16): fingers by distance along their bones, palm and web blended into the fingers' first bones.
+
+    Args:
+        vertices: (778, 3) in the axes of ``proxy_surface``.
+        groups: finger, or ``free`` for palm and web -> vertex indices.
+    """
     out = np.zeros((len(vertices), 16))
     out[:, 0] = 1.0
     free = groups["free"]
@@ -106,7 +112,10 @@ def _weights(vertices: Array, groups: dict[str, NDArray[np.int64]]) -> Array:
 
 
 def _shape_directions(points: Array, weights: Array) -> Array:
-    """Return displacements (P, 3, 10) for one unit of each beta: size, length, width, heel, fingers' length and girth, then single fingers."""
+    """Return the displacements (P, 3, 10) of points for one unit of each shape coefficient.
+
+    The coefficients are size, length, width, thickness at the heel of the hand, length and girth of the fingers, and length of four single fingers.
+    """
     scale = np.stack([points * s for s in ([0.04] * 3, [0.03, 0, 0], [0, 0, 0.04])], axis=-1)
     heel = points * [0, 0.12, 0] * np.exp(-((points[:, :1] / 0.05) ** 2))
     longer = np.zeros((len(points), 3, 6))
@@ -126,7 +135,7 @@ def _shape_directions(points: Array, weights: Array) -> Array:
 
 
 def _mano_tip_order(count: int, tips: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a vertex order in which the fingertips have their numbers in MANO's mesh."""
+    """Return an order (count,) of the vertices in which the fingertips ``tips`` (5,) have the numbers that they have in MANO's mesh."""
     order = np.arange(count)
     for number, tip in zip((745, 317, 444, 556, 673), tips, strict=True):
         current = int(np.flatnonzero(order == tip)[0])

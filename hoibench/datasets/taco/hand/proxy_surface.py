@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 FINGERS = ("index", "middle", "little", "ring", "thumb")
-"""Chains in the order of the 45 joint angles, three joints each."""
+"""The fingers in the order of the 45 joint angles, three joints each."""
 ACROSS = ("index", "middle", "ring", "little")
 """The four fingers in order from the thumb side."""
 
@@ -27,7 +27,7 @@ THUMB_HOLE = (1, 4)  # the palm rings between which the thumb grows
 
 @dataclass(frozen=True)
 class Chain:
-    """One finger at rest: its knuckle (u, d, w), direction, bone lengths to the tip and radius, all in metres."""
+    """One finger at rest: knuckle (u, d, w), direction, lengths of its bones up to the tip, and radius; lengths in metres."""
 
     knuckle: tuple[float, float, float]
     direction: tuple[float, float, float]
@@ -36,7 +36,7 @@ class Chain:
     start: float  # where the free tube begins, along the chain
 
     def joints(self) -> Array:
-        """Return three joints and the tip (4, 3), in the axes of this module."""
+        """Return the positions (4, 3) of the three joints and the tip, in metres, in the axes (u, d, w) of this module."""
         along = np.concatenate([[0.0], np.cumsum(self.bones)])
         return np.asarray(np.asarray(self.knuckle) + along[:, None] * unit(self.direction))
 
@@ -51,13 +51,18 @@ CHAINS = {
 
 
 def unit(v: object) -> Array:
-    """Normalise a vector (3,)."""
+    """Return a vector (3,) scaled to length 1."""
     a = np.asarray(v, dtype=np.float64)
     return np.asarray(a / np.linalg.norm(a))
 
 
 def surface() -> tuple[Array, NDArray[np.int64], dict[str, NDArray[np.int64]], NDArray[np.int64]]:
-    """Return vertices (778, 3), faces, vertex groups (one per finger, and ``free`` to relax) and the five tips."""
+    """Build the surface of the right hand.
+
+    Returns:
+        Vertices (778, 3) in metres, in the axes of this module; faces (1538, 3); vertex indices by group (each finger, and ``free``: palm and web,
+        which may be smoothed); vertex indices (5,) of the tips, from thumb to little finger.
+    """
     points: list[Array] = []
     faces: list[tuple[int, int, int]] = []
     groups: dict[str, NDArray[np.int64]] = {}
@@ -98,7 +103,7 @@ def surface() -> tuple[Array, NDArray[np.int64], dict[str, NDArray[np.int64]], N
 
 
 def _tube(a: NDArray[np.int64], b: NDArray[np.int64], skip: tuple[int, ...] = ()) -> list[tuple[int, int, int]]:
-    """Connect two equal rings by two triangles per edge, except the edges in ``skip``."""
+    """Return triangles that connect two rings of equally many vertices, two per edge, without the edges in ``skip``."""
     out = []
     for i in range(len(a)):
         if i not in skip:
@@ -108,7 +113,7 @@ def _tube(a: NDArray[np.int64], b: NDArray[np.int64], skip: tuple[int, ...] = ()
 
 
 def _zip(a: NDArray[np.int64], b: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """Connect two rings of different lengths that start at the same angle."""
+    """Return triangles that connect two rings of different numbers of vertices, which start at the same angle."""
     out, i, k = [], 0, 0
     while i < len(a) or k < len(b):
         from_a, from_b = int(a[i % len(a)]), int(b[k % len(b)])
@@ -122,7 +127,15 @@ def _zip(a: NDArray[np.int64], b: NDArray[np.int64]) -> list[tuple[int, int, int
 
 
 def _flat_ring(across: Array, centre: Array, thickness: Array, u: Array, sides: tuple[float, float]) -> Array:
-    """Return a palm ring (28, 3): back of the hand from the thumb side, little-finger side, palm in reverse, thumb side."""
+    """Return a ring (28, 3) around the palm: back of the hand from the thumb side, little-finger side, palm in reverse, thumb side.
+
+    Args:
+        across: (13,) w of the points on the back and on the palm.
+        centre: (13,) d of the middle between back and palm.
+        thickness: (13,) half the distance from back to palm.
+        u: (13,) u of the points.
+        sides: w of the points at the thumb side and the little-finger side.
+    """
     back = np.stack([u, centre + thickness, across], axis=1)
     front = np.stack([u, centre - thickness, across], axis=1)[::-1]
     little = [u[-1], centre[-1], sides[1]]
@@ -131,7 +144,7 @@ def _flat_ring(across: Array, centre: Array, thickness: Array, u: Array, sides: 
 
 
 def _web_ring() -> Array:
-    """Return the ring (28, 3) where the fingers begin."""
+    """Return the ring (28, 3) around the palm where the fingers begin (the web)."""
     base = np.array([CHAINS[f].knuckle + CHAINS[f].start * unit(CHAINS[f].direction) for f in ACROSS])
     radius = np.array([CHAINS[f].radius for f in ACROSS])
     edges = np.concatenate([[base[0, 2] + radius[0]], (base[1:, 2] + base[:-1, 2]) / 2, [base[3, 2] - radius[3]]])
@@ -143,19 +156,19 @@ def _web_ring() -> Array:
 
 
 def _web_mids(web: Array) -> Array:
-    """Return points (3, 3) between neighbouring fingers."""
+    """Return the three points (3, 3) between neighbouring fingers, inside the ring ``web`` (28, 3)."""
     return np.stack([(web[i] + web[26 - i]) / 2 - [0.001, 0.0, 0.0] for i in (3, 6, 9)])
 
 
 def _resampled_wrist() -> Array:
-    """Return the wrist's cross-section (28, 3), just behind the joint, with as many points as the palm."""
+    """Return the ring (28, 3) around the wrist, just behind its joint, with as many points as the rings of the palm."""
     across = np.linspace(1.0, -1.0, 13)
     thickness = 0.0165 * (1.0 - np.abs(across * 0.93) ** 2.4) ** 0.5
     return _flat_ring(across * 0.0255, np.zeros(13), thickness, np.full(13, -0.012), (0.0275, -0.0275))
 
 
 def _wrist_ring() -> Array:
-    """Return the open end (16, 3), behind the wrist joint."""
+    """Return the ring (16, 3) at the open end of the surface, behind the wrist joint."""
     ring = _resampled_wrist() - [0.010, 0.0, 0.0]
     closed = np.concatenate([ring, ring[:1]])
     at = np.linspace(0.0, PALM_RING, WRIST_RING, endpoint=False)
@@ -163,7 +176,7 @@ def _wrist_ring() -> Array:
 
 
 def _palm_ring(wrist: Array, web: Array, t: float) -> Array:
-    """Return the palm's cross-section (28, 3) at fraction ``t`` from wrist to web, thicker at the ball of the thumb and the heel."""
+    """Return the ring (28, 3) around the palm at fraction ``t`` of the way from wrist to web, thicker at the ball of the thumb and the heel."""
     ring = (1.0 - t) * wrist + t * web
     middle = np.sin(np.pi * t)
     ring[14:27, 1] -= 0.005 * middle
@@ -173,7 +186,7 @@ def _palm_ring(wrist: Array, web: Array, t: float) -> Array:
 
 
 def _holes(palm: list[NDArray[np.int64]], mids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """Return the closed loop of 10 vertices at the base of each finger, in the order of a finger ring."""
+    """Return finger -> indices (10,) of the closed loop of vertices at its base, in the order of a ring of ``_finger_rings``."""
     last = palm[-1]
     sides = [last[27], *mids, last[13]]
     loops = {}
@@ -188,7 +201,7 @@ def _holes(palm: list[NDArray[np.int64]], mids: NDArray[np.int64]) -> dict[str, 
 
 
 def _finger_rings(finger: str) -> list[Array]:
-    """Return rings of 10 vertices along a finger, thicker at the joints, round at the tip."""
+    """Return the rings (10, 3) of vertices along a finger, from base to tip; thicker at the joints, round at the tip."""
     chain = CHAINS[finger]
     axis = unit(chain.direction)
     side = np.array([-1.0, 0.0, 0.0]) if finger == "thumb" else np.array([0.0, 0.0, 1.0])

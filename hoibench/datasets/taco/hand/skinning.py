@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _FINGERS_IN_ORDER = np.array([0, 13, 14, 15, 1, 2, 3, 4, 5, 6, 10, 11, 12, 7, 8, 9])
-"""From MANO's chains (index, middle, little, ring, thumb) to wrist, thumb, index, middle, ring, little."""
+"""Indices that reorder MANO's 16 joints (wrist, index, middle, little, ring, thumb) to wrist, thumb, index, middle, ring, little."""
 _TIPS_IN_PLACE = np.array([0, 1, 2, 3, 16, 4, 5, 6, 17, 7, 8, 9, 18, 10, 11, 12, 19, 13, 14, 15, 20])
 
 
@@ -25,14 +25,14 @@ def rotations(axis_angle: Array) -> Array:
 def skin(
     turns: Array, rest: Array, rest_joints: Array, parents: NDArray[np.int64], weights: Array
 ) -> tuple[Array, Array]:
-    """Return posed vertices (N, P, 3) and joints (N, J, 3), relative to the first joint.
+    """Return posed vertices (N, P, 3) and joints (N, J, 3) in N frames, relative to the first joint.
 
     Args:
         turns: (N, J, 3, 3) rotation of each joint relative to its parent.
         rest: (P, 3) or (N, P, 3) vertices at rest.
         rest_joints: (J, 3) joints at rest.
         parents: (J,) parent of each joint, before it in order; -1 for the first.
-        weights: (P, J) skinning weights, rows sum to 1.
+        weights: (P, J) skinning weights of the joints at each vertex; rows sum to 1.
     """
     count = len(parents)
     world_R = np.empty_like(turns)
@@ -50,5 +50,5 @@ def skin(
 
 
 def with_tips(joints: Array, tips: Array) -> Array:
-    """Combine MANO's joints (N, 16, 3) and tips (N, 5, 3) to (N, 21, 3): wrist, then three joints and the tip of thumb to little finger."""
+    """Return joints (N, 21, 3) from MANO's joints (N, 16, 3) and tips (N, 5, 3): wrist, then each finger's joints and tip, from the thumb."""
     return np.concatenate([joints[:, _FINGERS_IN_ORDER], tips], axis=1)[:, _TIPS_IN_PLACE]

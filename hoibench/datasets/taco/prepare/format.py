@@ -40,12 +40,12 @@ Vector3 = tuple[float, float, float]
 
 
 class PreparationSettings(Record):
-    """The settings of all clips in a prepared folder.
+    """The settings of all clips in a folder of prepared clips; the file prepared.json.
 
     Attributes:
-        truth: ``taco``, ``proxy-hand`` or ``synthetic``.
-        hand_model: ``HandModel.identity``.
-        native_size: (H, W) of the source videos.
+        truth: the kind of truth: ``taco``, ``proxy-hand`` or ``synthetic``.
+        hand_model: name of the hand model, with a digest of MANO's values; ``HandModel.identity``.
+        native_size: (H, W) of the downloaded videos.
     """
 
     SCHEMA: ClassVar[str] = CONTENT_VERSION
@@ -56,7 +56,7 @@ class PreparationSettings(Record):
 
 
 class SequenceRecord(FolderMetadata):
-    """The record of a sequence in a prepared folder.
+    """The metadata of one sequence in a folder of prepared clips, stored with its tracks.
 
     Attributes:
         key: YYYYMMDD_NNN.
@@ -66,8 +66,8 @@ class SequenceRecord(FolderMetadata):
         frames: number of frames of the recording.
         valid_frames: number of recorded frames of the clip; the others repeat the last one.
         source_frames: source frame of each frame of the clip.
-        annotation_digests: SHA-256 of each part's annotation, by name of the part.
-        file_stats: file stats of the annotations.
+        annotation_digests: part (a name in ``PARTS``) -> SHA-256 of its poses and shape.
+        file_stats: size and modification time of each annotation file.
     """
 
     SCHEMA: ClassVar[str] = "hoibench/taco-tracks@2"
@@ -86,7 +86,7 @@ class SequenceRecord(FolderMetadata):
 
     @property
     def annotations_digest(self) -> str:
-        """SHA-256 of the annotations; each view records the one it was made from."""
+        """SHA-256 of this record without ``file_stats``; each view records that of the annotations it was prepared from."""
         return sha256_json(self.model_dump(mode="json", exclude={"file_stats", "files"}))
 
 
@@ -109,28 +109,28 @@ class CameraRecord(Record):
 
     @classmethod
     def from_camera(cls, camera: Camera | Calibration) -> CameraRecord:
-        """Return the record of a camera."""
+        """Return the record of a camera or of a calibration."""
         matrices: dict[str, Any] = {name: tuple(map(tuple, getattr(camera, name).tolist())) for name in ("K", "R")}
         return cls(size=camera.size, t=tuple(camera.t.tolist()), **matrices)
 
     def to_camera(self) -> Camera:
-        """Return the camera."""
+        """Return the recorded camera as a ``Camera``."""
         K, R, t = (np.array(value, dtype=np.float64) for value in (self.K, self.R, self.t))
         return Camera(K, R, t, self.size)
 
 
 class ViewRecord(FolderMetadata):
-    """The record of one view in a prepared folder.
+    """The metadata of one camera's view in a folder of prepared clips, stored with its video and masks.
 
     Attributes:
         serial: serial of the camera.
-        recipe: name of the recipe.
-        camera: the camera at the protocol's size.
-        box: the crop (top, left, height, width) of the native image.
-        calibration: the camera as recorded.
-        video: the source video.
-        annotations_digest: ``SequenceRecord.annotations_digest`` of the sequence.
-        file_stats: file stats of the calibration and the source video.
+        recipe: name of the recipe (crop and kind of video), e.g. ``frame0-raw``.
+        camera: the camera of the cropped and resized video.
+        box: the crop (top, left, height, width) in pixels of the downloaded video.
+        calibration: the camera as in calibration.json.
+        video: facts about the downloaded video.
+        annotations_digest: ``SequenceRecord.annotations_digest`` of the annotations it was prepared from.
+        file_stats: size and modification time of calibration.json and of the downloaded video.
     """
 
     SCHEMA: ClassVar[str] = "hoibench/taco-view@2"
@@ -147,22 +147,22 @@ class ViewRecord(FolderMetadata):
 
 
 def tracks_folder(out: Path, key: str) -> Path:
-    """Return the folder of a sequence's tracks."""
+    """Return the path of the folder of a sequence's tracks in ``out``, a folder of prepared clips."""
     return out / key / "tracks"
 
 
 def view_folder(out: Path, key: str, recipe: Recipe, serial: str) -> Path:
-    """Return the folder of one view of a sequence."""
+    """Return the path of the folder of one camera's view of a sequence in ``out``, a folder of prepared clips."""
     return out / key / recipe.name / serial
 
 
 def view_folders(out: Path, key: str) -> Iterator[Path]:
-    """Yield the existing folders of a sequence's views, of all recipes."""
+    """Yield the existing folders of a sequence's views in ``out``, a folder of prepared clips, of all recipes."""
     return (folder for folder in sorted((out / key).glob("*-*/[0-9]*")) if folder.is_dir())
 
 
 def is_prepared_folder(out: Path) -> bool:
-    """Return True for a folder of prepared clips."""
+    """Return True if ``out`` is a folder of prepared clips, i.e. has a file prepared.json."""
     return (out / _SETTINGS).is_file()
 
 
@@ -183,7 +183,7 @@ def read_settings(out: Path) -> PreparationSettings:
 
 
 def ensure_preparation_settings(out: Path, settings: PreparationSettings) -> None:
-    """Write the settings of a new folder of prepared clips, or check those of an existing one; raises as ``ensure_settings``."""
+    """Write the settings of a new folder of prepared clips, or check those of an existing one; raises the errors of ``ensure_settings``."""
     ensure_settings(out / _SETTINGS, settings, fix=_OTHER_FOLDER)
 
 
@@ -195,7 +195,7 @@ def check_truth(out: Path, truth: str, hand_model: str) -> None:
 
 
 def read_sequence_record(out: Path, key: str) -> SequenceRecord:
-    """Read the record of a prepared sequence, without its tracks.
+    """Read the record (metadata) of a prepared sequence, without its tracks.
 
     Raises:
         FileNotFoundError: the sequence was not prepared.
@@ -205,22 +205,22 @@ def read_sequence_record(out: Path, key: str) -> SequenceRecord:
 
 
 def read_view_record(out: Path, key: str, recipe: Recipe, serial: str) -> ViewRecord:
-    """Read the record of a prepared view, without its video and masks; raises as ``read_sequence_record``."""
+    """Read the record (metadata) of a prepared view, without its video and masks; raises the errors of ``read_sequence_record``."""
     return read_metadata(view_folder(out, key, recipe, serial), ViewRecord)
 
 
 def has_tracks(out: Path, key: str) -> bool:
-    """Return True if a sequence's tracks exist; reading them checks that they are intact."""
+    """Return True if a sequence's tracks were prepared in ``out``; only reading them checks that they are intact."""
     return _has_record(tracks_folder(out, key), SequenceRecord)
 
 
 def has_view(out: Path, key: str, recipe: Recipe, serial: str) -> bool:
-    """Return True if a view exists; reading it checks that it is intact."""
+    """Return True if a camera's view of a sequence was prepared in ``out``; only reading it checks that it is intact."""
     return _has_record(view_folder(out, key, recipe, serial), ViewRecord)
 
 
 def read_file_stats(root: Path, files: Iterable[Path]) -> FileStats:
-    """Return size and modification time of the existing files."""
+    """Return, for the existing ones of ``files``, path below ``root`` -> (size in bytes, modification time in nanoseconds)."""
     found = {path.relative_to(root).as_posix(): path.stat() for path in files if path.is_file()}
     return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in sorted(found.items())}
 

@@ -1,4 +1,4 @@
-"""Reading of prepared clips, without the download."""
+"""Reader of prepared clips, which does not need the download."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hoibench.video import decode
 
 
 def is_prepared(out: Path, key: str, recipe: Recipe, serials: Sequence[str]) -> bool:
-    """Return True if a sequence's tracks and these views exist and are intact; reads all their files."""
+    """Return True if a sequence's tracks and its views by the cameras with these serials exist and are intact; reads all their files."""
     views = (view_folder(out, key, recipe, serial) for serial in serials)
     return is_intact(tracks_folder(out, key), SequenceRecord) and all(is_intact(view, ViewRecord) for view in views)
 
@@ -38,10 +38,10 @@ def read_prepared_clip(
 
     Args:
         out: the folder of prepared clips.
-        key: YYYYMMDD_NNN.
-        recipe: recipe of the clip.
-        serials: scored cameras; the clip's order is always left, center, right.
-        source: another camera, shown to video-to-video methods.
+        key: YYYYMMDD_NNN, the id of the sequence.
+        recipe: crop rule and kind of video of its views.
+        serials: serials of the scored cameras; the clip has them in the order left, center, right.
+        source: serial of another camera, whose video is an input of video-to-video methods, or None.
         tags: why the clip is in its split.
 
     Raises:
@@ -77,7 +77,7 @@ def read_prepared_clip(
 
 
 def _check_location(folder: Path, found: tuple[str, ...], expected: tuple[str, ...]) -> None:
-    """Raise ValueError if a folder was moved here from another place."""
+    """Raise ValueError if a folder was moved there from elsewhere, i.e. what its record says (``found``) differs from ``expected``."""
     if found != expected:
         raise ValueError(
             f"{folder} belongs to {', '.join(found)}, expected {', '.join(expected)}: delete it, and run hoibench data prepare"
@@ -100,5 +100,5 @@ def _read_tracks(folder: Path, views: Sequence[Path]) -> Tracks:
 
 
 def _unpack(folder: Path, name: str, length: int) -> Array:
-    """Read a bool array whose last axis, of ``length``, is packed into bits."""
+    """Read a bool array of a view by name; its last axis, of ``length``, is packed into bits in the file."""
     return np.unpackbits(read_npz(folder / VIEW)[name], axis=-1, count=length).astype(bool)

@@ -51,7 +51,9 @@ CRF = 12
 
 
 def prepare_views(recording: Recording, out: Path, serials: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
-    """Write the missing tracks and views of a sequence to ``out``; return the serials of the new views.
+    """Write the missing tracks and views of a sequence to ``out``, a folder of prepared clips, and return the serials of the new views.
+
+    Existing ones are checked against the download.  ``serials`` are the cameras of the views, ``recipe`` their crop rule and kind of video.
 
     Raises:
         FileNotFoundError: a file of the sequence is missing.
@@ -63,12 +65,12 @@ def prepare_views(recording: Recording, out: Path, serials: Sequence[str], recip
 
 @dataclass(frozen=True, eq=False)
 class SampledFrames:
-    """The distinct source frames of a clip.
+    """The distinct source frames of a clip; a clip of a short recording repeats the last one.
 
     Attributes:
-        window: source frame of each frame of the clip.
+        window: number of the source frame of each of the clip's N frames.
         surfaces: hands and objects in the distinct source frames.
-        row: (N,) index into the distinct source frames of each frame of the clip.
+        row: (N,) index of each frame of the clip into the distinct source frames.
     """
 
     window: Window
@@ -77,22 +79,22 @@ class SampledFrames:
 
     @classmethod
     def sample(cls, recording: Recording, window: Window) -> SampledFrames:
-        """Sample the source frames of a recording; raises as ``Recording.surfaces_in``."""
+        """Return the distinct source frames of a window in a recording; raises the errors of ``Recording.surfaces_in``."""
         sources, row = np.unique(window.indices, return_inverse=True)
         return cls(window, recording.surfaces_in(sources.tolist()), row)
 
     def expand(self, values: Array) -> Array:
-        """Map values of the distinct source frames to values (N, ...) of the clip's frames."""
+        """Return values (N, ...) of the clip's frames, given ``values`` of the distinct source frames."""
         expanded: Array = values[self.row]
         return expanded
 
     def unique(self, expanded: Array) -> Array:
-        """Invert ``expand``."""
+        """Return values of the distinct source frames, given the values ``expanded`` (N, ...) of the clip's frames."""
         values: Array = expanded[np.unique(self.row, return_index=True)[1]]
         return values
 
     def rows_for_crop(self, rule: CropRule) -> list[int]:
-        """Return the rows of the frames that a crop rule uses."""
+        """Return the indices of the distinct source frames that a crop rule uses: all recorded frames (``clip``) or the first (``frame0``)."""
         return sorted(set(self.row[: self.window.valid if rule == "clip" else 1].tolist()))
 
 
@@ -107,13 +109,13 @@ class ViewTruth:
 def render_truth(
     surfaces: Sequence[Surface], world: Array, recorded: Array, cameras: Sequence[Camera]
 ) -> tuple[ViewTruth, ...]:
-    """Render point visibility and masks for several static cameras, placing the parts once per frame.
+    """Return point visibility and masks for each of several static cameras; each frame's hands and objects are placed once for all cameras.
 
     Args:
         surfaces: hands and objects over N frames.
-        world: (N, K, 3) points on them, metres.
-        recorded: (N, K) bool.
-        cameras: V cameras.
+        world: (N, K, 3) positions of points on them, in metres in the world.
+        recorded: (N, K) bool, false where a point was not recorded and hence is not visible.
+        cameras: the cameras.
     """
     points = [PointVisibility(world, camera) for camera in cameras]
     renderers = [MaskRenderer(camera) for camera in cameras]
@@ -124,14 +126,20 @@ def render_truth(
 
 @dataclass(frozen=True, eq=False)
 class SequencePreparation:
-    """Preparation of views of a recording by one recipe into ``out``; reads each file of the recording once."""
+    """The preparation of one recording's views; reads each annotation file once.
+
+    Attributes:
+        recording: the recorded sequence.
+        out: the folder of prepared clips.
+        recipe: crop rule and kind of video of the views.
+    """
 
     recording: Recording
     out: Path
     recipe: Recipe
 
     def prepare_views(self, serials: Sequence[str]) -> tuple[str, ...]:
-        """Write the missing tracks and views; see the function ``prepare_views``."""
+        """Write the missing tracks, and the missing views by these cameras; check existing ones; return the serials of the new views."""
         intact = {serial: record for serial in serials if (record := self._intact_view(serial)) is not None}
         missing = tuple(serial for serial in serials if serial not in intact)
         videos = {serial: read_video_record(self.recording, serial, self._modality) for serial in missing}
@@ -178,7 +186,7 @@ class SequencePreparation:
 
     @cached_property
     def _record(self) -> SequenceRecord:
-        """The record of the recording in its current state."""
+        """The record to store with the tracks, of the annotations as they are in the download now."""
         clip_window = window(self.recording.frames, SOURCE_FPS)
         return SequenceRecord(
             key=self._key,
@@ -194,7 +202,7 @@ class SequencePreparation:
         )
 
     def _ensure_tracks(self) -> None:
-        """Write the tracks of the sequence unless they exist; check that existing tracks and views are of the current annotations."""
+        """Write the tracks of the sequence unless they exist; raise ValueError if existing tracks or views are of other annotations."""
         folder = tracks_folder(self.out, self._key)
         try:
             existing = read_metadata(folder, SequenceRecord, check="contents")
@@ -262,7 +270,7 @@ class SequencePreparation:
 
 
 def _check_same_size(key: str, videos: Mapping[str, VideoRecord]) -> tuple[int, int]:
-    """Return the common (H, W) of a sequence's videos, given by serial; raise ValueError if they differ."""
+    """Return the (H, W) that all videos of a sequence have, given as serial -> video; raise ValueError if they differ."""
     sizes = {video.size for video in videos.values()}
     if len(sizes) != 1:
         found = ", ".join(f"{serial} {video.size[1]}x{video.size[0]}" for serial, video in videos.items())

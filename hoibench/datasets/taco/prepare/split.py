@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LineResult:
-    """The result of preparing one line of a split.
+    """The result of preparing the clip of one line of a split.
 
     Attributes:
-        key: YYYYMMDD_NNN.
+        key: YYYYMMDD_NNN, the id of the clip's sequence.
         status: ``created`` (at least one new view), ``skipped`` (everything existed) or ``failed``.
-        reason: why it failed, else empty.
+        reason: why it failed; empty if it did not.
         source_view_error: why the clip has no source view; None if it has one, or if the line names none.
         created_views: serials of the new views.
     """
@@ -43,11 +43,11 @@ class LineResult:
 
 @dataclass(frozen=True)
 class PreparationReport:
-    """The results of all lines, by sequence key.
+    """The results of preparing all lines of a split, by sequence key (YYYYMMDD_NNN).
 
     Attributes:
-        created: sequences with new views.
-        skipped: sequences that were already prepared.
+        created: keys of the sequences with new views.
+        skipped: keys of the sequences that were already prepared.
         failed: key -> why the sequence failed.
         source_view_errors: key -> why a prepared sequence has no source view.
     """
@@ -59,7 +59,7 @@ class PreparationReport:
 
 
 def summarize(results: Sequence[LineResult]) -> PreparationReport:
-    """Summarize results; a sequence with several lines counts as failed if one failed, else as created if one was created."""
+    """Return the report of all results; a sequence with several lines counts as failed if one failed, else as created if one was created."""
     failed = {result.key: result.reason for result in results if result.status == "failed"}
     created = {result.key for result in results if result.status == "created"} - set(failed)
     skipped = {result.key for result in results} - created - set(failed)
@@ -70,10 +70,10 @@ def summarize(results: Sequence[LineResult]) -> PreparationReport:
 
 
 def prepare_line(download: TacoDownload, line: SplitLine, out: Path, model: HandModel) -> LineResult:
-    """Prepare the clip of one line and, if possible, its source view, which only video-to-video methods need.
+    """Prepare the clip of a split's line in ``out`` and, if possible, its source view, which only video-to-video methods need.
 
     Raises:
-        FileNotFoundError, ValueError: as ``prepare_views``.
+        FileNotFoundError, ValueError: a file is missing or damaged, or ``out`` was prepared from other data; see ``prepare_views``.
         WriteError: ``out`` cannot be written.
     """
     recipe = Recipe.parse(line.recipe)
@@ -102,13 +102,13 @@ def prepare_all(
     workers: int = 1,
     on_result: Callable[[LineResult], None] | None = None,
 ) -> PreparationReport:
-    """Prepare the clips of some lines into ``out``, skipping intact ones.
+    """Prepare the clips of some lines of a split in worker processes, and return the report; intact clips are skipped.
 
     Args:
         download: the download.
         lines: lines of one or more splits.
         out: the folder of prepared clips.
-        model: the hand model, from ``choose_hand_model``.
+        model: the model that turns hand poses into surfaces, from ``choose_hand_model``.
         workers: number of processes; each prepares one sequence at a time.
         on_result: called with each line's result.
 

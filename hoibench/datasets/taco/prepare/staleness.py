@@ -18,7 +18,7 @@ from hoibench.store.verified_folder import CorruptFolder, read_metadata
 
 
 def read_video_record(recording: Recording, serial: str, modality: str) -> VideoRecord:
-    """Read the record of a camera's video.
+    """Return the facts about a camera's downloaded video that identify it; ``modality`` is the folder of its kind of video.
 
     Raises:
         FileNotFoundError: the video is missing.
@@ -31,7 +31,7 @@ def read_video_record(recording: Recording, serial: str, modality: str) -> Video
 
 
 def check_video(recording: Recording, folder: Path, record: ViewRecord, modality: str) -> None:
-    """Raise ValueError if a view was prepared from another video than the download's; a missing video is not an error."""
+    """Raise ValueError if the view in ``folder`` was prepared from another video than the recording's; a missing video is not an error."""
     serial = folder.name
     path = recording.sequence.videos(modality).get(serial)
     if path is None or _is_unchanged(recording, path, record.file_stats):
@@ -41,7 +41,7 @@ def check_video(recording: Recording, folder: Path, record: ViewRecord, modality
 
 
 def check_views(recording: Recording, out: Path, tracks: SequenceRecord) -> None:
-    """Raise ValueError if a view of a sequence, of any recipe, was prepared from another calibration or other annotations."""
+    """Raise ValueError if a view of the sequence in ``out``, of any recipe, was prepared from another calibration or other annotations than now."""
     calibration = recording.sequence.calibration
     for folder in view_folders(out, recording.sequence.key):
         try:
