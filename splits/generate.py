@@ -22,20 +22,26 @@ _LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
 
 Folder = dict[str, bytes]
-"""File name -> content of one split's folder."""
+"""The folder of one version of a split: file name -> content."""
 
 
 def build_folder(
     parts: Mapping[str, tuple[SplitLine, ...]], fields: Mapping[str, Any], separators: tuple[str, str] = (",", ":")
 ) -> Folder:
-    """Return the files of a split's folder; ``fields`` are those of its ``Release`` except ``files``."""
+    """Return the files of a split's folder: a JSONL file per part, and manifest.json.
+
+    Args:
+        parts: part -> its clips.
+        fields: fields of the manifest (see ``Release``), except ``files``.
+        separators: those of ``json.dumps`` in the JSONL files.
+    """
     folder = {f"{part}.jsonl": format_lines(lines, separators) for part, lines in parts.items()}
     hashes = {part: hashlib.sha256(folder[f"{part}.jsonl"]).hexdigest() for part in parts}
     return {**folder, _MANIFEST: Release(**fields, files=hashes).to_bytes()}
 
 
 def synthetic_folders() -> dict[str, Folder]:
-    """Return split name -> folder, of the synthetic splits."""
+    """Generate the splits of synthetic clips: split name -> files of its folder."""
     splits = {synthetic.NAME: synthetic.parts, synthetic.WIDE_NAME: synthetic.wide_parts}
     return {
         name: build_folder(
@@ -52,14 +58,14 @@ def synthetic_folders() -> dict[str, Folder]:
 
 
 def taco_folders(lists: Path) -> dict[str, Folder]:
-    """Return split name -> folder, of the splits of TACO; raises the errors of ``read_lists``."""
+    """Generate the splits of TACO from its official lists in the folder ``lists``: split name -> files; raises the errors of ``read_lists``."""
     from splits import taco  # imports scikit-learn, which only this split needs
 
     return {name: build_folder(parts, fields) for name, (parts, fields) in taco.releases(lists).items()}
 
 
 def is_same(path: Path, content: bytes) -> bool:
-    """Return True if a file has ``content``; in a manifest, versions of packages may differ, since their results are compared as well."""
+    """Return True if the file ``path`` has the given content; in manifest.json, versions of packages may differ, since their results are compared."""
     if not path.is_file():
         return False
     shipped = path.read_bytes()
@@ -75,7 +81,7 @@ def is_same(path: Path, content: bytes) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the splits, or list differing files with ``--check``; return the exit code."""
+    """Generate the splits and write them, or with ``--check`` compare them with the shipped ones; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m splits.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a shipped file differs")
     parser.add_argument("--lists", type=Path, help="TACO's data_lists; default: $HOIBENCH_FIELD_DATA/taco if it exists")
@@ -94,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def check_folders(folders: Mapping[str, Folder]) -> int:
-    """Log whether each shipped file is unchanged; return 1 if one differs, else 0."""
+    """Log for each generated file whether the shipped one is the same; return 1 if a file differs, else 0."""
     different = 0
     for name, folder in folders.items():
         for file, content in folder.items():
@@ -105,7 +111,7 @@ def check_folders(folders: Mapping[str, Folder]) -> int:
 
 
 def write_folders(folders: Mapping[str, Folder]) -> int:
-    """Write the files that differ from the shipped ones; return 0."""
+    """Write the generated files that differ from the shipped ones; return the exit code 0."""
     for name, folder in folders.items():
         for file, content in folder.items():
             if not is_same(SPLITS_FOLDER / name / file, content):

@@ -1,9 +1,10 @@
 """Generate the splits of synthetic clips.
 
-synthetic@1 assigns scenes to train, val, test_seen, test_unseen and demo; synthetic-wide@1 has the same scenes with randomly drawn cameras.
+synthetic@1 has the parts train, val, test_seen, test_unseen, and demo (six clips of test_seen); synthetic-wide@1 has the same scenes with randomly
+drawn cameras.
 
-Only test_unseen has the tool hammer and the action measure, as in SyncMV4D's split of TACO (section 4.1).  Each clip of the evaluation parts has a
-unique pair of object instances, which is a bootstrap cluster and does not occur in train.
+Only test_unseen has the tool hammer and the action measure, as in SyncMV4D's split of TACO (section 4.1).  Each clip of val, test_seen and
+test_unseen has a pair of object instances of its own, which does not occur in train.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ Pair = tuple[str, str]
 
 
 def parts() -> dict[str, tuple[SplitLine, ...]]:
-    """Return part -> lines of synthetic@1, sorted by id."""
+    """Return the clips of synthetic@1: part -> its clips, sorted by id."""
     rng = np.random.default_rng(SEED)
     keys = _keys(rng)
     held_out = [t for t in catalogue().triplets if _tags(t)]
@@ -55,7 +56,10 @@ def parts() -> dict[str, tuple[SplitLine, ...]]:
 
 
 def wide_parts() -> dict[str, tuple[SplitLine, ...]]:
-    """Return part -> lines of synthetic-wide@1: one camera per cluster and a source camera, drawn with the clip's key as the seed."""
+    """Return the clips of synthetic-wide@1: part -> clips of synthetic@1, with cameras that depend on the clip's id alone.
+
+    Each clip has one randomly drawn camera per side of the rig, and a source camera for video-to-video methods.
+    """
     return {part: tuple(_with_random_cameras(line) for line in lines) for part, lines in parts().items()}
 
 
@@ -100,7 +104,7 @@ def _tags(triplet: Triplet) -> tuple[str, ...]:
 
 
 def _balanced_by_action(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Triplet]:
-    """Yield random triplets forever, cycling through the actions."""
+    """Yield randomly drawn (tool, action, target) triplets forever, cycling through the actions."""
     actions = sorted({action for _, action, _ in triplets})
     while True:
         for action in actions:
@@ -109,14 +113,14 @@ def _balanced_by_action(triplets: list[Triplet], rng: np.random.Generator) -> It
 
 
 def _in_rounds(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Triplet]:
-    """Yield triplets forever in random order, each once per round."""
+    """Yield (tool, action, target) triplets forever: all in random order, then all in another random order, and so on."""
     while True:
         for index in rng.permutation(len(triplets)):
             yield triplets[index]
 
 
 def _keys(rng: np.random.Generator) -> Iterator[str]:
-    """Return sequence keys in random order with equal counts per date, so that every part has clips of every world frame."""
+    """Return sequence keys YYYYMMDD_NNN in random order with equally many per date, so that every part has clips of every world frame."""
     per_date = -(-sum(SIZES.values()) // len(recording_dates()))
     keys = [f"{date}_{number:03d}" for date in recording_dates() for number in range(1, per_date + 1)]
     return (keys[index] for index in rng.permutation(len(keys)))

@@ -1,6 +1,7 @@
-"""Splits of TACO, taco-*@1: the hold-outs described in papers but never published, and TACO's own split, from its official lists.
+"""Generate the splits of TACO, taco-*@1, from its official sequence lists.
 
-taco.toml defines each split.  A sequence is in the same part of all variants of a split, and has the same cameras in all splits.
+The splits are those that papers describe but never published, and TACO's own.  taco.toml defines each split.  A sequence is in the same part of all
+variants of a split, and has the same cameras in all splits.
 """
 
 from __future__ import annotations
@@ -26,14 +27,21 @@ _TABLE = Path(__file__).with_name("taco.toml")
 
 
 class Tag(Record):
-    """A tag of clips and its reason."""
+    """A tag of clips, and the reason ``why`` clips have it."""
 
     tag: str
     why: str
 
 
 class Assignment(Record):
-    """An assignment of clips to parts: by ``hold_out`` rules, or by TACO's own list with ``tags`` per part."""
+    """A rule that assigns clips to the parts of a split: by ``hold_out`` rules, or, without these, by TACO's own list.
+
+    Attributes:
+        parts: names of the parts.
+        aliases: other name -> part that it stands for.
+        hold_out: rules by which clips are in ``test_unseen``.
+        tags: part -> tag of its clips, for TACO's own list.
+    """
 
     parts: tuple[str, ...]
     aliases: dict[str, str]
@@ -42,7 +50,7 @@ class Assignment(Record):
 
 
 class Variant(Record):
-    """A split: its assignment and the recipe of its lines."""
+    """A split: the name of its assignment of clips to parts, and the ``crop`` and kind of ``video`` of its clips."""
 
     assignment: str
     crop: str
@@ -50,7 +58,18 @@ class Variant(Record):
 
 
 class Table(Record):
-    """The file taco.toml."""
+    """The content of taco.toml.
+
+    Attributes:
+        seed: the seed of random choices.
+        val_share: share of the clips that are not held out in ``val``; the others are in ``train``.
+        pooled_below: triplets with fewer clips are pooled by action when ``val`` is drawn, see ``strata``.
+        credit: the source of the data.
+        cameras: the rule by which each clip's cameras are chosen.
+        recipe: value of ``crop`` or ``video`` -> its meaning.
+        assignments: name -> assignment of clips to parts.
+        splits: name -> split.
+    """
 
     seed: int
     val_share: float
@@ -63,7 +82,10 @@ class Table(Record):
 
 
 def releases(folder: Path) -> dict[str, tuple[Parts, dict[str, Any]]]:
-    """Return, by split name, its parts and how they were generated (fields of ``Release``), from the lists in a folder; errors as ``read_lists``."""
+    """Generate the splits from the official lists in a folder: split name -> (part -> clips, fields of its ``Release`` except ``files``).
+
+    Raises the errors of ``read_lists``.
+    """
     table = read_toml(Table, _TABLE)
     lists = read_lists(folder)
     made_from = {name: sha256_file(folder / name) for name in FILES}

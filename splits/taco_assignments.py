@@ -1,4 +1,4 @@
-"""Assignment of TACO sequences to parts: by hold-out rules, then randomly 9:1 within triplets; or by TACO's own list."""
+"""Assign TACO sequences to the parts of a split: by hold-out rules and a random choice within triplets, or by TACO's own list."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REST = "rest"
 
 
 class HeldOut(Record):
-    """A rule that holds out sequences with a tool or an action; ``why`` explains the tag."""
+    """A rule that holds out the sequences with a tool or an action from training; they get the ``tag``, which ``why`` explains."""
 
     tag: str
     why: str
@@ -23,14 +23,14 @@ class HeldOut(Record):
     action: str | None = None
 
     def covers(self, triplet: Triplet) -> bool:
-        """Return True if sequences of the triplet are held out."""
+        """Return True if the rule holds out sequences with this (tool, action, target) triplet."""
         tool, action, _ = triplet
         return tool == self.tool or action == self.action
 
 
 @dataclass(frozen=True)
 class Place:
-    """The part of a sequence, and the tags that explain it."""
+    """The part of a split that a sequence is in, and the tags that give reasons for it."""
 
     part: str
     tags: tuple[str, ...] = ()
@@ -39,7 +39,14 @@ class Place:
 def hold_out(
     triplets: Mapping[str, Triplet], rules: tuple[HeldOut, ...], *, val_share: float, pooled_below: int, seed: int
 ) -> dict[str, Place]:
-    """Return places by key: ``test_unseen`` if a rule applies, else train or val, stratified by triplet.
+    """Return sequence key -> part with tags: ``test_unseen`` if a rule applies, else ``train`` or ``val`` at random, stratified by triplet.
+
+    Args:
+        triplets: sequence key -> (tool, action, target).
+        rules: the hold-out rules.
+        val_share: share of ``val`` among the sequences that are not held out.
+        pooled_below: see ``strata``.
+        seed: seed of the random choice.
 
     Raises:
         ValueError: too few sequences remain for stratification.
@@ -54,7 +61,10 @@ def hold_out(
 
 
 def strata(triplets: tuple[Triplet, ...], pooled_below: int) -> list[str]:
-    """Return the stratum of each sequence: its triplet; its action if fewer than ``pooled_below`` have the triplet; a common rest if single."""
+    """Return the stratum of each sequence, given its triplet, for a stratified random choice.
+
+    It is the triplet, or the action alone if fewer than ``pooled_below`` sequences have the triplet, or ``rest`` for a stratum with one sequence.
+    """
     sizes = Counter(triplets)
     classes = [" ".join(triplet) if sizes[triplet] >= pooled_below else f"any {triplet[1]} any" for triplet in triplets]
     members = Counter(classes)
@@ -62,5 +72,5 @@ def strata(triplets: tuple[Triplet, ...], pooled_below: int) -> list[str]:
 
 
 def official(parts: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, Place]:
-    """Return places by key in TACO's own split, with the tag of the part if any."""
+    """Return sequence key -> part with tags, in TACO's own split; ``parts`` is sequence key -> part, ``tags`` is part -> tag."""
     return {key: Place(part, (tags[part],) if part in tags else ()) for key, part in parts.items()}

@@ -1,4 +1,4 @@
-"""Choice of cameras of a TACO sequence, from its key only, so that all splits agree."""
+"""Choose the cameras of a TACO sequence by its key alone, so that it has the same cameras in all splits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hoibench.datasets.taco.rig import rig
 
 
 def choose_cameras(key: str) -> tuple[tuple[str, ...], str]:
-    """Return the scored serials, one per cluster in the order of ``CLUSTERS``, and the source, one of the nine others."""
+    """Return the serials of the scored cameras (left, center, right) of a sequence, and of another one, the input of video-to-video methods."""
     cameras = rig().cameras
     serials = tuple(
         _draw(f"{key}/{cluster}", (serial for serial in cameras if cameras[serial].cluster == cluster))

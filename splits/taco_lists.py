@@ -1,4 +1,4 @@
-"""Reader of TACO's official sequence lists, data_lists/ of leolyliu/TACO-Instructions."""
+"""Read TACO's official sequence lists, the files in data_lists/ of leolyliu/TACO-Instructions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OFFICIAL_PARTS = "v1_overall_data_train_test_split.txt"
 FILES = (OVERALL, WITHOUT_MARKERS, OFFICIAL_PARTS)
 
 PARTS = ("train", "test_1", "test_2", "test_3", "test_4")
-"""Parts of the official split; the last four are the paper's test sets S1 to S4."""
+"""Parts of TACO's own split; the last four are the test sets S1 to S4 of the TACO paper."""
 
 _Value = TypeVar("_Value")
 _SEQUENCE = re.compile(r"(\(.+\)) (\d{8}_\d{3})")
@@ -25,12 +25,12 @@ _PART = re.compile(r"(\d{8}_\d{3}),(.+)")
 
 @dataclass(frozen=True)
 class Lists:
-    """Contents of the lists; each sequence has a key YYYYMMDD_NNN.
+    """The content of TACO's lists; the key of a sequence is YYYYMMDD_NNN.
 
     Attributes:
         triplets: key -> (tool, action, target), of every sequence.
         marker_removed: keys of sequences with marker-removed videos.
-        parts: key -> part of the official split, of every sequence.
+        parts: key -> part of TACO's own split, of every sequence.
     """
 
     triplets: Mapping[str, Triplet]
@@ -39,7 +39,7 @@ class Lists:
 
 
 def read_lists(folder: Path) -> Lists:
-    """Read the lists in a folder.
+    """Read TACO's three lists in a folder.
 
     Raises:
         FileNotFoundError: a list is missing; names it.
@@ -61,12 +61,12 @@ def read_lists(folder: Path) -> Lists:
 
 
 def read_sequences(path: Path) -> dict[str, Triplet]:
-    """Read triplets by key from a list with lines ``(action, tool, target) YYYYMMDD_NNN``; raises as ``read_lists``."""
+    """Return sequence key -> (tool, action, target) from a list with lines ``(action, tool, target) YYYYMMDD_NNN``; errors as ``read_lists``."""
     return _to_dict(path, (_parse_sequence(where, line) for where, line in _lines(path)))
 
 
 def read_parts(path: Path) -> dict[str, str]:
-    """Read parts by key from a list with lines ``YYYYMMDD_NNN,part``; raises as ``read_lists``."""
+    """Return sequence key -> part from a list with lines ``YYYYMMDD_NNN,part``; raises the errors of ``read_lists``."""
     return _to_dict(path, (_parse_part(where, line) for where, line in _lines(path)))
 
 
@@ -99,7 +99,12 @@ def _to_dict(path: Path, items: Iterable[tuple[str, _Value]]) -> dict[str, _Valu
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield (location, text) of each non-empty line."""
+    """Yield (location for error messages, text) of each non-empty line of a file.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: the file is not text.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: download data_lists/ of leolyliu/TACO-Instructions")
     try:

@@ -1,4 +1,4 @@
-"""Video files: probe, decode by frame index, encode, crop and resize."""
+"""Video files: read their properties, decode frames by index, encode, crop and resize."""
 
 from hoibench.video.decoding import decode, decode_crop
 from hoibench.video.encoding import encode

@@ -1,4 +1,4 @@
-"""Decode frames of a video file by index, never by time."""
+"""Decode frames of a video file by frame index, never by time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from hoibench.video.info import VideoError, VideoInfo, open_video, probe, trunca
 from hoibench.video.resizing import Box, Resizer, check_box
 
 MAX_BYTES = 4 << 30
-"""Maximum size of one decoded result in bytes of RGB; 49 TACO frames in full resolution have 1.8 GB."""
+"""Maximum size in bytes of the array that ``decode`` returns; 49 TACO frames in full resolution have 1.8 GB."""
 
 _MAX_PENDING = 3  # decoded frames that may wait for the resizing thread
 
 
 def decode(path: Path, frames: Sequence[int] | None = None) -> Array:
-    """Decode a video, or the given frame indices of it, in any order and with repetitions.
+    """Decode all frames of a video, or those with the given indices, which may be in any order and repeated.
 
-    The complete file is checked in both cases, so that a truncated end is always detected.
+    In both cases, the file is first checked to be complete, so that a truncated end is always detected.
 
     >>> import tempfile
     >>> from hoibench.video import encode
@@ -36,7 +36,7 @@ def decode(path: Path, frames: Sequence[int] | None = None) -> Array:
     (3, 64, 96, 3)
 
     Returns:
-        (N, H, W, 3) uint8 RGB, converted by the colour matrix and range in the file's tags (BT.601, limited range, without tags).
+        The frames (N, H, W, 3) uint8 RGB, converted by the colour matrix and range in the file's tags (BT.601, limited range, without tags).
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -57,19 +57,19 @@ def decode(path: Path, frames: Sequence[int] | None = None) -> Array:
 
 
 def decode_crop(path: Path, frames: Sequence[int], box: Box, size: tuple[int, int]) -> Array:
-    """Decode frames by index, cropped to ``box`` and resized to ``size``, without holding full frames in memory.
+    """Decode frames by index, cropped to ``box`` and resized to ``size``, without keeping full frames in memory.
 
     The result equals ``resize(crop(decode(path, frames), box), size)``.  The file is decoded once, up to the last given frame, whatever the order
     and repetitions of the indices.
 
     Args:
-        path: the video.
-        frames: N indices.
+        path: the video file.
+        frames: N frame indices.
         box: (top, left, height, width) in pixels of the video.
-        size: (h, w) of the result.
+        size: (h, w) of the result in pixels.
 
     Returns:
-        (N, h, w, 3) uint8 RGB.
+        The frames (N, h, w, 3) uint8 RGB, in the order of ``frames``.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -103,7 +103,7 @@ def decode_crop(path: Path, frames: Sequence[int], box: Box, size: tuple[int, in
 
 
 def _slots(path: Path, info: VideoInfo, indices: Sequence[int]) -> dict[int, list[int]]:
-    """Return frame index -> its positions in ``indices``.
+    """Return frame index -> all positions of this index in ``indices``, i.e. in the result.
 
     Raises:
         VideoError: an index is out of range.
@@ -117,7 +117,7 @@ def _slots(path: Path, info: VideoInfo, indices: Sequence[int]) -> dict[int, lis
 
 
 def _decode_frames(path: Path, info: VideoInfo, indices: Collection[int]) -> Iterator[tuple[int, Any]]:
-    """Yield (index, PyAV frame) of the given frames in ascending order; ``info`` is the result of ``probe``.
+    """Yield (index, PyAV frame) for each of the given frame indices in ascending order; ``info`` is the result of ``probe``.
 
     Raises:
         VideoError: the file ends before the last frame, or a frame is damaged or differs in size from the header.

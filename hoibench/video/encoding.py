@@ -23,7 +23,7 @@ _SUFFIXES: dict[str, tuple[str, ...]] = {"h264": (".mp4", ".mkv"), "ffv1": (".mk
 
 
 def encode(path: Path, frames: Array, fps: float, codec: Codec = "h264", crf: int = 12, threads: int = 1) -> None:
-    """Write frames to a video file atomically; equal frames give equal bytes on one machine.
+    """Encode frames and write them to a video file atomically; equal frames give equal bytes on one machine.
 
     H.264 is High profile, 4:2:0, tagged as BT.709 limited range, with an intra frame every 8 frames and without B-frames (and thus without an edit
     list, so that all readers count the same frames).  Its index is at the front for playback in a browser.  FFV1 preserves RGB exactly.
@@ -35,12 +35,12 @@ def encode(path: Path, frames: Array, fps: float, codec: Codec = "h264", crf: in
     True
 
     Args:
-        path: ``.mp4`` (H.264) or ``.mkv`` (both).
+        path: target file with suffix ``.mp4`` (H.264 only) or ``.mkv`` (both codecs).
         frames: (N, H, W, 3) uint8 RGB; H and W even for H.264.
         fps: frames per second.
         codec: ``h264`` or ``ffv1``.
         crf: H.264 quality, 0 to 51, lower is better; 12 is visually lossless.
-        threads: threads of the conversion and of the encoder.
+        threads: number of threads, for colour conversion and for the encoder.
 
     Raises:
         VideoError: the frames, the rate or the file's suffix are invalid for the codec; names the value and the fix.

@@ -1,4 +1,4 @@
-"""Properties of a video file, read without decoding it."""
+"""Read the properties of a video file without decoding its frames."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class VideoError(ValueError):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """The video stream of a file: N ``frames`` of ``height`` x ``width`` pixels at ``fps``, and its ``codec``."""
+    """Properties of a complete video: number of ``frames`` of ``height`` x ``width`` pixels, ``fps`` frames per second, and name of the codec."""
 
     frames: int
     height: int
@@ -38,7 +38,7 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class VideoHeader:
-    """The header of a video file: N ``frames`` (0 if unknown) of ``height`` x ``width`` pixels at ``fps``."""
+    """Properties in the header of a video file: number of ``frames`` of ``height`` x ``width`` pixels, and frames per second; 0 if unknown."""
 
     frames: int
     height: int
@@ -48,7 +48,7 @@ class VideoHeader:
 
 @contextmanager
 def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) -> Iterator[Any]:
-    """Open a file as a PyAV container with FFmpeg ``options``, and convert decoding errors to VideoError.
+    """Open a video file for a ``with`` statement as a PyAV container, with FFmpeg ``options``; FFmpeg's errors become VideoErrors.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -72,7 +72,7 @@ def open_video(path: Path, options: Mapping[str, str] = MappingProxyType({})) ->
 
 
 def probe(path: Path) -> VideoInfo:
-    """Count the frames of a video and check that the file is complete, without decoding.
+    """Return the properties of a video; count its frames and check that the file is complete, without decoding them.
 
     >>> import tempfile
     >>> import numpy as np
@@ -95,11 +95,11 @@ def probe(path: Path) -> VideoInfo:
 
 
 def read_video_header(path: Path) -> VideoHeader:
-    """Read the header of a video, and check that an mp4 file is as long as its boxes say; much faster than ``probe``.
+    """Return the properties in the header of a video, and check that the boxes of an mp4 file are complete; much faster than ``probe``.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        VideoError: the file is not a video, or is shorter than its boxes say.
+        VideoError: the file is not a video, or ends inside a box (a section of an mp4 file).
     """
     with open_video(path, _HEADER_ONLY) as container:
         stream = video_stream(path, container)
@@ -110,7 +110,7 @@ def read_video_header(path: Path) -> VideoHeader:
 
 
 def video_stream(path: Path, container: Any) -> Any:
-    """Return the first video stream of a container after checking its frame size.
+    """Return the first video stream (a PyAV object) of a container, after checking its frame size.
 
     Raises:
         VideoError: there is no video stream or no decoder for it, or the frame size is missing or exceeds ``MAX_SIDE``.
@@ -127,14 +127,18 @@ def video_stream(path: Path, container: Any) -> Any:
 
 
 def truncated(path: Path, found: int, expected: int) -> VideoError:
-    """Return the error for a file that ends early."""
+    """Return the VideoError for a file with only ``found`` complete frames of the ``expected`` ones; the caller raises it."""
     return VideoError(
         f"{path} is truncated or damaged: {found} complete frames, expected {expected} from its header; write or download it again"
     )
 
 
 def _count_packets(path: Path, container: Any, stream: Any) -> int:
-    """Return the number of frames; in every supported codec, a packet is a frame."""
+    """Return the number of frames that a decoder outputs, by counting packets; in every supported codec, a packet is a frame.
+
+    Raises:
+        VideoError: a packet is damaged, there are fewer packets than the header says, or there are no frames.
+    """
     packets = shown = 0
     for packet in container.demux(stream):
         if packet.size == 0:  # the empty packet that flushes a decoder
@@ -152,7 +156,7 @@ def _count_packets(path: Path, container: Any, stream: Any) -> int:
 
 
 def _frames_in_header(container: Any, stream: Any) -> int:
-    """Return the number of frames in the header, which mp4 stores and Matroska implies by its duration; 0 if unknown."""
+    """Return the number of frames according to the header: mp4 stores it, and Matroska implies it by its duration; 0 if unknown."""
     if stream.frames:
         return int(stream.frames)
     duration = container.duration if "matroska" in container.format.name and len(container.streams) == 1 else None

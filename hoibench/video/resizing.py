@@ -1,4 +1,4 @@
-"""Crop and resize frames with an FFmpeg filter graph, so that a large frame is never copied to Python as a whole."""
+"""Crop and resize frames; those of a video file with an FFmpeg filter graph, so that a large frame is never copied to Python as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from hoibench.clip import Array, check_shape
 
 Box = tuple[int, int, int, int]
-"""(top, left, height, width) in pixels."""
+"""A rectangle in an image: (top, left, height, width) in pixels."""
 
 # Each colour channel is resized as a grey image with Catmull-Rom's cubic (a = -0.5); accurate_rnd and bitexact give equal values on every machine.
 _BICUBIC = "flags=bicubic+accurate_rnd+bitexact:param0=0:param1=0.5"
@@ -22,7 +22,7 @@ _BLOCK = 16
 
 
 def crop(frames: Array, box: Box) -> Array:
-    """Crop (N, H, W, 3) frames to a box, as a view.
+    """Return frames (N, H, W, 3) cropped to a box, as a view of the same memory.
 
     >>> crop(np.zeros((25, 480, 720, 3), np.uint8), (0, 60, 480, 600)).shape
     (25, 480, 600, 3)
@@ -37,10 +37,10 @@ def crop(frames: Array, box: Box) -> Array:
 
 
 def resize(frames: Array, size: tuple[int, int]) -> Array:
-    """Resize (N, H, W, 3) uint8 frames to (H', W') with a bicubic filter (a = -0.5).
+    """Return frames (N, H, W, 3) uint8 resized to ``size`` (H', W') with a bicubic filter (a = -0.5).
 
-    When shrinking, the filter's support grows with the factor, so there is no aliasing.  Pixel areas are aligned, as in
-    ``geometry.resize_intrinsics``.
+    When shrinking, the filter's support grows with the factor, so there is no aliasing.  The outer edges of the image stay
+    aligned, as in ``hoibench.geometry.resize_intrinsics``.
 
     >>> resize(np.zeros((25, 480, 720, 3), np.uint8), (128, 192)).shape
     (25, 128, 192, 3)
@@ -73,7 +73,7 @@ def check_box(box: Box, size: tuple[int, int]) -> None:
 
 
 class Resizer:
-    """Crops PyAV frames of one video to ``box``, by default the full frame, and resizes them to ``size`` (h, w) like ``resize``."""
+    """Crops the PyAV frames of one video to ``box``, by default the full frame, and resizes them to ``size`` (h, w) like ``resize``."""
 
     def __init__(self, size: tuple[int, int], box: Box | None = None) -> None:
         self._size = size
@@ -81,7 +81,7 @@ class Resizer:
         self._graph: Any = None  # built for the format of the first frame
 
     def __call__(self, frame: Any) -> Array:
-        """Return the resized box of a PyAV frame, (h, w, 3) uint8 RGB; the box must be inside the frame."""
+        """Return a PyAV frame cropped and resized, as (h, w, 3) uint8 RGB; the box must be inside the frame."""
         if self._graph is None:
             self._build(frame)
         self._source.push(frame)
@@ -121,7 +121,7 @@ class Resizer:
 
 
 def _complete_blocks(box: Box, size: tuple[int, int]) -> Box:
-    """Return the smallest box of complete blocks around ``box``, clipped to the frame."""
+    """Return the smallest box around ``box`` that consists of complete 16 x 16 blocks, clipped to frames of ``size`` (H, W)."""
     top, left = box[0] - box[0] % _BLOCK, box[1] - box[1] % _BLOCK
     bottom, right = (
         min(-(-(start + length) // _BLOCK) * _BLOCK, limit)

@@ -1,4 +1,4 @@
-"""Weight files of metrics: a registry, a search in folders, and downloads, all checked by SHA-256."""
+"""Weight files of metrics and methods: list the registered ones, find them on this machine, and download them; each is checked by SHA-256."""
 
 from hoibench.weights.finding import WeightsDamaged, WeightsMissing, find_weights
 from hoibench.weights.registry import Weight, all_weights

@@ -1,4 +1,4 @@
-"""List the registered weights, or download them: ``python -m hoibench.weights``."""
+"""List the registered weight files, or download them: ``python -m hoibench.weights``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hoibench.weights.registry import Weight, all_weights, get_weight
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 success, 1 failed download, 2 usage."""
+    """Run the command line ``arguments``, by default those of the process; return the exit code: 0 success, 1 failed download, 2 usage."""
     parser = argparse.ArgumentParser(prog="python -m hoibench.weights", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("ls", help="list the weights and their files")

@@ -1,4 +1,4 @@
-"""Download a weight file, check its hash and store it atomically."""
+"""Download a weight file, check its SHA-256 and store it atomically."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class FetchError(OSError):
 
 
 def fetch_weights(weight: Weight, folder: Path | None = None, progress: Callable[[int], None] | None = None) -> Path:
-    """Download a weight file to ``folder``, by default the cache, unless it already exists with the correct hash.
+    """Download a weight file to a folder, unless it already exists there with the correct hash.
 
     Args:
         weight: the registered weight.
-        folder: the target folder.
-        progress: callback for the number of bytes received so far.
+        folder: the target folder; None means the cache.
+        progress: called with the number of bytes received so far.
 
     Returns:
         The path of the file.
@@ -53,7 +53,12 @@ def fetch_weights(weight: Weight, folder: Path | None = None, progress: Callable
 
 
 def _download(weight: Weight, temporary: Path, path: Path, progress: Callable[[int], None]) -> str:
-    """Download to ``temporary``, at most the expected number of bytes, and return their SHA-256."""
+    """Download a weight file to the path ``temporary``, and return the SHA-256 of its bytes in hex digits.
+
+    Raises:
+        FetchError: the download fails or ends early; the message names ``path``, where the file is to be stored.
+        WeightsDamaged: the server sends more bytes than expected.
+    """
     digest = hashlib.sha256()
     received = 0
     with temporary.open("wb") as target:

@@ -1,4 +1,4 @@
-"""Find a weight file on this machine and check its hash."""
+"""Find a weight file on this machine and check its SHA-256."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def cache_folder() -> Path:
 
 
 def search_folders(extra: Path | None = None) -> tuple[Path, ...]:
-    """Return the folders to search, in order: ``extra``, those in ``$HOIBENCH_WEIGHTS`` (in the format of PATH), and the cache."""
+    """Return the folders to search for weights, in order: ``extra``, those in ``$HOIBENCH_WEIGHTS`` (separated as in PATH), and the cache."""
     named = [Path(part) for part in os.environ.get("HOIBENCH_WEIGHTS", "").split(os.pathsep) if part]
     return tuple(dict.fromkeys([*([extra] if extra else []), *named, cache_folder()]))
 
 
 def find_weights(id: str, extra: Path | None = None) -> Path:
-    """Find a weight file in the first folder that has it, and check its hash.
+    """Return the path of a weight file in the first folder that has it, after checking its size and hash.
 
     Args:
-        id: a registered id.
+        id: id of a registered weight file.
         extra: a folder to search first (``--weights``).
 
     Raises:
@@ -57,7 +57,7 @@ def find_weights(id: str, extra: Path | None = None) -> Path:
 
 
 def check_weights(path: Path, weight: Weight) -> None:
-    """Raise WeightsDamaged unless ``path`` has the size and hash of ``weight``; the hash is cached until the file changes."""
+    """Raise WeightsDamaged unless the file ``path`` has the size and SHA-256 of ``weight``; a hash is computed once, until the file changes."""
     status = path.stat()
     if status.st_size != weight.bytes:
         raise WeightsDamaged(

@@ -1,4 +1,4 @@
-"""Load tensors from a weight file without executing code in it."""
+"""Load the tensors of a torch checkpoint without executing code in the file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """Read the state dict of a torch checkpoint to the CPU.
+    """Return the state dict (name -> tensor on the CPU) of a torch checkpoint.
 
     Raises:
         ValueError: the file is not a checkpoint, or has values other than named tensors.
@@ -26,10 +26,10 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_weights(module: torch.nn.Module, path: Path, missing: Iterable[str] = ()) -> None:
-    """Load a checkpoint into a module; exactly the tensors in ``missing`` must be absent from the file.
+    """Load the tensors of a checkpoint into a module, in place; exactly the module's tensors named in ``missing`` must be absent from the file.
 
     Raises:
-        ValueError: other names differ, or shapes differ.
+        ValueError: the file is not a checkpoint, other names differ, or shapes differ.
     """
     state = read_state_dict(path)
     try:

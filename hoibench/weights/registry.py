@@ -14,16 +14,16 @@ from hoibench.store.records import Record, read_toml
 
 
 class Weight(Record):
-    """One weight file.
+    """The description of one registered weight file.
 
     Attributes:
-        id: the name in metric cards and method specs.
+        id: its name in metric cards and method specs.
         file: the file name in a weights folder.
         url: the download URL, pinned to a revision.
         sha256: 64 hex digits.
         bytes: size of the file.
         licence: licence of the weights, as stated by their authors.
-        used_by: metrics and methods that load the file.
+        used_by: names of the metrics and methods that load the file.
     """
 
     id: str
@@ -43,13 +43,13 @@ class _Registry(Record):
 
 @lru_cache(maxsize=1)
 def all_weights() -> Mapping[str, Weight]:
-    """Return every registered weight by id."""
+    """Return id -> description of every registered weight file."""
     registry = read_toml(_Registry, files("hoibench.weights") / "registry.toml")
     return {weight.id: weight for weight in registry.weight}
 
 
 def get_weight(id: str) -> Weight:
-    """Return the registered weight with an id.
+    """Return the description of the weight file that is registered with an id.
 
     Raises:
         UnknownName: the id is not registered; suggests the nearest ids.
