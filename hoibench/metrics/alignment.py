@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoibench.clip import SCALES, Array, Scale, check_shape
+from hoibench.clip import SCALES, Array, Scale, check_mask, check_shape
 from hoibench.metrics.measurement import Failed
 
 MIN_POINTS = 10
@@ -26,7 +26,7 @@ def fit_scale(pred: Array, truth: Array, mask: Array) -> float:
 
     Raises:
         Failed: there are under 10 points, or s is not positive.
-        ValueError: the shapes differ.
+        ValueError: the shapes differ, or ``mask`` is not bool.
 
     Source: GeometryCrafter's alignment, one factor and no shift (TencentARC/GeometryCrafter:evaluation/eval.py), unweighted.
 
@@ -34,7 +34,7 @@ def fit_scale(pred: Array, truth: Array, mask: Array) -> float:
     >>> round(fit_scale(truth / 2, truth, np.ones(20, dtype=bool)), 6)
     2.0
     """
-    check_shape("mask", mask, pred.shape[:-1])
+    check_mask("mask", mask, pred.shape[:-1])
     check_shape("truth", truth, pred.shape)
     P, X = pred[mask].astype(np.float64), truth[mask].astype(np.float64)
     if len(P) < MIN_POINTS:

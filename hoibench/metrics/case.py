@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-
 from hoibench.clip import Array, Clip, Prediction
 from hoibench.metrics.measurement import NotApplicable
 
@@ -56,8 +54,11 @@ class Case:
 
         Raises:
             NotApplicable: the method gives no video.
+            TypeError: the video is not decoded.
         """
-        if not isinstance(self.prediction.video, np.ndarray):
+        if isinstance(self.prediction.video, tuple):
+            raise TypeError("the prediction's video is encoded: call hoibench.predictions.decode_prediction first")
+        if self.prediction.video is None:
             raise NotApplicable("the method gives no video")
         return self.prediction.video
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from hoibench.clip import Array, check_shape
+from hoibench.clip import Array, check_mask, check_shape
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement
 from hoibench.metrics.optical_flow import (
@@ -87,7 +87,7 @@ def dynamic_degree(
 
     Raises:
         NotApplicable: a side has fewer than 128 pixels.
-        ValueError: ``frames`` has another shape.
+        ValueError: ``frames`` or ``masks`` has another shape, or ``masks`` is not bool.
 
     >>> noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     >>> image = noise.repeat(8, axis=0).repeat(8, axis=1)  # 128x128
@@ -96,6 +96,8 @@ def dynamic_degree(
     (True, False)
     """
     check_shape("frames", frames, ("N", "H", "W", 3))
+    if masks is not None:
+        check_mask("masks", masks, frames.shape[:3])
     size = (frames.shape[1], frames.shape[2])
     check_flow_size(size)
     step = sampling_step(fps)

@@ -41,7 +41,7 @@ def matching_pixels(video: Array, matcher: Matcher, masks: Array | None = None, 
 
     Raises:
         NotApplicable: there is one view only.
-        ValueError: ``video`` has another shape.
+        ValueError: as ``match_views``.
 
     >>> noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     >>> image = noise.repeat(8, axis=0).repeat(8, axis=1)

@@ -8,6 +8,7 @@ oracle-projection  a true point takes the point map's value at the true point's 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -41,7 +42,10 @@ def pair_prediction(prediction: Prediction, truth: TrueTracks, pairing: Pairing)
 
     Raises:
         NotApplicable: the method gives no tracks, or no point maps for ``oracle-projection``.
+        ValueError: ``pairing`` is unknown.
     """
+    if pairing not in get_args(Pairing):
+        raise ValueError(f"pairing is {pairing!r}, expected one of {', '.join(get_args(Pairing))}")
     if pairing == "oracle-projection":
         return _pair_by_projection(prediction, truth)
     if prediction.tracks is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hoibench.clip import Array, Camera, check_shape
+from hoibench.clip import Array, Camera, check_mask, check_shape
 from hoibench.metrics.measurement import Undefined
 
 
@@ -30,7 +30,7 @@ class PointSet:
 
 def mask_points(xyz: Array, valid: Array | None) -> PointSet:
     """Return (V, N, K, 3) points as float64 with zeros where ``valid`` is false; None means that all are valid."""
-    valid = np.ones(xyz.shape[:3], dtype=bool) if valid is None else valid.astype(bool)
+    valid = np.ones(xyz.shape[:3], dtype=bool) if valid is None else valid
     return PointSet(np.where(valid[..., None], xyz, 0.0).astype(np.float64), valid)
 
 
@@ -38,11 +38,11 @@ def check_points(name: str, xyz: Array, valid: Array | None) -> PointSet:
     """Check points and their mask, and return them as a ``PointSet``.
 
     Raises:
-        ValueError: a shape is wrong, or a valid point is NaN or infinite; names the array, the value and its index.
+        ValueError: a shape is wrong, the mask is not bool, or a valid point is NaN or infinite; names the array, the value and its index.
     """
     check_shape(name, xyz, ("V", "N", "K", 3))
     if valid is not None:
-        check_shape(f"the mask of {name}", valid, xyz.shape[:3])
+        check_mask(f"the mask of {name}", valid, xyz.shape[:3])
     points = mask_points(xyz, valid)
     bad = ~np.isfinite(points.xyz).all(axis=-1)
     if bad.any():
@@ -77,8 +77,8 @@ def check_prediction_and_world(
     """
     truth = check_points("world", world[None], None).xyz[0]
     check_shape("pred", pred, (len(cameras), *truth.shape))
-    check_shape("mask", mask, pred.shape[:3])
-    return check_points("pred", pred, valid), truth, mask.astype(bool)
+    check_mask("mask", mask, pred.shape[:3])
+    return check_points("pred", pred, valid), truth, mask
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hoibench.clip import Array, check_shape
+from hoibench.clip import Array, check_mask, check_shape
 from hoibench.metrics.backbones.features import Features, Matcher
 from hoibench.metrics.epipolar import epipolar_inliers, epipolar_threshold
 from hoibench.metrics.measurement import NotApplicable
@@ -74,9 +74,13 @@ def match_views(
 
     Raises:
         NotApplicable: there is one view only.
-        ValueError: ``video`` has another shape.
+        ValueError: ``video`` or ``masks`` has another shape, ``video`` has no frames, or ``masks`` is not bool.
     """
     check_shape("video", video, ("V", "N", "H", "W", 3))
+    if not video.shape[1]:
+        raise ValueError(f"video has shape {video.shape}, expected at least one frame")
+    if masks is not None:
+        check_mask("masks", masks, video.shape[:4])
     if len(video) < 2:
         raise NotApplicable("the clip has only one view, so there is no pair of views to match")
     memo = {} if memo is None else memo

@@ -82,3 +82,9 @@ def test_wrong_arguments_are_named():
         fit_scale(X, X, m[0])
     with pytest.raises(ValueError, match="truth has shape"):
         fit_scale(X, X[:, :2], m)
+
+
+def test_an_integer_mask_is_refused():
+    X, m, _ = cloud(0)
+    with pytest.raises(ValueError, match="mask has dtype int64, expected bool"):
+        fit_scale(X, X, m.astype(np.int64))

@@ -139,3 +139,8 @@ def test_missing_tracks_or_point_maps_are_not_applicable(toy_clip, truth, predic
     maps = Prediction(points=np.ones((3, 9, 4, 6, 3), dtype=np.float16))
     with pytest.raises(NotApplicable, match="no point maps" if pairing == "oracle-projection" else "no tracks"):
         pair_prediction(predict(toy_clip) if pairing == "oracle-projection" else maps, truth, pairing)
+
+
+def test_an_unknown_pairing_is_refused(toy_clip, truth, predict):
+    with pytest.raises(ValueError, match="pairing is 'nearest', expected one of query, anchor, oracle-projection"):
+        pair_prediction(predict(toy_clip), truth, "nearest")

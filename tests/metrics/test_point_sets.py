@@ -82,3 +82,12 @@ def test_wrong_world_points_are_named():
         check_prediction_and_world(pred, world, cameras, mask[:1], None)
     with pytest.raises(ValueError, match="world has"):
         check_prediction_and_world(pred, world * np.inf, cameras, mask, None)
+
+
+def test_integer_masks_are_refused():
+    pred, mask = np.ones((1, 1, 2, 3)), np.ones((1, 1, 2), np.int64)
+    cameras = [Camera(np.eye(3), np.eye(3), np.zeros(3), (4, 4))]
+    with pytest.raises(ValueError, match="the mask of truth has dtype int64, expected bool"):
+        check_points("truth", pred, mask)
+    with pytest.raises(ValueError, match="mask has dtype int64, expected bool"):
+        check_prediction_and_world(pred, pred[0], cameras, mask, None)

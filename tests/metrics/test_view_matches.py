@@ -144,3 +144,13 @@ def test_matchers_do_not_share_features_in_the_memo(fixed_matcher):
     found = [match_views(video, matcher, memo=memo)[0].matches[0].a for matcher in (one, other)]
     assert [points[:, 1].min() for points in found] == [0, 30]
     assert (one.described, other.described) == (2, 2)
+
+
+def test_a_video_without_frames_is_refused():
+    with pytest.raises(ValueError, match="expected at least one frame"):
+        match_views(np.zeros((2, 0, 8, 8, 3), np.uint8), Sift())
+
+
+def test_integer_masks_are_refused():
+    with pytest.raises(ValueError, match="masks has dtype uint8, expected bool"):
+        match_views(np.zeros((2, 1, 8, 8, 3), np.uint8), Sift(), np.ones((2, 1, 8, 8), np.uint8))
