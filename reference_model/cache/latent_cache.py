@@ -29,7 +29,7 @@ from reference_model.cache.settings import (
     text_folder,
     views_folder,
 )
-from reference_model.cache.tensor_file import corrupt_file, read_slices, read_tensors, write_tensors
+from reference_model.cache.tensor_file import corrupt_file_error, read_slices, read_tensors, write_tensors
 from reference_model.config import SyncMV4DConfig
 
 
@@ -267,7 +267,7 @@ def _camera_shapes(settings: CacheSettings, tensors: Mapping[str, Tensor]) -> di
 def _check_metadata(path: Path, metadata: Record, **expected: str) -> None:
     for name, value in expected.items():
         if (found := getattr(metadata, name)) != value:
-            raise corrupt_file(path, f"belongs elsewhere ({name} is {found!r}, expected {value!r})")
+            raise corrupt_file_error(path, f"belongs elsewhere ({name} is {found!r}, expected {value!r})")
 
 
 def _check_shapes(path: Path, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -275,4 +275,4 @@ def _check_shapes(path: Path, tensors: Mapping[str, Tensor], shapes: Mapping[str
     names = [name for name in sorted({*found, *shapes}) if found.get(name) != shapes.get(name)]
     if names:
         differences = (f"{name} of shape {found.get(name)}, expected {shapes.get(name)}" for name in names)
-        raise corrupt_file(path, f"has {'; '.join(differences)}")
+        raise corrupt_file_error(path, f"has {'; '.join(differences)}")

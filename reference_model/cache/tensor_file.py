@@ -30,7 +30,7 @@ class _Header(Record):
     sha256: str
 
 
-def corrupt_file(path: Path, fault: str) -> CorruptFolder:
+def corrupt_file_error(path: Path, fault: str) -> CorruptFolder:
     """Return an error whose message names a damaged file of the latent cache, the fault and the fix."""
     return CorruptFolder(f"{path} {fault}: delete it and run python -m reference_model.prepare again")
 
@@ -59,7 +59,7 @@ def read_tensors(path: Path, model: type[M]) -> tuple[dict[str, Tensor], M]:
     """
     tensors, metadata, sha256 = _read(path, model, _read_all)
     if sha256 != _digest(tensors, metadata):
-        raise corrupt_file(path, "differs from what was written")
+        raise corrupt_file_error(path, "differs from what was written")
     return tensors, metadata
 
 
@@ -93,7 +93,7 @@ def _read(path: Path, model: type[M], read: Callable[[Any], dict[str, Tensor]]) 
             header = parse_record(_Header, json.loads((stream.metadata() or {})[_KEY]), "its header")
             return read(stream), parse_record(model, header.metadata, "its header"), header.sha256
     except (SafetensorError, KeyError, ValueError) as error:
-        raise corrupt_file(path, f"is truncated or not a file of the cache ({error})") from error
+        raise corrupt_file_error(path, f"is truncated or not a file of the cache ({error})") from error
 
 
 def _read_all(stream: Any) -> dict[str, Tensor]:

@@ -124,7 +124,7 @@ def open_stages(
 
     Raises:
         FileNotFoundError: a folder is not a cache.
-        ValueError: two caches have the same size, a stage has no cache of its size, or as ``TrainingData``.
+        ValueError: two caches have the same size, a stage has no cache of its size, or a cache fails a check of ``TrainingData``.
     """
     opened = [LatentCache(folder) for folder in folders]
     caches = {f"{each.settings.height}x{each.settings.width}": each for each in opened}

@@ -33,7 +33,7 @@ def oom_hint(where: str, hint: str) -> Iterator[None]:
 
 
 def step_hint(model: SyncMV4DConfig, config: TrainingConfig, stage: TrainingStage) -> str:
-    """Return a hint about settings that lower the memory of a training step.
+    """Return a hint, part of a sentence, about settings that lower the memory of a training step.
 
     Only gradient checkpointing leaves all numbers equal, so the run may resume with it; other settings need a new run.
     """

@@ -114,7 +114,7 @@ class RunFolder:
         Call this while the folder is ``locked``.
 
         Raises:
-            ValueError: the run has other settings, which are listed, or its record is missing or damaged.
+            ValueError: the run has other settings, which are listed, or ``run.json`` is missing, damaged or of another version.
         """
         path = self.path / _RUN
         if not self._has_results():
