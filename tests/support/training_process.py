@@ -35,7 +35,7 @@ from tiny_training import build_job, open_tiny, training_config
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.errors import Crash
 from reference_model.cache import LatentCache
-from reference_model.cache.tensor_file import corrupt_file
+from reference_model.cache.tensor_file import corrupt_file_error
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.training import loop
 from reference_model.training.data import TrainingData
@@ -84,7 +84,7 @@ def build_patches(options, group: ProcessGroup, report):
 
     def record_clips(*arguments):
         if is_due("damaged_file", options, group, len(report["clips"])):
-            raise corrupt_file(Path("clip.safetensors"), "is shorter than it was written")
+            raise corrupt_file_error(Path("clip.safetensors"), "is shorter than it was written")
         loaded = load_batch(*arguments)
         report["clips"].append(loaded.clips)
         return loaded
