@@ -78,7 +78,7 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One viewpoint of a clip.
+    """One camera view of a clip.
 
     Attributes:
         id: the camera's id.
@@ -140,7 +140,7 @@ class SourceVideo:
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One clip of a data set with its truth; methods receive a ``Request`` instead.
+    """One clip of a data set with its truth, i.e. true video, tracks and masks; methods receive a ``Request`` without these.
 
     Attributes:
         id: key of the recorded or generated sequence.
@@ -197,7 +197,7 @@ class Clip:
 
     @property
     def cameras(self) -> tuple[Camera, ...] | None:
-        """The V cameras, or None if a view has no camera."""
+        """The cameras of the V views, or None if a view has no camera."""
         cameras = tuple(view.camera for view in self.views if view.camera is not None)
         return cameras if cameras and len(cameras) == len(self.views) else None
 
@@ -231,7 +231,7 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The output of a method for one request: at least one of video, tracks and points.
+    """The output of a method for one request: at least one of video, point tracks and point maps.
 
     Attributes:
         video: (V, N, H, W, 3) uint8, or V paths of encoded files, which are stored byte for byte.

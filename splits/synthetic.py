@@ -120,7 +120,7 @@ def _in_rounds(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Tr
 
 
 def _keys(rng: np.random.Generator) -> Iterator[str]:
-    """Return sequence keys YYYYMMDD_NNN in random order with equally many per date, so that every part has clips of every world frame."""
+    """Return an iterator over sequence keys YYYYMMDD_NNN in random order, equally many per date, so that every part has all world frames."""
     per_date = -(-sum(SIZES.values()) // len(recording_dates()))
     keys = [f"{date}_{number:03d}" for date in recording_dates() for number in range(1, per_date + 1)]
     return (keys[index] for index in rng.permutation(len(keys)))

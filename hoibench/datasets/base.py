@@ -22,7 +22,7 @@ _SHUFFLE_SEED = 20260101
 
 @dataclass(frozen=True)
 class Manifest:
-    """The clips of one split.
+    """The list of the clips in one part of a split, e.g. ``synthetic@1/demo``.
 
     Attributes:
         split: ``name@version/part``, e.g. ``synthetic@1/demo``.
@@ -42,7 +42,7 @@ class Manifest:
 
     @property
     def exclusion_summary(self) -> tuple[str, ...]:
-        """``COUNT: REASON`` for each reason why clips were left out, most frequent first."""
+        """A text ``COUNT: REASON`` for each reason why clips of the split were left out, most frequent first."""
         return tuple(f"{count}: {reason}" for reason, count in Counter(self.left_out.values()).most_common())
 
 
@@ -119,14 +119,14 @@ class Dataset(ABC):
 
     @abstractmethod
     def manifest(self, split: str) -> Manifest:
-        """Return the clips of a split.
+        """Return the list of the clips in a split.
 
         Raises:
             UnknownName: the split does not exist; suggests the nearest names.
         """
 
     def padded_manifest(self, split: str) -> Manifest:
-        """Return the clips of a split, including those with a recording shorter than a clip, which ``manifest`` leaves out.
+        """Return the list of the clips in a split, including those with a recording shorter than a clip, which ``manifest`` leaves out.
 
         Raises:
             UnknownName: the split does not exist; suggests the nearest names.

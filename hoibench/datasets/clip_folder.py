@@ -48,7 +48,7 @@ class ClipViewRecord(Record):
         return self
 
     def camera(self) -> Camera | None:
-        """Return the view's camera, or None if clip.json does not describe it."""
+        """Return the view's camera, or None if clip.json does not describe one."""
         if self.K is None or self.R is None or self.t is None or self.size is None:
             return None
         return Camera(self.K, self.R, self.t, self.size)

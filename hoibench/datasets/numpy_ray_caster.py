@@ -22,7 +22,7 @@ class NumpyCaster:
         self._corners = np.asarray(corners, dtype=np.float64)
 
     def cast(self, origin: Array, directions: Array) -> Hits:
-        """Return the first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3).
+        """Return the first hit on the mesh of each of M rays from ``origin`` (3,) along ``directions`` (M, 3).
 
         Raises:
             ValueError: the rays are not within one half-space.

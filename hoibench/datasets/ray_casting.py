@@ -21,7 +21,7 @@ class Caster(Protocol):
     """An object that intersects rays with one triangle mesh, given by the corners (F, 3, 3) of its F triangles in metres."""
 
     def cast(self, origin: Array, directions: Array) -> Hits:
-        """Return the first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3), which must all be within one half-space."""
+        """Return the first hit on the mesh of each of M rays from ``origin`` (3,) along ``directions`` (M, 3), all within one half-space."""
 
     def blocked(self, points: Array, direction: Array) -> Array:
         """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along the common ``direction`` (3,) hits the mesh."""
@@ -39,7 +39,7 @@ class EmbreeCaster:
         self._mesh = TriangleMesh(self._scene, np.ascontiguousarray(corners, dtype=np.float32))
 
     def cast(self, origin: Array, directions: Array) -> Hits:
-        """Return the first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3)."""
+        """Return the first hit on the mesh of each of M rays from ``origin`` (3,) along ``directions`` (M, 3)."""
         origins = np.empty(directions.shape, dtype=np.float32)
         origins[:] = origin
         result = self._scene.run(origins, directions.astype(np.float32), query="INTERSECT", output=1)
@@ -70,7 +70,7 @@ class MovedCaster:
     pose: Array
 
     def cast(self, origin: Array, directions: Array) -> Hits:
-        """Return the first hits of M rays from ``origin`` (3,) along ``directions`` (M, 3)."""
+        """Return the first hit on the mesh of each of M rays from ``origin`` (3,) along ``directions`` (M, 3)."""
         R, t = self.pose[:3, :3], self.pose[:3, 3]
         return self.still.cast((origin - t) @ R, directions @ R)
 

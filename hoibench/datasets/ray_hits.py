@@ -12,7 +12,7 @@ MISS = -1
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """The first hits of M rays on a mesh.
+    """The first hit on a triangle mesh of each of M rays.
 
     Attributes:
         face: (M,) int32 index of the nearest triangle on the ray, or ``MISS``.

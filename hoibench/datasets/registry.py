@@ -23,7 +23,7 @@ class DatasetCard(Record):
 
 @lru_cache(maxsize=1)
 def all_datasets() -> dict[str, DatasetCard]:
-    """Return name -> card of every registered data set.
+    """Return name -> description (``DatasetCard``) of every registered data set.
 
     Raises:
         ValueError: two data sets share a name, or a card lacks a key.

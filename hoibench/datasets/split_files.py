@@ -23,7 +23,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Release(Record):
-    """The manifest.json of one version of a split: its files and how they were generated.
+    """The content of manifest.json of one version of a split: its files, and how they were generated.
 
     Attributes:
         generator: the module and function that generated the split.
@@ -100,7 +100,7 @@ class VersionedSplit:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Names of the parts, followed by their aliases."""
+        """Names of the split's parts, e.g. ``train``, followed by aliases of parts."""
         return (*self.release.files, *self.release.aliases)
 
     def manifest(self, part: str) -> Manifest:

@@ -115,6 +115,6 @@ def is_integer(value: Any) -> bool:
 
 
 def check_size(size: Any) -> None:
-    """Raise ValueError unless ``size`` is a valid image size (H, W)."""
+    """Raise ValueError unless ``size`` is an image size (H, W) of two integers above 0."""
     if not (isinstance(size, Sequence) and len(size) == 2 and all(is_integer(n) and n > 0 for n in size)):
         raise ValueError(f"size is {size}, expected a tuple (H, W) of two integers above 0")

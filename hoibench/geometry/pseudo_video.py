@@ -185,7 +185,7 @@ def _near_median(slot: Any, value: Any, reach: int, slots: int) -> Any:
 
 
 def _paint(index: Any, colours: Any) -> Any:
-    """Return a video (N, H, W, 3): each pixel has the colour, of (N, K, 3), of the point in ``index`` (N, H, W), or is black for index -1."""
+    """Return a video (N, H, W, 3) float32: a pixel has the colour (from ``colours``, (N, K, 3)) of its point in ``index`` (N, H, W), or is black."""
     xp = namespace(index)
     n, height, width = index.shape
     shown = flatnonzero(index >= 0)

@@ -22,7 +22,7 @@ _HEADER_ONLY = {"skip_frame": "all", "probesize": "32"}
 
 
 class VideoError(ValueError):
-    """A file that is not a complete, readable video; the message names the file, the problem and the fix."""
+    """The error of a file that is not a complete, readable video; its message names the file, the problem and the fix."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ _TIMEOUT = 30
 
 
 class FetchError(OSError):
-    """A failed download; the message gives the cause and a command for a manual download."""
+    """The error of a failed download; its message gives the cause and a command for a manual download."""
 
 
 def fetch_weights(weight: Weight, folder: Path | None = None, progress: Callable[[int], None] | None = None) -> Path:

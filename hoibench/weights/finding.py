@@ -12,11 +12,11 @@ from hoibench.weights.registry import Weight, get_weight
 
 
 class WeightsMissing(LookupError):
-    """A weight file was not found; the message lists the folders and gives the command that downloads it."""
+    """The error that a weight file is in no folder; its message lists the folders and gives the command that downloads it."""
 
 
 class WeightsDamaged(ValueError):
-    """A weight file has other bytes than expected; the message gives both hashes and the fix."""
+    """The error that a weight file has other bytes than registered; its message gives the found and the expected size or hash."""
 
 
 def cache_folder() -> Path:

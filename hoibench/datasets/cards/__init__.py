@@ -1,1 +1,1 @@
-"""Data set cards in TOML: name, kind, title and entry point."""
+"""Cards of the registered data sets, in TOML: name, kind, title, and the class that implements the data set."""

@@ -67,7 +67,7 @@ class RenderScene:
 
 
 class RenderView:
-    """A static camera in a scene, with the shaded room as it sees it."""
+    """A static camera in a scene, which shades the static room once and then renders single frames."""
 
     def __init__(self, scene: RenderScene, camera: Camera) -> None:
         self._textures, self._camera = scene.textures, camera

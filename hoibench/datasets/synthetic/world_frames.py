@@ -33,24 +33,24 @@ class WorldFrame:
     t: Array
 
     def transform_points(self, rig: Array) -> Array:
-        """Return points (..., 3), given in the rig frame, in the world frame."""
+        """Return the world coordinates of points (..., 3) that are given in the rig frame, in metres."""
         world: Array = rig @ self.R.T + self.t
         return world
 
     def transform_poses(self, rig: Array) -> Array:
-        """Return poses (N, 4, 4) from object to world frame, given poses from object to rig frame."""
+        """Return poses (N, 4, 4) that map an object's frame to the world frame, given those that map it to the rig frame."""
         transform = np.eye(4)
         transform[:3, :3], transform[:3, 3] = self.R, self.t
         world: Array = transform @ rig
         return world
 
     def transform_axis_angles(self, rig: Array) -> Array:
-        """Return axis-angle rotations (N, 3) in radians to the world frame, given those to the rig frame."""
+        """Return rotations of a hand relative to the world frame, given those relative to the rig frame; axis-angle (N, 3) in radians."""
         world: Array = (Rotation.from_matrix(self.R) * Rotation.from_rotvec(rig)).as_rotvec()
         return world
 
     def transform_camera(self, rig: Camera) -> Camera:
-        """Return a camera with extrinsics from the world frame, given one with extrinsics from the rig frame; its image stays the same."""
+        """Return the same camera with extrinsics relative to the world frame, given one with extrinsics relative to the rig frame."""
         R = rig.R @ self.R.T
         return Camera(rig.K, R, rig.t - R @ self.t, rig.size)
 

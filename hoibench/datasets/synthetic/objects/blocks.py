@@ -16,7 +16,7 @@ from hoibench.datasets.synthetic.solids import lathe, prism, rounded_rectangle, 
 
 
 def eraser(sizes: SizeSampler) -> ObjectModel:
-    """Build a blackboard eraser: a layer of felt under a block."""
+    """Build a 3D model of a blackboard eraser: a layer of felt under a block."""
     long, wide, felt, body = (
         sizes.uniform(0.085, 0.12),
         sizes.uniform(0.042, 0.052),
@@ -29,14 +29,14 @@ def eraser(sizes: SizeSampler) -> ObjectModel:
 
 
 def soap(sizes: SizeSampler) -> ObjectModel:
-    """Build a bar of soap."""
+    """Build a 3D model of a bar of soap."""
     long, wide, high = sizes.uniform(0.075, 0.09), sizes.uniform(0.045, 0.055), sizes.uniform(0.024, 0.032)
     solid = prism(rounded_rectangle(long, wide, 0.4 * wide, corner=6), 0.0, high)
     return ObjectModel("soap", solid, "block", use=_from_above(high), foot=0.45 * long)
 
 
 def box(sizes: SizeSampler) -> ObjectModel:
-    """Build a closed carton box."""
+    """Build a 3D model of a closed carton box."""
     long, wide, high = sizes.uniform(0.06, 0.08), sizes.uniform(0.075, 0.105), sizes.uniform(0.05, 0.075)
     return ObjectModel(
         "box",
@@ -52,7 +52,7 @@ def box(sizes: SizeSampler) -> ObjectModel:
 
 
 def toy(sizes: SizeSampler) -> ObjectModel:
-    """Build a toy car with a cabin and four wheels, its bonnet towards +y."""
+    """Build a 3D model of a toy car with a cabin and four wheels, its bonnet towards +y."""
     long, wide, r = sizes.uniform(0.10, 0.13), sizes.uniform(0.05, 0.06), sizes.uniform(0.013, 0.017)
     low, deck = 0.7 * r, 0.7 * r + sizes.uniform(0.020, 0.028)
     roof = deck + sizes.uniform(0.018, 0.026)
@@ -76,7 +76,7 @@ def toy(sizes: SizeSampler) -> ObjectModel:
 
 
 def helmet(sizes: SizeSampler) -> ObjectModel:
-    """Build a helmet (a hard hat): a dome over a brim."""
+    """Build a 3D model of a helmet (a hard hat): a dome over a brim."""
     r, high = sizes.uniform(0.072, 0.086), sizes.uniform(0.075, 0.095)
     turn = np.linspace(0.12, np.pi / 2.0, 9)
     dome = np.column_stack([r * np.cos(turn), 0.006 + (high - 0.006) * np.sin(turn)])

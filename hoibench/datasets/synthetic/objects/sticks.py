@@ -12,7 +12,7 @@ Z_TO_Y = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
 def spoon(sizes: SizeSampler) -> ObjectModel:
-    """Build a spoon: a round scoop, and a handle that rises behind it."""
+    """Build a 3D model of a spoon: a round scoop, and a handle that rises behind it."""
     r, length = sizes.uniform(0.017, 0.024), sizes.uniform(0.15, 0.18)
     depth = sizes.uniform(0.008, 0.012)
     outer = [(0.0, 0.0), (0.55 * r, 0.0015), (0.85 * r, 0.45 * depth), (r, depth)]
@@ -37,7 +37,7 @@ def spoon(sizes: SizeSampler) -> ObjectModel:
 
 
 def spatula(sizes: SizeSampler) -> ObjectModel:
-    """Build a spatula: a flat blade on a raised handle."""
+    """Build a 3D model of a spatula: a flat blade on a raised handle."""
     long, wide = sizes.uniform(0.055, 0.08), sizes.uniform(0.045, 0.065)
     length, rise = sizes.uniform(0.15, 0.18), sizes.uniform(0.02, 0.035)
     blade = transform(
@@ -56,7 +56,7 @@ def spatula(sizes: SizeSampler) -> ObjectModel:
 
 
 def knife(sizes: SizeSampler) -> ObjectModel:
-    """Build a knife: an upright blade with its edge on z = 0, and a handle behind it."""
+    """Build a 3D model of a knife: an upright blade with its edge on z = 0, and a handle behind it."""
     tip, heel, high = sizes.uniform(0.05, 0.07), sizes.uniform(0.05, 0.06), sizes.uniform(0.026, 0.038)
     outline = [
         (heel, 0.0),
@@ -81,7 +81,7 @@ def knife(sizes: SizeSampler) -> ObjectModel:
 
 
 def brush(sizes: SizeSampler) -> ObjectModel:
-    """Build a brush: a block of bristles under a back, with a handle."""
+    """Build a 3D model of a brush: a block of bristles under a back, with a handle."""
     long, wide, deep = sizes.uniform(0.05, 0.075), sizes.uniform(0.024, 0.034), sizes.uniform(0.014, 0.024)
     bristles = prism(rounded_rectangle(long, wide, 0.006), 0.0, deep)
     back = prism(rounded_rectangle(long + 0.008, wide + 0.006, 0.01), deep, deep + 0.012)
@@ -104,7 +104,7 @@ def brush(sizes: SizeSampler) -> ObjectModel:
 
 
 def roller(sizes: SizeSampler) -> ObjectModel:
-    """Build a paint roller: a roll across the handle's direction, on a bent wire."""
+    """Build a 3D model of a paint roller: a roll across the handle's direction, on a bent wire."""
     r, long = sizes.uniform(0.016, 0.024), sizes.uniform(0.065, 0.10)
     profile = np.array(
         [
@@ -140,7 +140,7 @@ def roller(sizes: SizeSampler) -> ObjectModel:
 
 
 def hammer(sizes: SizeSampler) -> ObjectModel:
-    """Build a hammer: a head that stands on its striking face, and a shaft."""
+    """Build a 3D model of a hammer: a head that stands on its striking face, and a shaft."""
     r, high, length = sizes.uniform(0.011, 0.016), sizes.uniform(0.06, 0.085), sizes.uniform(0.17, 0.20)
     profile = [
         (0, 0),
@@ -168,7 +168,7 @@ def hammer(sizes: SizeSampler) -> ObjectModel:
 
 
 def screwdriver(sizes: SizeSampler) -> ObjectModel:
-    """Build a screwdriver: a shaft with its tip at the origin, and a thicker handle in line."""
+    """Build a 3D model of a screwdriver: a shaft with its tip at the origin, and a thicker handle in line."""
     shaft, length, r = sizes.uniform(0.06, 0.09), sizes.uniform(0.085, 0.10), sizes.uniform(0.011, 0.015)
     blade = tube(
         np.array([(0, 0, 0), (0.012, 0, 0), (shaft + 0.01, 0, 0)]),
@@ -188,7 +188,7 @@ def screwdriver(sizes: SizeSampler) -> ObjectModel:
 
 
 def glue_gun(sizes: SizeSampler) -> ObjectModel:
-    """Build a glue gun: a nozzle with its tip at the origin, a barrel, and a grip behind it."""
+    """Build a 3D model of a glue gun: a nozzle with its tip at the origin, a barrel, and a grip behind it."""
     barrel, r = sizes.uniform(0.085, 0.10), sizes.uniform(0.013, 0.017)
     nozzle = tube(np.array([(0, 0, 0), (0.03, 0, 0)]), np.array([(0.002, 0.002), (0.008, 0.008)]), segments=10)
     body = tube(
@@ -211,7 +211,7 @@ def glue_gun(sizes: SizeSampler) -> ObjectModel:
 
 
 def ruler(sizes: SizeSampler) -> ObjectModel:
-    """Build a ruler: a flat strip along +x, held near its far end; the origin is under its near end."""
+    """Build a 3D model of a ruler: a flat strip along +x, held near its far end; the origin is under its near end."""
     length, wide, thick = sizes.uniform(0.20, 0.24), sizes.uniform(0.026, 0.034), sizes.uniform(0.003, 0.005)
     strip: Solid = transform(prism(strip_outline(length, wide), 0.0, thick), np.eye(3), (length / 2.0, 0, 0))
     return ObjectModel(

@@ -17,7 +17,7 @@ from hoibench.datasets.synthetic.solids import Array, Solid, lathe, tube, union
 
 
 def bowl(sizes: SizeSampler) -> ObjectModel:
-    """Build an open bowl."""
+    """Build a 3D model of an open bowl."""
     r, high, foot = sizes.uniform(0.056, 0.072), sizes.uniform(0.042, 0.056), sizes.uniform(0.026, 0.034)
     belly = sizes.uniform(0.78, 0.9)
     wall = 0.0035
@@ -50,7 +50,7 @@ def bowl(sizes: SizeSampler) -> ObjectModel:
 
 
 def plate(sizes: SizeSampler) -> ObjectModel:
-    """Build a shallow plate."""
+    """Build a 3D model of a shallow plate."""
     r, high = sizes.uniform(0.076, 0.092), sizes.uniform(0.015, 0.021)
     flat = sizes.uniform(0.60, 0.70) * r
     wall = 0.004
@@ -76,7 +76,7 @@ def plate(sizes: SizeSampler) -> ObjectModel:
 
 
 def cup(sizes: SizeSampler) -> ObjectModel:
-    """Build a cup without a handle, straight, flared or waisted."""
+    """Build a 3D model of a cup without a handle, straight, flared or waisted."""
     r, high = sizes.uniform(0.033, 0.040), sizes.uniform(0.075, 0.095)
     foot, waist = sizes.uniform(0.74, 1.0) * r, sizes.uniform(0.86, 1.02)
     middle = waist * (foot + r) / 2.0
@@ -96,7 +96,7 @@ def cup(sizes: SizeSampler) -> ObjectModel:
 
 
 def pan(sizes: SizeSampler) -> ObjectModel:
-    """Build a frying pan; its handle points to -x."""
+    """Build a 3D model of a frying pan; its handle points to -x."""
     r, high, wall = sizes.uniform(0.074, 0.088), sizes.uniform(0.030, 0.040), 0.0035
     foot = sizes.uniform(0.80, 0.88) * r
     outer = [(0, 0), (foot, 0), (foot + 0.004, 0.004), (r, high)]
@@ -117,7 +117,7 @@ def pan(sizes: SizeSampler) -> ObjectModel:
 
 
 def kettle(sizes: SizeSampler) -> ObjectModel:
-    """Build a tall kettle with a lid, a spout and an angular handle."""
+    """Build a 3D model of a tall kettle with a lid, a spout and an angular handle."""
     r, high = sizes.uniform(0.048, 0.056), sizes.uniform(0.085, 0.10)
     top = sizes.uniform(0.60, 0.72) * r
     body = [
@@ -137,7 +137,7 @@ def kettle(sizes: SizeSampler) -> ObjectModel:
 
 
 def teapot(sizes: SizeSampler) -> ObjectModel:
-    """Build a round teapot with a lid, a spout and a handle."""
+    """Build a 3D model of a round teapot with a lid, a spout and a handle."""
     r, high = sizes.uniform(0.046, 0.055), sizes.uniform(0.070, 0.082)
     body = [
         (0, 0),
