@@ -19,7 +19,7 @@ from rich.table import Table
 
 from hoibench.cli.exit_codes import to_exit_code
 from reference_model.config import PRESETS, SyncMV4DConfig, preset, with_mjd
-from reference_model.config.fields import Provenance, field_provenance
+from reference_model.config.fields import FieldSource, field_sources
 
 if TYPE_CHECKING:
     from reference_model.cost import Cost
@@ -77,7 +77,7 @@ def info_command(arguments: Sequence[str]) -> int:
     config = build_config(options)
     output: Any
     if options.fields:
-        rows = list(field_provenance(config))
+        rows = list(field_sources(config))
         output = [each._asdict() for each in rows] if options.json else _fields_table(rows)
     else:
         from reference_model.cost import count_cost  # torch takes seconds
@@ -145,7 +145,7 @@ def to_tables(options: Info, config: SyncMV4DConfig, cost: Cost) -> Group:
     )
     cycle = config.cycle
     reading = (
-        f"gradient {cycle.gradient}; training reads {cycle.reading}, {cycle.training_guidance_share:.0%} with guidance"
+        f"gradient {cycle.gradient}; training reads {cycle.reading}, {cycle.guidance_probability:.0%} with guidance"
     )
     steps = _table("operations of complete steps, one sample", *_timed(cost.steps, options.tflops))
     steps.caption, steps.caption_justify = f"{reading}. {PRECISION_NOTE}", "left"
@@ -198,12 +198,12 @@ def _table(title: str, heads: Iterable[str], rows: Iterable[Sequence[str]]) -> T
     return table
 
 
-def _fields_table(rows: Iterable[Provenance]) -> Table:
+def _fields_table(rows: Iterable[FieldSource]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in Provenance._fields:
+    for name in FieldSource._fields:
         table.add_column(name, overflow="fold", no_wrap=name == "value")
     for each in rows:
-        table.add_row(each.field, str(each.value), each.origin)
+        table.add_row(each.field, str(each.value), each.source)
     return table
 
 

@@ -79,9 +79,11 @@ class SyncMV4DMethod(Method):
     def decode_motion(self, generated: Generated) -> Array:
         """Decode the motion pseudo-videos of a generated prediction, and return (V, N, H, W, 3) uint8."""
         assert self._loaded is not None, "the method is closed"
-        coder = self._loaded.coder
+        autoencoder = self._loaded.autoencoder
         with torch.no_grad(), _explain_out_of_memory(self.runtime):
-            return np.stack([to_uint8(coder.decode(z.to(self.runtime.device))).numpy() for z in generated.z_motion])
+            return np.stack(
+                [to_uint8(autoencoder.decode(z.to(self.runtime.device))).numpy() for z in generated.z_motion]
+            )
 
     def close(self) -> None:
         """Free the memory of the model; the method cannot generate afterwards."""

@@ -16,8 +16,8 @@ from reference_model.cycle.warmup_step import warmup_step
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
 
-Stage = Literal["warmup", "joint"]
-"""Stage of training (section 4.2 of the SyncMV4D paper): ``warmup`` trains the two models separately, then ``joint`` trains them in the loop."""
+Objective = Literal["warmup", "joint"]
+"""Objective of a training stage (section 4.2 of the SyncMV4D paper): ``warmup`` trains the models separately, ``joint`` trains them in the loop."""
 
 
 class SyncMV4D(nn.Module):
@@ -47,9 +47,9 @@ class SyncMV4D(nn.Module):
             autoencoder, batch.cameras, scene_frame, batch.anchors, batch.point_mask, self.config.pseudo_video
         )
 
-    def forward(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage = "joint") -> Losses:
+    def forward(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective = "joint") -> Losses:
         """Return the losses of one training iteration on one batch; all training processes must call the submodules in the same order."""
         track_codec = self.build_track_codec(batch, autoencoder)
-        if stage == "warmup":
+        if objective == "warmup":
             return warmup_step(self.mjd, self.dpa, batch, noise, track_codec)
         return joint_step(self.mjd, self.dpa, batch, noise, track_codec, self.config.flow, self.config.cycle)

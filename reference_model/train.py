@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from reference_model.model import SyncMV4D
     from reference_model.training.config import Launch
     from reference_model.training.data import TrainingData
-    from reference_model.training.distributed import ProcessGroup
+    from reference_model.training.distributed import Processes
     from reference_model.training.engine import Engine
     from reference_model.training.run_folder import RunFolder
 
@@ -130,17 +130,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return to_exit_code(train_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder: RunFolder, group: ProcessGroup) -> int:
-    from reference_model.loading.autoencoder import VideoCoder, load_vae
+def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder: RunFolder, group: Processes) -> int:
+    from reference_model.loading.autoencoder import WanAutoencoder, load_vae
     from reference_model.training.engine import open_engine
     from reference_model.training.loop import train
     from reference_model.training.step import TrainingJob
 
     config, training = launch
-    coder = VideoCoder(load_vae(options.wan).to(group.device))
+    autoencoder = WanAutoencoder(load_vae(options.wan).to(group.device))
     engine = open_engine(options.engine, _build_model(options, launch), training, group)
     until = options.iterations or training.iterations
-    job = TrainingJob(folder, config, training, data, coder, until)
+    job = TrainingJob(folder, config, training, data, autoencoder, until)
     console = Console(stderr=True, quiet=not group.is_main)
     with progress_bar(console) as on_progress:
         ending = train(job, engine, group, on_progress)
@@ -196,7 +196,7 @@ def _build_model(options: Train, launch: Launch) -> SyncMV4D:
     return SyncMV4D(config, load_mjd(options.wan, config, dtype=dtype) if options.start == "wan" else None)
 
 
-def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, wan: Path, group: ProcessGroup) -> None:
+def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, wan: Path, group: Processes) -> None:
     """Save the trained model to the run's folder, in the main process; all processes call this."""
     import torch
 

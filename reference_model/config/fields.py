@@ -54,26 +54,26 @@ def check_ranges(config: Any) -> None:
             raise ValueError(f"{each.name} is {value}: expected {within.text}")
 
 
-class Provenance(NamedTuple):
-    """The dotted name of a configuration's field, its value, and the origin of the value in words, such as ``section 4.2``."""
+class FieldSource(NamedTuple):
+    """The dotted name of a configuration's field, its value, and the source of the value in words, such as ``section 4.2``."""
 
     field: str
     value: Any
-    origin: str
+    source: str
 
 
-def field_provenance(config: Any, prefix: str = "") -> Iterator[Provenance]:
-    """Yield the provenance of each field of a configuration and of nested ones; ``prefix`` precedes the names."""
+def field_sources(config: Any, prefix: str = "") -> Iterator[FieldSource]:
+    """Yield the source of the value of each field of a configuration and of nested ones; ``prefix`` precedes the names."""
     for each in fields(config):
         value = getattr(config, each.name)
         if is_dataclass(value):
-            yield from field_provenance(value, f"{prefix}{each.name}.")
+            yield from field_sources(value, f"{prefix}{each.name}.")
         else:
-            origin = each.metadata["origin"]
+            source = each.metadata["source"]
             if value != each.default:
-                origin = f"this preset's own, instead of {each.default} ({origin})"
-            yield Provenance(prefix + each.name, value, origin)
+                source = f"this preset's own, instead of {each.default} ({source})"
+            yield FieldSource(prefix + each.name, value, source)
 
 
-def _field(default: Any, origin: str, within: Range | None) -> Any:
-    return field(default=default, metadata={"origin": origin, "within": within})
+def _field(default: Any, source: str, within: Range | None) -> Any:
+    return field(default=default, metadata={"source": source, "within": within})

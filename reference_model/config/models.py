@@ -150,7 +150,7 @@ class FlowConfig:
     steps: int = ours(50, "sampling steps, as for the base model", COUNT)
     shift: float = ours(5.0, "shift of the sampler's grid, as for the base model", POSITIVE)
     training_shift: float = paper(1.0, "Algorithm 1, line 5: t is uniform, so the shift is 1", POSITIVE)
-    guidance_scale: float = ours(5.0, "of the text, for video only, as for the base model", NOT_NEGATIVE)
+    text_guidance_scale: float = ours(5.0, "of the text, for video only, as for the base model", NOT_NEGATIVE)
 
     __post_init__ = check_ranges
 
@@ -179,7 +179,7 @@ class CycleConfig:
     __post_init__ = check_ranges
 
     @property
-    def training_guidance_share(self) -> float:
+    def guidance_probability(self) -> float:
         """Share of training iterations in which the joint diffusion model gets guidance from the points aligner; 0 if ``guidance`` is off."""
         return self.guidance_share if self.guidance else 0.0
 

@@ -58,7 +58,7 @@ class Steps:
     MJD.  ``training`` is the mean over iterations, with the reading of the algorithm and the share of iterations with guidance in the configuration.
     """
 
-    text_guidance: Annotated[int, "MJD with the text and without"]
+    two_forwards: Annotated[int, "MJD with the text and without"]
     encode_motion: Annotated[int, "autoencoder: encode motion of all views"]
     decode_motion: Annotated[int, "autoencoder: decode motion of all views"]
     decode_output: Annotated[int, "autoencoder: decode all videos and motion"]
@@ -114,7 +114,7 @@ def count_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
     joint = flops.training_step + decode + backward + flops.alignment_step
     guidance = {"x0": flops.forward + loop, "algorithm1_literal": loop}
     return Steps(
-        text_guidance=2 * flops.forward,
+        two_forwards=2 * flops.forward,
         encode_motion=encode,
         decode_motion=decode,
         decode_output=2 * decode,
@@ -122,7 +122,7 @@ def count_steps(config: SyncMV4DConfig, flops: Flops) -> Steps:
         joint=joint,
         guidance_x0=guidance["x0"],
         guidance_literal=guidance["algorithm1_literal"],
-        training=joint + round(cycle.training_guidance_share * guidance[cycle.reading]),
+        training=joint + round(cycle.guidance_probability * guidance[cycle.reading]),
     )
 
 

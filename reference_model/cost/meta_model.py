@@ -76,8 +76,8 @@ def run_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig, device: str = 
 def train_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig) -> None:
     """Run the diffusion model forward and backward on one sample with gradient checkpointing."""
     mjd.enable_gradient_checkpointing()
-    video, motion, scale = run_mjd(mjd, config)
-    (video.mean() + motion.mean() + scale.mean()).backward()
+    video, motion, s = run_mjd(mjd, config)
+    (video.mean() + motion.mean() + s.mean()).backward()
 
 
 def run_dpa(dpa: DiffusionPointsAligner, config: SyncMV4DConfig) -> Tensor:
@@ -107,8 +107,8 @@ class _FullConvolution(nn.Module):
         super().__init__()
         self.taps = nn.Linear(TAPS * channels, channels)
 
-    def forward(self, x: Tensor, at: VoxelMap) -> Tensor:
-        """Return the features (P, C) of P points after a convolution over 27 copies of their own features; the voxels ``at`` are ignored."""
+    def forward(self, x: Tensor, voxels: VoxelMap) -> Tensor:
+        """Return the features (P, C) of P points after a convolution over 27 copies of their own features; ``voxels`` is ignored."""
         return self.taps(x.repeat(1, TAPS))
 
 

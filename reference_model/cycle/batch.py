@@ -102,5 +102,5 @@ def sample_noise(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, sha
         points=torch.randn(points, generator=own),
         jitter=torch.randn(points, generator=own),
         drop_uniform=drop_uniform,
-        guided=bool(torch.rand((), generator=shared) < config.cycle.training_guidance_share),
+        guided=bool(torch.rand((), generator=shared) < config.cycle.guidance_probability),
     )

@@ -15,18 +15,18 @@ class Losses(NamedTuple):
     Attributes:
         video: squared error of the video latents' velocity, without frame 0, which is the given image.
         motion: squared error of the motion latents' velocity, all frames.
-        scale: squared error of the near and far depths s, metres squared.
+        depth_range: squared error of the near and far depths s, metres squared.
         points: squared error of the tracks' velocity.
         chamfer: squared Chamfer distance between refined and true tracks.
-        scale_error: mean |predicted s - s| in metres, for the log only.
+        depth_range_error: mean |predicted s - s| in metres, for the log only.
     """
 
     video: Tensor
     motion: Tensor
-    scale: Tensor
+    depth_range: Tensor
     points: Tensor
     chamfer: Tensor
-    scale_error: Tensor
+    depth_range_error: Tensor
 
 
 def squared_error(prediction: Tensor, target: Tensor) -> Tensor:

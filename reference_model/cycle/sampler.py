@@ -91,7 +91,7 @@ def sample(
     for step, (t, t_next) in enumerate(pairwise(time_grid(flow.steps, flow.shift))):
         times = t.to(z_motion.device).expand(len(z_motion))
         v_video, v_motion, s = classifier_free_guidance(  # Eq. 3
-            mjd, z_video, z_motion, conditions, times, guidance, flow.guidance_scale
+            mjd, z_video, z_motion, conditions, times, guidance, flow.text_guidance_scale
         )
         z_next = euler_step(z_motion, v_motion, t, t_next)  # Eq. 2
         if dpa is not None:

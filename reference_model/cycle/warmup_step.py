@@ -46,8 +46,8 @@ def warmup_step(
     return Losses(
         video=squared_error(v_video[:, :, :, 1:], velocity(batch.z_video, noise.video)[:, :, :, 1:]),
         motion=squared_error(v_motion, velocity(batch.z_motion, noise.motion)),
-        scale=squared_error(s, batch.s),
+        depth_range=squared_error(s, batch.s),
         points=masked_squared_error(v_points, velocity(M, noise.points), point_mask),
         chamfer=chamfer(clean(M_t, v_points, t), M, point_mask),
-        scale_error=(s.detach() - batch.s).abs().mean(),
+        depth_range_error=(s.detach() - batch.s).abs().mean(),
     )

@@ -30,7 +30,7 @@ _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
-class VideoCoder:
+class WanAutoencoder:
     """The encoder and decoder of a frozen autoencoder, which map between a video and its normalised latents."""
 
     vae: AutoencoderKLWan

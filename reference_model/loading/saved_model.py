@@ -27,7 +27,7 @@ from hoibench.store.verified_folder import FolderMetadata, read_metadata, write_
 from reference_model.config import DPAConfig, SyncMV4DConfig
 from reference_model.config.changes import CompleteConfig
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.loading.autoencoder import VideoCoder, check_vae, load_vae
+from reference_model.loading.autoencoder import WanAutoencoder, check_vae, load_vae
 from reference_model.loading.folder import DOWNLOAD_COMMAND, check_config, read_config
 from reference_model.loading.text_encoder import TextEncoder, check_text_encoder, load_text_encoder
 from reference_model.loading.transformer import load_mjd
@@ -46,7 +46,7 @@ class ModelMetadata(FolderMetadata):
         files: sizes and SHA-256 of the files in ``mjd/`` and ``dpa/``, not of those copied from Wan.
     """
 
-    SCHEMA = "hoibench/syncmv4d@3"
+    SCHEMA = "hoibench/syncmv4d@4"
     FILE = METADATA_FILE
     FIX = "copy the model's folder again"
 
@@ -60,14 +60,14 @@ class LoadedModel:
     Attributes:
         config: configuration of the model.
         model: the diffusion model MJD and the points aligner DPA, frozen.
-        coder: encoder and decoder of the video autoencoder.
+        autoencoder: encoder and decoder of the video autoencoder.
         text_encoder: the text encoder umT5.
         digest: digest of the configuration and of the weights of MJD and DPA, 12 hex digits.
     """
 
     config: SyncMV4DConfig
     model: SyncMV4D
-    coder: VideoCoder
+    autoencoder: WanAutoencoder
     text_encoder: TextEncoder
     digest: str
 
@@ -125,7 +125,7 @@ def load_model(
     model = SyncMV4D(config, load_mjd(folder / "mjd", config, dtype=dtype), _load_dpa(folder / "dpa", config.dpa))
     model.eval().requires_grad_(False)
     read_metadata(folder, ModelMetadata, check="contents")  # last, since the checks above give better reasons
-    return LoadedModel(config, model.to(device), VideoCoder(vae.to(device)), text_encoder, digest)
+    return LoadedModel(config, model.to(device), WanAutoencoder(vae.to(device)), text_encoder, digest)
 
 
 def read_saved_config(folder: Path) -> tuple[SyncMV4DConfig, str]:

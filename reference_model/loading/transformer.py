@@ -22,6 +22,7 @@ from reference_model.loading.folder import (
     read_config,
 )
 from reference_model.loading.weights import Weights, check_weights, load_weights, open_weights
+from reference_model.mjd.initialization import init_new_parameters
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 _SHARED_FIELDS = (
@@ -51,7 +52,7 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
     model, weights, new = open_mjd(folder, config)
     load_weights(model, weights, dtype=dtype, new=new, in_fp32=model._keep_in_fp32_modules)
     if new:
-        model.init_from_wan()
+        init_new_parameters(model)
     return model.eval()
 
 

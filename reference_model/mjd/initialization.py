@@ -36,7 +36,7 @@ _TOKEN_STD = 0.02
 
 
 @torch.no_grad()
-def init_from_wan(model: MultiViewJointDiffusion) -> None:
+def init_new_parameters(model: MultiViewJointDiffusion) -> None:
     """Set the parameters that Wan2.2 lacks, in place: to copies of Wan's where there is a counterpart, else to zeros or small random values."""
     for block in model.blocks:
         _init_block(block)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from reference_model.config import MJDConfig
 from reference_model.mjd.block import MultiViewBlock, TimeRows, modulate, modulation_rows
-from reference_model.mjd.initialization import NEW_PARAMETERS, init_from_wan
+from reference_model.mjd.initialization import NEW_PARAMETERS, init_new_parameters
 from reference_model.mjd.input_checks import find_input_problem
 from reference_model.mjd.tokens import TokenLayout, replace_first_frame, rotary_tables, unpatchify
 
@@ -33,7 +33,7 @@ class MJDOutput(NamedTuple):
 
     video: Tensor | None
     motion: Tensor | None
-    scale: Tensor | None
+    s: Tensor | None
 
 
 class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
@@ -45,7 +45,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
     >>> model = MultiViewJointDiffusion(preset("nano").mjd)
     >>> z = torch.randn(1, 3, 16, 2, 4, 6)  # B, V, C, n, h, w
     >>> output = model(z_video=z, z_motion=z, z_image=z[:, :, :, :1], text=torch.randn(1, 5, 32), t=torch.rand(1))
-    >>> list(output.video.shape), list(output.scale.shape)
+    >>> list(output.video.shape), list(output.s.shape)
     ([1, 3, 16, 2, 4, 6], [1, 3, 2])
     """
 
@@ -86,7 +86,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         self.scale_head = nn.Linear(d, 1)
 
         self.gradient_checkpointing = False
-        self.init_from_wan()
+        init_new_parameters(self)
 
     def forward(
         self,
@@ -182,17 +182,13 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         return MJDOutput(
             video=unpatchify(self.proj_out(video).float(), *shape) if layout.has_video else None,
             motion=unpatchify(self.proj_out_motion(motion).float(), *shape) if layout.has_motion else None,
-            scale=self._depth_range(special[:, :, : self.settings.scale_tokens]) if layout.has_motion else None,
+            s=self._depth_range(special[:, :, : self.settings.scale_tokens]) if layout.has_motion else None,
         )
 
     def _depth_range(self, tokens: Tensor) -> Tensor:
         """Return depth ranges (B, V, 2) in metres from scale tokens (B, V, 2, d), computed in the dtype of ``scale_head``'s weights."""
         metres: Tensor = self.scale_head(tokens.to(self.scale_head.weight.dtype))
         return metres[..., 0].float()
-
-    def init_from_wan(self) -> None:
-        """Set the parameters that Wan2.2 lacks, in place: to copies of Wan's where there is a counterpart, else to zeros or small random values."""
-        init_from_wan(self)
 
     def new_parameters(self) -> frozenset[str]:
         """Return the names of the parameters that Wan2.2's transformer lacks."""

@@ -53,9 +53,9 @@ class PreparationJob:
             ValueError: a file of it is damaged or of another model.
         """
         # diffusers takes seconds to import and is often not needed
-        from reference_model.loading.autoencoder import VideoCoder, load_vae
+        from reference_model.loading.autoencoder import WanAutoencoder, load_vae
 
-        return VideoCoder(load_vae(self.wan).to(self.device)).encode
+        return WanAutoencoder(load_vae(self.wan).to(self.device)).encode
 
 
 def check_wan_parts(wan: Path, config: SyncMV4DConfig) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from hoibench.errors import Crash
 from hoibench.store.atomic import replace_folder
 from hoibench.store.verified_folder import CorruptFolder, FolderMetadata, read_metadata, write_metadata
-from reference_model.training.distributed import ProcessGroup, is_lost_process
+from reference_model.training.distributed import Processes, is_lost_process
 from reference_model.training.engine import Engine, EngineName
 from reference_model.training.out_of_memory import SHARD_HINT, oom_hint
 
@@ -59,7 +59,7 @@ class Checkpoint:
         return self.metadata.iteration
 
 
-def save_checkpoint(folder: Path, iteration: int, engine: Engine, group: ProcessGroup) -> None:
+def save_checkpoint(folder: Path, iteration: int, engine: Engine, group: Processes) -> None:
     """Write the weights and the optimizer's state after ``iteration`` iterations to ``folder``; all processes of the training call this.
 
     They are written to a temporary folder, synced, and renamed, so an interruption leaves earlier checkpoints unchanged.
@@ -115,7 +115,7 @@ def delete_old_checkpoints(folder: Path, keep: int, iteration: int) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def load_checkpoint(checkpoint: Checkpoint, engine: Engine, group: ProcessGroup) -> None:
+def load_checkpoint(checkpoint: Checkpoint, engine: Engine, group: Processes) -> None:
     """Load a checkpoint's weights and optimizer state into an engine; all processes of the training call this.
 
     With data parallelism the number of processes may differ from that of the checkpoint, which is logged as a warning.

@@ -18,7 +18,7 @@ from hoibench.store.records import Record, parse_record
 from reference_model.config import LITERAL, SyncMV4DConfig
 from reference_model.config.changes import apply_changes
 from reference_model.config.fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges, ours, paper
-from reference_model.model import Stage
+from reference_model.model import Objective
 
 LAUNCH_FOLDER = Path(__file__).parent / "launch"
 
@@ -33,14 +33,14 @@ class TrainingStage:
 
     Attributes:
         name: shown in logs and messages.
-        stage: ``warmup`` trains diffusion model and points aligner separately; ``joint`` trains them with each other's outputs (Algorithm 1).
+        objective: ``warmup`` trains diffusion model and points aligner separately; ``joint`` trains them with each other's outputs (Algorithm 1).
         iterations: number of iterations.
         size: height and width of the videos in pixels; selects the latent cache.
         data_fraction: fraction of the cache's clips to train on, more than 0, at most 1.
     """
 
     name: str
-    stage: Stage
+    objective: Objective
     iterations: int = field(metadata={"within": COUNT})
     size: tuple[int, int]
     data_fraction: float = field(default=1.0, metadata={"within": FRACTION})
@@ -53,12 +53,12 @@ class LossWeights:
     """Factors of the losses in their sum (Algorithm 1, line 12, of the SyncMV4D paper, whose equations 3 and 4 print no factors).
 
     Attributes:
-        video, motion, scale, points, chamfer: factor of the loss of that name (``reference_model.cycle.losses.Losses``).
+        video, motion, depth_range, points, chamfer: factor of the loss of that name (``reference_model.cycle.losses.Losses``).
     """
 
     video: float = ours(1.0, "equation 3 has no weights", NOT_NEGATIVE)
     motion: float = ours(1.0, "equation 3 has no weights", NOT_NEGATIVE)
-    scale: float = ours(1.0, "equation 3 has no weights; metres squared", NOT_NEGATIVE)
+    depth_range: float = ours(1.0, "equation 3 has no weights; metres squared", NOT_NEGATIVE)
     points: float = ours(1.0, "equation 4 has no weights", NOT_NEGATIVE)
     chamfer: float = ours(1.0, "equation 4 has no weights", NOT_NEGATIVE)
 
@@ -76,7 +76,7 @@ class TrainingConfig:
     __pydantic_config__ = Record.model_config
 
     stages: tuple[TrainingStage, ...] = field(
-        metadata={"origin": "section 4.2; a launch configuration gives them", "within": NOT_EMPTY}
+        metadata={"source": "section 4.2; a launch configuration gives them", "within": NOT_EMPTY}
     )
     seed: int = ours(0, "of the order of clips, the choice of views, noise and coins", SEED)
     batch_size: int = ours(1, "clips of V views per process; more does not fit next to 5 B", COUNT)
@@ -86,7 +86,7 @@ class TrainingConfig:
     dpa_learning_rate: float = ours(1e-4, "of the points aligner, which starts from random weights", POSITIVE)
     betas: tuple[float, float] = ours((0.9, 0.95), "of AdamW, as usual for large transformers", BELOW_ONE)
     weight_decay: float = ours(0.01, "of AdamW", NOT_NEGATIVE)
-    warmup_iterations: int = ours(500, "over which the learning rates rise from zero", NOT_NEGATIVE)
+    lr_warmup_iterations: int = ours(500, "over which the learning rates rise from zero", NOT_NEGATIVE)
     lr_schedule: Literal["constant", "cosine"] = ours("constant", "after the warm-up; cosine ends at a tenth")
     max_grad_norm: float = ours(1.0, "of all gradients; larger ones are clipped", POSITIVE)
     loss_weights: LossWeights = field(default_factory=LossWeights)
@@ -109,7 +109,7 @@ class TrainingConfig:
 
     def lr_factor(self, iteration: int) -> float:
         """Return the number in (0, 1] that multiplies both learning rates in an iteration: linear warm-up, then constant or cosine."""
-        warmup = min(1.0, (iteration + 1) / max(self.warmup_iterations, 1))
+        warmup = min(1.0, (iteration + 1) / max(self.lr_warmup_iterations, 1))
         if self.lr_schedule == "constant":
             return warmup
         return warmup * (0.55 + 0.45 * math.cos(math.pi * iteration / self.iterations))

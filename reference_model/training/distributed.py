@@ -16,7 +16,7 @@ from hoibench.errors import Crash
 
 
 @dataclass(frozen=True)
-class ProcessGroup:
+class Processes:
     """The processes of a training, with collective operations in which all of them take part.
 
     Attributes:
@@ -82,7 +82,7 @@ class ProcessGroup:
 
 
 @contextmanager
-def init_distributed(device: str) -> Iterator[ProcessGroup]:
+def init_distributed(device: str) -> Iterator[Processes]:
     """Connect to the other processes of a training for the duration of the ``with`` block; yield the process group.
 
     The environment variables RANK, LOCAL_RANK and WORLD_SIZE describe the processes; without them there is one.
@@ -104,7 +104,7 @@ def init_distributed(device: str) -> Iterator[ProcessGroup]:
     else:  # DeepSpeed needs a group, even of one process
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
     try:
-        yield ProcessGroup(rank, size, own_device)
+        yield Processes(rank, size, own_device)
     except RuntimeError as error:
         if not (size > 1 and is_lost_process(error)):
             raise

@@ -14,9 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 from reference_model.cycle.batch import Batch, Noise
 from reference_model.cycle.losses import Losses
 from reference_model.cycle.track_codec import Autoencoder
-from reference_model.model import Stage, SyncMV4D
+from reference_model.model import Objective, SyncMV4D
 from reference_model.training.config import LAUNCH_FOLDER, TrainingConfig
-from reference_model.training.distributed import ProcessGroup
+from reference_model.training.distributed import Processes
 from reference_model.training.out_of_memory import SHARD_HINT, oom_hint
 
 EngineName = Literal["ddp", "zero3"]
@@ -28,14 +28,14 @@ class Engine(Protocol):
 
     name: EngineName
 
-    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
         """Run the model on this process's batch, and return its losses for ``step``.
 
         Args:
             batch: the batch.
             noise: the random numbers of the iteration.
             autoencoder: the frozen video autoencoder, on the engine's device.
-            stage: ``warmup`` or ``joint``, see ``TrainingStage``.
+            objective: ``warmup`` or ``joint``, see ``TrainingStage``.
         """
         ...
 
@@ -60,7 +60,7 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> Engine:
+def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, group: Processes) -> Engine:
     """Build an engine that trains ``model``, whose weights it changes in place or shards.
 
     Raises:
@@ -73,7 +73,7 @@ def open_engine(name: EngineName, model: SyncMV4D, config: TrainingConfig, group
         return DataParallelEngine(model, config, group)
 
 
-def configure_model(model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> None:
+def configure_model(model: SyncMV4D, config: TrainingConfig, group: Processes) -> None:
     """Prepare a model for training, in place: enable gradients and, as configured, gradient checkpointing and bfloat16.
 
     Only the two networks run under autocast: bfloat16 resolves a metre to 4 mm, so world frames, projections, the flow and the losses stay float32.
@@ -116,7 +116,7 @@ class DataParallelEngine:
 
     name: EngineName = "ddp"
 
-    def __init__(self, model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> None:
+    def __init__(self, model: SyncMV4D, config: TrainingConfig, group: Processes) -> None:
         self._model, self._config, self._group = model.to(group.device), config, group
         self._optimizer = build_optimizer(model, config)
         self._module: nn.Module = model
@@ -124,10 +124,10 @@ class DataParallelEngine:
             devices = [group.device] if group.device.type == "cuda" else None
             self._module = DistributedDataParallel(model, device_ids=devices)
 
-    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
         """Run the model on this process's batch, and return its losses; see ``Engine.losses``."""
         device = self._group.device
-        losses: Losses = self._module(batch.to(device), noise.to(device), autoencoder, stage)
+        losses: Losses = self._module(batch.to(device), noise.to(device), autoencoder, objective)
         return losses
 
     def step(self, loss: Tensor, lr_factor: float) -> float:
@@ -168,7 +168,7 @@ class Zero3Engine:
 
     name: EngineName = "zero3"
 
-    def __init__(self, model: SyncMV4D, config: TrainingConfig, group: ProcessGroup) -> None:
+    def __init__(self, model: SyncMV4D, config: TrainingConfig, group: Processes) -> None:
         if group.device.type == "cpu":
             os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when deepspeed is imported
         os.environ.setdefault("LOCAL_RANK", "0")  # for a single process without a launcher
@@ -182,10 +182,10 @@ class Zero3Engine:
             dist_init_required=False,
         )
 
-    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, stage: Stage) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
         """Run the sharded model on this process's batch, and return its losses; see ``Engine.losses``."""
         device = self._group.device
-        losses: Losses = self._engine(batch.to(device), noise.to(device), autoencoder, stage)
+        losses: Losses = self._engine(batch.to(device), noise.to(device), autoencoder, objective)
         return losses
 
     def step(self, loss: Tensor, lr_factor: float) -> float:

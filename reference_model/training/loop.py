@@ -17,7 +17,7 @@ from reference_model.training.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from reference_model.training.distributed import ProcessGroup
+from reference_model.training.distributed import Processes
 from reference_model.training.engine import Engine
 from reference_model.training.loss_log import LossEntry, LossLog, open_loss_log
 from reference_model.training.step import TrainingJob, train_step
@@ -28,7 +28,7 @@ _KILLED = 128
 _REPEAT_SECONDS = 2.0
 
 
-def train(job: TrainingJob, engine: Engine, group: ProcessGroup, on_progress: ProgressCallback) -> Ending:
+def train(job: TrainingJob, engine: Engine, group: Processes, on_progress: ProgressCallback) -> Ending:
     """Train from the newest checkpoint, or from the start, to ``job.until`` or to a stop signal; all processes of the training call this.
 
     If the checkpoint has reached ``job.until`` already, the engine loads it and the folder is unchanged.
@@ -98,7 +98,7 @@ def stop_on_signal() -> Iterator[StopSignal]:
 
 
 @contextmanager
-def _loss_log(job: TrainingJob, start: int, group: ProcessGroup) -> Iterator[LossLog | None]:
+def _loss_log(job: TrainingJob, start: int, group: Processes) -> Iterator[LossLog | None]:
     """Yield the run's loss log, open from iteration ``start``, in the main process, and None in others."""
     if not group.is_main:
         yield None

@@ -20,7 +20,7 @@ class LossEntry(Record):
         iteration: counted from 0.
         stage: name of the stage of training.
         loss: the weighted sum of the losses.
-        video, motion, scale, points, chamfer, scale_error: the losses by name, see ``reference_model.cycle.losses.Losses``.
+        video, motion, depth_range, points, chamfer, depth_range_error: the losses by name, see ``reference_model.cycle.losses.Losses``.
         gradient_norm: norm of all gradients before clipping.
         learning_rate: learning rate of the joint diffusion model.
         seconds: duration of the iteration.
@@ -31,10 +31,10 @@ class LossEntry(Record):
     loss: float
     video: float
     motion: float
-    scale: float
+    depth_range: float
     points: float
     chamfer: float
-    scale_error: float
+    depth_range_error: float
     gradient_norm: float
     learning_rate: float
     seconds: float

@@ -40,7 +40,7 @@ def step_hint(model: SyncMV4DConfig, config: TrainingConfig, stage: TrainingStag
     options = [
         *(["batch_size 1"] if config.batch_size > 1 else []),
         "a smaller size of the stage",
-        *(["cycle.gradient none"] if stage.stage == "joint" and model.cycle.gradient != "none" else []),
+        *(["cycle.gradient none"] if stage.objective == "joint" and model.cycle.gradient != "none" else []),
         *([] if config.precision == "bf16" else ["precision bf16"]),
         "--engine zero3 on more processes",
     ]

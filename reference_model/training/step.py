@@ -18,7 +18,7 @@ from reference_model.cycle.track_codec import Autoencoder
 from reference_model.training.checkpoints import save_checkpoint
 from reference_model.training.config import LossWeights, TrainingConfig
 from reference_model.training.data import TrainingData
-from reference_model.training.distributed import ProcessGroup
+from reference_model.training.distributed import Processes
 from reference_model.training.engine import Engine
 from reference_model.training.out_of_memory import oom_hint, step_hint
 from reference_model.training.rng import seeded_generator
@@ -60,7 +60,7 @@ class StepResult:
 
 
 def train_step(
-    job: TrainingJob, engine: Engine, group: ProcessGroup, iteration: int, *, should_stop: Callable[[], bool]
+    job: TrainingJob, engine: Engine, group: Processes, iteration: int, *, should_stop: Callable[[], bool]
 ) -> StepResult:
     """Run one training iteration: load a batch, compute the losses, and update the weights; all processes of the training call this.
 
@@ -82,7 +82,7 @@ def train_step(
     lr_factor = config.lr_factor(iteration)
     where = f"iteration {iteration}, stage {stage.name}, {stage.size[0]}x{stage.size[1]}"
     with oom_hint(where, step_hint(job.model, config, stage)):
-        losses = engine.losses(loaded.batch, noise, job.autoencoder, stage.stage)
+        losses = engine.losses(loaded.batch, noise, job.autoencoder, stage.objective)
         loss = weighted_sum(losses, config.loss_weights)
         own = torch.stack([loss, *losses]).detach().double()
         totals = group.all_reduce(torch.cat([own, own.new_tensor([should_stop()])]))
@@ -103,12 +103,12 @@ def train_step(
 
 
 def weighted_sum(losses: Losses, weights: LossWeights) -> Tensor:
-    """Return the weighted sum of the losses, a scalar (Algorithm 1, line 12, of the SyncMV4D paper); ``scale_error`` has no weight."""
+    """Return the weighted sum of the losses, a scalar (Algorithm 1, line 12, of the SyncMV4D paper); ``depth_range_error`` has no weight."""
     return torch.stack([weight * getattr(losses, name) for name, weight in asdict(weights).items()]).sum()
 
 
 def _fail(
-    job: TrainingJob, engine: Engine, group: ProcessGroup, iteration: int, quantity: str, clips: Sequence[str]
+    job: TrainingJob, engine: Engine, group: Processes, iteration: int, quantity: str, clips: Sequence[str]
 ) -> None:
     """Save the state before this iteration to ``RUN/failed-ITERATION``, and raise Crash with a message that names the clips; keep all checkpoints."""
     config = job.config

@@ -18,7 +18,7 @@ from reference_model.cycle.sampler import Conditions, sample
 from reference_model.cycle.scene_frame import Cameras, build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.loading.autoencoder import VideoCoder
+from reference_model.loading.autoencoder import WanAutoencoder
 from reference_model.loading.weights import parameter_dtypes
 from reference_model.mjd.model import MultiViewJointDiffusion
 from reference_model.model import SyncMV4D
@@ -62,7 +62,7 @@ def case(request):
     vae.register_to_config(latents_mean=[0.0] * channels, latents_std=[1.0] * channels)
     for model in (mjd, dpa, vae):
         model.eval().requires_grad_(False)
-    track_codec, conditions = scene(config, VideoCoder(vae), device)
+    track_codec, conditions = scene(config, WanAutoencoder(vae), device)
     return Case(config, count_flops(config), mjd, dpa, track_codec, conditions, device)
 
 
@@ -75,7 +75,7 @@ def fill_with_random_weights(model, device, dtypes):
     model.load_state_dict(weights, assign=True)
 
 
-def scene(config, coder, device):
+def scene(config, autoencoder, device):
     """Build three cameras around a point, random anchors in their images, and embeddings of two prompts."""
     views, points, size = config.mjd.views, config.pseudo_video.points, (config.height, config.width)
     cameras = looking_at(TARGET, *torch.linspace(-40, 40, views).tolist(), size=size)
@@ -87,7 +87,7 @@ def scene(config, coder, device):
     z = torch.randn(empty_latents(config).shape, device=device)
     text = torch.randn(2, config.text_tokens, config.mjd.text_dim, device=device).split(1)
     track_codec = TrackCodec(
-        coder, cameras, build_scene_frame(cameras, config.cycle.unit), anchors, point_mask, config.pseudo_video
+        autoencoder, cameras, build_scene_frame(cameras, config.cycle.unit), anchors, point_mask, config.pseudo_video
     )
     return track_codec, Conditions(z[:, :, :, :1], *text, cameras.normalize(anchors), None, (config.frames, z.shape[3]))
 

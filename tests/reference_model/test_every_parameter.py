@@ -9,19 +9,19 @@ from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_models, tiny_n
 from tiny_wan import write_vae
 
 from reference_model.config import CycleConfig
-from reference_model.loading.autoencoder import VideoCoder
+from reference_model.loading.autoencoder import WanAutoencoder
 from reference_model.model import SyncMV4D
 
 EXACT = FoldingCoder()
 BATCH = tiny_batch(EXACT, batch=1)
 
 
-def losses_of(stage="joint", batch=BATCH, coder=EXACT, *, guided=False, mjd=None, dpa=None, **cycle):
+def losses_of(objective="joint", batch=BATCH, autoencoder=EXACT, *, guided=False, mjd=None, dpa=None, **cycle):
     config = tiny_config(batch.z_video.shape[2], cycle=CycleConfig(**cycle))
     changed = {"mjd": dataclasses.replace(config.mjd, **mjd or {}), "dpa": dataclasses.replace(config.dpa, **dpa or {})}
     config = dataclasses.replace(config, **changed)
     model = SyncMV4D(config, *tiny_models(config)).train()
-    return model, model(batch, tiny_noise(batch, config, guided=guided), coder, stage)
+    return model, model(batch, tiny_noise(batch, config, guided=guided), autoencoder, objective)
 
 
 def still(model, losses):
@@ -51,9 +51,9 @@ KINDS = {
     ("kind", "precision"), [*((kind, torch.float32) for kind in KINDS), ("joint, guided", torch.bfloat16)]
 )
 def test_every_parameter_gets_a_gradient(kind, precision):
-    stage, options = KINDS[kind]
+    objective, options = KINDS[kind]
     with torch.autocast("cpu", dtype=precision, enabled=precision is not torch.float32):
-        model, losses = losses_of(stage, **options)
+        model, losses = losses_of(objective, **options)
     without, zero = still(model, losses)
     assert not without
     assert zero == (
@@ -71,7 +71,9 @@ def test_a_batch_without_any_point_still_passes_gradients_to_all():
 def test_through_an_autoencoder_too(tmp_path):
     """An untrained one: its colours are meaningless, so the coarse set is empty and only the null token takes its place."""
     write_vae(tmp_path)
-    coder = VideoCoder(AutoencoderKLWan.from_pretrained(tmp_path / "vae").eval().requires_grad_(False))
-    model, losses = losses_of(batch=tiny_batch(coder, batch=1), coder=coder, guided=True, gradient="full")
+    autoencoder = WanAutoencoder(AutoencoderKLWan.from_pretrained(tmp_path / "vae").eval().requires_grad_(False))
+    model, losses = losses_of(
+        batch=tiny_batch(autoencoder, batch=1), autoencoder=autoencoder, guided=True, gradient="full"
+    )
     without, zero = still(model, losses)
     assert not without and zero <= {"dpa.coarse_embedding.weight", "dpa.coarse_embedding.bias"}

@@ -28,7 +28,7 @@ class Known:
 
     def __init__(self):
         request = small_request()
-        coder = FoldingCoder()
+        autoencoder = FoldingCoder()
         given = request_to_inputs(request, CONFIG, "cpu")
         g = torch.Generator().manual_seed(0)
         self.videos = torch.randint(0, 256, (3, N, *SIZE, 3), generator=g) / 255
@@ -37,7 +37,7 @@ class Known:
         self.s = torch.tensor([[0.5, 1.0], [0.6, 1.1], [0.7, 1.2]])
         self.motion = torch.stack([torch.from_numpy(self._drawn(request, v)).float() for v in range(3)])
         self.z_video, self.z_motion = (
-            torch.stack([coder.encode(each) for each in x])[None] for x in (self.videos, self.motion)
+            torch.stack([autoencoder.encode(each) for each in x])[None] for x in (self.videos, self.motion)
         )
         self.M = build_scene_frame(given.cameras, CONFIG.cycle.unit).from_world(
             torch.from_numpy(self.world)[None].float()
@@ -167,7 +167,7 @@ def test_the_prompt_and_the_empty_one(known):
 
 
 def test_without_guidance_the_model_runs_once_per_step(known):
-    loaded = known.loaded(flow=FlowConfig(steps=3, guidance_scale=1.0))
+    loaded = known.loaded(flow=FlowConfig(steps=3, text_guidance_scale=1.0))
     before = type(loaded.model.mjd).calls
     generate(loaded, small_request())
     assert type(loaded.model.mjd).calls - before == 3

@@ -29,7 +29,9 @@ class Iteration:
         self.cycle = CycleConfig(reading=reading, gradient=gradient)
         self.noise = tiny_noise(BATCH, CONFIG, guided=guided)._replace(t=T)
         self.journal, self.true = Journal(), true
-        self.weights = {name: torch.ones((), requires_grad=True) for name in ("video", "motion", "scale", "points")}
+        self.weights = {
+            name: torch.ones((), requires_grad=True) for name in ("video", "motion", "depth_range", "points")
+        }
         if diverged:
             self.weights[diverged] = torch.tensor(torch.nan, requires_grad=True)
         track_codec = TrackCodec(
@@ -56,7 +58,7 @@ class Iteration:
         return (
             self.weights["video"] * (video + self.off(video)),
             self.weights["motion"] * (motion + self.off(motion)),
-            self.weights["scale"] * (BATCH.s + 0.05 * self.off(BATCH.s)),
+            self.weights["depth_range"] * (BATCH.s + 0.05 * self.off(BATCH.s)),
         )
 
     def dpa(self, M_t, coarse, t):
@@ -104,7 +106,7 @@ def test_lines_7_and_8_refine_the_estimate_of_the_previous_step(reading):
         (mjd,) = estimate
         assert not mjd.inputs["guidance"].any() and not mjd.has_gradients
         assert torch.equal(mjd.inputs["z_motion"], step.journal[-3].inputs["z_motion"])
-        z, s = stepped(z_t, mjd.output.motion, (-T).tolist()), mjd.output.scale
+        z, s = stepped(z_t, mjd.output.motion, (-T).tolist()), mjd.output.s
     assert torch.allclose(tracks.inputs["z_motion"], z, atol=1e-5) and torch.equal(tracks.inputs["s"], s)
     M_t = diffused(step.M, step.noise.points)
     assert torch.allclose(dpa.inputs["M_t"], M_t, atol=1e-6)
@@ -139,7 +141,7 @@ def test_lines_10_and_11_decode_the_stepped_latents_with_the_predicted_range(rea
     dt = (-T).tolist() if reading == "x0" else [-0.3, 0.625 - 2.5 / 3]
     z_hat = stepped(mjd.inputs["z_motion"], mjd.output.motion, dt)
     assert torch.allclose(tracks.inputs["z_motion"], z_hat, atol=1e-5)
-    assert torch.equal(tracks.inputs["s"], mjd.output.scale)
+    assert torch.equal(tracks.inputs["s"], mjd.output.s)
     assert torch.allclose(dpa.inputs["M_t"], diffused(step.M, step.noise.points), atol=1e-6)
     assert dpa.inputs["coarse"] is tracks.output[0] and dpa.inputs["found"] is tracks.output[1]
     assert torch.equal(dpa.inputs["t"], T)
@@ -159,10 +161,10 @@ def test_line_12_is_equations_3_and_4(reading):
     expected = {
         "video": torch.stack([(mjd.output.video - video)[:, :, :, n] for n in frames]).square().mean(),
         "motion": (mjd.output.motion - motion).square().mean(),
-        "scale": (mjd.output.scale - BATCH.s).square().mean(),
+        "depth_range": (mjd.output.s - BATCH.s).square().mean(),
         "points": mean_over_points(dpa.output, step.noise.points - step.M, BATCH.point_mask),
         "chamfer": brute_chamfer(stepped(dpa.inputs["M_t"], dpa.output, (-T).tolist()), step.M, BATCH.point_mask),
-        "scale_error": (mjd.output.scale - BATCH.s).abs().mean(),
+        "depth_range_error": (mjd.output.s - BATCH.s).abs().mean(),
     }
     assert set(expected) == set(step.losses._fields)
     for name, value in expected.items():
@@ -175,13 +177,14 @@ def test_losses_of_the_truth_are_zero(guided):
     _, found = step.journal.calls("decode_tracks")[-1].output
     assert found.float().mean() > 0.8  # the estimate of clean motion is the drawn truth
     losses = step.losses._asdict()
-    assert all(losses[name] < 1e-9 for name in ("video", "motion", "scale"))
+    assert all(losses[name] < 1e-9 for name in ("video", "motion", "depth_range"))
     assert losses["points"] < 1e-2 and losses["chamfer"] < 1e-2  # the stand-in adds a hundredth of the coarse tracks
 
 
 @pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize(
-    ("gradient", "through_dpa"), [("none", set()), ("depth_scale", {"scale"}), ("full", {"scale", "motion"})]
+    ("gradient", "through_dpa"),
+    [("none", set()), ("depth_scale", {"depth_range"}), ("full", {"depth_range", "motion"})],
 )
 def test_gradients_from_line_11_reach_mjd_as_configured(reading, gradient, through_dpa):
     step = iteration(reading, guided=True, gradient=gradient, true=reading == "x0")
@@ -190,16 +193,16 @@ def test_gradients_from_line_11_reach_mjd_as_configured(reading, gradient, throu
     for loss in (step.losses.points, step.losses.chamfer):
         assert step.reached(loss) == {"points"} | through_dpa
     noisy = iteration(reading, guided=True, gradient=gradient)  # losses of true outputs have no gradient
-    for name in ("video", "motion", "scale"):
+    for name in ("video", "motion", "depth_range"):
         assert noisy.reached(getattr(noisy.losses, name)) == {name}
-    assert not noisy.losses.scale_error.requires_grad
+    assert not noisy.losses.depth_range_error.requires_grad
 
 
-@pytest.mark.parametrize("diverged", ["video", "motion", "scale", "points"])
+@pytest.mark.parametrize("diverged", ["video", "motion", "depth_range", "points"])
 def test_losses_of_a_diverged_model_are_not_finite(diverged):
     losses = Iteration("x0", guided=True, diverged=diverged).losses._asdict()
     not_finite = {name for name, loss in losses.items() if not loss.isfinite()}
-    assert not_finite == {diverged} | {"points": {"chamfer"}, "scale": {"scale_error"}}.get(diverged, set())
+    assert not_finite == {diverged} | {"points": {"chamfer"}, "depth_range": {"depth_range_error"}}.get(diverged, set())
 
 
 def test_intrinsics_go_to_scale_tokens_that_see_them_in_every_pass():

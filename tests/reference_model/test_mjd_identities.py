@@ -36,7 +36,7 @@ def test_a_views_of_video_alone_are_wan_view_by_view():
     ours = model(z_video, None, z_image, text, t)
     latents, time, texts = wan_inputs(z_video, z_image, text, t)
     theirs = wan(latents, time, texts, return_dict=False)[0]
-    assert ours.motion is None and ours.scale is None
+    assert ours.motion is None and ours.s is None
     assert (per_view(ours.video) - theirs).abs().max() < 1e-6 * theirs.abs().max()
 
 

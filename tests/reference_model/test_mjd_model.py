@@ -21,7 +21,7 @@ def test_shapes_and_types():
     z_video, z_motion, z_image, text, t = inputs()
     output = tiny_mjd()(z_video, z_motion, z_image, text, t)
     assert output.video.shape == output.motion.shape == z_video.shape
-    assert output.scale.shape == (2, 3, 2)
+    assert output.s.shape == (2, 3, 2)
     assert {each.dtype for each in output} == {torch.float32}
 
 
@@ -90,11 +90,11 @@ def test_initial_guidance_is_zero_or_literally_added_to_the_latent():
 def test_each_scale_token_predicts_one_end_of_the_depth_range():
     model = trained(tiny_mjd(num_layers=1))
     model.blocks = torch.nn.ModuleList()  # without blocks no token knows of another
-    before = model(*inputs()).scale
+    before = model(*inputs()).s
     model.register_embedding += torch.randn(6, NANO.width)
-    assert torch.equal(model(*inputs()).scale, before)
+    assert torch.equal(model(*inputs()).s, before)
     model.scale_embedding[1] += torch.randn(NANO.width)
-    moved = model(*inputs()).scale != before
+    moved = model(*inputs()).s != before
     assert moved[..., 1].all() and not moved[..., 0].any()
 
 
@@ -102,7 +102,7 @@ def test_each_scale_token_predicts_one_end_of_the_depth_range():
 def test_scale_tokens_may_see_the_intrinsics():
     model = trained(tiny_mjd(scale_tokens_see_K=True))
     near, far = (torch.full((2, 3, 2), f) for f in (0.8, 1.6))
-    assert not torch.allclose(model(*inputs(), None, near).scale, model(*inputs(), None, far).scale, atol=1e-4)
+    assert not torch.allclose(model(*inputs(), None, near).s, model(*inputs(), None, far).s, atol=1e-4)
 
 
 def test_gradient_checkpointing_changes_memory_not_values():

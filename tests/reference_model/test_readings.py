@@ -10,7 +10,8 @@ from tiny_loop import LATENT, B, FoldingCoder, K, N, V, tiny_batch, tiny_config,
 from reference_model.config import FlowConfig, literal_twin
 from reference_model.cycle.batch import sample_noise
 from reference_model.cycle.sampler import Conditions, sample
-from reference_model.loading.autoencoder import VideoCoder, load_vae
+from reference_model.loading.autoencoder import WanAutoencoder, load_vae
+from reference_model.mjd.initialization import init_new_parameters
 from reference_model.model import SyncMV4D
 
 READINGS = ("x0", "algorithm1_literal")
@@ -20,17 +21,17 @@ SETTINGS = (*READINGS, "literal_twin")
 
 def config_of(setting, channels):
     config = tiny_config(channels)
-    config = dataclasses.replace(config, flow=FlowConfig(steps=2, shift=2.0, guidance_scale=3.0))
+    config = dataclasses.replace(config, flow=FlowConfig(steps=2, shift=2.0, text_guidance_scale=3.0))
     if setting == "literal_twin":
         return literal_twin(config)
     return dataclasses.replace(config, cycle=dataclasses.replace(config.cycle, reading=setting, gradient="full"))
 
 
 class Whole:
-    """Models of fixed random weights, a batch and the track_codec between them, through one coder."""
+    """Models of fixed random weights, a batch and the track_codec between them, through one autoencoder."""
 
-    def __init__(self, coder, channels):
-        self.coder, self.channels, self.batch = coder, channels, tiny_batch(coder)
+    def __init__(self, autoencoder, channels):
+        self.autoencoder, self.channels, self.batch = autoencoder, channels, tiny_batch(autoencoder)
 
     @functools.cache  # noqa: B019  (as long as the tests)
     def model(self, setting):
@@ -38,14 +39,14 @@ class Whole:
         config = config_of(setting, self.channels)
         model = SyncMV4D(config, *tiny_models(config))
         if setting == "literal_twin":
-            model.mjd.init_from_wan()
+            init_new_parameters(model.mjd)
         return model
 
     @functools.cache  # noqa: B019
     def losses(self, setting):
         """Of a guided iteration in which gradients pass through the decoder, and the largest gradient of each model."""
         model = self.model(setting)
-        losses = model(self.batch, tiny_noise(self.batch, model.config, guided=True), self.coder)
+        losses = model(self.batch, tiny_noise(self.batch, model.config, guided=True), self.autoencoder)
         models = [list(part.parameters()) for part in (model.mjd, model.dpa)]
         slopes = torch.autograd.grad(sum(losses[:-1]), [each for part in models for each in part], allow_unused=True)
         parts = slopes[: len(models[0])], slopes[len(models[0]) :]
@@ -58,7 +59,7 @@ class Whole:
         given = Conditions(
             batch.z_video[:, :, :, :1], batch.text, -batch.text, batch.normalized_anchors, None, (N, LATENT[0])
         )
-        generator, track_codec = torch.Generator().manual_seed(3), model.build_track_codec(batch, self.coder)
+        generator, track_codec = torch.Generator().manual_seed(3), model.build_track_codec(batch, self.autoencoder)
         return sample(model.mjd, model.dpa, given, track_codec, model.config.flow, model.config.cycle, generator)
 
 
@@ -66,7 +67,7 @@ class Whole:
 def setup(request, wan_folder):
     """Wan's autoencoder of random weights, and one that gives back what it was given."""
     if request.param == "wan":
-        return Whole(VideoCoder(load_vae(wan_folder)), 16)
+        return Whole(WanAutoencoder(load_vae(wan_folder)), 16)
     return Whole(FoldingCoder(), FoldingCoder.channels)
 
 
@@ -88,9 +89,9 @@ def test_a_sample_is_finite_and_has_all_outputs(setup, setting):
 
 def test_readings_differ_in_the_losses(setup):
     (x0, _), (literal, _) = map(setup.losses, READINGS)
-    for name in ("video", "motion", "scale"):  # of one and the same noise, with other guidance
+    for name in ("video", "motion", "depth_range"):  # of one and the same noise, with other guidance
         assert getattr(x0, name) != getattr(literal, name), name
-    if isinstance(setup.coder, FoldingCoder):  # random weights of Wan's decode no point, in either reading
+    if isinstance(setup.autoencoder, FoldingCoder):  # random weights of Wan's decode no point, in either reading
         assert x0.points != literal.points and x0.chamfer != literal.chamfer
 
 
@@ -108,6 +109,6 @@ def test_the_literal_twin_adds_guidance_in_every_iteration(setup):
     assert all(sample_noise(setup.batch, model.config, each, each).guided for each in generators)
     unguided = tiny_noise(setup.batch, model.config, guided=False)
     with torch.no_grad():
-        without = model(setup.batch, unguided, setup.coder)
+        without = model(setup.batch, unguided, setup.autoencoder)
     losses, _ = setup.losses("literal_twin")
-    assert all(getattr(losses, name) != getattr(without, name) for name in ("video", "motion", "scale"))
+    assert all(getattr(losses, name) != getattr(without, name) for name in ("video", "motion", "depth_range"))

@@ -19,7 +19,7 @@ CODER = FoldingCoder()
 B = 1
 BATCH = tiny_batch(CODER, B)
 PSEUDO_VIDEO = tiny_config().pseudo_video
-FLOW = FlowConfig(steps=4, shift=2.0, guidance_scale=3.0)
+FLOW = FlowConfig(steps=4, shift=2.0, text_guidance_scale=3.0)
 GRID = time_grid(FLOW.steps, FLOW.shift).tolist()
 CYCLE = CycleConfig()
 READINGS = ("x0", "algorithm1_literal")
@@ -112,12 +112,12 @@ def test_text_guides_video_alone_and_the_range_is_the_conditional_passes():
             assert with_text.inputs[name] is without.inputs[name], name
         after = calls[2 * step + 2].inputs if 2 * step + 2 < len(calls) else end
         dt = GRID[step + 1] - GRID[step]
-        v = without.output.video + FLOW.guidance_scale * (with_text.output.video - without.output.video)
+        v = without.output.video + FLOW.text_guidance_scale * (with_text.output.video - without.output.video)
         z_video = with_text.inputs["z_video"] + dt * v
         assert torch.allclose(after["z_video"][:, :, :, 1:], z_video[:, :, :, 1:], atol=1e-4)
         assert torch.allclose(after["z_motion"], with_text.inputs["z_motion"] + dt * with_text.output.motion, atol=1e-5)
-        assert torch.equal(one.journal.calls("decode_tracks")[step].inputs["s"], with_text.output.scale)
-    assert torch.equal(one.sample.s, one.conditional[-1].output.scale)
+        assert torch.equal(one.journal.calls("decode_tracks")[step].inputs["s"], with_text.output.s)
+    assert torch.equal(one.sample.s, one.conditional[-1].output.s)
 
 
 @pytest.mark.parametrize("reading", READINGS)

@@ -11,7 +11,7 @@ from reference_model.cycle.sampler import Conditions, sample
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 
 B, V, C, N, H, W, L, TEXT_DIM = 2, 3, 4, 5, 2, 4, 3, 8
-FLOW = FlowConfig(steps=6, shift=5.0, guidance_scale=3.0)
+FLOW = FlowConfig(steps=6, shift=5.0, text_guidance_scale=3.0)
 
 
 def seeded(seed=0):
@@ -119,7 +119,7 @@ def test_guidance_of_scale_one_is_no_guidance():
         return z_video * text.mean() + 1, z_motion
 
     plain = open_loop(RecordingMJD(of_text), no_text=None)
-    unit = open_loop(RecordingMJD(of_text), flow=dataclasses.replace(FLOW, guidance_scale=1.0))
+    unit = open_loop(RecordingMJD(of_text), flow=dataclasses.replace(FLOW, text_guidance_scale=1.0))
     torch.testing.assert_close(unit.z_video, plain.z_video, atol=1e-5, rtol=1e-5)
 
 

@@ -17,9 +17,9 @@ BATCH = tiny_batch(CODER)
 STYLE = PseudoVideoConfig(points=K)
 
 
-def track_codec_of(batch=BATCH, style=STYLE, coder=CODER):
+def track_codec_of(batch=BATCH, style=STYLE, autoencoder=CODER):
     return TrackCodec(
-        coder, batch.cameras, build_scene_frame(batch.cameras, 0.2), batch.anchors, batch.point_mask, style
+        autoencoder, batch.cameras, build_scene_frame(batch.cameras, 0.2), batch.anchors, batch.point_mask, style
     )
 
 

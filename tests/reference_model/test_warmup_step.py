@@ -93,16 +93,16 @@ def test_losses_are_equations_3_and_4_and_depend_on_one_model_each():
     expected = {
         "video": (mjd.output.video - video)[:, :, :, 1:].square().mean(),
         "motion": (mjd.output.motion - motion).square().mean(),
-        "scale": (mjd.output.scale - BATCH.s).square().mean(),
+        "depth_range": (mjd.output.s - BATCH.s).square().mean(),
         "points": mean_over_points(dpa.output, step.noise.points - step.M, BATCH.point_mask),
         "chamfer": brute_chamfer(M_bar, step.M, BATCH.point_mask),
-        "scale_error": (mjd.output.scale - BATCH.s).abs().mean(),
+        "depth_range_error": (mjd.output.s - BATCH.s).abs().mean(),
     }
     for name, value in expected.items():
         loss = getattr(step.losses, name)
         assert loss.item() == pytest.approx(value.item(), rel=1e-4), name
-        if name != "scale_error":
+        if name != "depth_range_error":
             slopes = torch.autograd.grad(loss, list(step.w.values()), allow_unused=True, retain_graph=True)
             own = "dpa" if name in ("points", "chamfer") else "mjd"
             assert {part for part, slope in zip(step.w, slopes, strict=True) if slope is not None} == {own}
-    assert not step.losses.scale_error.requires_grad
+    assert not step.losses.depth_range_error.requires_grad

@@ -21,11 +21,11 @@ from reference_model.cycle.sampler import Conditions, sample
 from reference_model.cycle.scene_frame import Cameras
 from reference_model.loading.saved_model import save_model
 from reference_model.loading.transformer import load_mjd
-from reference_model.model import Stage, SyncMV4D
+from reference_model.model import Objective, SyncMV4D
 from reference_model.prepare import main as prepare
 from reference_model.training.config import TrainingConfig, TrainingStage
 from reference_model.training.data import TrainingData
-from reference_model.training.distributed import ProcessGroup
+from reference_model.training.distributed import Processes
 from reference_model.training.engine import open_engine
 from reference_model.training.rng import seeded_generator
 from reference_model.training.step import weighted_sum
@@ -129,16 +129,18 @@ class _BlankAutoencoder:
 
 
 def _train(
-    model: SyncMV4D, batch: Batch, stage: Stage, noise_at: Callable[[int], Noise], iterations: int, rate: float
+    model: SyncMV4D, batch: Batch, objective: Objective, noise_at: Callable[[int], Noise], iterations: int, rate: float
 ) -> None:
     """Train a model with the data-parallel engine."""
     config = TrainingConfig(
-        (TrainingStage("overfit", stage, iterations, _SIZE),), learning_rate=rate, dpa_learning_rate=rate,
-        warmup_iterations=20, lr_schedule="cosine", betas=(0.9, 0.99), weight_decay=0.0, precision="fp32", gradient_checkpointing=False,
+        (TrainingStage("overfit", objective, iterations, _SIZE),), learning_rate=rate, dpa_learning_rate=rate,
+        lr_warmup_iterations=20, lr_schedule="cosine", betas=(0.9, 0.99), weight_decay=0.0, precision="fp32", gradient_checkpointing=False,
     )  # fmt: skip
-    engine = open_engine("ddp", model, config, ProcessGroup(0, 1, torch.device("cpu")))
+    engine = open_engine("ddp", model, config, Processes(0, 1, torch.device("cpu")))
     for iteration in range(iterations):
-        loss = weighted_sum(engine.losses(batch, noise_at(iteration), _BlankAutoencoder(), stage), config.loss_weights)
+        loss = weighted_sum(
+            engine.losses(batch, noise_at(iteration), _BlankAutoencoder(), objective), config.loss_weights
+        )
         engine.step(loss, config.lr_factor(iteration))
 
 

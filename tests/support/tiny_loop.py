@@ -61,7 +61,7 @@ def tiny_config(channels: int = 16, *, cycle: CycleConfig | None = None, **chang
         mjd=dataclasses.replace(nano.mjd, in_channels=channels, num_attention_heads=2, ffn_dim=48, num_layers=1),
         dpa=dataclasses.replace(nano.dpa, width=32, heads=2, num_layers=2, window=8, sparse_conv="torch", voxel=0.5),
         pseudo_video=dataclasses.replace(nano.pseudo_video, points=K),
-        flow=FlowConfig(steps=4, guidance_scale=3.0),
+        flow=FlowConfig(steps=4, text_guidance_scale=3.0),
         cycle=cycle or CycleConfig(),
         **changed,
     )
@@ -107,8 +107,8 @@ def rotation(axis: Tensor, degrees: float) -> Tensor:
     return torch.linalg.matrix_exp(math.radians(degrees) * torch.tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]))
 
 
-def tiny_batch(coder: FoldingCoder, batch: int = B, seed: int = 0) -> Batch:
-    """Return latents of ``coder``, true tracks and cameras of ``batch`` samples."""
+def tiny_batch(autoencoder: FoldingCoder, batch: int = B, seed: int = 0) -> Batch:
+    """Return latents of ``autoencoder``, true tracks and cameras of ``batch`` samples."""
     g = torch.Generator().manual_seed(seed)
     K_, R, t, size = (
         torch.cat(each) if isinstance(each[0], Tensor) else each[0]
@@ -131,8 +131,8 @@ def tiny_batch(coder: FoldingCoder, batch: int = B, seed: int = 0) -> Batch:
     views = [_render_tracks(world[at], anchors[at], point_mask[at], K_[at], R[at], t[at]) for at in indices]
     videos = torch.rand(batch * V, N, *size, 3, generator=g)
     return Batch(
-        z_video=torch.stack([coder.encode(video) for video in videos]).unflatten(0, (batch, V)),
-        z_motion=torch.stack([coder.encode(video) for _, video in views]).unflatten(0, (batch, V)),
+        z_video=torch.stack([autoencoder.encode(video) for video in videos]).unflatten(0, (batch, V)),
+        z_motion=torch.stack([autoencoder.encode(video) for _, video in views]).unflatten(0, (batch, V)),
         s=torch.stack([s for s, _ in views]).unflatten(0, (batch, V)),
         text=torch.randn(batch, 5, PRESETS["nano"].mjd.text_dim, generator=g),
         world=world,

@@ -7,6 +7,7 @@ from diffusers import WanTransformer3DModel
 from tiny_wan import transformer_config
 
 from reference_model.config import preset
+from reference_model.mjd.initialization import init_new_parameters
 from reference_model.mjd.model import MultiViewJointDiffusion
 
 NANO = preset("nano").mjd
@@ -39,7 +40,7 @@ def from_wan(wan, **changes):
     model = tiny_mjd(**changes)
     missing, unexpected = model.load_state_dict(wan.state_dict(), strict=False)
     assert set(missing) == model.new_parameters() and not unexpected
-    model.init_from_wan()
+    init_new_parameters(model)
     return model
 
 

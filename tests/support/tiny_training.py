@@ -17,7 +17,7 @@ from reference_model.config import DPAConfig, SyncMV4DConfig, preset
 from reference_model.model import SyncMV4D
 from reference_model.training.config import TrainingConfig, TrainingStage
 from reference_model.training.data import TrainingData
-from reference_model.training.distributed import ProcessGroup
+from reference_model.training.distributed import Processes
 from reference_model.training.engine import open_engine
 from reference_model.training.loop import train
 from reference_model.training.loss_log import read_losses
@@ -47,14 +47,14 @@ PROMPT = "brush the plate with the brush"
 
 def model_of(config: TrainingConfig) -> SyncMV4DConfig:
     """Return the tiny model of a training."""
-    return LOOP if any(stage.stage == "joint" for stage in config.stages) else TINY
+    return LOOP if any(stage.objective == "joint" for stage in config.stages) else TINY
 
 
-def training_config(iterations=5, stage="warmup", **changes) -> TrainingConfig:
+def training_config(iterations=5, objective="warmup", **changes) -> TrainingConfig:
     """Return a training at the tiny size, fast and exact."""
-    stages = (TrainingStage("only", stage, iterations, (TINY.height, TINY.width)),)
+    stages = (TrainingStage("only", objective, iterations, (TINY.height, TINY.width)),)
     settings = {
-        "learning_rate": 1e-3, "dpa_learning_rate": 1e-3, "warmup_iterations": 2, "precision": "fp32",
+        "learning_rate": 1e-3, "dpa_learning_rate": 1e-3, "lr_warmup_iterations": 2, "precision": "fp32",
         "gradient_checkpointing": False, "save_every": 100, "log_every": 1,
     }  # fmt: skip
     return TrainingConfig(**{"stages": stages} | settings | changes)
@@ -109,7 +109,7 @@ class NoAutoencoder:
     """For trainings of both models separately, which need no autoencoder."""
 
 
-SINGLE_PROCESS = ProcessGroup(0, 1, torch.device("cpu"))
+SINGLE_PROCESS = Processes(0, 1, torch.device("cpu"))
 
 
 def run(folder: Path, config: TrainingConfig, cache: LatentCache, engine="ddp", until=None, progress=None):
@@ -119,15 +119,15 @@ def run(folder: Path, config: TrainingConfig, cache: LatentCache, engine="ddp", 
 
 
 def build_job(
-    folder: Path, config: TrainingConfig, cache: LatentCache, engine, group: ProcessGroup, until=None
+    folder: Path, config: TrainingConfig, cache: LatentCache, engine, group: Processes, until=None
 ) -> TrainingJob:
     """Return the inputs of the training loop for a tiny model; the main process records its settings."""
     run_folder, model = RunFolder(folder), model_of(config)
     if group.is_main:
         run_folder.ensure_settings(settings_of(config, cache, engine))
     data = [TrainingData(cache, model, seed=config.seed, fraction=stage.data_fraction) for stage in config.stages]
-    coder = CODER if model is LOOP else NoAutoencoder()
-    return TrainingJob(run_folder, model, config, data, coder, until or config.iterations)
+    autoencoder = CODER if model is LOOP else NoAutoencoder()
+    return TrainingJob(run_folder, model, config, data, autoencoder, until or config.iterations)
 
 
 def settings_of(config: TrainingConfig, cache: LatentCache, engine="ddp") -> RunSettings:
@@ -136,7 +136,7 @@ def settings_of(config: TrainingConfig, cache: LatentCache, engine="ddp") -> Run
     return RunSettings(model=model_of(config), training=config, engine=engine, caches=caches, start="random")
 
 
-def open_tiny(engine, config: TrainingConfig, group: ProcessGroup = SINGLE_PROCESS):
+def open_tiny(engine, config: TrainingConfig, group: Processes = SINGLE_PROCESS):
     """Return an engine on a tiny model of fixed random weights."""
     torch.manual_seed(0)
     return open_engine(engine, SyncMV4D(model_of(config)), config, group)

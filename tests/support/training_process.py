@@ -39,7 +39,7 @@ from reference_model.cache.tensor_file import corrupt_file_error
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.training import loop
 from reference_model.training.data import TrainingData
-from reference_model.training.distributed import ProcessGroup, init_distributed
+from reference_model.training.distributed import Processes, init_distributed
 from reference_model.training.engine import DataParallelEngine
 
 COMMON_FAULTS = {"nan_clip", "infinite_gradient", "damaged_file", "full_disk"}
@@ -57,7 +57,7 @@ def main(trainings) -> int:
     return to_exit_code(command, [])
 
 
-def run_training(options, group: ProcessGroup) -> str:
+def run_training(options, group: Processes) -> str:
     """Run a training and return how it ended."""
     out, config = Path(options["out"]), training_config(**options.get("training", {}))
     report = {"world_size": dist.get_world_size(), "rank": dist.get_rank(), "clips": [], "guided": [], "found": 0}
@@ -78,7 +78,7 @@ def run_training(options, group: ProcessGroup) -> str:
     return ending
 
 
-def build_patches(options, group: ProcessGroup, report):
+def build_patches(options, group: Processes, report):
     """Yield patches that record what the training does, or make it fail."""
     load_batch, tracks, load = TrainingData.load_batch, TrackCodec.decode_tracks, LatentCache.load
 
@@ -110,12 +110,12 @@ def build_patches(options, group: ProcessGroup, report):
         yield patch.object(torch, "save", lambda state, path: save(state, "/dev/full"))
 
 
-def is_due(fault: str, options, group: ProcessGroup, iteration: int) -> bool:
+def is_due(fault: str, options, group: Processes, iteration: int) -> bool:
     """Return whether a fault is due in this iteration of this process."""
     return group.rank == group.size - 1 and iteration == options.get(fault)
 
 
-def wrap_engine(engine, options, group: ProcessGroup, report) -> None:
+def wrap_engine(engine, options, group: Processes, report) -> None:
     """Record which iterations are guided, and inject the engine's faults."""
     losses, step = engine.losses, engine.step
 

@@ -75,7 +75,7 @@ def test_steps_are_sums_of_parts(wan):
     flops, steps = wan["flops"], wan["steps"]
     loop = 3 * flops["decode"] + flops["align"] + 3 * flops["encode"]
     assert steps["basis"] == "counted, not measured"
-    assert steps["text_guidance"] == 2 * flops["forward"]
+    assert steps["two_forwards"] == 2 * flops["forward"]
     assert (steps["encode_motion"], steps["decode_motion"]) == (3 * flops["encode"], 3 * flops["decode"])
     assert steps["decode_output"] == 6 * flops["decode"]
     assert steps["sampling"] == 2 * flops["forward"] + loop

@@ -14,7 +14,7 @@ from reference_model.config import CycleConfig
 from reference_model.cost.flops import Flops, count_part, count_steps, sparse_convolution_flops
 from reference_model.cycle.sampler import Conditions, sample
 from reference_model.dpa.sparse_conv import SubmanifoldConv, build_voxel_map
-from reference_model.loading.autoencoder import VideoCoder
+from reference_model.loading.autoencoder import WanAutoencoder
 from reference_model.model import SyncMV4D
 
 CHANNELS, LOAD = FoldingCoder.channels, 200
@@ -27,7 +27,7 @@ def count_run(run):
 
 
 class LoadedCoder(FoldingCoder):
-    """A coder with an extra matrix product of ``OPERATIONS`` per video, and as much in the backward."""
+    """A autoencoder with an extra matrix product of ``OPERATIONS`` per video, and as much in the backward."""
 
     OPERATIONS = 2 * LOAD * CHANNELS * LATENT[0] * LATENT[1] * LATENT[2]
 
@@ -115,12 +115,12 @@ def test_sparse_convolution_of_a_full_grid():
 
 def test_autoencoder(tmp_path):
     write_vae(tmp_path)
-    coder = VideoCoder(AutoencoderKLWan.from_pretrained(tmp_path / "vae").requires_grad_(False))
+    autoencoder = WanAutoencoder(AutoencoderKLWan.from_pretrained(tmp_path / "vae").requires_grad_(False))
     config = tiny_config()
     video, z = torch.rand(config.frames, config.height, config.width, 3), torch.randn(16, *LATENT)
-    assert count_run(lambda: coder.encode(video)) == count_part("encode", config)
-    assert count_run(lambda: coder.decode(z)) == count_part("decode", config)
-    both = count_run(lambda: coder.decode(z.requires_grad_()).mean().backward())
+    assert count_run(lambda: autoencoder.encode(video)) == count_part("encode", config)
+    assert count_run(lambda: autoencoder.decode(z)) == count_part("decode", config)
+    both = count_run(lambda: autoencoder.decode(z.requires_grad_()).mean().backward())
     assert both == count_part("decode", config) + count_part("decode_backward", config)
 
 

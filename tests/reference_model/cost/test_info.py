@@ -13,7 +13,7 @@ from rich.console import Console
 from hoibench.cli.exit_codes import to_exit_code
 from reference_model import cost
 from reference_model.config import PRESETS, preset
-from reference_model.config.fields import field_provenance
+from reference_model.config.fields import field_sources
 from reference_model.cost.sizes import count_tokens
 from reference_model.info import Info, info_command, to_json
 
@@ -109,9 +109,9 @@ def test_tables_and_json_have_the_same_values(wan, counted):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_fields_are_listed_with_their_origins(name, info_output):
+def test_fields_are_listed_with_their_sources(name, info_output):
     rows = json.loads(info_output("--preset", name, "--fields", "--json"))
-    expected = [[each.field, each.value, each.origin] for each in field_provenance(preset(name))]
+    expected = [[each.field, each.value, each.source] for each in field_sources(preset(name))]
     assert [list(row.values()) for row in rows] == json.loads(json.dumps(expected))
     text = info_output("--preset", name, "--fields")
     assert "channels are in [darkest, 1]" in text  # brackets are not parsed as markup

@@ -6,7 +6,7 @@ import torch
 from changed_checkpoints import WEIGHTS, reconfigure, rewrite
 from diffusers import AutoencoderKLWan
 
-from reference_model.loading.autoencoder import VideoCoder, load_vae
+from reference_model.loading.autoencoder import WanAutoencoder, load_vae
 
 SIZE = (64, 96)
 
@@ -17,8 +17,8 @@ def vae(wan_folder):
 
 
 @pytest.fixture(scope="module")
-def coder(vae):
-    return VideoCoder(vae)
+def autoencoder(vae):
+    return WanAutoencoder(vae)
 
 
 def clip(frames, seed=0, size=SIZE):
@@ -26,41 +26,41 @@ def clip(frames, seed=0, size=SIZE):
 
 
 @pytest.mark.parametrize("frames", [5, 9, 13])
-def test_first_latent_is_the_latent_of_the_first_image(coder, frames):
+def test_first_latent_is_the_latent_of_the_first_image(autoencoder, frames):
     video = clip(frames)
-    z = coder.encode(video)
+    z = autoencoder.encode(video)
     assert z.shape == (16, 1 + (frames - 1) // 4, 4, 6)
-    assert torch.equal(z[:, :1], coder.encode(video[:1]))
+    assert torch.equal(z[:, :1], autoencoder.encode(video[:1]))
 
 
-def test_latents_are_causal(coder):
+def test_latents_are_causal(autoencoder):
     video = clip(9)
     other = torch.cat([video[:5], clip(4, seed=1)])
-    z, z_other = coder.encode(video), coder.encode(other)
+    z, z_other = autoencoder.encode(video), autoencoder.encode(other)
     assert torch.equal(z[:, :2], z_other[:, :2])
     assert not torch.equal(z[:, 2], z_other[:, 2])
 
 
-def test_encode_is_the_normalised_mode(vae, coder):
+def test_encode_is_the_normalised_mode(vae, autoencoder):
     video = clip(5)
     with torch.no_grad():
         posterior = vae.encode(video.permute(3, 0, 1, 2)[None] * 2 - 1).latent_dist
     for channel, (mean, std) in enumerate(zip(vae.config.latents_mean, vae.config.latents_std, strict=True)):
-        torch.testing.assert_close(coder.encode(video)[channel], (posterior.mean[0, channel] - mean) / std)
+        torch.testing.assert_close(autoencoder.encode(video)[channel], (posterior.mean[0, channel] - mean) / std)
 
 
-def test_decode_undoes_the_normalisation(vae, coder):
-    z = coder.encode(clip(5))
+def test_decode_undoes_the_normalisation(vae, autoencoder):
+    z = autoencoder.encode(clip(5))
     mean, std = (torch.tensor(each)[:, None, None, None] for each in (vae.config.latents_mean, vae.config.latents_std))
     with torch.no_grad():
         expected = vae.decode((z * std + mean)[None]).sample[0].permute(1, 2, 3, 0) / 2 + 0.5
-    video = coder.decode(z)
+    video = autoencoder.decode(z)
     assert video.shape == (5, *SIZE, 3)
     assert 0 <= video.min() < video.max() <= 1
     torch.testing.assert_close(video, expected)
 
 
-def test_decode_inverts_the_normalisation_of_encode(vae, coder, monkeypatch):
+def test_decode_inverts_the_normalisation_of_encode(vae, autoencoder, monkeypatch):
     raw = torch.rand(1, 16, 2, 2, 3) * 2 - 1
     seen = []
 
@@ -68,39 +68,39 @@ def test_decode_inverts_the_normalisation_of_encode(vae, coder, monkeypatch):
         latent_dist = type("Distribution", (), {"mode": lambda self: raw})()
 
     monkeypatch.setattr(vae, "encode", lambda x: Mode)
-    z = coder.encode(clip(5, size=(32, 32)))
+    z = autoencoder.encode(clip(5, size=(32, 32)))
     monkeypatch.setattr(vae, "decode", lambda x: seen.append(x) or type("Out", (), {"sample": x[:, :3]}))
-    coder.decode(z)
+    autoencoder.decode(z)
     assert not torch.allclose(z, raw[0])
     torch.testing.assert_close(seen[0], raw)
 
 
-def test_decode_is_differentiable_with_a_frozen_autoencoder(vae, coder):
-    z = coder.encode(clip(9)).requires_grad_()
-    coder.decode(z).square().sum().backward()
+def test_decode_is_differentiable_with_a_frozen_autoencoder(vae, autoencoder):
+    z = autoencoder.encode(clip(9)).requires_grad_()
+    autoencoder.decode(z).square().sum().backward()
     assert (z.grad.abs().amax(dim=(0, 2, 3)) > 0).all(), "every latent frame is reached"
     assert z.grad.isfinite().all()
     assert all(not each.requires_grad and each.grad is None for each in vae.parameters())
 
 
-def test_encode_keeps_no_graph(coder):
-    assert not coder.encode(clip(1).requires_grad_()).requires_grad
+def test_encode_keeps_no_graph(autoencoder):
+    assert not autoencoder.encode(clip(1).requires_grad_()).requires_grad
 
 
-def test_numpy_and_torch_videos_give_equal_latents(coder):
+def test_numpy_and_torch_videos_give_equal_latents(autoencoder):
     video = clip(1)
-    assert torch.equal(coder.encode(video.numpy()), coder.encode(video))
-    assert torch.equal(coder.encode(video.numpy().astype(np.float64)), coder.encode(video))
+    assert torch.equal(autoencoder.encode(video.numpy()), autoencoder.encode(video))
+    assert torch.equal(autoencoder.encode(video.numpy().astype(np.float64)), autoencoder.encode(video))
 
 
-def test_float32_under_autocast(coder):
+def test_float32_under_autocast(autoencoder):
     video = clip(5)
-    z = coder.encode(video)
+    z = autoencoder.encode(video)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(coder.encode(video), z)
-        inside = coder.decode(z.bfloat16())
+        assert torch.equal(autoencoder.encode(video), z)
+        inside = autoencoder.decode(z.bfloat16())
     assert inside.dtype == torch.float32
-    assert torch.equal(inside, coder.decode(z.bfloat16().float()))
+    assert torch.equal(inside, autoencoder.decode(z.bfloat16().float()))
 
 
 @pytest.mark.parametrize(
@@ -112,21 +112,21 @@ def test_float32_under_autocast(coder):
         (torch.full((1, 64, 96, 3), torch.nan), "from nan"),
     ],
 )
-def test_encode_rejects_values_outside_0_to_1(coder, video, message):
+def test_encode_rejects_values_outside_0_to_1(autoencoder, video, message):
     with pytest.raises(ValueError, match=message):
-        coder.encode(video)
+        autoencoder.encode(video)
 
 
-def test_encode_clips_rounding_errors_only(coder):
+def test_encode_clips_rounding_errors_only(autoencoder):
     video = clip(5)
     video[0, 0, 0], video[1, 0, 0] = 1.0, 0.0
     rounded = video.clone()
     rounded[0, 0, 0], rounded[1, 0, 0] = 1.0 + 1e-6, -1e-6
-    assert torch.equal(coder.encode(rounded), coder.encode(video))
+    assert torch.equal(autoencoder.encode(rounded), autoencoder.encode(video))
     for wrong in (1.01, -0.01, torch.nan):
         rounded[0, 0, 0] = wrong
         with pytest.raises(ValueError, match="expected floats in \\[0, 1\\]"):
-            coder.encode(rounded)
+            autoencoder.encode(rounded)
 
 
 # Loading

@@ -67,7 +67,7 @@ def test_save_and_load_round_trip(saved, model, wan_folder):
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert not any(each.requires_grad for each in loaded.model.parameters()) and not loaded.model.training
     video = torch.rand(5, 64, 96, 3, generator=torch.Generator().manual_seed(1))
-    assert loaded.coder.decode(loaded.coder.encode(video)).shape == video.shape
+    assert loaded.autoencoder.decode(loaded.autoencoder.encode(video)).shape == video.shape
     assert loaded.text_encoder.embed(["brush"], CONFIG.text_tokens).shape == (1, 16, 32)
     assert {path.name for path in saved.iterdir()} == {METADATA_FILE, "mjd", "dpa", *WAN_PARTS}
 
@@ -81,7 +81,7 @@ def test_digest_depends_on_weights(saved, model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "name", "value"), [("flow", "steps", 3), ("flow", "guidance_scale", 1.0), ("cycle", "loop_every", 2)]
+    ("table", "name", "value"), [("flow", "steps", 3), ("flow", "text_guidance_scale", 1.0), ("cycle", "loop_every", 2)]
 )
 def test_digest_depends_on_settings(saved, copy, table, name, value):
     assert read_saved_config(copy)[1] == read_saved_config(saved)[1] == load_model(copy).digest
@@ -93,7 +93,7 @@ def test_half_precision_is_for_mjd_only(saved):
     loaded = load_model(saved, dtype=torch.bfloat16)
     assert loaded.model.mjd.blocks[0].ffn.net[2].weight.dtype == torch.bfloat16
     assert loaded.model.mjd.scale_shift_table.dtype == torch.float32
-    for part in (loaded.model.dpa, loaded.coder.vae):
+    for part in (loaded.model.dpa, loaded.autoencoder.vae):
         assert {each.dtype for each in part.parameters()} == {torch.float32}
 
 
@@ -207,8 +207,8 @@ def test_a_full_disk_is_an_oserror(model, tmp_path, monkeypatch):
 
 
 def test_an_older_schema_is_refused_by_name(copy):
-    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@2"))
-    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@2', expected 'hoibench/syncmv4d@3'"):
+    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@3"))
+    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@3', expected 'hoibench/syncmv4d@4'"):
         load_model(copy)
 
 

@@ -16,7 +16,7 @@ from hoibench.geometry.pseudo_video import render
 from hoibench.video import resize
 from reference_model.cache import LatentCache
 from reference_model.loading import autoencoder, text_encoder
-from reference_model.loading.autoencoder import VideoCoder, load_vae
+from reference_model.loading.autoencoder import WanAutoencoder, load_vae
 from reference_model.loading.text_encoder import load_text_encoder
 from reference_model.preparation.clips import prepare_clips
 from reference_model.preparation.encode_view import render_view
@@ -41,23 +41,23 @@ def test_every_view_is_there_from_left_to_right(cache, clip):
 
 
 def test_latents_are_those_of_the_resized_video_and_begin_with_the_images(views, clip, wan_folder, config):
-    coder = VideoCoder(load_vae(wan_folder))
+    autoencoder = WanAutoencoder(load_vae(wan_folder))
     for view, pixels in zip(views, clip.video, strict=True):
         video = resize(pixels, (config.height, config.width)) / np.float32(255)
-        assert torch.equal(view.z_video, coder.encode(video))
-        assert torch.equal(view.z_video[:, :1], coder.encode(video[:1]))
+        assert torch.equal(view.z_video, autoencoder.encode(video))
+        assert torch.equal(view.z_video[:, :1], autoencoder.encode(video[:1]))
 
 
 def test_the_pseudo_video_can_be_rendered_from_the_file(views, wan_folder, config):
     """As the loop does with refined points."""
-    coder, size = VideoCoder(load_vae(wan_folder)), (config.height, config.width)
+    autoencoder, size = WanAutoencoder(load_vae(wan_folder)), (config.height, config.width)
     for view in views:
         seen = to_camera(view.world.double(), view.R.double(), view.t.double())
         pixels, depth = project(seen, view.K.double()), seen[..., 2]
         torch.testing.assert_close(pixels[0].float(), view.anchors, atol=1e-4, rtol=0)
         drawn = render(pixels, depth, view.anchors.double(), view.s.double(), size)
         assert (
-            coder.encode(drawn) - view.z_motion
+            autoencoder.encode(drawn) - view.z_motion
         ).abs().mean() < 1e-3  # poses are kept in float32: a point on the edge of a pixel may cross it
         inside = (pixels.round() >= 0).all(-1) & (pixels.round() < torch.tensor(size).flip(0)).all(-1)
         torch.testing.assert_close(
@@ -197,7 +197,7 @@ def test_bfloat16_halves_latents_and_text_and_nothing_else(arguments, prepared_c
 def test_a_launch_configuration_may_change_the_pseudo_videos(arguments, config, tmp_path):
     """Squares of 5 pixels instead of 3, for a training with the same launch configuration."""
     launch = tmp_path / "wide.toml"
-    stage = '[[stages]]\nname = "loop"\nstage = "joint"\niterations = 1\nsize = [128, 192]\n'
+    stage = '[[stages]]\nname = "loop"\nobjective = "joint"\niterations = 1\nsize = [128, 192]\n'
     launch.write_text(stage + "[model.pseudo_video]\nradius = 2\n")
     assert main([*arguments, "--launch", str(launch), "--out", str(tmp_path / "wide")]) == 0
     wide = LatentCache(tmp_path / "wide")

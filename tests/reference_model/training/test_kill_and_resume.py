@@ -40,7 +40,7 @@ def test_kill_and_resume_gives_the_same_curve_bit_for_bit(tmp_path, cache, unint
 
 def test_kill_and_resume_in_the_loop_gives_the_same_curve_bit_for_bit(tmp_path):
     cache = write_cache(tmp_path / "cache", config=LOOP)
-    settings = {"iterations": 7, "stage": "joint", "save_every": 4}
+    settings = {"iterations": 7, "objective": "joint", "save_every": 4}
     once, twice = (training_options(cache, tmp_path / name, "ddp", settings) for name in ("once", "twice"))
     code, _ = wait(start(once, twice | {"kill_after": 6}))
     assert code == -signal.SIGKILL and len(read_curve(tmp_path / "twice")) == 6

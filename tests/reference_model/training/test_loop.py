@@ -42,10 +42,10 @@ def test_the_curve_has_every_loss_of_every_iteration(uninterrupted):
     entries = read_curve(uninterrupted)
     assert [entry["iteration"] for entry in entries] == list(range(6))
     for entry in entries:
-        parts = ("video", "motion", "scale", "points", "chamfer")
+        parts = ("video", "motion", "depth_range", "points", "chamfer")
         assert entry["loss"] == pytest.approx(sum(entry[name] for name in parts), rel=1e-6)
     assert [entry["learning_rate"] for entry in entries[:3]] == [5e-4, 1e-3, 1e-3]
-    assert entries[-1]["scale"] < entries[0]["scale"]
+    assert entries[-1]["depth_range"] < entries[0]["depth_range"]
 
 
 def test_tensorboard_has_the_same_curve(uninterrupted):

@@ -51,11 +51,12 @@ def test_the_training_resumes_with_gradient_checkpointing(tmp_path, cache, monke
 
 
 @pytest.mark.parametrize(
-    ("stage", "gradient", "is_named"), [("joint", "full", True), ("joint", "none", False), ("warmup", "full", False)]
+    ("objective", "gradient", "is_named"),
+    [("joint", "full", True), ("joint", "none", False), ("warmup", "full", False)],
 )
-def test_the_hint_names_decoder_gradients_only_if_there_are_any(stage, gradient, is_named):
+def test_the_hint_names_decoder_gradients_only_if_there_are_any(objective, gradient, is_named):
     model = dataclasses.replace(TINY, cycle=dataclasses.replace(TINY.cycle, gradient=gradient))
-    config = training_config(stage=stage, gradient_checkpointing=True, precision="bf16")
+    config = training_config(objective=objective, gradient_checkpointing=True, precision="bf16")
     hint = step_hint(model, config, config.stages[0])
     assert ("cycle.gradient none" in hint) == is_named
     assert "checkpointing" not in hint and "bf16" not in hint and "batch" not in hint

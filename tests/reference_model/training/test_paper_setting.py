@@ -7,10 +7,10 @@ from tiny_training import LOOP, read_curve, write_cache
 
 pytestmark = pytest.mark.slow
 ENGINES = ("ddp", "zero3")
-SETTING = {"stage": "joint", "precision": "bf16", "gradient_checkpointing": True, "iterations": 3}
+SETTING = {"objective": "joint", "precision": "bf16", "gradient_checkpointing": True, "iterations": 3}
 """Section 4.2: in the loop, mixed precision, gradient checkpointing."""
 
-LOSSES = ("loss", "video", "motion", "scale", "points", "chamfer")
+LOSSES = ("loss", "video", "motion", "depth_range", "points", "chamfer")
 
 
 @pytest.fixture(scope="module")

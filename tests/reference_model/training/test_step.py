@@ -8,12 +8,12 @@ from tiny_training import build_job, training_config, write_cache
 
 from reference_model.cycle.losses import Losses
 from reference_model.training.config import LossWeights
-from reference_model.training.distributed import ProcessGroup
+from reference_model.training.distributed import Processes
 from reference_model.training.rng import seeded_generator
 from reference_model.training.step import train_step, weighted_sum
 
 
-class PartialGroup(ProcessGroup):
+class PartialGroup(Processes):
     """One of several processes without the others; assumes that they report the same values."""
 
     def all_reduce(self, values):
@@ -33,7 +33,7 @@ class Recorder:
     def __init__(self):
         self.batches, self.noise, self.lr_factors = [], [], []
 
-    def losses(self, batch, noise, autoencoder, stage):
+    def losses(self, batch, noise, autoencoder, objective):
         self.batches.append(batch)
         self.noise.append(noise)
         return Losses(*torch.ones(len(Losses._fields)))
@@ -100,13 +100,13 @@ def test_all_processes_share_one_coin_per_iteration(recorded):
 
 
 def test_the_step_uses_the_learning_rate_of_the_iteration(recorded):
-    assert recorded(0, 1, 2, 9, warmup_iterations=4).lr_factors == [0.25, 0.5, 0.75, 1.0]
+    assert recorded(0, 1, 2, 9, lr_warmup_iterations=4).lr_factors == [0.25, 0.5, 0.75, 1.0]
 
 
 def test_the_total_loss_weights_each_loss():
     losses = Losses(*torch.tensor([1.0, 10.0, 100.0, 1000.0, 10000.0, 1e9]))
     assert float(weighted_sum(losses, LossWeights())) == 11111
-    weights = LossWeights(video=2.0, motion=3.0, scale=4.0, points=5.0, chamfer=6.0)
+    weights = LossWeights(video=2.0, motion=3.0, depth_range=4.0, points=5.0, chamfer=6.0)
     assert float(weighted_sum(losses, weights)) == 65432
 
 

@@ -23,14 +23,14 @@ log_every = 1
 
 [[stages]]
 name = "warm-up"
-stage = "warmup"
+objective = "warmup"
 iterations = 2
 size = [64, 96]
 data_fraction = 0.5
 
 [[stages]]
 name = "loop"
-stage = "joint"
+objective = "joint"
 iterations = 1
 size = [64, 96]
 """

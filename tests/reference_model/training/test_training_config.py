@@ -7,7 +7,7 @@ import pytest
 from reference_model.config import PRESETS
 from reference_model.training.config import LAUNCH_FOLDER, TrainingConfig, TrainingStage, launch_file, read_launch
 
-STAGE = '[[stages]]\nname = "a"\nstage = "warmup"\niterations = 4\nsize = [64, 96]\n'
+STAGE = '[[stages]]\nname = "a"\nobjective = "warmup"\niterations = 4\nsize = [64, 96]\n'
 
 
 def test_the_papers_curriculum():
@@ -15,9 +15,9 @@ def test_the_papers_curriculum():
     model, training = read_launch(LAUNCH_FOLDER / "wan22_5b.toml", PRESETS["wan22_5b"])
     assert model == PRESETS["wan22_5b"]
     warm_up, *joint = training.stages
-    assert (warm_up.stage, warm_up.iterations, warm_up.data_fraction) == ("warmup", 5000, 0.1)
+    assert (warm_up.objective, warm_up.iterations, warm_up.data_fraction) == ("warmup", 5000, 0.1)
     assert sum(stage.iterations for stage in joint) == 30000
-    assert all((stage.stage, stage.data_fraction) == ("joint", 1.0) for stage in joint)
+    assert all((stage.objective, stage.data_fraction) == ("joint", 1.0) for stage in joint)
     assert [stage.size for stage in training.stages] == [(256, 384), (256, 384), (480, 704)]
     assert training.precision == "bf16" and training.gradient_checkpointing
 
@@ -32,7 +32,7 @@ def test_every_preset_has_a_curriculum_that_fits_it(name):
 
 
 def test_every_field_says_where_its_value_comes_from():
-    assert all(f.name == "loss_weights" or f.metadata["origin"] for f in dataclasses.fields(TrainingConfig))
+    assert all(f.name == "loss_weights" or f.metadata["source"] for f in dataclasses.fields(TrainingConfig))
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_every_field_says_where_its_value_comes_from():
         ("stages = []", r"stages is \(\): expected one stage or more"),
         (
             "[[stages]]\nname = 'a'\n",
-            r"key 'stages\[0\].stage' is missing; .*iterations' is missing; .*size' is missing",
+            r"key 'stages\[0\].objective' is missing; .*iterations' is missing; .*size' is missing",
         ),
         (f"speed = 3\n{STAGE}", "unknown key 'speed': did you mean 'seed'"),
         (f"batch_size = 0\n{STAGE}", "batch_size is 0"),
         (f"learning_rate = nan\n{STAGE}", "learning_rate is nan"),
-        (STAGE.replace("warmup", "alone"), r"stages\[0\].stage is 'alone': input should be 'warmup' or 'joint'"),
+        (STAGE.replace("warmup", "alone"), r"stages\[0\].objective is 'alone': input should be 'warmup' or 'joint'"),
         (f'precision = "fp16"\n{STAGE}', "precision is 'fp16': input should be 'bf16' or 'fp32'"),
         (f'lr_schedule = "linear"\n{STAGE}', "lr_schedule is 'linear': input should be 'constant' or 'cosine'"),
         (f'learning_rate = "1e-4"\n{STAGE}', "learning_rate is '1e-4': input should be a valid number"),
@@ -81,7 +81,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_rates_rise_and_fall():
     stages = (TrainingStage("a", "warmup", 100, (64, 96)),)
     constant, cosine = (
-        TrainingConfig(stages, warmup_iterations=10, lr_schedule=each) for each in ("constant", "cosine")
+        TrainingConfig(stages, lr_warmup_iterations=10, lr_schedule=each) for each in ("constant", "cosine")
     )
     assert [round(constant.lr_factor(i), 12) for i in (0, 4, 9, 10, 99)] == [0.1, 0.5, 1, 1, 1]
     assert cosine.lr_factor(0) == pytest.approx(0.1) and cosine.lr_factor(50) == pytest.approx(0.55)

@@ -16,19 +16,29 @@ from reference_model.training.step import weighted_sum
 
 pytestmark = pytest.mark.slow
 ENGINES = ("ddp", "zero3")
-STAGES = {"warmup": TINY, "joint": LOOP}
+OBJECTIVES = {"warmup": TINY, "joint": LOOP}
 
 
 @pytest.fixture(scope="module")
 def caches(tmp_path_factory):
-    return {stage: write_cache(tmp_path_factory.mktemp(stage), config=config) for stage, config in STAGES.items()}
+    return {
+        objective: write_cache(tmp_path_factory.mktemp(objective), config=config)
+        for objective, config in OBJECTIVES.items()
+    }
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory, caches):
-    """Folders of five iterations of each stage on each engine."""
-    folders = {(engine, stage): tmp_path_factory.mktemp(f"{engine}-{stage}") for engine in ENGINES for stage in STAGES}
-    jobs = [training_options(caches[stage], out, engine, {"stage": stage}) for (engine, stage), out in folders.items()]
+    """Folders of five iterations of each objective on each engine."""
+    folders = {
+        (engine, objective): tmp_path_factory.mktemp(f"{engine}-{objective}")
+        for engine in ENGINES
+        for objective in OBJECTIVES
+    }
+    jobs = [
+        training_options(caches[objective], out, engine, {"objective": objective})
+        for (engine, objective), out in folders.items()
+    ]
     for code, output in run_two(*jobs):
         assert code == 0, output[-3000:]
         warned = [line for line in output.splitlines() if "Warning" in line]
@@ -45,30 +55,30 @@ def test_two_processes_take_different_clips(two, engine):
     assert all(ours != theirs for ours, theirs in zip(one["clips"], other["clips"], strict=True))
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_zero3_shards_the_parameters_and_ddp_replicates_them(two, stage):
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_zero3_shards_the_parameters_and_ddp_replicates_them(two, objective):
     """After five iterations, in float32: the shards together equal the parameters of a DDP process."""
     with torch.device("meta"):
-        total = sum(each.numel() for each in SyncMV4D(STAGES[stage]).parameters())
-    one, other = read_reports(two["ddp", stage])
+        total = sum(each.numel() for each in SyncMV4D(OBJECTIVES[objective]).parameters())
+    one, other = read_reports(two["ddp", objective])
     assert one["digest"] == other["digest"] and one["count"] == other["count"] == total
-    shards = read_reports(two["zero3", stage])
+    shards = read_reports(two["zero3", objective])
     assert shards[0]["digest"] != shards[1]["digest"]
     assert all(0 < each["count"] < total for each in shards)
     assert sum(each["count"] for each in shards) == total
     assert sum(each["squares"] for each in shards) == pytest.approx(one["squares"], rel=1e-5)
 
 
-LOSSES = ("loss", "video", "motion", "scale", "points", "chamfer", "gradient_norm")
+LOSSES = ("loss", "video", "motion", "depth_range", "points", "chamfer", "gradient_norm")
 
 
 def numbers(points):
     return torch.tensor([[point[name] for name in LOSSES] for point in points])
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_zero3_and_ddp_give_the_same_losses(two, stage):
-    ddp, zero3 = (numbers(read_curve(two[engine, stage])) for engine in ENGINES)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_zero3_and_ddp_give_the_same_losses(two, objective):
+    ddp, zero3 = (numbers(read_curve(two[engine, objective])) for engine in ENGINES)
     assert len(ddp) == 5
     torch.testing.assert_close(zero3, ddp, rtol=1e-4, atol=1e-4)
     assert (ddp[1:] - ddp[:-1]).abs().min(dim=0).values.min() > 1e-4  # every loss changes
