@@ -192,8 +192,16 @@ class Clip:
 
     @cached_property
     def masks(self) -> Array | None:
-        """(V, N, H, W) bool, true on hands and objects, loaded on first use; None if there are none."""
-        return None if self.load_masks is None else self.load_masks()
+        """(V, N, H, W) bool, true on hands and objects, loaded on first use; None if there are none.
+
+        Raises:
+            ValueError: the loaded masks are not bool, or do not have the clip's shape.
+        """
+        if self.load_masks is None:
+            return None
+        masks = self.load_masks()
+        check_mask(f"clip {self.id}: masks", masks, (len(self.views), self.frames, *self.size))
+        return masks
 
     @property
     def cameras(self) -> tuple[Camera, ...] | None:

@@ -87,6 +87,19 @@ def test_tracks_must_fit_the_views():
         Clip("c", None, None, (View("a"), View("b")), (), 8.0, N, (8, 8), tracks=truth)
 
 
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        (np.ones((2, N, 4, 4), bool), r"clip c: masks has shape \(2, 4, 4, 4\), expected \(2, 4, 8, 8\)"),
+        (np.ones((2, N, 8, 8), np.uint8), "clip c: masks has dtype uint8, expected bool"),
+    ],
+)
+def test_true_masks_must_fit_the_clip(masks, message):
+    clip = Clip("c", None, None, (View("a"), View("b")), (), 8.0, N, (8, 8), load_masks=lambda: masks)
+    with pytest.raises(ValueError, match=message):
+        _ = clip.masks
+
+
 def test_video_is_loaded_once():
     calls = []
 

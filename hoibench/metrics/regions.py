@@ -1,4 +1,4 @@
-"""Regions: the full frame, or the foreground with all other pixels painted grey."""
+"""Regions of a video in which it is scored: the full frame, or the foreground (hands and objects) with all other pixels painted grey."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hoibench.metrics.case import Case
 
 GREY = 127
 MAX_OWN_AREA = 2.0
-"""A method's own masks may cover at most this many times the area of the truth's."""
+"""A method's own foreground masks may cover at most this many times the area of the true masks."""
 
 
 @dataclass(frozen=True, eq=False)
 class RegionFrame:
-    """One frame in a region.
+    """One video frame, limited to a region.
 
     Attributes:
         image: (H, W, 3) uint8, grey outside the mask.
@@ -32,7 +32,7 @@ class RegionFrame:
 
     @classmethod
     def from_image(cls, image: Array, mask: Array | None = None) -> RegionFrame:
-        """Paint an (H, W, 3) uint8 image grey outside an (H, W) bool mask; None is the full frame."""
+        """Return the frame of an (H, W, 3) uint8 image, painted grey outside an (H, W) bool mask; None is the full frame."""
         if mask is not None:
             image = np.where(mask[..., None], image, np.uint8(GREY))
         digest = hashlib.blake2b(image.tobytes(), digest_size=16)
@@ -48,16 +48,16 @@ class RegionFrame:
 
 
 def region_masks(case: Case) -> Iterator[tuple[str, Array | None]]:
-    """Yield (region, masks) of a case: ``full`` with None, then ``fg`` with (V, N, H, W) bool if there are masks.
+    """Yield the regions of a prediction: (``full``, None), then (``fg``, foreground masks (V, N, H, W) bool) if there are masks.
 
-    The method's own masks are used if it gives some, else the truth's.  The truth's are also used if the method's cover over ``MAX_OWN_AREA``
+    The method's own masks are used if it gives some, else the true ones.  The true ones are also used if the method's cover over ``MAX_OWN_AREA``
     times as much: a mask of everything would count the background as foreground.
     """
     yield "full", None
     own, truth = case.prediction.masks, case.clip.masks
     masks = truth if own is None or _is_too_large(own, truth) else own
     if masks is not None:
-        yield "fg", masks.astype(bool, copy=False)
+        yield "fg", masks
 
 
 def _is_too_large(own: Array, truth: Array | None) -> bool:
