@@ -1,4 +1,4 @@
-"""Metric cards: the description of a metric, read from TOML without importing its code."""
+"""Metric cards: descriptions of metrics, read from TOML files without importing the metrics' code."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ _MOTION = ("ito4g", "vto4r")
 
 @dataclass(frozen=True)
 class Group:
-    """A group of columns on the page, and the families of methods that are ranked in it.
+    """A group of metrics, shown as neighbouring columns of the leaderboard page.
 
-    A method competes as the first of its families that is in ``families``: one model may be I2VM for its videos and Ito4G for its motion.
+    Attributes:
+        title: the title above the columns.
+        families: the families of methods (kinds by input and output, e.g. ``i2v``, image to video) that are ranked in this group.  A method competes
+            as the first of its own families that is listed: one model may be ``i2vm`` for its videos and ``ito4g`` for its motion.
     """
 
     title: str
@@ -38,17 +41,18 @@ GROUPS = {
     "motion/multi-view": Group("Motion, across views", _MOTION),
     "other": Group("Other", ()),
 }
-"""Groups by id, in page order; ``other`` is for metrics without a registered card."""
+"""Groups by id, in the order of the leaderboard page; ``other`` also has the metrics without a registered card."""
 
 
 class Companion(Record):
-    """A metric against the truth without which this metric is misleading.
+    """A second metric, measured against the truth, without which a card's own metric is misleading.
 
-    A row without a value of ``metric`` is not shown here; a row with a worse value of it than the frozen first frame is not ranked.
+    The card's values of a method without a value of the companion are withheld.  A method with a worse value of the companion than the true video's
+    first frame, repeated (reference row ``frozen``), is not ranked.
 
     Attributes:
-        metric: the companion's id.
-        why: a short reason.
+        metric: the companion's metric id.
+        why: a short reason for the leaderboard page.
     """
 
     metric: str
@@ -56,10 +60,11 @@ class Companion(Record):
 
 
 class Stillness(Record):
-    """The rule for a metric on which a still video does well: rows that move less than half as much as the truth are greyed.
+    """The rule for a metric on which a still video scores well: values of methods that move less than half as much as the truth are greyed.
 
     Attributes:
-        motion: ids of metrics that measure motion, higher for more; the first that the board has counts, preferably in the same region.
+        motion: ids of metrics that measure the amount of motion, higher for more.  The rule uses one that has results, in the same region if
+            possible, then the one listed first.
     """
 
     motion: tuple[str, ...]
@@ -70,19 +75,22 @@ class Card(Record):
 
     Attributes:
         id: the metric's id with a version, e.g. ``matching_pixels/sift-mnn@1``; a change of the value needs a new id.
-        entry: ``module:function``; the function takes a ``Case`` and yields ``Measurement``s, the clip's headline last.
-        title, unit, formula: texts for the page.
+        entry: ``module:function`` of the function that computes the metric: it takes a ``Case`` (a prediction and its clip) and yields
+            ``Measurement``s, the value of the whole clip last.
+        title, unit, formula: texts for the leaderboard page.
         group: id in ``GROUPS``.
-        direction: ``lower`` or ``higher`` is better; ``ratio`` ranks by |log(details.ratio)|; ``none`` is never ranked.
-        bounds: (smallest, largest) possible value; None is unbounded, in a file ``"inf"``.
-        needs: required parts of prediction and clip; without them the status is ``not_applicable``.
-        weights: ids of the files in hoibench/weights that it loads.
-        presets: ``paper`` (a column of the paper's tables), ``offline`` (no downloaded weights); ``all`` selects every metric.
-        regions: ``full``, ``fg`` or both.
+        direction: ``lower`` or ``higher`` is better; ``ratio``: nearer to the truth is better, by |log(details["ratio"])| of the measurement;
+            ``none``: never ranked.
+        bounds: (smallest, largest) possible value; None is unbounded, in a file ``"inf"`` or ``"-inf"``.
+        needs: required inputs from the prediction (``video``, ``tracks``), the clip (``cameras``) or its truth (``truth.video``, ...); if one is
+            missing, the metric's status is ``not_applicable``.
+        weights: ids of the weight files that the metric's networks load, see ``hoibench.weights``.
+        presets: named selections that include this metric: ``paper`` (the columns of the paper's tables), ``offline`` (no downloaded weights).
+        regions: the scored regions: ``full`` (the full frame), ``fg`` (the foreground: hands and objects) or both.
         ranked: false for a secondary metric, which is shown but never ranked.
-        companion, stillness: rules of ranking, None if they do not apply.
-        source, implementation: where the definition comes from, and the code that computes it.
-        deviations, failure: differences from the source, and a known failure.
+        companion, stillness: rules that withhold or grey misleading values (see these classes); None if they do not apply.
+        source, implementation: the origin of the definition, and the code that computes it.
+        deviations, failure: differences from the source, and a known failure of the metric.
     """
 
     id: str
@@ -114,31 +122,33 @@ class Card(Record):
 
     @property
     def group_title(self) -> str:
-        """The title of the group."""
+        """The title of the metric's group, e.g. ``Motion, single view``."""
         return GROUPS[self.group].title
 
     @property
     def group_index(self) -> int:
-        """The index of the group in page order."""
+        """The index of the metric's group in ``GROUPS``, which is the order of the leaderboard page."""
         return list(GROUPS).index(self.group)
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The families of methods that are ranked by this metric."""
+        """The families of methods that are ranked by this metric, e.g. ``i2v``; see ``Group``."""
         return GROUPS[self.group].families
 
     def load(self) -> Callable[..., Iterable[Any]]:
-        """Import the metric's function, which takes a ``Case`` and yields ``Measurement``s."""
+        """Import and return the metric's function (``entry``), which takes a ``Case`` and yields ``Measurement``s."""
         function: Callable[..., Iterable[Any]] = load_object(self.entry)
         return function
 
 
 @lru_cache(maxsize=1)
 def all_cards() -> dict[str, Card]:
-    """Read all registered cards by id, in file order; a file may have several under ``[[card]]``.
+    """Read the cards of all metrics, built-in and from plug-ins (entry points ``hoibench.metrics``), and return them by id, in file order.
+
+    A TOML file is one card, or has several under ``[[card]]``.
 
     Raises:
-        ValueError: two cards share an id, or a file is invalid; names file, key and value.
+        ValueError: two cards share an id, or a file is invalid; the message names file, key and value.
     """
     cards: dict[str, Card] = {}
     for where, table in read_specs("hoibench.metrics"):
@@ -151,7 +161,10 @@ def all_cards() -> dict[str, Card]:
 
 
 def select_cards(names: Iterable[str]) -> list[Card]:
-    """Select cards by metric id, id without version, or preset, each once, in registry order.
+    """Return the cards of the named metrics, each once, in the order of ``all_cards``.
+
+    Args:
+        names: metric ids, with or without version, or presets (named selections): ``paper``, ``offline`` or ``all``.
 
     Raises:
         UnknownName: a name matches no card; the message has the nearest names.

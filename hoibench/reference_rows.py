@@ -1,6 +1,6 @@
-"""Reference rows by name: predictions built from the truth, or without any motion, which put a metric's numbers in context.
+"""Names of the reference rows: predictions built from the truth or without any motion, scored like methods to put a metric's numbers in context.
 
-Only the evaluation can build them; methods, results and the page know them by these names.
+The evaluation builds these predictions; methods, results and the leaderboard page use the names only.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ REFERENCES = {
     FROZEN: "First frame of the truth, repeated",
     RANDOM: "Random points, noise video",
 }
-"""Titles of the rows built from the truth by id, in the page's order."""
+"""Titles of the reference rows by id, in the order of the leaderboard page."""
 
 FLOOR = (FROZEN, RANDOM)
-"""Rows that contain no information about the motion; a failed clip of a method counts as the worse of the two."""
+"""Reference rows that contain no information about the motion; a failed prediction of a method scores as the worse of the two on its clip."""
 
 CEILING = tuple(name for name in REFERENCES if name not in FLOOR)
-"""Rows that contain the true motion, exactly or with a known error."""
+"""Reference rows that contain the true motion, exactly or with a known error."""
 
 DEGRADED = (*(name for name in CEILING if name != GROUND_TRUTH), RANDOM)
-"""Rows with a known, often large error; charts are not scaled to them."""
+"""Reference rows with a known, often large error; the leaderboard's bars are not scaled to them."""
 
 FROZEN_SELF = "frozen_self/"
-"""Prefix of the rows that repeat a method's own first frame."""
+"""Prefix of the ids of rows that repeat the first frame of a method's own prediction; the method's id follows."""
 
 PUBLISHED = "published/"
-"""Prefix of the rows with predictions that belong to a data set."""
+"""Prefix of the ids of rows whose predictions come with a data set."""

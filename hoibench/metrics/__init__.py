@@ -1,5 +1,5 @@
 """Metrics: one module per metric, with a function on plain arrays and one ``measure_*`` function per card.
 
-The path from a column of the page to its formula: the card in ``cards/*.toml`` names the ``measure_*`` function as its ``entry``; the docstring of
-that function's module gives formula, pairing, alignment and the points that count.
+To find the formula of a column of the leaderboard page: the metric's card (its description in ``cards/*.toml``) names the ``measure_*`` function as
+its ``entry``; the docstring of that function's module gives formula, pairing, alignment and the points that count.
 """

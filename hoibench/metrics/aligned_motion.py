@@ -1,4 +1,4 @@
-"""Aligned motion: a prediction paired with the truth and scaled to it, once for all motion metrics, and the rows they yield."""
+"""Aligned motion: a prediction paired with the truth and scaled to it, once for all motion metrics, and the measurements that these yield."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from hoibench.metrics.point_sets import PointSet, mean_of_means
 from hoibench.metrics.true_tracks import TrueTracks, build_true_tracks
 
 PointError = Callable[[PointSet], Array]
-"""Error of each predicted point, (G, N, K) over views or pairs of views; a missing point already has its penalty."""
+"""A function from predicted points to the error of each, (G, N, K) for G views or pairs of views; missing points get their penalty there."""
 
 
 @dataclass(frozen=True, eq=False)
 class AlignedMotion:
-    """A prediction and the truth, camera space, metres.
+    """A prediction in the order of the true points and scaled to them, and the truth; camera space, metres.
 
     Attributes:
         truth: the true tracks.
         pred: s P, (V, N, K, 3), the predicted points in the truth's order, scaled.
-        paired_truth: the truth passed through the same pairing; None for ``query`` pairing, which is exact.
-        track_index: (V, K) predicted track of each true point for ``anchor`` pairing, else None.
+        paired_truth: the points of a perfect method after the same pairing, see ``PairedPoints``; None for ``query`` pairing, which is exact.
+        track_index: (V, K) index of each true point's predicted track for ``anchor`` pairing, -1 for none; else None.
         scales: (V,) the factor s of each view.
-        pairing, alignment: values of the rows' columns.
+        pairing: the kind of pairing: ``query``, ``anchor`` or ``oracle-projection``.
+        alignment: the kind of scale: ``none``, ``shared`` or ``per_view``.
     """
 
     truth: TrueTracks
@@ -48,7 +49,10 @@ class AlignedMotion:
         part: str | None = None,
         **columns: Any,
     ) -> Measurement:
-        """Return a measurement with this motion's pairing, alignment and scale: the clip's headline, or one view, pair or part."""
+        """Return a measurement of ``value`` with this motion's pairing, alignment and scale.
+
+        It belongs to the whole clip, or to the given view, pair of views (``i|j``) or part; ``columns`` are further fields of ``Measurement``.
+        """
         scale = self._scale(view)
         if scale is None and pair is None and part is None:
             scales = dict(zip(self.truth.views, self.scales.tolist(), strict=True))
@@ -65,20 +69,20 @@ class AlignedMotion:
         )
 
     def _scale(self, view: str | None) -> float | None:
-        """Return the scale of a row; None if each view has its own."""
+        """Return the scale factor of a view, or of the clip if ``view`` is None; None for a clip whose views have different factors."""
         if self.alignment != "per_view":
             return float(self.scales[0])
         return None if view is None else float(self.scales[self.truth.views.index(view)])
 
     def measurement_or_undefined(self, value: float | str, **columns: Any) -> Measurement:
-        """Return a measurement of ``value``; a text is the reason why the value is undefined."""
+        """Return ``measurement(value)``; if ``value`` is a text, one with status ``undefined`` and this reason."""
         if isinstance(value, str):
             return self.measurement(None, status="undefined", reason=value, **columns)
         return self.measurement(value, **columns)
 
 
 def align_motion(case: Case) -> AlignedMotion:
-    """Pair and align the case's prediction, once per case.
+    """Return the case's prediction, paired with the true points and scaled to them; computed once per case.
 
     Raises:
         NotApplicable: the prediction or the clip lacks an input of the motion metrics.
@@ -106,10 +110,10 @@ def _align_motion(case: Case) -> AlignedMotion:
 
 @dataclass(frozen=True, eq=False)
 class PointGroups:
-    """Points grouped by view or by pair of views, for a mean of means.
+    """Points grouped by view or by pair of views, for a mean over points, frames and groups.
 
     Attributes:
-        kind: ``view`` or ``pair``, the column with the group's name.
+        kind: ``view`` or ``pair``: the field of ``Measurement`` with the group's name.
         names: names of the G groups.
         mask: (G, N, K) bool, the true points that count.
         covered: (G, N, K) bool, the points with a prediction.
@@ -121,19 +125,19 @@ class PointGroups:
     covered: Array
 
     def coverage(self, group: int | None = None) -> float | None:
-        """Return the share of counting points, of one group or of all, that have a prediction; None if no point counts."""
+        """Return the share (0 to 1) of the true points that count, in one group or in all, that have a prediction; None if no point counts."""
         chosen = slice(None) if group is None else group
         expected = int(self.mask[chosen].sum())
         return int((self.mask & self.covered)[chosen].sum()) / expected if expected else None
 
 
 def group_by_view(motion: AlignedMotion) -> PointGroups:
-    """Group by view the points that are visible in frame 0 and in frame n."""
+    """Return one group per view; a true point counts in a frame if the view sees it in that frame and in frame 0."""
     return PointGroups("view", motion.truth.views, motion.truth.mask, motion.pred.valid)
 
 
 def group_by_view_with_hidden(motion: AlignedMotion) -> PointGroups:
-    """Group by view the points that are visible in frame 0, in all frames that recorded them, hidden or not.
+    """Return one group per view; a true point that the view sees in frame 0 counts in every frame that recorded it, hidden or not.
 
     Raises:
         NotApplicable: the method predicts no hidden point.
@@ -148,9 +152,13 @@ def group_by_view_with_hidden(motion: AlignedMotion) -> PointGroups:
 def measure_groups(
     motion: AlignedMotion, groups: PointGroups, error: PointError, **details: Any
 ) -> Iterator[Measurement]:
-    """Yield the mean of means of an error: every view or pair, then the clip.
+    """Yield the mean error of every group (view or pair of views), then of the clip.
 
-    ``details["pairing_floor"]`` of the clip is the value of the truth passed through the same pairing.
+    Args:
+        motion: the aligned prediction and the truth.
+        groups: the points that count in each group.
+        error: computes the error of each point.
+        details: entries of the clip's ``details``.  Unless pairing is exact, ``pairing_floor`` is added: the error that the pairing alone causes.
     """
     means = mean_of_means(error(motion.pred), groups.mask)
     if motion.paired_truth is not None:

@@ -1,4 +1,4 @@
-"""Alignment: the least-squares scale factor that a method's declared scale allows.
+"""Alignment: the least-squares scale factor between predicted and true points, fitted as far as the scale that a method declares allows.
 
 Motion metrics compare sP with X: P predicted and X true points in camera space.  A method declares its scale ``metric`` (s = 1),
 ``shared`` (one s per clip) or ``per_view`` (one s per view).  No rotation and no shift is fitted.
@@ -13,16 +13,16 @@ from hoibench.metrics.measurement import Failed
 
 MIN_POINTS = 10
 ALIGNMENTS: dict[Scale, str] = {"metric": "none", "shared": "shared", "per_view": "per_view"}
-"""``alignment`` column of a row, by declared scale."""
+"""The field ``alignment`` of a result, by the scale that the method declares."""
 
 
 def fit_scale(pred: Array, truth: Array, mask: Array) -> float:
-    """Return the scale s = sum m<P,X> / sum m<P,P>, which minimises sum m |sP - X|^2.
+    """Return the factor s that brings predicted points P nearest to true points X: s = sum m<P,X> / sum m<P,P> minimises sum m |sP - X|^2.
 
     Args:
-        pred: (..., 3) predicted points, camera space.
-        truth: (..., 3) true points, camera space, metres.
-        mask: (...) bool, true for points that have both.
+        pred: P, (..., 3) predicted points, camera space.
+        truth: X, (..., 3) true points, camera space, metres.
+        mask: m, (...) bool, true for the points to fit.
 
     Raises:
         Failed: there are under 10 points, or s is not positive.
@@ -49,10 +49,10 @@ def fit_scale(pred: Array, truth: Array, mask: Array) -> float:
 
 
 def fit_scales(scale: Scale, pred: Array, truth: Array, mask: Array, valid: Array) -> Array:
-    """Return the factor of each view, (V,): 1 for ``metric``, one for all views for ``shared``, or one per view.
+    """Return the scale factor that aligns each view's prediction with the truth, (V,).
 
     Args:
-        scale: the scale that the method declares.
+        scale: the scale that the method declares: ``metric`` (metres: all factors are 1), ``shared`` (one factor for all views) or ``per_view``.
         pred: (V, N, K, 3) predicted points, camera space.
         truth: (V, N, K, 3) true points, camera space, metres.
         mask: (V, N, K) bool, the true points that count.  A view without such points is not scored; its factor stays 1.

@@ -16,18 +16,18 @@ Pairing = Literal["query", "anchor", "oracle-projection"]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One prediction and its clip.
+    """One prediction and the clip that it is scored on: the input of every metric.
 
     Attributes:
         prediction: the method's prediction, its video decoded to (V, N, H, W, 3) uint8.
         clip: the clip with its truth.
-        pairing: how predicted points are paired with true ones, see ``hoibench.metrics.pairing``.
-        device: torch device for networks.
-        weights: extra folder to search for weight files.
+        pairing: how predicted points are paired with true ones: ``query``, ``anchor`` or ``oracle-projection``, see ``hoibench.metrics.pairing``.
+        device: torch device of the metrics' networks.
+        weights: folder that is searched first for the networks' weight files; None for the default folders only.
         batch: images per forward pass of a network.
-        seed: seed of the metrics' own sampling (start of farthest-point sampling), fixed per run.
-        sample_memo: results shared by the metrics of this case, by key; see ``memoize``.
-        clip_memo: results that depend on the clip only, shared by all cases of the clip; see ``memoize_for_clip``.
+        seed: seed of the metrics' own sampling (the first point of farthest-point sampling).
+        sample_memo: intermediate results shared by the metrics of this case, by key; see ``memoize``.
+        clip_memo: intermediate results that depend on the clip only, shared by all cases of the clip; see ``memoize_for_clip``.
     """
 
     prediction: Prediction
@@ -41,11 +41,11 @@ class Case:
     clip_memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def memoize(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return ``compute()``, called once per case and ``key`` (features, flows, aligned tracks)."""
+        """Return the result stored for this case under ``key`` (features, flows, aligned tracks); if there is none, store ``compute()``."""
         return _memoize(self.sample_memo, key, compute)
 
     def memoize_for_clip(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return ``compute()``, called once per clip and ``key``; the (small) result must depend on the clip only."""
+        """Return the result stored for the clip under ``key``; if there is none, store ``compute()``: small, and dependent on the clip only."""
         return _memoize(self.clip_memo, key, compute)
 
     @property

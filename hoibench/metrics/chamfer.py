@@ -30,15 +30,15 @@ GetCloud = Callable[[int, int], Array]
 
 
 def chamfer(pred: Array, truth: Array, mask: Array, valid: Array | None = None, seed: int = 0) -> float:
-    """Return the Chamfer distance, m: mean_v mean_n [ mean_p min_x |p - x| + mean_x min_p |p - x| ].
+    """Return the Chamfer distance of predicted points p and true points x, metres: mean_v mean_n [ mean_p min_x |p - x| + mean_x min_p |p - x| ].
 
-    If counts differ, the larger cloud is thinned to the smaller count, the truth at most to half (``cloud_distance``).
+    If counts differ, the larger cloud is thinned to the smaller count; the truth keeps at least half of its points (``cloud_distance``).
 
     Args:
         pred: (V, N, K', 3) camera-space points, metres, already aligned, in any order.
         truth: (V, N, K, 3) camera-space points, metres.
         mask: (V, N, K) bool, the true points that count; frames without such points are dropped.
-        valid: (V, N, K') bool, the predicted points that count.  None means all.
+        valid: (V, N, K') bool, the predicted points that count.  None means that all count.
         seed: seed of the farthest-point sampling that thins the larger cloud.
 
     Raises:
@@ -56,7 +56,7 @@ def chamfer(pred: Array, truth: Array, mask: Array, valid: Array | None = None, 
 
 
 def chamfer_sq(pred: Array, truth: Array, mask: Array, valid: Array | None = None, seed: int = 0) -> float:
-    """Return the squared Chamfer distance, m^2: ``chamfer`` of |p - x|^2, as in PyTorch3D (pytorch3d/loss/chamfer.py).
+    """Return the squared Chamfer distance, m^2: as ``chamfer``, with |p - x|^2 for |p - x|, as in PyTorch3D (pytorch3d/loss/chamfer.py).
 
     >>> truth = np.array([[[[0.0, 0.0, 1.0], [0.5, 0.0, 1.0]]]])
     >>> pred = truth[:, :, ::-1] + np.array([0.0, 0.0, 0.1])
@@ -72,19 +72,22 @@ class FrameDistances:
 
     Attributes:
         scored: (V, N) bool, true for frames with true points.
-        distances: the distances of these frames, in order.
+        distances: the distances of these frames, by view, then frame.
     """
 
     scored: Array
     distances: CloudDistances
 
     def means(self, power: Power, half: int | None = None) -> Means:
-        """Return the means of the sum of both halves, or of one: 0 accuracy, 1 completeness."""
+        """Return the mean over frames, then views, of accuracy + completeness, or of one ``half``: 0 accuracy, 1 completeness.
+
+        The unit is metres for power ``linear`` and m^2 for ``squared``.
+        """
         halves: Array = self.distances.linear if power == "linear" else self.distances.squared
         return self._means(halves.sum(axis=1) if half is None else halves[:, half])
 
     def floor(self, power: Power) -> float:
-        """Return the distance caused by thinning alone: from the thinned truth to the complete truth."""
+        """Return the mean distance from the truth, thinned to the number of predicted points, to the complete truth; too few points cause it."""
         return self._means(self.distances.floor[:, 0 if power == "linear" else 1]).value
 
     def _means(self, values: Array) -> Means:
@@ -104,7 +107,10 @@ def _valid_points(points: PointSet) -> GetCloud:
 
 
 def compare_clips(pairs: Sequence[tuple[GetCloud, PointSet]], seed: int) -> list[FrameDistances]:
-    """Compare each (prediction, truth) frame by frame, the frames of all pairs in one batch."""
+    """Return the cloud distances of each (prediction, truth) pair, frame by frame; ``seed`` is that of the thinning.
+
+    The frames of all pairs are computed as one batch.
+    """
     scored: list[Array] = [np.any(truth.valid, axis=-1) for _, truth in pairs]
     frames = [(p, v, n) for p, table in enumerate(scored) for v, n in np.argwhere(table)]
     distances = compare_clouds(
@@ -120,12 +126,12 @@ def compare_clips(pairs: Sequence[tuple[GetCloud, PointSet]], seed: int) -> list
 
 
 def measure_chamfer(case: Case) -> Iterator[Measurement]:
-    """Yield chamfer@1 (m; lower is better; 0 or more): every view, every part, then the clip."""
+    """Yield the measurements of chamfer@1 (m; lower is better; 0 or more): one per view, one per part, then the clip's."""
     yield from _measure(case, "linear")
 
 
 def measure_chamfer_sq(case: Case) -> Iterator[Measurement]:
-    """Yield chamfer_sq@1 (m²; lower is better; 0 or more): every view, every part, then the clip."""
+    """Yield the measurements of chamfer_sq@1 (m²; lower is better; 0 or more): one per view, one per part, then the clip's."""
     yield from _measure(case, "squared")
 
 
@@ -160,7 +166,13 @@ def _measure(case: Case, power: Power) -> Iterator[Measurement]:
 
 @dataclass(frozen=True, eq=False)
 class _ClipDistances:
-    """Distances of a case: of all points, of each part, and of the truth passed through the pairing if point maps were sampled."""
+    """Distances of one prediction.
+
+    Attributes:
+        all_points: of all points.
+        parts: of each part (hand or object), by name.
+        paired_truth: for point maps, the distances of a perfect method's samples; else None.
+    """
 
     all_points: FrameDistances
     parts: Mapping[str, FrameDistances]
@@ -185,7 +197,10 @@ def _compare_case(case: Case, motion: AlignedMotion) -> _ClipDistances:
 
 
 def _predicted_clouds(case: Case, motion: AlignedMotion, part: int | None) -> GetCloud:
-    """Return the method's valid tracks, of one part or all, in their own order; for point maps, the samples."""
+    """Return a function from (view, frame) to the method's valid points, (K', 3) metres, of one part (an index into ``PARTS``) or of all.
+
+    Tracks are in the method's own order; of point maps, these are the samples at the true points' pixels.
+    """
     tracks, valid = case.prediction.tracks, case.prediction.valid
     if tracks is None or case.pairing == "oracle-projection":
         tracks, valid, scales = motion.pred.xyz, motion.pred.valid, np.ones_like(motion.scales)
@@ -202,7 +217,7 @@ def _predicted_clouds(case: Case, motion: AlignedMotion, part: int | None) -> Ge
 
 
 def _is_in_part(motion: AlignedMotion, tracks: Array, part: int) -> Array:
-    """Return (V, K') bool: the predicted tracks that are paired with a true point of the part."""
+    """Return (V, K') bool, true for the predicted tracks that are paired with a true point of the part (an index into ``PARTS``)."""
     of_part = motion.truth.part == part
     if motion.track_index is None:
         return np.broadcast_to(of_part, (len(tracks), tracks.shape[2]))

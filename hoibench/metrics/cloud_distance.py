@@ -1,4 +1,4 @@
-"""Distances between point clouds: nearest neighbours in both directions, after both clouds are thinned to one count."""
+"""Distances between point clouds: nearest neighbours in both directions, after the larger cloud is thinned."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from hoibench.metrics.farthest_points import sample_farthest_points
 
 CAMERA_CENTRE = np.zeros((1, 3))
 LEAST_SHARE = 0.5
-"""Least share of its points that the truth keeps, however few are predicted: thinned without a bound, only a few points at its ends would be
-left, and a method that predicts just these would be exact."""
+"""Least share of its points that the true cloud keeps, however few are predicted.  Without a bound it could be thinned to a few points at its ends,
+and a method that predicts just these would have no error."""
 
 
 @dataclass(frozen=True, eq=False)
 class CloudDistances:
-    """Distances of n pairs of clouds; a slice selects pairs.
+    """Distances of n pairs of clouds with predicted points p and true points x; indexing with a slice selects pairs.
 
     Attributes:
         linear: (n, 2) metres: mean_p min_x |p - x| (accuracy), and mean_x min_p |p - x| (completeness).
-        squared: (n, 2) m^2: the same of |p - x|^2.
-        floor: (n, 2) metres and m^2: the sum of both halves between the complete truth and as many of its own points as were predicted; 0 if
-            there were enough.
-        thinned: (n,) bool, true if the counts differed.
+        squared: (n, 2) m^2: the same means of |p - x|^2.
+        floor: (n, 2) metres and m^2: accuracy + completeness of as many of the true points as were predicted, compared with all true points; 0 if
+            enough points were predicted.
+        thinned: (n,) bool, true if one cloud was thinned because it had more points.
         empty: (n,) bool, true if there was no predicted point.
     """
 
@@ -43,7 +43,7 @@ class CloudDistances:
 
 
 def nearest_distances(pred: Array, truth: Array) -> tuple[Array, Array]:
-    """Return the distance from each of (a, 3) points to the nearest of (b, 3) others, (a,), and back, (b,): exact, float64.
+    """Return the distance from each of (a, 3) predicted points to the nearest of (b, 3) true points, (a,), and the reverse, (b,): exact, float64.
 
     >>> pred, truth = np.array([[0.0, 0, 0]]), np.array([[1.0, 0, 0], [0, 2, 0]])
     >>> [distances.tolist() for distances in nearest_distances(pred, truth)]
@@ -55,17 +55,17 @@ def nearest_distances(pred: Array, truth: Array) -> tuple[Array, Array]:
 
 
 def nearest_distances_of_all(pairs: Sequence[tuple[Array, Array]]) -> list[tuple[Array, Array]]:
-    """Return ``nearest_distances`` of many pairs, computed with one thread per core (a tree's query releases the GIL)."""
+    """Return ``nearest_distances`` of each (predicted, true) pair of clouds; one thread per core, since the search releases Python's lock (GIL)."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda pair: nearest_distances(*pair), pairs))
 
 
 def compare_clouds(pred: Sequence[Array], truth: Sequence[Array], seed: int = 0) -> CloudDistances:
-    """Compare predicted with true clouds, pair by pair.
+    """Return the distances between predicted and true point clouds, pair by pair.
 
     If the counts differ, the larger cloud is thinned to the smaller count by seeded farthest-point sampling, since density alone changes the
-    distance; the truth at most to half of its points.  An empty prediction is replaced by one point at the camera's centre, as in rpe, so that a
-    missing prediction never scores better than a wrong one.
+    distance; the truth keeps at least half of its points.  An empty prediction is replaced by one point at the camera's centre, as in metric rpe, so
+    that a missing prediction never scores better than a wrong one.
 
     Args:
         pred: (a_i, 3) each, camera space, metres; may be empty.
@@ -98,7 +98,7 @@ def compare_clouds(pred: Sequence[Array], truth: Sequence[Array], seed: int = 0)
 
 
 def _thin(clouds: Sequence[Array], counts: Array, seed: int) -> list[Array]:
-    """Return the clouds, each with at most its count of points."""
+    """Return the clouds, those with more points than their entry of ``counts`` thinned to it by farthest-point sampling."""
     thinned = list(clouds)
     large = [i for i, cloud in enumerate(clouds) if counts[i] < len(cloud)]
     samples = sample_farthest_points([clouds[i] for i in large], [int(counts[i]) for i in large], seed)

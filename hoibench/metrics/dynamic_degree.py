@@ -54,22 +54,22 @@ class DynamicDegree:
 
     @property
     def moved(self) -> int:
-        """Number of pairs that moved."""
+        """The number of pairs of sampled frames that moved: those with a score above the threshold."""
         return sum(score is not None and score > self.threshold for score in self.scores)
 
     @property
     def needed(self) -> int:
-        """Number of pairs that must move in a dynamic video: round(4 n / 16)."""
+        """The number of pairs of sampled frames that must move in a dynamic video: round(4 n / 16) for n sampled frames."""
         return round(4 * self.sampled / 16)
 
     @property
     def dynamic(self) -> bool | None:
-        """True if the video is dynamic; None for one or two sampled frames, for which the rule needs no moving pair."""
+        """True if at least ``needed`` pairs moved; None for one or two sampled frames, for which no moving pair would be needed."""
         return self.moved >= self.needed if self.needed else None
 
     @property
     def relative(self) -> float | None:
-        """Mean score / min(H, W), the continuous form; None if no pair has a score."""
+        """The mean score divided by min(H, W), a continuous measure of motion; None if no pair has a score."""
         scores = [score for score in self.scores if score is not None]
         return float(np.mean(scores)) / self.side if scores else None
 
@@ -77,13 +77,13 @@ class DynamicDegree:
 def dynamic_degree(
     frames: Array, fps: float, masks: Array | None = None, compute_flow: ComputeFlow = frame_flow
 ) -> DynamicDegree:
-    """Return the dynamic degree of a video.
+    """Measure by optical flow how much a video of one view moves, and whether it counts as dynamic.
 
     Args:
         frames: (N, H, W, 3) uint8.
-        fps: frames per second; about 8 frames per second are compared.
+        fps: frames per second of the video; about 8 per second are sampled and compared.
         masks: (N, H, W) bool; pixels outside are painted grey and not counted.
-        compute_flow: computes the flow of a pair.
+        compute_flow: computes the optical flow of a pair of frames.
 
     Raises:
         NotApplicable: a side has fewer than 128 pixels.
@@ -109,14 +109,14 @@ def dynamic_degree(
 
 
 def measure_dynamic_degree(case: Case) -> Iterator[Measurement]:
-    """Yield dynamic_degree/dis@1 (no unit; higher is better; 0 to 1): 1 for each dynamic view, else 0, then the mean of the views."""
+    """Yield the measurements of dynamic_degree/dis@1 (no unit; higher is better; 0 to 1): 1 per dynamic view, else 0, then their mean."""
     return _measure(
         case, "the clip has only 1 or 2 sampled frames, too few for VBench's count", lambda degree: degree.dynamic
     )
 
 
 def measure_dynamic_degree_px(case: Case) -> Iterator[Measurement]:
-    """Yield dynamic_degree_px/dis@1 (of the short side; not ranked; 0 or more): every view, then the mean of the views."""
+    """Yield the measurements of dynamic_degree_px/dis@1 (of the short side; not ranked; 0 or more): one per view, then their mean."""
     return _measure(case, "no pair of sampled frames shows the region", lambda degree: degree.relative)
 
 
@@ -145,7 +145,7 @@ def _measure(case: Case, undefined: str, get_value: Callable[[DynamicDegree], fl
 
 
 def _mean_or_reason(values: Sequence[float | None], undefined: str) -> dict[str, Any]:
-    """Return value, status and reason of the mean of the values that exist."""
+    """Return fields of ``Measurement``: the mean of the values that are not None, or, without any, status ``undefined`` with the given reason."""
     known = [value for value in values if value is not None]
     if not known:
         return {"value": None, "status": "undefined", "reason": undefined}

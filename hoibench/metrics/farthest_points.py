@@ -15,7 +15,7 @@ _BATCH_POINTS = 1 << 16
 
 
 def sample_farthest_points(clouds: Sequence[Array], counts: Sequence[int], seed: int = 0) -> list[Array]:
-    """Sample each cloud: every next point is the one farthest from those already chosen.
+    """Sample points evenly from each cloud: every next point is the one farthest from those already chosen.
 
     The first point is the farthest along a direction drawn from ``seed``; ties go to the smaller coordinates (x, then y, then z).  The result
     therefore does not depend on the order of the input points.
@@ -66,7 +66,7 @@ def sample_farthest_points(clouds: Sequence[Array], counts: Sequence[int], seed:
 
 
 def _sample_batch(clouds: Sequence[Array], count: int, direction: Array) -> list[Array]:
-    """Return ``count`` points of each cloud in the order chosen, or all points of a smaller cloud."""
+    """Return ``count`` points of each cloud in the order chosen, or all points of a smaller cloud; the first is the farthest along ``direction``."""
     # argmax returns the first of equals: sorted by coordinates, the smaller ones.
     sorted_clouds = [cloud[np.lexsort(cloud.T[::-1])] for cloud in clouds]
     sizes = np.array([len(cloud) for cloud in clouds])
@@ -92,7 +92,7 @@ def _sample_batch(clouds: Sequence[Array], count: int, direction: Array) -> list
 
 
 def _homogeneous(cloud: Array) -> Array:
-    """Return the rows x, y, z, 1, |x|^2, whose product with (-2 p, |p|^2, 1) is |x - p|^2: one product per step.
+    """Return rows (5, n) of x, y, z, 1 and |x|^2 for an (n, 3) cloud: (-2 p, |p|^2, 1) times them is |x - p|^2, so a step is one matrix product.
 
     Coordinates are rounded to integers on a grid of 2^24 steps across the cloud, so that each product and sum is an integer below 2^53, exact in
     any order of addition: equal distances stay equal, and none depends on a point's position in a batch.

@@ -31,7 +31,7 @@ LEAST_TRUTH = 50
 
 
 def matching_pixels(video: Array, matcher: Matcher, masks: Array | None = None, stride: int = STRIDE) -> float:
-    """Return the mean number of matching pixels over all pairs of views and every ``stride``-th frame.
+    """Return the mean number of point matches that pass the epipolar check, over all pairs of views and every ``stride``-th frame.
 
     Args:
         video: (V, N, H, W, 3) uint8, V at least 2.
@@ -53,32 +53,32 @@ def matching_pixels(video: Array, matcher: Matcher, masks: Array | None = None, 
 
 
 def measure_sift(case: Case) -> Iterator[Measurement]:
-    """Yield matching_pixels/sift-mnn@1 (matches; higher is better; 0 or more): every pair of views, then the clip."""
+    """Yield the measurements of matching_pixels/sift-mnn@1 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
     return measure_counts(case, Sift())
 
 
 def measure_sift_rel(case: Case) -> Iterator[Measurement]:
-    """Yield matching_pixels_rel/sift-mnn@1 (of the truth's; higher is better; 0 or more): the clip."""
+    """Yield the measurements of matching_pixels_rel/sift-mnn@1 (of the truth's; higher is better; 0 or more): the clip's."""
     return measure_ratio(case, Sift())
 
 
 def measure_sift_dyn(case: Case) -> Iterator[Measurement]:
-    """Yield matching_pixels_dyn/sift-mnn@1 (matches; higher is better; 0 or more): every pair of views, then the clip."""
+    """Yield the measurements of matching_pixels_dyn/sift-mnn@1 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
     return measure_moving(case, Sift())
 
 
 def measure_aliked(case: Case) -> Iterator[Measurement]:
-    """Yield matching_pixels/aliked-mnn@1 (matches; higher is better; 0 or more): every pair of views, then the clip."""
+    """Yield the measurements of matching_pixels/aliked-mnn@1 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
     return measure_counts(case, _aliked(case))
 
 
 def measure_aliked_rel(case: Case) -> Iterator[Measurement]:
-    """Yield matching_pixels_rel/aliked-mnn@1 (of the truth's; higher is better; 0 or more): the clip."""
+    """Yield the measurements of matching_pixels_rel/aliked-mnn@1 (of the truth's; higher is better; 0 or more): the clip's."""
     return measure_ratio(case, _aliked(case))
 
 
 def measure_aliked_dyn(case: Case) -> Iterator[Measurement]:
-    """Yield matching_pixels_dyn/aliked-mnn@1 (matches; higher is better; 0 or more): every pair of views, then the clip."""
+    """Yield the measurements of matching_pixels_dyn/aliked-mnn@1 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
     return measure_moving(case, _aliked(case))
 
 
@@ -92,14 +92,14 @@ def _aliked(case: Case) -> Matcher:
 
 
 def measure_counts(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Yield the matching pixels of each pair of views, then their mean."""
+    """Yield, for each region, the matching pixels (mean matches per frame) of each pair of views, then of the clip."""
     for region, masks in region_masks(case):
         pairs = match_views(case.video, matcher, masks, memo=case.sample_memo)
         yield from _count_rows(case, matcher, region, pairs, [pair.counts for pair in pairs], {})
 
 
 def measure_ratio(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Yield the sum of matching pixels over the clip, divided by that of the true video."""
+    """Yield, for each region, the clip's number of matches divided by that of the true video."""
     truth = case.clip.video
     if truth is None:
         raise NotApplicable(NO_TRUE_VIDEO)
@@ -133,7 +133,7 @@ def _true_total(case: Case, matcher: Matcher, truth: Array, masks: Array | None)
 
 
 def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Yield the matching pixels whose two ends both move: each pair of views, then their mean."""
+    """Yield, for each region, the matching pixels (mean matches per frame) whose two ends both move: each pair of views, then the clip."""
     height, width = case.video.shape[2:4]
     check_flow_size((height, width))
     details = {"flow": FLOW, "step": sampling_step(case.clip.fps), "threshold_px": motion_threshold((height, width))}
@@ -153,7 +153,7 @@ def _moving_counts(case: Case, masks: Array | None, pair: PairMatches) -> tuple[
 
 
 def _moving_pixels(case: Case, masks: Array | None, v: int, n: int) -> Array:
-    """Return (H, W) bool, the moving pixels of frame ``n`` of view ``v``, from the flow to the next sampled frame (the last: to the previous)."""
+    """Return (H, W) bool, the moving pixels of frame ``n`` of view ``v``, by the flow to the next sampled frame (at the end: to the previous)."""
     step = sampling_step(case.clip.fps)
     to = n + step if n + step < case.video.shape[1] else n - step
     if to < 0:
@@ -170,7 +170,7 @@ def _count_rows(
     counts: Sequence[Sequence[int]],
     details: dict[str, Any],
 ) -> Iterator[Measurement]:
-    """Yield one measurement per pair of views, then the clip's."""
+    """Yield the mean of ``counts`` (matches by pair of views and frame) of each pair of views, then of the clip."""
     ids = [view.id for view in case.clip.views]
     details = {"stride": STRIDE, **details}
     for pair, count in zip(pairs, counts, strict=True):
@@ -195,7 +195,7 @@ def _count_rows(
 
 
 def _raw(pairs: Sequence[PairMatches]) -> dict[str, float | None]:
-    """Return the mean number of matches per frame before the epipolar check, and the share that passes it (None without matches)."""
+    """Return ``details``: the mean number of matches per frame before the epipolar check, and the share that passes it (None without matches)."""
     raw = sum(sum(pair.raw) for pair in pairs)
     return {"raw": _mean([pair.raw for pair in pairs]), "inlier_ratio": _total(pairs) / raw if raw else None}
 

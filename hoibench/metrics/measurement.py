@@ -1,4 +1,4 @@
-"""Measurements: one value of one metric with its view, pair or part, or the reason why there is no value."""
+"""Measurements: one value of one metric, of a clip or of a view, pair of views or part in it, or the reason why there is no value."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ Status = Literal["ok", "failed", "error", "unavailable", "not_applicable", "unde
 
 @dataclass(frozen=True)
 class Measurement:
-    """One value of one metric on one clip.
+    """One value of one metric on one clip, or the reason why there is no value.
 
-    The clip's headline has ``view``, ``pair``, ``frame`` and ``part`` all None; the other measurements break it down.
+    The clip's headline, its overall value, has ``view``, ``pair``, ``frame`` and ``part`` all None; the other measurements break it down.
 
     Attributes:
         value: a finite number, or None if ``status`` is not ``ok``.
         status: ``ok``; ``failed`` (the prediction cannot be scored); ``error`` (the metric crashed); ``unavailable`` (weights are missing);
             ``not_applicable`` (the method or the data set does not provide the input); ``undefined`` (the definition gives no value here).
-        reason: why there is no value, shown on the page.
-        region: ``full`` frame or ``fg`` foreground.
+        reason: why there is no value, shown on the leaderboard page.
+        region: ``full`` (the full frame) or ``fg`` (the foreground: hands and objects).
+        part: name of the hand or object, see ``hoibench.clip.PARTS``.
         view: the view's id.
-        pair: the ids of two views, joined by a bar.
-        n_scored, n_expected: sets (frames, pairs, ...) in the mean, and the number of sets there could be.
-        pairing, alignment, scale: how predicted points were paired and scaled; None for video metrics.
-        coverage: share of the scored true points that have a valid prediction.
+        pair: the ids of two views, ``i|j``.
+        frame: the frame's index.
+        n_scored, n_expected: number of items (frames, pairs of frames or views) that the value is averaged over, and the number there could be.
+        pairing, alignment, scale: how predicted points were paired with true ones, the kind of fitted scale, and the factor; None for video metrics.
+        coverage: share of the counted true points that have a valid prediction, 0 to 1.
         weights: sha256 of each weight file used, by weight id.
         details: further numbers that explain the value, JSON-serialisable.  A ``ratio`` metric is ranked by ``details["ratio"]``.
     """
@@ -56,13 +58,13 @@ class Measurement:
 
 
 class NoValue(Exception):
-    """Raised by a metric that has no value for a sample; the runner turns it into rows with ``status`` and ``reason``."""
+    """Raised by a metric that has no value on a clip; scoring turns it into result rows with this ``status`` and ``reason``."""
 
     status: Status = "error"
 
     @property
     def reason(self) -> str:
-        """Why there is no value."""
+        """The reason why there is no value: the exception's message."""
         return str(self)
 
 
@@ -87,7 +89,7 @@ class NotApplicable(NoValue):
 NO_CAMERAS = "the data set has no cameras"
 NO_TRUE_TRACKS = "the data set has no true tracks"
 NO_TRUE_VIDEO = "the data set has no true video"
-"""Reasons why a metric does not apply, worded alike wherever they are found."""
+"""Reasons of ``NotApplicable`` that several modules give in the same words."""
 
 
 class Undefined(NoValue):

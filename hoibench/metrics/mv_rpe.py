@@ -37,7 +37,9 @@ THRESHOLD = 0.25
 def mv_rpe_scene(
     pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None
 ) -> float:
-    """Return the multi-view relative point error, % of the scene's size: 100 mean_v mean_n [ sum_k m e / sum_k m ] of ``scene_error``.
+    """Return the multi-view relative point error, % of the scene's size: the mean distance in the world between predicted and true points.
+
+    The value is 100 mean_v mean_n [ sum_k m e / sum_k m ] with e from ``scene_error`` and m the ``mask``.
 
     Args:
         pred: (V, N, K, 3) camera-space points, metres, already aligned.
@@ -61,7 +63,9 @@ def mv_rpe_scene(
 
 
 def mv_pi_scene(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
-    """Return the multi-view inliers, %: points with a ``scene_error`` strictly below 0.25; arguments as ``mv_rpe_scene``.
+    """Return the multi-view inliers, %: points with an error under a quarter of the scene's size.
+
+    Arguments, errors and the order of means are those of ``mv_rpe_scene``.
 
     >>> cameras = [Camera(np.eye(3), np.eye(3), np.zeros(3), (128, 192))]
     >>> world = np.array([[[-0.5, 0.0, 1.0], [0.5, 0.0, 1.0]]])
@@ -76,7 +80,9 @@ def mv_pi_scene(pred: Array, world: Array, cameras: Sequence[Camera], mask: Arra
 def mv_rpe_world(
     pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None
 ) -> float:
-    """Return the multi-view relative point error, % of the distance from the world's origin; arguments as ``mv_rpe_scene``.
+    """Return the multi-view relative point error, % of each point's distance from the world's origin.
+
+    Arguments, errors and the order of means are those of ``mv_rpe_scene``.
 
     >>> cameras = [Camera(np.eye(3), np.eye(3), np.zeros(3), (128, 192))]
     >>> world = np.array([[[0.0, 0.0, 1.0], [0.0, 0.0, 2.0]]])
@@ -89,7 +95,9 @@ def mv_rpe_world(
 
 
 def mv_pi_world(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
-    """Return the multi-view inliers, %: points with a ``world_error`` strictly below 0.25; arguments as ``mv_rpe_scene``.
+    """Return the multi-view inliers, %: points with an error under a quarter of their distance from the world's origin.
+
+    Arguments, errors and the order of means are those of ``mv_rpe_scene``.
 
     >>> cameras = [Camera(np.eye(3), np.eye(3), np.zeros(3), (128, 192))]
     >>> world = np.array([[[0.0, 0.0, 1.0], [0.0, 0.0, 2.0]]])
@@ -102,18 +110,23 @@ def mv_pi_world(pred: Array, world: Array, cameras: Sequence[Camera], mask: Arra
 
 
 def scene_error(pred: PointSet, world: Array, cameras: Sequence[Camera]) -> Array:
-    """Return e = |W_v(sP_v) - X_w| / D, (V, N, K), where D is the scene's size.
+    """Return each point's error relative to the scene's size D: e = |W_v(sP_v) - X_w| / D, (V, N, K), and 1 for missing predictions.
+
+    W_v moves a point from the space of camera v to the world.
 
     Args:
-        pred: (V, N, K, 3) camera space, metres.
-        world: X_w, (N, K, 3) metres.
+        pred: sP, (V, N, K, 3) predicted points, camera space, metres.
+        world: X_w, (N, K, 3) true points, world, metres.
         cameras: the V cameras.
     """
     return relative_error(_to_world(pred, cameras), world, scene_size(world))
 
 
 def world_error(pred: PointSet, world: Array, cameras: Sequence[Camera]) -> Array:
-    """Return e = |W_v(sP_v) - X_w| / max(|X_w|, 0.01), (V, N, K); arguments as ``scene_error``."""
+    """Return each point's error relative to its distance from the world's origin: e = |W_v(sP_v) - X_w| / max(|X_w|, 0.01), (V, N, K).
+
+    Arguments, W_v and missing predictions as in ``scene_error``.
+    """
     return relative_error(_to_world(pred, cameras), world, np.maximum(np.linalg.norm(world, axis=-1), MIN_NORM))
 
 
@@ -122,30 +135,30 @@ def _to_world(pred: PointSet, cameras: Sequence[Camera]) -> PointSet:
 
 
 def measure_mv_rpe_scene(case: Case) -> Iterator[Measurement]:
-    """Yield mv_rpe_scene@1 (%; lower is better; 0 or more): every view, then the clip."""
+    """Yield the measurements of mv_rpe_scene@1 (%; lower is better; 0 or more): one per view, then the clip's."""
     motion = align_motion(case)
     yield from _measure_scene(motion, group_by_view(motion), lambda error: 100.0 * error)
 
 
 def measure_mv_rpe_scene_all(case: Case) -> Iterator[Measurement]:
-    """Yield mv_rpe_scene_all@1 (%; lower is better; 0 or more): mv_rpe_scene that also counts hidden points."""
+    """Yield the measurements of mv_rpe_scene_all@1 (%; lower is better; 0 or more): as mv_rpe_scene, with hidden points."""
     motion = align_motion(case)
     yield from _measure_scene(motion, group_by_view_with_hidden(motion), lambda error: 100.0 * error)
 
 
 def measure_mv_pi_scene(case: Case) -> Iterator[Measurement]:
-    """Yield mv_pi_scene@1 (%; higher is better; 0 to 100): every view, then the clip."""
+    """Yield the measurements of mv_pi_scene@1 (%; higher is better; 0 to 100): one per view, then the clip's."""
     motion = align_motion(case)
     yield from _measure_scene(motion, group_by_view(motion), lambda error: inlier_percent(error, THRESHOLD))
 
 
 def measure_mv_rpe_world(case: Case) -> Iterator[Measurement]:
-    """Yield mv_rpe_world@1 (%; lower is better; 0 or more): every view, then the clip."""
+    """Yield the measurements of mv_rpe_world@1 (%; lower is better; 0 or more): one per view, then the clip's."""
     yield from _measure_world(align_motion(case), lambda error: 100.0 * error)
 
 
 def measure_mv_pi_world(case: Case) -> Iterator[Measurement]:
-    """Yield mv_pi_world@1 (%; higher is better; 0 to 100): every view, then the clip."""
+    """Yield the measurements of mv_pi_world@1 (%; higher is better; 0 to 100): one per view, then the clip's."""
     yield from _measure_world(align_motion(case), lambda error: inlier_percent(error, THRESHOLD))
 
 
@@ -173,5 +186,5 @@ def _measure_world(motion: AlignedMotion, to_percent: Callable[[Array], Array]) 
 
 
 def origin_id(cameras: Sequence[Camera]) -> str:
-    """Return 12 hex digits that identify the world's origin by the camera poses in it: rows with one id share an origin."""
+    """Return 12 hex digits that identify the world's origin by the camera poses in it: results with the same id share an origin."""
     return sha256_json([[np.round(camera.R, 4).tolist(), np.round(camera.t, 4).tolist()] for camera in cameras])[:12]

@@ -1,6 +1,6 @@
 """Pairing: find the predicted point of each true point, and measure the error that the pairing alone causes.
 
-query              the method tracked the benchmark's anchors: point k is point k.
+query              the method tracked the pixels that the benchmark gave it: predicted point k is true point k.
 anchor             a true point takes the predicted track whose frame-0 anchor is nearest, within max(1, H / 240) pixels, in each view.
 oracle-projection  a true point takes the point map's value at the true point's pixel.
 """
@@ -27,8 +27,9 @@ class PairedPoints:
     """A prediction in the order of the true points.
 
     Attributes:
-        pred: (V, N, K, 3) predicted points in the method's unit: entry k is the prediction of true point k.
-        paired_truth: the truth passed through the same pairing, or None for ``query`` pairing, which is exact.
+        pred: (V, N, K, 3) predicted points, camera space, in the method's unit: entry k is the prediction of true point k.
+        paired_truth: (V, N, K, 3) the points that a perfect method would get by the same pairing, camera space, metres: their error is caused by the
+            pairing alone.  None for ``query`` pairing, which is exact.
         track_index: (V, K) predicted track of each true point, -1 for none; None unless tracks were paired by anchor.
     """
 
@@ -38,7 +39,13 @@ class PairedPoints:
 
 
 def pair_prediction(prediction: Prediction, truth: TrueTracks, pairing: Pairing) -> PairedPoints:
-    """Pair a prediction's points with the true ones.
+    """Return a prediction's points in the order of the true points.
+
+    Args:
+        prediction: the method's prediction.
+        truth: the clip's true tracks.
+        pairing: ``query`` (by index), ``anchor`` (the nearest predicted track in frame 0) or ``oracle-projection`` (the point map's value at the true
+            point's pixel).
 
     Raises:
         NotApplicable: the method gives no tracks, or no point maps for ``oracle-projection``.
@@ -56,16 +63,16 @@ def pair_prediction(prediction: Prediction, truth: TrueTracks, pairing: Pairing)
 
 
 def anchor_radius(height: int) -> float:
-    """Return the largest distance, in pixels, between an anchor and a true point that are paired: max(1, H / 240)."""
+    """Return the largest distance in frame 0 between a track and a true point that are paired: max(1, H / 240) pixels for image height H."""
     return max(1.0, height / 240.0)
 
 
 def find_nearest_anchors(pixels: Array, anchors: Array, radius: float) -> Array:
-    """Return the index of the nearest predicted anchor of each true pixel, -1 if none is within ``radius``.
+    """Return the index of each true point's nearest anchor (a predicted track's pixel in frame 0), or -1 if none is within ``radius``.
 
     Args:
-        pixels: (K, 2) true pixels; pixels that are not finite get -1.
-        anchors: (K', 2) predicted pixels; several true points may share one.
+        pixels: (K, 2) pixels of the true points; pixels that are not finite get -1.
+        anchors: (K', 2) pixels of the predicted tracks; several true points may share one.
         radius: pixels; an anchor at exactly this distance still counts.
 
     Returns:
@@ -123,7 +130,13 @@ def _pair_by_anchor(prediction: Prediction, truth: TrueTracks) -> PairedPoints:
 
 
 def _move_to_anchors(truth: TrueTracks, anchors: Array, found: Array) -> PointSet:
-    """Shift each true track so that it starts at its paired anchor, at its own depth: the output of a perfect method with these anchors."""
+    """Return the tracks of a perfect method that starts at these anchors: each true track, shifted to start at its anchor's pixel at its own depth.
+
+    Args:
+        truth: the true tracks.
+        anchors: (V, K, 2) pixels of the anchor paired with each true point.
+        found: (V, K) bool, false for points without an anchor, which are not valid in the result.
+    """
     offset = np.zeros_like(truth.points[:, 0])
     for v, camera in enumerate(truth.cameras):
         first = truth.points[v, 0]

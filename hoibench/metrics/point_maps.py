@@ -10,20 +10,20 @@ from hoibench.clip import Array, check_shape
 from hoibench.metrics.point_sets import PointSet
 
 DEPTH_JUMP = 0.02
-"""A sample is invalid if the depth of a neighbouring pixel differs by more than this share."""
+"""A sample is invalid if the depth of a neighbouring pixel differs by more than this share of the sample's depth."""
 _NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
 def sample_point_maps(maps: Array, pixels: Array, sizes: Sequence[tuple[int, int]]) -> tuple[PointSet, Array]:
-    """Return the point of the map's pixel nearest to each given pixel.
+    """Sample point maps: return the 3D point of the map pixel that contains each given image pixel.
 
     A sample is invalid outside the map, if its point is not finite or not in front of the camera, and at a depth edge: if one of the four
     neighbouring pixels has no finite depth, or one that differs by more than 2 %.
 
     Args:
-        maps: (V, N, h, w, 3) camera-space points.
-        pixels: (V, N, K, 2) pixels of images of the views' ``sizes``; infinite for points without a sample.
-        sizes: (H, W) of each view.
+        maps: (V, N, h, w, 3) camera-space points, one for each pixel of a map that covers the whole image.
+        pixels: (V, N, K, 2) image pixels (x, y); infinite for points to leave out.
+        sizes: (H, W) of each view's image.
 
     Returns:
         The samples (V, N, K, 3), and the centres of the map pixels that were read, (V, N, K, 2) in the images' pixels, infinite outside.

@@ -1,4 +1,4 @@
-"""Masked point sets: input checks of the plain-array metrics, and the mean of means that motion metrics share."""
+"""Point sets with missing points: input checks of the metrics on plain arrays, and the mean of means that motion metrics share."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class PointSet:
     valid: Array
 
     def scaled(self, scales: Array) -> PointSet:
-        """Return the points times one factor per view, (V,)."""
+        """Return the points multiplied by one factor per view; ``scales`` is (V,)."""
         return PointSet(self.xyz * scales[:, None, None, None], self.valid)
 
 
 def mask_points(xyz: Array, valid: Array | None) -> PointSet:
-    """Return (V, N, K, 3) points as float64 with zeros where ``valid`` is false; None means that all are valid."""
+    """Return (V, N, K, 3) points as a ``PointSet``: float64, with zeros where ``valid``, (V, N, K), is false; None means that all are valid."""
     valid = np.ones(xyz.shape[:3], dtype=bool) if valid is None else valid
     return PointSet(np.where(valid[..., None], xyz, 0.0).astype(np.float64), valid)
 
 
 def check_points(name: str, xyz: Array, valid: Array | None) -> PointSet:
-    """Check points and their mask, and return them as a ``PointSet``.
+    """Check (V, N, K, 3) points and their (V, N, K) mask (None: all valid), and return them as a ``PointSet``; ``name`` is used in messages.
 
     Raises:
-        ValueError: a shape is wrong, the mask is not bool, or a valid point is NaN or infinite; names the array, the value and its index.
+        ValueError: a shape is wrong, the mask is not bool, or a valid point is NaN or infinite; the message names array, value and index.
     """
     check_shape(name, xyz, ("V", "N", "K", 3))
     if valid is not None:
@@ -57,10 +57,16 @@ def check_points(name: str, xyz: Array, valid: Array | None) -> PointSet:
 def check_prediction_and_truth(
     pred: Array, truth: Array, mask: Array, valid: Array | None
 ) -> tuple[PointSet, PointSet]:
-    """Check prediction and truth of one shape (V, N, K, 3); ``mask`` becomes the truth's ``valid``.
+    """Check a prediction and the truth, both (V, N, K, 3), and return them as two point sets.
+
+    Args:
+        pred: predicted points.
+        truth: true points.
+        mask: (V, N, K) bool, the true points that count; becomes the truth's ``valid``.
+        valid: (V, N, K) bool, false where a prediction is missing.  None means that all are valid.
 
     Raises:
-        ValueError: the shapes differ, or a point that counts is NaN or infinite.
+        ValueError: the shapes differ, a mask is not bool, or a point that counts is NaN or infinite.
     """
     true_points = check_points("truth", truth, mask)
     check_shape("pred", pred, true_points.xyz.shape)
@@ -70,10 +76,20 @@ def check_prediction_and_truth(
 def check_prediction_and_world(
     pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None
 ) -> tuple[PointSet, Array, Array]:
-    """Check a prediction (V, N, K, 3), true world points (N, K, 3), V cameras and a mask (V, N, K); return points, world in float64 and mask.
+    """Check the inputs of a metric that compares a prediction with true points in the world.
+
+    Args:
+        pred: (V, N, K, 3) predicted points.
+        world: (N, K, 3) true points in the world.
+        cameras: the V cameras.
+        mask: (V, N, K) bool, the true points that count.
+        valid: (V, N, K) bool, false where a prediction is missing.  None means that all are valid.
+
+    Returns:
+        The prediction as a ``PointSet``, ``world`` as float64, and ``mask``.
 
     Raises:
-        ValueError: the shapes do not fit, or a point that counts is NaN or infinite.
+        ValueError: the shapes do not fit, a mask is not bool, or a point that counts is NaN or infinite.
     """
     truth = check_points("world", world[None], None).xyz[0]
     check_shape("pred", pred, (len(cameras), *truth.shape))
@@ -83,10 +99,10 @@ def check_prediction_and_world(
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """A mean of means and its parts.
+    """The result of ``mean_of_means``: an overall mean, and the mean of each of G groups (views, or pairs of views).
 
     Attributes:
-        value: the mean over groups (views, or pairs of views) that have a mean.
+        value: the mean over the groups that have a mean.
         groups: (G,) each group's mean over its frames, NaN for a group without frames.
         scored: (G,) number of frames in each group's mean.
         frames: N, the number of frames of the clip.
@@ -99,17 +115,17 @@ class Means:
 
     @property
     def n_scored(self) -> int:
-        """Frames in the mean, over all groups."""
+        """The number of frames in the groups' means, summed over the groups."""
         return int(self.scored.sum())
 
     @property
     def n_expected(self) -> int:
-        """Frames there could be, over all groups."""
+        """The largest possible ``n_scored``: the number of frames times the number of groups."""
         return self.frames * len(self.groups)
 
 
 def mean_of_means(error: Array, mask: Array) -> Means:
-    """Return mean_g mean_n [ sum_k m e / sum_k m ]: over points, then over frames, then over groups.
+    """Average an error over points k, then frames n, then groups g (views, or pairs of views): mean_g mean_n [ sum_k m e / sum_k m ].
 
     Every frame weighs the same in its group and every group the same in the result, whatever their numbers of points.
 

@@ -28,7 +28,9 @@ PENALTY = 0.1
 
 
 def reproj_px(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
-    """Return the reprojection error, px: the median of ``pixel_error`` over all ordered view pairs and the points that count in both views.
+    """Return the reprojection error, px: the median distance between a view's prediction and the truth in the image of another view.
+
+    The median is over all ordered pairs of views, all frames and the points that count in both views.
 
     Args:
         pred: (V, N, K, 3) camera-space points, metres, already aligned, V at least 2.
@@ -53,13 +55,13 @@ def reproj_px(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array,
 
 
 def pixel_error(pred: PointSet, truth: Array, cameras: Sequence[Camera]) -> Array:
-    """Return the pixels between sP_i and X in camera j, for each ordered pair: (V (V-1), N, K).
+    """Return the distance between view i's prediction and the truth in the image of camera j, pixels, for each ordered pair (i, j).
 
-    The error of a point that is missing or behind camera j is a tenth of the diagonal of j's image.
+    The result has shape (V (V-1), N, K).  The error of a point that is missing or behind camera j is a tenth of the diagonal of j's image.
 
     Args:
-        pred: (V, N, K, 3) camera space, metres.
-        truth: (V, N, K, 3) camera space, metres; the points that count are in front of their camera.
+        pred: sP, (V, N, K, 3) predicted points in the space of each camera, metres.
+        truth: X, (V, N, K, 3) true points in the space of each camera, metres; the points that count are in front of their camera.
         cameras: the V cameras.
     """
     world = cameras_to_world(pred.xyz, cameras)
@@ -81,7 +83,7 @@ def _median(error: Array, mask: Array) -> float:
 
 
 def measure_reproj_px(case: Case) -> Iterator[Measurement]:
-    """Yield reproj_px@1 (px; lower is better; 0 or more): every ordered pair of views, then the clip."""
+    """Yield the measurements of reproj_px@1 (px; lower is better; 0 or more): one per ordered pair of views, then the clip's."""
     motion = align_motion(case)
     truth, groups = motion.truth, group_by_view_pair(motion)
     error = pixel_error(motion.pred, truth.points, truth.cameras)

@@ -26,7 +26,9 @@ MIN_NORM = 0.01
 
 
 def rpe(pred: Array, truth: Array, mask: Array, valid: Array | None = None) -> float:
-    """Return the relative point error, %: 100 mean_v mean_n [ sum_k m e / sum_k m ], e = |P - X| / max(|X|, 0.01).
+    """Return the relative point error, %: the mean distance between predicted and true points, relative to their distance from the camera.
+
+    The value is 100 mean_v mean_n [ sum_k m e / sum_k m ] with e = |P - X| / max(|X|, 0.01), P predicted, X true and m the ``mask``.
 
     Args:
         pred: (V, N, K, 3) camera-space points, metres, already aligned (``hoibench.metrics.alignment``).
@@ -53,9 +55,9 @@ def rpe(pred: Array, truth: Array, mask: Array, valid: Array | None = None) -> f
 
 
 def pi(pred: Array, truth: Array, mask: Array, valid: Array | None = None, threshold: float = 0.25) -> float:
-    """Return the point inliers, %: the means of ``rpe`` of 1(e < threshold), strictly; a missing prediction is no inlier.
+    """Return the point inliers, %: points whose error e of ``rpe`` is strictly below ``threshold``.
 
-    Arguments and errors as ``rpe``.
+    Other arguments, errors and the order of means are those of ``rpe``.  A missing prediction has e = 1.
 
     >>> truth = np.array([[[[0.0, 0.0, 2.0], [0.0, 0.0, 1.0]]]])
     >>> mask = np.ones((1, 1, 2), dtype=bool)
@@ -67,29 +69,32 @@ def pi(pred: Array, truth: Array, mask: Array, valid: Array | None = None, thres
 
 
 def camera_error(pred: PointSet, truth: Array) -> Array:
-    """Return e = |sP - X| / max(|X|, 0.01), (V, N, K), from camera-space points (V, N, K, 3), metres."""
+    """Return each point's error relative to its distance from the camera: e = |sP - X| / max(|X|, 0.01), (V, N, K), and 1 for missing predictions.
+
+    Both ``pred``, sP, and ``truth``, X, are (V, N, K, 3) camera-space points, metres.
+    """
     return relative_error(pred, truth, np.maximum(np.linalg.norm(truth, axis=-1), MIN_NORM))
 
 
 def relative_error(pred: PointSet, truth: Array, norm: Array | float) -> Array:
-    """Return e = |sP - X| / norm, (V, N, K), and 1 for missing predictions.
+    """Return the distance between predicted and true points, divided by ``norm``: e = |sP - X| / norm, (V, N, K), and 1 for missing predictions.
 
     Args:
-        pred: sP, (V, N, K, 3) metres.
-        truth: X, broadcast to the same shape, in the same frame of reference.
-        norm: metres, broadcast to (V, N, K).
+        pred: sP, (V, N, K, 3) predicted points, metres.
+        truth: X, true points in the same frame of reference, broadcast to the same shape.
+        norm: length that the error is relative to, metres, broadcast to (V, N, K).
     """
     distance = np.linalg.norm(pred.xyz - truth, axis=-1)
     return np.where(pred.valid, distance / norm, MISSING_ERROR)
 
 
 def inlier_percent(error: Array, threshold: float) -> Array:
-    """Return 100 where the error is strictly below the threshold, else 0: its mean is the percentage of inliers."""
+    """Return an array of 100 where the error is strictly below the threshold, else 0: its mean is the percentage of inliers."""
     return np.where(error < threshold, 100.0, 0.0)
 
 
 def measure_rpe(case: Case) -> Iterator[Measurement]:
-    """Yield rpe@1 (%; lower is better; 0 or more): every view, then the clip."""
+    """Yield the measurements of rpe@1 (%; lower is better; 0 or more): one per view, then the clip's."""
     motion = align_motion(case)
     yield from measure_groups(
         motion, group_by_view(motion), lambda pred: 100.0 * camera_error(pred, motion.truth.points)
@@ -97,7 +102,7 @@ def measure_rpe(case: Case) -> Iterator[Measurement]:
 
 
 def measure_rpe_all(case: Case) -> Iterator[Measurement]:
-    """Yield rpe_all@1 (%; lower is better; 0 or more): rpe that also counts hidden points."""
+    """Yield the measurements of rpe_all@1 (%; lower is better; 0 or more): as rpe, with hidden points."""
     motion = align_motion(case)
     yield from measure_groups(
         motion, group_by_view_with_hidden(motion), lambda pred: 100.0 * camera_error(pred, motion.truth.points)
@@ -105,17 +110,17 @@ def measure_rpe_all(case: Case) -> Iterator[Measurement]:
 
 
 def measure_pi(case: Case) -> Iterator[Measurement]:
-    """Yield pi@1 (%; higher is better; 0 to 100): points within 25 % of the distance from the camera."""
+    """Yield the measurements of pi@1 (%; higher is better; 0 to 100): the share of points within 25 % of the distance from the camera."""
     yield from _measure_inliers(case, 0.25)
 
 
 def measure_pi_010(case: Case) -> Iterator[Measurement]:
-    """Yield pi_010@1 (%; higher is better; 0 to 100): points within 10 %."""
+    """Yield the measurements of pi_010@1 (%; higher is better; 0 to 100): the share of points within 10 %."""
     yield from _measure_inliers(case, 0.10)
 
 
 def measure_pi_005(case: Case) -> Iterator[Measurement]:
-    """Yield pi_005@1 (%; higher is better; 0 to 100): points within 5 %."""
+    """Yield the measurements of pi_005@1 (%; higher is better; 0 to 100): the share of points within 5 %."""
     yield from _measure_inliers(case, 0.05)
 
 

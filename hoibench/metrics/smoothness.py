@@ -36,11 +36,11 @@ NO_PREDICTED_TRIPLE = "no true point has valid predictions in three consecutive 
 
 @dataclass(frozen=True, eq=False)
 class Smoothness:
-    """Mean second differences of a prediction and of the truth on the same triples.
+    """Mean second differences of a prediction and of the truth on the same triples (a point in three consecutive frames).
 
     Attributes:
-        pred, truth: means, m/frame^2, over the truth-valid triples that have predictions in all three frames.
-        coverage: share of the truth-valid triples that have predictions.
+        pred, truth: means of the prediction and of the truth, m/frame^2, over the true triples that have predictions in all three frames.
+        coverage: share of the true triples that have predictions, 0 to 1.
     """
 
     pred: Means
@@ -48,13 +48,13 @@ class Smoothness:
     coverage: float
 
     def ratio(self, group: int | None = None) -> float | None:
-        """Return prediction / truth, of one view or of all; None if the truth does not accelerate."""
+        """Return the prediction's mean divided by the truth's, for one view (its index) or for all; None if the truth does not accelerate."""
         pred, truth = (m.value if group is None else float(m.groups[group]) for m in (self.pred, self.truth))
         return pred / truth if truth >= LEAST_ACCELERATION else None
 
     @property
     def ranked_ratio(self) -> float | None:
-        """The ratio, moved away from 1 by the coverage: dropping triples must cost, on either side of 1."""
+        """The ratio of all views, moved away from 1 by the coverage so that missing predictions make it worse; None if ``ratio`` is None."""
         ratio = self.ratio()
         if ratio is None:
             return None
@@ -62,7 +62,7 @@ class Smoothness:
 
 
 def smoothness(pred: Array, truth: Array, mask: Array, valid: Array | None = None) -> Smoothness:
-    """Return mean |x[n-1] - 2 x[n] + x[n+1]| of prediction and truth: over a frame's triples, then frames, then views.
+    """Return mean |x[n-1] - 2 x[n] + x[n+1]| of the points x of prediction and truth: over points, then frames, then views.
 
     Args:
         pred: (V, N, K, 3) metres, already aligned, in a frame of reference that does not move.
@@ -94,9 +94,10 @@ def _smoothness(pred: PointSet, truth: PointSet) -> Smoothness:
 
 
 def accel_error(pred: Array, truth: Array, mask: Array, valid: Array | None = None) -> float:
-    """Return mean |second difference of (P - X)|, m/frame^2: the means of ``smoothness``, over every truth-valid triple.
+    """Return the mean size of the second difference of P - X (prediction minus truth), m/frame^2: over points, then frames, then views.
 
-    A triple without predictions in all three frames scores as a point at rest, or as the mean of the other triples if that is worse.
+    A triple (a point in three consecutive frames) without predictions in all three frames scores as a point at rest, or as the mean of the other
+    triples if that is worse.
     Arguments and errors as ``smoothness``.
 
     >>> x = 0.5 * 0.02 * np.arange(5) ** 2
@@ -116,7 +117,7 @@ def second_difference(points: Array) -> Array:
 
 
 def true_in_three_frames(mask: Array) -> Array:
-    """Return (V, N-2, K) from (V, N, K) bool: true in three consecutive frames."""
+    """Return (V, N-2, K) bool, true where a (V, N, K) bool mask is true in three consecutive frames."""
     three: Array = mask[:, :-2] & mask[:, 1:-1] & mask[:, 2:]
     return three
 
@@ -129,7 +130,12 @@ def _acceleration_error(pred: PointSet, truth: PointSet) -> Array:
 
 
 def _covered_triples(valid: Array, mask: Array) -> tuple[Array, Array]:
-    """Return the truth's triples, and those of them with predictions in all three frames; both (V, N-2, K) bool."""
+    """Return the triples (a point in three consecutive frames) of the truth, and those of them with three predictions; both (V, N-2, K) bool.
+
+    Raises:
+        Undefined: the truth has no triple.
+        Failed: no triple of the truth has three predictions.
+    """
     expected = true_in_three_frames(mask)
     if not expected.any():
         raise Undefined(NO_TRUE_TRIPLE)
@@ -140,7 +146,7 @@ def _covered_triples(valid: Array, mask: Array) -> tuple[Array, Array]:
 
 
 def measure_smoothness(case: Case) -> Iterator[Measurement]:
-    """Yield smoothness@1 (m/frame² at 8 fps; a ratio to the truth near 1 is better; 0 or more): every view, then the clip.
+    """Yield the measurements of smoothness@1 (m/frame² at 8 fps; a ratio to the truth near 1 is better; 0 or more): one per view, then the clip's.
 
     ``details["ratio"]`` of the clip is ranked; ``details["truth"]`` is the truth's value on the same triples.
     """
@@ -186,7 +192,7 @@ def _measure_views(motion: AlignedMotion, result: Smoothness) -> Iterator[Measur
 
 
 def measure_accel_error(case: Case) -> Iterator[Measurement]:
-    """Yield accel_error@1 (m/frame² at 8 fps; lower is better; 0 or more): every view, then the clip."""
+    """Yield the measurements of accel_error@1 (m/frame² at 8 fps; lower is better; 0 or more): one per view, then the clip's."""
     motion = _align_motion_at_8_fps(case)
     truth = _truth_in_world(motion)
     yield from measure_groups(

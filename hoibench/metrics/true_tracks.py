@@ -19,12 +19,12 @@ def world_to_cameras(world: Array, cameras: Sequence[Camera]) -> Array:
 
 
 def cameras_to_world(points: Array, cameras: Sequence[Camera]) -> Array:
-    """Return W_v(p) = R_v^T (p - t_v): the camera-space points (V, N, K, 3) of each view in the world, same shape."""
+    """Return the camera-space points of each view, (V, N, K, 3), in the world, same shape: W_v(p) = R_v^T (p - t_v)."""
     return np.stack([to_world(view, camera.R, camera.t) for view, camera in zip(points, cameras, strict=True)])
 
 
 def scene_size(world: Array) -> float:
-    """Return D, the RMS distance of the points of all frames, (N, K, 3) metres, to their common centroid, metres.
+    """Return the size D of a scene in metres: the RMS distance of its points in all frames, (N, K, 3) metres, to their common centroid.
 
     Raises:
         Undefined: all points coincide, so that D cannot be a divisor.
@@ -47,9 +47,9 @@ class TrueTracks:
         views: ids of the V views.
         cameras: the V cameras.
         world: (N, K, 3) float64, metres.
-        visible: (V, N, K) bool.
-        part: (K,) index into ``hoibench.clip.PARTS``.
-        recorded: (N, K) bool, false where ``world`` repeats the nearest recorded position.
+        visible: (V, N, K) bool, true where the view sees the point.
+        part: (K,) index of each point's hand or object in ``hoibench.clip.PARTS``.
+        recorded: (N, K) bool, false where the recording has no pose for the point, so that ``world`` repeats the nearest recorded position.
     """
 
     views: tuple[str, ...]
@@ -61,17 +61,17 @@ class TrueTracks:
 
     @cached_property
     def points(self) -> Array:
-        """X, (V, N, K, 3) float64, camera space, metres."""
+        """X, (V, N, K, 3) float64: the true points in the space of each camera, metres."""
         return world_to_cameras(self.world, self.cameras)
 
     @property
     def visible_first(self) -> Array:
-        """(V, 1, K) bool: visible in frame 0, so that a method can be asked to track the point."""
+        """(V, 1, K) bool, true if the view sees the point in frame 0, so that a method can track it from there."""
         return self.visible[:, :1]
 
     @cached_property
     def mask(self) -> Array:
-        """m, (V, N, K) bool, the points that count: visible in the view both in frame 0 and in frame n."""
+        """m, (V, N, K) bool, the points that count in metrics: visible in the view both in frame 0 and in frame n."""
         return self.visible & self.visible_first
 
     @cached_property
@@ -87,7 +87,7 @@ def build_true_tracks(clip: Clip) -> TrueTracks:
 
     Raises:
         NotApplicable: the clip has no true tracks, or a view has no camera.
-        Undefined: no point is visible both in frame 0 and in any frame of the same view.
+        Undefined: no point is visible in frame 0 of any view.
     """
     if clip.tracks is None:
         raise NotApplicable(NO_TRUE_TRACKS)

@@ -1,4 +1,4 @@
-"""Matches between the views of a video, frame by frame."""
+"""Matches of image points between the views of a video, frame by frame."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Memo = MutableMapping[Hashable, Any]
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """Matches of two frames.
+    """Matched points of two frames.
 
     Attributes:
-        a: (m, 2) float32 pixels in the first frame.
-        b: (m, 2) float32 pixels in the second.
+        a: (m, 2) float32 pixels of the matched points in the first frame.
+        b: (m, 2) float32 pixels of the same points in the second frame.
         inlier: (m,) bool, true for matches that pass the epipolar check.
     """
 
@@ -51,19 +51,19 @@ class PairMatches:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Inliers of each frame."""
+        """Number of matches of each frame that pass the epipolar check."""
         return tuple(int(match.inlier.sum()) for match in self.matches)
 
     @property
     def raw(self) -> tuple[int, ...]:
-        """Matches of each frame before the epipolar check."""
+        """Number of matches of each frame before the epipolar check."""
         return tuple(len(match.inlier) for match in self.matches)
 
 
 def match_views(
     video: Array, matcher: Matcher, masks: Array | None = None, stride: int = STRIDE, memo: Memo | None = None
 ) -> tuple[PairMatches, ...]:
-    """Match every pair of views on every ``stride``-th frame.
+    """Return the matches of every pair of views on every ``stride``-th frame, pair by pair.
 
     Args:
         video: (V, N, H, W, 3) uint8.
@@ -100,7 +100,7 @@ def match_views(
 
 
 def match_frames(matcher: Matcher, a: RegionFrame, b: RegionFrame, memo: Memo) -> Matches:
-    """Match two frames; results in ``memo`` are reused."""
+    """Return the matches of two frames, from ``memo`` if they are stored there."""
     key = ("matches", matcher.name, a.digest, b.digest)
     if key not in memo:
         memo[key] = _match(matcher, a, b, _describe(matcher, a, memo), _describe(matcher, b, memo))
@@ -125,7 +125,7 @@ def _describe(matcher: Matcher, frame: RegionFrame, memo: Memo) -> Features:
 
 
 def is_on_mask(mask: Array | None, points: Array) -> Array:
-    """Return (m,) bool: true if the pixel nearest to the (x, y) point is set in an (H, W) bool mask; all true without a mask."""
+    """Return (m,) bool, true if the pixel nearest to each of (m, 2) points (x, y) is set in an (H, W) bool mask; all true without a mask."""
     if mask is None:
         return np.ones(len(points), dtype=bool)
     x, y = np.floor(points + 0.5).astype(np.int64).T

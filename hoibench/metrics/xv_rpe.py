@@ -28,7 +28,7 @@ THRESHOLD = 0.25
 
 
 def xv_rpe(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
-    """Return the cross-view disagreement, % of the scene's size: prediction against prediction.
+    """Return the cross-view disagreement, % of the scene's size: the mean distance in the world between two views' predictions of a point.
 
     Args:
         pred: (V, N, K, 3) camera-space points, metres, already aligned, V at least 2.
@@ -52,7 +52,9 @@ def xv_rpe(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, va
 
 
 def xv_pi(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
-    """Return the cross-view inliers, %: the means of ``xv_rpe`` of 1(e < 0.25), strictly; arguments as ``xv_rpe``.
+    """Return the cross-view inliers, %: points with e < 0.25 (two views' predictions differ by under a quarter of the scene's size).
+
+    Arguments, errors and the order of means are those of ``xv_rpe``.
 
     >>> cameras = [Camera(np.eye(3), np.eye(3), np.zeros(3), (128, 192))] * 2
     >>> world = np.array([[[-0.5, 0.0, 1.0], [0.5, 0.0, 1.0]]])
@@ -66,7 +68,7 @@ def xv_pi(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, val
 
 
 def ordered_pairs(views: int) -> tuple[list[int], list[int]]:
-    """Return all (i, j) with i != j, as the list of i and the list of j.
+    """Return all ordered pairs (i, j), i != j, of view indices, as the list of i and the list of j.
 
     Raises:
         ValueError: there is one view only.
@@ -78,19 +80,21 @@ def ordered_pairs(views: int) -> tuple[list[int], list[int]]:
 
 
 def true_in_both_views(mask: Array) -> Array:
-    """Return (V (V-1), N, K) from (V, N, K) bool: true in both views of each ordered pair."""
+    """Return (V (V-1), N, K) bool, true where a (V, N, K) bool mask is true in both views of an ordered pair of views."""
     i, j = ordered_pairs(len(mask))
     both: Array = mask[i] & mask[j]
     return both
 
 
 def disagreement_error(pred: PointSet, cameras: Sequence[Camera], size: float) -> Array:
-    """Return e = |W_i(sP_i) - W_j(sP_j)| / D of each ordered pair, (V (V-1), N, K), and 1 if either view lacks the point.
+    """Return e = |W_i(sP_i) - W_j(sP_j)| / D of each ordered pair of views (i, j), (V (V-1), N, K), and 1 if either view lacks the point.
+
+    W_v moves a point from the space of camera v to the world.
 
     Args:
-        pred: (V, N, K, 3) camera space, metres; point k is the same point in all views.
+        pred: sP, (V, N, K, 3) predicted points, camera space, metres; point k is the same point in all views.
         cameras: the V cameras.
-        size: D, metres.
+        size: D, the scene's size, metres.
     """
     i, j = ordered_pairs(len(cameras))
     world = cameras_to_world(pred.xyz, cameras)
@@ -99,7 +103,7 @@ def disagreement_error(pred: PointSet, cameras: Sequence[Camera], size: float) -
 
 
 def group_by_view_pair(motion: AlignedMotion) -> PointGroups:
-    """Group by ordered pair of views, named ``i|j``, the points visible in both views in frame 0 and in frame n.
+    """Return one group per ordered pair of views, named ``i|j``; a true point counts in a frame if both views see it there and in frame 0.
 
     Raises:
         NotApplicable: there is one view only.
@@ -112,12 +116,12 @@ def group_by_view_pair(motion: AlignedMotion) -> PointGroups:
 
 
 def measure_xv_rpe(case: Case) -> Iterator[Measurement]:
-    """Yield xv_rpe@1 (%; lower is better; 0 or more): every ordered pair of views, then the clip."""
+    """Yield the measurements of xv_rpe@1 (%; lower is better; 0 or more): one per ordered pair of views, then the clip's."""
     yield from _measure(align_motion(case), lambda error: 100.0 * error)
 
 
 def measure_xv_pi(case: Case) -> Iterator[Measurement]:
-    """Yield xv_pi@1 (%; higher is better; 0 to 100): every ordered pair of views, then the clip."""
+    """Yield the measurements of xv_pi@1 (%; higher is better; 0 to 100): one per ordered pair of views, then the clip's."""
     yield from _measure(align_motion(case), lambda error: inlier_percent(error, THRESHOLD))
 
 

@@ -27,7 +27,9 @@ def test_function_docstrings_agree_with_their_card(card):
     low, high = card.bounds
     bounds = f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
     first_line = inspect.getdoc(card.load()).splitlines()[0]
-    assert first_line.startswith(f"Yield {card.id} ({card.unit or 'no unit'}; {DIRECTIONS[card.direction]}; {bounds}):")
+    assert first_line.startswith(
+        f"Yield the measurements of {card.id} ({card.unit or 'no unit'}; {DIRECTIONS[card.direction]}; {bounds}):"
+    )
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)

@@ -1,1 +1,1 @@
-"""Feature detectors and networks of the metrics, each behind a small interface."""
+"""Detectors of local image features for the video metrics: SIFT and the ALIKED network, behind the interface ``Matcher``."""

@@ -23,7 +23,7 @@ SHORT_SIDE = 512
 
 @dataclass(frozen=True, eq=False)
 class Aliked:
-    """The 2048 strongest ALIKED-n16 points, mutual nearest neighbours, L2 < 0.9.
+    """A ``Matcher`` on the 2048 strongest ALIKED-n16 points of each image: mutual nearest neighbours whose descriptors' L2 distance is under 0.9.
 
     Images with a short side under 512 px are upsampled by two, bilinearly; points are in pixels of the original image.
     """
@@ -36,7 +36,7 @@ class Aliked:
 
     @torch.inference_mode()
     def describe(self, image: Array) -> Features:
-        """Return the features of an (H, W, 3) uint8 image.
+        """Return the points of an (H, W, 3) uint8 image and their descriptors.
 
         Images are processed one by one: on a CPU a batch takes longer per image, and more memory.
         """
@@ -51,15 +51,15 @@ class Aliked:
         return Features(points.cpu().numpy(), output.descriptors.cpu().numpy())
 
     def match(self, a: Features, b: Features) -> Array:
-        """Return the matches as pairs of indices, (m, 2) int64."""
+        """Return the matches of two images as pairs of point indices, (m, 2) int64, sorted by the first."""
         return mutual_pairs(a.descriptors, b.descriptors, max_distance=self.max_distance)
 
 
 def load_aliked(device: str = "cpu", folder: Path | None = None) -> Aliked:
-    """Load ALIKED-n16 on a device; its weights are searched in ``folder`` first.
+    """Load the ALIKED-n16 matcher on a torch device; its weights are searched in ``folder`` first.
 
     Raises:
-        WeightsMissing: the weights are in no folder.
+        WeightsMissing: no searched folder has the weights.
         WeightsDamaged: the file does not match its checksum.
     """
     return _load(find_weights(WEIGHTS, folder), device)

@@ -13,11 +13,11 @@ from hoibench.clip import Array
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Points of one image and their descriptors.
+    """Local features of one image: points and their descriptors.
 
     Attributes:
         points: (n, 2) float32, x and y in pixels; pixel centres are integers.
-        descriptors: (n, d) float32.
+        descriptors: (n, d) float32, a vector for each point that is similar for the same point in other images.
     """
 
     points: Array
@@ -25,34 +25,35 @@ class Features:
 
 
 class Matcher(Protocol):
-    """Interface: finds points in images and matches those of two images."""
+    """Interface of an algorithm that finds points in images and matches the points of two images."""
 
     @property
     def name(self) -> str:
-        """The matcher's part of the metric id, e.g. ``sift-mnn``."""
+        """The matcher's name as in metric ids, e.g. ``sift-mnn`` in ``matching_pixels/sift-mnn@1``."""
 
     @property
     def weights(self) -> Mapping[str, str]:
-        """The sha256 of each loaded weight file, by id."""
+        """The sha256 of each weight file that the matcher loads, by weight id; empty if it has none."""
 
     def describe(self, image: Array) -> Features:
-        """Return the features of an (H, W, 3) uint8 image."""
+        """Return the points of an (H, W, 3) uint8 image and their descriptors."""
 
     def match(self, a: Features, b: Features) -> Array:
-        """Return the matches as pairs of indices into ``a`` and ``b``, (m, 2) int64, sorted by the first."""
+        """Return the matches of two images as pairs of point indices into ``a`` and ``b``, (m, 2) int64, sorted by the first."""
 
 
 def mutual_pairs(a: Array, b: Array, ratio: float | None = None, max_distance: float | None = None) -> Array:
-    """Return the pairs of descriptors that are each other's nearest neighbour in L2; ties go to the lower index.
+    """Return the index pairs of descriptors that are each other's nearest neighbour in L2 distance; ties go to the lower index.
 
     Args:
         a: (n, d) descriptors of the first image.
         b: (m, d) descriptors of the second.
-        ratio: upper bound of nearest / second nearest distance, from both sides, so that the order of the images does not matter.
-        max_distance: upper bound of the distance.
+        ratio: a pair's distance must be below this share of the second nearest distance, seen from both images, so that their order does not matter.
+            None means no bound.
+        max_distance: a pair's distance must be below this.  None means no bound.
 
     Returns:
-        (k, 2) int64 indices, sorted by the first.
+        (k, 2) int64 indices into ``a`` and ``b``, sorted by the first.
 
     >>> a, b = np.array([[0.0], [5.0]]), np.array([[5.1], [0.2], [9.0]])
     >>> mutual_pairs(a, b).tolist()

@@ -14,19 +14,19 @@ from hoibench.metrics.backbones.features import Features, mutual_pairs
 
 @dataclass(frozen=True)
 class Sift:
-    """OpenCV's SIFT with default settings and no limit on the number of points; mutual nearest neighbours, ratio 0.8 from both sides."""
+    """A ``Matcher`` on OpenCV's SIFT (default settings, any number of points): mutual nearest neighbours, ratio test at 0.8 from both sides."""
 
     name: str = "sift-mnn"
     ratio: float = 0.8
     weights: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self, image: Array) -> Features:
-        """Return the features of an (H, W, 3) uint8 image."""
+        """Return the points of an (H, W, 3) uint8 image and their descriptors."""
         keypoints, descriptors = cv2.SIFT.create().detectAndCompute(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), None)
         if not keypoints:  # then OpenCV returns None for the descriptors
             return Features(np.empty((0, 2), np.float32), np.empty((0, 128), np.float32))
         return Features(np.array([point.pt for point in keypoints], dtype=np.float32), np.asarray(descriptors))
 
     def match(self, a: Features, b: Features) -> Array:
-        """Return the matches as pairs of indices, (m, 2) int64."""
+        """Return the matches of two images as pairs of point indices, (m, 2) int64, sorted by the first."""
         return mutual_pairs(a.descriptors, b.descriptors, ratio=self.ratio)

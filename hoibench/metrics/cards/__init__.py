@@ -1,1 +1,1 @@
-"""Metric cards as TOML files; see hoibench.metric_card."""
+"""TOML files with metric cards, the descriptions of metrics; read by hoibench.metric_card."""
