@@ -1,1 +1,1 @@
-"""The leaderboard: results of runs as a static page that opens without a server."""
+"""The leaderboard: results of runs as a static HTML page that opens without a server."""

@@ -1,4 +1,4 @@
-"""Bars in cells: mean and interval on a scale that the rows of a column share."""
+"""Bars in the cells of a leaderboard table: the mean and its confidence interval, on a scale that all rows of a column share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MARGIN = 4.0
 
 @dataclass(frozen=True)
 class BarScale:
-    """The values at the left and the right end of a bar."""
+    """The scale of a column's bars: the values at their left and right end."""
 
     low: float
     high: float
@@ -26,7 +26,12 @@ class BarScale:
 
 @dataclass(frozen=True)
 class Bar:
-    """SVG coordinates of a mean and its interval; ``beyond`` is ``low`` or ``high`` if the mean is outside the scale, else None."""
+    """A cell's bar as SVG x coordinates of the mean and of the ends of its interval.
+
+    Attributes:
+        low, mean, high: x coordinates, clamped to the scale.
+        beyond: ``low`` or ``high`` if the mean is outside the scale, else None.
+    """
 
     low: float
     mean: float
@@ -35,12 +40,12 @@ class Bar:
 
     @property
     def width(self) -> float:
-        """The length of the interval."""
+        """The length of the interval in SVG units."""
         return round(self.high - self.low, 1)
 
 
 def fit_scale(cells: Sequence[Cell]) -> BarScale | None:
-    """Return the scale that contains every interval of the cells, or None if all values are equal."""
+    """Return the smallest scale that contains the mean and interval of every cell, or None if there is no value or all are equal."""
     ends = [end for cell in cells for end in _ends(cell)]
     if not ends or min(ends) == max(ends):
         return None
@@ -48,7 +53,7 @@ def fit_scale(cells: Sequence[Cell]) -> BarScale | None:
 
 
 def draw_bar(cell: Cell, scale: BarScale | None) -> Bar | None:
-    """Return the bar of a cell, or None without a value or a scale."""
+    """Return the bar of a cell, or None if the cell has no value or ``scale`` is None."""
     if scale is None or cell.value is None:
         return None
     low, high = min(_ends(cell)), max(_ends(cell))

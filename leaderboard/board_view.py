@@ -1,4 +1,4 @@
-"""View of a board for the page: strings are sanitized, numbers formatted, and reasons turned into numbered notes."""
+"""Boards (leaderboard tables) in the form that the page's templates show: strings sanitized, numbers formatted, reasons as numbered notes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAMILY_TITLES = {"i2v": "I2V", "i2vm": "I2VM", "v2v": "V2V", "vto4r": "Vto4R", "
 PRIVILEGED = ("v2v", "vto4r")
 STATUS_WORDS = {"not_applicable": "n/a"}
 _IMPLIED = (REFERENCE_ROW, SECONDARY_METRIC)
-"""Reasons that the section or the column head already states."""
+"""Reasons not to rank a value that get no note, since the table's section or column head already states them."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Notes:
     texts: list[str] = field(default_factory=list)
 
     def add(self, text: str) -> int:
-        """Add a note unless it exists, and return its number, from 1."""
+        """Add a note unless there is one with this text, and return its number, counted from 1."""
         text = sanitize(text, 400)
         if text not in self.texts:
             self.texts.append(text)
@@ -38,7 +38,16 @@ class Notes:
 
 @dataclass(frozen=True)
 class ColumnView:
-    """The head of a column; ``card`` is the number of the metric's card on the page, or None."""
+    """The head of a table column (a metric).
+
+    Attributes:
+        title, unit: the metric's title and unit.
+        arrow, direction: which values are better, as an arrow and in words.
+        better: the card's direction, e.g. ``lower``.
+        group: slug (id for HTML) of the group of columns.
+        is_secondary: true if the metric is never ranked.
+        card: number of the metric's card (its description) on the page, or None.
+    """
 
     title: str
     unit: str
@@ -52,7 +61,24 @@ class ColumnView:
 
 @dataclass(frozen=True)
 class CellView:
-    """A cell as text; ``mark`` is ``leader``, ``tied`` or empty, ``order`` the sort key, lower first, None last."""
+    """A table cell (a method on a metric) as text.
+
+    Attributes:
+        text: the value, or a word for the status.
+        status: ``ok``, or the reason category why there is no value.
+        interval: the confidence interval, or empty.
+        is_optimistic: true if the interval may be too narrow, because clips were resampled as if they were independent.
+        count: the number of clips with a value of the total, e.g. ``9/10``.
+        is_complete: true if all clips have a value.
+        mark: ``leader`` for the best method of its class, ``tied`` for one that is not significantly worse, or empty.
+        is_grey: true if the value says little.
+        extras: lines under the value, e.g. the number of failures.
+        notes: numbers of the cell's notes under the table.
+        bar: the bar of mean and interval, or None.
+        order: sort key, lower first, None last.
+        group: slug of the column's group.
+        is_secondary: true if the metric is never ranked.
+    """
 
     text: str
     status: str
@@ -72,7 +98,18 @@ class CellView:
 
 @dataclass(frozen=True)
 class RowView:
-    """A row: its name, badges and cells; ``families`` are (title, is_privileged)."""
+    """A table row (a method).
+
+    Attributes:
+        label: the method's name.
+        link: URL of its paper, or None.
+        families: (title, is_privileged) of each family; a privileged family gets videos of the clip as input.
+        badges: short facts about the method, e.g. its pairing.
+        seeds: the number of seeds as text, empty for a reference row.
+        notes: numbers of the row's notes under the table.
+        role: ``ceiling``, ``ranked`` or ``floor``, see ``BoardRow``.
+        cells: one for each column.
+    """
 
     label: str
     link: str | None
@@ -86,14 +123,14 @@ class RowView:
 
 @dataclass(frozen=True)
 class TableView:
-    """A board in one region.
+    """A board in one region (full frame or foreground), as one HTML table.
 
     Attributes:
         region: ``full`` or ``fg``.
-        groups: (title, slug, number of columns, number of secondary columns) of each group of columns.
+        groups: (title, slug, number of columns, number of secondary columns) of each group of neighbouring columns.
         columns: heads of the columns.
-        sections: (title, is_sortable, rows).
-        notes: texts of the notes, from number 1.
+        sections: (title, is_sortable, rows) of each section of rows: reference rows, and methods by family.
+        notes: texts of the notes under the table, from number 1.
     """
 
     region: str
@@ -105,7 +142,16 @@ class TableView:
 
 @dataclass(frozen=True)
 class BoardView:
-    """A board with a table for each region; ``facts`` are (name, text), ``groups`` (slug, title)."""
+    """A board with one table for each region.
+
+    Attributes:
+        kind: the kind of data, ``measured`` or ``synthetic``.
+        title: the split's name.
+        facts: (name, text) of the facts above the tables, e.g. data set and number of clips.
+        notes: sentences on the clips and on omitted metrics.
+        tables: one for each region.
+        groups: (slug, title) of each group of columns.
+    """
 
     kind: str
     title: str
@@ -116,11 +162,11 @@ class BoardView:
 
 
 def board_view(board: Board, card_numbers: Mapping[str, int]) -> BoardView:
-    """Build the view of a board.
+    """Return a board in the form that the page's templates show.
 
     Args:
         board: the board.
-        card_numbers: number of each metric's card on the page, by metric id.
+        card_numbers: number of each metric's card (description) on the page, by metric id.
     """
     facts = (
         ("data set", sanitize(board.dataset, 60)),
@@ -237,7 +283,7 @@ def _cell(
 
 
 def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
-    """Return the lines under a number: failures, the factor to the truth, incomplete coverage and a fitted scale."""
+    """Return the lines under a cell's value: failures, the factor to the truth, incomplete coverage and a fitted scale."""
     lines = []
     if cell.failures:
         lines.append(f"{cell.failures} failed")

@@ -1,4 +1,4 @@
-"""Build the page: ``python -m leaderboard.build RUN... --out DIR``."""
+"""Build the leaderboard page: ``python -m leaderboard.build RUN... --out DIR``."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from leaderboard.run_view import run_view
 
 MAX_INDEX_BYTES = 3_000_000
 HERE = Path(__file__).parent
-"""Not found by package name: in a run folder, that would be the run's own leaderboard/."""
+"""The folder of templates and assets.  It is not found by package name, which in a run folder would mean the run's own leaderboard/."""
 
 ASSETS = ("board.css", "board.js")
 
 
 def build(runs: Sequence[Path], out: Path, cards: Mapping[str, Card] | None = None) -> Path:
-    """Write the page of some runs to ``out``, replacing an existing page file by file, the index last.
+    """Write the leaderboard page of some runs to a folder, replacing an existing page file by file, index.html last.
 
     Args:
         runs: run folders, each with run.json and results.parquet.
         out: folder to write to, created if missing.
-        cards: metric cards by id; the registered ones if None.
+        cards: metric cards (descriptions) by id; those of all installed metrics if None.
 
     Returns:
         The path of index.html.
@@ -52,7 +52,7 @@ def build(runs: Sequence[Path], out: Path, cards: Mapping[str, Card] | None = No
 
 
 def render_index(runs: Sequence[Run], cards: Mapping[str, Card]) -> str:
-    """Return the HTML of index.html."""
+    """Return the HTML of the leaderboard page of some runs (index.html); ``cards`` are the metrics' descriptions by id."""
     card_numbers = {metric: n for n, metric in enumerate(cards, start=1)}
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -70,7 +70,7 @@ def render_index(runs: Sequence[Run], cards: Mapping[str, Card]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build a page from the command line; return 0, or exit with 2 for a run that cannot be read."""
+    """Build a leaderboard page from the command line; return 0, or exit with status 2 if a run cannot be read or the page not be written."""
     parser = argparse.ArgumentParser(
         prog="python -m leaderboard.build", description="Build a static page from run folders."
     )

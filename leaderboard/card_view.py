@@ -1,4 +1,4 @@
-"""View of a metric card for the page."""
+"""Metric cards (descriptions of metrics) in the form that the leaderboard page shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ DIRECTIONS = {
 
 @dataclass(frozen=True)
 class CardView:
-    """A metric card as the page shows it; ``details`` has (name, text) pairs."""
+    """A metric card as the page shows it.
+
+    Attributes:
+        number: the card's number on the page, from 1.
+        id, title, formula: those of the metric.
+        group: title of the metric's group.
+        direction: which values are better, in words.
+        details: (name, text) of further facts, e.g. unit and source.
+    """
 
     number: int
     id: str
@@ -31,7 +39,7 @@ class CardView:
 
 
 def card_view(card: Card, number: int) -> CardView:
-    """Build the view of a card with its number on the page."""
+    """Return a metric card in the form that the page shows; ``number`` is its number on the page."""
     low, high = ("unbounded" if end is None else f"{end:g}" for end in card.bounds)
     details = (
         ("unit", card.unit),
@@ -60,6 +68,6 @@ def card_view(card: Card, number: int) -> CardView:
 
 
 def group_cards(cards: Sequence[CardView]) -> list[tuple[str, list[CardView]]]:
-    """Return (group title, cards) in page order."""
+    """Return (title, cards) of each group of metrics that has cards, in the order of the page."""
     by_group = {group.title: [card for card in cards if card.group == group.title] for group in GROUPS.values()}
     return [(title, members) for title, members in by_group.items() if members]

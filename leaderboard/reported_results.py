@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 class ReportedRow(Record):
-    """A row of a table; attributes and values are the paper's strings, empty if missing."""
+    """A row of a paper's table: a method, its attributes (e.g. its family) and its values, as printed; a missing one is an empty string."""
 
     method: str
     attributes: tuple[str, ...]
@@ -23,14 +23,14 @@ class ReportedRow(Record):
 
 
 class ReportedColumn(Record):
-    """A column's title, and the title of its group of neighbouring columns."""
+    """A column of a paper's table: its title, and the title of its group of neighbouring columns."""
 
     title: str
     group: str
 
 
 class ReportedTable(Record):
-    """A table of a paper; ``attributes`` are the titles of the columns before the values."""
+    """A table of a paper; ``attributes`` are the titles of the columns with the rows' attributes, which come before the values."""
 
     number: int
     title: str
@@ -41,7 +41,7 @@ class ReportedTable(Record):
 
     @property
     def groups(self) -> tuple[tuple[str, int], ...]:
-        """Titles of the groups of columns with their number of columns, in order."""
+        """(title, number of columns) of each group of neighbouring columns, in order."""
         return tuple((group, len(list(members))) for group, members in groupby(column.group for column in self.columns))
 
     @model_validator(mode="after")
@@ -60,7 +60,7 @@ class ReportedTable(Record):
 
 
 class Paper(Record):
-    """The contents of a file under leaderboard/reported: a paper's tables with their source."""
+    """A paper's tables with their source: the contents of a TOML file under leaderboard/reported."""
 
     version: Literal["hoibench/reported@2"] = Field(alias="schema")
     title: str
@@ -71,10 +71,10 @@ class Paper(Record):
 
 
 def read_papers() -> tuple[Paper, ...]:
-    """Read all papers under leaderboard/reported, sorted by file name.
+    """Read the tables of all papers under leaderboard/reported, sorted by file name.
 
     Raises:
-        ValueError: a file has another schema, or a row does not match its table; names file and row.
+        ValueError: a file has another schema, or a row does not match its table; the message names file and row.
     """
     folder = Path(__file__).parent / "reported"
     return tuple(read_toml(Paper, path) for path in sorted(folder.glob("*.toml")))

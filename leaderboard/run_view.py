@@ -1,4 +1,4 @@
-"""View of a run for the page: its provenance, the command that repeats it, and its failures."""
+"""Runs in the form that the leaderboard page shows: provenance, the command that started the run, and failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ _MAX_PROVENANCE = 60
 
 @dataclass(frozen=True)
 class RunView:
-    """A run as the page shows it; ``provenance`` has (name, text) pairs, ``failures`` the first ones."""
+    """A run as the page shows it.
+
+    Attributes:
+        name: the run's name.
+        kind: the kind of data, ``measured`` or ``synthetic``.
+        status: the state in which the run ended.
+        provenance: (name, text) pairs: split, settings, code, libraries and machine.
+        command: the command that started the run.
+        failures: the first units (a method on a clip with a seed) that failed.
+        more_failures: number of failures that are not in ``failures``.
+    """
 
     name: str
     kind: str
@@ -28,7 +38,7 @@ class RunView:
 
 
 def run_view(run: Run) -> RunView:
-    """Build the view of a run."""
+    """Return a run in the form that the page shows, with sanitized strings."""
     record = run.record
     run_items = {
         "split": record.split,
@@ -63,7 +73,7 @@ def _yes_or_no(value: Any) -> Any:
 
 
 def _flatten(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return the pairs of a nested mapping; keys of the second level are joined to the first, deeper levels stay values."""
+    """Return the (key, value) pairs of a mapping; those of a mapping inside it get both keys, joined by a space; deeper levels stay values."""
     pairs: list[tuple[str, Any]] = []
     for key, value in table.items():
         pairs += (

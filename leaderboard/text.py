@@ -1,4 +1,4 @@
-"""Text and numbers for the page: strings of a run are untrusted, so they are sanitized here and escaped by the templates."""
+"""Text and numbers for the leaderboard page: strings of a run are untrusted, so they are sanitized here and escaped by the templates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sanitize(text: object, limit: int) -> str:
 
 
 def web_link(url: object, limit: int = 300) -> str | None:
-    """Return ``url`` if it is an absolute http or https address, else None; other schemes never become a link."""
+    """Return ``url`` if it is an absolute http or https address of at most ``limit`` characters, else None."""
     text = str(url or "")
     if not text.isascii() or not text.isprintable() or len(text) > limit or " " in text:
         return None
@@ -37,7 +37,7 @@ def web_link(url: object, limit: int = 300) -> str | None:
 
 
 def choose_decimals(values: Iterable[float]) -> int:
-    """Return the number of decimals that shows the median size of the values with four digits; zeros are ignored.
+    """Return the number of decimals (0 to 6) that shows the median absolute value with four digits; zeros are ignored.
 
     >>> choose_decimals([5.1, 7.7, 41.0]), choose_decimals([0.0131])
     (3, 5)
@@ -49,7 +49,7 @@ def choose_decimals(values: Iterable[float]) -> int:
 
 
 def format_number(value: float, decimals: int) -> str:
-    """Format ``value`` with fixed decimals; a value that would round to zero is shown as a power of ten.
+    """Return ``value`` as text with this number of decimals; one that would round to zero is written in scientific notation.
 
     >>> format_number(5.126, 2), format_number(0.0004, 2), format_number(0, 2)
     ('5.13', '4e−04', '0')

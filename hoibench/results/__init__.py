@@ -1,1 +1,1 @@
-"""Results: rows of values, their files, and the board with its statistics."""
+"""Results: rows of values, their files, and the boards (leaderboard tables) with their statistics."""

@@ -1,4 +1,4 @@
-"""The board: results of runs over the same clips as one table, which the page and the terminal show."""
+"""Boards: results of runs over the same clips as one table, for the leaderboard page and the terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Column:
-    """One metric in one region."""
+    """A column of a board: one metric in one region (``full``: the full frame; ``fg``: the foreground, hands and objects)."""
 
     card: Card
     region: str
@@ -39,18 +39,19 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class Board:
-    """Rows (methods), columns (metrics) and cells that may be compared with each other.
+    """A leaderboard table: rows (methods), columns (metrics) and cells that may be compared with each other.
 
     Attributes:
-        kind: ``measured`` or ``synthetic``.
-        dataset, split, split_id, truth_id: those of the runs.
-        clip_set_ids: those of the runs; if they differ, ``clips`` are the clips that all runs scored.
+        kind: the kind of data, ``measured`` or ``synthetic``.
+        dataset, split: names of the data set and of its split.
+        split_id, truth_id: ids of the split's contents and of the truth's version, which all runs share.
+        clip_set_ids: ids of the sets of clips that the runs scored; if they differ, ``clips`` are the clips that all runs scored.
         clips: the clips of this board.
-        clusters: number of distinct object-instance pairs among them.
-        runs: oldest first.
-        rows, columns: in page order.
-        cells: by (row, column) index, complete.
-        notes: sentences on how the clips were prepared, excluded clips and omitted metrics.
+        clusters: number of distinct pairs of object instances among the clips; a clip without instances counts as one.
+        runs: the runs, oldest first.
+        rows, columns: in the order of the leaderboard page.
+        cells: the cell of every (row index, column index).
+        notes: sentences on how the clips were prepared, on excluded clips and on omitted metrics.
     """
 
     kind: str
@@ -74,7 +75,7 @@ class Board:
 
 
 def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
-    """Build one board for each data kind, data set, split and truth, measured before synthetic.
+    """Build one board (leaderboard table) for each kind of data, data set, split and truth; measured data come before synthetic.
 
     If runs of a split scored different clips, their board has the clips that all of them scored; if there are none, each set of clips has a
     board of its own.
@@ -120,7 +121,7 @@ def _build_board(runs: list[Run], cards: Mapping[str, Card]) -> Board:
 
 
 def _run_notes(runs: list[Run]) -> tuple[str, ...]:
-    """Return how the clips were prepared, and which clips of the split each run excludes."""
+    """Return sentences on how the clips were prepared, and on the clips of the split that each run excludes."""
     records = [run.record for run in runs]
     preparation = dict.fromkeys(note for record in records for note in record.notes)
     excluded = (
@@ -132,7 +133,11 @@ def _run_notes(runs: list[Run]) -> tuple[str, ...]:
 
 
 def _drop_empty_columns(results: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Drop the columns that apply to no row, and return a note that names the metrics which have no column left."""
+    """Drop the results of columns (a metric in a region) that apply to no row.
+
+    Returns:
+        The other results, and a note that names the metrics without a column; no note if every metric has one.
+    """
     column = results.groupby(["metric", "region"])["status"]
     is_empty = column.transform(lambda status: (status == "not_applicable").all()).astype(bool)
     kept = results[~is_empty]
@@ -163,7 +168,7 @@ def _columns(results: pd.DataFrame, cards: Mapping[str, Card]) -> tuple[Column, 
 
 
 def _unregistered_card(metric: str, unit: str) -> Card:
-    """Return a card for a metric that is not registered: shown, never ranked."""
+    """Return a card (description) for a metric that has none in this installation: it is shown but never ranked."""
     return Card(
         id=metric,
         entry="",
@@ -210,7 +215,7 @@ def _cells(
 
 
 def _find_column(columns: tuple[Column, ...], metrics: tuple[str, ...], region: str) -> int | None:
-    """Return the index of a column of one of the metrics, or None; prefer the same region, then the metric listed first."""
+    """Return the index of a column of one of the metrics, or None; prefer a column in ``region``, then the metric listed first."""
     candidates = [
         (column.region != region, metrics.index(column.card.id), n)
         for n, column in enumerate(columns)

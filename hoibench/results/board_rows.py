@@ -28,9 +28,9 @@ class BoardRow:
     Attributes:
         method: the method as recorded in run.json.
         run: the run with its results; for a reference row that several runs have, the newest.
-        label: the method's name, with preset, and with the run if several rows have this name.
-        role: ``ceiling`` and ``floor`` are the reference rows above and below the ``ranked`` methods.
-        seeds: number of seeds.
+        label: the method's name, with its preset, and with the run's name if several rows have the same name.
+        role: ``ranked`` for methods; ``ceiling`` and ``floor`` for the reference rows above and below them.
+        seeds: number of distinct seeds in its results.
     """
 
     method: RunMethod
@@ -41,7 +41,7 @@ class BoardRow:
 
 
 def group_by_shared_clips(runs: list[Run]) -> list[list[Run]]:
-    """Keep the runs of a split together if they share a clip; otherwise group them by ``clip_set_id``."""
+    """Group the runs of a split into boards: one group if some clip was scored by all runs, else one for each set of scored clips."""
     if set.intersection(*({clip.id for clip in run.record.clips} for run in runs)):
         return [runs]
     groups: dict[str, list[Run]] = {}
@@ -51,7 +51,7 @@ def group_by_shared_clips(runs: list[Run]) -> list[list[Run]]:
 
 
 def shared_clips(runs: list[Run]) -> tuple[tuple[ClipEntry, ...], tuple[str, ...]]:
-    """Return the clips that every run scored, and a note for each run that scored more."""
+    """Return the clips that every run scored, and a sentence for each run that scored more, with the numbers of clips."""
     shared = set.intersection(*({clip.id for clip in run.record.clips} for run in runs))
     clips = tuple(clip for clip in runs[-1].record.clips if clip.id in shared)
     notes = tuple(
@@ -63,14 +63,14 @@ def shared_clips(runs: list[Run]) -> tuple[tuple[ClipEntry, ...], tuple[str, ...
 
 
 def cluster_labels(clips: tuple[ClipEntry, ...]) -> Array:
-    """Return (C,) labels, equal for clips of the same object instances; a clip without instances has its own label."""
+    """Return an integer label for each of the C clips, (C,), equal for clips of the same object instances; a clip without instances has its own."""
     keys = [clip.instances or ("", clip.id) for clip in clips]
     label_of = {key: n for n, key in enumerate(dict.fromkeys(keys))}
     return np.array([label_of[key] for key in keys], dtype=np.int64)
 
 
 def collect_board_rows(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[pd.DataFrame, tuple[BoardRow, ...]]:
-    """Collect the board's rows in page order, and the headline results of its clips.
+    """Collect the rows of a board and the headline results (values of whole clips) of its clips.
 
     A reference row that several runs have becomes one row, with the newest run's results; any other method has one row per run.
 
@@ -79,7 +79,7 @@ def collect_board_rows(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[
         clip_index: index of each of the board's clips by id.
 
     Returns:
-        The results with columns ``board_row`` and ``clip_index``, and the rows.
+        The results, with row and clip as integer columns ``board_row`` and ``clip_index``, and the rows in the order of the leaderboard page.
     """
     found: dict[tuple[str, ...], tuple[RunMethod, Run]] = {}
     for run in runs:

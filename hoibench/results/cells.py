@@ -1,4 +1,4 @@
-"""Cells of a board: a mean with its interval and standing, or a status with the reason why there is no value."""
+"""Cells of a board (leaderboard table): a mean with its interval and standing, or a status with the reason why there is no value."""
 
 from __future__ import annotations
 
@@ -31,22 +31,23 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Cell:
-    """One board row on one metric in one region.
+    """The result of one board row (method) on one metric in one region.
 
     Attributes:
-        status: ``ok``; without a value the status of most clips, ``missing`` if there are no results, or ``withheld`` by a rule.
-        reason: why there is no value.
-        value: mean over clips, a failed clip counting as the penalty; None unless ``status`` is ``ok``.
+        status: ``ok``; without a value the status of most results, ``missing`` if there are no results, or ``withheld`` by a rule.
+        reason: why there is no value; None if there is one.
+        value: mean over clips, with a penalty for failed seeds (see ``clip_scores``); None unless ``status`` is ``ok``.
         interval: confidence interval of the mean; None for fewer than 2 clips.
-        n_scored, n_expected: clips with a value of their own, and clips of the board.
-        failures: clips with a failed seed.
-        value_without_failures: mean over the clips' own values, if failures were penalised.
-        seeds: fewest seeds of a clip.
-        standing: the standing in the column.
-        grey: the reason why the value says little, or None.
-        conditions: pairing, alignment, truth and coverage.
-        ratio_factor: for a ratio metric, the geometric mean of the factors by which clips differ from the truth.
-        order: sort key, lower is better; None sorts last.
+        n_scored: number of clips with a value of the method's own, not only a penalty.
+        n_expected: number of clips of the board.
+        failures: number of clips with a failed seed.
+        value_without_failures: mean over the clips without the failed seeds, if failures were penalised; else None.
+        seeds: number of seeds of the clip with the fewest.
+        standing: rank in the column, or the reason why there is none.
+        grey: the reason why the value says little and is greyed, or None.
+        conditions: the conditions of scoring, e.g. pairing and coverage.
+        ratio_factor: for a ratio metric, the geometric mean of the factors by which clips differ from the truth, 1 or more; else None.
+        order: sort key: lower is better, or the value itself for a metric that is not ranked; None sorts last.
     """
 
     status: str
@@ -67,14 +68,14 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class ColumnContext:
-    """The parts of the board that a column's rules depend on.
+    """The parts of the board, other than a column's own results, that the rules for ranking and greying a column depend on.
 
     Attributes:
-        methods: the methods of the M rows.
-        clusters: (C,) object-pair labels.
+        methods: the methods of the M board rows.
+        clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
         reference_index: row index of each reference row by method id.
-        companion: scores of the column's companion metric, None if the board lacks it.
-        motion: for a column in which a still video does well, the metric that measures motion and its scores; else None.
+        companion: scores of the column's companion metric (see ``hoibench.metric_card.Companion``); None without one.
+        motion: for a metric on which a still video scores well, the metric that measures motion, and its scores; else None.
     """
 
     methods: Sequence[RunMethod]
@@ -92,15 +93,15 @@ def fill_column(
     intervals: Sequence[Interval | None],
     context: ColumnContext,
 ) -> list[Cell]:
-    """Return the M cells of one column.
+    """Return the cells of one column, one for each of the M board rows.
 
     Args:
         card: the column's metric.
         region: the column's region.
         results: the column's headline results, as given to ``clip_scores``.
-        scores: the column's scores.
+        scores: the column's scores per row and clip, from ``clip_scores``.
         intervals: M intervals, from ``column_intervals``.
-        context: the rest of the board.
+        context: the parts of the rest of the board that matter.
     """
     methods = context.methods
     results_of = dict(iter(results.groupby("board_row")))

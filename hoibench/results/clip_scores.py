@@ -1,8 +1,8 @@
-"""From result rows to one number per clip: seeds are averaged within a clip, and failed seeds are penalised.
+"""Clip scores: result rows reduced to one number per method and clip; seeds are averaged within a clip, and failed seeds are penalised.
 
-M board rows, C clips. *Cost* is the ranked quantity, lower is better: the value if lower values are better, its negative if higher values are
-better, and the absolute logarithm of ``details.ratio`` for a ratio metric. The *penalty* of a failed seed is the worse of the frozen and the
-random row on the same clip.
+M board rows (methods), C clips. *Cost* is the ranked quantity, lower is better: the value if lower values are better, its negative if higher values
+are better, and the absolute logarithm of ``details["ratio"]`` for a ratio metric. The *penalty* of a failed seed is the value, on the same clip, of
+the worse of two reference rows: ``frozen`` (the true video's first frame, repeated) and ``random``.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ from hoibench.metric_card import Direction
 Array = NDArray[Any]
 
 RATIO_CAP = math.log(1000)
-"""The largest cost of a ratio metric, that of a thousandfold difference; a ratio of zero costs as much."""
+"""The largest cost of a ratio metric: a value a thousand times too large or too small; a ratio of zero also has this cost."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClipScores:
-    """One metric in one region as (M, C) arrays; entries outside their mask are 0 and meaningless.
+    """The scores of M board rows (methods) on C clips for one metric in one region, as (M, C) arrays.
+
+    Entries of an array are meaningless where its ``has_`` mask is false.
 
     Attributes:
-        value, has_value: the mean over seeds, a failed seed counting as the penalty.
-        cost, has_cost: the same for the cost.
+        value, has_value: the mean over seeds, with the penalty for a failed seed.
+        cost, has_cost: the same of the cost, the ranked quantity (lower is better).
         own_value, has_own_value: the mean over the seeds that did not fail.
-        failed: a seed of the clip failed.
-        penalised: (M,) true if every failed clip has a penalty; otherwise ``value`` leaves failures out, like ``own_value``.
+        failed: bool, true if a seed of the clip failed.
+        penalised: (M,) bool, true if every failed seed has a penalty; otherwise ``value`` leaves failures out, like ``own_value``.
         seeds: number of seeds with a value or a failure.
     """
 
@@ -51,12 +53,12 @@ class ClipScores:
 def clip_scores(
     results: pd.DataFrame, shape: tuple[int, int], direction: Direction, penalty_rows: tuple[int, ...], exempt: Array
 ) -> ClipScores:
-    """Average the headline results of one metric and region into one number per clip.
+    """Average the headline results (values of whole clips) of one metric in one region over seeds: one score per board row (method) and clip.
 
     Args:
         results: columns ``board_row`` and ``clip_index`` (integers within ``shape``), ``status``, ``value``, ``details``.
-        shape: (M, C).
-        direction: which values are better.
+        shape: (M, C), the numbers of board rows and clips.
+        direction: the metric's direction, e.g. ``lower`` if lower values are better.
         penalty_rows: the board rows whose worse value on a clip replaces a failed seed; empty if one of them is missing.
         exempt: (M,) bool, rows whose failures are not penalised: the reference rows.
     """
@@ -98,7 +100,14 @@ def clip_scores(
 
 
 def result_costs(values: Array, details: Array, ok: Array, direction: Direction) -> Array:
-    """Return the cost of each result row, NaN if it has no value, no ratio, or the direction is ``none``."""
+    """Return the cost (the ranked quantity, lower is better) of n results, (n,); NaN without a value or ratio, or if the direction is ``none``.
+
+    Args:
+        values: (n,) the results' values.
+        details: (n,) their details as JSON text, with the ``ratio`` of a ratio metric.
+        ok: (n,) bool, true for results with a value.
+        direction: the metric's direction.
+    """
     if direction == "lower":
         return np.where(ok, values, np.nan)
     if direction == "higher":
@@ -118,7 +127,7 @@ def _ratio_cost(details: str) -> float:
 
 
 def _penalties(value: Array, cost: Array, has_cost: Array, penalty_rows: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """Return value and cost of the worst penalty row on each clip, and whether all penalty rows have one; (C,) each."""
+    """Return the value and the cost of the penalty row with the highest cost on each clip, and true if all penalty rows have a cost; (C,) each."""
     if not penalty_rows:
         nothing = np.zeros(value.shape[1])
         return nothing, nothing, nothing.astype(bool)

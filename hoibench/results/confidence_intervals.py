@@ -1,8 +1,8 @@
 """Confidence intervals of means over clips: a paired bootstrap, clustered by object pair.
 
-C clips, J quantities, B draws, G clusters. Each draw picks G of the G clusters with replacement and includes every clip of a cluster as often as
-the cluster was picked. Quantities with the same clips share the draws, so their differences are paired. Percentile intervals follow Efron &
-Tibshirani (1993), chapter 13.
+C clips, J quantities (e.g. a metric of a method), B draws, G clusters (the clips of one pair of objects). Each draw picks G of the G clusters with
+replacement and includes every clip of a cluster as often as the cluster was picked. Quantities with the same clips share the draws, so their
+differences are paired. Percentile intervals follow Efron & Tibshirani (1993), chapter 13.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ DRAWS = 10_000
 SEED = 0
 LEVEL = 0.95
 MIN_CLUSTERS = 20
-"""With fewer clusters, resampling them is unreliable; clips are resampled as if independent, which is optimistic and labelled so."""
+"""With fewer clusters, resampling them is unreliable; clips are then resampled as if independent, and the optimistic interval is labelled as such."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95 % percentile interval of a mean over clips.
+    """A 95 % bootstrap percentile interval of a mean over clips.
 
     Attributes:
         low, high: the ends.
@@ -44,12 +44,17 @@ class Interval:
 
     @property
     def is_optimistic(self) -> bool:
-        """True if clips were resampled as if they were independent."""
+        """True if clips were resampled as if they were independent, so that the interval may be too narrow."""
         return self.basis == "clips"
 
 
 def column_intervals(columns: Sequence[ClipScores], clusters: Array) -> list[list[Interval | None]]:
-    """Return the interval of every cell of a board, by column and row; all columns share one bootstrap."""
+    """Return the confidence interval of every cell of a board (leaderboard table), as a list over columns of lists over rows.
+
+    Args:
+        columns: the scores of each column.
+        clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
+    """
     if not columns:
         return []
     values = np.concatenate([scores.value for scores in columns]).T
@@ -60,16 +65,16 @@ def column_intervals(columns: Sequence[ClipScores], clusters: Array) -> list[lis
 
 
 def mean_intervals(values: Array, present: Array, clusters: Array) -> list[Interval | None]:
-    """Return the interval of each column's mean over its clips, None for fewer than 2 clips.
+    """Return the confidence interval of each column's mean over its clips; None for a column with fewer than 2 clips.
 
         >>> values = np.arange(40.0)[:, None]
         >>> mean_intervals(values, np.ones((40, 1), bool), clusters=np.arange(40))
         [Interval(low=15.975, high=23.05, basis='object pairs', clusters=40)]
 
     Args:
-        values: (C, J); entries that are not ``present`` are ignored.
+        values: (C, J) values of C clips in J columns; entries that are not ``present`` are ignored.
         present: (C, J) bool.
-        clusters: (C,) labels.
+        clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
     """
     intervals: list[Interval | None] = [None] * values.shape[1]
     percentiles = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
@@ -85,19 +90,19 @@ def mean_intervals(values: Array, present: Array, clusters: Array) -> list[Inter
 
 
 def bootstrap_means(values: Array, clusters: Array, draws: int = DRAWS, seed: int = SEED) -> Array:
-    """Return the mean over the clips of each draw.
+    """Return bootstrap means: for each random draw of clusters, the mean of each column over the drawn clips.
 
         >>> bootstrap_means(np.array([[1.0], [3.0]]), clusters=np.arange(2), draws=3).ravel()
         array([3., 2., 1.])
 
     Args:
-        values: (C, J), finite.
+        values: (C, J) finite values of C clips in J columns.
         clusters: (C,) labels; clips with the same label are picked together.
-        draws: B.
-        seed: seed of the random picks.
+        draws: B, the number of draws.
+        seed: seed of the random draws.
 
     Returns:
-        (B, J) means, paired across J.
+        (B, J) means; all columns of a row are means over the same clips.
     """
     labels, member = np.unique(clusters, return_inverse=True)
     sums = np.zeros((len(labels), values.shape[1]))
@@ -109,7 +114,7 @@ def bootstrap_means(values: Array, clusters: Array, draws: int = DRAWS, seed: in
 
 @lru_cache(maxsize=4)
 def cluster_weights(clusters: int, draws: int = DRAWS, seed: int = SEED) -> Array:
-    """Count how often each draw picks each cluster: (B, G) float64, multinomial with equal shares, rows sum to G."""
+    """Return the number of times that each of B ``draws`` picks each of G ``clusters``, (B, G) float64: G equally likely picks per draw."""
     picks = np.random.default_rng(seed).integers(0, clusters, size=(draws, clusters))
     flat = (picks + np.arange(draws)[:, None] * clusters).ravel()
     weights = np.bincount(flat, minlength=draws * clusters).reshape(draws, clusters).astype(np.float64)
@@ -118,13 +123,16 @@ def cluster_weights(clusters: int, draws: int = DRAWS, seed: int = SEED) -> Arra
 
 
 def resampling_units(clusters: Array) -> tuple[Array, Basis, int]:
-    """Return the labels (C,) by which to resample these clips, their basis, and the number of clusters."""
+    """Return the labels by which to resample the clips, (C,), their basis, and the number of clusters.
+
+    The basis is ``object pairs`` (the labels are ``clusters``), or ``clips`` (each has its own label) for fewer than ``MIN_CLUSTERS`` clusters.
+    """
     count = len(np.unique(clusters))
     return (clusters, "object pairs", count) if count >= MIN_CLUSTERS else (np.arange(len(clusters)), "clips", count)
 
 
 def group_by_clips(present: Array) -> Iterator[tuple[Array, Array]]:
-    """Group the columns of (C, J) ``present`` by their clips: yield ((C,) bool, column indices)."""
+    """Group the columns of (C, J) bool ``present`` that are true for the same clips: yield (the clips as (C,) bool, the columns' indices)."""
     if present.shape[1]:
         patterns, member = np.unique(present, axis=1, return_inverse=True)
         for p in range(patterns.shape[1]):

@@ -15,7 +15,7 @@ from hoibench.results.significance import leading_group
 Array = NDArray[Any]
 
 MIN_SEEDS = 3
-"""A generative method needs as many seeds to be ranked."""
+"""Number of seeds that a generative method needs to be ranked."""
 RECONSTRUCTION = "vto4r"
 """The family that sees the true video and gives the same prediction for every seed."""
 REFERENCE_ROW = "a reference row"
@@ -24,12 +24,12 @@ SECONDARY_METRIC = "secondary metrics are never ranked"
 
 @dataclass(frozen=True)
 class ScoringConditions:
-    """The conditions under which a cell was scored.
+    """The conditions under which a cell (a method on a metric) was scored.
 
     Attributes:
-        pairing, alignment: of its points; ``mixed`` if clips differ, None for video metrics.
-        truth: the kind of truth, ``proxy-hand`` if any clip has one.
-        coverage: mean share of true points that have a prediction.
+        pairing, alignment: how predicted points were paired with true ones and scaled to them; ``mixed`` if clips differ, None for video metrics.
+        truth: the origin of the truth; ``proxy-hand`` if that of any clip is.
+        coverage: mean share of true points that have a prediction; None for video metrics.
     """
 
     pairing: str | None = None
@@ -40,11 +40,11 @@ class ScoringConditions:
 
 @dataclass(frozen=True)
 class Standing:
-    """The standing of a row in one column.
+    """The rank of a row (method) in one column (metric).
 
     Attributes:
-        in_leading_group: true if not significantly worse than the leader; None without a rank.
-        is_leader: true for the best row of its class.
+        in_leading_group: true if not significantly worse than the best row of its class; None if it was not compared with others.
+        is_leader: true for the best of at least two rows of a class.
         unranked: the reason why the row is not ranked, or None.
     """
 
@@ -54,13 +54,19 @@ class Standing:
 
 
 def competing_family(method: RunMethod, card: Card) -> str:
-    """Return the family in which a method competes by a metric: one model may be I2VM for its videos and Ito4G for its motion."""
+    """Return the family in which a method competes on a metric: its first that the metric ranks, else its first; ``unstated`` without families.
+
+    One model may be ``i2vm`` for its videos and ``ito4g`` for its motion.
+    """
     matching = [family for family in method.families if family in card.families] or list(method.families)
     return matching[0] if matching else "unstated"
 
 
 def ranking_class(method: RunMethod, card: Card, conditions: ScoringConditions) -> tuple[str, ...]:
-    """Return the class in which a row is ranked: family, alignment, and whether points were paired through the truth's projection."""
+    """Return the class whose rows are ranked against each other: (family, alignment, ``oracle-projection`` or ``own points``).
+
+    ``oracle-projection`` means that points were read from a point map at the true points' pixels.
+    """
     points = "oracle-projection" if conditions.pairing == "oracle-projection" else "own points"
     return competing_family(method, card), conditions.alignment or "none", points
 
@@ -74,7 +80,7 @@ def why_unranked(
     conditions: ScoringConditions,
     errors: int,
 ) -> str | None:
-    """Return the first reason not to rank a row, or None.
+    """Return the first reason not to rank a row (method) in a column (metric), or None.
 
     Args:
         method: the row's method.
@@ -111,13 +117,13 @@ def why_unranked(
 def rank_column(
     scores: ClipScores, classes: list[tuple[str, ...]], unranked: list[str | None], clusters: Array
 ) -> list[Standing]:
-    """Return each row's standing in one column; a class with a single ranked row has no leader.
+    """Return the standing of each of the M rows in one column; a class with a single ranked row has no leader.
 
     Args:
-        scores: (M, C) arrays.
-        classes: M ranking classes.
-        unranked: M reasons not to rank a row, or None.
-        clusters: (C,) object-pair labels.
+        scores: the column's scores of M rows on C clips.
+        classes: the M rows' classes; only rows of one class are ranked against each other.
+        unranked: the M reasons not to rank a row, None for a ranked row.
+        clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
     """
     standings = [Standing(unranked=reason) for reason in unranked]
     for ranking in dict.fromkeys(classes):
@@ -131,12 +137,12 @@ def rank_column(
 
 
 def why_grey(motion_card: Card, motion: float | None, true_motion: float | None) -> str | None:
-    """Return the reason to grey a number that a still video would earn too, or None: the row moves less than half as much as the truth.
+    """Return the reason to grey a value that a still video would also get, or None: the method moves less than half as much as the truth.
 
     Args:
-        motion_card: the metric that measures motion.
-        motion: the row's value of it.
-        true_motion: the truth's value of it.
+        motion_card: card of the metric that measures motion.
+        motion: the method's value of that metric, None if it has none.
+        true_motion: the true video's value of it.
     """
     if motion is None or not true_motion or motion >= true_motion / 2:
         return None
@@ -146,13 +152,15 @@ def why_grey(motion_card: Card, motion: float | None, true_motion: float | None)
 def why_companion_forbids(
     companion: Companion, scores: ClipScores | None, row: int, frozen_row: int | None
 ) -> str | None:
-    """Return the reason not to rank a row because of a companion metric, or None: the row is worse in it than the frozen first frame.
+    """Return the reason not to rank a row because of a companion metric, or None if it may be ranked.
+
+    The row must not be worse on the companion than reference row ``frozen`` (the true video's first frame, repeated), on the clips that both have.
 
     Args:
-        companion: the rule.
-        scores: of the companion metric, None if the board lacks it.
+        companion: the rule, with the companion's metric id.
+        scores: the scores of the companion metric, None if the board lacks it.
         row: the row's index.
-        frozen_row: the frozen row's index, or None.
+        frozen_row: the index of row ``frozen``, or None.
     """
     name = without_version(companion.metric)
     if scores is None or frozen_row is None or not scores.has_cost[frozen_row].any():
@@ -166,7 +174,7 @@ def why_companion_forbids(
 
 
 def without_version(metric: str) -> str:
-    """Return a metric id without its version."""
+    """Return a metric id without its version, e.g. ``rpe`` for ``rpe@1``."""
     return metric.partition("@")[0]
 
 

@@ -1,4 +1,4 @@
-"""Result rows: the primary output of a run, each one value of one metric."""
+"""Result rows, the primary output of a run: each has one value of one metric."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from hoibench.store.records import Record
 
 
 class ResultRow(Record):
-    """One row of ``results.parquet``; the fields are the columns.
+    """One row of ``results.parquet``: one value of one metric on one prediction; the fields are the columns.
 
     Attributes:
-        method, preset, clip, split, seed: the scored prediction.
+        method, preset, clip, split, seed: the scored prediction: its method and preset, clip, the clip's split, and seed.
         clip_set_id: id of the set of clips that the run scored; runs with different sets are never ranked together.
         metric, region: the metric's id, with version, and ``full`` or ``fg``.
-        part, view, pair, frame: the part of the clip that the value covers; all None for the clip's headline value.
+        part, view, pair, frame: the hand or object, view, pair of views or frame that the value is for; all None for the clip's headline value.
         value: the value; None if and only if ``status`` is not ``ok``.
         status, reason: ``ok``, or why there is no value.
         unit: the value's unit.
-        n_scored, n_expected: number of items (views, pairs or points) scored, and of those that the truth has.
-        pairing, alignment, scale: how points were paired with true points and scaled.
-        weights: sha256 of the metric's weight files, by name.
-        precision, device: of the metric's networks.
-        coverage: share of the true points that have a prediction.
-        truth: the kind of truth, e.g. ``proxy-hand``.
-        details: further JSON values.
+        n_scored, n_expected: number of items (frames, pairs of frames or views) that the value is averaged over, and the number there could be.
+        pairing, alignment, scale: how points were paired with true points, the kind of fitted scale, and the factor.
+        weights: sha256 of the metric's weight files, by id.
+        precision: the numeric precision of the method's network, ``fp32`` or ``bf16``.
+        device: the torch device on which networks ran.
+        coverage: share of the true points that have a prediction, 0 to 1.
+        truth: the origin of the truth, e.g. ``proxy-hand``.
+        details: further numbers that explain the value, JSON-serialisable.
     """
 
     method: str
@@ -67,11 +68,11 @@ class ResultRow(Record):
 
     @property
     def is_headline(self) -> bool:
-        """True if this is the value of the clip, not of a part, view, pair or frame."""
+        """True if this is the value of the whole clip, not of a part, view, pair or frame."""
         return self.view is None and self.pair is None and self.frame is None and self.part is None
 
     def to_parquet(self) -> dict[str, Any]:
-        """Return the row as Parquet stores it, mappings as JSON text."""
+        """Return the row as a mapping from column to value for Parquet: ``weights`` and ``details`` are JSON text."""
         table = self.to_json()
         return table | {name: json.dumps(table[name], sort_keys=True) for name in ("weights", "details")}
 

@@ -49,7 +49,7 @@ SCHEMA = pa.schema([pa.field(c, _type(c), nullable=c not in _REQUIRED) for c in 
 
 
 def write_rows(path: Path, rows: Iterable[ResultRow]) -> None:
-    """Write rows to Parquet atomically, sorted, so equal rows give an equal file.
+    """Write rows to a Parquet file atomically, sorted by method, seed, clip and metric, so that equal rows give an equal file.
 
     Raises:
         OSError: the file cannot be written.
@@ -61,17 +61,17 @@ def write_rows(path: Path, rows: Iterable[ResultRow]) -> None:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Read all rows; the columns are the fields of ``ResultRow`` in pandas' nullable types, a missing value is ``pd.NA``.
+    """Read all rows of a results file; the columns are the fields of ``ResultRow`` in pandas' nullable types, a missing value is ``pd.NA``.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: the file is not Parquet, or its columns are not those of this benchmark; names file and column.
+        ValueError: the file is not Parquet, or its columns are not those of this benchmark; the message names file and column.
     """
     return _read(path, ())
 
 
 def read_headlines(path: Path) -> pd.DataFrame:
-    """Read the rows with the values of clips, without those of parts, views, pairs and frames; otherwise like ``read_rows``."""
+    """Read the rows with the values of whole clips, without those of parts, views, pairs and frames; otherwise like ``read_rows``."""
     return _read(path, ("part", "view", "pair", "frame"))
 
 

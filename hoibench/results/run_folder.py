@@ -1,4 +1,4 @@
-"""Folders of runs: run.json and results.parquet together."""
+"""Run folders: run.json and results.parquet together."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from hoibench.results.run_record import RunRecord
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run's folder and record; results are read on first use."""
+    """A run: its folder, the record in its run.json, and its results, which are read on first use."""
 
     folder: Path
     record: RunRecord
 
     @cached_property
     def headlines(self) -> pd.DataFrame:
-        """The headline rows of results.parquet, see ``read_headlines``."""
+        """The rows of results.parquet with the values of whole clips, see ``read_headlines``."""
         return read_headlines(self.folder / "results.parquet")
 
 
 def read_run(folder: Path) -> Run:
-    """Read the run in a folder.
+    """Read the run.json of a run's folder and return the run.
 
     Raises:
         FileNotFoundError: the folder has no run.json.

@@ -16,21 +16,21 @@ RunStatus = Literal["running", "done", "over_budget", "interrupted", "stopped"]
 
 
 class RunMethod(Record):
-    """A method of a run with one of its presets.
+    """A method of a run with one of its presets (named settings), or without one.
 
     Attributes:
-        id, preset: together the method's key in result rows.
-        name: the title to show.
+        id, preset: ids of the method and the preset, which identify it in result rows.
+        name: the title for the leaderboard.
         kind: ``reference`` (never ranked), ``method``, or ``published`` (outputs that came with the data set).
-        families: some of ``i2v``, ``i2vm``, ``v2v``, ``vto4r``, ``ito4g``.
+        families: the method's kinds by input and output: some of ``i2v``, ``i2vm``, ``v2v``, ``vto4r``, ``ito4g``.
         regions: the regions in which it may be ranked, e.g. only ``fg`` for a method that draws no background.
-        view_type: ``sv``, ``mv`` or None.
-        outputs: some of ``video``, ``tracks``, ``points``.
+        view_type: ``sv`` (one view at a time), ``mv`` (all views together) or None if not stated.
+        outputs: the kinds of output: some of ``video``, ``tracks``, ``points``.
         seeds: the seeds that it was run with.
         pairing: how its points are paired with true points; None without points.
-        paper: citation or URL.
-        privileges: inputs beyond reference images and prompt.
-        settings: the user's settings for this method.
+        paper: the paper's citation or URL.
+        privileges: the inputs that it gets beyond reference images and prompt, as short texts.
+        settings: the values that the user set for this method, by name.
     """
 
     id: str
@@ -49,12 +49,12 @@ class RunMethod(Record):
 
     @property
     def key(self) -> str:
-        """The key ``METHOD[+PRESET]``, which also names its folders."""
+        """The method's key ``METHOD[+PRESET]``, also the name of its folders in a run."""
         return method_key(self.id, self.preset)
 
 
 class Failure(Record):
-    """A unit of work that failed, the stage at which it failed, and the reason."""
+    """A unit of work (a method on a clip with a seed) that failed, the stage at which it failed, and the reason."""
 
     unit: str
     stage: str
@@ -62,7 +62,7 @@ class Failure(Record):
 
 
 class Exit(Record):
-    """The state in which a run ended, or ``running``."""
+    """The state in which a run ended, or ``running``, and the units that failed."""
 
     status: RunStatus = "running"
     failures: tuple[Failure, ...] = ()
@@ -73,11 +73,13 @@ class RunRecord(Record):
 
     Attributes:
         name: the folder's name.
-        config: the settings of the run; ``--config run.json`` reads them.
+        config: the settings of the run; ``--config run.json`` repeats a run with them.
         identity: everything that determines the values; ``config_hash`` is its hash.
-        dataset, kind, has_truth: the data set's name, ``measured`` or ``synthetic``, and whether it has truth.
-        split, split_id: the requested split.
-        clips, clip_set_id: the clips that are scored.
+        dataset: the data set's name.
+        kind: the kind of data, ``measured`` or ``synthetic``.
+        has_truth: true if the data set has truth.
+        split, split_id: name and content id of the requested split.
+        clips, clip_set_id: the clips that are scored, and the id of this set of clips.
         excluded: for each reason why clips of the split are not scored, a text with their number.
         truth_id: id of the version or preparation of the truth; may be empty.
         notes: sentences on how the clips were prepared.
@@ -131,5 +133,5 @@ class RunRecord(Record):
         return str(self.provenance.get("created", ""))
 
     def with_exit(self, status: RunStatus, failures: Iterable[Failure]) -> RunRecord:
-        """Return this record with the state in which the run ended."""
+        """Return a copy of this record with the state in which the run ended and the units that failed."""
         return self.model_copy(update={"exit": Exit(status=status, failures=tuple(failures))})

@@ -1,4 +1,4 @@
-"""Score files: JSON lines appended during a run, one line per metric, safe against a kill at any moment.
+"""Score files: a prediction's result rows as JSON lines, one line per metric, appended during a run and readable after a kill at any moment.
 
 A line is complete once its newline is on disk. Text after the last newline is a partial write: readers ignore it, and the next append removes it.
 """
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def append_metric(path: Path, metric: str, rows: Iterable[ResultRow]) -> None:
-    """Append one metric's rows as one line and flush it to disk.
+    """Append one metric's rows to a score file as one line, and flush it to disk.
 
     Raises:
         ValueError: a row belongs to another metric.
@@ -41,11 +41,11 @@ def append_metric(path: Path, metric: str, rows: Iterable[ResultRow]) -> None:
 
 
 def read_scores(path: Path) -> dict[str, list[ResultRow]]:
-    """Read the rows by metric, in file order; the last line of a metric counts.
+    """Read a score file: return each metric's rows by metric id, in file order; of several lines of a metric, the last one counts.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: a complete line is invalid; names file and line.
+        ValueError: a complete line is invalid; the message names file and line.
     """
     *lines, tail = path.read_bytes().split(b"\n")
     if tail:
@@ -68,7 +68,7 @@ def write_scores(path: Path, scores: Mapping[str, Sequence[ResultRow]]) -> None:
 
 
 class _Line(Record):
-    """One line: a metric and its rows."""
+    """The contents of one line: a metric's id and its rows."""
 
     metric: str
     rows: tuple[ResultRow, ...]
@@ -86,7 +86,7 @@ def _line(metric: str, rows: Iterable[ResultRow]) -> bytes:
 
 
 def _remove_partial_line(path: Path, stream: BinaryIO) -> None:
-    """Truncate the file after its last newline."""
+    """Truncate an open score file after its last newline."""
     stream.seek(0)
     content = stream.read()
     end = content.rfind(b"\n") + 1

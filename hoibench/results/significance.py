@@ -1,4 +1,4 @@
-"""Significance of differences: paired bootstrap tests, Holm's correction, and the group that ties with the leader.
+"""Significance of differences between methods: paired bootstrap tests, Holm's correction, and the group of methods that ties with the best.
 
 C clips, J methods. The tests use the draws of ``confidence_intervals``; the step-down correction is Holm's (1979). *Cost* is defined in
 ``clip_scores``: lower is better.
@@ -22,9 +22,9 @@ MIN_PAIRED = 6
 
 
 def leading_group(cost: Array, present: Array, clusters: Array, level: float = LEVEL) -> tuple[int, Array]:
-    """Return the best column, and a mask of the columns that are not significantly worse.
+    """Return the best of J methods, and a mask of the methods that are not significantly worse.
 
-    Every pair of columns is compared on the clips that both have. Holm's correction covers all pairs, because the best column is chosen from the
+    Every pair of methods is compared on the clips that both have. Holm's correction covers all pairs, because the best method is chosen from the
     same data.
 
         >>> cost = np.arange(30.0)[:, None] + [0.0, 0.0, 5.0]
@@ -32,13 +32,13 @@ def leading_group(cost: Array, present: Array, clusters: Array, level: float = L
         (0, array([ True,  True, False]))
 
     Args:
-        cost: (C, J), lower is better; entries that are not ``present`` are ignored.
-        present: (C, J) bool, at least one clip in each column.
-        clusters: (C,) labels.
+        cost: (C, J) cost of each clip and method, lower is better; entries that are not ``present`` are ignored.
+        present: (C, J) bool, true where a method has a cost; at least one clip for each method.
+        clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
         level: confidence level.
 
     Returns:
-        The best column's index, and (J,) bool, true for it and for every column that is not significantly worse.
+        The best method's index, and (J,) bool, true for it and for every method that is not significantly worse.
     """
     means = np.array([cost[present[:, j], j].mean() for j in range(cost.shape[1])])
     best = int(means.argmin())
@@ -53,7 +53,7 @@ def leading_group(cost: Array, present: Array, clusters: Array, level: float = L
 
 
 def compare_pairs(cost: Array, present: Array, clusters: Array) -> tuple[list[tuple[int, int]], Array, Array]:
-    """Compare every pair of columns by a two-sided paired bootstrap test.
+    """Compare the mean costs of every pair of methods by a two-sided paired bootstrap test, on the clips that both have.
 
         >>> cost = np.stack([np.zeros(6), np.ones(6), [1.0, 1.0, 1.0, 1.0, 1.0, -3.0]], axis=1)
         >>> pairs, p_values, first_is_worse = compare_pairs(cost, np.ones((6, 3), bool), clusters=np.arange(6))
@@ -65,13 +65,13 @@ def compare_pairs(cost: Array, present: Array, clusters: Array) -> tuple[list[tu
         array([False, False,  True])
 
     Args:
-        cost: (C, J), lower is better; entries that are not ``present`` are ignored.
-        present: (C, J) bool.
-        clusters: (C,) labels.
+        cost: (C, J) cost of each clip and method, lower is better; entries that are not ``present`` are ignored.
+        present: (C, J) bool, true where a method has a cost.
+        clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
 
     Returns:
-        The P pairs of columns, their (P,) uncorrected p-values, and (P,) bool, true if the first of the pair is worse on average. A pair with
-        fewer than ``MIN_PAIRED`` clips has p-value 1.
+        The P pairs of methods as indices, their (P,) uncorrected p-values, and (P,) bool, true if the first of the pair is worse on average. A pair
+        with fewer than ``MIN_PAIRED`` clips has p-value 1.
     """
     pairs = list(combinations(range(cost.shape[1]), 2))
     p_values, first_is_worse = np.ones(len(pairs)), np.zeros(len(pairs), dtype=bool)
@@ -95,7 +95,7 @@ def compare_pairs(cost: Array, present: Array, clusters: Array) -> tuple[list[tu
 
 
 def holm(p_values: Array) -> Array:
-    """Return Holm's step-down adjusted p-values, in the given order.
+    """Return p-values adjusted for multiple tests by Holm's step-down method, in the given order.
 
     >>> holm(np.array([0.01, 0.04, 0.03, 0.005]))
     array([0.03, 0.06, 0.06, 0.02])
@@ -108,9 +108,9 @@ def holm(p_values: Array) -> Array:
 
 
 def _two_sided(differences: Array) -> float:
-    """Return twice the share of draws on the far side of zero.
+    """Return the two-sided p-value of the bootstrap draws of a difference, (B,): twice the share of draws on the less frequent side of zero.
 
-    If no draw is on the far side, use the tail of a normal distribution with the draws' mean and deviation, if that is smaller.
+    If no draw is on that side, use the tail of a normal distribution with the draws' mean and deviation, if that is smaller.
     """
     far = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
     tail: float = (far + 1) / (len(differences) + 1)
