@@ -19,7 +19,7 @@ class ManoFiles:
     """
 
     folder: tyro.conf.Positional[Path]
-    """The folder with MANO_LEFT.pkl and MANO_RIGHT.pkl."""
+    """The folder with MANO_LEFT and MANO_RIGHT, each .pkl or .npz."""
 
     out: Path | None = None
     """Write MANO_LEFT.npz and MANO_RIGHT.npz into this folder."""

@@ -75,7 +75,7 @@ def new_folder(folder: Path, keep_existing: Callable[[], bool] = lambda: False) 
 def ensure_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Create ``folder`` atomically unless it exists: ``fill`` writes the files into a new empty folder, which is then renamed.
 
-    Several processes may do so at once, and may be killed.
+    It is safe if several processes do so at once or are killed.
 
     Raises:
         WriteError: the folder cannot be written, or the disk is full; the message includes the fix.

@@ -42,7 +42,7 @@ def array_digest(*arrays: Array) -> str:
 
 
 def sampled_digest(path: Path) -> str:
-    """Return a digest (12 hex digits) that identifies a file, or the files below a folder, such as model weights, quickly.
+    """Return a digest (12 hex digits) of a file, or of all files below a folder, e.g. model weights, without reading large files completely.
 
     Reads files of up to 16 MiB completely, and 16 evenly spaced blocks of 1 MiB of larger ones: a different training changes weights everywhere,
     so a few blocks detect it, but a change of single bytes may be missed.  In a folder, the files' relative paths

@@ -57,7 +57,7 @@ class Record(BaseModel):
         write_json(path, self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON values, with the key ``schema`` if it has one."""
+        """Return the record as JSON values, with the key ``schema`` if its class sets ``SCHEMA``."""
         schema = {"schema": self.SCHEMA} if self.SCHEMA else {}
         return schema | self.model_dump(mode="json")
 

@@ -26,8 +26,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         names: (module, name) -> the object used in its place; any other name is an error.
         stateful: classes whose objects may be given a state.
 
-    Names from Python 2 are not translated; its strings are decoded as Latin-1,
-    as pickled arrays require.
+    Names from Python 2 are not translated, and strings from Python 2 are decoded as Latin-1, as pickled arrays require.
     """
 
     names: ClassVar[Mapping[tuple[str, str], Any]] = {}

@@ -55,7 +55,7 @@ def read_torch_pickle(path: Path) -> Any:
 
 
 def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Array:
-    """Return a tensor as an array: a copy of the numbers of its storage (n,) at this offset, size and stride, all counted in numbers."""
+    """Return a tensor as an array: a copy of the numbers of its storage (n,) at this offset, size and stride, counted in elements."""
     # Messages include only checked numbers: the repr of a nested tuple of a few pickled bytes can take gigabytes.
     if not isinstance(storage, np.ndarray) or storage.ndim != 1:
         raise ValueError("a tensor has no storage")

@@ -91,7 +91,6 @@ def write_metadata(folder: Path, metadata: FolderMetadata, *, hashed: bool = Tru
         metadata: its metadata without ``files``.
         hashed: record SHA-256 sums, not only sizes.
 
-
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """

@@ -40,15 +40,15 @@ class ClipSource(Protocol):
 
     @property
     def truth(self) -> str:
-        """The kind of truth of all clips: ``taco``, ``proxy-hand`` or ``synthetic``; see ``truth_kind``."""
+        """The kind of truth of all clips: ``taco`` (MANO's hands), ``proxy-hand`` (a proxy replaces them) or ``synthetic``."""
         ...
 
     def find(self, line: SplitLine) -> Found | Missing:
-        """Return ``Found`` if the clip of a split's line is available in this source, else ``Missing`` with the reason."""
+        """Return ``Found`` if the clip that a split's line describes is available in this source, else ``Missing`` with the reason."""
         ...
 
     def native_size(self, line: SplitLine) -> tuple[int, int]:
-        """Return (H, W) of the downloaded videos, before cropping, of the clip of a split's line; other clips have the same size.
+        """Return (H, W) of the downloaded videos, before cropping, of the clip that a split's line describes; other clips have the same size.
 
         Raises:
             ValueError, OSError: the clip is damaged; try another line.
@@ -60,14 +60,15 @@ class ClipSource(Protocol):
         ...
 
     def load(self, line: SplitLine) -> Clip:
-        """Load the clip of a split's line; raises the errors of ``TacoDataset.load``."""
+        """Load the clip that a split's line describes; raises the errors of ``TacoDataset.load``."""
         ...
 
 
 def open_source(root: Path, on_message: MessageCallback | None = None) -> ClipSource:
     """Return the source of the clips at ``root``: a folder of prepared clips, or else a TACO download.
 
-    If MANO's files are missing, a warning is logged and passed to ``on_message``.  Raises the errors of ``TacoDataset.open``.
+    If a download of real data needs MANO and $HOIBENCH_MANO is not set, a warning is logged and passed to ``on_message``.
+    Raises the errors of ``TacoDataset.open``.
     """
     if is_prepared_folder(root):
         return PreparedClips(root)
@@ -105,7 +106,7 @@ class PreparedClips:
         return read_settings(self.folder).truth
 
     def find(self, line: SplitLine) -> Found | Missing:
-        """Return ``Found`` if the folder has all views of the clip of a split's line, else ``Missing``; loading a damaged clip raises an error."""
+        """Return ``Found`` if the folder has all views of the clip that a split's line describes, damaged or not, else ``Missing``."""
         recipe = Recipe.parse(line.recipe)
         folders = (view_folder(self.folder, line.entry.id, recipe, serial) for serial in line.entry.camera_ids)
         if not all(folder.is_dir() for folder in folders):
@@ -127,14 +128,14 @@ class PreparedClips:
         return [replace(line, entry=replace(line.entry, camera_ids=(serial,)), source=None) for serial in serials]
 
     def has(self, line: SplitLine) -> bool:
-        """Return True if the clip of a split's line was prepared; only loading it checks that it is intact."""
+        """Return True if the clip that a split's line describes was prepared; only loading it checks that it is intact."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
         return has_tracks(self.folder, key) and all(
             has_view(self.folder, key, recipe, s) for s in line.entry.camera_ids
         )
 
     def load(self, line: SplitLine) -> Clip:
-        """Load the clip of a split's line, without its source view (an input of video-to-video methods) if that was not prepared."""
+        """Load the clip that a split's line describes, without its source view (an input of video-to-video methods) if that was not prepared."""
         key, recipe = line.entry.id, Recipe.parse(line.recipe)
         source = line.source if line.source and has_view(self.folder, key, recipe, line.source) else None
         return read_prepared_clip(self.folder, key, recipe, line.entry.camera_ids, source)
@@ -162,11 +163,11 @@ class DownloadedClips:
         return truth_kind(self.download.hand_model, self.model)
 
     def find(self, line: SplitLine) -> Found | Missing:
-        """Return ``Found`` if the download has the files of the clip of a split's line, else ``Missing``; see ``find_clip``."""
+        """Return ``Found`` if the download has the files of the clip that a split's line describes, else ``Missing``; see ``find_clip``."""
         return find_clip(self.download, line)
 
     def native_size(self, line: SplitLine) -> tuple[int, int]:
-        """Return (H, W) of the first video of the clip of a split's line, as downloaded."""
+        """Return (H, W) of the first video of the clip that a split's line describes, as downloaded."""
         modality = MODALITIES[Recipe.parse(line.recipe).video]
         info = probe(self.download.sequence(line.entry.id).video(line.entry.camera_ids[0], modality))
         return info.height, info.width
@@ -176,7 +177,7 @@ class DownloadedClips:
         return splits.lines_per_camera(self.download, line)
 
     def load(self, line: SplitLine) -> Clip:
-        """Prepare the clip of a split's line if it is missing, check that it matches the download, and load it."""
+        """Prepare the clip that a split's line describes if it is missing, check that it matches the download, and load it."""
         prepared = PreparedClips(self.out)
         if self.on_message is not None and not prepared.has(line):
             self.on_message(f"preparing {line.entry.id}")

@@ -105,7 +105,7 @@ class TacoDataset(Dataset):
         )
 
     def _truth_id(self, lines: Iterable[SplitLine]) -> str:
-        """Return the version of the truth: content version, kind of truth and size of the downloaded videos, which differs in resized copies."""
+        """Return the version of the truth: content version, kind of truth and size of the downloaded videos (copies of TACO are resized)."""
         size = next(self._native_sizes(lines), None)
         return f"{CONTENT_VERSION} {self.source.truth} {f'{size[1]}x{size[0]}' if size else 'of unknown size'}"
 

@@ -65,7 +65,7 @@ def camera_folders(root: Path, modality: str) -> tuple[Path, ...]:
 
 
 def iter_sequences(root: Path, modality: str) -> Iterator[TacoSequence]:
-    """Yield each sequence that has a folder ``(action, tool, target)/YYYYMMDD_NNN`` in a modality, sorted by folder; skip other folders."""
+    """Yield each sequence with a folder ``(action, tool, target)/YYYYMMDD_NNN`` in that of a modality, e.g. ``Hand_Poses``; skip other folders."""
     for top in (*modality_folders(root, modality), *camera_folders(root, modality)):
         for folder in sorted(top.glob("(*)/*")):
             if KEY.fullmatch(folder.name) and _TRIPLET.fullmatch(folder.parent.name) and folder.is_dir():
@@ -73,7 +73,7 @@ def iter_sequences(root: Path, modality: str) -> Iterator[TacoSequence]:
 
 
 def find_sequences(root: Path, modality: str) -> dict[str, TacoSequence]:
-    """Return key -> sequence for the sequences with a folder in a modality; if triplets share a key, the first."""
+    """Return key -> sequence for the sequences in the folder of a modality, e.g. ``Hand_Poses``; if triplets share a key, the first."""
     found: dict[str, TacoSequence] = {}
     for sequence in iter_sequences(root, modality):
         found.setdefault(sequence.key, sequence)
@@ -139,7 +139,7 @@ class TacoSequence:
         return self.folder(EGO_RGB) / "color.mp4"
 
     def videos(self, modality: str = RGB) -> dict[str, Path]:
-        """Return serial -> path of the existing videos of allocentric cameras, including those unpacked into a folder of the camera's name."""
+        """Return serial -> path of the existing videos of allocentric cameras, of the kind in the folder ``modality``."""
         relative = Path(triplet_folder(self.triplet)) / self.key
         paths = [*self.folder(modality).glob("*.mp4")]
         paths += [top / relative / f"{top.name}.mp4" for top in camera_folders(self.root, modality)]
@@ -147,7 +147,7 @@ class TacoSequence:
         return dict(sorted(found.items()))
 
     def video(self, serial: str, modality: str = RGB) -> Path:
-        """Return the path of one camera's video.
+        """Return the path of one camera's video, of the kind in the folder ``modality``.
 
         Raises:
             FileNotFoundError: the video is missing; names the existing ones.

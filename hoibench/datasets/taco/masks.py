@@ -47,7 +47,7 @@ class MaskRenderer:
         return cv2.dilate(mask, self._square).astype(bool)
 
     def _window(self, vertices: Array) -> tuple[slice, slice]:
-        """Return the image rows and columns that can contain triangles of vertices (P, 3), world; no rays are needed elsewhere."""
+        """Return the image rows and columns that a part with vertices (P, 3), in metres in the world, can cover; no rays are needed elsewhere."""
         points = to_camera(vertices, self._camera.R, self._camera.t)
         if (points[:, 2] <= 0.0).any():  # a triangle that reaches behind the camera may project anywhere
             return np.s_[:, :]

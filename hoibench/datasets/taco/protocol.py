@@ -19,14 +19,14 @@ FPS = 8.0
 SOURCE_FPS = 30.0
 """Rate of TACO's videos and annotations."""
 SIZE = (480, 704)
-"""(H, W), pixels."""
+"""(H, W) of clips, pixels."""
 POINTS = 1600
-"""K, the number of tracked points."""
+"""K, the number of tracked points of a clip."""
 
 CropRule = Literal["clip", "frame0"]
 Video = Literal["raw", "marker-removed"]
 MODALITIES: dict[Video, str] = {"raw": RGB, "marker-removed": MARKER_REMOVED}
-"""Folder of each kind of video."""
+"""Kind of video -> its top folder in a download."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Window:
 
 
 def window(frames: int, fps: float) -> Window:
-    """Return the window of a clip in a recording of N ``frames`` at ``fps``: the source of frame i is floor(i * fps / 8 + 0.5), at most N - 1."""
+    """Return the window of a clip in a recording of N ``frames`` at ``fps``: clip frame i is source frame floor(i * fps / 8 + 0.5), at most N - 1."""
     ideal = np.floor(np.arange(FRAMES) * (fps / FPS) + 0.5).astype(int)
     return Window(tuple(np.minimum(ideal, frames - 1).tolist()), int((ideal < frames).sum()))
 

@@ -25,7 +25,7 @@ _RATE_TOLERANCE = 0.01
 
 
 def check_frame_count(path: Path, frames: int, rows: int, zip_name: str) -> None:
-    """Raise ValueError unless the number of a video's ``frames`` equals the annotation's ``rows``; the message names the zip to unpack again."""
+    """Raise ValueError unless a video's number of ``frames`` equals the annotation's number of ``rows``; the message names the zip."""
     if frames != rows:
         raise ValueError(f"{path} has {frames} frames, but the annotation has {rows}: unpack {zip_name}.zip again")
 

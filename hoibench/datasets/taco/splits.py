@@ -119,7 +119,7 @@ def lines_per_camera(download: TacoDownload, line: SplitLine) -> tuple[SplitLine
 
 
 def find_clip(download: TacoDownload, line: SplitLine) -> Found | Missing:
-    """Return ``Found`` if a download has the files of the clip of a split's line, else ``Missing``; files are not checked for damage."""
+    """Return ``Found`` if a download has the files of the clip that a split's line describes, else ``Missing``; files are not checked for damage."""
     sequence = download.sequences.get(line.entry.id)
     if sequence is None:
         return Missing(f"the sequence is not in {POSES}")

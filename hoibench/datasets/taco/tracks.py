@@ -52,7 +52,7 @@ def choose_points(surfaces: Sequence[Surface], count: int) -> SurfacePoints:
     the candidates' principal axes, because world axes differ between recording dates.  A part not recorded in frame 0 gets no points.
 
     Raises:
-        ValueError: nothing was recorded in frame 0, or the surfaces have no area.
+        ValueError: nothing was recorded in frame 0, or the surfaces have no area or too few distinct points.
     """
     rng = np.random.default_rng(_SEED)
     pool = sample_by_area(surfaces, _CANDIDATES_PER_POINT * count, rng)
@@ -91,7 +91,7 @@ def recorded_mask(points: SurfacePoints, surfaces: Sequence[Surface]) -> Array:
 
 
 def sample_by_area(surfaces: Sequence[Surface], count: int, rng: np.random.Generator) -> SurfacePoints:
-    """Draw ``count`` points uniformly by area from the surfaces in frame 0; raises the errors of ``choose_points``."""
+    """Draw ``count`` points uniformly by area from the surfaces in frame 0; raises ValueError if they have no area there."""
     mesh = build_frame_mesh(surfaces, 0)
     a, b, c = mesh.corners.swapaxes(0, 1)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
@@ -121,7 +121,7 @@ def _locate(points: SurfacePoints, indices: Array, surface: Surface, frame: int)
 
 
 def _nearest_recorded(recorded: Array) -> Array:
-    """Return the number of the recorded frame nearest to each frame, (N,), the earlier one if tied, for a mask of recorded frames (N,)."""
+    """Return, for a mask (N,) of recorded frames, the number (N,) of the recorded frame nearest to each frame; the earlier one if tied."""
     frames = np.flatnonzero(recorded)
     distance = np.abs(np.arange(len(recorded))[:, None] - frames)
     nearest: Array = frames[distance.argmin(axis=1)]
@@ -137,7 +137,11 @@ def _to_principal_axes(positions: Array) -> Array:
 
 
 def _voxels(surface: Array, positions: Array, edge: float) -> tuple[Array, Array]:
-    """Return a number (M,) that identifies each point's pair of surface and voxel, and its distance (M,) to the voxel's centre in edge lengths."""
+    """Assign points to voxels, cubes of ``edge`` metres, separately for each surface.
+
+    Returns:
+        A number (M,) that identifies each point's pair of surface and voxel, and each point's distance (M,) to the voxel's centre in edge lengths.
+    """
     scaled = positions / edge
     voxel = np.floor(scaled)
     off_centre = np.linalg.norm(scaled - voxel - 0.5, axis=1)
@@ -147,7 +151,7 @@ def _voxels(surface: Array, positions: Array, edge: float) -> tuple[Array, Array
 
 
 def _one_per_voxel(surface: Array, positions: Array, edge: float) -> Array:
-    """Return the index of the point nearest to the voxel's centre, for each occupied pair of surface and voxel."""
+    """Return the indices of the points that are nearest to their voxel's centre, one for each pair of surface and voxel that has points."""
     number, off_centre = _voxels(surface, positions, edge)
     order = np.argsort(off_centre, kind="stable")
     _, first = np.unique(number[order], return_index=True)

@@ -24,11 +24,11 @@ class DiagnosticContext:
     """The input of every check: the download and the options of the diagnosis.
 
     Attributes:
-        listing: names of folders and files in the download.
+        listing: the sequences, cameras and zips in the download.
         lines: lines of a split, one per clip, to check for; empty if no split was given.
         mano: the folder of MANO's files, or None to use $HOIBENCH_MANO.
         cache: the cache folder, whose free space is checked.
-        deep: run the costly checks on all sequences.
+        deep: run the costly checks (complete videos, hand poses, meshes, projections) on all sequences.
         sample: number of sequences for the costly checks if not ``deep``.
         on_progress: called with (stage, done, total) before each step.
     """

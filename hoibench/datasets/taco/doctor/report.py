@@ -13,7 +13,7 @@ from hoibench.problems import Problem
 Status = Literal["problem", "warning", "ok", "skipped"]
 
 STATUSES: tuple[Status, ...] = ("problem", "warning", "ok", "skipped")
-"""In order of importance."""
+"""The statuses of checks, the most important first."""
 
 _EXAMPLES = 5
 _STATUS_WIDTH = 9
@@ -101,7 +101,7 @@ class Findings:
 
     @contextmanager
     def catch(self, file: object) -> Iterator[None]:
-        """Add an exception raised in the block as a problem of ``file``, so that the diagnosis continues."""
+        """Catch an exception raised in the block and add it as a problem of ``file``, so that the diagnosis continues."""
         try:
             yield
         except (ValueError, OSError) as error:

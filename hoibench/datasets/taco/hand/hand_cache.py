@@ -1,4 +1,4 @@
-"""A cache of parsed hand pickles: the released ones take 9 MB for 80 KB of numbers, since every frame repeats all of them."""
+"""A cache of parsed hand pickles: the released ones take 9 MB for 80 KB of numbers, since they repeat all numbers for every frame."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class HandModel(Protocol):
 
 @dataclass(frozen=True)
 class ProxyHand:
-    """The hand model ``hoibench-proxy``, the benchmark's own, which is used if MANO's files are not available."""
+    """The hand model ``hoibench-proxy``, the benchmark's own, for synthetic clips and in place of MANO if its files are not available."""
 
     name: str = proxy_hand.HAND_MODEL
 
@@ -60,7 +60,7 @@ class ProxyHand:
 
 @dataclass(frozen=True, eq=False)
 class ManoHand:
-    """The hand model ``mano``, whose parameters TACO's hand poses are."""
+    """The hand model ``mano`` (MANO), in whose parameters TACO gives its hand poses."""
 
     left: Mano
     right: Mano

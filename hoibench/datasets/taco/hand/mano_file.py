@@ -40,11 +40,11 @@ class ManoFile:
     Attributes:
         side: left or right, determined from the rest pose.
         v_template: (778, 3) vertices of the mean shape at rest.
-        shapedirs: (778, 3, 10) displacement for one unit of each beta.
-        posedirs: (778, 3, 135) displacement for each entry of the 15 joints' rotations minus the identity.
-        J_regressor: (16, 778) joints from vertices.
+        shapedirs: (778, 3, 10) displacement of each vertex for one unit of each shape coefficient.
+        posedirs: (778, 3, 135) displacement of each vertex for one unit of each entry of the 15 joints' rotation matrices minus the identity.
+        J_regressor: (16, 778) matrix that computes the joints from the vertices.
         weights: (778, 16) skinning weights of the joints at each vertex; rows sum to 1.
-        hands_mean: (45,) the mean pose, axis-angle.
+        hands_mean: (45,) the mean pose: axis-angle vectors of the 15 joints, radians.
         faces: (1538, 3) triangles, counter-clockwise from outside.
         parents: (16,) parent of each joint, -1 for the wrist.
     """

@@ -80,7 +80,7 @@ def _as_array(value: Any) -> Array:
 
 
 def _numbers(value: Any) -> Array:
-    """Return a member that must be a numpy array: nested terms in two arguments of a term would double the work with each level."""
+    """Return a member that must be a numpy array; if it could be a chumpy term, nested terms would double the work with each level."""
     return _by_rule(value, _NUMPY)
 
 

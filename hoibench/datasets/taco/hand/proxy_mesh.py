@@ -25,7 +25,7 @@ class Template:
         weights: (778, 16) skinning weights of the joints at each vertex; rows sum to 1.
         tips: (5,) indices of the fingertip vertices of thumb, index, middle, ring, little.
         shape: (778, 3, 10) displacement of each vertex for one unit of each shape coefficient.
-        joint_shape: (16, 3, 10) the same of each joint.
+        joint_shape: (16, 3, 10) displacement of each joint for one unit of each shape coefficient.
     """
 
     vertices: Array
@@ -135,7 +135,7 @@ def _shape_directions(points: Array, weights: Array) -> Array:
 
 
 def _mano_tip_order(count: int, tips: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return an order (count,) of the vertices in which the fingertips ``tips`` (5,) have the numbers that they have in MANO's mesh."""
+    """Return a permutation (count,) of the vertices that gives the fingertips ``tips`` (5,) the numbers that they have in MANO's mesh."""
     order = np.arange(count)
     for number, tip in zip((745, 317, 444, 556, 673), tips, strict=True):
         current = int(np.flatnonzero(order == tip)[0])

@@ -114,7 +114,7 @@ class CameraRecord(Record):
         return cls(size=camera.size, t=tuple(camera.t.tolist()), **matrices)
 
     def to_camera(self) -> Camera:
-        """Return the recorded camera as a ``Camera``."""
+        """Return the recorded camera as a ``Camera`` with float64 arrays."""
         K, R, t = (np.array(value, dtype=np.float64) for value in (self.K, self.R, self.t))
         return Camera(K, R, t, self.size)
 
@@ -188,7 +188,7 @@ def ensure_preparation_settings(out: Path, settings: PreparationSettings) -> Non
 
 
 def check_truth(out: Path, truth: str, hand_model: str) -> None:
-    """Raise ValueError if an existing folder of prepared clips has another kind of truth or another hand model."""
+    """Raise ValueError if ``out`` is a folder of prepared clips with another kind of truth or another hand model than these."""
     if is_prepared_folder(out):
         expected = {"truth": truth, "hand_model": hand_model}
         check_settings(out / _SETTINGS, read_settings(out), expected, fix=_OTHER_FOLDER)

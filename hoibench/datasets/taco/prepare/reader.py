@@ -100,5 +100,5 @@ def _read_tracks(folder: Path, views: Sequence[Path]) -> Tracks:
 
 
 def _unpack(folder: Path, name: str, length: int) -> Array:
-    """Read a bool array of a view by name; its last axis, of ``length``, is packed into bits in the file."""
+    """Read a bool array, ``mask`` or ``visible``, from the folder of a view; its last axis, of ``length``, is packed into bits in the file."""
     return np.unpackbits(read_npz(folder / VIEW)[name], axis=-1, count=length).astype(bool)

@@ -30,7 +30,7 @@ class LineResult:
         key: YYYYMMDD_NNN, the id of the clip's sequence.
         status: ``created`` (at least one new view), ``skipped`` (everything existed) or ``failed``.
         reason: why it failed; empty if it did not.
-        source_view_error: why the clip has no source view; None if it has one, or if the line names none.
+        source_view_error: why the clip has no source view (an input of video-to-video methods); None if it has one, or if the line names none.
         created_views: serials of the new views.
     """
 
