@@ -115,7 +115,11 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with ``arguments`` or those of the command line, print errors as one sentence, and return the exit code (2: wrong usage)."""
+    """Run the command with ``arguments`` or those of the command line, and print errors as one sentence.
+
+    Returns:
+        The exit code: 0 done, 1 crash or full disk, 2 wrong usage, 3 some clips failed, 130 interrupted.
+    """
     logging.captureWarnings(True)
     return to_exit_code(prepare_command, sys.argv[1:] if arguments is None else arguments)
 

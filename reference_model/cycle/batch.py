@@ -11,8 +11,8 @@ from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.rectified_flow import sample_time
 from reference_model.cycle.scene_frame import Cameras
 
-_EMPTY_SHARE = 0.1
-"""Share of training samples in which the warm-up hides all coarse points from the points aligner."""
+EMPTY_SHARE = 0.1
+"""Share of training samples in which the warm-up marks all coarse points as not found; not in paper."""
 
 
 class Batch(NamedTuple):
@@ -94,7 +94,7 @@ def sample_noise(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, sha
     """
     points, latents = batch.world.shape, batch.z_video.shape
     drop_uniform = torch.rand(points[:-1], generator=own)
-    drop_uniform[torch.rand(points[0], generator=own) < _EMPTY_SHARE] = 0.0
+    drop_uniform[torch.rand(points[0], generator=own) < EMPTY_SHARE] = 0.0
     return Noise(
         t=sample_time(len(batch.s), config.flow.training_shift, own),
         video=torch.randn(latents, generator=own),

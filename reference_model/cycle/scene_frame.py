@@ -10,7 +10,10 @@ from torch import Tensor
 from hoibench.geometry import optical_centre
 
 _PRIOR_DEPTH = 0.75
+"""Distance in metres from a camera to the expected centre of the scene, along its ray through the centre of the image."""
+
 _PRIOR_WEIGHT = 1e-6
+"""Weight of this expectation, relative to the weight 1 of the distance to a ray."""
 
 
 class Cameras(NamedTuple):

@@ -15,7 +15,7 @@ JITTER = 0.1
 """Standard deviation of the noise that makes true tracks coarse, in units of the scene frame; not in paper."""
 
 DROP_SHARE = 0.3
-"""Share of coarse points that are marked as not found; not in paper."""
+"""Share of coarse points that are marked as not found, in addition to ``EMPTY_SHARE`` of the samples, which have none; not in paper."""
 
 
 def warmup_step(

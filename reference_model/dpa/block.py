@@ -28,7 +28,7 @@ class PointLayout(NamedTuple):
         key_bias: attention bias of the points as keys (G w, 1, 1, s), or None without padding.
         coarse_key_bias: attention bias of the coarse points as keys (G w, 1, 1, 1 + s); first is the null token, a learned key that is never masked.
         voxels: the voxels of the points that are not padding, for sparse convolution.
-        real_points: indices of these points among all G P points, one per point.
+        real_points: (R,) indices, among the G P points, of those that are not padding.
     """
 
     windows: Windows

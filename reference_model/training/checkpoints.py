@@ -83,7 +83,7 @@ def save_checkpoint(folder: Path, iteration: int, engine: Engine, group: Process
 
 
 def find_latest_checkpoint(folder: Path) -> Checkpoint | None:
-    """Return the newest intact checkpoint in ``folder``, or None if there are no checkpoints; warn of each damaged one that is skipped.
+    """Return the newest intact checkpoint in ``folder``, or None if there are no checkpoints; warn of each newer one that is damaged.
 
     Raises:
         ValueError: there are checkpoints but none is intact and of this version; starting again would delete them.

@@ -69,7 +69,7 @@ def train(job: TrainingJob, engine: Engine, group: Processes, on_progress: Progr
 
 
 class StopSignal:
-    """Handler of SIGTERM and SIGINT: the first signal sets ``is_set``, one more than two seconds later ends the process at once.
+    """Handler of SIGTERM and SIGINT: the first signal sets ``is_set``; a further one, more than two seconds after it, ends the process at once.
 
     Launchers forward a Ctrl-C that the terminal already sent to all processes, so two signals in quick succession count as one.
     """
