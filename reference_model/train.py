@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments`` or those of the command line, and print errors as one sentence.
 
     Returns:
-        The exit code: 0 done, 1 crash or full disk, 2 wrong usage, 75 stopped by a signal with a checkpoint, 130 interrupted outside the training loop.
+        The exit code: 0 done, 1 crash or full disk, 2 wrong usage, 75 stopped with a checkpoint, 130 interrupted outside the training loop.
     """
     logging.captureWarnings(True)
     return to_exit_code(train_command, sys.argv[1:] if arguments is None else arguments)

@@ -165,7 +165,9 @@ class CycleConfig:
     )
     guidance: bool = ours(True, "false is Table 3's row without the cycle")
     guidance_share: float = ours(
-        0.5, "share of training iterations with guidance; the rest train for the first sampling step, which has none", SHARE
+        0.5,
+        "share of training iterations with guidance; the rest train for the first sampling step, which has none",
+        SHARE,
     )
     gradient: Literal["full", "depth_scale", "none"] = ours(
         "none",
