@@ -15,8 +15,8 @@ WEIGHTS = "weights"
 PREPARED = "taco-clips@"
 """Start of the names of cache folders with prepared clips of recordings."""
 
-_CLIPS_FOLDER = re.compile(r"synthetic-clips@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
-"""Names of folders that hoibench writes: synthetic-clips@VERSION or NAME@VERSION-DIGEST, e.g. taco-clips@1-0123456789ab."""
+_WRITTEN_FOLDER = re.compile(r"synthetic-clips@\d+|[a-z][a-z-]*@\d+-[0-9a-f]{12}")
+"""Names of the folders that hoibench writes, except ``WEIGHTS``: synthetic-clips@VERSION or NAME@VERSION-DIGEST, e.g. taco-clips@1-0123456789ab."""
 
 
 class Entry(NamedTuple):
@@ -36,7 +36,7 @@ def list_entries() -> list[Entry]:
 
 
 def _is_entry(path: Path) -> bool:
-    is_known = path.name == WEIGHTS or _CLIPS_FOLDER.fullmatch(path.name)
+    is_known = path.name == WEIGHTS or _WRITTEN_FOLDER.fullmatch(path.name)
     return bool(is_known) and path.is_dir() and not path.is_symlink()
 
 

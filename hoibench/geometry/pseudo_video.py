@@ -86,7 +86,7 @@ def render(
         s: (2,) near and far depth in metres, see ``depth_range``; other depths are clipped to it.
         size: (H, W) of the video in pixels.
         visible: (N, K) bool, points to draw; None means all points in front of the camera.
-        radius: a point is a square of 2 radius + 1 pixels.
+        radius: 0 or more; a point is a square with 2 radius + 1 pixels per side.
         darkest: colours are in [darkest, 1]; SyncMV4D uses 0, where the darkest points look like the background.
         first_depth: keep the colour of each point's depth in frame 0, as in the tracking video of Diffusion as Shader (Fig. 3, Table 4).  The current
             depth still decides occlusion.  Points that are drawn later need a depth in frame 0, and ``read_back`` returns frame 0's depth.

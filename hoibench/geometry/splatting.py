@@ -52,7 +52,7 @@ def points_in_image(pixels: Any, depth: Any, size: tuple[int, int], *, visible: 
 
 
 def rasterise(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | None = None, radius: int = 1) -> Any:
-    """Draw each point as a square of 2 radius + 1 pixels around its nearest pixel centre, and return the point at each pixel.
+    """Draw each point as a square around its nearest pixel centre, and return the index of the point that each pixel shows.
 
     The nearest point wins a pixel; ties go to the lowest index.  Points outside ``points_in_image`` are not drawn, squares are cut at the image
     border, and half-integer coordinates round to even.
@@ -62,7 +62,7 @@ def rasterise(pixels: Any, depth: Any, size: tuple[int, int], *, visible: Any | 
         depth: (N, K) metres along z.
         size: (H, W) of the image in pixels.
         visible: (N, K) bool, points to draw; None means all.
-        radius: half the square's side in pixels, 0 or more.
+        radius: 0 or more; a square has 2 radius + 1 pixels per side.
 
     Returns:
         (N, H, W) int32 index of the point that each pixel shows, -1 for background.

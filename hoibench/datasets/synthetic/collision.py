@@ -46,9 +46,9 @@ class CollisionQuery:
 def moving_against_still(
     points: Array, poses: Array, still: Array, distance: Callable[[Array], Array]
 ) -> CollisionQuery:
-    """Return the collision query of points (P, 3) that move with ``poses`` (N, 4, 4) against an obstacle at the fixed pose ``still`` (4, 4).
+    """Return the query whether points (P, 3) that move with ``poses`` (N, 4, 4) enter an obstacle at the fixed pose ``still`` (4, 4).
 
-    ``distance`` takes points in the frame of the obstacle; the poses are raised or lowered.
+    ``distance`` returns the signed distances (M,) of points (M, 3) in the frame of the obstacle to it; the query can raise or lower the poses.
     """
     R = still[:3, :3]
     world = points @ poses[:, :3, :3].swapaxes(1, 2) + poses[:, None, :3, 3]
@@ -59,9 +59,9 @@ def moving_against_still(
 def still_against_moving(
     points: Array, still: Array, poses: Array, distance: Callable[[Array], Array]
 ) -> CollisionQuery:
-    """Return the collision query of points (P, 3) at the fixed pose ``still`` (4, 4) against an obstacle that moves with ``poses`` (N, 4, 4).
+    """Return the query whether points (P, 3) at the fixed pose ``still`` (4, 4) enter an obstacle that moves with ``poses`` (N, 4, 4).
 
-    ``distance`` takes points in the frame of the obstacle; the poses are raised or lowered.
+    ``distance`` returns the signed distances (M,) of points (M, 3) in the frame of the obstacle to it; the query can raise or lower the poses.
     """
     R = poses[:, :3, :3]
     world = points @ still[:3, :3].T + still[:3, 3]
@@ -70,12 +70,12 @@ def still_against_moving(
 
 
 def points_above_table(points: Array, poses: Array) -> CollisionQuery:
-    """Return the collision query of points (P, 3) that move with ``poses`` (N, 4, 4) against the table top, z = 0."""
+    """Return the query whether points (P, 3) that move with ``poses`` (N, 4, 4) enter the table, i.e. are below z = 0."""
     return moving_against_still(points, poses, np.eye(4), lambda p: p[:, 2])
 
 
 def hand_to_hand(moving_skin: Array, poses: Array, still_skin: Array, still: Array) -> CollisionQuery:
-    """Return the collision query of a hand that moves with ``poses`` (N, 4, 4) against a hand at the fixed pose ``still`` (4, 4).
+    """Return the query whether a hand that moves with ``poses`` (N, 4, 4) touches a hand at the fixed pose ``still`` (4, 4).
 
     Every third vertex of ``moving_skin`` (P, 3) must stay ``HAND_CLEARANCE`` from the vertices ``still_skin`` (Q, 3).
     """
