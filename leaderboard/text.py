@@ -11,7 +11,7 @@ _MAX_DECIMALS = 6
 
 
 def sanitize(text: object, limit: int) -> str:
-    r"""Replace control, bidirectional and unassigned characters, join white space, and cut the text to ``limit`` characters.
+    r"""Return a text with control, bidirectional and unassigned characters replaced, white space joined, cut to ``limit`` characters.
 
     >>> sanitize("Wan\u202e 2.2\n", 20)
     'Wan� 2.2'

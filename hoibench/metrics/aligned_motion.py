@@ -82,7 +82,7 @@ class AlignedMotion:
 
 
 def align_motion(case: Case) -> AlignedMotion:
-    """Return the case's prediction, paired with the true points and scaled to them; computed once per case.
+    """Return the prediction of a case (a prediction and its clip), paired with the true points and scaled to them; computed once per case.
 
     Raises:
         NotApplicable: the prediction or the clip lacks an input of the motion metrics.

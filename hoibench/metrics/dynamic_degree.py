@@ -36,7 +36,7 @@ ComputeFlow = Callable[[RegionFrame, RegionFrame], FrameFlow]
 
 @dataclass(frozen=True)
 class DynamicDegree:
-    """The amount of motion of one video.
+    """The amount of motion in the video of one view.
 
     Attributes:
         scores: one per pair of consecutive sampled frames: mean of the largest 5 % of flow magnitudes, pixels; None if the mask is empty.

@@ -1,4 +1,4 @@
-"""matching_pixels: the number of points that two views of one moment share.
+"""matching_pixels: the number of points that are found in two views of the same moment.
 
 Formula:    matching_pixels = mean over pairs of views and every 4th frame of the matches that pass the matcher and the epipolar check (``epipolar``)
             matching_pixels_rel = sum over the clip / the same sum of the true video, undefined if that has fewer than 50 matches
@@ -133,7 +133,7 @@ def _true_total(case: Case, matcher: Matcher, truth: Array, masks: Array | None)
 
 
 def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Yield, for each region, the matching pixels (mean matches per frame) whose two ends both move: each pair of views, then the clip."""
+    """Yield, for each region, the mean number of matches per frame whose points move in both views: each pair of views, then the clip."""
     height, width = case.video.shape[2:4]
     check_flow_size((height, width))
     details = {"flow": FLOW, "step": sampling_step(case.clip.fps), "threshold_px": motion_threshold((height, width))}

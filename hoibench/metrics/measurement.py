@@ -69,19 +69,19 @@ class NoValue(Exception):
 
 
 class Failed(NoValue):
-    """The prediction cannot be scored, e.g. its fitted scale is negative: counts against the method."""
+    """Raised if the prediction cannot be scored, e.g. because its fitted scale is negative: a failure of the method."""
 
     status: Status = "failed"
 
 
 class Unavailable(NoValue):
-    """Weights or a library are missing; the reason contains the command that installs them."""
+    """Raised if weights or a library that the metric needs are missing; the reason contains the command that installs them."""
 
     status: Status = "unavailable"
 
 
 class NotApplicable(NoValue):
-    """The method or the data set does not provide the input (no tracks, no cameras, frames too small)."""
+    """Raised if the method or the data set does not provide an input of the metric (no tracks, no cameras, frames too small)."""
 
     status: Status = "not_applicable"
 
@@ -93,6 +93,6 @@ NO_TRUE_VIDEO = "the data set has no true video"
 
 
 class Undefined(NoValue):
-    """The definition gives no value on this clip, e.g. a ratio whose divisor is too small."""
+    """Raised if the metric's definition gives no value on this clip, e.g. a ratio whose divisor is too small."""
 
     status: Status = "undefined"

@@ -43,7 +43,7 @@ class RegionFrame:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(H, W) pixels."""
+        """(H, W) of the image, pixels."""
         return self.image.shape[0], self.image.shape[1]
 
 

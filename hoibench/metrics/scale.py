@@ -1,4 +1,4 @@
-"""scale: the scale factor that would fit a method with metric output best.
+"""scale: the factor by which a method that declares metres would have to scale its points to fit the truth best.
 
 Formula:    s = sum m<P, X> / sum m<P, P> over all views, frames and points that count and have a valid prediction (``alignment.fit_scale``).
 Points:     P predicted, X true, camera space, metres; P in the order of X (``pairing``).

@@ -111,7 +111,7 @@ def accel_error(pred: Array, truth: Array, mask: Array, valid: Array | None = No
 
 
 def second_difference(points: Array) -> Array:
-    """Return x[n-1] - 2 x[n] + x[n+1]: (V, N, K, 3) metres -> (V, N-2, K, 3) metres/frame^2."""
+    """Return the second difference over frames, x[n-1] - 2 x[n] + x[n+1], (V, N-2, K, 3) metres/frame^2, of points x, (V, N, K, 3) metres."""
     difference: Array = points[:, :-2] - 2.0 * points[:, 1:-1] + points[:, 2:]
     return difference
 

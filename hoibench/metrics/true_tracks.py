@@ -83,7 +83,7 @@ class TrueTracks:
 
 
 def build_true_tracks(clip: Clip) -> TrueTracks:
-    """Return the true tracks of a clip.
+    """Return the true tracks of a clip, with the cameras of its views.
 
     Raises:
         NotApplicable: the clip has no true tracks, or a view has no camera.

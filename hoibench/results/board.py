@@ -70,7 +70,7 @@ class Board:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """The regions of the columns, ``full`` first."""
+        """The regions that columns have (``full``, ``fg``), ``full`` first."""
         return tuple(sorted({column.region for column in self.columns}, key=lambda region: (region != "full", region)))
 
 

@@ -23,7 +23,7 @@ ROLES: tuple[Role, ...] = ("ceiling", "ranked", "floor")
 
 @dataclass(frozen=True)
 class BoardRow:
-    """One row of a board.
+    """One row of a board (leaderboard table): a method, or a reference row.
 
     Attributes:
         method: the method as recorded in run.json.

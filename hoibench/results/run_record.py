@@ -69,7 +69,7 @@ class Exit(Record):
 
 
 class RunRecord(Record):
-    """The contents of run.json, or of a shard's run.<i>of<n>.json.
+    """The contents of run.json, or of run.<i>of<n>.json for a shard (part i of a run that is split into n parts).
 
     Attributes:
         name: the folder's name.
@@ -84,7 +84,7 @@ class RunRecord(Record):
         truth_id: id of the version or preparation of the truth; may be empty.
         notes: sentences on how the clips were prepared.
         methods, metrics, seeds: the scored methods, metric ids and seeds.
-        shard: ``i/n`` for a shard.
+        shard: ``i/n`` for shard i of n; None for a complete run.
         merged: true if the run was merged from shards.
         provenance: code, libraries, machine and command of this run.
         earlier_provenance: the same for parts of the run that were made by other code or on another machine.

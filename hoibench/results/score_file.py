@@ -63,7 +63,7 @@ def read_scores(path: Path) -> dict[str, list[ResultRow]]:
 
 
 def write_scores(path: Path, scores: Mapping[str, Sequence[ResultRow]]) -> None:
-    """Rewrite a score file atomically, one line per metric in the given order."""
+    """Write a score file atomically, replacing an existing one: one line per metric in the given order."""
     write_bytes(path, b"".join(_line(metric, rows) for metric, rows in scores.items()))
 
 
