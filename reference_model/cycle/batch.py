@@ -56,7 +56,7 @@ class Batch(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """The random numbers of one training iteration.
+    """The random numbers of one training iteration: its noise levels ``t``, whether it is ``guided``, and noise for the other steps.
 
     Attributes:
         t: (B,) noise levels.
@@ -81,7 +81,9 @@ class Noise(NamedTuple):
         return Noise(*(each.to(device) for each in self[:-1]), guided=self.guided)
 
 
-def sample_noise(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, shared: torch.Generator) -> Noise:
+def sample_noise(
+    batch: Batch, config: SyncMV4DConfig, rank_generator: torch.Generator, shared_generator: torch.Generator
+) -> Noise:
     """Sample the random numbers of one training iteration, on the CPU, so that they do not depend on the training device.
 
     Shapes are those of ``batch``; the result is on the CPU.
@@ -89,18 +91,18 @@ def sample_noise(batch: Batch, config: SyncMV4DConfig, own: torch.Generator, sha
     Args:
         batch: the batch of the iteration, for its shapes.
         config: the configuration of the model.
-        own: this training process's CPU generator, for everything but ``guided``.
-        shared: a CPU generator in the same state in all training processes, for ``guided``.
+        rank_generator: this training process's CPU generator, for everything but ``guided``.
+        shared_generator: a CPU generator in the same state in all training processes, for ``guided``.
     """
     points, latents = batch.world.shape, batch.z_video.shape
-    drop_uniform = torch.rand(points[:-1], generator=own)
-    drop_uniform[torch.rand(points[0], generator=own) < EMPTY_SHARE] = 0.0
+    drop_uniform = torch.rand(points[:-1], generator=rank_generator)
+    drop_uniform[torch.rand(points[0], generator=rank_generator) < EMPTY_SHARE] = 0.0
     return Noise(
-        t=sample_time(len(batch.s), config.flow.training_shift, own),
-        video=torch.randn(latents, generator=own),
-        motion=torch.randn(latents, generator=own),
-        points=torch.randn(points, generator=own),
-        jitter=torch.randn(points, generator=own),
+        t=sample_time(len(batch.s), config.flow.training_shift, rank_generator),
+        video=torch.randn(latents, generator=rank_generator),
+        motion=torch.randn(latents, generator=rank_generator),
+        points=torch.randn(points, generator=rank_generator),
+        jitter=torch.randn(points, generator=rank_generator),
         drop_uniform=drop_uniform,
-        guided=bool(torch.rand((), generator=shared) < config.cycle.guidance_probability),
+        guided=bool(torch.rand((), generator=shared_generator) < config.cycle.guidance_probability),
     )

@@ -61,8 +61,8 @@ def joint_step(
     v_video, v_motion, s = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K)  # 9: co-generate with guidance
     dt = grid_step(t, flow) if literal else -t
     z_hat = z_motion + dt.view(-1, *[1] * (z_motion.ndim - 1)) * v_motion  # 10
-    coarse, found = track_codec.decode_tracks(z_hat, s, cycle.gradient)  # 11: denormalise and decode,
-    v_points = dpa(M_t, coarse, found, anchors, t, point_mask)  # and refine on that condition
+    coarse, found = track_codec.decode_tracks(z_hat, s, cycle.gradient)  # 11: decode the coarse tracks
+    v_points = dpa(M_t, coarse, found, anchors, t, point_mask)  # 11: refine M_t on them
     M_bar = clean(M_t, v_points, t)
 
     return Losses(  # 12: L_MJD (equation 3) and L_DPA (equation 4)

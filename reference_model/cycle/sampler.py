@@ -81,32 +81,37 @@ def sample(
         generator: source of the initial noise.
 
     Raises:
-        FloatingPointError: the sample contains NaN or infinity.
+        FloatingPointError: the conditions or the sample contain NaN or infinity.
+        ValueError: not all of ``dpa``, ``track_codec`` and anchors are given, nor none.
     """
+    _check_conditions(dpa, track_codec, conditions)
     conditions = conditions._replace(z_image=conditions.z_image.float())
     z_video, z_motion, M = sample_initial_noise(conditions, generator)
-    guidance = None
-    if dpa is not None:
+    closed_loop = dpa is not None
+    guidance = coarse = found = None
+    if closed_loop:
         guidance, coarse, found = torch.zeros_like(z_motion), torch.zeros_like(M), torch.zeros_like(M[..., 0]).bool()
     for step, (t, t_next) in enumerate(pairwise(time_grid(flow.steps, flow.shift))):
+        is_last = step == flow.steps - 1
+        is_looped = closed_loop and cycle.is_looped(step, float(t), is_last=is_last)
         times = t.to(z_motion.device).expand(len(z_motion))
         v_video, v_motion, s = classifier_free_guidance(  # Eq. 3
-            mjd, z_video, z_motion, conditions, times, guidance, flow.text_guidance_scale
+            mjd, (z_video, z_motion), conditions, times, guidance, flow.text_guidance_scale
         )
-        z_next = euler_step(z_motion, v_motion, t, t_next)  # Eq. 2
-        if dpa is not None:
-            is_last = step == flow.steps - 1
-            is_looped = cycle.is_looped(step, float(t), is_last=is_last)
-            if is_looped:  # MJD -> DPA
-                z_coarse = z_next if cycle.reading == "algorithm1_literal" else clean(z_motion, v_motion, t)
-                coarse, found = track_codec.decode_tracks(z_coarse, s)
+        if is_looped:  # MJD -> DPA
+            literal = cycle.reading == "algorithm1_literal"
+            z_coarse = euler_step(z_motion, v_motion, t, t_next) if literal else clean(z_motion, v_motion, t)
+            coarse, found = track_codec.decode_tracks(z_coarse, s)
+        if closed_loop:
             v_points = dpa(M, coarse, found, conditions.anchors, times, track_codec.point_mask)  # Eq. 4
-            if is_looped and cycle.guidance and not is_last:  # DPA -> MJD, in the next step
-                guidance = track_codec.encode_guidance(clean(M, v_points, t))
-            M = euler_step(M, v_points, t, t_next)
-        z_video = replace_first_frame(euler_step(z_video, v_video, t, t_next), conditions.z_image)
-        z_motion = z_next
-    return check_finite(Sampled(z_video, z_motion, M, s))
+        if is_looped and cycle.guidance and not is_last:  # DPA -> MJD, in the next step
+            guidance = track_codec.encode_guidance(clean(M, v_points, t))
+        z_video = replace_first_frame(euler_step(z_video, v_video, t, t_next), conditions.z_image)  # Eq. 2
+        z_motion = euler_step(z_motion, v_motion, t, t_next)
+        M = euler_step(M, v_points, t, t_next) if closed_loop else None
+    sampled = Sampled(z_video, z_motion, M, s)
+    _check_finite("sampled ", sampled, "the weights are damaged, or overflow in this precision")
+    return sampled
 
 
 def sample_initial_noise(conditions: Conditions, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -129,8 +134,7 @@ def sample_initial_noise(conditions: Conditions, generator: torch.Generator) -> 
 
 def classifier_free_guidance(
     mjd: MultiViewJointDiffusion,
-    z_video: Tensor,
-    z_motion: Tensor,
+    state: tuple[Tensor, Tensor],
     conditions: Conditions,
     t: Tensor,
     guidance: Tensor | None,
@@ -143,25 +147,33 @@ def classifier_free_guidance(
 
     Args:
         mjd: the multi-view joint diffusion model.
-        z_video: z_t^V (B, V, C, n, h, w), noisy latents of the videos.
-        z_motion: z_t^Mpv (B, V, C, n, h, w), noisy latents of the motion.
+        state: z_t^V and z_t^Mpv (B, V, C, n, h, w), noisy latents of the videos and of the motion.
         conditions: image, prompt, empty prompt and intrinsics.
         t: (B,) noise levels.
         guidance: latents of the refined motion (B, V, C, n, h, w), the same with and without the prompt; None for none.
         scale: scale of classifier-free guidance; 1 is no guidance.
     """
-    conditional = mjd(z_video, z_motion, conditions.z_image, conditions.text, t, guidance, conditions.intrinsics)
+
+    def predict(text: Tensor) -> MJDOutput:
+        output: MJDOutput = mjd(*state, conditions.z_image, text, t, guidance, conditions.intrinsics)
+        return output
+
+    conditional = predict(conditions.text)
     if conditions.no_text is None:
         return conditional
-    v_without = mjd(z_video, z_motion, conditions.z_image, conditions.no_text, t, guidance, conditions.intrinsics).video
+    v_without = predict(conditions.no_text).video  # without the prompt
     return conditional._replace(video=v_without + scale * (conditional.video - v_without))
 
 
-def check_finite(sampled: Sampled) -> Sampled:
-    """Return the sample unchanged; raise FloatingPointError if one of its tensors contains NaN or infinity."""
-    for name, values in sampled._asdict().items():
-        if values is not None and not values.isfinite().all():
-            raise FloatingPointError(
-                f"sampled {name} contains NaN or infinity: the weights are damaged, or overflow in this precision"
-            )
-    return sampled
+def _check_conditions(
+    dpa: DiffusionPointsAligner | None, track_codec: TrackCodec | None, conditions: Conditions
+) -> None:
+    if len({each is None for each in (dpa, track_codec, conditions.anchors)}) > 1:
+        raise ValueError("dpa, track_codec and conditions.anchors: give all for the closed loop, or none for open loop")
+    _check_finite("", conditions, "the encoding of the image or prompt failed")
+
+
+def _check_finite(kind: str, values: Conditions | Sampled, cause: str) -> None:
+    for name, tensor in values._asdict().items():
+        if isinstance(tensor, Tensor) and not tensor.isfinite().all():
+            raise FloatingPointError(f"{kind}{name} contains NaN or infinity: {cause}")

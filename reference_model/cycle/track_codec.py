@@ -66,13 +66,13 @@ class TrackCodec:
         """
         enabled = torch.is_grad_enabled()
         with _full_precision(z_motion), torch.set_grad_enabled(enabled and gradient == "full"):
-            videos = {at: self.autoencoder.decode(z_motion[at]) for at in self._views()}
+            videos = {view: self.autoencoder.decode(z_motion[view]) for view in self._views()}
         with _full_precision(z_motion), torch.set_grad_enabled(enabled and gradient != "none"):
-            world, found = zip(*(self._read(at, video, s[at]) for at, video in videos.items()), strict=True)
+            world, found = zip(*(self._read(view, video, s[view]) for view, video in videos.items()), strict=True)
             shape = self.anchors.shape[:2]
             coarse = self.scene_frame.from_world(torch.stack(world).unflatten(0, shape))
-        seen = torch.stack(found).unflatten(0, shape)
-        return coarse.masked_fill(~seen[..., None], 0.0), seen
+        found = torch.stack(found).unflatten(0, shape)
+        return coarse.masked_fill(~found[..., None], 0.0), found
 
     @torch.no_grad()
     def encode_guidance(self, M: Tensor) -> Tensor:
@@ -86,13 +86,13 @@ class TrackCodec:
         """
         with _full_precision(M):
             world = self.scene_frame.to_world(M)
-            z = torch.stack([self.autoencoder.encode(self._render(at, world[at])) for at in self._views()])
+            z = torch.stack([self.autoencoder.encode(self._render(view, world[view])) for view in self._views()])
         return z.unflatten(0, self.anchors.shape[:2])
 
     def _views(self) -> Iterator[tuple[int, int]]:
         return ((b, v) for b in range(self.anchors.shape[0]) for v in range(self.anchors.shape[1]))
 
-    def _read(self, at: tuple[int, int], video: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+    def _read(self, view: tuple[int, int], video: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         """Read the tracks of one view, at index (sample, view), from its decoded pseudo-video.
 
         Returns:
@@ -101,8 +101,8 @@ class TrackCodec:
         if not (video.isfinite().all() and s.isfinite().all()):
             nothing = video.new_zeros(len(video), self.anchors.shape[2], 3)
             return nothing, nothing[..., 0].bool()
-        anchors = self.anchors[at].masked_fill(
-            ~self.point_mask[at][:, None], torch.nan
+        anchors = self.anchors[view].masked_fill(
+            ~self.point_mask[view][:, None], torch.nan
         )  # has no colour, so it is never found
         reading = read_back(
             video,
@@ -113,20 +113,20 @@ class TrackCodec:
             match_within=self.style.match_within,
         )
         K, R, t, _ = self.cameras
-        world = to_world(unproject(reading.pixels, reading.depth, K[at]), R[at], t[at])
+        world = to_world(unproject(reading.pixels, reading.depth, K[view]), R[view], t[view])
         return world, reading.found & (reading.depth.detach() > 0)
 
-    def _render(self, at: tuple[int, int], world: Tensor) -> Tensor:
+    def _render(self, view: tuple[int, int], world: Tensor) -> Tensor:
         """Render world points (N, K, 3) as the pseudo-video (N, H, W, 3) of one view, at index (sample, view)."""
         K, R, t, size = self.cameras
-        seen = to_camera(world, R[at], t[at])
-        pixels, depth = project(seen, K[at]), seen[..., 2]
-        visible = self.point_mask[at] & seen.isfinite().all(dim=-1)
+        in_camera = to_camera(world, R[view], t[view])
+        pixels, depth = project(in_camera, K[view]), in_camera[..., 2]
+        visible = self.point_mask[view] & in_camera.isfinite().all(dim=-1)
         drawn = points_in_image(pixels, depth, size, visible=visible)
         s = depth_range(depth, drawn) if drawn.any() else depth.new_tensor([0.0, 1.0])  # no visible point: black
         style = self.style
         video = render(
-            pixels, depth, self.anchors[at], s, size, visible=visible, radius=style.radius, darkest=style.darkest
+            pixels, depth, self.anchors[view], s, size, visible=visible, radius=style.radius, darkest=style.darkest
         )
         return quantise(video) if style.eight_bit else video
 

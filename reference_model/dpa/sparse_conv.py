@@ -29,14 +29,14 @@ class VoxelMap:
     """The occupied voxels of several point clouds; each backend finds the neighbours of the voxels once, for all layers.
 
     Attributes:
-        voxels: (X, 4) int32, the cloud's number and x, y, z of each voxel, sorted.
+        coordinates: (X, 4) int32, the cloud's number and x, y, z of each voxel, sorted.
         point_voxel: (P,) int64, index in ``voxels`` of the voxel of each point.
         side: number of voxels of the grid along each axis.
         clouds: number of clouds.
         pairs: spconv's table of neighbours; empty until its first layer has run.
     """
 
-    voxels: Tensor
+    coordinates: Tensor
     point_voxel: Tensor
     side: int
     clouds: int
@@ -45,7 +45,7 @@ class VoxelMap:
     @cached_property
     def neighbours(self) -> Tensor:
         """Index of each voxel's neighbour at each of the kernel's 27 offsets, -1 if it is empty: (27, X) int64, offsets in the weights' order."""
-        keys = _keys(self.voxels[:, 0].long(), self.voxels[:, 1:].long(), self.side)
+        keys = _keys(self.coordinates[:, 0].long(), self.coordinates[:, 1:].long(), self.side)
         offsets = torch.tensor(list(product((-1, 0, 1), repeat=3)), device=keys.device)
         wanted = keys + (offsets * _steps(self.side, keys.device)).sum(-1)[:, None]
         if not len(keys):
@@ -97,7 +97,7 @@ class SubmanifoldConv(nn.Module):
 
     def forward(self, x: Tensor, voxels: VoxelMap) -> Tensor:
         """Convolve the features (P, C) of points in the given voxels, and return (P, C), always in float32."""
-        count = len(voxels.voxels)
+        count = len(voxels.coordinates)
         convolve = convolve_spconv if self.backend == "spconv" else convolve_torch
         with torch.autocast(
             x.device.type, enabled=False
@@ -125,7 +125,7 @@ def convolve_spconv(features: Tensor, weight: Tensor, bias: Tensor, voxels: Voxe
     if not len(features):  # spconv rejects it, and weights without a gradient would stop distributed training
         return convolve_torch(features, weight, bias, voxels)
     tensor = _spconv().SparseConvTensor(
-        features, voxels.voxels.contiguous(), 3 * [voxels.side], voxels.clouds, indice_dict=voxels.pairs
+        features, voxels.coordinates.contiguous(), 3 * [voxels.side], voxels.clouds, indice_dict=voxels.pairs
     )
     layer = _spconv_layer(features.shape[1], weight.device.type)
     convolved = torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (tensor,))

@@ -230,6 +230,27 @@ def test_models_that_have_diverged_are_refused(diverged, monkeypatch):
         Run()
 
 
+@pytest.mark.parametrize("missing", ["dpa", "track_codec", "anchors"])
+def test_the_loop_needs_the_aligner_the_codec_and_the_anchors_together(missing):
+    conditions = Conditions(
+        BATCH.z_video[:, :, :, :1], BATCH.text, None, BATCH.normalized_anchors, None, (N, LATENT[0])
+    )
+    arguments = {"dpa": object(), "track_codec": object(), "conditions": conditions}
+    changed = {"conditions": conditions._replace(anchors=None)} if missing == "anchors" else {missing: None}
+    with pytest.raises(ValueError, match="give all for the closed loop, or none for open loop"):
+        sample(mjd=None, flow=FLOW, cycle=CYCLE, generator=torch.Generator(), **arguments | changed)
+
+
+@pytest.mark.parametrize("name", ["z_image", "text", "no_text"])
+def test_conditions_with_nan_are_refused_before_sampling(name):
+    conditions = Conditions(
+        torch.zeros(1, V, 3, 1, 2, 2), torch.zeros(1, 2, 2), torch.zeros(1, 2, 2), None, None, (N, 3)
+    )
+    conditions = conditions._replace(**{name: getattr(conditions, name) * torch.nan})
+    with pytest.raises(FloatingPointError, match=f"^{name} contains NaN or infinity: the encoding"):
+        sample(None, None, conditions, None, FLOW, CYCLE, torch.Generator())
+
+
 def test_nothing_is_recorded_for_gradients():
     assert not any(call.has_gradients for call in run().journal)
 
