@@ -41,8 +41,8 @@ class UnknownName(ValueError):
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         more = f", ... ({len(known)} in all)" if len(known) > _MAX_LISTED else ""
-        listed = f"known: {', '.join(known[:_MAX_LISTED]) or 'none'}{more}"
-        hint = f"did you mean {' or '.join(near)}?" if near else listed
+        listed = f"known: {', '.join(known[:_MAX_LISTED])}{more}"
+        hint = f"did you mean {' or '.join(near)}?" if near else listed if known else "there are none"
         super().__init__(f"unknown {kind} {name!r}: {hint}")
 
 

@@ -84,9 +84,7 @@ def clip_folders(root: Path) -> list[Path]:
 
 
 def write_clip(folder: Path, clip: Clip) -> None:
-    """Write a clip with its tracks, masks and video to a folder in the format of ``read_clip``.
-
-    Not written: source views, tags, object instances, reference images, and masks of a clip without tracks.
+    """Write a clip's views, tracks, masks and H.264 video for ``read_clip``; reference images, source views, instances and tags are not stored.
 
     >>> import tempfile
     >>> video = np.zeros((1, 8, 64, 96, 3), np.uint8)
@@ -106,11 +104,11 @@ def write_clip(folder: Path, clip: Clip) -> None:
         valid_frames=clip.valid_frames,
         views=tuple(_view_record(view) for view in clip.views),
     )
+    named = {"masks": clip.masks}
     if clip.tracks is not None:
         tracks = clip.tracks
-        optional = {"recorded": tracks.recorded, "masks": clip.masks}
-        arrays = {"world": tracks.world, "visible": tracks.visible, "part": tracks.part}
-        arrays |= {name: array for name, array in optional.items() if array is not None}
+        named |= {"world": tracks.world, "visible": tracks.visible, "part": tracks.part, "recorded": tracks.recorded}
+    if arrays := {name: array for name, array in named.items() if array is not None}:
         write_npz(folder / "tracks.npz", arrays)
     if clip.video is not None:
         for index, frames in enumerate(clip.video):

@@ -162,7 +162,7 @@ def parse_max_failures(text: str, units: int) -> int:
 
 def _parse_count_or_share(text: str) -> int | float | None:
     try:
-        allowed = int(text) if text.strip().isdigit() else float(text)
+        allowed = int(text) if text.strip().isdecimal() else float(text)
     except ValueError:
         return None
     return allowed if isinstance(allowed, int) or 0 <= allowed < 1 else None
@@ -182,4 +182,4 @@ def parse_shard(text: str | None) -> tuple[int, int] | None:
 
 def _parse_shard(text: str) -> tuple[int, int] | None:
     i, _, n = text.partition("/")
-    return (int(i), int(n)) if i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n) else None
+    return (int(i), int(n)) if i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n) else None

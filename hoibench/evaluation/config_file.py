@@ -38,28 +38,39 @@ def to_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
     """Convert a table of settings to command-line arguments, so that files and flags are checked in the same way.
 
     Raises:
-        ValueError: a key is unknown, or a value is a table; the message names file, key and value.
+        ValueError: a key is unknown, or a value has the wrong type; the message names file, key and value.
     """
-    known = {f.name for f in dataclasses.fields(RunConfig)}
+    defaults = {f.name: f.default for f in dataclasses.fields(RunConfig)}
     arguments: list[str] = []
     for key, value in table.items():
         name = key.replace("-", "_")
         if name == "methods":
             arguments += _settings_arguments(where, value)
             continue
-        if name not in known or name == "config":
+        if name not in defaults or name == "config":
             raise ValueError(
-                f"{where}: unknown setting {key!r}, expected one of {', '.join(sorted(known - {'config'}))}"
+                f"{where}: unknown setting {key!r}, expected one of {', '.join(sorted(defaults.keys() - {'config'}))}"
             )
         if isinstance(value, Mapping):
             raise ValueError(f"{where}: {key} is a table, expected a value or a list")
-        flag = "--" + name.replace("_", "-")
-        if isinstance(value, bool):
-            arguments.append(flag if value else "--no-" + flag.removeprefix("--"))
-        else:
-            items = value if isinstance(value, list) else [] if value is None else [value]
-            arguments += [word for item in items for word in (flag, str(item))]
+        if name == "metrics" and isinstance(value, list):
+            value = ",".join(map(str, value))
+        arguments += _flag_arguments(f"{where}: {key}", name, value, defaults[name])
     return arguments
+
+
+def _flag_arguments(where: str, name: str, value: Any, default: Any) -> list[str]:
+    """Convert one value to arguments; the default is a bool for a flag, and a tuple for a repeatable setting."""
+    items = value if isinstance(value, list) else [] if value is None else [value]
+    is_flag = isinstance(default, bool)
+    if isinstance(value, list) and not isinstance(default, tuple):
+        raise ValueError(f"{where} is {value!r}, expected one value")
+    if any(isinstance(item, bool) != is_flag for item in items):
+        raise ValueError(f"{where} is {value!r}, expected {'true or false' if is_flag else 'a number or a text'}")
+    flag = name.replace("_", "-")
+    if is_flag:
+        return [f"--{flag}" if item else f"--no-{flag}" for item in items]
+    return [word for item in items for word in (f"--{flag}", str(item))]
 
 
 def _settings_arguments(where: str, methods: Any) -> list[str]:

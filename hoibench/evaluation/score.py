@@ -82,10 +82,17 @@ class Scorer:
                 delete_results(out, unit)
                 self._store_prediction(unit, spec, loaded)
             stage = "score"
-            self._score(unit, spec, loaded)
+            prediction = decode_prediction(read_prediction(folder))
+            stage = "generate"  # a stored prediction that does not fit the clip counts as failed
+            request = build_request(loaded.clip, spec.model_copy(update={"families": ()}), unit.seed)
+            check_prediction(prediction, request)
+            stage = "score"
+            self._score(unit, spec, loaded, prediction)
         except (Exception, SystemExit) as error:
             if self.context.rescore and stage == "load":  # keep the existing rows
                 raise
+            if stage == "generate":
+                unit.score_file(out).unlink(missing_ok=True)
             source_failed = isinstance(error, SourcePredictionFailed)
             failure = record_exception(out, unit, stage, error, source_failed=source_failed)
             return UnitReport(unit, "score", True, failure, source_failed)
@@ -123,10 +130,10 @@ class Scorer:
         done = {metric for metric, rows in scores.items() if not any(row.status in RETRIED_STATUSES for row in rows)}
         return tuple(card for card in self.context.cards if card.id not in done)
 
-    def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> None:
+    def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip, stored: Prediction) -> None:
         context, scored, path = self.context, loaded.scored, unit.score_file(self.context.out)
         folder = unit.prediction_folder(context.out)
-        prediction = trim_prediction(decode_prediction(read_prediction(folder)), scored.frames)
+        prediction = trim_prediction(stored, scored.frames)
         case = Case(
             prediction, scored, spec.pairing, context.device, context.config.weights, context.config.batch,
             clip_memo=loaded.memo,

@@ -102,10 +102,11 @@ def _only_candidate(flag: str, candidates: Sequence[str], alternative: str) -> s
         candidates: the methods that it can apply to.
         alternative: the flag that names a method, with ``{}`` for the name.
     """
-    if len(candidates) != 1:
-        fix = f"use {' '.join(alternative.format(name) for name in candidates)}" if candidates else "leave it out"
-        fitting = " and ".join(candidates) or "no method"
-        raise ValueError(f"{flag} must fit one method of this run, but fits {fitting}: {fix}")
+    if not candidates:
+        raise ValueError(f"{flag}: no method of this run takes it; leave it out")
+    if len(candidates) > 1:
+        fix = " or ".join(alternative.format(name) for name in candidates)
+        raise ValueError(f"{flag} must fit one method of this run, but fits {' and '.join(candidates)}: use {fix}")
     return candidates[0]
 
 

@@ -51,6 +51,13 @@ def test_texts_and_masks_round_trip(tmp_path, clip):
     assert np.array_equal(back.masks, masks)
 
 
+def test_masks_of_a_clip_without_tracks_round_trip(tmp_path, clip):
+    masks = np.ones((len(clip.views), clip.frames, *clip.size), bool)
+    write_clip(tmp_path / "c", replace(clip, tracks=None, load_masks=lambda: masks))
+    back = read_clip(tmp_path / "c")
+    assert back.tracks is None and np.array_equal(back.masks, masks)
+
+
 def test_a_clip_without_tracks_and_videos_is_read(tmp_path, clip):
     write_clip(tmp_path / "c", replace(clip, tracks=None, load_masks=None, load_video=None))
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["clip.json"]

@@ -36,6 +36,10 @@ def test_settings_survive_a_json_round_trip(tmp_path):
     [
         ("metod = 'a'", "unknown setting 'metod'"),
         ("limit = {a = 1}", "limit is a table"),
+        ("limit = [1, 2]", "limit is [1, 2], expected one value"),
+        ("limit = true", "limit is True, expected a number or a text"),
+        ("seed = [true]", "seed is [True], expected a number or a text"),
+        ("dry_run = 'yes'", "dry_run is 'yes', expected true or false"),
         ("x = [", "is not valid toml"),
     ],
 )
@@ -50,6 +54,12 @@ def test_errors_name_the_file(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="none.toml: no such file"):
         parse_arguments(["--config", str(tmp_path / "none.toml")])
+
+
+def test_a_list_of_metrics_selects_them_all(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text("metrics = ['rpe', 'pi']")
+    assert parse_arguments(["--config", str(path)]).metric_names == ("rpe", "pi")
 
 
 def test_null_values_give_no_arguments():
@@ -76,6 +86,7 @@ def test_null_values_give_no_arguments():
         (RunConfig(shard="0/2"), "--shard is '0/2'"),
         (RunConfig(shard="3/2"), "--shard is '3/2'"),
         (RunConfig(shard="a"), "--shard is 'a'"),
+        (RunConfig(shard="\N{SUPERSCRIPT TWO}/4"), "--shard is '\N{SUPERSCRIPT TWO}/4'"),
     ],
 )
 def test_wrong_values_name_flag_and_value(config, message):

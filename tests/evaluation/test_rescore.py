@@ -1,15 +1,18 @@
 """Scoring the stored predictions of a run again."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
-from toy_runs import RecordingListener, run_toy
+from toy_runs import RecordingListener, headline_rows, run_toy
 
 from hoibench.cli.main import main
 from hoibench.evaluation.build_run_record import RunRefused
 from hoibench.evaluation.merge import merge, rescore
 from hoibench.evaluation.run import locked
+from hoibench.predictions import read_prediction, write_prediction
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -62,6 +65,24 @@ def test_rescoring_records_its_provenance_and_keeps_the_earlier_one(tmp_path):
     assert (after["provenance"]["batch"], after["provenance"]["device"]) == (2, "cpu")
     assert [facts["hoibench"] for facts in after["earlier_provenance"]] == ["0.0.1"]
     assert after["exit"]["status"] == "done"
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["views", "frames"])
+def test_a_stored_prediction_that_does_not_fit_the_clip_fails(tmp_path, axis):
+    out = tmp_path / "r"
+    run_toy(out, limit=1)
+    (tracks,) = out.glob("predictions/still/**/tracks.npz")
+    prediction = read_prediction(tracks.parent)
+    fewer = {
+        name: np.delete(getattr(prediction, name), 0, axis)
+        for name in ("tracks", "valid")
+        if getattr(prediction, name) is not None
+    }
+    anchors = prediction.anchors[1:] if axis == 0 else prediction.anchors
+    write_prediction(tracks.parent, replace(prediction, video=None, anchors=anchors, **fewer), fps=8.0)
+    outcome = rescore(out, {"workers": 1}, "cpu", RecordingListener())
+    assert ["tracks has shape" in failure.reason for failure in outcome.failures] == [True]
+    assert set(headline_rows(out).loc["still", "status"]) == {"failed"}
 
 
 def test_rescoring_refuses_other_truth(tmp_path):

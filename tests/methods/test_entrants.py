@@ -95,7 +95,7 @@ def test_paths_are_absolute_and_must_exist(weights, monkeypatch):
         ("steps=7", "write METHOD.KEY=VALUE"),
         ("other.guidance=nan", "--set other.guidance=nan: expected a number"),
         ("other.checkpoint=", "--set other.checkpoint=: expected a path"),
-        ("plain.steps=7", "unknown setting of plain 'steps': known: none"),
+        ("plain.steps=7", "unknown setting of plain 'steps': there are none"),
         ("model.steps=7", "this run has model+small and model+video_only; name one of them"),
     ],
 )
@@ -110,7 +110,7 @@ def test_settings_need_no_preset_if_a_method_has_one_entrant():
 
 def test_the_checkpoint_flag_goes_to_the_only_entrant_with_that_setting(weights):
     assert select("model", "plain", checkpoint=weights[0])["model+small"].settings["checkpoint"] == weights[0]
-    message = "fits model+small and other: use --set model+small.checkpoint=PATH --set other.checkpoint=PATH"
+    message = "fits model+small and other: use --set model+small.checkpoint=PATH or --set other.checkpoint=PATH"
     with pytest.raises(ValueError, match=re.escape(message)):
         select("model", "other", checkpoint=weights[0])
     both = {"settings": [f"other.checkpoint={weights[0]}"], "checkpoint": weights[1]}
@@ -118,7 +118,7 @@ def test_the_checkpoint_flag_goes_to_the_only_entrant_with_that_setting(weights)
         select("other", **both)
     same = {"settings": [f"other.checkpoint={weights[0]}"], "checkpoint": weights[0]}
     assert select("other", **same)["other"].settings["checkpoint"] == weights[0]
-    with pytest.raises(ValueError, match="--checkpoint .*fits no method: leave it out"):
+    with pytest.raises(ValueError, match="--checkpoint .*: no method of this run takes it; leave it out"):
         select("plain", checkpoint=weights[0])
 
 
@@ -127,10 +127,12 @@ def test_the_preset_flag_goes_to_the_only_method_with_presets():
     assert list(select("model+small", "model", preset="video_only")) == ["model+small", "model+video_only"]
     with pytest.raises(UnknownName, match="unknown preset of model 'smal': did you mean small"):
         select("model", preset="smal")
-    with pytest.raises(ValueError, match="--preset small must fit one method of this run, but fits no method"):
+    with pytest.raises(ValueError, match="--preset small: no method of this run takes it; leave it out"):
         select("model+small", "plain", preset="small")
     both = [MODEL, MODEL.model_copy(update={"id": "second"})]
-    with pytest.raises(ValueError, match=r"fits model and second: use --method model\+PRESET"):
+    with pytest.raises(
+        ValueError, match=r"fits model and second: use --method model\+PRESET or --method second\+PRESET"
+    ):
         select_entrants(["model", "second"], built_in=both, preset="small")
 
 
@@ -139,7 +141,7 @@ def test_unknown_names_give_the_nearest():
         select("modle")
     with pytest.raises(UnknownName, match="unknown preset of model 'smal': did you mean small"):
         select("model+smal")
-    with pytest.raises(UnknownName, match="unknown preset of plain 'small': known: none"):
+    with pytest.raises(UnknownName, match="unknown preset of plain 'small': there are none"):
         select("plain+small")
 
 
