@@ -42,7 +42,7 @@ class Record(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a record from a JSON file.
+        """Read a JSON file of this format, and return its values as an instance of this class.
 
         Raises:
             FileNotFoundError: the file does not exist.
@@ -53,7 +53,7 @@ class Record(BaseModel):
         return parse_record(cls, table, str(path))
 
     def write(self, path: Path) -> None:
-        """Write the record to a JSON file, atomically."""
+        """Write this record to the JSON file ``path``, atomically."""
         write_json(path, self.to_json())
 
     def to_json(self) -> dict[str, Any]:

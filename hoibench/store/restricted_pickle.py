@@ -40,7 +40,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         super().__init__(stream, encoding="latin1")
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the object that is used in place of a name in the pickle.
+        """Return the object that is used in place of the name ``module.name`` in the pickle.
 
         Raises:
             pickle.UnpicklingError: the name is not allowed.

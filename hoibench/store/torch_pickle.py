@@ -73,7 +73,7 @@ def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) 
 
 
 def _are_sizes(values: Any) -> bool:
-    """Return True for a tuple of at most 16 integers from 0 to 2^30, valid as sizes or strides."""
+    """Return True for a tuple of at most 16 integers from 0 to 2^30, valid as a tensor's sizes, strides or offset."""
     return (
         isinstance(values, tuple)
         and len(values) <= _MAX_AXES

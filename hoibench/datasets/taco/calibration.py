@@ -96,7 +96,7 @@ def _array_validator(*shape: int) -> BeforeValidator:
 
 
 class _Entry(BaseModel):
-    """One camera of a calibration.json; other keys are ignored."""
+    """The table of one camera in calibration.json, with checks of its values; other keys are ignored."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 

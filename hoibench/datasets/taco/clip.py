@@ -13,7 +13,7 @@ from hoibench.datasets.taco.rig import rig
 
 @dataclass(frozen=True, eq=False)
 class LazyMedia:
-    """Functions that load a clip's media; ``Clip`` calls each on first use.
+    """Functions that load the videos and masks of a clip; ``Clip`` calls each on first use.
 
     Attributes:
         video: returns the true videos of the V views, (V, N, H, W, 3) uint8.

@@ -21,7 +21,7 @@ _SMALLEST = 22  # columns; smaller boxes do not have the aspect ratio
 
 @dataclass(frozen=True, eq=False)
 class Extent:
-    """The bounding box of projected vertices, clipped to the image.
+    """The bounding box of the vertices of hands and objects projected into an image, clipped to the image.
 
     Attributes:
         low, high: (2,) corners (x, y) in pixels; the left edge of pixel 0 is at 0, its centre at 0.5.

@@ -65,7 +65,7 @@ def camera_folders(root: Path, modality: str) -> tuple[Path, ...]:
 
 
 def iter_sequences(root: Path, modality: str) -> Iterator[TacoSequence]:
-    """Yield each sequence with a folder ``(action, tool, target)/YYYYMMDD_NNN`` in that of a modality, e.g. ``Hand_Poses``; skip other folders."""
+    """Yield each sequence with a folder ``(action, tool, target)/YYYYMMDD_NNN`` below a modality's, e.g. ``Hand_Poses``; skip other folders."""
     for top in (*modality_folders(root, modality), *camera_folders(root, modality)):
         for folder in sorted(top.glob("(*)/*")):
             if KEY.fullmatch(folder.name) and _TRIPLET.fullmatch(folder.parent.name) and folder.is_dir():

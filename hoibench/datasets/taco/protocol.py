@@ -31,7 +31,7 @@ MODALITIES: dict[Video, str] = {"raw": RGB, "marker-removed": MARKER_REMOVED}
 
 @dataclass(frozen=True)
 class Recipe:
-    """The recipe of a clip.
+    """The recipe of a clip: the choices by which it is made from a recording.
 
     Attributes:
         crop: rule for the crop of its views: around hands and objects in the whole clip (``clip``) or in its first frame (``frame0``).
@@ -74,7 +74,7 @@ class Window:
 
     @property
     def recorded(self) -> tuple[int, ...]:
-        """Number of the source frame of each recorded frame of the clip."""
+        """Numbers of the source frames of the clip's recorded frames, without the repetitions of the last one."""
         return self.indices[: self.valid]
 
 

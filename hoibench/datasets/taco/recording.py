@@ -52,7 +52,7 @@ def check_rate(path: Path, fps: float, zip_name: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One recorded sequence; each file is read on first use.
+    """One recorded sequence of TACO: cameras, hands and objects; each file is read on first use.
 
     Attributes:
         download: the TACO download.
@@ -66,7 +66,7 @@ class Recording:
 
     @cached_property
     def calibrations(self) -> dict[str, Calibration]:
-        """Camera serial -> calibration, from calibration.json."""
+        """Camera serial -> camera as in calibration.json."""
         return read_calibration(self.sequence.calibration)
 
     @cached_property
@@ -104,7 +104,7 @@ class Recording:
 
     @cached_property
     def annotation_digests(self) -> dict[str, str]:
-        """Part (a name in ``PARTS``) -> SHA-256 of its poses and shape.
+        """Part (a name in ``PARTS``, e.g. ``tool``) -> SHA-256 of its recorded poses and its shape.
 
         Raises:
             FileNotFoundError: a file is missing.

@@ -79,7 +79,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Selection:
-    """The available clips of some lines of a split.
+    """The lines of a split whose clips are available, and the reasons why other clips are left out.
 
     Attributes:
         found: (line, available clip) pairs.

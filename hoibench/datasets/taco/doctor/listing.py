@@ -70,7 +70,7 @@ class Listing:
 
     @property
     def inventory(self) -> Inventory:
-        """The numbers of sequences and videos, for the report."""
+        """The numbers of sequences and videos in the download, for the report."""
         return Inventory(
             len(self.sequences),
             {name: len(keys) for name, keys in self.keys.items()},

@@ -15,7 +15,7 @@ _COLUMNS = ("object", "category", "roles", "sequences", "also")
 
 @dataclass(frozen=True)
 class ObjectRow:
-    """One object, a row of the table.
+    """One object of TACO, a row of the table of objects.
 
     Attributes:
         id: three digits.

@@ -87,7 +87,7 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, file: object, found: str, *, expected: str = "", fix: str = "", times: int = 1) -> None:
-        """Add a problem.
+        """Add a problem to the findings of this check.
 
         Args:
             file: the file, folder or sequence that has the problem.

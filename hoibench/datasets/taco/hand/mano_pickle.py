@@ -80,7 +80,7 @@ def _as_array(value: Any) -> Array:
 
 
 def _numbers(value: Any) -> Array:
-    """Return a member that must be a numpy array; if it could be a chumpy term, nested terms would double the work with each level."""
+    """Return a member of a model that must be a numpy array; if chumpy terms were allowed here, each level of nested terms could double the work."""
     return _by_rule(value, _NUMPY)
 
 
@@ -183,7 +183,7 @@ def _record(origin: str) -> type[_Record]:
 
 
 def _rebuild(kind: type[_Record], _base: object, _state: object) -> _Record:
-    """Return a new placeholder; replaces copyreg._reconstructor, which creates objects in pickles of protocols 0 and 1."""
+    """Return a new placeholder of class ``kind``; replaces copyreg._reconstructor, which creates objects in pickles of protocols 0 and 1."""
     if not (isinstance(kind, type) and issubclass(kind, _Record)):
         raise ValueError(f"it creates an object of {_SHORT.repr(kind)}")
     return kind()

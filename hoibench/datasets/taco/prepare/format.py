@@ -100,7 +100,7 @@ class VideoRecord(Record):
 
 
 class CameraRecord(Record):
-    """A static camera: image size (H, W), K (3, 3), and R (3, 3) and t (3,) from world to camera, metres."""
+    """The JSON values of a static camera: image size (H, W), K (3, 3) in pixels, and R (3, 3) and t (3,) from world to camera, metres."""
 
     size: tuple[int, int]
     K: tuple[Vector3, Vector3, Vector3]
@@ -109,7 +109,7 @@ class CameraRecord(Record):
 
     @classmethod
     def from_camera(cls, camera: Camera | Calibration) -> CameraRecord:
-        """Return the record of a camera or of a calibration."""
+        """Return the record of a camera, or of a camera in calibration.json."""
         matrices: dict[str, Any] = {name: tuple(map(tuple, getattr(camera, name).tolist())) for name in ("K", "R")}
         return cls(size=camera.size, t=tuple(camera.t.tolist()), **matrices)
 

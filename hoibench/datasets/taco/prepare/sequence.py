@@ -126,7 +126,7 @@ def render_truth(
 
 @dataclass(frozen=True, eq=False)
 class SequencePreparation:
-    """The preparation of one recording's views; reads each annotation file once.
+    """The preparation of views (cropped videos, masks, visibility) of one recording; reads each annotation file once.
 
     Attributes:
         recording: the recorded sequence.
