@@ -39,7 +39,7 @@ PRECISION_NOTE = "The autoencoder runs in float32, and so does DPA when sampling
 
 
 @dataclass(frozen=True)
-class Info:
+class InfoOptions:
     """Print the cost of a preset without allocating its weights."""
 
     preset: str = "wan22_5b"
@@ -69,7 +69,7 @@ class Info:
 
 def info_command(arguments: Sequence[str]) -> int:
     """Run ``python -m reference_model.info`` with these arguments: print a preset's cost or fields, and return the exit code."""
-    options = tyro.cli(Info, args=list(arguments), prog="python -m reference_model.info")
+    options = tyro.cli(InfoOptions, args=list(arguments), prog="python -m reference_model.info")
     if not (math.isfinite(options.tflops) and options.tflops > 0):
         raise ValueError(f"--tflops is {options.tflops}, expected a positive number")
     if options.gpus < 1:
@@ -95,7 +95,7 @@ def info_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-def build_config(options: Info) -> SyncMV4DConfig:
+def build_config(options: InfoOptions) -> SyncMV4DConfig:
     """Return the configuration of the preset in ``options``, with the views, size and frames given there.
 
     Raises:
@@ -114,7 +114,7 @@ def build_config(options: Info) -> SyncMV4DConfig:
     return replace(with_mjd(config, views=views), height=height, width=width, frames=frames)
 
 
-def to_json(options: Info, config: SyncMV4DConfig, cost: Cost) -> dict[str, Any]:
+def to_json(options: InfoOptions, config: SyncMV4DConfig, cost: Cost) -> dict[str, Any]:
     """Return the cost of a preset as JSON values: parameters, tokens, operations, seconds at the assumed throughput, and bytes of memory."""
     operations = asdict(cost.flops) | asdict(cost.steps)
     return {
@@ -136,7 +136,7 @@ def to_json(options: Info, config: SyncMV4DConfig, cost: Cost) -> dict[str, Any]
     }
 
 
-def to_tables(options: Info, config: SyncMV4DConfig, cost: Cost) -> Group:
+def to_tables(options: InfoOptions, config: SyncMV4DConfig, cost: Cost) -> Group:
     """Return the cost of a preset as tables to print: parameters, tokens, TFLOP, seconds at the assumed throughput, and GB of memory."""
     n, h, w = config.latent_grid(config.frames, config.height, config.width)
     title = (

@@ -20,7 +20,7 @@ from hoibench.plugins import SPEC_FILE
 from reference_model.config import SyncMV4DConfig, preset
 from reference_model.generation.generate import Generated, generate, to_uint8
 from reference_model.loading.folder import REPOSITORY
-from reference_model.loading.saved_model import LoadedModel, load_model, read_saved_config
+from reference_model.loading.saved_model import LoadedModel, load_model, read_config_and_digest
 
 CUSTOM = "custom"
 """Name of the preset for checkpoints of any configuration; other presets require a checkpoint of the configuration of that name."""
@@ -42,7 +42,7 @@ class SyncMV4DMethod(Method):
             )
         self._checkpoint = checkpoint
         if self.preset not in (None, CUSTOM):
-            _check_preset(self.preset, read_saved_config(checkpoint)[0], checkpoint)
+            _check_preset(self.preset, read_config_and_digest(checkpoint)[0], checkpoint)
         with _explain_out_of_memory(runtime):
             self._loaded: LoadedModel | None = load_model(
                 checkpoint, wan_folder(runtime.weights), runtime.device, _DTYPES[runtime.precision]

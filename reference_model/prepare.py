@@ -17,8 +17,9 @@ from rich.console import Console
 
 from hoibench.cli.exit_codes import as_crash, to_exit_code
 from hoibench.cli.progress_bar import progress_bar
+from reference_model.command_line import refuse_empty_arguments
 from reference_model.config import PRESETS, SyncMV4DConfig, preset
-from reference_model.loading.folder import find_part
+from reference_model.loading.folder import WAN_PARTS, find_part
 
 if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset, Manifest
@@ -33,7 +34,7 @@ EXIT_SOME_FAILED = 3
 
 
 @dataclass(frozen=True)
-class Prepare:
+class PrepareOptions:
     """Encode a data set's videos, motion pseudo-videos and prompts once, so that training needs no text encoder.
 
     Completed views are kept: the same command resumes after an interruption, and several processes of it share the clips.
@@ -58,7 +59,7 @@ class Prepare:
     """split: the three cameras of the split. all: every camera of TACO's clip; training draws one per cluster."""
 
     limit: int | None = None
-    """Number of clips to prepare."""
+    """Number of clips to prepare. Default: all."""
 
     size: tuple[int, int] | None = None
     """H W of the videos. Default: the preset's; the paper's first stage has 256 384."""
@@ -81,7 +82,8 @@ class Prepare:
 
 def prepare_command(arguments: Sequence[str]) -> int:
     """Run ``python -m reference_model.prepare`` with these arguments, and return the exit code (0 done, 3 some clips failed)."""
-    options = tyro.cli(Prepare, args=list(arguments), prog=PROGRAM)
+    options = tyro.cli(PrepareOptions, args=list(arguments), prog=PROGRAM)
+    refuse_empty_arguments(arguments)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
     config = _read_config(options)
@@ -92,7 +94,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     def on_message(text: str) -> None:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
-    for name in ("vae", "text_encoder", "tokenizer"):
+    for name in WAN_PARTS:
         find_part(options.wan, name)
     from hoibench.cli.run import resolve_device
 
@@ -124,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return to_exit_code(prepare_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def _read_config(options: Prepare) -> SyncMV4DConfig:
+def _read_config(options: PrepareOptions) -> SyncMV4DConfig:
     """Return the model's preset with the changes in the launch configuration, but with the video size of the preset."""
     config = preset(options.preset)
     if options.launch is None:
@@ -135,7 +137,7 @@ def _read_config(options: Prepare) -> SyncMV4DConfig:
 
 
 def _open_job(
-    options: Prepare, config: SyncMV4DConfig, manifest: Manifest, device: str, on_message: MessageCallback
+    options: PrepareOptions, config: SyncMV4DConfig, manifest: Manifest, device: str, on_message: MessageCallback
 ) -> PreparationJob:
     """Check the Wan checkpoint and write the settings of the latent cache, unless it has them, and return the job of filling it."""
     from hoibench import __version__
@@ -223,7 +225,7 @@ def _format_report(report: Mapping[str, Any]) -> str:
     return "\n".join([*lines, report["out"]])
 
 
-def _check_frames(dataset: Dataset, options: Prepare, config: SyncMV4DConfig) -> None:
+def _check_frames(dataset: Dataset, options: PrepareOptions, config: SyncMV4DConfig) -> None:
     if dataset.grid is None or dataset.grid.frames == config.frames:
         return
     fitting = [name for name, each in PRESETS.items() if each.frames == dataset.grid.frames]

@@ -19,13 +19,14 @@ from reference_model.command_line import create_output_folder, refuse_empty_argu
 
 if TYPE_CHECKING:
     from hoibench.clip import Request
+    from hoibench.progress import MessageCallback
     from reference_model.method import SyncMV4DMethod
 
 PROGRAM = "python -m reference_model.sample"
 
 
 @dataclass(frozen=True)
-class Options:
+class SampleOptions:
     """Generate videos, tracks and motion pseudo-videos. The same command resumes: completed clips are skipped.
 
     OUT is a folder of predictions: python -m hoibench.run --method NAME=OUT scores it.
@@ -67,7 +68,7 @@ class Options:
 
 def sample_command(arguments: Sequence[str]) -> int:
     """Generate predictions for the clips or images that the command line names, and return the exit code, 0."""
-    options = tyro.cli(Options, args=list(arguments), prog=PROGRAM)
+    options = tyro.cli(SampleOptions, args=list(arguments), prog=PROGRAM)
     refuse_empty_arguments(arguments)
     if options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
@@ -75,7 +76,7 @@ def sample_command(arguments: Sequence[str]) -> int:
         raise ValueError(f"--seed is {options.seed}, expected 0 or more, and less than 2**63")
     console = Console(stderr=True)
 
-    def note(text: str) -> None:
+    def on_message(text: str) -> None:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     from hoibench.cli.run import resolve_device
@@ -83,11 +84,11 @@ def sample_command(arguments: Sequence[str]) -> int:
     from hoibench.plugins import SPEC_FILE
     from hoibench.store import sampled_digest, write_bytes
     from reference_model.generation.inputs import check_request
-    from reference_model.loading.saved_model import find_wan_parts, read_saved_config
+    from reference_model.loading.saved_model import find_wan_parts, read_config_and_digest
     from reference_model.method import CUSTOM, SyncMV4DMethod, read_spec, read_spec_text, wan_folder
 
-    config, digest = read_saved_config(options.checkpoint)
-    source, requests = find_requests(options, note)
+    config, digest = read_config_and_digest(options.checkpoint)
+    source, requests = find_requests(options, on_message)
     device = resolve_device(options.device)
     parts = find_wan_parts(options.checkpoint, wan_folder(options.weights))
     settings = {
@@ -104,7 +105,7 @@ def sample_command(arguments: Sequence[str]) -> int:
         build_first = next(iter(pending.values()))
         check_request(build_first(), config)  # before loading the model, which takes minutes
         create_output_folder(options.out)
-        note(f"loading {options.checkpoint}")
+        on_message(f"loading {options.checkpoint}")
         method = SyncMV4DMethod(
             Entrant(read_spec(), CUSTOM, {"checkpoint": options.checkpoint}),
             Runtime(device, options.precision, 1, options.weights),
@@ -125,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return to_exit_code(sample_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def find_requests(options: Options, note: Callable[[str], None]) -> tuple[str, dict[str, Callable[[], Request]]]:
+def find_requests(options: SampleOptions, on_message: MessageCallback) -> tuple[str, dict[str, Callable[[], Request]]]:
     """Return a text that identifies the source of the clips, and, by clip id, a function that builds the clip's request."""
     from hoibench.store import sampled_digest
     from reference_model.method import read_spec
@@ -133,14 +134,14 @@ def find_requests(options: Options, note: Callable[[str], None]) -> tuple[str, d
     if options.images is not None:
         from reference_model.generation.reference_images import read_request
 
-        request = read_request(options.images, options.seed)
+        request = read_request(options.images, read_spec(), options.seed)
         return sampled_digest(options.images), {request.clip_id: lambda: request}
     from hoibench.clip_entry import ClipEntry
     from hoibench.datasets.base import sample_clips
     from hoibench.datasets.registry import open_dataset
     from hoibench.evaluation.request import build_request
 
-    dataset = open_dataset(options.dataset, options.root, note)
+    dataset = open_dataset(options.dataset, options.root, on_message)
     manifest = dataset.manifest(options.split or dataset.default_split)
     entries = sample_clips(manifest.entries, options.limit)
 
@@ -150,7 +151,7 @@ def find_requests(options: Options, note: Callable[[str], None]) -> tuple[str, d
     return f"{dataset.name}, {manifest.truth_id}", {entry.id: builder(entry) for entry in entries}
 
 
-def prediction_folder(options: Options, clip: str) -> Path:
+def prediction_folder(options: SampleOptions, clip: str) -> Path:
     """Return the folder of a clip's prediction in the output folder, ``seed-S/CLIP``."""
     return options.out / f"seed-{options.seed}" / clip
 

@@ -45,7 +45,7 @@ EXIT_STOPPED = 75
 
 
 @dataclass(frozen=True)
-class Train:
+class TrainOptions:
     """Train a model on latent caches of python -m reference_model.prepare, or resume a training.
 
     The same command resumes from the newest checkpoint. Ctrl-C or SIGTERM stops after the iteration with a checkpoint and exit code 75; a second one,
@@ -86,7 +86,7 @@ class Train:
 
 def train_command(arguments: Sequence[str]) -> int:
     """Run ``python -m reference_model.train`` with these arguments, and return the exit code (0 done, 75 stopped by a signal)."""
-    options = tyro.cli(Train, args=list(arguments), prog=PROGRAM)
+    options = tyro.cli(TrainOptions, args=list(arguments), prog=PROGRAM)
     refuse_empty_arguments(arguments)
     if not options.cache:
         raise ValueError("--cache has no folder: give one or more written by python -m reference_model.prepare")
@@ -134,7 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return to_exit_code(train_command, sys.argv[1:] if arguments is None else arguments)
 
 
-def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder: RunFolder, group: Processes) -> int:
+def _train(
+    options: TrainOptions, launch: Launch, data: Sequence[TrainingData], folder: RunFolder, group: Processes
+) -> int:
     from reference_model.loading.autoencoder import WanAutoencoder, load_vae
     from reference_model.training.engine import open_engine
     from reference_model.training.loop import train
@@ -161,7 +163,7 @@ def _train(options: Train, launch: Launch, data: Sequence[TrainingData], folder:
     return 0
 
 
-def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
+def _check_wan(options: TrainOptions, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
     """Check that the Wan checkpoint fits the training, before any model is loaded.
 
     Its transformer, if training starts from it, and its autoencoder must fit the model, and the latent caches must be encoded by that autoencoder.
@@ -187,7 +189,7 @@ def _check_wan(options: Train, config: SyncMV4DConfig, caches: Iterable[LatentCa
             )
 
 
-def _build_model(options: Train, launch: Launch) -> SyncMV4D:
+def _build_model(options: TrainOptions, launch: Launch) -> SyncMV4D:
     """Build the initial model: its diffusion model with Wan's or random weights, its points aligner with random ones, equal in all processes."""
     import torch
 

@@ -1,7 +1,6 @@
 """The configuration of the model: every number with its origin (the paper's section, or our reason), and the presets."""
 
 from reference_model.config.models import (
-    GRID_BITS,
     LITERAL,
     PRESETS,
     CycleConfig,
@@ -17,7 +16,6 @@ from reference_model.config.models import (
 )
 
 __all__ = [
-    "GRID_BITS",
     "LITERAL",
     "PRESETS",
     "CycleConfig",

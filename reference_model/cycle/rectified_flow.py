@@ -61,7 +61,7 @@ def euler_step(z: Tensor, v: Tensor, t: Time, t_next: Time) -> Tensor:
     return z + (_broadcast(t_next, z) - _broadcast(t, z)) * v
 
 
-def shift(sigma: Sigma, s: float) -> Sigma:
+def shift_time(sigma: Sigma, s: float) -> Sigma:
     """Return times ``sigma`` in [0, 1] shifted towards noise (1) if s > 1: s sigma / (1 + (s - 1) sigma); the inverse is the shift by 1 / s.
 
     Wan2.2's sampler shifts its times in the same way (diffusers:schedulers/scheduling_flow_match_euler_discrete.py).
@@ -69,21 +69,18 @@ def shift(sigma: Sigma, s: float) -> Sigma:
     return s * sigma / (s * sigma + (1 - sigma))  # equal, and rounding neither leaves [0, 1] nor moves its ends
 
 
-_shift = shift  # below, the shift is a number
-
-
 def time_grid(steps: int, shift: float) -> Tensor:
-    """Return the times of a sampler, (steps + 1,) float32 from 1 (noise) to 0 (data): evenly spaced, then moved by the function ``shift``."""
+    """Return the times of a sampler, (steps + 1,) float32 from 1 (noise) to 0 (data): evenly spaced, then moved by the function ``shift_time``."""
     even = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
-    return _shift(even, shift).float()
+    return shift_time(even, shift).float()
 
 
 def sample_time(count: int, shift: float, generator: torch.Generator) -> Tensor:
     """Sample the noise levels of training samples, (count,) float32 within (0, 1] on the generator's device.
 
-    They are uniform (line 5 of Algorithm 1 of the SyncMV4D paper), then moved by the function ``shift``.
+    They are uniform (line 5 of Algorithm 1 of the SyncMV4D paper), then moved by the function ``shift_time``.
     """
-    return _shift(1 - torch.rand(count, generator=generator, device=generator.device), shift)
+    return shift_time(1 - torch.rand(count, generator=generator, device=generator.device), shift)
 
 
 def _broadcast(t: Time, z: Tensor) -> Tensor:

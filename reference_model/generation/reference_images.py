@@ -11,11 +11,13 @@ from PIL import Image, UnidentifiedImageError
 from hoibench.clip import Array, Request
 from hoibench.datasets.clip_folder import read_clip
 from hoibench.evaluation.request import build_request
-from reference_model.method import read_spec
+from hoibench.methods.spec import Spec
 
 
-def read_request(folder: Path, seed: int) -> Request:
+def read_request(folder: Path, spec: Spec, seed: int) -> Request:
     """Read a request from a folder with clip.json and view-0.png, view-1.png, ...; without tracks.npz the model chooses the points to track.
+
+    ``spec`` is that of the method which gets the request.
 
     Raises:
         FileNotFoundError: clip.json or an image is missing.
@@ -27,7 +29,7 @@ def read_request(folder: Path, seed: int) -> Request:
         )
     clip = read_clip(folder)
     views = tuple(replace(view, image=_image(folder / f"view-{i}.png")) for i, view in enumerate(clip.views))
-    return build_request(replace(clip, id=folder.resolve().name, views=views), read_spec(), seed)
+    return build_request(replace(clip, id=folder.resolve().name, views=views), spec, seed)
 
 
 def _image(path: Path) -> Array:

@@ -21,6 +21,8 @@ DOWNLOAD_COMMAND = f"hf download {REPOSITORY} --local-dir FOLDER"
 COPY_AGAIN = f"Copy or download it again; for Wan: {DOWNLOAD_COMMAND}"
 
 CONFIG_FILE = "config.json"
+WAN_PARTS = ("vae", "text_encoder", "tokenizer")
+"""Subfolders of a copy of Wan2.2-TI2V-5B-Diffusers that the model uses as they are; it trains the transformer."""
 
 T = TypeVar("T")
 

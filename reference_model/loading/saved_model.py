@@ -28,14 +28,13 @@ from reference_model.config import DPAConfig, SyncMV4DConfig
 from reference_model.config.changes import CompleteConfig
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.loading.autoencoder import WanAutoencoder, check_vae, load_vae
-from reference_model.loading.folder import DOWNLOAD_COMMAND, check_config, read_config
+from reference_model.loading.folder import DOWNLOAD_COMMAND, WAN_PARTS, check_config, read_config
 from reference_model.loading.text_encoder import TextEncoder, check_text_encoder, load_text_encoder
 from reference_model.loading.transformer import load_mjd
 from reference_model.loading.weights import load_weights, open_weights
 from reference_model.model import SyncMV4D
 
 METADATA_FILE = "syncmv4d.json"
-WAN_PARTS = ("vae", "text_encoder", "tokenizer")
 
 
 class ModelMetadata(FolderMetadata):
@@ -116,7 +115,7 @@ def load_model(
         FileNotFoundError: the folder, a file or a part is missing; says how to get it.
         ValueError: a file is truncated, changed or of another model, weights contain NaN, or the configuration is of another version.
     """
-    config, digest = read_saved_config(folder)
+    config, digest = read_config_and_digest(folder)
     vae_folder, text_folder, _ = find_wan_parts(folder, wan)
     vae = load_vae(vae_folder.parent)
     check_vae(vae, config, vae_folder)
@@ -128,7 +127,7 @@ def load_model(
     return LoadedModel(config, model.to(device), WanAutoencoder(vae.to(device)), text_encoder, digest)
 
 
-def read_saved_config(folder: Path) -> tuple[SyncMV4DConfig, str]:
+def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
     """Read the configuration of a saved model, without reading weights.
 
     Returns:

@@ -57,7 +57,7 @@ def prepare_clips(job: PreparationJob, groups: Iterable[ViewGroup], on_result: C
 
     Raises:
         FileNotFoundError: the autoencoder is missing.
-        ValueError: the autoencoder is damaged, or the cache has got other settings meanwhile.
+        ValueError: the autoencoder is damaged, or another process changed the cache's settings.
         OSError: the disk is full or the cache cannot be written; completed views are kept.
         Crash: the device is out of memory.
     """

@@ -42,7 +42,7 @@ class PreparationJob:
         return dtype
 
     def check_settings(self) -> None:
-        """Raise ValueError if another process has given the cache other settings meanwhile; called before each file is written."""
+        """Raise ValueError if another process changed the cache's settings; called before each file is written."""
         check_cache_settings(self.folder, self.settings.to_json())
 
     def load_encoder(self) -> Encoder:

@@ -32,7 +32,7 @@ def prepare_text(
 
     Raises:
         FileNotFoundError: the text encoder is missing.
-        ValueError: a prompt is too long, its embedding contains NaN, the text encoder is damaged, or the cache has got other settings meanwhile.
+        ValueError: a prompt is too long, its embedding contains NaN, the text encoder is damaged, or another process changed the cache's settings.
         OSError: the disk is full or the cache cannot be written; completed embeddings are kept.
     """
     prompts = sorted(set(prompts))

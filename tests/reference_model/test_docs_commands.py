@@ -9,19 +9,19 @@ import tyro
 
 from hoibench.cli.run import parse_arguments
 from reference_model.config import preset
-from reference_model.info import Info
-from reference_model.prepare import Prepare
-from reference_model.sample import Options
-from reference_model.train import Train
+from reference_model.info import InfoOptions
+from reference_model.prepare import PrepareOptions
+from reference_model.sample import SampleOptions
+from reference_model.train import TrainOptions
 from reference_model.training.config import launch_file, read_launch
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPTIONS = {
-    "reference_model.info": Info,
-    "reference_model.prepare": Prepare,
-    "reference_model.train": Train,
-    "reference_model.sample": Options,
+    "reference_model.info": InfoOptions,
+    "reference_model.prepare": PrepareOptions,
+    "reference_model.train": TrainOptions,
+    "reference_model.sample": SampleOptions,
 }
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(python -m [^`\n]+)`")
@@ -66,7 +66,7 @@ def test_every_command_is_told_where_it_is_looked_for():
 
 def test_a_word_that_a_command_does_not_have_is_found():
     with pytest.raises(SystemExit):
-        tyro.cli(Train, args=["--preset", "nano", "--no-such-option", "3"])
+        tyro.cli(TrainOptions, args=["--preset", "nano", "--no-such-option", "3"])
 
 
 def test_the_launch_configuration_of_the_page_is_one(tmp_path):

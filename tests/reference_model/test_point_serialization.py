@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_model.config import GRID_BITS
+from reference_model.config.models import GRID_BITS
 from reference_model.dpa.point_serialization import (
     build_windows,
     gather_windows,

@@ -12,7 +12,7 @@ from reference_model.cycle.rectified_flow import (
     euler_step,
     interpolate,
     sample_time,
-    shift,
+    shift_time,
     time_grid,
     velocity,
 )
@@ -69,28 +69,28 @@ def test_a_grid_falls_from_one_to_zero(steps, s):
 @given(st.lists(times, min_size=2, max_size=2), shifts)
 def test_the_shift_keeps_the_order_and_both_ends(pair, s):
     low, high = sorted(pair)
-    assert shift(0.0, s) == 0
-    assert shift(1.0, s) == 1
-    assert 0 <= shift(low, s) <= shift(high, s) <= 1
+    assert shift_time(0.0, s) == 0
+    assert shift_time(1.0, s) == 1
+    assert 0 <= shift_time(low, s) <= shift_time(high, s) <= 1
     if high - low > 1e-6:
-        assert shift(low, s) < shift(high, s)
+        assert shift_time(low, s) < shift_time(high, s)
 
 
 @given(times, shifts)
 def test_the_inverse_of_a_shift_is_the_inverse_shift(sigma, s):
-    assert shift(shift(sigma, s), 1 / s) == pytest.approx(sigma, abs=1e-12)
-    assert shift(sigma, 1) == sigma
+    assert shift_time(shift_time(sigma, s), 1 / s) == pytest.approx(sigma, abs=1e-12)
+    assert shift_time(sigma, 1) == sigma
 
 
 @given(st.lists(times, min_size=1, max_size=5), shifts)
 def test_a_tensor_is_shifted_as_its_numbers_are(sigmas, s):
-    one_by_one = [shift(sigma, s) for sigma in sigmas]
-    assert shift(torch.tensor(sigmas), s).tolist() == pytest.approx(one_by_one, abs=1e-6)
+    one_by_one = [shift_time(sigma, s) for sigma in sigmas]
+    assert shift_time(torch.tensor(sigmas), s).tolist() == pytest.approx(one_by_one, abs=1e-6)
 
 
 @given(times, shifts)
 def test_a_shift_above_one_moves_towards_the_noise(sigma, s):
-    moved = shift(sigma, s)
+    moved = shift_time(sigma, s)
     assert moved >= sigma - 1e-12 if s >= 1 else moved <= sigma + 1e-12
 
 
@@ -108,7 +108,7 @@ def test_training_times_are_uniform_and_above_zero():
 
 def test_shifted_times_are_the_uniform_ones_shifted():
     t = sample_time(20_000, 5, torch.Generator().manual_seed(3))
-    assert kstest(shift(t.double(), 1 / 5).numpy(), "uniform").pvalue > 0.01
+    assert kstest(shift_time(t.double(), 1 / 5).numpy(), "uniform").pvalue > 0.01
     assert t.mean() > 0.7
 
 

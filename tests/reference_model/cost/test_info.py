@@ -15,7 +15,7 @@ from reference_model import cost
 from reference_model.config import PRESETS, preset
 from reference_model.config.fields import field_sources
 from reference_model.cost.sizes import count_tokens
-from reference_model.info import Info, info_command, to_json
+from reference_model.info import InfoOptions, info_command, to_json
 
 ROOT = Path(__file__).parents[3]
 WAN = preset("wan22_5b")
@@ -105,7 +105,7 @@ def counted(wan):
 
 
 def test_tables_and_json_have_the_same_values(wan, counted):
-    assert json.loads(json.dumps(to_json(Info(), WAN, counted))) == wan
+    assert json.loads(json.dumps(to_json(InfoOptions(), WAN, counted))) == wan
 
 
 @pytest.mark.parametrize("name", PRESETS)

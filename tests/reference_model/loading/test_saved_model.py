@@ -13,12 +13,12 @@ from hoibench.store import sha256_json
 from hoibench.store.records import parse_record
 from hoibench.store.verified_folder import CorruptFolder
 from reference_model.config import FlowConfig, preset
+from reference_model.loading.folder import WAN_PARTS
 from reference_model.loading.saved_model import (
     METADATA_FILE,
-    WAN_PARTS,
     ModelMetadata,
     load_model,
-    read_saved_config,
+    read_config_and_digest,
     save_model,
 )
 from reference_model.model import SyncMV4D
@@ -76,7 +76,7 @@ def test_digest_depends_on_weights(saved, model, tmp_path):
     save_model(tmp_path / "again", model)
     other = SyncMV4D(CONFIG, model.mjd)
     save_model(tmp_path / "other", other)
-    digests = [read_saved_config(folder)[1] for folder in (saved, tmp_path / "again", tmp_path / "other")]
+    digests = [read_config_and_digest(folder)[1] for folder in (saved, tmp_path / "again", tmp_path / "other")]
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -84,9 +84,9 @@ def test_digest_depends_on_weights(saved, model, tmp_path):
     ("table", "name", "value"), [("flow", "steps", 3), ("flow", "text_guidance_scale", 1.0), ("cycle", "loop_every", 2)]
 )
 def test_digest_depends_on_settings(saved, copy, table, name, value):
-    assert read_saved_config(copy)[1] == read_saved_config(saved)[1] == load_model(copy).digest
+    assert read_config_and_digest(copy)[1] == read_config_and_digest(saved)[1] == load_model(copy).digest
     edit(copy, lambda record: record["config"][table].update({name: value}))
-    assert read_saved_config(copy)[1] != read_saved_config(saved)[1]
+    assert read_config_and_digest(copy)[1] != read_config_and_digest(saved)[1]
 
 
 def test_half_precision_is_for_mjd_only(saved):
@@ -110,7 +110,7 @@ def test_large_parts_are_not_copied(model, wan_folder, tmp_path):
 def test_a_model_is_replaced_atomically(saved, model, tmp_path, monkeypatch):
     folder = tmp_path / "model"
     save_model(folder, model)
-    first = read_saved_config(folder)
+    first = read_config_and_digest(folder)
     other = SyncMV4D(CONFIG, model.mjd)
 
     def full(*_):
@@ -120,16 +120,16 @@ def test_a_model_is_replaced_atomically(saved, model, tmp_path, monkeypatch):
         patch.setattr(type(model.dpa), "save_pretrained", full)
         with pytest.raises(OSError, match="No space"):
             save_model(folder, other)
-    assert read_saved_config(folder) == first
+    assert read_config_and_digest(folder) == first
     save_model(folder, other)
-    assert read_saved_config(folder)[1] != first[1]
+    assert read_config_and_digest(folder)[1] != first[1]
     assert [path.name for path in tmp_path.iterdir()] == ["model"], "no temporary folder remains"
 
 
 def test_the_old_model_survives_an_interrupted_replacement(model, tmp_path, monkeypatch):
     folder = tmp_path / "model"
     save_model(folder, model)
-    first, rename = read_saved_config(folder), Path.rename
+    first, rename = read_config_and_digest(folder), Path.rename
 
     def stopped(path, target):
         if path.name.startswith(".tmp-"):
@@ -139,7 +139,7 @@ def test_the_old_model_survives_an_interrupted_replacement(model, tmp_path, monk
     monkeypatch.setattr(Path, "rename", stopped)
     with pytest.raises(KeyboardInterrupt):
         save_model(folder, SyncMV4D(CONFIG, model.mjd))
-    assert read_saved_config(folder) == first
+    assert read_config_and_digest(folder) == first
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -150,7 +150,7 @@ def test_other_folders_are_not_overwritten(model, tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "x"
     (tmp_path / "empty").mkdir()
     save_model(tmp_path / "empty", model)
-    assert read_saved_config(tmp_path / "empty")[0] == CONFIG
+    assert read_config_and_digest(tmp_path / "empty")[0] == CONFIG
 
 
 def test_nan_is_not_saved(model, tmp_path):

@@ -110,6 +110,11 @@ def test_at_most_k_points_are_chosen_evenly(clip, config, most, expected):
     assert np.array_equal(rendered.fields["world"], clip.tracks.world[:, list(expected)].astype(np.float32))
 
 
+def test_an_empty_argument_is_refused(arguments, capsys):
+    assert main([*arguments, "--out", ""]) == 2
+    assert "error: --out is empty (an unset variable?): give a value" in capsys.readouterr().err
+
+
 def test_unrecorded_frames_are_not_drawn(clip, config):
     recorded = np.ones(clip.tracks.world.shape[:2], dtype=bool)
     recorded[5:8] = False
