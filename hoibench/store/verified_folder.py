@@ -34,7 +34,7 @@ METADATA_SHA256 = "metadata_sha256"
 
 
 class CorruptFolder(ValueError):
-    """An error: a folder has changed since it was written; the message names the file and the fix."""
+    """An error: a folder has changed since it was written, or its metadata has another schema; the message names the file and the fix."""
 
 
 class StoredFile(Record):
@@ -116,7 +116,7 @@ def read_metadata(folder: Path, model: type[F], check: Check = "metadata") -> F:
 
     Raises:
         FileNotFoundError: the folder does not exist.
-        CorruptFolder: a file is missing or has changed since it was written.
+        CorruptFolder: a file is missing or has changed since it was written, or the metadata has another schema.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is missing: {model.FIX}")
