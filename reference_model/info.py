@@ -84,9 +84,9 @@ def info_command(arguments: Sequence[str]) -> int:
 
         cost = count_cost(config, options.gpus)
         output = to_json(options, config, cost) if options.json else to_tables(options, config, cost)
-    console = Console()
+    console = Console(emoji=False)
     if not console.is_terminal:
-        console = Console(width=WIDTH)
+        console = Console(width=WIDTH, emoji=False)
     if options.json:
         console.out(json.dumps(output, indent=1), highlight=False)
     else:

@@ -89,7 +89,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
     config = _read_config(options)
     if options.size is not None:
         config = replace(config, height=options.size[0], width=options.size[1])
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
 
     def on_message(text: str) -> None:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
@@ -199,7 +199,9 @@ def _run(
         if results:
             report = _build_report(job.folder, results, manifest, prompts)
             with as_crash():
-                Console().out(json.dumps(report, indent=1) if as_json else _format_report(report), highlight=False)
+                Console(emoji=False).out(
+                    json.dumps(report, indent=1) if as_json else _format_report(report), highlight=False
+                )
     return EXIT_SOME_FAILED if any(result.status == "failed" for result in results) else 0
 
 

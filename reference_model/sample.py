@@ -74,7 +74,7 @@ def sample_command(arguments: Sequence[str]) -> int:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
     if not 0 <= options.seed < 2**63:
         raise ValueError(f"--seed is {options.seed}, expected 0 or more, and less than 2**63")
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
 
     def on_message(text: str) -> None:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
@@ -116,7 +116,7 @@ def sample_command(arguments: Sequence[str]) -> int:
                 generate_and_write(prediction_folder(options, clip), method, build(), settings)
             on_progress("clips", len(pending), len(pending))
     write_bytes(options.out / SPEC_FILE, read_spec_text().encode())  # so that predictions are scored as this method's
-    Console().out(str(options.out), highlight=False)
+    Console(emoji=False).out(str(options.out), highlight=False)
     return 0
 
 

@@ -118,7 +118,7 @@ def train_command(arguments: Sequence[str]) -> int:
                 locks.enter_context(folder.locked())
                 folder.ensure_settings(settings)
         if group.broadcast(folder.is_finished):
-            console = Console(stderr=True, quiet=not group.is_main)
+            console = Console(stderr=True, emoji=False, quiet=not group.is_main)
             console.print(f"already finished: {folder.model}", markup=False, highlight=False, soft_wrap=True)
             return 0
         return _train(options, launch, data, folder, group)
@@ -147,7 +147,7 @@ def _train(
     engine = open_engine(options.engine, _build_model(options, launch), training, group)
     until = options.iterations or training.iterations
     job = TrainingJob(folder, config, training, data, autoencoder, until)
-    console = Console(stderr=True, quiet=not group.is_main)
+    console = Console(stderr=True, emoji=False, quiet=not group.is_main)
     with progress_bar(console) as on_progress:
         ending = train(job, engine, group, on_progress)
     if ending == "stopped":

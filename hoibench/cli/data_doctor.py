@@ -65,7 +65,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
         )
     check_outside(options.root, options.objects, "--objects")
     lines = split_lines(options.split)
-    with progress_bar(Console(stderr=True)) as on_progress:
+    with progress_bar(Console(stderr=True, emoji=False)) as on_progress:
         report = diagnose(
             options.root, lines, mano=options.mano, deep=options.deep, sample=options.sample, on_progress=on_progress
         )

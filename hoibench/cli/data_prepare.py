@@ -82,7 +82,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
         raise ValueError(f"{options.root} has no clip of split {options.split} ({reasons})")
     model = choose_hand_model(download.hand_model, options.mano)
     out = options.out or prepared_folder(download, model)
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     if truth_kind(download.hand_model, model) == "proxy-hand":
         console.print(MANO_MISSING_WARNING, style="yellow", markup=False, highlight=False, soft_wrap=True)
     results: list[LineResult] = []

@@ -59,9 +59,9 @@ def _print_table(rows: Rows) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*row.values())
-    console = Console()
+    console = Console(emoji=False)
     if not console.is_terminal:
-        console = Console(width=200)
+        console = Console(width=200, emoji=False)
     console.print(table, markup=False, highlight=False)
 
 

@@ -30,4 +30,4 @@ def merge_command(arguments: Sequence[str]) -> int:
 
     outcome = merge(options.run)
     with as_crash():
-        return report(outcome, options.json, Console(stderr=True))
+        return report(outcome, options.json, Console(stderr=True, emoji=False))

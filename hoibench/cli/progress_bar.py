@@ -77,7 +77,11 @@ class BarListener:
         if _is_new_failure(report):
             self._failed += 1
             self._console.print(
-                f"failed  {report.unit.key}: {report.failure}", style="red", markup=False, highlight=False
+                f"failed  {report.unit.key}: {report.failure}",
+                style="red",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
             )
         self._bar.update(
             self._task,

@@ -62,7 +62,7 @@ def run_command(arguments: Sequence[str]) -> int:
     """Run the evaluation, build the leaderboard page and print its path; return 0, or 3 for more failures than allowed."""
     config = parse_arguments(arguments)
     check_config(config)
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     from hoibench.datasets.registry import open_dataset
     from hoibench.evaluation.plan import make_plan
 
@@ -92,7 +92,7 @@ def report(outcome: Outcome, as_json: bool, console: Console) -> int:
     if outcome.is_shard:
         console.print(
             f"this shard is done; after the last one, run: hoibench merge {_relative(outcome.out)}",
-            markup=False, highlight=False,
+            markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     else:
         from leaderboard.build import build
@@ -104,7 +104,7 @@ def report(outcome: Outcome, as_json: bool, console: Console) -> int:
             f"{len(outcome.failures)} of {outcome.units} units failed"
             + (f", more than --max-failures allows ({outcome.max_failures})" if over else "")
             + f"; the page and {_relative(outcome.out / 'run.json')} give the reasons",
-            style="red" if over else "yellow", markup=False, highlight=False,
+            style="red" if over else "yellow", markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     if as_json:
         summary: dict[str, Any] = {

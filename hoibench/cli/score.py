@@ -86,7 +86,7 @@ def _score_run(options: Score, run: Path) -> int:
         raise ValueError("--metrics, --pairing and --out need --pred and --truth: a run has its own")
     given = {"root": options.root, "weights": options.weights, "workers": options.workers}
     settings = {name: value for name, value in given.items() if value is not None}
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     outcome = rescore(run, settings, resolve_device(options.device), make_listener(console))
     with as_crash():
         return report(outcome, options.json, console)
@@ -115,7 +115,7 @@ def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, lis
     cards = select_cards(metrics)
     if not cards:
         raise ValueError(f"--metrics is {options.metrics!r}, expected ids or presets, e.g. rpe,chamfer")
-    console, name, failed = Console(stderr=True), pred.name or "prediction", 0
+    console, name, failed = Console(stderr=True, emoji=False), pred.name or "prediction", 0
     rows: dict[str, list[ResultRow]] = {}
     folders = clip_folders(truth)
     for folder in track(folders, "clips", console=console, disable=not console.is_terminal, transient=True):

@@ -40,9 +40,9 @@ def show_command(arguments: Sequence[str]) -> int:
     from hoibench.results.board import build_boards
     from hoibench.results.run_folder import read_run
 
-    console = Console()
+    console = Console(emoji=False)
     if not console.is_terminal:
-        console = Console(width=240)
+        console = Console(width=240, emoji=False)
     for board in build_boards([read_run(folder) for folder in options.runs], all_cards()):
         console.print(_table(board, options.region, options.secondary), highlight=False)
         for note in board.notes:

@@ -37,7 +37,9 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{path} is not a JSON object, expected one with schema {schema!r}")
     if value.get("schema") != schema:
-        raise ValueError(f"{path}: schema is {value.get('schema')!r}, expected {schema!r}")
+        raise ValueError(
+            f"{path}: schema is {value.get('schema')!r}, expected {schema!r}: it was written by another version; write it again"
+        )
     return value
 
 

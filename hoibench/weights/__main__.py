@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list() -> int:
-    out = Console(soft_wrap=True, highlight=False, markup=False)
+    out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     for id, weight in all_weights().items():
         try:
             where = str(find_weights(id))
@@ -42,8 +42,8 @@ def _list() -> int:
 
 
 def _fetch(ids: Sequence[str], folder: Path | None) -> int:
-    out = Console(soft_wrap=True, highlight=False, markup=False)
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
     try:
         for weight in [get_weight(id) for id in ids]:
             out.print(str(_fetch_one(weight, folder, errors)))
