@@ -98,7 +98,7 @@ def check_resumable(plan: Plan) -> None:
         try:
             old = RunRecord.read(path)
         except ValueError as error:
-            raise RunRefused(f"{error}: give another --out, or --no-resume to rename that run's folder") from error
+            raise RunRefused(f"{error}; or give another --out, or --no-resume to rename that run's folder") from error
         if changed := differences(old.identity, plan.identity):
             listed = "\n  ".join(changed)
             raise RunRefused(

@@ -79,7 +79,7 @@ def test_a_shard_can_print_json(tmp_path, monkeypatch, capsys):
         (["--shard", "1/2", "--no-resume", "--out", "r"], "would also rename the other shards"),
         (["--config", "list.json"], "expected an object"),
         (["--config", "bytes.toml"], "bytes.toml"),
-        (["--out", "old"], "expected 'hoibench/run@3': give another --out, or --no-resume"),
+        (["--out", "old"], "or give another --out, or --no-resume"),
         (["--out", "torn"], "is not strict JSON"),
     ],
 )
