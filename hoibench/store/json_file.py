@@ -38,7 +38,8 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
         raise ValueError(f"{path} is not a JSON object, expected one with schema {schema!r}")
     if value.get("schema") != schema:
         raise ValueError(
-            f"{path}: schema is {value.get('schema')!r}, expected {schema!r}: another version of hoibench wrote it; use that version, or write it again"
+            f"{path}: schema is {value.get('schema')!r}, expected {schema!r}: "
+            "another version of hoibench wrote it; use that version, or write it again"
         )
     return value
 
