@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from hoibench.clip import Array, Camera, check_shape
-from hoibench.datasets.ray_casting import Caster, MovedCaster, build_caster, pixel_rays
+from hoibench.clip import Array, check_shape
+from hoibench.datasets.ray_casting import Caster, MovedCaster, build_caster
 
 BACKGROUND = 255
 """Value of ``Surface.part`` for everything except hands and objects, whose values are indices into ``hoibench.clip.PARTS``."""
@@ -80,13 +80,6 @@ class FrameMesh:
         normals = np.cross(b - a, c - a)
         length = np.linalg.norm(normals, axis=-1, keepdims=True)
         return normals / np.where(length > 0.0, length, 1.0)
-
-    def render_depth_and_part(self, camera: Camera) -> tuple[Array, Array]:
-        """Return depth and part at each pixel centre: z-depth (H, W) float32 in metres, infinite on background, and ``part`` (H, W) uint8."""
-        hits = self.caster.cast(*pixel_rays(camera))
-        part = np.full(len(hits.face), BACKGROUND, dtype=np.uint8)
-        part[hits.is_hit] = self.part[hits.face[hits.is_hit]]
-        return hits.depth.reshape(camera.size), part.reshape(camera.size)
 
 
 def build_frame_mesh(surfaces: Sequence[Surface], frame: int) -> FrameMesh:

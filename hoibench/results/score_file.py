@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from pydantic import ValidationError, model_validator
 
 from hoibench.results.result_row import ResultRow
-from hoibench.store import sync, write_bytes
+from hoibench.store import sync
 from hoibench.store.records import Record, explain
 
 logger = logging.getLogger(__name__)
@@ -60,11 +60,6 @@ def read_scores(path: Path) -> dict[str, list[ResultRow]]:
             ) from error
         scores[parsed.metric] = list(parsed.rows)
     return scores
-
-
-def write_scores(path: Path, scores: Mapping[str, Sequence[ResultRow]]) -> None:
-    """Write a score file atomically, replacing an existing one: one line per metric in the given order."""
-    write_bytes(path, b"".join(_line(metric, rows) for metric, rows in scores.items()))
 
 
 class _Line(Record):

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import taco_tree
 import trimesh
+from taco_prepare import prepare_views, read_view_record
 
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.download import RGB, TacoDownload
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.objects import read_mesh
-from hoibench.datasets.taco.prepare.format import TRACKS, read_view_record, tracks_folder
-from hoibench.datasets.taco.prepare.sequence import prepare_views, render_truth
+from hoibench.datasets.taco.prepare.format import TRACKS, tracks_folder
+from hoibench.datasets.taco.prepare.sequence import render_truth
 from hoibench.datasets.taco.prepare.split import prepare_all
 from hoibench.datasets.taco.protocol import Recipe, window
 from hoibench.datasets.taco.recording import Recording

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from depth_and_part import render_depth_and_part
 
 from hoibench.clip import Camera
 from hoibench.datasets.numpy_ray_caster import NumpyCaster
@@ -14,8 +15,8 @@ def test_depth_and_part_of_a_scene_agree_with_the_numpy_caster(written):
         fast, plain = build_frame_mesh(surfaces, frame), build_frame_mesh(surfaces, frame)
         vars(plain)["caster"] = NumpyCaster(plain.corners)
         camera = build_camera(serial, (64, 96))
-        depth, part = fast.render_depth_and_part(camera)
-        plain_depth, plain_part = plain.render_depth_and_part(camera)
+        depth, part = render_depth_and_part(fast, camera)
+        plain_depth, plain_part = render_depth_and_part(plain, camera)
         same = part == plain_part
         assert same.mean() >= 0.999
         assert set(np.unique(plain_part)) == {0, 1, 2, 3, BACKGROUND}
@@ -29,7 +30,7 @@ def test_parts_and_depths_of_two_plates_are_those_computed_by_hand():
     near = Surface(2, np.add(plate * 0.25, [0.0, 0.0, 2.0])[None], faces)
     far = Surface(3, np.add(plate, [0.0, 0.0, 4.0])[None], faces)
     camera = Camera(np.array([[8.0, 0, 3.5], [0, 8.0, 3.5], [0, 0, 1.0]]), np.eye(3), np.zeros(3), (8, 8))
-    depth, part = build_frame_mesh([near, far], 0).render_depth_and_part(camera)
+    depth, part = render_depth_and_part(build_frame_mesh([near, far], 0), camera)
     # The near plate projects to +-1 pixel about (3.5, 3.5), the far one to +-2.
     expected = np.full((8, 8), BACKGROUND)
     expected[2:6, 2:6] = 3
@@ -52,7 +53,7 @@ def test_a_part_that_was_not_recorded_is_left_out_of_its_frame():
     assert build_frame_mesh([one, two], 1).surface.tolist() == [1]
     assert [len(place_parts([one, two], frame)) for frame in (0, 1)] == [2, 1]
     camera = Camera(np.array([[8.0, 0, 3.5], [0, 8.0, 3.5], [0, 0, 1.0]]), np.eye(3), np.zeros(3), (8, 8))
-    depth, part = build_frame_mesh([one], 1).render_depth_and_part(camera)
+    depth, part = render_depth_and_part(build_frame_mesh([one], 1), camera)
     assert np.isinf(depth).all()
     assert (part == BACKGROUND).all()
 

@@ -16,7 +16,7 @@ from hoibench.evaluation.measure import measure
 from hoibench.evaluation.merge import merge
 from hoibench.evaluation.plan import make_plan
 from hoibench.evaluation.run import run
-from hoibench.results.score_file import read_scores, write_scores
+from hoibench.results.score_file import append_metric, read_scores
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -76,7 +76,9 @@ def test_rows_with_a_retried_status_are_scored_again(tmp_path, status):
     rows_by_metric = read_scores(scores)
     absent = {"value": None, "status": status, "reason": "no weights, or a mistake"}
     rows_by_metric["rpe@1"] = [row.model_copy(update=absent) for row in rows_by_metric["rpe@1"]]
-    write_scores(scores, rows_by_metric)
+    scores.unlink()
+    for metric, rows in rows_by_metric.items():
+        append_metric(scores, metric, rows)
     _, reports = run_toy(tmp_path / "r", limit=1)
     assert [report.unit.method for report in reports if report.did_work] == ["still"]
     assert headline_rows(tmp_path / "r").loc[("still", slice(None), 0, "rpe@1"), "status"].tolist() == ["ok"]

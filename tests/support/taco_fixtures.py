@@ -67,7 +67,8 @@ def prepared(taco, shared_cache) -> Path:
 @pytest.fixture(scope="session")
 def prepared_views(taco, shared_cache) -> Callable[..., Path]:
     """A function that returns a read-only folder of prepared views (key, serials, recipe)."""
-    from hoibench.datasets.taco.prepare.sequence import prepare_views
+    from taco_prepare import prepare_views
+
     from hoibench.datasets.taco.recording import Recording
 
     def folder_of(name: str, *views: tuple[str, tuple[str, ...], Recipe]) -> Path:

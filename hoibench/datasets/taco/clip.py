@@ -52,7 +52,7 @@ def build_clip(
     fps: float,
     size: tuple[int, int],
     truth: str,
-    tags: tuple[str, ...],
+    tags: tuple[str, ...] = (),
     valid_frames: int | None = None,
 ) -> Clip:
     """Build a ``Clip`` of a TACO sequence, with a prompt from its triplet.

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from depth_and_part import render_depth_and_part
 
 from hoibench.datasets.numpy_ray_caster import NumpyCaster
 from hoibench.datasets.ray_casting import pixel_rays
@@ -81,7 +82,7 @@ def test_hands_and_objects_cast_shadows_on_the_table(surfaces):
     with_shadow = view.render(mesh).astype(int)
     far_away = FrameMesh(mesh.corners + np.array([50.0, 0.0, 0.0]), mesh.surface, mesh.part)
     empty = view.render(far_away).astype(int)
-    table = mesh.render_depth_and_part(camera)[1] == BACKGROUND
+    table = render_depth_and_part(mesh, camera)[1] == BACKGROUND
     darker = table & (with_shadow.sum(axis=-1) < 0.8 * empty.sum(axis=-1))
     assert darker.sum() > 5
     # The light only ever gets less.

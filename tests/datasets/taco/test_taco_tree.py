@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import taco_faults
+from depth_and_part import render_depth_and_part
 from taco_pictures import PERIOD, frame_code, is_removed, part_of
 from taco_tree import FOUR, MEASURE, PLAN, POUR, SHORT, TWELVE
 
@@ -37,7 +38,7 @@ def test_pixels_encode_frame_modality_and_part(taco, shoot):
         assert is_removed(video[0]) == (modality == MARKER_REMOVED)
     camera = recording.camera(serial, taco.size)
     for frame in (0, shoot.frames - 1):
-        _, part = build_frame_mesh(recording.surfaces, frame).render_depth_and_part(camera)
+        _, part = render_depth_and_part(build_frame_mesh(recording.surfaces, frame), camera)
         assert len(np.unique(part)) == 5
         assert (part_of(video[frame]) == part).mean() > 0.97  # outlines blur
 

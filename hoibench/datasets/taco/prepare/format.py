@@ -204,11 +204,6 @@ def read_sequence_record(out: Path, key: str) -> SequenceRecord:
     return read_metadata(tracks_folder(out, key), SequenceRecord)
 
 
-def read_view_record(out: Path, key: str, recipe: Recipe, serial: str) -> ViewRecord:
-    """Read the record (metadata) of a prepared view, without its video and masks; raises the errors of ``read_sequence_record``."""
-    return read_metadata(view_folder(out, key, recipe, serial), ViewRecord)
-
-
 def has_tracks(out: Path, key: str) -> bool:
     """Return True if a sequence's tracks were prepared in ``out``; only reading them checks that they are intact."""
     return _has_record(tracks_folder(out, key), SequenceRecord)

@@ -21,19 +21,11 @@ from hoibench.datasets.taco.prepare.format import (
 )
 from hoibench.datasets.taco.protocol import FPS, FRAMES, POINTS, SIZE, Recipe
 from hoibench.store import read_npz
-from hoibench.store.verified_folder import is_intact, read_metadata
+from hoibench.store.verified_folder import read_metadata
 from hoibench.video import decode
 
 
-def is_prepared(out: Path, key: str, recipe: Recipe, serials: Sequence[str]) -> bool:
-    """Return True if a sequence's tracks and its views by the cameras with these serials exist and are intact; reads all their files."""
-    views = (view_folder(out, key, recipe, serial) for serial in serials)
-    return is_intact(tracks_folder(out, key), SequenceRecord) and all(is_intact(view, ViewRecord) for view in views)
-
-
-def read_prepared_clip(
-    out: Path, key: str, recipe: Recipe, serials: Sequence[str], source: str | None = None, tags: tuple[str, ...] = ()
-) -> Clip:
+def read_prepared_clip(out: Path, key: str, recipe: Recipe, serials: Sequence[str], source: str | None = None) -> Clip:
     """Read a prepared clip, checking every file once; videos and masks are decoded when first used.
 
     Args:
@@ -42,7 +34,6 @@ def read_prepared_clip(
         recipe: crop rule and kind of video of its views.
         serials: serials of the scored cameras; the clip has them in the order left, center, right.
         source: serial of another camera, whose video is an input of video-to-video methods, or None.
-        tags: why the clip is in its split.
 
     Raises:
         FileNotFoundError: the clip or a view was not prepared; names the folder.
@@ -71,7 +62,6 @@ def read_prepared_clip(
         fps=FPS,
         size=SIZE,
         truth=record.truth,
-        tags=tags,
         valid_frames=None if record.valid_frames == FRAMES else record.valid_frames,
     )
 

@@ -50,19 +50,6 @@ from hoibench.video import decode_crop, encode
 CRF = 12
 
 
-def prepare_views(recording: Recording, out: Path, serials: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
-    """Write the missing tracks and views of a sequence to ``out``, a folder of prepared clips, and return the serials of the new views.
-
-    Existing ones are checked against the download.  ``serials`` are the cameras of the views, ``recipe`` their crop rule and kind of video.
-
-    Raises:
-        FileNotFoundError: a file of the sequence is missing.
-        ValueError: a file is damaged, files disagree, a camera sees no hand or object, or ``out`` was prepared from other data.
-        WriteError: ``out`` cannot be written.
-    """
-    return SequencePreparation(recording, out, recipe).prepare_views(serials)
-
-
 @dataclass(frozen=True, eq=False)
 class SampledFrames:
     """The distinct source frames of a clip; a clip of a short recording repeats the last one.
@@ -139,7 +126,15 @@ class SequencePreparation:
     recipe: Recipe
 
     def prepare_views(self, serials: Sequence[str]) -> tuple[str, ...]:
-        """Write the missing tracks, and the missing views by these cameras; check existing ones; return the serials of the new views."""
+        """Write the missing tracks and the missing views by these cameras, and return the serials of the new views.
+
+        Existing ones are checked against the download.
+
+        Raises:
+            FileNotFoundError: a file of the sequence is missing.
+            ValueError: a file is damaged, files disagree, a camera sees no hand or object, or ``out`` was prepared from other data.
+            WriteError: ``out`` cannot be written.
+        """
         intact = {serial: record for serial in serials if (record := self._intact_view(serial)) is not None}
         missing = tuple(serial for serial in serials if serial not in intact)
         videos = {serial: read_video_record(self.recording, serial, self._modality) for serial in missing}

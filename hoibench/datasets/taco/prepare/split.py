@@ -73,7 +73,7 @@ def prepare_line(download: TacoDownload, line: SplitLine, out: Path, model: Hand
     """Prepare the clip of a split's line in ``out`` and, if possible, its source view, which only video-to-video methods need.
 
     Raises:
-        FileNotFoundError, ValueError: a file is missing or damaged, or ``out`` was prepared from other data; see ``prepare_views``.
+        FileNotFoundError, ValueError: a file is missing or damaged, or ``out`` was prepared from other data; see ``SequencePreparation``.
         WriteError: ``out`` cannot be written.
     """
     recipe = Recipe.parse(line.recipe)

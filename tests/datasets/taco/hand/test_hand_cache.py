@@ -17,7 +17,6 @@ LARGE, SMALL = 80, 25  # frames: 1.4 MB and 0.1 MB, since each frame repeats all
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(hand_cache, "_warned", set())
     return tmp_path / "cache"
 
 

@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from taco_prepare import is_prepared, prepare_views
 from taco_tree import SHORT, TRIO
 
 import hoibench
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.prepare.reader import is_prepared
-from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 
@@ -24,7 +23,7 @@ import itertools, os, sys
 from pathlib import Path
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.download import TacoDownload
-from hoibench.datasets.taco.prepare.sequence import prepare_views
+from hoibench.datasets.taco.prepare.sequence import SequencePreparation
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 
@@ -40,7 +39,8 @@ def dying(step):
 
 Path.rename, Path.replace, os.link = dying(Path.rename), dying(Path.replace), dying(os.link)
 tree = TacoDownload(Path(root))
-prepare_views(Recording(tree, tree.sequence(key), ProxyHand()), Path(out), serials, Recipe("clip", "raw"))
+recording = Recording(tree, tree.sequence(key), ProxyHand())
+SequencePreparation(recording, Path(out), Recipe("clip", "raw")).prepare_views(serials)
 """
 
 

@@ -18,8 +18,8 @@ import os, sys
 from pathlib import Path
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.download import TacoDownload
-from hoibench.datasets.taco.prepare.sequence import prepare_views
-from hoibench.datasets.taco.prepare.reader import is_prepared
+from hoibench.datasets.taco.prepare.reader import read_prepared_clip
+from hoibench.datasets.taco.prepare.sequence import SequencePreparation
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 from hoibench.store.atomic import WriteError
@@ -29,8 +29,8 @@ tree, recipe = TacoDownload(root), Recipe("clip", "raw")
 
 def prepare(out):
     recording = Recording(tree, tree.sequence(key), ProxyHand())
-    assert prepare_views(recording, out, [serial], recipe) == (serial,)
-    assert is_prepared(out, key, recipe, [serial])
+    assert SequencePreparation(recording, out, recipe).prepare_views([serial]) == (serial,)
+    read_prepared_clip(out, key, recipe, [serial])
 
 os.environ["HOIBENCH_CACHE"] = str(root.parent / "cache of root")
 prepare(root.parent / "out of root")  # imports all that it takes, which the other user may not read

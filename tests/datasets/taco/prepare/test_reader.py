@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+from depth_and_part import render_depth_and_part
 from scipy.ndimage import maximum_filter, minimum_filter
 from taco_pictures import PERIOD, frame_code, is_removed, part_of
+from taco_prepare import read_view_record
 from taco_tree import FOUR, MEASURE, SHORT, TRIO
 
 from hoibench.clip import CLUSTERS
 from hoibench.datasets.numpy_ray_caster import NumpyCaster
 from hoibench.datasets.ray_casting import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, build_frame_mesh
-from hoibench.datasets.taco.prepare.format import read_sequence_record, read_view_record
+from hoibench.datasets.taco.prepare.format import read_sequence_record
 from hoibench.datasets.taco.prepare.reader import read_prepared_clip
 from hoibench.datasets.taco.protocol import SIZE, Recipe, window
 from hoibench.datasets.taco.recording import Recording
@@ -38,7 +40,7 @@ def out(prepared_views):
 
 @pytest.fixture(scope="module")
 def clip(out):
-    return read_prepared_clip(out, MEASURE.key, CLIP, TRIO[::-1], SOURCE, tags=("unseen_action",))
+    return read_prepared_clip(out, MEASURE.key, CLIP, TRIO[::-1], SOURCE)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def pixels_of(clip, view, frame):
 def test_facts_of_a_clip(clip):
     assert (clip.id, clip.triplet, clip.fps, clip.frames, clip.size) == (MEASURE.key, MEASURE.triplet, 8.0, 49, SIZE)
     assert clip.prompt == "use the ruler to measure the plate"
-    assert (clip.truth, clip.tags, clip.valid_frames) == ("synthetic", ("unseen_action",), None)
+    assert (clip.truth, clip.valid_frames) == ("synthetic", None)
     assert [view.id for view in clip.views] == list(TRIO)
     assert tuple(view.cluster for view in clip.views) == CLUSTERS
     assert [view.id for view in clip.source_views] == [SOURCE]
@@ -117,7 +119,7 @@ def test_the_video_shows_the_part_of_every_track_away_from_outlines(clip, surfac
     for frame in range(0, 49, 12):
         mesh = build_frame_mesh(surfaces, frame)
         for view, camera in enumerate(clip.cameras):
-            part = mesh.render_depth_and_part(camera)[1]
+            part = render_depth_and_part(mesh, camera)[1]
             flat = maximum_filter(part, blur) == minimum_filter(part, blur)
             u, v = np.rint(pixels_of(clip, view, frame)[0][clip.tracks.visible[view, frame]]).astype(int).T
             inside = (u >= 0) & (v >= 0) & (u < SIZE[1]) & (v < SIZE[0])
@@ -145,7 +147,7 @@ def test_masks_cover_the_parts_and_little_else(clip, surfaces):
     for frame in (0, 30):
         mesh = build_frame_mesh(surfaces, frame)
         for view, camera in enumerate(clip.cameras):
-            there = mesh.render_depth_and_part(camera)[1] != BACKGROUND
+            there = render_depth_and_part(mesh, camera)[1] != BACKGROUND
             np.testing.assert_array_equal(clip.masks[view, frame], maximum_filter(there, 5, mode="constant"))
 
 

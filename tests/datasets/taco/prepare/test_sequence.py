@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import taco_faults
 from taco_pictures import write_video
+from taco_prepare import is_prepared, prepare_views
 from taco_tree import FOUR, SHORT, TRIO
 
 from hoibench.clip import PARTS
@@ -16,8 +17,7 @@ from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.download import RGB
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.format import read_sequence_record, read_settings, tracks_folder, view_folder
-from hoibench.datasets.taco.prepare.reader import is_prepared, read_prepared_clip
-from hoibench.datasets.taco.prepare.sequence import prepare_views
+from hoibench.datasets.taco.prepare.reader import read_prepared_clip
 from hoibench.datasets.taco.prepare.split import LineResult, prepare_line
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording

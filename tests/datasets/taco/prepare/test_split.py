@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import taco_faults
 from dying_hand import DyingHand
+from taco_prepare import is_prepared
 from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT, TRIO
 
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.prepare.reader import is_prepared
 from hoibench.datasets.taco.prepare.split import LineResult, prepare_all
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.store.atomic import WriteError

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import taco_faults
 from taco_pictures import paint, write_video
+from taco_prepare import prepare_views
 from taco_tree import SHORT, TRIO
 
 from hoibench.datasets.surfaces import BACKGROUND
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
 from hoibench.datasets.taco.prepare.format import has_tracks, has_view, tracks_folder, view_folder
-from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 from hoibench.store import write_bytes

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
+from taco_prepare import prepare_views, read_view_record
 from taco_tree import SHORT, TRIO, TWELVE, released_camera
 
 from hoibench.datasets.synthetic.world_frames import world_frame
 from hoibench.datasets.synthetic.writer import write_annotations
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
-from hoibench.datasets.taco.prepare.format import read_view_record
 from hoibench.datasets.taco.prepare.reader import read_prepared_clip
-from hoibench.datasets.taco.prepare.sequence import prepare_views
 from hoibench.datasets.taco.protocol import Recipe
 from hoibench.datasets.taco.recording import Recording
 
