@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from hoibench.clip import CLUSTERS, Cluster
+from hoibench.plugins import get_by_name
 from hoibench.store.records import Record
 from reference_model.cache.settings import (
     SUFFIX,
@@ -141,7 +142,7 @@ class LatentCache:
 
     def views(self, clip: str) -> tuple[CachedView, ...]:
         """Return the views of a clip, sorted by camera cluster (left, center, right), then by id."""
-        return self._views[clip]
+        return get_by_name("clip of the cache", clip, self._views)
 
     def load(self, clip: str, view: str) -> LatentView:
         """Read a view of a clip and verify its digest; raises the errors of ``read_view``."""
@@ -163,7 +164,7 @@ class LatentCache:
         return _text_path(self.folder, prompt).is_file()
 
     def _cluster(self, clip: str, view: str) -> Cluster:
-        return next(each.cluster for each in self.views(clip) if each.id == view)
+        return get_by_name(f"view of clip {clip}", view, {each.id: each.cluster for each in self.views(clip)})
 
     @cached_property
     def _views(self) -> Mapping[str, tuple[CachedView, ...]]:
@@ -245,6 +246,10 @@ def read_text(folder: Path, settings: CacheSettings, prompt: str) -> Tensor:
         CorruptFolder: the file is truncated, changed, from a cache with other settings, or has another shape.
     """
     path = _text_path(folder, prompt)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} has no embedding of {prompt!r} ({path.name}): run python -m reference_model.prepare again"
+        )
     tensors, metadata = read_tensors(path, TextMetadata)
     _check_metadata(path, metadata, settings_id=settings.text_id, prompt=prompt)
     _check_shapes(path, tensors, {"embedding": settings.text_shape})

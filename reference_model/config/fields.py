@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, fields, is_dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 NOT_IN_PAPER = "not in paper"
 
@@ -39,7 +41,7 @@ def departs(default: Any, where: str, why: str, within: Range | None = None) -> 
     return _field(default, f"departs from {where}: {why}", within)
 
 
-def check_ranges(config: Any) -> None:
+def check_ranges(config: Any, prefix: str = "") -> None:
     """Check that the fields of a configuration are in their ranges; for a tuple each number must be, and None is valid.
 
     Raises:
@@ -51,7 +53,13 @@ def check_ranges(config: Any) -> None:
             continue
         numbers = value if isinstance(value, tuple) else (value,)
         if not numbers or not all(map(within.contains, numbers)):
-            raise ValueError(f"{each.name} is {value}: expected {within.text}")
+            raise ValueError(f"{prefix}{each.name} is {value}: expected {within.text}")
+
+
+def from_stored(kind: Callable[..., T], stored: Mapping[str, Any]) -> T:
+    """Build a configuration of class ``kind`` from stored fields, such as those of a config.json; lists become tuples, other keys are ignored."""
+    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items() if k in names})
 
 
 class FieldSource(NamedTuple):

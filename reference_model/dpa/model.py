@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from diffusers.configuration_utils import ConfigMixin
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from reference_model.config import DPAConfig
+from reference_model.config.fields import from_stored
 from reference_model.dpa.block import PointBlock, PointLayout, attention_bias
 from reference_model.dpa.point_serialization import build_windows, gather_windows, grid_coordinates, z_order
 from reference_model.dpa.sparse_conv import build_voxel_map
@@ -70,6 +72,11 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.gradient_checkpointing = False
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], **_: Any) -> Self:
+        """Build the model from the stored fields of its configuration, as ``from_pretrained`` does."""
+        return cls(from_stored(DPAConfig, config))
 
     def forward(
         self, M_t: Tensor, coarse: Tensor, found: Tensor, anchors: Tensor, t: Tensor, point_mask: Tensor | None = None

@@ -43,9 +43,11 @@ class WanAutoencoder:
         errors beyond 0 or 1 are clipped.
 
         Raises:
-            ValueError: values are not in [0, 1].
+            ValueError: values are not in [0, 1], or the number of frames is not r_n (n - 1) + 1.
         """
-        x = torch.as_tensor(video, device=self.vae.device)
+        x, r_n = torch.as_tensor(video, device=self.vae.device), self.vae.config.scale_factor_temporal
+        if len(x) % r_n != 1 % r_n:  # the autoencoder would drop the frames after the last complete group
+            raise ValueError(f"the video has {len(x)} frames: expected {r_n} n + 1")
         inside = x.clamp(0, 1)
         if not (x.is_floating_point() and (x - inside).abs().max() <= _ROUNDING):
             low, high = x.aminmax()

@@ -49,6 +49,8 @@ def load_mjd(folder: Path, config: SyncMV4DConfig, *, dtype: torch.dtype = torch
         FileNotFoundError: the folder, its configuration, its weights or a shard is missing.
         ValueError: the folder has another configuration or layout, weights are missing or extra (all listed) or NaN, or a file is truncated.
     """
+    if not dtype.is_floating_point:
+        raise ValueError(f"dtype is {dtype}: expected a floating-point dtype, such as torch.bfloat16")
     model, weights, new = open_mjd(folder, config)
     load_weights(model, weights, dtype=dtype, new=new, in_fp32=model._keep_in_fp32_modules)
     if new:

@@ -7,7 +7,7 @@ from torch import Tensor
 from reference_model.config import MJDConfig
 
 
-def find_input_problem(
+def check_inputs(
     config: MJDConfig,
     z_video: Tensor | None,
     z_motion: Tensor | None,
@@ -16,27 +16,27 @@ def find_input_problem(
     t: Tensor,
     guidance: Tensor | None,
     intrinsics: Tensor | None,
-) -> str | None:
-    """Return the first problem of the arguments of ``MultiViewJointDiffusion.forward`` as a message that names the argument, or None."""
+) -> None:
+    """Raise ValueError, naming the argument, unless the arguments of ``MultiViewJointDiffusion.forward`` fit each other and the model."""
     z = z_motion if z_video is None else z_video
     if z is None:
-        return "z_video and z_motion are both None: give at least one"
+        raise ValueError("z_video and z_motion are both None: give at least one")
     if z.ndim != 6 or z.shape[2] != config.in_channels:
-        return f"latents have shape {tuple(z.shape)}, expected (B, V, {config.in_channels}, n, h, w)"
+        raise ValueError(f"latents have shape {tuple(z.shape)}, expected (B, V, {config.in_channels}, n, h, w)")
     batch, views, channels, n, h, w = z.shape
     if views != config.views:
-        return f"the latents have {views} views, but the model was built for V = {config.views}"
+        raise ValueError(f"the latents have {views} views, but the model was built for V = {config.views}")
     for name, length, patch in zip(("n", "h", "w"), (n, h, w), config.patch_size, strict=True):
         if length % patch:
-            return f"latents have {name} = {length}, expected a multiple of the patch size {patch}"
+            raise ValueError(f"latents have {name} = {length}, expected a multiple of the patch size {patch}")
     if guidance is not None and z_motion is None:
-        return "guidance requires z_motion, which is None"
+        raise ValueError("guidance requires z_motion, which is None")
     if z_image is not None and z_video is None:
-        return "z_image requires z_video, which is None"
+        raise ValueError("z_image requires z_video, which is None")
     if config.scale_tokens_see_K and z_motion is not None and intrinsics is None:
-        return "the scale tokens of this model see K: give intrinsics (B, V, 2) = (fx / W, fy / H)"
+        raise ValueError("the scale tokens of this model see K: give intrinsics (B, V, 2) = (fx / W, fy / H)")
     if intrinsics is not None and not config.scale_tokens_see_K:
-        return "intrinsics are given, but the scale tokens of this model do not see K: leave them out"
+        raise ValueError("intrinsics are given, but the scale tokens of this model do not see K: leave them out")
     expected: dict[str, tuple[Tensor | None, tuple[int | None, ...]]] = {
         "z_motion": (z_motion, tuple(z.shape)),
         "guidance": (guidance, tuple(z.shape)),
@@ -47,11 +47,12 @@ def find_input_problem(
     }
     for name, (tensor, shape) in expected.items():
         if tensor is not None and not _has_shape(tensor, shape):
-            return f"{name} has shape {tuple(tensor.shape)}, expected {str(shape).replace('None', 'L')}"
+            raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {str(shape).replace('None', 'L')}")
     # Fake tensors, with which costs are counted, have no values.
     if type(t) is Tensor and not t.is_meta and not ((t >= 0) & (t <= 1)).all():
-        return f"t is {t.tolist()}: expected noise levels within [0, 1], diffusers' timesteps divided by 1000"
-    return None
+        raise ValueError(
+            f"t is {t.tolist()}: expected noise levels within [0, 1], diffusers' timesteps divided by 1000"
+        )
 
 
 def _has_shape(tensor: Tensor, shape: tuple[int | None, ...]) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from diffusers.configuration_utils import ConfigMixin
@@ -16,9 +17,10 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from reference_model.config import MJDConfig
+from reference_model.config.fields import from_stored
 from reference_model.mjd.block import MultiViewBlock, TimeRows, modulate, modulation_rows
 from reference_model.mjd.initialization import NEW_PARAMETERS, init_new_parameters
-from reference_model.mjd.input_checks import find_input_problem
+from reference_model.mjd.input_checks import check_inputs
 from reference_model.mjd.tokens import TokenLayout, replace_first_frame, rotary_tables, unpatchify
 
 
@@ -88,6 +90,11 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         self.gradient_checkpointing = False
         init_new_parameters(self)
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], **_: Any) -> Self:
+        """Build the model from the stored fields of its configuration, as ``from_pretrained`` does."""
+        return cls(from_stored(MJDConfig, config))
+
     def forward(
         self,
         z_video: Tensor | None,
@@ -113,8 +120,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         Raises:
             ValueError: inconsistent shapes, a number of views that the model was not built for, or t outside [0, 1].
         """
-        if problem := find_input_problem(self.settings, z_video, z_motion, z_image, text, t, guidance, intrinsics):
-            raise ValueError(problem)
+        check_inputs(self.settings, z_video, z_motion, z_image, text, t, guidance, intrinsics)
         if z_video is not None and z_image is not None:
             z_video = replace_first_frame(z_video, z_image)
         layout = self._layout(z_video, z_motion, has_image=z_image is not None)

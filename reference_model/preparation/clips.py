@@ -108,6 +108,8 @@ class _Worker:
         try:
             with _as_clip_error(group.clip):
                 clip = group.load()
+                if clip.prompt != group.prompt:  # only the group's prompt was embedded
+                    raise ValueError(f"clip {clip.id} has the prompt {clip.prompt!r}, its split entry {group.prompt!r}")
         except _ClipError as error:
             for view in missing:
                 self._on_result(ViewResult(group.clip, view, "failed", str(error)))

@@ -24,7 +24,6 @@ LAUNCH_FOLDER = Path(__file__).parent / "launch"
 
 FRACTION = Range("more than 0, at most 1", lambda value: 0 < value <= 1)
 SEED = Range("0 or more, and less than 2**63", lambda value: 0 <= value < 2**63)
-NOT_EMPTY = Range("one stage or more", lambda _: True)
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,8 @@ class TrainingStage:
     size: tuple[int, int]
     data_fraction: float = field(default=1.0, metadata={"within": FRACTION})
 
-    __post_init__ = check_ranges
+    def __post_init__(self) -> None:
+        check_ranges(self, f"stage {self.name}: ")
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,7 @@ class TrainingConfig:
 
     __pydantic_config__ = Record.model_config
 
-    stages: tuple[TrainingStage, ...] = field(
-        metadata={"source": "section 4.2; a launch configuration gives them", "within": NOT_EMPTY}
-    )
+    stages: tuple[TrainingStage, ...] = field(metadata={"source": "section 4.2; a launch configuration gives them"})
     seed: int = ours(0, "of the order of clips, the choice of views, noise and coins", SEED)
     batch_size: int = ours(1, "clips of V views per process; more does not fit next to 5 B", COUNT)
     learning_rate: float = ours(
@@ -96,7 +94,10 @@ class TrainingConfig:
     keep_checkpoints: int = ours(2, "older ones are deleted", COUNT)
     log_every: int = ours(10, "iterations between entries of the loss curve", COUNT)
 
-    __post_init__ = check_ranges
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise ValueError("a training has no stages: expected one or more")
+        check_ranges(self)
 
     @property
     def iterations(self) -> int:

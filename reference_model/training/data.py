@@ -187,7 +187,8 @@ def check_views(cache: LatentCache, clips: Iterable[str]) -> None:
         raise ValueError(
             f"{cache.folder}: {len(faults)} of {len(views)} views cannot be trained on:"
             f" {'; '.join(faults[:MAX_LISTED_VIEWS])}{more}."
-            " Delete their files in views/CLIP/CLUSTER, or run python -m reference_model.prepare again to replace damaged ones"
+            " Delete their files in views/CLIP/CLUSTER, or run python -m reference_model.prepare again to replace damaged ones;"
+            " for a missing embedding delete the view's file first"
         )
 
 

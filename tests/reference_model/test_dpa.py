@@ -37,6 +37,15 @@ def test_its_config_has_the_fields_of_the_configuration():
 
 
 @torch.no_grad()
+def test_diffusers_loads_a_saved_model(tmp_path):
+    model = tiny_dpa(orders=("z-trans",))
+    model.save_pretrained(tmp_path)
+    again = DiffusionPointsAligner.from_pretrained(tmp_path)
+    assert again.settings == model.settings
+    assert torch.equal(again(*case()), model(*case()))
+
+
+@torch.no_grad()
 def test_initial_velocities_are_zero():
     """The velocity head is zero before training."""
     model = DiffusionPointsAligner(preset("nano_literal").dpa)

@@ -9,6 +9,7 @@ from tiny_mjd import NANO, inputs, tiny_mjd, trained
 from reference_model.config import preset, with_mjd
 from reference_model.loading.transformer import load_mjd
 from reference_model.mjd.block import TimeRows, add_gated, modulate, modulation_rows
+from reference_model.mjd.model import MultiViewJointDiffusion
 from reference_model.mjd.tokens import rotary_table
 
 
@@ -194,6 +195,16 @@ def test_a_saved_model_is_loaded_equal(tmp_path):
     model = trained(tiny_mjd(inter_view="separate"))
     model.save_pretrained(tmp_path)
     again = load_mjd(tmp_path, with_mjd(preset("nano"), inter_view="separate"))
+    assert again.settings == model.settings
+    for one, other in zip(model(*inputs()), again(*inputs()), strict=True):
+        assert torch.equal(one, other)
+
+
+@torch.no_grad()
+def test_diffusers_loads_a_saved_model(tmp_path):
+    model = trained(tiny_mjd(inter_view="separate"))
+    model.save_pretrained(tmp_path)
+    again = MultiViewJointDiffusion.from_pretrained(tmp_path)
     assert again.settings == model.settings
     for one, other in zip(model(*inputs()), again(*inputs()), strict=True):
         assert torch.equal(one, other)

@@ -117,6 +117,12 @@ def test_encode_rejects_values_outside_0_to_1(autoencoder, video, message):
         autoencoder.encode(video)
 
 
+@pytest.mark.parametrize("frames", [2, 4, 8])
+def test_encode_refuses_frames_that_it_would_drop(autoencoder, frames):
+    with pytest.raises(ValueError, match=rf"has {frames} frames: expected 4 n \+ 1"):
+        autoencoder.encode(torch.zeros(frames, 32, 32, 3))
+
+
 def test_encode_clips_rounding_errors_only(autoencoder):
     video = clip(5)
     video[0, 0, 0], video[1, 0, 0] = 1.0, 0.0

@@ -67,6 +67,11 @@ def test_missing_fields_have_diffusers_defaults(copy, wan):
         load_mjd(copy, NANO)
 
 
+def test_a_dtype_without_fractions_is_refused(copy):
+    with pytest.raises(ValueError, match="dtype is torch.int8: expected a floating-point dtype"):
+        load_mjd(copy, NANO, dtype=torch.int8)
+
+
 def test_all_differing_weights_are_listed(copy):
     def change(tensors):
         del tensors["proj_out.bias"], tensors["blocks.1.ffn.net.2.weight"]

@@ -109,6 +109,12 @@ def test_any_error_of_a_clip_fails_that_clip_only(job, view_group, error):
     assert all(str(error) in result.reason for result in results[:3])
 
 
+def test_another_prompt_than_the_splits_fails_the_clip(job, view_group):
+    results = prepare(job, [replace(view_group("a"), prompt=""), view_group("b")])
+    assert [result.status for result in results] == ["failed"] * 3 + ["created"] * 3
+    assert all("clip a has the prompt" in each.reason and "its split entry ''" in each.reason for each in results[:3])
+
+
 @pytest.mark.parametrize("name", ["z_video", "z_motion"])
 def test_latents_with_nan_are_refused_by_name(job, view_group, clip, monkeypatch, name):
     def encode(video):

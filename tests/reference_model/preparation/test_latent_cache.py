@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hoibench.clip import CLUSTERS
+from hoibench.plugins import UnknownName
 from hoibench.store.verified_folder import CorruptFolder
 from reference_model.cache import CachedView, LatentCache
 from reference_model.cache.latent_cache import write_text, write_view
@@ -59,8 +60,16 @@ def test_a_clip_without_views_is_not_listed(cache):
 
 def test_a_prompt_without_embedding_is_refused(cache):
     assert cache.has_text("a prompt") and not cache.has_text("another")
-    with pytest.raises(FileNotFoundError, match="safetensors is missing: run python -m reference_model.prepare again"):
+    with pytest.raises(FileNotFoundError, match=r"no embedding of 'another' \(\w+\.safetensors\): run python -m"):
         cache.text("another")
+
+
+def test_an_unknown_clip_or_view_is_refused_by_name(cache):
+    with pytest.raises(UnknownName, match="unknown clip of the cache 'lon': did you mean lone"):
+        cache.views("lon")
+    for read in (cache.load, cache.header):
+        with pytest.raises(UnknownName, match="unknown view of clip lone 'y': known: x"):
+            read("lone", "y")
 
 
 def test_a_missing_file_is_named(cache):

@@ -44,7 +44,7 @@ def test_every_field_says_where_its_value_comes_from():
         (f"loss_weights = 2\n{STAGE}", "loss_weights is 2: input should be an object"),
         (f"betas = [0.9, 1.5]\n{STAGE}", r"betas is \(0.9, 1.5\): expected within \[0, 1\)"),
         ("", "the key 'stages' is missing"),
-        ("stages = []", r"stages is \(\): expected one stage or more"),
+        ("stages = []", "a training has no stages: expected one or more"),
         (
             "[[stages]]\nname = 'a'\n",
             r"key 'stages\[0\].objective' is missing; .*iterations' is missing; .*size' is missing",
@@ -61,8 +61,8 @@ def test_every_field_says_where_its_value_comes_from():
         (f"betas = [0.9]\n{STAGE}", r"the key 'betas\[1\]' is missing"),
         (STAGE.replace("[64, 96]", "[64]"), r"the key 'stages\[0\].size\[1\]' is missing"),
         (f"{STAGE}[loss_weights]\nvideo = true\n", "loss_weights.video is True: input should be a valid number"),
-        (STAGE + "data_fraction = 0.0\n", r"data_fraction is 0.0: expected more than 0, at most 1"),
-        (STAGE.replace("4", "0"), "iterations is 0: expected 1 or more"),
+        (STAGE + "data_fraction = 0.0\n", r"stage a: data_fraction is 0.0: expected more than 0, at most 1"),
+        (STAGE.replace("4", "0"), "stage a: iterations is 0: expected 1 or more"),
         ("[[stages]", "s.toml"),
     ],
 )
