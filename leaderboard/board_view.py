@@ -283,7 +283,7 @@ def _cell(
 
 
 def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
-    """Return the texts under a cell's value: failures, the factor to the truth, incomplete coverage and the kind of fitted scale."""
+    """Return the texts under a cell's value: failures, its ratio to the value of the truth, incomplete coverage, and how predictions were scaled."""
     lines = []
     if cell.failures:
         lines.append(f"{cell.failures} failed")

@@ -220,7 +220,7 @@ def _significant(number: float) -> str:
 
 
 def main() -> int:
-    """Run the command line's arguments, print errors as one sentence, and return the exit code."""
+    """Run the command ``python -m reference_model.info``, print errors as one sentence, and return the exit code."""
     return to_exit_code(info_command, sys.argv[1:], resumable=False)
 
 

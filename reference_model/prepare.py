@@ -117,7 +117,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with ``arguments`` or those of the command line, and print errors as one sentence.
+    """Run the command ``python -m reference_model.prepare`` and return the exit code; errors are printed as one sentence.
 
     Returns:
         The exit code: 0 done, 1 crash or full disk, 2 wrong usage, 3 some clips failed, 130 interrupted.

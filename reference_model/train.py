@@ -125,7 +125,7 @@ def train_command(arguments: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with ``arguments`` or those of the command line, and print errors as one sentence.
+    """Run the command ``python -m reference_model.train`` and return the exit code; errors are printed as one sentence.
 
     Returns:
         The exit code: 0 done, 1 crash or full disk, 2 wrong usage, 75 stopped with a checkpoint, 130 interrupted outside the training loop.

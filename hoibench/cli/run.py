@@ -139,6 +139,6 @@ def resolve_device(device: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code."""
+    """Run ``hoibench run``, which generates and scores predictions and builds the leaderboard page; return the exit code."""
     logging.captureWarnings(True)
     return to_exit_code(run_command, sys.argv[1:] if arguments is None else arguments)

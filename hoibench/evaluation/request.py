@@ -12,7 +12,9 @@ from hoibench.methods.spec import Spec
 
 
 def build_request(clip: Clip, spec: Spec, seed: int) -> Request:
-    """Build a method's request: source views only if its families allow them, anchors only if it declares ``query`` pairing.
+    """Build the request that a method receives for a clip: only the inputs that its spec declares.
+
+    It has source videos for the families ``v2v`` and ``vto4r``, and anchors (the points of frame 0 to track) for ``query`` pairing.
 
     Raises:
         ValueError: the method needs a source view, and the clip has none.

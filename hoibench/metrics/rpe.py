@@ -71,7 +71,7 @@ def pi(pred: Array, truth: Array, mask: Array, valid: Array | None = None, thres
 def camera_error(pred: PointSet, truth: Array) -> Array:
     """Return each point's error relative to its distance from the camera: e = |sP - X| / max(|X|, 0.01), (V, N, K), and 1 for missing predictions.
 
-    Both ``pred``, sP, and ``truth``, X, are (V, N, K, 3) camera-space points, metres.
+    ``pred`` has sP, the predicted points times the fitted scale s, and ``truth`` has X, both (V, N, K, 3) camera-space points in metres.
     """
     return relative_error(pred, truth, np.maximum(np.linalg.norm(truth, axis=-1), MIN_NORM))
 

@@ -115,9 +115,10 @@ def sample(
 
 
 def sample_initial_noise(conditions: Conditions, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return the noise from which sampling starts: z_1 of the videos and of the motion (B, V, C, n, h, w), and of the tracks (B, V, N, K, 3).
+    """Return the noise from which sampling starts, three tensors: video latents and motion latents (B, V, C, n, h, w), and tracks (B, V, N, K, 3).
 
-    The first latent frame of the videos is the reference image's; there are no tracks (None) without anchors.
+    The first latent frame of the videos is the clean latent of the reference image.  The tracks are None without anchors (the points of frame 0 to
+    track).
     """
     z_image, (frames, latent_frames) = conditions.z_image, conditions.frames
     latents = (*z_image.shape[:3], latent_frames, *z_image.shape[4:])

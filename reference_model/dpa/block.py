@@ -44,9 +44,10 @@ def attention_bias(is_key: Tensor) -> Tensor:
 
 
 class PointBlock(nn.Module):
-    """A block of the points aligner: the points of all views of a frame attend to each other and to the coarse points, within windows along a curve.
+    """A block of the points aligner: the points of all views of a frame attend to each other, and to the coarse points from MJD, in windows.
 
-    A sparse convolution first encodes positions, and an MLP follows; the noise level scales and shifts the inputs of attention and MLP.
+    A window has consecutive points along a space-filling curve.  A sparse convolution first encodes positions, and an MLP follows; the noise level
+    scales and shifts the inputs of attention and MLP.
     """
 
     def __init__(self, config: DPAConfig) -> None:

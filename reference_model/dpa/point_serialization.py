@@ -39,10 +39,10 @@ def _spread(number: Tensor) -> Tensor:
 
 
 class Windows(NamedTuple):
-    """Attention windows of the P points of each of G clouds.
+    """Attention windows of the P points of each of G point clouds: consecutive points along a space-filling curve.
 
     Attributes:
-        index: (G, w s), index of the point at each position: w windows of s positions along the curve; a point may occur in two windows.
+        index: (G, w s), index of the point at each position of the w windows of s positions; the last window may overlap the one before.
         position: (G, P), the position from which ``scatter_windows`` reads each point.
         size: s, points of a window.
     """

@@ -159,7 +159,7 @@ class DownloadedClips:
 
     @property
     def truth(self) -> str:
-        """The kind of truth that the hand model gives: ``taco``, ``proxy-hand`` or ``synthetic``."""
+        """The kind of truth: ``taco`` with MANO's hands, ``proxy-hand`` without, ``synthetic`` for a download that was generated."""
         return truth_kind(self.download.hand_model, self.model)
 
     def find(self, line: SplitLine) -> Found | Missing:

@@ -41,7 +41,7 @@ def triplet_folder(triplet: Triplet) -> str:
 
 
 def parse_triplet(folder: str) -> Triplet:
-    """Return the (tool, action, target) triplet of a folder name.
+    """Return the (tool, action, target) triplet of a folder name, which lists the action first.
 
     Raises:
         ValueError: the name does not have the form ``(action, tool, target)``.
