@@ -19,12 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+FloatArray = NDArray[np.float64]
 
 Cluster = Literal["left", "center", "right"]
 """Side of the camera rig on which a camera stands; the cameras of one side form a cluster."""
 
 DataKind = Literal["measured", "synthetic"]
 """Origin of a data set's clips: recorded by real cameras, or generated."""
+
+Pairing = Literal["query", "anchor", "oracle-projection"]
+"""Rule that finds the predicted point of each true point."""
 
 Scale = Literal["metric", "shared", "per_view"]
 """Scale of a prediction's 3D points: in metres, or in metres up to an unknown factor that is one per clip (``shared``) or one per view."""

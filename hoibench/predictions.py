@@ -6,7 +6,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, StringConstraints
@@ -14,13 +14,12 @@ from pydantic import Field, StringConstraints
 from hoibench.clip import Array, Prediction, Scale
 from hoibench.store import atomic_write, read_npz, sha256_file, write_npz
 from hoibench.store.records import Record
-from hoibench.video import decode, encode
+from hoibench.video import Codec, decode, encode
 
 PREDICTION_FILE = "prediction.json"
 TRACKS_FILE = "tracks.npz"
 SUFFIXES = (".mp4", ".mkv")
 _ARRAY_NAMES = ("tracks", "anchors", "valid", "points", "masks")
-Codec = Literal["h264", "ffv1"]
 
 
 class FileChecksum(Record):

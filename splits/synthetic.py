@@ -20,6 +20,7 @@ from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.synthetic.world_frames import recording_dates
+from hoibench.datasets.taco.download import Triplet
 from hoibench.datasets.taco.rig import rig
 
 NAME = "synthetic@1"
@@ -31,7 +32,6 @@ UNSEEN_TOOL = "hammer"
 UNSEEN_ACTION = "measure"
 DEMO_ACTIONS = ("stir", "pour in some", "brush", "cut", "put in", "scrape off")
 
-Triplet = tuple[str, str, str]
 Pair = tuple[str, str]
 
 

@@ -12,6 +12,8 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
+from hoibench.clip import Pairing
+
 if TYPE_CHECKING:
     from hoibench.metrics.measurement import Status
     from hoibench.results.result_row import ResultRow
@@ -47,7 +49,7 @@ class Score:
     metrics: str = "offline"
     """Metric ids and presets (paper, offline, all), separated by commas."""
 
-    pairing: Literal["query", "anchor", "oracle-projection"] | None = None
+    pairing: Pairing | None = None
     """How points are paired. Default: query if a prediction's anchors are the clip's own, in order, else anchor
     (oracle-projection for point maps)."""
 

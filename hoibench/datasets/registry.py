@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
+from hoibench.clip import DataKind
 from hoibench.datasets.base import Dataset
 from hoibench.plugins import get_by_name, load_object, read_specs
 from hoibench.progress import MessageCallback
@@ -16,7 +16,7 @@ class DatasetCard(Record):
     """The description of a registered data set: its name, kind, title, and ``entry``, the ``module:Class`` that implements it."""
 
     name: str
-    kind: Literal["measured", "synthetic"]
+    kind: DataKind
     title: str
     entry: str
 

@@ -9,14 +9,14 @@ from typing import get_args
 
 import numpy as np
 
-from hoibench.clip import Clip, Prediction
+from hoibench.clip import Clip, Pairing, Prediction
 from hoibench.evaluation.measure import RowKey, score_case, to_row
 from hoibench.evaluation.request import build_request, project_anchors
 from hoibench.evaluation.scored_clip import encode_truth, roundtrip, trim_clip, trim_prediction
 from hoibench.methods.check import check_prediction
 from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card, select_cards
-from hoibench.metrics.case import Case, Pairing
+from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, Status
 from hoibench.predictions import decode_prediction
 from hoibench.results.result_row import ResultRow

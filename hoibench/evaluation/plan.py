@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hoibench import __version__
+from hoibench.clip import DataKind
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset, Manifest, clip_set_id, sample_clips
 from hoibench.evaluation.config import RunConfig, check_config, parse_shard
@@ -45,7 +46,7 @@ class Plan:
     """
 
     config: RunConfig
-    kind: Literal["measured", "synthetic"]
+    kind: DataKind
     has_truth: bool
     manifest: Manifest
     entries: tuple[ClipEntry, ...]

@@ -9,13 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hoibench.clip import Scale
+from hoibench.clip import Pairing, Scale
 from hoibench.store.records import Record, parse_record
 
 Family = Literal["i2v", "i2vm", "v2v", "vto4r", "ito4g"]
 Kind = Literal["method", "reference", "published"]
 Output = Literal["video", "tracks", "points", "masks"]
-Pairing = Literal["query", "anchor", "oracle-projection"]
 Region = Literal["full", "fg"]
 ViewType = Literal["sv", "mv"]
 SettingValue = str | int | float | bool | Path

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from hoibench.clip import Array, Clip, Prediction
+from hoibench.clip import Array, Clip, Pairing, Prediction
 from hoibench.metrics.measurement import NotApplicable
 
 T = TypeVar("T")
-Pairing = Literal["query", "anchor", "oracle-projection"]
 
 
 @dataclass(frozen=True, eq=False)

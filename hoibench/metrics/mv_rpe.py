@@ -27,11 +27,9 @@ from hoibench.metrics.aligned_motion import (
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement
 from hoibench.metrics.point_sets import PointSet, check_prediction_and_world, mean_of_means
-from hoibench.metrics.rpe import MIN_NORM, inlier_percent, relative_error
+from hoibench.metrics.rpe import MIN_NORM, SCENE_THRESHOLD, inlier_percent, relative_error
 from hoibench.metrics.true_tracks import cameras_to_world, scene_size
 from hoibench.store import sha256_json
-
-THRESHOLD = 0.25
 
 
 def mv_rpe_scene(
@@ -74,7 +72,7 @@ def mv_pi_scene(pred: Array, world: Array, cameras: Sequence[Camera], mask: Arra
     50.0
     """
     points, X, m = check_prediction_and_world(pred, world, cameras, mask, valid)
-    return mean_of_means(inlier_percent(scene_error(points, X, cameras), THRESHOLD), m).value
+    return mean_of_means(inlier_percent(scene_error(points, X, cameras), SCENE_THRESHOLD), m).value
 
 
 def mv_rpe_world(
@@ -106,7 +104,7 @@ def mv_pi_world(pred: Array, world: Array, cameras: Sequence[Camera], mask: Arra
     50.0
     """
     points, X, m = check_prediction_and_world(pred, world, cameras, mask, valid)
-    return mean_of_means(inlier_percent(world_error(points, X, cameras), THRESHOLD), m).value
+    return mean_of_means(inlier_percent(world_error(points, X, cameras), SCENE_THRESHOLD), m).value
 
 
 def scene_error(pred: PointSet, world: Array, cameras: Sequence[Camera]) -> Array:
@@ -149,7 +147,7 @@ def measure_mv_rpe_scene_all(case: Case) -> Iterator[Measurement]:
 def measure_mv_pi_scene(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of mv_pi_scene@1 (%; higher is better; 0 to 100): one per view, then the clip's."""
     motion = align_motion(case)
-    yield from _measure_scene(motion, group_by_view(motion), lambda error: inlier_percent(error, THRESHOLD))
+    yield from _measure_scene(motion, group_by_view(motion), lambda error: inlier_percent(error, SCENE_THRESHOLD))
 
 
 def measure_mv_rpe_world(case: Case) -> Iterator[Measurement]:
@@ -159,7 +157,7 @@ def measure_mv_rpe_world(case: Case) -> Iterator[Measurement]:
 
 def measure_mv_pi_world(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of mv_pi_world@1 (%; higher is better; 0 to 100): one per view, then the clip's."""
-    yield from _measure_world(align_motion(case), lambda error: inlier_percent(error, THRESHOLD))
+    yield from _measure_world(align_motion(case), lambda error: inlier_percent(error, SCENE_THRESHOLD))
 
 
 def _measure_scene(

@@ -13,9 +13,8 @@ from typing import get_args
 import numpy as np
 from scipy.spatial import cKDTree
 
-from hoibench.clip import Array, Prediction, check_shape
+from hoibench.clip import Array, Pairing, Prediction, check_shape
 from hoibench.geometry import unproject
-from hoibench.metrics.case import Pairing
 from hoibench.metrics.measurement import NotApplicable
 from hoibench.metrics.point_maps import sample_point_maps
 from hoibench.metrics.point_sets import PointSet, mask_points

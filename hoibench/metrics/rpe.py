@@ -23,6 +23,8 @@ MISSING_ERROR = 1.0
 """The error of a true point without a prediction: as if it were predicted at the camera's centre."""
 MIN_NORM = 0.01
 """Metres: the least distance that an error is divided by."""
+SCENE_THRESHOLD = 0.25
+"""Largest error of an inlier, relative to the size of the scene: of mv_rpe and xv_rpe."""
 
 
 def rpe(pred: Array, truth: Array, mask: Array, valid: Array | None = None) -> float:

@@ -21,10 +21,8 @@ from hoibench.metrics.aligned_motion import AlignedMotion, PointGroups, align_mo
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, NotApplicable
 from hoibench.metrics.point_sets import PointSet, check_prediction_and_world, mean_of_means
-from hoibench.metrics.rpe import inlier_percent
+from hoibench.metrics.rpe import SCENE_THRESHOLD, inlier_percent
 from hoibench.metrics.true_tracks import cameras_to_world, scene_size
-
-THRESHOLD = 0.25
 
 
 def xv_rpe(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
@@ -64,7 +62,7 @@ def xv_pi(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, val
     """
     points, X, m = check_prediction_and_world(pred, world, cameras, mask, valid)
     error = disagreement_error(points, cameras, scene_size(X))
-    return mean_of_means(inlier_percent(error, THRESHOLD), true_in_both_views(m)).value
+    return mean_of_means(inlier_percent(error, SCENE_THRESHOLD), true_in_both_views(m)).value
 
 
 def ordered_pairs(views: int) -> tuple[list[int], list[int]]:
@@ -122,7 +120,7 @@ def measure_xv_rpe(case: Case) -> Iterator[Measurement]:
 
 def measure_xv_pi(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of xv_pi@1 (%; higher is better; 0 to 100): one per ordered pair of views, then the clip's."""
-    yield from _measure(align_motion(case), lambda error: inlier_percent(error, THRESHOLD))
+    yield from _measure(align_motion(case), lambda error: inlier_percent(error, SCENE_THRESHOLD))
 
 
 def _measure(motion: AlignedMotion, to_percent: Callable[[Array], Array]) -> Iterator[Measurement]:

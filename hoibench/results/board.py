@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from hoibench.clip import Array
 from hoibench.clip_entry import ClipEntry
 from hoibench.metric_card import Card
 from hoibench.reference_rows import FLOOR
@@ -25,8 +25,6 @@ from hoibench.results.clip_scores import clip_scores
 from hoibench.results.confidence_intervals import column_intervals
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from hoibench.clip import Array
 from hoibench.clip_entry import ClipEntry
 from hoibench.reference_rows import CEILING
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
 
-Array = NDArray[Any]
 Role = Literal["ceiling", "ranked", "floor"]
 ROLES: tuple[Role, ...] = ("ceiling", "ranked", "floor")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from numpy.typing import NDArray
 
+from hoibench.clip import Array
 from hoibench.metric_card import Card
 from hoibench.reference_rows import FROZEN, GROUND_TRUTH
 from hoibench.results.clip_scores import ClipScores
@@ -25,8 +25,6 @@ from hoibench.results.ranking import (
     without_version,
 )
 from hoibench.results.run_record import RunMethod
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

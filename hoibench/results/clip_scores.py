@@ -10,15 +10,12 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from hoibench.clip import Array
 from hoibench.metric_card import Direction
-
-Array = NDArray[Any]
 
 RATIO_CAP = math.log(1000)
 """The largest cost of a ratio metric: a value a thousand times too large or too small; a ratio of zero also has this cost."""

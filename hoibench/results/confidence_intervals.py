@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hoibench.clip import Array
 from hoibench.results.clip_scores import ClipScores
 
-Array = NDArray[Any]
 Basis = Literal["object pairs", "clips"]
 
 DRAWS = 10_000

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
+from hoibench.clip import Array
 from hoibench.metric_card import Card, Companion
 from hoibench.results.clip_scores import ClipScores
 from hoibench.results.run_record import RunMethod
 from hoibench.results.significance import leading_group
-
-Array = NDArray[Any]
 
 MIN_SEEDS = 3
 """Number of seeds that a generative method needs to be ranked."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hoibench.clip import DataKind
 from hoibench.clip_entry import ClipEntry
 from hoibench.method_key import method_key
 from hoibench.store.records import Record
@@ -98,7 +99,7 @@ class RunRecord(Record):
     config_hash: str
     identity: dict[str, Any]
     dataset: str
-    kind: Literal["measured", "synthetic"]
+    kind: DataKind
     has_truth: bool
     split: str
     split_id: str

@@ -7,15 +7,12 @@ C clips, J methods. The tests use the draws of ``confidence_intervals``; the ste
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from hoibench.clip import Array
 from hoibench.results.confidence_intervals import LEVEL, bootstrap_means, group_by_clips, resampling_units
-
-Array = NDArray[Any]
 
 MIN_PAIRED = 6
 """Fewer clips never separate two methods: even a clean sweep of five has probability 1/16 under a two-sided sign test."""

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hoibench.clip import FloatArray
 from hoibench.datasets.synthetic.objects.object_model import Family
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -53,49 +51,49 @@ class ToolMotion:
         turn: (N,) rotation of the target on the table by the left hand, in radians; the tool moves with it.
     """
 
-    path: Array
-    pitch: Array
-    roll: Array
+    path: FloatArray
+    pitch: FloatArray
+    roll: FloatArray
     gap: float
-    shake: Array
-    turn: Array
+    shake: FloatArray
+    turn: FloatArray
 
 
-MotionProgram = Callable[[Array, WorkDimensions], ToolMotion]
+MotionProgram = Callable[[FloatArray, WorkDimensions], ToolMotion]
 
 
 def _motion(
-    t: Array,
-    a: Array | float,
-    b: Array | float,
-    z: Array | float,
+    t: FloatArray,
+    a: FloatArray | float,
+    b: FloatArray | float,
+    z: FloatArray | float,
     *,
-    pitch: Array | float = 0.0,
-    roll: Array | float = 0.0,
+    pitch: FloatArray | float = 0.0,
+    roll: FloatArray | float = 0.0,
     gap: float = 0.0,
-    shake: Array | float = 0.0,
-    turn: Array | float = 0.0,
+    shake: FloatArray | float = 0.0,
+    turn: FloatArray | float = 0.0,
 ) -> ToolMotion:
     x = [np.broadcast_to(np.asarray(x, dtype=np.float64), t.shape) for x in (a, b, z, pitch, roll, shake, turn)]
     return ToolMotion(np.stack(x[:3], axis=1), x[3], x[4], gap, x[5], x[6])
 
 
-def _cycle(t: Array, period: float) -> Array:
+def _cycle(t: FloatArray, period: float) -> FloatArray:
     return 2.0 * np.pi * t / period
 
 
-def _ease(t: Array, start: float, end: float) -> Array:
+def _ease(t: FloatArray, start: float, end: float) -> FloatArray:
     """Return (N,) a smooth step: 0 at times ``t`` (N,) before ``start``, 1 after ``end``, with a cubic transition in between."""
     x = np.clip((t - start) / (end - start), 0.0, 1.0)
     return np.asarray(x * x * (3.0 - 2.0 * x))
 
 
-def brush(t: Array, s: WorkDimensions) -> ToolMotion:
+def brush(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of brushing: strokes away from the handle and back."""
     return _motion(t, 0.5 * (0.03 + 1.1 * s.radius) * np.cos(_cycle(t, 1.0)), 0.0, 0.0)
 
 
-def dust(t: Array, s: WorkDimensions) -> ToolMotion:
+def dust(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of dusting: wide, slightly lifted strokes across the handle's direction, while the target rotates a little."""
     phase = _cycle(t, 1.5)
     return _motion(
@@ -107,7 +105,7 @@ def dust(t: Array, s: WorkDimensions) -> ToolMotion:
     )
 
 
-def scrape_off(t: Array, s: WorkDimensions) -> ToolMotion:
+def scrape_off(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of scraping off: a pull towards the handle, then a lifted return."""
     phase = _cycle(t, 1.5)
     away = 0.5 - 0.5 * np.cos(phase)
@@ -116,7 +114,7 @@ def scrape_off(t: Array, s: WorkDimensions) -> ToolMotion:
     return _motion(t, reach * (away - 0.5), 0.0, 0.025 * lift, pitch=0.12 * lift)
 
 
-def cut(t: Array, s: WorkDimensions) -> ToolMotion:
+def cut(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of cutting: sawing and chopping while moving across the target."""
     phase = _cycle(t, 0.75)
     up = 0.5 - 0.5 * np.cos(phase)
@@ -124,14 +122,14 @@ def cut(t: Array, s: WorkDimensions) -> ToolMotion:
     return _motion(t, -0.022 * np.sin(phase), across, 0.024 * up, pitch=0.12 * up)
 
 
-def stir(t: Array, s: WorkDimensions) -> ToolMotion:
+def stir(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of stirring: circles around the middle of the target."""
     phase = _cycle(t, 1.0)
     radius = 0.004 + 0.42 * s.radius
     return _motion(t, radius * np.cos(phase), radius * np.sin(phase), 0.0)
 
 
-def stir_fry(t: Array, s: WorkDimensions) -> ToolMotion:
+def stir_fry(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of stir-frying: moves away from the handle in an arc and back at the bottom, while the left hand shakes the target."""
     phase = _cycle(t, 0.75)
     up = np.maximum(np.sin(phase), 0.0) ** 2
@@ -140,14 +138,14 @@ def stir_fry(t: Array, s: WorkDimensions) -> ToolMotion:
     )
 
 
-def skim_off(t: Array, s: WorkDimensions) -> ToolMotion:
+def skim_off(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of skimming off: a stroke across the handle's direction at working height, then a lifted, tilted return."""
     phase = _cycle(t, 1.5)
     up = np.maximum(-np.sin(phase), 0.0) ** 2
     return _motion(t, 0.0, 0.5 * (0.03 + 1.0 * s.radius) * np.cos(phase), 0.035 * up, pitch=0.10 * up, roll=0.25 * up)
 
 
-def smear(t: Array, s: WorkDimensions) -> ToolMotion:
+def smear(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of smearing: small circles while moving across the target, which rotates a little."""
     phase = _cycle(t, 1.0)
     radius = 0.006 + 0.22 * s.radius
@@ -160,19 +158,19 @@ def smear(t: Array, s: WorkDimensions) -> ToolMotion:
     )
 
 
-def measure(t: Array, s: WorkDimensions) -> ToolMotion:
+def measure(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of measuring: the tool slides lengthwise over the target, pauses, and slides back."""
     progress = _ease(t, 0.0, 1.25) - _ease(t, 1.75, 3.0)
     return _motion(t, (0.06 + 1.2 * s.radius) * (0.5 - progress), 0.0, 0.0)
 
 
-def hit(t: Array, s: WorkDimensions) -> ToolMotion:
+def hit(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of hitting: the tool rises with its end raised, and strikes."""
     up = np.abs(np.sin(0.5 * _cycle(t, 0.75))) ** 1.5
     return _motion(t, 0.012 * up, 0.0, (0.030 + 0.8 * s.radius) * up, pitch=0.35 * up)
 
 
-def screw(t: Array, s: WorkDimensions) -> ToolMotion:
+def screw(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of screwing: the tool comes down on the target and rotates back and forth about its shaft."""
     down = 1.0 - _ease(t, 0.0, 0.75)
     return _motion(
@@ -184,32 +182,32 @@ def screw(t: Array, s: WorkDimensions) -> ToolMotion:
     )
 
 
-def put_in(t: Array, s: WorkDimensions) -> ToolMotion:
+def put_in(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of putting in: from next to the target to its middle, where the tool tips, and half-way back."""
     inside, back, tip = _ease(t, 0.0, 1.25), _ease(t, 2.125, 3.0), _ease(t, 1.0, 1.625) - _ease(t, 1.875, 2.375)
     return _carry(t, s, inside - 0.5 * back, tip)
 
 
-def put_out(t: Array, s: WorkDimensions) -> ToolMotion:
+def put_out(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of putting out: from the middle of the target to next to it, where the tool tips, and half-way back."""
     away, back, tip = _ease(t, 0.125, 1.375), _ease(t, 2.125, 3.0), _ease(t, 1.125, 1.75) - _ease(t, 1.875, 2.375)
     return _carry(t, s, 1.0 - away + 0.5 * back, tip)
 
 
-def pour_in_some(t: Array, s: WorkDimensions) -> ToolMotion:
+def pour_in_some(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of pouring in some: lift the vessel over the target, tilt it for a moment, and return half-way, upright."""
     over, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.5) - _ease(t, 1.875, 2.5)
     return _pour(t, s, over - 0.5 * _ease(t, 2.25, 3.0), 0.85 * tip)
 
 
-def empty(t: Array, s: WorkDimensions) -> ToolMotion:
+def empty(t: FloatArray, s: WorkDimensions) -> ToolMotion:
     """Return the motion of emptying: lift the vessel over the target, tilt it far, and shake out the rest."""
     over, tip = _ease(t, 0.0, 1.0), _ease(t, 0.875, 1.75)
     shake = 0.18 * np.sin(_cycle(t, 0.5)) ** 2 * _ease(t, 1.75, 1.875)
     return _pour(t, s, over, 1.25 * tip - shake)
 
 
-def _carry(t: Array, s: WorkDimensions, inside: Array, tip: Array) -> ToolMotion:
+def _carry(t: FloatArray, s: WorkDimensions, inside: FloatArray, tip: FloatArray) -> ToolMotion:
     """Return the motion of a tool from next to the target (``inside`` 0) to its middle (1), in an arc over the rim, tipped by ``tip`` (0 to 1)."""
     if s.family == "vessel":
         return _pour(t, s, inside, 0.9 * tip)
@@ -220,7 +218,7 @@ def _carry(t: Array, s: WorkDimensions, inside: Array, tip: Array) -> ToolMotion
     )
 
 
-def _pour(t: Array, s: WorkDimensions, over: Array, tilt: Array) -> ToolMotion:
+def _pour(t: FloatArray, s: WorkDimensions, over: FloatArray, tilt: FloatArray) -> ToolMotion:
     """Return the motion of a vessel from next to the target (``over`` 0) to its lip over the middle (1), tilted by ``tilt`` radians.
 
     The vessel rises faster than it moves across.

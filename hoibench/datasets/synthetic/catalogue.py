@@ -12,9 +12,8 @@ from pydantic import RootModel
 
 from hoibench.datasets.synthetic.objects import blocks, sticks, vessels
 from hoibench.datasets.synthetic.objects.object_model import ObjectModel, SizeSampler
+from hoibench.datasets.taco.download import Triplet
 from hoibench.store.records import read_toml
-
-Triplet = tuple[str, str, str]
 
 INSTANCES = 10
 """Number of instances of each object category, which differ in size."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hoibench.clip import FloatArray
 from hoibench.datasets.synthetic.actions import MOTION_PROGRAMS, ToolMotion, WorkDimensions
 from hoibench.datasets.synthetic.objects.object_model import Family, ObjectModel
 from hoibench.datasets.taco.hand.skinning import rotations
-
-Array = NDArray[np.float64]
 
 TOOL_HEADING: dict[Family, float] = {"stick": -1.0, "block": 0.4, "vessel": -0.15}
 """Mean azimuth in radians from +x: of a stick's handle, of a block's length, or of the direction from the target to a vessel."""
@@ -37,13 +35,13 @@ class Choreography:
         gap: height in metres at which the tool's path is kept above first contact.
     """
 
-    target: Array
-    tool: Array
+    target: FloatArray
+    tool: FloatArray
     gap: float
 
 
 def plan_choreography(
-    tool: ObjectModel, target: ObjectModel, action: str, t: Array, rng: np.random.Generator
+    tool: ObjectModel, target: ObjectModel, action: str, t: FloatArray, rng: np.random.Generator
 ) -> Choreography:
     """Plan the motion of ``tool`` and ``target`` in an action, at times ``t`` (N,) in seconds; ``rng`` draws place, headings and variations."""
     place = np.append(np.asarray(TARGET_POSITION[tool.family]) + rng.uniform(-0.014, 0.014, 2), 0.0)
@@ -67,19 +65,21 @@ def plan_choreography(
     return Choreography(_target_on_table(motion, place, heading) @ stand, poses, motion.gap)
 
 
-def target_motion(choreography: Choreography) -> Array:
+def target_motion(choreography: Choreography) -> FloatArray:
     """Return the rigid motion (N, 4, 4) of the target from frame 0 to each frame; the tool moves with it."""
     return np.asarray(choreography.target @ np.linalg.inv(choreography.target[0]))
 
 
-def axis_rotation(axis: str, angle: Array | float) -> Array:
+def axis_rotation(axis: str, angle: FloatArray | float) -> FloatArray:
     """Return rotations (..., 3, 3) about the axis ``x``, ``y`` or ``z`` by angles (...) in radians."""
     vector = np.zeros((*np.shape(angle), 3))
     vector[..., "xyz".index(axis)] = angle
     return rotations(vector)
 
 
-def _dimensions(tool: ObjectModel, target: ObjectModel, stand: Array, base: Array, heading: float) -> WorkDimensions:
+def _dimensions(
+    tool: ObjectModel, target: ObjectModel, stand: FloatArray, base: FloatArray, heading: float
+) -> WorkDimensions:
     a = np.array([np.cos(heading), np.sin(heading), 0.0])
     target_reach = float((target.solid.vertices @ stand[:3, :3].T @ a).max())
     tool_reach = float((-(tool.solid.vertices @ base.T) @ a).max())
@@ -96,14 +96,14 @@ def _dimensions(tool: ObjectModel, target: ObjectModel, stand: Array, base: Arra
     )
 
 
-def _lip(tool: ObjectModel) -> Array:
+def _lip(tool: ObjectModel) -> FloatArray:
     """Return the pouring lip (3,) of a vessel in its own frame: the lowest x of its vertices, y = 0, and the highest z near that x."""
     v = tool.solid.vertices
     edge = v[v[:, 0] < v[:, 0].min() + 0.004]
     return np.array([edge[:, 0].min(), 0.0, edge[:, 2].max()])
 
 
-def _wander(t: Array, path: Array, rng: np.random.Generator) -> Array:
+def _wander(t: FloatArray, path: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Return a slow random horizontal displacement (N, 3) in metres, which starts at zero, to be added to ``path`` (N, 3)."""
     extent = float(np.ptp(path[:, :2], axis=0).max())
     rate, phase = rng.uniform(0.3, 0.8, 2), rng.uniform(0.0, 2.0 * np.pi, 2)
@@ -111,7 +111,7 @@ def _wander(t: Array, path: Array, rng: np.random.Generator) -> Array:
     return np.column_stack([WANDER_AMPLITUDE * extent * wave / 2.0, np.zeros(len(t))])
 
 
-def _target_on_table(motion: ToolMotion, place: Array, heading: float) -> Array:
+def _target_on_table(motion: ToolMotion, place: FloatArray, heading: float) -> FloatArray:
     """Return the rigid motion (N, 4, 4) of the target since frame 0: a rotation about its position ``place``, and a push along ``heading``."""
     out = np.tile(np.eye(4), (len(motion.path), 1, 1))
     out[:, :3, :3] = axis_rotation("z", motion.turn - motion.turn[0])

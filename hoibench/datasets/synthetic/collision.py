@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from hoibench.clip import FloatArray
 from hoibench.datasets.synthetic.solids import Solid
-
-Array = NDArray[np.float64]
 
 CONTACT_DISTANCE = 0.0006
 """Distance in metres between points and obstacle at which lowering stops."""
@@ -33,18 +32,18 @@ class CollisionQuery:
         distance: function from points (P, 3) to their signed distances (P,) to the obstacle, in metres.
     """
 
-    points: Array
-    lift: Array
-    distance: Callable[[Array], Array]
+    points: FloatArray
+    lift: FloatArray
+    distance: Callable[[FloatArray], FloatArray]
 
-    def distances(self, up: float, chosen: NDArray[np.bool_] | None = None) -> Array:
+    def distances(self, up: float, chosen: NDArray[np.bool_] | None = None) -> FloatArray:
         """Return the signed distances to the obstacle of the points (or of those ``chosen`` by a mask), with the motion raised by ``up`` metres."""
         points, lift = (self.points, self.lift) if chosen is None else (self.points[chosen], self.lift[chosen])
         return self.distance(points + up * lift)
 
 
 def moving_against_still(
-    points: Array, poses: Array, still: Array, distance: Callable[[Array], Array]
+    points: FloatArray, poses: FloatArray, still: FloatArray, distance: Callable[[FloatArray], FloatArray]
 ) -> CollisionQuery:
     """Return the query whether points (P, 3) that move with ``poses`` (N, 4, 4) enter an obstacle at the fixed pose ``still`` (4, 4).
 
@@ -57,7 +56,7 @@ def moving_against_still(
 
 
 def still_against_moving(
-    points: Array, still: Array, poses: Array, distance: Callable[[Array], Array]
+    points: FloatArray, still: FloatArray, poses: FloatArray, distance: Callable[[FloatArray], FloatArray]
 ) -> CollisionQuery:
     """Return the query whether points (P, 3) at the fixed pose ``still`` (4, 4) enter an obstacle that moves with ``poses`` (N, 4, 4).
 
@@ -69,25 +68,27 @@ def still_against_moving(
     return CollisionQuery(local.reshape(-1, 3), np.repeat(-R[:, 2], len(points), axis=0), distance)
 
 
-def points_above_table(points: Array, poses: Array) -> CollisionQuery:
+def points_above_table(points: FloatArray, poses: FloatArray) -> CollisionQuery:
     """Return the query whether points (P, 3) that move with ``poses`` (N, 4, 4) enter the table, i.e. are below z = 0."""
     return moving_against_still(points, poses, np.eye(4), lambda p: p[:, 2])
 
 
-def hand_to_hand(moving_skin: Array, poses: Array, still_skin: Array, still: Array) -> CollisionQuery:
+def hand_to_hand(
+    moving_skin: FloatArray, poses: FloatArray, still_skin: FloatArray, still: FloatArray
+) -> CollisionQuery:
     """Return the query whether a hand that moves with ``poses`` (N, 4, 4) touches a hand at the fixed pose ``still`` (4, 4).
 
     Every third vertex of ``moving_skin`` (P, 3) must stay ``HAND_CLEARANCE`` from the vertices ``still_skin`` (Q, 3).
     """
     tree = cKDTree(still_skin)
 
-    def distance(points: Array) -> Array:
+    def distance(points: FloatArray) -> FloatArray:
         return np.minimum(tree.query(points, distance_upper_bound=ACTIVE_DISTANCE)[0], ACTIVE_DISTANCE) - HAND_CLEARANCE
 
     return moving_against_still(moving_skin[::3], poses, still, distance)
 
 
-def sample_surface(solid: Solid) -> Array:
+def sample_surface(solid: Solid) -> FloatArray:
     """Return points (P, 3) on a solid: its vertices, and points along edges longer than ``SAMPLE_SPACING``."""
     edges = np.unique(np.sort(solid.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
     a, b = solid.vertices[edges[:, 0]], solid.vertices[edges[:, 1]]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from hoibench.clip import FloatArray
 from hoibench.datasets.synthetic.objects.object_model import Grip
 from hoibench.datasets.synthetic.solids import Solid
 from hoibench.datasets.taco.hand import proxy_hand
@@ -16,8 +16,6 @@ from hoibench.datasets.taco.hand.hand_pose import Side
 from hoibench.datasets.taco.hand.proxy_mesh import build_template
 from hoibench.datasets.taco.hand.proxy_surface import FINGERS
 from hoibench.datasets.taco.hand.skinning import rotations
-
-Array = NDArray[np.float64]
 
 CONTACT_DISTANCE = 0.0008
 """Distance in metres at which a vertex of the skin touches the object, so that the hand or finger stops."""
@@ -42,12 +40,12 @@ class Grasp:
         fingers: (45,) axis-angle vectors of the 15 finger joints, in radians.
     """
 
-    rotation: Array
-    wrist: Array
-    fingers: Array
+    rotation: FloatArray
+    wrist: FloatArray
+    fingers: FloatArray
 
 
-def close_hand(solid: Solid, grip: Grip, side: Side, betas: Array) -> Grasp:
+def close_hand(solid: Solid, grip: Grip, side: Side, betas: FloatArray) -> Grasp:
     """Return the grasp of a hand with shape ``betas`` (10,) that approaches a solid as ``grip`` describes, and closes its fingers on it."""
     normal, thumb = _unit(grip.normal), _unit(grip.thumb)
     rotation = _hand_axes(normal, thumb, grip.oblique, side)
@@ -66,7 +64,7 @@ def close_hand(solid: Solid, grip: Grip, side: Side, betas: Array) -> Grasp:
     return Grasp(rotation, wrist, joint_angles(bend[None], side)[0])
 
 
-def joint_angles(bend: Array, side: Side) -> Array:
+def joint_angles(bend: FloatArray, side: Side) -> FloatArray:
     """Return the joint angles (T, 45) in radians of T hands.
 
     ``bend`` (T, 5, 3) gives the three joints of index, middle, little, ring and thumb, from 0 (straight) to 1 (closed).
@@ -89,7 +87,7 @@ def joint_angles(bend: Array, side: Side) -> Array:
     return out.reshape(-1, 45)
 
 
-def axis_angle(rotation: Array) -> Array:
+def axis_angle(rotation: FloatArray) -> FloatArray:
     """Return axis-angle vectors (N, 3) in radians of rotations (N, 3, 3), with full turns added so that each is nearest to its predecessor."""
     vectors = np.asarray(Rotation.from_matrix(rotation).as_rotvec())
     for n in range(1, len(vectors)):
@@ -108,10 +106,10 @@ class _HandDistance:
     solid: Solid
     grip: Grip
     side: Side
-    betas: Array
-    rotation: Array
+    betas: FloatArray
+    rotation: FloatArray
 
-    def __call__(self, bend: Array, wrist: Array) -> tuple[Array, Array]:
+    def __call__(self, bend: FloatArray, wrist: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the signed distances to the solid and the heights above the floor of T hands' skin, each (T, 778 + 1538) in metres.
 
         The skin is sampled at 778 vertices and 1538 face centres; ``bend`` (T, 5, 3) is that of ``joint_angles``, ``wrist`` (3,) a position.
@@ -126,7 +124,7 @@ class _HandDistance:
 
 
 @cache
-def _contact_limits() -> Array:
+def _contact_limits() -> FloatArray:
     """Return the distance (5, 778 + 1538) in metres at which each vertex and face centre of the skin stops each finger.
 
     It is CONTACT_DISTANCE on the finger, SKIN_DRAG less on skin that the finger drags along, and -inf elsewhere.
@@ -137,7 +135,7 @@ def _contact_limits() -> Array:
     return np.where(fingers > 0.5, CONTACT_DISTANCE, np.where(fingers > 0.03, CONTACT_DISTANCE - SKIN_DRAG, -np.inf))
 
 
-def _approach(distance_to: _HandDistance, bend: Array, wrist: Array, approach: Array) -> Array:
+def _approach(distance_to: _HandDistance, bend: FloatArray, wrist: FloatArray, approach: FloatArray) -> FloatArray:
     """Return the wrist's position (3,) at first contact when the hand moves from ``wrist`` along ``approach`` without entering the floor."""
     for _ in range(80):
         gap, over_floor = distance_to(bend[None], wrist)
@@ -154,7 +152,9 @@ def _approach(distance_to: _HandDistance, bend: Array, wrist: Array, approach: A
     return wrist
 
 
-def _bend_fingers(distance_to: _HandDistance, bend: Array, goal: Array, wrist: Array, first: int) -> Array:
+def _bend_fingers(
+    distance_to: _HandDistance, bend: FloatArray, goal: FloatArray, wrist: FloatArray, first: int
+) -> FloatArray:
     """Return the bend (5, 3) after joints ``first`` to 2 of each finger closed towards ``goal``, each finger up to its last pose without contact."""
     moving = np.arange(3) >= first
     low, high = np.zeros(5), np.ones(5)
@@ -169,7 +169,7 @@ def _bend_fingers(distance_to: _HandDistance, bend: Array, goal: Array, wrist: A
     return np.asarray(bend + low[:, None] * (goal - bend) * moving)
 
 
-def _hand_axes(normal: Array, thumb: Array, oblique: float, side: Side) -> Array:
+def _hand_axes(normal: FloatArray, thumb: FloatArray, oblique: float, side: Side) -> FloatArray:
     """Return the rotation (3, 3) from the hand's rest axes to the object's, for a palm facing ``normal`` and a thumb side towards ``thumb``.
 
     The hand is then rotated about ``normal`` by ``oblique`` radians, which moves the fingers towards ``thumb``.
@@ -183,6 +183,6 @@ def _hand_axes(normal: Array, thumb: Array, oblique: float, side: Side) -> Array
     return np.stack([x, -normal, thumb], axis=1)
 
 
-def _unit(v: tuple[float, float, float]) -> Array:
+def _unit(v: tuple[float, float, float]) -> FloatArray:
     a = np.asarray(v, dtype=np.float64)
     return np.asarray(a / np.linalg.norm(a))

@@ -14,8 +14,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hoibench.clip import FloatArray
 from hoibench.datasets.synthetic.actions import MOTION_PROGRAMS
-from hoibench.datasets.synthetic.catalogue import Triplet, catalogue, make_object
+from hoibench.datasets.synthetic.catalogue import catalogue, make_object
 from hoibench.datasets.synthetic.choreography import Choreography, plan_choreography, target_motion
 from hoibench.datasets.synthetic.collision import (
     hand_to_hand,
@@ -27,10 +28,9 @@ from hoibench.datasets.synthetic.collision import (
 )
 from hoibench.datasets.synthetic.grasp import Grasp, axis_angle, close_hand
 from hoibench.datasets.synthetic.objects.object_model import ObjectModel
+from hoibench.datasets.taco.download import Triplet
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
-
-Array = NDArray[np.float64]
 
 TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
 """Point on the table top below the cameras' look-at point, in the rig frame; the origin of planned motions."""
@@ -42,7 +42,7 @@ PERSON_COUNT = 4
 class Mesh:
     """A watertight mesh: vertices (P, 3) float64 in the object's frame, in metres; faces (F, 3) int32 with outward normals."""
 
-    vertices: Array
+    vertices: FloatArray
     faces: NDArray[np.int32]
 
 
@@ -53,7 +53,7 @@ class SceneObject:
     id: str
     category: str
     mesh: Mesh
-    poses: Array
+    poses: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +68,9 @@ class HandMotion:
     """
 
     side: Side
-    theta: Array
-    trans: Array
-    betas: Array
+    theta: FloatArray
+    trans: FloatArray
+    betas: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ def build_scene(
 
 
 @cache
-def _betas(person: int, side: Side) -> Array:
+def _betas(person: int, side: Side) -> FloatArray:
     """Return the shape parameters (10,) of a person's hand; left and right differ slightly, as in TACO."""
     common = np.random.default_rng([0, person]).normal(0.0, 0.6, 10)
     return np.clip(common + np.random.default_rng([1 + SIDES.index(side), person]).normal(0.0, 0.1, 10), -1.5, 1.5)
@@ -162,14 +162,14 @@ def _contact_offset(
     return lower_to_contact(queries) + choreography.gap
 
 
-def _skin(side: Side, grasp: Grasp, person: int) -> Array:
+def _skin(side: Side, grasp: Grasp, person: int) -> FloatArray:
     """Return the vertices (778, 3) of a grasping hand's skin in the object's frame, in metres."""
     theta = np.concatenate([axis_angle(grasp.rotation[None])[0], grasp.fingers])
-    skin: Array = proxy_hand.vertices(side, theta[None], grasp.wrist[None], _betas(person, side))[0]
+    skin: FloatArray = proxy_hand.vertices(side, theta[None], grasp.wrist[None], _betas(person, side))[0]
     return skin
 
 
-def _hand_motion(side: Side, grasp: Grasp, poses: Array, person: int) -> HandMotion:
+def _hand_motion(side: Side, grasp: Grasp, poses: FloatArray, person: int) -> HandMotion:
     """Return the motion of a hand that holds an object which moves with ``poses`` (N, 4, 4), object to rig frame."""
     turn = axis_angle(poses[:, :3, :3] @ grasp.rotation)
     theta = np.concatenate([turn, np.tile(grasp.fingers, (len(poses), 1))], axis=1)

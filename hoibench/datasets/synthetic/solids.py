@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from hoibench.clip import FloatArray
+
 Faces = NDArray[np.int32]
 
 
@@ -29,12 +30,12 @@ class Solid:
         distance: function from points (M, 3) to signed distances (M,) in metres, negative inside; a lower bound far from the solid, see ``NEAR``.
     """
 
-    vertices: Array
+    vertices: FloatArray
     faces: Faces
-    distance: Callable[[Array], Array]
+    distance: Callable[[FloatArray], FloatArray]
 
 
-def lathe(profile: Array, segments: int = 32) -> Solid:
+def lathe(profile: FloatArray, segments: int = 32) -> Solid:
     """Build a solid of revolution about z.
 
     Args:
@@ -51,14 +52,14 @@ def lathe(profile: Array, segments: int = 32) -> Solid:
     start, end = len(vertices) - 2, len(vertices) - 1
     faces = np.concatenate([_strip(grid), _fan(start, grid[0][::-1]), _fan(end, grid[-1])])
 
-    def distance(points: Array) -> Array:
+    def distance(points: FloatArray) -> FloatArray:
         flat = np.stack([np.hypot(points[:, 0], points[:, 1]), points[:, 2]], axis=1)
         return polygon_distance(flat, profile, edges=len(profile) - 1)
 
     return _bounded(vertices, faces, distance)
 
 
-def prism(outline: Array, low: float, high: float) -> Solid:
+def prism(outline: FloatArray, low: float, high: float) -> Solid:
     """Build an upright prism between the heights ``low`` and ``high``, in metres.
 
     Its ``outline`` (M, 2) is counter-clockwise and star-shaped about its mean.
@@ -71,7 +72,7 @@ def prism(outline: Array, low: float, high: float) -> Solid:
     grid = np.arange(2 * count).reshape(2, count)
     faces = np.concatenate([_strip(grid), _fan(2 * count, grid[0][::-1]), _fan(2 * count + 1, grid[1])])
 
-    def distance(points: Array) -> Array:
+    def distance(points: FloatArray) -> FloatArray:
         flat = polygon_distance(points[:, :2], outline, edges=count)
         level = np.abs(points[:, 2] - (low + high) / 2.0) - (high - low) / 2.0
         outside = np.hypot(np.maximum(flat, 0.0), np.maximum(level, 0.0))
@@ -80,7 +81,9 @@ def prism(outline: Array, low: float, high: float) -> Solid:
     return _bounded(vertices, faces, distance)
 
 
-def tube(path: Array, radii: Array, up: tuple[float, float, float] = (0.0, 0.0, 1.0), segments: int = 12) -> Solid:
+def tube(
+    path: FloatArray, radii: FloatArray, up: tuple[float, float, float] = (0.0, 0.0, 1.0), segments: int = 12
+) -> Solid:
     """Build a tube with elliptical sections along a polyline and flat ends.
 
     Args:
@@ -104,7 +107,7 @@ def tube(path: Array, radii: Array, up: tuple[float, float, float] = (0.0, 0.0, 
     return _bounded(vertices, faces, lambda points: _tube_distance(points, path, radii, np.asarray(up)))
 
 
-def transform(solid: Solid, rotation: Array, shift: tuple[float, float, float] | Array) -> Solid:
+def transform(solid: Solid, rotation: FloatArray, shift: tuple[float, float, float] | FloatArray) -> Solid:
     """Return a solid rotated by ``rotation`` (3, 3), then moved by ``shift`` (3,) metres."""
     t = np.asarray(shift, dtype=np.float64)
     return Solid(solid.vertices @ rotation.T + t, solid.faces, lambda points: solid.distance((points - t) @ rotation))
@@ -122,7 +125,7 @@ def union(*solids: Solid) -> Solid:
     )
 
 
-def polygon_distance(points: Array, polygon: Array, edges: int) -> Array:
+def polygon_distance(points: FloatArray, polygon: FloatArray, edges: int) -> FloatArray:
     """Return the signed distances (P,) of points from a polygon in the plane, negative inside.
 
     Args:
@@ -145,7 +148,7 @@ def polygon_distance(points: Array, polygon: Array, edges: int) -> Array:
     return np.asarray(np.where(inside, -1.0, 1.0) * np.sqrt(nearest))
 
 
-def rounded_rectangle(length: float, width: float, radius: float, corner: int = 4) -> Array:
+def rounded_rectangle(length: float, width: float, radius: float, corner: int = 4) -> FloatArray:
     """Return the counter-clockwise outline (4 * corner, 2) of a centred rectangle, each corner rounded by an arc of ``corner`` points."""
     turn = np.linspace(0.0, np.pi / 2.0, corner)
     arc = radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
@@ -157,11 +160,11 @@ def rounded_rectangle(length: float, width: float, radius: float, corner: int = 
     return np.concatenate(out)
 
 
-def _bounded(vertices: Array, faces: Faces, distance: Callable[[Array], Array]) -> Solid:
+def _bounded(vertices: FloatArray, faces: Faces, distance: Callable[[FloatArray], FloatArray]) -> Solid:
     """Build a solid; for points farther than ``NEAR`` from its bounding box, the distance to the box replaces the exact ``distance``."""
     low, high = vertices.min(axis=0), vertices.max(axis=0)
 
-    def bounded(points: Array) -> Array:
+    def bounded(points: FloatArray) -> FloatArray:
         square = np.zeros(len(points))
         for axis in range(3):
             square += np.maximum(np.maximum(low[axis] - points[:, axis], points[:, axis] - high[axis]), 0.0) ** 2
@@ -173,7 +176,7 @@ def _bounded(vertices: Array, faces: Faces, distance: Callable[[Array], Array]) 
     return Solid(vertices, faces, bounded)
 
 
-def _section_axes(tangent: Array, up: Array) -> tuple[Array, Array]:
+def _section_axes(tangent: FloatArray, up: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the unit width and height axes, each (K, 3), of a tube's sections perpendicular to ``tangent`` (K, 3)."""
     along = tangent / np.linalg.norm(tangent, axis=1, keepdims=True)
     side = np.cross(up, along)
@@ -181,7 +184,7 @@ def _section_axes(tangent: Array, up: Array) -> tuple[Array, Array]:
     return side, np.cross(along, side)
 
 
-def _tube_distance(points: Array, path: Array, radii: Array, up: Array) -> Array:
+def _tube_distance(points: FloatArray, path: FloatArray, radii: FloatArray, up: FloatArray) -> FloatArray:
     """Return the signed distances (P,) of points (P, 3) to the nearest straight piece of a tube; correct to first order near the surface.
 
     ``path``, ``radii`` and ``up`` are those of ``tube``.

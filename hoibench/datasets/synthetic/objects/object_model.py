@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hoibench.datasets.synthetic.solids import Solid
 
-Array = NDArray[np.float64]
 Vector = tuple[float, float, float]
 Family = Literal["stick", "block", "vessel"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from hoibench.clip import FloatArray
 from hoibench.datasets.synthetic.objects.object_model import ObjectModel, SizeSampler, side_grip_of_stick
-from hoibench.datasets.synthetic.solids import Array, Solid, lathe, prism, rounded_rectangle, transform, tube, union
+from hoibench.datasets.synthetic.solids import Solid, lathe, prism, rounded_rectangle, transform, tube, union
 
 Z_TO_Y = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """Rotation (3, 3) that lays an upright solid on its side: its z axis becomes -y, its y axis becomes z."""
@@ -224,7 +225,7 @@ def ruler(sizes: SizeSampler) -> ObjectModel:
     )
 
 
-def strip_outline(length: float, wide: float) -> Array:
+def strip_outline(length: float, wide: float) -> FloatArray:
     """Return the outline (P, 2) of a centred rectangle with about one vertex per centimetre on its long sides."""
     x = np.linspace(-length / 2.0, length / 2.0, int(length / 0.01) + 1)
     low = np.column_stack([x, np.full(len(x), -wide / 2.0)])

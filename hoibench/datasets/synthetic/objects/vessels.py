@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from hoibench.clip import FloatArray
 from hoibench.datasets.synthetic.objects.object_model import (
     Grip,
     ObjectModel,
@@ -13,7 +14,7 @@ from hoibench.datasets.synthetic.objects.object_model import (
     press_from_left,
     wrap_from_right,
 )
-from hoibench.datasets.synthetic.solids import Array, Solid, lathe, tube, union
+from hoibench.datasets.synthetic.solids import Solid, lathe, tube, union
 
 
 def bowl(sizes: SizeSampler) -> ObjectModel:
@@ -171,7 +172,7 @@ def _spout(x0: float, z0: float, x1: float, z1: float) -> Solid:
 
 
 def _handle(x_top: float, z_top: float, bar: float, z_low: float, x_low: float) -> Solid:
-    turn: Array = np.array(
+    turn: FloatArray = np.array(
         [
             (x_top, 0, z_top),
             (bar - 0.012, 0, z_top + 0.004),

@@ -11,11 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hoibench.clip import FloatArray
 from hoibench.datasets.taco.hand.hand_pose import Side
 from hoibench.datasets.taco.hand.proxy_mesh import build_template
 from hoibench.datasets.taco.hand.skinning import rotations, skin, with_tips
-
-Array = NDArray[np.float64]
 
 HAND_MODEL = "hoibench-proxy"
 _TEMPLATE = build_template()
@@ -24,7 +23,7 @@ FACES: dict[str, NDArray[np.int32]] = {"left": _TEMPLATE.faces[:, ::-1].copy(), 
 """Side -> triangles (1538, 3), vertex indices counter-clockwise from outside; the wrist is open along 16 edges."""
 
 
-def vertices(side: Side, theta: Array, trans: Array, betas: Array) -> Array:
+def vertices(side: Side, theta: FloatArray, trans: FloatArray, betas: FloatArray) -> FloatArray:
     """Return the vertices of the proxy hand in N frames.
 
     Args:
@@ -40,7 +39,7 @@ def vertices(side: Side, theta: Array, trans: Array, betas: Array) -> Array:
     return posed
 
 
-def joints(side: Side, theta: Array, trans: Array, betas: Array) -> Array:
+def joints(side: Side, theta: FloatArray, trans: FloatArray, betas: FloatArray) -> FloatArray:
     """Return joints (N, 21, 3) in metres in the world: wrist, then three joints and the tip of thumb, index, middle, ring and little finger.
 
     Takes the arguments of ``vertices``.
@@ -49,7 +48,7 @@ def joints(side: Side, theta: Array, trans: Array, betas: Array) -> Array:
     return with_tips(chain, posed[:, _TEMPLATE.tips])
 
 
-def _pose(side: Side, theta: Array, trans: Array, betas: Array) -> tuple[Array, Array]:
+def _pose(side: Side, theta: FloatArray, trans: FloatArray, betas: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return posed vertices (N, 778, 3) and joints (N, 16, 3), in metres in the world, by linear blend skinning."""
     mirror = np.array([-1.0, 1.0, 1.0]) if side == "left" else np.ones(3)
     # A reflection in x keeps the x component of a rotation vector and negates the others.

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hoibench.datasets.taco.hand.proxy_surface import CHAINS, FINGERS, Array, surface, unit
+from hoibench.clip import FloatArray
+from hoibench.datasets.taco.hand.proxy_surface import CHAINS, FINGERS, surface, unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +29,14 @@ class Template:
         joint_shape: (16, 3, 10) displacement of each joint for one unit of each shape coefficient.
     """
 
-    vertices: Array
+    vertices: FloatArray
     faces: NDArray[np.int32]
-    joints: Array
+    joints: FloatArray
     parents: NDArray[np.int64]
-    weights: Array
+    weights: FloatArray
     tips: NDArray[np.int64]
-    shape: Array
-    joint_shape: Array
+    shape: FloatArray
+    joint_shape: FloatArray
 
 
 def build_template() -> Template:
@@ -61,11 +62,11 @@ def build_template() -> Template:
     )
 
 
-def _to_mano(points: Array) -> Array:
+def _to_mano(points: FloatArray) -> FloatArray:
     return np.asarray(points * np.array([-1.0, 1.0, 1.0]))
 
 
-def _relax(vertices: Array, faces: NDArray[np.int64], free: NDArray[np.int64], rounds: int) -> Array:
+def _relax(vertices: FloatArray, faces: NDArray[np.int64], free: NDArray[np.int64], rounds: int) -> FloatArray:
     """Return the vertices (P, 3) after moving those in ``free`` (indices) half-way to the mean of their neighbours ``rounds`` times."""
     link = np.zeros((len(vertices), len(vertices)))
     for a, b in ((0, 1), (1, 2), (2, 0)):
@@ -77,12 +78,12 @@ def _relax(vertices: Array, faces: NDArray[np.int64], free: NDArray[np.int64], r
     return out
 
 
-def _smooth(x: Array) -> Array:
+def _smooth(x: FloatArray) -> FloatArray:
     t = np.clip(x, 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t))
 
 
-def _weights(vertices: Array, groups: dict[str, NDArray[np.int64]]) -> Array:
+def _weights(vertices: FloatArray, groups: dict[str, NDArray[np.int64]]) -> FloatArray:
     """Return skinning weights (778, 16): fingers by distance along their bones, palm and web blended into the fingers' first bones.
 
     Args:
@@ -111,7 +112,7 @@ def _weights(vertices: Array, groups: dict[str, NDArray[np.int64]]) -> Array:
     return out
 
 
-def _shape_directions(points: Array, weights: Array) -> Array:
+def _shape_directions(points: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the displacements (P, 3, 10) of points for one unit of each shape coefficient.
 
     The coefficients are size, length, width, thickness at the heel of the hand, length and girth of the fingers, and length of four single fingers.

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from hoibench.clip import FloatArray
 
 FINGERS = ("index", "middle", "little", "ring", "thumb")
 """The fingers in the order of the 45 joint angles, three joints each."""
@@ -35,7 +35,7 @@ class Chain:
     radius: float
     start: float  # where the free tube begins, along the chain
 
-    def joints(self) -> Array:
+    def joints(self) -> FloatArray:
         """Return the positions (4, 3) of the three joints and the tip, in metres, in the axes (u, d, w) of this module."""
         along = np.concatenate([[0.0], np.cumsum(self.bones)])
         return np.asarray(np.asarray(self.knuckle) + along[:, None] * unit(self.direction))
@@ -50,24 +50,24 @@ CHAINS = {
 }
 
 
-def unit(v: object) -> Array:
+def unit(v: object) -> FloatArray:
     """Return a vector (3,) scaled to length 1."""
     a = np.asarray(v, dtype=np.float64)
     return np.asarray(a / np.linalg.norm(a))
 
 
-def surface() -> tuple[Array, NDArray[np.int64], dict[str, NDArray[np.int64]], NDArray[np.int64]]:
+def surface() -> tuple[FloatArray, NDArray[np.int64], dict[str, NDArray[np.int64]], NDArray[np.int64]]:
     """Build the surface of the right hand.
 
     Returns:
         Vertices (778, 3) in metres, in the axes of this module; faces (1538, 3); vertex indices by group (each finger, and ``free``: palm and web,
         which may be smoothed); vertex indices (5,) of the tips, from thumb to little finger.
     """
-    points: list[Array] = []
+    points: list[FloatArray] = []
     faces: list[tuple[int, int, int]] = []
     groups: dict[str, NDArray[np.int64]] = {}
 
-    def add(ring: Array) -> NDArray[np.int64]:
+    def add(ring: FloatArray) -> NDArray[np.int64]:
         first = sum(map(len, points))
         points.append(ring)
         return np.arange(first, first + len(ring))
@@ -126,7 +126,9 @@ def _zip(a: NDArray[np.int64], b: NDArray[np.int64]) -> list[tuple[int, int, int
     return out
 
 
-def _flat_ring(across: Array, centre: Array, thickness: Array, u: Array, sides: tuple[float, float]) -> Array:
+def _flat_ring(
+    across: FloatArray, centre: FloatArray, thickness: FloatArray, u: FloatArray, sides: tuple[float, float]
+) -> FloatArray:
     """Return a ring (28, 3) around the palm: back of the hand from the thumb side, little-finger side, palm in reverse, thumb side.
 
     Args:
@@ -143,7 +145,7 @@ def _flat_ring(across: Array, centre: Array, thickness: Array, u: Array, sides: 
     return np.concatenate([back, [little], front, [thumb]])
 
 
-def _web_ring() -> Array:
+def _web_ring() -> FloatArray:
     """Return the ring (28, 3) around the palm where the fingers begin (the web)."""
     base = np.array([CHAINS[f].knuckle + CHAINS[f].start * unit(CHAINS[f].direction) for f in ACROSS])
     radius = np.array([CHAINS[f].radius for f in ACROSS])
@@ -155,19 +157,19 @@ def _web_ring() -> Array:
     return _flat_ring(across, centre, thickness, u, (edges[0] + 0.001, edges[-1] - 0.001))
 
 
-def _web_mids(web: Array) -> Array:
+def _web_mids(web: FloatArray) -> FloatArray:
     """Return the three points (3, 3) between neighbouring fingers, inside the ring ``web`` (28, 3)."""
     return np.stack([(web[i] + web[26 - i]) / 2 - [0.001, 0.0, 0.0] for i in (3, 6, 9)])
 
 
-def _resampled_wrist() -> Array:
+def _resampled_wrist() -> FloatArray:
     """Return the ring (28, 3) around the wrist, just behind its joint, with as many points as the rings of the palm."""
     across = np.linspace(1.0, -1.0, 13)
     thickness = 0.0165 * (1.0 - np.abs(across * 0.93) ** 2.4) ** 0.5
     return _flat_ring(across * 0.0255, np.zeros(13), thickness, np.full(13, -0.012), (0.0275, -0.0275))
 
 
-def _wrist_ring() -> Array:
+def _wrist_ring() -> FloatArray:
     """Return the ring (16, 3) at the open end of the surface, behind the wrist joint."""
     ring = _resampled_wrist() - [0.010, 0.0, 0.0]
     closed = np.concatenate([ring, ring[:1]])
@@ -175,7 +177,7 @@ def _wrist_ring() -> Array:
     return np.stack([np.interp(at, np.arange(PALM_RING + 1), closed[:, c]) for c in range(3)], axis=1)
 
 
-def _palm_ring(wrist: Array, web: Array, t: float) -> Array:
+def _palm_ring(wrist: FloatArray, web: FloatArray, t: float) -> FloatArray:
     """Return the ring (28, 3) around the palm at fraction ``t`` of the way from wrist to web, thicker at the ball of the thumb and the heel."""
     ring = (1.0 - t) * wrist + t * web
     middle = np.sin(np.pi * t)
@@ -200,7 +202,7 @@ def _holes(palm: list[NDArray[np.int64]], mids: NDArray[np.int64]) -> dict[str, 
     return loops
 
 
-def _finger_rings(finger: str) -> list[Array]:
+def _finger_rings(finger: str) -> list[FloatArray]:
     """Return the rings (10, 3) of vertices along a finger, from base to tip; thicker at the joints, round at the tip."""
     chain = CHAINS[finger]
     axis = unit(chain.direction)

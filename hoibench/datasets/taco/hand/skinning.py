@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from hoibench.clip import FloatArray
 
 _FINGERS_IN_ORDER = np.array([0, 13, 14, 15, 1, 2, 3, 4, 5, 6, 10, 11, 12, 7, 8, 9])
 """Indices that reorder MANO's 16 joints (wrist, index, middle, little, ring, thumb) to wrist, thumb, index, middle, ring, little."""
 _TIPS_IN_PLACE = np.array([0, 1, 2, 3, 16, 4, 5, 6, 17, 7, 8, 9, 18, 10, 11, 12, 19, 13, 14, 15, 20])
 
 
-def rotations(axis_angle: Array) -> Array:
+def rotations(axis_angle: FloatArray) -> FloatArray:
     """Convert axis-angle vectors (..., 3) to rotation matrices (..., 3, 3) by Rodrigues' formula."""
     angle = np.linalg.norm(axis_angle, axis=-1)[..., None, None]
     safe = np.maximum(angle, 1e-12)
@@ -23,8 +23,8 @@ def rotations(axis_angle: Array) -> Array:
 
 
 def skin(
-    turns: Array, rest: Array, rest_joints: Array, parents: NDArray[np.int64], weights: Array
-) -> tuple[Array, Array]:
+    turns: FloatArray, rest: FloatArray, rest_joints: FloatArray, parents: NDArray[np.int64], weights: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Return posed vertices (N, P, 3) and joints (N, J, 3) in N frames, relative to the first joint.
 
     Args:
@@ -49,6 +49,6 @@ def skin(
     return (blended[..., :3] @ rest[..., None])[..., 0] + blended[..., 3], world_t
 
 
-def with_tips(joints: Array, tips: Array) -> Array:
+def with_tips(joints: FloatArray, tips: FloatArray) -> FloatArray:
     """Return joints (N, 21, 3) from MANO's joints (N, 16, 3) and tips (N, 5, 3): wrist, then each finger's joints and tip, from the thumb."""
     return np.concatenate([joints[:, _FINGERS_IN_ORDER], tips], axis=1)[:, _TIPS_IN_PLACE]
