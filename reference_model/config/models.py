@@ -47,16 +47,16 @@ class MJDConfig:
     )
     special_tokens_meet: bool = ours(
         True,
-        "scale and register tokens of all views attend to each other in inter-view attention; otherwise views could not agree on scale",
+        "whether scale and register tokens of all views attend to each other; otherwise views could not agree on scale",
     )
     view_rope: bool = ours(
-        True, "the time axis of RoPE in inter-view attention is the view's index, as in SynCamMaster"
+        True, "whether the time axis of RoPE in inter-view attention is the view's index, as in SynCamMaster"
     )
     guidance_init: Literal["zero", "patch_embedding"] = departs(
         "zero", "Algorithm 1, line 9", "initial weight of the guidance embedding; patch_embedding is the paper's"
     )
     scale_tokens_see_K: bool = ours(
-        False, "scale tokens get (fx / W, fy / H): without intrinsics the metric depth of a crop is ill-posed"
+        False, "whether scale tokens get (fx / W, fy / H); without intrinsics the metric depth of a crop is ill-posed"
     )
 
     def __post_init__(self) -> None:
@@ -80,18 +80,20 @@ class DPAConfig:
 
     width: int = ours(256, "channels of a point", COUNT)
     heads: int = ours(8, "attention heads", COUNT)
-    num_layers: int = ours(8, "27 M parameters in total; the paper does not state it", COUNT)
+    num_layers: int = ours(8, "number of blocks, for 27 M parameters in total", COUNT)
     window: int | None = ours(
-        1024, "points of a window along the curve, as in Point Transformer V3; None: all points of a frame", COUNT
+        1024, "points of a window along the curve, as in Point Transformer V3; None takes all points of a frame", COUNT
     )
     orders: tuple[Literal["z", "z-trans"], ...] = ours(("z", "z-trans"), "curves, alternating from block to block")
-    voxel: float = ours(0.05, "edge of a voxel in units of the scene frame: 1 cm", POSITIVE)
+    voxel: float = ours(0.05, "edge of a voxel in units of the scene frame, 1 cm", POSITIVE)
     reach: float = ours(
         4.0,
         "half the edge of the grid in units of the scene frame; points beyond are ordered as if on its border",
         POSITIVE,
     )
-    sparse_conv: Literal["auto", "spconv", "torch"] = ours("auto", "spconv if installed")
+    sparse_conv: Literal["auto", "spconv", "torch"] = ours(
+        "auto", "library of the sparse convolution; auto takes spconv if it is installed"
+    )
     temporal: bool = ours(False, "attention along each track; the authors' HarmoHOI has it")
     predicts: Literal["velocity", "tracks"] = paper("velocity", "equation 4")
     """Output of the last layer: the velocity v, or clean tracks, from which v = (M_t - tracks) / t with the noisy tracks M_t at noise level t."""
@@ -129,12 +131,17 @@ class PseudoVideoConfig:
     """Options for rendering motion pseudo-videos, which show tracks as coloured squares (hoibench.geometry.pseudo_video)."""
 
     points: int = paper(1600, "section 4.2: K", COUNT)
-    radius: int = ours(1, "a point is a square of 2 radius + 1 pixels", NOT_NEGATIVE)
+    radius: int = ours(1, "size of a point, a square of 2 radius + 1 pixels", NOT_NEGATIVE)
     darkest: float = departs(
-        0.1, "section 3.3", "channels are in [darkest, 1]: the paper's 0 collides with the black background", BELOW_ONE
+        0.1,
+        "section 3.3",
+        "smallest value of a point's channels; the paper's 0 collides with the black background",
+        BELOW_ONE,
     )
     eight_bit: bool = departs(
-        False, "section 3.3", "floats: one of the paper's 256 levels per channel is 3 px, or 1/230 of the depth range"
+        False,
+        "section 3.3",
+        "whether channels are rounded to 8 bits; one of these 256 levels is 3 px, or 1/230 of the depth range",
     )
     match_within: float = ours(
         1.5, "greatest distance at which a colour matches an anchor, in anchor spacings", POSITIVE
@@ -147,10 +154,10 @@ class PseudoVideoConfig:
 class FlowConfig:
     """Options of rectified flow: the sampler's steps, the noise levels of training, and classifier-free guidance."""
 
-    steps: int = ours(50, "sampling steps, as for the base model", COUNT)
+    steps: int = ours(50, "number of sampling steps, as for the base model", COUNT)
     shift: float = ours(5.0, "shift of the sampler's grid, as for the base model", POSITIVE)
     training_shift: float = paper(1.0, "Algorithm 1, line 5: t is uniform, so the shift is 1", POSITIVE)
-    text_guidance_scale: float = ours(5.0, "of the text, for video only, as for the base model", NOT_NEGATIVE)
+    text_guidance_scale: float = ours(5.0, "text guidance scale, video only; the base model's value", NOT_NEGATIVE)
 
     __post_init__ = check_ranges
 
@@ -161,9 +168,9 @@ class CycleConfig:
 
     reading: Literal["x0", "algorithm1_literal"] = ours(
         "x0",
-        "the latents decoded as coarse motion: an estimate of clean motion, or noisy motion as lines 7 and 11 print",
+        "latents decoded as coarse motion; x0 estimates clean motion, algorithm1_literal takes noisy motion as printed in lines 7 and 11",
     )
-    guidance: bool = ours(True, "false is Table 3's row without the cycle")
+    guidance: bool = ours(True, "whether there is guidance; false is Table 3's row without the cycle")
     guidance_share: float = ours(
         0.5,
         "share of training iterations with guidance; the rest train for the first sampling step, which has none",
@@ -171,11 +178,11 @@ class CycleConfig:
     )
     gradient: Literal["full", "depth_scale", "none"] = ours(
         "none",
-        "gradient of the coarse tracks: the paper does not detach them, but backward through the decoder does not fit in memory with 5 B",
+        "gradient of the coarse tracks; the paper does not detach them, but backward through the decoder does not fit in memory with 5 B",
     )
     text_dropout: float = ours(0.1, "share of training samples without a prompt", SHARE)
     unit: float = ours(0.2, "metres per unit of the scene frame, so that tracks have about unit variance", POSITIVE)
-    loop_every: int = ours(1, "the loop runs every so many sampling steps", COUNT)
+    loop_every: int = ours(1, "number of sampling steps from one run of the loop to the next", COUNT)
     loop_start: float = ours(1.0, "noise level at and below which the loop runs", SHARE)
 
     __post_init__ = check_ranges

@@ -56,11 +56,11 @@ class LossWeights:
         video, motion, depth_range, points, chamfer: factor of the loss of that name (``reference_model.cycle.losses.Losses``).
     """
 
-    video: float = ours(1.0, "equation 3 has no weights", NOT_NEGATIVE)
-    motion: float = ours(1.0, "equation 3 has no weights", NOT_NEGATIVE)
-    depth_range: float = ours(1.0, "equation 3 has no weights; metres squared", NOT_NEGATIVE)
-    points: float = ours(1.0, "equation 4 has no weights", NOT_NEGATIVE)
-    chamfer: float = ours(1.0, "equation 4 has no weights", NOT_NEGATIVE)
+    video: float = ours(1.0, "factor of this loss; equation 3 has none", NOT_NEGATIVE)
+    motion: float = ours(1.0, "factor of this loss; equation 3 has none", NOT_NEGATIVE)
+    depth_range: float = ours(1.0, "factor of this loss, which is in metres squared; equation 3 has none", NOT_NEGATIVE)
+    points: float = ours(1.0, "factor of this loss; equation 4 has none", NOT_NEGATIVE)
+    chamfer: float = ours(1.0, "factor of this loss; equation 4 has none", NOT_NEGATIVE)
 
     __post_init__ = check_ranges
 
@@ -76,22 +76,28 @@ class TrainingConfig:
     __pydantic_config__ = Record.model_config
 
     stages: tuple[TrainingStage, ...] = field(metadata={"source": "section 4.2; a launch configuration gives them"})
-    seed: int = ours(0, "of the order of clips, the choice of views, noise and coins", SEED)
+    seed: int = ours(
+        0, "random seed of the order of clips, the choice of views, noise, and whether guidance is computed", SEED
+    )
     batch_size: int = ours(1, "clips of V views per process; more does not fit next to 5 B", COUNT)
     learning_rate: float = ours(
-        1e-5, "of the joint diffusion model, which starts from the base model's weights", POSITIVE
+        1e-5, "learning rate of the joint diffusion model, which starts from the base model's weights", POSITIVE
     )
-    dpa_learning_rate: float = ours(1e-4, "of the points aligner, which starts from random weights", POSITIVE)
-    betas: tuple[float, float] = ours((0.9, 0.95), "of AdamW, as usual for large transformers", BELOW_ONE)
-    weight_decay: float = ours(0.01, "of AdamW", NOT_NEGATIVE)
-    lr_warmup_iterations: int = ours(500, "over which the learning rates rise from zero", NOT_NEGATIVE)
-    lr_schedule: Literal["constant", "cosine"] = ours("constant", "after the warm-up; cosine ends at a tenth")
-    max_grad_norm: float = ours(1.0, "of all gradients; larger ones are clipped", POSITIVE)
+    dpa_learning_rate: float = ours(
+        1e-4, "learning rate of the points aligner, which starts from random weights", POSITIVE
+    )
+    betas: tuple[float, float] = ours((0.9, 0.95), "betas of AdamW, as usual for large transformers", BELOW_ONE)
+    weight_decay: float = ours(0.01, "weight decay of AdamW", NOT_NEGATIVE)
+    lr_warmup_iterations: int = ours(500, "iterations over which the learning rates rise from zero", NOT_NEGATIVE)
+    lr_schedule: Literal["constant", "cosine"] = ours(
+        "constant", "learning rate after the warm-up; cosine ends at a tenth"
+    )
+    max_grad_norm: float = ours(1.0, "largest gradient norm; larger ones are clipped", POSITIVE)
     loss_weights: LossWeights = field(default_factory=LossWeights)
     precision: Literal["bf16", "fp32"] = paper("bf16", "section 4.2: mixed precision")
     gradient_checkpointing: bool = paper(True, "section 4.2")
     save_every: int = ours(500, "iterations between checkpoints", COUNT)
-    keep_checkpoints: int = ours(2, "older ones are deleted", COUNT)
+    keep_checkpoints: int = ours(2, "number of newest checkpoints to keep; older ones are deleted", COUNT)
     log_every: int = ours(10, "iterations between entries of the loss curve", COUNT)
 
     def __post_init__(self) -> None:
