@@ -24,9 +24,15 @@ _STATE, _ZERO3_TAG = "state.pt", "zero3"
 
 
 class Engine(Protocol):
-    """A model in training with its optimizer; all processes of the training call every method."""
+    """A model in training with its optimizer; all processes of the training call every method.
+
+    Attributes:
+        name: name of the engine.
+        model: the model, whose weights may be sharded over the processes.
+    """
 
     name: EngineName
+    model: SyncMV4D
 
     def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
         """Run the model on this process's batch, and return its losses for ``step``.
@@ -117,7 +123,7 @@ class DataParallelEngine:
     name: EngineName = "ddp"
 
     def __init__(self, model: SyncMV4D, config: TrainingConfig, group: Processes) -> None:
-        self._model, self._config, self._group = model.to(group.device), config, group
+        self.model, self._config, self._group = model.to(group.device), config, group
         self._optimizer = build_optimizer(model, config)
         self._module: nn.Module = model
         if group.size > 1:
@@ -134,7 +140,7 @@ class DataParallelEngine:
         """Backpropagate, clip and update the weights; return the norm of the gradients before clipping (``Engine.step``)."""
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(self._model.parameters(), self._config.max_grad_norm))
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self._config.max_grad_norm))
         if torch.isfinite(torch.tensor(norm)):
             _scale_learning_rates(self._optimizer.param_groups, lr_factor)
             self._optimizer.step()
@@ -144,20 +150,20 @@ class DataParallelEngine:
         """Write the weights and the optimizer's state to ``state.pt`` in a folder, by the main process alone."""
         with self._group.raise_together():
             if self._group.is_main:
-                state = {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict()}
+                state = {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict()}
                 torch.save(state, folder / _STATE)
 
     def load(self, folder: Path) -> None:
         """Load weights and optimizer state from ``state.pt`` in a folder; through the CPU, since the device may not have room for two copies."""
         state = torch.load(folder / _STATE, map_location="cpu", weights_only=True, mmap=True)
-        self._model.load_state_dict(state["model"])
+        self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
 
     def weights(self) -> dict[str, Tensor]:
         """Return the parameters by name, float32 on the CPU, in the main process; an empty dict in others."""
         if not self._group.is_main:
             return {}
-        return {name: each.detach().float().cpu() for name, each in self._model.named_parameters()}
+        return {name: each.detach().float().cpu() for name, each in self.model.named_parameters()}
 
 
 class Zero3Engine:
@@ -181,6 +187,7 @@ class Zero3Engine:
             config=_deepspeed_config(config),
             dist_init_required=False,
         )
+        self.model: SyncMV4D = self._engine.module
 
     def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
         """Run the sharded model on this process's batch, and return its losses; see ``Engine.losses``."""
@@ -214,7 +221,7 @@ class Zero3Engine:
         from deepspeed.utils import safe_get_full_fp32_param
 
         gathered: dict[str, Tensor] = {}
-        for name, parameter in self._engine.module.named_parameters():
+        for name, parameter in self.model.named_parameters():
             full = safe_get_full_fp32_param(parameter)  # a collective operation
             if self._group.is_main:
                 gathered[name] = full.detach().to("cpu", torch.float32, copy=True)

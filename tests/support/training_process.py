@@ -153,7 +153,7 @@ def build_progress(options):
 
 def describe_parameters(engine):
     """Return the count, sum of squares and digest of the float32 parameters that this process holds."""
-    parameters = engine._model.parameters() if engine.name == "ddp" else find_shards(engine)
+    parameters = engine.model.parameters() if engine.name == "ddp" else find_shards(engine)
     flat = torch.cat([each.detach().flatten() for each in parameters])
     assert flat.dtype == torch.float32
     squares = float(flat.double().square().sum())
@@ -164,6 +164,6 @@ def find_shards(engine):
     """Yield this process's ZeRO-3 shard of each parameter, without padding."""
     from deepspeed.utils import safe_get_local_fp32_param
 
-    for parameter in engine._engine.module.parameters():
+    for parameter in engine.model.parameters():
         shard = safe_get_local_fp32_param(parameter)
         yield shard[: max(0, parameter.ds_numel - dist.get_rank() * len(shard))]

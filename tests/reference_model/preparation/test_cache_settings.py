@@ -1,17 +1,15 @@
 """The --out folder, and when the settings of a cache may still change."""
 
 import errno
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
-from hoibench.store.locks import locked
 from reference_model.cache import LatentCache
 from reference_model.cache.latent_cache import write_text, write_view
 from reference_model.cache.settings import ensure_cache_settings, has_settings, read_settings
-from reference_model.preparation import prompts as prepare_prompts
 from reference_model.preparation.clips import prepare_clips
 from reference_model.preparation.prompts import prepare_text
 from reference_model.prepare import main
@@ -64,15 +62,14 @@ def test_nothing_is_written_to_a_cache_that_got_other_settings(job, view_group):
 
 
 def test_prompts_that_another_process_embedded_meanwhile_are_not_counted(job, monkeypatch):
-    @contextmanager
-    def overtaken(lock_file, *, wait):
-        with monkeypatch.context() as patch:
-            patch.setattr(prepare_prompts, "locked", locked)
-            assert prepare_text(job, ["a hammer", ""], lambda *count: None) == (2, 0)
-        with locked(lock_file, wait=wait) as ours:
-            yield ours
+    acquire = FileLock.acquire
 
-    monkeypatch.setattr(prepare_prompts, "locked", overtaken)
+    def embed_others_first(lock, **options):
+        monkeypatch.setattr(FileLock, "acquire", acquire)
+        assert prepare_text(job, ["a hammer", ""], lambda *count: None) == (2, 0)
+        return acquire(lock, **options)
+
+    monkeypatch.setattr(FileLock, "acquire", embed_others_first)
     assert prepare_text(job, ["a hammer", "", "a spoon"], lambda *count: None) == (1, 2)
 
 
