@@ -135,7 +135,7 @@ class PseudoVideoConfig:
     darkest: float = departs(
         0.1,
         "section 3.3",
-        "smallest value of a point's channels; the paper's 0 collides with the black background",
+        "smallest value of channels in [darkest, 1]; the paper's 0 collides with the black background",
         BELOW_ONE,
     )
     eight_bit: bool = departs(

@@ -114,7 +114,7 @@ def test_fields_are_listed_with_their_sources(name, info_output):
     expected = [[each.field, each.value, each.source] for each in field_sources(preset(name))]
     assert [list(row.values()) for row in rows] == json.loads(json.dumps(expected))
     text = info_output("--preset", name, "--fields")
-    assert "channels are in [darkest, 1]" in text  # brackets are not parsed as markup
+    assert "channels in [darkest, 1]" in text  # brackets are not parsed as markup
     for field, _, _ in expected:
         assert field in text
 
