@@ -34,7 +34,7 @@ def fences(page, language):
 
 
 def commands(page):
-    """Of a page: (module, its words)."""
+    """Yield (module, arguments) of each command on a page."""
     prose = FENCED.sub("", page.read_text(encoding="utf-8"))
     lines = [line for body in fences(page, "sh") for line in body.replace("\\\n", " ").splitlines()]
     lines += [line for line in INLINE.findall(prose) if len(line.split()) > 3]  # a module alone is a name
@@ -46,25 +46,25 @@ def commands(page):
                 yield module, rest
 
 
-GIVEN = [(page.name, *command) for page in PAGES for command in commands(page)]
-OURS = [each for each in GIVEN if each[1].startswith("reference_model.") or each[1] == "hoibench.run"]
+COMMANDS = [(page.name, *command) for page in PAGES for command in commands(page)]
+OURS = [each for each in COMMANDS if each[1].startswith("reference_model.") or each[1] == "hoibench.run"]
 
 
 @pytest.mark.parametrize(("page", "module", "words"), OURS, ids=lambda value: str(value)[:60])
 def test_a_command_is_parsed(page, module, words):
     if words == ["--help"]:
         return
-    given = parse_arguments(words) if module == "hoibench.run" else tyro.cli(OPTIONS[module], args=words)
-    assert given is not None, page
+    options = parse_arguments(words) if module == "hoibench.run" else tyro.cli(OPTIONS[module], args=words)
+    assert options is not None, page
 
 
-def test_every_command_is_told_where_it_is_looked_for():
-    there = {(page, module) for page, module, _ in OURS}
-    assert {module for page, module in there if page == "reference_model.md"} == {*OPTIONS, "hoibench.run"}
-    assert {("README.md", "hoibench.run"), ("methods.md", "hoibench.run")} <= there
+def test_pages_show_every_command():
+    shown = {(page, module) for page, module, _ in OURS}
+    assert {module for page, module in shown if page == "reference_model.md"} == {*OPTIONS, "hoibench.run"}
+    assert {("README.md", "hoibench.run"), ("methods.md", "hoibench.run")} <= shown
 
 
-def test_a_word_that_a_command_does_not_have_is_found():
+def test_an_unknown_option_is_refused():
     with pytest.raises(SystemExit):
         tyro.cli(TrainOptions, args=["--preset", "nano", "--no-such-option", "3"])
 

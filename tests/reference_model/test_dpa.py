@@ -66,8 +66,8 @@ def test_predicted_tracks_are_the_clean_estimate_of_the_velocity():
 @torch.no_grad()
 def test_initially_predicted_tracks_are_the_origin():
     model = DiffusionPointsAligner(preset("nano").dpa)
-    M_t, *given, t = case()
-    assert clean(M_t, model(M_t, *given, t), t.clamp(min=0.05)).abs().max() < 1e-6
+    M_t, *inputs, t = case()
+    assert clean(M_t, model(M_t, *inputs, t), t.clamp(min=0.05)).abs().max() < 1e-6
 
 
 @torch.no_grad()
@@ -155,12 +155,12 @@ def test_more_padding_changes_nothing(window):
     model = tiny_dpa(window=window)
     M_t, coarse, found, anchors, t = case()
     point_mask = torch.arange(K) < torch.tensor([[9, 10, 6], [10, 3, 8]])[..., None]
-    given = [
+    padded_inputs = [
         torch.cat([each, torch.ones_like(each)], dim=dim)
         for each, dim in ((M_t, 3), (coarse, 3), (found, 3), (anchors, 2))
     ]
     v = model(M_t, coarse, found, anchors, t, point_mask)
-    padded = model(*given, t, torch.cat([point_mask, torch.zeros_like(point_mask)], dim=2))[..., :K, :]
+    padded = model(*padded_inputs, t, torch.cat([point_mask, torch.zeros_like(point_mask)], dim=2))[..., :K, :]
     at = point_mask[:, :, None].expand_as(found)
     assert torch.allclose(padded[at], v[at], atol=1e-5)
 

@@ -1,4 +1,4 @@
-"""Algorithm 1, line by line: the order of the calls, what each is given, what it must not pass gradients to, and the losses by hand."""
+"""Algorithm 1, line by line: the order of the calls, the inputs of each, where gradients stop, and the losses by hand."""
 
 import functools
 import inspect
@@ -121,15 +121,15 @@ def test_lines_7_and_8_refine_the_estimate_of_the_previous_step(reading):
 def test_line_9_generates_with_the_guidance_of_line_8(reading, guided):
     step = iteration(reading, guided=guided)
     mjd, _, _ = step.journal[-3:]
-    given = mjd.inputs
-    assert torch.allclose(given["z_video"], diffused(BATCH.z_video, step.noise.video), atol=1e-6)
-    assert torch.allclose(given["z_motion"], diffused(BATCH.z_motion, step.noise.motion), atol=1e-6)
-    assert torch.equal(given["z_image"], BATCH.z_video[:, :, :, :1])
-    assert given["text"] is BATCH.text and torch.equal(given["t"], T) and given["intrinsics"] is None
+    inputs = mjd.inputs
+    assert torch.allclose(inputs["z_video"], diffused(BATCH.z_video, step.noise.video), atol=1e-6)
+    assert torch.allclose(inputs["z_motion"], diffused(BATCH.z_motion, step.noise.motion), atol=1e-6)
+    assert torch.equal(inputs["z_image"], BATCH.z_video[:, :, :, :1])
+    assert inputs["text"] is BATCH.text and torch.equal(inputs["t"], T) and inputs["intrinsics"] is None
     if guided:
-        assert given["guidance"] is step.journal.calls("encode_guidance")[0].output
+        assert inputs["guidance"] is step.journal.calls("encode_guidance")[0].output
     else:
-        assert given["guidance"].shape == BATCH.z_motion.shape and not given["guidance"].any()
+        assert inputs["guidance"].shape == BATCH.z_motion.shape and not inputs["guidance"].any()
     assert mjd.has_gradients
 
 

@@ -74,7 +74,7 @@ def test_a_prediction_has_the_outputs_of_the_spec(method, prediction):
 
 
 def test_the_seed_decides_every_byte(method, prediction):
-    torch.manual_seed(99)  # the process's own generator has no say
+    torch.manual_seed(99)  # the global generator is not used
     assert equal(method.generate(REQUEST), prediction)
     other = method.generate(dataclasses.replace(REQUEST, seed=4))
     assert not np.array_equal(other.tracks, prediction.tracks) and not np.array_equal(other.video, prediction.video)

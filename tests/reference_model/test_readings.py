@@ -1,4 +1,4 @@
-"""Both readings of Algorithm 1, and the literal presets, through real small models and coders: complete, finite, and different."""
+"""Both readings of Algorithm 1, and the literal presets, with real small models and coders: complete, finite, and different."""
 
 import dataclasses
 import functools
@@ -16,7 +16,7 @@ from reference_model.model import SyncMV4D
 
 READINGS = ("x0", "algorithm1_literal")
 SETTINGS = (*READINGS, "literal_twin")
-"""Either reading alone, and what a preset NAME_literal is: guidance as line 9 adds it, in each iteration, velocities, every gradient."""
+"""Either reading alone, and the presets NAME_literal: guidance added as in line 9, in every iteration; velocities; all gradients."""
 
 
 def config_of(setting, channels):
@@ -27,7 +27,7 @@ def config_of(setting, channels):
     return dataclasses.replace(config, cycle=dataclasses.replace(config.cycle, reading=setting, gradient="full"))
 
 
-class Whole:
+class TinyModels:
     """Models of fixed random weights, a batch and the track_codec between them, through one autoencoder."""
 
     def __init__(self, autoencoder, channels):
@@ -35,7 +35,7 @@ class Whole:
 
     @functools.cache  # noqa: B019  (as long as the tests)
     def model(self, setting):
-        """With all weights as after training, or to the letter as they are before it."""
+        """Return a model with random weights, as after training; for ``literal_twin`` with the new parameters' initial values."""
         config = config_of(setting, self.channels)
         model = SyncMV4D(config, *tiny_models(config))
         if setting == "literal_twin":
@@ -44,7 +44,7 @@ class Whole:
 
     @functools.cache  # noqa: B019
     def losses(self, setting):
-        """Of a guided iteration in which gradients pass through the decoder, and the largest gradient of each model."""
+        """Return the losses of an iteration with guidance, and the largest gradient of each of the two models."""
         model = self.model(setting)
         losses = model(self.batch, tiny_noise(self.batch, model.config, guided=True), self.autoencoder)
         models = [list(part.parameters()) for part in (model.mjd, model.dpa)]
@@ -54,21 +54,21 @@ class Whole:
 
     @functools.cache  # noqa: B019
     def sampled(self, setting):
-        """A sample of fixed noise."""
+        """Return a sample from fixed noise."""
         batch, model = self.batch, self.model(setting)
-        given = Conditions(
+        conditions = Conditions(
             batch.z_video[:, :, :, :1], batch.text, -batch.text, batch.normalized_anchors, None, (N, LATENT[0])
         )
         generator, track_codec = torch.Generator().manual_seed(3), model.build_track_codec(batch, self.autoencoder)
-        return sample(model.mjd, model.dpa, given, track_codec, model.config.flow, model.config.cycle, generator)
+        return sample(model.mjd, model.dpa, conditions, track_codec, model.config.flow, model.config.cycle, generator)
 
 
 @pytest.fixture(scope="module", params=["wan", "folding"])
 def setup(request, wan_folder):
-    """Wan's autoencoder of random weights, and one that gives back what it was given."""
+    """Wan's autoencoder of random weights, and one whose decoder inverts its encoder exactly."""
     if request.param == "wan":
-        return Whole(WanAutoencoder(load_vae(wan_folder)), 16)
-    return Whole(FoldingCoder(), FoldingCoder.channels)
+        return TinyModels(WanAutoencoder(load_vae(wan_folder)), 16)
+    return TinyModels(FoldingCoder(), FoldingCoder.channels)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -89,7 +89,7 @@ def test_a_sample_is_finite_and_has_all_outputs(setup, setting):
 
 def test_readings_differ_in_the_losses(setup):
     (x0, _), (literal, _) = map(setup.losses, READINGS)
-    for name in ("video", "motion", "depth_range"):  # of one and the same noise, with other guidance
+    for name in ("video", "motion", "depth_range"):  # the noise is the same, the guidance differs
         assert getattr(x0, name) != getattr(literal, name), name
     if isinstance(setup.autoencoder, FoldingCoder):  # random weights of Wan's decode no point, in either reading
         assert x0.points != literal.points and x0.chamfer != literal.chamfer
@@ -98,11 +98,11 @@ def test_readings_differ_in_the_losses(setup):
 def test_readings_differ_in_the_sampled_tracks(setup):
     x0, literal = map(setup.sampled, READINGS)
     assert (x0.M - literal.M).abs().max() > 1e-3
-    assert not torch.equal(x0.z_motion, literal.z_motion)  # by the guidance of the second step
+    assert not torch.equal(x0.z_motion, literal.z_motion)  # because of the second step's guidance
 
 
 def test_the_literal_twin_adds_guidance_in_every_iteration(setup):
-    """Line 9 to the letter: W of the guidance is the patch embedding's own, and no coin leaves it out."""
+    """The guidance's weight equals that of the patch embedding, as line 9 prints, and no iteration lacks guidance."""
     model = setup.model("literal_twin")
     assert torch.equal(model.mjd.guidance_embedding.weight, model.mjd.patch_embedding.weight)
     generators = [torch.Generator().manual_seed(seed) for seed in range(20)]

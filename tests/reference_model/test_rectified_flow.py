@@ -24,7 +24,7 @@ SHAPE = (2, 3, 4, 5, 6, 7)
 """B, V, C, n, h, w."""
 
 
-def drawn(seed=0, shape=SHAPE):
+def sample_normal(seed=0, shape=SHAPE):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -123,20 +123,20 @@ def test_times_never_reach_zero(monkeypatch):
 @settings(max_examples=30)
 @given(times, st.integers(0, 2**31))
 def test_state_and_velocity_give_data_and_noise(t, seed):
-    z0, z1 = drawn(seed), drawn(seed + 1)
+    z0, z1 = sample_normal(seed), sample_normal(seed + 1)
     z_t, v = interpolate(z0, z1, t), velocity(z0, z1)
     torch.testing.assert_close(clean(z_t, v, t), z0, atol=2e-6, rtol=0)
     torch.testing.assert_close(clean(z_t, v, t) + v, z1, atol=2e-6, rtol=0)
 
 
 def test_the_velocity_is_the_derivative_of_the_state():
-    z0, z1 = drawn(0, (2,)).double(), drawn(1, (2,)).double()
+    z0, z1 = sample_normal(0, (2,)).double(), sample_normal(1, (2,)).double()
     slope = (interpolate(z0, z1, 0.75) - interpolate(z0, z1, 0.25)) / 0.5
     torch.testing.assert_close(slope, velocity(z0, z1), atol=1e-7, rtol=0)
 
 
 def test_zero_is_data_and_one_is_noise():
-    z0, z1 = drawn(0), drawn(1)
+    z0, z1 = sample_normal(0), sample_normal(1)
     assert torch.equal(interpolate(z0, z1, 0), z0)
     assert torch.equal(interpolate(z0, z1, 1), z1)
 
@@ -144,7 +144,7 @@ def test_zero_is_data_and_one_is_noise():
 @settings(max_examples=30)
 @given(st.integers(1, 60), shifts, st.integers(0, 2**31))
 def test_the_true_velocity_leads_to_the_data_along_any_grid(steps, s, seed):
-    z0, z1 = drawn(seed), drawn(seed + 1)
+    z0, z1 = sample_normal(seed), sample_normal(seed + 1)
     z, grid = z1, time_grid(steps, s)
     for t, t_next in pairwise(grid):
         torch.testing.assert_close(z, interpolate(z0, z1, t), atol=1e-5, rtol=0)
@@ -153,7 +153,7 @@ def test_the_true_velocity_leads_to_the_data_along_any_grid(steps, s, seed):
 
 
 def test_a_time_for_each_sample_is_each_samples_time():
-    z0, z1, t = drawn(0), drawn(1), torch.tensor([0.25, 0.875])
+    z0, z1, t = sample_normal(0), sample_normal(1), torch.tensor([0.25, 0.875])
     v = velocity(z0, z1)
     later, each = torch.tensor([0.125, 0.5]), range(2)
     for function, all_of_it in (
@@ -175,7 +175,7 @@ def test_every_step_equals_that_of_diffusers(steps, s):
     theirs.set_timesteps(sigmas=grid[:-1].tolist())
     assert torch.equal(theirs.sigmas, grid)
 
-    z, v = drawn(0), [drawn(seed) for seed in range(1, steps + 1)]
+    z, v = sample_normal(0), [sample_normal(seed) for seed in range(1, steps + 1)]
     ours_z, their_z = z, z
     for i, timestep in enumerate(theirs.timesteps):
         ours_z = euler_step(ours_z, v[i], grid[i], grid[i + 1])
@@ -193,9 +193,9 @@ def test_the_grid_equals_diffusers_shift_of_even_steps():
 
 
 def test_only_the_first_frame_is_replaced():
-    z, z_image = drawn(0), drawn(1, (2, 3, 4, 1, 6, 7))
+    z, z_image = sample_normal(0), sample_normal(1, (2, 3, 4, 1, 6, 7))
     replaced = replace_first_frame(z, z_image)
     assert torch.equal(replaced[..., :1, :, :], z_image)
     assert torch.equal(replaced[..., 1:, :, :], z[..., 1:, :, :])
-    assert torch.equal(z, drawn(0))
+    assert torch.equal(z, sample_normal(0))
     assert torch.equal(replace_first_frame(replaced, z_image), replaced)

@@ -47,8 +47,17 @@ def sample(small_model_folder, images, tmp_path, capsys):
     """Run the command: exit code, stdout, the last line of stderr."""
 
     def run(*flags):
-        given = ("--checkpoint", small_model_folder, "--out", tmp_path / "out", "--device", "cpu", "--images", images)
-        words = [str(word) for word in given]
+        defaults = (
+            "--checkpoint",
+            small_model_folder,
+            "--out",
+            tmp_path / "out",
+            "--device",
+            "cpu",
+            "--images",
+            images,
+        )
+        words = [str(word) for word in defaults]
         for flag, value in zip(flags[::2], flags[1::2], strict=True):
             if flag in words:
                 words[words.index(flag) + 1] = str(value)

@@ -41,7 +41,7 @@ class Journal(list[Call]):
 
 
 class RecordingMJD:
-    """Answers ``velocities(z_video, z_motion, text, t)``: video, motion and s."""
+    """A diffusion model that returns ``velocities(z_video, z_motion, text, t)``: video, motion and s."""
 
     def __init__(
         self, journal: Journal, velocities: Callable[..., tuple[Tensor, Tensor, Tensor]], *, see_k: bool = False
@@ -57,7 +57,7 @@ class RecordingMJD:
 
 
 class RecordingDPA:
-    """Answers ``velocities(M_t, coarse, t)``."""
+    """A points aligner that returns ``velocities(M_t, coarse, t)``."""
 
     def __init__(self, journal: Journal, velocities: Callable[..., Tensor]):
         self.journal, self.velocities = journal, velocities
@@ -70,7 +70,7 @@ class RecordingDPA:
 
 
 class RecordingTrackCodec:
-    """A track codec whose calls are noted."""
+    """A track codec that records its calls."""
 
     def __init__(self, journal: Journal, track_codec: TrackCodec):
         self.journal, self.track_codec = journal, track_codec

@@ -21,7 +21,7 @@ from hoibench.video import decode
 FPS = 30.0
 
 
-# Files that are not there.
+# Missing files.
 
 
 def drop_camera(tree, key, serial, modality=download.RGB) -> Path:
@@ -39,13 +39,13 @@ def drop_file(tree, key, modality, name) -> Path:
 
 
 def drop_modality(tree, modality) -> Path:
-    """A whole zip was not unpacked, nor is it there."""
+    """A zip was neither unpacked nor downloaded."""
     shutil.rmtree(tree.root / modality)
     return tree.root / modality
 
 
 def zip_modality(tree, modality) -> Path:
-    """A zip lies un-unpacked where its folder should be."""
+    """A zip was not unpacked: it is next to where its folder should be."""
     shutil.rmtree(tree.root / modality)
     path = tree.root / f"{modality}.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -54,7 +54,7 @@ def zip_modality(tree, modality) -> Path:
 
 
 def zip_camera(tree, serial, modality=download.RGB) -> Path:
-    """A camera's zip lies un-unpacked beside the others' videos."""
+    """A camera's zip was not unpacked: it is next to the other cameras' videos."""
     for path in (tree.root / modality).glob(f"*/*/{serial}.mp4"):
         path.unlink()
     path = tree.root / modality / f"{serial}.zip"
@@ -103,7 +103,7 @@ def empty_video(tree, key, serial, modality=download.RGB) -> Path:
 
 
 def shorten_video(tree, key, serial, frames=1, modality=download.RGB) -> Path:
-    """A whole video that has fewer frames than the annotation."""
+    """An intact video has fewer frames than the annotation."""
     path = tree.sequence(key).folder(modality) / f"{serial}.mp4"
     write_video(path, decode(path)[:-frames], FPS)
     return path
@@ -145,7 +145,7 @@ def drop_calibration(tree, key, serial) -> Path:
 
 
 def turn_camera(tree, key, serial) -> Path:
-    """A camera is said to look the other way: nothing lands in its image."""
+    """A camera's rotation is turned by 180 degrees, so that no point is in its image."""
 
     def turn(table):
         half_turn = np.diag([-1.0, 1.0, -1.0])
@@ -235,7 +235,7 @@ class _Danger:
 
 
 def forbidden_pickle(tree, key, side="left") -> Path:
-    """A hand file that would run a program if it were unpickled plainly."""
+    """A hand file would run a program if it were unpickled without restrictions."""
     path = tree.sequence(key).folder(download.HANDS) / f"{side}_hand.pkl"
     write_bytes(path, pickle.dumps({"00001": _Danger()}, protocol=4))
     return path
@@ -263,7 +263,7 @@ def missing_hand_frames(tree, key, side="right", frames=(7, 8)) -> Path:
 
 
 def short_hand(tree, key, side="right", missing=3) -> Path:
-    """A hand file whose last frames are not there: its N disagrees."""
+    """A hand file lacks its last frames, so its N disagrees."""
     return _edit_hand(tree, key, side, lambda hand: {name: hand[name] for name in sorted(hand)[:-missing]})
 
 
@@ -276,7 +276,7 @@ def nan_hand_frame(tree, key, side="right", frame=7) -> Path:
 
 
 def far_hand(tree, key, side="right") -> Path:
-    """A hand ten metres off, as in another date's world frame."""
+    """A hand is ten metres away, as in another date's world frame."""
 
     def move(hand):
         return {name: {**frame, "hand_trans": frame["hand_trans"] + 10.0} for name, frame in hand.items()}

@@ -55,9 +55,9 @@ def test_the_pseudo_video_can_be_rendered_from_the_file(views, wan_folder, confi
         seen = to_camera(view.world.double(), view.R.double(), view.t.double())
         pixels, depth = project(seen, view.K.double()), seen[..., 2]
         torch.testing.assert_close(pixels[0].float(), view.anchors, atol=1e-4, rtol=0)
-        drawn = render(pixels, depth, view.anchors.double(), view.s.double(), size)
+        motion = render(pixels, depth, view.anchors.double(), view.s.double(), size)
         assert (
-            autoencoder.encode(drawn) - view.z_motion
+            autoencoder.encode(motion) - view.z_motion
         ).abs().mean() < 1e-3  # poses are kept in float32: a point on the edge of a pixel may cross it
         inside = (pixels.round() >= 0).all(-1) & (pixels.round() < torch.tensor(size).flip(0)).all(-1)
         torch.testing.assert_close(

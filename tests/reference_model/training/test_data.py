@@ -58,8 +58,8 @@ def test_each_epoch_is_another_permutation_of_the_clips(cache):
 
 def test_one_view_of_each_cluster_is_drawn_and_eventually_all(cache):
     data = TrainingData(cache, TINY, seed=0)
-    drawn = Counter(view for i in range(60) for view in data.choose_samples(i, 1, 0, 1)[0].views)
-    assert drawn.keys() == {f"{cluster}{number}" for cluster in CLUSTERS for number in range(2)}
+    chosen = Counter(view for i in range(60) for view in data.choose_samples(i, 1, 0, 1)[0].views)
+    assert chosen.keys() == {f"{cluster}{number}" for cluster in CLUSTERS for number in range(2)}
     choice = data.choose_samples(0, 1, 0, 1)[0]
     assert [view[:-1] for view in choice.views] == list(CLUSTERS)
 
@@ -96,27 +96,27 @@ def test_prompts_are_dropped_at_the_configured_rate(cache):
 
 def test_dropped_prompts_are_independent_of_the_views(cache):
     """In 4000 draws each half has about 200 of 2000 dropped, with a standard deviation of 13."""
-    drawn = TrainingData(cache, TINY, seed=0).choose_samples(0, 4000, 0, 1)
+    chosen = TrainingData(cache, TINY, seed=0).choose_samples(0, 4000, 0, 1)
     for index in range(len(CLUSTERS)):
         for number in "01":
-            dropped = [choice.drop_prompt for choice in drawn if choice.views[index].endswith(number)]
+            dropped = [choice.drop_prompt for choice in chosen if choice.views[index].endswith(number)]
             assert len(dropped) > 1800 and 0.07 < sum(dropped) / len(dropped) < 0.13
 
 
 def test_views_are_drawn_independently_in_each_cluster(cache):
-    drawn = Counter(choice.views for choice in TrainingData(cache, TINY, seed=0).choose_samples(0, 1600, 0, 1))
-    assert len(drawn) == 8 and min(drawn.values()) > 140  # 200 each, with a standard deviation of 13
+    chosen = Counter(choice.views for choice in TrainingData(cache, TINY, seed=0).choose_samples(0, 1600, 0, 1))
+    assert len(chosen) == 8 and min(chosen.values()) > 140  # 200 each, with a standard deviation of 13
 
 
 def test_draws_differ_between_samples_and_seeds(cache):
     """Views and dropped prompts of the samples of one epoch differ, and so do those of two seeds."""
-    drawn = [[c[1:] for c in TrainingData(cache, TINY, seed=seed).choose_samples(0, 4, 0, 1)] for seed in range(6)]
-    assert sum(len(set(epoch)) > 1 for epoch in drawn) >= 5
+    chosen = [[c[1:] for c in TrainingData(cache, TINY, seed=seed).choose_samples(0, 4, 0, 1)] for seed in range(6)]
+    assert sum(len(set(epoch)) > 1 for epoch in chosen) >= 5
     by_clip = [
         dict(c[:2] for c in TrainingData(cache, TINY, seed=seed).choose_samples(0, 4, 0, 1)) for seed in range(6)
     ]
     assert all(len({each[clip] for each in by_clip}) > 1 for clip in cache.clips)
-    assert len({tuple(epoch) for epoch in drawn}) == 6
+    assert len({tuple(epoch) for epoch in chosen}) == 6
 
 
 def test_each_sample_of_a_batch_has_its_own_prompt(cache):
@@ -170,7 +170,7 @@ def rewrite_view(cache, clip, cluster, number, **changes):
 
 
 def test_all_views_are_checked_before_training_and_listed_in_one_error(tmp_path):
-    """Independent of the order in which views are drawn."""
+    """Independent of the order in which views are chosen."""
     cache = write_cache(tmp_path, clips=4, views=2)
     for (changes, _), clip, cluster in zip(FAULTS, ("clip1", "clip3", "clip3"), CLUSTERS, strict=True):
         rewrite_view(cache, clip, cluster, 1, **changes)
