@@ -47,17 +47,8 @@ def sample(small_model_folder, images, tmp_path, capsys):
     """Run the command: exit code, stdout, the last line of stderr."""
 
     def run(*flags):
-        defaults = (
-            "--checkpoint",
-            small_model_folder,
-            "--out",
-            tmp_path / "out",
-            "--device",
-            "cpu",
-            "--images",
-            images,
-        )
-        words = [str(word) for word in defaults]
+        base = ("--checkpoint", small_model_folder, "--out", tmp_path / "out", "--device", "cpu", "--images", images)
+        words = [str(word) for word in base]
         for flag, value in zip(flags[::2], flags[1::2], strict=True):
             if flag in words:
                 words[words.index(flag) + 1] = str(value)

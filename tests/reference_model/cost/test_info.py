@@ -64,7 +64,9 @@ def test_the_tables_have_totals_and_bases(small, info_output):
 @pytest.mark.parametrize("columns", [30, 60, 80])
 def test_no_number_is_cropped_on_a_narrow_terminal(wan, counted, info_output, columns, monkeypatch):
     monkeypatch.setattr(cost, "count_cost", lambda config, gpus: counted)
-    monkeypatch.setattr("reference_model.info.Console", lambda: Console(width=columns, force_terminal=True))
+    monkeypatch.setattr(
+        "reference_model.info.Console", lambda **options: Console(width=columns, force_terminal=True, **options)
+    )
     text = re.sub(r"\x1b\[[0-9;]*m", "", info_output())
     shown = [" ".join(re.split(r"\s{2,}", line.strip())[1:]) for line in text.splitlines()]
     new = wan["parameters"]["new"]
