@@ -14,7 +14,7 @@ from hoibench.store.records import Record, parse_record
 
 Need = Literal["video", "tracks", "cameras", "truth.video", "truth.tracks", "truth.masks"]
 Direction = Literal["lower", "higher", "ratio", "none"]
-PRESETS = ("paper", "offline", "all")
+METRIC_SETS = ("paper", "offline", "all")
 
 _VIDEO = ("i2v", "i2vm", "v2v")
 _MOTION = ("ito4g", "vto4r")
@@ -85,7 +85,7 @@ class Card(Record):
         needs: required inputs from the prediction (``video``, ``tracks``), the clip (``cameras``) or its truth (``truth.video``, ...); if one is
             missing, the metric's status is ``not_applicable``.
         weights: ids of the weight files that the metric's networks load, see ``hoibench.weights``.
-        presets: named selections that include this metric: ``paper`` (the columns of the paper's tables), ``offline`` (no downloaded weights).
+        sets: metric sets that include this metric: ``paper`` (the columns of the paper's tables), ``offline`` (no downloaded weights).
         regions: the scored regions: ``full`` (the full frame), ``fg`` (the foreground: hands and objects) or both.
         ranked: false for a secondary metric, which is shown but never ranked.
         companion, stillness: rules that withhold or grey misleading values (see these classes); None if they do not apply.
@@ -104,7 +104,7 @@ class Card(Record):
     bounds: tuple[float | None, float | None] = (None, None)
     needs: tuple[Need, ...] = ()
     weights: tuple[str, ...] = ()
-    presets: tuple[Literal["paper", "offline"], ...] = ()
+    sets: tuple[Literal["paper", "offline"], ...] = ()
     regions: tuple[Literal["full", "fg"], ...] = ("full",)
     ranked: bool = True
     companion: Companion | None = None
@@ -164,7 +164,7 @@ def select_cards(names: Iterable[str]) -> list[Card]:
     """Return the cards of the named metrics, each once, in the order of ``all_cards``.
 
     Args:
-        names: metric ids, with or without version, or presets (named selections): ``paper``, ``offline`` or ``all``.
+        names: metric ids, with or without version, or metric sets: ``paper``, ``offline`` or ``all``.
 
     Raises:
         UnknownName: a name matches no card; the message has the nearest names.
@@ -174,11 +174,11 @@ def select_cards(names: Iterable[str]) -> list[Card]:
     for name in names:
         if name == "all":
             chosen.update(cards)
-        elif name in PRESETS:
-            chosen.update(card.id for card in cards.values() if name in card.presets)
+        elif name in METRIC_SETS:
+            chosen.update(card.id for card in cards.values() if name in card.sets)
         else:
             matching = [key for key in cards if name in (key, key.rpartition("@")[0])]
             if not matching:
-                raise UnknownName("metric", name, [*cards, *PRESETS])
+                raise UnknownName("metric", name, [*cards, *METRIC_SETS])
             chosen.update(matching)
     return [card for key, card in cards.items() if key in chosen]

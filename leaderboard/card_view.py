@@ -47,7 +47,7 @@ def card_view(card: Card, number: int) -> CardView:
         ("regions", ", ".join(card.regions)),
         ("needs", ", ".join(card.needs)),
         ("weights", ", ".join(card.weights) or "none"),
-        ("presets", ", ".join(card.presets)),
+        ("sets", ", ".join(card.sets)),
         ("shown only with", f"{card.companion.metric}: {card.companion.why}" if card.companion else ""),
         ("greyed if a row hardly moves by", ", ".join(card.stillness.motion) if card.stillness else ""),
         ("source", card.source),

@@ -110,7 +110,7 @@ def _metrics() -> Rows:
 
     arrows = {"lower": "lower", "higher": "higher", "ratio": "ratio to truth near 1", "none": ""}
     return [
-        {"metric": c.id, "unit": c.unit, "better": arrows[c.direction], "group": c.group, "presets": " ".join(c.presets),
+        {"metric": c.id, "unit": c.unit, "better": arrows[c.direction], "group": c.group, "sets": " ".join(c.sets),
          "weights": " ".join(c.weights), "title": c.title}
         for c in all_cards().values()
     ]  # fmt: skip

@@ -47,7 +47,7 @@ class Score:
     """For a run: number of worker processes. Default: one on a GPU, else one per core."""
 
     metrics: str = "offline"
-    """Metric ids and presets (paper, offline, all), separated by commas."""
+    """Metric ids and sets (paper, offline, all), separated by commas."""
 
     pairing: Pairing | None = None
     """How points are paired. Default: query if a prediction's anchors are the clip's own, in order, else anchor
@@ -116,7 +116,7 @@ def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, lis
     metrics = [name.strip() for name in options.metrics.split(",") if name.strip()]
     cards = select_cards(metrics)
     if not cards:
-        raise ValueError(f"--metrics is {options.metrics!r}, expected ids or presets, e.g. rpe,chamfer")
+        raise ValueError(f"--metrics is {options.metrics!r}, expected ids or sets, e.g. rpe,chamfer")
     console, name, failed = Console(stderr=True, emoji=False), pred.name or "prediction", 0
     rows: dict[str, list[ResultRow]] = {}
     folders = clip_folders(truth)

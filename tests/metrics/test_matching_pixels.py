@@ -182,7 +182,7 @@ def test_cards_declare_weights_regions_and_needs():
     assert len(cards) == 8
     for id, card in cards.items():
         assert callable(card.load())
-        assert ("offline" in card.presets) == ("aliked" not in id)
+        assert ("offline" in card.sets) == ("aliked" not in id)
         assert card.weights == (("aliked-n16",) if "aliked" in id else ())
         assert card.regions == ("full", "fg")
         assert ("truth.video" in card.needs) == ("_rel/" in id)

@@ -38,7 +38,7 @@ def test_all_motion_metrics_of_the_protocol_have_cards():
         *("accel_error@1", "scale@1", "mv_rpe_scene@1", "mv_pi_scene@1", "mv_rpe_scene_all@1", "mv_rpe_world@1"),
         *("mv_pi_world@1", "xv_rpe@1", "xv_pi@1", "reproj_px@1"),
     ]
-    assert all("offline" in card.presets for card in CARDS)
+    assert all("offline" in card.sets for card in CARDS)
     assert [card.id for card in CARDS if not card.ranked] == [
         *("rpe_all@1", "chamfer_sq@1", "scale@1", "mv_rpe_scene_all@1", "mv_rpe_world@1", "mv_pi_world@1"),
     ]
