@@ -56,7 +56,7 @@ class Batch(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """The random numbers of one training iteration: its noise levels ``t``, whether it is ``guided``, and noise for the other steps.
+    """The random numbers of one training iteration: the noise levels ``t``, the noise itself, and whether the iteration is ``guided``.
 
     Attributes:
         t: (B,) noise levels.

@@ -83,7 +83,7 @@ class Processes:
 
 @contextmanager
 def init_distributed(device: str) -> Iterator[Processes]:
-    """Connect to the other processes of a training for the duration of the ``with`` block; yield the process group.
+    """Connect to the other processes of a training for the duration of the ``with`` block; yield the ``Processes``.
 
     The environment variables RANK, LOCAL_RANK and WORLD_SIZE describe the processes; without them there is one.
 
