@@ -42,7 +42,7 @@ class LatentView:
         clip, view: ids.
         cluster: camera cluster of the view, ``left``, ``center`` or ``right``.
         prompt: prompt of the clip; ``LatentCache.text`` returns its embedding.
-        z_video, z_motion: latents (C, n, h, w) of the video and of the motion pseudo-video, of the cache's dtype, normalised per channel.
+        z_video, z_motion: latents (C, n, h, w) of the video and of the motion pseudo-video, of the cache's dtype, normalized per channel.
         s: (2,) depths in metres of the nearest and the farthest drawn point in this camera, over all frames.
         anchors: (K', 2) pixels of the points in frame 0.
         world: (N, K', 3) true positions of the points in world coordinates, metres.

@@ -59,7 +59,7 @@ def empty_video(config: SyncMV4DConfig) -> Tensor:
 
 
 def empty_latents(config: SyncMV4DConfig, device: str = "meta") -> Tensor:
-    """Return a tensor of the shape of the video latents of one sample, (1, V, C, n, h, w) for V views; its values are uninitialised."""
+    """Return a tensor of the shape of the video latents of one sample, (1, V, C, n, h, w) for V views; its values are uninitialized."""
     grid = config.latent_grid(config.frames, config.height, config.width)
     return torch.empty(1, config.mjd.views, config.mjd.in_channels, *grid, device=device)
 

@@ -56,7 +56,7 @@ def joint_step(
                 z_coarse = clean(z_motion, v, t)
             coarse, found = track_codec.decode_tracks(z_coarse, s_coarse)
             M_tilde = clean(M_t, dpa(M_t, coarse, found, anchors, t, point_mask), t)  # 7: refine without gradient
-            guidance = track_codec.encode_guidance(M_tilde)  # 8: project, normalise, encode
+            guidance = track_codec.encode_guidance(M_tilde)  # 8: project, normalize, encode
 
     v_video, v_motion, s = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K)  # 9: co-generate with guidance
     dt = grid_step(t, flow) if literal else -t

@@ -31,13 +31,13 @@ _ROUNDING = 1e-5
 
 @dataclass(frozen=True)
 class WanAutoencoder:
-    """The encoder and decoder of a frozen autoencoder, which map between a video and its normalised latents."""
+    """The encoder and decoder of a frozen autoencoder, which map between a video and its normalized latents."""
 
     vae: AutoencoderKLWan
 
     @torch.no_grad()
     def encode(self, video: Tensor | NDArray[np.float32]) -> Tensor:
-        """Encode a video (N, H, W, 3) in [0, 1] to normalised latents (C, n, h, w) float32: the mode of the encoder's distribution, not a sample.
+        """Encode a video (N, H, W, 3) in [0, 1] to normalized latents (C, n, h, w) float32: the mode of the encoder's distribution, not a sample.
 
         The autoencoder is causal: latent frame 0 depends on the first image only (diffusers: autoencoders/autoencoder_kl_wan.py).  Rounding
         errors beyond 0 or 1 are clipped.
@@ -60,7 +60,7 @@ class WanAutoencoder:
         return (z - mean) / std
 
     def decode(self, z: Tensor) -> Tensor:
-        """Decode normalised latents (C, n, h, w) to a video (N, H, W, 3) float32 in [0, 1]; differentiable.
+        """Decode normalized latents (C, n, h, w) to a video (N, H, W, 3) float32 in [0, 1]; differentiable.
 
         N = 1 + 4 (n - 1) with Wan's temporal stride of 4.
         """

@@ -97,7 +97,7 @@ def _wan_defaults() -> dict[str, Any]:
 
 
 def _wan_arguments(mjd: MJDConfig) -> dict[str, Any]:
-    """Return the constructor arguments of the WanTransformer3DModel from which the diffusion model MJD is initialised."""
+    """Return the constructor arguments of the WanTransformer3DModel from which the diffusion model MJD is initialized."""
     return {name: getattr(mjd, name) for name in _SHARED_FIELDS} | {
         "out_channels": mjd.in_channels,
         "cross_attn_norm": True,

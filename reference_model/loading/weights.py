@@ -114,7 +114,7 @@ def load_weights(
         model: the model, whose parameters are replaced.
         weights: the folder's weights.
         dtype: dtype of the parameters.
-        new: parameters that the folder does not have; they get uninitialised memory, which the caller must set.
+        new: parameters that the folder does not have; they get uninitialized memory, which the caller must set.
         in_fp32: components of the names of parameters that are float32 instead, see ``parameter_dtypes``.
 
     Raises:

@@ -207,8 +207,8 @@ def test_mixed_precision_leaves_coordinates_in_full():
 
 
 @torch.no_grad()
-def test_weights_in_bfloat16_give_velocities_in_full():
-    """As ZeRO-3 keeps them, under the same autocast."""
+def test_weights_in_bfloat16_give_velocities_in_float32():
+    """ZeRO-3 runs bfloat16 weights under this autocast."""
     full, half = tiny_dpa(), tiny_dpa().bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         v = half(*case())

@@ -12,7 +12,7 @@ B, V, N, K = 2, 3, 4, 40
 
 
 def aligner(backend, **changes):
-    """With weights of the same seed, none of them at zero."""
+    """Return a points aligner whose weights have the same seed and are all nonzero."""
     settings = dataclasses.replace(preset("nano").dpa, sparse_conv=backend, voxel=0.5, window=32, **changes)
     torch.manual_seed(0)
     model = DiffusionPointsAligner(settings)

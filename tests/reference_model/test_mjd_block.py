@@ -14,7 +14,7 @@ from reference_model.mjd.tokens import TokenLayout, rotary_tables
 B, V, D = 2, 3, NANO.width
 GRID = (2, 3, 2)
 TOKENS = [*product(("video", "motion"), *map(range, GRID)), *[("special",)] * 3]
-"""Of a view, in the order of its sequence: (modality, frame, row, column)."""
+"""Tokens of a view, in the order of its sequence: (modality, frame, row, column)."""
 COS, SIN = (
     table[0, :, 0].unflatten(0, (V, 3, 3))
     for table in WanRotaryPosEmbed(NANO.attention_head_dim, (1, 1, 1), 8)(torch.empty(1, 1, V, 3, 3))

@@ -57,7 +57,7 @@ def test_the_batch_is_consistent():
 
 @pytest.mark.parametrize("radius", [0, 1, 2])
 def test_tracks_drawn_as_guidance_are_read_back(radius):
-    """Both halves at once, lines 8 and 7 of Algorithm 1, within the pseudo-video's bounds: half a pixel laterally, 0.1 mm in depth."""
+    """Lines 8 and 7 of Algorithm 1 together, within the pseudo-video's bounds: half a pixel laterally, 0.1 mm in depth."""
     track_codec = track_codec_of(style=dataclasses.replace(STYLE, radius=radius))
     coarse, found = track_codec.decode_tracks(
         track_codec.encode_guidance(track_codec.scene_frame.from_world(BATCH.world)), BATCH.s
@@ -79,7 +79,7 @@ def test_colours_are_matched_within_the_configured_distance():
 
 
 def test_points_are_read_with_the_radius_of_rendering():
-    """Of a point of one pixel, a second one in its colour is a stray."""
+    """A point has one pixel, so a second pixel of its colour is a stray."""
     track_codec = track_codec_of(style=dataclasses.replace(STYLE, radius=0))
     z = track_codec.encode_guidance(track_codec.scene_frame.from_world(BATCH.world))
     video = CODER.decode(z[0, 0])

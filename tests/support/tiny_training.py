@@ -41,7 +41,7 @@ LOOP = dataclasses.replace(
     flow=dataclasses.replace(TINY.flow, training_shift=0.05),
     cycle=dataclasses.replace(TINY.cycle, gradient="full"),
 )
-"""For the loop: an exact autoencoder, little noise and all gradients, so that even an untrained model finds coarse points."""
+"""A model for the loop: an exact autoencoder, little noise and all gradients, so that even an untrained model finds coarse points."""
 PROMPT = "brush the plate with the brush"
 
 
@@ -106,7 +106,7 @@ def view_of(config: SyncMV4DConfig, clip: str, cluster, number: int, points: int
 
 
 class NoAutoencoder:
-    """For trainings of both models separately, which need no autoencoder."""
+    """A placeholder in trainings of both models separately, which need no autoencoder."""
 
 
 SINGLE_PROCESS = Processes(0, 1, torch.device("cpu"))

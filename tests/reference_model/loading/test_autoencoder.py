@@ -41,7 +41,7 @@ def test_latents_are_causal(autoencoder):
     assert not torch.equal(z[:, 2], z_other[:, 2])
 
 
-def test_encode_is_the_normalised_mode(vae, autoencoder):
+def test_encode_is_the_normalized_mode(vae, autoencoder):
     video = clip(5)
     with torch.no_grad():
         posterior = vae.encode(video.permute(3, 0, 1, 2)[None] * 2 - 1).latent_dist
@@ -49,7 +49,7 @@ def test_encode_is_the_normalised_mode(vae, autoencoder):
         torch.testing.assert_close(autoencoder.encode(video)[channel], (posterior.mean[0, channel] - mean) / std)
 
 
-def test_decode_undoes_the_normalisation(vae, autoencoder):
+def test_decode_undoes_the_normalization(vae, autoencoder):
     z = autoencoder.encode(clip(5))
     mean, std = (torch.tensor(each)[:, None, None, None] for each in (vae.config.latents_mean, vae.config.latents_std))
     with torch.no_grad():
@@ -60,7 +60,7 @@ def test_decode_undoes_the_normalisation(vae, autoencoder):
     torch.testing.assert_close(video, expected)
 
 
-def test_decode_inverts_the_normalisation_of_encode(vae, autoencoder, monkeypatch):
+def test_decode_inverts_the_normalization_of_encode(vae, autoencoder, monkeypatch):
     raw = torch.rand(1, 16, 2, 2, 3) * 2 - 1
     seen = []
 

@@ -65,7 +65,7 @@ def test_long_prompts_are_rejected_not_truncated(encoder):
 
 
 def test_a_long_prompt_gives_an_error_without_a_warning(wan_folder):
-    """In a new process, since a tokenizer warns once."""
+    """A new process is needed, since a tokenizer warns once."""
     script = (
         "import sys; from reference_model.loading.text_encoder import load_text_encoder\n"
         "load_text_encoder(sys.argv[1]).embed(['spoon ' * 600], 512)"

@@ -41,13 +41,13 @@ def test_new_parameters_are_derived_or_random(wan_folder):
 
 @pytest.fixture
 def nan_for_empty():
-    """Fills uninitialised memory with NaN."""
+    """Fills uninitialized memory with NaN."""
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
 
 
-def test_every_new_parameter_is_initialised(wan_folder, nan_for_empty):
+def test_every_new_parameter_is_initialized(wan_folder, nan_for_empty):
     assert torch.empty(1).isnan()
     model = load_mjd(wan_folder, nano_with(scale_tokens_see_K=True))
     assert all(parameter.isfinite().all() for parameter in model.parameters())

@@ -97,7 +97,7 @@ def test_new_parameters_in_wans_folder_are_rejected(copy):
         load_mjd(copy, NANO)
 
 
-def test_names_of_the_original_layout_are_recognised(copy):
+def test_names_of_the_original_layout_are_recognized(copy):
     def rename(tensors):
         names = {".attn1.to_": ".self_attn.", ".attn2.to_": ".cross_attn."}
         for new, old in names.items():
@@ -111,7 +111,7 @@ def test_names_of_the_original_layout_are_recognised(copy):
         load_mjd(copy, NANO)
 
 
-def test_folder_of_the_original_layout_is_recognised(tmp_path):
+def test_folder_of_the_original_layout_is_recognized(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"_class_name": "WanModel", "dim": 3072}))
     with pytest.raises(ValueError, match="is in the layout of Wan's own code.*Wan-AI/Wan2.2-TI2V-5B-Diffusers"):
         load_mjd(tmp_path, NANO)

@@ -49,7 +49,7 @@ def test_latents_are_those_of_the_resized_video_and_begin_with_the_images(views,
 
 
 def test_the_pseudo_video_can_be_rendered_from_the_file(views, wan_folder, config):
-    """As the loop does with refined points."""
+    """The loop renders refined points in the same way."""
     autoencoder, size = WanAutoencoder(load_vae(wan_folder)), (config.height, config.width)
     for view in views:
         seen = to_camera(view.world.double(), view.R.double(), view.t.double())
@@ -58,7 +58,7 @@ def test_the_pseudo_video_can_be_rendered_from_the_file(views, wan_folder, confi
         motion = render(pixels, depth, view.anchors.double(), view.s.double(), size)
         assert (
             autoencoder.encode(motion) - view.z_motion
-        ).abs().mean() < 1e-3  # poses are kept in float32: a point on the edge of a pixel may cross it
+        ).abs().mean() < 1e-3  # poses are stored in float32: a point on the edge of a pixel may cross it
         inside = (pixels.round() >= 0).all(-1) & (pixels.round() < torch.tensor(size).flip(0)).all(-1)
         torch.testing.assert_close(
             view.s.double(), torch.stack([depth[inside].min(), depth[inside].max()]), atol=1e-5, rtol=0
@@ -100,7 +100,7 @@ def test_prompts_and_the_empty_one_are_embedded(cache, views, clip, wan_folder, 
     [(100, range(3, 33)), (30, range(3, 33)), (3, (3, 13, 23)), (1, (3,)), (20, np.arange(20) * 30 // 20 + 3)],
 )
 def test_at_most_k_points_are_chosen_evenly(clip, config, most, expected):
-    """Of 30 visible points; each is recognised by its position."""
+    """30 points are visible; each is recognized by its position."""
     visible = np.zeros_like(clip.tracks.visible)
     visible[:, 0, 3:33] = True
     style = replace(config.pseudo_video, points=most)

@@ -95,7 +95,7 @@ def test_prompts_are_dropped_at_the_configured_rate(cache):
 
 
 def test_dropped_prompts_are_independent_of_the_views(cache):
-    """In 4000 draws each half has about 200 of 2000 dropped, with a standard deviation of 13."""
+    """Each half of 4000 samples has about 200 of 2000 prompts dropped, with a standard deviation of 13."""
     chosen = TrainingData(cache, TINY, seed=0).choose_samples(0, 4000, 0, 1)
     for index in range(len(CLUSTERS)):
         for number in "01":

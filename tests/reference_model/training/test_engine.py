@@ -58,7 +58,7 @@ def test_weight_decay_shrinks_only_decaying_parameters():
 
 
 def test_each_step_uses_the_given_learning_rate_factor():
-    """With a constant gradient of any size, AdamW moves every weight by its learning rate."""
+    """AdamW moves every weight by its learning rate if the gradient is constant."""
     model = SyncMV4D(TINY)
     config = training_config(4, learning_rate=1e-3, dpa_learning_rate=4e-3, weight_decay=0.0)
     engine, steps = open_engine("ddp", model, config, SINGLE_PROCESS), []

@@ -71,7 +71,7 @@ BF16 = {"precision": "bf16", "gradient_checkpointing": True}
 
 
 def test_zero3_resumes_exactly_and_refuses_another_number_of_processes(tmp_path, cache):
-    """In float32 and bfloat16; only the first process looks for checkpoints, since the other would find none."""
+    """Tested in float32 and bfloat16; only the first process looks for checkpoints, since the other would find none."""
     uninterrupted, uninterrupted_bf16, killed, killed_bf16 = (
         training_options(cache, tmp_path / name, "zero3", {"save_every": 2} | settings)
         for name, settings in (
