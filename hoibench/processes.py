@@ -39,12 +39,12 @@ class Worker:
     """One process that runs calls one at a time; after a crash or a timeout the next call gets a new process.
 
     Attributes:
-        start: a module-level function that initializes the process.
-        arguments: arguments of ``start``.
+        initializer: a module-level function that initializes the process.
+        arguments: arguments of ``initializer``.
         stop: set to abandon calls in progress.
     """
 
-    start: Callable[..., None]
+    initializer: Callable[..., None]
     arguments: tuple[Any, ...]
     stop: threading.Event
 
@@ -58,7 +58,7 @@ class Worker:
             WorkerCrash: the process ended during the call.
             TimeoutError: the call took over ``timeout`` seconds; the process was ended.
             PoolStopped: the pool was stopped.
-            Exception: from the function, or from ``start``.
+            Exception: from the function, or from ``initializer``.
         """
         for _ in range(_MAX_STARTS):
             future = self._open().schedule(_call, args=(function, arguments), timeout=timeout)
@@ -92,7 +92,7 @@ class Worker:
             self._end()
         if self._pool is None:
             context = multiprocessing.get_context("spawn")  # fork is not safe with threads of torch or of a decoder
-            start = (self.start, self.arguments)
+            start = (self.initializer, self.arguments)
             self._pool = ProcessPool(max_workers=1, initializer=_initialize, initargs=start, context=context)
         return self._pool
 
@@ -113,12 +113,12 @@ class TaskPool:
 
     Attributes:
         count: the number of processes.
-        start: a module-level function that initializes each process.
-        arguments: arguments of ``start``.
+        initializer: a module-level function that initializes each process.
+        arguments: arguments of ``initializer``.
     """
 
     count: int
-    start: Callable[..., None]
+    initializer: Callable[..., None]
     arguments: tuple[Any, ...] = ()
 
     def run(
@@ -217,7 +217,7 @@ class _Threads(Generic[J]):
                 thread.join(timeout=10)
 
     def _work(self) -> None:
-        worker = Worker(self._pool.start, self._pool.arguments, self._stopped)
+        worker = Worker(self._pool.initializer, self._pool.arguments, self._stopped)
         try:
             while not self._stopped.is_set():
                 try:
@@ -254,7 +254,7 @@ _start_error: Exception | None = None
 
 
 def _initialize(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """Initialize a worker's process; an error of ``start`` is raised by the first call, since the pool would treat it as a crash."""
+    """Initialize a worker's process; an error of ``initializer`` is raised by the first call, since the pool would treat it as a crash."""
     global _start_error
     die_with_parent()
     try:

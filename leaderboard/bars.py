@@ -44,7 +44,7 @@ class Bar:
         return round(self.high - self.low, 1)
 
 
-def fit_scale(cells: Sequence[Cell]) -> BarScale | None:
+def choose_bar_scale(cells: Sequence[Cell]) -> BarScale | None:
     """Return the smallest scale that contains the mean and interval of every cell, or None if there is no value or all are equal."""
     ends = [end for cell in cells for end in _ends(cell)]
     if not ends or min(ends) == max(ends):

@@ -11,7 +11,7 @@ from hoibench.results.board import Board, Column
 from hoibench.results.board_rows import BoardRow
 from hoibench.results.cells import Cell
 from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
-from leaderboard.bars import Bar, BarScale, draw_bar, fit_scale
+from leaderboard.bars import Bar, BarScale, choose_bar_scale, draw_bar
 from leaderboard.card_view import ARROWS, DIRECTIONS
 from leaderboard.text import choose_decimals, format_number, sanitize, web_link
 
@@ -161,7 +161,7 @@ class BoardView:
     groups: tuple[tuple[str, str], ...]
 
 
-def board_view(board: Board, card_numbers: Mapping[str, int]) -> BoardView:
+def build_board_view(board: Board, card_numbers: Mapping[str, int]) -> BoardView:
     """Return a board in the form that the page's templates show.
 
     Args:
@@ -198,7 +198,7 @@ def _table(board: Board, region: str, card_numbers: Mapping[str, int]) -> TableV
         cells = [board.cells[m, n] for m in range(len(board.rows))]
         decimals[n] = choose_decimals(cell.value for cell in cells if cell.value is not None)
         in_scale = [cell for cell, row in zip(cells, board.rows, strict=True) if row.method.id not in DEGRADED]
-        scales[n] = fit_scale(in_scale or cells)
+        scales[n] = choose_bar_scale(in_scale or cells)
     rows = [
         _row(
             row,

@@ -13,10 +13,10 @@ from hoibench.metric_card import Card, all_cards
 from hoibench.results.board import build_boards
 from hoibench.results.run_folder import Run, read_run
 from hoibench.store import write_bytes
-from leaderboard.board_view import board_view
-from leaderboard.card_view import card_view, group_cards
+from leaderboard.board_view import build_board_view
+from leaderboard.card_view import build_card_view, group_cards
 from leaderboard.reported_results import read_papers
-from leaderboard.run_view import run_view
+from leaderboard.run_view import build_run_view
 
 MAX_INDEX_BYTES = 3_000_000
 HERE = Path(__file__).parent
@@ -62,10 +62,10 @@ def render_index(runs: Sequence[Run], cards: Mapping[str, Card]) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("index.html").render(
-        boards=[board_view(board, card_numbers) for board in build_boards(runs, cards)],
+        boards=[build_board_view(board, card_numbers) for board in build_boards(runs, cards)],
         papers=read_papers(),
-        card_groups=group_cards([card_view(card, card_numbers[card.id]) for card in cards.values()]),
-        runs=[run_view(run) for run in runs],
+        card_groups=group_cards([build_card_view(card, card_numbers[card.id]) for card in cards.values()]),
+        runs=[build_run_view(run) for run in runs],
     )
 
 

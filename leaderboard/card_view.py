@@ -38,7 +38,7 @@ class CardView:
     details: tuple[tuple[str, str], ...]
 
 
-def card_view(card: Card, number: int) -> CardView:
+def build_card_view(card: Card, number: int) -> CardView:
     """Return a metric card in the form that the page shows; ``number`` is its number on the page."""
     low, high = ("unbounded" if end is None else f"{end:g}" for end in card.bounds)
     details = (

@@ -37,7 +37,7 @@ class RunView:
     more_failures: int
 
 
-def run_view(run: Run) -> RunView:
+def build_run_view(run: Run) -> RunView:
     """Return a run in the form that the page shows, with sanitized strings."""
     record = run.record
     run_items = {

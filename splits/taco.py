@@ -17,7 +17,7 @@ from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.split_files import SplitLine
 from hoibench.store import sha256_file
 from hoibench.store.records import Record, read_toml
-from splits.taco_assignments import HeldOut, Place, hold_out, official
+from splits.taco_assignments import HeldOut, Place, hold_out, official_places
 from splits.taco_cameras import choose_cameras
 from splits.taco_lists import FILES, Lists, read_lists
 
@@ -98,7 +98,7 @@ def releases(folder: Path) -> dict[str, tuple[Parts, dict[str, Any]]]:
 
 def _places(table: Table, assignment: Assignment, lists: Lists) -> dict[str, Place]:
     if not assignment.hold_out:
-        return official(lists.parts, {part: item.tag for part, item in assignment.tags.items()})
+        return official_places(lists.parts, {part: item.tag for part, item in assignment.tags.items()})
     return hold_out(
         lists.triplets,
         assignment.hold_out,

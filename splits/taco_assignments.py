@@ -71,6 +71,6 @@ def strata(triplets: tuple[Triplet, ...], pooled_below: int) -> list[str]:
     return [name if members[name] > 1 else _REST for name in classes]
 
 
-def official(parts: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, Place]:
+def official_places(parts: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, Place]:
     """Return sequence key -> part with tags, in TACO's own split; ``parts`` is sequence key -> part, ``tags`` is part -> tag."""
     return {key: Place(part, (tags[part],) if part in tags else ()) for key, part in parts.items()}

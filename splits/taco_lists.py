@@ -12,10 +12,10 @@ from hoibench.datasets.taco.download import Triplet, parse_triplet
 
 OVERALL = "v1_overall_data_sequences.txt"
 WITHOUT_MARKERS = "v1_marker_removed_data_available_sequences.txt"
-OFFICIAL_PARTS = "v1_overall_data_train_test_split.txt"
-FILES = (OVERALL, WITHOUT_MARKERS, OFFICIAL_PARTS)
+OFFICIAL_PARTS_FILE = "v1_overall_data_train_test_split.txt"
+FILES = (OVERALL, WITHOUT_MARKERS, OFFICIAL_PARTS_FILE)
 
-PARTS = ("train", "test_1", "test_2", "test_3", "test_4")
+OFFICIAL_PARTS = ("train", "test_1", "test_2", "test_3", "test_4")
 """Parts of TACO's own split; the last four are the test sets S1 to S4 of the TACO paper."""
 
 _Value = TypeVar("_Value")
@@ -47,7 +47,7 @@ def read_lists(folder: Path) -> Lists:
     """
     triplets = read_sequences(folder / OVERALL)
     marker_removed = read_sequences(folder / WITHOUT_MARKERS)
-    parts = read_parts(folder / OFFICIAL_PARTS)
+    parts = read_parts(folder / OFFICIAL_PARTS_FILE)
     for key, triplet in marker_removed.items():
         if triplets.get(key) != triplet:
             raise ValueError(
@@ -55,7 +55,7 @@ def read_lists(folder: Path) -> Lists:
             )
     if unmatched := sorted(triplets.keys() ^ parts.keys()):
         raise ValueError(
-            f"only one of {OVERALL} and {OFFICIAL_PARTS} in {folder} has {unmatched[0]} ({len(unmatched)} such keys)"
+            f"only one of {OVERALL} and {OFFICIAL_PARTS_FILE} in {folder} has {unmatched[0]} ({len(unmatched)} such keys)"
         )
     return Lists(triplets, frozenset(marker_removed), parts)
 
@@ -82,8 +82,8 @@ def _parse_sequence(where: str, line: str) -> tuple[str, Triplet]:
 
 def _parse_part(where: str, line: str) -> tuple[str, str]:
     match = _PART.fullmatch(line)
-    if match is None or match[2] not in PARTS:
-        raise ValueError(f"{where} is {line!r}, expected YYYYMMDD_NNN, a comma and one of {', '.join(PARTS)}")
+    if match is None or match[2] not in OFFICIAL_PARTS:
+        raise ValueError(f"{where} is {line!r}, expected YYYYMMDD_NNN, a comma and one of {', '.join(OFFICIAL_PARTS)}")
     return match[1], match[2]
 
 

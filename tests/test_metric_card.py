@@ -25,7 +25,7 @@ def test_a_card_has_the_index_and_the_families_of_its_group():
         ({"direction": "up"}, r"direction is 'up'"),
         ({"needs": ["truth"]}, r"needs\[0\] is 'truth'"),
         ({"regions": ["all"]}, r"regions\[0\] is 'all'"),
-        ({"presets": ["all"]}, r"presets\[0\] is 'all'"),
+        ({"sets": ["all"]}, r"sets\[0\] is 'all'"),
         ({"bounds": [0]}, r"the key 'bounds\[1\]' is missing"),
         ({"stilness": {}}, r"unknown key 'stilness': did you mean 'stillness'\?"),
         ({"companion": {"metric": "b@1"}}, r"the key 'companion\.why' is missing"),
@@ -55,7 +55,7 @@ def test_metrics_in_rules_of_ranking_are_registered():
 def test_metrics_are_selected_by_id_by_id_without_version_and_by_preset_each_once():
     cards = list(all_cards().values())
     assert select_cards(["all", "rpe"]) == cards
-    assert select_cards(["offline"]) == [card for card in cards if "offline" in card.presets]
+    assert select_cards(["offline"]) == [card for card in cards if "offline" in card.sets]
     assert [card.id for card in select_cards(["pi", "rpe@1", "rpe"])] == ["rpe@1", "pi@1"]
     with pytest.raises(UnknownName, match=r"did you mean .*rpe@1"):
         select_cards(["rpe@2"])

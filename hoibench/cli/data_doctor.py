@@ -53,7 +53,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
         raise ValueError(f"--sample is {options.sample}, expected at least 1")
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
     from hoibench.datasets.taco.doctor.object_table import format_objects
-    from hoibench.datasets.taco.doctor.report import render
+    from hoibench.datasets.taco.doctor.report import format_diagnosis
     from hoibench.datasets.taco.download import POSES, find_sequences
     from hoibench.datasets.taco.prepare.format import is_prepared_folder
     from hoibench.datasets.taco.splits import split_lines
@@ -72,5 +72,5 @@ def doctor_command(arguments: Sequence[str]) -> int:
     if options.objects is not None:
         with as_crash():
             write_bytes(options.objects, format_objects(find_sequences(options.root, POSES).values()).encode())
-    print(json.dumps(asdict(report), indent=1, default=str) if options.json else render(report))
+    print(json.dumps(asdict(report), indent=1, default=str) if options.json else format_diagnosis(report))
     return 0 if report.is_healthy else PROBLEMS

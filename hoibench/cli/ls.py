@@ -108,9 +108,9 @@ def _settings() -> Rows:
 def _metrics() -> Rows:
     from hoibench.metric_card import all_cards
 
-    arrows = {"lower": "lower", "higher": "higher", "ratio": "ratio to truth near 1", "none": ""}
+    better = {"lower": "lower", "higher": "higher", "ratio": "ratio to truth near 1", "none": ""}
     return [
-        {"metric": c.id, "unit": c.unit, "better": arrows[c.direction], "group": c.group, "sets": " ".join(c.sets),
+        {"metric": c.id, "unit": c.unit, "better": better[c.direction], "group": c.group, "sets": " ".join(c.sets),
          "weights": " ".join(c.weights), "title": c.title}
         for c in all_cards().values()
     ]  # fmt: skip

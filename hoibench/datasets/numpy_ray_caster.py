@@ -38,7 +38,7 @@ class NumpyCaster:
         samples = _Samples(rays[:, :2] / rays[:, 2:])
         return _rasterise(samples, box_low, box_high, _RaysFromOrigin(corners, directions))
 
-    def blocked(self, points: Array, direction: Array) -> Array:
+    def is_blocked(self, points: Array, direction: Array) -> Array:
         """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along ``direction`` (3,) hits the mesh."""
         points = np.asarray(points, dtype=np.float64)
         # Along the direction, each ray projects to a point.

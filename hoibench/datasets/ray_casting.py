@@ -23,7 +23,7 @@ class Caster(Protocol):
     def cast(self, origin: Array, directions: Array) -> Hits:
         """Return the first hit on the mesh of each of M rays from ``origin`` (3,) along ``directions`` (M, 3), all within one half-space."""
 
-    def blocked(self, points: Array, direction: Array) -> Array:
+    def is_blocked(self, points: Array, direction: Array) -> Array:
         """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along the common ``direction`` (3,) hits the mesh."""
 
 
@@ -48,7 +48,7 @@ class EmbreeCaster:
         u, v = result["u"], result["v"]
         return Hits(face, depth, np.stack([1.0 - u - v, u, v], axis=-1))
 
-    def blocked(self, points: Array, direction: Array) -> Array:
+    def is_blocked(self, points: Array, direction: Array) -> Array:
         """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along ``direction`` (3,) hits the mesh."""
         directions = np.empty(points.shape, dtype=np.float32)
         directions[:] = direction
@@ -62,22 +62,22 @@ class MovedCaster:
     """A ``Caster`` for a rigid mesh at a pose: it transforms the rays to the mesh's own frame, so that its hierarchy is built only once.
 
     Attributes:
-        still: caster of the mesh in the mesh's own frame.
+        mesh_caster: caster of the mesh in the mesh's own frame.
         pose: (4, 4) rigid transform from the mesh's frame to the world.
     """
 
-    still: Caster
+    mesh_caster: Caster
     pose: Array
 
     def cast(self, origin: Array, directions: Array) -> Hits:
         """Return the first hit on the mesh of each of M rays from ``origin`` (3,) along ``directions`` (M, 3)."""
         R, t = self.pose[:3, :3], self.pose[:3, 3]
-        return self.still.cast((origin - t) @ R, directions @ R)
+        return self.mesh_caster.cast((origin - t) @ R, directions @ R)
 
-    def blocked(self, points: Array, direction: Array) -> Array:
+    def is_blocked(self, points: Array, direction: Array) -> Array:
         """Return (M,) bool, true where the ray from ``points[i]`` of (M, 3) along ``direction`` (3,) hits the mesh."""
         R, t = self.pose[:3, :3], self.pose[:3, 3]
-        return self.still.blocked((points - t) @ R, direction @ R)
+        return self.mesh_caster.is_blocked((points - t) @ R, direction @ R)
 
 
 def build_caster(corners: Array) -> Caster:

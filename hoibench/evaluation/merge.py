@@ -16,7 +16,7 @@ from hoibench.evaluation.config import check_config, parse_shard
 from hoibench.evaluation.config_file import config_from_json
 from hoibench.evaluation.executor import choose_executor, log_to_file
 from hoibench.evaluation.plan import plan_from_record
-from hoibench.evaluation.run import RunListener, group_by_clip, locked
+from hoibench.evaluation.run import RunListener, group_by_clip, lock_run
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.predictions import PREDICTION_FILE, is_complete
 from hoibench.results.run_record import RunRecord
@@ -87,7 +87,7 @@ def _locked_record(out: Path) -> Iterator[RunRecord]:
         if not paths and not (out / "run.json").is_file():
             raise FileNotFoundError(f"{out} is not the folder of a run: it has no run.json")
         for name in ("run", *(path.stem for path in paths)):
-            locks.enter_context(locked(out, name))
+            locks.enter_context(lock_run(out, name))
         records = [RunRecord.read(path) for path in paths] or [RunRecord.read(out / "run.json")]
         if paths:
             _check_shards(out, paths, records)

@@ -50,7 +50,7 @@ def run(plan: Plan, listener: RunListener) -> Outcome:
     """
     _rename_earlier_run(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
-    with locked(plan.out, record_name(plan).removesuffix(".json")):
+    with lock_run(plan.out, record_name(plan).removesuffix(".json")):
         check_resumable(plan)
         path, record = plan.out / record_name(plan), build_record(plan)
         remove_temporary_files(plan.out, path.name)
@@ -114,7 +114,7 @@ def group_by_clip(plan: Plan, units: Iterable[Unit]) -> list[Job]:
 
 
 @contextmanager
-def locked(out: Path, name: str) -> Iterator[None]:
+def lock_run(out: Path, name: str) -> Iterator[None]:
     """Lock a run (or one shard of it) against other processes; the system releases the lock if this process is killed.
 
     Raises:
@@ -136,7 +136,7 @@ def _rename_earlier_run(plan: Plan) -> None:
         )
     if not any(plan.out.glob("run*.json")):
         return
-    with locked(plan.out, record_name(plan).removesuffix(".json")):
+    with lock_run(plan.out, record_name(plan).removesuffix(".json")):
         number = 1
         while (new_name := plan.out.with_name(f"{plan.out.name}.old-{number}")).exists():
             number += 1

@@ -93,7 +93,7 @@ def sum_at(index: Any, values: Any, length: int) -> Any:
     return xp.zeros(length, dtype=xp.float64, device=values.device).index_add(0, index, cast(values, xp.float64))
 
 
-def check_mask(name: str, mask: Any, shape: tuple[int | str, ...]) -> Any:
+def check_bool(name: str, mask: Any, shape: tuple[int | str, ...]) -> Any:
     """Return the mask unchanged; raise ValueError unless it is bool and has the ``shape``, in which a letter matches any length."""
     if mask.dtype != check_namespace(**{name: mask}).bool:
         raise ValueError(f"{name} has dtype {mask.dtype}, expected bool")

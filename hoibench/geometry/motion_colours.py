@@ -13,8 +13,8 @@ from typing import Any
 
 from hoibench.geometry.arrays import (
     cast,
+    check_bool,
     check_floating,
-    check_mask,
     check_namespace,
     detach,
     flatnonzero,
@@ -45,7 +45,7 @@ def depth_range(depth: Any, drawn: Any) -> Any:
     [0.5, 0.699999988079071]
     """
     check_floating("depth", depth, ("N", "K"))
-    check_mask("drawn", drawn, tuple(depth.shape))
+    check_bool("drawn", drawn, tuple(depth.shape))
     xp = check_namespace(depth=depth, drawn=drawn)
     if (drawn & ~xp.isfinite(depth)).any():
         raise ValueError("depth holds NaN or infinity where drawn is true")

@@ -24,8 +24,8 @@ from typing import Any
 
 from hoibench.geometry.arrays import (
     cast,
+    check_bool,
     check_floating,
-    check_mask,
     check_namespace,
     check_size,
     flatnonzero,
@@ -45,7 +45,7 @@ from hoibench.geometry.motion_colours import (
     has_colour,
     quantise,
 )
-from hoibench.geometry.splatting import check_no_points, check_radius, points_in_image, rasterise
+from hoibench.geometry.splatting import check_radius, points_in_image, raise_if_any_point, rasterise
 
 __all__ = ["RecoveredTracks", "depth_range", "points_in_image", "quantise", "read_back", "render"]
 
@@ -111,11 +111,11 @@ def render(
         raise ValueError(f"s is ({float(s[0])}, {float(s[1])}), expected near <= far")
     coloured = has_colour(anchors, size)
     visible = (
-        xp.broadcast_to(coloured, (n, k)) if visible is None else check_mask("visible", visible, (n, k)) & coloured
+        xp.broadcast_to(coloured, (n, k)) if visible is None else check_bool("visible", visible, (n, k)) & coloured
     )
     drawn = points_in_image(pixels, depth, size, visible=visible)
     coloured_depth = depth[:1] if first_depth else depth
-    check_no_points("frame 0's depth holds NaN or infinity", drawn & ~xp.isfinite(coloured_depth))
+    raise_if_any_point("frame 0's depth holds NaN or infinity", drawn & ~xp.isfinite(coloured_depth))
     index = rasterise(pixels, depth, size, visible=drawn, radius=radius)
     # Points that are not drawn may have NaN, which would spread to the gradient of s.
     blue = depth_colours(xp.where(drawn, coloured_depth, s[0]), s, darkest)

@@ -9,8 +9,8 @@ from typing import Any
 
 from hoibench.geometry.arrays import (
     cast,
+    check_bool,
     check_floating,
-    check_mask,
     check_namespace,
     check_size,
     flatnonzero,
@@ -41,11 +41,11 @@ def points_in_image(pixels: Any, depth: Any, size: tuple[int, int], *, visible: 
     check_floating("depth", depth, tuple(pixels.shape[:2]))
     check_size(size)
     considered = (
-        xp.ones_like(depth, dtype=xp.bool) if visible is None else check_mask("visible", visible, tuple(depth.shape))
+        xp.ones_like(depth, dtype=xp.bool) if visible is None else check_bool("visible", visible, tuple(depth.shape))
     )
-    check_no_points("depth holds NaN or infinity", considered & ~xp.isfinite(depth))
+    raise_if_any_point("depth holds NaN or infinity", considered & ~xp.isfinite(depth))
     front = considered & (depth > 0)
-    check_no_points("pixels hold NaN", front & xp.isnan(pixels).any(axis=-1))
+    raise_if_any_point("pixels hold NaN", front & xp.isnan(pixels).any(axis=-1))
     u, v = xp.round(pixels[..., 0]), xp.round(pixels[..., 1])
     height, width = size
     return front & (u >= 0) & (u < width) & (v >= 0) & (v < height)
@@ -124,7 +124,7 @@ def check_radius(radius: int) -> None:
         raise ValueError(f"radius is {radius}, expected a whole number of pixels, 0 or more")
 
 
-def check_no_points(problem: str, bad: Any) -> None:
+def raise_if_any_point(problem: str, bad: Any) -> None:
     """Raise ValueError that states the ``problem`` if ``bad`` (N, K) is true for a point; names its frame and index."""
     if bad.any():
         frame, point = divmod(int(flatnonzero(bad)[0]), bad.shape[1])

@@ -25,7 +25,7 @@ class Case:
         weights: folder that is searched first for the networks' weight files; None for the default folders only.
         batch: images per forward pass of a network.
         seed: seed of the metrics' own sampling (the first point of farthest-point sampling).
-        sample_memo: intermediate results shared by the metrics of this case, by key; see ``memoize``.
+        case_memo: intermediate results shared by the metrics of this case, by key; see ``memoize``.
         clip_memo: intermediate results that depend on the clip only, shared by all cases of the clip; see ``memoize_for_clip``.
     """
 
@@ -36,12 +36,12 @@ class Case:
     weights: Path | None = None
     batch: int = 8
     seed: int = 0
-    sample_memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    case_memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     clip_memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def memoize(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Return the result stored for this case under ``key`` (features, flows, aligned tracks); if there is none, store ``compute()``."""
-        return _memoize(self.sample_memo, key, compute)
+        return _memoize(self.case_memo, key, compute)
 
     def memoize_for_clip(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Return the result stored for the clip under ``key``; if there is none, store ``compute()``: small, and dependent on the clip only."""

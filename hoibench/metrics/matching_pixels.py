@@ -94,7 +94,7 @@ def _aliked(case: Case) -> Matcher:
 def measure_counts(case: Case, matcher: Matcher) -> Iterator[Measurement]:
     """Yield, for each region, the matching pixels (mean matches per frame) of each pair of views, then of the clip."""
     for region, masks in region_masks(case):
-        pairs = match_views(case.video, matcher, masks, memo=case.sample_memo)
+        pairs = match_views(case.video, matcher, masks, memo=case.case_memo)
         yield from _count_rows(case, matcher, region, pairs, [pair.counts for pair in pairs], {})
 
 
@@ -110,7 +110,7 @@ def measure_ratio(case: Case, matcher: Matcher) -> Iterator[Measurement]:
         if masks is not None and truth_masks is None:
             yield Measurement(None, "not_applicable", "the data set has no true masks", region=region)
             continue
-        generated = _total(match_views(case.video, matcher, masks, memo=case.sample_memo))
+        generated = _total(match_views(case.video, matcher, masks, memo=case.case_memo))
         true = case.memoize_for_clip(
             ("matches of the truth", matcher.name, region),
             partial(_true_total, case, matcher, truth, truth_masks),
@@ -129,7 +129,7 @@ def measure_ratio(case: Case, matcher: Matcher) -> Iterator[Measurement]:
 
 
 def _true_total(case: Case, matcher: Matcher, truth: Array, masks: Array | None) -> int:
-    return _total(match_views(truth, matcher, masks, memo=case.sample_memo))
+    return _total(match_views(truth, matcher, masks, memo=case.case_memo))
 
 
 def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
@@ -138,7 +138,7 @@ def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
     check_flow_size((height, width))
     details = {"flow": FLOW, "step": sampling_step(case.clip.fps), "threshold_px": motion_threshold((height, width))}
     for region, masks in region_masks(case):
-        pairs = match_views(case.video, matcher, masks, memo=case.sample_memo)
+        pairs = match_views(case.video, matcher, masks, memo=case.case_memo)
         counts = [_moving_counts(case, masks, pair) for pair in pairs]
         yield from _count_rows(case, matcher, region, pairs, counts, details)
 

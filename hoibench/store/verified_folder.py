@@ -28,7 +28,7 @@ from hoibench.store.hashes import sha256_file, sha256_json
 from hoibench.store.json_file import read_json, write_json
 from hoibench.store.records import Record, parse_record
 
-Check = Literal["metadata", "sizes", "contents"]
+CheckLevel = Literal["metadata", "sizes", "contents"]
 METADATA_SHA256 = "metadata_sha256"
 """Key of the metadata file: SHA-256 of its other keys."""
 
@@ -105,7 +105,7 @@ def write_metadata(folder: Path, metadata: FolderMetadata, *, hashed: bool = Tru
     write_json(folder / metadata.FILE, table | {METADATA_SHA256: sha256_json(table)})
 
 
-def read_metadata(folder: Path, model: type[F], check: Check = "metadata") -> F:
+def read_metadata(folder: Path, model: type[F], check: CheckLevel = "metadata") -> F:
     """Return the metadata of a folder, and check the folder's files as ``check`` says.
 
     Args:
@@ -144,7 +144,7 @@ def is_intact(folder: Path, model: type[FolderMetadata]) -> bool:
     return True
 
 
-def _check_file(path: Path, stored: StoredFile, check: Check, fix: str) -> None:
+def _check_file(path: Path, stored: StoredFile, check: CheckLevel, fix: str) -> None:
     try:
         status = path.stat()
     except FileNotFoundError:

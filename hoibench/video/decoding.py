@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.video.info import VideoError, VideoInfo, open_video, probe, truncated, video_stream
+from hoibench.video.info import VideoError, VideoInfo, open_video, probe, truncation_error, video_stream
 from hoibench.video.resizing import Box, Resizer, check_box
 
 MAX_BYTES = 4 << 30
@@ -131,7 +131,7 @@ def _decode_frames(path: Path, info: VideoInfo, indices: Collection[int]) -> Ite
         stream.thread_type = "AUTO"
         for index, frame in enumerate(container.decode(stream)):
             if frame.is_corrupt:
-                raise truncated(path, index, info.frames)
+                raise truncation_error(path, index, info.frames)
             if (frame.height, frame.width) != (info.height, info.width):
                 raise VideoError(
                     f"{path}: frame {index} has {frame.height}x{frame.width} pixels, expected {info.height}x{info.width} from the header: "
@@ -141,4 +141,4 @@ def _decode_frames(path: Path, info: VideoInfo, indices: Collection[int]) -> Ite
                 yield index, frame
             if index == last:
                 return
-    raise truncated(path, index + 1, info.frames)
+    raise truncation_error(path, index + 1, info.frames)

@@ -126,7 +126,7 @@ def video_stream(path: Path, container: Any) -> Any:
     return stream
 
 
-def truncated(path: Path, found: int, expected: int) -> VideoError:
+def truncation_error(path: Path, found: int, expected: int) -> VideoError:
     """Return the VideoError for a file with only ``found`` complete frames of the ``expected`` ones; the caller raises it."""
     return VideoError(
         f"{path} is truncated or damaged: {found} complete frames, expected {expected} from its header; write or download it again"
@@ -144,12 +144,12 @@ def _count_packets(path: Path, container: Any, stream: Any) -> int:
         if packet.size == 0:  # the empty packet that flushes a decoder
             continue
         if packet.is_corrupt:
-            raise truncated(path, packets, _frames_in_header(container, stream))
+            raise truncation_error(path, packets, _frames_in_header(container, stream))
         packets += 1
         shown += not packet.is_discard
     expected = _frames_in_header(container, stream)
     if packets < expected:
-        raise truncated(path, packets, expected)
+        raise truncation_error(path, packets, expected)
     if shown == 0:
         raise VideoError(f"{path} has 0 frames: write it again")
     return shown

@@ -10,7 +10,7 @@ from typing import Literal
 from hoibench.clip import Clip
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset
-from hoibench.datasets.taco.protocol import prompt
+from hoibench.datasets.taco.protocol import build_prompt
 
 CameraChoice = Literal["split", "all"]
 
@@ -50,4 +50,4 @@ def group_views(dataset: Dataset, entries: Sequence[ClipEntry], cameras: CameraC
 
 
 def _prompt(entry: ClipEntry) -> str:
-    return "" if entry.triplet is None else prompt(entry.triplet)
+    return "" if entry.triplet is None else build_prompt(entry.triplet)

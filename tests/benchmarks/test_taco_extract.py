@@ -6,13 +6,13 @@ import subprocess
 import numpy as np
 import pytest
 
-from hoibench.datasets.taco.protocol import SIZE, window
+from hoibench.datasets.taco.protocol import SIZE, choose_window
 from hoibench.video import decode_crop
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 CODECS = {"mpeg4": ["mpeg4", "-q:v", "3"], "h264": ["libx264", "-preset", "veryfast", "-crf", "20"]}
 BOXES = {"half": (600, 800, 1500, 2200), "full": (104, 0, 2792, 4096)}
-FRAMES = window(181, 30.0).indices
+FRAMES = choose_window(181, 30.0).indices
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from hoibench.datasets.taco.objects import read_mesh
 from hoibench.datasets.taco.prepare.format import TRACKS, tracks_folder
 from hoibench.datasets.taco.prepare.sequence import render_truth
 from hoibench.datasets.taco.prepare.split import prepare_all
-from hoibench.datasets.taco.protocol import Recipe, window
+from hoibench.datasets.taco.protocol import Recipe, choose_window
 from hoibench.datasets.taco.recording import Recording
 from hoibench.store import read_npz
 
@@ -105,7 +105,7 @@ def test_preparation(benchmark, root, tmp_path):
 
 @pytest.mark.benchmark(group="visibility and masks of four views")
 def test_visibility_and_masks(benchmark, root, prepared):
-    surfaces = open_recording(root).surfaces_in(window(181, 30.0).indices)
+    surfaces = open_recording(root).surfaces_in(choose_window(181, 30.0).indices)
     assert sum(len(surface.faces) for surface in surfaces) > 1.5 * FACES
     tracks = read_npz(tracks_folder(prepared, KEY) / TRACKS)
     cameras = [read_view_record(prepared, KEY, RECIPE, serial).camera.camera() for serial in taco_tree.FOUR]

@@ -47,7 +47,7 @@ def test_embree_and_numpy_agree_on_shadows(seed):
     rng = np.random.default_rng(seed)
     corners, points = random_triangles(rng), rng.normal([0.0, 0.0, 1.0], 0.3, size=(400, 3))
     light = rng.normal(size=3)
-    fast, plain = EmbreeCaster(corners).blocked(points, light), NumpyCaster(corners).blocked(points, light)
+    fast, plain = EmbreeCaster(corners).is_blocked(points, light), NumpyCaster(corners).is_blocked(points, light)
     assert plain.any() and not plain.all()
     assert (fast == plain).mean() >= 0.995
 
@@ -73,7 +73,7 @@ def test_a_floor_that_reaches_behind_the_camera_is_seen(kind):
 def test_a_mesh_behind_a_point_does_not_block_it(kind):
     roof = np.array([[[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [0.0, 1.0, 1.0]]])
     below_and_above = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
-    assert kind(roof).blocked(below_and_above, np.array([0.0, 0.0, 1.0])).tolist() == [True, False]
+    assert kind(roof).is_blocked(below_and_above, np.array([0.0, 0.0, 1.0])).tolist() == [True, False]
 
 
 @settings(max_examples=25, deadline=None)
@@ -92,14 +92,14 @@ def test_a_moved_mesh_is_hit_at_its_new_place(seed):
     np.testing.assert_allclose(one.depth[one.face == two.face], two.depth[one.face == two.face], atol=1e-6)
     light = rng.normal(size=3)
     points = rng.normal([0.0, 0.0, 1.0], 0.3, size=(200, 3))
-    assert (placed.blocked(points, light) == moved.blocked(points, light)).mean() >= 0.995
+    assert (placed.is_blocked(points, light) == moved.is_blocked(points, light)).mean() >= 0.995
 
 
 def test_an_empty_mesh_is_never_hit():
     rays_ahead = random_directions(np.random.default_rng(0))
     nothing = build_caster(np.zeros((0, 3, 3)))
     assert not nothing.cast(np.zeros(3), rays_ahead).is_hit.any()
-    assert not nothing.blocked(rays_ahead, np.array([0.0, 0.0, 1.0])).any()
+    assert not nothing.is_blocked(rays_ahead, np.array([0.0, 0.0, 1.0])).any()
 
 
 def test_numpy_refuses_rays_all_around():

@@ -11,7 +11,7 @@ from toy_runs import RecordingListener, headline_rows, run_toy
 from hoibench.cli.main import main
 from hoibench.evaluation.build_run_record import RunRefused
 from hoibench.evaluation.merge import merge, rescore
-from hoibench.evaluation.run import locked
+from hoibench.evaluation.run import lock_run
 from hoibench.predictions import read_prediction, write_prediction
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -104,7 +104,7 @@ def test_rescoring_and_merging_refuse_a_locked_shard(tmp_path):
     out = tmp_path / "r"
     for i in (1, 2):
         run_toy(out, shard=f"{i}/2")
-    with locked(out, "run.2of2"):
+    with lock_run(out, "run.2of2"):
         for act in (merge, lambda folder: rescore(folder, {}, "cpu", RecordingListener())):
             with pytest.raises(RunRefused, match="another process is working on"):
                 act(out)

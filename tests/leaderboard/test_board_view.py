@@ -9,10 +9,10 @@ import pytest
 
 from hoibench.results.board import build_boards
 from hoibench.results.run_folder import read_run
-from leaderboard.bars import WIDTH, draw_bar, fit_scale
-from leaderboard.board_view import board_view
+from leaderboard.bars import WIDTH, choose_bar_scale, draw_bar
+from leaderboard.board_view import build_board_view
 from leaderboard.build import build
-from leaderboard.run_view import run_view
+from leaderboard.run_view import build_run_view
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def board(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rows(board):
     """The rows of the full frame by label, each cell by its metric."""
-    table = board_view(board, {id: n for n, id in enumerate(fake_runs.CARDS)}).tables[0]
+    table = build_board_view(board, {id: n for n, id in enumerate(fake_runs.CARDS)}).tables[0]
     metrics = [column.card.id for column in board.columns if column.region == "full"]
     return {
         row.label: dict(zip(metrics, row.cells, strict=True)) for _, _, members in table.sections for row in members
@@ -83,7 +83,7 @@ def test_the_view_of_a_run_comes_from_its_record(tmp_path):
         provenance={"created": "today", "command": "hoibench run", "git": {"dirty": True}, "versions": {"numpy": "2"}},
         exit={"status": "over_budget", "failures": [{"unit": f"u{n}", "stage": "s", "reason": "r"} for n in range(43)]},
     )  # fmt: skip
-    found = run_view(read_run(folder))
+    found = build_run_view(read_run(folder))
     provenance = dict(found.provenance)
     assert (found.name, found.status, found.command, found.more_failures) == ("run", "over budget", "hoibench run", 3)
     assert provenance["settings of syncmv4d+micro"] == "checkpoint = a/b, steps = 9"
@@ -99,10 +99,10 @@ def test_the_view_of_a_run_comes_from_its_record(tmp_path):
 
 def test_badges_and_links_come_from_methods_and_cards(board):
     places = {column.card.id: n for n, column in enumerate(board.columns, start=1)}
-    table = board_view(board, places).tables[0]
+    table = build_board_view(board, places).tables[0]
     heads = [column.card.id for column in board.columns if column.region == "full"]
     assert [head.card for head in table.columns] == [places[metric] for metric in heads]
-    assert {head.card for head in board_view(board, {}).tables[0].columns} == {None}
+    assert {head.card for head in build_board_view(board, {}).tables[0].columns} == {None}
     lines = {row.label: row for _, _, members in table.sections for row in members}
     assert lines["SyncMV4D"].badges == ("views together", "paired by query", "query anchors")
     assert lines["SyncMV4D"].families == (("I2VM", False), ("Ito4G", False))
@@ -120,7 +120,7 @@ def test_reference_rows_have_no_badges(tmp_path):
     methods = [replace(fake_runs.REFERENCE_ROWS[0], more=given), fake_runs.METHODS[0]]
     run = fake_runs.write_run(tmp_path / "run", methods, clips=2, seeds=(0,), metrics=("rpe@1",))
     (built,) = build_boards([read_run(run)], fake_runs.CARDS)
-    lines = [row for _, _, members in board_view(built, {}).tables[0].sections for row in members]
+    lines = [row for _, _, members in build_board_view(built, {}).tables[0].sections for row in members]
     assert [row.badges for row in lines] == [(), ("views together", "paired by query", "query anchors")]
 
 
@@ -151,7 +151,7 @@ def test_degraded_rows_do_not_affect_the_scale_of_bars(board, rows):
     kept = [c for name, c in cells.items() if name != "Random" and not name.startswith("Truth") and c.value is not None]
     assert rows["Random"]["rpe@1"].bar.beyond == "high" and rows["Random"]["rpe@1"].bar.mean == WIDTH - 4
     for name, cell in cells.items():
-        assert rows[name]["rpe@1"].bar == draw_bar(cell, fit_scale(kept))
+        assert rows[name]["rpe@1"].bar == draw_bar(cell, choose_bar_scale(kept))
     assert max(rows[name]["rpe@1"].bar.high for name in ("SyncMV4D", "Frozen first frame", "Geo4D")) > 0.8 * WIDTH
 
 
@@ -168,7 +168,7 @@ def test_a_ratio_that_is_far_off_is_shown_without_its_factor(board):
     shown = []
     for factor in (1.5, 500.0, 500.1):
         cells = board.cells | {(m, n): replace(board.cells[m, n], ratio_factor=factor)}
-        table = board_view(replace(board, cells=cells), {}).tables[0]
+        table = build_board_view(replace(board, cells=cells), {}).tables[0]
         (line,) = [row for _, _, members in table.sections for row in members if row.label == "Geo4D"]
         shown.append(line.cells[place].extras[0])
     assert shown == ["1.50× off", "500.00× off", "over 500× off"]
@@ -179,7 +179,7 @@ def test_a_value_that_a_still_video_would_earn_is_grey_with_a_note(tmp_path):
     run = fake_runs.write_run(tmp_path / "run", clips=4, metrics=metrics)
     text = build([run], tmp_path / "page", fake_runs.CARDS).read_text()
     (built,) = build_boards([read_run(run)], fake_runs.CARDS)
-    table = board_view(built, {}).tables[0]
+    table = build_board_view(built, {}).tables[0]
     cells = {row.label: row.cells[1] for _, _, members in table.sections for row in members}
     assert [cells[name].is_grey for name in ("Frozen first frame", "WAN2.2", "SyncMV4D", "Ground truth")] == [
         True,
@@ -199,7 +199,7 @@ def test_an_interval_over_few_object_pairs_has_a_circle(tmp_path, instances, opt
         tmp_path / "run", methods, clips=20, instances=instances, seeds=(0,), metrics=("chamfer@1", "rpe@1", "pi@1")
     )
     (built,) = build_boards([read_run(run)], fake_runs.CARDS)
-    (line,) = [row for _, _, members in board_view(built, {}).tables[0].sections for row in members]
+    (line,) = [row for _, _, members in build_board_view(built, {}).tables[0].sections for row in members]
     assert {cell.is_optimistic for cell in line.cells} == {optimistic}
     page = build([run], tmp_path / "page", fake_runs.CARDS).read_text().partition("</details>")[2]  # after the legend
     assert (" °</span>" in page) == optimistic
@@ -207,16 +207,16 @@ def test_an_interval_over_few_object_pairs_has_a_circle(tmp_path, instances, opt
 
 def test_bars_by_hand(board):
     cell = replace(next(iter(board.cells.values())), value=3.0, interval=None)
-    scale = fit_scale([cell, replace(cell, value=7.0)])
+    scale = choose_bar_scale([cell, replace(cell, value=7.0)])
     assert (scale.low, scale.high) == (3.0, 7.0)
     at = {value: draw_bar(replace(cell, value=value), scale) for value in (2.9, 3.0, 4.0, 7.0, 7.1)}
     assert {value: found.mean for value, found in at.items()} == {2.9: 4.0, 3.0: 4.0, 4.0: 21.0, 7.0: 72.0, 7.1: 72.0}
     assert [found.beyond for found in at.values()] == ["low", None, None, None, "high"]
     assert draw_bar(replace(cell, value=None), scale) is None
-    assert fit_scale([cell, cell]) is None and fit_scale([]) is None
+    assert choose_bar_scale([cell, cell]) is None and choose_bar_scale([]) is None
     wide = replace(cell, interval=replace(board.cells[0, 0].interval, low=2.0, high=5.0))
-    assert (fit_scale([wide]).low, fit_scale([wide]).high) == (2.0, 5.0)
-    assert (draw_bar(wide, fit_scale([wide])).low, draw_bar(wide, fit_scale([wide])).width) == (4.0, 68.0)
+    assert (choose_bar_scale([wide]).low, choose_bar_scale([wide]).high) == (2.0, 5.0)
+    assert (draw_bar(wide, choose_bar_scale([wide])).low, draw_bar(wide, choose_bar_scale([wide])).width) == (4.0, 68.0)
 
 
 def test_the_reason_of_one_value_of_a_row_is_a_note_of_its_cell(tmp_path):
@@ -228,7 +228,7 @@ def test_the_reason_of_one_value_of_a_row_is_a_note_of_its_cell(tmp_path):
         tmp_path / "run", fake_runs.METHODS[:2], clips=6, metrics=("rpe@1", "chamfer@1"), edit=breaks
     )
     (built,) = build_boards([read_run(run)], fake_runs.CARDS)
-    (table,) = board_view(built, {}).tables
+    (table,) = build_board_view(built, {}).tables
     (line,) = [row for _, _, members in table.sections for row in members if row.label == "SViMo"]
     assert line.notes == () and line.cells[1].notes == ()
     assert [table.notes[n - 1] for n in line.cells[0].notes] == ["Not ranked: scoring raised an error on 1 clip."]
@@ -237,7 +237,7 @@ def test_the_reason_of_one_value_of_a_row_is_a_note_of_its_cell(tmp_path):
 def test_a_reason_that_all_values_of_a_row_share_is_a_note_of_the_row(tmp_path):
     run = fake_runs.write_run(tmp_path / "run", seeds=(0, 1), clips=4)
     (built,) = build_boards([read_run(run)], fake_runs.CARDS)
-    table = board_view(built, {}).tables[0]
+    table = build_board_view(built, {}).tables[0]
     lines = {row.label: row for _, _, members in table.sections for row in members}
     (note,) = lines["SyncMV4D"].notes
     assert table.notes[note - 1] == "Not ranked: 2 seeds; a generative method needs at least 3 to be ranked."

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splits.taco_assignments import HeldOut, Place, hold_out, official, strata
+from splits.taco_assignments import HeldOut, Place, hold_out, official_places, strata
 
 WORD = st.sampled_from("abcd")
 TRIPLET = st.tuples(WORD, WORD, WORD)
@@ -65,7 +65,7 @@ def test_the_split_depends_on_the_seed_but_not_on_the_order():
 
 
 def test_official_places_carry_the_tag_of_their_part():
-    assert official({"x": "train", "y": "test_2"}, {"test_2": "geometry"}) == {
+    assert official_places({"x": "train", "y": "test_2"}, {"test_2": "geometry"}) == {
         "x": Place("train"),
         "y": Place("test_2", ("geometry",)),
     }

@@ -6,8 +6,8 @@ from hoibench.datasets.taco.download import triplet_folder
 from splits.taco_lists import (
     FILES,
     OFFICIAL_PARTS,
+    OFFICIAL_PARTS_FILE,
     OVERALL,
-    PARTS,
     WITHOUT_MARKERS,
     read_lists,
     read_parts,
@@ -32,7 +32,7 @@ def write(folder, **changes):
     texts = {
         OVERALL: SEQUENCES,
         WITHOUT_MARKERS: "(stir, spoon, bowl) 20231002_001\n",
-        OFFICIAL_PARTS: "20231002_001,train\n20231002_002,test_4\n",
+        OFFICIAL_PARTS_FILE: "20231002_001,train\n20231002_002,test_4\n",
         **changes,
     }
     for name, text in texts.items():
@@ -93,7 +93,7 @@ def test_an_unknown_part_is_named(tmp_path, line):
         (OVERALL, "", "is empty"),
         (WITHOUT_MARKERS, "(stir, spoon, bowl) 20231002_009\n", r"has 20231002_009 as .*, but v1_overall.* as None"),
         (WITHOUT_MARKERS, "(stir, spoon, pan) 20231002_001\n", r"has 20231002_001 as \('spoon', 'stir', 'pan'\)"),
-        (OFFICIAL_PARTS, "20231002_001,train\n", r"only one of .* has 20231002_002 \(1 such keys\)"),
+        (OFFICIAL_PARTS_FILE, "20231002_001,train\n", r"only one of .* has 20231002_002 \(1 such keys\)"),
     ],
 )
 def test_inconsistent_lists_are_an_error(tmp_path, name, text, message):
@@ -115,12 +115,12 @@ def test_a_missing_or_binary_list_is_named(tmp_path, name):
 def test_the_official_lists(field_data):
     lists = read_lists(field_data / "taco")
     assert (len(lists.triplets), len(lists.marker_removed), len(lists.parts)) == (2317, 2120, 2317)
-    assert set(lists.parts.values()) == set(PARTS)
+    assert set(lists.parts.values()) == set(OFFICIAL_PARTS)
     assert len(read_sequences(field_data / "taco" / "v1_egocentric_data_available_sequences.txt")) == 2212
 
 
 @pytest.mark.field
-@pytest.mark.parametrize("name", [OVERALL, OFFICIAL_PARTS])
+@pytest.mark.parametrize("name", [OVERALL, OFFICIAL_PARTS_FILE])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.999])
 def test_a_truncated_official_list_is_detected(field_data, tmp_path, name, share):
     for other in FILES:

@@ -102,9 +102,9 @@ def write_text_encoder(folder: Path, seed: int = 0) -> None:
 def pieces() -> list[tuple[str, float]]:
     """Return the tokenizer's pieces with log probabilities: each word of the synthetic clips' prompts, and single characters."""
     from hoibench.datasets.synthetic.catalogue import catalogue
-    from hoibench.datasets.taco.protocol import prompt
+    from hoibench.datasets.taco.protocol import build_prompt
 
-    words = sorted({word for triplet in catalogue().triplets for word in prompt(triplet).split()})
+    words = sorted({word for triplet in catalogue().triplets for word in build_prompt(triplet).split()})
     characters = [chr(code) for code in range(33, 127)]
     known = [f"▁{word}" for word in words]
     return (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import FloatArray
-from hoibench.datasets.synthetic.objects.object_model import Family
+from hoibench.datasets.synthetic.objects.object_model import GripFamily
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class WorkDimensions:
         lip: height of the tool's lip above its bottom.
     """
 
-    family: Family
+    family: GripFamily
     radius: float
     beside: float
     pouring: float

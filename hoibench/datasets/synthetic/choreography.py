@@ -8,12 +8,12 @@ import numpy as np
 
 from hoibench.clip import FloatArray
 from hoibench.datasets.synthetic.actions import MOTION_PROGRAMS, ToolMotion, WorkDimensions
-from hoibench.datasets.synthetic.objects.object_model import Family, ObjectModel
+from hoibench.datasets.synthetic.objects.object_model import GripFamily, ObjectModel
 from hoibench.datasets.taco.hand.skinning import rotations
 
-TOOL_HEADING: dict[Family, float] = {"stick": -1.0, "block": 0.4, "vessel": -0.15}
+TOOL_HEADING: dict[GripFamily, float] = {"stick": -1.0, "block": 0.4, "vessel": -0.15}
 """Mean azimuth in radians from +x: of a stick's handle, of a block's length, or of the direction from the target to a vessel."""
-TARGET_POSITION: dict[Family, tuple[float, float]] = {
+TARGET_POSITION: dict[GripFamily, tuple[float, float]] = {
     "stick": (-0.030, 0.045),
     "block": (-0.030, 0.045),
     "vessel": (-0.085, 0.035),

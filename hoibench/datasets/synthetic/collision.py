@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from hoibench.clip import FloatArray
 from hoibench.datasets.synthetic.solids import Solid
 
-CONTACT_DISTANCE = 0.0006
+TOOL_CONTACT_DISTANCE = 0.0006
 """Distance in metres between points and obstacle at which lowering stops."""
 LOWERING_TOLERANCE = 2e-4  # metres; lowering stops when the next step would be shorter
 ACTIVE_DISTANCE = 0.02  # metres; points farther from contact than the nearest point plus this are skipped for a while
@@ -112,16 +112,16 @@ def lower_to_contact(queries: Sequence[CollisionQuery], above: float = 0.04, dee
     """
     up = above
     gaps = [q.distances(up) for q in queries]
-    while min(g.min() for g in gaps) <= CONTACT_DISTANCE and up < 1.0:
+    while min(g.min() for g in gaps) <= TOOL_CONTACT_DISTANCE and up < 1.0:
         up += 0.04
         gaps = [q.distances(up) for q in queries]
     while up > -deepest:
         nearest = min(g.min() for g in gaps)
-        if nearest - CONTACT_DISTANCE < LOWERING_TOLERANCE:
+        if nearest - TOOL_CONTACT_DISTANCE < LOWERING_TOLERANCE:
             break
         chosen = [g < nearest + ACTIVE_DISTANCE for g in gaps]
         skipped = min(float(np.min(g, where=~c, initial=np.inf)) for g, c in zip(gaps, chosen, strict=True))
-        lowest = max(up - (skipped - CONTACT_DISTANCE), -deepest)
+        lowest = max(up - (skipped - TOOL_CONTACT_DISTANCE), -deepest)
         up = _lower_chosen(queries, chosen, up, lowest)
         gaps = [q.distances(up) for q in queries]
     return up
@@ -134,7 +134,7 @@ def _lower_chosen(
     while up > lowest:
         step = (
             min(float(q.distances(up, c).min(initial=np.inf)) for q, c in zip(queries, chosen, strict=True))
-            - CONTACT_DISTANCE
+            - TOOL_CONTACT_DISTANCE
         )
         if step < LOWERING_TOLERANCE:
             break

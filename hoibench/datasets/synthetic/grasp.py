@@ -17,10 +17,10 @@ from hoibench.datasets.taco.hand.proxy_mesh import build_template
 from hoibench.datasets.taco.hand.proxy_surface import FINGERS
 from hoibench.datasets.taco.hand.skinning import rotations
 
-CONTACT_DISTANCE = 0.0008
+SKIN_CONTACT_DISTANCE = 0.0008
 """Distance in metres at which a vertex of the skin touches the object, so that the hand or finger stops."""
 SKIN_DRAG = 0.0010
-"""Distance in metres by which skin between fingers may be closer than ``CONTACT_DISTANCE`` before it stops a finger that drags it along."""
+"""Distance in metres by which skin between fingers may be closer than ``SKIN_CONTACT_DISTANCE`` before it stops a finger that drags it along."""
 FIST_ANGLES = np.array([1.45, 1.70, 0.95])
 """Angles of the three joints of each finger in a fist, in radians."""
 THUMB_FACING_SHARE = 0.4
@@ -127,27 +127,29 @@ class _HandDistance:
 def _contact_limits() -> FloatArray:
     """Return the distance (5, 778 + 1538) in metres at which each vertex and face centre of the skin stops each finger.
 
-    It is CONTACT_DISTANCE on the finger, SKIN_DRAG less on skin that the finger drags along, and -inf elsewhere.
+    It is SKIN_CONTACT_DISTANCE on the finger, SKIN_DRAG less on skin that the finger drags along, and -inf elsewhere.
     """
     weights = build_template().weights
     weights = np.concatenate([weights, weights[proxy_hand.FACES["right"]].mean(axis=1)])
     fingers = weights[:, 1:].reshape(len(weights), len(FINGERS), 3).sum(axis=2).T
-    return np.where(fingers > 0.5, CONTACT_DISTANCE, np.where(fingers > 0.03, CONTACT_DISTANCE - SKIN_DRAG, -np.inf))
+    return np.where(
+        fingers > 0.5, SKIN_CONTACT_DISTANCE, np.where(fingers > 0.03, SKIN_CONTACT_DISTANCE - SKIN_DRAG, -np.inf)
+    )
 
 
 def _approach(distance_to: _HandDistance, bend: FloatArray, wrist: FloatArray, approach: FloatArray) -> FloatArray:
     """Return the wrist's position (3,) at first contact when the hand moves from ``wrist`` along ``approach`` without entering the floor."""
     for _ in range(80):
         gap, over_floor = distance_to(bend[None], wrist)
-        sunk = CONTACT_DISTANCE - float(over_floor.min())
+        sunk = SKIN_CONTACT_DISTANCE - float(over_floor.min())
         if sunk > 1e-6:
             wrist = wrist + sunk * np.array([0.0, 0.0, 1.0])
             continue
-        free = float(gap.min()) - CONTACT_DISTANCE
+        free = float(gap.min()) - SKIN_CONTACT_DISTANCE
         if free < 1e-4:
             break
         step = free * approach
-        step[2] = max(step[2], -float(over_floor.min()) + CONTACT_DISTANCE)
+        step[2] = max(step[2], -float(over_floor.min()) + SKIN_CONTACT_DISTANCE)
         wrist = wrist + step
     return wrist
 

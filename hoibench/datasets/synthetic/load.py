@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hoibench.clip import Array, Clip, View
-from hoibench.datasets.taco.clip import LazyMedia, build_clip, build_view, left_to_right
+from hoibench.datasets.taco.clip import MediaLoaders, build_clip, build_view, sort_by_cluster
 from hoibench.datasets.taco.download import TacoDownload
 from hoibench.datasets.taco.masks import build_masks
 from hoibench.datasets.taco.recording import Recording
@@ -16,7 +16,7 @@ from hoibench.video import decode
 
 
 def load_clip(
-    tree: TacoDownload,
+    download: TacoDownload,
     key: str,
     serials: Sequence[str],
     source: str | None = None,
@@ -28,7 +28,7 @@ def load_clip(
     """Load a complete sequence as a clip, at the frame rate and size of its videos, which are decoded on first use, as masks are rendered.
 
     Args:
-        tree: files in the layout of a TACO download.
+        download: files in the layout of a TACO download.
         key: the sequence, YYYYMMDD_NNN.
         serials: serials of the scored cameras; the clip has them from left to right.
         source: serial of the camera whose video is the input of video-to-video methods, or None.
@@ -40,8 +40,8 @@ def load_clip(
         FileNotFoundError: a file of the sequence is missing.
         ValueError: a file is damaged, or views differ in size, rate or length; names file, value and fix.
     """
-    recording = Recording(tree, tree.sequence(key))
-    ordered = left_to_right(serials)
+    recording = Recording(download, download.sequence(key))
+    ordered = sort_by_cluster(serials)
     sources = [] if source is None else [source]
     size, fps = _common_format(recording, ordered)
     views = [_view(recording, serial, size) for serial in ordered]
@@ -54,7 +54,7 @@ def load_clip(
         views,
         source_views,
         build_tracks(recording.surfaces, cameras, points),
-        LazyMedia(
+        MediaLoaders(
             lambda: np.stack([_video(recording, serial) for serial in ordered]),
             lambda: tuple(_video(recording, serial) for serial in sources),
             lambda: build_masks(recording.surfaces, cameras),

@@ -106,7 +106,7 @@ class RenderView:
         (x0, y0), (x1, y1) = outline.min(axis=0), outline.max(axis=0)
         x, y = self._on_light_plane
         under = np.flatnonzero((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))
-        return under[mesh.caster.blocked(self._points[under], LIGHT)]
+        return under[mesh.caster.is_blocked(self._points[under], LIGHT)]
 
     def _covered(self, mesh: FrameMesh) -> tuple[Array, Hits]:
         """Return the indices of the rays that hit ``mesh`` in front of the room, and their hits on it."""
@@ -119,7 +119,7 @@ class RenderView:
         facing = normals @ LIGHT
         lit = np.flatnonzero(facing > 0.0)
         points = self._along(samples[lit], hits.depth[lit]) + _SHADOW_OFFSET * normals[lit]
-        facing[lit] *= ~mesh.caster.blocked(points, LIGHT)
+        facing[lit] *= ~mesh.caster.is_blocked(points, LIGHT)
         return self._textures.albedo(mesh, hits) * _brightness(facing)
 
     def _along(self, samples: Array | slice, depth: Array) -> Array:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from hoibench.clip import CLUSTERS, Array, Camera, Clip, Tracks, View
 from hoibench.datasets.taco.download import Triplet
-from hoibench.datasets.taco.protocol import prompt
+from hoibench.datasets.taco.protocol import build_prompt
 from hoibench.datasets.taco.rig import rig
 
 
 @dataclass(frozen=True, eq=False)
-class LazyMedia:
+class MediaLoaders:
     """Functions that load the videos and masks of a clip; ``Clip`` calls each on first use.
 
     Attributes:
@@ -26,7 +26,7 @@ class LazyMedia:
     masks: Callable[[], Array]
 
 
-def left_to_right(serials: Sequence[str]) -> list[str]:
+def sort_by_cluster(serials: Sequence[str]) -> list[str]:
     """Return camera serials sorted by their clusters in the camera rig: left, center, right."""
     return sorted(serials, key=lambda serial: CLUSTERS.index(rig().cluster(serial)))
 
@@ -47,7 +47,7 @@ def build_clip(
     views: Sequence[View],
     source_views: Sequence[View],
     tracks: Tracks,
-    media: LazyMedia,
+    media: MediaLoaders,
     *,
     fps: float,
     size: tuple[int, int],
@@ -74,7 +74,7 @@ def build_clip(
     return Clip(
         id=key,
         triplet=triplet,
-        prompt=prompt(triplet),
+        prompt=build_prompt(triplet),
         views=tuple(views),
         source_views=tuple(source_views),
         fps=fps,

@@ -30,7 +30,7 @@ _TRIPLET = re.compile(r"\(([^,()]+), ([^,()]+), ([^,()]+)\)")
 _SERIAL = re.compile(r"\d+")
 
 Triplet = tuple[str, str, str]
-ROLES = ("tool", "target")
+OBJECT_ROLES = ("tool", "target")
 """Roles of a sequence's two objects, in the order of their parts."""
 
 

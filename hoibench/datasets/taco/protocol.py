@@ -24,8 +24,8 @@ POINTS = 1600
 """K, the number of tracked points of a clip."""
 
 CropRule = Literal["clip", "frame0"]
-Video = Literal["raw", "marker-removed"]
-MODALITIES: dict[Video, str] = {"raw": RGB, "marker-removed": MARKER_REMOVED}
+VideoKind = Literal["raw", "marker-removed"]
+MODALITIES: dict[VideoKind, str] = {"raw": RGB, "marker-removed": MARKER_REMOVED}
 """Kind of video -> its top folder in a download."""
 
 
@@ -39,7 +39,7 @@ class Recipe:
     """
 
     crop: CropRule
-    video: Video
+    video: VideoKind
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ class Recipe:
         Raises:
             ValueError: a key is missing or unknown, or a value is unknown; lists the known ones.
         """
-        known = {"crop": get_args(CropRule), "video": get_args(Video)}
+        known = {"crop": get_args(CropRule), "video": get_args(VideoKind)}
         if set(table) != set(known) or any(table[key] not in values for key, values in known.items()):
             expected = ", ".join(f"{key}: one of {', '.join(values)}" for key, values in known.items())
             raise ValueError(f"recipe is {dict(table)}, expected {expected}")
@@ -78,7 +78,7 @@ class Window:
         return self.indices[: self.valid]
 
 
-def window(frames: int, fps: float) -> Window:
+def choose_window(frames: int, fps: float) -> Window:
     """Return the window of a clip in a recording of N ``frames`` at ``fps``: clip frame i is source frame floor(i * fps / 8 + 0.5), at most N - 1."""
     ideal = np.floor(np.arange(FRAMES) * (fps / FPS) + 0.5).astype(int)
     return Window(tuple(np.minimum(ideal, frames - 1).tolist()), int((ideal < frames).sum()))
@@ -88,7 +88,7 @@ class _Prompts(RootModel[dict[str, str]]):
     """The file prompts.toml: action -> template of the prompt, with placeholders for ``tool`` and ``target``."""
 
 
-def prompt(triplet: Triplet) -> str:
+def build_prompt(triplet: Triplet) -> str:
     """Return the prompt for a (tool, action, target) triplet, an imperative sentence from the templates in prompts.toml.
 
     Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 from hoibench.clip import PARTS, Array, Camera
 from hoibench.datasets.surfaces import Surface
 from hoibench.datasets.taco.calibration import Calibration, read_calibration
-from hoibench.datasets.taco.download import CAMERAS, HANDS, RGB, ROLES, TacoDownload, TacoSequence
+from hoibench.datasets.taco.download import CAMERAS, HANDS, OBJECT_ROLES, RGB, TacoDownload, TacoSequence
 from hoibench.datasets.taco.hand.hand_models import HandModel, choose_hand_model
 from hoibench.datasets.taco.hand.hand_pose import SIDES, HandPose, read_hand
 from hoibench.datasets.taco.objects import place_vertices, read_mesh, read_poses
@@ -72,7 +72,7 @@ class Recording:
     @cached_property
     def instances(self) -> tuple[str, str]:
         """Ids of the (tool, target) objects."""
-        tool, target = (self.sequence.find_object_pose(role)[0] for role in ROLES)
+        tool, target = (self.sequence.find_object_pose(role)[0] for role in OBJECT_ROLES)
         return tool, target
 
     @cached_property
@@ -83,7 +83,7 @@ class Recording:
     @cached_property
     def object_poses(self) -> tuple[Array, ...]:
         """Object-to-world poses (N, 4, 4), in metres, of tool and target; NaN where they were not recorded."""
-        return tuple(read_poses(self.sequence.find_object_pose(role)[1]) for role in ROLES)
+        return tuple(read_poses(self.sequence.find_object_pose(role)[1]) for role in OBJECT_ROLES)
 
     @cached_property
     def meshes(self) -> tuple[tuple[Array, Array], ...]:
@@ -99,7 +99,7 @@ class Recording:
             ValueError: a pose file has an invalid name.
         """
         hands = sorted(path for path in self.sequence.folder(HANDS).rglob("*") if path.is_file())
-        poses = [self.sequence.find_object_pose(role)[1] for role in ROLES]
+        poses = [self.sequence.find_object_pose(role)[1] for role in OBJECT_ROLES]
         return (*hands, *poses, *(self.download.mesh(instance) for instance in self.instances))
 
     @cached_property

@@ -8,9 +8,18 @@ from functools import cache
 from pathlib import Path
 
 from hoibench.datasets.split_files import SplitLine, VersionedSplit, all_splits
-from hoibench.datasets.taco.download import CAMERAS, HANDS, MODELS, POSES, ROLES, TacoDownload, TacoSequence, find_mesh
+from hoibench.datasets.taco.download import (
+    CAMERAS,
+    HANDS,
+    MODELS,
+    OBJECT_ROLES,
+    POSES,
+    TacoDownload,
+    TacoSequence,
+    find_mesh,
+)
 from hoibench.datasets.taco.objects import count_pose_rows
-from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
+from hoibench.datasets.taco.protocol import FRAMES, MODALITIES, SOURCE_FPS, Recipe, choose_window
 from hoibench.datasets.taco.rig import rig
 from hoibench.plugins import UnknownName
 
@@ -137,7 +146,7 @@ def find_clip(download: TacoDownload, line: SplitLine) -> Found | Missing:
 
 def _find_objects(download: TacoDownload, sequence: TacoSequence) -> Found | Missing:
     try:
-        (tool, poses), (target, _) = (sequence.find_object_pose(role) for role in ROLES)
+        (tool, poses), (target, _) = (sequence.find_object_pose(role) for role in OBJECT_ROLES)
     except ValueError:
         return Found(None, FRAMES)
     except FileNotFoundError:
@@ -152,6 +161,6 @@ def _find_objects(download: TacoDownload, sequence: TacoSequence) -> Found | Mis
 
 def _valid_frames(poses: Path) -> int:
     try:
-        return window(count_pose_rows(poses), SOURCE_FPS).valid
+        return choose_window(count_pose_rows(poses), SOURCE_FPS).valid
     except (ValueError, OSError):
         return FRAMES

@@ -9,7 +9,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera, Tracks
 from hoibench.datasets.surfaces import Surface, build_frame_mesh
-from hoibench.datasets.taco.visibility import visibility
+from hoibench.datasets.taco.visibility import compute_visibility
 
 _CANDIDATES_PER_POINT = 64
 _SEED = 0
@@ -40,7 +40,7 @@ def build_tracks(surfaces: Sequence[Surface], cameras: Sequence[Camera], count: 
     points = choose_points(surfaces, count)
     world, part = track_points(points, surfaces)
     recorded = recorded_mask(points, surfaces)
-    visible = visibility(world, surfaces, cameras) & recorded
+    visible = compute_visibility(world, surfaces, cameras) & recorded
     return Tracks(world, visible, part, None if recorded.all() else recorded)
 
 

@@ -16,7 +16,7 @@ _FARTHEST = 4.0
 """Metres from a camera, farther than any hand or object: the cameras are 1.4 to 2.1 m from the centre of the workspace."""
 
 
-def visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array:
+def compute_visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array:
     """Return which points each camera sees in each frame, (V, N, K) bool.
 
     Args:

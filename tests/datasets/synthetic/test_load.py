@@ -6,7 +6,7 @@ import pytest
 
 from hoibench.clip import CLUSTERS, PARTS
 from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO
-from hoibench.datasets.taco.protocol import prompt
+from hoibench.datasets.taco.protocol import build_prompt
 from hoibench.geometry import to_camera
 from hoibench.video import decode, encode
 
@@ -137,7 +137,7 @@ def test_every_triplet_of_taco_has_a_prompt_that_names_tool_and_target(field_dat
 
     lines = (field_data / "taco" / "v1_overall_data_sequences.txt").read_text().splitlines()
     for triplet in {parse_triplet(line.rpartition(" ")[0]) for line in lines if line.strip()}:
-        text = prompt(triplet)
+        text = build_prompt(triplet)
         assert triplet[0] in text
         assert triplet[2] in text
         assert "{" not in text
@@ -145,4 +145,4 @@ def test_every_triplet_of_taco_has_a_prompt_that_names_tool_and_target(field_dat
 
 def test_an_unknown_action_is_named():
     with pytest.raises(ValueError, match="'juggle' has no prompt"):
-        prompt(("cup", "juggle", "plate"))
+        build_prompt(("cup", "juggle", "plate"))

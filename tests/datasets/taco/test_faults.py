@@ -15,7 +15,7 @@ from taco_tree import FOUR, HIT, MEASURE, POUR, SHORT
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.synthetic.cameras import TRIO
-from hoibench.datasets.taco.doctor import diagnose, render
+from hoibench.datasets.taco.doctor import diagnose, format_diagnosis
 from hoibench.datasets.taco.doctor.report import Diagnosis
 from hoibench.datasets.taco.download import CAMERAS, HANDS, MARKER_REMOVED, POSES, RGB
 from hoibench.datasets.taco.hand.hand_models import ProxyHand
@@ -205,14 +205,14 @@ def test_a_fault_is_named_and_no_other_check_fails(taco_copy, tmp_path, sound, n
     report = examine(taco_copy, fault.key, tmp_path / "cache")
 
     check = next(check for check in report.checks if check.id == fault.check)
-    assert check.status == fault.status, render(report)
+    assert check.status == fault.status, format_diagnosis(report)
     named = [text for text in check.examples if path.name in text]
     assert any(fault.tells in text for text in named), check
     assert check.fix
-    assert path.name in render(report)
+    assert path.name in format_diagnosis(report)
 
     changed = complaints(report).items() ^ sound(fault.key).items()
-    assert {id for id, _ in changed} == {fault.check, *fault.also}, render(report)
+    assert {id for id, _ in changed} == {fault.check, *fault.also}, format_diagnosis(report)
 
     if fault.reading is None:
         read_all(taco_copy, fault.key)
@@ -301,7 +301,7 @@ def test_a_completely_damaged_download_is_diagnosed_to_the_end(taco_copy, tmp_pa
         if path.is_file():
             SPOILED[how](path)
     report = diagnose(taco_copy.root, cache=tmp_path, deep=True)
-    assert not any("could not be finished" in check.title for check in report.checks), render(report)
+    assert not any("could not be finished" in check.title for check in report.checks), format_diagnosis(report)
     broken = {check.id for check in report.with_status("problem")}
     # A text file cut short may end between two lines; a folder is no pose file, and without one nobody knows which meshes there should be.
     missed = {"cut in half": {"calibration", "meshes"}, "folders": {"meshes"}}.get(how, set())

@@ -2,18 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoibench.datasets.taco.protocol import FRAMES, Recipe, window
+from hoibench.datasets.taco.protocol import FRAMES, Recipe, choose_window
 
 
 def test_thirty_frames_a_second_give_the_protocols_indices():
-    span = window(209, 30.0)
+    span = choose_window(209, 30.0)
     assert span.indices[:5] == (0, 4, 8, 11, 15)  # floor(3.75 i + 0.5)
     assert (len(span.indices), span.indices[-1], span.valid) == (49, 180, 49)
 
 
 @pytest.mark.parametrize(("frames", "valid"), [(181, 49), (180, 48), (90, 24), (1, 1)])
 def test_a_short_recording_repeats_its_last_frame(frames, valid):
-    span = window(frames, 30.0)
+    span = choose_window(frames, 30.0)
     assert span.valid == valid
     assert span.recorded == span.indices[:valid]
     assert set(span.indices[valid:]) <= {frames - 1}
@@ -22,7 +22,7 @@ def test_a_short_recording_repeats_its_last_frame(frames, valid):
 
 @given(st.integers(1, 600), st.floats(1.0, 120.0))
 def test_every_window_is_a_walk_forward_inside_the_recording(frames, fps):
-    span = window(frames, fps)
+    span = choose_window(frames, fps)
     assert len(span.indices) == FRAMES
     assert span.indices[0] == 0
     assert list(span.indices) == sorted(span.indices)

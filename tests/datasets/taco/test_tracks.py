@@ -7,7 +7,7 @@ from hoibench.clip import Camera
 from hoibench.datasets.numpy_ray_caster import NumpyCaster
 from hoibench.datasets.surfaces import Surface, build_frame_mesh
 from hoibench.datasets.taco.tracks import build_tracks, choose_points, sample_by_area, track_points
-from hoibench.datasets.taco.visibility import visibility
+from hoibench.datasets.taco.visibility import compute_visibility
 from hoibench.geometry import project, to_camera
 
 PLATE = np.array([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [-1.0, 1.0, 0.0]])
@@ -75,11 +75,11 @@ def test_the_choice_of_points_does_not_depend_on_the_world_frame(written):
 def test_points_behind_a_plate_outside_the_image_or_behind_the_camera_are_hidden():
     surfaces = [plate(2, [0, 0, 2], scale=0.5), plate(3, [0, 0, 4])]
     points = np.array([[0.0, 0, 2], [0.4, 0.4, 2], [0, 0, 4], [0.95, 0, 4], [0.3, 0, 2], [0, 0, -2], [9.0, 0, 2]])
-    seen = visibility(points[None], surfaces, [CAMERA])[0, 0]
+    seen = compute_visibility(points[None], surfaces, [CAMERA])[0, 0]
     assert seen.tolist() == [True, True, False, False, True, False, False]
     # From behind, the far plate hides the near one.
     behind = Camera(CAMERA.K, np.diag([-1.0, 1.0, -1.0]), np.array([0.0, 0.0, 6.0]), CAMERA.size)
-    assert visibility(points[None], surfaces, [behind])[0, 0, :4].tolist() == [False, False, True, True]
+    assert compute_visibility(points[None], surfaces, [behind])[0, 0, :4].tolist() == [False, False, True, True]
 
 
 @pytest.mark.parametrize(("behind", "seen"), [(0.9e-4, True), (1.1e-4, False)])
@@ -87,13 +87,13 @@ def test_a_point_is_hidden_from_a_tenth_of_a_millimetre_behind_a_surface(behind,
     points = np.array([[[0.1, 0.2, 2.0 + behind]]])
     near_axis = Camera(np.diag([1.0, 1.0, 1.0]), np.eye(3), np.zeros(3), (64, 64))  # rays are about the depth's axis
     points[..., :2] = 0.0
-    assert visibility(points, [plate(2, [0.3, 0.1, 2])], [near_axis])[0, 0, 0] == seen
+    assert compute_visibility(points, [plate(2, [0.3, 0.1, 2])], [near_axis])[0, 0, 0] == seen
 
 
 @pytest.mark.parametrize(("x", "inside"), [(-31.9, True), (-32.1, False), (31.9, True), (32.1, False)])
 def test_the_image_ends_half_a_pixel_beyond_its_outer_pixel_centres(x, inside):
     point = np.array([[[x / 40.0 * 2.0, 0.0, 2.0]]])
-    assert visibility(point, [plate(2, [0, 0, 2], scale=3.0)], [CAMERA])[0, 0, 0] == inside
+    assert compute_visibility(point, [plate(2, [0, 0, 2], scale=3.0)], [CAMERA])[0, 0, 0] == inside
 
 
 def test_an_unrecorded_point_keeps_its_nearest_recorded_position():

@@ -10,7 +10,7 @@ import numpy as np
 from hoibench.datasets.synthetic.solids import Solid
 
 Vector = tuple[float, float, float]
-Family = Literal["stick", "block", "vessel"]
+GripFamily = Literal["stick", "block", "vessel"]
 
 
 class SizeSampler:
@@ -76,7 +76,7 @@ class ObjectModel:
 
     category: str
     solid: Solid
-    family: Family
+    family: GripFamily
     use: Grip | None = None
     steady: Grip | None = None
     foot: float = 0.0

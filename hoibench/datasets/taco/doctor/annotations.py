@@ -10,7 +10,7 @@ import numpy as np
 from hoibench.clip import Array
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.report import Check, Findings
-from hoibench.datasets.taco.download import HANDS, ROLES, TacoSequence, find_mesh
+from hoibench.datasets.taco.download import HANDS, OBJECT_ROLES, TacoSequence, find_mesh
 from hoibench.datasets.taco.hand.hand_pose import SIDES, Side, read_hand
 from hoibench.datasets.taco.objects import count_pose_rows, read_mesh, read_poses
 
@@ -28,7 +28,7 @@ def _pose_files(context: DiagnosticContext) -> Check:
     found = Findings()
     for sequence in context.iterate("headers of pose files", context.with_poses):
         with found.catch(sequence.key):
-            tool, target = (sequence.find_object_pose(role)[1] for role in ROLES)
+            tool, target = (sequence.find_object_pose(role)[1] for role in OBJECT_ROLES)
             rows = count_pose_rows(tool), count_pose_rows(target)
             if rows[0] != rows[1]:
                 found.add(tool, f"has {rows[0]} rows, {target.name} {rows[1]}", expected="equal numbers")
@@ -45,7 +45,7 @@ def _poses(context: DiagnosticContext) -> Iterator[Check]:
     invalid, gaps = Findings(), Findings()
     read = 0
     for sequence in context.iterate("object poses", context.with_poses):
-        for role in ROLES:
+        for role in OBJECT_ROLES:
             try:
                 _, path = sequence.find_object_pose(role)
                 count_pose_rows(path)
@@ -166,7 +166,7 @@ def _object_ids(sequences: tuple[TacoSequence, ...]) -> set[str]:
     """Return the ids of the sequences' objects, from the names of pose files; missing and invalid files are skipped."""
     ids = set()
     for sequence in sequences:
-        for role in ROLES:
+        for role in OBJECT_ROLES:
             try:
                 ids.add(sequence.find_object_pose(role)[0])
             except (ValueError, OSError):

@@ -13,7 +13,7 @@ from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.doctor.listing import Listing
 from hoibench.datasets.taco.download import POSES, TacoSequence
 from hoibench.datasets.taco.objects import count_pose_rows
-from hoibench.datasets.taco.protocol import Recipe, Video
+from hoibench.datasets.taco.protocol import Recipe, VideoKind
 from hoibench.progress import ProgressCallback
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class DiagnosticContext:
         return tuple(self.listing.sequences[key] for key in sorted(shuffled[: self.sample]))
 
     @cached_property
-    def video_kinds(self) -> frozenset[Video]:
+    def video_kinds(self) -> frozenset[VideoKind]:
         """Kinds of video that the split's clips use, ``raw`` or ``marker-removed``; raw if no split was given."""
         return frozenset(Recipe.parse(line.recipe).video for line in self.lines) or frozenset({"raw"})
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hoibench.datasets.taco.download import ROLES, TacoSequence
+from hoibench.datasets.taco.download import OBJECT_ROLES, TacoSequence
 
 _COLUMNS = ("object", "category", "roles", "sequences", "also")
 
@@ -39,7 +39,7 @@ def object_rows(sequences: Iterable[TacoSequence]) -> tuple[ObjectRow, ...]:
     keys: dict[str, set[str]] = defaultdict(set)
     for sequence in sequences:
         tool, _, target = sequence.triplet
-        for role, category in zip(ROLES, (tool, target), strict=True):
+        for role, category in zip(OBJECT_ROLES, (tool, target), strict=True):
             try:
                 object_id, _ = sequence.find_object_pose(role)
             except (ValueError, OSError):
@@ -50,7 +50,7 @@ def object_rows(sequences: Iterable[TacoSequence]) -> tuple[ObjectRow, ...]:
     rows = []
     for object_id in sorted(categories):
         (category, _), *others = sorted(categories[object_id].items(), key=lambda item: (-item[1], item[0]))
-        in_order = tuple(role for role in ROLES if role in roles[object_id])
+        in_order = tuple(role for role in OBJECT_ROLES if role in roles[object_id])
         rows.append(ObjectRow(object_id, category, in_order, len(keys[object_id]), dict(others)))
     return tuple(rows)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from hoibench.datasets.split_files import SplitLine
 from hoibench.datasets.taco.doctor.context import DiagnosticContext
 from hoibench.datasets.taco.doctor.listing import Modality, modalities
-from hoibench.datasets.taco.doctor.report import Check, Findings, Status
+from hoibench.datasets.taco.doctor.report import Check, CheckStatus, Findings
 from hoibench.datasets.taco.download import CAMERAS, HANDS, MODELS, POSES, download_hint, modality_folders
-from hoibench.datasets.taco.protocol import FPS, FRAMES, MODALITIES, SOURCE_FPS, Recipe, window
+from hoibench.datasets.taco.protocol import FPS, FRAMES, MODALITIES, SOURCE_FPS, Recipe, choose_window
 from hoibench.datasets.taco.rig import rig
 from hoibench.problems import Problem
 
@@ -156,7 +156,7 @@ def _clips(context: DiagnosticContext) -> Check:
     if not problems:
         return Check("split", title, "ok", total)
     # Partial downloads are normal; only one without any clip is a problem.
-    status: Status = "warning" if possible else "problem"
+    status: CheckStatus = "warning" if possible else "problem"
     fix = "download the first of these zips first; a run lists the clips it leaves out"
     return Check("split", title, status, total - possible, tuple(problems), fix)
 
@@ -200,9 +200,9 @@ def _lengths(context: DiagnosticContext) -> Check:
     wanted = [key for key in sorted(context.wanted) if key in context.frame_counts]
     for key in wanted:
         rows = context.frame_counts[key]
-        if window(rows, SOURCE_FPS).valid < FRAMES:
+        if choose_window(rows, SOURCE_FPS).valid < FRAMES:
             found.add(key, f"has {rows} frames")
-    least = next(n for n in range(1, 10_000) if window(n, SOURCE_FPS).valid == FRAMES)
+    least = next(n for n in range(1, 10_000) if choose_window(n, SOURCE_FPS).valid == FRAMES)
     return found.to_check(
         "length",
         f"sequences are too short: a clip of {FRAMES} frames at {FPS:g} fps needs {least} at {SOURCE_FPS:g}",

@@ -10,9 +10,9 @@ from typing import Literal
 
 from hoibench.problems import Problem
 
-Status = Literal["problem", "warning", "ok", "skipped"]
+CheckStatus = Literal["problem", "warning", "ok", "skipped"]
 
-STATUSES: tuple[Status, ...] = ("problem", "warning", "ok", "skipped")
+STATUSES: tuple[CheckStatus, ...] = ("problem", "warning", "ok", "skipped")
 """The statuses of checks, the most important first."""
 
 _EXAMPLES = 5
@@ -34,7 +34,7 @@ class Check:
 
     id: str
     title: str
-    status: Status
+    status: CheckStatus
     count: int = 0
     problems: tuple[Problem, ...] = ()
     fix: str = ""
@@ -69,7 +69,7 @@ class Diagnosis:
     inventory: Inventory
     checks: tuple[Check, ...]
 
-    def with_status(self, status: Status) -> tuple[Check, ...]:
+    def with_status(self, status: CheckStatus) -> tuple[Check, ...]:
         """Return the checks whose status is ``status``."""
         return tuple(check for check in self.checks if check.status == status)
 
@@ -109,7 +109,7 @@ class Findings:
         except Exception as error:
             self.add(file, f"{type(error).__name__}: {error}")
 
-    def to_check(self, id: str, bad: str, good: str, fix: str, checked: int, status: Status = "problem") -> Check:
+    def to_check(self, id: str, bad: str, good: str, fix: str, checked: int, status: CheckStatus = "problem") -> Check:
         """Return the result of the check with this id.
 
         It has ``status``, the title ``bad`` and the ``fix`` if there are problems, else the status ``ok`` and the title ``good``; if nothing was
@@ -121,7 +121,7 @@ class Findings:
         return Check(id, good, "ok", checked) if checked else Check(id, "nothing to check", "skipped")
 
 
-def render(diagnosis: Diagnosis) -> str:
+def format_diagnosis(diagnosis: Diagnosis) -> str:
     """Return the diagnosis as text: the numbers of sequences, then each check with examples of its problems and the fix."""
     lines = [f"TACO at {diagnosis.root}", "", *_inventory(diagnosis.inventory), ""]
     for check in diagnosis.checks:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hoibench.clip import Array, Clip, Tracks, View
-from hoibench.datasets.taco.clip import LazyMedia, build_clip, build_view, left_to_right
+from hoibench.datasets.taco.clip import MediaLoaders, build_clip, build_view, sort_by_cluster
 from hoibench.datasets.taco.prepare.format import (
     TRACKS,
     VIDEO,
@@ -44,7 +44,7 @@ def read_prepared_clip(out: Path, key: str, recipe: Recipe, serials: Sequence[st
     settings = read_settings(out)
     expected = key, settings.truth, settings.hand_model
     _check_location(tracks_folder(out, key), (record.key, record.truth, record.hand_model), expected)
-    folders = [view_folder(out, key, recipe, serial) for serial in left_to_right(serials)]
+    folders = [view_folder(out, key, recipe, serial) for serial in sort_by_cluster(serials)]
     source_folders = [] if source is None else [view_folder(out, key, recipe, source)]
     views, source_views = ([_read_view(folder, record) for folder in group] for group in (folders, source_folders))
     return build_clip(
@@ -54,7 +54,7 @@ def read_prepared_clip(out: Path, key: str, recipe: Recipe, serials: Sequence[st
         views,
         source_views,
         _read_tracks(tracks_folder(out, key), folders),
-        LazyMedia(
+        MediaLoaders(
             lambda: np.stack([decode(folder / VIDEO) for folder in folders]),
             lambda: tuple(decode(folder / VIDEO) for folder in source_folders),
             lambda: np.stack([_unpack(folder, "mask", SIZE[1]) for folder in folders]),

@@ -38,7 +38,7 @@ from hoibench.datasets.taco.protocol import (
     CropRule,
     Recipe,
     Window,
-    window,
+    choose_window,
 )
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, recorded_mask, track_points
@@ -75,7 +75,7 @@ class SampledFrames:
         expanded: Array = values[self.row]
         return expanded
 
-    def unique(self, expanded: Array) -> Array:
+    def collapse(self, expanded: Array) -> Array:
         """Return values of the distinct source frames, given the values ``expanded`` (N, ...) of the clip's frames."""
         values: Array = expanded[np.unique(self.row, return_index=True)[1]]
         return values
@@ -177,12 +177,12 @@ class SequencePreparation:
 
     @cached_property
     def _frames(self) -> SampledFrames:
-        return SampledFrames.sample(self.recording, window(self.recording.frames, SOURCE_FPS))
+        return SampledFrames.sample(self.recording, choose_window(self.recording.frames, SOURCE_FPS))
 
     @cached_property
     def _record(self) -> SequenceRecord:
         """The record to store with the tracks, of the annotations as they are in the download now."""
-        clip_window = window(self.recording.frames, SOURCE_FPS)
+        clip_window = choose_window(self.recording.frames, SOURCE_FPS)
         return SequenceRecord(
             key=self._key,
             truth=self._truth,
@@ -225,7 +225,7 @@ class SequencePreparation:
         check_parts_in_view(self._key, self._frames.surfaces, cameras)
         views = [self._view_record(serial, video) for serial, video in videos.items()]
         tracks = read_npz(tracks_folder(self.out, self._key) / TRACKS)
-        points = self._frames.unique(tracks["world"]), self._frames.unique(tracks["recorded"])
+        points = self._frames.collapse(tracks["world"]), self._frames.collapse(tracks["recorded"])
         truths = render_truth(self._frames.surfaces, *points, [view.camera.to_camera() for view in views])
         for view, truth in zip(views, truths, strict=True):
             self._write_view(view, truth)

@@ -8,7 +8,7 @@ from taco_tree import FOUR, HIT, MEASURE, PLAN, POUR, SHORT, TWELVE
 
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.split_files import SplitLine, VersionedSplit
-from hoibench.datasets.taco.doctor import Check, Diagnosis, Inventory, diagnose, diagnosis, render
+from hoibench.datasets.taco.doctor import Check, Diagnosis, Inventory, diagnose, diagnosis, format_diagnosis
 from hoibench.datasets.taco.doctor.listing import modalities
 from hoibench.datasets.taco.download import EGO_RGB, HANDS, MARKER_REMOVED, POSES, RGB, triplet_folder
 from hoibench.problems import Problem
@@ -29,7 +29,7 @@ def test_an_intact_download_has_only_warnings(taco, tmp_path):
     assert report.is_healthy
     assert {check.id for check in report.with_status("warning")} == {"length", "ego"}
     assert {check.id for check in report.with_status("skipped")} == {"zips", "calibration-reviews"}
-    text = render(report)
+    text = format_diagnosis(report)
     assert text.startswith(f"TACO at {taco.root}")
     assert text.endswith("no problems, 2 warnings")
     assert f"{SHORT.key} has 90 frames" in text
@@ -64,9 +64,9 @@ def test_an_empty_folder_is_missing_everything(tmp_path):
     report = diagnose(tmp_path, lines(POUR), cache=tmp_path)
     (folders, split) = report.with_status("problem")
     assert (folders.id, folders.count) == ("folders", 5)
-    assert "download Object_Models.zip" in render(report)
+    assert "download Object_Models.zip" in format_diagnosis(report)
     assert (split.id, split.count) == ("split", 1)
-    assert f"download {RGB}/{FOUR[0]}.zip" in render(report)
+    assert f"download {RGB}/{FOUR[0]}.zip" in format_diagnosis(report)
 
 
 class TestSplit:
@@ -262,7 +262,7 @@ def test_a_report_is_rendered_as_aligned_lines(tmp_path):
     broken = Check("poses", "poses are damaged", "problem", 2, (cut("a.npy"), cut("b.npy", "delete it")), "unpack them")
     checks = (broken, Check("rigid", "all is rigid", "ok", 12))
     assert (
-        render(Diagnosis(tmp_path, inventory, checks))
+        format_diagnosis(Diagnosis(tmp_path, inventory, checks))
         == f"""\
 TACO at {tmp_path}
 

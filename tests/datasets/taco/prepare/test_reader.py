@@ -14,7 +14,7 @@ from hoibench.datasets.ray_casting import pixel_rays
 from hoibench.datasets.surfaces import BACKGROUND, build_frame_mesh
 from hoibench.datasets.taco.prepare.format import read_sequence_record
 from hoibench.datasets.taco.prepare.reader import read_prepared_clip
-from hoibench.datasets.taco.protocol import SIZE, Recipe, window
+from hoibench.datasets.taco.protocol import SIZE, Recipe, choose_window
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, track_points
 from hoibench.geometry import project, to_camera
@@ -45,7 +45,7 @@ def clip(out):
 
 @pytest.fixture(scope="module")
 def surfaces(taco):
-    return record(taco, MEASURE).surfaces_in(window(181, 30.0).indices)
+    return record(taco, MEASURE).surfaces_in(choose_window(181, 30.0).indices)
 
 
 def pixels_of(clip, view, frame):
@@ -70,7 +70,7 @@ def test_facts_of_a_clip(clip):
 
 
 def test_each_frame_is_the_protocols_source_frame(clip):
-    indices = window(181, 30.0).indices
+    indices = choose_window(181, 30.0).indices
     videos = [*clip.video, *clip.load_source_videos()]
     assert len(videos) == 4
     for video in videos:
@@ -88,7 +88,7 @@ def landing(taco, clip, shoot, pairs):
     counts = np.zeros(4, dtype=int)
     for view, frame in pairs:
         recording, camera = record(taco, shoot), clip.cameras[view]
-        mesh = build_frame_mesh(recording.surfaces_in([window(shoot.frames, 30.0).indices[frame]]), 0)
+        mesh = build_frame_mesh(recording.surfaces_in([choose_window(shoot.frames, 30.0).indices[frame]]), 0)
         hits = NumpyCaster(mesh.corners).cast(*pixel_rays(camera))
         picture = np.full(len(hits.face), BACKGROUND, dtype=np.uint8)
         picture[hits.is_hit] = mesh.part[hits.face[hits.is_hit]]
