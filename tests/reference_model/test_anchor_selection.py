@@ -40,7 +40,7 @@ def test_foreground_is_nearer_to_a_points_colour_than_to_black(colour, is_foregr
 
 
 def test_points_are_spread():
-    """K farthest points of a full frame are at least half the side of a K-th of its area apart."""
+    """K farthest points of a full frame are farther apart than half the side of a square of 1/K of its area."""
     full = torch.ones(1, *SIZE, 3)
     count = 24
     chosen = select_anchors(full, count, DARKEST, 1)[0]

@@ -64,10 +64,10 @@ def test_all_random_numbers_are_independent():
 
 
 def test_the_shared_generator_decides_guided_only():
-    shared, coin = seeded(0), seeded(0)
+    shared, expected = seeded(0), seeded(0)
     sample_noise(BATCH, CONFIG, seeded(0), shared)
-    torch.rand((), generator=coin)
-    assert torch.equal(shared.get_state(), coin.get_state())
+    torch.rand((), generator=expected)
+    assert torch.equal(shared.get_state(), expected.get_state())
 
 
 def test_noise_has_the_shapes_of_the_data():
