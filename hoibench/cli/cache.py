@@ -12,13 +12,14 @@ import tyro
 
 @dataclass(frozen=True)
 class Cache:
-    """List or clear the cache ($HOIBENCH_CACHE, or hoibench in the user's cache folder): generated clips, prepared clips and fetched weights.
+    """List or clear the cache ($HOIBENCH_CACHE, or hoibench in the user's cache folder).
 
+    It contains generated clips, parsed hand files, prepared clips and fetched weights.
     Other files in that folder are neither listed nor deleted.
     """
 
     action: tyro.conf.Positional[Literal["ls", "clear"]] = "ls"
-    """ls: list the entries. clear: delete generated clips, which are generated again when needed."""
+    """ls: list the entries. clear: delete generated clips and parsed hand files, which are written again when needed."""
 
     name: tyro.conf.Positional[str | None] = None
     """For clear: delete only this entry. Weights and prepared clips of TACO are deleted only by name, e.g. clear weights."""

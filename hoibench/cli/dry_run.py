@@ -95,7 +95,9 @@ def _missing_predictions(plan: Plan) -> list[Problem]:
     for unit in plan.units:
         folder = folders.get(unit.entrant)
         if folder is not None and not (expected := prediction_folder(folder, unit.clip, unit.seed)).is_dir():
-            problems.append(Problem(str(expected), "", "is missing", "", f"no prediction for clip {unit.clip}"))
+            problems.append(
+                Problem(str(expected), "", "is missing", "", "write this prediction, or leave out the clip")
+            )
     return problems
 
 

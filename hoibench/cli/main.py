@@ -17,7 +17,7 @@ usage: hoibench COMMAND [options]
   merge   merge the shards of a run, or write a run's table and page again
   score   score a run's stored predictions again, or a folder of predictions against a folder of truth
   data    check and prepare a TACO download: doctor, prepare, mano
-  cache   list or clear generated clips and fetched weights
+  cache   list or clear generated clips, parsed hand files and fetched weights
 
 hoibench COMMAND --help shows a command's options."""
 

@@ -1,4 +1,4 @@
-"""List and delete the folders in hoibench's cache: generated clips, prepared clips and downloaded weights."""
+"""List and delete the folders in hoibench's cache: generated clips, parsed hand files, prepared clips and downloaded weights."""
 
 from __future__ import annotations
 

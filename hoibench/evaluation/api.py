@@ -38,11 +38,11 @@ def score(
     """Score one prediction against one clip.
 
     Args:
-        prediction: camera-space tracks, video, or both.  A video in memory is encoded and decoded first, as in a run.
+        prediction: camera-space tracks, point maps or video.  A video in memory is encoded and decoded first, as in a run.
         clip: the clip with its truth; the true video is encoded and decoded too.
         metrics: metric ids (with or without version) and metric sets (paper, offline, all).
         pairing: how points are paired.  Default: ``query`` if the prediction's anchors are the clip's own, each within 0.01 px, in order;
-            ``oracle-projection`` if it has only point maps; else ``anchor``.
+            ``oracle-projection`` if it has no tracks; else ``anchor``.
         device: torch device of the metrics' networks.
         weights: a folder with weight files.
         name: the method's name in the rows.

@@ -11,7 +11,7 @@ from hoibench.evaluation.failures import read_failure, read_failures, status_of_
 from hoibench.evaluation.measure import RowKey, to_row
 from hoibench.evaluation.unit import Unit
 from hoibench.metric_card import Card, select_cards
-from hoibench.metrics.measurement import Measurement
+from hoibench.metrics.measurement import MISSING_INPUT, Measurement
 from hoibench.results.result_row import ResultRow
 from hoibench.results.results_file import write_rows
 from hoibench.results.run_record import Failure, RunRecord, RunStatus
@@ -124,13 +124,10 @@ def _failures_without_record(out: Path, units: Iterable[Unit]) -> list[Failure]:
 
 
 def _missing_rows(card: Card, key: RowKey, reason: str, outputs: frozenset[str], has_truth: bool) -> list[ResultRow]:
-    """Return a metric's rows for a unit that lacks them: ``not_applicable`` if the metric could never apply, else failed."""
+    """Return a metric's rows for a unit without them: ``not_applicable`` if it could never apply, else the status of the failure's stage."""
     status = status_of_stage(reason)
+    has_output = {"video": "video" in outputs, "tracks": bool(outputs & {"tracks", "points"})}
     for need in card.needs:
-        if need == "video" and "video" not in outputs:
-            status, reason = "not_applicable", "the method gives no video"
-        elif need == "tracks" and not outputs & {"tracks", "points"}:
-            status, reason = "not_applicable", "the method gives no point tracks"
-        elif need not in ("video", "tracks") and not has_truth:
-            status, reason = "not_applicable", f"the data set has no {need.replace('.', ' ')}"
+        if not has_output.get(need, has_truth):
+            status, reason = "not_applicable", MISSING_INPUT[need]
     return [to_row(Measurement(None, status, reason, region=region), card, key) for region in card.regions]

@@ -74,7 +74,7 @@ def _flag_arguments(where: str, name: str, value: Any, default: Any) -> list[str
 
 
 def _settings_arguments(where: str, methods: Any) -> list[str]:
-    """Convert tables such as ``[methods."syncmv4d+micro"]`` to ``--set`` arguments."""
+    """Convert tables such as ``[methods."syncmv4d+nano"]`` to ``--set`` arguments."""
     arguments: list[str] = []
     for method, settings in methods.items() if isinstance(methods, Mapping) else [("methods", methods)]:
         if not isinstance(settings, Mapping):

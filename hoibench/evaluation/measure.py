@@ -12,7 +12,7 @@ import numpy as np
 from hoibench.clip import Clip, Prediction
 from hoibench.metric_card import Card
 from hoibench.metrics.case import Case
-from hoibench.metrics.measurement import NO_CAMERAS, NO_TRUE_TRACKS, NO_TRUE_VIDEO, Measurement, NotApplicable, NoValue
+from hoibench.metrics.measurement import MISSING_INPUT, Measurement, NotApplicable, NoValue
 from hoibench.results.result_row import ResultRow
 
 log = logging.getLogger(__name__)
@@ -67,19 +67,17 @@ def check_needs(card: Card, prediction: Prediction, clip: Clip) -> None:
     Raises:
         NotApplicable: with the first need that is missing.
     """
-    tracks = prediction.tracks is not None or prediction.points is not None
-    available: dict[str, tuple[bool, str]] = {
-        "video": (prediction.video is not None, "the method gives no video"),
-        "tracks": (tracks, "the method gives no point tracks"),
-        "cameras": (clip.cameras is not None, NO_CAMERAS),
-        "truth.video": (clip.load_video is not None, NO_TRUE_VIDEO),
-        "truth.tracks": (clip.tracks is not None, NO_TRUE_TRACKS),
-        "truth.masks": (clip.load_masks is not None, "the data set has no true masks"),
+    has_input: dict[str, bool] = {
+        "video": prediction.video is not None,
+        "tracks": prediction.tracks is not None or prediction.points is not None,
+        "cameras": clip.cameras is not None,
+        "truth.video": clip.load_video is not None,
+        "truth.tracks": clip.tracks is not None,
+        "truth.masks": clip.load_masks is not None,
     }
     for need in card.needs:
-        present, reason = available[need]
-        if not present:
-            raise NotApplicable(reason)
+        if not has_input[need]:
+            raise NotApplicable(MISSING_INPUT[need])
 
 
 def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:

@@ -188,7 +188,10 @@ def _manifest(config: RunConfig, dataset: Dataset) -> Manifest:
 
 
 def _select_entrants(config: RunConfig, dataset: Dataset) -> tuple[Entrant, ...]:
-    """Return the entrants in the given order, each method followed by its ``frozen_self`` row, then (with truth) the reference rows."""
+    """Return the entrants in the given order, then, if the data set has truth, the reference rows.
+
+    Each method is followed by its ``frozen_self`` row if the data set has truth or the row was named.
+    """
     published = {
         f"{PUBLISHED}{name}": Spec(id=PUBLISHED + name, name=title, kind="published")
         for name, title in dataset.published().items()

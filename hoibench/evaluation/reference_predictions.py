@@ -1,4 +1,4 @@
-"""Predictions of the reference rows, built from the truth; they show that a metric measures what it claims (PROTOCOL, "Reference rows")."""
+"""Predictions of the reference rows, built from the truth; they show that a metric measures what it claims."""
 
 from __future__ import annotations
 

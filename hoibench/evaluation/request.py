@@ -14,7 +14,7 @@ from hoibench.methods.spec import Spec
 def build_request(clip: Clip, spec: Spec, seed: int) -> Request:
     """Build the request that a method receives for a clip: only the inputs that its spec declares.
 
-    It has source videos for the families ``v2v`` and ``vto4r``, and anchors (the points of frame 0 to track) for ``query`` pairing.
+    It has source videos for the family ``v2v``, true videos for ``vto4r``, and anchors (the points of frame 0 to track) for ``query`` pairing.
 
     Raises:
         ValueError: the method needs a source view, and the clip has none.

@@ -33,7 +33,7 @@ def select_entrants(
 ) -> list[Entrant]:
     """Return the entrants of a run (methods with preset and settings) in the order of ``--method``, then the adapters that are not named there.
 
-        select_entrants(["syncmv4d+micro", "das"], settings=["das.upstream=/opt/das"])
+        select_entrants(["syncmv4d+nano", "frozen"], settings=["syncmv4d+nano.checkpoint=runs/nano/model"])
 
     Args:
         names: ``METHOD``, ``METHOD+PRESET``, or ``NAME=FOLDER`` for stored predictions.
@@ -144,7 +144,7 @@ def _split_setting(text: str, entrants: Mapping[str, Entrant]) -> tuple[str, str
     left, has_value, value = text.partition("=")
     target, has_key, name = left.rpartition(".")
     if not (has_value and has_key):
-        raise ValueError(f"--set {text!r}: write METHOD.KEY=VALUE, e.g. das.upstream=/opt/das")
+        raise ValueError(f"--set {text!r}: write METHOD.KEY=VALUE, e.g. syncmv4d+nano.checkpoint=runs/nano/model")
     matching = [key for key, entrant in entrants.items() if entrant.spec.id == target]
     if len(matching) > 1:
         raise ValueError(f"--set {text}: this run has {' and '.join(matching)}; name one of them")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hoibench.clip import Array, Clip, Pairing, Prediction
-from hoibench.metrics.measurement import NotApplicable
+from hoibench.metrics.measurement import MISSING_INPUT, NotApplicable
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Case:
         if isinstance(self.prediction.video, tuple):
             raise TypeError("the prediction's video is encoded: call hoibench.predictions.decode_prediction first")
         if self.prediction.video is None:
-            raise NotApplicable("the method gives no video")
+            raise NotApplicable(MISSING_INPUT["video"])
         return self.prediction.video
 
 

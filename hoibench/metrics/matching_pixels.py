@@ -20,7 +20,7 @@ from hoibench.clip import Array
 from hoibench.metrics.backbones.features import Matcher
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
-from hoibench.metrics.measurement import NO_TRUE_VIDEO, Failed, Measurement, NotApplicable, Unavailable, Undefined
+from hoibench.metrics.measurement import MISSING_INPUT, Failed, Measurement, NotApplicable, Unavailable, Undefined
 from hoibench.metrics.optical_flow import FLOW, cached_frame_flow, check_flow_size, motion_threshold, sampling_step
 from hoibench.metrics.regions import RegionFrame, region_masks
 from hoibench.metrics.view_matches import STRIDE, PairMatches, is_on_mask, match_views
@@ -102,13 +102,13 @@ def measure_ratio(case: Case, matcher: Matcher) -> Iterator[Measurement]:
     """Yield, for each region, the clip's number of matches divided by that of the true video."""
     truth = case.clip.video
     if truth is None:
-        raise NotApplicable(NO_TRUE_VIDEO)
+        raise NotApplicable(MISSING_INPUT["truth.video"])
     if truth.shape != case.video.shape:
         raise Failed(f"the video has shape {case.video.shape}, the true video {truth.shape}: they cannot be compared")
     for region, masks in region_masks(case):
         truth_masks = None if masks is None else case.clip.masks
         if masks is not None and truth_masks is None:
-            yield Measurement(None, "not_applicable", "the data set has no true masks", region=region)
+            yield Measurement(None, "not_applicable", MISSING_INPUT["truth.masks"], region=region)
             continue
         generated = _total(match_views(case.video, matcher, masks, memo=case.case_memo))
         true = case.memoize_for_clip(

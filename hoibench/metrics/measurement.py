@@ -86,10 +86,15 @@ class NotApplicable(NoValue):
     status: Status = "not_applicable"
 
 
-NO_CAMERAS = "the data set has no cameras"
-NO_TRUE_TRACKS = "the data set has no true tracks"
-NO_TRUE_VIDEO = "the data set has no true video"
-"""Reasons of ``NotApplicable`` that several modules give in the same words."""
+MISSING_INPUT = {
+    "video": "the method gives no video",
+    "tracks": "the method gives no point tracks",
+    "cameras": "the data set has no cameras",
+    "truth.video": "the data set has no true video",
+    "truth.tracks": "the data set has no true tracks",
+    "truth.masks": "the data set has no true masks",
+}
+"""Reasons why a metric does not apply, by the missing input as in the ``needs`` of a metric card."""
 
 
 class Undefined(NoValue):

@@ -10,7 +10,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera, Clip
 from hoibench.geometry import project, to_camera, to_world
-from hoibench.metrics.measurement import NO_CAMERAS, NO_TRUE_TRACKS, NotApplicable, Undefined
+from hoibench.metrics.measurement import MISSING_INPUT, NotApplicable, Undefined
 
 
 def world_to_cameras(world: Array, cameras: Sequence[Camera]) -> Array:
@@ -90,9 +90,9 @@ def build_true_tracks(clip: Clip) -> TrueTracks:
         Undefined: no point is visible in frame 0 of any view.
     """
     if clip.tracks is None:
-        raise NotApplicable(NO_TRUE_TRACKS)
+        raise NotApplicable(MISSING_INPUT["truth.tracks"])
     if clip.cameras is None:
-        raise NotApplicable(NO_CAMERAS)
+        raise NotApplicable(MISSING_INPUT["cameras"])
     recorded = clip.tracks.recorded
     truth = TrueTracks(
         views=tuple(view.id for view in clip.views),

@@ -133,7 +133,7 @@ def rank_column(
 
 
 def why_grey(motion_card: Card, motion: float | None, true_motion: float | None) -> str | None:
-    """Return the reason to grey a value that a still video would also get, or None: the method moves less than half as much as the truth.
+    """Return the reason to grey a row that moves less than half as much as the truth; None for other rows.
 
     Args:
         motion_card: card of the metric that measures motion.

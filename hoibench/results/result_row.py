@@ -15,7 +15,7 @@ class ResultRow(Record):
 
     Attributes:
         method, preset, clip, split, seed: the scored prediction: its method and preset, clip, the clip's split, and seed.
-        clip_set_id: id of the set of clips that the run scored; runs with different sets are never ranked together.
+        clip_set_id: id of the set of clips that the run scored; runs with different sets are compared on their shared clips only.
         metric, region: the metric's id, with version, and ``full`` or ``fg``.
         part, view, pair, frame: the hand or object, view, pair of views or frame that the value is for; all None for the clip's headline value.
         value: the value; None if and only if ``status`` is not ``ok``.

@@ -26,12 +26,12 @@ class RunMethod(Record):
         families: the method's kinds by input and output: some of ``i2v``, ``i2vm``, ``v2v``, ``vto4r``, ``ito4g``.
         regions: the regions in which it may be ranked, e.g. only ``fg`` for a method that draws no background.
         view_type: ``sv`` (one view at a time), ``mv`` (all views together) or None if not stated.
-        outputs: the kinds of output: some of ``video``, ``tracks``, ``points``.
+        outputs: the kinds of output: some of ``video``, ``tracks``, ``points``, ``masks``.
         seeds: the seeds that it was run with.
         pairing: how its points are paired with true points; None without points.
         paper: the paper's citation or URL.
-        privileges: the inputs that it gets beyond reference images and prompt, as short texts.
-        settings: the values that the user set for this method, by name.
+        privileges: the inputs that it gets beyond reference images, cameras and prompt, as short texts.
+        settings: the values of its settings, given or default, by name.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The cache folder, for generated and prepared clips and for downloaded weights."""
+"""The cache folder, for generated and prepared clips, parsed hand files and downloaded weights."""
 
 from __future__ import annotations
 

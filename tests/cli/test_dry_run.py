@@ -94,8 +94,8 @@ def test_all_problems_are_shown_at_once(folder, capsys, monkeypatch):
     words = ["--dataset", "toy", "--metrics", "matching_pixels/aliked-mnn", "--method", "mine=mine"]
     assert run([*words, "--dry-run", "--json"]) == 0
     problems = json.loads(capsys.readouterr().out)["problems"]
-    assert len([text for text in problems if "no prediction for clip" in text]) == 5
-    assert f"{folder / 'mine' / 'clip_0'} is missing: no prediction for clip clip_0" in problems
+    assert len([text for text in problems if "write this prediction" in text]) == 5
+    assert f"{folder / 'mine' / 'clip_0'} is missing: write this prediction, or leave out the clip" in problems
     assert any(text.startswith("aliked-n16 is missing: ") and "fetch aliked-n16" in text for text in problems)
     assert run([*words, "--dry-run"]) == 0
     text = capsys.readouterr().out

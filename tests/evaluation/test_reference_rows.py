@@ -1,4 +1,4 @@
-"""The README's first command on the demo split, and the order that the values of its reference rows must have (PROTOCOL, "Reference rows")."""
+"""The README's first command on the demo split, and the order that the values of its reference rows must have."""
 
 import json
 import os

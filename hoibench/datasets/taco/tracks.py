@@ -35,7 +35,7 @@ def build_tracks(surfaces: Sequence[Surface], cameras: Sequence[Camera], count: 
     """Build the tracks of ``count`` points on the surfaces over all frames, with their visibility in the cameras.
 
     Raises:
-        ValueError: the surfaces have no area in frame 0.
+        ValueError: the surfaces have no area in frame 0, or fewer than ``count`` distinct points.
     """
     points = choose_points(surfaces, count)
     world, part = track_points(points, surfaces)

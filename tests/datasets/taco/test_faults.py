@@ -82,7 +82,7 @@ FAULTS = {
         lambda tree: faults.non_rigid_pose(tree, KEY), "rigid", "frame 3 is not a rigid pose", "frame 3 is not a rigid pose"
     ),
     "object rows that are NaN": Fault(
-        lambda tree: faults.nan_pose_rows(tree, KEY), "object-gaps", "2 of 181 rows, the first is 5", None, "warning"
+        lambda tree: faults.nan_pose_rows(tree, KEY), "object-gaps", "lacks 2 of 181 rows, the first is 5", None, "warning"
     ),
     "an object never recorded": Fault(
         lambda tree: faults.no_pose_at_all(tree, KEY), "rigid", "none of its 181 rows", "none of its 181 rows"
@@ -103,13 +103,13 @@ FAULTS = {
     ),
     "a pickle cut short": Fault(lambda tree: faults.cut_pickle(tree, KEY), "hands", "not a complete pickle", "not a complete pickle"),
     "a hand with fewer frames": Fault(
-        lambda tree: faults.short_hand(tree, KEY), "hands", "the last frame of the right hand is 178, expected 181", "181, 178, 181, 181"
+        lambda tree: faults.short_hand(tree, KEY), "hands", "ends at frame 178, expected 181", "181, 178, 181, 181"
     ),
     "hand frames left out": Fault(
-        lambda tree: faults.missing_hand_frames(tree, KEY), "hand-gaps", "2 of 181 rows, the first is 6", None, "warning"
+        lambda tree: faults.missing_hand_frames(tree, KEY), "hand-gaps", "lacks 2 of 181 rows, the first is 6", None, "warning"
     ),
     "a hand frame that is NaN": Fault(
-        lambda tree: faults.nan_hand_frame(tree, KEY), "hand-gaps", "1 of 181 rows, the first is 6", None, "warning"
+        lambda tree: faults.nan_hand_frame(tree, KEY), "hand-gaps", "lacks 1 of 181 rows, the first is 6", None, "warning"
     ),
     "a hand in another world frame": Fault(
         lambda tree: faults.far_hand(tree, KEY).parent, "projection",

@@ -75,7 +75,7 @@ def _add_gaps(gaps: Findings, file: Path, values: Array) -> None:
     """Add one problem of ``file`` to ``gaps`` if rows of ``values`` (N,) are NaN, i.e. were not recorded; it counts once per such row."""
     rows = np.flatnonzero(np.isnan(values))
     if rows.size:
-        gaps.add(file, f"{rows.size} of {len(values)} rows, the first is {rows[0]}", times=int(rows.size))
+        gaps.add(file, f"lacks {rows.size} of {len(values)} rows, the first is {rows[0]}", times=int(rows.size))
 
 
 def _hand_files(context: DiagnosticContext) -> Iterator[Check]:
@@ -126,8 +126,7 @@ def _hands(context: DiagnosticContext) -> Iterator[Check]:
                 _add_gaps(gaps, path, hand.theta[:, 0])
                 rows = context.frame_counts.get(sequence.key, len(hand.theta))
                 if len(hand.theta) != rows:
-                    last = f"the last frame of the {side} hand is {len(hand.theta)}"
-                    invalid.add(path, last, expected=f"{rows} as for the objects")
+                    invalid.add(path, f"ends at frame {len(hand.theta)}", expected=f"{rows} as for the objects")
     yield invalid.to_check(
         "hands",
         "hand poses are damaged, rejected or of other lengths than the objects'",

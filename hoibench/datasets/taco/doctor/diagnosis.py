@@ -42,7 +42,7 @@ def diagnose(
 ) -> Diagnosis:
     """Find missing, damaged and inconsistent files in a TACO download, without writing to it, and return all checks with their problems.
 
-    Checks names, file headers and calibrations of all sequences, and complete videos, hand poses, meshes and projections of a sample.
+    Checks names, file headers, calibrations and object poses of all sequences, and complete videos, hand poses, meshes and projections of a sample.
 
     Args:
         root: the folder with the unpacked zips.

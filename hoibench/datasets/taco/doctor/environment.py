@@ -50,7 +50,7 @@ def _calibration_reviews(context: DiagnosticContext) -> Check:
         review = reviews[key]
         if review.status not in ("", "good") or review.bad_cameras:
             cameras = f", bad cameras {', '.join(review.bad_cameras)}" if review.bad_cameras else ""
-            found.add(key, f"calib_status {review.status!r}{cameras}")
+            found.add(key, f"has calib_status {review.status!r}{cameras}")
     return found.to_check(
         "calibration-reviews",
         f"{INFO_FILE} lists bad sequences, or is damaged",

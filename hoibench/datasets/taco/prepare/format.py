@@ -85,8 +85,8 @@ class SequenceRecord(FolderMetadata):
     file_stats: FileStats
 
     @property
-    def annotations_digest(self) -> str:
-        """SHA-256 of this record without ``file_stats``; each view records that of the annotations it was prepared from."""
+    def content_digest(self) -> str:
+        """SHA-256 of this record without ``files`` and ``file_stats``; each view records that of the sequence it was prepared from."""
         return sha256_json(self.model_dump(mode="json", exclude={"file_stats", "files"}))
 
 
@@ -129,11 +129,11 @@ class ViewRecord(FolderMetadata):
         box: the crop (top, left, height, width) in pixels of the downloaded video.
         calibration: the camera as in calibration.json.
         video: facts about the downloaded video.
-        annotations_digest: ``SequenceRecord.annotations_digest`` of the annotations it was prepared from.
+        sequence_digest: ``SequenceRecord.content_digest`` of the sequence it was prepared from.
         file_stats: size and modification time of calibration.json and of the downloaded video.
     """
 
-    SCHEMA: ClassVar[str] = "hoibench/taco-view@2"
+    SCHEMA: ClassVar[str] = "hoibench/taco-view@3"
     FIX: ClassVar[str] = _FIX
 
     serial: str
@@ -142,7 +142,7 @@ class ViewRecord(FolderMetadata):
     box: Box
     calibration: CameraRecord
     video: VideoRecord
-    annotations_digest: str
+    sequence_digest: str
     file_stats: FileStats
 
 

@@ -76,8 +76,8 @@ def _check_location(folder: Path, found: tuple[str, ...], expected: tuple[str, .
 
 def _read_view(folder: Path, sequence: SequenceRecord) -> View:
     record = read_metadata(folder, ViewRecord, check="contents")
-    found = (record.serial, record.recipe, f"annotations {record.annotations_digest[:12]}")
-    expected = (folder.name, folder.parent.name, f"annotations {sequence.annotations_digest[:12]}")
+    found = (record.serial, record.recipe, f"annotations {record.sequence_digest[:12]}")
+    expected = (folder.name, folder.parent.name, f"annotations {sequence.content_digest[:12]}")
     _check_location(folder, found, expected)
     return build_view(folder.name, record.camera.to_camera(), decode(folder / VIDEO, [0])[0])
 

@@ -206,7 +206,7 @@ class SequencePreparation:
             self._write_tracks(folder)
             return
         file_stats = read_file_stats(self.recording.download.root, self.recording.annotation_files)
-        if existing.file_stats != file_stats and existing.annotations_digest != self._record.annotations_digest:
+        if existing.file_stats != file_stats and existing.content_digest != self._record.content_digest:
             raise ValueError(
                 f"{folder} was prepared from other annotations than those in {self.recording.download.root}: delete {folder.parent}, "
                 "or prepare into another folder"
@@ -246,7 +246,7 @@ class SequencePreparation:
             box=box,
             calibration=CameraRecord.from_camera(recording.calibrations[serial]),
             video=video,
-            annotations_digest=self._record.annotations_digest,
+            sequence_digest=self._record.content_digest,
             file_stats=read_file_stats(recording.download.root, files),
         )
 

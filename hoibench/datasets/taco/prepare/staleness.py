@@ -48,7 +48,7 @@ def check_views(recording: Recording, out: Path, tracks: SequenceRecord) -> None
             record = read_metadata(folder, ViewRecord)
         except CorruptFolder:  # replaced when it is prepared again
             continue
-        if record.annotations_digest != tracks.annotations_digest:
+        if record.sequence_digest != tracks.content_digest:
             root = recording.download.root
             raise ValueError(f"{folder} was prepared from other annotations than those in {root}: {_fix(folder)}")
         if _is_unchanged(recording, calibration, record.file_stats):
