@@ -70,7 +70,7 @@ class Camera:
         check_shape("Camera.t", self.t, (*self.R.shape[:-2], 3))
         for name in ("K", "R", "t"):
             if not np.isfinite(getattr(self, name)).all():
-                raise ValueError(f"Camera.{name} holds NaN or infinity")
+                raise ValueError(f"Camera.{name} has NaN or infinity")
         if np.abs(self.R @ self.R.mT - np.eye(3)).max() > 1e-3 or (np.linalg.det(self.R) < 0).any():
             raise ValueError("Camera.R is not a rotation: expected R R^T = I and determinant +1")
 
@@ -125,7 +125,7 @@ class Tracks:
         check_mask("Tracks.visible", self.visible, ("V", n, k))
         check_shape("Tracks.part", self.part, (k,))
         if not np.isfinite(self.world).all():
-            raise ValueError("Tracks.world holds NaN or infinity; fill in missing points and set recorded to false")
+            raise ValueError("Tracks.world has NaN or infinity; fill in missing points and set recorded to false")
         if self.recorded is not None:
             check_mask("Tracks.recorded", self.recorded, (n, k))
             if (self.visible & ~self.recorded).any():
@@ -297,7 +297,7 @@ class Prediction:
         check_float("anchors", self.anchors)
         check_shape("anchors", self.anchors, (tracks.shape[0], tracks.shape[2], 2))
         if not np.isfinite(self.anchors).all():
-            raise ValueError("anchors hold NaN or infinity")
+            raise ValueError("anchors have NaN or infinity")
         if self.valid is not None:
             check_mask("valid", self.valid, tracks.shape[:3])
         bad = ~(np.abs(tracks) <= MAX_COORDINATE).all(axis=-1)  # true for NaN, too
@@ -306,7 +306,7 @@ class Prediction:
         if bad.any():
             v, n, k = (int(i[0]) for i in np.nonzero(bad))
             raise ValueError(
-                f"tracks hold NaN, infinity or coordinates over {MAX_COORDINATE:g} at {int(bad.sum())} points, "
+                f"tracks have NaN, infinity or coordinates over {MAX_COORDINATE:g} at {int(bad.sum())} points, "
                 f"the first at view {v}, frame {n}, point {k}; set these points to false in `valid`"
             )
 
@@ -314,7 +314,7 @@ class Prediction:
 def check_float(name: str, array: Array) -> None:
     """Raise ValueError unless ``array`` has a floating-point dtype."""
     if not np.issubdtype(array.dtype, np.floating):
-        raise ValueError(f"{name} has dtype {array.dtype}, expected float32")
+        raise ValueError(f"{name} has dtype {array.dtype}, expected a floating-point dtype")
 
 
 def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> None:

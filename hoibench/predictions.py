@@ -105,7 +105,7 @@ def _write_videos(folder: Path, prediction: Prediction, fps: float, codec: Codec
     for index, view in enumerate(prediction.video):
         if isinstance(view, Path):
             if view.suffix not in SUFFIXES:
-                raise ValueError(f"{view} is no {' or '.join(SUFFIXES)} file: convert the video")
+                raise ValueError(f"{view} is not an {' or '.join(SUFFIXES)} file: convert the video")
             path = folder / f"view-{index}{view.suffix}"
             with atomic_write(path) as temporary:
                 shutil.copyfile(view, temporary)

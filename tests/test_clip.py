@@ -14,7 +14,7 @@ def anchors():
     return np.zeros((V, K, 2), np.float32)
 
 
-def test_a_prediction_needs_something():
+def test_an_empty_prediction_is_refused():
     with pytest.raises(ValueError, match="at least one"):
         Prediction()
 
@@ -114,7 +114,7 @@ def test_video_is_loaded_once():
 
 @pytest.mark.parametrize("kind", [np.int32, np.complex64, "U3"])
 def test_tracks_are_floats(kind):
-    with pytest.raises(ValueError, match=r"tracks has dtype .*, expected float32"):
+    with pytest.raises(ValueError, match=r"tracks has dtype .*, expected a floating-point dtype"):
         Prediction(tracks=tracks().astype(kind), anchors=anchors())
 
 

@@ -97,7 +97,7 @@ def test_reading_errors_name_the_file(tmp_path, prediction):
         read_prediction(tmp_path / "p")
     np.savez(tmp_path / "p" / "tracks.npz", tracks=np.full((V, N, K, 3), np.nan), anchors=np.zeros((V, K, 2)))
     (tmp_path / "p" / "prediction.json").unlink()
-    with pytest.raises(ValueError, match="tracks.npz: tracks hold NaN"):
+    with pytest.raises(ValueError, match="tracks.npz: tracks have NaN"):
         read_prediction(tmp_path / "p")
 
 

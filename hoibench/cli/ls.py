@@ -23,7 +23,7 @@ class Ls:
     what: tyro.conf.Positional[Literal["methods", "presets", "settings", "metrics", "datasets", "splits", "runs"]] = (
         "methods"
     )
-    """What to list."""
+    """The list to print."""
 
     runs: Path = Path("runs")
     """The folder with the runs, for the list of runs."""

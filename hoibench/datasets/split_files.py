@@ -39,7 +39,7 @@ class Release(Record):
         credit: the source of the data.
     """
 
-    SCHEMA = "hoibench-splits/1"
+    SCHEMA = "hoibench/splits@1"
 
     generator: str
     seed: NonNegativeInt | None

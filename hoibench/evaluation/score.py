@@ -154,7 +154,7 @@ class Scorer:
         if context.rescore:
             target.replace(path)
         if errors:
-            raise MetricsFailed(f"{len(errors)} metrics failed; {errors[0]}")
+            raise MetricsFailed(f"{len(errors)} metric{'s' if len(errors) > 1 else ''} failed; {errors[0]}")
 
 
 def _read_precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:

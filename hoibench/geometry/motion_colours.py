@@ -48,7 +48,7 @@ def depth_range(depth: Any, drawn: Any) -> Any:
     check_bool("drawn", drawn, tuple(depth.shape))
     xp = check_namespace(depth=depth, drawn=drawn)
     if (drawn & ~xp.isfinite(depth)).any():
-        raise ValueError("depth holds NaN or infinity where drawn is true")
+        raise ValueError("depth has NaN or infinity where drawn is true")
     chosen = depth[drawn & (depth > 0)]
     if not len(chosen):
         raise ValueError("no point is drawn in front of the camera: a view without points has no depth range")
@@ -114,7 +114,7 @@ def check_video_range(video: Any) -> None:
         return
     bad = flatnonzero(~namespace(video).isfinite(video))
     if len(bad):
-        raise ValueError(f"video holds NaN or infinity in frame {int(bad[0]) // math.prod(video.shape[1:])}")
+        raise ValueError(f"video has NaN or infinity in frame {int(bad[0]) // math.prod(video.shape[1:])}")
     raise ValueError(
         f"video holds values from {low:.3g} to {high:.3g}, expected [0, 1]: pass (video + 1) / 2 for values in [-1, 1], or video / 255 for 0 to 255"
     )

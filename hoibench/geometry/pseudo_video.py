@@ -115,7 +115,7 @@ def render(
     )
     drawn = points_in_image(pixels, depth, size, visible=visible)
     coloured_depth = depth[:1] if first_depth else depth
-    raise_if_any_point("frame 0's depth holds NaN or infinity", drawn & ~xp.isfinite(coloured_depth))
+    raise_if_any_point("frame 0's depth has NaN or infinity", drawn & ~xp.isfinite(coloured_depth))
     index = rasterise(pixels, depth, size, visible=drawn, radius=radius)
     # Points that are not drawn may have NaN, which would spread to the gradient of s.
     blue = depth_colours(xp.where(drawn, coloured_depth, s[0]), s, darkest)

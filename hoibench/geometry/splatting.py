@@ -43,9 +43,9 @@ def points_in_image(pixels: Any, depth: Any, size: tuple[int, int], *, visible: 
     considered = (
         xp.ones_like(depth, dtype=xp.bool) if visible is None else check_bool("visible", visible, tuple(depth.shape))
     )
-    raise_if_any_point("depth holds NaN or infinity", considered & ~xp.isfinite(depth))
+    raise_if_any_point("depth has NaN or infinity", considered & ~xp.isfinite(depth))
     front = considered & (depth > 0)
-    raise_if_any_point("pixels hold NaN", front & xp.isnan(pixels).any(axis=-1))
+    raise_if_any_point("pixels have NaN", front & xp.isnan(pixels).any(axis=-1))
     u, v = xp.round(pixels[..., 0]), xp.round(pixels[..., 1])
     height, width = size
     return front & (u >= 0) & (u < width) & (v >= 0) & (v < height)

@@ -18,7 +18,7 @@ from hoibench.metrics.measurement import Failed, Measurement, NotApplicable, Und
 
 
 def measure_scale(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of scale@1 (1; not ranked; 0 or more): each view's factor, then the clip's.
+    """Yield the measurements of scale@1 (no unit; not ranked; 0 or more): each view's factor, then the clip's.
 
     Raises:
         NotApplicable: the method does not declare metric output.

@@ -47,8 +47,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def new_folder(folder: Path, keep_existing: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """Yield a new empty folder next to ``folder`` to fill; on success, sync it and let it replace ``folder``.
 
-    On any exception, the new folder is removed and ``folder`` is unchanged.  Also removes temporary folders next to it that are more than a day old,
-    left by killed processes.
+    On any exception, the new folder is removed and ``folder`` is unchanged.  Also removes partial folders next to it
+    of processes killed more than a day ago.
 
         with new_folder(Path("model")) as new:
             (new / "weights.bin").write_bytes(weights)

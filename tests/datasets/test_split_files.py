@@ -126,9 +126,9 @@ def test_one_changed_byte_anywhere_is_refused(tmp_path_factory, place, change):
 
 def test_another_schema_is_refused(tmp_path):
     (tmp_path / "x@1").mkdir()
-    (tmp_path / "x@1" / "manifest.json").write_text('{"schema": "hoibench-splits/9"}')
+    (tmp_path / "x@1" / "manifest.json").write_text('{"schema": "hoibench/splits@9"}')
     with pytest.raises(
-        ValueError, match=r"manifest\.json: schema is 'hoibench-splits/9', expected 'hoibench-splits/1'"
+        ValueError, match=r"manifest\.json: schema is 'hoibench/splits@9', expected 'hoibench/splits@1'"
     ):
         VersionedSplit("x@1", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"manifest\.json is missing"):
@@ -184,7 +184,7 @@ MANIFEST = json.loads(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": "hoibench-splits/9"}, "schema is 'hoibench-splits/9', expected 'hoibench-splits/1'"),
+        ({"schema": "hoibench/splits@9"}, "schema is 'hoibench/splits@9', expected 'hoibench/splits@1'"),
         ({"aliasses": {}}, "unknown key 'aliasses': did you mean 'aliases'?"),
         ({"generator": 3}, "generator is 3: "),
         ({"seed": True}, "seed is True: "),

@@ -88,7 +88,7 @@ def test_metrics_that_raise_are_failures(tmp_path, monkeypatch):
     monkeypatch.setattr("hoibench.metrics.rpe.measure_rpe", fail)
     outcome, _ = run_toy(tmp_path / "r", limit=1)
     assert outcome.exit_code == 3
-    assert "1 metrics failed; rpe@1: ZeroDivisionError: by nought" in outcome.failures[0].reason
+    assert "1 metric failed; rpe@1: ZeroDivisionError: by nought" in outcome.failures[0].reason
     table = headline_rows(tmp_path / "r")
     assert set(table.loc[(slice(None), slice(None), slice(None), "chamfer@1"), "status"]) == {"ok"}
 

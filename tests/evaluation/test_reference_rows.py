@@ -111,7 +111,7 @@ def test_smoothness_is_read_against_the_truth(rows, mean):
     assert ratio["gt_noise_1cm"].min() > 3
 
 
-def test_accel_error_sees_stillness(mean):
+def test_accel_error_penalises_a_frozen_frame(mean):
     m = mean["accel_error@1"]
     assert m["ground_truth"] < ZERO["accel_error@1"] < min(m["frozen"], m["gt_noise_1cm"])
 

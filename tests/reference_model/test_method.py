@@ -136,7 +136,7 @@ def test_requests_that_do_not_fit_are_refused(method, changed, message):
 @pytest.mark.parametrize("name", ["K", "R", "t"])
 def test_a_camera_with_nan_is_refused(name):
     camera = REQUEST.views[0].camera
-    with pytest.raises(ValueError, match=f"Camera.{name} holds NaN or infinity"):
+    with pytest.raises(ValueError, match=f"Camera.{name} has NaN or infinity"):
         dataclasses.replace(camera, **{name: getattr(camera, name) * np.nan})
 
 

@@ -29,7 +29,7 @@ def wan_inputs(z_video, z_image, text, t):
 
 
 @torch.no_grad()
-def test_a_views_of_video_alone_are_wan_view_by_view():
+def test_views_of_video_without_motion_equal_wan_view_by_view():
     wan = random_wan()
     model = from_wan(wan)
     z_video, _, z_image, text, t = inputs()

@@ -36,7 +36,7 @@ def dense(layer, x, cloud, grid):
 
 @given(st.integers(0, 1000), st.integers(1, 150))
 @settings(max_examples=30, deadline=None)
-def test_it_is_the_dense_convolution_at_occupied_voxels(seed, count):
+def test_sparse_convolution_equals_the_dense_convolution_at_occupied_voxels(seed, count):
     layer, x, cloud, grid = case(seed, count)
     at = build_voxel_map(cloud, grid, SIDE, CLOUDS)
     assert torch.allclose(layer(x, at), dense(layer, x, cloud, grid), atol=1e-5)

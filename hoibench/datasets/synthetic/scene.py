@@ -35,7 +35,7 @@ from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
 TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
 """Point on the table top below the cameras' look-at point, in the rig frame; the origin of planned motions."""
 PERSON_COUNT = 4
-"""Number of people, each with a hand shape of their own."""
+"""Number of people; each has a different hand shape."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,7 +56,7 @@ def crop_box(extents: Iterable[Extent], rule: CropRule, size: tuple[int, int], c
 
     1. The bounding box of the projected vertices of hands and objects in front of the camera, clipped to the image, over all valid frames of the
        clip (rule ``clip``) or in its first frame (rule ``frame0``).
-    2. Each side is multiplied, about the box's centre: by 1.3 (a margin of 15 % a side) under ``clip``, by 1.6 under ``frame0``.
+    2. Each side is multiplied, about the box's centre: by 1.3 (a margin of 15 % per side) under ``clip``, by 1.6 under ``frame0``.
     3. The side that is too short for the aspect ratio grows about the centre; the width is rounded up to an even number, at least 22, and the
        height is the even number nearest to 15/22 of it.
     4. If the image is too small, the box is the largest that fits.

@@ -13,7 +13,7 @@ from hoibench.geometry import optical_centre, project, to_camera
 
 _OCCLUSION_TOLERANCE = 1e-4  # metres along the ray, so that a point is not occluded by its own surface
 _FARTHEST = 4.0
-"""Metres from a camera, farther than any hand or object: the cameras are 1.4 to 2.1 m from the centre of the workspace."""
+"""Metres: a part farther than this from every camera is outside the workspace; the cameras are 1.4 to 2.1 m from its centre."""
 
 
 def compute_visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array:

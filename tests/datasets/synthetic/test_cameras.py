@@ -43,7 +43,7 @@ def test_an_unknown_serial_is_named():
 
 @pytest.mark.field
 @pytest.mark.parametrize("serial", sorted(rig().cameras))
-def test_the_cameras_are_at_the_positions_of_tacos(field_data, serial):
+def test_cameras_have_the_positions_and_focal_lengths_of_tacos_cameras(field_data, serial):
     real = read_calibration(field_data / "taco" / "calibration_20230927_027_512x376.json")[serial]
     ours = build_camera(serial)
     gap = optical_centre(real.R, real.t) - optical_centre(ours.R, ours.t)

@@ -13,7 +13,7 @@ from hoibench.datasets.taco.recording import Recording
 from hoibench.video import decode, probe
 
 
-def test_it_has_the_sequences_of_the_plan(taco):
+def test_the_download_has_the_sequences_of_the_plan(taco):
     assert set(taco.download.sequences) == {shoot.key for shoot in PLAN}
     assert {shoot.frames for shoot in PLAN} == {90, 181, 209}
     assert len({shoot.world for shoot in PLAN}) == 2

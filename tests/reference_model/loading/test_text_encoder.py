@@ -116,7 +116,7 @@ def test_a_second_copy_of_the_embedding_table_is_accepted(copy, encoder):
 
 
 @pytest.mark.parametrize("name", ["text_encoder", "tokenizer"])
-def test_missing_subfolder(copy, name):
+def test_a_missing_folder_of_the_text_encoder_is_an_error(copy, name):
     shutil.rmtree(copy / name)
     with pytest.raises(
         FileNotFoundError, match=rf"{name}: no such folder.*hf download Wan-AI/Wan2.2-TI2V-5B-Diffusers"

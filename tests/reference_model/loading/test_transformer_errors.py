@@ -117,7 +117,7 @@ def test_folder_of_the_original_layout_is_recognized(tmp_path):
         load_mjd(tmp_path, NANO)
 
 
-def test_another_class(copy):
+def test_another_class_of_transformer(copy):
     reconfigure(copy / "transformer" / "config.json", _class_name="WanVACETransformer3DModel")
     with pytest.raises(
         ValueError, match="_class_name is 'WanVACETransformer3DModel', expected 'WanTransformer3DModel'"
@@ -126,7 +126,7 @@ def test_another_class(copy):
 
 
 @pytest.mark.parametrize("name", ["transformer", "vae"])
-def test_missing_subfolder(copy, name):
+def test_a_missing_folder_of_a_model_is_an_error(copy, name):
     shutil.rmtree(copy / name)
     load = {"transformer": lambda: load_mjd(copy, NANO), "vae": lambda: load_vae(copy)}[name]
     with pytest.raises(

@@ -109,7 +109,7 @@ def undisturbed(command, tmp_path_factory) -> tuple[Path, float]:
 
 
 @pytest.mark.slow
-def test_it_resumes_after_a_kill_at_any_time(command, undisturbed, contents, tmp_path):
+def test_preparation_resumes_after_a_kill_at_any_time(command, undisturbed, contents, tmp_path):
     (complete, seconds), out, rng, lengths = undisturbed, tmp_path / "killed", random.Random(0), []
     for number in range(6):
         process = command(out)
@@ -124,7 +124,7 @@ def test_it_resumes_after_a_kill_at_any_time(command, undisturbed, contents, tmp
 
 
 @pytest.mark.slow
-def test_it_resumes_after_a_kill_before_any_rename(arguments, prepared_cache, contents, tmp_path):
+def test_preparation_resumes_after_a_kill_before_any_rename(arguments, prepared_cache, contents, tmp_path):
     out, output = tmp_path / "out", tmp_path / "output"
     deaths = 0
     while True:  # each run dies at its second new file: one is complete, one unfinished

@@ -134,7 +134,7 @@ def test_training_does_not_start_again_if_all_checkpoints_are_damaged(tmp_path, 
     assert read_curve(out) == before and len(before) == 4
 
 
-def test_an_unreadable_checkpoint_is_not_taken_for_damaged(folder):
+def test_an_unreadable_checkpoint_is_an_error_and_not_skipped_as_damaged(folder):
     path = folder / "00000004" / CheckpointMetadata.FILE
     path.unlink()
     path.mkdir()

@@ -28,7 +28,7 @@ def test_sampled_tracks_are_closer_than_frozen_points(overfitted):
     assert sampled <= 0.25 * frozen, f"{1000 * sampled:.2f} mm, of frozen points {1000 * frozen:.2f} mm"
 
 
-def test_it_writes_a_model_folder(overfitted):
+def test_overfitting_writes_a_model_folder(overfitted):
     loaded = load_model(overfitted.folder)
     assert loaded.config == preset("nano")
     assert not any(parameter.requires_grad for parameter in loaded.model.parameters())

@@ -21,7 +21,7 @@ class Template:
     Attributes:
         vertices: (778, 3) metres.
         faces: (1538, 3) int32, counter-clockwise from outside.
-        joints: (16, 3) metres: wrist, then three joints a finger in the order of ``FINGERS``.
+        joints: (16, 3) metres: wrist, then three joints per finger in the order of ``FINGERS``.
         parents: (16,) parent of each joint, -1 for the wrist.
         weights: (778, 16) skinning weights of the joints at each vertex; rows sum to 1.
         tips: (5,) indices of the fingertip vertices of thumb, index, middle, ring, little.

@@ -49,7 +49,7 @@ def test_a_released_pickle_is_read(tmp_path, side, protocol):
     assert_is(read, random_model(side))
 
 
-def test_it_is_the_pickle_that_numpy_and_scipy_would_have_read(model):
+def test_pickles_written_by_the_test_are_read_by_numpy_and_scipy(model):
     """The test's own pickler against those libraries: what it writes of arrays and matrices is theirs."""
     names = ("v_template", "kintree_table")
     back = pickle.loads(dumps({name: model[name] for name in names}), encoding="latin1")
