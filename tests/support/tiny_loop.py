@@ -143,7 +143,7 @@ def tiny_batch(autoencoder: FoldingCoder, batch: int = B, seed: int = 0) -> Batc
 
 
 def tiny_noise(batch: Batch, config: SyncMV4DConfig, *, guided: bool, seed: int = 1) -> Noise:
-    """Return one iteration's random numbers with a given coin."""
+    """Return one iteration's random numbers, with or without guidance."""
     own, shared = (torch.Generator().manual_seed(seed) for _ in range(2))
     return sample_noise(batch, config, own, shared)._replace(guided=guided)
 

@@ -93,7 +93,7 @@ def test_processes_take_different_clips(recorded):
     assert len({float(batch.z_video.sum()) for batch in (*first, *other)}) == 4
 
 
-def test_all_processes_share_one_coin_per_iteration(recorded):
+def test_all_processes_choose_guidance_alike(recorded):
     one, other = ([noise.guided for noise in recorded(*range(40), rank=r, size=2).noise] for r in (0, 1))
     assert one == other and 4 < sum(one) < 36
     assert one != [noise.guided for noise in recorded(*range(40), seed=1).noise]
