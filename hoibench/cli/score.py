@@ -108,8 +108,8 @@ def _score_folders(options: Score, pred: Path, truth: Path) -> int:
 def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, list[ResultRow]], int]:
     """Return the result rows of every clip, and the number of clips that failed."""
     from hoibench.datasets.clip_folder import clip_folders, read_clip
-    from hoibench.evaluation.api import rows_without_value, score
     from hoibench.evaluation.failures import format_reason
+    from hoibench.evaluation.score import rows_without_value, score
     from hoibench.metric_card import select_cards
     from hoibench.predictions import read_prediction
 

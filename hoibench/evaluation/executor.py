@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 from hoibench.clip_entry import ClipEntry
 from hoibench.evaluation.failures import is_fatal, record_failure
-from hoibench.evaluation.generate import Generator
+from hoibench.evaluation.generator import Generator
 from hoibench.evaluation.plan import Plan
-from hoibench.evaluation.score import Scorer
+from hoibench.evaluation.scorer import Scorer
 from hoibench.evaluation.unit import Stage, Unit, UnitReport
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.processes import TaskPool, Worker, WorkerCrash

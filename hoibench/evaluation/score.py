@@ -1,195 +1,106 @@
-"""A scorer: loads the metrics' networks once and scores stored predictions; it also builds the predictions that need no method."""
+"""``hoibench.score``: scoring from Python."""
 
 from __future__ import annotations
 
-import logging
-import secrets
-import time
-from collections.abc import Hashable
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
-from hoibench.clip import Prediction
-from hoibench.clip_entry import ClipEntry
-from hoibench.evaluation.failures import FAILURE_FILE, record_exception
-from hoibench.evaluation.measure import RowKey, measure, to_row
-from hoibench.evaluation.reference_predictions import build_reference, freeze
-from hoibench.evaluation.request import build_request
-from hoibench.evaluation.scored_clip import trim_prediction
-from hoibench.evaluation.unit import Unit, UnitReport, delete_results
-from hoibench.evaluation.worker import ClipLoader, LoadedClip, WorkerContext
-from hoibench.methods.check import check_outputs, check_prediction
+import numpy as np
+
+from hoibench.clip import Clip, Pairing, Prediction
+from hoibench.evaluation.measure import RowKey, score_case, to_row
+from hoibench.evaluation.request import build_request, project_anchors
+from hoibench.evaluation.scored_clip import encode_truth, roundtrip, trim_clip, trim_prediction
+from hoibench.methods.check import check_prediction
 from hoibench.methods.spec import Spec
-from hoibench.metric_card import Card
+from hoibench.metric_card import Card, select_cards
 from hoibench.metrics.case import Case
-from hoibench.metrics.measurement import Measurement
-from hoibench.plugins import SPEC_FILE
-from hoibench.predictions import (
-    PREDICTION_FILE,
-    decode_prediction,
-    find_damaged_files,
-    find_prediction,
-    is_complete,
-    read_prediction,
-    read_prediction_record,
-    write_prediction,
-)
-from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
+from hoibench.metrics.measurement import Measurement, Status
+from hoibench.predictions import decode_prediction
 from hoibench.results.result_row import ResultRow
-from hoibench.results.score_file import append_metric, read_scores
-from hoibench.store import remove_temporary_files
 
-log = logging.getLogger(__name__)
-
-RETRIED_STATUSES = ("unavailable", "error")
-"""Statuses that a resumed run scores again: weights may have been fetched, a scorer may have been fixed."""
+ANCHOR_TOLERANCE = 0.01
+"""Largest distance in pixels at which an anchor counts as the clip's own anchor: rounding only."""
 
 
-class SourcePredictionFailed(FileNotFoundError):
-    """The prediction that this one is built from failed; its own failure is in the rows but is not counted again."""
+def score(
+    prediction: Prediction,
+    clip: Clip,
+    metrics: str | Iterable[str] = "offline",
+    *,
+    pairing: Pairing | None = None,
+    device: str = "cpu",
+    weights: Path | None = None,
+    name: str = "prediction",
+) -> list[ResultRow]:
+    """Score one prediction against one clip.
+
+    Args:
+        prediction: camera-space tracks, point maps or video.  A video in memory is encoded and decoded first, as in a run.
+        clip: the clip with its truth; the true video is encoded and decoded too.
+        metrics: metric ids (with or without version) and metric sets (paper, offline, all).
+        pairing: how points are paired.  Default: ``query`` if the prediction's anchors are the clip's own, each within 0.01 px, in order;
+            ``oracle-projection`` if it has no tracks; else ``anchor``.
+        device: torch device of the metrics' networks.
+        weights: a folder with weight files.
+        name: the method's name in the rows.
+
+    Returns:
+        Rows; a metric without a value has rows with the reason.
+
+    Raises:
+        UnknownName: there is no such metric; the message gives the nearest names.
+        ValueError: a video cannot be decoded, or the prediction does not fit the clip; the message names the field and both shapes.
+
+    Example:
+        >>> import numpy as np
+        >>> import hoibench
+        >>> from hoibench.clip import Camera, Clip, Prediction, Tracks, View
+        >>> K = np.array([[60.0, 0.0, 24.0], [0.0, 60.0, 16.0], [0.0, 0.0, 1.0]])
+        >>> camera = Camera(K, R=np.eye(3), t=np.array([0.0, 0.0, 1.0]), size=(32, 48))
+        >>> world = np.random.default_rng(0).uniform(-0.1, 0.1, (6, 20, 3)).astype(np.float32)  # frames, points, xyz
+        >>> truth = Tracks(world, visible=np.ones((1, 6, 20), bool), part=np.zeros(20, np.uint8))
+        >>> views = (View("front", None, camera, None),)
+        >>> clip = Clip("clip", None, "stir", views, (), 8.0, 6, (32, 48), tracks=truth)
+        >>> points = (world + camera.t).astype(np.float32)[None]  # the camera's coordinates
+        >>> pixels = (points[:, 0] @ K.T.astype(np.float32))[..., :2] / points[:, 0, :, 2:]
+        >>> prediction = Prediction(tracks=points, anchors=pixels)
+        >>> rows = hoibench.score(prediction, clip, ["rpe", "chamfer"])
+        >>> {row.metric: round(row.value, 3) for row in rows if row.is_headline}
+        {'rpe@1': 0.0, 'chamfer@1': 0.0}
+    """
+    cards = select_cards([metrics] if isinstance(metrics, str) else metrics)
+    decoded = decode_prediction(prediction)
+    if pairing is not None and pairing not in get_args(Pairing):
+        raise ValueError(f"pairing is {pairing!r}, expected one of {', '.join(get_args(Pairing))}")
+    pairing = pairing or _choose_pairing(decoded, clip)
+    check_prediction(decoded, build_request(clip, Spec(id="prediction", outputs=("tracks",), pairing=pairing), seed=0))
+    if isinstance(prediction.video, np.ndarray) and any("video" in card.needs for card in cards):
+        decoded = replace(decoded, video=roundtrip(prediction.video, clip.fps))
+    scored = trim_clip(encode_truth(clip))
+    case = Case(trim_prediction(decoded, scored.frames), scored, pairing, device, weights)
+    return [row for _, rows in score_case(case, cards, _row_key(name, clip.id, clip.truth, device)) for row in rows]
 
 
-class MetricsFailed(RuntimeError):
-    """Metrics raised errors on a clip; their rows say ``error``, and the method is not at fault."""
+def rows_without_value(cards: Iterable[Card], clip: str, name: str, status: Status, reason: str) -> list[ResultRow]:
+    """Return the rows of a clip that could not be scored: one for each metric and region, with the reason."""
+    key = _row_key(name, clip)
+    return [to_row(Measurement(None, status, reason, region=r), card, key) for card in cards for r in card.regions]
 
 
-class Scorer:
-    """Scores predictions with the metrics of a run, clip by clip."""
-
-    def __init__(self, context: WorkerContext) -> None:
-        self.context = context
-        self._clips = ClipLoader(context)
-
-    def load_clip(self, entry: ClipEntry) -> None:
-        """Load a clip before its first unit is timed."""
-        self._clips.load(entry)
-
-    def run(self, unit: Unit, entry: ClipEntry) -> UnitReport:
-        """Score the metrics of a unit that have no rows yet.  A failure is recorded, not raised; without a prediction of its method nothing is done.
-
-        Raises:
-            OSError: a file of the run cannot be written, e.g. because the disk is full; the whole run must stop.
-        """
-        out, spec = self.context.out, self.context.entrants[unit.entrant].spec
-        folder = unit.prediction_folder(out)
-        stage = "load"
-        has_prediction = is_complete(folder)
-        if (spec.entry and not has_prediction) or (has_prediction and not self._cards_to_score(unit)):
-            return UnitReport(unit, "score", did_work=False)
-        try:
-            loaded = self._clips.load(entry)
-            if not has_prediction:
-                stage = "generate"
-                delete_results(out, unit)
-                self._store_prediction(unit, spec, loaded)
-            stage = "score"
-            prediction = decode_prediction(read_prediction(folder))
-            stage = "generate"  # a stored prediction that does not fit the clip counts as failed
-            request = build_request(loaded.clip, spec.model_copy(update={"families": ()}), unit.seed)
-            check_prediction(prediction, request)
-            stage = "score"
-            self._score(unit, spec, loaded, prediction)
-        except (Exception, SystemExit) as error:
-            if self.context.rescore and stage == "load":  # keep the existing rows
-                raise
-            if stage == "generate":
-                unit.score_file(out).unlink(missing_ok=True)
-            source_failed = isinstance(error, SourcePredictionFailed)
-            failure = record_exception(out, unit, stage, error, source_failed=source_failed)
-            return UnitReport(unit, "score", True, failure, source_failed)
-        (folder / FAILURE_FILE).unlink(missing_ok=True)
-        return UnitReport(unit, "score", did_work=True)
-
-    def _store_prediction(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> None:
-        """Build or read the prediction of a unit that needs no method, check it and store it in the run."""
-        start = time.monotonic()
-        prediction = self._build_prediction(unit, spec, loaded)
-        seconds = round(time.monotonic() - start, 3)
-        check_outputs(prediction, spec)
-        check_prediction(decode_prediction(prediction), build_request(loaded.clip, spec, unit.seed))
-        folder = unit.prediction_folder(self.context.out)
-        write_prediction(folder, prediction, loaded.clip.fps, unit=unit.key, seconds=seconds)
-
-    def _build_prediction(self, unit: Unit, spec: Spec, loaded: LoadedClip) -> Prediction:
-        if unit.method.startswith(FROZEN_SELF):
-            source = unit.without_prefix(FROZEN_SELF).prediction_folder(self.context.out)
-            if not is_complete(source):
-                raise SourcePredictionFailed("skipped: depends on a prediction that failed")
-            return freeze(decode_prediction(read_prediction(source)))
-        if spec.kind == "reference":
-            return build_reference(spec.id, loaded.clip, unit.seed)
-        if spec.kind == "published":
-            return self._clips.dataset.published_prediction(spec.id.removeprefix(PUBLISHED), loaded.entry)
-        assert spec.folder is not None  # methods with an entry are never built here
-        return _read_precomputed(spec, spec.folder, unit)
-
-    def _cards_to_score(self, unit: Unit) -> tuple[Card, ...]:
-        """Return the cards of the metrics that a unit has no rows of, or whose rows have a status that is retried, such as ``error``."""
-        if self.context.rescore:
-            return self.context.cards
-        scores = _read_scores(unit.score_file(self.context.out))
-        done = {metric for metric, rows in scores.items() if not any(row.status in RETRIED_STATUSES for row in rows)}
-        return tuple(card for card in self.context.cards if card.id not in done)
-
-    def _score(self, unit: Unit, spec: Spec, loaded: LoadedClip, stored: Prediction) -> None:
-        context, scored, path = self.context, loaded.scored, unit.score_file(self.context.out)
-        folder = unit.prediction_folder(context.out)
-        prediction = trim_prediction(stored, scored.frames)
-        case = Case(
-            prediction, scored, spec.pairing, context.device, context.config.weights, context.config.batch,
-            clip_memo=loaded.memo,
-        )  # fmt: skip
-        key = RowKey(
-            unit.method, unit.clip, context.split, context.clip_set_id, unit.seed, unit.preset,
-            context.config.precision, scored.truth, context.device,
-        )  # fmt: skip
-        video_digests = _video_digests(folder) if prediction.masks is None else None
-        if context.rescore:
-            remove_temporary_files(path.parent, path.name)  # temporary files of an interrupted call
-        target = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}") if context.rescore else path
-        errors: list[str] = []
-        for card in self._cards_to_score(unit):
-            measured = _measure(case, card, video_digests, loaded)
-            append_metric(target, card.id, [to_row(m, card, key) for m in measured])
-            errors += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]
-        if context.rescore:
-            target.replace(path)
-        if errors:
-            raise MetricsFailed(f"{len(errors)} metric{'s' if len(errors) > 1 else ''} failed; {errors[0]}")
+def _row_key(name: str, clip: str, truth: str | None = None, device: str = "cpu") -> RowKey:
+    return RowKey(method=name, clip=clip, split="", clip_set_id="", seed=0, truth=truth, device=device)
 
 
-def _read_precomputed(spec: Spec, folder: Path, unit: Unit) -> Prediction:
-    found = find_prediction(folder, unit.clip, unit.seed)
-    if (found / PREDICTION_FILE).is_file() and (damaged := find_damaged_files(found)):
-        raise ValueError(
-            f"{damaged[0]} is missing or does not have the size in {PREDICTION_FILE}: write the prediction again"
-        )
-    prediction = read_prediction(found, spec.scale)
-    if (folder / SPEC_FILE).is_file() and prediction.scale != spec.scale:
-        raise ValueError(
-            f"{found / PREDICTION_FILE} says scale {prediction.scale}, {folder / SPEC_FILE} says {spec.scale}"
-        )
-    return prediction
-
-
-def _measure(case: Case, card: Card, video_digests: Hashable, loaded: LoadedClip) -> list[Measurement]:
-    """Measure, or reuse the measurements of a unit with identical video files: reference rows share the truth's video."""
-    if video_digests is None or not card.group.startswith("video/"):
-        return list(measure(case, card))
-    if (card.id, video_digests) not in loaded.measured:
-        loaded.measured[card.id, video_digests] = list(measure(case, card))
-    return loaded.measured[card.id, video_digests]
-
-
-def _read_scores(path: Path) -> dict[str, list[ResultRow]]:
-    """Read a unit's rows; a damaged file is renamed, and its metrics are scored again."""
-    try:
-        return read_scores(path) if path.is_file() else {}
-    except ValueError as error:
-        log.warning("%s; renamed to %s.damaged", error, path)
-        path.rename(path.with_name(f"{path.name}.damaged"))
-        return {}
-
-
-def _video_digests(folder: Path) -> Hashable:
-    files = read_prediction_record(folder).files
-    return tuple(checksum.sha256 for name, checksum in sorted(files.items()) if name.startswith("view-"))
+def _choose_pairing(prediction: Prediction, clip: Clip) -> Pairing:
+    if prediction.tracks is None:
+        return "oracle-projection"
+    if prediction.anchors is None or clip.tracks is None or clip.cameras is None:
+        return "anchor"
+    own = project_anchors(clip)
+    is_same = (
+        prediction.anchors.shape == own.shape and np.abs(prediction.anchors - own).max(initial=0) <= ANCHOR_TOLERANCE
+    )
+    return "query" if is_same else "anchor"

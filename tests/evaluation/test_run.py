@@ -9,7 +9,7 @@ from toy_runs import RecordingListener, headline_rows, run_toy
 
 from hoibench.datasets.registry import open_dataset
 from hoibench.errors import Crash
-from hoibench.evaluation import score
+from hoibench.evaluation import scorer
 from hoibench.evaluation.build_run_record import RunRefused
 from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.measure import measure
@@ -164,7 +164,7 @@ def test_the_same_video_is_measured_once_unless_masks_differ(tmp_path, monkeypat
         measured.append(case.prediction.masks is not None)
         return measure(case, card)
 
-    monkeypatch.setattr(score, "measure", counting)
+    monkeypatch.setattr(scorer, "measure", counting)
     run_toy(tmp_path / "r", limit=1, method=("masked", "still"), seed=(0, 1), metrics="dynamic_degree/dis")
     own = [masked for masked in measured if masked]
     assert len(own) == 4, "two seeds, each with its first frame held"

@@ -10,7 +10,7 @@ import hoibench
 from hoibench.cli.run import main as run
 from hoibench.clip import Prediction
 from hoibench.datasets.registry import open_dataset
-from hoibench.evaluation import api
+from hoibench.evaluation import score as score_module
 from hoibench.evaluation.measure import measure
 from hoibench.evaluation.reference_predictions import build_reference
 from hoibench.evaluation.scored_clip import roundtrip
@@ -36,8 +36,10 @@ def truth(clip):
 def cases(monkeypatch):
     """The cases that scoring made."""
     made = []
-    real = api.score_case
-    monkeypatch.setattr(api, "score_case", lambda case, cards, key: made.append(case) or real(case, cards, key))
+    real = score_module.score_case
+    monkeypatch.setattr(
+        score_module, "score_case", lambda case, cards, key: made.append(case) or real(case, cards, key)
+    )
     return made
 
 
