@@ -129,5 +129,5 @@ def raise_if_any_point(problem: str, bad: Any) -> None:
     if bad.any():
         frame, point = divmod(int(flatnonzero(bad)[0]), bad.shape[1])
         raise ValueError(
-            f"{problem} at {int(bad.sum())} drawn points, the first at frame {frame}, point {point}: set these points to false in `visible`"
+            f"{problem} at {int(bad.sum())} points, the first at frame {frame}, point {point}: set these points to false in `visible`"
         )

@@ -26,7 +26,7 @@ class Measurement:
         view: the view's id.
         pair: the ids of two views, ``i|j``.
         frame: the frame's index.
-        n_scored, n_expected: number of items (frames, pairs of frames or views) that the value is averaged over, and the number there could be.
+        n_scored, n_expected: number of items (frames, pairs of frames or views) in the mean, and the number if none were missing.
         pairing, alignment, scale: how predicted points were paired with true ones, the kind of fitted scale, and the factor; None for video metrics.
         coverage: share of the counted true points that have a valid prediction, 0 to 1.
         weights: sha256 of each weight file used, by weight id.

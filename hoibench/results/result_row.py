@@ -21,11 +21,11 @@ class ResultRow(Record):
         value: the value; None if and only if ``status`` is not ``ok``.
         status, reason: ``ok``, or why there is no value.
         unit: the value's unit.
-        n_scored, n_expected: number of items (frames, pairs of frames or views) that the value is averaged over, and the number there could be.
+        n_scored, n_expected: number of items (frames, pairs of frames or views) in the mean, and the number if none were missing.
         pairing, alignment, scale: how points were paired with true points, the kind of fitted scale, and the factor.
         weights: sha256 of the metric's weight files, by id.
         precision: the numeric precision of the method's network, ``fp32`` or ``bf16``.
-        device: the torch device on which networks ran.
+        device: the torch device of the metrics' networks.
         coverage: share of the true points that have a prediction, 0 to 1.
         truth: the origin of the truth, e.g. ``proxy-hand``.
         details: further numbers that explain the value, JSON-serialisable.
