@@ -100,11 +100,12 @@ def resize_intrinsics(K: Array, old: tuple[int, int], new: tuple[int, int]) -> A
     return out
 
 
-def is_rigid(pose: Array, tolerance: float = 1e-4) -> bool:
-    """Return True if the 3x3 part R of every pose (..., 3, 3) or (..., 4, 4) is a rotation within ``tolerance``: R R^T = I and det R = 1."""
-    R = np.asarray(pose, dtype=np.float64)[..., :3, :3]
-    orthonormal = np.abs(R @ R.mT - np.eye(3)).max() <= tolerance
-    return bool(orthonormal and np.abs(np.linalg.det(R) - 1.0).max() <= tolerance)
+def is_rigid(poses: Array, tolerance: float = 1e-4) -> Array:
+    """Return which poses (..., 3, 3) or (..., 4, 4) have a rotation as their 3x3 part R, within ``tolerance``: R R^T = I and det R = 1."""
+    R = np.asarray(poses, dtype=np.float64)[..., :3, :3]
+    orthonormal: Array = np.abs(R @ R.mT - np.eye(3)).max(axis=(-2, -1)) <= tolerance
+    is_rotation: Array = orthonormal & (np.abs(np.linalg.det(R) - 1.0) <= tolerance)
+    return is_rotation
 
 
 def _concatenate(parts: tuple[Any, ...]) -> Any:

@@ -95,8 +95,8 @@ def test_rigidity():
     assert not is_rigid(R * [1, 1, -1])
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = R, 100.0
-    assert is_rigid(pose) and is_rigid(np.stack([pose, np.eye(4)]))
-    assert not is_rigid(np.stack([np.eye(3), R * 1.01, np.eye(3)]))
+    assert is_rigid(pose) and is_rigid(np.stack([pose, np.eye(4)])).tolist() == [True, True]
+    assert is_rigid(np.stack([np.eye(3), R * 1.01, np.eye(3)])).tolist() == [True, False, True]
     skewed = np.eye(3)
     skewed[0, 1] = 0.01  # of determinant 1
     assert not is_rigid(skewed)

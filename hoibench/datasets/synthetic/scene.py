@@ -30,7 +30,7 @@ from hoibench.datasets.synthetic.grasp import Grasp, axis_angle, close_hand
 from hoibench.datasets.synthetic.objects.object_model import ObjectModel
 from hoibench.datasets.taco.download import Triplet
 from hoibench.datasets.taco.hand import proxy_hand
-from hoibench.datasets.taco.hand.hand_pose import SIDES, Side
+from hoibench.datasets.taco.hand.hand_pose import SIDES, HandPose, Side
 
 TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
 """Point on the table top below the cameras' look-at point, in the rig frame; the origin of planned motions."""
@@ -57,30 +57,13 @@ class SceneObject:
 
 
 @dataclass(frozen=True, eq=False)
-class HandMotion:
-    """Parameters of one hand over N frames, for ``proxy_hand.vertices``.
-
-    Attributes:
-        side: ``left`` or ``right``.
-        theta: (N, 48) axis-angle vectors of the wrist and 15 joints, in radians.
-        trans: (N, 3) position of the wrist in the rig frame, in metres.
-        betas: (10,) shape parameters.
-    """
-
-    side: Side
-    theta: FloatArray
-    trans: FloatArray
-    betas: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
 class Scene:
     """The content of one clip in the rig frame: triplet (tool, action, target), both objects and hands, and the table's height in metres."""
 
     triplet: Triplet
     tool: SceneObject
     target: SceneObject
-    hands: Mapping[Side, HandMotion]
+    hands: Mapping[Side, HandPose]
     table_height: float
     fps: float
     frames: int
@@ -116,7 +99,7 @@ def build_scene(
     to_rig = np.eye(4)
     to_rig[:3, 3] = TABLE_ORIGIN
     tool_poses, target_poses = (to_rig @ p for p in (target_motion(choreography) @ poses, choreography.target))
-    hands: dict[Side, HandMotion] = {
+    hands: dict[Side, HandPose] = {
         "left": _hand_motion("left", left, target_poses, person),
         "right": _hand_motion("right", right, tool_poses, person),
     }
@@ -169,8 +152,8 @@ def _skin(side: Side, grasp: Grasp, person: int) -> FloatArray:
     return skin
 
 
-def _hand_motion(side: Side, grasp: Grasp, poses: FloatArray, person: int) -> HandMotion:
+def _hand_motion(side: Side, grasp: Grasp, poses: FloatArray, person: int) -> HandPose:
     """Return the motion of a hand that holds an object which moves with ``poses`` (N, 4, 4), object to rig frame."""
     turn = axis_angle(poses[:, :3, :3] @ grasp.rotation)
     theta = np.concatenate([turn, np.tile(grasp.fingers, (len(poses), 1))], axis=1)
-    return HandMotion(side, theta, poses[:, :3, 3] + poses[:, :3, :3] @ grasp.wrist, _betas(person, side))
+    return HandPose(side, theta, poses[:, :3, 3] + poses[:, :3, :3] @ grasp.wrist, _betas(person, side))

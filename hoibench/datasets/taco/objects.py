@@ -8,6 +8,7 @@ import numpy as np
 import trimesh
 
 from hoibench.clip import Array
+from hoibench.geometry import is_rigid
 
 _METRES_PER_UNIT = 0.01
 _SMALLEST, _LARGEST = 0.01, 1.0
@@ -109,9 +110,5 @@ def place_vertices(vertices: Array, poses: Array) -> Array:
 
 def _are_rigid(poses: Array) -> Array:
     """Return which poses are rigid, (N,) bool: R R^T = I, det R = 1, last row 0, 0, 0, 1."""
-    R = poses[:, :3, :3]
-    orthogonal = np.abs(R @ R.mT - np.eye(3)).max(axis=(1, 2)) <= _RIGID_TOLERANCE
-    upright = np.abs(np.linalg.det(R) - 1.0) <= _RIGID_TOLERANCE
-    affine = np.abs(poses[:, 3] - [0.0, 0.0, 0.0, 1.0]).max(axis=1) <= _RIGID_TOLERANCE
-    rigid: Array = orthogonal & upright & affine
-    return rigid
+    affine: Array = np.abs(poses[:, 3] - [0.0, 0.0, 0.0, 1.0]).max(axis=1) <= _RIGID_TOLERANCE
+    return affine & is_rigid(poses, _RIGID_TOLERANCE)

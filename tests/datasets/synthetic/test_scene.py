@@ -59,7 +59,7 @@ def test_shapes_and_rigid_motion(scene):
     for item in (scene.tool, scene.target):
         assert item.poses.shape == (25, 4, 4)
         assert item.poses.dtype == np.float64
-        assert is_rigid(item.poses, 1e-9)
+        assert is_rigid(item.poses, 1e-9).all()
         assert np.isfinite(item.poses).all()
     for side in ("left", "right"):
         hand = scene.hands[side]
