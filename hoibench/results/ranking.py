@@ -170,7 +170,7 @@ def why_companion_forbids(
 
 
 def without_version(metric: str) -> str:
-    """Return a metric id without its version, e.g. ``rpe`` for ``rpe@1``."""
+    """Return a metric id without its version, i.e. the part before ``@``."""
     return metric.partition("@")[0]
 
 
