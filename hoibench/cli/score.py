@@ -80,7 +80,7 @@ def _score_run(options: Score, run: Path) -> int:
     from hoibench.cli.exit_codes import as_crash
     from hoibench.cli.progress_bar import make_listener
     from hoibench.cli.run import report, resolve_device
-    from hoibench.evaluation.merge import rescore
+    from hoibench.evaluation.rescore import rescore
 
     if options.pred is not None or options.truth is not None:
         raise ValueError("give the folder of a run, or --pred and --truth, not both")

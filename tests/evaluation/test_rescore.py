@@ -10,7 +10,8 @@ from toy_runs import RecordingListener, headline_rows, run_toy
 
 from hoibench.cli.main import main
 from hoibench.evaluation.build_run_record import RunRefused
-from hoibench.evaluation.merge import merge, rescore
+from hoibench.evaluation.merge import merge
+from hoibench.evaluation.rescore import rescore
 from hoibench.evaluation.run import lock_run
 from hoibench.predictions import read_prediction, write_prediction
 
