@@ -154,6 +154,6 @@ def test_from_a_download_to_a_scored_clip(taco, tmp_path):
     text = (tmp_path / page).read_text()
     assert "taco-syncmv4d@1/test_unseen" in text
     assert "hoibench/taco-clips@1 synthetic 128x94" in text
-    assert "83" in text and "leaves out clips of the split" in text
+    assert "83" in text and "excludes clips of the split" in text
     (parquet,) = Path(tmp_path).glob("runs/*/results.parquet")
     assert parquet.stat().st_size > 0
