@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,15 @@ def test_examples_run(module):
     result = doctest.testmod(importlib.import_module(module), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_every_function_of_the_table_in_docs_scoring_has_an_example():
+    table = re.findall(r"^\| (`.*) \| (`.*) \|$", (ROOT / "docs" / "scoring.md").read_text(), re.MULTILINE)
+    documented = 0
+    for modules, functions in table:
+        loaded = [importlib.import_module(f"hoibench.metrics.{name}") for name in re.findall(r"`(\w+)`", modules)]
+        for name in re.findall(r"`(\w+)`", functions):
+            (function,) = {getattr(module, name) for module in loaded if hasattr(module, name)}
+            assert ">>> " in function.__doc__, name
+            documented += 1
+    assert documented >= 17

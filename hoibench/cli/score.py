@@ -50,7 +50,7 @@ class Score:
     """Metric ids and sets (paper, offline, all), separated by commas."""
 
     pairing: Pairing | None = None
-    """How points are paired. Default: query if a prediction's anchors are the clip's own, in order, else anchor
+    """The rule that pairs predicted points with true ones. Default: query if a prediction's anchors are the clip's own, in order, else anchor
     (oracle-projection for point maps)."""
 
     out: Path | None = None

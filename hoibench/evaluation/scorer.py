@@ -83,10 +83,11 @@ class Scorer:
                 self._store_prediction(unit, spec, loaded)
             stage = "score"
             prediction = decode_prediction(read_prediction(folder))
-            stage = "generate"  # a stored prediction that does not fit the clip counts as failed
-            request = build_request(loaded.clip, spec.model_copy(update={"families": ()}), unit.seed)
-            check_prediction(prediction, request)
-            stage = "score"
+            if has_prediction:  # perhaps copied from elsewhere; one that does not fit the clip counts as failed
+                stage = "generate"
+                request = build_request(loaded.clip, spec.model_copy(update={"families": ()}), unit.seed)
+                check_prediction(prediction, request)
+                stage = "score"
             self._score(unit, spec, loaded, prediction)
         except (Exception, SystemExit) as error:
             if self.context.rescore and stage == "load":  # keep the existing rows

@@ -98,16 +98,16 @@ def sample(
         v_video, v_motion, s = classifier_free_guidance(  # Eq. 3
             mjd, (z_video, z_motion), conditions, times, guidance, flow.text_guidance_scale
         )
+        z_next = euler_step(z_motion, v_motion, t, t_next)  # Eq. 2, as below
         if is_looped:  # MJD -> DPA
-            literal = cycle.reading == "algorithm1_literal"
-            z_coarse = euler_step(z_motion, v_motion, t, t_next) if literal else clean(z_motion, v_motion, t)
+            z_coarse = z_next if cycle.reading == "algorithm1_literal" else clean(z_motion, v_motion, t)
             coarse, found = track_codec.decode_tracks(z_coarse, s)
         if closed_loop:
             v_points = dpa(M, coarse, found, conditions.anchors, times, track_codec.point_mask)  # Eq. 4
         if is_looped and cycle.guidance and not is_last:  # DPA -> MJD, in the next step
             guidance = track_codec.encode_guidance(clean(M, v_points, t))
-        z_video = replace_first_frame(euler_step(z_video, v_video, t, t_next), conditions.z_image)  # Eq. 2
-        z_motion = euler_step(z_motion, v_motion, t, t_next)
+        z_video = replace_first_frame(euler_step(z_video, v_video, t, t_next), conditions.z_image)
+        z_motion = z_next
         M = euler_step(M, v_points, t, t_next) if closed_loop else None
     sampled = Sampled(z_video, z_motion, M, s)
     _check_finite("sampled ", sampled, "the weights are damaged, or overflow in this precision")
