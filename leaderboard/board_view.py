@@ -67,7 +67,6 @@ class CellView:
         text: the value, or a word for the status.
         status: ``ok``, or the reason category why there is no value.
         interval: the confidence interval, or empty.
-        is_optimistic: true if the interval may be too narrow, because clips were resampled as if they were independent.
         count: the number of clips with a value of the total, e.g. ``9/10``.
         is_complete: true if all clips have a value.
         mark: ``leader`` for the best method of its class, ``tied`` for one that is not significantly worse, or empty.
@@ -83,7 +82,6 @@ class CellView:
     text: str
     status: str
     interval: str
-    is_optimistic: bool
     count: str
     is_complete: bool
     mark: str
@@ -268,7 +266,6 @@ def _cell(
         text=STATUS_WORDS.get(cell.status, status) if cell.value is None else format_number(cell.value, decimals),
         status=status,
         interval=" – ".join(format_number(end, decimals) for end in (interval.low, interval.high)) if interval else "",
-        is_optimistic=interval is not None and interval.is_optimistic,
         count=f"{cell.n_scored}/{cell.n_expected}",
         is_complete=cell.n_scored == cell.n_expected,
         mark="leader" if standing.is_leader else "tied" if standing.in_leading_group else "",

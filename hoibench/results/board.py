@@ -194,7 +194,7 @@ def _cells(
         clip_scores(part, shape, column.card.direction, penalty_rows, exempt)
         for part, column in zip(parts, columns, strict=True)
     ]
-    intervals = column_intervals(scores, clusters)
+    intervals = column_intervals(scores, [column.card.bounds for column in columns], clusters)
     cells: dict[tuple[int, int], Cell] = {}
     for n, column in enumerate(columns):
         card = column.card

@@ -35,7 +35,7 @@ class Cell:
         status: ``ok``; without a value the status of most results, ``missing`` if there are no results, or ``withheld`` by a rule.
         reason: why there is no value; None if there is one.
         value: mean over clips, with a penalty for failed seeds (see ``clip_scores``); None unless ``status`` is ``ok``.
-        interval: confidence interval of the mean; None for fewer than 2 clips.
+        interval: confidence interval of the mean over answered clips; None without one, see ``mean_intervals``.
         n_scored: number of clips with a value of the method's own, not only a penalty.
         n_expected: number of clips of the board.
         failures: number of clips with a failed seed.

@@ -8,7 +8,7 @@ from hoibench.clip import Array
 from hoibench.metric_card import Card, Companion
 from hoibench.results.clip_scores import ClipScores
 from hoibench.results.run_record import RunMethod
-from hoibench.results.significance import leading_group
+from hoibench.results.significance import compare_pairs, leading_group
 
 MIN_SEEDS = 3
 """Number of seeds that a generative method needs to be ranked."""
@@ -126,7 +126,8 @@ def rank_column(
         members = [m for m, reason in enumerate(unranked) if reason is None and classes[m] == ranking]
         if len(members) < 2:
             continue
-        best, tied = leading_group(scores.cost[members].T, scores.has_cost[members].T, clusters)
+        cost, has_cost = scores.cost[members].T, scores.has_cost[members].T
+        best, tied = leading_group(cost, has_cost, compare_pairs(cost, has_cost, clusters))
         for n, m in enumerate(members):
             standings[m] = Standing(in_leading_group=bool(tied[n]), is_leader=n == best)
     return standings

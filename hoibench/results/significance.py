@@ -1,117 +1,251 @@
-"""Significance of differences between methods: paired bootstrap tests, Holm's correction, and the group of methods that ties with the best.
+"""Significance of differences between methods: a wild cluster bootstrap of all pairs at once, and the group of methods that ties with the best.
 
-C clips, J methods. The tests use the draws of ``confidence_intervals``; the step-down correction is Holm's (1979). *Cost* is defined in
-``clip_scores``: lower is better.
+C clips, G clusters (clips of the same pair of objects), J methods, P pairs of methods, B draws. Each draw multiplies the cluster sums of the
+differences by random weights, the same for all pairs, as if no pair differed (Cameron, Gelbach & Miller 2008, with the six weights of Webb 2014).
+The p-values are corrected for all pairs by step-down maxima (Romano & Wolf 2005). *Cost* is defined in ``clip_scores``: lower is better.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
-from scipy.special import ndtr
 
 from hoibench.clip import Array
-from hoibench.results.confidence_intervals import LEVEL, bootstrap_means, group_by_clips, resampling_units
+from hoibench.results.confidence_intervals import LEVEL, bell_mccaffrey, cluster_sums, drop_rounding, estimate_means
 
-MIN_PAIRED = 6
-"""Fewer clips never separate two methods: even a clean sweep of five has probability 1/16 under a two-sided sign test."""
+DRAWS = 9_999
+SEED = 0
+WEBB = np.array([-math.sqrt(1.5), -1.0, -math.sqrt(0.5), math.sqrt(0.5), 1.0, math.sqrt(1.5)])
+MIN_CLUSTERS = 6
+"""Two methods that differ in fewer clusters are never separated."""
+MIN_DEGREES_OF_FREEDOM = 4.0
+"""Nor are two whose clips are so unevenly spread over clusters that the difference has fewer Bell-McCaffrey degrees of freedom."""
+TIE = 1e-9
+"""Squared statistics that differ by less than this share are equal; so are a variance below this share of its terms and zero."""
 
 
-def leading_group(cost: Array, present: Array, clusters: Array, level: float = LEVEL) -> tuple[int, Array]:
-    """Return the best of J methods, and a mask of the methods that are not significantly worse.
+@dataclass(frozen=True)
+class PairedTest:
+    """The comparison of two methods on the clips that both have.
 
-    Every pair of methods is compared on the clips that both have. Holm's correction covers all pairs, because the best method is chosen from the
-    same data.
+    Attributes:
+        first, second: indices of the two methods.
+        difference: mean cost of the first minus that of the second; NaN without shared clips.
+        low, high: 95 % confidence interval of the difference, for this pair alone; NaN for fewer than 2 clusters.
+        p: p-value, corrected for all pairs that were compared together; 1 if there are too few clusters to separate the pair.
+        separable: the smallest difference that would have been significant among these pairs with this pair's standard error; NaN if none would.
+        is_separated: true if the difference is significant, and has the same sign over the clips that both methods answered.
+        clips, clusters: number of shared clips and of their clusters.
+    """
+
+    first: int
+    second: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    separable: float
+    is_separated: bool
+    clips: int
+    clusters: int
+
+    def reversed(self) -> PairedTest:
+        """Return the same comparison with the two methods exchanged."""
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            difference=-self.difference,
+            low=-self.high,
+            high=-self.low,
+        )
+
+
+def leading_group(cost: Array, present: Array, tests: Sequence[PairedTest]) -> tuple[int, Array]:
+    """Return the best of J methods, and a mask of the methods that cannot be separated from it.
 
         >>> cost = np.arange(30.0)[:, None] + [0.0, 0.0, 5.0]
-        >>> leading_group(cost, np.ones((30, 3), bool), clusters=np.arange(30))
+        >>> present = np.ones((30, 3), bool)
+        >>> leading_group(cost, present, compare_pairs(cost, present, clusters=np.arange(30)))
         (0, array([ True,  True, False]))
 
     Args:
         cost: (C, J) cost of each clip and method, lower is better; entries that are not ``present`` are ignored.
         present: (C, J) bool, true where a method has a cost; at least one clip for each method.
-        clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
-        level: confidence level.
+        tests: the comparisons of all pairs, from ``compare_pairs``.
 
     Returns:
         The best method's index, and (J,) bool, true for it and for every method that is not significantly worse.
     """
-    means = np.array([cost[present[:, j], j].mean() for j in range(cost.shape[1])])
+    means = np.where(present, cost, 0.0).sum(axis=0) / present.sum(axis=0)
     best = int(means.argmin())
-    pairs, p_values, first_is_worse = compare_pairs(cost, present, clusters)
-    rejected = holm(p_values) <= 1 - level
     tied = np.ones(len(means), dtype=bool)
-    for (i, j), reject, i_is_worse in zip(pairs, rejected, first_is_worse, strict=True):
-        loser, winner = (i, j) if i_is_worse else (j, i)
-        if reject and winner == best:
+    for test in tests:
+        winner, loser = (test.first, test.second) if test.difference < 0 else (test.second, test.first)
+        if test.is_separated and winner == best:
             tied[loser] = False
     return best, tied
 
 
-def compare_pairs(cost: Array, present: Array, clusters: Array) -> tuple[list[tuple[int, int]], Array, Array]:
-    """Compare the mean costs of every pair of methods by a two-sided paired bootstrap test, on the clips that both have.
+def compare_pairs(
+    cost: Array,
+    present: Array,
+    clusters: Array,
+    answered_cost: Array | None = None,
+    answered: Array | None = None,
+    *,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> list[PairedTest]:
+    """Compare the mean costs of every pair of methods on the clips that both have, in the order of ``itertools.combinations(range(J), 2)``.
 
-        >>> cost = np.stack([np.zeros(6), np.ones(6), [1.0, 1.0, 1.0, 1.0, 1.0, -3.0]], axis=1)
-        >>> pairs, p_values, first_is_worse = compare_pairs(cost, np.ones((6, 3), bool), clusters=np.arange(6))
-        >>> pairs
-        [(0, 1), (0, 2), (1, 2)]
-        >>> p_values.round(2)
-        array([0.  , 0.51, 0.68])
-        >>> first_is_worse
-        array([False, False,  True])
+    A separation needs a corrected p-value of at most 5 %, the same sign over the clips that both answered, at least ``MIN_CLUSTERS`` clusters with
+    a difference, and ``MIN_DEGREES_OF_FREEDOM``.
+
+        >>> cost = np.stack([np.zeros(6), [2.0, 3.0, 2.5, 2.2, 2.9, 2.4], [1.0, -1.0, 1.0, 1.0, 1.0, -3.0]], axis=1)
+        >>> for test in compare_pairs(cost, np.ones((6, 3), bool), clusters=np.arange(6)):
+        ...     print(test.first, test.second, round(test.difference, 2), round(test.p, 3), test.is_separated)
+        0 1 -2.5 0.002 True
+        0 2 0.0 0.995 False
+        1 2 2.5 0.034 True
 
     Args:
-        cost: (C, J) cost of each clip and method, lower is better; entries that are not ``present`` are ignored.
+        cost: (C, J) cost of each clip and method, lower is better, a failed clip at the metric's cap; entries that are not ``present`` are ignored.
         present: (C, J) bool, true where a method has a cost.
         clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
+        answered_cost: the cost without failed clips; None if no clip failed.
+        answered: (C, J) bool, true where a method has such a cost.
+        draws: B, the number of draws.
+        seed: seed of the draws.
+    """
+    first, second = _pairs(cost.shape[1])
+    if not len(first):
+        return []
+    both = present[:, first] & present[:, second]
+    difference = _differences(cost, both, first, second)
+    estimates = estimate_means(difference, both, clusters)
+    half = estimates.half_width()
+
+    member = np.unique(clusters, return_inverse=True)[1]
+    sums = drop_rounding(cluster_sums(difference, member), cluster_sums(_magnitudes(cost, both, first, second), member))
+    sizes = cluster_sums(both.astype(np.float64), member)
+    p_values, critical = _test_means(sums, sizes, draws, seed)
+    same_sign = _same_sign(sums.sum(axis=0), answered_cost, answered, first, second)
+    is_separated = (p_values <= 1 - LEVEL) & same_sign
+    separable = np.where(np.isnan(critical), np.nan, critical * estimates.standard_error)
+    return [
+        PairedTest(
+            first=int(first[n]),
+            second=int(second[n]),
+            difference=float(estimates.mean[n]),
+            low=float(estimates.mean[n] - half[n]),
+            high=float(estimates.mean[n] + half[n]),
+            p=float(p_values[n]),
+            separable=float(separable[n]),
+            is_separated=bool(is_separated[n]),
+            clips=int(estimates.clips[n]),
+            clusters=int(estimates.clusters[n]),
+        )
+        for n in range(len(first))
+    ]
+
+
+def smallest_separable_difference(tests: Sequence[PairedTest]) -> float | None:
+    """Return the difference that would have separated half of the pairs: the median of ``PairedTest.separable``; None if no pair can be separated."""
+    found = [test.separable for test in tests if not math.isnan(test.separable)]
+    return float(np.median(found)) if found else None
+
+
+def step_down(sums: Array, sizes: Array, draws: int = DRAWS, seed: int = SEED) -> tuple[Array, float]:
+    """Test P means against zero by a wild cluster bootstrap-t, corrected for all of them by step-down maxima.
+
+    The statistic is the mean divided by its CR2 standard error. Its draws are those of the values with every cluster multiplied by a random weight,
+    so that the mean is zero in expectation (null hypothesis imposed). Equal statistics count as exceedances. A mean without spread
+    has an infinite statistic, or zero if the mean is zero.
+
+    Args:
+        sums: (G, P) sums of the values in each cluster.
+        sizes: (G, P) numbers of values in each cluster; every mean needs at least 2 clusters with values.
+        draws: B, the number of draws.
+        seed: seed of the draws.
 
     Returns:
-        The P pairs of methods as indices, their (P,) uncorrected p-values, and (P,) bool, true if the first of the pair is worse on average. A pair
-        with fewer than ``MIN_PAIRED`` clips has p-value 1.
+        The corrected p-values, (P,), and the value that |t| must exceed for the first rejection at the 5 % level.
     """
-    pairs = list(combinations(range(cost.shape[1]), 2))
-    p_values, first_is_worse = np.ones(len(pairs)), np.zeros(len(pairs), dtype=bool)
-    both = (
-        np.stack([present[:, i] & present[:, j] for i, j in pairs], axis=1)
-        if pairs
-        else np.zeros((len(present), 0), bool)
-    )
-    for clips, members in group_by_clips(both):
-        if clips.sum() < MIN_PAIRED:
-            continue
-        columns = sorted({column for m in members for column in pairs[m]})
-        units, _, _ = resampling_units(clusters[clips])
-        observed = cost[np.ix_(clips, columns)]
-        means, index_of = bootstrap_means(observed, units), {column: n for n, column in enumerate(columns)}
-        for m in members:
-            i, j = (index_of[column] for column in pairs[m])
-            p_values[m] = _two_sided(means[:, i] - means[:, j])
-            first_is_worse[m] = observed[:, i].mean() > observed[:, j].mean()
-    return pairs, p_values, first_is_worse
+    weights = webb_weights(len(sums), draws, seed)
+    observed = _squared_t(sums, sizes, np.ones((len(sums), 1)))[:, 0]
+    order = np.argsort(-observed, kind="stable")
+    squared_t = _squared_t(sums[:, order], sizes[:, order], weights)
+    maxima = np.maximum.accumulate(squared_t[::-1], axis=0)[::-1]
+    exceed = np.count_nonzero(maxima >= observed[order, None] * (1 - TIE), axis=1)
+    p_values = np.empty(len(observed))
+    p_values[order] = np.maximum.accumulate((exceed + 1) / (draws + 1))
+    allowed = round((1 - LEVEL) * (draws + 1)) - 1
+    critical = math.sqrt(np.partition(maxima[0], draws - 1 - allowed)[draws - 1 - allowed])
+    return p_values, critical
 
 
-def holm(p_values: Array) -> Array:
-    """Return p-values adjusted for multiple tests by Holm's step-down method, in the given order.
-
-    >>> holm(np.array([0.01, 0.04, 0.03, 0.005]))
-    array([0.03, 0.06, 0.06, 0.02])
-    """
-    order = np.argsort(p_values, kind="stable")
-    steps = len(p_values) - np.arange(len(p_values))
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * steps), 1.0)
-    return adjusted
+@lru_cache(maxsize=8)
+def webb_weights(clusters: int, draws: int = DRAWS, seed: int = SEED) -> Array:
+    """Return Webb's six-point weights of G clusters and B draws, (G, B): each is one of +-sqrt(1/2), +-1, +-sqrt(3/2) with probability 1/6."""
+    weights: Array = WEBB[np.random.default_rng(seed).integers(0, len(WEBB), size=(clusters, draws))]
+    weights.setflags(write=False)
+    return weights
 
 
-def _two_sided(differences: Array) -> float:
-    """Return the two-sided p-value of the bootstrap draws of a difference, (B,): twice the share of draws on the less frequent side of zero.
+def _squared_t(sums: Array, sizes: Array, weights: Array) -> Array:
+    """Return the squared t statistics (P, B) of the means of values whose clusters are multiplied by (G, B) weights."""
+    scale = np.abs(sums).max(axis=0)
+    scaled = (sums / np.where(scale > 0, scale, 1.0)).T
+    n = sizes.T
+    total = n.sum(axis=1, keepdims=True)
+    factor = 1 / (1 - n / total)
+    drawn_sum = scaled @ weights
+    mean = drawn_sum / total
+    squares = (factor * scaled**2) @ weights**2
+    variance = squares - 2 * mean * ((factor * n * scaled) @ weights)
+    variance += mean**2 * (factor * n**2).sum(axis=1, keepdims=True)
+    has_spread = variance > TIE * squares
+    without_spread = np.where(squares > 0, np.inf, 0.0)
+    found: Array = np.divide(drawn_sum**2, variance, out=without_spread, where=has_spread)
+    return found
 
-    If no draw is on that side, use the tail of a normal distribution with the draws' mean and deviation, if that is smaller.
-    """
-    far = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
-    tail: float = (far + 1) / (len(differences) + 1)
-    if far == 0:
-        spread = float(differences.std())
-        tail = min(tail, float(ndtr(-abs(differences.mean()) / spread)) if spread > 0 else 0.0)
-    return float(min(2 * tail, 1.0))
+
+def _test_means(sums: Array, sizes: Array, draws: int, seed: int) -> tuple[Array, Array]:
+    """Return the p-values of P means, and the critical value of those with enough clusters; the others have p = 1 and NaN."""
+    degrees_of_freedom = np.nan_to_num(bell_mccaffrey(sizes))
+    testable = (np.count_nonzero(sums, axis=0) >= MIN_CLUSTERS) & (degrees_of_freedom >= MIN_DEGREES_OF_FREEDOM)
+    p_values, critical = np.ones(sums.shape[1]), np.full(sums.shape[1], np.nan)
+    if testable.any():
+        p_values[testable], critical[testable] = step_down(sums[:, testable], sizes[:, testable], draws, seed)
+    return p_values, critical
+
+
+def _pairs(methods: int) -> tuple[Array, Array]:
+    pairs = np.array(list(combinations(range(methods), 2)), dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _differences(cost: Array, both: Array, first: Array, second: Array) -> Array:
+    return np.where(both, cost[:, first] - cost[:, second], 0.0)
+
+
+def _magnitudes(cost: Array, both: Array, first: Array, second: Array) -> Array:
+    size = np.abs(cost)
+    return np.where(both, size[:, first] + size[:, second], 0.0)
+
+
+def _same_sign(
+    difference: Array, answered_cost: Array | None, answered: Array | None, first: Array, second: Array
+) -> Array:
+    if answered_cost is None or answered is None:
+        return np.ones(len(difference), dtype=bool)
+    both = answered[:, first] & answered[:, second]
+    over_answered = _differences(answered_cost, both, first, second).sum(axis=0)
+    same: Array = np.sign(difference) == np.sign(over_answered)
+    return same

@@ -192,19 +192,6 @@ def test_a_value_that_a_still_video_would_earn_is_grey_with_a_note(tmp_path):
     assert '<td class="ok grey" data-group="video-multi-view"' in text
 
 
-@pytest.mark.parametrize(("instances", "optimistic"), [(20, False), (19, True)])
-def test_an_interval_over_few_object_pairs_has_a_circle(tmp_path, instances, optimistic):
-    methods = [fake_runs.REFERENCE_ROWS[0]]
-    run = fake_runs.write_run(
-        tmp_path / "run", methods, clips=20, instances=instances, seeds=(0,), metrics=("chamfer@1", "rpe@1", "pi@1")
-    )
-    (built,) = build_boards([read_run(run)], fake_runs.CARDS)
-    (line,) = [row for _, _, members in build_board_view(built, {}).tables[0].sections for row in members]
-    assert {cell.is_optimistic for cell in line.cells} == {optimistic}
-    page = build([run], tmp_path / "page", fake_runs.CARDS).read_text().partition("</details>")[2]  # after the legend
-    assert (" °</span>" in page) == optimistic
-
-
 def test_bars_by_hand(board):
     cell = replace(next(iter(board.cells.values())), value=3.0, interval=None)
     scale = choose_bar_scale([cell, replace(cell, value=7.0)])

@@ -76,7 +76,7 @@ def test_a_cell_is_the_mean_over_clips_with_its_interval(full):
     mine = rows[(rows["method"] == "syncmv4d") & (rows["metric"] == "rpe@1")]
     found = cell(full, "syncmv4d", "rpe@1")
     assert found.value == pytest.approx(mine.groupby("clip")["value"].mean().mean(), rel=1e-12)
-    assert found.interval.low < found.value < found.interval.high and not found.interval.is_optimistic
+    assert found.interval.low < found.value < found.interval.high
     assert (found.n_scored, found.n_expected, found.seeds) == (24, 24, 3)
 
 
@@ -201,9 +201,10 @@ def test_a_proxy_hand_is_never_ranked(board_of):
     assert cell(board, "syncmv4d", "rpe@1").standing.unranked == "the truth has a proxy hand"
 
 
-def test_few_object_pairs_give_an_interval_labelled_optimistic(board_of):
+def test_clips_of_the_same_objects_are_one_cluster_of_the_interval(board_of):
     (board,) = board_of({"metrics": FEW, "instances": 6})
-    assert board.clusters == 6 and cell(board, "syncmv4d", "rpe@1").interval.is_optimistic
+    interval = cell(board, "syncmv4d", "rpe@1").interval
+    assert board.clusters == interval.clusters == 6 and interval.degrees_of_freedom == pytest.approx(5)
 
 
 def test_one_clip_has_no_interval_and_no_rank(board_of):

@@ -1,35 +1,173 @@
-"""Paired tests against a plain bootstrap, tie groups, and Holm's correction by hand."""
-
-import math
+"""The wild cluster bootstrap against a plain implementation, its requirements, and tie groups."""
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_bootstrap import plain_bootstrap
+from plain_statistics import plain_cr2, plain_step_down
 
-from hoibench.results.confidence_intervals import bootstrap_means
-from hoibench.results.significance import compare_pairs, holm, leading_group
+from hoibench.results.significance import (
+    compare_pairs,
+    leading_group,
+    smallest_separable_difference,
+    step_down,
+    webb_weights,
+)
 
 
-def test_holm_by_hand():
-    assert holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm(np.array([0.5, 0.9])).tolist() == [1.0, 1.0] and holm(np.array([])).tolist() == []
+def everywhere(cost):
+    return np.ones(cost.shape, bool)
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_lies_between_the_plain_and_the_bonferroni_value_and_keeps_the_order(p_values):
-    p = np.array(p_values)
-    adjusted = holm(p)
-    assert (adjusted >= p).all() and (adjusted <= np.minimum(p * len(p), 1) + 1e-15).all()
-    assert (np.diff(adjusted[np.argsort(p)]) >= 0).all()
+def group(cost, clusters):
+    return leading_group(cost, everywhere(cost), compare_pairs(cost, everywhere(cost), clusters))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(6, 9), st.integers(0, 8))
+def test_p_values_and_critical_value_equal_a_plain_implementation(seed, clusters, more):
+    rng = np.random.default_rng(seed)
+    labels = np.r_[np.arange(clusters), rng.integers(0, clusters, more)]
+    cost = rng.normal([0.0, 0.8, 1.0], size=(len(labels), 3))
+    present = rng.random(cost.shape) < 0.95
+    tests = compare_pairs(np.where(present, cost, np.nan), present, labels, draws=39, seed=3)
+    weights = webb_weights(clusters, 39, 3)
+    shared = [present[:, i] & present[:, j] for i, j in ((0, 1), (0, 2), (1, 2))]
+    freedom = [plain_cr2(cost[both, 0], labels[both])[2] for both in shared]
+    tested = [n for n in range(3) if len(set(labels[shared[n]])) >= 6 and freedom[n] >= 4]
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    plain = [
+        {c: cost[c, i] - cost[c, j] for c in np.flatnonzero(shared[n])} for n, (i, j) in enumerate(pairs) if n in tested
+    ]
+    p_values, critical = plain_step_down(plain, labels, weights) if plain else ([], np.nan)
+    for n, test in enumerate(tests):
+        values = (cost[:, pairs[n][0]] - cost[:, pairs[n][1]])[shared[n]]
+        mean, error, _ = plain_cr2(values, labels[shared[n]])
+        assert (test.first, test.second, test.clips) == (*pairs[n], len(values))
+        assert test.difference == pytest.approx(mean, rel=1e-9, abs=1e-12)
+        assert test.low < mean < test.high and test.low + test.high == pytest.approx(2 * mean, abs=1e-9)
+        if n in tested:
+            assert test.p == pytest.approx(p_values[tested.index(n)], rel=1e-12)
+            assert test.separable == pytest.approx(critical * error, rel=1e-7)
+        else:
+            assert test.p == 1 and np.isnan(test.separable)
+
+
+def test_a_difference_is_significant_exactly_beyond_the_smallest_separable_one():
+    rng = np.random.default_rng(2)
+    for n in range(30):
+        noise = rng.normal(size=10)
+        cost = np.stack([noise, np.zeros(10)], axis=1)
+        (test,) = compare_pairs(cost, everywhere(cost), np.arange(10), seed=n)
+        assert test.is_separated == (test.p <= 0.05) == (abs(test.difference) > test.separable * (1 + 1e-8))
+
+
+def test_pairs_share_their_draws_and_a_pair_of_copies_costs_nothing():
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=(2, 12))
+    two = compare_pairs(np.stack([a, b], 1), np.ones((12, 2), bool), np.arange(12))
+    copies = compare_pairs(np.stack([a, b, b], 1), np.ones((12, 3), bool), np.arange(12))
+    assert [test.p for test in copies] == [two[0].p, two[0].p, 1.0]
+
+
+def test_p_values_do_not_depend_on_the_order_of_methods_or_clips():
+    rng = np.random.default_rng(4)
+    cost, labels = rng.normal([0, 0.3, 0.6, 0.9], size=(30, 4)), np.r_[np.arange(10), rng.integers(0, 10, 20)]
+    clips, methods = rng.permutation(30), [2, 0, 3, 1]
+    plain = {(t.first, t.second): t for t in compare_pairs(cost, everywhere(cost), labels)}
+    for test in compare_pairs(cost[clips][:, methods], everywhere(cost), labels[clips]):
+        pair = methods[test.first], methods[test.second]
+        same = plain[pair] if pair in plain else plain[pair[::-1]].reversed()
+        assert same.p == test.p and same.difference == pytest.approx(test.difference, rel=1e-9)
+        assert (same.low, same.high, same.separable) == pytest.approx((test.low, test.high, test.separable))
+
+
+def test_draws_repeat_and_have_webbs_six_values():
+    weights = webb_weights(30)
+    assert weights.shape == (30, 9_999) and np.array_equal(weights, webb_weights.__wrapped__(30))
+    values, counts = np.unique(weights**2, return_counts=True)
+    assert values == pytest.approx([0.5, 1, 1.5]) and counts / weights.size == pytest.approx([1 / 3] * 3, abs=0.01)
+    assert abs(weights.mean()) < 0.01
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_a_sweep_of_six_clusters_separates_and_one_of_five_does_not(noise):
+    cost = np.array([[0.0, 5.0]] * 6)
+    cost[:, 1] += noise * np.random.default_rng(0).normal(size=6)
+    assert group(cost, np.arange(6))[1].tolist() == [True, False]
+    assert group(cost[:5], np.arange(5))[1].tolist() == [True, True]
+    assert group(np.repeat(cost[:5], 9, axis=0), np.repeat(np.arange(5), 9))[1].tolist() == [True, True]
+
+
+def test_a_constant_difference_is_tested_by_the_draws_and_no_difference_has_p_1():
+    cost = np.array([[0.1, 0.1, 0.3]] * 6) + np.arange(6)[:, None]
+    tests = compare_pairs(cost, everywhere(cost), np.arange(6))
+    drawn = webb_weights(6)
+    equal = int((drawn == drawn[0]).all(axis=0).sum())  # only these draws have no spread either
+    assert [test.p for test in tests] == [1.0, (equal + 1) / 10_000, (equal + 1) / 10_000]
+    assert 0 < equal < 10
+
+
+def test_five_clusters_with_a_difference_do_not_separate():
+    cost = np.array([[0.0, 1.0]] * 8)
+    cost[5:, 1] = 0.0
+    (test,) = compare_pairs(cost, everywhere(cost), np.arange(8))
+    assert test.p == 1 and not test.is_separated and np.isnan(test.separable)
+    cost[5, 1] = 1.0
+    assert compare_pairs(cost, everywhere(cost), np.arange(8))[0].p < 1
+
+
+def test_one_cluster_with_most_of_the_clips_leaves_too_few_degrees_of_freedom():
+    labels = np.r_[np.arange(6), np.zeros(30, dtype=int)]
+    cost = np.stack([np.zeros(36), 1 + 0.1 * np.random.default_rng(0).random(36)], axis=1)
+    (test,) = compare_pairs(cost, everywhere(cost), labels)
+    assert test.clusters == 6 and test.p == 1 and not test.is_separated
+    assert compare_pairs(cost[:6], everywhere(cost[:6]), labels[:6])[0].is_separated
+
+
+def test_a_separation_needs_the_same_sign_over_answered_clips():
+    """The first method is better where both answer, and worse by its failures."""
+    rng = np.random.default_rng(1)
+    own = np.stack([np.zeros(30), 0.5 + 0.1 * rng.random(30)], axis=1)
+    answered = everywhere(own)
+    answered[::2, 0] = False
+    cost = np.where(answered, own, 10.0)
+    (test,) = compare_pairs(cost, everywhere(own), np.arange(30), own, answered)
+    assert test.difference > 0 and test.p < 0.05 and not test.is_separated
+    own[:, 0] = 1.0
+    cost = np.where(answered, own, 10.0)
+    (test,) = compare_pairs(cost, everywhere(own), np.arange(30), own, answered)
+    assert test.difference > 0 and test.is_separated
+    answered[:, 0] = False
+    assert not compare_pairs(cost, everywhere(own), np.arange(30), own, answered)[0].is_separated
+
+
+def test_methods_are_compared_on_the_clips_that_both_have():
+    cost = np.tile(np.arange(40.0)[:, None], (1, 2)) + np.array([0.0, 0.5])
+    present = everywhere(cost)
+    present[20:, 1] = False  # the worse method skipped the hard half, so its mean is better
+    assert cost[present[:, 1], 1].mean() < cost[:, 0].mean()
+    (test,) = compare_pairs(np.where(present, cost, np.nan), present, np.arange(40))
+    assert test.p < 0.05 and test.difference == pytest.approx(-0.5) and test.clips == 20
+
+
+def test_methods_without_a_shared_clip_are_not_separated():
+    cost = np.arange(40.0).reshape(20, 2)
+    present = np.stack([np.arange(20) < 10, np.arange(20) >= 10], axis=1)
+    (test,) = compare_pairs(cost, present, np.arange(20))
+    assert (test.clips, test.clusters, test.p, test.is_separated) == (0, 0, 1.0, False) and np.isnan(test.difference)
+
+
+def test_one_method_has_no_pairs():
+    assert compare_pairs(np.ones((6, 1)), np.ones((6, 1), bool), np.arange(6)) == []
+    assert smallest_separable_difference([]) is None
 
 
 def test_the_leading_group_is_the_best_and_those_not_significantly_worse():
     rng = np.random.default_rng(5)
     hard = rng.normal(size=(60, 1))  # clips differ far more than methods: only paired tests find the difference
     cost = 10 * hard + np.array([0.0, 0.0, 1.0]) + 0.3 * rng.normal(size=(60, 3))
-    best, tied = leading_group(cost, np.ones(cost.shape, bool), np.arange(60))
+    best, tied = group(cost, np.arange(60))
     assert best in (0, 1) and tied.tolist() == [True, True, False]
 
 
@@ -38,105 +176,33 @@ def test_a_method_that_only_a_follower_beats_clearly_still_leads():
     rng = np.random.default_rng(7)
     erratic = rng.normal(size=60)
     cost = np.stack([5 * (erratic - erratic.mean()) - 0.1, np.zeros(60), 0.3 + 0.1 * rng.random(60)], axis=1)
-    assert compare_pairs(cost, np.ones(cost.shape, bool), np.arange(60))[1][2] < 0.001
-    best, tied = leading_group(cost, np.ones(cost.shape, bool), np.arange(60))
+    assert compare_pairs(cost, everywhere(cost), np.arange(60))[2].p < 0.001
+    best, tied = group(cost, np.arange(60))
     assert best == 0 and tied.tolist() == [True, True, True]
 
 
-def test_methods_are_compared_on_the_clips_that_both_have():
-    cost = np.tile(np.arange(40.0)[:, None], (1, 2)) + np.array([0.0, 0.5])
-    present = np.ones(cost.shape, bool)
-    present[20:, 1] = False  # the worse method skipped the hard half, so its mean is better
-    assert cost[present[:, 1], 1].mean() < cost[:, 0].mean()
-    _, (p,), (first_is_worse,) = compare_pairs(np.where(present, cost, np.nan), present, np.arange(40))
-    assert p < 0.05 and not first_is_worse
-
-
-def test_five_clips_separate_nobody_however_clean_the_sweep():
-    cost = np.array([[0.0, 100.0]] * 6)
-    present = np.ones((6, 2), bool)
-    assert leading_group(cost, present, np.arange(6))[1].tolist() == [True, False]
-    assert leading_group(cost[:5], present[:5], np.arange(5))[1].tolist() == [True, True]
-
-
-def test_many_methods_can_still_be_separated():
+def test_a_clear_pair_is_found_among_many_methods():
     rng = np.random.default_rng(6)
     cost = rng.normal(size=(60, 40))
     cost[:, 0] -= 5
-    best, tied = leading_group(cost, np.ones(cost.shape, bool), np.arange(60))
+    best, tied = group(cost, np.arange(60))
     assert best == 0 and tied.sum() == 1
 
 
-def test_equal_methods_are_rarely_separated():
-    rng = np.random.default_rng(8)
-    split = 0
-    for _ in range(40):
-        cost = rng.normal(size=(40, 4))
-        split += not leading_group(cost, np.ones(cost.shape, bool), np.arange(40))[1].all()
-    assert split <= 6  # 5 % of 40 tables is 2; 7 or more would be seen once in 300 times at that rate
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_p_value_is_twice_the_share_of_draws_on_the_far_side(sign):
-    """One of six clips disagrees with the rest, so some of the 10,000 draws are on the other side."""
-    cost = np.array([[0.0, 0.0]] * 6)
-    cost[:, 1] = sign * np.array([1.0, 1.0, 1.0, 1.0, 1.0, -3.0])
-    means = plain_bootstrap(cost, np.arange(6), 10_000, 0)
-    difference = means[:, 0] - means[:, 1]
-    far = int((sign * difference >= 0).sum())
-    assert 100 < far < 3_000
-    _, (p,), (first_is_worse,) = compare_pairs(cost, np.ones((6, 2), bool), np.arange(6))
-    assert p == pytest.approx(2 * (far + 1) / 10_001, rel=1e-12)
-    assert first_is_worse == (sign == -1)
-
-
-def test_a_p_value_beyond_the_draws_is_the_normal_tail_of_both_sides():
-    cost = np.stack([np.zeros(40), 1.0 + 0.5 * np.random.default_rng(0).normal(size=40)], axis=1)
-    difference = bootstrap_means(cost, np.arange(40)) @ np.array([1.0, -1.0])
-    assert (difference < 0).all()
-    _, (p,), _ = compare_pairs(cost, np.ones((40, 2), bool), np.arange(40))
-    z = abs(difference.mean()) / difference.std()
-    assert p == pytest.approx(math.erfc(z / math.sqrt(2)), rel=1e-9)  # twice the tail
-    assert 0 < p < 2 / 10_001
-
-
-def test_a_p_value_beyond_the_draws_is_at_most_that_of_no_draw():
-    """Eleven of sixty clips differ: no draw lacks all of them, but the normal tail is larger than 1 in 10,001."""
-    cost = np.zeros((60, 2))
-    cost[:11, 1] = 1.0
-    difference = bootstrap_means(cost, np.arange(60)) @ np.array([-1.0, 1.0])
-    assert (difference > 0).all()
-    tail = math.erfc(difference.mean() / difference.std() / math.sqrt(2)) / 2
-    assert tail > 1 / 10_001
-    _, (p,), _ = compare_pairs(cost, np.ones((60, 2), bool), np.arange(60))
-    assert p == pytest.approx(2 / 10_001, rel=1e-12)
-
-
-def test_equal_columns_have_a_p_value_of_one_and_a_constant_difference_of_zero():
-    cost = np.stack([np.arange(8.0), np.arange(8.0), np.arange(8.0) + 1], axis=1)
-    pairs, p_values, worse = compare_pairs(cost, np.ones((8, 3), bool), np.arange(8))
-    assert pairs == [(0, 1), (0, 2), (1, 2)]
-    assert p_values.tolist() == [1.0, 0.0, 0.0] and not worse.any()
-
-
-def test_clips_of_the_same_objects_count_once_in_a_comparison():
+def test_step_down_rejects_more_than_the_largest_maximum():
+    """A clear first difference leaves the second to be compared with the maxima of the others only."""
     rng = np.random.default_rng(9)
-    once = np.stack([np.zeros(25), 0.3 + rng.normal(size=25)], axis=1)
-    _, (alone,), _ = compare_pairs(once, np.ones(once.shape, bool), np.arange(25))
-    fivefold, labels = np.repeat(once, 5, axis=0), np.repeat(np.arange(25), 5)
-    _, (clustered,), _ = compare_pairs(fivefold, np.ones(fivefold.shape, bool), labels)
-    assert 0.01 < alone < 0.99 and clustered == pytest.approx(alone, rel=1e-12)
-    # Clips that one of the two lacks change nothing.
-    more = np.concatenate([np.full((30, 2), 7.0), fivefold])
-    present = np.ones(more.shape, bool)
-    present[:30, 1] = False
-    _, (among,), _ = compare_pairs(more, present, np.concatenate([np.arange(100, 130), labels]))
-    assert among == pytest.approx(alone, rel=1e-12)
+    sums = rng.normal(size=(12, 20)) + np.where(np.arange(20) == 0, 9.0, 0.0) + np.where(np.arange(20) == 1, 0.9, 0.0)
+    sizes = np.ones(sums.shape)
+    both, critical = step_down(sums, sizes)
+    alone, _ = step_down(sums[:, 1:], sizes[:, 1:])
+    assert both[1] == pytest.approx(alone[0]) and critical > 3
 
 
-def test_five_shared_clips_have_a_p_value_of_one():
-    cost = np.stack([np.zeros(6), np.ones(6)], axis=1)
-    present = np.ones((6, 2), bool)
-    present[0, 0] = False
-    assert compare_pairs(cost, present, np.arange(6))[1].tolist() == [1.0]
-    assert compare_pairs(cost, np.ones((6, 2), bool), np.arange(6))[1].tolist() == [0.0]
+def test_the_smallest_separable_difference_is_the_median_over_pairs():
+    rng = np.random.default_rng(10)
+    cost = rng.normal(size=(12, 4)) * [1, 1, 5, 9]
+    tests = compare_pairs(cost, everywhere(cost), np.arange(12))
+    assert smallest_separable_difference(tests) == pytest.approx(np.median([t.separable for t in tests]))
+    scaled = compare_pairs(10 * cost, everywhere(cost), np.arange(12))
+    assert smallest_separable_difference(scaled) == pytest.approx(10 * smallest_separable_difference(tests))
