@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from hoibench.plugins import UnknownName, load_object, read_specs
 from hoibench.store.records import Record, parse_record
 
 Need = Literal["video", "tracks", "cameras", "truth.video", "truth.tracks", "truth.masks"]
-Direction = Literal["lower", "higher", "ratio", "none"]
-METRIC_SETS = ("paper", "offline", "all")
+Direction = Literal["lower", "higher", "ratio", "truth_distance", "none"]
+METRIC_SETS = ("paper", "headline", "offline", "all")
 
 _VIDEO = ("i2v", "i2vm", "v2v")
 _MOTION = ("ito4g", "vto4r")
@@ -45,29 +45,40 @@ GROUPS = {
 
 
 class Companion(Record):
-    """A second metric, measured against the truth, without which a card's own metric is misleading.
+    """A rule on a second metric, without which a card's own metric is misleading: a cell of a method that breaks the rule is greyed and not ranked.
 
-    The card's values of a method without a value of the companion are withheld.  A method with a worse value of the companion than the true video's
-    first frame, repeated (reference row ``frozen``), is not ranked.
+    A rule holds for every method if no method has results of the companion; then a method without results breaks it.
 
     Attributes:
         metric: the companion's metric id.
         why: a short reason for the leaderboard page.
+        region: the companion's region, ``full`` or ``fg``; None for the region of the card's own column, or another if it has none there.
+        at_least, at_most: the smallest and the largest allowed mean over clips.
+        ratio_to_truth: (low, high): the mean divided by that of reference row ``ground_truth``; None, in a file ``"inf"``, is unbounded.
+        not_worse_than: id of a reference row, e.g. ``frozen``, than which the method must not be worse on the companion.
+        required: true to withhold the card's values of a method without a value of the companion.
     """
 
     metric: str
     why: str
+    region: Literal["full", "fg"] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    ratio_to_truth: tuple[float, float | None] | None = None
+    not_worse_than: str | None = None
+    required: bool = False
 
+    @field_validator("ratio_to_truth", mode="before")
+    @classmethod
+    def _unbounded(cls, ends: Any) -> Any:
+        return _read_infinity(ends)
 
-class Stillness(Record):
-    """The rule for a metric on which a still video scores well: values of methods that move less than half as much as the truth are greyed.
-
-    Attributes:
-        motion: ids of metrics that measure the amount of motion, higher for more.  The rule uses one that has results, in the same region if
-            possible, then the one listed first.
-    """
-
-    motion: tuple[str, ...]
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        rules = (self.at_least, self.at_most, self.ratio_to_truth, self.not_worse_than)
+        if not self.required and all(rule is None for rule in rules):
+            raise ValueError("a companion needs at_least, at_most, ratio_to_truth, not_worse_than or required")
+        return self
 
 
 class Card(Record):
@@ -79,16 +90,21 @@ class Card(Record):
             ``Measurement``s, the value of the whole clip last.
         title, unit, formula: texts for the leaderboard page.
         group: id in ``GROUPS``.
-        direction: ``lower`` or ``higher`` is better; ``ratio``: nearer to the truth is better, by |log(details["ratio"])| of the measurement;
-            ``none``: never ranked.
+        direction: ``lower`` or ``higher`` is better; ``ratio``: nearer to the truth is better, by |log clip(details["ratio"], 1/20, 20)| of the
+            measurement; ``truth_distance``: the same by |value - details["truth"]|; ``none``: never ranked.
+        cap: the score of a prediction without an answer on a clip, in the value's unit (for ``truth_distance`` the distance): a number,
+            ``scene_size`` (RMS distance of the clip's true points to their centroid, m) or ``diagonal`` (10 % of the image diagonal, px).  The
+            number of metres or pixels is in the column ``cap`` of result rows.  Every ranked metric has one.
         bounds: (smallest, largest) possible value; None is unbounded, in a file ``"inf"`` or ``"-inf"``.
         needs: required inputs from the prediction (``video``, ``tracks``), the clip (``cameras``) or its truth (``truth.video``, ...); if one is
             missing, the metric's status is ``not_applicable``.
         weights: ids of the weight files that the metric's networks load, see ``hoibench.weights``.
-        sets: metric sets that include this metric: ``paper`` (the columns of the paper's tables), ``offline`` (no downloaded weights).
+        sets: metric sets that include this metric: ``paper`` (the columns of the paper's tables), ``offline`` (no downloaded weights).  The set
+            ``headline`` has the ranked metrics and their companions.
         regions: the scored regions: ``full`` (the full frame), ``fg`` (the foreground: hands and objects) or both.
         ranked: false for a secondary metric, which is shown but never ranked.
-        companion, stillness: rules that withhold or grey misleading values (see these classes); None if they do not apply.
+        primary: true for one of the few metrics by which methods are compared, declared in advance; the other ranked metrics are exploratory.
+        companions: rules that grey or withhold misleading values.
         source, implementation: the origin of the definition, and the code that computes it.
         deviations, failure: differences from the source, and a known failure of the metric.
     """
@@ -101,14 +117,15 @@ class Card(Record):
     direction: Direction
     formula: str
     source: str
+    cap: float | Literal["scene_size", "diagonal"] | None = None
     bounds: tuple[float | None, float | None] = (None, None)
     needs: tuple[Need, ...] = ()
     weights: tuple[str, ...] = ()
     sets: tuple[Literal["paper", "offline"], ...] = ()
     regions: tuple[Literal["full", "fg"], ...] = ("full",)
     ranked: bool = True
-    companion: Companion | None = None
-    stillness: Stillness | None = None
+    primary: bool = False
+    companions: tuple[Companion, ...] = ()
     implementation: str = ""
     deviations: str = ""
     failure: str = ""
@@ -116,9 +133,22 @@ class Card(Record):
     @field_validator("bounds", mode="before")
     @classmethod
     def _unbounded(cls, ends: Any) -> Any:
-        return (
-            tuple(None if end in ("inf", "-inf") else end for end in ends) if isinstance(ends, list | tuple) else ends
-        )
+        return _read_infinity(ends)
+
+    @model_validator(mode="after")
+    def _check_ranking(self) -> Self:
+        if self.is_ranked and self.cap is None:
+            raise ValueError(
+                f"{self.id} is ranked and has no cap: give the score of a prediction without an answer, or ranked = false"
+            )
+        if self.primary and not self.is_ranked:
+            raise ValueError(f"{self.id} is primary but not ranked")
+        return self
+
+    @property
+    def is_ranked(self) -> bool:
+        """True if methods are ranked by this metric: it is not secondary, and it has a direction."""
+        return self.ranked and self.direction != "none"
 
     @property
     def group_title(self) -> str:
@@ -139,6 +169,11 @@ class Card(Record):
         """Import and return the metric's function (``entry``), which takes a ``Case`` and yields ``Measurement``s."""
         function: Callable[..., Iterable[Any]] = load_object(self.entry)
         return function
+
+
+def _read_infinity(ends: Any) -> Any:
+    """Replace ``"inf"`` and ``"-inf"`` in a pair of ends by None."""
+    return tuple(None if end in ("inf", "-inf") else end for end in ends) if isinstance(ends, list | tuple) else ends
 
 
 @lru_cache(maxsize=1)
@@ -164,7 +199,7 @@ def select_cards(names: Iterable[str]) -> list[Card]:
     """Return the cards of the named metrics, each once, in the order of ``all_cards``.
 
     Args:
-        names: metric ids, with or without version, or metric sets: ``paper``, ``offline`` or ``all``.
+        names: metric ids, with or without version, or metric sets: ``paper``, ``headline``, ``offline`` or ``all``.
 
     Raises:
         UnknownName: a name matches no card; the message has the nearest names.
@@ -174,6 +209,10 @@ def select_cards(names: Iterable[str]) -> list[Card]:
     for name in names:
         if name == "all":
             chosen.update(cards)
+        elif name == "headline":
+            ranked = [card for card in cards.values() if card.is_ranked]
+            chosen.update(card.id for card in ranked)
+            chosen.update(other.metric for card in ranked for other in card.companions if other.metric in cards)
         elif name in METRIC_SETS:
             chosen.update(card.id for card in cards.values() if name in card.sets)
         else:

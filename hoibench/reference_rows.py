@@ -20,7 +20,7 @@ REFERENCES = {
 """Titles of the reference rows by id, in the order of the leaderboard page."""
 
 FLOOR = (FROZEN, RANDOM)
-"""Reference rows that contain no information about the motion; a failed prediction of a method scores as the worse of the two on its clip."""
+"""Reference rows that contain no information about the motion."""
 
 CEILING = tuple(name for name in REFERENCES if name not in FLOOR)
 """Reference rows that contain the true motion, exactly or with a known error."""

@@ -257,7 +257,7 @@ def _cell(
     note_texts = []
     if cell.value is None:
         note_texts.append(f"{cell.status.replace('_', ' ').capitalize()}: {cell.reason}")
-    elif cell.standing.unranked and cell.standing.unranked not in implied:
+    elif cell.standing.unranked and cell.standing.unranked not in (*implied, cell.grey):
         note_texts.append(f"Not ranked: {cell.standing.unranked}.")
     if cell.grey:
         note_texts.append(f"Greyed: {cell.grey}.")
@@ -287,7 +287,7 @@ def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
     if cell.value_without_failures is not None:
         lines.append(f"{format_number(cell.value_without_failures, decimals)} without")
     if cell.ratio_factor is not None:
-        lines.append("over 500× off" if cell.ratio_factor > 500 else f"{cell.ratio_factor:.2f}× off")
+        lines.append(f"{cell.ratio_factor:.2f}× off")
     if cell.conditions.coverage is not None and cell.conditions.coverage < 0.9995:
         lines.append(f"covers {100 * cell.conditions.coverage:.1f} %")
     if cell.conditions.alignment not in (None, "none"):

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hoibench.metric_card import GROUPS, Card
+from hoibench.metric_card import GROUPS, Card, Companion
 from leaderboard.text import sanitize
 
-ARROWS = {"lower": "↓", "higher": "↑", "ratio": "→1", "none": ""}
+ARROWS = {"lower": "↓", "higher": "↑", "ratio": "→1", "truth_distance": "→truth", "none": ""}
 DIRECTIONS = {
     "lower": "lower is better",
     "higher": "higher is better",
     "ratio": "ranked by how far its ratio to the truth is from 1",
+    "truth_distance": "ranked by how far its value is from the truth's",
     "none": "not ranked",
 }
+CAPS = {"scene_size": "the scene's size D", "diagonal": "10 % of the image diagonal"}
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,11 @@ def build_card_view(card: Card, number: int) -> CardView:
         ("needs", ", ".join(card.needs)),
         ("weights", ", ".join(card.weights) or "none"),
         ("sets", ", ".join(card.sets)),
-        ("shown only with", f"{card.companion.metric}: {card.companion.why}" if card.companion else ""),
-        ("greyed if a row hardly moves by", ", ".join(card.stillness.motion) if card.stillness else ""),
+        (
+            "without an answer",
+            "" if card.cap is None else CAPS.get(str(card.cap), f"{card.cap:g}" if isinstance(card.cap, float) else ""),
+        ),
+        ("companions", "; ".join(describe_companion(rule) for rule in card.companions)),
         ("source", card.source),
         ("implementation", card.implementation),
         ("deviations", card.deviations),
@@ -65,6 +70,20 @@ def build_card_view(card: Card, number: int) -> CardView:
         + ("" if card.ranked else "; secondary, never ranked"),
         details=tuple((name, sanitize(text, 2000)) for name, text in details if text),
     )
+
+
+def describe_companion(rule: Companion) -> str:
+    """Return a companion's rule in words, e.g. ``METRIC at least 0.5 (a still one is smooth, too)``."""
+    low, high = rule.ratio_to_truth or (None, None)
+    conditions = (
+        None if rule.at_least is None else f"at least {rule.at_least:g}",
+        None if rule.at_most is None else f"at most {rule.at_most:g}",
+        None if low is None else f"at least {low:g} times the truth's",
+        None if high is None else f"at most {high:g} times the truth's",
+        None if rule.not_worse_than is None else f"not worse than {rule.not_worse_than}",
+        "shown beside it, else withheld" if rule.required else None,
+    )
+    return f"{rule.metric} {', '.join(text for text in conditions if text)} ({rule.why})"
 
 
 def group_cards(cards: Sequence[CardView]) -> list[tuple[str, list[CardView]]]:

@@ -108,9 +108,16 @@ def _settings() -> Rows:
 def _metrics() -> Rows:
     from hoibench.metric_card import all_cards
 
-    better = {"lower": "lower", "higher": "higher", "ratio": "ratio to truth near 1", "none": ""}
+    better = {
+        "lower": "lower",
+        "higher": "higher",
+        "ratio": "ratio to truth near 1",
+        "truth_distance": "near the truth's",
+        "none": "",
+    }
     return [
-        {"metric": c.id, "unit": c.unit, "better": better[c.direction], "group": c.group, "sets": " ".join(c.sets),
+        {"metric": c.id, "unit": c.unit, "better": better[c.direction], "group": c.group,
+         "sets": " ".join((*c.sets, "headline") if c.is_ranked else c.sets),
          "weights": " ".join(c.weights), "title": c.title}
         for c in all_cards().values()
     ]  # fmt: skip

@@ -81,7 +81,8 @@ def check_needs(card: Card, prediction: Prediction, clip: Clip) -> None:
 
 
 def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:
-    """Convert a measurement to a result row."""
+    """Convert a measurement to a result row; a cap that the measurement lacks is that of the card, if it is a number."""
+    cap = measurement.cap if measurement.cap is not None or isinstance(card.cap, str) else card.cap
     return ResultRow(
         method=key.method,
         preset=key.preset,
@@ -108,6 +109,7 @@ def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:
         precision=key.precision,
         device=key.device,
         coverage=None if measurement.coverage is None else float(measurement.coverage),
+        cap=None if cap is None else float(cap),
         truth=key.truth,
         details=_to_json(measurement.details),
     )

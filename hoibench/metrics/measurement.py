@@ -30,7 +30,9 @@ class Measurement:
         pairing, alignment, scale: how predicted points were paired with true ones, the kind of fitted scale, and the factor; None for video metrics.
         coverage: share of the counted true points that have a valid prediction, 0 to 1.
         weights: sha256 of each weight file used, by weight id.
-        details: further numbers that explain the value, JSON-serialisable.  A ``ratio`` metric is ranked by ``details["ratio"]``.
+        cap: the score of a prediction without an answer on this clip, in the value's unit; None if the metric's card has it as a number.
+        details: further numbers that explain the value, JSON-serialisable.  A ``ratio`` metric is ranked by ``details["ratio"]``, a
+            ``truth_distance`` metric by the distance from ``details["truth"]``.
     """
 
     value: float | None
@@ -47,6 +49,7 @@ class Measurement:
     alignment: str | None = None
     scale: float | None = None
     coverage: float | None = None
+    cap: float | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
 

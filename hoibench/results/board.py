@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from hoibench.clip import Array
 from hoibench.clip_entry import ClipEntry
 from hoibench.metric_card import Card
-from hoibench.reference_rows import FLOOR
+from hoibench.reference_rows import GROUND_TRUTH
 from hoibench.results.board_rows import (
     BoardRow,
     cluster_labels,
@@ -22,6 +21,7 @@ from hoibench.results.board_rows import (
 )
 from hoibench.results.cells import Cell, ColumnContext, fill_column
 from hoibench.results.clip_scores import clip_scores
+from hoibench.results.companions import CompanionScores
 from hoibench.results.confidence_intervals import column_intervals
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
@@ -185,38 +185,32 @@ def _cells(
 ) -> dict[tuple[int, int], Cell]:
     shape = (len(methods), len(clusters))
     reference_index = {method.id: m for m, method in enumerate(methods) if method.kind == "reference"}
-    has_penalty = set(FLOOR) <= set(reference_index)
-    penalty_rows = tuple(reference_index[name] for name in FLOOR) if has_penalty else ()
-    exempt = np.array([method.kind == "reference" for method in methods])
+    truth_row = reference_index.get(GROUND_TRUTH)
     results_of = dict(iter(results.groupby(["metric", "region"])))
     parts = [results_of[column.card.id, column.region] for column in columns]
-    scores = [
-        clip_scores(part, shape, column.card.direction, penalty_rows, exempt)
-        for part, column in zip(parts, columns, strict=True)
-    ]
+    scores = [clip_scores(part, shape, column.card, truth_row) for part, column in zip(parts, columns, strict=True)]
     intervals = column_intervals(scores, [column.card.bounds for column in columns], clusters)
     cells: dict[tuple[int, int], Cell] = {}
     for n, column in enumerate(columns):
         card = column.card
-        companion = None if card.companion is None else _find_column(columns, (card.companion.metric,), column.region)
-        motion = None if card.stillness is None else _find_column(columns, card.stillness.motion, column.region)
+        companions = []
+        for rule in card.companions:
+            found = _find_column(columns, rule.metric, rule.region or column.region)
+            companions.append(
+                CompanionScores(rule) if found is None else CompanionScores(rule, columns[found].card, scores[found])
+            )
         context = ColumnContext(
             methods=methods,
             clusters=clusters,
             reference_index=reference_index,
-            companion=None if companion is None else scores[companion],
-            motion=None if motion is None else (columns[motion].card, scores[motion]),
+            companions=companions,
         )
         filled = fill_column(card, column.region, parts[n], scores[n], intervals[n], context)
         cells |= {(m, n): cell for m, cell in enumerate(filled)}
     return cells
 
 
-def _find_column(columns: tuple[Column, ...], metrics: tuple[str, ...], region: str) -> int | None:
-    """Return the index of a column of one of the metrics, or None; prefer a column in ``region``, then the metric listed first."""
-    candidates = [
-        (column.region != region, metrics.index(column.card.id), n)
-        for n, column in enumerate(columns)
-        if column.card.id in metrics
-    ]
+def _find_column(columns: tuple[Column, ...], metric: str, region: str) -> int | None:
+    """Return the index of the column of a metric, preferably in ``region``; None if there is no column of it."""
+    candidates = [(column.region != region, n) for n, column in enumerate(columns) if column.card.id == metric]
     return min(candidates)[-1] if candidates else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +11,15 @@ import pandas as pd
 
 from hoibench.clip import Array
 from hoibench.metric_card import Card
-from hoibench.reference_rows import FROZEN, GROUND_TRUTH
 from hoibench.results.clip_scores import ClipScores
+from hoibench.results.companions import CompanionScores, why_grey, why_withheld
 from hoibench.results.confidence_intervals import Interval
 from hoibench.results.ranking import (
     ScoringConditions,
     Standing,
     rank_column,
     ranking_class,
-    why_companion_forbids,
-    why_grey,
     why_unranked,
-    without_version,
 )
 from hoibench.results.run_record import RunMethod
 
@@ -34,17 +31,17 @@ class Cell:
     Attributes:
         status: ``ok``; without a value the status of most results, ``missing`` if there are no results, or ``withheld`` by a rule.
         reason: why there is no value; None if there is one.
-        value: mean over clips, with a penalty for failed seeds (see ``clip_scores``); None unless ``status`` is ``ok``.
+        value: mean over clips, with the cap for failed seeds (see ``clip_scores``); None unless ``status`` is ``ok``.
         interval: confidence interval of the mean over answered clips; None without one, see ``mean_intervals``.
-        n_scored: number of clips with a value of the method's own, not only a penalty.
+        n_scored: number of clips with a value of the method's own, not only the cap.
         n_expected: number of clips of the board.
         failures: number of clips with a failed seed.
-        value_without_failures: mean over the clips without the failed seeds, if failures were penalised; else None.
+        value_without_failures: mean over the clips without the failed seeds, if failures scored the cap; else None.
         seeds: number of seeds of the clip with the fewest.
         standing: rank in the column, or the reason why there is none.
-        grey: the reason why the value says little and is greyed, or None.
+        grey: the reason why the value is misleading, greyed and not ranked (see ``companions``), or None.
         conditions: the conditions of scoring, e.g. pairing and coverage.
-        ratio_factor: for a ratio metric, the geometric mean of the factors by which clips differ from the truth, 1 or more; else None.
+        ratio_factor: for a ratio metric, the geometric mean of the factors by which clips differ from the truth, 1 to 20; else None.
         order: sort key: lower is better, or the value itself for a metric that is not ranked; None sorts last.
     """
 
@@ -72,15 +69,13 @@ class ColumnContext:
         methods: the methods of the M board rows.
         clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
         reference_index: row index of each reference row by method id.
-        companion: scores of the column's companion metric (see ``hoibench.metric_card.Companion``); None without one.
-        motion: for a metric on which a still video scores well, the metric that measures motion, and its scores; else None.
+        companions: the rules on the column's companion metrics, with their scores.
     """
 
     methods: Sequence[RunMethod]
     clusters: Array
     reference_index: Mapping[str, int]
-    companion: ClipScores | None
-    motion: tuple[Card, ClipScores] | None
+    companions: Sequence[CompanionScores]
 
 
 def fill_column(
@@ -105,9 +100,12 @@ def fill_column(
     results_of = dict(iter(results.groupby("board_row")))
     own = [results_of.get(m, results.iloc[:0]) for m in range(len(methods))]
     conditions = [_conditions(part) for part in own]
-    withheld = [_why_withheld(card, context, m) for m in range(len(methods))]
+    withheld = [_first(why_withheld(rule, m) for rule in context.companions) for m in range(len(methods))]
+    grey = [
+        _first(why_grey(rule, m, context.reference_index) for rule in context.companions) for m in range(len(methods))
+    ]
     unranked = [
-        withheld[m] or _why_unranked(card, region, own[m], scores, context, m, conditions[m])
+        withheld[m] or why_unranked(methods[m], card, region, scores, m, conditions[m], _errors(own[m])) or grey[m]
         for m in range(len(methods))
     ]
     classes = [ranking_class(method, card, given) for method, given in zip(methods, conditions, strict=True)]
@@ -115,7 +113,7 @@ def fill_column(
     return [
         _empty_cell(own[m], scores, m, withheld[m], conditions[m])
         if withheld[m] or not scores.has_value[m].any()
-        else _value_cell(card, scores, m, intervals[m], standings[m], _why_grey(context, m), conditions[m])
+        else _value_cell(card, scores, m, intervals[m], standings[m], grey[m], conditions[m])
         for m in range(len(methods))
     ]
 
@@ -139,8 +137,8 @@ def _value_cell(
         interval=interval,
         n_scored=int(scores.has_own_value[m].sum()),
         n_expected=scores.value.shape[1],
-        failures=int(scores.failed[m].sum()),
-        value_without_failures=own_value if scores.penalised[m] and scores.failed[m].any() else None,
+        failures=int((scores.failed_seeds[m] > 0).sum()),
+        value_without_failures=own_value if scores.capped[m] and scores.failed_seeds[m].any() else None,
         seeds=int(scores.seeds[m][scores.seeds[m] > 0].min(initial=2**31 - 1)),
         standing=standing,
         grey=grey,
@@ -162,7 +160,7 @@ def _empty_cell(
         interval=None,
         n_scored=0,
         n_expected=scores.value.shape[1],
-        failures=int(scores.failed[m].sum()),
+        failures=int((scores.failed_seeds[m] > 0).sum()),
         value_without_failures=None,
         seeds=0,
         standing=Standing(unranked=reason),
@@ -198,36 +196,13 @@ def _common_value(column: pd.Series[Any]) -> str | None:
     return "mixed" if len(values) > 1 else next(iter(values), None)
 
 
-def _why_withheld(card: Card, context: ColumnContext, m: int) -> str | None:
-    if card.companion is None or (context.companion is not None and context.companion.has_cost[m].any()):
-        return None
-    companion = without_version(card.companion.metric)
-    return f"shown only with {companion}, which this row lacks: {card.companion.why}"
+def _errors(results: pd.DataFrame) -> int:
+    """Return the number of clips on which scoring raised an error."""
+    return int(results.loc[results["status"] == "error", "clip_index"].nunique())
 
 
-def _why_unranked(
-    card: Card,
-    region: str,
-    results: pd.DataFrame,
-    scores: ClipScores,
-    context: ColumnContext,
-    m: int,
-    conditions: ScoringConditions,
-) -> str | None:
-    errors = results.loc[results["status"] == "error", "clip_index"].nunique()
-    reason = why_unranked(context.methods[m], card, region, scores, m, conditions, errors)
-    if reason is None and card.companion is not None:
-        return why_companion_forbids(card.companion, context.companion, m, context.reference_index.get(FROZEN))
-    return reason
-
-
-def _why_grey(context: ColumnContext, m: int) -> str | None:
-    truth = context.reference_index.get(GROUND_TRUTH)
-    if context.motion is None or truth is None:
-        return None
-    motion_card, scores = context.motion
-    motion, true_motion = (_mean(scores.own_value[n], scores.has_own_value[n]) for n in (m, truth))
-    return why_grey(motion_card, motion, true_motion)
+def _first(reasons: Iterable[str | None]) -> str | None:
+    return next((reason for reason in reasons if reason), None)
 
 
 def _mean(values: Array, mask: Array) -> float | None:

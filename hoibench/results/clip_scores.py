@@ -1,8 +1,10 @@
-"""Clip scores: result rows reduced to one number per method and clip; seeds are averaged within a clip, and failed seeds are penalised.
+"""Clip scores: result rows reduced to one number per method and clip; seeds are averaged within a clip, and seeds without an answer score the cap.
 
 M board rows (methods), C clips. *Cost* is the ranked quantity, lower is better: the value if lower values are better, its negative if higher values
-are better, and the absolute logarithm of ``details["ratio"]`` for a ratio metric. The *penalty* of a failed seed is the value, on the same clip, of
-the worse of two reference rows: ``frozen`` (the true video's first frame, repeated) and ``random``.
+are better, |log clip(r, 1/20, 20)| of ``details["ratio"]`` r for a ratio metric, and |value - ``details["truth"]``| for a metric whose target is the
+truth's value. A seed *fails* if its prediction failed or could not be scored, or if the metric is undefined for it but defined for the truth
+(reference row ``ground_truth``). A failed seed scores the *cap* of its clip: the number on the metric's card, or the largest one that any result row
+has for that clip.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from hoibench.clip import Array
-from hoibench.metric_card import Direction
+from hoibench.metric_card import Card, Direction
 
-RATIO_CAP = math.log(1000)
-"""The largest cost of a ratio metric: a value a thousand times too large or too small; a ratio of zero also has this cost."""
+LARGEST_RATIO = 20.0
+"""Ratios to the truth are clipped to between 1/20 and 20 before their logarithm is taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +30,12 @@ class ClipScores:
     Entries of an array are meaningless where its ``has_`` mask is false.
 
     Attributes:
-        value, has_value: the mean over seeds, with the penalty for a failed seed.
-        cost, has_cost: the same of the cost, the ranked quantity (lower is better).
-        own_value, has_own_value: the mean over the seeds that did not fail.
-        failed: bool, true if a seed of the clip failed.
-        penalised: (M,) bool, true if every failed seed has a penalty; otherwise ``value`` leaves failures out, like ``own_value``.
+        value, has_value: the mean over seeds, with the cap for a failed seed; a ``truth_distance`` metric leaves failed seeds out.
+        cost, has_cost: the same of the cost, the ranked quantity (lower is better), with the cost of the cap for a failed seed.
+        own_value, own_cost, has_own_value, has_own_cost: the means over the seeds that did not fail.
+        failed_seeds: number of failed seeds.
         seeds: number of seeds with a value or a failure.
+        capped: (M,) bool, true if every failed seed has a cap; otherwise ``value`` and ``cost`` leave failures out.
     """
 
     value: Array
@@ -42,96 +44,117 @@ class ClipScores:
     has_cost: Array
     own_value: Array
     has_own_value: Array
-    failed: Array
-    penalised: Array
+    own_cost: Array
+    has_own_cost: Array
+    failed_seeds: Array
     seeds: Array
+    capped: Array
 
 
-def clip_scores(
-    results: pd.DataFrame, shape: tuple[int, int], direction: Direction, penalty_rows: tuple[int, ...], exempt: Array
-) -> ClipScores:
+def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth_row: int | None = None) -> ClipScores:
     """Average the headline results (values of whole clips) of one metric in one region over seeds: one score per board row (method) and clip.
 
     Args:
-        results: columns ``board_row`` and ``clip_index`` (integers within ``shape``), ``status``, ``value``, ``details``.
+        results: columns ``board_row`` and ``clip_index`` (integers within ``shape``), ``status``, ``value``, ``cap``, ``details``.
         shape: (M, C), the numbers of board rows and clips.
-        direction: the metric's direction, e.g. ``lower`` if lower values are better.
-        penalty_rows: the board rows whose worse value on a clip replaces a failed seed; empty if one of them is missing.
-        exempt: (M,) bool, rows whose failures are not penalised: the reference rows.
+        card: the metric.
+        truth_row: the board row of ``ground_truth``; None if there is none.
     """
     cell = (results["board_row"] * shape[1] + results["clip_index"]).to_numpy(dtype=np.int64)
     status = results["status"].to_numpy(dtype=object)
     raw_value = results["value"].to_numpy(dtype=np.float64, na_value=np.nan)
     ok = (status == "ok") & np.isfinite(raw_value)
-    raw_cost = result_costs(raw_value, results["details"].to_numpy(dtype=object), ok, direction)
+    raw_cost = result_costs(raw_value, results["details"].to_numpy(dtype=object), ok, card.direction)
     ok_cost = ok & np.isfinite(raw_cost)
+
+    order = np.lexsort((raw_cost, raw_value, cell))  # rounding of the sums must not depend on the order of the rows
+    cell, status, ok, ok_cost = cell[order], status[order], ok[order], ok_cost[order]
+    raw_value, raw_cost = raw_value[order], raw_cost[order]
 
     def total(mask: Array, weights: Array | None = None) -> Array:
         sums = np.bincount(cell[mask], None if weights is None else weights[mask], minlength=shape[0] * shape[1])
         return sums.reshape(shape)
 
     n_ok, n_cost, n_failed = total(ok), total(ok_cost), total(status == "failed")
+    if truth_row is not None:
+        n_failed = n_failed + np.where(n_ok[truth_row] > 0, total(status == "undefined"), 0)
     # A unit that fails is recorded as failed on every metric, including those that never apply to its method.
     never_applies = (total(status == "not_applicable") > 0).any(axis=1) & np.logical_not((n_ok > 0).any(axis=1))
     n_failed = np.where(never_applies[:, None], 0, n_failed)
     value_sum, cost_sum = total(ok, raw_value), total(ok_cost, raw_cost)
     has_own_value, has_own_cost = n_ok > 0, (n_ok > 0) & (n_cost == n_ok)
-    own_value, own_cost = _divide(value_sum, n_ok), _divide(cost_sum, n_cost)
-    penalty_value, penalty_cost, has_penalty = _penalties(own_value, own_cost, has_own_cost, penalty_rows)
 
-    needs_penalty = (n_failed > 0) & ~exempt[:, None]
-    penalised: Array = np.logical_not((needs_penalty & ~has_penalty).any(axis=1))
-    filled = needs_penalty & penalised[:, None]
-    n_penalties = np.where(filled, n_failed, 0)
+    cap = _clip_caps(results, shape[1], card)
+    capped: Array = np.logical_not(((n_failed > 0) & np.isnan(cap)).any(axis=1))
+    n_capped = np.where(capped[:, None], n_failed, 0)
+    n_capped_values = n_capped * (card.direction != "truth_distance")
     return ClipScores(
-        value=_divide(value_sum + n_penalties * penalty_value, n_ok + n_penalties),
-        has_value=has_own_value | filled,
-        cost=_divide(cost_sum + n_penalties * penalty_cost, n_cost + n_penalties),
-        has_cost=has_own_cost | (filled & (n_cost == n_ok)),
-        own_value=own_value,
+        value=_divide(value_sum + n_capped_values * np.nan_to_num(cap), n_ok + n_capped_values),
+        has_value=has_own_value | (n_capped_values > 0),
+        cost=_divide(cost_sum + n_capped * np.nan_to_num(_cap_costs(cap, card.direction)), n_cost + n_capped),
+        has_cost=(card.direction != "none") & (has_own_cost | ((n_capped > 0) & (n_ok == n_cost))),
+        own_value=_divide(value_sum, n_ok),
         has_own_value=has_own_value,
-        failed=n_failed > 0,
-        penalised=penalised,
+        own_cost=_divide(cost_sum, n_cost),
+        has_own_cost=has_own_cost,
+        failed_seeds=n_failed,
         seeds=n_ok + n_failed,
+        capped=capped,
     )
 
 
 def result_costs(values: Array, details: Array, ok: Array, direction: Direction) -> Array:
-    """Return the cost (the ranked quantity, lower is better) of n results, (n,); NaN without a value or ratio, or if the direction is ``none``.
+    """Return the cost (the ranked quantity, lower is better) of n results, (n,); NaN where the value, the ratio or the truth is missing.
 
     Args:
         values: (n,) the results' values.
-        details: (n,) their details as JSON text, with the ``ratio`` of a ratio metric.
+        details: (n,) their details as JSON text, with the ``ratio`` or ``truth`` that a metric of direction ``ratio`` or ``truth_distance`` needs.
         ok: (n,) bool, true for results with a value.
-        direction: the metric's direction.
+        direction: the metric's direction; without one (``none``) every cost is NaN.
     """
     if direction == "lower":
         return np.where(ok, values, np.nan)
     if direction == "higher":
         return np.where(ok, -values, np.nan)
-    if direction == "none":
-        return np.full(len(values), np.nan)
-    return np.array(
-        [_ratio_cost(text) if good else np.nan for text, good in zip(details, ok, strict=True)], dtype=np.float64
-    )
+    if direction == "ratio":
+        ratio = _read_details(details, ok, "ratio")
+        return _ratio_costs(np.where(ratio >= 0, ratio, np.nan))
+    if direction == "truth_distance":
+        distances: Array = np.abs(np.where(ok, values, np.nan) - _read_details(details, ok, "truth"))
+        return distances
+    return np.full(len(values), np.nan)
 
 
-def _ratio_cost(details: str) -> float:
-    ratio = json.loads(details).get("ratio")
-    if not isinstance(ratio, int | float) or not math.isfinite(ratio) or ratio < 0:
-        return math.nan
-    return min(abs(math.log(ratio)), RATIO_CAP) if ratio > 0 else RATIO_CAP
+def _read_details(details: Array, ok: Array, key: str) -> Array:
+    """Return the number under ``key`` in the details of n results, (n,) float64; NaN where it is missing or not a finite number."""
+    numbers = np.full(len(details), np.nan)
+    for n in np.flatnonzero(ok):
+        number = json.loads(details[n]).get(key)
+        if isinstance(number, int | float) and math.isfinite(number):
+            numbers[n] = number
+    return numbers
 
 
-def _penalties(value: Array, cost: Array, has_cost: Array, penalty_rows: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """Return the value and the cost of the penalty row with the highest cost on each clip, and true if all penalty rows have a cost; (C,) each."""
-    if not penalty_rows:
-        nothing = np.zeros(value.shape[1])
-        return nothing, nothing, nothing.astype(bool)
-    rows = np.array(penalty_rows)
-    worst = rows[cost[rows].argmax(axis=0)]
-    clips = np.arange(value.shape[1])
-    return value[worst, clips], cost[worst, clips], has_cost[rows].all(axis=0)
+def _ratio_costs(ratio: Array) -> Array:
+    costs: Array = np.abs(np.log(np.clip(ratio, 1 / LARGEST_RATIO, LARGEST_RATIO)))
+    return costs
+
+
+def _clip_caps(results: pd.DataFrame, n_clips: int, card: Card) -> Array:
+    """Return the cap of each clip, (C,) float64; NaN where it is unknown."""
+    if not isinstance(card.cap, str):
+        return np.full(n_clips, np.nan if card.cap is None else card.cap)
+    caps: Array = np.full(n_clips, -np.inf)
+    known = results["cap"].to_numpy(dtype=np.float64, na_value=-np.inf)
+    np.maximum.at(caps, results["clip_index"].to_numpy(dtype=np.int64), known)
+    caps[np.isinf(caps)] = np.nan
+    return caps
+
+
+def _cap_costs(cap: Array, direction: Direction) -> Array:
+    if direction == "higher":
+        return -cap
+    return _ratio_costs(cap) if direction == "ratio" else cap
 
 
 def _divide(numerator: Array, denominator: Array) -> Array:

@@ -1,17 +1,19 @@
-"""Rules of ranking: which rows of a board compete in a column, and why a number is shown but not ranked or greyed."""
+"""Rules of ranking: which rows of a board compete in a column, and why a number is shown but not ranked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from hoibench.clip import Array
-from hoibench.metric_card import Card, Companion
+from hoibench.metric_card import Card
 from hoibench.results.clip_scores import ClipScores
 from hoibench.results.run_record import RunMethod
 from hoibench.results.significance import compare_pairs, leading_group
 
 MIN_SEEDS = 3
 """Number of seeds that a generative method needs to be ranked."""
+MAX_FAILED = 0.5
+"""Largest share of failed clips (a clip counts by its share of failed seeds) of a ranked row."""
 RECONSTRUCTION = "vto4r"
 """The family that sees the true video and gives the same prediction for every seed."""
 REFERENCE_ROW = "a reference row"
@@ -89,7 +91,7 @@ def why_unranked(
     """
     if method.kind == "reference":
         return REFERENCE_ROW
-    if card.direction == "none" or not card.ranked:
+    if not card.is_ranked:
         return SECONDARY_METRIC
     if region not in method.regions:
         return f"this method is ranked only in region {' and '.join(method.regions)}"
@@ -99,9 +101,15 @@ def why_unranked(
         return "its clips were aligned or paired in different ways"
     if errors:
         return f"scoring raised an error on {_count(errors, 'clip')}"
-    if not scores.penalised[row]:
-        failed = _count(int(scores.failed[row].sum()), "clip")
-        return f"{failed} failed, and there are no frozen and random rows to score them by"
+    failed = scores.failed_seeds[row] > 0
+    if not scores.capped[row]:
+        return f"{_count(int(failed.sum()), 'clip')} failed, and no row says what a failed clip scores"
+    answered = scores.seeds[row] > 0
+    if failed.any() and (scores.failed_seeds[row][answered] / scores.seeds[row][answered]).mean() > MAX_FAILED:
+        return "more than half of its clips failed"
+    without_cost = scores.has_own_value[row] & ~scores.has_own_cost[row]
+    if without_cost.any():
+        return f"no truth to compare its value with on {_count(int(without_cost.sum()), 'clip')}"
     seeds = int(scores.seeds[row][scores.seeds[row] > 0].min(initial=MIN_SEEDS))
     if competing_family(method, card) != RECONSTRUCTION and seeds < MIN_SEEDS:
         return f"{_count(seeds, 'seed')}; a generative method needs at least {MIN_SEEDS} to be ranked"
@@ -131,48 +139,6 @@ def rank_column(
         for n, m in enumerate(members):
             standings[m] = Standing(in_leading_group=bool(tied[n]), is_leader=n == best)
     return standings
-
-
-def why_grey(motion_card: Card, motion: float | None, true_motion: float | None) -> str | None:
-    """Return the reason to grey a row that moves less than half as much as the truth; None for other rows.
-
-    Args:
-        motion_card: card of the metric that measures motion.
-        motion: the method's value of that metric, None if it has none.
-        true_motion: the true video's value of it.
-    """
-    if motion is None or not true_motion or motion >= true_motion / 2:
-        return None
-    return f"hardly moves ({motion_card.title} {motion:.2f}, truth {true_motion:.2f}); a still video is trivially consistent"
-
-
-def why_companion_forbids(
-    companion: Companion, scores: ClipScores | None, row: int, frozen_row: int | None
-) -> str | None:
-    """Return the reason not to rank a row because of a companion metric, or None if it may be ranked.
-
-    The row must not be worse on the companion than reference row ``frozen`` (the true video's first frame, repeated), on the clips that both have.
-
-    Args:
-        companion: the rule, with the companion's metric id.
-        scores: the scores of the companion metric, None if the board lacks it.
-        row: the row's index.
-        frozen_row: the index of row ``frozen``, or None.
-    """
-    name = without_version(companion.metric)
-    if scores is None or frozen_row is None or not scores.has_cost[frozen_row].any():
-        return f"no frozen row with {name} to compare with"
-    both = scores.has_cost[row] & scores.has_cost[frozen_row]
-    if not both.any():
-        return f"no clip on which both it and frozen have {name}"
-    if scores.cost[row][both].mean() > scores.cost[frozen_row][both].mean():
-        return f"its {name} is worse than frozen's: {companion.why}"
-    return None
-
-
-def without_version(metric: str) -> str:
-    """Return a metric id without its version, i.e. the part before ``@``."""
-    return metric.partition("@")[0]
 
 
 def _count(number: int, noun: str) -> str:

@@ -27,6 +27,7 @@ class ResultRow(Record):
         precision: the numeric precision of the method's network, ``fp32`` or ``bf16``.
         device: the torch device of the metrics' networks.
         coverage: share of the true points that have a prediction, 0 to 1.
+        cap: the score of a prediction without an answer on this clip, in the value's unit; None if it is not known.
         truth: the origin of the truth, e.g. ``proxy-hand``.
         details: further numbers that explain the value, JSON-serialisable.
     """
@@ -56,6 +57,7 @@ class ResultRow(Record):
     precision: str = "fp32"
     device: str = "cpu"
     coverage: float | None = None
+    cap: float | None = None
     truth: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)
 

@@ -17,7 +17,7 @@ from hoibench.results.result_row import COLUMNS, ResultRow
 from hoibench.store import atomic_write
 
 _INTEGERS = {"seed", "frame", "n_scored", "n_expected"}
-_FLOATS = {"value", "scale", "coverage"}
+_FLOATS = {"value", "scale", "coverage", "cap"}
 _REQUIRED = {
     "method",
     "clip",
@@ -34,7 +34,7 @@ _REQUIRED = {
     "details",
 }
 _ORDER = ("method", "preset", "seed", "clip", "metric", "region", "part", "view", "pair", "frame")
-_METADATA = {b"hoibench": b"results@3"}
+_METADATA = {b"hoibench": b"results@4"}
 _PANDAS_TYPES = {pa.string(): pd.StringDtype(), pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype()}
 
 

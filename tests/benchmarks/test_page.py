@@ -28,6 +28,7 @@ CARDS = {
         direction="lower",
         formula="mean",
         source="invented",
+        cap=1e3,
     )
     for n, name in enumerate(METRICS)
 }

@@ -1,96 +1,123 @@
-"""One number per clip: averages over seeds, penalties and missing values."""
+"""One number per clip: averages over seeds, caps of failed seeds and missing values."""
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from hoibench.results.clip_scores import RATIO_CAP, clip_scores
+from hoibench.results.clip_scores import clip_scores
 
-FROZEN, RANDOM, OURS = 0, 1, 2
-EXEMPT = np.array([True, True, False])
+TRUTH, OTHER, OURS = 0, 1, 2
 
 
 def table(*rows):
-    """A table of (board row, clip, value or status, ratio)."""
+    """A table of (board row, clip, value or status, details, recorded cap)."""
     records = []
-    for row, clip, value_or_status, *ratio in rows:
+    for row, clip, value_or_status, *more in rows:
         number = not isinstance(value_or_status, str)
+        details, cap = (*more, {}, pd.NA)[:2] if len(more) < 2 else more
         records.append(
             (
                 row,
                 clip,
                 "ok" if number else value_or_status,
                 value_or_status if number else pd.NA,
-                json.dumps({"ratio": ratio[0]} if ratio else {}),
+                json.dumps(details),
+                cap if len(more) > 1 else pd.NA,
             )
         )
-    frame = pd.DataFrame(records, columns=["board_row", "clip_index", "status", "value", "details"])
-    return frame.astype({"value": "Float64"})
+    frame = pd.DataFrame(records, columns=["board_row", "clip_index", "status", "value", "details", "cap"])
+    return frame.astype({"value": "Float64", "cap": "Float64"})
 
 
-def scores(direction, *rows, penalty_rows=(FROZEN, RANDOM)):
-    return clip_scores(table(*rows), (3, 2), direction, penalty_rows, EXEMPT)
-
-
-REFERENCES = [(FROZEN, 0, 5.0), (RANDOM, 0, 9.0), (FROZEN, 1, 6.0), (RANDOM, 1, 1.0)]
+def scores(direction, *rows, cap=9.0, truth_row=TRUTH):
+    return clip_scores(table(*rows), (3, 2), SimpleNamespace(direction=direction, cap=cap), truth_row)
 
 
 def test_seeds_are_averaged_within_their_clip_first():
-    found = scores("lower", *REFERENCES, (OURS, 0, 1.0), (OURS, 0, 2.0), (OURS, 0, 6.0), (OURS, 1, 7.0))
+    found = scores("lower", (OURS, 0, 1.0), (OURS, 0, 2.0), (OURS, 0, 6.0), (OURS, 1, 7.0))
     assert found.value[OURS].tolist() == [3.0, 7.0] and found.seeds[OURS].tolist() == [3, 1]
 
 
-@pytest.mark.parametrize(("direction", "worse"), [("lower", [9.0, 6.0]), ("higher", [5.0, 1.0])])
-def test_a_failed_clip_counts_as_the_worse_of_frozen_and_random_on_that_clip(direction, worse):
-    found = scores(direction, *REFERENCES, (OURS, 0, "failed"), (OURS, 1, "failed"))
-    assert found.value[OURS].tolist() == worse and found.has_value[OURS].all() and not found.has_own_value[OURS].any()
+@pytest.mark.parametrize(("direction", "cost"), [("lower", 9.0), ("higher", -9.0)])
+def test_a_failed_clip_scores_the_cap_of_the_card(direction, cost):
+    found = scores(direction, (OTHER, 0, 30.0), (OURS, 0, "failed"), (OURS, 1, "failed"))
+    assert found.value[OURS].tolist() == [9.0, 9.0] and found.cost[OURS].tolist() == [cost, cost]
+    assert found.has_value[OURS].all() and not found.has_own_value[OURS].any() and found.capped.all()
+
+
+@pytest.mark.parametrize("cap", ["scene_size", "diagonal"])
+def test_a_failed_clip_scores_the_cap_that_any_row_recorded_on_it(cap):
+    found = scores(
+        "lower", (OTHER, 0, 1.0, {}, 0.4), (OTHER, 1, 1.0, {}, 0.6), (OURS, 0, "failed"), (OURS, 1, "failed"), cap=cap
+    )
+    assert found.value[OURS].tolist() == [0.4, 0.6] and found.capped[OURS]
+
+
+def test_failures_are_left_out_if_no_row_recorded_the_cap_of_the_clip():
+    found = scores("lower", (OTHER, 1, 1.0, {}, 0.6), (OURS, 0, "failed"), (OURS, 1, 3.0), cap="scene_size")
+    assert not found.capped[OURS] and found.has_value[OURS].tolist() == [False, True] and found.value[OURS, 1] == 3.0
 
 
 def test_a_failed_seed_counts_as_one_seed_and_is_not_part_of_the_own_value():
-    found = scores("lower", *REFERENCES, (OURS, 0, 1.0), (OURS, 0, "failed"))
-    assert found.value[OURS, 0] == 5.0 and found.own_value[OURS, 0] == 1.0 and found.cost[OURS, 0] == 5.0
-    assert found.failed[OURS].tolist() == [True, False]
+    found = scores("lower", (OURS, 0, 1.0), (OURS, 0, "failed"))
+    assert found.value[OURS, 0] == 5.0 and found.cost[OURS, 0] == 5.0
+    assert found.own_value[OURS, 0] == 1.0 and found.own_cost[OURS, 0] == 1.0
+    assert found.failed_seeds[OURS].tolist() == [1, 0] and found.seeds[OURS].tolist() == [2, 0]
 
 
 @pytest.mark.parametrize("status", ["undefined", "unavailable", "not_applicable", "error"])
 def test_a_missing_value_that_is_no_failure_is_left_out_and_never_zero(status):
-    found = scores("lower", *REFERENCES, (OURS, 0, status), (OURS, 1, 3.0))
-    assert (
-        found.has_value[OURS].tolist() == [False, True] and found.value[OURS, 1] == 3.0 and not found.failed[OURS].any()
-    )
+    found = scores("lower", (OURS, 0, status), (OURS, 1, 3.0))
+    assert found.has_value[OURS].tolist() == [False, True] and found.value[OURS, 1] == 3.0
+    assert not found.failed_seeds[OURS].any()
 
 
-@pytest.mark.parametrize("penalty_rows", [(), (FROZEN, RANDOM)])
-def test_failures_are_left_out_if_a_penalty_row_lacks_the_clip(penalty_rows):
-    rows = [(FROZEN, 0, 5.0), (RANDOM, 0, "undefined"), (OURS, 0, "failed"), (OURS, 1, 3.0)]
-    found = scores("lower", *rows, penalty_rows=penalty_rows)
-    assert not found.penalised[OURS] and found.has_value[OURS].tolist() == [False, True] and found.value[OURS, 1] == 3.0
-
-
-def test_failures_of_reference_rows_are_not_penalised():
-    found = scores("lower", (FROZEN, 0, "failed"), (RANDOM, 0, 9.0), (OURS, 0, 1.0))
-    assert not found.has_value[FROZEN].any() and found.penalised[FROZEN]
+def test_a_value_that_is_undefined_for_the_row_alone_is_a_failure():
+    rows = [(TRUTH, 0, 1.0), (TRUTH, 1, "undefined"), (OURS, 0, "undefined"), (OURS, 1, "undefined")]
+    assert scores("lower", *rows).failed_seeds[OURS].tolist() == [1, 0]
+    assert scores("lower", *rows, truth_row=None).failed_seeds[OURS].tolist() == [0, 0]
 
 
 def test_a_failed_unit_adds_no_value_of_a_metric_that_never_applies_to_the_method():
-    found = scores("lower", *REFERENCES, (OURS, 0, "failed"), (OURS, 1, "not_applicable"))
-    assert not found.has_value[OURS].any() and not found.failed[OURS].any()
+    found = scores("lower", (OURS, 0, "failed"), (OURS, 1, "not_applicable"))
+    assert not found.has_value[OURS].any() and not found.failed_seeds[OURS].any()
 
 
-def test_a_ratio_metric_ranks_by_the_distance_of_its_logarithm_from_zero():
-    found = scores("ratio", (FROZEN, 0, 0.0, 0.0), (RANDOM, 0, 8.0, 8.0), (OURS, 0, 0.5, 0.5), (OURS, 1, 2.0, 2.0))
+def test_a_ratio_metric_ranks_by_the_clipped_distance_of_its_logarithm_from_zero():
+    found = scores(
+        "ratio", (TRUTH, 0, 0.0, {"ratio": 0.0}), (TRUTH, 1, 8.0, {"ratio": 800.0}), (OTHER, 0, 8.0, {"ratio": 8.0}),
+        (OURS, 0, 0.5, {"ratio": 0.5}), (OURS, 1, 2.0, {"ratio": 2.0}), (OTHER, 1, "failed"), cap=0.0,
+    )  # fmt: skip
     assert found.cost[OURS].tolist() == pytest.approx([math.log(2)] * 2) and found.value[OURS].tolist() == [0.5, 2.0]
-    assert found.cost[FROZEN, 0] == RATIO_CAP and found.cost[RANDOM, 0] == pytest.approx(math.log(8))
+    assert found.cost[TRUTH].tolist() == pytest.approx([math.log(20)] * 2)
+    assert found.cost[OTHER].tolist() == pytest.approx([math.log(8), math.log(20)]) and found.value[OTHER, 1] == 0.0
 
 
-def test_a_ratio_metric_without_a_ratio_has_a_value_and_no_rank():
-    found = scores("ratio", (OURS, 0, 0.5), (OURS, 1, 2.0, -1.0))
+@pytest.mark.parametrize(("direction", "details"), [("ratio", {"ratio": -1.0}), ("ratio", {}), ("truth_distance", {})])
+def test_a_value_without_what_its_cost_needs_has_no_cost(direction, details):
+    found = scores(direction, (OURS, 0, 0.5, details), (OURS, 1, 2.0, details))
     assert found.has_value[OURS].all() and not found.has_cost[OURS].any()
 
 
+def test_a_metric_whose_target_is_the_truth_ranks_by_the_distance_and_its_cap_is_a_distance():
+    rows = [(OURS, 0, 0.5, {"truth": 0.75}), (OURS, 1, "failed"), (OTHER, 0, 1.0, {"truth": 0.75})]
+    found = scores("truth_distance", *rows, cap=1.0)
+    assert found.cost[OURS].tolist() == [0.25, 1.0] and found.cost[OTHER, 0] == 0.25
+    assert found.has_value[OURS].tolist() == [True, False]  # what a failed clip's value would be is unknown
+
+
 def test_a_metric_without_direction_has_values_only():
-    found = scores("none", *REFERENCES, (OURS, 0, 2.0), (OURS, 1, "failed"))
+    found = scores("none", (OURS, 0, 2.0), (OURS, 1, "failed"), cap=None)
     assert found.has_value[OURS].tolist() == [True, False] and not found.has_cost.any()
+
+
+def test_the_order_of_the_rows_does_not_change_the_scores():
+    rows = [(m, c, 10.0 ** (s % 7) / 3 + m) for m in range(3) for c in range(2) for s in range(20)]
+    expected = scores("lower", *rows)
+    for seed in range(5):
+        shuffled = scores("lower", *[rows[n] for n in np.random.default_rng(seed).permutation(len(rows))])
+        assert np.array_equal(expected.value, shuffled.value) and np.array_equal(expected.cost, shuffled.cost)

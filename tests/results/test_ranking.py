@@ -7,22 +7,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hoibench.metric_card import Companion
 from hoibench.results.clip_scores import ClipScores
 from hoibench.results.ranking import (
     ScoringConditions,
     competing_family,
     rank_column,
     ranking_class,
-    why_companion_forbids,
-    why_grey,
     why_unranked,
 )
 from hoibench.results.run_record import RunMethod
 
 OURS = RunMethod(id="ours", name="Ours", kind="method", families=("i2vm", "ito4g"))
-VIDEO = SimpleNamespace(id="v@1", title="V", families=("i2v", "i2vm", "v2v"), direction="lower", ranked=True)
-MOTION = SimpleNamespace(id="m@1", title="M", families=("ito4g", "vto4r"), direction="lower", ranked=True)
+VIDEO = SimpleNamespace(id="v@1", title="V", families=("i2v", "i2vm", "v2v"), is_ranked=True)
+MOTION = SimpleNamespace(id="m@1", title="M", families=("ito4g", "vto4r"), is_ranked=True)
 OWN = ScoringConditions(pairing="query", alignment="none")
 
 
@@ -30,13 +27,13 @@ def scores(values, seeds=3, failed=(), present=None):
     """Scores of (M, C) values; ``failed`` lists (row, clip)."""
     values = np.asarray(values, float)
     mask = np.ones(values.shape, bool) if present is None else np.asarray(present, bool)
-    failures = np.zeros(values.shape, bool)
+    failures = np.zeros(values.shape, int)
     for index in failed:
-        failures[index] = True
+        failures[index] += 1
     many = np.broadcast_to(np.asarray(seeds), values.shape)
     return ClipScores(
-        value=values, has_value=mask, cost=values, has_cost=mask, own_value=values, has_own_value=mask, failed=failures,
-        penalised=np.ones(len(values), bool), seeds=many,
+        value=values, has_value=mask, cost=values, has_cost=mask, own_value=values, has_own_value=mask, own_cost=values,
+        has_own_cost=mask, failed_seeds=failures, seeds=many, capped=np.ones(len(values), bool),
     )  # fmt: skip
 
 
@@ -74,8 +71,7 @@ def test_a_method_with_three_seeds_a_clip_is_ranked():
     ("change", "words"),
     [
         ({"method": OURS.model_copy(update={"kind": "reference"})}, "a reference row"),
-        ({"card": SimpleNamespace(**vars(MOTION) | {"ranked": False})}, "secondary metrics are never ranked"),
-        ({"card": SimpleNamespace(**vars(MOTION) | {"direction": "none"})}, "secondary metrics are never ranked"),
+        ({"card": SimpleNamespace(**vars(MOTION) | {"is_ranked": False})}, "secondary metrics are never ranked"),
         ({"method": OURS.model_copy(update={"regions": ("fg",)})}, "only in region fg"),
         ({"conditions": replace(OWN, truth="proxy-hand")}, "the truth has a proxy hand"),
         ({"conditions": replace(OWN, alignment="mixed")}, "in different ways"),
@@ -91,9 +87,20 @@ def test_the_first_rule_that_forbids_a_rank_is_the_reason(change, words):
     assert re.search(words, reason(**change))
 
 
-def test_failures_without_a_penalty_are_counted_in_clips():
-    of = replace(scores([[1.0, 2.0, 3.0]], failed=[(0, 0), (0, 2)]), penalised=np.array([False]))
-    assert reason(of=of) == "2 clips failed, and there are no frozen and random rows to score them by"
+def test_failures_without_a_cap_are_counted_in_clips():
+    of = replace(scores([[1.0, 2.0, 3.0]], failed=[(0, 0), (0, 2)]), capped=np.array([False]))
+    assert reason(of=of) == "2 clips failed, and no row says what a failed clip scores"
+
+
+def test_a_row_with_more_than_half_of_its_clips_failed_is_not_ranked():
+    thrice = [(0, 0)] * 3 + [(0, 1)] * 3
+    assert reason(of=scores([[1.0, 2.0, 3.0, 4.0]], failed=thrice)) is None
+    assert reason(of=scores([[1.0, 2.0, 3.0, 4.0]], failed=[*thrice, (0, 2)])) == "more than half of its clips failed"
+
+
+def test_a_row_whose_value_cannot_be_compared_with_the_truth_is_not_ranked():
+    of = replace(scores([[1.0, 2.0, 3.0]]), has_own_cost=np.array([[True, False, True]]))
+    assert reason(of=of) == "no truth to compare its value with on 1 clip"
 
 
 def test_clips_without_a_seed_do_not_count_as_too_few_seeds():
@@ -116,26 +123,3 @@ def test_rows_are_compared_within_their_class_without_unranked_rows():
     assert [standing.in_leading_group for standing in found] == [False, True, True, None, None, False]
     assert sum(standing.is_leader for standing in found) == 1 and (found[1].is_leader or found[2].is_leader)
     assert [standing.unranked for standing in found] == unranked
-
-
-@pytest.mark.parametrize(
-    ("moves", "truth", "grey"),
-    [(0.4, 0.8, False), (0.39, 0.8, True), (0.0, 0.1, True), (None, 0.8, False), (0.0, None, False), (0.0, 0.0, False)],
-)
-def test_a_row_is_grey_under_half_of_the_truths_motion_and_not_at_it(moves, truth, grey):
-    text = why_grey(MOTION, moves, truth)
-    assert (text is not None) == grey
-    if grey:
-        assert text == f"hardly moves (M {moves:.2f}, truth {truth:.2f}); a still video is trivially consistent"
-
-
-def test_a_value_is_not_ranked_if_its_companion_is_worse_than_the_frozen_row():
-    rule = Companion(metric="c/x@2", why="it misleads")
-    companion = scores([[1.0, 1.0, 9.0], [2.0, 2.0, 2.0], [2.0, 2.0, 2.0]], present=[[1, 1, 0], [1, 1, 1], [1, 1, 1]])
-    forbids = lambda row, frozen=2, of=companion: why_companion_forbids(rule, of, row, frozen)  # noqa: E731
-    assert forbids(0) is None  # clips that one of the two lacks do not count
-    assert forbids(1) is None  # as bad as frozen is not worse
-    assert forbids(1, frozen=0) == "its c/x is worse than frozen's: it misleads"
-    without_frozen = replace(companion, has_cost=companion.has_cost & np.array([[True], [True], [False]]))
-    for missing in (forbids(0, frozen=None), forbids(0, of=None), forbids(0, of=without_frozen)):
-        assert missing == "no frozen row with c/x to compare with"

@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.metric_card import Card, Companion, Stillness
+from hoibench.metric_card import Card, Companion
 from hoibench.results.result_row import ResultRow
 from hoibench.results.results_file import write_rows
 from hoibench.results.run_record import RunMethod, RunRecord
+
+CAPS = {"rpe@1": 100.0, "chamfer@1": "scene_size", "mv_rpe_scene@1": 300.0, "mv_rpe_world@1": 300.0, "xv_rpe@1": 300.0}
+"""Caps of the metrics of which 0 is a good value."""
+SCENE_SIZE = 0.3
 
 
 def card(id, title, group, unit, direction, **more):
@@ -27,6 +31,7 @@ def card(id, title, group, unit, direction, **more):
                 "direction": direction,
                 "formula": "mean of e",
                 "source": "invented",
+                "cap": CAPS.get(id, 0.0),
             }
             | more
         )
@@ -56,7 +61,9 @@ CARDS = {
             bounds=(0.0, None),
             regions=("full", "fg"),
             failure="A frozen clip matches as well as its first frame.",
-            stillness=Stillness(motion=("dynamic_degree/dis@1",)),
+            companions=(
+                Companion(metric="dynamic_degree/dis@1", ratio_to_truth=(0.5, 2.0), why="still videos match, too"),
+            ),
         ),
         card(
             "matching_pixels_dyn/sift-mnn@1",
@@ -86,7 +93,14 @@ CARDS = {
             "motion/multi-view",
             "%",
             "lower",
-            companion=Companion(metric="mv_rpe_scene@1", why="views may agree and be wrong alike"),
+            companions=(
+                Companion(
+                    metric="mv_rpe_scene@1",
+                    not_worse_than="frozen",
+                    required=True,
+                    why="views may agree and be wrong alike",
+                ),
+            ),
         ),
     ]
 }
@@ -263,7 +277,7 @@ def _row(
         "clip_set_id": clip_set_id, "seed": seed,
         "metric": metric, "region": region, "part": None, "view": None, "pair": None, "frame": None, "value": value, "status": "ok", "reason": None,
         "unit": CARDS[metric].unit, "n_scored": 3, "n_expected": 3, "scale": None, "truth": "synthetic",
-        "coverage": 1.0 if metric in MOTION else None,
+        "coverage": 1.0 if metric in MOTION else None, "cap": SCENE_SIZE if metric == "chamfer@1" else CARDS[metric].cap,
         "details": {"ratio": value / (TRUE_SMOOTHNESS * difficulty)} if metric == "smoothness@1" else {}, **conditions,
     }  # fmt: skip
 
