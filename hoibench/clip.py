@@ -111,12 +111,15 @@ class Tracks:
         part: (K,) uint8 index into ``PARTS``.
         recorded: (N, K) bool, false where the recording has no pose for the point's part.  There, ``world`` repeats the nearest recorded position
             and ``visible`` is false.  None means that every frame is recorded.
+        depth_edge: (V, N, K) bool, true where the depth of the true surfaces at the point's pixel differs by more than 2 % from that at one of the
+            four neighbouring pixels.  None means that it is not known.
     """
 
     world: Array
     visible: Array
     part: Array
     recorded: Array | None = None
+    depth_edge: Array | None = None
 
     def __post_init__(self) -> None:
         check_float("Tracks.world", self.world)
@@ -126,6 +129,8 @@ class Tracks:
         check_shape("Tracks.part", self.part, (k,))
         if not np.isfinite(self.world).all():
             raise ValueError("Tracks.world has NaN or infinity; fill in missing points and set recorded to false")
+        if self.depth_edge is not None:
+            check_mask("Tracks.depth_edge", self.depth_edge, self.visible.shape)
         if self.recorded is not None:
             check_mask("Tracks.recorded", self.recorded, (n, k))
             if (self.visible & ~self.recorded).any():

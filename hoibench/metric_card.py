@@ -199,7 +199,7 @@ def select_cards(names: Iterable[str]) -> list[Card]:
     """Return the cards of the named metrics, each once, in the order of ``all_cards``.
 
     Args:
-        names: metric ids, with or without version, or metric sets: ``paper``, ``headline``, ``offline`` or ``all``.
+        names: metric ids, with version or without (then the newest), or metric sets: ``paper``, ``headline``, ``offline`` or ``all``.
 
     Raises:
         UnknownName: a name matches no card; the message has the nearest names.
@@ -219,5 +219,5 @@ def select_cards(names: Iterable[str]) -> list[Card]:
             matching = [key for key in cards if name in (key, key.rpartition("@")[0])]
             if not matching:
                 raise UnknownName("metric", name, [*cards, *METRIC_SETS])
-            chosen.update(matching)
+            chosen.add(max(matching, key=lambda key: int(key.rpartition("@")[2])))
     return [card for key, card in cards.items() if key in chosen]

@@ -7,7 +7,8 @@ from hoibench.plugins import UnknownName
 from hoibench.store.records import parse_record
 
 TABLE = {
-    "id": "a@1", "entry": "x:y", "title": "A", "group": "motion/multi-view", "unit": "%", "direction": "lower", "formula": "f", "source": "s",
+    "id": "a@1", "entry": "x:y", "title": "A", "group": "motion/multi-view", "unit": "%", "direction": "lower", "cap": 100,
+    "formula": "f", "source": "s",
 }  # fmt: skip
 
 
@@ -27,8 +28,8 @@ def test_a_card_has_the_index_and_the_families_of_its_group():
         ({"regions": ["all"]}, r"regions\[0\] is 'all'"),
         ({"sets": ["all"]}, r"sets\[0\] is 'all'"),
         ({"bounds": [0]}, r"the key 'bounds\[1\]' is missing"),
-        ({"stilness": {}}, r"unknown key 'stilness': did you mean 'stillness'\?"),
-        ({"companion": {"metric": "b@1"}}, r"the key 'companion\.why' is missing"),
+        ({"companion": []}, r"unknown key 'companion': did you mean 'companions'\?"),
+        ({"companions": [{"metric": "b@1"}]}, r"the key 'companions\[0\]\.why' is missing"),
     ],
 )
 def test_a_wrong_key_is_named_with_its_value(keys, message):
@@ -38,24 +39,20 @@ def test_a_wrong_key_is_named_with_its_value(keys, message):
 
 def test_metrics_in_rules_of_ranking_are_registered():
     cards = all_cards()
-    ruled = [card for card in cards.values() if card.companion or card.stillness]
-    assert len(ruled) >= 6
-    for card in ruled:
-        named = (
-            *([card.companion.metric] if card.companion else []),
-            *(card.stillness.motion if card.stillness else ()),
-        )
-        assert card.id not in named
-        assert all(cards[other].ranked and set(card.regions) <= set(cards[other].regions) for other in named)
-    assert all(
-        cards[other].direction == "higher" for card in ruled if card.stillness for other in card.stillness.motion
-    )
+    rules = [(card, rule) for card in cards.values() for rule in card.companions]
+    assert len(rules) >= 6
+    for card, rule in rules:
+        assert card.id != rule.metric in cards
+        assert set(card.regions if rule.region is None else [rule.region]) <= set(cards[rule.metric].regions)
 
 
 def test_metrics_are_selected_by_id_by_id_without_version_and_by_preset_each_once():
     cards = list(all_cards().values())
     assert select_cards(["all", "rpe"]) == cards
     assert select_cards(["offline"]) == [card for card in cards if "offline" in card.sets]
-    assert [card.id for card in select_cards(["pi", "rpe@1", "rpe"])] == ["rpe@1", "pi@1"]
-    with pytest.raises(UnknownName, match=r"did you mean .*rpe@1"):
-        select_cards(["rpe@2"])
+    assert [card.id for card in select_cards(["pi", "rpe@2", "rpe"])] == [
+        "rpe@2",
+        "pi@1",
+    ]  # of two versions of rpe the newer
+    with pytest.raises(UnknownName, match=r"did you mean .*rpe@2"):
+        select_cards(["rpe@9"])

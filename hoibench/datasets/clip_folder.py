@@ -107,7 +107,7 @@ def write_clip(folder: Path, clip: Clip) -> None:
     named = {"masks": clip.masks}
     if clip.tracks is not None:
         tracks = clip.tracks
-        named |= {"world": tracks.world, "visible": tracks.visible, "part": tracks.part, "recorded": tracks.recorded}
+        named |= vars(tracks)
     if arrays := {name: array for name, array in named.items() if array is not None}:
         write_npz(folder / "tracks.npz", arrays)
     if clip.video is not None:

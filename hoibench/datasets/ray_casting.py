@@ -101,6 +101,11 @@ def pixel_rays(camera: Camera, samples: int = 1) -> tuple[Array, Array]:
     within = (np.arange(samples) + 0.5) / samples - 0.5
     u = (np.arange(width)[:, None] + within).ravel()
     v = (np.arange(height)[:, None] + within).ravel()
-    pixels = np.stack([*np.meshgrid(u, v), np.ones((v.size, u.size))], axis=-1)
+    return rays_through(camera, np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2))
+
+
+def rays_through(camera: Camera, pixels: Array) -> tuple[Array, Array]:
+    """Return the origin (3,) and the directions (M, 3) of the rays of a static camera through pixels (M, 2) as (x, y), scaled as ``pixel_rays``."""
     # d_world = R^T K^-1 (u, v, 1): its camera-space z is 1.
-    return -camera.R.T @ camera.t, pixels.reshape(-1, 3) @ np.linalg.inv(camera.K).T @ camera.R
+    homogeneous = np.column_stack([pixels, np.ones(len(pixels))])
+    return -camera.R.T @ camera.t, homogeneous @ np.linalg.inv(camera.K).T @ camera.R

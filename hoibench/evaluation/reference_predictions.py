@@ -43,7 +43,7 @@ def depends_on_seed(name: str) -> bool:
 def build_reference(name: str, clip: Clip, seed: int) -> Prediction:
     """Build the prediction of reference row ``name`` for a clip.
 
-    Tracks are in camera space and metric.  Their validity is the truth's mask m, so that coverage neither helps nor hurts.
+    Tracks are in camera space and metric.  All points are valid, hidden ones too, except where the truth was not recorded.
 
     Raises:
         ValueError: the clip has no true video, tracks or cameras.
@@ -78,34 +78,32 @@ def _camera_tracks(clip: Clip, world: Array) -> Array:
     return np.stack([to_camera(world.astype(np.float64), c.R, c.t) for c in cameras])
 
 
-def _mask(tracks: Tracks) -> Array:
-    return tracks.visible & tracks.visible[:, :1]
-
-
-def _prediction(clip: Clip, video: Array, camera_tracks: Array, valid: Array) -> Prediction:
+def _prediction(clip: Clip, video: Array, camera_tracks: Array, recorded: Array | None) -> Prediction:
+    valid = None if recorded is None else np.repeat(recorded[None], len(camera_tracks), axis=0)
     return Prediction(video=video, tracks=camera_tracks.astype(np.float32), anchors=project_anchors(clip), valid=valid)
 
 
 def _ground_truth(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
-    return _prediction(clip, video, _camera_tracks(clip, tracks.world), _mask(tracks))
+    return _prediction(clip, video, _camera_tracks(clip, tracks.world), tracks.recorded)
 
 
 def _shuffled(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
     order = rng.permutation(tracks.world.shape[1])
-    return _prediction(clip, video, _camera_tracks(clip, tracks.world[:, order]), _mask(tracks)[..., order])
+    recorded = None if tracks.recorded is None else tracks.recorded[:, order]
+    return _prediction(clip, video, _camera_tracks(clip, tracks.world[:, order]), recorded)
 
 
 def _frozen(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
-    return _prediction(clip, _repeat_first(video), _repeat_first(_camera_tracks(clip, tracks.world)), _mask(tracks))
+    return _prediction(clip, _repeat_first(video), _repeat_first(_camera_tracks(clip, tracks.world)), tracks.recorded)
 
 
 def _noisy(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
     points = _camera_tracks(clip, tracks.world)
-    return _prediction(clip, video, points + rng.normal(0.0, NOISE_METRES, points.shape), _mask(tracks))
+    return _prediction(clip, video, points + rng.normal(0.0, NOISE_METRES, points.shape), tracks.recorded)
 
 
 def _scaled(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
-    return _prediction(clip, video, 0.9 * _camera_tracks(clip, tracks.world), _mask(tracks))
+    return _prediction(clip, video, 0.9 * _camera_tracks(clip, tracks.world), tracks.recorded)
 
 
 def _random(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) -> Prediction:
@@ -114,7 +112,7 @@ def _random(clip: Clip, tracks: Tracks, video: Array, rng: np.random.Generator) 
     assert cameras is not None
     points = [to_camera(rng.uniform(low, high, tracks.world.shape), camera.R, camera.t) for camera in cameras]
     noise = rng.integers(0, 256, video.shape, dtype=np.uint8)
-    return _prediction(clip, noise, np.stack(points), _mask(tracks))
+    return _prediction(clip, noise, np.stack(points), tracks.recorded)
 
 
 _Builder = Callable[[Clip, Tracks, Array, np.random.Generator], Prediction]

@@ -69,7 +69,7 @@ def score(
         >>> prediction = Prediction(tracks=points, anchors=pixels)
         >>> rows = hoibench.score(prediction, clip, ["rpe", "chamfer"])
         >>> {row.metric: round(row.value, 3) for row in rows if row.is_headline}
-        {'rpe@1': 0.0, 'chamfer@1': 0.0}
+        {'rpe@2': 0.0, 'chamfer@2': 0.0}
     """
     cards = select_cards([metrics] if isinstance(metrics, str) else metrics)
     decoded = decode_prediction(prediction)

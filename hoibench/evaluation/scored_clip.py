@@ -65,4 +65,5 @@ def _trim(array: Array | None, n: int) -> Array | None:
 
 def _trim_tracks(tracks: Tracks, n: int) -> Tracks:
     recorded = None if tracks.recorded is None else tracks.recorded[:n]
-    return Tracks(np.ascontiguousarray(tracks.world[:n]), tracks.visible[:, :n], tracks.part, recorded)
+    world = np.ascontiguousarray(tracks.world[:n])
+    return Tracks(world, tracks.visible[:, :n], tracks.part, recorded, _trim(tracks.depth_edge, n))

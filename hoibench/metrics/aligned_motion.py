@@ -11,11 +11,11 @@ from hoibench.metrics.alignment import ALIGNMENTS, fit_scales
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, NotApplicable
 from hoibench.metrics.pairing import pair_prediction
-from hoibench.metrics.point_sets import PointSet, mean_of_means
+from hoibench.metrics.point_sets import Means, PointSet, mean_of_means
 from hoibench.metrics.true_tracks import TrueTracks, build_true_tracks
 
 PointError = Callable[[PointSet], Array]
-"""A function from predicted points to the error of each, (G, N, K) for G views or pairs of views; missing points get their penalty there."""
+"""A function from predicted points to the error of each, (G, N, K) for G views or pairs of views; missing points get their error there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +94,8 @@ def align_motion(case: Case) -> AlignedMotion:
 
 def _align_motion(case: Case) -> AlignedMotion:
     truth = case.memoize_for_clip("truth", lambda: build_true_tracks(case.clip))
+    if case.pairing == "oracle-projection":
+        truth = truth.without_depth_edges()
     paired = pair_prediction(case.prediction, truth, case.pairing)
     scale = case.prediction.scale
     scales = fit_scales(scale, paired.pred.xyz, truth.points, truth.mask, paired.pred.valid)
@@ -150,7 +152,13 @@ def group_by_view_with_hidden(motion: AlignedMotion) -> PointGroups:
 
 
 def measure_groups(
-    motion: AlignedMotion, groups: PointGroups, error: PointError, **details: Any
+    motion: AlignedMotion,
+    groups: PointGroups,
+    error: PointError,
+    *,
+    cap: float | None = None,
+    average: Callable[[Array, Array], Means] = mean_of_means,
+    **details: Any,
 ) -> Iterator[Measurement]:
     """Yield the mean error of every group (view or pair of views), then of the clip.
 
@@ -158,11 +166,13 @@ def measure_groups(
         motion: the aligned prediction and the truth.
         groups: the points that count in each group.
         error: computes the error of each point.
+        cap: the value of a prediction without an answer, if the metric's card does not give it as a number.
+        average: averages (G, N, K) errors under a mask.
         details: entries of the clip's ``details``.  Unless pairing is exact, ``pairing_floor`` is added: the error that the pairing alone causes.
     """
-    means = mean_of_means(error(motion.pred), groups.mask)
+    means = average(error(motion.pred), groups.mask)
     if motion.paired_truth is not None:
-        details["pairing_floor"] = mean_of_means(error(motion.paired_truth), groups.mask).value
+        details["pairing_floor"] = average(error(motion.paired_truth), groups.mask).value
     for g, name in enumerate(groups.names):
         value = float(means.groups[g]) if means.scored[g] else f"no true point is visible in this {groups.kind}"
         counts: dict[str, Any] = {
@@ -176,5 +186,6 @@ def measure_groups(
         n_scored=means.n_scored,
         n_expected=means.n_expected,
         coverage=groups.coverage(),
+        cap=cap,
         details=details,
     )

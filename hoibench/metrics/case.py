@@ -24,7 +24,7 @@ class Case:
         device: torch device of the metrics' networks.
         weights: folder that is searched first for the networks' weight files; None for the default folders only.
         batch: images per forward pass of a network.
-        seed: seed of the metrics' own sampling (the first point of farthest-point sampling).
+        seed: seed of the metrics' own sampling (the draws of chamfer).
         case_memo: intermediate results shared by the metrics of this case, by key; see ``memoize``.
         clip_memo: intermediate results that depend on the clip only, shared by all cases of the clip; see ``memoize_for_clip``.
     """

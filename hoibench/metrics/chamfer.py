@@ -1,45 +1,57 @@
 """chamfer, chamfer_sq: the distance between the predicted and the true point cloud of each frame, without point correspondence.
 
-Formula:    mean_v mean_n [ mean_p min_x |sP - X| + mean_x min_p |sP - X| ], metres; chamfer_sq: the same of |sP - X|^2, m^2.
-            Both clouds are first thinned to min(|P|, |X|) points, X to no fewer than |X| / 2 (``cloud_distance``).
+Formula:    mean_v mean_n min(D, [ mean_p min_x |sP - X| + mean_{x in m} min_p |sP - X| ] / coverage), metres; chamfer_sq: the same of |sP - X|^2 and
+            D^2, m^2.  The first mean is accuracy, to all recorded true points, seen or hidden; the second is completeness, of the points that count.
+            chamfer_paper, chamfer_paper_sq: mean_v mean_n [ mean_p min_x |sP - X| + mean_x min_p |sP - X| ] over all recorded true points.
 Points:     P predicted, X true, camera space, metres; unpaired (point maps: as sampled at the true points' pixels); s the alignment's scale
-            (``alignment``).
-Counted:    all valid predicted points; true points visible in the view in frame 0 and in frame n (``TrueTracks.mask``).
-Missing:    a frame without predicted points is compared with a single point at the camera's centre.
+            (``alignment``); D the RMS distance of all true points to their centroid (``scene_size``).
+Counted:    all valid predicted points; completeness: true points visible in the view in frame 0 and in frame n (``TrueTracks.mask``).
+Drawn:      where predicted points outnumber the recorded ones, completeness is the mean over 5 draws of as many (``cloud_distance``).
+Missing:    the sum is divided by the coverage, the share of the true points that count with a prediction; D in a frame without predictions.
 Card:       cards/motion.toml
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from hoibench.clip import PARTS, Array, check_shape
+from hoibench.clip import PARTS, Array, check_mask, check_shape
 from hoibench.metrics.aligned_motion import AlignedMotion, align_motion, group_by_view
 from hoibench.metrics.case import Case
-from hoibench.metrics.cloud_distance import CloudDistances, compare_clouds
+from hoibench.metrics.cloud_distance import Clouds, FrameDistances, GetCloud, Power, compare_clips, valid_points
 from hoibench.metrics.measurement import Measurement
-from hoibench.metrics.point_sets import Means, PointSet, check_points, mean_of_means
-
-Power = Literal["linear", "squared"]
-GetCloud = Callable[[int, int], Array]
-"""Returns the points (K', 3) of a view and a frame, camera space, metres."""
+from hoibench.metrics.point_sets import PointSet, check_points
+from hoibench.metrics.true_tracks import TrueTracks
 
 
-def chamfer(pred: Array, truth: Array, mask: Array, valid: Array | None = None, seed: int = 0) -> float:
-    """Return the Chamfer distance of predicted points p and true points x, metres: mean_v mean_n [ mean_p min_x |p - x| + mean_x min_p |p - x| ].
+def chamfer(
+    pred: Array,
+    truth: Array,
+    mask: Array,
+    size: float,
+    valid: Array | None = None,
+    recorded: Array | None = None,
+    coverage: Array | None = None,
+    seed: int = 0,
+) -> float:
+    """Return the Chamfer distance of predicted points p and true points x, metres: (mean_p min_x |p - x| + mean_x min_p |p - x|) / coverage.
 
-    If counts differ, the larger cloud is thinned to the smaller count; the truth keeps at least half of its points (``cloud_distance``).
+    It is averaged over frames, then views.  The second mean is over the true points of ``mask``; where predicted points outnumber the recorded
+    ones, it is the mean over 5 draws of as many predicted points as there are recorded ones.  No frame exceeds ``size``.
 
     Args:
         pred: (V, N, K', 3) camera-space points, metres, already aligned, in any order.
         truth: (V, N, K, 3) camera-space points, metres.
         mask: (V, N, K) bool, the true points that count; frames without such points are dropped.
+        size: D, the scene's size in metres (``true_tracks.scene_size``), which a frame without predictions scores.
         valid: (V, N, K') bool, the predicted points that count.  None means that all count.
-        seed: seed of the farthest-point sampling that thins the larger cloud.
+        recorded: (V, N, K) bool, the true points that predicted points may be near, hidden ones included.  None means that all are recorded.
+        coverage: (V, N) share of the true points that count with a prediction, 0 to 1.  None means 1 in every frame.
+        seed: seed of the draws.
 
     Raises:
         ValueError: views or frames differ, or a point that counts is not finite.
@@ -49,95 +61,91 @@ def chamfer(pred: Array, truth: Array, mask: Array, valid: Array | None = None, 
 
     >>> truth = np.array([[[[0.0, 0.0, 1.0], [0.5, 0.0, 1.0]]]])  # one view, one frame, two points
     >>> pred = truth[:, :, ::-1] + np.array([0.0, 0.0, 0.1])  # another order, 10 cm off
-    >>> round(chamfer(pred, truth, np.ones((1, 1, 2), dtype=bool)), 6)
+    >>> mask = np.ones((1, 1, 2), dtype=bool)
+    >>> round(chamfer(pred, truth, mask, size=1.0), 6)
     0.2
+    >>> round(chamfer(pred, truth, mask, size=1.0, coverage=np.array([[0.5]])), 6)
+    0.4
     """
-    return _compare_arrays(pred, truth, mask, valid, seed).means("linear").value
+    return _compare_arrays(pred, truth, mask, size, valid, recorded, coverage, seed).means(1).value
 
 
-def chamfer_sq(pred: Array, truth: Array, mask: Array, valid: Array | None = None, seed: int = 0) -> float:
-    """Return the squared Chamfer distance, m^2: as ``chamfer``, with |p - x|^2 for |p - x|, as in PyTorch3D (pytorch3d/loss/chamfer.py).
+def chamfer_sq(
+    pred: Array,
+    truth: Array,
+    mask: Array,
+    size: float,
+    valid: Array | None = None,
+    recorded: Array | None = None,
+    coverage: Array | None = None,
+    seed: int = 0,
+) -> float:
+    """Return the squared Chamfer distance, m^2: as ``chamfer``, with |p - x|^2 for |p - x| and at most ``size``^2, as in PyTorch3D (loss/chamfer.py).
 
     >>> truth = np.array([[[[0.0, 0.0, 1.0], [0.5, 0.0, 1.0]]]])
     >>> pred = truth[:, :, ::-1] + np.array([0.0, 0.0, 0.1])
-    >>> round(chamfer_sq(pred, truth, np.ones((1, 1, 2), dtype=bool)), 6)
+    >>> round(chamfer_sq(pred, truth, np.ones((1, 1, 2), dtype=bool), size=1.0), 6)
     0.02
     """
-    return _compare_arrays(pred, truth, mask, valid, seed).means("squared").value
+    return _compare_arrays(pred, truth, mask, size, valid, recorded, coverage, seed).means(2).value
 
 
-@dataclass(frozen=True, eq=False)
-class FrameDistances:
-    """Cloud distances of the frames of a clip that have true points.
+def chamfer_paper(
+    pred: Array, truth: Array, size: float, valid: Array | None = None, recorded: Array | None = None, power: Power = 1
+) -> float:
+    """Return the plain Chamfer distance, mean_p min_x |p - x| + mean_x min_p |p - x| over all recorded true points, hidden ones included.
 
-    Attributes:
-        scored: (V, N) bool, true for frames with true points.
-        distances: the distances of these frames, by view, then frame.
+    Arguments and errors as ``chamfer``; ``power`` 2 squares the distances.  Nothing is drawn or divided, and no frame is bounded; only a frame
+    without predictions scores ``size``.
+
+    >>> truth = np.array([[[[0.0, 0.0, 1.0], [0.5, 0.0, 1.0]]]])
+    >>> round(chamfer_paper(truth[:, :, :1], truth, size=1.0), 6)  # one of two points
+    0.25
     """
-
-    scored: Array
-    distances: CloudDistances
-
-    def means(self, power: Power, half: int | None = None) -> Means:
-        """Return the mean over frames, then views, of accuracy + completeness, or of one ``half``: 0 accuracy, 1 completeness.
-
-        The unit is metres for power ``linear`` and m^2 for ``squared``.
-        """
-        halves: Array = self.distances.linear if power == "linear" else self.distances.squared
-        return self._means(halves.sum(axis=1) if half is None else halves[:, half])
-
-    def floor(self, power: Power) -> float:
-        """Return the mean distance from the truth, thinned to the number of predicted points, to the complete truth; too few points cause it."""
-        return self._means(self.distances.floor[:, 0 if power == "linear" else 1]).value
-
-    def _means(self, values: Array) -> Means:
-        table = np.zeros(self.scored.shape)
-        table[self.scored] = values
-        return mean_of_means(table[..., None], self.scored[..., None])
+    nothing = np.zeros(truth.shape[:3], dtype=bool)
+    return _compare_arrays(pred, truth, nothing, size, valid, recorded, None, 0).plain_means(power).value
 
 
-def _compare_arrays(pred: Array, truth: Array, mask: Array, valid: Array | None, seed: int) -> FrameDistances:
-    true_points, points = check_points("truth", truth, mask), check_points("pred", pred, valid)
-    check_shape("pred", pred, (*true_points.valid.shape[:2], "K'", 3))
-    return compare_clips([(_valid_points(points), true_points)], seed)[0]
-
-
-def _valid_points(points: PointSet) -> GetCloud:
-    return lambda v, n: points.xyz[v, n][points.valid[v, n]]
-
-
-def compare_clips(pairs: Sequence[tuple[GetCloud, PointSet]], seed: int) -> list[FrameDistances]:
-    """Return the cloud distances of each (prediction, truth) pair, frame by frame; ``seed`` is that of the thinning.
-
-    The frames of all pairs are computed as one batch.
-    """
-    scored: list[Array] = [np.any(truth.valid, axis=-1) for _, truth in pairs]
-    frames = [(p, v, n) for p, table in enumerate(scored) for v, n in np.argwhere(table)]
-    distances = compare_clouds(
-        [pairs[p][0](v, n) for p, v, n in frames],
-        [_valid_points(pairs[p][1])(v, n) for p, v, n in frames],
-        seed,
-    )
-    ends = np.cumsum([0, *(int(table.sum()) for table in scored)])
-    return [
-        FrameDistances(table, distances[start:stop])
-        for table, start, stop in zip(scored, ends[:-1], ends[1:], strict=True)
-    ]
+def _compare_arrays(
+    pred: Array,
+    truth: Array,
+    mask: Array,
+    size: float,
+    valid: Array | None,
+    recorded: Array | None,
+    coverage: Array | None,
+    seed: int,
+) -> FrameDistances:
+    true_points, points = check_points("truth", truth, recorded), check_points("pred", pred, valid)
+    check_mask("mask", mask, true_points.valid.shape)
+    check_shape("pred", pred, (*mask.shape[:2], "K'", 3))
+    coverage = np.ones(mask.shape[:2]) if coverage is None else coverage
+    check_shape("coverage", coverage, mask.shape[:2])
+    return compare_clips([Clouds(valid_points(points), true_points, mask, coverage)], size, seed)[0]
 
 
 def measure_chamfer(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of chamfer@1 (m; lower is better; 0 or more): one per view, one per part, then the clip's."""
-    yield from _measure(case, "linear")
+    """Yield the measurements of chamfer@2 (m; lower is better; 0 or more): one per view, one per part, then the clip's."""
+    yield from _measure(case, 1)
 
 
 def measure_chamfer_sq(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of chamfer_sq@1 (m²; lower is better; 0 or more): one per view, one per part, then the clip's."""
-    yield from _measure(case, "squared")
+    """Yield the measurements of chamfer_sq@2 (m²; lower is better; 0 or more): one per view, one per part, then the clip's."""
+    yield from _measure(case, 2)
+
+
+def measure_chamfer_paper(case: Case) -> Iterator[Measurement]:
+    """Yield the measurements of chamfer_paper@1 (m; lower is better; 0 or more): one per view, then the clip's."""
+    yield from _measure_paper(case, 1)
+
+
+def measure_chamfer_paper_sq(case: Case) -> Iterator[Measurement]:
+    """Yield the measurements of chamfer_paper_sq@1 (m²; lower is better; 0 or more): one per view, then the clip's."""
+    yield from _measure_paper(case, 2)
 
 
 def _measure(case: Case, power: Power) -> Iterator[Measurement]:
-    motion = align_motion(case)
-    clip = case.memoize("chamfer", lambda: _compare_case(case, motion))
+    motion, clip = align_motion(case), _compare_case(case)
     means, groups = clip.all_points.means(power), group_by_view(motion)
     for v, view in enumerate(groups.names):
         value = float(means.groups[v]) if means.scored[v] else "no true point is visible in this view"
@@ -152,16 +160,33 @@ def _measure(case: Case, power: Power) -> Iterator[Measurement]:
             n_expected=means.n_expected,
         )
     details = {
-        "accuracy": clip.all_points.means(power, half=0).value,
-        "completeness": clip.all_points.means(power, half=1).value,
-        "frames_thinned": int(clip.all_points.distances.thinned.sum()),
-        "frames_empty": int(clip.all_points.distances.empty.sum()),
-        "resampling_floor": clip.all_points.floor(power),
+        "accuracy": clip.all_points.half(power, 0),
+        "completeness": clip.all_points.half(power, 1),
+        "frames_drawn": int(clip.all_points.distances.drawn.sum()),
+        "frames_empty": int(np.isinf(clip.all_points.distances.linear[:, 0]).sum()),
     }
     if clip.paired_truth is not None:
         details["pairing_floor"] = clip.paired_truth.means(power).value
-    counts = {"n_scored": means.n_scored, "n_expected": means.n_expected}
-    yield motion.measurement(means.value, coverage=groups.coverage(), details=details, **counts)
+    yield motion.measurement(
+        means.value,
+        n_scored=means.n_scored,
+        n_expected=means.n_expected,
+        coverage=groups.coverage(),
+        cap=clip.all_points.size**power,
+        details=details,
+    )
+
+
+def _measure_paper(case: Case, power: Power) -> Iterator[Measurement]:
+    motion, clip = align_motion(case), _compare_case(case)
+    means = clip.all_points.plain_means(power)
+    for v, view in enumerate(motion.truth.views):
+        yield motion.measurement(
+            float(means.groups[v]), view=view, n_scored=int(means.scored[v]), n_expected=means.frames
+        )
+    yield motion.measurement(
+        means.value, n_scored=means.n_scored, n_expected=means.n_expected, cap=clip.all_points.size**power
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,21 +204,41 @@ class _ClipDistances:
     paired_truth: FrameDistances | None
 
 
-def _compare_case(case: Case, motion: AlignedMotion) -> _ClipDistances:
+def _compare_case(case: Case) -> _ClipDistances:
+    return case.memoize("chamfer", lambda: _compare_motion(case, align_motion(case)))
+
+
+def _compare_motion(case: Case, motion: AlignedMotion) -> _ClipDistances:
     truth = motion.truth
-    true_points = PointSet(truth.points, truth.mask)
-    pairs = [(_predicted_clouds(case, motion, None), true_points)]
-    pairs += [
-        (_predicted_clouds(case, motion, part), replace(true_points, valid=truth.mask & (truth.part == part)))
+    everything = np.ones(len(truth.part), dtype=bool)
+    clips = [_clouds(truth, _predicted_clouds(case, motion, None), motion.pred.valid, everything)]
+    clips += [
+        _clouds(truth, _predicted_clouds(case, motion, part), motion.pred.valid, truth.part == part)
         for part in range(len(PARTS))
     ]
     # Tracks are compared unpaired; samples of a point map exist only through the pairing, and have its floor.
     paired_truth = motion.paired_truth if case.pairing == "oracle-projection" else None
     if paired_truth is not None:
-        pairs.append((_valid_points(paired_truth), true_points))
-    frames = compare_clips(pairs, case.seed)
+        clips.append(_clouds(truth, valid_points(paired_truth), paired_truth.valid, everything))
+    frames = compare_clips(clips, truth.scene_size, case.seed)
     parts = dict(zip(PARTS, frames[1 : 1 + len(PARTS)], strict=True))
     return _ClipDistances(frames[0], parts, None if paired_truth is None else frames[-1])
+
+
+def _clouds(truth: TrueTracks, pred: GetCloud, covered: Array, of_part: Array) -> Clouds:
+    """Return the points of a part to compare.
+
+    Args:
+        truth: the true tracks.
+        pred: returns the predicted points of a view and a frame.
+        covered: (V, N, K) bool, the true points with a prediction.
+        of_part: (K,) bool, the true points of the part.
+    """
+    mask = truth.mask & of_part
+    expected, found = mask.sum(axis=-1), (mask & covered).sum(axis=-1)
+    coverage = np.divide(found, expected, out=np.ones(expected.shape), where=expected > 0)
+    recorded = np.broadcast_to(truth.recorded & of_part, mask.shape)
+    return Clouds(pred, PointSet(truth.points, recorded), mask, coverage)
 
 
 def _predicted_clouds(case: Case, motion: AlignedMotion, part: int | None) -> GetCloud:

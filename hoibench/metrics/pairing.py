@@ -2,7 +2,7 @@
 
 query              the method tracked the pixels that the benchmark gave it: predicted point k is true point k.
 anchor             a true point takes the predicted track whose frame-0 anchor is nearest, within max(1, H / 240) pixels, in each view.
-oracle-projection  a true point takes the point map's value at the true point's pixel.
+oracle-projection  a true point takes the point map's value at the true point's pixel; points at edges of the true depth do not count.
 """
 
 from __future__ import annotations

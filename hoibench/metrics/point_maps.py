@@ -9,16 +9,12 @@ import numpy as np
 from hoibench.clip import Array, check_shape
 from hoibench.metrics.point_sets import PointSet
 
-DEPTH_JUMP = 0.02
-"""A sample is invalid if the depth of a neighbouring pixel differs by more than this share of the sample's depth."""
-_NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
-
 
 def sample_point_maps(maps: Array, pixels: Array, sizes: Sequence[tuple[int, int]]) -> tuple[PointSet, Array]:
     """Sample point maps: return the 3D point of the map pixel that contains each given image pixel.
 
-    A sample is invalid outside the map, if its point is not finite or not in front of the camera, and at a depth edge: if one of the four
-    neighbouring pixels has no finite depth, or one that differs by more than 2 %.
+    A sample is invalid outside the map, and if its point is not finite or not in front of the camera.  Depth edges of the map itself are no reason:
+    points at edges of the true depth are left out of the metrics instead (``TrueTracks.without_depth_edges``), the same for every method.
 
     Args:
         maps: (V, N, h, w, 3) camera-space points, one for each pixel of a map that covers the whole image.
@@ -47,20 +43,6 @@ def sample_point_maps(maps: Array, pixels: Array, sizes: Sequence[tuple[int, int
         centres[v, frame, point] = (cell[frame, point] + 0.5) / ratio - 0.5
         sample = maps[v, frame, row, column].astype(np.float64)
         good = np.isfinite(sample).all(axis=-1) & (sample[:, 2] > 0)
-        good &= ~_is_at_depth_edge(maps[v], frame, row, column, sample[:, 2])
         xyz[v, frame, point] = np.where(good[:, None], sample, 0.0)
         valid[v, frame, point] = good
     return PointSet(xyz, valid), centres
-
-
-def _is_at_depth_edge(maps: Array, frame: Array, row: Array, column: Array, depth: Array) -> Array:
-    edge = np.zeros(len(depth), dtype=bool)
-    height, width = maps.shape[1:3]
-    for down, right in _NEIGHBOURS:
-        r, c = row + down, column + right
-        inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
-        neighbour = maps[frame, np.where(inside, r, row), np.where(inside, c, column), 2].astype(np.float64)
-        with np.errstate(invalid="ignore"):  # NaN compares false, hence counts as an edge
-            smooth = np.abs(neighbour - depth) <= DEPTH_JUMP * np.abs(depth)
-        edge |= inside & ~smooth
-    return edge

@@ -10,6 +10,8 @@ import numpy as np
 from hoibench.clip import Array, Camera, check_mask, check_shape
 from hoibench.metrics.measurement import Undefined
 
+NO_TRUE_POINT = "no true point is visible in any frame"
+
 
 @dataclass(frozen=True, eq=False)
 class PointSet:
@@ -99,11 +101,11 @@ def check_prediction_and_world(
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """The result of ``mean_of_means``: an overall mean, and the mean of each of G groups (views, or pairs of views).
+    """The result of ``mean_of_means`` or ``pooled_mean``: an overall mean, and the mean of each of G groups (views, or pairs of views).
 
     Attributes:
-        value: the mean over the groups that have a mean.
-        groups: (G,) each group's mean over its frames, NaN for a group without frames.
+        value: the mean over the groups that have a mean, or over all points.
+        groups: (G,) each group's mean, NaN for a group without frames.
         scored: (G,) number of frames in each group's mean.
         frames: N, the number of frames of the clip.
     """
@@ -146,8 +148,24 @@ def mean_of_means(error: Array, mask: Array) -> Means:
     total = np.where(mask, error, 0.0).sum(axis=-1)
     scored = (count > 0).sum(axis=-1)
     if not scored.any():
-        raise Undefined("no true point is visible in any frame")
+        raise Undefined(NO_TRUE_POINT)
     frame_means = np.divide(total, count, out=np.zeros(count.shape), where=count > 0)
     groups = np.full(len(scored), np.nan)
     np.divide(frame_means.sum(axis=-1), scored, out=groups, where=scored > 0)
     return Means(float(groups[scored > 0].mean()), groups, scored, mask.shape[1])
+
+
+def pooled_mean(error: Array, mask: Array) -> Means:
+    """Average an error over all points, frames and groups (views, or pairs of views) at once, so that every point weighs the same.
+
+    Arguments and errors as ``mean_of_means``.
+
+    >>> error = np.array([[[1.0, 3.0], [10.0, 99.0]]])
+    >>> round(pooled_mean(error, np.array([[[True, True], [True, False]]])).value, 3)
+    4.667
+    """
+    if not mask.any():
+        raise Undefined(NO_TRUE_POINT)
+    counts, totals = mask.sum(axis=(1, 2)), np.where(mask, error, 0.0).sum(axis=(1, 2))
+    groups = np.divide(totals, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return Means(float(totals.sum() / counts.sum()), groups, (mask.any(axis=-1)).sum(axis=-1), mask.shape[1])

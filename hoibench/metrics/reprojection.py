@@ -1,10 +1,11 @@
 """reproj_px: the pixels between one view's prediction and the truth in another view's image.
 
-Formula:    median over i != j, n and k with m_i m_j of |pi_j(W_i(sP_i)) - pi_j(X_w)|, pixels; pi_j projects into camera j.
+Formula:    median over i != j, n and k with m_i m_j of min(|pi_j(W_i(sP_i)) - pi_j(X_w)|, d_j / 10), pixels; pi_j projects into camera j, whose
+            image has the diagonal d_j.
 Points:     P_v predicted, camera space of view v, metres; X_w true, world, metres; P in the order of X (``pairing``); s the alignment's scale
             (``alignment``); W_v(p) = R_v^T (p - t_v).
 Counted:    m_i m_j: visible in both views in frame 0 and in frame n.
-Missing:    a tenth of the diagonal of j's image, also for points behind camera j.
+Missing:    d_j / 10, the largest error of an answer, also for points behind camera j.
 Card:       cards/motion_across_views.toml
 """
 
@@ -23,8 +24,8 @@ from hoibench.metrics.point_sets import PointSet, check_prediction_and_world
 from hoibench.metrics.true_tracks import cameras_to_world, world_to_cameras
 from hoibench.metrics.xv_rpe import group_by_view_pair, ordered_pairs, true_in_both_views
 
-PENALTY = 0.1
-"""Error of a missing point, or of one behind the camera, as a share of the image's diagonal."""
+CAP = 0.1
+"""Largest error of a point, and that of a missing point or one behind the camera, as a share of the image's diagonal."""
 
 
 def reproj_px(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
@@ -57,7 +58,7 @@ def reproj_px(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array,
 def pixel_error(pred: PointSet, truth: Array, cameras: Sequence[Camera]) -> Array:
     """Return the distance between view i's prediction and the truth in the image of camera j, pixels, for each ordered pair (i, j).
 
-    The result has shape (V (V-1), N, K).  The error of a point that is missing or behind camera j is a tenth of the diagonal of j's image.
+    The result has shape (V (V-1), N, K).  No error exceeds a tenth of the diagonal of j's image; points that are missing or behind camera j have it.
 
     Args:
         pred: sP, (V, N, K, 3) predicted points in the space of each camera, metres.
@@ -72,8 +73,14 @@ def pixel_error(pred: PointSet, truth: Array, cameras: Sequence[Camera]) -> Arra
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             distance = np.linalg.norm(project(in_camera, camera.K) - project(truth[j], camera.K), axis=-1)
         in_front = pred.valid[i] & (in_camera[..., 2] > 0)
-        errors.append(np.where(in_front, distance, PENALTY * float(np.hypot(*camera.size))))
+        cap = pixel_cap(camera)
+        errors.append(np.where(in_front, np.minimum(distance, cap), cap))
     return np.stack(errors)
+
+
+def pixel_cap(camera: Camera) -> float:
+    """Return the largest error of a point in a camera's image, pixels: a tenth of its diagonal."""
+    return CAP * float(np.hypot(*camera.size))
 
 
 def _median(error: Array, mask: Array) -> float:
@@ -83,10 +90,12 @@ def _median(error: Array, mask: Array) -> float:
 
 
 def measure_reproj_px(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of reproj_px@1 (px; lower is better; 0 or more): one per ordered pair of views, then the clip's."""
+    """Yield the measurements of reproj_px@2 (px; lower is better; 0 or more): one per ordered pair of views, then the clip's."""
     motion = align_motion(case)
     truth, groups = motion.truth, group_by_view_pair(motion)
     error = pixel_error(motion.pred, truth.points, truth.cameras)
+    _, seen_in = ordered_pairs(len(truth.cameras))
+    caps = np.array([pixel_cap(truth.cameras[j]) for j in seen_in])[:, None, None]
     details = {}
     if motion.paired_truth is not None:
         details["pairing_floor"] = _median(pixel_error(motion.paired_truth, truth.points, truth.cameras), groups.mask)
@@ -102,5 +111,6 @@ def measure_reproj_px(case: Case) -> Iterator[Measurement]:
         n_scored=int(frames.sum()),
         n_expected=expected * len(groups.names),
         coverage=groups.coverage(),
+        cap=_median(np.broadcast_to(caps, error.shape), groups.mask),
         details=details,
     )

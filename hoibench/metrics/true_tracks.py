@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -50,6 +50,8 @@ class TrueTracks:
         visible: (V, N, K) bool, true where the view sees the point.
         part: (K,) index of each point's hand or object in ``hoibench.clip.PARTS``.
         recorded: (N, K) bool, false where the recording has no pose for the point, so that ``world`` repeats the nearest recorded position.
+        depth_edge: (V, N, K) bool, true at an edge of the true depth; None if the data set does not give it.
+        edges_count: false to leave points at such edges out of ``mask``.
     """
 
     views: tuple[str, ...]
@@ -58,6 +60,8 @@ class TrueTracks:
     visible: Array
     part: Array
     recorded: Array
+    depth_edge: Array | None = None
+    edges_count: bool = True
 
     @cached_property
     def points(self) -> Array:
@@ -72,7 +76,17 @@ class TrueTracks:
     @cached_property
     def mask(self) -> Array:
         """m, (V, N, K) bool, the points that count in metrics: visible in the view both in frame 0 and in frame n."""
-        return self.visible & self.visible_first
+        visible = self.visible & self.visible_first
+        return visible if self.edges_count or self.depth_edge is None else visible & ~self.depth_edge
+
+    def without_depth_edges(self) -> TrueTracks:
+        """Return the same tracks, of which points at an edge of the true depth do not count: a point map has one surface or the other there."""
+        return replace(self, edges_count=False)
+
+    @cached_property
+    def scene_size(self) -> float:
+        """D, the scene's size in metres, see ``scene_size``."""
+        return scene_size(self.world)
 
     @cached_property
     def pixels(self) -> Array:
@@ -101,6 +115,7 @@ def build_true_tracks(clip: Clip) -> TrueTracks:
         visible=clip.tracks.visible,
         part=clip.tracks.part,
         recorded=np.ones(clip.tracks.world.shape[:2], dtype=bool) if recorded is None else recorded,
+        depth_edge=clip.tracks.depth_edge,
     )
     if not truth.mask.any():
         raise Undefined("no true point is visible in frame 0 of any view")

@@ -1,11 +1,11 @@
 """xv_rpe, xv_pi: the disagreement between the views of one prediction, whatever the truth is.
 
-Formula:    100 mean_ij mean_n [ sum_k m_i m_j e / sum_k m_i m_j ],  e = |W_i(sP_i) - W_j(sP_j)| / D, over ordered pairs of views i != j;
+Formula:    100 mean_ij mean_n [ sum_k m_i m_j min(e, 3) / sum_k m_i m_j ],  e = |W_i(sP_i) - W_j(sP_j)| / D, over ordered pairs of views i != j;
             xv_pi: the same means of 100 1(e < 0.25)
 Points:     P_v predicted, camera space of view v, metres, in the order of the true points (``pairing``); s the alignment's scale (``alignment``);
             W_v(p) = R_v^T (p - t_v); D the RMS distance of all true points to their centroid (``scene_size``).
 Counted:    m_i m_j: visible in both views in frame 0 and in frame n.
-Missing:    e = 1 if either view lacks the point.
+Missing:    e = 3, the largest error of an answer, if either view lacks the point.
 Card:       cards/motion_across_views.toml
 """
 
@@ -21,7 +21,7 @@ from hoibench.metrics.aligned_motion import AlignedMotion, PointGroups, align_mo
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, NotApplicable
 from hoibench.metrics.point_sets import PointSet, check_prediction_and_world, mean_of_means
-from hoibench.metrics.rpe import SCENE_THRESHOLD, inlier_percent
+from hoibench.metrics.rpe import SCENE_CAP, SCENE_THRESHOLD, capped_percent, inlier_percent
 from hoibench.metrics.true_tracks import cameras_to_world, scene_size
 
 
@@ -33,7 +33,7 @@ def xv_rpe(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, va
         world: (N, K, 3) true points, metres; used for D only.
         cameras: the V cameras.
         mask: (V, N, K) bool, the true points that count; a pair counts the points true in both views.
-        valid: (V, N, K) bool, false where a prediction is missing, which scores e = 1.  None means that all are valid.
+        valid: (V, N, K) bool, false where a prediction is missing, which scores e = 3.  None means that all are valid.
 
     Raises:
         ValueError: shapes differ, there is one view, or a point is not finite.
@@ -46,7 +46,8 @@ def xv_rpe(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, va
     10.0
     """
     points, X, m = check_prediction_and_world(pred, world, cameras, mask, valid)
-    return mean_of_means(100.0 * disagreement_error(points, cameras, scene_size(X)), true_in_both_views(m)).value
+    error = disagreement_error(points, cameras, scene_size(X))
+    return mean_of_means(capped_percent(error, SCENE_CAP), true_in_both_views(m)).value
 
 
 def xv_pi(pred: Array, world: Array, cameras: Sequence[Camera], mask: Array, valid: Array | None = None) -> float:
@@ -85,7 +86,7 @@ def true_in_both_views(mask: Array) -> Array:
 
 
 def disagreement_error(pred: PointSet, cameras: Sequence[Camera], size: float) -> Array:
-    """Return e = |W_i(sP_i) - W_j(sP_j)| / D of each ordered pair of views (i, j), (V (V-1), N, K), and 1 if either view lacks the point.
+    """Return e = |W_i(sP_i) - W_j(sP_j)| / D of each ordered pair of views (i, j), (V (V-1), N, K); infinite if either lacks the point.
 
     W_v moves a point from the space of camera v to the world.
 
@@ -97,7 +98,7 @@ def disagreement_error(pred: PointSet, cameras: Sequence[Camera], size: float) -
     i, j = ordered_pairs(len(cameras))
     world = cameras_to_world(pred.xyz, cameras)
     distance = np.linalg.norm(world[i] - world[j], axis=-1)
-    return np.where(true_in_both_views(pred.valid), distance / size, 1.0)
+    return np.where(true_in_both_views(pred.valid), distance / size, np.inf)
 
 
 def group_by_view_pair(motion: AlignedMotion) -> PointGroups:
@@ -114,8 +115,8 @@ def group_by_view_pair(motion: AlignedMotion) -> PointGroups:
 
 
 def measure_xv_rpe(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of xv_rpe@1 (%; lower is better; 0 or more): one per ordered pair of views, then the clip's."""
-    yield from _measure(align_motion(case), lambda error: 100.0 * error)
+    """Yield the measurements of xv_rpe@2 (%; lower is better; 0 to 300): one per ordered pair of views, then the clip's."""
+    yield from _measure(align_motion(case), lambda error: capped_percent(error, SCENE_CAP))
 
 
 def measure_xv_pi(case: Case) -> Iterator[Measurement]:
@@ -125,10 +126,9 @@ def measure_xv_pi(case: Case) -> Iterator[Measurement]:
 
 def _measure(motion: AlignedMotion, to_percent: Callable[[Array], Array]) -> Iterator[Measurement]:
     truth = motion.truth
-    size = scene_size(truth.world)
     yield from measure_groups(
         motion,
         group_by_view_pair(motion),
-        lambda pred: to_percent(disagreement_error(pred, truth.cameras, size)),
-        scene_size=size,
+        lambda pred: to_percent(disagreement_error(pred, truth.cameras, truth.scene_size)),
+        scene_size=truth.scene_size,
     )

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hoibench.metrics.farthest_points import sample_farthest_points
+from reference_model.generation.farthest_points import sample_farthest_points
 
 
 def select_anchors(first_frames: Tensor, count: int, darkest: float, seed: int) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ def done(tmp_path, monkeypatch, capsys):
 def test_show_ls_and_merge(done, capsys):
     assert main(["show", "runs/r"]) == 0
     shown = capsys.readouterr().out
-    assert "rpe@1" in shown
+    assert "rpe@2" in shown
     assert "still" in shown
     assert main(["ls", "runs", "--json"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)
@@ -63,7 +63,7 @@ def test_presets_and_settings_are_listed(capsys):
     ("words", "message"),
     [
         (["--method", "stll"], "unknown method 'stll': did you mean still"),
-        (["--method", "still", "--metrics", "rpe,chamfr"], "unknown metric 'chamfr': did you mean chamfer@1"),
+        (["--method", "still", "--metrics", "rpe,chamfr"], "unknown metric 'chamfr': did you mean chamfer@2"),
         (["--method", "still", "--split", "dmo"], "unknown split 'dmo': did you mean demo?"),
         (["--method", "still", "--dataset", "synthtic"], "unknown data set 'synthtic': did you mean synthetic?"),
         (["--method", "still", "--root", "nowhere"], "nowhere: no such folder"),

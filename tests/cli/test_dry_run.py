@@ -108,7 +108,7 @@ def test_a_run_that_cannot_be_resumed_is_a_problem(capsys):
     assert run([*TOY, "--metrics", "chamfer", "--out", "r", "--dry-run", "--json"]) == 0
     (problem,) = json.loads(capsys.readouterr().out)["problems"]
     assert problem.startswith("r cannot be resumed") or "/r cannot be resumed" in problem
-    assert "metrics: without rpe@1; with chamfer@1" in problem
+    assert "metrics: without rpe@2; with chamfer@2" in problem
 
 
 def test_a_disk_that_is_too_small_is_a_problem(estimate, monkeypatch):

@@ -46,7 +46,7 @@ def test_a_damaged_clip_fails_alone_and_its_rows_give_the_reason(words, tmp_path
     output = capsys.readouterr()
     assert "failed  clip_1" in output.err
     assert "tracks.npz is not a complete npz file" in output.err
-    assert "clip_0\n  rpe@1" in output.out
+    assert "clip_0\n  rpe@2" in output.out
     rows = pd.read_parquet(tmp_path / "rows.parquet").set_index("clip")
     assert rows.loc["clip_1", "status"] == "failed"
     assert "tracks.npz is not a complete npz file" in rows.loc["clip_1", "reason"]
@@ -63,7 +63,7 @@ def test_damaged_truth_is_not_the_methods_fault(words, tmp_path):
 def test_a_mistyped_metric_is_reported_once_before_any_clip(words, tmp_path, capsys):
     assert main([*words[:-1], "rpe,chamfr", "--out", str(tmp_path / "rows.parquet")]) == 2
     output = capsys.readouterr()
-    assert output.err.count("unknown metric 'chamfr': did you mean chamfer@1") == 1
+    assert output.err.count("unknown metric 'chamfr': did you mean chamfer@2") == 1
     assert "failed" not in output.err
     assert not (tmp_path / "rows.parquet").exists()
 
@@ -71,7 +71,7 @@ def test_a_mistyped_metric_is_reported_once_before_any_clip(words, tmp_path, cap
 def test_a_prediction_of_another_length_fails(words, tmp_path, capsys):
     path = tmp_path / "pred" / "clip_0" / "tracks.npz"
     arrays = read_npz(path)
-    write_npz(path, arrays | {"tracks": arrays["tracks"][:, :-1], "valid": arrays["valid"][:, :-1]})
+    write_npz(path, arrays | {"tracks": arrays["tracks"][:, :-1]})
     assert main(words) == 3
     assert "failed  clip_0: tracks has shape (2, 5, 40, 3), expected (2, 6, K', 3)" in capsys.readouterr().err
 

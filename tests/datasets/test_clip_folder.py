@@ -27,7 +27,10 @@ def folder(tmp_path, clip):
 
 
 def test_a_clip_round_trips(clip, folder):
+    edge = np.arange(clip.tracks.visible.size).reshape(clip.tracks.visible.shape) % 3 == 0
+    write_clip(folder, replace(clip, tracks=replace(clip.tracks, depth_edge=edge)))
     back = read_clip(folder)
+    assert np.array_equal(back.tracks.depth_edge, edge)
     assert np.array_equal(back.tracks.world, clip.tracks.world)
     assert np.array_equal(back.tracks.visible, clip.tracks.visible)
     assert all(

@@ -21,12 +21,12 @@ def test_failures_are_counted_and_have_reasons(tmp_path):
     )
     assert {failure.stage for failure in outcome.failures} == {"generate"}
     table = headline_rows(tmp_path / "r")
-    failed = table.loc[("picky", "clip_1", 0, "rpe@1")]
+    failed = table.loc[("picky", "clip_1", 0, "rpe@2")]
     assert (failed["status"], pd.isna(failed["value"])) == ("failed", True)
     assert "taste" in failed["reason"]
-    assert table.loc[("picky", "clip_0", 0, "rpe@1"), "status"] == "ok"
+    assert table.loc[("picky", "clip_0", 0, "rpe@2"), "status"] == "ok"
     assert not any("frozen_self/picky" in unit for unit in reasons), "a failure counts once"
-    assert table.loc[("frozen_self/picky", "clip_1", 0, "rpe@1"), "status"] == "failed"
+    assert table.loc[("frozen_self/picky", "clip_1", 0, "rpe@2"), "status"] == "failed"
 
 
 def test_allowed_failures_exit_with_0(tmp_path):
@@ -73,7 +73,7 @@ def test_an_exception_of_the_scorer_is_not_the_methods_fault(tmp_path, monkeypat
     outcome, _ = run_toy(tmp_path / "r", limit=1)
     assert outcome.exit_code == 3
     table = headline_rows(tmp_path / "r")
-    assert set(table.loc[(slice(None), slice(None), slice(None), "rpe@1"), "status"]) == {"error"}
+    assert set(table.loc[(slice(None), slice(None), slice(None), "rpe@2"), "status"]) == {"error"}
     monkeypatch.undo()
     outcome, _ = run_toy(tmp_path / "r", limit=1)
     assert outcome.exit_code == 0
@@ -88,9 +88,9 @@ def test_metrics_that_raise_are_failures(tmp_path, monkeypatch):
     monkeypatch.setattr("hoibench.metrics.rpe.measure_rpe", fail)
     outcome, _ = run_toy(tmp_path / "r", limit=1)
     assert outcome.exit_code == 3
-    assert "1 metric failed; rpe@1: ZeroDivisionError: by nought" in outcome.failures[0].reason
+    assert "1 metric failed; rpe@2: ZeroDivisionError: by nought" in outcome.failures[0].reason
     table = headline_rows(tmp_path / "r")
-    assert set(table.loc[(slice(None), slice(None), slice(None), "chamfer@1"), "status"]) == {"ok"}
+    assert set(table.loc[(slice(None), slice(None), slice(None), "chamfer@2"), "status"]) == {"ok"}
 
 
 def test_a_damaged_score_file_is_renamed(tmp_path):

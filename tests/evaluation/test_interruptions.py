@@ -122,7 +122,7 @@ def test_a_timeout_or_a_dead_process_fails_only_its_unit(launch, tmp_path):
     assert "its process ended with code 9" in err
     for name in ("slow", "dying"):
         rows = table(tmp_path / name)
-        rows = rows[(rows["method"] == name) & rows["view"].isna() & rows["part"].isna() & (rows["metric"] == "rpe@1")]
+        rows = rows[(rows["method"] == name) & rows["view"].isna() & rows["part"].isna() & (rows["metric"] == "rpe@2")]
         assert rows.set_index("clip")["status"].to_dict() == {
             f"clip_{i}": "failed" if i == 1 else "ok" for i in range(6)
         }

@@ -129,8 +129,8 @@ def test_differences_give_names():
 def test_unknown_names_give_the_nearest():
     with pytest.raises(UnknownName, match="did you mean demo"):
         plan(split="dmeo")
-    with pytest.raises(UnknownName, match="did you mean rpe@1"):
-        plan(metrics="rpe@2")
+    with pytest.raises(UnknownName, match="did you mean rpe@2"):
+        plan(metrics="rpe@9")
     with pytest.raises(UnknownName, match="unknown method"):
         plan(method=("frosen",))
 

@@ -32,7 +32,7 @@ def test_a_run_writes_all_its_files(tmp_path):
     table = headline_rows(tmp_path / "r")
     assert len(table) == 16 * 2
     assert (table["status"] == "ok").all()
-    assert table.loc[("ground_truth", slice(None), 0, "rpe@1"), "value"].max() < 1e-4
+    assert table.loc[("ground_truth", slice(None), 0, "rpe@2"), "value"].max() < 1e-4
     assert (tmp_path / "r" / "log.txt").is_file()
 
 
@@ -75,19 +75,19 @@ def test_rows_with_a_retried_status_are_scored_again(tmp_path, status):
     scores = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
     rows_by_metric = read_scores(scores)
     absent = {"value": None, "status": status, "reason": "no weights, or a mistake"}
-    rows_by_metric["rpe@1"] = [row.model_copy(update=absent) for row in rows_by_metric["rpe@1"]]
+    rows_by_metric["rpe@2"] = [row.model_copy(update=absent) for row in rows_by_metric["rpe@2"]]
     scores.unlink()
     for metric, rows in rows_by_metric.items():
         append_metric(scores, metric, rows)
     _, reports = run_toy(tmp_path / "r", limit=1)
     assert [report.unit.method for report in reports if report.did_work] == ["still"]
-    assert headline_rows(tmp_path / "r").loc[("still", slice(None), 0, "rpe@1"), "status"].tolist() == ["ok"]
+    assert headline_rows(tmp_path / "r").loc[("still", slice(None), 0, "rpe@2"), "status"].tolist() == ["ok"]
 
 
 def test_other_settings_are_refused_with_the_differences(tmp_path):
     run_toy(tmp_path / "r", limit=2)
     before = (tmp_path / "r" / "run.json").read_bytes()
-    with pytest.raises(RunRefused, match=r"(?s)other settings.*metrics: without chamfer@1.*--no-resume"):
+    with pytest.raises(RunRefused, match=r"(?s)other settings.*metrics: without chamfer@2.*--no-resume"):
         run_toy(tmp_path / "r", limit=2, metrics="rpe")
     assert (tmp_path / "r" / "run.json").read_bytes() == before
 
@@ -96,7 +96,7 @@ def test_no_resume_renames_the_earlier_run(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     run_toy(tmp_path / "r", limit=1, metrics="rpe", resume=False)
     assert (tmp_path / "r.old-1" / "results.parquet").is_file()
-    assert set(headline_rows(tmp_path / "r").index.get_level_values("metric")) == {"rpe@1"}
+    assert set(headline_rows(tmp_path / "r").index.get_level_values("metric")) == {"rpe@2"}
 
 
 def test_shards_merge_into_the_same_table(tmp_path):
@@ -133,7 +133,7 @@ def test_the_record_tells_ctrl_c_from_a_crash(tmp_path):
 
 def test_each_seed_has_its_own_rows(tmp_path):
     run_toy(tmp_path / "r", limit=1, seed=(0, 1))
-    values = headline_rows(tmp_path / "r").loc[("random", slice(None), slice(None), "rpe@1"), "value"]
+    values = headline_rows(tmp_path / "r").loc[("random", slice(None), slice(None), "rpe@2"), "value"]
     assert len(values) == 2
     assert np.ptp(values.to_numpy()) > 0
 

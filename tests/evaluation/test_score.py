@@ -88,7 +88,7 @@ def test_motion_metrics_do_not_encode_video(clip, truth, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: replace(p, tracks=p.tracks[:, 1:], valid=p.valid[:, 1:]), r"tracks has shape \(2, 5, 40, 3\)"),
+        (lambda p: replace(p, tracks=p.tracks[:, 1:]), r"tracks has shape \(2, 5, 40, 3\)"),
         (lambda p: replace(p, video=p.video[:, 1:]), r"video has shape \(2, 5, 32, 48, 3\)"),
         (lambda p: replace(p, video=p.video[:, :, ::2]), r"video has shape \(2, 6, 16, 48, 3\)"),
         (lambda p: replace(p, masks=np.ones((2, 6, 8, 8), bool)), r"masks has shape \(2, 6, 8, 8\)"),
@@ -115,7 +115,7 @@ def test_an_exception_of_a_metric_gives_an_error_row_but_a_full_disk_is_raised(c
 
 
 def test_query_pairing_needs_every_anchor(clip, truth):
-    fewer = replace(truth, tracks=truth.tracks[:, :, 1:], anchors=truth.anchors[:, 1:], valid=truth.valid[..., 1:])
+    fewer = replace(truth, tracks=truth.tracks[:, :, 1:], anchors=truth.anchors[:, 1:])
     with pytest.raises(ValueError, match="39 points for 40 query anchors"):
         hoibench.score(fewer, clip, "rpe", pairing="query")
     with pytest.raises(ValueError, match="pairing is 'nearest', expected one of query"):
@@ -129,8 +129,8 @@ def test_query_pairing_needs_every_anchor(clip, truth):
         (lambda p: replace(p, anchors=p.anchors + np.float32(0.005)), "query"),
         (lambda p: replace(p, anchors=p.anchors + np.float32(0.02)), "anchor"),
         # As many points, but other ones, or in another order: by index they would all be wrong.
-        (lambda p: replace(p, anchors=p.anchors[:, ::-1], tracks=p.tracks[:, :, ::-1], valid=p.valid[..., ::-1]), "anchor"),
-        (lambda p: replace(p, anchors=p.anchors[:, 1:], tracks=p.tracks[:, :, 1:], valid=p.valid[..., 1:]), "anchor"),
+        (lambda p: replace(p, anchors=p.anchors[:, ::-1], tracks=p.tracks[:, :, ::-1]), "anchor"),
+        (lambda p: replace(p, anchors=p.anchors[:, 1:], tracks=p.tracks[:, :, 1:]), "anchor"),
         (lambda p: Prediction(points=np.ones((2, 6, 32, 48, 3))), "oracle-projection"),
     ],
 )  # fmt: skip
@@ -140,8 +140,6 @@ def test_pairing_follows_the_anchors(clip, truth, cases, change, pairing):
 
 
 def test_points_in_another_order_are_still_found(clip, truth):
-    swapped = replace(
-        truth, anchors=truth.anchors[:, ::-1], tracks=truth.tracks[:, :, ::-1], valid=truth.valid[..., ::-1]
-    )
+    swapped = replace(truth, anchors=truth.anchors[:, ::-1], tracks=truth.tracks[:, :, ::-1])
     (row,) = (row for row in hoibench.score(swapped, clip, "rpe") if row.is_headline)
     assert row.value < 1e-3

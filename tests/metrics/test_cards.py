@@ -31,7 +31,7 @@ def test_texts_are_complete(card):
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
 def test_function_docstrings_agree_with_their_card(card):
     low, high = card.bounds
-    bounds = f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
+    bounds = "unbounded" if low is None else f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
     unit = "no unit" if card.unit in ("", "1") else card.unit
     first_line = inspect.getdoc(card.load()).splitlines()[0]
     assert first_line.startswith(

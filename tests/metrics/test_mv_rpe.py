@@ -13,6 +13,7 @@ from hoibench.metrics.mv_rpe import (
     mv_pi_world,
     mv_rpe_scene,
     mv_rpe_world,
+    mv_rpe_world_uncapped,
     origin_id,
     scene_error,
     world_error,
@@ -54,6 +55,8 @@ def test_equal_to_plain_loops(seed, moving):
     assert mv_pi_scene(*case) == pytest.approx(plain_motion.inliers(by_scene, 0.25), rel=1e-9)
     assert mv_rpe_world(*case) == pytest.approx(plain_motion.percent(by_norm), rel=1e-9)
     assert mv_pi_world(*case) == pytest.approx(plain_motion.inliers(by_norm, 0.25), rel=1e-9)
+    literal = plain_motion.world_errors(P, world, cameras, m, valid, "norm", cap=np.inf, missing=1.0)
+    assert mv_rpe_world_uncapped(*case) == pytest.approx(plain_motion.percent(literal), rel=1e-9)
 
 
 @given(seed=seeds, moving=st.booleans())
@@ -67,12 +70,15 @@ def test_the_change_of_frame_is_rigid(seed, moving, predict):
     assert world_error(pred, world, cameras) * divisor == pytest.approx(in_camera, abs=1e-12)
 
 
-def test_the_truth_scores_zero_and_an_empty_prediction_one_hundred_percent():
+def test_the_truth_scores_zero_and_an_empty_prediction_three_scenes():
     _, world, cameras, m, _ = scene(0)
     X = world_to_cameras(world, cameras)
     assert mv_rpe_scene(X, world, cameras, m) == pytest.approx(0, abs=1e-10)
     assert mv_pi_scene(X, world, cameras, m) == 100
-    assert mv_rpe_world(X, world, cameras, m, np.zeros_like(m)) == 100
+    assert mv_rpe_scene(X, world, cameras, m, np.zeros_like(m)) == 300
+    assert mv_rpe_world(X, world, cameras, m, np.zeros_like(m)) == 300
+    assert mv_rpe_world_uncapped(X, world, cameras, m, np.zeros_like(m)) == 100
+    assert mv_rpe_scene(X + 9.0, world, cameras, m) == 300
     assert mv_pi_world(X, world, cameras, m, np.zeros_like(m)) == 0
 
 

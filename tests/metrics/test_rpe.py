@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoibench.metrics.measurement import Undefined
-from hoibench.metrics.rpe import pi, rpe
+from hoibench.metrics.rpe import pi, rpe, rpe_uncapped
 
 seeds = st.integers(0, 2**32 - 1)
 AWAY = np.array([0.0, 0.0, 1.2])  # metres from the camera
@@ -14,7 +14,7 @@ AWAY = np.array([0.0, 0.0, 1.2])  # metres from the camera
 def scene(seed, shape=(2, 3, 6), share=0.7):
     rng = np.random.default_rng(seed)
     X = rng.normal(0.0, 0.3, (*shape, 3)) + AWAY
-    P = X + rng.normal(0.0, 0.25, X.shape)
+    P = X + rng.normal(0.0, rng.choice([0.25, 1.5]), X.shape)
     mask = rng.random(shape) < share
     mask[0, 0, 0] = True
     return P, X, mask, rng.random(shape) < 0.8
@@ -29,6 +29,8 @@ def test_equal_to_plain_loops(seed):
     P, X, m, valid = scene(seed)
     errors = plain_motion.relative_errors(P, X, m, valid)
     assert rpe(P, X, m, valid) == pytest.approx(plain_motion.percent(errors), rel=1e-9)
+    literal = plain_motion.relative_errors(P, X, m, valid, cap=np.inf)
+    assert rpe_uncapped(P, X, m, valid) == pytest.approx(plain_motion.percent(literal), rel=1e-9)
     for threshold in (0.25, 0.10, 0.05):
         assert pi(P, X, m, valid, threshold) == pytest.approx(plain_motion.inliers(errors, threshold), rel=1e-9)
 
@@ -62,6 +64,7 @@ def test_a_missing_point_scores_like_the_camera_centre():
     P, X, m, valid = scene(1)
     at_centre = np.where(valid[..., None], P, 0.0)
     assert rpe(P, X, m, valid) == pytest.approx(rpe(at_centre, X, m), rel=1e-12)
+    assert rpe_uncapped(P, X, m, valid) == pytest.approx(rpe_uncapped(at_centre, X, m), rel=1e-12)
     assert rpe(P, X, m, np.zeros_like(m)) == 100
     assert pi(P, X, m, np.zeros_like(m)) == 0
 
@@ -74,6 +77,23 @@ def test_dropping_a_good_point_raises_the_error(seed):
     valid[tuple(np.argwhere(m)[0])] = False
     assert rpe(P, X, m, valid) > rpe(P, X, m)
     assert pi(P, X, m, valid) < pi(P, X, m)
+
+
+@given(seed=seeds, share=st.floats(0.0, 1.0))
+def test_leaving_points_out_never_lowers_the_error(seed, share):
+    """The worst points go first: without a largest error this pays, which is why rpe has one."""
+    P, X, m, _ = scene(seed)
+    error = np.linalg.norm(P - X, axis=-1) / np.linalg.norm(X, axis=-1)
+    valid = error <= np.quantile(error, share)
+    assert rpe(P, X, m, valid) >= rpe(P, X, m) - 1e-9
+    assert pi(P, X, m, valid) <= pi(P, X, m)
+
+
+def test_an_answer_that_is_far_off_scores_as_none():
+    P, X = one([0, 0, 9.0], [0, 0, 1])
+    m = np.ones((1, 1, 1), dtype=bool)
+    assert rpe(P, X, m) == 100
+    assert rpe_uncapped(P, X, m) == pytest.approx(800)
 
 
 @given(seed=seeds)

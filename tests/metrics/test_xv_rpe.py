@@ -57,13 +57,15 @@ def test_equal_errors_agree_and_different_errors_raise_only_this_metric(scene):
     assert xv_rpe(different, world, cameras, m) == pytest.approx(100 * 0.05 * np.sqrt(2) / scene_size(world), rel=1e-9)
 
 
-def test_a_point_missing_in_either_view_scores_one(scene):
+def test_a_point_missing_in_either_view_or_far_off_scores_three(scene):
     world, cameras, m = scene
     X = world_to_cameras(world, cameras)
     valid = np.ones_like(m)
     valid[0] = False
-    assert xv_rpe(X, world, cameras, np.ones_like(m), valid) == pytest.approx(100 * 4 / 6)
+    assert xv_rpe(X, world, cameras, np.ones_like(m), valid) == pytest.approx(300 * 4 / 6)
     assert xv_pi(X, world, cameras, np.ones_like(m), valid) == pytest.approx(100 * 2 / 6)
+    far = X + 100.0 * (np.arange(3) == 0)[:, None, None, None]
+    assert xv_rpe(far, world, cameras, np.ones_like(m)) == pytest.approx(300 * 4 / 6)
 
 
 @given(seed=seeds)

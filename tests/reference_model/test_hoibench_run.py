@@ -36,7 +36,7 @@ def test_from_request_to_rows(run, overfitted, tmp_path):
     (scores,) = (tmp_path / "r" / "scores" / "syncmv4d+nano" / "seed-0").glob("*.jsonl")
     rows = read_scores(scores)
     assert {row.status for each in rows.values() for row in each} == {"ok"}
-    assert rows.keys() == {"rpe@1", "chamfer@1"}
+    assert rows.keys() == {"rpe@2", "chamfer@2"}
     assert "SyncMV4D" in (tmp_path / result["page"]).read_text()
 
 

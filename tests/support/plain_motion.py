@@ -58,12 +58,14 @@ def scale(P, X, m):
     return numerator / denominator
 
 
-def relative_errors(P, X, m, valid):
+def relative_errors(P, X, m, valid, cap=1.0, missing=1.0):
     V, N, K = m.shape
     return [
         [
             [
-                norm(difference(P[v, n, k], X[v, n, k])) / max(norm(X[v, n, k]), 0.01) if valid[v, n, k] else 1.0
+                min(cap, norm(difference(P[v, n, k], X[v, n, k])) / max(norm(X[v, n, k]), 0.01))
+                if valid[v, n, k]
+                else missing
                 for k in range(K)
                 if m[v, n, k]
             ]
@@ -87,7 +89,7 @@ def scene_size(world):
     return math.sqrt(mean([norm(difference(p, centre)) ** 2 for p in points]))
 
 
-def world_errors(P, world, cameras, m, valid, divide_by):
+def world_errors(P, world, cameras, m, valid, divide_by, cap=3.0, missing=3.0):
     """divide_by: ``scene`` or ``norm``."""
     V, N, K = m.shape
     size = scene_size(world)
@@ -102,7 +104,7 @@ def world_errors(P, world, cameras, m, valid, divide_by):
                     continue
                 divisor = size if divide_by == "scene" else max(norm(world[n, k]), 0.01)
                 error = norm(difference(world_point(P[v, n, k], R, t), world[n, k])) / divisor
-                values.append(error if valid[v, n, k] else 1.0)
+                values.append(min(error, cap) if valid[v, n, k] else missing)
             frames.append(values)
         sets.append(frames)
     return sets
@@ -124,7 +126,7 @@ def disagreement_errors(P, world, cameras, m, valid):
                         a = world_point(P[i, n, k], *pose(cameras[i], n))
                         b = world_point(P[j, n, k], *pose(cameras[j], n))
                         both = valid[i, n, k] and valid[j, n, k]
-                        values.append(norm(difference(a, b)) / size if both else 1.0)
+                        values.append(min(norm(difference(a, b)) / size, 3.0) if both else 3.0)
                 frames.append(values)
             sets.append(frames)
     return sets
@@ -140,57 +142,61 @@ def reprojection(P, world, cameras, m, valid):
                     if i == j or not (m[i, n, k] and m[j, n, k]):
                         continue
                     height, width = cameras[j].size
-                    error = 0.1 * math.hypot(height, width)
+                    cap = error = 0.1 * math.hypot(height, width)
                     if valid[i, n, k]:
                         projected = camera_point(world_point(P[i, n, k], *pose(cameras[i], n)), *pose(cameras[j], n))
                         true = camera_point(world[n, k], *pose(cameras[j], n))
                         if projected[2] > 0:
-                            error = norm(difference(pixel(projected, cameras[j].K), pixel(true, cameras[j].K)))
+                            error = min(
+                                cap, norm(difference(pixel(projected, cameras[j].K), pixel(true, cameras[j].K)))
+                            )
                     errors.append(error)
     errors.sort()
     middle = len(errors) // 2
     return errors[middle] if len(errors) % 2 else (errors[middle - 1] + errors[middle]) / 2
 
 
-def sample_farthest_points(cloud, count, seed):
-    """Farthest-point sampling: first along a seeded direction, ties by coordinates."""
-    direction = np.random.default_rng(seed).standard_normal(3)
-    remaining = sorted(tuple(float(c) for c in point) for point in cloud)
-    chosen = []
-    while len(chosen) < count:
-        best, best_value = None, None
-        for point in remaining:
-            if chosen:
-                value = min((point[0] - q[0]) ** 2 + (point[1] - q[1]) ** 2 + (point[2] - q[2]) ** 2 for q in chosen)
-            else:
-                value = point[0] * direction[0] + point[1] * direction[1] + point[2] * direction[2]
-            if best is None or value > best_value:
-                best, best_value = point, value
-        chosen.append(best)
-        remaining.remove(best)
-    return chosen
-
-
-def chamfer(P, X, m, valid, seed, power):
+def chamfer(P, X, m, valid, recorded, covered, size, seed, power):
+    """covered: like m, true points with a prediction."""
     sets = []
     for v in range(len(X)):
         frames = []
         for n in range(len(X[v])):
-            true = [X[v, n, k] for k in range(X.shape[2]) if m[v, n, k]]
-            if not true:
+            counted = [k for k in range(X.shape[2]) if m[v, n, k]]
+            if not counted:
                 continue
             found = [P[v, n, k] for k in range(P.shape[2]) if valid[v, n, k]]
-            if not found:
-                found = [(0.0, 0.0, 0.0)]
-            elif len(found) != len(true):
-                kept = min(len(true), max(len(found), math.ceil(len(true) / 2)))
-                found, true = (
-                    sample_farthest_points(found, min(len(found), len(true)), seed),
-                    sample_farthest_points(true, kept, seed),
-                )
-            accuracy = mean([min(norm(difference(p, x)) ** power for x in true) for p in found])
-            completeness = mean([min(norm(difference(p, x)) ** power for p in found) for x in true])
-            frames.append([accuracy + completeness])
+            share = sum(bool(covered[v, n, k]) for k in counted) / len(counted)
+            if not found or not share:
+                frames.append([size**power])
+                continue
+            near = [X[v, n, k] for k in range(X.shape[2]) if recorded[v, n, k]]
+            accuracy = mean([min(norm(difference(p, x)) ** power for x in near) for p in found])
+            draws = [found]
+            if len(found) > len(near):
+                rng = np.random.default_rng(seed)
+                draws = [[found[i] for i in rng.choice(len(found), len(near), replace=False)] for _ in range(5)]
+            completeness = mean(
+                [min(norm(difference(p, X[v, n, k])) ** power for p in draw) for draw in draws for k in counted]
+            )
+            frames.append([min(size**power, (accuracy + completeness) / share)])
+        sets.append(frames)
+    return mean_of_means(sets)
+
+
+def chamfer_paper(P, X, valid, recorded, size, power):
+    sets = []
+    for v in range(len(X)):
+        frames = []
+        for n in range(len(X[v])):
+            true = [X[v, n, k] for k in range(X.shape[2]) if recorded[v, n, k]]
+            found = [P[v, n, k] for k in range(P.shape[2]) if valid[v, n, k]]
+            if true and found:
+                accuracy = mean([min(norm(difference(p, x)) ** power for x in true) for p in found])
+                completeness = mean([min(norm(difference(p, x)) ** power for p in found) for x in true])
+                frames.append([accuracy + completeness])
+            elif true:
+                frames.append([size**power])
         sets.append(frames)
     return mean_of_means(sets)
 
@@ -205,46 +211,57 @@ def true_in_three_frames(mask, v, n, k):
     return bool(mask[v, n - 1, k] and mask[v, n, k] and mask[v, n + 1, k])
 
 
-def smoothness(P, X, m, valid):
-    """(prediction, truth, coverage, ranked ratio)."""
+def second_differences(points, m, valid, cap, missing):
+    """sets[v][n] of the sizes over the triples of m; missing None leaves triples without predictions out."""
     V, N, K = m.shape
-    pred, true, expected, covered = [], [], 0, 0
+    sets = []
     for v in range(V):
-        pred.append([])
-        true.append([])
+        frames = []
         for n in range(1, N - 1):
-            points = [k for k in range(K) if true_in_three_frames(m, v, n, k)]
-            expected += len(points)
-            points = [k for k in points if true_in_three_frames(valid, v, n, k)]
-            covered += len(points)
-            pred[v].append([norm(second_difference(P, v, n, k)) for k in points])
-            true[v].append([norm(second_difference(X, v, n, k)) for k in points])
-    value, reference, coverage = mean_of_means(pred), mean_of_means(true), covered / expected
-    ratio = value / reference
-    return value, reference, coverage, ratio / coverage if ratio >= 1 else ratio * coverage
-
-
-def accel_error(P, X, m, valid):
-    V, N, K = m.shape
-    errors = {}
-    for v in range(V):
-        for n in range(1, N - 1):
+            values = []
             for k in range(K):
-                if true_in_three_frames(m, v, n, k) and true_in_three_frames(valid, v, n, k):
-                    errors[v, n, k] = norm(difference(second_difference(P, v, n, k), second_difference(X, v, n, k)))
-    typical = mean(list(errors.values()))
-    sets = [
-        [
-            [
-                errors.get((v, n, k), max(typical, norm(second_difference(X, v, n, k))))
-                for k in range(K)
-                if true_in_three_frames(m, v, n, k)
-            ]
-            for n in range(1, N - 1)
-        ]
-        for v in range(V)
-    ]
-    return mean_of_means(sets)
+                if true_in_three_frames(m, v, n, k):
+                    if true_in_three_frames(valid, v, n, k):
+                        values.append(min(cap, norm(second_difference(points, v, n, k))))
+                    elif missing is not None:
+                        values.append(missing)
+            frames.append(values)
+        sets.append(frames)
+    return sets
+
+
+def smoothness(P, X, m, valid, size):
+    """(prediction, truth, ranked ratio)."""
+    highest = mean_of_means(second_differences(P, m, valid, size, size))
+    lowest = mean_of_means(second_differences(P, m, valid, size, 0.0))
+    truth = mean_of_means(second_differences(X, m, m, math.inf, None))
+    ratios = [highest / truth, lowest / truth]
+    return highest, truth, max(ratios, key=lambda ratio: abs(math.log(ratio)) if ratio > 0 else math.inf)
+
+
+def smoothness_raw(P, m, valid):
+    return mean_of_means(second_differences(P, m, valid, math.inf, None))
+
+
+def accel_error(P, X, m, valid, size):
+    sets = second_differences(P - X, m, valid, size, size)
+    return mean([value for frames in sets for values in frames for value in values])
+
+
+def motion_following(P, X, m, valid):
+    above = below = 0.0
+    V, N, K = m.shape
+    for v in range(V):
+        for n in range(N):
+            for k in range(K):
+                if not (m[v, n, k] and m[v, 0, k]):
+                    continue
+                moved = difference(X[v, n, k], X[v, 0, k])
+                below += norm(moved) ** 2
+                if valid[v, n, k] and valid[v, 0, k]:
+                    followed = difference(P[v, n, k], P[v, 0, k])
+                    above += sum(a * b for a, b in zip(followed, moved, strict=True))
+    return above / below
 
 
 def nearest_anchors(pixels, anchors, radius):
@@ -268,9 +285,4 @@ def sample_point_map(grid, u, size):
     point = [float(c) for c in grid[row, column]]
     if not all(math.isfinite(c) for c in point) or point[2] <= 0:
         return None
-    for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
-        if 0 <= r < h and 0 <= c < w:
-            neighbour = float(grid[r, c, 2])
-            if not math.isfinite(neighbour) or abs(neighbour - point[2]) > 0.02 * point[2]:
-                return None
     return point

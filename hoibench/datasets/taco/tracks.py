@@ -40,8 +40,8 @@ def build_tracks(surfaces: Sequence[Surface], cameras: Sequence[Camera], count: 
     points = choose_points(surfaces, count)
     world, part = track_points(points, surfaces)
     recorded = recorded_mask(points, surfaces)
-    visible = compute_visibility(world, surfaces, cameras) & recorded
-    return Tracks(world, visible, part, None if recorded.all() else recorded)
+    visible, depth_edge = compute_visibility(world, surfaces, cameras)
+    return Tracks(world, visible & recorded, part, None if recorded.all() else recorded, depth_edge)
 
 
 def choose_points(surfaces: Sequence[Surface], count: int) -> SurfacePoints:

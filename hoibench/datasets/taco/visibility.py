@@ -1,4 +1,4 @@
-"""Visibility of points and parts: inside the image, in front of the camera, and not occluded."""
+"""Visibility of points and parts: inside the image, in front of the camera, and not occluded; and points at edges of the depth."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoibench.clip import PARTS, Array, Camera
+from hoibench.datasets.ray_casting import rays_through
 from hoibench.datasets.surfaces import PlacedPart, Surface, map_frames
 from hoibench.geometry import optical_centre, project, to_camera
 
 _OCCLUSION_TOLERANCE = 1e-4  # metres along the ray, so that a point is not occluded by its own surface
+_DEPTH_EDGE = 0.02
+"""Share of a pixel's depth by which a neighbouring pixel's depth differs at an edge."""
+_PIXEL_AND_NEIGHBOURS = np.array([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])
 _FARTHEST = 4.0
 """Metres: a part farther than this from every camera is outside the workspace; the cameras are 1.4 to 2.1 m from its centre."""
 
 
-def compute_visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> Array:
-    """Return which points each camera sees in each frame, (V, N, K) bool.
+def compute_visibility(world: Array, surfaces: Sequence[Surface], cameras: Sequence[Camera]) -> tuple[Array, Array]:
+    """Return which points each camera sees in each frame, and which are at an edge of the depth, both (V, N, K) bool.
 
     Args:
         world: (N, K, 3) positions of points in the world, metres.
         surfaces: hands and objects over N frames, which may occlude points.
         cameras: V static cameras.
     """
-    return np.stack(map_frames(surfaces, [PointVisibility(world, camera) for camera in cameras]))
+    points, edges = [PointVisibility(world, c) for c in cameras], [DepthEdges(world, c) for c in cameras]
+    values = map_frames(surfaces, [*points, *edges])
+    return np.stack(values[: len(cameras)]), np.stack(values[len(cameras) :])
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +47,42 @@ class PointVisibility:
         inside = np.flatnonzero(visible)
         visible[inside] = _unoccluded(parts, optical_centre(self.camera.R, self.camera.t), points[inside])
         return visible
+
+
+@dataclass(frozen=True, eq=False)
+class DepthEdges:
+    """Finds the points (N, K, 3), in metres in the world, that are at an edge of the depth image of one static camera, frame by frame."""
+
+    world: Array
+    camera: Camera
+
+    def visit(self, frame: int, parts: Sequence[PlacedPart]) -> Array:
+        """Return which points are at an edge in one frame, (K,) bool; ``parts`` are the hands and objects as placed in that frame.
+
+        The depth at the point's pixel differs there by more than 2 % from that at one of the four neighbouring pixels, or the pixel's centre shows
+        neither hand nor object.  Background is infinitely far.  Points outside the image are at no edge.
+        """
+        points = self.world[frame].astype(np.float64)
+        inside = np.flatnonzero(in_image(points, self.camera))
+        edge = np.zeros(len(points), dtype=bool)
+        in_camera = to_camera(points[inside], self.camera.R, self.camera.t)
+        pixels = np.rint(project(in_camera, self.camera.K)).astype(int)[:, None] + _PIXEL_AND_NEIGHBOURS
+        depth = self._depth(pixels.reshape(-1, 2), parts).reshape(pixels.shape[:2])
+        height, width = self.camera.size
+        in_frame = ((pixels >= 0) & (pixels < [width, height])).all(axis=-1)
+        own = depth[:, :1]
+        with np.errstate(invalid="ignore"):  # infinity minus infinity compares false, hence counts as an edge
+            smooth = np.abs(depth - own) <= _DEPTH_EDGE * own
+        edge[inside] = (in_frame & ~smooth).any(axis=1) | np.isinf(own[:, 0])
+        return edge
+
+    def _depth(self, pixels: Array, parts: Sequence[PlacedPart]) -> Array:
+        """Return the z-depth at pixels (M, 2), (M,) metres, infinite on background."""
+        origin, directions = rays_through(self.camera, pixels)
+        depth = np.full(len(pixels), np.inf)
+        for part in parts if len(pixels) else ():
+            depth = np.minimum(depth, part.caster.cast(origin, directions).depth)
+        return depth
 
 
 def in_image(points: Array, camera: Camera) -> Array:

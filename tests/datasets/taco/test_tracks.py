@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from depth_and_part import render_depth_and_part
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,14 +73,54 @@ def test_the_choice_of_points_does_not_depend_on_the_world_frame(written):
     assert same.mean() > 0.9
 
 
+@pytest.mark.parametrize(("gap", "edges"), [(0.03, True), (0.05, True), (0.01, False)])
+def test_points_at_a_step_of_more_than_two_percent_are_at_a_depth_edge(gap, edges):
+    """A small plate is 1, 3 or 5 cm before a large one that is 1 m away; a focal length of 40 px makes 2.5 cm there a pixel."""
+    surfaces = [plate(2, [0, 0, 1 - gap], scale=0.25), plate(3, [0, 0, 1], scale=0.9)]
+    near = 1 - gap
+    points = np.array([[0.0, 0, near], [0.24, 0, near], [0.27, 0, 1], [0.4, 0, 1], [9.0, 0, 1]])
+    visible, edge = compute_visibility(points[None], surfaces, [CAMERA])
+    assert visible[0, 0].tolist() == [True, True, True, True, False]
+    assert edge[0, 0].tolist() == [False, edges, edges, False, False]
+
+
+def test_silhouettes_are_edges_and_the_border_of_the_image_is_none():
+    surfaces = [plate(2, [0, 0, 1], scale=0.5)]  # from column 11.5 to 51.5
+    columns = (11.6, 12.6, 30.0, 51.4)
+    points = np.array([[(u - 31.5) / 40, 0.0, 1.0] for u in columns])
+    assert compute_visibility(points[None], surfaces, [CAMERA])[1][0, 0].tolist() == [True, False, False, True]
+    wide = [plate(2, [0, 0, 1], scale=2.0)]
+    corner = np.array([[[-31.4 / 40, -31.4 / 40, 1.0]]])
+    assert not compute_visibility(corner, wide, [CAMERA])[1].any()
+
+
+def test_depth_edges_are_those_of_the_rendered_depth_image(written, clip):
+    """The neighbours are compared in an image of the whole scene, rendered in another way."""
+    world, N = clip.tracks.world.astype(float), clip.frames
+    found = 0
+    for n in range(0, N, max(1, N // 3)):
+        mesh = build_frame_mesh(written.recording.surfaces, n)
+        for v, camera in enumerate(clip.cameras):
+            depth = np.pad(render_depth_and_part(mesh, camera)[0].astype(float), 1, constant_values=np.nan)
+            pixels = np.rint(project(to_camera(world[n], camera.R, camera.t), camera.K)).astype(int)
+            for k in np.flatnonzero(clip.tracks.visible[v, n]):
+                x, y = pixels[k] + 1
+                around = [depth[y - 1, x], depth[y + 1, x], depth[y, x - 1], depth[y, x + 1]]
+                own, around = depth[y, x], [other for other in around if not np.isnan(other)]
+                edge = np.isinf(own) or max(abs(other - own) for other in around) > 0.02 * own
+                assert clip.tracks.depth_edge[v, n, k] == edge
+                found += edge
+    assert found > 10
+
+
 def test_points_behind_a_plate_outside_the_image_or_behind_the_camera_are_hidden():
     surfaces = [plate(2, [0, 0, 2], scale=0.5), plate(3, [0, 0, 4])]
     points = np.array([[0.0, 0, 2], [0.4, 0.4, 2], [0, 0, 4], [0.95, 0, 4], [0.3, 0, 2], [0, 0, -2], [9.0, 0, 2]])
-    seen = compute_visibility(points[None], surfaces, [CAMERA])[0, 0]
+    seen = compute_visibility(points[None], surfaces, [CAMERA])[0][0, 0]
     assert seen.tolist() == [True, True, False, False, True, False, False]
     # From behind, the far plate hides the near one.
     behind = Camera(CAMERA.K, np.diag([-1.0, 1.0, -1.0]), np.array([0.0, 0.0, 6.0]), CAMERA.size)
-    assert compute_visibility(points[None], surfaces, [behind])[0, 0, :4].tolist() == [False, False, True, True]
+    assert compute_visibility(points[None], surfaces, [behind])[0][0, 0, :4].tolist() == [False, False, True, True]
 
 
 @pytest.mark.parametrize(("behind", "seen"), [(0.9e-4, True), (1.1e-4, False)])
@@ -87,13 +128,13 @@ def test_a_point_is_hidden_from_a_tenth_of_a_millimetre_behind_a_surface(behind,
     points = np.array([[[0.1, 0.2, 2.0 + behind]]])
     near_axis = Camera(np.diag([1.0, 1.0, 1.0]), np.eye(3), np.zeros(3), (64, 64))  # rays are about the depth's axis
     points[..., :2] = 0.0
-    assert compute_visibility(points, [plate(2, [0.3, 0.1, 2])], [near_axis])[0, 0, 0] == seen
+    assert compute_visibility(points, [plate(2, [0.3, 0.1, 2])], [near_axis])[0][0, 0, 0] == seen
 
 
 @pytest.mark.parametrize(("x", "inside"), [(-31.9, True), (-32.1, False), (31.9, True), (32.1, False)])
 def test_the_image_ends_half_a_pixel_beyond_its_outer_pixel_centres(x, inside):
     point = np.array([[[x / 40.0 * 2.0, 0.0, 2.0]]])
-    assert compute_visibility(point, [plate(2, [0, 0, 2], scale=3.0)], [CAMERA])[0, 0, 0] == inside
+    assert compute_visibility(point, [plate(2, [0, 0, 2], scale=3.0)], [CAMERA])[0][0, 0, 0] == inside
 
 
 def test_an_unrecorded_point_keeps_its_nearest_recorded_position():

@@ -133,7 +133,7 @@ class ViewRecord(FolderMetadata):
         file_stats: size and modification time of calibration.json and of the downloaded video.
     """
 
-    SCHEMA: ClassVar[str] = "hoibench/taco-view@3"
+    SCHEMA: ClassVar[str] = "hoibench/taco-view@4"
     FIX: ClassVar[str] = _FIX
 
     serial: str

@@ -84,11 +84,13 @@ def _read_view(folder: Path, sequence: SequenceRecord) -> View:
 
 def _read_tracks(folder: Path, views: Sequence[Path]) -> Tracks:
     arrays = read_npz(folder / TRACKS)
-    visible = np.stack([_unpack(view, "visible", POINTS) for view in views])
+    visible, depth_edge = (
+        np.stack([_unpack(view, name, POINTS) for view in views]) for name in ("visible", "depth_edge")
+    )
     recorded = arrays["recorded"]
-    return Tracks(arrays["world"], visible, arrays["part"], None if recorded.all() else recorded)
+    return Tracks(arrays["world"], visible, arrays["part"], None if recorded.all() else recorded, depth_edge)
 
 
 def _unpack(folder: Path, name: str, length: int) -> Array:
-    """Read a bool array, ``mask`` or ``visible``, from the folder of a view; its last axis, of ``length``, is packed into bits in the file."""
+    """Read a bool array, ``mask``, ``visible`` or ``depth_edge``, from a view's folder; its last axis, of ``length``, is packed into bits there."""
     return np.unpackbits(read_npz(folder / VIEW)[name], axis=-1, count=length).astype(bool)

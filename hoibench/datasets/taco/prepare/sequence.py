@@ -42,7 +42,7 @@ from hoibench.datasets.taco.protocol import (
 )
 from hoibench.datasets.taco.recording import Recording
 from hoibench.datasets.taco.tracks import choose_points, recorded_mask, track_points
-from hoibench.datasets.taco.visibility import PointVisibility, check_parts_in_view
+from hoibench.datasets.taco.visibility import DepthEdges, PointVisibility, check_parts_in_view
 from hoibench.store import read_npz, write_npz
 from hoibench.store.verified_folder import CorruptFolder, read_metadata, write_folder
 from hoibench.video import decode_crop, encode
@@ -87,16 +87,17 @@ class SampledFrames:
 
 @dataclass(frozen=True, eq=False)
 class ViewTruth:
-    """Point visibility (N, K) bool and foreground mask (N, H, W) bool of one view."""
+    """Point visibility (N, K) bool, points at edges of the depth (N, K) bool, and foreground mask (N, H, W) bool of one view."""
 
     visible: Array
+    depth_edge: Array
     mask: Array
 
 
 def render_truth(
     surfaces: Sequence[Surface], world: Array, recorded: Array, cameras: Sequence[Camera]
 ) -> tuple[ViewTruth, ...]:
-    """Return point visibility and masks for each of several static cameras; each frame's hands and objects are placed once for all cameras.
+    """Return point visibility, depth edges and masks for several static cameras; each frame's hands and objects are placed once for all cameras.
 
     Args:
         surfaces: hands and objects over N frames.
@@ -104,11 +105,9 @@ def render_truth(
         recorded: (N, K) bool, false where a point was not recorded and hence is not visible.
         cameras: the cameras.
     """
-    points = [PointVisibility(world, camera) for camera in cameras]
-    renderers = [MaskRenderer(camera) for camera in cameras]
-    values = map_frames(surfaces, [*points, *renderers])
-    visible, masks = values[: len(cameras)], values[len(cameras) :]
-    return tuple(ViewTruth(v & recorded, mask) for v, mask in zip(visible, masks, strict=True))
+    visitors = [(PointVisibility(world, c), DepthEdges(world, c), MaskRenderer(c)) for c in cameras]
+    values = iter(map_frames(surfaces, [visitor for of_camera in visitors for visitor in of_camera]))
+    return tuple(ViewTruth(next(values) & recorded, next(values), next(values)) for _ in cameras)
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,7 +253,7 @@ class SequencePreparation:
         # Read before writing, so that read errors are not reported as write errors.
         path = self.recording.sequence.video(view.serial, self._modality)
         video = decode_crop(path, self._frames.window.indices, view.box, SIZE)
-        arrays: dict[str, Array] = {"visible": truth.visible, "mask": truth.mask}
+        arrays: dict[str, Array] = {"visible": truth.visible, "depth_edge": truth.depth_edge, "mask": truth.mask}
         packed = {name: np.packbits(self._frames.expand(values), axis=-1) for name, values in arrays.items()}
 
         def fill(new: Path) -> None:

@@ -11,6 +11,7 @@ def test_views_rendered_together_equal_views_rendered_separately(written, clip):
     sights = render_truth(surfaces, tracks.world, np.ones(tracks.world.shape[:2], dtype=bool), clip.cameras)
     for view, (sight, camera) in enumerate(zip(sights, clip.cameras, strict=True)):
         np.testing.assert_array_equal(sight.visible, tracks.visible[view])
+        np.testing.assert_array_equal(sight.depth_edge, tracks.depth_edge[view])
         np.testing.assert_array_equal(sight.mask, build_masks(surfaces, [camera])[0])
 
 

@@ -1,12 +1,30 @@
 import numpy as np
-import plain_motion
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoibench.metrics.farthest_points import sample_farthest_points
+from reference_model.generation.farthest_points import sample_farthest_points
 
 seeds = st.integers(0, 2**32 - 1)
+
+
+def plain_farthest_points(cloud, count, seed):
+    """Farthest-point sampling: first along a seeded direction, ties by coordinates."""
+    direction = np.random.default_rng(seed).standard_normal(3)
+    remaining = sorted(tuple(float(c) for c in point) for point in cloud)
+    chosen = []
+    while len(chosen) < count:
+        best, best_value = None, None
+        for point in remaining:
+            if chosen:
+                value = min((point[0] - q[0]) ** 2 + (point[1] - q[1]) ** 2 + (point[2] - q[2]) ** 2 for q in chosen)
+            else:
+                value = point[0] * direction[0] + point[1] * direction[1] + point[2] * direction[2]
+            if best is None or value > best_value:
+                best, best_value = point, value
+        chosen.append(best)
+        remaining.remove(best)
+    return chosen
 
 
 def as_set(points):
@@ -20,7 +38,7 @@ def test_equal_to_plain_loops(seed, grid):
     clouds = [rng.integers(0, 3, (n, 3)).astype(float) if grid else rng.normal(size=(n, 3)) for n in (1, 7, 12)]
     counts = [int(rng.integers(1, len(cloud) + 1)) for cloud in clouds]
     for kept, cloud, count in zip(sample_farthest_points(clouds, counts, seed), clouds, counts, strict=True):
-        assert kept.tolist() == [list(p) for p in plain_motion.sample_farthest_points(cloud, count, seed)]
+        assert kept.tolist() == [list(p) for p in plain_farthest_points(cloud, count, seed)]
 
 
 @given(seed=seeds, grid=st.booleans())

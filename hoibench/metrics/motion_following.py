@@ -1,0 +1,86 @@
+"""motion_following: the share of the true motion that a prediction makes, 0 if it stands still and 1 if it moves as the truth does.
+
+Formula:    sum m <dP, dX> / sum m <dX, dX>,  dP[n] = sP[n] - sP[0],  dX[n] = X[n] - X[0], over all views, frames and points
+Points:     P predicted, X true, both in the world, so that a moving camera adds nothing, metres; P in the order of X (``pairing``); s the
+            alignment's scale (``alignment``).
+Counted:    m: visible in the view in frame 0 and in frame n (``TrueTracks.mask``).
+Missing:    dP = 0, as if the point stood still.
+Card:       cards/motion.toml
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hoibench.clip import PARTS, Array
+from hoibench.metrics.aligned_motion import align_motion, group_by_view
+from hoibench.metrics.case import Case
+from hoibench.metrics.measurement import Measurement, Undefined
+from hoibench.metrics.point_sets import PointSet, check_prediction_and_truth
+from hoibench.metrics.true_tracks import cameras_to_world
+
+LEAST_MOTION = 1e-3
+"""Metres: true points with a smaller RMS displacement from frame 0 are at rest, within the accuracy of a recording."""
+AT_REST = "the true points are at rest"
+
+
+def motion_following(pred: Array, truth: Array, mask: Array, valid: Array | None = None) -> float:
+    """Return the share of the true displacement from frame 0 that the prediction follows: sum m <dP, dX> / sum m <dX, dX>, no unit.
+
+    It is 0 for a prediction that stands still, drifts or jitters independently of the truth, and negative for one that moves against it.
+
+    Args:
+        pred: P, (V, N, K, 3) metres, already aligned, in a frame of reference that does not move.
+        truth: X, (V, N, K, 3) metres, in the same frame of reference.
+        mask: m, (V, N, K) bool, the true points that count; those that it leaves out in frame 0 are left out in all frames.
+        valid: (V, N, K) bool, false where a prediction is missing: a point without a prediction there or in frame 0 counts as standing still.  None
+            means that all are valid.
+
+    Raises:
+        ValueError: shapes differ, or a point that counts is not finite.
+        Undefined: the RMS displacement of the true points is under 1 mm.
+
+    Source: the coefficient of the true displacement in a least-squares fit of the predicted one.
+
+    >>> x = np.arange(5.0)
+    >>> truth = np.stack([x, 0 * x, 0 * x], axis=-1)[None, :, None]
+    >>> everywhere = np.ones((1, 5, 1), dtype=bool)
+    >>> [motion_following(pred, truth, everywhere) for pred in (0.5 * truth, truth[:, :1] + 0 * truth, truth[..., ::-1])]
+    [0.5, 0.0, 0.0]
+    """
+    share = _follow(*check_prediction_and_truth(pred, truth, mask, valid), mask)
+    if share is None:
+        raise Undefined(AT_REST)
+    return share
+
+
+def _follow(pred: PointSet, truth: PointSet, mask: Array) -> float | None:
+    """Return the share, or None if the true points of the mask are at rest."""
+    mask = mask & mask[:, :1]
+    d_truth = truth.xyz - truth.xyz[:, :1]
+    moved = pred.valid & pred.valid[:, :1] & mask
+    d_pred = np.where(moved[..., None], pred.xyz - pred.xyz[:, :1], 0.0)
+    total = float(np.square(d_truth[mask]).sum())
+    if not mask.any() or total < LEAST_MOTION**2 * int(mask.sum()):
+        return None
+    return float((d_pred[mask] * d_truth[mask]).sum()) / total
+
+
+def measure_motion_following(case: Case) -> Iterator[Measurement]:
+    """Yield the measurements of motion_following@1 (no unit; not ranked; unbounded): one per view, one per part, then the clip's."""
+    motion = align_motion(case)
+    truth, groups = motion.truth, group_by_view(motion)
+    pred = PointSet(cameras_to_world(motion.pred.xyz, truth.cameras), motion.pred.valid)
+    world = PointSet(np.broadcast_to(truth.world, truth.points.shape), truth.mask)
+    for v, view in enumerate(truth.views):
+        share = _follow(pred, world, truth.mask & (np.arange(len(truth.views)) == v)[:, None, None])
+        yield motion.measurement_or_undefined(
+            AT_REST if share is None else share, view=view, coverage=groups.coverage(v)
+        )
+    for index, part in enumerate(PARTS):
+        share = _follow(pred, world, truth.mask & (truth.part == index))
+        yield motion.measurement_or_undefined(AT_REST if share is None else share, part=part)
+    share = _follow(pred, world, truth.mask)
+    yield motion.measurement_or_undefined(AT_REST if share is None else share, coverage=groups.coverage())
