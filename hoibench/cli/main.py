@@ -14,6 +14,8 @@ usage: hoibench COMMAND [options]
   run     generate predictions, score them and build the page  (same as python -m hoibench.run)
   ls      list methods, presets, settings, metrics, datasets, splits or runs
   show    print a run's leaderboard
+  compare print the differences of methods with intervals and p-values
+  power   estimate how many clips would separate methods
   merge   merge the shards of a run, or write a run's table and page again
   score   score a run's stored predictions again, or a folder of predictions against a folder of truth
   data    check and prepare a TACO download: doctor, prepare, mano
@@ -26,6 +28,8 @@ _COMMANDS = {
     "run": "hoibench.cli.run:run_command",
     "ls": "hoibench.cli.ls:ls_command",
     "show": "hoibench.cli.show:show_command",
+    "compare": "hoibench.cli.compare:compare_command",
+    "power": "hoibench.cli.power:power_command",
     "merge": "hoibench.cli.merge:merge_command",
     "score": "hoibench.cli.score:score_command",
     "data": "hoibench.cli.data:data_command",

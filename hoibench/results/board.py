@@ -20,7 +20,7 @@ from hoibench.results.board_rows import (
     shared_clips,
 )
 from hoibench.results.cells import Cell, ColumnContext, fill_column
-from hoibench.results.clip_scores import clip_scores
+from hoibench.results.clip_scores import ClipScores, clip_scores
 from hoibench.results.companions import CompanionScores
 from hoibench.results.confidence_intervals import column_intervals
 from hoibench.results.run_folder import Run
@@ -45,9 +45,10 @@ class Board:
         split_id, truth_id: ids of the split's contents and of the truth's version, which all runs share.
         clip_set_ids: ids of the sets of clips that the runs scored; if they differ, ``clips`` are the clips that all runs scored.
         clips: the clips of this board.
-        clusters: number of distinct pairs of object instances among the clips; a clip without instances counts as one.
+        cluster_labels: (C,) labels of the clips, equal for clips of the same pair of object instances; a clip without instances has its own.
         runs: the runs, oldest first.
         rows, columns: in the order of the leaderboard page.
+        scores: the scores of each column per row and clip.
         cells: the cell of every (row index, column index).
         notes: sentences on how the clips were prepared, on excluded clips and on omitted metrics.
     """
@@ -59,12 +60,18 @@ class Board:
     truth_id: str
     clip_set_ids: tuple[str, ...]
     clips: tuple[ClipEntry, ...]
-    clusters: int
+    cluster_labels: Array
     runs: tuple[Run, ...]
     rows: tuple[BoardRow, ...]
     columns: tuple[Column, ...]
+    scores: tuple[ClipScores, ...]
     cells: Mapping[tuple[int, int], Cell]
     notes: tuple[str, ...]
+
+    @property
+    def clusters(self) -> int:
+        """The number of clusters: distinct pairs of object instances among the clips."""
+        return len(set(self.cluster_labels.tolist()))
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -99,7 +106,10 @@ def _build_board(runs: list[Run], cards: Mapping[str, Card]) -> Board:
     results, rows = collect_board_rows(runs, {clip.id: n for n, clip in enumerate(clips)})
     results, omitted_notes = _drop_empty_columns(results)
     columns = _columns(results, cards)
-    clusters = cluster_labels(clips)
+    results_of = dict(iter(results.groupby(["metric", "region"])))
+    parts = [results_of[column.card.id, column.region] for column in columns]
+    methods, clusters = [row.method for row in rows], cluster_labels(clips)
+    scores = _scores(parts, methods, columns, len(clips))
     record = runs[0].record
     return Board(
         kind=record.kind,
@@ -109,11 +119,12 @@ def _build_board(runs: list[Run], cards: Mapping[str, Card]) -> Board:
         truth_id=record.truth_id,
         clip_set_ids=tuple(dict.fromkeys(run.record.clip_set_id for run in runs)),
         clips=clips,
-        clusters=len(set(clusters.tolist())),
+        cluster_labels=clusters,
         runs=tuple(runs),
         rows=rows,
         columns=columns,
-        cells=_cells(results, [row.method for row in rows], columns, clusters),
+        scores=scores,
+        cells=_cells(parts, scores, methods, columns, clusters),
         notes=(*_run_notes(runs), *clip_notes, *omitted_notes),
     )
 
@@ -180,15 +191,28 @@ def _unregistered_card(metric: str, unit: str) -> Card:
     )
 
 
+def _scores(
+    parts: list[pd.DataFrame], methods: list[RunMethod], columns: tuple[Column, ...], clips: int
+) -> tuple[ClipScores, ...]:
+    truth_row = _reference_index(methods).get(GROUND_TRUTH)
+    return tuple(
+        clip_scores(part, (len(methods), clips), column.card, truth_row)
+        for part, column in zip(parts, columns, strict=True)
+    )
+
+
+def _reference_index(methods: list[RunMethod]) -> dict[str, int]:
+    return {method.id: m for m, method in enumerate(methods) if method.kind == "reference"}
+
+
 def _cells(
-    results: pd.DataFrame, methods: list[RunMethod], columns: tuple[Column, ...], clusters: Array
+    parts: list[pd.DataFrame],
+    scores: tuple[ClipScores, ...],
+    methods: list[RunMethod],
+    columns: tuple[Column, ...],
+    clusters: Array,
 ) -> dict[tuple[int, int], Cell]:
-    shape = (len(methods), len(clusters))
-    reference_index = {method.id: m for m, method in enumerate(methods) if method.kind == "reference"}
-    truth_row = reference_index.get(GROUND_TRUTH)
-    results_of = dict(iter(results.groupby(["metric", "region"])))
-    parts = [results_of[column.card.id, column.region] for column in columns]
-    scores = [clip_scores(part, shape, column.card, truth_row) for part, column in zip(parts, columns, strict=True)]
+    reference_index = _reference_index(methods)
     intervals = column_intervals(scores, [column.card.bounds for column in columns], clusters)
     cells: dict[tuple[int, int], Cell] = {}
     for n, column in enumerate(columns):

@@ -50,9 +50,9 @@ def group_by_shared_clips(runs: list[Run]) -> list[list[Run]]:
 
 
 def shared_clips(runs: list[Run]) -> tuple[tuple[ClipEntry, ...], tuple[str, ...]]:
-    """Return the clips that every run scored, and a sentence for each run that scored more, with the numbers of clips."""
+    """Return the clips that every run scored, sorted by id, and a sentence for each run that scored more, with the numbers of clips."""
     shared = set.intersection(*({clip.id for clip in run.record.clips} for run in runs))
-    clips = tuple(clip for clip in runs[-1].record.clips if clip.id in shared)
+    clips = tuple(sorted((clip for clip in runs[-1].record.clips if clip.id in shared), key=lambda clip: clip.id))
     notes = tuple(
         f"Only clips that every run scored are used: {len(clips)} of the {len(run.record.clips)} clips of {run.record.name}."
         for run in runs

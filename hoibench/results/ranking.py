@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hoibench.clip import Array
 from hoibench.metric_card import Card
 from hoibench.results.clip_scores import ClipScores
 from hoibench.results.run_record import RunMethod
-from hoibench.results.significance import compare_pairs, leading_group
+from hoibench.results.significance import PairedTest, compare_pairs, leading_group, smallest_separable_difference
 
 MIN_SEEDS = 3
 """Number of seeds that a generative method needs to be ranked."""
@@ -41,14 +42,18 @@ class Standing:
     """The rank of a row (method) in one column (metric).
 
     Attributes:
-        in_leading_group: true if not significantly worse than the best row of its class; None if it was not compared with others.
+        in_leading_group: true if not separable from the best row of its class; None if it was not compared with others.
         is_leader: true for the best of at least two rows of a class.
         unranked: the reason why the row is not ranked, or None.
+        to_leader: comparison of this row's cost (first) with that of the class's leader (second); None for the leader and without one.
+        separable: the smallest separable difference of the class in cost, see ``smallest_separable_difference``; None without one.
     """
 
     in_leading_group: bool | None = None
     is_leader: bool = False
     unranked: str | None = None
+    to_leader: PairedTest | None = None
+    separable: float | None = None
 
 
 def competing_family(method: RunMethod, card: Card) -> str:
@@ -134,11 +139,28 @@ def rank_column(
         members = [m for m, reason in enumerate(unranked) if reason is None and classes[m] == ranking]
         if len(members) < 2:
             continue
-        cost, has_cost = scores.cost[members].T, scores.has_cost[members].T
-        best, tied = leading_group(cost, has_cost, compare_pairs(cost, has_cost, clusters))
+        tests = compare_rows(scores, members, clusters)
+        best, tied = leading_group(scores.cost[members].T, scores.has_cost[members].T, tests)
+        to_leader = {test.first: test for test in tests if test.second == best}
+        to_leader |= {test.second: test.reversed() for test in tests if test.first == best}
+        separable = smallest_separable_difference(tests)
         for n, m in enumerate(members):
-            standings[m] = Standing(in_leading_group=bool(tied[n]), is_leader=n == best)
+            standings[m] = Standing(
+                in_leading_group=bool(tied[n]), is_leader=n == best, to_leader=to_leader.get(n), separable=separable
+            )
     return standings
+
+
+def compare_rows(scores: ClipScores, rows: Sequence[int], clusters: Array) -> list[PairedTest]:
+    """Compare the costs of every pair of some rows of a column; the tests' indices are places in ``rows``, see ``compare_pairs``."""
+    chosen = list(rows)
+    return compare_pairs(
+        scores.cost[chosen].T,
+        scores.has_cost[chosen].T,
+        clusters,
+        scores.own_cost[chosen].T,
+        scores.has_own_cost[chosen].T,
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -134,7 +134,7 @@ def compare_pairs(
     member = np.unique(clusters, return_inverse=True)[1]
     sums = drop_rounding(cluster_sums(difference, member), cluster_sums(_magnitudes(cost, both, first, second), member))
     sizes = cluster_sums(both.astype(np.float64), member)
-    p_values, critical = _test_means(sums, sizes, draws, seed)
+    p_values, critical = corrected_p_values(sums, sizes, draws, seed)
     same_sign = _same_sign(sums.sum(axis=0), answered_cost, answered, first, second)
     is_separated = (p_values <= 1 - LEVEL) & same_sign
     separable = np.where(np.isnan(critical), np.nan, critical * estimates.standard_error)
@@ -159,6 +159,16 @@ def smallest_separable_difference(tests: Sequence[PairedTest]) -> float | None:
     """Return the difference that would have separated half of the pairs: the median of ``PairedTest.separable``; None if no pair can be separated."""
     found = [test.separable for test in tests if not math.isnan(test.separable)]
     return float(np.median(found)) if found else None
+
+
+def corrected_p_values(sums: Array, sizes: Array, draws: int = DRAWS, seed: int = SEED) -> tuple[Array, Array]:
+    """Return the p-values and critical values of ``step_down`` for P means, (P,); a mean with too few clusters to be separated has 1 and NaN."""
+    degrees_of_freedom = np.nan_to_num(bell_mccaffrey(sizes))
+    testable = (np.count_nonzero(sums, axis=0) >= MIN_CLUSTERS) & (degrees_of_freedom >= MIN_DEGREES_OF_FREEDOM)
+    p_values, critical = np.ones(sums.shape[1]), np.full(sums.shape[1], np.nan)
+    if testable.any():
+        p_values[testable], critical[testable] = step_down(sums[:, testable], sizes[:, testable], draws, seed)
+    return p_values, critical
 
 
 def step_down(sums: Array, sizes: Array, draws: int = DRAWS, seed: int = SEED) -> tuple[Array, float]:
@@ -214,16 +224,6 @@ def _squared_t(sums: Array, sizes: Array, weights: Array) -> Array:
     without_spread = np.where(squares > 0, np.inf, 0.0)
     found: Array = np.divide(drawn_sum**2, variance, out=without_spread, where=has_spread)
     return found
-
-
-def _test_means(sums: Array, sizes: Array, draws: int, seed: int) -> tuple[Array, Array]:
-    """Return the p-values of P means, and the critical value of those with enough clusters; the others have p = 1 and NaN."""
-    degrees_of_freedom = np.nan_to_num(bell_mccaffrey(sizes))
-    testable = (np.count_nonzero(sums, axis=0) >= MIN_CLUSTERS) & (degrees_of_freedom >= MIN_DEGREES_OF_FREEDOM)
-    p_values, critical = np.ones(sums.shape[1]), np.full(sums.shape[1], np.nan)
-    if testable.any():
-        p_values[testable], critical[testable] = step_down(sums[:, testable], sizes[:, testable], draws, seed)
-    return p_values, critical
 
 
 def _pairs(methods: int) -> tuple[Array, Array]:

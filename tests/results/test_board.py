@@ -1,7 +1,10 @@
 """Rules of the board, one by one, on fake runs."""
 
+import json
+
 import fake_runs
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from hoibench.clip_entry import ClipEntry
@@ -204,6 +207,18 @@ def test_clips_of_the_same_objects_are_one_cluster_of_the_interval(board_of):
     (board,) = board_of({"metrics": FEW, "instances": 6})
     interval = cell(board, "syncmv4d", "rpe@1").interval
     assert board.clusters == interval.clusters == 6 and interval.degrees_of_freedom == pytest.approx(5)
+
+
+def test_cells_do_not_depend_on_the_order_of_rows_and_clips(full, tmp_path):
+    (folder,) = (run.folder for run in full.runs)
+    rng = np.random.default_rng(0)
+    rows = pq.read_table(folder / "results.parquet")
+    pq.write_table(rows.take(rng.permutation(len(rows))), tmp_path / "results.parquet")
+    record = json.loads((folder / "run.json").read_text())
+    record["clips"] = [record["clips"][n] for n in rng.permutation(len(record["clips"]))]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    (shuffled,) = build_boards([read_run(tmp_path)], fake_runs.CARDS)
+    assert shuffled.cells == full.cells
 
 
 def test_one_clip_has_no_interval_and_no_rank(board_of):

@@ -97,9 +97,9 @@ def equal_methods(kind, rng, clips, correlation, methods):
     """A table of methods whose true means are equal, except in ``failing``, where the first method's failures make it worse.
 
     Args:
-        kind: ``normal``; ``skewed`` (lognormal); ``unequally skewed`` (every other method only slightly); ``bounded`` (every other method clipped, the
-            others in thirds); ``failing`` (normal, the first method fails on a tenth of the clips, at random); ``compensated`` (the same, and so much better where it
-            answers that the means with failures at the cap are equal).
+        kind: ``normal``; ``skewed`` (lognormal); ``unequally skewed`` (every other method only slightly); ``bounded`` (every other method
+            clipped, the others in thirds); ``failing`` (normal, the first method fails on a tenth of the clips, at random); ``compensated`` (the
+            same, and so much better where it answers that the means with failures at the cap are equal).
         rng: generator.
         clips: (C,) labels.
         correlation: correlation between clips of a cluster.
