@@ -64,4 +64,5 @@ def draw_bar(cell: Cell, scale: BarScale | None) -> Bar | None:
 def _ends(cell: Cell) -> Iterable[float]:
     if cell.value is None:
         return ()
-    return (cell.value,) if cell.interval is None else (cell.interval.low, cell.value, cell.interval.high)
+    interval = cell.value_interval
+    return (cell.value,) if interval is None else (interval.low, cell.value, interval.high)

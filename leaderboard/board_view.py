@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from hoibench.reference_rows import DEGRADED
-from hoibench.results.board import Board, Column
+from hoibench.results.board import DEMONSTRATION, Board, Column
 from hoibench.results.board_rows import BoardRow
+from hoibench.results.cell_details import cell_details, describe_cost, show_command
 from hoibench.results.cells import Cell
 from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
 from leaderboard.bars import Bar, BarScale, choose_bar_scale, draw_bar
@@ -46,6 +47,7 @@ class ColumnView:
         better: the card's direction, e.g. ``lower``.
         group: slug (id for HTML) of the group of columns.
         is_secondary: true if the metric is never ranked.
+        is_primary: true if the metric was declared in advance as one that compares methods.
         card: number of the metric's card (its description) on the page, or None.
     """
 
@@ -56,6 +58,7 @@ class ColumnView:
     better: str
     group: str
     is_secondary: bool
+    is_primary: bool
     card: int | None
 
 
@@ -74,6 +77,8 @@ class CellView:
         extras: lines under the value, e.g. the number of failures.
         notes: numbers of the cell's notes under the table.
         bar: the bar of mean and interval, or None.
+        details: (name, text) of the numbers behind the value, see ``cell_details``.
+        command: the command that prints these numbers, or empty.
         order: sort key, lower first, None last.
         group: slug of the column's group.
         is_secondary: true if the metric is never ranked.
@@ -89,6 +94,8 @@ class CellView:
     extras: tuple[str, ...]
     notes: tuple[int, ...]
     bar: Bar | None
+    details: tuple[tuple[str, str], ...]
+    command: str
     order: float | None
     group: str
     is_secondary: bool
@@ -120,6 +127,23 @@ class RowView:
 
 
 @dataclass(frozen=True)
+class SectionView:
+    """A section of table rows.
+
+    Attributes:
+        title: the families, or a title of reference rows.
+        is_sortable: true for methods.
+        separable: the smallest separable difference of each column; empty if no column has one.
+        rows: the rows.
+    """
+
+    title: str
+    is_sortable: bool
+    separable: tuple[str, ...]
+    rows: tuple[RowView, ...]
+
+
+@dataclass(frozen=True)
 class TableView:
     """A board in one region (full frame or foreground), as one HTML table.
 
@@ -127,14 +151,14 @@ class TableView:
         region: ``full`` or ``fg``.
         groups: (title, slug, number of columns, number of secondary columns) of each group of neighbouring columns.
         columns: heads of the columns.
-        sections: (title, is_sortable, rows) of each section of rows: reference rows, and methods by family.
+        sections: of rows: reference rows, and methods by family.
         notes: texts of the notes under the table, from number 1.
     """
 
     region: str
     groups: tuple[tuple[str, str, int, int], ...]
     columns: tuple[ColumnView, ...]
-    sections: tuple[tuple[str, bool, tuple[RowView, ...]], ...]
+    sections: tuple[SectionView, ...]
     notes: tuple[str, ...]
 
 
@@ -146,6 +170,7 @@ class BoardView:
         kind: the kind of data, ``measured`` or ``synthetic``.
         title: the split's name.
         facts: (name, text) of the facts above the tables, e.g. data set and number of clips.
+        warning: a sentence above the tables, or empty.
         notes: sentences on the clips and on omitted metrics.
         tables: one for each region.
         groups: (slug, title) of each group of columns.
@@ -154,6 +179,7 @@ class BoardView:
     kind: str
     title: str
     facts: tuple[tuple[str, str], ...]
+    warning: str
     notes: tuple[str, ...]
     tables: tuple[TableView, ...]
     groups: tuple[tuple[str, str], ...]
@@ -181,6 +207,9 @@ def build_board_view(board: Board, card_numbers: Mapping[str, int]) -> BoardView
         kind=board.kind,
         title=sanitize(board.split, 80),
         facts=facts,
+        warning=f"{DEMONSTRATION} ({len(board.clips)} clips, {board.clusters} object pairs)"
+        if board.is_demonstration
+        else "",
         notes=tuple(sanitize(note, 1000) for note in board.notes),
         tables=tuple(_table(board, region, card_numbers) for region in board.regions),
         groups=tuple((_slug(group), title) for group, title in groups.items()),
@@ -190,7 +219,9 @@ def build_board_view(board: Board, card_numbers: Mapping[str, int]) -> BoardView
 def _table(board: Board, region: str, card_numbers: Mapping[str, int]) -> TableView:
     notes = Notes()
     columns = [(n, column) for n, column in enumerate(board.columns) if column.region == region]
-    heads = tuple(_column(column, card_numbers) for _, column in columns)
+    heads = tuple(
+        _column(column, card_numbers, is_secondary=not (column.card.ranked or board.is_paper)) for _, column in columns
+    )
     decimals, scales = {}, {}
     for n, _ in columns:
         cells = [board.cells[m, n] for m in range(len(board.rows))]
@@ -200,7 +231,10 @@ def _table(board: Board, region: str, card_numbers: Mapping[str, int]) -> TableV
     rows = [
         _row(
             row,
-            [(board.cells[m, n], head, decimals[n], scales[n]) for (n, _), head in zip(columns, heads, strict=True)],
+            [
+                (board.cells[m, n], head, decimals[n], scales[n], column, show_command(board, row, column))
+                for (n, column), head in zip(columns, heads, strict=True)
+            ],
             notes,
         )
         for m, row in enumerate(board.rows)
@@ -209,13 +243,18 @@ def _table(board: Board, region: str, card_numbers: Mapping[str, int]) -> TableV
         (group, list(members)) for group, members in groupby((c for _, c in columns), key=lambda c: c.card.group)
     ]
     groups = tuple(
-        (members[0].card.group_title, _slug(group), len(members), sum(not column.card.ranked for column in members))
+        (
+            members[0].card.group_title,
+            _slug(group),
+            len(members),
+            sum(not (column.card.ranked or board.is_paper) for column in members),
+        )
         for group, members in members_of
     )
-    return TableView(sanitize(region, 20), groups, heads, tuple(_sections(board.rows, rows)), tuple(notes.texts))
+    return TableView(sanitize(region, 20), groups, heads, _sections(board, columns, rows), tuple(notes.texts))
 
 
-def _column(column: Column, card_numbers: Mapping[str, int]) -> ColumnView:
+def _column(column: Column, card_numbers: Mapping[str, int], *, is_secondary: bool) -> ColumnView:
     card = column.card
     return ColumnView(
         title=sanitize(card.title, 60),
@@ -224,15 +263,18 @@ def _column(column: Column, card_numbers: Mapping[str, int]) -> ColumnView:
         direction=DIRECTIONS[card.direction],
         better=card.direction,
         group=_slug(card.group),
-        is_secondary=not card.ranked,
+        is_secondary=is_secondary,
+        is_primary=card.primary,
         card=card_numbers.get(card.id),
     )
 
 
-def _row(row: BoardRow, cells: Sequence[tuple[Cell, ColumnView, int, BarScale | None]], notes: Notes) -> RowView:
+def _row(
+    row: BoardRow, cells: Sequence[tuple[Cell, ColumnView, int, BarScale | None, Column, str]], notes: Notes
+) -> RowView:
     method = row.method
     reasons = {
-        cell.standing.unranked for cell, column, _, _ in cells if cell.value is not None and not column.is_secondary
+        cell.standing.unranked for cell, column, *_ in cells if cell.value is not None and not column.is_secondary
     }
     shared = next(iter(reasons)) if len(reasons) == 1 else None
     implied = (*_IMPLIED, shared)
@@ -247,13 +289,14 @@ def _row(row: BoardRow, cells: Sequence[tuple[Cell, ColumnView, int, BarScale | 
         seeds="" if method.kind == "reference" else "1 seed" if row.seeds == 1 else f"{row.seeds} seeds",
         notes=(notes.add(f"Not ranked: {shared}."),) if shared and shared not in _IMPLIED else (),
         role=row.role,
-        cells=tuple(_cell(cell, column, decimals, scale, implied, notes) for cell, column, decimals, scale in cells),
+        cells=tuple(_cell(*cell, implied, notes) for cell in cells),
     )
 
 
 def _cell(
-    cell: Cell, column: ColumnView, decimals: int, scale: BarScale | None, implied: Sequence[str | None], notes: Notes
-) -> CellView:
+    cell: Cell, head: ColumnView, decimals: int, scale: BarScale | None, column: Column, command: str,
+    implied: Sequence[str | None], notes: Notes,
+) -> CellView:  # fmt: skip
     note_texts = []
     if cell.value is None:
         note_texts.append(f"{cell.status.replace('_', ' ').capitalize()}: {cell.reason}")
@@ -261,33 +304,41 @@ def _cell(
         note_texts.append(f"Not ranked: {cell.standing.unranked}.")
     if cell.grey:
         note_texts.append(f"Greyed: {cell.grey}.")
-    status, interval, standing = sanitize(cell.status, 20), cell.interval, cell.standing
+    status, interval, standing = sanitize(cell.status, 20), cell.value_interval, cell.standing
     return CellView(
         text=STATUS_WORDS.get(cell.status, status) if cell.value is None else format_number(cell.value, decimals),
         status=status,
         interval=" – ".join(format_number(end, decimals) for end in (interval.low, interval.high)) if interval else "",
-        count=f"{cell.n_scored}/{cell.n_expected}",
-        is_complete=cell.n_scored == cell.n_expected,
+        count=f"{cell.answered}/{cell.n_expected}",
+        is_complete=cell.answered == cell.n_expected,
         mark="leader" if standing.is_leader else "tied" if standing.in_leading_group else "",
         is_grey=cell.grey is not None,
         extras=_extras(cell, decimals),
         notes=tuple(notes.add(text) for text in note_texts),
         bar=draw_bar(cell, scale),
+        details=tuple((name, sanitize(text, 200)) for name, text in cell_details(cell, column)),
+        command=sanitize(command, 600) if cell.value is not None else "",
         order=cell.order,
-        group=column.group,
-        is_secondary=column.is_secondary,
+        group=head.group,
+        is_secondary=head.is_secondary,
     )
 
 
 def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
     """Return the texts under a cell's value: failures, its ratio to the value of the truth, incomplete coverage, and how predictions were scaled."""
     lines = []
-    if cell.failures:
-        lines.append(f"{cell.failures} failed")
-    if cell.value_without_failures is not None:
-        lines.append(f"{format_number(cell.value_without_failures, decimals)} without")
+    if cell.failed:
+        lines.append(f"{cell.failed} failed")
+    elif cell.failed_seeds:
+        lines.append(f"{cell.failed_seeds} seed{'s' if cell.failed_seeds > 1 else ''} failed")
+    if cell.value_over_answered is not None:
+        ends = (cell.interval.low, cell.interval.high) if cell.interval else ()
+        interval = f" ({' – '.join(format_number(end, decimals) for end in ends)})" if ends else ""
+        lines.append(f"{format_number(cell.value_over_answered, decimals)}{interval} answered")
     if cell.ratio_factor is not None:
         lines.append(f"{cell.ratio_factor:.2f}× off")
+    if cell.truth_distance is not None:
+        lines.append(f"{format_number(cell.truth_distance, decimals)} off")
     if cell.conditions.coverage is not None and cell.conditions.coverage < 0.9995:
         lines.append(f"covers {100 * cell.conditions.coverage:.1f} %")
     if cell.conditions.alignment not in (None, "none"):
@@ -295,21 +346,31 @@ def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _sections(rows: Sequence[BoardRow], views: Sequence[RowView]) -> list[tuple[str, bool, tuple[RowView, ...]]]:
+def _sections(board: Board, columns: Sequence[tuple[int, Column]], views: Sequence[RowView]) -> tuple[SectionView, ...]:
     titles = {
         "ceiling": "Reference rows made from the truth",
         "floor": "Reference rows without knowledge of the motion",
     }
 
-    def role_and_title(pair: tuple[BoardRow, RowView]) -> tuple[str, str]:
-        row, _ = pair
+    def role_and_title(m: int) -> tuple[str, str]:
+        row = board.rows[m]
         families = " · ".join(FAMILY_TITLES.get(f, f) for f in row.method.families) or "family not stated"
         return row.role, titles.get(row.role) or sanitize(families, 60)
 
-    return [
-        (title, role == "ranked", tuple(view for _, view in members))
-        for (role, title), members in groupby(zip(rows, views, strict=True), key=role_and_title)
-    ]
+    sections = []
+    for (role, title), group in groupby(range(len(board.rows)), key=role_and_title):
+        members = list(group)
+        separable = tuple(_separable(board, members, n, column) for n, column in columns)
+        sections.append(
+            SectionView(title, role == "ranked", separable if any(separable) else (), tuple(views[m] for m in members))
+        )
+    return tuple(sections)
+
+
+def _separable(board: Board, members: Sequence[int], n: int, column: Column) -> str:
+    """Return the smallest separable differences of a column in a section, one for each class of rows that are ranked together."""
+    found = {board.cells[m, n].standing.separable for m in members} - {None}
+    return " / ".join(describe_cost(cost, column.card.direction) for cost in sorted(found, key=float))  # type: ignore[arg-type]
 
 
 def _slug(group: str) -> str:

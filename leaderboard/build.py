@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from hoibench.metric_card import Card, all_cards
-from hoibench.results.board import build_boards
+from hoibench.results.board import Board, build_boards, build_paper_boards
 from hoibench.results.run_folder import Run, read_run
 from hoibench.store import write_bytes
 from leaderboard.board_view import build_board_view
@@ -18,7 +18,7 @@ from leaderboard.card_view import build_card_view, group_cards
 from leaderboard.reported_results import read_papers
 from leaderboard.run_view import build_run_view
 
-MAX_INDEX_BYTES = 3_000_000
+MAX_PAGE_BYTES = 3_000_000
 HERE = Path(__file__).parent
 """The folder of templates and assets.  It is not found by package name, which in a run folder would mean the run's own leaderboard/."""
 
@@ -27,6 +27,8 @@ ASSETS = ("board.css", "board.js")
 
 def build(runs: Sequence[Path], out: Path, cards: Mapping[str, Card] | None = None) -> Path:
     """Write the leaderboard page of some runs to a folder, replacing an existing page file by file, index.html last.
+
+    paper.html has the columns of the paper's tables in their literal reading, unranked; it is written only if a run has such results.
 
     Args:
         runs: run folders, each with run.json and results.parquet.
@@ -37,23 +39,60 @@ def build(runs: Sequence[Path], out: Path, cards: Mapping[str, Card] | None = No
         The path of index.html.
 
     Raises:
-        FileNotFoundError, ValueError: a run is missing or invalid (see ``read_run``), or the index would exceed 3 MB.
+        FileNotFoundError, ValueError: a run is missing or invalid (see ``read_run``), or a page would exceed 3 MB.
     """
     cards = all_cards() if cards is None else cards
-    page = render_index([read_run(folder) for folder in runs], cards).encode()
-    if len(page) > MAX_INDEX_BYTES:
-        raise ValueError(
-            f"{out / 'index.html'} would have {len(page)} bytes, more than {MAX_INDEX_BYTES}: put fewer runs on one page"
-        )
+    found = [read_run(folder) for folder in runs]
+    paper_boards = build_paper_boards(found, cards)
+    pages = {"index.html": render_index(found, cards, has_paper=bool(paper_boards)).encode()}
+    if paper_boards:
+        pages["paper.html"] = render_paper(paper_boards, cards).encode()
+    for name, page in pages.items():
+        if len(page) > MAX_PAGE_BYTES:
+            raise ValueError(
+                f"{out / name} would have {len(page)} bytes, more than {MAX_PAGE_BYTES}: put fewer runs on one page"
+            )
     for name in ASSETS:
         write_bytes(out / "assets" / name, (HERE / "assets" / name).read_bytes())
-    write_bytes(out / "index.html", page)
+    if not paper_boards:
+        (out / "paper.html").unlink(missing_ok=True)
+    for name in reversed(pages):
+        write_bytes(out / name, pages[name])
     return out / "index.html"
 
 
-def render_index(runs: Sequence[Run], cards: Mapping[str, Card]) -> str:
-    """Return the HTML of the leaderboard page of some runs (index.html); ``cards`` are the metrics' descriptions by id."""
-    card_numbers = {metric: n for n, metric in enumerate(cards, start=1)}
+def render_index(runs: Sequence[Run], cards: Mapping[str, Card], *, has_paper: bool = False) -> str:
+    """Return the HTML of the leaderboard page of some runs (index.html).
+
+    Args:
+        runs: the runs.
+        cards: the metrics' descriptions by id.
+        has_paper: true to link paper.html.
+    """
+    card_numbers = _card_numbers(cards)
+    return _template("index.html").render(
+        boards=[build_board_view(board, card_numbers) for board in build_boards(runs, cards)],
+        papers=read_papers(),
+        card_groups=group_cards([build_card_view(card, card_numbers[card.id]) for card in cards.values()]),
+        runs=[build_run_view(run) for run in runs],
+        has_paper=has_paper,
+    )
+
+
+def render_paper(boards: Sequence[Board], cards: Mapping[str, Card]) -> str:
+    """Return the HTML of the page with the paper's columns in their literal reading (paper.html); boards from ``build_paper_boards``."""
+    card_numbers = _card_numbers(cards)
+    literal = [build_card_view(card, card_numbers[card.id]) for card in cards.values() if "paper" in card.sets]
+    return _template("paper.html").render(
+        boards=[build_board_view(board, card_numbers) for board in boards], card_groups=group_cards(literal)
+    )
+
+
+def _card_numbers(cards: Mapping[str, Card]) -> dict[str, int]:
+    return {metric: n for n, metric in enumerate(cards, start=1)}
+
+
+def _template(name: str) -> Template:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -61,12 +100,7 @@ def render_index(runs: Sequence[Run], cards: Mapping[str, Card]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("index.html").render(
-        boards=[build_board_view(board, card_numbers) for board in build_boards(runs, cards)],
-        papers=read_papers(),
-        card_groups=group_cards([build_card_view(card, card_numbers[card.id]) for card in cards.values()]),
-        runs=[build_run_view(run) for run in runs],
-    )
+    return environment.get_template(name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

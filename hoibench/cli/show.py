@@ -1,8 +1,8 @@
-"""``hoibench show``: the tables of runs (boards) on the terminal."""
+"""``hoibench show``: the tables of runs (boards) on the terminal, their most notable clips, and the numbers of single cells."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +15,15 @@ from rich.table import Table
 if TYPE_CHECKING:
     from hoibench.results.board import Board
     from hoibench.results.cells import Cell
+    from hoibench.results.notable_clips import NotableClip
 
 
 @dataclass(frozen=True)
 class Show:
-    """Show the boards of one run or of several together."""
+    """Show the boards of one run or of several together: the table, the worst clips of each ranked metric and the largest disagreements.
+
+    hoibench show RUN --method METHOD --metric METRIC prints the unrounded numbers of one cell, and its scores on all clips, worst first.
+    """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders."""
@@ -30,46 +34,143 @@ class Show:
     secondary: bool = False
     """Also show secondary metrics, which are never ranked."""
 
+    paper: bool = False
+    """Show the literal reading of the paper's tables, unranked."""
+
+    method: str | None = None
+    """The METHOD or METHOD+PRESET of a cell; with --metric."""
+
+    metric: str | None = None
+    """The metric id of a cell, with or without version; with --method. Alone: only this metric."""
+
+    clips: int = 3
+    """Number of clips in each list."""
+
 
 def show_command(arguments: Sequence[str]) -> int:
-    """Print a table for each board, with metrics as rows and methods as columns; return the exit code."""
+    """Print a table for each board, with metrics as rows and methods as columns, or the numbers of one cell; return the exit code."""
     options = tyro.cli(Show, args=list(arguments), prog="hoibench show")
     if not options.runs:
         raise ValueError("no run given: give the folder of a run (see hoibench ls runs)")
+    if options.method and not options.metric:
+        raise ValueError(f"--method {options.method} needs --metric: give a metric id (see hoibench ls metrics)")
     from hoibench.metric_card import all_cards
-    from hoibench.results.board import build_boards
+    from hoibench.results.board import build_boards, build_paper_boards
     from hoibench.results.run_folder import read_run
 
     console = Console(emoji=False)
     if not console.is_terminal:
         console = Console(width=240, emoji=False)
-    for board in build_boards([read_run(folder) for folder in options.runs], all_cards()):
-        console.print(_table(board, options.region, options.secondary), highlight=False)
+    runs = [read_run(folder) for folder in options.runs]
+    boards = build_paper_boards(runs, all_cards()) if options.paper else build_boards(runs, all_cards())
+    if options.method:
+        lines = [line for board in boards for line in _cell_lines(board, options)]
+        if not lines:
+            raise ValueError(
+                f"no row {options.method} with a column {options.metric} in region {options.region}: see hoibench show RUN"
+            )
+        for line in lines:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        return 0
+    for board in boards:
+        if board.is_demonstration:
+            console.print(_heading(board), markup=False, highlight=False)
+        console.print(_table(board, options), highlight=False)
+        for line in _notable_lines(board, options):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         for note in board.notes:
             console.print(note, style="dim", markup=False, highlight=False)
     return 0
 
 
-def _table(board: Board, region: str, secondary: bool) -> Table:
-    title = f"{board.split} ({board.kind}), {len(board.clips)} clips, region {region}"
-    table = Table(
-        title=title, box=box.SIMPLE_HEAD, pad_edge=False, caption="* best, or not significantly worse than the best"
-    )
+def _heading(board: Board) -> str:
+    from hoibench.results.board import DEMONSTRATION
+
+    return f"{DEMONSTRATION} ({len(board.clips)} clips, {board.clusters} object pairs)"
+
+
+def _table(board: Board, options: Show) -> Table:
+    title = f"{board.split} ({board.kind}), {len(board.clips)} clips, {board.clusters} object pairs, region {options.region}"
+    caption = "* best, or not separable from the best; + primary metric, the others are exploratory"
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, caption=caption)
     table.add_column("metric")
     for row in board.rows:
         table.add_column(row.method.key, justify="right", overflow="fold")
-    for j, column in enumerate(board.columns):
-        card = column.card
-        if column.region == region and (card.ranked or secondary):
-            cells = [_text(board.cells[i, j]) for i in range(len(board.rows))]
-            table.add_row(f"{card.id} ({card.unit})" if card.unit else card.id, *cells)
+    for j in _columns(board, options):
+        card = board.columns[j].card
+        cells = [_text(board.cells[i, j]) for i in range(len(board.rows))]
+        name = f"{card.id}{'+' if card.primary else ''}"
+        table.add_row(f"{name} ({card.unit})" if card.unit else name, *cells)
     return table
+
+
+def _columns(board: Board, options: Show) -> list[int]:
+    """Return the indices of the columns to show."""
+    return [
+        j
+        for j, column in enumerate(board.columns)
+        if column.region == options.region
+        and (column.card.ranked or options.secondary or board.is_paper or options.metric)
+        and options.metric in (None, column.card.id, column.card.id.partition("@")[0])
+    ]
 
 
 def _text(cell: Cell) -> str:
     if cell.value is None:
         return cell.status.replace("_", " ")
     mark = "*" if cell.standing.in_leading_group else ""
-    spread = f" [{cell.interval.low:.2g}, {cell.interval.high:.2g}]".replace("[", "\\[") if cell.interval else ""
-    count = f" {cell.n_scored}/{cell.n_expected}" if cell.n_scored != cell.n_expected else ""
-    return f"{cell.value:.4g}{mark}{spread}{count}"
+    grey = " greyed" if cell.grey else ""
+    interval = cell.value_interval
+    spread = f" [{interval.low:.2g}, {interval.high:.2g}]".replace("[", "\\[") if interval else ""
+    count = f" {cell.answered}/{cell.n_expected}" if cell.answered != cell.n_expected else ""
+    return f"{cell.value:.4g}{mark}{spread}{count}{grey}"
+
+
+def _notable_lines(board: Board, options: Show) -> Iterable[str]:
+    from hoibench.results.notable_clips import method_disagreements, seed_disagreements, worst_clips
+
+    for j in _columns(board, options):
+        if not board.columns[j].card.is_ranked:
+            continue
+        lists = (
+            ("worst clips", worst_clips(board, j, options.clips)),
+            ("largest differences between methods", method_disagreements(board, j, options.clips)),
+            ("largest deviations between seeds", seed_disagreements(board, j, options.clips)),
+        )
+        if any(clips for _, clips in lists):
+            yield f"{board.columns[j].card.id}"
+        for title, clips in lists:
+            if clips:
+                yield f"  {title}: {'; '.join(map(_notable_text, clips))}"
+
+
+def _notable_text(notable: NotableClip) -> str:
+    if len(notable.rows) == 2:
+        values = " / ".join(f"{value:.4g}" for value in notable.values)
+    else:
+        values = " ± ".join(f"{value:.4g}" for value in notable.values)
+    return f"{notable.clip} {' / '.join(notable.rows)} {values}"
+
+
+def _cell_lines(board: Board, options: Show) -> Iterable[str]:
+    """Yield the numbers of the cells of one method and metric, the command that scores them again, and the scores of each clip, worst first."""
+    from hoibench.results.cell_details import cell_details
+
+    for j in _columns(board, options):
+        for m, row in enumerate(board.rows):
+            if options.method not in (row.method.key, row.label):
+                continue
+            cell, column, scores = board.cells[m, j], board.columns[j], board.scores[j]
+            yield f"{row.label}, {column.card.id}, {column.region}, {board.split}"
+            if cell.value is None:
+                yield f"  {cell.status.replace('_', ' ')}: {cell.reason}"
+            for name, text in cell_details(cell, column):
+                yield f"  {name}: {text}"
+            if cell.grey:
+                yield f"  greyed: {cell.grey}"
+            yield f"  scored again from the stored predictions by: hoibench score {row.run.folder}"
+            has_value = scores.has_value[m]
+            key = scores.cost[m] if scores.has_cost[m].any() else scores.value[m]
+            for c in sorted(has_value.nonzero()[0].tolist(), key=lambda c: -key[c]):
+                failed = f", {scores.failed_seeds[m, c]} of {scores.seeds[m, c]} seeds failed"
+                yield f"  {board.clips[c].id}  {scores.value[m, c]:.6g}{failed if scores.failed_seeds[m, c] else ''}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,10 @@ from hoibench.results.companions import CompanionScores
 from hoibench.results.confidence_intervals import column_intervals
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
+
+MIN_CLUSTERS = 12
+"""A board with fewer clusters is headed by ``DEMONSTRATION``."""
+DEMONSTRATION = "demonstration: not separated does not mean equal"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Board:
         rows, columns: in the order of the leaderboard page.
         scores: the scores of each column per row and clip.
         cells: the cell of every (row index, column index).
+        is_paper: true for a board of the paper's columns, literally, see ``build_paper_boards``.
         notes: sentences on how the clips were prepared, on excluded clips and on omitted metrics.
     """
 
@@ -66,12 +71,18 @@ class Board:
     columns: tuple[Column, ...]
     scores: tuple[ClipScores, ...]
     cells: Mapping[tuple[int, int], Cell]
+    is_paper: bool
     notes: tuple[str, ...]
 
     @property
     def clusters(self) -> int:
         """The number of clusters: distinct pairs of object instances among the clips."""
         return len(set(self.cluster_labels.tolist()))
+
+    @property
+    def is_demonstration(self) -> bool:
+        """True if there are too few clusters for a difference that is not separated to mean much."""
+        return self.clusters < MIN_CLUSTERS
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -83,7 +94,7 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
     """Build one board (leaderboard table) for each kind of data, data set, split and truth; measured data come before synthetic.
 
     If runs of a split scored different clips, their board has the clips that all of them scored; if there are none, each set of clips has a
-    board of its own.
+    board of its own.  Metrics of the set ``paper`` that are not ranked are left out: ``build_paper_boards`` shows them.
 
     Args:
         runs: from ``read_run``.
@@ -92,18 +103,47 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
     Raises:
         FileNotFoundError, ValueError: a run's results.parquet is missing, invalid or does not match its run.json.
     """
+    literal = {metric for metric, card in cards.items() if "paper" in card.sets and not card.is_ranked}
+    return _build_boards(runs, cards, lambda metric: metric not in literal, is_paper=False)
+
+
+def build_paper_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
+    """Build the boards of the metric set ``paper``: the columns of the paper's tables in their literal reading, never ranked and never greyed.
+
+    Arguments and errors as ``build_boards``. A board without such columns is left out.
+    """
+    literal = {
+        metric: card.model_copy(update={"ranked": False, "primary": False, "companions": ()})
+        for metric, card in cards.items()
+        if "paper" in card.sets
+    }
+    boards = _build_boards(runs, literal, lambda metric: metric in literal, is_paper=True)
+    return [board for board in boards if board.columns]
+
+
+def _build_boards(
+    runs: Sequence[Run], cards: Mapping[str, Card], is_shown: Callable[[str], bool], *, is_paper: bool
+) -> list[Board]:
+    """Build boards with the columns of the metrics that ``is_shown``."""
     groups: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         record = run.record
         key = (record.kind, record.dataset, record.split, record.split_id, record.truth_id)
         groups.setdefault(key, []).append(run)
-    return [_build_board(members, cards) for key in sorted(groups) for members in group_by_shared_clips(groups[key])]
+    return [
+        _build_board(members, cards, is_shown, is_paper=is_paper)
+        for key in sorted(groups)
+        for members in group_by_shared_clips(groups[key])
+    ]
 
 
-def _build_board(runs: list[Run], cards: Mapping[str, Card]) -> Board:
+def _build_board(
+    runs: list[Run], cards: Mapping[str, Card], is_shown: Callable[[str], bool], *, is_paper: bool
+) -> Board:
     runs = sorted(runs, key=lambda run: (run.record.created, run.record.name))
     clips, clip_notes = shared_clips(runs)
     results, rows = collect_board_rows(runs, {clip.id: n for n, clip in enumerate(clips)})
+    results = results[results["metric"].isin([metric for metric in results["metric"].unique() if is_shown(metric)])]
     results, omitted_notes = _drop_empty_columns(results)
     columns = _columns(results, cards)
     results_of = dict(iter(results.groupby(["metric", "region"])))
@@ -125,6 +165,7 @@ def _build_board(runs: list[Run], cards: Mapping[str, Card]) -> Board:
         columns=columns,
         scores=scores,
         cells=_cells(parts, scores, methods, columns, clusters),
+        is_paper=is_paper,
         notes=(*_run_notes(runs), *clip_notes, *omitted_notes),
     )
 

@@ -13,7 +13,7 @@ from hoibench.clip import Array
 from hoibench.metric_card import Card
 from hoibench.results.clip_scores import ClipScores
 from hoibench.results.companions import CompanionScores, why_grey, why_withheld
-from hoibench.results.confidence_intervals import Interval
+from hoibench.results.confidence_intervals import Interval, failure_interval
 from hoibench.results.ranking import (
     ScoringConditions,
     Standing,
@@ -33,15 +33,19 @@ class Cell:
         reason: why there is no value; None if there is one.
         value: mean over clips, with the cap for failed seeds (see ``clip_scores``); None unless ``status`` is ``ok``.
         interval: confidence interval of the mean over answered clips; None without one, see ``mean_intervals``.
-        n_scored: number of clips with a value of the method's own, not only the cap.
+        answered: number of clips with a value of the method's own, not only the cap.
+        failed: number of clips without an answer from any seed.
+        failure_interval: confidence interval of the share of clips that fail, (low, high); None if no clip was answered or failed.
         n_expected: number of clips of the board.
-        failures: number of clips with a failed seed.
-        value_without_failures: mean over the clips without the failed seeds, if failures scored the cap; else None.
+        failed_seeds, all_seeds: number of failed seeds, and of seeds, summed over clips.
+        value_over_answered: mean over the answered clips without the failed seeds, if failures scored the cap; else None.
         seeds: number of seeds of the clip with the fewest.
+        seed_deviation: standard deviation of the values of a clip's seeds, pooled over clips; None without two answered seeds of a clip.
         standing: rank in the column, or the reason why there is none.
         grey: the reason why the value is misleading, greyed and not ranked (see ``companions``), or None.
         conditions: the conditions of scoring, e.g. pairing and coverage.
         ratio_factor: for a ratio metric, the geometric mean of the factors by which clips differ from the truth, 1 to 20; else None.
+        truth_distance: for a metric whose target is the truth's value, the mean distance from it; else None.
         order: sort key: lower is better, or the value itself for a metric that is not ranked; None sorts last.
     """
 
@@ -49,16 +53,26 @@ class Cell:
     reason: str | None
     value: float | None
     interval: Interval | None
-    n_scored: int
+    answered: int
+    failed: int
+    failure_interval: tuple[float, float] | None
     n_expected: int
-    failures: int
-    value_without_failures: float | None
+    failed_seeds: int
+    all_seeds: int
+    value_over_answered: float | None
     seeds: int
+    seed_deviation: float | None
     standing: Standing
     grey: str | None
     conditions: ScoringConditions
     ratio_factor: float | None
+    truth_distance: float | None
     order: float | None
+
+    @property
+    def value_interval(self) -> Interval | None:
+        """The confidence interval of ``value``: that over answered clips if no seed failed, else None."""
+        return None if self.failed_seeds else self.interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +124,13 @@ def fill_column(
     ]
     classes = [ranking_class(method, card, given) for method, given in zip(methods, conditions, strict=True)]
     standings = rank_column(scores, classes, unranked, context.clusters)
-    return [
-        _empty_cell(own[m], scores, m, withheld[m], conditions[m])
-        if withheld[m] or not scores.has_value[m].any()
-        else _value_cell(card, scores, m, intervals[m], standings[m], grey[m], conditions[m])
-        for m in range(len(methods))
-    ]
+    cells = []
+    for m in range(len(methods)):
+        if withheld[m] or not scores.has_value[m].any():
+            cells.append(_empty_cell(own[m], scores, m, withheld[m], conditions[m]))
+        else:
+            cells.append(_value_cell(card, scores, m, intervals[m], standings[m], grey[m], conditions[m]))
+    return cells
 
 
 def _value_cell(
@@ -135,15 +150,15 @@ def _value_cell(
         reason=None,
         value=value,
         interval=interval,
-        n_scored=int(scores.has_own_value[m].sum()),
-        n_expected=scores.value.shape[1],
-        failures=int((scores.failed_seeds[m] > 0).sum()),
-        value_without_failures=own_value if scores.capped[m] and scores.failed_seeds[m].any() else None,
+        **_counts(scores, m),
+        value_over_answered=own_value if scores.capped[m] and scores.failed_seeds[m].any() else None,
         seeds=int(scores.seeds[m][scores.seeds[m] > 0].min(initial=2**31 - 1)),
+        seed_deviation=_seed_deviation(scores, m),
         standing=standing,
         grey=grey,
         conditions=conditions,
         ratio_factor=math.exp(cost) if card.direction == "ratio" and cost is not None else None,
+        truth_distance=cost if card.direction == "truth_distance" else None,
         order=value if card.direction == "none" else cost,
     )
 
@@ -158,17 +173,40 @@ def _empty_cell(
         reason=reason,
         value=None,
         interval=None,
-        n_scored=0,
-        n_expected=scores.value.shape[1],
-        failures=int((scores.failed_seeds[m] > 0).sum()),
-        value_without_failures=None,
+        **_counts(scores, m),
+        value_over_answered=None,
         seeds=0,
+        seed_deviation=None,
         standing=Standing(unranked=reason),
         grey=None,
         conditions=conditions,
         ratio_factor=None,
+        truth_distance=None,
         order=None,
     )
+
+
+def _counts(scores: ClipScores, m: int) -> dict[str, Any]:
+    """Return the fields of a cell that count clips and seeds."""
+    answered = int(scores.has_own_value[m].sum())
+    failed = int(((scores.failed_seeds[m] > 0) & ~scores.has_own_value[m]).sum())
+    return {
+        "answered": answered,
+        "failed": failed,
+        "failure_interval": failure_interval(failed, answered + failed) if answered + failed else None,
+        "n_expected": scores.value.shape[1],
+        "failed_seeds": int(scores.failed_seeds[m].sum()),
+        "all_seeds": int(scores.seeds[m].sum()),
+    }
+
+
+def _seed_deviation(scores: ClipScores, m: int) -> float | None:
+    """Return the standard deviation between the seeds of a clip, pooled over clips; None if no clip has two answered seeds."""
+    spare = (scores.seeds - scores.failed_seeds)[m] - 1
+    several = spare > 0
+    if not several.any():
+        return None
+    return math.sqrt(float((spare * scores.seed_variance[m])[several].sum() / spare[several].sum()))
 
 
 def _commonest_reason(results: pd.DataFrame) -> tuple[str, str]:

@@ -35,6 +35,7 @@ class ClipScores:
         own_value, own_cost, has_own_value, has_own_cost: the means over the seeds that did not fail.
         failed_seeds: number of failed seeds.
         seeds: number of seeds with a value or a failure.
+        seed_variance: variance of the values of the seeds that did not fail; NaN for fewer than two.
         capped: (M,) bool, true if every failed seed has a cap; otherwise ``value`` and ``cost`` leave failures out.
     """
 
@@ -48,6 +49,7 @@ class ClipScores:
     has_own_cost: Array
     failed_seeds: Array
     seeds: Array
+    seed_variance: Array
     capped: Array
 
 
@@ -84,6 +86,9 @@ def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth
     value_sum, cost_sum = total(ok, raw_value), total(ok_cost, raw_cost)
     has_own_value, has_own_cost = n_ok > 0, (n_ok > 0) & (n_cost == n_ok)
 
+    own_value = _divide(value_sum, n_ok)
+    squares = total(ok, (np.where(ok, raw_value, 0.0) - own_value.ravel()[cell]) ** 2)
+
     cap = _clip_caps(results, shape[1], card)
     capped: Array = np.logical_not(((n_failed > 0) & np.isnan(cap)).any(axis=1))
     n_capped = np.where(capped[:, None], n_failed, 0)
@@ -93,12 +98,13 @@ def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth
         has_value=has_own_value | (n_capped_values > 0),
         cost=_divide(cost_sum + n_capped * np.nan_to_num(_cap_costs(cap, card.direction)), n_cost + n_capped),
         has_cost=(card.direction != "none") & (has_own_cost | ((n_capped > 0) & (n_ok == n_cost))),
-        own_value=_divide(value_sum, n_ok),
+        own_value=own_value,
         has_own_value=has_own_value,
         own_cost=_divide(cost_sum, n_cost),
         has_own_cost=has_own_cost,
         failed_seeds=n_failed,
         seeds=n_ok + n_failed,
+        seed_variance=np.where(n_ok > 1, _divide(squares, n_ok - 1), np.nan),
         capped=capped,
     )
 

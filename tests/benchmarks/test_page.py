@@ -10,7 +10,7 @@ import pytest
 from hoibench.metric_card import Card
 from hoibench.results.results_file import SCHEMA
 from hoibench.results.run_record import RunRecord
-from leaderboard.build import MAX_INDEX_BYTES, build
+from leaderboard.build import MAX_PAGE_BYTES, build
 
 METHODS, CLIPS, METRICS = (
     [f"method-{n}" for n in range(50)],
@@ -74,4 +74,4 @@ def run(tmp_path_factory):
 @pytest.mark.benchmark(group="page: 50 methods, 500 clips, 12 metrics, 3 seeds")
 def test_page(benchmark, run, tmp_path):
     index = benchmark.pedantic(build, ([run], tmp_path, CARDS), rounds=1)
-    assert index.stat().st_size < MAX_INDEX_BYTES
+    assert index.stat().st_size < MAX_PAGE_BYTES

@@ -41,9 +41,7 @@ def rows(board):
     """The rows of the full frame by label, each cell by its metric."""
     table = build_board_view(board, {id: n for n, id in enumerate(fake_runs.CARDS)}).tables[0]
     metrics = [column.card.id for column in board.columns if column.region == "full"]
-    return {
-        row.label: dict(zip(metrics, row.cells, strict=True)) for _, _, members in table.sections for row in members
-    }
+    return {row.label: dict(zip(metrics, row.cells, strict=True)) for section in table.sections for row in section.rows}
 
 
 def test_leader_and_tied_rows_have_marks(rows):
@@ -103,7 +101,7 @@ def test_badges_and_links_come_from_methods_and_cards(board):
     heads = [column.card.id for column in board.columns if column.region == "full"]
     assert [head.card for head in table.columns] == [places[metric] for metric in heads]
     assert {head.card for head in build_board_view(board, {}).tables[0].columns} == {None}
-    lines = {row.label: row for _, _, members in table.sections for row in members}
+    lines = {row.label: row for section in table.sections for row in section.rows}
     assert lines["SyncMV4D"].badges == ("views together", "paired by query", "query anchors")
     assert lines["SyncMV4D"].families == (("I2VM", False), ("Ito4G", False))
     assert lines["Geo4D"].families == (("Vto4R", True),)
@@ -120,7 +118,7 @@ def test_reference_rows_have_no_badges(tmp_path):
     methods = [replace(fake_runs.REFERENCE_ROWS[0], more=given), fake_runs.METHODS[0]]
     run = fake_runs.write_run(tmp_path / "run", methods, clips=2, seeds=(0,), metrics=("rpe@1",))
     (built,) = build_boards([read_run(run)], fake_runs.CARDS)
-    lines = [row for _, _, members in build_board_view(built, {}).tables[0].sections for row in members]
+    lines = [row for section in build_board_view(built, {}).tables[0].sections for row in section.rows]
     assert [row.badges for row in lines] == [(), ("views together", "paired by query", "query anchors")]
 
 
@@ -167,7 +165,7 @@ def test_a_value_that_a_still_video_would_earn_is_grey_with_a_note(tmp_path):
     text = build([run], tmp_path / "page", fake_runs.CARDS).read_text()
     (built,) = build_boards([read_run(run)], fake_runs.CARDS)
     table = build_board_view(built, {}).tables[0]
-    cells = {row.label: row.cells[1] for _, _, members in table.sections for row in members}
+    cells = {row.label: row.cells[1] for section in table.sections for row in section.rows}
     assert [cells[name].is_grey for name in ("Frozen first frame", "WAN2.2", "SyncMV4D", "Ground truth")] == [
         True,
         True,
@@ -203,7 +201,7 @@ def test_the_reason_of_one_value_of_a_row_is_a_note_of_its_cell(tmp_path):
     )
     (built,) = build_boards([read_run(run)], fake_runs.CARDS)
     (table,) = build_board_view(built, {}).tables
-    (line,) = [row for _, _, members in table.sections for row in members if row.label == "SViMo"]
+    (line,) = [row for section in table.sections for row in section.rows if row.label == "SViMo"]
     assert line.notes == () and line.cells[1].notes == ()
     assert [table.notes[n - 1] for n in line.cells[0].notes] == ["Not ranked: scoring raised an error on 1 clip."]
 
@@ -212,7 +210,7 @@ def test_a_reason_that_all_values_of_a_row_share_is_a_note_of_the_row(tmp_path):
     run = fake_runs.write_run(tmp_path / "run", seeds=(0, 1), clips=4)
     (built,) = build_boards([read_run(run)], fake_runs.CARDS)
     table = build_board_view(built, {}).tables[0]
-    lines = {row.label: row for _, _, members in table.sections for row in members}
+    lines = {row.label: row for section in table.sections for row in section.rows}
     (note,) = lines["SyncMV4D"].notes
     assert table.notes[note - 1] == "Not ranked: 2 seeds; a generative method needs at least 3 to be ranked."
     assert not any(note in cell.notes for cell in lines["SyncMV4D"].cells)

@@ -59,8 +59,38 @@ def test_every_internal_link_has_its_target(text):
 
 def test_a_failed_clip_shows_both_numbers_and_the_count(text):
     assert re.search(
-        r'2 failed</span><span class="extra">\d+\.\d+ without</span><span class="count incomplete">22/24', text
+        r'2 failed</span><span class="extra">[\d.]+ \([\d.]+ – [\d.]+\) answered</span><span class="count incomplete">22/24',
+        text,
     )
+
+
+def test_a_mean_with_failures_has_no_interval(text):
+    cell = re.search(r'<td class="ok[^>]*>(?:(?!</td>).)*2 failed.*?</td>', text, re.S)[0]
+    assert 'class="interval"' not in cell and "2 failed (1.03 to 27 % of clips)" in cell
+
+
+def test_boards_with_few_object_pairs_are_headed_as_demonstrations(text):
+    assert text.count("demonstration: not separated does not mean equal") == 2  # the demo and the videos
+
+
+def test_primary_columns_are_marked(tmp_path):
+    run = fake_runs.write_run(tmp_path / "run", fake_runs.METHODS[:2], clips=4, metrics=("rpe@1", "chamfer@1"))
+    cards = fake_runs.CARDS | {"chamfer@1": fake_runs.CARDS["chamfer@1"].model_copy(update={"primary": True})}
+    heads = re.findall(r'<th scope="col" data-group.*?</th>', build([run], tmp_path, cards).read_text(), re.S)
+    assert ["★" in head for head in heads] == [False, True] and "Cham. Dis." in heads[1]
+
+
+def test_the_papers_columns_have_a_page_without_ranks(tmp_path):
+    run = fake_runs.write_run(tmp_path / "run", clips=4, metrics=("rpe@1", "chamfer@1"))
+    cards = fake_runs.CARDS | {"rpe@1": fake_runs.CARDS["rpe@1"].model_copy(update={"sets": ("paper",)})}
+    index = build([run], tmp_path / "page", cards)
+    assert 'href="paper.html"' in index.read_text()
+    paper = (tmp_path / "page" / "paper.html").read_text()
+    assert not any(text in paper for text in ("●", "○", "data-secondary>", "data-secondary data", "Cham. Dis."))
+    assert "Guesses are" in paper
+    assert set(re.findall(r'href="#([^"]+)"', paper)) <= set(re.findall(r'\bid="([^"]+)"', paper))
+    build([run], tmp_path / "page", fake_runs.CARDS)
+    assert not (tmp_path / "page" / "paper.html").exists()
 
 
 def test_failures_are_listed_up_to_a_limit(text):
@@ -108,9 +138,9 @@ def test_a_second_build_replaces_the_page(tmp_path):
 def test_a_build_that_fails_leaves_the_old_page(tmp_path, monkeypatch):
     run = fake_runs.write_run(tmp_path / "one", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,))
     before = build([run], tmp_path / "page", fake_runs.CARDS).read_bytes()
-    monkeypatch.setattr(module, "MAX_INDEX_BYTES", len(before))
+    monkeypatch.setattr(module, "MAX_PAGE_BYTES", len(before))
     build([run], tmp_path / "page", fake_runs.CARDS)
-    monkeypatch.setattr(module, "MAX_INDEX_BYTES", len(before) - 1)
+    monkeypatch.setattr(module, "MAX_PAGE_BYTES", len(before) - 1)
     with pytest.raises(ValueError, match=f"more than {len(before) - 1}: put fewer runs on one page"):
         build([run], tmp_path / "page", fake_runs.CARDS)
     assert (tmp_path / "page" / "index.html").read_bytes() == before

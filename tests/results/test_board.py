@@ -1,6 +1,7 @@
 """Rules of the board, one by one, on fake runs."""
 
 import json
+from dataclasses import replace
 
 import fake_runs
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.results.board import build_boards
+from hoibench.results.board import build_boards, build_paper_boards
 from hoibench.results.board_rows import cluster_labels
 from hoibench.results.run_folder import read_run
 
@@ -80,7 +81,7 @@ def test_a_cell_is_the_mean_over_clips_with_its_interval(full):
     found = cell(full, "syncmv4d", "rpe@1")
     assert found.value == pytest.approx(mine.groupby("clip")["value"].mean().mean(), rel=1e-12)
     assert found.interval.low < found.value < found.interval.high
-    assert (found.n_scored, found.n_expected, found.seeds) == (24, 24, 3)
+    assert (found.answered, found.failed, found.n_expected, found.seeds) == (24, 0, 24, 3)
 
 
 def test_each_family_is_ranked_separately_by_the_group_of_the_column(full):
@@ -146,22 +147,91 @@ def test_alignment_classes_never_share_a_leading_group(board_of):
 def test_a_failed_clip_counts_as_the_cap_and_the_second_value_excludes_it(full, board_of):
     (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003", "007")))})
     found, before = cell(board, "svimo", "rpe@1"), cell(full, "svimo", "rpe@1")
-    assert found.failures == 2 and (found.n_scored, found.n_expected) == (22, 24)
-    assert found.value == pytest.approx((22 * found.value_without_failures + 2 * 100) / 24, rel=1e-12)
-    assert found.value_without_failures == pytest.approx(before.value, rel=0.2)
+    assert (found.answered, found.failed, found.n_expected) == (22, 2, 24)
+    assert found.value == pytest.approx((22 * found.value_over_answered + 2 * 100) / 24, rel=1e-12)
+    assert found.value_over_answered == pytest.approx(before.value, rel=0.2)
     assert found.standing.unranked is None
+
+
+def test_a_mean_with_failures_has_no_interval_and_the_share_of_failures_has_one(full, board_of):
+    (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003", "007")))})
+    found, other = cell(board, "svimo", "rpe@1"), cell(board, "syncmv4d", "rpe@1")
+    assert found.value_interval is None and other.value_interval == other.interval
+    assert found.interval.low < found.value_over_answered < found.interval.high < found.value
+    assert found.failure_interval == pytest.approx((0.0103, 0.2700), abs=1e-4)  # Clopper-Pearson, 2 of 24
+    assert other.failure_interval == pytest.approx((0, 0.1425), abs=1e-4)
+
+
+def test_failing_the_hard_clips_on_purpose_does_not_win(full, board_of):
+    """The twin that answers everything stays ahead of one that fails the half of the clips on which it is worst."""
+    svimo = next(method for method in fake_runs.METHODS if method.id == "svimo")
+    twins = [replace(svimo, id="answers", name="Answers"), replace(svimo, id="fails", name="Fails")]
+    same = lambda row: row | {"value": 5 + 10 * (int(row["clip"][-3:]) % 2)}  # noqa: E731
+
+    def fail(row):
+        failing = row["method"] == "fails" and int(row["clip"][-3:]) % 2 and int(row["clip"][-3:]) < 23
+        return row | ({"value": None, "status": "failed", "reason": "on purpose"} if failing else {})
+
+    (board,) = board_of({"metrics": FEW, "methods": twins, "edit": lambda row: fail(same(row))})
+    answers, fails = cell(board, "answers", "rpe@1"), cell(board, "fails", "rpe@1")
+    assert fails.value_over_answered < answers.value < fails.value
+    assert answers.standing.is_leader and fails.standing.unranked is None and not fails.standing.is_leader
+
+
+def test_rows_are_compared_with_the_leader_of_their_class(full):
+    leader, other = cell(full, "geocrafter", "rpe@1"), cell(full, "geo4d", "rpe@1")
+    test = other.standing.to_leader
+    assert leader.standing.to_leader is None and test.low < test.difference < test.high
+    assert test.difference == pytest.approx(other.value - leader.value, rel=1e-9)
+    assert leader.standing.separable == other.standing.separable > 0
+    ours = cell(full, "svimo", "rpe@1").standing
+    assert ours.separable != other.standing.separable  # another class
+
+
+def test_the_deviation_between_seeds_is_pooled_over_clips(full):
+    rows = full.runs[0].headlines
+    mine = rows[(rows["method"] == "svimo") & (rows["metric"] == "rpe@1")]
+    expected = np.sqrt(mine.groupby("clip")["value"].var().mean())
+    assert cell(full, "svimo", "rpe@1").seed_deviation == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_a_board_with_few_clusters_is_a_demonstration(board_of):
+    few, enough = (board_of({"metrics": FEW, "clips": clips, "instances": clips})[0] for clips in (11, 12))
+    assert few.is_demonstration and not enough.is_demonstration
+
+
+def test_the_papers_columns_have_boards_of_their_own_without_ranks(full):
+    literal = {"rpe@1": {"sets": ("paper",), "ranked": False}, "pi@1": {"sets": ("paper",)}}
+    cards = {id: card.model_copy(update=literal.get(id, {})) for id, card in fake_runs.CARDS.items()}
+    (main,), (paper,) = build_boards(full.runs, cards), build_paper_boards(full.runs, cards)
+    assert "rpe@1" not in [column.card.id for column in main.columns]
+    assert [column.card.id for column in paper.columns] == ["rpe@1", "pi@1"]
+    standings = [found.standing for found in paper.cells.values()]
+    assert not any(found.is_leader or found.in_leading_group for found in standings)
+    assert cell(paper, "syncmv4d", "rpe@1").value == cell(full, "syncmv4d", "rpe@1").value
+    assert build_paper_boards(full.runs, fake_runs.CARDS) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_the_rows_does_not_change_the_board(tmp_path, seed):
+    edit = only("rpe@1", none_of("svimo", "failed", ("003", "007")))
+    run = read_run(fake_runs.write_run(tmp_path / "run", clips=8, edit=edit))
+    shuffled = read_run(tmp_path / "run")
+    vars(shuffled)["headlines"] = run.headlines.sample(frac=1, random_state=seed, ignore_index=True)
+    (expected,), (found,) = build_boards([run], fake_runs.CARDS), build_boards([shuffled], fake_runs.CARDS)
+    assert found.columns == expected.columns and found.cells == expected.cells
 
 
 def test_a_cap_that_depends_on_the_clip_comes_from_the_other_rows(board_of):
     failing = only("chamfer@1", none_of("svimo", "failed", ("003",)))
     (board,) = board_of({"metrics": ("chamfer@1",), "edit": failing})
     found = cell(board, "svimo", "chamfer@1")
-    capped = (23 * found.value_without_failures + fake_runs.SCENE_SIZE) / 24
+    capped = (23 * found.value_over_answered + fake_runs.SCENE_SIZE) / 24
     assert found.value == pytest.approx(capped, rel=1e-12) and found.standing.unranked is None
     (board,) = board_of({"metrics": ("chamfer@1",), "edit": lambda row: failing(row) | {"cap": None}})
     found = cell(board, "svimo", "chamfer@1")
     assert found.standing.unranked == "1 clip failed, and no row says what a failed clip scores"
-    assert found.value_without_failures is None and found.value is not None
+    assert found.value_over_answered is None and found.value is not None
 
 
 def test_if_every_clip_failed_the_value_is_the_cap_and_not_ranked(board_of):
@@ -169,7 +239,7 @@ def test_if_every_clip_failed_the_value_is_the_cap_and_not_ranked(board_of):
         {"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", tuple(f"{n:03d}" for n in range(24))))}
     )
     found = cell(board, "svimo", "rpe@1")
-    assert (found.value, found.n_scored, found.value_without_failures) == (100, 0, None)
+    assert (found.value, found.answered, found.value_over_answered) == (100, 0, None)
     assert found.standing.unranked == "more than half of its clips failed"
 
 
@@ -334,11 +404,11 @@ def test_rows_are_sorted_by_role_then_family_then_name(full):
     ]  # fmt: skip
 
 
-def test_the_value_without_failures_is_the_mean_of_the_other_clips(full, board_of):
+def test_the_value_over_answered_clips_is_the_mean_of_the_other_clips(full, board_of):
     (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003", "007")))})
     found = cell(board, "svimo", "rpe@1")
-    assert found.value_without_failures == pytest.approx(mean_of(full, "svimo", "rpe@1", ("003", "007")), rel=1e-12)
-    assert cell(board, "syncmv4d", "rpe@1").value_without_failures is None
+    assert found.value_over_answered == pytest.approx(mean_of(full, "svimo", "rpe@1", ("003", "007")), rel=1e-12)
+    assert cell(board, "syncmv4d", "rpe@1").value_over_answered is None
 
 
 def test_the_clip_with_the_fewest_seeds_counts(board_of):
@@ -450,7 +520,7 @@ def test_a_metric_that_failed_everywhere_keeps_its_column(board_of):
     )
     assert [column.card.id for column in board.columns] == ["rpe@1"]
     found = cell(board, "syncmv4d", "rpe@1")
-    assert (found.value, found.n_scored, found.failures) == (100, 0, 24) and board.notes == ()
+    assert (found.value, found.answered, found.failed) == (100, 0, 24) and board.notes == ()
 
 
 def test_clips_of_the_same_objects_form_a_cluster_and_a_clip_without_objects_its_own():

@@ -1,0 +1,92 @@
+"""``hoibench show``: notable clips, and the numbers of the page by the commands that the page prints."""
+
+import html
+import re
+import shlex
+
+import fake_runs
+import pytest
+
+from hoibench.cli.main import main
+from leaderboard.build import build
+
+METHODS = [method for method in fake_runs.METHODS if method.id in ("syncmv4d", "svimo", "geo4d")]
+REFERENCE_ROWS = [row for row in fake_runs.REFERENCE_ROWS if row.id in ("ground_truth", "frozen")]
+METRICS = ("rpe@1", "smoothness@1", "mv_rpe_scene@1", "xv_rpe@1")
+PAGES = [(("first run",), "index.html"), (("first run", "second"), "index.html"), (("first run",), "paper.html")]
+
+
+def _fail_two(row):
+    if row["method"] == "svimo" and row["metric"] == "rpe@1" and row["clip"][-3:] in ("003", "007"):
+        return row | {"value": None, "status": "failed", "reason": "no"}
+    return row
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("show")
+    fake_runs.write_run(root / "first run", [*REFERENCE_ROWS, *METHODS], clips=10, metrics=METRICS, edit=_fail_two)
+    fake_runs.write_run(root / "second", METHODS[:1], clips=8, metrics=METRICS)
+    return root
+
+
+@pytest.fixture
+def show(runs, monkeypatch, capsys):
+    """Run a command in the folder of the runs, with the metric cards of the fake runs, and return what it prints."""
+    paper = {"rpe@1": {"sets": ("paper",)}}
+    cards = {id: card.model_copy(update=paper.get(id, {})) for id, card in fake_runs.CARDS.items()}
+    monkeypatch.chdir(runs)
+    monkeypatch.setattr("hoibench.metric_card.all_cards", lambda: cards)
+
+    def run(command):
+        assert main(shlex.split(command)[1:]) == 0
+        return capsys.readouterr().out
+
+    run.cards = cards
+    return run
+
+
+@pytest.mark.parametrize(("folders", "page"), PAGES)
+def test_every_number_on_the_page_is_printed_by_the_command_beside_it(show, runs, tmp_path, folders, page):
+    build([runs / name for name in folders], tmp_path, show.cards)
+    cells = re.findall(r'<td class="ok.*?</td>', (tmp_path / page).read_text(), re.S)
+    assert len(cells) > 4
+    for cell in cells:
+        (command,) = re.findall(r'<code class="command">(.*?)</code>', cell)
+        printed = show(html.unescape(command))
+        details = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", cell)
+        assert details
+        for name, text in details:
+            assert f"  {html.unescape(name)}: {html.unescape(text)}\n" in printed
+        shown = float(re.search(r'class="value">(-?[\d.]+)', cell)[1])
+        mean = float(re.search(r"  mean: (\S+)", printed)[1])
+        assert shown == pytest.approx(mean, rel=0.01, abs=0.05)
+
+
+def test_a_cell_lists_its_clips_from_the_worst(show):
+    printed = show("hoibench show 'first run' --method svimo --metric rpe")
+    assert "mean over answered clips:" in printed and "8 answered, 2 failed" in printed
+    assert re.findall(r"^  \d{8}_(\d{3})  100, 3 of 3 seeds failed$", printed, re.M) == ["003", "007"]
+    values = [float(value) for value in re.findall(r"^  \d{8}_\d{3}  ([\d.]+)", printed, re.M)]
+    assert len(values) == 10 and values == sorted(values, reverse=True)
+    assert "by: hoibench score first run" in printed
+
+
+def test_the_worst_clips_and_the_largest_disagreements_are_listed(show):
+    printed = show("hoibench show 'first run' --clips 1")
+    assert "demonstration: not separated does not mean equal (10 clips, 10 object pairs)" in printed
+    listed = printed[printed.index("\nrpe@1\n") :]
+    assert re.search(r"  worst clips: \d{8}_00[37] SViMo 100\n", listed)
+    assert re.search(r"  largest differences between methods: \S+ SyncMV4D|SViMo|Geo", listed)
+    assert re.search(r"  largest deviations between seeds: \S+ \w+ [\d.]+ ± [\d.]+\n", listed)
+
+
+@pytest.mark.parametrize("flags", ["--method nobody --metric rpe", "--method svimo --metric rpf"])
+def test_a_cell_that_does_not_exist_is_an_error(show, flags, capsys):
+    assert main(shlex.split(f"hoibench show 'first run' {flags}")[1:]) == 2
+    assert "no row" in capsys.readouterr().err
+
+
+def test_a_method_needs_a_metric(show, capsys):
+    assert main(["show", "first run", "--method", "svimo"]) == 2
+    assert "needs --metric" in capsys.readouterr().err
