@@ -85,7 +85,7 @@ class Card(Record):
     """The description of one metric.
 
     Attributes:
-        id: the metric's id with a version, e.g. ``matching_pixels/sift-mnn@1``; a change of the value needs a new id.
+        id: the metric's id with a version, e.g. ``matching_pixels/sift-mnn@2``; a change of the value needs a new id.
         entry: ``module:function`` of the function that computes the metric: it takes a ``Case`` (a prediction and its clip) and yields
             ``Measurement``s, the value of the whole clip last.
         title, unit, formula: texts for the leaderboard page.
@@ -103,6 +103,7 @@ class Card(Record):
             ``headline`` has the ranked metrics and their companions.
         regions: the scored regions: ``full`` (the full frame), ``fg`` (the foreground: hands and objects) or both.
         ranked: false for a secondary metric, which is shown but never ranked.
+        ranked_with_truth: false for a metric that is ranked only on clips without truth, where no better one is defined.
         primary: true for one of the few metrics by which methods are compared, declared in advance; the other ranked metrics are exploratory.
         companions: rules that grey or withhold misleading values.
         source, implementation: the origin of the definition, and the code that computes it.
@@ -124,6 +125,7 @@ class Card(Record):
     sets: tuple[Literal["paper", "offline"], ...] = ()
     regions: tuple[Literal["full", "fg"], ...] = ("full",)
     ranked: bool = True
+    ranked_with_truth: bool = True
     primary: bool = False
     companions: tuple[Companion, ...] = ()
     implementation: str = ""

@@ -43,14 +43,19 @@ def score_case(case: Case, cards: Iterable[Card], key: RowKey) -> Iterator[tuple
 
 
 def measure(case: Case, card: Card) -> Sequence[Measurement]:
-    """Return a metric's measurements; if it has no value, one without a value for each of its regions.
+    """Return a metric's measurements; without a value for a region, or for all, one with the reason for each of these.
+
+    So every prediction has rows of the same metrics and regions, whether it can be scored or not.
 
     Raises:
         OSError, MemoryError: a fault of the machine, not of the metric.
     """
     try:
         check_needs(card, case.prediction, case.clip)
-        return list(card.load()(case))
+        found = list(card.load()(case))
+        left = [region for region in card.regions if all(m.region != region for m in found)]
+        masks = MISSING_INPUT["truth.masks"]
+        return [*found, *(Measurement(None, "not_applicable", masks, region=region) for region in left)]
     except NoValue as none:
         return [Measurement(None, none.status, none.reason, region=region) for region in card.regions]
     except (OSError, MemoryError):

@@ -2,8 +2,9 @@
 
 Formula:    dynamic_degree = mean_v 1( #{pairs: s > 6 min(H, W) / 256} >= round(4 n / 16) );  dynamic_degree_px = mean_v mean_pairs s / min(H, W)
             s: mean of the largest 5 % of flow magnitudes between two consecutive sampled frames, pixels; n frames are sampled, one every
-            max(1, round(fps / 8)).
-Regions:    full frame; fg: pixels outside the mask are grey, and only magnitudes inside the first frame's mask count.
+            max(1, round(fps / 8)).  net_motion = mean_v mean_pairs s / min(H, W) of frames that are 4 sampled frames apart, half a second.
+Ranking:    dynamic_degree by the distance from the true video's value; without a true video it is not ranked.
+Regions:    full frame; fg: pixels outside the union of the two frames' masks are grey, and only magnitudes inside the first frame's mask count.
 Card:       cards/video.toml
 """
 
@@ -29,7 +30,15 @@ from hoibench.metrics.optical_flow import (
     motion_threshold,
     sampling_step,
 )
-from hoibench.metrics.regions import RegionFrame, region_masks
+from hoibench.metrics.regions import RegionFrame, frame_pair, region_masks
+
+NET_INTERVAL = 4
+"""Eighths of a second between the frames that net motion compares: after half a second, a shaken or flickering video is where it was."""
+NO_PAIR = "no pair of sampled frames shows the region"
+
+NET_INTERVAL = 4
+"""Eighths of a second between the frames that net motion compares: after half a second, a shaken or flickering still frame is where it was."""
+NO_PAIR = "no pair of sampled frames shows the region"
 
 ComputeFlow = Callable[[RegionFrame, RegionFrame], FrameFlow]
 
@@ -75,7 +84,7 @@ class DynamicDegree:
 
 
 def dynamic_degree(
-    frames: Array, fps: float, masks: Array | None = None, compute_flow: ComputeFlow = frame_flow
+    frames: Array, fps: float, masks: Array | None = None, compute_flow: ComputeFlow = frame_flow, interval: int = 1
 ) -> DynamicDegree:
     """Measure by optical flow how much a video of one view moves, and whether it counts as dynamic.
 
@@ -84,6 +93,7 @@ def dynamic_degree(
         fps: frames per second of the video; about 8 per second are sampled and compared.
         masks: (N, H, W) bool; pixels outside are painted grey and not counted.
         compute_flow: computes the optical flow of a pair of frames.
+        interval: eighths of a second from one sampled frame to the next.
 
     Raises:
         NotApplicable: a side has fewer than 128 pixels.
@@ -100,16 +110,14 @@ def dynamic_degree(
         check_mask("masks", masks, frames.shape[:3])
     size = (frames.shape[1], frames.shape[2])
     check_flow_size(size)
-    step = sampling_step(fps)
-    sampled = [
-        RegionFrame.from_image(frames[i], None if masks is None else masks[i]) for i in range(0, len(frames), step)
-    ]
-    scores = tuple(compute_flow(a, b).score for a, b in pairwise(sampled))
+    step = interval * sampling_step(fps)
+    sampled = range(0, len(frames), step)
+    scores = tuple(compute_flow(*frame_pair(frames, masks, a, b)).score for a, b in pairwise(sampled))
     return DynamicDegree(scores, motion_threshold(size), len(sampled), step, min(size))
 
 
 def measure_dynamic_degree(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of dynamic_degree/dis@1 (no unit; higher is better; 0 to 1): 1 per dynamic view, else 0, then their mean."""
+    """Yield the measurements of dynamic_degree/dis@1 (no unit; nearer to the truth's is better; 0 to 1): 0 or 1 per view, then their mean."""
     return _measure(
         case, "the clip has only 1 or 2 sampled frames, too few for VBench's count", lambda degree: degree.dynamic
     )
@@ -117,15 +125,23 @@ def measure_dynamic_degree(case: Case) -> Iterator[Measurement]:
 
 def measure_dynamic_degree_px(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of dynamic_degree_px/dis@1 (of the short side; not ranked; 0 or more): one per view, then their mean."""
-    return _measure(case, "no pair of sampled frames shows the region", lambda degree: degree.relative)
+    return _measure(case, NO_PAIR, lambda degree: degree.relative)
 
 
-def _measure(case: Case, undefined: str, get_value: Callable[[DynamicDegree], float | None]) -> Iterator[Measurement]:
-    compute_flow = partial(cached_frame_flow, case)
+def measure_net_motion(case: Case) -> Iterator[Measurement]:
+    """Yield the measurements of net_motion/dis@1 (of the short side; not ranked; 0 or more): one per view, then their mean."""
+    return _measure(case, NO_PAIR, lambda degree: degree.relative, NET_INTERVAL)
+
+
+def _measure(
+    case: Case, undefined: str, get_value: Callable[[DynamicDegree], float | None], interval: int = 1
+) -> Iterator[Measurement]:
     for region, masks in region_masks(case):
+        degrees = case.memoize(
+            ("dynamic degree", region, interval), partial(_degrees, case, case.video, masks, interval)
+        )
         values: list[float | None] = []
-        for v, view in enumerate(case.clip.views):
-            degree = dynamic_degree(case.video[v], case.clip.fps, None if masks is None else masks[v], compute_flow)
+        for view, degree in zip(case.clip.views, degrees, strict=True):
             values.append(get_value(degree))
             yield Measurement(
                 **_mean_or_reason(values[-1:], undefined),
@@ -135,21 +151,42 @@ def _measure(case: Case, undefined: str, get_value: Callable[[DynamicDegree], fl
                 n_expected=len(degree.scores),
                 details=_details(degree),
             )
+        truth = [get_value(degree) for degree in _true_degrees(case, region, interval)]
         yield Measurement(
             **_mean_or_reason(values, undefined),
             region=region,
             n_scored=sum(value is not None for value in values),
             n_expected=len(values),
-            details={"flow": FLOW},
+            details={"flow": FLOW, **({} if (mean := _mean(truth)) is None else {"truth": mean})},
         )
+
+
+def _degrees(case: Case, video: Array, masks: Array | None, interval: int) -> list[DynamicDegree]:
+    compute_flow = partial(cached_frame_flow, case)
+    return [
+        dynamic_degree(frames, case.clip.fps, None if masks is None else masks[v], compute_flow, interval)
+        for v, frames in enumerate(video)
+    ]
+
+
+def _true_degrees(case: Case, region: str, interval: int) -> list[DynamicDegree]:
+    """Return the motion of the true video's views in a region; nothing if there is no true video, or no true masks for the foreground."""
+    video, masks = case.clip.video, case.clip.masks if region == "fg" else None
+    if video is None or (region == "fg" and masks is None):
+        return []
+    key = ("dynamic degree of the truth", region, interval)
+    return case.memoize_for_clip(key, partial(_degrees, case, video, masks, interval))
 
 
 def _mean_or_reason(values: Sequence[float | None], undefined: str) -> dict[str, Any]:
     """Return fields of ``Measurement``: the mean of the values that are not None, or, without any, status ``undefined`` with the given reason."""
+    mean = _mean(values)
+    return {"value": None, "status": "undefined", "reason": undefined} if mean is None else {"value": mean}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    if not known:
-        return {"value": None, "status": "undefined", "reason": undefined}
-    return {"value": float(np.mean(known))}
+    return float(np.mean(known)) if known else None
 
 
 def _details(degree: DynamicDegree) -> dict[str, Any]:

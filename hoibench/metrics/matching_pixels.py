@@ -1,8 +1,13 @@
 """matching_pixels: the number of points that are found in two views of the same moment.
 
-Formula:    matching_pixels = mean over pairs of views and every 4th frame of the matches that pass the matcher and the epipolar check (``epipolar``)
-            matching_pixels_rel = sum over the clip / the same sum of the true video, undefined if that has fewer than 50 matches
-            matching_pixels_dyn = matching_pixels of the matches whose two ends both move: flow > 6 min(H, W) / 256 px (``optical_flow``)
+Formula:    matching_pixels = mean over pairs of views and every 4th frame, without frame 0, of the matches that pass the matcher and agree with one
+            fundamental matrix (``epipolar.magsac_inliers``)
+            matching_pixels_rel = G / T, G and T: sums over the clip, of the predicted and of the true video, of the matches within
+            max(1, 2 min(H, W) / 480) px of their true epipolar line (``epipolar.epipolar_distance``); without known cameras, those of
+            matching_pixels; undefined if T < 50
+            matching_pixels_dyn = mean over pairs of views and frames of the matches of G whose two ends both move: flow > 6 min(H, W) / 256 px
+            (``optical_flow``)
+Ranking:    matching_pixels only without a true video; the others by |log clip(ratio, 1/20, 20)|, the ratio being that of the clip's sums.
 Regions:    full frame; fg: both ends of a match inside the mask, and pixels outside grey.
 Matchers:   sift-mnn (``backbones.sift``), aliked-mnn (``backbones.aliked``); counts of different matchers must not be compared.
 Card:       cards/video_across_views.toml
@@ -10,156 +15,182 @@ Card:       cards/video_across_views.toml
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from hoibench.clip import Array
+from hoibench.clip import Array, Camera
 from hoibench.metrics.backbones.features import Matcher
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
-from hoibench.metrics.measurement import MISSING_INPUT, Failed, Measurement, NotApplicable, Unavailable, Undefined
+from hoibench.metrics.measurement import MISSING_INPUT, Measurement, NotApplicable, Undefined
 from hoibench.metrics.optical_flow import FLOW, cached_frame_flow, check_flow_size, motion_threshold, sampling_step
-from hoibench.metrics.regions import RegionFrame, region_masks
-from hoibench.metrics.view_matches import STRIDE, PairMatches, is_on_mask, match_views
-from hoibench.weights import WeightsMissing
+from hoibench.metrics.regions import frame_pair, region_masks
+from hoibench.metrics.view_matches import (
+    PairMatches,
+    is_on_mask,
+    load_case_aliked,
+    match_case,
+    match_views,
+    true_total,
+)
 
 LEAST_TRUTH = 50
 """Least number of matches of the true video over a clip, for a ratio to it."""
 
 
-def matching_pixels(video: Array, matcher: Matcher, masks: Array | None = None, stride: int = STRIDE) -> float:
-    """Return the mean number of point matches that pass the epipolar check, over all pairs of views and every ``stride``-th frame.
+def line_tolerance(size: tuple[int, int]) -> float:
+    """Return the largest distance, in pixels, of a counted match from its true epipolar line, for images of (H, W): max(1, 2 min(H, W) / 480)."""
+    return max(1.0, 2.0 * min(size) / 480.0)
+
+
+def matching_pixels(
+    video: Array,
+    matcher: Matcher,
+    masks: Array | None = None,
+    cameras: Sequence[Camera] | None = None,
+    frames: range | None = None,
+) -> float:
+    """Return the mean number of point matches that agree with the epipolar geometry, over all pairs of views and some frames.
 
     Args:
         video: (V, N, H, W, 3) uint8, V at least 2.
         matcher: finds and matches points, e.g. ``Sift()``.
         masks: (V, N, H, W) bool: both ends of a match must be inside; pixels outside are painted grey.
-        stride: frames from one matched frame to the next.
+        cameras: the V cameras, to count the matches near their true epipolar lines, as matching_pixels_rel does; by default, those that agree with
+            one estimated fundamental matrix are counted.
+        frames: indices of the matched frames; by default every 4th from the 4th on, without frame 0.
 
     Raises:
         NotApplicable: there is one view only.
+        Undefined: the video is too short for the default frames.
         ValueError: as ``match_views``.
 
     >>> noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     >>> image = noise.repeat(8, axis=0).repeat(8, axis=1)
     >>> video = np.stack([image, np.roll(image, 9, axis=1)])[:, None]  # two views, one frame
-    >>> matching_pixels(video, Sift()) > 100, matching_pixels(np.zeros_like(video), Sift())
+    >>> matching_pixels(video, Sift(), frames=range(1)) > 100, matching_pixels(np.zeros_like(video), Sift(), frames=range(1))
     (True, 0.0)
     """
-    return _mean([pair.counts for pair in match_views(video, matcher, masks, stride)])
+    pairs = match_views(video, matcher, masks, frames)
+    return _mean([[int(marks.sum()) for marks in mark_counted(pair, cameras)] for pair in pairs])
 
 
 def measure_sift(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels/sift-mnn@1 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
+    """Yield the measurements of matching_pixels/sift-mnn@2 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
     return measure_counts(case, Sift())
 
 
 def measure_sift_rel(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels_rel/sift-mnn@1 (of the truth's; higher is better; 0 or more): the clip's."""
+    """Yield the measurements of matching_pixels_rel/sift-mnn@2 (of the truth's; a ratio to the truth near 1 is better; 0 or more): the clip's."""
     return measure_ratio(case, Sift())
 
 
 def measure_sift_dyn(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels_dyn/sift-mnn@1 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
+    """Yield the measurements of matching_pixels_dyn/sift-mnn@2 (matches; a ratio to the truth near 1 is better; 0 or more): pairs, then clip."""
     return measure_moving(case, Sift())
 
 
 def measure_aliked(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels/aliked-mnn@1 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
-    return measure_counts(case, _aliked(case))
+    """Yield the measurements of matching_pixels/aliked-mnn@2 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
+    return measure_counts(case, load_case_aliked(case))
 
 
 def measure_aliked_rel(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels_rel/aliked-mnn@1 (of the truth's; higher is better; 0 or more): the clip's."""
-    return measure_ratio(case, _aliked(case))
+    """Yield the measurements of matching_pixels_rel/aliked-mnn@2 (of the truth's; a ratio to the truth near 1 is better; 0 or more): the clip's."""
+    return measure_ratio(case, load_case_aliked(case))
 
 
 def measure_aliked_dyn(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels_dyn/aliked-mnn@1 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
-    return measure_moving(case, _aliked(case))
+    """Yield the measurements of matching_pixels_dyn/aliked-mnn@2 (matches; a ratio to the truth near 1 is better; 0 or more): pairs, then clip."""
+    return measure_moving(case, load_case_aliked(case))
 
 
-def _aliked(case: Case) -> Matcher:
-    from hoibench.metrics.backbones.aliked import load_aliked  # imports torch, which SIFT does not need
+def measure_counts(case: Case, matcher: Matcher, frames: range | None = None) -> Iterator[Measurement]:
+    """Yield, for each region, the matching pixels (mean matches per frame) of each pair of views, then of the clip.
 
-    try:
-        return load_aliked(case.device, case.weights)
-    except WeightsMissing as error:
-        raise Unavailable(str(error)) from error
-
-
-def measure_counts(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Yield, for each region, the matching pixels (mean matches per frame) of each pair of views, then of the clip."""
+    ``frames`` are the indices of the matched frames, by default every 4th from the 4th on; ``range(N)`` gives the paper's mean over all N frames.
+    """
+    height, width = case.video.shape[2:4]
+    magsac = matcher.magsac
+    details = {"magsac_px": magsac.pixels((height, width)), "magsac_confidence": magsac.confidence}
     for region, masks in region_masks(case):
-        pairs = match_views(case.video, matcher, masks, memo=case.case_memo)
-        yield from _count_rows(case, matcher, region, pairs, [pair.counts for pair in pairs], {})
+        pairs = match_case(case, matcher, region, masks, frames)
+        for row in _count_rows(case, matcher, region, pairs, [pair.counts for pair in pairs], details):
+            raw = row.details["raw"]
+            yield replace(row, details={**row.details, "inlier_ratio": row.value / raw if raw else None})
 
 
 def measure_ratio(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Yield, for each region, the clip's number of matches divided by that of the true video."""
-    truth = case.clip.video
-    if truth is None:
-        raise NotApplicable(MISSING_INPUT["truth.video"])
-    if truth.shape != case.video.shape:
-        raise Failed(f"the video has shape {case.video.shape}, the true video {truth.shape}: they cannot be compared")
-    for region, masks in region_masks(case):
-        truth_masks = None if masks is None else case.clip.masks
-        if masks is not None and truth_masks is None:
-            yield Measurement(None, "not_applicable", MISSING_INPUT["truth.masks"], region=region)
-            continue
-        generated = _total(match_views(case.video, matcher, masks, memo=case.case_memo))
-        true = case.memoize_for_clip(
-            ("matches of the truth", matcher.name, region),
-            partial(_true_total, case, matcher, truth, truth_masks),
-        )
-        columns: dict[str, Any] = {
-            "region": region,
-            "weights": matcher.weights,
-            "details": {"stride": STRIDE, "generated": generated, "truth": true},
-        }
-        if true < LEAST_TRUTH:
-            yield Measurement(
-                None, "undefined", f"the true video has {true} matches; a ratio needs at least {LEAST_TRUTH}", **columns
-            )
-        else:
-            yield Measurement(generated / true, **columns)
-
-
-def _true_total(case: Case, matcher: Matcher, truth: Array, masks: Array | None) -> int:
-    return _total(match_views(truth, matcher, masks, memo=case.case_memo))
+    """Yield the clip's number of matches in the foreground divided by that of the true video."""
+    masks = dict(region_masks(case)).get("fg")
+    true = true_total(case, matcher, "fg", "matches", lambda pair, *_: _counts(case, pair))
+    if masks is None or true is None:
+        raise NotApplicable(MISSING_INPUT["truth.video" if case.clip.video is None else "truth.masks"])
+    pairs = match_case(case, matcher, "fg", masks)
+    generated = sum(sum(_counts(case, pair)) for pair in pairs)
+    columns: dict[str, Any] = {
+        "region": "fg",
+        "weights": matcher.weights,
+        "details": {**_matched(pairs), **_counted_by(case), **_ratio(generated, true)},
+    }
+    if true < LEAST_TRUTH:
+        reason = f"the true video has {true} matches; a ratio needs at least {LEAST_TRUTH}"
+        yield Measurement(None, "undefined", reason, **columns)
+    else:
+        yield Measurement(generated / true, **columns)
 
 
 def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
     """Yield, for each region, the mean number of matches per frame whose points move in both views: each pair of views, then the clip."""
-    height, width = case.video.shape[2:4]
-    check_flow_size((height, width))
-    details = {"flow": FLOW, "step": sampling_step(case.clip.fps), "threshold_px": motion_threshold((height, width))}
+    size = case.video.shape[2:4]
+    check_flow_size((size[0], size[1]))
+    details = {
+        **_counted_by(case),
+        "flow": FLOW,
+        "step": sampling_step(case.clip.fps),
+        "threshold_px": motion_threshold((size[0], size[1])),
+    }
     for region, masks in region_masks(case):
-        pairs = match_views(case.video, matcher, masks, memo=case.case_memo)
-        counts = [_moving_counts(case, masks, pair) for pair in pairs]
-        yield from _count_rows(case, matcher, region, pairs, counts, details)
+        pairs = match_case(case, matcher, region, masks)
+        counts = [_moving_counts(case, pair, case.video, masks) for pair in pairs]
+        true = true_total(case, matcher, region, "moving matches", partial(_moving_counts, case))
+        ratio = {} if true is None else _ratio(sum(map(sum, counts)), true)
+        yield from _count_rows(case, matcher, region, pairs, counts, details, ratio)
 
 
-def _moving_counts(case: Case, masks: Array | None, pair: PairMatches) -> tuple[int, ...]:
+def mark_counted(pair: PairMatches, cameras: Sequence[Camera] | None) -> tuple[Array, ...]:
+    """Mark, by frame, the matches near their true epipolar line; without cameras, those that agree with one estimated fundamental matrix."""
+    if cameras is None:
+        return tuple(match.inlier for match in pair.matches)
+    distances = pair.distances(cameras)
+    return tuple(d <= line_tolerance(match.size) for d, match in zip(distances, pair.matches, strict=True))
+
+
+def _counts(case: Case, pair: PairMatches) -> tuple[int, ...]:
+    return tuple(int(marks.sum()) for marks in mark_counted(pair, case.clip.cameras))
+
+
+def _moving_counts(case: Case, pair: PairMatches, video: Array, masks: Array | None) -> tuple[int, ...]:
     counts = []
-    for n, match in zip(pair.frames, pair.matches, strict=True):
-        moving = [_moving_pixels(case, masks, v, n) for v in pair.views]
-        both = match.inlier & is_on_mask(moving[0], match.a) & is_on_mask(moving[1], match.b)
+    for n, match, counted in zip(pair.frames, pair.matches, mark_counted(pair, case.clip.cameras), strict=True):
+        moving = [_moving_pixels(case, video[v], None if masks is None else masks[v], n) for v in pair.views]
+        both = counted & is_on_mask(moving[0], match.a) & is_on_mask(moving[1], match.b)
         counts.append(int(both.sum()))
     return tuple(counts)
 
 
-def _moving_pixels(case: Case, masks: Array | None, v: int, n: int) -> Array:
-    """Return (H, W) bool, the moving pixels of frame ``n`` of view ``v``, by the flow to the next sampled frame (at the end: to the previous)."""
+def _moving_pixels(case: Case, frames: Array, masks: Array | None, n: int) -> Array:
+    """Return (H, W) bool, the moving pixels of frame ``n`` of a view, by the flow to the next sampled frame (at the end: to the previous)."""
     step = sampling_step(case.clip.fps)
-    to = n + step if n + step < case.video.shape[1] else n - step
+    to = n + step if n + step < len(frames) else n - step
     if to < 0:
-        raise Undefined(f"{case.video.shape[1]} frames at {case.clip.fps:g} fps are too few for optical flow")
-    frame, other = (RegionFrame.from_image(case.video[v, i], None if masks is None else masks[v, i]) for i in (n, to))
-    return cached_frame_flow(case, frame, other).moving
+        raise Undefined(f"{len(frames)} frames at {case.clip.fps:g} fps are too few for optical flow")
+    return cached_frame_flow(case, *frame_pair(frames, masks, n, to)).moving
 
 
 def _count_rows(
@@ -169,10 +200,10 @@ def _count_rows(
     pairs: Sequence[PairMatches],
     counts: Sequence[Sequence[int]],
     details: dict[str, Any],
+    clip_details: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Measurement]:
     """Yield the mean of ``counts`` (matches by pair of views and frame) of each pair of views, then of the clip."""
     ids = [view.id for view in case.clip.views]
-    details = {"stride": STRIDE, **details}
     for pair, count in zip(pairs, counts, strict=True):
         yield Measurement(
             _mean([count]),
@@ -181,7 +212,7 @@ def _count_rows(
             n_scored=len(count),
             n_expected=len(count),
             weights=matcher.weights,
-            details={**details, **_raw([pair]), "frames": list(pair.frames), "counts": list(count)},
+            details={**_matched([pair]), **details, "counts": list(count)},
         )
     number = sum(len(count) for count in counts)
     yield Measurement(
@@ -190,18 +221,28 @@ def _count_rows(
         n_scored=number,
         n_expected=number,
         weights=matcher.weights,
-        details={**details, **_raw(pairs)},
+        details={**_matched(pairs), **details, **clip_details},
     )
 
 
-def _raw(pairs: Sequence[PairMatches]) -> dict[str, float | None]:
-    """Return ``details``: the mean number of matches per frame before the epipolar check, and the share that passes it (None without matches)."""
-    raw = sum(sum(pair.raw) for pair in pairs)
-    return {"raw": _mean([pair.raw for pair in pairs]), "inlier_ratio": _total(pairs) / raw if raw else None}
+def _matched(pairs: Sequence[PairMatches]) -> dict[str, Any]:
+    """Return ``details``: the matched frames, and the mean number of raw matches per frame."""
+    frames = pairs[0].frames
+    return {"first_frame": frames.start, "stride": frames.step, "raw": _mean([pair.raw for pair in pairs])}
 
 
-def _total(pairs: Sequence[PairMatches]) -> int:
-    return sum(sum(pair.counts) for pair in pairs)
+def _counted_by(case: Case) -> dict[str, Any]:
+    """Return ``details``: how matches are counted, and the tolerance in pixels."""
+    if case.clip.cameras is None:
+        return {"counted": "estimated fundamental matrix"}
+    height, width = case.video.shape[2:4]
+    return {"counted": "true epipolar lines", "tolerance_px": line_tolerance((height, width))}
+
+
+def _ratio(generated: int, truth: int) -> dict[str, Any]:
+    """Return ``details``: the sums over the clip and, if the true video has enough matches, their ratio."""
+    sums = {"generated": generated, "truth": truth}
+    return sums if truth < LEAST_TRUTH else {**sums, "ratio": generated / truth}
 
 
 def _mean(counts: Sequence[Sequence[int]]) -> float:

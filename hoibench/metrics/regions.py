@@ -21,7 +21,7 @@ class RegionFrame:
     """One video frame, limited to a region.
 
     Attributes:
-        image: (H, W, 3) uint8, grey outside the mask.
+        image: (H, W, 3) uint8, grey outside the region.
         mask: (H, W) bool, or None for the full frame.
         digest: hash of both; equal frames share computed results.
     """
@@ -31,10 +31,14 @@ class RegionFrame:
     digest: bytes
 
     @classmethod
-    def from_image(cls, image: Array, mask: Array | None = None) -> RegionFrame:
-        """Return the frame of an (H, W, 3) uint8 image, painted grey outside an (H, W) bool mask; None is the full frame."""
-        if mask is not None:
-            image = np.where(mask[..., None], image, np.uint8(GREY))
+    def from_image(cls, image: Array, mask: Array | None = None, kept: Array | None = None) -> RegionFrame:
+        """Return the frame of an (H, W, 3) uint8 image with an (H, W) bool mask; None is the full frame.
+
+        The image is painted grey outside ``kept``, (H, W) bool, by default the mask.
+        """
+        kept = mask if kept is None else kept
+        if kept is not None:
+            image = np.where(kept[..., None], image, np.uint8(GREY))
         digest = hashlib.blake2b(image.tobytes(), digest_size=16)
         digest.update(repr(image.shape).encode())
         if mask is not None:
@@ -45,6 +49,18 @@ class RegionFrame:
     def size(self) -> tuple[int, int]:
         """(H, W) of the image, pixels."""
         return self.image.shape[0], self.image.shape[1]
+
+
+def frame_pair(frames: Array, masks: Array | None, first: int, second: int) -> tuple[RegionFrame, RegionFrame]:
+    """Return two frames of an (N, H, W, 3) uint8 video of one view for optical flow.
+
+    With ``masks``, (N, H, W) bool, both are grey outside the union of their masks: an outline that moved over a still image would count as motion.
+    """
+    if masks is None:
+        return RegionFrame.from_image(frames[first]), RegionFrame.from_image(frames[second])
+    union = masks[first] | masks[second]
+    a, b = (RegionFrame.from_image(frames[n], masks[n], union) for n in (first, second))
+    return a, b
 
 
 def region_masks(case: Case) -> Iterator[tuple[str, Array | None]]:

@@ -98,6 +98,8 @@ def why_unranked(
         return REFERENCE_ROW
     if not card.is_ranked:
         return SECONDARY_METRIC
+    if not card.ranked_with_truth and conditions.truth is not None:
+        return "ranked only on clips without truth"
     if region not in method.regions:
         return f"this method is ranked only in region {' and '.join(method.regions)}"
     if conditions.truth == "proxy-hand":

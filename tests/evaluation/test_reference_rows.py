@@ -123,8 +123,8 @@ def test_stillness_has_no_dynamic_degree(mean):
 
 
 def test_matching_pixels(mean):
-    assert mean["matching_pixels/sift-mnn@1"]["ground_truth"] > mean["matching_pixels/sift-mnn@1"]["random"]
-    moving = mean["matching_pixels_dyn/sift-mnn@1"]
+    assert mean["matching_pixels/sift-mnn@2"]["ground_truth"] > mean["matching_pixels/sift-mnn@2"]["random"]
+    moving = mean["matching_pixels_dyn/sift-mnn@2"]
     assert moving["frozen"] == 0 < moving["ground_truth"]
 
 
@@ -153,6 +153,6 @@ def test_matching_pixels_with_aliked(tmp_path, field_data, demo_root):
     table = pd.read_parquet(tmp_path / "r" / "results.parquet")
     table = table[table["view"].isna() & table["pair"].isna() & (table["region"] == "full")]
     mean = table.groupby(["metric", "method"])["value"].mean()
-    assert mean["matching_pixels/aliked-mnn@1"]["ground_truth"] > mean["matching_pixels/aliked-mnn@1"]["random"]
-    moving = mean["matching_pixels_dyn/aliked-mnn@1"]
+    assert mean["matching_pixels/aliked-mnn@2"]["ground_truth"] > mean["matching_pixels/aliked-mnn@2"]["random"]
+    moving = mean["matching_pixels_dyn/aliked-mnn@2"]
     assert moving["frozen"] == 0 < moving["ground_truth"]

@@ -157,6 +157,15 @@ def test_the_record_keeps_the_provenance_of_earlier_parts(tmp_path):
     assert [facts["git"]["commit"] for facts in earlier] == ["0" * 40]
 
 
+def test_a_failed_unit_has_rows_of_the_same_metrics_and_regions_as_a_good_one(tmp_path):
+    """The clips have no masks, so the foreground does not apply to the good unit; before, it had no such rows, and the failed one had."""
+    run_toy(tmp_path / "r", method=("picky",), metrics="offline")
+    rows = headline_rows(tmp_path / "r").loc["picky"].reset_index()
+    assert len({frozenset(zip(part["metric"], part["region"], strict=True)) for _, part in rows.groupby("clip")}) == 1
+    statuses = rows[rows["region"] == "fg"].groupby("clip")["status"].unique().map(list).to_dict()
+    assert statuses == {f"clip_{i}": ["not_applicable" if i in (0, 5) else "failed"] for i in range(6)}
+
+
 def test_the_same_video_is_measured_once_unless_masks_differ(tmp_path, monkeypatch):
     measured = []
 

@@ -11,6 +11,7 @@ from hoibench.geometry import project, to_camera
 from hoibench.metric_card import all_cards
 from hoibench.metrics.backbones.features import Features
 from hoibench.metrics.case import Case
+from hoibench.metrics.epipolar import DEFAULT_MAGSAC
 
 SIZE = (128, 192)
 
@@ -170,10 +171,42 @@ def build_video(texture):
     return build
 
 
+@pytest.fixture(scope="session")
+def build_scene(texture):
+    """Build (video, masks, cameras): a textured square glides 10 cm over a textured table, before three cameras that are 20 degrees apart."""
+
+    def build(frames=9, speed=0.03, seed=0):
+        height, width = SIZE
+        K = np.array([[300.0, 0.0, 95.5], [0.0, 300.0, 63.5], [0.0, 0.0, 1.0]])
+        poses = [look_at(azimuth, 60.0, 1.5, (0.0, 0.0, 0.0)) for azimuth in (-20.0, 0.0, 20.0)]
+        cameras = tuple(Camera(K, R, t, SIZE) for R, t in poses)
+        table, square = texture(600, 600, seed), texture(90, 90, seed + 1)
+
+        def draw(camera, image, corner):
+            texel = 0.003  # metres
+            plane = np.array([[texel, 0.0, corner[0]], [0.0, texel, corner[1]], [0.0, 0.0, corner[2]]])
+            plane = camera.R @ plane
+            plane[:, 2] += camera.t
+            return cv2.warpPerspective(image, camera.K @ plane, (width, height))
+
+        video = np.empty((3, frames, height, width, 3), np.uint8)
+        masks = np.zeros((3, frames, height, width), bool)
+        for v, camera in enumerate(cameras):
+            for n in range(frames):
+                corner = (speed * (n - frames / 2) - 0.13, -0.13, 0.1)
+                masks[v, n] = draw(camera, np.ones(square.shape[:2], np.uint8), corner) > 0
+                front = draw(camera, square, corner)
+                video[v, n] = np.where(masks[v, n, ..., None], front, draw(camera, table, (-0.9, -0.9, 0.0)))
+        return video, masks, cameras
+
+    return build
+
+
 class FixedMatcher:
     """A matcher with given points for each view, whose index is the first pixel's value; point k matches point k."""
 
     weights = {}
+    magsac = DEFAULT_MAGSAC
 
     def __init__(self, *points, name="fixed"):
         self.points, self.name, self.described = points, name, 0
@@ -194,14 +227,14 @@ def fixed_matcher():
 
 @pytest.fixture(scope="session")
 def build_case():
-    """Build the case of a video, with the true video and masks if given."""
+    """Build the case of a video, with cameras, true video and true masks if given."""
 
-    def build(video, masks=None, truth=None, truth_masks=None, fps=8.0, **settings):
+    def build(video, masks=None, truth=None, truth_masks=None, fps=8.0, cameras=None, **settings):
         clip = Clip(
             id="toy",
             triplet=None,
             prompt=None,
-            views=tuple(View(f"view-{v}") for v in range(len(video))),
+            views=tuple(View(f"view-{v}", camera=cameras and cameras[v]) for v in range(len(video))),
             source_views=(),
             fps=fps,
             frames=video.shape[1],

@@ -10,6 +10,7 @@ from hoibench.metrics.dynamic_degree import (
     dynamic_degree,
     measure_dynamic_degree,
     measure_dynamic_degree_px,
+    measure_net_motion,
 )
 from hoibench.metrics.measurement import NotApplicable
 from hoibench.metrics.optical_flow import FrameFlow
@@ -133,3 +134,59 @@ def test_an_empty_foreground_does_not_move(build_case, build_video):
 def test_integer_masks_are_refused():
     with pytest.raises(ValueError, match="masks has dtype uint8, expected bool"):
         dynamic_degree(np.zeros((2, 128, 128, 3), np.uint8), 8.0, np.ones((2, 128, 128), np.uint8))
+
+
+def headlines(rows):
+    return {row.region: row for row in rows if row.view is None}
+
+
+def test_a_still_video_does_not_move_in_the_foreground_of_moving_masks(build_case, build_video):
+    """Grey paint whose outline follows the true masks is no motion of the video: before, it made a held frame dynamic."""
+    video, masks = build_video(speed=5)
+    held = np.repeat(video[:, :1], 9, axis=1)
+    case = build_case(held, truth=video, truth_masks=masks)
+    for metric in (measure_dynamic_degree, measure_dynamic_degree_px, measure_net_motion):
+        rows = headlines(metric(case))
+        assert [row.value for row in rows.values()] == [0.0, 0.0]
+        assert all(row.details["truth"] > 0 for row in rows.values())
+
+
+def test_the_truths_value_is_on_the_row(build_case, build_video):
+    video, masks = build_video(speed=5)
+    still = build_video(speed=0)[0]
+    rows = headlines(measure_dynamic_degree(build_case(still, truth=video, truth_masks=masks)))
+    assert {region: (row.value, row.details["truth"]) for region, row in rows.items()} == {"full": (0, 1), "fg": (0, 1)}
+    for metric in (measure_dynamic_degree_px, measure_net_motion):
+        same = headlines(metric(build_case(video, truth=video, truth_masks=masks)))
+        assert [row.details["truth"] for row in same.values()] == [row.value for row in same.values()]
+    assert "truth" not in headlines(measure_dynamic_degree(build_case(still)))["full"].details
+    own = headlines(measure_dynamic_degree(build_case(still, masks=masks, truth=video)))
+    assert ("truth" in own["full"].details, "truth" in own["fg"].details) == (True, False)
+
+
+def test_the_truths_value_is_computed_once_per_clip(build_case, build_video):
+    video, masks = build_video()
+    case = build_case(video[::-1], truth=video, truth_masks=masks)
+    list(measure_dynamic_degree(case))
+    for metric in (measure_dynamic_degree, measure_dynamic_degree_px):
+        other = build_case(video[:, ::-1], truth=video * 0, truth_masks=masks, clip_memo=case.clip_memo)
+        assert headlines(metric(other))["full"].details["truth"] > 0  # from the memo, not from the black video
+
+
+def test_net_motion_compares_frames_that_are_half_a_second_apart(build_case, texture):
+    wide = texture(128, 300)
+    glide = np.stack([wide[:, 60 - n : 252 - n] for n in range(9)])
+    found = dynamic_degree(glide, fps=8, interval=4)
+    assert (found.step, found.sampled, len(found.scores)) == (4, 3, 2)
+    assert found.relative == pytest.approx(4 / 128, rel=0.2)
+    assert dynamic_degree(glide.repeat(2, axis=0)[:17], fps=16, interval=4).step == 8
+
+
+def test_shaking_moves_without_net_motion(build_case, build_scene):
+    truth, masks, cameras = build_scene()
+    shaken = np.stack([np.roll(truth[:, 0], 8 * (n % 2), axis=2) for n in range(9)], axis=1)
+    case = build_case(shaken, truth=truth, truth_masks=masks, cameras=cameras)
+    px, net = headlines(measure_dynamic_degree_px(case)), headlines(measure_net_motion(case))
+    for region in ("full", "fg"):
+        assert px[region].value > 0.5 * px[region].details["truth"]
+        assert net[region].value < 0.1 * net[region].details["truth"]

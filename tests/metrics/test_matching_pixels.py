@@ -5,18 +5,21 @@ import pytest
 
 from hoibench.metric_card import all_cards
 from hoibench.metrics.backbones.sift import Sift
+from hoibench.metrics.epipolar import GIM_MAGSAC
 from hoibench.metrics.matching_pixels import (
+    line_tolerance,
     matching_pixels,
     measure_aliked,
     measure_aliked_dyn,
     measure_aliked_rel,
+    measure_counts,
     measure_moving,
     measure_ratio,
     measure_sift,
     measure_sift_dyn,
     measure_sift_rel,
 )
-from hoibench.metrics.measurement import Failed, NotApplicable, Unavailable, Undefined
+from hoibench.metrics.measurement import NotApplicable, Unavailable, Undefined
 from hoibench.metrics.view_matches import match_views
 
 
@@ -36,7 +39,8 @@ def test_rows_are_pairs_then_the_clip(build_case, build_video):
     counts = [pair.counts for pair in match_views(video, Sift())]
     assert [row.details["counts"] for row in rows[:3]] == [list(count) for count in counts]
     assert rows[3].value == pytest.approx(np.mean(counts)) == matching_pixels(video, Sift())
-    assert (rows[3].n_scored, rows[3].details["stride"]) == (9, 4)
+    assert (rows[3].n_scored, rows[3].details["first_frame"], rows[3].details["stride"]) == (6, 4, 4)
+    assert (rows[3].details["magsac_px"], rows[3].details["magsac_confidence"]) == (0.4, 0.9999)
     assert 0 < rows[3].details["inlier_ratio"] <= 1
     assert rows[3].value <= rows[3].details["raw"]
 
@@ -58,38 +62,70 @@ def test_blank_frames_have_zero_matches_and_no_inlier_ratio(build_case):
     assert row.details["inlier_ratio"] is None
 
 
-def test_the_truth_against_itself_is_one(build_case, build_video):
-    video, masks = build_video()
-    rows = list(measure_sift_rel(build_case(video, truth=video, truth_masks=masks)))
-    assert [(row.region, row.value, row.pair) for row in rows] == [("full", 1.0, None), ("fg", 1.0, None)]
+def test_the_papers_counts_are_the_mean_over_every_frame_by_the_matchers_own_settings(
+    build_case, build_video, fixed_matcher
+):
+    matcher = fixed_matcher(grid_of_points(48, 20), grid_of_points(48, 40))
+    matcher.magsac = GIM_MAGSAC
+    video = np.zeros((2, 6, 128, 192, 3), np.uint8)
+    video[1, 1:, 0, 0, 0] = 1  # frame 0 differs
+    row = last(measure_counts(build_case(video), matcher, range(6)))
+    assert (row.n_scored, row.details["first_frame"], row.details["stride"]) == (6, 0, 1)
+    assert (row.details["magsac_px"], row.details["magsac_confidence"]) == (1.0, 0.999999)
+    assert row.value == matching_pixels(video, matcher, frames=range(6)) > 0
 
 
-def test_the_ratio_divides_sums_over_the_clip(build_case, build_video):
-    truth = build_video(seed=0)[0]
+def test_the_truth_against_itself_is_one(build_case, build_scene):
+    video, masks, cameras = build_scene()
+    rows = list(measure_sift_rel(build_case(video, truth=video, truth_masks=masks, cameras=cameras)))
+    assert [(row.region, row.value, row.pair, row.details["ratio"]) for row in rows] == [("fg", 1.0, None, 1.0)]
+
+
+@pytest.mark.parametrize("with_cameras", [True, False])
+def test_the_ratio_divides_sums_over_the_clip(build_case, build_scene, with_cameras):
+    truth, masks, cameras = build_scene()
+    cameras = cameras if with_cameras else None
     video = truth.copy()
     video[0] = noise(video[0])
-    row = last(measure_sift_rel(build_case(video, truth=truth)))
-    sums = [sum(sum(pair.counts) for pair in match_views(v, Sift())) for v in (video, truth)]
-    assert row.value == pytest.approx(sums[0] / sums[1])
+    row = last(measure_sift_rel(build_case(video, truth=truth, truth_masks=masks, cameras=cameras)))
+    sums = [6 * matching_pixels(v, Sift(), masks, cameras) for v in (video, truth)]  # 3 pairs of views, 2 frames
+    assert row.value == row.details["ratio"] == pytest.approx(sums[0] / sums[1])
     assert row.value < 0.5
-    assert (row.details["generated"], row.details["truth"]) == tuple(sums)
+    assert (row.details["generated"], row.details["truth"]) == pytest.approx(sums)
+    assert row.details["counted"] == ("true epipolar lines" if with_cameras else "estimated fundamental matrix")
 
 
-def test_a_truth_with_few_matches_gives_no_ratio(build_case, build_video):
-    video = build_video()[0]
-    row = last(measure_sift_rel(build_case(video, truth=np.zeros_like(video))))
+def test_matches_count_within_the_tolerance_of_their_true_line(build_case, build_scene):
+    assert [line_tolerance(size) for size in ((128, 192), (240, 300), (480, 704))] == [1.0, 1.0, 2.0]
+    video, masks, cameras = build_scene(frames=5)
+    near = [np.sum(d <= 1.0) for pair in match_views(video, Sift(), masks) for d in pair.distances(cameras)]
+    row = last(measure_sift_rel(build_case(video, truth=video, truth_masks=masks, cameras=cameras)))
+    assert (row.details["generated"], row.details["tolerance_px"]) == (sum(near), 1.0)
+
+
+def test_more_matches_than_the_truth_has_are_no_merit(build_case, build_scene):
+    video, masks, cameras = build_scene()
+    few = video.copy()
+    few[:, 4] = 127
+    row = last(measure_sift_rel(build_case(video, truth=few, truth_masks=masks, cameras=cameras)))
+    card = all_cards()["matching_pixels_rel/sift-mnn@2"]
+    assert (row.details["ratio"] > 1.5, card.direction) == (True, "ratio")
+
+
+def test_a_truth_with_few_matches_gives_no_ratio(build_case, build_scene):
+    video, masks, cameras = build_scene()
+    grey = np.full_like(video, 127)
+    row = last(measure_sift_rel(build_case(video, truth=grey, truth_masks=masks, cameras=cameras)))
     assert (row.status, row.value) == ("undefined", None)
     assert "0 matches; a ratio needs at least 50" in row.reason
 
 
-def test_the_ratio_needs_a_truth_of_the_same_shape(build_case, build_video):
+def test_the_ratio_needs_a_true_video_and_true_masks(build_case, build_video):
     video, masks = build_video()
     with pytest.raises(NotApplicable, match="no true video"):
-        list(measure_sift_rel(build_case(video)))
-    with pytest.raises(Failed, match="cannot be compared"):
-        list(measure_sift_rel(build_case(video, truth=video[:, :-1])))
-    row = last(measure_sift_rel(build_case(video, masks=masks, truth=video)))
-    assert (row.region, row.status, row.reason) == ("fg", "not_applicable", "the data set has no true masks")
+        list(measure_sift_rel(build_case(video, masks=masks)))
+    with pytest.raises(NotApplicable, match="no true masks"):
+        list(measure_sift_rel(build_case(video, masks=masks, truth=video)))
 
 
 def test_a_frozen_video_has_no_moving_matches(build_case, build_video):
@@ -121,6 +157,25 @@ def grid_of_points(count, offset):
     return 4.0 * places + np.array([offset, 16.0])
 
 
+def test_moving_matches_are_near_their_true_line(build_case, build_scene):
+    """A shift by 8 px in each frame moves, and agrees with some fundamental matrix, but not with the true one."""
+    truth, masks, cameras = build_scene()
+    shift = np.random.default_rng(0).integers(-8, 9, (*truth.shape[:2], 2))
+    shaken = np.stack([[np.roll(truth[v, 0], tuple(shift[v, n]), (0, 1)) for n in range(9)] for v in range(3)])
+    by_matrix = last(row for row in measure_sift_dyn(build_case(shaken)) if row.region == "full")
+    by_lines = last(row for row in measure_sift_dyn(build_case(shaken, cameras=cameras)) if row.region == "full")
+    assert by_lines.value < by_matrix.value / 2
+    rows = list(measure_sift_dyn(build_case(truth, truth=truth, truth_masks=masks, cameras=cameras)))
+    assert [row.details["ratio"] for row in rows if row.pair is None] == [1.0, 1.0]
+
+
+def test_few_moving_matches_of_the_truth_give_no_ratio(build_case, build_scene):
+    truth, masks, cameras = build_scene(speed=0.0)
+    rows = list(measure_sift_dyn(build_case(truth, truth=truth, truth_masks=masks, cameras=cameras)))
+    clip = [row for row in rows if row.pair is None]
+    assert [(row.status, row.details["truth"], "ratio" in row.details) for row in clip] == 2 * [("ok", 0, False)]
+
+
 def test_each_end_of_a_match_must_move_in_its_own_view(build_case, texture, fixed_matcher):
     """The left half of view 0 and the right half of view 1 move."""
     back, front = texture(128, 256, 0), texture(128, 80, 1)
@@ -139,10 +194,11 @@ def test_each_end_of_a_match_must_move_in_its_own_view(build_case, texture, fixe
 
 @pytest.mark.parametrize(("matches", "status"), [(49, "undefined"), (50, "ok")])
 def test_a_ratio_needs_fifty_true_matches(build_case, fixed_matcher, matches, status):
-    video = np.zeros((2, 1, 128, 192, 3), np.uint8)
+    video = np.zeros((2, 5, 128, 192, 3), np.uint8)
     video[1, :, 0, 0, 0] = 1
+    masks = np.ones(video.shape[:4], bool)
     matcher = fixed_matcher(grid_of_points(matches, 20), grid_of_points(matches, 60))
-    row = last(measure_ratio(build_case(video, truth=video), matcher))
+    row = last(measure_ratio(build_case(video, truth=video, truth_masks=masks), matcher))
     assert (row.status, row.details["truth"]) == (status, matches)
     assert row.value == (1.0 if status == "ok" else None)
 
@@ -151,8 +207,10 @@ def test_moving_matches_need_two_frames_of_128_px(build_case, build_video):
     video = build_video()[0]
     with pytest.raises(NotApplicable, match="127x192"):
         list(measure_sift_dyn(build_case(video[:, :, :127])))
-    with pytest.raises(Undefined, match="1 frames at 8 fps"):
-        list(measure_sift_dyn(build_case(video[:, :1])))
+    with pytest.raises(Undefined, match="the clip has 4 frames"):
+        list(measure_sift_dyn(build_case(video[:, :4])))
+    with pytest.raises(Undefined, match="9 frames at 80 fps"):
+        list(measure_sift_dyn(build_case(video, fps=80.0)))
 
 
 def test_the_order_of_metrics_does_not_matter(build_case, build_video):
@@ -178,21 +236,25 @@ def test_without_weights_aliked_is_unavailable(build_case, build_video, monkeypa
 
 
 def test_cards_declare_weights_regions_and_needs():
-    cards = {id: card for id, card in all_cards().items() if id.startswith(("matching_pixels", "dynamic_degree"))}
-    assert len(cards) == 8
+    prefixes = ("matching_pixels", "epipolar", "dynamic_degree", "net_motion")
+    cards = {id: card for id, card in all_cards().items() if id.startswith(prefixes)}
+    assert len(cards) == 13
     for id, card in cards.items():
         assert callable(card.load())
         assert ("offline" in card.sets) == ("aliked" not in id)
         assert card.weights == (("aliked-n16",) if "aliked" in id else ())
-        assert card.regions == ("full", "fg")
+        assert card.regions == (("fg",) if "_rel/" in id else ("full", "fg"))
         assert ("truth.video" in card.needs) == ("_rel/" in id)
+        assert ("cameras" in card.needs) == id.startswith("epipolar")
+        assert card.primary == ("_rel/" in id)
+        assert card.ranked_with_truth == (not id.startswith("matching_pixels/"))
 
 
 @pytest.mark.field
 def test_aliked_rows_name_their_weights(build_case, build_video, field_data):
-    video = build_video(views=2, frames=3)[0]
-    case = build_case(video, truth=video, weights=field_data / "aliked")
-    rows = list(measure_aliked(case))
+    video, masks = build_video(views=2, frames=5)
+    case = build_case(video, truth=video, truth_masks=masks, weights=field_data / "aliked")
+    rows = [row for row in measure_aliked(case) if row.region == "full"]
     assert rows[-1].value > 100
     assert set(rows[-1].weights) == {"aliked-n16"}
     assert last(measure_aliked_rel(case)).value == 1.0

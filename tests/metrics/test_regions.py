@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hoibench.metrics.regions import RegionFrame, region_masks
+from hoibench.metrics.regions import RegionFrame, frame_pair, region_masks
 
 VIDEO = np.arange(2 * 3 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 3, 4, 6, 3)
 OWN = np.zeros((2, 3, 4, 6), bool)
@@ -16,6 +16,17 @@ def test_pixels_outside_the_mask_are_grey():
     assert np.array_equal(frame.image[:, 2], VIDEO[0, 1][:, 2])
     assert (np.delete(frame.image, 2, axis=1) == 127).all()
     assert frame.size == (4, 6)
+
+
+def test_a_pair_of_frames_is_grey_outside_the_union_of_their_masks():
+    masks = np.zeros((3, 4, 6), bool)
+    masks[0, :, 1] = masks[2, :, 4] = True
+    pair = frame_pair(VIDEO[0], masks, 0, 2)
+    for n, frame in zip((0, 2), pair, strict=True):
+        assert np.array_equal(frame.mask, masks[n])
+        assert np.array_equal(frame.image[:, [1, 4]], VIDEO[0, n][:, [1, 4]])
+        assert (np.delete(frame.image, [1, 4], axis=1) == 127).all()
+    assert [frame.mask for frame in frame_pair(VIDEO[0], None, 0, 2)] == [None, None]
 
 
 def test_the_full_frame_is_unchanged():

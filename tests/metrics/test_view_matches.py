@@ -6,9 +6,9 @@ import pytest
 
 from hoibench.metrics.backbones.features import Features
 from hoibench.metrics.backbones.sift import Sift
-from hoibench.metrics.epipolar import epipolar_threshold
-from hoibench.metrics.measurement import NotApplicable
-from hoibench.metrics.view_matches import is_on_mask, match_views
+from hoibench.metrics.epipolar import DEFAULT_MAGSAC, GIM_MAGSAC, fundamental_matrix
+from hoibench.metrics.measurement import NotApplicable, Undefined
+from hoibench.metrics.view_matches import is_on_mask, match_case, match_views, true_total
 
 
 class Counting(Sift):
@@ -31,7 +31,7 @@ class Counting(Sift):
 class Fixed:
     """A matcher with given points; point k matches point k."""
 
-    name, weights = "fixed", {}
+    name, weights, magsac = "fixed", {}, DEFAULT_MAGSAC
 
     def __init__(self, points):
         self.points = np.array(points, np.float32)
@@ -43,18 +43,36 @@ class Fixed:
         return np.stack([np.arange(len(a.points))] * 2, axis=1)
 
 
-def test_every_pair_of_views_is_matched_on_every_fourth_frame(build_video):
+def test_every_pair_of_views_is_matched_on_every_fourth_frame_without_frame_0(build_video):
     pairs = match_views(build_video(frames=9)[0], Sift())
     assert [pair.views for pair in pairs] == [(0, 1), (0, 2), (1, 2)]
-    assert {pair.frames for pair in pairs} == {(0, 4, 8)}
-    assert all(len(pair.counts) == len(pair.raw) == 3 for pair in pairs)
+    assert {pair.frames for pair in pairs} == {range(4, 12, 4)}
+    assert all(len(pair.counts) == len(pair.raw) == 2 for pair in pairs)
 
 
-def test_13_of_49_frames_are_matched():
+def test_12_of_49_frames_are_matched():
     blank = np.zeros((2, 49, 8, 8, 3), np.uint8)
     (pair,) = match_views(blank, Fixed([]))
-    assert pair.frames == tuple(range(0, 49, 4))
-    assert len(pair.frames) == 13
+    assert list(pair.frames) == list(range(4, 49, 4))
+    assert len(pair.frames) == 12
+
+
+def test_frame_0_does_not_count(build_video):
+    """Frame 0 is an input of image-to-video methods: it alone decided the order of two published methods."""
+    video = build_video()[0].copy()
+    counts = [pair.counts for pair in match_views(video, Sift())]
+    video[:, 0] = 127
+    assert [pair.counts for pair in match_views(video, Sift())] == counts
+
+
+def test_a_video_of_four_frames_is_undefined(build_video):
+    with pytest.raises(Undefined, match="the clip has 4 frames"):
+        match_views(build_video(frames=4)[0], Sift())
+
+
+def test_other_frames_can_be_matched():
+    pairs = match_views(np.zeros((3, 7, 8, 8, 3), np.uint8), Fixed([]), frames=range(7))
+    assert [list(pair.frames) for pair in pairs] == 3 * [list(range(7))]
 
 
 def test_inliers_follow_the_parallax(build_video):
@@ -68,7 +86,7 @@ def test_inliers_follow_the_parallax(build_video):
 
 def test_counts_equal_a_plain_pipeline(build_video):
     video = build_video(views=2, frames=1)[0]
-    (pair,) = match_views(video, Sift())
+    (pair,) = match_views(video, Sift(), frames=range(1))
     sift, brute = cv2.SIFT.create(), cv2.BFMatcher()
     points, descriptors = zip(
         *(sift.detectAndCompute(cv2.cvtColor(v[0], cv2.COLOR_RGB2GRAY), None) for v in video), strict=True
@@ -79,7 +97,7 @@ def test_counts_equal_a_plain_pipeline(build_video):
     ]
     both = sorted(clear[0] & {(i, j) for j, i in clear[1]})
     a, b = (np.array([points[k][match[k]].pt for match in both], np.float32) for k in (0, 1))
-    _, kept = cv2.findFundamentalMat(a, b, cv2.USAC_MAGSAC, epipolar_threshold((128, 192)), 0.9999, 10_000)
+    _, kept = cv2.findFundamentalMat(a, b, cv2.USAC_MAGSAC, 1.5 * 128 / 480, 0.9999, 10_000)
     assert pair.raw == (len(both),)
     assert pair.counts == (int(kept.sum()),)
 
@@ -89,7 +107,7 @@ def test_fewer_than_eight_matches_count_as_zero():
     video[1] = 9  # Fixed shifts the points of the second view by 9 px
     points = np.random.default_rng(0).uniform(0, 50, (8, 2))
     for n in (7, 8):
-        (pair,) = match_views(video, Fixed(points[:n]))
+        (pair,) = match_views(video, Fixed(points[:n]), frames=range(1))
         assert pair.raw == (n,)
         assert (pair.counts[0] > 0) == (n == 8)
 
@@ -99,7 +117,7 @@ def test_both_ends_must_be_inside_the_mask():
     masks = np.zeros((2, 1, 40, 60), bool)
     masks[0, 0, :, :30] = masks[1, 0, :20] = True
     quarters = [(10, 5), (50, 5), (10, 35), (50, 35)]
-    (pair,) = match_views(video, Fixed(quarters), masks)
+    (pair,) = match_views(video, Fixed(quarters), masks, range(1))
     assert pair.matches[0].a.tolist() == [[10 + 0, 5 + 0]]
 
 
@@ -141,7 +159,7 @@ def test_matchers_do_not_share_features_in_the_memo(fixed_matcher):
     video[1] = 1
     near, far = ([(x, y + offset) for x in (5, 25, 45) for y in (0, 10, 20)] for offset in (0, 30))
     one, other, memo = fixed_matcher(near, near), fixed_matcher(far, far, name="other"), {}
-    found = [match_views(video, matcher, memo=memo)[0].matches[0].a for matcher in (one, other)]
+    found = [match_views(video, matcher, frames=range(1), memo=memo)[0].matches[0].a for matcher in (one, other)]
     assert [points[:, 1].min() for points in found] == [0, 30]
     assert (one.described, other.described) == (2, 2)
 
@@ -154,3 +172,68 @@ def test_a_video_without_frames_is_refused():
 def test_integer_masks_are_refused():
     with pytest.raises(ValueError, match="masks has dtype uint8, expected bool"):
         match_views(np.zeros((2, 1, 8, 8, 3), np.uint8), Sift(), np.ones((2, 1, 8, 8), np.uint8))
+
+
+def test_the_matchers_own_magsac_settings_are_used():
+    video = np.zeros((2, 1, 64, 64, 3), np.uint8)
+    video[1] = 9
+    rng = np.random.default_rng(0)
+    matcher = Fixed(rng.uniform(0, 50, (60, 2)))
+    (pair,) = match_views(video, matcher, frames=range(1))
+    matcher.magsac = GIM_MAGSAC
+    (gim,) = match_views(video, matcher, frames=range(1))
+    assert (pair.matches[0].magsac, gim.matches[0].magsac) == (DEFAULT_MAGSAC, GIM_MAGSAC)
+
+
+def test_true_matches_are_on_the_true_epipolar_lines(build_scene):
+    video, _, cameras = build_scene(frames=5)
+    pairs = match_views(video, Sift())
+    for pair in pairs:
+        (found,) = pair.distances(cameras)
+        assert len(found) == pair.raw[0] > 300
+        assert np.mean(found < 1) > 0.95
+        assert np.median(pair.distances(cameras[::-1])[0]) > 3  # wrong cameras
+
+
+def test_moving_cameras_have_epipolar_lines_per_frame(build_clip):
+    cameras = build_clip(moving=True).cameras[0], build_clip().cameras[1]
+    video = np.zeros((2, 9, 128, 192, 3), np.uint8)
+    video[1] = 9
+    (pair,) = match_views(video, Fixed([[30, 40], [90, 60]]))
+    F = [fundamental_matrix(cameras[0], cameras[1], n) for n in (4, 8)]
+    assert np.abs(F[0] - F[1]).max() > 1e-4
+    points = np.array([[30.0, 40], [90, 60]])
+    homogeneous = [np.c_[p, [1, 1]] for p in (points, points + 9)]
+    for f, found in zip(F, pair.distances(cameras), strict=True):
+        error = np.abs(np.einsum("ni,ij,nj->n", homogeneous[1], f, homogeneous[0]))
+        lines = homogeneous[0] @ f.T, homogeneous[1] @ f
+        assert found == pytest.approx(sum(error / np.hypot(*line.T[:2]) for line in lines) / 2)
+
+
+def test_metrics_of_a_case_share_its_matches(build_case, build_video):
+    video, masks = build_video()
+    case, matcher = build_case(video, masks=masks, truth=video, truth_masks=masks), Counting()
+    first = match_case(case, matcher, "fg", masks)
+    described = matcher.described
+    assert match_case(case, matcher, "fg", masks) is first
+    raw = true_total(case, matcher, "fg", "raw", lambda pair, *_: pair.raw)
+    assert raw == sum(sum(pair.raw) for pair in first)  # the truth is the prediction, so nothing is computed again
+    assert matcher.described == described
+
+
+def test_a_total_of_the_truth_is_computed_once_per_clip(build_case, build_video):
+    video, masks = build_video()
+    memo, matcher, calls = {}, Counting(), []
+
+    def count(pair, video, masks):
+        calls.append(masks is None)
+        return pair.raw
+
+    totals = [
+        true_total(build_case(video[::-1], truth=video, truth_masks=masks, clip_memo=memo), matcher, region, "n", count)
+        for region in ("full", "fg", "full", "fg")
+    ]
+    assert totals[:2] == totals[2:] and totals[1] < totals[0]
+    assert calls == 3 * [True] + 3 * [False]
+    assert true_total(build_case(video), matcher, "full", "n", count) is None
+    assert true_total(build_case(video, masks=masks, truth=video), matcher, "fg", "n", count) is None

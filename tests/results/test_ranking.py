@@ -18,8 +18,8 @@ from hoibench.results.ranking import (
 from hoibench.results.run_record import RunMethod
 
 OURS = RunMethod(id="ours", name="Ours", kind="method", families=("i2vm", "ito4g"))
-VIDEO = SimpleNamespace(id="v@1", title="V", families=("i2v", "i2vm", "v2v"), is_ranked=True)
-MOTION = SimpleNamespace(id="m@1", title="M", families=("ito4g", "vto4r"), is_ranked=True)
+VIDEO = SimpleNamespace(id="v@1", title="V", families=("i2v", "i2vm", "v2v"), is_ranked=True, ranked_with_truth=True)
+MOTION = SimpleNamespace(id="m@1", title="M", families=("ito4g", "vto4r"), is_ranked=True, ranked_with_truth=True)
 OWN = ScoringConditions(pairing="query", alignment="none")
 
 
@@ -124,3 +124,10 @@ def test_rows_are_compared_within_their_class_without_unranked_rows():
     assert [standing.in_leading_group for standing in found] == [False, True, True, None, None, False]
     assert sum(standing.is_leader for standing in found) == 1 and (found[1].is_leader or found[2].is_leader)
     assert [standing.unranked for standing in found] == unranked
+
+
+def test_a_metric_may_be_ranked_only_without_truth():
+    count = SimpleNamespace(**vars(VIDEO) | {"ranked_with_truth": False})
+    assert reason(card=count) is None
+    assert reason(card=count, conditions=replace(OWN, truth="taco")) == "ranked only on clips without truth"
+    assert reason(card=VIDEO, conditions=replace(OWN, truth="taco")) is None

@@ -13,6 +13,7 @@ from kornia.feature import ALIKED
 
 from hoibench.clip import Array
 from hoibench.metrics.backbones.features import Features, mutual_pairs
+from hoibench.metrics.epipolar import DEFAULT_MAGSAC, Magsac
 from hoibench.weights import all_weights, find_weights
 from hoibench.weights.loading import load_weights
 
@@ -32,6 +33,7 @@ class Aliked:
     device: str
     name: str = "aliked-mnn"
     max_distance: float = 0.9
+    magsac: Magsac = DEFAULT_MAGSAC
     weights: Mapping[str, str] = field(default_factory=lambda: {WEIGHTS: all_weights()[WEIGHTS].sha256})
 
     @torch.inference_mode()

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from hoibench.clip import Array
+from hoibench.metrics.epipolar import Magsac
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,11 @@ class Matcher(Protocol):
 
     @property
     def name(self) -> str:
-        """The matcher's name as in metric ids, e.g. ``sift-mnn`` in ``matching_pixels/sift-mnn@1``."""
+        """The matcher's name as in metric ids, e.g. ``sift-mnn`` in ``matching_pixels/sift-mnn@2``."""
+
+    @property
+    def magsac(self) -> Magsac:
+        """Settings of the check that the matches of two images agree with one fundamental matrix."""
 
     @property
     def weights(self) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hoibench.clip import Array
 from hoibench.metrics.backbones.features import Features, mutual_pairs
+from hoibench.metrics.epipolar import DEFAULT_MAGSAC, Magsac
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Sift:
 
     name: str = "sift-mnn"
     ratio: float = 0.8
+    magsac: Magsac = DEFAULT_MAGSAC
     weights: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self, image: Array) -> Features:
