@@ -188,10 +188,9 @@ def _drop_empty_columns(results: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str,
     Returns:
         The other results, and a note that names the metrics without a column; no note if every metric has one.
     """
-    column = results.groupby(["metric", "region"])["status"]
-    is_empty = column.transform(lambda status: (status == "not_applicable").all()).astype(bool)
-    kept = results[~is_empty]
-    omitted = sorted(set(results["metric"]) - set(kept["metric"]))
+    applies = results["status"] != "not_applicable"
+    kept = results[applies.groupby([results["metric"], results["region"]]).transform("any").astype(bool)]
+    omitted = sorted(set(results["metric"].unique()) - set(kept["metric"].unique()))
     note = f"Omitted because they apply to no row: {', '.join(omitted)}."
     return kept, (note,) if omitted else ()
 

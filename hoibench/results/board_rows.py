@@ -102,21 +102,23 @@ def collect_board_rows(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[
 
 def _board_results(run: Run, row_index: Mapping[tuple[str, ...], int], clip_index: Mapping[str, int]) -> pd.DataFrame:
     results = run.headlines
-    other_ids = set(results["clip_set_id"]) - {run.record.clip_set_id}
+    other_ids = set(results["clip_set_id"].unique()) - {run.record.clip_set_id}
     if other_ids:
         raise ValueError(
             f"{run.folder}: results.parquet has rows of clip set {min(other_ids)}, but run.json has {run.record.clip_set_id}; "
             "merge the run again"
         )
-    keys = results["method"].str.cat("+" + results["preset"], na_rep="")
+    codes, keys = pd.factorize(results["method"].str.cat("+" + results["preset"], na_rep=""))
     row_of = {method.key: row_index[_key(run, method)] for method in run.record.methods}
     unlisted = set(keys) - set(row_of)
     if unlisted:
         raise ValueError(
             f"{run.folder}: results.parquet has rows of {min(unlisted)!r}, which run.json does not list; merge the run again"
         )
-    results = results.assign(board_row=keys.map(row_of).astype(np.int64), clip_index=results["clip"].map(clip_index))
-    return results[results["clip_index"].notna()].astype({"clip_index": np.int64})
+    clip_codes, clips = pd.factorize(results["clip"])
+    board_row = np.array([row_of[key] for key in keys], dtype=np.int64)[codes]
+    clip = np.array([clip_index.get(id, -1) for id in clips], dtype=np.int64)[clip_codes]
+    return results.assign(board_row=board_row, clip_index=clip)[clip >= 0]
 
 
 def _key(run: Run, method: RunMethod) -> tuple[str, ...]:

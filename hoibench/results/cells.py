@@ -220,7 +220,7 @@ def _commonest_reason(results: pd.DataFrame) -> tuple[str, str]:
 def _conditions(results: pd.DataFrame) -> ScoringConditions:
     ok = results[results["status"] == "ok"]
     coverage = ok["coverage"].mean()
-    truths = set(ok["truth"].dropna())
+    truths = list(ok["truth"].dropna().unique())
     return ScoringConditions(
         pairing=_common_value(ok["pairing"]),
         alignment=_common_value(ok["alignment"]),
@@ -230,7 +230,7 @@ def _conditions(results: pd.DataFrame) -> ScoringConditions:
 
 
 def _common_value(column: pd.Series[Any]) -> str | None:
-    values = set(column.dropna())
+    values = column.dropna().unique()
     return "mixed" if len(values) > 1 else next(iter(values), None)
 
 

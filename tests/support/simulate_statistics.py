@@ -191,38 +191,43 @@ def with_gap(make, gap):
 
 
 def _print_coverage(columns):
-    print(f"\nCoverage of 95 % intervals, %, {columns} means per cell; lognormal with the SD of the logarithm.\n")
-    print("| clusters | correlation | clips per cluster | normal | lognormal .5 | lognormal 1 | bounded |")
+    print(f"\nCoverage of 95 % intervals, %, {columns} means per cell: 4 clips in each cluster, then 1 to 6.\n")
+    print("| clusters | correlation | normal | lognormal 0.5 | lognormal 1 | bounded | bounded, withheld |")
     print("|---|---|---|---|---|---|---|")
     for clusters in CLUSTERS:
-        for sizes, name in ((EQUAL, "4"), (UNEVEN, "1 to 6")):
-            for correlation in CORRELATIONS:
-                found = [coverage(d, clusters, sizes, correlation, columns) for d in ("normal", 0.5, 1.0, "bounded")]
-                cells = [f"{100 * share:.1f}" for share, _ in found]
-                withheld = 1 - found[-1][1]
-                cells[-1] += f" ({100 * withheld:.0f} withheld)" if withheld > 0.005 else ""
-                print(f"| {clusters} | {correlation:g} | {name} | {' | '.join(cells)} |", flush=True)
+        for correlation in CORRELATIONS:
+            found = [
+                [coverage(distribution, clusters, sizes, correlation, columns) for sizes in (EQUAL, UNEVEN)]
+                for distribution in ("normal", 0.5, 1.0, "bounded")
+            ]
+            cells = [_percent(share for share, _ in both) for both in found]
+            cells.append(_percent(1 - with_interval for _, with_interval in found[-1]))
+            print(f"| {clusters} | {correlation:g} | {' | '.join(cells)} |", flush=True)
 
 
 def _print_false(tables, draws):
-    print(f"\nTables of equal methods with a false separation, %, {tables} tables per cell, {draws} draws.\n")
-    print("| data | clusters | correlation | clips per cluster | 2 methods | 4 methods | 6 methods |")
+    print(f"\nTables of equal methods with a false separation, %, {tables} tables per number, {draws} draws.\n")
+    print("| data | clusters | clips per cluster | correlation | 2 methods | 4 methods | 6 methods |")
     print("|---|---|---|---|---|---|---|")
-    cells = [
-        ("normal", clusters, correlation, sizes, name)
-        for clusters in CLUSTERS
+    rows = [
+        ("normal", clusters, sizes, name, correlations)
         for sizes, name, correlations in ((EQUAL, "4", CORRELATIONS), (UNEVEN, "1 to 6", (0.3,)), (SINGLE, "1", (0.0,)))
-        for correlation in correlations
-    ]
-    cells += [
-        (kind, clusters, 0.3, EQUAL, "4")
-        for kind in ("skewed", "unequally skewed", "bounded", "failing", "compensated")
         for clusters in CLUSTERS
     ]
-    for kind, clusters, correlation, sizes, name in cells:
-        found = [judge(of_kind(kind), clusters, sizes, correlation, m, tables, draws) for m in METHODS]
-        shares = [f"{100 * v.false:.1f}" + (f" ({100 * v.true:.0f} worse)" if kind == "failing" else "") for v in found]
-        print(f"| {kind} | {clusters} | {correlation:g} | {name} | {' | '.join(shares)} |", flush=True)
+    kinds = ("skewed", "unequally skewed", "bounded", "failing", "compensated")
+    rows += [(kind, clusters, EQUAL, "4", (0.3,)) for kind in kinds for clusters in CLUSTERS]
+    for kind, clusters, sizes, name, correlations in rows:
+        cells = []
+        for methods in METHODS:
+            found = [judge(of_kind(kind), clusters, sizes, c, methods, tables, draws) for c in correlations]
+            worse = f" (worse: {100 * found[0].true:.0f})" if kind == "failing" else ""
+            cells.append(_percent(verdict.false for verdict in found) + worse)
+        named = ", ".join(f"{c:g}" for c in correlations)
+        print(f"| {kind} | {clusters} | {name} | {named} | {' | '.join(cells)} |", flush=True)
+
+
+def _percent(shares):
+    return ", ".join(f"{100 * share:.1f}" for share in shares)
 
 
 def _print_power(tables, draws):
