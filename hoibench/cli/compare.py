@@ -26,7 +26,7 @@ class Compare:
     """Run folders (all their methods but the reference rows), or RUN:METHOD for one method or reference row."""
 
     metric: tuple[str, ...] = ()
-    """Only these metrics, by id; without it all ranked ones."""
+    """Only these metrics, by id, with or without version; without it all ranked ones."""
 
     region: str = "full"
     """full or fg."""
@@ -100,11 +100,10 @@ def print_table(title: str, rows: pd.DataFrame) -> None:
 
 def few_clusters_note(board: Board) -> str:
     """Return a sentence on the number of clips and clusters, which says if these are too few for more than a demonstration."""
-    from hoibench.results.comparison import DEMONSTRATION_CLUSTERS
+    from hoibench.results.board import DEMONSTRATION
 
-    text = f"{len(board.clips)} clips in {board.clusters} clusters (pairs of object instances)."
-    few = board.clusters < DEMONSTRATION_CLUSTERS
-    return f"Demonstration: not separated does not mean equal. {text}" if few else text
+    text = f"{len(board.clips)} clips in {board.clusters} clusters (object pairs)."
+    return f"{DEMONSTRATION[0].upper()}{DEMONSTRATION[1:]}. {text}" if board.is_demonstration else text
 
 
 def _as_text(found: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -16,7 +16,7 @@ class Power:
     """Run folders (all their methods but the reference rows), or RUN:METHOD for one method or reference row."""
 
     metric: tuple[str, ...] = ()
-    """Only these metrics, by id; without it all ranked ones."""
+    """Only these metrics, by id, with or without version; without it all ranked ones."""
 
     region: str = "full"
     """full or fg."""

@@ -12,9 +12,6 @@ from hoibench.metric_card import Card
 from hoibench.results.board import Board, Column
 from hoibench.results.ranking import compare_rows, ranking_class
 
-DEMONSTRATION_CLUSTERS = 12
-"""A table on fewer clusters is a demonstration: not separated does not mean equal."""
-
 
 def find_rows(board: Board, names: Sequence[str]) -> list[int]:
     """Return the indices of the board's rows that ``names`` choose, in the given order, each once.
@@ -59,20 +56,21 @@ def split_name(name: str) -> tuple[Path, str | None]:
 
 
 def ranked_columns(board: Board, metrics: Sequence[str], region: str) -> list[int]:
-    """Return the indices of the columns of ranked metrics in a region, or of the given metrics.
+    """Return the indices of the columns of ranked metrics in a region, or of the given metrics (ids with or without version).
 
     Raises:
         ValueError: a given metric has no column with an order in the region, or none has; the message lists those that have.
     """
     found = {c.card.id: n for n, c in enumerate(board.columns) if c.region == region and c.card.direction != "none"}
-    unknown = [metric for metric in metrics if metric not in found]
+    chosen = {id for id in found for metric in metrics if metric in (id, id.partition("@")[0])}
+    unknown = [metric for metric in metrics if not any(metric in (id, id.partition("@")[0]) for id in found)]
     if unknown or not found:
         regions = ", ".join(board.regions)
         raise ValueError(
             f"no column {unknown[0] if unknown else 'with an order'} in region {region} (regions: {regions}); "
             f"columns that can be compared: {', '.join(found) or 'none'}"
         )
-    return [n for metric, n in found.items() if (metric in metrics if metrics else board.columns[n].card.is_ranked)]
+    return [n for id, n in found.items() if (id in chosen if metrics else board.columns[n].card.is_ranked)]
 
 
 def compare_methods(board: Board, rows: Sequence[int], columns: Sequence[int]) -> pd.DataFrame:

@@ -200,7 +200,7 @@ def step_down(sums: Array, sizes: Array, draws: int = DRAWS, seed: int = SEED) -
     return p_values, critical
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def webb_weights(clusters: int, draws: int = DRAWS, seed: int = SEED) -> Array:
     """Return Webb's six-point weights of G clusters and B draws, (G, B): each is one of +-sqrt(1/2), +-1, +-sqrt(3/2) with probability 1/6."""
     weights: Array = WEBB[np.random.default_rng(seed).integers(0, len(WEBB), size=(clusters, draws))]

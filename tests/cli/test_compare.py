@@ -108,7 +108,7 @@ def test_latex_and_markdown_have_the_same_cells(runs, capsys):
 def test_power_says_how_many_clusters_and_clips(runs, capsys):
     text = printed(capsys, "power", "a:syncmv4d", "a:frozen", "--metric", "rpe@1")
     assert re.search(r"rpe@1 \(%\) +SyncMV4D +Frozen first frame +[\d.]+ +6 +12 +1\.00", text)
-    text = printed(capsys, "power", "a:syncmv4d", "a:svimo", "--metric", "rpe@1", "--difference", "0.2")
+    text = printed(capsys, "power", "a:syncmv4d", "a:svimo", "--metric", "rpe", "--difference", "0.2")
     clusters, clips = map(int, re.search(r"SViMo +0\.2 +(\d+) +(\d+) ", text).groups())
     assert clusters > 6 and clips == 2 * clusters
 
