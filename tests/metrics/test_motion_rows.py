@@ -585,6 +585,42 @@ def test_each_view_has_its_own_smoothness_and_ratio(toy_clip, predict, measure):
     )
 
 
+def test_what_stands_still_leads_second_differences_and_breaks_the_rule_of_their_cards(
+    toy_clip, predict, measure_headline
+):
+    """Frame 0 is held, or held with jitter of the truth's own size: they beat the truth with 1 cm noise, but do not follow its motion."""
+    noisy, still = predict(toy_clip, "gt_noise_1cm"), predict(toy_clip, "frozen")
+    truth = measure_headline("smoothness@2", noisy, toy_clip).details["truth"]
+    sigma = truth / (np.sqrt(6) * np.sqrt(8 / np.pi))  # the mean norm of three normal coordinates is sqrt(8/pi) sigma
+    noise = np.random.default_rng(0).normal(0.0, sigma, still.tracks.shape).astype(np.float32)
+    jitter = replace(still, tracks=still.tracks + noise)
+
+    def away(prediction):
+        return abs(np.log(measure_headline("smoothness@2", prediction, toy_clip).details["ratio"]))
+
+    assert away(jitter) < 0.1 < away(noisy)
+    accel = [measure_headline("accel_error@2", p, toy_clip).value for p in (still, noisy)]
+    assert accel[0] < accel[1]
+    for metric in ("smoothness@2", "accel_error@2"):
+        (rule,) = all_cards()[metric].companions
+        for cheat in (still, jitter):
+            assert measure_headline(rule.metric, cheat, toy_clip).value < rule.at_least
+        assert measure_headline(rule.metric, noisy, toy_clip).value > rule.at_least
+
+
+def test_dropping_the_jerkiest_points_pays_nowhere(toy_clip, predict, measure_headline):
+    """Points have 1 cm noise in the median, up to ten times as much; the 60 % with the largest second differences go."""
+    prediction, rng = predict(toy_clip), np.random.default_rng(0)
+    noise = rng.normal(0.0, 0.01, prediction.tracks.shape) * np.exp(rng.normal(0.0, 1.0, 48))[:, None]
+    whole = replace(prediction, tracks=(prediction.tracks + noise).astype(np.float32))
+    size = np.linalg.norm(np.diff(whole.tracks, n=2, axis=1), axis=-1).mean(axis=1, keepdims=True)
+    rest = replace(whole, valid=whole.valid & (size <= np.quantile(size, 0.4, axis=2, keepdims=True)))
+    for metric in ("rpe@2", "mv_rpe_scene@2", "xv_rpe@2", "chamfer@2", "chamfer_sq@2", "accel_error@2", "reproj_px@2"):
+        assert measure_headline(metric, rest, toy_clip).value > measure_headline(metric, whole, toy_clip).value
+    ratios = [measure_headline("smoothness@2", p, toy_clip).details["ratio"] for p in (rest, whole)]
+    assert abs(np.log(ratios[0])) > abs(np.log(ratios[1]))
+
+
 def test_a_still_truth_has_no_smoothness_ratio(toy_clip, predict, measure):
     still = np.repeat(toy_clip.tracks.world[:1], toy_clip.frames, axis=0)
     clip = replace(toy_clip, tracks=replace(toy_clip.tracks, world=still))
