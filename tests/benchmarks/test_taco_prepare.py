@@ -108,7 +108,7 @@ def test_visibility_and_masks(benchmark, root, prepared):
     surfaces = open_recording(root).surfaces_in(choose_window(181, 30.0).indices)
     assert sum(len(surface.faces) for surface in surfaces) > 1.5 * FACES
     tracks = read_npz(tracks_folder(prepared, KEY) / TRACKS)
-    cameras = [read_view_record(prepared, KEY, RECIPE, serial).camera.camera() for serial in taco_tree.FOUR]
+    cameras = [read_view_record(prepared, KEY, RECIPE, serial).camera.to_camera() for serial in taco_tree.FOUR]
     truths = benchmark.pedantic(lambda: render_truth(surfaces, tracks["world"], tracks["recorded"], cameras), rounds=2)
     assert all(truth.visible.any() and truth.mask.any() for truth in truths)
 
