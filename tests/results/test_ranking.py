@@ -124,6 +124,12 @@ def test_rows_are_compared_within_their_class_without_unranked_rows():
     assert [standing.in_leading_group for standing in found] == [False, True, True, None, None, False]
     assert sum(standing.is_leader for standing in found) == 1 and (found[1].is_leader or found[2].is_leader)
     assert [standing.unranked for standing in found] == unranked
+    leader = next(m for m, standing in enumerate(found) if standing.is_leader)
+    differences = [standing.to_leader and standing.to_leader.difference for standing in found]
+    assert differences == [
+        None if m in (leader, 3, 4) else pytest.approx(table[m].mean() - table[leader].mean()) for m in range(6)
+    ]
+    assert [standing.separable is not None for standing in found] == [True, True, True, False, False, True]
 
 
 def test_a_metric_may_be_ranked_only_without_truth():

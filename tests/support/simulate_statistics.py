@@ -201,7 +201,7 @@ def _print_coverage(columns):
                 for distribution in ("normal", 0.5, 1.0, "bounded")
             ]
             cells = [_percent(share for share, _ in both) for both in found]
-            cells.append(_percent(1 - with_interval for _, with_interval in found[-1]))
+            cells.append(", ".join(f"{100 * (1 - with_interval):.0f}" for _, with_interval in found[-1]))
             print(f"| {clusters} | {correlation:g} | {' | '.join(cells)} |", flush=True)
 
 
