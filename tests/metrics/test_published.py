@@ -29,7 +29,7 @@ def frames_of(published, method, frames, views=None):
 def test_aliked_ranks_harmohoi_first_and_sv4d2_last(published, field_data, frame, views):
     matcher = load_aliked("cpu", field_data / "aliked")
     score = {
-        method: matching_pixels(frames_of(published, method, [frame], views), matcher)
+        method: matching_pixels(frames_of(published, method, [frame], views), matcher, frames=range(1))
         for method in published.published()
     }
     order = sorted(score, key=score.__getitem__)
