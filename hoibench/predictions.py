@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from dataclasses import replace
@@ -206,6 +207,26 @@ def decode_prediction(prediction: Prediction) -> Prediction:
         listed = "; ".join(f"{path.name}: {s[0]} frames of {s[1]}x{s[2]}" for path, s in shapes.items())
         raise ValueError(f"{prediction.video[0].parent}: views differ in length or size ({listed})")
     return replace(prediction, video=np.stack(frames))
+
+
+def output_digests(prediction: Prediction) -> dict[str, str]:
+    """Return digests (16 hex digits) of a decoded prediction's video with its masks (``video``) and of its points (``tracks``), for those it has.
+
+    Only the decoded values count, not the files: encoding the same frames again, or storing the same points otherwise, gives the same digest.
+    """
+    groups = {
+        "video": (prediction.video, prediction.masks),
+        "tracks": (prediction.tracks, prediction.anchors, prediction.valid, prediction.points),
+    }
+    digests = {}
+    for name, arrays in groups.items():
+        present = [np.ascontiguousarray(array) for array in arrays if array is not None]
+        if present and (name != "video" or prediction.video is not None):
+            digest = hashlib.sha256()
+            for array in present:
+                digest.update(array.data)
+            digests[name] = digest.hexdigest()[:16]
+    return digests
 
 
 def has_seed_folders(folder: Path) -> bool:

@@ -81,6 +81,7 @@ def _method_record(entrant: Entrant, plan: Plan) -> RunMethod:
         view_type=spec.view_type if spec.kind == "method" else None,
         outputs=spec.outputs,
         seeds=plan.seeds_of(entrant),
+        deterministic=spec.deterministic,
         pairing=spec.pairing if "tracks" in spec.outputs or "points" in spec.outputs else None,
         paper=spec.paper or None,
         privileges=spec.privileges,

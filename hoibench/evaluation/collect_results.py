@@ -77,7 +77,7 @@ def all_units(record: RunRecord) -> list[Unit]:
         Unit(method.id, method.preset, seed, clip.id)
         for clip in record.clips
         for method in record.methods
-        for seed in method.seeds
+        for seed in method.seeds_of(clip.id, record.clips[0].id)
     ]
 
 

@@ -14,7 +14,17 @@ from hoibench.predictions import prediction_folder
 from hoibench.reference_rows import PUBLISHED
 from hoibench.store import sampled_digest, sha256_file, sha256_json
 
-_DECIDING_FIELDS = ("families", "view_type", "outputs", "pairing", "scale", "weights", "regions", "kind")
+_DECIDING_FIELDS = (
+    "families",
+    "view_type",
+    "outputs",
+    "pairing",
+    "scale",
+    "deterministic",
+    "weights",
+    "regions",
+    "kind",
+)
 """Fields of a spec that decide a run's values; the others describe the method or locate its files."""
 
 

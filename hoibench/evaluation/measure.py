@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ class RowKey:
     precision: str = "fp32"
     truth: str | None = None
     device: str = "cpu"
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the prediction's outputs by name, from ``output_digests``."""
 
 
 def score_case(case: Case, cards: Iterable[Card], key: RowKey) -> Iterator[tuple[Card, list[ResultRow]]]:
@@ -116,6 +118,10 @@ def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:
         coverage=None if measurement.coverage is None else float(measurement.coverage),
         cap=None if cap is None else float(cap),
         truth=key.truth,
+        prediction="+".join(
+            key.outputs[need] for need in ("video", "tracks") if need in card.needs and need in key.outputs
+        )
+        or None,
         details=_to_json(measurement.details),
     )
 

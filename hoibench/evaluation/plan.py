@@ -23,7 +23,7 @@ from hoibench.metric_card import Card, select_cards
 from hoibench.plugins import UnknownName
 from hoibench.predictions import has_seed_folders
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
-from hoibench.results.run_record import RunRecord
+from hoibench.results.run_record import RunRecord, seeds_on_clip
 from hoibench.store import sha256_json
 
 _PATHS = ("root", "weights", "checkpoint")
@@ -68,15 +68,18 @@ class Plan:
         return tuple(unit for entry in self.entries[i - 1 :: n] for unit in self.units_of(entry))
 
     def units_of(self, entry: ClipEntry) -> tuple[Unit, ...]:
-        """Return the units of one clip: every entrant with every seed."""
+        """Return the units of one clip: every entrant with every seed; on the first clip, a deterministic method has one seed more."""
+        is_first = entry.id == self.entries[0].id
         return tuple(
             Unit(entrant.spec.id, entrant.preset, seed, entry.id)
             for entrant in self.entrants
-            for seed in self.seeds_of(entrant)
+            for seed in seeds_on_clip(
+                self.seeds_of(entrant), is_first=is_first, deterministic=entrant.spec.deterministic
+            )
         )
 
     def seeds_of(self, entrant: Entrant) -> tuple[int, ...]:
-        """Return the seeds of an entrant; only the first one if its predictions do not depend on the seed."""
+        """Return the seeds of an entrant; only the first one if its predictions do not depend on the seed, or it claims so."""
         spec = entrant.spec
         if spec.id.startswith(FROZEN_SELF):
             source = entrant.key.removeprefix(FROZEN_SELF)
@@ -84,7 +87,11 @@ class Plan:
         if spec.folder is not None:
             fixed = not has_seed_folders(spec.folder)
         else:
-            fixed = spec.kind == "published" or (spec.kind == "reference" and not depends_on_seed(spec.id))
+            fixed = (
+                spec.deterministic
+                or spec.kind == "published"
+                or (spec.kind == "reference" and not depends_on_seed(spec.id))
+            )
         return self.config.seeds[:1] if fixed else self.config.seeds
 
     @cached_property

@@ -30,7 +30,7 @@ def frozen_self_entrant(entrant: Entrant) -> Entrant:
     spec = entrant.spec
     changes = {
         "id": FROZEN_SELF + spec.id, "entry": "", "name": f"{spec.title}, first frame repeated", "kind": "reference",
-        "folder": None,
+        "folder": None, "deterministic": False,
     }  # fmt: skip
     return Entrant(spec.model_copy(update=changes), entrant.preset)
 

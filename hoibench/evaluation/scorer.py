@@ -29,6 +29,7 @@ from hoibench.predictions import (
     find_damaged_files,
     find_prediction,
     is_complete,
+    output_digests,
     read_prediction,
     read_prediction_record,
     write_prediction,
@@ -141,7 +142,7 @@ class Scorer:
         )  # fmt: skip
         key = RowKey(
             unit.method, unit.clip, context.split, context.clip_set_id, unit.seed, unit.preset,
-            context.config.precision, scored.truth, context.device,
+            context.config.precision, scored.truth, context.device, output_digests(stored),
         )  # fmt: skip
         video_digests = _video_digests(folder) if prediction.masks is None else None
         if context.rescore:

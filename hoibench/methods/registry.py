@@ -70,6 +70,8 @@ def _find_classes(path: Path) -> set[str]:
 def folder_spec(name: str, folder: Path) -> Spec:
     """Return the spec of a folder of predictions under ``name``: from its ``spec.toml``, or a default one.
 
+    Stored predictions cannot claim to be deterministic, since the claim cannot be checked.
+
     Raises:
         FileNotFoundError: there is no such folder.
         ValueError: the name or the spec is wrong.
@@ -80,7 +82,7 @@ def folder_spec(name: str, folder: Path) -> Spec:
     spec_file = folder / SPEC_FILE
     spec = _read_spec(spec_file) if spec_file.is_file() else Spec(id="folder", outputs=_find_outputs(folder))
     try:
-        return Spec(**{**dict(spec), "id": name, "entry": "", "folder": folder.resolve()})
+        return Spec(**{**dict(spec), "id": name, "entry": "", "folder": folder.resolve(), "deterministic": False})
     except ValidationError as error:
         raise ValueError(explain(error, Spec, f"--method {name}={folder}")) from error
 

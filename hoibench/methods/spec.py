@@ -125,6 +125,8 @@ class Spec(Record):
         scale: the scale of its coordinates; each prediction repeats it.
         presets: its variants by name; the first is the default.
         settings: its settings by key.
+        deterministic: True claims that the seed does not change the predictions: a run then generates one seed, and two seeds on its first clip
+            to check the claim.
         weights: ids in hoibench/weights that it loads.
         regions: where it may be ranked: only ``fg`` for a method that draws no background.
         paper: citation or URL.
@@ -146,6 +148,7 @@ class Spec(Record):
     scale: Scale = "metric"
     presets: dict[PresetName, Preset] = Field(default_factory=dict)
     settings: dict[SettingKey, Setting] = Field(default_factory=dict)
+    deterministic: bool = False
     weights: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ("full", "fg")
     paper: Text = ""

@@ -164,7 +164,7 @@ def _build_board(
         rows=rows,
         columns=columns,
         scores=scores,
-        cells=_cells(parts, scores, methods, columns, clusters),
+        cells=_cells(parts, scores, rows, columns, clusters),
         is_paper=is_paper,
         notes=(*_run_notes(runs), *clip_notes, *omitted_notes),
     )
@@ -248,10 +248,11 @@ def _reference_index(methods: list[RunMethod]) -> dict[str, int]:
 def _cells(
     parts: list[pd.DataFrame],
     scores: tuple[ClipScores, ...],
-    methods: list[RunMethod],
+    rows: tuple[BoardRow, ...],
     columns: tuple[Column, ...],
     clusters: Array,
 ) -> dict[tuple[int, int], Cell]:
+    methods = [row.method for row in rows]
     reference_index = _reference_index(methods)
     intervals = column_intervals(scores, [column.card.bounds for column in columns], clusters)
     cells: dict[tuple[int, int], Cell] = {}
@@ -265,6 +266,7 @@ def _cells(
             )
         context = ColumnContext(
             methods=methods,
+            deterministic=[row.is_deterministic for row in rows],
             clusters=clusters,
             reference_index=reference_index,
             companions=companions,

@@ -29,7 +29,8 @@ class BoardRow:
         run: the run with its results; for a reference row that several runs have, the newest.
         label: the method's name, with its preset, and with the run's name if several rows have the same name.
         role: ``ranked`` for methods; ``ceiling`` and ``floor`` for the reference rows above and below them.
-        seeds: number of distinct seeds in its results.
+        seeds: number of distinct seeds in its results; seeds with the same predictions are one.
+        is_deterministic: true if it claims that the seed changes nothing, and two seeds on one clip gave the same predictions.
     """
 
     method: RunMethod
@@ -37,6 +38,7 @@ class BoardRow:
     label: str
     role: Role
     seeds: int
+    is_deterministic: bool
 
 
 def group_by_shared_clips(runs: list[Run]) -> list[list[Run]]:
@@ -71,7 +73,8 @@ def cluster_labels(clips: tuple[ClipEntry, ...]) -> Array:
 def collect_board_rows(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[pd.DataFrame, tuple[BoardRow, ...]]:
     """Collect the rows of a board and the headline results (values of whole clips) of its clips.
 
-    A reference row that several runs have becomes one row, with the newest run's results; any other method has one row per run.
+    Results of a method's seed that repeats the prediction of a lower one are left out. A reference row that several runs have becomes one row, with
+    the newest run's results; any other method has one row per run.
 
     Args:
         runs: oldest first.
@@ -89,6 +92,7 @@ def collect_board_rows(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[
     results = results.drop_duplicates(
         ["board_row", "clip_index", "seed", "metric", "region"], keep="last", ignore_index=True
     )
+    results = _drop_repeated_seeds(results)
     seeds = results.groupby("board_row")["seed"].nunique()
     names = Counter(_name(method) for method, _ in found.values())
     rows = []
@@ -96,7 +100,7 @@ def collect_board_rows(runs: list[Run], clip_index: Mapping[str, int]) -> tuple[
         method, run = found[key]
         name = _name(method)
         label = f"{name} ({run.record.name})" if names[name] > 1 else name
-        rows.append(BoardRow(method, run, label, _role(method), int(seeds.get(n, 0))))
+        rows.append(BoardRow(method, run, label, _role(method), int(seeds.get(n, 0)), _is_deterministic(run, method)))
     return results, tuple(rows)
 
 
@@ -110,7 +114,7 @@ def _board_results(run: Run, row_index: Mapping[tuple[str, ...], int], clip_inde
         )
     codes, keys = pd.factorize(results["method"].str.cat("+" + results["preset"], na_rep=""))
     row_of = {method.key: row_index[_key(run, method)] for method in run.record.methods}
-    unlisted = set(keys) - set(row_of)
+    unlisted = set(keys.unique()) - set(row_of)
     if unlisted:
         raise ValueError(
             f"{run.folder}: results.parquet has rows of {min(unlisted)!r}, which run.json does not list; merge the run again"
@@ -119,6 +123,28 @@ def _board_results(run: Run, row_index: Mapping[tuple[str, ...], int], clip_inde
     board_row = np.array([row_of[key] for key in keys], dtype=np.int64)[codes]
     clip = np.array([clip_index.get(id, -1) for id in clips], dtype=np.int64)[clip_codes]
     return results.assign(board_row=board_row, clip_index=clip)[clip >= 0]
+
+
+def _drop_repeated_seeds(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the results without those of a seed whose prediction is identical to that of a lower seed of the same row and clip."""
+    has_digest = results["prediction"].notna().to_numpy()
+    found = results[has_digest]
+    keys = [found["board_row"], found["clip_index"], *(found[name] for name in ("metric", "region", "prediction"))]
+    codes = pd.DataFrame({n: key if n < 2 else pd.factorize(key)[0] for n, key in enumerate(keys)}, index=found.index)
+    order = found["seed"].sort_values(kind="stable").index
+    repeated = codes.loc[order].duplicated()
+    return results.drop(index=repeated.index[repeated]).reset_index(drop=True)
+
+
+def _is_deterministic(run: Run, method: RunMethod) -> bool:
+    """Return True if a method claims that the seed changes nothing, and two seeds of a clip have the same predictions."""
+    if not method.deterministic:
+        return False
+    results = run.headlines
+    keys = results["method"].str.cat("+" + results["preset"], na_rep="")
+    digests = results[(keys == method.key) & results["prediction"].notna()].groupby(["clip", "metric", "region"])
+    compared = digests["seed"].nunique() > 1
+    return bool(compared.any() and (digests["prediction"].nunique()[compared] == 1).all())
 
 
 def _key(run: Run, method: RunMethod) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hoibench.clip import Array
@@ -22,6 +23,8 @@ from hoibench.results.ranking import (
     why_unranked,
 )
 from hoibench.results.run_record import RunMethod
+
+_CONDITION_COLUMNS = ["board_row", "clip_index", "status", "reason", "pairing", "alignment", "coverage", "truth"]
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,14 @@ class ColumnContext:
 
     Attributes:
         methods: the methods of the M board rows.
+        deterministic: for each of them, whether one seed is enough, see ``BoardRow.is_deterministic``.
         clusters: (C,) labels of the clips, equal for clips of the same pair of objects.
         reference_index: row index of each reference row by method id.
         companions: the rules on the column's companion metrics, with their scores.
     """
 
     methods: Sequence[RunMethod]
+    deterministic: Sequence[bool]
     clusters: Array
     reference_index: Mapping[str, int]
     companions: Sequence[CompanionScores]
@@ -111,7 +116,7 @@ def fill_column(
         context: the parts of the rest of the board that matter.
     """
     methods = context.methods
-    results_of = dict(iter(results.groupby("board_row")))
+    results_of = dict(iter(results[_CONDITION_COLUMNS].groupby("board_row")))
     own = [results_of.get(m, results.iloc[:0]) for m in range(len(methods))]
     conditions = [_conditions(part) for part in own]
     withheld = [_first(why_withheld(rule, m) for rule in context.companions) for m in range(len(methods))]
@@ -119,9 +124,14 @@ def fill_column(
         _first(why_grey(rule, m, context.reference_index) for rule in context.companions) for m in range(len(methods))
     ]
     unranked = [
-        withheld[m] or why_unranked(methods[m], card, region, scores, m, conditions[m], _errors(own[m])) or grey[m]
+        withheld[m]
+        or why_unranked(
+            methods[m], card, region, scores, m, conditions[m], _errors(own[m]),
+            is_deterministic=context.deterministic[m],
+        )
+        or grey[m]
         for m in range(len(methods))
-    ]
+    ]  # fmt: skip
     classes = [ranking_class(method, card, given) for method, given in zip(methods, conditions, strict=True)]
     standings = rank_column(scores, classes, unranked, context.clusters)
     cells = []
@@ -219,13 +229,15 @@ def _commonest_reason(results: pd.DataFrame) -> tuple[str, str]:
 
 def _conditions(results: pd.DataFrame) -> ScoringConditions:
     ok = results[results["status"] == "ok"]
-    coverage = ok["coverage"].mean()
-    truths = list(ok["truth"].dropna().unique())
+    coverage = np.sort(
+        ok["coverage"].dropna().to_numpy(dtype=np.float64)
+    )  # rounding must not depend on the order of rows
+    truths = sorted(ok["truth"].dropna().unique())
     return ScoringConditions(
         pairing=_common_value(ok["pairing"]),
         alignment=_common_value(ok["alignment"]),
         truth="proxy-hand" if "proxy-hand" in truths else next(iter(truths), None),
-        coverage=None if pd.isna(coverage) else float(coverage),
+        coverage=float(coverage.mean()) if len(coverage) else None,
     )
 
 

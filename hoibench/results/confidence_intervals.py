@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import stdtrit
@@ -172,6 +173,7 @@ def drop_rounding(sums: Array, sizes_of_terms: Array) -> Array:
     return np.where(np.abs(sums) <= ROUNDING * sizes_of_terms, 0.0, sums)
 
 
+@lru_cache(maxsize=1024)
 def failure_interval(failed: int, clips: int, level: float = LEVEL) -> tuple[float, float]:
     """Return the Clopper-Pearson confidence interval of the share of clips that fail, (low, high) in 0 to 1.
 

@@ -16,7 +16,7 @@ MIN_SEEDS = 3
 MAX_FAILED = 0.5
 """Largest share of failed clips (a clip counts by its share of failed seeds) of a ranked row."""
 RECONSTRUCTION = "vto4r"
-"""The family that sees the true video and gives the same prediction for every seed."""
+"""The family that sees the true video; without video output, its predictions need one seed only."""
 REFERENCE_ROW = "a reference row"
 SECONDARY_METRIC = "secondary metrics are never ranked"
 
@@ -82,6 +82,8 @@ def why_unranked(
     row: int,
     conditions: ScoringConditions,
     errors: int,
+    *,
+    is_deterministic: bool = False,
 ) -> str | None:
     """Return the first reason not to rank a row (method) in a column (metric), or None.
 
@@ -93,6 +95,7 @@ def why_unranked(
         row: the row's index.
         conditions: the cell's conditions.
         errors: number of clips on which scoring raised an error.
+        is_deterministic: true if two seeds showed that the seed does not change the row's predictions, so that one is enough.
     """
     if method.kind == "reference":
         return REFERENCE_ROW
@@ -118,8 +121,12 @@ def why_unranked(
     if without_cost.any():
         return f"no truth to compare its value with on {_count(int(without_cost.sum()), 'clip')}"
     seeds = int(scores.seeds[row][scores.seeds[row] > 0].min(initial=MIN_SEEDS))
-    if competing_family(method, card) != RECONSTRUCTION and seeds < MIN_SEEDS:
-        return f"{_count(seeds, 'seed')}; a generative method needs at least {MIN_SEEDS} to be ranked"
+    needs_seeds = "video" in method.outputs or competing_family(method, card) != RECONSTRUCTION
+    if needs_seeds and seeds < MIN_SEEDS and not is_deterministic:
+        claim = (
+            "; it claims to be deterministic, but no two seeds with the same prediction show it" * method.deterministic
+        )
+        return f"{_count(seeds, 'seed')}; a generative method needs at least {MIN_SEEDS} to be ranked{claim}"
     if scores.has_cost[row].sum() < 2:
         return "fewer than 2 clips"
     return None

@@ -29,6 +29,7 @@ class ResultRow(Record):
         coverage: share of the true points that have a prediction, 0 to 1.
         cap: the score of a prediction without an answer on this clip, in the value's unit; None if it is not known.
         truth: the origin of the truth, e.g. ``proxy-hand``.
+        prediction: digest of the outputs that the metric reads (video, points); equal for seeds with the same outputs. None without a prediction.
         details: further numbers that explain the value, JSON-serialisable.
     """
 
@@ -59,6 +60,7 @@ class ResultRow(Record):
     coverage: float | None = None
     cap: float | None = None
     truth: str | None = None
+    prediction: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

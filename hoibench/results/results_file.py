@@ -34,7 +34,7 @@ _REQUIRED = {
     "details",
 }
 _ORDER = ("method", "preset", "seed", "clip", "metric", "region", "part", "view", "pair", "frame")
-_METADATA = {b"hoibench": b"results@4"}
+_METADATA = {b"hoibench": b"results@5"}
 _PANDAS_TYPES = {pa.string(): pd.StringDtype(), pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype()}
 
 

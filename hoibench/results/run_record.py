@@ -16,6 +16,11 @@ from hoibench.store.records import Record
 RunStatus = Literal["running", "done", "over_budget", "interrupted", "stopped"]
 
 
+def seeds_on_clip(seeds: tuple[int, ...], *, is_first: bool, deterministic: bool) -> tuple[int, ...]:
+    """Return the seeds of a method on a clip: on a run's first clip, one more for a method that claims that the seed changes nothing."""
+    return (*seeds, seeds[-1] + 1) if deterministic and is_first else seeds
+
+
 class RunMethod(Record):
     """A method of a run with one of its presets (named settings), or without one.
 
@@ -28,6 +33,7 @@ class RunMethod(Record):
         view_type: ``sv`` (one view at a time), ``mv`` (all views together) or None if not stated.
         outputs: the kinds of output: some of ``video``, ``tracks``, ``points``, ``masks``.
         seeds: the seeds that it was run with.
+        deterministic: true if it claims that the seed does not change its predictions; ``seeds_on_clip`` has one more seed to check that.
         pairing: how its points are paired with true points; None without points.
         paper: the paper's citation or URL.
         privileges: the inputs that it gets beyond reference images, cameras and prompt, as short texts.
@@ -43,10 +49,15 @@ class RunMethod(Record):
     view_type: Literal["sv", "mv"] | None = None
     outputs: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
+    deterministic: bool = False
     pairing: str | None = None
     paper: str | None = None
     privileges: tuple[str, ...] = ()
     settings: dict[str, Any] = Field(default_factory=dict)
+
+    def seeds_of(self, clip: str, first_clip: str) -> tuple[int, ...]:
+        """Return the seeds that it was run with on a clip of a run whose first clip is ``first_clip``."""
+        return seeds_on_clip(self.seeds, is_first=clip == first_clip, deterministic=self.deterministic)
 
     @property
     def key(self) -> str:
@@ -92,7 +103,7 @@ class RunRecord(Record):
         exit: the state in which the run ended.
     """
 
-    SCHEMA: ClassVar[str] = "hoibench/run@3"
+    SCHEMA: ClassVar[str] = "hoibench/run@4"
 
     name: str
     config: dict[str, Any]

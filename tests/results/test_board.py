@@ -268,6 +268,40 @@ def test_a_generative_row_needs_three_seeds_and_a_reconstruction_does_not(board_
     assert cell(board, "geocrafter", "rpe@1").standing.is_leader
 
 
+def test_identical_predictions_under_several_seeds_are_one_seed(board_of):
+    def digest(row):
+        seed = "" if row["method"] == "svimo" else row["seed"]
+        return row | {"prediction": f"{row['clip']}{seed}"}
+
+    (board,) = board_of({"metrics": FEW, "edit": digest})
+    assert cell(board, "svimo", "rpe@1").standing.unranked.startswith("1 seed;")
+    assert cell(board, "svimo", "rpe@1").seed_deviation is None
+    assert cell(board, "syncmv4d", "rpe@1").seeds == 3 and cell(board, "syncmv4d", "rpe@1").standing.unranked is None
+    assert {row.method.id: row.seeds for row in board.rows}["svimo"] == 1
+    rows = board.runs[0].headlines
+    first = rows[(rows["method"] == "svimo") & (rows["seed"] == 0)]["value"].mean()
+    assert cell(board, "svimo", "rpe@1").value == pytest.approx(float(first), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("claims", "second_seed", "ranked"),
+    [(True, "same", True), (True, "other", False), (True, None, False), (False, "same", False)],
+)
+def test_a_claim_to_be_deterministic_is_checked_by_two_seeds_on_one_clip(board_of, claims, second_seed, ranked):
+    svimo = next(method for method in fake_runs.METHODS if method.id == "svimo")
+    claiming = replace(svimo, more={**svimo.more, "deterministic": claims})
+
+    def edit(row):
+        if row["method"] != "svimo":
+            return row | {"prediction": f"{row['clip']}{row['seed']}"}
+        if row["seed"] and (row["clip"][-3:] != "000" or row["seed"] > 1 or second_seed is None):
+            return None
+        return row | {"prediction": "other" if row["seed"] and second_seed == "other" else row["clip"]}
+
+    (board,) = board_of({"metrics": FEW, "methods": [fake_runs.METHODS[0], claiming], "edit": edit})
+    assert (cell(board, "svimo", "rpe@1").standing.unranked is None) == ranked
+
+
 def test_a_proxy_hand_is_never_ranked(board_of):
     (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", lambda row: row | {"truth": "proxy-hand"})})
     assert cell(board, "syncmv4d", "rpe@1").standing.unranked == "the truth has a proxy hand"

@@ -108,6 +108,20 @@ def test_clips_without_a_seed_do_not_count_as_too_few_seeds():
     assert reason(of=scores([[1.0, 2.0, 3.0]], seeds=[[3, 0, 4]])) is None
 
 
+def test_only_a_method_without_video_output_is_a_reconstruction_with_one_seed():
+    one_seed = scores([[1.0, 2.0]], seeds=1)
+    method = OURS.model_copy(update={"families": ("vto4r",), "outputs": ("video", "tracks")})
+    assert reason(method=method, of=one_seed).startswith("1 seed; a generative method")
+    assert reason(method=method.model_copy(update={"outputs": ("tracks",)}), of=one_seed) is None
+
+
+def test_a_method_that_is_shown_to_be_deterministic_needs_one_seed():
+    claims = OURS.model_copy(update={"deterministic": True})
+    arguments = claims, MOTION, "full", scores([[1.0, 2.0]], seeds=1), 0, OWN, 0
+    assert why_unranked(*arguments, is_deterministic=True) is None
+    assert "claims to be deterministic, but" in why_unranked(*arguments)
+
+
 def test_a_reconstruction_needs_one_seed_and_two_clips():
     method = OURS.model_copy(update={"families": ("vto4r",)})
     assert reason(method=method, of=scores([[1.0, 2.0]], seeds=1)) is None

@@ -48,7 +48,7 @@ def test_a_method_may_have_several_presets_but_each_only_once(folder):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"schema": "other@1"}, r"schema is 'other@1', expected 'hoibench/run@3'"),
+        ({"schema": "other@1"}, r"schema is 'other@1', expected 'hoibench/run@4'"),
         ({"kind": "reported"}, r"kind is 'reported': .*'measured' or 'synthetic'"),
         ({"split": 3}, r"split is 3: .*string"),
         ({"clip_set_id": None}, r"clip_set_id is None"),

@@ -122,6 +122,12 @@ class Leaving(Still):
             raise SystemExit(0)
         return prediction
 
+class Fickle(Still):
+    """Claims to be deterministic, but moves the points by the seed; the video is always the same."""
+
+    def change(self, request, prediction):
+        return dataclasses.replace(prediction, tracks=prediction.tracks + np.float32(0.01 * request.seed))
+
 class Slow(Still):
     def change(self, request, prediction):
         time.sleep(60 if request.clip_id == "clip_1" else 0.2)
@@ -194,6 +200,11 @@ def package(tmp_path_factory):
     files["toyset/specs/masked/spec.toml"] = (
         'id = "masked"\nentry = "toyset.methods:Masked"\noutputs = ["video", "tracks", "masks"]\npairing = "query"\n'
     )
+    for name, target in (("steady", "Still"), ("fickle", "Fickle")):
+        files[f"toyset/specs/{name}/spec.toml"] = (
+            f'id = "{name}"\nentry = "toyset.methods:{target}"\noutputs = ["video", "tracks"]\npairing = "query"\n'
+            "deterministic = true\n"
+        )
     for name in ("tuned", "tuned_too"):
         files[f"toyset/specs/{name}/spec.toml"] = f'id = "{name}"\n{TUNED}'
     for name, text in files.items():
