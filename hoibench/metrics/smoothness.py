@@ -208,7 +208,11 @@ def measure_smoothness_raw(case: Case) -> Iterator[Measurement]:
     pred, groups = _to_world(motion, motion.pred), _group_triples_by_view(motion)
     means = mean_of_means(_size(pred.xyz), _covered_triples(pred, _truth_in_world(motion)))
     yield motion.measurement(
-        means.value, n_scored=means.n_scored, n_expected=means.n_expected, coverage=groups.coverage()
+        means.value,
+        n_scored=means.n_scored,
+        n_expected=means.n_expected,
+        coverage=groups.coverage(),
+        cap=motion.truth.scene_size,
     )
 
 

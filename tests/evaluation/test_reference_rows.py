@@ -116,6 +116,13 @@ def test_accel_error_penalises_a_frozen_frame(mean):
     assert m["ground_truth"] < ZERO["accel_error@2"] < min(m["frozen"], m["gt_noise_1cm"])
 
 
+def test_a_frozen_frame_follows_no_motion_and_the_truth_all_of_it(mean):
+    m = mean["motion_following@1"]
+    assert m["ground_truth"] == pytest.approx(1.0, abs=1e-4)
+    assert m["gt_noise_1cm"] > 0.9 > 0.5 > m["random"]
+    assert m["frozen"] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_stillness_has_no_dynamic_degree(mean):
     assert mean["dynamic_degree/dis@1"]["frozen"] == 0
     px = mean["dynamic_degree_px/dis@1"]
