@@ -46,8 +46,8 @@ class Score:
     workers: int | None = None
     """For a run: number of worker processes. Default: one on a GPU, else one per core."""
 
-    metrics: str = "offline"
-    """Metric ids and sets (paper, offline, all), separated by commas."""
+    metrics: str = "headline,offline"
+    """Metric ids and sets (paper, headline, offline, all), separated by commas."""
 
     pairing: Pairing | None = None
     """The rule that pairs predicted points with true ones. Default: query if a prediction's anchors are the clip's own, in order, else anchor

@@ -28,8 +28,8 @@ class RunConfig:
     split: str | None = None
     """The split: demo, val, test, ... (see hoibench ls splits). Default: the data set's default split."""
 
-    metrics: str = "paper,offline"
-    """Metric ids and sets (paper, offline, all), separated by commas."""
+    metrics: str = "headline,offline"
+    """Metric ids and sets (paper, headline, offline, all), separated by commas."""
 
     seed: tyro.conf.UseAppendAction[tuple[int, ...]] = ()
     """A seed for the methods; a ranked generative row needs three. Default: 0."""
@@ -131,7 +131,9 @@ def find_config_problems(config: RunConfig) -> list[Problem]:
     if config.unit_timeout is not None and config.executor == "inline":
         problems.append(Problem("--unit-timeout", "", "needs worker processes", "", "leave out --executor inline"))
     if not config.metric_names:
-        problems.append(Problem("--metrics", "", f"is {config.metrics!r}", "ids or sets", "write, e.g., paper,offline"))
+        problems.append(
+            Problem("--metrics", "", f"is {config.metrics!r}", "ids or sets", "write, e.g., headline,offline")
+        )
     for flag, path in (("--checkpoint", config.checkpoint), ("--weights", config.weights)):
         if path is not None and not path.exists():
             problems.append(Problem(flag, "", f"{path} does not exist", "a file or folder", ""))

@@ -108,12 +108,12 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
 
 
 def build_paper_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
-    """Build the boards of the metric set ``paper``: the columns of the paper's tables in their literal reading, never ranked and never greyed.
+    """Build the boards of the metric set ``paper``, the columns of the paper's tables read literally: never ranked, never greyed, without caps.
 
     Arguments and errors as ``build_boards``. A board without such columns is left out.
     """
     literal = {
-        metric: card.model_copy(update={"ranked": False, "primary": False, "companions": ()})
+        metric: card.model_copy(update={"ranked": False, "primary": False, "cap": None, "companions": ()})
         for metric, card in cards.items()
         if "paper" in card.sets
     }

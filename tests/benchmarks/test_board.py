@@ -36,6 +36,7 @@ def million(tmp_path_factory):
         "clip": np.array([c.id for c in record.clips])[clip],
         "metric": np.array(list(CARDS))[metric],
         "seed": seed,
+        "prediction": [f"{m:04x}{c:08x}{s:04x}" for m, c, s in zip(method, clip, seed, strict=True)],
         "value": difficulty[clip, metric] * (1 + 0.02 * method) * rng.lognormal(0, 0.3, size=len(method)),
     }
     same = {

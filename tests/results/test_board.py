@@ -212,6 +212,14 @@ def test_the_papers_columns_have_boards_of_their_own_without_ranks(full):
     assert build_paper_boards(full.runs, fake_runs.CARDS) == []
 
 
+def test_the_papers_columns_leave_failed_clips_out(board_of):
+    (board,) = board_of({"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", ("003", "007")))})
+    cards = {"rpe@1": fake_runs.CARDS["rpe@1"].model_copy(update={"sets": ("paper",)})}
+    (paper,) = build_paper_boards(board.runs, cards)
+    found = cell(paper, "svimo", "rpe@1")
+    assert found.value == cell(board, "svimo", "rpe@1").value_over_answered and found.failed == 2
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_the_rows_does_not_change_the_board(tmp_path, seed):
     edit = only("rpe@1", none_of("svimo", "failed", ("003", "007")))
