@@ -4,7 +4,8 @@ M board rows (methods), C clips. *Cost* is the ranked quantity, lower is better:
 are better, |log clip(r, 1/20, 20)| of ``details["ratio"]`` r for a ratio metric, and |value - ``details["truth"]``| for a metric whose target is the
 truth's value. A seed *fails* if its prediction failed or could not be scored, or if the metric is undefined for it but defined for the truth
 (reference row ``ground_truth``). A failed seed scores the *cap* of its clip: the number on the metric's card, or the largest one that any result row
-has for that clip.
+has for that clip. If the metric has a cap but no direction, as companions may have, a seed for which it alone is undefined does not fail but has the
+cap as its value, so that a method cannot choose the clips on which a rule is checked.
 """
 
 from __future__ import annotations
@@ -78,18 +79,21 @@ def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth
         return sums.reshape(shape)
 
     n_ok, n_cost, n_failed = total(ok), total(ok_cost), total(status == "failed")
-    if truth_row is not None:
-        n_failed = n_failed + np.where(n_ok[truth_row] > 0, total(status == "undefined"), 0)
+    n_undefined = np.zeros_like(n_ok) if truth_row is None else (n_ok[truth_row] > 0) * total(status == "undefined")
+    cap = _clip_caps(results, shape[1], card)
+    is_value = card.direction == "none" and card.cap is not None
+    n_failed = n_failed + (0 if is_value else n_undefined)
     # A unit that fails is recorded as failed on every metric, including those that never apply to its method.
     never_applies = (total(status == "not_applicable") > 0).any(axis=1) & np.logical_not((n_ok > 0).any(axis=1))
     n_failed = np.where(never_applies[:, None], 0, n_failed)
     value_sum, cost_sum = total(ok, raw_value), total(ok_cost, raw_cost)
+    if is_value:
+        n_ok, value_sum = n_ok + n_undefined, value_sum + n_undefined * np.nan_to_num(cap)
     has_own_value, has_own_cost = n_ok > 0, (n_ok > 0) & (n_cost == n_ok)
 
     own_value = _divide(value_sum, n_ok)
     squares = total(ok, (np.where(ok, raw_value, 0.0) - own_value.ravel()[cell]) ** 2)
 
-    cap = _clip_caps(results, shape[1], card)
     capped: Array = np.logical_not(((n_failed > 0) & np.isnan(cap)).any(axis=1))
     n_capped = np.where(capped[:, None], n_failed, 0)
     n_capped_values = n_capped * (card.direction != "truth_distance")

@@ -82,6 +82,14 @@ def test_a_value_that_is_undefined_for_the_row_alone_is_a_failure():
     assert scores("lower", *rows, truth_row=None).failed_seeds[OURS].tolist() == [0, 0]
 
 
+def test_a_companion_that_is_undefined_for_the_row_alone_has_the_cap_as_its_value():
+    rows = [(TRUTH, 0, 1.0), (TRUTH, 1, "undefined"), (OURS, 0, "undefined"), (OURS, 1, "undefined")]
+    found = scores("none", *rows, cap=0.0)
+    assert found.has_own_value[OURS].tolist() == [True, False] and found.own_value[OURS, 0] == 0.0
+    assert not found.failed_seeds.any() and not scores("none", *rows, cap=None).has_own_value[OURS].any()
+    assert not scores("none", (TRUTH, 0, 1.0), (OURS, 0, "failed"), cap=0.0).has_own_value[OURS].any()
+
+
 def test_a_failed_unit_adds_no_value_of_a_metric_that_never_applies_to_the_method():
     found = scores("lower", (OURS, 0, "failed"), (OURS, 1, "not_applicable"))
     assert not found.has_value[OURS].any() and not found.failed_seeds[OURS].any()
