@@ -246,6 +246,9 @@ def _same_sign(
     if answered_cost is None or answered is None:
         return np.ones(len(difference), dtype=bool)
     both = answered[:, first] & answered[:, second]
-    over_answered = _differences(answered_cost, both, first, second).sum(axis=0)
+    over_answered = drop_rounding(
+        _differences(answered_cost, both, first, second).sum(axis=0),
+        _magnitudes(answered_cost, both, first, second).sum(axis=0),
+    )
     same: Array = np.sign(difference) == np.sign(over_answered)
     return same

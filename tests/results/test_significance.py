@@ -142,6 +142,15 @@ def test_a_separation_needs_the_same_sign_over_answered_clips():
     assert not compare_pairs(cost, everywhere(own), np.arange(30), own, answered)[0].is_separated
 
 
+def test_rounding_is_no_difference_over_answered_clips():
+    """Twins where both answer, apart from the last digit: only failures differ."""
+    own = np.tile([0.1 + 0.2, 0.3], (30, 1))
+    answered = everywhere(own)
+    answered[::2, 0] = False
+    (test,) = compare_pairs(np.where(answered, own, 10.0), everywhere(own), np.arange(30), own, answered)
+    assert own[0, 0] > own[0, 1] and test.difference > 0 and test.p < 0.05 and not test.is_separated
+
+
 def test_methods_are_compared_on_the_clips_that_both_have():
     cost = np.tile(np.arange(40.0)[:, None], (1, 2)) + np.array([0.0, 0.5])
     present = everywhere(cost)
