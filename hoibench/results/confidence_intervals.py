@@ -89,6 +89,7 @@ def mean_intervals(
     """Return the 95 % confidence interval of each quantity's mean over its clips.
 
     There is none for fewer than 2 clusters, for clusters without any spread, or if more than ``MAX_AT_BOUND`` of the values are at a bound.
+    Ends beyond a bound are set to it, which changes no coverage, since the mean is within the bounds.
 
         >>> values = np.arange(40.0)[:, None]
         >>> (interval,) = mean_intervals(values, np.ones((40, 1), bool), clusters=np.arange(40))
@@ -103,11 +104,13 @@ def mean_intervals(
     """
     estimates = estimate_means(values, present, clusters)
     half = estimates.half_width()
+    least, most = (-np.inf if bounds[0] is None else bounds[0]), (np.inf if bounds[1] is None else bounds[1])
+    low, high = (np.clip(estimates.mean + side, least, most) for side in (-half, half))
     has_interval = (estimates.standard_error > 0) & (_share_at_bound(values, present, bounds) <= MAX_AT_BOUND)
     return [
         Interval(
-            float(estimates.mean[j] - half[j]),
-            float(estimates.mean[j] + half[j]),
+            float(low[j]),
+            float(high[j]),
             float(estimates.degrees_of_freedom[j]),
             int(estimates.clusters[j]),
         )

@@ -104,6 +104,13 @@ def test_with_over_a_third_of_the_values_at_a_bound_there_is_no_interval(at_boun
     assert mean_intervals(values[:, None], np.ones((6, 1), bool), np.arange(6))[0] is not None
 
 
+def test_an_interval_stays_within_the_bounds():
+    values = np.array([0.1, 0.9, 0.2, 0.8])[:, None]
+    wide, narrow = (mean_intervals(values, np.ones((4, 1), bool), [0, 0, 1, 2], b)[0] for b in ((None, None), (0, 1)))
+    assert wide.low < 0 and wide.high > 1 and (narrow.low, narrow.high) == (0, 1)
+    assert narrow.degrees_of_freedom == wide.degrees_of_freedom
+
+
 def test_both_bounds_count_and_values_that_are_missing_do_not():
     values = np.array([0.0, 0.0, 1.0, 0.4, 0.5, 0.6, 0.0, 0.0])[:, None]
     present = np.arange(8)[:, None] < 6
