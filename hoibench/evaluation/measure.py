@@ -90,6 +90,7 @@ def check_needs(card: Card, prediction: Prediction, clip: Clip) -> None:
 def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:
     """Convert a measurement to a result row; a cap that the measurement lacks is that of the card, if it is a number."""
     cap = measurement.cap if measurement.cap is not None or isinstance(card.cap, str) else card.cap
+    used = key.outputs.keys() & set(card.needs) or key.outputs.keys()
     return ResultRow(
         method=key.method,
         preset=key.preset,
@@ -118,10 +119,7 @@ def to_row(measurement: Measurement, card: Card, key: RowKey) -> ResultRow:
         coverage=None if measurement.coverage is None else float(measurement.coverage),
         cap=None if cap is None else float(cap),
         truth=key.truth,
-        prediction="+".join(
-            key.outputs[need] for need in ("video", "tracks") if need in card.needs and need in key.outputs
-        )
-        or None,
+        prediction="+".join(digest for name, digest in key.outputs.items() if name in used) or None,
         details=_to_json(measurement.details),
     )
 

@@ -5,9 +5,11 @@ import shutil
 import pytest
 from toy_runs import headline_rows, run_toy
 
+from hoibench.evaluation.measure import RowKey, to_row
 from hoibench.evaluation.merge import merge
 from hoibench.methods.registry import folder_spec
 from hoibench.metric_card import all_cards
+from hoibench.metrics.measurement import Measurement
 from hoibench.results.board import build_boards
 from hoibench.results.run_folder import read_run
 
@@ -47,6 +49,15 @@ def test_a_metric_compares_the_outputs_that_it_reads(tmp_path):
     table = headline_rows(tmp_path / "r").loc["masked"].reset_index()
     counts = {metric.partition("@")[0]: part["prediction"].nunique() for metric, part in table.groupby("metric")}
     assert counts == {"rpe": 1, "matching_pixels/sift-mnn": 3}
+
+
+def test_a_metric_that_names_no_output_compares_all():
+    key = RowKey("m", "clip", "split", "id", 0, outputs={"video": "v", "tracks": "t"})
+    found = [
+        to_row(Measurement(1.0), all_cards()["rpe@2"].model_copy(update={"needs": needs}), key).prediction
+        for needs in ((), ("truth.tracks",), ("tracks", "cameras"), ("video",))
+    ]
+    assert found == ["v+t", "v+t", "t", "v"]
 
 
 def test_digests_survive_resuming_and_merging(tmp_path):
