@@ -218,9 +218,10 @@ def build_board_view(board: Board, card_numbers: Mapping[str, int]) -> BoardView
 
 def _table(board: Board, region: str, card_numbers: Mapping[str, int]) -> TableView:
     notes = Notes()
-    columns = [(n, column) for n, column in enumerate(board.columns) if column.region == region]
+    columns = [(n, board.columns[n]) for n in board.columns_in(region)]
     heads = tuple(
-        _column(column, card_numbers, is_secondary=not (column.card.ranked or board.is_paper)) for _, column in columns
+        _column(column, region, card_numbers, is_secondary=not (column.card.ranked or board.is_paper))
+        for _, column in columns
     )
     decimals, scales = {}, {}
     for n, _ in columns:
@@ -254,10 +255,10 @@ def _table(board: Board, region: str, card_numbers: Mapping[str, int]) -> TableV
     return TableView(sanitize(region, 20), groups, heads, _sections(board, columns, rows), tuple(notes.texts))
 
 
-def _column(column: Column, card_numbers: Mapping[str, int], *, is_secondary: bool) -> ColumnView:
+def _column(column: Column, region: str, card_numbers: Mapping[str, int], *, is_secondary: bool) -> ColumnView:
     card = column.card
     return ColumnView(
-        title=sanitize(card.title, 60),
+        title=sanitize(card.title, 60) + ("" if column.region == region else ", foreground"),
         unit=sanitize(card.unit, 20),
         arrow=ARROWS[card.direction],
         direction=DIRECTIONS[card.direction],
@@ -369,8 +370,8 @@ def _sections(board: Board, columns: Sequence[tuple[int, Column]], views: Sequen
 
 def _separable(board: Board, members: Sequence[int], n: int, column: Column) -> str:
     """Return the smallest separable differences of a column in a section, one for each class of rows that are ranked together."""
-    found = {board.cells[m, n].standing.separable for m in members} - {None}
-    return " / ".join(describe_cost(cost, column.card.direction) for cost in sorted(found, key=float))  # type: ignore[arg-type]
+    costs = {cost for m in members if (cost := board.cells[m, n].standing.separable) is not None}
+    return " / ".join(describe_cost(cost, column.card.direction) for cost in sorted(costs))
 
 
 def _slug(group: str) -> str:

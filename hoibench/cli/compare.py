@@ -29,7 +29,7 @@ class Compare:
     """Only these metrics, by id, with or without version; without it all ranked ones."""
 
     region: str = "full"
-    """full or fg."""
+    """full (with the metrics that only fg has) or fg."""
 
     csv: Path | None = None
     """Also write the numbers to this CSV file."""

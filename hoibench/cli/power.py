@@ -19,7 +19,7 @@ class Power:
     """Only these metrics, by id, with or without version; without it all ranked ones."""
 
     region: str = "full"
-    """full or fg."""
+    """full (with the metrics that only fg has) or fg."""
 
     difference: float | None = None
     """The difference to be separated, in the metric's unit; without it the one that each pair has in the run."""

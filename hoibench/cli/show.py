@@ -29,7 +29,7 @@ class Show:
     """Run folders."""
 
     region: str = "full"
-    """full or fg."""
+    """full (with the metrics that only fg has) or fg."""
 
     secondary: bool = False
     """Also show secondary metrics, which are never ranked."""
@@ -97,9 +97,9 @@ def _table(board: Board, options: Show) -> Table:
     for row in board.rows:
         table.add_column(row.method.key, justify="right", overflow="fold")
     for j in _columns(board, options):
-        card = board.columns[j].card
+        card, region = board.columns[j].card, board.columns[j].region
         cells = [_text(board.cells[i, j]) for i in range(len(board.rows))]
-        name = f"{card.id}{'+' if card.primary else ''}"
+        name = f"{card.id}{'+' if card.primary else ''}{'' if region == options.region else f', {region}'}"
         table.add_row(f"{name} ({card.unit})" if card.unit else name, *cells)
     return table
 
@@ -108,10 +108,10 @@ def _columns(board: Board, options: Show) -> list[int]:
     """Return the indices of the columns to show."""
     return [
         j
-        for j, column in enumerate(board.columns)
-        if column.region == options.region
-        and (column.card.ranked or options.secondary or board.is_paper or options.metric)
-        and options.metric in (None, column.card.id, column.card.id.partition("@")[0])
+        for j in board.columns_in(options.region)
+        if (card := board.columns[j].card)
+        and (card.ranked or options.secondary or board.is_paper or options.metric)
+        and options.metric in (None, card.id, card.id.partition("@")[0])
     ]
 
 
@@ -121,7 +121,7 @@ def _text(cell: Cell) -> str:
     mark = "*" if cell.standing.in_leading_group else ""
     grey = " greyed" if cell.grey else ""
     interval = cell.value_interval
-    spread = f" [{interval.low:.2g}, {interval.high:.2g}]".replace("[", "\\[") if interval else ""
+    spread = f" [{interval.low:.3g}, {interval.high:.3g}]".replace("[", "\\[") if interval else ""
     count = f" {cell.answered}/{cell.n_expected}" if cell.answered != cell.n_expected else ""
     return f"{cell.value:.4g}{mark}{spread}{count}{grey}"
 

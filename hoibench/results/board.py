@@ -89,6 +89,14 @@ class Board:
         """The regions that columns have (``full``, ``fg``), ``full`` first."""
         return tuple(sorted({column.region for column in self.columns}, key=lambda region: (region != "full", region)))
 
+    def columns_in(self, region: str) -> tuple[int, ...]:
+        """Return the indices of the columns of a region; ``full`` also has those of metrics without a value for the full frame."""
+        return tuple(
+            n
+            for n, column in enumerate(self.columns)
+            if column.region == region or (region == "full" and "full" not in column.card.regions)
+        )
+
 
 def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
     """Build one board (leaderboard table) for each kind of data, data set, split and truth; measured data come before synthetic.

@@ -31,6 +31,8 @@ def cell_details(cell: Cell, column: Column) -> tuple[tuple[str, str], ...]:
                 and f"{interval.low:.6g} to {interval.high:.6g} "
                 f"({interval.clusters} object pairs, {interval.degrees_of_freedom:.3g} degrees of freedom)",
             ),
+            ("mean ratio to the truth", _number(cell.detail, "") if card.direction == "ratio" else None),
+            ("mean of the truth", _number(cell.detail, unit) if card.direction == "truth_distance" else None),
             ("geometric mean factor to the truth", _number(cell.ratio_factor, "")),
             ("mean distance from the truth", _number(cell.truth_distance, unit)),
             ("clips", f"{cell.answered} answered, {cell.failed} failed{_share(cell)}; {cell.n_expected} on the board"),

@@ -49,6 +49,7 @@ class Cell:
         conditions: the conditions of scoring, e.g. pairing and coverage.
         ratio_factor: for a ratio metric, the geometric mean of the factors by which clips differ from the truth, 1 to 20; else None.
         truth_distance: for a metric whose target is the truth's value, the mean distance from it; else None.
+        detail: the mean over answered clips of the ratio to the truth or of the truth's value, for a metric ranked by it; else None.
         order: sort key: lower is better, or the value itself for a metric that is not ranked; None sorts last.
     """
 
@@ -70,6 +71,7 @@ class Cell:
     conditions: ScoringConditions
     ratio_factor: float | None
     truth_distance: float | None
+    detail: float | None
     order: float | None
 
     @property
@@ -169,6 +171,9 @@ def _value_cell(
         conditions=conditions,
         ratio_factor=math.exp(cost) if card.direction == "ratio" and cost is not None else None,
         truth_distance=cost if card.direction == "truth_distance" else None,
+        detail=_mean(scores.own_detail[m], scores.has_own_cost[m])
+        if card.direction in ("ratio", "truth_distance")
+        else None,
         order=value if card.direction == "none" else cost,
     )
 
@@ -192,6 +197,7 @@ def _empty_cell(
         conditions=conditions,
         ratio_factor=None,
         truth_distance=None,
+        detail=None,
         order=None,
     )
 

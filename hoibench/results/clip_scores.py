@@ -34,6 +34,7 @@ class ClipScores:
         value, has_value: the mean over seeds, with the cap for a failed seed; a ``truth_distance`` metric leaves failed seeds out.
         cost, has_cost: the same of the cost, the ranked quantity (lower is better), with the cost of the cap for a failed seed.
         own_value, own_cost, has_own_value, has_own_cost: the means over the seeds that did not fail.
+        own_detail: the mean over the same seeds of ``details["ratio"]`` or ``details["truth"]``, where the cost needs it.
         failed_seeds: number of failed seeds.
         seeds: number of seeds with a value or a failure.
         seed_variance: variance of the values of the seeds that did not fail; NaN for fewer than two.
@@ -48,6 +49,7 @@ class ClipScores:
     has_own_value: Array
     own_cost: Array
     has_own_cost: Array
+    own_detail: Array
     failed_seeds: Array
     seeds: Array
     seed_variance: Array
@@ -67,12 +69,15 @@ def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth
     status = results["status"].to_numpy(dtype=object)
     raw_value = results["value"].to_numpy(dtype=np.float64, na_value=np.nan)
     ok = (status == "ok") & np.isfinite(raw_value)
-    raw_cost = result_costs(raw_value, results["details"].to_numpy(dtype=object), ok, card.direction)
+    raw_detail = _read_details(results["details"].to_numpy(dtype=object), ok, card.direction)
+    raw_cost = result_costs(raw_value, raw_detail, ok, card.direction)
     ok_cost = ok & np.isfinite(raw_cost)
 
-    order = np.lexsort((raw_cost, raw_value, cell))  # rounding of the sums must not depend on the order of the rows
+    order = np.lexsort(
+        (raw_detail, raw_cost, raw_value, cell)
+    )  # rounding of the sums must not depend on the order of the rows
     cell, status, ok, ok_cost = cell[order], status[order], ok[order], ok_cost[order]
-    raw_value, raw_cost = raw_value[order], raw_cost[order]
+    raw_value, raw_cost, raw_detail = raw_value[order], raw_cost[order], raw_detail[order]
 
     def total(mask: Array, weights: Array | None = None) -> Array:
         sums = np.bincount(cell[mask], None if weights is None else weights[mask], minlength=shape[0] * shape[1])
@@ -106,6 +111,7 @@ def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth
         has_own_value=has_own_value,
         own_cost=_divide(cost_sum, n_cost),
         has_own_cost=has_own_cost,
+        own_detail=_divide(total(ok_cost, raw_detail), n_cost),
         failed_seeds=n_failed,
         seeds=n_ok + n_failed,
         seed_variance=np.where(n_ok > 1, _divide(squares, n_ok - 1), np.nan),
@@ -113,12 +119,12 @@ def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth
     )
 
 
-def result_costs(values: Array, details: Array, ok: Array, direction: Direction) -> Array:
+def result_costs(values: Array, numbers: Array, ok: Array, direction: Direction) -> Array:
     """Return the cost (the ranked quantity, lower is better) of n results, (n,); NaN where the value, the ratio or the truth is missing.
 
     Args:
         values: (n,) the results' values.
-        details: (n,) their details as JSON text, with the ``ratio`` or ``truth`` that a metric of direction ``ratio`` or ``truth_distance`` needs.
+        numbers: (n,) the ratio to the truth or the truth's value that a metric of direction ``ratio`` or ``truth_distance`` needs; else ignored.
         ok: (n,) bool, true for results with a value.
         direction: the metric's direction; without one (``none``) every cost is NaN.
     """
@@ -127,18 +133,18 @@ def result_costs(values: Array, details: Array, ok: Array, direction: Direction)
     if direction == "higher":
         return np.where(ok, -values, np.nan)
     if direction == "ratio":
-        ratio = _read_details(details, ok, "ratio")
-        return _ratio_costs(np.where(ratio >= 0, ratio, np.nan))
+        return _ratio_costs(np.where(ok & (numbers >= 0), numbers, np.nan))
     if direction == "truth_distance":
-        distances: Array = np.abs(np.where(ok, values, np.nan) - _read_details(details, ok, "truth"))
+        distances: Array = np.abs(np.where(ok, values, np.nan) - numbers)
         return distances
     return np.full(len(values), np.nan)
 
 
-def _read_details(details: Array, ok: Array, key: str) -> Array:
-    """Return the number under ``key`` in the details of n results, (n,) float64; NaN where it is missing or not a finite number."""
+def _read_details(details: Array, ok: Array, direction: Direction) -> Array:
+    """Return ``ratio`` or ``truth`` from the JSON details of n results, (n,) float64; NaN where it is no finite number or the metric needs none."""
+    key = {"ratio": "ratio", "truth_distance": "truth"}.get(direction)
     numbers = np.full(len(details), np.nan)
-    for n in np.flatnonzero(ok):
+    for n in np.flatnonzero(ok) if key else ():
         number = json.loads(details[n]).get(key)
         if isinstance(number, int | float) and math.isfinite(number):
             numbers[n] = number

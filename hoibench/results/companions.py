@@ -58,9 +58,9 @@ def why_grey(companion: CompanionScores, row: int, reference_index: Mapping[str,
     if mean is None:
         reason: str | None = f"has no {name}"
     elif rule.at_least is not None and mean < rule.at_least:
-        reason = f"{name} {mean:.3g} is under {rule.at_least:g}"
+        reason = f"{name} {mean:.6g} is under {rule.at_least:g}"
     elif rule.at_most is not None and mean > rule.at_most:
-        reason = f"{name} {mean:.3g} is over {rule.at_most:g}"
+        reason = f"{name} {mean:.6g} is over {rule.at_most:g}"
     else:
         reason = _compare_with_truth(companion, row, reference_index.get(GROUND_TRUTH))
         reason = reason or _compare_with_reference(companion, row, reference_index)
@@ -79,7 +79,7 @@ def _compare_with_truth(companion: CompanionScores, row: int, truth_row: int | N
     if low * truth <= value and (high is None or value <= high * truth):
         return None
     allowed = f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
-    return f"{companion.name} is {value:.3g}, the truth's {truth:.3g}; allowed is {allowed} times the truth's"
+    return f"{companion.name} is {value:.6g}, the truth's {truth:.6g}; allowed is {allowed} times the truth's"
 
 
 def _compare_with_reference(companion: CompanionScores, row: int, reference_index: Mapping[str, int]) -> str | None:

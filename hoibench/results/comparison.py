@@ -61,7 +61,7 @@ def ranked_columns(board: Board, metrics: Sequence[str], region: str) -> list[in
     Raises:
         ValueError: a given metric has no column with an order in the region, or none has; the message lists those that have.
     """
-    found = {c.card.id: n for n, c in enumerate(board.columns) if c.region == region and c.card.direction != "none"}
+    found = {board.columns[n].card.id: n for n in board.columns_in(region) if board.columns[n].card.direction != "none"}
     chosen = {id for id in found for metric in metrics if metric in (id, id.partition("@")[0])}
     unknown = [metric for metric in metrics if not any(metric in (id, id.partition("@")[0]) for id in found)]
     if unknown or not found:

@@ -123,10 +123,9 @@ def why_unranked(
     seeds = int(scores.seeds[row][scores.seeds[row] > 0].min(initial=MIN_SEEDS))
     needs_seeds = "video" in method.outputs or competing_family(method, card) != RECONSTRUCTION
     if needs_seeds and seeds < MIN_SEEDS and not is_deterministic:
-        claim = (
-            "; it claims to be deterministic, but no two seeds with the same prediction show it" * method.deterministic
-        )
-        return f"{_count(seeds, 'seed')}; a generative method needs at least {MIN_SEEDS} to be ranked{claim}"
+        reason = f"{_count(seeds, 'seed')}; a generative method needs at least {MIN_SEEDS} to be ranked"
+        claim = "; it claims to be deterministic, but no two seeds with the same prediction show it"
+        return reason + claim if method.deterministic else reason
     if scores.has_cost[row].sum() < 2:
         return "fewer than 2 clips"
     return None

@@ -12,6 +12,7 @@ from hoibench.clip_entry import ClipEntry
 from hoibench.results.board import build_boards, build_paper_boards
 from hoibench.results.board_rows import cluster_labels
 from hoibench.results.run_folder import read_run
+from leaderboard.board_view import build_board_view
 
 
 @pytest.fixture(scope="session")
@@ -346,6 +347,28 @@ def test_a_ratio_metric_is_ordered_by_its_distance_from_the_truth(full):
         and ours.order < other.order
         and np.exp(ours.order) == pytest.approx(ours.ratio_factor)
     )
+    rows = full.runs[0].headlines
+    mine = rows[(rows["method"] == "svimo") & (rows["metric"] == "smoothness@1")]
+    ratios = mine["details"].map(lambda text: json.loads(text)["ratio"]).groupby(mine["clip"]).mean()
+    assert other.detail == pytest.approx(ratios.mean(), rel=1e-12) and cell(full, "svimo", "rpe@1").detail is None
+
+
+def test_the_full_frame_has_the_columns_of_metrics_that_only_the_foreground_has(tmp_path):
+    moving = "matching_pixels_dyn/sift-mnn@1"
+    cards = fake_runs.CARDS | {moving: fake_runs.CARDS[moving].model_copy(update={"regions": ("fg",)})}
+    run = fake_runs.write_run(
+        tmp_path / "run", clips=2, metrics=(*FEW, *MATCHES, moving),
+        edit=lambda row: None if (row["metric"], row["region"]) == (moving, "full") else row,
+    )  # fmt: skip
+    (board,) = build_boards([read_run(run)], cards)
+    columns = {
+        region: [(board.columns[n].card.id, board.columns[n].region) for n in board.columns_in(region)]
+        for region in ("full", "fg")
+    }
+    assert columns["full"] == [*((metric, "full") for metric in MATCHES), (moving, "fg"), ("rpe@1", "full")]
+    assert columns["fg"] == [(metric, "fg") for metric in (*MATCHES, moving)]
+    heads = [[head.title for head in table.columns] for table in build_board_view(board, {}).tables]
+    assert heads[0][2] == "Mat. Pix. moving, foreground" and heads[1][2] == "Mat. Pix. moving"
 
 
 def test_runs_with_different_truth_have_separate_boards(board_of):

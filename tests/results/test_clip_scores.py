@@ -102,6 +102,7 @@ def test_a_ratio_metric_ranks_by_the_clipped_distance_of_its_logarithm_from_zero
     )  # fmt: skip
     assert found.cost[OURS].tolist() == pytest.approx([math.log(2)] * 2) and found.value[OURS].tolist() == [0.5, 2.0]
     assert found.cost[TRUTH].tolist() == pytest.approx([math.log(20)] * 2)
+    assert found.own_detail[:, 0].tolist() == [0.0, 8.0, 0.5]  # the ratio itself, not clipped
     assert found.cost[OTHER].tolist() == pytest.approx([math.log(8), math.log(20)]) and found.value[OTHER, 1] == 0.0
 
 

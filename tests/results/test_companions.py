@@ -29,6 +29,7 @@ def test_a_row_within_the_allowed_values_is_not_grey():
     assert grey(values, at_least=0.5) is None and grey(values, at_most=0.5) is None
     assert grey(values, at_least=0.51) == "C 0.5 is under 0.51: it misleads"
     assert grey(values, at_most=0.49) == "C 0.5 is over 0.49: it misleads"
+    assert grey([[9, 9], [9, 9], [0.4997, 0.4997]], at_least=0.5) == "C 0.4997 is under 0.5: it misleads"
 
 
 @pytest.mark.parametrize(("value", "is_grey"), [(0.99, True), (1.0, False), (4.0, False), (4.01, True)])

@@ -33,7 +33,7 @@ def scores(values, seeds=3, failed=(), present=None):
     many = np.broadcast_to(np.asarray(seeds), values.shape)
     return ClipScores(
         value=values, has_value=mask, cost=values, has_cost=mask, own_value=values, has_own_value=mask, own_cost=values,
-        has_own_cost=mask, failed_seeds=failures, seeds=many, seed_variance=np.zeros(values.shape),
+        has_own_cost=mask, own_detail=values, failed_seeds=failures, seeds=many, seed_variance=np.zeros(values.shape),
         capped=np.ones(len(values), bool),
     )  # fmt: skip
 
