@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,13 @@ def check_request(request: Request, config: SyncMV4DConfig) -> None:
     for view in request.views:
         _check_view(view, request.size)
     if request.anchors is not None:
-        _check_anchors(request.clip_id, request.anchors, config.mjd.views)
+        _check_anchors(request.clip_id, request.anchors, len(request.views))
+
+
+def split_views(request: Request) -> list[Request]:
+    """Return a request of one view for each view of a request, for models of one view."""
+    anchors = [None] * len(request.views) if request.anchors is None else [each[None] for each in request.anchors]
+    return [replace(request, views=(view,), anchors=each) for view, each in zip(request.views, anchors, strict=True)]
 
 
 def view_order(views: Sequence[View]) -> tuple[int, ...]:
@@ -90,7 +97,7 @@ def stack_cameras(cameras: Sequence[Camera], size: tuple[int, int], device: torc
 
 def _check_grid(request: Request, config: SyncMV4DConfig) -> None:
     views = config.mjd.views
-    if len(request.views) != views:
+    if views != 1 and len(request.views) != views:  # a model of one view takes the views one by one
         raise ValueError(
             f"clip {request.clip_id} has {len(request.views)} views, the model was trained for V = {views}"
         )

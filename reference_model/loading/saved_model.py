@@ -45,7 +45,7 @@ class ModelMetadata(FolderMetadata):
         files: sizes and SHA-256 of the files in ``mjd/`` and ``dpa/``, not of those copied from Wan.
     """
 
-    SCHEMA = "hoibench/syncmv4d@4"
+    SCHEMA = "hoibench/syncmv4d@5"
     FILE = METADATA_FILE
     FIX = "copy the model's folder again"
 

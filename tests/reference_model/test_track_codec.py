@@ -19,7 +19,7 @@ STYLE = PseudoVideoConfig(points=K)
 
 def track_codec_of(batch=BATCH, style=STYLE, autoencoder=CODER):
     return TrackCodec(
-        autoencoder, batch.cameras, build_scene_frame(batch.cameras, 0.2), batch.anchors, batch.point_mask, style
+        autoencoder, batch.cameras, build_scene_frame(batch.cameras, 0.2, 1.7), batch.anchors, batch.point_mask, style
     )
 
 

@@ -207,8 +207,8 @@ def test_a_full_disk_is_an_oserror(model, tmp_path, monkeypatch):
 
 
 def test_an_older_schema_is_refused_by_name(copy):
-    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@3"))
-    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@3', expected 'hoibench/syncmv4d@4'"):
+    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@4"))
+    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@4', expected 'hoibench/syncmv4d@5'"):
         load_model(copy)
 
 
