@@ -42,12 +42,15 @@ class _Textures:
 
     def __init__(self, surfaces: Sequence[TexturedSurface]) -> None:
         self._palettes = np.stack([textured.material.palette for textured in surfaces]).astype(np.float32)
+        self._thresholds = np.array([textured.material.threshold for textured in surfaces], dtype=np.float32)
         cells = [textured.material.cells(textured.rest)[textured.surface.faces] for textured in surfaces]
         self._cells = np.concatenate(cells).astype(np.float32)
 
     def albedo(self, mesh: FrameMesh, hits: Hits) -> Array:
-        """Return the unshaded colours (M, 3), RGB in 0..1, at M hits on a mesh of these surfaces."""
-        return albedo(_interpolate(self._cells[hits.face], hits.weights), self._palettes[mesh.surface[hits.face]])
+        """Return the colours (M, 3) at hits on a mesh of these surfaces."""
+        surface = mesh.surface[hits.face]
+        cells = _interpolate(self._cells[hits.face], hits.weights)
+        return albedo(cells, self._palettes[surface], self._thresholds[surface])
 
 
 class RenderScene:
@@ -145,7 +148,7 @@ def _facing_camera(normals: Array, directions: Array) -> Array:
 
 
 def _interpolate(corners: Array, weights: Array) -> Array:
-    """Return values (M, 3) interpolated from those at the three corners of a triangle (M, 3, 3), by barycentric weights (M, 3)."""
+    """Interpolate values (M, C) from triangle corners (M, 3, C) by barycentric weights (M, 3)."""
     first, second, third = weights.T[..., None]
     values: Array = corners[:, 0] * first + corners[:, 1] * second + corners[:, 2] * third
     return values

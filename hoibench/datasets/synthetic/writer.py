@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from hoibench.clip import Array, Camera
-from hoibench.datasets.synthetic.cameras import build_camera
+from hoibench.datasets.surfaces import BACKGROUND
+from hoibench.datasets.synthetic.cameras import build_camera, zoom_to
 from hoibench.datasets.synthetic.hand_files import write_hand
 from hoibench.datasets.synthetic.materials import build_textured_surfaces
-from hoibench.datasets.synthetic.render import RenderScene, RenderView
+from hoibench.datasets.synthetic.render import RenderScene, RenderView, TexturedSurface
 from hoibench.datasets.synthetic.scene import Mesh, Scene
 from hoibench.datasets.synthetic.world_frames import WorldFrame, world_frame
 from hoibench.datasets.taco import download
@@ -39,10 +40,11 @@ def write_sequence(root: Path, key: str, scene: Scene, serials: Sequence[str], s
         OSError: a file cannot be written.
         ValueError: a camera is unknown.
     """
-    cameras = {serial: build_camera(serial) for serial in serials}
+    surfaces = build_textured_surfaces(scene, seed)
+    cameras = frame_cameras(surfaces, serials)
     write_annotations(root, key, scene, cameras, world_frame(key.partition("_")[0]))
     folder = download.TacoSequence(root, scene.triplet, key).folder(download.RGB)
-    for serial, video in render_videos(scene, cameras, seed).items():
+    for serial, video in render_videos(surfaces, cameras).items():
         encode(folder / f"{serial}.mp4", video, scene.fps, crf=CRF)
 
 
@@ -71,16 +73,24 @@ def write_annotations(root: Path, key: str, scene: Scene, cameras: Mapping[str, 
         write_bytes(root / download.MODELS[0] / f"{item.id}_cm.obj", _obj(item.mesh))
 
 
-def render_videos(scene: Scene, cameras: Mapping[str, Camera], seed: int) -> dict[str, Array]:
-    """Render a scene by cameras in the rig frame: serial -> video (N, H, W, 3) uint8 RGB; ``seed`` determines the colours of room and skin."""
-    render_scene = RenderScene(build_textured_surfaces(scene, seed))
+def frame_cameras(surfaces: Sequence[TexturedSurface], serials: Sequence[str]) -> dict[str, Camera]:
+    """Return cameras in the rig frame, serial -> camera, each zoomed to hands and objects over all frames."""
+    moving = [textured.surface for textured in surfaces if textured.surface.part != BACKGROUND]
+    points = np.concatenate([surface.vertices.reshape(-1, 3) for surface in moving])
+    return {serial: zoom_to(build_camera(serial), points) for serial in serials}
+
+
+def render_videos(surfaces: Sequence[TexturedSurface], cameras: Mapping[str, Camera]) -> dict[str, Array]:
+    """Render videos (N, H, W, 3) uint8 of a scene's surfaces by cameras in the rig frame: serial -> video."""
+    render_scene = RenderScene(surfaces)
+    frames = len(surfaces[0].surface.vertices)
     views = {serial: RenderView(render_scene, camera) for serial, camera in cameras.items()}
     videos: dict[str, list[Array]] = {serial: [] for serial in cameras}
-    for frame in range(scene.frames):
+    for frame in range(frames):
         mesh = render_scene.mesh(frame)
         for serial, view in views.items():
             videos[serial].append(view.render(mesh))
-    return {serial: np.stack(frames) for serial, frames in videos.items()}
+    return {serial: np.stack(images) for serial, images in videos.items()}
 
 
 def _calibration(camera: Camera) -> dict[str, Any]:
@@ -90,6 +100,7 @@ def _calibration(camera: Camera) -> dict[str, Any]:
         "R": camera.R.ravel().tolist(),
         "T": camera.t.tolist(),
         "imgSize": [width, height],
+        "cropped": True,
         "distCoeff": [0.0] * 5,
         "rectifyAlpha": 0.0,
     }
