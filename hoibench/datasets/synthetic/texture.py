@@ -78,7 +78,9 @@ def random_material(
         rng: source of shifts and rotations.
         tilt: largest rotation of the grain about each axis, radians; None rotates it at random.
     """
-    turn = Rotation.random(random_state=rng) if tilt is None else Rotation.from_euler("xyz", rng.uniform(-tilt, tilt, 3))
+    turn = (
+        Rotation.random(random_state=rng) if tilt is None else Rotation.from_euler("xyz", rng.uniform(-tilt, tilt, 3))
+    )
     lattices = [
         turn.as_matrix() / np.broadcast_to(grain, 3)[:, None],
         Rotation.random(random_state=rng).as_matrix() / np.asarray(mark),

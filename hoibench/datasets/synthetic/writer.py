@@ -42,13 +42,15 @@ def write_sequence(root: Path, key: str, scene: Scene, serials: Sequence[str], s
     """
     surfaces = build_textured_surfaces(scene, seed)
     cameras = frame_cameras(surfaces, serials)
-    write_annotations(root, key, scene, cameras, world_frame(key.partition("_")[0]))
+    write_annotations(root, key, scene, cameras, world_frame(key.partition("_")[0]), cropped=True)
     folder = download.TacoSequence(root, scene.triplet, key).folder(download.RGB)
     for serial, video in render_videos(surfaces, cameras).items():
         encode(folder / f"{serial}.mp4", video, scene.fps, crf=CRF)
 
 
-def write_annotations(root: Path, key: str, scene: Scene, cameras: Mapping[str, Camera], world: WorldFrame) -> None:
+def write_annotations(
+    root: Path, key: str, scene: Scene, cameras: Mapping[str, Camera], world: WorldFrame, *, cropped: bool = False
+) -> None:
     """Write a scene as a sequence without videos: calibration, hand poses, object poses and object models.
 
     Args:
@@ -57,13 +59,17 @@ def write_annotations(root: Path, key: str, scene: Scene, cameras: Mapping[str, 
         scene: the scene in the rig frame.
         cameras: serial -> camera in the rig frame.
         world: the world frame of the written files.
+        cropped: True if the cameras have the intrinsics of a crop; the key ``cropped`` of calibration.json.
 
     Raises:
         OSError: a file cannot be written.
     """
     sequence = download.TacoSequence(root, scene.triplet, key)
     write_bytes(root / download.HAND_MODEL_FILE, f"{HAND_MODEL}\n".encode())
-    write_json(sequence.calibration, {serial: _calibration(world.transform_camera(c)) for serial, c in cameras.items()})
+    write_json(
+        sequence.calibration,
+        {serial: _calibration(world.transform_camera(c), cropped) for serial, c in cameras.items()},
+    )
     for side, hand in scene.hands.items():
         theta = np.concatenate([world.transform_axis_angles(hand.theta[:, :3]), hand.theta[:, 3:]], axis=1)
         write_hand(sequence.folder(download.HANDS), side, theta, world.transform_points(hand.trans), hand.betas)
@@ -93,14 +99,14 @@ def render_videos(surfaces: Sequence[TexturedSurface], cameras: Mapping[str, Cam
     return {serial: np.stack(images) for serial, images in videos.items()}
 
 
-def _calibration(camera: Camera) -> dict[str, Any]:
+def _calibration(camera: Camera, cropped: bool) -> dict[str, Any]:
     height, width = camera.size
     return {
         "K": camera.K.ravel().tolist(),
         "R": camera.R.ravel().tolist(),
         "T": camera.t.tolist(),
         "imgSize": [width, height],
-        "cropped": True,
+        "cropped": cropped,
         "distCoeff": [0.0] * 5,
         "rectifyAlpha": 0.0,
     }
