@@ -27,7 +27,7 @@ def grain_noise() -> Array:
 
 @cache
 def mark_noise() -> Array:
-    """Return one period of one octave of noise, (64, 64, 64) float32 of unit deviation, whose blobs are about 5 cells wide."""
+    """Return one period of one octave of noise, (64, 64, 64) float32 of unit deviation, whose blobs are about 6 cells wide."""
     noise = np.random.default_rng(_NOISE_SEED + 1).standard_normal((_CELLS, _CELLS, _CELLS))
     return _band(noise, 1.6).astype(np.float32)
 

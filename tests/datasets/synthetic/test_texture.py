@@ -21,10 +21,10 @@ def test_grain_is_between_0_and_1():
     assert abs(grain_noise().mean() - 0.5) < 0.02
 
 
-def test_a_mark_is_about_five_cells_wide():
+def test_a_mark_is_about_six_cells_wide():
     signs = mark_noise() > 0.0
     runs = 64 * 64 * 64 / (signs != np.roll(signs, 1, axis=0)).sum()
-    assert 2.5 < runs < 6.0
+    assert 5.0 < runs < 7.0
 
 
 def test_the_threshold_sets_the_share_of_marks():
