@@ -140,12 +140,12 @@ def test_other_documented_figures_of_smooth_tracks(kind, radius, expected, tmp_p
 @pytest.mark.parametrize(
     ("kind", "radius", "expected"),
     [
-        ("float", 1, [1.0, 0.394, 0.621, 0.0, 0.0]),
-        ("8 bits", 1, [0.997, 0.395, 0.621, 0.224, 0.504]),
-        ("tracking float", 1, [1.0, 0.394, 0.621, 0.0, 49.69]),
-        ("tracking 8 bits", 1, [0.997, 0.395, 0.621, 0.368, 49.98]),
-        ("h264", 1, [0.919, 1.191, 13.32, 4.632, 48.56]),
-        ("h264", 3, [0.999, 1.0, 2.22, 2.033, 13.78]),
+        ("float", 1, [1.0, 0.397, 0.589, 0.0, 0.0]),
+        ("8 bits", 1, [1.0, 0.397, 0.589, 0.225, 0.464]),
+        ("tracking float", 1, [1.0, 0.397, 0.589, 0.0, 47.89]),
+        ("tracking 8 bits", 1, [1.0, 0.397, 0.589, 0.371, 48.09]),
+        ("h264", 1, [0.910, 0.967, 21.97, 3.197, 48.53]),
+        ("h264", 3, [0.999, 0.752, 1.745, 1.814, 10.11]),
     ],
 )
 def test_documented_figures_of_a_synthetic_clip(kind, radius, expected, tmp_path):

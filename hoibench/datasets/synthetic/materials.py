@@ -94,7 +94,8 @@ def _plane(corners: Array, frames: int, material: Material) -> TexturedSurface:
 
 def _palette(ground: Array, contrast: float, mark: Array) -> Array:
     """Return the palette (3, 3) of a ground that varies by ``contrast`` of its brightness, with marks."""
-    return np.clip([(1.0 - contrast) * ground, (1.0 + contrast) * ground, mark], 0.0, 1.0)
+    palette: Array = np.clip([(1.0 - contrast) * ground, (1.0 + contrast) * ground, mark], 0.0, 1.0)
+    return palette
 
 
 def _rgb(hue: float, saturation: float, value: float) -> Array:
