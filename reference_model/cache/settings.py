@@ -37,7 +37,7 @@ class CacheSettings(Record):
         frames, height, width: number of frames N, height H and width W in pixels of the videos.
         latent_shape: (C, n, h, w) of a video's latents.
         text_shape: (L, text_dim) of a prompt's embedding.
-        points, radius, darkest, eight_bit: how motion pseudo-videos are rendered (``reference_model.config.PseudoVideoConfig``).
+        points, radius, depth_tolerance, darkest, eight_bit: how motion pseudo-videos are rendered (``reference_model.config.PseudoVideoConfig``).
         dtype: type of the stored latents and embeddings; latents are computed in float32, embeddings in bfloat16.
         dataset: name of the data set of the clips.
         split: its split, as NAME@VERSION/PART.
@@ -46,7 +46,7 @@ class CacheSettings(Record):
         hoibench: the version of hoibench.
     """
 
-    SCHEMA: ClassVar[str] = "hoibench/latent-cache@3"
+    SCHEMA: ClassVar[str] = "hoibench/latent-cache@4"
 
     frames: int
     height: int
@@ -55,6 +55,7 @@ class CacheSettings(Record):
     text_shape: tuple[int, int]
     points: int
     radius: int
+    depth_tolerance: float
     darkest: float
     eight_bit: bool
     dtype: DType
@@ -95,7 +96,10 @@ def config_settings(config: SyncMV4DConfig) -> dict[str, Any]:
         **dict(zip(("frames", "height", "width"), grid, strict=True)),
         "latent_shape": (config.mjd.in_channels, *config.latent_grid(*grid)),
         "text_shape": (config.text_tokens, config.mjd.text_dim),
-        **{name: getattr(pseudo_video, name) for name in ("points", "radius", "darkest", "eight_bit")},
+        **{
+            name: getattr(pseudo_video, name)
+            for name in ("points", "radius", "depth_tolerance", "darkest", "eight_bit")
+        },
     }
 
 

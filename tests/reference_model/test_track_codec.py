@@ -14,7 +14,7 @@ from reference_model.cycle.track_codec import TrackCodec
 
 CODER = FoldingCoder()
 BATCH = tiny_batch(CODER)
-STYLE = PseudoVideoConfig(points=K)
+STYLE = PseudoVideoConfig(points=K, radius=1)
 
 
 def track_codec_of(batch=BATCH, style=STYLE, autoencoder=CODER):

@@ -200,7 +200,7 @@ def test_bfloat16_halves_latents_and_text_and_nothing_else(arguments, prepared_c
 
 
 def test_a_launch_configuration_may_change_the_pseudo_videos(arguments, config, tmp_path):
-    """Squares of 5 pixels instead of 3, for a training with the same launch configuration."""
+    """Squares of 5 pixels instead of 7, for a training with the same launch configuration."""
     launch = tmp_path / "wide.toml"
     stage = '[[stages]]\nname = "loop"\nobjective = "joint"\niterations = 1\nsize = [128, 192]\n'
     launch.write_text(stage + "[model.pseudo_video]\nradius = 2\n")
