@@ -80,7 +80,7 @@ def rasterise(
         size: (H, W) of the image in pixels.
         visible: (N, K) bool, points to draw; None means all.
         radius: 0 or more; a square has 2 radius + 1 pixels per side.
-        depth_tolerance: 0 or more, as a share of the front point's depth; 0 is a plain z-buffer.
+        depth_tolerance: 0 or more, as a share of the front point's depth; with 0, only points of equal depth compete.
 
     Returns:
         (N, H, W) int32 index of the point that each pixel shows, -1 for background.

@@ -55,7 +55,7 @@ def test_the_pseudo_video_can_be_rendered_from_the_file(views, wan_folder, confi
         seen = to_camera(view.world.double(), view.R.double(), view.t.double())
         pixels, depth = project(seen, view.K.double()), seen[..., 2]
         torch.testing.assert_close(pixels[0].float(), view.anchors, atol=1e-4, rtol=0)
-        motion = render(pixels, depth, view.anchors.double(), view.s.double(), size)
+        motion = render(pixels, depth, view.anchors.double(), view.s.double(), size, radius=config.pseudo_video.radius)
         assert (
             autoencoder.encode(motion) - view.z_motion
         ).abs().mean() < 1e-3  # poses are stored in float32: a point on the edge of a pixel may cross it

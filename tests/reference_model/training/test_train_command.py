@@ -167,7 +167,7 @@ def test_a_model_of_one_view_is_trained_and_generates_the_views_one_by_one(optio
 def test_a_launch_configuration_with_other_pseudo_videos_is_refused(options, tmp_path, capsys):
     (tmp_path / "launch.toml").write_text(LOOP + "[model.pseudo_video]\nradius = 2\n")
     assert main(to_words(options)) == 2
-    assert "cache was made with other settings (radius was 3, now 2)" in capsys.readouterr().err
+    assert "cache was made with other settings (radius was 1, now 2)" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
