@@ -3,6 +3,7 @@
     FOLDER/cache.json                               ``CacheSettings``
     FOLDER/views/CLIP/CLUSTER/VIEW.safetensors      a ``LatentView``, see ``latent_cache``
     FOLDER/text/SHA256_OF_THE_PROMPT.safetensors    the embedding of a prompt
+    FOLDER/parts/                                   the model's own autoencoder and text encoder, if it was prepared without Wan's
 
 The first process writes the settings; later ones must have the same.  A setting may change while no file depends on it; for example, if preparing
 failed at the first view, another autoencoder can be given and the embeddings of prompts are kept.
@@ -42,7 +43,7 @@ class CacheSettings(Record):
         dataset: name of the data set of the clips.
         split: its split, as NAME@VERSION/PART.
         split_id, truth_id: versions of the split's file and of the clips' truth (``hoibench.datasets.base.Manifest``).
-        vae, text_encoder: digests of these parts of the Wan checkpoint, see ``weights_digest``.
+        vae, text_encoder: digests of these parts, Wan's or the model's own, see ``weights_digest``.
         hoibench: the version of hoibench.
     """
 
@@ -86,6 +87,11 @@ def views_folder(folder: Path) -> Path:
 def text_folder(folder: Path) -> Path:
     """Return the path of a cache's folder of prompt embeddings."""
     return folder / "text"
+
+
+def parts_folder(folder: Path) -> Path:
+    """Return the path of a cache's folder of the model's own autoencoder and text encoder; it is missing if Wan's were used."""
+    return folder / "parts"
 
 
 def config_settings(config: SyncMV4DConfig) -> dict[str, Any]:
@@ -132,7 +138,7 @@ def check_folder(folder: Path) -> None:
         raise ValueError(f"--out {folder}: {existing} is a file, expected a folder: give another --out")
     if existing != folder or (folder / SETTINGS_FILE).is_file():
         return
-    ours = {SETTINGS_FILE, views_folder(folder).name, text_folder(folder).name}
+    ours = {SETTINGS_FILE, *(each(folder).name for each in (views_folder, text_folder, parts_folder))}
     names = sorted(path.name for path in folder.iterdir() if path.name not in ours and not path.name.startswith("."))
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""

@@ -229,6 +229,8 @@ class SyncMV4DConfig:
     height: int = paper(480, "section 4.2: H")
     width: int = paper(704, "section 4.2: W")
     text_tokens: int = paper(512, "section 4.2: L", COUNT)
+    parts: Literal["wan", "random"] = paper("wan", "section 4.2: the base model's autoencoder and text encoder")
+    """The autoencoder and the text encoder: Wan's, or small random ones that ``prepare`` makes if it gets no Wan checkpoint."""
     mjd: MJDConfig = field(default_factory=MJDConfig)
     dpa: DPAConfig = field(default_factory=DPAConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
@@ -274,6 +276,7 @@ PRESETS: dict[str, SyncMV4DConfig] = {
         height=128,
         width=192,
         text_tokens=16,
+        parts="random",
         mjd=MJDConfig(
             num_attention_heads=4,
             attention_head_dim=24,
@@ -286,7 +289,7 @@ PRESETS: dict[str, SyncMV4DConfig] = {
         vae=VAEConfig(base_dim=8, decoder_base_dim=8, num_res_blocks=1),
         dpa=DPAConfig(width=64, heads=4, num_layers=2, window=256, predicts="tracks"),
         pseudo_video=PseudoVideoConfig(points=256),
-        flow=FlowConfig(steps=8),
+        flow=FlowConfig(steps=2),
     ),
 }
 """Presets (named configurations): ``wan22_5b`` is the paper's model; ``nano`` is a small one for synthetic clips and tests (tokens have 96

@@ -16,6 +16,7 @@ from reference_model.dpa.block import PointLayout, attention_bias
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.dpa.point_serialization import build_windows, gather_windows
 from reference_model.dpa.sparse_conv import VoxelMap
+from reference_model.loading import autoencoder
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 
 TAPS = 27
@@ -30,22 +31,8 @@ def build_mjd(config: SyncMV4DConfig, device: str = "meta") -> MultiViewJointDif
 
 def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
     """Build the video autoencoder on the meta device."""
-    vae, channels = config.vae, 3 * config.vae.patch_size**2
     with torch.device("meta"):
-        return AutoencoderKLWan(
-            base_dim=vae.base_dim,
-            decoder_base_dim=vae.decoder_base_dim,
-            z_dim=config.mjd.in_channels,
-            dim_mult=list(vae.dim_mult),
-            num_res_blocks=vae.num_res_blocks,
-            temperal_downsample=list(vae.temperal_downsample),
-            is_residual=True,
-            in_channels=channels,
-            out_channels=channels,
-            patch_size=vae.patch_size,
-            scale_factor_temporal=vae.stride[0],
-            scale_factor_spatial=vae.stride[1],
-        )
+        return autoencoder.build_vae(config)
 
 
 def build_dpa(config: SyncMV4DConfig) -> DiffusionPointsAligner:

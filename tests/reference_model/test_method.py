@@ -29,7 +29,7 @@ def load(folder, preset="custom", **runtime):
 
 @pytest.fixture(scope="module")
 def nano_like(small_model_folder, tmp_path_factory):
-    """The small model with as many points as nano has: other than in grid and steps it is nano."""
+    """The small model with as many points as nano has: other than in grid it is nano."""
     return edited(small_model_folder, tmp_path_factory.mktemp("method") / "small", "pseudo_video", "points", 256)
 
 
