@@ -23,7 +23,7 @@ _TABLE_TO_SKIN = 0.35
 _CLOTH_HUES = (0.33, 0.48, 0.58, 0.62, 0.75)
 _FORESHORTENED = np.array([1.0, 1.5, 1.0])
 """Stretch along y of marks on the table, which the cameras see at 14 to 28 degrees."""
-_WALL_Y = -0.45  # behind the hands, and close enough to fill the upper third of an image
+_WALL_Y = -0.36  # behind the hands, and close enough to fill a third of an image
 
 
 def build_textured_surfaces(scene: Scene, seed: int) -> tuple[TexturedSurface, ...]:
