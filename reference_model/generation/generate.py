@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hoibench.clip import MAX_COORDINATE, Array, Prediction, Request
+from hoibench.clip import MAX_COORDINATE, Prediction, Request
 from hoibench.geometry import to_camera
 from reference_model.cycle.sampler import Conditions, Sampled, sample
 from reference_model.cycle.scene_frame import build_scene_frame
@@ -43,12 +43,17 @@ def generate(loaded: LoadedModel, request: Request) -> Generated:
         ValueError: the request does not fit the model, or its prompt is too long.
         FloatingPointError: the sample contains NaN or infinity.
     """
+    check_request(request, loaded.config)
+    if loaded.config.mjd.views == 1:
+        return _join_views([_generate(loaded, each) for each in split_views(request)])
+    return _generate(loaded, request)
+
+
+def _generate(loaded: LoadedModel, request: Request) -> Generated:
+    """Generate videos and tracks for a request with as many views as the model."""
     config, model = loaded.config, loaded.model
-    if config.mjd.views == 1 and len(request.views) > 1:
-        check_request(request, config)
-        return _join_views([generate(loaded, each) for each in split_views(request)])
     generator = torch.Generator().manual_seed(request.seed)
-    inputs = request_to_inputs(request, config, model.mjd.device)
+    inputs = request_to_inputs(request, model.mjd.device)
     conditions = encode_conditions(loaded, inputs, request.prompt)
     if inputs.anchors is None:
         inputs = choose_anchors(loaded, inputs, conditions, request.seed, generator)
@@ -120,25 +125,14 @@ def to_prediction(
 
 
 def _join_views(views: Sequence[Generated]) -> Generated:
-    """Return the generated views of a request, one in each item, as one; views with fewer points than others get invalid ones at zero."""
-    predictions = [view.prediction for view in views]
-    most = max(each.anchors.shape[1] for each in predictions)
-
-    def join(name: str, points_dim: int) -> Array:
-        arrays = [getattr(each, name) for each in predictions]
-        after = [(0, 0)] * (arrays[0].ndim - 1 - points_dim)
-        return np.concatenate(
-            [np.pad(x, [(0, 0)] * points_dim + [(0, most - x.shape[points_dim])] + after) for x in arrays]
-        )
-
-    prediction = replace(
-        predictions[0],
-        video=np.concatenate([each.video for each in predictions]),
-        tracks=join("tracks", 2),
-        anchors=join("anchors", 1),
-        valid=join("valid", 2),
-        provenance={**predictions[0].provenance, "s": [s for each in predictions for s in each.provenance["s"]]},
-    )
+    """Return the generated views of a request, one in each item, as one."""
+    first, *_ = predictions = [view.prediction for view in views]
+    arrays = {
+        name: np.concatenate([getattr(each, name) for each in predictions])
+        for name in ("video", "tracks", "anchors", "valid")
+    }
+    s = [s for each in predictions for s in each.provenance["s"]]
+    prediction = replace(first, **arrays, provenance={**first.provenance, "s": s})
     return Generated(prediction, torch.cat([view.z_motion for view in views]))
 
 
