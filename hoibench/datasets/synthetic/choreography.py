@@ -46,7 +46,7 @@ class Adjustment:
 
     Attributes:
         heading: radians added to the tool's heading.
-        lean: radians added to a stick's lean.
+        lean: radians added to the tool's lean; only sticks are leaned.
         extent: factor of the area that the tool works on.
     """
 
@@ -74,7 +74,7 @@ def plan_choreography(
     stand = np.eye(4)
     stand[:3, :3], stand[:3, 3] = axis_rotation("z", yaw), place
 
-    lean = axis_rotation("y", -tool.pitch - (adjustment.lean if tool.family == "stick" else 0.0))
+    lean = axis_rotation("y", -tool.pitch - adjustment.lean)
     base = axis_rotation("z", heading) @ lean
     dimensions = _dimensions(tool, target, stand, base, heading, adjustment.extent)
     motion = MOTION_PROGRAMS[action](t, dimensions)

@@ -35,7 +35,7 @@ from hoibench.datasets.taco.hand.hand_pose import SIDES, HandPose, Side
 TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
 """Point on the table top below the look-at point; the origin of planned motions."""
 IN_CONTACT = 0.0015
-"""Least distance of a tool to its target, metres, at which they are in contact; the next adjustment is tried above it."""
+"""Largest distance of a tool to its target, metres, at which they count as in contact."""
 PERSON_COUNT = 4
 """Number of people; each has a different hand shape."""
 
@@ -96,6 +96,8 @@ def build_scene(
     left = _person_grasp(triplet[2], target_instance, "left", person)
     best = np.inf
     for adjustment in ADJUSTMENTS:
+        if adjustment.lean > 0.0 and tool.family != "stick":
+            continue
         rng = np.random.default_rng([*seeds, 1])
         plan = plan_choreography(tool, target, triplet[1], np.arange(frames) / fps, rng, adjustment)
         offset, distance = _lower(plan, tool, target, right, left, person)
