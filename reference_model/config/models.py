@@ -140,7 +140,7 @@ class PseudoVideoConfig:
     depth_tolerance: float = ours(
         0.02,
         "largest depth, as a share of the front point's, by which points behind it may still be on its surface; a pixel shows the nearest of them in "
-        "the image, which halves the error of reading overlapping squares back",
+        "the image, so that overlapping squares are read back more accurately: docs/reference_model.md",
         NOT_NEGATIVE,
     )
     darkest: float = departs(
