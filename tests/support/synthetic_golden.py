@@ -21,7 +21,7 @@ from hoibench.datasets.synthetic.materials import build_textured_surfaces
 from hoibench.datasets.synthetic.render import RenderScene, RenderView
 from hoibench.datasets.synthetic.scene import build_scene
 from hoibench.datasets.synthetic.world_frames import recording_dates, world_frame
-from hoibench.datasets.synthetic.writer import frame_cameras
+from hoibench.datasets.synthetic.writer import zoomed_cameras
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import SIDES
 from hoibench.datasets.taco.rig import rig
@@ -87,7 +87,7 @@ def scenes():
         found["material"].append([_material(textured.material) for textured in surfaces])
         if index < len(serials):
             render_scene = RenderScene(surfaces)
-            camera = frame_cameras(surfaces, serials[index : index + 1])[serials[index]]
+            camera = zoomed_cameras(surfaces, serials[index : index + 1])[serials[index]]
             pictures.append(RenderView(render_scene, camera).render(render_scene.mesh(_MIDDLE)))
     return {f"scenes/{name}": np.array(values) for name, values in found.items()} | {"pictures": np.stack(pictures)}
 

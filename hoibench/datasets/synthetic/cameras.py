@@ -39,18 +39,17 @@ def build_camera(serial: str, size: tuple[int, int] = SIZE) -> Camera:
     return Camera(K, R, -R @ (np.asarray(rig().look_at) + mount.distance * outward), size)
 
 
-def zoom_to(camera: Camera, points: Array, margin: float = MARGIN) -> Camera:
+def zoom_to(camera: Camera, points: Array) -> Camera:
     """Return the camera with an image that shows ``points``: the crop with the image's aspect around their projections, enlarged to its size.
 
     Args:
         camera: a static camera.
-        points: (P, 3) metres, in front of the camera.
-        margin: share of the points' extent that is added to it, half on each side.
+        points: (P, 3) metres, in front of the camera.  ``MARGIN`` of their extent is added to it, half on each side.
     """
     pixels = project(to_camera(points, camera.R, camera.t), camera.K)
     low, high = pixels.min(axis=0), pixels.max(axis=0)
     size = np.array(camera.size[::-1], dtype=np.float64)
-    zoom = float((size / ((1.0 + margin) * (high - low))).min())
+    zoom = float((size / ((1.0 + MARGIN) * (high - low))).min())
     K = camera.K * np.array([[zoom], [zoom], [1.0]])
     K[:2, 2] += (size - 1.0) / 2.0 - zoom * (low + high) / 2.0
     return Camera(K, camera.R, camera.t, camera.size)

@@ -41,7 +41,7 @@ def write_sequence(root: Path, key: str, scene: Scene, serials: Sequence[str], s
         ValueError: a camera is unknown.
     """
     surfaces = build_textured_surfaces(scene, seed)
-    cameras = frame_cameras(surfaces, serials)
+    cameras = zoomed_cameras(surfaces, serials)
     write_annotations(root, key, scene, cameras, world_frame(key.partition("_")[0]), cropped=True)
     folder = download.TacoSequence(root, scene.triplet, key).folder(download.RGB)
     for serial, video in render_videos(surfaces, cameras).items():
@@ -79,7 +79,7 @@ def write_annotations(
         write_bytes(root / download.MODELS[0] / f"{item.id}_cm.obj", _obj(item.mesh))
 
 
-def frame_cameras(surfaces: Sequence[TexturedSurface], serials: Sequence[str]) -> dict[str, Camera]:
+def zoomed_cameras(surfaces: Sequence[TexturedSurface], serials: Sequence[str]) -> dict[str, Camera]:
     """Return cameras in the rig frame, serial -> camera, each zoomed to hands and objects over all frames."""
     moving = [textured.surface for textured in surfaces if textured.surface.part != BACKGROUND]
     points = np.concatenate([surface.vertices.reshape(-1, 3) for surface in moving])
