@@ -91,8 +91,9 @@ def random_material(
 def albedo(cells: Array, palettes: Array, thresholds: Array) -> Array:
     """Return colours (M, 3) at noise cells (M, 6) with palettes (M, 3, 3) and thresholds (M,)."""
     grain = map_coordinates(grain_noise(), cells[:, :3].T, order=1, mode="grid-wrap")[:, None]
-    ground = palettes[:, 0] + grain * (palettes[:, 1] - palettes[:, 0])
-    level = map_coordinates(mark_noise(), cells[:, 3:].T, order=1, mode="grid-wrap")
-    inside = (0.5 + (level - thresholds) / (2.0 * _EDGE)).clip(0.0, 1.0)[:, None]
-    colour: Array = ground + inside * (palettes[:, 2] - ground)
+    colour: Array = palettes[:, 0] + grain * (palettes[:, 1] - palettes[:, 0])
+    marked = np.flatnonzero(thresholds < mark_noise().max() + _EDGE)
+    level = map_coordinates(mark_noise(), cells[marked, 3:].T, order=1, mode="grid-wrap")
+    inside = (0.5 + (level - thresholds[marked]) / (2.0 * _EDGE)).clip(0.0, 1.0)[:, None]
+    colour[marked] += inside * (palettes[marked, 2] - colour[marked])
     return colour
