@@ -92,6 +92,7 @@ def train_command(arguments: Sequence[str]) -> int:
     if not options.cache:
         raise ValueError("--cache has no folder: give one or more written by python -m reference_model.prepare")
     from hoibench.cli.run import resolve_device
+    from reference_model.preparation.own_parts import ensure_own_parts
     from reference_model.training.config import launch_file, read_launch
     from reference_model.training.data import open_stages
     from reference_model.training.distributed import init_distributed
@@ -115,7 +116,7 @@ def train_command(arguments: Sequence[str]) -> int:
         caches={size: each.settings.id for size, each in caches.items()},
         start=options.start,
     )
-    parts = _find_parts(options.wan, caches.values())
+    parts = options.wan or ensure_own_parts(options.cache[0], launch.model)
     with init_distributed(resolve_device(options.device)) as group, ExitStack() as locks:
         with group.raise_together():
             if group.is_main:
@@ -172,23 +173,6 @@ def _train(
         _write_model(engine, config, folder, parts, group)
         console.print(str(folder.model), markup=False, highlight=False, soft_wrap=True)
     return 0
-
-
-def _find_parts(wan: Path | None, caches: Iterable[LatentCache]) -> Path:
-    """Return the folder of the autoencoder and the text encoder: the Wan checkpoint, or the own parts of the model in the first cache that has them.
-
-    Raises:
-        ValueError: there is no Wan checkpoint, and the caches were prepared with one.
-    """
-    from reference_model.cache.settings import parts_folder
-
-    if wan is not None:
-        return wan
-    folders = [parts_folder(cache.folder) for cache in caches]
-    found = next((folder for folder in folders if folder.is_dir()), None)
-    if found is None:
-        raise ValueError(f"{folders[0].parent} was prepared with --wan: give the same --wan")
-    return found
 
 
 def _check_parts(options: TrainOptions, parts: Path, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:

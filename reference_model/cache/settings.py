@@ -118,6 +118,15 @@ def weights_digest(checkpoint: Path, *names: str) -> str:
     return sha256_json({name: _file_digests(find_part(checkpoint, name)) for name in names})[:12]
 
 
+def has_parts(folder: Path, settings: CacheSettings) -> bool:
+    """Return whether a folder has the autoencoder and the text encoder of the settings, with equal contents in every file."""
+    try:
+        digests = weights_digest(folder, "vae"), weights_digest(folder, "text_encoder", "tokenizer")
+    except FileNotFoundError:
+        return False
+    return digests == (settings.vae, settings.text_encoder)
+
+
 def read_settings(folder: Path) -> CacheSettings:
     """Read the settings of a latent cache from its folder.
 

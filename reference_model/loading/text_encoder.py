@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from reference_model.loading.folder import (
 from reference_model.loading.text_table import TextTable
 from reference_model.loading.weights import Weights, check_weights, load_weights, open_weights
 
+log = logging.getLogger(__name__)
+
 _SHOWN_CHARACTERS = 60
 _VOCABULARY_FILES = ("tokenizer.json", "spiece.model")
 """Names of the tokenizer's vocabulary file, of which one is enough."""
@@ -40,7 +43,7 @@ def clean_prompt(prompt: str) -> str:
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """A frozen text encoder, umT5 or a text table, and its tokenizer."""
+    """A frozen text encoder, umT5 or a text table, and its tokenizer; words that a text table does not have are logged as a warning."""
 
     model: UMT5EncoderModel | TextTable
     tokenizer: Any
@@ -72,7 +75,17 @@ class TextEncoder:
             raise ValueError(
                 f"the prompt {shown!r} has {len(ids)} tokens, the model takes at most {tokens}: shorten it"
             )
+        if isinstance(self.model, TextTable):
+            self._warn_of_unknown_words(text)
         return ids
+
+    def _warn_of_unknown_words(self, text: str) -> None:
+        words = dict.fromkeys(text.split())
+        unknown = [word for word in words if self.tokenizer.unk_token_id in self.tokenizer(word).input_ids]
+        if unknown:
+            log.warning(
+                "the text table does not have these words, which mean nothing to the model: %s", " ".join(unknown)
+            )
 
 
 def load_text_encoder(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hoibench.datasets.synthetic.catalogue import catalogue
 from hoibench.datasets.taco.protocol import build_prompt
-from hoibench.store.atomic import ensure_folder
-from reference_model.cache.settings import SETTINGS_FILE, parts_folder
+from hoibench.store.atomic import ensure_folder, new_folder
+from reference_model.cache.settings import SETTINGS_FILE, has_parts, parts_folder, read_settings
 from reference_model.config import SyncMV4DConfig
 
 UNKNOWN = "<unk>"
@@ -25,16 +25,27 @@ _CALIBRATION_SIZE = 9, 8, 12
 def ensure_own_parts(cache: Path, config: SyncMV4DConfig) -> Path:
     """Return the folder of the model's own parts in a latent cache, and make the parts if they are missing; safe with several processes.
 
+    If the cache has settings, parts that are not those of its settings, because a file is missing or damaged, are made again.
+
     Raises:
-        ValueError: the model uses Wan's parts, or the cache was prepared with a Wan checkpoint.
+        ValueError: the model uses Wan's parts, or the cache was prepared with other parts, for example a Wan checkpoint's.
         WriteError: the folder cannot be written, or the disk is full.
     """
     if config.parts not in _WRITERS:
         raise ValueError(f"the model has parts = {config.parts!r}, which are not made: give --wan")
-    folder = parts_folder(cache)
-    if (cache / SETTINGS_FILE).is_file() and not folder.is_dir():
-        raise ValueError(f"{cache} was prepared with --wan: give the same --wan, or another folder by --out")
-    ensure_folder(folder, lambda new: _WRITERS[config.parts](new, config))
+    folder, write = parts_folder(cache), _WRITERS[config.parts]
+    if not (cache / SETTINGS_FILE).is_file():
+        ensure_folder(folder, lambda new: write(new, config))
+        return folder
+    settings = read_settings(cache)
+    if not has_parts(folder, settings):
+        with new_folder(folder, keep_existing=lambda: has_parts(folder, settings)) as new:
+            write(new, config)
+            if not has_parts(new, settings):
+                raise ValueError(
+                    f"{cache} was prepared with other parts than this model makes: give the --wan that it was prepared with,"
+                    f" or if none, restore {folder} (a model trained on the cache has a copy), or prepare another cache"
+                )
     return folder
 
 

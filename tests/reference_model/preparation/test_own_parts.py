@@ -74,17 +74,21 @@ def test_own_parts_are_equal_each_time(own_cache, tmp_path):
     assert torch.equal(after, torch.rand(1))
 
 
-def test_a_text_table_has_a_vector_for_each_word_of_the_prompts(own_cache):
+def test_a_text_table_has_a_vector_for_each_word_of_the_prompts(own_cache, caplog):
     encoder = load_text_encoder(parts_folder(own_cache))
     empty, known, capital, unknown, other = encoder.embed(["", "brush the bowl", "Brush", "xyzzy the", "plugh"], 16)
     assert not empty.any()
     assert known[:3].norm(dim=-1).min() > 1 and not known[3:].any()
     assert torch.equal(capital[0], known[0]) and torch.equal(unknown[1], known[1])
     assert torch.equal(unknown[0], other[0]) and unknown[0].any() and not torch.equal(unknown[0], known[0])
+    shown = [record.getMessage().partition(": ")[2] for record in caplog.records]
+    assert shown == ["xyzzy", "plugh"], "the words that the table does not have, of each prompt"
 
 
-def test_the_trained_model_has_its_own_parts(own_cache, training, tmp_path):
-    assert train(training(own_cache)) == 0
+def test_the_trained_model_has_its_own_parts_also_if_the_cache_lost_one(own_cache, training, tmp_path):
+    damaged = shutil.copytree(own_cache, tmp_path / "cache")
+    shutil.rmtree(parts_folder(damaged) / "text_encoder")
+    assert train(training(damaged)) == 0
     folder = tmp_path / "run/model"
     assert weights_digest(folder, *WAN_PARTS) == weights_digest(parts_folder(own_cache), *WAN_PARTS)
     assert json.loads((tmp_path / "run/run.json").read_text())["start"] == "random"
@@ -113,9 +117,10 @@ def test_the_papers_model_needs_wans_parts(without_wan, own_cache, training, tmp
 def test_a_cache_made_with_a_wan_checkpoint_needs_it_again(without_wan, prepared_cache, training, tmp_path, capsys):
     cache = shutil.copytree(prepared_cache, tmp_path / "cache")
     assert prepare([*without_wan, "--out", str(cache)]) == 2
-    assert f"{cache} was prepared with --wan: give the same --wan" in " ".join(capsys.readouterr().err.split())
+    message = f"{cache} was prepared with other parts than this model makes: give the --wan that it was prepared with"
+    assert message in capsys.readouterr().err
     assert train(training(cache)) == 2
-    assert f"{cache} was prepared with --wan: give the same --wan" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not parts_folder(cache).exists() and not (tmp_path / "run").exists()
 
 
@@ -131,3 +136,33 @@ def test_the_same_command_resumes(own_cache, without_wan, contents, tmp_path):
     next((cache / "views").rglob("*.safetensors")).unlink()
     assert prepare([*without_wan, "--out", str(cache)]) == 0
     assert contents(cache) == contents(own_cache)
+
+
+@pytest.mark.parametrize("lost", ["", "text_encoder", "vae/config.json"])
+def test_parts_that_are_missing_are_made_again(lost, own_cache, without_wan, contents, tmp_path, capsys):
+    cache = shutil.copytree(own_cache, tmp_path / "cache")
+    path = parts_folder(cache) / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert prepare([*without_wan, "--out", str(cache)]) == 0
+    assert contents(cache) == contents(own_cache)
+    assert "views: 0 created, 3 skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damaged", ["vae/diffusion_pytorch_model.safetensors", "tokenizer/tokenizer.json"])
+def test_damaged_parts_are_made_again(damaged, own_cache, without_wan, contents, tmp_path):
+    cache = shutil.copytree(own_cache, tmp_path / "cache")
+    path = parts_folder(cache) / damaged
+    path.write_bytes(path.read_bytes()[:100])
+    assert prepare([*without_wan, "--out", str(cache)]) == 0
+    assert contents(cache) == contents(own_cache)
+
+
+def test_parts_that_cannot_be_made_again_are_kept(own_cache, without_wan, contents, tmp_path, capsys):
+    """As with parts that another version of PyTorch made, one of whose files was lost."""
+    cache = shutil.copytree(own_cache, tmp_path / "cache")
+    settings = cache / "cache.json"
+    settings.write_text(settings.read_text().replace(weights_digest(parts_folder(cache), "vae"), "0123456789ab"))
+    before = contents(cache)
+    assert prepare([*without_wan, "--out", str(cache)]) == 2
+    assert f"or if none, restore {parts_folder(cache)}" in capsys.readouterr().err
+    assert contents(cache) == before
