@@ -17,7 +17,7 @@ from torch import Tensor
 from reference_model.config import SyncMV4DConfig
 from reference_model.loading.folder import (
     CONFIG_FILE,
-    DOWNLOAD_COMMAND,
+    COPY_AGAIN,
     build_from_config,
     check_class,
     check_config_types,
@@ -161,5 +161,5 @@ def _check_moments(folder: Path, config: Mapping[str, Any]) -> None:
     if problems:
         more = f" and {len(problems) - 1} more" * (len(problems) > 1)
         raise ValueError(
-            f"{folder / CONFIG_FILE}: {problems[0]}{more}; expected finite numbers, positive in latents_std. Download it: {DOWNLOAD_COMMAND}"
+            f"{folder / CONFIG_FILE}: {problems[0]}{more}; expected finite numbers, positive in latents_std. {COPY_AGAIN}"
         )

@@ -138,8 +138,10 @@ def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
     """
     path = folder / METADATA_FILE
     if not path.is_file():
+        below = folder / "model"  # as in the folder of a training
+        fix = f": give {below}" if (below / METADATA_FILE).is_file() else ""
         raise FileNotFoundError(
-            f"{path}: no such file. Expected a folder written by python -m reference_model.train, with {METADATA_FILE}, mjd and dpa"
+            f"{path}: no such file. Expected a folder written by python -m reference_model.train, with {METADATA_FILE}, mjd and dpa{fix}"
         )
     metadata = read_metadata(folder, ModelMetadata, check="sizes")
     return metadata.config, sha256_json(metadata.to_json())[:12]
@@ -159,7 +161,8 @@ def _find_wan_part(folder: Path, wan: Path | None, name: str) -> Path:
         return folder / name
     if wan is None:
         raise FileNotFoundError(
-            f"{folder} has no {name}: give a copy of Wan2.2-TI2V-5B-Diffusers by --weights ({DOWNLOAD_COMMAND})"
+            f"{folder} has no {name}: give a copy of Wan2.2-TI2V-5B-Diffusers by --weights ({DOWNLOAD_COMMAND}),"
+            " or if the model was trained without --wan, copy its folder again"
         )
     if not (wan / name).is_dir():
         raise FileNotFoundError(f"neither {folder} nor {wan} has {name}: download it again, {DOWNLOAD_COMMAND}")

@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
 from reference_model.config import SyncMV4DConfig
 from reference_model.loading.folder import (
     CONFIG_FILE,
+    COPY_AGAIN,
     DOWNLOAD_COMMAND,
     build_from_config,
     check_config_types,
@@ -156,15 +157,13 @@ def check_text_encoder(model: UMT5EncoderModel | TextTable, config: SyncMV4DConf
 def _load_tokenizer(folder: Path, vocabulary: int) -> Any:
     settings = folder / "tokenizer_config.json"
     if not settings.is_file():  # transformers would use default end and padding tokens
-        raise FileNotFoundError(f"{settings}: no such file. Download it: {DOWNLOAD_COMMAND}")
+        raise FileNotFoundError(f"{settings}: no such file. {COPY_AGAIN}")
     if not any((folder / name).is_file() for name in _VOCABULARY_FILES):  # transformers would use a vocabulary of four
-        raise FileNotFoundError(
-            f"{folder} has neither {' nor '.join(_VOCABULARY_FILES)}. Download it: {DOWNLOAD_COMMAND}"
-        )
+        raise FileNotFoundError(f"{folder} has neither {' nor '.join(_VOCABULARY_FILES)}. {COPY_AGAIN}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # its parsers raise errors of many types
-        raise ValueError(f"{folder} has no readable tokenizer ({error}). Download it: {DOWNLOAD_COMMAND}") from error
+        raise ValueError(f"{folder} has no readable tokenizer ({error}). {COPY_AGAIN}") from error
     if len(tokenizer) > vocabulary:
         raise ValueError(
             f"{folder} has {len(tokenizer)} pieces, text_encoder/ has {vocabulary}: they are from different checkpoints."
