@@ -18,6 +18,9 @@ from hoibench.datasets.taco.objects import place_vertices
 
 _SKINS = np.array([[0.93, 0.70, 0.56], [0.84, 0.58, 0.44], [0.70, 0.46, 0.34], [0.52, 0.34, 0.25]])
 _NO_MARKS = 9.0
+_CREAM, _INK = np.array([0.95, 0.94, 0.88]), np.array([0.10, 0.09, 0.14])
+"""Colours of the marks on objects, light on dark objects and dark on light ones, so that objects can be matched between views."""
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
 _TABLE_TO_SKIN = 0.35
 """Least distance in RGB between the colours of table and skin, so that the hands are seen."""
 _CLOTH_HUES = (0.33, 0.48, 0.58, 0.62, 0.75)
@@ -50,8 +53,8 @@ def _object(part: int, item: SceneObject) -> TexturedSurface:
     categories = catalogue().categories
     hue = 0.15 + 0.8 * (categories.index(item.category) * 0.618034 % 1.0) + rng.uniform(-0.02, 0.02)
     ground = _rgb(hue, rng.uniform(0.65, 0.9), rng.uniform(0.6, 0.9))
-    mark = _rgb(hue + 0.5, 0.2, 1.0) if rng.uniform() < 0.6 else _rgb(hue + 0.5, 0.8, 0.2)
-    material = random_material(_palette(ground, 0.10, mark), 0.75, 0.004, 0.006, rng)
+    mark = _CREAM if ground @ _LUMINANCE < 0.5 else _INK
+    material = random_material(_palette(ground, 0.10, mark), 0.3, 0.004, 0.0025, rng)
     surface = Surface(part, place_vertices(item.mesh.vertices, item.poses), item.mesh.faces)
     return TexturedSurface(surface, item.mesh.vertices, material)
 
