@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from hoibench.errors import is_disk_full
+from reference_model.config import SyncMV4DConfig
+from reference_model.loading.folder import DOWNLOAD_COMMAND
 
 
 def refuse_empty_arguments(arguments: Sequence[str]) -> None:
@@ -15,6 +17,12 @@ def refuse_empty_arguments(arguments: Sequence[str]) -> None:
     for previous, word in pairwise(("the first argument", *arguments)):
         if not word or (word.startswith("--") and word.endswith("=")):
             raise ValueError(f"{word.removesuffix('=') or previous} is empty (an unset variable?): give a value")
+
+
+def require_wan(preset: str, config: SyncMV4DConfig, wan: Path | None) -> None:
+    """Raise ValueError if a model uses Wan's autoencoder and text encoder, and ``--wan`` is not given."""
+    if wan is None and config.parts == "wan":
+        raise ValueError(f"preset {preset} needs --wan FOLDER, a copy of Wan2.2-TI2V-5B-Diffusers: {DOWNLOAD_COMMAND}")
 
 
 def create_output_folder(folder: Path) -> None:

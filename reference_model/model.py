@@ -42,7 +42,8 @@ class SyncMV4D(nn.Module):
 
     def build_track_codec(self, batch: Batch, autoencoder: Autoencoder) -> TrackCodec:
         """Return the conversion between motion latents and tracks for the cameras and points of one batch."""
-        scene_frame = build_scene_frame(batch.cameras, self.config.cycle.unit)
+        cycle = self.config.cycle
+        scene_frame = build_scene_frame(batch.cameras, cycle.unit, cycle.prior_depth)
         return TrackCodec(
             autoencoder, batch.cameras, scene_frame, batch.anchors, batch.point_mask, self.config.pseudo_video
         )

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from hoibench.cli.exit_codes import as_crash, to_exit_code
 from hoibench.cli.progress_bar import progress_bar
-from reference_model.command_line import refuse_empty_arguments
+from reference_model.command_line import refuse_empty_arguments, require_wan
 from reference_model.config import PRESETS, SyncMV4DConfig, preset
 from reference_model.loading.folder import WAN_PARTS, find_part
 
@@ -43,11 +43,11 @@ class PrepareOptions:
 
     preset: Annotated[str, tyro.conf.arg(help=f"The model to train: {' or '.join(PRESETS)}.")]
 
-    wan: Path
-    """Folder of Wan2.2-TI2V-5B-Diffusers; vae/, text_encoder/ and tokenizer/ are read."""
-
     dataset: Literal["synthetic", "taco"]
     """Data set."""
+
+    wan: Path | None = None
+    """Folder of Wan2.2-TI2V-5B-Diffusers; vae/, text_encoder/ and tokenizer/ are read. The preset nano has random parts of its own without it."""
 
     root: Path | None = None
     """TACO's download, or a folder written by hoibench data prepare. For synthetic clips: their folder instead of the cache."""
@@ -94,7 +94,8 @@ def prepare_command(arguments: Sequence[str]) -> int:
     def on_message(text: str) -> None:
         console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
-    for name in WAN_PARTS:
+    require_wan(options.preset, config, options.wan)
+    for name in WAN_PARTS if options.wan is not None else ():
         find_part(options.wan, name)
     from hoibench.cli.run import resolve_device
 
@@ -139,7 +140,7 @@ def _read_config(options: PrepareOptions) -> SyncMV4DConfig:
 def _open_job(
     options: PrepareOptions, config: SyncMV4DConfig, manifest: Manifest, device: str, on_message: MessageCallback
 ) -> PreparationJob:
-    """Check the Wan checkpoint and write the settings of the latent cache, unless it has them, and return the job of filling it."""
+    """Check the model's parts and write the settings of the latent cache, unless it has them, and return the job of filling it."""
     from hoibench import __version__
     from hoibench.cli.data import check_outside
     from reference_model.cache.settings import (
@@ -150,14 +151,16 @@ def _open_job(
         has_settings,
         weights_digest,
     )
-    from reference_model.preparation.job import PreparationJob, check_wan_parts
+    from reference_model.preparation.job import PreparationJob, check_parts
+    from reference_model.preparation.own_parts import ensure_own_parts
 
     split = manifest.split.replace("/", "-")
     out = options.out or Path("latents") / f"{options.preset}-{split}-{config.height}x{config.width}"
     if options.root is not None:
         check_outside(options.root, out)
     check_folder(out)
-    on_message(f"hashing the weights in {options.wan}")
+    parts = options.wan or ensure_own_parts(out, config)
+    on_message(f"hashing the weights in {parts}")
     settings = CacheSettings(
         **config_settings(config),
         dtype=options.dtype,
@@ -165,14 +168,14 @@ def _open_job(
         split=manifest.split,
         split_id=manifest.split_id,
         truth_id=manifest.truth_id,
-        vae=weights_digest(options.wan, "vae"),
-        text_encoder=weights_digest(options.wan, "text_encoder", "tokenizer"),
+        vae=weights_digest(parts, "vae"),
+        text_encoder=weights_digest(parts, "text_encoder", "tokenizer"),
         hoibench=__version__,
     )
     if not has_settings(out, settings):
-        check_wan_parts(options.wan, config)
+        check_parts(parts, config)
         ensure_cache_settings(out, settings)
-    return PreparationJob(out, settings, config, options.wan, device)
+    return PreparationJob(out, settings, config, parts, device)
 
 
 def _run(

@@ -166,9 +166,14 @@ def is_done(folder: Path, settings: dict[str, Any]) -> bool:
 
     if not is_complete(folder):
         return False
-    found = read_prediction_record(folder).request
-    if found != settings:
-        raise ValueError(f"{folder} has a prediction with other settings ({found}, now {settings}): give another --out")
+    found = read_prediction_record(folder).request or {}
+    different = [
+        f"{name} was {found.get(name)}, now {settings.get(name)}"
+        for name in dict.fromkeys([*settings, *found])
+        if found.get(name) != settings.get(name)
+    ]
+    if different:
+        raise ValueError(f"{folder} has a prediction with other settings ({'; '.join(different)}): give another --out")
     return True
 
 

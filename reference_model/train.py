@@ -1,6 +1,6 @@
 """``python -m reference_model.train``: train SyncMV4D on latent caches (section 4.2 of its paper).
 
-    python -m reference_model.train --preset nano --cache CACHE --wan WAN --out RUN
+    python -m reference_model.train --preset nano --cache CACHE --out RUN
     torchrun --nproc-per-node 8 -m reference_model.train --preset wan22_5b --engine zero3 --cache LOW HIGH --wan WAN --out RUN
     deepspeed --num_gpus 8 --no_local_rank --module reference_model.train ...
 
@@ -27,7 +27,7 @@ from rich.console import Console
 
 from hoibench.cli.exit_codes import to_exit_code
 from hoibench.cli.progress_bar import progress_bar
-from reference_model.command_line import create_output_folder, refuse_empty_arguments
+from reference_model.command_line import create_output_folder, refuse_empty_arguments, require_wan
 from reference_model.config import SyncMV4DConfig, preset
 
 if TYPE_CHECKING:
@@ -59,17 +59,18 @@ class TrainOptions:
     cache: tuple[Path, ...]
     """Latent caches, one for each video size of the stages."""
 
-    wan: Path
-    """Folder of Wan2.2-TI2V-5B-Diffusers: training starts from its transformer and uses its autoencoder in the loop."""
-
     out: Path
     """Folder of the run: checkpoints, loss curve, and at the end the model."""
+
+    wan: Path | None = None
+    """Folder of Wan2.2-TI2V-5B-Diffusers: training starts from its transformer and uses its autoencoder in the loop. Leave it out if the cache was
+    prepared without it, as for nano."""
 
     launch: Path | None = None
     """Launch configuration: stages, settings, changes to the model. Default: reference_model/training/launch/PRESET.toml."""
 
-    start: Literal["wan", "random"] = "wan"
-    """Initial weights."""
+    start: Literal["wan", "random"] | None = None
+    """Initial weights. Default: wan with --wan, else random."""
 
     engine: Literal["ddp", "zero3"] = "ddp"
     """ddp: every process holds the complete model. zero3: DeepSpeed shards it."""
@@ -91,12 +92,17 @@ def train_command(arguments: Sequence[str]) -> int:
     if not options.cache:
         raise ValueError("--cache has no folder: give one or more written by python -m reference_model.prepare")
     from hoibench.cli.run import resolve_device
+    from reference_model.preparation.own_parts import ensure_own_parts
     from reference_model.training.config import launch_file, read_launch
     from reference_model.training.data import open_stages
     from reference_model.training.distributed import init_distributed
     from reference_model.training.run_folder import RunFolder, RunSettings
 
     launch = read_launch(options.launch or launch_file(options.preset), preset(options.preset))
+    require_wan(options.preset, launch.model, options.wan)
+    if options.start == "wan" and options.wan is None:
+        raise ValueError("--start wan needs --wan FOLDER: give it, or leave out --start")
+    options = replace(options, start=options.start or ("random" if options.wan is None else "wan"))
     if options.seed is not None:
         launch = launch._replace(training=replace(launch.training, seed=options.seed))
     if options.iterations is not None and not 1 <= options.iterations <= launch.training.iterations:
@@ -110,10 +116,11 @@ def train_command(arguments: Sequence[str]) -> int:
         caches={size: each.settings.id for size, each in caches.items()},
         start=options.start,
     )
+    parts = options.wan or ensure_own_parts(options.cache[0], launch.model)
     with init_distributed(resolve_device(options.device)) as group, ExitStack() as locks:
         with group.raise_together():
             if group.is_main:
-                _check_wan(options, launch.model, caches.values())
+                _check_parts(options, parts, launch.model, caches.values())
                 create_output_folder(options.out)
                 locks.enter_context(folder.locked())
                 folder.ensure_settings(settings)
@@ -121,7 +128,7 @@ def train_command(arguments: Sequence[str]) -> int:
             console = Console(stderr=True, emoji=False, quiet=not group.is_main)
             console.print(f"already finished: {folder.model}", markup=False, highlight=False, soft_wrap=True)
             return 0
-        return _train(options, launch, data, folder, group)
+        return _train(options, launch, parts, data, folder, group)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,15 +142,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(
-    options: TrainOptions, launch: Launch, data: Sequence[TrainingData], folder: RunFolder, group: Processes
+    options: TrainOptions,
+    launch: Launch,
+    parts: Path,
+    data: Sequence[TrainingData],
+    folder: RunFolder,
+    group: Processes,
 ) -> int:
-    from reference_model.loading.autoencoder import WanAutoencoder, load_vae
+    from reference_model.loading.autoencoder import load_autoencoder
     from reference_model.training.engine import open_engine
     from reference_model.training.loop import train
     from reference_model.training.step import TrainingJob
 
     config, training = launch
-    autoencoder = WanAutoencoder(load_vae(options.wan).to(group.device))
+    autoencoder = load_autoencoder(parts, config, group.device)
     engine = open_engine(options.engine, _build_model(options, launch), training, group)
     until = options.iterations or training.iterations
     job = TrainingJob(folder, config, training, data, autoencoder, until)
@@ -158,34 +170,33 @@ def _train(
         )
         return EXIT_STOPPED
     if until == training.iterations:
-        _write_model(engine, config, folder, options.wan, group)
+        _write_model(engine, config, folder, parts, group)
         console.print(str(folder.model), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def _check_wan(options: TrainOptions, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
-    """Check that the Wan checkpoint fits the training, before any model is loaded.
+def _check_parts(options: TrainOptions, parts: Path, config: SyncMV4DConfig, caches: Iterable[LatentCache]) -> None:
+    """Check that the model's parts fit the training, before any model is loaded.
 
-    Its transformer, if training starts from it, and its autoencoder must fit the model, and the latent caches must be encoded by that autoencoder.
+    Wan's transformer, if training starts from it, and the autoencoder must fit the model, and the latent caches must be encoded by that autoencoder.
 
     Raises:
-        FileNotFoundError: a part of the checkpoint is missing.
+        FileNotFoundError: a part is missing.
         ValueError: a part is damaged or does not fit.
     """
     from reference_model.cache.settings import weights_digest
     from reference_model.loading.autoencoder import check_vae, open_vae
     from reference_model.loading.transformer import open_mjd
 
-    wan = options.wan
-    if options.start == "wan":
-        open_mjd(wan, config)
-    check_vae(open_vae(wan)[0], config, wan / "vae")
-    digest = weights_digest(wan, "vae")
+    if options.wan is not None and options.start == "wan":
+        open_mjd(options.wan, config)
+    check_vae(open_vae(parts)[0], config, parts / "vae")
+    digest = weights_digest(parts, "vae")
     for cache in caches:
         if cache.settings.vae != digest:
             raise ValueError(
-                f"{cache.folder} was encoded by another autoencoder ({cache.settings.vae}) than {wan / 'vae'} ({digest}):"
-                " give the --wan that it was prepared with"
+                f"{cache.folder} was encoded by another autoencoder ({cache.settings.vae}) than {parts / 'vae'} ({digest}):"
+                " give the --wan that it was prepared with, or none if it was prepared without"
             )
 
 
@@ -199,10 +210,11 @@ def _build_model(options: TrainOptions, launch: Launch) -> SyncMV4D:
     config, training = launch
     torch.manual_seed(training.seed)
     dtype = torch.bfloat16 if options.engine == "zero3" and training.precision == "bf16" else torch.float32
-    return SyncMV4D(config, load_mjd(options.wan, config, dtype=dtype) if options.start == "wan" else None)
+    from_wan = options.wan is not None and options.start == "wan"
+    return SyncMV4D(config, load_mjd(options.wan, config, dtype=dtype) if from_wan else None)
 
 
-def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, wan: Path, group: Processes) -> None:
+def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, parts: Path, group: Processes) -> None:
     """Save the trained model to the run's folder, in the main process; all processes call this."""
     import torch
 
@@ -214,7 +226,7 @@ def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, wan:
         with torch.device("meta"):
             model = SyncMV4D(config)
         model.load_state_dict(weights, assign=True)
-        save_model(folder.model, model, wan)
+        save_model(folder.model, model, parts)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Generate the splits of synthetic clips.
 
-synthetic@1 has the parts train, val, test_seen, test_unseen, and demo (six clips of test_seen); synthetic-wide@1 has the same scenes with randomly
+synthetic@2 has the parts train, val, test_seen, test_unseen, and demo (six clips of test_seen); synthetic-wide@2 has the same scenes with randomly
 drawn cameras.
 
 Only test_unseen has the tool hammer and the action measure, as in SyncMV4D's split of TACO (section 4.1).  Each clip of val, test_seen and
@@ -23,8 +23,8 @@ from hoibench.datasets.synthetic.world_frames import recording_dates
 from hoibench.datasets.taco.download import Triplet
 from hoibench.datasets.taco.rig import rig
 
-NAME = "synthetic@1"
-WIDE_NAME = "synthetic-wide@1"
+NAME = "synthetic@2"
+WIDE_NAME = "synthetic-wide@2"
 SEED = 154
 ALIASES = {"test": "test_seen"}
 SIZES = {"train": 600, "val": 24, "test_seen": 24, "test_unseen": 24}
@@ -36,7 +36,7 @@ Pair = tuple[str, str]
 
 
 def parts() -> dict[str, tuple[SplitLine, ...]]:
-    """Return the clips of synthetic@1: part -> its clips, sorted by id."""
+    """Return the clips of synthetic@2: part -> its clips, sorted by id."""
     rng = np.random.default_rng(SEED)
     keys = _keys(rng)
     held_out = [t for t in catalogue().triplets if _tags(t)]
@@ -56,7 +56,7 @@ def parts() -> dict[str, tuple[SplitLine, ...]]:
 
 
 def wide_parts() -> dict[str, tuple[SplitLine, ...]]:
-    """Return the clips of synthetic-wide@1: part -> clips of synthetic@1, with cameras that depend on the clip's id alone.
+    """Return the clips of synthetic-wide@2: part -> clips of synthetic@2, with cameras that depend on the clip's id alone.
 
     Each clip has one randomly drawn camera per side of the rig, and a source camera for video-to-video methods.
     """

@@ -22,10 +22,10 @@ _SHUFFLE_SEED = 20260101
 
 @dataclass(frozen=True)
 class Manifest:
-    """The list of the clips in one part of a split, e.g. ``synthetic@1/demo``.
+    """The list of the clips in one part of a split, e.g. ``synthetic@2/demo``.
 
     Attributes:
-        split: ``name@version/part``, e.g. ``synthetic@1/demo``.
+        split: ``name@version/part``, e.g. ``synthetic@2/demo``.
         split_id: first 12 hex digits of the hash of the file that lists the clips.
         entries: the clips, sorted by id.
         truth_id: identifies the version of the truth: the declared version of generated data, or the preparation settings of recorded data.

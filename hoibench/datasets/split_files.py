@@ -88,7 +88,7 @@ class SplitLine:
 
 
 class VersionedSplit:
-    """One version of a split, e.g. ``synthetic@1``; reading a part checks its file against the hash recorded in manifest.json."""
+    """One version of a split, e.g. ``synthetic@2``; reading a part checks its file against the hash recorded in manifest.json."""
 
     def __init__(self, name: str, root: Path = SPLITS_FOLDER) -> None:
         self.name = name

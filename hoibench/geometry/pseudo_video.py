@@ -45,7 +45,14 @@ from hoibench.geometry.motion_colours import (
     has_colour,
     quantise,
 )
-from hoibench.geometry.splatting import check_radius, points_in_image, raise_if_any_point, rasterise
+from hoibench.geometry.splatting import (
+    DEPTH_TOLERANCE,
+    check_depth_tolerance,
+    check_radius,
+    points_in_image,
+    raise_if_any_point,
+    rasterise,
+)
 
 __all__ = ["RecoveredTracks", "depth_range", "points_in_image", "quantise", "read_back", "render"]
 
@@ -74,6 +81,7 @@ def render(
     *,
     visible: Any | None = None,
     radius: int = 1,
+    depth_tolerance: float = DEPTH_TOLERANCE,
     darkest: float = 0.1,
     first_depth: bool = False,
 ) -> Any:
@@ -81,12 +89,14 @@ def render(
 
     Args:
         pixels: (N, K, 2) pixels of the points in each frame; values of invisible points are ignored and may be NaN.
-        depth: (N, K) metres along z; the nearest point wins a pixel.
+        depth: (N, K) metres along z.
         anchors: (K, 2) pixels of the points in frame 0.  A point with its anchor outside the image has no colour and is not drawn.
         s: (2,) near and far depth in metres, see ``depth_range``; other depths are clipped to it.
         size: (H, W) of the video in pixels.
         visible: (N, K) bool, points to draw; None means all points in front of the camera.
         radius: 0 or more; a point is a square with 2 radius + 1 pixels per side.
+        depth_tolerance: 0 or more.  Of the points whose squares cover a pixel, those at most this share of the front point's depth behind it count
+            as equally deep, as on one surface, and the pixel shows the one that is nearest to it in the image; points farther behind are hidden.
         darkest: colours are in [darkest, 1]; SyncMV4D uses 0, where the darkest points look like the background.
         first_depth: keep the colour of each point's depth in frame 0, as in the tracking video of Diffusion as Shader (Fig. 3, Table 4).  The current
             depth still decides occlusion.  Points that are drawn later need a depth in frame 0, and ``read_back`` returns frame 0's depth.
@@ -107,6 +117,7 @@ def render(
     check_darkest(darkest)
     check_size(size)
     check_radius(radius)
+    check_depth_tolerance(depth_tolerance)
     if s[1] < s[0]:
         raise ValueError(f"s is ({float(s[0])}, {float(s[1])}), expected near <= far")
     coloured = has_colour(anchors, size)
@@ -116,7 +127,7 @@ def render(
     drawn = points_in_image(pixels, depth, size, visible=visible)
     coloured_depth = depth[:1] if first_depth else depth
     raise_if_any_point("frame 0's depth has NaN or infinity", drawn & ~xp.isfinite(coloured_depth))
-    index = rasterise(pixels, depth, size, visible=drawn, radius=radius)
+    index = rasterise(pixels, depth, size, visible=drawn, radius=radius, depth_tolerance=depth_tolerance)
     # Points that are not drawn may have NaN, which would spread to the gradient of s.
     blue = depth_colours(xp.where(drawn, coloured_depth, s[0]), s, darkest)
     red_green = xp.broadcast_to(anchor_colours(anchors, size, darkest), (n, k, 2))

@@ -3,6 +3,7 @@
     FOLDER/cache.json                               ``CacheSettings``
     FOLDER/views/CLIP/CLUSTER/VIEW.safetensors      a ``LatentView``, see ``latent_cache``
     FOLDER/text/SHA256_OF_THE_PROMPT.safetensors    the embedding of a prompt
+    FOLDER/parts/                                   the model's own autoencoder and text encoder, if it was prepared without Wan's
 
 The first process writes the settings; later ones must have the same.  A setting may change while no file depends on it; for example, if preparing
 failed at the first view, another autoencoder can be given and the embeddings of prompts are kept.
@@ -37,16 +38,16 @@ class CacheSettings(Record):
         frames, height, width: number of frames N, height H and width W in pixels of the videos.
         latent_shape: (C, n, h, w) of a video's latents.
         text_shape: (L, text_dim) of a prompt's embedding.
-        points, radius, darkest, eight_bit: how motion pseudo-videos are rendered (``reference_model.config.PseudoVideoConfig``).
+        points, radius, depth_tolerance, darkest, eight_bit: how motion pseudo-videos are rendered (``reference_model.config.PseudoVideoConfig``).
         dtype: type of the stored latents and embeddings; latents are computed in float32, embeddings in bfloat16.
         dataset: name of the data set of the clips.
         split: its split, as NAME@VERSION/PART.
         split_id, truth_id: versions of the split's file and of the clips' truth (``hoibench.datasets.base.Manifest``).
-        vae, text_encoder: digests of these parts of the Wan checkpoint, see ``weights_digest``.
+        vae, text_encoder: digests of these parts, Wan's or the model's own, see ``weights_digest``.
         hoibench: the version of hoibench.
     """
 
-    SCHEMA: ClassVar[str] = "hoibench/latent-cache@3"
+    SCHEMA: ClassVar[str] = "hoibench/latent-cache@4"
 
     frames: int
     height: int
@@ -55,6 +56,7 @@ class CacheSettings(Record):
     text_shape: tuple[int, int]
     points: int
     radius: int
+    depth_tolerance: float
     darkest: float
     eight_bit: bool
     dtype: DType
@@ -87,6 +89,11 @@ def text_folder(folder: Path) -> Path:
     return folder / "text"
 
 
+def parts_folder(folder: Path) -> Path:
+    """Return the path of a cache's folder of the model's own autoencoder and text encoder; it is missing if Wan's were used."""
+    return folder / "parts"
+
+
 def config_settings(config: SyncMV4DConfig) -> dict[str, Any]:
     """Return the values of ``CacheSettings`` that a model's configuration determines, by field name."""
     grid = config.frames, config.height, config.width
@@ -95,7 +102,10 @@ def config_settings(config: SyncMV4DConfig) -> dict[str, Any]:
         **dict(zip(("frames", "height", "width"), grid, strict=True)),
         "latent_shape": (config.mjd.in_channels, *config.latent_grid(*grid)),
         "text_shape": (config.text_tokens, config.mjd.text_dim),
-        **{name: getattr(pseudo_video, name) for name in ("points", "radius", "darkest", "eight_bit")},
+        **{
+            name: getattr(pseudo_video, name)
+            for name in ("points", "radius", "depth_tolerance", "darkest", "eight_bit")
+        },
     }
 
 
@@ -106,6 +116,15 @@ def weights_digest(checkpoint: Path, *names: str) -> str:
         FileNotFoundError: a subfolder is missing or empty; says what to download.
     """
     return sha256_json({name: _file_digests(find_part(checkpoint, name)) for name in names})[:12]
+
+
+def has_parts(folder: Path, settings: CacheSettings) -> bool:
+    """Return whether a folder has the autoencoder and the text encoder of the settings, with equal contents in every file."""
+    try:
+        digests = weights_digest(folder, "vae"), weights_digest(folder, "text_encoder", "tokenizer")
+    except FileNotFoundError:
+        return False
+    return digests == (settings.vae, settings.text_encoder)
 
 
 def read_settings(folder: Path) -> CacheSettings:
@@ -128,7 +147,7 @@ def check_folder(folder: Path) -> None:
         raise ValueError(f"--out {folder}: {existing} is a file, expected a folder: give another --out")
     if existing != folder or (folder / SETTINGS_FILE).is_file():
         return
-    ours = {SETTINGS_FILE, views_folder(folder).name, text_folder(folder).name}
+    ours = {SETTINGS_FILE, *(each(folder).name for each in (views_folder, text_folder, parts_folder))}
     names = sorted(path.name for path in folder.iterdir() if path.name not in ours and not path.name.startswith("."))
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""

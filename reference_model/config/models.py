@@ -131,7 +131,18 @@ class PseudoVideoConfig:
     """Options for rendering motion pseudo-videos, which show tracks as coloured squares (hoibench.geometry.pseudo_video)."""
 
     points: int = paper(1600, "section 4.2: K", COUNT)
-    radius: int = ours(1, "size of a point, a square of 2 radius + 1 pixels", NOT_NEGATIVE)
+    radius: int = ours(
+        3,
+        "size of a point, a square of 2 radius + 1 pixels; of 1, 2 and 3, the largest is the most accurate after 1 % of colour noise or H.264 at the "
+        "paper's size: docs/reference_model.md",
+        NOT_NEGATIVE,
+    )
+    depth_tolerance: float = ours(
+        0.02,
+        "largest depth, as a share of the front point's, by which points behind it may still be on its surface; a pixel shows the nearest of them in "
+        "the image, so that overlapping squares are read back more accurately: docs/reference_model.md",
+        NOT_NEGATIVE,
+    )
     darkest: float = departs(
         0.1,
         "section 3.3",
@@ -182,6 +193,12 @@ class CycleConfig:
     )
     text_dropout: float = ours(0.1, "share of training samples without a prompt", SHARE)
     unit: float = ours(0.2, "metres per unit of the scene frame, so that tracks have about unit variance", POSITIVE)
+    prior_depth: float = ours(
+        1.7,
+        "metres from a camera to the centre of the scene frame if rays do not intersect, as with one view;"
+        " TACO's 12 cameras are 1.36 to 2.06 m from the point that they face, 1.69 m in the median, and synthetic ones are at the same places",
+        POSITIVE,
+    )
     loop_every: int = ours(1, "number of sampling steps from one run of the loop to the next", COUNT)
     loop_start: float = ours(1.0, "noise level at and below which the loop runs", SHARE)
 
@@ -212,6 +229,8 @@ class SyncMV4DConfig:
     height: int = paper(480, "section 4.2: H")
     width: int = paper(704, "section 4.2: W")
     text_tokens: int = paper(512, "section 4.2: L", COUNT)
+    parts: Literal["wan", "random"] = paper("wan", "section 4.2: the base model's autoencoder and text encoder")
+    """The autoencoder and the text encoder: Wan's, or small random ones that ``prepare`` makes if it gets no Wan checkpoint."""
     mjd: MJDConfig = field(default_factory=MJDConfig)
     dpa: DPAConfig = field(default_factory=DPAConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
@@ -257,6 +276,7 @@ PRESETS: dict[str, SyncMV4DConfig] = {
         height=128,
         width=192,
         text_tokens=16,
+        parts="random",
         mjd=MJDConfig(
             num_attention_heads=4,
             attention_head_dim=24,
@@ -269,7 +289,7 @@ PRESETS: dict[str, SyncMV4DConfig] = {
         vae=VAEConfig(base_dim=8, decoder_base_dim=8, num_res_blocks=1),
         dpa=DPAConfig(width=64, heads=4, num_layers=2, window=256, predicts="tracks"),
         pseudo_video=PseudoVideoConfig(points=256),
-        flow=FlowConfig(steps=8),
+        flow=FlowConfig(steps=2),
     ),
 }
 """Presets (named configurations): ``wan22_5b`` is the paper's model; ``nano`` is a small one for synthetic clips and tests (tokens have 96

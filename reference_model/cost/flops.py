@@ -88,8 +88,8 @@ _DPA_BLOCKS = _Axis(
 _LATENT_FRAMES = _Axis(lambda config: empty_latents(config).shape[3], with_latent_frames)
 
 PARTS: dict[str, tuple[_Axis, Callable[[SyncMV4DConfig], Callable[[], object]]]] = {
-    "forward": (_MJD_BLOCKS, lambda config: partial(run_mjd, build_mjd(config), config)),
-    "training_step": (_MJD_BLOCKS, lambda config: partial(train_mjd, build_mjd(config), config)),
+    "forward": (_MJD_BLOCKS, lambda config: partial(run_mjd, build_mjd(config, "cpu"), config)),
+    "training_step": (_MJD_BLOCKS, lambda config: partial(train_mjd, build_mjd(config, "cpu"), config)),
     "encode": (_LATENT_FRAMES, lambda config: partial(build_vae(config).encode, empty_video(config))),
     "decode": (_LATENT_FRAMES, lambda config: partial(build_vae(config).decode, empty_latents(config)[:, 0])),
     "decode_backward": (_LATENT_FRAMES, lambda config: _decode_and_return_backward(config)),
@@ -135,8 +135,8 @@ def extrapolate_part(part: str, config: SyncMV4DConfig) -> int:
 
 def count_part(part: str, config: SyncMV4DConfig) -> int:
     """Return the operations of a part of ``Flops``, counted with all of its blocks and latent frames."""
-    _, prepare = PARTS[part]
-    with FakeTensorMode() if part in ("align", "alignment_step") else nullcontext():
+    axis, prepare = PARTS[part]
+    with nullcontext() if axis is _LATENT_FRAMES else FakeTensorMode():
         run = prepare(config)
         # Without fused attention, whose backward the counter charges for recomputed scores: that is up to the kernel, not the model.
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:

@@ -1,6 +1,6 @@
 """The models of a configuration without weight values, and functions that run them on inputs without values, to count operations and memory.
 
-Tensors have shapes only: they are on PyTorch's meta device, or are fake tensors (FakeTensorMode).
+Tensors have shapes only: they are on PyTorch's meta device, or are fake tensors (FakeTensorMode), since autocast does not support the meta device.
 """
 
 from __future__ import annotations
@@ -16,40 +16,27 @@ from reference_model.dpa.block import PointLayout, attention_bias
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.dpa.point_serialization import build_windows, gather_windows
 from reference_model.dpa.sparse_conv import VoxelMap
+from reference_model.loading import autoencoder
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 
 TAPS = 27
 """Number of positions in the kernel of a 3 x 3 x 3 convolution."""
 
 
-def build_mjd(config: SyncMV4DConfig) -> MultiViewJointDiffusion:
-    """Build the diffusion model MJD on the meta device."""
-    with torch.device("meta"):
+def build_mjd(config: SyncMV4DConfig, device: str = "meta") -> MultiViewJointDiffusion:
+    """Build the diffusion model MJD on the meta device, or for ``run_mjd`` on the CPU in FakeTensorMode."""
+    with torch.device(device):
         return MultiViewJointDiffusion(config.mjd)
 
 
 def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
     """Build the video autoencoder on the meta device."""
-    vae, channels = config.vae, 3 * config.vae.patch_size**2
     with torch.device("meta"):
-        return AutoencoderKLWan(
-            base_dim=vae.base_dim,
-            decoder_base_dim=vae.decoder_base_dim,
-            z_dim=config.mjd.in_channels,
-            dim_mult=list(vae.dim_mult),
-            num_res_blocks=vae.num_res_blocks,
-            temperal_downsample=list(vae.temperal_downsample),
-            is_residual=True,
-            in_channels=channels,
-            out_channels=channels,
-            patch_size=vae.patch_size,
-            scale_factor_temporal=vae.stride[0],
-            scale_factor_spatial=vae.stride[1],
-        )
+        return autoencoder.build_vae(config)
 
 
 def build_dpa(config: SyncMV4DConfig) -> DiffusionPointsAligner:
-    """Build the points aligner DPA for ``run_dpa``; call both in FakeTensorMode, since autocast does not support the meta device."""
+    """Build the points aligner DPA for ``run_dpa``; call both in FakeTensorMode."""
     return _ShapeOnlyAligner(config.dpa)
 
 
@@ -64,12 +51,12 @@ def empty_latents(config: SyncMV4DConfig, device: str = "meta") -> Tensor:
     return torch.empty(1, config.mjd.views, config.mjd.in_channels, *grid, device=device)
 
 
-def run_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig, device: str = "meta") -> MJDOutput:
-    """Run the diffusion model on one sample with guidance latents, and return its output; on the meta device it has shapes, but no values."""
-    z = empty_latents(config, device)
-    text = torch.empty(1, config.text_tokens, config.mjd.text_dim, device=device)
-    intrinsics = torch.empty(1, config.mjd.views, 2, device=device) if config.mjd.scale_tokens_see_K else None
-    output: MJDOutput = mjd(z, z, z[:, :, :, :1], text, torch.empty(1, device=device), z, intrinsics)
+def run_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig) -> MJDOutput:
+    """Run the diffusion model on one sample with guidance latents, and return its output; call this in FakeTensorMode."""
+    z = empty_latents(config, "cpu")
+    text = torch.empty(1, config.text_tokens, config.mjd.text_dim)
+    intrinsics = torch.empty(1, config.mjd.views, 2) if config.mjd.scale_tokens_see_K else None
+    output: MJDOutput = mjd(z, z, z[:, :, :, :1], text, torch.empty(1), z, intrinsics)
     return output
 
 
@@ -120,9 +107,10 @@ class _ShapeOnlyAligner(DiffusionPointsAligner):
         for block in self.blocks:
             block.conv = _FullConvolution(self.settings.width)
 
-    def _layouts(self, places: Tensor, found: Tensor, point_mask: Tensor | None, frames: int) -> list[PointLayout]:
+    def _layouts(self, places: Tensor, found: Tensor, anchors: Tensor, point_mask: Tensor | None) -> list[PointLayout]:
         groups, points = places.shape[:2]
-        windows = build_windows(places[..., 0].long(), None, self.settings.window or points)
+        code = places[..., 0].long()
+        windows = build_windows(code, code, None, self.settings.window or points)
         is_key = gather_windows(found[..., None], windows)[..., 0]
         bias = attention_bias(torch.cat([torch.ones_like(is_key[:, :1]), is_key], dim=1))
         index = torch.arange(groups * points, device=places.device)

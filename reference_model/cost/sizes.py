@@ -127,7 +127,7 @@ def forward_peak(config: SyncMV4DConfig) -> int:
         weights = {name: torch.empty(each.shape, dtype=dtypes[name]) for name, each in mjd.named_parameters()}
         mjd.load_state_dict(weights, assign=True)
         with tracker:
-            run_mjd(mjd, config, device="cpu")
+            run_mjd(mjd, config)
     (peak,) = tracker.get_tracker_snapshot("peak").values()
     return next(size for kind, size in peak.items() if kind.name == "ACT")
 

@@ -9,11 +9,8 @@ from torch import Tensor
 
 from hoibench.geometry import optical_centre
 
-_PRIOR_DEPTH = 0.75
-"""Distance in metres from a camera to the expected centre of the scene, along its ray through the centre of the image."""
-
 _PRIOR_WEIGHT = 1e-6
-"""Weight of this expectation, relative to the weight 1 of the distance to a ray."""
+"""Weight of the expected distance from a camera to the centre of the scene, relative to the weight 1 of the distance to a ray."""
 
 
 class Cameras(NamedTuple):
@@ -59,16 +56,17 @@ class SceneFrame(NamedTuple):
         return _transform(coordinates * self.unit, self.basis) + _broadcast(self.centre, coordinates)
 
 
-def build_scene_frame(cameras: Cameras, unit: float) -> SceneFrame:
+def build_scene_frame(cameras: Cameras, unit: float, prior_depth: float) -> SceneFrame:
     """Build the scene frame of each sample: its origin is the point nearest to the rays of all views, its axes are the middle camera's.
 
     Rays go through the centres of the images, which for crops are not the optical axes: hands and objects are in the centre of a crop.  Parallel
-    rays, or a single one, do not intersect; a small prior for 0.75 m along each ray then decides.  It moves the centre by less than a millimetre if
-    rays differ by a few degrees.
+    rays, or a single one, do not intersect; a small prior for ``prior_depth`` along each ray then decides.  It moves the centre by less than a
+    millimetre if rays differ by a few degrees.
 
     Args:
         cameras: the cameras of V views; the one with index V // 2 gives the axes.
         unit: metres per unit of the frame's coordinates, fixed for a data set and independent of the sample.
+        prior_depth: expected distance in metres from a camera to the centre of the scene, along its ray.
     """
     height, width = cameras.size
     K, R, t = (each.double() for each in cameras[:3])  # the prior's weight is below float32 precision
@@ -78,7 +76,7 @@ def build_scene_frame(cameras: Cameras, unit: float) -> SceneFrame:
     origin = optical_centre(R, t)
     projection = torch.eye(3).to(d) - d[..., None] * d[..., None, :]
     normal_matrix = projection + _PRIOR_WEIGHT * torch.eye(3).to(d)
-    target = (projection @ origin[..., None])[..., 0] + _PRIOR_WEIGHT * (origin + _PRIOR_DEPTH * d)
+    target = (projection @ origin[..., None])[..., 0] + _PRIOR_WEIGHT * (origin + prior_depth * d)
     centre = torch.linalg.solve(normal_matrix.sum(1), target.sum(1))
     return SceneFrame(centre.to(cameras.t), cameras.R[:, R.shape[1] // 2], unit)
 

@@ -126,7 +126,15 @@ class TrackCodec:
         s = depth_range(depth, drawn) if drawn.any() else depth.new_tensor([0.0, 1.0])  # no visible point: black
         style = self.style
         video = render(
-            pixels, depth, self.anchors[view], s, size, visible=visible, radius=style.radius, darkest=style.darkest
+            pixels,
+            depth,
+            self.anchors[view],
+            s,
+            size,
+            visible=visible,
+            radius=style.radius,
+            depth_tolerance=style.depth_tolerance,
+            darkest=style.darkest,
         )
         return quantise(video) if style.eight_bit else video
 

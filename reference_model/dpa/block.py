@@ -15,6 +15,7 @@ from torch.nn.functional import rms_norm, scaled_dot_product_attention
 from reference_model.config import DPAConfig
 from reference_model.dpa.point_serialization import Windows, gather_windows, scatter_windows
 from reference_model.dpa.sparse_conv import SubmanifoldConv, VoxelMap
+from reference_model.float32_layers import Float32Linear
 
 _MASKED = -1e4
 """Attention bias of masked keys: finite, so that a window of masked keys only gives no NaN."""
@@ -56,7 +57,7 @@ class PointBlock(nn.Module):
         self.conv = SubmanifoldConv(c, config.sparse_conv)
         self.conv_out = nn.Sequential(nn.Linear(c, c), nn.LayerNorm(c))
         self.norms = nn.ModuleList([nn.LayerNorm(c, elementwise_affine=False) for _ in range(4)])
-        self.modulation = nn.Linear(c, 8 * c)
+        self.modulation = Float32Linear(c, 8 * c)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
         self.inter_view = Attention(c, heads)

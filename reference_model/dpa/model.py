@@ -9,33 +9,29 @@ from typing import Any, ClassVar, Self
 
 import torch
 from diffusers.configuration_utils import ConfigMixin
-from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.normalization import FP32LayerNorm
 from einops import rearrange, repeat
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from reference_model.config import DPAConfig
 from reference_model.config.fields import from_stored
 from reference_model.dpa.block import PointBlock, PointLayout, attention_bias
-from reference_model.dpa.point_serialization import build_windows, gather_windows, grid_coordinates, z_order
+from reference_model.dpa.point_serialization import (
+    anchor_rank,
+    build_windows,
+    gather_windows,
+    grid_coordinates,
+    z_order,
+)
 from reference_model.dpa.sparse_conv import build_voxel_map
+from reference_model.float32_layers import Float32Linear, TimeEmbedding
 
 _TIME_CHANNELS = 256
 _OCTAVES = 8
 
 _LEAST_TIME = 0.05
 """Least noise level by which predicted tracks are divided to get a velocity: less would multiply their errors without bound."""
-
-
-class CoordinateLinear(nn.Linear):
-    """A linear layer from or to coordinates that always computes in float32: bfloat16 resolves half a metre only to 1 mm."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform x (..., C) to (..., C') float32."""
-        with torch.autocast(x.device.type, enabled=False):
-            return linear(x.float(), self.weight.float(), self.bias.float())
 
 
 class DiffusionPointsAligner(ModelMixin, ConfigMixin):
@@ -58,17 +54,16 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         super().__init__()
         self.register_to_config(**asdict(config))  # for save_pretrained
         self.settings, width, features = config, config.width, 2 * _OCTAVES
-        self.point_embedding = CoordinateLinear(3, width)
-        self.coarse_embedding = CoordinateLinear(3, width)
-        self.anchor_embedding = CoordinateLinear(2 * features, width)
-        self.frame_embedding = CoordinateLinear(features, width)
+        self.point_embedding = Float32Linear(3, width)
+        self.coarse_embedding = Float32Linear(3, width)
+        self.anchor_embedding = Float32Linear(2 * features, width)
+        self.frame_embedding = Float32Linear(features, width)
         self.view_embedding = nn.Parameter(torch.randn(config.views, width) * 0.02)
         self.null_token = nn.Parameter(torch.randn(width) * 0.02)
-        self.time_channels = Timesteps(_TIME_CHANNELS, flip_sin_to_cos=True, downscale_freq_shift=0)
-        self.time_embedding = TimestepEmbedding(_TIME_CHANNELS, width)
+        self.time_embedding = TimeEmbedding(_TIME_CHANNELS, width)
         self.blocks = nn.ModuleList([PointBlock(config) for _ in range(config.num_layers)])
         self.norm_out = FP32LayerNorm(width)
-        self.head = CoordinateLinear(width, 3)
+        self.head = Float32Linear(width, 3)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.gradient_checkpointing = False
@@ -104,11 +99,10 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         identity = self._identity(anchors, frames)
         x = group_frames(self.point_embedding(M_t) + identity)
         tokens = group_frames(self.coarse_embedding(coarse) + identity)
-        time = self.time_embedding(self.time_channels(1000.0 * t).to(x.dtype))
-        time = repeat(time, "b c -> (b n) c", n=frames)
+        time = repeat(self.time_embedding(t), "b c -> (b n) c", n=frames)
 
         places = group_frames(torch.where(found[..., None], coarse, M_t).detach())
-        layouts = self._layouts(places, group_frames(found[..., None])[..., 0], point_mask, frames)
+        layouts = self._layouts(places, group_frames(found[..., None])[..., 0], anchors, point_mask)
         conditions = [self._prepend_null(gather_windows(tokens, layout.windows)) for layout in layouts]
         is_checkpointed = self.gradient_checkpointing and torch.is_grad_enabled()
         for number, block in enumerate(self.blocks):
@@ -145,17 +139,19 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         frame = self.frame_embedding(sinusoids(torch.linspace(0, 1, frames, device=anchors.device)))
         return anchor + rearrange(frame, "n c -> n 1 c") + rearrange(self.view_embedding, "v c -> v 1 1 c")
 
-    def _layouts(self, places: Tensor, found: Tensor, point_mask: Tensor | None, frames: int) -> list[PointLayout]:
+    def _layouts(self, places: Tensor, found: Tensor, anchors: Tensor, point_mask: Tensor | None) -> list[PointLayout]:
         """Return the arrangement of the points along each curve of ``settings.orders``.
 
         Args:
-            places: (G, P, 3) positions of the points of all views in each of G frames.
+            places: (G, P, 3) positions of the P = V K points of all views in each of G = B N frames.
             found: (G, P) bool, whether a point has a coarse position.
+            anchors: (B, V, K, 2) positions of the points in frame 0.
             point_mask: (B, V, K) bool, False for padding, or None.
-            frames: N, with G = B N.
         """
         settings = self.settings
         groups, points = places.shape[:2]
+        frames = groups // len(anchors)
+        rank = repeat(anchor_rank(rearrange(anchors, "b v k xy -> b (v k) xy")), "b p -> (b n) p", n=frames)
         grid = grid_coordinates(places, settings.voxel, settings.reach)
         if point_mask is None:
             is_real, index = None, torch.arange(groups * points, device=places.device)
@@ -166,7 +162,7 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         voxels = build_voxel_map(index // points, grid.flatten(0, 1)[index], side, groups)
         layouts = []
         for order in settings.orders:
-            windows = build_windows(z_order(grid, order), is_real, settings.window or points)
+            windows = build_windows(z_order(grid, order), rank, is_real, settings.window or points)
             is_key = gather_windows(found[..., None], windows)[..., 0]
             is_key = torch.cat([torch.ones_like(is_key[:, :1]), is_key], dim=1)  # the null token first
             bias = None if is_real is None else attention_bias(gather_windows(is_real[..., None], windows)[..., 0])

@@ -52,11 +52,23 @@ class Windows(NamedTuple):
     size: int
 
 
-def build_windows(code: Tensor, point_mask: Tensor | None, size: int) -> Windows:
+def anchor_rank(anchors: Tensor) -> Tensor:
+    """Return the rank (B, P) int64 of each of P points by its anchor (B, P, 2), by u and then v; points with equal anchors rank as they are listed.
+
+    Views are listed in a fixed order, and the anchors of one view differ, so the rank identifies a point whatever the order of the points of a view.
+    """
+    u, v = anchors.unbind(-1)
+    order = v.argsort(dim=1, stable=True)
+    order = order.gather(1, u.gather(1, order).argsort(dim=1, stable=True))
+    return order.argsort(dim=1)
+
+
+def build_windows(code: Tensor, rank: Tensor, point_mask: Tensor | None, size: int) -> Windows:
     """Build windows of ``size`` consecutive points along the curve; the last overlaps the one before if the points do not fill it.
 
     Args:
         code: (G, P) positions of the points on the curve, for each of G clouds.
+        rank: (G, P) order of the points that have the same position on the curve, that is of the points of a voxel; see ``anchor_rank``.
         point_mask: (G, P) bool, False for padding, which comes after all points; ``scatter_windows`` returns undefined features for it.  None without
             padding.
         size: points of a window; clouds of fewer points are one window.
@@ -67,13 +79,14 @@ def build_windows(code: Tensor, point_mask: Tensor | None, size: int) -> Windows
     if point_mask is not None:
         code = code.masked_fill(~point_mask, torch.iinfo(code.dtype).max)
         points = point_mask.sum(dim=1)
-    order = code.argsort(dim=1, stable=True)
+    order = rank.argsort(dim=1)
+    order = order.gather(1, code.gather(1, order).argsort(dim=1, stable=True))
     even = torch.arange(0, count, size, device=code.device)
     starts = torch.minimum(even, (points - size).clamp(min=0)[:, None])  # (G, w)
     taken = (starts[..., None] + torch.arange(size, device=code.device)).flatten(1)
-    rank = order.argsort(dim=1)
-    window = rank // size
-    within = (rank - starts.gather(1, window)).clamp(max=size - 1)
+    along = order.argsort(dim=1)
+    window = along // size
+    within = (along - starts.gather(1, window)).clamp(max=size - 1)
     return Windows(order.gather(1, taken), window * size + within, size)
 
 

@@ -20,7 +20,7 @@ def select_anchors(first_frames: Tensor, count: int, darkest: float, seed: int) 
         seed: seed of the farthest-point selection.
 
     Returns:
-        (V, K, 2) pixels (u, v), K of the view with the most anchors; NaN after a view's last anchor.
+        (V, count, 2) pixels (u, v); NaN after a view's last anchor.
 
     Raises:
         ValueError: no view has a foreground pixel.
@@ -28,10 +28,9 @@ def select_anchors(first_frames: Tensor, count: int, darkest: float, seed: int) 
     selected = [
         _select(torch.nonzero(_foreground(frame, darkest)).cpu().numpy(), count, seed) for frame in first_frames
     ]
-    most = max(map(len, selected))
-    if not most:
+    if not any(map(len, selected)):
         raise ValueError("the sampled motion has no point in frame 0 of any view: train longer, or give anchors")
-    pixels = np.full((len(selected), most, 2), np.nan, np.float32)
+    pixels = np.full((len(selected), count, 2), np.nan, np.float32)
     for view, rows in zip(pixels, selected, strict=True):
         view[: len(rows)] = rows[:, 1::-1]
     return pixels

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +16,13 @@ from reference_model.cycle.sampler import Conditions, Sampled, sample
 from reference_model.cycle.scene_frame import build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.generation.anchor_selection import select_anchors
-from reference_model.generation.inputs import ModelInputs, anchors_to_tensors, request_to_inputs
+from reference_model.generation.inputs import (
+    ModelInputs,
+    anchors_to_tensors,
+    check_request,
+    request_to_inputs,
+    split_views,
+)
 from reference_model.loading.saved_model import LoadedModel
 
 
@@ -28,17 +37,27 @@ class Generated(NamedTuple):
 def generate(loaded: LoadedModel, request: Request) -> Generated:
     """Generate videos and tracks for a request with a loaded model; on one machine's CPU, equal seeds give equal bytes.
 
+    A model of one view generates the views of the request one by one, each with the request's seed.
+
     Raises:
         ValueError: the request does not fit the model, or its prompt is too long.
         FloatingPointError: the sample contains NaN or infinity.
     """
+    check_request(request, loaded.config)
+    if loaded.config.mjd.views == 1:
+        return _join_views([_generate(loaded, each) for each in split_views(request)])
+    return _generate(loaded, request)
+
+
+def _generate(loaded: LoadedModel, request: Request) -> Generated:
+    """Generate videos and tracks for a request with as many views as the model."""
     config, model = loaded.config, loaded.model
     generator = torch.Generator().manual_seed(request.seed)
-    inputs = request_to_inputs(request, config, model.mjd.device)
+    inputs = request_to_inputs(request, model.mjd.device)
     conditions = encode_conditions(loaded, inputs, request.prompt)
     if inputs.anchors is None:
         inputs = choose_anchors(loaded, inputs, conditions, request.seed, generator)
-    scene_frame = build_scene_frame(inputs.cameras, config.cycle.unit)
+    scene_frame = build_scene_frame(inputs.cameras, config.cycle.unit, config.cycle.prior_depth)
     track_codec = TrackCodec(
         loaded.autoencoder, inputs.cameras, scene_frame, inputs.anchors, inputs.point_mask, config.pseudo_video
     )
@@ -103,6 +122,18 @@ def to_prediction(
         },
     )
     return Generated(prediction, sampled.z_motion[0].cpu()[order])
+
+
+def _join_views(views: Sequence[Generated]) -> Generated:
+    """Return the generated views of a request, one in each item, as one."""
+    first, *_ = predictions = [view.prediction for view in views]
+    arrays = {
+        name: np.concatenate([getattr(each, name) for each in predictions])
+        for name in ("video", "tracks", "anchors", "valid")
+    }
+    s = [s for each in predictions for s in each.provenance["s"]]
+    prediction = replace(first, **arrays, provenance={**first.provenance, "s": s})
+    return Generated(prediction, torch.cat([view.z_motion for view in views]))
 
 
 def to_uint8(video: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
-"""Conversion of a request to the model's inputs: checked tensors, with the views from left to right, as in training."""
+"""The check of a request, and its conversion to the model's inputs: tensors with the views from left to right, as in training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,13 +33,8 @@ class ModelInputs(NamedTuple):
     point_mask: Tensor | None
 
 
-def request_to_inputs(request: Request, config: SyncMV4DConfig, device: torch.device | str) -> ModelInputs:
-    """Check a request, and convert it to the model's inputs on a device.
-
-    Raises:
-        ValueError: the request does not fit the model, see ``check_request``.
-    """
-    check_request(request, config)
+def request_to_inputs(request: Request, device: torch.device | str) -> ModelInputs:
+    """Convert a request that fits the model, see ``check_request``, to the model's inputs on a device."""
     order = view_order(request.views)
     views = [request.views[i] for i in order]
     images = torch.from_numpy(np.stack([view.image for view in views]).astype(np.float32) / 255).to(device)
@@ -58,7 +54,13 @@ def check_request(request: Request, config: SyncMV4DConfig) -> None:
     for view in request.views:
         _check_view(view, request.size)
     if request.anchors is not None:
-        _check_anchors(request.clip_id, request.anchors, config.mjd.views)
+        _check_anchors(request.clip_id, request.anchors, len(request.views))
+
+
+def split_views(request: Request) -> list[Request]:
+    """Return a request of one view for each view of a request, for models of one view; some of these may have no finite anchor."""
+    anchors = [None] * len(request.views) if request.anchors is None else [each[None] for each in request.anchors]
+    return [replace(request, views=(view,), anchors=each) for view, each in zip(request.views, anchors, strict=True)]
 
 
 def view_order(views: Sequence[View]) -> tuple[int, ...]:
@@ -90,7 +92,7 @@ def stack_cameras(cameras: Sequence[Camera], size: tuple[int, int], device: torc
 
 def _check_grid(request: Request, config: SyncMV4DConfig) -> None:
     views = config.mjd.views
-    if len(request.views) != views:
+    if views != 1 and len(request.views) != views:  # a model of one view takes the views one by one
         raise ValueError(
             f"clip {request.clip_id} has {len(request.views)} views, the model was trained for V = {views}"
         )

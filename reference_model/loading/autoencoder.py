@@ -17,7 +17,7 @@ from torch import Tensor
 from reference_model.config import SyncMV4DConfig
 from reference_model.loading.folder import (
     CONFIG_FILE,
-    DOWNLOAD_COMMAND,
+    COPY_AGAIN,
     build_from_config,
     check_class,
     check_config_types,
@@ -78,6 +78,37 @@ class WanAutoencoder:
         return mean, std
 
 
+def load_autoencoder(checkpoint: Path, config: SyncMV4DConfig, device: torch.device | str = "cpu") -> WanAutoencoder:
+    """Load the autoencoder of a model to a device, from subfolder vae/ of a Wan checkpoint or of a folder with the model's own parts.
+
+    Raises:
+        FileNotFoundError: the subfolder or a file is missing.
+        ValueError: the files are damaged, or its latents have not the channels and strides that the model expects.
+    """
+    vae = load_vae(checkpoint)
+    check_vae(vae, config, checkpoint / "vae")
+    return WanAutoencoder(vae.to(device))
+
+
+def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
+    """Build the video autoencoder of a configuration with random weights, on torch's default device."""
+    vae, channels = config.vae, 3 * config.vae.patch_size**2
+    return AutoencoderKLWan(
+        base_dim=vae.base_dim,
+        decoder_base_dim=vae.decoder_base_dim,
+        z_dim=config.mjd.in_channels,
+        dim_mult=list(vae.dim_mult),
+        num_res_blocks=vae.num_res_blocks,
+        temperal_downsample=list(vae.temperal_downsample),
+        is_residual=True,
+        in_channels=channels,
+        out_channels=channels,
+        patch_size=vae.patch_size,
+        scale_factor_temporal=vae.stride[0],
+        scale_factor_spatial=vae.stride[1],
+    )
+
+
 def load_vae(checkpoint: Path) -> AutoencoderKLWan:
     """Load the video autoencoder, frozen and in float32, from subfolder vae/ of ``checkpoint``, a copy of Wan2.2-TI2V-5B-Diffusers.
 
@@ -130,5 +161,5 @@ def _check_moments(folder: Path, config: Mapping[str, Any]) -> None:
     if problems:
         more = f" and {len(problems) - 1} more" * (len(problems) > 1)
         raise ValueError(
-            f"{folder / CONFIG_FILE}: {problems[0]}{more}; expected finite numbers, positive in latents_std. Download it: {DOWNLOAD_COMMAND}"
+            f"{folder / CONFIG_FILE}: {problems[0]}{more}; expected finite numbers, positive in latents_std. {COPY_AGAIN}"
         )

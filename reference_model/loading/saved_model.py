@@ -27,7 +27,7 @@ from hoibench.store.verified_folder import FolderMetadata, read_metadata, write_
 from reference_model.config import DPAConfig, SyncMV4DConfig
 from reference_model.config.changes import CompleteConfig
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.loading.autoencoder import WanAutoencoder, check_vae, load_vae
+from reference_model.loading.autoencoder import WanAutoencoder, load_autoencoder
 from reference_model.loading.folder import DOWNLOAD_COMMAND, WAN_PARTS, check_config, read_config
 from reference_model.loading.text_encoder import TextEncoder, check_text_encoder, load_text_encoder
 from reference_model.loading.transformer import load_mjd
@@ -45,7 +45,7 @@ class ModelMetadata(FolderMetadata):
         files: sizes and SHA-256 of the files in ``mjd/`` and ``dpa/``, not of those copied from Wan.
     """
 
-    SCHEMA = "hoibench/syncmv4d@4"
+    SCHEMA = "hoibench/syncmv4d@5"
     FILE = METADATA_FILE
     FIX = "copy the model's folder again"
 
@@ -54,13 +54,13 @@ class ModelMetadata(FolderMetadata):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A loaded SyncMV4D and the parts of Wan that sampling needs, on one device.
+    """A loaded SyncMV4D with its autoencoder and text encoder, on one device.
 
     Attributes:
         config: configuration of the model.
         model: the diffusion model MJD and the points aligner DPA, frozen.
         autoencoder: encoder and decoder of the video autoencoder.
-        text_encoder: the text encoder umT5.
+        text_encoder: the text encoder.
         digest: digest of the configuration and of the weights of MJD and DPA, 12 hex digits.
     """
 
@@ -77,8 +77,8 @@ def save_model(folder: Path, model: SyncMV4D, wan: Path | None = None, *, max_co
     Args:
         folder: the folder to write.
         model: the model, neither sharded nor wrapped.
-        wan: a Wan checkpoint, whose autoencoder, text encoder and tokenizer are copied if they are small.
-        max_copied_bytes: largest total size that is copied: the parts of test models are copied, Wan's own are not.
+        wan: folder of a Wan checkpoint or of the model's own parts; autoencoder, text encoder and tokenizer are copied if they are small.
+        max_copied_bytes: largest total size that is copied: the parts of small models are copied, Wan's are not.
 
     Raises:
         FileExistsError: ``folder`` has other contents.
@@ -117,14 +117,13 @@ def load_model(
     """
     config, digest = read_config_and_digest(folder)
     vae_folder, text_folder, _ = find_wan_parts(folder, wan)
-    vae = load_vae(vae_folder.parent)
-    check_vae(vae, config, vae_folder)
+    autoencoder = load_autoencoder(vae_folder.parent, config, device)
     text_encoder = load_text_encoder(text_folder.parent, device=device)
     check_text_encoder(text_encoder.model, config, text_folder)
     model = SyncMV4D(config, load_mjd(folder / "mjd", config, dtype=dtype), _load_dpa(folder / "dpa", config.dpa))
     model.eval().requires_grad_(False)
     read_metadata(folder, ModelMetadata, check="contents")  # last, since the checks above give better reasons
-    return LoadedModel(config, model.to(device), WanAutoencoder(vae.to(device)), text_encoder, digest)
+    return LoadedModel(config, model.to(device), autoencoder, text_encoder, digest)
 
 
 def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
@@ -139,8 +138,10 @@ def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
     """
     path = folder / METADATA_FILE
     if not path.is_file():
+        below = folder / "model"  # as in the folder of a training
+        fix = f": give {below}" if (below / METADATA_FILE).is_file() else ""
         raise FileNotFoundError(
-            f"{path}: no such file. Expected a folder written by python -m reference_model.train, with {METADATA_FILE}, mjd and dpa"
+            f"{path}: no such file. Expected a folder written by python -m reference_model.train, with {METADATA_FILE}, mjd and dpa{fix}"
         )
     metadata = read_metadata(folder, ModelMetadata, check="sizes")
     return metadata.config, sha256_json(metadata.to_json())[:12]
@@ -160,7 +161,8 @@ def _find_wan_part(folder: Path, wan: Path | None, name: str) -> Path:
         return folder / name
     if wan is None:
         raise FileNotFoundError(
-            f"{folder} has no {name}: give a copy of Wan2.2-TI2V-5B-Diffusers by --weights ({DOWNLOAD_COMMAND})"
+            f"{folder} has no {name}: give a copy of Wan2.2-TI2V-5B-Diffusers by --weights ({DOWNLOAD_COMMAND}),"
+            " or if the model was trained without --wan, copy its folder again"
         )
     if not (wan / name).is_dir():
         raise FileNotFoundError(f"neither {folder} nor {wan} has {name}: download it again, {DOWNLOAD_COMMAND}")

@@ -10,14 +10,16 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from diffusers.configuration_utils import ConfigMixin
 from diffusers.models.attention import AttentionMixin
+from diffusers.models.embeddings import PixArtAlphaTextProjection
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.normalization import FP32LayerNorm
-from diffusers.models.transformers.transformer_wan import WanTimeTextImageEmbedding
 from einops import rearrange, repeat
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 from reference_model.config import MJDConfig
 from reference_model.config.fields import from_stored
+from reference_model.float32_layers import Float32Linear, TimeEmbedding
 from reference_model.mjd.block import MultiViewBlock, TimeRows, modulate, modulation_rows
 from reference_model.mjd.initialization import NEW_PARAMETERS, init_new_parameters
 from reference_model.mjd.input_checks import check_inputs
@@ -56,8 +58,8 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
     _repeated_blocks: ClassVar = ["MultiViewBlock"]
     _skip_layerwise_casting_patterns: ClassVar = ["patch_embedding", "condition_embedder", "norm"]
     _keep_in_fp32_modules: ClassVar = [
-        "time_embedder", "norm1", "norm2", "norm3", "norm_view", "scale_shift_table", "scale_shift_table_motion", "scale_shift_table_view",
-        "scale_shift_table_view_motion", "scale_head",
+        "time_embedder", "time_proj", "time_proj_motion", "norm1", "norm2", "norm3", "norm_view", "scale_shift_table", "scale_shift_table_motion",
+        "scale_shift_table_view", "scale_shift_table_view_motion", "scale_head",
     ]  # fmt: skip
 
     def __init__(self, config: MJDConfig) -> None:
@@ -73,8 +75,14 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         self.scale_embedding = nn.Parameter(torch.randn(config.scale_tokens, d) * 0.02)
         self.register_embedding = nn.Parameter(torch.randn(config.register_tokens, d) * 0.02)
         self.intrinsics_embedding = nn.Linear(2, d) if config.scale_tokens_see_K else None
-        self.condition_embedder = WanTimeTextImageEmbedding(d, config.freq_dim, 6 * d, config.text_dim)
-        self.time_proj_motion = nn.Linear(d, 6 * d)
+        self.condition_embedder = nn.ModuleDict(
+            {
+                "time_embedder": TimeEmbedding(config.freq_dim, d),
+                "time_proj": Float32Linear(d, 6 * d),
+                "text_embedder": PixArtAlphaTextProjection(config.text_dim, d, act_fn="gelu_tanh"),
+            }
+        )
+        self.time_proj_motion = Float32Linear(d, 6 * d)
 
         # Figure 2, middle.
         self.blocks = nn.ModuleList([MultiViewBlock(config) for _ in range(config.num_layers)])
@@ -85,7 +93,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         self.scale_shift_table_motion = nn.Parameter(torch.randn(1, 2, d) / d**0.5)
         self.proj_out = nn.Linear(d, patch_channels)
         self.proj_out_motion = nn.Linear(d, patch_channels)
-        self.scale_head = nn.Linear(d, 1)
+        self.scale_head = Float32Linear(d, 1)
 
         self.gradient_checkpointing = False
         init_new_parameters(self)
@@ -169,13 +177,13 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
 
         t and 0 are the only noise levels, so each is embedded once.
         """
-        levels = torch.cat([t.new_zeros(1), t]) * 1000.0
-        embedding, rows, text, _ = self.condition_embedder(levels, text)
-        motion = self.time_proj_motion(self.condition_embedder.act_fn(embedding[1:]))
+        embedder = self.condition_embedder
+        embedding = embedder["time_embedder"](torch.cat([t.new_zeros(1), t]))
+        rows, motion = embedder["time_proj"](silu(embedding)), self.time_proj_motion(silu(embedding[1:]))
         rows, motion = (rearrange(each, "b (r d) -> b r d", r=6) for each in (rows, motion))
         out = repeat(embedding, "b d -> b r d", r=2)
         return (
-            text,
+            embedder["text_embedder"](text),
             TimeRows(rows[:1].expand(len(t), -1, -1), rows[1:], motion),
             TimeRows(out[:1].expand(len(t), -1, -1), out[1:], out[1:]),
         )
@@ -188,13 +196,8 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         return MJDOutput(
             video=unpatchify(self.proj_out(video).float(), *shape) if layout.has_video else None,
             motion=unpatchify(self.proj_out_motion(motion).float(), *shape) if layout.has_motion else None,
-            s=self._depth_range(special[:, :, : self.settings.scale_tokens]) if layout.has_motion else None,
+            s=self.scale_head(special[:, :, : self.settings.scale_tokens])[..., 0] if layout.has_motion else None,
         )
-
-    def _depth_range(self, tokens: Tensor) -> Tensor:
-        """Return depth ranges (B, V, 2) in metres from scale tokens (B, V, 2, d), computed in the dtype of ``scale_head``'s weights."""
-        metres: Tensor = self.scale_head(tokens.to(self.scale_head.weight.dtype))
-        return metres[..., 0].float()
 
     def new_parameters(self) -> frozenset[str]:
         """Return the names of the parameters that Wan2.2's transformer lacks."""

@@ -59,7 +59,17 @@ def render_view(clip: Clip, index: int, config: SyncMV4DConfig) -> RenderedView:
     pixels, depth = project(in_camera, K), in_camera[..., 2]
     recorded = None if tracks.recorded is None else tracks.recorded[:, points]
     s = depth_range(depth, points_in_image(pixels, depth, size, visible=recorded))
-    motion = render(pixels, depth, pixels[0], s, size, visible=recorded, radius=style.radius, darkest=style.darkest)
+    motion = render(
+        pixels,
+        depth,
+        pixels[0],
+        s,
+        size,
+        visible=recorded,
+        radius=style.radius,
+        depth_tolerance=style.depth_tolerance,
+        darkest=style.darkest,
+    )
     fields = {
         "clip": clip.id,
         "view": clip.views[index].id,

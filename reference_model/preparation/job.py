@@ -1,4 +1,4 @@
-"""The latent cache to prepare: its folder and settings, the model that it is for, and the Wan checkpoint that encodes it."""
+"""The latent cache to prepare: its folder and settings, the model that it is for, and the parts that encode it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class PreparationJob:
         folder: folder of the cache.
         settings: settings of the cache.
         config: configuration of the model that the cache is for.
-        wan: folder of the checkpoint Wan2.2-TI2V-5B-Diffusers.
+        parts: folder of the autoencoder and the text encoder, Wan2.2-TI2V-5B-Diffusers or the model's own.
         device: device to encode on, ``cpu`` or ``cuda``.
     """
 
     folder: Path
     settings: CacheSettings
     config: SyncMV4DConfig
-    wan: Path
+    parts: Path
     device: str
 
     @property
@@ -53,13 +53,13 @@ class PreparationJob:
             ValueError: a file of it is damaged or of another model.
         """
         # diffusers takes seconds to import and is often not needed
-        from reference_model.loading.autoencoder import WanAutoencoder, load_vae
+        from reference_model.loading.autoencoder import load_autoencoder
 
-        return WanAutoencoder(load_vae(self.wan).to(self.device)).encode
+        return load_autoencoder(self.parts, self.config, self.device).encode
 
 
-def check_wan_parts(wan: Path, config: SyncMV4DConfig) -> None:
-    """Check that the autoencoder, text encoder and tokenizer of a Wan checkpoint are complete and fit a model.
+def check_parts(folder: Path, config: SyncMV4DConfig) -> None:
+    """Check that the autoencoder, text encoder and tokenizer in a folder, Wan's or a model's own, are complete and fit a model.
 
     Reads configurations, and the names and shapes of all weights; NaN in a weight is found only when it is loaded.
 
@@ -71,5 +71,5 @@ def check_wan_parts(wan: Path, config: SyncMV4DConfig) -> None:
     from reference_model.loading.autoencoder import check_vae, open_vae
     from reference_model.loading.text_encoder import check_text_encoder, open_text_encoder
 
-    check_vae(open_vae(wan)[0], config, wan / "vae")
-    check_text_encoder(open_text_encoder(wan)[0], config, wan / "text_encoder")
+    check_vae(open_vae(folder)[0], config, folder / "vae")
+    check_text_encoder(open_text_encoder(folder)[0], config, folder / "text_encoder")

@@ -66,7 +66,7 @@ def _embed(job: PreparationJob, prompts: Sequence[str], on_progress: Callable[[i
     # transformers takes seconds to import and is often not needed
     from reference_model.loading.text_encoder import load_text_encoder
 
-    encoder = load_text_encoder(job.wan, device=job.device)
+    encoder = load_text_encoder(job.parts, device=job.device)
     for done, prompt in enumerate(prompts):
         on_progress(done, len(prompts))
         embedding = encoder.embed([prompt], job.settings.text_shape[0])[0]

@@ -92,7 +92,9 @@ class TrainingConfig:
     lr_schedule: Literal["constant", "cosine"] = ours(
         "constant", "learning rate after the warm-up; cosine ends at a tenth"
     )
-    max_grad_norm: float = ours(1.0, "largest gradient norm; larger ones are clipped", POSITIVE)
+    max_grad_norm: float = ours(
+        1.0, "largest gradient norm of each of the two models; larger ones are clipped", POSITIVE
+    )
     loss_weights: LossWeights = field(default_factory=LossWeights)
     precision: Literal["bf16", "fp32"] = paper("bf16", "section 4.2: mixed precision")
     gradient_checkpointing: bool = paper(True, "section 4.2")

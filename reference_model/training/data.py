@@ -1,4 +1,4 @@
-"""Training batches: clips with one view of each camera cluster (left, center, right; section 4.1 of the SyncMV4D paper).
+"""Training batches: clips with one view of each camera cluster (left, center, right; section 4.1 of the SyncMV4D paper), or with one view in all.
 
 The choice depends on seed, iteration, rank (the number of a process) and number of processes only.
 """
@@ -35,7 +35,7 @@ class SampleChoice(NamedTuple):
 
     Attributes:
         clip: id of the clip.
-        views: id of one view of each camera cluster, in the order of ``hoibench.clip.CLUSTERS``.
+        views: id of one view of each camera cluster, in the order of ``hoibench.clip.CLUSTERS``; for a model of one view, the id of one view.
         drop_prompt: whether the sample is trained with the empty prompt.
     """
 
@@ -55,7 +55,8 @@ class TrainingData:
     """The training samples of one stage, read from a latent cache.
 
     All processes share one endless order of samples, a new permutation of the clips in each epoch.  In each iteration the next samples of that order
-    are divided among the processes by rank.  Views and dropped prompts depend on the seed and the sample's place in the order.
+    are divided among the processes by rank.  Views and dropped prompts depend on the seed and the sample's place in the order; a model of one view
+    gets a view of a random cluster.
 
     Args:
         cache: the latent cache, written by ``python -m reference_model.prepare``.
@@ -64,19 +65,22 @@ class TrainingData:
         fraction: fraction of the clips to train on; the seed selects them.
 
     Raises:
-        ValueError: the cache is empty or is for another configuration, a clip has no view of a cluster, or a view cannot be trained on.
+        ValueError: the cache is empty or is for another configuration, the model has neither one view nor one for each cluster, a clip lacks a view
+            of a cluster that the model needs, or a view cannot be trained on.
     """
 
     def __init__(self, cache: LatentCache, config: SyncMV4DConfig, *, seed: int, fraction: float = 1.0) -> None:
         cache.check(config)
-        if config.mjd.views != len(CLUSTERS):
+        if config.mjd.views not in (1, len(CLUSTERS)):
             raise ValueError(
-                f"the model has V={config.mjd.views}: training needs one view of each of {', '.join(CLUSTERS)}"
+                f"the model has V={config.mjd.views}: training takes one view of each of {', '.join(CLUSTERS)}, or one view"
             )
         if not cache.clips:
             raise ValueError(f"{cache.folder} has no clips: run python -m reference_model.prepare")
         self._cache, self._config, self._seed = cache, config, seed
         self._views = {clip: _views_by_cluster(cache, clip) for clip in cache.clips}
+        if config.mjd.views > 1:
+            _check_clusters(cache, self._views)
         count = math.ceil(fraction * len(self._views))
         self.clips = tuple(sorted(_shuffle(tuple(self._views), seed, "share")[:count]))
         check_views(cache, self.clips)
@@ -105,7 +109,11 @@ class TrainingData:
             1 + len(CLUSTERS), generator=seeded_generator(self._seed, "sample", place)
         ).tolist()
         views = self._views[clip]
-        chosen = tuple(views[c][int(u * len(views[c]))] for c, u in zip(CLUSTERS, u_views, strict=True))
+        if self._config.mjd.views == 1:
+            u_cluster, u_view, _ = u_views
+            chosen = (_pick(views[_pick(tuple(views), u_cluster)], u_view),)
+        else:
+            chosen = tuple(_pick(views[cluster], u) for cluster, u in zip(CLUSTERS, u_views, strict=True))
         return SampleChoice(clip, chosen, u_prompt < self._config.cycle.text_dropout)
 
 
@@ -221,13 +229,24 @@ def _pad(tensor: Tensor, points_dim: int | None, most: int) -> Tensor:
 
 
 def _views_by_cluster(cache: LatentCache, clip: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the ids of a clip's views by cluster, for the clusters that it has, from left to right."""
     views = {c: tuple(view.id for view in cache.views(clip) if view.cluster == c) for c in CLUSTERS}
-    if missing := [cluster for cluster, found in views.items() if not found]:
-        raise ValueError(
-            f"{cache.folder}: clip {clip} has no view of cluster {', '.join(missing)}:"
-            " run python -m reference_model.prepare again (it lists views that fail), or delete the clip's folder in views/"
-        )
-    return views
+    return {cluster: ids for cluster, ids in views.items() if ids}
+
+
+def _check_clusters(cache: LatentCache, views: Mapping[str, Mapping[str, tuple[str, ...]]]) -> None:
+    """Raise ValueError if a clip has no view of a cluster; ``views`` has the ids of its views by clip and cluster."""
+    for clip, found in views.items():
+        if missing := [cluster for cluster in CLUSTERS if cluster not in found]:
+            raise ValueError(
+                f"{cache.folder}: clip {clip} has no view of cluster {', '.join(missing)}:"
+                " run python -m reference_model.prepare again (it lists views that fail), or delete the clip's folder in views/"
+            )
+
+
+def _pick(options: tuple[str, ...], u: float) -> str:
+    """Return one of some options, chosen by a number ``u`` in [0, 1)."""
+    return options[int(u * len(options))]
 
 
 @lru_cache(maxsize=8)

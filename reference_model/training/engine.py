@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,26 @@ from reference_model.training.out_of_memory import SHARD_HINT, oom_hint
 
 EngineName = Literal["ddp", "zero3"]
 _STATE, _ZERO3_TAG = "state.pt", "zero3"
+
+
+class GradientNorms(NamedTuple):
+    """The norms of the gradients of both networks before clipping; each network is clipped on its own.
+
+    The points aligner's gradient is tens to hundreds of times larger at low noise levels, so one norm over both would scale down the diffusion
+    model's gradient with it.
+
+    Attributes:
+        mjd: norm of the joint diffusion model's gradient.
+        dpa: norm of the points aligner's gradient.
+    """
+
+    mjd: float
+    dpa: float
+
+    @property
+    def are_finite(self) -> bool:
+        """False if a gradient is NaN or infinite."""
+        return all(map(math.isfinite, self))
 
 
 class Engine(Protocol):
@@ -45,11 +66,11 @@ class Engine(Protocol):
         """
         ...
 
-    def step(self, loss: Tensor, lr_factor: float) -> float:
-        """Backpropagate a loss, clip the gradients, and update the weights; ``lr_factor`` multiplies the learning rates.
+    def step(self, loss: Tensor, lr_factor: float) -> GradientNorms:
+        """Backpropagate a loss, clip the gradients of each network, and update the weights; ``lr_factor`` multiplies the learning rates.
 
         Returns:
-            The norm of all gradients before clipping; if it is not finite, no weight was updated.
+            The norms before clipping; if one is not finite, no weight was updated.
         """
         ...
 
@@ -136,15 +157,17 @@ class DataParallelEngine:
         losses: Losses = self._module(batch.to(device), noise.to(device), autoencoder, objective)
         return losses
 
-    def step(self, loss: Tensor, lr_factor: float) -> float:
-        """Backpropagate, clip and update the weights; return the norm of the gradients before clipping (``Engine.step``)."""
+    def step(self, loss: Tensor, lr_factor: float) -> GradientNorms:
+        """Backpropagate, clip and update the weights; return the norms of the gradients before clipping (``Engine.step``)."""
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self._config.max_grad_norm))
-        if torch.isfinite(torch.tensor(norm)):
+        largest = self._config.max_grad_norm
+        mjd, dpa = (nn.utils.clip_grad_norm_(each.parameters(), largest) for each in (self.model.mjd, self.model.dpa))
+        norms = GradientNorms(float(mjd), float(dpa))
+        if norms.are_finite:
             _scale_learning_rates(self._optimizer.param_groups, lr_factor)
             self._optimizer.step()
-        return norm
+        return norms
 
     def save(self, folder: Path) -> None:
         """Write the weights and the optimizer's state to ``state.pt`` in a folder, by the main process alone."""
@@ -180,7 +203,7 @@ class Zero3Engine:
         os.environ.setdefault("LOCAL_RANK", "0")  # for a single process without a launcher
         import deepspeed
 
-        self._group = group
+        self._config, self._group = config, group
         self._engine, *_ = deepspeed.initialize(
             model=model,
             optimizer=build_optimizer(model, config),
@@ -195,15 +218,29 @@ class Zero3Engine:
         losses: Losses = self._engine(batch.to(device), noise.to(device), autoencoder, objective)
         return losses
 
-    def step(self, loss: Tensor, lr_factor: float) -> float:
-        """Backpropagate, clip and update the weights; return the norm of the gradients before clipping (``Engine.step``).
+    def step(self, loss: Tensor, lr_factor: float) -> GradientNorms:
+        """Backpropagate, clip and update the weights; return the norms of the gradients before clipping (``Engine.step``).
 
-        DeepSpeed (0.19.8, not yet 0.19.0) skips an update whose norm is not finite; the norm returned is then infinity.
+        DeepSpeed (0.19.8, not yet 0.19.0) skips an update if a gradient is not finite.
         """
         _scale_learning_rates(self._engine.optimizer.param_groups, lr_factor)
         self._engine.backward(loss)
+        norms = self._clip_gradients()
         self._engine.step()
-        return float(self._engine.get_global_grad_norm())
+        return norms
+
+    def _clip_gradients(self) -> GradientNorms:
+        """Clip the gradients of each network, of which every process holds a shard; DeepSpeed's own clipping knows one norm over all parameters."""
+        from deepspeed.utils import safe_get_local_grad, safe_set_local_grad
+
+        networks = [list(each.parameters()) for each in (self.model.mjd, self.model.dpa)]
+        own = [torch.stack([safe_get_local_grad(each).norm() for each in network]).norm() for network in networks]
+        norms = GradientNorms(*self._group.all_reduce(torch.stack(own).square()).sqrt().tolist())
+        for network, norm in zip(networks, norms, strict=True):
+            if norm > self._config.max_grad_norm:
+                for each in network:
+                    safe_set_local_grad(each, safe_get_local_grad(each) * (self._config.max_grad_norm / norm))
+        return norms
 
     def save(self, folder: Path) -> None:
         """Write the weights and the optimizer's state to a folder; every process writes its own shards."""
@@ -229,11 +266,11 @@ class Zero3Engine:
 
 
 def _deepspeed_config(config: TrainingConfig) -> dict[str, Any]:
-    """Return DeepSpeed's configuration: ``launch/zero3.json`` with the training's batch size, gradient clipping and precision."""
+    """Return DeepSpeed's configuration: ``launch/zero3.json`` with the training's batch size and precision."""
     shared: dict[str, Any] = json.loads((LAUNCH_FOLDER / "zero3.json").read_text())
     return {
         **shared,
         "train_micro_batch_size_per_gpu": config.batch_size,
-        "gradient_clipping": config.max_grad_norm,
+        "gradient_clipping": 0.0,  # the engine clips each network
         "bf16": {"enabled": config.precision == "bf16"},
     }

@@ -21,7 +21,7 @@ class LossEntry(Record):
         stage: name of the stage of training.
         loss: the weighted sum of the losses.
         video, motion, depth_range, points, chamfer, depth_range_error: the losses by name, see ``reference_model.cycle.losses.Losses``.
-        gradient_norm: norm of all gradients before clipping.
+        mjd_gradient_norm, dpa_gradient_norm: norms of the gradients of the joint diffusion model and of the points aligner, before clipping.
         learning_rate: learning rate of the joint diffusion model.
         seconds: duration of the iteration.
     """
@@ -35,7 +35,8 @@ class LossEntry(Record):
     points: float
     chamfer: float
     depth_range_error: float
-    gradient_norm: float
+    mjd_gradient_norm: float
+    dpa_gradient_norm: float
     learning_rate: float
     seconds: float
 

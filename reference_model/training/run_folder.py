@@ -46,7 +46,7 @@ class RunSettings(Record):
         start: initial weights, ``wan`` or ``random``.
     """
 
-    SCHEMA = "hoibench/training-run@4"
+    SCHEMA = "hoibench/training-run@5"
 
     model: CompleteConfig
     training: TrainingConfig

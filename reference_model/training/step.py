@@ -51,7 +51,7 @@ class StepResult:
     """The result of one training iteration.
 
     Attributes:
-        values: numbers of a ``LossEntry`` by name: losses and their weighted sum (means over all processes), gradient norm, learning rate, seconds.
+        values: numbers of a ``LossEntry`` by name: losses and their weighted sum (means over all processes), gradient norms, learning rate, seconds.
         should_stop: whether any process received a stop signal.
     """
 
@@ -91,11 +91,12 @@ def train_step(
         if not all(map(math.isfinite, means)):
             bad = [name for name, value in zip(Losses._fields, losses, strict=True) if not value.isfinite()]
             _fail(job, engine, group, iteration, ", ".join(bad), loaded.clips)
-        norm = engine.step(loss, lr_factor)
-        if not math.isfinite(norm):
+        norms = engine.step(loss, lr_factor)
+        if not norms.are_finite:
             _fail(job, engine, group, iteration, "gradient", loaded.clips)
     values |= {
-        "gradient_norm": norm,
+        "mjd_gradient_norm": norms.mjd,
+        "dpa_gradient_norm": norms.dpa,
         "learning_rate": lr_factor * config.learning_rate,
         "seconds": time.perf_counter() - start,
     }

@@ -50,7 +50,7 @@ def test_ls_prints_json():
     metrics = json.loads(run("hoibench", "ls", "metrics", "--json").stdout)
     assert {"rpe@2", "chamfer@2", "matching_pixels/sift-mnn@2"} <= {row["metric"] for row in metrics}
     splits = json.loads(run("hoibench", "ls", "splits", "--json").stdout)
-    assert "synthetic@1/demo" in {row["split"] for row in splits}
+    assert "synthetic@2/demo" in {row["split"] for row in splits}
 
 
 def test_unknown_command_names_the_nearest():

@@ -86,9 +86,8 @@ def scene(config, autoencoder, device):
     point_mask = torch.ones(1, views, points, dtype=torch.bool, device=device)
     z = torch.randn(empty_latents(config).shape, device=device)
     text = torch.randn(2, config.text_tokens, config.mjd.text_dim, device=device).split(1)
-    track_codec = TrackCodec(
-        autoencoder, cameras, build_scene_frame(cameras, config.cycle.unit), anchors, point_mask, config.pseudo_video
-    )
+    scene_frame = build_scene_frame(cameras, config.cycle.unit, config.cycle.prior_depth)
+    track_codec = TrackCodec(autoencoder, cameras, scene_frame, anchors, point_mask, config.pseudo_video)
     return track_codec, Conditions(z[:, :, :, :1], *text, cameras.normalize(anchors), None, (config.frames, z.shape[3]))
 
 

@@ -15,7 +15,7 @@ SIZE = (480, 704)
 
 
 def scene(**kwargs):
-    pixels, depth = moving_bodies(**kwargs)
+    pixels, depth, _ = moving_bodies(**kwargs)
     size = kwargs.get("size", SIZE)
     drawn = points_in_image(pixels, depth, size)
     return pixels, depth, pixels[0], depth_range(depth, drawn), size

@@ -6,7 +6,7 @@ import pytest
 
 from hoibench.cli.main import main
 
-CLIPS = "synthetic-clips@1"
+CLIPS = "synthetic-clips@2"
 
 
 @pytest.fixture(autouse=True)

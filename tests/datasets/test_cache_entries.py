@@ -27,7 +27,7 @@ def test_the_cache_folder_comes_from_the_variable_or_the_user(root, monkeypatch)
     assert cache_dir().name == "hoibench"
 
 
-ONE, TWO = "taco-hands@1-ba9876543210", "synthetic-clips@1"
+ONE, TWO = "taco-hands@1-ba9876543210", "synthetic-clips@2"
 
 
 def test_entries_are_counted_and_cleared(root):
@@ -45,20 +45,20 @@ def test_entries_are_counted_and_cleared(root):
 
 def test_other_folders_are_neither_listed_nor_deleted(root, tmp_path):
     """HOIBENCH_CACHE may be a folder with other files."""
-    other_folders = ("Documents", "synthetic@1", "synthetic-clips@1.old", "weights.old", "synthetic@1-0123456789AB")
+    other_folders = ("Documents", "synthetic@2", "synthetic-clips@2.old", "weights.old", "synthetic@2-0123456789AB")
     for name in (*other_folders, ONE):
         ensure_folder(root / name / "clip", fill)
     linked = tmp_path / "elsewhere"
     linked.mkdir()
     (root / TWO).symlink_to(linked)
-    (root / "synthetic@1-aaaaaaaaaaaa").write_text("a file")
+    (root / "synthetic@2-aaaaaaaaaaaa").write_text("a file")
     assert [entry.name for entry in list_entries()] == [ONE]
     with pytest.raises(FileNotFoundError, match="no entry 'Documents'"):
         clear_entries("Documents")
     with pytest.raises(FileNotFoundError, match="no entry '../elsewhere'"):
         clear_entries("../elsewhere")
     clear_entries()
-    assert sorted(path.name for path in root.iterdir()) == sorted([*other_folders, TWO, "synthetic@1-aaaaaaaaaaaa"])
+    assert sorted(path.name for path in root.iterdir()) == sorted([*other_folders, TWO, "synthetic@2-aaaaaaaaaaaa"])
     assert linked.is_dir()
 
 

@@ -103,10 +103,10 @@ def test_released_parts_of_taco_never_change(split, part, clips, split_id):
 
 
 def test_a_changed_file_is_refused(tmp_path):
-    shutil.copytree(SPLITS_FOLDER / "synthetic@1", tmp_path / "synthetic@1")
-    part = tmp_path / "synthetic@1" / "demo.jsonl"
+    shutil.copytree(SPLITS_FOLDER / "synthetic@2", tmp_path / "synthetic@2")
+    part = tmp_path / "synthetic@2" / "demo.jsonl"
     part.write_text(part.read_text().replace('"start": 0', '"start": 1', 1))
-    splits = VersionedSplit("synthetic@1", tmp_path)
+    splits = VersionedSplit("synthetic@2", tmp_path)
     assert len(splits.manifest("val").entries) == 24
     with pytest.raises(ValueError, match=r"demo\.jsonl has sha256"):
         splits.manifest("demo")
@@ -137,7 +137,7 @@ def test_another_schema_is_refused(tmp_path):
 
 def test_an_unknown_part_gets_the_nearest_names():
     with pytest.raises(UnknownName, match="did you mean train"):
-        VersionedSplit("synthetic@1").manifest("trian")
+        VersionedSplit("synthetic@2").manifest("trian")
 
 
 HASH = "0" * 64
@@ -234,4 +234,4 @@ def test_every_alias_is_a_new_name_of_a_part():
 
 
 def test_synthetic_manifests_kept_their_bytes():
-    assert b'"counts"' not in VersionedSplit("synthetic@1").release.to_bytes()
+    assert b'"counts"' not in VersionedSplit("synthetic@2").release.to_bytes()

@@ -20,17 +20,20 @@ from hoibench.geometry import (
     render,
     visible_points,
 )
+from hoibench.geometry.splatting import draw_frame
 
 SIZE = (20, 28)
+S = np.array([1.0, 2.0])
 seeds = st.integers(0, 100_000)
 
 
 def scene(seed, frames=3, points=12, size=SIZE):
-    """Random points: some outside the image, behind the camera or at equal depth; invisible points are NaN."""
+    """Random points: some outside the image, behind the camera, at equal or nearly equal depth; invisible points are NaN."""
     rng = np.random.default_rng(seed)
     height, width = size
     pixels = rng.uniform(-4, [width + 3, height + 3], (frames, points, 2))
     depth = np.round(rng.uniform(-0.1, 1.0, (frames, points)), 1)
+    depth *= np.where(rng.random(depth.shape) < 0.5, 1.0, rng.uniform(0.97, 1.03, depth.shape))
     anchors = rng.uniform(0, [width - 1, height - 1], (points, 2))
     visible = rng.random((frames, points)) < 0.8
     pixels[~visible & (rng.random(visible.shape) < 0.5)] = np.nan
@@ -46,12 +49,60 @@ def encode(seed, radius=1, darkest=0.1, **kwargs):
     return pixels, depth, anchors, visible, s, video
 
 
-@given(seeds, st.integers(0, 3))
+@given(seeds, st.integers(0, 3), st.sampled_from([0.0, 0.02, 0.5]))
 @settings(max_examples=40, deadline=None)
-def test_rasterise_equals_drawing_from_far_to_near(seed, radius):
-    pixels, depth, _, visible = scene(seed)
-    index = rasterise(pixels, depth, SIZE, visible=visible, radius=radius)
-    assert np.array_equal(index, plain.draw_index(pixels, depth, SIZE, visible, radius))
+def test_rasterise_equals_a_search_for_each_pixel(seed, radius, depth_tolerance):
+    pixels, depth, _, visible = scene(seed, points=30)
+    if seed % 2:
+        pixels = np.round(pixels * 2) / 2  # many equal distances
+    options = {"visible": visible, "radius": radius, "depth_tolerance": depth_tolerance}
+    index = rasterise(pixels, depth, SIZE, **options)
+    assert np.array_equal(index, plain.draw_index(pixels, depth, SIZE, **options))
+
+
+@given(seeds, st.integers(0, 2))
+@settings(max_examples=10, deadline=None)
+def test_a_frame_of_tensors_is_drawn_alike(seed, radius):
+    """Tensors on a GPU are drawn by torch, others by numpy."""
+    pixels, depth, _, visible = scene(seed, frames=1)
+    arrays = pixels[0].astype(np.float64), depth[0].astype(np.float64), points_in_image(pixels, depth, SIZE, visible=visible)[0]  # fmt: skip
+    expected = draw_frame(*arrays, SIZE, radius, 0.02)
+    drawn = draw_frame(*map(torch.from_numpy, arrays), SIZE, radius, 0.02)
+    assert all(np.array_equal(one.numpy(), two) for one, two in zip(drawn, expected, strict=True))
+
+
+def test_points_on_one_surface_share_its_pixels():
+    """Three points 2 px apart on a slope: each has the pixels that are nearest to it, though their squares overlap."""
+    pixels = np.array([[[6.0, 6.0], [8.0, 6.0], [10.0, 6.0]]])
+    depth = np.array([[1.0, 1.01, 1.02]])
+    index = rasterise(pixels, depth, (13, 17), radius=3)
+    assert index[0, 6].tolist() == [-1, -1, -1, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2, 2, -1, -1, -1]
+    reading = read_back(render(pixels, depth, pixels[0], S, (13, 17), radius=3), pixels[0], S, radius=3)
+    assert np.abs(reading.pixels - pixels).max() <= 1.5
+    front = rasterise(pixels, depth, (13, 17), radius=3, depth_tolerance=0.0)
+    assert front[0, 6].tolist() == [-1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, -1, -1, -1]
+
+
+@pytest.mark.parametrize(("behind", "pixels_of_front"), [(0.019, 15), (0.021, 25)])
+def test_a_point_clearly_in_front_keeps_its_square(behind, pixels_of_front):
+    pixels = np.array([[[6.0, 6.0], [7.2, 6.0]]])
+    depth = np.array([[1.0, 1.0 + behind]])
+    for scale in (1.0, 5.0):  # of the scene: the picture is the same
+        assert (rasterise(pixels, scale * depth, (13, 17), radius=2) == 0).sum() == pixels_of_front
+
+
+@pytest.mark.parametrize("radius", [1, 2, 3])
+def test_points_of_a_slope_are_read_within_half_a_pixel_though_their_squares_overlap(radius):
+    """A grid of points 2 radius - 2 px or more apart, whose depth grows by 1 % over a square."""
+    step = max(2 * radius - 2, 1)
+    anchors = grid(step, (50, 60)) + 0.3
+    depth = 1.0 + 0.01 * anchors[None, :, 0] / (2 * radius + 1)
+    s = depth_range(depth, depth > 0)
+    reading = read_back(render(anchors[None], depth, anchors, s, (50, 60), radius=radius), anchors, s, radius=radius)
+    low, high = anchors.min(axis=0) + 2 * radius, anchors.max(axis=0) - 2 * radius
+    inner = (anchors > low).all(axis=1) & (anchors < high).all(axis=1)
+    assert inner.sum() > 50 and reading.found.all()
+    assert np.abs(reading.pixels[0] - anchors)[inner].max() <= 0.5
 
 
 @given(seeds, st.integers(0, 2), st.sampled_from([0.0, 0.1, 0.5]))

@@ -1,22 +1,12 @@
 """Errors of pseudo-videos in 8 bits and in video files, including the figures in the docs."""
 
 import numpy as np
+import pseudo_video_accuracy as accuracy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moving_bodies import moving_bodies
 
-from hoibench.geometry import (
-    depth_range,
-    points_in_image,
-    project,
-    quantise,
-    rasterise,
-    read_back,
-    render,
-    to_camera,
-    visible_points,
-)
+from hoibench.geometry import quantise, read_back, render
 
 LEVELS = 255 * 0.9
 
@@ -40,113 +30,28 @@ def test_anchors_farther_apart_than_a_levels_diagonal_are_never_confused_in_8_bi
     assert np.abs(coarse.depth - exact.depth).max() <= 0.5 / LEVELS + 1e-5
 
 
-class Figures:
-    """Errors of points that are visible at their centre pixel."""
-
-    def __init__(self):
-        self.shown = self.found = 0
-        self.lateral, self.depth = [], []
-
-    def add(self, video, pixels, depth, visible, s, size, radius):
-        shown = visible_points(rasterise(pixels, depth, size, visible=visible, radius=radius), pixels)
-        reading = read_back(video, pixels[0], s, radius=radius)
-        both = shown & reading.found
-        self.shown += shown.sum()
-        self.found += both.sum()
-        self.lateral.append(np.linalg.norm(reading.pixels - pixels, axis=-1)[both])
-        self.depth.append(np.abs(reading.depth - depth)[both] * 1000)
-
-    def row(self):
-        """Share found; median and 95th percentile of the lateral error in pixels, of the depth error in mm."""
-        parts = (np.percentile(np.concatenate(x), [50, 95]) for x in (self.lateral, self.depth))
-        return [float(x) for x in (self.found / self.shown, *np.concatenate(list(parts)))]
+def check(cell, documented, rel=0.02):
+    """Compare the numbers of a measured cell of a table with the documented ones, which are rounded."""
+    assert accuracy.numbers(cell) == pytest.approx(accuracy.numbers(documented), rel=rel, abs=0.011)
 
 
-def bodies():
-    pixels, depth = moving_bodies()
-    return [(pixels, depth, np.ones(depth.shape, dtype=bool))], (480, 704)
-
-
-def synthetic():
-    from hoibench.datasets.registry import open_dataset
-
-    data = open_dataset("synthetic", None)
-    clip = data.load(data.manifest("demo").entries[0])
-    views = []
-    for camera, visible in zip(clip.cameras, clip.tracks.visible, strict=True):
-        points = to_camera(clip.tracks.world.astype(np.float64), camera.R, camera.t)
-        pixels, depth = project(points, camera.K).astype(np.float32), points[..., 2].astype(np.float32)
-        # As the model has it: a view's points are those that it sees in frame 0.
-        views.append((pixels[:, visible[0]], depth[:, visible[0]], visible[:, visible[0]]))
-    return views, clip.size
-
-
-def through_h264(video, folder):
-    from hoibench.video import decode, encode
-
-    encode(folder / "motion.mp4", np.round(video * 255).astype(np.uint8), fps=8.0)
-    return (decode(folder / "motion.mp4") / 255).astype(np.float32)
-
-
-def measure(scene, kind, radius, folder):
-    views, size = scene
-    figures = Figures()
-    for pixels, depth, visible in views:
-        first = 1 if kind.startswith("tracking") else None
-        s = depth_range(depth[:first], points_in_image(pixels, depth, size, visible=visible)[:first])
-        video = render(
-            pixels, depth, pixels[0], s, size, visible=visible, radius=radius, first_depth=kind.startswith("tracking")
-        )
-        if not kind.endswith("float"):
-            video = quantise(video)
-        if kind == "h264":
-            video = through_h264(video, folder)
-        figures.add(video, pixels, depth, visible, s, size, radius)
-    return figures.row()
-
-
-def check(scene, kind, radius, expected, folder, rel=0.02):
-    assert measure(scene, kind, radius, folder) == pytest.approx(expected, rel=rel, abs=0.001)
-
-
-# Share found; lateral error in pixels, median and 95th percentile; depth error in mm, the same.
-PAPERS_SIZE = {
-    "float": [1.0, 0.413, 0.703, 0.0, 0.0],
-    "8 bits": [0.883, 0.423, 0.925, 0.440, 2.743],
-}
-
-
-@pytest.mark.parametrize("kind", PAPERS_SIZE)
-def test_smooth_tracks_at_the_papers_size(kind, tmp_path):
-    check(bodies(), kind, 1, PAPERS_SIZE[kind], tmp_path)
+@pytest.mark.parametrize("radius", [1, 3])
+def test_documented_errors_at_the_papers_size(radius):
+    cell = accuracy.channel_cell(accuracy.bodies(), "float", radius)
+    check(cell, accuracy.documented("bodies: float")[radius - 1])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "radius", "expected"),
-    [
-        ("tracking float", 1, [1.0, 0.413, 0.703, 21.90, 72.96]),
-        ("tracking 8 bits", 1, [0.883, 0.423, 0.925, 21.88, 73.48]),
-        ("8 bits", 3, [0.926, 0.532, 1.672, 0.418, 0.803]),
-        ("h264", 1, [0.679, 11.82, 114.5, 27.19, 153.4]),
-        ("h264", 3, [0.934, 6.141, 102.9, 9.664, 130.2]),
-    ],
-)
-def test_other_documented_figures_of_smooth_tracks(kind, radius, expected, tmp_path):
-    check(bodies(), kind, radius, expected, tmp_path, rel=0.2 if kind == "h264" else 0.02)
+@pytest.mark.parametrize("scene", accuracy.SCENES)
+def test_all_documented_errors(scene):
+    views = accuracy.SCENES[scene]()
+    for channel in accuracy.CHANNELS:
+        for radius, cell in zip(accuracy.RADII, accuracy.documented(f"{scene}: {channel}"), strict=True):
+            check(accuracy.channel_cell(views, channel, radius), cell, rel=0.2 if "H.264" in channel else 0.02)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "radius", "expected"),
-    [
-        ("float", 1, [1.0, 0.394, 0.621, 0.0, 0.0]),
-        ("8 bits", 1, [0.997, 0.395, 0.621, 0.224, 0.504]),
-        ("tracking float", 1, [1.0, 0.394, 0.621, 0.0, 49.69]),
-        ("tracking 8 bits", 1, [0.997, 0.395, 0.621, 0.368, 49.98]),
-        ("h264", 1, [0.919, 1.191, 13.32, 4.632, 48.56]),
-        ("h264", 3, [0.999, 1.0, 2.22, 2.033, 13.78]),
-    ],
-)
-def test_documented_figures_of_a_synthetic_clip(kind, radius, expected, tmp_path):
-    check(synthetic(), kind, radius, expected, tmp_path, rel=0.2 if kind == "h264" else 0.02)
+@pytest.mark.parametrize("tolerance", accuracy.TOLERANCES)
+def test_documented_errors_of_depth_tolerances(tolerance):
+    for scene, cell in zip(accuracy.SCENES, accuracy.documented(f"{100 * tolerance:g} %"), strict=True):
+        check(accuracy.tolerance_cell(accuracy.SCENES[scene](), tolerance), cell)

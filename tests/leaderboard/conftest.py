@@ -55,7 +55,7 @@ def site(tmp_path_factory):
     """A page of three fake runs: a synthetic split with failures and missing values, a single-seed demo, and measured videos."""
     root = tmp_path_factory.mktemp("site")
     split = fake_runs.write_run(root / "seen", edit=_add_failures, exit={"status": "over_budget", "failures": FAILURES})
-    demo = fake_runs.write_run(root / "demo", fake_runs.REFERENCE_ROWS, clips=6, seeds=(0,), split="synthetic@1/demo")
+    demo = fake_runs.write_run(root / "demo", fake_runs.REFERENCE_ROWS, clips=6, seeds=(0,), split="synthetic@2/demo")
     videos = fake_runs.write_run(
         root / "videos",
         fake_runs.METHODS[:4],

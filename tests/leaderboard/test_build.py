@@ -127,11 +127,11 @@ def test_the_html_is_well_formed(text):
 def test_a_second_build_replaces_the_page(tmp_path):
     one = fake_runs.write_run(tmp_path / "one", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,))
     two = fake_runs.write_run(
-        tmp_path / "two", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,), split="synthetic@1/val"
+        tmp_path / "two", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,), split="synthetic@2/val"
     )
     first = build([one], tmp_path / "page", fake_runs.CARDS).read_text()
     index = build([two], tmp_path / "page", fake_runs.CARDS)
-    assert "synthetic@1/val" in index.read_text() and "synthetic@1/val" not in first
+    assert "synthetic@2/val" in index.read_text() and "synthetic@2/val" not in first
     assert build([one], tmp_path / "page", fake_runs.CARDS).read_text() == first  # same runs, same bytes
 
 
@@ -150,7 +150,7 @@ def test_a_build_that_fails_leaves_the_old_page(tmp_path, monkeypatch):
 def test_an_index_that_cannot_be_replaced_stays_unchanged(tmp_path, monkeypatch):
     one = fake_runs.write_run(tmp_path / "one", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,))
     two = fake_runs.write_run(
-        tmp_path / "two", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,), split="synthetic@1/val"
+        tmp_path / "two", fake_runs.REFERENCE_ROWS[:1], clips=2, seeds=(0,), split="synthetic@2/val"
     )
     index = build([one], tmp_path / "page", fake_runs.CARDS)
     before, replace = index.read_bytes(), os.replace

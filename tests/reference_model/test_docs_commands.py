@@ -1,13 +1,19 @@
-"""The commands that the documentation gives are taken by the commands' own parsers, and its launch configuration is one."""
+"""Commands in the documentation are accepted by the parsers, the first steps run as printed, and the launch configuration is one."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tyro
 
 from hoibench.cli.run import parse_arguments
+from hoibench.predictions import read_prediction
+from hoibench.results.score_file import read_scores
 from reference_model.config import preset
 from reference_model.info import InfoOptions
 from reference_model.prepare import PrepareOptions
@@ -62,6 +68,37 @@ def test_pages_show_every_command():
     shown = {(page, module) for page, module, _ in OURS}
     assert {module for page, module in shown if page == "reference_model.md"} == {*OPTIONS, "hoibench.run"}
     assert {("README.md", "hoibench.run"), ("methods.md", "hoibench.run")} <= shown
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)  # the machine may be busy
+def test_the_first_steps_run_as_printed(tmp_path):
+    """Prepare, train, sample and run, each line as it is on the page, in one empty folder."""
+    page = (ROOT / "docs/reference_model.md").read_text(encoding="utf-8")
+    section = page[page.index("## First steps") : page.index("## Commands")]
+    ((_, block),) = FENCED.findall(section)
+    assert len(block.splitlines()) == 4
+    variables = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "OMP_NUM_THREADS": "1",
+    }
+    for line in block.splitlines():
+        done = subprocess.run(
+            line, shell=True, cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert (tmp_path / done.stdout.splitlines()[-1]).name == "index.html"
+    assert (tmp_path / done.stdout.splitlines()[-1]).is_file()
+    (sampled,) = (tmp_path / "nano/samples/seed-0").iterdir()
+    (ran,) = (tmp_path / "nano/run/predictions/syncmv4d+custom/seed-0").iterdir()
+    one, other = read_prediction(sampled), read_prediction(ran)
+    assert sampled.name == ran.name and np.array_equal(one.tracks, other.tracks)
+    assert one.provenance["model"] == other.provenance["model"]
+    (scores,) = (tmp_path / "nano/run/scores/syncmv4d+custom/seed-0").glob("*.jsonl")
+    rows = [row for each in read_scores(scores).values() for row in each]
+    assert {"rpe@1", "chamfer@1"} <= {row.metric for row in rows if row.status == "ok"}
+    assert "failed" not in {row.status for row in rows}
 
 
 def test_an_unknown_option_is_refused():

@@ -71,11 +71,13 @@ def test_initially_predicted_tracks_are_the_origin():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("voxel", [0.001, 4.0])
 @pytest.mark.parametrize("window", [None, 8])
-def test_points_in_another_order_are_the_same_cloud(window):
-    """Windows follow places in space, so with distinct places even they do not depend on the order in memory."""
-    model = tiny_dpa(window=window, voxel=0.001, reach=8.0)
+def test_points_in_another_order_are_the_same_cloud(window, voxel):
+    """Windows follow places in space, and anchors where places share a voxel: not the order in memory."""
+    model = tiny_dpa(window=window, voxel=voxel, reach=8.0)
     M_t, coarse, found, anchors, t = case()
+    anchors[:, 1] = anchors[:, 0]  # views may have equal anchors
     order = torch.randperm(K, generator=torch.Generator().manual_seed(5))
     straight = model(M_t, coarse, found, anchors, t)
     shuffled = model(M_t[..., order, :], coarse[..., order, :], found[..., order], anchors[:, :, order], t)
@@ -204,6 +206,17 @@ def test_mixed_precision_leaves_coordinates_in_full():
         v = model(M_t, coarse, found, anchors, t)
     assert v.dtype == torch.float32 and not torch.equal(v, v.bfloat16().float())
     assert torch.allclose(v, model(M_t, coarse, found, anchors, t), atol=0.1)
+
+
+@torch.no_grad()
+def test_mixed_precision_leaves_noise_levels_in_full():
+    """Training runs under autocast, sampling in float32: both modulate the blocks alike."""
+    model, seen = tiny_dpa(num_layers=1), []
+    model.blocks[0].modulation.register_forward_hook(lambda _, given, out: seen.append((*given, out)))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model(*case())
+    model(*case())
+    assert all(torch.equal(one, other) for one, other in zip(*seen, strict=True))
 
 
 @torch.no_grad()

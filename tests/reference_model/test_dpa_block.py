@@ -79,7 +79,7 @@ def test_a_block_is_its_plain_twin(size, temporal):
     grid = grid_coordinates(torch.randn(GROUPS, POINTS, 3), config.voxel, config.reach)
     code, index = z_order(grid), torch.arange(GROUPS * POINTS)
     voxels = build_voxel_map(index // POINTS, grid.flatten(0, 1), int(2 * config.reach / config.voxel) + 1, GROUPS)
-    at = build_windows(code, None, size)
+    at = build_windows(code, torch.arange(POINTS).expand_as(code), None, size)
     tokens = gather_windows(coarse, at)
     seen = torch.cat(
         [torch.ones(len(tokens), 1, dtype=torch.bool), gather_windows(found[..., None], at)[..., 0]], dim=1

@@ -23,13 +23,17 @@ CLUSTERS = list(ANGLES)
 CONFIG = small_config()
 
 
+def scene_frame_of(inputs):
+    return build_scene_frame(inputs.cameras, CONFIG.cycle.unit, CONFIG.cycle.prior_depth)
+
+
 class Known:
     """Videos, pseudo-videos, tracks and s of the three clusters, from left to right."""
 
     def __init__(self):
         request = small_request()
         autoencoder = FoldingCoder()
-        given = request_to_inputs(request, CONFIG, "cpu")
+        given = request_to_inputs(request, "cpu")
         g = torch.Generator().manual_seed(0)
         self.videos = torch.randint(0, 256, (3, N, *SIZE, 3), generator=g) / 255
         self.videos[:, 0] = given.images
@@ -39,9 +43,7 @@ class Known:
         self.z_video, self.z_motion = (
             torch.stack([autoencoder.encode(each) for each in x])[None] for x in (self.videos, self.motion)
         )
-        self.M = build_scene_frame(given.cameras, CONFIG.cycle.unit).from_world(
-            torch.from_numpy(self.world)[None].float()
-        )
+        self.M = scene_frame_of(given).from_world(torch.from_numpy(self.world)[None].float())
         self.text = []
         self.expects_given_anchors = True
 
@@ -118,7 +120,7 @@ def test_tracks_are_in_each_views_camera_and_outputs_in_the_requests_order(known
 def test_points_too_far_or_behind_the_camera_are_not_valid(known):
     loaded = known.loaded(cycle=CycleConfig(guidance=False))
     request = small_request()
-    scene_frame = build_scene_frame(request_to_inputs(request, CONFIG, "cpu").cameras, CONFIG.cycle.unit)
+    scene_frame = scene_frame_of(request_to_inputs(request, "cpu"))
     behind = torch.from_numpy(np.array([0.0, 0.0, -2.0]) @ request.views[2].camera.R).float()
     M = known.M.clone()
     M[0, 1, :, 4] = MAX_COORDINATE * 10

@@ -1,4 +1,4 @@
-"""The model folders import torch, diffusers, einops, spconv, scipy, hoibench.geometry, the configuration and each other: they can be lifted out."""
+"""The model folders import torch, diffusers, einops, spconv, scipy, hoibench.geometry, the configuration, float32_layers and each other."""
 
 import ast
 import sys
@@ -15,6 +15,7 @@ ALLOWED = (
     "scipy",
     "hoibench.geometry",
     "reference_model.config",
+    "reference_model.float32_layers",
     "reference_model.mjd",
     "reference_model.dpa",
     "reference_model.cycle",
@@ -23,6 +24,7 @@ FILES = [
     ROOT / "config/__init__.py",
     ROOT / "config/models.py",
     ROOT / "config/fields.py",
+    ROOT / "float32_layers.py",
     *sorted(path for part in ("mjd", "dpa", "cycle") for path in (ROOT / part).rglob("*.py")),
 ]
 

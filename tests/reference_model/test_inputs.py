@@ -5,7 +5,7 @@ import pytest
 import torch
 from requests_for_models import K, camera, small_config, small_request, with_view
 
-from reference_model.generation.inputs import request_to_inputs, view_order
+from reference_model.generation.inputs import check_request, request_to_inputs, view_order
 
 CONFIG = small_config()
 GIVEN = small_request()
@@ -38,7 +38,7 @@ def moving(index):
 )  # fmt: skip
 def test_requests_that_do_not_fit_are_refused(request_, message):
     with pytest.raises(ValueError, match=message):
-        request_to_inputs(request_, CONFIG, "cpu")
+        check_request(request_, CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_requests_that_do_not_fit_are_refused(request_, message):
 )
 def test_the_model_sees_left_center_right(clusters):
     request = small_request(clusters)
-    given, sorted_ = request_to_inputs(request, CONFIG, "cpu"), request_to_inputs(small_request(), CONFIG, "cpu")
+    given, sorted_ = request_to_inputs(request, "cpu"), request_to_inputs(small_request(), "cpu")
     assert [clusters[i] for i in given.order] == ["left", "center", "right"]
     for name in ("images", "anchors"):
         assert torch.equal(getattr(given, name), getattr(sorted_, name))
@@ -60,17 +60,17 @@ def test_views_of_no_cluster_keep_their_order():
 
 
 def test_the_tensors_are_the_requests():
-    given = request_to_inputs(GIVEN, CONFIG, "cpu")
+    given = request_to_inputs(GIVEN, "cpu")
     np.testing.assert_array_equal((given.images * 255).round().to(torch.uint8), [view.image for view in GIVEN.views])
     np.testing.assert_array_equal(given.anchors[0], GIVEN.anchors)
     assert given.point_mask.all() and given.point_mask.shape == (1, 3, K)
     np.testing.assert_allclose(given.cameras.intrinsics[0, 1], [90 / 96, 85 / 64])
-    assert request_to_inputs(dataclasses.replace(GIVEN, anchors=None), CONFIG, "cpu").anchors is None
+    assert request_to_inputs(dataclasses.replace(GIVEN, anchors=None), "cpu").anchors is None
 
 
 def test_missing_anchors_are_masked():
     anchors = GIVEN.anchors.copy()
     anchors[1, 4], anchors[2, 0, 1] = np.nan, np.inf
-    given = request_to_inputs(dataclasses.replace(GIVEN, anchors=anchors), CONFIG, "cpu")
+    given = request_to_inputs(dataclasses.replace(GIVEN, anchors=anchors), "cpu")
     assert given.anchors.isfinite().all()
     assert [tuple(each) for each in (~given.point_mask).nonzero().tolist()] == [(0, 1, 4), (0, 2, 0)]

@@ -37,7 +37,7 @@ class Iteration:
         track_codec = TrackCodec(
             CODER,
             BATCH.cameras,
-            build_scene_frame(BATCH.cameras, 0.2),
+            build_scene_frame(BATCH.cameras, 0.2, 1.7),
             BATCH.anchors,
             BATCH.point_mask,
             CONFIG.pseudo_video,

@@ -29,7 +29,7 @@ def load(folder, preset="custom", **runtime):
 
 @pytest.fixture(scope="module")
 def nano_like(small_model_folder, tmp_path_factory):
-    """The small model with as many points as nano has: other than in grid and steps it is nano."""
+    """The small model with as many points as nano has: other than in grid it is nano."""
     return edited(small_model_folder, tmp_path_factory.mktemp("method") / "small", "pseudo_video", "points", 256)
 
 
@@ -179,7 +179,7 @@ def test_a_checkpoint_of_another_preset(small_model_folder):
     [
         ("mjd", "view_rope", False, r"mjd\.view_rope False \(nano: True\)"),
         ("dpa", "predicts", "velocity", r"dpa\.predicts velocity \(nano: tracks\)"),
-        ("pseudo_video", "radius", 3, r"pseudo_video\.radius 3 \(nano: 1\)"),
+        ("pseudo_video", "radius", 2, r"pseudo_video\.radius 2 \(nano: 3\)"),
         ("cycle", "reading", "algorithm1_literal", r"cycle\.reading algorithm1_literal \(nano: x0\)"),
         ("vae", "base_dim", 16, r"vae\.base_dim 16 \(nano: 8\)"),
     ],

@@ -171,7 +171,7 @@ def test_bf16_is_close_to_fp32_and_tables_stay_fp32(tmp_path):
     }
     assert in_fp32 == {
         "scale_shift_table", "scale_shift_table_motion", "scale_shift_table_view", "scale_shift_table_view_motion",
-        "linear_1", "linear_2", "norm2", "scale_head",
+        "linear_1", "linear_2", "time_proj", "time_proj_motion", "norm2", "scale_head",
     }  # fmt: skip
     for one, other in zip(exact, half(*inputs()), strict=True):
         assert torch.isfinite(other).all() and (one - other).norm() < 0.05 * one.norm()
@@ -188,6 +188,36 @@ def test_outputs_are_float32_after_a_cast_and_under_autocast():
         assert {each.dtype for each in output} == {torch.float32}
         for one, other in zip(exact, output, strict=True):
             assert (one - other).norm() < 0.05 * one.norm()
+
+
+@torch.no_grad()
+def test_depth_ranges_are_finer_than_bfloat16():
+    """Its grid is 3.9 mm wide between half a metre and a metre."""
+    model = trained(tiny_mjd())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = model(*inputs()).s
+    for s in (mixed, model.to(torch.bfloat16)(*inputs()).s):
+        assert (s != s.bfloat16().float()).sum() > 6  # of 12
+
+
+@torch.no_grad()
+def test_noise_levels_are_embedded_in_float32_at_any_precision(tmp_path):
+    """Training runs under autocast, sampling with weights in bfloat16: both modulate the blocks exactly as float32 does."""
+
+    def modulation_of(model):
+        seen = []
+        model.blocks[0].register_forward_pre_hook(lambda _, given: seen.append(given[2]))
+        model(*inputs())
+        return seen[0]
+
+    model = trained(tiny_mjd())
+    model.save_pretrained(tmp_path)
+    exact = modulation_of(model)
+    sampled = modulation_of(load_mjd(tmp_path, preset("nano"), dtype=torch.bfloat16))
+    with torch.autocast("cpu", torch.bfloat16):
+        training = modulation_of(model)
+    for half in (training, sampled):
+        assert all(torch.equal(one, other) for one, other in zip(half, exact, strict=True))
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from reference_model.config.models import GRID_BITS
 from reference_model.dpa.point_serialization import (
+    anchor_rank,
     build_windows,
     gather_windows,
     grid_coordinates,
@@ -47,27 +48,33 @@ def test_grid_coordinates_are_floored_and_clamped():
 @settings(max_examples=60, deadline=None)
 def test_windows_follow_the_curve_and_give_every_point_back(groups, count, size, random):
     code = torch.tensor([[random.randrange(50) for _ in range(count)] for _ in range(groups)])
-    at = build_windows(code, None, size)
+    rank = torch.tensor([random.sample(range(count), count) for _ in range(groups)])
+    at = build_windows(code, rank, None, size)
     x = torch.arange(groups * count).reshape(groups, count, 1)
     assert torch.equal(scatter_windows(gather_windows(x, at), at), x)
-    for row, taken in zip(code, at.index, strict=True):
-        ranked = row.argsort(stable=True)
+    for row, ties, taken in zip(code.tolist(), rank.tolist(), at.index, strict=True):
+        ranked = sorted(range(count), key=lambda point: (row[point], ties[point]))
         wanted = []
         for start in range(0, count, at.size):
             start = min(start, count - at.size)
-            wanted += ranked[start : start + at.size].tolist()
+            wanted += ranked[start : start + at.size]
         assert taken.tolist() == wanted
+
+
+def test_anchors_rank_by_u_then_v_then_as_listed():
+    anchors = torch.tensor([[[0.5, 0.2], [0.1, 0.9], [0.5, 0.1], [0.1, 0.9]]])
+    assert anchor_rank(anchors).tolist() == [[3, 0, 2, 1]]
 
 
 def test_padding_comes_last():
     code = torch.tensor([[3, 1, 2, 0]])
-    at = build_windows(code, torch.tensor([[True, False, True, True]]), 4)
+    at = build_windows(code, code, torch.tensor([[True, False, True, True]]), 4)
     assert at.index.tolist() == [[3, 2, 0, 1]]
 
 
 def test_the_last_window_overlaps_the_one_before_and_has_no_padding():
     code = torch.tensor([[5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5]])
-    at = build_windows(code, torch.tensor([[True] * 3 + [False] * 3, [True] * 5 + [False]]), 2)
+    at = build_windows(code, code, torch.tensor([[True] * 3 + [False] * 3, [True] * 5 + [False]]), 2)
     assert at.index.reshape(2, 3, 2)[0, :2].tolist() == [[2, 1], [1, 0]]
     assert at.index.reshape(2, 3, 2)[1].tolist() == [[0, 1], [2, 3], [3, 4]]
     assert at.index.gather(1, at.position)[:, :3].tolist() == [[0, 1, 2], [0, 1, 2]]

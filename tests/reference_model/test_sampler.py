@@ -31,7 +31,12 @@ class Run:
     def __init__(self, cycle=CYCLE, flow=FLOW, *, true=False, no_text=True, seed=0, z_image=None):
         self.journal, self.true, self.start = Journal(), true, {}
         track_codec = TrackCodec(
-            CODER, BATCH.cameras, build_scene_frame(BATCH.cameras, 0.2), BATCH.anchors, BATCH.point_mask, PSEUDO_VIDEO
+            CODER,
+            BATCH.cameras,
+            build_scene_frame(BATCH.cameras, 0.2, 1.7),
+            BATCH.anchors,
+            BATCH.point_mask,
+            PSEUDO_VIDEO,
         )
         self.M = track_codec.scene_frame.from_world(BATCH.world)
         self.z_image = BATCH.z_video[:, :, :, :1] if z_image is None else z_image

@@ -14,12 +14,12 @@ from reference_model.cycle.track_codec import TrackCodec
 
 CODER = FoldingCoder()
 BATCH = tiny_batch(CODER)
-STYLE = PseudoVideoConfig(points=K)
+STYLE = PseudoVideoConfig(points=K, radius=1)
 
 
 def track_codec_of(batch=BATCH, style=STYLE, autoencoder=CODER):
     return TrackCodec(
-        autoencoder, batch.cameras, build_scene_frame(batch.cameras, 0.2), batch.anchors, batch.point_mask, style
+        autoencoder, batch.cameras, build_scene_frame(batch.cameras, 0.2, 1.7), batch.anchors, batch.point_mask, style
     )
 
 

@@ -34,7 +34,12 @@ class Iteration:
         self.w = {name: torch.ones((), requires_grad=True) for name in ("mjd", "dpa")}
         config = tiny_config().pseudo_video
         track_codec = TrackCodec(
-            NoCoder(), BATCH.cameras, build_scene_frame(BATCH.cameras, 0.2), BATCH.anchors, BATCH.point_mask, config
+            NoCoder(),
+            BATCH.cameras,
+            build_scene_frame(BATCH.cameras, 0.2, 1.7),
+            BATCH.anchors,
+            BATCH.point_mask,
+            config,
         )
         self.M, self.journal = track_codec.scene_frame.from_world(BATCH.world), Journal()
         models = RecordingMJD(self.journal, self.mjd, see_k=see_k), RecordingDPA(self.journal, self.dpa)

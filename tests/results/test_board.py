@@ -414,7 +414,7 @@ def test_runs_without_a_common_clip_kind_or_split_have_separate_boards(board_of)
         {"name": "a", **alone},
         {"name": "b", **alone, "first_clip": 50},
         {"name": "c", **alone, "kind": "measured"},
-        {"name": "d", **alone, "split": "synthetic@1/val"},
+        {"name": "d", **alone, "split": "synthetic@2/val"},
     )
     assert [[run.record.name for run in board.runs] for board in boards] == [["c"], ["a"], ["b"], ["d"]]
 

@@ -21,7 +21,7 @@ def a_row(**change):
     table |= {
         "method": "frozen",
         "clip": "20230927_001",
-        "split": "synthetic@1/demo",
+        "split": "synthetic@2/demo",
         "clip_set_id": "0" * 12,
         "seed": 0,
     }

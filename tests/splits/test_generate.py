@@ -19,7 +19,7 @@ EVALUATION = ("val", "test_seen", "test_unseen")
 
 @pytest.fixture(scope="module")
 def splits():
-    return VersionedSplit("synthetic@1")
+    return VersionedSplit("synthetic@2")
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +128,9 @@ def test_sizes_and_ids(splits, parts):
         "test": 24,
     }
     for part in ("train", *EVALUATION, "demo"):
-        data = (SPLITS_FOLDER / "synthetic@1" / f"{part}.jsonl").read_bytes()
+        data = (SPLITS_FOLDER / "synthetic@2" / f"{part}.jsonl").read_bytes()
         assert splits.manifest(part).split_id == hashlib.sha256(data).hexdigest()[:12]
-        assert splits.manifest(part).split == f"synthetic@1/{part}"
+        assert splits.manifest(part).split == f"synthetic@2/{part}"
     assert splits.manifest("test") == splits.manifest("test_seen")
 
 
@@ -211,7 +211,7 @@ def _actions():
 
 
 def test_wide_has_the_same_scenes_with_other_cameras(parts):
-    wide = VersionedSplit("synthetic-wide@1")
+    wide = VersionedSplit("synthetic-wide@2")
     for part, lines in parts.items():
         for line, other in zip(lines, wide.lines(part), strict=True):
             assert (line.entry.id, line.recipe) == (other.entry.id, other.recipe)

@@ -273,7 +273,7 @@ def _row(
         else {"pairing": None, "alignment": None}
     )
     return {
-        "method": method.id, "preset": method.more.get("preset"), "clip": name, "split": "synthetic@1/test_seen",
+        "method": method.id, "preset": method.more.get("preset"), "clip": name, "split": "synthetic@2/test_seen",
         "clip_set_id": clip_set_id, "seed": seed,
         "metric": metric, "region": region, "part": None, "view": None, "pair": None, "frame": None, "value": value, "status": "ok", "reason": None,
         "unit": CARDS[metric].unit, "n_scored": 3, "n_expected": 3, "scale": None, "truth": "synthetic",
@@ -292,7 +292,7 @@ def _record(
     ]
     return {
         "schema": RunRecord.SCHEMA, "name": name, "config": {"seed": seeds, "precision": "fp32"}, "config_hash": "c" * 64, "identity": {},
-        "dataset": "synthetic", "kind": "synthetic", "has_truth": True, "split": "synthetic@1/test_seen", "split_id": "5b1e0c44d2aa",
+        "dataset": "synthetic", "kind": "synthetic", "has_truth": True, "split": "synthetic@2/test_seen", "split_id": "5b1e0c44d2aa",
         "clip_set_id": clip_set_id, "truth_id": "", "notes": [],
         "clips": [
             asdict(ClipEntry(id=clip, triplet=triplets[n % 3], instances=(f"{n % instances:03d}", "112")))

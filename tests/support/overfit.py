@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from reference_model.cache import LatentCache
-from reference_model.config import preset
+from reference_model.config import FlowConfig, preset
 from reference_model.cycle.batch import Batch, Noise, sample_noise
 from reference_model.cycle.losses import Losses
 from reference_model.cycle.sampler import Conditions, sample
@@ -102,7 +102,9 @@ def overfit(folder: Path, wan: Path, root: Path) -> None:
     track_codec = model.build_track_codec(one, _BlankAutoencoder())
     frames = NANO.frames, one.z_video.shape[3]
     given = Conditions(one.z_video[:, :, :, :1], one.text, None, one.normalized_anchors, None, frames)
-    sampled = sample(model.mjd, model.dpa, given, track_codec, NANO.flow, NANO.cycle, seeded_generator("sample"))
+    sampled = sample(
+        model.mjd, model.dpa, given, track_codec, FlowConfig(steps=8), NANO.cycle, seeded_generator("sample")
+    )
     torch.save(
         (tuple(before), tuple(after), one.world[0], track_codec.scene_frame.to_world(sampled.M)[0]), folder / _RESULT
     )

@@ -1,24 +1,35 @@
-"""Plain reference of the motion pseudo-video: draws from far to near, and matches every pixel by exhaustive search."""
+"""Plain reference of the motion pseudo-video: chooses the point of each pixel, and matches every pixel, by exhaustive search."""
 
 import math
 
 import numpy as np
 
 
-def draw_index(pixels, depth, size, visible, radius):
-    """Reference of ``rasterise``: draws far points first and, on ties, high indices first, so that the nearest point remains."""
+def draw_index(pixels, depth, size, visible, radius, depth_tolerance=0.02):
+    """Reference of ``rasterise``: lists the points that cover a pixel, and takes the nearest in the image of those that are not clearly behind."""
     height, width = size
     index = np.full((len(pixels), height, width), -1)
     for n in range(len(pixels)):
-        drawn = [k for k in range(depth.shape[1]) if visible[n, k] and depth[n, k] > 0]
-        for k in sorted(drawn, key=lambda k: (-depth[n, k], -k)):
+        covering = {}
+        for k in range(depth.shape[1]):
+            if not (visible[n, k] and depth[n, k] > 0):
+                continue
             u, v = (round(float(x)) for x in pixels[n, k])
             if not (0 <= u < width and 0 <= v < height):
                 continue
             for y in range(max(0, v - radius), min(height, v + radius + 1)):
                 for x in range(max(0, u - radius), min(width, u + radius + 1)):
-                    index[n, y, x] = k
+                    covering.setdefault((y, x), []).append(k)
+        for (y, x), points in covering.items():
+            deepest = (1 + depth_tolerance) * min(float(depth[n, k]) for k in points)
+            near = [k for k in points if float(depth[n, k]) <= deepest]
+            index[n, y, x] = min(near, key=lambda k: (distance((x, y), pixels[n, k]), depth[n, k], k))
     return index
+
+
+def distance(pixel, point):
+    """Return the squared distance of a pixel's centre from a point, each axis in whole steps of 1/65536 square pixel."""
+    return sum(int((a - float(b)) ** 2 * 65536) for a, b in zip(pixel, point, strict=True))
 
 
 def colour(anchor, depth, s, size, darkest):
@@ -34,9 +45,9 @@ def colour(anchor, depth, s, size, darkest):
     )
 
 
-def draw(pixels, depth, anchors, s, size, visible, radius=1, darkest=0.1):
+def draw(pixels, depth, anchors, s, size, visible, radius=1, darkest=0.1, depth_tolerance=0.02):
     """Reference of ``render`` for anchors inside the image."""
-    index = draw_index(pixels, depth, size, visible, radius)
+    index = draw_index(pixels, depth, size, visible, radius, depth_tolerance)
     video = np.zeros((*index.shape, 3), dtype=np.float32)
     for n, y, x in zip(*np.nonzero(index >= 0), strict=True):
         k = index[n, y, x]

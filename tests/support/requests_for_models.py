@@ -18,14 +18,16 @@ ANGLES = {"left": -40.0, "center": 0.0, "right": 35.0}
 
 @pytest.fixture(scope="session")
 def small_model_folder(wan_folder) -> Path:
-    """A model with random weights; it differs from nano in grid and steps only."""
+    """A model with random weights; it differs from nano in grid only."""
     return _saved("small", small_config, wan_folder)
 
 
 @pytest.fixture(scope="session")
 def nano_folder(wan_folder) -> Path:
-    """The preset nano, untrained, with two sampling steps."""
-    return _saved("nano", two_step_nano, wan_folder)
+    """The preset nano, untrained."""
+    from reference_model.config import preset
+
+    return _saved("nano", lambda: preset("nano"), wan_folder)
 
 
 def _saved(name: str, config: Callable, wan: Path) -> Path:
@@ -46,20 +48,12 @@ def _saved(name: str, config: Callable, wan: Path) -> Path:
     return cached_folder("random-model", name, build) / name
 
 
-def two_step_nano():
-    """The preset nano, sampled in two steps."""
-    from reference_model.config import FlowConfig, preset
-
-    return dataclasses.replace(preset("nano"), flow=FlowConfig(steps=2))
-
-
 def small_config(**changes):
     """Nano's configuration on 5 frames of 64 x 96."""
-    from reference_model.config import FlowConfig, preset
+    from reference_model.config import preset
 
     nano = preset("nano")
-    style = dataclasses.replace(nano.pseudo_video, points=K)
-    changes = {"flow": FlowConfig(steps=2), "pseudo_video": style} | changes
+    changes = {"pseudo_video": dataclasses.replace(nano.pseudo_video, points=K)} | changes
     return dataclasses.replace(nano, frames=N, height=SIZE[0], width=SIZE[1], **changes)
 
 

@@ -21,6 +21,7 @@ from hoibench.datasets.synthetic.materials import build_textured_surfaces
 from hoibench.datasets.synthetic.render import RenderScene, RenderView
 from hoibench.datasets.synthetic.scene import build_scene
 from hoibench.datasets.synthetic.world_frames import recording_dates, world_frame
+from hoibench.datasets.synthetic.writer import zoomed_cameras
 from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import SIDES
 from hoibench.datasets.taco.rig import rig
@@ -83,10 +84,11 @@ def scenes():
         found["skin"].append(skin[:, :, _SKIN])
         found["hand"].append(skin[:, _MIDDLE])
         found["betas"].append([hand.betas for hand in hands])
-        found["material"].append([[*b.material.palette, *b.material.lattice, b.material.shift] for b in surfaces])
+        found["material"].append([_material(textured.material) for textured in surfaces])
         if index < len(serials):
             render_scene = RenderScene(surfaces)
-            pictures.append(RenderView(render_scene, build_camera(serials[index])).render(render_scene.mesh(_MIDDLE)))
+            camera = zoomed_cameras(surfaces, serials[index : index + 1])[serials[index]]
+            pictures.append(RenderView(render_scene, camera).render(render_scene.mesh(_MIDDLE)))
     return {f"scenes/{name}": np.array(values) for name, values in found.items()} | {"pictures": np.stack(pictures)}
 
 
@@ -111,6 +113,11 @@ def loaded_clip(root):
         "clip/masks": clip.masks[:, _MIDDLE],
         "clip/video": clip.video[:, _MIDDLE],
     }
+
+
+def _material(material):
+    shifts = material.shift.reshape(2, 3)
+    return [*material.palette, *material.lattice, *shifts, np.full(3, material.threshold)]
 
 
 def _matrix(camera):

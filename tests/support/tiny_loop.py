@@ -60,7 +60,7 @@ def tiny_config(channels: int = 16, *, cycle: CycleConfig | None = None, **chang
         width=SIZE[1],
         mjd=dataclasses.replace(nano.mjd, in_channels=channels, num_attention_heads=2, ffn_dim=48, num_layers=1),
         dpa=dataclasses.replace(nano.dpa, width=32, heads=2, num_layers=2, window=8, sparse_conv="torch", voxel=0.5),
-        pseudo_video=dataclasses.replace(nano.pseudo_video, points=K),
+        pseudo_video=dataclasses.replace(nano.pseudo_video, points=K, radius=1),
         flow=FlowConfig(steps=4, text_guidance_scale=3.0),
         cycle=cycle or CycleConfig(),
         **changed,

@@ -32,7 +32,7 @@ TINY = dataclasses.replace(
     width=96,
     mjd=dataclasses.replace(NANO.mjd, num_layers=1),
     dpa=DPAConfig(width=16, heads=2, num_layers=1, window=16, sparse_conv="torch"),
-    pseudo_video=dataclasses.replace(NANO.pseudo_video, points=12),
+    pseudo_video=dataclasses.replace(NANO.pseudo_video, points=12, radius=1),
 )
 CODER = FoldingCoder()
 LOOP = dataclasses.replace(

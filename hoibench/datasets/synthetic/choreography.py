@@ -40,19 +40,43 @@ class Choreography:
     gap: float
 
 
+@dataclass(frozen=True)
+class Adjustment:
+    """A change of plan that lets a tool reach its target where a hand is in its way.
+
+    Attributes:
+        heading: radians added to the tool's heading.
+        lean: radians added to the tool's lean; only sticks are leaned.
+        extent: factor of the area that the tool works on.
+    """
+
+    heading: float = 0.0
+    lean: float = 0.0
+    extent: float = 1.0
+
+
+ADJUSTMENTS = tuple(
+    Adjustment(heading, lean, extent)
+    for extent in (1.0, 0.6)
+    for lean in (0.0, 0.2, 0.4)
+    for heading in (0.0, 0.3, -0.3, 0.6, -0.6)
+)
+"""The adjustments in the order in which they are tried."""
+
+
 def plan_choreography(
-    tool: ObjectModel, target: ObjectModel, action: str, t: FloatArray, rng: np.random.Generator
+    tool: ObjectModel, target: ObjectModel, action: str, t: FloatArray, rng: np.random.Generator, adjustment: Adjustment
 ) -> Choreography:
     """Plan the motion of ``tool`` and ``target`` in an action, at times ``t`` (N,) in seconds; ``rng`` draws place, headings and variations."""
     place = np.append(np.asarray(TARGET_POSITION[tool.family]) + rng.uniform(-0.014, 0.014, 2), 0.0)
     yaw = target.facing + rng.uniform(-0.25, 0.25)
-    heading = TOOL_HEADING[tool.family] + rng.uniform(-0.22, 0.22)
+    heading = TOOL_HEADING[tool.family] + rng.uniform(-0.22, 0.22) + adjustment.heading
     stand = np.eye(4)
     stand[:3, :3], stand[:3, 3] = axis_rotation("z", yaw), place
 
-    lean = axis_rotation("y", -tool.pitch)
+    lean = axis_rotation("y", -tool.pitch - adjustment.lean)
     base = axis_rotation("z", heading) @ lean
-    dimensions = _dimensions(tool, target, stand, base, heading)
+    dimensions = _dimensions(tool, target, stand, base, heading, adjustment.extent)
     motion = MOTION_PROGRAMS[action](t, dimensions)
     path = motion.path + _wander(t, motion.path, rng)
 
@@ -78,7 +102,7 @@ def axis_rotation(axis: str, angle: FloatArray | float) -> FloatArray:
 
 
 def _dimensions(
-    tool: ObjectModel, target: ObjectModel, stand: FloatArray, base: FloatArray, heading: float
+    tool: ObjectModel, target: ObjectModel, stand: FloatArray, base: FloatArray, heading: float, extent: float
 ) -> WorkDimensions:
     a = np.array([np.cos(heading), np.sin(heading), 0.0])
     target_reach = float((target.solid.vertices @ stand[:3, :3].T @ a).max())
@@ -87,7 +111,7 @@ def _dimensions(
     free = max(target.work_radius - 0.6 * tool.foot, 0.4 * target.work_radius)
     return WorkDimensions(
         tool.family,
-        free,
+        extent * free,
         target_reach + tool_reach + 0.012,
         -float(_lip(tool)[0]),
         rim,

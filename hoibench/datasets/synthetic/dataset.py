@@ -20,10 +20,10 @@ from hoibench.store.cache_dir import cache_dir
 POINTS = 256
 """K, the number of tracked points."""
 
-_SPLITS = ("synthetic@1", "synthetic-wide@1")
+_SPLITS = ("synthetic@2", "synthetic-wide@2")
 """Splits of the data set; a part given without the name of its split, e.g. ``demo``, is one of the first split."""
 
-VERSION = "synthetic@1"
+VERSION = "synthetic@2"
 """Version of the clips' content: shapes, motion, images and truth.
 
 Change it with every change of the content, and only then: runs on clips of different versions are never ranked together.  A test compares the content
@@ -49,7 +49,7 @@ class SyntheticDataset(Dataset):
         return cls(root or cache_dir(), on_message)
 
     def splits(self) -> tuple[str, ...]:
-        """Return the names that ``manifest`` accepts: parts of synthetic@1, e.g. ``demo``, and of other splits, e.g. ``synthetic-wide@1/demo``."""
+        """Return the names that ``manifest`` accepts: parts of synthetic@2, e.g. ``demo``, and of other splits, e.g. ``synthetic-wide@2/demo``."""
         first, *others = self._splits.values()
         return (*first.parts, *(f"{splits.name}/{part}" for splits in others for part in splits.parts))
 

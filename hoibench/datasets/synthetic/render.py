@@ -42,12 +42,15 @@ class _Textures:
 
     def __init__(self, surfaces: Sequence[TexturedSurface]) -> None:
         self._palettes = np.stack([textured.material.palette for textured in surfaces]).astype(np.float32)
+        self._thresholds = np.array([textured.material.threshold for textured in surfaces], dtype=np.float32)
         cells = [textured.material.cells(textured.rest)[textured.surface.faces] for textured in surfaces]
         self._cells = np.concatenate(cells).astype(np.float32)
 
     def albedo(self, mesh: FrameMesh, hits: Hits) -> Array:
-        """Return the unshaded colours (M, 3), RGB in 0..1, at M hits on a mesh of these surfaces."""
-        return albedo(_interpolate(self._cells[hits.face], hits.weights), self._palettes[mesh.surface[hits.face]])
+        """Return the colours (M, 3) at hits on a mesh of these surfaces."""
+        surface = mesh.surface[hits.face]
+        cells = _interpolate(self._cells[hits.face], hits.weights)
+        return albedo(cells, self._palettes[surface], self._thresholds[surface])
 
 
 class RenderScene:
@@ -73,6 +76,8 @@ class RenderView:
         self._textures, self._camera = scene.textures, camera
         origin, directions = pixel_rays(camera, SAMPLES)
         self._origin, self._directions = origin.astype(np.float32), directions.astype(np.float32)
+        height, width = camera.size
+        self._grid = np.arange(len(directions)).reshape(SAMPLES * height, SAMPLES * width)
         hits = scene.room.caster.cast(origin, directions)
         self._depth = hits.depth
         # NaN without a hit, which is never inside an outline.
@@ -90,33 +95,49 @@ class RenderView:
     def render(self, mesh: FrameMesh) -> Array:
         """Render the image (H, W, 3) uint8 RGB of a frame; ``mesh`` is that of hands and objects in this frame, from ``RenderScene.mesh``."""
         colour = self._lit.copy()
-        in_shadow = self._room_in_shadow(mesh)
-        colour[in_shadow] = self._shaded[in_shadow]
         covered, hits = self._covered(mesh)
+        in_shadow = self._room_in_shadow(mesh, covered)
+        colour[in_shadow] = self._shaded[in_shadow]
         colour[covered] = self._shade(mesh, covered, hits)
         height, width = self._camera.size
-        image = colour.reshape(height, SAMPLES, width, SAMPLES * 3)
-        rows = image.sum(axis=1).reshape(height, width, SAMPLES, 3)
-        levels: Array = np.rint(rows.sum(axis=2) * (255.0 / SAMPLES**2)).clip(0.0, 255.0).astype(np.uint8)
+        image = colour.reshape(height, SAMPLES, width, SAMPLES, 3)
+        # Slices are added, since numpy is slow in reducing short axes.
+        rows = sum((image[:, k] for k in range(1, SAMPLES)), image[:, 0])
+        pixels = sum((rows[:, :, k] for k in range(1, SAMPLES)), rows[:, :, 0])
+        levels: Array = np.rint(pixels * (255.0 / SAMPLES**2)).clip(0.0, 255.0).astype(np.uint8)
         return levels
 
-    def _room_in_shadow(self, mesh: FrameMesh) -> Array:
-        """Return the indices of the rays that hit the room in the shadow of ``mesh``; only those in the shadow's bounding box are tested."""
-        outline = mesh.corners.reshape(-1, 3) @ _LIGHT_PLANE.T
-        (x0, y0), (x1, y1) = outline.min(axis=0), outline.max(axis=0)
+    def _room_in_shadow(self, mesh: FrameMesh, covered: Array) -> Array:
+        """Return the indices of the rays that hit the room in the shadow of ``mesh``, except ``covered`` ones, within the shadow's bounding box."""
+        outline = _LIGHT_PLANE @ mesh.corners.reshape(-1, 3).T
+        (x0, y0), (x1, y1) = outline.min(axis=1), outline.max(axis=1)
         x, y = self._on_light_plane
-        under = np.flatnonzero((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))
+        inside = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+        inside[covered] = False
+        under = np.flatnonzero(inside)
         return under[mesh.caster.is_blocked(self._points[under], LIGHT)]
 
     def _covered(self, mesh: FrameMesh) -> tuple[Array, Hits]:
         """Return the indices of the rays that hit ``mesh`` in front of the room, and their hits on it."""
-        hits = mesh.caster.cast(self._origin, self._directions)
-        covered = np.flatnonzero(hits.depth < self._depth)
-        return covered, _select(hits, covered)
+        rays = self._rays_near(mesh)
+        hits = mesh.caster.cast(self._origin, self._directions[rays])
+        in_front = np.flatnonzero(hits.depth < self._depth[rays])
+        return rays[in_front], _select(hits, in_front)
+
+    def _rays_near(self, mesh: FrameMesh) -> Array:
+        """Return the indices of the rays through the bounding box of ``mesh`` in the image, enlarged by a pixel for rounding."""
+        camera = self._camera
+        x, y, z = camera.K @ (camera.R @ mesh.corners.reshape(-1, 3).T + camera.t[:, None])
+        (left, right), (top, bottom) = (
+            np.clip([round(p.min()) - 1, round(p.max()) + 2], 0, side) * SAMPLES
+            for p, side in ((x / z, camera.size[1]), (y / z, camera.size[0]))
+        )
+        rays: Array = self._grid[top:bottom, left:right].ravel()
+        return rays
 
     def _shade(self, mesh: FrameMesh, samples: Array, hits: Hits) -> Array:
-        normals = _facing_camera(mesh.normals[hits.face], self._directions[samples])
-        facing = normals @ LIGHT
+        normals = _facing_camera(mesh.normals.astype(np.float32)[hits.face], self._directions[samples])
+        facing = normals @ LIGHT.astype(np.float32)
         lit = np.flatnonzero(facing > 0.0)
         points = self._along(samples[lit], hits.depth[lit]) + _SHADOW_OFFSET * normals[lit]
         facing[lit] *= ~mesh.caster.is_blocked(points, LIGHT)
@@ -145,7 +166,7 @@ def _facing_camera(normals: Array, directions: Array) -> Array:
 
 
 def _interpolate(corners: Array, weights: Array) -> Array:
-    """Return values (M, 3) interpolated from those at the three corners of a triangle (M, 3, 3), by barycentric weights (M, 3)."""
+    """Interpolate values (M, C) from triangle corners (M, 3, C) by barycentric weights (M, 3)."""
     first, second, third = weights.T[..., None]
     values: Array = corners[:, 0] * first + corners[:, 1] * second + corners[:, 2] * third
     return values

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hoibench.clip import FloatArray
 from hoibench.datasets.synthetic.actions import MOTION_PROGRAMS
 from hoibench.datasets.synthetic.catalogue import catalogue, make_object
-from hoibench.datasets.synthetic.choreography import Choreography, plan_choreography, target_motion
+from hoibench.datasets.synthetic.choreography import ADJUSTMENTS, Choreography, plan_choreography, target_motion
 from hoibench.datasets.synthetic.collision import (
     hand_to_hand,
     lower_to_contact,
@@ -33,7 +33,9 @@ from hoibench.datasets.taco.hand import proxy_hand
 from hoibench.datasets.taco.hand.hand_pose import SIDES, HandPose, Side
 
 TABLE_ORIGIN = np.array([0.07, -0.01, 0.55])
-"""Point on the table top below the cameras' look-at point, in the rig frame; the origin of planned motions."""
+"""Point on the table top below the look-at point; the origin of planned motions."""
+IN_CONTACT = 0.0015
+"""Largest distance of a tool to its target, metres, at which they count as in contact."""
 PERSON_COUNT = 4
 """Number of people; each has a different hand shape."""
 
@@ -88,14 +90,22 @@ def build_scene(
         )
     tool_id, target_id = known.object_id(triplet[0], tool_instance), known.object_id(triplet[2], target_instance)
     tool, target = make_object(triplet[0], tool_instance), make_object(triplet[2], target_instance)
-    rng = np.random.default_rng([seed, int(tool_id), int(target_id), sorted(MOTION_PROGRAMS).index(triplet[1])])
-    person = int(rng.integers(PERSON_COUNT))
-    choreography = plan_choreography(tool, target, triplet[1], np.arange(frames) / fps, rng)
-
+    seeds = [seed, int(tool_id), int(target_id), sorted(MOTION_PROGRAMS).index(triplet[1])]
+    person = int(np.random.default_rng(seeds).integers(PERSON_COUNT))
     right = _person_grasp(triplet[0], tool_instance, "right", person)
     left = _person_grasp(triplet[2], target_instance, "left", person)
-    poses = choreography.tool.copy()
-    poses[:, 2, 3] += _contact_offset(choreography, tool, target, right, left, person)
+    best = np.inf
+    for adjustment in ADJUSTMENTS:
+        if adjustment.lean > 0.0 and tool.family != "stick":
+            continue
+        rng = np.random.default_rng([*seeds, 1])
+        plan = plan_choreography(tool, target, triplet[1], np.arange(frames) / fps, rng, adjustment)
+        offset, distance = _lower(plan, tool, target, right, left, person)
+        if distance < best:
+            best, choreography, poses = distance, plan, plan.tool.copy()
+            poses[:, 2, 3] += offset
+        if plan.gap > 0.0 or best < IN_CONTACT:
+            break
     to_rig = np.eye(4)
     to_rig[:3, 3] = TABLE_ORIGIN
     tool_poses, target_poses = (to_rig @ p for p in (target_motion(choreography) @ poses, choreography.target))
@@ -129,20 +139,25 @@ def _person_grasp(category: str, instance: int, side: Side, person: int) -> Gras
     return close_hand(model.solid, grip, side, _betas(person, side))
 
 
-def _contact_offset(
+def _lower(
     choreography: Choreography, tool: ObjectModel, target: ObjectModel, right: Grasp, left: Grasp, person: int
-) -> float:
-    """Return the height in metres to add to the planned path of the tool and right hand, so that it is ``choreography.gap`` above contact."""
+) -> tuple[float, float]:
+    """Return the offset that raises or lowers the tool's path to contact, and the tool's least distance to the target, metres."""
     still, poses = choreography.target[0], choreography.tool
     tool_points, target_points = sample_surface(tool.solid), sample_surface(target.solid)
     right_skin, left_skin = _skin("right", right, person), _skin("left", left, person)
-    queries = [
+    tool_to_target = [
+        moving_against_still(tool_points, poses, still, target.solid.distance),
+        still_against_moving(target_points, still, poses, tool.solid.distance),
+    ]
+    others = [
         points_above_table(np.concatenate([tool_points, right_skin]), poses),
-        moving_against_still(np.concatenate([tool_points, right_skin]), poses, still, target.solid.distance),
-        still_against_moving(np.concatenate([target_points, left_skin]), still, poses, tool.solid.distance),
+        moving_against_still(right_skin, poses, still, target.solid.distance),
+        still_against_moving(left_skin, still, poses, tool.solid.distance),
         hand_to_hand(right_skin, poses, left_skin, still),
     ]
-    return lower_to_contact(queries) + choreography.gap
+    offset = lower_to_contact([*tool_to_target, *others])
+    return offset + choreography.gap, min(float(query.distances(offset).min()) for query in tool_to_target)
 
 
 def _skin(side: Side, grasp: Grasp, person: int) -> FloatArray:

@@ -66,10 +66,7 @@ def read_calibration(path: Path) -> dict[str, Calibration]:
         raise ValueError(f"{path} is not JSON ({error}): unpack Allocentric_Camera_Parameters.zip again") from error
     if not isinstance(table, dict) or not all(isinstance(entry, dict) for entry in table.values()):
         raise ValueError(f"{path} is not a JSON object of cameras by serial")
-    cameras = {serial: _read_camera(f"{path}: camera {serial}", entry) for serial, entry in sorted(table.items())}
-    for serial, camera in cameras.items():
-        _check_focal(f"{path}: camera {serial}", serial, camera)
-    return cameras
+    return {serial: _read_camera(f"{path}: camera {serial}", serial, entry) for serial, entry in sorted(table.items())}
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -96,7 +93,10 @@ def _array_validator(*shape: int) -> BeforeValidator:
 
 
 class _Entry(BaseModel):
-    """The table of one camera in calibration.json, with checks of its values; other keys are ignored."""
+    """One camera of a calibration.json; other keys are ignored.
+
+    ``cropped`` is a key of ours: K is that of a part of the camera's image, so neither its focal length nor its principal point are the camera's.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -104,6 +104,7 @@ class _Entry(BaseModel):
     R: Annotated[Array, _array_validator(3, 3)]
     T: Annotated[Array, _array_validator(3)]
     imgSize: Annotated[Array, _array_validator(2)]
+    cropped: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -116,11 +117,14 @@ class _Entry(BaseModel):
         return self
 
 
-def _read_camera(where: str, table: Any) -> Calibration:
+def _read_camera(where: str, serial: str, table: Any) -> Calibration:
     entry = parse_record(_Entry, table, where)
     width, height = (int(n) for n in entry.imgSize)
-    _check_resolution(where, entry.K, width, height)
-    return Calibration(entry.K, entry.R, entry.T, (height, width))
+    camera = Calibration(entry.K, entry.R, entry.T, (height, width))
+    if not entry.cropped:
+        _check_resolution(where, entry.K, width, height)
+        _check_focal(where, serial, camera)
+    return camera
 
 
 def _check_resolution(where: str, K: Array, width: int, height: int) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hoibench.clip import CLUSTERS
-from hoibench.datasets.synthetic.cameras import SIZE, SOURCE_CAMERA, TRIO, build_camera
+from hoibench.datasets.synthetic.cameras import MARGIN, SIZE, SOURCE_CAMERA, TRIO, build_camera, zoom_to
 from hoibench.datasets.taco.calibration import read_calibration
 from hoibench.datasets.taco.rig import rig
 from hoibench.geometry import is_rigid, optical_centre, project, to_camera
@@ -52,3 +52,15 @@ def test_cameras_have_the_positions_and_focal_lengths_of_tacos_cameras(field_dat
     half_of_view = np.arctan(real.size[1] / 2 / real.K[0, 0])
     assert np.arccos(real.R[2] @ ours.R[2]) < half_of_view / 2
     assert ours.K[0, 0] / SIZE[1] == pytest.approx(real.K[0, 0] / real.size[1], rel=1e-3)
+
+
+def test_a_zoomed_camera_shows_the_points_with_the_margin():
+    camera = build_camera(TRIO[1])
+    points = np.asarray(rig().look_at) + np.random.default_rng(0).uniform(-0.1, 0.1, (50, 3))
+    zoomed = zoom_to(camera, points)
+    pixels = project(to_camera(points, zoomed.R, zoomed.t), zoomed.K)
+    extent, size = np.ptp(pixels, axis=0), np.array(SIZE[::-1])
+    np.testing.assert_allclose((pixels.min(axis=0) + pixels.max(axis=0)) / 2, (size - 1) / 2)
+    np.testing.assert_allclose(((1.0 + MARGIN) * extent / size).max(), 1.0)
+    np.testing.assert_allclose(zoomed.K[0, 0], zoomed.K[1, 1])
+    np.testing.assert_array_equal(zoomed.R, camera.R)

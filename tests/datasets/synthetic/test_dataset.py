@@ -50,7 +50,7 @@ def test_a_clip_is_generated_once_after_a_message(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
     first = dataset.load(entry)
     assert messages == [f"generating synthetic clip {entry.id}"]
-    assert [path.parent for path in tmp_path.glob("*/*/*")] == [clips_folder(tmp_path) / "synthetic@1"]
+    assert [path.parent for path in tmp_path.glob("*/*/*")] == [clips_folder(tmp_path) / "synthetic@2"]
     second = SyntheticDataset.open(None, messages.append).load(entry)
     assert len(messages) == 1
     np.testing.assert_array_equal(first.tracks.world, second.tracks.world)
@@ -60,21 +60,21 @@ def test_splits_and_their_alias():
     dataset = SyntheticDataset.open(None)
     assert dataset.default_split in dataset.splits()
     assert dataset.manifest("test") == dataset.manifest("test_seen")
-    assert dataset.manifest("test").split == "synthetic@1/test_seen"
+    assert dataset.manifest("test").split == "synthetic@2/test_seen"
     with pytest.raises(UnknownName, match="did you mean test_seen"):
         dataset.manifest("test_sen")
 
 
 def test_wide_clips_differ_from_others(tmp_path):
     dataset = SyntheticDataset.open(tmp_path)
-    entry = dataset.manifest("synthetic-wide@1/demo").entries[0]
+    entry = dataset.manifest("synthetic-wide@2/demo").entries[0]
     assert entry.id == dataset.manifest("demo").entries[0].id
     clip = dataset.load(entry)
     assert tuple(view.id for view in clip.views) == entry.camera_ids
-    assert [path.parent for path in tmp_path.glob("*/*/*")] == [clips_folder(tmp_path) / "synthetic-wide@1"]
-    assert "synthetic-wide@1/demo" in dataset.splits()
-    with pytest.raises(UnknownName, match="did you mean synthetic-wide@1/demo"):
-        dataset.manifest("synthetic-wide@2/demo")
+    assert [path.parent for path in tmp_path.glob("*/*/*")] == [clips_folder(tmp_path) / "synthetic-wide@2"]
+    assert "synthetic-wide@2/demo" in dataset.splits()
+    with pytest.raises(UnknownName, match="did you mean synthetic-wide@2/demo"):
+        dataset.manifest("synthetic-wide@3/demo")
 
 
 def test_an_unknown_clip_is_refused(tmp_path):

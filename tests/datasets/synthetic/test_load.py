@@ -43,16 +43,18 @@ def test_a_clip_without_a_source_has_none(written):
 
 def test_tracks_are_on_the_generated_surfaces(written, clip):
     """Two ways from the scene in the rig frame to camera space agree."""
-    from hoibench.datasets.synthetic.cameras import build_camera
     from hoibench.datasets.synthetic.materials import build_textured_surfaces
+    from hoibench.datasets.synthetic.writer import zoomed_cameras
     from hoibench.datasets.taco.tracks import choose_points, track_points
 
-    surfaces = [textured.surface for textured in build_textured_surfaces(written.scene, written.seed)[:4]]
+    textured = build_textured_surfaces(written.scene, written.seed)
+    surfaces = [each.surface for each in textured[:4]]
+    cameras = zoomed_cameras(textured, TRIO)
     points = choose_points(written.recording.surfaces, 128)
     positions, part = track_points(points, surfaces)
     np.testing.assert_array_equal(part, clip.tracks.part)
     for serial, camera in zip(TRIO, clip.cameras, strict=True):
-        ours = build_camera(serial)
+        ours = cameras[serial]
         np.testing.assert_allclose(
             to_camera(clip.tracks.world, camera.R, camera.t), to_camera(positions, ours.R, ours.t), atol=2e-6
         )

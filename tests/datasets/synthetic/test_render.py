@@ -28,12 +28,16 @@ def plain_picture(surfaces, frame, camera):
     colours = np.full((len(directions), 3), 0.5)
     cells = np.concatenate([textured.material.cells(textured.rest)[textured.surface.faces] for textured in surfaces])
     palettes = np.stack([textured.material.palette for textured in surfaces])
+    thresholds = np.array([textured.material.threshold for textured in surfaces])
     for ray in np.flatnonzero(hits.is_hit):
         face = hits.face[ray]
         normal = mesh.normals[face] * -np.sign(mesh.normals[face] @ directions[ray])
         start = origin + directions[ray] * hits.depth[ray] + 5e-4 * normal
         light = 0.5 + 0.5 * max(0.0, normal @ render.LIGHT) * _lit(start, mesh)
-        colours[ray] = light * albedo((hits.weights[ray] @ cells[face])[None], palettes[mesh.surface[face]][None])[0]
+        surface = mesh.surface[face, None]
+        colours[ray] = (
+            light * albedo((hits.weights[ray] @ cells[face])[None], palettes[surface], thresholds[surface])[0]
+        )
     height, width = camera.size
     image = colours.reshape(height, SAMPLES, width, SAMPLES, 3).mean(axis=(1, 3))
     return np.rint(255.0 * np.clip(image, 0.0, 1.0)).astype(np.uint8)

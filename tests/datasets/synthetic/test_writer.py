@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from hoibench.datasets.synthetic.cameras import SOURCE_CAMERA, TRIO, build_camera
+from hoibench.datasets.synthetic.materials import build_textured_surfaces
 from hoibench.datasets.synthetic.world_frames import world_frame
-from hoibench.datasets.synthetic.writer import render_videos, write_annotations
+from hoibench.datasets.synthetic.writer import render_videos, write_annotations, zoomed_cameras
 from hoibench.datasets.taco.download import HANDS, TacoDownload
 from hoibench.datasets.taco.hand.hand_pose import SIDES, read_hand
 from hoibench.datasets.taco.objects import read_mesh, read_poses
@@ -36,8 +37,9 @@ def test_object_poses_and_meshes_round_trip(written):
 
 def test_cameras_round_trip_with_exact_K(written):
     frame = world_frame("20231002")
-    for serial in (*TRIO, SOURCE_CAMERA):
-        back, ours = written.recording.camera(serial, (128, 192)), build_camera(serial)
+    cameras = zoomed_cameras(build_textured_surfaces(written.scene, written.seed), (*TRIO, SOURCE_CAMERA))
+    for serial, ours in cameras.items():
+        back = written.recording.camera(serial, (128, 192))
         np.testing.assert_array_equal(back.K, ours.K)
         np.testing.assert_allclose(back.R, frame.transform_camera(ours).R, atol=1e-15)
         np.testing.assert_allclose(back.t, frame.transform_camera(ours).t, atol=1e-15)
@@ -70,7 +72,8 @@ def test_torch_reads_the_hand_files(written):
 
 
 def test_videos_round_trip_nearly(written):
-    videos = render_videos(written.scene, {serial: build_camera(serial) for serial in TRIO}, written.seed)
+    surfaces = build_textured_surfaces(written.scene, written.seed)
+    videos = render_videos(surfaces, zoomed_cameras(surfaces, TRIO))
     clip = written.load()
     for view, serial in enumerate(TRIO):
         error = (clip.video[view].astype(float) - videos[serial]) ** 2

@@ -227,3 +227,11 @@ def test_focal_lengths_are_similar_and_near_the_usual_ones(tmp_path, fx, fy, rea
     else:
         with pytest.raises(ValueError, match=f"camera {serial}: K has focal lengths .* expected about {usual:.1f}"):
             read_calibration(path)
+
+
+def test_the_intrinsics_of_a_crop_need_not_be_those_of_the_lens(tmp_path):
+    K = [300.0, 0.0, -40.0, 0.0, 300.0, 39.5, 0.0, 0.0, 1.0]
+    path = write(tmp_path / "calibration.json", K=K, cropped=True)
+    np.testing.assert_array_equal(read_calibration(path)["123"].K, np.reshape(K, (3, 3)))
+    with pytest.raises(ValueError, match="K is of another resolution"):
+        read_calibration(write(path, K=K))

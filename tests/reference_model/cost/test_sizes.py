@@ -81,7 +81,8 @@ def test_tokens_with_separate_modalities_and_special_tokens():
 def test_memory_of_wan22_5b(wan):
     memory, count = wan["memory"], wan["parameters"]["total"]
     assert memory["basis"] == "computed, not measured"
-    assert 2 * count < memory["weights_bf16"] < 2.02 * count
+    time_projections = 2 * 6 * 3072 * 3073  # float32, as are some small parameters
+    assert 2 * count + 2 * time_projections < memory["weights_bf16"] < 2.005 * count + 2 * time_projections
     assert memory["vae"] == 4 * wan["parameters"]["vae"]
     assert memory["training_state"] == 16 * count // 8
     assert memory["block_boundaries"] == 30 * 3 * 8588 * 3072 * 2

@@ -101,7 +101,9 @@ def test_large_parts_are_not_copied(model, wan_folder, tmp_path):
     save_model(tmp_path / "model", model, wan_folder, max_copied_bytes=1000)
     assert {path.name for path in (tmp_path / "model").iterdir()} == {METADATA_FILE, "mjd", "dpa"}
     assert load_model(tmp_path / "model", wan_folder).config == CONFIG
-    with pytest.raises(FileNotFoundError, match="model has no vae: give a copy of Wan2.2.* by --weights"):
+    with pytest.raises(
+        FileNotFoundError, match="model has no vae: give a copy of Wan2.2.* by --weights .* or .* copy its folder again"
+    ):
         load_model(tmp_path / "model")
     with pytest.raises(FileNotFoundError, match="neither .*model nor .*none has vae"):
         load_model(tmp_path / "model", tmp_path / "none")
@@ -172,6 +174,11 @@ def test_nan_is_not_loaded(copy, part):
         load_model(copy)
 
 
+def test_the_folder_of_the_training_is_given(saved):
+    with pytest.raises(FileNotFoundError, match=rf"mjd and dpa: give {saved}$"):
+        load_model(saved.parent)
+
+
 def test_truncated_and_missing_files(copy, tmp_path):
     path = copy / "dpa" / "diffusion_pytorch_model.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
@@ -207,8 +214,8 @@ def test_a_full_disk_is_an_oserror(model, tmp_path, monkeypatch):
 
 
 def test_an_older_schema_is_refused_by_name(copy):
-    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@3"))
-    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@3', expected 'hoibench/syncmv4d@4'"):
+    edit(copy, lambda record: record.update(schema="hoibench/syncmv4d@4"))
+    with pytest.raises(ValueError, match="schema is 'hoibench/syncmv4d@4', expected 'hoibench/syncmv4d@5'"):
         load_model(copy)
 
 

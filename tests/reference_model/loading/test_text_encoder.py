@@ -153,19 +153,24 @@ def test_config_values_of_another_type(copy, name, value):
 
 def test_a_tokenizer_without_its_settings(copy):
     (copy / "tokenizer" / "tokenizer_config.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"tokenizer_config.json: no such file.*hf download"):
+    with pytest.raises(
+        FileNotFoundError, match=r"tokenizer_config.json: no such file.*Copy or download it again; for Wan: hf download"
+    ):
         load_text_encoder(copy)
 
 
 def test_a_tokenizer_without_its_vocabulary(copy):
     (copy / "tokenizer" / "tokenizer.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"tokenizer has neither tokenizer.json nor spiece.model.*hf download"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"tokenizer has neither tokenizer.json nor spiece.model.*Copy or download it again; for Wan: hf download",
+    ):
         load_text_encoder(copy)
 
 
 def test_damaged_tokenizer(copy):
     (copy / "tokenizer" / "tokenizer.json").write_text("{")
-    with pytest.raises(ValueError, match=r"tokenizer has no readable tokenizer"):
+    with pytest.raises(ValueError, match=r"tokenizer has no readable tokenizer.*Copy or download it again"):
         load_text_encoder(copy)
 
 

@@ -71,7 +71,7 @@ def view_group(clip):
 @pytest.fixture
 def cache_settings(config) -> CacheSettings:
     return CacheSettings(
-        **config_settings(config), dtype="float32", dataset="synthetic", split="synthetic@1/train", split_id="a", truth_id="b",
+        **config_settings(config), dtype="float32", dataset="synthetic", split="synthetic@2/train", split_id="a", truth_id="b",
         vae="c", text_encoder="d", hoibench="0",
     )  # fmt: skip
 

@@ -124,10 +124,10 @@ def test_a_folder_that_is_not_a_cache_is_refused(cache, tmp_path):
     ):
         LatentCache(tmp_path / "elsewhere")
     record = cache.folder / "cache.json"
-    record.write_text(record.read_text().replace("latent-cache@3", "latent-cache@1"))
+    record.write_text(record.read_text().replace("latent-cache@4", "latent-cache@1"))
     with pytest.raises(ValueError, match="cache.json: schema is 'hoibench/latent-cache@1'"):
         LatentCache(cache.folder)
-    record.write_text('{"schema": "hoibench/latent-cache@3"}')
+    record.write_text('{"schema": "hoibench/latent-cache@4"}')
     with pytest.raises(ValueError, match="cache.json: the key 'frames' is missing"):
         LatentCache(cache.folder)
 

@@ -55,7 +55,7 @@ def test_the_pseudo_video_can_be_rendered_from_the_file(views, wan_folder, confi
         seen = to_camera(view.world.double(), view.R.double(), view.t.double())
         pixels, depth = project(seen, view.K.double()), seen[..., 2]
         torch.testing.assert_close(pixels[0].float(), view.anchors, atol=1e-4, rtol=0)
-        motion = render(pixels, depth, view.anchors.double(), view.s.double(), size)
+        motion = render(pixels, depth, view.anchors.double(), view.s.double(), size, radius=config.pseudo_video.radius)
         assert (
             autoencoder.encode(motion) - view.z_motion
         ).abs().mean() < 1e-3  # poses are stored in float32: a point on the edge of a pixel may cross it
@@ -200,7 +200,7 @@ def test_bfloat16_halves_latents_and_text_and_nothing_else(arguments, prepared_c
 
 
 def test_a_launch_configuration_may_change_the_pseudo_videos(arguments, config, tmp_path):
-    """Squares of 5 pixels instead of 3, for a training with the same launch configuration."""
+    """Squares of 5 pixels instead of 7, for a training with the same launch configuration."""
     launch = tmp_path / "wide.toml"
     stage = '[[stages]]\nname = "loop"\nobjective = "joint"\niterations = 1\nsize = [128, 192]\n'
     launch.write_text(stage + "[model.pseudo_video]\nradius = 2\n")

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from hoibench.datasets import registry
 from reference_model.cache import LatentCache
 from reference_model.loading.weights import Weights
-from reference_model.preparation.job import check_wan_parts
+from reference_model.preparation.job import check_parts
 from reference_model.prepare import main
 
 VAE = "vae/diffusion_pytorch_model.safetensors"
@@ -108,7 +108,7 @@ def test_every_fault_is_found_without_reading_weights(damaged_wan, config, fault
     fault(damaged_wan)
     monkeypatch.setattr(Weights, "read", lambda *_: pytest.fail("weights were read"))
     with pytest.raises((ValueError, FileNotFoundError), match=rf"(?s){reason}.*(hf download|give the model's own)"):
-        check_wan_parts(damaged_wan, config)
+        check_parts(damaged_wan, config)
 
 
 @pytest.mark.parametrize("name", ["truncated", "stride", "null", "d_model"])
@@ -122,15 +122,15 @@ def test_a_damaged_checkpoint_is_reported_before_the_folder_is_created(damaged_w
 
 
 def test_a_checkpoint_of_another_model_is_refused(wan_folder, config):
-    check_wan_parts(wan_folder, config)
+    check_parts(wan_folder, config)
     wide = replace(config, mjd=replace(config.mjd, in_channels=48))
     with pytest.raises(
         ValueError, match=r"vae has \(channels, \*stride\) \(16, 4, 16, 16\), the model expects \(48, 4, 16, 16\)"
     ):
-        check_wan_parts(wan_folder, wide)
+        check_parts(wan_folder, wide)
     wordy = replace(config, mjd=replace(config.mjd, text_dim=4096))
     with pytest.raises(ValueError, match="text_encoder gives 32 channels, the model expects 4096"):
-        check_wan_parts(wan_folder, wordy)
+        check_parts(wan_folder, wordy)
 
 
 def test_nan_in_the_autoencoder_does_not_cost_the_prompts(

@@ -253,6 +253,29 @@ def test_a_cache_of_another_size_is_refused(cache):
         TrainingData(cache, dataclasses.replace(TINY, height=128), seed=0)
 
 
-def test_a_model_of_one_view_is_refused(cache):
-    with pytest.raises(ValueError, match="V=1"):
-        TrainingData(cache, with_mjd(TINY, views=1), seed=0)
+ONE_VIEW = with_mjd(TINY, views=1)
+
+
+def test_a_model_of_one_view_gets_a_view_of_a_random_cluster(cache):
+    data = TrainingData(cache, ONE_VIEW, seed=0)
+    chosen = [choice.views for choice in data.choose_samples(0, 1200, 0, 1)]
+    assert {len(views) for views in chosen} == {1}
+    drawn = Counter(views[0] for views in chosen)
+    assert drawn.keys() == {f"{cluster}{number}" for cluster in CLUSTERS for number in range(2)}
+    assert min(drawn.values()) > 140  # 200 each, with a standard deviation of 13
+    batch = data.load_batch(0, 1, 0, 1).batch
+    stored = cache.load(data.choose_samples(0, 1, 0, 1)[0].clip, chosen[0][0])
+    assert torch.equal(batch.z_video[0, 0], stored.z_video) and torch.equal(batch.cameras.R[0, 0], stored.R)
+    assert batch.point_mask.shape == (1, 1, len(stored.anchors)) and batch.point_mask.all()
+
+
+def test_a_model_of_one_view_takes_clips_that_lack_a_cluster(tmp_path):
+    write_cache(tmp_path, clips=1)
+    (tmp_path / "views/clip0/right/right0.safetensors").unlink()
+    data = TrainingData(LatentCache(tmp_path), ONE_VIEW, seed=0)
+    assert {choice.views for choice in data.choose_samples(0, 60, 0, 1)} == {("left0",), ("center0",)}
+
+
+def test_a_model_of_two_views_is_refused(cache):
+    with pytest.raises(ValueError, match="V=2: training takes one view of each of left, center, right, or one view"):
+        TrainingData(cache, with_mjd(TINY, views=2), seed=0)

@@ -72,10 +72,31 @@ def test_each_step_uses_the_given_learning_rate_factor():
 
 
 @pytest.mark.parametrize("size", [3.0, 0.2])
-def test_gradients_are_clipped_and_the_norm_before_is_returned(size):
+def test_the_gradients_of_each_network_are_clipped_and_the_norms_before_are_returned(size):
     model = SyncMV4D(TINY)
     engine = open_engine("ddp", model, training_config(4, max_grad_norm=0.5), SINGLE_PROCESS)
-    count = sum(each.numel() for each in model.parameters())
-    reported = engine.step(size / count**0.5 * sum(each.sum() for each in model.parameters()), 1.0)
-    norm = torch.stack([each.grad.norm() for each in model.parameters()]).norm()
-    assert reported == pytest.approx(size, rel=1e-3) and float(norm) == pytest.approx(min(size, 0.5), rel=1e-3)
+    factors = {"mjd": size, "dpa": 100.0}
+    engine_norms = engine.step(
+        sum(factors[name] * unit_gradient(network) for name, network in model.named_children()), 1.0
+    )
+    assert engine_norms._asdict() == pytest.approx(factors, rel=1e-3)
+    clipped = {
+        name: float(torch.stack([each.grad.norm() for each in network.parameters()]).norm())
+        for name, network in model.named_children()
+    }
+    assert clipped == pytest.approx({"mjd": min(size, 0.5), "dpa": 0.5}, rel=1e-3)
+
+
+def unit_gradient(network):
+    """Return a scalar whose gradient with respect to all parameters of a network has norm 1."""
+    parameters = list(network.parameters())
+    return sum(each.sum() for each in parameters) / sum(each.numel() for each in parameters) ** 0.5
+
+
+def test_no_weight_is_updated_if_one_gradient_is_not_finite():
+    model = SyncMV4D(TINY)
+    engine = open_engine("ddp", model, training_config(4), SINGLE_PROCESS)
+    before = engine.weights()
+    norms = engine.step(unit_gradient(model.mjd) + torch.inf * unit_gradient(model.dpa), 1.0)
+    assert norms.mjd == pytest.approx(1.0, rel=1e-3) and not norms.are_finite
+    assert all(torch.equal(each, before[name]) for name, each in engine.weights().items())

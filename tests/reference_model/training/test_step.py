@@ -9,6 +9,7 @@ from tiny_training import build_job, training_config, write_cache
 from reference_model.cycle.losses import Losses
 from reference_model.training.config import LossWeights
 from reference_model.training.distributed import Processes
+from reference_model.training.engine import GradientNorms
 from reference_model.training.rng import seeded_generator
 from reference_model.training.step import train_step, weighted_sum
 
@@ -40,7 +41,7 @@ class Recorder:
 
     def step(self, loss, lr_factor):
         self.lr_factors.append(lr_factor)
-        return 1.0
+        return GradientNorms(1.0, 2.0)
 
 
 def test_a_stop_signal_to_one_process_stops_all(tmp_path, cache):
@@ -51,6 +52,7 @@ def test_a_stop_signal_to_one_process_stops_all(tmp_path, cache):
     )
     assert stopped.should_stop and not running.should_stop
     assert stopped.values["loss"] == pytest.approx(5.0) and stopped.values["learning_rate"] == pytest.approx(5e-4)
+    assert (stopped.values["mjd_gradient_norm"], stopped.values["dpa_gradient_norm"]) == (1.0, 2.0)
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,14 @@ import json
 
 import pytest
 import torch
+from requests_for_models import small_request
 from tiny_training import TINY, read_curve, write_cache
 
+from hoibench.methods.check import check_prediction
 from reference_model.cache.settings import weights_digest
 from reference_model.config import PRESETS
+from reference_model.generation.generate import generate
+from reference_model.generation.inputs import split_views
 from reference_model.loading.saved_model import load_model
 from reference_model.model import SyncMV4D
 from reference_model.train import main
@@ -145,6 +149,22 @@ def test_a_launch_configuration_changes_the_model(options, tiny, tmp_path, capsy
     assert main(to_words(options)) == 2
     error = capsys.readouterr().err
     assert "model.cycle.guidance was False, now True; model.cycle.gradient was full, now none" in error
+
+
+def test_a_model_of_one_view_is_trained_and_generates_the_views_one_by_one(options, tmp_path):
+    (tmp_path / "launch.toml").write_text(LAUNCH + "[model.mjd]\nviews = 1\n[model.dpa]\nviews = 1\n")
+    assert main(to_words(options)) == 0
+    loaded = load_model(tmp_path / "run/model")
+    anchors = small_request().anchors
+    anchors[2] = torch.nan  # a view without points is generated too
+    request = small_request(frames=TINY.frames, anchors=anchors)
+    whole, z_motion = generate(loaded, request)
+    check_prediction(whole, request)
+    assert whole.video.shape == (3, TINY.frames, TINY.height, TINY.width, 3) and len(whole.provenance["s"]) == 3
+    alone, z_alone = generate(loaded, split_views(request)[1])
+    assert (whole.video[1] == alone.video[0]).all() and torch.equal(z_motion[1], z_alone[0])
+    assert (whole.tracks[1] == alone.tracks[0]).all() and (whole.anchors[:2] == anchors[:2]).all()
+    assert whole.valid[:2].any() and not whole.valid[2].any()
 
 
 def test_a_launch_configuration_with_other_pseudo_videos_is_refused(options, tmp_path, capsys):

@@ -69,7 +69,7 @@ def test_zero3_shards_the_parameters_and_ddp_replicates_them(two, objective):
     assert sum(each["squares"] for each in shards) == pytest.approx(one["squares"], rel=1e-5)
 
 
-LOSSES = ("loss", "video", "motion", "depth_range", "points", "chamfer", "gradient_norm")
+LOSSES = ("loss", "video", "motion", "depth_range", "points", "chamfer", "mjd_gradient_norm", "dpa_gradient_norm")
 
 
 def numbers(points):
@@ -82,6 +82,28 @@ def test_zero3_and_ddp_give_the_same_losses(two, objective):
     assert len(ddp) == 5
     torch.testing.assert_close(zero3, ddp, rtol=1e-4, atol=1e-4)
     assert (ddp[1:] - ddp[:-1]).abs().min(dim=0).values.min() > 1e-4  # every loss changes
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_zero3_and_ddp_clip_the_gradients_of_each_network_alike(two, objective):
+    """AdamW's updates hide a factor common to all gradients; its first moments, sums of clipped gradients, do not."""
+    norms = numbers(read_curve(two["ddp", objective]))[:, -2:]
+    assert norms.max(dim=0).values.min() > training_config().max_grad_norm  # both networks were clipped
+    ddp, zero3 = (first_moments_in(two[engine, objective] / "checkpoints/00000005", engine) for engine in ENGINES)
+    torch.testing.assert_close(zero3, ddp, rtol=1e-3, atol=0.0)
+
+
+def first_moments_in(folder, engine):
+    """Return the norms of AdamW's first moments in a checkpoint, of the diffusion model and of the points aligner; each has two parameter groups."""
+    if engine == "ddp":
+        optimizer = torch.load(folder / "state.pt")["optimizer"]
+        members = [group["params"] for group in optimizer["param_groups"]]
+        groups = [[optimizer["state"][index]["exp_avg"].flatten() for index in each] for each in members]
+    else:
+        shards = [torch.load(path, weights_only=False) for path in sorted(folder.glob("zero3/*optim_states.pt"))]
+        states = [shard["optimizer_state_dict"]["optimizer_state_dict"]["state"] for shard in shards]
+        groups = [[state[number]["exp_avg"] for state in states] for number in range(4)]
+    return torch.stack([torch.cat([*groups[first], *groups[first + 1]]).norm() for first in (0, 2)])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -106,7 +128,7 @@ def test_two_processes_equal_one_process_with_both_batches(two, caches):
             both.append(engine.losses(batch, noise, NoAutoencoder(), "warmup"))
         total = torch.stack([weighted_sum(losses, config.loss_weights) for losses in both]).mean()
         mean = [float(torch.stack(each).mean().detach()) for each in zip(*both, strict=True)]
-        means.append([float(total.detach()), *mean[:5], engine.step(total, config.lr_factor(iteration))])
+        means.append([float(total.detach()), *mean[:5], *engine.step(total, config.lr_factor(iteration))])
     torch.testing.assert_close(numbers(read_curve(two["ddp", "warmup"])), torch.tensor(means), rtol=1e-4, atol=1e-5)
 
 
