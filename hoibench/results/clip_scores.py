@@ -65,35 +65,37 @@ def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth
         card: the metric.
         truth_row: the board row of ``ground_truth``; None if there is none.
     """
-    cell = (results["board_row"] * shape[1] + results["clip_index"]).to_numpy(dtype=np.int64)
+    row, clip = (results[name].to_numpy(dtype=np.int64) for name in ("board_row", "clip_index"))
+    cell = row * shape[1] + clip
     status = results["status"].to_numpy(dtype=object)
     raw_value = results["value"].to_numpy(dtype=np.float64, na_value=np.nan)
     ok = (status == "ok") & np.isfinite(raw_value)
+    is_defined = np.zeros(shape[1], dtype=bool)
+    if truth_row is not None:
+        is_defined[clip[ok & (row == truth_row)]] = True
+    failed, cap = (status == "undefined") & is_defined[clip], _clip_caps(results, shape[1], card)
+    if card.direction == "none":
+        raw_value = np.where(failed, cap[clip], raw_value)
+        ok |= failed & np.isfinite(raw_value)
+    failed = (failed & ~ok) | (status == "failed")
     raw_detail = _read_details(results["details"].to_numpy(dtype=object), ok, card.direction)
     raw_cost = result_costs(raw_value, raw_detail, ok, card.direction)
     ok_cost = ok & np.isfinite(raw_cost)
 
-    order = np.lexsort(
-        (raw_detail, raw_cost, raw_value, cell)
-    )  # rounding of the sums must not depend on the order of the rows
-    cell, status, ok, ok_cost = cell[order], status[order], ok[order], ok_cost[order]
+    # Rounding of the sums must not depend on the order of the rows.
+    order = np.lexsort((raw_detail, raw_cost, raw_value, cell))
+    cell, status, ok, ok_cost, failed = cell[order], status[order], ok[order], ok_cost[order], failed[order]
     raw_value, raw_cost, raw_detail = raw_value[order], raw_cost[order], raw_detail[order]
 
     def total(mask: Array, weights: Array | None = None) -> Array:
         sums = np.bincount(cell[mask], None if weights is None else weights[mask], minlength=shape[0] * shape[1])
         return sums.reshape(shape)
 
-    n_ok, n_cost, n_failed = total(ok), total(ok_cost), total(status == "failed")
-    n_undefined = np.zeros_like(n_ok) if truth_row is None else (n_ok[truth_row] > 0) * total(status == "undefined")
-    cap = _clip_caps(results, shape[1], card)
-    is_value = card.direction == "none" and card.cap is not None
-    n_failed = n_failed + (0 if is_value else n_undefined)
+    n_ok, n_cost, n_failed = total(ok), total(ok_cost), total(failed)
     # A unit that fails is recorded as failed on every metric, including those that never apply to its method.
     never_applies = (total(status == "not_applicable") > 0).any(axis=1) & np.logical_not((n_ok > 0).any(axis=1))
     n_failed = np.where(never_applies[:, None], 0, n_failed)
     value_sum, cost_sum = total(ok, raw_value), total(ok_cost, raw_cost)
-    if is_value:
-        n_ok, value_sum = n_ok + n_undefined, value_sum + n_undefined * np.nan_to_num(cap)
     has_own_value, has_own_cost = n_ok > 0, (n_ok > 0) & (n_cost == n_ok)
 
     own_value = _divide(value_sum, n_ok)

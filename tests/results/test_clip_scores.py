@@ -88,6 +88,8 @@ def test_a_companion_that_is_undefined_for_the_row_alone_has_the_cap_as_its_valu
     assert found.has_own_value[OURS].tolist() == [True, False] and found.own_value[OURS, 0] == 0.0
     assert not found.failed_seeds.any() and not scores("none", *rows, cap=None).has_own_value[OURS].any()
     assert not scores("none", (TRUTH, 0, 1.0), (OURS, 0, "failed"), cap=0.0).has_own_value[OURS].any()
+    found = scores("none", (TRUTH, 0, 1.0), (OURS, 0, 1.0), (OURS, 0, "undefined"), cap=0.0)
+    assert found.own_value[OURS, 0] == 0.5 and found.seed_variance[OURS, 0] == 0.5
 
 
 def test_a_failed_unit_adds_no_value_of_a_metric_that_never_applies_to_the_method():
