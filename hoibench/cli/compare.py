@@ -25,8 +25,8 @@ class Compare:
     names: tyro.conf.Positional[tuple[str, ...]]
     """Run folders (all their methods but the reference rows), or RUN:METHOD for one method or reference row."""
 
-    metric: tuple[str, ...] = ()
-    """Only these metrics, by id, with or without version; without it all ranked ones."""
+    metric: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Only this metric, by id, with or without version; without it all ranked ones."""
 
     region: str = "full"
     """full (with the metrics that only fg has) or fg."""

@@ -15,14 +15,15 @@ class Power:
     names: tyro.conf.Positional[tuple[str, ...]]
     """Run folders (all their methods but the reference rows), or RUN:METHOD for one method or reference row."""
 
-    metric: tuple[str, ...] = ()
-    """Only these metrics, by id, with or without version; without it all ranked ones."""
+    metric: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Only this metric, by id, with or without version; without it all ranked ones."""
 
     region: str = "full"
     """full (with the metrics that only fg has) or fg."""
 
     difference: float | None = None
-    """The difference to be separated, in the metric's unit; without it the one that each pair has in the run."""
+    """The difference to be separated, in the metric's unit, or in absolute log ratios or distances to the truth where the metric is ranked by
+    these; without it the one that each pair has in the run."""
 
     power: float = 0.8
     """Share of tables in which the pair should be separated, between 0 and 1."""
@@ -43,11 +44,12 @@ def power_command(arguments: Sequence[str]) -> int:
 
     board = read_board(options.names, "power")
     rows = find_rows(board, options.names)
-    lines = []
+    lines, left_out = [], []
     for n in ranked_columns(board, options.metric, options.region):
         card, scores = board.columns[n].card, board.scores[n]
         if not scores.has_cost[rows].any(axis=1).all():
-            continue  # a metric that one of the methods lacks
+            left_out.append(card.id)
+            continue
         for needed in clusters_needed(
             scores.cost[rows].T, scores.has_cost[rows].T, board.cluster_labels, options.difference, power=options.power
         ):
@@ -71,6 +73,8 @@ def power_command(arguments: Sequence[str]) -> int:
         )
     print_table(f"{board.split} ({board.kind}), region {options.region}", pd.DataFrame(lines))
     print(few_clusters_note(board))
+    if left_out:
+        print(f"Left out, because not all of these methods have values: {', '.join(left_out)}.")
     print(
         f"Clusters: the least tried number that separates the pair in {options.power:.0%} of simulated tables or more, at the 5 % level "
         f"corrected for the pairs of the metric; clips at the run's {len(board.clips) / board.clusters:.3g} clips per cluster."

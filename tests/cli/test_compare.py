@@ -113,6 +113,14 @@ def test_power_says_how_many_clusters_and_clips(runs, capsys):
     assert clusters > 6 and clips == 2 * clusters
 
 
+def test_several_metrics_are_chosen_and_power_names_those_that_it_leaves_out(runs, capsys):
+    one = lambda row: None if (row["method"], row["metric"]) == ("svimo", "pi@1") else row  # noqa: E731
+    fake_runs.write_run(runs / "half", fake_runs.METHODS[:2], metrics=METRICS, edit=one)
+    text = printed(capsys, "power", "half", "--difference", "1", "--metric", "rpe", "--metric", "pi")
+    assert "rpe@1 (%)" in text and "Left out, because not all of these methods have values: pi@1." in text
+    assert "smoothness" not in text
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
