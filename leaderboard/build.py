@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from hoibench.metric_card import Card, all_cards
-from hoibench.results.board import Board, build_boards, build_paper_boards
+from hoibench.results.board import Board, build_boards, build_paper_boards, literal_cards
 from hoibench.results.run_folder import Run, read_run
 from hoibench.store import write_bytes
 from leaderboard.board_view import build_board_view
@@ -82,7 +82,7 @@ def render_index(runs: Sequence[Run], cards: Mapping[str, Card], *, has_paper: b
 def render_paper(boards: Sequence[Board], cards: Mapping[str, Card]) -> str:
     """Return the HTML of the page with the paper's columns in their literal reading (paper.html); boards from ``build_paper_boards``."""
     card_numbers = _card_numbers(cards)
-    literal = [build_card_view(card, card_numbers[card.id]) for card in cards.values() if "paper" in card.sets]
+    literal = [build_card_view(card, card_numbers[id]) for id, card in literal_cards(cards).items()]
     return _template("paper.html").render(
         boards=[build_board_view(board, card_numbers) for board in boards], card_groups=group_cards(literal)
     )

@@ -26,7 +26,7 @@ from hoibench.results.confidence_intervals import column_intervals
 from hoibench.results.run_folder import Run
 from hoibench.results.run_record import RunMethod
 
-MIN_CLUSTERS = 12
+DEMONSTRATION_CLUSTERS = 12
 """A board with fewer clusters is headed by ``DEMONSTRATION``."""
 DEMONSTRATION = "demonstration: not separated does not mean equal"
 
@@ -82,7 +82,7 @@ class Board:
     @property
     def is_demonstration(self) -> bool:
         """True if there are too few clusters for a difference that is not separated to mean much."""
-        return self.clusters < MIN_CLUSTERS
+        return self.clusters < DEMONSTRATION_CLUSTERS
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -116,17 +116,19 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
 
 
 def build_paper_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
-    """Build the boards of the metric set ``paper``, the columns of the paper's tables read literally: never ranked, never greyed, without caps.
+    """Build the boards of the metric set ``paper``, the columns of the paper's tables read literally, see ``literal_cards``.
 
     Arguments and errors as ``build_boards``. A board without such columns is left out.
     """
-    literal = {
-        metric: card.model_copy(update={"ranked": False, "primary": False, "cap": None, "companions": ()})
-        for metric, card in cards.items()
-        if "paper" in card.sets
-    }
+    literal = literal_cards(cards)
     boards = _build_boards(runs, literal, lambda metric: metric in literal, is_paper=True)
     return [board for board in boards if board.columns]
+
+
+def literal_cards(cards: Mapping[str, Card]) -> dict[str, Card]:
+    """Return the cards of the metric set ``paper`` by id, as the page of the paper's columns reads them: never ranked, never greyed, without caps."""
+    literal = {"ranked": False, "primary": False, "cap": None, "companions": ()}
+    return {metric: card.model_copy(update=literal) for metric, card in cards.items() if "paper" in card.sets}
 
 
 def _build_boards(

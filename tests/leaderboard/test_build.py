@@ -87,7 +87,11 @@ def test_the_papers_columns_have_a_page_without_ranks(tmp_path):
     assert 'href="paper.html"' in index.read_text()
     paper = (tmp_path / "page" / "paper.html").read_text()
     assert not any(text in paper for text in ("●", "○", "data-secondary>", "data-secondary data", "Cham. Dis."))
-    assert "Guesses are" in paper
+    assert (
+        "Guesses are" in paper
+        and "without an answer</dt>" not in paper
+        and "without an answer</dt>" in index.read_text()
+    )
     assert set(re.findall(r'href="#([^"]+)"', paper)) <= set(re.findall(r'\bid="([^"]+)"', paper))
     build([run], tmp_path / "page", fake_runs.CARDS)
     assert not (tmp_path / "page" / "paper.html").exists()
