@@ -102,7 +102,7 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
     """Build one board (leaderboard table) for each kind of data, data set, split and truth; measured data come before synthetic.
 
     If runs of a split scored different clips, their board has the clips that all of them scored; if there are none, each set of clips has a
-    board of its own.  Metrics of the set ``paper`` that are not ranked are left out: ``build_paper_boards`` shows them.
+    board of its own.  Unranked metrics of the set ``paper`` alone are left out: ``build_paper_boards`` shows them.
 
     Args:
         runs: from ``read_run``.
@@ -111,7 +111,7 @@ def build_boards(runs: Sequence[Run], cards: Mapping[str, Card]) -> list[Board]:
     Raises:
         FileNotFoundError, ValueError: a run's results.parquet is missing, invalid or does not match its run.json.
     """
-    literal = {metric for metric, card in cards.items() if "paper" in card.sets and not card.is_ranked}
+    literal = {metric for metric, card in cards.items() if card.sets == ("paper",) and not card.is_ranked}
     return _build_boards(runs, cards, lambda metric: metric not in literal, is_paper=False)
 
 
