@@ -79,7 +79,10 @@ def test_a_missing_value_that_is_no_failure_is_left_out_and_never_zero(status):
 def test_a_value_that_is_undefined_for_the_row_alone_is_a_failure():
     rows = [(TRUTH, 0, 1.0), (TRUTH, 1, "undefined"), (OURS, 0, "undefined"), (OURS, 1, "undefined")]
     assert scores("lower", *rows).failed_seeds[OURS].tolist() == [1, 0]
-    assert scores("lower", *rows, truth_row=None).failed_seeds[OURS].tolist() == [0, 0]
+    others = scores("lower", *rows, (OTHER, 1, 2.0))
+    assert others.failed_seeds[OURS].tolist() == [1, 0]  # undefined for the truth
+    without_truth = scores("lower", *rows[2:], (OTHER, 1, 2.0), truth_row=None)
+    assert without_truth.failed_seeds[OURS].tolist() == [0, 1] and without_truth.cost[OURS, 1] == 9.0
 
 
 def test_a_companion_that_is_undefined_for_the_row_alone_has_the_cap_as_its_value():
