@@ -121,9 +121,9 @@ def _as_text(found: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
                 "first": f"{row['first']} {_number(row['mean_first'])}",
                 "second": f"{row['second']} {_number(row['mean_second'])}",
                 "first - second": f"{_number(row['difference'])} [{_number(row['low'])}, {_number(row['high'])}]",
-                "p": f"{row['p']:.4f}",
+                "p": f"{row['p']:.4f}" if row["clips"] else "-",
                 "separable from": _number(row["separable"]),
-                "better": (row["better"] or "not separated") + mark,
+                "better": (row["better"] or ("not separated" if row["clips"] else "no shared clips")) + mark,
                 "clips/clusters": f"{row['clips']}/{row['clusters']}",
             }
         )

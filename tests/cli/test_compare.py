@@ -119,6 +119,8 @@ def test_several_metrics_are_chosen_and_power_names_those_that_it_leaves_out(run
     text = printed(capsys, "power", "half", "--difference", "1", "--metric", "rpe", "--metric", "pi")
     assert "rpe@1 (%)" in text and "Left out, because not all of these methods have values: pi@1." in text
     assert "smoothness" not in text
+    text = printed(capsys, "compare", "half", "--metric", "pi")
+    assert re.search(r"SyncMV4D - +- \[-, -\] +- +- +no shared clips \(1\) +0/0", text)
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,9 @@ def test_every_number_on_the_page_is_printed_by_the_command_beside_it(show, runs
         assert details
         for name, text in details:
             assert f"  {html.unescape(name)}: {html.unescape(text)}\n" in printed
-        shown = float(re.search(r'class="value">(-?[\d.]+)', cell)[1])
+        shown = re.search(r'class="value">(-?[\d.]+)[ <]', cell)[1]
         mean = float(re.search(r"  mean: (\S+)", printed)[1])
-        assert shown == pytest.approx(mean, rel=0.01, abs=0.05)
+        assert float(shown) == pytest.approx(mean, rel=1e-5, abs=0.5 * 10.0 ** -len(shown.partition(".")[2]))
 
 
 def test_a_cell_lists_its_clips_from_the_worst(show):
