@@ -37,6 +37,7 @@ def chamfer(
     recorded: Array | None = None,
     coverage: Array | None = None,
     seed: int = 0,
+    power: Power = 1,
 ) -> float:
     """Return the Chamfer distance of predicted points p and true points x, metres: (mean_p min_x |p - x| + mean_x min_p |p - x|) / coverage.
 
@@ -52,12 +53,14 @@ def chamfer(
         recorded: (V, N, K) bool, the true points that predicted points may be near, hidden ones included.  None means that all are recorded.
         coverage: (V, N) share of the true points that count with a prediction, 0 to 1.  None means 1 in every frame.
         seed: seed of the draws.
+        power: 2 for the squared distance, m^2: |p - x|^2 for each distance and ``size``^2 for ``size``.
 
     Raises:
         ValueError: views or frames differ, or a point that counts is not finite.
         Undefined: ``mask`` is empty.
 
-    Source: the unsquared sum of both means of point-cloud-utils (fwilliams/point-cloud-utils:point_cloud_utils/__init__.py).
+    Source: the sum of both means, of distances as in point-cloud-utils (fwilliams/point-cloud-utils:point_cloud_utils/__init__.py), or of their
+        squares as in PyTorch3D (facebookresearch/pytorch3d:pytorch3d/loss/chamfer.py).
 
     >>> truth = np.array([[[[0.0, 0.0, 1.0], [0.5, 0.0, 1.0]]]])  # one view, one frame, two points
     >>> pred = truth[:, :, ::-1] + np.array([0.0, 0.0, 0.1])  # another order, 10 cm off
@@ -66,28 +69,10 @@ def chamfer(
     0.2
     >>> round(chamfer(pred, truth, mask, size=1.0, coverage=np.array([[0.5]])), 6)
     0.4
-    """
-    return _compare_arrays(pred, truth, mask, size, valid, recorded, coverage, seed).means(1).value
-
-
-def chamfer_sq(
-    pred: Array,
-    truth: Array,
-    mask: Array,
-    size: float,
-    valid: Array | None = None,
-    recorded: Array | None = None,
-    coverage: Array | None = None,
-    seed: int = 0,
-) -> float:
-    """Return the squared Chamfer distance, m^2: as ``chamfer``, with |p - x|^2 for |p - x| and at most ``size``^2, as in PyTorch3D (loss/chamfer.py).
-
-    >>> truth = np.array([[[[0.0, 0.0, 1.0], [0.5, 0.0, 1.0]]]])
-    >>> pred = truth[:, :, ::-1] + np.array([0.0, 0.0, 0.1])
-    >>> round(chamfer_sq(pred, truth, np.ones((1, 1, 2), dtype=bool), size=1.0), 6)
+    >>> round(chamfer(pred, truth, mask, size=1.0, power=2), 6)
     0.02
     """
-    return _compare_arrays(pred, truth, mask, size, valid, recorded, coverage, seed).means(2).value
+    return _compare_arrays(pred, truth, mask, size, valid, recorded, coverage, seed).means(power).value
 
 
 def chamfer_paper(

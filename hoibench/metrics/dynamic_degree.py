@@ -33,10 +33,6 @@ from hoibench.metrics.optical_flow import (
 from hoibench.metrics.regions import RegionFrame, frame_pair, region_masks
 
 NET_INTERVAL = 4
-"""Eighths of a second between the frames that net motion compares: after half a second, a shaken or flickering video is where it was."""
-NO_PAIR = "no pair of sampled frames shows the region"
-
-NET_INTERVAL = 4
 """Eighths of a second between the frames that net motion compares: after half a second, a shaken or flickering still frame is where it was."""
 NO_PAIR = "no pair of sampled frames shows the region"
 
@@ -117,14 +113,14 @@ def dynamic_degree(
 
 
 def measure_dynamic_degree(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of dynamic_degree/dis@1 (no unit; nearer to the truth's is better; 0 to 1): 0 or 1 per view, then their mean."""
+    """Yield the measurements of dynamic_degree/dis@2 (no unit; nearer to the truth's is better; 0 to 1): 0 or 1 per view, then their mean."""
     return _measure(
         case, "the clip has only 1 or 2 sampled frames, too few for VBench's count", lambda degree: degree.dynamic
     )
 
 
 def measure_dynamic_degree_px(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of dynamic_degree_px/dis@1 (of the short side; not ranked; 0 or more): one per view, then their mean."""
+    """Yield the measurements of dynamic_degree_px/dis@2 (of the short side; not ranked; 0 or more): one per view, then their mean."""
     return _measure(case, NO_PAIR, lambda degree: degree.relative)
 
 

@@ -62,6 +62,12 @@ def test_a_companion_of_a_built_in_card_is_a_metric():
     assert {rule.metric for card in CARDS for rule in card.companions} <= set(all_cards())
 
 
+def test_a_method_does_not_choose_the_clips_on_which_it_is_compared_with_the_truth():
+    """A companion that is undefined for the method alone needs a cap, as its value there."""
+    compared = {rule.metric for card in CARDS for rule in card.companions if rule.ratio_to_truth}
+    assert {all_cards()[metric].cap for metric in compared} == {0.0}
+
+
 def test_the_headline_metrics_are_the_ranked_ones_with_their_companions():
     headline = select_cards(["headline"])
     companions = {rule.metric for card in headline for rule in card.companions}

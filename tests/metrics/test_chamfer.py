@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoibench.metrics.chamfer import chamfer, chamfer_paper, chamfer_sq
+from hoibench.metric_card import all_cards
+from hoibench.metrics.chamfer import chamfer, chamfer_paper
 from hoibench.metrics.cloud_distance import compare_clouds, nearest_distances
 from hoibench.metrics.measurement import Undefined
 
@@ -39,8 +40,8 @@ def test_equal_to_plain_loops(seed, predicted):
     coverage = np.array(
         [[c[k].mean() if k.any() else 1.0 for c, k in zip(*view, strict=True)] for view in zip(covered, m, strict=True)]
     )
-    for function, power in ((chamfer, 1), (chamfer_sq, 2)):
-        found = function(P, X, m, SIZE, valid, recorded, coverage, seed)
+    for power in (1, 2):
+        found = chamfer(P, X, m, SIZE, valid, recorded, coverage, seed, power)
         plain = plain_motion.chamfer(P, X, m, valid, recorded, covered, SIZE, seed, power)
         assert found == pytest.approx(plain, rel=1e-9)
         plain = plain_motion.chamfer_paper(P, X, valid, recorded, SIZE, power)
@@ -71,7 +72,7 @@ def test_two_shifted_grids_by_hand(d):
     grid = np.stack(np.meshgrid(*[0.1 * np.arange(4)] * 3), axis=-1).reshape(-1, 3) + AWAY
     P, X = frame(grid + np.array([d, 0, 0])), frame(grid)
     assert chamfer(P, X, everywhere(X), SIZE) == pytest.approx(2 * d, rel=1e-9)
-    assert chamfer_sq(P, X, everywhere(X), SIZE) == pytest.approx(2 * d**2, rel=1e-9)
+    assert chamfer(P, X, everywhere(X), SIZE, power=2) == pytest.approx(2 * d**2, rel=1e-9)
 
 
 @given(seed=seeds)
@@ -117,17 +118,18 @@ def test_frames_without_truth_are_dropped():
 def test_a_frame_without_predictions_or_far_off_scores_the_size_of_the_scene():
     P, X, m, _ = scene(6)
     nothing = np.zeros(P.shape[:3], dtype=bool)
-    for function, cap in ((chamfer, SIZE), (chamfer_sq, SIZE**2)):
-        assert function(P, X, m, SIZE, nothing) == pytest.approx(cap)
-        assert function(P + 9.0, X, m, SIZE) == pytest.approx(cap)
-        assert function(X, X, m, SIZE, coverage=np.zeros(m.shape[:2])) == pytest.approx(cap)
+    for power in (1, 2):
+        cap = pytest.approx(SIZE**power)
+        assert chamfer(P, X, m, SIZE, nothing, power=power) == cap
+        assert chamfer(P + 9.0, X, m, SIZE, power=power) == cap
+        assert chamfer(X, X, m, SIZE, coverage=np.zeros(m.shape[:2]), power=power) == cap
     assert chamfer_paper(P, X, SIZE, nothing) == pytest.approx(SIZE)
     assert chamfer_paper(P + 9.0, X, SIZE) > 20
 
 
 @given(seed=seeds, share=st.floats(0.1, 0.9))
-def test_leaving_the_worst_points_out_never_lowers_the_distance(seed, share):
-    """One point in three is 3 cm off, the others are exact or 1 mm off; the method keeps the best ``share`` of its points."""
+def test_leaving_points_out_does_not_pay_where_their_errors_are_within_the_spacing_of_points(seed, share):
+    """One point in three is up to 3 cm off, the others up to 1 mm, at a spacing of about 5 cm; the method keeps the best ``share`` of its points."""
     rng = np.random.default_rng(seed)
     X = rng.normal(0.0, 0.1, (1, 1, 60, 3)) + AWAY
     size = np.where(np.arange(60) % 3, 0.001, 0.03) * rng.random(60)
@@ -135,6 +137,37 @@ def test_leaving_the_worst_points_out_never_lowers_the_distance(seed, share):
     valid = (size <= np.quantile(size, share))[None, None]
     coverage = valid.mean(axis=-1)
     assert chamfer(P, X, everywhere(X), SIZE, valid, coverage=coverage) > chamfer(P, X, everywhere(X), SIZE)
+
+
+def four_spheres(rng):
+    """Return 1600 points of four spheres of 4 cm, as dense as a clip of TACO, and the sphere of each point."""
+    part = np.arange(1600) % 4
+    centres = np.array([[-0.1, 0.05, 0.1], [0.15, -0.05, 0.15], [0.2, 0.0, 0.12], [0.0, 0.0, 0.03]])
+    directions = rng.normal(size=(1600, 3))
+    return frame(centres[part] + 0.04 * directions / np.linalg.norm(directions, axis=1, keepdims=True) + AWAY), part
+
+
+@pytest.mark.parametrize(("far", "pays"), [(0.01, False), (0.02, False), (0.1, True), (0.3, True)])
+def test_leaving_out_points_that_are_far_off_pays_as_the_card_says(far, pays):
+    """The weakness of a division by the coverage: a tenth of the points has larger errors than the 1 cm of the others."""
+    rng = np.random.default_rng(0)
+    X, _ = four_spheres(rng)
+    is_far = rng.random(1600) < 0.1
+    P = X + rng.normal(size=X.shape) / np.sqrt(3) * np.where(is_far, far, 0.01)[:, None]
+    kept = ~is_far[None, None]
+    left_out = chamfer(P, X, everywhere(X), SIZE, kept, coverage=kept.mean(axis=-1))
+    assert (left_out < chamfer(P, X, everywhere(X), SIZE)) == pays
+    assert "ten times those of the others" in all_cards()["chamfer@2"].failure
+
+
+def test_repeating_the_best_points_pays_as_the_card_says():
+    """Accuracy is a mean over all predicted points: 16 copies of the right quarter of them hide the others."""
+    rng = np.random.default_rng(0)
+    X, part = four_spheres(rng)
+    P = X + rng.normal(size=X.shape) / np.sqrt(3) * np.where(part == 3, 0.003, 0.05)[:, None]
+    repeated = np.concatenate([P, *[P[:, :, part == 3]] * 15], axis=2)
+    assert chamfer(repeated, X, everywhere(X), SIZE) < 0.8 * chamfer(P, X, everywhere(X), SIZE)
+    assert "many points where it is sure" in all_cards()["chamfer@2"].failure
 
 
 def test_denser_predictions_with_the_same_noise_score_alike():

@@ -55,10 +55,10 @@ def flicker(video, masks, texture):
 CHEATS = {
     scrolling_noise: {"epipolar_share/sift-mnn@1"},
     copied_view: {"epipolar_share/sift-mnn@1"},
-    held_frame: {"dynamic_degree_px/dis@1", "net_motion/dis@1"},
+    held_frame: {"dynamic_degree_px/dis@2", "net_motion/dis@1"},
     shaken: {"epipolar_share/sift-mnn@1"},
     shaken_between: {"net_motion/dis@1"},
-    flicker: {"dynamic_degree_px/dis@1", "net_motion/dis@1"},
+    flicker: {"dynamic_degree_px/dis@2", "net_motion/dis@1"},
 }
 
 
@@ -118,7 +118,7 @@ def test_held_frames_have_no_moving_matches(scored, cheat):
 
 @pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.__name__)
 def test_dynamic_degree_is_compared_with_the_truths(scored, cheat):
-    assert all_cards()["dynamic_degree/dis@1"].direction == "truth_distance"
-    row = scored(cheat, "dynamic_degree/dis@1", "fg")
-    assert row.details["truth"] == scored(None, "dynamic_degree/dis@1", "fg").value == 1.0
+    assert all_cards()["dynamic_degree/dis@2"].direction == "truth_distance"
+    row = scored(cheat, "dynamic_degree/dis@2", "fg")
+    assert row.details["truth"] == scored(None, "dynamic_degree/dis@2", "fg").value == 1.0
     assert row.value == (0.0 if cheat in (held_frame, flicker) else 1.0)
