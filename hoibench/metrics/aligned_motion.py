@@ -9,7 +9,7 @@ from typing import Any
 from hoibench.clip import Array
 from hoibench.metrics.alignment import ALIGNMENTS, fit_scales
 from hoibench.metrics.case import Case
-from hoibench.metrics.measurement import Measurement, NotApplicable
+from hoibench.metrics.measurement import Measurement, NotApplicable, Undefined
 from hoibench.metrics.pairing import pair_prediction
 from hoibench.metrics.point_sets import Means, PointSet, mean_of_means
 from hoibench.metrics.true_tracks import TrueTracks, build_true_tracks
@@ -96,6 +96,8 @@ def _align_motion(case: Case) -> AlignedMotion:
     truth = case.memoize_for_clip("truth", lambda: build_true_tracks(case.clip))
     if case.pairing == "oracle-projection":
         truth = truth.without_depth_edges()
+        if not truth.mask.any():
+            raise Undefined("every visible true point is at an edge of the true depth")
     paired = pair_prediction(case.prediction, truth, case.pairing)
     scale = case.prediction.scale
     scales = fit_scales(scale, paired.pred.xyz, truth.points, truth.mask, paired.pred.valid)

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from hoibench.clip import PARTS, Array
-from hoibench.metrics.aligned_motion import align_motion, group_by_view
+from hoibench.metrics.aligned_motion import align_motion
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, Undefined
-from hoibench.metrics.point_sets import PointSet, check_prediction_and_truth
+from hoibench.metrics.point_sets import NO_TRUE_POINT, PointSet, check_prediction_and_truth
 from hoibench.metrics.true_tracks import cameras_to_world
 
 LEAST_MOTION = 1e-3
@@ -71,16 +71,19 @@ def _follow(pred: PointSet, truth: PointSet, mask: Array) -> float | None:
 def measure_motion_following(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of motion_following@1 (no unit; not ranked; unbounded): one per view, one per part, then the clip's."""
     motion = align_motion(case)
-    truth, groups = motion.truth, group_by_view(motion)
+    truth = motion.truth
     pred = PointSet(cameras_to_world(motion.pred.xyz, truth.cameras), motion.pred.valid)
     world = PointSet(np.broadcast_to(truth.world, truth.points.shape), truth.mask)
-    for v, view in enumerate(truth.views):
-        share = _follow(pred, world, truth.mask & (np.arange(len(truth.views)) == v)[:, None, None])
+    views = np.arange(len(truth.views))[:, None, None]
+    places: list[tuple[dict[str, str], Array]] = [({"view": view}, views == v) for v, view in enumerate(truth.views)]
+    places += [({"part": part}, truth.part == index) for index, part in enumerate(PARTS)]
+    for place, chosen in [*places, ({}, views >= 0)]:
+        mask = truth.mask & chosen
+        share, expected = _follow(pred, world, mask), int(mask.sum())
         yield motion.measurement_or_undefined(
-            AT_REST if share is None else share, view=view, coverage=groups.coverage(v)
+            share if share is not None else AT_REST if expected else NO_TRUE_POINT,
+            **place,
+            n_scored=int(mask.any(axis=-1).sum()),
+            n_expected=mask.shape[1] * (1 if "view" in place else len(mask)),
+            coverage=int((mask & pred.valid).sum()) / expected if expected else None,
         )
-    for index, part in enumerate(PARTS):
-        share = _follow(pred, world, truth.mask & (truth.part == index))
-        yield motion.measurement_or_undefined(AT_REST if share is None else share, part=part)
-    share = _follow(pred, world, truth.mask)
-    yield motion.measurement_or_undefined(AT_REST if share is None else share, coverage=groups.coverage())

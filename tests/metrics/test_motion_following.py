@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import plain_motion
 import pytest
@@ -68,3 +70,19 @@ def test_standing_still_and_jitter_do_not_follow_and_noise_on_the_truth_does(toy
     assert abs(jitter[-1].value) < 0.1
     noisy = measure("motion_following@1", predict(toy_clip, "gt_noise_1cm"), toy_clip)
     assert all(row.value == pytest.approx(1.0, abs=0.1) for row in noisy if row.status == "ok")
+
+
+def test_rows_count_the_frames_and_points_of_their_view_or_part(toy_clip, predict, measure):
+    """The tool is never visible; in each of three views, 9 frames show the other parts, and half of the predictions are missing."""
+    visible = toy_clip.tracks.visible & (toy_clip.tracks.part != 2)
+    clip = replace(toy_clip, tracks=replace(toy_clip.tracks, visible=visible))
+    prediction = predict(clip)
+    kept = np.random.default_rng(0).random(visible.shape) < 0.5
+    rows = measure("motion_following@1", replace(prediction, valid=prediction.valid & kept), clip)
+    assert [(row.n_scored, row.n_expected) for row in rows if row.view] == [(9, 9)] * 3
+    parts = {row.part: row for row in rows if row.part}
+    assert (parts["tool"].n_scored, parts["tool"].n_expected, parts["tool"].coverage) == (0, 27, None)
+    assert parts["tool"].reason == "no true point is visible in any frame"
+    m = visible & visible[:, :1]
+    assert (rows[-1].n_scored, rows[-1].n_expected) == (27, 27)
+    assert rows[-1].coverage == pytest.approx((m & kept).sum() / m.sum())

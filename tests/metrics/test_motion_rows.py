@@ -332,6 +332,14 @@ def test_points_at_edges_of_the_true_depth_do_not_count_for_point_maps_alone(
     assert measure_headline(metric, tracks, known).value == measure_headline(metric, tracks, toy_clip).value
 
 
+@pytest.mark.parametrize("scale", ["metric", "shared"])
+def test_a_clip_whose_points_are_all_at_edges_is_undefined_for_point_maps(scale, toy_clip, measure):
+    """The truth decides, not the method: a fit without points would be its failure."""
+    clip = replace(toy_clip, tracks=replace(toy_clip.tracks, depth_edge=np.ones_like(toy_clip.tracks.visible)))
+    with pytest.raises(Undefined, match="at an edge of the true depth"):
+        measure("rpe@2", replace(point_maps(clip, 1.5), scale=scale), clip, pairing="oracle-projection")
+
+
 def test_a_perfect_point_map_scores_its_floor_and_loses_no_point_at_its_own_edges(toy_clip, measure_headline):
     """The depth of the nearest true point around each pixel: edges everywhere, every sample valid."""
     row = measure_headline("rpe@2", perfect_maps(toy_clip), toy_clip, pairing="oracle-projection")
