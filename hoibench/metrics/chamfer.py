@@ -176,13 +176,7 @@ def _measure_paper(case: Case, power: Power) -> Iterator[Measurement]:
 
 @dataclass(frozen=True, eq=False)
 class _ClipDistances:
-    """Distances of one prediction.
-
-    Attributes:
-        all_points: of all points.
-        parts: of each part (hand or object), by name.
-        paired_truth: for point maps, the distances of a perfect method's samples; else None.
-    """
+    """Distances of one prediction: of all points, of each part (hand or object) by name, and, for point maps, of a perfect method's samples."""
 
     all_points: FrameDistances
     parts: Mapping[str, FrameDistances]
@@ -211,14 +205,7 @@ def _compare_motion(case: Case, motion: AlignedMotion) -> _ClipDistances:
 
 
 def _clouds(truth: TrueTracks, pred: GetCloud, covered: Array, of_part: Array) -> Clouds:
-    """Return the points of a part to compare.
-
-    Args:
-        truth: the true tracks.
-        pred: returns the predicted points of a view and a frame.
-        covered: (V, N, K) bool, the true points with a prediction.
-        of_part: (K,) bool, the true points of the part.
-    """
+    """Return the points to compare: of the true ones, ``covered``, (V, N, K), have a prediction, and ``of_part``, (K,), belong to the part."""
     mask = truth.mask & of_part
     expected, found = mask.sum(axis=-1), (mask & covered).sum(axis=-1)
     coverage = np.divide(found, expected, out=np.ones(expected.shape), where=expected > 0)

@@ -30,7 +30,6 @@ LEAST_ACCELERATION = 1e-6
 """m/frame^2: below it the truth's second difference is float32 rounding, and no divisor."""
 
 NO_TRUE_TRIPLE = "no true point is visible in three consecutive frames"
-NO_PREDICTED_TRIPLE = "no true point has valid predictions in three consecutive frames"
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,15 +163,12 @@ def _true_triples(truth: PointSet) -> Array:
 def _covered_triples(pred: PointSet, truth: PointSet) -> Array:
     covered: Array = _true_triples(truth) & true_in_three_frames(pred.valid)
     if not covered.any():
-        raise Failed(NO_PREDICTED_TRIPLE)
+        raise Failed("no true point has valid predictions in three consecutive frames")
     return covered
 
 
 def measure_smoothness(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of smoothness@2 (m/frame² at 8 fps; a ratio to the truth near 1 is better; 0 or more): one per view, then the clip's.
-
-    ``details["ratio"]`` is ranked; ``details["truth"]`` is the truth's value on the same triples.
-    """
+    """Yield the measurements of smoothness@2 (m/frame² at 8 fps; a ratio to the truth near 1 is better; 0 or more): one per view, then the clip's."""
     motion = _align_motion_at_8_fps(case)
     truth, size = _truth_in_world(motion), motion.truth.scene_size
     result, groups = _smoothness(_to_world(motion, motion.pred), truth, size), _group_triples_by_view(motion)
