@@ -8,7 +8,7 @@ import pytest
 from depth_and_part import render_depth_and_part
 from gaming import Truth, cheat, check_cheat, find_cheats
 
-from hoibench.clip import Prediction
+from hoibench.clip import PARTS, Prediction
 from hoibench.datasets.surfaces import build_frame_mesh
 from hoibench.geometry import unproject
 
@@ -79,6 +79,22 @@ def far_half_left_out(truth: Truth):
     return leave_second_half_out(half_far(truth))
 
 
+def target_right(truth: Truth):
+    """The truth with 3 cm of noise, but 2 mm on the target."""
+    return truth.tracks(truth.X + truth.noise(np.where(is_target(truth), 0.002, 0.03)[:, None]))
+
+
+@cheat(target_right, wins={"chamfer@2": "many points where it is sure"})
+def target_repeated(truth: Truth):
+    """The same with 16 copies of the target's points."""
+    once = target_right(truth)
+    tracks, anchors = (
+        np.concatenate([points, *[points[..., is_target(truth), :]] * 15], axis=-2)
+        for points in (once.tracks, once.anchors)
+    )
+    return replace(once, tracks=tracks, anchors=anchors)
+
+
 STILL = ("smoothness@2", "accel_error@2", "xv_rpe@2", "xv_pi@1", "reproj_px@2")
 """The columns that are ranked only where points move as the true ones do."""
 
@@ -135,6 +151,10 @@ def smeared_maps(truth: Truth):
 def jerk(truth: Truth):
     """Return the mean norm of second differences of each point, (K,)."""
     return np.linalg.norm(np.diff(truth.clip.tracks.world, 2, axis=0), axis=-1).mean(axis=0)
+
+
+def is_target(truth: Truth):
+    return truth.clip.tracks.part == PARTS.index("target")
 
 
 def uneven(truth: Truth, sigma):
