@@ -145,8 +145,8 @@ def _measure(case: Case, power: Power) -> Iterator[Measurement]:
             n_expected=means.n_expected,
         )
     details = {
-        "accuracy": clip.all_points.half(power, 0),
-        "completeness": clip.all_points.half(power, 1),
+        "accuracy": clip.all_points.one_way_mean(power, 0),
+        "completeness": clip.all_points.one_way_mean(power, 1),
         "frames_drawn": int(clip.all_points.distances.drawn.sum()),
         "frames_empty": int(np.isinf(clip.all_points.distances.linear[:, 0]).sum()),
     }

@@ -133,7 +133,7 @@ class FrameDistances:
             values = self._table(power)[..., :2].sum(axis=-1) / self.coverage
         return _mean(np.where(self.coverage > 0, np.minimum(values, self.size**power), self.size**power), self.scored)
 
-    def half(self, power: Power, index: Literal[0, 1]) -> float:
+    def one_way_mean(self, power: Power, index: Literal[0, 1]) -> float:
         """Return the mean accuracy (index 0) or completeness (1), each at most D^power."""
         return _mean(np.minimum(self._table(power)[..., index], self.size**power), self.scored).value
 
