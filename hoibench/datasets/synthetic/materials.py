@@ -48,15 +48,16 @@ def _hand(scene: Scene, part: int, side: Side, skin: Array, rng: np.random.Gener
 
 
 def _object(part: int, item: SceneObject) -> TexturedSurface:
-    """Return an object in a clear colour of its category: a target's is pale with dark marks, that of other tools dark with pale marks."""
+    """Return an object in a clear colour of its category: targets are pale with many dark marks, other tools dark with a few pale ones."""
     rng = np.random.default_rng([int(item.id), 0x0B1EC7])
     categories, targets = catalogue().categories, {target for _, _, target in catalogue().triplets}
     hue = 0.15 + 0.8 * (categories.index(item.category) * 0.618034 % 1.0) + rng.uniform(-0.02, 0.02)
     if item.category in targets:
-        ground, mark = _rgb(hue, rng.uniform(0.45, 0.65), rng.uniform(0.85, 0.95)), _INK
+        palette = _palette(_rgb(hue, rng.uniform(0.45, 0.65), rng.uniform(0.85, 0.95)), 0.10, _INK)
+        material = random_material(palette, 0.3, 0.004, 0.0025, rng)
     else:
-        ground, mark = _rgb(hue, rng.uniform(0.75, 0.9), rng.uniform(0.5, 0.7)), _CREAM
-    material = random_material(_palette(ground, 0.10, mark), 0.3, 0.004, 0.0025, rng)
+        palette = _palette(_rgb(hue, rng.uniform(0.75, 0.9), rng.uniform(0.5, 0.7)), 0.10, _CREAM)
+        material = random_material(palette, 0.9, 0.004, 0.004, rng)
     surface = Surface(part, place_vertices(item.mesh.vertices, item.poses), item.mesh.faces)
     return TexturedSurface(surface, item.mesh.vertices, material)
 
