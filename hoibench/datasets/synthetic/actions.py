@@ -106,20 +106,18 @@ def dust(t: FloatArray, s: WorkDimensions) -> ToolMotion:
 
 
 def scrape_off(t: FloatArray, s: WorkDimensions) -> ToolMotion:
-    """Return the motion of scraping off: a pull towards the handle, then a lifted return."""
+    """Return the motion of scraping off: a stroke across the handle's direction with the edge leaning into it, then a lifted return."""
     phase = _cycle(t, 1.5)
-    away = 0.5 - 0.5 * np.cos(phase)
     lift = np.maximum(-np.sin(phase), 0.0) ** 2
-    reach = 0.03 + 1.1 * s.radius
-    return _motion(t, reach * (away - 0.5), 0.0, 0.025 * lift, pitch=0.12 * lift)
+    return _motion(t, 0.0, -0.5 * (0.03 + 1.1 * s.radius) * np.cos(phase), 0.03 * lift, roll=0.35)
 
 
 def cut(t: FloatArray, s: WorkDimensions) -> ToolMotion:
-    """Return the motion of cutting: sawing and chopping while moving across the target."""
+    """Return the motion of cutting: chops, with a short pull in each, while moving across the target."""
     phase = _cycle(t, 0.75)
     up = 0.5 - 0.5 * np.cos(phase)
     across = 0.8 * s.radius * (0.5 - t / 3.0)
-    return _motion(t, -0.022 * np.sin(phase), across, 0.024 * up, pitch=0.12 * up)
+    return _motion(t, -0.010 * np.sin(phase), across, 0.045 * up, pitch=0.25 * up)
 
 
 def stir(t: FloatArray, s: WorkDimensions) -> ToolMotion:

@@ -19,8 +19,7 @@ from hoibench.datasets.taco.objects import place_vertices
 _SKINS = np.array([[0.93, 0.70, 0.56], [0.84, 0.58, 0.44], [0.70, 0.46, 0.34], [0.52, 0.34, 0.25]])
 _NO_MARKS = 9.0
 _CREAM, _INK = np.array([0.95, 0.94, 0.88]), np.array([0.10, 0.09, 0.14])
-"""Colours of the marks on objects, light on dark objects and dark on light ones, so that objects can be matched between views."""
-_LUMINANCE = np.array([0.299, 0.587, 0.114])
+"""Colours of the marks on objects, by which they can be matched between views."""
 _TABLE_TO_SKIN = 0.35
 """Least distance in RGB between the colours of table and skin, so that the hands are seen."""
 _CLOTH_HUES = (0.33, 0.48, 0.58, 0.62, 0.75)
@@ -49,12 +48,16 @@ def _hand(scene: Scene, part: int, side: Side, skin: Array, rng: np.random.Gener
 
 
 def _object(part: int, item: SceneObject) -> TexturedSurface:
+    """Return an object in a clear colour of its category: targets are pale with many dark marks, other tools dark with a few pale ones."""
     rng = np.random.default_rng([int(item.id), 0x0B1EC7])
-    categories = catalogue().categories
+    categories, targets = catalogue().categories, {target for _, _, target in catalogue().triplets}
     hue = 0.15 + 0.8 * (categories.index(item.category) * 0.618034 % 1.0) + rng.uniform(-0.02, 0.02)
-    ground = _rgb(hue, rng.uniform(0.65, 0.9), rng.uniform(0.6, 0.9))
-    mark = _CREAM if ground @ _LUMINANCE < 0.5 else _INK
-    material = random_material(_palette(ground, 0.10, mark), 0.3, 0.004, 0.0025, rng)
+    if item.category in targets:
+        palette = _palette(_rgb(hue, rng.uniform(0.45, 0.65), rng.uniform(0.85, 0.95)), 0.10, _INK)
+        material = random_material(palette, 0.3, 0.004, 0.0025, rng)
+    else:
+        palette = _palette(_rgb(hue, rng.uniform(0.75, 0.9), rng.uniform(0.5, 0.7)), 0.10, _CREAM)
+        material = random_material(palette, 0.9, 0.004, 0.004, rng)
     surface = Surface(part, place_vertices(item.mesh.vertices, item.poses), item.mesh.faces)
     return TexturedSurface(surface, item.mesh.vertices, material)
 

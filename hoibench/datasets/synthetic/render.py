@@ -76,8 +76,6 @@ class RenderView:
         self._textures, self._camera = scene.textures, camera
         origin, directions = pixel_rays(camera, SAMPLES)
         self._origin, self._directions = origin.astype(np.float32), directions.astype(np.float32)
-        height, width = camera.size
-        self._grid = np.arange(len(directions)).reshape(SAMPLES * height, SAMPLES * width)
         hits = scene.room.caster.cast(origin, directions)
         self._depth = hits.depth
         # NaN without a hit, which is never inside an outline.
@@ -108,11 +106,14 @@ class RenderView:
         return levels
 
     def _room_in_shadow(self, mesh: FrameMesh, covered: Array) -> Array:
-        """Return the indices of the rays that hit the room in the shadow of ``mesh``, except ``covered`` ones, within the shadow's bounding box."""
-        outline = _LIGHT_PLANE @ mesh.corners.reshape(-1, 3).T
-        (x0, y0), (x1, y1) = outline.min(axis=1), outline.max(axis=1)
+        """Return the indices of the rays that hit the room in the shadow of ``mesh``, except ``covered`` ones.
+
+        Only rays whose points are within the bounding box of a surface, seen from the light, are tested.
+        """
         x, y = self._on_light_plane
-        inside = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+        inside = np.zeros(len(x), dtype=bool)
+        for (x0, y0), (x1, y1) in _boxes(mesh, _LIGHT_PLANE @ mesh.corners.reshape(-1, 3).T):
+            inside |= (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
         inside[covered] = False
         under = np.flatnonzero(inside)
         return under[mesh.caster.is_blocked(self._points[under], LIGHT)]
@@ -125,15 +126,16 @@ class RenderView:
         return rays[in_front], _select(hits, in_front)
 
     def _rays_near(self, mesh: FrameMesh) -> Array:
-        """Return the indices of the rays through the bounding box of ``mesh`` in the image, enlarged by a pixel for rounding."""
+        """Return the indices of the rays through the bounding boxes of the surfaces in the image, enlarged by a pixel for rounding."""
         camera = self._camera
         x, y, z = camera.K @ (camera.R @ mesh.corners.reshape(-1, 3).T + camera.t[:, None])
-        (left, right), (top, bottom) = (
-            np.clip([round(p.min()) - 1, round(p.max()) + 2], 0, side) * SAMPLES
-            for p, side in ((x / z, camera.size[1]), (y / z, camera.size[0]))
-        )
-        rays: Array = self._grid[top:bottom, left:right].ravel()
-        return rays
+        height, width = camera.size
+        near = np.zeros((SAMPLES * height, SAMPLES * width), dtype=bool)
+        for low, high in _boxes(mesh, np.stack([x / z, y / z])):
+            left, top = np.clip(np.rint(low) - 1, 0, (width, height)).astype(int) * SAMPLES
+            right, bottom = np.clip(np.rint(high) + 2, 0, (width, height)).astype(int) * SAMPLES
+            near[top:bottom, left:right] = True
+        return np.flatnonzero(near)
 
     def _shade(self, mesh: FrameMesh, samples: Array, hits: Hits) -> Array:
         normals = _facing_camera(mesh.normals.astype(np.float32)[hits.face], self._directions[samples])
@@ -150,6 +152,12 @@ class RenderView:
 
 _LIGHT_PLANE = np.linalg.svd(LIGHT[None])[2][1:]
 """Two axes (2, 3) perpendicular to ``LIGHT``; points with equal coordinates along them are on one ray of light."""
+
+
+def _boxes(mesh: FrameMesh, corners: Array) -> list[tuple[Array, Array]]:
+    """Return the bounding box of each surface of ``mesh``, as (lowest, highest) coordinates (2,), for corners (2, 3F) of its triangles."""
+    edges = 3 * np.searchsorted(mesh.surface, np.arange(mesh.surface[-1] + 2))
+    return [(part.min(axis=1), part.max(axis=1)) for part in np.split(corners, edges[1:-1], axis=1) if part.size]
 
 
 def _brightness(facing: Array) -> Array:
