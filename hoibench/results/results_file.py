@@ -65,7 +65,7 @@ def read_rows(path: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: the file is not Parquet, or its columns are not those of this benchmark; the message names file and column.
+        ValueError: the file is not Parquet, its schema or columns are not those of this version, or a value is NaN; the message names the file.
     """
     return _read(path, ())
 
@@ -83,11 +83,23 @@ def _read(path: Path, null_columns: tuple[str, ...]) -> pd.DataFrame:
         table = pq.read_table(path, schema=SCHEMA, filters=_all_null(null_columns))
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path} is not a valid Parquet file: {error}") from error
+    for name in sorted(_FLOATS):
+        if pc.any(pc.is_nan(table[name])).as_py():
+            raise ValueError(
+                f"{path}: column {name!r} has NaN; a missing value is null: `hoibench merge RUN` writes the file again"
+            )
     frame: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS_TYPES.get)
     return frame
 
 
 def _check_schema(path: Path, schema: pa.Schema) -> None:
+    expected = _METADATA[b"hoibench"]
+    found = (schema.metadata or {}).get(b"hoibench")
+    if found not in (None, expected):
+        raise ValueError(
+            f"{path} has the schema {found.decode(errors='replace')}, expected {expected.decode()}; "
+            "`hoibench score RUN` writes it again from the stored predictions"
+        )
     if set(schema.names) != set(COLUMNS):
         unexpected = ", ".join(sorted(set(schema.names) ^ set(COLUMNS)))
         raise ValueError(f"{path} is not a results file: missing or unexpected columns {unexpected}")

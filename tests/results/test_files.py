@@ -194,6 +194,20 @@ def test_an_empty_run_has_an_empty_typed_table(tmp_path):
     assert pq.read_schema(tmp_path / "r.parquet").equals(SCHEMA)
 
 
+def test_another_schema_and_nan_are_refused(tmp_path):
+    write_rows(tmp_path / "rows.parquet", [a_row()])
+    table = pq.read_table(tmp_path / "rows.parquet")
+    pq.write_table(table.replace_schema_metadata({"hoibench": "results@4"}), tmp_path / "old.parquet")
+    with pytest.raises(
+        ValueError, match=r"old\.parquet has the schema results@4, expected results@\d+; .hoibench score"
+    ):
+        read_rows(tmp_path / "old.parquet")
+    values = pa.array([math.nan], pa.float64())
+    pq.write_table(table.set_column(table.schema.get_field_index("value"), "value", values), tmp_path / "nan.parquet")
+    with pytest.raises(ValueError, match=r"nan\.parquet: column 'value' has NaN"):
+        read_headlines(tmp_path / "nan.parquet")
+
+
 def test_missing_and_invalid_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.parquet.*merge"):
         read_rows(tmp_path / "gone.parquet")
