@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import tyro
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +93,7 @@ def print_table(title: str, rows: pd.DataFrame) -> None:
     for name in rows.columns:
         table.add_column(name, overflow="fold")
     for row in rows.itertuples(index=False):
-        table.add_row(*(text.replace("[", "\\[") for text in row))
+        table.add_row(*map(Text, row))
     console = Console(emoji=False)
     if not console.is_terminal:
         console = Console(width=240, emoji=False)
@@ -121,7 +123,7 @@ def _as_text(found: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
                 "first": f"{row['first']} {_number(row['mean_first'])}",
                 "second": f"{row['second']} {_number(row['mean_second'])}",
                 "first - second": f"{_number(row['difference'])} [{_number(row['low'])}, {_number(row['high'])}]",
-                "p": f"{row['p']:.4f}" if row["clips"] else "-",
+                "p": "-" if math.isnan(row["separable"]) else f"{row['p']:.4f}",
                 "separable from": _number(row["separable"]),
                 "better": (row["better"] or ("not separated" if row["clips"] else "no shared clips")) + mark,
                 "clips/clusters": f"{row['clips']}/{row['clusters']}",
@@ -137,11 +139,13 @@ def _caption(board: Board, found: pd.DataFrame) -> list[str]:
         few_clusters_note(board),
         "Brackets: 95 % interval of this difference alone (CR2, Bell-McCaffrey). "
         f"p: wild cluster bootstrap-t, corrected for {corrected}; the page corrects for all pairs of a class.",
+        "The test alone decides what is separated, and can differ from the interval. No p: the pair differs in too few clusters to be separated.",
     ]
 
 
 def _markdown(table: pd.DataFrame) -> str:
-    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in table.to_numpy().tolist()]
+    lines = [list(table.columns), ["---"] * len(table.columns), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

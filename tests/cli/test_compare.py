@@ -1,6 +1,7 @@
 """``hoibench compare`` and ``hoibench power``: tables, files, and errors that name the fix."""
 
 import re
+from dataclasses import replace
 
 import fake_runs
 import pandas as pd
@@ -103,6 +104,16 @@ def test_latex_and_markdown_have_the_same_cells(runs, capsys):
     assert latex.startswith("\\begin{tabular}") and "\\toprule" in latex
     for line in lines[2:]:
         assert " & ".join(line).replace("_", "\\_").replace("%", "\\%") in latex
+
+
+def test_hostile_names_stay_in_their_cells_and_a_pair_with_few_clusters_has_no_p(runs, capsys):
+    name = "A | [red]b[/red] \\"
+    methods = [replace(method, name=name) if method.id == "svimo" else method for method in fake_runs.METHODS[:2]]
+    fake_runs.write_run(runs / "hostile", methods, metrics=METRICS, clips=8, instances=5)
+    text = printed(capsys, "compare", "hostile", "--metric", "rpe", "--markdown", "h.md")
+    header, _, line = (runs / "h.md").read_text().splitlines()
+    assert len(re.findall(r"(?<!\\)\|", line)) == header.count("|") and "A \\| [red]b[/red]" in line
+    assert name in text and re.search(r"\] +- +- +not separated", text)
 
 
 def test_power_says_how_many_clusters_and_clips(runs, capsys):
