@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from hoibench.results.notable_clips import NotableClip
 
 
+METRIC_WIDTH, METHOD_WIDTH = 40, 24
+"""Characters of a table's first column and of each method; methods that do not fit the terminal's width get a table of their own."""
+
+
 @dataclass(frozen=True)
 class Show:
     """Show the boards of one run or of several together: the table, the worst clips of each ranked metric and the largest disagreements.
@@ -52,6 +56,8 @@ def show_command(arguments: Sequence[str]) -> int:
     options = tyro.cli(Show, args=list(arguments), prog="hoibench show")
     if not options.runs:
         raise ValueError("no run given: give the folder of a run (see hoibench ls runs)")
+    if options.clips < 0:
+        raise ValueError(f"--clips {options.clips}: give the number of clips in each list, 0 or more")
     if options.method and not options.metric:
         raise ValueError(f"--method {options.method} needs --metric: give a metric id (see hoibench ls metrics)")
     from hoibench.metric_card import all_cards
@@ -72,10 +78,21 @@ def show_command(arguments: Sequence[str]) -> int:
         for line in lines:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         return 0
+    if not any(_columns(board, options) for board in boards):
+        regions = ", ".join(dict.fromkeys(region for board in boards for region in board.regions)) or "none"
+        ids = ", ".join(dict.fromkeys(column.card.id for board in boards for column in board.columns)) or "none"
+        raise ValueError(
+            f"no column{f' {options.metric}' if options.metric else ''} in region {options.region} (regions: {regions}; metrics: {ids})"
+        )
     for board in boards:
         if board.is_demonstration:
             console.print(_heading(board), markup=False, highlight=False)
-        console.print(_table(board, options), highlight=False)
+        step = max(1, (console.width - METRIC_WIDTH) // METHOD_WIDTH)
+        for first in range(0, len(board.rows), step):
+            console.print(_table(board, options, range(len(board.rows))[first : first + step]), highlight=False)
+        console.print(
+            "* best, or not separable from the best; + primary metric, the others are exploratory", highlight=False
+        )
         for line in _notable_lines(board, options):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         for note in board.notes:
@@ -89,16 +106,16 @@ def _heading(board: Board) -> str:
     return f"{DEMONSTRATION} ({len(board.clips)} clips, {board.clusters} object pairs)"
 
 
-def _table(board: Board, options: Show) -> Table:
+def _table(board: Board, options: Show, rows: Sequence[int]) -> Table:
+    """Return the table of some of the board's rows, as its columns."""
     title = f"{board.split} ({board.kind}), {len(board.clips)} clips, {board.clusters} object pairs, region {options.region}"
-    caption = "* best, or not separable from the best; + primary metric, the others are exploratory"
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, caption=caption)
-    table.add_column("metric")
-    for row in board.rows:
-        table.add_column(row.method.key, justify="right", overflow="fold")
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric", overflow="fold")
+    for i in rows:
+        table.add_column(board.rows[i].method.key, justify="right", overflow="fold")
     for j in _columns(board, options):
         card, region = board.columns[j].card, board.columns[j].region
-        cells = [_text(board.cells[i, j]) for i in range(len(board.rows))]
+        cells = [_text(board.cells[i, j]) for i in rows]
         name = f"{card.id}{'+' if card.primary else ''}{'' if region == options.region else f', {region}'}"
         table.add_row(f"{name} ({card.unit})" if card.unit else name, *cells)
     return table

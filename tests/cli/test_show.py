@@ -87,6 +87,24 @@ def test_a_cell_that_does_not_exist_is_an_error(show, flags, capsys):
     assert "no row" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [("--metric rpf", "no column rpf in region full"), ("--region feet", "region feet (regions: full"), ("--clips -1", "--clips -1: give")],
+)  # fmt: skip
+def test_a_wrong_value_is_an_error_that_names_it(show, flags, message, capsys):
+    assert main(shlex.split(f"hoibench show 'first run' {flags}")[1:]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_methods_that_do_not_fit_the_terminal_get_tables_of_their_own(show, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "90")
+    printed = re.sub(r"\x1b\[[\d;]*m", "", show("hoibench show 'first run' --metric mv_rpe_scene"))
+    assert printed.count("region full") == 3
+    for name in ("ground_truth", "frozen", "syncmv4d", "svimo", "geo4d"):
+        assert re.search(rf"^ metric .* {name}\b", printed, re.M)
+
+
 def test_a_method_needs_a_metric(show, capsys):
     assert main(["show", "first run", "--method", "svimo"]) == 2
     assert "needs --metric" in capsys.readouterr().err
