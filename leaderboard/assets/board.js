@@ -86,7 +86,7 @@
     const groups = new Set([...form.querySelectorAll("input[name=group]:checked")].map((box) => box.value));
     for (const part of board.querySelectorAll("div.table")) {
       part.hidden = region !== null && part.dataset.region !== region.value;
-      for (const cell of part.querySelectorAll("tr.metrics [data-group], tr.row [data-group]")) {
+      for (const cell of part.querySelectorAll("tr.metrics [data-group], tr.separable [data-group], tr.row [data-group]")) {
         cell.hidden = !groups.has(cell.dataset.group) || (!secondary && cell.dataset.secondary !== undefined);
       }
       for (const head of part.querySelectorAll("tr.groups th")) {
