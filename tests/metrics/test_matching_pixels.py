@@ -246,7 +246,7 @@ def test_cards_declare_weights_regions_and_needs():
         assert card.regions == (("fg",) if "_rel/" in id else ("full", "fg"))
         assert ("truth.video" in card.needs) == ("_rel/" in id)
         assert ("cameras" in card.needs) == id.startswith("epipolar")
-        assert card.primary == ("_rel/" in id)
+        assert card.primary == (id == "matching_pixels_rel/sift-mnn@2")
         assert card.ranked_with_truth == (not id.startswith("matching_pixels/"))
 
 

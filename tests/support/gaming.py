@@ -37,8 +37,8 @@ SLACK = 0.02
 """A cost that is lower than that of the twin by at most this share is no better."""
 RATIO_SLACK = 0.1
 """The same for a ratio to the truth, a logarithm: numbers of matches are small, and change with the codec."""
-PIXEL_SLACK = 0.1
-"""The same for pixels."""
+PIXEL_SLACK = 0.2
+"""The same for pixels: a median over the few matches of a blurred foreground."""
 LEAST = 1e-4
 """A smaller difference never counts: rounding of stored predictions leaves that much of zero, in metres, percent or other units."""
 SAME = 0.05
