@@ -67,7 +67,7 @@ def longer(clip):
         np.concatenate([tracks.world, tracks.world[:1]]),
         np.concatenate([tracks.visible, tracks.visible[:, :1]], axis=1),
     )
-    return {"frames": clip.frames + 1, "tracks": replace(tracks, world=world, visible=visible)}
+    return {"frames": clip.frames + 1, "tracks": replace(tracks, world=world, visible=visible, depth_edge=None)}
 
 
 FAULTS = [
