@@ -70,7 +70,7 @@ def true_first_frame(truth: Truth):
     return film(np.concatenate([truth.video[:, :1], noise[:, 1:]], axis=1))
 
 
-@cheat(held_frame, greyed=(*MATCHES, *EPIPOLAR, *MOTION))
+@cheat(held_frame, greyed=(*MATCHES, *MOTION))
 def fast_sticker(truth: Truth):
     """A sticker of 64 px on the first frame that moves by 40 px a frame."""
     return film(stick(truth, speed=40))

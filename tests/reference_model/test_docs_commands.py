@@ -97,7 +97,7 @@ def test_the_first_steps_run_as_printed(tmp_path):
     assert one.provenance["model"] == other.provenance["model"]
     (scores,) = (tmp_path / "nano/run/scores/syncmv4d+custom/seed-0").glob("*.jsonl")
     rows = [row for each in read_scores(scores).values() for row in each]
-    assert {"rpe@1", "chamfer@1"} <= {row.metric for row in rows if row.status == "ok"}
+    assert {"rpe@2", "chamfer@2"} <= {row.metric for row in rows if row.status == "ok"}
     assert "failed" not in {row.status for row in rows}
 
 

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def distance(tracks, truth):
-    return chamfer(tracks.numpy(), truth.numpy(), torch.ones(truth.shape[:-1], dtype=torch.bool).numpy())
+    return chamfer(tracks.numpy(), truth.numpy(), torch.ones(truth.shape[:-1], dtype=torch.bool).numpy(), size=1.0)
 
 
 @pytest.mark.parametrize("name", ["video", "motion", "points"])
