@@ -31,14 +31,14 @@ class RegionFrame:
     digest: bytes
 
     @classmethod
-    def from_image(cls, image: Array, mask: Array | None = None, kept: Array | None = None) -> RegionFrame:
+    def from_image(cls, image: Array, mask: Array | None = None, area: Array | None = None) -> RegionFrame:
         """Return the frame of an (H, W, 3) uint8 image with an (H, W) bool mask; None is the full frame.
 
-        The image is painted grey outside ``kept``, (H, W) bool, by default the mask.
+        The image is painted grey outside ``area``, (H, W) bool, by default the mask.
         """
-        kept = mask if kept is None else kept
-        if kept is not None:
-            image = np.where(kept[..., None], image, np.uint8(GREY))
+        area = mask if area is None else area
+        if area is not None:
+            image = np.where(area[..., None], image, np.uint8(GREY))
         digest = hashlib.blake2b(image.tobytes(), digest_size=16)
         digest.update(repr(image.shape).encode())
         if mask is not None:

@@ -199,10 +199,10 @@ def _drop_empty_columns(results: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str,
         The other results, and a note that names the metrics without a column; no note if every metric has one.
     """
     applies = results["status"] != "not_applicable"
-    kept = results[applies.groupby([results["metric"], results["region"]]).transform("any").astype(bool)]
-    omitted = sorted(set(results["metric"].unique()) - set(kept["metric"].unique()))
+    shown = results[applies.groupby([results["metric"], results["region"]]).transform("any").astype(bool)]
+    omitted = sorted(set(results["metric"].unique()) - set(shown["metric"].unique()))
     note = f"Omitted because they apply to no row: {', '.join(omitted)}."
-    return kept, (note,) if omitted else ()
+    return shown, (note,) if omitted else ()
 
 
 def _columns(results: pd.DataFrame, cards: Mapping[str, Card]) -> tuple[Column, ...]:
