@@ -49,11 +49,12 @@ def ls_command(arguments: Sequence[str]) -> int:
     elif not rows:
         print(f"no {options.what}" + (f" in {options.runs}" if options.what == "runs" else ""))
     else:
-        _print_table(rows)
+        print_table(rows)
     return 0
 
 
-def _print_table(rows: Rows) -> None:
+def print_table(rows: Rows) -> None:
+    """Print rows, dicts with the same keys, as a table with a column for each key."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0]:
         table.add_column(name, overflow="fold")

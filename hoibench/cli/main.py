@@ -19,6 +19,7 @@ usage: hoibench COMMAND [options]
   merge   merge the shards of a run, or write a run's table and page again
   score   score a run's stored predictions again, or a folder of predictions against a folder of truth
   data    check and prepare a TACO download: doctor, prepare, mano
+  weights list, download, find and add the weights of metrics and methods
   cache   list or clear generated clips, parsed hand files and fetched weights
 
 hoibench COMMAND --help shows a command's options."""
@@ -33,6 +34,7 @@ _COMMANDS = {
     "merge": "hoibench.cli.merge:merge_command",
     "score": "hoibench.cli.score:score_command",
     "data": "hoibench.cli.data:data_command",
+    "weights": "hoibench.cli.weights:weights_command",
     "cache": "hoibench.cli.cache:cache_command",
 }
 """Only the command that runs is imported, so that a light command starts fast."""

@@ -3,38 +3,55 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
-from hoibench.evaluation.plan import Plan
-from hoibench.evaluation.run import RunListener
-from hoibench.evaluation.unit import UnitReport
 from hoibench.progress import ProgressCallback
+
+if TYPE_CHECKING:
+    from hoibench.evaluation.plan import Plan
+    from hoibench.evaluation.run import RunListener
+    from hoibench.evaluation.unit import UnitReport
 
 LINE_INTERVAL = 10.0
 """Least time in seconds between two lines."""
 
 
+def progress_bar(console: Console) -> AbstractContextManager[ProgressCallback]:
+    """Show progress, in items, until the block ends."""
+    return _show_progress(console, (MofNCompleteColumn(), TimeElapsedColumn()), str)
+
+
+def download_bar(console: Console) -> AbstractContextManager[ProgressCallback]:
+    """Show the progress of a download, in bytes, until the block ends."""
+    return _show_progress(console, (DownloadColumn(), TransferSpeedColumn()), lambda count: f"{count / 1e6:.1f} MB")
+
+
 @contextmanager
-def progress_bar(console: Console) -> Iterator[ProgressCallback]:
-    """Show progress until the block ends."""
+def _show_progress(
+    console: Console, columns: Sequence[ProgressColumn], to_text: Callable[[int], str]
+) -> Iterator[ProgressCallback]:
     if console.is_terminal:
-        columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        shown = (TextColumn("[bold]{task.description}"), BarColumn(), *columns, TimeRemainingColumn())
+        with Progress(*shown, console=console, transient=True) as bar:
             task = bar.add_task("", total=None)
-            yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)
+            yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total or None)
         return
     start = last_printed = time.monotonic()
 
@@ -43,7 +60,8 @@ def progress_bar(console: Console) -> Iterator[ProgressCallback]:
         now = time.monotonic()
         if now - last_printed >= LINE_INTERVAL:
             last_printed = now
-            console.print(f"{stage}: {done}/{total}, {now - start:.0f} s", markup=False, highlight=False)
+            of_total = f"/{to_text(total)}" if total else ""
+            console.print(f"{stage}: {to_text(done)}{of_total}, {now - start:.0f} s", markup=False, highlight=False)
 
     yield print_line
 

@@ -1,4 +1,4 @@
-"""Find a weight file on this machine and check its SHA-256."""
+"""Find a weight file on this machine and check its contents."""
 
 from __future__ import annotations
 
@@ -40,38 +40,64 @@ def find_weights(id: str, extra: Path | None = None) -> Path:
     Raises:
         UnknownName: the id is not registered.
         WeightsMissing: no folder has the file.
-        WeightsDamaged: the file has the wrong size or hash.
+        WeightsDamaged: the file has the wrong size or hash, or is text.
     """
     weight = get_weight(id)
-    folders = search_folders(extra)
-    for folder in folders:
-        path = folder / weight.file
-        if path.is_file():
-            check_weights(path, weight)
-            return path
-    raise WeightsMissing(
-        f"weights {id} ({weight.file}, {weight.bytes} bytes, {weight.licence}) not found in "
-        f"{', '.join(str(folder) for folder in folders)}: "
-        f"run `python -m hoibench.weights fetch {id}`, or set their folder by --weights or HOIBENCH_WEIGHTS"
-    )
+    path = locate_weights(weight, extra)
+    if path is None:
+        size = "" if weight.bytes is None else f", {weight.bytes} bytes"
+        raise WeightsMissing(
+            f"weights {id} ({weight.file}{size}, {weight.licence}) not found in "
+            f"{', '.join(str(folder) for folder in search_folders(extra))}: "
+            f"run `hoibench weights fetch {id}`, or set their folder by --weights or HOIBENCH_WEIGHTS"
+        )
+    if difference := find_difference(path, weight):
+        raise WeightsDamaged(f"{path} {difference}: delete it and download it again with `hoibench weights fetch {id}`")
+    return path
 
 
-def check_weights(path: Path, weight: Weight) -> None:
-    """Raise WeightsDamaged unless the file ``path`` has the size and SHA-256 of ``weight``; a hash is computed once, until the file changes."""
+def locate_weights(weight: Weight, extra: Path | None = None) -> Path | None:
+    """Return the path of a weight file in the first folder that has it, without reading it; None if no folder has it."""
+    paths = (folder / weight.file for folder in search_folders(extra))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def find_difference(path: Path, weight: Weight) -> str | None:
+    """Return how the file ``path`` differs from a registered weight, e.g. "has 4 bytes, expected 768"; None if it does not.
+
+    A weight without a complete registered hash is compared with the hash that ``write_sha256`` recorded when the file was fetched, if there is one.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        start = stream.read(512)
+    if b"\0" not in start:  # a web page, an error message or a Git LFS pointer; weights are binary
+        return f"is text, not weights {weight.id}: it has {size} bytes and starts with {start[:40]!r}"
+    if weight.bytes is not None and size != weight.bytes:
+        return f"has {size} bytes, expected {weight.bytes} for weights {weight.id}"
+    expected = weight.sha256 if weight.is_verifiable else read_sha256(path) or weight.sha256
+    found = weights_sha256(path)
+    if not found.startswith(expected):
+        return f"has sha256 {found}, expected {expected} for weights {weight.id}"
+    return None
+
+
+def weights_sha256(path: Path) -> str:
+    """Return the SHA-256 of a weight file, 64 hex digits; it is computed once, until the file changes."""
     status = path.stat()
-    if status.st_size != weight.bytes:
-        raise WeightsDamaged(
-            f"{path} has {status.st_size} bytes, expected {weight.bytes} for weights {weight.id}: delete it and download it again "
-            f"with `python -m hoibench.weights fetch {weight.id}`"
-        )
-    found = _sha256(path, status.st_size, status.st_mtime_ns)
-    if found != weight.sha256:
-        raise WeightsDamaged(
-            f"{path} has sha256 {found}, expected {weight.sha256} for weights {weight.id}: delete it and download it again "
-            f"with `python -m hoibench.weights fetch {weight.id}`"
-        )
+    return _sha256(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)
 def _sha256(path: Path, size: int, changed: int) -> str:
     return sha256_file(path)
+
+
+def sha256_record(path: Path) -> Path:
+    """Return the path of the file that records the hash of the weight file ``path``, in the format of the command ``sha256sum``."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def read_sha256(path: Path) -> str:
+    """Return the recorded hash of the weight file ``path``; empty if none is recorded."""
+    record = sha256_record(path)
+    return record.read_text(encoding="utf-8").partition(" ")[0] if record.is_file() else ""

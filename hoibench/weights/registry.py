@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -12,27 +14,51 @@ from pydantic import PositiveInt, StringConstraints
 from hoibench.plugins import get_by_name
 from hoibench.store.records import Record, read_toml
 
+_HUB_FILE = r"hf://(?P<repository>[\w.-]+/[\w.-]+)@(?P<revision>[\w.-]+)/(?P<path>[\w./-]+)"
+
 
 class Weight(Record):
     """The description of one registered weight file.
 
     Attributes:
         id: its name in metric cards and method specs.
+        title: network and training of the weights, in a few words.
         file: the file name in a weights folder.
-        url: the download URL, pinned to a revision.
-        sha256: 64 hex digits.
-        bytes: size of the file.
+        url: where to download it: an http(s) URL, or ``hf://OWNER/NAME@REVISION/PATH`` for a file in a Hugging Face repository.
+        sha256: 64 hex digits; the first eight, if only those are known; or empty, if unknown.
+        bytes: size of the file; None if unknown.
         licence: licence of the weights, as stated by their authors.
-        used_by: names of the metrics and methods that load the file.
+        terms: restrictions, such as no commercial use, that a user accepts with ``--accept-terms``; empty if there are none.
     """
 
     id: str
+    title: str
     file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
-    url: Annotated[str, StringConstraints(pattern=r"^https?://")]
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    bytes: PositiveInt
+    url: Annotated[str, StringConstraints(pattern=rf"^(https?://.+|{_HUB_FILE})$")]
+    sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{8}|[0-9a-f]{64})?$")] = ""
+    bytes: PositiveInt | None = None
     licence: str
-    used_by: tuple[str, ...]
+    terms: str = ""
+
+    @property
+    def is_verifiable(self) -> bool:
+        """Whether the complete SHA-256 is registered."""
+        return len(self.sha256) == 64
+
+    @property
+    def download_url(self) -> str:
+        """The http(s) URL of the file; for a file on Hugging Face, at ``$HF_ENDPOINT`` (a mirror) if that is set.
+
+        Raises:
+            ValueError: ``HF_ENDPOINT`` is no http(s) URL.
+        """
+        hub = re.fullmatch(_HUB_FILE, self.url)
+        if hub is None:
+            return self.url
+        endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+        if not endpoint.startswith(("https://", "http://")):
+            raise ValueError(f"HF_ENDPOINT is {endpoint!r}: write it with https:// in front")
+        return f"{endpoint.rstrip('/')}/{hub['repository']}/resolve/{hub['revision']}/{hub['path']}"
 
 
 class _Registry(Record):

@@ -144,7 +144,7 @@ def test_missing_weights_give_rows_with_the_fetch_command(demo_root, tmp_path):
     assert done.returncode == 0, done.stderr
     table = pd.read_parquet(tmp_path / "weightless" / "results.parquet")
     assert set(table["status"]) == {"unavailable"}
-    assert table["reason"].str.contains("python -m hoibench.weights fetch aliked-n16").all()
+    assert table["reason"].str.contains("hoibench weights fetch aliked-n16").all()
     assert table["value"].isna().all()
 
 

@@ -90,7 +90,7 @@ def test_without_weights_aliked_is_unavailable(build_case, build_scene, monkeypa
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
     video, _, cameras = build_scene(frames=5)
     for metric in (measure_aliked_error, measure_aliked_share):
-        with pytest.raises(Unavailable, match="python -m hoibench.weights fetch aliked-n16"):
+        with pytest.raises(Unavailable, match="hoibench weights fetch aliked-n16"):
             list(metric(build_case(video, cameras=cameras)))
 
 

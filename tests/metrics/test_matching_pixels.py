@@ -231,7 +231,7 @@ def test_without_weights_aliked_is_unavailable(build_case, build_video, monkeypa
         measure_aliked_rel,
         measure_aliked_dyn,
     ):
-        with pytest.raises(Unavailable, match="python -m hoibench.weights fetch aliked-n16"):
+        with pytest.raises(Unavailable, match="hoibench weights fetch aliked-n16"):
             list(metric(case))
 
 

@@ -53,7 +53,7 @@ def test_small_images_are_upsampled_and_points_are_in_original_pixels(size, give
 def test_missing_weights_give_the_command_that_fetches_them(monkeypatch, tmp_path):
     monkeypatch.delenv("HOIBENCH_WEIGHTS", raising=False)
     monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
-    with pytest.raises(WeightsMissing, match="hoibench.weights fetch aliked-n16"):
+    with pytest.raises(WeightsMissing, match="hoibench weights fetch aliked-n16"):
         load_aliked("cpu", tmp_path)
 
 
