@@ -57,7 +57,7 @@ def parts() -> dict[str, tuple[SplitLine, ...]]:
     }
     lines["demo"] = tuple(_first_of_action(lines["test_seen"], action) for action in DEMO_ACTIONS)
     # Drawn last, with new keys, so that the other parts do not depend on its size.
-    keys = _keys(rng, range(per_date + 1, per_date + 1 + -(-LARGE_SIZE // len(recording_dates()))))
+    keys = _keys(rng, range(per_date + 1, per_date + 1 + -(-(LARGE_SIZE - SIZES["train"]) // len(recording_dates()))))
     more = _draw_part(rounds, LARGE_SIZE - SIZES["train"], used_pairs, False, keys, rng)
     lines["train_large"] = lines["train"] + more
     order = (*SIZES, "demo", "train_large")
