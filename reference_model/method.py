@@ -79,7 +79,7 @@ class SyncMV4DMethod(Method):
     def decode_motion(self, generated: Generated) -> Array:
         """Decode the motion pseudo-videos of a generated prediction, and return (V, N, H, W, 3) uint8."""
         assert self._loaded is not None, "the method is closed"
-        autoencoder = self._loaded.autoencoder
+        autoencoder = self._loaded.autoencoders.motion
         with torch.no_grad(), _explain_out_of_memory(self.runtime):
             return np.stack(
                 [to_uint8(autoencoder.decode(z.to(self.runtime.device))).numpy() for z in generated.z_motion]

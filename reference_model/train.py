@@ -149,16 +149,16 @@ def _train(
     folder: RunFolder,
     group: Processes,
 ) -> int:
-    from reference_model.loading.autoencoder import load_autoencoder
+    from reference_model.loading.autoencoder import load_autoencoders
     from reference_model.training.engine import open_engine
     from reference_model.training.loop import train
     from reference_model.training.step import TrainingJob
 
     config, training = launch
-    autoencoder = load_autoencoder(parts, config, group.device)
+    autoencoders = load_autoencoders(parts, config, group.device)
     engine = open_engine(options.engine, _build_model(options, launch), training, group)
     until = options.iterations or training.iterations
-    job = TrainingJob(folder, config, training, data, autoencoder, until)
+    job = TrainingJob(folder, config, training, data, autoencoders, until)
     console = Console(stderr=True, emoji=False, quiet=not group.is_main)
     with progress_bar(console) as on_progress:
         ending = train(job, engine, group, on_progress)

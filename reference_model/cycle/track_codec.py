@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ Gradient = Literal["full", "depth_scale", "none"]
 
 
 class Autoencoder(Protocol):
-    """The interface of the frozen video autoencoder, which converts one video at a time."""
+    """The interface of a frozen video autoencoder, which converts one video at a time."""
 
     def encode(self, video: Tensor) -> Tensor:
         """Encode a video (N, H, W, 3) in [0, 1] to latents (C, n, h, w)."""
@@ -31,6 +31,13 @@ class Autoencoder(Protocol):
     def decode(self, z: Tensor) -> Tensor:
         """Decode latents (C, n, h, w) to a video (N, H, W, 3) in [0, 1], differentiably."""
         ...
+
+
+class Autoencoders(NamedTuple):
+    """The frozen autoencoders of a model: that of the videos, and that of the motion pseudo-videos; Wan's is both."""
+
+    video: Autoencoder
+    motion: Autoencoder
 
 
 @dataclass(frozen=True)

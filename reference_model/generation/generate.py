@@ -59,7 +59,7 @@ def _generate(loaded: LoadedModel, request: Request) -> Generated:
         inputs = choose_anchors(loaded, inputs, conditions, request.seed, generator)
     scene_frame = build_scene_frame(inputs.cameras, config.cycle.unit, config.cycle.prior_depth)
     track_codec = TrackCodec(
-        loaded.autoencoder, inputs.cameras, scene_frame, inputs.anchors, inputs.point_mask, config.pseudo_video
+        loaded.autoencoders.motion, inputs.cameras, scene_frame, inputs.anchors, inputs.point_mask, config.pseudo_video
     )
     conditions = conditions._replace(anchors=inputs.cameras.normalize(inputs.anchors))
     sampled = sample(model.mjd, model.dpa, conditions, track_codec, config.flow, config.cycle, generator)
@@ -69,7 +69,7 @@ def _generate(loaded: LoadedModel, request: Request) -> Generated:
 def encode_conditions(loaded: LoadedModel, inputs: ModelInputs, prompt: str | None) -> Conditions:
     """Return the sampler's conditions: latents of the images, embeddings of the prompt and of an empty one, and focal lengths; no anchors yet."""
     config = loaded.config
-    z_image = torch.stack([loaded.autoencoder.encode(image[None]) for image in inputs.images])[None]
+    z_image = torch.stack([loaded.autoencoders.video.encode(image[None]) for image in inputs.images])[None]
     text, no_text = loaded.text_encoder.embed([prompt or "", ""], config.text_tokens).split(1)
     latent_frames, *_ = config.latent_grid(config.frames, config.height, config.width)
     return Conditions(
@@ -89,7 +89,7 @@ def choose_anchors(
     config = loaded.config
     motion = sample(loaded.model.mjd, None, conditions, None, config.flow, config.cycle, generator).z_motion[0]
     first = torch.stack(
-        [loaded.autoencoder.decode(z[:, :1])[0] for z in motion]
+        [loaded.autoencoders.motion.decode(z[:, :1])[0] for z in motion]
     )  # the first latent frame is the first image
     pixels = select_anchors(first, config.pseudo_video.points, config.pseudo_video.darkest, seed)
     anchors, point_mask = anchors_to_tensors(pixels, motion.device)
@@ -105,7 +105,7 @@ def to_prediction(
     tracks = to_camera(world, cameras.R[:, :, None], cameras.t[:, :, None])[0]
     valid = (tracks.abs() < MAX_COORDINATE).all(dim=-1) & (tracks[..., 2] > 0) & point_mask[:, None]
     tracks = tracks.masked_fill(~valid[..., None], 0.0)
-    videos = torch.stack([to_uint8(loaded.autoencoder.decode(z)) for z in sampled.z_video[0]])
+    videos = torch.stack([to_uint8(loaded.autoencoders.video.decode(z)) for z in sampled.z_video[0]])
     order = torch.tensor(inputs.order).argsort()
     prediction = Prediction(
         video=videos[order].numpy(),

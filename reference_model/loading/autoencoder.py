@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reference_model.config import SyncMV4DConfig
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.loading.folder import (
     CONFIG_FILE,
     COPY_AGAIN,
@@ -78,8 +79,8 @@ class WanAutoencoder:
         return mean, std
 
 
-def load_autoencoder(checkpoint: Path, config: SyncMV4DConfig, device: torch.device | str = "cpu") -> WanAutoencoder:
-    """Load the autoencoder of a model to a device, from subfolder vae/ of a Wan checkpoint or of a folder with the model's own parts.
+def load_autoencoders(checkpoint: Path, config: SyncMV4DConfig, device: torch.device | str = "cpu") -> Autoencoders:
+    """Load the autoencoders of a model to a device, from subfolder vae/ of a Wan checkpoint or of a folder with the model's own parts.
 
     Raises:
         FileNotFoundError: the subfolder or a file is missing.
@@ -87,7 +88,8 @@ def load_autoencoder(checkpoint: Path, config: SyncMV4DConfig, device: torch.dev
     """
     vae = load_vae(checkpoint)
     check_vae(vae, config, checkpoint / "vae")
-    return WanAutoencoder(vae.to(device))
+    wan = WanAutoencoder(vae.to(device))
+    return Autoencoders(wan, wan)
 
 
 def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:

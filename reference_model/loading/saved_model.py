@@ -26,8 +26,9 @@ from hoibench.store.atomic import new_folder
 from hoibench.store.verified_folder import FolderMetadata, read_metadata, write_metadata
 from reference_model.config import DPAConfig, SyncMV4DConfig
 from reference_model.config.changes import CompleteConfig
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.loading.autoencoder import WanAutoencoder, load_autoencoder
+from reference_model.loading.autoencoder import load_autoencoders
 from reference_model.loading.folder import DOWNLOAD_COMMAND, WAN_PARTS, check_config, read_config
 from reference_model.loading.text_encoder import TextEncoder, check_text_encoder, load_text_encoder
 from reference_model.loading.transformer import load_mjd
@@ -59,14 +60,14 @@ class LoadedModel:
     Attributes:
         config: configuration of the model.
         model: the diffusion model MJD and the points aligner DPA, frozen.
-        autoencoder: encoder and decoder of the video autoencoder.
+        autoencoders: the autoencoders of the videos and of the motion pseudo-videos.
         text_encoder: the text encoder.
         digest: digest of the configuration and of the weights of MJD and DPA, 12 hex digits.
     """
 
     config: SyncMV4DConfig
     model: SyncMV4D
-    autoencoder: WanAutoencoder
+    autoencoders: Autoencoders
     text_encoder: TextEncoder
     digest: str
 
@@ -117,13 +118,13 @@ def load_model(
     """
     config, digest = read_config_and_digest(folder)
     vae_folder, text_folder, _ = find_wan_parts(folder, wan)
-    autoencoder = load_autoencoder(vae_folder.parent, config, device)
+    autoencoders = load_autoencoders(vae_folder.parent, config, device)
     text_encoder = load_text_encoder(text_folder.parent, device=device)
     check_text_encoder(text_encoder.model, config, text_folder)
     model = SyncMV4D(config, load_mjd(folder / "mjd", config, dtype=dtype), _load_dpa(folder / "dpa", config.dpa))
     model.eval().requires_grad_(False)
     read_metadata(folder, ModelMetadata, check="contents")  # last, since the checks above give better reasons
-    return LoadedModel(config, model.to(device), autoencoder, text_encoder, digest)
+    return LoadedModel(config, model.to(device), autoencoders, text_encoder, digest)
 
 
 def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:

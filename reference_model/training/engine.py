@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from reference_model.cycle.batch import Batch, Noise
 from reference_model.cycle.losses import Losses
-from reference_model.cycle.track_codec import Autoencoder
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.model import Objective, SyncMV4D
 from reference_model.training.config import LAUNCH_FOLDER, TrainingConfig
 from reference_model.training.distributed import Processes
@@ -55,13 +55,13 @@ class Engine(Protocol):
     name: EngineName
     model: SyncMV4D
 
-    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoders: Autoencoders, objective: Objective) -> Losses:
         """Run the model on this process's batch, and return its losses for ``step``.
 
         Args:
             batch: the batch.
             noise: the random numbers of the iteration.
-            autoencoder: the frozen video autoencoder, on the engine's device.
+            autoencoders: the frozen autoencoders of videos and motion, on the engine's device.
             objective: ``warmup`` or ``joint``, see ``TrainingStage``.
         """
         ...
@@ -151,10 +151,10 @@ class DataParallelEngine:
             devices = [group.device] if group.device.type == "cuda" else None
             self._module = DistributedDataParallel(model, device_ids=devices)
 
-    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoders: Autoencoders, objective: Objective) -> Losses:
         """Run the model on this process's batch, and return its losses; see ``Engine.losses``."""
         device = self._group.device
-        losses: Losses = self._module(batch.to(device), noise.to(device), autoencoder, objective)
+        losses: Losses = self._module(batch.to(device), noise.to(device), autoencoders, objective)
         return losses
 
     def step(self, loss: Tensor, lr_factor: float) -> GradientNorms:
@@ -212,10 +212,10 @@ class Zero3Engine:
         )
         self.model: SyncMV4D = self._engine.module
 
-    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoders: Autoencoders, objective: Objective) -> Losses:
         """Run the sharded model on this process's batch, and return its losses; see ``Engine.losses``."""
         device = self._group.device
-        losses: Losses = self._engine(batch.to(device), noise.to(device), autoencoder, objective)
+        losses: Losses = self._engine(batch.to(device), noise.to(device), autoencoders, objective)
         return losses
 
     def step(self, loss: Tensor, lr_factor: float) -> GradientNorms:

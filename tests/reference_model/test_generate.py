@@ -14,6 +14,7 @@ from hoibench.geometry import project, render, to_camera, unproject
 from hoibench.methods.check import check_prediction
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.scene_frame import build_scene_frame
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.generation.generate import generate
 from reference_model.generation.inputs import request_to_inputs
 from reference_model.loading.saved_model import LoadedModel
@@ -90,7 +91,11 @@ class Known:
 
         model = SimpleNamespace(mjd=MJD(), dpa=dpa)
         return LoadedModel(
-            dataclasses.replace(CONFIG, **config), model, FoldingCoder(), SimpleNamespace(embed=embed), "0123456789ab"
+            dataclasses.replace(CONFIG, **config),
+            model,
+            Autoencoders(FoldingCoder(), FoldingCoder()),
+            SimpleNamespace(embed=embed),
+            "0123456789ab",
         )
 
 

@@ -67,7 +67,7 @@ def test_save_and_load_round_trip(saved, model, wan_folder):
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert not any(each.requires_grad for each in loaded.model.parameters()) and not loaded.model.training
     video = torch.rand(5, 64, 96, 3, generator=torch.Generator().manual_seed(1))
-    assert loaded.autoencoder.decode(loaded.autoencoder.encode(video)).shape == video.shape
+    assert loaded.autoencoders.video.decode(loaded.autoencoders.video.encode(video)).shape == video.shape
     assert loaded.text_encoder.embed(["brush"], CONFIG.text_tokens).shape == (1, 16, 32)
     assert {path.name for path in saved.iterdir()} == {METADATA_FILE, "mjd", "dpa", *WAN_PARTS}
 
@@ -93,7 +93,7 @@ def test_half_precision_is_for_mjd_only(saved):
     loaded = load_model(saved, dtype=torch.bfloat16)
     assert loaded.model.mjd.blocks[0].ffn.net[2].weight.dtype == torch.bfloat16
     assert loaded.model.mjd.scale_shift_table.dtype == torch.float32
-    for part in (loaded.model.dpa, loaded.autoencoder.vae):
+    for part in (loaded.model.dpa, loaded.autoencoders.video.vae):
         assert {each.dtype for each in part.parameters()} == {torch.float32}
 
 
