@@ -55,6 +55,12 @@ class MJDConfig:
     guidance_init: Literal["zero", "patch_embedding"] = departs(
         "zero", "Algorithm 1, line 9", "initial weight of the guidance embedding; patch_embedding is the paper's"
     )
+    predicts: Literal["velocity", "clean"] = paper("velocity", "equation 3")
+    """Output of the last layers: the velocities v, or clean latents z_0, from which v = (z_t - z_0) / t at noise level t."""
+    residual: bool = ours(
+        False,
+        "whether clean latents are predicted as differences, videos from the held reference image and motion from the guidance; both are inputs too",
+    )
     scale_tokens_see_K: bool = ours(
         False, "whether scale tokens get (fx / W, fy / H); without intrinsics the metric depth of a crop is ill-posed"
     )
@@ -64,6 +70,10 @@ class MJDConfig:
         if self.attention_head_dim % 2:
             raise ValueError(
                 f"attention_head_dim is {self.attention_head_dim}: expected an even number, since RoPE rotates pairs"
+            )
+        if self.residual and self.predicts != "clean":
+            raise ValueError(
+                f"residual is true and predicts is {self.predicts!r}: expected 'clean', only clean latents have a difference"
             )
         if self.scale_tokens not in (0, 2):
             raise ValueError(f"scale_tokens is {self.scale_tokens}: expected 2 (near and far) or 0 (no depth range)")
@@ -95,8 +105,9 @@ class DPAConfig:
         "auto", "library of the sparse convolution; auto takes spconv if it is installed"
     )
     temporal: bool = ours(False, "attention along each track; the authors' HarmoHOI has it")
-    predicts: Literal["velocity", "tracks"] = paper("velocity", "equation 4")
-    """Output of the last layer: the velocity v, or clean tracks, from which v = (M_t - tracks) / t with the noisy tracks M_t at noise level t."""
+    predicts: Literal["velocity", "tracks", "corrections"] = paper("velocity", "equation 4")
+    """Output of the last layer: the velocity v; or clean tracks, from which v = (M_t - tracks) / t with the noisy tracks M_t at noise level t; or
+    corrections, whose sum with the coarse tracks is the clean tracks (gaps of a coarse track are interpolated in time)."""
     views: int = paper(3, "section 4.2", COUNT)
 
     def __post_init__(self) -> None:
@@ -168,6 +179,8 @@ class FlowConfig:
     steps: int = ours(50, "number of sampling steps, as for the base model", COUNT)
     shift: float = ours(5.0, "shift of the sampler's grid, as for the base model", POSITIVE)
     training_shift: float = paper(1.0, "Algorithm 1, line 5: t is uniform, so the shift is 1", POSITIVE)
+    error_of: Literal["velocity", "clean"] = paper("velocity", "equations 3 and 4")
+    """Quantity whose squared error is the loss: the velocity, or the clean data z_0 = z_t - t v, which weighs an error by t squared."""
     text_guidance_scale: float = ours(5.0, "text guidance scale, video only; the base model's value", NOT_NEGATIVE)
 
     __post_init__ = check_ranges
@@ -182,6 +195,17 @@ class CycleConfig:
         "latents decoded as coarse motion; x0 estimates clean motion, algorithm1_literal takes noisy motion as printed in lines 7 and 11",
     )
     guidance: bool = ours(True, "whether there is guidance; false is Table 3's row without the cycle")
+    first_guidance: Literal["none", "anchors"] = ours(
+        "none",
+        "guidance before there are refined tracks, as in the first sampling step; anchors draws the points held still where the request has them, all"
+        " at the middle depth",
+    )
+    first_guidance_dropout: float = ours(
+        0.0, "share of training samples whose first guidance is left out, for requests without anchors", SHARE
+    )
+    loss_points: int | None = ours(
+        None, "number of random points of each view in the points aligner's loss; None takes all", COUNT
+    )
     guidance_share: float = ours(
         0.5,
         "share of training iterations with guidance; the rest train for the first sampling step, which has none",

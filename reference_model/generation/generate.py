@@ -14,7 +14,7 @@ from hoibench.clip import MAX_COORDINATE, Prediction, Request
 from hoibench.geometry import to_camera
 from reference_model.cycle.sampler import Conditions, Sampled, sample
 from reference_model.cycle.scene_frame import build_scene_frame
-from reference_model.cycle.track_codec import TrackCodec
+from reference_model.cycle.track_codec import TrackCodec, hold_image
 from reference_model.generation.anchor_selection import select_anchors
 from reference_model.generation.inputs import (
     ModelInputs,
@@ -79,6 +79,7 @@ def encode_conditions(loaded: LoadedModel, inputs: ModelInputs, prompt: str | No
         anchors=None,
         intrinsics=inputs.cameras.intrinsics if config.mjd.scale_tokens_see_K else None,
         frames=(config.frames, latent_frames),
+        z_held=hold_image(loaded.autoencoders.video, z_image, config.frames) if config.mjd.residual else None,
     )
 
 

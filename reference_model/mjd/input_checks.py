@@ -16,6 +16,7 @@ def check_inputs(
     t: Tensor,
     guidance: Tensor | None,
     intrinsics: Tensor | None,
+    z_held: Tensor | None,
 ) -> None:
     """Raise ValueError, naming the argument, unless the arguments of ``MultiViewJointDiffusion.forward`` fit each other and the model."""
     z = z_motion if z_video is None else z_video
@@ -37,6 +38,10 @@ def check_inputs(
         raise ValueError("the scale tokens of this model see K: give intrinsics (B, V, 2) = (fx / W, fy / H)")
     if intrinsics is not None and not config.scale_tokens_see_K:
         raise ValueError("intrinsics are given, but the scale tokens of this model do not see K: leave them out")
+    if config.residual and z_video is not None and z_held is None:
+        raise ValueError("the videos of this model are differences from the held reference image: give z_held")
+    if z_held is not None and not config.residual:
+        raise ValueError("z_held is given, but the videos of this model are no differences: leave it out")
     expected: dict[str, tuple[Tensor | None, tuple[int | None, ...]]] = {
         "z_motion": (z_motion, tuple(z.shape)),
         "guidance": (guidance, tuple(z.shape)),
@@ -44,6 +49,7 @@ def check_inputs(
         "text": (text, (batch, None, config.text_dim)),
         "t": (t, (batch,)),
         "intrinsics": (intrinsics, (batch, views, 2)),
+        "z_held": (z_held, tuple(z.shape)),
     }
     for name, (tensor, shape) in expected.items():
         if tensor is not None and not _has_shape(tensor, shape):

@@ -82,7 +82,7 @@ def train_step(
     lr_factor = config.lr_factor(iteration)
     where = f"iteration {iteration}, stage {stage.name}, {stage.size[0]}x{stage.size[1]}"
     with oom_hint(where, step_hint(job.model, config, stage)):
-        losses = engine.losses(loaded.batch, noise, job.autoencoders, stage.objective)
+        losses = engine.losses(loaded.batch, noise, job.autoencoders, stage)
         loss = weighted_sum(losses, config.loss_weights)
         own = torch.stack([loss, *losses]).detach().double()
         totals = group.all_reduce(torch.cat([own, own.new_tensor([should_stop()])]))

@@ -69,7 +69,7 @@ class Known:
             settings = CONFIG.mjd
             calls = 0
 
-            def __call__(_, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None):
+            def __call__(_, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None, z_held=None):
                 MJD.calls += 1
                 assert torch.equal(z_image, self.z_video[:, :, :, :1]), "the images' latents, from left to right"
                 at = t.view(-1, 1, 1, 1, 1, 1)
