@@ -18,7 +18,7 @@ from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.spec import Spec, parse_spec
 from hoibench.plugins import SPEC_FILE
 from reference_model.config import SyncMV4DConfig, preset
-from reference_model.generation.generate import Generated, generate, to_uint8
+from reference_model.generation.generate import Generated, Loop, generate, to_uint8
 from reference_model.loading.folder import REPOSITORY
 from reference_model.loading.saved_model import LoadedModel, load_model, read_config_and_digest
 
@@ -44,9 +44,12 @@ class SyncMV4DMethod(Method):
         if self.preset not in (None, CUSTOM):
             _check_preset(self.preset, read_config_and_digest(checkpoint)[0], checkpoint)
         with _explain_out_of_memory(runtime):
-            self._loaded: LoadedModel | None = load_model(
-                checkpoint, wan_folder(runtime.weights), runtime.device, _DTYPES[runtime.precision]
-            )
+            loaded = load_model(checkpoint, wan_folder(runtime.weights), runtime.device, _DTYPES[runtime.precision])
+        if (steps := self.settings.get("steps")) is not None:
+            config = replace(loaded.config, flow=replace(loaded.config.flow, steps=steps))
+            loaded = replace(loaded, config=config)
+        self._loaded: LoadedModel | None = loaded
+        self._loop: Loop = self.settings.get("loop", "on")
 
     def generate(self, request: Request) -> Prediction:
         """Return generated videos, and the tracks of the points at the request's anchors, or of points that the model chooses.
@@ -66,11 +69,12 @@ class SyncMV4DMethod(Method):
         """
         assert self._loaded is not None, "the method is closed"
         with _explain_out_of_memory(self.runtime):
-            generated = generate(self._loaded, request)
+            generated = generate(self._loaded, request, self._loop)
         provenance = {
             "preset": self.preset,
             "checkpoint": self._checkpoint.resolve().name,
             "precision": self.runtime.precision,
+            "loop": self._loop,
         }
         prediction = generated.prediction
         prediction = replace(prediction, provenance={**provenance, **prediction.provenance})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,10 @@ from reference_model.generation.inputs import (
 )
 from reference_model.loading.saved_model import LoadedModel
 
+Loop = Literal["on", "no_guidance", "mjd_tracks"]
+"""Use of the loop: ``on``, as trained; ``no_guidance`` samples the joint diffusion model without the aligner's guidance, and the aligner still makes
+the tracks; ``mjd_tracks`` also takes the tracks from the joint diffusion model's motion, where they are found in it."""
+
 
 class Generated(NamedTuple):
     """A prediction, and the latents of its motion pseudo-videos, ``z_motion`` (V, C, n, h, w); both have the views in the request's order."""
@@ -34,10 +38,10 @@ class Generated(NamedTuple):
 
 
 @torch.no_grad()
-def generate(loaded: LoadedModel, request: Request) -> Generated:
+def generate(loaded: LoadedModel, request: Request, loop: Loop = "on") -> Generated:
     """Generate videos and tracks for a request with a loaded model; on one machine's CPU, equal seeds give equal bytes.
 
-    A model of one view generates the views of the request one by one, each with the request's seed.
+    A model of one view generates the views of the request one by one, each with the request's seed.  Noise does not depend on ``loop``.
 
     Raises:
         ValueError: the request does not fit the model, or its prompt is too long.
@@ -45,11 +49,11 @@ def generate(loaded: LoadedModel, request: Request) -> Generated:
     """
     check_request(request, loaded.config)
     if loaded.config.mjd.views == 1:
-        return _join_views([_generate(loaded, each) for each in split_views(request)])
-    return _generate(loaded, request)
+        return _join_views([_generate(loaded, each, loop) for each in split_views(request)])
+    return _generate(loaded, request, loop)
 
 
-def _generate(loaded: LoadedModel, request: Request) -> Generated:
+def _generate(loaded: LoadedModel, request: Request, loop: Loop) -> Generated:
     """Generate videos and tracks for a request with as many views as the model."""
     config, model = loaded.config, loaded.model
     generator = torch.Generator().manual_seed(request.seed)
@@ -62,8 +66,12 @@ def _generate(loaded: LoadedModel, request: Request) -> Generated:
         loaded.autoencoders.motion, inputs.cameras, scene_frame, inputs.anchors, inputs.point_mask, config.pseudo_video
     )
     conditions = conditions._replace(anchors=inputs.cameras.normalize(inputs.anchors))
-    sampled = sample(model.mjd, model.dpa, conditions, track_codec, config.flow, config.cycle, generator)
-    return to_prediction(loaded, request, inputs, track_codec, sampled)
+    cycle = config.cycle if loop == "on" else replace(config.cycle, guidance=False)
+    sampled, found = sample(model.mjd, model.dpa, conditions, track_codec, config.flow, cycle, generator), None
+    if loop == "mjd_tracks":
+        M, found = track_codec.decode_tracks(sampled.z_motion, sampled.s)
+        sampled = sampled._replace(M=M)
+    return to_prediction(loaded, request, inputs, track_codec, sampled, found)
 
 
 def encode_conditions(loaded: LoadedModel, inputs: ModelInputs, prompt: str | None) -> Conditions:
@@ -98,13 +106,22 @@ def choose_anchors(
 
 
 def to_prediction(
-    loaded: LoadedModel, request: Request, inputs: ModelInputs, track_codec: TrackCodec, sampled: Sampled
+    loaded: LoadedModel,
+    request: Request,
+    inputs: ModelInputs,
+    track_codec: TrackCodec,
+    sampled: Sampled,
+    found: Tensor | None,
 ) -> Generated:
-    """Convert a sample to a prediction: tracks in metres in each view's camera space, decoded videos in uint8, views in the request's order."""
+    """Convert a sample to a prediction: tracks in metres in each view's camera space, decoded videos in uint8, views in the request's order.
+
+    ``found`` (1, V, N, K) marks the points of which there is a track; None for all.
+    """
     anchors, point_mask, cameras = track_codec.anchors[0], track_codec.point_mask[0], inputs.cameras
     world = track_codec.scene_frame.to_world(sampled.M)
     tracks = to_camera(world, cameras.R[:, :, None], cameras.t[:, :, None])[0]
     valid = (tracks.abs() < MAX_COORDINATE).all(dim=-1) & (tracks[..., 2] > 0) & point_mask[:, None]
+    valid = valid if found is None else valid & found[0]
     tracks = tracks.masked_fill(~valid[..., None], 0.0)
     videos = torch.stack([to_uint8(loaded.autoencoders.video.decode(z)) for z in sampled.z_video[0]])
     order = torch.tensor(inputs.order).argsort()

@@ -22,8 +22,8 @@ from reference_model.method import SyncMV4DMethod, read_spec, wan_folder
 REQUEST = small_request()
 
 
-def load(folder, preset="custom", **runtime):
-    settings = {} if folder is None else {"checkpoint": folder}
+def load(folder, preset="custom", settings=(), **runtime):
+    settings = dict(settings) | ({} if folder is None else {"checkpoint": folder})
     return load_method(Entrant(read_spec(), preset, settings), Runtime(**runtime))
 
 
@@ -101,6 +101,14 @@ def test_the_prompt_has_an_effect_and_none_is_the_empty_prompt(method, predictio
     none, empty = (method.generate(dataclasses.replace(REQUEST, prompt=prompt)) for prompt in (None, ""))
     assert equal(none, empty)
     assert not np.array_equal(none.tracks, prediction.tracks) or not np.array_equal(none.video, prediction.video)
+
+
+def test_settings_change_the_steps_and_the_loop(small_model_folder, prediction):
+    other = load(small_model_folder, settings={"steps": 1, "loop": "mjd_tracks"}).generate(REQUEST)
+    assert {key: other.provenance[key] for key in ("steps", "loop")} == {"steps": 1, "loop": "mjd_tracks"}
+    assert (prediction.provenance["loop"], prediction.valid.all(), other.valid.all()) == ("on", True, False)
+    with pytest.raises(ValueError, match="steps is 0: expected 1 or more"):
+        load(small_model_folder, settings={"steps": 0})
 
 
 def test_half_precision_is_close_and_not_the_same(small_model_folder, prediction):
