@@ -36,6 +36,8 @@ from reference_model.loading.weights import load_weights, open_weights
 from reference_model.model import SyncMV4D
 
 METADATA_FILE = "syncmv4d.json"
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+"""Folder of the models that are part of hoibench."""
 
 
 class ModelMetadata(FolderMetadata):
@@ -51,6 +53,11 @@ class ModelMetadata(FolderMetadata):
     FIX = "copy the model's folder again"
 
     config: CompleteConfig
+
+    @property
+    def digest(self) -> str:
+        """A digest of the configuration and of the weights of MJD and DPA, 12 hex digits."""
+        return sha256_json(self.to_json())[:12]
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,13 @@ def load_model(
         FileNotFoundError: the folder, a file or a part is missing; says how to get it.
         ValueError: a file is truncated, changed or of another model, weights contain NaN, or the configuration is of another version.
     """
-    config, digest = read_config_and_digest(folder)
+    with _reinstall_if_shipped(folder):
+        return _load_model(folder, wan, device, dtype)
+
+
+def _load_model(folder: Path, wan: Path | None, device: torch.device | str, dtype: torch.dtype) -> LoadedModel:
+    metadata = _read_metadata(folder)
+    config = metadata.config
     vae_folder, text_folder, _ = find_wan_parts(folder, wan)
     autoencoders = load_autoencoders(vae_folder.parent, config, device)
     text_encoder = load_text_encoder(text_folder.parent, device=device)
@@ -124,7 +137,7 @@ def load_model(
     model = SyncMV4D(config, load_mjd(folder / "mjd", config, dtype=dtype), _load_dpa(folder / "dpa", config.dpa))
     model.eval().requires_grad_(False)
     read_metadata(folder, ModelMetadata, check="contents")  # last, since the checks above give better reasons
-    return LoadedModel(config, model.to(device), autoencoders, text_encoder, digest)
+    return LoadedModel(config, model.to(device), autoencoders, text_encoder, metadata.digest)
 
 
 def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
@@ -137,6 +150,12 @@ def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
         FileNotFoundError: the folder is not a model's, or a file is missing.
         ValueError: the metadata is of another version, or a file has another size than was written.
     """
+    with _reinstall_if_shipped(folder):
+        metadata = _read_metadata(folder)
+    return metadata.config, metadata.digest
+
+
+def _read_metadata(folder: Path) -> ModelMetadata:
     path = folder / METADATA_FILE
     if not path.is_file():
         below = folder / "model"  # as in the folder of a training
@@ -144,8 +163,18 @@ def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
         raise FileNotFoundError(
             f"{path}: no such file. Expected a folder written by python -m reference_model.train, with {METADATA_FILE}, mjd and dpa{fix}"
         )
-    metadata = read_metadata(folder, ModelMetadata, check="sizes")
-    return metadata.config, sha256_json(metadata.to_json())[:12]
+    return read_metadata(folder, ModelMetadata, check="sizes")
+
+
+@contextmanager
+def _reinstall_if_shipped(folder: Path) -> Iterator[None]:
+    """Let errors of a model that is part of hoibench say so."""
+    try:
+        yield
+    except (FileNotFoundError, ValueError) as error:
+        if not folder.resolve().is_relative_to(CHECKPOINTS):
+            raise
+        raise type(error)(f"{error}. It is part of hoibench: reinstall hoibench") from error
 
 
 def find_wan_parts(folder: Path, wan: Path | None = None) -> list[Path]:
