@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset, Manifest
     from hoibench.progress import MessageCallback
     from reference_model.preparation.clips import ViewResult
+    from reference_model.preparation.fitted_parts import FittingData
     from reference_model.preparation.job import PreparationJob
     from reference_model.preparation.view_groups import ViewGroup
 
@@ -47,7 +48,8 @@ class PrepareOptions:
     """Data set."""
 
     wan: Path | None = None
-    """Folder of Wan2.2-TI2V-5B-Diffusers; vae/, text_encoder/ and tokenizer/ are read. The preset nano has random parts of its own without it."""
+    """Folder with vae/, text_encoder/ and tokenizer/: Wan2.2-TI2V-5B-Diffusers, or for a small model the parts of another cache (CACHE/parts) or of a
+    trained model. Without it nano has random parts, and micro has parts fitted to the clips; both are kept in CACHE/parts."""
 
     root: Path | None = None
     """TACO's download, or a folder written by hoibench data prepare. For synthetic clips: their folder instead of the cache."""
@@ -103,6 +105,7 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
     from hoibench.datasets.base import sample_clips
     from hoibench.datasets.registry import open_dataset
+    from reference_model.preparation.fitted_parts import FittingData
     from reference_model.preparation.view_groups import group_views
 
     dataset = open_dataset(options.dataset, options.root, on_message)
@@ -113,7 +116,11 @@ def prepare_command(arguments: Sequence[str]) -> int:
         raise ValueError(
             f"split {options.split} has no clips ({'; '.join(manifest.exclusion_summary) or 'it is empty'})"
         )
-    job = _open_job(options, config, manifest, device, on_message)
+    with progress_bar(console) as on_progress:
+        data = FittingData.sample(
+            dataset, manifest, options.cameras, options.limit, partial(on_progress, "fitting the autoencoder, views")
+        )
+        job = _open_job(options, config, manifest, data, device, on_message)
     return _run(job, groups, manifest, console, as_json=options.json)
 
 
@@ -138,7 +145,12 @@ def _read_config(options: PrepareOptions) -> SyncMV4DConfig:
 
 
 def _open_job(
-    options: PrepareOptions, config: SyncMV4DConfig, manifest: Manifest, device: str, on_message: MessageCallback
+    options: PrepareOptions,
+    config: SyncMV4DConfig,
+    manifest: Manifest,
+    data: FittingData,
+    device: str,
+    on_message: MessageCallback,
 ) -> PreparationJob:
     """Check the model's parts and write the settings of the latent cache, unless it has them, and return the job of filling it."""
     from hoibench import __version__
@@ -159,7 +171,7 @@ def _open_job(
     if options.root is not None:
         check_outside(options.root, out)
     check_folder(out)
-    parts = options.wan or ensure_own_parts(out, config)
+    parts = options.wan or ensure_own_parts(out, config, data)
     on_message(f"hashing the weights in {parts}")
     settings = CacheSettings(
         **config_settings(config),
@@ -190,7 +202,12 @@ def _run(
     prompts = 0, 0
     try:
         with progress_bar(console) as on_progress:
-            prompts = prepare_text(job, ["", *(group.prompt for group in groups)], partial(on_progress, "prompts"))
+            wanted = ["", *(group.prompt for group in groups)]
+            if job.config.cycle.word_dropout:
+                from reference_model.loading.text_table import unknown_prompt
+
+                wanted.append(unknown_prompt(job.config.text_tokens))
+            prompts = prepare_text(job, wanted, partial(on_progress, "prompts"))
 
             def on_result(result: ViewResult) -> None:
                 results.append(result)

@@ -124,8 +124,13 @@ class DPAConfig:
 
 @dataclass(frozen=True)
 class VAEConfig:
-    """Configuration of the video autoencoder, diffusers' AutoencoderKLWan, with its names; its latents have ``MJDConfig.in_channels`` channels."""
+    """Configuration of the video autoencoder, whose latents have ``MJDConfig.in_channels`` channels.
 
+    Fields after ``stride`` describe Wan's, diffusers' AutoencoderKLWan, and have its names.
+    """
+
+    kind: Literal["wan", "linear"] = paper("wan", "section 4.2: the base model's autoencoder")
+    """``wan``, or ``linear``: principal components of blocks of pixels, one basis for videos and one for motion pseudo-videos."""
     stride: tuple[int, int, int] = paper((4, 16, 16), "section 4.2: (r_n, r_h, r_w)", COUNT)
     base_dim: int = paper(160, "section 4.2: the base model's encoder", COUNT)
     decoder_base_dim: int = paper(256, "section 4.2: the base model's decoder", COUNT)
@@ -216,6 +221,11 @@ class CycleConfig:
         "gradient of the coarse tracks; the paper does not detach them, but backward through the decoder does not fit in memory with 5 B",
     )
     text_dropout: float = ours(0.1, "share of training samples without a prompt", SHARE)
+    word_dropout: float = ours(
+        0.0,
+        "share of the words of a prompt that a training sample has as the unknown word, for models whose text encoder is a table of words",
+        SHARE,
+    )
     unit: float = ours(0.2, "metres per unit of the scene frame, so that tracks have about unit variance", POSITIVE)
     prior_depth: float = ours(
         1.7,
@@ -253,8 +263,11 @@ class SyncMV4DConfig:
     height: int = paper(480, "section 4.2: H")
     width: int = paper(704, "section 4.2: W")
     text_tokens: int = paper(512, "section 4.2: L", COUNT)
-    parts: Literal["wan", "random"] = paper("wan", "section 4.2: the base model's autoencoder and text encoder")
-    """The autoencoder and the text encoder: Wan's, or small random ones that ``prepare`` makes if it gets no Wan checkpoint."""
+    parts: Literal["wan", "random", "fitted"] = paper(
+        "wan", "section 4.2: the base model's autoencoder and text encoder"
+    )
+    """The autoencoder and the text encoder: Wan's, or ones that ``prepare`` makes if it is not given any: ``random`` ones, or ``fitted`` ones, which
+    are an autoencoder fitted to the split's clips and a table of the words in its prompts."""
     mjd: MJDConfig = field(default_factory=MJDConfig)
     dpa: DPAConfig = field(default_factory=DPAConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
@@ -266,6 +279,14 @@ class SyncMV4DConfig:
         check_ranges(self)
         if self.mjd.views != self.dpa.views:
             raise ValueError(f"mjd.views is {self.mjd.views}, dpa.views {self.dpa.views}: expected the same V")
+        if self.parts == "wan" and self.cycle.word_dropout:
+            raise ValueError(
+                f"cycle.word_dropout is {self.cycle.word_dropout}: expected 0 with Wan's text encoder, whose tokens are no words"
+            )
+        if (self.parts == "fitted") != (self.vae.kind == "linear"):
+            raise ValueError(
+                f"parts is {self.parts!r}, vae.kind {self.vae.kind!r}: expected 'fitted' and 'linear' together, or neither"
+            )
         self.latent_grid(self.frames, self.height, self.width)
 
     def latent_grid(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
@@ -315,9 +336,33 @@ PRESETS: dict[str, SyncMV4DConfig] = {
         pseudo_video=PseudoVideoConfig(points=256),
         flow=FlowConfig(steps=2),
     ),
+    "micro": SyncMV4DConfig(
+        frames=25,
+        height=128,
+        width=192,
+        text_tokens=16,
+        parts="fitted",
+        mjd=MJDConfig(
+            num_attention_heads=5,
+            attention_head_dim=32,
+            in_channels=48,
+            text_dim=64,
+            freq_dim=64,
+            ffn_dim=640,
+            num_layers=6,
+            patch_size=(1, 4, 4),
+            scale_tokens_see_K=True,
+        ),
+        vae=VAEConfig(kind="linear", stride=(4, 8, 8)),
+        dpa=DPAConfig(width=96, heads=4, num_layers=3, window=384, temporal=True, predicts="tracks"),
+        pseudo_video=PseudoVideoConfig(points=256),
+        flow=FlowConfig(steps=6),
+        cycle=CycleConfig(gradient="depth_scale", word_dropout=0.1),
+    ),
 }
-"""Presets (named configurations): ``wan22_5b`` is the paper's model; ``nano`` is a small one for synthetic clips and tests (tokens have 96
-channels, since a patch has 16 x 4 = 64 numbers).  Each has a twin, ``NAME_literal``, that follows Algorithm 1 of the paper literally."""
+"""Presets (named configurations): ``wan22_5b`` is the paper's model; ``micro`` is a small one, trained on synthetic clips; ``nano`` is one for tests
+(tokens have 96 channels, since a patch has 16 x 4 = 64 numbers).  Each has a twin, ``NAME_literal``, that follows Algorithm 1 of the paper as
+printed."""
 
 LITERAL = "_literal"
 

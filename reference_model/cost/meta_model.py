@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor, nn
 
 from reference_model.config import DPAConfig, SyncMV4DConfig
@@ -17,6 +16,7 @@ from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.dpa.point_serialization import build_windows, gather_windows
 from reference_model.dpa.sparse_conv import VoxelMap
 from reference_model.loading import autoencoder
+from reference_model.loading.linear_autoencoder import LinearAutoencoders
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
 
 TAPS = 27
@@ -29,7 +29,7 @@ def build_mjd(config: SyncMV4DConfig, device: str = "meta") -> MultiViewJointDif
         return MultiViewJointDiffusion(config.mjd)
 
 
-def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
+def build_vae(config: SyncMV4DConfig) -> autoencoder.VAE:
     """Build the video autoencoder on the meta device."""
     with torch.device("meta"):
         return autoencoder.build_vae(config)
@@ -49,6 +49,22 @@ def empty_latents(config: SyncMV4DConfig, device: str = "meta") -> Tensor:
     """Return a tensor of the shape of the video latents of one sample, (1, V, C, n, h, w) for V views; its values are uninitialized."""
     grid = config.latent_grid(config.frames, config.height, config.width)
     return torch.empty(1, config.mjd.views, config.mjd.in_channels, *grid, device=device)
+
+
+def run_encoder(vae: autoencoder.VAE, config: SyncMV4DConfig) -> object:
+    """Encode the video of one view, and return diffusers' output or the latents."""
+    video = empty_video(config)
+    if isinstance(vae, LinearAutoencoders):
+        return vae.video.project(video[0].movedim(0, -1))
+    return vae.encode(video)
+
+
+def run_decoder(vae: autoencoder.VAE, z: Tensor) -> Tensor:
+    """Decode the latents of one view, (1, C, n, h, w), and return the video."""
+    if isinstance(vae, LinearAutoencoders):
+        return vae.video.reconstruct(z[0])
+    video: Tensor = vae.decode(z).sample
+    return video
 
 
 def run_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig) -> MJDOutput:

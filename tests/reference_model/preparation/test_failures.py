@@ -256,7 +256,7 @@ def test_a_missing_part_is_named_in_one_sentence(arguments, wan_folder, tmp_path
         (["--preset", "wan22_5b"], "clips of synthetic have 25 frames, preset wan22_5b takes 49: give --preset nano"),
         (["--preset", "nanno"], "there is no preset 'nanno': expected one of wan22_5b, nano"),
         (["--limit", "0"], "--limit is 0, expected at least 1"),
-        (["--split", "trian"], "unknown split of synthetic@2 'trian': did you mean train?"),
+        (["--split", "trian"], "unknown split of synthetic@2 'trian': did you mean train"),
         (["--cameras", "all"], "synthetic has no cameras outside its splits: leave out --cameras all"),
     ],
 )
