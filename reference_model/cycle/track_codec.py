@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hoibench.geometry import project, to_camera, to_world, unproject
+from hoibench.geometry.motion_colours import OVERSHOOT
 from hoibench.geometry.pseudo_video import depth_range, points_in_image, quantise, read_back, render
 from reference_model.config import CycleConfig, PseudoVideoConfig
 from reference_model.cycle.scene_frame import Cameras, SceneFrame
@@ -29,7 +30,7 @@ class Autoencoder(Protocol):
         ...
 
     def decode(self, z: Tensor) -> Tensor:
-        """Decode latents (C, n, h, w) to a video (N, H, W, 3) in [0, 1], differentiably."""
+        """Decode latents (C, n, h, w) to a video (N, H, W, 3), differentiably; values may be beyond [0, 1]."""
         ...
 
 
@@ -149,7 +150,7 @@ class TrackCodec:
             ~self.point_mask[view][:, None], torch.nan
         )  # has no colour, so it is never found
         reading = read_back(
-            video,
+            video.clamp(-OVERSHOOT, 1 + OVERSHOOT),  # a linear autoencoder decodes poor latents to any colour
             anchors,
             s,
             radius=self.style.radius,

@@ -155,5 +155,5 @@ def _join_views(views: Sequence[Generated]) -> Generated:
 
 
 def to_uint8(video: Tensor) -> Tensor:
-    """Convert a video with values in [0, 1] to uint8 (0 to 255) on the CPU."""
-    return (video * 255.0).round().to("cpu", torch.uint8)
+    """Convert a video with values in [0, 1] to uint8 (0 to 255) on the CPU; values beyond are clipped."""
+    return (video.clamp(0, 1) * 255.0).round().to("cpu", torch.uint8)
