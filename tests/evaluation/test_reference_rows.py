@@ -135,6 +135,13 @@ def test_matching_pixels(mean):
     assert moving["frozen"] == 0 < moving["ground_truth"]
 
 
+@pytest.mark.parametrize(("metric", "largest"), [("psnr@1", 60.0), ("ssim@1", 1.0)])
+def test_likeness_to_the_true_video(mean, metric, largest):
+    m = mean[metric]
+    assert m["ground_truth"] == pytest.approx(largest)
+    assert largest > m["frozen"] > m["random"]
+
+
 def test_missing_weights_give_rows_with_the_fetch_command(demo_root, tmp_path):
     """The clips come from the cache through --root, while the cache itself, and with it any fetched weight, is elsewhere."""
     words = ["-m", "hoibench.run", "--method", "frozen", "--limit", "1", "--executor", "inline"]
