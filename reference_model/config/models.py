@@ -352,12 +352,20 @@ PRESETS: dict[str, SyncMV4DConfig] = {
             num_layers=6,
             patch_size=(1, 4, 4),
             scale_tokens_see_K=True,
+            predicts="clean",
+            residual=True,
         ),
         vae=VAEConfig(kind="linear", stride=(4, 8, 8)),
-        dpa=DPAConfig(width=96, heads=4, num_layers=3, window=384, temporal=True, predicts="tracks"),
+        dpa=DPAConfig(width=96, heads=4, num_layers=3, window=384, temporal=True, predicts="corrections"),
         pseudo_video=PseudoVideoConfig(points=256),
-        flow=FlowConfig(steps=6),
-        cycle=CycleConfig(gradient="depth_scale", word_dropout=0.1),
+        flow=FlowConfig(steps=6, training_shift=3.0, error_of="clean", text_guidance_scale=1.0),
+        cycle=CycleConfig(
+            gradient="depth_scale",
+            word_dropout=0.1,
+            first_guidance="anchors",
+            first_guidance_dropout=0.05,
+            loss_points=32,
+        ),
     ),
 }
 """Presets (named configurations): ``wan22_5b`` is the paper's model; ``micro`` is a small one, trained on synthetic clips; ``nano`` is one for tests
