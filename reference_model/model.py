@@ -11,7 +11,7 @@ from reference_model.cycle.batch import Batch, Networks, Noise
 from reference_model.cycle.joint_step import joint_step
 from reference_model.cycle.losses import Losses
 from reference_model.cycle.scene_frame import build_scene_frame
-from reference_model.cycle.track_codec import Autoencoder, Autoencoders, TrackCodec, hold_image
+from reference_model.cycle.track_codec import Autoencoder, Autoencoders, TrackCodec, build_baseline
 from reference_model.cycle.warmup_step import warmup_step
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
@@ -62,6 +62,10 @@ class SyncMV4D(nn.Module):
         """
         track_codec = self.build_track_codec(batch, autoencoders.motion)
         if self.config.mjd.residual:
-            batch = batch._replace(z_held=hold_image(autoencoders.video, batch.z_video[:, :, :, :1], batch.frames))
+            batch = batch._replace(
+                baseline=build_baseline(
+                    batch.z_video[:, :, :, :1], batch.frames, autoencoders.video, batch.cameras, track_codec.scene_frame
+                )
+            )
         step = warmup_step if objective == "warmup" else joint_step
         return step(self.mjd, self.dpa, batch, noise, track_codec, self.config.flow, self.config.cycle, networks)

@@ -59,7 +59,8 @@ class MJDConfig:
     """Output of the last layers: the velocities v, or clean latents z_0, from which v = (z_t - z_0) / t at noise level t."""
     residual: bool = ours(
         False,
-        "whether clean latents are predicted as differences, videos from the held reference image and motion from the guidance; both are inputs too",
+        "whether the outputs are differences: videos from the reference image held still, motion from the guidance, both also inputs,"
+        " and depth ranges from the depth of the scene frame's origin",
     )
     scale_tokens_see_K: bool = ours(
         False, "whether scale tokens get (fx / W, fy / H); without intrinsics the metric depth of a crop is ill-posed"

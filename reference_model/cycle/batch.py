@@ -10,6 +10,7 @@ from torch import Tensor, take_along_dim
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.rectified_flow import sample_time
 from reference_model.cycle.scene_frame import Cameras
+from reference_model.mjd.model import Baseline
 
 EMPTY_SHARE = 0.1
 """Share of training samples in which the warm-up marks all coarse points as not found; not in paper."""
@@ -31,7 +32,7 @@ class Batch(NamedTuple):
         anchors: (B, V, K, 2) pixels of these points in frame 0.
         point_mask: (B, V, K) bool, False for padding in views with fewer points.
         cameras: the V cameras of each sample.
-        z_held: (B, V, C, n, h, w), latents of videos that show the reference image in every frame, for models whose videos are differences from them.
+        baseline: the still clip from which a residual model's outputs are differences, else None.
     """
 
     z_video: Tensor
@@ -42,7 +43,7 @@ class Batch(NamedTuple):
     anchors: Tensor
     point_mask: Tensor
     cameras: Cameras
-    z_held: Tensor | None = None
+    baseline: Baseline | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch with its tensors on another device."""

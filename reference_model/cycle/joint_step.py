@@ -53,14 +53,14 @@ def joint_step(
         with torch.no_grad():
             z_coarse, s_coarse = z_motion, batch.s
             if not literal:  # in place of the output of the previous sampling step
-                _, v, s_coarse = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K, batch.z_held)
+                _, v, s_coarse = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K, batch.baseline)
                 z_coarse = clean(z_motion, v, t)
             coarse, found = track_codec.decode_tracks(z_coarse, s_coarse)
             M_tilde = clean(M_t, dpa(M_t, coarse, found, anchors, t, point_mask), t)  # 7: refine without gradient
             guidance = track_codec.encode_guidance(M_tilde)  # 8: project, normalize, encode
 
     with torch.set_grad_enabled(networks != "dpa"):
-        output = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K, batch.z_held)  # 9: co-generate
+        output = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K, batch.baseline)  # 9: co-generate
     mjd_losses = diffusion_losses(output, z_video, z_motion, batch, noise, flow.error_of)
     if networks == "mjd":
         return Losses(**mjd_losses)

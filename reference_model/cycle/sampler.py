@@ -15,7 +15,7 @@ from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.rectified_flow import clean, euler_step, time_grid
 from reference_model.cycle.track_codec import TrackCodec, encode_first_guidance
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
+from reference_model.mjd.model import Baseline, MJDOutput, MultiViewJointDiffusion
 from reference_model.mjd.tokens import replace_first_frame
 
 
@@ -29,7 +29,7 @@ class Conditions(NamedTuple):
         anchors: (B, V, K, 2) positions of the K points in frame 0, ((u + 1/2) / W, (v + 1/2) / H); None in open loop.
         intrinsics: (B, V, 2) focal lengths (fx / W, fy / H) if the model's scale tokens see them, else None.
         frames: (N, n), number of frames of the videos and of their latents.
-        z_held: (B, V, C, n, h, w), latents of the reference images held still if the model's videos are differences from them, else None.
+        baseline: the still clip from which a residual model's outputs are differences, else None.
     """
 
     z_image: Tensor
@@ -38,7 +38,7 @@ class Conditions(NamedTuple):
     anchors: Tensor | None
     intrinsics: Tensor | None
     frames: tuple[int, int]
-    z_held: Tensor | None = None
+    baseline: Baseline | None = None
 
 
 class Sampled(NamedTuple):
@@ -160,7 +160,9 @@ def classifier_free_guidance(
     """
 
     def predict(text: Tensor) -> MJDOutput:
-        output: MJDOutput = mjd(*state, conditions.z_image, text, t, guidance, conditions.intrinsics, conditions.z_held)
+        output: MJDOutput = mjd(
+            *state, conditions.z_image, text, t, guidance, conditions.intrinsics, conditions.baseline
+        )
         return output
 
     conditional = predict(conditions.text)

@@ -17,6 +17,7 @@ from hoibench.geometry.motion_colours import OVERSHOOT
 from hoibench.geometry.pseudo_video import depth_range, points_in_image, quantise, read_back, render
 from reference_model.config import CycleConfig, PseudoVideoConfig
 from reference_model.cycle.scene_frame import Cameras, SceneFrame
+from reference_model.mjd.model import Baseline
 
 Gradient = Literal["full", "depth_scale", "none"]
 """Gradient of decoded tracks: ``full`` through the decoder's depth channel and the depth range s, ``depth_scale`` through s only, or ``none``."""
@@ -60,11 +61,22 @@ def encode_first_guidance(
 
 
 @torch.no_grad()
-def hold_image(autoencoder: Autoencoder, z_image: Tensor, frames: int) -> Tensor:
-    """Return latents (B, V, C, n, h, w) of videos of N frames that show the reference image z^I (B, V, C, 1, h, w), decoded, in every frame."""
-    images = [autoencoder.decode(z) for z in z_image.flatten(0, 1).float()]
-    held = [autoencoder.encode(image.clamp(0, 1).expand(frames, -1, -1, -1)) for image in images]
-    return torch.stack(held).unflatten(0, z_image.shape[:2])
+def build_baseline(
+    z_image: Tensor, frames: int, autoencoder: Autoencoder, cameras: Cameras, scene_frame: SceneFrame
+) -> Baseline:
+    """Build the still clip of N frames from which a residual model's outputs are differences.
+
+    Args:
+        z_image: z^I (B, V, C, 1, h, w), latents of the reference images.
+        frames: number N of frames.
+        autoencoder: the autoencoder of the videos.
+        cameras: the cameras of the views.
+        scene_frame: the coordinate frame of the tracks.
+    """
+    images = [autoencoder.decode(z)[0].clamp(0, 1) for z in z_image.flatten(0, 1).float()]
+    held = torch.stack([autoencoder.encode(image.expand(frames, -1, -1, -1)) for image in images])
+    depth = to_camera(scene_frame.centre[:, None, None], cameras.R, cameras.t)[..., 0, 2]
+    return Baseline(held.unflatten(0, z_image.shape[:2]), depth)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def warmup_step(
         )
         K = batch.intrinsics if mjd.settings.scale_tokens_see_K else None
         guidance = encode_first_guidance(track_codec, z_motion, cycle, batch.frames, noise.has_anchors)
-        output = mjd(z_video, z_motion, batch.z_video[:, :, :, :1], batch.text, t, guidance, K, batch.z_held)
+        output = mjd(z_video, z_motion, batch.z_video[:, :, :, :1], batch.text, t, guidance, K, batch.baseline)
         mjd_losses = diffusion_losses(output, z_video, z_motion, batch, noise, flow.error_of)
     if networks != "mjd":
         found = (noise.drop_uniform > DROP_SHARE) & point_mask[:, :, None]

@@ -13,8 +13,8 @@ from torch import Tensor
 from hoibench.clip import MAX_COORDINATE, Prediction, Request
 from hoibench.geometry import to_camera
 from reference_model.cycle.sampler import Conditions, Sampled, sample
-from reference_model.cycle.scene_frame import build_scene_frame
-from reference_model.cycle.track_codec import TrackCodec, hold_image
+from reference_model.cycle.scene_frame import SceneFrame, build_scene_frame
+from reference_model.cycle.track_codec import TrackCodec, build_baseline
 from reference_model.generation.anchor_selection import select_anchors
 from reference_model.generation.inputs import (
     ModelInputs,
@@ -58,10 +58,10 @@ def _generate(loaded: LoadedModel, request: Request, loop: Loop) -> Generated:
     config, model = loaded.config, loaded.model
     generator = torch.Generator().manual_seed(request.seed)
     inputs = request_to_inputs(request, model.mjd.device)
-    conditions = encode_conditions(loaded, inputs, request.prompt)
+    scene_frame = build_scene_frame(inputs.cameras, config.cycle.unit, config.cycle.prior_depth)
+    conditions = encode_conditions(loaded, inputs, scene_frame, request.prompt)
     if inputs.anchors is None:
         inputs = choose_anchors(loaded, inputs, conditions, request.seed, generator)
-    scene_frame = build_scene_frame(inputs.cameras, config.cycle.unit, config.cycle.prior_depth)
     track_codec = TrackCodec(
         loaded.autoencoders.motion, inputs.cameras, scene_frame, inputs.anchors, inputs.point_mask, config.pseudo_video
     )
@@ -74,7 +74,9 @@ def _generate(loaded: LoadedModel, request: Request, loop: Loop) -> Generated:
     return to_prediction(loaded, request, inputs, track_codec, sampled, found)
 
 
-def encode_conditions(loaded: LoadedModel, inputs: ModelInputs, prompt: str | None) -> Conditions:
+def encode_conditions(
+    loaded: LoadedModel, inputs: ModelInputs, scene_frame: SceneFrame, prompt: str | None
+) -> Conditions:
     """Return the sampler's conditions: latents of the images, embeddings of the prompt and of an empty one, and focal lengths; no anchors yet."""
     config = loaded.config
     z_image = torch.stack([loaded.autoencoders.video.encode(image[None]) for image in inputs.images])[None]
@@ -87,7 +89,9 @@ def encode_conditions(loaded: LoadedModel, inputs: ModelInputs, prompt: str | No
         anchors=None,
         intrinsics=inputs.cameras.intrinsics if config.mjd.scale_tokens_see_K else None,
         frames=(config.frames, latent_frames),
-        z_held=hold_image(loaded.autoencoders.video, z_image, config.frames) if config.mjd.residual else None,
+        baseline=build_baseline(z_image, config.frames, loaded.autoencoders.video, inputs.cameras, scene_frame)
+        if config.mjd.residual
+        else None,
     )
 
 

@@ -41,6 +41,18 @@ class MJDOutput(NamedTuple):
     s: Tensor | None
 
 
+class Baseline(NamedTuple):
+    """The still clip from which the outputs of a residual model are differences; that of motion is the guidance.
+
+    Attributes:
+        z_video: (B, V, C, n, h, w), latents of videos that show the reference image in every frame.
+        depth: (B, V), depth of the scene frame's origin in each view, metres.
+    """
+
+    z_video: Tensor
+    depth: Tensor
+
+
 class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
     """Wan2.2's diffusion transformer over V views, which predicts the velocities of video and motion latents, and the depth ranges of motion.
 
@@ -114,7 +126,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         t: Tensor,
         guidance: Tensor | None = None,
         intrinsics: Tensor | None = None,
-        z_held: Tensor | None = None,
+        baseline: Baseline | None = None,
     ) -> MJDOutput:
         """Predict velocities and depth ranges (equation 3 of the SyncMV4D paper).
 
@@ -127,16 +139,16 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
             guidance: latents of the refined motion's pseudo-video (B, V, C, n, h, w), line 9 of Algorithm 1; None is no guidance.  Training passes
                 zeros instead of None, since all ranks must use the same parameters.
             intrinsics: (B, V, 2), focal lengths (fx / W, fy / H), if ``scale_tokens_see_K``, else None.
-            z_held: (B, V, C, n, h, w), latents of videos that show the reference images in every frame, if ``residual``, else None.
+            baseline: the still clip from which the outputs are differences, if ``residual``, else None.
 
         Raises:
             ValueError: inconsistent shapes, a number of views that the model was not built for, or t outside [0, 1].
         """
-        check_inputs(self.settings, z_video, z_motion, z_image, text, t, guidance, intrinsics, z_held)
+        check_inputs(self.settings, z_video, z_motion, z_image, text, t, guidance, intrinsics, baseline)
         if z_video is not None and z_image is not None:
             z_video = replace_first_frame(z_video, z_image)
         layout = self._layout(z_video, z_motion, has_image=z_image is not None)
-        x = self._embed(z_video, z_motion, guidance, intrinsics, z_held)
+        x = self._embed(z_video, z_motion, guidance, intrinsics, baseline)
         text, time, time_out = self._condition(text.to(x.dtype), t)
         views = torch.arange(x.shape[1], device=x.device) * int(self.settings.view_rope)
         frame_rotary, view_rotary = rotary_tables(layout, views, self.settings.attention_head_dim)
@@ -147,9 +159,10 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         video, motion, s = self._project(x, time_out, layout)
         if self.settings.predicts == "velocity":
             return MJDOutput(video, motion, s)
-        if self.settings.residual:
-            video = None if video is None else video + z_held
-            motion = motion if motion is None or guidance is None else motion + guidance
+        if baseline is not None:
+            video = None if video is None else baseline.z_video + video
+            motion = motion if motion is None or guidance is None else guidance + motion
+            s = None if s is None else baseline.depth[..., None] + s
         return MJDOutput(
             None if video is None else velocity_from_clean(z_video, video, t),
             None if motion is None else velocity_from_clean(z_motion, motion, t),
@@ -174,13 +187,15 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         z_motion: Tensor | None,
         guidance: Tensor | None,
         intrinsics: Tensor | None,
-        z_held: Tensor | None,
+        baseline: Baseline | None,
     ) -> Tensor:
         """Return the tokens (B, V, S, d) of all inputs, in the order video, motion, scale, registers."""
         parts = []
         if z_video is not None:
             video = patchify(self.patch_embedding, z_video)
-            parts.append(video if self.held_embedding is None else video + patchify(self.held_embedding, z_held))
+            parts.append(
+                video if self.held_embedding is None else video + patchify(self.held_embedding, baseline.z_video)
+            )
         if z_motion is not None:
             motion = patchify(self.patch_embedding_motion, z_motion)
             if guidance is not None:

@@ -69,7 +69,7 @@ class Known:
             settings = CONFIG.mjd
             calls = 0
 
-            def __call__(_, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None, z_held=None):
+            def __call__(_, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None, baseline=None):
                 MJD.calls += 1
                 self.guidance = guidance
                 assert torch.equal(z_image, self.z_video[:, :, :, :1]), "the images' latents, from left to right"

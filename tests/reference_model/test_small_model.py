@@ -11,9 +11,9 @@ from reference_model.config import CycleConfig
 from reference_model.cycle.batch import select_points
 from reference_model.cycle.losses import alignment_losses, diffusion_losses
 from reference_model.cycle.rectified_flow import LEAST_TIME, clean, interpolate, velocity_from_clean
-from reference_model.cycle.track_codec import Autoencoders, encode_first_guidance, hold_image
+from reference_model.cycle.track_codec import Autoencoders, build_baseline, encode_first_guidance
 from reference_model.dpa.model import DiffusionPointsAligner, interpolate_gaps
-from reference_model.mjd.model import MultiViewJointDiffusion
+from reference_model.mjd.model import Baseline, MultiViewJointDiffusion
 from reference_model.model import SyncMV4D
 from reference_model.training.config import TrainingConfig, TrainingStage
 
@@ -49,19 +49,25 @@ def test_near_the_data_the_clean_estimate_moves_towards_the_prediction_in_propor
 
 
 def test_a_new_residual_model_predicts_the_held_image_and_the_guidance():
-    model, z_held, guidance = MultiViewJointDiffusion(small_config().mjd), BATCH.z_video + 1, BATCH.z_motion - 1
+    model, guidance = MultiViewJointDiffusion(small_config().mjd), BATCH.z_motion - 1
+    baseline = Baseline(BATCH.z_video + 1, torch.rand(2, 3))
     z_image = BATCH.z_video[:, :, :, :1]
-    output = model(BATCH.z_video, BATCH.z_motion, z_image, BATCH.text, T, guidance, z_held=z_held)
-    assert torch.allclose(clean(BATCH.z_video, output.video, T), z_held, atol=1e-5)
+    output = model(BATCH.z_video, BATCH.z_motion, z_image, BATCH.text, T, guidance, baseline=baseline)
+    assert torch.allclose(clean(BATCH.z_video, output.video, T), baseline.z_video, atol=1e-5)
     assert torch.allclose(clean(BATCH.z_motion, output.motion, T), guidance, atol=1e-5)
-    with pytest.raises(ValueError, match="give z_held"):
+    scale_tokens = output.s - baseline.depth[..., None]
+    assert scale_tokens.abs().max() < 1  # small random weights
+    with pytest.raises(ValueError, match="give it as baseline"):
         model(BATCH.z_video, BATCH.z_motion, z_image, BATCH.text, T, guidance)
 
 
-def test_a_held_video_shows_the_reference_image_in_every_frame():
-    video = CODER.decode(hold_image(CODER, BATCH.z_video[:, :, :, :1], N)[1, 2])
+def test_the_baseline_shows_the_reference_image_in_every_frame_and_has_the_depth_of_the_scene():
+    baseline = build_baseline(BATCH.z_video[:, :, :, :1], N, CODER, BATCH.cameras, track_codec().scene_frame)
     image = CODER.decode(BATCH.z_video[1, 2, :, :1])
-    assert torch.allclose(video, image.expand(N, -1, -1, -1), atol=1e-6)
+    assert torch.allclose(CODER.decode(baseline.z_video[1, 2]), image.expand(N, -1, -1, -1), atol=1e-6)
+    assert torch.allclose(
+        baseline.depth, torch.full((2, 3), 0.9), atol=1e-3
+    )  # cameras are 0.9 m from the point that they face
 
 
 def test_the_first_guidance_shows_the_points_at_their_anchors_at_the_middle_depth():
