@@ -41,6 +41,10 @@ class MJDOutput(NamedTuple):
     s: Tensor | None
 
 
+DEPTH_UNIT = 0.1
+"""Metres per unit of the scale head of a residual model: about the size of its differences, so that one learning rate fits all heads."""
+
+
 class Baseline(NamedTuple):
     """The still clip from which the outputs of a residual model are differences; that of motion is the guidance.
 
@@ -162,7 +166,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         if baseline is not None:
             video = None if video is None else baseline.z_video + video
             motion = motion if motion is None or guidance is None else guidance + motion
-            s = None if s is None else baseline.depth[..., None] + s
+            s = None if s is None else baseline.depth[..., None] + DEPTH_UNIT * s
         return MJDOutput(
             None if video is None else velocity_from_clean(z_video, video, t),
             None if motion is None else velocity_from_clean(z_motion, motion, t),
