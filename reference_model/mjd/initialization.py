@@ -58,10 +58,7 @@ def init_new_parameters(model: MultiViewJointDiffusion) -> None:
     model.scale_head.bias.zero_()
     if model.held_embedding is not None:
         model.held_embedding.weight.copy_(model.patch_embedding.weight)
-        for head in (
-            model.proj_out,
-            model.proj_out_motion,
-        ):  # at first the videos are the held image, and motion is the guidance
+        for head in (model.proj_out, model.proj_out_motion, model.scale_head):  # at first the output is the still clip
             head.weight.zero_()
             head.bias.zero_()
     if model.intrinsics_embedding is not None:
