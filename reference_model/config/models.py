@@ -209,6 +209,11 @@ class CycleConfig:
     first_guidance_dropout: float = ours(
         0.0, "share of training samples whose first guidance is left out, for requests without anchors", SHARE
     )
+    warmup_guidance: bool = ours(
+        False,
+        "whether warm-up iterations with guidance (guidance_share) show the diffusion model true tracks with a random share of their motion, like"
+        " refined tracks of a points aligner in training",
+    )
     loss_points: int | None = ours(
         None, "number of random points of each view in the points aligner's loss; None takes all", COUNT
     )
@@ -365,6 +370,7 @@ PRESETS: dict[str, SyncMV4DConfig] = {
             word_dropout=0.1,
             first_guidance="anchors",
             first_guidance_dropout=0.05,
+            warmup_guidance=True,
             loss_points=32,
         ),
     ),

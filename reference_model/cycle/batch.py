@@ -79,6 +79,7 @@ class Noise(NamedTuple):
         guided: whether the joint diffusion model gets guidance (latents of refined tracks) in this iteration; equal in all training processes,
             since all must call the same modules.
         has_anchors: (B,) bool, False for samples whose first guidance is left out.
+        motion_share: (B,) uniform in [0, 1), the share of true motion in the guidance of the warm-up.
         loss_points: (B, V, P) indices of the points that the points aligner's loss takes, or None for all K.
     """
 
@@ -90,6 +91,7 @@ class Noise(NamedTuple):
     drop_uniform: Tensor
     guided: bool
     has_anchors: Tensor
+    motion_share: Tensor
     loss_points: Tensor | None
 
     def to(self, device: torch.device | str) -> Noise:
@@ -122,6 +124,7 @@ def sample_noise(
         drop_uniform=drop_uniform,
         guided=bool(torch.rand((), generator=shared_generator) < config.cycle.guidance_probability),
         has_anchors=torch.rand(points[0], generator=rank_generator) >= config.cycle.first_guidance_dropout,
+        motion_share=torch.rand(points[0], generator=rank_generator),
         loss_points=_sample_points(batch.point_mask, config.cycle.loss_points, rank_generator),
     )
 

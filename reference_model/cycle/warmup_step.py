@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.batch import Batch, Networks, Noise, select_points
 from reference_model.cycle.losses import Losses, alignment_losses, diffusion_losses
@@ -16,6 +18,9 @@ JITTER = 0.1
 DROP_SHARE = 0.3
 """Share of coarse points that are marked as not found, in addition to ``EMPTY_SHARE`` of the samples, which have none; not in paper."""
 
+GUIDANCE_JITTER = 0.02
+"""Standard deviation of the noise of tracks in the guidance of the warm-up, in units of the scene frame; not in paper."""
+
 
 def warmup_step(
     mjd: MultiViewJointDiffusion,
@@ -29,7 +34,8 @@ def warmup_step(
 ) -> Losses:
     """Return the losses of one warm-up iteration (equations 3 and 4 of the SyncMV4D paper).
 
-    The joint diffusion model gets its first guidance, and the coarse tracks of the points aligner are true tracks with noise, some of them hidden.
+    The joint diffusion model gets its first guidance, or with ``cycle.warmup_guidance`` that of true tracks with a share of their motion; the coarse
+    tracks of the points aligner are true tracks with noise, some of them hidden.
 
     Args:
         mjd: the multi-view joint diffusion model.
@@ -49,6 +55,10 @@ def warmup_step(
         )
         K = batch.intrinsics if mjd.settings.scale_tokens_see_K else None
         guidance = encode_first_guidance(track_codec, z_motion, cycle, batch.frames, noise.has_anchors)
+        if noise.guided and cycle.warmup_guidance:
+            guidance = track_codec.encode_guidance(
+                _shrink_motion(track_codec.scene_frame.from_world(batch.world), noise)
+            )
         output = mjd(z_video, z_motion, batch.z_video[:, :, :, :1], batch.text, t, guidance, K, batch.baseline)
         mjd_losses = diffusion_losses(output, z_video, z_motion, batch, noise, flow.error_of)
     if networks != "mjd":
@@ -61,3 +71,9 @@ def warmup_step(
         v = dpa(M_t, M + JITTER * jitter, found, anchors, t, point_mask)
         dpa_losses = alignment_losses(v, M_t, M, M_1, t, point_mask, flow.error_of)
     return Losses(**mjd_losses, **dpa_losses)
+
+
+def _shrink_motion(M: Tensor, noise: Noise) -> Tensor:
+    """Return true tracks (B, V, N, K, 3) with a random share of their motion since frame 0, and with noise."""
+    share = noise.motion_share.view(-1, 1, 1, 1, 1)
+    return M[:, :, :1] + share * (M - M[:, :, :1]) + GUIDANCE_JITTER * noise.jitter

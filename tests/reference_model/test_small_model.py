@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from recording_models import Journal, RecordingMJD
 from tiny_loop import FoldingCoder, K, N, tiny_batch, tiny_config, tiny_models, tiny_noise
 
 from hoibench.geometry.pseudo_video import read_back
@@ -12,6 +13,7 @@ from reference_model.cycle.batch import select_points
 from reference_model.cycle.losses import alignment_losses, diffusion_losses
 from reference_model.cycle.rectified_flow import LEAST_TIME, clean, interpolate, velocity_from_clean
 from reference_model.cycle.track_codec import Autoencoders, build_baseline, encode_first_guidance
+from reference_model.cycle.warmup_step import warmup_step
 from reference_model.dpa.model import DiffusionPointsAligner, interpolate_gaps
 from reference_model.mjd.model import Baseline, MultiViewJointDiffusion
 from reference_model.model import SyncMV4D
@@ -79,6 +81,24 @@ def test_the_first_guidance_shows_the_points_at_their_anchors_at_the_middle_dept
     assert torch.allclose(reading.depth, torch.full((N, K), 1.5), atol=1e-4)
     assert not encode_first_guidance(None, BATCH.z_motion, small_config().cycle, N).any()
     assert not encode_first_guidance(codec, BATCH.z_motion, CycleConfig(), N).any()
+
+
+def test_the_warm_up_may_guide_by_true_tracks_with_a_share_of_their_motion():
+    codec = track_codec()
+    noise = tiny_noise(BATCH, small_config(), guided=True)
+    noise = noise._replace(t=T, motion_share=torch.tensor([0.0, 1.0]), jitter=torch.zeros_like(noise.jitter))
+    journal = Journal()
+
+    def velocities(z_video, z_motion, text, t):
+        return z_video, z_motion, BATCH.s
+
+    mjd = RecordingMJD(journal, velocities)
+    settings = small_config().flow, small_config(warmup_guidance=True).cycle, "mjd"
+    warmup_step(mjd, None, BATCH, noise, codec, *settings)
+    M = codec.scene_frame.from_world(BATCH.world)
+    guidance = journal.calls("mjd")[0].inputs["guidance"]
+    assert torch.allclose(guidance[1], codec.encode_guidance(M)[1], atol=1e-5)
+    assert torch.allclose(guidance[0], codec.encode_guidance(M[:, :, :1].expand_as(M))[0], atol=1e-5)
 
 
 def test_gaps_of_coarse_tracks_are_interpolated_in_time():
