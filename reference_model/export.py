@@ -33,6 +33,9 @@ class ExportOptions:
     out: Path
     """Folder to write."""
 
+    iterations: int | None = None
+    """Publish the model after this many iterations, RUN/model-ITERATIONS. Default: the finished one, RUN/model."""
+
     preset: str = "micro"
     """The preset that was trained."""
 
@@ -50,15 +53,16 @@ def export_command(arguments: Sequence[str]) -> int:
     from reference_model.training.run_folder import RunFolder, RunSettings
 
     run, model = RunFolder(options.run), options.out / "model"
-    if not run.is_finished:
-        raise ValueError(f"{options.run} has no {run.model.name}: finish the training, python -m reference_model.train")
+    settings = RunSettings.read(run.path / "run.json")
+    trained = run.model if options.iterations is None else run.path / f"{run.model.name}-{options.iterations:08d}"
     caches = [LatentCache(folder) for folder in options.cache]
-    used = set(RunSettings.read(run.path / "run.json").caches.values())
-    if used != {cache.settings.id for cache in caches}:
+    if set(settings.caches.values()) != {cache.settings.id for cache in caches}:
         raise ValueError(f"--cache {' '.join(map(str, options.cache))}: the training used others; give its --cache")
     create_output_folder(options.out)
-    save_model(model, load_model(run.model).model.half(), run.model)
-    write_bytes(options.out / "README.md", build_model_card(options.preset, model, run, caches).encode())
+    save_model(model, load_model(trained).model.half(), trained)
+    iterations = options.iterations or settings.training.iterations
+    card = build_model_card(options.preset, model, run, iterations, caches)
+    write_bytes(options.out / "README.md", card.encode())
     shutil.rmtree(options.out / "results", ignore_errors=True)
     Console(emoji=False).out(str(options.out), highlight=False)
     return 0

@@ -23,13 +23,14 @@ CURVE_ROWS = 6
 LOSSES = ("video", "motion", "points", "chamfer", "depth_range_error")
 
 
-def build_model_card(name: str, model: Path, run: RunFolder, caches: Sequence[LatentCache]) -> str:
+def build_model_card(name: str, model: Path, run: RunFolder, iterations: int, caches: Sequence[LatentCache]) -> str:
     """Return the model card (Markdown) of a trained model; it names no folder and no host.
 
     Args:
         name: the model's preset.
         model: the model's folder, as published.
         run: the folder of its training.
+        iterations: number of iterations after which it is published, at most that of all stages.
         caches: the latent caches of the training.
 
     Raises:
@@ -37,7 +38,9 @@ def build_model_card(name: str, model: Path, run: RunFolder, caches: Sequence[La
     """
     settings = RunSettings.read(run.path / "run.json")
     sessions = [Session(**json.loads(line)) for line in (run.path / "sessions.jsonl").read_text("utf-8").splitlines()]
-    losses = read_losses(run.losses)
+    sessions = [session for session in sessions if session.iteration < iterations]
+    losses = [entry for entry in read_losses(run.losses) if entry.iteration < iterations]
+    stages = stage_iterations(settings, iterations)
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701  (Markdown)
     return environment.from_string(TEMPLATE.read_text("utf-8")).render(
         name=name,
@@ -51,11 +54,15 @@ def build_model_card(name: str, model: Path, run: RunFolder, caches: Sequence[La
         ],
         caches=[(cache.settings, len(cache.clips)) for cache in caches],
         training=settings.training,
-        minutes=stage_minutes(losses, settings),
+        iterations=iterations,
+        stages=[
+            (stage, stages[stage.name], stage_minutes(losses, stage.name, stages[stage.name]))
+            for stage in settings.training.stages
+        ],
         environments=list(dict.fromkeys(describe_environment(session) for session in sessions)),
         sessions=len(sessions),
         losses=LOSSES,
-        curve=summarize_curve(losses, settings),
+        curve=[row for name in stages for row in summarize_curve(losses, name)],
     )
 
 
@@ -78,25 +85,29 @@ def count_parameters(folder: Path) -> int:
     return total
 
 
-def stage_minutes(losses: Sequence[LossEntry], settings: RunSettings) -> dict[str, float]:
-    """Return the duration of each stage in minutes, estimated from the iterations in the loss curve."""
-    minutes = {}
+def stage_iterations(settings: RunSettings, iterations: int) -> dict[str, int]:
+    """Return how many of the first ``iterations`` belong to each stage, by the stage's name."""
+    done = {}
     for stage in settings.training.stages:
-        seconds = [entry.seconds for entry in losses if entry.stage == stage.name]
-        minutes[stage.name] = stage.iterations * sum(seconds) / len(seconds) / 60 if seconds else 0.0
-    return minutes
+        done[stage.name] = min(stage.iterations, iterations - sum(done.values()))
+    return done
 
 
-def summarize_curve(losses: Sequence[LossEntry], settings: RunSettings) -> list[tuple[str, int, list[float]]]:
-    """Return the loss curve as rows: stage, last iteration (counted from 1 over all stages), and the means of ``LOSSES`` over a part of the stage."""
+def stage_minutes(losses: Sequence[LossEntry], stage: str, iterations: int) -> float:
+    """Return the duration of a stage's iterations in minutes, estimated from those in the loss curve."""
+    seconds = [entry.seconds for entry in losses if entry.stage == stage]
+    return iterations * sum(seconds) / len(seconds) / 60 if seconds else 0.0
+
+
+def summarize_curve(losses: Sequence[LossEntry], stage: str) -> list[tuple[str, int, list[float]]]:
+    """Return the loss curve of a stage as rows: stage, last iteration (counted from 1 over all stages), and means of ``LOSSES`` over a part of it."""
+    entries = [entry for entry in losses if entry.stage == stage]
+    count = min(CURVE_ROWS, len(entries))
     rows = []
-    for stage in settings.training.stages:
-        entries = [entry for entry in losses if entry.stage == stage.name]
-        count = min(CURVE_ROWS, len(entries))
-        for part in range(count):
-            chosen = entries[part * len(entries) // count : (part + 1) * len(entries) // count]
-            means = [sum(getattr(entry, name) for entry in chosen) / len(chosen) for name in LOSSES]
-            rows.append((stage.name, chosen[-1].iteration + 1, means))
+    for part in range(count):
+        chosen = entries[part * len(entries) // count : (part + 1) * len(entries) // count]
+        means = [sum(getattr(entry, name) for entry in chosen) / len(chosen) for name in LOSSES]
+        rows.append((stage, chosen[-1].iteration + 1, means))
     return rows
 
 

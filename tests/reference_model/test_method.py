@@ -17,7 +17,7 @@ from hoibench.store import sha256_json
 from reference_model import method as method_module
 from reference_model.config import PRESETS
 from reference_model.loading.saved_model import METADATA_FILE
-from reference_model.method import SyncMV4DMethod, read_spec, wan_folder
+from reference_model.method import SHIPPED, SyncMV4DMethod, read_spec, wan_folder
 
 REQUEST = small_request()
 
@@ -165,7 +165,7 @@ def test_without_anchors_and_prompt_the_model_chooses_both(method):
 def test_without_a_checkpoint():
     with pytest.raises(
         ValueError,
-        match=r"syncmv4d\+wan22_5b needs --set syncmv4d\+wan22_5b.checkpoint=FOLDER: there are no public weights yet, so train",
+        match=r"syncmv4d\+wan22_5b needs --set syncmv4d\+wan22_5b.checkpoint=FOLDER: only syncmv4d\+micro has weights in hoi",
     ):
         load(None, preset="wan22_5b")
 
@@ -268,4 +268,9 @@ def test_the_spec_is_found_by_its_entry_point(monkeypatch):
         installed_specs.cache_clear()
     spec = read_spec()
     assert (spec.pairing, spec.scale, spec.view_type, spec.outputs) == ("query", "metric", "mv", ("video", "tracks"))
-    assert tuple(spec.presets) == ("custom", *PRESETS) and spec.families == ("i2vm", "ito4g")
+    assert next(iter(spec.presets)) == SHIPPED and spec.families == ("i2vm", "ito4g")
+    variants = {name for name in spec.presets if "-" in name}
+    assert spec.presets.keys() - variants == {"custom", *PRESETS}
+    assert {name.partition("-")[0] for name in variants} == {SHIPPED}
+    with_weights = {name for name, preset in spec.presets.items() if "checkpoint" in preset.settings}
+    assert with_weights == {SHIPPED, *variants}

@@ -13,6 +13,7 @@ from hoibench.store import sha256_json
 from hoibench.store.records import parse_record
 from hoibench.store.verified_folder import CorruptFolder
 from reference_model.config import FlowConfig, preset
+from reference_model.loading import saved_model
 from reference_model.loading.folder import WAN_PARTS
 from reference_model.loading.saved_model import (
     METADATA_FILE,
@@ -189,6 +190,14 @@ def test_truncated_and_missing_files(copy, tmp_path):
         load_model(copy)
     with pytest.raises(FileNotFoundError, match=r"syncmv4d.json: no such file. Expected a folder written by"):
         load_model(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", [METADATA_FILE, "mjd/diffusion_pytorch_model.safetensors", "vae/config.json"])
+def test_the_fix_for_a_model_that_is_part_of_hoibench_is_to_reinstall(copy, monkeypatch, name):
+    monkeypatch.setattr(saved_model, "CHECKPOINTS", copy.parent)
+    (copy / name).unlink()
+    with pytest.raises((ValueError, FileNotFoundError), match=r"It is part of hoibench: reinstall hoibench$"):
+        load_model(copy)
 
 
 def test_weights_changed_in_place_are_rejected(copy):
