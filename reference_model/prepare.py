@@ -161,6 +161,7 @@ def _open_job(
         config_settings,
         ensure_cache_settings,
         has_settings,
+        parts_folder,
         weights_digest,
     )
     from reference_model.preparation.job import PreparationJob, check_parts
@@ -171,6 +172,11 @@ def _open_job(
     if options.root is not None:
         check_outside(options.root, out)
     check_folder(out)
+    if config.parts == "fitted" and options.wan is None and not parts_folder(out).is_dir():
+        on_message(
+            f"fitting an autoencoder to clips of {manifest.split}, in one process while others wait;"
+            " for that of another cache or of a trained model, stop and give --wan CACHE/parts or MODEL"
+        )
     parts = options.wan or ensure_own_parts(out, config, data)
     on_message(f"hashing the weights in {parts}")
     settings = CacheSettings(
