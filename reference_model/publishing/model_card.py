@@ -61,6 +61,7 @@ def build_model_card(name: str, model: Path, run: RunFolder, iterations: int, ca
         ],
         environments=list(dict.fromkeys(describe_environment(session) for session in sessions)),
         sessions=len(sessions),
+        processes=sessions[0].processes,
         losses=LOSSES,
         curve=[row for name in stages for row in summarize_curve(losses, name)],
     )
