@@ -30,7 +30,7 @@ from hoibench.video import encode
 FOLDER = Path(__file__).parent
 SPLIT, SEED, CENTER = "test_seen", 0, 1
 STRIP_FRAMES = (0, 8, 16, 24)
-ENLARGED, CRF = 2, 20
+ENLARGED, CRF = 2, 24
 TRAIL = 6
 """Frames of a point's trail in films."""
 
