@@ -77,10 +77,11 @@ INTRODUCTION = """# Recorded results
 parts, and `run.json` with versions, machine and commit. `hoibench show FOLDER` and `hoibench compare FOLDER:METHOD FOLDER:METHOD` read them.
 The model is {digest}.
 
-The clips are generated (synthetic), and no number here is comparable with results on TACO. *First frame of the truth* has true depths, which no
-method is given; *first frame repeated* is the first frame of the model's own prediction. `no_guidance` samples without the aligner's guidance, and
-`mjd_tracks` also takes the tracks from the joint diffusion model's motion, where they are found in it. *Better* and *worse* are separated by the
-test of docs/statistics.md, with p corrected for all pairs of rows in a table.
+The clips are generated (synthetic), and no number here is comparable with results on TACO. `frozen` repeats the first frame of the truth, with true
+depths, which no method is given; `frozen_self` repeats the first frame of the model's own prediction; `random` is points and a video of noise.
+`no_guidance` samples without the aligner's guidance, and `mjd_tracks` also takes the tracks from the joint diffusion model's motion, where they are
+found in it. *Better* and *worse* are separated by the test of docs/statistics.md, with p corrected for all pairs of a metric among the compared
+rows; greyed values are misleading by a rule of the metric's card, such as those of videos that stand still.
 
 """
 

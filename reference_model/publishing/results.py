@@ -18,7 +18,7 @@ from hoibench.results.board_rows import cluster_labels
 from hoibench.results.comparison import compare_methods
 from hoibench.results.results_file import read_rows
 from hoibench.results.run_folder import Run, read_run
-from hoibench.results.significance import PairedTest, compare_pairs
+from hoibench.results.significance import compare_pairs
 from hoibench.store import atomic_write, write_bytes
 
 METRICS = ("chamfer", "mv_rpe_scene", "accel_error", "motion_following", "psnr", "ssim", "matching_pixels_rel/sift-mnn")
@@ -57,13 +57,13 @@ def describe_run(folder: Path, model: str, variants: Sequence[str], cards: Mappi
     (board,) = build_boards([run], cards)
     references = [RANDOM, FROZEN_SELF + model, FROZEN]
     index = {row.method.key: n for n, row in enumerate(board.rows)}
+    names = {board.rows[n].label: _short_name(key, model) for key, n in index.items()}
     columns = [n for n, column in enumerate(board.columns) if column.card.id.partition("@")[0] in METRICS]
     ranked = [n for n in columns if board.columns[n].card.direction != "none"]
 
     def compare(keys: Sequence[str]) -> list[str]:
-        return _comparison_lines(
-            compare_methods(board, [index[key] for key in keys], ranked), board.rows[index[keys[0]]].label
-        )
+        found = compare_methods(board, [index[key] for key in keys], ranked)
+        return _comparison_lines(found.replace({"first": names, "second": names, "better": names}), model)
 
     return "\n".join(
         [
@@ -71,7 +71,7 @@ def describe_run(folder: Path, model: str, variants: Sequence[str], cards: Mappi
             "",
             f"{len(board.clips)} clips of {board.split}, {board.clusters} object pairs. Means with 95 % intervals:",
             "",
-            *_value_lines(board, [index[key] for key in (model, *variants, *references, GROUND_TRUTH)], columns),
+            *_value_lines(board, [index[key] for key in (model, *variants, *references, GROUND_TRUTH)], columns, names),
             "",
             "Against the reference rows:",
             "",
@@ -79,9 +79,7 @@ def describe_run(folder: Path, model: str, variants: Sequence[str], cards: Mappi
             "",
             "Chamfer distance of moving parts alone, those of which the true points move by 1 mm or more; mean of a clip's parts:",
             "",
-            *_moving_lines(
-                run, [model, *variants, *references], {key: board.rows[n].label for key, n in index.items()}
-            ),
+            *_comparison_lines(_compare_moving_parts(run, [model, *variants, *references]), model),
             "",
             "The loop, with the same weights and the same noise:",
             "",
@@ -112,38 +110,30 @@ def moving_part_scores(results: pd.DataFrame, metric: str, keys: Sequence[str], 
     return table.reindex(index=list(clips), columns=list(keys)).to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _moving_lines(run: Run, keys: Sequence[str], labels: Mapping[str, str]) -> list[str]:
+def _compare_moving_parts(run: Run, keys: Sequence[str]) -> pd.DataFrame:
+    """Compare the Chamfer distances of moving parts of the first method with those of the others; columns as in ``compare_methods``."""
     clips = sorted(run.record.clips, key=lambda clip: clip.id)
     scores = moving_part_scores(read_rows(run.folder / "results.parquet"), "chamfer", keys, [clip.id for clip in clips])
     present = np.isfinite(scores)
-    tests = compare_pairs(np.nan_to_num(scores), present, cluster_labels(tuple(clips)))
     lines = []
-    for test in (test for test in tests if test.first == 0 and test.clips):
-        both = present[:, 0] & present[:, test.second]
-        means = scores[both][:, [0, test.second]].mean(axis=0)
+    for test in compare_pairs(np.nan_to_num(scores), present, cluster_labels(tuple(clips))):
+        both = present[:, test.first] & present[:, test.second]
+        if not both.any():
+            continue
+        first, second = (_short_name(keys[n], keys[0]) for n in (test.first, test.second))
+        mean_first, mean_second = scores[both][:, [test.first, test.second]].mean(axis=0)
+        better = "" if not test.is_separated else first if test.difference < 0 else second
         lines.append(
-            _line(
-                "chamfer (m)",
-                labels[keys[test.second]],
-                *means,
-                test.difference,
-                test.low,
-                test.high,
-                test.p,
-                _winner(test),
-            )
-        )
-    return [*_HEAD, *lines]
+            {"metric": "chamfer", "region": "full", "quantity": "value", "unit": "m", "first": first, "second": second,
+             "mean_first": mean_first, "mean_second": mean_second, "better": better}
+            | {name: getattr(test, name) for name in ("difference", "low", "high", "p")}
+        )  # fmt: skip
+    return pd.DataFrame(lines, columns=["first"] if not lines else None)
 
 
-def _winner(test: PairedTest) -> str:
-    return "" if not test.is_separated else "better" if test.difference < 0 else "worse"
-
-
-_HEAD = (
-    "| metric | other | model | other's | difference [95 %] | p | model is |",
-    "|---|---|---|---|---|---|---|",
-)
+def _short_name(key: str, model: str) -> str:
+    """Return the name of a row in the tables: of the model's variants the end of their key, without the model's own key."""
+    return key.removesuffix(f"/{model}") if key.startswith(FROZEN_SELF) else key.removeprefix(f"{model}-")
 
 
 def _comparison_lines(found: pd.DataFrame, model: str) -> list[str]:
@@ -151,47 +141,37 @@ def _comparison_lines(found: pd.DataFrame, model: str) -> list[str]:
     lines = []
     for row in found[found["first"] == model].to_dict("records"):
         unit = row["unit"] if row["quantity"] == "value" else row["quantity"]
-        metric = f"{row['metric'].partition('@')[0]}{', foreground' if row['region'] == 'fg' else ''}{f' ({unit})' if unit else ''}"
-        result = "" if not row["better"] else "better" if row["better"] == model else "worse"
-        numbers = [row[name] for name in ("mean_first", "mean_second", "difference", "low", "high", "p")]
-        lines.append(_line(metric, row["second"], *numbers, result))
-    return [*_HEAD, *lines]
+        result = "not separated" if not row["better"] else "better" if row["better"] == model else "worse"
+        interval = f"{_number(row['difference'])} [{_number(row['low'])}, {_number(row['high'])}]"
+        means = (_number(row["mean_first"]), _number(row["mean_second"]))
+        lines.append(
+            (_title(row["metric"], row["region"], unit), row["second"], *means, interval, f"{row['p']:.4f}", result)
+        )
+    return _table(("metric", "other", "model", "other's", "difference [95 %]", "p", "model is"), lines)
 
 
-def _line(
-    metric: str,
-    other: str,
-    mean: float,
-    others: float,
-    difference: float,
-    low: float,
-    high: float,
-    p: float,
-    result: str,
-) -> str:
-    interval = f"{_number(difference)} [{_number(low)}, {_number(high)}]"
-    cells = (metric, other, _number(mean), _number(others), interval, f"{p:.4f}", result or "not separated")
-    return f"| {' | '.join(cells)} |"
-
-
-def _value_lines(board: Board, rows: Iterable[int], columns: Sequence[int]) -> list[str]:
-    heads = [
-        f"{board.columns[n].card.id}{', foreground' if board.columns[n].region == 'fg' else ''} ({board.columns[n].card.unit})"
-        for n in columns
-    ]
-    lines = [f"| method | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+def _value_lines(board: Board, rows: Iterable[int], columns: Sequence[int], names: Mapping[str, str]) -> list[str]:
+    """Return the mean and interval of some rows and columns of a board, as a table."""
+    titles = [_title(each.card.id, each.region, each.card.unit) for each in (board.columns[n] for n in columns)]
+    lines = []
     for m in rows:
         texts = []
-        for n in columns:
-            cell = board.cells[m, n]
+        for cell in (board.cells[m, n] for n in columns):
             interval = cell.value_interval
             ends = f" [{_number(interval.low)}, {_number(interval.high)}]" if interval else ""
-            texts.append(
-                cell.status if cell.value is None else f"{_number(cell.value)}{ends}{', greyed' if cell.grey else ''}"
-            )
-        lines.append(f"| {board.rows[m].label} | {' | '.join(texts)} |")
-    return lines
+            greyed = ", greyed" if cell.grey else ""
+            texts.append(cell.status if cell.value is None else f"{_number(cell.value)}{ends}{greyed}")
+        lines.append((names[board.rows[m].label], *texts))
+    return _table(("method", *titles), lines)
+
+
+def _title(metric: str, region: str, unit: str) -> str:
+    return f"{metric.partition('@')[0]}{', foreground' if region == 'fg' else ''}{f' ({unit})' if unit not in ('', '1') else ''}"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows)]
 
 
 def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.4g}"
+    return "-" if value != value else f"{value + 0.0:.4g}"

@@ -42,10 +42,10 @@ def test_a_recorded_run_has_no_paths_and_the_tables_say_what_is_separated(run, t
     text = describe_run(tmp_path / "recorded", MODEL, [VARIANT], fake_runs.CARDS)
     lines = re.findall(r"^\| (mv_rpe_scene|chamfer) \(.*?\) \| ([^|]*) \|.*\| ([^|]*) \|$", text, re.MULTILINE)
     found = {(metric, other): result for metric, other, result in lines}
-    assert found["mv_rpe_scene", "Random"] == found["chamfer", "Random"] == "better"
-    assert found["mv_rpe_scene", "SyncMV4D [micro-mjd_tracks]"] == "better"
-    assert found["chamfer", "Frozen self: SyncMV4D [micro]"] == "better"
-    assert re.search(r"^\| SyncMV4D \[micro\] \|.* \| 0\.02\d* \[0\.\d+, 0\.\d+\] \|", text, re.MULTILINE), (
+    assert found["mv_rpe_scene", "random"] == found["chamfer", "random"] == "better"
+    assert found["mv_rpe_scene", "mjd_tracks"] == "better"
+    assert found["chamfer", "frozen_self"] == "better"
+    assert re.search(r"^\| syncmv4d\+micro \|.* \| 0\.02\d* \[0\.\d+, 0\.\d+\] \|", text, re.MULTILINE), (
         "the mean Chamfer distance"
     )
 
