@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, take_along_dim
 
 from reference_model.config import SyncMV4DConfig
-from reference_model.cycle.rectified_flow import sample_time
 from reference_model.cycle.scene_frame import Cameras
 from reference_model.mjd.model import Baseline
+from reference_model.rectified_flow import sample_time
 
 EMPTY_SHARE = 0.1
 """Share of training samples in which the warm-up marks all coarse points as not found; not in paper."""

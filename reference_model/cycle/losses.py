@@ -9,8 +9,8 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from reference_model.cycle.batch import Batch, Noise
-from reference_model.cycle.rectified_flow import clean, velocity
 from reference_model.mjd.model import MJDOutput
+from reference_model.rectified_flow import clean, velocity
 
 _ZERO = torch.zeros(())
 ErrorOf = Literal["velocity", "clean"]

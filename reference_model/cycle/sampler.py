@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.rectified_flow import clean, euler_step, time_grid
 from reference_model.cycle.track_codec import TrackCodec, encode_first_guidance
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import Baseline, MJDOutput, MultiViewJointDiffusion
 from reference_model.mjd.tokens import replace_first_frame
+from reference_model.rectified_flow import clean, euler_step, time_grid
 
 
 class Conditions(NamedTuple):

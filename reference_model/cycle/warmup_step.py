@@ -7,10 +7,10 @@ from torch import Tensor
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.batch import Batch, Networks, Noise, select_points
 from reference_model.cycle.losses import Losses, alignment_losses, diffusion_losses
-from reference_model.cycle.rectified_flow import interpolate
 from reference_model.cycle.track_codec import TrackCodec, encode_first_guidance
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
+from reference_model.rectified_flow import interpolate
 
 JITTER = 0.1
 """Standard deviation of the noise that makes true tracks coarse, in units of the scene frame; not in paper."""

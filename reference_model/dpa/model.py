@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from reference_model.config import DPAConfig
 from reference_model.config.fields import from_stored
-from reference_model.cycle.rectified_flow import velocity_from_clean
 from reference_model.dpa.block import PointBlock, PointLayout, attention_bias
 from reference_model.dpa.point_serialization import (
     anchor_rank,
@@ -27,6 +26,7 @@ from reference_model.dpa.point_serialization import (
 )
 from reference_model.dpa.sparse_conv import build_voxel_map
 from reference_model.float32_layers import Float32Linear, TimeEmbedding
+from reference_model.rectified_flow import velocity_from_clean
 
 _TIME_CHANNELS = 256
 _OCTAVES = 8

@@ -19,12 +19,12 @@ from torch.nn.functional import silu
 
 from reference_model.config import MJDConfig
 from reference_model.config.fields import from_stored
-from reference_model.cycle.rectified_flow import velocity_from_clean
 from reference_model.float32_layers import Float32Linear, TimeEmbedding
 from reference_model.mjd.block import MultiViewBlock, TimeRows, modulate, modulation_rows
 from reference_model.mjd.initialization import NEW_PARAMETERS, init_new_parameters
 from reference_model.mjd.input_checks import check_inputs
 from reference_model.mjd.tokens import TokenLayout, replace_first_frame, rotary_tables, unpatchify
+from reference_model.rectified_flow import velocity_from_clean
 
 
 class MJDOutput(NamedTuple):

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from reference_model.config import CycleConfig, FlowConfig, preset
-from reference_model.cycle.rectified_flow import time_grid, velocity
 from reference_model.cycle.sampler import Conditions, sample
 from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
+from reference_model.rectified_flow import time_grid, velocity
 
 B, V, C, N, H, W, L, TEXT_DIM = 2, 3, 4, 5, 2, 4, 3, 8
 FLOW = FlowConfig(steps=6, shift=5.0, text_guidance_scale=3.0)

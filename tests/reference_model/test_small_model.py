@@ -11,12 +11,12 @@ from hoibench.geometry.pseudo_video import read_back
 from reference_model.config import CycleConfig
 from reference_model.cycle.batch import select_points
 from reference_model.cycle.losses import alignment_losses, diffusion_losses
-from reference_model.cycle.rectified_flow import LEAST_TIME, clean, interpolate, velocity_from_clean
 from reference_model.cycle.track_codec import Autoencoders, build_baseline, encode_first_guidance
 from reference_model.cycle.warmup_step import warmup_step
 from reference_model.dpa.model import DiffusionPointsAligner, interpolate_gaps
 from reference_model.mjd.model import Baseline, MultiViewJointDiffusion
 from reference_model.model import SyncMV4D
+from reference_model.rectified_flow import LEAST_TIME, clean, interpolate, velocity_from_clean
 from reference_model.training.config import TrainingConfig, TrainingStage
 
 CODER = FoldingCoder()
