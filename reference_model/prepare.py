@@ -38,7 +38,7 @@ EXIT_SOME_FAILED = 3
 class PrepareOptions:
     """Encode a data set's videos, motion pseudo-videos and prompts once, so that training needs no text encoder.
 
-    Completed views are kept: the same command resumes after an interruption, and several processes of it share the clips.
+    Completed views are kept: the same command resumes after an interruption, and several commands share the clips, for example one per GPU.
     Clips that fail are listed at the end with the reason; the exit code is then 3.
     """
 
@@ -75,6 +75,9 @@ class PrepareOptions:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device to encode on."""
 
+    processes: int = 1
+    """Number of processes that share the clips, each with one thread: with synthetic clips, the number of cores."""
+
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of stored latents and embeddings; latents are computed in float32, embeddings in bfloat16."""
 
@@ -88,6 +91,8 @@ def prepare_command(arguments: Sequence[str]) -> int:
     refuse_empty_arguments(arguments)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
+    if options.processes < 1:
+        raise ValueError(f"--processes is {options.processes}, expected at least 1")
     config = _read_config(options)
     if options.size is not None:
         config = replace(config, height=options.size[0], width=options.size[1])
@@ -108,7 +113,8 @@ def prepare_command(arguments: Sequence[str]) -> int:
     from reference_model.preparation.fitted_parts import FittingData
     from reference_model.preparation.view_groups import group_views
 
-    dataset = open_dataset(options.dataset, options.root, on_message)
+    # Worker processes get a copy of the data set, without its messages.
+    dataset = open_dataset(options.dataset, options.root, on_message if options.processes == 1 else None)
     _check_frames(dataset, options, config)
     manifest = dataset.manifest(options.split)
     groups = list(group_views(dataset, sample_clips(manifest.entries, options.limit), options.cameras))
@@ -117,11 +123,9 @@ def prepare_command(arguments: Sequence[str]) -> int:
             f"split {options.split} has no clips ({'; '.join(manifest.exclusion_summary) or 'it is empty'})"
         )
     with progress_bar(console) as on_progress:
-        data = FittingData.sample(
-            dataset, manifest, options.cameras, options.limit, partial(on_progress, "fitting the autoencoder, views")
-        )
+        data = FittingData.sample(dataset, manifest, options.cameras, options.limit, options.processes, on_progress)
         job = _open_job(options, config, manifest, data, device, on_message)
-    return _run(job, groups, manifest, console, as_json=options.json)
+    return _run(job, groups, manifest, options.processes, console, as_json=options.json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -197,9 +201,16 @@ def _open_job(
 
 
 def _run(
-    job: PreparationJob, groups: Sequence[ViewGroup], manifest: Manifest, console: Console, *, as_json: bool
+    job: PreparationJob,
+    groups: Sequence[ViewGroup],
+    manifest: Manifest,
+    processes: int,
+    console: Console,
+    *,
+    as_json: bool,
 ) -> int:
     from reference_model.preparation.clips import prepare_clips
+    from reference_model.preparation.parallel import prepare_clips_in_parallel
     from reference_model.preparation.prompts import prepare_text
 
     results: list[ViewResult] = []
@@ -220,7 +231,10 @@ def _run(
                 on_progress(f"clip {len({each.clip for each in results})} of {clips}, views", len(results), total)
 
             on_progress("views", 0, total)
-            prepare_clips(job, groups, on_result)
+            if processes == 1:
+                prepare_clips(job, groups, on_result)
+            else:
+                prepare_clips_in_parallel(job, groups, processes, on_result)
     finally:  # report also after Ctrl-C or on a full disk
         if results:
             report = _build_report(job.folder, results, manifest, prompts)

@@ -17,7 +17,7 @@ from reference_model.dpa.point_serialization import build_windows, gather_window
 from reference_model.dpa.sparse_conv import VoxelMap
 from reference_model.loading import autoencoder
 from reference_model.loading.linear_autoencoder import LinearAutoencoders
-from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
+from reference_model.mjd.model import Baseline, MJDOutput, MultiViewJointDiffusion
 
 TAPS = 27
 """Number of positions in the kernel of a 3 x 3 x 3 convolution."""
@@ -72,7 +72,8 @@ def run_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig) -> MJDOutput:
     z = empty_latents(config, "cpu")
     text = torch.empty(1, config.text_tokens, config.mjd.text_dim)
     intrinsics = torch.empty(1, config.mjd.views, 2) if config.mjd.scale_tokens_see_K else None
-    output: MJDOutput = mjd(z, z, z[:, :, :, :1], text, torch.empty(1), z, intrinsics)
+    baseline = Baseline(z, torch.empty(1, config.mjd.views)) if config.mjd.residual else None
+    output: MJDOutput = mjd(z, z, z[:, :, :, :1], text, torch.empty(1), z, intrinsics, baseline)
     return output
 
 

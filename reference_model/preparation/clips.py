@@ -1,6 +1,6 @@
 """Encoding the views of clips into a latent cache; intact views are skipped, and views that fail are reported and do not stop the others.
 
-Each clip is locked by the process that works on it, so several processes can share a folder, for example one per GPU.
+Each clip is locked by the process that works on it, so several commands can share a folder, for example one per GPU.
 """
 
 from __future__ import annotations
@@ -62,19 +62,28 @@ def prepare_clips(job: PreparationJob, groups: Iterable[ViewGroup], on_result: C
         OSError: the disk is full or the cache cannot be written; completed views are kept.
         Crash: the device is out of memory.
     """
-    worker = _Worker(job, on_result)
-    clips = [(clip, tuple(members)) for clip, members in groupby(groups, key=lambda group: group.clip)]
-    locked_clips = [each for each in clips if not worker.prepare_clip(*each, wait=False)]
+    preparer = ClipPreparer(job, on_result)
+    locked_clips = [each for each in group_by_clip(groups).items() if not preparer.prepare_clip(*each, wait=False)]
     for each in locked_clips:  # another process has them, or was killed meanwhile
-        worker.prepare_clip(*each, wait=True)
+        preparer.prepare_clip(*each, wait=True)
+
+
+def group_by_clip(groups: Iterable[ViewGroup]) -> dict[str, tuple[ViewGroup, ...]]:
+    """Return clip -> its groups; groups of the same clip are adjacent."""
+    return {clip: tuple(members) for clip, members in groupby(groups, key=lambda group: group.clip)}
 
 
 class _ClipError(Exception):
     """A clip or view cannot be prepared; the message says why.  Others may succeed."""
 
 
-class _Worker:
-    """Prepares clips one by one, and loads the autoencoders when the first view needs it."""
+class ClipPreparer:
+    """Preparation of clips one by one; the autoencoders are loaded when the first view needs them.
+
+    Args:
+        job: the latent cache to fill.
+        on_result: called once for each view with its result.
+    """
 
     def __init__(self, job: PreparationJob, on_result: Callable[[ViewResult], None]) -> None:
         self._job = job

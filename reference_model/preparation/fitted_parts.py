@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hoibench.datasets.base import Dataset, Manifest, sample_clips
+from hoibench.progress import ProgressCallback
 from reference_model.config import SyncMV4DConfig
 from reference_model.preparation.view_groups import CameraChoice, ViewGroup, clip_prompt, group_views
 
@@ -30,12 +32,14 @@ class FittingData:
     Attributes:
         groups: views of the clips.
         prompts: prompts of all clips of the split; their words are the model's vocabulary.
-        on_progress: called with (done, total), the number of views that were read and of all.
+        processes: number of processes that load the clips before one reads them.
+        on_progress: called with the current step and (done, total), numbers of views or of clips.
     """
 
     groups: Sequence[ViewGroup]
     prompts: Sequence[str]
-    on_progress: Callable[[int, int], None]
+    processes: int
+    on_progress: ProgressCallback
 
     @classmethod
     def sample(
@@ -44,23 +48,27 @@ class FittingData:
         manifest: Manifest,
         cameras: CameraChoice,
         limit: int | None,
-        on_progress: Callable[[int, int], None],
+        processes: int,
+        on_progress: ProgressCallback,
     ) -> FittingData:
         """Return a seeded sample of ``FITTED_CLIPS`` clips of a split, or ``limit`` if that is fewer, with the prompts of all."""
         entries = sample_clips(manifest.entries, min(FITTED_CLIPS, limit or FITTED_CLIPS))
         prompts = [clip_prompt(entry) for entry in manifest.entries]
-        return cls(list(group_views(dataset, entries, cameras)), prompts, on_progress)
+        return cls(list(group_views(dataset, entries, cameras)), prompts, processes, on_progress)
 
     def render(self, config: SyncMV4DConfig) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the video and the motion pseudo-video, (N, H, W, 3) each, of each view; views that cannot be read are logged and left out."""
         import torch
 
         from reference_model.preparation.encode_view import render_view
+        from reference_model.preparation.parallel import load_clips
 
+        if self.processes > 1:
+            load_clips(self.groups, self.processes, partial(self.on_progress, "clips for the autoencoder"))
         total = sum(len(group.views) for group in self.groups)
         done = 0
         for group in self.groups:
-            self.on_progress(done, total)
+            self.on_progress("fitting the autoencoder, views", done, total)
             try:
                 clip = group.load()
                 for index in range(len(clip.views)):

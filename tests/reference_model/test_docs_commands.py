@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import dropwhile
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,7 @@ def commands(page):
     for line in lines:
         for command in line.split("&&"):
             words = [] if SYNOPSIS in command else shlex.split(command, comments=True)
+            words = list(dropwhile(lambda word: "=" in word, words))  # variables
             if "-m" in words[:-1] and words[0] in ("python", "torchrun"):
                 module, *rest = words[words.index("-m") + 1 :]
                 yield module, rest
