@@ -364,7 +364,7 @@ PRESETS: dict[str, SyncMV4DConfig] = {
         vae=VAEConfig(kind="linear", stride=(4, 8, 8)),
         dpa=DPAConfig(width=96, heads=4, num_layers=3, window=384, temporal=True, predicts="corrections"),
         pseudo_video=PseudoVideoConfig(points=256),
-        flow=FlowConfig(steps=6, training_shift=3.0, error_of="clean", text_guidance_scale=1.0),
+        flow=FlowConfig(steps=2, training_shift=3.0, error_of="clean", text_guidance_scale=1.0),
         cycle=CycleConfig(
             gradient="depth_scale",
             word_dropout=0.1,

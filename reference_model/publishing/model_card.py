@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from hoibench.store import sha256_file
 from reference_model.cache import LatentCache
 from reference_model.config import SyncMV4DConfig, preset
+from reference_model.loading.saved_model import read_config_and_digest
 from reference_model.loading.weights import open_weights
 from reference_model.training.loss_log import LossEntry, read_losses
 from reference_model.training.run_folder import RunFolder, RunSettings, Session
@@ -36,7 +37,7 @@ def build_model_card(name: str, model: Path, run: RunFolder, iterations: int, ca
     Raises:
         ValueError: a record of the training is damaged.
     """
-    settings = RunSettings.read(run.path / "run.json")
+    settings, (config, _) = RunSettings.read(run.path / "run.json"), read_config_and_digest(model)
     sessions = [Session(**json.loads(line)) for line in (run.path / "sessions.jsonl").read_text("utf-8").splitlines()]
     sessions = [session for session in sessions if session.iteration < iterations]
     losses = [entry for entry in read_losses(run.losses) if entry.iteration < iterations]
@@ -44,8 +45,8 @@ def build_model_card(name: str, model: Path, run: RunFolder, iterations: int, ca
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701  (Markdown)
     return environment.from_string(TEMPLATE.read_text("utf-8")).render(
         name=name,
-        config=settings.model,
-        changes=config_changes(preset(name), settings.model),
+        config=config,
+        changes=config_changes(preset(name), config),
         parameters={part: count_parameters(model / part) for part in ("mjd", "dpa")},
         files=[
             (path.relative_to(model).as_posix(), path.stat().st_size, sha256_file(path)[:12])
