@@ -23,10 +23,10 @@ def train_briefly(folder: Path) -> list[LossEntry]:
     launch, cache, parts = folder / "launch.toml", folder / "cache", CHECKPOINTS / "micro" / "model"
     text = launch_file("micro").read_text()
     for name, value in SHORTER.items():
-        text = re.sub(rf"^{name} = \\d+$", f"{name} = {value}", text, flags=re.MULTILINE)
+        text = re.sub(rf"^{name} = \d+$", f"{name} = {value}", text, flags=re.MULTILINE)
     launch.write_text(text)
     shared = {"--preset": "micro", "--wan": parts, "--device": "cpu"}
-    clips = {"--dataset": "synthetic", "--split": "train", "--limit": CLIPS, "--out": cache}
+    clips = {"--dataset": "synthetic", "--split": "train_large", "--limit": CLIPS, "--out": cache}
     training = {"--cache": cache, "--start": "random", "--launch": launch, "--out": folder / "run"}
     for command, options in ((prepare, clips), (train, training)):
         words = [str(word) for pair in (shared | options).items() for word in pair]
