@@ -48,11 +48,13 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     from hoibench.metric_card import all_cards
     from hoibench.store import write_bytes
     from reference_model.loading.saved_model import CHECKPOINTS, read_config_and_digest
-    from reference_model.publishing.results import describe_run, record_run
+    from reference_model.publishing.results import METRICS, describe_run, record_run
 
     shipped = CHECKPOINTS / "micro"
     _, digest = read_config_and_digest(shipped / "model")
-    flags = [word for key in (MODEL, *VARIANTS) for word in ("--method", key)]
+    recorded = [each for each in all_cards() if each.partition("@")[0] in METRICS]
+    flags = ["--metrics", ",".join(recorded)]
+    flags += [word for key in (MODEL, *VARIANTS) for word in ("--method", key)]
     for name, value in (("--limit", options.limit), ("--workers", options.workers)):
         flags += [] if value is None else [name, str(value)]
     for split in SPLITS:

@@ -21,8 +21,17 @@ from hoibench.results.run_folder import Run, read_run
 from hoibench.results.significance import compare_pairs
 from hoibench.store import atomic_write, write_bytes
 
-METRICS = ("chamfer", "mv_rpe_scene", "accel_error", "motion_following", "psnr", "ssim", "matching_pixels_rel/sift-mnn")
-"""Metrics of the tables, without versions."""
+METRICS = (
+    "chamfer",
+    "mv_rpe_scene",
+    "accel_error",
+    "motion_following",
+    "psnr",
+    "ssim",
+    "dynamic_degree_px/dis",
+    "net_motion/dis",
+)
+"""Metrics that are recorded, without versions: those of the tables' comparisons, and how far videos move."""
 FOLLOWING = "motion_following"
 
 
