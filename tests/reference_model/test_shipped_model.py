@@ -46,6 +46,7 @@ def test_it_is_micro_in_float16_and_is_computed_in_float32():
             assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"F16"}  # noqa: SIM118
 
 
+@pytest.mark.skipif(not (MICRO / "results").is_dir(), reason="results are not recorded yet")
 @pytest.mark.parametrize("split", SPLITS)
 def test_recorded_results_are_of_these_weights(split):
     record = RunRecord.read(MICRO / "results" / split / "run.json")
