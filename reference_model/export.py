@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
@@ -36,9 +36,6 @@ class ExportOptions:
     iterations: int | None = None
     """Publish the model after this many iterations, RUN/model-ITERATIONS. Default: the finished one, RUN/model."""
 
-    steps: int | None = None
-    """Number of sampling steps of the published model. Default: that of the training's configuration."""
-
     preset: str = "micro"
     """The preset that was trained."""
 
@@ -62,10 +59,7 @@ def export_command(arguments: Sequence[str]) -> int:
     if set(settings.caches.values()) != {cache.settings.id for cache in caches}:
         raise ValueError(f"--cache {' '.join(map(str, options.cache))}: the training used others; give its --cache")
     create_output_folder(options.out)
-    loaded = load_model(trained).model
-    if options.steps is not None:
-        loaded.config = replace(loaded.config, flow=replace(loaded.config.flow, steps=options.steps))
-    save_model(model, loaded.half(), trained)
+    save_model(model, load_model(trained).model.half(), trained)
     iterations = options.iterations or settings.training.iterations
     card = build_model_card(options.preset, model, run, iterations, caches)
     write_bytes(options.out / "README.md", card.encode())

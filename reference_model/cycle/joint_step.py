@@ -7,7 +7,7 @@ from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.batch import Batch, Networks, Noise, select_points
-from reference_model.cycle.losses import Losses, alignment_losses, diffusion_losses
+from reference_model.cycle.losses import Losses, alignment_losses, diffusion_losses, gather_losses
 from reference_model.cycle.track_codec import TrackCodec, encode_first_guidance
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
@@ -36,7 +36,7 @@ def joint_step(
         noise: the random numbers of the iteration.
         track_codec: the conversion between motion latents and tracks, for this batch.
         flow: steps and shift of the sampler, for ``algorithm1_literal``.
-        cycle: reading of the algorithm, and gradient of the coarse tracks.
+        cycle: reading of the algorithm, first guidance, and gradient of the coarse tracks.
         networks: the networks to train; the others get no gradient.
     """
     literal = cycle.reading == "algorithm1_literal"
@@ -63,7 +63,7 @@ def joint_step(
         output = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K, batch.baseline)  # 9: co-generate
     mjd_losses = diffusion_losses(output, z_video, z_motion, batch, noise, flow.error_of)
     if networks == "mjd":
-        return Losses(**mjd_losses)
+        return gather_losses(mjd_losses)
     t_hat = t + grid_step(t, flow) if literal else torch.zeros_like(t)
     z_hat = euler_step(z_motion, output.motion, t, t_hat)  # 10
     coarse, found = track_codec.decode_tracks(z_hat, output.s, cycle.gradient)  # 11: decode the coarse tracks
@@ -72,7 +72,7 @@ def joint_step(
     )
     v = dpa(M_t, coarse, found, anchors, t, point_mask)  # 11: refine M_t on them
     dpa_losses = alignment_losses(v, M_t, M, M_1, t, point_mask, flow.error_of)
-    return Losses(**mjd_losses, **dpa_losses)  # 12
+    return gather_losses(mjd_losses, dpa_losses)  # 12
 
 
 def grid_step(t: Tensor, flow: FlowConfig) -> Tensor:

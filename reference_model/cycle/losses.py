@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,7 +13,6 @@ from reference_model.cycle.batch import Batch, Noise
 from reference_model.mjd.model import MJDOutput
 from reference_model.rectified_flow import clean, velocity
 
-_ZERO = torch.zeros(())
 ErrorOf = Literal["velocity", "clean"]
 
 
@@ -26,16 +26,21 @@ class Losses(NamedTuple):
         points: squared error of the tracks' velocity.
         chamfer: squared Chamfer distance between refined and true tracks.
         depth_range_error: mean |predicted s - s| in metres, for the log only.
-
-    Those of a network that is not run are 0.
     """
 
-    video: Tensor = _ZERO
-    motion: Tensor = _ZERO
-    depth_range: Tensor = _ZERO
-    points: Tensor = _ZERO
-    chamfer: Tensor = _ZERO
-    depth_range_error: Tensor = _ZERO
+    video: Tensor
+    motion: Tensor
+    depth_range: Tensor
+    points: Tensor
+    chamfer: Tensor
+    depth_range_error: Tensor
+
+
+def gather_losses(*parts: Mapping[str, Tensor]) -> Losses:
+    """Return losses by name, from one or both networks, as ``Losses``; those of a network that was not run are 0."""
+    losses = {name: value for part in parts for name, value in part.items()}
+    zero = next(iter(losses.values())).new_zeros(())
+    return Losses(*(losses.get(name, zero) for name in Losses._fields))
 
 
 def diffusion_losses(

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.batch import Batch, Networks, Noise, select_points
-from reference_model.cycle.losses import Losses, alignment_losses, diffusion_losses
+from reference_model.cycle.losses import Losses, alignment_losses, diffusion_losses, gather_losses
 from reference_model.cycle.track_codec import TrackCodec, encode_first_guidance
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
@@ -42,9 +42,9 @@ def warmup_step(
         dpa: the diffusion points aligner.
         batch: clean latents, tracks and cameras.
         noise: the random numbers of the iteration.
-        track_codec: its scene frame, and its first guidance if the model has one.
+        track_codec: its scene frame, and the encoder of guidance.
         flow: the quantity whose error is squared.
-        cycle: the first guidance.
+        cycle: the first guidance, and whether iterations with guidance show true tracks.
         networks: the networks to train; the others are not called.
     """
     t, point_mask, anchors = noise.t, batch.point_mask, batch.normalized_anchors
@@ -70,7 +70,7 @@ def warmup_step(
         M_t = interpolate(M, M_1, t)
         v = dpa(M_t, M + JITTER * jitter, found, anchors, t, point_mask)
         dpa_losses = alignment_losses(v, M_t, M, M_1, t, point_mask, flow.error_of)
-    return Losses(**mjd_losses, **dpa_losses)
+    return gather_losses(mjd_losses, dpa_losses)
 
 
 def _shrink_motion(M: Tensor, noise: Noise) -> Tensor:

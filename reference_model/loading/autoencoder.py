@@ -153,7 +153,7 @@ def check_vae(vae: VAE, config: SyncMV4DConfig, folder: Path) -> None:
     expected_class = _CLASSES[config.vae.kind].__name__
     if type(vae).__name__ != expected_class:
         raise ValueError(
-            f"{folder} has an {type(vae).__name__}, the model expects {expected_class}: give the model's own checkpoint"
+            f"{folder} has class {type(vae).__name__}, the model expects {expected_class}: give the model's own checkpoint"
         )
     if isinstance(vae, LinearAutoencoders):
         found = (vae.config.channels, *vae.config.stride)

@@ -67,7 +67,7 @@ def find_class(folder: Path, stored: Mapping[str, Any], expected: Iterable[type[
     if name not in classes:
         raise ValueError(
             f"{folder / CONFIG_FILE}: _class_name is {name!r}, expected {' or '.join(map(repr, classes))}."
-            f" Download it: {DOWNLOAD_COMMAND}"
+            f" Restore the folder, or for Wan's: {DOWNLOAD_COMMAND}"
         )
     return classes[name]
 

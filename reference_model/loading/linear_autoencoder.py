@@ -124,7 +124,7 @@ def fit_linear_autoencoders(
         ValueError: there is no pair, or the videos are black.
     """
     model = LinearAutoencoders(channels, stride)
-    moments = [(_Moments.zero(model.video.first_mean), _Moments.zero(model.video.later_mean)) for _ in range(2)]
+    moments = [(_Moments(len(model.video.first_mean)), _Moments(len(model.video.later_mean))) for _ in range(2)]
     for pair in pairs:
         for video, (first, later) in zip(pair, moments, strict=True):
             for kind, blocks in zip((first, later), split_blocks(video, stride), strict=True):
@@ -141,11 +141,6 @@ class _Moments:
         self.count = 0
         self.sum = np.zeros(numbers)
         self.products = np.zeros((numbers, numbers))
-
-    @classmethod
-    def zero(cls, mean: Tensor) -> _Moments:
-        """Return the moments of no block, for blocks of as many numbers as ``mean`` has."""
-        return cls(len(mean))
 
     def add(self, blocks: Tensor) -> None:
         """Add blocks, whose last axis has their numbers."""

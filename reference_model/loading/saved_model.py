@@ -23,7 +23,7 @@ from torch import nn
 
 from hoibench.store import sha256_json
 from hoibench.store.atomic import new_folder
-from hoibench.store.verified_folder import FolderMetadata, read_metadata, write_metadata
+from hoibench.store.verified_folder import CorruptFolder, FolderMetadata, read_metadata, write_metadata
 from reference_model.config import DPAConfig, SyncMV4DConfig
 from reference_model.config.changes import CompleteConfig
 from reference_model.cycle.track_codec import Autoencoders
@@ -174,7 +174,8 @@ def _reinstall_if_shipped(folder: Path) -> Iterator[None]:
     except (FileNotFoundError, ValueError) as error:
         if not folder.resolve().is_relative_to(CHECKPOINTS):
             raise
-        raise type(error)(f"{error}. It is part of hoibench: reinstall hoibench") from error
+        kind = next(each for each in (CorruptFolder, FileNotFoundError, ValueError) if isinstance(error, each))
+        raise kind(f"{error}. The model {folder.name} is part of hoibench: reinstall hoibench") from error
 
 
 def find_wan_parts(folder: Path, wan: Path | None = None) -> list[Path]:

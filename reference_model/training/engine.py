@@ -199,6 +199,10 @@ class Zero3Engine:
     name: EngineName = "zero3"
 
     def __init__(self, model: SyncMV4D, config: TrainingConfig, group: Processes) -> None:
+        if any(stage.networks != "both" for stage in config.stages):
+            raise ValueError(
+                "a stage trains one network (networks = 'mjd' or 'dpa'), which --engine zero3 does not support: give --engine ddp"
+            )
         if group.device.type == "cpu":
             os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when deepspeed is imported
         os.environ.setdefault("LOCAL_RANK", "0")  # for a single process without a launcher

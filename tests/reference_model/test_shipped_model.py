@@ -22,8 +22,6 @@ MICRO = CHECKPOINTS / "micro"
 MAX_BYTES = 14_000_000
 MACHINE_PATH = re.compile(r"/(?:home|root|tmp|work|Users|mnt)/")
 
-pytestmark = pytest.mark.skipif(not MICRO.is_dir(), reason="micro is not trained yet")
-
 
 def test_the_files_are_small_and_the_card_lists_them():
     files = [path for path in MICRO.rglob("*") if path.is_file()]
@@ -46,7 +44,6 @@ def test_it_is_micro_in_float16_and_is_computed_in_float32():
             assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"F16"}  # noqa: SIM118
 
 
-@pytest.mark.skipif(not (MICRO / "results").is_dir(), reason="results are not recorded yet")
 @pytest.mark.parametrize("split", SPLITS)
 def test_recorded_results_are_of_these_weights(split):
     record = RunRecord.read(MICRO / "results" / split / "run.json")

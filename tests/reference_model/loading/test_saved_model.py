@@ -196,7 +196,7 @@ def test_truncated_and_missing_files(copy, tmp_path):
 def test_the_fix_for_a_model_that_is_part_of_hoibench_is_to_reinstall(copy, monkeypatch, name):
     monkeypatch.setattr(saved_model, "CHECKPOINTS", copy.parent)
     (copy / name).unlink()
-    with pytest.raises((ValueError, FileNotFoundError), match=r"It is part of hoibench: reinstall hoibench$"):
+    with pytest.raises((ValueError, FileNotFoundError), match=r"is part of hoibench: reinstall hoibench$"):
         load_model(copy)
 
 

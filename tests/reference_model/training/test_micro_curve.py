@@ -8,7 +8,7 @@ from reference_model.training.loss_log import read_losses
 TOLERANCE = 0.01
 """Largest relative difference: on the machine of the record the curve is exact, others round differently."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not RECORDED.is_file(), reason="micro is not trained yet")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.timeout(1800)  # the machine may be busy
