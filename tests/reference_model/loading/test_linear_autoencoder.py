@@ -178,8 +178,8 @@ def test_an_autoencoder_of_another_model_is_refused(saved, wan_folder, tmp_path)
         ValueError, match=r"has \(channels, \*stride\) \(12, 4, 8, 8\), the model expects \(48, 4, 8, 8\)"
     ):
         load_autoencoders(saved, MICRO)
-    with pytest.raises(ValueError, match="has an LinearAutoencoders, the model expects AutoencoderKLWan"):
+    with pytest.raises(ValueError, match="has class LinearAutoencoders, the model expects AutoencoderKLWan"):
         load_autoencoders(saved, preset("nano"))
     shutil.copytree(wan_folder / "vae", tmp_path / "wan" / "vae")
-    with pytest.raises(ValueError, match="has an AutoencoderKLWan, the model expects LinearAutoencoders"):
+    with pytest.raises(ValueError, match="has class AutoencoderKLWan, the model expects LinearAutoencoders"):
         load_autoencoders(tmp_path / "wan", MICRO)
