@@ -188,7 +188,7 @@ def all_cards() -> dict[str, Card]:
         ValueError: two cards share an id, or a file is invalid; the message names file, key and value.
     """
     cards: dict[str, Card] = {}
-    for where, table in read_specs("hoibench.metrics"):
+    for where, table, _ in read_specs("hoibench.metrics"):
         for entry in table.get("card", [table]):
             card = parse_record(Card, entry, where)
             if card.id in cards:

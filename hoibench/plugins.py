@@ -57,8 +57,8 @@ def get_by_name(kind: str, name: str, table: Mapping[str, V]) -> V:
     return table[name]
 
 
-def read_specs(group: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (file, contents) for each spec in the packages of an entry-point group: their TOML files, and every spec.toml in their folders.
+def read_specs(group: str) -> Iterator[tuple[str, dict[str, Any], Path]]:
+    """Yield (file, contents, folder) for each spec in the packages of an entry-point group: their TOML files, and every spec.toml in their folders.
 
     Built-in packages come first, so that callers can reject a plug-in that uses a built-in name again.
 
@@ -67,16 +67,16 @@ def read_specs(group: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     points = sorted(importlib.metadata.entry_points(group=group), key=lambda p: (not is_built_in(p.value), p.name))
     for point in points:
-        for where, item in _toml_files(point.value, files(point.value)):
-            yield where, read_toml(dict[str, Any], item)
+        for where, item, folder in _toml_files(point.value, files(point.value)):
+            yield where, read_toml(dict[str, Any], item), Path(str(folder))
 
 
-def _toml_files(where: str, folder: Traversable) -> Iterator[tuple[str, Traversable]]:
-    """Yield the TOML files of a folder, and every spec.toml below it."""
+def _toml_files(where: str, folder: Traversable) -> Iterator[tuple[str, Traversable, Traversable]]:
+    """Yield the TOML files of a folder, and every spec.toml below it, each with its folder."""
     for item in sorted(folder.iterdir(), key=lambda item: item.name):
         path = f"{where}/{item.name}"
         if item.name.endswith(".toml"):
-            yield path, item
+            yield path, item, folder
         elif item.is_dir():
             yield from (found for found in _toml_files(path, item) if found[1].name == SPEC_FILE)
 

@@ -1,4 +1,4 @@
-"""The reference model, SyncMV4D, as a method of the benchmark: ``python -m hoibench.run --method syncmv4d --checkpoint FOLDER``."""
+"""The reference model, SyncMV4D, as a method of the benchmark: ``python -m hoibench.run --method syncmv4d``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.spec import Spec, parse_spec
 from hoibench.plugins import SPEC_FILE
 from reference_model.config import SyncMV4DConfig, preset
-from reference_model.generation.generate import Generated, generate, to_uint8
+from reference_model.generation.generate import Generated, Loop, generate, to_uint8
 from reference_model.loading.folder import REPOSITORY
 from reference_model.loading.saved_model import LoadedModel, load_model, read_config_and_digest
 
 CUSTOM = "custom"
-"""Name of the preset for checkpoints of any configuration; other presets require a checkpoint of the configuration of that name."""
+"""Name of the preset for checkpoints of any configuration; others require a checkpoint of the configuration of that name, up to a ``-``."""
+SHIPPED = "micro"
+"""Name of the preset whose weights are part of hoibench."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 """Precisions of the joint diffusion model; the points aligner, the autoencoder and the rendering of motion are always float32."""
@@ -37,16 +39,19 @@ class SyncMV4DMethod(Method):
         checkpoint = self.settings.get("checkpoint")
         if not isinstance(checkpoint, Path):
             raise ValueError(
-                f"{entrant.key} needs --set {entrant.key}.checkpoint=FOLDER: there are no public weights yet, "
+                f"{entrant.key} needs --set {entrant.key}.checkpoint=FOLDER: only syncmv4d+{SHIPPED} has weights in hoibench, "
                 "so train the model (python -m reference_model.train) and give the folder that training writes"
             )
         self._checkpoint = checkpoint
         if self.preset not in (None, CUSTOM):
-            _check_preset(self.preset, read_config_and_digest(checkpoint)[0], checkpoint)
+            _check_preset(self.preset.partition("-")[0], read_config_and_digest(checkpoint)[0], checkpoint)
         with _explain_out_of_memory(runtime):
-            self._loaded: LoadedModel | None = load_model(
-                checkpoint, wan_folder(runtime.weights), runtime.device, _DTYPES[runtime.precision]
-            )
+            loaded = load_model(checkpoint, wan_folder(runtime.weights), runtime.device, _DTYPES[runtime.precision])
+        if (steps := self.settings.get("steps")) is not None:
+            config = replace(loaded.config, flow=replace(loaded.config.flow, steps=steps))
+            loaded = replace(loaded, config=config)
+        self._loaded: LoadedModel | None = loaded
+        self._loop: Loop = self.settings.get("loop", "on")
 
     def generate(self, request: Request) -> Prediction:
         """Return generated videos, and the tracks of the points at the request's anchors, or of points that the model chooses.
@@ -66,11 +71,12 @@ class SyncMV4DMethod(Method):
         """
         assert self._loaded is not None, "the method is closed"
         with _explain_out_of_memory(self.runtime):
-            generated = generate(self._loaded, request)
+            generated = generate(self._loaded, request, self._loop)
         provenance = {
             "preset": self.preset,
             "checkpoint": self._checkpoint.resolve().name,
             "precision": self.runtime.precision,
+            "loop": self._loop,
         }
         prediction = generated.prediction
         prediction = replace(prediction, provenance={**provenance, **prediction.provenance})
@@ -79,7 +85,7 @@ class SyncMV4DMethod(Method):
     def decode_motion(self, generated: Generated) -> Array:
         """Decode the motion pseudo-videos of a generated prediction, and return (V, N, H, W, 3) uint8."""
         assert self._loaded is not None, "the method is closed"
-        autoencoder = self._loaded.autoencoder
+        autoencoder = self._loaded.autoencoders.motion
         with torch.no_grad(), _explain_out_of_memory(self.runtime):
             return np.stack(
                 [to_uint8(autoencoder.decode(z.to(self.runtime.device))).numpy() for z in generated.z_motion]
@@ -99,7 +105,8 @@ def read_spec_text() -> str:
 
 def read_spec() -> Spec:
     """Return this method's spec (its inputs, outputs and settings, from ``spec.toml``), whether or not the package is installed."""
-    return parse_spec(f"reference_model/{SPEC_FILE}", tomllib.loads(read_spec_text()))
+    folder = Path(str(files("reference_model")))
+    return parse_spec(f"reference_model/{SPEC_FILE}", tomllib.loads(read_spec_text()), folder)
 
 
 def wan_folder(weights: Path | None) -> Path | None:

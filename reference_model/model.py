@@ -7,11 +7,11 @@ from typing import Literal
 from torch import nn
 
 from reference_model.config import SyncMV4DConfig
-from reference_model.cycle.batch import Batch, Noise
+from reference_model.cycle.batch import Batch, Networks, Noise
 from reference_model.cycle.joint_step import joint_step
 from reference_model.cycle.losses import Losses
 from reference_model.cycle.scene_frame import build_scene_frame
-from reference_model.cycle.track_codec import Autoencoder, TrackCodec
+from reference_model.cycle.track_codec import Autoencoder, Autoencoders, TrackCodec, build_baseline
 from reference_model.cycle.warmup_step import warmup_step
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
@@ -41,16 +41,31 @@ class SyncMV4D(nn.Module):
         self.dpa = DiffusionPointsAligner(config.dpa) if dpa is None else dpa
 
     def build_track_codec(self, batch: Batch, autoencoder: Autoencoder) -> TrackCodec:
-        """Return the conversion between motion latents and tracks for the cameras and points of one batch."""
+        """Return the conversion between motion latents and tracks for the cameras and points of one batch, with the autoencoder of pseudo-videos."""
         cycle = self.config.cycle
         scene_frame = build_scene_frame(batch.cameras, cycle.unit, cycle.prior_depth)
         return TrackCodec(
             autoencoder, batch.cameras, scene_frame, batch.anchors, batch.point_mask, self.config.pseudo_video
         )
 
-    def forward(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective = "joint") -> Losses:
-        """Return the losses of one training iteration on one batch; all training processes must call the submodules in the same order."""
-        track_codec = self.build_track_codec(batch, autoencoder)
-        if objective == "warmup":
-            return warmup_step(self.mjd, self.dpa, batch, noise, track_codec)
-        return joint_step(self.mjd, self.dpa, batch, noise, track_codec, self.config.flow, self.config.cycle)
+    def forward(
+        self,
+        batch: Batch,
+        noise: Noise,
+        autoencoders: Autoencoders,
+        objective: Objective = "joint",
+        networks: Networks = "both",
+    ) -> Losses:
+        """Return the losses of one training iteration on one batch, with gradients of ``networks`` only.
+
+        All training processes must call the submodules in the same order.
+        """
+        track_codec = self.build_track_codec(batch, autoencoders.motion)
+        if self.config.mjd.residual:
+            batch = batch._replace(
+                baseline=build_baseline(
+                    batch.z_video[:, :, :, :1], batch.frames, autoencoders.video, batch.cameras, track_codec.scene_frame
+                )
+            )
+        step = warmup_step if objective == "warmup" else joint_step
+        return step(self.mjd, self.dpa, batch, noise, track_codec, self.config.flow, self.config.cycle, networks)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset, Manifest
     from hoibench.progress import MessageCallback
     from reference_model.preparation.clips import ViewResult
+    from reference_model.preparation.fitted_parts import FittingData
     from reference_model.preparation.job import PreparationJob
     from reference_model.preparation.view_groups import ViewGroup
 
@@ -37,7 +38,7 @@ EXIT_SOME_FAILED = 3
 class PrepareOptions:
     """Encode a data set's videos, motion pseudo-videos and prompts once, so that training needs no text encoder.
 
-    Completed views are kept: the same command resumes after an interruption, and several processes of it share the clips.
+    Completed views are kept: the same command resumes after an interruption, and several commands share the clips, for example one per GPU.
     Clips that fail are listed at the end with the reason; the exit code is then 3.
     """
 
@@ -47,7 +48,8 @@ class PrepareOptions:
     """Data set."""
 
     wan: Path | None = None
-    """Folder of Wan2.2-TI2V-5B-Diffusers; vae/, text_encoder/ and tokenizer/ are read. The preset nano has random parts of its own without it."""
+    """Folder with vae/, text_encoder/ and tokenizer/: Wan2.2-TI2V-5B-Diffusers, or for a small model the parts of another cache (CACHE/parts) or of a
+    trained model. Without it nano has random parts, and micro has parts fitted to the clips; both are kept in CACHE/parts."""
 
     root: Path | None = None
     """TACO's download, or a folder written by hoibench data prepare. For synthetic clips: their folder instead of the cache."""
@@ -73,6 +75,9 @@ class PrepareOptions:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device to encode on."""
 
+    processes: int = 1
+    """Number of processes that share the clips, each with one thread: with synthetic clips, the number of cores."""
+
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of stored latents and embeddings; latents are computed in float32, embeddings in bfloat16."""
 
@@ -86,6 +91,8 @@ def prepare_command(arguments: Sequence[str]) -> int:
     refuse_empty_arguments(arguments)
     if options.limit is not None and options.limit < 1:
         raise ValueError(f"--limit is {options.limit}, expected at least 1")
+    if options.processes < 1:
+        raise ValueError(f"--processes is {options.processes}, expected at least 1")
     config = _read_config(options)
     if options.size is not None:
         config = replace(config, height=options.size[0], width=options.size[1])
@@ -103,9 +110,11 @@ def prepare_command(arguments: Sequence[str]) -> int:
 
     from hoibench.datasets.base import sample_clips
     from hoibench.datasets.registry import open_dataset
+    from reference_model.preparation.fitted_parts import FittingData
     from reference_model.preparation.view_groups import group_views
 
-    dataset = open_dataset(options.dataset, options.root, on_message)
+    # Worker processes get a copy of the data set, without its messages.
+    dataset = open_dataset(options.dataset, options.root, on_message if options.processes == 1 else None)
     _check_frames(dataset, options, config)
     manifest = dataset.manifest(options.split)
     groups = list(group_views(dataset, sample_clips(manifest.entries, options.limit), options.cameras))
@@ -113,8 +122,10 @@ def prepare_command(arguments: Sequence[str]) -> int:
         raise ValueError(
             f"split {options.split} has no clips ({'; '.join(manifest.exclusion_summary) or 'it is empty'})"
         )
-    job = _open_job(options, config, manifest, device, on_message)
-    return _run(job, groups, manifest, console, as_json=options.json)
+    with progress_bar(console) as on_progress:
+        data = FittingData.sample(dataset, manifest, options.cameras, options.limit, options.processes, on_progress)
+        job = _open_job(options, config, manifest, data, device, on_message)
+    return _run(job, groups, manifest, options.processes, console, as_json=options.json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -138,7 +149,12 @@ def _read_config(options: PrepareOptions) -> SyncMV4DConfig:
 
 
 def _open_job(
-    options: PrepareOptions, config: SyncMV4DConfig, manifest: Manifest, device: str, on_message: MessageCallback
+    options: PrepareOptions,
+    config: SyncMV4DConfig,
+    manifest: Manifest,
+    data: FittingData,
+    device: str,
+    on_message: MessageCallback,
 ) -> PreparationJob:
     """Check the model's parts and write the settings of the latent cache, unless it has them, and return the job of filling it."""
     from hoibench import __version__
@@ -149,6 +165,7 @@ def _open_job(
         config_settings,
         ensure_cache_settings,
         has_settings,
+        parts_folder,
         weights_digest,
     )
     from reference_model.preparation.job import PreparationJob, check_parts
@@ -159,7 +176,12 @@ def _open_job(
     if options.root is not None:
         check_outside(options.root, out)
     check_folder(out)
-    parts = options.wan or ensure_own_parts(out, config)
+    if config.parts == "fitted" and options.wan is None and not parts_folder(out).is_dir():
+        on_message(
+            f"fitting an autoencoder to clips of {manifest.split}, in one process while others wait;"
+            " for that of another cache or of a trained model, stop and give --wan CACHE/parts or MODEL"
+        )
+    parts = options.wan or ensure_own_parts(out, config, data)
     on_message(f"hashing the weights in {parts}")
     settings = CacheSettings(
         **config_settings(config),
@@ -179,9 +201,16 @@ def _open_job(
 
 
 def _run(
-    job: PreparationJob, groups: Sequence[ViewGroup], manifest: Manifest, console: Console, *, as_json: bool
+    job: PreparationJob,
+    groups: Sequence[ViewGroup],
+    manifest: Manifest,
+    processes: int,
+    console: Console,
+    *,
+    as_json: bool,
 ) -> int:
     from reference_model.preparation.clips import prepare_clips
+    from reference_model.preparation.parallel import prepare_clips_in_parallel
     from reference_model.preparation.prompts import prepare_text
 
     results: list[ViewResult] = []
@@ -190,14 +219,22 @@ def _run(
     prompts = 0, 0
     try:
         with progress_bar(console) as on_progress:
-            prompts = prepare_text(job, ["", *(group.prompt for group in groups)], partial(on_progress, "prompts"))
+            wanted = ["", *(group.prompt for group in groups)]
+            if job.config.cycle.word_dropout:
+                from reference_model.loading.text_table import unknown_prompt
+
+                wanted.append(unknown_prompt(job.config.text_tokens))
+            prompts = prepare_text(job, wanted, partial(on_progress, "prompts"))
 
             def on_result(result: ViewResult) -> None:
                 results.append(result)
                 on_progress(f"clip {len({each.clip for each in results})} of {clips}, views", len(results), total)
 
             on_progress("views", 0, total)
-            prepare_clips(job, groups, on_result)
+            if processes == 1:
+                prepare_clips(job, groups, on_result)
+            else:
+                prepare_clips_in_parallel(job, groups, processes, on_result)
     finally:  # report also after Ctrl-C or on a full disk
         if results:
             report = _build_report(job.folder, results, manifest, prompts)

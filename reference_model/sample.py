@@ -32,11 +32,11 @@ class SampleOptions:
     OUT is a folder of predictions: python -m hoibench.run --method NAME=OUT scores it.
     """
 
-    checkpoint: Path
-    """Model folder that python -m reference_model.train wrote."""
-
     out: Path
     """Output folder: seed-S/CLIP/view-*.mp4, motion-*.mp4, tracks.npz and prediction.json."""
+
+    checkpoint: Path | None = None
+    """Model folder that python -m reference_model.train wrote. Default: the model that is part of hoibench, micro."""
 
     dataset: str = "synthetic"
     """Data set of the clips (hoibench ls datasets)."""
@@ -85,12 +85,14 @@ def sample_command(arguments: Sequence[str]) -> int:
     from hoibench.store import sampled_digest, write_bytes
     from reference_model.generation.inputs import check_request
     from reference_model.loading.saved_model import find_wan_parts, read_config_and_digest
-    from reference_model.method import CUSTOM, SyncMV4DMethod, read_spec, read_spec_text, wan_folder
+    from reference_model.method import CUSTOM, SHIPPED, SyncMV4DMethod, read_spec, read_spec_text, wan_folder
 
-    config, digest = read_config_and_digest(options.checkpoint)
+    preset = SHIPPED if options.checkpoint is None else CUSTOM
+    checkpoint = options.checkpoint or Path(str(read_spec().presets[SHIPPED].settings["checkpoint"]))
+    config, digest = read_config_and_digest(checkpoint)
     source, requests = find_requests(options, on_message)
     device = resolve_device(options.device)
-    parts = find_wan_parts(options.checkpoint, wan_folder(options.weights))
+    parts = find_wan_parts(checkpoint, wan_folder(options.weights))
     settings = {
         "model": digest,
         "wan": {part.name: sampled_digest(part) for part in parts},
@@ -105,9 +107,9 @@ def sample_command(arguments: Sequence[str]) -> int:
         build_first = next(iter(pending.values()))
         check_request(build_first(), config)  # before loading the model, which takes minutes
         create_output_folder(options.out)
-        on_message(f"loading {options.checkpoint}")
+        on_message(f"loading {checkpoint}")
         method = SyncMV4DMethod(
-            Entrant(read_spec(), CUSTOM, {"checkpoint": options.checkpoint}),
+            Entrant(read_spec(), preset, {"checkpoint": checkpoint}),
             Runtime(device, options.precision, 1, options.weights),
         )
         with progress_bar(console) as on_progress:

@@ -76,7 +76,7 @@ class TrainOptions:
     """ddp: every process holds the complete model. zero3: DeepSpeed shards it."""
 
     iterations: int | None = None
-    """End this session after this many iterations in total; the same command without it resumes."""
+    """End this session after this many iterations in total, with the model so far in OUT/model-ITERATIONS; the same command without it resumes."""
 
     seed: int | None = None
     """Replaces the launch configuration's seed."""
@@ -149,16 +149,16 @@ def _train(
     folder: RunFolder,
     group: Processes,
 ) -> int:
-    from reference_model.loading.autoencoder import load_autoencoder
+    from reference_model.loading.autoencoder import load_autoencoders
     from reference_model.training.engine import open_engine
     from reference_model.training.loop import train
     from reference_model.training.step import TrainingJob
 
     config, training = launch
-    autoencoder = load_autoencoder(parts, config, group.device)
+    autoencoders = load_autoencoders(parts, config, group.device)
     engine = open_engine(options.engine, _build_model(options, launch), training, group)
     until = options.iterations or training.iterations
-    job = TrainingJob(folder, config, training, data, autoencoder, until)
+    job = TrainingJob(folder, config, training, data, autoencoders, until)
     console = Console(stderr=True, emoji=False, quiet=not group.is_main)
     with progress_bar(console) as on_progress:
         ending = train(job, engine, group, on_progress)
@@ -169,9 +169,9 @@ def _train(
             soft_wrap=True,
         )
         return EXIT_STOPPED
-    if until == training.iterations:
-        _write_model(engine, config, folder, parts, group)
-        console.print(str(folder.model), markup=False, highlight=False, soft_wrap=True)
+    model = folder.model if until == training.iterations else folder.path / f"{folder.model.name}-{until:08d}"
+    _write_model(engine, config, model, parts, group)
+    console.print(str(model), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -214,8 +214,8 @@ def _build_model(options: TrainOptions, launch: Launch) -> SyncMV4D:
     return SyncMV4D(config, load_mjd(options.wan, config, dtype=dtype) if from_wan else None)
 
 
-def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, parts: Path, group: Processes) -> None:
-    """Save the trained model to the run's folder, in the main process; all processes call this."""
+def _write_model(engine: Engine, config: SyncMV4DConfig, folder: Path, parts: Path, group: Processes) -> None:
+    """Save the trained model to a folder, in the main process; all processes call this."""
     import torch
 
     from reference_model.loading.saved_model import save_model
@@ -226,7 +226,7 @@ def _write_model(engine: Engine, config: SyncMV4DConfig, folder: RunFolder, part
         with torch.device("meta"):
             model = SyncMV4D(config)
         model.load_state_dict(weights, assign=True)
-        save_model(folder.model, model, parts)
+        save_model(folder, model, parts)
 
 
 if __name__ == "__main__":

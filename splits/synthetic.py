@@ -1,7 +1,7 @@
 """Generate the splits of synthetic clips.
 
-synthetic@2 has the parts train, val, test_seen, test_unseen, and demo (six clips of test_seen); synthetic-wide@2 has the same scenes with randomly
-drawn cameras.
+synthetic@2 has the parts train, val, test_seen, test_unseen, demo (six clips of test_seen), and train_large (train and 1,300 more clips);
+synthetic-wide@2 has the same scenes with randomly drawn cameras, without train_large.
 
 Only test_unseen has the tool hammer and the action measure, as in SyncMV4D's split of TACO (section 4.1).  Each clip of val, test_seen and
 test_unseen has a pair of object instances of its own, which does not occur in train.
@@ -28,6 +28,9 @@ WIDE_NAME = "synthetic-wide@2"
 SEED = 154
 ALIASES = {"test": "test_seen"}
 SIZES = {"train": 600, "val": 24, "test_seen": 24, "test_unseen": 24}
+LARGE_SIZE = 1900
+"""Number of clips of train_large; keys have room for 999 clips of a recording date."""
+
 UNSEEN_TOOL = "hammer"
 UNSEEN_ACTION = "measure"
 DEMO_ACTIONS = ("stir", "pour in some", "brush", "cut", "put in", "scrape off")
@@ -38,20 +41,26 @@ Pair = tuple[str, str]
 def parts() -> dict[str, tuple[SplitLine, ...]]:
     """Return the clips of synthetic@2: part -> its clips, sorted by id."""
     rng = np.random.default_rng(SEED)
-    keys = _keys(rng)
+    per_date = -(-sum(SIZES.values()) // len(recording_dates()))
+    keys = _keys(rng, range(1, per_date + 1))
     held_out = [t for t in catalogue().triplets if _tags(t)]
     seen = [t for t in catalogue().triplets if not _tags(t)]
     used_pairs: set[Pair] = set()
+    rounds = _in_rounds(seen, rng)
     lines = {
         "test_seen": _draw_part(_balanced_by_action(seen, rng), SIZES["test_seen"], used_pairs, True, keys, rng),
         "val": _draw_part(_balanced_by_action(seen, rng), SIZES["val"], used_pairs, True, keys, rng),
         "test_unseen": _draw_part(
             _balanced_by_action(held_out, rng), SIZES["test_unseen"], used_pairs, True, keys, rng
         ),
-        "train": _draw_part(_in_rounds(seen, rng), SIZES["train"], used_pairs, False, keys, rng),
+        "train": _draw_part(rounds, SIZES["train"], used_pairs, False, keys, rng),
     }
     lines["demo"] = tuple(_first_of_action(lines["test_seen"], action) for action in DEMO_ACTIONS)
-    order = (*SIZES, "demo")
+    # Drawn last, with new keys, so that the other parts do not depend on its size.
+    keys = _keys(rng, range(per_date + 1, per_date + 1 + -(-(LARGE_SIZE - SIZES["train"]) // len(recording_dates()))))
+    more = _draw_part(rounds, LARGE_SIZE - SIZES["train"], used_pairs, False, keys, rng)
+    lines["train_large"] = lines["train"] + more
+    order = (*SIZES, "demo", "train_large")
     return {part: tuple(sorted(lines[part], key=lambda line: line.entry.id)) for part in order}
 
 
@@ -60,7 +69,11 @@ def wide_parts() -> dict[str, tuple[SplitLine, ...]]:
 
     Each clip has one randomly drawn camera per side of the rig, and a source camera for video-to-video methods.
     """
-    return {part: tuple(_with_random_cameras(line) for line in lines) for part, lines in parts().items()}
+    return {
+        part: tuple(_with_random_cameras(line) for line in lines)
+        for part, lines in parts().items()
+        if part != "train_large"
+    }
 
 
 def _with_random_cameras(line: SplitLine) -> SplitLine:
@@ -119,10 +132,9 @@ def _in_rounds(triplets: list[Triplet], rng: np.random.Generator) -> Iterator[Tr
             yield triplets[index]
 
 
-def _keys(rng: np.random.Generator) -> Iterator[str]:
-    """Return an iterator over sequence keys YYYYMMDD_NNN in random order, equally many per date, so that every part has all world frames."""
-    per_date = -(-sum(SIZES.values()) // len(recording_dates()))
-    keys = [f"{date}_{number:03d}" for date in recording_dates() for number in range(1, per_date + 1)]
+def _keys(rng: np.random.Generator, numbers: range) -> Iterator[str]:
+    """Return an iterator over sequence keys YYYYMMDD_NNN in random order, the same numbers for each date, so that every part has all world frames."""
+    keys = [f"{date}_{number:03d}" for date in recording_dates() for number in numbers]
     return (keys[index] for index in rng.permutation(len(keys)))
 
 

@@ -29,7 +29,7 @@ def all_datasets() -> dict[str, DatasetCard]:
         ValueError: two data sets share a name, or a card lacks a key.
     """
     cards: dict[str, DatasetCard] = {}
-    for where, table in read_specs("hoibench.datasets"):
+    for where, table, _ in read_specs("hoibench.datasets"):
         card = parse_record(DatasetCard, table, where)
         if card.name in cards:
             raise ValueError(f"{where}: the data set {card.name!r} is already registered; choose another name")

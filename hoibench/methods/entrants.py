@@ -11,7 +11,7 @@ from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from hoibench.methods.method import Entrant
 from hoibench.methods.registry import adapter_spec, folder_spec, installed_specs
 from hoibench.methods.spec import Setting, SettingValue, Spec
-from hoibench.plugins import get_by_name
+from hoibench.plugins import get_by_name, is_built_in
 
 _VALUE_TYPES: dict[str, tuple[TypeAdapter[SettingValue], str]] = {
     "text": (TypeAdapter(str), "a text"),
@@ -129,13 +129,16 @@ def _with_settings(entrants: Mapping[str, Entrant], settings: Sequence[str], che
 def _defaults(entrant: Entrant, given: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
     """Return the defaults of the settings that are not given."""
     defaults: dict[str, SettingValue] = {}
+    of_preset = {} if entrant.preset is None else entrant.spec.presets[entrant.preset].settings
     for name, setting in entrant.spec.settings.items():
-        value = setting.default
-        if name == "checkpoint" and entrant.preset is not None:
-            value = entrant.spec.presets[entrant.preset].checkpoint or value
+        value = of_preset.get(name, setting.default)
         if value is not None and name not in given:
             text = str(value).lower() if isinstance(value, bool) else str(value)
-            defaults[name] = _parse_value(f"{entrant.key}: the default of {name}", setting, text)
+            try:
+                defaults[name] = _parse_value(f"{entrant.key}: the default of {name}", setting, text)
+            except FileNotFoundError as error:
+                package = "hoibench" if is_built_in(entrant.spec.entry) else "the method's package"
+                raise FileNotFoundError(f"{error}: reinstall {package}") from None
     return defaults
 
 

@@ -25,8 +25,8 @@ def installed_specs() -> dict[str, Spec]:
         ValueError: two specs have the same id, or a file is wrong.
     """
     specs: dict[str, Spec] = {}
-    for where, table in read_specs("hoibench.methods"):
-        spec = parse_spec(where, table)
+    for where, table, folder in read_specs("hoibench.methods"):
+        spec = parse_spec(where, table, folder)
         _check_not_reserved(where, spec.id)
         if spec.id in specs:
             raise ValueError(f"{where}: a method {spec.id!r} is already registered; choose another id")
@@ -70,7 +70,7 @@ def _find_classes(path: Path) -> set[str]:
 def folder_spec(name: str, folder: Path) -> Spec:
     """Return the spec of a folder of predictions under ``name``: from its ``spec.toml``, or a default one.
 
-    Stored predictions cannot claim to be deterministic, since the claim cannot be checked.
+    Stored predictions have neither presets nor settings, and cannot claim to be deterministic, since the claim cannot be checked.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -82,7 +82,8 @@ def folder_spec(name: str, folder: Path) -> Spec:
     spec_file = folder / SPEC_FILE
     spec = _read_spec(spec_file) if spec_file.is_file() else Spec(id="folder", outputs=_find_outputs(folder))
     try:
-        return Spec(**{**dict(spec), "id": name, "entry": "", "folder": folder.resolve(), "deterministic": False})
+        stored = {"id": name, "entry": "", "folder": folder.resolve(), "presets": {}, "settings": {}}
+        return Spec(**{**dict(spec), **stored, "deterministic": False})
     except ValidationError as error:
         raise ValueError(explain(error, Spec, f"--method {name}={folder}")) from error
 
@@ -104,7 +105,7 @@ def _find_outputs(folder: Path) -> tuple[Output, ...]:
 
 
 def _read_spec(path: Path) -> Spec:
-    return parse_spec(str(path), read_toml(dict[str, Any], path))
+    return parse_spec(str(path), read_toml(dict[str, Any], path), path.parent)
 
 
 def _check_not_reserved(where: str, name: str) -> None:

@@ -85,18 +85,18 @@ class Setting(Record):
 
 
 class Preset(Record):
-    """A named variant of a method: its default checkpoint, and the fields in which it differs from the method's spec.
+    """A named variant of a method: defaults of settings, and the fields in which it differs from the method's spec.
 
     Attributes:
         title: its name on the page, after the method's.
         summary: one line that describes it.
-        checkpoint: the default of the setting ``checkpoint``.
+        settings: defaults of the method's settings; a relative path is relative to the spec's folder.
         families, view_type, outputs, pairing: as in ``Spec``, or None for the method's own.
     """
 
     title: Text
     summary: Text = ""
-    checkpoint: Text | None = None
+    settings: dict[SettingKey, str | int | float | bool] = Field(default_factory=dict)
     families: tuple[Family, ...] | None = None
     view_type: ViewType | None = None
     outputs: tuple[Output, ...] | None = None
@@ -160,11 +160,10 @@ class Spec(Record):
     folder: Path | None = None
 
     @model_validator(mode="after")
-    def _check_checkpoints(self) -> Spec:
-        if "checkpoint" not in self.settings:
-            names = [name for name, preset in self.presets.items() if preset.checkpoint is not None]
-            if names:
-                raise ValueError(f"preset {names[0]!r} has a checkpoint, but the method has no setting 'checkpoint'")
+    def _check_presets(self) -> Spec:
+        for name, preset in self.presets.items():
+            if unknown := sorted(preset.settings.keys() - self.settings.keys()):
+                raise ValueError(f"preset {name!r} has a default of {unknown[0]!r}, which is no setting of the method")
         return self
 
     @property
@@ -192,12 +191,13 @@ class Spec(Record):
         return self.model_copy(update={**changes, "name": f"{self.title}, {preset.title}"})
 
 
-def parse_spec(where: str, table: Mapping[str, Any]) -> Spec:
+def parse_spec(where: str, table: Mapping[str, Any], folder: Path | None = None) -> Spec:
     """Parse the spec in a TOML table.
 
     Args:
         where: the file, for error messages.
         table: the contents of the file.
+        folder: the file's folder, to which paths in presets are relative; None for the working folder.
 
     Raises:
         ValueError: a key is missing, unknown or has a wrong value; the message names file, key and value.
@@ -205,4 +205,16 @@ def parse_spec(where: str, table: Mapping[str, Any]) -> Spec:
     for key in ("kind", "folder"):
         if key in table:
             raise ValueError(f"{where}: unknown key {key!r}: the benchmark sets it")
-    return parse_record(Spec, table, where)
+    spec = parse_record(Spec, table, where)
+    return spec if folder is None else spec.model_copy(update={"presets": _resolve_paths(spec, folder)})
+
+
+def _resolve_paths(spec: Spec, folder: Path) -> dict[str, Preset]:
+    """Return a spec's presets with the paths in their settings relative to ``folder``."""
+    paths = {name for name, setting in spec.settings.items() if setting.type == "path"}
+    return {
+        name: preset.model_copy(
+            update={"settings": {k: str(folder / str(v)) if k in paths else v for k, v in preset.settings.items()}}
+        )
+        for name, preset in spec.presets.items()
+    }

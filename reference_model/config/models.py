@@ -55,6 +55,13 @@ class MJDConfig:
     guidance_init: Literal["zero", "patch_embedding"] = departs(
         "zero", "Algorithm 1, line 9", "initial weight of the guidance embedding; patch_embedding is the paper's"
     )
+    predicts: Literal["velocity", "clean"] = paper("velocity", "equation 3")
+    """Output of the last layers: the velocities v, or clean latents z_0, from which v = (z_t - z_0) / t at noise level t."""
+    residual: bool = ours(
+        False,
+        "whether the outputs are differences: videos from the reference image held still, motion from the guidance, both also inputs,"
+        " and depth ranges from the depth of the scene frame's origin",
+    )
     scale_tokens_see_K: bool = ours(
         False, "whether scale tokens get (fx / W, fy / H); without intrinsics the metric depth of a crop is ill-posed"
     )
@@ -64,6 +71,10 @@ class MJDConfig:
         if self.attention_head_dim % 2:
             raise ValueError(
                 f"attention_head_dim is {self.attention_head_dim}: expected an even number, since RoPE rotates pairs"
+            )
+        if self.residual and self.predicts != "clean":
+            raise ValueError(
+                f"residual is true and predicts is {self.predicts!r}: expected 'clean', only clean latents have a difference"
             )
         if self.scale_tokens not in (0, 2):
             raise ValueError(f"scale_tokens is {self.scale_tokens}: expected 2 (near and far) or 0 (no depth range)")
@@ -95,8 +106,9 @@ class DPAConfig:
         "auto", "library of the sparse convolution; auto takes spconv if it is installed"
     )
     temporal: bool = ours(False, "attention along each track; the authors' HarmoHOI has it")
-    predicts: Literal["velocity", "tracks"] = paper("velocity", "equation 4")
-    """Output of the last layer: the velocity v, or clean tracks, from which v = (M_t - tracks) / t with the noisy tracks M_t at noise level t."""
+    predicts: Literal["velocity", "tracks", "corrections"] = paper("velocity", "equation 4")
+    """Output of the last layer: the velocity v; or clean tracks, from which v = (M_t - tracks) / t with the noisy tracks M_t at noise level t; or
+    corrections, whose sum with the coarse tracks is the clean tracks (gaps of a coarse track are interpolated in time)."""
     views: int = paper(3, "section 4.2", COUNT)
 
     def __post_init__(self) -> None:
@@ -113,8 +125,13 @@ class DPAConfig:
 
 @dataclass(frozen=True)
 class VAEConfig:
-    """Configuration of the video autoencoder, diffusers' AutoencoderKLWan, with its names; its latents have ``MJDConfig.in_channels`` channels."""
+    """Configuration of the video autoencoder, whose latents have ``MJDConfig.in_channels`` channels.
 
+    Fields after ``stride`` describe Wan's, diffusers' AutoencoderKLWan, and have its names.
+    """
+
+    kind: Literal["wan", "linear"] = paper("wan", "section 4.2: the base model's autoencoder")
+    """``wan``, or ``linear``: principal components of blocks of pixels, one basis for videos and one for motion pseudo-videos."""
     stride: tuple[int, int, int] = paper((4, 16, 16), "section 4.2: (r_n, r_h, r_w)", COUNT)
     base_dim: int = paper(160, "section 4.2: the base model's encoder", COUNT)
     decoder_base_dim: int = paper(256, "section 4.2: the base model's decoder", COUNT)
@@ -168,6 +185,8 @@ class FlowConfig:
     steps: int = ours(50, "number of sampling steps, as for the base model", COUNT)
     shift: float = ours(5.0, "shift of the sampler's grid, as for the base model", POSITIVE)
     training_shift: float = paper(1.0, "Algorithm 1, line 5: t is uniform, so the shift is 1", POSITIVE)
+    error_of: Literal["velocity", "clean"] = paper("velocity", "equations 3 and 4")
+    """Quantity whose squared error is the loss: the velocity, or the clean data z_0 = z_t - t v, which weighs an error by t squared."""
     text_guidance_scale: float = ours(5.0, "text guidance scale, video only; the base model's value", NOT_NEGATIVE)
 
     __post_init__ = check_ranges
@@ -182,6 +201,22 @@ class CycleConfig:
         "latents decoded as coarse motion; x0 estimates clean motion, algorithm1_literal takes noisy motion as printed in lines 7 and 11",
     )
     guidance: bool = ours(True, "whether there is guidance; false is Table 3's row without the cycle")
+    first_guidance: Literal["none", "anchors"] = ours(
+        "none",
+        "guidance before there are refined tracks, as in the first sampling step; anchors draws the points held still where the request has them, all"
+        " at the middle depth",
+    )
+    first_guidance_dropout: float = ours(
+        0.0, "share of training samples whose first guidance is left out, for requests without anchors", SHARE
+    )
+    warmup_guidance: bool = ours(
+        False,
+        "whether warm-up iterations with guidance (guidance_share) show the diffusion model true tracks with a random share of their motion, like"
+        " refined tracks of a points aligner in training",
+    )
+    loss_points: int | None = ours(
+        None, "number of random points of each view in the points aligner's loss; None takes all", COUNT
+    )
     guidance_share: float = ours(
         0.5,
         "share of training iterations with guidance; the rest train for the first sampling step, which has none",
@@ -192,6 +227,11 @@ class CycleConfig:
         "gradient of the coarse tracks; the paper does not detach them, but backward through the decoder does not fit in memory with 5 B",
     )
     text_dropout: float = ours(0.1, "share of training samples without a prompt", SHARE)
+    word_dropout: float = ours(
+        0.0,
+        "share of the words of a prompt that a training sample has as the unknown word, for models whose text encoder is a table of words",
+        SHARE,
+    )
     unit: float = ours(0.2, "metres per unit of the scene frame, so that tracks have about unit variance", POSITIVE)
     prior_depth: float = ours(
         1.7,
@@ -229,8 +269,11 @@ class SyncMV4DConfig:
     height: int = paper(480, "section 4.2: H")
     width: int = paper(704, "section 4.2: W")
     text_tokens: int = paper(512, "section 4.2: L", COUNT)
-    parts: Literal["wan", "random"] = paper("wan", "section 4.2: the base model's autoencoder and text encoder")
-    """The autoencoder and the text encoder: Wan's, or small random ones that ``prepare`` makes if it gets no Wan checkpoint."""
+    parts: Literal["wan", "random", "fitted"] = paper(
+        "wan", "section 4.2: the base model's autoencoder and text encoder"
+    )
+    """The autoencoder and the text encoder: Wan's, or ones that ``prepare`` makes if it is not given any: ``random`` ones, or ``fitted`` ones, which
+    are an autoencoder fitted to the split's clips and a table of the words in its prompts."""
     mjd: MJDConfig = field(default_factory=MJDConfig)
     dpa: DPAConfig = field(default_factory=DPAConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
@@ -242,6 +285,14 @@ class SyncMV4DConfig:
         check_ranges(self)
         if self.mjd.views != self.dpa.views:
             raise ValueError(f"mjd.views is {self.mjd.views}, dpa.views {self.dpa.views}: expected the same V")
+        if self.parts == "wan" and self.cycle.word_dropout:
+            raise ValueError(
+                f"cycle.word_dropout is {self.cycle.word_dropout}: expected 0 with Wan's text encoder, whose tokens are no words"
+            )
+        if (self.parts == "fitted") != (self.vae.kind == "linear"):
+            raise ValueError(
+                f"parts is {self.parts!r}, vae.kind {self.vae.kind!r}: expected 'fitted' and 'linear' together, or neither"
+            )
         self.latent_grid(self.frames, self.height, self.width)
 
     def latent_grid(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
@@ -291,9 +342,42 @@ PRESETS: dict[str, SyncMV4DConfig] = {
         pseudo_video=PseudoVideoConfig(points=256),
         flow=FlowConfig(steps=2),
     ),
+    "micro": SyncMV4DConfig(
+        frames=25,
+        height=128,
+        width=192,
+        text_tokens=16,
+        parts="fitted",
+        mjd=MJDConfig(
+            num_attention_heads=5,
+            attention_head_dim=32,
+            in_channels=48,
+            text_dim=64,
+            freq_dim=64,
+            ffn_dim=640,
+            num_layers=6,
+            patch_size=(1, 4, 4),
+            scale_tokens_see_K=True,
+            predicts="clean",
+            residual=True,
+        ),
+        vae=VAEConfig(kind="linear", stride=(4, 8, 8)),
+        dpa=DPAConfig(width=96, heads=4, num_layers=3, window=384, temporal=True, predicts="corrections"),
+        pseudo_video=PseudoVideoConfig(points=256),
+        flow=FlowConfig(steps=2, training_shift=3.0, error_of="clean", text_guidance_scale=1.0),
+        cycle=CycleConfig(
+            gradient="depth_scale",
+            word_dropout=0.1,
+            first_guidance="anchors",
+            first_guidance_dropout=0.05,
+            warmup_guidance=True,
+            loss_points=32,
+        ),
+    ),
 }
-"""Presets (named configurations): ``wan22_5b`` is the paper's model; ``nano`` is a small one for synthetic clips and tests (tokens have 96
-channels, since a patch has 16 x 4 = 64 numbers).  Each has a twin, ``NAME_literal``, that follows Algorithm 1 of the paper literally."""
+"""Presets (named configurations): ``wan22_5b`` is the paper's model; ``micro`` is a small one, trained on synthetic clips; ``nano`` is one for tests
+(tokens have 96 channels, since a patch has 16 x 4 = 64 numbers).  Each has a twin, ``NAME_literal``, that follows Algorithm 1 of the paper as
+printed."""
 
 LITERAL = "_literal"
 

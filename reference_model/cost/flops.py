@@ -22,8 +22,9 @@ from reference_model.cost.meta_model import (
     build_mjd,
     build_vae,
     empty_latents,
-    empty_video,
+    run_decoder,
     run_dpa,
+    run_encoder,
     run_mjd,
     train_dpa,
     train_mjd,
@@ -90,8 +91,8 @@ _LATENT_FRAMES = _Axis(lambda config: empty_latents(config).shape[3], with_laten
 PARTS: dict[str, tuple[_Axis, Callable[[SyncMV4DConfig], Callable[[], object]]]] = {
     "forward": (_MJD_BLOCKS, lambda config: partial(run_mjd, build_mjd(config, "cpu"), config)),
     "training_step": (_MJD_BLOCKS, lambda config: partial(train_mjd, build_mjd(config, "cpu"), config)),
-    "encode": (_LATENT_FRAMES, lambda config: partial(build_vae(config).encode, empty_video(config))),
-    "decode": (_LATENT_FRAMES, lambda config: partial(build_vae(config).decode, empty_latents(config)[:, 0])),
+    "encode": (_LATENT_FRAMES, lambda config: partial(run_encoder, build_vae(config), config)),
+    "decode": (_LATENT_FRAMES, lambda config: partial(run_decoder, build_vae(config), empty_latents(config)[:, 0])),
     "decode_backward": (_LATENT_FRAMES, lambda config: _decode_and_return_backward(config)),
     "align": (_DPA_BLOCKS, lambda config: partial(run_dpa, build_dpa(config), config)),
     "alignment_step": (_DPA_BLOCKS, lambda config: partial(train_dpa, build_dpa(config), config)),
@@ -159,5 +160,5 @@ def sparse_convolution_flops(config: SyncMV4DConfig, neighbours: int | None = No
 
 def _decode_and_return_backward(config: SyncMV4DConfig) -> Callable[[], object]:
     z = empty_latents(config)[:, 0].requires_grad_()
-    backward: Callable[[], object] = build_vae(config).requires_grad_(False).decode(z).sample.mean().backward
+    backward: Callable[[], object] = run_decoder(build_vae(config).requires_grad_(False), z).mean().backward
     return backward

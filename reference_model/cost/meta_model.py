@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor, nn
 
 from reference_model.config import DPAConfig, SyncMV4DConfig
@@ -17,7 +16,8 @@ from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.dpa.point_serialization import build_windows, gather_windows
 from reference_model.dpa.sparse_conv import VoxelMap
 from reference_model.loading import autoencoder
-from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
+from reference_model.loading.linear_autoencoder import LinearAutoencoders
+from reference_model.mjd.model import Baseline, MJDOutput, MultiViewJointDiffusion
 
 TAPS = 27
 """Number of positions in the kernel of a 3 x 3 x 3 convolution."""
@@ -29,7 +29,7 @@ def build_mjd(config: SyncMV4DConfig, device: str = "meta") -> MultiViewJointDif
         return MultiViewJointDiffusion(config.mjd)
 
 
-def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
+def build_vae(config: SyncMV4DConfig) -> autoencoder.VAE:
     """Build the video autoencoder on the meta device."""
     with torch.device("meta"):
         return autoencoder.build_vae(config)
@@ -51,12 +51,29 @@ def empty_latents(config: SyncMV4DConfig, device: str = "meta") -> Tensor:
     return torch.empty(1, config.mjd.views, config.mjd.in_channels, *grid, device=device)
 
 
+def run_encoder(vae: autoencoder.VAE, config: SyncMV4DConfig) -> object:
+    """Encode the video of one view, and return diffusers' output or the latents."""
+    video = empty_video(config)
+    if isinstance(vae, LinearAutoencoders):
+        return vae.video.project(video[0].movedim(0, -1))
+    return vae.encode(video)
+
+
+def run_decoder(vae: autoencoder.VAE, z: Tensor) -> Tensor:
+    """Decode the latents of one view, (1, C, n, h, w), and return the video."""
+    if isinstance(vae, LinearAutoencoders):
+        return vae.video.reconstruct(z[0])
+    video: Tensor = vae.decode(z).sample
+    return video
+
+
 def run_mjd(mjd: MultiViewJointDiffusion, config: SyncMV4DConfig) -> MJDOutput:
     """Run the diffusion model on one sample with guidance latents, and return its output; call this in FakeTensorMode."""
     z = empty_latents(config, "cpu")
     text = torch.empty(1, config.text_tokens, config.mjd.text_dim)
     intrinsics = torch.empty(1, config.mjd.views, 2) if config.mjd.scale_tokens_see_K else None
-    output: MJDOutput = mjd(z, z, z[:, :, :, :1], text, torch.empty(1), z, intrinsics)
+    baseline = Baseline(z, torch.empty(1, config.mjd.views)) if config.mjd.residual else None
+    output: MJDOutput = mjd(z, z, z[:, :, :, :1], text, torch.empty(1), z, intrinsics, baseline)
     return output
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, take_along_dim
 
 from reference_model.config import SyncMV4DConfig
-from reference_model.cycle.rectified_flow import sample_time
 from reference_model.cycle.scene_frame import Cameras
+from reference_model.mjd.model import Baseline
+from reference_model.rectified_flow import sample_time
 
 EMPTY_SHARE = 0.1
 """Share of training samples in which the warm-up marks all coarse points as not found; not in paper."""
+
+
+Networks = Literal["both", "mjd", "dpa"]
+"""The networks that an iteration trains: the joint diffusion model (MJD), the points aligner (DPA), or both."""
 
 
 class Batch(NamedTuple):
@@ -27,6 +32,7 @@ class Batch(NamedTuple):
         anchors: (B, V, K, 2) pixels of these points in frame 0.
         point_mask: (B, V, K) bool, False for padding in views with fewer points.
         cameras: the V cameras of each sample.
+        baseline: the still clip from which a residual model's outputs are differences, else None.
     """
 
     z_video: Tensor
@@ -37,17 +43,23 @@ class Batch(NamedTuple):
     anchors: Tensor
     point_mask: Tensor
     cameras: Cameras
+    baseline: Baseline | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch with its tensors on another device."""
         K, R, t, size = self.cameras
-        moved = (each.to(device) for each in self[:-1])
-        return Batch(*moved, cameras=Cameras(K.to(device), R.to(device), t.to(device), size))
+        moved = (each.to(device) if isinstance(each, Tensor) else each for each in self)
+        return Batch(*moved)._replace(cameras=Cameras(K.to(device), R.to(device), t.to(device), size))
 
     @property
     def intrinsics(self) -> Tensor:
         """Focal lengths of the cameras relative to the image size, (fx / W, fy / H): (B, V, 2)."""
         return self.cameras.intrinsics
+
+    @property
+    def frames(self) -> int:
+        """The number N of frames."""
+        return self.world.shape[2]
 
     @property
     def normalized_anchors(self) -> Tensor:
@@ -66,6 +78,9 @@ class Noise(NamedTuple):
         drop_uniform: (B, V, N, K) uniform in [0, 1), which decides which coarse points are found in the warm-up.
         guided: whether the joint diffusion model gets guidance (latents of refined tracks) in this iteration; equal in all training processes,
             since all must call the same modules.
+        has_anchors: (B,) bool, False for samples whose first guidance is left out.
+        motion_share: (B,) uniform in [0, 1), the share of true motion in the guidance of the warm-up.
+        loss_points: (B, V, P) indices of the points that the points aligner's loss takes, or None for all K.
     """
 
     t: Tensor
@@ -75,10 +90,13 @@ class Noise(NamedTuple):
     jitter: Tensor
     drop_uniform: Tensor
     guided: bool
+    has_anchors: Tensor
+    motion_share: Tensor
+    loss_points: Tensor | None
 
     def to(self, device: torch.device | str) -> Noise:
         """Return the same numbers with all tensors on another device."""
-        return Noise(*(each.to(device) for each in self[:-1]), guided=self.guided)
+        return Noise(*(each.to(device) if isinstance(each, Tensor) else each for each in self))
 
 
 def sample_noise(
@@ -105,4 +123,29 @@ def sample_noise(
         jitter=torch.randn(points, generator=rank_generator),
         drop_uniform=drop_uniform,
         guided=bool(torch.rand((), generator=shared_generator) < config.cycle.guidance_probability),
+        has_anchors=torch.rand(points[0], generator=rank_generator) >= config.cycle.first_guidance_dropout,
+        motion_share=torch.rand(points[0], generator=rank_generator),
+        loss_points=_sample_points(batch.point_mask, config.cycle.loss_points, rank_generator),
     )
+
+
+def select_points(
+    indices: Tensor | None, anchors: Tensor, point_mask: Tensor, *tracks: Tensor
+) -> tuple[Tensor, Tensor, *tuple[Tensor, ...]]:
+    """Return anchors (B, V, K, 2), ``point_mask`` (B, V, K) and tracks, each (B, V, N, K) or (B, V, N, K, 3), for the points ``indices`` only.
+
+    The indices are (B, V, P); None keeps all K points.
+    """
+    if indices is None:
+        return anchors, point_mask, *tracks
+    rows = indices[:, :, None]
+    selected = (take_along_dim(each, rows if each.ndim == 4 else rows[..., None], dim=3) for each in tracks)
+    return take_along_dim(anchors, indices[..., None], dim=2), point_mask.gather(2, indices), *selected
+
+
+def _sample_points(point_mask: Tensor, count: int | None, generator: torch.Generator) -> Tensor | None:
+    """Return the indices (B, V, P) of at most ``count`` random points of each view; padding is chosen only where a view has fewer points."""
+    if count is None:
+        return None
+    order = torch.rand(point_mask.shape, generator=generator) + ~point_mask
+    return order.argsort(dim=-1)[..., :count]

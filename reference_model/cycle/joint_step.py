@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.batch import Batch, Noise
-from reference_model.cycle.losses import Losses, chamfer, masked_squared_error, squared_error
-from reference_model.cycle.rectified_flow import clean, interpolate, time_grid, velocity
-from reference_model.cycle.track_codec import TrackCodec
+from reference_model.cycle.batch import Batch, Networks, Noise, select_points
+from reference_model.cycle.losses import Losses, alignment_losses, diffusion_losses, gather_losses
+from reference_model.cycle.track_codec import TrackCodec, encode_first_guidance
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.mjd.model import MultiViewJointDiffusion
+from reference_model.rectified_flow import clean, euler_step, interpolate, time_grid
 
 
 def joint_step(
@@ -22,12 +22,12 @@ def joint_step(
     track_codec: TrackCodec,
     flow: FlowConfig,
     cycle: CycleConfig,
+    networks: Networks = "both",
 ) -> Losses:
     """Return the losses of one joint training iteration (Algorithm 1 of the SyncMV4D paper, except the update of the weights in line 13).
 
-    The coarse tracks that the points aligner refines are decoded from motion latents.  With ``cycle.reading`` ``x0`` these are an estimate of the
-    clean latents; with ``algorithm1_literal``, as printed: noisy latents (with the true depth range) in line 7, and noisy latents after one step
-    of the sampler in line 11.
+    Coarse tracks are decoded from motion latents.  With ``cycle.reading`` ``x0`` these are an estimate of the clean latents; with
+    ``algorithm1_literal``, as printed: noisy latents (with the true depth range) in line 7, and after one step of the sampler in line 11.
 
     Args:
         mjd: the multi-view joint diffusion model.
@@ -36,7 +36,8 @@ def joint_step(
         noise: the random numbers of the iteration.
         track_codec: the conversion between motion latents and tracks, for this batch.
         flow: steps and shift of the sampler, for ``algorithm1_literal``.
-        cycle: reading of the algorithm, and gradient of the coarse tracks.
+        cycle: reading of the algorithm, first guidance, and gradient of the coarse tracks.
+        networks: the networks to train; the others get no gradient.
     """
     literal = cycle.reading == "algorithm1_literal"
     K = batch.intrinsics if mjd.settings.scale_tokens_see_K else None
@@ -47,32 +48,31 @@ def joint_step(
     z_motion = interpolate(batch.z_motion, noise.motion, t)
     M_t = interpolate(M, noise.points, t)
 
-    guidance = torch.zeros_like(z_motion)
+    guidance = encode_first_guidance(track_codec, z_motion, cycle, batch.frames, noise.has_anchors)
     if noise.guided:
         with torch.no_grad():
             z_coarse, s_coarse = z_motion, batch.s
             if not literal:  # in place of the output of the previous sampling step
-                _, v, s_coarse = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K)
+                _, v, s_coarse = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K, batch.baseline)
                 z_coarse = clean(z_motion, v, t)
             coarse, found = track_codec.decode_tracks(z_coarse, s_coarse)
             M_tilde = clean(M_t, dpa(M_t, coarse, found, anchors, t, point_mask), t)  # 7: refine without gradient
             guidance = track_codec.encode_guidance(M_tilde)  # 8: project, normalize, encode
 
-    v_video, v_motion, s = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K)  # 9: co-generate with guidance
-    dt = grid_step(t, flow) if literal else -t
-    z_hat = z_motion + dt.view(-1, *[1] * (z_motion.ndim - 1)) * v_motion  # 10
-    coarse, found = track_codec.decode_tracks(z_hat, s, cycle.gradient)  # 11: decode the coarse tracks
-    v_points = dpa(M_t, coarse, found, anchors, t, point_mask)  # 11: refine M_t on them
-    M_bar = clean(M_t, v_points, t)
-
-    return Losses(  # 12: L_MJD (equation 3) and L_DPA (equation 4)
-        video=squared_error(v_video[:, :, :, 1:], velocity(batch.z_video, noise.video)[:, :, :, 1:]),
-        motion=squared_error(v_motion, velocity(batch.z_motion, noise.motion)),
-        depth_range=squared_error(s, batch.s),
-        points=masked_squared_error(v_points, velocity(M, noise.points), point_mask),
-        chamfer=chamfer(M_bar, M, point_mask),
-        depth_range_error=(s.detach() - batch.s).abs().mean(),
+    with torch.set_grad_enabled(networks != "dpa"):
+        output = mjd(z_video, z_motion, z_image, batch.text, t, guidance, K, batch.baseline)  # 9: co-generate
+    mjd_losses = diffusion_losses(output, z_video, z_motion, batch, noise, flow.error_of)
+    if networks == "mjd":
+        return gather_losses(mjd_losses)
+    t_hat = t + grid_step(t, flow) if literal else torch.zeros_like(t)
+    z_hat = euler_step(z_motion, output.motion, t, t_hat)  # 10
+    coarse, found = track_codec.decode_tracks(z_hat, output.s, cycle.gradient)  # 11: decode the coarse tracks
+    anchors, point_mask, M, M_1, M_t, coarse, found = select_points(
+        noise.loss_points, anchors, point_mask, M, noise.points, M_t, coarse, found
     )
+    v = dpa(M_t, coarse, found, anchors, t, point_mask)  # 11: refine M_t on them
+    dpa_losses = alignment_losses(v, M_t, M, M_1, t, point_mask, flow.error_of)
+    return gather_losses(mjd_losses, dpa_losses)  # 12
 
 
 def grid_step(t: Tensor, flow: FlowConfig) -> Tensor:

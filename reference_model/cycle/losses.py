@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
+
+from reference_model.cycle.batch import Batch, Noise
+from reference_model.mjd.model import MJDOutput
+from reference_model.rectified_flow import clean, velocity
+
+ErrorOf = Literal["velocity", "clean"]
 
 
 class Losses(NamedTuple):
@@ -27,6 +34,71 @@ class Losses(NamedTuple):
     points: Tensor
     chamfer: Tensor
     depth_range_error: Tensor
+
+
+def gather_losses(*parts: Mapping[str, Tensor]) -> Losses:
+    """Return losses by name, from one or both networks, as ``Losses``; those of a network that was not run are 0."""
+    losses = {name: value for part in parts for name, value in part.items()}
+    zero = next(iter(losses.values())).new_zeros(())
+    return Losses(*(losses.get(name, zero) for name in Losses._fields))
+
+
+def diffusion_losses(
+    output: MJDOutput, z_video: Tensor, z_motion: Tensor, batch: Batch, noise: Noise, error_of: ErrorOf
+) -> dict[str, Tensor]:
+    """Return the losses of the joint diffusion model (equation 3 of the SyncMV4D paper) by their names in ``Losses``.
+
+    Args:
+        output: the model's predictions.
+        z_video: its input, noisy latents of the videos (B, V, C, n, h, w).
+        z_motion: its input, noisy latents of the motion, of the same shape.
+        batch: clean latents and depth ranges.
+        noise: noise and noise levels.
+        error_of: the quantity whose error is squared, ``FlowConfig.error_of``.
+    """
+    video, true_video = flow_error(output.video, z_video, batch.z_video, noise.video, noise.t, error_of)
+    motion, true_motion = flow_error(output.motion, z_motion, batch.z_motion, noise.motion, noise.t, error_of)
+    return {
+        "video": squared_error(video[:, :, :, 1:], true_video[:, :, :, 1:]),
+        "motion": squared_error(motion, true_motion),
+        "depth_range": squared_error(output.s, batch.s),
+        "depth_range_error": (output.s.detach() - batch.s).abs().mean(),
+    }
+
+
+def alignment_losses(
+    v: Tensor, M_t: Tensor, M: Tensor, noise: Tensor, t: Tensor, point_mask: Tensor, error_of: ErrorOf
+) -> dict[str, Tensor]:
+    """Return the losses of the points aligner (equation 4 of the SyncMV4D paper) by their names in ``Losses``.
+
+    Args:
+        v: predicted velocities of the tracks (B, V, N, K, 3).
+        M_t: noisy tracks, of the same shape.
+        M: true tracks.
+        noise: the noise in ``M_t``.
+        t: (B,) noise levels.
+        point_mask: (B, V, K) bool, False for padding.
+        error_of: the quantity whose error is squared, ``FlowConfig.error_of``.
+    """
+    predicted, true = flow_error(v, M_t, M, noise, t, error_of)
+    return {
+        "points": masked_squared_error(predicted, true, point_mask),
+        "chamfer": chamfer(clean(M_t, v, t), M, point_mask),
+    }
+
+
+def flow_error(v: Tensor, z_t: Tensor, z0: Tensor, z1: Tensor, t: Tensor, error_of: ErrorOf) -> tuple[Tensor, Tensor]:
+    """Return the prediction and the target whose difference a loss squares: velocities or clean data, depending on ``error_of``.
+
+    Args:
+        v: predicted velocities (B, ...).
+        z_t: noisy state, of the same shape.
+        z0: clean data.
+        z1: noise.
+        t: (B,) noise levels.
+        error_of: ``velocity`` or ``clean``.
+    """
+    return (v, velocity(z0, z1)) if error_of == "velocity" else (clean(z_t, v, t), z0)
 
 
 def squared_error(prediction: Tensor, target: Tensor) -> Tensor:

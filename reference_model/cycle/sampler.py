@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.rectified_flow import clean, euler_step, time_grid
-from reference_model.cycle.track_codec import TrackCodec
+from reference_model.cycle.track_codec import TrackCodec, encode_first_guidance
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.mjd.model import MJDOutput, MultiViewJointDiffusion
+from reference_model.mjd.model import Baseline, MJDOutput, MultiViewJointDiffusion
 from reference_model.mjd.tokens import replace_first_frame
+from reference_model.rectified_flow import clean, euler_step, time_grid
 
 
 class Conditions(NamedTuple):
@@ -29,6 +29,7 @@ class Conditions(NamedTuple):
         anchors: (B, V, K, 2) positions of the K points in frame 0, ((u + 1/2) / W, (v + 1/2) / H); None in open loop.
         intrinsics: (B, V, 2) focal lengths (fx / W, fy / H) if the model's scale tokens see them, else None.
         frames: (N, n), number of frames of the videos and of their latents.
+        baseline: the still clip from which a residual model's outputs are differences, else None.
     """
 
     z_image: Tensor
@@ -37,6 +38,7 @@ class Conditions(NamedTuple):
     anchors: Tensor | None
     intrinsics: Tensor | None
     frames: tuple[int, int]
+    baseline: Baseline | None = None
 
 
 class Sampled(NamedTuple):
@@ -68,8 +70,9 @@ def sample(
     """Sample videos, motion and tracks that continue V reference images.
 
     In the closed loop, MJD's motion is decoded to coarse tracks, DPA refines these, and the refined tracks are encoded as guidance of MJD in the
-    next step; the first step has no guidance.  In steps without the loop DPA reuses the last coarse tracks, at first none.  Without ``dpa`` and
-    ``track_codec`` MJD samples alone, in open loop, and there are no tracks (row 3 of Table 3 of the SyncMV4D paper).
+    next step; the first step has the first guidance (``CycleConfig.first_guidance``).  In steps without the loop DPA reuses the last coarse tracks,
+    at first none.  Without ``dpa`` and ``track_codec`` MJD samples alone, in open loop, and there are no tracks (row 3 of Table 3 of the SyncMV4D
+    paper).
 
     Args:
         mjd: the multi-view joint diffusion model (MJD).
@@ -88,9 +91,10 @@ def sample(
     conditions = conditions._replace(z_image=conditions.z_image.float())
     z_video, z_motion, M = sample_initial_noise(conditions, generator)
     closed_loop = dpa is not None
-    guidance = coarse = found = None
+    guidance = encode_first_guidance(track_codec, z_motion, cycle, conditions.frames[0])
+    coarse = found = None
     if closed_loop:
-        guidance, coarse, found = torch.zeros_like(z_motion), torch.zeros_like(M), torch.zeros_like(M[..., 0]).bool()
+        coarse, found = torch.zeros_like(M), torch.zeros_like(M[..., 0]).bool()
     for step, (t, t_next) in enumerate(pairwise(time_grid(flow.steps, flow.shift))):
         is_last = step == flow.steps - 1
         is_looped = closed_loop and cycle.is_looped(step, float(t), is_last=is_last)
@@ -138,7 +142,7 @@ def classifier_free_guidance(
     state: tuple[Tensor, Tensor],
     conditions: Conditions,
     t: Tensor,
-    guidance: Tensor | None,
+    guidance: Tensor,
     scale: float,
 ) -> MJDOutput:
     """Return the velocities and depth ranges that the joint diffusion model predicts, the videos' velocity with classifier-free guidance.
@@ -151,12 +155,14 @@ def classifier_free_guidance(
         state: z_t^V and z_t^Mpv (B, V, C, n, h, w), noisy latents of the videos and of the motion.
         conditions: image, prompt, empty prompt and intrinsics.
         t: (B,) noise levels.
-        guidance: latents of the refined motion (B, V, C, n, h, w), the same with and without the prompt; None for none.
+        guidance: latents of the refined motion (B, V, C, n, h, w), the same with and without the prompt; zeros for none.
         scale: scale of classifier-free guidance; 1 is no guidance.
     """
 
     def predict(text: Tensor) -> MJDOutput:
-        output: MJDOutput = mjd(*state, conditions.z_image, text, t, guidance, conditions.intrinsics)
+        output: MJDOutput = mjd(
+            *state, conditions.z_image, text, t, guidance, conditions.intrinsics, conditions.baseline
+        )
         return output
 
     conditional = predict(conditions.text)

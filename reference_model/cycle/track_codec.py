@@ -7,30 +7,76 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from hoibench.geometry import project, to_camera, to_world, unproject
+from hoibench.geometry.motion_colours import OVERSHOOT
 from hoibench.geometry.pseudo_video import depth_range, points_in_image, quantise, read_back, render
-from reference_model.config import PseudoVideoConfig
+from reference_model.config import CycleConfig, PseudoVideoConfig
 from reference_model.cycle.scene_frame import Cameras, SceneFrame
+from reference_model.mjd.model import Baseline
 
 Gradient = Literal["full", "depth_scale", "none"]
 """Gradient of decoded tracks: ``full`` through the decoder's depth channel and the depth range s, ``depth_scale`` through s only, or ``none``."""
 
 
 class Autoencoder(Protocol):
-    """The interface of the frozen video autoencoder, which converts one video at a time."""
+    """The interface of a frozen video autoencoder, which converts one video at a time."""
 
     def encode(self, video: Tensor) -> Tensor:
         """Encode a video (N, H, W, 3) in [0, 1] to latents (C, n, h, w)."""
         ...
 
     def decode(self, z: Tensor) -> Tensor:
-        """Decode latents (C, n, h, w) to a video (N, H, W, 3) in [0, 1], differentiably."""
+        """Decode latents (C, n, h, w) to a video (N, H, W, 3), differentiably; values may be beyond [0, 1]."""
         ...
+
+
+class Autoencoders(NamedTuple):
+    """The frozen autoencoders of a model: that of the videos, and that of the motion pseudo-videos; Wan's is both."""
+
+    video: Autoencoder
+    motion: Autoencoder
+
+
+def encode_first_guidance(
+    track_codec: TrackCodec | None, z_motion: Tensor, cycle: CycleConfig, frames: int, has_anchors: Tensor | None = None
+) -> Tensor:
+    """Return the guidance before there are refined tracks, latents like ``z_motion`` (B, V, C, n, h, w): see ``CycleConfig.first_guidance``.
+
+    Args:
+        track_codec: the conversion of the batch's points, or None if there are no anchors: then guidance is zeros.
+        z_motion: motion latents, for their shape.
+        cycle: the configuration of the loop.
+        frames: number N of frames.
+        has_anchors: (B,) bool, False for samples whose guidance is zeros nevertheless.
+    """
+    if track_codec is None or cycle.first_guidance == "none":
+        return torch.zeros_like(z_motion)
+    z = track_codec.encode_anchors(frames)
+    return z if has_anchors is None else z * has_anchors.to(z).view(-1, *[1] * (z.ndim - 1))
+
+
+@torch.no_grad()
+def build_baseline(
+    z_image: Tensor, frames: int, autoencoder: Autoencoder, cameras: Cameras, scene_frame: SceneFrame
+) -> Baseline:
+    """Build the still clip of N frames from which a residual model's outputs are differences.
+
+    Args:
+        z_image: z^I (B, V, C, 1, h, w), latents of the reference images.
+        frames: number N of frames.
+        autoencoder: the autoencoder of the videos.
+        cameras: the cameras of the views.
+        scene_frame: the coordinate frame of the tracks.
+    """
+    images = [autoencoder.decode(z)[0].clamp(0, 1) for z in z_image.flatten(0, 1).float()]
+    held = torch.stack([autoencoder.encode(image.expand(frames, -1, -1, -1)) for image in images])
+    depth = to_camera(scene_frame.centre[:, None, None], cameras.R, cameras.t)[..., 0, 2]
+    return Baseline(held.unflatten(0, z_image.shape[:2]), depth)
 
 
 @dataclass(frozen=True)
@@ -89,6 +135,17 @@ class TrackCodec:
             z = torch.stack([self.autoencoder.encode(self._render(view, world[view])) for view in self._views()])
         return z.unflatten(0, self.anchors.shape[:2])
 
+    @torch.no_grad()
+    def encode_anchors(self, frames: int) -> Tensor:
+        """Draw the points held still at their anchors, all at the middle of the depth range, and encode these pseudo-videos of N frames.
+
+        Returns:
+            Latents (B, V, C, n, h, w), the guidance of the joint diffusion model while there are no refined tracks.
+        """
+        with _full_precision(self.anchors):
+            z = torch.stack([self.autoencoder.encode(self._draw_anchors(view, frames)) for view in self._views()])
+        return z.unflatten(0, self.anchors.shape[:2])
+
     def _views(self) -> Iterator[tuple[int, int]]:
         return ((b, v) for b in range(self.anchors.shape[0]) for v in range(self.anchors.shape[1]))
 
@@ -105,7 +162,7 @@ class TrackCodec:
             ~self.point_mask[view][:, None], torch.nan
         )  # has no colour, so it is never found
         reading = read_back(
-            video,
+            video.clamp(-OVERSHOOT, 1 + OVERSHOOT),  # a linear autoencoder decodes poor latents to any colour
             anchors,
             s,
             radius=self.style.radius,
@@ -124,7 +181,18 @@ class TrackCodec:
         visible = self.point_mask[view] & in_camera.isfinite().all(dim=-1)
         drawn = points_in_image(pixels, depth, size, visible=visible)
         s = depth_range(depth, drawn) if drawn.any() else depth.new_tensor([0.0, 1.0])  # no visible point: black
-        style = self.style
+        return self._draw(view, pixels, depth, s, visible)
+
+    def _draw_anchors(self, view: tuple[int, int], frames: int) -> Tensor:
+        """Draw the points of one view at their anchors, in the middle of the depth range, as a pseudo-video (N, H, W, 3) of equal frames."""
+        pixels = self.anchors[view][None]
+        depth = torch.full_like(pixels[..., 0], 1.5)
+        video = self._draw(view, pixels, depth, depth.new_tensor([1.0, 2.0]), self.point_mask[view][None])
+        return video.expand(frames, -1, -1, -1)
+
+    def _draw(self, view: tuple[int, int], pixels: Tensor, depth: Tensor, s: Tensor, visible: Tensor) -> Tensor:
+        """Draw points at pixels (N, K, 2) with depths (N, K), those that are ``visible`` (N, K), as a pseudo-video (N, H, W, 3) of range s (2,)."""
+        style, size = self.style, self.cameras.size
         video = render(
             pixels,
             depth,

@@ -26,12 +26,10 @@ from reference_model.dpa.point_serialization import (
 )
 from reference_model.dpa.sparse_conv import build_voxel_map
 from reference_model.float32_layers import Float32Linear, TimeEmbedding
+from reference_model.rectified_flow import velocity_from_clean
 
 _TIME_CHANNELS = 256
 _OCTAVES = 8
-
-_LEAST_TIME = 0.05
-"""Least noise level by which predicted tracks are divided to get a velocity: less would multiply their errors without bound."""
 
 
 class DiffusionPointsAligner(ModelMixin, ConfigMixin):
@@ -98,6 +96,10 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
 
         identity = self._identity(anchors, frames)
         x = group_frames(self.point_embedding(M_t) + identity)
+        base = None
+        if self.settings.predicts == "corrections":
+            base = interpolate_gaps(coarse, found)
+            x = x + group_frames(self.coarse_embedding(base))
         tokens = group_frames(self.coarse_embedding(coarse) + identity)
         time = repeat(self.time_embedding(t), "b c -> (b n) c", n=frames)
 
@@ -112,7 +114,7 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
         predicted = rearrange(self.head(self.norm_out(x)), "(b n) (v k) c -> b v n k c", b=batch, v=views)
         if self.settings.predicts == "velocity":
             return predicted
-        return (M_t - predicted) / t.float().clamp(min=_LEAST_TIME).view(-1, 1, 1, 1, 1)
+        return velocity_from_clean(M_t, predicted if base is None else base + predicted, t)
 
     def _check_shapes(
         self, M_t: Tensor, coarse: Tensor, found: Tensor, anchors: Tensor, t: Tensor, point_mask: Tensor | None
@@ -171,6 +173,24 @@ class DiffusionPointsAligner(ModelMixin, ConfigMixin):
 
     def _prepend_null(self, tokens: Tensor) -> Tensor:
         return torch.cat([self.null_token.expand(len(tokens), 1, -1), tokens], dim=1)
+
+
+def interpolate_gaps(coarse: Tensor, found: Tensor) -> Tensor:
+    """Return coarse tracks (B, V, N, K, 3) with the frames in which a point was not found interpolated linearly in time.
+
+    Before the first and after the last frame in which it was found, a point keeps that position; a point that was never found is at the origin.
+    """
+    frames = torch.arange(found.shape[2], device=found.device).view(1, 1, -1, 1).expand(found.shape)
+    last = len(frames[0, 0]) - 1
+    before = frames.masked_fill(~found, -1).cummax(dim=2).values
+    after = frames.masked_fill(~found, last + 1).flip(2).cummin(dim=2).values.flip(2)
+    before, after = (
+        torch.where(before < 0, after, before).clamp(max=last),
+        torch.where(after > last, before, after).clamp(0, last),
+    )
+    share = (frames - before) / (after - before).clamp(min=1)
+    start, end = (coarse.gather(2, each[..., None].expand_as(coarse)) for each in (before, after))
+    return torch.where(found[..., None], coarse, start + share[..., None] * (end - start))
 
 
 def group_frames(x: Tensor) -> Tensor:

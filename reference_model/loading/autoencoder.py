@@ -1,4 +1,7 @@
-"""Wan's video autoencoder: loading it, and encoding and decoding one video at a time in float32, z = (E(video) - mean) / std per channel."""
+"""The video autoencoder, Wan's or a linear one: loading it, and encoding and decoding one video at a time in float32.
+
+Wan's latents are normalized, z = (E(video) - mean) / std per channel.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reference_model.config import SyncMV4DConfig
+from reference_model.cycle.track_codec import Autoencoders
+from reference_model.loading.encoder_input import check_encoder_input
 from reference_model.loading.folder import (
     CONFIG_FILE,
     COPY_AGAIN,
     build_from_config,
-    check_class,
     check_config_types,
+    find_class,
     find_part,
     read_config,
 )
+from reference_model.loading.linear_autoencoder import LinearAutoencoders
 from reference_model.loading.weights import Weights, check_weights, load_weights, open_weights
 
-_ROUNDING = 1e-5
+VAE = AutoencoderKLWan | LinearAutoencoders
+"""The model in folder vae/; ``_class_name`` in its config.json is the name of one of these classes."""
+
+_CLASSES: dict[str, type[VAE]] = {"wan": AutoencoderKLWan, "linear": LinearAutoencoders}
+"""Class of the autoencoder by ``VAEConfig.kind``."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +55,9 @@ class WanAutoencoder:
         Raises:
             ValueError: values are not in [0, 1], or the number of frames is not r_n (n - 1) + 1.
         """
-        x, r_n = torch.as_tensor(video, device=self.vae.device), self.vae.config.scale_factor_temporal
-        if len(x) % r_n != 1 % r_n:  # the autoencoder would drop the frames after the last complete group
-            raise ValueError(f"the video has {len(x)} frames: expected {r_n} n + 1")
-        inside = x.clamp(0, 1)
-        if not (x.is_floating_point() and (x - inside).abs().max() <= _ROUNDING):
-            low, high = x.aminmax()
-            raise ValueError(
-                f"the video has {x.dtype} values from {low:.6g} to {high:.6g}: expected floats in [0, 1] (8-bit ones divided by 255)"
-            )
+        x = check_encoder_input(video, self.vae.config.scale_factor_temporal, self.vae.device)
         with torch.autocast(x.device.type, enabled=False):
-            z = self.vae.encode(inside.float().movedim(-1, 0)[None] * 2 - 1).latent_dist.mode()[0]
+            z = self.vae.encode(x.movedim(-1, 0)[None] * 2 - 1).latent_dist.mode()[0]
         mean, std = self._moments(z.device)
         return (z - mean) / std
 
@@ -78,8 +80,8 @@ class WanAutoencoder:
         return mean, std
 
 
-def load_autoencoder(checkpoint: Path, config: SyncMV4DConfig, device: torch.device | str = "cpu") -> WanAutoencoder:
-    """Load the autoencoder of a model to a device, from subfolder vae/ of a Wan checkpoint or of a folder with the model's own parts.
+def load_autoencoders(checkpoint: Path, config: SyncMV4DConfig, device: torch.device | str = "cpu") -> Autoencoders:
+    """Load the autoencoders of a model to a device, from subfolder vae/ of a Wan checkpoint or of a folder with the model's own parts.
 
     Raises:
         FileNotFoundError: the subfolder or a file is missing.
@@ -87,12 +89,18 @@ def load_autoencoder(checkpoint: Path, config: SyncMV4DConfig, device: torch.dev
     """
     vae = load_vae(checkpoint)
     check_vae(vae, config, checkpoint / "vae")
-    return WanAutoencoder(vae.to(device))
+    vae = vae.to(device)
+    if isinstance(vae, LinearAutoencoders):
+        return Autoencoders(vae.video, vae.motion)
+    wan = WanAutoencoder(vae)
+    return Autoencoders(wan, wan)
 
 
-def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
-    """Build the video autoencoder of a configuration with random weights, on torch's default device."""
+def build_vae(config: SyncMV4DConfig) -> VAE:
+    """Build the video autoencoder of a configuration on torch's default device: Wan's with random weights, or a linear one whose weights are 0."""
     vae, channels = config.vae, 3 * config.vae.patch_size**2
+    if vae.kind == "linear":
+        return LinearAutoencoders(config.mjd.in_channels, vae.stride)
     return AutoencoderKLWan(
         base_dim=vae.base_dim,
         decoder_base_dim=vae.decoder_base_dim,
@@ -109,19 +117,19 @@ def build_vae(config: SyncMV4DConfig) -> AutoencoderKLWan:
     )
 
 
-def load_vae(checkpoint: Path) -> AutoencoderKLWan:
-    """Load the video autoencoder, frozen and in float32, from subfolder vae/ of ``checkpoint``, a copy of Wan2.2-TI2V-5B-Diffusers.
+def load_vae(checkpoint: Path) -> VAE:
+    """Load the video autoencoder, frozen and in float32, from subfolder vae/ of a Wan checkpoint or of a folder with a model's own parts.
 
     Raises:
         FileNotFoundError: the subfolder, its configuration or its weights are missing.
-        ValueError: the files are damaged or of another model, or latents_mean or latents_std are invalid.
+        ValueError: the files are damaged or of another model, or Wan's latents_mean or latents_std are invalid.
     """
     vae, weights = open_vae(checkpoint)
     load_weights(vae, weights, dtype=torch.float32)
     return vae.eval().requires_grad_(False)
 
 
-def open_vae(checkpoint: Path) -> tuple[AutoencoderKLWan, Weights]:
+def open_vae(checkpoint: Path) -> tuple[VAE, Weights]:
     """Check the autoencoder's files for ``load_vae`` without reading weights; raises the same errors, except for NaN.
 
     Returns:
@@ -129,20 +137,29 @@ def open_vae(checkpoint: Path) -> tuple[AutoencoderKLWan, Weights]:
     """
     folder = find_part(checkpoint, "vae")
     stored = read_config(folder)
-    check_class(folder, stored, AutoencoderKLWan)
-    check_config_types(folder, stored, AutoencoderKLWan)
+    kind = find_class(folder, stored, _CLASSES.values())
+    check_config_types(folder, stored, kind)
     with torch.device("meta"):
-        vae = build_from_config(folder, lambda: AutoencoderKLWan.from_config(stored))
-    _check_moments(folder, vae.config)
+        vae = build_from_config(folder, lambda: kind.from_config(stored))
+    if isinstance(vae, AutoencoderKLWan):
+        _check_moments(folder, vae.config)
     weights = open_weights(folder)
     check_weights(vae, weights)
     return vae, weights
 
 
-def check_vae(vae: AutoencoderKLWan, config: SyncMV4DConfig, folder: Path) -> None:
-    """Raise ValueError unless the latents of an autoencoder, read from ``folder``, have the channels and strides that a model expects."""
-    space = vae.config.scale_factor_spatial
-    found = (vae.config.z_dim, vae.config.scale_factor_temporal, space, space)
+def check_vae(vae: VAE, config: SyncMV4DConfig, folder: Path) -> None:
+    """Raise ValueError unless an autoencoder, read from ``folder``, is of the class that a model expects, with its channels and strides."""
+    expected_class = _CLASSES[config.vae.kind].__name__
+    if type(vae).__name__ != expected_class:
+        raise ValueError(
+            f"{folder} has class {type(vae).__name__}, the model expects {expected_class}: give the model's own checkpoint"
+        )
+    if isinstance(vae, LinearAutoencoders):
+        found = (vae.config.channels, *vae.config.stride)
+    else:
+        space = vae.config.scale_factor_spatial
+        found = (vae.config.z_dim, vae.config.scale_factor_temporal, space, space)
     expected = (config.mjd.in_channels, *config.vae.stride)
     if found != expected:
         raise ValueError(

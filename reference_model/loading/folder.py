@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -56,13 +56,20 @@ def read_config(folder: Path) -> dict[str, Any]:
     return read_json_object(folder / CONFIG_FILE)
 
 
-def check_class(folder: Path, stored: Mapping[str, Any], expected: type) -> None:
-    """Raise ValueError unless ``stored``, the values of config.json in ``folder``, names ``expected`` as the model's class in diffusers."""
-    if stored.get("_class_name") != expected.__name__:
+def find_class(folder: Path, stored: Mapping[str, Any], expected: Iterable[type[T]]) -> type[T]:
+    """Return the class of a model of diffusers that ``stored``, the values of config.json in ``folder``, names as ``_class_name``.
+
+    Raises:
+        ValueError: it is none of those expected.
+    """
+    classes = {each.__name__: each for each in expected}
+    name = stored.get("_class_name")
+    if name not in classes:
         raise ValueError(
-            f"{folder / CONFIG_FILE}: _class_name is {stored.get('_class_name')!r}, expected {expected.__name__!r}."
-            f" Download it: {DOWNLOAD_COMMAND}"
+            f"{folder / CONFIG_FILE}: _class_name is {name!r}, expected {' or '.join(map(repr, classes))}."
+            f" Restore the folder, or for Wan's: {DOWNLOAD_COMMAND}"
         )
+    return classes[name]
 
 
 def check_config(folder: Path, stored: Mapping[str, Any], expected: Mapping[str, Any], fix: str) -> None:

@@ -23,11 +23,12 @@ from torch import nn
 
 from hoibench.store import sha256_json
 from hoibench.store.atomic import new_folder
-from hoibench.store.verified_folder import FolderMetadata, read_metadata, write_metadata
+from hoibench.store.verified_folder import CorruptFolder, FolderMetadata, read_metadata, write_metadata
 from reference_model.config import DPAConfig, SyncMV4DConfig
 from reference_model.config.changes import CompleteConfig
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.dpa.model import DiffusionPointsAligner
-from reference_model.loading.autoencoder import WanAutoencoder, load_autoencoder
+from reference_model.loading.autoencoder import load_autoencoders
 from reference_model.loading.folder import DOWNLOAD_COMMAND, WAN_PARTS, check_config, read_config
 from reference_model.loading.text_encoder import TextEncoder, check_text_encoder, load_text_encoder
 from reference_model.loading.transformer import load_mjd
@@ -35,6 +36,8 @@ from reference_model.loading.weights import load_weights, open_weights
 from reference_model.model import SyncMV4D
 
 METADATA_FILE = "syncmv4d.json"
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+"""Folder of the models that are part of hoibench."""
 
 
 class ModelMetadata(FolderMetadata):
@@ -51,6 +54,11 @@ class ModelMetadata(FolderMetadata):
 
     config: CompleteConfig
 
+    @property
+    def digest(self) -> str:
+        """A digest of the configuration and of the weights of MJD and DPA, 12 hex digits."""
+        return sha256_json(self.to_json())[:12]
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -59,14 +67,14 @@ class LoadedModel:
     Attributes:
         config: configuration of the model.
         model: the diffusion model MJD and the points aligner DPA, frozen.
-        autoencoder: encoder and decoder of the video autoencoder.
+        autoencoders: the autoencoders of the videos and of the motion pseudo-videos.
         text_encoder: the text encoder.
         digest: digest of the configuration and of the weights of MJD and DPA, 12 hex digits.
     """
 
     config: SyncMV4DConfig
     model: SyncMV4D
-    autoencoder: WanAutoencoder
+    autoencoders: Autoencoders
     text_encoder: TextEncoder
     digest: str
 
@@ -115,15 +123,21 @@ def load_model(
         FileNotFoundError: the folder, a file or a part is missing; says how to get it.
         ValueError: a file is truncated, changed or of another model, weights contain NaN, or the configuration is of another version.
     """
-    config, digest = read_config_and_digest(folder)
+    with _reinstall_if_shipped(folder):
+        return _load_model(folder, wan, device, dtype)
+
+
+def _load_model(folder: Path, wan: Path | None, device: torch.device | str, dtype: torch.dtype) -> LoadedModel:
+    metadata = _read_metadata(folder)
+    config = metadata.config
     vae_folder, text_folder, _ = find_wan_parts(folder, wan)
-    autoencoder = load_autoencoder(vae_folder.parent, config, device)
+    autoencoders = load_autoencoders(vae_folder.parent, config, device)
     text_encoder = load_text_encoder(text_folder.parent, device=device)
     check_text_encoder(text_encoder.model, config, text_folder)
     model = SyncMV4D(config, load_mjd(folder / "mjd", config, dtype=dtype), _load_dpa(folder / "dpa", config.dpa))
     model.eval().requires_grad_(False)
     read_metadata(folder, ModelMetadata, check="contents")  # last, since the checks above give better reasons
-    return LoadedModel(config, model.to(device), autoencoder, text_encoder, digest)
+    return LoadedModel(config, model.to(device), autoencoders, text_encoder, metadata.digest)
 
 
 def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
@@ -136,6 +150,12 @@ def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
         FileNotFoundError: the folder is not a model's, or a file is missing.
         ValueError: the metadata is of another version, or a file has another size than was written.
     """
+    with _reinstall_if_shipped(folder):
+        metadata = _read_metadata(folder)
+    return metadata.config, metadata.digest
+
+
+def _read_metadata(folder: Path) -> ModelMetadata:
     path = folder / METADATA_FILE
     if not path.is_file():
         below = folder / "model"  # as in the folder of a training
@@ -143,8 +163,19 @@ def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
         raise FileNotFoundError(
             f"{path}: no such file. Expected a folder written by python -m reference_model.train, with {METADATA_FILE}, mjd and dpa{fix}"
         )
-    metadata = read_metadata(folder, ModelMetadata, check="sizes")
-    return metadata.config, sha256_json(metadata.to_json())[:12]
+    return read_metadata(folder, ModelMetadata, check="sizes")
+
+
+@contextmanager
+def _reinstall_if_shipped(folder: Path) -> Iterator[None]:
+    """Let errors of a model that is part of hoibench say so."""
+    try:
+        yield
+    except (FileNotFoundError, ValueError) as error:
+        if not folder.resolve().is_relative_to(CHECKPOINTS):
+            raise
+        kind = next(each for each in (CorruptFolder, FileNotFoundError, ValueError) if isinstance(error, each))
+        raise kind(f"{error}. The model {folder.name} is part of hoibench: reinstall hoibench") from error
 
 
 def find_wan_parts(folder: Path, wan: Path | None = None) -> list[Path]:

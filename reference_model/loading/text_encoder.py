@@ -24,7 +24,7 @@ from reference_model.loading.folder import (
     find_part,
     read_config,
 )
-from reference_model.loading.text_table import TextTable
+from reference_model.loading.text_table import UNKNOWN, TextTable
 from reference_model.loading.weights import Weights, check_weights, load_weights, open_weights
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ class TextEncoder:
 
     def _warn_of_unknown_words(self, text: str) -> None:
         words = dict.fromkeys(text.split())
+        words.pop(UNKNOWN, None)  # asked for by name, as word dropout does
         unknown = [word for word in words if self.tokenizer.unk_token_id in self.tokenizer(word).input_ids]
         if unknown:
             log.warning(

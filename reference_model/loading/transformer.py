@@ -16,8 +16,8 @@ from reference_model.loading.folder import (
     COPY_AGAIN,
     DOWNLOAD_COMMAND,
     REPOSITORY,
-    check_class,
     check_config,
+    find_class,
     find_part,
     read_config,
 )
@@ -71,7 +71,7 @@ def open_mjd(folder: Path, config: SyncMV4DConfig) -> tuple[MultiViewJointDiffus
     if is_mjd:
         check_config(folder, stored, dataclasses.asdict(config.mjd), _FIX)
     else:
-        check_class(folder, stored, WanTransformer3DModel)
+        find_class(folder, stored, [WanTransformer3DModel])
         check_config(folder, _wan_defaults() | stored, _wan_arguments(config.mjd), _FIX)
     weights = open_weights(folder)
     with torch.device("meta"):

@@ -18,6 +18,7 @@ NEW_PARAMETERS = frozenset(
     (
         "attn_view",
         "guidance_embedding",
+        "held_embedding",
         "intrinsics_embedding",
         "patch_embedding_motion",
         "proj_out_motion",
@@ -55,6 +56,11 @@ def init_new_parameters(model: MultiViewJointDiffusion) -> None:
     model.register_embedding.normal_(std=_TOKEN_STD)
     model.scale_head.weight.normal_(std=_TOKEN_STD)
     model.scale_head.bias.zero_()
+    if model.held_embedding is not None:
+        model.held_embedding.weight.copy_(model.patch_embedding.weight)
+        for head in (model.proj_out, model.proj_out_motion, model.scale_head):  # at first the output is the still clip
+            head.weight.zero_()
+            head.bias.zero_()
     if model.intrinsics_embedding is not None:
         model.intrinsics_embedding.weight.zero_()
         model.intrinsics_embedding.bias.zero_()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
 from reference_model.config import MJDConfig
+
+if TYPE_CHECKING:
+    from reference_model.mjd.model import Baseline
 
 
 def check_inputs(
@@ -16,6 +21,7 @@ def check_inputs(
     t: Tensor,
     guidance: Tensor | None,
     intrinsics: Tensor | None,
+    baseline: Baseline | None,
 ) -> None:
     """Raise ValueError, naming the argument, unless the arguments of ``MultiViewJointDiffusion.forward`` fit each other and the model."""
     z = z_motion if z_video is None else z_video
@@ -37,6 +43,10 @@ def check_inputs(
         raise ValueError("the scale tokens of this model see K: give intrinsics (B, V, 2) = (fx / W, fy / H)")
     if intrinsics is not None and not config.scale_tokens_see_K:
         raise ValueError("intrinsics are given, but the scale tokens of this model do not see K: leave them out")
+    if config.residual and baseline is None:
+        raise ValueError("the outputs of this model are differences from a still clip: give it as baseline")
+    if baseline is not None and not config.residual:
+        raise ValueError("baseline is given, but the outputs of this model are no differences: leave it out")
     expected: dict[str, tuple[Tensor | None, tuple[int | None, ...]]] = {
         "z_motion": (z_motion, tuple(z.shape)),
         "guidance": (guidance, tuple(z.shape)),
@@ -44,6 +54,8 @@ def check_inputs(
         "text": (text, (batch, None, config.text_dim)),
         "t": (t, (batch,)),
         "intrinsics": (intrinsics, (batch, views, 2)),
+        "baseline.z_video": (None if baseline is None else baseline.z_video, tuple(z.shape)),
+        "baseline.depth": (None if baseline is None else baseline.depth, (batch, views)),
     }
     for name, (tensor, shape) in expected.items():
         if tensor is not None and not _has_shape(tensor, shape):

@@ -24,6 +24,7 @@ from reference_model.mjd.block import MultiViewBlock, TimeRows, modulate, modula
 from reference_model.mjd.initialization import NEW_PARAMETERS, init_new_parameters
 from reference_model.mjd.input_checks import check_inputs
 from reference_model.mjd.tokens import TokenLayout, replace_first_frame, rotary_tables, unpatchify
+from reference_model.rectified_flow import velocity_from_clean
 
 
 class MJDOutput(NamedTuple):
@@ -38,6 +39,22 @@ class MJDOutput(NamedTuple):
     video: Tensor | None
     motion: Tensor | None
     s: Tensor | None
+
+
+DEPTH_UNIT = 0.1
+"""Metres per unit of the scale head of a residual model: about the size of its differences, so that one learning rate fits all heads."""
+
+
+class Baseline(NamedTuple):
+    """The still clip from which the outputs of a residual model are differences; that of motion is the guidance.
+
+    Attributes:
+        z_video: (B, V, C, n, h, w), latents of videos that show the reference image in every frame.
+        depth: (B, V), depth of the scene frame's origin in each view, metres.
+    """
+
+    z_video: Tensor
+    depth: Tensor
 
 
 class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
@@ -72,6 +89,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         self.patch_embedding = nn.Conv3d(config.in_channels, d, patch, patch)
         self.patch_embedding_motion = nn.Conv3d(config.in_channels, d, patch, patch)
         self.guidance_embedding = nn.Conv3d(config.in_channels, d, patch, patch, bias=False)
+        self.held_embedding = nn.Conv3d(config.in_channels, d, patch, patch, bias=False) if config.residual else None
         self.scale_embedding = nn.Parameter(torch.randn(config.scale_tokens, d) * 0.02)
         self.register_embedding = nn.Parameter(torch.randn(config.register_tokens, d) * 0.02)
         self.intrinsics_embedding = nn.Linear(2, d) if config.scale_tokens_see_K else None
@@ -112,6 +130,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         t: Tensor,
         guidance: Tensor | None = None,
         intrinsics: Tensor | None = None,
+        baseline: Baseline | None = None,
     ) -> MJDOutput:
         """Predict velocities and depth ranges (equation 3 of the SyncMV4D paper).
 
@@ -124,15 +143,16 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
             guidance: latents of the refined motion's pseudo-video (B, V, C, n, h, w), line 9 of Algorithm 1; None is no guidance.  Training passes
                 zeros instead of None, since all ranks must use the same parameters.
             intrinsics: (B, V, 2), focal lengths (fx / W, fy / H), if ``scale_tokens_see_K``, else None.
+            baseline: the still clip from which the outputs are differences, if ``residual``, else None.
 
         Raises:
             ValueError: inconsistent shapes, a number of views that the model was not built for, or t outside [0, 1].
         """
-        check_inputs(self.settings, z_video, z_motion, z_image, text, t, guidance, intrinsics)
+        check_inputs(self.settings, z_video, z_motion, z_image, text, t, guidance, intrinsics, baseline)
         if z_video is not None and z_image is not None:
             z_video = replace_first_frame(z_video, z_image)
         layout = self._layout(z_video, z_motion, has_image=z_image is not None)
-        x = self._embed(z_video, z_motion, guidance, intrinsics)
+        x = self._embed(z_video, z_motion, guidance, intrinsics, baseline)
         text, time, time_out = self._condition(text.to(x.dtype), t)
         views = torch.arange(x.shape[1], device=x.device) * int(self.settings.view_rope)
         frame_rotary, view_rotary = rotary_tables(layout, views, self.settings.attention_head_dim)
@@ -140,7 +160,18 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         for block in self.blocks:
             arguments = (x, text, time, frame_rotary, view_rotary, layout)
             x = self._gradient_checkpointing_func(block, *arguments) if is_checkpointed else block(*arguments)
-        return self._project(x, time_out, layout)
+        video, motion, s = self._project(x, time_out, layout)
+        if self.settings.predicts == "velocity":
+            return MJDOutput(video, motion, s)
+        if baseline is not None:
+            video = None if video is None else baseline.z_video + video
+            motion = motion if motion is None or guidance is None else guidance + motion
+            s = None if s is None else baseline.depth[..., None] + DEPTH_UNIT * s
+        return MJDOutput(
+            None if video is None else velocity_from_clean(z_video, video, t),
+            None if motion is None else velocity_from_clean(z_motion, motion, t),
+            s,
+        )
 
     def _layout(self, z_video: Tensor | None, z_motion: Tensor | None, has_image: bool) -> TokenLayout:
         z = z_motion if z_video is None else z_video
@@ -155,12 +186,20 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         )
 
     def _embed(
-        self, z_video: Tensor | None, z_motion: Tensor | None, guidance: Tensor | None, intrinsics: Tensor | None
+        self,
+        z_video: Tensor | None,
+        z_motion: Tensor | None,
+        guidance: Tensor | None,
+        intrinsics: Tensor | None,
+        baseline: Baseline | None,
     ) -> Tensor:
         """Return the tokens (B, V, S, d) of all inputs, in the order video, motion, scale, registers."""
         parts = []
         if z_video is not None:
-            parts.append(patchify(self.patch_embedding, z_video))
+            video = patchify(self.patch_embedding, z_video)
+            parts.append(
+                video if self.held_embedding is None else video + patchify(self.held_embedding, baseline.z_video)
+            )
         if z_motion is not None:
             motion = patchify(self.patch_embedding_motion, z_motion)
             if guidance is not None:
@@ -189,7 +228,7 @@ class MultiViewJointDiffusion(ModelMixin, ConfigMixin, AttentionMixin):
         )
 
     def _project(self, x: Tensor, time: TimeRows, layout: TokenLayout) -> MJDOutput:
-        """Convert the tokens (B, V, S, d) of the last block to velocities and depth ranges."""
+        """Convert the tokens (B, V, S, d) of the last block to the outputs for videos and motion, and depth ranges."""
         shift, scale = modulation_rows(self.scale_shift_table, self.scale_shift_table_motion, time)
         video, motion, special = layout.split(modulate(self.norm_out, x, layout.spans, shift, scale))
         shape = layout.grid, self.settings.patch_size

@@ -1,6 +1,6 @@
 """Encoding the views of clips into a latent cache; intact views are skipped, and views that fail are reported and do not stop the others.
 
-Each clip is locked by the process that works on it, so several processes can share a folder, for example one per GPU.
+Each clip is locked by the process that works on it, so several commands can share a folder, for example one per GPU.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from hoibench.store.locks import locked
 from hoibench.store.verified_folder import CorruptFolder
 from reference_model.cache.latent_cache import find_view, read_view, write_view
 from reference_model.cache.settings import views_folder
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.preparation.encode_view import encode_view, render_view
-from reference_model.preparation.job import Encoder, PreparationJob
+from reference_model.preparation.job import PreparationJob
 from reference_model.preparation.view_groups import ViewGroup
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class ViewResult:
 def prepare_clips(job: PreparationJob, groups: Iterable[ViewGroup], on_result: Callable[[ViewResult], None]) -> None:
     """Render, encode and store the views of clips that a latent cache lacks.
 
-    The autoencoder is loaded only if a view is missing.
+    The autoencoders are loaded only if a view is missing.
 
     Args:
         job: the latent cache to fill.
@@ -56,29 +57,38 @@ def prepare_clips(job: PreparationJob, groups: Iterable[ViewGroup], on_result: C
         on_result: called once for each view with its result.
 
     Raises:
-        FileNotFoundError: the autoencoder is missing.
-        ValueError: the autoencoder is damaged, or another process changed the cache's settings.
+        FileNotFoundError: an autoencoder is missing.
+        ValueError: an autoencoder is damaged, or another process changed the cache's settings.
         OSError: the disk is full or the cache cannot be written; completed views are kept.
         Crash: the device is out of memory.
     """
-    worker = _Worker(job, on_result)
-    clips = [(clip, tuple(members)) for clip, members in groupby(groups, key=lambda group: group.clip)]
-    locked_clips = [each for each in clips if not worker.prepare_clip(*each, wait=False)]
+    preparer = ClipPreparer(job, on_result)
+    locked_clips = [each for each in group_by_clip(groups).items() if not preparer.prepare_clip(*each, wait=False)]
     for each in locked_clips:  # another process has them, or was killed meanwhile
-        worker.prepare_clip(*each, wait=True)
+        preparer.prepare_clip(*each, wait=True)
+
+
+def group_by_clip(groups: Iterable[ViewGroup]) -> dict[str, tuple[ViewGroup, ...]]:
+    """Return clip -> its groups; groups of the same clip are adjacent."""
+    return {clip: tuple(members) for clip, members in groupby(groups, key=lambda group: group.clip)}
 
 
 class _ClipError(Exception):
     """A clip or view cannot be prepared; the message says why.  Others may succeed."""
 
 
-class _Worker:
-    """Prepares clips one by one, and loads the autoencoder when the first view needs it."""
+class ClipPreparer:
+    """Preparation of clips one by one; the autoencoders are loaded when the first view needs them.
+
+    Args:
+        job: the latent cache to fill.
+        on_result: called once for each view with its result.
+    """
 
     def __init__(self, job: PreparationJob, on_result: Callable[[ViewResult], None]) -> None:
         self._job = job
         self._on_result = on_result
-        self._encoder: Encoder | None = None
+        self._autoencoders: Autoencoders | None = None
 
     def prepare_clip(self, clip: str, groups: Sequence[ViewGroup], *, wait: bool) -> bool:
         """Create the missing views of a clip; return False, having done nothing, if another process has locked the clip and ``wait`` is False."""
@@ -122,7 +132,7 @@ class _Worker:
         try:
             with _as_clip_error(where):
                 rendered = render_view(clip, [each.id for each in clip.views].index(view), job.config)
-            latents = encode_view(rendered, self._load_encoder(), job.dtype)
+            latents = encode_view(rendered, self._load_autoencoders(), job.dtype)
         except _ClipError as error:
             return ViewResult(clip.id, view, "failed", str(error))
         except torch.OutOfMemoryError as error:
@@ -142,10 +152,10 @@ class _Worker:
         except (CorruptFolder, FileNotFoundError):
             return False
 
-    def _load_encoder(self) -> Encoder:
-        if self._encoder is None:
-            self._encoder = self._job.load_encoder()
-        return self._encoder
+    def _load_autoencoders(self) -> Autoencoders:
+        if self._autoencoders is None:
+            self._autoencoders = self._job.load_autoencoders()
+        return self._autoencoders
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from hoibench.geometry.splatting import points_in_image
 from hoibench.video import resize
 from reference_model.cache import LatentView
 from reference_model.config import SyncMV4DConfig
-from reference_model.preparation.job import Encoder
+from reference_model.cycle.track_codec import Autoencoders
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +34,12 @@ class RenderedView:
     fields: Mapping[str, Any]
 
 
-def encode_view(rendered: RenderedView, encode: Encoder, dtype: torch.dtype) -> LatentView:
+def encode_view(rendered: RenderedView, autoencoders: Autoencoders, dtype: torch.dtype) -> LatentView:
     """Return the view as it is cached, with both videos encoded to latents of type ``dtype`` on the CPU."""
-    z_video, z_motion = (encode(video).to("cpu", dtype) for video in (rendered.video, rendered.motion))
+    z_video, z_motion = (
+        autoencoder.encode(torch.from_numpy(video)).to("cpu", dtype)
+        for autoencoder, video in zip(autoencoders, (rendered.video, rendered.motion), strict=True)
+    )
     return LatentView(z_video=z_video, z_motion=z_motion, **rendered.fields)
 
 

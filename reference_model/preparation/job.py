@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from hoibench.clip import Array
 from reference_model.cache.settings import CacheSettings, check_cache_settings
 from reference_model.config import SyncMV4DConfig
-
-Encoder = Callable[[Array], Tensor]
-"""The encoder of the video autoencoder: a video (N, H, W, 3) in [0, 1] -> its latents (C, n, h, w)."""
+from reference_model.cycle.track_codec import Autoencoders
 
 
 @dataclass(frozen=True)
@@ -45,17 +40,17 @@ class PreparationJob:
         """Raise ValueError if another process changed the cache's settings; called before each file is written."""
         check_cache_settings(self.folder, self.settings.to_json())
 
-    def load_encoder(self) -> Encoder:
-        """Load the video autoencoder to the job's device, and return its encoder.
+    def load_autoencoders(self) -> Autoencoders:
+        """Load the model's autoencoders to the job's device.
 
         Raises:
             FileNotFoundError: the autoencoder or a file of it is missing.
             ValueError: a file of it is damaged or of another model.
         """
         # diffusers takes seconds to import and is often not needed
-        from reference_model.loading.autoencoder import load_autoencoder
+        from reference_model.loading.autoencoder import load_autoencoders
 
-        return load_autoencoder(self.parts, self.config, self.device).encode
+        return load_autoencoders(self.parts, self.config, self.device)
 
 
 def check_parts(folder: Path, config: SyncMV4DConfig) -> None:

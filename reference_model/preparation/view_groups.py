@@ -42,12 +42,13 @@ def group_views(dataset: Dataset, entries: Sequence[ClipEntry], cameras: CameraC
     """
     if cameras == "split":
         for entry in entries:
-            yield ViewGroup(entry.id, entry.camera_ids, _prompt(entry), partial(dataset.load, entry))
+            yield ViewGroup(entry.id, entry.camera_ids, clip_prompt(entry), partial(dataset.load, entry))
         return
     for entry in entries:
         for camera_id, load in dataset.camera_loaders(entry):
-            yield ViewGroup(entry.id, (camera_id,), _prompt(entry), load)
+            yield ViewGroup(entry.id, (camera_id,), clip_prompt(entry), load)
 
 
-def _prompt(entry: ClipEntry) -> str:
+def clip_prompt(entry: ClipEntry) -> str:
+    """Return the prompt of a clip; empty if it has no triplet (tool, action, target)."""
     return "" if entry.triplet is None else build_prompt(entry.triplet)

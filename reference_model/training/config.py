@@ -18,6 +18,7 @@ from hoibench.store.records import Record, parse_record
 from reference_model.config import LITERAL, SyncMV4DConfig
 from reference_model.config.changes import apply_changes
 from reference_model.config.fields import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges, ours, paper
+from reference_model.cycle.batch import Networks
 from reference_model.model import Objective
 
 LAUNCH_FOLDER = Path(__file__).parent / "launch"
@@ -36,6 +37,8 @@ class TrainingStage:
         iterations: number of iterations.
         size: height and width of the videos in pixels; selects the latent cache.
         data_fraction: fraction of the cache's clips to train on, more than 0, at most 1.
+        networks: the networks to train: ``mjd``, ``dpa`` or ``both``.
+        lr_scale: factor of both learning rates.
     """
 
     name: str
@@ -43,6 +46,8 @@ class TrainingStage:
     iterations: int = field(metadata={"within": COUNT})
     size: tuple[int, int]
     data_fraction: float = field(default=1.0, metadata={"within": FRACTION})
+    networks: Networks = "both"
+    lr_scale: float = field(default=1.0, metadata={"within": POSITIVE})
 
     def __post_init__(self) -> None:
         check_ranges(self, f"stage {self.name}: ")
@@ -88,9 +93,11 @@ class TrainingConfig:
     )
     betas: tuple[float, float] = ours((0.9, 0.95), "betas of AdamW, as usual for large transformers", BELOW_ONE)
     weight_decay: float = ours(0.01, "weight decay of AdamW", NOT_NEGATIVE)
-    lr_warmup_iterations: int = ours(500, "iterations over which the learning rates rise from zero", NOT_NEGATIVE)
+    lr_warmup_iterations: int = ours(
+        500, "iterations over which the learning rates rise from zero at the start of each stage", NOT_NEGATIVE
+    )
     lr_schedule: Literal["constant", "cosine"] = ours(
-        "constant", "learning rate after the warm-up; cosine ends at a tenth"
+        "constant", "learning rate of each stage after its warm-up; cosine ends at a tenth"
     )
     max_grad_norm: float = ours(
         1.0, "largest gradient norm of each of the two models; larger ones are clipped", POSITIVE
@@ -117,11 +124,13 @@ class TrainingConfig:
         return bisect_right(list(accumulate(stage.iterations for stage in self.stages)), iteration)
 
     def lr_factor(self, iteration: int) -> float:
-        """Return the number in (0, 1] that multiplies both learning rates in an iteration: linear warm-up, then constant or cosine."""
-        warmup = min(1.0, (iteration + 1) / max(self.lr_warmup_iterations, 1))
+        """Return the number that multiplies both learning rates in an iteration: in each stage a linear warm-up, then constant or cosine."""
+        index = self.stage_index(iteration)
+        stage, done = self.stages[index], iteration - sum(each.iterations for each in self.stages[:index])
+        factor = stage.lr_scale * min(1.0, (done + 1) / max(self.lr_warmup_iterations, 1))
         if self.lr_schedule == "constant":
-            return warmup
-        return warmup * (0.55 + 0.45 * math.cos(math.pi * iteration / self.iterations))
+            return factor
+        return factor * (0.55 + 0.45 * math.cos(math.pi * done / stage.iterations))
 
 
 class Launch(NamedTuple):

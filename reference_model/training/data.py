@@ -23,6 +23,7 @@ from reference_model.cache.latent_cache import ViewHeader
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.batch import Batch
 from reference_model.cycle.scene_frame import Cameras
+from reference_model.loading.text_table import unknown_prompt
 from reference_model.training.config import Launch
 from reference_model.training.rng import seeded_generator
 
@@ -37,11 +38,13 @@ class SampleChoice(NamedTuple):
         clip: id of the clip.
         views: id of one view of each camera cluster, in the order of ``hoibench.clip.CLUSTERS``; for a model of one view, the id of one view.
         drop_prompt: whether the sample is trained with the empty prompt.
+        unknown_words: places in the prompt, among those of all L words that it can have, of the words that become the unknown word.
     """
 
     clip: str
     views: tuple[str, ...]
     drop_prompt: bool
+    unknown_words: tuple[int, ...]
 
 
 class LoadedBatch(NamedTuple):
@@ -55,8 +58,8 @@ class TrainingData:
     """The training samples of one stage, read from a latent cache.
 
     All processes share one endless order of samples, a new permutation of the clips in each epoch.  In each iteration the next samples of that order
-    are divided among the processes by rank.  Views and dropped prompts depend on the seed and the sample's place in the order; a model of one view
-    gets a view of a random cluster.
+    are divided among the processes by rank.  Views, dropped prompts and unknown words depend on the seed and the sample's place in the order; a model
+    of one view gets a view of a random cluster.
 
     Args:
         cache: the latent cache, written by ``python -m reference_model.prepare``.
@@ -83,6 +86,11 @@ class TrainingData:
             _check_clusters(cache, self._views)
         count = math.ceil(fraction * len(self._views))
         self.clips = tuple(sorted(_shuffle(tuple(self._views), seed, "share")[:count]))
+        if config.cycle.word_dropout and not cache.has_text(unknown_prompt(config.text_tokens)):
+            raise ValueError(
+                f"{cache.folder} has no embedding of the unknown word, which cycle.word_dropout needs:"
+                " run python -m reference_model.prepare again"
+            )
         check_views(cache, self.clips)
 
     def choose_samples(self, iteration: int, count: int, rank: int, ranks: int) -> list[SampleChoice]:
@@ -98,7 +106,7 @@ class TrainingData:
         """
         choices = self.choose_samples(iteration, count, rank, ranks)
         views = [[self._cache.load(choice.clip, view) for view in choice.views] for choice in choices]
-        text = [self._cache.text("" if c.drop_prompt else v[0].prompt) for c, v in zip(choices, views, strict=True)]
+        text = [self._load_text(choice, each[0].prompt) for choice, each in zip(choices, views, strict=True)]
         size = self._config.height, self._config.width
         return LoadedBatch(to_batch(views, torch.stack(text).float(), size), tuple(choice.clip for choice in choices))
 
@@ -114,7 +122,20 @@ class TrainingData:
             chosen = (_pick(views[_pick(tuple(views), u_cluster)], u_view),)
         else:
             chosen = tuple(_pick(views[cluster], u) for cluster, u in zip(CLUSTERS, u_views, strict=True))
-        return SampleChoice(clip, chosen, u_prompt < self._config.cycle.text_dropout)
+        cycle = self._config.cycle
+        u_words = torch.rand(self._config.text_tokens, generator=seeded_generator(self._seed, "words", place))
+        unknown = (u_words < cycle.word_dropout).nonzero().flatten().tolist()
+        return SampleChoice(clip, chosen, u_prompt < cycle.text_dropout, tuple(unknown))
+
+    def _load_text(self, choice: SampleChoice, prompt: str) -> Tensor:
+        """Return the embedding (L, text_dim) of a sample's prompt with its unknown words; a word is a row, and rows after the last word are zero."""
+        embedding = self._cache.text("" if choice.drop_prompt else prompt)
+        if not choice.unknown_words:
+            return embedding
+        is_unknown = torch.zeros(len(embedding), dtype=torch.bool)
+        is_unknown[list(choice.unknown_words)] = True
+        is_unknown &= embedding.any(dim=-1)
+        return torch.where(is_unknown[:, None], self._cache.text(unknown_prompt(len(embedding))), embedding)
 
 
 def open_stages(

@@ -14,9 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from reference_model.cycle.batch import Batch, Noise
 from reference_model.cycle.losses import Losses
-from reference_model.cycle.track_codec import Autoencoder
-from reference_model.model import Objective, SyncMV4D
-from reference_model.training.config import LAUNCH_FOLDER, TrainingConfig
+from reference_model.cycle.track_codec import Autoencoders
+from reference_model.model import SyncMV4D
+from reference_model.training.config import LAUNCH_FOLDER, TrainingConfig, TrainingStage
 from reference_model.training.distributed import Processes
 from reference_model.training.out_of_memory import SHARD_HINT, oom_hint
 
@@ -55,14 +55,14 @@ class Engine(Protocol):
     name: EngineName
     model: SyncMV4D
 
-    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoders: Autoencoders, stage: TrainingStage) -> Losses:
         """Run the model on this process's batch, and return its losses for ``step``.
 
         Args:
             batch: the batch.
             noise: the random numbers of the iteration.
-            autoencoder: the frozen video autoencoder, on the engine's device.
-            objective: ``warmup`` or ``joint``, see ``TrainingStage``.
+            autoencoders: the frozen autoencoders of videos and motion, on the engine's device.
+            stage: the stage of training, for its objective and the networks that it trains.
         """
         ...
 
@@ -149,12 +149,13 @@ class DataParallelEngine:
         self._module: nn.Module = model
         if group.size > 1:
             devices = [group.device] if group.device.type == "cuda" else None
-            self._module = DistributedDataParallel(model, device_ids=devices)
+            trains_one = any(stage.networks != "both" for stage in config.stages)
+            self._module = DistributedDataParallel(model, device_ids=devices, find_unused_parameters=trains_one)
 
-    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoders: Autoencoders, stage: TrainingStage) -> Losses:
         """Run the model on this process's batch, and return its losses; see ``Engine.losses``."""
         device = self._group.device
-        losses: Losses = self._module(batch.to(device), noise.to(device), autoencoder, objective)
+        losses: Losses = self._module(batch.to(device), noise.to(device), autoencoders, stage.objective, stage.networks)
         return losses
 
     def step(self, loss: Tensor, lr_factor: float) -> GradientNorms:
@@ -198,6 +199,10 @@ class Zero3Engine:
     name: EngineName = "zero3"
 
     def __init__(self, model: SyncMV4D, config: TrainingConfig, group: Processes) -> None:
+        if any(stage.networks != "both" for stage in config.stages):
+            raise ValueError(
+                "a stage trains one network (networks = 'mjd' or 'dpa'), which --engine zero3 does not support: give --engine ddp"
+            )
         if group.device.type == "cpu":
             os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when deepspeed is imported
         os.environ.setdefault("LOCAL_RANK", "0")  # for a single process without a launcher
@@ -212,10 +217,10 @@ class Zero3Engine:
         )
         self.model: SyncMV4D = self._engine.module
 
-    def losses(self, batch: Batch, noise: Noise, autoencoder: Autoencoder, objective: Objective) -> Losses:
+    def losses(self, batch: Batch, noise: Noise, autoencoders: Autoencoders, stage: TrainingStage) -> Losses:
         """Run the sharded model on this process's batch, and return its losses; see ``Engine.losses``."""
         device = self._group.device
-        losses: Losses = self._engine(batch.to(device), noise.to(device), autoencoder, objective)
+        losses: Losses = self._engine(batch.to(device), noise.to(device), autoencoders, stage.objective, stage.networks)
         return losses
 
     def step(self, loss: Tensor, lr_factor: float) -> GradientNorms:

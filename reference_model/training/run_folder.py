@@ -4,7 +4,7 @@ RUN/run.json            ``RunSettings``: configurations of model and training, s
 RUN/sessions.jsonl      a ``Session`` for each start of the training: iteration, processes, commit, machine
 RUN/losses.jsonl        the loss curve; RUN/tensorboard/ has the same
 RUN/checkpoints/        weights and optimizer state, see ``reference_model.training.checkpoints``
-RUN/model/              the trained model, at the end
+RUN/model/              the trained model, at the end; RUN/model-ITERATIONS/ the model after a session with a smaller number of iterations
 RUN/.lock               empty; locked while a training runs
 """
 

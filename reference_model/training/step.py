@@ -14,7 +14,7 @@ from hoibench.errors import Crash
 from reference_model.config import SyncMV4DConfig
 from reference_model.cycle.batch import sample_noise
 from reference_model.cycle.losses import Losses
-from reference_model.cycle.track_codec import Autoencoder
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.training.checkpoints import save_checkpoint
 from reference_model.training.config import LossWeights, TrainingConfig
 from reference_model.training.data import TrainingData
@@ -34,7 +34,7 @@ class TrainingJob:
         model: configuration of the model.
         config: configuration of the training.
         data: training data of each stage.
-        autoencoder: the video autoencoder (encoder E and decoder D), on the engine's device.
+        autoencoders: the autoencoders (encoders E and decoders D) of videos and motion, on the engine's device.
         until: this session ends when so many iterations are done, those of earlier sessions included.
     """
 
@@ -42,7 +42,7 @@ class TrainingJob:
     model: SyncMV4DConfig
     config: TrainingConfig
     data: Sequence[TrainingData]
-    autoencoder: Autoencoder
+    autoencoders: Autoencoders
     until: int
 
 
@@ -82,7 +82,7 @@ def train_step(
     lr_factor = config.lr_factor(iteration)
     where = f"iteration {iteration}, stage {stage.name}, {stage.size[0]}x{stage.size[1]}"
     with oom_hint(where, step_hint(job.model, config, stage)):
-        losses = engine.losses(loaded.batch, noise, job.autoencoder, stage.objective)
+        losses = engine.losses(loaded.batch, noise, job.autoencoders, stage)
         loss = weighted_sum(losses, config.loss_weights)
         own = torch.stack([loss, *losses]).detach().double()
         totals = group.all_reduce(torch.cat([own, own.new_tensor([should_stop()])]))

@@ -16,7 +16,7 @@ from reference_model.cost.meta_model import build_mjd, build_vae, empty_latents
 from reference_model.cycle.batch import Batch, sample_noise
 from reference_model.cycle.sampler import Conditions, sample
 from reference_model.cycle.scene_frame import Cameras, build_scene_frame
-from reference_model.cycle.track_codec import TrackCodec
+from reference_model.cycle.track_codec import Autoencoders, TrackCodec
 from reference_model.dpa.model import DiffusionPointsAligner
 from reference_model.loading.autoencoder import WanAutoencoder
 from reference_model.loading.weights import parameter_dtypes
@@ -201,7 +201,7 @@ def test_training_step(benchmark, case):
     def step():
         model.zero_grad(set_to_none=True)
         with torch.enable_grad():
-            losses = model(batch, noise, track_codec.autoencoder)
+            losses = model(batch, noise, Autoencoders(track_codec.autoencoder, track_codec.autoencoder))
             loss = torch.stack(losses[:5]).sum()
             loss.backward()
         return loss.detach()

@@ -12,7 +12,7 @@ def register(monkeypatch):
     """Make some tables the only cards."""
     registry.all_datasets.cache_clear()
     yield lambda *tables: monkeypatch.setattr(
-        registry, "read_specs", lambda group: [("cards/x.toml", t) for t in tables]
+        registry, "read_specs", lambda group: [("cards/x.toml", t, None) for t in tables]
     )
     registry.all_datasets.cache_clear()
 

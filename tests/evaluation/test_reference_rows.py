@@ -1,4 +1,4 @@
-"""The README's first command on the demo split, and the order that the values of its reference rows must have."""
+"""A run on the demo split, and the order that the values of its reference rows must have."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def clips(request):
 
 @pytest.fixture(scope="module")
 def demo(clips, demo_root):
-    """The results of the README's first command."""
+    """The folder of a run of reference rows alone."""
     words = [sys.executable, "-m", "hoibench.run", "--method", "frozen", "--method", "random"]
     words += ["--limit", str(clips)] if clips < 6 else []
     env = {**os.environ, "HOIBENCH_WEIGHTS": "", "HOIBENCH_CACHE": str(demo_root)}
@@ -42,7 +42,7 @@ def demo(clips, demo_root):
         assert page.is_file()
         page.parent.parent.rename(folder / "run")
 
-    return cached_folder("readme-run", f"{clips} clips", build) / "run"
+    return cached_folder("reference-rows", f"{clips} clips", build) / "run"
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,13 @@ def test_matching_pixels(mean):
     assert mean["matching_pixels/sift-mnn@2"]["ground_truth"] > mean["matching_pixels/sift-mnn@2"]["random"]
     moving = mean["matching_pixels_dyn/sift-mnn@2"]
     assert moving["frozen"] == 0 < moving["ground_truth"]
+
+
+@pytest.mark.parametrize(("metric", "largest"), [("psnr@1", 60.0), ("ssim@1", 1.0)])
+def test_likeness_to_the_true_video(mean, metric, largest):
+    m = mean[metric]
+    assert m["ground_truth"] == pytest.approx(largest)
+    assert largest > m["frozen"] > m["random"]
 
 
 def test_missing_weights_give_rows_with_the_fetch_command(demo_root, tmp_path):

@@ -40,6 +40,9 @@ def test_the_banner_warns_of_the_papers_tables(text):
 def test_each_kind_of_result_has_its_own_section(text):
     sections = re.findall(r'<section class="(board \w+|reported)"', text)
     assert sections == ["board measured", "board synthetic", "board synthetic", "reported"]
+    heads = [re.sub("<[^>]*>", "", head) for head in re.findall(r"<h2 [^>]*-title[^>]*>(.*)</h2>", text)]
+    is_marked = [head.endswith(": generated clips, not TACO") for head in heads]
+    assert is_marked[:3] == [False, True, True] and not any(is_marked[3:])
 
 
 def test_every_note_is_cited_and_every_citation_has_its_note(text):

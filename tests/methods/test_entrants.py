@@ -5,7 +5,7 @@ import re
 import pytest
 
 from hoibench.methods.entrants import select_entrants
-from hoibench.methods.spec import Preset, Setting, Spec
+from hoibench.methods.spec import Preset, Setting, Spec, parse_spec
 from hoibench.plugins import UnknownName
 
 MODEL = Spec(
@@ -145,18 +145,20 @@ def test_unknown_names_give_the_nearest():
         select("plain+small")
 
 
-def test_a_presets_checkpoint_is_its_default(weights):
-    presets = {"tiny": Preset(title="tiny", checkpoint=str(weights[0]))}
-    spec = MODEL.model_copy(update={"presets": presets})
+def test_a_preset_has_defaults_of_settings(weights):
+    table = MODEL.model_dump(exclude={"presets", "kind", "folder", "upstream"}, exclude_none=True)
+    preset = {"title": "tiny", "settings": {"checkpoint": weights[0].name, "steps": 3}}
+    spec = parse_spec("spec.toml", table | {"presets": {"tiny": preset}}, weights[0].parent)
     (entrant,) = select_entrants(["model"], built_in=[spec])
-    assert entrant.settings["checkpoint"] == weights[0]
+    assert entrant.settings == {"checkpoint": weights[0], "steps": 3}
     weights[0].rmdir()
-    with pytest.raises(FileNotFoundError, match=r"model\+tiny: the default of checkpoint: .*one does not exist"):
+    message = r"model\+tiny: the default of checkpoint: .*one does not exist: reinstall the method's package"
+    with pytest.raises(FileNotFoundError, match=message):
         select_entrants(["model"], built_in=[spec])
     (entrant,) = select_entrants(["model"], built_in=[spec], checkpoint=weights[1])
     assert entrant.settings["checkpoint"] == weights[1]
-    with pytest.raises(ValueError, match="preset 'tiny' has a checkpoint, but the method has no setting 'checkpoint'"):
-        Spec(id="a", presets=presets)
+    with pytest.raises(ValueError, match="preset 'tiny' has a default of 'checkpoint', which is no setting of the"):
+        Spec(id="a", presets=spec.presets)
 
 
 def test_a_method_without_released_code_has_only_stored_predictions(tmp_path):

@@ -161,9 +161,11 @@ def test_folders_must_exist_and_names_be_free(tmp_path):
         folder_spec("mine", tmp_path / "none")
     with pytest.raises(ValueError, match="choose another name"):
         select_entrants([f"taken={tmp_path}"], built_in=[Spec(id="taken")])
-    (tmp_path / "spec.toml").write_text('id = "theirs"\nscale = "shared"\n')
+    preset = '[presets.a]\ntitle = "a"\n[settings.steps]\ntype = "int"\nhelp = "Of sampling."\ndefault = 3\n'
+    (tmp_path / "spec.toml").write_text(f'id = "theirs"\nscale = "shared"\n{preset}')
     assert folder_spec("mine", tmp_path).scale == "shared"
-    assert folder_spec("mine", tmp_path).id == "mine"
+    (entrant,) = select_entrants([f"mine={tmp_path}"])
+    assert (entrant.key, entrant.settings) == ("mine", {}), "stored predictions cannot be made otherwise"
 
 
 @pytest.mark.parametrize("name", ["frozen", "frozen_self/wan", "published/das"])

@@ -107,6 +107,13 @@ def test_more_matches_than_the_truth_has_do_not_rank(scored, cheat):
     assert "epipolar_share/sift-mnn@1" in broken_rules(scored, cheat, COUNT, "full")
 
 
+@pytest.mark.parametrize("metric", ["psnr@1", "ssim@1"])
+@pytest.mark.parametrize("region", ["full", "fg"])
+def test_likeness_to_the_true_video_is_greyed_for_a_held_frame(scored, metric, region):
+    assert broken_rules(scored, held_frame, metric, region) == {"net_motion/dis@1"}
+    assert not broken_rules(scored, None, metric, region)
+
+
 def test_a_background_does_not_change_the_ratio(scored):
     assert scored(common_background, REL, "fg").value == pytest.approx(scored(None, REL, "fg").value, rel=0.1)
 

@@ -38,7 +38,7 @@ def test_all_tensors_of_a_batch_and_its_noise_move():
     for moved in (BATCH.to("meta"), drawn().to("meta")):
         tensors = [each for each in moved if isinstance(each, torch.Tensor)]
         tensors += [each for each in getattr(moved, "cameras", ()) if isinstance(each, torch.Tensor)]
-        assert len(tensors) in (6, 10) and all(each.is_meta for each in tensors)
+        assert len(tensors) in (8, 10) and all(each.is_meta for each in tensors)
     assert BATCH.to("meta").cameras.size == SIZE and drawn(shared=0).to("meta").guided == drawn(shared=0).guided
 
 

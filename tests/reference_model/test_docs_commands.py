@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import dropwhile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from hoibench.cli.run import parse_arguments
 from hoibench.predictions import read_prediction
 from hoibench.results.score_file import read_scores
 from reference_model.config import preset
+from reference_model.evaluate import EvaluateOptions
+from reference_model.export import ExportOptions
 from reference_model.info import InfoOptions
 from reference_model.prepare import PrepareOptions
 from reference_model.sample import SampleOptions
@@ -28,6 +31,8 @@ OPTIONS = {
     "reference_model.prepare": PrepareOptions,
     "reference_model.train": TrainOptions,
     "reference_model.sample": SampleOptions,
+    "reference_model.export": ExportOptions,
+    "reference_model.evaluate": EvaluateOptions,
 }
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(python -m [^`\n]+)`")
@@ -47,6 +52,7 @@ def commands(page):
     for line in lines:
         for command in line.split("&&"):
             words = [] if SYNOPSIS in command else shlex.split(command, comments=True)
+            words = list(dropwhile(lambda word: "=" in word, words))  # variables
             if "-m" in words[:-1] and words[0] in ("python", "torchrun"):
                 module, *rest = words[words.index("-m") + 1 :]
                 yield module, rest
@@ -75,7 +81,7 @@ def test_pages_show_every_command():
 def test_the_first_steps_run_as_printed(tmp_path):
     """Prepare, train, sample and run, each line as it is on the page, in one empty folder."""
     page = (ROOT / "docs/reference_model.md").read_text(encoding="utf-8")
-    section = page[page.index("## First steps") : page.index("## Commands")]
+    section = page[page.index("## First steps") : page.index("## Micro")]
     ((_, block),) = FENCED.findall(section)
     assert len(block.splitlines()) == 4
     variables = {
@@ -91,11 +97,11 @@ def test_the_first_steps_run_as_printed(tmp_path):
     assert (tmp_path / done.stdout.splitlines()[-1]).name == "index.html"
     assert (tmp_path / done.stdout.splitlines()[-1]).is_file()
     (sampled,) = (tmp_path / "nano/samples/seed-0").iterdir()
-    (ran,) = (tmp_path / "nano/run/predictions/syncmv4d+custom/seed-0").iterdir()
+    (ran,) = (tmp_path / "nano/run/predictions/syncmv4d+nano/seed-0").iterdir()
     one, other = read_prediction(sampled), read_prediction(ran)
     assert sampled.name == ran.name and np.array_equal(one.tracks, other.tracks)
     assert one.provenance["model"] == other.provenance["model"]
-    (scores,) = (tmp_path / "nano/run/scores/syncmv4d+custom/seed-0").glob("*.jsonl")
+    (scores,) = (tmp_path / "nano/run/scores/syncmv4d+nano/seed-0").glob("*.jsonl")
     rows = [row for each in read_scores(scores).values() for row in each]
     assert {"rpe@2", "chamfer@2"} <= {row.metric for row in rows if row.status == "ok"}
     assert "failed" not in {row.status for row in rows}

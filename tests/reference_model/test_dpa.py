@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from reference_model.config import DPAConfig, preset
-from reference_model.cycle.rectified_flow import clean
 from reference_model.dpa.model import DiffusionPointsAligner
+from reference_model.rectified_flow import clean
 
 B, V, N, K = 2, 3, 4, 10
 

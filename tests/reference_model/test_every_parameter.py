@@ -9,6 +9,7 @@ from tiny_loop import FoldingCoder, tiny_batch, tiny_config, tiny_models, tiny_n
 from tiny_wan import write_vae
 
 from reference_model.config import CycleConfig
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.loading.autoencoder import WanAutoencoder
 from reference_model.model import SyncMV4D
 
@@ -21,7 +22,9 @@ def losses_of(objective="joint", batch=BATCH, autoencoder=EXACT, *, guided=False
     changed = {"mjd": dataclasses.replace(config.mjd, **mjd or {}), "dpa": dataclasses.replace(config.dpa, **dpa or {})}
     config = dataclasses.replace(config, **changed)
     model = SyncMV4D(config, *tiny_models(config)).train()
-    return model, model(batch, tiny_noise(batch, config, guided=guided), autoencoder, objective)
+    return model, model(
+        batch, tiny_noise(batch, config, guided=guided), Autoencoders(autoencoder, autoencoder), objective
+    )
 
 
 def still(model, losses):

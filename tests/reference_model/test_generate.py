@@ -14,6 +14,7 @@ from hoibench.geometry import project, render, to_camera, unproject
 from hoibench.methods.check import check_prediction
 from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.scene_frame import build_scene_frame
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.generation.generate import generate
 from reference_model.generation.inputs import request_to_inputs
 from reference_model.loading.saved_model import LoadedModel
@@ -68,8 +69,9 @@ class Known:
             settings = CONFIG.mjd
             calls = 0
 
-            def __call__(_, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None):
+            def __call__(_, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None, baseline=None):
                 MJD.calls += 1
+                self.guidance = guidance
                 assert torch.equal(z_image, self.z_video[:, :, :, :1]), "the images' latents, from left to right"
                 at = t.view(-1, 1, 1, 1, 1, 1)
                 return MJDOutput((z_video - self.z_video) / at, (z_motion - self.z_motion) / at, self.s[None])
@@ -90,7 +92,11 @@ class Known:
 
         model = SimpleNamespace(mjd=MJD(), dpa=dpa)
         return LoadedModel(
-            dataclasses.replace(CONFIG, **config), model, FoldingCoder(), SimpleNamespace(embed=embed), "0123456789ab"
+            dataclasses.replace(CONFIG, **config),
+            model,
+            Autoencoders(FoldingCoder(), FoldingCoder()),
+            SimpleNamespace(embed=embed),
+            "0123456789ab",
         )
 
 
@@ -131,6 +137,27 @@ def test_points_too_far_or_behind_the_camera_are_not_valid(known):
     expected[1, :, 4] = expected[2, 4, 6] = False
     np.testing.assert_array_equal(prediction.valid, expected)
     assert np.isfinite(prediction.tracks).all()
+
+
+def test_without_the_loop_there_is_no_guidance_and_tracks_may_be_those_of_the_motion(known, monkeypatch):
+    loaded, request = known.loaded(), small_request()
+    z_motion = known.z_motion.clone()
+    z_motion[0, 1] = FoldingCoder().encode(torch.zeros(N, *SIZE, 3))
+    monkeypatch.setattr(known, "z_motion", z_motion)
+    known.truth = known.M + 1.0
+    tracks, guided = {}, {}
+    for loop in ("on", "no_guidance", "mjd_tracks"):
+        prediction, _ = generate(loaded, request, loop)
+        tracks[loop], guided[loop] = prediction.tracks, bool(known.guidance.any())
+    assert guided == {"on": True, "no_guidance": False, "mjd_tracks": False}
+    np.testing.assert_array_equal(tracks["on"], tracks["no_guidance"])
+    valid = prediction.valid
+    assert valid[[0, 2]].all() and not valid[1].any(), "its motion shows no point"
+    for v in (0, 2):
+        c = request.views[v].camera
+        expected = to_camera(known.world[v], c.R, c.t)
+        error = np.linalg.norm(tracks["mjd_tracks"][v] - expected, axis=-1)
+        assert np.median(error) < 0.01, "metres; the aligner's are 0.35 off"
 
 
 def test_tracks_of_missing_anchors_are_not_valid(known):

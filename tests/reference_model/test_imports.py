@@ -1,4 +1,4 @@
-"""The model folders import torch, diffusers, einops, spconv, scipy, hoibench.geometry, the configuration, float32_layers and each other."""
+"""The model folders import torch, diffusers, einops, spconv, scipy, hoibench.geometry, a few modules beside them, and each other."""
 
 import ast
 import sys
@@ -16,6 +16,7 @@ ALLOWED = (
     "hoibench.geometry",
     "reference_model.config",
     "reference_model.float32_layers",
+    "reference_model.rectified_flow",
     "reference_model.mjd",
     "reference_model.dpa",
     "reference_model.cycle",
@@ -25,6 +26,7 @@ FILES = [
     ROOT / "config/models.py",
     ROOT / "config/fields.py",
     ROOT / "float32_layers.py",
+    ROOT / "rectified_flow.py",
     *sorted(path for part in ("mjd", "dpa", "cycle") for path in (ROOT / part).rglob("*.py")),
 ]
 

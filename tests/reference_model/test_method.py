@@ -17,13 +17,13 @@ from hoibench.store import sha256_json
 from reference_model import method as method_module
 from reference_model.config import PRESETS
 from reference_model.loading.saved_model import METADATA_FILE
-from reference_model.method import SyncMV4DMethod, read_spec, wan_folder
+from reference_model.method import SHIPPED, SyncMV4DMethod, read_spec, wan_folder
 
 REQUEST = small_request()
 
 
-def load(folder, preset="custom", **runtime):
-    settings = {} if folder is None else {"checkpoint": folder}
+def load(folder, preset="custom", settings=(), **runtime):
+    settings = dict(settings) | ({} if folder is None else {"checkpoint": folder})
     return load_method(Entrant(read_spec(), preset, settings), Runtime(**runtime))
 
 
@@ -103,6 +103,14 @@ def test_the_prompt_has_an_effect_and_none_is_the_empty_prompt(method, predictio
     assert not np.array_equal(none.tracks, prediction.tracks) or not np.array_equal(none.video, prediction.video)
 
 
+def test_settings_change_the_steps_and_the_loop(small_model_folder, prediction):
+    other = load(small_model_folder, settings={"steps": 1, "loop": "mjd_tracks"}).generate(REQUEST)
+    assert {key: other.provenance[key] for key in ("steps", "loop")} == {"steps": 1, "loop": "mjd_tracks"}
+    assert (prediction.provenance["loop"], prediction.valid.all(), other.valid.all()) == ("on", True, False)
+    with pytest.raises(ValueError, match="steps is 0: expected 1 or more"):
+        load(small_model_folder, settings={"steps": 0})
+
+
 def test_half_precision_is_close_and_not_the_same(small_model_folder, prediction):
     half = load(small_model_folder, precision="bf16").generate(REQUEST)
     difference = np.abs(half.video.astype(float) - prediction.video)
@@ -157,7 +165,7 @@ def test_without_anchors_and_prompt_the_model_chooses_both(method):
 def test_without_a_checkpoint():
     with pytest.raises(
         ValueError,
-        match=r"syncmv4d\+wan22_5b needs --set syncmv4d\+wan22_5b.checkpoint=FOLDER: there are no public weights yet, so train",
+        match=r"syncmv4d\+wan22_5b needs --set syncmv4d\+wan22_5b.checkpoint=FOLDER: only syncmv4d\+micro has weights in hoi",
     ):
         load(None, preset="wan22_5b")
 
@@ -260,4 +268,9 @@ def test_the_spec_is_found_by_its_entry_point(monkeypatch):
         installed_specs.cache_clear()
     spec = read_spec()
     assert (spec.pairing, spec.scale, spec.view_type, spec.outputs) == ("query", "metric", "mv", ("video", "tracks"))
-    assert tuple(spec.presets) == ("custom", *PRESETS) and spec.families == ("i2vm", "ito4g")
+    assert next(iter(spec.presets)) == SHIPPED and spec.families == ("i2vm", "ito4g")
+    variants = {name for name in spec.presets if "-" in name}
+    assert spec.presets.keys() - variants == {"custom", *PRESETS}
+    assert {name.partition("-")[0] for name in variants} == {SHIPPED}
+    with_weights = {name for name, preset in spec.presets.items() if "checkpoint" in preset.settings}
+    assert with_weights == {SHIPPED, *variants}

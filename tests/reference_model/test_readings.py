@@ -10,6 +10,7 @@ from tiny_loop import LATENT, B, FoldingCoder, K, N, V, tiny_batch, tiny_config,
 from reference_model.config import FlowConfig, literal_twin
 from reference_model.cycle.batch import sample_noise
 from reference_model.cycle.sampler import Conditions, sample
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.loading.autoencoder import WanAutoencoder, load_vae
 from reference_model.mjd.initialization import init_new_parameters
 from reference_model.model import SyncMV4D
@@ -46,7 +47,11 @@ class TinyModels:
     def losses(self, setting):
         """Return the losses of an iteration with guidance, and the largest gradient of each of the two models."""
         model = self.model(setting)
-        losses = model(self.batch, tiny_noise(self.batch, model.config, guided=True), self.autoencoder)
+        losses = model(
+            self.batch,
+            tiny_noise(self.batch, model.config, guided=True),
+            Autoencoders(self.autoencoder, self.autoencoder),
+        )
         models = [list(part.parameters()) for part in (model.mjd, model.dpa)]
         slopes = torch.autograd.grad(sum(losses[:-1]), [each for part in models for each in part], allow_unused=True)
         parts = slopes[: len(models[0])], slopes[len(models[0]) :]
@@ -109,6 +114,6 @@ def test_the_literal_twin_adds_guidance_in_every_iteration(setup):
     assert all(sample_noise(setup.batch, model.config, each, each).guided for each in generators)
     unguided = tiny_noise(setup.batch, model.config, guided=False)
     with torch.no_grad():
-        without = model(setup.batch, unguided, setup.autoencoder)
+        without = model(setup.batch, unguided, Autoencoders(setup.autoencoder, setup.autoencoder))
     losses, _ = setup.losses("literal_twin")
     assert all(getattr(losses, name) != getattr(without, name) for name in ("video", "motion", "depth_range"))

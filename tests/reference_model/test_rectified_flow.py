@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from reference_model.cycle.rectified_flow import (
+from reference_model.mjd.tokens import replace_first_frame
+from reference_model.rectified_flow import (
     clean,
     euler_step,
     interpolate,
@@ -16,7 +17,6 @@ from reference_model.cycle.rectified_flow import (
     time_grid,
     velocity,
 )
-from reference_model.mjd.tokens import replace_first_frame
 
 shifts = st.floats(0.05, 50)
 times = st.floats(0, 1, width=32)

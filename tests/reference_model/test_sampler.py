@@ -10,10 +10,10 @@ from recording_models import Journal, RecordingDPA, RecordingMJD, RecordingTrack
 from tiny_loop import LATENT, FoldingCoder, K, N, V, tiny_batch, tiny_config
 
 from reference_model.config import CycleConfig, FlowConfig
-from reference_model.cycle.rectified_flow import time_grid
 from reference_model.cycle.sampler import Conditions, sample
 from reference_model.cycle.scene_frame import build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
+from reference_model.rectified_flow import time_grid
 
 CODER = FoldingCoder()
 B = 1

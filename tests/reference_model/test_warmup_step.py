@@ -6,6 +6,7 @@ from plain_losses import brute_chamfer, mean_over_points
 from recording_models import Journal, RecordingDPA, RecordingMJD
 from tiny_loop import PADDED, FoldingCoder, tiny_batch, tiny_config, tiny_noise
 
+from reference_model.config import CycleConfig, FlowConfig
 from reference_model.cycle.scene_frame import build_scene_frame
 from reference_model.cycle.track_codec import TrackCodec
 from reference_model.cycle.warmup_step import warmup_step
@@ -43,7 +44,7 @@ class Iteration:
         )
         self.M, self.journal = track_codec.scene_frame.from_world(BATCH.world), Journal()
         models = RecordingMJD(self.journal, self.mjd, see_k=see_k), RecordingDPA(self.journal, self.dpa)
-        self.losses = warmup_step(*models, BATCH, self.noise, track_codec)
+        self.losses = warmup_step(*models, BATCH, self.noise, track_codec, FlowConfig(), CycleConfig())
         self.calls = {call.name: call for call in self.journal}
 
     def mjd(self, z_video, z_motion, text, t):

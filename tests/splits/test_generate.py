@@ -60,7 +60,7 @@ def run(*arguments, **environment):
 def test_check_without_the_lists_skips_taco():
     done = run("--check")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("same") == 12
+    assert done.stderr.count("same") == 13
     assert "Skipped the splits of TACO: give --lists" in done.stderr
 
 
@@ -68,7 +68,7 @@ def test_check_without_the_lists_skips_taco():
 def test_check_with_the_lists_covers_every_shipped_file(field_data):
     done = run("--check", HOIBENCH_FIELD_DATA=str(field_data))
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("same") == len(list(SPLITS_FOLDER.glob("*@*/*"))) == 12 + 5 * 4 + 2 * 6
+    assert done.stderr.count("same") == len(list(SPLITS_FOLDER.glob("*@*/*"))) == 13 + 5 * 4 + 2 * 6
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -125,9 +125,10 @@ def test_sizes_and_ids(splits, parts):
         "test_seen": 24,
         "test_unseen": 24,
         "demo": 6,
+        "train_large": 1900,
         "test": 24,
     }
-    for part in ("train", *EVALUATION, "demo"):
+    for part in ("train", *EVALUATION, "demo", "train_large"):
         data = (SPLITS_FOLDER / "synthetic@2" / f"{part}.jsonl").read_bytes()
         assert splits.manifest(part).split_id == hashlib.sha256(data).hexdigest()[:12]
         assert splits.manifest(part).split == f"synthetic@2/{part}"
@@ -135,20 +136,21 @@ def test_sizes_and_ids(splits, parts):
 
 
 def test_no_clip_is_in_two_parts_and_demo_is_of_test_seen(parts):
-    ids = {part: {line.entry.id for line in parts[part]} for part in ("train", *EVALUATION)}
+    ids = {part: {line.entry.id for line in parts[part]} for part in ("train_large", *EVALUATION)}
     for one, two in itertools.combinations(ids.values(), 2):
         assert not one & two
     assert all(line in parts["test_seen"] for line in parts["demo"])
+    assert {line.entry.id for line in parts["train"]} < ids["train_large"]
     assert len({line.entry.triplet[1] for line in parts["demo"]}) == 6
 
 
 def test_seeds_are_all_different(parts):
-    seeds = [line.recipe["seed"] for part in ("train", *EVALUATION) for line in parts[part]]
+    seeds = [line.recipe["seed"] for part in ("train_large", *EVALUATION) for line in parts[part]]
     assert len(set(seeds)) == len(seeds)
 
 
 def test_hammer_and_measure_are_held_out(parts):
-    for part in ("train", "val", "test_seen"):
+    for part in ("train_large", "val", "test_seen"):
         for line in parts[part]:
             tool, action, _ = line.entry.triplet
             assert tool != "hammer"
@@ -162,10 +164,10 @@ def test_hammer_and_measure_are_held_out(parts):
 
 
 def test_each_evaluation_clip_has_its_own_pair_of_instances(parts):
-    pairs = {part: [line.entry.instances for line in parts[part]] for part in ("train", *EVALUATION)}
+    pairs = {part: [line.entry.instances for line in parts[part]] for part in ("train_large", *EVALUATION)}
     for part in EVALUATION:
         assert len(set(pairs[part])) == 24
-        assert not set(pairs[part]) & set(pairs["train"])
+        assert not set(pairs[part]) & set(pairs["train_large"])
     assert all(tool != target for part in pairs.values() for tool, target in part)
 
 
@@ -212,8 +214,8 @@ def _actions():
 
 def test_wide_has_the_same_scenes_with_other_cameras(parts):
     wide = VersionedSplit("synthetic-wide@2")
-    for part, lines in parts.items():
-        for line, other in zip(lines, wide.lines(part), strict=True):
+    for part in wide.parts:
+        for line, other in zip(parts[part], wide.lines(part), strict=True):
             assert (line.entry.id, line.recipe) == (other.entry.id, other.recipe)
             assert line.entry.camera_ids != other.entry.camera_ids
             assert [rig().cluster(serial) for serial in other.entry.camera_ids] == list(CLUSTERS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from reference_model.cache import LatentCache
 from reference_model.config import FlowConfig, preset
@@ -19,9 +19,10 @@ from reference_model.cycle.batch import Batch, Noise, sample_noise
 from reference_model.cycle.losses import Losses
 from reference_model.cycle.sampler import Conditions, sample
 from reference_model.cycle.scene_frame import Cameras
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.loading.saved_model import save_model
 from reference_model.loading.transformer import load_mjd
-from reference_model.model import Objective, SyncMV4D
+from reference_model.model import SyncMV4D
 from reference_model.prepare import main as prepare
 from reference_model.training.config import TrainingConfig, TrainingStage
 from reference_model.training.data import TrainingData
@@ -80,26 +81,25 @@ def overfit(folder: Path, wan: Path, root: Path) -> None:
     fixed = _noise(four, "fixed")._replace(t=torch.tensor(TIMES))
     torch.manual_seed(0)
     model = SyncMV4D(NANO, load_mjd(wan, NANO))
-    aligner = SyncMV4D(NANO, _ZeroMJD(), model.dpa)
 
     def losses() -> Losses:
         with torch.no_grad():
-            found: Losses = model(four, fixed, _BlankAutoencoder(), "joint")
+            found: Losses = model(four, fixed, _AUTOENCODERS, "joint")
         return found
 
     threads = torch.get_num_threads()
     # Its operations are small: on a busy machine two threads that wait for each other take up to seven times as long.
     torch.set_num_threads(1)
     before = losses()
-    _train(
-        model, four, "joint", lambda i: fixed._replace(points=_noise(four, "joint", i).points), JOINT_ITERATIONS, 5e-3
-    )
-    _train(aligner, two, "warmup", lambda i: _noise(two, "fresh", i), ALIGNER_ITERATIONS, 4e-3)
+    joint = TrainingStage("both", "joint", JOINT_ITERATIONS, _SIZE)
+    _train(model, four, joint, 5e-3, lambda i: fixed._replace(points=_noise(four, "joint", i).points))
+    aligner = TrainingStage("points aligner", "warmup", ALIGNER_ITERATIONS, _SIZE, networks="dpa")
+    _train(model, two, aligner, 4e-3, lambda i: _noise(two, "fresh", i))
     after = losses()
     torch.set_num_threads(threads)
     save_model(folder / "model", model, wan)
 
-    track_codec = model.build_track_codec(one, _BlankAutoencoder())
+    track_codec = model.build_track_codec(one, _AUTOENCODERS.motion)
     frames = NANO.frames, one.z_video.shape[3]
     given = Conditions(one.z_video[:, :, :, :1], one.text, None, one.normalized_anchors, None, frames)
     sampled = sample(
@@ -108,15 +108,6 @@ def overfit(folder: Path, wan: Path, root: Path) -> None:
     torch.save(
         (tuple(before), tuple(after), one.world[0], track_codec.scene_frame.to_world(sampled.M)[0]), folder / _RESULT
     )
-
-
-class _ZeroMJD(nn.Module):
-    """A substitute for MJD while the aligner is trained alone: predicts zeros at no cost."""
-
-    settings = NANO.mjd
-
-    def forward(self, z_video: Tensor, z_motion: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return torch.zeros_like(z_video), torch.zeros_like(z_motion), z_video.new_zeros(*z_video.shape[:2], 2)
 
 
 class _BlankAutoencoder:
@@ -130,20 +121,19 @@ class _BlankAutoencoder:
         return z.new_zeros(NANO.frames, *_SIZE, 3)
 
 
-def _train(
-    model: SyncMV4D, batch: Batch, objective: Objective, noise_at: Callable[[int], Noise], iterations: int, rate: float
-) -> None:
+_AUTOENCODERS = Autoencoders(_BlankAutoencoder(), _BlankAutoencoder())
+
+
+def _train(model: SyncMV4D, batch: Batch, stage: TrainingStage, rate: float, noise_at: Callable[[int], Noise]) -> None:
     """Train a model with the data-parallel engine."""
     config = TrainingConfig(
-        (TrainingStage("overfit", objective, iterations, _SIZE),), learning_rate=rate, dpa_learning_rate=rate,
+        (stage,), learning_rate=rate, dpa_learning_rate=rate,
         lr_warmup_iterations=20, lr_schedule="cosine", betas=(0.9, 0.99), weight_decay=0.0, precision="fp32", gradient_checkpointing=False,
     )  # fmt: skip
     engine = open_engine("ddp", model, config, Processes(0, 1, torch.device("cpu")))
-    for iteration in range(iterations):
-        loss = weighted_sum(
-            engine.losses(batch, noise_at(iteration), _BlankAutoencoder(), objective), config.loss_weights
-        )
-        engine.step(loss, config.lr_factor(iteration))
+    for iteration in range(stage.iterations):
+        losses = engine.losses(batch, noise_at(iteration), _AUTOENCODERS, stage)
+        engine.step(weighted_sum(losses, config.loss_weights), config.lr_factor(iteration))
 
 
 def repeated(batch: Batch, count: int) -> Batch:
@@ -153,7 +143,10 @@ def repeated(batch: Batch, count: int) -> Batch:
         return x.expand(count, *x.shape[1:])
 
     K, R, t, size = batch.cameras
-    return Batch(*map(many, batch[:-1]), cameras=Cameras(many(K), many(R), many(t), size))
+    return batch._replace(
+        **{name: many(x) for name, x in batch._asdict().items() if isinstance(x, Tensor)},
+        cameras=Cameras(many(K), many(R), many(t), size),
+    )
 
 
 def _noise(batch: Batch, *key: int | str) -> Noise:

@@ -49,10 +49,11 @@ class RecordingMJD:
         self.journal, self.velocities = journal, velocities
         self.settings = SimpleNamespace(scale_tokens_see_K=see_k)
 
-    def __call__(self, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None) -> MJDOutput:
+    def __call__(self, z_video, z_motion, z_image, text, t, guidance=None, intrinsics=None, baseline=None) -> MJDOutput:
         output = MJDOutput(*self.velocities(z_video, z_motion, text, t))
         return self.journal.record(
             "mjd", output, z_video=z_video, z_motion=z_motion, z_image=z_image, text=text, t=t, guidance=guidance, intrinsics=intrinsics,
+            baseline=baseline,
         )  # fmt: skip
 
 

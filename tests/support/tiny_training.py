@@ -14,6 +14,7 @@ from reference_model.cache import LatentCache
 from reference_model.cache.latent_cache import LatentView, write_text, write_view
 from reference_model.cache.settings import CacheSettings, config_settings, ensure_cache_settings
 from reference_model.config import DPAConfig, SyncMV4DConfig, preset
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.model import SyncMV4D
 from reference_model.training.config import TrainingConfig, TrainingStage
 from reference_model.training.data import TrainingData
@@ -127,7 +128,9 @@ def build_job(
         run_folder.ensure_settings(settings_of(config, cache, engine))
     data = [TrainingData(cache, model, seed=config.seed, fraction=stage.data_fraction) for stage in config.stages]
     autoencoder = CODER if model is LOOP else NoAutoencoder()
-    return TrainingJob(run_folder, model, config, data, autoencoder, until or config.iterations)
+    return TrainingJob(
+        run_folder, model, config, data, Autoencoders(autoencoder, autoencoder), until or config.iterations
+    )
 
 
 def settings_of(config: TrainingConfig, cache: LatentCache, engine="ddp") -> RunSettings:

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from reference_model.config import CycleConfig
 from reference_model.cost.flops import Flops, count_part, count_steps, sparse_convolution_flops
 from reference_model.cycle.sampler import Conditions, sample
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.dpa.sparse_conv import SubmanifoldConv, build_voxel_map
 from reference_model.loading.autoencoder import WanAutoencoder
 from reference_model.model import SyncMV4D
@@ -159,7 +160,7 @@ def test_training_step(batch, flops, reading, gradient, guided):
     for network in (model.mjd, model.dpa):
         network.enable_gradient_checkpointing()
     noise = tiny_noise(batch, config, guided=guided)
-    real = count_run(lambda: sum(model(batch, noise, LoadedCoder())[:5]).backward())
+    real = count_run(lambda: sum(model(batch, noise, Autoencoders(LoadedCoder(), LoadedCoder()))[:5]).backward())
     assert_all_but_projections(real, count_steps(config, flops).training - saved.operations)
 
 

@@ -13,6 +13,7 @@ from hoibench.store import sha256_json
 from hoibench.store.records import parse_record
 from hoibench.store.verified_folder import CorruptFolder
 from reference_model.config import FlowConfig, preset
+from reference_model.loading import saved_model
 from reference_model.loading.folder import WAN_PARTS
 from reference_model.loading.saved_model import (
     METADATA_FILE,
@@ -67,7 +68,7 @@ def test_save_and_load_round_trip(saved, model, wan_folder):
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert not any(each.requires_grad for each in loaded.model.parameters()) and not loaded.model.training
     video = torch.rand(5, 64, 96, 3, generator=torch.Generator().manual_seed(1))
-    assert loaded.autoencoder.decode(loaded.autoencoder.encode(video)).shape == video.shape
+    assert loaded.autoencoders.video.decode(loaded.autoencoders.video.encode(video)).shape == video.shape
     assert loaded.text_encoder.embed(["brush"], CONFIG.text_tokens).shape == (1, 16, 32)
     assert {path.name for path in saved.iterdir()} == {METADATA_FILE, "mjd", "dpa", *WAN_PARTS}
 
@@ -93,7 +94,7 @@ def test_half_precision_is_for_mjd_only(saved):
     loaded = load_model(saved, dtype=torch.bfloat16)
     assert loaded.model.mjd.blocks[0].ffn.net[2].weight.dtype == torch.bfloat16
     assert loaded.model.mjd.scale_shift_table.dtype == torch.float32
-    for part in (loaded.model.dpa, loaded.autoencoder.vae):
+    for part in (loaded.model.dpa, loaded.autoencoders.video.vae):
         assert {each.dtype for each in part.parameters()} == {torch.float32}
 
 
@@ -189,6 +190,14 @@ def test_truncated_and_missing_files(copy, tmp_path):
         load_model(copy)
     with pytest.raises(FileNotFoundError, match=r"syncmv4d.json: no such file. Expected a folder written by"):
         load_model(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", [METADATA_FILE, "mjd/diffusion_pytorch_model.safetensors", "vae/config.json"])
+def test_the_fix_for_a_model_that_is_part_of_hoibench_is_to_reinstall(copy, monkeypatch, name):
+    monkeypatch.setattr(saved_model, "CHECKPOINTS", copy.parent)
+    (copy / name).unlink()
+    with pytest.raises((ValueError, FileNotFoundError), match=r"is part of hoibench: reinstall hoibench$"):
+        load_model(copy)
 
 
 def test_weights_changed_in_place_are_rejected(copy):

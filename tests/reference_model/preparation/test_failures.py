@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hoibench.errors import Crash
 from hoibench.store import atomic
 from reference_model.cache import LatentCache
 from reference_model.cache.settings import ensure_cache_settings
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.preparation.clips import ViewResult, prepare_clips
 from reference_model.preparation.job import PreparationJob
 from reference_model.prepare import main
@@ -29,7 +31,9 @@ def quick(monkeypatch):
         n, h, w = (len(video) - 1) // 4 + 1, video.shape[1] // 16, video.shape[2] // 16
         return torch.full((16, n, h, w), float(video.mean()))
 
-    monkeypatch.setattr(PreparationJob, "load_encoder", lambda job: encode)
+    monkeypatch.setattr(
+        PreparationJob, "load_autoencoders", lambda job: Autoencoders(*[SimpleNamespace(encode=encode)] * 2)
+    )
 
 
 def prepare(job, groups) -> list[ViewResult]:
@@ -121,7 +125,9 @@ def test_latents_with_nan_are_refused_by_name(job, view_group, clip, monkeypatch
         is_nan = (np.median(video) == 0) == (name == "z_motion")  # the pseudo-video is mostly black
         return torch.full((16, 7, 4, 6), np.nan if is_nan else 0.0)
 
-    monkeypatch.setattr(PreparationJob, "load_encoder", lambda job: encode)
+    monkeypatch.setattr(
+        PreparationJob, "load_autoencoders", lambda job: Autoencoders(*[SimpleNamespace(encode=encode)] * 2)
+    )
     results = prepare(job, [view_group()])
     assert [result.status for result in results] == ["failed"] * 3
     assert f"{name} contains NaN or infinity" in results[0].reason
@@ -164,7 +170,9 @@ def test_out_of_memory_says_what_to_lower(job, view_group, monkeypatch):
     def encode(video):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(PreparationJob, "load_encoder", lambda job: encode)
+    monkeypatch.setattr(
+        PreparationJob, "load_autoencoders", lambda job: Autoencoders(*[SimpleNamespace(encode=encode)] * 2)
+    )
     with pytest.raises(Crash, match="cpu is out of memory .*lower --size; completed views are kept"):
         prepare(job, [view_group()])
 
@@ -248,7 +256,7 @@ def test_a_missing_part_is_named_in_one_sentence(arguments, wan_folder, tmp_path
         (["--preset", "wan22_5b"], "clips of synthetic have 25 frames, preset wan22_5b takes 49: give --preset nano"),
         (["--preset", "nanno"], "there is no preset 'nanno': expected one of wan22_5b, nano"),
         (["--limit", "0"], "--limit is 0, expected at least 1"),
-        (["--split", "trian"], "unknown split of synthetic@2 'trian': did you mean train?"),
+        (["--split", "trian"], "unknown split of synthetic@2 'trian': did you mean train"),
         (["--cameras", "all"], "synthetic has no cameras outside its splits: leave out --cameras all"),
     ],
 )

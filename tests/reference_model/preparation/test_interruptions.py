@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from killed_prepare import EXIT_KILLED
 
 from hoibench.store.locks import locked
 from reference_model.cache.settings import ensure_cache_settings, read_settings
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.preparation.clips import prepare_clips
 from reference_model.preparation.job import PreparationJob
 from reference_model.preparation.view_groups import ViewGroup
@@ -27,7 +29,9 @@ def encode(video):
 
 
 def test_a_clip_that_another_process_has_locked_comes_last(job, view_group, monkeypatch):
-    monkeypatch.setattr(PreparationJob, "load_encoder", lambda job: encode)
+    monkeypatch.setattr(
+        PreparationJob, "load_autoencoders", lambda job: Autoencoders(*[SimpleNamespace(encode=encode)] * 2)
+    )
     ensure_cache_settings(job.folder, job.settings)
     results, is_locked, done = [], threading.Event(), threading.Event()
 
@@ -51,7 +55,9 @@ def test_a_clip_that_another_process_has_locked_comes_last(job, view_group, monk
 
 
 def test_a_clip_that_another_process_created_meanwhile_is_skipped(job, view_group, monkeypatch):
-    monkeypatch.setattr(PreparationJob, "load_encoder", lambda job: encode)
+    monkeypatch.setattr(
+        PreparationJob, "load_autoencoders", lambda job: Autoencoders(*[SimpleNamespace(encode=encode)] * 2)
+    )
     ensure_cache_settings(job.folder, job.settings)
     statuses = []
 
@@ -65,7 +71,9 @@ def test_a_clip_that_another_process_created_meanwhile_is_skipped(job, view_grou
 
 
 def test_temporary_files_of_a_killed_process_are_removed(job, view_group, monkeypatch, tmp_path):
-    monkeypatch.setattr(PreparationJob, "load_encoder", lambda job: encode)
+    monkeypatch.setattr(
+        PreparationJob, "load_autoencoders", lambda job: Autoencoders(*[SimpleNamespace(encode=encode)] * 2)
+    )
     job = replace(job, folder=tmp_path / "killed")
     folder = job.folder / "views" / "a" / "left"
     folder.mkdir(parents=True)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from hoibench.datasets.taco.splits import split_lines
 from reference_model.cache import LatentCache
 from reference_model.cache.settings import config_settings, ensure_cache_settings
 from reference_model.config import PRESETS
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.preparation.clips import prepare_clips
 from reference_model.preparation.job import PreparationJob
 from reference_model.preparation.view_groups import group_views
@@ -35,7 +37,9 @@ def long_job(config, cache_settings, tmp_path):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(
-        PreparationJob, "load_encoder", lambda job: lambda video: torch.zeros(job.settings.latent_shape)
+        PreparationJob,
+        "load_autoencoders",
+        lambda job: Autoencoders(*[SimpleNamespace(encode=lambda video: torch.zeros(job.settings.latent_shape))] * 2),
     )
 
 

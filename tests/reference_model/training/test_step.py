@@ -34,7 +34,7 @@ class Recorder:
     def __init__(self):
         self.batches, self.noise, self.lr_factors = [], [], []
 
-    def losses(self, batch, noise, autoencoder, objective):
+    def losses(self, batch, noise, autoencoders, objective):
         self.batches.append(batch)
         self.noise.append(noise)
         return Losses(*torch.ones(len(Losses._fields)))

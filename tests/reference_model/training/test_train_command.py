@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from tiny_training import TINY, read_curve, write_cache
 from hoibench.methods.check import check_prediction
 from reference_model.cache.settings import weights_digest
 from reference_model.config import PRESETS
+from reference_model.export import main as export
 from reference_model.generation.generate import generate
 from reference_model.generation.inputs import split_views
 from reference_model.loading.saved_model import load_model
@@ -83,6 +85,30 @@ def test_from_cache_to_model_folder(options, tiny, tmp_path, capsys):
     assert capsys.readouterr().err == f"already finished: {tmp_path / 'run/model'}\n"
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
     assert len(read_curve(tmp_path / "run")) == 3
+
+
+def test_export_stores_float16_and_writes_a_card_from_the_records(options, tmp_path, capsys):
+    words = ["--run", tmp_path / "run", "--cache", tmp_path / "cache", "--out", tmp_path / "micro", "--preset", "tiny"]
+    words = [str(word) for word in words]
+    assert export(words) == 2 and "run.json" in capsys.readouterr().err
+    assert main(to_words(options)) == 0
+    (tmp_path / "micro/results").mkdir(parents=True)
+    assert export(words) == 0
+    trained, exported = load_model(tmp_path / "run/model").model, load_model(tmp_path / "micro/model").model
+    for name, value in exported.named_parameters():
+        assert value.dtype == torch.float32 and torch.equal(value, trained.get_parameter(name).half().float()), name
+    sizes = [
+        sum(path.stat().st_size for path in (folder / "mjd").glob("*.safetensors"))
+        for folder in (tmp_path / "run/model", tmp_path / "micro/model")
+    ]
+    assert sizes[1] < 0.6 * sizes[0]
+    card = (tmp_path / "micro/README.md").read_text()
+    count = sum(value.numel() for value in trained.mjd.parameters())
+    for fact in (f"{count} parameters", "2 clips of `toy@1/train`", "| warm-up | warmup | both | 2 |", "Seed 0"):
+        assert fact in card
+    assert len(re.findall(r"^\| (?:warm-up|loop) \| \d \| [\d. |e-]+$", card, re.MULTILINE)) == 3, "the loss curve"
+    assert str(tmp_path) not in card
+    assert not (tmp_path / "micro/results").exists(), "they were another model's"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from started_trainings import read_reports, run_two, training_options
 from tiny_training import LOOP, TINY, NoAutoencoder, open_tiny, read_curve, training_config, write_cache
 
 from reference_model.cycle.batch import sample_noise
+from reference_model.cycle.track_codec import Autoencoders
 from reference_model.model import SyncMV4D
 from reference_model.training.data import TrainingData
 from reference_model.training.rng import seeded_generator
@@ -125,7 +126,7 @@ def test_two_processes_equal_one_process_with_both_batches(two, caches):
                 seeded_generator(config.seed, "coin", iteration),
             )
             noise = sample_noise(batch, TINY, own, shared)
-            both.append(engine.losses(batch, noise, NoAutoencoder(), "warmup"))
+            both.append(engine.losses(batch, noise, Autoencoders(NoAutoencoder(), NoAutoencoder()), config.stages[0]))
         total = torch.stack([weighted_sum(losses, config.loss_weights) for losses in both]).mean()
         mean = [float(torch.stack(each).mean().detach()) for each in zip(*both, strict=True)]
         means.append([float(total.detach()), *mean[:5], *engine.step(total, config.lr_factor(iteration))])

@@ -36,6 +36,9 @@ from torch import Tensor
 Time = float | Tensor
 Sigma = TypeVar("Sigma", float, Tensor)
 
+LEAST_TIME = 0.05
+"""Least time by which the difference of a noisy state and an estimate of the clean data is divided to get a velocity."""
+
 
 def interpolate(z0: Tensor, z1: Tensor, t: Time) -> Tensor:
     """Return the state at time t on the line from data z_0 to noise z_1: z_t = (1 - t) z_0 + t z_1, of the shape of z_0."""
@@ -51,6 +54,14 @@ def velocity(z0: Tensor, z1: Tensor) -> Tensor:
 def clean(z_t: Tensor, v: Tensor, t: Time) -> Tensor:
     """Return the estimate z_0 = z_t - t v of the clean data, from a noisy state z_t at time t and its predicted velocity v."""
     return z_t - _broadcast(t, z_t) * v
+
+
+def velocity_from_clean(z_t: Tensor, z0: Tensor, t: Time) -> Tensor:
+    """Return the velocity v = (z_t - z_0) / t of a noisy state z_t at time t and an estimate of its clean data z_0.
+
+    Below ``LEAST_TIME``, z_0 is approached more slowly: t would multiply errors of the estimate without bound.
+    """
+    return (z_t - z0) / _broadcast(t, z_t).clamp(min=LEAST_TIME)
 
 
 def euler_step(z: Tensor, v: Tensor, t: Time, t_next: Time) -> Tensor:

@@ -1,0 +1,98 @@
+"""``python -m reference_model.evaluate``: make the recorded results of the model that is part of hoibench again."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from hoibench.cli.exit_codes import to_exit_code
+from reference_model.command_line import refuse_empty_arguments
+
+PROGRAM = "python -m reference_model.evaluate"
+SPLITS = ("test_seen", "test_unseen")
+MODEL = "syncmv4d+micro"
+VARIANTS = (f"{MODEL}-no_guidance", f"{MODEL}-mjd_tracks")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Run the model that is part of hoibench, with and without its loop, on the synthetic test clips, and record the results.
+
+    The same command resumes. The runs, with predictions and pages, are in RUNS; OUT gets their results and README.md with the tables.
+    """
+
+    runs: Path = Path("runs/micro")
+    """Folder of the runs, one for each split."""
+
+    out: Path | None = None
+    """Folder of the recorded results. Default: the one beside the model's weights."""
+
+    limit: int | None = None
+    """Number of clips of each split. Default: all."""
+
+    workers: int | None = None
+    """Number of processes. Default: that of python -m hoibench.run."""
+
+
+def evaluate_command(arguments: Sequence[str]) -> int:
+    """Make the runs and record their results, and return the exit code: 0, or that of a run that failed."""
+    options = tyro.cli(EvaluateOptions, args=list(arguments), prog=PROGRAM)
+    refuse_empty_arguments(arguments)
+    from hoibench.cli.run import run_command
+    from hoibench.metric_card import all_cards
+    from hoibench.store import write_bytes
+    from reference_model.loading.saved_model import CHECKPOINTS, read_config_and_digest
+    from reference_model.publishing.results import METRICS, describe_run, record_run
+
+    shipped = CHECKPOINTS / "micro"
+    _, digest = read_config_and_digest(shipped / "model")
+    recorded = [each for each in all_cards() if each.partition("@")[0] in METRICS]
+    flags = ["--metrics", ",".join(recorded)]
+    flags += [word for key in (MODEL, *VARIANTS) for word in ("--method", key)]
+    for name, value in (("--limit", options.limit), ("--workers", options.workers)):
+        flags += [] if value is None else [name, str(value)]
+    for split in SPLITS:
+        if code := run_command(
+            [*flags, "--dataset", "synthetic", "--split", split, "--out", str(options.runs / split)]
+        ):
+            return code
+    out = options.out or shipped / "results"
+    names = {f"{folder}/": "" for folder in (CHECKPOINTS.parents[1], options.runs.absolute().parent, Path.cwd())}
+    sections = []
+    for split in SPLITS:
+        record_run(options.runs / split, out / split, names)
+        sections.append(describe_run(out / split, MODEL, VARIANTS, all_cards()))
+    write_bytes(out / "README.md", (INTRODUCTION.format(digest=digest) + "\n".join(sections)).encode())
+    Console(emoji=False).out(str(out), highlight=False)
+    return 0
+
+
+INTRODUCTION = """# Recorded results
+
+`python -m reference_model.evaluate` wrote these tables, and the folder of each split: `results.parquet` with every value of a clip and of its
+parts, and `run.json` with versions, machine and commit. `hoibench show FOLDER` and `hoibench compare FOLDER:METHOD FOLDER:METHOD` read them.
+The model is {digest}.
+
+The clips are generated (synthetic), and no number here is comparable with results on TACO. `frozen` repeats the first frame of the truth, with true
+depths, which no method is given; `frozen_self` repeats the first frame of the model's own prediction; `random` is points and a video of noise.
+`no_guidance` samples without the aligner's guidance, and `mjd_tracks` also takes the tracks from the joint diffusion model's motion, where they are
+found in it. *Better* and *worse* are separated by the test of docs/statistics.md, with p corrected for all pairs of a metric among the compared
+rows; greyed values are misleading by a rule of the metric's card, such as those of videos that stand still.
+
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the evaluate command with readable errors, and return its exit code (0 done, 1 crash, 2 usage, 3 failed clips, 130 interrupted)."""
+    logging.captureWarnings(True)
+    return to_exit_code(evaluate_command, sys.argv[1:] if arguments is None else arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""``python -m reference_model.export``: publish a trained model: weights in float16 and a model card."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from hoibench.cli.exit_codes import to_exit_code
+from reference_model.command_line import create_output_folder, refuse_empty_arguments
+
+PROGRAM = "python -m reference_model.export"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write a trained model as it is published: OUT/model with weights in float16, and OUT/README.md, the model card.
+
+    Recorded results of an earlier model, OUT/results, are deleted: python -m reference_model.evaluate makes new ones.
+    """
+
+    run: Path
+    """Folder of the finished training."""
+
+    cache: tuple[Path, ...]
+    """Its latent caches."""
+
+    out: Path
+    """Folder to write."""
+
+    iterations: int | None = None
+    """Publish the model after this many iterations, RUN/model-ITERATIONS. Default: the finished one, RUN/model."""
+
+    preset: str = "micro"
+    """The preset that was trained."""
+
+
+def export_command(arguments: Sequence[str]) -> int:
+    """Publish the model that the command line names, and return the exit code, 0."""
+    options = tyro.cli(ExportOptions, args=list(arguments), prog=PROGRAM)
+    refuse_empty_arguments(arguments)
+    import shutil
+
+    from hoibench.store import write_bytes
+    from reference_model.cache import LatentCache
+    from reference_model.loading.saved_model import load_model, save_model
+    from reference_model.publishing.model_card import build_model_card
+    from reference_model.training.run_folder import RunFolder, RunSettings
+
+    run, model = RunFolder(options.run), options.out / "model"
+    settings = RunSettings.read(run.path / "run.json")
+    trained = run.model if options.iterations is None else run.path / f"{run.model.name}-{options.iterations:08d}"
+    caches = [LatentCache(folder) for folder in options.cache]
+    if set(settings.caches.values()) != {cache.settings.id for cache in caches}:
+        raise ValueError(f"--cache {' '.join(map(str, options.cache))}: the training used others; give its --cache")
+    create_output_folder(options.out)
+    save_model(model, load_model(trained).model.half(), trained)
+    iterations = options.iterations or settings.training.iterations
+    card = build_model_card(options.preset, model, run, iterations, caches)
+    write_bytes(options.out / "README.md", card.encode())
+    shutil.rmtree(options.out / "results", ignore_errors=True)
+    Console(emoji=False).out(str(options.out), highlight=False)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the export command with readable errors, and return its exit code (0 done, 1 crash, 2 usage, 130 interrupted)."""
+    logging.captureWarnings(True)
+    return to_exit_code(export_command, sys.argv[1:] if arguments is None else arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Recorded results of a published model: which parts count as moving, and what the tables and the copied run say."""
+
+import dataclasses
+import re
+
+import fake_runs
+import numpy as np
+import pandas as pd
+import pytest
+
+from hoibench.results.run_folder import read_run
+from reference_model.publishing.results import describe_run, moving_part_scores, record_run
+
+MODEL, VARIANT = "syncmv4d+micro", "syncmv4d+micro-mjd_tracks"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of a model, twice as far from the truth in a second preset, with a row of one view."""
+    ours = next(method for method in fake_runs.METHODS if method.id == "syncmv4d")
+    worse = {metric: 2 * value for metric, value in ours.means.items()}
+    methods = [row for row in fake_runs.REFERENCE_ROWS if not row.id.startswith("frozen_self")]
+    self = next(row for row in fake_runs.REFERENCE_ROWS if row.id.startswith("frozen_self"))
+    for preset, means in (("micro", ours.means), ("micro-mjd_tracks", worse)):
+        methods.append(dataclasses.replace(ours, means=means, more=ours.more | {"preset": preset}))
+        methods.append(dataclasses.replace(self, more={"preset": preset}))
+    folder = tmp_path_factory.mktemp("machine") / "run"
+    folder.mkdir()
+    return fake_runs.write_run(
+        folder, methods, seeds=(0,), edit=lambda row: row | ({"view": "1"} if row["metric"] == "pi@1" else {}),
+        config={"out": str(folder), "root": None},
+    )  # fmt: skip
+
+
+def test_a_recorded_run_has_no_paths_and_the_tables_say_what_is_separated(run, tmp_path):
+    record_run(run, tmp_path / "recorded", {f"{run.parent}/": ""})
+    recorded = read_run(tmp_path / "recorded")
+    assert (
+        recorded.record.config["out"] == "run" and str(run.parent) not in (tmp_path / "recorded/run.json").read_text()
+    )
+    assert "pi@1" not in set(recorded.headlines["metric"]), "values of single views are left out"
+    text = describe_run(tmp_path / "recorded", MODEL, [VARIANT], fake_runs.CARDS)
+    lines = re.findall(r"^\| (mv_rpe_scene|chamfer) \(.*?\) \| ([^|]*) \|.*\| ([^|]*) \|$", text, re.MULTILINE)
+    found = {(metric, other): result for metric, other, result in lines}
+    assert found["mv_rpe_scene", "random"] == found["chamfer", "random"] == "better"
+    assert found["mv_rpe_scene", "mjd_tracks"] == "better"
+    assert found["chamfer", "frozen_self"] == "better"
+    assert re.search(r"^\| syncmv4d\+micro \|.* \| 0\.02\d* \[0\.\d+, 0\.\d+\] \|", text, re.MULTILINE), (
+        "the mean Chamfer distance"
+    )
+
+
+def test_moving_parts_are_those_of_which_the_truth_moves():
+    def row(method, clip, metric, part, value, status="ok", preset=None):
+        return {
+            "method": method,
+            "preset": preset,
+            "clip": clip,
+            "metric": metric,
+            "part": part,
+            "value": value,
+            "status": status,
+        }
+
+    frame = pd.DataFrame(
+        [
+            row("ground_truth", "a", "motion_following@1", "tool", 1.0),
+            row("ground_truth", "a", "motion_following@1", "right hand", 1.0),
+            row("ground_truth", "a", "motion_following@1", "target", None, "undefined"),
+            row("ground_truth", "b", "motion_following@1", "tool", 1.0),
+            row("model", "a", "chamfer@2", "tool", 3.0, preset="x"),
+            row("model", "a", "chamfer@2", "right hand", 1.0, preset="x"),
+            row("model", "a", "chamfer@2", "target", 100.0, preset="x"),
+            row("model", "a", "chamfer@2", None, 50.0, preset="x"),
+            row("frozen", "a", "chamfer@2", "tool", 7.0),
+            row("frozen", "b", "chamfer@2", "tool", 5.0),
+        ]
+    ).astype({"method": "string", "preset": "string", "part": "string", "metric": "string", "value": "Float64"})
+    scores = moving_part_scores(frame, "chamfer", ["model+x", "frozen"], ["a", "b"])
+    np.testing.assert_array_equal(scores, [[2.0, 7.0], [np.nan, 5.0]])
