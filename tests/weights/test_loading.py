@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from hoibench.weights.loading import load_weights, read_state_dict
 
@@ -60,3 +61,26 @@ def test_a_state_of_another_network_is_refused(path, state):
     torch.save(state, path)
     with pytest.raises(ValueError, match="does not fit Linear"):
         load_weights(torch.nn.Linear(2, 3), path)
+
+
+@pytest.mark.parametrize("name", ["toy.pth", "toy.safetensors"])
+def test_a_prefix_selects_a_part_of_a_file(tmp_path, name):
+    path = tmp_path / name
+    tensors = {"a.weight": torch.ones(3, 2), "a.bias": torch.arange(3.0), "b.weight": torch.zeros(1)}
+    if path.suffix == ".safetensors":
+        save_file(tensors, path)
+    else:
+        torch.save({"state_dict": tensors, "epoch": 3}, path)
+    with torch.device("meta"):
+        layer = torch.nn.Linear(2, 3)
+    load_weights(layer, path, prefix="a.")
+    assert layer(torch.ones(2)).tolist() == [2.0, 3.0, 4.0]
+    with pytest.raises(ValueError, match=r"no tensor whose name starts with c\."):
+        load_weights(layer, path, prefix="c.")
+
+
+def test_a_damaged_safetensors_file_is_refused(tmp_path):
+    path = tmp_path / "toy.safetensors"
+    path.write_bytes(b"\0" * 20)
+    with pytest.raises(ValueError, match=f"{path} is not a safetensors file"):
+        read_state_dict(path)
