@@ -10,10 +10,9 @@ Card:       cards/video.toml
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,22 +20,13 @@ import numpy as np
 from hoibench.clip import Array, check_mask, check_shape
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement
-from hoibench.metrics.optical_flow import (
-    FLOW,
-    FrameFlow,
-    cached_frame_flow,
-    check_flow_size,
-    frame_flow,
-    motion_threshold,
-    sampling_step,
-)
-from hoibench.metrics.regions import RegionFrame, frame_pair, region_masks
+from hoibench.metrics.optical_flow import Dis, Flow, check_flow_size, frame_flows, motion_threshold, sampling_step
+from hoibench.metrics.regions import frame_pairs, region_masks
 
 NET_INTERVAL = 4
 """Eighths of a second between the frames that net motion compares: after half a second, a shaken or flickering still frame is where it was."""
+TOO_FEW = "the clip has only 1 or 2 sampled frames, too few for VBench's count"
 NO_PAIR = "no pair of sampled frames shows the region"
-
-ComputeFlow = Callable[[RegionFrame, RegionFrame], FrameFlow]
 
 
 @dataclass(frozen=True)
@@ -80,7 +70,12 @@ class DynamicDegree:
 
 
 def dynamic_degree(
-    frames: Array, fps: float, masks: Array | None = None, compute_flow: ComputeFlow = frame_flow, interval: int = 1
+    frames: Array,
+    fps: float,
+    masks: Array | None = None,
+    flow: Flow | None = None,
+    interval: int = 1,
+    memo: MutableMapping[Hashable, Any] | None = None,
 ) -> DynamicDegree:
     """Measure by optical flow how much a video of one view moves, and whether it counts as dynamic.
 
@@ -88,8 +83,9 @@ def dynamic_degree(
         frames: (N, H, W, 3) uint8.
         fps: frames per second of the video; about 8 per second are sampled and compared.
         masks: (N, H, W) bool; pixels outside are painted grey and not counted.
-        compute_flow: computes the optical flow of a pair of frames.
+        flow: computes the optical flow; by default ``Dis()``.
         interval: eighths of a second from one sampled frame to the next.
+        memo: stores flows by the frames' contents, see ``frame_flows``.
 
     Raises:
         NotApplicable: a side has fewer than 128 pixels.
@@ -108,34 +104,31 @@ def dynamic_degree(
     check_flow_size(size)
     step = interval * sampling_step(fps)
     sampled = range(0, len(frames), step)
-    scores = tuple(compute_flow(*frame_pair(frames, masks, a, b)).score for a, b in pairwise(sampled))
-    return DynamicDegree(scores, motion_threshold(size), len(sampled), step, min(size))
+    found = frame_flows(flow or Dis(), frame_pairs(frames, masks, sampled), memo)
+    return DynamicDegree(tuple(pair.score for pair in found), motion_threshold(size), len(sampled), step, min(size))
 
 
 def measure_dynamic_degree(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of dynamic_degree/dis@2 (no unit; nearer to the truth's is better; 0 to 1): 0 or 1 per view, then their mean."""
-    return _measure(
-        case, "the clip has only 1 or 2 sampled frames, too few for VBench's count", lambda degree: degree.dynamic
-    )
+    return _measure(case, Dis(), TOO_FEW, lambda degree: degree.dynamic)
 
 
 def measure_dynamic_degree_px(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of dynamic_degree_px/dis@2 (of the short side; not ranked; 0 or more): one per view, then their mean."""
-    return _measure(case, NO_PAIR, lambda degree: degree.relative)
+    return _measure(case, Dis(), NO_PAIR, lambda degree: degree.relative)
 
 
 def measure_net_motion(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of net_motion/dis@1 (of the short side; not ranked; 0 or more): one per view, then their mean."""
-    return _measure(case, NO_PAIR, lambda degree: degree.relative, NET_INTERVAL)
+    return _measure(case, Dis(), NO_PAIR, lambda degree: degree.relative, NET_INTERVAL)
 
 
 def _measure(
-    case: Case, undefined: str, get_value: Callable[[DynamicDegree], float | None], interval: int = 1
+    case: Case, flow: Flow, undefined: str, get_value: Callable[[DynamicDegree], float | None], interval: int = 1
 ) -> Iterator[Measurement]:
     for region, masks in region_masks(case):
-        degrees = case.memoize(
-            ("dynamic degree", region, interval), partial(_degrees, case, case.video, masks, interval)
-        )
+        key = ("dynamic degree", flow.name, region, interval)
+        degrees = case.memoize(key, partial(_degrees, case, flow, case.video, masks, interval))
         values: list[float | None] = []
         for view, degree in zip(case.clip.views, degrees, strict=True):
             values.append(get_value(degree))
@@ -145,33 +138,34 @@ def _measure(
                 view=view.id,
                 n_scored=sum(score is not None for score in degree.scores),
                 n_expected=len(degree.scores),
-                details=_details(degree),
+                weights=flow.weights,
+                details={**_details(flow), **_counts(degree)},
             )
-        truth = [get_value(degree) for degree in _true_degrees(case, region, interval)]
+        truth = _mean([get_value(degree) for degree in _true_degrees(case, flow, region, interval)])
         yield Measurement(
             **_mean_or_reason(values, undefined),
             region=region,
             n_scored=sum(value is not None for value in values),
             n_expected=len(values),
-            details={"flow": FLOW, **({} if (mean := _mean(truth)) is None else {"truth": mean})},
+            weights=flow.weights,
+            details={**_details(flow), **({} if truth is None else {"truth": truth})},
         )
 
 
-def _degrees(case: Case, video: Array, masks: Array | None, interval: int) -> list[DynamicDegree]:
-    compute_flow = partial(cached_frame_flow, case)
+def _degrees(case: Case, flow: Flow, video: Array, masks: Array | None, interval: int) -> list[DynamicDegree]:
     return [
-        dynamic_degree(frames, case.clip.fps, None if masks is None else masks[v], compute_flow, interval)
+        dynamic_degree(frames, case.clip.fps, None if masks is None else masks[v], flow, interval, case.case_memo)
         for v, frames in enumerate(video)
     ]
 
 
-def _true_degrees(case: Case, region: str, interval: int) -> list[DynamicDegree]:
+def _true_degrees(case: Case, flow: Flow, region: str, interval: int) -> list[DynamicDegree]:
     """Return the motion of the true video's views in a region; nothing if there is no true video, or no true masks for the foreground."""
     video, masks = case.clip.video, case.clip.masks if region == "fg" else None
     if video is None or (region == "fg" and masks is None):
         return []
-    key = ("dynamic degree of the truth", region, interval)
-    return case.memoize_for_clip(key, partial(_degrees, case, video, masks, interval))
+    key = ("dynamic degree of the truth", flow.name, region, interval)
+    return case.memoize_for_clip(key, partial(_degrees, case, flow, video, masks, interval))
 
 
 def _mean_or_reason(values: Sequence[float | None], undefined: str) -> dict[str, Any]:
@@ -185,9 +179,12 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _details(degree: DynamicDegree) -> dict[str, Any]:
+def _details(flow: Flow) -> dict[str, Any]:
+    return {"flow": flow.name}
+
+
+def _counts(degree: DynamicDegree) -> dict[str, Any]:
     return {
-        "flow": FLOW,
         "step": degree.step,
         "sampled": degree.sampled,
         "threshold_px": degree.threshold,

@@ -28,7 +28,7 @@ from hoibench.metrics.backbones.features import Matcher
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import MISSING_INPUT, Measurement, NotApplicable, Undefined
-from hoibench.metrics.optical_flow import FLOW, cached_frame_flow, check_flow_size, motion_threshold, sampling_step
+from hoibench.metrics.optical_flow import Dis, check_flow_size, frame_flows, motion_threshold, sampling_step
 from hoibench.metrics.regions import frame_pair, region_masks
 from hoibench.metrics.view_matches import (
     PairMatches,
@@ -151,7 +151,7 @@ def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
     check_flow_size((size[0], size[1]))
     details = {
         **_counted_by(case),
-        "flow": FLOW,
+        "flow": Dis().name,
         "step": sampling_step(case.clip.fps),
         "threshold_px": motion_threshold((size[0], size[1])),
     }
@@ -190,7 +190,7 @@ def _moving_pixels(case: Case, frames: Array, masks: Array | None, n: int) -> Ar
     to = n + step if n + step < len(frames) else n - step
     if to < 0:
         raise Undefined(f"{len(frames)} frames at {case.clip.fps:g} fps are too few for optical flow")
-    return cached_frame_flow(case, *frame_pair(frames, masks, n, to)).moving
+    return frame_flows(Dis(), [frame_pair(frames, masks, n, to)], case.case_memo)[0].moving
 
 
 def _count_rows(

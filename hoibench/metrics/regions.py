@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -61,6 +62,16 @@ def frame_pair(frames: Array, masks: Array | None, first: int, second: int) -> t
     union = masks[first] | masks[second]
     a, b = (RegionFrame.from_image(frames[n], masks[n], union) for n in (first, second))
     return a, b
+
+
+def frame_pairs(
+    frames: Array, masks: Array | None, indices: Sequence[int]
+) -> Iterator[tuple[RegionFrame, RegionFrame]]:
+    """Yield the ``frame_pair`` of each two consecutive indices; without masks, two consecutive pairs share a ``RegionFrame``."""
+    if masks is None:
+        yield from pairwise(RegionFrame.from_image(frames[n]) for n in indices)
+    else:
+        yield from (frame_pair(frames, masks, first, second) for first, second in pairwise(indices))
 
 
 def region_masks(case: Case) -> Iterator[tuple[str, Array | None]]:

@@ -13,7 +13,20 @@ from hoibench.metrics.dynamic_degree import (
     measure_net_motion,
 )
 from hoibench.metrics.measurement import NotApplicable
-from hoibench.metrics.optical_flow import FrameFlow
+
+
+class CountingFlow:
+    """A flow of 0 that records the first pixels of the images of each pair."""
+
+    name, weights = "counting", {}
+
+    def __init__(self):
+        self.pairs = []
+
+    def flows(self, pairs):
+        for a, b in pairs:
+            self.pairs.append((int(a[0, 0, 0]), int(b[0, 0, 0])))
+            yield np.zeros((*a.shape[:2], 2), np.float32)
 
 
 def degree(*scores, sampled=None):
@@ -48,14 +61,9 @@ def test_the_continuous_form_is_the_mean_score_divided_by_the_short_side():
 @pytest.mark.parametrize(("fps", "sampled"), [(8, list(range(13))), (16, [0, 2, 4, 6, 8, 10, 12]), (30, [0, 4, 8, 12])])
 def test_consecutive_sampled_frames_are_compared(fps, sampled):
     frames = np.zeros((13, 128, 128, 3), np.uint8) + np.arange(13, dtype=np.uint8)[:, None, None, None]
-    pairs = []
-
-    def record(a, b):
-        pairs.append((int(a.image[0, 0, 0]), int(b.image[0, 0, 0])))
-        return FrameFlow(0.0, np.zeros(a.size, bool))
-
-    found = dynamic_degree(frames, fps, compute_flow=record)
-    assert pairs == list(pairwise(sampled))
+    flow = CountingFlow()
+    found = dynamic_degree(frames, fps, flow=flow)
+    assert flow.pairs == list(pairwise(sampled))
     assert found.sampled == len(sampled)
 
 

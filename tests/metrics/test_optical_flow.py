@@ -1,5 +1,7 @@
 """Optical flow, and the numbers of VBench's rule."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,16 +9,30 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hoibench.metrics.measurement import NotApplicable
-from hoibench.metrics.optical_flow import (
-    cached_frame_flow,
-    check_flow_size,
-    dis_flow,
-    frame_flow,
-    motion_threshold,
-    sampling_step,
-    top_mean,
-)
+from hoibench.metrics.optical_flow import Dis, check_flow_size, frame_flows, motion_threshold, sampling_step, top_mean
 from hoibench.metrics.regions import RegionFrame
+
+
+def dis_flow(image, other):
+    (flow,) = Dis().flows([(image, other)])
+    return flow
+
+
+def frame_flow(frame, other):
+    (flow,) = frame_flows(Dis(), [(frame, other)])
+    return flow
+
+
+class PaddedFlow:
+    """A flow that is padded by 3 rows and 5 columns: 1 px in the image's first row, 4 px in the padding at the top, else 0."""
+
+    name, weights = "padded", {}
+
+    def flows(self, pairs):
+        for image, _ in pairs:
+            flow = np.zeros((image.shape[0] + 3, image.shape[1] + 5, 2), np.float32)
+            flow[0], flow[1] = (0, 4), (1, 0)
+            yield flow
 
 
 def test_flow_follows_a_shift(texture):
@@ -85,12 +101,25 @@ def test_pixels_above_the_threshold_move(texture):
     assert slow[20:-20, 20:-20].mean() < 0.01
 
 
-def test_a_pair_is_computed_once_per_case(build_case, texture):
-    case = build_case(np.stack([[texture(128, 192, seed) for seed in range(2)]]))
-    frames = [RegionFrame.from_image(image) for image in case.video[0]]
-    assert cached_frame_flow(case, *frames) is cached_frame_flow(case, *frames)
-    assert cached_frame_flow(case, *frames) is not cached_frame_flow(case, *frames[::-1])
-    assert cached_frame_flow(case, frames[0], frames[0]) is not cached_frame_flow(case, *frames)
+def test_equal_pairs_are_computed_once(texture):
+    images = [texture(128, 192, seed) for seed in (0, 1, 0, 1)]
+    frames = [RegionFrame.from_image(image) for image in images]
+    pairs, memo = list(pairwise(frames)), {}
+    a, b, c = frame_flows(Dis(), pairs, memo)
+    assert a is c and a is not b and a.score != b.score and len(memo) == 2
+    assert frame_flows(Dis(), pairs[:1], memo)[0] is a
+    assert frame_flows(Dis(), [(frames[0], frames[0])], memo)[0].score == 0
+
+
+def test_padding_counts_in_the_score_without_a_mask_only():
+    """VBench takes the largest 5 % of the padded flow, rounded down: 112 of 35 x 64 pixels; 64 have 4 px and 64 have 1 px."""
+    image = np.zeros((32, 59, 3), np.uint8)
+    (flow,) = frame_flows(PaddedFlow(), [(RegionFrame.from_image(image),) * 2])
+    assert flow.score == pytest.approx((64 * 4 + 48) / 112)
+    assert flow.moving.shape == (32, 59)
+    assert flow.moving[0].all() and not flow.moving[1:].any()  # the threshold of this size is .75 px
+    masked = RegionFrame.from_image(image, np.ones((32, 59), bool))
+    assert frame_flows(PaddedFlow(), [(masked, masked)])[0].score == pytest.approx(59 / 94)  # int(.05 * 32 * 59) pixels
 
 
 def test_small_frames_are_not_applicable():
