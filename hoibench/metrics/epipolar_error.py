@@ -19,11 +19,12 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.metrics.backbones.features import Matcher
+from hoibench.metrics.backbones.matchers import load_matcher
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import MISSING_INPUT, Measurement, NotApplicable
 from hoibench.metrics.regions import region_masks
-from hoibench.metrics.view_matches import PairMatches, load_case_aliked, match_case, match_views
+from hoibench.metrics.view_matches import PairMatches, match_case, match_views
 
 LEAST_MATCHES = 30
 """Least number of matches over a clip, for a median of their distances."""
@@ -79,12 +80,12 @@ def measure_sift_share(case: Case) -> Iterator[Measurement]:
 
 def measure_aliked_error(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of epipolar_error/aliked-mnn@1 (px; lower is better; 0 or more): one per pair of views, then the clip's."""
-    return measure_error(case, load_case_aliked(case))
+    return measure_error(case, load_matcher("aliked-mnn", case))
 
 
 def measure_aliked_share(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of epipolar_share/aliked-mnn@1 (no unit; not ranked; 0 to 1): one per pair of views, then the clip's."""
-    return measure_share(case, load_case_aliked(case))
+    return measure_share(case, load_matcher("aliked-mnn", case))
 
 
 def measure_error(case: Case, matcher: Matcher) -> Iterator[Measurement]:

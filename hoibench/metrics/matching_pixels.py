@@ -25,6 +25,7 @@ import numpy as np
 
 from hoibench.clip import Array, Camera
 from hoibench.metrics.backbones.features import Matcher
+from hoibench.metrics.backbones.matchers import load_matcher
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import MISSING_INPUT, Measurement, NotApplicable, Undefined
@@ -33,7 +34,6 @@ from hoibench.metrics.regions import frame_pair, region_masks
 from hoibench.metrics.view_matches import (
     PairMatches,
     is_on_mask,
-    load_case_aliked,
     match_case,
     match_views,
     true_total,
@@ -97,17 +97,17 @@ def measure_sift_dyn(case: Case) -> Iterator[Measurement]:
 
 def measure_aliked(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of matching_pixels/aliked-mnn@2 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
-    return measure_counts(case, load_case_aliked(case))
+    return measure_counts(case, load_matcher("aliked-mnn", case))
 
 
 def measure_aliked_rel(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of matching_pixels_rel/aliked-mnn@2 (of the truth's; a ratio to the truth near 1 is better; 0 or more): the clip's."""
-    return measure_ratio(case, load_case_aliked(case))
+    return measure_ratio(case, load_matcher("aliked-mnn", case))
 
 
 def measure_aliked_dyn(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of matching_pixels_dyn/aliked-mnn@2 (matches; a ratio to the truth near 1 is better; 0 or more): pairs, then clip."""
-    return measure_moving(case, load_case_aliked(case))
+    return measure_moving(case, load_matcher("aliked-mnn", case))
 
 
 def measure_counts(case: Case, matcher: Matcher, frames: range | None = None) -> Iterator[Measurement]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
-from typing import Any
+from itertools import combinations, cycle
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,12 +14,12 @@ from hoibench.clip import Array, Camera, check_mask, check_shape
 from hoibench.metrics.backbones.features import Features, Matcher
 from hoibench.metrics.case import Case
 from hoibench.metrics.epipolar import Magsac, epipolar_distance, fundamental_matrix, magsac_inliers
-from hoibench.metrics.measurement import NotApplicable, Unavailable, Undefined
+from hoibench.metrics.measurement import NotApplicable, Undefined
 from hoibench.metrics.regions import RegionFrame
-from hoibench.weights import WeightsMissing
 
 STRIDE = 4
 
+T = TypeVar("T")
 Memo = MutableMapping[Hashable, Any]
 Count = Callable[["PairMatches", Array, Array | None], Sequence[int]]
 
@@ -103,15 +103,23 @@ def match_views(
     masks: Array | None = None,
     frames: range | None = None,
     memo: Memo | None = None,
+    batch: int = 8,
 ) -> tuple[PairMatches, ...]:
-    """Return the matches of every pair of views on some frames, pair by pair.
+    """Return the matches of every pair of views on some frames.
+
+    The video is read once, a few frames at a time: each image is described once, and its features are dropped when the pairs of views of its frame
+    are matched, so that the memory beyond video and matches does not grow with the video's length.
 
     Args:
         video: (V, N, H, W, 3) uint8.
         matcher: finds and matches points.
         masks: (V, N, H, W) bool: both ends of a match must be inside; pixels outside are painted grey.
         frames: indices of the matched frames; by default those of ``matched_frames``.
-        memo: stores features and matches by the frames' contents, so that equal frames are computed once.
+        memo: stores matches by the frames' contents, so that equal pairs of frames are matched once.
+        batch: largest number of images, and of pairs of images, that the matcher is given in one call.
+
+    Returns:
+        The matches of views (0, 1), (0, 2), ..., (V - 2, V - 1).
 
     Raises:
         NotApplicable: there is one view only.
@@ -127,18 +135,19 @@ def match_views(
         raise NotApplicable("the clip has only one view, so there is no pair of views to match")
     memo = {} if memo is None else memo
     frames = matched_frames(video.shape[1]) if frames is None else frames
-    painted = [
-        [RegionFrame.from_image(video[v, n], None if masks is None else masks[v, n]) for n in frames]
-        for v in range(len(video))
-    ]
-    return tuple(
-        PairMatches(
-            (i, j),
-            frames,
-            tuple(_match_frames(matcher, a, b, memo) for a, b in zip(painted[i], painted[j], strict=True)),
-        )
-        for i, j in combinations(range(len(video)), 2)
-    )
+    views = tuple(combinations(range(len(video)), 2))
+    found: list[list[Matches]] = [[] for _ in views]
+    features: dict[bytes, Features] = {}
+    for some_frames in _chunks(frames, max(1, batch // len(video))):
+        painted = [
+            [RegionFrame.from_image(video[v, n], None if masks is None else masks[v, n]) for v in range(len(video))]
+            for n in some_frames
+        ]
+        pairs = [(images[i], images[j]) for images in painted for i, j in views]
+        features = _match_pairs(matcher, pairs, memo, features, batch)
+        for (a, b), matches in zip(pairs, cycle(found)):
+            matches.append(memo[_key(matcher, a, b)])
+    return tuple(PairMatches(pair, frames, tuple(matches)) for pair, matches in zip(views, found, strict=True))
 
 
 def match_case(
@@ -147,7 +156,7 @@ def match_case(
     """Return ``match_views`` of the prediction in a region with these masks, computed once per case for all metrics."""
     return case.memoize(
         ("view matches", matcher.name, region, frames),
-        lambda: match_views(case.video, matcher, masks, frames, case.case_memo),
+        lambda: match_views(case.video, matcher, masks, frames, case.case_memo, case.batch),
     )
 
 
@@ -171,49 +180,48 @@ def true_total(case: Case, matcher: Matcher, region: str, name: str, count: Coun
     def total() -> int:
         pairs = case.memoize(
             ("view matches of the truth", matcher.name, region),
-            lambda: match_views(video, matcher, masks, memo=case.case_memo),
+            lambda: match_views(video, matcher, masks, memo=case.case_memo, batch=case.batch),
         )
         return sum(sum(count(pair, video, masks)) for pair in pairs)
 
     return case.memoize_for_clip(("true total", name, matcher.name, region), total)
 
 
-def load_case_aliked(case: Case) -> Matcher:
-    """Load the ALIKED matcher with the case's device and weights.
+def _match_pairs(
+    matcher: Matcher,
+    pairs: Sequence[tuple[RegionFrame, RegionFrame]],
+    memo: Memo,
+    known: Mapping[bytes, Features],
+    batch: int,
+) -> dict[bytes, Features]:
+    """Store in ``memo`` the matches of pairs of frames that it lacks.
 
-    Raises:
-        Unavailable: its weights are missing.
+    ``known`` are features that earlier pairs needed; those that these pairs needed are returned, by the frames' digests.
     """
-    from hoibench.metrics.backbones.aliked import load_aliked  # imports torch, which SIFT does not need
-
-    try:
-        return load_aliked(case.device, case.weights)
-    except WeightsMissing as error:
-        raise Unavailable(str(error)) from error
-
-
-def _match_frames(matcher: Matcher, a: RegionFrame, b: RegionFrame, memo: Memo) -> Matches:
-    """Return the matches of two frames, from ``memo`` if they are stored there."""
-    key = ("matches", matcher.name, a.digest, b.digest)
-    if key not in memo:
-        memo[key] = _match(matcher, a, b, _describe(matcher, a, memo), _describe(matcher, b, memo))
-    matches: Matches = memo[key]
-    return matches
-
-
-def _match(matcher: Matcher, a: RegionFrame, b: RegionFrame, features_a: Features, features_b: Features) -> Matches:
-    pairs = matcher.match(features_a, features_b)
-    points_a, points_b = features_a.points[pairs[:, 0]], features_b.points[pairs[:, 1]]
-    inside = is_on_mask(a.mask, points_a) & is_on_mask(b.mask, points_b)
-    return Matches(points_a[inside], points_b[inside], a.size, matcher.magsac)
-
-
-def _describe(matcher: Matcher, frame: RegionFrame, memo: Memo) -> Features:
-    key = ("features", matcher.name, frame.digest)
-    if key not in memo:
-        memo[key] = matcher.describe(frame.image)
-    features: Features = memo[key]
+    new = list({_key(matcher, a, b): (a, b) for a, b in pairs if _key(matcher, a, b) not in memo}.values())
+    if not new:
+        return dict(known)
+    images = {frame.digest: frame.image for pair in new for frame in pair}
+    features = {digest: known[digest] for digest in images if digest in known}
+    for digests in _chunks([digest for digest in images if digest not in known], batch):
+        described = matcher.describe([images[digest] for digest in digests])
+        features.update(zip(digests, described, strict=True))
+    for some in _chunks(new, batch):
+        matched = matcher.match([(features[a.digest], features[b.digest]) for a, b in some])
+        for (a, b), indices in zip(some, matched, strict=True):
+            points_a, points_b = features[a.digest].points[indices[:, 0]], features[b.digest].points[indices[:, 1]]
+            inside = is_on_mask(a.mask, points_a) & is_on_mask(b.mask, points_b)
+            memo[_key(matcher, a, b)] = Matches(points_a[inside], points_b[inside], a.size, matcher.magsac)
     return features
+
+
+def _key(matcher: Matcher, a: RegionFrame, b: RegionFrame) -> Hashable:
+    return "matches", matcher.name, a.digest, b.digest
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def is_on_mask(mask: Array | None, points: Array) -> Array:

@@ -211,13 +211,13 @@ class FixedMatcher:
     def __init__(self, *points, name="fixed"):
         self.points, self.name, self.described = points, name, 0
 
-    def describe(self, image):
-        self.described += 1
-        points = np.asarray(self.points[image[0, 0, 0]], np.float32)
-        return Features(points, np.zeros((len(points), 1), np.float32))
+    def describe(self, images):
+        self.described += len(images)
+        found = [np.asarray(self.points[image[0, 0, 0]], np.float32) for image in images]
+        return [Features(points, np.zeros((len(points), 1), np.float32), images[0].shape[:2]) for points in found]
 
-    def match(self, a, b):
-        return np.stack([np.arange(len(a.points))] * 2, axis=1)
+    def match(self, pairs):
+        return [np.stack([np.arange(len(a.points))] * 2, axis=1) for a, b in pairs]
 
 
 @pytest.fixture(scope="session")

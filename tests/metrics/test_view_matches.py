@@ -1,5 +1,7 @@
 """Matches between views: frames, pairs, masks, and the memo."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -7,25 +9,29 @@ import pytest
 from hoibench.metrics.backbones.features import Features
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.epipolar import DEFAULT_MAGSAC, GIM_MAGSAC, fundamental_matrix
+from hoibench.metrics.epipolar_error import measure_error, measure_share
+from hoibench.metrics.matching_pixels import measure_counts, measure_moving, measure_ratio
 from hoibench.metrics.measurement import NotApplicable, Undefined
-from hoibench.metrics.view_matches import is_on_mask, match_case, match_views, true_total
+from hoibench.metrics.view_matches import is_on_mask, match_views, true_total
 
 
 class Counting(Sift):
-    """SIFT that counts its calls."""
+    """SIFT that lists the images and the pairs that it is given, by digest, and the largest number of them in one call."""
 
     def __init__(self):
         super().__init__()
-        object.__setattr__(self, "described", 0)
-        object.__setattr__(self, "matched", 0)
+        for name in ("images", "pairs", "calls"):
+            object.__setattr__(self, name, [])
 
-    def describe(self, image):
-        object.__setattr__(self, "described", self.described + 1)
-        return super().describe(image)
+    def describe(self, images):
+        self.images.extend(image.tobytes() for image in images)
+        self.calls.append(len(images))
+        return super().describe(images)
 
-    def match(self, a, b):
-        object.__setattr__(self, "matched", self.matched + 1)
-        return super().match(a, b)
+    def match(self, pairs):
+        self.pairs.extend((a.points.tobytes(), b.points.tobytes()) for a, b in pairs)
+        self.calls.append(len(pairs))
+        return super().match(pairs)
 
 
 class Fixed:
@@ -36,11 +42,12 @@ class Fixed:
     def __init__(self, points):
         self.points = np.array(points, np.float32)
 
-    def describe(self, image):
-        return Features(self.points + float(image[0, 0, 0]), np.zeros((len(self.points), 1), np.float32))
+    def describe(self, images):
+        blank = np.zeros((len(self.points), 1), np.float32)
+        return [Features(self.points + float(image[0, 0, 0]), blank, image.shape[:2]) for image in images]
 
-    def match(self, a, b):
-        return np.stack([np.arange(len(a.points))] * 2, axis=1)
+    def match(self, pairs):
+        return [np.stack([np.arange(len(a.points))] * 2, axis=1) for a, b in pairs]
 
 
 def test_every_pair_of_views_is_matched_on_every_fourth_frame_without_frame_0(build_video):
@@ -134,8 +141,28 @@ def test_equal_frames_are_computed_once(build_video):
     video[:] = video[:, :1]
     matcher = Counting()
     pairs = match_views(video, matcher)
-    assert (matcher.described, matcher.matched) == (3, 3)
+    assert (len(matcher.images), len(matcher.pairs)) == (3, 3)
     assert {len(set(pair.counts)) for pair in pairs} == {1}
+
+
+def test_a_still_view_is_described_once(build_video):
+    video = build_video(frames=33, speed=1)[0].copy()
+    video[0] = video[0, :1]
+    matcher = Counting()
+    match_views(video, matcher)
+    assert len(matcher.images) == len(set(matcher.images)) == 1 + 2 * 8
+    assert len(matcher.pairs) == 3 * 8
+
+
+@pytest.mark.parametrize("batch", [1, 4, 100])
+def test_the_batch_does_not_change_the_matches(build_video, batch):
+    video, masks = build_video(frames=13, speed=3)
+    matcher = Counting()
+    pairs = match_views(video, matcher, masks, batch=batch)
+    assert max(matcher.calls) <= batch
+    for pair, other in zip(pairs, match_views(video, Sift(), masks), strict=True):
+        for match, wanted in zip(pair.matches, other.matches, strict=True):
+            assert np.array_equal(match.a, wanted.a) and np.array_equal(match.b, wanted.b)
 
 
 def test_the_memo_does_not_change_the_matches(build_video):
@@ -144,9 +171,30 @@ def test_the_memo_does_not_change_the_matches(build_video):
     matcher, memo = Counting(), {}
     match_views(video, matcher, masks, memo=memo)
     match_views(video[::-1], matcher, memo=memo)
-    described = matcher.described
     assert [pair.counts for pair in match_views(video, matcher, memo=memo)] == alone
-    assert matcher.described == described  # the reversed views had the same frames
+    described = len(matcher.images)
+    match_views(video[:2], matcher, memo=memo)
+    assert len(matcher.images) == described  # every pair of these frames was matched before
+
+
+def peak_memory(frames):
+    """Return the most bytes in use while views of noise are matched by a matcher with 4 MB of descriptors for each image."""
+
+    class Large(Fixed):
+        def describe(self, images):
+            blank = np.zeros((len(self.points), 1_000_000), np.float32)
+            return [Features(self.points, blank.copy(), image.shape[:2]) for image in images]
+
+    video = np.random.default_rng(0).integers(0, 256, (3, frames, 32, 32, 3), np.uint8)
+    tracemalloc.start()
+    match_views(video, Large([[3, 4]]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_does_not_grow_with_the_length():
+    assert peak_memory(65) < peak_memory(17) + 500_000
 
 
 def test_one_view_is_not_applicable(build_video):
@@ -210,15 +258,16 @@ def test_moving_cameras_have_epipolar_lines_per_frame(build_clip):
         assert found == pytest.approx(sum(error / np.hypot(*line.T[:2]) for line in lines) / 2)
 
 
-def test_metrics_of_a_case_share_its_matches(build_case, build_video):
-    video, masks = build_video()
-    case, matcher = build_case(video, masks=masks, truth=video, truth_masks=masks), Counting()
-    first = match_case(case, matcher, "fg", masks)
-    described = matcher.described
-    assert match_case(case, matcher, "fg", masks) is first
-    raw = true_total(case, matcher, "fg", "raw", lambda pair, *_: pair.raw)
-    assert raw == sum(sum(pair.raw) for pair in first)  # the truth is the prediction, so nothing is computed again
-    assert matcher.described == described
+def test_metrics_of_a_case_share_its_matches(build_case, build_scene):
+    """Each image is described once and each pair matched once for all regions and metrics; a true video that is the prediction costs nothing more."""
+    video, masks, cameras = build_scene()
+    case, matcher = build_case(video, truth=video, truth_masks=masks, cameras=cameras), Counting()
+    for measure in (measure_counts, measure_moving, measure_ratio, measure_error, measure_share):
+        assert list(measure(case, matcher))[-1].status == "ok"
+    assert len(matcher.images) == len(set(matcher.images)) == 2 * 3 * 2  # regions, views, frames
+    assert len(matcher.pairs) == len(set(matcher.pairs)) == 2 * 3 * 2
+    assert list(measure_counts(case, matcher, range(9)))[-1].n_scored == 3 * 9
+    assert len(matcher.images) == len(set(matcher.images)) == 2 * 3 * 9  # the other frames only
 
 
 def test_a_total_of_the_truth_is_computed_once_per_clip(build_case, build_video):

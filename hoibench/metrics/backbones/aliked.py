@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -36,25 +36,36 @@ class Aliked:
     magsac: Magsac = DEFAULT_MAGSAC
     weights: Mapping[str, str] = field(default_factory=lambda: {WEIGHTS: all_weights()[WEIGHTS].sha256})
 
-    @torch.inference_mode()
-    def describe(self, image: Array) -> Features:
-        """Return the points of an (H, W, 3) uint8 image and their descriptors.
+    def describe(self, images: Sequence[Array]) -> list[Features]:
+        """Return the points of (H, W, 3) uint8 images of one size and their descriptors.
 
-        Images are processed one by one: on a CPU a batch takes longer per image, and more memory.
+        On a CPU, images are processed one by one: a batch takes longer per image, and more memory.
         """
-        pixels = torch.from_numpy(np.array(image)).to(self.device).permute(2, 0, 1)[None].float() / 255.0
-        scale = 2.0 if min(image.shape[:2]) < SHORT_SIDE else 1.0
+        if self.device == "cpu":
+            return [self._describe([image])[0] for image in images]
+        return self._describe(images)
+
+    @torch.inference_mode()
+    def _describe(self, images: Sequence[Array]) -> list[Features]:
+        height, width = images[0].shape[:2]
+        pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float() / 255.0
+        scale = 2.0 if min(height, width) < SHORT_SIDE else 1.0
         if scale != 1.0:
             pixels = torch.nn.functional.interpolate(pixels, scale_factor=scale, mode="bilinear", align_corners=False)
-        output = self.network(pixels.contiguous(memory_format=torch.channels_last))[0]
-        points = (
-            output.keypoints + 0.5
-        ) / scale - 0.5  # the upsampled grid shares the image's edges, not its pixel centres
-        return Features(points.cpu().numpy(), output.descriptors.cpu().numpy())
+        found = self.network(pixels.contiguous(memory_format=torch.channels_last))
+        return [
+            Features(
+                # The upsampled grid shares the image's edges, not its pixel centres.
+                ((output.keypoints + 0.5) / scale - 0.5).cpu().numpy(),
+                output.descriptors.cpu().numpy(),
+                (height, width),
+            )
+            for output in found
+        ]
 
-    def match(self, a: Features, b: Features) -> Array:
-        """Return the matches of two images as pairs of point indices, (m, 2) int64, sorted by the first."""
-        return mutual_pairs(a.descriptors, b.descriptors, max_distance=self.max_distance)
+    def match(self, pairs: Sequence[tuple[Features, Features]]) -> list[Array]:
+        """Return the matches of each pair of images as pairs of point indices, (m, 2) int64, sorted by the first."""
+        return [mutual_pairs(a.descriptors, b.descriptors, max_distance=self.max_distance) for a, b in pairs]
 
 
 def load_aliked(device: str = "cpu", folder: Path | None = None) -> Aliked:

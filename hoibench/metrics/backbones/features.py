@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,10 +19,12 @@ class Features:
     Attributes:
         points: (n, 2) float32, x and y in pixels; pixel centres are integers.
         descriptors: (n, d) float32, a vector for each point that is similar for the same point in other images.
+        size: (H, W) of the image, pixels.
     """
 
     points: Array
     descriptors: Array
+    size: tuple[int, int]
 
 
 class Matcher(Protocol):
@@ -40,11 +42,11 @@ class Matcher(Protocol):
     def weights(self) -> Mapping[str, str]:
         """The sha256 of each weight file that the matcher loads, by weight id; empty if it has none."""
 
-    def describe(self, image: Array) -> Features:
-        """Return the points of an (H, W, 3) uint8 image and their descriptors."""
+    def describe(self, images: Sequence[Array]) -> list[Features]:
+        """Return the points of (H, W, 3) uint8 images, all of one size, and their descriptors; an image's features do not depend on the others."""
 
-    def match(self, a: Features, b: Features) -> Array:
-        """Return the matches of two images as pairs of point indices into ``a`` and ``b``, (m, 2) int64, sorted by the first."""
+    def match(self, pairs: Sequence[tuple[Features, Features]]) -> list[Array]:
+        """Return, for each pair of images, the matches as index pairs of their points, (m, 2) int64, sorted by the first."""
 
 
 def mutual_pairs(a: Array, b: Array, ratio: float | None = None, max_distance: float | None = None) -> Array:

@@ -39,7 +39,7 @@ def test_small_images_are_upsampled_and_points_are_in_original_pixels(size, give
     network = Corners()
     image = np.zeros((*size, 3), np.uint8)
     image[..., 1] = 51
-    points = Aliked(network, "cpu").describe(image).points
+    (features,) = Aliked(network, "cpu").describe([image])
     assert network.input.shape == (1, 3, *given)
     assert network.input[0, :, 5, 5].tolist() == pytest.approx([0.0, 0.2, 0.0])
     outside = (
@@ -47,7 +47,8 @@ def test_small_images_are_upsampled_and_points_are_in_original_pixels(size, give
     )  # the first upsampled pixel centre is a quarter pixel outside the first original one
     height, width = size
     wanted = [[-outside, -outside], [width - 1 + outside, height - 1 + outside], [(width - 1) / 2, (height - 1) / 2]]
-    assert np.allclose(points, wanted, atol=1e-4)
+    assert np.allclose(features.points, wanted, atol=1e-4)
+    assert features.size == size
 
 
 def test_missing_weights_give_the_command_that_fetches_them(monkeypatch, tmp_path):
@@ -59,8 +60,8 @@ def test_missing_weights_give_the_command_that_fetches_them(monkeypatch, tmp_pat
 
 @pytest.mark.field
 def test_matches_follow_a_shift(aliked, image):
-    a, b = aliked.describe(image[:100, :130]), aliked.describe(image[6:106, 10:140])
-    pairs = aliked.match(a, b)
+    a, b = aliked.describe([image[:100, :130], image[6:106, 10:140]])
+    (pairs,) = aliked.match([(a, b)])
     moved = a.points[pairs[:, 0]] - b.points[pairs[:, 1]]
     assert len(pairs) > 50
     assert np.median(np.linalg.norm(moved - (10, 6), axis=1)) < 0.25
@@ -69,7 +70,7 @@ def test_matches_follow_a_shift(aliked, image):
 @pytest.mark.field
 def test_the_strongest_2048_points_are_kept(aliked):
     rng = np.random.default_rng(0)
-    features = aliked.describe(rng.integers(0, 256, (192, 256, 3), dtype=np.uint8))
+    (features,) = aliked.describe([rng.integers(0, 256, (192, 256, 3), dtype=np.uint8)])
     assert features.points.shape == (2048, 2)
     assert features.descriptors.shape == (2048, 128)
     assert np.allclose(np.linalg.norm(features.descriptors, axis=1), 1, atol=1e-5)
@@ -78,8 +79,7 @@ def test_the_strongest_2048_points_are_kept(aliked):
 
 @pytest.mark.field
 def test_features_do_not_depend_on_earlier_images(aliked, image):
-    first = aliked.describe(image)
-    aliked.describe(image[:64, :96])
-    again = aliked.describe(image)
+    (first,) = aliked.describe([image])
+    _, again = aliked.describe([image[::-1], image])
     assert np.array_equal(first.points, again.points)
     assert np.array_equal(first.descriptors, again.descriptors)

@@ -15,8 +15,8 @@ def image():
 
 
 def matched(matcher, a, b):
-    features = matcher.describe(a), matcher.describe(b)
-    pairs = matcher.match(*features)
+    features = [*matcher.describe([a]), *matcher.describe([b])]
+    (pairs,) = matcher.match([features])
     return features[0].points[pairs[:, 0]], features[1].points[pairs[:, 1]]
 
 
@@ -36,20 +36,21 @@ def test_matches_follow_a_homography(image):
 
 def test_swapping_the_images_swaps_the_pairs(image):
     matcher = Sift()
-    a, b = matcher.describe(image[:180, :280]), matcher.describe(image[8:188, 14:294])
-    assert sorted(map(tuple, matcher.match(b, a)[:, ::-1].tolist())) == list(map(tuple, matcher.match(a, b).tolist()))
+    a, b = matcher.describe([image[:180, :280], image[8:188, 14:294]])
+    pairs, swapped = matcher.match([(a, b), (b, a)])
+    assert sorted(map(tuple, swapped[:, ::-1].tolist())) == list(map(tuple, pairs.tolist()))
 
 
 def test_a_blank_image_has_no_points(image):
     matcher = Sift()
-    blank = matcher.describe(np.full((64, 64, 3), 127, np.uint8))
+    blank, other = matcher.describe([np.full_like(image, 127), image])
     assert blank.points.shape == (0, 2)
-    assert matcher.match(blank, matcher.describe(image)).shape == (0, 2)
+    assert [pairs.shape for pairs in matcher.match([(blank, other), (other, blank)])] == 2 * [(0, 2)]
 
 
 def test_squared_distances_are_exact_in_float32(image):
     """SIFT's descriptors are integers up to 255: the sum of 128 squares stays below 2**24."""
-    found = Sift().describe(image).descriptors
+    found = Sift().describe([image])[0].descriptors
     assert np.array_equal(found, found.round())
     assert found.max() <= 255
     assert np.square(found.astype(np.float64)).sum(1).max() * 2 < 2**24

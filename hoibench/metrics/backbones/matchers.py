@@ -1,0 +1,39 @@
+"""The matchers by name, as in metric ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from hoibench.metrics.backbones.features import Matcher
+from hoibench.metrics.backbones.sift import Sift
+from hoibench.metrics.case import Case
+from hoibench.metrics.measurement import Unavailable
+from hoibench.plugins import get_by_name
+from hoibench.weights import WeightsMissing
+
+
+def _load_aliked(case: Case) -> Matcher:
+    from hoibench.metrics.backbones.aliked import load_aliked  # imports torch, which SIFT does not need
+
+    return load_aliked(case.device, case.weights)
+
+
+MATCHERS: Mapping[str, Callable[[Case], Matcher]] = MappingProxyType(
+    {"sift-mnn": lambda case: Sift(), "aliked-mnn": _load_aliked}
+)
+"""Functions that load each matcher, by its name."""
+
+
+def load_matcher(name: str, case: Case) -> Matcher:
+    """Load the matcher with a name, e.g. ``sift-mnn``, on the case's device, with the case's folder of weights.
+
+    Raises:
+        UnknownName: there is no such matcher.
+        Unavailable: its weights are missing.
+    """
+    load = get_by_name("matcher", name, MATCHERS)
+    try:
+        return load(case)
+    except WeightsMissing as error:
+        raise Unavailable(str(error)) from error
