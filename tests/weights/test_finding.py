@@ -67,6 +67,38 @@ def test_a_missing_file_names_the_folders_and_the_command(folders):
     assert "hoibench weights fetch toy" in message
 
 
+@pytest.fixture
+def package(folders, toy, register, monkeypatch, tmp_path):
+    """The path of the toy weight in an installed package, whose import fails."""
+    site = tmp_path / "site"
+    (site / "toy_package").mkdir(parents=True)
+    (site / "toy_package" / "__init__.py").write_text("raise SystemExit('imported')")
+    (site / "toy_package" / "toy.pth").write_bytes(CONTENT)
+    (site / "toy_package-1.dist-info").mkdir()
+    (site / "toy_package-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-package\nVersion: 1\n")
+    monkeypatch.syspath_prepend(site)
+    register(toy, package={"name": "toy-package", "file": "toy_package/toy.pth"})
+    return site / "toy_package" / "toy.pth"
+
+
+def test_a_file_in_an_installed_package_comes_after_the_folders(package, folders):
+    assert find_weights("toy") == package
+    (folders["cache"] / "toy.pth").write_bytes(CONTENT)
+    assert find_weights("toy") == folders["cache"] / "toy.pth"
+
+
+def test_a_file_in_a_package_is_checked(package, toy, register):
+    package.write_bytes(CONTENT[:-1] + b"\0")
+    with pytest.raises(WeightsDamaged, match=f"{package} has sha256"):
+        find_weights("toy")
+    package.unlink()
+    with pytest.raises(WeightsMissing, match="fetch toy`, install the package toy-package, or set"):
+        find_weights("toy")
+    register(toy, package={"name": "toy-package-2", "file": "toy_package/toy.pth"})
+    with pytest.raises(WeightsMissing, match="install the package toy-package-2"):
+        find_weights("toy")
+
+
 @pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT[:-1] + b"\0"], ids=["short", "changed"])
 def test_other_bytes_are_refused(folders, content):
     path = folders["one"] / "toy.pth"
@@ -89,6 +121,17 @@ def test_a_file_is_hashed_once_until_it_changes(folders, monkeypatch):
         find_weights("toy")
 
 
+def test_a_file_is_identified_by_gits_name_of_its_contents(folders, toy, register):
+    """The id is the one that git hash-object prints."""
+    path = folders["one"] / "toy.pth"
+    path.write_bytes(CONTENT)
+    register(toy, sha256="", bytes=None, git_blob="0b0c3c0c6c44ecce0f4af2e05455ebf362a1194c")
+    assert find_weights("toy") == path
+    path.write_bytes(CONTENT[:-1] + b"\0")
+    with pytest.raises(WeightsDamaged, match=f"{path} has the Git blob id"):
+        find_weights("toy")
+
+
 def test_an_unknown_id_suggests_the_nearest():
     with pytest.raises(UnknownName, match="did you mean aliked-n16"):
         find_weights("aliked-n61")
@@ -100,7 +143,8 @@ def test_every_registered_weight_is_identified():
     assert "aliked-n16" in all_weights()
     assert len(weights) == len({weight.file for weight in weights}) == len({weight.download_url for weight in weights})
     for weight in weights:
-        assert weight.sha256 or re.search("[0-9a-f]{40}", weight.url)
+        assert weight.sha256 or (weight.git_blob and re.search("[0-9a-f]{40}", weight.url))
+        assert weight.is_verifiable or not weight.package
         assert weight.download_url.startswith("https://")
         assert weight.licence
 
