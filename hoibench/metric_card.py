@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from string import Template
 from typing import Any, Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hoibench.plugins import UnknownName, load_object, read_specs
 from hoibench.store.records import Record, parse_record
@@ -88,6 +89,7 @@ class Card(Record):
         id: the metric's id with a version, e.g. ``matching_pixels/sift-mnn@2``; a change of the value needs a new id.
         entry: ``module:function`` of the function that computes the metric: it takes a ``Case`` (a prediction and its clip) and yields
             ``Measurement``s, the value of the whole clip last.
+        arguments: further arguments of the function by name, e.g. that of a matcher.
         title, unit, formula: texts for the leaderboard page.
         group: id in ``GROUPS``.
         direction: ``lower`` or ``higher`` is better; ``ratio``: nearer to the truth is better, by |log clip(details["ratio"], 1/20, 20)| of the
@@ -118,6 +120,7 @@ class Card(Record):
     direction: Direction
     formula: str
     source: str
+    arguments: dict[str, str] = Field(default_factory=dict)
     cap: float | Literal["scene_size", "diagonal"] | None = None
     bounds: tuple[float | None, float | None] = (None, None)
     needs: tuple[Need, ...] = ()
@@ -168,9 +171,8 @@ class Card(Record):
         return GROUPS[self.group].families
 
     def load(self) -> Callable[..., Iterable[Any]]:
-        """Import and return the metric's function (``entry``), which takes a ``Case`` and yields ``Measurement``s."""
-        function: Callable[..., Iterable[Any]] = load_object(self.entry)
-        return function
+        """Import the metric's function (``entry``), and return it with its ``arguments``: it takes a ``Case`` and yields ``Measurement``s."""
+        return partial(load_object(self.entry), **self.arguments)
 
 
 def _read_infinity(ends: Any) -> Any:
@@ -182,19 +184,49 @@ def _read_infinity(ends: Any) -> Any:
 def all_cards() -> dict[str, Card]:
     """Read the cards of all metrics, built-in and from plug-ins (entry points ``hoibench.metrics``), and return them by id, in file order.
 
-    A TOML file is one card, or has several under ``[[card]]``.
+    A TOML file is one card, or has several under ``[[card]]``.  A card with the key ``variants``, a list of names, is a template of one card
+    for each name: in its texts, ``$variant`` stands for the name and ``$key`` for a value in the file's table ``[variant.NAME]``; a text that is only
+    ``"$key"`` becomes the value, of any type.
 
     Raises:
-        ValueError: two cards share an id, or a file is invalid; the message names file, key and value.
+        ValueError: two cards share an id, a template has a $key without a value, or a file is invalid; the message names file, key and value.
     """
     cards: dict[str, Card] = {}
     for where, table, _ in read_specs("hoibench.metrics"):
-        for entry in table.get("card", [table]):
+        for entry in _fill_templates(table, where):
             card = parse_record(Card, entry, where)
             if card.id in cards:
                 raise ValueError(f"{where}: metric {card.id} is already registered; choose another id")
             cards[card.id] = card
     return cards
+
+
+def _fill_templates(table: Mapping[str, Any], where: str) -> Iterator[Any]:
+    """Yield the cards in the contents of a file; a template gives one for each of its variants."""
+    for entry in table.get("card", [table]):
+        if "variants" not in entry:
+            yield entry
+            continue
+        template = {key: value for key, value in entry.items() if key != "variants"}
+        for name in entry["variants"]:
+            words = {"variant": name, **table.get("variant", {}).get(name, {})}
+            try:
+                yield _fill(template, words)
+            except (KeyError, ValueError) as error:
+                raise ValueError(
+                    f"{where}: card {entry.get('id')}, variant {name}: {error}; add the key to [variant.{name}]"
+                ) from None
+
+
+def _fill(value: Any, words: Mapping[str, Any]) -> Any:
+    """Replace ``$key`` by ``words[key]`` in a text, or in all texts of a list or table."""
+    if isinstance(value, dict):
+        return {key: _fill(item, words) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, words) for item in value]
+    if not isinstance(value, str):
+        return value
+    return words[value[1:]] if value[:1] == "$" and value[1:] in words else Template(value).substitute(words)
 
 
 def select_cards(names: Iterable[str]) -> list[Card]:

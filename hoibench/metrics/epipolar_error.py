@@ -5,7 +5,7 @@ Formula:    epipolar_error = median of d over all pairs of views, every 4th fram
             d = mean of the distances of a match's two points from their epipolar lines (``epipolar.epipolar_distance``), at most 10 % of the diagonal
 Few:        undefined under 30 matches in the clip
 Regions:    full frame; fg: both ends of a match inside the mask, and pixels outside grey.
-Matchers:   sift-mnn (``backbones.sift``), aliked-mnn (``backbones.aliked``).
+Matchers:   those of ``backbones.matchers``, e.g. sift-mnn.
 Card:       cards/video_across_views.toml
 """
 
@@ -20,7 +20,6 @@ import numpy as np
 from hoibench.clip import Array, Camera
 from hoibench.metrics.backbones.features import Matcher
 from hoibench.metrics.backbones.matchers import load_matcher
-from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import MISSING_INPUT, Measurement, NotApplicable
 from hoibench.metrics.regions import region_masks
@@ -55,6 +54,7 @@ def epipolar_error(
         Undefined: the video is too short for the default frames.
         ValueError: as ``match_views``, or two cameras are at the same place.
 
+    >>> from hoibench.metrics.backbones.sift import Sift
     >>> K = np.array([[300.0, 0, 63.5], [0, 300, 63.5], [0, 0, 1]])
     >>> cameras = [Camera(K, np.eye(3), np.array([-x, 0.0, 0.0]), (128, 128)) for x in (0.0, 0.1)]  # epipolar lines are rows
     >>> noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
@@ -68,42 +68,23 @@ def epipolar_error(
     return float(np.median(distances)) if len(distances) >= LEAST_MATCHES else None
 
 
-def measure_sift_error(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of epipolar_error/sift-mnn@1 (px; lower is better; 0 or more): one per pair of views, then the clip's."""
-    return measure_error(case, Sift())
-
-
-def measure_sift_share(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of epipolar_share/sift-mnn@1 (no unit; not ranked; 0 to 1): one per pair of views, then the clip's."""
-    return measure_share(case, Sift())
-
-
-def measure_aliked_error(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of epipolar_error/aliked-mnn@1 (px; lower is better; 0 or more): one per pair of views, then the clip's."""
-    return measure_error(case, load_matcher("aliked-mnn", case))
-
-
-def measure_aliked_share(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of epipolar_share/aliked-mnn@1 (no unit; not ranked; 0 to 1): one per pair of views, then the clip's."""
-    return measure_share(case, load_matcher("aliked-mnn", case))
-
-
-def measure_error(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Yield, for each region, the median distance of matches from their true epipolar lines: of each pair of views, then of the clip."""
+def measure_error(case: Case, matcher: str) -> Iterator[Measurement]:
+    """Yield the measurements of epipolar_error/{matcher}@1 (px; lower is better; 0 or more): one per pair of views, then the clip's."""
     height, width = case.video.shape[2:4]
     for row in _measure(case, matcher, lambda distances: float(np.median(distances))):
         yield replace(row, cap=largest_error((height, width)))
 
 
-def measure_share(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Yield, for each region, the share of matches within 2 px of their true epipolar lines: of each pair of views, then of the clip."""
+def measure_share(case: Case, matcher: str) -> Iterator[Measurement]:
+    """Yield the measurements of epipolar_share/{matcher}@1 (no unit; not ranked; 0 to 1): one per pair of views, then the clip's."""
     return _measure(case, matcher, _share)
 
 
-def _measure(case: Case, matcher: Matcher, summarise: Callable[[Array], float]) -> Iterator[Measurement]:
+def _measure(case: Case, name: str, summarise: Callable[[Array], float]) -> Iterator[Measurement]:
     cameras = case.clip.cameras
     if cameras is None:
         raise NotApplicable(MISSING_INPUT["cameras"])
+    matcher = load_matcher(name, case)
     height, width = case.video.shape[2:4]
     cap = largest_error((height, width))
     ids = [view.id for view in case.clip.views]

@@ -7,9 +7,11 @@ Formula:    matching_pixels = mean over pairs of views and every 4th frame, with
             matching_pixels; undefined if T < 50
             matching_pixels_dyn = mean over pairs of views and frames of the matches of G whose two ends both move: flow > 6 min(H, W) / 256 px
             (``optical_flow``)
-Ranking:    matching_pixels only without a true video; the others by |log clip(ratio, 1/20, 20)|, the ratio being that of the clip's sums.
+            matching_pixels_paper = matching_pixels of the full frame over every frame, frame 0 included
+Ranking:    matching_pixels only without a true video, matching_pixels_paper never; the others by |log clip(ratio, 1/20, 20)|, the ratio being that of
+            the clip's sums.
 Regions:    full frame; fg: both ends of a match inside the mask, and pixels outside grey.
-Matchers:   sift-mnn (``backbones.sift``), aliked-mnn (``backbones.aliked``); counts of different matchers must not be compared.
+Matchers:   those of ``backbones.matchers``, e.g. sift-mnn; counts of different matchers must not be compared.
 Card:       cards/video_across_views.toml
 """
 
@@ -26,7 +28,6 @@ import numpy as np
 from hoibench.clip import Array, Camera
 from hoibench.metrics.backbones.features import Matcher
 from hoibench.metrics.backbones.matchers import load_matcher
-from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import MISSING_INPUT, Measurement, NotApplicable, Undefined
 from hoibench.metrics.optical_flow import Dis, check_flow_size, frame_flows, motion_threshold, sampling_step
@@ -70,6 +71,7 @@ def matching_pixels(
         Undefined: the video is too short for the default frames.
         ValueError: as ``match_views``.
 
+    >>> from hoibench.metrics.backbones.sift import Sift
     >>> noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     >>> image = noise.repeat(8, axis=0).repeat(8, axis=1)
     >>> video = np.stack([image, np.roll(image, 9, axis=1)])[:, None]  # two views, one frame
@@ -80,62 +82,42 @@ def matching_pixels(
     return _mean([[int(marks.sum()) for marks in mark_counted(pair, cameras)] for pair in pairs])
 
 
-def measure_sift(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels/sift-mnn@2 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
-    return measure_counts(case, Sift())
+def measure_counts(case: Case, matcher: str) -> Iterator[Measurement]:
+    """Yield the measurements of matching_pixels/{matcher}@2 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
+    loaded = load_matcher(matcher, case)
+    for region, masks in region_masks(case):
+        yield from _inlier_rows(case, loaded, region, masks)
 
 
-def measure_sift_rel(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels_rel/sift-mnn@2 (of the truth's; a ratio to the truth near 1 is better; 0 or more): the clip's."""
-    return measure_ratio(case, Sift())
+def measure_paper(case: Case, matcher: str) -> Iterator[Measurement]:
+    """Yield the measurements of matching_pixels_paper/{matcher}@1 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
+    return _inlier_rows(case, load_matcher(matcher, case), "full", None, range(case.video.shape[1]))
 
 
-def measure_sift_dyn(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels_dyn/sift-mnn@2 (matches; a ratio to the truth near 1 is better; 0 or more): pairs, then clip."""
-    return measure_moving(case, Sift())
-
-
-def measure_aliked(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels/aliked-mnn@2 (matches; higher is better; 0 or more): one per pair of views, then the clip's."""
-    return measure_counts(case, load_matcher("aliked-mnn", case))
-
-
-def measure_aliked_rel(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels_rel/aliked-mnn@2 (of the truth's; a ratio to the truth near 1 is better; 0 or more): the clip's."""
-    return measure_ratio(case, load_matcher("aliked-mnn", case))
-
-
-def measure_aliked_dyn(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of matching_pixels_dyn/aliked-mnn@2 (matches; a ratio to the truth near 1 is better; 0 or more): pairs, then clip."""
-    return measure_moving(case, load_matcher("aliked-mnn", case))
-
-
-def measure_counts(case: Case, matcher: Matcher, frames: range | None = None) -> Iterator[Measurement]:
-    """Yield, for each region, the matching pixels (mean matches per frame) of each pair of views, then of the clip.
-
-    ``frames`` are the indices of the matched frames, by default every 4th from the 4th on; ``range(N)`` gives the paper's mean over all N frames.
-    """
+def _inlier_rows(
+    case: Case, matcher: Matcher, region: str, masks: Array | None, frames: range | None = None
+) -> Iterator[Measurement]:
     height, width = case.video.shape[2:4]
     magsac = matcher.magsac
     details = {"magsac_px": magsac.pixels((height, width)), "magsac_confidence": magsac.confidence}
-    for region, masks in region_masks(case):
-        pairs = match_case(case, matcher, region, masks, frames)
-        for row in _count_rows(case, matcher, region, pairs, [pair.counts for pair in pairs], details):
-            raw = row.details["raw"]
-            yield replace(row, details={**row.details, "inlier_ratio": row.value / raw if raw else None})
+    pairs = match_case(case, matcher, region, masks, frames)
+    for row in _count_rows(case, matcher, region, pairs, [pair.counts for pair in pairs], details):
+        raw = row.details["raw"]
+        yield replace(row, details={**row.details, "inlier_ratio": row.value / raw if raw else None})
 
 
-def measure_ratio(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Yield the clip's number of matches in the foreground divided by that of the true video."""
+def measure_ratio(case: Case, matcher: str) -> Iterator[Measurement]:
+    """Yield the measurements of matching_pixels_rel/{matcher}@2 (of the truth's; a ratio to the truth near 1 is better; 0 or more): the clip's."""
+    loaded = load_matcher(matcher, case)
     masks = dict(region_masks(case)).get("fg")
-    true = true_total(case, matcher, "fg", "matches", lambda pair, *_: _counts(case, pair))
+    true = true_total(case, loaded, "fg", "matches", lambda pair, *_: _counts(case, pair))
     if masks is None or true is None:
         raise NotApplicable(MISSING_INPUT["truth.video" if case.clip.video is None else "truth.masks"])
-    pairs = match_case(case, matcher, "fg", masks)
+    pairs = match_case(case, loaded, "fg", masks)
     generated = sum(sum(_counts(case, pair)) for pair in pairs)
     columns: dict[str, Any] = {
         "region": "fg",
-        "weights": matcher.weights,
+        "weights": loaded.weights,
         "details": {**_matched(pairs), **_counted_by(case), **_ratio(generated, true)},
     }
     if true < LEAST_TRUTH:
@@ -145,8 +127,9 @@ def measure_ratio(case: Case, matcher: Matcher) -> Iterator[Measurement]:
         yield Measurement(generated / true, **columns)
 
 
-def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
-    """Yield, for each region, the mean number of matches per frame whose points move in both views: each pair of views, then the clip."""
+def measure_moving(case: Case, matcher: str) -> Iterator[Measurement]:
+    """Yield the measurements of matching_pixels_dyn/{matcher}@2 (matches; a ratio to the truth near 1 is better; 0 or more): pairs, then clip."""
+    loaded = load_matcher(matcher, case)
     size = case.video.shape[2:4]
     check_flow_size((size[0], size[1]))
     details = {
@@ -156,11 +139,11 @@ def measure_moving(case: Case, matcher: Matcher) -> Iterator[Measurement]:
         "threshold_px": motion_threshold((size[0], size[1])),
     }
     for region, masks in region_masks(case):
-        pairs = match_case(case, matcher, region, masks)
+        pairs = match_case(case, loaded, region, masks)
         counts = [_moving_counts(case, pair, case.video, masks) for pair in pairs]
-        true = true_total(case, matcher, region, "moving matches", partial(_moving_counts, case))
+        true = true_total(case, loaded, region, "moving matches", partial(_moving_counts, case))
         ratio = {} if true is None else _ratio(sum(map(sum, counts)), true)
-        yield from _count_rows(case, matcher, region, pairs, counts, details, ratio)
+        yield from _count_rows(case, loaded, region, pairs, counts, details, ratio)
 
 
 def mark_counted(pair: PairMatches, cameras: Sequence[Camera] | None) -> tuple[Array, ...]:

@@ -9,6 +9,7 @@ import pytest
 from hoibench.clip import Camera, Clip, Prediction, Tracks, View
 from hoibench.geometry import project, to_camera
 from hoibench.metric_card import all_cards
+from hoibench.metrics.backbones import matchers
 from hoibench.metrics.backbones.features import Features
 from hoibench.metrics.case import Case
 from hoibench.metrics.epipolar import DEFAULT_MAGSAC
@@ -220,9 +221,16 @@ class FixedMatcher:
         return [np.stack([np.arange(len(a.points))] * 2, axis=1) for a, b in pairs]
 
 
-@pytest.fixture(scope="session")
-def fixed_matcher():
-    return FixedMatcher
+@pytest.fixture
+def fixed_matcher(monkeypatch):
+    """Build a ``FixedMatcher``, which metrics load by its name."""
+
+    def build(*arguments, **settings):
+        matcher = FixedMatcher(*arguments, **settings)
+        monkeypatch.setattr(matchers, "MATCHERS", {**matchers.MATCHERS, matcher.name: lambda case: matcher})
+        return matcher
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from hoibench.metric_card import Card, all_cards, select_cards
+from hoibench.plugins import load_object
 from hoibench.store.records import parse_record
 
 DIRECTIONS = {
@@ -33,7 +34,7 @@ def test_function_docstrings_agree_with_their_card(card):
     low, high = card.bounds
     bounds = "unbounded" if low is None else f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
     unit = "no unit" if card.unit in ("", "1") else card.unit
-    first_line = inspect.getdoc(card.load()).splitlines()[0]
+    first_line = inspect.getdoc(load_object(card.entry)).splitlines()[0].format(**card.arguments)
     assert first_line.startswith(
         f"Yield the measurements of {card.id} ({unit}; {DIRECTIONS[card.direction]}; {bounds}):"
     )
@@ -41,7 +42,7 @@ def test_function_docstrings_agree_with_their_card(card):
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
 def test_module_docstrings_give_the_formula_and_the_file_of_the_card(card):
-    text = inspect.getmodule(card.load()).__doc__
+    text = inspect.getmodule(load_object(card.entry)).__doc__
     assert "\nFormula: " in text
     assert f"\nCard:       cards/{card_file(card)}\n" in text
 

@@ -10,7 +10,7 @@ from hoibench.metrics.backbones.features import Features
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.epipolar import DEFAULT_MAGSAC, GIM_MAGSAC, fundamental_matrix
 from hoibench.metrics.epipolar_error import measure_error, measure_share
-from hoibench.metrics.matching_pixels import measure_counts, measure_moving, measure_ratio
+from hoibench.metrics.matching_pixels import measure_counts, measure_moving, measure_paper, measure_ratio
 from hoibench.metrics.measurement import NotApplicable, Undefined
 from hoibench.metrics.view_matches import is_on_mask, match_views, true_total
 
@@ -258,16 +258,17 @@ def test_moving_cameras_have_epipolar_lines_per_frame(build_clip):
         assert found == pytest.approx(sum(error / np.hypot(*line.T[:2]) for line in lines) / 2)
 
 
-def test_metrics_of_a_case_share_its_matches(build_case, build_scene):
+def test_metrics_of_a_case_share_its_matches(build_case, build_scene, monkeypatch):
     """Each image is described once and each pair matched once for all regions and metrics; a true video that is the prediction costs nothing more."""
     video, masks, cameras = build_scene()
     case, matcher = build_case(video, truth=video, truth_masks=masks, cameras=cameras), Counting()
+    monkeypatch.setattr("hoibench.metrics.backbones.matchers.MATCHERS", {"counting": lambda case: matcher})
     for measure in (measure_counts, measure_moving, measure_ratio, measure_error, measure_share):
-        assert list(measure(case, matcher))[-1].status == "ok"
+        assert list(measure(case, "counting"))[-1].status == "ok"
     assert len(matcher.images) == len(set(matcher.images)) == 2 * 3 * 2  # regions, views, frames
     assert len(matcher.pairs) == len(set(matcher.pairs)) == 2 * 3 * 2
-    assert list(measure_counts(case, matcher, range(9)))[-1].n_scored == 3 * 9
-    assert len(matcher.images) == len(set(matcher.images)) == 2 * 3 * 9  # the other frames only
+    assert list(measure_paper(case, "counting"))[-1].n_scored == 3 * 9
+    assert len(matcher.images) == len(set(matcher.images)) == 3 * 9 + 3 * 2  # the other frames of the full frame only
 
 
 def test_a_total_of_the_truth_is_computed_once_per_clip(build_case, build_video):
