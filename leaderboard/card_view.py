@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hoibench.metric_card import GROUPS, Card, Companion
+from hoibench.metrics.self_test_record import describe_self_test
 from leaderboard.text import sanitize
 
 ARROWS = {"lower": "↓", "higher": "↑", "ratio": "→1", "truth_distance": "→truth", "none": ""}
@@ -58,7 +59,7 @@ def build_card_view(card: Card, number: int) -> CardView:
         ("source", card.source),
         ("implementation", card.implementation),
         ("deviations", card.deviations),
-        ("known failure", card.failure),
+        ("known failure", f"{card.failure}\n{describe_self_test(card.id)}".strip()),
     )
     return CardView(
         number=number,

@@ -28,6 +28,9 @@ class Ls:
     runs: Path = Path("runs")
     """The folder with the runs, for the list of runs."""
 
+    self_test: bool = False
+    """With metrics: list which corruptions of the truth each metric rewards, ignores and sees."""
+
     json: bool = False
     """Print JSON."""
 
@@ -35,11 +38,13 @@ class Ls:
 def ls_command(arguments: Sequence[str]) -> int:
     """Print a list as a table or as JSON; return the exit code."""
     options = tyro.cli(Ls, args=list(arguments), prog="hoibench ls")
+    if options.self_test and options.what != "metrics":
+        raise ValueError(f"--self-test is for metrics, not {options.what}: hoibench ls metrics --self-test")
     listers = {
         "methods": _methods,
         "presets": _presets,
         "settings": _settings,
-        "metrics": _metrics,
+        "metrics": _self_test if options.self_test else _metrics,
         "datasets": _datasets,
         "splits": _splits,
     }
@@ -122,6 +127,13 @@ def _metrics() -> Rows:
          "weights": " ".join(c.weights), "title": c.title}
         for c in all_cards().values()
     ]  # fmt: skip
+
+
+def _self_test() -> Rows:
+    from hoibench.metric_card import all_cards
+    from hoibench.metrics.self_test_record import list_self_test
+
+    return list_self_test(all_cards())
 
 
 def _datasets() -> Rows:

@@ -22,6 +22,7 @@ COMMANDS = [
     ["hoibench", "--version"],
     ["hoibench", "ls"],
     ["hoibench", "ls", "metrics"],
+    ["hoibench", "ls", "metrics", "--self-test"],
     ["hoibench", "ls", "datasets"],
     ["hoibench", "ls", "splits"],
     ["hoibench", "ls", "runs"],
@@ -51,6 +52,13 @@ def test_ls_prints_json():
     assert {"rpe@2", "chamfer@2", "matching_pixels/sift-mnn@2"} <= {row["metric"] for row in metrics}
     splits = json.loads(run("hoibench", "ls", "splits", "--json").stdout)
     assert "synthetic@2/demo" in {row["split"] for row in splits}
+
+
+def test_ls_prints_the_self_test():
+    rows = json.loads(run("hoibench", "ls", "metrics", "--self-test", "--json").stdout)
+    (row,) = (row for row in rows if (row["metric"], row["region"]) == ("psnr@1", "full"))
+    assert "noise" in row["sees"] and not row["rewards"]
+    assert "hoibench ls metrics --self-test" in run("hoibench", "ls", "methods", "--self-test", code=2).stderr
 
 
 def test_unknown_command_names_the_nearest():

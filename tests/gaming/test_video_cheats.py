@@ -6,6 +6,7 @@ import pytest
 from gaming import Truth, cheat, check_cheat, find_cheats
 
 from hoibench.clip import PARTS, Prediction
+from hoibench.evaluation.corruptions import blur, flicker
 
 TOOL = PARTS.index("tool")
 MATCHES = ("matching_pixels_rel/sift-mnn@2 fg", "matching_pixels_dyn/sift-mnn@2 fg")
@@ -15,7 +16,7 @@ MOTION = ("dynamic_degree/dis@2", "dynamic_degree/dis@2 fg")
 
 def blurred(truth: Truth):
     """The true video, out of focus."""
-    return film([[cv2.GaussianBlur(frame, (0, 0), 2.0) for frame in view] for view in truth.video])
+    return film(blur(truth.video))
 
 
 def held_frame(truth: Truth):
@@ -60,7 +61,7 @@ def shaken_frame(truth: Truth):
 @cheat(held_frame, greyed=(*MATCHES, *EPIPOLAR, *MOTION))
 def flickering_frame(truth: Truth):
     """The first frame, every second time brighter by 20 %."""
-    return film(still(truth) * np.where(np.arange(truth.video.shape[1]) % 2, 1.2, 1.0)[:, None, None, None])
+    return film(flicker(still(truth)))
 
 
 @cheat(plain_noise)

@@ -25,6 +25,7 @@ from hoibench.evaluation.request import project_anchors
 from hoibench.evaluation.run import run
 from hoibench.geometry import to_camera
 from hoibench.metric_card import all_cards
+from hoibench.metrics.self_test_record import SHARE_SLACK, cost_slack
 from hoibench.plugins import SPEC_FILE
 from hoibench.predictions import write_prediction
 from hoibench.reference_rows import FROZEN_SELF
@@ -33,14 +34,6 @@ from hoibench.results.run_folder import read_run
 
 CLIPS = ("20231002_129", "20231002_234", "20230927_272", "20231002_254", "20230927_163", "20230927_183")
 """The clips of the split ``demo``.  The first one has at least 50 matches that move; all but the last have 50 matches."""
-SLACK = 0.02
-"""A cost that is lower than that of the twin by at most this share is no better."""
-RATIO_SLACK = 0.1
-"""The same for a ratio to the truth, a logarithm: numbers of matches are small, and change with the codec."""
-PIXEL_SLACK = 0.2
-"""The same for pixels: a median over the few matches of a blurred foreground."""
-LEAST = 1e-4
-"""A smaller difference never counts: rounding of stored predictions leaves that much of zero, in metres, percent or other units."""
 SAME = 0.05
 """A cost that is higher than that of the twin by at most this share is as good."""
 
@@ -204,11 +197,9 @@ def ranked_costs(board: Board, name: str, other: str) -> dict[str, tuple[float, 
     return costs
 
 
-def is_better(column: str, cost: float, than: float, share: float = SLACK) -> bool:
+def is_better(column: str, cost: float, than: float, share: float = SHARE_SLACK) -> bool:
     """Return True if a cost in a column is lower than another by more than noise."""
-    card = all_cards()[column.split()[0]]
-    slack = {"ratio": RATIO_SLACK}.get(card.direction) or {"px": PIXEL_SLACK}.get(card.unit) or share * abs(than)
-    return bool(cost < than - max(LEAST, slack))
+    return bool(cost < than - cost_slack(all_cards()[column.split()[0]], than, share))
 
 
 def check_cheat(board: Board, cheat: Cheat) -> None:
