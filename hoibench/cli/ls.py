@@ -63,6 +63,7 @@ def print_table(rows: Rows) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0]:
         table.add_column(name, overflow="fold")
+    table.columns[0].min_width = min(40, max(len(next(iter(row.values()))) for row in rows))
     for row in rows:
         table.add_row(*row.values())
     console = Console(emoji=False)

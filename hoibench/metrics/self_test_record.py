@@ -160,17 +160,25 @@ def describe_self_test(metric: str) -> str:
 
 
 def list_self_test(metrics: Iterable[str]) -> list[dict[str, str]]:
-    """Return the recorded self-test of some metrics as the rows of a table, one for each metric and region."""
+    """Return the recorded self-test of some metrics as a table: a row for each metric and region, a column for each corruption.
+
+    A cell is an ``Outcome``, in parentheses if a companion's rule greys the value; empty if the corruption changes no input of the metric.
+    """
     record, rows = read_self_test(), []
     for metric in metrics:
-        scores = record.metrics.get(metric, MetricOutcomes(not_measured="since it has no record"))
-        for region, one in scores.regions.items():
-            found = {_WORDS[outcome]: ", ".join(names) for outcome, names in corruptions_by_outcome(one).items()}
-            rows.append({"metric": metric, "region": region, **found})
-        if scores.not_measured:
-            empty = dict.fromkeys(_WORDS.values(), "")
-            rows.append({"metric": metric, "region": f"not measured, {scores.not_measured}", **empty})
+        regions = record.metrics[metric].regions if metric in record.metrics else {}
+        for region, scores in regions.items():
+            cells = {name: _cell(scores.corruptions.get(name)) for name in record.corruptions}
+            rows.append({"metric": metric, "region": region, **cells})
+        if not regions:
+            rows.append({"metric": metric, "region": "not measured", **dict.fromkeys(record.corruptions, "")})
     return rows
+
+
+def _cell(found: CorruptionOutcome | None) -> str:
+    if found is None:
+        return ""
+    return f"({found.outcome})" if found.greyed_by else found.outcome
 
 
 def _describe(scores: RegionOutcomes) -> str:

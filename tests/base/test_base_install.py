@@ -57,7 +57,7 @@ def test_ls_prints_json():
 def test_ls_prints_the_self_test():
     rows = json.loads(run("hoibench", "ls", "metrics", "--self-test", "--json").stdout)
     (row,) = (row for row in rows if (row["metric"], row["region"]) == ("psnr@1", "full"))
-    assert "noise" in row["sees"] and not row["rewards"]
+    assert (row["noise"], row["scaled points"]) == ("sees", "")
     assert "hoibench ls metrics --self-test" in run("hoibench", "ls", "methods", "--self-test", code=2).stderr
 
 
