@@ -5,6 +5,7 @@ import pytest
 
 from hoibench.datasets.videos import VideosDataset
 from hoibench.metrics.backbones.aliked import load_aliked
+from hoibench.metrics.backbones.xfeat import load_xfeat
 from hoibench.metrics.dynamic_degree import dynamic_degree
 from hoibench.metrics.matching_pixels import matching_pixels
 from hoibench.video import decode
@@ -23,11 +24,16 @@ def frames_of(published, method, frames, views=None):
 
 
 @pytest.mark.parametrize(
-    ("frame", "views"),
-    [(0, 2), pytest.param(0, 6, marks=pytest.mark.slow), pytest.param(48, 6, marks=pytest.mark.slow)],
+    ("matcher", "frame", "views"),
+    [
+        ("aliked", 0, 2),
+        pytest.param("aliked", 0, 6, marks=pytest.mark.slow),
+        pytest.param("aliked", 48, 6, marks=pytest.mark.slow),
+        pytest.param("xfeat", 48, 6, marks=pytest.mark.slow),
+    ],
 )
-def test_aliked_ranks_harmohoi_first_and_sv4d2_last(published, field_data, frame, views):
-    matcher = load_aliked("cpu", field_data / "aliked")
+def test_a_learned_matcher_ranks_harmohoi_first_and_sv4d2_last(published, field_data, matcher, frame, views):
+    matcher = load_aliked("cpu", field_data / "aliked") if matcher == "aliked" else load_xfeat()
     score = {
         method: matching_pixels(frames_of(published, method, [frame], views), matcher, frames=range(1))
         for method in published.published()

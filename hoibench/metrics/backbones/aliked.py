@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from kornia.feature import ALIKED
 
 from hoibench.clip import Array
 from hoibench.metrics.backbones.features import Features, mutual_pairs
+from hoibench.metrics.backbones.fp32 import full_float32
+from hoibench.metrics.backbones.upsampling import to_batch, to_original
 from hoibench.metrics.epipolar import DEFAULT_MAGSAC, Magsac
 from hoibench.weights import all_weights, find_weights
 from hoibench.weights.loading import load_weights
 
 WEIGHTS = "aliked-n16"
 KEYPOINTS = 2048
-SHORT_SIDE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,24 +42,16 @@ class Aliked:
         On a CPU, images are processed one by one: a batch takes longer per image, and more memory.
         """
         if self.device == "cpu":
-            return [self._describe([image])[0] for image in images]
+            return [features for image in images for features in self._describe([image])]
         return self._describe(images)
 
     @torch.inference_mode()
+    @full_float32()
     def _describe(self, images: Sequence[Array]) -> list[Features]:
-        height, width = images[0].shape[:2]
-        pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float() / 255.0
-        scale = 2.0 if min(height, width) < SHORT_SIDE else 1.0
-        if scale != 1.0:
-            pixels = torch.nn.functional.interpolate(pixels, scale_factor=scale, mode="bilinear", align_corners=False)
-        found = self.network(pixels.contiguous(memory_format=torch.channels_last))
+        size = images[0].shape[0], images[0].shape[1]
+        found = self.network(to_batch(images, self.device).contiguous(memory_format=torch.channels_last))
         return [
-            Features(
-                # The upsampled grid shares the image's edges, not its pixel centres.
-                ((output.keypoints + 0.5) / scale - 0.5).cpu().numpy(),
-                output.descriptors.cpu().numpy(),
-                (height, width),
-            )
+            Features(to_original(output.keypoints.cpu().numpy(), size), output.descriptors.cpu().numpy(), size)
             for output in found
         ]
 

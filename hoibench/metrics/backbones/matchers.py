@@ -19,8 +19,14 @@ def _load_aliked(case: Case) -> Matcher:
     return load_aliked(case.device, case.weights)
 
 
+def _load_xfeat(case: Case) -> Matcher:
+    from hoibench.metrics.backbones.xfeat import load_xfeat
+
+    return load_xfeat(case.device, case.weights)
+
+
 MATCHERS: Mapping[str, Callable[[Case], Matcher]] = MappingProxyType(
-    {"sift-mnn": lambda case: Sift(), "aliked-mnn": _load_aliked}
+    {"sift-mnn": lambda case: Sift(), "aliked-mnn": _load_aliked, "xfeat": _load_xfeat}
 )
 """Functions that load each matcher, by its name."""
 
