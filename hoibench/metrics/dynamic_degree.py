@@ -1,9 +1,11 @@
-"""dynamic_degree: whether a video moves at all (VBench:vbench/dynamic_degree.py, with another optical flow), and how much.
+"""dynamic_degree: whether a video moves at all (VBench:vbench/dynamic_degree.py), and how much; with VBench's optical flow, or one without weights.
 
 Formula:    dynamic_degree = mean_v 1( #{pairs: s > 6 min(H, W) / 256} >= round(4 n / 16) );  dynamic_degree_px = mean_v mean_pairs s / min(H, W)
             s: mean of the largest 5 % of flow magnitudes between two consecutive sampled frames, pixels; n frames are sampled, one every
-            max(1, round(fps / 8)).  net_motion = mean_v mean_pairs s / min(H, W) of frames that are 4 sampled frames apart, half a second.
+            max(1, round(fps / 8)).  In the full frame, the padding of RAFT's flow to multiples of 8 pixels counts, as in VBench.
+            net_motion = mean_v mean_pairs s / min(H, W) of frames that are 4 sampled frames apart, half a second.
 Ranking:    dynamic_degree by the distance from the true video's value; without a true video it is not ranked.
+Flows:      RAFT (vbench, ``backbones.raft``), OpenCV's DIS (dis); values of different flows must not be compared.
 Regions:    full frame; fg: pixels outside the union of the two frames' masks are grey, and only magnitudes inside the first frame's mask count.
 Card:       cards/video.toml
 """
@@ -20,7 +22,15 @@ import numpy as np
 from hoibench.clip import Array, check_mask, check_shape
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement
-from hoibench.metrics.optical_flow import Dis, Flow, check_flow_size, frame_flows, motion_threshold, sampling_step
+from hoibench.metrics.optical_flow import (
+    Dis,
+    Flow,
+    check_flow_size,
+    frame_flows,
+    load_raft_flow,
+    motion_threshold,
+    sampling_step,
+)
 from hoibench.metrics.regions import frame_pairs, region_masks
 
 NET_INTERVAL = 4
@@ -118,6 +128,16 @@ def measure_dynamic_degree_px(case: Case) -> Iterator[Measurement]:
     return _measure(case, Dis(), NO_PAIR, lambda degree: degree.relative)
 
 
+def measure_vbench(case: Case) -> Iterator[Measurement]:
+    """Yield the measurements of dynamic_degree/vbench@1 (no unit; nearer to the truth's is better; 0 to 1): 0 or 1 per view, then their mean."""
+    return _measure(case, load_raft_flow(case), TOO_FEW, lambda degree: degree.dynamic)
+
+
+def measure_vbench_px(case: Case) -> Iterator[Measurement]:
+    """Yield the measurements of dynamic_degree_px/vbench@1 (of the short side; not ranked; 0 or more): one per view, then their mean."""
+    return _measure(case, load_raft_flow(case), NO_PAIR, lambda degree: degree.relative)
+
+
 def measure_net_motion(case: Case) -> Iterator[Measurement]:
     """Yield the measurements of net_motion/dis@1 (of the short side; not ranked; 0 or more): one per view, then their mean."""
     return _measure(case, Dis(), NO_PAIR, lambda degree: degree.relative, NET_INTERVAL)
@@ -180,7 +200,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _details(flow: Flow) -> dict[str, Any]:
-    return {"flow": flow.name}
+    return {"flow": flow.name} | ({"precision": "fp32"} if flow.weights else {})
 
 
 def _counts(degree: DynamicDegree) -> dict[str, Any]:

@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 
 from hoibench.clip import Array
-from hoibench.metrics.measurement import NotApplicable
+from hoibench.metrics.case import Case
+from hoibench.metrics.measurement import NotApplicable, Unavailable
 from hoibench.metrics.regions import RegionFrame
+from hoibench.weights import WeightsMissing
 
 MIN_SIDE = 128
 TOP_SHARE = 0.05
@@ -50,6 +52,20 @@ class Dis:
             # One estimator per pair, since it owns buffers; Any, since OpenCV's stubs forbid None, which means "no initial flow".
             estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
             yield estimator.calc(grey, other_grey, None)
+
+
+def load_raft_flow(case: Case) -> Flow:
+    """Load the RAFT flow on the case's device, with the case's folder of weights.
+
+    Raises:
+        Unavailable: its weights are missing.
+    """
+    from hoibench.metrics.backbones.raft import load_raft  # imports torch, which DIS does not need
+
+    try:
+        return load_raft(case.device, case.weights, case.batch)
+    except WeightsMissing as error:
+        raise Unavailable(str(error)) from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,14 +11,16 @@ from hoibench.metrics.dynamic_degree import (
     measure_dynamic_degree,
     measure_dynamic_degree_px,
     measure_net_motion,
+    measure_vbench,
+    measure_vbench_px,
 )
-from hoibench.metrics.measurement import NotApplicable
+from hoibench.metrics.measurement import NotApplicable, Unavailable
 
 
 class CountingFlow:
     """A flow of 0 that records the first pixels of the images of each pair."""
 
-    name, weights = "counting", {}
+    name, weights = "counting", {"flow": "ab"}
 
     def __init__(self):
         self.pairs = []
@@ -198,3 +200,24 @@ def test_shaking_moves_without_net_motion(build_case, build_scene):
     for region in ("full", "fg"):
         assert px[region].value > 0.5 * px[region].details["truth"]
         assert net[region].value < 0.1 * net[region].details["truth"]
+
+
+def test_vbench_takes_its_own_flow_once_for_both_metrics(build_case, build_video, monkeypatch):
+    flow = CountingFlow()
+    monkeypatch.setattr("hoibench.metrics.dynamic_degree.load_raft_flow", lambda case: flow)
+    video, masks = build_video(views=3, frames=9)
+    case = build_case(video, masks=masks, fps=15)
+    for metric in (measure_vbench, measure_vbench_px):
+        rows = list(metric(case))
+        assert [row.region for row in rows] == ["full"] * 4 + ["fg"] * 4
+        assert all(row.value == 0 and row.weights == flow.weights for row in rows)
+        assert rows[0].details | {"flow": "counting", "precision": "fp32", "sampled": 5, "needed": 1} == rows[0].details
+    assert len(flow.pairs) == 3 * 4 * 2  # views, pairs of every second frame, regions
+
+
+def test_without_weights_vbench_is_unavailable(build_case, build_video, monkeypatch, tmp_path):
+    monkeypatch.delenv("HOIBENCH_WEIGHTS", raising=False)
+    monkeypatch.setenv("HOIBENCH_CACHE", str(tmp_path))
+    for metric in (measure_vbench, measure_vbench_px):
+        with pytest.raises(Unavailable, match="hoibench weights fetch raft-large-c_t_v1"):
+            list(metric(build_case(build_video()[0])))
