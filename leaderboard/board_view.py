@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from hoibench.metrics.card_text import DIRECTIONS
 from hoibench.reference_rows import DEGRADED
 from hoibench.results.board import DEMONSTRATION, Board, Column
 from hoibench.results.board_rows import BoardRow
@@ -13,7 +14,7 @@ from hoibench.results.cell_details import cell_details, describe_cost, show_comm
 from hoibench.results.cells import Cell
 from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
 from leaderboard.bars import Bar, BarScale, choose_bar_scale, draw_bar
-from leaderboard.card_view import ARROWS, DIRECTIONS
+from leaderboard.card_view import ARROWS
 from leaderboard.text import choose_decimals, format_number, sanitize, web_link
 
 FAMILY_TITLES = {"i2v": "I2V", "i2vm": "I2VM", "v2v": "V2V", "vto4r": "Vto4R", "ito4g": "Ito4G"}

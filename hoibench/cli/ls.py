@@ -31,6 +31,9 @@ class Ls:
     self_test: bool = False
     """With metrics: list which corruptions of the truth each metric rewards, ignores and sees."""
 
+    markdown: bool = False
+    """With metrics: print docs/metrics.md, the descriptions and the self-test of the built-in metrics."""
+
     json: bool = False
     """Print JSON."""
 
@@ -40,6 +43,8 @@ def ls_command(arguments: Sequence[str]) -> int:
     options = tyro.cli(Ls, args=list(arguments), prog="hoibench ls")
     if options.self_test and options.what != "metrics":
         raise ValueError(f"--self-test is for metrics, not {options.what}: hoibench ls metrics --self-test")
+    if options.markdown:
+        return _print_metrics_page(options.what)
     listers = {
         "methods": _methods,
         "presets": _presets,
@@ -135,6 +140,15 @@ def _self_test() -> Rows:
     from hoibench.metrics.self_test_record import list_self_test
 
     return list_self_test(all_cards())
+
+
+def _print_metrics_page(what: str) -> int:
+    from hoibench.cli.metrics_page import built_in_page
+
+    if what != "metrics":
+        raise ValueError(f"--markdown is for metrics, not {what}: hoibench ls metrics --markdown")
+    print(built_in_page(), end="")
+    return 0
 
 
 def _datasets() -> Rows:

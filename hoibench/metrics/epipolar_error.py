@@ -94,14 +94,14 @@ def _measure(case: Case, name: str, summarise: Callable[[Array], float]) -> Iter
         distances = [_capped([pair], cameras, cap) for pair in pairs]
         for pair, found in zip(pairs, distances, strict=True):
             pair_id = "|".join(ids[v] for v in pair.views)
-            details = _details(pair, found)
+            details = _details(matcher, pair, found)
             if len(found):
                 yield Measurement(summarise(found), pair=pair_id, details=details, **columns)
             else:
                 reason = "the two views have no matches"
                 yield Measurement(None, "undefined", reason, pair=pair_id, details=details, **columns)
         found = np.concatenate(distances)
-        details = _details(pairs[0], found)
+        details = _details(matcher, pairs[0], found)
         if len(found) < LEAST_MATCHES:
             reason = f"the clip has {len(found)} matches; a median needs at least {LEAST_MATCHES}"
             yield Measurement(None, "undefined", reason, details=details, **columns)
@@ -118,12 +118,13 @@ def _share(distances: Array) -> float:
     return float(np.mean(distances <= SHARE_PIXELS))
 
 
-def _details(pair: PairMatches, distances: Array) -> dict[str, Any]:
-    """Return ``details``: the matched frames, the number of matches, and the shares of matches within 1, 2 and 4 px."""
+def _details(matcher: Matcher, pair: PairMatches, distances: Array) -> dict[str, Any]:
+    """Return ``details``: the matched frames, the number of matches, their shares within 1, 2 and 4 px, and the precision of a network."""
     details: dict[str, Any] = {
         "first_frame": pair.frames.start,
         "stride": pair.frames.step,
         "matches": len(distances),
+        **({"precision": "fp32"} if matcher.weights else {}),
     }
     if len(distances):
         details |= {f"share_{pixels:g}px": float(np.mean(distances <= pixels)) for pixels in DETAIL_PIXELS}

@@ -118,7 +118,7 @@ def measure_ratio(case: Case, matcher: str) -> Iterator[Measurement]:
     columns: dict[str, Any] = {
         "region": "fg",
         "weights": loaded.weights,
-        "details": {**_matched(pairs), **_counted_by(case), **_ratio(generated, true)},
+        "details": {**_matched(loaded, pairs), **_counted_by(case), **_ratio(generated, true)},
     }
     if true < LEAST_TRUTH:
         reason = f"the true video has {true} matches; a ratio needs at least {LEAST_TRUTH}"
@@ -195,7 +195,7 @@ def _count_rows(
             n_scored=len(count),
             n_expected=len(count),
             weights=matcher.weights,
-            details={**_matched([pair]), **details, "counts": list(count)},
+            details={**_matched(matcher, [pair]), **details, "counts": list(count)},
         )
     number = sum(len(count) for count in counts)
     yield Measurement(
@@ -204,14 +204,19 @@ def _count_rows(
         n_scored=number,
         n_expected=number,
         weights=matcher.weights,
-        details={**_matched(pairs), **details, **clip_details},
+        details={**_matched(matcher, pairs), **details, **clip_details},
     )
 
 
-def _matched(pairs: Sequence[PairMatches]) -> dict[str, Any]:
-    """Return ``details``: the matched frames, and the mean number of raw matches per frame."""
+def _matched(matcher: Matcher, pairs: Sequence[PairMatches]) -> dict[str, Any]:
+    """Return ``details``: the matched frames, the mean number of raw matches per frame, and the precision of a network."""
     frames = pairs[0].frames
-    return {"first_frame": frames.start, "stride": frames.step, "raw": _mean([pair.raw for pair in pairs])}
+    return {
+        "first_frame": frames.start,
+        "stride": frames.step,
+        "raw": _mean([pair.raw for pair in pairs]),
+        **({"precision": "fp32"} if matcher.weights else {}),
+    }
 
 
 def _counted_by(case: Case) -> dict[str, Any]:

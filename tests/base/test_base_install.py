@@ -22,6 +22,8 @@ COMMANDS = [
     ["hoibench", "--version"],
     ["hoibench", "ls"],
     ["hoibench", "ls", "metrics"],
+    ["hoibench", "ls", "metrics", "--markdown"],
+    ["hoibench", "weights", "ls"],
     ["hoibench", "ls", "metrics", "--self-test"],
     ["hoibench", "ls", "datasets"],
     ["hoibench", "ls", "splits"],
