@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hoibench.metric_card import Card, Companion
-from hoibench.metrics.self_test_record import describe_self_test
+from hoibench.metrics.self_test_record import describe_rewards, describe_self_test
 
 DIRECTIONS = {
     "lower": "lower is better",
@@ -37,7 +37,7 @@ def describe_card(card: Card) -> dict[str, str]:
         "source": card.source,
         "implementation": card.implementation,
         "deviations": card.deviations,
-        "known failure": card.failure,
+        "known failure": f"{card.failure.strip()} {describe_rewards(card.id)}",
         "self-test": describe_self_test(card.id),
     }
     return {name: text.strip() for name, text in facts.items() if text.strip()}

@@ -159,6 +159,21 @@ def describe_self_test(metric: str) -> str:
     return start + ". ".join(f"{region}: {_describe(one)}" for region, one in scores.regions.items()) + "."
 
 
+def describe_rewards(metric: str) -> str:
+    """Return the corruptions that a metric rewards, as a known failure for its card; empty if there are none, or no record.
+
+    Example: ``In the self-test, it rewards frozen (greyed) in full, blur in full and fg.``
+    """
+    scores = read_self_test().metrics.get(metric, MetricOutcomes())
+    regions: dict[str, list[str]] = {}
+    for region, one in scores.regions.items():
+        for name in corruptions_by_outcome(one)["rewards"]:
+            regions.setdefault(name, []).append(region)
+    several = len(scores.regions) > 1
+    names = [f"{name} in {' and '.join(found)}" if several else name for name, found in regions.items()]
+    return f"In the self-test, it rewards {', '.join(names)}." if names else ""
+
+
 def list_self_test(metrics: Iterable[str]) -> list[dict[str, str]]:
     """Return the recorded self-test of some metrics as a table: a row for each metric and region, a column for each corruption.
 

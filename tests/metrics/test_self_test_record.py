@@ -7,6 +7,7 @@ from hoibench.metrics import self_test_record
 from hoibench.metrics.self_test_record import (
     ClipValues,
     SelfTest,
+    describe_rewards,
     describe_self_test,
     judge,
     list_self_test,
@@ -80,6 +81,9 @@ def test_the_record_in_words(monkeypatch):
     words = "rewards blur; blind to frozen (greyed); sees noise"
     assert describe_self_test("m@1") == f"Self-test on 1 clip of synthetic@2: {words}."
     assert describe_self_test("both@1") == f"Self-test on 1 clip of synthetic@2: full: {words}. fg: {words}."
+    assert describe_rewards("m@1") == "In the self-test, it rewards blur."
+    assert describe_rewards("both@1") == "In the self-test, it rewards blur in full and fg."
+    assert describe_rewards("heavy@1") == describe_rewards("mine@1") == ""
     assert describe_self_test("heavy@1") == "Self-test: not measured, since the weights w were not at hand."
     assert describe_self_test("mine@1") == ""
     full, fg, heavy = list_self_test(["both@1", "heavy@1"])
@@ -87,6 +91,7 @@ def test_the_record_in_words(monkeypatch):
     assert [full[name] for name in corruptions] == ["(sees)", "rewards", "(blind)", ""]
 
 
-def test_the_pages_card_has_the_self_test():
-    details = dict(build_card_view(all_cards()["ssim@1"], 1).details)
-    assert details["self-test"] == describe_self_test("ssim@1")
+def test_a_card_says_what_its_metric_rewards():
+    details = dict(build_card_view(all_cards()["smoothness@1"], 1).details)
+    assert details["known failure"].endswith("In the self-test, it rewards delayed view, frozen, scaled points.")
+    assert details["self-test"] == describe_self_test("smoothness@1")
