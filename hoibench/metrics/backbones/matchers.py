@@ -25,8 +25,26 @@ def _load_xfeat(case: Case) -> Matcher:
     return load_xfeat(case.device, case.weights)
 
 
+def _load_gim_lightglue(case: Case) -> Matcher:
+    from hoibench.metrics.backbones.lightglue import load_gim_lightglue
+
+    return load_gim_lightglue(case.device, case.weights)
+
+
+def _load_aliked_lightglue(case: Case) -> Matcher:
+    from hoibench.metrics.backbones.lightglue import load_aliked_lightglue
+
+    return load_aliked_lightglue(case.device, case.weights)
+
+
 MATCHERS: Mapping[str, Callable[[Case], Matcher]] = MappingProxyType(
-    {"sift-mnn": lambda case: Sift(), "aliked-mnn": _load_aliked, "xfeat": _load_xfeat}
+    {
+        "sift-mnn": lambda case: Sift(),
+        "aliked-mnn": _load_aliked,
+        "xfeat": _load_xfeat,
+        "gim-lightglue": _load_gim_lightglue,
+        "aliked-lightglue": _load_aliked_lightglue,
+    }
 )
 """Functions that load each matcher, by its name."""
 
