@@ -21,9 +21,16 @@ R = TypeVar("R")
 CLOSE_SECONDS = 60.0
 """Time limit of a worker's last call; after that its process is ended."""
 
+MessageHandler = Callable[[Any], None]
+"""A function of this process that is called with each value that a worker sends."""
+
 _POLL_SECONDS = 0.2
 _MAX_STARTS = 4
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def send(value: object) -> None:
+    """Send a value from a worker's call to the ``on_message`` of that call, which may miss it if the worker ends."""
 
 
 class WorkerCrash(RuntimeError):
@@ -51,8 +58,20 @@ class Worker:
     def __post_init__(self) -> None:
         self._pool: Any = None
 
-    def call(self, function: Callable[..., R], *arguments: Any, timeout: float | None = None) -> R:
+    def call(
+        self,
+        function: Callable[..., R],
+        *arguments: Any,
+        timeout: float | None = None,
+        on_message: MessageHandler | None = None,
+    ) -> R:
         """Call a module-level function in the process and return its result.
+
+        Args:
+            function: the function.
+            arguments: its arguments.
+            timeout: a time limit in seconds.
+            on_message: called in this process, in the calling thread, with each value that the function gives to ``send``.
 
         Raises:
             WorkerCrash: the process ended during the call.

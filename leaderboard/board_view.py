@@ -11,11 +11,12 @@ from hoibench.reference_rows import DEGRADED
 from hoibench.results.board import DEMONSTRATION, Board, Column
 from hoibench.results.board_rows import BoardRow
 from hoibench.results.cell_details import cell_details, describe_cost, show_command
+from hoibench.results.cell_text import choose_decimals, format_number
 from hoibench.results.cells import Cell
 from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
 from leaderboard.bars import Bar, BarScale, choose_bar_scale, draw_bar
 from leaderboard.card_view import ARROWS
-from leaderboard.text import choose_decimals, format_number, sanitize, web_link
+from leaderboard.text import sanitize, web_link
 
 FAMILY_TITLES = {"i2v": "I2V", "i2vm": "I2VM", "v2v": "V2V", "vto4r": "Vto4R", "ito4g": "Ito4G"}
 PRIVILEGED = ("v2v", "vto4r")

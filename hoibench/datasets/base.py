@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from hoibench.clip import Clip, DataKind, Prediction
 from hoibench.clip_entry import ClipEntry
+from hoibench.problems import Problem
 from hoibench.progress import MessageCallback
 from hoibench.store import sha256_json
 
@@ -143,6 +144,13 @@ class Dataset(ABC):
             ValueError: the data set has no cameras outside its splits.
         """
         raise ValueError(f"{self.name} has no cameras outside its splits: leave out --cameras all")
+
+    def preflight(self, entries: Sequence[ClipEntry]) -> Iterable[Problem]:
+        """Return the problems that would keep clips from loading, such as a missing file; called before a run starts, quick, changes nothing."""
+        return ()
+
+    def ensure(self, entry: ClipEntry) -> None:  # noqa: B027  (optional)
+        """Make a clip's files if they are missing and the data set generates its clips, so that ``load`` is quick."""
 
     @abstractmethod
     def load(self, entry: ClipEntry) -> Clip:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -11,87 +11,100 @@ import tyro
 
 from hoibench.problems import Problem, raise_if_any
 
+_WHAT = {"group": "what to run"}
+_DATA = {"group": "data"}
+_METRICS = {"group": "metrics"}
+_MACHINE = {"group": "machine"}
+_FAILURES = {"group": "failures and resuming"}
+_OUTPUT = {"group": "output"}
+
 
 @dataclass(frozen=True)
 class RunConfig:
     """Generate predictions, score them, and build the leaderboard page; the last line printed is the page's path."""
 
-    method: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    method: tyro.conf.UseAppendAction[tuple[str, ...]] = field(default=(), metadata=_WHAT)
     """A method to run: METHOD or METHOD+PRESET, or NAME=FOLDER for stored predictions. Default: the published methods of the data set."""
 
-    dataset: str = "synthetic"
+    dataset: str = field(default="synthetic", metadata=_DATA)
     """synthetic, taco, videos, or a data set of an installed package (see hoibench ls datasets)."""
 
-    root: Path | None = None
+    root: Path | None = field(default=None, metadata=_DATA)
     """The data set's folder. taco: a download or prepared clips. synthetic: where to generate the clips, instead of the cache."""
 
-    split: str | None = None
+    split: str | None = field(default=None, metadata=_DATA)
     """The split: demo, val, test, ... (see hoibench ls splits). Default: the data set's default split."""
 
-    metrics: str = "headline,offline"
+    metrics: str = field(default="headline,offline", metadata=_METRICS)
     """Metric ids and sets (paper, headline, offline, all), separated by commas."""
 
-    seed: tyro.conf.UseAppendAction[tuple[int, ...]] = ()
+    seed: tyro.conf.UseAppendAction[tuple[int, ...]] = field(default=(), metadata=_WHAT)
     """A seed for the methods; a ranked generative row needs three. Default: 0."""
 
-    limit: int | None = None
+    limit: int | None = field(default=None, metadata=_DATA)
     """Use only this many clips of the split, from a fixed shuffle."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = field(default="auto", metadata=_MACHINE)
     """The device of the networks."""
 
-    workers: int | None = None
+    workers: int | None = field(default=None, metadata=_MACHINE)
     """Number of worker processes, each on one clip at a time. Default: one on a GPU, else one per core."""
 
-    batch: int = 8
+    batch: int = field(default=8, metadata=_MACHINE)
     """Number of images that a network processes at once."""
 
-    executor: Literal["local", "inline"] = "local"
+    executor: Literal["local", "inline"] = field(default="local", metadata=_MACHINE)
     """local: worker processes. inline: this process, for a debugger. For several machines use --shard."""
 
-    shard: str | None = None
+    shard: str | None = field(default=None, metadata=_MACHINE)
     """i/n: run part i of n of the clips (1 <= i <= n); join the parts with hoibench merge."""
 
-    max_failures: str = "0"
+    max_failures: str = field(default="0", metadata=_FAILURES)
     """Failures that are allowed: a count, or a share of the units such as 0.1. With more, the exit code is 3."""
 
-    weights: Path | None = None
+    weights: Path | None = field(default=None, metadata=_METRICS)
     """A folder with weight files, searched before $HOIBENCH_WEIGHTS and the cache."""
 
-    adapter: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    keep_going: bool = field(default=False, metadata=_FAILURES)
+    """With several methods: run the others if one cannot start, and record its units as failed."""
+
+    adapter: tyro.conf.UseAppendAction[tuple[str, ...]] = field(default=(), metadata=_WHAT)
     """path/to/file.py:Class of a method that is not installed."""
 
-    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = field(default=(), metadata=_WHAT)
     """METHOD.KEY=VALUE or METHOD+PRESET.KEY=VALUE: a setting of a method (see hoibench ls settings)."""
 
-    preset: str | None = None
+    preset: str | None = field(default=None, metadata=_WHAT)
     """The preset of the method, if only one has presets and none is named. Same as METHOD+PRESET."""
 
-    checkpoint: Path | None = None
+    checkpoint: Path | None = field(default=None, metadata=_WHAT)
     """The weights of the method, if only one takes a checkpoint. Same as --set METHOD.checkpoint=PATH."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16"] = field(default="fp32", metadata=_WHAT)
     """Precision of the methods' networks; metrics always use fp32."""
 
-    short: Literal["drop", "pad"] = "drop"
+    short: Literal["drop", "pad"] = field(default="drop", metadata=_DATA)
     """Recordings shorter than a clip: drop leaves them out and counts them, pad repeats their last frame and is a split of its own."""
 
-    unit_timeout: float | None = None
+    unit_timeout: float | None = field(default=None, metadata=_FAILURES)
     """Time limit in seconds for one method on one clip; loading the clip and the method may each take ten times as long."""
 
-    config: Path | None = None
+    config: Path | None = field(default=None, metadata=_WHAT)
     """A TOML file with these settings, or a run.json; flags override its values, repeatable flags add to them."""
 
-    dry_run: bool = False
+    dry_run: bool = field(default=False, metadata=_OUTPUT)
     """Print the units, disk space and missing weights of the run, without running it."""
 
-    resume: bool = True
+    resume: bool = field(default=True, metadata=_FAILURES)
     """Keep the completed units of an interrupted run with the same settings; --no-resume renames its folder and starts again."""
 
-    out: Path | None = None
+    out: Path | None = field(default=None, metadata=_OUTPUT)
     """The run's folder. Default: runs/DATASET-SPLIT-HASH, so that the same command resumes."""
 
-    json: bool = False
+    verbose: bool = field(default=False, metadata=_OUTPUT)
+    """Print the output of methods as it comes, each line after the method's name; it also stands in the run's folder logs/."""
+
+    json: bool = field(default=False, metadata=_OUTPUT)
     """Print the summary as one JSON object."""
 
     @property

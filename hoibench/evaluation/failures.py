@@ -25,7 +25,7 @@ MAX_REASON_LENGTH = 1000
 class FailureRecord(Record):
     """The contents of failure.json: the unit, the stage at which it failed, the reason and the traceback.
 
-    ``source_failed``: see ``UnitReport``.
+    ``source_failed``: see ``UnitReport``; ``log`` and ``output``: see ``Failure``.
     """
 
     SCHEMA: ClassVar[str] = "hoibench/failure@2"
@@ -35,6 +35,8 @@ class FailureRecord(Record):
     reason: str
     traceback: str = ""
     source_failed: bool = False
+    log: str | None = None
+    output: str = ""
 
 
 def is_fatal(error: BaseException) -> bool:
@@ -95,7 +97,9 @@ def read_failures(out: Path, units: Iterable[Unit]) -> list[Failure]:
     """Read the failures of units, except those caused by the failure of another unit."""
     found = (read_failure(out, unit) for unit in units)
     return [
-        Failure(unit=f.unit, stage=f.stage, reason=f.reason) for f in found if f is not None and not f.source_failed
+        Failure(unit=f.unit, stage=f.stage, reason=f.reason, log=f.log, output=f.output)
+        for f in found
+        if f is not None and not f.source_failed
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from types import MappingProxyType
 from hoibench.clip import Prediction, Request
 from hoibench.method_key import method_key
 from hoibench.methods.spec import SettingValue, Spec
+from hoibench.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,14 @@ class Method(ABC):
         self.preset = entrant.preset
         self.settings: Mapping[str, SettingValue] = MappingProxyType(dict(entrant.settings))
         self.runtime = runtime
+
+    @classmethod
+    def preflight(cls, entrant: Entrant, runtime: Runtime) -> Iterable[Problem]:
+        """Return the problems that would keep the method from loading, such as a missing file; called before a run starts, in a process of its own.
+
+        It must be quick, load no weights and change nothing.
+        """
+        return ()
 
     @abstractmethod
     def generate(self, request: Request) -> Prediction:

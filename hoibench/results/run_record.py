@@ -66,11 +66,21 @@ class RunMethod(Record):
 
 
 class Failure(Record):
-    """A unit of work (a method on a clip with a seed) that failed, the stage at which it failed, and the reason."""
+    """A unit of work (a method on a clip with a seed) that failed.
+
+    Attributes:
+        unit: the unit's key, ``METHOD[+PRESET]/seed-S/CLIP``.
+        stage: the stage at which it failed.
+        reason: the reason in one line.
+        log: the file with the output of the unit's process, relative to the run's folder; None without one.
+        output: the last lines of that output.
+    """
 
     unit: str
     stage: str
     reason: str
+    log: str | None = None
+    output: str = ""
 
 
 class Exit(Record):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.text import choose_decimals, format_number, sanitize, web_link
+from hoibench.results.cell_text import choose_decimals, format_number
+from leaderboard.text import sanitize, web_link
 
 
 @given(st.text(), st.integers(1, 50))

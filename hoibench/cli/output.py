@@ -1,0 +1,58 @@
+"""Where commands write: standard output, which holds the result alone, and the files named by flags."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TextIO
+
+from hoibench.problems import Problem, raise_if_any
+
+
+@contextmanager
+def reserved_stdout() -> Iterator[TextIO]:
+    """Yield standard output for the command's result; all else that is written to it inside the block, also by C code, goes to standard error."""
+    stdout = sys.stdout
+    stdout.flush()
+    if not _is_descriptor_1(stdout):  # replaced, e.g. by a test that reads it
+        with redirect_stdout(sys.stderr):
+            yield stdout
+        return
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with open(saved, "w", encoding="utf-8", closefd=False) as result, redirect_stdout(sys.stderr):
+            yield result
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+def _is_descriptor_1(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == 1
+    except (OSError, ValueError):
+        return False
+
+
+def check_writable(flag: str, path: Path) -> None:
+    """Check that the file named by a flag can be written, without changing it.
+
+    Raises:
+        ValueError: names the flag, the path, the reason and the fix.
+    """
+    parent = path.parent
+    while not parent.exists():
+        parent = parent.parent
+    try:
+        if path.exists():
+            path.open("ab").close()
+        else:
+            tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise_if_any([Problem(f"{flag} {path}", "", f"cannot be written ({reason})", "", "give a writable path")])
