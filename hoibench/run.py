@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # a worker's process imports this module again
+    import sys
 
-from hoibench.cli.run import main
+    from hoibench.cli.run import main
 
-if __name__ == "__main__":
     sys.exit(main())

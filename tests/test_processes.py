@@ -2,28 +2,35 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
+import pool_tasks
 import pytest
 from pool_tasks import (
     count_threads,
     exit_soon,
     fail_to_start,
+    interrupt,
+    leave_processes,
+    raise_unsendable,
+    send_three,
     sleep_long,
     start,
     start_threads,
     upper_case,
+    use_folder,
     write_end_file,
 )
 
-from hoibench import processes
-from hoibench.processes import TaskPool, WorkerCrash
+from hoibench.processes import TaskPool, WorkerCrash, worker
 
-KILLED = "its process ended with code 9: killed from outside, or out of memory"
+EXITED = "its process ended by itself with exit code 9: its code or a library called exit"
 
 
 def pool(folder, failing_starts=0, count=1):
@@ -38,7 +45,7 @@ def results_as_text(results):
 
 def test_jobs_have_results_and_one_that_kills_its_process_a_crash(tmp_path):
     results = results_as_text(pool(tmp_path, count=2).results(upper_case, ["a", "die", "b", "c"]))
-    assert results == {"a": "A", "die": KILLED, "b": "B", "c": "C"}
+    assert results == {"a": "A", "die": EXITED, "b": "B", "c": "C"}
     assert not multiprocessing.active_children()
 
 
@@ -48,7 +55,7 @@ def test_a_process_that_dies_before_it_has_a_job_is_replaced(tmp_path):
 
 def test_every_job_is_a_crash_if_no_process_starts(tmp_path):
     results = results_as_text(pool(tmp_path, failing_starts=20).results(upper_case, ["a", "b"]))
-    reason = "its process failed to start 4 times: killed from outside, or out of memory"
+    reason = "its process failed to start 4 times; the last time its process was killed by SIGKILL: out of memory, or from outside"
     assert results == {"a": reason, "b": reason}
     assert len(list(tmp_path.iterdir())) == 12
 
@@ -122,7 +129,7 @@ def test_the_last_call_of_a_worker_has_a_time_limit(tmp_path, monkeypatch):
     pool(tmp_path).run(["a"], lambda worker, job: worker.call(upper_case, job), last=write_end_file)
     assert (tmp_path / "end").exists()
     (tmp_path / "end").unlink()
-    monkeypatch.setattr(processes, "CLOSE_SECONDS", 0.5)
+    monkeypatch.setattr(worker, "CLOSE_SECONDS", 0.5)
     pool(tmp_path).run(["a"], lambda worker, job: worker.call(upper_case, job), last=sleep_long)
     assert not multiprocessing.active_children()
 
@@ -143,43 +150,102 @@ def test_workers_have_one_thread_and_this_process_keeps_its_setting(monkeypatch)
     assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
-PARENT = """
-import multiprocessing, time
-from hoibench.processes import die_with_parent
+def running(folder):
+    """Return the kinds of the processes of ``leave_processes`` that run."""
+    kinds = set()
+    for file in folder.glob("*-*"):
+        kind, pid = file.name.split("-")
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), 0)
+            kinds.add(kind)
+    return kinds
 
-def work(pipe):
-    die_with_parent()
-    pipe.send(multiprocessing.current_process().pid)
-    time.sleep(600)
+
+KINDS = {"worker", "child", "session", "fork", "orphan"}
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="process trees need Linux")
+
+
+@linux
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        ("crash", "its process crashed in native code (SIGSEGV)"),
+        ("exit", "its process ended by itself with exit code 0: its code or a library called exit"),
+        ("sleep", "no result within 5 s"),
+        ("ignore SIGTERM", "no result within 5 s"),
+    ],
+)
+def test_every_process_that_a_failed_call_has_started_is_gone_when_the_call_raises(end, error, tmp_path):
+    seen = []
+
+    def do(worker, job):
+        with pytest.raises((WorkerCrash, TimeoutError), match=re.escape(error)):
+            worker.call(leave_processes, job, timeout=5)
+        seen.append((len(list(tmp_path.glob("*-*"))), running(tmp_path)))
+        assert worker.call(upper_case, "a") == "A"
+
+    TaskPool(1, use_folder, (tmp_path,)).run([end], do)
+    assert seen == [(24, set())]
+
+
+@linux
+def test_detached_processes_end_with_the_call_and_the_others_with_the_worker(tmp_path):
+    seen = []
+
+    def do(worker, job):
+        worker.call(leave_processes, job)
+        seen.append(running(tmp_path))
+
+    TaskPool(1, use_folder, (tmp_path,)).run(["return"], do)
+    assert seen == [KINDS - {"orphan"}]
+    assert running(tmp_path) == set()
+
+
+PARENT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from hoibench.processes import TaskPool
+from pool_tasks import leave_processes, use_folder
 
 if __name__ == "__main__":
-    here, there = multiprocessing.Pipe()
-    multiprocessing.get_context("spawn").Process(target=work, args=(there,)).start()
-    print(here.recv(), flush=True)
-    time.sleep(600)
+    TaskPool(1, use_folder, (Path(sys.argv[1]),)).run(["sleep"], lambda worker, job: worker.call(leave_processes, job))
 """
 
 
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0] != "Z"
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_a_worker_ends_with_a_parent_that_was_killed(tmp_path):
-    script = tmp_path / "parent.py"
+@linux
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_survives_the_end_of_the_first_one(number, tmp_path):
+    folder, script = tmp_path / "pids", tmp_path / "parent.py"
+    folder.mkdir()
     script.write_text(PARENT)
-    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
-    worker = int(parent.stdout.readline())
-    assert alive(worker)
-    parent.send_signal(signal.SIGKILL)
+    support = Path(pool_tasks.__file__).parent
+    parent = subprocess.Popen([sys.executable, str(script), str(folder), str(support)], stderr=subprocess.DEVNULL)
+    wait_until(lambda: (folder / "complete").exists())
+    assert running(folder) == KINDS
+    parent.send_signal(number)
     parent.wait()
-    parent.stdout.close()
-    deadline = time.monotonic() + 20
-    while alive(worker) and time.monotonic() < deadline:
+    wait_until(lambda: not running(folder))
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert not alive(worker)
+
+
+def test_an_interrupt_in_a_call_is_an_error_of_the_call(tmp_path):
+    with pytest.raises(RuntimeError, match="^KeyboardInterrupt: from a method"):
+        list(pool(tmp_path).results(interrupt, ["a"]))
+
+
+def test_an_error_that_cannot_be_sent_keeps_its_type_and_message(tmp_path):
+    with pytest.raises(RuntimeError, match="Unsendable: two arguments"):
+        list(pool(tmp_path).results(raise_unsendable, ["a"]))
+
+
+def test_values_that_a_call_sends_arrive_in_order_before_its_result(tmp_path):
+    seen = []
+    pool(tmp_path).run(["a"], lambda worker, job: seen.append(worker.call(send_three, on_message=seen.append)))
+    assert seen == [0, 1, 2, "result"]

@@ -166,7 +166,7 @@ def _log_load_errors(subject: str) -> Iterator[None]:
     """Log a loading error that is not fatal; the unit will fail with the same error and record it."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if is_fatal(error):
             raise
         log.exception("%s cannot be loaded", subject)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import multiprocessing
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,7 +41,12 @@ class FailureRecord(Record):
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Return True if an error stops the whole run: the disk is full or cannot be written."""
+    """Return True if an error stops the whole run: the disk is full or cannot be written, or the user interrupted the run.
+
+    A KeyboardInterrupt in a worker's process, which ignores Ctrl-C, was raised by a method.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return multiprocessing.parent_process() is None
     return isinstance(error, OSError) and error.errno in (*DISK_FULL, errno.EROFS)
 
 
@@ -68,7 +74,7 @@ def record_exception(out: Path, unit: Unit, stage: str, error: BaseException, *,
     """Log an exception, record it as the unit's failure, and return ``STAGE: REASON``.
 
     Raises:
-        OSError: the error is fatal (see ``is_fatal``).
+        OSError, KeyboardInterrupt: the error is fatal (see ``is_fatal``).
     """
     if is_fatal(error):
         raise error

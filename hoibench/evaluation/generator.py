@@ -43,7 +43,7 @@ class Generator:
         if self._method is None:
             try:
                 self._method = load_method(self.entrant, self.runtime)
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
                 self._load_error = error
                 raise
         return self._method
@@ -65,7 +65,7 @@ class Generator:
             stage = "generate"
             self._generate(unit, request, loaded.clip.fps)
             (folder / FAILURE_FILE).unlink(missing_ok=True)
-        except (Exception, SystemExit) as error:  # sys.exit() in a method fails the unit; it does not end the run
+        except BaseException as error:  # sys.exit() and the like in a method fail its unit; they do not end the run
             return UnitReport(unit, "generate", True, record_exception(self.out, unit, stage, error))
         return UnitReport(unit, "generate", did_work=True)
 

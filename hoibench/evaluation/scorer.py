@@ -90,7 +90,7 @@ class Scorer:
                 check_prediction(prediction, request)
                 stage = "score"
             self._score(unit, spec, loaded, prediction)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             if self.context.rescore and stage == "load":  # keep the existing rows
                 raise
             if stage == "generate":

@@ -119,7 +119,7 @@ def test_a_timeout_or_a_dead_process_fails_only_its_unit(launch, tmp_path):
     _, err = finish(launch("--method", "slow", "--unit-timeout", "8", *flags, "slow"), 3)
     assert "no result within 8 s" in err
     _, err = finish(launch("--method", "dying", *flags, "dying"), 3)
-    assert "its process ended with code 9" in err
+    assert "its process ended by itself with exit code 9" in err
     for name in ("slow", "dying"):
         rows = table(tmp_path / name)
         rows = rows[(rows["method"] == name) & rows["view"].isna() & rows["part"].isna() & (rows["metric"] == "rpe@2")]

@@ -3,16 +3,24 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+
+from hoibench import processes
 
 _folder = None
 
 
-def start(folder):
-    """Kill this process before any job, once for each file in the folder."""
+def use_folder(folder):
     global _folder
     _folder = folder
+
+
+def start(folder):
+    """Kill this process before any job, once for each file in the folder."""
+    use_folder(folder)
     for file in folder.iterdir():
         file.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -56,3 +64,51 @@ def count_threads(_):
 
     found = {f"{each['internal_api']}": each["num_threads"] for each in threadpool_info()}
     return found | {"torch": torch.get_num_threads()}
+
+
+def leave_processes(end):
+    """Start processes that do not end by themselves, write a file for each into the folder, named by its kind and id, and end as told."""
+    record("worker", os.getpid())
+    for _ in range(20):
+        record("child", subprocess.Popen(["/bin/sleep", "600"]).pid)
+    record("session", subprocess.Popen(["/bin/sleep", "600"], start_new_session=True).pid)
+    if pid := os.fork():
+        record("fork", pid)
+    else:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(600)
+    detach = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    print(os.getpid(), flush=True)\n    os.closerange(0, 3)\n    time.sleep(600)"
+    detached = subprocess.run([sys.executable, "-c", detach], stdout=subprocess.PIPE, check=True).stdout
+    record("orphan", int(detached))
+    (_folder / "complete").touch()
+    if end == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if end == "exit":
+        os._exit(0)
+    if end == "ignore SIGTERM":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if end != "return":
+        time.sleep(600)
+
+
+def record(kind, pid):
+    (_folder / f"{kind}-{pid}").touch()
+
+
+def interrupt(_):
+    raise KeyboardInterrupt("from a method")
+
+
+class Unsendable(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"two arguments {one} {two}")
+
+
+def raise_unsendable(_):
+    raise Unsendable(1, 2)
+
+
+def send_three():
+    for number in range(3):
+        processes.send(number)
+    return "result"

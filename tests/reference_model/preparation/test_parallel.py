@@ -40,7 +40,7 @@ def test_a_process_that_ends_fails_its_clip_and_the_others_are_prepared(job, tra
     bad = replace(good, clip="a", load=partial(os._exit, 9))
     results = []
     prepare_clips_in_parallel(job, [bad, good], 2, results.append)
-    reason = "its process ended with code 9: killed from outside, or out of memory"
+    reason = "its process ended by itself with exit code 9: its code or a library called exit"
     expected = {ViewResult("a", view, "failed", reason) for view in bad.views}
     assert set(results) == expected | {ViewResult(good.clip, view, "created") for view in good.views}
 

@@ -58,7 +58,7 @@ def test_failed_sequences_are_reported_and_skipped(taco_copy, tmp_path):
 def test_a_crashed_worker_is_a_failed_sequence(taco, tmp_path):
     report = prepare_all(taco.download, [line(HIT.key), line(SHORT.key)], tmp_path, model=DyingHand(frames=49))
     assert report.created == (SHORT.key,)
-    assert report.failed == {HIT.key: "its process ended with code 9: killed from outside, or out of memory"}
+    assert report.failed == {HIT.key: "its process ended by itself with exit code 9: its code or a library called exit"}
 
 
 def test_another_hand_model_is_an_error_even_if_all_clips_exist(taco, tmp_path):

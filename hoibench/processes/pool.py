@@ -1,125 +1,22 @@
-"""Worker processes that run one call at a time, report crashes and timeouts, and end when the process that started them ends."""
+"""Worker processes that take jobs from one queue."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
+from hoibench.processes.worker import PoolStopped, Worker, WorkerCrash
 
 J = TypeVar("J")
 R = TypeVar("R")
 
-CLOSE_SECONDS = 60.0
-"""Time limit of a worker's last call; after that its process is ended."""
-
-MessageHandler = Callable[[Any], None]
-"""A function of this process that is called with each value that a worker sends."""
-
 _POLL_SECONDS = 0.2
-_MAX_STARTS = 4
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-
-def send(value: object) -> None:
-    """Send a value from a worker's call to the ``on_message`` of that call, which may miss it if the worker ends."""
-
-
-class WorkerCrash(RuntimeError):
-    """A worker's process ended during a call."""
-
-
-class PoolStopped(RuntimeError):
-    """The pool was stopped during a call."""
-
-
-@dataclass
-class Worker:
-    """One process that runs calls one at a time; after a crash or a timeout the next call gets a new process.
-
-    Attributes:
-        initializer: a module-level function that initializes the process.
-        arguments: arguments of ``initializer``.
-        stop: set to abandon calls in progress.
-    """
-
-    initializer: Callable[..., None]
-    arguments: tuple[Any, ...]
-    stop: threading.Event
-
-    def __post_init__(self) -> None:
-        self._pool: Any = None
-
-    def call(
-        self,
-        function: Callable[..., R],
-        *arguments: Any,
-        timeout: float | None = None,
-        on_message: MessageHandler | None = None,
-    ) -> R:
-        """Call a module-level function in the process and return its result.
-
-        Args:
-            function: the function.
-            arguments: its arguments.
-            timeout: a time limit in seconds.
-            on_message: called in this process, in the calling thread, with each value that the function gives to ``send``.
-
-        Raises:
-            WorkerCrash: the process ended during the call.
-            TimeoutError: the call took over ``timeout`` seconds; the process was ended.
-            PoolStopped: the pool was stopped.
-            Exception: from the function, or from ``initializer``.
-        """
-        for _ in range(_MAX_STARTS):
-            future = self._open().schedule(_call, args=(function, arguments), timeout=timeout)
-            while not wait([future], timeout=_POLL_SECONDS).done:
-                if self.stop.is_set():
-                    raise PoolStopped
-                if not self._pool.active:  # its process ended before the call
-                    break
-            else:
-                error = future.exception()
-                if isinstance(error, ProcessExpired):
-                    reason = f"its process ended with code {error.exitcode}: killed from outside, or out of memory"
-                    raise WorkerCrash(reason) from None
-                if not isinstance(error, BrokenProcessPool):
-                    result: R = future.result()
-                    return result
-            self._end()
-        raise WorkerCrash(f"its process failed to start {_MAX_STARTS} times: killed from outside, or out of memory")
-
-    def close(self, last: Callable[[], None] | None = None) -> None:
-        """End the process; if it was started and the pool was not stopped, make a last call first."""
-        if self._pool is not None and last is not None and not self.stop.is_set():
-            self._pool.schedule(_call, args=(last, ()), timeout=CLOSE_SECONDS)
-            self._pool.close()
-            self._pool.join()
-            self._pool = None
-        self._end()
-
-    def _open(self) -> Any:
-        if self._pool is not None and not self._pool.active:  # its process died between two calls
-            self._end()
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")  # fork is not safe with threads of torch or of a decoder
-            start = (self.initializer, self.arguments)
-            self._pool = ProcessPool(max_workers=1, initializer=_initialize, initargs=start, context=context)
-        return self._pool
-
-    def _end(self) -> None:
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool.join()
-            self._pool = None
 
 
 @dataclass(frozen=True)
@@ -267,34 +164,3 @@ def _single_threaded_children() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-_start_error: Exception | None = None
-
-
-def _initialize(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """Initialize a worker's process; an error of ``initializer`` is raised by the first call, since the pool would treat it as a crash."""
-    global _start_error
-    die_with_parent()
-    try:
-        start(*arguments)
-    except Exception as error:
-        _start_error = error
-
-
-def _call(function: Callable[..., R], arguments: tuple[Any, ...]) -> R:
-    if _start_error is not None:
-        raise _start_error
-    return function(*arguments)
-
-
-def die_with_parent() -> None:
-    """End this process, which multiprocessing started, when its parent ends for any reason; a resumed run then has the files to itself."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def exit_after_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=exit_after_parent, daemon=True).start()
