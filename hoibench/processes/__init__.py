@@ -1,7 +1,8 @@
 """Worker processes that run one call at a time, report crashes and timeouts, and end with everything that they have started."""
 
 from hoibench.processes.messages import handle_messages, send
+from hoibench.processes.output_log import OnLine, OutputLog
 from hoibench.processes.pool import TaskPool
 from hoibench.processes.worker import PoolStopped, Worker, WorkerCrash
 
-__all__ = ["PoolStopped", "TaskPool", "Worker", "WorkerCrash", "handle_messages", "send"]
+__all__ = ["OnLine", "OutputLog", "PoolStopped", "TaskPool", "Worker", "WorkerCrash", "handle_messages", "send"]

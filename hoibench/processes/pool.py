@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from hoibench.processes.output_log import OutputLog
 from hoibench.processes.worker import PoolStopped, Worker, WorkerCrash
 
 J = TypeVar("J")
@@ -31,11 +32,13 @@ class TaskPool:
         count: the number of processes.
         initializer: a module-level function that initializes each process.
         arguments: arguments of ``initializer``.
+        make_output: makes the ``output`` of the worker with a number from 0 to count - 1; None leaves their output on the terminal.
     """
 
     count: int
     initializer: Callable[..., None]
     arguments: tuple[Any, ...] = ()
+    make_output: Callable[[int], OutputLog] | None = None
 
     def run(
         self, jobs: Iterable[J], run_job: Callable[[Worker, J], None], last: Callable[[], None] | None = None
@@ -107,7 +110,9 @@ class _Threads(Generic[J]):
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         count = max(1, min(pool.count, waiting.qsize()))
-        self._threads = [threading.Thread(target=self._work, name=f"worker-{i}", daemon=True) for i in range(count)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(i,), name=f"worker-{i}", daemon=True) for i in range(count)
+        ]
 
     @property
     def are_alive(self) -> bool:
@@ -132,8 +137,10 @@ class _Threads(Generic[J]):
             for thread in self._threads:
                 thread.join(timeout=10)
 
-    def _work(self) -> None:
-        worker = Worker(self._pool.initializer, self._pool.arguments, self._stopped)
+    def _work(self, number: int) -> None:
+        pool = self._pool
+        output = None if pool.make_output is None else pool.make_output(number)
+        worker = Worker(pool.initializer, pool.arguments, self._stopped, output)
         try:
             while not self._stopped.is_set():
                 try:
@@ -149,6 +156,8 @@ class _Threads(Generic[J]):
             self._stopped.set()
         finally:
             worker.close(self._last)
+            if output is not None:
+                output.close()
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from hoibench.processes.messages import MessageHandler, describe_exit, handle_messages
+from hoibench.processes.output_log import OutputLog
+from hoibench.processes.output_pipe import OutputPipe, RedirectedOutput
 from hoibench.processes.process_tree import ProcessTree
 
 R = TypeVar("R")
@@ -47,13 +49,17 @@ class Worker:
         initializer: a module-level function that initializes the process.
         arguments: arguments of ``initializer``.
         stop: set to abandon calls in progress.
+        output: takes the output of the process and of those that it starts; None leaves it on the terminal.  When a call has ended, all that it has
+            printed is there.
     """
 
     initializer: Callable[..., None]
     arguments: tuple[Any, ...]
     stop: threading.Event
+    output: OutputLog | None = None
     _tree: ProcessTree | None = field(default=None, init=False)
     _connection: Any = field(default=None, init=False)
+    _pipe: OutputPipe | None = field(default=None, init=False)
 
     def call(
         self,
@@ -88,6 +94,8 @@ class Worker:
             raise
         assert self._tree is not None
         self._tree.end_orphans()
+        if self._pipe is not None:
+            self._pipe.drain()
         result: Any = pickle.loads(value)  # noqa: S301  (from our own process)
         if kind == "error":
             raise result
@@ -110,10 +118,7 @@ class Worker:
         for _ in range(_MAX_STARTS):
             try:
                 if self._tree is None:
-                    self._connection, connection = Pipe()
-                    start = pickle.dumps((self.initializer, self.arguments))
-                    self._tree = ProcessTree(run_calls, connection, start)
-                    connection.close()
+                    self._start_process()
                     self._receive(None, None)
                 with suppress(OSError):  # it has ended, which the next line finds
                     self._connection.send_bytes(call)
@@ -124,6 +129,15 @@ class Worker:
             else:
                 return
         raise WorkerCrash(f"its process failed to start {_MAX_STARTS} times; the last time {describe_exit(code)}")
+
+    def _start_process(self) -> None:
+        self._connection, connection = Pipe()
+        self._pipe = None if self.output is None else OutputPipe(self.output)
+        writer = None if self._pipe is None else self._pipe.writer
+        start = pickle.dumps((self.initializer, self.arguments))
+        self._tree = ProcessTree(run_calls, connection, start, writer)
+        for end in filter(None, (connection, writer)):
+            end.close()
 
     def _receive(self, on_message: MessageHandler | None, timeout: float | None) -> tuple[str, Any]:
         """Wait for the next answer of the process; values that it sends before are given to ``on_message``."""
@@ -157,16 +171,21 @@ class Worker:
         if self._tree is not None:
             self._tree.end()
             self._connection.close()
-            self._tree = self._connection = None
+            if self._pipe is not None:
+                self._pipe.close()
+            self._tree = self._connection = self._pipe = None
 
 
-def run_calls(connection: Connection, start: bytes) -> None:
+def run_calls(connection: Connection, start: bytes, writer: Connection | None) -> None:
     """Run the calls that arrive on a connection until an empty one does; the main function of a worker's process."""
+    output = None if writer is None else RedirectedOutput(writer)
     start_error: BaseException | None = None
     lock = threading.Lock()  # threads of a call may send values
 
     def answer(kind: str, value: object = None) -> None:
         data = pickle.dumps(value)
+        if output is not None and kind != "message":
+            output.restore()
         with lock:
             connection.send((kind, data))
 

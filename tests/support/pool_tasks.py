@@ -1,6 +1,8 @@
 """Functions for worker processes in tests of the pool; worker processes cannot import test modules."""
 
+import ctypes
 import errno
+import io
 import os
 import signal
 import subprocess
@@ -112,3 +114,35 @@ def send_three():
     for number in range(3):
         processes.send(number)
     return "result"
+
+
+def print_everywhere(end):
+    """Print by Python, by C code (buffered), to the descriptors and from a child, then end as told."""
+    print("by print")
+    ctypes.CDLL(None).printf(b"by C\n")
+    os.write(1, b"by write\n")
+    os.write(2, b"to stderr\n")
+    subprocess.run(["/bin/echo", "by a child"], check=True)
+    print("\x1b[31m10%\r90%\x1b[0m without a newline", end="")
+    if end == "crash":
+        ctypes.string_at(0)
+    if end == "error":
+        raise ValueError("an error")
+
+
+def print_lines(count):
+    for number in range(count):
+        print(f"line {number}")
+
+
+def close_stdout(folder):
+    """Close standard output, take its number for a file, and leave both so."""
+    print("before")
+    sys.stdout.close()
+    os.close(1)
+    return os.open(folder / "file", os.O_WRONLY | os.O_CREAT)
+
+
+def replace_stdout():
+    sys.stdout = sys.stderr = io.StringIO()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
