@@ -8,17 +8,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.evaluation.failures import is_fatal, record_failure
+from hoibench.evaluation.failures import add_output, is_fatal, record_failure
 from hoibench.evaluation.generator import Generator
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.scorer import Scorer
 from hoibench.evaluation.unit import Stage, Unit, UnitReport
 from hoibench.evaluation.worker import WorkerContext
-from hoibench.processes import TaskPool, Worker, WorkerCrash
+from hoibench.processes import OnLine, OutputLog, TaskPool, Worker, WorkerCrash
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +78,13 @@ class InlineExecutor:
 class LocalExecutor:
     """Runs jobs in ``workers`` processes of this machine, each on one clip at a time.
 
-    A unit that takes over ``timeout`` seconds, or whose process dies, fails; a new process takes the next unit.
+    A unit that takes over ``timeout`` seconds, or whose process dies, fails; a new process takes the next unit.  What the processes print goes to the
+    run's folder logs/; ``on_line`` is called with each line and the entrant's key, or "scoring".
     """
 
     workers: int
     timeout: float | None = None
+    on_line: OnLine | None = None
 
     def generate(self, context: WorkerContext, entrant: str, jobs: Sequence[Job], on_report: OnReport) -> None:
         """Generate an entrant's predictions."""
@@ -95,39 +98,94 @@ class LocalExecutor:
         self, stage: Stage, arguments: tuple[Any, ...], context: WorkerContext, jobs: Sequence[Job], on_report: OnReport
     ) -> None:
         lock = threading.Lock()
-
-        def report(ended: UnitReport) -> None:
-            with lock:
-                on_report(ended)
+        runner = _UnitRunner(stage, context, self.timeout)
 
         def run_job(worker: Worker, job: Job) -> None:
             entry, units = job
             for unit in units:
-                step, limit = "load", None if self.timeout is None else LOAD_TIMEOUT_FACTOR * self.timeout
-                try:
-                    if limit is not None:  # a new process loads the clip and the method; this time does not count
-                        worker.call(_load_clip, entry, timeout=limit)
-                        step = stage
-                        worker.call(_load_method, timeout=limit)
-                    step, limit = stage, self.timeout
-                    report(worker.call(_run_unit, unit, entry, timeout=limit))
-                except (WorkerCrash, TimeoutError) as error:
-                    timed_out = isinstance(error, TimeoutError) and limit is not None
-                    reason = f"no result within {limit:g} s (--unit-timeout)" if timed_out else str(error)
-                    record_failure(context.out, unit, step, reason)
-                    report(UnitReport(unit, stage, True, f"{step}: {reason}"))
+                ended = runner.run(worker, unit, entry)
+                with lock:
+                    on_report(ended)
 
-        TaskPool(self.workers, _start_worker, arguments).run(jobs, run_job, last=_close_worker)
+        pool = TaskPool(self.workers, _start_worker, arguments, make_output=partial(OutputLog, self.on_line))
+        pool.run(jobs, run_job, last=_close_worker)
 
 
-def choose_executor(plan: Plan, jobs: int, *, runs_methods: bool = False) -> Executor:
-    """Choose the executor for a number of jobs; methods run in processes, since they may die or change the working folder."""
+class _UnitRunner:
+    """Runs units in workers' processes, with a log of what each prints; a process that dies or takes too long fails its unit."""
+
+    def __init__(self, stage: Stage, context: WorkerContext, timeout: float | None) -> None:
+        self._stage = stage
+        self._context = context
+        self._timeout = timeout
+        self._load_timeout = None if timeout is None else LOAD_TIMEOUT_FACTOR * timeout
+        self._load_outputs: dict[int, str] = {}
+        self._load_failure: tuple[str, Path, str] | None = None
+
+    def run(self, worker: Worker, unit: Unit, entry: ClipEntry) -> UnitReport:
+        """Run a unit in a worker's process."""
+        output, out = worker.output, self._context.out
+        assert output is not None  # LocalExecutor makes it
+        common_log = self._common_log(worker, unit)
+        step: str = self._stage
+        limit = self._load_timeout
+        log = common_log
+        output.switch(log, unit.entrant if self._stage == "generate" else "scoring")
+        try:
+            if self._stage == "generate":
+                if self._load_failure is not None:  # the next process would fail in the same way
+                    return self._fail(unit, step, *self._load_failure)
+                worker.call(_load_method, timeout=limit)
+                self._load_outputs[worker.number] = output.tail() or self._load_outputs.get(worker.number, "")
+                log = unit.log_file(out)
+                log.unlink(missing_ok=True)
+                output.switch(log, unit.entrant)
+            if limit is not None:  # the time for loading the clip does not count
+                step = "load"
+                worker.call(_load_clip, entry, timeout=limit)
+            step, limit = self._stage, self._timeout
+            report = worker.call(_run_unit, unit, entry, timeout=limit)
+        except (WorkerCrash, TimeoutError) as error:
+            timed_out = isinstance(error, TimeoutError) and limit is not None
+            reason = f"no result within {limit:g} s (--unit-timeout)" if timed_out else str(error)
+            if self._stage == "generate" and log == common_log:
+                self._load_failure = reason, log, output.tail()
+            return self._fail(unit, step, reason, log, output.tail())
+        if report.failure is not None:
+            text = output.tail()
+            if not text and log != common_log:
+                log, text = common_log, self._load_outputs[worker.number]
+            if text:
+                add_output(out, unit, log, text)
+        return report
+
+    def _common_log(self, worker: Worker, unit: Unit) -> Path:
+        """Return the log of loading the method, or of scoring, by this worker."""
+        shard = self._context.config.shard
+        number = [shard.replace("/", "of")] if shard else []
+        number += [str(worker.number)] if worker.number else []
+        name = "-".join(["load" if self._stage == "generate" else "scoring", *number])
+        folder = self._context.out / "logs"
+        return (folder / unit.entrant if self._stage == "generate" else folder) / f"{name}.log"
+
+    def _fail(self, unit: Unit, step: str, reason: str, log: Path, output: str) -> UnitReport:
+        record_failure(self._context.out, unit, step, reason)
+        if output:
+            add_output(self._context.out, unit, log, output)
+        return UnitReport(unit, self._stage, True, f"{step}: {reason}")
+
+
+def choose_executor(plan: Plan, jobs: int, *, runs_methods: bool = False, on_line: OnLine | None = None) -> Executor:
+    """Choose the executor for a number of jobs; methods run in processes, since they may die or change the working folder.
+
+    ``on_line`` gets the lines that worker processes print.
+    """
     config = plan.config
     workers = min(config.workers or _default_workers(plan.device), max(jobs, 1))
     needs_processes = runs_methods or workers > 1 or config.unit_timeout is not None
     if config.executor == "inline" or not needs_processes:
         return InlineExecutor()
-    return LocalExecutor(workers, config.unit_timeout)
+    return LocalExecutor(workers, config.unit_timeout, on_line)
 
 
 def _default_workers(device: str) -> int:

@@ -62,6 +62,17 @@ def format_reason(error: BaseException) -> str:
     return text if plain else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
+def locate(error: BaseException, source: Path) -> str:
+    """Return ``FILE:LINE`` of the deepest call in a method's own code, the files in the folder of ``source``; an empty text if there is none."""
+    source = source.resolve()
+    is_shared = source.parent.name == "site-packages"  # a module without a folder of its own
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file == source if is_shared else file.is_relative_to(source.parent):
+            return f"{file.name}:{frame.lineno}"
+    return ""
+
+
 def record_failure(
     out: Path, unit: Unit, stage: str, reason: str, trace: str = "", *, source_failed: bool = False
 ) -> None:
@@ -70,8 +81,18 @@ def record_failure(
     failure.write(unit.prediction_folder(out) / FAILURE_FILE)
 
 
-def record_exception(out: Path, unit: Unit, stage: str, error: BaseException, *, source_failed: bool = False) -> str:
+def record_exception(
+    out: Path,
+    unit: Unit,
+    stage: str,
+    error: BaseException,
+    *,
+    source: Path | None = None,
+    source_failed: bool = False,
+) -> str:
     """Log an exception, record it as the unit's failure, and return ``STAGE: REASON``.
+
+    The reason ends with the place in the method's own code, if ``source`` is its file and the exception comes from there.
 
     Raises:
         OSError, KeyboardInterrupt: the error is fatal (see ``is_fatal``).
@@ -80,8 +101,17 @@ def record_exception(out: Path, unit: Unit, stage: str, error: BaseException, *,
         raise error
     log.error("%s failed at %s", unit.key, stage, exc_info=error)
     reason = format_reason(error)
+    if source is not None and (place := locate(error, source)):
+        reason = f"{reason} ({place})"
     record_failure(out, unit, stage, reason, traceback.format_exc(), source_failed=source_failed)
     return f"{stage}: {reason}"
+
+
+def add_output(out: Path, unit: Unit, log: Path, output: str) -> None:
+    """Add the log of a unit's process and the last lines of its output to the unit's failure.json."""
+    path = unit.prediction_folder(out) / FAILURE_FILE
+    failure = FailureRecord.read(path)
+    failure.model_copy(update={"log": log.relative_to(out).as_posix(), "output": output}).write(path)
 
 
 def read_failure(out: Path, unit: Unit) -> FailureRecord | None:

@@ -15,6 +15,7 @@ from hoibench.evaluation.worker import ClipLoader, WorkerContext
 from hoibench.methods.check import check_outputs, check_prediction
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.registry import load_method
+from hoibench.plugins import find_source_file
 from hoibench.predictions import decode_prediction, is_complete, write_prediction
 
 log = logging.getLogger(__name__)
@@ -57,21 +58,23 @@ class Generator:
         folder = unit.prediction_folder(self.out)
         if is_complete(folder):
             return UnitReport(unit, "generate", did_work=False)
-        stage = "load"
+        stage = "generate"
         try:
             delete_results(self.out, unit)
+            method = self.load_method()
+            stage = "load"
             loaded = self._clips.load(entry)
             request = build_request(loaded.clip, self.entrant.spec, unit.seed)
             stage = "generate"
-            self._generate(unit, request, loaded.clip.fps)
+            self._generate(method, unit, request, loaded.clip.fps)
             (folder / FAILURE_FILE).unlink(missing_ok=True)
         except BaseException as error:  # sys.exit() and the like in a method fail its unit; they do not end the run
-            return UnitReport(unit, "generate", True, record_exception(self.out, unit, stage, error))
+            source = find_source_file(self.entrant.spec.entry)
+            return UnitReport(unit, "generate", True, record_exception(self.out, unit, stage, error, source=source))
         return UnitReport(unit, "generate", did_work=True)
 
-    def _generate(self, unit: Unit, request: Request, fps: float) -> None:
+    def _generate(self, method: Method, unit: Unit, request: Request, fps: float) -> None:
         spec = self.entrant.spec
-        method = self.load_method()
         start = time.monotonic()
         prediction = method.generate(request)
         seconds = round(time.monotonic() - start, 3)

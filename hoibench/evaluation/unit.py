@@ -45,6 +45,10 @@ class Unit:
         """Return the folder of the unit's stored prediction, in the run folder ``run``."""
         return run / "predictions" / self.key
 
+    def log_file(self, run: Path) -> Path:
+        """Return the file with what the method printed for the unit."""
+        return run / "logs" / f"{self.key}.log"
+
     def score_file(self, run: Path) -> Path:
         """Return the JSONL file with the result rows of the unit."""
         return run / "scores" / f"{self.key}.jsonl"

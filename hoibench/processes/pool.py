@@ -32,13 +32,13 @@ class TaskPool:
         count: the number of processes.
         initializer: a module-level function that initializes each process.
         arguments: arguments of ``initializer``.
-        make_output: makes the ``output`` of the worker with a number from 0 to count - 1; None leaves their output on the terminal.
+        make_output: makes the ``output`` of each worker; None leaves their output on the terminal.
     """
 
     count: int
     initializer: Callable[..., None]
     arguments: tuple[Any, ...] = ()
-    make_output: Callable[[int], OutputLog] | None = None
+    make_output: Callable[[], OutputLog] | None = None
 
     def run(
         self, jobs: Iterable[J], run_job: Callable[[Worker, J], None], last: Callable[[], None] | None = None
@@ -139,8 +139,8 @@ class _Threads(Generic[J]):
 
     def _work(self, number: int) -> None:
         pool = self._pool
-        output = None if pool.make_output is None else pool.make_output(number)
-        worker = Worker(pool.initializer, pool.arguments, self._stopped, output)
+        output = None if pool.make_output is None else pool.make_output()
+        worker = Worker(pool.initializer, pool.arguments, self._stopped, output, number)
         try:
             while not self._stopped.is_set():
                 try:

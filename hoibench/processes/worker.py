@@ -51,12 +51,14 @@ class Worker:
         stop: set to abandon calls in progress.
         output: takes the output of the process and of those that it starts; None leaves it on the terminal.  When a call has ended, all that it has
             printed is there.
+        number: its number in a pool, from 0.
     """
 
     initializer: Callable[..., None]
     arguments: tuple[Any, ...]
     stop: threading.Event
     output: OutputLog | None = None
+    number: int = 0
     _tree: ProcessTree | None = field(default=None, init=False)
     _connection: Any = field(default=None, init=False)
     _pipe: OutputPipe | None = field(default=None, init=False)

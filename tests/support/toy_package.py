@@ -52,7 +52,7 @@ class Toy(Dataset):
 """
 
 METHODS = '''
-import dataclasses, os, time
+import ctypes, dataclasses, os, subprocess, time
 from pathlib import Path
 import numpy as np
 from hoibench.clip import Prediction
@@ -139,6 +139,28 @@ class Dying(Still):
             os._exit(9)
         return prediction
 
+class Noisy(Still):
+    """Prints much, by itself and by a child, and fails or crashes on some clips."""
+
+    def __init__(self, entrant, runtime):
+        print("loading weights")
+        super().__init__(entrant, runtime)
+
+    def change(self, request, prediction):
+        for number in range(40_000):
+            print(f"{request.clip_id}: step {number}")
+        subprocess.run(["/bin/echo", "a child's line"])
+        if request.clip_id == "clip_1":
+            raise KeyError("prompt")
+        if request.clip_id == "clip_2":
+            ctypes.string_at(0)
+        return prediction
+
+class Unloadable(Still):
+    def __init__(self, entrant, runtime):
+        print("loading weights")
+        os._exit(3)
+
 class Wandering(Still):
     def change(self, request, prediction):
         os.chdir("/")
@@ -192,7 +214,7 @@ def package(tmp_path_factory):
             "[hoibench.datasets]\ntoyset = toyset.datasets\n[hoibench.methods]\ntoyset = toyset.specs\n"
         ),
     }
-    for name in ("still", "picky", "rude", "leaving", "slow", "dying", "wandering"):
+    for name in ("still", "picky", "rude", "leaving", "slow", "dying", "wandering", "noisy", "unloadable"):
         files[f"toyset/specs/{name}.toml"] = (
             f'id = "{name}"\nentry = "toyset.methods:{name.title()}"\nfamilies = ["i2vm", "vto4r"]\n'
             'outputs = ["video", "tracks"]\npairing = "query"\n'
