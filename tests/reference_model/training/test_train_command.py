@@ -74,6 +74,9 @@ def test_from_cache_to_model_folder(options, tiny, tmp_path, capsys):
     """Stopped after two iterations, resumed, and a third time already finished."""
     assert main([*to_words(options), "--iterations", "2"]) == 0
     assert not (tmp_path / "run/model").exists()
+    assert main([*to_words(options), "--iterations", "1"]) == 2, "the weights after one iteration are gone"
+    assert "has done 2 already: give at least 2" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run/model-00000001").exists()
     assert main(to_words(options)) == 0
     assert [point["stage"] for point in read_curve(tmp_path / "run")] == ["warm-up", "warm-up", "loop"]
     loaded = load_model(tmp_path / "run/model")
