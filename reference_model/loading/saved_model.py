@@ -175,7 +175,7 @@ def _reinstall_if_shipped(folder: Path) -> Iterator[None]:
         if not folder.resolve().is_relative_to(CHECKPOINTS):
             raise
         kind = next(each for each in (CorruptFolder, FileNotFoundError, ValueError) if isinstance(error, each))
-        raise kind(f"{error}. The model {folder.name} is part of hoibench: reinstall hoibench") from error
+        raise kind(f"{error}. This model is part of hoibench: reinstall hoibench") from error
 
 
 def find_wan_parts(folder: Path, wan: Path | None = None) -> list[Path]:
