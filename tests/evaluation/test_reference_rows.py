@@ -129,9 +129,10 @@ def test_stillness_has_no_dynamic_degree(mean):
     assert px["frozen"] < px["ground_truth"]
 
 
-def test_matching_pixels(mean):
-    assert mean["matching_pixels/sift-mnn@2"]["ground_truth"] > mean["matching_pixels/sift-mnn@2"]["random"]
-    moving = mean["matching_pixels_dyn/sift-mnn@2"]
+@pytest.mark.parametrize("matcher", ["sift-mnn", "xfeat"])
+def test_matching_pixels(mean, matcher):
+    assert mean[f"matching_pixels/{matcher}@2"]["ground_truth"] > mean[f"matching_pixels/{matcher}@2"]["random"]
+    moving = mean[f"matching_pixels_dyn/{matcher}@2"]
     assert moving["frozen"] == 0 < moving["ground_truth"]
 
 

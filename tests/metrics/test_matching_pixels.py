@@ -258,9 +258,8 @@ def test_cards_declare_weights_regions_and_needs(card):
     assert ("cameras" in card.needs) == name.startswith("epipolar")
     assert card.primary == (card.id == "matching_pixels_rel/sift-mnn@2")
     assert card.ranked_with_truth == (name != "matching_pixels")
-    assert card.is_ranked == (
-        name not in ("epipolar_share", "matching_pixels_paper") and "aliked-lightglue" not in card.id
-    )
+    secondary = "aliked-lightglue" in card.id or card.id == "matching_pixels_dyn/xfeat@2"
+    assert card.is_ranked == (name not in ("epipolar_share", "matching_pixels_paper") and not secondary)
 
 
 @pytest.mark.field
