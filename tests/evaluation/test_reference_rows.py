@@ -132,7 +132,10 @@ def test_stillness_has_no_dynamic_degree(mean):
 @pytest.mark.parametrize("matcher", ["sift-mnn", "xfeat"])
 def test_matching_pixels(mean, matcher):
     assert mean[f"matching_pixels/{matcher}@2"]["ground_truth"] > mean[f"matching_pixels/{matcher}@2"]["random"]
-    moving = mean[f"matching_pixels_dyn/{matcher}@2"]
+
+
+def test_a_frozen_frame_has_no_moving_matches(mean):
+    moving = mean["matching_pixels_dyn/sift-mnn@2"]
     assert moving["frozen"] == 0 < moving["ground_truth"]
 
 
