@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from hoibench.cli.exit_codes import to_exit_code
-from reference_model.command_line import refuse_empty_arguments
+from reference_model.command_line import create_output_folder, refuse_empty_arguments
 
 PROGRAM = "python -m reference_model.evaluate"
 SPLITS = ("test_seen", "test_unseen")
@@ -34,7 +34,7 @@ class EvaluateOptions:
     """Folder of the recorded results. Default: the one beside the model's weights."""
 
     limit: int | None = None
-    """Number of clips of each split. Default: all."""
+    """Number of clips of each split, for a trial; needs --out. Default: all."""
 
     workers: int | None = None
     """Number of processes. Default: that of python -m hoibench.run."""
@@ -44,6 +44,8 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     """Make the runs and record their results, and return the exit code: 0, or that of a run that failed."""
     options = tyro.cli(EvaluateOptions, args=list(arguments), prog=PROGRAM)
     refuse_empty_arguments(arguments)
+    if options.limit is not None and options.out is None:
+        raise ValueError(f"--limit {options.limit} needs --out FOLDER: the results beside the weights are of all clips")
     from hoibench.cli.run import run_command
     from hoibench.metric_card import all_cards
     from hoibench.store import write_bytes
@@ -52,6 +54,8 @@ def evaluate_command(arguments: Sequence[str]) -> int:
 
     shipped = CHECKPOINTS / "micro"
     _, digest = read_config_and_digest(shipped / "model")
+    out = options.out or shipped / "results"
+    create_output_folder(out)  # before the runs, which take long
     recorded = [each for each in all_cards() if each.partition("@")[0] in METRICS]
     flags = ["--metrics", ",".join(recorded)]
     flags += [word for key in (MODEL, *VARIANTS) for word in ("--method", key)]
@@ -62,7 +66,6 @@ def evaluate_command(arguments: Sequence[str]) -> int:
             [*flags, "--dataset", "synthetic", "--split", split, "--out", str(options.runs / split)]
         ):
             return code
-    out = options.out or shipped / "results"
     names = {f"{folder}/": "" for folder in (CHECKPOINTS.parents[1], options.runs.absolute().parent, Path.cwd())}
     sections = []
     for split in SPLITS:

@@ -21,7 +21,8 @@ PROGRAM = "python -m reference_model.export"
 class ExportOptions:
     """Write a trained model as it is published: OUT/model with weights in float16, and OUT/README.md, the model card.
 
-    Recorded results of an earlier model, OUT/results, are deleted: python -m reference_model.evaluate makes new ones.
+    A model that this command wrote to OUT is replaced, and its recorded results, OUT/results, are deleted: python -m reference_model.evaluate makes
+    new ones.
     """
 
     run: Path
@@ -31,7 +32,7 @@ class ExportOptions:
     """Its latent caches."""
 
     out: Path
-    """Folder to write."""
+    """Folder to write: a new or empty one, or one that this command wrote."""
 
     iterations: int | None = None
     """Publish the model after this many iterations, RUN/model-ITERATIONS. Default: the finished one, RUN/model."""
@@ -48,16 +49,23 @@ def export_command(arguments: Sequence[str]) -> int:
 
     from hoibench.store import write_bytes
     from reference_model.cache import LatentCache
-    from reference_model.loading.saved_model import load_model, save_model
+    from reference_model.loading.saved_model import METADATA_FILE, load_model, save_model
     from reference_model.publishing.model_card import build_model_card
-    from reference_model.training.run_folder import RunFolder, RunSettings
+    from reference_model.training.run_folder import RunFolder
 
     run, model = RunFolder(options.run), options.out / "model"
-    settings = RunSettings.read(run.path / "run.json")
-    trained = run.model if options.iterations is None else run.path / f"{run.model.name}-{options.iterations:08d}"
+    settings = run.read_settings()
+    trained = run.model if options.iterations is None else run.model_after(options.iterations)
+    if not trained.is_dir():
+        found = ", ".join(sorted(path.name for path in run.path.glob(f"{run.model.name}*"))) or "no model yet"
+        raise FileNotFoundError(
+            f"{trained}: no such model, {run.path} has {found}: continue the training to its end, or give --iterations N for model-N"
+        )
     caches = [LatentCache(folder) for folder in options.cache]
     if set(settings.caches.values()) != {cache.settings.id for cache in caches}:
         raise ValueError(f"--cache {' '.join(map(str, options.cache))}: the training used others; give its --cache")
+    if options.out.is_dir() and any(options.out.iterdir()) and not (model / METADATA_FILE).is_file():
+        raise FileExistsError(f"--out {options.out} has other contents than a published model: give another folder")
     create_output_folder(options.out)
     save_model(model, load_model(trained).model.half(), trained)
     iterations = options.iterations or settings.training.iterations

@@ -36,12 +36,8 @@ class SyncMV4DMethod(Method):
 
     def __init__(self, entrant: Entrant, runtime: Runtime) -> None:
         super().__init__(entrant, runtime)
-        checkpoint = self.settings.get("checkpoint")
-        if not isinstance(checkpoint, Path):
-            raise ValueError(
-                f"{entrant.key} needs --set {entrant.key}.checkpoint=FOLDER: only syncmv4d+{SHIPPED} has weights in hoibench, "
-                "so train the model (python -m reference_model.train) and give the folder that training writes"
-            )
+        checkpoint = self.settings["checkpoint"]
+        assert isinstance(checkpoint, Path), "required by the spec"
         self._checkpoint = checkpoint
         if self.preset not in (None, CUSTOM):
             _check_preset(self.preset.partition("-")[0], read_config_and_digest(checkpoint)[0], checkpoint)

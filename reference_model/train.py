@@ -169,7 +169,7 @@ def _train(
             soft_wrap=True,
         )
         return EXIT_STOPPED
-    model = folder.model if until == training.iterations else folder.path / f"{folder.model.name}-{until:08d}"
+    model = folder.model if until == training.iterations else folder.model_after(until)
     _write_model(engine, config, model, parts, group)
     console.print(str(model), markup=False, highlight=False, soft_wrap=True)
     return 0

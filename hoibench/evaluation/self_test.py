@@ -53,7 +53,7 @@ class Options:
     """Measure metrics on corruptions of the truth, and write hoibench/metrics/self_test.json."""
 
     metrics: str = "all"
-    """Metrics and sets of metrics, separated by commas; their companions are measured, too, and the record keeps the other metrics."""
+    """Metrics and sets of metrics, separated by commas; companions are measured, too. The record keeps other metrics, and those without weights."""
 
     device: str = "cpu"
     """Torch device of the metrics' networks."""
@@ -77,15 +77,14 @@ def main() -> None:
     measured = measure_corruptions(
         [(first, second), (second, first)], cards, device=options.device, weights=options.weights
     )
-    known = all_cards()
-    kept = SelfTest.read(PATH).metrics if options.metrics != "all" else {}
-    merged = kept | measured
+    merged = SelfTest.read(PATH).metrics if PATH.is_file() else {}
+    merged |= {metric: found for metric, found in measured.items() if found.regions or metric not in merged}
     SelfTest(
         truth=manifest.truth_id,
         split=f"synthetic/{SPLIT}",
         clips=CLIPS,
         corruptions={name: corruption.text for name, corruption in CORRUPTIONS.items()},
-        metrics={metric: merged[metric] for metric in known if metric in merged},
+        metrics={metric: merged[metric] for metric in all_cards() if metric in merged},
     ).write(PATH)
     log.info("wrote %s", PATH)
 

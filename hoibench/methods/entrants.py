@@ -123,7 +123,16 @@ def _with_settings(entrants: Mapping[str, Entrant], settings: Sequence[str], che
         path = _parse_value(flag, entrants[key].spec.settings["checkpoint"], str(checkpoint))
         if given[key].setdefault("checkpoint", path) != path:
             raise ValueError(f"{flag}: --set gives {key} {given[key]['checkpoint']}; leave one of them out")
-    return [replace(entrant, settings=_defaults(entrant, given[key]) | given[key]) for key, entrant in entrants.items()]
+    complete = [
+        replace(entrant, settings=_defaults(entrant, given[key]) | given[key]) for key, entrant in entrants.items()
+    ]
+    for entrant in complete:
+        for name, setting in entrant.spec.settings.items():
+            if setting.required and name not in entrant.settings:
+                raise ValueError(
+                    f"{entrant.key} needs --set {entrant.key}.{name}={setting.type.upper()}: {setting.help}"
+                )
+    return complete
 
 
 def _defaults(entrant: Entrant, given: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
@@ -164,9 +173,13 @@ def _parse_value(where: str, setting: Setting, text: str) -> SettingValue:
             raise FileNotFoundError(f"{where}: {path} does not exist")
         return path
     parser, expected = _VALUE_TYPES.get(setting.type, (None, "a path"))
+    if setting.minimum is not None:
+        expected += f", at least {setting.minimum}"
     try:
         if parser is not None and (not setting.choices or text in setting.choices):
-            return parser.validate_python(text)
+            value = parser.validate_python(text)
+            if setting.minimum is None or not isinstance(value, int | float) or value >= setting.minimum:
+                return value
     except ValidationError:
         pass
     raise ValueError(f"{where}: expected {'one of ' + ', '.join(setting.choices) if setting.choices else expected}")

@@ -73,14 +73,18 @@ class Setting(Record):
         type: a ``path`` must exist, and is made absolute from the working folder.
         help: one sentence that says what the setting does.
         default: the value if none is given; None leaves the setting out.
+        required: whether there must be a value, the default, a preset's or a given one.
         choices: the allowed texts; empty allows any.
+        minimum: the least allowed number; None allows any.
         affects_predictions: False if a run may be resumed with another value, e.g. the path of an interpreter.
     """
 
     type: Literal["path", "text", "int", "float", "flag"]
     help: Text
     default: str | int | float | bool | None = None
+    required: bool = False
     choices: tuple[str, ...] = ()
+    minimum: int | float | None = None
     affects_predictions: bool = True
 
 

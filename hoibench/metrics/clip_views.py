@@ -51,6 +51,15 @@ def clip_views(video: Array, encoder: Encoder, masks: Array | None = None) -> fl
         NotApplicable: there is one view only.
         Undefined: no two views have a pixel inside the masks of the same frame.
         ValueError: ``video`` or ``masks`` has another shape, or ``masks`` is not bool.
+
+    >>> class MeanColour:
+    ...     name, weights = "mean colour", {}
+    ...     def encode(self, images):
+    ...         colours = np.array([image.mean(axis=(0, 1)) for image in images])
+    ...         return colours / np.linalg.norm(colours, axis=1, keepdims=True)
+    >>> red, green = (np.full((8, 8, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 255, 0)))
+    >>> clip_views(np.array([[red, red], [red, green]]), MeanColour())  # two views, two frames
+    50.0
     """
     check_shape("video", video, ("V", "N", "H", "W", 3))
     if masks is not None:

@@ -124,8 +124,8 @@ def measure_dynamic_degree(case: Case) -> Iterator[Measurement]:
 
 
 def measure_dynamic_degree_px(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of dynamic_degree_px/dis@2 (of the short side; not ranked; 0 or more): one per view, then their mean."""
-    return _measure(case, Dis(), NO_PAIR, lambda degree: degree.relative)
+    """Yield the measurements of dynamic_degree_px/dis@2 (of the short side; not ranked; 0 or more): pairs of frames, views, their mean."""
+    return _measure_magnitude(case, Dis())
 
 
 def measure_vbench(case: Case) -> Iterator[Measurement]:
@@ -134,8 +134,8 @@ def measure_vbench(case: Case) -> Iterator[Measurement]:
 
 
 def measure_vbench_px(case: Case) -> Iterator[Measurement]:
-    """Yield the measurements of dynamic_degree_px/vbench@1 (of the short side; not ranked; 0 or more): one per view, then their mean."""
-    return _measure(case, load_raft_flow(case), NO_PAIR, lambda degree: degree.relative)
+    """Yield the measurements of dynamic_degree_px/vbench@1 (of the short side; not ranked; 0 or more): pairs of frames, views, their mean."""
+    return _measure_magnitude(case, load_raft_flow(case))
 
 
 def measure_net_motion(case: Case) -> Iterator[Measurement]:
@@ -143,12 +143,23 @@ def measure_net_motion(case: Case) -> Iterator[Measurement]:
     return _measure(case, Dis(), NO_PAIR, lambda degree: degree.relative, NET_INTERVAL)
 
 
+def _measure_magnitude(case: Case, flow: Flow) -> Iterator[Measurement]:
+    """Yield the magnitude of each pair of frames, under the index of the first, then those of the views and the clip."""
+    for region, masks in region_masks(case):
+        for view, degree in zip(case.clip.views, _region_degrees(case, flow, region, masks, 1), strict=True):
+            columns: dict[str, Any] = {"region": region, "view": view.id, "weights": flow.weights}
+            for pair, score in enumerate(degree.scores):
+                if score is not None:
+                    details = _details(flow)
+                    yield Measurement(score / degree.side, frame=pair * degree.step, details=details, **columns)
+    yield from _measure(case, flow, NO_PAIR, lambda degree: degree.relative)
+
+
 def _measure(
     case: Case, flow: Flow, undefined: str, get_value: Callable[[DynamicDegree], float | None], interval: int = 1
 ) -> Iterator[Measurement]:
     for region, masks in region_masks(case):
-        key = ("dynamic degree", flow.name, region, interval)
-        degrees = case.memoize(key, partial(_degrees, case, flow, case.video, masks, interval))
+        degrees = _region_degrees(case, flow, region, masks, interval)
         values: list[float | None] = []
         for view, degree in zip(case.clip.views, degrees, strict=True):
             values.append(get_value(degree))
@@ -170,6 +181,12 @@ def _measure(
             weights=flow.weights,
             details={**_details(flow), **({} if truth is None else {"truth": truth})},
         )
+
+
+def _region_degrees(case: Case, flow: Flow, region: str, masks: Array | None, interval: int) -> list[DynamicDegree]:
+    """Return the motion of the predicted video's views in a region with these masks, computed once per case."""
+    key = ("dynamic degree", flow.name, region, interval)
+    return case.memoize(key, partial(_degrees, case, flow, case.video, masks, interval))
 
 
 def _degrees(case: Case, flow: Flow, video: Array, masks: Array | None, interval: int) -> list[DynamicDegree]:

@@ -44,6 +44,15 @@ def subject_consistency(frames: Array, encoder: Encoder, masks: Array | None = N
     Raises:
         Undefined: fewer than two frames are left.
         ValueError: ``frames`` or ``masks`` has another shape, or ``masks`` is not bool.
+
+    >>> class MeanColour:
+    ...     name, weights = "mean colour", {}
+    ...     def encode(self, images):
+    ...         colours = np.array([image.mean(axis=(0, 1)) for image in images])
+    ...         return colours / np.linalg.norm(colours, axis=1, keepdims=True)
+    >>> red, green = (np.full((8, 8, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 255, 0)))
+    >>> subject_consistency(np.stack([red, red, green]), MeanColour())
+    0.5
     """
     check_shape("frames", frames, ("N", "H", "W", 3))
     if masks is not None:

@@ -45,7 +45,7 @@ class ModelMetadata(FolderMetadata):
 
     Attributes:
         config: configuration of the model.
-        files: sizes and SHA-256 of the files in ``mjd/`` and ``dpa/``, not of those copied from Wan.
+        files: sizes and SHA-256 of all other files.
     """
 
     SCHEMA = "hoibench/syncmv4d@5"
@@ -56,7 +56,7 @@ class ModelMetadata(FolderMetadata):
 
     @property
     def digest(self) -> str:
-        """A digest of the configuration and of the weights of MJD and DPA, 12 hex digits."""
+        """A digest of the configuration and of all files, 12 hex digits."""
         return sha256_json(self.to_json())[:12]
 
 
@@ -69,7 +69,7 @@ class LoadedModel:
         model: the diffusion model MJD and the points aligner DPA, frozen.
         autoencoders: the autoencoders of the videos and of the motion pseudo-videos.
         text_encoder: the text encoder.
-        digest: digest of the configuration and of the weights of MJD and DPA, 12 hex digits.
+        digest: digest of the configuration and of all files in the model's folder, 12 hex digits.
     """
 
     config: SyncMV4DConfig
@@ -100,9 +100,9 @@ def save_model(folder: Path, model: SyncMV4D, wan: Path | None = None, *, max_co
         with _disk_full_as_oserror(folder):
             model.mjd.save_pretrained(new / "mjd")
             model.dpa.save_pretrained(new / "dpa")
-        write_metadata(new, ModelMetadata(config=model.config))
         for part in _small_parts(wan, max_copied_bytes):
             shutil.copytree(part, new / part.name)
+        write_metadata(new, ModelMetadata(config=model.config))
 
 
 def load_model(
@@ -144,7 +144,7 @@ def read_config_and_digest(folder: Path) -> tuple[SyncMV4DConfig, str]:
     """Read the configuration of a saved model, without reading weights.
 
     Returns:
-        The configuration, and a digest of it and of the model's weights, 12 hex digits.
+        The configuration, and a digest of it and of all files in the model's folder, 12 hex digits.
 
     Raises:
         FileNotFoundError: the folder is not a model's, or a file is missing.
@@ -175,7 +175,7 @@ def _reinstall_if_shipped(folder: Path) -> Iterator[None]:
         if not folder.resolve().is_relative_to(CHECKPOINTS):
             raise
         kind = next(each for each in (CorruptFolder, FileNotFoundError, ValueError) if isinstance(error, each))
-        raise kind(f"{error}. The model {folder.name} is part of hoibench: reinstall hoibench") from error
+        raise kind(f"{error}. This model is part of hoibench: reinstall hoibench") from error
 
 
 def find_wan_parts(folder: Path, wan: Path | None = None) -> list[Path]:

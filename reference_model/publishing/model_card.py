@@ -37,7 +37,7 @@ def build_model_card(name: str, model: Path, run: RunFolder, iterations: int, ca
     Raises:
         ValueError: a record of the training is damaged.
     """
-    settings, (config, _) = RunSettings.read(run.path / "run.json"), read_config_and_digest(model)
+    settings, (config, _) = run.read_settings(), read_config_and_digest(model)
     sessions = [Session(**json.loads(line)) for line in (run.path / "sessions.jsonl").read_text("utf-8").splitlines()]
     sessions = [session for session in sessions if session.iteration < iterations]
     losses = [entry for entry in read_losses(run.losses) if entry.iteration < iterations]

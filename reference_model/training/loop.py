@@ -31,14 +31,14 @@ _REPEAT_SECONDS = 2.0
 def train(job: TrainingJob, engine: Engine, group: Processes, on_progress: ProgressCallback) -> Ending:
     """Train from the newest checkpoint, or from the start, to ``job.until`` or to a stop signal; all processes of the training call this.
 
-    If the checkpoint has reached ``job.until`` already, the engine loads it and the folder is unchanged.
+    If the checkpoint is that of ``job.until`` already, the engine loads it and the folder is unchanged.
 
     Returns:
         ``done``, or ``stopped`` after SIGTERM or SIGINT; in both cases there is a checkpoint of the last iteration run.
 
     Raises:
         Crash: a loss or gradient is NaN or infinite, or memory is full; the message says what to do.
-        ValueError: the checkpoint or the data cannot be used.
+        ValueError: the checkpoint or the data cannot be used, or the checkpoint is beyond ``job.until``.
         OSError: the disk is full; the last checkpoint is unchanged.
     """
     folder, config = job.folder, job.config
@@ -46,6 +46,10 @@ def train(job: TrainingJob, engine: Engine, group: Processes, on_progress: Progr
         latest = find_latest_checkpoint(folder.checkpoints) if group.is_main else None
     checkpoint = group.broadcast(latest)
     start = checkpoint.iteration if checkpoint else 0
+    if start > job.until:  # its weights are not those after ``until`` iterations
+        raise ValueError(
+            f"--iterations is {job.until}, but {folder.path} has done {start} already: give at least {start}"
+        )
     if checkpoint:
         load_checkpoint(checkpoint, engine, group)
     if start >= job.until:

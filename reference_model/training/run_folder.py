@@ -90,6 +90,10 @@ class RunFolder:
         """Path of the trained model's folder, which the end of the training creates."""
         return self.path / "model"
 
+    def model_after(self, iterations: int) -> Path:
+        """Return the path of the model's folder after a session with a smaller number of iterations than the training has."""
+        return self.path / f"{self.model.name}-{iterations:08d}"
+
     @property
     def is_finished(self) -> bool:
         """True if the trained model exists; it is written last, and complete or absent."""
@@ -106,6 +110,20 @@ class RunFolder:
             if not is_ours:
                 raise ValueError(f"another training is running in {self.path}: stop it, or give another --out")
             yield
+
+    def read_settings(self) -> RunSettings:
+        """Read the settings of the run.
+
+        Raises:
+            FileNotFoundError: the folder is not a run's.
+            ValueError: the file is damaged or of another version.
+        """
+        try:
+            return RunSettings.read(self.path / _RUN)
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"{self.path / _RUN}: no such file. Expected the folder of a training, --out of python -m reference_model.train"
+            ) from None
 
     def ensure_settings(self, settings: RunSettings) -> None:
         """Write the settings of a new run to its folder, or check that a resumed run has the same.

@@ -129,8 +129,12 @@ def test_stillness_has_no_dynamic_degree(mean):
     assert px["frozen"] < px["ground_truth"]
 
 
-def test_matching_pixels(mean):
-    assert mean["matching_pixels/sift-mnn@2"]["ground_truth"] > mean["matching_pixels/sift-mnn@2"]["random"]
+@pytest.mark.parametrize("matcher", ["sift-mnn", "xfeat"])
+def test_matching_pixels(mean, matcher):
+    assert mean[f"matching_pixels/{matcher}@2"]["ground_truth"] > mean[f"matching_pixels/{matcher}@2"]["random"]
+
+
+def test_a_frozen_frame_has_no_moving_matches(mean):
     moving = mean["matching_pixels_dyn/sift-mnn@2"]
     assert moving["frozen"] == 0 < moving["ground_truth"]
 

@@ -8,6 +8,8 @@ from hoibench.evaluation.self_test import CLIPS, SPLIT, built_in_cards, measure_
 from hoibench.metric_card import all_cards
 from hoibench.metrics.self_test_record import ClipValues, judge, read_self_test
 
+pytestmark = pytest.mark.timeout(1800)  # the machine may be busy
+
 FEW = ("views exchanged", "frozen")
 
 

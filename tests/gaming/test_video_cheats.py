@@ -94,6 +94,8 @@ WON = {
     "matching_pixels_rel/sift-mnn@2 fg": "stuck to a moving object",
     "epipolar_error/sift-mnn@1": "A texture that is consistent with the known cameras",
     "epipolar_error/sift-mnn@1 fg": "A texture that is consistent with the known cameras",
+    "epipolar_error/xfeat@1": "A texture that is consistent with the known cameras",
+    "epipolar_error/xfeat@1 fg": "A texture that is consistent with the known cameras",
 }
 
 

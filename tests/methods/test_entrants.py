@@ -69,6 +69,26 @@ def test_each_setting_goes_to_one_entrant(weights):
     assert entrants["other"].settings == {"steps": 8}
 
 
+def test_a_required_setting_is_given_or_a_presets():
+    settings = {"checkpoint": Setting(type="text", help="Its weights.", required=True)}
+    presets = {"small": Preset(title="small", settings={"checkpoint": "small"}), "large": Preset(title="large")}
+    known = [MODEL.model_copy(update={"settings": settings, "presets": presets})]
+    (small,) = select_entrants(["model"], built_in=known)
+    (large,) = select_entrants(["model+large"], settings=["model+large.checkpoint=x"], built_in=known)
+    assert (small.settings, large.settings) == ({"checkpoint": "small"}, {"checkpoint": "x"})
+    with pytest.raises(ValueError, match=r"model\+large needs --set model\+large.checkpoint=TEXT: Its weights\."):
+        select_entrants(["model", "model+large"], built_in=known)
+
+
+def test_numbers_have_a_minimum():
+    settings = {"steps": Setting(type="int", help="Of sampling.", minimum=1)}
+    known = [PLAIN.model_copy(update={"settings": settings})]
+    (entrant,) = select_entrants(["plain"], settings=["plain.steps=1"], built_in=known)
+    assert entrant.settings == {"steps": 1}
+    with pytest.raises(ValueError, match=r"--set plain\.steps=0: expected .*, at least 1$"):
+        select_entrants(["plain"], settings=["plain.steps=0"], built_in=known)
+
+
 def test_values_have_the_declared_type():
     (entrant,) = select("other", settings=["other.guidance=5", "other.tiled=false", "other.codec=wan"]).values()
     assert entrant.settings == {"steps": 50, "guidance": 5.0, "tiled": False, "codec": "wan"}

@@ -111,7 +111,7 @@ def test_the_headline_is_the_mean_of_the_views_and_comes_last(build_case, build_
         (measure_dynamic_degree, 1.0),
         (measure_dynamic_degree_px, dynamic_degree(video[0], 8).relative),
     ):
-        rows = list(metric(build_case(video, masks=masks)))
+        rows = [row for row in metric(build_case(video, masks=masks)) if row.frame is None]
         assert [(row.region, row.view) for row in rows] == [
             ("full", "view-0"),
             ("full", "view-1"),
@@ -123,6 +123,18 @@ def test_the_headline_is_the_mean_of_the_views_and_comes_last(build_case, build_
         assert [row.value for row in rows[:3]] == pytest.approx([one, 0.0, one / 2])
         assert rows[0].details["flow"] == "dis-medium"
         assert (rows[0].n_scored, rows[0].n_expected) == (8, 8)
+
+
+def test_the_continuous_form_has_a_row_for_each_pair_of_frames(build_case, build_video):
+    video, masks = build_video(views=2)
+    masks[1, 4] = False
+    rows = list(measure_dynamic_degree_px(build_case(video, masks=masks, fps=16)))
+    fg = [row for row in rows if row.region == "fg" and row.frame is not None]
+    pairs = [("view-0", n) for n in (0, 2, 4, 6)] + [("view-1", n) for n in (0, 2, 6)]  # frame 4 shows no foreground
+    assert [(row.view, row.frame) for row in fg] == pairs
+    view = next(row for row in rows if (row.region, row.view, row.frame) == ("fg", "view-1", None))
+    assert view.value == pytest.approx(np.mean([row.value for row in fg[4:]]))
+    assert (view.n_scored, view.n_expected) == (3, 4)
 
 
 def test_two_frames_are_undefined_with_a_reason(build_case, build_video):
@@ -208,7 +220,7 @@ def test_vbench_takes_its_own_flow_once_for_both_metrics(build_case, build_video
     video, masks = build_video(views=3, frames=9)
     case = build_case(video, masks=masks, fps=15)
     for metric in (measure_vbench, measure_vbench_px):
-        rows = list(metric(case))
+        rows = [row for row in metric(case) if row.frame is None]
         assert [row.region for row in rows] == ["full"] * 4 + ["fg"] * 4
         assert all(row.value == 0 and row.weights == flow.weights for row in rows)
         assert rows[0].details | {"flow": "counting", "precision": "fp32", "sampled": 5, "needed": 1} == rows[0].details

@@ -40,9 +40,8 @@ def test_from_request_to_rows(run, overfitted, tmp_path):
     assert "SyncMV4D" in (tmp_path / result["page"]).read_text()
 
 
-def test_without_a_checkpoint_the_reason_is_recorded(run, tmp_path):
+def test_without_a_checkpoint_nothing_is_run(run, tmp_path):
     done = run("--preset", "wan22_5b", "--metrics", "rpe")
-    assert done.returncode == 3
-    (failure,) = (tmp_path / "r" / "predictions" / "syncmv4d+wan22_5b").rglob("failure.json")
-    reason = json.loads(failure.read_text())["reason"]
-    assert reason.startswith("syncmv4d+wan22_5b needs --set syncmv4d+wan22_5b.checkpoint=FOLDER: ")
+    assert done.returncode == 2
+    assert "syncmv4d+wan22_5b needs --set syncmv4d+wan22_5b.checkpoint=PATH: Model folder that" in done.stderr
+    assert not (tmp_path / "r").exists()

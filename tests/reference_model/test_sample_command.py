@@ -147,7 +147,7 @@ def other_weight(model):
 
 def other_words(model):
     path = model / "tokenizer" / "tokenizer_config.json"
-    path.write_text(path.read_text() + " ")
+    path.write_bytes(path.read_bytes()[:-1] + b" ")
 
 
 CHANGES = (other_steps, other_weight, other_words)

@@ -11,6 +11,7 @@ import torch
 from kornia.feature import ALIKED
 
 from hoibench.clip import Array
+from hoibench.metrics.backbones.aliked_network import FastAliked
 from hoibench.metrics.backbones.features import Features, mutual_pairs
 from hoibench.metrics.backbones.fp32 import full_float32
 from hoibench.metrics.backbones.upsampling import to_batch, to_original
@@ -72,7 +73,7 @@ def load_aliked(device: str = "cpu", folder: Path | None = None) -> Aliked:
 
 @lru_cache(maxsize=2)
 def _load(path: Path, device: str) -> Aliked:
-    network = ALIKED(model_name=WEIGHTS, max_num_keypoints=KEYPOINTS, detection_threshold=-1.0)
+    network = FastAliked(WEIGHTS, max_num_keypoints=KEYPOINTS, detection_threshold=-1.0)
     load_weights(network, path, missing=["dkd.hw_grid"])  # kornia's own constant
     # Channels last: the network takes norms over channels, which are then contiguous (a third faster on a CPU).
     network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)

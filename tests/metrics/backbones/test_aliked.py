@@ -67,6 +67,18 @@ def test_the_strongest_2048_points_are_kept(aliked):
 
 
 @pytest.mark.field
+def test_a_batch_has_the_features_of_single_images(aliked, image):
+    images = [image[:64, :96], image[40:104, 50:146]]
+    batched = Aliked(aliked.network, torch.device("cpu")).describe(
+        images
+    )  # only the device named cpu takes images one by one
+    for one, other in zip(aliked.describe(images), batched, strict=True):
+        a, b = (each.points[np.lexsort(each.points.round(2).T)] for each in (one, other))
+        np.testing.assert_allclose(a, b, atol=1e-2)
+        assert len(a) > 50
+
+
+@pytest.mark.field
 def test_features_do_not_depend_on_earlier_images(aliked, image):
     (first,) = aliked.describe([image])
     _, again = aliked.describe([image[::-1], image])

@@ -62,6 +62,17 @@ def test_features_are_unit_vectors_and_do_not_depend_on_other_images(xfeat, imag
 
 
 @needs_package
+def test_a_batch_has_the_features_of_single_images(xfeat, image):
+    images = [image, np.zeros_like(image), image[::-1].copy()]
+    batched = XFeat(xfeat.network, torch.device("cpu")).describe(
+        images
+    )  # only the device named cpu takes images one by one
+    for one, other in zip(xfeat.describe(images), batched, strict=True):
+        assert np.array_equal(one.points, other.points)
+        np.testing.assert_allclose(one.descriptors, other.descriptors, atol=1e-4)
+
+
+@needs_package
 def test_features_are_those_of_kornias_own_pipeline(xfeat, image):
     """At a size that is neither upsampled nor resized, points and descriptors are kornia's."""
     large = cv2.resize(image, (768, 512))

@@ -73,10 +73,10 @@ def test_save_and_load_round_trip(saved, model, wan_folder):
     assert {path.name for path in saved.iterdir()} == {METADATA_FILE, "mjd", "dpa", *WAN_PARTS}
 
 
-def test_digest_depends_on_weights(saved, model, tmp_path):
-    save_model(tmp_path / "again", model)
+def test_digest_depends_on_weights(saved, model, wan_folder, tmp_path):
+    save_model(tmp_path / "again", model, wan_folder)
     other = SyncMV4D(CONFIG, model.mjd)
-    save_model(tmp_path / "other", other)
+    save_model(tmp_path / "other", other, wan_folder)
     digests = [read_config_and_digest(folder)[1] for folder in (saved, tmp_path / "again", tmp_path / "other")]
     assert digests[0] == digests[1] != digests[2]
 
@@ -200,8 +200,9 @@ def test_the_fix_for_a_model_that_is_part_of_hoibench_is_to_reinstall(copy, monk
         load_model(copy)
 
 
-def test_weights_changed_in_place_are_rejected(copy):
-    path = copy / "mjd" / "diffusion_pytorch_model.safetensors"
+@pytest.mark.parametrize("part", ["mjd", "vae"])
+def test_weights_changed_in_place_are_rejected(copy, part):
+    path = copy / part / "diffusion_pytorch_model.safetensors"
     tensors = load_file(path)
     next(iter(tensors.values())).flatten()[0] += 1
     save_file(tensors, path, {"format": "pt"})

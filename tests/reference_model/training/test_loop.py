@@ -103,7 +103,8 @@ def contents(folder):
 def test_a_training_at_its_end_changes_no_file(uninterrupted, cache):
     before = contents(uninterrupted)
     assert run(uninterrupted, training_config(6), cache) == "done"
-    assert run(uninterrupted, training_config(6), cache, until=2) == "done"
+    with pytest.raises(ValueError, match=r"--iterations is 2, but .* has done 6 already: give at least 6"):
+        run(uninterrupted, training_config(6), cache, until=2)
     assert contents(uninterrupted) == before
 
 

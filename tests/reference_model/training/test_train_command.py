@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -73,6 +74,9 @@ def test_from_cache_to_model_folder(options, tiny, tmp_path, capsys):
     """Stopped after two iterations, resumed, and a third time already finished."""
     assert main([*to_words(options), "--iterations", "2"]) == 0
     assert not (tmp_path / "run/model").exists()
+    assert main([*to_words(options), "--iterations", "1"]) == 2, "the weights after one iteration are gone"
+    assert "has done 2 already: give at least 2" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run/model-00000001").exists()
     assert main(to_words(options)) == 0
     assert [point["stage"] for point in read_curve(tmp_path / "run")] == ["warm-up", "warm-up", "loop"]
     loaded = load_model(tmp_path / "run/model")
@@ -90,9 +94,13 @@ def test_from_cache_to_model_folder(options, tiny, tmp_path, capsys):
 def test_export_stores_float16_and_writes_a_card_from_the_records(options, tmp_path, capsys):
     words = ["--run", tmp_path / "run", "--cache", tmp_path / "cache", "--out", tmp_path / "micro", "--preset", "tiny"]
     words = [str(word) for word in words]
-    assert export(words) == 2 and "run.json" in capsys.readouterr().err
+    assert export(words) == 2 and "run.json: no such file. Expected the folder of a training" in capsys.readouterr().err
+    assert main([*to_words(options), "--iterations", "2"]) == 0
+    assert export(words) == 2 and "run/model: no such model, " in (error := capsys.readouterr().err)
+    assert " has model-00000002: continue the training" in " ".join(error.split())
     assert main(to_words(options)) == 0
-    (tmp_path / "micro/results").mkdir(parents=True)
+    assert export(words) == 0
+    (tmp_path / "micro/results").mkdir()
     assert export(words) == 0
     trained, exported = load_model(tmp_path / "run/model").model, load_model(tmp_path / "micro/model").model
     for name, value in exported.named_parameters():
@@ -109,6 +117,9 @@ def test_export_stores_float16_and_writes_a_card_from_the_records(options, tmp_p
     assert len(re.findall(r"^\| (?:warm-up|loop) \| \d \| [\d. |e-]+$", card, re.MULTILINE)) == 3, "the loss curve"
     assert str(tmp_path) not in card
     assert not (tmp_path / "micro/results").exists(), "they were another model's"
+    shutil.rmtree(tmp_path / "micro/model")
+    assert export(words) == 2 and "has other contents than a published model" in capsys.readouterr().err
+    assert (tmp_path / "micro/README.md").read_text() == card
 
 
 @pytest.mark.parametrize(
