@@ -6,6 +6,7 @@ import ast
 import zipfile
 from functools import lru_cache
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.spec import OUTPUTS, Output, Spec, parse_spec
 from hoibench.plugins import SPEC_FILE, load_object, read_specs
+from hoibench.processes import OutputLog, WorkerCrash, call_once
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED, REFERENCES
 from hoibench.store.records import explain, read_toml
 
@@ -34,13 +36,26 @@ def installed_specs() -> dict[str, Spec]:
     return specs
 
 
+IMPORT_SECONDS = 300.0
+"""Time limit for importing an adapter's file to read its spec."""
+
+
 def adapter_spec(target: str) -> Spec:
-    """Return the spec of ``path/to/file.py:Class``: its class attribute ``spec``, or ``spec.toml`` next to the file.
+    """Return the spec of ``path/to/file.py:Class``: ``spec.toml`` next to the file, or its class attribute ``spec``, read in a process of its own.
 
     Raises:
         FileNotFoundError: the file is missing.
-        ValueError: the target has another form, or the adapter has no spec.
+        ValueError: the target has another form, the file cannot be imported, or the adapter has no spec; with the end of what the import printed.
     """
+    path, name = _find_adapter(target)
+    spec_file = path.parent / SPEC_FILE
+    spec = _read_spec(spec_file) if spec_file.is_file() else _import_in_process(target)
+    _check_not_reserved(f"--adapter {target}", spec.id)
+    return spec.model_copy(update={"entry": f"{path}:{name}", "kind": "method", "folder": None})
+
+
+def _find_adapter(target: str) -> tuple[Path, str]:
+    """Return the file and the name of the class, without running the file."""
     path_text, _, name = target.rpartition(":")
     path = Path(path_text).resolve()
     if not name.isidentifier() or path.suffix != ".py":
@@ -49,13 +64,36 @@ def adapter_spec(target: str) -> Spec:
         raise FileNotFoundError(f"--adapter {target}: no such file {path}")
     if name not in _find_classes(path):
         raise ValueError(f"--adapter {target}: {path} defines no class {name!r}")
-    spec_file = path.parent / SPEC_FILE
-    entry = f"{path}:{name}"
-    spec = _read_spec(spec_file) if spec_file.is_file() else getattr(load_object(entry), "spec", None)
+    return path, name
+
+
+def _import_in_process(target: str) -> Spec:
+    output = OutputLog()
+    try:
+        return call_once(import_adapter_spec, target, timeout=IMPORT_SECONDS, output=output)
+    except WorkerCrash as crash:
+        reason = f"--adapter {target}: {crash}, while the file was imported"
+    except TimeoutError:
+        reason = f"--adapter {target}: the import of the file has not ended after {IMPORT_SECONDS:g} s"
+    except ValueError as error:
+        reason = str(error)
+    printed = output.tail(5)
+    raise ValueError(f"{reason}\nIt printed:\n{indent(printed, '  ')}" if printed else reason)
+
+
+def import_adapter_spec(target: str) -> Spec:
+    """Import the file of ``path/to/file.py:Class`` into this process and return the class attribute ``spec``.
+
+    Raises:
+        ValueError: the file cannot be imported, or the class has no spec.
+    """
+    path, name = _find_adapter(target)
+    spec = getattr(load_object(f"{path}:{name}"), "spec", None)
     if not isinstance(spec, Spec):
-        raise ValueError(f"--adapter {target}: give {name} a class attribute `spec = Spec(...)`, or write {spec_file}")
-    _check_not_reserved(f"--adapter {target}", spec.id)
-    return spec.model_copy(update={"entry": entry, "kind": "method", "folder": None})
+        raise ValueError(
+            f"--adapter {target}: give {name} a class attribute `spec = Spec(...)`, or write {path.parent / SPEC_FILE}"
+        )
+    return Spec(**dict(spec))  # never a class of the adapter's own, which the receiver does not have
 
 
 def _find_classes(path: Path) -> set[str]:

@@ -3,6 +3,16 @@
 from hoibench.processes.messages import handle_messages, send
 from hoibench.processes.output_log import OnLine, OutputLog
 from hoibench.processes.pool import TaskPool
-from hoibench.processes.worker import PoolStopped, Worker, WorkerCrash
+from hoibench.processes.worker import PoolStopped, Worker, WorkerCrash, call_once
 
-__all__ = ["OnLine", "OutputLog", "PoolStopped", "TaskPool", "Worker", "WorkerCrash", "handle_messages", "send"]
+__all__ = [
+    "OnLine",
+    "OutputLog",
+    "PoolStopped",
+    "TaskPool",
+    "Worker",
+    "WorkerCrash",
+    "call_once",
+    "handle_messages",
+    "send",
+]

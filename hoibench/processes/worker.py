@@ -178,6 +178,33 @@ class Worker:
             self._tree = self._connection = self._pipe = None
 
 
+def call_once(
+    function: Callable[..., R], *arguments: Any, timeout: float | None = None, output: OutputLog | None = None
+) -> R:
+    """Call a module-level function in a process of its own, which ends with the call and everything that it has started.
+
+    Args:
+        function: the function.
+        arguments: its arguments.
+        timeout: a time limit in seconds.
+        output: takes what the process prints; None leaves it on the terminal.
+
+    Raises:
+        WorkerCrash: the process ended during the call.
+        TimeoutError: the call took over ``timeout`` seconds.
+        Exception: from the function.
+    """
+    worker = Worker(_do_nothing, (), threading.Event(), output)
+    try:
+        return worker.call(function, *arguments, timeout=timeout)
+    finally:
+        worker.close()
+
+
+def _do_nothing() -> None:
+    """Initialize nothing."""
+
+
 def run_calls(connection: Connection, start: bytes, writer: Connection | None) -> None:
     """Run the calls that arrive on a connection until an empty one does; the main function of a worker's process."""
     output = None if writer is None else RedirectedOutput(writer)

@@ -1,12 +1,16 @@
+import os
 import re
 import sys
+import threading
 
 import pytest
 
+from hoibench.methods import registry
 from hoibench.methods.entrants import select_entrants
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.registry import adapter_spec, folder_spec, load_method
 from hoibench.methods.spec import Spec
+from hoibench.processes import call_once
 
 ADAPTER = """
 import numpy as np
@@ -31,6 +35,12 @@ class Stranger:
 """
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Import adapters in this process, which is quicker."""
+    monkeypatch.setattr(registry, "call_once", lambda function, *arguments, **_: function(*arguments))
+
+
 @pytest.fixture
 def adapter(tmp_path):
     path = tmp_path / "grey.py"
@@ -43,6 +53,42 @@ def test_an_adapter_has_its_own_spec(adapter):
     assert (spec.id, spec.entry) == ("grey", f"{adapter}:Grey")
     method = load_method(Entrant(spec), Runtime())
     assert isinstance(method, Method)
+
+
+HOSTILE = """
+import os, sys, threading, time
+os.chdir("/")
+sys.excepthook = print
+print("imported by", os.getpid())
+os.system("echo by a child")
+threading.Thread(target=time.sleep, args=(600,)).start()
+"""
+
+
+def adapters():
+    return {name for name in sys.modules if name.startswith("hoibench_adapter")}
+
+
+def test_an_adapter_is_imported_in_a_process_of_its_own(adapter, capfd, monkeypatch):
+    monkeypatch.setattr(registry, "call_once", call_once)
+    monkeypatch.chdir(adapter.parent)
+    before = (os.getcwd(), threading.active_count(), sys.path.copy(), sys.excepthook, adapters())
+    adapter.write_text(HOSTILE + ADAPTER)
+    assert adapter_spec("grey.py:Grey").id == "grey"
+    adapter.write_text(HOSTILE + "sys.stdout.close()\nos._exit(3)\nclass Grey: pass")
+    with pytest.raises(ValueError, match="exit code 3: .*\nIt printed:\n  imported by [0-9]+\n  by a child$"):
+        adapter_spec("grey.py:Grey")
+    adapter.write_text(f"{HOSTILE}\n1 / 0\n{ADAPTER}")
+    with pytest.raises(ValueError, match="ZeroDivisionError: division by zero.*\nIt printed:"):
+        adapter_spec("grey.py:Grey")
+    adapter.write_text(f"print('here')\nimport time\ntime.sleep(600)\n{ADAPTER}")
+    monkeypatch.setattr(registry, "IMPORT_SECONDS", 3)
+    with pytest.raises(
+        ValueError, match="--adapter grey.py:Grey: the import .* not ended after 3 s\nIt printed:\n  here"
+    ):
+        adapter_spec("grey.py:Grey")
+    assert (os.getcwd(), threading.active_count(), sys.path, sys.excepthook, adapters()) == before
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_spec_next_to_the_file_is_read_without_importing_the_file(adapter):
