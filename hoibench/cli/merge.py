@@ -25,9 +25,11 @@ def merge_command(arguments: Sequence[str]) -> int:
     """Merge the shards of a run, build its leaderboard page, and return the exit code that the unsharded run would have returned."""
     options = tyro.cli(Merge, args=list(arguments), prog="hoibench merge")
     from hoibench.cli.exit_codes import as_crash
+    from hoibench.cli.output import reserved_stdout
     from hoibench.cli.run import report
     from hoibench.evaluation.merge import merge
 
-    outcome = merge(options.run)
-    with as_crash():
-        return report(outcome, options.json, Console(stderr=True, emoji=False))
+    with reserved_stdout() as stdout:
+        outcome = merge(options.run)
+        with as_crash():
+            return report(outcome, options.json, Console(stderr=True, emoji=False), stdout)

@@ -32,6 +32,16 @@ def reserved_stdout() -> Iterator[TextIO]:
         os.close(saved)
 
 
+def print_result(text: str, stdout: TextIO) -> None:
+    """Print a command's result; a reader that has closed the pipe, such as ``head -1``, has read enough."""
+    try:
+        print(text, file=stdout, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stdout.fileno())  # else the stream's end fails again
+        os.close(nowhere)
+
+
 def _is_descriptor_1(stream: TextIO) -> bool:
     try:
         return stream.fileno() == 1

@@ -8,12 +8,13 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import tyro
 from rich.console import Console
 
 from hoibench.cli.exit_codes import as_crash, to_exit_code
+from hoibench.cli.output import print_result, reserved_stdout
 from hoibench.evaluation.config import RunConfig, check_config
 from hoibench.evaluation.config_file import to_arguments
 
@@ -61,6 +62,11 @@ def _read_config_file(path: Path) -> list[str]:
 def run_command(arguments: Sequence[str]) -> int:
     """Run the evaluation, build the leaderboard page and print its path; return 0, or 3 for more failures than allowed."""
     config = parse_arguments(arguments)
+    with reserved_stdout() as stdout:
+        return _run(config, stdout)
+
+
+def _run(config: RunConfig, stdout: TextIO) -> int:
     check_config(config)
     console = Console(stderr=True, emoji=False)
     from hoibench.datasets.registry import open_dataset
@@ -76,18 +82,18 @@ def run_command(arguments: Sequence[str]) -> int:
     if config.dry_run:
         from hoibench.cli.dry_run import describe
 
-        print(describe(plan, dataset))
+        print_result(describe(plan, dataset), stdout)
         return 0
     from hoibench.cli.progress_bar import make_listener
     from hoibench.evaluation.run import run
 
     outcome = run(plan, make_listener(console))
     with as_crash():
-        return report(outcome, config.json, console)
+        return report(outcome, config.json, console, stdout)
 
 
-def report(outcome: Outcome, as_json: bool, console: Console) -> int:
-    """Build the leaderboard page of a run and print its path (for a shard, the run folder); return the exit code."""
+def report(outcome: Outcome, as_json: bool, console: Console, stdout: TextIO) -> int:
+    """Build the leaderboard page of a run and print its path (for a shard, the run folder) to ``stdout``; return the exit code."""
     page = None
     if outcome.is_shard:
         console.print(
@@ -111,9 +117,9 @@ def report(outcome: Outcome, as_json: bool, console: Console) -> int:
             "out": str(_relative(outcome.out)), "page": None if page is None else str(_relative(page)), "units": outcome.units,
             "failures": [failure.to_json() for failure in outcome.failures], "status": outcome.status,
         }  # fmt: skip
-        print(json.dumps(summary))
+        print_result(json.dumps(summary), stdout)
     else:
-        print(_relative(page or outcome.out))
+        print_result(str(_relative(page or outcome.out)), stdout)
     return outcome.exit_code
 
 

@@ -78,6 +78,7 @@ def score_command(arguments: Sequence[str]) -> int:
 
 def _score_run(options: Score, run: Path) -> int:
     from hoibench.cli.exit_codes import as_crash
+    from hoibench.cli.output import reserved_stdout
     from hoibench.cli.progress_bar import make_listener
     from hoibench.cli.run import report, resolve_device
     from hoibench.evaluation.rescore import rescore
@@ -89,9 +90,10 @@ def _score_run(options: Score, run: Path) -> int:
     given = {"root": options.root, "weights": options.weights, "workers": options.workers}
     settings = {name: value for name, value in given.items() if value is not None}
     console = Console(stderr=True, emoji=False)
-    outcome = rescore(run, settings, resolve_device(options.device), make_listener(console))
-    with as_crash():
-        return report(outcome, options.json, console)
+    with reserved_stdout() as stdout:
+        outcome = rescore(run, settings, resolve_device(options.device), make_listener(console))
+        with as_crash():
+            return report(outcome, options.json, console, stdout)
 
 
 def _score_folders(options: Score, pred: Path, truth: Path) -> int:
