@@ -34,3 +34,7 @@ class Progress:
     entrant: str = ""
     clip: str = ""
     detail: str = ""
+
+
+RunProgressCallback = Callable[[Progress], None]
+"""Callback for what a run does now."""

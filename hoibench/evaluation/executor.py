@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from hoibench.clip_entry import ClipEntry
-from hoibench.evaluation.failures import add_output, is_fatal, record_failure
+from hoibench.evaluation.failures import add_output, record_failure
 from hoibench.evaluation.generator import Generator
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.scorer import Scorer
 from hoibench.evaluation.unit import Stage, Unit, UnitReport
 from hoibench.evaluation.worker import WorkerContext
-from hoibench.processes import OnLine, OutputLog, TaskPool, Worker, WorkerCrash
-
-log = logging.getLogger(__name__)
+from hoibench.evaluation.worker_calls import close_worker, load_clip, load_method, run_unit, start_worker
+from hoibench.processes import OnLine, OutputLog, TaskPool, Worker, WorkerCrash, handle_messages
+from hoibench.progress import Progress, ProgressStage, RunProgressCallback
 
 LOAD_TIMEOUT_FACTOR = 10.0
 """Loading a clip and a method may each take this many times the unit timeout."""
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 
 Job = tuple[ClipEntry, Sequence[Unit]]
 """A clip with some of its units; one worker does them all, so that the clip is loaded once."""
 
 OnReport = Callable[[UnitReport], None]
 """Called at the end of each stage of each unit."""
+
+
+def ignore_progress(progress: Progress) -> None:
+    """Do nothing."""
+
+
+class _Counter:
+    """Counts the units of one call of an executor, and reports those that begin, with the details that generators and scorers ``send``."""
+
+    def __init__(
+        self, stage: Stage, jobs: Sequence[Job], on_report: OnReport, on_progress: RunProgressCallback
+    ) -> None:
+        self._stage = stage
+        self._total = sum(len(units) for _, units in jobs)
+        self._done = 0
+        self._on_report, self._on_progress = on_report, on_progress
+        self._lock = threading.Lock()
+
+    def begin_loading(self, unit: Unit, _: object) -> None:
+        """Report that the method is loaded for a unit."""
+        self.begin(unit, stage="loading")
+
+    def begin(self, unit: Unit, detail: str = "", stage: ProgressStage | None = None) -> None:
+        """Report that a unit has come to a stage, by default that of the call, or to a part of it."""
+        with self._lock:
+            progress = Progress(stage or self._stage, self._done, self._total, unit.entrant, unit.clip, detail)
+            self._on_progress(progress)
+
+    def end(self, report: UnitReport) -> None:
+        """Report the end of a unit."""
+        with self._lock:
+            self._done += 1
+            self._on_report(report)
 
 
 class Executor(Protocol):
@@ -46,32 +75,60 @@ class Executor(Protocol):
         KeyboardInterrupt: the user interrupted the run; the workers were stopped.
     """
 
-    def generate(self, context: WorkerContext, entrant: str, jobs: Sequence[Job], on_report: OnReport) -> None:
+    def generate(
+        self,
+        context: WorkerContext,
+        entrant: str,
+        jobs: Sequence[Job],
+        on_report: OnReport,
+        on_progress: RunProgressCallback = ignore_progress,
+    ) -> None:
         """Generate an entrant's predictions."""
 
-    def score(self, context: WorkerContext, jobs: Sequence[Job], on_report: OnReport) -> None:
+    def score(
+        self,
+        context: WorkerContext,
+        jobs: Sequence[Job],
+        on_report: OnReport,
+        on_progress: RunProgressCallback = ignore_progress,
+    ) -> None:
         """Score stored predictions, and build those that need no method."""
 
 
 class InlineExecutor:
     """Runs every job in this process, in order."""
 
-    def generate(self, context: WorkerContext, entrant: str, jobs: Sequence[Job], on_report: OnReport) -> None:
+    def generate(
+        self,
+        context: WorkerContext,
+        entrant: str,
+        jobs: Sequence[Job],
+        on_report: OnReport,
+        on_progress: RunProgressCallback = ignore_progress,
+    ) -> None:
         """Generate an entrant's predictions."""
         generator = Generator(context, entrant)
         try:
-            for entry, units in jobs:
-                for unit in units:
-                    on_report(generator.run(unit, entry))
+            self._run(generator.run, jobs, _Counter("generate", jobs, on_report, on_progress))
         finally:
             generator.close()
 
-    def score(self, context: WorkerContext, jobs: Sequence[Job], on_report: OnReport) -> None:
+    def score(
+        self,
+        context: WorkerContext,
+        jobs: Sequence[Job],
+        on_report: OnReport,
+        on_progress: RunProgressCallback = ignore_progress,
+    ) -> None:
         """Score stored predictions, and build those that need no method."""
-        scorer = Scorer(context)
+        self._run(Scorer(context).run, jobs, _Counter("score", jobs, on_report, on_progress))
+
+    def _run(self, run: Callable[[Unit, ClipEntry], UnitReport], jobs: Sequence[Job], counter: _Counter) -> None:
         for entry, units in jobs:
             for unit in units:
-                on_report(scorer.run(unit, entry))
+                counter.begin(unit)
+                with handle_messages(partial(counter.begin, unit)):
+                    counter.end(run(unit, entry))
 
 
 @dataclass(frozen=True)
@@ -86,36 +143,46 @@ class LocalExecutor:
     timeout: float | None = None
     on_line: OnLine | None = None
 
-    def generate(self, context: WorkerContext, entrant: str, jobs: Sequence[Job], on_report: OnReport) -> None:
-        """Generate an entrant's predictions."""
-        self._run_jobs("generate", (context, entrant), context, jobs, on_report)
-
-    def score(self, context: WorkerContext, jobs: Sequence[Job], on_report: OnReport) -> None:
-        """Score stored predictions, and build those that need no method."""
-        self._run_jobs("score", (context, None), context, jobs, on_report)
-
-    def _run_jobs(
-        self, stage: Stage, arguments: tuple[Any, ...], context: WorkerContext, jobs: Sequence[Job], on_report: OnReport
+    def generate(
+        self,
+        context: WorkerContext,
+        entrant: str,
+        jobs: Sequence[Job],
+        on_report: OnReport,
+        on_progress: RunProgressCallback = ignore_progress,
     ) -> None:
-        lock = threading.Lock()
-        runner = _UnitRunner(stage, context, self.timeout)
+        """Generate an entrant's predictions."""
+        self._run_jobs((context, entrant), jobs, _Counter("generate", jobs, on_report, on_progress))
+
+    def score(
+        self,
+        context: WorkerContext,
+        jobs: Sequence[Job],
+        on_report: OnReport,
+        on_progress: RunProgressCallback = ignore_progress,
+    ) -> None:
+        """Score stored predictions, and build those that need no method."""
+        self._run_jobs((context, None), jobs, _Counter("score", jobs, on_report, on_progress))
+
+    def _run_jobs(self, arguments: tuple[WorkerContext, str | None], jobs: Sequence[Job], counter: _Counter) -> None:
+        stage: Stage = "score" if arguments[1] is None else "generate"
+        runner = _UnitRunner(stage, arguments[0], self.timeout, counter)
 
         def run_job(worker: Worker, job: Job) -> None:
             entry, units = job
             for unit in units:
-                ended = runner.run(worker, unit, entry)
-                with lock:
-                    on_report(ended)
+                counter.end(runner.run(worker, unit, entry))
 
-        pool = TaskPool(self.workers, _start_worker, arguments, make_output=partial(OutputLog, self.on_line))
-        pool.run(jobs, run_job, last=_close_worker)
+        pool = TaskPool(self.workers, start_worker, arguments, make_output=partial(OutputLog, self.on_line))
+        pool.run(jobs, run_job, last=close_worker)
 
 
 class _UnitRunner:
     """Runs units in workers' processes, with a log of what each prints; a process that dies or takes too long fails its unit."""
 
-    def __init__(self, stage: Stage, context: WorkerContext, timeout: float | None) -> None:
+    def __init__(self, stage: Stage, context: WorkerContext, timeout: float | None, counter: _Counter) -> None:
         self._stage = stage
+        self._counter = counter
         self._context = context
         self._timeout = timeout
         self._load_timeout = None if timeout is None else LOAD_TIMEOUT_FACTOR * timeout
@@ -135,16 +202,17 @@ class _UnitRunner:
             if self._stage == "generate":
                 if self._load_failure is not None:  # the next process would fail in the same way
                     return self._fail(unit, step, *self._load_failure)
-                worker.call(_load_method, timeout=limit)
+                worker.call(load_method, timeout=limit, on_message=partial(self._counter.begin_loading, unit))
                 self._load_outputs[worker.number] = output.tail() or self._load_outputs.get(worker.number, "")
                 log = unit.log_file(out)
                 log.unlink(missing_ok=True)
                 output.switch(log, unit.entrant)
             if limit is not None:  # the time for loading the clip does not count
                 step = "load"
-                worker.call(_load_clip, entry, timeout=limit)
+                worker.call(load_clip, entry, timeout=limit)
             step, limit = self._stage, self._timeout
-            report = worker.call(_run_unit, unit, entry, timeout=limit)
+            self._counter.begin(unit)
+            report = worker.call(run_unit, unit, entry, timeout=limit, on_message=partial(self._counter.begin, unit))
         except (WorkerCrash, TimeoutError) as error:
             timed_out = isinstance(error, TimeoutError) and limit is not None
             reason = f"no result within {limit:g} s (--unit-timeout)" if timed_out else str(error)
@@ -192,59 +260,3 @@ def _default_workers(device: str) -> int:
     if device == "cuda":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-_runner: Generator | Scorer | None = None
-"""In a worker process: its generator or scorer."""
-
-
-def _start_worker(context: WorkerContext, entrant: str | None) -> None:
-    global _runner
-    import cv2
-
-    cv2.setNumThreads(1)  # the workers share the cores
-    log_to_file(context.out / "log.txt")
-    _runner = Scorer(context) if entrant is None else Generator(context, entrant)
-
-
-def _load_clip(entry: ClipEntry) -> None:
-    assert _runner is not None
-    with _log_load_errors(f"clip {entry.id}"):
-        _runner.load_clip(entry)
-
-
-def _load_method() -> None:
-    if isinstance(_runner, Generator):
-        with _log_load_errors(f"method {_runner.entrant.key}"):
-            _runner.load_method()
-
-
-@contextmanager
-def _log_load_errors(subject: str) -> Iterator[None]:
-    """Log a loading error that is not fatal; the unit will fail with the same error and record it."""
-    try:
-        yield
-    except BaseException as error:
-        if is_fatal(error):
-            raise
-        log.exception("%s cannot be loaded", subject)
-
-
-def _run_unit(unit: Unit, entry: ClipEntry) -> UnitReport:
-    assert _runner is not None
-    return _runner.run(unit, entry)
-
-
-def _close_worker() -> None:
-    if isinstance(_runner, Generator):
-        _runner.close()
-
-
-def log_to_file(path: Path) -> logging.Handler:
-    """Append this process's log to a file, which processes share: each line is written at once."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    return handler

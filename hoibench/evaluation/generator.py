@@ -17,6 +17,7 @@ from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.registry import load_method
 from hoibench.plugins import find_source_file
 from hoibench.predictions import decode_prediction, is_complete, write_prediction
+from hoibench.processes import send
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Generator:
         if self._load_error is not None:
             raise self._load_error
         if self._method is None:
+            send(f"loading {self.entrant.key}")
             try:
                 self._method = load_method(self.entrant, self.runtime)
             except BaseException as error:

@@ -13,11 +13,12 @@ from hoibench.evaluation.build_run_record import RunRefused, with_provenance
 from hoibench.evaluation.collect_results import Outcome, all_units, finish_run
 from hoibench.evaluation.config import check_config
 from hoibench.evaluation.config_file import config_from_json
-from hoibench.evaluation.executor import choose_executor, log_to_file
+from hoibench.evaluation.executor import choose_executor
 from hoibench.evaluation.finished_run import lock_finished_run
 from hoibench.evaluation.plan import plan_from_record
 from hoibench.evaluation.run import RunListener, group_by_clip
 from hoibench.evaluation.worker import WorkerContext
+from hoibench.evaluation.worker_calls import log_to_file
 from hoibench.predictions import PREDICTION_FILE, is_complete
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,12 @@ from typing import Protocol
 from hoibench.errors import Crash
 from hoibench.evaluation.build_run_record import RunRefused, build_record, check_resumable, record_name
 from hoibench.evaluation.collect_results import RESULTS_FILE, Outcome, finish_run, finish_shard
-from hoibench.evaluation.executor import Job, choose_executor, log_to_file
+from hoibench.evaluation.executor import Job, choose_executor
 from hoibench.evaluation.failures import is_fatal, read_failures
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.unit import Unit, UnitReport
 from hoibench.evaluation.worker import WorkerContext
+from hoibench.evaluation.worker_calls import log_to_file
 from hoibench.methods.method import Entrant
 from hoibench.predictions import is_complete
 from hoibench.results.run_record import RunStatus

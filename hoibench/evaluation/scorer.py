@@ -34,6 +34,7 @@ from hoibench.predictions import (
     read_prediction_record,
     write_prediction,
 )
+from hoibench.processes import send
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.result_row import ResultRow
 from hoibench.results.score_file import append_metric, read_scores
@@ -150,6 +151,7 @@ class Scorer:
         target = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}") if context.rescore else path
         errors: list[str] = []
         for card in self._cards_to_score(unit):
+            send(card.id)
             measured = _measure(case, card, video_digests, loaded)
             append_metric(target, card.id, [to_row(m, card, key) for m in measured])
             errors += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]

@@ -5,6 +5,13 @@ import re
 import pytest
 from toy_runs import run_toy
 
+from hoibench.datasets.registry import open_dataset
+from hoibench.evaluation.config import RunConfig
+from hoibench.evaluation.executor import choose_executor
+from hoibench.evaluation.plan import make_plan
+from hoibench.evaluation.run import group_by_clip
+from hoibench.evaluation.worker import WorkerContext
+from hoibench.progress import Progress
 from hoibench.results.run_record import RunRecord
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -39,3 +46,23 @@ def test_what_a_method_prints_goes_to_logs_and_its_end_into_failures(tmp_path, c
             "loading weights",
         )
     }
+
+
+@pytest.mark.parametrize("executor", ["inline", "local"])
+def test_progress_names_stage_clip_and_metric(executor, tmp_path):
+    config = RunConfig(
+        dataset="toy", method=("still",), metrics="rpe,chamfer", limit=2, out=tmp_path, executor=executor, workers=1
+    )
+    plan = make_plan(config, open_dataset("toy", None), "cpu")
+    context, jobs = WorkerContext.from_plan(plan), group_by_clip(plan, [u for u in plan.units if u.method == "still"])
+    run_executor, seen = choose_executor(plan, len(jobs), runs_methods=True), []
+    run_executor.generate(context, "still", jobs, lambda report: None, seen.append)
+    assert [p for p in seen if "loading" not in p.stage + p.detail] == [
+        Progress("generate", done, 2, "still", clip) for done, clip in enumerate(("clip_1", "clip_3"))
+    ]
+    assert sum("loading" in p.stage + p.detail for p in seen) == 1
+    seen.clear()
+    run_executor.score(context, jobs, lambda report: None, seen.append)
+    assert [(p.stage, p.done, p.clip, p.detail) for p in seen if p.done == 1] == [
+        ("score", 1, "clip_3", detail) for detail in ("", "rpe@2", "chamfer@2")
+    ]
