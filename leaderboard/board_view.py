@@ -11,7 +11,7 @@ from hoibench.reference_rows import DEGRADED
 from hoibench.results.board import DEMONSTRATION, Board, Column
 from hoibench.results.board_rows import BoardRow
 from hoibench.results.cell_details import cell_details, describe_cost, show_command
-from hoibench.results.cell_text import choose_decimals, format_number
+from hoibench.results.cell_text import choose_decimals, failure_text, format_number
 from hoibench.results.cells import Cell
 from hoibench.results.ranking import REFERENCE_ROW, SECONDARY_METRIC
 from leaderboard.bars import Bar, BarScale, choose_bar_scale, draw_bar
@@ -71,12 +71,13 @@ class CellView:
     Attributes:
         text: the value, or a word for the status.
         status: ``ok``, or the reason category why there is no value.
+        failures: the number of failed clips, ``failed 0/6`` or ``2 of 6 failed``, shown before the value; empty without failures.
         interval: the confidence interval, or empty.
         count: the number of clips with a value of the total, e.g. ``9/10``.
         is_complete: true if all clips have a value.
         mark: ``leader`` for the best method of its class, ``tied`` for one that is not significantly worse, or empty.
         is_grey: true if the value says little.
-        extras: lines under the value, e.g. the number of failures.
+        extras: lines under the value, e.g. the mean over answered clips.
         notes: numbers of the cell's notes under the table.
         bar: the bar of mean and interval, or None.
         details: (name, text) of the numbers behind the value, see ``cell_details``.
@@ -88,6 +89,7 @@ class CellView:
 
     text: str
     status: str
+    failures: str
     interval: str
     count: str
     is_complete: bool
@@ -311,6 +313,7 @@ def _cell(
     return CellView(
         text=STATUS_WORDS.get(cell.status, status) if cell.value is None else format_number(cell.value, decimals),
         status=status,
+        failures=failure_text(cell),
         interval=" – ".join(format_number(end, decimals) for end in (interval.low, interval.high)) if interval else "",
         count=f"{cell.answered}/{cell.n_expected}",
         is_complete=cell.answered == cell.n_expected,
@@ -328,11 +331,9 @@ def _cell(
 
 
 def _extras(cell: Cell, decimals: int) -> tuple[str, ...]:
-    """Return the texts under a cell's value: failures, its ratio to the value of the truth, incomplete coverage, and how predictions were scaled."""
+    """Return the texts under a cell's value: failed seeds, the ratio to the truth, incomplete coverage, and how predictions were scaled."""
     lines = []
-    if cell.failed:
-        lines.append(f"{cell.failed} failed")
-    elif cell.failed_seeds:
+    if cell.failed_seeds and not cell.failed:
         lines.append(f"{cell.failed_seeds} seed{'s' if cell.failed_seeds > 1 else ''} failed")
     if cell.value_over_answered is not None:
         ends = (cell.interval.low, cell.interval.high) if cell.interval else ()

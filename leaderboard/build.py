@@ -16,7 +16,7 @@ from hoibench.store import write_bytes
 from leaderboard.board_view import build_board_view
 from leaderboard.card_view import build_card_view, group_cards
 from leaderboard.reported_results import read_papers
-from leaderboard.run_view import build_run_view
+from leaderboard.run_view import build_failure_views, build_run_view
 
 MAX_PAGE_BYTES = 3_000_000
 HERE = Path(__file__).parent
@@ -70,7 +70,10 @@ def render_index(runs: Sequence[Run], cards: Mapping[str, Card], *, has_paper: b
         has_paper: true to link paper.html.
     """
     card_numbers = _card_numbers(cards)
+    failures, more_failures = build_failure_views(runs)
     return _template("index.html").render(
+        failures=failures,
+        more_failures=more_failures,
         boards=[build_board_view(board, card_numbers) for board in build_boards(runs, cards)],
         papers=read_papers(),
         card_groups=group_cards([build_card_view(card, card_numbers[card.id]) for card in cards.values()]),

@@ -1,16 +1,15 @@
-"""Runs in the form that the leaderboard page shows: provenance, the command that started the run, and failures."""
+"""Runs in the form that the leaderboard page shows: provenance, the command that started the run, and the failures of all runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hoibench.results.failure_summary import MAX_LINES, summarize_failures
 from hoibench.results.run_folder import Run
-from hoibench.results.run_record import Failure
 from leaderboard.text import sanitize
 
-_MAX_FAILURES = 40
 _MAX_PROVENANCE = 60
 
 
@@ -24,8 +23,7 @@ class RunView:
         status: the state in which the run ended.
         provenance: (name, text) pairs: split, settings, code, libraries and machine.
         command: the command that started the run.
-        failures: the first units (a method on a clip with a seed) that failed.
-        more_failures: number of failures that are not in ``failures``.
+        failures: number of units (a method on a clip with a seed) that failed.
     """
 
     name: str
@@ -33,8 +31,19 @@ class RunView:
     status: str
     provenance: tuple[tuple[str, str], ...]
     command: str
-    failures: tuple[Failure, ...]
-    more_failures: int
+    failures: int
+
+
+@dataclass(frozen=True)
+class FailureView:
+    """The failures of one method of a run at one stage for one reason, see ``FailureLine``; ``log`` is empty without a log."""
+
+    run: str
+    method: str
+    clips: str
+    stage: str
+    reason: str
+    log: str
 
 
 def build_run_view(run: Run) -> RunView:
@@ -60,12 +69,29 @@ def build_run_view(run: Run) -> RunView:
         status=sanitize(record.exit.status, 40).replace("_", " "),
         provenance=tuple((sanitize(key, 60), sanitize(_yes_or_no(value), 200)) for key, value in pairs),
         command=sanitize(record.provenance.get("command", ""), 2000),
-        failures=tuple(
-            Failure(unit=sanitize(f.unit, 120), stage=sanitize(f.stage, 30), reason=sanitize(f.reason, 400))
-            for f in record.exit.failures[:_MAX_FAILURES]
-        ),
-        more_failures=max(0, len(record.exit.failures) - _MAX_FAILURES),
+        failures=len(record.exit.failures),
     )
+
+
+def build_failure_views(runs: Sequence[Run]) -> tuple[tuple[FailureView, ...], int]:
+    """Return the first failures of some runs with sanitized strings, and the number of lines that are left out."""
+    lines = [
+        (run.record.name, line)
+        for run in runs
+        for line in summarize_failures(run.record.exit.failures, len(run.record.clips))
+    ]
+    views = tuple(
+        FailureView(
+            run=sanitize(run, 100),
+            method=sanitize(line.method, 80),
+            clips=sanitize(line.clips_text, 200),
+            stage=sanitize(line.stage, 30),
+            reason=sanitize(line.reason, 400),
+            log=sanitize(f"{run}/{line.log}", 300) if line.log else "",
+        )
+        for run, line in lines[:MAX_LINES]
+    )
+    return views, len(lines) - len(views)
 
 
 def _yes_or_no(value: Any) -> Any:

@@ -47,7 +47,7 @@ def power_command(arguments: Sequence[str]) -> int:
     lines, left_out = [], []
     for n in ranked_columns(board, options.metric, options.region):
         card, scores = board.columns[n].card, board.scores[n]
-        if not scores.has_cost[rows].any(axis=1).all():
+        if not (scores.is_answered[rows] & scores.has_cost[rows].any(axis=1)).all():
             left_out.append(card.id)
             continue
         for needed in clusters_needed(

@@ -14,6 +14,7 @@ import tyro
 from rich.console import Console
 
 from hoibench.cli.exit_codes import as_crash, to_exit_code
+from hoibench.cli.failures_table import print_failures
 from hoibench.cli.output import print_result, reserved_stdout
 from hoibench.evaluation.config import RunConfig, check_config
 from hoibench.evaluation.config_file import to_arguments
@@ -105,11 +106,11 @@ def report(outcome: Outcome, as_json: bool, console: Console, stdout: TextIO) ->
 
         page = build([outcome.out], outcome.out / "leaderboard")
     if outcome.failures:
+        print_failures(console, outcome, _relative(outcome.out))
         over = outcome.exit_code != 0
         console.print(
             f"{len(outcome.failures)} of {outcome.units} units failed"
-            + (f", more than --max-failures allows ({outcome.max_failures})" if over else "")
-            + f"; the page and {_relative(outcome.out / 'run.json')} give the reasons",
+            + (f", more than --max-failures allows ({outcome.max_failures})" if over else ""),
             style="red" if over else "yellow", markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     if as_json:

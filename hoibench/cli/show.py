@@ -133,14 +133,17 @@ def _columns(board: Board, options: Show) -> list[int]:
 
 
 def _text(cell: Cell) -> str:
+    from hoibench.results.cell_text import failure_text
+
+    failures = failure_text(cell)
     if cell.value is None:
-        return cell.status.replace("_", " ")
+        return failures or cell.status.replace("_", " ")
     mark = "*" if cell.standing.in_leading_group else ""
     grey = " greyed" if cell.grey else ""
     interval = cell.value_interval
     spread = f" [{interval.low:.3g}, {interval.high:.3g}]".replace("[", "\\[") if interval else ""
-    count = f" {cell.answered}/{cell.n_expected}" if cell.answered != cell.n_expected else ""
-    return f"{cell.value:.4g}{mark}{spread}{count}{grey}"
+    count = f" {cell.answered}/{cell.n_expected}" if cell.answered + cell.failed != cell.n_expected else ""
+    return f"{failures}{': ' if failures else ''}{cell.value:.4g}{mark}{spread}{count}{grey}"
 
 
 def _notable_lines(board: Board, options: Show) -> Iterable[str]:
@@ -186,8 +189,11 @@ def _cell_lines(board: Board, options: Show) -> Iterable[str]:
             if cell.grey:
                 yield f"  greyed: {cell.grey}"
             yield f"  scored again from the stored predictions by: hoibench score {row.run.folder}"
-            has_value = scores.has_value[m]
             key = scores.cost[m] if scores.has_cost[m].any() else scores.value[m]
-            for c in sorted(has_value.nonzero()[0].tolist(), key=lambda c: -key[c]):
-                failed = f", {scores.failed_seeds[m, c]} of {scores.seeds[m, c]} seeds failed"
-                yield f"  {board.clips[c].id}  {scores.value[m, c]:.6g}{failed if scores.failed_seeds[m, c] else ''}"
+            for c in sorted(scores.seeds[m].nonzero()[0].tolist(), key=lambda c: -key[c]):
+                parts = [f"{scores.failed_seeds[m, c]} of {scores.seeds[m, c]} seeds failed"]
+                if scores.has_own_value[m, c]:
+                    parts = [f"{scores.value[m, c]:.6g}", *(parts if scores.failed_seeds[m, c] else [])]
+                elif scores.is_answered[m] and scores.has_value[m, c]:
+                    parts.append(f"the mean has {scores.value[m, c]:.6g} for it")
+                yield f"  {board.clips[c].id}  {', '.join(parts)}"

@@ -28,6 +28,7 @@ class Outcome:
     Attributes:
         out: the run's folder.
         units: the number of units of work.
+        clips: the number of their clips.
         failures: the units that failed.
         max_failures: the number of failures that are allowed.
         is_shard: True for a shard, which has no table yet.
@@ -35,6 +36,7 @@ class Outcome:
 
     out: Path
     units: int
+    clips: int
     failures: tuple[Failure, ...]
     max_failures: int
     is_shard: bool
@@ -68,7 +70,8 @@ def finish_shard(out: Path, record: RunRecord, units: Iterable[Unit], name: str)
 def _outcome(out: Path, record: RunRecord, units: list[Unit], *, is_shard: bool) -> Outcome:
     failures = (*read_failures(out, units), *_failures_without_record(out, units))
     max_failures = parse_max_failures(record.config["max_failures"], len(units))
-    return Outcome(out, len(units), failures, max_failures, is_shard)
+    clips = len({unit.clip for unit in units})
+    return Outcome(out, len(units), clips, failures, max_failures, is_shard)
 
 
 def all_units(record: RunRecord) -> list[Unit]:

@@ -32,7 +32,7 @@ class Cell:
     """The result of one board row (method) on one metric in one region.
 
     Attributes:
-        status: ``ok``; without a value the status of most results, ``missing`` if there are no results, or ``withheld`` by a rule.
+        status: ``ok``; without a value ``failed`` if a clip failed, else ``withheld`` by a rule, ``missing`` without results, or the commonest.
         reason: why there is no value; None if there is one.
         value: mean over clips, with the cap for failed seeds (see ``clip_scores``); None unless ``status`` is ``ok``.
         interval: confidence interval of the mean over answered clips; None without one, see ``mean_intervals``.
@@ -138,7 +138,7 @@ def fill_column(
     standings = rank_column(scores, classes, unranked, context.clusters)
     cells = []
     for m in range(len(methods)):
-        if withheld[m] or not scores.has_value[m].any():
+        if withheld[m] or not scores.is_answered[m]:
             cells.append(_empty_cell(own[m], scores, m, withheld[m], conditions[m]))
         else:
             cells.append(_value_cell(card, scores, m, intervals[m], standings[m], grey[m], conditions[m]))
@@ -181,8 +181,7 @@ def _value_cell(
 def _empty_cell(
     results: pd.DataFrame, scores: ClipScores, m: int, withheld: str | None, conditions: ScoringConditions
 ) -> Cell:
-    has_value = scores.has_value[m].any()
-    status, reason = ("withheld", withheld) if withheld and has_value else _commonest_reason(results)
+    status, reason = ("withheld", withheld) if withheld and scores.is_answered[m] else _why_empty(results, scores, m)
     return Cell(
         status=status,
         reason=reason,
@@ -223,6 +222,16 @@ def _seed_deviation(scores: ClipScores, m: int) -> float | None:
     if not several.any():
         return None
     return math.sqrt(float((spare * scores.seed_variance[m])[several].sum() / spare[several].sum()))
+
+
+def _why_empty(results: pd.DataFrame, scores: ClipScores, m: int) -> tuple[str, str]:
+    """Return the status and the commonest reason of a row without any value; one clip that failed makes it ``failed``."""
+    has_failed = scores.failed_seeds[m] > 0
+    if has_failed.any():
+        on_failed = results[has_failed[results["clip_index"]] & results["status"].isin(["failed", "undefined"])]
+        return "failed", _commonest_reason(on_failed)[1]
+    # Failures of a method to which the metric never applies are not failures on this metric.
+    return _commonest_reason(results[results["status"] != "failed"])
 
 
 def _commonest_reason(results: pd.DataFrame) -> tuple[str, str]:

@@ -55,6 +55,11 @@ class ClipScores:
     seed_variance: Array
     capped: Array
 
+    @property
+    def is_answered(self) -> Array:
+        """(M,) bool, true for rows with a value of their own on at least one clip; the others have caps alone, which are never shown as values."""
+        return np.asarray(self.has_own_value.any(axis=1))
+
 
 def clip_scores(results: pd.DataFrame, shape: tuple[int, int], card: Card, truth_row: int | None = None) -> ClipScores:
     """Average the headline results (values of whole clips) of one metric in one region over seeds: one score per board row (method) and clip.

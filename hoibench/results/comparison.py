@@ -10,6 +10,7 @@ import pandas as pd
 
 from hoibench.metric_card import Card
 from hoibench.results.board import Board, Column
+from hoibench.results.cell_text import failure_text
 from hoibench.results.ranking import compare_rows, ranking_class
 
 
@@ -90,7 +91,7 @@ def compare_methods(board: Board, rows: Sequence[int], columns: Sequence[int]) -
             i, j = rows[test.first], rows[test.second]
             ends = sorted((sign * test.low, sign * test.high))
             winner = i if test.difference < 0 else j
-            both = scores.has_cost[i] & scores.has_cost[j]
+            both = scores.has_cost[i] & scores.has_cost[j] & scores.is_answered[i] & scores.is_answered[j]
             means = [sign * scores.cost[m][both].mean() + 0.0 if both.any() else math.nan for m in (i, j)]
             lines.append(
                 {
@@ -128,6 +129,8 @@ def _has_method(board: Board, folder: Path, key: str) -> bool:
 
 def _why_not_ranked(board: Board, column: Column, n: int, i: int, j: int) -> str:
     for m in (i, j):
+        if board.cells[m, n].status == "failed":
+            return f"{board.rows[m].label}: no value, {failure_text(board.cells[m, n])}: {board.cells[m, n].reason}"
         if reason := board.cells[m, n].grey or board.cells[m, n].standing.unranked:
             return f"{board.rows[m].label}: {reason}"
     one, other = (ranking_class(board.rows[m].method, column.card, board.cells[m, n].conditions) for m in (i, j))

@@ -26,8 +26,12 @@ class NotableClip:
 
 
 def worst_clips(board: Board, column: int, count: int) -> list[NotableClip]:
-    """Return the (row, clip) pairs of methods with the highest cost in a column, worst first; failed seeds count with the cap."""
-    scores, members = board.scores[column], _methods(board)
+    """Return the (row, clip) pairs of methods with the highest cost in a column, worst first; failed seeds count with the cap.
+
+    Methods without any value of their own are left out.
+    """
+    scores = board.scores[column]
+    members = [m for m in _methods(board) if scores.is_answered[m]]
     cost = np.where(scores.has_cost[members], scores.cost[members], -np.inf)
     return [
         NotableClip(board.clips[c].id, (board.rows[members[m]].label,), (float(scores.value[members[m], c]),))

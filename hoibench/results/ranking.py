@@ -15,6 +15,8 @@ MIN_SEEDS = 3
 """Number of seeds that a generative method needs to be ranked."""
 MAX_FAILED = 0.5
 """Largest share of failed clips (a clip counts by its share of failed seeds) of a ranked row."""
+MIN_ANSWERED = 0.5
+"""Smallest share of clips with a value of a ranked row, among the clips on which any row has one."""
 RECONSTRUCTION = "vto4r"
 """The family that sees the true video; without video output, its predictions need one seed only."""
 REFERENCE_ROW = "a reference row"
@@ -117,6 +119,10 @@ def why_unranked(
     answered = scores.seeds[row] > 0
     if failed.any() and (scores.failed_seeds[row][answered] / scores.seeds[row][answered]).mean() > MAX_FAILED:
         return "more than half of its clips failed"
+    defined = int(scores.has_own_value.any(axis=0).sum())
+    own = int(scores.has_own_value[row].sum())
+    if own < MIN_ANSWERED * defined:
+        return f"values on {own} of {_count(defined, 'clip')}"
     without_cost = scores.has_own_value[row] & ~scores.has_own_cost[row]
     if without_cost.any():
         return f"no truth to compare its value with on {_count(int(without_cost.sum()), 'clip')}"
@@ -160,11 +166,14 @@ def rank_column(
 
 
 def compare_rows(scores: ClipScores, rows: Sequence[int], clusters: Array) -> list[PairedTest]:
-    """Compare the costs of every pair of some rows of a column; the tests' indices are places in ``rows``, see ``compare_pairs``."""
+    """Compare the costs of every pair of some rows of a column; the tests' indices are places in ``rows``, see ``compare_pairs``.
+
+    A row without any value of its own, which has caps alone, shares no clips with the others.
+    """
     chosen = list(rows)
     return compare_pairs(
         scores.cost[chosen].T,
-        scores.has_cost[chosen].T,
+        (scores.has_cost & scores.is_answered[:, None])[chosen].T,
         clusters,
         scores.own_cost[chosen].T,
         scores.has_own_cost[chosen].T,

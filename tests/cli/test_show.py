@@ -66,9 +66,12 @@ def test_every_number_on_the_page_is_printed_by_the_command_beside_it(show, runs
 def test_a_cell_lists_its_clips_from_the_worst(show):
     printed = show("hoibench show 'first run' --method svimo --metric rpe")
     assert "mean over answered clips:" in printed and "8 answered, 2 failed" in printed
-    assert re.findall(r"^  \d{8}_(\d{3})  100, 3 of 3 seeds failed$", printed, re.M) == ["003", "007"]
-    values = [float(value) for value in re.findall(r"^  \d{8}_\d{3}  ([\d.]+)", printed, re.M)]
-    assert len(values) == 10 and values == sorted(values, reverse=True)
+    assert re.findall(r"^  \d{8}_(\d{3})  3 of 3 seeds failed, the mean has 100 for it$", printed, re.M) == [
+        "003",
+        "007",
+    ]
+    values = [float(value) for value in re.findall(r"^  \d{8}_\d{3}  ([\d.]+)$", printed, re.M)]
+    assert len(values) == 8 and values == sorted(values, reverse=True)
     assert "by: hoibench score first run" in printed
 
 

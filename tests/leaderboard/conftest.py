@@ -70,8 +70,14 @@ def site(tmp_path_factory):
 
 
 FAILURES = [
-    {"unit": f"svimo/seed-0/{n}", "stage": "score", "reason": "the fitted scale is negative"} for n in range(60)
-]
+    {
+        "unit": f"svimo/seed-0/{1001 + n + 20230000}_{n:03d}",
+        "stage": "score",
+        "reason": "the fitted scale is negative",
+        "log": f"logs/svimo/seed-0/{1001 + n + 20230000}_{n:03d}.log",
+    }
+    for n in range(24)
+] + [{"unit": f"das/seed-{n}/20231001_000", "stage": "generate", "reason": f"reason {n % 10}"} for n in range(36)]
 
 
 def _add_failures(row):

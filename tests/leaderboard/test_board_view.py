@@ -83,7 +83,7 @@ def test_the_view_of_a_run_comes_from_its_record(tmp_path):
     )  # fmt: skip
     found = build_run_view(read_run(folder))
     provenance = dict(found.provenance)
-    assert (found.name, found.status, found.command, found.more_failures) == ("run", "over budget", "hoibench run", 3)
+    assert (found.name, found.status, found.command, found.failures) == ("run", "over budget", "hoibench run", 43)
     assert provenance["settings of syncmv4d+micro"] == "checkpoint = a/b, steps = 9"
     assert not any("svimo" in name for name in provenance) and "command" not in provenance
     assert (provenance["seeds"], provenance["created"], provenance["git dirty"], provenance["versions numpy"]) == (

@@ -40,7 +40,7 @@ def test_the_banner_warns_of_the_papers_tables(text):
 def test_each_kind_of_result_has_its_own_section(text):
     sections = re.findall(r'<section class="(board \w+|reported)"', text)
     assert sections == ["board measured", "board synthetic", "board synthetic", "reported"]
-    heads = [re.sub("<[^>]*>", "", head) for head in re.findall(r"<h2 [^>]*-title[^>]*>(.*)</h2>", text)]
+    heads = [re.sub("<[^>]*>", "", head) for head in re.findall(r'<h2 id="(?:board|reported)[^>]*>(.*)</h2>', text)]
     is_marked = [head.endswith(": generated clips, not TACO") for head in heads]
     assert is_marked[:3] == [False, True, True] and not any(is_marked[3:])
 
@@ -62,13 +62,14 @@ def test_every_internal_link_has_its_target(text):
 
 def test_a_failed_clip_shows_both_numbers_and_the_count(text):
     assert re.search(
-        r'2 failed</span><span class="extra">[\d.]+ \([\d.]+ – [\d.]+\) answered</span><span class="count incomplete">22/24',
+        r'"><span class="failed-clips">2 of 24 failed</span><span class="value">[\d.]+[ <].*?'
+        r'<span class="extra">[\d.]+ \([\d.]+ – [\d.]+\) answered</span><span class="count incomplete">22/24',
         text,
     )
 
 
 def test_a_mean_with_failures_has_no_interval(text):
-    cell = re.search(r'<td class="ok[^>]*>(?:(?!</td>).)*2 failed.*?</td>', text, re.S)[0]
+    cell = re.search(r'<td class="ok[^>]*>(?:(?!</td>).)*2 of 24 failed.*?</td>', text, re.S)[0]
     assert 'class="interval"' not in cell and "2 failed (1.03 to 27 % of clips)" in cell
 
 
@@ -100,8 +101,15 @@ def test_the_papers_columns_have_a_page_without_ranks(tmp_path):
     assert not (tmp_path / "page" / "paper.html").exists()
 
 
-def test_failures_are_listed_up_to_a_limit(text):
-    assert "60 failed" in text and "… and 20 more in run.json." in text
+def test_failures_stand_above_the_boards_joined_by_reason(text):
+    section = re.search(r'<section class="failures".*?</section>', text, re.S)
+    rows = re.findall(r"<tr><td>seen</td>.*?</tr>", section[0])
+    assert "60 failed" in text and section.end() < text.index('class="legend"') < text.index('<div id="boards">')
+    assert len(rows) == 10 and "… and 1 more in run.json." in section[0]
+    assert re.sub("<[^>]*>", "|", rows[0]) == (
+        "||seen||svimo||24 of 24||score||the fitted scale is negative||seen/logs/svimo/seed-0/20231001_000.log||"
+    )
+    assert "<td>1 of 24: 20231001_000</td>" in rows[1]
 
 
 def test_rows_with_a_single_seed_are_marked_and_not_ranked(text):

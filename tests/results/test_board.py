@@ -11,6 +11,7 @@ import pytest
 from hoibench.clip_entry import ClipEntry
 from hoibench.results.board import build_boards, build_paper_boards
 from hoibench.results.board_rows import cluster_labels
+from hoibench.results.cell_details import cell_details
 from hoibench.results.run_folder import read_run
 from leaderboard.board_view import build_board_view
 
@@ -248,13 +249,13 @@ def test_a_cap_that_depends_on_the_clip_comes_from_the_other_rows(board_of):
     assert found.value_over_answered is None and found.value is not None
 
 
-def test_if_every_clip_failed_the_value_is_the_cap_and_not_ranked(board_of):
+def test_if_every_clip_failed_there_is_no_value(board_of):
     (board,) = board_of(
         {"metrics": FEW, "edit": only("rpe@1", none_of("svimo", "failed", tuple(f"{n:03d}" for n in range(24))))}
     )
     found = cell(board, "svimo", "rpe@1")
-    assert (found.value, found.answered, found.value_over_answered) == (100, 0, None)
-    assert found.standing.unranked == "more than half of its clips failed"
+    assert (found.status, found.value, found.order, found.answered, found.failed) == ("failed", None, None, 0, 24)
+    assert found.reason == found.standing.unranked == "failed on purpose" and not cell_details(found, board.columns[0])
 
 
 @pytest.mark.parametrize("status", ["unavailable", "not_applicable", "error"])
@@ -590,7 +591,7 @@ def test_a_metric_that_failed_everywhere_keeps_its_column(board_of):
     )
     assert [column.card.id for column in board.columns] == ["rpe@1"]
     found = cell(board, "syncmv4d", "rpe@1")
-    assert (found.value, found.answered, found.failed) == (100, 0, 24) and board.notes == ()
+    assert (found.status, found.value, found.answered, found.failed) == ("failed", None, 0, 24) and board.notes == ()
 
 
 def test_clips_of_the_same_objects_form_a_cluster_and_a_clip_without_objects_its_own():

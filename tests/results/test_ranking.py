@@ -99,6 +99,17 @@ def test_a_row_with_more_than_half_of_its_clips_failed_is_not_ranked():
     assert reason(of=scores([[1.0, 2.0, 3.0, 4.0]], failed=[*thrice, (0, 2)])) == "more than half of its clips failed"
 
 
+def test_a_row_with_values_on_less_than_half_of_the_clips_is_not_ranked():
+    """Whether the others failed, or have no value for another reason; clips on which no row has a value do not count."""
+    truth, unavailable = [True] * 6 + [False] * 3, [False] * 9
+
+    def with_values(n):
+        return scores([np.arange(9.0), np.arange(9.0)], present=[[*truth[:n], *unavailable[n:]], truth])
+
+    assert reason(of=with_values(3)) is None
+    assert reason(of=with_values(2)) == "values on 2 of 6 clips"
+
+
 def test_a_row_whose_value_cannot_be_compared_with_the_truth_is_not_ranked():
     of = replace(scores([[1.0, 2.0, 3.0]]), has_own_cost=np.array([[True, False, True]]))
     assert reason(of=of) == "no truth to compare its value with on 1 clip"
