@@ -149,8 +149,12 @@ class Dataset(ABC):
         """Return the problems that would keep clips from loading, such as a missing file; called before a run starts, quick, changes nothing."""
         return ()
 
+    def clips_to_generate(self, entries: Sequence[ClipEntry]) -> tuple[ClipEntry, ...]:
+        """Return the clips that ``ensure`` would generate; none, unless the data set generates its clips on first use."""
+        return ()
+
     def ensure(self, entry: ClipEntry) -> None:  # noqa: B027  (optional)
-        """Make a clip's files if they are missing and the data set generates its clips, so that ``load`` is quick."""
+        """Generate a clip's files if they are missing and the data set generates its clips, so that ``load`` is quick; raises the errors of ``load``."""
 
     @abstractmethod
     def load(self, entry: ClipEntry) -> Clip:

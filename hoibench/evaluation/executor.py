@@ -3,65 +3,29 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from hoibench.clip_entry import ClipEntry
+from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.failures import add_output, record_failure
 from hoibench.evaluation.generator import Generator
 from hoibench.evaluation.plan import Plan
+from hoibench.evaluation.run_progress import RunProgress
 from hoibench.evaluation.scorer import Scorer
 from hoibench.evaluation.unit import Stage, Unit, UnitReport
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.evaluation.worker_calls import close_worker, load_clip, load_method, run_unit, start_worker
-from hoibench.processes import OnLine, OutputLog, TaskPool, Worker, WorkerCrash, handle_messages
-from hoibench.progress import Progress, ProgressStage, RunProgressCallback
+from hoibench.processes import MessageHandler, OnLine, OutputLog, TaskPool, Worker, WorkerCrash, handle_messages
 
 LOAD_TIMEOUT_FACTOR = 10.0
 """Loading a clip and a method may each take this many times the unit timeout."""
 
 Job = tuple[ClipEntry, Sequence[Unit]]
 """A clip with some of its units; one worker does them all, so that the clip is loaded once."""
-
-OnReport = Callable[[UnitReport], None]
-"""Called at the end of each stage of each unit."""
-
-
-def ignore_progress(progress: Progress) -> None:
-    """Do nothing."""
-
-
-class _Counter:
-    """Counts the units of one call of an executor, and reports those that begin, with the details that generators and scorers ``send``."""
-
-    def __init__(
-        self, stage: Stage, jobs: Sequence[Job], on_report: OnReport, on_progress: RunProgressCallback
-    ) -> None:
-        self._stage = stage
-        self._total = sum(len(units) for _, units in jobs)
-        self._done = 0
-        self._on_report, self._on_progress = on_report, on_progress
-        self._lock = threading.Lock()
-
-    def begin_loading(self, unit: Unit, _: object) -> None:
-        """Report that the method is loaded for a unit."""
-        self.begin(unit, stage="loading")
-
-    def begin(self, unit: Unit, detail: str = "", stage: ProgressStage | None = None) -> None:
-        """Report that a unit has come to a stage, by default that of the call, or to a part of it."""
-        with self._lock:
-            progress = Progress(stage or self._stage, self._done, self._total, unit.entrant, unit.clip, detail)
-            self._on_progress(progress)
-
-    def end(self, report: UnitReport) -> None:
-        """Report the end of a unit."""
-        with self._lock:
-            self._done += 1
-            self._on_report(report)
 
 
 class Executor(Protocol):
@@ -75,60 +39,36 @@ class Executor(Protocol):
         KeyboardInterrupt: the user interrupted the run; the workers were stopped.
     """
 
-    def generate(
-        self,
-        context: WorkerContext,
-        entrant: str,
-        jobs: Sequence[Job],
-        on_report: OnReport,
-        on_progress: RunProgressCallback = ignore_progress,
-    ) -> None:
+    def generate(self, context: WorkerContext, entrant: str, jobs: Sequence[Job], progress: RunProgress) -> None:
         """Generate an entrant's predictions."""
 
-    def score(
-        self,
-        context: WorkerContext,
-        jobs: Sequence[Job],
-        on_report: OnReport,
-        on_progress: RunProgressCallback = ignore_progress,
-    ) -> None:
+    def score(self, context: WorkerContext, jobs: Sequence[Job], progress: RunProgress) -> None:
         """Score stored predictions, and build those that need no method."""
 
 
 class InlineExecutor:
     """Runs every job in this process, in order."""
 
-    def generate(
-        self,
-        context: WorkerContext,
-        entrant: str,
-        jobs: Sequence[Job],
-        on_report: OnReport,
-        on_progress: RunProgressCallback = ignore_progress,
-    ) -> None:
+    def generate(self, context: WorkerContext, entrant: str, jobs: Sequence[Job], progress: RunProgress) -> None:
         """Generate an entrant's predictions."""
         generator = Generator(context, entrant)
         try:
-            self._run(generator.run, jobs, _Counter("generate", jobs, on_report, on_progress))
+            self._run("generate", generator, jobs, progress)
         finally:
             generator.close()
 
-    def score(
-        self,
-        context: WorkerContext,
-        jobs: Sequence[Job],
-        on_report: OnReport,
-        on_progress: RunProgressCallback = ignore_progress,
-    ) -> None:
+    def score(self, context: WorkerContext, jobs: Sequence[Job], progress: RunProgress) -> None:
         """Score stored predictions, and build those that need no method."""
-        self._run(Scorer(context).run, jobs, _Counter("score", jobs, on_report, on_progress))
+        self._run("score", Scorer(context), jobs, progress)
 
-    def _run(self, run: Callable[[Unit, ClipEntry], UnitReport], jobs: Sequence[Job], counter: _Counter) -> None:
+    def _run(self, stage: Stage, runner: Generator | Scorer, jobs: Sequence[Job], progress: RunProgress) -> None:
+        def run_unit(unit: Unit, entry: ClipEntry, on_step: MessageHandler) -> UnitReport:
+            with handle_messages(on_step):
+                return runner.run(unit, entry)
+
         for entry, units in jobs:
             for unit in units:
-                counter.begin(unit)
-                with handle_messages(partial(counter.begin, unit)):
-                    counter.end(run(unit, entry))
+                progress.run_unit(stage, unit, partial(run_unit, unit, entry))
 
 
 @dataclass(frozen=True)
@@ -143,35 +83,22 @@ class LocalExecutor:
     timeout: float | None = None
     on_line: OnLine | None = None
 
-    def generate(
-        self,
-        context: WorkerContext,
-        entrant: str,
-        jobs: Sequence[Job],
-        on_report: OnReport,
-        on_progress: RunProgressCallback = ignore_progress,
-    ) -> None:
+    def generate(self, context: WorkerContext, entrant: str, jobs: Sequence[Job], progress: RunProgress) -> None:
         """Generate an entrant's predictions."""
-        self._run_jobs((context, entrant), jobs, _Counter("generate", jobs, on_report, on_progress))
+        self._run_jobs((context, entrant), jobs, progress)
 
-    def score(
-        self,
-        context: WorkerContext,
-        jobs: Sequence[Job],
-        on_report: OnReport,
-        on_progress: RunProgressCallback = ignore_progress,
-    ) -> None:
+    def score(self, context: WorkerContext, jobs: Sequence[Job], progress: RunProgress) -> None:
         """Score stored predictions, and build those that need no method."""
-        self._run_jobs((context, None), jobs, _Counter("score", jobs, on_report, on_progress))
+        self._run_jobs((context, None), jobs, progress)
 
-    def _run_jobs(self, arguments: tuple[WorkerContext, str | None], jobs: Sequence[Job], counter: _Counter) -> None:
+    def _run_jobs(self, arguments: tuple[WorkerContext, str | None], jobs: Sequence[Job], progress: RunProgress) -> None:
         stage: Stage = "score" if arguments[1] is None else "generate"
-        runner = _UnitRunner(stage, arguments[0], self.timeout, counter)
+        runner = _UnitRunner(stage, arguments[0], self.timeout)
 
         def run_job(worker: Worker, job: Job) -> None:
             entry, units = job
             for unit in units:
-                counter.end(runner.run(worker, unit, entry))
+                progress.run_unit(stage, unit, partial(runner.run, worker, unit, entry))
 
         pool = TaskPool(self.workers, start_worker, arguments, make_output=partial(OutputLog, self.on_line))
         pool.run(jobs, run_job, last=close_worker)
@@ -180,17 +107,16 @@ class LocalExecutor:
 class _UnitRunner:
     """Runs units in workers' processes, with a log of what each prints; a process that dies or takes too long fails its unit."""
 
-    def __init__(self, stage: Stage, context: WorkerContext, timeout: float | None, counter: _Counter) -> None:
+    def __init__(self, stage: Stage, context: WorkerContext, timeout: float | None) -> None:
         self._stage = stage
-        self._counter = counter
         self._context = context
         self._timeout = timeout
         self._load_timeout = None if timeout is None else LOAD_TIMEOUT_FACTOR * timeout
         self._load_outputs: dict[int, str] = {}
         self._load_failure: tuple[str, Path, str] | None = None
 
-    def run(self, worker: Worker, unit: Unit, entry: ClipEntry) -> UnitReport:
-        """Run a unit in a worker's process."""
+    def run(self, worker: Worker, unit: Unit, entry: ClipEntry, on_step: MessageHandler) -> UnitReport:
+        """Run a unit in a worker's process; ``on_step`` is called with a text at each step."""
         output, out = worker.output, self._context.out
         assert output is not None  # LocalExecutor makes it
         common_log = self._common_log(worker, unit)
@@ -202,17 +128,16 @@ class _UnitRunner:
             if self._stage == "generate":
                 if self._load_failure is not None:  # the next process would fail in the same way
                     return self._fail(unit, step, *self._load_failure)
-                worker.call(load_method, timeout=limit, on_message=partial(self._counter.begin_loading, unit))
+                worker.call(load_method, timeout=limit, on_message=on_step)
                 self._load_outputs[worker.number] = output.tail() or self._load_outputs.get(worker.number, "")
                 log = unit.log_file(out)
                 log.unlink(missing_ok=True)
                 output.switch(log, unit.entrant)
             if limit is not None:  # the time for loading the clip does not count
                 step = "load"
-                worker.call(load_clip, entry, timeout=limit)
+                worker.call(load_clip, entry, timeout=limit, on_message=on_step)
             step, limit = self._stage, self._timeout
-            self._counter.begin(unit)
-            report = worker.call(run_unit, unit, entry, timeout=limit, on_message=partial(self._counter.begin, unit))
+            report = worker.call(run_unit, unit, entry, timeout=limit, on_message=on_step)
         except (WorkerCrash, TimeoutError) as error:
             timed_out = isinstance(error, TimeoutError) and limit is not None
             reason = f"no result within {limit:g} s (--unit-timeout)" if timed_out else str(error)
@@ -249,11 +174,16 @@ def choose_executor(plan: Plan, jobs: int, *, runs_methods: bool = False, on_lin
     ``on_line`` gets the lines that worker processes print.
     """
     config = plan.config
-    workers = min(config.workers or _default_workers(plan.device), max(jobs, 1))
+    workers = count_workers(config, plan.device, jobs)
     needs_processes = runs_methods or workers > 1 or config.unit_timeout is not None
     if config.executor == "inline" or not needs_processes:
         return InlineExecutor()
     return LocalExecutor(workers, config.unit_timeout, on_line)
+
+
+def count_workers(config: RunConfig, device: str, jobs: int) -> int:
+    """Return how many workers run a number of jobs at once on a device."""
+    return 1 if config.executor == "inline" else min(config.workers or _default_workers(device), max(jobs, 1))
 
 
 def _default_workers(device: str) -> int:

@@ -43,7 +43,7 @@ class Generator:
         if self._load_error is not None:
             raise self._load_error
         if self._method is None:
-            send(f"loading {self.entrant.key}")
+            send("loading the method")
             try:
                 self._method = load_method(self.entrant, self.runtime)
             except BaseException as error:
@@ -77,6 +77,7 @@ class Generator:
 
     def _generate(self, method: Method, unit: Unit, request: Request, fps: float) -> None:
         spec = self.entrant.spec
+        send("generating")
         start = time.monotonic()
         prediction = method.generate(request)
         seconds = round(time.monotonic() - start, 3)

@@ -43,6 +43,7 @@ class Plan:
         device: torch device of the networks.
         contents: a digest of each entrant's code or files by key; see ``content_digest``.
         folder: the working folder at the start, which a method may change.
+        clips_to_generate: the run's clips that the data set does not have yet and generates.
     """
 
     config: RunConfig
@@ -55,6 +56,7 @@ class Plan:
     device: str
     contents: Mapping[str, str]
     folder: Path
+    clips_to_generate: tuple[ClipEntry, ...] = ()
 
     @property
     def clip_set_id(self) -> str:
@@ -152,6 +154,7 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     return Plan(
         config, dataset.kind, dataset.has_truth, manifest, entries, entrants, cards, device,
         {name: content for name, content in contents.items() if content}, Path.cwd(),
+        dataset.clips_to_generate(entries),
     )  # fmt: skip
 
 

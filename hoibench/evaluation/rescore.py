@@ -16,7 +16,8 @@ from hoibench.evaluation.config_file import config_from_json
 from hoibench.evaluation.executor import choose_executor
 from hoibench.evaluation.finished_run import lock_finished_run
 from hoibench.evaluation.plan import plan_from_record
-from hoibench.evaluation.run import RunListener, group_by_clip
+from hoibench.evaluation.run import group_by_clip
+from hoibench.evaluation.run_progress import RunListener, RunProgress
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.evaluation.worker_calls import log_to_file
 from hoibench.predictions import PREDICTION_FILE, is_complete
@@ -56,12 +57,11 @@ def rescore(out: Path, settings: Mapping[str, Any], device: str, listener: RunLi
         record = with_provenance(record, device, config.batch)
         handler = log_to_file(out / "log.txt")
         log.info("rescoring %s: %d units", out, len(units))
-        listener.on_start(plan, len(units))
+        listener.on_start(plan, units)
         try:
             context = WorkerContext.from_plan(plan, rescore=True)
-            choose_executor(plan, len(jobs)).score(context, jobs, listener.on_report)
+            choose_executor(plan, len(jobs)).score(context, jobs, RunProgress(units, listener))
             return finish_run(out, record)
         finally:
-            listener.on_end()
             logging.getLogger().removeHandler(handler)
             handler.close()

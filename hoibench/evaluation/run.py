@@ -6,14 +6,15 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 from hoibench.errors import Crash
 from hoibench.evaluation.build_run_record import RunRefused, build_record, check_resumable, record_name
 from hoibench.evaluation.collect_results import RESULTS_FILE, Outcome, finish_run, finish_shard
 from hoibench.evaluation.executor import Job, choose_executor
 from hoibench.evaluation.failures import is_fatal, read_failures
+from hoibench.evaluation.generate_clips import generate_clips
 from hoibench.evaluation.plan import Plan
+from hoibench.evaluation.run_progress import RunListener, RunProgress
 from hoibench.evaluation.unit import Unit, UnitReport
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.evaluation.worker_calls import log_to_file
@@ -23,19 +24,6 @@ from hoibench.results.run_record import RunStatus
 from hoibench.store import locks, remove_temporary_files
 
 log = logging.getLogger(__name__)
-
-
-class RunListener(Protocol):
-    """The interface of objects that show a run's progress."""
-
-    def on_start(self, plan: Plan, steps: int) -> None:
-        """Handle the start; ``steps`` reports will follow: two for a unit whose method runs, else one."""
-
-    def on_report(self, report: UnitReport) -> None:
-        """Handle the end of one stage of a unit."""
-
-    def on_end(self) -> None:
-        """Handle the end of the run."""
 
 
 def run(plan: Plan, listener: RunListener) -> Outcome:
@@ -80,27 +68,25 @@ def run(plan: Plan, listener: RunListener) -> Outcome:
 
 def _generate_and_score(plan: Plan, listener: RunListener) -> None:
     context = WorkerContext.from_plan(plan)
-    running = {entrant.key for entrant in plan.entrants if entrant.spec.entry}
-    listener.on_start(plan, len(plan.units) + sum(unit.entrant in running for unit in plan.units))
-    try:
-        for entrant in plan.entrants:
-            if entrant.spec.entry:
-                jobs = group_by_clip(plan, _units_to_generate(plan, entrant, listener))
-                executor = choose_executor(plan, len(jobs), runs_methods=True)
-                executor.generate(context, entrant.key, jobs, listener.on_report)
-        jobs = group_by_clip(plan, plan.units)
-        choose_executor(plan, len(jobs)).score(context, jobs, listener.on_report)
-    finally:
-        listener.on_end()
+    listener.on_start(plan, plan.units)
+    progress = RunProgress(plan.units, listener)
+    generate_clips(plan, progress)
+    for entrant in plan.entrants:
+        if entrant.spec.entry:
+            jobs = group_by_clip(plan, _units_to_generate(plan, entrant, progress))
+            executor = choose_executor(plan, len(jobs), runs_methods=True)
+            executor.generate(context, entrant.key, jobs, progress)
+    jobs = group_by_clip(plan, plan.units)
+    choose_executor(plan, len(jobs)).score(context, jobs, progress)
 
 
-def _units_to_generate(plan: Plan, entrant: Entrant, listener: RunListener) -> list[Unit]:
+def _units_to_generate(plan: Plan, entrant: Entrant, progress: RunProgress) -> list[Unit]:
     """Return an entrant's units without a prediction, and report the others as done."""
     missing = []
     for unit in plan.units:
         if unit.entrant == entrant.key:
             if is_complete(unit.prediction_folder(plan.out)):
-                listener.on_report(UnitReport(unit, "generate", did_work=False))
+                progress.end(UnitReport(unit, "generate", did_work=False))
             else:
                 missing.append(unit)
     return missing

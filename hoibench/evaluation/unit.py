@@ -64,6 +64,7 @@ class UnitReport:
         did_work: False if the stage was already complete.
         failure: ``STAGE: REASON``, or None.
         source_failed: True if the unit failed because it depends on a prediction that failed; such failures are not counted again.
+        seconds: the time that the stage took; 0 if it is unknown.
     """
 
     unit: Unit
@@ -71,6 +72,7 @@ class UnitReport:
     did_work: bool
     failure: str | None = None
     source_failed: bool = False
+    seconds: float = 0.0
 
 
 def delete_results(out: Path, unit: Unit) -> None:

@@ -17,6 +17,7 @@ from hoibench.evaluation.scored_clip import encode_truth, trim_clip
 from hoibench.methods.method import Entrant
 from hoibench.metric_card import Card
 from hoibench.metrics.measurement import Measurement
+from hoibench.processes import send
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class ClipLoader:
     def load(self, entry: ClipEntry) -> LoadedClip:
         """Load a clip; a data set that generates its clips generates it first."""
         if self._loaded is None or self._loaded.entry != entry:
+            send("loading the clip")
             clip = self.dataset.load(entry)
             self._loaded = LoadedClip(entry, clip, trim_clip(encode_truth(clip)))
         return self._loaded

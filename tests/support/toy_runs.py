@@ -10,16 +10,18 @@ from hoibench.evaluation.run import run
 
 class RecordingListener:
     def __init__(self):
+        self.units = ()
+        self.steps = []
         self.reports = []
 
-    def on_start(self, plan, steps):
-        self.steps = steps
+    def on_start(self, plan, units):
+        self.units = units
+
+    def on_progress(self, progress):
+        self.steps.append(progress)
 
     def on_report(self, report):
         self.reports.append(report)
-
-    def on_end(self):
-        pass
 
 
 def run_toy(out, device="cpu", **settings):

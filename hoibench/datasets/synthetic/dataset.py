@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -81,14 +82,25 @@ class SyntheticDataset(Dataset):
             tree, entry.id, line.entry.camera_ids, line.source, points=POINTS, truth="synthetic", tags=entry.tags
         )
 
+    def clips_to_generate(self, entries: Sequence[ClipEntry]) -> tuple[ClipEntry, ...]:
+        """Return the clips without files."""
+        return tuple(entry for entry in entries if not self._clip_folder(entry).is_dir())
+
+    def ensure(self, entry: ClipEntry) -> None:
+        """Generate a clip's files unless they exist."""
+        self.generate(entry)
+
     def generate(self, entry: ClipEntry) -> Path:
         """Generate a clip's files in the layout of TACO, unless they exist, and return their root folder; raises the errors of ``load``."""
-        split, line = self._line(entry)
-        folder = clips_folder(self._root) / split / entry.id
+        _, line = self._line(entry)
+        folder = self._clip_folder(entry)
         if not folder.is_dir() and self._on_message is not None:
             self._on_message(f"generating synthetic clip {entry.id}")
         ensure_folder(folder, lambda root: _generate(root, line))
         return folder
+
+    def _clip_folder(self, entry: ClipEntry) -> Path:
+        return clips_folder(self._root) / self._line(entry)[0] / entry.id
 
     def _line(self, entry: ClipEntry) -> tuple[str, SplitLine]:
         """Return the name of a clip's split, and its line there; the same scene with other cameras is another clip."""
