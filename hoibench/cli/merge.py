@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -24,12 +23,15 @@ class Merge:
 def merge_command(arguments: Sequence[str]) -> int:
     """Merge the shards of a run, build its leaderboard page, and return the exit code that the unsharded run would have returned."""
     options = tyro.cli(Merge, args=list(arguments), prog="hoibench merge")
-    from hoibench.cli.exit_codes import as_crash
-    from hoibench.cli.output import reserved_stdout
-    from hoibench.cli.run import report
-    from hoibench.evaluation.merge import merge
+    from hoibench.cli.output import StatusConsole, reserved_stdout
+    from hoibench.cli.run import build_page, report
+    from hoibench.cli.run_progress import show_run
 
+    console = StatusConsole()
     with reserved_stdout() as stdout:
-        outcome = merge(options.run)
-        with as_crash():
-            return report(outcome, options.json, Console(stderr=True, emoji=False), stdout)
+        with show_run(console) as display:
+            from hoibench.evaluation.merge import merge
+
+            outcome = merge(options.run)
+            page = build_page(outcome, display)
+        return report(outcome, page, options.json, console, stdout)

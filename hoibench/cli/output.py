@@ -10,7 +10,20 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
+from rich.console import Console
+
 from hoibench.problems import Problem, raise_if_any
+
+
+class StatusConsole(Console):
+    """A console on standard error for progress and messages; when nobody reads it any more, it goes silent and the command continues."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        """Go silent; rich would end the process with code 1."""
+        self.quiet = True
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import sys
 import tomllib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,12 +17,16 @@ from rich.console import Console
 
 from hoibench.cli.exit_codes import as_crash, to_exit_code
 from hoibench.cli.failures_table import print_failures
-from hoibench.cli.output import print_result, reserved_stdout
+from hoibench.cli.output import StatusConsole, print_result, reserved_stdout
+from hoibench.cli.run_progress import RunDisplay, show_run
 from hoibench.evaluation.config import RunConfig, check_config
 from hoibench.evaluation.config_file import to_arguments
+from hoibench.progress import Progress
 
 if TYPE_CHECKING:
+    from hoibench.datasets.base import Dataset
     from hoibench.evaluation.collect_results import Outcome
+    from hoibench.evaluation.plan import Plan
 
 PROGRAM = "python -m hoibench.run"
 
@@ -69,42 +75,56 @@ def run_command(arguments: Sequence[str]) -> int:
 
 def _run(config: RunConfig, stdout: TextIO) -> int:
     check_config(config)
-    console = Console(stderr=True, emoji=False)
-    from hoibench.datasets.registry import open_dataset
-    from hoibench.evaluation.plan import make_plan
+    console = StatusConsole()
+    with show_run(console) as display:
+        plan, dataset = _load(config, display)
+        if not config.dry_run:
+            from hoibench.evaluation.run import run
 
-    def print_message(text: str) -> None:
-        console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
-
-    dataset = open_dataset(config.dataset, config.root, print_message)
-    plan = make_plan(config, dataset, resolve_device(config.device))
-    for exclusion in plan.manifest.exclusion_summary:
-        print_message(f"clips left out, {exclusion}")
+            outcome = run(plan, display)
+            page = build_page(outcome, display)
     if config.dry_run:
         from hoibench.cli.dry_run import describe
 
         print_result(describe(plan, dataset), stdout)
         return 0
-    from hoibench.cli.progress_bar import make_listener
-    from hoibench.evaluation.run import run
+    return report(outcome, page, config.json, console, stdout)
 
-    outcome = run(plan, make_listener(console))
+
+def _load(config: RunConfig, display: RunDisplay) -> tuple[Plan, Dataset]:
+    from hoibench.datasets.registry import open_dataset
+    from hoibench.evaluation.plan import make_plan
+
+    print_message = partial(display.print, style="dim")
+    dataset = open_dataset(config.dataset, config.root, print_message)
+    plan = make_plan(config, dataset, resolve_device(config.device))
+    for exclusion in plan.manifest.exclusion_summary:
+        print_message(f"clips left out, {exclusion}")
+    return plan, dataset
+
+
+def build_page(outcome: Outcome, display: RunDisplay) -> Path | None:
+    """Build the leaderboard page of a run and return its path; None for a shard.
+
+    Raises:
+        Crash: the page cannot be built.
+    """
+    if outcome.is_shard:
+        return None
+    display.on_progress(Progress("page"))
     with as_crash():
-        return report(outcome, config.json, console, stdout)
+        from leaderboard.build import build
+
+        return build([outcome.out], outcome.out / "leaderboard")
 
 
-def report(outcome: Outcome, as_json: bool, console: Console, stdout: TextIO) -> int:
-    """Build the leaderboard page of a run and print its path (for a shard, the run folder) to ``stdout``; return the exit code."""
-    page = None
+def report(outcome: Outcome, page: Path | None, as_json: bool, console: Console, stdout: TextIO) -> int:
+    """Print how a run ended, and the path of its page (for a shard, of the run folder) to ``stdout``; return the exit code."""
     if outcome.is_shard:
         console.print(
             f"this shard is done; after the last one, run: hoibench merge {_relative(outcome.out)}",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
-    else:
-        from leaderboard.build import build
-
-        page = build([outcome.out], outcome.out / "leaderboard")
     if outcome.failures:
         print_failures(console, outcome, _relative(outcome.out))
         over = outcome.exit_code != 0
@@ -135,14 +155,25 @@ def resolve_device(device: str) -> str:
     Raises:
         ValueError: ``--device cuda`` without a CUDA device.
     """
-    if device == "cpu":
-        return device
+    if device == "cpu" or (device == "auto" and not _may_have_gpu()):
+        return "cpu"
     import torch
 
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise ValueError("--device cuda: torch finds no CUDA device; use --device cpu")
     return "cuda" if available else "cpu"
+
+
+def _may_have_gpu() -> bool:
+    """Return False if a look at the drivers, much quicker than importing torch, shows that torch would find no GPU."""
+    if sys.platform != "linux" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

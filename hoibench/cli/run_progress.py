@@ -7,6 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -14,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from hoibench.progress import Progress, estimate_seconds
+from hoibench.text import count
 
 if TYPE_CHECKING:
     from hoibench.evaluation.plan import Plan
@@ -71,8 +73,6 @@ class RunDisplay:
 
     def on_start(self, plan: Plan, units: Sequence[Unit]) -> None:
         """Print how much work the run has."""
-        from functools import partial
-
         from hoibench.evaluation.executor import count_workers
 
         with self._lock:
@@ -84,7 +84,7 @@ class RunDisplay:
                     self._left.setdefault((stage, unit.entrant), Counter())[unit.clip] += 1
         clips = len({unit.clip for unit in units})
         self.print(
-            f"{_count(len(units), 'unit')}: {_count(clips, 'clip')}, {_count(len(plan.entrants), 'row')} each, {_count(len(plan.cards), 'metric')}"
+            f"{count(len(units), 'unit')}: {count(clips, 'clip')}, {count(len(plan.entrants), 'row')} each, {count(len(plan.cards), 'metric')}"
         )
 
     def on_progress(self, progress: Progress) -> None:
@@ -130,7 +130,7 @@ class RunDisplay:
             if estimate is None:
                 return None
             seconds += estimate
-            jobs |= {clip for clip, count in self._left[now.stage, entrant].items() if count > 0}
+            jobs |= {clip for clip, units in self._left[now.stage, entrant].items() if units > 0}
         return seconds / self._count_workers(len(jobs)) if jobs else None
 
     @property
@@ -166,7 +166,9 @@ class RunDisplay:
                 second = Text("  ".join(filter(None, (times, failed, detail))), style="dim")
             else:
                 title = _title(now, width - len(times) - 4)
-                first = Text.assemble((title, "bold"), "  ", *self._bar(share, width - len(title) - len(times) - 5), times)
+                first = Text.assemble(
+                    (title, "bold"), "  ", *self._bar(share, width - len(title) - len(times) - 5), times
+                )
             for text in (first, second):
                 text.no_wrap, text.overflow = True, "ellipsis"
             return Group(first, second)
@@ -176,8 +178,8 @@ class RunDisplay:
         if share is None or room < 5:
             return []
         done, left = ("#", "-") if self._console.options.ascii_only else ("━", "─")
-        count = round(share * room)
-        return [(done * count, "green"), (left * (room - count), "dim"), ("  ", "")]
+        length = round(share * room)
+        return [(done * length, "green"), (left * (room - length), "dim"), ("  ", "")]
 
     @contextmanager
     def print_lines(self) -> Iterator[None]:
@@ -215,9 +217,9 @@ class RunDisplay:
     def _left_units(self) -> dict[str, int]:
         stage = self._now.stage
         return {
-            entrant: count
+            entrant: units
             for entrant in self._entrants()
-            if (stage, entrant) in self._left and (count := sum(self._left[stage, entrant].values()))
+            if (stage, entrant) in self._left and (units := sum(self._left[stage, entrant].values()))
         }
 
     def _pace_of(self, stage: str, entrant: str) -> str:
@@ -267,7 +269,3 @@ def _format_time(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import tyro
-from rich.console import Console
 from rich.progress import track
 
+from hoibench.cli.output import StatusConsole, reserved_stdout
 from hoibench.clip import Pairing
 
 if TYPE_CHECKING:
@@ -77,11 +77,8 @@ def score_command(arguments: Sequence[str]) -> int:
 
 
 def _score_run(options: Score, run: Path) -> int:
-    from hoibench.cli.exit_codes import as_crash
-    from hoibench.cli.output import reserved_stdout
-    from hoibench.cli.progress_bar import make_listener
-    from hoibench.cli.run import report, resolve_device
-    from hoibench.evaluation.rescore import rescore
+    from hoibench.cli.run import build_page, report, resolve_device
+    from hoibench.cli.run_progress import show_run
 
     if options.pred is not None or options.truth is not None:
         raise ValueError("give the folder of a run, or --pred and --truth, not both")
@@ -89,11 +86,14 @@ def _score_run(options: Score, run: Path) -> int:
         raise ValueError("--metrics, --pairing and --out need --pred and --truth: a run has its own")
     given = {"root": options.root, "weights": options.weights, "workers": options.workers}
     settings = {name: value for name, value in given.items() if value is not None}
-    console = Console(stderr=True, emoji=False)
+    console = StatusConsole()
     with reserved_stdout() as stdout:
-        outcome = rescore(run, settings, resolve_device(options.device), make_listener(console))
-        with as_crash():
-            return report(outcome, options.json, console, stdout)
+        with show_run(console) as display:
+            from hoibench.evaluation.rescore import rescore
+
+            outcome = rescore(run, settings, resolve_device(options.device), display)
+            page = build_page(outcome, display)
+        return report(outcome, page, options.json, console, stdout)
 
 
 def _score_folders(options: Score, pred: Path, truth: Path) -> int:
@@ -119,7 +119,7 @@ def _score_clips(options: Score, pred: Path, truth: Path) -> tuple[dict[str, lis
     cards = select_cards(metrics)
     if not cards:
         raise ValueError(f"--metrics is {options.metrics!r}, expected ids or sets, e.g. rpe,chamfer")
-    console, name, failed = Console(stderr=True, emoji=False), pred.name or "prediction", 0
+    console, name, failed = StatusConsole(), pred.name or "prediction", 0
     rows: dict[str, list[ResultRow]] = {}
     folders = clip_folders(truth)
     for folder in track(folders, "clips", console=console, disable=not console.is_terminal, transient=True):

@@ -154,7 +154,7 @@ class Dataset(ABC):
         return ()
 
     def ensure(self, entry: ClipEntry) -> None:  # noqa: B027  (optional)
-        """Generate a clip's files if they are missing and the data set generates its clips, so that ``load`` is quick; raises the errors of ``load``."""
+        """Generate the files of a clip that ``clips_to_generate`` returns, so that ``load`` is quick; raises the errors of ``load``."""
 
     @abstractmethod
     def load(self, entry: ClipEntry) -> Clip:

@@ -34,8 +34,11 @@ class RunListener(Protocol):
 class RunProgress:
     """Counts the clips that each entrant is done with in each stage, and tells the listener; its methods may be called in several threads."""
 
-    def __init__(self, units: Iterable[Unit], listener: RunListener) -> None:
+    def __init__(
+        self, units: Iterable[Unit], listener: RunListener, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._listener = listener
+        self._clock = clock
         self._lock = threading.Lock()
         left = Counter((unit.entrant, unit.clip) for unit in units)
         self._left: dict[Stage, Counter[tuple[str, str]]] = {"generate": left.copy(), "score": left}
@@ -45,8 +48,8 @@ class RunProgress:
     def run_unit(self, stage: Stage, unit: Unit, run: Callable[[MessageHandler], UnitReport]) -> None:
         """Run one stage of a unit and report its end; ``run`` is given a function to call with a text at each step, such as a metric's id."""
         self._begin(stage, unit)
-        start = time.monotonic()
-        self.end(replace(run(partial(self._begin, stage, unit)), seconds=time.monotonic() - start))
+        start = self._clock()
+        self.end(replace(run(partial(self._begin, stage, unit)), seconds=self._clock() - start))
 
     def end(self, report: UnitReport) -> None:
         """Report the end of one stage of a unit."""

@@ -3,13 +3,14 @@
 import re
 
 import pytest
-from toy_runs import run_toy
+from toy_runs import RecordingListener, run_toy
 
 from hoibench.datasets.registry import open_dataset
 from hoibench.evaluation.config import RunConfig
 from hoibench.evaluation.executor import choose_executor
 from hoibench.evaluation.plan import make_plan
 from hoibench.evaluation.run import group_by_clip
+from hoibench.evaluation.run_progress import RunProgress
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.progress import Progress
 from hoibench.results.run_record import RunRecord
@@ -55,14 +56,18 @@ def test_progress_names_stage_clip_and_metric(executor, tmp_path):
     )
     plan = make_plan(config, open_dataset("toy", None), "cpu")
     context, jobs = WorkerContext.from_plan(plan), group_by_clip(plan, [u for u in plan.units if u.method == "still"])
-    run_executor, seen = choose_executor(plan, len(jobs), runs_methods=True), []
-    run_executor.generate(context, "still", jobs, lambda report: None, seen.append)
-    assert [p for p in seen if "loading" not in p.stage + p.detail] == [
-        Progress("generate", done, 2, "still", clip) for done, clip in enumerate(("clip_1", "clip_3"))
+    listener = RecordingListener()
+    progress = RunProgress((unit for _, units in jobs for unit in units), listener)
+    run_executor = choose_executor(plan, len(jobs), runs_methods=True)
+    run_executor.generate(context, "still", jobs, progress)
+    steps = ("", "loading the method", "loading the clip", "generating", "", "loading the clip", "generating")
+    assert listener.steps == [
+        Progress("generate", done, 2, "still", clip, step)
+        for step, done, clip in zip(steps, 4 * [0] + 3 * [1], 4 * ["clip_1"] + 3 * ["clip_3"], strict=True)
     ]
-    assert sum("loading" in p.stage + p.detail for p in seen) == 1
-    seen.clear()
-    run_executor.score(context, jobs, lambda report: None, seen.append)
-    assert [(p.stage, p.done, p.clip, p.detail) for p in seen if p.done == 1] == [
-        ("score", 1, "clip_3", detail) for detail in ("", "rpe@2", "chamfer@2")
+    listener.steps.clear()
+    run_executor.score(context, jobs, progress)
+    assert [(p.stage, p.done, p.clip, p.detail) for p in listener.steps if p.done == 1] == [
+        ("score", 1, "clip_3", detail) for detail in ("", "loading the clip", "rpe@2", "chamfer@2")
     ]
+    assert all(report.seconds > 0 for report in listener.reports)
