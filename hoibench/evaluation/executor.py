@@ -91,7 +91,9 @@ class LocalExecutor:
         """Score stored predictions, and build those that need no method."""
         self._run_jobs((context, None), jobs, progress)
 
-    def _run_jobs(self, arguments: tuple[WorkerContext, str | None], jobs: Sequence[Job], progress: RunProgress) -> None:
+    def _run_jobs(
+        self, arguments: tuple[WorkerContext, str | None], jobs: Sequence[Job], progress: RunProgress
+    ) -> None:
         stage: Stage = "score" if arguments[1] is None else "generate"
         runner = _UnitRunner(stage, arguments[0], self.timeout)
 
