@@ -20,7 +20,6 @@ from hoibench.cli.failures_table import print_failures
 from hoibench.cli.output import StatusConsole, print_result, reserved_stdout
 from hoibench.cli.run_progress import RunDisplay, show_run
 from hoibench.evaluation.config import RunConfig, check_config
-from hoibench.evaluation.config_file import to_arguments
 from hoibench.progress import Progress
 
 if TYPE_CHECKING:
@@ -62,6 +61,8 @@ def _read_config_file(path: Path) -> list[str]:
             raise ValueError(f"found {table!r:.40}, expected an object")
     except ValueError as error:
         raise ValueError(f"--config {path} is not valid {path.suffix.lstrip('.') or 'TOML'}: {error}") from error
+    from hoibench.evaluation.config_file import to_arguments
+
     table = table.get("config", table)
     return to_arguments(f"--config {path}", {key: value for key, value in table.items() if key != "config"})
 
