@@ -124,9 +124,12 @@ class Tracks:
     def __post_init__(self) -> None:
         check_float("Tracks.world", self.world)
         check_shape("Tracks.world", self.world, ("N", "K", 3))
+        check_mask("Tracks.visible", self.visible, ("V", "N", "K"))
+        check_shape("Tracks.part", self.part, ("K",))
         n, k, _ = self.world.shape
-        check_mask("Tracks.visible", self.visible, ("V", n, k))
-        check_shape("Tracks.part", self.part, (k,))
+        _, visible_n, visible_k = self.visible.shape
+        check_same("frames", {"Tracks.world": n, "Tracks.visible": visible_n})
+        check_same("points", {"Tracks.world": k, "Tracks.visible": visible_k, "Tracks.part": len(self.part)})
         if not np.isfinite(self.world).all():
             raise ValueError("Tracks.world has NaN or infinity; fill in missing points and set recorded to false")
         if self.depth_edge is not None:
@@ -300,11 +303,17 @@ class Prediction:
         if self.anchors is None:
             raise ValueError("tracks need anchors: give the (V, K', 2) pixels of the tracks in frame 0")
         check_float("anchors", self.anchors)
-        check_shape("anchors", self.anchors, (tracks.shape[0], tracks.shape[2], 2))
+        check_shape("anchors", self.anchors, ("V", "K'", 2))
+        check_same("views", {"tracks": tracks.shape[0], "anchors": self.anchors.shape[0]})
+        check_same("points", {"tracks": tracks.shape[2], "anchors": self.anchors.shape[1]})
         if not np.isfinite(self.anchors).all():
             raise ValueError("anchors have NaN or infinity")
         if self.valid is not None:
-            check_mask("valid", self.valid, tracks.shape[:3])
+            check_mask("valid", self.valid, ("V", "N", "K'"))
+            for axis, of_tracks, of_valid in zip(
+                ("views", "frames", "points"), tracks.shape, self.valid.shape, strict=False
+            ):
+                check_same(axis, {"tracks": of_tracks, "valid": of_valid})
         bad = ~(np.abs(tracks) <= MAX_COORDINATE).all(axis=-1)  # true for NaN, too
         if self.valid is not None:
             bad &= self.valid
@@ -335,6 +344,18 @@ def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> Non
     if not fits:
         wanted = ", ".join(str(n) for n in expected) + ("," if len(expected) == 1 else "")
         raise ValueError(f"{name} has shape {tuple(array.shape)}, expected ({wanted})")
+
+
+def check_same(axis: str, sizes: Mapping[str, int]) -> None:
+    """Raise ValueError unless all arrays have the same number of ``axis``, e.g. points; ``sizes`` has the number of each array by its name.
+
+    >>> check_same("points", {"tracks": 60, "anchors": 64})
+    Traceback (most recent call last):
+    ValueError: the numbers of points differ: tracks has 60, anchors has 64
+    """
+    if len(set(sizes.values())) > 1:
+        found = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+        raise ValueError(f"the numbers of {axis} differ: {found}")
 
 
 def check_mask(name: str, array: Array, expected: tuple[int | str, ...]) -> None:

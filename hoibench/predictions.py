@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, StringConstraints
 
 from hoibench.clip import Array, Prediction, Scale
-from hoibench.store import atomic_write, read_npz, sha256_file, write_npz
+from hoibench.store import atomic_write, read_npz, remove_temporary_files, sha256_file, write_npz
 from hoibench.store.records import Record
 from hoibench.video import Codec, decode, encode
 
@@ -81,6 +81,7 @@ def write_prediction(folder: Path, prediction: Prediction, fps: float, codec: Co
         (2, 6, 20, 3)
     """
     folder.mkdir(parents=True, exist_ok=True)
+    remove_temporary_files(folder)
     (folder / PREDICTION_FILE).unlink(missing_ok=True)
     for part in (*folder.glob("view-*"), folder / TRACKS_FILE):
         part.unlink(missing_ok=True)

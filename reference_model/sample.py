@@ -182,8 +182,10 @@ def is_done(folder: Path, settings: dict[str, Any]) -> bool:
 def generate_and_write(folder: Path, method: SyncMV4DMethod, request: Request, settings: dict[str, Any]) -> None:
     """Generate the prediction for one request, and write it and its motion pseudo-videos (motion-0.mp4, ...) to a folder."""
     from hoibench.predictions import write_prediction
+    from hoibench.store import remove_temporary_files
     from hoibench.video import encode
 
+    remove_temporary_files(folder)  # of a killed command
     start = time.monotonic()
     generated = method.generate_with_motion(request)
     seconds = round(time.monotonic() - start, 3)

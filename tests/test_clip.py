@@ -31,8 +31,19 @@ def test_wrong_track_shapes_name_both_shapes(shape):
 
 
 def test_anchors_must_fit_the_tracks():
-    with pytest.raises(ValueError, match="anchors has shape"):
+    with pytest.raises(ValueError, match=f"numbers of points differ: tracks has {K}, anchors has {K - 1}"):
         Prediction(tracks=tracks(), anchors=anchors()[:, 1:])
+    with pytest.raises(ValueError, match=f"numbers of views differ: tracks has {V}, anchors has {V - 1}"):
+        Prediction(tracks=tracks(), anchors=anchors()[1:])
+    with pytest.raises(ValueError, match=f"numbers of frames differ: tracks has {N}, valid has {N - 1}"):
+        Prediction(tracks=tracks(), anchors=anchors(), valid=np.ones((V, N - 1, K), bool))
+
+
+def test_true_tracks_name_every_array_with_its_number_of_points():
+    with pytest.raises(ValueError, match=f"Tracks.world has {K}, Tracks.visible has {K - 1}, Tracks.part has {K}"):
+        Tracks(np.zeros((N, K, 3)), np.ones((V, N, K - 1), bool), np.zeros(K, np.uint8))
+    with pytest.raises(ValueError, match=f"frames differ: Tracks.world has {N}, Tracks.visible has {N - 1}"):
+        Tracks(np.zeros((N, K, 3)), np.ones((V, N - 1, K), bool), np.zeros(K, np.uint8))
 
 
 def test_nan_says_where():

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hoibench.cli.output import check_writable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -48,6 +50,10 @@ def compare_command(arguments: Sequence[str]) -> int:
     options = tyro.cli(Compare, args=list(arguments), prog="hoibench compare")
     from hoibench.results.comparison import compare_methods, find_rows, ranked_columns
 
+    for flag, path in (("--csv", options.csv), ("--latex", options.latex), ("--markdown", options.markdown)):
+        if path is not None:
+            check_writable(flag, path)
+            path.parent.mkdir(parents=True, exist_ok=True)
     board = read_board(options.names, "compare")
     columns = ranked_columns(board, options.metric, options.region)
     found = compare_methods(board, find_rows(board, options.names), columns)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from hoibench.cli.data import check_outside
 from hoibench.cli.exit_codes import as_crash
+from hoibench.cli.output import check_writable
 from hoibench.cli.progress_bar import progress_bar
 
 PROBLEMS = 3
@@ -52,6 +53,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
     if options.sample < 1:
         raise ValueError(f"--sample is {options.sample}, expected at least 1")
     from hoibench.datasets.taco.doctor.diagnosis import diagnose
+    from hoibench.datasets.taco.doctor.listing import has_taco_files, list_download
     from hoibench.datasets.taco.doctor.object_table import format_objects
     from hoibench.datasets.taco.doctor.report import format_diagnosis
     from hoibench.datasets.taco.download import POSES, find_sequences
@@ -65,6 +67,11 @@ def doctor_command(arguments: Sequence[str]) -> int:
         )
     check_outside(options.root, options.objects, "--objects")
     lines = split_lines(options.split)
+    if options.objects is not None:
+        check_writable("--objects", options.objects)
+    if not options.json and not has_taco_files(list_download(options.root)):
+        print(f"{options.root} has no file of a TACO download: unpack its zips there (docs/taco.md)")
+        return PROBLEMS
     with progress_bar(Console(stderr=True, emoji=False)) as on_progress:
         report = diagnose(
             options.root, lines, mano=options.mano, deep=options.deep, sample=options.sample, on_progress=on_progress

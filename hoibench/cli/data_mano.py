@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 
 from hoibench.cli.exit_codes import as_crash
+from hoibench.cli.output import check_writable
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ def mano_command(arguments: Sequence[str]) -> int:
     from hoibench.datasets.taco.hand.hand_pose import SIDES
     from hoibench.datasets.taco.hand.mano_file import convert, find_mano, read_mano
 
+    if options.out is not None:
+        check_writable("--out", options.out / "MANO_LEFT.npz")
     found = {side: find_mano(options.folder, side) for side in SIDES}
     for side, path in found.items():
         read_mano(path, side)

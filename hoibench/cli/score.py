@@ -54,7 +54,7 @@ class Score:
     (oracle-projection for point maps)."""
 
     out: Path | None = None
-    """Also write all rows to this Parquet file; a clip that could not be scored has rows with the reason."""
+    """Also write all rows to this file, .parquet or .csv; a clip that could not be scored has rows with the reason."""
 
     weights: Path | None = None
     """A folder with weight files, searched before $HOIBENCH_WEIGHTS and the cache."""
@@ -97,10 +97,17 @@ def _score_run(options: Score, run: Path) -> int:
 
 
 def _score_folders(options: Score, pred: Path, truth: Path) -> int:
+    from hoibench.cli.output import check_writable
+    from hoibench.results.results_file import TABLE_SUFFIXES, write_rows
+
+    if options.out is not None:
+        if options.out.suffix not in TABLE_SUFFIXES:
+            raise ValueError(
+                f"--out {options.out} ends with {options.out.suffix or 'no suffix'}, expected {' or '.join(TABLE_SUFFIXES)}"
+            )
+        check_writable("--out", options.out)
     rows, failed = _score_clips(options, pred, truth)
     if options.out is not None:
-        from hoibench.results.results_file import write_rows
-
         write_rows(options.out, (row for clip_rows in rows.values() for row in clip_rows))
     for clip, clip_rows in rows.items():
         _print_clip(clip, [row for row in clip_rows if row.is_headline], options.json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hoibench.evaluation.config import parse_max_failures
@@ -108,7 +108,7 @@ def _read_scores(out: Path, unit: Unit) -> tuple[dict[str, list[ResultRow]], str
     """Return a unit's rows by metric, and why other rows are missing (``STAGE: REASON``)."""
     path = unit.score_file(out)
     try:
-        scores = read_scores(path) if path.is_file() else {}
+        scores = read_scores(path, asdict(unit)) if path.is_file() else {}
     except ValueError as error:
         return {}, f"score: {error}"
     failure = read_failure(out, unit)

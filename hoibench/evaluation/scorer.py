@@ -6,6 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Hashable
+from dataclasses import asdict
 from pathlib import Path
 
 from hoibench.clip import Prediction
@@ -129,7 +130,7 @@ class Scorer:
         """Return the cards of the metrics that a unit has no rows of, or whose rows have a status that is retried, such as ``error``."""
         if self.context.rescore:
             return self.context.cards
-        scores = _read_scores(unit.score_file(self.context.out))
+        scores = _read_scores(unit.score_file(self.context.out), unit)
         done = {metric for metric, rows in scores.items() if not any(row.status in RETRIED_STATUSES for row in rows)}
         return tuple(card for card in self.context.cards if card.id not in done)
 
@@ -184,10 +185,10 @@ def _measure(case: Case, card: Card, video_digests: Hashable, loaded: LoadedClip
     return loaded.measured[card.id, video_digests]
 
 
-def _read_scores(path: Path) -> dict[str, list[ResultRow]]:
+def _read_scores(path: Path, unit: Unit) -> dict[str, list[ResultRow]]:
     """Read a unit's rows; a damaged file is renamed, and its metrics are scored again."""
     try:
-        return read_scores(path) if path.is_file() else {}
+        return read_scores(path, asdict(unit)) if path.is_file() else {}
     except ValueError as error:
         log.warning("%s; renamed to %s.damaged", error, path)
         path.rename(path.with_name(f"{path.name}.damaged"))

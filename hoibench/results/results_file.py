@@ -1,4 +1,4 @@
-"""Reader and writer of ``results.parquet``, which has all result rows of a run."""
+"""Reader and writer of ``results.parquet``, which has all result rows of a run; rows are also written as CSV."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 from hoibench.results.result_row import COLUMNS, ResultRow
 from hoibench.store import atomic_write
@@ -34,6 +35,8 @@ _REQUIRED = {
     "details",
 }
 _ORDER = ("method", "preset", "seed", "clip", "metric", "region", "part", "view", "pair", "frame")
+TABLE_SUFFIXES = (".parquet", ".csv")
+"""Suffixes of the files that ``write_rows`` writes."""
 _METADATA = {b"hoibench": b"results@5"}
 _PANDAS_TYPES = {pa.string(): pd.StringDtype(), pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype()}
 
@@ -49,15 +52,19 @@ SCHEMA = pa.schema([pa.field(c, _type(c), nullable=c not in _REQUIRED) for c in 
 
 
 def write_rows(path: Path, rows: Iterable[ResultRow]) -> None:
-    """Write rows to a Parquet file atomically, sorted by method, seed, clip and metric, so that equal rows give an equal file.
+    """Write rows to a .parquet or .csv file atomically, sorted by method, seed, clip and metric, so that equal rows give an equal file.
 
     Raises:
         OSError: the file cannot be written.
     """
     tables = sorted((row.to_parquet() for row in rows), key=_sort_key)
     columns = [pa.array([table[field.name] for table in tables], type=field.type) for field in SCHEMA]
+    table = pa.Table.from_arrays(columns, schema=SCHEMA)
     with atomic_write(path) as temporary:
-        pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), temporary, compression="zstd")
+        if path.suffix == ".csv":
+            csv.write_csv(table, temporary)
+        else:
+            pq.write_table(table, temporary, compression="zstd")
 
 
 def read_rows(path: Path) -> pd.DataFrame:

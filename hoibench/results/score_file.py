@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -40,12 +41,16 @@ def append_metric(path: Path, metric: str, rows: Iterable[ResultRow]) -> None:
         sync(path.parent)
 
 
-def read_scores(path: Path) -> dict[str, list[ResultRow]]:
+def read_scores(path: Path, unit: Mapping[str, object] | None = None) -> dict[str, list[ResultRow]]:
     """Read a score file: return each metric's rows by metric id, in file order; of several lines of a metric, the last one counts.
+
+    Args:
+        path: the file.
+        unit: values that every row must have: method, preset, clip and seed of the prediction; None to accept all rows.
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: a complete line is invalid; the message names file and line.
+        ValueError: a complete line is invalid, or has a row of another prediction; the message names file and line.
     """
     *lines, tail = path.read_bytes().split(b"\n")
     if tail:
@@ -58,6 +63,11 @@ def read_scores(path: Path) -> dict[str, list[ResultRow]]:
             raise ValueError(
                 f"{explain(error, _Line, f'{path}:{number}')}; delete the file to score the clip again"
             ) from error
+        for row, (field, expected) in product(parsed.rows, (unit or {}).items()):
+            if (found := getattr(row, field)) != expected:
+                raise ValueError(
+                    f"{path}:{number}: a row has {field} {found!r}, expected {expected!r}; delete the file to score the clip again"
+                )
         scores[parsed.metric] = list(parsed.rows)
     return scores
 

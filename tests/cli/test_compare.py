@@ -106,6 +106,13 @@ def test_latex_and_markdown_have_the_same_cells(runs, capsys):
         assert " & ".join(line).replace("_", "\\_").replace("%", "\\%") in latex
 
 
+@pytest.mark.parametrize("flag", ["--csv", "--latex", "--markdown"])
+def test_a_file_that_cannot_be_written_is_refused_before_the_comparison(runs, capsys, flag, monkeypatch):
+    monkeypatch.setattr("hoibench.results.comparison.compare_methods", None)
+    text = error(capsys, "compare", "a:syncmv4d", "a:svimo", flag, "a/run.json/t")
+    assert text == f"error: {flag} a/run.json/t cannot be written (Not a directory): give a writable path\n"
+
+
 def test_hostile_names_stay_in_their_cells_and_a_pair_with_few_clusters_has_no_p(runs, capsys):
     name = "A | [red]b[/red] \\"
     methods = [replace(method, name=name) if method.id == "svimo" else method for method in fake_runs.METHODS[:2]]

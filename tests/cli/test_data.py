@@ -48,6 +48,7 @@ def test_the_doctor_finds_a_whole_tree_in_order(said, taco):
     assert code == 0, out
     assert "1 of 84 clips of the split can be prepared" in out
     assert out.splitlines()[-1].startswith("no problem")
+    assert "\nskipped  zips: nothing to check; calibration-reviews: " in out and out.count("skipped") == 1
 
 
 def test_the_doctor_names_a_fault_and_its_fix(said, taco_copy):
@@ -56,6 +57,14 @@ def test_the_doctor_names_a_fault_and_its_fix(said, taco_copy):
     assert code == 3
     (check,) = [check for check in json.loads(out)["checks"] if check["status"] == "problem"]
     assert check["problems"][0]["file"] == str(broken) and check["fix"]
+
+
+def test_an_empty_folder_is_one_line(said, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    code, out, _ = said("doctor", tmp_path)
+    assert (code, out) == (3, f"{tmp_path} has no file of a TACO download: unpack its zips there (docs/taco.md)\n")
+    code, out, _ = said("doctor", tmp_path, "--json")
+    assert code == 3 and {check["id"] for check in json.loads(out)["checks"]} >= {"folders", "split"}
 
 
 def test_the_doctor_refuses_what_it_cannot_look_at(said, tmp_path):

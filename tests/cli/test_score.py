@@ -68,6 +68,18 @@ def test_a_mistyped_metric_is_reported_once_before_any_clip(words, tmp_path, cap
     assert not (tmp_path / "rows.parquet").exists()
 
 
+@pytest.mark.parametrize(("out", "message"), [
+    ("rows.xlsx", "rows.xlsx ends with .xlsx, expected .parquet or .csv"),
+    ("file/rows.csv", "file/rows.csv cannot be written (Not a directory): give a writable path"),
+])  # fmt: skip
+def test_a_file_that_cannot_be_written_is_refused_before_any_clip(words, tmp_path, capsys, out, message):
+    (tmp_path / "file").touch()
+    shutil.rmtree(tmp_path / "pred")
+    assert main([*words, "--out", str(tmp_path / out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: --out ") and line.endswith(message)
+
+
 def test_a_prediction_of_another_length_fails(words, tmp_path, capsys):
     path = tmp_path / "pred" / "clip_0" / "tracks.npz"
     arrays = read_npz(path)

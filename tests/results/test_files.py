@@ -139,6 +139,17 @@ def test_a_contradictory_row_or_one_that_is_not_strict_json_is_refused(tmp_path,
         read_scores(path)
 
 
+def test_rows_of_another_prediction_are_refused_with_file_and_line(tmp_path):
+    path = tmp_path / "c.jsonl"
+    append_metric(path, "pi@1", [a_row(metric="pi@1")])
+    append_metric(path, "rpe@1", [a_row(), a_row(seed=3)])
+    unit = {"method": "frozen", "preset": None, "clip": "20230927_001", "seed": 0}
+    with pytest.raises(ValueError, match=r"c\.jsonl:2: a row has seed 3, expected 0; delete the file"):
+        read_scores(path, unit)
+    with pytest.raises(ValueError, match=r"c\.jsonl:1: a row has method 'frozen', expected 'mine'"):
+        read_scores(path, unit | {"method": "mine"})
+
+
 def test_rows_of_another_metric_leave_the_file_unchanged(tmp_path):
     path = tmp_path / "c.jsonl"
     append_metric(path, "rpe@1", [a_row()])
@@ -164,6 +175,15 @@ def test_parquet_has_every_value_and_does_not_depend_on_the_order_of_writing(tmp
     random.shuffle(shuffled)
     write_rows(folder / "c.parquet", shuffled)
     assert (folder / "b.parquet").read_bytes() == (folder / "c.parquet").read_bytes()
+
+
+def test_csv_has_the_rows_of_parquet(tmp_path):
+    rows = [a_row(), a_row(seed=2, value=None, status="failed", reason='a, "b"'), a_row(seed=1, details={"ratio": 0.5})]
+    for name in ("r.csv", "r.parquet"):
+        write_rows(tmp_path / name, rows)
+    table, expected = pd.read_csv(tmp_path / "r.csv"), read_rows(tmp_path / "r.parquet")
+    assert list(table.columns) == list(COLUMNS) and table["seed"].tolist() == [0, 1, 2]
+    assert table["details"].tolist() == expected["details"].tolist() and table["reason"][2] == 'a, "b"'
 
 
 def test_missing_values_are_null_and_read_as_na(tmp_path):

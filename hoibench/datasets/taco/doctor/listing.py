@@ -15,6 +15,7 @@ from hoibench.datasets.taco.doctor.report import Inventory
 from hoibench.datasets.taco.download import (
     KEY,
     MARKER_REMOVED,
+    MODELS,
     RGB,
     TacoSequence,
     iter_sequences,
@@ -104,6 +105,12 @@ def list_download(root: Path) -> Listing:
         tuple(stray for name in modalities() for top in modality_folders(root, name) for stray in _strays(top, name)),
         tuple(sorted(duplicates)),
     )
+
+
+def has_taco_files(listing: Listing) -> bool:
+    """Return whether a folder has anything of a download: a zip, a top folder of a modality, or the objects' meshes."""
+    folders = [folder for name in modalities() for folder in modality_folders(listing.root, name)]
+    return bool(listing.zips or folders or any((listing.root / name).is_dir() for name in MODELS))
 
 
 def _cameras(found: Mapping[str, TacoSequence], kind: str) -> dict[str, frozenset[str]]:

@@ -122,10 +122,13 @@ class Findings:
 
 
 def format_diagnosis(diagnosis: Diagnosis) -> str:
-    """Return the diagnosis as text: the numbers of sequences, then each check with examples of its problems and the fix."""
+    """Return the diagnosis as text: the numbers of sequences, then each check with examples of its problems and the fix; one line for all skipped."""
     lines = [f"TACO at {diagnosis.root}", "", *_inventory(diagnosis.inventory), ""]
     for check in diagnosis.checks:
-        lines += _check(check)
+        if check.status != "skipped":
+            lines += _check(check)
+    if skipped := diagnosis.with_status("skipped"):
+        lines.append(f"{'skipped'.ljust(_STATUS_WIDTH)}{'; '.join(f'{c.id}: {c.title}' for c in skipped)}")
     lines += ["", _verdict(diagnosis)]
     return "\n".join(lines)
 
