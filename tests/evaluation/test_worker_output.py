@@ -31,7 +31,8 @@ def test_what_a_method_prints_goes_to_logs_and_its_end_into_failures(tmp_path, c
     assert len(log) < 2 * 256 * 1024 + 100
 
     failures = {failure.unit: failure for failure in RunRecord.read(tmp_path / "run.json").exit.failures}
-    raised, crashed = (failures.pop(f"noisy/seed-0/clip_{n}") for n in (1, 2))
+    raised, crashed, interrupted = (failures.pop(f"noisy/seed-0/clip_{n}") for n in (1, 2, 3))
+    assert interrupted.reason.startswith("KeyboardInterrupt (methods.py:"), "the run goes on"
     assert re.fullmatch(r"KeyError: 'prompt' \(methods\.py:[0-9]+\)", raised.reason)
     assert raised.output.endswith("clip_1: step 39999\na child's line")
     assert (raised.output.count("\n"), raised.log) == (19, "logs/noisy/seed-0/clip_1.log")

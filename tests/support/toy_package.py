@@ -154,6 +154,8 @@ class Noisy(Still):
             raise KeyError("prompt")
         if request.clip_id == "clip_2":
             ctypes.string_at(0)
+        if request.clip_id == "clip_3":
+            raise KeyboardInterrupt
         return prediction
 
 class Unloadable(Still):
