@@ -79,6 +79,12 @@ def test_a_damaged_prediction_is_not_complete(tmp_path, prediction, damage):
     assert not is_complete(tmp_path)
 
 
+def test_temporary_files_of_a_killed_call_are_removed(tmp_path, prediction):
+    (tmp_path / ".tmp-01234567-view-0.mp4").write_bytes(b"half")
+    write_prediction(tmp_path, prediction, 8.0)
+    assert not list(tmp_path.glob(".tmp-*")) and is_complete(tmp_path)
+
+
 def test_folders_made_by_hand_need_no_record(tmp_path):
     encode(tmp_path / "view-0.mp4", frames()[0], 8.0)
     encode(tmp_path / "view-1.mp4", frames()[1], 8.0)

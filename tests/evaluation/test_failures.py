@@ -118,7 +118,14 @@ def test_merging_an_incomplete_run_gives_the_missing_units_a_reason(tmp_path):
 def test_a_merge_counts_unreadable_rows_as_failures(tmp_path):
     run_toy(tmp_path / "r", limit=1)
     path = next((tmp_path / "r" / "scores" / "still" / "seed-0").glob("*.jsonl"))
-    path.write_bytes(path.read_bytes() + b"garbage\xff\n")
-    outcome = merge(tmp_path / "r")
-    assert outcome.exit_code == 3
-    assert "delete the file to score the clip again" in outcome.failures[0].reason
+    content = path.read_bytes()
+    for rows, words in (
+        (content + b"garbage\xff\n", "delete the file to score the clip again"),
+        (
+            content.replace(b'"method": "still"', b'"method": "other"'),
+            f"{path}:1: a row has method 'other', expected 'still'",
+        ),
+    ):
+        path.write_bytes(rows)
+        outcome = merge(tmp_path / "r")
+        assert outcome.exit_code == 3 and words in outcome.failures[0].reason

@@ -88,8 +88,9 @@ def test_a_users_own_images(sample, images, tmp_path, monkeypatch):
     code, _, error = sample("--precision", "bf16")
     assert code == 2
     assert error[0].endswith("with other settings (precision was fp32, now bf16): give another --out"), "no others"
-    (folder / "prediction.json").unlink()  # as when it was stopped
-    assert sample()[0] == 0
+    (folder / "prediction.json").unlink()  # as when it was killed
+    (folder / ".tmp-01234567-motion-0.mp4").write_bytes(b"half")
+    assert sample()[0] == 0 and not list(folder.glob(".tmp-*"))
     np.testing.assert_array_equal(read_prediction(folder).tracks, prediction.tracks)
 
 
