@@ -156,7 +156,13 @@ def _similarities(frame: Array, truth: Array, mask: Array) -> Array:
             f"frames of {height}x{width} pixels are too small for SSIM, which needs {side} on each side"
         )
     inner = (slice(WINDOW_RADIUS, -WINDOW_RADIUS),) * 2
-    counted, weight = mask[inner], mask.astype(np.float64)
+    if not mask[inner].any():
+        return np.zeros(0)
+    rows, columns = (np.flatnonzero(mask[inner].any(axis=axis)) for axis in (1, 0))
+    # The windows of the pixels that count, in their bounding box.
+    box = slice(rows[0], rows[-1] + side), slice(columns[0], columns[-1] + side)
+    counted = mask[box][inner]
+    weight = mask[box].astype(np.float64)
 
     def window_sum(image: Array) -> Array:
         blurred: Array = cv2.GaussianBlur(image, (side, side), WINDOW_SIGMA)
@@ -172,5 +178,5 @@ def _similarities(frame: Array, truth: Array, mask: Array) -> Array:
         values: Array = luminance * (2 * (mean_px - product) + C2) / (mean_squares - squares + C2)
         return values[counted]
 
-    mean: Array = np.mean([similarity(frame[..., c], truth[..., c]) for c in range(3)], axis=0)
+    mean: Array = np.mean([similarity(frame[box][..., c], truth[box][..., c]) for c in range(3)], axis=0)
     return mean
