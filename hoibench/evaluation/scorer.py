@@ -39,7 +39,7 @@ from hoibench.processes import send
 from hoibench.reference_rows import FROZEN_SELF, PUBLISHED
 from hoibench.results.result_row import ResultRow
 from hoibench.results.score_file import append_metric, read_scores
-from hoibench.store import remove_temporary_files
+from hoibench.store import remove_temporary_files, sync
 
 log = logging.getLogger(__name__)
 
@@ -151,11 +151,15 @@ class Scorer:
             remove_temporary_files(path.parent, path.name)  # temporary files of an interrupted call
         target = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}") if context.rescore else path
         errors: list[str] = []
-        for card in self._cards_to_score(unit):
+        cards = self._cards_to_score(unit)
+        for card in cards:
             send(card.id)
             measured = _measure(case, card, video_digests, loaded)
             append_metric(target, card.id, [to_row(m, card, key) for m in measured])
             errors += [f"{card.id}: {m.reason}" for m in measured[-1:] if m.status == "error"]
+        if cards:
+            sync(target)
+            sync(target.parent)
         if context.rescore:
             target.replace(path)
         if errors:

@@ -1,13 +1,13 @@
 """Score files: a prediction's result rows as JSON lines, one line per metric, appended during a run and readable after a kill at any moment.
 
-A line is complete once its newline is on disk. Text after the last newline is a partial write: readers ignore it, and the next append removes it.
+A line is complete once its newline is written. Text after the last newline is a partial write: readers ignore it, and the next append removes it.
+The scorer flushes a file to disk when all its metrics are done: a killed process loses no line, a power cut at most the unit in progress.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
@@ -16,14 +16,13 @@ from typing import BinaryIO, Self
 from pydantic import ValidationError, model_validator
 
 from hoibench.results.result_row import ResultRow
-from hoibench.store import sync
 from hoibench.store.records import Record, explain
 
 logger = logging.getLogger(__name__)
 
 
 def append_metric(path: Path, metric: str, rows: Iterable[ResultRow]) -> None:
-    """Append one metric's rows to a score file as one line, and flush it to disk.
+    """Append one metric's rows to a score file as one line.
 
     Raises:
         ValueError: a row belongs to another metric.
@@ -31,14 +30,9 @@ def append_metric(path: Path, metric: str, rows: Iterable[ResultRow]) -> None:
     """
     line = _line(metric, rows)
     path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
     with path.open("ab+") as stream:
         _remove_partial_line(path, stream)
         stream.write(line)
-        stream.flush()
-        os.fsync(stream.fileno())
-    if is_new:
-        sync(path.parent)
 
 
 def read_scores(path: Path, unit: Mapping[str, object] | None = None) -> dict[str, list[ResultRow]]:
