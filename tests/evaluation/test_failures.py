@@ -1,10 +1,16 @@
 """Failures of units: their reasons, statuses and counts."""
 
+import re
+import sys
+
 import pandas as pd
 import pytest
+from rich.console import Console
 from toy_runs import headline_rows, run_toy
 
+from hoibench.cli.run import report
 from hoibench.evaluation.merge import merge
+from leaderboard.build import build
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -27,6 +33,28 @@ def test_failures_are_counted_and_have_reasons(tmp_path):
     assert table.loc[("picky", "clip_0", 0, "rpe@2"), "status"] == "ok"
     assert not any("frozen_self/picky" in unit for unit in reasons), "a failure counts once"
     assert table.loc[("frozen_self/picky", "clip_1", 0, "rpe@2"), "status"] == "failed"
+
+
+def test_a_method_that_cannot_be_loaded_has_no_number_and_its_reason_ends_the_run(tmp_path, monkeypatch, capsys):
+    def load(*_):
+        raise MemoryError("no memory for 5 GB")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hoibench.evaluation.generator.load_method", load)
+    outcome, _ = run_toy(tmp_path / "r", limit=2)
+    page = build([tmp_path / "r"], tmp_path / "r" / "leaderboard")
+    assert report(outcome, page, False, Console(stderr=True, width=80), sys.stdout) == 3
+    printed = capsys.readouterr()
+    assert printed.out == "r/leaderboard/index.html\n"
+    assert re.search(
+        r"^still failed at \w+ on clips 2 of 2\n  MemoryError: no memory for 5 GB", printed.err, re.MULTILINE
+    )
+    rows = re.findall(r'<tr class="row">.*?</tr>', page.read_text(), re.DOTALL)
+    failed = [row for row in rows if "still" in row.partition("<td")[0].lower()]
+    assert len(failed) == 2, "the method, and its own first frame"
+    for row in failed:
+        cells = [re.sub("<sup>.*?</sup>|<[^>]*>", "", cell) for cell in re.findall("<td.*?</td>", row, re.DOTALL)]
+        assert set(cells) == {"failed 0/2"}
 
 
 def test_allowed_failures_exit_with_0(tmp_path):
