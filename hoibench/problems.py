@@ -27,17 +27,32 @@ class Problem:
     expected: str
     fix: str
 
+    @classmethod
+    def from_text(cls, text: str) -> Problem:
+        """Return the problem that prints as ``text``, such as an error's message that begins with a flag or a name."""
+        file, _, found = text.partition(" ")
+        return cls(file, "", found, "", "")
+
     def __str__(self) -> str:
         place = f"{self.file}: {self.where}" if self.where else self.file
         expected = f", expected {self.expected}" if self.expected else ""
         return f"{place} {self.found}{expected}" + (f": {self.fix}" if self.fix else "")
 
 
+class ProblemsFound(ValueError):
+    """The error that lists all problems, one per line."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        lines = [str(problem) for problem in self.problems]
+        super().__init__("\n  ".join([f"{len(lines)} problems:", *lines] if len(lines) > 1 else lines))
+
+
 def raise_if_any(problems: Iterable[Problem]) -> None:
-    """Raise one error that lists all problems, one per line.
+    """Raise one error that lists all problems.
 
     Raises:
-        ValueError: there is at least one problem.
+        ProblemsFound: there is at least one problem.
     """
-    if lines := [str(problem) for problem in problems]:
-        raise ValueError("\n  ".join([f"{len(lines)} problems:", *lines] if len(lines) > 1 else lines))
+    if found := tuple(problems):
+        raise ProblemsFound(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.resources import files
@@ -17,10 +17,11 @@ from hoibench.clip import Array, Prediction, Request
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.methods.spec import Spec, parse_spec
 from hoibench.plugins import SPEC_FILE
+from hoibench.problems import Problem
 from reference_model.config import SyncMV4DConfig, preset
 from reference_model.generation.generate import Generated, Loop, generate, to_uint8
 from reference_model.loading.folder import REPOSITORY
-from reference_model.loading.saved_model import LoadedModel, load_model, read_config_and_digest
+from reference_model.loading.saved_model import LoadedModel, find_wan_parts, load_model, read_config_and_digest
 
 CUSTOM = "custom"
 """Name of the preset for checkpoints of any configuration; others require a checkpoint of the configuration of that name, up to a ``-``."""
@@ -39,8 +40,7 @@ class SyncMV4DMethod(Method):
         checkpoint = self.settings["checkpoint"]
         assert isinstance(checkpoint, Path), "required by the spec"
         self._checkpoint = checkpoint
-        if self.preset not in (None, CUSTOM):
-            _check_preset(self.preset.partition("-")[0], read_config_and_digest(checkpoint)[0], checkpoint)
+        _check_checkpoint(checkpoint, self.preset)
         with _explain_out_of_memory(runtime):
             loaded = load_model(checkpoint, wan_folder(runtime.weights), runtime.device, _DTYPES[runtime.precision])
         if (steps := self.settings.get("steps")) is not None:
@@ -48,6 +48,17 @@ class SyncMV4DMethod(Method):
             loaded = replace(loaded, config=config)
         self._loaded: LoadedModel | None = loaded
         self._loop: Loop = self.settings.get("loop", "on")
+
+    @classmethod
+    def preflight(cls, entrant: Entrant, runtime: Runtime) -> Iterable[Problem]:
+        """Return what is wrong with the checkpoint: it is no model's folder, of another preset, or parts of Wan are in neither folder."""
+        checkpoint = entrant.settings["checkpoint"]
+        assert isinstance(checkpoint, Path), "required by the spec"
+        try:
+            _check_checkpoint(checkpoint, entrant.preset)
+            find_wan_parts(checkpoint, wan_folder(runtime.weights))
+        except (ValueError, FileNotFoundError) as error:
+            yield Problem.from_text(str(error))
 
     def generate(self, request: Request) -> Prediction:
         """Return generated videos, and the tracks of the points at the request's anchors, or of points that the model chooses.
@@ -111,6 +122,13 @@ def wan_folder(weights: Path | None) -> Path | None:
         return None
     subfolder = weights / REPOSITORY.rpartition("/")[2]
     return subfolder if subfolder.is_dir() else weights
+
+
+def _check_checkpoint(checkpoint: Path, preset_name: str | None) -> None:
+    """Check the files of a checkpoint, without reading weights, and that its configuration is that of the preset."""
+    config = read_config_and_digest(checkpoint)[0]
+    if preset_name not in (None, CUSTOM):
+        _check_preset(preset_name.partition("-")[0], config, checkpoint)
 
 
 def _check_preset(name: str, config: SyncMV4DConfig, checkpoint: Path) -> None:

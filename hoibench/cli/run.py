@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, Any, TextIO
 import tyro
 from rich.console import Console
 
-from hoibench.cli.exit_codes import as_crash, to_exit_code
+from hoibench.cli.exit_codes import USAGE, as_crash, to_exit_code
 from hoibench.cli.failures_table import print_failures
 from hoibench.cli.output import StatusConsole, print_result, reserved_stdout
 from hoibench.cli.run_progress import RunDisplay, show_run
-from hoibench.evaluation.config import RunConfig, check_config
+from hoibench.evaluation.config import RunConfig
+from hoibench.problems import Problem, ProblemsFound, raise_if_any
 from hoibench.progress import Progress
 
 if TYPE_CHECKING:
     from hoibench.datasets.base import Dataset
     from hoibench.evaluation.collect_results import Outcome
     from hoibench.evaluation.plan import Plan
+    from hoibench.evaluation.preflight import Findings
+    from hoibench.progress import MessageCallback
 
 PROGRAM = "python -m hoibench.run"
 
@@ -71,37 +74,79 @@ def run_command(arguments: Sequence[str]) -> int:
     """Run the evaluation, build the leaderboard page and print its path; return 0, or 3 for more failures than allowed."""
     config = parse_arguments(arguments)
     with reserved_stdout() as stdout:
-        return _run(config, stdout)
+        try:
+            return _run(config, stdout)
+        except ValueError as error:
+            if config.json:
+                problems = error.problems if isinstance(error, ProblemsFound) else [error]
+                print_result(json.dumps({"status": "refused", "problems": [str(each) for each in problems]}), stdout)
+            raise
 
 
 def _run(config: RunConfig, stdout: TextIO) -> int:
-    check_config(config)
     console = StatusConsole()
     with show_run(console) as display:
-        plan, dataset = _load(config, display)
+        plan, dataset, findings = _load(config, display)
+        refusals = findings.refusals(keep_going=config.keep_going)
         if not config.dry_run:
+            if findings.cannot_start and not config.keep_going:
+                display.print("--keep-going runs the methods that can start, and records the others as failed", "dim")
+            raise_if_any(refusals)
+            for problem in findings.allowed(keep_going=config.keep_going):
+                display.print(f"warning: {problem}", "dim")
             from hoibench.evaluation.run import run
 
-            outcome = run(plan, display)
+            outcome = run(plan, display, findings.cannot_start)
             page = build_page(outcome, display)
     if config.dry_run:
         from hoibench.cli.dry_run import describe
 
-        print_result(describe(plan, dataset), stdout)
-        return 0
+        print_result(describe(plan, dataset, findings), stdout)
+        return USAGE if refusals else 0
     return report(outcome, page, config.json, console, stdout)
 
 
-def _load(config: RunConfig, display: RunDisplay) -> tuple[Plan, Dataset]:
-    from hoibench.datasets.registry import open_dataset
-    from hoibench.evaluation.plan import make_plan
+def _load(config: RunConfig, display: RunDisplay) -> tuple[Plan, Dataset, Findings]:
+    """Open the data set, make the plan of a run and check it.
+
+    Raises:
+        ProblemsFound: lists every problem of a configuration that gives no plan.
+    """
+    from hoibench.evaluation.preflight import preflight
 
     print_message = partial(display.print, style="dim")
-    dataset = open_dataset(config.dataset, config.root, print_message)
-    plan = make_plan(config, dataset, resolve_device(config.device))
+    plan, dataset = _plan(config, print_message)
     for exclusion in plan.manifest.exclusion_summary:
         print_message(f"clips left out, {exclusion}")
-    return plan, dataset
+    return plan, dataset, preflight(plan, dataset, lambda text: display.on_progress(Progress("loading", detail=text)))
+
+
+def _plan(config: RunConfig, print_message: MessageCallback) -> tuple[Plan, Dataset]:
+    """Open the data set and make the plan of a run.
+
+    Raises:
+        ProblemsFound: lists every problem of the configuration.
+    """
+    from hoibench.datasets.registry import open_dataset
+    from hoibench.evaluation.plan import make_plan
+    from hoibench.evaluation.plan_problems import find_plan_problems
+
+    dataset = None
+    problems: list[Problem] = []
+    try:
+        dataset = open_dataset(config.dataset, config.root, print_message)
+    except (ValueError, OSError) as error:
+        problems.append(Problem.from_text(str(error)))
+    try:
+        device = resolve_device(config.device)
+        if dataset is not None:
+            return make_plan(config, dataset, device), dataset
+    except (ValueError, OSError) as error:
+        found = [*problems, *find_plan_problems(config, dataset)]
+        if str(error).startswith("--device") or not found:
+            found.append(Problem.from_text(str(error)))
+        raise ProblemsFound(found) from error
+    raise ProblemsFound([*problems, *find_plan_problems(config, None)])
 
 
 def build_page(outcome: Outcome, display: RunDisplay) -> Path | None:

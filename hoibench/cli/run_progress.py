@@ -147,7 +147,7 @@ class RunDisplay:
         """Return the progress as one line of text."""
         now = self._now
         if now.stage in ("loading", "page"):
-            return _title(now)
+            return ": ".join(filter(None, (_title(now), now.detail)))
         detail = f": {now.detail}" if now.detail else ""
         return f"{_title(now)}{detail}, {_format_time(self._elapsed)}, ETA {_format_time(self.seconds_left)}"
 

@@ -25,6 +25,11 @@ def record_name(plan: Plan) -> str:
     return "run.json" if shard is None else f"run.{shard[0]}of{shard[1]}.json"
 
 
+def lock_path(out: Path, name: str) -> Path:
+    """Return the file by which a run (or one shard of it) is locked; ``name`` is that of its record, without the suffix."""
+    return out / f".{name}.lock"
+
+
 def build_record(plan: Plan) -> RunRecord:
     """Build the record of a run that starts or resumes; the record of a resumed run keeps the provenance of its earlier processes."""
     path = plan.out / record_name(plan)
@@ -95,7 +100,12 @@ def check_resumable(plan: Plan) -> None:
     Raises:
         RunRefused: with the differences and the ways out.
     """
-    for path in sorted(plan.out.glob("run*.json")):
+    records = sorted(plan.out.glob("run*.json"))
+    if not records and any((plan.out / name).is_dir() for name in ("predictions", "scores")):
+        raise RunRefused(
+            f"{plan.out} has predictions or scores, but no run.json that says of which run: delete them, or give another --out"
+        )
+    for path in records:
         try:
             old = RunRecord.read(path)
         except ValueError as error:

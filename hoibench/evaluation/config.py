@@ -143,6 +143,9 @@ def find_config_problems(config: RunConfig) -> list[Problem]:
         problems.append(Problem("--unit-timeout", "", f"is {config.unit_timeout}", "a number of seconds above 0", ""))
     if config.unit_timeout is not None and config.executor == "inline":
         problems.append(Problem("--unit-timeout", "", "needs worker processes", "", "leave out --executor inline"))
+    if config.shard is not None and not config.resume:
+        fix = "delete the run's folder, or give another --out"
+        problems.append(Problem("--no-resume", "", "would also rename the other shards", "", fix))
     if not config.metric_names:
         problems.append(
             Problem("--metrics", "", f"is {config.metrics!r}", "ids or sets", "write, e.g., headline,offline")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from hoibench.evaluation.config import RunConfig
+from hoibench.problems import Problem, raise_if_any
 from hoibench.store.records import explain
 
 
@@ -38,25 +39,32 @@ def to_arguments(where: str, table: Mapping[str, Any]) -> list[str]:
     """Convert a table of settings to command-line arguments, so that files and flags are checked in the same way.
 
     Raises:
-        ValueError: a key is unknown, or a value has the wrong type; the message names file, key and value.
+        ProblemsFound: a key is unknown, or a value has the wrong type; the message names file, key and value of each.
     """
-    defaults = {f.name: f.default for f in dataclasses.fields(RunConfig)}
     arguments: list[str] = []
+    problems: list[Problem] = []
     for key, value in table.items():
-        name = key.replace("-", "_")
-        if name == "methods":
-            arguments += _settings_arguments(where, value)
-            continue
-        if name not in defaults or name == "config":
-            raise ValueError(
-                f"{where}: unknown setting {key!r}, expected one of {', '.join(sorted(defaults.keys() - {'config'}))}"
-            )
-        if isinstance(value, Mapping):
-            raise ValueError(f"{where}: {key} is a table, expected a value or a list")
-        if name == "metrics" and isinstance(value, list):
-            value = ",".join(map(str, value))
-        arguments += _flag_arguments(f"{where}: {key}", name, value, defaults[name])
+        try:
+            arguments += _settings_arguments(where, value) if key == "methods" else _key_arguments(where, key, value)
+        except ValueError as error:
+            problems.append(Problem.from_text(str(error)))
+    raise_if_any(problems)
     return arguments
+
+
+def _key_arguments(where: str, key: str, value: Any) -> list[str]:
+    """Convert one setting to arguments."""
+    defaults = {f.name: f.default for f in dataclasses.fields(RunConfig)}
+    name = key.replace("-", "_")
+    if name not in defaults or name == "config":
+        raise ValueError(
+            f"{where}: unknown setting {key!r}, expected one of {', '.join(sorted(defaults.keys() - {'config'}))}"
+        )
+    if isinstance(value, Mapping):
+        raise ValueError(f"{where}: {key} is a table, expected a value or a list")
+    if name == "metrics" and isinstance(value, list):
+        value = ",".join(map(str, value))
+    return _flag_arguments(f"{where}: {key}", name, value, defaults[name])
 
 
 def _flag_arguments(where: str, name: str, value: Any, default: Any) -> list[str]:
@@ -70,7 +78,24 @@ def _flag_arguments(where: str, name: str, value: Any, default: Any) -> list[str
     flag = name.replace("_", "-")
     if is_flag:
         return [f"--{flag}" if item else f"--no-{flag}" for item in items]
+    for item in items:
+        _check_type(where, name, str(item))
     return [word for item in items for word in (f"--{flag}", str(item))]
+
+
+def _check_type(where: str, name: str, text: str) -> None:
+    """Check that the text of a value can be converted to the type of its setting."""
+    kind = get_type_hints(RunConfig)[name]
+    while (arguments := get_args(kind)) and get_origin(kind) is not Literal:  # int of int | None and of tuple[int, ...]
+        kind = arguments[0]
+    if get_origin(kind) is Literal:
+        if text not in arguments:
+            raise ValueError(f"{where} is {text!r}, expected one of {', '.join(arguments)}")
+    elif kind in (int, float):
+        try:
+            kind(text)
+        except ValueError:
+            raise ValueError(f"{where} is {text!r}, expected a {'whole ' if kind is int else ''}number") from None
 
 
 def _settings_arguments(where: str, methods: Any) -> list[str]:

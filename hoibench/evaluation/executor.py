@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -129,7 +129,7 @@ class _UnitRunner:
         try:
             if self._stage == "generate":
                 if self._load_failure is not None:  # the next process would fail in the same way
-                    return self._fail(unit, step, *self._load_failure)
+                    return replace(self._fail(unit, step, *self._load_failure), load_failed=True)
                 worker.call(load_method, timeout=limit, on_message=on_step)
                 self._load_outputs[worker.number] = output.tail() or self._load_outputs.get(worker.number, "")
                 log = unit.log_file(out)
@@ -143,9 +143,10 @@ class _UnitRunner:
         except (WorkerCrash, TimeoutError) as error:
             timed_out = isinstance(error, TimeoutError) and limit is not None
             reason = f"no result within {limit:g} s (--unit-timeout)" if timed_out else str(error)
-            if self._stage == "generate" and log == common_log:
+            load_failed = self._stage == "generate" and log == common_log
+            if load_failed:
                 self._load_failure = reason, log, output.tail()
-            return self._fail(unit, step, reason, log, output.tail())
+            return replace(self._fail(unit, step, reason, log, output.tail()), load_failed=load_failed)
         if report.failure is not None:
             text = output.tail()
             if not text and log != common_log:

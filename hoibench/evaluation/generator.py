@@ -72,7 +72,8 @@ class Generator:
             (folder / FAILURE_FILE).unlink(missing_ok=True)
         except BaseException as error:  # sys.exit() and the like in a method fail its unit; they do not end the run
             source = find_source_file(self.entrant.spec.entry)
-            return UnitReport(unit, "generate", True, record_exception(self.out, unit, stage, error, source=source))
+            failure = record_exception(self.out, unit, stage, error, source=source)
+            return UnitReport(unit, "generate", True, failure, load_failed=self._load_error is not None)
         return UnitReport(unit, "generate", did_work=True)
 
     def _generate(self, method: Method, unit: Unit, request: Request, fps: float) -> None:

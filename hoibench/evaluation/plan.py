@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from hoibench.evaluation.reference_predictions import depends_on_seed, frozen_se
 from hoibench.evaluation.unit import Unit
 from hoibench.methods.entrants import select_entrants
 from hoibench.methods.method import Entrant
+from hoibench.methods.registry import adapter_spec
 from hoibench.methods.spec import Spec
 from hoibench.metric_card import Card, select_cards
 from hoibench.plugins import UnknownName
@@ -140,11 +141,11 @@ def make_plan(config: RunConfig, dataset: Dataset, device: str) -> Plan:
     config = replace(
         config, **{name: path.absolute() for name in _PATHS if (path := getattr(config, name)) is not None}
     )
-    manifest = _manifest(config, dataset)
+    manifest = read_manifest(config, dataset)
     if not manifest.entries:
         why = "; ".join(manifest.exclusion_summary[:3]) or "it is empty"
         raise ValueError(f"split {manifest.split} has no clip to score ({why})")
-    entrants = _select_entrants(config, dataset)
+    entrants = choose_entrants(config, dataset, [adapter_spec(target) for target in config.adapter])
     cards = tuple(select_cards(config.metric_names))
     entries = sample_clips(manifest.entries, config.limit)
     contents = {
@@ -171,7 +172,7 @@ def plan_from_record(record: RunRecord, config: RunConfig, dataset: Dataset, dev
         UnknownName: a metric or the split of the run does not exist.
         ValueError: the data set has other truth, or lacks clips of the run.
     """
-    manifest = _manifest(config, dataset)
+    manifest = read_manifest(config, dataset)
     entries = record.clips
     missing = [entry.id for entry in entries if entry not in manifest.entries]
     if manifest.truth_id != record.truth_id or missing:
@@ -192,27 +193,29 @@ def plan_from_record(record: RunRecord, config: RunConfig, dataset: Dataset, dev
     )  # fmt: skip
 
 
-def _manifest(config: RunConfig, dataset: Dataset) -> Manifest:
+def read_manifest(config: RunConfig, dataset: Dataset) -> Manifest:
+    """Return the manifest of the split of a run; raises the errors of ``Dataset.manifest``."""
     split = config.split or dataset.default_split
     return dataset.padded_manifest(split) if config.short == "pad" else dataset.manifest(split)
 
 
-def _select_entrants(config: RunConfig, dataset: Dataset) -> tuple[Entrant, ...]:
+def choose_entrants(config: RunConfig, dataset: Dataset, adapters: Sequence[Spec]) -> tuple[Entrant, ...]:
     """Return the entrants in the given order, then, if the data set has truth, the reference rows.
 
-    Each method is followed by its ``frozen_self`` row if the data set has truth or the row was named.
+    Each method is followed by its ``frozen_self`` row if the data set has truth or the row was named.  ``adapters`` are the specs of the
+    ``--adapter`` files.  Raises the errors of ``select_entrants``.
     """
     published = {
         f"{PUBLISHED}{name}": Spec(id=PUBLISHED + name, name=title, kind="published")
         for name, title in dataset.published().items()
     }
     references = reference_specs() if dataset.has_truth else {}
-    names = list(config.method) or ([] if config.adapter else list(published))
-    if not names and not config.adapter:
+    names = list(config.method) or ([] if adapters else list(published))
+    if not names and not adapters:
         raise ValueError("no method: give --method NAME (hoibench ls methods), NAME=FOLDER, or --adapter FILE.py:CLASS")
     frozen_names = [name for name in names if name.startswith(FROZEN_SELF)]
     chosen = select_entrants(
-        [name for name in names if name not in frozen_names], config.adapter, [*published.values(), *references.values()],
+        [name for name in names if name not in frozen_names], adapters, [*published.values(), *references.values()],
         settings=config.set, preset=config.preset, checkpoint=config.checkpoint,
     )  # fmt: skip
     keys = [FROZEN_SELF + entrant.key for entrant in chosen]

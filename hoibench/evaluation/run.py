@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from hoibench.errors import Crash
-from hoibench.evaluation.build_run_record import RunRefused, build_record, check_resumable, record_name
+from hoibench.evaluation.build_run_record import RunRefused, build_record, check_resumable, lock_path, record_name
 from hoibench.evaluation.collect_results import RESULTS_FILE, Outcome, finish_run, finish_shard
 from hoibench.evaluation.executor import Job, choose_executor
-from hoibench.evaluation.failures import is_fatal, read_failures
+from hoibench.evaluation.failures import is_fatal, read_failures, record_failure
 from hoibench.evaluation.generate_clips import generate_clips
 from hoibench.evaluation.plan import Plan
 from hoibench.evaluation.run_progress import RunListener, RunProgress
-from hoibench.evaluation.unit import Unit, UnitReport
+from hoibench.evaluation.unit import Unit, UnitReport, delete_results
 from hoibench.evaluation.worker import WorkerContext
 from hoibench.evaluation.worker_calls import log_to_file
 from hoibench.methods.method import Entrant
 from hoibench.predictions import is_complete
+from hoibench.problems import Problem
 from hoibench.results.run_record import RunStatus
 from hoibench.store import locks, remove_temporary_files
 
 log = logging.getLogger(__name__)
 
 
-def run(plan: Plan, listener: RunListener) -> Outcome:
+class MethodNotLoaded(ValueError):
+    """One of several methods of a run could not be loaded; the message gives the reason and the ways out."""
+
+
+def run(
+    plan: Plan, listener: RunListener, cannot_start: Mapping[str, Sequence[Problem]] = MappingProxyType({})
+) -> Outcome:
     """Do all the work of a plan that is not done yet, then write the record and, unless this is a shard, results.parquet.
 
     Completed units are kept, however the run ends.
 
+    Args:
+        plan: the plan.
+        listener: shows the progress.
+        cannot_start: problems by the key of an entrant that cannot start; its units fail without a try.
+
     Raises:
         RunRefused: the folder belongs to another run, or another process is working on it.
+        MethodNotLoaded: one of several methods could not be loaded, and the run is not to keep going.
         Crash: an unexpected error; the run's log has the traceback.
         OSError: the disk is full or unwritable.
         KeyboardInterrupt: the user interrupted the run.
@@ -49,7 +63,7 @@ def run(plan: Plan, listener: RunListener) -> Outcome:
         handler = log_to_file(plan.out / "log.txt")
         log.info("run %s: %d units, config %s", plan.out, len(plan.units), plan.hash)
         try:
-            _generate_and_score(plan, listener)
+            _generate_and_score(plan, listener, cannot_start)
             if plan.config.shard is None:
                 return finish_run(plan.out, record)
             return finish_shard(plan.out, record, plan.units, path.name)
@@ -58,7 +72,7 @@ def run(plan: Plan, listener: RunListener) -> Outcome:
             with suppress(OSError, ValueError):  # the disk may be full
                 status: RunStatus = "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
                 record.with_exit(status, read_failures(plan.out, plan.units)).write(path)
-            if isinstance(error, Exception) and not is_fatal(error):
+            if isinstance(error, Exception) and not is_fatal(error) and not isinstance(error, MethodNotLoaded):
                 raise Crash(f"{type(error).__name__}: {error}") from error
             raise
         finally:
@@ -66,18 +80,46 @@ def run(plan: Plan, listener: RunListener) -> Outcome:
             handler.close()
 
 
-def _generate_and_score(plan: Plan, listener: RunListener) -> None:
+def _generate_and_score(plan: Plan, listener: RunListener, cannot_start: Mapping[str, Sequence[Problem]]) -> None:
     context = WorkerContext.from_plan(plan)
+    methods = [entrant for entrant in plan.entrants if entrant.spec.entry]
     listener.on_start(plan, plan.units)
-    progress = RunProgress(plan.units, listener)
+    stops = len(methods) > 1 and not plan.config.keep_going
+    progress = RunProgress(plan.units, _StoppingListener(listener) if stops else listener)
     generate_clips(plan, progress)
-    for entrant in plan.entrants:
-        if entrant.spec.entry:
-            jobs = group_by_clip(plan, _units_to_generate(plan, entrant, progress))
-            executor = choose_executor(plan, len(jobs), runs_methods=True)
-            executor.generate(context, entrant.key, jobs, progress)
+    for entrant in methods:
+        units = _units_to_generate(plan, entrant, progress)
+        if problems := cannot_start.get(entrant.key):
+            _fail_units(plan, units, problems, progress)
+        else:
+            jobs = group_by_clip(plan, units)
+            choose_executor(plan, len(jobs), runs_methods=True).generate(context, entrant.key, jobs, progress)
     jobs = group_by_clip(plan, plan.units)
     choose_executor(plan, len(jobs)).score(context, jobs, progress)
+
+
+class _StoppingListener:
+    """Passes everything on to another listener; stops the run when the method of a unit could not be loaded."""
+
+    def __init__(self, listener: RunListener) -> None:
+        self.on_start, self.on_progress, self._on_report = listener.on_start, listener.on_progress, listener.on_report
+
+    def on_report(self, report: UnitReport) -> None:
+        self._on_report(report)
+        if report.load_failed:
+            raise MethodNotLoaded(
+                f"{report.unit.entrant} cannot be loaded ({report.failure}): mend it, leave it out, or give --keep-going to run the "
+                "other methods; completed work is kept"
+            )
+
+
+def _fail_units(plan: Plan, units: Iterable[Unit], problems: Sequence[Problem], progress: RunProgress) -> None:
+    """Record the problems for which a method cannot start as the failure of its units."""
+    reason = "; ".join(map(str, problems))
+    for unit in units:
+        delete_results(plan.out, unit)
+        record_failure(plan.out, unit, "start", reason)
+        progress.end(UnitReport(unit, "generate", True, f"start: {reason}"))
 
 
 def _units_to_generate(plan: Plan, entrant: Entrant, progress: RunProgress) -> list[Unit]:
@@ -107,7 +149,7 @@ def lock_run(out: Path, name: str) -> Iterator[None]:
     Raises:
         RunRefused: another process has the lock.
     """
-    with locks.locked(out / f".{name}.lock", wait=False) as is_locked:
+    with locks.locked(lock_path(out, name), wait=False) as is_locked:
         if not is_locked:
             raise RunRefused(f"another process is working on {out}: wait for it, or give another --out or --shard")
         yield
@@ -115,13 +157,7 @@ def lock_run(out: Path, name: str) -> Iterator[None]:
 
 def _rename_earlier_run(plan: Plan) -> None:
     """With --no-resume, rename the folder of an earlier run."""
-    if plan.config.resume:
-        return
-    if plan.config.shard is not None:
-        raise ValueError(
-            "--no-resume would also rename the other shards: delete the run's folder, or give another --out"
-        )
-    if not any(plan.out.glob("run*.json")):
+    if plan.config.resume or not any(plan.out.glob("run*.json")):
         return
     with lock_run(plan.out, record_name(plan).removesuffix(".json")):
         number = 1

@@ -64,6 +64,7 @@ class UnitReport:
         did_work: False if the stage was already complete.
         failure: ``STAGE: REASON``, or None.
         source_failed: True if the unit failed because it depends on a prediction that failed; such failures are not counted again.
+        load_failed: True if the unit failed because its method could not be loaded.
         seconds: the time that the stage took; 0 if it is unknown.
     """
 
@@ -72,6 +73,7 @@ class UnitReport:
     did_work: bool
     failure: str | None = None
     source_failed: bool = False
+    load_failed: bool = False
     seconds: float = 0.0
 
 

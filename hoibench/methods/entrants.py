@@ -9,9 +9,10 @@ from pathlib import Path
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from hoibench.methods.method import Entrant
-from hoibench.methods.registry import adapter_spec, folder_spec, installed_specs
+from hoibench.methods.registry import folder_spec, installed_specs
 from hoibench.methods.spec import Setting, SettingValue, Spec
 from hoibench.plugins import get_by_name, is_built_in
+from hoibench.problems import Problem, ProblemsFound
 
 _VALUE_TYPES: dict[str, tuple[TypeAdapter[SettingValue], str]] = {
     "text": (TypeAdapter(str), "a text"),
@@ -22,9 +23,13 @@ _VALUE_TYPES: dict[str, tuple[TypeAdapter[SettingValue], str]] = {
 """Parser and description of each type of setting except ``path``."""
 
 
+class SettingMissing(ProblemsFound):
+    """The error that methods need settings which are not given."""
+
+
 def select_entrants(
     names: Iterable[str],
-    adapters: Iterable[str] = (),
+    adapters: Sequence[Spec] = (),
     built_in: Iterable[Spec] = (),
     *,
     settings: Sequence[str] = (),
@@ -37,7 +42,7 @@ def select_entrants(
 
     Args:
         names: ``METHOD``, ``METHOD+PRESET``, or ``NAME=FOLDER`` for stored predictions.
-        adapters: ``path/to/file.py:Class`` of methods that are not installed.
+        adapters: specs of methods that are not installed; see ``adapter_spec``.
         built_in: specs of the evaluation's own rows (reference rows, published outputs).
         settings: ``METHOD.KEY=VALUE`` or ``METHOD+PRESET.KEY=VALUE``; the last value of a key counts.
         preset: the preset of the method, if only one has presets and none is named.
@@ -46,9 +51,10 @@ def select_entrants(
     Raises:
         UnknownName: there is no such method, preset, entrant or setting; the message gives the nearest names.
         ValueError: an id is used twice, a value has the wrong type, or ``preset`` or ``checkpoint`` fits no or several entrants.
+        SettingMissing: a required setting is not given.
         FileNotFoundError: the path in a setting does not exist.
     """
-    known, from_adapters = _known_specs(adapters, built_in)
+    known = _known_specs(adapters, built_in)
     chosen: dict[str, tuple[Spec, str | None]] = {}
     for text in names:
         name, is_folder, folder = text.partition("=")
@@ -63,7 +69,7 @@ def select_entrants(
             get_by_name(f"preset of {method}", preset_name, spec.presets)
         chosen[name] = spec, preset_name or None
     named = {spec.id for spec, _ in chosen.values()}
-    chosen |= {spec.id: (spec, None) for spec in from_adapters if spec.id not in named}
+    chosen |= {spec.id: (spec, None) for spec in adapters if spec.id not in named}
     if preset is not None:
         candidates = [name for name, (spec, given) in chosen.items() if spec.presets and given is None]
         name = _only_candidate(f"--preset {preset}", candidates, "--method {}+PRESET")
@@ -80,18 +86,17 @@ def select_entrants(
     return _with_settings(entrants, settings, checkpoint)
 
 
-def _known_specs(adapters: Iterable[str], built_in: Iterable[Spec]) -> tuple[dict[str, Spec], list[Spec]]:
-    """Return the specs of all methods by id, and those of the ``--adapter`` files alone."""
+def _known_specs(adapters: Iterable[Spec], built_in: Iterable[Spec]) -> dict[str, Spec]:
+    """Return the specs of all methods by id."""
     known = {spec.id: spec for spec in built_in} | installed_specs()
-    from_adapters = [adapter_spec(target) for target in adapters]
-    for spec in from_adapters:
+    for spec in adapters:
         if spec.id in known:
             other = known[spec.id].entry or "the benchmark"
             raise ValueError(
                 f"--adapter {spec.entry}: the id {spec.id!r} is already used by {other}; choose another id"
             )
         known[spec.id] = spec
-    return known, from_adapters
+    return known
 
 
 def _only_candidate(flag: str, candidates: Sequence[str], alternative: str) -> str:
@@ -126,12 +131,14 @@ def _with_settings(entrants: Mapping[str, Entrant], settings: Sequence[str], che
     complete = [
         replace(entrant, settings=_defaults(entrant, given[key]) | given[key]) for key, entrant in entrants.items()
     ]
-    for entrant in complete:
-        for name, setting in entrant.spec.settings.items():
-            if setting.required and name not in entrant.settings:
-                raise ValueError(
-                    f"{entrant.key} needs --set {entrant.key}.{name}={setting.type.upper()}: {setting.help}"
-                )
+    missing = [
+        Problem(entrant.key, "", f"needs --set {entrant.key}.{name}={setting.type.upper()}", "", setting.help)
+        for entrant in complete
+        for name, setting in entrant.spec.settings.items()
+        if setting.required and name not in entrant.settings
+    ]
+    if missing:
+        raise SettingMissing(missing)
     return complete
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_FIX = "free space on that disk, or choose a writable folder with --out (if the command has it) or HOIBENCH_CACHE"
+from hoibench.errors import is_disk_full
+
+_CHOOSE = "choose a writable folder with --out (if the command has it) or HOIBENCH_CACHE"
 
 _STALE_SECONDS = 24 * 3600.0
 
@@ -120,7 +123,27 @@ def as_write_error(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
-        raise WriteError(error.errno, f"cannot write {error.filename or folder} ({reason}): {_FIX}") from error
+        fix = f"free space on that disk, or {_CHOOSE}" if is_disk_full(error) else _CHOOSE
+        raise WriteError(error.errno, f"cannot write {error.filename or folder} ({reason}): {fix}") from error
+
+
+def find_folder_problem(folder: Path) -> str | None:
+    """Return why files cannot be written into a folder, which need not exist, e.g. "is a file"; None if they can.  Nothing is left behind."""
+    folder = folder.absolute()
+    try:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not existing.is_dir():
+            return "is a file" if existing == folder else f"cannot be created, since {existing} is a file"
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        return f"cannot be written ({error.strerror or error})"
+    return None
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the free space of the disk of a folder, which need not exist."""
+    folder = folder.absolute()
+    return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
 
 
 def remove_temporary_files(folder: Path, name: str = "*") -> None:

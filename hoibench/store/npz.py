@@ -9,14 +9,17 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from hoibench.clip import Array
 from hoibench.store.atomic import atomic_write
+
+R = TypeVar("R")
 
 _HEADER_BYTES = 1_000  # Python's parser raises MemoryError on deeply nested longer ones
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -56,12 +59,23 @@ def read_npz(path: Path, limits: ArrayLimits | None = None) -> dict[str, Array]:
         FileNotFoundError: the file does not exist.
         ValueError: the file is not a complete npz file or exceeds a limit; names file, member, value and limit.
     """
-    limits = limits or ArrayLimits()
+    return _read_members(path, limits or ArrayLimits(), _read_member)
+
+
+def read_npz_shapes(path: Path, limits: ArrayLimits | None = None) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the arrays of an npz file by name, from their headers alone; raises the errors of ``read_npz``."""
+    return _read_members(path, limits or ArrayLimits(), _read_shape)
+
+
+def _read_members(
+    path: Path, limits: ArrayLimits, read: Callable[[zipfile.ZipFile, zipfile.ZipInfo], R]
+) -> dict[str, R]:
+    """Return ``read(archive, member)`` of each array of an npz file by name."""
     with path.open("rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 _check_directory(archive, limits)
-                return {info.filename.removesuffix(".npy"): _read_member(archive, info) for info in archive.infolist()}
+                return {info.filename.removesuffix(".npy"): read(archive, info) for info in archive.infolist()}
         except _PARSE_ERRORS as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ValueError(
@@ -105,15 +119,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
         raise ValueError(f"{where} has {len(data)} bytes, but its directory entry says {info.file_size}")
     buffer = io.BytesIO(data)
     try:
-        version = np.lib.format.read_magic(buffer)
-        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
-            version
-        )
-        if read_header is None:
-            raise ValueError(f"npy version {version} is not supported")
-        shape, _, dtype = read_header(buffer, max_header_size=_HEADER_BYTES)
-        if dtype.hasobject:
-            raise ValueError("it has dtype object, which only pickle could load")
+        shape, dtype = _read_header(buffer)
         if math.prod(shape) * dtype.itemsize != len(data) - buffer.tell():
             raise ValueError(f"its header (shape {shape}, {dtype}) does not match its size")
         buffer.seek(0)
@@ -121,3 +127,25 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
     except (ValueError, *_PARSE_ERRORS) as error:
         raise ValueError(f"{where}: {' '.join(str(error).split())}") from error
     return array
+
+
+def _read_shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, ...]:
+    with archive.open(info) as stream:
+        start = io.BytesIO(stream.read(2 * _HEADER_BYTES))
+    try:
+        return _read_header(start)[0]
+    except (ValueError, *_PARSE_ERRORS) as error:
+        raise ValueError(f"member {info.filename!r}: {' '.join(str(error).split())}") from error
+
+
+def _read_header(stream: io.BytesIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(stream)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
+        version
+    )
+    if read_header is None:
+        raise ValueError(f"npy version {version} is not supported")
+    shape, _, dtype = read_header(stream, max_header_size=_HEADER_BYTES)
+    if dtype.hasobject:
+        raise ValueError("it has dtype object, which only pickle could load")
+    return shape, dtype

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -46,8 +45,8 @@ def test_json_output_and_no_files_written(folder, capsys):
     facts = json.loads(capsys.readouterr().out)
     assert (facts["split"], facts["clips"], facts["units_done"]) == ("toy@1/demo", 2, 0)
     assert facts["seconds_left"] is None
-    assert facts["weights"]["aliked-n16"]["path"] is None
-    assert "fetch aliked-n16" in facts["weights"]["aliked-n16"]["missing"]
+    assert facts["weights"] == {"aliked-n16": None}
+    assert "fetch aliked-n16" in facts["warnings"][0]
     assert not list(folder.iterdir())
 
 
@@ -73,50 +72,39 @@ def test_disk_is_bounded_by_videos_and_tracks(estimate):
     assert facts["units"] == 2
     assert facts["max_bytes"] == 2 * 3 * 10 * (4 * 6 * 3 + 5 * (12 + 1))
     assert facts["methods_with_points_or_masks"] == []
-    text = dry_run.format_facts(facts)
+    text = dry_run.format_facts(facts | {"problems": [], "warnings": []})
     assert "GB of videos and tracks (their uncompressed size);" in text
     assert "point maps" not in text
 
 
 def test_point_maps_and_masks_are_mentioned_separately(estimate):
     facts = estimate(outputs=("video", "points"))
-    assert (
-        "videos and tracks (their uncompressed size), plus the point maps and masks of still;"
-        in dry_run.format_facts(facts)
-    )
+    text = dry_run.format_facts(facts | {"problems": [], "warnings": []})
+    assert "videos and tracks (their uncompressed size), plus the point maps and masks of still;" in text
 
 
-def test_all_problems_are_shown_at_once(folder, capsys, monkeypatch):
-    (folder / "mine").mkdir()
-    (folder / "mine" / "clip_1").mkdir()
+def test_all_problems_are_shown_at_once(folder, capsys):
+    (folder / "mine" / "clip_1").mkdir(parents=True)
     (folder / "mine" / "clip_1" / "view-0.mp4").touch()
-    monkeypatch.setattr(dry_run.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
-    words = ["--dataset", "toy", "--metrics", "matching_pixels/aliked-mnn", "--method", "mine=mine"]
-    assert run([*words, "--dry-run", "--json"]) == 0
-    problems = json.loads(capsys.readouterr().out)["problems"]
-    assert len([text for text in problems if "write this prediction" in text]) == 5
-    assert f"{folder / 'mine' / 'clip_0'} is missing: write this prediction, or leave out the clip" in problems
-    assert any(text.startswith("aliked-n16 is missing: ") and "fetch aliked-n16" in text for text in problems)
-    assert run([*words, "--dry-run"]) == 0
+    (folder / "r").touch()
+    words = ["--dataset", "toy", "--metrics", "matching_pixels/aliked-mnn", "--method", "mine=mine", "--out", "r"]
+    assert run([*words, "--dry-run", "--json"]) == 2
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["problems"][0] == f"--out {folder / 'r'} is a file: give another --out"
+    assert facts["problems"][1].startswith(f"--method mine={folder / 'mine'} lacks 5 of 6 predictions")
+    assert facts["warnings"][0].startswith("aliked-n16 is missing: ")
+    assert run([*words, "--dry-run"]) == 2
     text = capsys.readouterr().out
-    assert text.count("problem    ") == len(problems) == 6
+    assert (text.count("problem    "), text.count("warning    ")) == (len(facts["problems"]), 1) == (2, 1)
 
 
 def test_a_run_that_cannot_be_resumed_is_a_problem(capsys):
     assert run([*TOY, "--metrics", "rpe", "--workers", "1", "--out", "r"]) == 0
     capsys.readouterr()
-    assert run([*TOY, "--metrics", "chamfer", "--out", "r", "--dry-run", "--json"]) == 0
+    assert run([*TOY, "--metrics", "chamfer", "--out", "r", "--dry-run", "--json"]) == 2
     (problem,) = json.loads(capsys.readouterr().out)["problems"]
-    assert problem.startswith("r cannot be resumed") or "/r cannot be resumed" in problem
+    assert "/r cannot be resumed" in problem
     assert "metrics: without rpe@2; with chamfer@2" in problem
-
-
-def test_a_disk_that_is_too_small_is_a_problem(estimate, monkeypatch):
-    needed = estimate()["max_bytes"]
-    monkeypatch.setattr(dry_run.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
-    assert estimate()["problems"] == []
-    monkeypatch.setattr(dry_run.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
-    assert "bytes free, expected up to" in estimate()["problems"][0]
 
 
 def test_each_prediction_is_checked_once(estimate, monkeypatch):

@@ -74,8 +74,8 @@ def test_a_shard_can_print_json(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--out", "file"], "file"),
-        (["--out", "file/x"], "file"),
+        (["--out", "file"], "file is a file: give another --out"),
+        (["--out", "file/x"], "file/x cannot be created, since"),
         (["--shard", "1/2", "--no-resume", "--out", "r"], "would also rename the other shards"),
         (["--config", "list.json"], "expected an object"),
         (["--config", "bytes.toml"], "bytes.toml"),

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("toy")
 
 
 def test_what_a_method_prints_goes_to_logs_and_its_end_into_failures(tmp_path, capfd):
-    settings = {"executor": "local", "workers": 1, "metrics": "rpe", "limit": 6}
+    settings = {"executor": "local", "workers": 1, "metrics": "rpe", "limit": 6, "keep_going": True}
     run_toy(tmp_path, method=("noisy", "unloadable"), **settings)
     assert capfd.readouterr() == ("", "")
 

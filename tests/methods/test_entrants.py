@@ -5,6 +5,7 @@ import re
 import pytest
 
 from hoibench.methods.entrants import select_entrants
+from hoibench.methods.registry import adapter_spec
 from hoibench.methods.spec import Preset, Setting, Spec, parse_spec
 from hoibench.plugins import UnknownName
 
@@ -214,12 +215,12 @@ class Grey(Method):
 def test_adapters_come_last_unless_named_and_may_have_a_preset(tmp_path):
     adapter = tmp_path / "grey.py"
     adapter.write_text(ADAPTER)
-    both = [f"{adapter}:Grey"]
+    both = [adapter_spec(f"{adapter}:Grey")]
     assert list(select("plain", adapters=both)) == ["plain", "grey+dark"]
     assert list(select("grey+light", "plain", adapters=both)) == ["grey+light", "plain"]
     twin = tmp_path / "twin.py"
     twin.write_text(ADAPTER)
     with pytest.raises(ValueError, match=r"twin\.py:Grey: the id 'grey' is already used by .*grey\.py:Grey"):
-        select(adapters=[*both, f"{twin}:Grey"])
+        select(adapters=[*both, adapter_spec(f"{twin}:Grey")])
     with pytest.raises(ValueError, match="the id 'grey' is already used by the benchmark"):
         select_entrants([], both, [Spec(id="grey", kind="reference")])

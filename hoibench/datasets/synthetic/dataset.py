@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,16 @@ from hoibench.datasets.base import Dataset, Grid, Manifest
 from hoibench.datasets.split_files import SplitLine, VersionedSplit
 from hoibench.datasets.synthetic.cameras import SIZE
 from hoibench.plugins import UnknownName
+from hoibench.problems import Problem
 from hoibench.progress import MessageCallback
-from hoibench.store.atomic import ensure_folder
+from hoibench.store.atomic import ensure_folder, find_folder_problem, free_bytes
 from hoibench.store.cache_dir import cache_dir
 
 POINTS = 256
 """K, the number of tracked points."""
+
+CLIP_BYTES = 800_000
+"""Size of a generated clip on disk: the mean of 27 clips."""
 
 _SPLITS = ("synthetic@2", "synthetic-wide@2")
 """Splits of the data set; a part given without the name of its split, e.g. ``demo``, is one of the first split."""
@@ -64,6 +68,18 @@ class SyntheticDataset(Dataset):
         if name not in ("", *_SPLITS):
             raise UnknownName("split", split, self.splits())
         return replace(self._splits[name or _SPLITS[0]].manifest(part), truth_id=VERSION)
+
+    def preflight(self, entries: Sequence[ClipEntry]) -> Iterable[Problem]:
+        """Return a problem if clips are missing and cannot be generated: the cache or ``root`` is not writable, or its disk is too small."""
+        missing = sum(not self._clip_folder(entry).is_dir() for entry in entries)
+        if not missing:
+            return
+        folder = clips_folder(self._root)
+        fix = f"{missing} clips are to be generated there; choose another folder by HOIBENCH_CACHE or --root"
+        if reason := find_folder_problem(folder):
+            yield Problem(str(folder), "", reason, "", fix)
+        elif (free := free_bytes(folder)) < missing * CLIP_BYTES:
+            yield Problem(str(folder), "", f"has {free} bytes free", f"about {missing * CLIP_BYTES}", fix)
 
     def load(self, entry: ClipEntry) -> Clip:
         """Load a clip; on first use, it is generated, which takes a few seconds.

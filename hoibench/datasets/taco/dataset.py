@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
@@ -13,12 +13,14 @@ from hoibench.clip import CLUSTERS, Clip, DataKind
 from hoibench.clip_entry import ClipEntry
 from hoibench.datasets.base import Dataset, Grid, Manifest
 from hoibench.datasets.split_files import SplitLine
-from hoibench.datasets.taco.clip_source import ClipSource, open_source
+from hoibench.datasets.taco.clip_source import ClipSource, DownloadedClips, PreparedClips, open_source
 from hoibench.datasets.taco.prepare.format import CONTENT_VERSION
 from hoibench.datasets.taco.protocol import FRAMES, POINTS, SIZE, Recipe
 from hoibench.datasets.taco.splits import Found, find_part, part_names, select_clips, taco_splits
+from hoibench.problems import Problem
 from hoibench.progress import MessageCallback
 from hoibench.store import sha256_json
+from hoibench.store.atomic import find_folder_problem
 
 PAD = "+pad"
 """Suffix of the name of a split that includes short recordings."""
@@ -64,6 +66,16 @@ class TacoDataset(Dataset):
         """Return the available clips of a split, short recordings included; this manifest has a split name and id of its own."""
         manifest = self._manifest(split, with_short=True)
         return replace(manifest, split=manifest.split + PAD, split_id=sha256_json([manifest.split_id, PAD])[:12])
+
+    def preflight(self, entries: Sequence[ClipEntry]) -> Iterable[Problem]:
+        """Return a problem if clips of a download are to be prepared and the cache is not writable."""
+        source = self.source
+        if isinstance(source, DownloadedClips) and (reason := find_folder_problem(source.out)):
+            prepared = PreparedClips(source.out)
+            missing = sum(not prepared.has(self._line(entry)) for entry in entries)
+            if missing:
+                fix = f"{missing} clips are to be prepared there: set HOIBENCH_CACHE to a writable folder"
+                yield Problem(str(source.out), "", reason, "", fix)
 
     def load(self, entry: ClipEntry) -> Clip:
         """Load the clip of an entry of a manifest, preparing it first if necessary (about a minute).
