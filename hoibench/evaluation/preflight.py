@@ -97,7 +97,8 @@ def _check_run_folder(plan: Plan) -> list[Problem]:
     if lock_file.is_file():
         with locked(lock_file, wait=False) as is_free:
             if not is_free:
-                return [Problem(flag, "", "is in use by another process", "", "wait for it, or give another --out")]
+                text = f"another process is working on {out}: wait for it, or give another --out or --shard"
+                return [Problem.from_text(text)]
     if plan.config.resume or not any(out.glob("run*.json")):
         try:
             check_resumable(plan)

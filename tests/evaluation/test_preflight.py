@@ -85,7 +85,7 @@ def test_a_run_folder_that_cannot_be_used(folder):
         assert "has predictions or scores, but no run.json" in line
     with lock_run(folder / "busy", "run"):
         (line,) = lines(find(out="busy"))
-        assert line.startswith(f"--out {folder}/busy is in use by another process")
+        assert line.startswith(f"another process is working on {folder}/busy: wait for it")
     assert lines(find(out="busy")) == []
 
 
