@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hoibench.datasets.base import Dataset
@@ -24,6 +24,8 @@ MIN_DISK_SHARE = 0.04
 
 Measured on synthetic@2/demo: 10 % over all rows of ``--method syncmv4d+micro``, 4 % for those of ``frozen``, the row with the smallest files.
 """
+
+_MISSING = "is missing"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def preflight(plan: Plan, dataset: Dataset, on_message: MessageCallback | None =
         on_message: called with a message before methods are imported, which takes seconds.
     """
     problems = [*_check_run_folder(plan), *dataset.preflight(plan.entries)]
-    warnings = _check_weights({name for card in plan.cards for name in card.weights}, plan)
+    warnings = _join_missing(_check_weights({name for card in plan.cards for name in card.weights}, plan))
     if problem := _check_disk(plan, dataset, MIN_DISK_SHARE):
         problems.append(problem)
     elif problem := _check_disk(plan, dataset, 1.0):
@@ -136,6 +138,17 @@ def _check_methods(plan: Plan, on_message: MessageCallback | None) -> dict[str, 
     return found | find_start_problems(ready, runtime, in_this_process=config.executor == "inline")
 
 
+def _join_missing(problems: Sequence[Problem]) -> list[Problem]:
+    """Join the problems of weights of metrics that are missing to one."""
+    missing = [problem.file for problem in problems if problem.found == _MISSING]
+    joined = Problem(
+        ", ".join(missing), "", "is missing" if len(missing) == 1 else "are missing", "",
+        f"without these weights, rows of metrics are unavailable; run `hoibench weights fetch {' '.join(missing)}`, "
+        "or give their folder by --weights or HOIBENCH_WEIGHTS",
+    )  # fmt: skip
+    return [*([joined] if missing else []), *(problem for problem in problems if problem.found != _MISSING)]
+
+
 def _check_weights(names: Iterable[str], plan: Plan) -> list[Problem]:
     """Return a problem for each weight file that is missing or damaged."""
     problems = []
@@ -143,7 +156,7 @@ def _check_weights(names: Iterable[str], plan: Plan) -> list[Problem]:
         try:
             find_weights(name, plan.config.weights)
         except WeightsMissing as error:
-            problems.append(Problem(name, "", "is missing", "", str(error.args[0])))
+            problems.append(Problem(name, "", _MISSING, "", str(error.args[0])))
         except WeightsDamaged as error:
             problems.append(Problem(name, "", "is damaged", "", str(error)))
     return problems

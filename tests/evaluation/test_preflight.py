@@ -172,9 +172,10 @@ def test_a_disk_that_is_too_small(monkeypatch):
 
 
 def test_missing_weights_of_metrics_are_warnings():
-    findings = find(metrics="matching_pixels/aliked-mnn")
+    findings = find(metrics="matching_pixels/aliked-mnn,subject_consistency/vbench")
     assert lines(findings) == []
-    assert "aliked-n16 is missing" in str(findings.warnings[0])
+    (warning,) = map(str, findings.warnings)
+    assert warning.startswith("aliked-n16, dino-vitb16 are missing:") and "fetch aliked-n16 dino-vitb16`" in warning
 
 
 def test_methods_that_cannot_start_are_named(folder):

@@ -204,6 +204,20 @@ def test_fields_in_which_a_checkpoint_may_differ_from_its_preset(nano_like, tmp_
     load(edited(nano_like, tmp_path / "other", table, name, value), preset="nano")
 
 
+def test_preflight_finds_what_keeps_the_model_from_loading(small_model_folder, tmp_path):
+    def find(folder, preset):
+        entrant = Entrant(read_spec(), preset, {"checkpoint": folder})
+        return [str(problem) for problem in SyncMV4DMethod.preflight(entrant, Runtime())]
+
+    assert find(small_model_folder, "custom") == []
+    assert "syncmv4d.json: no such file" in find(tmp_path, "custom")[0]
+    assert "does not match preset wan22_5b" in find(small_model_folder, "wan22_5b")[0]
+    bare = tmp_path / "bare"
+    shutil.copytree(small_model_folder, bare, ignore=shutil.ignore_patterns("vae"))
+    (line,) = find(bare, "custom")
+    assert "vae" in line
+
+
 def test_parts_are_read_from_the_weights_folder(small_model_folder, wan_folder, tmp_path):
     bare = tmp_path / "bare"
     save_model(bare, load_model(small_model_folder).model)
