@@ -282,9 +282,7 @@ class Prediction:
         if self.scale not in SCALES:
             raise ValueError(f"scale is {self.scale!r}, expected one of {', '.join(SCALES)}")
         if isinstance(self.video, np.ndarray):
-            check_shape("video", self.video, ("V", "N", "H", "W", 3))
-            if self.video.dtype != np.uint8:
-                raise ValueError(f"video has dtype {self.video.dtype}, expected uint8 in 0..255")
+            check_pixels("video", self.video, ("V", "N", "H", "W", 3))
         if self.points is not None:
             check_shape("points", self.points, ("V", "N", "h", "w", 3))
         if self.masks is not None:
@@ -335,6 +333,13 @@ def check_shape(name: str, array: Array, expected: tuple[int | str, ...]) -> Non
     if not fits:
         wanted = ", ".join(str(n) for n in expected) + ("," if len(expected) == 1 else "")
         raise ValueError(f"{name} has shape {tuple(array.shape)}, expected ({wanted})")
+
+
+def check_pixels(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
+    """Raise ValueError unless ``array`` is uint8 (pixels from 0 to 1 would score as if they were nearly black) and has the ``expected`` shape."""
+    if array.dtype != np.uint8:
+        raise ValueError(f"{name} has dtype {array.dtype}, expected uint8 in 0..255")
+    check_shape(name, array, expected)
 
 
 def check_mask(name: str, array: Array, expected: tuple[int | str, ...]) -> None:

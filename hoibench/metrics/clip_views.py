@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hoibench.clip import Array, check_mask, check_shape
+from hoibench.clip import Array, check_mask, check_pixels
 from hoibench.metrics.backbones.encoders import Encoder, encode_video, load_encoder
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, NotApplicable, Undefined
@@ -50,7 +50,7 @@ def clip_views(video: Array, encoder: Encoder, masks: Array | None = None) -> fl
     Raises:
         NotApplicable: there is one view only.
         Undefined: no two views have a pixel inside the masks of the same frame.
-        ValueError: ``video`` or ``masks`` has another shape, or ``masks`` is not bool.
+        ValueError: ``video`` or ``masks`` has another shape or dtype.
 
     >>> class MeanColour:
     ...     name, weights = "mean colour", {}
@@ -61,7 +61,7 @@ def clip_views(video: Array, encoder: Encoder, masks: Array | None = None) -> fl
     >>> clip_views(np.array([[red, red], [red, green]]), MeanColour())  # two views, two frames
     50.0
     """
-    check_shape("video", video, ("V", "N", "H", "W", 3))
+    check_pixels("video", video, ("V", "N", "H", "W", 3))
     if masks is not None:
         check_mask("masks", masks, video.shape[:4])
     if len(video) < 2:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hoibench.clip import Array, check_mask, check_shape
+from hoibench.clip import Array, check_mask, check_pixels
 from hoibench.metrics.backbones.encoders import Encoder, encode_video, load_encoder
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, Undefined
@@ -43,7 +43,7 @@ def subject_consistency(frames: Array, encoder: Encoder, masks: Array | None = N
 
     Raises:
         Undefined: fewer than two frames are left.
-        ValueError: ``frames`` or ``masks`` has another shape, or ``masks`` is not bool.
+        ValueError: ``frames`` or ``masks`` has another shape or dtype.
 
     >>> class MeanColour:
     ...     name, weights = "mean colour", {}
@@ -54,7 +54,7 @@ def subject_consistency(frames: Array, encoder: Encoder, masks: Array | None = N
     >>> subject_consistency(np.stack([red, red, green]), MeanColour())
     0.5
     """
-    check_shape("frames", frames, ("N", "H", "W", 3))
+    check_pixels("frames", frames, ("N", "H", "W", 3))
     if masks is not None:
         check_mask("masks", masks, frames.shape[:3])
     features, is_seen = encode_video(frames[None], encoder, None if masks is None else masks[None])
