@@ -156,6 +156,11 @@ class Card(Record):
         return self.ranked and self.direction != "none"
 
     @property
+    def all_sets(self) -> tuple[str, ...]:
+        """The names of the sets that the metric is in: ``sets``, and headline if it is ranked."""
+        return (*self.sets, "headline") if self.is_ranked else self.sets
+
+    @property
     def group_title(self) -> str:
         """The title of the metric's group, e.g. ``Motion, single view``."""
         return GROUPS[self.group].title
