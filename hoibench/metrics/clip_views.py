@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hoibench.clip import Array, check_mask, check_pixels
-from hoibench.metrics.backbones.encoders import Encoder, encode_video, load_encoder
+from hoibench.metrics.backbones.encoders import Encoder, encode_video, load_encoder, row_columns
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, NotApplicable, Undefined
 from hoibench.metrics.regions import region_masks
@@ -79,11 +79,7 @@ def measure_clip_views(case: Case, encoder: str) -> Iterator[Measurement]:
     loaded = load_encoder(encoder, case)
     ids = [view.id for view in case.clip.views]
     for region, masks in region_masks(case):
-        columns: dict[str, Any] = {
-            "region": region,
-            "weights": loaded.weights,
-            "details": {"encoder": loaded.name, "precision": "fp32"},
-        }
+        columns = row_columns(loaded, region)
         similarity = view_similarity(*encode_video(case.video, loaded, masks, case.batch, case.case_memo))
         for n, values in enumerate(similarity.T):
             yield _mean(values, frame=n, **columns)

@@ -18,7 +18,7 @@ from hoibench.store.records import Record
 PATH = Path(__file__).with_name("self_test.json")
 
 Outcome = Literal["rewards", "blind", "sees", "undefined"]
-"""What a metric says of a corruption: its cost (the ranked quantity, lower is better) is lower than the truth's, the same, higher, or not defined."""
+"""The outcome of a corruption: the cost (the ranked quantity, lower is better) is lower than the truth's, the same, higher, or not defined."""
 
 SHARE_SLACK = 0.02
 """A cost that differs from another by at most this share of it is the same."""
