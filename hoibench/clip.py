@@ -285,9 +285,7 @@ class Prediction:
         if self.scale not in SCALES:
             raise ValueError(f"scale is {self.scale!r}, expected one of {', '.join(SCALES)}")
         if isinstance(self.video, np.ndarray):
-            check_shape("video", self.video, ("V", "N", "H", "W", 3))
-            if self.video.dtype != np.uint8:
-                raise ValueError(f"video has dtype {self.video.dtype}, expected uint8 in 0..255")
+            check_pixels("video", self.video, ("V", "N", "H", "W", 3))
         if self.points is not None:
             check_shape("points", self.points, ("V", "N", "h", "w", 3))
         if self.masks is not None:
@@ -356,6 +354,13 @@ def check_same(axis: str, sizes: Mapping[str, int]) -> None:
     if len(set(sizes.values())) > 1:
         found = ", ".join(f"{name} has {size}" for name, size in sizes.items())
         raise ValueError(f"the numbers of {axis} differ: {found}")
+
+
+def check_pixels(name: str, array: Array, expected: tuple[int | str, ...]) -> None:
+    """Raise ValueError unless ``array`` is uint8 (pixels from 0 to 1 would score as if they were nearly black) and has the ``expected`` shape."""
+    if array.dtype != np.uint8:
+        raise ValueError(f"{name} has dtype {array.dtype}, expected uint8 in 0..255")
+    check_shape(name, array, expected)
 
 
 def check_mask(name: str, array: Array, expected: tuple[int | str, ...]) -> None:

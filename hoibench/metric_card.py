@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from string import Template
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from hoibench.card_templates import fill_templates
 from hoibench.plugins import UnknownName, load_object, read_specs
 from hoibench.store.records import Record, parse_record
 
@@ -156,6 +156,11 @@ class Card(Record):
         return self.ranked and self.direction != "none"
 
     @property
+    def all_sets(self) -> tuple[str, ...]:
+        """The names of the sets that the metric is in: ``sets``, and headline if it is ranked."""
+        return (*self.sets, "headline") if self.is_ranked else self.sets
+
+    @property
     def group_title(self) -> str:
         """The title of the metric's group, e.g. ``Motion, single view``."""
         return GROUPS[self.group].title
@@ -184,49 +189,19 @@ def _read_infinity(ends: Any) -> Any:
 def all_cards() -> dict[str, Card]:
     """Read the cards of all metrics, built-in and from plug-ins (entry points ``hoibench.metrics``), and return them by id, in file order.
 
-    A TOML file is one card, or has several under ``[[card]]``.  A card with the key ``variants``, a list of names, is a template of one card
-    for each name: in its texts, ``$variant`` stands for the name and ``$key`` for a value in the file's table ``[variant.NAME]``; a text that is only
-    ``"$key"`` becomes the value, of any type.
+    A TOML file is one card, or has several under ``[[card]]``, which may be templates (``hoibench.card_templates``).
 
     Raises:
         ValueError: two cards share an id, a template has a $key without a value, or a file is invalid; the message names file, key and value.
     """
     cards: dict[str, Card] = {}
     for where, table, _ in read_specs("hoibench.metrics"):
-        for entry in _fill_templates(table, where):
+        for entry in fill_templates(table, where):
             card = parse_record(Card, entry, where)
             if card.id in cards:
                 raise ValueError(f"{where}: metric {card.id} is already registered; choose another id")
             cards[card.id] = card
     return cards
-
-
-def _fill_templates(table: Mapping[str, Any], where: str) -> Iterator[Any]:
-    """Yield the cards in the contents of a file; a template gives one for each of its variants."""
-    for entry in table.get("card", [table]):
-        if "variants" not in entry:
-            yield entry
-            continue
-        template = {key: value for key, value in entry.items() if key != "variants"}
-        for name in entry["variants"]:
-            words = {"variant": name, **table.get("variant", {}).get(name, {})}
-            try:
-                yield _fill(template, words)
-            except (KeyError, ValueError) as error:
-                raise ValueError(
-                    f"{where}: card {entry.get('id')}, variant {name}: {error}; add the key to [variant.{name}]"
-                ) from None
-
-
-def _fill(value: Any, words: Mapping[str, Any]) -> Any:
-    """Replace ``$key`` by ``words[key]`` in a text, or in all texts of a list or table."""
-    if isinstance(value, dict):
-        return {key: _fill(item, words) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_fill(item, words) for item in value]
-    if not isinstance(value, str):
-        return value
-    return words[value[1:]] if value[:1] == "$" and value[1:] in words else Template(value).substitute(words)
 
 
 def select_cards(names: Iterable[str]) -> list[Card]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hoibench.metric_card import GROUPS, Card, _fill_templates, all_cards, select_cards
+from hoibench.metric_card import GROUPS, Card, all_cards, select_cards
 from hoibench.plugins import UnknownName
 from hoibench.store.records import parse_record
 
@@ -35,31 +35,6 @@ def test_a_card_has_the_index_and_the_families_of_its_group():
 def test_a_wrong_key_is_named_with_its_value(keys, message):
     with pytest.raises(ValueError, match=message):
         parse_record(Card, TABLE | keys, "a.toml")
-
-
-TEMPLATE = {
-    "id": "a/$variant@1",
-    "variants": ["x", "y"],
-    "title": "A, $title",
-    "sets": "$sets",
-    "companions": [{"metric": "b/$variant"}],
-}
-
-
-def test_a_template_gives_one_card_for_each_variant():
-    table = {
-        "card": [{"id": "c@1"}, TEMPLATE],
-        "variant": {"x": {"title": "X", "sets": []}, "y": {"title": "Y", "sets": ["offline"]}},
-    }
-    assert list(_fill_templates(table, "a.toml")) == [
-        {"id": "c@1"},
-        {"id": "a/x@1", "title": "A, X", "sets": [], "companions": [{"metric": "b/x"}]},
-        {"id": "a/y@1", "title": "A, Y", "sets": ["offline"], "companions": [{"metric": "b/y"}]},
-    ]
-    with pytest.raises(
-        ValueError, match=r"a\.toml: card a/\$variant@1, variant y: 'title'; add the key to \[variant\.y\]"
-    ):
-        list(_fill_templates({"card": [TEMPLATE], "variant": {"x": {"title": "X", "sets": []}}}, "a.toml"))
 
 
 def test_a_metrics_function_gets_its_arguments():

@@ -129,7 +129,7 @@ def _metrics() -> Rows:
     }
     return [
         {"metric": c.id, "unit": c.unit, "better": better[c.direction], "group": c.group,
-         "sets": " ".join((*c.sets, "headline") if c.is_ranked else c.sets),
+         "sets": " ".join(c.all_sets),
          "weights": " ".join(c.weights), "title": c.title}
         for c in all_cards().values()
     ]  # fmt: skip

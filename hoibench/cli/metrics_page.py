@@ -54,13 +54,12 @@ def _section(card: Card) -> str:
 
 
 def _row(card: Card) -> dict[str, str]:
-    sets = [*card.sets, *(["headline"] if card.is_ranked else [])]
     return {
         "metric": card.id,
         "title": card.title,
         "unit": card.unit,
         "better": describe_direction(card),
-        "sets": ", ".join(sets) + (", primary" if card.primary else ""),
+        "sets": ", ".join(card.all_sets) + (", primary" if card.primary else ""),
     }
 
 

@@ -15,9 +15,10 @@ from hoibench.cli.progress_bar import download_bar
 from hoibench.errors import Crash
 from hoibench.plugins import UnknownName
 from hoibench.weights import Weight, WeightsDamaged, WeightsMissing, all_weights, find_weights
-from hoibench.weights.fetching import add_weights, add_wheel, check_terms, fetch_weights
+from hoibench.weights.fetching import add_weights, check_terms, fetch_weights
 from hoibench.weights.finding import locate_weights
 from hoibench.weights.registry import get_weight
+from hoibench.weights.wheels import add_wheel
 
 USAGE = """\
 usage: hoibench weights COMMAND [options]

@@ -31,7 +31,7 @@ def describe_card(card: Card) -> dict[str, str]:
         "regions": ", ".join(card.regions),
         "needs": ", ".join(card.needs),
         "weights": ", ".join(card.weights) or "none",
-        "sets": ", ".join(card.sets),
+        "sets": ", ".join(card.all_sets),
         "without an answer": cap,
         "companions": "; ".join(describe_companion(rule) for rule in card.companions),
         "source": card.source,

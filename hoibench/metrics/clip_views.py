@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from hoibench.clip import Array, check_mask, check_shape
-from hoibench.metrics.backbones.encoders import Encoder, encode_video, load_encoder
+from hoibench.clip import Array, check_mask, check_pixels
+from hoibench.metrics.backbones.encoders import Encoder, encode_video, load_encoder, row_columns
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, NotApplicable, Undefined
 from hoibench.metrics.regions import region_masks
@@ -50,7 +50,7 @@ def clip_views(video: Array, encoder: Encoder, masks: Array | None = None) -> fl
     Raises:
         NotApplicable: there is one view only.
         Undefined: no two views have a pixel inside the masks of the same frame.
-        ValueError: ``video`` or ``masks`` has another shape, or ``masks`` is not bool.
+        ValueError: ``video`` or ``masks`` has another shape or dtype.
 
     >>> class MeanColour:
     ...     name, weights = "mean colour", {}
@@ -61,7 +61,7 @@ def clip_views(video: Array, encoder: Encoder, masks: Array | None = None) -> fl
     >>> clip_views(np.array([[red, red], [red, green]]), MeanColour())  # two views, two frames
     50.0
     """
-    check_shape("video", video, ("V", "N", "H", "W", 3))
+    check_pixels("video", video, ("V", "N", "H", "W", 3))
     if masks is not None:
         check_mask("masks", masks, video.shape[:4])
     if len(video) < 2:
@@ -79,11 +79,7 @@ def measure_clip_views(case: Case, encoder: str) -> Iterator[Measurement]:
     loaded = load_encoder(encoder, case)
     ids = [view.id for view in case.clip.views]
     for region, masks in region_masks(case):
-        columns: dict[str, Any] = {
-            "region": region,
-            "weights": loaded.weights,
-            "details": {"encoder": loaded.name, "precision": "fp32"},
-        }
+        columns = row_columns(loaded, region)
         similarity = view_similarity(*encode_video(case.video, loaded, masks, case.batch, case.case_memo))
         for n, values in enumerate(similarity.T):
             yield _mean(values, frame=n, **columns)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from hoibench.clip import Array, check_mask, check_shape
+from hoibench.clip import Array, check_mask, check_pixels
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement
 from hoibench.metrics.optical_flow import (
@@ -99,7 +99,7 @@ def dynamic_degree(
 
     Raises:
         NotApplicable: a side has fewer than 128 pixels.
-        ValueError: ``frames`` or ``masks`` has another shape, or ``masks`` is not bool.
+        ValueError: ``frames`` or ``masks`` has another shape or dtype.
 
     >>> noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     >>> image = noise.repeat(8, axis=0).repeat(8, axis=1)  # 128x128
@@ -107,7 +107,7 @@ def dynamic_degree(
     >>> dynamic_degree(moving, fps=8).dynamic, dynamic_degree(moving[[0, 0, 0, 0]], fps=8).dynamic
     (True, False)
     """
-    check_shape("frames", frames, ("N", "H", "W", 3))
+    check_pixels("frames", frames, ("N", "H", "W", 3))
     if masks is not None:
         check_mask("masks", masks, frames.shape[:3])
     size = (frames.shape[1], frames.shape[2])

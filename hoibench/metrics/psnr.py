@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hoibench.clip import Array, check_mask, check_shape
+from hoibench.clip import Array, check_mask, check_pixels
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import MISSING_INPUT, Measurement, NotApplicable, Undefined
 
@@ -104,11 +104,8 @@ def _measure(case: Case, score_pixels: ScorePixels, to_value: Callable[[float], 
 
 def _pool(video: Array, truth: Array, masks: Array | None, score_pixels: ScorePixels) -> tuple[Array, Array]:
     """Return the sum of the scores of the pixels that count, and their number, of each view and frame but the first: (V, N-1) each."""
-    check_shape("video", video, ("V", "N", "H", "W", 3))
-    check_shape("truth", truth, video.shape)
-    for name, array in (("video", video), ("truth", truth)):
-        if array.dtype != np.uint8:
-            raise ValueError(f"{name} has dtype {array.dtype}, expected uint8 in 0..255")
+    check_pixels("video", video, ("V", "N", "H", "W", 3))
+    check_pixels("truth", truth, video.shape)
     if masks is not None:
         check_mask("masks", masks, video.shape[:4])
     everywhere = np.ones(video.shape[2:4], dtype=bool)

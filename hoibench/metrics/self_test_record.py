@@ -18,7 +18,7 @@ from hoibench.store.records import Record
 PATH = Path(__file__).with_name("self_test.json")
 
 Outcome = Literal["rewards", "blind", "sees", "undefined"]
-"""What a metric says of a corruption: its cost (the ranked quantity, lower is better) is lower than the truth's, the same, higher, or not defined."""
+"""The outcome of a corruption: the cost (the ranked quantity, lower is better) is lower than the truth's, the same, higher, or not defined."""
 
 SHARE_SLACK = 0.02
 """A cost that differs from another by at most this share of it is the same."""
@@ -144,16 +144,16 @@ def corruptions_by_outcome(scores: RegionOutcomes) -> dict[Outcome, list[str]]:
 def describe_self_test(metric: str) -> str:
     """Return a metric's recorded self-test in words, for its card; empty for a metric that has no record, as one of a plug-in.
 
-    Example: ``Self-test on 2 clips of synthetic@2: rewards blur; blind to frozen (greyed); sees noise.``
+    Example: ``On 2 clips of synthetic@2: rewards blur; blind to frozen (greyed); sees noise.``
     """
     record = read_self_test()
     scores = record.metrics.get(metric)
     if scores is None:
         return ""
     if scores.not_measured:
-        return f"Self-test: not measured, {scores.not_measured}."
+        return f"Not measured, {scores.not_measured}."
     clips = len(record.clips)
-    start = f"Self-test on {clips} clip{'s' * (clips > 1)} of {record.truth}: "
+    start = f"On {clips} clip{'s' * (clips > 1)} of {record.truth}: "
     if len(scores.regions) == 1:
         return f"{start}{_describe(*scores.regions.values())}."
     return start + ". ".join(f"{region}: {_describe(one)}" for region, one in scores.regions.items()) + "."

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from hoibench.clip import Array, check_mask, check_shape
-from hoibench.metrics.backbones.encoders import Encoder, encode_video, load_encoder
+from hoibench.clip import Array, check_mask, check_pixels
+from hoibench.metrics.backbones.encoders import Encoder, encode_video, load_encoder, row_columns
 from hoibench.metrics.case import Case
 from hoibench.metrics.measurement import Measurement, Undefined
 from hoibench.metrics.regions import region_masks
@@ -43,7 +43,7 @@ def subject_consistency(frames: Array, encoder: Encoder, masks: Array | None = N
 
     Raises:
         Undefined: fewer than two frames are left.
-        ValueError: ``frames`` or ``masks`` has another shape, or ``masks`` is not bool.
+        ValueError: ``frames`` or ``masks`` has another shape or dtype.
 
     >>> class MeanColour:
     ...     name, weights = "mean colour", {}
@@ -54,7 +54,7 @@ def subject_consistency(frames: Array, encoder: Encoder, masks: Array | None = N
     >>> subject_consistency(np.stack([red, red, green]), MeanColour())
     0.5
     """
-    check_shape("frames", frames, ("N", "H", "W", 3))
+    check_pixels("frames", frames, ("N", "H", "W", 3))
     if masks is not None:
         check_mask("masks", masks, frames.shape[:3])
     features, is_seen = encode_video(frames[None], encoder, None if masks is None else masks[None])
@@ -69,11 +69,7 @@ def measure_subject_consistency(case: Case) -> Iterator[Measurement]:
         raise Undefined("the clip has one frame; a frame is compared with an earlier one")
     encoder = load_encoder("dino-vitb16", case)
     for region, masks in region_masks(case):
-        columns: dict[str, Any] = {
-            "region": region,
-            "weights": encoder.weights,
-            "details": {"encoder": encoder.name, "precision": "fp32"},
-        }
+        columns = row_columns(encoder, region)
         features, is_seen = encode_video(case.video, encoder, masks, case.batch, case.case_memo)
         values = []
         for v, view in enumerate(case.clip.views):

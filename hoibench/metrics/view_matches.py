@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hoibench.clip import Array, Camera, check_mask, check_shape
+from hoibench.clip import Array, Camera, check_mask, check_pixels
 from hoibench.metrics.backbones.features import Features, Matcher
 from hoibench.metrics.case import Case
 from hoibench.metrics.epipolar import Magsac, epipolar_distance, fundamental_matrix, magsac_inliers
@@ -124,17 +124,17 @@ def match_views(
     Raises:
         NotApplicable: there is one view only.
         Undefined: the video is too short for ``matched_frames``.
-        ValueError: ``video`` or ``masks`` has another shape, ``video`` has no frames, or ``masks`` is not bool.
+        ValueError: ``video`` or ``masks`` has another shape or dtype, or there are no frames to match.
     """
-    check_shape("video", video, ("V", "N", "H", "W", 3))
-    if not video.shape[1]:
-        raise ValueError("video has 0 frames, expected at least one frame")
+    check_pixels("video", video, ("V", "N", "H", "W", 3))
     if masks is not None:
         check_mask("masks", masks, video.shape[:4])
     if len(video) < 2:
         raise NotApplicable("the clip has only one view, so there is no pair of views to match")
     memo = {} if memo is None else memo
     frames = matched_frames(video.shape[1]) if frames is None else frames
+    if not frames:
+        raise ValueError("frames is empty, expected at least one frame to match")
     views = tuple(combinations(range(len(video)), 2))
     found: list[list[Matches]] = [[] for _ in views]
     features: dict[bytes, Features] = {}

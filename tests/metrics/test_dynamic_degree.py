@@ -153,7 +153,9 @@ def test_an_empty_foreground_does_not_move(build_case, build_video):
     assert (last.region, last.status, last.n_scored, last.n_expected) == ("fg", "undefined", 0, 3)
 
 
-def test_integer_masks_are_refused():
+def test_pixels_from_0_to_1_and_integer_masks_are_refused():
+    with pytest.raises(ValueError, match="frames has dtype float64, expected uint8"):
+        dynamic_degree(np.zeros((2, 128, 128, 3)), 8.0)
     with pytest.raises(ValueError, match="masks has dtype uint8, expected bool"):
         dynamic_degree(np.zeros((2, 128, 128, 3), np.uint8), 8.0, np.ones((2, 128, 128), np.uint8))
 

@@ -135,6 +135,16 @@ def test_pixels_outside_the_mask_are_grey(encoder):
         assert (pixels[:, 8:] == 127).all() and tuple(pixels[0, 0]) in (RED, BLUE)
 
 
+def test_pixels_from_0_to_1_are_refused(encoder):
+    """They would score as if they were nearly black."""
+    video = colours([RED, BLUE], [RED, RED]) / 255
+    with pytest.raises(ValueError, match="frames has dtype float64, expected uint8"):
+        subject_consistency(video[0], encoder)
+    with pytest.raises(ValueError, match="video has dtype float64, expected uint8"):
+        clip_views(video, encoder)
+    assert not encoder.batches
+
+
 def test_one_frame_has_views_but_no_consistency(build_case, encoder):
     case = build_case(colours([RED], [YELLOW]))
     assert headline(measure_clip_views(case)).value == pytest.approx(100 * DIAGONAL, abs=1e-2)

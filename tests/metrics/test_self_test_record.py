@@ -79,12 +79,12 @@ def test_the_record_in_words(monkeypatch):
     record = SelfTest.model_validate(table, strict=False)
     monkeypatch.setattr(self_test_record, "read_self_test", lambda: record)
     words = "rewards blur; blind to frozen (greyed); sees noise"
-    assert describe_self_test("m@1") == f"Self-test on 1 clip of synthetic@2: {words}."
-    assert describe_self_test("both@1") == f"Self-test on 1 clip of synthetic@2: full: {words}. fg: {words}."
+    assert describe_self_test("m@1") == f"On 1 clip of synthetic@2: {words}."
+    assert describe_self_test("both@1") == f"On 1 clip of synthetic@2: full: {words}. fg: {words}."
     assert describe_rewards("m@1") == "In the self-test, it rewards blur."
     assert describe_rewards("both@1") == "In the self-test, it rewards blur in full and fg."
     assert describe_rewards("heavy@1") == describe_rewards("mine@1") == ""
-    assert describe_self_test("heavy@1") == "Self-test: not measured, since the weights w were not at hand."
+    assert describe_self_test("heavy@1") == "Not measured, since the weights w were not at hand."
     assert describe_self_test("mine@1") == ""
     full, fg, heavy = list_self_test(["both@1", "heavy@1"])
     assert full == fg | {"region": "full"} and heavy["region"] == "not measured"

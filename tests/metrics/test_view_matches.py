@@ -212,12 +212,16 @@ def test_matchers_do_not_share_features_in_the_memo(fixed_matcher):
     assert (one.described, other.described) == (2, 2)
 
 
-def test_a_video_without_frames_is_refused():
+@pytest.mark.parametrize("length", [0, 9])
+def test_no_frames_are_refused(length):
+    """Their mean would be NaN."""
     with pytest.raises(ValueError, match="expected at least one frame"):
-        match_views(np.zeros((2, 0, 8, 8, 3), np.uint8), Sift())
+        match_views(np.zeros((2, length, 8, 8, 3), np.uint8), Sift(), frames=range(0))
 
 
-def test_integer_masks_are_refused():
+def test_pixels_from_0_to_1_and_integer_masks_are_refused():
+    with pytest.raises(ValueError, match="video has dtype float64, expected uint8"):
+        match_views(np.zeros((2, 1, 8, 8, 3)), Sift())
     with pytest.raises(ValueError, match="masks has dtype uint8, expected bool"):
         match_views(np.zeros((2, 1, 8, 8, 3), np.uint8), Sift(), np.ones((2, 1, 8, 8), np.uint8))
 

@@ -16,7 +16,7 @@ CONTENT = b"PK\x03\x04\0" + bytes(range(256)) * 3000
 
 @dataclass
 class Page:
-    """What the server answers to a path."""
+    """The server's answer to a path."""
 
     body: bytes = CONTENT
     status: int = 200

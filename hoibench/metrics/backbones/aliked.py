@@ -12,7 +12,7 @@ from kornia.feature import ALIKED
 
 from hoibench.clip import Array
 from hoibench.metrics.backbones.aliked_network import FastAliked
-from hoibench.metrics.backbones.features import Features, mutual_pairs
+from hoibench.metrics.backbones.features import Features, describe_on, mutual_pairs
 from hoibench.metrics.backbones.fp32 import full_float32
 from hoibench.metrics.backbones.upsampling import to_batch, to_original
 from hoibench.metrics.epipolar import DEFAULT_MAGSAC, Magsac
@@ -38,13 +38,8 @@ class Aliked:
     weights: Mapping[str, str] = field(default_factory=lambda: {WEIGHTS: all_weights()[WEIGHTS].sha256})
 
     def describe(self, images: Sequence[Array]) -> list[Features]:
-        """Return the points of (H, W, 3) uint8 images of one size and their descriptors.
-
-        On a CPU, images are processed one by one: a batch takes longer per image, and more memory.
-        """
-        if self.device == "cpu":
-            return [features for image in images for features in self._describe([image])]
-        return self._describe(images)
+        """Return the points of (H, W, 3) uint8 images of one size and their descriptors."""
+        return describe_on(self.device, self._describe, images)
 
     @torch.inference_mode()
     @full_float32()

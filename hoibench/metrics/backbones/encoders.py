@@ -9,11 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from hoibench.clip import Array
+from hoibench.metrics.backbones.loading import load_backbone
 from hoibench.metrics.case import Case
-from hoibench.metrics.measurement import Unavailable
 from hoibench.metrics.regions import RegionFrame
-from hoibench.plugins import get_by_name
-from hoibench.weights import WeightsMissing
 
 
 class Encoder(Protocol):
@@ -29,6 +27,15 @@ class Encoder(Protocol):
 
     def encode(self, images: Sequence[Array]) -> Array:
         """Return the features of (H, W, 3) uint8 images of one size: (n, d) float32 of length 1."""
+
+
+def row_columns(encoder: Encoder, region: str) -> dict[str, Any]:
+    """Return what every measurement with an encoder in a region has: the region, the weights, and details."""
+    return {
+        "region": region,
+        "weights": encoder.weights,
+        "details": {"encoder": encoder.name, "precision": "fp32"},
+    }
 
 
 def encode_video(
@@ -111,8 +118,4 @@ def load_encoder(name: str, case: Case) -> Encoder:
         UnknownName: there is no such encoder.
         Unavailable: its weights are missing.
     """
-    load = get_by_name("encoder", name, ENCODERS)
-    try:
-        return load(case)
-    except WeightsMissing as error:
-        raise Unavailable(str(error)) from error
+    return load_backbone("encoder", name, ENCODERS, case)

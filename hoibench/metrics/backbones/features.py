@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +47,15 @@ class Matcher(Protocol):
 
     def match(self, pairs: Sequence[tuple[Features, Features]]) -> list[Array]:
         """Return, for each pair of images, the matches as index pairs of their points, (m, 2) int64, sorted by the first."""
+
+
+def describe_on(
+    device: str, describe: Callable[[Sequence[Array]], list[Features]], images: Sequence[Array]
+) -> list[Features]:
+    """Return the features of images by a network's ``describe``: as one batch, on a CPU one by one, where a batch takes longer and more memory."""
+    if device == "cpu":
+        return [features for image in images for features in describe([image])]
+    return describe(images)
 
 
 def mutual_pairs(a: Array, b: Array, ratio: float | None = None, max_distance: float | None = None) -> Array:

@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hoibench.metrics.backbones.features import Matcher
+from hoibench.metrics.backbones.loading import load_backbone
 from hoibench.metrics.backbones.sift import Sift
 from hoibench.metrics.case import Case
-from hoibench.metrics.measurement import Unavailable
-from hoibench.plugins import get_by_name
-from hoibench.weights import WeightsMissing
 
 
 def _load_aliked(case: Case) -> Matcher:
@@ -56,8 +54,4 @@ def load_matcher(name: str, case: Case) -> Matcher:
         UnknownName: there is no such matcher.
         Unavailable: its weights are missing.
     """
-    load = get_by_name("matcher", name, MATCHERS)
-    try:
-        return load(case)
-    except WeightsMissing as error:
-        raise Unavailable(str(error)) from error
+    return load_backbone("matcher", name, MATCHERS, case)

@@ -12,7 +12,7 @@ import torch
 from kornia.feature import XFeat as Network
 
 from hoibench.clip import Array
-from hoibench.metrics.backbones.features import Features, mutual_pairs
+from hoibench.metrics.backbones.features import Features, describe_on, mutual_pairs
 from hoibench.metrics.backbones.fp32 import full_float32
 from hoibench.metrics.backbones.upsampling import to_batch, to_original
 from hoibench.metrics.epipolar import DEFAULT_MAGSAC, Magsac
@@ -42,10 +42,8 @@ class XFeat:
     weights: Mapping[str, str] = field(default_factory=lambda: {WEIGHTS: all_weights()[WEIGHTS].sha256})
 
     def describe(self, images: Sequence[Array]) -> list[Features]:
-        """Return the points of (H, W, 3) uint8 images of one size and their descriptors, one by one on a CPU."""
-        if self.device == "cpu":
-            return [features for image in images for features in self._describe([image])]
-        return self._describe(images)
+        """Return the points of (H, W, 3) uint8 images of one size and their descriptors."""
+        return describe_on(self.device, self._describe, images)
 
     @torch.inference_mode()
     @full_float32()
