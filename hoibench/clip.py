@@ -30,11 +30,12 @@ DataKind = Literal["measured", "synthetic"]
 Pairing = Literal["query", "anchor", "oracle-projection"]
 """Rule that finds the predicted point of each true point."""
 
-Scale = Literal["metric", "shared", "per_view"]
-"""Scale of a prediction's 3D points: in metres, or in metres up to an unknown factor that is one per clip (``shared``) or one per view."""
+Scale = Literal["metric", "shared", "per_view", "scale_shift"]
+"""Scale of a prediction's 3D points: in metres, or in metres up to an unknown factor that is one per clip (``shared``) or one per view
+(``per_view``), or one per view with an unknown shift (``scale_shift``)."""
 
 CLUSTERS: tuple[Cluster, ...] = ("left", "center", "right")
-SCALES: tuple[Scale, ...] = ("metric", "shared", "per_view")
+SCALES: tuple[Scale, ...] = ("metric", "shared", "per_view", "scale_shift")
 
 PARTS = ("left hand", "right hand", "tool", "target")
 """Names of the tracked parts, i.e. the two hands and the two objects; ``Tracks.part`` has indices into this tuple."""

@@ -83,7 +83,7 @@ def _toml_files(where: str, folder: Traversable) -> Iterator[tuple[str, Traversa
 
 def is_built_in(module: str) -> bool:
     """Return True for modules of the benchmark's own packages."""
-    return module.partition(".")[0] in ("hoibench", "reference_model")
+    return module.partition(".")[0] in ("hoibench", "reference_model", "baselines")
 
 
 def load_object(target: str) -> Any:

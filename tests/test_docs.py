@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PACKAGE_PATH = re.compile(r"`((?:hoibench|reference_model|leaderboard|splits|tests)/[\w./-]*)`")
+PACKAGE_PATH = re.compile(r"`((?:hoibench|baselines|reference_model|leaderboard|splits|tests)/[\w./-]*)`")
 SVG = "{http://www.w3.org/2000/svg}"
 OUTPUTS = ("leaderboard/index.html",)
 """Files of a run folder whose paths look like those of a package."""

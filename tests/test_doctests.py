@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("hoibench", "leaderboard", "reference_model", "splits")
+PACKAGES = ("baselines", "hoibench", "leaderboard", "reference_model", "splits")
 MODULES = sorted(
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
     for package in PACKAGES

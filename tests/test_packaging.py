@@ -15,7 +15,7 @@ def test_every_folder_of_code_is_a_package_that_setuptools_finds():
     tops = [pattern.rstrip("*") for pattern in find["include"]]
     folders = {path.parent for top in tops for path in (ROOT / top).rglob("*.py")}
     found = find_packages(str(ROOT), include=find["include"])
-    assert {"hoibench", "leaderboard", "reference_model", "splits"} <= set(tops)
+    assert {"baselines", "hoibench", "leaderboard", "reference_model", "splits"} <= set(tops)
     assert sorted(found) == sorted(".".join(folder.relative_to(ROOT).parts) for folder in folders)
 
 

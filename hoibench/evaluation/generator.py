@@ -29,7 +29,8 @@ class Generator:
         config = context.config
         self.out = context.out
         self.entrant: Entrant = context.entrants[entrant]
-        self.runtime = Runtime(context.device, config.precision, config.batch, config.weights)
+        folder = context.out / "exchange" / entrant
+        self.runtime = Runtime(context.device, config.precision, config.batch, config.weights, folder)
         self._clips = ClipLoader(context)
         self._method: Method | None = None
         self._load_error: BaseException | None = None
@@ -90,7 +91,7 @@ class Generator:
             raise ValueError(f"the prediction has scale {prediction.scale!r}, but the method's spec {spec.scale!r}")
         check_outputs(prediction, spec)
         check_prediction(decode_prediction(prediction), request)
-        runtime = {key: value for key, value in asdict(self.runtime).items() if key != "weights"}
+        runtime = {key: value for key, value in asdict(self.runtime).items() if key not in ("weights", "folder")}
         folder = unit.prediction_folder(self.out)
         write_prediction(folder, prediction, fps, unit=unit.key, seconds=seconds, **runtime)
 

@@ -127,8 +127,8 @@ def _check_methods(plan: Plan, on_message: MessageCallback | None) -> dict[str, 
     found: dict[str, list[str]] = {}
     for entrant in entrants:
         texts = [str(problem) for problem in _check_weights(entrant.spec.weights, plan)]
-        if entrant.spec.min_gpu_mb is not None and plan.device == "cpu":
-            texts.append(f"needs a GPU with {entrant.spec.min_gpu_mb} MiB, the run's device is cpu")
+        if entrant.needed_gpu_mb is not None and plan.device == "cpu":
+            texts.append(f"needs a GPU with {entrant.needed_gpu_mb} MiB, the run's device is cpu")
         if texts:
             found[entrant.key] = texts
     ready = [entrant for entrant in entrants if entrant.key not in found]

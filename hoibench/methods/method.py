@@ -23,12 +23,14 @@ class Runtime:
         precision: ``fp32`` or ``bf16``, for the networks.
         batch: number of images that a network processes at once.
         weights: a folder with weight files, or None.
+        folder: a folder for the files that the method exchanges with other programs, or None; it need not exist.
     """
 
     device: str = "cpu"
     precision: str = "fp32"
     batch: int = 8
     weights: Path | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,12 @@ class Entrant:
     def key(self) -> str:
         """``METHOD`` or ``METHOD+PRESET``: the name in folders, settings and on the page."""
         return method_key(self.spec.id, self.preset)
+
+    @property
+    def needed_gpu_mb(self) -> int | None:
+        """The GPU memory that it needs in MiB, from the setting ``min_gpu_mb`` or else the spec; None if it needs no GPU."""
+        needed = self.settings.get("min_gpu_mb", self.spec.min_gpu_mb)
+        return needed if isinstance(needed, int) and needed > 0 else None
 
 
 class Method(ABC):

@@ -70,7 +70,7 @@ def _find_problems(method: type[Method], entrant: Entrant, runtime: Runtime) -> 
 
 
 def _find_memory_problem(entrant: Entrant, runtime: Runtime) -> list[str]:
-    needed = entrant.spec.min_gpu_mb
+    needed = entrant.needed_gpu_mb
     if needed is None or runtime.device == "cpu":
         return []
     import torch

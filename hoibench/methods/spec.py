@@ -95,7 +95,7 @@ class Preset(Record):
         title: its name on the page, after the method's.
         summary: one line that describes it.
         settings: defaults of the method's settings; a relative path is relative to the spec's folder.
-        families, view_type, outputs, pairing: as in ``Spec``, or None for the method's own.
+        families, view_type, outputs, pairing, scale: as in ``Spec``, or None for the method's own.
     """
 
     title: Text
@@ -105,6 +105,7 @@ class Preset(Record):
     view_type: ViewType | None = None
     outputs: tuple[Output, ...] | None = None
     pairing: Pairing | None = None
+    scale: Scale | None = None
 
 
 class Upstream(Record):
@@ -113,6 +114,24 @@ class Upstream(Record):
     repository: Text
     commit: Text
     licence: Text
+
+
+class NeededFile(Record):
+    """A file or model that upstream code needs and that the user has to get.
+
+    Attributes:
+        path: its path in the upstream tree; empty for a model that upstream code reads from its Hugging Face cache.
+        hub: the id of a Hugging Face model, ``OWNER/NAME``, or empty.
+        url: the page to download it from, if it has no ``hub``.
+        gated: whether its terms must be accepted on the Hugging Face page before it can be downloaded.
+        note: what else must be known to get it, in one sentence.
+    """
+
+    path: Text = ""
+    hub: Text = ""
+    url: Text = ""
+    gated: bool = False
+    note: Text = ""
 
 
 class Spec(Record):
@@ -135,6 +154,8 @@ class Spec(Record):
         regions: where it may be ranked: only ``fg`` for a method that draws no background.
         paper: citation or URL.
         upstream: third-party code that it wraps.
+        terms: terms of use of that code or its weights that the user must accept with the setting ``accept_terms``.
+        files: files that the code needs beside its repository.
         environment: how to install what it needs beyond ``pip install hoibench``.
         min_gpu_mb: the GPU memory that it needs in MiB; None if it needs no GPU.
         status: ``available``, or ``unreleased`` for a method without released code, for which only stored predictions can be scored.
@@ -157,6 +178,8 @@ class Spec(Record):
     regions: tuple[Region, ...] = ("full", "fg")
     paper: Text = ""
     upstream: Upstream | None = None
+    terms: Text = ""
+    files: tuple[NeededFile, ...] = ()
     environment: Text = ""
     min_gpu_mb: int | None = None
     status: Literal["available", "unreleased"] = "available"
@@ -190,7 +213,7 @@ class Spec(Record):
     def with_preset(self, name: str) -> Spec:
         """Return the spec with one of its presets applied."""
         preset = self.presets[name]
-        fields = {key: getattr(preset, key) for key in ("families", "view_type", "outputs", "pairing")}
+        fields = {key: getattr(preset, key) for key in ("families", "view_type", "outputs", "pairing", "scale")}
         changes = {key: value for key, value in fields.items() if value is not None}
         return self.model_copy(update={**changes, "name": f"{self.title}, {preset.title}"})
 

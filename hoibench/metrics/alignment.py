@@ -12,7 +12,12 @@ from hoibench.clip import SCALES, Array, Scale, check_mask, check_shape
 from hoibench.metrics.measurement import Failed
 
 MIN_POINTS = 10
-ALIGNMENTS: dict[Scale, str] = {"metric": "none", "shared": "shared", "per_view": "per_view"}
+ALIGNMENTS: dict[Scale, str] = {
+    "metric": "none",
+    "shared": "shared",
+    "per_view": "per_view",
+    "scale_shift": "scale_shift",
+}
 """The field ``alignment`` of a result, by the scale that the method declares."""
 
 
@@ -70,6 +75,8 @@ def fit_scales(scale: Scale, pred: Array, truth: Array, mask: Array, valid: Arra
     """
     if scale not in SCALES:
         raise ValueError(f"scale is {scale!r}, expected one of {', '.join(SCALES)}")
+    if scale == "scale_shift":
+        raise NotImplementedError
     scales = np.ones(len(pred))
     both = mask & valid
     if scale == "shared":

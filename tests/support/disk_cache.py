@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = cache_dir() / "tests"
 """The folder of the cache, fixed here because tests change HOIBENCH_CACHE."""
 
-CODE = ("hoibench", "leaderboard", "reference_model", "splits", "tests/support")
+CODE = ("baselines", "hoibench", "leaderboard", "reference_model", "splits", "tests/support")
 DATA_CODE = (
     "hoibench/*.py", "hoibench/datasets", "hoibench/geometry", "hoibench/store", "hoibench/video", "hoibench/weights", "splits",
 )  # fmt: skip
