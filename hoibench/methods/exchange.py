@@ -138,6 +138,11 @@ class ExchangeResult(Record):
     outputs: tuple[ExchangeOutput, ...] = ()
     seconds: float | None = None
 
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of its output files."""
+        return tuple(name for output in self.outputs for name in (output.video, output.geometry) if name is not None)
+
 
 class ResponseFile(Record):
     """The contents of response.json.

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from hoibench.clip import Prediction, Request
-from hoibench.methods.exchange import ExchangeRequest, ExchangeResult
+from hoibench.methods import worker_side
+from hoibench.methods.command import CommandFailed, Limits, run_command
+from hoibench.methods.exchange import (
+    REQUEST_FILE,
+    RESPONSE_FILE,
+    ExchangeRequest,
+    ExchangeResult,
+    RequestFile,
+    ResponseFile,
+    read_response,
+)
 from hoibench.methods.method import Entrant, Method, Runtime
 from hoibench.problems import Problem
+from hoibench.store import sha256_file
+from hoibench.store.atomic import free_bytes
+
+_OWN_VARIABLES = (
+    "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+)  # fmt: skip
+"""Environment variables of this process that do not hold in another environment."""
+
+_RESERVE_BYTES = 1 << 30
+"""The part of the disk that a worker's largest file leaves free."""
 
 
 class UpstreamMethod(Method):
@@ -41,7 +66,7 @@ class UpstreamMethod(Method):
     def read_outputs(
         self, request: Request, requests: Sequence[ExchangeRequest], results: Sequence[ExchangeResult], folder: Path
     ) -> Prediction:
-        """Return the prediction that the worker's files in ``folder`` make.
+        """Return the prediction that the worker's files in ``folder`` make, as arrays: the folder is deleted afterwards.
 
         Args:
             request: the request.
@@ -57,7 +82,106 @@ class UpstreamMethod(Method):
         """Generate the prediction with the worker; results of an interrupted run are used again if their requests are the same.
 
         Raises:
-            CommandFailed: the worker has failed as a whole.
-            ValueError: it has no usable output; the message gives its reason.
+            CommandFailed: the worker has failed as a whole, or for a request; the message gives its reason.
+            ValueError: its output is missing or wrong.
         """
-        raise NotImplementedError
+        if self.runtime.folder is None:
+            raise ValueError(f"{self.spec.id} exchanges files with its worker: give Runtime a folder")
+        folder = self.runtime.folder / f"seed-{request.seed}" / request.clip_id
+        before = _read_earlier(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        requests = self.make_requests(request, folder)
+        inputs = {name: sha256_file(folder / name) for each in requests for name in each.file_names}
+        asked = RequestFile(method=self.spec.id, requests=tuple(requests), inputs=inputs)
+        kept = _find_kept(folder, before, asked)
+        _clear(folder, except_of={*inputs, *(name for result in kept for name in result.file_names)})
+        asked.write(folder / REQUEST_FILE)
+        if kept:
+            ResponseFile(results=kept).write(folder / RESPONSE_FILE)
+        if len(kept) < len(requests):
+            self._run_worker(folder)
+        response = read_response(folder) or ResponseFile(results=())
+        results = [_find_result(each.id, response) for each in requests]
+        prediction = self.read_outputs(request, requests, results, folder)
+        facts = response.model_dump(mode="json", exclude={"results"})
+        facts["seconds"] = {result.id: result.seconds for result in results}
+        if not self.settings.get("keep_files"):
+            shutil.rmtree(folder)
+        return replace(prediction, provenance={"worker": facts, **prediction.provenance})
+
+    def _run_worker(self, folder: Path) -> None:
+        if self.worker is None:
+            argv = [word.replace("{folder}", str(folder)) for word in shlex.split(str(self.settings["command"]))]
+            cwd = folder
+        else:
+            cwd = Path(str(self.settings["upstream"]))
+            argv = [str(self.settings["python"]), str(self.worker), str(folder), str(cwd)]
+        env = {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES}
+        env |= {"PYTHONPATH": str(Path(worker_side.__file__).parent), "PYTHONUNBUFFERED": "1"}
+        if self.runtime.device == "cpu":
+            env["CUDA_VISIBLE_DEVICES"] = ""
+        memory_gb = self.settings.get("memory_gb")
+        memory = _physical_memory() if memory_gb is None else int(float(memory_gb) * (1 << 30))  # type: ignore[arg-type]
+        seconds = self.settings.get("timeout_s")
+        limits = Limits(
+            seconds=None if seconds is None else float(seconds),  # type: ignore[arg-type]
+            memory_bytes=memory or None,
+            file_bytes=max(free_bytes(folder) - _RESERVE_BYTES, 0),
+        )
+        try:
+            run_command(argv, cwd=cwd, env=env, limits=limits)
+        except TimeoutError:
+            raise CommandFailed(
+                f"its worker has not ended within {seconds:g} s (--set {self.spec.id}.timeout_s)"
+            ) from None
+
+
+def _physical_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _read_earlier(folder: Path) -> tuple[RequestFile, ResponseFile] | None:
+    """Return what an interrupted run has left in an exchange folder, or None if that is nothing usable."""
+    with suppress(OSError, ValueError):
+        if response := read_response(folder):
+            return RequestFile.read(folder / REQUEST_FILE), response
+    return None
+
+
+def _find_kept(
+    folder: Path, before: tuple[RequestFile, ResponseFile] | None, asked: RequestFile
+) -> tuple[ExchangeResult, ...]:
+    """Return the results of an interrupted run that answer requests that are asked again, with the same inputs."""
+    if before is None:
+        return ()
+    old, response = before
+    same = {
+        request.id
+        for request in asked.requests
+        if request in old.requests and all(old.inputs.get(name) == asked.inputs[name] for name in request.file_names)
+    }
+    return tuple(
+        result
+        for result in response.results
+        if result.id in same and result.status == "ok" and all((folder / name).is_file() for name in result.file_names)
+    )
+
+
+def _clear(folder: Path, except_of: set[str]) -> None:
+    """Delete everything in a folder except some files."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name not in except_of:
+            path.unlink()
+
+
+def _find_result(request: str, response: ResponseFile) -> ExchangeResult:
+    """Return a request's result, which must be ok."""
+    found = [result for result in response.results if result.id == request]
+    if len(found) != 1:
+        raise CommandFailed(f"its worker has ended with {len(found)} results of request {request}, expected one")
+    (result,) = found
+    if result.status != "ok":
+        raise CommandFailed(f"request {request} {result.status}: {result.reason or 'without a reason'}")
+    return result

@@ -1,0 +1,62 @@
+"""Methods whose code runs in an environment of its own, with a fake tree as upstream code; the method is tests/support/toy_upstream."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_upstream import make_tree
+
+from hoibench.clip import Camera, Request, SourceVideo, View
+from hoibench.methods.method import Entrant, Runtime
+from hoibench.methods.registry import adapter_spec, load_method
+from hoibench.predictions import write_prediction
+
+TOY = Path(__file__).parents[1] / "support" / "toy_upstream"
+N, H, W = 5, 32, 48
+ENTRANT = Entrant(adapter_spec(f"{TOY}/adapter.py:Toy"))
+
+
+def make_request(seed=1, colour=0):
+    camera = Camera(np.array([[60.0, 0, 23.5], [0, 60, 15.5], [0, 0, 1]]), np.eye(3), np.array([0, 0, 1.0]), (H, W))
+    views = tuple(View(name, None, camera) for name in "ab")
+    videos = tuple(np.full((N, H, W, 3), colour + 9 * v, np.uint8) for v in range(2))
+    sources = tuple(SourceVideo(view, video) for view, video in zip(views, videos, strict=True))
+    return Request("clip_1", None, views, N, 8.0, (H, W), seed, sources)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return make_tree("toy", tmp_path)
+
+
+@pytest.fixture
+def make_method(tree, tmp_path):
+    def make(**settings):
+        runtime = Runtime(folder=tmp_path / "run" / "exchange" / "toy")
+        return load_method(replace(ENTRANT, settings=tree.settings | settings), runtime)
+
+    return make
+
+
+def test_a_worker_is_called_once_a_clip_and_upstream_code_once_a_view(make_method, tree, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    prediction = make_method().generate(make_request(seed=3))
+    assert (prediction.points.shape, prediction.scale) == ((2, N, H, W, 3), "per_view")
+    np.testing.assert_array_equal(prediction.points[1, 4, 7, 11], [11, 7, 5])
+
+    folder = tmp_path / "run" / "exchange" / "toy" / "seed-3" / "clip_1"
+    for v, call in enumerate(tree.calls()):
+        arguments = ["--video", f"{folder}/view-{v}-source.mp4", "--out", f"{folder}/view-{v}.npz", "--frames", "5"]
+        assert call["argv"] == ["run.py", *arguments, "--size", "32", "48", "--seed", "3"]
+        assert (call["cwd"], call["stdin"], call["devices"]) == (str(tree.path), "/dev/null", "")
+        assert not {"PYTHONPATH", "OMP_NUM_THREADS"} & set(call["env"])
+    assert len(tree.calls()) == 2
+    assert not folder.exists(), "its files are deleted"
+    facts = dict(prediction.provenance["worker"])
+    assert set(facts.pop("seconds")) == {"view-0", "view-1"}
+    versions = {"python": sys.version.split()[0], "packages": {"numpy": np.__version__}}
+    assert facts == versions | {"gpu": None, "peak_gpu_mb": None}
+    write_prediction(tmp_path / "prediction", prediction, 8.0)
