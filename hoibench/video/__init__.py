@@ -1,13 +1,15 @@
-"""Video files: read their properties, decode frames by index, encode, crop and resize."""
+"""Video files: read their properties, decode frames by index, encode, crop, pad and resize."""
 
 from hoibench.video.decoding import decode, decode_crop
 from hoibench.video.encoding import Codec, encode
+from hoibench.video.frame_map import FrameMap, first_frames, hold_last_frame
 from hoibench.video.info import VideoError, VideoHeader, VideoInfo, probe, read_video_header
 from hoibench.video.resizing import Box, crop, resize
 
 __all__ = [
     "Box",
     "Codec",
+    "FrameMap",
     "VideoError",
     "VideoHeader",
     "VideoInfo",
@@ -15,6 +17,8 @@ __all__ = [
     "decode",
     "decode_crop",
     "encode",
+    "first_frames",
+    "hold_last_frame",
     "probe",
     "read_video_header",
     "resize",

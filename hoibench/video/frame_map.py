@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from hoibench.clip import Array
-from hoibench.video.resizing import Box
+import numpy as np
+
+from hoibench.clip import Array, check_float, check_shape
+from hoibench.geometry import resize_intrinsics
+from hoibench.video.resizing import Box, resize
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,14 @@ class FrameMap:
     """An axis-aligned map between the pictures of a clip and those of a method, which show a box of them at another size.
 
     Pixel centres have integer coordinates, and the outer edges of box and native picture coincide.
+
+    >>> padded = FrameMap.letterbox(size=(480, 704), native=(384, 512))
+    >>> padded.box
+    (-24, 0, 528, 704)
+    >>> padded.to_native(np.zeros((25, 480, 704, 3), np.uint8)).shape
+    (25, 384, 512, 3)
+    >>> padded.maps_to_source(np.zeros((25, 384, 512, 1), np.float32)).shape
+    (25, 480, 704, 1)
 
     Attributes:
         size: (H, W) of the clip's pictures.
@@ -32,37 +43,79 @@ class FrameMap:
 
     @classmethod
     def letterbox(cls, size: tuple[int, int], native: tuple[int, int]) -> Self:
-        """Return the map that pads pictures of ``size`` evenly to the shape of ``native``, and scales them by one factor."""
-        raise NotImplementedError
+        """Return the map that pads pictures of ``size`` evenly to the shape of ``native``, and scales them by one factor.
+
+        The padded picture has whole pixels: where its shape needs rounding, the factors of the two axes differ by as much.
+        """
+        height, width = size
+        boxed = max(height, round(width * native[0] / native[1])), max(width, round(height * native[1] / native[0]))
+        return cls(size, (-((boxed[0] - height) // 2), -((boxed[1] - width) // 2), *boxed), native)
 
     def to_native(self, frames: Array, fill: int = 0) -> Array:
         """Return the (n, h, w, 3) uint8 frames that the method sees of the clip's frames (n, H, W, 3); ``fill`` is the colour of the padding."""
-        raise NotImplementedError
+        check_shape("frames", frames, ("N", *self.size, 3))
+        boxed = np.full((len(frames), *self.box[2:], 3), fill, np.uint8)
+        picture, inside = self._overlap()
+        boxed[:, *inside] = frames[:, *picture]
+        return resize(boxed, self.native)
 
     def to_source(self, frames: Array, fill: int = 0) -> Array:
         """Return the method's frames (n, h, w, 3) uint8 as (n, H, W, 3) frames of the clip; ``fill`` is the colour outside the box."""
-        raise NotImplementedError
+        check_shape("frames", frames, ("N", *self.native, 3))
+        whole = np.full((len(frames), *self.size, 3), fill, np.uint8)
+        picture, inside = self._overlap()
+        whole[:, *picture] = resize(frames, self.box[2:])[:, *inside]
+        return whole
 
     def maps_to_source(self, maps: Array) -> Array:
         """Return float maps (n, h, w, c) on the clip's pixels, (n, H, W, c): the value of the nearest cell, never a mean; NaN outside the box."""
-        raise NotImplementedError
+        check_float("maps", maps)
+        check_shape("maps", maps, ("N", *self.native, "c"))
+        whole = np.full((len(maps), *self.size, maps.shape[-1]), np.nan, maps.dtype)
+        picture, inside = self._overlap()
+        rows, columns = (
+            (2 * np.arange(part.start, part.stop) + 1) * new // (2 * old)
+            for part, old, new in zip(inside, self.box[2:], self.native, strict=True)
+        )
+        whole[:, *picture] = maps[:, rows[:, None], columns]
+        return whole
 
     def K_native(self, K: Array) -> Array:
         """Return intrinsics K (3, 3) of the clip's pictures for the method's pictures."""
-        raise NotImplementedError
+        boxed = np.array(K, np.float64)
+        boxed[:2, 2] -= self.box[1], self.box[0]
+        return resize_intrinsics(boxed, self.box[2:], self.native)
 
     def to_native_pixels(self, uv: Array) -> Array:
         """Return pixels (..., 2) of the clip's pictures as pixels of the method's."""
-        raise NotImplementedError
+        start, scale = self._affine()
+        pixels: Array = (uv - start + 0.5) * scale - 0.5
+        return pixels
 
     def to_source_pixels(self, uv: Array) -> Array:
         """Return pixels (..., 2) of the method's pictures as pixels of the clip's."""
-        raise NotImplementedError
+        start, scale = self._affine()
+        pixels: Array = (uv + 0.5) / scale - 0.5 + start
+        return pixels
+
+    def _affine(self) -> tuple[Array, Array]:
+        """Return the (2,) first pixel (left, top) of the box, and the (2,) factors from box to native picture."""
+        top, left, height, width = self.box
+        return np.array([left, top]), np.array([self.native[1] / width, self.native[0] / height])
+
+    def _overlap(self) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Return the rows and columns that picture and box share, as slices of the picture and of the box."""
+        picture, inside = [], []
+        for start, length, limit in zip(self.box[:2], self.box[2:], self.size, strict=True):
+            first, end = min(max(start, 0), limit), min(max(start + length, 0), limit)
+            picture.append(slice(first, end))
+            inside.append(slice(first - start, end - start))
+        return (picture[0], picture[1]), (inside[0], inside[1])
 
 
 def hold_last_frame(frames: Array, n: int) -> Array:
     """Return frames (N, ...) with the last one repeated until there are ``n``; ``n`` is at least N."""
-    raise NotImplementedError
+    return frames[np.minimum(np.arange(n), len(frames) - 1)]
 
 
 def first_frames(frames: Array, n: int) -> Array:
@@ -71,4 +124,6 @@ def first_frames(frames: Array, n: int) -> Array:
     Raises:
         ValueError: there are fewer.
     """
-    raise NotImplementedError
+    if len(frames) < n:
+        raise ValueError(f"the method has made {len(frames)} frames, expected at least {n}")
+    return frames[:n]
